@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked for: formats, accumulators, MACs and arrays. Standard library only."""
+
+from hw.spec.accumulators import (
+    Accumulator,
+    FixedAccumulator,
+    FloatAccumulator,
+    Overflow,
+    Rounding,
+)
+from hw.spec.arrays import ArraySpec, Dataflow
+from hw.spec.catalog import CATALOG
+from hw.spec.errors import SpecError
+from hw.spec.formats import Format, Kind, Specials, Unpacked, integer
+from hw.spec.macs import Flag, MacSpec
+from hw.spec.parse import parse_accumulator, parse_array, parse_format, parse_mac
+
+__all__ = [
+    "CATALOG",
+    "Accumulator",
+    "ArraySpec",
+    "Dataflow",
+    "FixedAccumulator",
+    "Flag",
+    "FloatAccumulator",
+    "Format",
+    "Kind",
+    "MacSpec",
+    "Overflow",
+    "Rounding",
+    "SpecError",
+    "Specials",
+    "Unpacked",
+    "integer",
+    "parse_accumulator",
+    "parse_array",
+    "parse_format",
+    "parse_mac",
+]

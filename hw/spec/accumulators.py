@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accumulators: what a sum of products is kept in, and where it is rounded."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from hw.spec.errors import require
+from hw.spec.formats import Format, Specials
+
+__all__ = [
+    "Accumulator",
+    "DEFAULT_PRODUCTS",
+    "FixedAccumulator",
+    "FloatAccumulator",
+    "Overflow",
+    "Rounding",
+]
+
+#: Extreme products that an exact accumulator holds unless told otherwise (arXiv 2303.17951: 2**12).
+DEFAULT_PRODUCTS = 4096
+
+MAX_ACC_WIDTH = 1024
+
+
+class Rounding(Enum):
+    """Where a value between two representable ones goes."""
+
+    RNE = "rne"  #: To nearest, ties to the even neighbour.
+    RTZ = "rtz"  #: Toward zero.
+
+
+class Overflow(Enum):
+    """What happens to a sum beyond the largest one."""
+
+    WRAP = "wrap"  #: Two's complement wraps around.
+    SATURATE = "sat"  #: The sum stays at the nearest extreme.
+    INF = "inf"  #: IEEE 754: the sum becomes infinite (floating point only).
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixedAccumulator:
+    """Two's complement accumulator of ``width`` bits; bit 0 weighs ``2**lsb``.
+
+    INT32 for INT8 products is ``lsb=0, width=32``. An exact (Kulisch) accumulator has the lsb of
+    the product. With a coarser lsb each product is rounded to it before it is added.
+    """
+
+    lsb: int
+    width: int
+    overflow: Overflow = Overflow.WRAP
+    rounding: Rounding = Rounding.RNE
+
+    def __post_init__(self) -> None:
+        require(isinstance(self.lsb, int) and abs(self.lsb) <= MAX_ACC_WIDTH, "Accumulator lsb",
+                f"an integer from {-MAX_ACC_WIDTH} to {MAX_ACC_WIDTH}", self.lsb)
+        require(isinstance(self.width, int) and 2 <= self.width <= MAX_ACC_WIDTH,
+                "Accumulator width", f"an integer from 2 to {MAX_ACC_WIDTH}", self.width)
+        require(self.overflow in (Overflow.WRAP, Overflow.SATURATE), "Accumulator overflow",
+                "wrap or sat in fixed point", getattr(self.overflow, "value", self.overflow))
+        require(isinstance(self.rounding, Rounding), "Accumulator rounding", "a Rounding",
+                self.rounding)
+
+    @classmethod
+    def exact(cls, a: Format, b: Format, products: int = DEFAULT_PRODUCTS) -> "FixedAccumulator":
+        """Narrowest accumulator that sums ``products`` products of ``a`` and ``b`` exactly.
+
+        The extreme product decides: (-128)**2 for int8, so 28 bits for 4096 products.
+        """
+        require(isinstance(products, int) and 1 <= products <= 1 << 64, "Accumulator products",
+                f"an integer from 1 to {1 << 64}", products)
+        high = products * max(a.max_units * b.max_units, a.min_units * b.min_units)
+        low = products * min(a.min_units * b.max_units, a.max_units * b.min_units)
+        width = max(high.bit_length(), (-low - 1).bit_length() if low else 0) + 1
+        return cls(lsb=a.lsb + b.lsb, width=width)
+
+    @property
+    def spelling(self) -> str:
+        """Compact spelling that `hw.spec.parse_accumulator` reads back, for instance fx49m18."""
+        place = "" if self.lsb == 0 else f"m{-self.lsb}" if self.lsb < 0 else f"p{self.lsb}"
+        truncates = "t" if self.rounding is Rounding.RTZ else ""
+        return f"fx{self.width}{place}{truncates}{'s' if self.overflow is Overflow.SATURATE else ''}"
+
+    @property
+    def identifier(self) -> str:
+        """Spelling as part of a Verilog identifier."""
+        return self.spelling
+
+    @property
+    def min(self) -> int:
+        """Lowest sum, in units of ``2**lsb``."""
+        return -(1 << self.width - 1)
+
+    @property
+    def max(self) -> int:
+        """Highest sum, in units of ``2**lsb``."""
+        return (1 << self.width - 1) - 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FloatAccumulator:
+    """Floating-point accumulator: exact product, exact sum, one rounding to ``fmt`` per step.
+
+    The first product of a sum is added to plus zero. ``overflow`` INF follows IEEE 754, SATURATE
+    keeps a finite overflow at the largest finite value. Without ``subnormals`` a rounded result
+    below the smallest normal becomes a zero of its sign.
+    """
+
+    fmt: Format
+    rounding: Rounding = Rounding.RNE
+    overflow: Overflow = Overflow.INF
+    subnormals: bool = True
+
+    def __post_init__(self) -> None:
+        require(isinstance(self.fmt, Format) and self.fmt.specials is Specials.IEEE
+                and self.fmt.signed, "Accumulator fmt", "a signed format with ieee specials",
+                getattr(self.fmt, "name", self.fmt))
+        require(isinstance(self.rounding, Rounding), "Accumulator rounding", "a Rounding",
+                self.rounding)
+        require(self.overflow in (Overflow.INF, Overflow.SATURATE), "Accumulator overflow",
+                "inf or sat in floating point", getattr(self.overflow, "value", self.overflow))
+        require(isinstance(self.subnormals, bool), "Accumulator subnormals", "a bool",
+                self.subnormals)
+
+    @property
+    def width(self) -> int:
+        """Bits of the accumulator's code."""
+        return self.fmt.width
+
+    @property
+    def spelling(self) -> str:
+        """Spelling that `hw.spec.parse_accumulator` reads back, for instance fp16-sat-ftz."""
+        options = ((self.rounding is Rounding.RTZ, "rtz"),
+                   (self.overflow is Overflow.SATURATE, "sat"), (not self.subnormals, "ftz"))
+        return "-".join([self.fmt.name, *(name for chosen, name in options if chosen)])
+
+    @property
+    def identifier(self) -> str:
+        """Spelling as part of a Verilog identifier."""
+        return self.spelling.replace("-", "_").replace(":", "_")
+
+
+Accumulator = FixedAccumulator | FloatAccumulator

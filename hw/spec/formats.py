@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Number formats: four numbers, a sign and a policy for special codes; all else is derived.
+
+A finite value of any format is a whole number of units of ``2**lsb``. Unpacking a code therefore
+gives a signed integer ``sig`` and an ``exp >= 0`` with value ``sig * 2**(exp + lsb)``. Integers are
+the case of no exponent bits, subnormals are ``exp == 0`` without the hidden bit.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from hw.spec.errors import require
+
+__all__ = ["Format", "Kind", "Specials", "Unpacked", "integer"]
+
+MAX_EXP_BITS = 11
+MAX_MAN_BITS = 64
+
+
+class Specials(Enum):
+    """Which codes of a format are not finite numbers."""
+
+    NONE = "none"  #: Every code is finite (integers, OCP MX element formats).
+    IEEE = "ieee"  #: Highest exponent: Inf where the mantissa is 0, else NaN (binary16, OCP E5M2).
+    FN = "fn"  #: No Inf; NaN is the all-ones magnitude (OCP E4M3).
+    FNUZ = "fnuz"  #: No Inf, no minus zero; NaN is the code of minus zero.
+    P3109 = "p3109"  #: P3109 finite: as FNUZ; unsigned formats have NaN in the last code.
+    P3109E = "p3109e"  #: P3109 extended: Inf is the largest magnitude beside the P3109 NaN.
+
+    @property
+    def has_nan(self) -> bool:
+        """Whether any code is NaN."""
+        return self is not Specials.NONE
+
+    @property
+    def has_inf(self) -> bool:
+        """Whether any code is an infinity."""
+        return self in (Specials.IEEE, Specials.P3109E)
+
+    @property
+    def nan_is_minus_zero(self) -> bool:
+        """Whether a signed format has NaN in the place of minus zero."""
+        return self in (Specials.FNUZ, Specials.P3109, Specials.P3109E)
+
+    def default_bias(self, exp_bits: int) -> int:
+        """Exponent bias that the policy's own documents give to ``exp_bits``."""
+        return (1 << exp_bits >> 1) - (0 if self.nan_is_minus_zero else 1)
+
+
+class Kind(Enum):
+    """What a code stands for."""
+
+    FINITE = "finite"
+    INF = "inf"
+    NAN = "nan"
+
+
+class Unpacked(NamedTuple):
+    """One code taken apart; a finite value is ``sig * 2**(exp + lsb)``.
+
+    ``negative`` is the sign bit, which ``sig`` cannot show for a minus zero or an infinity.
+    ``sig`` and ``exp`` are 0 unless ``kind`` is finite.
+    """
+
+    kind: Kind
+    negative: bool
+    sig: int
+    exp: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Format:
+    """Binary number format; fixed point when ``exp_bits == 0`` (two's complement if signed).
+
+    Parameters
+    ----------
+    name
+        Spelling on the command line, for instance ``e4m3`` or ``e4m3:ieee``.
+    exp_bits, man_bits
+        Widths of the stored fields; the hidden bit is not counted.
+    bias
+        Exponent bias. For ``exp_bits == 0`` it only places the binary point (see `lsb`).
+    specials
+        Policy for codes that are not finite numbers.
+    signed
+        Whether the top bit is a sign.
+
+    Raises
+    ------
+    SpecError
+        If the fields contradict each other.
+    """
+
+    name: str
+    exp_bits: int
+    man_bits: int
+    bias: int
+    specials: Specials = Specials.NONE
+    signed: bool = True
+
+    def __post_init__(self) -> None:
+        require(
+            isinstance(self.name, str) and re.fullmatch(r"[a-z][a-z0-9]*(:[a-z0-9]+)?", self.name)
+            is not None, "Format name", "lower-case letters and digits, with an optional :policy",
+            self.name)
+        _require_int("Format exp_bits", self.exp_bits, 0, MAX_EXP_BITS)
+        _require_int("Format man_bits", self.man_bits, 0, MAX_MAN_BITS)
+        _require_int("Format bias", self.bias, -4096, 4096)
+        require(isinstance(self.specials, Specials), "Format specials", "a Specials", self.specials)
+        require(isinstance(self.signed, bool), "Format signed", "a bool", self.signed)
+        require(self.width >= 2, "Format width", "at least 2 bits", self.width)
+        if self.is_integer:
+            require(self.specials is Specials.NONE, "Format specials", "none without exponent bits",
+                    self.specials.value)
+        if self.specials is Specials.IEEE:
+            require(self.exp_bits >= 2 and self.man_bits >= 1, "Format fields",
+                    "at least 2 exponent bits and 1 mantissa bit for ieee specials",
+                    (self.exp_bits, self.man_bits))
+        if self.specials is Specials.FNUZ:
+            require(self.signed, "Format signed", "True for fnuz specials", self.signed)
+
+    # ---- widths and places
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the format has no exponent."""
+        return self.exp_bits == 0
+
+    @property
+    def width(self) -> int:
+        """Bits of a code."""
+        return self.signed + self.exp_bits + self.man_bits
+
+    @property
+    def precision(self) -> int:
+        """Bits of the significand, hidden bit included; of an integer, its magnitude bits."""
+        return self.man_bits + (not self.is_integer)
+
+    @property
+    def lsb(self) -> int:
+        """Exponent of one unit: every finite value is a multiple of ``2**lsb``."""
+        return 1 - self.bias - self.man_bits
+
+    @property
+    def magnitude_bits(self) -> int:
+        """Bits of a code without its sign."""
+        return self.exp_bits + self.man_bits
+
+    @property
+    def identifier(self) -> str:
+        """Name as part of a Verilog identifier."""
+        return self.name.replace(":", "_")
+
+    # ---- special codes
+
+    @property
+    def has_nan(self) -> bool:
+        """Whether any code is NaN."""
+        return self.specials.has_nan
+
+    @property
+    def has_inf(self) -> bool:
+        """Whether any code is an infinity."""
+        return self.specials.has_inf
+
+    @property
+    def has_minus_zero(self) -> bool:
+        """Whether minus zero has a code of its own."""
+        return self.signed and not self.is_integer and not self.specials.nan_is_minus_zero
+
+    @property
+    def nan_code(self) -> int | None:
+        """Canonical (quiet, positive where there is a choice) NaN, or None."""
+        top = (1 << self.magnitude_bits) - 1
+        match self.specials:
+            case Specials.NONE:
+                return None
+            case Specials.IEEE:
+                return top - (1 << self.man_bits) + 1 | 1 << (self.man_bits - 1)
+            case Specials.FN:
+                return top
+            case _:
+                return top + 1 if self.signed else top
+
+    @property
+    def inf_code(self) -> int | None:
+        """Code of plus infinity, or None; minus infinity also has the sign bit."""
+        top = (1 << self.magnitude_bits) - 1
+        match self.specials:
+            case Specials.IEEE:
+                return top - (1 << self.man_bits) + 1
+            case Specials.P3109E:
+                return top if self.signed else top - 1
+            case _:
+                return None
+
+    @property
+    def sign_code(self) -> int:
+        """The sign bit in its place; 0 for an unsigned format."""
+        return (1 << self.width - 1) if self.signed else 0
+
+    # ---- extremes
+
+    @property
+    def max_code(self) -> int:
+        """Code of the largest finite value."""
+        top = (1 << self.magnitude_bits) - 1
+        if self.inf_code is not None:
+            return self.inf_code - 1
+        return top - (self.nan_code == top)
+
+    @property
+    def max_units(self) -> int:
+        """Largest finite value in units of ``2**lsb``."""
+        unpacked = self.unpack(self.max_code)
+        return unpacked.sig << unpacked.exp
+
+    @property
+    def min_units(self) -> int:
+        """Lowest finite value in units of ``2**lsb``; 0 for an unsigned format."""
+        if not self.signed:
+            return 0
+        return -(1 << self.man_bits) if self.is_integer else -self.max_units
+
+    @property
+    def max(self) -> float:
+        """Largest finite value."""
+        return self.max_units * 2.0**self.lsb
+
+    @property
+    def min(self) -> float:
+        """Lowest finite value."""
+        return self.min_units * 2.0**self.lsb
+
+    @property
+    def min_normal(self) -> float:
+        """Smallest positive value with a hidden bit; of an integer, one unit."""
+        return 2.0**self.lsb if self.is_integer else 2.0 ** (1 - self.bias)
+
+    @property
+    def min_subnormal(self) -> float:
+        """Smallest positive value."""
+        return 2.0**self.lsb
+
+    @property
+    def num_finite(self) -> int:
+        """Number of finite codes; plus and minus zero count as two."""
+        if self.is_integer:
+            return 1 << self.width
+        magnitudes = self.max_code + 1
+        return 2 * magnitudes - (not self.has_minus_zero) if self.signed else magnitudes
+
+    # ---- codes
+
+    def unpack(self, code: int) -> Unpacked:
+        """Take a code apart. The only place outside RTL that says what a code means.
+
+        Raises
+        ------
+        SpecError
+            If ``code`` is not a code of this format.
+        """
+        _require_int(f"Code of {self.name}", code, 0, (1 << self.width) - 1)
+        if self.is_integer:
+            sig = code - (1 << self.width if code & self.sign_code else 0)
+            return Unpacked(Kind.FINITE, sig < 0, sig, 0)
+        negative = bool(code & self.sign_code)
+        magnitude = code & ~self.sign_code
+        kind = self._kind(magnitude, negative)
+        if kind is not Kind.FINITE:
+            return Unpacked(kind, negative and kind is Kind.INF, 0, 0)
+        field, man = magnitude >> self.man_bits, magnitude & ((1 << self.man_bits) - 1)
+        sig = man | (1 << self.man_bits if field else 0)
+        return Unpacked(kind, negative, -sig if negative else sig, max(field, 1) - 1)
+
+    def _kind(self, magnitude: int, negative: bool) -> Kind:
+        """Kind of a code of a format with exponent bits."""
+        if magnitude == self.inf_code:
+            return Kind.INF
+        if self.specials is Specials.IEEE and magnitude > self.max_code:
+            return Kind.NAN
+        if self.nan_code == magnitude | (self.sign_code if negative else 0):
+            return Kind.NAN
+        if self.specials is Specials.FN and magnitude == self.nan_code:
+            return Kind.NAN
+        return Kind.FINITE
+
+
+def integer(name: str, width: int, *, signed: bool = True, lsb: int = 0) -> Format:
+    """Fixed-point format of ``width`` bits whose last bit weighs ``2**lsb`` (an integer at 0)."""
+    man_bits = width - signed
+    return Format(name=name, exp_bits=0, man_bits=man_bits, bias=1 - lsb - man_bits, signed=signed)
+
+
+def _require_int(noun: str, value: object, low: int, high: int) -> None:
+    """Raise unless ``value`` is an integer (a bool is none) from ``low`` to ``high``."""
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    require(is_int and low <= value <= high, noun,  # type: ignore[operator]
+            f"an integer from {low} to {high}", value)

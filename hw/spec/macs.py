@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Multiply-accumulate units: two operand formats, an accumulator, lanes and pipeline registers."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from hw.spec.accumulators import Accumulator, FixedAccumulator, FloatAccumulator
+from hw.spec.errors import require
+from hw.spec.formats import Format
+
+__all__ = ["Flag", "MacSpec"]
+
+MAX_LANES = 256
+MAX_PIPELINE = 8
+
+
+class Flag(IntEnum):
+    """State of a fixed-point sum. The bits are sticky and OR together: both infinities make NaN.
+
+    A product with a special operand adds zero to the sum and sets the flag instead: NaN for a NaN
+    operand or Inf * 0, else the infinity of the product's sign.
+    """
+
+    FINITE = 0
+    POS_INF = 1
+    NEG_INF = 2
+    NAN = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MacSpec:
+    """Multiply-accumulate unit: ``acc += sum(a[i] * b[i] for i in range(lanes))`` every cycle.
+
+    Parameters
+    ----------
+    a, b
+        Operand formats; they may differ.
+    acc
+        Accumulator. One in fixed point must hold at least one extreme product a lane.
+    lanes
+        Products a cycle, 1 to 256.
+    pipeline
+        Register stages before the accumulate loop, 0 to 8.
+    """
+
+    a: Format
+    b: Format
+    acc: Accumulator
+    lanes: int = 1
+    pipeline: int = 0
+
+    def __post_init__(self) -> None:
+        for side in ("a", "b"):
+            fmt = getattr(self, side)
+            require(isinstance(fmt, Format), f"MAC {side}", "a Format", fmt)
+        require(isinstance(self.acc, FixedAccumulator | FloatAccumulator), "MAC acc",
+                "an accumulator", self.acc)
+        _require_range("MAC lanes", self.lanes, 1, MAX_LANES)
+        _require_range("MAC pipeline", self.pipeline, 0, MAX_PIPELINE)
+        if isinstance(self.acc, FixedAccumulator):
+            least = self._least_width()
+            require(self.acc.width >= least, "Accumulator width",
+                    f"at least {least} to hold {self.lanes} product(s) of {self.a.name} and "
+                    f"{self.b.name} at lsb {self.acc.lsb}", self.acc.width)
+
+    def _least_width(self) -> int:
+        """Width that holds one extreme product a lane in units of the accumulator's lsb."""
+        exact = FixedAccumulator.exact(self.a, self.b, self.lanes).width
+        coarser = self.acc.lsb - self.product_lsb  # type: ignore[union-attr]
+        # Rounding to a coarser lsb may carry into one more bit.
+        return max(2, exact - coarser + (coarser > 0))
+
+    @property
+    def product_lsb(self) -> int:
+        """Exponent of one unit of an exact product."""
+        return self.a.lsb + self.b.lsb
+
+    @property
+    def latency(self) -> int:
+        """Cycles from an operand pair on the inputs to the sum that holds it on the output."""
+        return 1 + self.pipeline
+
+    @property
+    def flag_bits(self) -> int:
+        """Bits of the flags beside a sum: 0, 1 (NaN) or 2 (`Flag`).
+
+        A floating-point sum has its special codes instead.
+        """
+        if isinstance(self.acc, FloatAccumulator):
+            return 0
+        if self.a.has_inf or self.b.has_inf:
+            return 2
+        return int(self.a.has_nan or self.b.has_nan)
+
+    @property
+    def pair(self) -> str:
+        """Spelling of the operand pair, for instance e4m3 or e4m3xe5m2."""
+        return self.a.name if self.a == self.b else f"{self.a.name}x{self.b.name}"
+
+    @property
+    def name(self) -> str:
+        """Name of module, file and report row, for instance mac_e4m3_fx49m18."""
+        parts = ["mac", self.pair.replace(":", "_"), self.acc.identifier]
+        parts += [f"l{self.lanes}"] if self.lanes > 1 else []
+        parts += [f"p{self.pipeline}"] if self.pipeline else []
+        return "_".join(parts)
+
+    def __str__(self) -> str:
+        """Spelling that `hw.spec.parse_mac` reads back."""
+        parts = [self.pair, f"acc={self.acc.spelling}"]
+        parts += [f"lanes={self.lanes}"] if self.lanes > 1 else []
+        parts += [f"pipeline={self.pipeline}"] if self.pipeline else []
+        return ",".join(parts)
+
+
+def _require_range(noun: str, value: object, low: int, high: int) -> None:
+    """Raise unless ``value`` is an integer from ``low`` to ``high``."""
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    require(is_int and low <= value <= high, noun,  # type: ignore[operator]
+            f"an integer from {low} to {high}", value)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line's spelling of a description, and back."""
+
+import re
+from typing import Any
+
+from hw.spec.accumulators import (
+    DEFAULT_PRODUCTS,
+    Accumulator,
+    FixedAccumulator,
+    FloatAccumulator,
+    Overflow,
+    Rounding,
+)
+from hw.spec.arrays import ArraySpec, Dataflow
+from hw.spec.catalog import CATALOG
+from hw.spec.errors import SpecError, require
+from hw.spec.formats import Format, Specials
+from hw.spec.macs import MacSpec
+
+__all__ = ["parse_accumulator", "parse_array", "parse_format", "parse_mac"]
+
+_FIXED = re.compile(r"fx(\d{1,5})(?:([mp])(\d{1,5}))?(t?)(s?)")
+_INTEGER = re.compile(r"int(\d{1,5})")
+_FIELDS = re.compile(r"e(\d{1,2})m(\d{1,2})")
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "rtz": {"rounding": Rounding.RTZ},
+    "sat": {"overflow": Overflow.SATURATE},
+    "ftz": {"subnormals": False},
+}
+
+
+def parse_format(text: str) -> Format:
+    """Format named in the catalogue, or any ``eXmY:policy``.
+
+    ``e4m3:ieee`` is E4M3 with the special codes and the bias of that policy.
+    """
+    require(isinstance(text, str), "Format name", "a string", text)
+    base, _, policy = text.partition(":")
+    if not policy and text in CATALOG:
+        return CATALOG[text]
+    fields = _FIELDS.fullmatch(base)
+    policies = [p.value for p in Specials]
+    require(not policy or policy in policies, "Format policy", f"one of {', '.join(policies)}",
+            policy)
+    require(bool(policy and fields), "Format name",
+            f"one of {', '.join(CATALOG)}, or eXmY:policy", text)
+    exp_bits, man_bits = (int(field) for field in fields.groups())  # type: ignore[union-attr]
+    specials = Specials(policy)
+    require(1 <= exp_bits <= 11, "Format exp_bits", "an integer from 1 to 11", exp_bits)
+    fmt = Format(name=text, exp_bits=exp_bits, man_bits=man_bits, specials=specials,
+                 bias=specials.default_bias(exp_bits))
+    return _catalogued(fmt)
+
+
+def _catalogued(fmt: Format) -> Format:
+    """The catalogue's own entry where ``fmt`` is the plain name with its usual policy."""
+    own = CATALOG.get(fmt.name.partition(":")[0])
+    same = own and (own.specials, own.bias) == (fmt.specials, fmt.bias)
+    return own if own and same else fmt
+
+
+def parse_accumulator(text: str, a: Format, b: Format, lanes: int = 1) -> Accumulator:
+    """Accumulator for products of ``a`` and ``b``.
+
+    ``exact`` and ``exact:N`` sum N extreme products without overflow, ``int32`` (any width) has the
+    product's lsb, ``fx32m10`` is 32 bits with lsb 2**-10 (``t``: truncating, ``s``: saturating),
+    ``fp32``, ``fp16``, ``bf16`` are floating point (``-rtz``, ``-sat``, ``-ftz``).
+    ``int32-sat`` saturates too.
+    """
+    require(isinstance(text, str), "Accumulator", "a string", text)
+    kind, *options = text.split("-")
+    acc = _fixed(kind, a, b) or _floating(kind)
+    wrong = [name for name in options if name not in _OPTIONS]
+    if acc is None or wrong:
+        raise SpecError("Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 "
+                        f"or bf16, with -rtz, -sat or -ftz behind it, not {text!r}")
+    chosen = {key: value for name in options for key, value in _OPTIONS[name].items()}
+    require("subnormals" not in chosen or isinstance(acc, FloatAccumulator), "Accumulator option",
+            "rtz or sat in fixed point", "ftz")
+    return _replace(acc, chosen)
+
+
+def _fixed(kind: str, a: Format, b: Format) -> FixedAccumulator | None:
+    """Fixed-point accumulator spelled ``kind``, or None."""
+    name, _, count = kind.partition(":")
+    if name == "exact" and (not count or count.isdecimal()) and kind != "exact:":
+        return FixedAccumulator.exact(a, b, int(count) if count else DEFAULT_PRODUCTS)
+    if match := _INTEGER.fullmatch(kind):
+        return FixedAccumulator(lsb=a.lsb + b.lsb, width=int(match[1]))
+    if match := _FIXED.fullmatch(kind):
+        lsb = int(match[3] or 0) * (-1 if match[2] == "m" else 1)
+        return FixedAccumulator(lsb=lsb, width=int(match[1]),
+                                rounding=Rounding.RTZ if match[4] else Rounding.RNE,
+                                overflow=Overflow.SATURATE if match[5] else Overflow.WRAP)
+    return None
+
+
+def _floating(kind: str) -> FloatAccumulator | None:
+    """Floating-point accumulator spelled ``kind``, or None."""
+    fmt = CATALOG.get(kind)
+    return FloatAccumulator(fmt=fmt) if fmt and fmt.specials is Specials.IEEE else None
+
+
+def _replace(acc: Accumulator, chosen: dict[str, Any]) -> Accumulator:
+    """Copy of ``acc`` with some fields chosen."""
+    fields = {name: getattr(acc, name) for name in acc.__dataclass_fields__}
+    return type(acc)(**fields | chosen)
+
+
+def parse_mac(text: str | MacSpec, *, acc: str | Accumulator | None = None,
+              lanes: int | None = None, pipeline: int | None = None) -> MacSpec:
+    """MAC spelled ``e4m3``, ``e4m3xe5m2`` or in full ``e4m3,acc=fp32,lanes=4,pipeline=1``.
+
+    A keyword takes precedence over the spelling; the accumulator is ``exact`` unless named.
+    A `MacSpec` is handed back as it is, when no keyword is given.
+    """
+    if isinstance(text, MacSpec):
+        if acc is lanes is pipeline is None:
+            return text
+        text = str(text)
+    require(isinstance(text, str), "MAC", "a spelling such as e4m3xe5m2,acc=fp32", text)
+    pair, *settings = text.split(",")
+    values = _settings(settings, text)
+    a, b = _operands(pair)
+    lanes = _count("lanes", values.get("lanes", "1")) if lanes is None else lanes
+    pipeline = _count("pipeline", values.get("pipeline", "0")) if pipeline is None else pipeline
+    acc = values.get("acc", "exact") if acc is None else acc
+    if isinstance(acc, str):
+        acc = parse_accumulator(acc, a, b, lanes)
+    return MacSpec(a=a, b=b, acc=acc, lanes=lanes, pipeline=pipeline)
+
+
+def _settings(settings: list[str], text: str) -> dict[str, str]:
+    """``key=value`` parts of a spelling."""
+    values = dict(part.partition("=")[::2] for part in settings)
+    require(set(values) <= {"acc", "lanes", "pipeline"} and len(values) == len(settings), "MAC",
+            "PAIR[,acc=ACC][,lanes=N][,pipeline=N]", text)
+    return values
+
+
+def _operands(pair: str) -> tuple[Format, Format]:
+    """Both operand formats of ``e4m3xe5m2`` or ``e4m3``."""
+    names = pair.split("x")
+    require(len(names) <= 2, "MAC operands", "one format or two joined by x", pair)
+    return parse_format(names[0]), parse_format(names[-1])
+
+
+def _count(name: str, text: str) -> int:
+    """Whole number of a setting."""
+    require(text.isdecimal(), f"MAC {name}", "a whole number", text)
+    return int(text)
+
+
+def parse_array(text: str, mac: str | MacSpec, *, dataflow: str = "os") -> ArraySpec:
+    """Array of the size ``ROWSxCOLS`` with ``mac`` in every processing element."""
+    require(isinstance(text, str) and re.fullmatch(r"\d{1,9}x\d{1,9}", text) is not None,
+            "Array size", "ROWSxCOLS, for instance 16x16", text)
+    flows = [flow.value for flow in Dataflow]
+    require(dataflow in flows, "Array dataflow", f"one of {', '.join(flows)}", dataflow)
+    rows, cols = (int(side) for side in text.split("x"))
+    return ArraySpec(mac=parse_mac(mac), rows=rows, cols=cols, dataflow=Dataflow(dataflow))
