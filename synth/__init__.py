@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it costs: runs tools on generated hardware and writes records."""
