@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records: everything that is measured, with its unit, conditions and provenance.
 
-A tool measures, builds `Record` objects and hands them to `write_records(path, records)`, path being
-a file of ``reports/data``; `read_records(path)` reads them back and checks them. Nothing else
+A tool measures, builds `Record` objects and hands them to `write_records(path, records)`, `path`
+being a file of ``reports/data``; `read_records(path)` reads them back and checks them. Nothing else
 reaches a report::
 
     record = Record(

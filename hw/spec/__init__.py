@@ -9,14 +9,16 @@ from hw.spec.accumulators import (
     Rounding,
 )
 from hw.spec.arrays import ArraySpec, Dataflow
-from hw.spec.catalog import CATALOG
+from hw.spec.catalog import CATALOG, SOURCES
 from hw.spec.errors import SpecError
-from hw.spec.formats import Format, Kind, Specials, Unpacked, integer
+from hw.spec.formats import Format, integer
 from hw.spec.macs import Flag, MacSpec
 from hw.spec.parse import parse_accumulator, parse_array, parse_format, parse_mac
+from hw.spec.specials import Kind, Specials, Unpacked
 
 __all__ = [
     "CATALOG",
+    "SOURCES",
     "Accumulator",
     "ArraySpec",
     "Dataflow",

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hw.spec.errors import require
-from hw.spec.formats import Format, Specials
+from hw.spec.formats import Format
+from hw.spec.specials import Specials
 
 __all__ = [
-    "Accumulator",
     "DEFAULT_PRODUCTS",
+    "Accumulator",
     "FixedAccumulator",
     "FloatAccumulator",
     "Overflow",
@@ -78,7 +79,8 @@ class FixedAccumulator:
         """Compact spelling that `hw.spec.parse_accumulator` reads back, for instance fx49m18."""
         place = "" if self.lsb == 0 else f"m{-self.lsb}" if self.lsb < 0 else f"p{self.lsb}"
         truncates = "t" if self.rounding is Rounding.RTZ else ""
-        return f"fx{self.width}{place}{truncates}{'s' if self.overflow is Overflow.SATURATE else ''}"
+        saturates = "s" if self.overflow is Overflow.SATURATE else ""
+        return f"fx{self.width}{place}{truncates}{saturates}"
 
     @property
     def identifier(self) -> str:

@@ -15,8 +15,9 @@ from hw.spec.accumulators import (
 from hw.spec.arrays import ArraySpec, Dataflow
 from hw.spec.catalog import CATALOG
 from hw.spec.errors import SpecError, require
-from hw.spec.formats import Format, Specials
+from hw.spec.formats import Format
 from hw.spec.macs import MacSpec
+from hw.spec.specials import Specials
 
 __all__ = ["parse_accumulator", "parse_array", "parse_format", "parse_mac"]
 
@@ -116,7 +117,7 @@ def parse_mac(text: str | MacSpec, *, acc: str | Accumulator | None = None,
     A `MacSpec` is handed back as it is, when no keyword is given.
     """
     if isinstance(text, MacSpec):
-        if acc is lanes is pipeline is None:
+        if (acc, lanes, pipeline) == (None, None, None):
             return text
         text = str(text)
     require(isinstance(text, str), "MAC", "a spelling such as e4m3xe5m2,acc=fp32", text)
