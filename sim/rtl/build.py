@@ -98,8 +98,9 @@ def _translate(verilator: Verilator, sources: Sequence[Path], top: str, work: Pa
     rules = [f'no_inline -module "{module}"' for module in no_inline]
     config = work / "rules.vlt"
     config.write_text("\n".join(["`verilator_config", *rules, ""]))
-    options: list[str | Path] = ["--cc", "-O3", "-Wno-fatal", "--x-assign", "fast", "--x-initial", "fast",
-               "--prefix", "Vmodel", "--top-module", top, "-Mdir", work]
+    options: list[str | Path] = [
+        "--cc", "-O3", "-Wno-fatal", "--x-assign", "fast", "--x-initial", "fast",
+        "--prefix", "Vmodel", "--top-module", top, "-Mdir", work]
     run([verilator.program, *options, *([config] if rules else []), *sources],
         environment={"VERILATOR_ROOT": str(verilator.root)})
 
