@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sums of bits by weight: full and half adders placed column by column."""
+
+import heapq
+from itertools import count
+
+from amaranth import *
+
+__all__ = ["Columns", "full_adder"]
+
+
+def full_adder(m: Module, x: Value, y: Value, z: Value, *, name: str) -> tuple[Value, Value]:
+    """Sum and carry of three bits: five two-input gates, in the form that mappers keep."""
+    half, total, carry = Signal(name=f"{name}_h"), Signal(name=f"{name}_s"), Signal(name=f"{name}_c")
+    m.d.comb += [half.eq(x ^ y), total.eq(half ^ z), carry.eq((x & y) | (half & z))]
+    return total, carry
+
+
+class Columns:
+    """Bits waiting to be added, sorted by weight, and a constant.
+
+    Columns are reduced from the least significant one to a single bit each, the earliest bits
+    first, so that tree and final carry chain are one structure. A full adder removes one bit and
+    a half adder none: one half adder at most is placed in a column.
+    """
+
+    def __init__(self, m: Module, *, name: str):
+        self._m = m
+        self._name = name
+        self._bits: dict[int, list[tuple[int, int, Value]]] = {}
+        self._order = count()
+        self.constant = 0
+
+    def add(self, weight: int, bit: Value, *, depth: int = 0) -> None:
+        """Add ``bit * 2**weight``; ``depth`` is its arrival in gate levels."""
+        heapq.heappush(self._bits.setdefault(weight, []), (depth, next(self._order), bit))
+
+    def add_vector(self, weight: int, value: Value, *, depth: int = 0) -> None:
+        """Add ``value * 2**weight``, ``value`` read as unsigned."""
+        for index in range(len(value)):
+            self.add(weight + index, value[index], depth=depth)
+
+    @property
+    def top(self) -> int:
+        """One more than the weight of the highest column that has a bit."""
+        return max((weight for weight, bits in self._bits.items() if bits), default=-1) + 1
+
+    def at(self, weight: int) -> list[Value]:
+        """Bits that wait in a column."""
+        return [bit for _, _, bit in self._bits.get(weight, [])]
+
+    def reduce(self, start: int, stop: int) -> list[Value]:
+        """Reduce columns ``start`` to ``stop - 1`` to one bit each; carries wait in later ones.
+
+        The constant's bits below ``stop`` are used up; those from ``stop`` on stay in `constant`.
+        """
+        one = Const(1)
+        sums = []
+        for weight in range(start, stop):
+            has_one = self.constant >> weight & 1
+            self.constant -= has_one << weight
+            bits = self._bits.pop(weight, [])
+            while len(bits) > 2:
+                self._place(weight, bits, 3)
+            if len(bits) == 2:
+                self._place(weight, bits, 2, plus_one=bool(has_one))
+                sums.append(bits[0][2])
+            elif bits:
+                depth, _, bit = bits[0]
+                if has_one:
+                    self.add(weight + 1, bit, depth=depth)
+                sums.append(~bit if has_one else bit)
+            else:
+                sums.append(one if has_one else Const(0))
+        return sums
+
+    def _place(self, weight: int, bits: list[tuple[int, int, Value]], size: int, *,
+               plus_one: bool = False) -> None:
+        """Replace the ``size`` earliest bits by their sum; the carry joins the next column."""
+        taken = [heapq.heappop(bits) for _ in range(size)]
+        depth = taken[-1][0]
+        x, y, *rest = (bit for _, _, bit in taken)
+        name = f"{self._name}_{weight}_{next(self._order)}"
+        if rest:
+            total, carry = full_adder(self._m, x, y, rest[0], name=name)
+        else:
+            total, carry = Signal(name=f"{name}_s"), Signal(name=f"{name}_c")
+            self._m.d.comb += [
+                total.eq(~(x ^ y) if plus_one else x ^ y),
+                carry.eq(x | y if plus_one else x & y),
+            ]
+        heapq.heappush(bits, (depth + 2, next(self._order), total))
+        self.add(weight + 1, carry, depth=depth + 2)

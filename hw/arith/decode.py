@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a code to sign, significand and exponent: the RTL twin of ``Format.unpack``."""
+
+from dataclasses import dataclass
+
+from amaranth import *
+
+from hw.spec import Format, Specials
+
+__all__ = ["Operand", "decode"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One decoded operand; a finite value is ``(-1)**sign * sig * 2**(exp - base + fmt.lsb)``.
+
+    Members
+    -------
+    sign
+        1 bit; of a minus zero it is set.
+    sig
+        Significand with its hidden bit; of an integer its absolute value.
+    exp
+        Exponent field, a subnormal reading 1; of an integer it has no bits.
+    base
+        What ``exp`` is counted from: 1, or 0 for an integer.
+    nan, inf, zero
+        1 bit each, constant 0 where the format has no such code. ``sig`` and ``exp`` of a special
+        code are what its fields say, so they have to be masked.
+    """
+
+    fmt: Format
+    sign: Value
+    sig: Value
+    exp: Value
+    base: int
+    nan: Value
+    inf: Value
+    zero: Value
+
+
+def decode(m: Module, fmt: Format, code: Value, *, name: str) -> Operand:
+    """Decode ``code``; combinational."""
+    if fmt.is_integer:
+        return _decode_integer(m, fmt, code, name)
+    man = code[:fmt.man_bits]
+    field = code[fmt.man_bits:fmt.magnitude_bits]
+    sign = code[fmt.magnitude_bits] if fmt.signed else Const(0, 1)
+    normal = Signal(name=f"{name}_normal")
+    exp = Signal(fmt.exp_bits, name=f"{name}_exp")
+    sig = Signal(fmt.precision, name=f"{name}_sig")
+    m.d.comb += [
+        normal.eq(field.any()),
+        sig.eq(Cat(man, normal)),
+        # The least exponent is 1, for subnormals too: one OR instead of a subtraction.
+        exp.eq(Cat(field[0] | ~normal, field[1:])),
+    ]
+    nan, inf, zero = (Signal(name=f"{name}_{kind}") for kind in ("nan", "inf", "zero"))
+    m.d.comb += [
+        nan.eq(_is_nan(fmt, code)),
+        inf.eq(_is_inf(fmt, code)),
+        zero.eq(~sig.any()),
+    ]
+    return Operand(fmt, sign, sig, exp, 1, nan, inf, zero)
+
+
+def _decode_integer(m: Module, fmt: Format, code: Value, name: str) -> Operand:
+    """Sign and absolute value of an integer."""
+    sign = Signal(name=f"{name}_sign")
+    sig = Signal(fmt.width, name=f"{name}_sig")
+    zero = Signal(name=f"{name}_zero")
+    m.d.comb += zero.eq(~code.any())
+    if fmt.signed:
+        m.d.comb += [sign.eq(code[-1]), sig.eq(Mux(sign, -code.as_signed(), code))]
+    else:
+        m.d.comb += sig.eq(code)
+    return Operand(fmt, sign, sig, Const(0, 0), 0, Const(0), Const(0), zero)
+
+
+def _is_nan(fmt: Format, code: Value) -> Value:
+    """Whether ``code`` is a NaN."""
+    magnitude, man = code[:fmt.magnitude_bits], code[:fmt.man_bits]
+    match fmt.specials:
+        case Specials.NONE:
+            return Const(0)
+        case Specials.IEEE:
+            return code[fmt.man_bits:fmt.magnitude_bits].all() & man.any()
+        case Specials.FN:
+            return magnitude.all()
+        case _:
+            return code == fmt.nan_code
+
+
+def _is_inf(fmt: Format, code: Value) -> Value:
+    """Whether ``code`` is an infinity."""
+    if not fmt.has_inf:
+        return Const(0)
+    return code[:fmt.magnitude_bits] == fmt.inf_code

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Multiply-accumulate units: a component for each kind of accumulator, all with the same ports."""
+
+from hw.mac.fixed import FixedMac
+from hw.spec import FixedAccumulator, MacSpec, SpecError
+
+__all__ = ["mac"]
+
+_UNITS = {FixedAccumulator: FixedMac}
+
+
+def mac(spec: MacSpec, *, enable: bool = False):
+    """Component for ``spec``; ``enable`` adds a clock enable.
+
+    Raises
+    ------
+    SpecError
+        If no unit has that kind of accumulator.
+    """
+    unit = _UNITS.get(type(spec.acc))
+    if unit is None:
+        kinds = ", ".join(kind.__name__ for kind in _UNITS)
+        raise SpecError(f"MAC acc must be one of {kinds} to be built as RTL, "
+                        f"not {spec.acc.spelling!r}")
+    return unit(spec, enable=enable)
