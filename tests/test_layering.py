@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who imports whom, and the rules that a file must keep; each check proven on a planted fault."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.layering import MAX_FILE_LINES, MAX_FUNCTION_LINES, ROOMS, SPDX, findings, sources
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: A small house in order.
+HOUSE = {
+    "hw/__init__.py": "",
+    "hw/spec/__init__.py": "from hw.spec.formats import Format\n__all__ = ['Format']",
+    "hw/spec/formats.py": "import re\nfrom dataclasses import dataclass\nclass Format: ...",
+    "hw/mac.py": "from amaranth.hdl import *\nfrom hw.spec import Format\nfrom . import spec",
+    "hw/selftest.py": "import sim",
+    "hw/host/driver.py": "import serial\nfrom hw.spec import Format",
+    "sim/__init__.py": "import numpy\nfrom hw.spec.formats import Format\nfrom hw import spec",
+    "sim/fast.py": "if 1:\n    f, g = 1, 2\nelse:\n    from x import y as h\n__all__ = ['f', 'g', 'h']",
+    "synth/gates.py": "import sim\nfrom hw.mac import Mac",
+    "reports/render.py": "import jinja2\nfrom hw.spec import Format",
+    "tests/test_mac.py": "import hw.mac, sim, synth.gates, reports.render",
+}
+
+#: Planted fault: file, its text, and the one finding that it must cause.
+FAULTS = [
+    ("hw/spec/x.py", "import numpy", ":2: hw.spec.x must not import numpy"),
+    ("hw/spec/x.py", "from hw.mac import Mac", ":2: hw.spec.x must not import hw.mac"),
+    ("hw/spec/x.py", "from .. import mac", ":2: hw.spec.x must not import hw.mac"),
+    ("hw/__init__.py", "import hw.mac", ":2: hw must not import hw.mac"),
+    ("hw/x.py", "import sim", ":2: hw.x must not import sim"),
+    ("hw/x.py", "def f():\n    from sim import dot", ":3: hw.x must not import sim"),
+    ("hw/x.py", "import synth.gates", ":2: hw.x must not import synth.gates"),
+    ("hw/x.py", "from tests import y", ":2: hw.x must not import tests"),
+    ("hw/arith/selftest.py", "import sim", ":2: hw.arith.selftest must not import sim"),
+    ("hw/host/x.py", "from amaranth import Module", ":2: hw.host.x must not import amaranth"),
+    ("hw/host/x.py", "import hw.mac", ":2: hw.host.x must not import hw.mac"),
+    ("sim/x.py", "import amaranth.sim", ":2: sim.x must not import amaranth.sim"),
+    ("sim/x.py", "import hw.mac", ":2: sim.x must not import hw.mac"),
+    ("sim/x.py", "from hw import mac", ":2: sim.x must not import hw.mac"),
+    ("sim/x.py", "import hw", ":2: sim.x must not import hw"),
+    ("sim/x.py", "import hw.specious", ":2: sim.x must not import hw.specious"),
+    ("sim/x.py", "from importlib import import_module\nimport_module('hw.mac')",
+     ":3: sim.x must not import hw.mac"),
+    ("sim/x.py", "import importlib\nimportlib.import_module('hw' + '.mac')",
+     ":3: sim.x must not import tests.<computed name>"),
+    ("sim/x.py", "__import__('amaranth')", ":2: sim.x must not import amaranth"),
+    ("synth/x.py", "import reports.render", ":2: synth.x must not import reports.render"),
+    ("reports/x.py", "import sim", ":2: reports.x must not import sim"),
+    ("reports/x.py", "from synth.gates import f", ":2: reports.x must not import synth.gates"),
+    ("reports/x.py", "import pyosys", ":2: reports.x must not import pyosys"),
+    ("sim/x.py", "from numpy import *\n__all__ = ['array']",
+     ": __all__ must name what exists, not array"),
+    ("sim/x.py", "def f():\n    g = 1\n__all__ = ['f', 'g']",
+     ": __all__ must name what exists, not g"),
+    ("tests/x.py", "f = 1\n__all__ = ['f' 'g', 'f']", ": __all__ must name what exists, not fg"),
+    ("synth/utils.py", "", ": must have a name that says what is inside, not utils"),
+    ("hw/common/x.py", "", ": must have a name that says what is inside, not common"),
+    ("tests/x.py", "\n" * MAX_FILE_LINES,
+     f": must have at most {MAX_FILE_LINES} lines, not {MAX_FILE_LINES + 1}"),
+    ("sim/x.py", "class C:\n    def f():\n        '''Do.\n\n        It.\n        '''\n" +
+     "        x = 1  # Why.\n\n        # Why.\n" * MAX_FUNCTION_LINES,
+     f":3: f must have at most {MAX_FUNCTION_LINES} lines of code, not {MAX_FUNCTION_LINES + 1}"),
+]
+
+
+def build(root: Path, house: dict[str, str]) -> None:
+    """Write the files of ``house``, each with the licence line."""
+    for name, text in house.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(f"{SPDX}\n{text}")
+
+
+def test_house_is_in_order() -> None:
+    """Every file of this project keeps the rules, and every room was read."""
+    seen = {source.module.partition(".")[0] for source in sources(ROOT)}
+    assert seen == set(ROOMS)
+    wrong = findings(ROOT)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_layering_accepts_a_house_in_order(tmp_path: Path) -> None:
+    build(tmp_path, HOUSE)
+    assert len(sources(tmp_path)) == len(HOUSE)
+    assert findings(tmp_path) == []
+
+
+@pytest.mark.parametrize(("name", "text", "finding"), FAULTS)
+def test_layering_finds_planted_fault(tmp_path: Path, name: str, text: str, finding: str) -> None:
+    build(tmp_path, HOUSE | {name: text})
+    assert findings(tmp_path) == [name + finding]
+
+
+@pytest.mark.parametrize("text", ["", "import re\n", f"\n{SPDX}\n"])
+def test_layering_finds_missing_licence(tmp_path: Path, text: str) -> None:
+    build(tmp_path, HOUSE)
+    (tmp_path / "sim/x.py").write_text(text)
+    assert findings(tmp_path) == [f"sim/x.py: must start with {SPDX!r}"]
+
+
+def test_layering_accepts_longest_function(tmp_path: Path) -> None:
+    body = "    x = 1\n" * (MAX_FUNCTION_LINES - 1)
+    build(tmp_path, HOUSE | {"sim/x.py": f"def f():\n{body}"})
+    assert findings(tmp_path) == []
