@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arrays of codes at the border of the package: which dtype they have, and which are refused."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hw.spec import Format, parse_format
+from hw.spec.errors import require
+
+__all__ = ["MAX_INT64_CODE", "Array", "as_codes", "as_format", "code_dtype"]
+
+Array = npt.NDArray[Any]
+
+#: Widest code that an int64 array can hold; wider ones are Python integers in object arrays.
+MAX_INT64_CODE = 63
+
+
+def code_dtype(width: int) -> np.dtype[Any]:
+    """Smallest unsigned dtype that holds a code of ``width`` bits; object beyond 64 bits."""
+    for bits in (8, 16, 32, 64):
+        if width <= bits:
+            return np.dtype(f"uint{bits}")
+    return np.dtype(object)
+
+
+def as_format(fmt: Format | str) -> Format:
+    """Format that is given as such or by name."""
+    return fmt if isinstance(fmt, Format) else parse_format(fmt)
+
+
+def as_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
+    """Check an array of codes of ``fmt`` and hand it back as int64, as Python integers if wider.
+
+    An array of any integer dtype holds codes, with one exception: for a signed integer format an
+    array of a signed dtype holds the values themselves (int8 arrays for int8).
+
+    Raises
+    ------
+    SpecError
+        If the dtype is no integer one or an element is not a code of ``fmt``.
+    """
+    array = np.asarray(x)
+    is_integer = array.dtype.kind in "iu" or (
+        array.dtype.kind == "O" and all(_is_int(element) for element in array.flat))
+    require(is_integer, f"{noun} dtype", "an integer type", str(array.dtype))
+    as_values = array.dtype.kind == "i" and fmt.is_integer and fmt.signed
+    low = fmt.min_units if as_values else 0
+    high = fmt.max_units if as_values else (1 << fmt.width) - 1
+    wrong = array[(array < low) | (array > high)]
+    require(wrong.size == 0, noun,
+            f"{'values' if as_values else 'codes'} of {fmt.name} from {low} to {high}",
+            int(wrong.flat[0]) if wrong.size else None)
+    wide = fmt.width > MAX_INT64_CODE
+    codes: Array = array.astype(object if wide else np.int64) & ((1 << fmt.width) - 1)
+    return codes
+
+
+def _is_int(element: object) -> bool:
+    """Whether an element of an object array is an integer; a bool is none."""
+    return isinstance(element, int | np.integer) and not isinstance(element, bool)

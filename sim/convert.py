@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real numbers to codes and back. Encoding rounds on integers; no float is computed in between."""
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hw.spec import Format, Overflow, Rounding
+from hw.spec.errors import require
+from sim import integers
+from sim.codes import MAX_INT64_CODE, Array, as_codes, as_format, code_dtype
+from sim.vector.rounding import MAX_BITS, bit_length, holds, magnitude_codes, overflow_code
+from sim.vector.rounding import round_to, shift_right
+from sim.vector.unpack import Classes, unpack
+
+__all__ = ["decode", "encode"]
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+def encode(x: Any, fmt: Format | str, saturate: bool = True) -> Any:
+    """Encode real numbers, rounded to nearest even and only then compared with the largest value.
+
+    Parameters
+    ----------
+    x
+        Real numbers of any shape: floating-point or integer arrays, Python ints, floats, Fractions.
+    fmt
+        Format or its name.
+    saturate
+        True: overflow and infinities give the largest finite value of their sign (OFP8 rev. 1.0,
+        table 3, SAT). False: infinity where the format has one, else NaN, and the largest finite
+        value where it has neither (integers and OCP MX elements).
+
+    Returns
+    -------
+    array of the shape of ``x``
+        Codes, in the smallest unsigned dtype (Python integers beyond 64 bits).
+
+    Notes
+    -----
+    NaN gives the canonical ``fmt.nan_code``. Minus zero and negative values that round to zero give
+    minus zero, or plus zero where there is no other. Negative values are 0 in an unsigned format.
+
+    Raises
+    ------
+    SpecError
+        If ``x`` is not real, or NaN and the format has none.
+    """
+    fmt = as_format(fmt)
+    array = _as_real(x)
+    kind = array.dtype.kind
+    overflow = Overflow.SATURATE if saturate else Overflow.INF
+    if kind == "f" and array.dtype.itemsize <= 8 and holds(fmt):
+        codes = _encode_floats(array.astype(np.float64), fmt, overflow)
+    elif kind == "i" and holds(fmt) and not _exceeds(array):
+        exact = array.astype(np.int64)
+        codes = _encode(abs(exact), np.zeros_like(exact), exact < 0, fmt, overflow)
+    else:
+        codes = np.array([_encode_one(element, fmt, saturate) for element in array.flat],
+                         dtype=object).reshape(array.shape)
+    return codes.astype(code_dtype(fmt.width))[()]
+
+
+def _exceeds(array: Array) -> bool:
+    """Whether an integer is too long for the rounding on int64."""
+    limit = 1 << MAX_BITS
+    return bool(((array >= limit) | (array <= -limit)).any())
+
+
+def _as_real(x: Any) -> Array:
+    """Array of ``x`` that has lost nothing: a list of mixed numbers becomes no float array."""
+    array = np.asarray(x) if hasattr(x, "dtype") else np.asarray(x, dtype=object)
+    if array.dtype.kind == "O":
+        types = {type(element) for element in array.flat}
+        if types == {float}:
+            array = array.astype(np.float64)
+        wrong = [element for element in array.flat if not _is_real(element)]
+        require(not wrong, "Value", "a real number", wrong[0] if wrong else None)
+    require(array.dtype.kind in "iufO", "Values dtype", "a real number type", str(array.dtype))
+    return array
+
+
+def _is_real(element: object) -> bool:
+    """Whether an element is a real number; a bool is none."""
+    return isinstance(element, Real) and not isinstance(element, bool)
+
+
+def _encode_one(element: Any, fmt: Format, saturate: bool) -> int:
+    """Code of one number, Python's or numpy's."""
+    value = int(element) if isinstance(element, np.integer) else element
+    return integers.encode(value, fmt, saturate=saturate)
+
+
+def _encode_floats(x: npt.NDArray[np.float64], fmt: Format, overflow: Overflow) -> Ints:
+    """Codes of binary64 numbers, taken apart by their bits."""
+    nan, inf = np.isnan(x), np.isinf(x)
+    require(fmt.nan_code is not None or not nan.any(), f"Value for {fmt.name}", "a number",
+            float("nan"))
+    bits = np.atleast_1d(x).view(np.int64).reshape(x.shape)
+    field = bits >> 52 & 0x7FF
+    magnitude = (bits & (1 << 52) - 1) | (field > 0).astype(np.int64) << 52
+    # An infinity is as good as any value far beyond the largest one, and takes its way.
+    exp = np.where(inf, 4096, np.maximum(field, 1) - 1075)
+    codes = _encode(magnitude, exp, bits < 0, fmt, overflow)
+    if fmt.nan_code is not None:
+        codes[nan] = fmt.nan_code
+    return codes
+
+
+def _encode(magnitude: Ints, exp: Ints, negative: Bools, fmt: Format, overflow: Overflow) -> Ints:
+    """Codes of ``magnitude * 2**exp`` with a sign."""
+    if not fmt.signed:
+        magnitude = np.where(negative, 0, magnitude)
+    if fmt.is_integer:
+        return _encode_integer(magnitude, exp, negative, fmt)
+    sig, exp = round_to(fmt, magnitude, exp, Rounding.RNE)
+    codes = magnitude_codes(fmt, sig, exp)
+    beyond = codes > fmt.max_code
+    highest = overflow_code(fmt, overflow)
+    codes[beyond] = highest
+    signed = negative & ((codes > 0) | fmt.has_minus_zero)
+    if highest == fmt.nan_code:
+        signed &= ~beyond
+    codes[signed] |= fmt.sign_code
+    return codes
+
+
+def _encode_integer(magnitude: Ints, exp: Ints, negative: Bools, fmt: Format) -> Ints:
+    """Codes in a format without exponent: round to a unit, clamp, two's complement."""
+    right = fmt.lsb - exp
+    length = bit_length(magnitude)
+    units = shift_right(magnitude, np.clip(right, 0, length + 1), Rounding.RNE)
+    units <<= np.clip(-right, 0, MAX_BITS + 1 - length)
+    # What would be shifted further has reached the top bit, which no format here holds.
+    units = np.where(negative, -units, units)
+    return np.clip(units, fmt.min_units, fmt.max_units) & ((1 << fmt.width) - 1)
+
+
+def decode(codes: npt.ArrayLike, fmt: Format | str) -> Any:
+    """Decode codes to float64 values, infinities and NaN included.
+
+    Exact for every format in the catalogue. A format with more than 53 significand bits or a wider
+    range than binary64 is rounded to the nearest float64.
+
+    Parameters
+    ----------
+    codes
+        Codes of any shape and integer dtype; for a signed integer format an array of a signed dtype
+        holds the values themselves.
+    fmt
+        Format or its name.
+
+    Raises
+    ------
+    SpecError
+        If an element is not a code of ``fmt`` or the dtype is not an integer one.
+    """
+    fmt = as_format(fmt)
+    checked = as_codes(codes, fmt, "Codes")
+    if fmt.width > MAX_INT64_CODE or fmt.precision > 53:
+        values = np.array([_decode_one(int(code), fmt) for code in checked.flat], dtype=np.float64)
+        return values.reshape(checked.shape)[()]
+    parts = unpack(np.atleast_1d(checked), fmt)
+    # The exponent fits an int; ldexp rounds once, where the value is below binary64's normals.
+    values = np.ldexp(parts.sig.astype(np.float64), (parts.exp + fmt.lsb).astype(np.int32))
+    values = np.where((parts.sig == 0) & parts.negative, -0.0, values)
+    values[parts.classes == Classes.POS_INF] = np.inf
+    values[parts.classes == Classes.NEG_INF] = -np.inf
+    values[parts.classes == Classes.NAN] = np.nan
+    return values.reshape(checked.shape)[()]
+
+
+def _decode_one(code: int, fmt: Format) -> float:
+    """Value of one code, rounded to nearest by Python's own conversions."""
+    kind, negative, sig, exp = fmt.unpack(code)
+    sign = -1.0 if negative else 1.0
+    if kind.value != "finite":
+        return sign * float(kind.value)
+    places = exp + fmt.lsb
+    try:
+        value = float(sig << places) if places >= 0 else sig / (1 << -places)
+    except OverflowError:
+        return sign * float("inf")
+    return sign * abs(value)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a MAC computes, one Python integer at a time. Made to be read; all else is held to it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from hw.spec import (
+    FixedAccumulator,
+    Flag,
+    FloatAccumulator,
+    Format,
+    Kind,
+    MacSpec,
+    Unpacked,
+)
+from sim.codes import Array
+from sim.integers import fit, pack, shift_right
+
+__all__ = ["Mac", "matmul"]
+
+
+class Product(NamedTuple):
+    """Exact product of two codes: ``units`` of ``2**MacSpec.product_lsb``, 0 if ``flag`` is set."""
+
+    flag: Flag
+    negative: bool
+    units: int
+
+
+def multiply(spec: MacSpec, a: int, b: int) -> Product:
+    """Multiply a code of ``spec.a`` by a code of ``spec.b``. Zeros have the signs' exclusive or."""
+    x, y = spec.a.unpack(a), spec.b.unpack(b)
+    negative = x.negative != y.negative
+    return Product(_flag(x, y, negative), negative, (x.sig * y.sig) << (x.exp + y.exp))
+
+
+def _flag(x: Unpacked, y: Unpacked, negative: bool) -> Flag:
+    """What a product with a special operand is; FINITE if there is none."""
+    kinds = (x.kind, y.kind)
+    if Kind.INF not in kinds and Kind.NAN not in kinds:
+        return Flag.FINITE
+    zero = any(each.kind is Kind.FINITE and each.sig == 0 for each in (x, y))
+    if Kind.NAN in kinds or zero:
+        return Flag.NAN
+    return Flag.NEG_INF if negative else Flag.POS_INF
+
+
+@dataclass
+class Mac:
+    """One multiply-accumulate unit and the state it keeps between steps.
+
+    Attributes
+    ----------
+    spec
+        The unit.
+    acc
+        Accumulator. Fixed point: the sum in units of ``2**spec.acc.lsb``. Floating point: the code
+        of the sum in ``spec.acc.fmt``; code 0 is plus zero.
+    flags
+        Special operands so far; stays FINITE beside a floating-point sum, which shows them itself.
+    """
+
+    spec: MacSpec
+    acc: int = 0
+    flags: Flag = Flag.FINITE
+
+    def step(self, a: Sequence[int], b: Sequence[int], *, first: bool = False) -> int:
+        """Accumulate the products of ``spec.lanes`` pairs of codes and return `acc`.
+
+        ``first`` clears sum and flags before.
+        """
+        if first:
+            self.acc, self.flags = 0, Flag.FINITE
+        products = [multiply(self.spec, *pair) for pair in zip(a, b, strict=True)]
+        if isinstance(self.spec.acc, FixedAccumulator):
+            self._add_fixed(self.spec.acc, products)
+        else:
+            self.acc = self._add_float(self.spec.acc, products)
+        return self.acc
+
+    def _add_fixed(self, acc: FixedAccumulator, products: Iterable[Product]) -> None:
+        """Round every product to the accumulator's lsb, add them all, treat overflow once."""
+        total = self.acc
+        for product in products:
+            total += shift_right(product.units, acc.lsb - self.spec.product_lsb, acc.rounding)
+            self.flags = Flag(self.flags | product.flag)
+        self.acc = fit(total, acc)
+
+    def _add_float(self, acc: FloatAccumulator, products: Iterable[Product]) -> int:
+        """Add all products to the accumulator exactly and round once."""
+        fmt = acc.fmt
+        old = fmt.unpack(self.acc)
+        lsb = min(self.spec.product_lsb, fmt.lsb)
+        total = old.sig << (old.exp + fmt.lsb - lsb)
+        flags = _flag_of(old)
+        minus_zero = old.negative
+        for product in products:
+            total += product.units << (self.spec.product_lsb - lsb)
+            flags = Flag(flags | product.flag)
+            minus_zero &= product.negative
+        if flags is not Flag.FINITE:
+            return special_code(fmt, flags)
+        return pack(total, lsb, fmt, rounding=acc.rounding, overflow=acc.overflow,
+                    subnormals=acc.subnormals, minus_zero=minus_zero)
+
+
+def _flag_of(value: Unpacked) -> Flag:
+    """Flag of an accumulator's value."""
+    if value.kind is Kind.FINITE:
+        return Flag.FINITE
+    if value.kind is Kind.NAN:
+        return Flag.NAN
+    return Flag.NEG_INF if value.negative else Flag.POS_INF
+
+
+def special_code(fmt: Format, flag: Flag) -> int:
+    """Code of the infinity or the canonical NaN that ``flag`` (not FINITE) means."""
+    assert fmt.nan_code is not None
+    assert fmt.inf_code is not None
+    if flag is Flag.NAN:
+        return fmt.nan_code
+    return fmt.inf_code | (fmt.sign_code if flag is Flag.NEG_INF else 0)
+
+
+def matmul(a: Array, b: Array, spec: MacSpec) -> tuple[Array, Array]:
+    """Sums and flags of ``a @ b`` in Python integers, shape (M, N), dtype object.
+
+    ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``.
+    """
+    rows, cols = a.tolist(), b.T.tolist()
+    sums = np.empty((len(rows), len(cols)), dtype=object)
+    flags = np.empty_like(sums)
+    for m, row in enumerate(rows):
+        for n, col in enumerate(cols):
+            mac = Mac(spec)
+            for k in range(0, len(row), spec.lanes):
+                mac.step(row[k:k + spec.lanes], col[k:k + spec.lanes])
+            sums[m, n], flags[m, n] = mac.acc, mac.flags
+    return sums, flags

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Matrix products with a fixed-point accumulator.
+
+Where no sum can leave the accumulator, or leaving it wraps, the order of the additions does not
+matter: operands are cut into digits so small that float64 matrix products of them are exact. Else
+the sums go step by step in order of k, on int64 where that provably holds them and on Python
+integers where not.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from hw.spec import FixedAccumulator, Format, MacSpec, Overflow, Rounding
+from sim.codes import Array
+from sim.vector.unpack import FLAGS, Unpacked
+
+__all__ = ["flags", "matmul"]
+
+Ints = npt.NDArray[np.int64]
+
+#: Bits of integers of which float64 holds all.
+FLOAT_BITS = 53
+#: Bits of magnitudes that int64 arithmetic here may reach.
+INT_BITS = 62
+
+
+def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> Array:
+    """Sums of ``a`` (M, K) times ``b`` (K, N): int64, or Python integers if ``acc.width > 63``."""
+    acc = spec.acc
+    assert isinstance(acc, FixedAccumulator)
+    if acc.lsb <= spec.product_lsb and (acc.overflow is Overflow.WRAP or _never_full(a, b, spec)):
+        return _by_digits(a, b, spec, acc)
+    return _by_steps(a, b, spec, acc)
+
+
+def flags(a: Unpacked, b: Unpacked) -> npt.NDArray[np.uint8]:
+    """Flags of the sums: those of all products, or-ed. Only a k with special operands has any."""
+    result = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=np.uint8)
+    for k in np.flatnonzero(a.special.any(axis=0) | b.special.any(axis=1)):
+        result |= FLAGS[a.classes[:, k, None], b.classes[k]]
+    return result
+
+
+def _never_full(a: Unpacked, b: Unpacked, spec: MacSpec) -> bool:
+    """Whether the largest operands, multiplied K times, still fit the accumulator."""
+    largest = [max(int(s) << int(e) for s, e in zip(abs(x.sig).flat, x.exp.flat, strict=True))
+               for x in (_extremes(a), _extremes(b))]
+    assert isinstance(spec.acc, FixedAccumulator)
+    products = a.sig.shape[1] * largest[0] * largest[1]
+    return bool(products << (spec.product_lsb - spec.acc.lsb) <= spec.acc.max)
+
+
+def _extremes(x: Unpacked) -> Unpacked:
+    """The elements of the largest exponent and of the largest significand: none is larger."""
+    top = x.exp == x.exp.max()
+    index = int(np.argmax(np.where(top, abs(x.sig), -1)))
+    below = int(np.argmax(np.where(top, -1, abs(x.sig))))
+    return Unpacked(*(getattr(x, name).reshape(-1)[[index, below]] for name in x.__slots__))
+
+
+def _by_digits(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> Array:
+    """Exact sums, brought into the accumulator's range at the end.
+
+    With digits of ``d`` bits no partial sum exceeds ``K * 2**(2 * d) <= 2**53``, in whatever order
+    and with whatever instructions a matrix product is computed.
+    """
+    bits = (FLOAT_BITS - (a.sig.shape[1] - 1).bit_length()) // 2
+    dtype = np.int64 if acc.width <= 63 else object
+    total: Array = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=dtype)
+    digits_b = _digits(b, spec.b, bits)
+    for i, digit_a in enumerate(_digits(a, spec.a, bits)):
+        for j, digit_b in enumerate(digits_b):
+            shift = (i + j) * bits + spec.product_lsb - acc.lsb
+            if dtype is object or shift < 64:
+                # Sums on int64 wrap at 2**64, which a narrower accumulator cannot tell.
+                total += (digit_a @ digit_b).astype(np.int64).astype(dtype) << shift
+    return wrap(total, acc.width)
+
+
+def _digits(x: Unpacked, fmt: Format, bits: int) -> list[npt.NDArray[np.float64]]:
+    """Signed digits of the values in units of ``2**fmt.lsb``, base ``2**bits``, lowest first."""
+    magnitude, sign = abs(x.sig), np.sign(x.sig)
+    largest = max(fmt.max_units, -fmt.min_units)
+    result = []
+    for low in range(0, largest.bit_length(), bits):
+        left = x.exp - low
+        # Bits above the digit would be masked away; they are not even shifted in.
+        inside = np.where(left < bits, magnitude, 0)
+        digit = (inside << np.clip(left, 0, bits)) >> np.clip(-left, 0, 63)
+        result.append((sign * (digit & ((1 << bits) - 1))).astype(np.float64))
+    return result
+
+
+def _by_steps(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> Array:
+    """Sums in order of k, each group of lanes brought into range once."""
+    coarser = acc.lsb - spec.product_lsb
+    narrow = acc.width <= INT_BITS and _term_bits(spec, acc) < INT_BITS
+    term = _narrow_term if narrow else _wide_term
+    dtype = np.int64 if narrow else object
+    total: Array = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=dtype)
+    for k in range(0, a.sig.shape[1], spec.lanes):
+        for lane in range(k, k + spec.lanes):
+            total += term(a[:, lane, None], b[lane], coarser, acc.rounding)
+        if acc.overflow is Overflow.SATURATE:
+            total = np.clip(total, acc.min, acc.max)
+        else:
+            total = wrap(total, acc.width)
+    return total if acc.width > 63 else total.astype(np.int64)
+
+
+def _term_bits(spec: MacSpec, acc: FixedAccumulator) -> int:
+    """Bits of the largest product before rounding, or of a lane sum after, whichever is more."""
+    largest = [max(fmt.max_units, -fmt.min_units) for fmt in (spec.a, spec.b)]
+    units = largest[0] * largest[1]
+    coarser = acc.lsb - spec.product_lsb
+    rounded = (units >> coarser) + 1 if coarser > 0 else units << -coarser
+    return max((spec.lanes * rounded).bit_length(), spec.a.precision + spec.b.precision + 2)
+
+
+def _narrow_term(a: Unpacked, b: Unpacked, coarser: int, rounding: Rounding) -> Array:
+    """Products in units of the accumulator's lsb, on int64."""
+    sig = a.sig * b.sig
+    left = a.exp + b.exp - coarser
+    return _shift(sig << np.maximum(left, 0), np.clip(-left, 0, INT_BITS), rounding)
+
+
+def _shift(value: Ints, right: Ints, rounding: Rounding) -> Ints:
+    """Compute ``value / 2**right`` rounded to an integer, on signed int64."""
+    if not right.any():
+        return value
+    quotient = value >> right
+    rest = value - (quotient << right)
+    if rounding is Rounding.RNE:
+        return quotient + ((rest << 1) + (quotient & 1) > np.int64(1) << right)
+    return quotient + ((rest > 0) & (value < 0))
+
+
+def _wide_term(a: Unpacked, b: Unpacked, coarser: int, rounding: Rounding) -> Array:
+    """Products in units of the accumulator's lsb, on Python integers."""
+    units: Array = _wide_units(a) * _wide_units(b)
+    if coarser <= 0:
+        units <<= -coarser
+    elif rounding is Rounding.RNE:
+        odd = (units >> coarser) & 1
+        units = (units + (1 << coarser - 1) - 1 + odd) >> coarser
+    else:
+        units = np.where(units < 0, -(-units >> coarser), units >> coarser)
+    return units
+
+
+def _wide_units(x: Unpacked) -> Array:
+    """Values in units of their format's lsb."""
+    units: Array = x.sig.astype(object) << x.exp.astype(object)
+    return units
+
+
+def wrap(total: Array, width: int) -> Array:
+    """Two's complement of ``width`` bits, on int64 or Python integers."""
+    if total.dtype == object:
+        half = 1 << width - 1
+        return ((total + half) & (2 * half - 1)) - half
+    unused = 64 - width
+    return (total << unused) >> unused
