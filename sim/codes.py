@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import Format, parse_format
+from hw.spec import Format, SpecError, parse_format
 from hw.spec.errors import require
 
-__all__ = ["MAX_INT64_CODE", "Array", "as_codes", "as_format", "code_dtype"]
+__all__ = ["MAX_INT64_CODE", "Array", "as_array", "as_codes", "as_format", "code_dtype"]
 
 Array = npt.NDArray[Any]
+
+_to_int = np.frompyfunc(int, 1, 1)
 
 #: Widest code that an int64 array can hold; wider ones are Python integers in object arrays.
 MAX_INT64_CODE = 63
@@ -30,6 +32,14 @@ def as_format(fmt: Format | str) -> Format:
     return fmt if isinstance(fmt, Format) else parse_format(fmt)
 
 
+def as_array(x: npt.ArrayLike, noun: str) -> Array:
+    """Array of ``x``, whose nested sequences must be of one length."""
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise SpecError(f"{noun} must be a rectangular array, not {x!r}") from error
+
+
 def as_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
     """Check an array of codes of ``fmt`` and hand it back as int64, as Python integers if wider.
 
@@ -41,7 +51,7 @@ def as_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
     SpecError
         If the dtype is no integer one or an element is not a code of ``fmt``.
     """
-    array = np.asarray(x)
+    array = as_array(x, noun)
     is_integer = array.dtype.kind in "iu" or (
         array.dtype.kind == "O" and all(_is_int(element) for element in array.flat))
     require(is_integer, f"{noun} dtype", "an integer type", str(array.dtype))
@@ -52,8 +62,8 @@ def as_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
     require(wrong.size == 0, noun,
             f"{'values' if as_values else 'codes'} of {fmt.name} from {low} to {high}",
             int(wrong.flat[0]) if wrong.size else None)
-    wide = fmt.width > MAX_INT64_CODE
-    codes: Array = array.astype(object if wide else np.int64) & ((1 << fmt.width) - 1)
+    exact: Any = _to_int(array) if fmt.width > MAX_INT64_CODE else array.astype(np.int64)
+    codes: Array = exact & ((1 << fmt.width) - 1)
     return codes
 
 

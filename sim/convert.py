@@ -10,10 +10,10 @@ import numpy.typing as npt
 from hw.spec import Format, Overflow, Rounding
 from hw.spec.errors import require
 from sim import integers
-from sim.codes import MAX_INT64_CODE, Array, as_codes, as_format, code_dtype
+from sim.codes import MAX_INT64_CODE, Array, as_array, as_codes, as_format, code_dtype
 from sim.vector.rounding import MAX_BITS, bit_length, holds, magnitude_codes, overflow_code
 from sim.vector.rounding import round_to, shift_right
-from sim.vector.unpack import Classes, unpack
+from sim.vector.unpack import Class, unpack
 
 __all__ = ["decode", "encode"]
 
@@ -73,7 +73,7 @@ def _exceeds(array: Array) -> bool:
 
 def _as_real(x: Any) -> Array:
     """Array of ``x`` that has lost nothing: a list of mixed numbers becomes no float array."""
-    array = np.asarray(x) if hasattr(x, "dtype") else np.asarray(x, dtype=object)
+    array = as_array(x, "Values") if hasattr(x, "dtype") else np.asarray(x, dtype=object)
     if array.dtype.kind == "O":
         types = {type(element) for element in array.flat}
         if types == {float}:
@@ -166,11 +166,12 @@ def decode(codes: npt.ArrayLike, fmt: Format | str) -> Any:
         return values.reshape(checked.shape)[()]
     parts = unpack(np.atleast_1d(checked), fmt)
     # The exponent fits an int; ldexp rounds once, where the value is below binary64's normals.
-    values = np.ldexp(parts.sig.astype(np.float64), (parts.exp + fmt.lsb).astype(np.int32))
+    with np.errstate(over="ignore", under="ignore"):
+        values = np.ldexp(parts.sig.astype(np.float64), (parts.exp + fmt.lsb).astype(np.int32))
     values = np.where((parts.sig == 0) & parts.negative, -0.0, values)
-    values[parts.classes == Classes.POS_INF] = np.inf
-    values[parts.classes == Classes.NEG_INF] = -np.inf
-    values[parts.classes == Classes.NAN] = np.nan
+    values[parts.classes == Class.POS_INF] = np.inf
+    values[parts.classes == Class.NEG_INF] = -np.inf
+    values[parts.classes == Class.NAN] = np.nan
     return values.reshape(checked.shape)[()]
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hw.spec import FixedAccumulator, MacSpec, parse_mac
 from hw.spec.errors import require
 from sim import golden, vector
-from sim.codes import Array, as_codes, code_dtype
+from sim.codes import Array, as_array, as_codes, code_dtype
 
 __all__ = ["dot", "matmul"]
 
@@ -46,7 +46,7 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, flags: boo
         If dtype, shape or an element of ``a`` or ``b`` is wrong, or ``mac`` or ``backend`` unknown.
     """
     spec = parse_mac(mac)
-    x, y = np.asarray(a), np.asarray(b)
+    x, y = as_array(a, "Operand a"), as_array(b, "Operand b")
     _require_shape("Operand a", x, "(M, K)", 2)
     _require_shape("Operand b", y, "(K, N)", 2)
     require(y.shape[0] == x.shape[1], "Operand b shape",
@@ -62,7 +62,7 @@ def dot(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, flags: bool =
     its flags.
     """
     spec = parse_mac(mac)
-    x, y = np.asarray(a), np.asarray(b)
+    x, y = as_array(a, "Operand a"), as_array(b, "Operand b")
     _require_shape("Operand a", x, "(K,)", 1)
     _require_shape("Operand b", y, "(K,)", 1)
     require(y.shape == x.shape, "Operand b shape", f"{x.shape} to match operand a", y.shape)

@@ -43,19 +43,15 @@ def flags(a: Unpacked, b: Unpacked) -> npt.NDArray[np.uint8]:
 
 def _never_full(a: Unpacked, b: Unpacked, spec: MacSpec) -> bool:
     """Whether the largest operands, multiplied K times, still fit the accumulator."""
-    largest = [max(int(s) << int(e) for s, e in zip(abs(x.sig).flat, x.exp.flat, strict=True))
-               for x in (_extremes(a), _extremes(b))]
     assert isinstance(spec.acc, FixedAccumulator)
-    products = a.sig.shape[1] * largest[0] * largest[1]
+    products = a.sig.shape[1] * _largest(a) * _largest(b)
     return bool(products << (spec.product_lsb - spec.acc.lsb) <= spec.acc.max)
 
 
-def _extremes(x: Unpacked) -> Unpacked:
-    """The elements of the largest exponent and of the largest significand: none is larger."""
-    top = x.exp == x.exp.max()
-    index = int(np.argmax(np.where(top, abs(x.sig), -1)))
-    below = int(np.argmax(np.where(top, -1, abs(x.sig))))
-    return Unpacked(*(getattr(x, name).reshape(-1)[[index, below]] for name in x.__slots__))
+def _largest(x: Unpacked) -> int:
+    """Largest magnitude, in units; with a hidden bit it is among those of the largest exponent."""
+    exp = int(x.exp.max())
+    return int(abs(x.sig[x.exp == exp]).max()) << exp
 
 
 def _by_digits(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> Array:

@@ -100,7 +100,7 @@ class _Sums:
 
     def accumulate(self, a: Unpacked, b: Unpacked) -> None:
         """Add all products of ``a`` (M, K) and ``b`` (K, N) in order of k."""
-        special = a.special.any(axis=0) | b.special.any(axis=1)
+        special: Bools = np.logical_or(a.special.any(axis=0), b.special.any(axis=1))
         for k in range(0, a.sig.shape[1], self.spec.lanes):
             lanes = range(k, k + self.spec.lanes)
             for lane in lanes:

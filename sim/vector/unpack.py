@@ -2,6 +2,7 @@
 """Codes taken apart, an array at a time: the numpy twin of `hw.spec.Format.unpack`."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -9,23 +10,27 @@ import numpy.typing as npt
 
 from hw.spec import Flag, Format, Specials
 
-__all__ = ["FLAGS", "Classes", "Unpacked", "unpack"]
+__all__ = ["FLAGS", "Class", "Unpacked", "unpack"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
-class Classes:
-    """What a product's flag depends on. A plain class: its members index `FLAGS`."""
+class Class(IntEnum):
+    """What a product's flag depends on; indexes `FLAGS`. Finite classes come first."""
 
-    ZERO, POS, NEG, POS_INF, NEG_INF, NAN = range(6)
-    FIRST_SPECIAL = POS_INF
+    ZERO = 0
+    POS = 1
+    NEG = 2
+    POS_INF = 3
+    NEG_INF = 4
+    NAN = 5
 
 
 def _flags() -> npt.NDArray[np.uint8]:
     """Flag of a product by the classes of its operands."""
-    c = Classes
-    table = np.zeros((6, 6), dtype=np.uint8)
+    c = Class
+    table = np.zeros((len(c), len(c)), dtype=np.uint8)
     for inf, flag in ((c.POS_INF, Flag.POS_INF), (c.NEG_INF, Flag.NEG_INF)):
         other = Flag(flag ^ Flag.NAN)
         for sign, product in ((c.POS, flag), (c.POS_INF, flag), (c.NEG, other), (c.NEG_INF, other)):
@@ -50,7 +55,7 @@ class Unpacked:
     negative
         Sign, also of zeros and infinities.
     classes
-        `Classes`, uint8.
+        `Class`, uint8.
     """
 
     sig: Ints
@@ -66,7 +71,7 @@ class Unpacked:
     @property
     def special(self) -> Bools:
         """Where the value is infinite or NaN."""
-        return self.classes >= Classes.FIRST_SPECIAL
+        return self.classes >= Class.POS_INF
 
 
 def unpack(codes: Ints, fmt: Format) -> Unpacked:
@@ -85,15 +90,15 @@ def unpack(codes: Ints, fmt: Format) -> Unpacked:
     sig[special] = exp[special] = 0
     negative = negative & ~nan
     classes = _classes(sig, negative)
-    classes[inf] = np.where(negative[inf], Classes.NEG_INF, Classes.POS_INF)
-    classes[nan] = Classes.NAN
+    classes[inf] = np.where(negative[inf], Class.NEG_INF, Class.POS_INF)
+    classes[nan] = Class.NAN
     return Unpacked(np.where(negative, -sig, sig), exp, negative, classes)
 
 
 def _classes(sig: Ints, negative: Bools) -> npt.NDArray[np.uint8]:
     """Classes of finite values."""
-    sign = np.where(negative, Classes.NEG, Classes.POS).astype(np.uint8)
-    return np.where(sig == 0, Classes.ZERO, sign).astype(np.uint8)
+    sign = np.where(negative, Class.NEG, Class.POS).astype(np.uint8)
+    return np.where(sig == 0, Class.ZERO, sign).astype(np.uint8)
 
 
 def _specials(codes: Ints, magnitude: Ints, fmt: Format) -> tuple[Bools, Bools]:
