@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full mutants lint reports setup tools lock clean
+.PHONY: help demo test test-full mutants gates times lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -33,6 +33,14 @@ test-full: setup  ## Run all tests, the slow ones too, and record the outcome.
 
 mutants: setup  ## Plant faults one by one and see that each is caught.
 	$(RUN) -m tests.mutants
+	$(RUN) -m reports.render
+
+gates: setup  ## Count the gates of the units in synth/points.toml.
+	$(RUN) -m synth.gates --points
+	$(RUN) -m reports.render
+
+times: setup  ## Measure how long arrays take to generate.
+	$(RUN) -m synth.times
 	$(RUN) -m reports.render
 
 lint: $(READY)  ## Check style (ruff) and types (mypy).

@@ -8,7 +8,7 @@ from typing import Any
 from hw.spec.catalog import CATALOG, SOURCES
 from hw.spec.formats import Format
 
-__all__ = ["COLUMNS", "format_rows", "format_table", "format_table_json"]
+__all__ = ["COLUMNS", "format_cells", "format_rows", "format_table", "format_table_json"]
 
 #: Heading of each column of the printed table.
 COLUMNS = {
@@ -59,10 +59,15 @@ def _row(fmt: Format) -> dict[str, Any]:
     }
 
 
-def format_table(rows: list[dict[str, Any]] | None = None) -> str:
-    """Table of `format_rows` as text: one line a format, columns of `COLUMNS`."""
+def format_cells(rows: list[dict[str, Any]] | None = None) -> list[list[str]]:
+    """Text of each cell of `format_rows`, a list for each format, in the order of `COLUMNS`."""
     rows = format_rows() if rows is None else rows
-    cells = [list(COLUMNS.values())] + [[_cell(row, name) for name in COLUMNS] for row in rows]
+    return [[_cell(row, name) for name in COLUMNS] for row in rows]
+
+
+def format_table(rows: list[dict[str, Any]] | None = None) -> str:
+    """Table of `format_rows` as text: headings, then one line a format."""
+    cells = [list(COLUMNS.values()), *format_cells(rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
              for line in cells]

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m reports.render [--check]``: pages from the records of ``reports/data``.
+
+Rendered are the marked sections of README.md, each between ``<!-- begin:NAME -->`` and
+``<!-- end:NAME -->``, and the whole of ``reports/index.html``, which needs no network.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from hw.spec.table import COLUMNS, format_cells
+from reports.sections import SECTIONS
+from reports.tables import Table, bars, table
+
+__all__ = ["ReportError", "main", "pages", "write"]
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORD_FIELDS = {"subject", "metrics", "conditions", "provenance", "not_done"}
+ORIGIN_FIELDS = {"command", "commit", "dirty", "date", "tools", "library", "seed"}
+_MARKED = re.compile(r"(<!-- begin:(\w+) -->\n)(.*?)(<!-- end:\2 -->)", re.DOTALL)
+_BEGIN = re.compile(r"<!-- begin:(\w+) -->")
+
+
+class ReportError(ValueError):
+    """A page that cannot be rendered; the message is one line."""
+
+
+def pages(root: Path) -> dict[Path, str]:
+    """Text of every rendered page below ``root``, as it must be."""
+    context = {"sections": SECTIONS, "records": _records(root / "reports/data"), "table": table,
+               "bars": bars, "formats": Table(list(COLUMNS.values()), format_cells(), [])}
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html.j2"]))
+    templates.globals |= context
+    readme = root / "README.md"
+    return {
+        readme: _fill(readme, templates),
+        root / "reports/index.html": templates.get_template("index.html.j2").render(),
+    }
+
+
+def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Records of each file of the folder, by the file's name."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            records = json.loads(path.read_text(encoding="utf-8"))["records"]
+            whole = all(record.keys() == RECORD_FIELDS and
+                        record["provenance"].keys() == ORIGIN_FIELDS for record in records)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            whole = False
+        if not whole:
+            raise ReportError(f"Records must be as synth.record writes them, not {path.name!r}")
+        found[path.stem] = records
+    return found
+
+
+def _fill(page: Path, templates: jinja2.Environment) -> str:
+    """Text of ``page`` with its marked sections rendered."""
+    known = {section.name: section for section in SECTIONS}
+
+    def section(match: re.Match[str]) -> str:
+        """Marks with the section between them."""
+        begin, name, _, end = match.groups()
+        if name == "formats":
+            body = templates.get_template("formats.md.j2").render()
+        elif name in known:
+            body = templates.get_template("section.md.j2").render(section=known[name])
+        else:
+            raise ReportError(f"{page.name} section must be one of formats, {', '.join(known)}, "
+                              f"not {name!r}")
+        return begin + body + end
+
+    old = page.read_text(encoding="utf-8")
+    begun, whole = _BEGIN.findall(old), [match[2] for match in _MARKED.finditer(old)]
+    for name in begun:
+        if begun.count(name) != whole.count(name):
+            raise ReportError(f"{page.name} section must end with <!-- end:{name} -->, not without")
+    return _MARKED.sub(section, old)
+
+
+def write(path: Path, content: str) -> None:
+    """Write ``content`` to ``path``, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(content, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
+    """Render or check; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m reports.render",
+                                     description="Render README.md and reports/index.html.")
+    parser.add_argument("--check", action="store_true",
+                        help="write nothing; exit 1 if a page is out of date")
+    chosen = parser.parse_args(arguments)
+    try:
+        rendered = pages(root)
+    except (ReportError, OSError) as error:
+        parser.error(str(error))
+    stale = [path for path, content in rendered.items()
+             if not path.exists() or path.read_text(encoding="utf-8") != content]
+    names = ", ".join(path.relative_to(root).as_posix() for path in stale)
+    if chosen.check:
+        if stale:
+            print(f"Out of date, run `make reports`: {names}", file=sys.stderr)
+        return int(bool(stale))
+    for path in stale:
+        write(path, rendered[path])
+        print(path.relative_to(root).as_posix())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sections that a page can show: data only.
+
+Each stands for the records of ``reports/data/<name>.json``.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["SECTIONS", "Section"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """One section.
+
+    Parameters
+    ----------
+    name
+        Name of the data file, and of the marks in a Markdown page.
+    title
+        Heading on the page.
+    command
+        What measures it.
+    metrics
+        Metrics that come first, in this order; any others follow in order of their names.
+    chart
+        Metric to draw as bars.
+    hidden
+        Conditions that would only widen the table.
+    """
+
+    name: str
+    title: str
+    command: str
+    metrics: tuple[str, ...] = ()
+    chart: str = ""
+    hidden: tuple[str, ...] = ()
+
+
+SECTIONS = (
+    Section(name="demo", title="Digits on a 16x16 array", command="make demo"),
+    Section(name="gates", title="Two-input gates of a MAC", command="make gates",
+            metrics=("two_input_gates", "inverters", "flip_flops"), chart="two_input_gates",
+            hidden=("passes",)),  # synth/recipes.toml has them.
+    Section(name="generate", title="Time to generate", command="make times",
+            metrics=("wall_time", "verilog_size", "modules")),
+    Section(name="mutants", title="Planted faults", command="make mutants",
+            metrics=("planted", "caught")),
+    Section(name="tests", title="Tests", command="make test-full",
+            metrics=("passed", "failed", "error", "skipped", "runtime")),
+)

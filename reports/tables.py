@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records as tables: headings, cells and the notes below them, all text."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from reports.sections import Section
+
+__all__ = ["Bar", "Table", "bars", "table", "text"]
+
+Record = dict[str, Any]
+MISSING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells of a table, headings first, and what must be said about it."""
+
+    headings: list[str]
+    rows: list[list[str]]
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a chart: its name, the value as text, and its length from 0 to 1."""
+
+    name: str
+    value: str
+    length: float
+
+
+def text(value: Any) -> str:
+    """``value`` to be read by people: four digits at least, thousands apart."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def table(records: list[Record], section: Section) -> Table:
+    """Table of ``records``: a line each, or a line for each metric if there is only one."""
+    names = _metric_names(records, section)
+    shared, varying = _conditions(records, section)
+    notes = list(dict.fromkeys(_note(record, shared) for record in records))
+    if len(records) == 1:
+        rows = [[_plain(name), _cell(records[0], name, with_unit=True)] for name in names]
+        return Table([_plain(records[0]["subject"]), ""], rows, notes)
+    units = {name: _units(records, name) for name in names}
+    heads = [_plain(name) + "".join(f" [{unit}]" for unit in units[name] if len(units[name]) == 1
+                                    and unit) for name in names]
+    rows = [[record["subject"], *(_condition(record, name) for name in varying),
+             *(_cell(record, name, with_unit=len(units[name]) > 1) for name in names)]
+            for record in records]
+    return Table(["", *map(_plain, varying), *heads], rows, notes)
+
+
+def bars(records: list[Record], section: Section) -> list[Bar]:
+    """Bars of the section's chart: one for each record that has the metric as a number."""
+    _, varying = _conditions(records, section)
+    found = []
+    for record in records:
+        value = record["metrics"].get(section.chart, {}).get("value")
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+            name = ", ".join([record["subject"], *(_condition(record, key) for key in varying)])
+            found.append((name, value))
+    longest = max((value for _, value in found), default=0) or 1
+    return [Bar(name, text(value), value / longest) for name, value in found]
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _metric_names(records: list[Record], section: Section) -> list[str]:
+    found = {name for record in records for name in record["metrics"]}
+    first = [name for name in section.metrics if name in found]
+    return first + sorted(found - set(first))
+
+
+def _conditions(records: list[Record], section: Section) -> tuple[list[str], list[str]]:
+    """Names of the conditions that are the same everywhere, and of those that are not."""
+    found = {name for record in records for name in record["conditions"]} - set(section.hidden)
+    values = {name: {_condition(record, name) for record in records} for name in sorted(found)}
+    shared = [name for name in values if len(values[name]) == 1]
+    return shared, [name for name in values if len(values[name]) > 1]
+
+
+def _condition(record: Record, name: str) -> str:
+    return text(record["conditions"][name]) if name in record["conditions"] else MISSING
+
+
+def _units(records: list[Record], name: str) -> set[str]:
+    return {record["metrics"][name]["unit"] for record in records if name in record["metrics"]}
+
+
+def _cell(record: Record, name: str, *, with_unit: bool) -> str:
+    if name not in record["metrics"]:
+        return MISSING
+    metric = record["metrics"][name]
+    return f"{text(metric['value'])} {metric['unit'] if with_unit else ''}".rstrip()
+
+
+def _note(record: Record, shared: list[str]) -> str:
+    """Provenance, conditions and what was not done, in sentences."""
+    origin = record["provenance"]
+    tools = ", ".join(f"{name} {version}" for name, version in sorted(origin["tools"].items()))
+    seed = "" if origin["seed"] is None else f", seed {origin['seed']}"
+    dirty = " with changes" if origin["dirty"] else ""
+    commit = origin["commit"][:10]
+    parts = [f"Measured by `{origin['command']}` on {origin['date'][:10]}.",
+             f"Commit {commit}{dirty}, {tools}{seed}."]
+    library = origin["library"] or {}
+    parts += ["Library: " + _listed(library) + "."] if library else []
+    conditions = {name: record["conditions"][name] for name in shared}
+    parts += ["Conditions: " + _listed(conditions) + "."] if conditions else []
+    parts += ["Not done: " + "; ".join(record["not_done"]) + "."] if record["not_done"] else []
+    return " ".join(parts)
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{_plain(name)} {text(value)}" for name, value in values.items())

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m synth.times``: wall time to generate arrays, start of Python included.
+
+Each command runs in a process of its own, a few times; the fastest run counts, since other work on
+the machine can only slow it down.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from synth.record import ROOT, Metric, Record, provenance, write_records
+
+__all__ = ["main", "measure"]
+
+SIZES = ("16x16", "128x128", "256x256")
+MAC = "e4m3"
+RUNS = 3
+RECORDS = ROOT / "reports" / "data" / "generate.json"
+
+
+def measure(size: str, *, mac: str = MAC, runs: int = RUNS) -> Record:
+    """Record of generating an array of ``mac`` with ``size`` ROWSxCOLS."""
+    with tempfile.TemporaryDirectory(prefix="times-") as folder:
+        command = ["-m", "hw.generate", "--mac", mac, "--array", size]
+        seconds = min(_seconds([sys.executable, *command, "--out", folder]) for _ in range(runs))
+        manifest = json.loads(next(Path(folder).glob("*.json")).read_text(encoding="utf-8"))
+        verilog = [(Path(folder) / file["path"]).read_text(encoding="utf-8")
+                   for file in manifest["files"] if file["path"].endswith(".v")]
+    modules = re.findall(r"^module (\S+?)[ (;]", "".join(verilog), re.MULTILINE)
+    return Record(
+        subject=manifest["name"],
+        metrics={"wall_time": Metric(round(seconds, 2), "s"),
+                 "verilog_size": Metric(len("".join(verilog).encode()), "byte"),
+                 "modules": Metric(len(modules))},
+        conditions={"runs, fastest counts": runs},
+        provenance=provenance("python -m synth.times", tools=("amaranth", "pyosys")))
+
+
+def _seconds(command: list[str]) -> float:
+    """Wall time of ``command``."""
+    start = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure every size and write the records."""
+    parser = argparse.ArgumentParser(prog="python -m synth.times",
+                                     description="Measure how long arrays take to generate.")
+    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
+                        help="file of the records (default: reports/data/generate.json)")
+    out = parser.parse_args(arguments).out
+    records = []
+    for size in SIZES:
+        print(f"Generating {size}, {RUNS} times.", file=sys.stderr)
+        records.append(measure(size))
+    print(write_records(out, records))
+
+
+if __name__ == "__main__":
+    main()
