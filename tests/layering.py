@@ -100,7 +100,10 @@ def _wrong_name(source: Source) -> Iterator[str]:
 
 
 def _wrong_header(source: Source) -> Iterator[str]:
-    if source.text.partition("\n")[0] != SPDX:
+    lines = source.text.splitlines()
+    if lines[:1] and lines[0].startswith("# amaranth: "):  # Amaranth reads the first line only.
+        del lines[0]
+    if lines[:1] != [SPDX]:
         yield f"{source.path}: must start with {SPDX!r}"
 
 

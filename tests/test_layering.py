@@ -18,7 +18,7 @@ HOUSE = {
     "hw/selftest.py": "import sim",
     "hw/host/driver.py": "import serial\nfrom hw.spec import Format",
     "sim/__init__.py": "import numpy\nfrom hw.spec.formats import Format\nfrom hw import spec",
-    "sim/fast.py": "if 1:\n    f, g = 1, 2\nelse:\n    from x import y as h\n__all__ = ['f', 'g', 'h']",
+    "sim/fast.py": "if 1:\n    f, g = 1, 2\nelse:\n    import x as h\n__all__ = ['f', 'g', 'h']",
     "synth/gates.py": "import sim\nfrom hw.mac import Mac",
     "reports/render.py": "import jinja2\nfrom hw.spec import Format",
     "tests/test_mac.py": "import hw.mac, sim, synth.gates, reports.render",
@@ -93,11 +93,17 @@ def test_layering_finds_planted_fault(tmp_path: Path, name: str, text: str, find
     assert findings(tmp_path) == [name + finding]
 
 
-@pytest.mark.parametrize("text", ["", "import re\n", f"\n{SPDX}\n"])
+@pytest.mark.parametrize("text", ["", "import re\n", f"\n{SPDX}\n", "# amaranth: x\n"])
 def test_layering_finds_missing_licence(tmp_path: Path, text: str) -> None:
     build(tmp_path, HOUSE)
     (tmp_path / "sim/x.py").write_text(text)
     assert findings(tmp_path) == [f"sim/x.py: must start with {SPDX!r}"]
+
+
+def test_layering_accepts_option_for_amaranth_first(tmp_path: Path) -> None:
+    build(tmp_path, HOUSE)
+    (tmp_path / "hw/x.py").write_text(f"# amaranth: UnusedElaboratable=no\n{SPDX}\n")
+    assert findings(tmp_path) == []
 
 
 def test_layering_accepts_longest_function(tmp_path: Path) -> None:
