@@ -68,17 +68,17 @@ tools:
 $(READY): pyproject.toml constraints.txt
 	[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is missing: install it," \
 		"or name one with make PYTHON=..." >&2; exit 1; }
-	echo "Setting up $(VENV)." >&2
+	echo "Setting up $(VENV), this takes a minute or two." >&2
 	$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) has no venv module:" \
 		"install the python3-venv package." >&2; exit 1; }
-	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps \
+	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
 		--root-user-action ignore -r constraints.txt
 	touch $@
 
 # Everything that a fresh installation of pyproject.toml brings along today.
 lock:  ## Write constraints.txt anew from pyproject.toml.
 	$(PYTHON) -m venv --clear build/lock
-	build/lock/bin/python -m pip install --quiet --disable-pip-version-check \
+	build/lock/bin/python -m pip install -qq --disable-pip-version-check \
 		--root-user-action ignore '.[dev]'
 	build/lock/bin/python -m pip freeze --exclude bytemac > build/constraints.txt
 	mv build/constraints.txt constraints.txt
