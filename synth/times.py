@@ -15,6 +15,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from hw.spec import SpecError, parse_array
+from hw.spec.errors import require
 from synth.record import ROOT, Metric, Record, provenance, write_records
 
 __all__ = ["main", "measure"]
@@ -39,7 +41,7 @@ def measure(size: str, *, mac: str = MAC, runs: int = RUNS) -> Record:
         metrics={"wall_time": Metric(round(seconds, 2), "s"),
                  "verilog_size": Metric(len("".join(verilog).encode()), "byte"),
                  "modules": Metric(len(modules))},
-        conditions={"runs, fastest counts": runs},
+        conditions={"mac": mac, "runs (the fastest counts)": runs},
         provenance=provenance("python -m synth.times", tools=("amaranth", "pyosys")))
 
 
@@ -54,14 +56,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure every size and write the records."""
     parser = argparse.ArgumentParser(prog="python -m synth.times",
                                      description="Measure how long arrays take to generate.")
+    parser.add_argument("sizes", metavar="ROWSxCOLS", nargs="*", default=SIZES,
+                        help=f"sizes of the arrays (default: {' '.join(SIZES)})")
+    parser.add_argument("--runs", metavar="N", type=int, default=RUNS,
+                        help="runs of each, the fastest counts (default: %(default)s)")
     parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
                         help="file of the records (default: reports/data/generate.json)")
-    out = parser.parse_args(arguments).out
+    chosen = parser.parse_args(arguments)
+    try:
+        require(chosen.runs >= 1, "Runs", "a positive number", chosen.runs)
+        for size in chosen.sizes:
+            parse_array(size, MAC)
+    except SpecError as error:
+        parser.error(str(error))
     records = []
-    for size in SIZES:
-        print(f"Generating {size}, {RUNS} times.", file=sys.stderr)
-        records.append(measure(size))
-    print(write_records(out, records))
+    for size in chosen.sizes:
+        print(f"Generating {size}, runs: {chosen.runs}.", file=sys.stderr)
+        try:
+            records.append(measure(size, runs=chosen.runs))
+        except subprocess.CalledProcessError as error:  # Its own message is on stderr already.
+            parser.exit(1, f"{parser.prog}: error: exit {error.returncode} of {error.cmd[1:]}\n")
+    print(write_records(chosen.out, records))
 
 
 if __name__ == "__main__":
