@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
+
 from synth.record import Metric, read_records
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +44,19 @@ def test_make_lists_its_targets() -> None:
     phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())
     assert {"demo", "test"} < phony
     assert set(re.findall(r"^make (\S+) +\S", listed, re.MULTILINE)) == phony - {"tools"}
+
+
+def test_readme_example_computes_a_product() -> None:
+    """The example runs as printed, and its sums are near the product of the real numbers."""
+    [example] = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(),
+                           re.MULTILINE | re.DOTALL)
+    names: dict = {}
+    exec(example, names)
+    wanted = np.linspace(-1, 1, 12).reshape(3, 4) @ np.linspace(-2, 2, 8).reshape(4, 2)
+    got = names["c"] * 2.0 ** names["mac"].acc.lsb
+    # Rounding to 4 significant bits: 1/16 of each factor, of at most 4 products of at most 2.
+    assert got.shape == wanted.shape
+    assert np.abs(got - wanted).max() < 4 * 2 * 2 / 16
 
 
 def test_outcome_of_tests_is_recorded(tmp_path: Path) -> None:
