@@ -28,8 +28,8 @@ test: setup  ## Run all tests that take minutes.
 	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-full: setup  ## Run all tests, the slow ones too, and record the outcome.
-	$(PYTEST) --record reports/data/tests.json $(PYTEST_ARGS)
-	$(RUN) -m reports.render
+	$(PYTEST) --record reports/data/tests.json $(PYTEST_ARGS); outcome=$$?; \
+		$(RUN) -m reports.render && exit $$outcome
 
 mutants: setup  ## Plant faults one by one and see that each is caught.
 	$(RUN) -m tests.mutants
