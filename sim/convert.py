@@ -51,8 +51,8 @@ def encode(x: Any, fmt: Format | str, saturate: bool = True) -> Any:
         If ``x`` is not real, or NaN and the format has none.
     """
     fmt = as_format(fmt)
-    array = _as_real(x)
-    kind = array.dtype.kind
+    given = _as_real(x)
+    array, kind = np.atleast_1d(given), given.dtype.kind
     overflow = Overflow.SATURATE if saturate else Overflow.INF
     if kind == "f" and array.dtype.itemsize <= 8 and holds(fmt):
         codes = _encode_floats(array.astype(np.float64), fmt, overflow)
@@ -61,8 +61,8 @@ def encode(x: Any, fmt: Format | str, saturate: bool = True) -> Any:
         codes = _encode(abs(exact), np.zeros_like(exact), exact < 0, fmt, overflow)
     else:
         codes = np.array([_encode_one(element, fmt, saturate) for element in array.flat],
-                         dtype=object).reshape(array.shape)
-    return codes.astype(code_dtype(fmt.width))[()]
+                         dtype=object)
+    return codes.astype(code_dtype(fmt.width)).reshape(given.shape)[()]
 
 
 def _exceeds(array: Array) -> bool:
@@ -100,7 +100,7 @@ def _encode_floats(x: npt.NDArray[np.float64], fmt: Format, overflow: Overflow) 
     nan, inf = np.isnan(x), np.isinf(x)
     require(fmt.nan_code is not None or not nan.any(), f"Value for {fmt.name}", "a number",
             float("nan"))
-    bits = np.atleast_1d(x).view(np.int64).reshape(x.shape)
+    bits = x.view(np.int64)
     field = bits >> 52 & 0x7FF
     magnitude = (bits & (1 << 52) - 1) | (field > 0).astype(np.int64) << 52
     # An infinity is as good as any value far beyond the largest one, and takes its way.

@@ -68,7 +68,7 @@ def pack(value: int, lsb: int, fmt: Format, *, rounding: Rounding = Rounding.RNE
         units = shift_right(value, fmt.lsb - lsb, rounding)
         return min(max(units, fmt.min_units), fmt.max_units) % (1 << fmt.width)
     magnitude = abs(value)
-    exp = max(magnitude.bit_length() + lsb - fmt.precision - fmt.lsb, 0)
+    exp = max(magnitude.bit_length() + lsb - fmt.precision - fmt.lsb, 0) if magnitude else 0
     sig = shift_right(magnitude, exp + fmt.lsb - lsb, rounding)
     # The hidden bit, where there is one, adds the missing one to the exponent field.
     code = (exp << fmt.man_bits) + sig
