@@ -11,7 +11,7 @@ __all__ = ["Columns", "full_adder"]
 
 def full_adder(m: Module, x: Value, y: Value, z: Value, *, name: str) -> tuple[Value, Value]:
     """Sum and carry of three bits: five two-input gates, in the form that mappers keep."""
-    half, total, carry = Signal(name=f"{name}_h"), Signal(name=f"{name}_s"), Signal(name=f"{name}_c")
+    half, total, carry = (Signal(name=f"{name}_{part}") for part in "hsc")
     m.d.comb += [half.eq(x ^ y), total.eq(half ^ z), carry.eq((x & y) | (half & z))]
     return total, carry
 

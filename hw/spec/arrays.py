@@ -61,6 +61,11 @@ class ArraySpec:
         """Spelling for messages."""
         return f"{self.mac},array={self.size},dataflow={self.dataflow.value}"
 
+    @property
+    def slot_width(self) -> int:
+        """Bits of one result on the stream of C: the accumulator in whole bytes."""
+        return -(-self.mac.acc.width // 8) * 8
+
     def beats(self, k: int) -> int:
         """Beats on each operand stream for one tile: K in steps of the MAC's lanes."""
         _require_range("GEMM k", k, 1, 1 << 48)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When operands enter the array and when sums leave it; the handshakes of its three streams."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.spec import ArraySpec
+
+__all__ = ["Sequencer"]
+
+
+class Sequencer(wiring.Component):
+    """Takes operand beats, frames the tiles, times their drain and stops the array when it must.
+
+    A tile's drain takes ``rows`` cycles, so a tile may start ``rows`` cycles after the one before
+    at the earliest: only tiles with fewer beats have to wait. While a row of results cannot leave,
+    the whole array is disabled. The ready of C reaches the other streams through a register: one
+    row of results that is already on its way is kept in the `ResultLane` s.
+
+    Members
+    -------
+    a_tvalid, a_tready, a_tlast, b_tvalid, b_tready, b_tlast, c_tvalid, c_tready, c_tlast
+        Handshakes. A beat of A and one of B are taken together.
+    error
+        The last beats of A and B disagreed; cleared by the reset alone.
+    en
+        Clock enable of the array.
+    valid, first, last
+        Frame of the beats that enter the array.
+    shift, start
+        The drain of each column moves; it starts moving.
+    kept
+        The row of results that is offered is the one that was kept.
+    """
+
+    def __init__(self, spec: ArraySpec):
+        self._spec = spec
+        super().__init__({
+            "a_tvalid": In(1), "a_tready": Out(1), "a_tlast": In(1),
+            "b_tvalid": In(1), "b_tready": Out(1), "b_tlast": In(1),
+            "c_tvalid": Out(1), "c_tready": In(1), "c_tlast": Out(1),
+            "error": Out(1), "en": Out(1),
+            "valid": Out(1), "first": Out(1), "last": Out(1),
+            "shift": Out(spec.cols), "start": Out(spec.cols), "kept": Out(1),
+        })
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"sequencer_{self._spec.size}_l{self._spec.mac.latency}"
+
+    def elaborate(self, platform):
+        m = Module()
+        beat, beat_last = Signal(), Signal()
+        self._take_operands(m)
+        self._time_drain(m, beat, beat_last)
+        self._offer_results(m, beat, beat_last)
+        return m
+
+    def _take_operands(self, m):
+        """Beats of A and B together; the first of a tile when the drain has room for it."""
+        wait = Signal(range(self._spec.rows))
+        opening = Signal(init=1)
+        ready = Signal()
+        m.d.comb += [
+            ready.eq(self.en & (~opening | (wait == 0))),
+            self.a_tready.eq(ready & self.b_tvalid),
+            self.b_tready.eq(ready & self.a_tvalid),
+            self.valid.eq(ready & self.a_tvalid & self.b_tvalid),
+            self.first.eq(opening),
+            self.last.eq(self.a_tlast),
+        ]
+        with m.If(self.valid):
+            m.d.sync += [
+                opening.eq(self.a_tlast),
+                self.error.eq(self.error | (self.a_tlast ^ self.b_tlast)),
+            ]
+        with m.If(self.valid & opening):
+            m.d.sync += wait.eq(self._spec.rows - 1)
+        with m.Elif(self.en & (wait != 0)):
+            m.d.sync += wait.eq(wait - 1)
+
+    def _time_drain(self, m, beat, beat_last):
+        """A window of ``rows`` cycles for each tile, a cycle later in each column."""
+        rows, cols = self._spec.rows, self._spec.cols
+        # The sum of the northernmost element of column 0 is held this long after the last beat.
+        pending = Signal(self._spec.mac.latency + rows)
+        left = Signal(range(rows))
+        start, final, finals = Signal(), Signal(), Signal(cols)
+        m.d.comb += [
+            start.eq(pending[-1]),
+            final.eq(start if rows == 1 else left == 1),
+        ]
+        with m.If(self.en):
+            m.d.sync += pending.eq(Cat(self.valid & self.last, pending))
+            with m.If(start):
+                m.d.sync += left.eq(rows - 1)
+            with m.Elif(left != 0):
+                m.d.sync += left.eq(left - 1)
+        for columns, now in ((self.start, start), (self.shift, start | (left != 0)),
+                             (finals, final)):
+            earlier = Signal(cols - 1, name=f"{columns.name}_q")
+            with m.If(self.en):
+                m.d.sync += earlier.eq(columns)
+            m.d.comb += columns.eq(Cat(now, earlier))
+        m.d.comb += [beat.eq(self.shift[-1]), beat_last.eq(finals[-1])]
+
+    def _offer_results(self, m, beat, beat_last):
+        """Rows of results; one that is not taken is kept while the array stops."""
+        kept_last = Signal()
+        m.d.comb += [
+            self.en.eq(~self.kept | ~beat),
+            self.c_tvalid.eq(self.kept | beat),
+            self.c_tlast.eq(Mux(self.kept, kept_last, beat_last)),
+        ]
+        m.d.sync += self.kept.eq(self.c_tvalid & ~self.c_tready)
+        with m.If(~self.kept):
+            m.d.sync += kept_last.eq(beat_last)

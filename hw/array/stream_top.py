@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AXI4-Stream top of an array."""
+
+from hw.array.grid import grid
+from hw.array.pe import result_width
+from hw.array.result_lane import ResultLane
+from hw.array.sequencer import Sequencer
+from hw.emit.netlist import Netlist, Port, lane
+from hw.spec import ArraySpec
+
+__all__ = ["DESCRIPTIONS", "stream_top"]
+
+#: What each port means, for the manifest and the port sheet.
+DESCRIPTIONS = {
+    "clk": "clock, rising edge",
+    "rst": "synchronous reset, active high; drops what is in flight",
+    "s_axis_a_tvalid": "a beat of A is offered",
+    "s_axis_a_tready": "the beat of A is taken; only together with one of B",
+    "s_axis_a_tdata": "column k of the A tile, row 0 in the low bits, its lanes side by side",
+    "s_axis_a_tlast": "last beat of the tile",
+    "s_axis_b_tvalid": "a beat of B is offered",
+    "s_axis_b_tready": "the beat of B is taken; only together with one of A",
+    "s_axis_b_tdata": "row k of the B tile, column 0 in the low bits, its lanes side by side",
+    "s_axis_b_tlast": "last beat of the tile",
+    "m_axis_c_tvalid": "a beat of C is offered",
+    "m_axis_c_tready": "the beat of C is taken",
+    "m_axis_c_tdata": "one row of C, row 0 first, column 0 in the low bits, a slot each",
+    "m_axis_c_tlast": "last row of the tile",
+    "m_axis_c_tuser": "flags of each column's sum, column 0 in the low bits: bit 0 plus infinity, "
+                      "bit 1 minus infinity, both NaN; a single bit is NaN",
+    "error": "the tlast of A and of B disagreed on a beat; stays 1 until the reset",
+}
+
+
+def _stream(name: str, width: int, *, user: int = 0) -> list[Port]:
+    """Ports of one stream, operands coming in and results going out."""
+    forth, back = ("output", "input") if name.startswith("m_") else ("input", "output")
+    ports = [Port(f"{name}_tvalid", 1, forth), Port(f"{name}_tready", 1, back),
+             Port(f"{name}_tdata", -(-width // 8) * 8, forth), Port(f"{name}_tlast", 1, forth)]
+    return ports + ([Port(f"{name}_tuser", user, forth)] if user else [])
+
+
+def stream_top(spec: ArraySpec) -> Netlist:
+    """``C = A @ B`` tile by tile over AXI4-Stream; any K from 1, cycles as `ArraySpec` says.
+
+    Beats of A and B are taken together. While C is not taken, the whole array stops. A reset in
+    mid-tile drops the tile.
+    """
+    mac = spec.mac
+    a_width, b_width = spec.rows * mac.lanes * mac.a.width, spec.cols * mac.lanes * mac.b.width
+    top = Netlist(spec.name, [
+        *_stream("s_axis_a", a_width), *_stream("s_axis_b", b_width),
+        *_stream("m_axis_c", spec.cols * spec.slot_width, user=spec.cols * mac.flag_bits),
+        Port("error", 1, "output"),
+    ])
+    for name, width in (("en", 1), ("frame", 3), ("kept", 1), ("shift", spec.cols),
+                        ("start", spec.cols), ("c", spec.cols * result_width(mac))):
+        top.wire(name, width)
+    shakes = {f"{short}_{wire}": f"{name}_{wire}" for short, name in
+              (("a", "s_axis_a"), ("b", "s_axis_b"), ("c", "m_axis_c"))
+              for wire in ("tvalid", "tready", "tlast")}
+    top.place(Sequencer(spec), "sequencer", **shakes, error="error", en="en", valid="frame[0]",
+              first="frame[1]", last="frame[2]", shift="shift", start="start", kept="kept")
+    top.place(grid(spec), "grid", en="en", frame="frame", shift="shift", start="start", c="c",
+              a=f"s_axis_a_tdata[{a_width - 1}:0]", b=f"s_axis_b_tdata[{b_width - 1}:0]")
+    result = ResultLane(spec)
+    for col in range(spec.cols):
+        flags = ({"o_flags": lane("m_axis_c_tuser", col, mac.flag_bits)} if mac.flag_bits else {})
+        top.place(result, f"result_{col}", kept="kept", i=lane("c", col, result_width(mac)),
+                  o_slot=lane("m_axis_c_tdata", col, spec.slot_width), **flags)
+    return top

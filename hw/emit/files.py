@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are there whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from hw.spec import SpecError
+
+__all__ = ["write_files"]
+
+
+def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Write ``texts`` (by file name) into ``folder``, which is made if it is missing.
+
+    All are written under temporary names first and then renamed: an interrupted run leaves no half
+    file and no file of a set that is incomplete.
+
+    Raises
+    ------
+    SpecError
+        If the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
+            for name, text in texts.items():
+                Path(scratch, name).write_text(text, encoding="utf-8", newline="\n")
+            for name in texts:
+                os.replace(Path(scratch, name), folder / name)
+    except OSError as error:
+        raise SpecError(f"Output folder must be writable, not {str(folder)!r} "
+                        f"({(error.strerror or str(error)).lower()})") from error
+    return [folder / name for name in texts]

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Structure without logic: modules that wire others together, written as Verilog directly.
+
+Amaranth resolves every bit of every bus on its own, which for an array's buses takes minutes. What
+is regular (rows, the grid, delays of whole vectors) is therefore described here: ports, wires,
+registers of vectors and instances. Logic stays in Amaranth.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+
+__all__ = ["Netlist", "Port", "lane", "module_ports"]
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """Port of a module; ``direction`` is ``input`` or ``output``."""
+
+    name: str
+    width: int
+    direction: str
+
+
+CLOCKING = (Port("clk", 1, "input"), Port("rst", 1, "input"))
+
+
+def lane(vector: str, index: int, width: int) -> str:
+    """Part-select of one lane of a vector."""
+    return f"{vector}[{(index + 1) * width - 1}:{index * width}]"
+
+
+@dataclass(slots=True)
+class Netlist:
+    """Module made of wires, vector registers and instances.
+
+    Parameters
+    ----------
+    module_name
+        Name of the Verilog module.
+    ports
+        Ports without clock and reset, which every module has.
+    """
+
+    module_name: str
+    ports: list[Port]
+    children: dict[str, Any] = field(default_factory=dict)
+    _wires: list[str] = field(default_factory=list)
+    _body: list[str] = field(default_factory=list)
+
+    def wire(self, name: str, width: int) -> str:
+        """Declare a wire; gives its name."""
+        self._wires.append(f"  wire [{width - 1}:0] {name};")
+        return name
+
+    def register(self, name: str, width: int, source: str, *, enable: str,
+                 reset: bool = False) -> str:
+        """Declare a register that takes ``source`` while ``enable``; gives its name.
+
+        With ``reset`` the module's reset clears it, whether enabled or not.
+        """
+        self._wires.append(f"  reg [{width - 1}:0] {name};")
+        clear = f"if (rst) {name} <= 0; else " if reset else ""
+        self._body.append(f"  always @(posedge clk) {clear}if ({enable}) {name} <= {source};")
+        return name
+
+    def assign(self, target: str, source: str) -> None:
+        """Drive a wire or an output."""
+        self._body.append(f"  assign {target} = {source};")
+
+    def place(self, child: "Netlist | wiring.Component", name: str, **connections: str) -> None:
+        """Instance of ``child``, of which only the first of its module name is kept."""
+        child = self.children.setdefault(child.module_name, child)
+        known = {port.name for port in module_ports(child)} - {port.name for port in CLOCKING}
+        if unknown := set(connections) - known:
+            raise KeyError(f"{child.module_name} has no port {', '.join(sorted(unknown))}")
+        wires = ", ".join(f".{port}({wire})" for port, wire in
+                          ({port.name: port.name for port in CLOCKING} | connections).items())
+        self._body.append(f"  {child.module_name} {name} ({wires});")
+
+    def verilog(self) -> str:
+        """Text of this module alone."""
+        ports = module_ports(self)
+        body = "\n".join(self._body)
+        declarations = [f"  {port.direction} {self._range(port, body)}{port.name};"
+                        for port in ports]
+        return "\n".join([f"module {self.module_name}({', '.join(port.name for port in ports)});",
+                          *declarations, *self._wires, body, "endmodule", ""])
+
+    def _range(self, port: Port, body: str) -> str:
+        """Range of a port; one bit that no part-select names is a scalar."""
+        scalar = port.width == 1 and not re.search(rf"\b{port.name}\[", body)
+        return "" if scalar else f"[{port.width - 1}:0] "
+
+
+def module_ports(module: "Netlist | wiring.Component") -> list[Port]:
+    """Ports of a module in Verilog, clock and reset first."""
+    if isinstance(module, Netlist):
+        return [*CLOCKING, *module.ports]
+    ports = list(CLOCKING)
+    for path, member, value in module.signature.flatten(module):
+        direction = "input" if member.flow is wiring.In else "output"
+        ports.append(Port("__".join(map(str, path)), len(Value.cast(value)), direction))
+    return ports

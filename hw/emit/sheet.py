@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Port and protocol sheet of a generated unit, in Markdown."""
+
+from typing import Any
+
+from hw.spec import ArraySpec, FixedAccumulator, Format, MacSpec
+
+__all__ = ["sheet"]
+
+
+def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec) -> str:
+    """Sheet for ``spec``; the port table is the manifest's."""
+    mac = spec.mac if isinstance(spec, ArraySpec) else spec
+    parts = [f"# {spec.name}", "", _title(spec), "", "## Numbers", "", *_numbers(mac), "",
+             "## Ports", "", "| port | direction | bits | meaning |", "|---|---|---|---|"]
+    parts += [f"| `{p['name']}` | {p['direction']} | {p['width']} | {p['description']} |"
+              for p in manifest["ports"]]
+    protocol = _array_protocol(spec) if isinstance(spec, ArraySpec) else _mac_protocol(spec)
+    return "\n".join([*parts, "", "## Protocol", "", *protocol, ""])
+
+
+def _title(spec: MacSpec | ArraySpec) -> str:
+    """What the unit computes."""
+    if isinstance(spec, ArraySpec):
+        return (f"Systolic array of {spec.rows} rows and {spec.cols} columns, dataflow "
+                f"`{spec.dataflow.value}`: `C[M, N] = A[M, K] @ B[K, N]` in tiles of "
+                f"{spec.rows} x {spec.cols}. MAC: `{spec.mac}`.")
+    lanes = f" over {spec.lanes} lanes" if spec.lanes > 1 else ""
+    return f"Multiply-accumulate unit `{spec}`: `acc += a * b`{lanes}, one step a cycle."
+
+
+def _numbers(mac: MacSpec) -> list[str]:
+    """Formats and accumulator."""
+    lines = [f"- a: {_format(mac.a)}", f"- b: {_format(mac.b)}"]
+    acc = mac.acc
+    if not isinstance(acc, FixedAccumulator):
+        return [*lines, (f"- accumulator: `{acc.spelling}`, one rounding ({acc.rounding.value}) a "
+                        f"step, {acc.width} bits")]
+    lines.append(f"- accumulator: two's complement, {acc.width} bits, bit 0 weighs 2^{acc.lsb}, "
+                 f"overflow: {acc.overflow.value}")
+    if acc.lsb > mac.product_lsb:
+        lines.append(f"- each product is rounded ({acc.rounding.value}) to the accumulator's lsb")
+    if mac.flag_bits:
+        lines.append("- a product with a NaN or an infinity adds zero and raises the flags, which "
+                     "stay up until the sum ends")
+    return lines
+
+
+def _format(fmt: Format) -> str:
+    """One line on a format."""
+    if fmt.is_integer:
+        return f"`{fmt.name}`, {fmt.width} bits, {fmt.min:.8g} to {fmt.max:.8g}"
+    return (f"`{fmt.name}`, {fmt.width} bits, {fmt.exp_bits} exponent and {fmt.man_bits} mantissa "
+            f"bits, bias {fmt.bias}, specials `{fmt.specials.value}`, largest {fmt.max:.8g}, "
+            f"smallest {fmt.min_subnormal:.8g}")
+
+
+def _mac_protocol(mac: MacSpec) -> list[str]:
+    """Timing of a MAC."""
+    return [
+        "- Synchronous to the rising edge of `clk`; `rst` is synchronous and active high.",
+        ("- Each cycle with `i_valid` accumulates one operand pair a lane. `i_first` starts a new "
+        "sum with it, `i_last` ends one; both may be set at once."),
+        (f"- `o_valid` is 1 for one cycle, {mac.latency} cycle(s) after the pair with `i_last`; "
+        "`o_data` then is the sum."),
+        ("- A reset drops what is in flight. The accumulator has no reset: it is undefined until "
+        "the first `i_first`."),
+    ]
+
+
+def _array_protocol(spec: ArraySpec) -> list[str]:
+    """Streams and timing of an array."""
+    lanes = spec.mac.lanes
+    beats = "K" if lanes == 1 else f"ceil(K / {lanes})"
+    first = spec.first_result(lanes) - 1
+    return [
+        "- AXI4-Stream; `tvalid` of an operand stream may depend on nothing but its own source.",
+        ("- A beat of A and one of B are taken together: each `tready` waits for the other's "
+        "`tvalid`."),
+        (f"- A tile is {beats} beats, its last one marked by `tlast` on both streams. If they "
+        "disagree, A's decides and `error` stays up until the reset."),
+        f"- Each row of C is a beat; a column's sum has a slot of {spec.slot_width} bits, "
+        + ("extended with its sign." if isinstance(spec.mac.acc, FixedAccumulator)
+           else "extended with zeros."),
+        (f"- Without stalls the first row of C is offered {first} + {beats} cycles after the first "
+        f"operand beat, the others follow in the next {spec.rows - 1} cycles."),
+        (f"- Tiles of at least {spec.rows} beats follow each other without a bubble; a shorter one "
+        f"takes {spec.rows} cycles."),
+        "- While C is not taken, the whole array stops.",
+        "- A reset at any time drops all tiles in flight; the next beat opens a new tile.",
+    ]

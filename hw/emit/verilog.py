@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a component or a netlist to Verilog text: the same bytes for the same description."""
+
+import tempfile
+from pathlib import Path
+
+from amaranth.back import rtlil
+
+from hw.emit.hierarchy import Hierarchy
+from hw.emit.netlist import Netlist
+from hw.emit.yosys import run_yosys
+
+__all__ = ["to_verilog"]
+
+
+def to_verilog(top) -> str:
+    """Verilog of ``top`` and of every distinct module below it, each once, ``top`` first."""
+    modules = _collect(top)
+    texts = _convert({name: c for name, c in modules.items() if not isinstance(c, Netlist)})
+    texts |= {name: c.verilog() for name, c in modules.items() if isinstance(c, Netlist)}
+    return "\n".join(texts[name] for name in [*modules, *(n for n in texts if n not in modules)])
+
+
+def _collect(top) -> dict:
+    """Modules by name, those above before those below."""
+    modules, pending = {}, [top]
+    while pending:
+        current = pending.pop(0)
+        modules[current.module_name] = current
+        if isinstance(current, Netlist):
+            pending += [c for name, c in current.children.items() if name not in modules]
+    return modules
+
+
+def _convert(components: dict) -> dict[str, str]:
+    """Verilog of Amaranth components and of those that they place, by module name."""
+    hierarchy = Hierarchy()
+    hierarchy.components |= components
+    parts: dict[str, str] = {}
+    while missing := [name for name in hierarchy.components if name not in parts]:
+        for name in missing:
+            parts[name] = rtlil.convert(hierarchy.components[name], name=name,
+                                        platform=hierarchy, emit_src=False)
+    if not parts:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "design.il").write_text("\n".join(parts.values()))
+        run_yosys("read_rtlil design.il\nproc\nclean\nwrite_verilog -norename -noattr design.v",
+                  cwd=Path(folder))
+        written = Path(folder, "design.v").read_text()
+    # What precedes the first module names the tool and its version.
+    texts = {chunk.partition("(")[0].strip(): f"module {chunk.rstrip()}\n"
+             for chunk in written.split("\nmodule ")[1:]}
+    return {name: texts[name] for name in parts}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m hw.generate``: Verilog, manifest, FuseSoC core and port sheet of a unit."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from hw.emit.files import write_files
+from hw.spec import ArraySpec, MacSpec, SpecError
+from hw.spec.command import Parser, add_unit_options, chosen_unit
+from hw.spec.table import format_table, format_table_json
+
+__all__ = ["generate", "main"]
+
+REVISION = "0.1.0"
+
+
+def generate(spec: MacSpec | ArraySpec, out: str | Path = ".") -> Path:
+    """Write the files of ``spec`` into the folder ``out``; gives the path of the manifest.
+
+    The files are ``spec.name`` with the endings .v (Verilog), .json (manifest), .core (FuseSoC)
+    and .md (ports and protocol). The same spec gives the same bytes; only the manifest names tool
+    versions.
+
+    Raises
+    ------
+    SpecError
+        If the unit cannot be built or the folder cannot be written; nothing is written then.
+    """
+    return write_files(Path(out), _texts(spec))[-1]
+
+
+def _texts(spec: MacSpec | ArraySpec) -> dict[str, str]:
+    """Text of each file by name, the manifest last."""
+    # Amaranth takes a while to import; a wrong option should be told at once.
+    from hw.emit.fusesoc import core_file
+    from hw.emit.manifest import describe
+    from hw.emit.sheet import sheet
+    from hw.emit.verilog import to_verilog
+
+    top, ports, descriptions = _build(spec)
+    texts = {f"{spec.name}.v": to_verilog(top)}
+    manifest = describe(spec, ports, descriptions, texts)
+    texts[f"{spec.name}.core"] = core_file(spec.name, f"{spec.name}.v", str(spec), REVISION)
+    texts[f"{spec.name}.md"] = sheet(manifest, spec)
+    manifest = describe(spec, ports, descriptions, texts)
+    return texts | {f"{spec.name}.json": json.dumps(manifest, indent=2) + "\n"}
+
+
+def _build(spec: MacSpec | ArraySpec) -> tuple[Any, list[Any], dict[str, str]]:
+    """Component or netlist of ``spec``, its ports and what they mean."""
+    from hw.array import array
+    from hw.array.stream_top import DESCRIPTIONS as ARRAY_DESCRIPTIONS
+    from hw.emit.netlist import module_ports
+    from hw.mac import mac
+    from hw.mac.signature import DESCRIPTIONS as MAC_DESCRIPTIONS
+
+    if isinstance(spec, ArraySpec):
+        top, descriptions = array(spec), ARRAY_DESCRIPTIONS
+    else:
+        top, descriptions = mac(spec), MAC_DESCRIPTIONS
+    return top, module_ports(top), descriptions
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; 0 if all went well, 2 for wrong arguments."""
+    parser = Parser(prog="python -m hw.generate",
+                    description="Generate the Verilog of a MAC or of a systolic array.")
+    add_unit_options(parser)
+    parser.add_argument("--out", metavar="DIR", default="build/rtl",
+                        help="write the files into DIR (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the manifest instead of paths")
+    parser.add_argument("--list", action="store_true", help="print the formats that have a name")
+    options = parser.parse_args(arguments)
+    if options.list:
+        print(format_table_json() if options.json else format_table())
+        return 0
+    if options.mac is None:
+        parser.error("MAC operands must be given by --mac PAIR, for instance --mac e4m3")
+    try:
+        manifest = generate(chosen_unit(options), options.out)
+    except SpecError as error:
+        parser.error(str(error))
+    if options.json:
+        print(manifest.read_text(encoding="utf-8"), end="")
+    else:
+        names = [file["path"] for file in json.loads(manifest.read_text())["files"]]
+        print(*(manifest.with_name(name) for name in names), manifest, sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
