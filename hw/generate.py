@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser(prog="python -m hw.generate",
                     description="Generate the Verilog of a MAC or of a systolic array.")
     add_unit_options(parser)
-    parser.add_argument("--out", metavar="DIR", default="build/rtl",
+    parser.add_argument("--out", metavar="DIR", default="build/verilog",
                         help="write the files into DIR (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the manifest instead of paths")
     parser.add_argument("--list", action="store_true", help="print the formats that have a name")

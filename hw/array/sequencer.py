@@ -13,10 +13,10 @@ __all__ = ["Sequencer"]
 class Sequencer(wiring.Component):
     """Takes operand beats, frames the tiles, times their drain and stops the array when it must.
 
-    A tile's drain takes ``rows`` cycles, so a tile may start ``rows`` cycles after the one before
-    at the earliest: only tiles with fewer beats have to wait. While a row of results cannot leave,
-    the whole array is disabled. The ready of C reaches the other streams through a register: one
-    row of results that is already on its way is kept in the `ResultLane` s.
+    A tile's drain takes ``rows`` cycles, so a tile may end ``rows`` cycles after the one before at
+    the earliest: the last beat of a tile with fewer beats has to wait. While a row of results
+    cannot leave, the whole array is disabled. The ready of C reaches the other streams through a
+    register: one row of results that is already on its way is kept in the `ResultLane` s.
 
     Members
     -------
@@ -59,12 +59,12 @@ class Sequencer(wiring.Component):
         return m
 
     def _take_operands(self, m):
-        """Beats of A and B together; the first of a tile when the drain has room for it."""
+        """Beats of A and B together; the last of a tile when the drain has room for it."""
         wait = Signal(range(self._spec.rows))
         opening = Signal(init=1)
         ready = Signal()
         m.d.comb += [
-            ready.eq(self.en & (~opening | (wait == 0))),
+            ready.eq(self.en & (~self.a_tlast | (wait == 0))),
             self.a_tready.eq(ready & self.b_tvalid),
             self.b_tready.eq(ready & self.a_tvalid),
             self.valid.eq(ready & self.a_tvalid & self.b_tvalid),
@@ -76,7 +76,7 @@ class Sequencer(wiring.Component):
                 opening.eq(self.a_tlast),
                 self.error.eq(self.error | (self.a_tlast ^ self.b_tlast)),
             ]
-        with m.If(self.valid & opening):
+        with m.If(self.valid & self.last):
             m.d.sync += wait.eq(self._spec.rows - 1)
         with m.Elif(self.en & (wait != 0)):
             m.d.sync += wait.eq(wait - 1)
