@@ -35,12 +35,8 @@ BLOCK = 1 << 13
 def supports(spec: MacSpec) -> bool:
     """Whether the window is wide enough for this unit."""
     assert isinstance(spec.acc, FloatAccumulator)
-    return holds(spec.acc.fmt) and _term_bits(spec) <= _window(spec) - 4
-
-
-def _window(spec: MacSpec) -> int:
-    """Bits of the window below the sum's carries."""
-    return MAX_BITS - spec.lanes.bit_length()
+    unit = _Unit.of(spec)
+    return holds(unit.fmt) and max(unit.product_bits, unit.sum_bits) <= unit.window - 4
 
 
 def _significand_bits(fmt: Format) -> int:
@@ -48,23 +44,57 @@ def _significand_bits(fmt: Format) -> int:
     return max(fmt.precision, (-fmt.min_units).bit_length() if fmt.is_integer else 0)
 
 
-def _term_bits(spec: MacSpec) -> int:
-    """Bits of the largest significand among product and accumulator."""
-    assert isinstance(spec.acc, FloatAccumulator)
-    return max(_significand_bits(spec.a) + _significand_bits(spec.b), spec.acc.fmt.precision + 1)
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """Facts of a unit that every step needs.
+
+    Attributes
+    ----------
+    product_bits, sum_bits
+        Bits of the largest significand of a product and of the accumulator.
+    window
+        Bits of the window below the sum's carries.
+    largest, highest
+        Significand and exponent of the largest finite sum.
+    infinite
+        Whether overflow gives an infinity.
+    """
+
+    acc: FloatAccumulator
+    fmt: Format
+    lanes: int
+    product_bits: int
+    sum_bits: int
+    window: int
+    largest: int
+    highest: int
+    infinite: bool
+
+    @classmethod
+    def of(cls, spec: MacSpec) -> "_Unit":
+        """Facts of ``spec``."""
+        assert isinstance(spec.acc, FloatAccumulator)
+        acc, fmt = spec.acc, spec.acc.fmt
+        largest = fmt.unpack(fmt.max_code)
+        return cls(
+            acc=acc, fmt=fmt, lanes=spec.lanes,
+            product_bits=_significand_bits(spec.a) + _significand_bits(spec.b),
+            sum_bits=fmt.precision + 1, window=MAX_BITS - spec.lanes.bit_length(),
+            largest=largest.sig, highest=largest.exp + fmt.lsb,
+            infinite=acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE)
 
 
 def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> Array:
     """Codes of the sums of ``a`` (M, K) times ``b`` (K, N) in the accumulator's format."""
-    assert isinstance(spec.acc, FloatAccumulator)
+    unit = _Unit.of(spec)
     a, b = _normalise(a, spec.a), _normalise(b, spec.b)
     rows, cols = a.sig.shape[0], b.sig.shape[1]
-    result = np.empty((rows, cols), dtype=code_dtype(spec.acc.fmt.width))
+    result = np.empty((rows, cols), dtype=code_dtype(unit.fmt.width))
     wide = min(cols, BLOCK)
     high = max(1, BLOCK // wide)
     for n in range(0, cols, wide):
         for m in range(0, rows, high):
-            sums = _Sums.zeros(spec, (min(high, rows - m), min(wide, cols - n)))
+            sums = _Sums.zeros(unit, (min(high, rows - m), min(wide, cols - n)))
             sums.accumulate(a[m:m + high], b[:, n:n + wide])
             result[m:m + high, n:n + wide] = sums.codes()
     return result
@@ -81,73 +111,69 @@ def _normalise(x: Unpacked, fmt: Format) -> Unpacked:
 class _Sums:
     """A block of accumulators: ``sig * 2**exp``, unless ``flags`` says Inf or NaN.
 
-    ``sig`` is 0 or has ``precision`` bits, ``minus`` tells minus zero from plus zero.
+    The magnitude of ``sig`` is 0 or from ``2**(precision - 1)`` to ``2**precision``; ``minus``
+    tells minus zero from plus zero.
     """
 
-    spec: MacSpec
-    acc: FloatAccumulator
+    unit: _Unit
     sig: Ints
     exp: Ints
     minus: Bools
     flags: Flags
 
     @classmethod
-    def zeros(cls, spec: MacSpec, shape: tuple[int, int]) -> "_Sums":
+    def zeros(cls, unit: _Unit, shape: tuple[int, int]) -> "_Sums":
         """Accumulators that hold plus zero."""
-        assert isinstance(spec.acc, FloatAccumulator)
-        return cls(spec, spec.acc, np.zeros(shape, np.int64), np.full(shape, LOWEST, np.int64),
+        return cls(unit, np.zeros(shape, np.int64), np.full(shape, LOWEST, np.int64),
                    np.zeros(shape, np.bool_), np.zeros(shape, np.uint8))
 
     def accumulate(self, a: Unpacked, b: Unpacked) -> None:
         """Add all products of ``a`` (M, K) and ``b`` (K, N) in order of k."""
         special: Bools = np.logical_or(a.special.any(axis=0), b.special.any(axis=1))
-        for k in range(0, a.sig.shape[1], self.spec.lanes):
-            lanes = range(k, k + self.spec.lanes)
+        for k in range(0, a.sig.shape[1], self.unit.lanes):
+            lanes = range(k, k + self.unit.lanes)
             for lane in lanes:
                 if special[lane]:
                     self.flags |= FLAGS[a.classes[:, lane, None], b.classes[lane]]
-            self._add([(a[:, lane, None], b[lane]) for lane in lanes])
+            self._add(a, b, lanes)
 
-    def _add(self, pairs: list[tuple[Unpacked, Unpacked]]) -> None:
+    def _add(self, a: Unpacked, b: Unpacked, lanes: range) -> None:
         """Add the products of one group of lanes and round once."""
-        bits = _significand_bits(self.spec.a) + _significand_bits(self.spec.b)
-        terms: list[Term] = [(self.sig, self.exp, self.acc.fmt.precision + 1)]
-        terms += [(a.sig * b.sig, a.exp + b.exp, bits) for a, b in pairs]
-        total, exp = _sum(terms, _window(self.spec))
-        magnitude = abs(total)
-        sig, exp = round_to(self.acc.fmt, magnitude, exp, self.acc.rounding)
+        unit, fmt = self.unit, self.unit.fmt
+        terms: list[Term] = [(self.sig, self.exp, unit.sum_bits)]
+        terms += [(a.sig[:, lane, None] * b.sig[lane], a.exp[:, lane, None] + b.exp[lane],
+                   unit.product_bits) for lane in lanes]
+        total, exp = _sum(terms, unit.window)
+        sig, exp = round_to(fmt, abs(total), exp, unit.acc.rounding)
         negative: Bools = np.less(total, 0)
-        if not self.acc.subnormals:
-            below: Bools = np.less(exp + (sig >> self.acc.fmt.precision), self.acc.fmt.lsb)
+        if not unit.acc.subnormals:
+            below: Bools = np.less(exp + (sig >> fmt.precision), fmt.lsb)
             sig[below] = 0
         zero: Bools = np.equal(sig, 0)
         if zero.any():
             exp[zero] = LOWEST
             stays = self.minus & (total == 0)
-            for a, b in pairs if stays.any() else ():
-                stays &= a.negative != b.negative
+            for lane in lanes if stays.any() else ():
+                stays &= a.negative[:, lane, None] != b.negative[lane]
             self.minus = zero & (negative | stays)
         elif self.minus.any():
             self.minus = np.zeros_like(self.minus)
-        self._limit(sig, exp, negative)
+        if exp.max() >= unit.highest:
+            self._limit(sig, exp, negative)
         self.sig, self.exp = np.where(negative, -sig, sig), exp
 
     def _limit(self, sig: Ints, exp: Ints, negative: Bools) -> None:
         """Treat overflow of the rounded magnitudes, in place."""
-        fmt = self.acc.fmt
-        largest = fmt.unpack(fmt.max_code)
-        highest = largest.exp + fmt.lsb
-        if exp.max() < highest:
-            return
-        beyond = exp + (sig >> fmt.precision) > highest
-        sig[beyond], exp[beyond] = largest.sig, highest
-        if self.acc.overflow is Overflow.INF and self.acc.rounding is Rounding.RNE:
+        unit = self.unit
+        beyond = exp + (sig >> unit.fmt.precision) > unit.highest
+        sig[beyond], exp[beyond] = unit.largest, unit.highest
+        if unit.infinite:
             flag = np.where(negative, Flag.NEG_INF, Flag.POS_INF).astype(np.uint8)
             self.flags = np.where(beyond & (self.flags == Flag.FINITE), flag, self.flags)
 
     def codes(self) -> Ints:
         """Codes in the accumulator's format."""
-        fmt = self.acc.fmt
+        fmt = self.unit.fmt
         codes = magnitude_codes(fmt, abs(self.sig), self.exp)
         codes |= np.where((self.sig < 0) | self.minus, fmt.sign_code, 0)
         for flag in (Flag.POS_INF, Flag.NEG_INF, Flag.NAN):
