@@ -9,7 +9,7 @@ import pytest
 
 import sim.rtl
 from hw.spec import SpecError
-from sim.rtl import RtlError, tools
+from sim.rtl import RtlError, sharing, tools
 
 CLOCKED = [("clk", "input", 1), ("rst", "input", 1)]
 
@@ -172,7 +172,7 @@ def test_compile_is_cached_by_content(tmp_path):
                 and not path.name.startswith("runtime-")]
 
 
-def test_compile_keeps_modules_apart_on_request(tmp_path):
+def test_compile_shares_modules_on_request(tmp_path):
     text = SUM + """
 module pair(input clk, input rst, input [7:0] i_a, output [31:0] o_data);
   wire [31:0] x, y;
@@ -185,7 +185,7 @@ endmodule
 """
     ports = [*CLOCKED, ("i_a", "input", 8), ("o_data", "output", 32)]
     for names in ((), ("sum_*",)):
-        model = compiled(tmp_path, text, ports, "pair", no_inline=names)
+        model = compiled(tmp_path, text, ports, "pair", shared=names)
         model.reset()
         assert model.run({"i_a": [1, 2, 3, 0]})["o_data"].tolist() == [0, 3, 9, 18]
 
@@ -250,3 +250,13 @@ def test_compile_without_tools(tmp_path, monkeypatch):
     with pytest.raises(RtlError, match=r"^C\+\+ compiler g\+\+ or clang\+\+ must be on PATH, "
                                        "and is not$"):
         compiled(tmp_path, SUM, SUM_PORTS, "sum_mac")
+
+
+def test_sharing_names_the_inputs_of_the_modules(tmp_path):
+    source = tmp_path / "two.v"
+    source.write_text(SUM + "module pe_x(clk, west, north);\n  input clk;\n  wire clk;\n"
+                      "  input [7:0] west;\n  wire [7:0] west;\n  output north;\nendmodule\n")
+    assert sharing.rules([source], ["pe_*"], "clk").splitlines() == [
+        "`verilator_config", 'no_inline -module "pe_x"',
+        'public_flat_rd -module "pe_x" -var "west"']
+    assert len(sharing.rules([source], ["*"], "clk").splitlines()) == 1 + 1 + 5 + 2

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from hw.spec.errors import require
-from sim.rtl.model import Model, Port
+from sim.rtl import sharing
+from sim.rtl.model import CLOCK, Model, Port
 from sim.rtl.tools import RtlError, Verilator, compiler, find_verilator, run, run_all
 
 __all__ = ["RtlError", "compile"]
 
 HARNESS = Path(__file__).with_name("harness.cpp")
+#: Files that decide how a model is built.
+RECIPE = (Path(__file__), Path(sharing.__file__))
 DEFAULT_BUILD_DIR = Path(__file__).parents[2] / "build" / "rtl"
 
 #: Part of the run time that a model without tracing or timing needs.
@@ -31,7 +34,7 @@ _HEADER_PORT = re.compile(r"VL_(IN|OUT)(?:8|16|64|W)?\(&(\w+),(\d+),(\d+)")
 
 
 def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, Any]], *,
-            build_dir: str | Path | None = None, no_inline: Sequence[str] = (),
+            build_dir: str | Path | None = None, shared: Sequence[str] = (),
             optimize: str = "-O2") -> Model:
     """Compile Verilog to a model that runs in this process.
 
@@ -47,9 +50,9 @@ def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, 
     build_dir
         Folder of the compiled models, by default ``build/rtl`` of this project. A model whose
         sources, options and tools are known already is taken from there.
-    no_inline
-        Modules (``*`` matches any part of a name) that are compiled once and called from each
-        instance: an array builds several times faster so, and may run slower.
+    shared
+        Modules (``*`` matches any part of a name) that are compiled once for all their instances:
+        without it a model grows with the number of processing elements.
     optimize
         Option of the C++ compiler.
 
@@ -65,13 +68,13 @@ def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, 
         require(source.is_file(), "Verilog file", "a readable file", str(source))
     verilator = find_verilator()
     folder = Path(build_dir or DEFAULT_BUILD_DIR)
-    digest = _digest(sources, top, table, no_inline, optimize, verilator.version)
+    digest = _digest(sources, top, table, shared, optimize, verilator.version)
     library = folder / f"{top}-{digest}.so"
     if not library.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f"{top}-", dir=folder) as scratch:
             work = Path(scratch)
-            _translate(verilator, sources, top, work, no_inline)
+            _translate(verilator, sources, top, work, shared)
             _check_ports(work / "Vmodel.h", table)
             (work / "ports.h").write_text(_ports_header(table))
             runtime = _runtime(verilator, folder, optimize)
@@ -79,12 +82,12 @@ def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, 
     return Model(library, table)
 
 
-def _digest(sources: Sequence[Path], top: str, ports: Sequence[Port], no_inline: Sequence[str],
+def _digest(sources: Sequence[Path], top: str, ports: Sequence[Port], shared: Sequence[str],
             optimize: str, version: str) -> str:
     """Name of everything that the library depends on."""
-    facts = [top, [(p.name, p.direction, p.width) for p in ports], list(no_inline), optimize,
+    facts = [top, [(p.name, p.direction, p.width) for p in ports], list(shared), optimize,
              version, compiler(), sorted(_sha256(file) for file in sources), _sha256(HARNESS),
-             _sha256(Path(__file__))]
+             *(_sha256(file) for file in RECIPE)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
 
 
@@ -93,15 +96,16 @@ def _sha256(file: Path) -> str:
 
 
 def _translate(verilator: Verilator, sources: Sequence[Path], top: str, work: Path,
-               no_inline: Sequence[str]) -> None:
+               shared: Sequence[str]) -> None:
     """Verilog to C++."""
-    rules = [f'no_inline -module "{module}"' for module in no_inline]
-    config = work / "rules.vlt"
-    config.write_text("\n".join(["`verilator_config", *rules, ""]))
     options: list[str | Path] = [
         "--cc", "-O3", "-Wno-fatal", "--x-assign", "fast", "--x-initial", "fast",
         "--prefix", "Vmodel", "--top-module", top, "-Mdir", work]
-    run([verilator.program, *options, *([config] if rules else []), *sources],
+    if shared:
+        rules = work / "rules.vlt"
+        rules.write_text(sharing.rules(sources, shared, CLOCK), encoding="utf-8")
+        options += [*sharing.OPTIONS, rules]
+    run([verilator.program, *options, *sources],
         environment={"VERILATOR_ROOT": str(verilator.root)})
 
 
