@@ -24,7 +24,7 @@ _INPUT = re.compile(r"\binput\b(?:\s+(?:wire|reg|logic|signed)|\s*\[[^\]]*\])*\s
 
 
 def rules(files: Iterable[Path], shared: Sequence[str], clock: str) -> str:
-    """Configuration file for the modules of ``files`` whose name matches a pattern in ``shared``."""
+    """Configuration file for the modules of ``files`` that a pattern of ``shared`` matches."""
     lines = ["`verilator_config"]
     for file in files:
         for name, body in _MODULE.findall(file.read_text(encoding="utf-8")):
