@@ -21,6 +21,7 @@ from hw.spec import (
 )
 from sim import golden
 from sim.vector import fixed, floating
+from sim.vector.rounding import bit_length
 from sim.vector.unpack import unpack
 
 OTHERS = ("e4m3:ieee", "e3m3:p3109e", "e1m2:none", "e2m0:fnuz", "e8m30:ieee")
@@ -76,6 +77,12 @@ def test_flags_equal_those_of_every_product(pair):
     assert flags.size == 1 << spec.a.width + spec.b.width
 
 
+def test_bit_length_is_that_of_python():
+    values = [max((1 << n) + step, 0) for n in range(62) for step in (-2, -1, 0, 1)][:-1]
+    lengths = bit_length(np.array(values))
+    assert lengths.tolist() == [value.bit_length() for value in values]
+
+
 ACCS = ("exact:3", "exact:3-sat", "coarse", "coarse-rtz-sat", "fp32", "fp16", "bf16", "e5m2",
         "e3m4-sat", "fp32-rtz", "fp16-ftz", "bf16-rtz-sat-ftz")
 
@@ -99,6 +106,20 @@ def test_vector_equals_golden_for_every_pair(acc):
         codes = near_codes if index % 2 else random_codes
         check(spec, codes(rng, spec.a, (2, 4)), codes(rng, spec.b, (4, 2)))
     assert len(pairs) == len(CATALOG) ** 2
+
+
+@pytest.mark.parametrize(("pair", "acc"), [("e5m2", "fp16"), ("e5m2", "fp16-ftz"),
+                                           ("bf16", "fp32-rtz"), ("bf16", "fp32"),
+                                           ("e4m3", "e3m4-sat")])
+def test_vector_equals_golden_on_every_short_chain_of_extremes(pair, acc):
+    # Zeros of both signs, underflow and cancellation, each followed by all the others.
+    spec = parse_mac(pair, acc=acc)
+    fmt, one = spec.a, int(sim.encode(1.0, spec.a))
+    ends = [0, 1, one, fmt.max_code]
+    a = np.array(list(product([*ends, *(fmt.sign_code | code for code in ends)], repeat=3)))
+    b = np.array(list(product([1, fmt.max_code], repeat=3))).T
+    check(spec, a, b)
+    assert (a.shape, b.shape) == ((512, 3), (3, 8))
 
 
 @settings(max_examples=300)
