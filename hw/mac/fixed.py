@@ -63,12 +63,13 @@ class FixedMac(wiring.Component):
         m.d.comb += old.eq(Mux(first, 0, self.o_data.as_signed()))
         add = self._add_integers if self._fused else self._add_products
         total, flags = add(m, old, a, b, stages)
+        if spec.flag_bits:
+            # Outside of the condition below: these registers move in every cycle.
+            flags = delayed(m, flags, spec.pipeline - stages["operand"], name="flags")
         with m.If(valid):
             m.d.sync += self.o_data.eq(_saturate(m, total) if saturates else total)
             if spec.flag_bits:
-                m.d.sync += self.o_flags.eq(
-                    Mux(first, 0, self.o_flags)
-                    | delayed(m, flags, spec.pipeline - stages["operand"], name="flags"))
+                m.d.sync += self.o_flags.eq(Mux(first, 0, self.o_flags) | flags)
         m.d.sync += self.o_valid.eq(valid & last)
         return EnableInserter(self.en)(m) if self._enable else m
 
