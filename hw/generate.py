@@ -11,7 +11,7 @@ from hw.spec import ArraySpec, MacSpec, SpecError
 from hw.spec.command import Parser, add_unit_options, chosen_unit
 from hw.spec.table import format_table, format_table_json
 
-__all__ = ["generate", "main"]
+__all__ = ["generate", "main", "verilog"]
 
 REVISION = "0.1.0"
 
@@ -29,6 +29,13 @@ def generate(spec: MacSpec | ArraySpec, out: str | Path = ".") -> Path:
         If the unit cannot be built or the folder cannot be written; nothing is written then.
     """
     return write_files(Path(out), _texts(spec))[-1]
+
+
+def verilog(spec: MacSpec | ArraySpec) -> str:
+    """Verilog text of ``spec`` alone."""
+    from hw.emit.verilog import to_verilog
+
+    return to_verilog(_build(spec)[0])
 
 
 def _texts(spec: MacSpec | ArraySpec) -> dict[str, str]:
