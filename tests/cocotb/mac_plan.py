@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operands worth presenting to a MAC, derived from its description."""
+
+from fractions import Fraction
+from itertools import pairwise, product
+from random import Random
+
+from hw.spec import FixedAccumulator, Format, Kind, MacSpec
+
+__all__ = [
+    "codes",
+    "cut_into_sums",
+    "every_pair",
+    "extreme_pairs",
+    "pack",
+    "products_to_the_end",
+    "special_codes",
+]
+
+
+def codes(fmt: Format) -> range:
+    """Every code of a format."""
+    return range(1 << fmt.width)
+
+
+def special_codes(fmt: Format) -> list[int]:
+    """Codes of NaN and the infinities."""
+    return [code for code in codes(fmt) if fmt.unpack(code).kind is not Kind.FINITE]
+
+
+def every_pair(mac: MacSpec) -> list[tuple[int, int]]:
+    """Every pair of operand codes, those of b running faster.
+
+    Neighbours differ in few bits (Gray code), which an event simulator runs three times as fast.
+    """
+    return list(product(*([code ^ code >> 1 for code in codes(fmt)] for fmt in (mac.a, mac.b))))
+
+
+def pack(mac: MacSpec, a, b) -> list[tuple[int, int]]:
+    """Pack codes into beats of ``mac.lanes`` lanes, lane 0 in the low bits, zeros at the end."""
+    beats = []
+    for start in range(0, len(a), mac.lanes):
+        sides = ((a, mac.a.width), (b, mac.b.width))
+        beats.append(tuple(sum(int(code) << lane * width
+                               for lane, code in enumerate(side[start:start + mac.lanes]))
+                           for side, width in sides))
+    return beats
+
+
+def _lowest_code(fmt: Format) -> int:
+    """Code of the lowest value."""
+    if not fmt.signed:
+        return 0
+    return fmt.sign_code if fmt.is_integer else fmt.sign_code | fmt.max_code
+
+
+def extreme_pairs(mac: MacSpec) -> list[tuple[int, int]]:
+    """Operands of the highest and of the lowest product (only the former if none is negative)."""
+    a, b = mac.a, mac.b
+    pairs = [(x, y) for x in (a.max_code, _lowest_code(a)) for y in (b.max_code, _lowest_code(b))]
+    pairs.sort(key=lambda pair: _units(a, pair[0]) * _units(b, pair[1]))
+    return [pairs[-1], pairs[0]] if a.signed or b.signed else [pairs[-1]]
+
+
+def products_to_the_end(mac: MacSpec, pair: tuple[int, int]) -> int:
+    """How many products of ``pair`` the accumulator holds before it overflows."""
+    units = _units(mac.a, pair[0]) * _units(mac.b, pair[1])
+    term = units * Fraction(2) ** mac.product_lsb
+    if isinstance(mac.acc, FixedAccumulator):
+        end = (mac.acc.max if term > 0 else mac.acc.min) * Fraction(2) ** mac.acc.lsb
+    else:
+        highest = mac.acc.fmt.max_units
+        end = (highest if term > 0 else -highest) * Fraction(2) ** mac.acc.fmt.lsb
+    return int(end / term)
+
+
+def _units(fmt: Format, code: int) -> int:
+    """Finite value of a code in units of ``2**fmt.lsb``."""
+    unpacked = fmt.unpack(code)
+    return unpacked.sig << unpacked.exp
+
+
+def cut_into_sums(pairs, count: int, rng: Random) -> list[list[tuple[int, ...]]]:
+    """Cut the ``pairs`` into the operands of ``count`` sums of random length."""
+    cuts = [0, *sorted(rng.sample(range(1, len(pairs)), count - 1)), len(pairs)]
+    return [list(zip(*pairs[start:end], strict=True)) for start, end in pairwise(cuts)]

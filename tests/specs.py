@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Named specs, used at every level: model, RTL in a simulator, compiled RTL, stored hashes."""
+
+from hw.spec import ArraySpec, MacSpec, parse_array, parse_mac
+
+__all__ = ["ARRAYS", "EXHAUSTED_MACS", "LARGE_ARRAYS", "MACS", "VARIED_MACS"]
+
+
+def _macs(*spellings: str) -> dict[str, MacSpec]:
+    """MACs by their spelling."""
+    return {spelling: parse_mac(spelling) for spelling in spellings}
+
+
+def _arrays(*spellings: str) -> dict[str, ArraySpec]:
+    """Arrays by their spelling ``SIZE:MAC``."""
+    split = {spelling: spelling.partition(":")[::2] for spelling in spellings}
+    return {spelling: parse_array(*parts) for spelling, parts in split.items()}
+
+
+#: Every pair of operand codes goes through these in each simulator.
+EXHAUSTED_MACS = _macs("e4m3", "e5m2", "e3m4", "e2m5", "int8", "e4m3xe5m2")
+
+#: The rest of what a fixed-point MAC can be: other policies for special codes, unsigned and narrow
+#: operands, accumulators that wrap, saturate and round, registers before the accumulator,
+#: lanes.
+VARIED_MACS = _macs(
+    "int8,acc=int27",
+    "int8,acc=int17",
+    "int8,acc=int20-sat",
+    "e2m3,acc=exact:1",
+    "e4m3,acc=fx40m18s",
+    "e4m3,acc=fx32m10",
+    "e5m2,acc=fx48m12t",
+    "e4m3fnuz",
+    "e5m2fnuz",
+    "binary8p3e",
+    "binary8p4",
+    "e4m3:ieee",
+    "e2m1",
+    "e3m2",
+    "uint8",
+    "int8xuint8",
+    "int4xe4m3",
+    "e2m1xe5m2",
+    "e4m3,pipeline=1",
+    "e5m2xe4m3,pipeline=2",
+    "int8,pipeline=3",
+    "int8,lanes=4",
+    "e4m3,lanes=3",
+    "e5m2,lanes=2,pipeline=1",
+)
+
+MACS = EXHAUSTED_MACS | VARIED_MACS
+
+#: Square, wide, tall and single arrays, with 0, 1 and 2 bits of flags.
+ARRAYS = _arrays(
+    "4x4:e4m3",
+    "4x4:int8",
+    "2x8:e5m2",
+    "2x8:int8",
+    "8x2:e4m3",
+    "8x2:e4m3xe5m2,pipeline=2",
+    "1x1:e4m3",
+    "1x1:int8",
+    "1x3:e5m2",
+    "3x1:int8xuint8",
+    "3x5:e2m1",
+    "3x2:int8,acc=int20-sat,pipeline=1",
+    "2x2:e4m3,lanes=2",
+)
+
+LARGE_ARRAYS = _arrays("16x16:e4m3", "16x16:int8")

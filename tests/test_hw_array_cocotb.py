@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Generated arrays in an event simulator, against the golden model."""
+
+import pytest
+
+from hw.generate import generate
+from hw.spec import ArraySpec, parse_array
+from tests.cocotb.run import run_bench
+from tests.specs import ARRAYS, LARGE_ARRAYS
+
+pytestmark = pytest.mark.cocotb
+
+
+def wanted_counts(array: ArraySpec, depths: int) -> dict[str, int]:
+    """Checks that each test of the bench must have made; ``depths`` tile depths are tried."""
+    rows = array.rows
+    # Behind the rows of C: A and B were taken together, and none of their beats is left.
+    ends = 2
+    return {
+        # 4 tiles of each depth: value and cycle of every row, and the cycles in all.
+        "cycles_without_stalls": depths * (4 * rows + ends + 4 * rows + 1),
+        # 6 tiles under each of 4 sets of stalls.
+        "random_stalls": 4 * (6 * rows + ends),
+        # 6 resets, 2 tiles behind each.
+        "reset_in_mid_tile": 6 * (2 * rows + ends),
+        # 3 mismatches: a tile and no error; that tile again, a wrong one, another and an error.
+        "tlast_mismatch_is_reported": 3 * (rows + ends + 1 + 3 * rows + ends + 1) + 1,
+        "two_tiles": 2 * rows + ends,
+        "one_operand_alone_waits": 2 * (1 + rows + ends),
+    }
+
+
+def depths_of(array: ArraySpec) -> int:
+    """Number of different tile depths: of 1, rows - 1, rows, rows + 1, rows + cols + 3 beats."""
+    return {1: 3, 2: 4}.get(array.rows, 5) + (array.mac.lanes > 1)
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_array_matches_golden(name, tmp_path):
+    array = ARRAYS[name]
+    manifest = generate(array, tmp_path / "rtl")
+    counts = run_bench(manifest, "tb_array", tmp_path / "run")
+    assert counts == wanted_counts(array, depths_of(array))
+
+
+@pytest.mark.parametrize("name", LARGE_ARRAYS)
+def test_large_array_matches_golden(name, tmp_path):
+    array = LARGE_ARRAYS[name]
+    manifest = generate(array, tmp_path / "rtl")
+    counts = run_bench(manifest, "tb_array", tmp_path / "run", tests=["two_tiles"])
+    assert counts == {"two_tiles": 2 * array.rows + 2}
+
+
+@pytest.mark.parametrize("spelling", ["2x2:e5m2"])
+def test_array_matches_golden_in_verilator(spelling, tmp_path):
+    array = parse_array(*spelling.split(":"))
+    manifest = generate(array, tmp_path / "rtl")
+    counts = run_bench(manifest, "tb_array", tmp_path / "run", simulator="verilator")
+    assert counts == wanted_counts(array, depths_of(array))
