@@ -5,7 +5,6 @@
 points.toml and writes their records.
 """
 
-import argparse
 import json
 import re
 import sys
@@ -14,9 +13,11 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from hw.spec import MacSpec, SpecError, parse_mac
+from hw.spec.command import Parser
 from hw.spec.errors import require
 from synth import yosys
 
@@ -27,6 +28,8 @@ RECIPES = Path(__file__).with_name("recipes.toml")
 _TWO_INPUT = {f"$_{name}_" for name in
               ("AND", "NAND", "OR", "NOR", "XOR", "XNOR", "ANDNOT", "ORNOT")}
 _FLIP_FLOP = re.compile(r"\$_(DFF|DFFE|SDFF|SDFFE|SDFFCE)_[A-Z0-9]+_")
+#: Amaranth does not say that two threads may elaborate at once.
+_ELABORATION = Lock()
 #: Neither gate nor register: `$scopeinfo` remembers the hierarchy before flattening.
 _UNCOUNTED = {"$_NOT_", "$_BUF_", "$scopeinfo"}
 
@@ -108,12 +111,13 @@ def count_mac(spec: MacSpec, recipe: str = "default") -> Gates:
     _passes(recipe)
     with tempfile.TemporaryDirectory(prefix="gates-") as scratch:
         file = Path(scratch) / f"{spec.name}.v"
-        file.write_text(to_verilog(mac(spec)), encoding="utf-8")
+        with _ELABORATION:
+            file.write_text(to_verilog(mac(spec)), encoding="utf-8")
         return count([file], spec.name, recipe)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m synth.gates", description="Count the two-input gates of a MAC.")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--mac", metavar="PAIR", help="operands, for instance e4m3 or e4m3xe5m2")

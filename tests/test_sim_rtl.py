@@ -196,7 +196,7 @@ endmodule
     ({"i_a": [256]}, "Port i_a values must be below 2**8, not '0x100'"),
     ({"i_a": [-1]}, "Port i_a values must be unsigned integers, not -1"),
     ({"i_a": [0.5]}, "Port i_a values must be unsigned integers, not 'float64'"),
-    ({"i_a": [[1]]}, "Port i_a values must be 1-D, not (1, 1)"),
+    ({"i_a": [[1, 2]]}, "Port i_a values must be 1-D, not (1, 2)"),
     ({"i_a": [1], "i_b": [1, 2]}, "Inputs must be of one number of rows, not [1, 2]"),
     ({}, "Inputs must be of one number of rows, not []"),
 ])

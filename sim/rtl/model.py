@@ -52,8 +52,13 @@ class Port:
         return -(-self.width // 64)
 
     def rows(self, values: npt.ArrayLike) -> Words:
-        """Values checked and as words, one row a value: (n,) or, past 64 bits, (n, words)."""
+        """Values checked and as words, one row a value: (n,) or, past 64 bits, (n, words).
+
+        A narrow port takes (n, 1) as well.
+        """
         array = np.asarray(values)
+        if self.words == 1 and array.shape[1:] == (1,):
+            array = array[:, 0]
         shape = "1-D" if self.words == 1 else f"of shape (n, {self.words})"
         good_shape = array.ndim == 1 if self.words == 1 else array.shape[1:] == (self.words,)
         require(good_shape, f"Port {self.name} values", shape, array.shape)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Matrix products on compiled RTL: bits in their places, and equal to the model with stalls."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import sim
+import sim.rtl
+from hw.generate import generate
+from hw.spec import SpecError, parse_array
+from sim.rtl import RtlError, gemm
+
+
+def small_array(tmp_path, mac, size, change=lambda text: text):
+    spec = parse_array(size, mac)
+    manifest = json.loads(generate(spec, tmp_path).read_text())
+    source = tmp_path / f"{spec.name}.v"
+    source.write_text(change(source.read_text()))
+    model = sim.rtl.compile([source], spec.name, manifest["ports"], shared=["pe_*"],
+                            optimize="-O0")
+    model.reset()
+    return spec, model
+
+
+@pytest.mark.parametrize("width", [1, 8, 13, 49, 64, 77])
+def test_pack_and_unpack_are_inverse(width):
+    rng = np.random.default_rng(width)
+    codes = np.array([[int.from_bytes(rng.bytes(16), "little") % 2**width for _ in range(5)]
+                      for _ in range(20)], dtype=object)
+    words = gemm.pack(codes, width)
+    assert words.shape == (20, -(-5 * width // 64))
+    row = sum(int(code) << width * place for place, code in enumerate(codes[7]))
+    assert sum(int(word) << 64 * place for place, word in enumerate(words[7])) == row
+    assert (gemm.unpack(words, width, 5).astype(object) == codes).all()
+
+
+@pytest.mark.parametrize(("mac", "size"), [("e5m2", "3x5"), ("e2m1,lanes=3", "4x2")])
+def test_matmul_equals_the_model(tmp_path, mac, size):
+    spec, model = small_array(tmp_path, mac, size)
+    rng = np.random.default_rng(5)
+    for shape in ((1, 1, 1), (5, 7, 3), (9, 40, 11)):
+        for stall in ({}, {gemm.A: 0.3, gemm.C: 0.4}, {gemm.B: 0.6}):
+            m, k, n = shape
+            a = rng.integers(0, 1 << spec.mac.a.width, (m, k))
+            b = rng.integers(0, 1 << spec.mac.b.width, (k, n))
+            got = gemm.matmul(model, spec, a, b, stall=stall, seed=6)
+            sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+            wanted = sums.astype(object) % (1 << spec.mac.acc.width)
+            assert got.codes.shape == (m, n)
+            assert (got.codes.astype(object) == wanted).all(), (shape, stall)
+            assert (got.flags == flags).all(), (shape, stall)
+            if stall:
+                assert got.cycles >= spec.cycles(m, k, n)
+            else:
+                assert got.cycles == spec.cycles(m, k, n)
+            assert model.read("error") == 0
+
+
+@pytest.fixture
+def tiny_array(tmp_path):
+    return small_array(tmp_path, "int4,acc=int20", "2x2")
+
+
+@pytest.mark.parametrize(("bit", "message"), [
+    (19, "m_axis_c_tdata must extend each result to its slot, and does not"),
+    (23, "m_axis_c_tdata must extend each result to its slot, and does not"),
+    (18, None),
+])
+def test_matmul_sees_a_wrong_bit(tiny_array, monkeypatch, bit, message):
+    spec, model = tiny_array
+    stream = model.stream
+
+    def faulty(*arguments, **options):
+        ran = stream(*arguments, **options)
+        ran.received[gemm.C].data[1] ^= np.uint64(1 << bit)
+        return ran
+
+    operands = np.ones((2, 2), int), np.ones((2, 2), int)
+    assert gemm.matmul(model, spec, *operands).codes.tolist() == [[2, 2], [2, 2]]
+    monkeypatch.setattr(model, "stream", faulty)
+    if message:
+        with pytest.raises(RtlError, match=f"^{re.escape(message)}$"):
+            gemm.matmul(model, spec, *operands)
+    else:
+        codes = gemm.matmul(model, spec, *operands).codes
+        assert codes.tolist() == [[2, 2], [2 + (1 << bit), 2]]
+
+
+@pytest.mark.parametrize(("a", "b", "message"), [
+    (np.ones((2, 3), int), np.ones((2, 3), int),
+     "Operand shapes must be (M, K) and (K, N), not ((2, 3), (2, 3))"),
+    (np.full((1, 1), 16), np.ones((1, 1), int), "Operand a must be codes from 0 to 15, not 16"),
+    (np.ones((1, 1), int), np.full((1, 1), -1), "Operand b must be codes from 0 to 15, not -1"),
+    (np.ones((1, 1)), np.ones((1, 1), int),
+     "Operand a dtype must be an integer type, not 'float64'"),
+])
+def test_matmul_wrong(tiny_array, a, b, message):
+    spec, model = tiny_array
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        gemm.matmul(model, spec, a, b)
