@@ -5,9 +5,7 @@ Rendered are the marked sections of README.md, each between ``<!-- begin:NAME --
 ``<!-- end:NAME -->``, and the whole of ``reports/index.html``, which needs no network.
 """
 
-import argparse
 import json
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -16,11 +14,14 @@ from typing import Any
 
 import jinja2
 
+from hw.emit.files import write_files
+from hw.spec import SpecError
+from hw.spec.command import Parser
 from hw.spec.table import COLUMNS, format_cells
 from reports.sections import SECTIONS
 from reports.tables import Table, bars, table
 
-__all__ = ["ReportError", "main", "pages", "write"]
+__all__ = ["ReportError", "main", "pages"]
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD_FIELDS = {"subject", "metrics", "conditions", "provenance", "not_done"}
@@ -43,9 +44,10 @@ def pages(root: Path) -> dict[Path, str]:
         keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html.j2"]))
     templates.globals |= context
     readme = root / "README.md"
+    # The README is written last: if the folder cannot be, it stays as it is.
     return {
-        readme: _fill(readme, templates),
         root / "reports/index.html": templates.get_template("index.html.j2").render(),
+        readme: _fill(readme, templates),
     }
 
 
@@ -89,21 +91,10 @@ def _fill(page: Path, templates: jinja2.Environment) -> str:
     return _MARKED.sub(section, old)
 
 
-def write(path: Path, content: str) -> None:
-    """Write ``content`` to ``path``, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(content, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
     """Render or check; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m reports.render",
-                                     description="Render README.md and reports/index.html.")
+    parser = Parser(prog="python -m reports.render",
+                    description="Render README.md and reports/index.html.")
     parser.add_argument("--check", action="store_true",
                         help="write nothing; exit 1 if a page is out of date")
     chosen = parser.parse_args(arguments)
@@ -118,9 +109,12 @@ def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
         if stale:
             print(f"Out of date, run `make reports`: {names}", file=sys.stderr)
         return int(bool(stale))
-    for path in stale:
-        write(path, rendered[path])
-        print(path.relative_to(root).as_posix())
+    try:
+        for path in stale:
+            write_files(path.parent, {path.name: rendered[path]})
+            print(path.relative_to(root).as_posix())
+    except SpecError as error:
+        parser.error(str(error))
     return 0
 
 

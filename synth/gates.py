@@ -16,8 +16,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from hw.spec import MacSpec, SpecError, parse_mac
-from hw.spec.command import Parser
+from hw.spec import MacSpec, SpecError
+from hw.spec.command import Parser, add_mac_options, chosen_mac
 from hw.spec.errors import require
 from synth import yosys
 
@@ -119,13 +119,9 @@ def count_mac(spec: MacSpec, recipe: str = "default") -> Gates:
 def _parser() -> Parser:
     parser = Parser(
         prog="python -m synth.gates", description="Count the two-input gates of a MAC.")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--mac", metavar="PAIR", help="operands, for instance e4m3 or e4m3xe5m2")
-    what.add_argument("--points", action="store_true",
-                      help="measure the units of points.toml and write their records")
-    parser.add_argument("--acc", metavar="ACC", help="accumulator (default: exact)")
-    parser.add_argument("--lanes", metavar="N", type=int, help="products a cycle (default: 1)")
-    parser.add_argument("--pipeline", metavar="N", type=int, help="register stages (default: 0)")
+    add_mac_options(parser)
+    parser.add_argument("--points", action="store_true",
+                        help="measure the units of points.toml and write their records")
     parser.add_argument("--recipe", metavar="NAME", action="append",
                         help=f"{', '.join(recipes())} (default: default); may be repeated")
     parser.add_argument("--out", metavar="FILE", type=Path, help="file of the records of --points "
@@ -138,13 +134,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if (options.mac is not None) == options.points:
+        parser.error("What to count must be given by either --mac PAIR or --points")
     try:
         if options.points:
             from synth.points import measure_points  # It needs this module.
             print(measure_points(options.out))
             return 0
-        spec = parse_mac(options.mac, acc=options.acc, lanes=options.lanes,
-                         pipeline=options.pipeline)
+        spec = chosen_mac(options)
         counts = [count_mac(spec, recipe) for recipe in options.recipe or ["default"]]
     except (SpecError, OSError) as error:
         parser.error(str(error))

@@ -18,7 +18,6 @@ A file is ``{"records": [...]}`` with sorted keys, so that a second run shows on
 """
 
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -28,6 +27,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hw.emit.files import write_files
 from hw.spec.errors import SpecError, require
 
 __all__ = ["Metric", "Provenance", "Record", "provenance", "read_records", "write_records"]
@@ -196,18 +196,14 @@ def _git(*arguments: str) -> str:
 
 
 def write_records(path: str | Path, records: Iterable[Record]) -> Path:
-    """Write ``records`` to ``path``, whole or not at all, and hand back the path."""
+    """Write ``records`` to ``path``, whole or not at all, and hand back the path.
+
+    SpecError if the folder cannot be written.
+    """
     path = Path(path)
     data = {"records": [record.to_json() for record in records]}
     text = json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    return write_files(path.parent, {path.name: text})[0]
 
 
 def read_records(path: str | Path) -> list[Record]:

@@ -5,7 +5,6 @@ Each command runs in a process of its own, a few times; the fastest run counts, 
 the machine can only slow it down.
 """
 
-import argparse
 import json
 import re
 import subprocess
@@ -16,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hw.spec import SpecError, parse_array
+from hw.spec.command import Parser
 from hw.spec.errors import require
 from synth.record import ROOT, Metric, Record, provenance, write_records
 
@@ -54,8 +54,8 @@ def _seconds(command: list[str]) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure every size and write the records."""
-    parser = argparse.ArgumentParser(prog="python -m synth.times",
-                                     description="Measure how long arrays take to generate.")
+    parser = Parser(prog="python -m synth.times",
+                    description="Measure how long arrays take to generate.")
     parser.add_argument("sizes", metavar="ROWSxCOLS", nargs="*", default=SIZES,
                         help=f"sizes of the arrays (default: {' '.join(SIZES)})")
     parser.add_argument("--runs", metavar="N", type=int, default=RUNS,
@@ -67,16 +67,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         require(chosen.runs >= 1, "Runs", "a positive number", chosen.runs)
         for size in chosen.sizes:
             parse_array(size, MAC)
+        records = []
+        for size in chosen.sizes:
+            print(f"Generating {size}, runs: {chosen.runs}.", file=sys.stderr)
+            records.append(measure(size, runs=chosen.runs))
+        print(write_records(chosen.out, records))
     except SpecError as error:
         parser.error(str(error))
-    records = []
-    for size in chosen.sizes:
-        print(f"Generating {size}, runs: {chosen.runs}.", file=sys.stderr)
-        try:
-            records.append(measure(size, runs=chosen.runs))
-        except subprocess.CalledProcessError as error:  # Its own message is on stderr already.
-            parser.exit(1, f"{parser.prog}: error: exit {error.returncode} of {error.cmd[1:]}\n")
-    print(write_records(chosen.out, records))
+    except subprocess.CalledProcessError as error:  # Its own message is on stderr already.
+        parser.exit(1, f"{parser.prog}: error: exit {error.returncode} of {error.cmd[1:]}\n")
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ RULES = {
     "hw.virtual_board": Rule(("hw", "sim")),
     "sim": Rule(("sim", "hw.spec"), never=("amaranth",)),
     "synth": Rule(("synth", "sim", "hw")),
-    # Knows records, which are data, and the catalogue.
-    "reports": Rule(("reports", "hw.spec"), never=("amaranth", "pyosys", "numpy")),
+    # Knows records, which are data, the catalogue, and how a file is written whole.
+    "reports": Rule(("reports", "hw.spec", "hw.emit.files"), never=("amaranth", "pyosys", "numpy")),
     "tests": Rule(ROOMS),
 }
 

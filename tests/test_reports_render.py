@@ -116,10 +116,10 @@ def test_check_finds_stale_page(root: Path, capsys: pytest.CaptureFixture[str]) 
     before = (root / "README.md").read_text()
     assert main(["--check"], root=root) == 1
     assert capsys.readouterr() == (
-        "", "Out of date, run `make reports`: README.md, reports/index.html\n")
+        "", "Out of date, run `make reports`: reports/index.html, README.md\n")
     assert ((root / "README.md").read_text(), (root / "reports").exists()) == (before, False)
     assert main([], root=root) == 0
-    assert capsys.readouterr().out == "README.md\nreports/index.html\n"
+    assert capsys.readouterr().out == "reports/index.html\nREADME.md\n"
     assert main(["--check"], root=root) == 0
     write_records(root / "reports/data/gates.json", [gates("mac", 5, "booth")])
     assert main(["--check"], root=root) == 1
@@ -136,7 +136,7 @@ def test_render_wrong_page(root: Path, capsys: pytest.CaptureFixture[str], readm
     (root / "README.md").write_text(readme)
     with pytest.raises(SystemExit, match=r"^2$"):
         main([], root=root)
-    assert capsys.readouterr().err.splitlines()[-1] == f"python -m reports.render: error: {message}"
+    assert capsys.readouterr() == ("", f"python -m reports.render: error: {message}\n")
     assert [path.name for path in root.iterdir()] == ["README.md"]
 
 
@@ -147,6 +147,19 @@ def test_render_wrong_record(root: Path, capsys: pytest.CaptureFixture[str], con
     (root / "reports/data/gates.json").write_text(content)
     with pytest.raises(SystemExit, match=r"^2$"):
         main([], root=root)
-    assert capsys.readouterr().err.splitlines()[-1] == (
-        "python -m reports.render: error: Records must be as synth.record writes them, "
-        "not 'gates.json'")
+    assert capsys.readouterr() == (
+        "", ("python -m reports.render: error: Records must be as synth.record writes them, "
+        "not 'gates.json'\n"))
+
+
+def test_render_into_a_folder_that_is_a_file(root: Path,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "reports").write_text("mine")
+    before = (root / "README.md").read_text()
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main([], root=root)
+    folder = root / "reports"
+    assert capsys.readouterr().err == (
+        f"python -m reports.render: error: Output folder must be writable, not {str(folder)!r} "
+        "(file exists)\n")
+    assert (folder.read_text(), (root / "README.md").read_text()) == ("mine", before)

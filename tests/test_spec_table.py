@@ -65,5 +65,5 @@ def test_list_wrong() -> None:
     done = subprocess.run([sys.executable, "-m", "hw.spec"], cwd=ROOT, capture_output=True,
                           text=True)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[-1] == (
-        "python -m hw.spec: error: the following arguments are required: --list")
+    assert done.stderr == (
+        "python -m hw.spec: error: the following arguments are required: --list\n")

@@ -37,5 +37,15 @@ def test_times_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str], argumen
                      message: str) -> None:
     with pytest.raises(SystemExit, match=r"^2$"):
         main([*arguments, "--out", str(tmp_path / "x.json")])
-    assert capsys.readouterr().err.splitlines()[-1] == f"python -m synth.times: error: {message}"
+    assert capsys.readouterr() == ("", f"python -m synth.times: error: {message}\n")
     assert not list(tmp_path.iterdir())
+
+
+def test_times_into_a_folder_that_is_a_file(tmp_path: Path,
+                                            capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(["1x1", "--runs", "1", "--out", str(tmp_path / "file/x.json")])
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        (f"python -m synth.times: error: Output folder must be writable, not "
+        f"{str(tmp_path / 'file')!r} (file exists)")]

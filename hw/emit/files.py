@@ -17,6 +17,13 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     All are written under temporary names first and then renamed: an interrupted run leaves no half
     file and no file of a set that is incomplete.
 
+    Parameters
+    ----------
+    folder
+        Where they go.
+    texts
+        Content by file name; a name may replace a file, not a folder.
+
     Raises
     ------
     SpecError

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m hw.spec --list``: the catalogue of formats."""
 
-import argparse
 from collections.abc import Sequence
 
+from hw.spec.command import Parser
 from hw.spec.table import format_table, format_table_json
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print what is asked for."""
-    parser = argparse.ArgumentParser(prog="python -m hw.spec",
-                                     description="Describe the formats that have a name.")
+    parser = Parser(prog="python -m hw.spec", description="Describe the formats that have a name.")
     parser.add_argument("--list", action="store_true", required=True,
                         help="print each format with its extremes, special codes and source")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
