@@ -40,6 +40,17 @@ class Columns:
         for index in range(len(value)):
             self.add(weight + index, value[index], depth=depth)
 
+    def add_signed(self, magnitude: Value, sign: Value) -> None:
+        """Add ``-magnitude`` if ``sign`` else ``magnitude``, in units of column 0.
+
+        Two's complement of one bit more, whose top bit is stored inverted; the constant makes up
+        for it.
+        """
+        self.add_vector(0, magnitude ^ sign.replicate(len(magnitude)), depth=1)
+        self.add(0, sign)
+        self.add(len(magnitude), ~sign)
+        self.constant -= 1 << len(magnitude)
+
     @property
     def top(self) -> int:
         """One more than the weight of the highest column that has a bit."""

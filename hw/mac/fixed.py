@@ -2,82 +2,54 @@
 """MAC with a fixed-point accumulator: INT32 and exact (Kulisch) accumulation are the same unit."""
 
 from amaranth import *
-from amaranth.lib import wiring
 
 from hw.arith.add import add_signed_magnitude, step_by_one
 from hw.arith.columns import Columns
 from hw.arith.multiply import booth_rows
 from hw.arith.round import drop_bits
 from hw.arith.shift import shift_left
-from hw.mac.product import Product, multiply, split_lanes
-from hw.mac.signature import mac_members
-from hw.mac.stages import delayed, place_stages
-from hw.spec import MacSpec, Overflow
+from hw.mac.product import Product, multiply
+from hw.mac.stages import delayed
+from hw.mac.unit import MacUnit
+from hw.spec import Overflow
 
 __all__ = ["FixedMac"]
 
 
-class FixedMac(wiring.Component):
+class FixedMac(MacUnit):
     """``o_data += sum(a * b)`` over the lanes, in units of ``2**spec.acc.lsb``.
-
-    Latency is ``spec.latency`` cycles, throughput one operand pair a lane and cycle. A reset clears
-    what is in flight; the accumulator keeps its contents until the next ``i_first``.
 
     Integers are multiplied by Booth rows that share their adder tree with the accumulator. All
     other pairs are multiplied as significands, aligned, rounded if the accumulator's lsb is coarser
     than the product's, and added as signed magnitudes.
-
-    Parameters
-    ----------
-    spec
-        What is built.
-    enable
-        Whether the unit has a clock enable ``en``.
     """
 
-    def __init__(self, spec: MacSpec, *, enable: bool = False):
-        self._spec = spec
-        self._enable = enable
-        self._fused = (spec.a.is_integer and spec.b.is_integer
-                       and spec.acc.lsb <= spec.product_lsb)
-        super().__init__(mac_members(spec, enable=enable))
+    @property
+    def _fused(self) -> bool:
+        """Whether the products are added as Booth rows."""
+        spec = self._spec
+        return spec.a.is_integer and spec.b.is_integer and spec.acc.lsb <= spec.product_lsb
 
     @property
-    def module_name(self) -> str:
-        """Name of the Verilog module."""
-        return self._spec.name + ("_en" if self._enable else "")
+    def stage_points(self) -> tuple[str, ...]:
+        """Registers behind the multiplier, then behind the aligner; Booth rows have neither."""
+        return ("operand",) if self._fused else ("product", "term", "operand")
 
-    def elaborate(self, platform):
-        m = Module()
-        spec = self._spec
-        points = ("operand",) if self._fused else ("product", "term", "operand")
-        stages = place_stages(spec.pipeline, points)
-        a = delayed(m, self.i_a, stages["operand"], name="a")
-        b = delayed(m, self.i_b, stages["operand"], name="b")
-        valid = delayed(m, self.i_valid, spec.pipeline, name="valid", reset_less=False)
-        first = delayed(m, self.i_first, spec.pipeline, name="first")
-        last = delayed(m, self.i_last, spec.pipeline, name="last")
-
-        saturates = spec.acc.overflow is Overflow.SATURATE
-        old = Signal(spec.acc.width + saturates)
+    def next_sum(self, m, a, b, first, stages):
+        """Sum of the accumulator and the lanes' products."""
+        acc = self._spec.acc
+        saturates = acc.overflow is Overflow.SATURATE
+        old = Signal(acc.width + saturates)
         m.d.comb += old.eq(Mux(first, 0, self.o_data.as_signed()))
         add = self._add_integers if self._fused else self._add_products
         total, flags = add(m, old, a, b, stages)
-        if spec.flag_bits:
-            # Outside of the condition below: these registers move in every cycle.
-            flags = delayed(m, flags, spec.pipeline - stages["operand"], name="flags")
-        with m.If(valid):
-            m.d.sync += self.o_data.eq(_saturate(m, total) if saturates else total)
-            if spec.flag_bits:
-                m.d.sync += self.o_flags.eq(Mux(first, 0, self.o_flags) | flags)
-        m.d.sync += self.o_valid.eq(valid & last)
-        return EnableInserter(self.en)(m) if self._enable else m
+        return (_saturate(m, total) if saturates else total), flags
 
     def _add_integers(self, m, old, a, b, stages):
         """Booth rows of every lane and the accumulator in one tree; the bits above step by one."""
         spec = self._spec
         columns = Columns(m, name="sum")
-        for lane, (x, y) in enumerate(self._pairs(a, b)):
+        for lane, (x, y) in enumerate(self.operand_pairs(a, b)):
             x, y = (_signed(code, fmt) for code, fmt in ((x, spec.a), (y, spec.b)))
             longer, shorter = (x, y) if len(x) >= len(y) else (y, x)
             booth_rows(m, columns, longer, shorter, name=f"lane{lane}",
@@ -87,7 +59,7 @@ class FixedMac(wiring.Component):
     def _add_products(self, m, old, a, b, stages):
         """Aligned products as signed magnitudes: one is added directly, several through a tree."""
         lanes = [multiply(m, self._spec, x, y, name=f"lane{lane}")
-                 for lane, (x, y) in enumerate(self._pairs(a, b))]
+                 for lane, (x, y) in enumerate(self.operand_pairs(a, b))]
         flags = Signal(self._spec.flag_bits)
         for product in lanes:
             flags = flags | product.flags
@@ -97,17 +69,8 @@ class FixedMac(wiring.Component):
             return add_signed_magnitude(m, old, *terms[0], name="sum"), flags
         columns = Columns(m, name="sum")
         for magnitude, sign in terms:
-            columns.add_vector(0, magnitude ^ sign.replicate(len(magnitude)), depth=1)
-            columns.add(0, sign)
-            columns.add(len(magnitude), ~sign)
-            columns.constant -= 1 << len(magnitude)
+            columns.add_signed(magnitude, sign)
         return _sum_columns(m, columns, old), flags
-
-    def _pairs(self, a, b):
-        """Operand codes of each lane."""
-        spec = self._spec
-        return zip(split_lanes(a, spec.a.width, spec.lanes),
-                   split_lanes(b, spec.b.width, spec.lanes), strict=True)
 
     def _align(self, m: Module, product: Product, stages: dict[str, int], *, name: str):
         """Magnitude in units of ``2**acc.lsb``, and sign."""
