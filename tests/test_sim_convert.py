@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from hw.spec import CATALOG, SpecError, integer, parse_format
+from hw.spec import CATALOG, Format, SpecError, Specials, integer, parse_format
 from sim import integers
 from tests.rounding_cases import all_codes, around, same_values
 
@@ -80,6 +80,30 @@ def test_encode_integers_round_to_even_then_clamp(name):
     for x in np.arange(4 * fmt.min_units - 8, 4 * fmt.max_units + 9, max(1, fmt.max_units // 50)):
         wanted = min(max(round(Fraction(int(x), 4)), fmt.min_units), fmt.max_units)
         assert sim.encode(x / 4, name) == wanted % (1 << fmt.width), x / 4
+
+
+def test_encode_takes_subnormal_numbers():
+    # Units of 2**-1070: a float64 below 2**-1022 has no hidden bit either.
+    numbers = np.ldexp(np.arange(-40, 41), -1074)
+    codes = sim.encode(numbers, "e11m48:ieee")
+    wanted = [round(Fraction(k, 16)) for k in range(41)]
+    assert codes[40:].tolist() == wanted
+    assert codes[:41].tolist() == [wanted[k] | 1 << 59 for k in range(40, 0, -1)] + [0]
+
+
+@pytest.mark.parametrize("specials", [Specials.NONE, Specials.P3109, Specials.P3109E])
+def test_encode_unsigned_floats_end_at_zero(specials):
+    fmt = Format(name="unsigned", exp_bits=4, man_bits=4, bias=8, signed=False, specials=specials)
+    codes = np.arange(fmt.max_code + 1, dtype=np.uint8)
+    values = sim.decode(codes, fmt)
+    assert (np.diff(values) > 0).all()
+    for saturate in (True, False):
+        assert (sim.encode(values, fmt, saturate) == codes).all()
+        for below in (-np.inf, -1.0, -1e-300, -0.0, Fraction(-1, 3), -5):
+            assert sim.encode(below, fmt, saturate) == 0
+            assert integers.encode(below, fmt, saturate=saturate) == 0
+    assert sim.encode([1e9, np.inf], fmt, False).tolist() == 2 * [
+        next(c for c in (fmt.inf_code, fmt.nan_code, fmt.max_code) if c is not None)]
 
 
 def test_encode_takes_every_kind_of_real_number():

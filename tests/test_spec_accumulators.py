@@ -10,6 +10,7 @@ from hw.spec import (
     CATALOG,
     FixedAccumulator,
     FloatAccumulator,
+    Format,
     Overflow,
     Rounding,
     SpecError,
@@ -61,6 +62,9 @@ def test_exact_holds_one_sided_products():
     # 255 * -128 reaches further down than 255 * 127 reaches up.
     acc = FixedAccumulator.exact(integer("uint8", 8, signed=False), CATALOG["int8"], 1)
     assert (acc.width, acc.min, acc.max) == (16, -32768, 32767)
+    # -128 * 4 is the lowest sum of 10 bits itself.
+    power = Format(name="power", exp_bits=2, man_bits=0, bias=1, signed=False)
+    assert FixedAccumulator.exact(power, CATALOG["int8"], 1).width == 10
 
 
 @pytest.mark.parametrize(("acc", "spelling"), [

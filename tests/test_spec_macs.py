@@ -67,7 +67,7 @@ def _narrowest(a, b, lanes, lsb, rounding):
 
 
 @pytest.mark.parametrize("rounding", Rounding)
-@pytest.mark.parametrize("coarser", [-3, 0, 1, 2, 7, 40])
+@pytest.mark.parametrize("coarser", [-3, *range(20), 40])
 @pytest.mark.parametrize("lanes", [1, 2, 5])
 def test_mac_least_width_holds_every_group_of_products(rounding, coarser, lanes):
     for a, b in product((INT8, E4M3, CATALOG["uint8"], CATALOG["e2m1"]), repeat=2):
