@@ -2,18 +2,20 @@
 """What a MAC computes, one Python integer at a time. Made to be read; all else is held to it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from hw.spec import (
+    AlignedAccumulator,
     FixedAccumulator,
     Flag,
     FloatAccumulator,
     Format,
     Kind,
     MacSpec,
+    Rounding,
     Unpacked,
 )
 from sim.codes import Array
@@ -23,18 +25,27 @@ __all__ = ["Mac", "matmul"]
 
 
 class Product(NamedTuple):
-    """Exact product of two codes: ``units`` of ``2**MacSpec.product_lsb``, 0 if ``flag`` is set."""
+    """Exact product of two codes: ``sig * 2**exp`` in units of ``2**MacSpec.product_lsb``.
+
+    ``sig`` is 0 if ``flag`` is set.
+    """
 
     flag: Flag
     negative: bool
-    units: int
+    sig: int
+    exp: int
+
+    @property
+    def units(self) -> int:
+        """Whole number of units."""
+        return self.sig << self.exp
 
 
 def multiply(spec: MacSpec, a: int, b: int) -> Product:
     """Multiply a code of ``spec.a`` by a code of ``spec.b``. Zeros have the signs' exclusive or."""
     x, y = spec.a.unpack(a), spec.b.unpack(b)
     negative = x.negative != y.negative
-    return Product(_flag(x, y, negative), negative, (x.sig * y.sig) << (x.exp + y.exp))
+    return Product(_flag(x, y, negative), negative, x.sig * y.sig, x.exp + y.exp)
 
 
 def _flag(x: Unpacked, y: Unpacked, negative: bool) -> Flag:
@@ -77,6 +88,8 @@ class Mac:
         products = [multiply(self.spec, *pair) for pair in zip(a, b, strict=True)]
         if isinstance(self.spec.acc, FixedAccumulator):
             self._add_fixed(self.spec.acc, products)
+        elif isinstance(self.spec.acc, AlignedAccumulator):
+            self.acc = self._add_aligned(self.spec.acc, products)
         else:
             self.acc = self._add_float(self.spec.acc, products)
         return self.acc
@@ -105,6 +118,33 @@ class Mac:
             return special_code(fmt, flags)
         return pack(total, lsb, fmt, rounding=acc.rounding, overflow=acc.overflow,
                     subnormals=acc.subnormals, minus_zero=minus_zero)
+
+    def _add_aligned(self, acc: AlignedAccumulator, products: Iterable[Product]) -> int:
+        """Truncate every term to a common place, add them exactly, truncate the sum."""
+        old = acc.fmt.unpack(self.acc)
+        flags = _flag_of(old)
+        # Each term as (significand, exponent of its unit, exponent of its units place).
+        point = self.spec.a.man_bits + self.spec.b.man_bits
+        terms = [(old.sig, old.exp + acc.fmt.lsb, old.exp + acc.fmt.lsb + acc.fmt.man_bits)]
+        for product in products:
+            flags = Flag(flags | product.flag)
+            unit = product.exp + self.spec.product_lsb
+            terms.append((product.sig, unit, unit + point))
+        if flags is not Flag.FINITE:
+            return acc.nan_code if flags is Flag.NAN else special_code(acc.fmt, flags)
+        place = max((units_place for sig, _, units_place in terms if sig), default=0)
+        lsb = place - acc.frac_bits
+        total = sum(shift_right(sig, lsb - unit, Rounding.RTZ) for sig, unit, _ in terms)
+        return pack_kept(total, lsb, acc)
+
+
+def pack_kept(value: int, lsb: int, acc: AlignedAccumulator) -> int:
+    """Code of ``value * 2**lsb`` truncated to ``acc.kept_bits`` fraction bits; Inf beyond all."""
+    if value.bit_length() + lsb > acc.fmt.bias + 1:
+        return special_code(acc.fmt, Flag.NEG_INF if value < 0 else Flag.POS_INF)
+    kept = replace(acc.fmt, name="kept", man_bits=acc.kept_bits)
+    code = pack(value, lsb, kept, rounding=Rounding.RTZ) << acc.fmt.man_bits - acc.kept_bits
+    return code if code & ~acc.fmt.sign_code else 0
 
 
 def _flag_of(value: Unpacked) -> Flag:

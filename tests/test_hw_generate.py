@@ -135,7 +135,8 @@ WRONG = {
     "--mac e4m3 --acc exact:0": "Accumulator products must be an integer from 1 to "
                                 "18446744073709551616, not 0",
     "--mac e4m3 --acc exotic": "Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32,"
-                               " fp16 or bf16, with -rtz, -sat or -ftz behind it, not 'exotic'",
+                               " fp16 or bf16, with -rtz, -sat or -ftz behind it, or aligned:N, "
+                               "hopper, ada, blackwell, not 'exotic'",
     "--mac e4m3 --lanes 0": "MAC lanes must be an integer from 1 to 256, not 0",
     "--mac e4m3 --lanes=-1": "MAC lanes must be a whole number, not '-1'",
     "--mac e4m3 --pipeline 9": "MAC pipeline must be an integer from 0 to 8, not 9",

@@ -87,7 +87,7 @@ def test_parse_array():
 
 LIST = ", ".join(CATALOG)
 ACC = ("Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 or bf16, with "
-       "-rtz, -sat or -ftz behind it, not ")
+       "-rtz, -sat or -ftz behind it, or aligned:N, hopper, ada, blackwell, not ")
 MAC = "MAC must be PAIR[,acc=ACC][,lanes=N][,pipeline=N], not "
 WRONG = [
     ("e9m9", f"Format name must be one of {LIST}, or eXmY:policy, not 'e9m9'"),

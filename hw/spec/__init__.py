@@ -3,6 +3,7 @@
 
 from hw.spec.accumulators import (
     Accumulator,
+    AlignedAccumulator,
     FixedAccumulator,
     FloatAccumulator,
     Overflow,
@@ -20,6 +21,7 @@ __all__ = [
     "CATALOG",
     "SOURCES",
     "Accumulator",
+    "AlignedAccumulator",
     "ArraySpec",
     "Dataflow",
     "FixedAccumulator",

@@ -11,6 +11,7 @@ from hw.spec.specials import Specials
 __all__ = [
     "DEFAULT_PRODUCTS",
     "Accumulator",
+    "AlignedAccumulator",
     "FixedAccumulator",
     "FloatAccumulator",
     "Overflow",
@@ -21,6 +22,7 @@ __all__ = [
 DEFAULT_PRODUCTS = 4096
 
 MAX_ACC_WIDTH = 1024
+MAX_FRAC_BITS = 48
 
 
 class Rounding(Enum):
@@ -141,4 +143,51 @@ class FloatAccumulator:
         return self.spelling.replace("-", "_").replace(":", "_")
 
 
-Accumulator = FixedAccumulator | FloatAccumulator
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlignedAccumulator:
+    """Accumulator of a tensor core: a step adds the products of all lanes at one common place.
+
+    The exponent of a product is the sum of its operands' exponents; it is not normalised. The
+    largest of these and of the accumulator's own, ``emax``, decides: every term is truncated toward
+    zero to a multiple of ``2**(emax - frac_bits)``, their sum is exact, and it is truncated to
+    `kept_bits` fraction bits. A zero term has no say in ``emax``; a zero sum is plus zero; an
+    overflow is infinite. Source: T-FDPA of arXiv 2511.10909.
+    """
+
+    fmt: Format
+    frac_bits: int
+
+    def __post_init__(self) -> None:
+        require(isinstance(self.fmt, Format) and self.fmt.specials is Specials.IEEE
+                and self.fmt.signed, "Accumulator fmt", "a signed format with ieee specials",
+                getattr(self.fmt, "name", self.fmt))
+        require(isinstance(self.frac_bits, int) and 1 <= self.frac_bits <= MAX_FRAC_BITS,
+                "Accumulator frac_bits", f"an integer from 1 to {MAX_FRAC_BITS}", self.frac_bits)
+
+    @property
+    def width(self) -> int:
+        """Bits of the accumulator's code."""
+        return self.fmt.width
+
+    @property
+    def kept_bits(self) -> int:
+        """Fraction bits of a sum; the bits of ``fmt`` below them are zero."""
+        return min(self.frac_bits, self.fmt.man_bits)
+
+    @property
+    def nan_code(self) -> int:
+        """The one NaN: all ones but for the sign."""
+        return (1 << self.fmt.magnitude_bits) - 1
+
+    @property
+    def spelling(self) -> str:
+        """Spelling that `hw.spec.parse_accumulator` reads back, for instance aligned:13."""
+        return f"aligned:{self.frac_bits}"
+
+    @property
+    def identifier(self) -> str:
+        """Spelling as part of a Verilog identifier."""
+        return f"al{self.frac_bits}"
+
+
+Accumulator = FixedAccumulator | FloatAccumulator | AlignedAccumulator

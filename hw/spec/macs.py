@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from hw.spec.accumulators import Accumulator, FixedAccumulator, FloatAccumulator
+from hw.spec.accumulators import Accumulator, FixedAccumulator
 from hw.spec.errors import require
 from hw.spec.formats import Format
 
@@ -53,7 +53,7 @@ class MacSpec:
         for side in ("a", "b"):
             fmt = getattr(self, side)
             require(isinstance(fmt, Format), f"MAC {side}", "a Format", fmt)
-        require(isinstance(self.acc, FixedAccumulator | FloatAccumulator), "MAC acc",
+        require(isinstance(self.acc, Accumulator), "MAC acc",
                 "an accumulator", self.acc)
         _require_range("MAC lanes", self.lanes, 1, MAX_LANES)
         _require_range("MAC pipeline", self.pipeline, 0, MAX_PIPELINE)
@@ -86,7 +86,7 @@ class MacSpec:
 
         A floating-point sum has its special codes instead.
         """
-        if isinstance(self.acc, FloatAccumulator):
+        if not isinstance(self.acc, FixedAccumulator):
             return 0
         if self.a.has_inf or self.b.has_inf:
             return 2

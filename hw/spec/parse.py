@@ -7,6 +7,7 @@ from typing import Any
 from hw.spec.accumulators import (
     DEFAULT_PRODUCTS,
     Accumulator,
+    AlignedAccumulator,
     FixedAccumulator,
     FloatAccumulator,
     Overflow,
@@ -24,6 +25,11 @@ __all__ = ["parse_accumulator", "parse_array", "parse_format", "parse_mac"]
 _FIXED = re.compile(r"fx(\d{1,5})(?:([mp])(\d{1,5}))?(t?)(s?)")
 _INTEGER = re.compile(r"int(\d{1,5})")
 _FIELDS = re.compile(r"e(\d{1,2})m(\d{1,2})")
+
+#: Fraction bits and lanes of tensor cores' FP8 arithmetic: Hopper wgmma, Ada mma, Blackwell
+#: tcgen05 (arXiv 2511.10909 and its code).
+PRESETS = {"hopper": (13, 32), "ada": (13, 16), "blackwell": (25, 32)}
+
 _OPTIONS: dict[str, dict[str, Any]] = {
     "rtz": {"rounding": Rounding.RTZ},
     "sat": {"overflow": Overflow.SATURATE},
@@ -61,21 +67,23 @@ def _catalogued(fmt: Format) -> Format:
     return own if own and same else fmt
 
 
-def parse_accumulator(text: str, a: Format, b: Format, lanes: int = 1) -> Accumulator:
+def parse_accumulator(text: str, a: Format, b: Format) -> Accumulator:
     """Accumulator for products of ``a`` and ``b``.
 
     ``exact`` and ``exact:N`` sum N extreme products without overflow, ``int32`` (any width) has the
     product's lsb, ``fx32m10`` is 32 bits with lsb 2**-10 (``t``: truncating, ``s``: saturating),
     ``fp32``, ``fp16``, ``bf16`` are floating point (``-rtz``, ``-sat``, ``-ftz``).
-    ``int32-sat`` saturates too.
+    ``int32-sat`` saturates too. ``aligned:13`` adds at a common place, 13 fraction bits below the
+    largest term; `PRESETS` name the ones of tensor cores.
     """
     require(isinstance(text, str), "Accumulator", "a string", text)
     kind, *options = text.split("-")
-    acc = _fixed(kind, a, b) or _floating(kind)
+    acc = _fixed(kind, a, b) or _floating(kind) or _aligned(kind)
     wrong = [name for name in options if name not in _OPTIONS]
-    if acc is None or wrong:
+    if acc is None or wrong or (options and isinstance(acc, AlignedAccumulator)):
         raise SpecError("Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 "
-                        f"or bf16, with -rtz, -sat or -ftz behind it, not {text!r}")
+                        "or bf16, with -rtz, -sat or -ftz behind it, or aligned:N, "
+                        f"{', '.join(PRESETS)}, not {text!r}")
     chosen = {key: value for name in options for key, value in _OPTIONS[name].items()}
     require("subnormals" not in chosen or isinstance(acc, FloatAccumulator), "Accumulator option",
             "rtz or sat in fixed point", "ftz")
@@ -100,7 +108,19 @@ def _fixed(kind: str, a: Format, b: Format) -> FixedAccumulator | None:
 def _floating(kind: str) -> FloatAccumulator | None:
     """Floating-point accumulator spelled ``kind``, or None."""
     fmt = CATALOG.get(kind)
+    if fmt is None and kind.endswith(f":{Specials.IEEE.value}"):
+        fmt = parse_format(kind)
     return FloatAccumulator(fmt=fmt) if fmt and fmt.specials is Specials.IEEE else None
+
+
+def _aligned(kind: str) -> AlignedAccumulator | None:
+    """Aligned accumulator spelled ``kind``, or None."""
+    name, _, bits = kind.partition(":")
+    if kind in PRESETS:
+        bits = str(PRESETS[kind][0])
+    elif name != "aligned" or not bits.isdecimal():
+        return None
+    return AlignedAccumulator(fmt=CATALOG["fp32"], frac_bits=int(bits))
 
 
 def _replace(acc: Accumulator, chosen: dict[str, Any]) -> Accumulator:
@@ -113,7 +133,8 @@ def parse_mac(text: str | MacSpec, *, acc: str | Accumulator | None = None,
               lanes: int | None = None, pipeline: int | None = None) -> MacSpec:
     """MAC spelled ``e4m3``, ``e4m3xe5m2`` or in full ``e4m3,acc=fp32,lanes=4,pipeline=1``.
 
-    A keyword takes precedence over the spelling; the accumulator is ``exact`` unless named.
+    A keyword takes precedence over the spelling; the accumulator is ``exact`` unless named. One of
+    the `PRESETS` brings its lanes along.
     A `MacSpec` is handed back as it is, when no keyword is given.
     """
     if isinstance(text, MacSpec):
@@ -124,12 +145,21 @@ def parse_mac(text: str | MacSpec, *, acc: str | Accumulator | None = None,
     pair, *settings = text.split(",")
     values = _settings(settings, text)
     a, b = _operands(pair)
-    lanes = _count("lanes", values.get("lanes", "1")) if lanes is None else lanes
-    pipeline = _count("pipeline", values.get("pipeline", "0")) if pipeline is None else pipeline
     acc = values.get("acc", "exact") if acc is None else acc
+    if lanes is None:
+        lanes = _count("lanes", values["lanes"]) if "lanes" in values else None
+    lanes = _preset_lanes(acc, lanes)
+    pipeline = _count("pipeline", values.get("pipeline", "0")) if pipeline is None else pipeline
     if isinstance(acc, str):
-        acc = parse_accumulator(acc, a, b, lanes)
+        acc = parse_accumulator(acc, a, b)
     return MacSpec(a=a, b=b, acc=acc, lanes=lanes, pipeline=pipeline)
+
+
+def _preset_lanes(acc: str | Accumulator, lanes: int | None) -> int:
+    """Lanes of a unit: as given, else the preset's, else 1."""
+    own = PRESETS[acc][1] if isinstance(acc, str) and acc in PRESETS else None
+    require(own is None or lanes in (None, own), "MAC lanes", f"{own} for acc {acc}", lanes)
+    return (own or 1) if lanes is None else lanes
 
 
 def _settings(settings: list[str], text: str) -> dict[str, str]:

@@ -3,10 +3,10 @@
 
 import numpy as np
 
-from hw.spec import FloatAccumulator, Format, MacSpec
+from hw.spec import AlignedAccumulator, FixedAccumulator, Format, MacSpec
 from sim import golden
 from sim.codes import Array
-from sim.vector import fixed, floating
+from sim.vector import aligned, fixed, floating
 from sim.vector.unpack import unpack
 
 __all__ = ["matmul"]
@@ -20,12 +20,13 @@ def matmul(a: Array, b: Array, spec: MacSpec) -> tuple[Array, Array]:
     """
     if not (_fits(spec.a) and _fits(spec.b)):
         return golden.matmul(a, b, spec)
-    if not isinstance(spec.acc, FloatAccumulator):
+    if isinstance(spec.acc, FixedAccumulator):
         x, y = unpack(a, spec.a), unpack(b, spec.b)
         return fixed.matmul(x, y, spec), fixed.flags(x, y)
-    if not floating.supports(spec):
+    twin = aligned if isinstance(spec.acc, AlignedAccumulator) else floating
+    if not twin.supports(spec):
         return golden.matmul(a, b, spec)
-    sums = floating.matmul(unpack(a, spec.a), unpack(b, spec.b), spec)
+    sums = twin.matmul(unpack(a, spec.a), unpack(b, spec.b), spec)
     return sums, np.zeros(sums.shape, np.uint8)
 
 
