@@ -3,7 +3,26 @@
 
 from amaranth import *
 
-__all__ = ["add_signed_magnitude", "step_by_one"]
+from hw.arith.columns import full_adder
+
+__all__ = ["add_signed_magnitude", "extend", "ripple_add", "step_by_one"]
+
+
+def extend(value: Value, width: int, *, signed: bool = False, fill: int = 0) -> Value:
+    """``value`` with ``fill`` or, if it is signed, its top bit above it; or cut to ``width``."""
+    top = value[-1] if signed else Const(fill, 1)
+    return Cat(value, top.replicate(max(width - len(value), 0)))[:width]
+
+
+def ripple_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> tuple[Value, Value]:
+    """``x + y + carry`` for two values of one width: the sum's low bits, and the carry out."""
+    bits = []
+    for index, (left, right) in enumerate(zip(x, y, strict=True)):
+        bit, carry = full_adder(m, left, right, carry, name=f"{name}_{index}")
+        bits.append(bit)
+    total = Signal(len(x), name=name)
+    m.d.comb += total.eq(Cat(*bits))
+    return total, carry
 
 
 def add_signed_magnitude(m: Module, x: Value, magnitude: Value, negative: Value, *,

@@ -2,11 +2,12 @@
 """Multiply-accumulate units: a component for each kind of accumulator, all with the same ports."""
 
 from hw.mac.fixed import FixedMac
-from hw.spec import FixedAccumulator, MacSpec, SpecError
+from hw.mac.floating import FloatMac
+from hw.spec import FixedAccumulator, FloatAccumulator, MacSpec, SpecError
 
 __all__ = ["mac"]
 
-_UNITS = {FixedAccumulator: FixedMac}
+_UNITS = {FixedAccumulator: FixedMac, FloatAccumulator: FloatMac}
 
 
 def mac(spec: MacSpec, *, enable: bool = False):

@@ -9,20 +9,23 @@ from hw.arith.decode import Operand, decode
 from hw.arith.multiply import multiply_magnitudes
 from hw.spec import MacSpec
 
-__all__ = ["Product", "flag_product", "multiply", "split_lanes"]
+__all__ = ["Product", "multiply", "special_product", "split_lanes"]
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
     """Exact product ``(-1)**sign * sig * 2**(exp - base + spec.product_lsb)``.
 
-    ``sig`` is 0 where an operand is special; ``flags`` then says what the product is.
+    ``sig`` is 0 where an operand is special. The product then is NaN if ``nan`` is set, else an
+    infinity; ``inf`` may be set beside ``nan``. ``flags`` says the same to a fixed-point sum.
     """
 
     sign: Value
     sig: Value
     exp: Value
     base: int
+    nan: Value
+    inf: Value
     flags: Value
 
 
@@ -44,15 +47,17 @@ def multiply(m: Module, spec: MacSpec, a: Value, b: Value, *, name: str) -> Prod
         sig_x.eq(x.sig & ~(x.nan | x.inf | y.nan | y.inf).replicate(len(x.sig))),
     ]
     sig = multiply_magnitudes(m, sig_x, y.sig, name=f"{name}_sig")
-    return Product(sign, sig, exp, x.base + y.base, flag_product(m, spec, x, y, sign, name=name))
+    nan, inf = special_product(m, x, y, name=name)
+    # In the encoding of `hw.spec.Flag`; a single bit is NaN.
+    flags = Cat(nan | (inf & ~sign), nan | (inf & sign))[:spec.flag_bits]
+    return Product(sign, sig, exp, x.base + y.base, nan, inf, flags)
 
 
-def flag_product(m: Module, spec: MacSpec, x: Operand, y: Operand, sign: Value, *,
-                 name: str) -> Value:
-    """Flags that a product raises, in the encoding of ``hw.spec.Flag``; a single bit is NaN."""
+def special_product(m: Module, x: Operand, y: Operand, *, name: str) -> tuple[Value, Value]:
+    """Whether a product is NaN, and whether an operand is infinite."""
     nan, inf = Signal(name=f"{name}_nan"), Signal(name=f"{name}_inf")
     m.d.comb += [
         nan.eq(x.nan | y.nan | (x.inf & y.zero) | (y.inf & x.zero)),
         inf.eq(x.inf | y.inf),
     ]
-    return Cat(nan | (inf & ~sign), nan | (inf & sign))[:spec.flag_bits]
+    return nan, inf

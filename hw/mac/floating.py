@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MAC with a floating-point accumulator: exact product, exact sum, one rounding a step."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.mac.float_add import add_term
+from hw.mac.frame import Frame
+from hw.mac.term import make_term
+from hw.mac.unit import MacUnit
+from hw.spec import MacSpec
+
+__all__ = ["FloatMac", "FloatStep"]
+
+
+class FloatStep(wiring.Component):
+    """One step of a `FloatMac` without its registers: old accumulator and operands to the new one.
+
+    Parameters
+    ----------
+    spec
+        The unit.
+
+    Members
+    -------
+    i_acc
+        Code of the accumulator; a code that the unit never writes need not be understood.
+    i_first, i_a, i_b
+        As in a MAC.
+    o_acc
+        Code of the new accumulator.
+    """
+
+    def __init__(self, spec: MacSpec):
+        self._spec = spec
+        super().__init__({
+            "i_acc": In(spec.acc.width),
+            "i_first": In(1),
+            "i_a": In(spec.lanes * spec.a.width),
+            "i_b": In(spec.lanes * spec.b.width),
+            "o_acc": Out(spec.acc.width),
+        })
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"{self._spec.name}_step"
+
+    def elaborate(self, platform):
+        m = Module()
+        frame = Frame(self._spec)
+        term = make_term(m, frame, self.i_a, self.i_b, 0)
+        m.d.comb += self.o_acc.eq(add_term(m, frame, self.i_acc, term, self.i_first))
+        return m
+
+
+class FloatMac(MacUnit):
+    """``o_data = round(o_data + sum(a * b))`` over the lanes; the sum is exact, rounded once."""
+
+    @property
+    def stage_points(self) -> tuple[str, ...]:
+        """Registers before the accumulate loop, then behind the multipliers of several lanes."""
+        return ("term", "operand") if self._spec.lanes == 1 else ("term", "product", "operand")
+
+    def next_sum(self, m, a, b, first, stages):
+        """Rounded sum of the accumulator and the lanes' products."""
+        frame = Frame(self._spec)
+        term = make_term(m, frame, a, b, stages.get("product", 0)).delayed(m, stages["term"])
+        return add_term(m, frame, self.o_data, term, first), None

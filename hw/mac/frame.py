@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a floating-point accumulator and its terms can be: widths and features of the adder.
+
+Only the unit itself writes its accumulator. It therefore holds nothing but multiples of the
+products' unit, stops growing where a product is too small to change it, and has one NaN. All that
+the adder leaves out, it leaves out because of such a fact, and every fact follows from the spec.
+"""
+
+from functools import cached_property
+
+from hw.mac.shape import TermShape, extreme_units, term_shapes
+from hw.spec import Format, MacSpec, Overflow, Rounding
+
+__all__ = ["Frame"]
+
+#: Two-input gates, roughly, of one more column in roles, aligner, adder and normaliser.
+COLUMN_GATES = 25
+
+
+class Frame:
+    """Facts about the step ``acc' = round(acc + term)`` of a `MacSpec`.
+
+    The frame is a window of ``width`` columns under the top bit of the larger one of accumulator
+    and term; what lies below it is one sticky bit. Exponents are counted as the accumulator's field
+    counts them, less ``offset``.
+    """
+
+    def __init__(self, spec: MacSpec):
+        self.spec = spec
+        self.fmt: Format = spec.acc.fmt
+        self.shape = min(term_shapes(spec),
+                         key=lambda shape: shape.gates + COLUMN_GATES * self._width(shape))
+
+    # ---- what the accumulator can hold
+
+    @cached_property
+    def lsb(self) -> int:
+        """Every value in the accumulator is a multiple of ``2**lsb``."""
+        return max(self.spec.product_lsb, self.fmt.lsb)
+
+    @cached_property
+    def clamps(self) -> bool:
+        """Whether a sum can lie below the smallest normal number."""
+        return self.lsb < 1 - self.fmt.bias
+
+    @cached_property
+    def top(self) -> int:
+        """No finite sum is beyond ``2**top``: half a unit in the last place is then a product."""
+        largest = extreme_units(self.spec, self.spec.lanes)
+        return self.fmt.precision + (largest - 1).bit_length() + self.spec.product_lsb
+
+    @cached_property
+    def overflows(self) -> bool:
+        """Whether a sum can lie beyond the largest finite number."""
+        return self.top > self.fmt.bias
+
+    @cached_property
+    def to_inf(self) -> bool:
+        """Whether a finite sum can become an infinity."""
+        acc = self.spec.acc
+        return (self.overflows and acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE)
+
+    @cached_property
+    def inf_terms(self) -> bool:
+        """Whether a term can be infinite."""
+        return self.spec.a.has_inf or self.spec.b.has_inf
+
+    @cached_property
+    def nan_terms(self) -> bool:
+        """Whether a term can be NaN."""
+        return self.spec.a.has_nan or self.spec.b.has_nan
+
+    @cached_property
+    def has_special(self) -> bool:
+        """Whether the accumulator can hold an infinity or NaN."""
+        return self.to_inf or self.inf_terms or self.nan_terms
+
+    @cached_property
+    def has_negative(self) -> bool:
+        """Whether a term can be negative."""
+        return self.spec.a.signed or self.spec.b.signed
+
+    @cached_property
+    def has_minus_zero(self) -> bool:
+        """Whether a sum that is not zero can round, or be flushed, to zero."""
+        flushes = self.clamps and not self.spec.acc.subnormals
+        return self.has_negative and (flushes or self.spec.product_lsb < self.fmt.lsb)
+
+    def holds(self, code: int) -> bool:
+        """Whether the accumulator may come to hold ``code``; it never leaves these."""
+        fmt = self.fmt
+        magnitude = code & ~fmt.sign_code
+        if code != magnitude and not self.has_negative:
+            return False
+        if magnitude >= fmt.inf_code:
+            known_inf = magnitude == fmt.inf_code and (self.to_inf or self.inf_terms)
+            return known_inf or (code == fmt.nan_code and (self.inf_terms or self.nan_terms))
+        if magnitude == 0:
+            return code == 0 or self.has_minus_zero
+        if not self.spec.acc.subnormals and magnitude < 1 << fmt.man_bits:
+            return False
+        _, _, sig, exp = fmt.unpack(magnitude)
+        units = sig << exp
+        return units % (1 << self.lsb - fmt.lsb) == 0 and (
+            self.overflows or units <= 1 << self.top - fmt.lsb)
+
+    # ---- exponents
+
+    @cached_property
+    def exp_bits(self) -> int:
+        """Bits of the accumulator's exponent that tell all that it holds apart.
+
+        Zero and the special codes keep the fields 0 and all ones. The bits left out are, in a
+        number, the inverse of the top bit.
+        """
+        fmt = self.fmt
+        if self.clamps or self.overflows:
+            return fmt.exp_bits
+        half = 1 << fmt.exp_bits - 1
+        return next(
+            (bits for bits in range(2, fmt.exp_bits)
+             if half - (1 << bits - 1) < self.lsb + fmt.bias
+             and self.top + fmt.bias < half + (1 << bits - 1) - self.has_special),
+            fmt.exp_bits)
+
+    @cached_property
+    def bias(self) -> int:
+        """Bias of the exponents here."""
+        return self.fmt.bias - (1 << self.fmt.exp_bits - 1) + (1 << self.exp_bits - 1)
+
+    @cached_property
+    def lowest_hidden(self) -> int:
+        """First bit of the exponent of which those from there on say whether a sum is normal."""
+        return 0 if self.clamps else (self.lsb + self.bias).bit_length() - 1
+
+    @cached_property
+    def place_low(self) -> int:
+        """Lowest exponent of a term's top bit."""
+        return self.shape.low + self.bias
+
+    @cached_property
+    def place_high(self) -> int:
+        """Highest exponent of a term's top bit."""
+        return self.shape.high + self.bias
+
+    @cached_property
+    def place_bits(self) -> int:
+        """Bits of a term's exponent in two's complement."""
+        return _signed_bits(self.place_low, self.place_high)
+
+    @cached_property
+    def distance_bits(self) -> int:
+        """Bits of the difference of the exponents of accumulator and term, two's complement."""
+        return _signed_bits(self.clamps - self.place_high, (1 << self.exp_bits) - self.place_low)
+
+    @cached_property
+    def result_bits(self) -> int:
+        """Bits of the exponent of a result, before overflow is treated."""
+        if not self.overflows:
+            return self.exp_bits
+        return (max(self.place_high, (1 << self.exp_bits) - 1) + 2).bit_length()
+
+    # ---- columns
+
+    @cached_property
+    def width(self) -> int:
+        """Columns of the frame."""
+        return self._width(self.shape)
+
+    def _width(self, shape: TermShape) -> int:
+        """Columns for ``shape``.
+
+        A sum that cancels deeply must be exact: operands whose exponents differ by at most one, and
+        terms that do not lead with a one. Elsewhere three bits below the accumulator's do.
+        """
+        return max(self.fmt.man_bits + 3, self._exact_columns(shape))
+
+    def _exact_columns(self, shape: TermShape) -> int:
+        """Columns that sums which cancel deeply reach."""
+        ragged = self.lsb if shape.ragged is None else shape.ragged
+        return max(self.fmt.man_bits + 2, shape.bits + 1, ragged - self.lsb + 1)
+
+    @cached_property
+    def has_spare_column(self) -> bool:
+        """Whether sums that cancel deeply leave the last column empty."""
+        return self.width > self._exact_columns(self.shape)
+
+    @cached_property
+    def is_narrow(self) -> bool:
+        """Whether a sum that changes the sign of the larger exponent's side needs no rounding."""
+        shape, precision = self.shape, self.fmt.precision
+        ragged = self.lsb if shape.ragged is None else shape.ragged
+        below = self.clamps and self.spec.product_lsb < self.fmt.lsb
+        return shape.bits <= precision and ragged - self.lsb < precision and not below
+
+    @cached_property
+    def special_stays(self) -> bool:
+        """Whether a special code, read as a number, is too large for any term to change."""
+        distance = (1 << self.exp_bits) - 1 - self.place_high
+        return self.spec.acc.rounding is Rounding.RNE and distance >= self.fmt.man_bits + 3
+
+
+def _signed_bits(low: int, high: int) -> int:
+    """Bits of a two's complement number from ``low`` to ``high``."""
+    return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0) + 1
