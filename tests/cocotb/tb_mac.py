@@ -15,7 +15,7 @@ from tests.cocotb.mac_plan import (
 )
 
 SUMS = 512
-SHORT_SUMS = 400
+SHORT_SUMS = 300
 RESETS = 60
 #: Products that it may take to reach the end of the accumulator.
 REACH = 9000
