@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full mutants gates times lint reports setup tools lock clean
+.PHONY: help demo test test-full mutants gates times wavefront lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -41,6 +41,10 @@ gates: setup  ## Count the gates of the units in synth/points.toml.
 
 times: setup  ## Measure how long arrays take to generate.
 	$(RUN) -m synth.times
+	$(RUN) -m reports.render
+
+wavefront: setup  ## Record two tiles that flow through a 4x4 array, and draw them.
+	$(RUN) -m synth.wavefront
 	$(RUN) -m reports.render
 
 lint: $(READY)  ## Check style (ruff) and types (mypy).

@@ -2,13 +2,15 @@
 """``python -m reports.render [--check]``: pages from the records of ``reports/data``.
 
 Rendered are the marked sections of README.md, each between ``<!-- begin:NAME -->`` and
-``<!-- end:NAME -->``, and the whole of ``reports/index.html``, which needs no network.
+``<!-- end:NAME -->``, the figures of ``reports/figures``, and the whole of ``reports/index.html``,
+which needs no network.
 """
 
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,15 @@ from hw.spec import SpecError
 from hw.spec.command import Parser
 from hw.spec.table import COLUMNS, format_cells
 from reports.sections import SECTIONS
+from reports.streams import streams
 from reports.tables import Table, bars, table
+from reports.wavefront import wavefront
 
 __all__ = ["ReportError", "main", "pages"]
 
 ROOT = Path(__file__).resolve().parents[1]
+#: What a figure's template draws, from a record.
+DRAWINGS = {"wavefront": wavefront, "streams": streams}
 RECORD_FIELDS = {"subject", "metrics", "conditions", "provenance", "not_done"}
 ORIGIN_FIELDS = {"command", "commit", "dirty", "date", "tools", "library", "seed"}
 _MARKED = re.compile(r"(<!-- begin:(\w+) -->\n)(.*?)(<!-- end:\2 -->)", re.DOTALL)
@@ -36,19 +42,31 @@ class ReportError(ValueError):
 
 def pages(root: Path) -> dict[Path, str]:
     """Text of every rendered page below ``root``, as it must be."""
-    context = {"sections": SECTIONS, "records": _records(root / "reports/data"), "table": table,
+    records = _records(root / "reports/data")
+    context = {"sections": SECTIONS, "records": records, "table": table,
                "bars": bars, "formats": Table(list(COLUMNS.values()), format_cells(), [])}
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html.j2"]))
-    templates.globals |= context
+        keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]))
+    drawn = _figures(templates, records)
+    templates.globals |= context | {"drawn": drawn}
     readme = root / "README.md"
     # The README is written last: if the folder cannot be, it stays as it is.
     return {
+        **{root / "reports/figures" / f"{name}.svg": figure(alone=True)
+           for name, figure in drawn.items()},
         root / "reports/index.html": templates.get_template("index.html.j2").render(),
         readme: _fill(readme, templates),
     }
+
+
+def _figures(templates: jinja2.Environment,
+             records: dict[str, list[dict[str, Any]]]) -> dict[str, Callable[..., str]]:
+    """Each figure that has its record, by name; ``alone`` makes it a file of its own."""
+    return {figure.name: partial(templates.get_template(f"{figure.name}.svg.j2").render,
+                                 DRAWINGS[figure.name](records[section.name][0]), alt=figure.alt)
+            for section in SECTIONS if records.get(section.name) for figure in section.figures}
 
 
 def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:

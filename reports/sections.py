@@ -6,7 +6,15 @@ Each stands for the records of ``reports/data/<name>.json``.
 
 from dataclasses import dataclass
 
-__all__ = ["SECTIONS", "Section"]
+__all__ = ["SECTIONS", "Figure", "Section"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Picture drawn from a record: name of file and template, and what it shows in words."""
+
+    name: str
+    alt: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +35,8 @@ class Section:
         Metric to draw as bars.
     hidden
         Conditions that would only widen the table.
+    figures
+        Pictures of the first record, by the name of their template.
     """
 
     name: str
@@ -35,9 +45,17 @@ class Section:
     metrics: tuple[str, ...] = ()
     chart: str = ""
     hidden: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
 
 
 SECTIONS = (
+    Section(name="wavefront", title="A tile flows through a 4x4 array", command="make wavefront",
+            metrics=("cycles", "first_beat_of_c"), hidden=("trace", "a", "b"),
+            figures=(
+                Figure("wavefront", "Two tiles flowing through a 4x4 array, cycle by cycle: sums "
+                       "grow along diagonals from the southwest and leave in the north"),
+                Figure("streams", "Handshakes and beats of the streams of A, B and C in the same "
+                       "cycles"))),
     Section(name="demo", title="Digits on a 16x16 array", command="make demo"),
     Section(name="gates", title="Two-input gates of a MAC", command="make gates",
             metrics=("two_input_gates", "inverters", "flip_flops"), chart="two_input_gates",
