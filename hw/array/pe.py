@@ -78,10 +78,9 @@ class ProcessingElement(wiring.Component):
             unit.i_a.eq(self.west.a),
             unit.i_b.eq(self.south_b),
         ]
-        with m.If(self.en):
-            self._pass_operands(m)
-            self._drain(m, Cat(unit.o_data, unit.o_flags if self._spec.flag_bits else Const(0, 0)),
-                        unit.o_valid)
+        self._pass_operands(m)
+        self._drain(m, Cat(unit.o_data, unit.o_flags if self._spec.flag_bits else Const(0, 0)),
+                    unit.o_valid)
         return m
 
     def _pass_operands(self, m):
@@ -89,11 +88,12 @@ class ProcessingElement(wiring.Component):
         a = Signal.like(self.west.a, name="a_q", reset_less=True)
         b = Signal.like(self.south_b, name="b_q", reset_less=True)
         frame = Signal(3, name="frame_q")
-        m.d.sync += [
-            a.eq(self.west.a),
-            b.eq(self.south_b),
-            frame.eq(Cat(self.west.valid, self.west.first, self.west.last)),
-        ]
+        with m.If(self.en):
+            m.d.sync += [
+                a.eq(self.west.a),
+                b.eq(self.south_b),
+                frame.eq(Cat(self.west.valid, self.west.first, self.west.last)),
+            ]
         m.d.comb += [
             self.east.a.eq(a),
             Cat(self.east.valid, self.east.first, self.east.last).eq(frame),
@@ -106,9 +106,9 @@ class ProcessingElement(wiring.Component):
         # Set while the sum is this element's own and its column has not started to move: columns
         # of successive tiles may be moving without a pause between them.
         fresh = Signal()
-        with m.If(load):
+        with m.If(self.en & load):
             m.d.sync += [held.eq(result), fresh.eq(1)]
-        with m.Else():
+        with m.Elif(self.en):
             with m.If(self.shift & (self.start | ~fresh)):
                 m.d.sync += held.eq(self.south_c)
             with m.If(self.start):

@@ -52,7 +52,7 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        beat, beat_last = Signal(), Signal()
+        beat, beat_last = Signal(name="beat"), Signal(name="beat_last")
         self._take_operands(m)
         self._time_drain(m, beat, beat_last)
         self._offer_results(m, beat, beat_last)
@@ -87,7 +87,9 @@ class Sequencer(wiring.Component):
         # The sum of the northernmost element of column 0 is held this long after the last beat.
         pending = Signal(self._spec.mac.latency + rows)
         left = Signal(range(rows))
-        start, final, finals = Signal(), Signal(), Signal(cols)
+        # Of column 0; the others are columns of what the loop below makes of them.
+        start, final = Signal(name="start_0"), Signal(name="final_0")
+        finals = Signal(cols)
         m.d.comb += [
             start.eq(pending[-1]),
             final.eq(start if rows == 1 else left == 1),

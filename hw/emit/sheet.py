@@ -33,11 +33,9 @@ def _numbers(mac: MacSpec) -> list[str]:
     """Formats and accumulator."""
     lines = [f"- a: {_format(mac.a)}", f"- b: {_format(mac.b)}"]
     acc = mac.acc
+    lines.append(f"- accumulator: {acc.description}")
     if not isinstance(acc, FixedAccumulator):
-        return [*lines, (f"- accumulator: `{acc.spelling}`, one rounding ({acc.rounding.value}) a "
-                        f"step, {acc.width} bits")]
-    lines.append(f"- accumulator: two's complement, {acc.width} bits, bit 0 weighs 2^{acc.lsb}, "
-                 f"overflow: {acc.overflow.value}")
+        return lines
     if acc.lsb > mac.product_lsb:
         lines.append(f"- each product is rounded ({acc.rounding.value}) to the accumulator's lsb")
     if mac.flag_bits:

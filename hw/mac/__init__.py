@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Multiply-accumulate units: a component for each kind of accumulator, all with the same ports."""
 
+from hw.mac.aligned import AlignedMac
 from hw.mac.fixed import FixedMac
 from hw.mac.floating import FloatMac
-from hw.spec import FixedAccumulator, FloatAccumulator, MacSpec, SpecError
+from hw.spec import AlignedAccumulator, FixedAccumulator, FloatAccumulator, MacSpec, SpecError
 
 __all__ = ["mac"]
 
-_UNITS = {FixedAccumulator: FixedMac, FloatAccumulator: FloatMac}
+_UNITS = {
+    FixedAccumulator: FixedMac,
+    FloatAccumulator: FloatMac,
+    AlignedAccumulator: AlignedMac,
+}
 
 
 def mac(spec: MacSpec, *, enable: bool = False):

@@ -125,7 +125,7 @@ def _sum_columns(m: Module, columns: Columns, old: Value) -> Value:
 
 def _saturate(m: Module, total: Value) -> Value:
     """``total`` without its top bit, held at the extremes of what is left."""
-    sign, overflow = Signal(), Signal()
+    sign, overflow = Signal(name="total_sign"), Signal(name="overflow")
     m.d.comb += [sign.eq(total[-1]), overflow.eq(total[-1] ^ total[-2])]
     width = len(total) - 1
     extreme = Cat((~sign).replicate(width - 1), sign)

@@ -90,6 +90,12 @@ class FixedAccumulator:
         return self.spelling
 
     @property
+    def description(self) -> str:
+        """The accumulator in words."""
+        return (f"two's complement, {self.width} bits, bit 0 weighs 2^{self.lsb}, overflow: "
+                f"{self.overflow.value}")
+
+    @property
     def min(self) -> int:
         """Lowest sum, in units of ``2**lsb``."""
         return -(1 << self.width - 1)
@@ -131,6 +137,13 @@ class FloatAccumulator:
         return self.fmt.width
 
     @property
+    def description(self) -> str:
+        """The accumulator in words."""
+        tiny = "kept" if self.subnormals else "flushed to zero"
+        return (f"`{self.fmt.name}`, {self.width} bits, one rounding ({self.rounding.value}) a "
+                f"step, overflow: {self.overflow.value}, subnormal sums: {tiny}")
+
+    @property
     def spelling(self) -> str:
         """Spelling that `hw.spec.parse_accumulator` reads back, for instance fp16-sat-ftz."""
         options = ((self.rounding is Rounding.RTZ, "rtz"),
@@ -168,6 +181,13 @@ class AlignedAccumulator:
     def width(self) -> int:
         """Bits of the accumulator's code."""
         return self.fmt.width
+
+    @property
+    def description(self) -> str:
+        """The accumulator in words."""
+        return (f"`{self.fmt.name}`, {self.width} bits; every term of a step is truncated "
+                f"{self.frac_bits} bits below the largest one's units place, the sum to "
+                f"{self.kept_bits} fraction bits")
 
     @property
     def kept_bits(self) -> int:

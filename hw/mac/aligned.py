@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MAC of a tensor core: all products and the accumulator truncated to one common place."""
+
+from amaranth import *
+
+from hw.arith.align import shift_right
+from hw.arith.columns import Columns
+from hw.arith.normalize import normalize
+from hw.mac.product import multiply
+from hw.mac.stages import delayed
+from hw.mac.unit import MacUnit
+
+__all__ = ["AlignedMac"]
+
+
+class AlignedMac(MacUnit):
+    """``o_data`` becomes the aligned sum of itself and of the lanes' products, truncated.
+
+    See `hw.spec.AlignedAccumulator`. Registers go behind the multipliers; the largest exponent
+    depends on the accumulator, so all that follows is the accumulate loop. The accumulator's bits
+    below those that are kept have no registers.
+    """
+
+    @property
+    def stage_points(self) -> tuple[str, ...]:
+        """Registers behind the multipliers."""
+        return ("product", "operand")
+
+    @property
+    def _origin(self) -> int:
+        """Exponent of a units place that is counted as 0: the lowest one of any term."""
+        spec = self._spec
+        lowest = spec.product_lsb + spec.a.man_bits + spec.b.man_bits
+        return min(lowest, 1 - spec.acc.fmt.bias)
+
+    def next_sum(self, m, a, b, first, stages):
+        """Largest place, aligned terms, their sum, its code."""
+        spec = self._spec
+        old = Signal(1 + spec.acc.fmt.exp_bits + spec.acc.kept_bits)
+        dropped = spec.acc.fmt.man_bits - spec.acc.kept_bits
+        m.d.comb += old.eq(Mux(first, 0, self.o_data[dropped:]))
+        lanes = [multiply(m, spec, x, y, name=f"lane{lane}")
+                 for lane, (x, y) in enumerate(self.operand_pairs(a, b))]
+        flags = self._special(m, old, lanes, stages)
+        terms = [self._product_term(m, product, stages, name=f"lane{lane}")
+                 for lane, product in enumerate(lanes)]
+        terms.append(self._old_term(m, old))
+        top = _largest(m, [place for _, place, _ in terms])
+        total = self._sum(m, terms, top)
+        return self._code(m, total, top, flags), None
+
+    def _product_term(self, m, product, stages, *, name):
+        """Significand at the window's scale, its units place, its sign; a zero has place 0."""
+        spec = self._spec
+        sig, exp, sign = (delayed(m, value, stages["product"], name=f"{name}_{part}")
+                          for part, value in (("sig", product.sig), ("exp", product.exp),
+                                              ("sign", product.sign)))
+        point = spec.a.man_bits + spec.b.man_bits
+        lowest = spec.product_lsb + point - product.base - self._origin
+        return self._term(m, sig, exp + lowest, sign, point, name=name)
+
+    def _old_term(self, m, old):
+        """The accumulator as a term."""
+        fmt, kept = self._spec.acc.fmt, self._spec.acc.kept_bits
+        field, normal = old[kept:-1], Signal()
+        m.d.comb += normal.eq(field.any())
+        place = Cat(field[0] | ~normal, field[1:]) + (-fmt.bias - self._origin)
+        return self._term(m, Cat(old[:kept], normal), place, old[-1], kept, name="old")
+
+    def _term(self, m, sig, place, sign, point, *, name):
+        """Term of ``sig`` with ``point`` bits below its units place."""
+        masked = Signal(len(place), name=f"{name}_place")
+        m.d.comb += masked.eq(place.as_unsigned() & sig.any().replicate(len(place)))
+        scaled = Cat(Const(0, max(self._spec.acc.frac_bits - point, 0)), sig)
+        # A point below the window is moved there behind the shifter: bits are dropped either way.
+        return (scaled, max(point - self._spec.acc.frac_bits, 0)), masked, sign
+
+    def _sum(self, m, terms, top):
+        """Exact sum of all terms, each truncated toward zero to the window, two's complement."""
+        columns = Columns(m, name="sum")
+        widest = 0
+        for index, ((scaled, below), place, sign) in enumerate(terms):
+            distance = Signal(len(top), name=f"term{index}_distance")
+            m.d.comb += distance.eq(top - place)
+            stages = len(scaled).bit_length()
+            moved, _ = shift_right(m, scaled, distance[:stages], name=f"term{index}_moved")
+            near = ~distance[stages:].any()
+            magnitude = Signal(len(scaled) - below, name=f"term{index}")
+            m.d.comb += magnitude.eq(moved[below:] & near.replicate(len(magnitude)))
+            columns.add_signed(magnitude, sign)
+            widest = max(widest, len(magnitude))
+        total = Signal(widest + (len(terms) - 1).bit_length() + 1)
+        m.d.comb += total.eq(Cat(*columns.reduce(0, len(total))))
+        return total
+
+    def _code(self, m, total, top, flags):
+        """Code of the sum: normalised as far as the exponent allows, cut to the kept bits."""
+        acc = self._spec.acc
+        sign, magnitude = Signal(name="total_sign"), Signal(len(total) - 1, name="total_magnitude")
+        m.d.comb += [
+            sign.eq(total[-1]),
+            magnitude.eq(Mux(sign, -total.as_signed(), total)),
+        ]
+        magnitude, highest = self._raise(m, magnitude, top)
+        limit = Signal(len(highest), name="led_limit")
+        m.d.comb += limit.eq(highest - 1)
+        led, places = normalize(m, magnitude, fill=Const(0), limit=limit, name="led")
+        exp = Signal(len(highest))
+        m.d.comb += exp.eq((highest - places) & led[-1].replicate(len(highest)))
+        fraction = Cat(Const(0, max(acc.kept_bits - len(led) + 1, 0)), led[:-1])[-acc.kept_bits:]
+        pos, neg = flags
+        infinite, nan = Signal(name="infinite"), Signal(name="nan")
+        ones = Const(-1, acc.fmt.exp_bits).as_unsigned()
+        m.d.comb += [nan.eq(pos & neg), infinite.eq(pos | neg | (exp >= ones))]
+        kept = Mux(nan, ~Const(0, acc.kept_bits), Mux(infinite, 0, fraction))
+        dropped = nan.replicate(acc.fmt.man_bits - acc.kept_bits)
+        return Cat(dropped, kept, Mux(infinite, ones, exp[:acc.fmt.exp_bits]),
+                   Mux(pos | neg, neg & ~pos, sign))
+
+    def _raise(self, m, magnitude, top):
+        """Magnitude and the exponent field that it has if its top bit leads: at least 1.
+
+        Where a product may lie below the accumulator's subnormals, bits that do are dropped.
+        """
+        acc = self._spec.acc
+        offset = self._origin + acc.fmt.bias - acc.frac_bits + len(magnitude) - 1
+        field = Signal(range(min(offset, 0), (1 << len(top)) + offset), name="field")
+        m.d.comb += field.eq(top + offset)
+        if offset >= 1:
+            return magnitude, field
+        deficit = Signal(range(2 - offset))
+        m.d.comb += deficit.eq(Mux(field < 1, 1 - field, 0))
+        raised, _ = shift_right(m, magnitude, deficit, name="raised")
+        highest = Signal(len(field) - 1)
+        m.d.comb += highest.eq(Mux(field < 1, 1, field))
+        return raised, highest
+
+    def _special(self, m, old, lanes, stages):
+        """Whether the sum has plus infinity, and minus infinity, in it; both make NaN."""
+        spec, kept = self._spec, self._spec.acc.kept_bits
+        ended, nan = Signal(name="old_special"), Signal(name="old_nan")
+        m.d.comb += [ended.eq(old[kept:-1].all()), nan.eq(ended & old[:kept].any())]
+        pos, neg = nan | (ended & ~old[-1]), nan | (ended & old[-1])
+        for lane, product in enumerate(lanes):
+            flags = Cat(product.nan | (product.inf & ~product.sign),
+                        product.nan | (product.inf & product.sign))
+            flags = delayed(m, flags, stages["product"], name=f"lane{lane}_flags")
+            pos, neg = pos | flags[0], neg | flags[1]
+        raised = Signal(2, name="special")
+        m.d.comb += raised.eq(Cat(pos, neg))
+        return raised[0], raised[1]
+
+
+def _largest(m: Module, places: list[Value]) -> Value:
+    """Largest of some unsigned values, by a tree of comparators."""
+    level = 0
+    while len(places) > 1:
+        pairs, odd = places[:len(places) // 2 * 2], places[len(places) // 2 * 2:]
+        largest = []
+        for index, (x, y) in enumerate(zip(pairs[::2], pairs[1::2], strict=True)):
+            larger = Signal(max(len(x), len(y)), name=f"largest{level}_{index}")
+            m.d.comb += larger.eq(Mux(x > y, x, y))
+            largest.append(larger)
+        places, level = largest + odd, level + 1
+    return places[0]
