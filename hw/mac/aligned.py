@@ -137,7 +137,7 @@ class AlignedMac(MacUnit):
 
     def _special(self, m, old, lanes, stages):
         """Whether the sum has plus infinity, and minus infinity, in it; both make NaN."""
-        spec, kept = self._spec, self._spec.acc.kept_bits
+        _spec, kept = self._spec, self._spec.acc.kept_bits
         ended, nan = Signal(name="old_special"), Signal(name="old_nan")
         m.d.comb += [ended.eq(old[kept:-1].all()), nan.eq(ended & old[:kept].any())]
         pos, neg = nan | (ended & ~old[-1]), nan | (ended & old[-1])
