@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiled Verilog: bulk runs, streams, and what they say when something is wrong."""
+"""Compiled Verilog: bulk runs, the cache, and what they say when something is wrong."""
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -36,30 +37,6 @@ endmodule
 WIDE_PORTS = [*CLOCKED, ("i__word", "input", 70), ("i_pair", "input", 128),
               ("o__word", "output", 70), ("o_pair", "output", 128)]
 
-# One register between source and sink; FAULT 1 never takes a beat behind the fifth, FAULT 2
-# changes a waiting beat.
-SLICE = """
-module slice FAULT (input clk, input rst, input s_tvalid, output s_tready, input [71:0] s_tdata,
-             input s_tlast, output reg m_tvalid, input m_tready, output reg [71:0] m_tdata,
-             output reg m_tlast, output [3:0] m_tuser, output reg [7:0] taken);
-  assign s_tready = (!m_tvalid | m_tready) && !(FAULT == 1 && taken == 5);
-  assign m_tuser = m_tdata[3:0];
-  always @(posedge clk)
-    if (rst) begin m_tvalid <= 0; taken <= 0; end
-    else begin
-      if (m_tready) m_tvalid <= 0;
-      if (s_tvalid & s_tready) begin
-        m_tvalid <= 1; m_tdata <= s_tdata + 1; m_tlast <= s_tlast; taken <= taken + 1;
-      end else if (FAULT == 2) m_tdata <= m_tdata + 1;
-    end
-endmodule
-"""
-SLICE_PORTS = [*CLOCKED, ("s_tvalid", "input", 1), ("s_tready", "output", 1),
-               ("s_tdata", "input", 72), ("s_tlast", "input", 1), ("m_tvalid", "output", 1),
-               ("m_tready", "input", 1), ("m_tdata", "output", 72), ("m_tlast", "output", 1),
-               ("m_tuser", "output", 4), ("taken", "output", 8)]
-
-
 def port_table(ports):
     return [{"name": name, "direction": way, "width": width} for name, way, width in ports]
 
@@ -68,13 +45,6 @@ def compiled(tmp_path, text, ports, top, **options):
     source = tmp_path / f"{top}.v"
     source.write_text(text)
     return sim.rtl.compile([source], top, port_table(ports), **options)
-
-
-def slice_model(tmp_path, fault=0):
-    model = compiled(tmp_path, SLICE.replace("FAULT (", f"#(parameter FAULT = {fault}) ("),
-                     SLICE_PORTS, "slice")
-    model.reset()
-    return model
 
 
 def test_run_equals_numpy_and_is_fast(tmp_path):
@@ -116,43 +86,6 @@ def test_run_carries_wide_ports(tmp_path):
     out = model.run({"i__word": word, "i_pair": pair})
     np.testing.assert_array_equal(out["o__word"], word ^ np.array([2**64 - 1, 63], np.uint64))
     np.testing.assert_array_equal(out["o_pair"][1:], pair[:-1, ::-1])
-
-
-@pytest.mark.parametrize("stall", [{}, {"s": 0.5}, {"m": 0.7}, {"s": 0.3, "m": 0.3}])
-def test_stream_delivers_every_beat_in_order(tmp_path, stall):
-    model = slice_model(tmp_path)
-    n = 200
-    beats = np.random.default_rng(3).integers(0, 200, (n, 2), np.uint64)
-    last = np.arange(n) % 9 == 8
-    ran = model.stream({"s": beats}, {"m": n}, last={"s": last}, stall=stall, seed=4)
-    got = ran.received["m"]
-    np.testing.assert_array_equal(got.data, beats + np.array([1, 0], np.uint64))
-    np.testing.assert_array_equal(got.last, last)
-    np.testing.assert_array_equal(got.user, got.data[:, 0] & np.uint64(15))
-    assert ran.outputs == {"taken": n}
-    assert (got.cycle > ran.sent["s"]).all()
-    assert (np.diff(got.cycle) > 0).all()
-    if not stall:
-        np.testing.assert_array_equal(ran.sent["s"], np.arange(n))
-        np.testing.assert_array_equal(got.cycle, np.arange(n) + 1)
-        assert ran.cycles == n + 1
-    else:
-        assert ran.cycles > 1.3 * n
-        again = slice_model(tmp_path).stream({"s": beats}, {"m": n}, stall=stall, seed=4)
-        np.testing.assert_array_equal(again.received["m"].cycle, got.cycle)
-
-
-def test_stream_that_stops_is_an_error(tmp_path):
-    model = slice_model(tmp_path, fault=1)
-    with pytest.raises(RtlError, match=re.escape(
-            "Streams did not end in 100 cycles; beats: s 5 of 8, m 5 of 8") + "$"):
-        model.stream({"s": np.zeros((8, 2), np.uint64)}, {"m": 8}, max_cycles=100)
-
-
-def test_stream_whose_waiting_beat_changes_is_an_error(tmp_path):
-    model = slice_model(tmp_path, fault=2)
-    with pytest.raises(RtlError, match=r"^Stream m changed a waiting beat in cycle \d+$"):
-        model.stream({"s": np.zeros((8, 2), np.uint64)}, {"m": 8}, stall={"m": 0.6, "s": 0.5})
 
 
 def test_compile_is_cached_by_content(tmp_path):
@@ -206,22 +139,6 @@ def test_run_wrong(tmp_path, inputs, message):
         model.run(inputs)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (({"x": [[0, 0]]}, {}), "Stream must be the prefix of an input PREFIX_tvalid, not 'x'"),
-    (({"m": [[0, 0]]}, {}), "Stream must be the prefix of an input PREFIX_tvalid, not 'm'"),
-    (({"s": [[0, 256]]}, {}), "Port s_tdata values must be below 2**72, not '0x100'"),
-    (({"s": [[0, 0]]}, {}, {"s": [0, 1]}), "Stream s last must be of shape (1,), not (2,)"),
-    (({"s": [[0, 0]]}, {"m": 1}, {"m": [1]}), "Stream must be one of s, m, not 'm'"),
-    (({"s": [[0, 0]]}, {"m": 1}, {}, {"m": 1}),
-     "Stream m stall must be from 0 to below 1, not 1"),
-])
-def test_stream_wrong(tmp_path, arguments, message):
-    model = slice_model(tmp_path)
-    sources, sinks, last, stall = (*arguments, {}, {})[:4]
-    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
-        model.stream(sources, sinks, last=last, stall=stall)
-
-
 def test_compile_wrong_ports(tmp_path):
     ports = [*SUM_PORTS[:-1], ("o_data", "output", 31)]
     with pytest.raises(RtlError, match=re.escape(
@@ -260,3 +177,28 @@ def test_sharing_names_the_inputs_of_the_modules(tmp_path):
         "`verilator_config", 'no_inline -module "pe_x"',
         'public_flat_rd -module "pe_x" -var "west"']
     assert len(sharing.rules([source], ["*"], "clk").splitlines()) == 1 + 1 + 5 + 2
+
+
+def test_models_outlive_each_other_in_any_thread(tmp_path):
+    ports = [*CLOCKED, ("i_a", "input", 8), ("o_data", "output", 8)]
+    text = """
+module step(input clk, input rst, input [7:0] i_a, output reg [7:0] o_data);
+  always @(posedge clk) o_data <= rst ? 0 : o_data + i_a;
+endmodule
+module steps(input clk, input rst, input [7:0] i_a, output [7:0] o_data);
+  wire [7:0] x;
+  step s0(.clk(clk), .rst(rst), .i_a(i_a), .o_data(x));
+  step s1(.clk(clk), .rst(rst), .i_a(x), .o_data(o_data));
+endmodule
+"""
+    source = tmp_path / "steps.v"
+    source.write_text(text)
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(20):
+            jobs = [pool.submit(sim.rtl.compile, [source], "steps", port_table(ports),
+                                shared=["step"]) for _ in range(3)]
+            models = [job.result() for job in jobs]
+            while models:
+                models[-1].reset()
+                assert models[-1].run({"i_a": [1, 1, 1, 1]})["o_data"].tolist() == [0, 0, 1, 3]
+                models.pop(0)

@@ -37,7 +37,15 @@ struct Bench {
         PORTS(ADD_PORT)
 #undef ADD_PORT
     }
-    ~Bench() { model->final(); }
+    ~Bench() {
+        enter();
+        model->final();
+        model.reset();
+    }
+
+    // Verilator looks its context up by thread, even in destructors: a bench may be called from a
+    // thread that did not make it, after another one has gone.
+    void enter() { Verilated::threadContextp(&context); }
 
     // Clock low, inputs settled: combinational outputs of this cycle can be read.
     void settle() {
@@ -83,6 +91,7 @@ void bench_close(Bench *bench) { delete bench; }
 
 void bench_write(Bench *bench, int port, const uint64_t *from) { bench->ports[port].write(from); }
 void bench_read(Bench *bench, int port, uint64_t *to) {
+    bench->enter();
     bench->settle();
     bench->ports[port].read(to);
 }
@@ -90,6 +99,7 @@ void bench_read(Bench *bench, int port, uint64_t *to) {
 // One row of each input and output per clock cycle.
 void bench_run(Bench *bench, int64_t cycles, int inputs, const int *in, const uint64_t **from,
                int outputs, const int *out, uint64_t **to) {
+    bench->enter();
     for (int64_t t = 0; t < cycles; ++t) {
         for (int i = 0; i < inputs; ++i) {
             const Port &port = bench->ports[in[i]];
@@ -151,6 +161,7 @@ static void received(Bench *bench, Stream &s, int64_t cycle, bool &waiting,
 // Runs until every stream is done or max_cycles have passed; returns the cycles run.
 int64_t bench_stream(Bench *bench, int sources, Stream *source, int sinks, Stream *sink,
                      int64_t max_cycles) {
+    bench->enter();
     std::vector<std::vector<uint64_t>> old(sinks), now(sinks);
     std::unique_ptr<bool[]> waiting(new bool[sinks]());
     for (int i = 0; i < sinks; ++i) {

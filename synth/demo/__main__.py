@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from hw.emit.files import write_files
 from hw.emit.yosys import YosysError
 from hw.spec import ArraySpec, SpecError, parse_array, parse_mac
 from hw.spec.command import Parser
@@ -100,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say = Progress()
     try:
         specs = [parse_array(options.array, parse_mac(name, acc=options.acc)) for name in FORMATS]
+        write_files(options.out.parent, {})  # A folder that cannot be written is told at once.
         reference, results, images, batch = run(specs, options.batch, say)
         origin = provenance("make demo", tools=TOOLS, seed=SEED)
         found = records(reference, results, images, batch, origin)
