@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// INT8 unit as it is written first: one expression. Plain `synth` folds the product into a $macc
-// cell and builds 1.7 times the gates that are needed, so a comparison with it flatters the others.
+// INT8 unit as one writes it first, in one expression. Plain `synth` folds the product into a $macc
+// cell and maps it to far more gates than are needed (recipe default against booth in
+// reports/data/gates.json), so a comparison with it flatters every other format.
 module int8_plain (
     input clk,
     input rst,
