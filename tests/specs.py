@@ -3,7 +3,7 @@
 
 from hw.spec import ArraySpec, MacSpec, parse_array, parse_mac
 
-__all__ = ["ARRAYS", "EXHAUSTED_MACS", "LARGE_ARRAYS", "MACS", "VARIED_MACS"]
+__all__ = ["ARRAYS", "EXHAUSTED_MACS", "FLOAT_MACS", "LARGE_ARRAYS", "MACS", "VARIED_MACS"]
 
 
 def _macs(*spellings: str) -> dict[str, MacSpec]:
@@ -52,6 +52,33 @@ VARIED_MACS = _macs(
 
 MACS = EXHAUSTED_MACS | VARIED_MACS
 
+#: Floating-point accumulators: IEEE and other operands, integers, terms wider than the accumulator,
+#: rounding, overflow and subnormals as options, lanes, registers.
+FLOAT_MACS = _macs(
+    "e4m3,acc=fp16",
+    "e4m3,acc=fp32",
+    "e4m3,acc=bf16",
+    "e5m2,acc=fp16",
+    "e5m2,acc=fp32,pipeline=1",
+    "e2m5,acc=bf16",
+    "int8,acc=fp32",
+    "int8,acc=fp16",
+    "uint8,acc=bf16-rtz",
+    "int8xe4m3,acc=fp16,pipeline=2",
+    "e5m2xe4m3,acc=fp16-sat",
+    "e4m3fnuz,acc=fp16-ftz",
+    "binary8p3e,acc=fp16-rtz",
+    "e4m3:ieee,acc=fp32-rtz",
+    "e2m1,acc=e5m2",
+    "e5m2,acc=e3m4-ftz",
+    "int4,acc=e3m4-sat",
+    "fp16,acc=fp32",
+    "bf16,acc=bf16",
+    "e4m3,acc=fp32,lanes=4",
+    "e5m2,acc=fp16,lanes=2,pipeline=3",
+    "int8,acc=bf16,lanes=3",
+)
+
 #: Square, wide, tall and single arrays, with 0, 1 and 2 bits of flags.
 ARRAYS = _arrays(
     "4x4:e4m3",
@@ -67,6 +94,7 @@ ARRAYS = _arrays(
     "3x5:e2m1",
     "3x2:int8,acc=int20-sat,pipeline=1",
     "2x2:e4m3,lanes=2",
+    "3x2:e4m3,acc=fp16",
 )
 
 LARGE_ARRAYS = _arrays("16x16:e4m3", "16x16:int8")

@@ -36,7 +36,11 @@ class Frame:
     @cached_property
     def lsb(self) -> int:
         """Every value in the accumulator is a multiple of ``2**lsb``."""
-        return max(self.spec.product_lsb, self.fmt.lsb)
+        lsb = max(self.spec.product_lsb, self.fmt.lsb)
+        if self.overflows and not self.to_inf:
+            # The largest number may have bits below the products' unit.
+            return min(lsb, self.fmt.bias - self.fmt.man_bits)
+        return lsb
 
     @cached_property
     def clamps(self) -> bool:

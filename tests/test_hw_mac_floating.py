@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Floating-point MACs: compiled RTL against the model and against the host's own arithmetic."""
+
+import numpy as np
+import pytest
+
+import sim
+import sim.rtl
+from hw.emit.netlist import module_ports
+from hw.emit.verilog import to_verilog
+from hw.mac import mac
+from hw.mac.frame import Frame
+from hw.spec import parse_mac
+from sim import golden
+from synth import gates
+from tests.float_steps import compile_step, held_codes, product_classes, wanted_codes
+from tests.specs import FLOAT_MACS
+
+LENGTH = 24
+SIDE = 48
+
+
+def compiled_mac(spec, folder):
+    unit = mac(spec)
+    source = folder / f"{spec.name}.v"
+    source.write_text(to_verilog(unit))
+    ports = [{"name": port.name, "direction": port.direction, "width": port.width}
+             for port in module_ports(unit)]
+    model = sim.rtl.compile([source], spec.name, ports, optimize="-O0")
+    model.reset()
+    return model
+
+
+def joined(codes, width):
+    """Lanes (..., lanes) of a MAC's operand as words of its port."""
+    words = -(-codes.shape[-1] * width // 64)
+    total = np.zeros((*codes.shape[:-1], words), np.uint64)
+    for lane in range(codes.shape[-1]):
+        place, offset = divmod(lane * width, 64)
+        value = codes[..., lane].astype(np.uint64)
+        total[..., place] |= value << np.uint64(offset)
+        if offset + width > 64:
+            total[..., place + 1] |= value >> np.uint64(64 - offset)
+    return total[..., 0] if words == 1 else total
+
+
+def sums_by_step(spec, model, a, b):
+    """Accumulator (M, N, K / lanes) of the RTL behind every step of ``a @ b``."""
+    (m, k), n = a.shape, b.shape[1]
+    steps = k // spec.lanes
+    x = np.broadcast_to(a.reshape(m, 1, steps, spec.lanes), (m, n, steps, spec.lanes))
+    y = np.broadcast_to(b.T.reshape(1, n, steps, spec.lanes), x.shape)
+    place = np.broadcast_to(np.arange(steps), (m, n, steps)).ravel()
+    rows = {
+        "i_valid": np.ones(place.size, np.uint64),
+        "i_first": place == 0,
+        "i_last": place == steps - 1,
+        "i_a": joined(x.reshape(-1, spec.lanes), spec.a.width),
+        "i_b": joined(y.reshape(-1, spec.lanes), spec.b.width),
+    }
+    idle = {name: np.zeros((spec.latency, *row.shape[1:]), row.dtype)
+            for name, row in rows.items()}
+    out = model.run({name: np.concatenate([row, idle[name]]) for name, row in rows.items()})
+    assert (out["o_valid"][spec.latency:] == rows["i_last"]).all()
+    return out["o_data"][spec.latency:].reshape(m, n, steps)
+
+
+def walks(spec, rng):
+    """Operands (M, K), (K, N) whose sums wander, cancel, overflow and underflow; few specials."""
+    shape = SIDE, LENGTH * spec.lanes
+    a = draw(spec.a, rng, shape)
+    b = draw(spec.b, rng, shape).T
+    # Every second product of half of the rows takes back the one before, all but a little.
+    again = slice(1, None, 2), slice(0, None, 2)
+    turned = spec.a.sign_code if not spec.a.is_integer else (1 << spec.a.width) - 1
+    nudge = rng.integers(0, 2, (SIDE // 2, shape[1] // 2)) * rng.integers(0, 2, shape[1] // 2)
+    a[::2, again[0]] = (a[::2, again[1]] ^ turned ^ nudge) % (1 << spec.a.width)
+    b[again[0], ::3] = b[again[1], ::3]
+    return a.astype(np.uint64), b.astype(np.uint64)
+
+
+def draw(fmt, rng, shape):
+    """Random codes: the size of each row is a power of two times that of others, seldom NaN."""
+    codes = rng.integers(0, 1 << fmt.width, shape)
+    keep = rng.integers(0, fmt.width, (shape[0], 1))
+    small = codes & fmt.sign_code | (codes & (1 << fmt.magnitude_bits) - 1) >> keep % 4
+    finite = np.isin(codes, special_codes(fmt)) & (rng.random(shape) < 0.97)
+    return np.where(finite, small & fmt.sign_code, small)
+
+
+def special_codes(fmt):
+    if fmt.width > 8:
+        return []
+    return [code for code in range(1 << fmt.width) if fmt.unpack(code).kind.value != "finite"]
+
+
+@pytest.mark.parametrize("spelling", FLOAT_MACS)
+def test_mac_equals_the_model_behind_every_step(tmp_path, spelling):
+    spec = FLOAT_MACS[spelling]
+    model = compiled_mac(spec, tmp_path)
+    seed = 20
+    a, b = walks(spec, np.random.default_rng(seed))
+    got = sums_by_step(spec, model, a, b)
+    for step in range(LENGTH):
+        k = (step + 1) * spec.lanes
+        wanted = sim.matmul(a[:, :k], b[:k], spec)
+        wrong = np.argwhere(got[..., step] != wanted)
+        assert not wrong.size, (
+            f"seed {seed} step {step}: {got[..., step][tuple(wrong[0])]:#x} != "
+            f"{wanted[tuple(wrong[0])]:#x} (model) in row, column {wrong[0]}")
+    seen = len(np.unique(got))
+    assert seen >= 30, seen
+
+
+@pytest.mark.parametrize("spelling", [s for s, spec in FLOAT_MACS.items() if spec.lanes == 1
+                                      and spec.a.width + spec.b.width <= 16])
+def test_mac_starts_from_zero_with_every_pair(tmp_path, spelling):
+    spec = FLOAT_MACS[spelling]
+    model = compiled_mac(spec, tmp_path)
+    a, b = (np.arange(1 << fmt.width, dtype=np.uint64) for fmt in (spec.a, spec.b))
+    a, b = a[:, None], b[None]
+    got = sums_by_step(spec, model, a, b)[..., 0]
+    assert got.size == 1 << spec.a.width + spec.b.width
+    wanted = sim.matmul(a, b, spec)
+    wrong = np.argwhere(got != wanted)
+    assert not wrong.size, (f"{got[tuple(wrong[0])]:#x} != {wanted[tuple(wrong[0])]:#x} (model) "
+                            f"for the codes {wrong[0]}")
+
+
+def check_products(spec, model, classes):
+    """Every accumulator with each of ``classes``; the number of states that were compared."""
+    codes = held_codes(spec)
+    held = np.zeros(1 << spec.acc.width, np.bool_)
+    held[codes] = True
+    for a, b in classes:
+        a_codes, b_codes = (np.full(codes.shape, code, np.uint64) for code in (a, b))
+        got = model.run({"i_acc": codes, "i_a": a_codes, "i_b": b_codes})["o_acc"]
+        wanted = wanted_codes(spec, codes, a_codes, b_codes)
+        wrong = np.flatnonzero(got != wanted)
+        assert not wrong.size, (
+            f"{got[wrong[0]]:#x} != {wanted[wrong[0]]:#x} (host) for accumulator "
+            f"{codes[wrong[0]]:#x} and the codes {a:#x}, {b:#x}")
+        assert held[got].all(), f"{spec} leaves its codes with {a:#x}, {b:#x}"
+    return len(codes) * len(classes)
+
+
+@pytest.mark.parametrize("spelling", [
+    "e4m3,acc=fp16", "e4m3,acc=bf16", "e5m2,acc=fp16", "e5m2,acc=fp16-rtz", "e5m2,acc=fp16-sat-ftz",
+    "int8,acc=bf16", "e3m4,acc=fp16",
+])
+def test_step_equals_the_host_for_every_accumulator(tmp_path, spelling):
+    spec = parse_mac(spelling)
+    classes = product_classes(spec)
+    chosen = np.random.default_rng(21).choice(len(classes), 12, replace=False)
+    count = check_products(spec, compile_step(spec, tmp_path), [classes[i] for i in chosen])
+    assert count >= 12 * 4_000, count
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("spelling", ["e4m3,acc=fp16", "e4m3,acc=bf16"])
+def test_step_equals_the_host_for_every_product_and_accumulator(tmp_path, spelling):
+    spec = parse_mac(spelling)
+    classes = product_classes(spec)
+    count = check_products(spec, compile_step(spec, tmp_path, "-O2"), classes)
+    assert count >= 2000 * 20_000, count
+
+
+@pytest.mark.parametrize("spelling", [
+    "e2m1,acc=e5m2", "e4m3,acc=e5m2", "e5m2,acc=e5m2-ftz", "e2m1,acc=e3m4-rtz", "int4,acc=e3m4-sat",
+    "e3m2,acc=e3m4", "e5m2fnuz,acc=e5m2-sat-ftz",
+])
+def test_frame_holds_every_code_that_can_be_reached(spelling):
+    spec = parse_mac(spelling)
+    frame, classes = Frame(spec), product_classes(spec)
+    classes = classes[::max(1, len(classes) // 200)]
+    reached, pending = {0}, [0]
+    while pending:
+        acc = pending.pop()
+        sums = {golden.Mac(spec, acc=acc).step([a], [b]) for a, b in classes}
+        pending += sums - reached
+        reached |= sums
+    assert len(reached) > 8
+    assert all(frame.holds(code) for code in reached)
+
+
+def test_frame_needs_no_more_than_the_operands_can_do():
+    fp16, fp32, exact = (Frame(parse_mac(text)) for text in
+                         ("e4m3,acc=fp16", "e4m3,acc=fp32", "int8,acc=fp32"))
+    assert (fp16.width, fp16.exp_bits, fp16.clamps, fp16.overflows) == (13, 5, True, True)
+    assert (fp32.width, fp32.exp_bits, fp32.clamps, fp32.overflows) == (26, 7, False, False)
+    assert (fp16.shape.leads, fp32.shape.leads, exact.shape.ragged) == (True, False, 14)
+    assert not fp16.has_minus_zero
+    assert Frame(parse_mac("e5m2,acc=fp16")).has_minus_zero
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize(("spelling", "bar"), [("e4m3,acc=fp16", 800), ("e4m3,acc=fp32", 1336)])
+def test_gates_stay_within_the_bar(spelling, bar):
+    found = gates.count_mac(parse_mac(spelling)).two_input
+    assert bar // 2 < found <= bar
