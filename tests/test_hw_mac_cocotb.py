@@ -5,18 +5,21 @@ import pytest
 
 from hw.generate import generate
 from tests.cocotb.run import run_bench
-from tests.specs import EXHAUSTED_MACS, MACS, VARIED_MACS
+from tests.specs import EXHAUSTED_MACS, FLOAT_MACS, MACS, VARIED_MACS
 
 pytestmark = pytest.mark.cocotb
 
 #: Narrow accumulators, whose ends are near: two sums for each end, and uint8 has but one.
 ENDS = {"int8,acc=int17": 4, "int8,acc=int20-sat": 4, "e2m3,acc=exact:1": 4, "uint8": 2,
-        "e4m3,acc=fx40m18s": 4, "e4m3,acc=fx32m10": 4, "e5m2,acc=fx48m12t": 4}
+        "e4m3,acc=fx40m18s": 4, "e4m3,acc=fx32m10": 4, "e5m2,acc=fx48m12t": 4,
+        "e4m3,acc=fp16": 4, "e5m2xe4m3,acc=fp16-sat": 4}
+#: Floating-point accumulators that go through the bench; all go through compiled RTL.
+FLOATING = ("e4m3,acc=fp16", "e5m2xe4m3,acc=fp16-sat", "e5m2,acc=fp16,lanes=2,pipeline=3")
 
 
 def wanted_counts(name: str) -> dict[str, int]:
     """Checks that each test of the bench must have made."""
-    mac = MACS[name]
+    mac = (MACS | FLOAT_MACS)[name]
     return {
         "every_product": 2 ** (mac.a.width + mac.b.width),
         "every_pair_in_sums": 512,
@@ -34,9 +37,9 @@ def test_mac_matches_golden_on_every_pair(name, tmp_path):
     assert run_bench(manifest, "tb_mac", tmp_path / "run") == wanted_counts(name)
 
 
-@pytest.mark.parametrize("name", VARIED_MACS)
+@pytest.mark.parametrize("name", [*VARIED_MACS, *FLOATING])
 def test_mac_matches_golden_in_sums(name, tmp_path):
-    manifest = generate(MACS[name], tmp_path / "rtl")
+    manifest = generate((MACS | FLOAT_MACS)[name], tmp_path / "rtl")
     tests = ["short_sums", "reset_in_mid_sum", *(["both_ends"] if name in ENDS else [])]
     counts = run_bench(manifest, "tb_mac", tmp_path / "run", tests=tests)
     assert counts == {test: wanted_counts(name)[test] for test in tests}

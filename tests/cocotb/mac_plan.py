@@ -9,12 +9,12 @@ from hw.spec import FixedAccumulator, Format, Kind, MacSpec
 
 __all__ = [
     "codes",
+    "corner_codes",
     "cut_into_sums",
     "every_pair",
     "extreme_pairs",
     "pack",
     "products_to_the_end",
-    "special_codes",
 ]
 
 
@@ -23,9 +23,17 @@ def codes(fmt: Format) -> range:
     return range(1 << fmt.width)
 
 
-def special_codes(fmt: Format) -> list[int]:
-    """Codes of NaN and the infinities."""
-    return [code for code in codes(fmt) if fmt.unpack(code).kind is not Kind.FINITE]
+def corner_codes(fmt: Format) -> list[list[int]]:
+    """All finite codes; then by kind, where there are any: NaN, infinities, zeros, least, extreme.
+
+    What a product of two operands is depends on their kinds, so the rare ones are drawn as kinds.
+    """
+    kinds = {kind: [code for code in codes(fmt) if fmt.unpack(code).kind is kind] for kind in Kind}
+    finite = kinds.pop(Kind.FINITE)
+    zeros = [code for code in finite if _units(fmt, code) == 0]
+    least = [code for code in finite if abs(_units(fmt, code)) == 1]
+    extreme = [fmt.max_code, _lowest_code(fmt)]
+    return [finite, *filter(None, [*kinds.values(), zeros, least, extreme])]
 
 
 def every_pair(mac: MacSpec) -> list[tuple[int, int]]:

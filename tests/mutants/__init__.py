@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults that are planted one by one, to see that the tests catch each of them."""
+
+from tests.mutants.faults_hw import HARDWARE
+from tests.mutants.faults_sim import MODEL
+from tests.mutants.faults_verilog import VERILOG
+
+__all__ = ["FAULTS"]
+
+FAULTS = (*HARDWARE, *VERILOG, *MODEL)

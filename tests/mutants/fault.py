@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a planted fault is."""
+
+from dataclasses import dataclass
+
+__all__ = ["Fault", "array_test", "mac_test"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """One wrong text in the place of a right one.
+
+    Parameters
+    ----------
+    name
+        What goes wrong, in a few words.
+    room
+        RTL, Verilog, protocol, model or specification.
+    file
+        File that is changed; of a Verilog fault the spelling of the unit whose Verilog is.
+    old, new
+        Text that occurs exactly once, and what stands there instead.
+    tests
+        Tests of which at least one must fail.
+    """
+
+    name: str
+    room: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def mac_test(spelling: str) -> tuple[str, ...]:
+    """The bench of a MAC in sums."""
+    return (f"tests/test_hw_mac_cocotb.py::test_mac_matches_golden_in_sums[{spelling}]",)
+
+
+def array_test(spelling: str) -> tuple[str, ...]:
+    """The bench of an array."""
+    return (f"tests/test_hw_array_cocotb.py::test_array_matches_golden[{spelling}]",)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machinery behind `make mutants`, on its quickest faults; the rest run there."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from tests.mutants import FAULTS
+from tests.mutants.__main__ import main
+from tests.mutants.planting import PARTS, ROOT, PlantingError, copy_tree, plant, run_fault
+
+BY_NAME = {(fault.file, fault.name): fault for fault in FAULTS}
+#: One of each kind that takes seconds.
+QUICK = [("hw/spec/arrays.py", "short tiles follow each other at once"),
+         ("sim/integers.py", "ties go up"),
+         ("hw/array/sequencer.py", "A is taken without B"),
+         ("3x5:e2m1", "two rows get the same codes of A")]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    copy_tree(tmp_path)
+    return tmp_path
+
+
+def sources(tree):
+    """Every source file of a tree by its place in it."""
+    files = [file for part in PARTS for file in (tree / part, *(tree / part).rglob("*.py"))]
+    return {file.relative_to(tree): file.read_text() for file in files if file.is_file()}
+
+
+def test_faults_are_many_and_distinct():
+    assert len(FAULTS) >= 30
+    assert len(BY_NAME) == len(FAULTS)
+    assert {fault.room for fault in FAULTS} == {
+        "RTL", "Verilog", "protocol", "model", "specification"}
+
+
+def test_each_fault_changes_one_file_of_the_copy(tree):
+    sound = sources(tree)
+    for fault in FAULTS:
+        plant(fault, tree)
+        planted = sources(tree)
+        changed = [file for file, text in planted.items() if text != sound[file]]
+        assert len(changed) == 1, f"{fault.name}: {changed}"
+        (tree / changed[0]).write_text(sound[changed[0]])
+
+
+@pytest.mark.parametrize(("file", "name"), QUICK)
+def test_fault_is_caught(file, name):
+    fault = BY_NAME[file, name]
+    before = sources(ROOT)
+    assert run_fault(fault).failed.startswith(fault.tests)
+    assert sources(ROOT) == before
+
+
+def test_fault_without_effect_survives():
+    fault = BY_NAME["hw/spec/arrays.py", "short tiles follow each other at once"]
+    assert run_fault(replace(fault, new="max(self.rows, self.beats(k))")).failed == ""
+
+
+@pytest.mark.parametrize(("old", "count"), [("return", 10), ("no such text", 0)])
+def test_fault_wrong(old, count, tree):
+    fault = replace(BY_NAME["hw/spec/arrays.py", "short tiles follow each other at once"], old=old)
+    text = (tree / fault.file).read_text()
+    message = (f"Fault {fault.name!r} must change text that occurs once in hw/spec/arrays.py, "
+               f"not {text.count(old)} times")
+    assert (text.count(old) > 1) == (count > 1)
+    with pytest.raises(PlantingError, match=f"^{re.escape(message)}$"):
+        plant(fault, tree)
+
+
+def test_fault_whose_tests_do_not_exist_is_no_catch():
+    fault = replace(BY_NAME["sim/integers.py", "ties go up"], tests=("tests/test_absent.py",))
+    with pytest.raises(PlantingError, match=r"^Tests must pass or fail, not end with status 4: "):
+        run_fault(fault)
+
+
+def test_main_wrong(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--only", "nothing is called so"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "python -m tests.mutants: error: --only must be part of a fault's name or file, "
+        "not 'nothing is called so'")
