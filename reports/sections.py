@@ -63,7 +63,7 @@ SECTIONS = (
     Section(name="generate", title="Time to generate", command="make times",
             metrics=("wall_time", "verilog_size", "modules")),
     Section(name="mutants", title="Planted faults", command="make mutants",
-            metrics=("planted", "caught")),
+            metrics=("planted", "caught"), hidden=("caught_by",)),
     Section(name="tests", title="Tests", command="make test-full",
             metrics=("passed", "failed", "error", "skipped", "runtime")),
 )
