@@ -166,6 +166,52 @@ def test_step_equals_the_host_for_every_product_and_accumulator(tmp_path, spelli
     assert count >= 2000 * 20_000, count
 
 
+def random_accumulators(spec, rng, a, b):
+    """Codes that the accumulator may hold, a third of them close to what ``a * b`` takes away."""
+    fmt, frame = spec.acc.fmt, Frame(spec)
+    highest = min(frame.top, fmt.bias)
+    x, y = (np.nan_to_num(sim.decode(codes, code_fmt), posinf=0, neginf=0)
+            for codes, code_fmt in ((a, spec.a), (b, spec.b)))
+    size = np.where(rng.random(a.size) < 0.3, -x * y * 2.0 ** rng.integers(-1, 2, a.size),
+                    np.ldexp(rng.uniform(-1, 1, a.size), rng.integers(frame.lsb, highest, a.size)))
+    size += rng.integers(-3, 4, a.size) * np.spacing(size.astype(np.float32))
+    size = np.clip(np.ldexp(np.rint(np.ldexp(size, -frame.lsb)), frame.lsb),
+                   -2.0**highest, 2.0**highest)
+    codes = sim.encode(size.astype(np.float64), fmt).astype(np.uint64)
+    codes[codes == fmt.sign_code] = 0
+    return codes
+
+
+def check_random(spec, model, seed, count):
+    """Random operands and accumulators close to them."""
+    rng = np.random.default_rng(seed)
+    a, b = (rng.integers(0, 1 << fmt.width, count).astype(np.uint64) for fmt in (spec.a, spec.b))
+    acc = random_accumulators(spec, rng, a, b)
+    got = model.run({"i_acc": acc, "i_a": a, "i_b": b})["o_acc"]
+    wrong = np.flatnonzero(got != wanted_codes(spec, acc, a, b))
+    assert not wrong.size, (f"seed {seed}: {got[wrong[0]]:#x} for accumulator {acc[wrong[0]]:#x} "
+                            f"and the codes {a[wrong[0]]:#x}, {b[wrong[0]]:#x}")
+    assert len(np.unique(got)) > count // 8
+
+
+WIDE = ["e4m3,acc=fp32", "e3m4,acc=fp32", "int8,acc=fp32", "e4m3,acc=fp32-rtz"]
+
+
+@pytest.mark.parametrize("spelling", WIDE)
+def test_step_equals_the_host_for_random_accumulators(tmp_path, spelling):
+    spec = parse_mac(spelling)
+    check_random(spec, compile_step(spec, tmp_path), 22, 1 << 17)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spelling", WIDE)
+def test_step_equals_the_host_for_ten_million_accumulators(tmp_path, spelling):
+    spec = parse_mac(spelling)
+    model = compile_step(spec, tmp_path, "-O2")
+    for seed in range(10):
+        check_random(spec, model, seed, 1 << 20)
+
+
 @pytest.mark.parametrize("spelling", [
     "e2m1,acc=e5m2", "e4m3,acc=e5m2", "e5m2,acc=e5m2-ftz", "e2m1,acc=e3m4-rtz", "int4,acc=e3m4-sat",
     "e3m2,acc=e3m4", "e5m2fnuz,acc=e5m2-sat-ftz",
