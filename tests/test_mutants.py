@@ -73,7 +73,8 @@ def test_fault_wrong(old, count, tree):
 
 def test_fault_whose_tests_do_not_exist_is_no_catch():
     fault = replace(BY_NAME["sim/integers.py", "ties go up"], tests=("tests/test_absent.py",))
-    with pytest.raises(PlantingError, match=r"^Tests must pass or fail, not end with status 4: "):
+    with pytest.raises(PlantingError, match=r"^sim/integers.py, ties go up: Tests must pass or "
+                                            r"fail, not end with status 4: "):
         run_fault(fault)
 
 

@@ -10,11 +10,19 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from synth.record import Metric, Record, provenance, write_records
 from tests.mutants import FAULTS
 from tests.mutants.fault import Fault
-from tests.mutants.planting import ROOT, Outcome, PlantingError, run_fault, run_tests
+from tests.mutants.planting import (
+    ROOT,
+    Outcome,
+    PlantingError,
+    copy_tree,
+    run_fault,
+    run_tests,
+)
 
 __all__ = ["main"]
 
@@ -50,10 +58,12 @@ def _run(faults: Sequence[Fault], out: Path | None) -> int:
     started = time.monotonic()
     tests = sorted({test for fault in faults for test in fault.tests})
     print(f"Running {len(tests)} tests without a fault.", file=sys.stderr)
-    if failed := run_tests(tests).failed:
-        raise PlantingError(f"Tests must pass without a fault, and {failed} does not")
-    with ThreadPoolExecutor(WORKERS) as pool:
-        outcomes = list(pool.map(_tell, faults))
+    # All copies are taken from one, so that the work tree may change meanwhile.
+    with TemporaryDirectory(prefix="sound-") as folder, ThreadPoolExecutor(WORKERS) as pool:
+        copy_tree(Path(folder))
+        if failed := run_tests(tests, Path(folder)).failed:
+            raise PlantingError(f"Tests must pass without a fault, and {failed} does not")
+        outcomes = list(pool.map(lambda fault: _tell(fault, Path(folder)), faults))
     survivors = [fault for fault, outcome in zip(faults, outcomes, strict=True)
                  if not outcome.failed]
     print(_table(faults, outcomes))
@@ -64,9 +74,9 @@ def _run(faults: Sequence[Fault], out: Path | None) -> int:
     return int(bool(survivors))
 
 
-def _tell(fault: Fault) -> Outcome:
+def _tell(fault: Fault, source: Path) -> Outcome:
     """Run one fault and say so."""
-    outcome = run_fault(fault)
+    outcome = run_fault(fault, source)
     verdict = "caught" if outcome.failed else "SURVIVED"
     print(f"{verdict} in {outcome.seconds:.0f} s: {fault.name} ({fault.file})", file=sys.stderr)
     return outcome

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,8 @@ from hw.generate import generate
 from hw.spec import parse_array, parse_mac
 from tests.mutants.fault import Fault
 
-__all__ = ["ROOT", "Outcome", "PlantingError", "plant", "run_fault", "run_tests"]
+__all__ = ["PARTS", "ROOT", "Outcome", "PlantingError", "copy_tree", "plant", "run_fault",
+           "run_tests"]
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What the tests need of the tree.
@@ -48,14 +49,14 @@ class Outcome:
     seconds: float
 
 
-def copy_tree(folder: Path) -> None:
-    """Copy what the tests need into ``folder``."""
+def copy_tree(folder: Path, source: Path = ROOT) -> None:
+    """Copy what the tests need from the tree ``source`` into ``folder``."""
     for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        if (source / part).is_dir():
+            shutil.copytree(source / part, folder / part,
+                            ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(source, folder / part)
+            shutil.copy(source / part, folder / part)
 
 
 def plant(fault: Fault, tree: Path) -> None:
@@ -89,21 +90,25 @@ def _verilog(spelling: str) -> str:
         return generate(spec, folder).with_suffix(".v").read_text()
 
 
-def run_fault(fault: Fault) -> Outcome:
-    """Plant ``fault`` in a fresh copy of the tree and run its tests there."""
-    return _in_copy(lambda tree: plant(fault, tree), fault.tests, stop_early=True)
+def run_fault(fault: Fault, source: Path = ROOT) -> Outcome:
+    """Plant ``fault`` in a fresh copy of the tree ``source`` and run its tests there."""
+    try:
+        return _in_copy(source, lambda tree: plant(fault, tree), fault.tests, stop_early=True)
+    except PlantingError as error:
+        raise PlantingError(f"{fault.file}, {fault.name}: {error}") from None
 
 
-def run_tests(tests: Iterable[str]) -> Outcome:
-    """Run ``tests`` in a fresh copy of the tree without a fault."""
-    return _in_copy(lambda tree: None, tests, stop_early=False)
+def run_tests(tests: Iterable[str], source: Path = ROOT) -> Outcome:
+    """Run ``tests`` in a fresh copy of the tree ``source`` without a fault."""
+    return _in_copy(source, lambda tree: None, tests, stop_early=False)
 
 
-def _in_copy(change, tests: Iterable[str], *, stop_early: bool) -> Outcome:
+def _in_copy(source: Path, change: Callable[[Path], None], tests: Iterable[str], *,
+             stop_early: bool) -> Outcome:
     """Copy, change, run pytest; a run that is neither all passed nor failed raises."""
     with tempfile.TemporaryDirectory(prefix="planted-") as folder:
         tree = Path(folder)
-        copy_tree(tree)
+        copy_tree(tree, source)
         change(tree)
         (tree / "build").mkdir()
         options = ["-x", "-p", "no:xdist"] if stop_early else ["-n", "2"]
