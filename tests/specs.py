@@ -3,7 +3,7 @@
 
 from hw.spec import ArraySpec, MacSpec, parse_array, parse_mac
 
-__all__ = ["ARRAYS", "EXHAUSTED_MACS", "FLOAT_MACS", "LARGE_ARRAYS", "MACS", "VARIED_MACS"]
+__all__ = ["ALIGNED_MACS", "ARRAYS", "EXHAUSTED_MACS", "FLOAT_MACS", "LARGE_ARRAYS", "MACS", "VARIED_MACS"]
 
 
 def _macs(*spellings: str) -> dict[str, MacSpec]:
@@ -77,6 +77,21 @@ FLOAT_MACS = _macs(
     "e4m3,acc=fp32,lanes=4",
     "e5m2,acc=fp16,lanes=2,pipeline=3",
     "int8,acc=bf16,lanes=3",
+)
+
+#: Tensor-core accumulators: the presets, windows narrower and wider than a product, results below
+#: the accumulator's normal values, integers, registers.
+ALIGNED_MACS = _macs(
+    "e4m3,acc=hopper",
+    "e5m2xe4m3,acc=ada,pipeline=1",
+    "e5m2,acc=aligned:25,lanes=3",
+    "e4m3,acc=aligned:3,lanes=2",
+    "e5m2,acc=aligned:1",
+    "int8,acc=aligned:9,lanes=4,pipeline=2",
+    "e2m1xint4,acc=aligned:13,lanes=3",
+    "binary8p3e,acc=aligned:13,lanes=2",
+    "fp16,acc=aligned:16,lanes=3",
+    "bf16,acc=aligned:25,lanes=2",
 )
 
 #: Square, wide, tall and single arrays, with 0, 1 and 2 bits of flags.

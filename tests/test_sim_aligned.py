@@ -1,24 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tensor-core accumulation: recorded results, the twin against the plain model, cases by hand."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import sim
 from hw.spec import CATALOG, parse_mac
+from tests.recorded import NAMES, recorded
 
-RECORDED = np.load(Path(__file__).parent / "data" / "h200_fp8_vectors.npz")
-NAMES = [str(name) for name in RECORDED["names"]]
 FP32 = CATALOG["fp32"]
-
-
-def recorded(name):
-    """MAC, operands and result bits of a recorded set."""
-    a, b, *_ = name.split("_")
-    mac = parse_mac(f"{a}x{b}", acc="hopper")
-    return mac, RECORDED[f"{name}_a"], RECORDED[f"{name}_b"], RECORDED[f"{name}_d"].view(np.uint32)
 
 
 def test_recorded_sets_are_there():

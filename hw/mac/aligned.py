@@ -115,7 +115,7 @@ class AlignedMac(MacUnit):
         kept = Mux(nan, ~Const(0, acc.kept_bits), Mux(infinite, 0, fraction))
         dropped = nan.replicate(acc.fmt.man_bits - acc.kept_bits)
         return Cat(dropped, kept, Mux(infinite, ones, exp[:acc.fmt.exp_bits]),
-                   Mux(pos | neg, neg & ~pos, sign))
+                   Mux(pos | neg, neg & ~pos, sign & (led[-1] | fraction.any())))
 
     def _raise(self, m, magnitude, top):
         """Magnitude and the exponent field that it has if its top bit leads: at least 1.
