@@ -3,7 +3,15 @@
 
 from hw.spec import ArraySpec, MacSpec, parse_array, parse_mac
 
-__all__ = ["ALIGNED_MACS", "ARRAYS", "EXHAUSTED_MACS", "FLOAT_MACS", "LARGE_ARRAYS", "MACS", "VARIED_MACS"]
+__all__ = [
+    "ALIGNED_MACS",
+    "ARRAYS",
+    "EXHAUSTED_MACS",
+    "FLOAT_MACS",
+    "LARGE_ARRAYS",
+    "MACS",
+    "VARIED_MACS",
+]
 
 
 def _macs(*spellings: str) -> dict[str, MacSpec]:
