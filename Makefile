@@ -14,11 +14,11 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full mutants gates times wavefront lint reports setup tools lock clean
+.PHONY: help demo test test-full mutants gates times wavefront accumulation lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
-	sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: setup  ## Generate arrays, compute a digit classifier on them, print the table.
 	$(RUN) -m synth.demo
@@ -45,6 +45,10 @@ times: setup  ## Measure how long arrays take to generate.
 
 wavefront: setup  ## Record two tiles that flow through a 4x4 array, and draw them.
 	$(RUN) -m synth.wavefront
+	$(RUN) -m reports.render
+
+accumulation: setup  ## Measure the error of FP8 dot products by accumulator, and draw it.
+	$(RUN) -m synth.accumulation
 	$(RUN) -m reports.render
 
 lint: $(READY)  ## Check style (ruff) and types (mypy).

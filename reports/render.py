@@ -2,8 +2,8 @@
 """``python -m reports.render [--check]``: pages from the records of ``reports/data``.
 
 Rendered are the marked sections of README.md, each between ``<!-- begin:NAME -->`` and
-``<!-- end:NAME -->``, the figures of ``reports/figures``, and the whole of ``reports/index.html``,
-which needs no network.
+``<!-- end:NAME -->``, the figures of ``reports/figures``, the pages of sections that have one, and
+the whole of ``reports/index.html``, which needs no network.
 """
 
 import json
@@ -20,7 +20,9 @@ from hw.emit.files import write_files
 from hw.spec import SpecError
 from hw.spec.command import Parser
 from hw.spec.table import COLUMNS, format_cells
-from reports.sections import SECTIONS
+from reports.accumulation import accumulation
+from reports.findings import accumulation_page, answer, limits
+from reports.sections import SECTIONS, Section
 from reports.streams import streams
 from reports.tables import Table, bars, table
 from reports.wavefront import wavefront
@@ -28,8 +30,9 @@ from reports.wavefront import wavefront
 __all__ = ["ReportError", "main", "pages"]
 
 ROOT = Path(__file__).resolve().parents[1]
-#: What a figure's template draws, from a record.
-DRAWINGS = {"wavefront": wavefront, "streams": streams}
+#: What a figure's template draws, from the records of its section.
+DRAWINGS = {"wavefront": lambda records: wavefront(records[0]),
+            "streams": lambda records: streams(records[0]), "accumulation": accumulation}
 RECORD_FIELDS = {"subject", "metrics", "conditions", "provenance", "not_done"}
 ORIGIN_FIELDS = {"command", "commit", "dirty", "date", "tools", "library", "seed"}
 _MARKED = re.compile(r"(<!-- begin:(\w+) -->\n)(.*?)(<!-- end:\2 -->)", re.DOTALL)
@@ -43,7 +46,8 @@ class ReportError(ValueError):
 def pages(root: Path) -> dict[Path, str]:
     """Text of every rendered page below ``root``, as it must be."""
     records = _records(root / "reports/data")
-    context = {"sections": SECTIONS, "records": records, "table": table,
+    context = {"sections": SECTIONS, "records": records, "table": table, "answer": answer,
+               "limits": limits,
                "bars": bars, "formats": Table(list(COLUMNS.values()), format_cells(), [])}
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -56,6 +60,8 @@ def pages(root: Path) -> dict[Path, str]:
     return {
         **{root / "reports/figures" / f"{name}.svg": figure(alone=True)
            for name, figure in drawn.items()},
+        **{root / "reports" / f"{section.name}.md": _page(templates, section, records)
+           for section in SECTIONS if section.page and records.get(section.name)},
         root / "reports/index.html": templates.get_template("index.html.j2").render(),
         readme: _fill(readme, templates),
     }
@@ -65,8 +71,16 @@ def _figures(templates: jinja2.Environment,
              records: dict[str, list[dict[str, Any]]]) -> dict[str, Callable[..., str]]:
     """Each figure that has its record, by name; ``alone`` makes it a file of its own."""
     return {figure.name: partial(templates.get_template(f"{figure.name}.svg.j2").render,
-                                 DRAWINGS[figure.name](records[section.name][0]), alt=figure.alt)
+                                 DRAWINGS[figure.name](records[section.name]), alt=figure.alt)
             for section in SECTIONS if records.get(section.name) for figure in section.figures}
+
+
+def _page(templates: jinja2.Environment, section: Section,
+          records: dict[str, list[dict[str, Any]]]) -> str:
+    """Page of a section that has one of its own."""
+    return templates.get_template(f"{section.name}.md.j2").render(
+        accumulation_page(records[section.name]), alt=section.figures[0].alt,
+        notes=table(records[section.name], section).notes)
 
 
 def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -118,7 +132,7 @@ def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
     chosen = parser.parse_args(arguments)
     try:
         rendered = pages(root)
-    except (ReportError, OSError) as error:
+    except (ReportError, SpecError, OSError) as error:
         parser.error(str(error))
     stale = [path for path, content in rendered.items()
              if not path.exists() or path.read_text(encoding="utf-8") != content]

@@ -36,7 +36,9 @@ class Section:
     hidden
         Conditions that would only widen the table.
     figures
-        Pictures of the first record, by the name of their template.
+        Pictures of the records, by the name of their template.
+    page
+        Whether ``reports/<name>.md`` has the tables, and a section only the answer they give.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Section:
     chart: str = ""
     hidden: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
+    page: bool = False
 
 
 SECTIONS = (
@@ -57,6 +60,11 @@ SECTIONS = (
                 Figure("streams", "Handshakes and beats of the streams of A, B and C in the same "
                        "cycles"))),
     Section(name="demo", title="Digits on a 16x16 array", command="make demo"),
+    Section(name="accumulation", title="How many accumulator bits?", command="make accumulation",
+            hidden=("source",), page=True,
+            figures=(
+                Figure("accumulation", "Error of FP8 dot products against the number of products, "
+                       "a line for each accumulator, for three kinds of operands"),)),
     Section(name="gates", title="Two-input gates of a MAC", command="make gates",
             metrics=("two_input_gates", "inverters", "flip_flops"), chart="two_input_gates",
             hidden=("passes",)),  # synth/recipes.toml has them.
