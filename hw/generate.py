@@ -7,16 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from hw.emit.files import write_files
-from hw.spec import ArraySpec, MacSpec, SpecError
-from hw.spec.command import Parser, add_unit_options, chosen_unit
+from hw.spec import ArraySpec, MacSpec, OutputSpec, SpecError
+from hw.spec.command import (
+    Parser,
+    add_output_options,
+    add_unit_options,
+    chosen_output,
+    chosen_unit,
+)
 from hw.spec.table import format_table, format_table_json
 
 __all__ = ["generate", "main", "verilog"]
 
 REVISION = "0.1.0"
 
+#: What can be generated.
+Unit = MacSpec | ArraySpec | OutputSpec
 
-def generate(spec: MacSpec | ArraySpec, out: str | Path = ".") -> Path:
+
+def generate(spec: Unit, out: str | Path = ".") -> Path:
     """Write the files of ``spec`` into the folder ``out``; gives the path of the manifest.
 
     The files are ``spec.name`` with the endings .v (Verilog), .json (manifest), .core (FuseSoC)
@@ -31,14 +40,14 @@ def generate(spec: MacSpec | ArraySpec, out: str | Path = ".") -> Path:
     return write_files(Path(out), _texts(spec))[-1]
 
 
-def verilog(spec: MacSpec | ArraySpec) -> str:
+def verilog(spec: Unit) -> str:
     """Verilog text of ``spec`` alone."""
     from hw.emit.verilog import to_verilog
 
     return to_verilog(_build(spec)[0])
 
 
-def _texts(spec: MacSpec | ArraySpec) -> dict[str, str]:
+def _texts(spec: Unit) -> dict[str, str]:
     """Text of each file by name, the manifest last."""
     # Amaranth takes a while to import; a wrong option should be told at once.
     from hw.emit.fusesoc import core_file
@@ -55,26 +64,44 @@ def _texts(spec: MacSpec | ArraySpec) -> dict[str, str]:
     return texts | {f"{spec.name}.json": json.dumps(manifest, indent=2) + "\n"}
 
 
-def _build(spec: MacSpec | ArraySpec) -> tuple[Any, list[Any], dict[str, str]]:
+def _build(spec: Unit) -> tuple[Any, list[Any], dict[str, str]]:
     """Component or netlist of ``spec``, its ports and what they mean."""
     from hw.array import array
     from hw.array.stream_top import DESCRIPTIONS as ARRAY_DESCRIPTIONS
     from hw.emit.netlist import module_ports
     from hw.mac import mac
     from hw.mac.signature import DESCRIPTIONS as MAC_DESCRIPTIONS
+    from hw.output import Output
+    from hw.output.signature import DESCRIPTIONS as OUTPUT_DESCRIPTIONS
 
-    if isinstance(spec, ArraySpec):
+    if isinstance(spec, OutputSpec):
+        top, descriptions = Output(spec), OUTPUT_DESCRIPTIONS
+    elif isinstance(spec, ArraySpec):
         top, descriptions = array(spec), ARRAY_DESCRIPTIONS
     else:
         top, descriptions = mac(spec), MAC_DESCRIPTIONS
     return top, module_ports(top), descriptions
 
 
+def _chosen(options: Any) -> Unit:
+    """Unit that the command line asks for."""
+    output = chosen_output(options)
+    if output is None and options.mac is None:
+        raise SpecError("MAC operands must be given by --mac PAIR, for instance --mac e4m3")
+    if output is None:
+        return chosen_unit(options)
+    own = (options.mac, options.acc, options.lanes, options.pipeline, options.array)
+    if any(option is not None for option in own):
+        raise SpecError("Output stage must be made on its own, not with the options of a MAC")
+    return output
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 0 if all went well, 2 for wrong arguments."""
     parser = Parser(prog="python -m hw.generate",
-                    description="Generate the Verilog of a MAC or of a systolic array.")
+                    description="Generate the Verilog of a MAC, an array or an output stage.")
     add_unit_options(parser)
+    add_output_options(parser)
     parser.add_argument("--out", metavar="DIR", default="build/verilog",
                         help="write the files into DIR (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the manifest instead of paths")
@@ -83,10 +110,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.list:
         print(format_table_json() if options.json else format_table())
         return 0
-    if options.mac is None:
-        parser.error("MAC operands must be given by --mac PAIR, for instance --mac e4m3")
     try:
-        manifest = generate(chosen_unit(options), options.out)
+        manifest = generate(_chosen(options), options.out)
     except SpecError as error:
         parser.error(str(error))
     if options.json:

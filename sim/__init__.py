@@ -3,5 +3,6 @@
 
 from sim.convert import decode, encode
 from sim.linear import dot, matmul
+from sim.outputs import output
 
-__all__ = ["decode", "dot", "encode", "matmul"]
+__all__ = ["decode", "dot", "encode", "matmul", "output"]

@@ -7,18 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import Format, Overflow, Rounding
+from hw.spec import Format, Overflow
 from hw.spec.errors import require
 from sim import integers
 from sim.codes import MAX_INT64_CODE, Array, as_array, as_codes, as_format, code_dtype
-from sim.vector.rounding import MAX_BITS, bit_length, holds, magnitude_codes, overflow_code
-from sim.vector.rounding import round_to, shift_right
+from sim.vector.encode import encode_parts
+from sim.vector.rounding import MAX_BITS, holds
 from sim.vector.unpack import Class, unpack
 
 __all__ = ["decode", "encode"]
 
 Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 def encode(x: Any, fmt: Format | str, saturate: bool = True) -> Any:
@@ -58,7 +57,7 @@ def encode(x: Any, fmt: Format | str, saturate: bool = True) -> Any:
         codes = _encode_floats(array.astype(np.float64), fmt, overflow)
     elif kind == "i" and holds(fmt) and not _exceeds(array):
         exact = array.astype(np.int64)
-        codes = _encode(abs(exact), np.zeros_like(exact), exact < 0, fmt, overflow)
+        codes = encode_parts(abs(exact), np.zeros_like(exact), exact < 0, fmt, overflow)
     else:
         codes = np.array([_encode_one(element, fmt, saturate) for element in array.flat],
                          dtype=object)
@@ -105,39 +104,10 @@ def _encode_floats(x: npt.NDArray[np.float64], fmt: Format, overflow: Overflow) 
     magnitude = (bits & (1 << 52) - 1) | (field > 0).astype(np.int64) << 52
     # An infinity is as good as any value far beyond the largest one, and takes its way.
     exp = np.where(inf, 4096, np.maximum(field, 1) - 1075)
-    codes = _encode(magnitude, exp, bits < 0, fmt, overflow)
+    codes = encode_parts(magnitude, exp, bits < 0, fmt, overflow)
     if fmt.nan_code is not None:
         codes[nan] = fmt.nan_code
     return codes
-
-
-def _encode(magnitude: Ints, exp: Ints, negative: Bools, fmt: Format, overflow: Overflow) -> Ints:
-    """Codes of ``magnitude * 2**exp`` with a sign."""
-    if not fmt.signed:
-        magnitude = np.where(negative, 0, magnitude)
-    if fmt.is_integer:
-        return _encode_integer(magnitude, exp, negative, fmt)
-    sig, exp = round_to(fmt, magnitude, exp, Rounding.RNE)
-    codes = magnitude_codes(fmt, sig, exp)
-    beyond = codes > fmt.max_code
-    highest = overflow_code(fmt, overflow)
-    codes[beyond] = highest
-    signed = negative & ((codes > 0) | fmt.has_minus_zero)
-    if highest == fmt.nan_code:
-        signed &= ~beyond
-    codes[signed] |= fmt.sign_code
-    return codes
-
-
-def _encode_integer(magnitude: Ints, exp: Ints, negative: Bools, fmt: Format) -> Ints:
-    """Codes in a format without exponent: round to a unit, clamp, two's complement."""
-    right = fmt.lsb - exp
-    length = bit_length(magnitude)
-    units = shift_right(magnitude, np.clip(right, 0, length + 1), Rounding.RNE)
-    units <<= np.clip(-right, 0, MAX_BITS + 1 - length)
-    # What would be shifted further has reached the top bit, which no format here holds.
-    units = np.where(negative, -units, units)
-    return np.clip(units, fmt.min_units, fmt.max_units) & ((1 << fmt.width) - 1)
 
 
 def decode(codes: npt.ArrayLike, fmt: Format | str) -> Any:

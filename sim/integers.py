@@ -7,7 +7,7 @@ from fractions import Fraction
 from hw.spec import FixedAccumulator, Format, Overflow, Rounding
 from hw.spec.errors import require
 
-__all__ = ["Number", "encode", "fit", "pack", "shift_right"]
+__all__ = ["Number", "encode", "fit", "infinite", "pack", "shift_right"]
 
 #: A real number that knows its exact value.
 Number = int | float | Fraction
@@ -96,12 +96,12 @@ def encode(value: Number, fmt: Format, *, saturate: bool = True) -> int:
         require(fmt.nan_code is not None, f"Value for {fmt.name}", "a number", float(value))
         return fmt.nan_code or 0
     if abs(value) == math.inf:
-        return _infinite(fmt, value < 0, overflow)
+        return infinite(fmt, value < 0, overflow)
     minus_zero = value == 0 and math.copysign(1, value) < 0
     return pack(*_units(value, fmt), fmt, overflow=overflow, minus_zero=minus_zero)
 
 
-def _infinite(fmt: Format, negative: bool, overflow: Overflow) -> int:
+def infinite(fmt: Format, negative: bool, overflow: Overflow) -> int:
     """Code of an infinity."""
     if fmt.is_integer or (negative and not fmt.signed):
         return (fmt.min_units if negative else fmt.max_units) % (1 << fmt.width)

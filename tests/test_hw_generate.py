@@ -12,7 +12,7 @@ import pytest
 
 from hw.emit import files
 from hw.generate import generate, main, verilog
-from hw.spec import SpecError, parse_array, parse_mac
+from hw.spec import SpecError, parse_array, parse_mac, parse_output
 from tests.hashes import SPECS, stored
 
 ENDINGS = {".v", ".json", ".core", ".md"}
@@ -108,6 +108,23 @@ def test_command_prints_the_paths(tmp_path, capsys):
     assert sorted(map(str, tmp_path.iterdir())) == sorted(names)
 
 
+def test_command_makes_an_output_stage(tmp_path, capsys):
+    assert main(["--from", "fx49m18", "--flag-bits", "1", "--out-format", "int8", "--no-saturate",
+                 "--scale", "pow2", "--zero-point", "--out", str(tmp_path)]) == 0
+    name = "out_fx49m18_int8_f1_nosat_pow2_zp"
+    assert capsys.readouterr().out.split() == [
+        str(tmp_path / f"{name}{ending}") for ending in (".v", ".core", ".md", ".json")]
+    manifest = json.loads((tmp_path / f"{name}.json").read_text())
+    spec = parse_output(manifest["spelling"]["output"])
+    assert (manifest["name"], manifest["kind"], manifest["latency"]) == (spec.name, "output", 1)
+    ports = {port["name"]: (port["width"], port["signed"]) for port in manifest["ports"]}
+    assert ports == {"clk": (1, False), "rst": (1, False), "i_valid": (1, False),
+                     "i_data": (49, True), "i_flags": (1, False), "i_scale": (8, True),
+                     "i_zero_point": (8, True), "o_valid": (1, False), "o_data": (8, True)}
+    sheet = (tmp_path / f"{name}.md").read_text()
+    assert all(f"| `{port}` | " in sheet for port in ports)
+
+
 def test_command_prints_the_manifest(tmp_path, capsys):
     assert main(["--mac", "int8", "--array", "2x2", "--out", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "array_2x2_os_int8_fx28"
@@ -140,6 +157,12 @@ WRONG = {
     "--mac e4m3 --lanes 0": "MAC lanes must be an integer from 1 to 256, not 0",
     "--mac e4m3 --lanes=-1": "MAC lanes must be a whole number, not '-1'",
     "--mac e4m3 --pipeline 9": "MAC pipeline must be an integer from 0 to 8, not 9",
+    "--out-format e4m3": "Output source must be given by --from ACC, not None",
+    "--from fp32": "Output format must be given by --out-format FMT, not None",
+    "--from fp32 --out-format e4m3 --zero-point": "Output zero_point must be False for e4m3, which "
+                                                  "is no integer, not True",
+    "--from fp32 --out-format e4m3 --mac e4m3": "Output stage must be made on its own, not with "
+                                                "the options of a MAC",
     "--mac e4m3 --nonsense": "unrecognized arguments: --nonsense",
 }
 

@@ -10,27 +10,26 @@ from typing import Any
 
 from hw.emit.netlist import Port
 from hw.emit.yosys import yosys_version
-from hw.spec import ArraySpec, FixedAccumulator, MacSpec
+from hw.spec import ArraySpec, FixedAccumulator, MacSpec, OutputSpec
 
 __all__ = ["describe", "sha256"]
 
 
-def describe(spec: MacSpec | ArraySpec, ports: list[Port], descriptions: dict[str, str],
-             texts: dict[str, str]) -> dict[str, Any]:
+def describe(spec: MacSpec | ArraySpec | OutputSpec, ports: list[Port],
+             descriptions: dict[str, str], texts: dict[str, str]) -> dict[str, Any]:
     """Manifest of ``spec``: fields, derived facts, ports, files with their hashes, tools."""
-    array = spec if isinstance(spec, ArraySpec) else None
-    mac = array.mac if array else spec
-    spelling = {"mac": str(mac)}
-    if array:
-        spelling |= {"array": array.size, "dataflow": array.dataflow.value}
+    kind, spelling, derived = _subject(spec)
+    signed = _signed_ports(spec)
     return {
         "name": spec.name,
-        "kind": "array" if array else "mac",
+        "kind": kind,
         "spelling": spelling,
         "spec": _plain(dataclasses.asdict(spec)),
-        "derived": _derived(mac, array),
-        "latency": mac.latency,
-        "ports": [_port(port, descriptions[port.name], mac) for port in ports],
+        "derived": derived,
+        "latency": (spec.mac if isinstance(spec, ArraySpec) else spec).latency,
+        "ports": [{"name": port.name, "direction": port.direction, "width": port.width,
+                   "signed": port.name in signed, "description": descriptions[port.name]}
+                  for port in ports],
         "files": [{"path": name, "sha256": sha256(text)} for name, text in texts.items()],
         "tools": {"python": platform.python_version(), "amaranth": version("amaranth"),
                   "yosys": yosys_version()},
@@ -40,6 +39,25 @@ def describe(spec: MacSpec | ArraySpec, ports: list[Port], descriptions: dict[st
 def sha256(text: str) -> str:
     """Hash of a text file."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _subject(spec: MacSpec | ArraySpec | OutputSpec) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Kind of unit, its spelling, and facts that follow from its fields."""
+    if isinstance(spec, OutputSpec):
+        return "output", {"output": str(spec)}, _output_facts(spec)
+    if isinstance(spec, MacSpec):
+        return "mac", {"mac": str(spec)}, _derived(spec, None)
+    spelling = {"mac": str(spec.mac), "array": spec.size, "dataflow": spec.dataflow.value}
+    return "array", spelling, _derived(spec.mac, spec)
+
+
+def _output_facts(spec: OutputSpec) -> dict[str, Any]:
+    """Facts that follow from the fields of an output stage."""
+    fixed = isinstance(spec.source, FixedAccumulator)
+    facts = {"acc_width": spec.source.width, "acc_signed": fixed, "flag_bits": spec.flag_bits,
+             "to_width": spec.to.width, "scale_bits": spec.scale_bits,
+             "zero_point_bits": spec.zero_point_bits}
+    return facts | ({"acc_lsb": spec.source.lsb} if fixed else {})
 
 
 def _derived(mac: MacSpec, array: ArraySpec | None) -> dict[str, Any]:
@@ -54,11 +72,15 @@ def _derived(mac: MacSpec, array: ArraySpec | None) -> dict[str, Any]:
     return facts
 
 
-def _port(port: Port, description: str, mac: MacSpec) -> dict[str, Any]:
-    """Row of the port table."""
-    signed = port.name == "o_data" and isinstance(mac.acc, FixedAccumulator)
-    return {"name": port.name, "direction": port.direction, "width": port.width,
-            "signed": signed, "description": description}
+def _signed_ports(spec: MacSpec | ArraySpec | OutputSpec) -> set[str]:
+    """Ports that hold two's complement."""
+    if isinstance(spec, ArraySpec):
+        return set()
+    if isinstance(spec, MacSpec):
+        return {"o_data"} if isinstance(spec.acc, FixedAccumulator) else set()
+    signed = {"i_data"} if isinstance(spec.source, FixedAccumulator) else set()
+    return signed | {"i_scale"} | (
+        {"i_zero_point", "o_data"} if spec.to.is_integer and spec.to.signed else set())
 
 
 def _plain(value: Any) -> Any:

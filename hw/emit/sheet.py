@@ -3,19 +3,24 @@
 
 from typing import Any
 
-from hw.spec import ArraySpec, FixedAccumulator, Format, MacSpec
+from hw.spec import ArraySpec, FixedAccumulator, Format, MacSpec, OutputSpec
 
 __all__ = ["sheet"]
 
 
-def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec) -> str:
+def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec | OutputSpec) -> str:
     """Sheet for ``spec``; the port table is the manifest's."""
-    mac = spec.mac if isinstance(spec, ArraySpec) else spec
-    parts = [f"# {spec.name}", "", _title(spec), "", "## Numbers", "", *_numbers(mac), "",
+    if isinstance(spec, OutputSpec):
+        title, numbers = _output_title(spec), _output_numbers(spec)
+        protocol = _output_protocol(spec)
+    elif isinstance(spec, ArraySpec):
+        title, numbers, protocol = _title(spec), _numbers(spec.mac), _array_protocol(spec)
+    else:
+        title, numbers, protocol = _title(spec), _numbers(spec), _mac_protocol(spec)
+    parts = [f"# {spec.name}", "", title, "", "## Numbers", "", *numbers, "",
              "## Ports", "", "| port | direction | bits | meaning |", "|---|---|---|---|"]
     parts += [f"| `{p['name']}` | {p['direction']} | {p['width']} | {p['description']} |"
               for p in manifest["ports"]]
-    protocol = _array_protocol(spec) if isinstance(spec, ArraySpec) else _mac_protocol(spec)
     return "\n".join([*parts, "", "## Protocol", "", *protocol, ""])
 
 
@@ -51,6 +56,35 @@ def _format(fmt: Format) -> str:
     return (f"`{fmt.name}`, {fmt.width} bits, {fmt.exp_bits} exponent and {fmt.man_bits} mantissa "
             f"bits, bias {fmt.bias}, specials `{fmt.specials.value}`, largest {fmt.max:.8g}, "
             f"smallest {fmt.min_subnormal:.8g}")
+
+
+def _output_title(spec: OutputSpec) -> str:
+    """What an output stage computes."""
+    value = "sum * 2^i_scale" if spec.scale_bits else "sum"
+    zero = " + i_zero_point" if spec.zero_point else ""
+    return f"Output stage `{spec}`: `o_data = {spec.to.name}({value}){zero}`, one sum a cycle."
+
+
+def _output_numbers(spec: OutputSpec) -> list[str]:
+    """Source and target of an output stage, and what becomes of values that do not fit."""
+    to = spec.to
+    if spec.saturate or not (to.has_inf or to.has_nan):
+        beyond = "the largest value of their sign"
+    else:
+        beyond = "infinities" if to.has_inf else "NaN"
+    nan = "NaN" if to.has_nan else "the zero point" if spec.zero_point else "zero"
+    return [f"- sum: {spec.source.description}", f"- code: {_format(to)}",
+            "- rounded once, to nearest, ties to even",
+            f"- values beyond the largest one and infinities become {beyond}; NaN becomes {nan}"]
+
+
+def _output_protocol(spec: OutputSpec) -> list[str]:
+    """Timing of an output stage."""
+    return [
+        "- Synchronous to the rising edge of `clk`; `rst` is synchronous and active high.",
+        f"- `o_valid` and `o_data` follow `i_valid` and the sum by {spec.latency} cycle(s).",
+        "- `o_data` means nothing while `o_valid` is 0. A reset drops the sum in flight.",
+    ]
 
 
 def _mac_protocol(mac: MacSpec) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked for: formats, accumulators, MACs and arrays. Standard library only."""
+"""What is asked for: formats, accumulators, MACs, arrays, output stages. Standard library only."""
 
 from hw.spec.accumulators import (
     Accumulator,
@@ -14,7 +14,9 @@ from hw.spec.catalog import CATALOG, SOURCES
 from hw.spec.errors import SpecError
 from hw.spec.formats import Format, integer
 from hw.spec.macs import Flag, MacSpec
+from hw.spec.outputs import OutputSpec, Scale
 from hw.spec.parse import parse_accumulator, parse_array, parse_format, parse_mac
+from hw.spec.parse_outputs import parse_output
 from hw.spec.specials import Kind, Specials, Unpacked
 
 __all__ = [
@@ -30,8 +32,10 @@ __all__ = [
     "Format",
     "Kind",
     "MacSpec",
+    "OutputSpec",
     "Overflow",
     "Rounding",
+    "Scale",
     "SpecError",
     "Specials",
     "Unpacked",
@@ -40,4 +44,5 @@ __all__ = [
     "parse_array",
     "parse_format",
     "parse_mac",
+    "parse_output",
 ]

@@ -6,10 +6,14 @@ from typing import NoReturn
 
 from hw.spec.accumulators import DEFAULT_PRODUCTS
 from hw.spec.arrays import ArraySpec, Dataflow
+from hw.spec.errors import require
 from hw.spec.macs import MacSpec
+from hw.spec.outputs import OutputSpec, Scale
 from hw.spec.parse import parse_array, parse_mac
+from hw.spec.parse_outputs import parse_output
 
-__all__ = ["Parser", "add_mac_options", "add_unit_options", "chosen_mac", "chosen_unit"]
+__all__ = ["Parser", "add_mac_options", "add_output_options", "add_unit_options", "chosen_mac",
+           "chosen_output", "chosen_unit"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,3 +72,40 @@ def chosen_unit(options: argparse.Namespace) -> MacSpec | ArraySpec:
     if options.array is None:
         return mac
     return parse_array(options.array, mac, dataflow=options.dataflow)
+
+
+def add_output_options(parser: argparse._ActionsContainer) -> None:
+    """Add the options that spell an output stage."""
+    parser.add_argument("--from", metavar="ACC", dest="source",
+                        help="make an output stage that rounds sums of this accumulator, "
+                             "for instance fp32, bf16, fp16, int32, fx49m18 or aligned:13")
+    parser.add_argument("--out-format", metavar="FMT", help="format of the output stage's codes")
+    parser.add_argument("--flag-bits", metavar="N",
+                        help="flags beside a fixed-point sum: 0, 1 (NaN) or 2 (default: 0)")
+    parser.add_argument("--no-saturate", action="store_true",
+                        help="overflow gives infinity or NaN where the format has one")
+    parser.add_argument("--scale", metavar="SCALE",
+                        help="scale of the sum: "
+                             f"{', '.join(scale.value for scale in Scale)} (default: none)")
+    parser.add_argument("--zero-point", action="store_true",
+                        help="add a zero point to an integer")
+
+
+def chosen_output(options: argparse.Namespace) -> OutputSpec | None:
+    """Output stage that the options of `add_output_options` spell; None if none of them is given.
+
+    Raises
+    ------
+    SpecError
+        If there is no such output stage.
+    """
+    settings = {"from": options.source, "flags": options.flag_bits, "scale": options.scale,
+                "saturate": "no" if options.no_saturate else None,
+                "zero_point": "yes" if options.zero_point else None}
+    given = [f"{name}={value}" for name, value in settings.items() if value is not None]
+    if not given and options.out_format is None:
+        return None
+    require(options.source is not None, "Output source", "given by --from ACC", options.source)
+    require(options.out_format is not None, "Output format", "given by --out-format FMT",
+            options.out_format)
+    return parse_output(",".join([options.out_format, *given]))

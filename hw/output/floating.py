@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encoder to a format with an exponent: normalise, align subnormals, round, limit."""
+
+from amaranth import *
+
+from hw.arith.align import shift_right
+from hw.arith.normalize import normalize
+from hw.arith.round import rounds_up
+from hw.output.source import Number
+from hw.spec import Format, OutputSpec, Rounding
+
+__all__ = ["encode_float"]
+
+
+def encode_float(m: Module, spec: OutputSpec, number: Number) -> Value:
+    """Code of ``number`` in ``spec.to``; combinational."""
+    fmt = spec.to
+    # Exponent of the hidden bit's weight in the smallest normal number.
+    lowest = fmt.lsb + fmt.man_bits
+    sig, top = number.sig, number.exp + (number.lsb + len(number.sig) - 1)
+    # What does not lead is a subnormal of the source: one of the target's as well, or smaller.
+    if not (number.leads and number.lsb + len(number.sig) <= lowest):
+        sig, places = normalize(m, sig, fill=Const(0), name="normal")
+        top = top - places
+    above = top - lowest
+    distance = Signal(above.shape(), name="distance")
+    m.d.comb += distance.eq(above)
+    magnitude = _round(m, fmt, sig, distance)
+    return _limit(m, spec, number, magnitude)
+
+
+def _round(m: Module, fmt: Format, sig: Value, distance: Value) -> Value:
+    """Rounded magnitude as a code without bounds: exponent field above mantissa.
+
+    ``distance`` is that of the top bit of ``sig`` from the place of the smallest normal's.
+    """
+    precision = fmt.man_bits + 1
+    # Kept bits, guard bit, and whether more is set below: that is all that rounding asks for.
+    sig = Cat(Const(0, max(precision + 1 - len(sig), 0)), sig)
+    rest = len(sig) - precision - 1
+    short = Cat(sig[:rest].any(), sig[rest:])
+    below = Signal(name="below")
+    m.d.comb += below.eq(distance < 0)
+    amount = _limited(m, Mux(below, -distance, 0), len(short).bit_length())
+    aligned, lost = shift_right(m, short, amount, name="aligned")
+    kept, guard, sticky = aligned[2:], aligned[1], aligned[0] | lost
+    up = rounds_up(Rounding.RNE, odd=kept[0], guard=guard, sticky=sticky)
+    field = Signal(max(len(distance) - 1, 1), name="field")
+    m.d.comb += field.eq(Mux(sig[-1] & ~below, distance, 0))
+    # A hidden bit adds the missing one to the exponent field.
+    total = Cat(Const(0, fmt.man_bits), field) + kept + up
+    magnitude = Signal(len(total), name="magnitude")
+    m.d.comb += magnitude.eq(total)
+    return magnitude
+
+
+def _limited(m: Module, value: Value, width: int) -> Value:
+    """``value``, or the largest number of ``width`` bits where it is larger."""
+    amount = Signal(width, name="amount")
+    m.d.comb += amount.eq(value[:width] | value[width:].any().replicate(width))
+    return amount
+
+
+def _limit(m: Module, spec: OutputSpec, number: Number, magnitude: Value) -> Value:
+    """Code with its sign, of overflows and special values too."""
+    fmt = spec.to
+    highest, beyond = _highest(spec), Signal(name="beyond")
+    m.d.comb += beyond.eq(number.inf | (magnitude > fmt.max_code))
+    held = Signal(fmt.magnitude_bits, name="held")
+    m.d.comb += held.eq(Mux(beyond, highest, magnitude))
+    negative = number.sign
+    if not fmt.has_minus_zero:
+        negative = negative & held.any()
+    if highest == fmt.nan_code:
+        negative = negative & ~beyond
+    if fmt.signed:
+        # The NaN in the place of minus zero is the sign alone.
+        finite = Cat(held, negative | (beyond & bool(highest & fmt.sign_code)))
+    else:
+        finite = Mux(number.sign, 0, held)
+    code = Signal(fmt.width, name="code")
+    m.d.comb += code.eq(Mux(number.nan, fmt.nan_code or 0, finite))
+    return code
+
+
+def _highest(spec: OutputSpec) -> int:
+    """Code, without sign, of what lies beyond the largest finite value."""
+    fmt = spec.to
+    if spec.saturate:
+        return fmt.max_code
+    codes = (fmt.inf_code, fmt.nan_code, fmt.max_code)
+    return next(code for code in codes if code is not None)

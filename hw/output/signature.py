@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ports of an output stage."""
+
+from amaranth.lib.wiring import In, Member, Out
+
+from hw.spec import OutputSpec
+
+__all__ = ["DESCRIPTIONS", "output_members"]
+
+#: What each port means, for the manifest and the port sheet.
+DESCRIPTIONS = {
+    "clk": "clock, rising edge",
+    "rst": "synchronous reset, active high",
+    "i_valid": "a sum is present",
+    "i_data": "sum: the accumulator as it is",
+    "i_flags": "flags of the sum: bit 0 plus infinity, bit 1 minus infinity, both NaN; "
+               "a single bit is NaN",
+    "i_scale": "the sum is multiplied by two to this power, two's complement",
+    "i_zero_point": "integer code that stands for zero",
+    "o_valid": "a code is on o_data",
+    "o_data": "code of the result",
+}
+
+
+def output_members(spec: OutputSpec) -> dict[str, Member]:
+    """Members of the signature of an output stage."""
+    members = {"i_valid": In(1), "i_data": In(spec.source.width)}
+    options = {"i_flags": spec.flag_bits, "i_scale": spec.scale_bits,
+               "i_zero_point": spec.zero_point_bits}
+    members |= {name: In(bits) for name, bits in options.items() if bits}
+    return members | {"o_valid": Out(1), "o_data": Out(spec.to.width)}

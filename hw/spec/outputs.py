@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Output stages: an accumulator's sum becomes a code of a format, rounded once."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from hw.spec.accumulators import Accumulator, FixedAccumulator
+from hw.spec.errors import require
+from hw.spec.formats import Format
+from hw.spec.macs import MacSpec
+
+__all__ = ["OutputSpec", "Scale"]
+
+#: Bits of a power-of-two scale's exponent: the range of an OCP MX E8M0 scale.
+SCALE_BITS = 8
+
+
+class Scale(Enum):
+    """What a sum is multiplied by before it is rounded."""
+
+    NONE = "none"  #: Nothing.
+    POW2 = "pow2"  #: A power of two, whose exponent is an input.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputSpec:
+    """Output stage: ``to(source * 2**scale)``, one rounding to nearest even, a code a cycle.
+
+    A bit of a fixed-point source weighs ``2**source.lsb`` and up. The rounded value is compared
+    with the largest one only after rounding. To an integer the zero point is added behind the
+    rounding, and the sum is clamped.
+
+    Parameters
+    ----------
+    source
+        What the sum is kept in. Of one in floating point every code of its format is taken.
+    to
+        Format of the result.
+    saturate
+        True: overflow and infinities give the largest finite value of their sign. False: infinity
+        where the format has one, else NaN, and the largest finite value where it has neither.
+    scale
+        Whether there is a scale.
+    zero_point
+        Whether an integer result has a zero point: a code of ``to`` that stands for zero.
+    flag_bits
+        Bits of the flags beside a fixed-point sum, see `MacSpec.flag_bits`.
+
+    Notes
+    -----
+    NaN gives ``to.nan_code``; where there is none it gives zero, which is the zero point if there
+    is one. A negative sum is zero in an unsigned floating-point format.
+    """
+
+    source: Accumulator
+    to: Format
+    saturate: bool = True
+    scale: Scale = Scale.NONE
+    zero_point: bool = False
+    flag_bits: int = 0
+
+    def __post_init__(self) -> None:
+        require(isinstance(self.source, Accumulator), "Output source", "an accumulator",
+                self.source)
+        require(isinstance(self.to, Format), "Output to", "a Format", self.to)
+        require(isinstance(self.saturate, bool), "Output saturate", "a bool", self.saturate)
+        require(isinstance(self.scale, Scale), "Output scale", "a Scale", self.scale)
+        require(isinstance(self.zero_point, bool), "Output zero_point", "a bool", self.zero_point)
+        require(self.to.is_integer or not self.zero_point, "Output zero_point",
+                f"False for {self.to.name}, which is no integer", self.zero_point)
+        is_int = isinstance(self.flag_bits, int) and not isinstance(self.flag_bits, bool)
+        require(is_int and 0 <= self.flag_bits <= 2, "Output flag_bits", "an integer from 0 to 2",
+                self.flag_bits)
+        require(isinstance(self.source, FixedAccumulator) or not self.flag_bits,
+                "Output flag_bits", "0 for a source in floating point", self.flag_bits)
+
+    @classmethod
+    def behind(cls, mac: MacSpec, to: Format, *, saturate: bool = True,
+               scale: Scale = Scale.NONE, zero_point: bool = False) -> "OutputSpec":
+        """Output stage that takes the sums and the flags of ``mac``."""
+        return cls(source=mac.acc, to=to, saturate=saturate, scale=scale, zero_point=zero_point,
+                   flag_bits=mac.flag_bits)
+
+    @property
+    def scale_bits(self) -> int:
+        """Bits of the scale's exponent, two's complement; 0 without a scale."""
+        return SCALE_BITS if self.scale is Scale.POW2 else 0
+
+    @property
+    def zero_point_bits(self) -> int:
+        """Bits of the zero point; 0 without one."""
+        return self.to.width if self.zero_point else 0
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a sum on the inputs to its code on the output."""
+        return 1
+
+    @property
+    def name(self) -> str:
+        """Name of module, file and report row, for instance out_fp32_e4m3."""
+        options = ((f"f{self.flag_bits}", self.flag_bits), ("nosat", not self.saturate),
+                   (self.scale.value, self.scale_bits), ("zp", self.zero_point))
+        return "_".join(["out", self.source.identifier, self.to.identifier,
+                         *(text for text, chosen in options if chosen)])
+
+    def __str__(self) -> str:
+        """Spelling that `hw.spec.parse_output` reads back."""
+        options = ((f"flags={self.flag_bits}", self.flag_bits), ("saturate=no", not self.saturate),
+                   (f"scale={self.scale.value}", self.scale_bits),
+                   ("zero_point=yes", self.zero_point))
+        return ",".join([self.to.name, f"from={self.source.spelling}",
+                         *(text for text, chosen in options if chosen)])
