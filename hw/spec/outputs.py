@@ -26,9 +26,9 @@ class Scale(Enum):
 class OutputSpec:
     """Output stage: ``to(source * 2**scale)``, one rounding to nearest even, a code a cycle.
 
-    A bit of a fixed-point source weighs ``2**source.lsb`` and up. The rounded value is compared
-    with the largest one only after rounding. To an integer the zero point is added behind the
-    rounding, and the sum is clamped.
+    A sum in fixed point is a number of units of ``2**source.lsb``. A value is rounded first and
+    only then compared with the largest one. To an integer the zero point is added behind the
+    rounding, and the result is clamped.
 
     Parameters
     ----------
