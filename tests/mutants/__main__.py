@@ -4,7 +4,6 @@
 Writes reports/data/mutants.json. Exit status 1 if a fault survives, 2 if one cannot be tried.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from hw.spec.command import Parser
 from synth.record import Metric, Record, provenance, write_records
 from tests.mutants import FAULTS
 from tests.mutants.fault import Fault
@@ -33,8 +33,8 @@ WORKERS = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if every fault is caught."""
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants",
-                                     description="Plant faults; each must be caught by a test.")
+    parser = Parser(prog="python -m tests.mutants",
+                    description="Plant faults; each must be caught by a test.")
     parser.add_argument("--only", metavar="TEXT", default="",
                         help="plant the faults whose name or file contains TEXT; records nothing")
     parser.add_argument("--list", action="store_true", help="print the faults and stop")

@@ -49,7 +49,7 @@ MODEL = (
            "FLOAT_BITS = 63", "test_sim_vector.py"),
     _model("vector/fixed.py", "only the last operand's flags count", "result |= FLAGS",
            "result = FLAGS", "test_sim_vector.py", "test_sim_linear.py"),
-    _model("convert.py", "overflow keeps no sign", "codes[signed] |= fmt.sign_code",
+    _model("vector/encode.py", "overflow keeps no sign", "codes[signed] |= fmt.sign_code",
            "codes[signed & ~beyond] |= fmt.sign_code", "test_sim_convert.py"),
     _model("linear.py", "sums of 77 bits are cut to a machine word",
            "np.int64 if spec.acc.width <= 63 else object",
