@@ -2,13 +2,23 @@
 """The machinery behind `make mutants`, on its quickest faults; the rest run there."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
+from synth.record import read_records
 from tests.mutants import FAULTS
-from tests.mutants.__main__ import main
-from tests.mutants.planting import PARTS, ROOT, PlantingError, copy_tree, plant, run_fault
+from tests.mutants import __main__ as mutants
+from tests.mutants.planting import (
+    PARTS,
+    ROOT,
+    Outcome,
+    PlantingError,
+    copy_tree,
+    plant,
+    run_fault,
+)
 
 BY_NAME = {(fault.file, fault.name): fault for fault in FAULTS}
 #: One of each kind that takes seconds.
@@ -78,9 +88,25 @@ def test_fault_whose_tests_do_not_exist_is_no_catch():
         run_fault(fault)
 
 
+def test_main_records_each_room_and_fails_for_a_survivor(tmp_path, monkeypatch, capsys):
+    survivor = FAULTS[0]
+    monkeypatch.setattr(mutants, "run_tests", lambda tests, source: Outcome("", 1.0))
+    monkeypatch.setattr(mutants, "run_fault", lambda fault, source: Outcome(
+        "" if fault == survivor else fault.tests[0], 1.0))
+    assert mutants.main(["--out", str(tmp_path / "mutants.json")]) == 1
+    rooms = Counter(fault.room for fault in FAULTS)
+    planted = {record.subject: record.metrics["planted"].value
+               for record in read_records(tmp_path / "mutants.json")}
+    assert planted == {**rooms, "all": len(FAULTS)}
+    caught = {record.subject: record.metrics["caught"].value
+              for record in read_records(tmp_path / "mutants.json")}
+    assert caught == {**rooms, survivor.room: rooms[survivor.room] - 1, "all": len(FAULTS) - 1}
+    assert f"{len(FAULTS)} planted, {len(FAULTS) - 1} caught, 1 survived" in capsys.readouterr().out
+
+
 def test_main_wrong(capsys):
     with pytest.raises(SystemExit) as stopped:
-        main(["--only", "nothing is called so"])
+        mutants.main(["--only", "nothing is called so"])
     assert stopped.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
         "python -m tests.mutants: error: --only must be part of a fault's name or file, "

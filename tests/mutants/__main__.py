@@ -98,7 +98,7 @@ def _records(faults: Sequence[Fault], outcomes: Sequence[Outcome], seconds: floa
     rooms = list(dict.fromkeys(fault.room for fault in faults))
     records = []
     for room in [*rooms, "all"]:
-        caught_by = {fault.name: outcome.failed for fault, outcome
+        caught_by = {f"{fault.file}: {fault.name}": outcome.failed for fault, outcome
                      in zip(faults, outcomes, strict=True) if room in (fault.room, "all")}
         metrics = {"planted": Metric(len(caught_by), "fault"),
                    "caught": Metric(sum(map(bool, caught_by.values())), "fault")}
