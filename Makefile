@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 # More options for pytest, for instance PYTEST_ARGS="-k layering".
 PYTEST_ARGS ?=
 PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo verilator)} \
-	$(RUN) -m pytest -q -n auto
+	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-full mutants gates times wavefront accumulation lint reports setup tools lock clean
