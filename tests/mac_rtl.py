@@ -3,12 +3,13 @@
 
 import numpy as np
 
+import sim
 import sim.rtl
 from hw.emit.netlist import module_ports
 from hw.emit.verilog import to_verilog
 from hw.mac import mac
 
-__all__ = ["LENGTH", "SIDE", "compiled_mac", "draw", "sums_by_step", "walks"]
+__all__ = ["check_walks", "compiled_mac", "sums_by_step"]
 
 #: Steps of a walk; walks at a time are its square.
 LENGTH = 24
@@ -87,3 +88,19 @@ def special_codes(fmt):
     if fmt.width > 8:
         return []
     return [code for code in range(1 << fmt.width) if fmt.unpack(code).kind.value != "finite"]
+
+
+def check_walks(spec, folder, seed):
+    """Hold the RTL to the model behind every step of many walks, which go to many places."""
+    model = compiled_mac(spec, folder)
+    a, b = walks(spec, np.random.default_rng(seed))
+    got = sums_by_step(spec, model, a, b)
+    for step in range(LENGTH):
+        k = (step + 1) * spec.lanes
+        wanted = sim.matmul(a[:, :k], b[:k], spec)
+        wrong = np.argwhere(got[..., step] != wanted)
+        assert not wrong.size, (
+            f"seed {seed} step {step}: {got[..., step][tuple(wrong[0])]:#x} != "
+            f"{wanted[tuple(wrong[0])]:#x} (model) in row, column {wrong[0]}")
+    seen = len(np.unique(got))
+    assert seen >= 30, seen
