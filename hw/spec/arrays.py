@@ -78,7 +78,7 @@ class ArraySpec:
         return -(-m // self.rows) * -(-n // self.cols)
 
     def interval(self, k: int) -> int:
-        """Cycles from the start of one tile to that of the next, streams never stalling.
+        """Cycles from the end of one tile to that of the next, streams never stalling.
 
         A tile's drain takes ``rows`` cycles, so tiles with at least that many beats follow each
         other without a bubble.
