@@ -21,7 +21,7 @@ from hw.spec import SpecError
 from hw.spec.command import Parser
 from hw.spec.table import COLUMNS, format_cells
 from reports.accumulation import accumulation
-from reports.findings import accumulation_page, answer, limits
+from reports.pages import PAGES
 from reports.sections import SECTIONS, Section
 from reports.streams import streams
 from reports.tables import Table, bars, table
@@ -46,9 +46,10 @@ class ReportError(ValueError):
 def pages(root: Path) -> dict[Path, str]:
     """Text of every rendered page below ``root``, as it must be."""
     records = _records(root / "reports/data")
-    context = {"sections": SECTIONS, "records": records, "table": table, "answer": answer,
-               "limits": limits,
-               "bars": bars, "formats": Table(list(COLUMNS.values()), format_cells(), [])}
+    ready = {name: page for name, page in PAGES.items()
+             if any(records.get(source) for source in page.sources)}
+    context = {"sections": SECTIONS, "records": records, "table": table, "bars": bars,
+               "pages": ready, "formats": Table(list(COLUMNS.values()), format_cells(), [])}
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -61,7 +62,7 @@ def pages(root: Path) -> dict[Path, str]:
         **{root / "reports/figures" / f"{name}.svg": figure(alone=True)
            for name, figure in drawn.items()},
         **{root / "reports" / f"{section.name}.md": _page(templates, section, records)
-           for section in SECTIONS if section.page and records.get(section.name)},
+           for section in SECTIONS if section.name in ready},
         root / "reports/index.html": templates.get_template("index.html.j2").render(),
         readme: _fill(readme, templates),
     }
@@ -78,9 +79,11 @@ def _figures(templates: jinja2.Environment,
 def _page(templates: jinja2.Environment, section: Section,
           records: dict[str, list[dict[str, Any]]]) -> str:
     """Page of a section that has one of its own."""
+    page = PAGES[section.name]
+    read = [record for source in page.sources for record in records.get(source, [])]
     return templates.get_template(f"{section.name}.md.j2").render(
-        accumulation_page(records[section.name]), alt=section.figures[0].alt,
-        notes=table(records[section.name], section).notes)
+        page.values(records), alts=[figure.alt for figure in section.figures],
+        notes=table(read, section).notes)
 
 
 def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sections that a page can show: data only.
 
-Each stands for the records of ``reports/data/<name>.json``.
+Each stands for the records of ``reports/data/<name>.json``, or for those of `reports.pages.PAGES`,
+if it has a page of its own there: then it only shows the answer that the page gives.
 """
 
 from dataclasses import dataclass
@@ -37,8 +38,6 @@ class Section:
         Conditions that would only widen the table.
     figures
         Pictures of the records, by the name of their template.
-    page
-        Whether ``reports/<name>.md`` has the tables, and a section only the answer they give.
     """
 
     name: str
@@ -48,7 +47,6 @@ class Section:
     chart: str = ""
     hidden: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
-    page: bool = False
 
 
 SECTIONS = (
@@ -63,7 +61,7 @@ SECTIONS = (
             metrics=("accuracy", "rtl_cycles", "closed_form_cycles", "utilisation", "bits_checked",
                      "two_input_gates_default", "two_input_gates_keep")),
     Section(name="accumulation", title="How many accumulator bits?", command="make accumulation",
-            hidden=("source",), page=True,
+            hidden=("source",),
             figures=(
                 Figure("accumulation", "Error of FP8 dot products against the number of products, "
                        "a line for each accumulator, for three kinds of operands"),)),
@@ -72,6 +70,8 @@ SECTIONS = (
             hidden=("passes",)),  # synth/recipes.toml has them.
     Section(name="generate", title="Time to generate", command="make times",
             metrics=("wall_time", "verilog_size", "modules")),
+    Section(name="verification", title="What is proven, exhausted, sampled",
+            command="make test-full"),
     Section(name="mutants", title="Planted faults", command="make mutants",
             metrics=("planted", "caught"), hidden=("caught_by",)),
     Section(name="tests", title="Tests", command="make test-full",

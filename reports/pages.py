@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sections that have a page of their own: what goes on it, and what of it goes elsewhere."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.findings import accumulation_page
+from reports.findings import answer as accumulation_answer
+from reports.findings import limits
+from reports.tables import Table
+from reports.verification import SOURCES, verification_page
+from reports.verification import answer as verification_answer
+from reports.verification import extract as verification_extract
+
+__all__ = ["PAGES", "Page"]
+
+Records = Mapping[str, Sequence[dict[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """One page, ``reports/<section>.md``, made by the template ``<section>.md.j2``.
+
+    Parameters
+    ----------
+    sources
+        Data files that it reads; it is made as soon as there is one of them.
+    values
+        What the template shows.
+    answer
+        The page in a few sentences, for README and index.
+    extract
+        Its main table, for the index.
+    """
+
+    sources: tuple[str, ...]
+    values: Callable[[Records], dict[str, Any]]
+    answer: Callable[[Records], str]
+    extract: Callable[[Records], Table]
+
+
+PAGES = {
+    "accumulation": Page(
+        sources=("accumulation",),
+        values=lambda records: accumulation_page(records["accumulation"]),
+        answer=lambda records: accumulation_answer(records["accumulation"]),
+        extract=lambda records: limits(records["accumulation"])),
+    "verification": Page(
+        sources=SOURCES, values=verification_page, answer=verification_answer,
+        extract=verification_extract),
+}

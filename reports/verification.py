@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of each unit, and how: proven, exhausted or sampled, as tables and sentences."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from reports.tables import MISSING, Table, text
+
+__all__ = ["SOURCES", "answer", "extract", "verification_page"]
+
+Record = dict[str, Any]
+Records = Mapping[str, Sequence[Record]]
+
+#: Data files that the page reads.
+SOURCES = ("formal", "exhaustion", "twins", "recorded", "mutants", "tests")
+#: How much is known, the most first; "open" is nothing.
+TIERS = ("proven", "exhausted", "sampled", "open")
+#: Where a check looked, as columns; a formal proof is of the RTL.
+LEVELS = {"RTL": "simulated RTL", "netlist": "mapped netlist"}
+
+
+def verification_page(records: Records) -> dict[str, Any]:
+    """What the template ``verification.md.j2`` shows."""
+    units = [*records.get("formal", ()), *records.get("exhaustion", ())]
+    kinds = list(dict.fromkeys(record["conditions"]["kind"] for record in units))
+    return {"answer": answer(records), "summary": extract(records),
+            "kinds": {kind: _units([r for r in units if r["conditions"]["kind"] == kind])
+                      for kind in kinds},
+            "twins": _plain(records.get("twins", ()), "model"),
+            "recorded": _plain(records.get("recorded", ()), "recorded results"),
+            "faults": _faults(records.get("mutants", ())),
+            "survivors": _survivors(records.get("mutants", ())),
+            "tests": _plain(records.get("tests", ()), "test run")}
+
+
+def answer(records: Records) -> str:
+    """How many units are known how well, and which faults were caught, in a few sentences."""
+    best = _best(records)
+    counts = {tier: sum(known == tier for known in best.values()) for tier in TIERS}
+    parts = [f"{text(count)} {tier}" for tier, count in counts.items() if count]
+    sentences = []
+    if best:
+        sentences.append(f"Of {text(len(best))} units, by the best that is known of each: "
+                         f"{', '.join(parts)}.")
+    states = sum(r["metrics"]["states"]["value"] for r in records.get("exhaustion", ()))
+    wrong = sum(r["metrics"]["mismatches"]["value"] for r in records.get("exhaustion", ()))
+    if states:
+        sentences.append(f"{text(states)} states were simulated, {text(wrong)} differ.")
+    sentences += [_caught(r) for r in records.get("mutants", ()) if r["subject"] == "all"]
+    return " ".join(sentences)
+
+
+def _caught(record: Record) -> str:
+    """How many planted faults were caught."""
+    values = _values(record)
+    same = values.get("equivalent")
+    harmless = f" and {text(same)} shown to change nothing" if same else ""
+    return (f"Of {text(values['planted'])} planted faults, {text(values['caught'])} are "
+            f"caught{harmless}.")
+
+
+def extract(records: Records) -> Table:
+    """Number of units of each kind by the best that is known of them."""
+    kind_of = {r["subject"]: r["conditions"]["kind"] for r in _unit_records(records)}
+    best = _best(records)
+    rows = [[kind, *(text(count) if count else MISSING for count in
+                     (sum(best[unit] == tier for unit in units) for tier in TIERS))]
+            for kind in dict.fromkeys(kind_of.values())
+            for units in [[unit for unit in kind_of if kind_of[unit] == kind]]]
+    return Table(["units by accumulator", *TIERS], rows, [])
+
+
+def _unit_records(records: Records) -> list[Record]:
+    return [*records.get("formal", ()), *records.get("exhaustion", ())]
+
+
+def _best(records: Records) -> dict[str, str]:
+    """Best tier of each unit."""
+    found: dict[str, str] = {}
+    for record in _unit_records(records):
+        unit, tier = record["subject"], record["conditions"]["tier"]
+        found[unit] = min(tier, found.get(unit, tier), key=TIERS.index)
+    return found
+
+
+def _units(records: Sequence[Record]) -> Table:
+    """One line a unit: its proof, then what was simulated at each level."""
+    rows = []
+    for unit in dict.fromkeys(record["subject"] for record in records):
+        own = [record for record in records if record["subject"] == unit]
+        proofs = [_proof(r) for r in own if "cases" in r["metrics"]]
+        levels = (_listed(_simulated(r) for r in own if r["conditions"].get("level") == level
+                          and "states" in r["metrics"]) for level in LEVELS)
+        rows.append([unit, _listed(proofs), *levels])
+    return Table(["unit", "formal", *LEVELS.values()], rows, [])
+
+
+def _proof(record: Record) -> str:
+    """What a solver showed, and of how many cases."""
+    values, conditions = _values(record), record["conditions"]
+    if conditions["tier"] != "proven":
+        return f"open: {text(values['proven'])} of {text(values['cases'])} cases"
+    return f"proven: {conditions['what']}"
+
+
+def _simulated(record: Record) -> str:
+    """What was simulated, and how many states."""
+    values, conditions = _values(record), record["conditions"]
+    wrong = f", {text(values['mismatches'])} differ" if values["mismatches"] else ""
+    return (f"{conditions['tier']}: {conditions['what']}, {text(values['states'])} states "
+            f"({conditions['against']}{wrong})")
+
+
+def _plain(records: Sequence[Record], heading: str) -> Table:
+    """One line a record, a column a metric."""
+    names = list(dict.fromkeys(name for r in records for name in r["metrics"]
+                               if name != "runtime"))
+    rows = [[record["subject"], record["conditions"].get("what", MISSING),
+             *(text(_values(record).get(name, MISSING)) for name in names)] for record in records]
+    return Table([heading, "what", *names], rows, [])
+
+
+def _faults(records: Sequence[Record]) -> Table:
+    """Planted faults by where they were planted."""
+    names = ["planted", "caught", "equivalent"]
+    rows = [[record["subject"], *(text(_values(record).get(name, 0)) for name in names)]
+            for record in records]
+    return Table(["faults in", *names], rows, [])
+
+
+def _survivors(records: Sequence[Record]) -> list[str]:
+    """Faults that no test catches, each with the reason why that is no hole."""
+    return [f"{fault}: {reason}" for record in records if record["subject"] != "all"
+            for fault, reason in record["conditions"].get("survivors", {}).items()]
+
+
+def _values(record: Record) -> dict[str, Any]:
+    return {name: metric["value"] for name, metric in record["metrics"].items()}
+
+
+def _listed(items: Iterable[str]) -> str:
+    return "; ".join(items) or MISSING
