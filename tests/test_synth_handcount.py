@@ -10,6 +10,8 @@ from hw.spec import FixedAccumulator, SpecError, parse_mac
 from synth import handcount
 from synth.handcount import figure, hand_count
 
+UNIT = ("Hand count unit must be one lane of two signed operands of one format of 8 bits, not ")
+
 
 def test_components_cost_what_the_table_says():
     # By hand from appendix B: FA 7, HA 3, AND2 1, MUX2 3.
@@ -51,12 +53,10 @@ def test_floating_point_bars_lack_what_has_no_cost():
 
 
 @pytest.mark.parametrize(("spelling", "message"), [
-    ("e4m3,lanes=4", "Hand count unit must be one lane of two signed operands of one format of 8 "
-     "bits, not 'e4m3,acc=fx49m18,lanes=4'"),
-    ("e4m3xe5m2", "Hand count unit must be one lane of two signed operands of one format of 8 "
-     "bits, not 'e4m3xe5m2,acc=fx63m25'"),
-    ("e4m3,acc=aligned:13", "Hand count accumulator must be fixed or floating point, not "
-     "'aligned:13'"),
+    ("e4m3,lanes=4", f"{UNIT}'e4m3,acc=fx49m18,lanes=4'"),
+    ("e4m3xe5m2", f"{UNIT}'e4m3xe5m2,acc=fx63m25'"),
+    ("e4m3,acc=aligned:13",
+     "Hand count accumulator must be fixed or floating point, not 'aligned:13'"),
 ])
 def test_hand_count_wrong(spelling, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
