@@ -24,12 +24,16 @@ _PREFIX = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3}
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """Pin of a cell; ``capacitance`` in farad, ``function`` as Liberty writes it, if any."""
+    """Pin of a cell; ``capacitance`` in farad, ``function`` as Liberty writes it, if any.
+
+    ``three_state`` is when an output is not driven, if there is such a case.
+    """
 
     name: str
     direction: str
     capacitance: float
     function: str | None
+    three_state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,8 @@ def _unit(text: str) -> float:
 def _cell(group: Group, watt: float, farad: float) -> Cell:
     """Cell in a group of that name."""
     pins = tuple(Pin(name, pin.simple.get("direction", "internal"),
-                     float(pin.simple.get("capacitance", 0)) * farad, pin.simple.get("function"))
+                     float(pin.simple.get("capacitance", 0)) * farad, pin.simple.get("function"),
+                     pin.simple.get("three_state"))
                  for pin in group.groups if pin.name == "pin" for name in pin.args)
     flip_flops = [_flip_flop(ff) for ff in group.groups if ff.name == "ff"]
     return Cell(name=group.args[0], area=float(group.simple.get("area", 0)),

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boolean functions as Liberty writes them: read once, then evaluated or written as Verilog.
+
+``!`` before and ``'`` behind an operand invert it; ``^`` binds tighter than ``*``, ``&`` or nothing
+at all, which is a product, and those tighter than ``+`` or ``|`` (Liberty Reference Manual,
+"function attribute").
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hw.spec.errors import SpecError
+
+__all__ = ["Function", "read_function"]
+
+_TOKEN = re.compile(r"\s*(?:([A-Za-z_][\w\[\]]*)|([01])|([!'&*+|^()]))")
+_END = ("end", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """Tree of a function.
+
+    ``operator`` is one of ``~ & | ^``, ``name`` or ``constant``; only the last two have a ``text``,
+    and no ``inputs``.
+    """
+
+    operator: str
+    inputs: tuple["Function", ...] = ()
+    text: str = ""
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Names in the function."""
+        if self.operator == "name":
+            return frozenset({self.text})
+        return frozenset(name for part in self.inputs for name in part.variables)
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """Value at ``values``: bools, or boolean arrays of one shape."""
+        if self.operator == "name":
+            return values[self.text]
+        if self.operator == "constant":
+            return self.text == "1"
+        first, *others = (part.evaluate(values) for part in self.inputs)
+        if self.operator == "~":
+            return first ^ True
+        for other in others:
+            first = {"&": lambda x, y: x & y, "|": lambda x, y: x | y,
+                     "^": lambda x, y: x ^ y}[self.operator](first, other)
+        return first
+
+    def verilog(self, prefix: str = "") -> str:
+        """Expression in Verilog; ``prefix`` goes before every name."""
+        if self.operator == "name":
+            return prefix + self.text
+        if self.operator == "constant":
+            return f"1'b{self.text}"
+        parts = [part.verilog(prefix) for part in self.inputs]
+        if self.operator == "~":
+            return f"~{parts[0]}"
+        return f"({f' {self.operator} '.join(parts)})"
+
+
+def read_function(text: str) -> Function:
+    """Tree of the function ``text``; SpecError if it is none."""
+    try:
+        parser = _Parser(text)
+        function = parser.binary(0)
+        if parser.next != _END:
+            raise ValueError(text)
+    except ValueError as error:
+        raise SpecError(f"Liberty function must be a Boolean expression, not {text!r}") from error
+    return function
+
+
+class _Parser:
+    """Recursive descent over the tokens of a function."""
+
+    #: From the loosest to the tightest: signs and the operator that they mean.
+    LEVELS = (({"+", "|"}, "|"), ({"*", "&"}, "&"), ({"^"}, "^"))
+
+    def __init__(self, text: str) -> None:
+        self.tokens: list[tuple[str, str]] = []
+        text = text.strip()
+        place = 0
+        while place < len(text):
+            match = _TOKEN.match(text, place)
+            if match is None:
+                raise ValueError(text)
+            kind = ("name", "constant", "sign")[(match.lastindex or 1) - 1]
+            self.tokens.append((kind, match[0].strip()))
+            place = match.end()
+        self.tokens.append(_END)
+
+    @property
+    def next(self) -> tuple[str, str]:
+        """Token that is to be read next."""
+        return self.tokens[0]
+
+    def binary(self, level: int) -> Function:
+        """Operands of the operator of ``level``, joined."""
+        if level == len(self.LEVELS):
+            return self.operand()
+        signs, operator = self.LEVELS[level]
+        parts = [self.binary(level + 1)]
+        while self.next[1] in signs or (operator == "&" and self.starts_operand()):
+            if self.next[1] in signs:
+                self.tokens.pop(0)
+            parts.append(self.binary(level + 1))
+        return Function(operator, tuple(parts)) if len(parts) > 1 else parts[0]
+
+    def starts_operand(self) -> bool:
+        """Whether an operand follows without a sign between."""
+        return self.next[0] in ("name", "constant") or self.next[1] in ("!", "(")
+
+    def operand(self) -> Function:
+        """Name, constant or parentheses, with its inversions."""
+        kind, text = self.tokens.pop(0)
+        if text == "!":
+            return Function("~", (self.operand(),))
+        if text == "(":
+            found = self.binary(0)
+            if self.tokens.pop(0)[1] != ")":
+                raise ValueError(text)
+        elif kind in ("name", "constant"):
+            found = Function(kind, text=text)
+        else:
+            raise ValueError(text)
+        while self.next[1] == "'":
+            self.tokens.pop(0)
+            found = Function("~", (found,))
+        return found
