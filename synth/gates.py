@@ -55,10 +55,13 @@ class Gates:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def recipes() -> dict[str, list[str]]:
-    """Yosys passes by the recipe's name, from recipes.toml."""
+def recipes(target: str = "passes") -> dict[str, list[str]]:
+    """Yosys passes by the recipe's name, from recipes.toml.
+
+    ``target`` names the list: ``passes`` to two-input gates, ``cells`` to cells of a library.
+    """
     data = tomllib.loads(RECIPES.read_text(encoding="utf-8"))
-    return {name: entry["passes"] for name, entry in data.items()}
+    return {name: entry[target] for name, entry in data.items() if target in entry}
 
 
 def count(verilog_files: Iterable[str | Path], top: str, recipe: str = "default") -> Gates:

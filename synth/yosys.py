@@ -15,11 +15,23 @@ __all__ = ["YosysError", "cells", "statistics", "yosys_version"]
 STATISTICS = "stat.json"
 
 
-def statistics(files: Iterable[str | Path], top: str, passes: Sequence[str]) -> dict[str, Any]:
+def statistics(verilog: Mapping[str, str] | Iterable[str | Path], top: str,
+               passes: Sequence[str], *, folder: Path | None = None) -> dict[str, Any]:
     """Read Verilog, run ``passes`` on it and hand back ``stat -json`` as data.
 
     The design has a process and a folder to itself, and its sources get fixed names: Yosys builds
     names of wires from both, and their order reaches ABC and moves a result by some gates.
+
+    Parameters
+    ----------
+    verilog
+        Sources: texts by name, or paths.
+    top
+        Top module.
+    passes
+        Passes, which may read files that are in ``folder`` and write some there.
+    folder
+        Folder of this one run; a temporary one by default.
 
     Raises
     ------
@@ -28,18 +40,28 @@ def statistics(files: Iterable[str | Path], top: str, passes: Sequence[str]) -> 
     YosysError
         If a pass fails.
     """
-    with tempfile.TemporaryDirectory(prefix="yosys-") as scratch:
-        folder = Path(scratch)
-        names = []
-        for number, file in enumerate(files):
-            require(Path(file).is_file(), "Verilog file", "a readable file", str(file))
-            names.append(f"source{number}.v")
-            (folder / names[-1]).write_bytes(Path(file).read_bytes())
-        script = [f"read_verilog {' '.join(names)}", f"hierarchy -check -top {top}", *passes,
-                  f"tee -q -o {STATISTICS} stat -json"]
-        run_yosys("\n".join(script), cwd=folder)
-        data: dict[str, Any] = json.loads((folder / STATISTICS).read_text(encoding="utf-8"))
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="yosys-") as scratch:
+            return statistics(verilog, top, passes, folder=Path(scratch))
+    names = []
+    for number, content in enumerate(_contents(verilog)):
+        names.append(f"source{number}.v")
+        (folder / names[-1]).write_bytes(content)
+    script = [f"read_verilog {' '.join(names)}", f"hierarchy -check -top {top}", *passes,
+              f"tee -q -o {STATISTICS} stat -json"]
+    run_yosys("\n".join(script), cwd=folder)
+    data: dict[str, Any] = json.loads((folder / STATISTICS).read_text(encoding="utf-8"))
     return data
+
+
+def _contents(verilog: Mapping[str, str] | Iterable[str | Path]) -> list[bytes]:
+    """Sources as bytes, in their order."""
+    if isinstance(verilog, Mapping):
+        return [text.encode() for text in verilog.values()]
+    files = [Path(file) for file in verilog]
+    for file in files:
+        require(file.is_file(), "Verilog file", "a readable file", str(file))
+    return [file.read_bytes() for file in files]
 
 
 def cells(data: Mapping[str, Any], top: str) -> dict[str, int]:

@@ -95,7 +95,7 @@ def test_cli_prints_counts(capsys):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--mac", "int8", "--recipe", "best"],
-     "Recipe must be one of default, keep, booth, not 'best'"),
+     f"Recipe must be one of {', '.join(gates.recipes())}, not 'best'"),
     (["--mac", "int8", "--acc", "int9"],
      ("Accumulator width must be at least 16 to hold 1 product(s) of int8 and int8 at lsb 0, "
       "not 9")),

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mapping of a design to the cells of a library: netlist, cells and area.
+
+>>> mapped = map_to_cells({"unit.v": text}, "unit", read(files), "keep")
+>>> mapped.verilog, mapped.area_um2
+"""
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from hw.spec.errors import require
+from synth import yosys
+from synth.gates import recipes
+from synth.liberty import Library
+
+__all__ = ["Mapped", "map_to_cells"]
+
+#: Names inside the child's folder; fixed, because names reach ABC's order of nodes.
+NETLIST = "mapped.v"
+#: Remembers the hierarchy before flattening; no cell of a netlist.
+_UNCOUNTED = {"$scopeinfo"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mapped:
+    """Flat netlist of library cells.
+
+    ``verilog`` has one module named ``top`` with the ports of the source. ``cells`` counts by the
+    library's name; areas are in um2, ``sequential_area_um2`` that of the flip-flops.
+    """
+
+    top: str
+    recipe: str
+    verilog: str
+    cells: Mapping[str, int]
+    area_um2: float
+    sequential_area_um2: float
+    yosys: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The netlist and its numbers as plain data."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def map_to_cells(verilog: Mapping[str, str] | Iterable[str | Path], top: str, library: Library,
+                 recipe: str = "keep", *, clock_ns: float | None = None) -> Mapped:
+    """Map a design to library cells in a child process.
+
+    Parameters
+    ----------
+    verilog
+        Sources: texts by name, or paths.
+    top
+        Top module; everything below is flattened into it.
+    library
+        From `synth.liberty.read`. Cells that it marks ``dont_use`` are not used.
+    recipe
+        Entry in recipes.toml that has a list ``cells``.
+    clock_ns
+        Clock period in ns that a recipe with a clock target maps for; others take none.
+
+    Raises
+    ------
+    SpecError
+        For an unknown recipe, a missing file, a clock that is missing, not above 0 or not asked
+        for, and a design that has other cells than the library's afterwards, such as black boxes.
+    YosysError
+        If Yosys reports an error.
+    """
+    passes = _passes(recipe, library, clock_ns)
+    with tempfile.TemporaryDirectory(prefix="mapping-") as scratch:
+        folder = Path(scratch)
+        for name, text in _liberty_files(library).items():
+            (folder / name).write_text(text, encoding="utf-8")
+        data = yosys.statistics(verilog, top, [
+            *passes, f"write_verilog -noattr -noexpr -nohex -nodec {NETLIST}"], folder=folder)
+        netlist = (folder / NETLIST).read_text(encoding="utf-8")
+    cells = {name: number for name, number in sorted(yosys.cells(data, top).items())
+             if name not in _UNCOUNTED}
+    strange = sorted(cells.keys() - library.cells.keys())
+    require(not strange, f"Cells of {top}", f"cells of the library {library.name}",
+            ", ".join(strange))
+    areas = {name: number * library.cells[name].area for name, number in cells.items()}
+    return Mapped(
+        top=top, recipe=recipe, verilog=netlist[netlist.index("\nmodule ") + 1:], cells=cells,
+        area_um2=sum(areas.values()), yosys=yosys.yosys_version(),
+        sequential_area_um2=sum(area for name, area in areas.items()
+                                if library.cells[name].flip_flop))
+
+
+def _liberty_files(library: Library) -> dict[str, str]:
+    """Texts of the library by the names that the passes use."""
+    return {f"library{number}.lib": text for number, text in enumerate(library.texts.values())}
+
+
+def _passes(recipe: str, library: Library, clock_ns: float | None) -> list[str]:
+    """Passes of ``recipe`` with library and clock filled in."""
+    known = recipes("cells")
+    require(recipe in known, "Recipe", f"one of {', '.join(known)}", recipe)
+    timed = any("{clock_ps}" in line for line in known[recipe])
+    if timed:
+        require(clock_ns is not None, f"Clock of recipe {recipe}", "given in ns", clock_ns)
+    if clock_ns is not None:
+        require(clock_ns > 0, "Clock", "above 0 ns", clock_ns)
+    names = [f"-liberty {name}" for name in _liberty_files(library)]
+    names += [f"-dont_use {cell.name}" for cell in library.cells.values() if cell.dont_use]
+    clock_ps = "" if clock_ns is None else f"{clock_ns * 1000:.0f}"
+    return [line.replace("{library}", " ".join(names)).replace("{clock_ps}", clock_ps)
+            for line in known[recipe]]

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mapping to library cells: counts and areas of a design that can be counted by hand, messages."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hw.spec import SpecError
+from synth import gates
+from synth.liberty import read
+from synth.mapping import map_to_cells
+from synth.yosys import YosysError
+
+SMALL = Path(__file__).parent / "data" / "small.lib"
+TINY = """
+module tiny(input clk, input a, input b, input c, output x, output reg y);
+  assign x = ~a;
+  always @(posedge clk) y <= a & b ^ c;
+endmodule
+"""
+#: A cell of no library, which no pass may quietly drop.
+BOXED = TINY.replace("assign x = ~a;", "box i(.a(a), .z(x));")
+
+pytestmark = pytest.mark.synth
+
+
+@pytest.mark.parametrize("recipe", [
+    name for name, passes in gates.recipes("cells").items() if "{clock_ps}" not in str(passes)])
+def test_mapping_of_a_tiny_design_is_known(recipe):
+    mapped = map_to_cells({"tiny.v": TINY}, "tiny", read([SMALL]), recipe)
+    # a & b ^ c is (a NAND b) XOR (NOT c); AND2 would be smaller, but the library forbids it.
+    assert mapped.cells == {"DFF": 1, "INV": 2, "NAND2": 1, "XOR2": 1}
+    assert (mapped.area_um2, mapped.sequential_area_um2) == (16 + 2 * 2 + 4 + 8, 16)
+    placed = re.findall(r"^  (\w+) \S+ \(", mapped.verilog, re.MULTILINE)
+    assert sorted(placed) == ["DFF", "INV", "INV", "NAND2", "XOR2"]
+    assert mapped.verilog.startswith("module tiny(clk, a, b, c, x, y);\n")
+
+
+def test_mapping_depends_on_content_only(tmp_path):
+    library = read([SMALL])
+    source = tmp_path / "any_name.v"
+    source.write_text(TINY)
+    assert map_to_cells([source], "tiny", library) == map_to_cells({"x": TINY}, "tiny", library)
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"recipe": "best"},
+     f"Recipe must be one of {', '.join(gates.recipes('cells'))}, not 'best'"),
+    ({"recipe": "booth"},
+     f"Recipe must be one of {', '.join(gates.recipes('cells'))}, not 'booth'"),
+    ({"clock_ns": 0}, "Clock must be above 0 ns, not 0"),
+    ({"clock_ns": -1.5}, "Clock must be above 0 ns, not -1.5"),
+    ({"verilog": ["none.v"]}, "Verilog file must be a readable file, not 'none.v'"),
+    ({"verilog": {"x": BOXED + "(* blackbox *) module box(input a, output z); endmodule"}},
+     "Cells of tiny must be cells of the library small, not 'box'"),
+])
+def test_mapping_wrong(changes, message):
+    arguments = {"verilog": {"x": TINY}, "top": "tiny", "library": read([SMALL])} | changes
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        map_to_cells(**arguments)
+
+
+@pytest.mark.parametrize(("verilog", "top", "message"), [
+    (TINY, "other", r"Module `other' not found!"),
+    (BOXED, "tiny", r"Module `\\box' .* is not part of the design"),
+    (TINY.replace("always @(posedge clk)", "always @* if (clk)"), "tiny", "D latches are not"),
+])
+def test_mapping_passes_on_what_yosys_says(verilog, top, message):
+    with pytest.raises(YosysError, match=message):
+        map_to_cells({"x": verilog}, top, read([SMALL]))
