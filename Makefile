@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full mutants gates times wavefront accumulation lint reports setup tools lock clean
+.PHONY: help demo test test-full mutants gates times wavefront accumulation fpga lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -51,6 +51,12 @@ accumulation: setup  ## Measure the error of FP8 dot products by accumulator, an
 	$(RUN) -m synth.accumulation
 	$(RUN) -m reports.render
 
+fpga: setup  ## Map MACs to FPGAs, place and route them (installs the tools, half a gigabyte).
+	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
+		--root-user-action ignore -r constraints-fpga.txt
+	$(RUN) -m synth.fpga --points
+	$(RUN) -m reports.render
+
 lint: $(READY)  ## Check style (ruff) and types (mypy).
 	$(RUN) -m ruff check --quiet .
 	$(RUN) -m mypy --no-error-summary
@@ -84,12 +90,16 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 # Everything that a fresh installation of pyproject.toml brings along today.
-lock:  ## Write constraints.txt anew from pyproject.toml.
+lock:  ## Write the files constraints*.txt anew from pyproject.toml.
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install -qq --disable-pip-version-check \
 		--root-user-action ignore '.[dev]'
 	build/lock/bin/python -m pip freeze --exclude bytemac > build/constraints.txt
-	mv build/constraints.txt constraints.txt
+	build/lock/bin/python -m pip install -qq --disable-pip-version-check \
+		--root-user-action ignore '.[dev,fpga]'
+	build/lock/bin/python -m pip freeze --exclude bytemac \
+		| grep -vxFf build/constraints.txt > build/constraints-fpga.txt
+	mv build/constraints.txt build/constraints-fpga.txt .
 
 clean:  ## Remove everything that was generated, the virtual environment excepted.
 	rm -rf build bytemac.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

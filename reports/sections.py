@@ -68,6 +68,8 @@ SECTIONS = (
     Section(name="gates", title="Two-input gates of a MAC", command="make gates",
             metrics=("two_input_gates", "inverters", "flip_flops"), chart="two_input_gates",
             hidden=("passes",)),  # synth/recipes.toml has them.
+    Section(name="fpga", title="MACs on FPGAs", command="make fpga",
+            metrics=("luts", "flip_flops", "dsps", "clock"), hidden=("device",)),
     Section(name="generate", title="Time to generate", command="make times",
             metrics=("wall_time", "verilog_size", "modules")),
     Section(name="verification", title="What is proven, exhausted, sampled",

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m synth.fpga``: what MACs take of FPGAs, and how fast they run there."""
+
+import json
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+
+from hw.emit.yosys import YosysError
+from hw.spec import MacSpec, SpecError, parse_mac
+from hw.spec.command import Parser, add_mac_options, chosen_mac
+from synth.fpga.parts import Part, parts
+from synth.fpga.place import Placed, PlacingError, place, router
+from synth.record import ROOT, Metric, Record, provenance, write_records
+
+__all__ = ["main", "measure"]
+
+POINTS = Path(__file__).with_name("points.toml")
+RECORDS = ROOT / "reports" / "data" / "fpga.json"
+SEEDS = 3
+NOT_DONE = ("pins and clocks of a board", "power")
+#: Amaranth does not say that two threads may elaborate at once.
+_ELABORATION = Lock()
+
+
+def measure(spec: MacSpec, part: Part, *, dsp: bool, seeds: int = SEEDS,
+            command: str = "python -m synth.fpga") -> Record:
+    """Record of one MAC on one part: cells of the unit alone, and the median clock of the seeds.
+
+    Raises
+    ------
+    SpecError, PlacingError, YosysError
+        As `synth.fpga.place.place` does.
+    """
+    from hw.emit.netlist import module_ports  # Amaranth takes a while to import.
+    from hw.emit.verilog import to_verilog
+    from hw.mac import mac
+
+    with _ELABORATION:
+        unit = mac(spec)
+        verilog, ports = to_verilog(unit), module_ports(unit)
+    placed = place(verilog, spec.name, ports, part, dsp=dsp, seeds=range(1, seeds + 1))
+    tools = ("amaranth", "pyosys", *part.route[:1])
+    return Record(
+        subject=spec.name, metrics=_metrics(placed),
+        conditions={"part": part.key, "device": part.name, "dsp_blocks": dsp,
+                    "seeds": seeds if part.route else 0},
+        not_done=NOT_DONE if part.route else (*NOT_DONE, "placement and routing", "timing"),
+        provenance=provenance(command, tools=tools))
+
+
+def _metrics(placed: Placed) -> dict[str, Metric]:
+    """Counts, and the clock where there is one."""
+    metrics = {"luts": Metric(placed.luts, "LUT"),
+               "flip_flops": Metric(placed.flip_flops, "flip-flop"),
+               "dsps": Metric(placed.dsps, "DSP block")}
+    return metrics if placed.clock is None else metrics | {"clock": Metric(placed.clock, "MHz")}
+
+
+def _jobs(macs: Sequence[MacSpec], chosen: Sequence[Part]) -> Iterator[tuple[MacSpec, Part, bool]]:
+    """Every MAC on every part, without DSP blocks and with."""
+    return ((spec, part, dsp) for spec in macs for part in chosen for dsp in (False, True))
+
+
+def _measure_all(macs: Sequence[MacSpec], chosen: Sequence[Part], seeds: int,
+                 command: str) -> list[Record]:
+    """Measure on both cores; says how far it is."""
+    jobs, records = list(_jobs(macs, chosen)), []
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(measure, spec, part, dsp=dsp, seeds=seeds, command=command)
+                   for spec, part, dsp in jobs]
+        for number, future in enumerate(waiting, 1):
+            records.append(future.result())
+            print(f"[{number}/{len(jobs)}] {_line(records[-1])}", file=sys.stderr)
+    return records
+
+
+def _line(record: Record) -> str:
+    """A record in one line."""
+    values = ", ".join(f"{value} {unit}" for value, unit in record.metrics.values())
+    dsp = "with" if record.conditions["dsp_blocks"] else "without"
+    return f"{record.subject} on {record.conditions['part']} {dsp} DSP blocks: {values}"
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m synth.fpga",
+                    description="Map a MAC to FPGAs, place and route it.")
+    add_mac_options(parser)
+    parser.add_argument("--part", metavar="NAME", help="part (default: every one)")
+    parser.add_argument("--seeds", metavar="N", default=str(SEEDS),
+                        help="seeds of place and route, whose median clock counts "
+                             "(default: %(default)s)")
+    parser.add_argument("--points", action="store_true",
+                        help="measure the units of points.toml and write their records")
+    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
+                        help="file of the records of --points (default: reports/data/fpga.json)")
+    parser.add_argument("--list", action="store_true", help="print the parts and stop")
+    parser.add_argument("--json", action="store_true", help="print records instead of lines")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        chosen = parts(options.part)
+        if options.list:
+            print(*(f"{part.key:8}{part.name}" for part in chosen), sep="\n")
+            return 0
+        if (options.mac is not None) == options.points:
+            parser.error("What to map must be given by either --mac PAIR or --points")
+        if not (options.seeds.isdecimal() and 1 <= int(options.seeds) <= 99):
+            parser.error(f"Seeds must be a whole number from 1 to 99, not {options.seeds!r}")
+        for part in chosen:
+            router(part)
+        points = tomllib.loads(POINTS.read_text(encoding="utf-8"))["macs"]
+        macs = [parse_mac(text) for text in points] if options.points else [chosen_mac(options)]
+        command = f"{parser.prog} --points" if options.points else f"{parser.prog} --mac {macs[0]}"
+        records = _measure_all(macs, chosen, int(options.seeds), command)
+    except SpecError as error:
+        parser.error(str(error))
+    except (PlacingError, YosysError) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    if options.points:
+        print(write_records(options.out, records))
+    elif options.json:
+        print(json.dumps([record.to_json() for record in records], indent=2))
+    else:
+        print(*map(_line, records), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FPGAs as data: what Yosys and nextpnr are told, and what their cells take."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hw.spec.errors import require
+
+__all__ = ["Part", "parts"]
+
+FILE = Path(__file__).with_name("parts.toml")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One entry of parts.toml, which describes the fields."""
+
+    key: str
+    name: str
+    synth: list[str]
+    dsp: str
+    no_dsp: str
+    finish: list[str]
+    luts: Mapping[str, int]
+    flip_flops: str
+    dsps: str
+    route: tuple[str, ...] = ()
+    pins: Mapping[str, str] | None = None
+
+    def passes(self, top: str, *, dsp: bool) -> list[str]:
+        """Passes that map the design below ``top``; ``dsp`` allows DSP blocks."""
+        first, *others = self.synth
+        option = self.dsp if dsp else self.no_dsp
+        return [f"{first.format(top=top)} {option}".rstrip(), *others]
+
+    def count(self, cells: Mapping[str, int]) -> dict[str, int]:
+        """Look-up tables, flip-flops and DSP blocks among ``cells`` by type."""
+        return {
+            "luts": sum(self.luts.get(kind, 0) * count for kind, count in cells.items()),
+            "flip_flops": _matching(self.flip_flops, cells),
+            "dsps": _matching(self.dsps, cells),
+        }
+
+
+def _matching(pattern: str, cells: Mapping[str, int]) -> int:
+    """Number of cells whose type is as ``pattern`` says."""
+    return sum(count for kind, count in cells.items() if re.fullmatch(pattern, kind))
+
+
+def parts(key: str | None = None) -> list[Part]:
+    """Every part, or the one of that key.
+
+    Raises
+    ------
+    SpecError
+        If there is none of that key.
+    """
+    data = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    require(key is None or key in data, "FPGA part", f"one of {', '.join(data)}", key)
+    return [Part(key=name, **entry) for name, entry in data.items() if key in (None, name)]

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Maps a unit to an FPGA with Yosys, then places and routes it with nextpnr."""
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hw.emit.netlist import Port
+from hw.emit.yosys import run_yosys
+from hw.spec import SpecError
+from synth.fpga.harness import CLOCK, TOP, UNIT, harness
+from synth.fpga.parts import Part
+
+__all__ = ["Placed", "PlacingError", "place", "router"]
+
+TIMEOUT_S = 1800
+#: Asked of nextpnr; more than any unit reaches, so that it goes on as far as it can.
+TARGET_MHZ = 400
+
+
+class PlacingError(RuntimeError):
+    """A tool failed; the message is its own last error."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placed:
+    """What a unit takes on a part, without the harness; ``mhz`` has a clock for each seed."""
+
+    luts: int
+    flip_flops: int
+    dsps: int
+    mhz: tuple[float, ...]
+
+    @property
+    def clock(self) -> float | None:
+        """Median of the highest clocks in MHz; None where nothing was routed."""
+        return statistics.median(self.mhz) if self.mhz else None
+
+
+def place(verilog: str, module: str, ports: Sequence[Port], part: Part, *, dsp: bool,
+          seeds: Sequence[int] = (1,)) -> Placed:
+    """Map ``module``, and place and route it once for each of ``seeds``.
+
+    Raises
+    ------
+    SpecError
+        If the part's place and route is not installed.
+    PlacingError, YosysError
+        If a tool fails.
+    """
+    tool = router(part)
+    with tempfile.TemporaryDirectory(prefix="fpga-") as scratch:
+        folder = Path(scratch)
+        (folder / "unit.v").write_text(verilog, encoding="utf-8")
+        (folder / "top.v").write_text(harness(module, ports), encoding="utf-8")
+        counts = part.count(_cells(folder, module, part, dsp=dsp))
+        clocks = tuple(_route(folder, part, tool, seed) for seed in seeds) if tool else ()
+    return Placed(**counts, mhz=clocks)
+
+
+def router(part: Part) -> str | None:
+    """Path of the part's place and route, beside this Python or on PATH; None if it has none.
+
+    Raises
+    ------
+    SpecError
+        If it is not installed.
+    """
+    if not part.route:
+        return None
+    found = shutil.which(part.route[0], path=str(Path(sys.executable).parent)) \
+        or shutil.which(part.route[0])
+    if found is None:
+        raise SpecError(f"FPGA part {part.key} must have {part.route[0]} installed "
+                        "(`make fpga` does that), not without")
+    return found
+
+
+def _cells(folder: Path, module: str, part: Part, *, dsp: bool) -> Counter[str]:
+    """Cells of the unit by type; the flat design is left in design.json for nextpnr."""
+    top, prefix = (TOP, f"{UNIT}.") if part.route else (module, "")
+    run_yosys("\n".join([
+        "read_verilog unit.v top.v", f"setattr -mod -set keep_hierarchy 1 {module}",
+        *part.passes(top, dsp=dsp), f"setattr -mod -unset keep_hierarchy {module}",
+        "flatten", *part.finish, "opt_clean", "write_json design.json"]), cwd=folder)
+    design = json.loads((folder / "design.json").read_text(encoding="utf-8"))
+    return Counter(cell["type"] for name, cell in design["modules"][top]["cells"].items()
+                   if name.startswith(prefix))
+
+
+def _route(folder: Path, part: Part, tool: str, seed: int) -> float:
+    """Highest clock in MHz after place and route."""
+    constraints = []
+    if part.pins:
+        lines = "".join(f'IO_LOC "{port}" {pin};\n' for port, pin in part.pins.items())
+        (folder / "pins.cst").write_text(lines, encoding="utf-8")
+        constraints = ["--vopt", "cst=pins.cst"]
+    done = subprocess.run(
+        [tool, *part.route[1:], *constraints, "--json", "design.json", "--seed", str(seed),
+         "--freq", str(TARGET_MHZ), "--timing-allow-fail", "--report", "report.json", "--quiet"],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        raise PlacingError(errors[0] if errors
+                           else f"{part.route[0]} ended with status {done.returncode}")
+    report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    clocks = [entry["achieved"] for name, entry in report["fmax"].items() if CLOCK in name]
+    if len(clocks) != 1:
+        raise PlacingError(f"{part.route[0]} must report one clock, not {len(clocks)}")
+    return round(float(clocks[0]), 1)
