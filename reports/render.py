@@ -2,8 +2,8 @@
 """``python -m reports.render [--check]``: pages from the records of ``reports/data``.
 
 Rendered are the marked sections of README.md, each between ``<!-- begin:NAME -->`` and
-``<!-- end:NAME -->``, the figures of ``reports/figures``, the pages of sections that have one, and
-the whole of ``reports/index.html``, which needs no network.
+``<!-- end:NAME -->``, the figures of ``reports/figures``, the pages of sections that have one, the
+records as ``reports/csv/*.csv``, and the whole of ``reports/index.html``, which needs no network.
 """
 
 import json
@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import markupsafe
 
 from hw.emit.files import write_files
 from hw.spec import SpecError
 from hw.spec.command import Parser
 from hw.spec.table import COLUMNS, format_cells
 from reports.accumulation import accumulation
+from reports.csv_files import as_csv
 from reports.pages import PAGES
 from reports.sections import SECTIONS, Section
 from reports.streams import streams
-from reports.tables import Table, bars, table
+from reports.tables import Table, bars, quoted, table
 from reports.wavefront import wavefront
 
 __all__ = ["ReportError", "main", "pages"]
@@ -36,6 +38,7 @@ DRAWINGS = {"wavefront": lambda records: wavefront(records[0]),
 RECORD_FIELDS = {"subject", "metrics", "conditions", "provenance", "not_done"}
 ORIGIN_FIELDS = {"command", "commit", "dirty", "date", "tools", "library", "seed"}
 _MARKED = re.compile(r"(<!-- begin:(\w+) -->\n)(.*?)(<!-- end:\2 -->)", re.DOTALL)
+_BACKTICKS = re.compile(r"`([^`]*)`")
 _BEGIN = re.compile(r"<!-- begin:(\w+) -->")
 
 
@@ -49,11 +52,13 @@ def pages(root: Path) -> dict[Path, str]:
     ready = {name: page for name, page in PAGES.items()
              if any(records.get(source) for source in page.sources)}
     context = {"sections": SECTIONS, "records": records, "table": table, "bars": bars,
-               "pages": ready, "formats": Table(list(COLUMNS.values()), format_cells(), [])}
+               "quoted": quoted, "pages": ready,
+               "formats": Table(list(COLUMNS.values()), format_cells(), [])}
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]))
+    templates.filters["code"] = _code
     drawn = _figures(templates, records)
     templates.globals |= context | {"drawn": drawn}
     readme = root / "README.md"
@@ -63,9 +68,16 @@ def pages(root: Path) -> dict[Path, str]:
            for name, figure in drawn.items()},
         **{root / "reports" / f"{section.name}.md": _page(templates, section, records)
            for section in SECTIONS if section.name in ready},
+        **{root / "reports/csv" / f"{name}.csv": as_csv(found)
+           for name, found in records.items() if found},
         root / "reports/index.html": templates.get_template("index.html.j2").render(),
         readme: _fill(readme, templates),
     }
+
+
+def _code(text: str) -> markupsafe.Markup:
+    """HTML of a text in which backticks mark code."""
+    return markupsafe.Markup(_BACKTICKS.sub(r"<code>\1</code>", str(markupsafe.escape(text))))
 
 
 def _figures(templates: jinja2.Environment,

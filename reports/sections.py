@@ -38,6 +38,8 @@ class Section:
         Conditions that would only widen the table.
     figures
         Pictures of the records, by the name of their template.
+    in_readme
+        Whether README.md shows it too; ``index.html`` shows every section.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Section:
     chart: str = ""
     hidden: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
+    in_readme: bool = True
 
 
 SECTIONS = (
@@ -69,7 +72,7 @@ SECTIONS = (
             metrics=("two_input_gates", "inverters", "flip_flops"), chart="two_input_gates",
             hidden=("passes",)),  # synth/recipes.toml has them.
     Section(name="fpga", title="MACs on FPGAs", command="make fpga",
-            metrics=("luts", "flip_flops", "dsps", "clock"), hidden=("device",)),
+            metrics=("luts", "flip_flops", "dsps", "clock"), hidden=("device",), in_readme=False),
     Section(name="generate", title="Time to generate", command="make times",
             metrics=("wall_time", "verilog_size", "modules")),
     Section(name="verification", title="What is proven, exhausted, sampled",

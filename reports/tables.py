@@ -2,12 +2,13 @@
 """Records as tables: headings, cells and the notes below them, all text."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from reports.sections import Section
 
-__all__ = ["Bar", "Table", "bars", "table", "text"]
+__all__ = ["Bar", "Table", "bars", "quoted", "table", "text"]
 
 Record = dict[str, Any]
 MISSING = "-"
@@ -15,11 +16,16 @@ MISSING = "-"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells of a table, headings first, and what must be said about it."""
+    """Cells of a table, headings first, and what must be said about it.
+
+    ``sources`` has the place of each row's record among those of its section; it is empty where a
+    row is not that of one record.
+    """
 
     headings: list[str]
     rows: list[list[str]]
     notes: list[str]
+    sources: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +55,14 @@ def table(records: list[Record], section: Section) -> Table:
     notes = list(dict.fromkeys(_note(record, shared) for record in records))
     if len(records) == 1:
         rows = [[_plain(name), _cell(records[0], name, with_unit=True)] for name in names]
-        return Table([_plain(records[0]["subject"]), ""], rows, notes)
+        return Table([_plain(records[0]["subject"]), ""], rows, notes, [0] * len(rows))
     units = {name: _units(records, name) for name in names}
     heads = [_plain(name) + "".join(f" [{unit}]" for unit in units[name] if len(units[name]) == 1
                                     and unit) for name in names]
     rows = [[record["subject"], *(_condition(record, name) for name in varying),
              *(_cell(record, name, with_unit=len(units[name]) > 1) for name in names)]
             for record in records]
-    return Table(["", *map(_plain, varying), *heads], rows, notes)
+    return Table(["", *map(_plain, varying), *heads], rows, notes, list(range(len(rows))))
 
 
 def bars(records: list[Record], section: Section) -> list[Bar]:
@@ -70,6 +76,14 @@ def bars(records: list[Record], section: Section) -> list[Bar]:
             found.append((name, value))
     longest = max((value for _, value in found), default=0) or 1
     return [Bar(name, text(value), value / longest) for name, value in found]
+
+
+def quoted(record: Record, hidden: Sequence[str] = ()) -> str:
+    """A record in sentences: its metrics, and all that they depend on but ``hidden`` conditions."""
+    values = ", ".join(f"{_plain(name)} {_cell(record, name, with_unit=True)}"
+                       for name in record["metrics"])
+    shared = [name for name in sorted(record["conditions"]) if name not in hidden]
+    return f"{values}. {_note(record, shared)}"
 
 
 def _plain(name: str) -> str:

@@ -44,9 +44,9 @@ def test_pages_of_this_project_are_up_to_date() -> None:
 
 
 def test_readme_shows_every_section() -> None:
-    """One pair of marks for each section, and one for the formats."""
+    """One pair of marks for each section that belongs there, and one for the formats."""
     names = re.findall(r"<!-- begin:(\w+) -->", (ROOT / "README.md").read_text())
-    assert sorted(names) == sorted(["formats", *NAMES])
+    assert sorted(names) == sorted(["formats", *(s.name for s in SECTIONS if s.in_readme)])
 
 
 def test_render_says_what_is_not_measured(root: Path) -> None:
@@ -54,6 +54,25 @@ def test_render_says_what_is_not_measured(root: Path) -> None:
     assert section(root, "gates") == "not measured yet (run `make gates`)\n"
     assert (root / "README.md").read_text().startswith("# Title\n<!-- begin")
     assert "run <code>make gates</code>" in (root / "reports/index.html").read_text()
+
+
+def test_render_writes_records_as_csv(root: Path) -> None:
+    write_records(root / "reports/data/gates.json", [gates("mac_a", 410, "default")])
+    assert main([], root=root) == 0
+    assert (root / "reports/csv/gates.csv").read_text() == (
+        "subject,metric,value,unit,recipe,width,command,commit\n"
+        "mac_a,two_input_gates,410,gate,default,8,make gates,0123456789abcdef\n")
+
+
+def test_render_links_numbers_to_their_record(root: Path) -> None:
+    write_records(root / "reports/data/gates.json",
+                  [gates("mac_a", 410, "default"), gates("mac_b", 400, "keep")])
+    assert main([], root=root) == 0
+    page = (root / "reports/index.html").read_text()
+    assert '<td><a href="#gates-1">400</a></td>' in page
+    record = re.search(r'<div id="gates-1">(.*?)</div>', page, re.DOTALL)[1]
+    assert "two input gates 400 gate" in record
+    assert "<code>make gates</code>" in record
 
 
 def test_render_shows_a_line_for_each_record(root: Path) -> None:
