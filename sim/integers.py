@@ -52,7 +52,7 @@ def pack(value: int, lsb: int, fmt: Format, *, rounding: Rounding = Rounding.RNE
         INF: infinity where the format has one, else NaN, else the largest finite value. SATURATE:
         the largest finite value.
     subnormals
-        If false, a rounded result below the smallest normal becomes zero.
+        If false, or if ``fmt`` has none, a rounded result below the smallest normal becomes zero.
     minus_zero
         Whether a ``value`` of 0 stands for minus zero.
 
@@ -74,7 +74,7 @@ def pack(value: int, lsb: int, fmt: Format, *, rounding: Rounding = Rounding.RNE
     code = (exp << fmt.man_bits) + sig
     if code > fmt.max_code:
         return _beyond(fmt, negative, overflow if rounding is Rounding.RNE else Overflow.SATURATE)
-    if not subnormals and code < 1 << fmt.man_bits:
+    if not (subnormals and fmt.subnormals) and code < 1 << fmt.man_bits:
         code = 0
     return code | (fmt.sign_code if negative and (code or fmt.has_minus_zero) else 0)
 

@@ -44,6 +44,7 @@ VARIED_MACS = _macs(
     "binary8p3e",
     "binary8p4",
     "e4m3:ieee",
+    "e4m3:fn-daz",
     "e2m1",
     "e3m2",
     "uint8",
@@ -82,9 +83,13 @@ FLOAT_MACS = _macs(
     "int4,acc=e3m4-sat",
     "fp16,acc=fp32",
     "bf16,acc=bf16",
+    "e4m3:fn-daz,acc=fp16",
+    "e5m2:ieee-dazxe4m3,acc=fp32",
+    "int8xe4m3:fnuz-daz,acc=fp16-sat",
     "e4m3,acc=fp32,lanes=4",
     "e5m2,acc=fp16,lanes=2,pipeline=3",
     "int8,acc=bf16,lanes=3",
+    "e4m3:fn-dazxe5m2,acc=bf16,lanes=2",
 )
 
 #: Tensor-core accumulators: the presets, windows narrower and wider than a product, results below
@@ -97,6 +102,7 @@ ALIGNED_MACS = _macs(
     "e5m2,acc=aligned:1",
     "int8,acc=aligned:9,lanes=4,pipeline=2",
     "e2m1xint4,acc=aligned:13,lanes=3",
+    "e4m3:fn-dazxe5m2,acc=aligned:13,lanes=3",
     "binary8p3e,acc=aligned:13,lanes=2",
     "fp16,acc=aligned:16,lanes=3",
     "bf16,acc=aligned:25,lanes=2",

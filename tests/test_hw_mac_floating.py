@@ -53,7 +53,7 @@ def check_products(spec, model, classes):
 
 @pytest.mark.parametrize("spelling", [
     "e4m3,acc=fp16", "e4m3,acc=bf16", "e5m2,acc=fp16", "e5m2,acc=fp16-rtz", "e5m2,acc=fp16-sat-ftz",
-    "int8,acc=bf16", "e3m4,acc=fp16",
+    "int8,acc=bf16", "e3m4,acc=fp16", "e4m3:fn-daz,acc=fp16", "e5m2:ieee-dazxe4m3,acc=fp16",
 ])
 def test_step_equals_the_host_for_every_accumulator(tmp_path, spelling):
     spec = parse_mac(spelling)
@@ -65,7 +65,7 @@ def test_step_equals_the_host_for_every_accumulator(tmp_path, spelling):
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("spelling", ["e4m3,acc=fp16", "e4m3,acc=bf16"])
+@pytest.mark.parametrize("spelling", ["e4m3,acc=fp16", "e4m3,acc=bf16", "e4m3:fn-daz,acc=fp16"])
 def test_step_equals_the_host_for_every_product_and_accumulator(tmp_path, spelling):
     spec = parse_mac(spelling)
     classes = product_classes(spec)
@@ -101,7 +101,8 @@ def check_random(spec, model, seed, count):
     assert len(np.unique(got)) > count // 8
 
 
-WIDE = ["e4m3,acc=fp32", "e3m4,acc=fp32", "int8,acc=fp32", "e4m3,acc=fp32-rtz"]
+WIDE = ["e4m3,acc=fp32", "e3m4,acc=fp32", "int8,acc=fp32", "e4m3,acc=fp32-rtz",
+        "e4m3:fn-daz,acc=fp32"]
 
 
 @pytest.mark.parametrize("spelling", WIDE)

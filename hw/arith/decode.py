@@ -19,7 +19,8 @@ class Operand:
     sign
         1 bit; of a minus zero it is set.
     sig
-        Significand with its hidden bit; of an integer its absolute value.
+        Significand with its hidden bit; of an integer its absolute value. Where subnormal codes
+        mean zero, it still is what the fields of such a zero say.
     exp
         Exponent field, a subnormal reading 1; of an integer it has no bits.
     base
@@ -59,7 +60,7 @@ def decode(m: Module, fmt: Format, code: Value, *, name: str) -> Operand:
     m.d.comb += [
         nan.eq(_is_nan(fmt, code)),
         inf.eq(_is_inf(fmt, code)),
-        zero.eq(~sig.any()),
+        zero.eq(~sig.any() if fmt.subnormals else ~normal),
     ]
     return Operand(fmt, sign, sig, exp, 1, nan, inf, zero)
 

@@ -55,7 +55,8 @@ def _format(fmt: Format) -> str:
         return f"`{fmt.name}`, {fmt.width} bits, {fmt.min:.8g} to {fmt.max:.8g}"
     return (f"`{fmt.name}`, {fmt.width} bits, {fmt.exp_bits} exponent and {fmt.man_bits} mantissa "
             f"bits, bias {fmt.bias}, specials `{fmt.specials.value}`, largest {fmt.max:.8g}, "
-            f"smallest {fmt.min_subnormal:.8g}")
+            f"smallest {fmt.min_subnormal:.8g}"
+            + ("" if fmt.subnormals else ", subnormal codes mean zero"))
 
 
 def _output_title(spec: OutputSpec) -> str:

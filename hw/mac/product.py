@@ -41,10 +41,14 @@ def multiply(m: Module, spec: MacSpec, a: Value, b: Value, *, name: str) -> Prod
     sign = Signal(name=f"{name}_sign")
     exp = Signal(max(len(x.exp), len(y.exp)) + bool(len(x.exp) and len(y.exp)), name=f"{name}_exp")
     sig_x = Signal(len(x.sig), name=f"{name}_a_masked")
+    hidden = x.nan | x.inf | y.nan | y.inf
+    for operand in (x, y):
+        if not operand.fmt.subnormals:
+            hidden = hidden | operand.zero
     m.d.comb += [
         sign.eq(x.sign ^ y.sign),
         exp.eq(x.exp + y.exp),
-        sig_x.eq(x.sig & ~(x.nan | x.inf | y.nan | y.inf).replicate(len(x.sig))),
+        sig_x.eq(x.sig & ~hidden.replicate(len(x.sig))),
     ]
     sig = multiply_magnitudes(m, sig_x, y.sig, name=f"{name}_sig")
     nan, inf = special_product(m, x, y, name=name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hw.spec import Format, MacSpec
 
-__all__ = ["TermShape", "extreme_units", "sig_bits", "term_shapes"]
+__all__ = ["TermShape", "extreme_units", "leads", "sig_bits", "term_shapes"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,10 +58,17 @@ def term_shapes(spec: MacSpec) -> list[TermShape]:
         ragged = max(_top(a, 0) + _top(b, _max_exp(b)), _top(a, _max_exp(a)) + _top(b, 0))
         shapes.append(TermShape(bits=bits, low=low, high=high, ragged=ragged, by_one=True,
                                 gates=3 * bits))
-    gates = 3 * bits + sum(10 + 3 * n * (n - 1).bit_length() for n in map(sig_bits, (a, b)))
-    shapes.append(TermShape(bits=bits, low=spec.product_lsb, high=high, ragged=None, leads=True,
-                            by_one=True, gates=gates))
+    gates = 3 * bits + sum(10 + 3 * n * (n - 1).bit_length()
+                           for n in (sig_bits(fmt) for fmt in (a, b) if not leads(fmt)))
+    low = sum(_top(fmt, 0) if leads(fmt) else fmt.lsb for fmt in (a, b))
+    shapes.append(TermShape(bits=bits, low=low, high=high, ragged=None, leads=True, by_one=True,
+                            gates=gates))
     return shapes
+
+
+def leads(fmt: Format) -> bool:
+    """Whether the significand of every number but zero leads with its hidden one."""
+    return not (fmt.is_integer or fmt.subnormals)
 
 
 def sig_bits(fmt: Format) -> int:

@@ -14,7 +14,7 @@ from hw.arith.normalize import lead_one
 from hw.arith.shift import shift_left
 from hw.mac.frame import Frame
 from hw.mac.product import multiply, special_product, split_lanes
-from hw.mac.shape import extreme_units
+from hw.mac.shape import extreme_units, leads
 from hw.mac.stages import delayed
 from hw.spec import Format
 
@@ -73,7 +73,7 @@ def _product(m: Module, frame: Frame, a: Value, b: Value) -> Term:
     x, y = (decode(m, fmt, code, name=side)
             for fmt, code, side in ((frame.spec.a, a, "a"), (frame.spec.b, b, "b")))
     (sig_x, exp_x), (sig_y, exp_y) = (
-        _lead(m, operand, name=side) if shape.leads else (operand.sig, _signed(operand.exp))
+        _lead(m, operand, name=side) if shape.leads else (_sig(operand), _signed(operand.exp))
         for operand, side in ((x, "a"), (y, "b")))
     sig = multiply_magnitudes(m, sig_x, sig_y, name="product")
     sign = Signal(name="term_sign")
@@ -133,9 +133,18 @@ def _signed(exp: Value) -> Value:
     return Cat(exp, Const(0, 1))
 
 
+def _sig(operand: Operand) -> Value:
+    """Significand, 0 for zero."""
+    sig = operand.sig
+    return sig if operand.fmt.subnormals else sig & ~operand.zero.replicate(len(sig))
+
+
 def _lead(m: Module, operand: Operand, *, name: str) -> tuple[Value, Value]:
     """Significand that leads with a one, and exponent in two's complement."""
-    sig, lines = lead_one(m, operand.sig, name=name)
+    if leads(operand.fmt):
+        sig, lines = Cat(operand.sig[:-1], Const(1, 1)), []
+    else:
+        sig, lines = lead_one(m, operand.sig, name=name)
     width = max(len(operand.exp), len(lines).bit_length()) + 1
     exp = Signal(width, name=f"{name}_led_exp")
     for bit in range(width):

@@ -67,6 +67,8 @@ def _limit(m: Module, spec: OutputSpec, number: Number, magnitude: Value) -> Val
     highest, beyond = _highest(spec), Signal(name="beyond")
     m.d.comb += beyond.eq(number.inf | (magnitude > fmt.max_code))
     held = Signal(fmt.magnitude_bits, name="held")
+    if not fmt.subnormals:
+        magnitude = Mux(magnitude[fmt.man_bits:].any(), magnitude, 0)
     m.d.comb += held.eq(Mux(beyond, highest, magnitude))
     negative = number.sign
     if not fmt.has_minus_zero:

@@ -124,6 +124,7 @@ class FloatAccumulator:
         require(isinstance(self.fmt, Format) and self.fmt.specials is Specials.IEEE
                 and self.fmt.signed, "Accumulator fmt", "a signed format with ieee specials",
                 getattr(self.fmt, "name", self.fmt))
+        require(self.fmt.subnormals, "Accumulator fmt", "a format with subnormals", self.fmt.name)
         require(isinstance(self.rounding, Rounding), "Accumulator rounding", "a Rounding",
                 self.rounding)
         require(self.overflow in (Overflow.INF, Overflow.SATURATE), "Accumulator overflow",

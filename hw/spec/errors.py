@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one exception that a wrong description raises, and the sentence that it carries."""
 
-__all__ = ["SpecError", "require"]
+__all__ = ["SpecError", "require", "require_int"]
 
 
 class SpecError(ValueError):
@@ -12,3 +12,10 @@ def require(condition: bool, noun: str, requirement: str, value: object) -> None
     """Raise ``<noun> must be <requirement>, not <value>`` unless ``condition`` holds."""
     if not condition:
         raise SpecError(f"{noun} must be {requirement}, not {value!r}")
+
+
+def require_int(noun: str, value: object, low: int, high: int) -> None:
+    """Raise unless ``value`` is an integer (a bool is none) from ``low`` to ``high``."""
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    require(is_int and low <= value <= high, noun,  # type: ignore[operator]
+            f"an integer from {low} to {high}", value)

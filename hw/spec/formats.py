@@ -9,13 +9,14 @@ the case of no exponent bits, subnormals are ``exp == 0`` without the hidden bit
 import re
 from dataclasses import dataclass
 
-from hw.spec.errors import require
+from hw.spec.errors import require, require_int
 from hw.spec.specials import Kind, Specials, Unpacked
 
 __all__ = ["Format", "integer"]
 
 MAX_EXP_BITS = 11
 MAX_MAN_BITS = 64
+_NAME = re.compile(r"[a-z][a-z0-9]*(:[a-z0-9]+(-daz)?)?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +35,8 @@ class Format:
         Policy for codes that are not finite numbers.
     signed
         Whether the top bit is a sign.
+    subnormals
+        Whether codes without a hidden bit count. If not, they mean a zero of their sign (x86: DAZ).
 
     Raises
     ------
@@ -47,21 +50,23 @@ class Format:
     bias: int
     specials: Specials = Specials.NONE
     signed: bool = True
+    subnormals: bool = True
 
     def __post_init__(self) -> None:
-        require(
-            isinstance(self.name, str) and re.fullmatch(r"[a-z][a-z0-9]*(:[a-z0-9]+)?", self.name)
-            is not None, "Format name", "lower-case letters and digits, with an optional :policy",
-            self.name)
-        _require_int("Format exp_bits", self.exp_bits, 0, MAX_EXP_BITS)
-        _require_int("Format man_bits", self.man_bits, 0, MAX_MAN_BITS)
-        _require_int("Format bias", self.bias, -4096, 4096)
+        named = isinstance(self.name, str) and _NAME.fullmatch(self.name) is not None
+        require(named, "Format name", "lower-case letters and digits, with an optional :policy",
+                self.name)
+        require_int("Format exp_bits", self.exp_bits, 0, MAX_EXP_BITS)
+        require_int("Format man_bits", self.man_bits, 0, MAX_MAN_BITS)
+        require_int("Format bias", self.bias, -4096, 4096)
         require(isinstance(self.specials, Specials), "Format specials", "a Specials", self.specials)
         require(isinstance(self.signed, bool), "Format signed", "a bool", self.signed)
+        require(isinstance(self.subnormals, bool), "Format subnormals", "a bool", self.subnormals)
         require(self.width >= 2, "Format width", "at least 2 bits", self.width)
         if self.is_integer:
             require(self.specials is Specials.NONE, "Format specials", "none without exponent bits",
                     self.specials.value)
+            require(self.subnormals, "Format subnormals", "True without exponent bits", False)
         if self.specials is Specials.IEEE:
             require(self.exp_bits >= 2 and self.man_bits >= 1, "Format fields",
                     "at least 2 exponent bits and 1 mantissa bit for ieee specials",
@@ -99,7 +104,7 @@ class Format:
     @property
     def identifier(self) -> str:
         """Name as part of a Verilog identifier."""
-        return self.name.replace(":", "_")
+        return self.name.replace("-", "_").replace(":", "_")
 
     # ---- special codes
 
@@ -190,7 +195,7 @@ class Format:
     @property
     def min_subnormal(self) -> float:
         """Smallest positive value."""
-        return 2.0**self.lsb
+        return 2.0**self.lsb if self.subnormals else self.min_normal
 
     @property
     def num_finite(self) -> int:
@@ -210,7 +215,7 @@ class Format:
         SpecError
             If ``code`` is not a code of this format.
         """
-        _require_int(f"Code of {self.name}", code, 0, (1 << self.width) - 1)
+        require_int(f"Code of {self.name}", code, 0, (1 << self.width) - 1)
         if self.is_integer:
             sig = code - (1 << self.width if code & self.sign_code else 0)
             return Unpacked(Kind.FINITE, sig < 0, sig, 0)
@@ -221,6 +226,8 @@ class Format:
             return Unpacked(kind, negative and kind is Kind.INF, 0, 0)
         field, man = magnitude >> self.man_bits, magnitude & ((1 << self.man_bits) - 1)
         sig = man | (1 << self.man_bits if field else 0)
+        if not (field or self.subnormals):
+            sig = 0
         return Unpacked(kind, negative, -sig if negative else sig, max(field, 1) - 1)
 
     def _kind(self, magnitude: int, negative: bool) -> Kind:
@@ -240,10 +247,3 @@ def integer(name: str, width: int, *, signed: bool = True, lsb: int = 0) -> Form
     """Fixed-point format of ``width`` bits whose last bit weighs ``2**lsb`` (an integer at 0)."""
     man_bits = width - signed
     return Format(name=name, exp_bits=0, man_bits=man_bits, bias=1 - lsb - man_bits, signed=signed)
-
-
-def _require_int(noun: str, value: object, low: int, high: int) -> None:
-    """Raise unless ``value`` is an integer (a bool is none) from ``low`` to ``high``."""
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    require(is_int and low <= value <= high, noun,  # type: ignore[operator]
-            f"an integer from {low} to {high}", value)

@@ -100,7 +100,7 @@ class MacSpec:
     @property
     def name(self) -> str:
         """Name of module, file and report row, for instance mac_e4m3_fx49m18."""
-        parts = ["mac", self.pair.replace(":", "_"), self.acc.identifier]
+        parts = ["mac", self.pair.replace("-", "_").replace(":", "_"), self.acc.identifier]
         parts += [f"l{self.lanes}"] if self.lanes > 1 else []
         parts += [f"p{self.pipeline}"] if self.pipeline else []
         return "_".join(parts)

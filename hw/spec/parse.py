@@ -2,6 +2,7 @@
 """The command line's spelling of a description, and back."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from hw.spec.accumulators import (
@@ -40,30 +41,33 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 def parse_format(text: str) -> Format:
     """Format named in the catalogue, or any ``eXmY:policy``.
 
-    ``e4m3:ieee`` is E4M3 with the special codes and the bias of that policy.
+    ``e4m3:ieee`` is E4M3 with the special codes and the bias of that policy. With ``-daz`` behind
+    it, ``e4m3:fn-daz``, subnormal codes mean zero.
     """
     require(isinstance(text, str), "Format name", "a string", text)
-    base, _, policy = text.partition(":")
+    base, _, options = text.partition(":")
+    policy, _, option = options.partition("-")
     if not policy and text in CATALOG:
         return CATALOG[text]
     fields = _FIELDS.fullmatch(base)
     policies = [p.value for p in Specials]
     require(not policy or policy in policies, "Format policy", f"one of {', '.join(policies)}",
             policy)
+    require(options in (policy, f"{policy}-daz"), "Format option", "daz or none", option)
     require(bool(policy and fields), "Format name",
             f"one of {', '.join(CATALOG)}, or eXmY:policy", text)
     exp_bits, man_bits = (int(field) for field in fields.groups())  # type: ignore[union-attr]
     specials = Specials(policy)
     require(1 <= exp_bits <= 11, "Format exp_bits", "an integer from 1 to 11", exp_bits)
     fmt = Format(name=text, exp_bits=exp_bits, man_bits=man_bits, specials=specials,
-                 bias=specials.default_bias(exp_bits))
+                 bias=specials.default_bias(exp_bits), subnormals=not option)
     return _catalogued(fmt)
 
 
 def _catalogued(fmt: Format) -> Format:
     """The catalogue's own entry where ``fmt`` is the plain name with its usual policy."""
     own = CATALOG.get(fmt.name.partition(":")[0])
-    same = own and (own.specials, own.bias) == (fmt.specials, fmt.bias)
+    same = own and replace(fmt, name=own.name) == own
     return own if own and same else fmt
 
 

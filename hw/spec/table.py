@@ -32,7 +32,8 @@ def format_rows(formats: Iterable[Format] = CATALOG.values()) -> list[dict[str, 
     """Facts of each format, ready for JSON.
 
     ``bias``, ``nan_code``, ``inf_code`` and ``source`` are None where there is none. ``lsb`` is the
-    exponent of ``min_subnormal``. Of an integer both smallest values are one unit.
+    exponent of the unit that every value is a multiple of. Of an integer both smallest values are
+    one unit.
     """
     return [_row(fmt) for fmt in formats]
 

@@ -62,6 +62,8 @@ def magnitude_codes(fmt: Format, sig: Ints, exp: Ints) -> Ints:
     normal = (np.clip(field, 0, beyond) << fmt.man_bits) + sig
     codes = np.where(field >= 0, normal, sig >> np.clip(-field, 0, 62))
     codes[sig == 0] = 0
+    if not fmt.subnormals:
+        codes[codes < 1 << fmt.man_bits] = 0
     return codes
 
 

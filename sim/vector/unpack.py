@@ -84,6 +84,8 @@ def unpack(codes: Ints, fmt: Format) -> Unpacked:
     field = magnitude >> fmt.man_bits
     sig = magnitude & ((1 << fmt.man_bits) - 1)
     sig |= (field > 0).astype(np.int64) << fmt.man_bits
+    if not fmt.subnormals:
+        sig[field == 0] = 0
     exp = np.maximum(field, 1) - 1
     inf, nan = _specials(codes, magnitude, fmt)
     special = inf | nan
