@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full mutants gates times wavefront accumulation fpga lint reports setup tools lock clean
+.PHONY: help demo library test test-full mutants gates times wavefront accumulation fpga lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -24,10 +24,13 @@ demo: setup  ## Generate arrays, compute a digit classifier on them, print the t
 	$(RUN) -m synth.demo
 	$(RUN) -m reports.render
 
-test: setup  ## Run all tests that take minutes.
+library: setup  ## Get the OSU 0.18 um cell library, unpacked under build/.
+	$(RUN) -m synth.osu018 || true
+
+test: library  ## Run all tests that take minutes.
 	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
-test-full: setup  ## Run all tests, the slow ones too, and record the outcome.
+test-full: library  ## Run all tests, the slow ones too, and record the outcome.
 	$(PYTEST) --record reports/data/tests.json $(PYTEST_ARGS); outcome=$$?; \
 		$(RUN) -m reports.render && exit $$outcome
 

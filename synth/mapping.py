@@ -13,10 +13,11 @@ from typing import Any
 
 from hw.spec.errors import require
 from synth import yosys
+from synth.cells import outputs
 from synth.gates import recipes
-from synth.liberty import Library
+from synth.liberty import Cell, Library
 
-__all__ = ["Mapped", "map_to_cells"]
+__all__ = ["Mapped", "map_to_cells", "measures"]
 
 #: Names inside the child's folder; fixed, because names reach ABC's order of nodes.
 NETLIST = "mapped.v"
@@ -29,7 +30,9 @@ class Mapped:
     """Flat netlist of library cells.
 
     ``verilog`` has one module named ``top`` with the ports of the source. ``cells`` counts by the
-    library's name; areas are in um2, ``sequential_area_um2`` that of the flip-flops.
+    library's name; areas are in um2, ``sequential_area_um2`` that of the flip-flops and
+    ``nand2_equivalents`` the whole in areas of the smallest two-input NAND. ``leakage_nw`` is the
+    leakage in nW, a mean over the states of the inputs where the library tells them.
     """
 
     top: str
@@ -38,6 +41,8 @@ class Mapped:
     cells: Mapping[str, int]
     area_um2: float
     sequential_area_um2: float
+    nand2_equivalents: float
+    leakage_nw: float
     yosys: str
 
     def to_json(self) -> dict[str, Any]:
@@ -83,12 +88,35 @@ def map_to_cells(verilog: Mapping[str, str] | Iterable[str | Path], top: str, li
     strange = sorted(cells.keys() - library.cells.keys())
     require(not strange, f"Cells of {top}", f"cells of the library {library.name}",
             ", ".join(strange))
-    areas = {name: number * library.cells[name].area for name, number in cells.items()}
     return Mapped(
         top=top, recipe=recipe, verilog=netlist[netlist.index("\nmodule ") + 1:], cells=cells,
-        area_um2=sum(areas.values()), yosys=yosys.yosys_version(),
-        sequential_area_um2=sum(area for name, area in areas.items()
-                                if library.cells[name].flip_flop))
+        yosys=yosys.yosys_version(), **measures(cells, library))
+
+
+def measures(cells: Mapping[str, int], library: Library) -> dict[str, float]:
+    """Areas and leakage of so many cells of a library, by the fields of `Mapped`."""
+    found = [(number, library.cells[name]) for name, number in cells.items()]
+    area = sum(number * cell.area for number, cell in found)
+    sequential = sum(number * cell.area for number, cell in found if cell.flip_flop)
+    leakage = sum(number * cell.leakage for number, cell in found)
+    values = {"area_um2": area, "sequential_area_um2": sequential, "leakage_nw": leakage * 1e9,
+              "nand2_equivalents": area / _nand2_area(library)}
+    return {name: round(value, 6) for name, value in values.items()}
+
+
+def _nand2_area(library: Library) -> float:
+    """Area in um2 of the smallest two-input NAND."""
+    areas = [cell.area for cell in library.cells.values() if not cell.dont_use and _is_nand2(cell)]
+    require(bool(areas), "Liberty", "a library with a two-input NAND", library.name)
+    return min(areas)
+
+
+def _is_nand2(cell: Cell) -> bool:
+    """Whether the cell has two inputs and one output, which is their NAND."""
+    names, found = [pin.name for pin in cell.pins_of("input")], list(outputs(cell).values())
+    return len(names) == 2 and len(found) == 1 and found[0].variables == set(names) and all(
+        found[0].evaluate({names[0]: x, names[1]: y}) == (not (x and y))
+        for x in (False, True) for y in (False, True))
 
 
 def _liberty_files(library: Library) -> dict[str, str]:

@@ -2,6 +2,7 @@
 """Mapping to library cells: counts and areas of a design that can be counted by hand, messages."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def test_mapping_of_a_tiny_design_is_known(recipe):
     # a & b ^ c is (a NAND b) XOR (NOT c); AND2 would be smaller, but the library forbids it.
     assert mapped.cells == {"DFF": 1, "INV": 2, "NAND2": 1, "XOR2": 1}
     assert (mapped.area_um2, mapped.sequential_area_um2) == (16 + 2 * 2 + 4 + 8, 16)
+    assert (mapped.nand2_equivalents, mapped.leakage_nw) == (32 / 4, 8 + 2 * 1 + 2 + 4)
     placed = re.findall(r"^  (\w+) \S+ \(", mapped.verilog, re.MULTILINE)
     assert sorted(placed) == ["DFF", "INV", "INV", "NAND2", "XOR2"]
     assert mapped.verilog.startswith("module tiny(clk, a, b, c, x, y);\n")
@@ -54,6 +56,8 @@ def test_mapping_depends_on_content_only(tmp_path):
     ({"verilog": ["none.v"]}, "Verilog file must be a readable file, not 'none.v'"),
     ({"verilog": {"x": BOXED + "(* blackbox *) module box(input a, output z); endmodule"}},
      "Cells of tiny must be cells of the library small, not 'box'"),
+    ({"library": replace(read([SMALL]), cells={"DFF": read([SMALL]).cells["DFF"]})},
+     "Cells of tiny must be cells of the library small, not 'INV, NAND2, XOR2'"),
 ])
 def test_mapping_wrong(changes, message):
     arguments = {"verilog": {"x": TINY}, "top": "tiny", "library": read([SMALL])} | changes
