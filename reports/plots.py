@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Charts as SVG text: bars side by side, and curves. The same numbers give the same bytes."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+__all__ = ["COLOURS", "Curve", "bars", "curves"]
+
+COLOURS = ("#2f6f9f", "#c26a00", "#2e7d32", "#7d4fa8", "#c0392b", "#5d6b7c", "#4a9bd4", "#8a6d00")
+INK, SOFT, LINE = "#1c2430", "#5d6b7c", "#d9dfe6"
+#: Any: matplotlib types the names of its settings one by one.
+STYLE: Any = {
+    "font.family": "sans-serif", "font.size": 10.5, "svg.fonttype": "none",
+    "svg.hashsalt": "bytemac", "text.color": INK, "axes.edgecolor": LINE, "axes.labelcolor": SOFT,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
+    "xtick.color": SOFT, "ytick.color": SOFT, "grid.color": LINE, "grid.linewidth": 0.7,
+    "legend.frameon": False, "legend.fontsize": 10,
+}
+THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.5g}" if value < 1e4 else f"{value:,.0f}")
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points of one curve and what is written at each; ``marks`` may be empty."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    marks: Sequence[str] = ()
+    dashed: bool = False
+
+
+def bars(title: str, *, unit: str, groups: Sequence[str],
+         series: Mapping[str, Sequence[float | None]], line: float | None = None,
+         line_name: str = "") -> str:
+    """SVG of groups of bars, each with its value above; ``line`` is a level to compare with.
+
+    Parameters
+    ----------
+    title, unit
+        What is shown, and the label of the axis.
+    groups
+        Names along the axis.
+    series
+        Heights by name of the series, one a group, None where there is none.
+    line, line_name
+        Level drawn across, and what it is.
+    """
+    with matplotlib.rc_context(STYLE):
+        width = max(7.2, 0.62 * len(groups) * len(series) + 1.6)
+        figure, axes = _axes(title, width)
+        share = 0.82 / len(series)
+        for place, (name, values) in enumerate(series.items()):
+            xs = [index + (place - (len(series) - 1) / 2) * share for index in range(len(groups))]
+            shown = [(x, value) for x, value in zip(xs, values, strict=True) if value is not None]
+            drawn = axes.bar([x for x, _ in shown], [value for _, value in shown], 0.92 * share,
+                             label=name, color=COLOURS[place % len(COLOURS)])
+            axes.bar_label(drawn, [_short(value) for _, value in shown], padding=2, fontsize=8.5,
+                           color=SOFT)
+        if line is not None:
+            axes.axhline(line, color=COLOURS[4], linewidth=1.2, linestyle="--", label=line_name)
+        axes.set_xticks(range(len(groups)), groups)
+        axes.tick_params(axis="x", length=0)
+        axes.set_ylabel(unit)
+        axes.yaxis.set_major_formatter(THOUSANDS)
+        axes.grid(axis="y")
+        _legend(axes, len(series) + (line is not None))
+        return _svg(figure, title)
+
+
+def curves(title: str, *, x: str, y: str, shown: Sequence[Curve], log_x: bool = False,
+           log_y: bool = False) -> str:
+    """SVG of curves over labelled axes, points marked; either axis may be logarithmic."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _axes(title, 7.8)
+        for place, curve in enumerate(shown):
+            colour = COLOURS[place % len(COLOURS)]
+            axes.plot(*zip(*curve.points, strict=True), label=curve.name, color=colour, marker="o",
+                      markersize=4.5, linewidth=1.6, linestyle="--" if curve.dashed else "-")
+            for mark, point in zip(curve.marks, curve.points, strict=bool(curve.marks)):
+                axes.annotate(mark, point, textcoords="offset points", xytext=(5, 5), fontsize=8.5,
+                              color=colour)
+        for chosen, set_scale, axis in ((log_x, axes.set_xscale, axes.xaxis),
+                                        (log_y, axes.set_yscale, axes.yaxis)):
+            if chosen:
+                set_scale("log", base=2)
+            axis.set_major_formatter(THOUSANDS)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.grid()
+        _legend(axes, len(shown))
+        return _svg(figure, title)
+
+
+def _axes(title: str, width: float) -> tuple[Figure, Axes]:
+    """Empty figure with a title at its left edge."""
+    figure = Figure(figsize=(width, 4.1), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, loc="left", fontsize=12.5, fontweight="bold", color=INK)
+    return figure, axes
+
+
+def _legend(axes: Axes, entries: int) -> None:
+    """Legend below the axes, where it covers nothing; one entry needs none."""
+    if entries > 1:
+        axes.figure.legend(loc="outside lower left", ncols=min(entries, 5))
+
+
+def _short(value: float) -> str:
+    """A number that fits on a bar."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _svg(figure: Figure, title: str) -> str:
+    """Text of the figure; date and writer are left out, as they are no part of what is shown."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Title": title},
+                   facecolor="white")
+    text = re.sub(r"^<\?xml.*?<svg", "<svg", out.getvalue(), flags=re.DOTALL)
+    return re.sub(r"[ \t]+\n", "\n", text)
