@@ -58,23 +58,29 @@ class Gates:
 def recipes(target: str = "passes") -> dict[str, list[str]]:
     """Yosys passes by the recipe's name, from recipes.toml.
 
-    ``target`` names the list: ``passes`` to two-input gates, ``cells`` to cells of a library.
+    ``target`` names the list: ``passes`` to two-input gates, ``cells`` to cells of a library,
+    ``cost`` to the gates of appendix_b.genlib.
     """
     data = tomllib.loads(RECIPES.read_text(encoding="utf-8"))
     return {name: entry[target] for name, entry in data.items() if target in entry}
 
 
-def count(verilog_files: Iterable[str | Path], top: str, recipe: str = "default") -> Gates:
+def count(verilog: Mapping[str, str] | Iterable[str | Path], top: str, recipe: str = "default", *,
+          keep: Sequence[str] = (), reader: str = "read_verilog") -> Gates:
     """Map a design to two-input gates and count them.
 
     Parameters
     ----------
-    verilog_files
-        Sources of the design.
+    verilog
+        Sources of the design: texts by name, or paths.
     top
         Its top module; everything below is flattened into it.
     recipe
         Name of an entry in recipes.toml.
+    keep
+        Modules that are mapped apart and counted as often as they are placed.
+    reader
+        Pass that reads the sources.
 
     Raises
     ------
@@ -83,7 +89,7 @@ def count(verilog_files: Iterable[str | Path], top: str, recipe: str = "default"
     YosysError
         If Yosys reports an error.
     """
-    data = yosys.statistics(verilog_files, top, _passes(recipe))
+    data = yosys.statistics(verilog, top, _passes(recipe), keep=keep, reader=reader)
     return sort_cells(yosys.cells(data, top), top, recipe)
 
 

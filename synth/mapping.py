@@ -6,7 +6,7 @@
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,13 @@ _UNCOUNTED = {"$scopeinfo"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mapped:
-    """Flat netlist of library cells.
+    """Netlist of library cells.
 
-    ``verilog`` has one module named ``top`` with the ports of the source. ``cells`` counts by the
-    library's name; areas are in um2, ``sequential_area_um2`` that of the flip-flops and
-    ``nand2_equivalents`` the whole in areas of the smallest two-input NAND. ``leakage_nw`` is the
-    leakage in nW, a mean over the states of the inputs where the library tells them.
+    ``verilog`` has a module ``top`` with the ports of the source, and those that were kept apart.
+    ``cells`` counts by the library's name; areas are in um2, ``sequential_area_um2`` that of the
+    flip-flops and ``nand2_equivalents`` the whole in areas of the smallest two-input NAND.
+    ``leakage_nw`` is the leakage in nW, a mean over the states of the inputs where the library
+    tells them.
     """
 
     top: str
@@ -51,7 +52,8 @@ class Mapped:
 
 
 def map_to_cells(verilog: Mapping[str, str] | Iterable[str | Path], top: str, library: Library,
-                 recipe: str = "keep", *, clock_ns: float | None = None) -> Mapped:
+                 recipe: str = "keep", *, clock_ns: float | None = None, keep: Sequence[str] = (),
+                 reader: str = "read_verilog") -> Mapped:
     """Map a design to library cells in a child process.
 
     Parameters
@@ -65,13 +67,18 @@ def map_to_cells(verilog: Mapping[str, str] | Iterable[str | Path], top: str, li
     recipe
         Entry in recipes.toml that has a list ``cells``.
     clock_ns
-        Clock period in ns that a recipe with a clock target maps for; others take none.
+        Clock period in ns that a recipe with a clock target maps for; others do without.
+    keep
+        Modules that are mapped apart; they are modules of the netlist, and count as often as they
+        are placed.
+    reader
+        Pass that reads the sources.
 
     Raises
     ------
     SpecError
-        For an unknown recipe, a missing file, a clock that is missing, not above 0 or not asked
-        for, and a design that has other cells than the library's afterwards, such as black boxes.
+        For an unknown recipe, a missing file, a clock that is missing or not above 0, and a design
+        that has other cells than the library's afterwards, such as black boxes.
     YosysError
         If Yosys reports an error.
     """
@@ -80,8 +87,9 @@ def map_to_cells(verilog: Mapping[str, str] | Iterable[str | Path], top: str, li
         folder = Path(scratch)
         for name, text in _liberty_files(library).items():
             (folder / name).write_text(text, encoding="utf-8")
-        data = yosys.statistics(verilog, top, [
-            *passes, f"write_verilog -noattr -noexpr -nohex -nodec {NETLIST}"], folder=folder)
+        data = yosys.statistics(
+            verilog, top, [*passes, f"write_verilog -noattr -noexpr -nohex -nodec {NETLIST}"],
+            keep=keep, reader=reader, folder=folder)
         netlist = (folder / NETLIST).read_text(encoding="utf-8")
     cells = {name: number for name, number in sorted(yosys.cells(data, top).items())
              if name not in _UNCOUNTED}

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mapped netlists as data: ports, cells and what each pin is connected to.
+"""Netlists as data: modules, ports, cells and what each pin is connected to.
 
-Reads what Yosys writes for a flat netlist of library cells, and no other Verilog.
+Reads Verilog as Yosys writes it.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from hw.spec.errors import require
+from synth.functions import read_function
 from synth.liberty import Library
 
-__all__ = ["CellInstance", "Port", "clock_port", "instances", "ports"]
+__all__ = ["CellInstance", "Port", "clock_port", "instances", "modules", "ports", "repeated"]
 
+_MODULE = re.compile(r"^module (\\\S+ |[\w$]+)\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
 _NAME = r"(\\\S+ |[\w$]+)"
 _PORT = re.compile(
     rf"^  (input|output) (?:signed )?(?:\[(\d+):(\d+)\] )?{_NAME};$", re.MULTILINE)
 _INSTANCE = re.compile(rf"^  {_NAME} {_NAME} \(\n(.*?)\n  \);$", re.MULTILINE | re.DOTALL)
+_PLACED = re.compile(rf"^  (\w+) {_NAME} ?\(", re.MULTILINE)
 _PIN = re.compile(rf"^    \.{_NAME}\((.*)\),?$", re.MULTILINE)
 
 
@@ -45,36 +49,47 @@ class CellInstance:
     nets: dict[str, str]
 
 
-def ports(verilog: str) -> list[Port]:
-    """Ports in the order of the text."""
+def modules(verilog: str) -> dict[str, str]:
+    """Texts of the modules by name."""
+    return {match[1]: match[0] for match in _MODULE.finditer(verilog)}
+
+
+def ports(module: str) -> list[Port]:
+    """Ports of a module in the order of its text."""
     found = []
-    for direction, left, right, name in _PORT.findall(verilog):
+    for direction, left, right, name in _PORT.findall(module):
         low, high = sorted((int(left or 0), int(right or 0)))
         found.append(Port(name, direction, high - low + 1, low, bool(left)))
     return found
 
 
-def instances(verilog: str) -> list[CellInstance]:
-    """Cells in the order of the text."""
+def instances(module: str) -> list[CellInstance]:
+    """Cells and other modules in a module, in the order of its text."""
     return [CellInstance(name, cell, dict(_PIN.findall(pins)))
-            for cell, name, pins in _INSTANCE.findall(verilog)]
+            for cell, name, pins in _INSTANCE.findall(module)]
 
 
-def clock_port(verilog: str, library: Library) -> str | None:
-    """Port that clocks all flip-flops, None if there are none.
+def repeated(verilog: str) -> list[str]:
+    """Modules that another one places more than once; ``verilog`` may also be this project's."""
+    texts = modules(verilog)
+    placed = [Counter(kind for kind, _ in _PLACED.findall(text)) for text in texts.values()]
+    return [name for name in texts if any(counts[name] > 1 for counts in placed)]
+
+
+def clock_port(module: str, library: Library) -> str | None:
+    """Port that clocks all flip-flops of a flat netlist, None if there are none.
 
     Raises
     ------
     SpecError
         If they have several clocks or one that comes from a cell.
     """
-    nets = set()
-    for instance in instances(verilog):
+    nets: set[str] = set()
+    for instance in instances(module):
         flip_flop = library.cells[instance.cell].flip_flop
         if flip_flop:
-            nets |= {net for pin, net in instance.nets.items()
-                     if re.search(rf"\b{re.escape(pin)}\b", flip_flop.clock)}
-    inputs = {bit for port in ports(verilog) if port.direction == "input" for bit in port.bits()}
+            nets |= {instance.nets[pin] for pin in read_function(flip_flop.clock).variables}
+    inputs = {bit for port in ports(module) if port.direction == "input" for bit in port.bits()}
     require(len(nets) <= 1 and nets <= inputs, "Clock", "one input of the design",
             ", ".join(sorted(nets)))
-    return nets.pop() if nets else None
+    return next(iter(nets), None)

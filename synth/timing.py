@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from hw.spec.errors import require
+from synth.functions import read_function
 from synth.liberty import Cell, Library
 from synth.mapping import Mapped
-from synth.netlists import CellInstance, Port, clock_port, instances, ports
+from synth.netlists import Port, clock_port, instances, ports
+from synth.plain import plain
 
 __all__ = ["CONDITIONS", "StaError", "Timing", "sta_version", "time_netlist"]
 
@@ -105,7 +107,7 @@ def sta_version() -> str | None:
 
 def time_netlist(mapped: Mapped, library: Library, *, clock_ns: float | None = None
                  ) -> Timing | None:
-    """Timing of a netlist, None where OpenSTA is not installed.
+    """Timing of a flat netlist, None where OpenSTA is not installed.
 
     Raises
     ------
@@ -118,23 +120,21 @@ def time_netlist(mapped: Mapped, library: Library, *, clock_ns: float | None = N
     version = sta_version()
     if version is None:
         return None
-    cells = instances(mapped.verilog)
     with tempfile.TemporaryDirectory(prefix="timing-") as scratch:
         folder = Path(scratch)
         for number, text in enumerate(library.texts.values()):
             (folder / f"library{number}.lib").write_text(text, encoding="utf-8")
-        bench = _bench(mapped, library, cells)
-        # OpenSTA drops ports that are declared as signed.
-        netlist = re.sub(r"\bsigned ", "", mapped.verilog)
-        (folder / "netlist.v").write_text(netlist + bench, encoding="utf-8")
+        bench = _bench(mapped, library)
+        (folder / "netlist.v").write_text(plain(mapped.verilog) + bench, encoding="utf-8")
         setup, hold = _report(folder)
     period = ANALYSED_NS - setup.slack
-    places = _places(mapped, cells)
+    places = _places(mapped)
     return Timing(
         min_period_ns=round(period, 4), clock_ns=clock_ns,
         slack_ns=None if clock_ns is None else round(clock_ns - period, 4),
         hold_slack_ns=round(hold.slack, 4), setup_ns=round(setup.library, 4), sta=version,
-        start=places[setup.start], end=places[setup.end], path=setup.cells)
+        start=places.get(setup.start, setup.start),
+        end=places.get(setup.end, setup.end), path=setup.cells)
 
 
 def _report(folder: Path) -> tuple[_Path, _Path]:
@@ -165,20 +165,20 @@ def _path(text: str) -> _Path:
                  abs(float(word(rf"{_NUMBER} +{_NUMBER[1:-1]} +library"))), tuple(cells[2:-1]))
 
 
-def _places(mapped: Mapped, cells: list[CellInstance]) -> dict[str, str]:
-    """Ports and nets by the flip-flop that starts or ends a path there."""
+def _places(mapped: Mapped) -> dict[str, str]:
+    """Ports and nets by the flip-flop of the bench or of the top that starts or ends a path."""
     found = {f"p{number}_{bit}": name for number, port in enumerate(ports(mapped.verilog))
              for bit, name in enumerate(port.bits())}
-    for cell in cells:
+    for cell in instances(mapped.verilog):
         outputs = [net for pin, net in cell.nets.items() if pin.startswith("Q")]
         found[f"{_UNIT}/{cell.name.strip()}"] = outputs[0] if outputs else cell.name
     return found
 
 
-def _bench(mapped: Mapped, library: Library, cells: list[CellInstance]) -> str:
+def _bench(mapped: Mapped, library: Library) -> str:
     """Verilog of a module that places the netlist between flip-flops."""
     clock = clock_port(mapped.verilog, library)
-    register = _register(library, cells)
+    register = _register(mapped, library)
     lines, connections = [], []
     for number, port in enumerate(ports(mapped.verilog)):
         if port.name == clock:
@@ -191,11 +191,11 @@ def _bench(mapped: Mapped, library: Library, cells: list[CellInstance]) -> str:
     return "\n".join([f"module bench ({_CLOCK});", f"  input {_CLOCK};", *lines, "endmodule", ""])
 
 
-def _register(library: Library, cells: list[CellInstance]) -> Cell:
+def _register(mapped: Mapped, library: Library) -> Cell:
     """Flip-flop that the netlist uses most; in one without, the smallest plain one."""
-    used = [c.cell for c in cells if library.cells[c.cell].flip_flop]
+    used = {name: number for name, number in mapped.cells.items() if library.cells[name].flip_flop}
     if used:
-        return library.cells[max(sorted(set(used)), key=used.count)]
+        return library.cells[max(sorted(used), key=lambda name: used[name])]
     plain = [cell for cell in library.cells.values() if cell.flip_flop and not cell.dont_use
              and cell.flip_flop.clear is None and cell.flip_flop.preset is None
              and len(cell.pins_of("input")) == 2]
@@ -206,10 +206,8 @@ def _register(library: Library, cells: list[CellInstance]) -> Cell:
 def _registers(register: Cell, port: Port, number: int) -> list[str]:
     """One flip-flop a bit of ``port``, in front of an input or behind an output."""
     assert register.flip_flop is not None
-    clock = next(pin.name for pin in register.pins_of("input")
-                 if re.search(rf"\b{pin.name}\b", register.flip_flop.clock))
-    data = next(pin.name for pin in register.pins_of("input")
-                if re.search(rf"\b{pin.name}\b", register.flip_flop.next_state))
+    (clock,) = read_function(register.flip_flop.clock).variables
+    data = min(read_function(register.flip_flop.next_state).variables)
     pin = register.pins_of("output")[0].name if port.direction == "input" else data
     return [f"  {register.name} p{number}_{bit} (.{clock}({_CLOCK}), .{pin}(p{number}[{bit}]));"
             for bit in range(port.width)]

@@ -3,6 +3,7 @@
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ STATISTICS = "stat.json"
 
 
 def statistics(verilog: Mapping[str, str] | Iterable[str | Path], top: str,
-               passes: Sequence[str], *, folder: Path | None = None) -> dict[str, Any]:
+               passes: Sequence[str], *, keep: Sequence[str] = (), reader: str = "read_verilog",
+               folder: Path | None = None) -> dict[str, Any]:
     """Read Verilog, run ``passes`` on it and hand back ``stat -json`` as data.
 
     The design has a process and a folder to itself, and its sources get fixed names: Yosys builds
@@ -30,6 +32,10 @@ def statistics(verilog: Mapping[str, str] | Iterable[str | Path], top: str,
         Top module.
     passes
         Passes, which may read files that are in ``folder`` and write some there.
+    keep
+        Modules that stay apart when the rest is flattened.
+    reader
+        Pass that reads the sources.
     folder
         Folder of this one run; a temporary one by default.
 
@@ -42,12 +48,13 @@ def statistics(verilog: Mapping[str, str] | Iterable[str | Path], top: str,
     """
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="yosys-") as scratch:
-            return statistics(verilog, top, passes, folder=Path(scratch))
+            return statistics(verilog, top, passes, keep=keep, reader=reader, folder=Path(scratch))
     names = []
     for number, content in enumerate(_contents(verilog)):
         names.append(f"source{number}.v")
         (folder / names[-1]).write_bytes(content)
-    script = [f"read_verilog {' '.join(names)}", f"hierarchy -check -top {top}", *passes,
+    script = [f"{reader} {' '.join(names)}", f"hierarchy -check -top {top}",
+              *(f"setattr -mod -set keep_hierarchy 1 {name}" for name in keep), *passes,
               f"tee -q -o {STATISTICS} stat -json"]
     run_yosys("\n".join(script), cwd=folder)
     data: dict[str, Any] = json.loads((folder / STATISTICS).read_text(encoding="utf-8"))
@@ -65,7 +72,15 @@ def _contents(verilog: Mapping[str, str] | Iterable[str | Path]) -> list[bytes]:
 
 
 def cells(data: Mapping[str, Any], top: str) -> dict[str, int]:
-    """Cells of ``top`` by type, from `statistics` of a flattened design."""
-    modules = data["modules"]
-    require(set(modules) == {f"\\{top}"}, "Netlist", f"the one module {top}", sorted(modules))
-    return dict(modules[f"\\{top}"]["num_cells_by_type"])
+    """Cells in and below ``top`` by type, from `statistics`; a module counts as often as placed."""
+    modules = {name.removeprefix("\\"): module for name, module in data["modules"].items()}
+    require(top in modules, "Netlist", f"one with the module {top}", ", ".join(sorted(modules)))
+
+    def below(name: str) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for kind, number in modules[name]["num_cells_by_type"].items():
+            parts = below(kind) if kind in modules else {kind: 1}
+            found.update({part: number * count for part, count in parts.items()})
+        return found
+
+    return dict(below(top))

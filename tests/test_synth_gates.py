@@ -29,7 +29,8 @@ def test_stored_statistics_are_sorted_by_kind():
     found = gates.sort_cells(cells, "int8_plain", "booth")
     assert (found.two_input, found.inverters, found.flip_flops) == (482, 3, 48)
     assert sum(found.by_type.values()) == 482 + 3 + 48
-    with pytest.raises(SpecError, match=r"^Netlist must be the one module other, not "):
+    message = "Netlist must be one with the module other, not 'int8_plain'"
+    with pytest.raises(SpecError, match=f"^{message}$"):
         yosys.cells(json.loads(STORED.read_text()), "other")
 
 

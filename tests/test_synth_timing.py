@@ -13,7 +13,8 @@ from hw.spec import SpecError
 from synth import osu018, timing
 from synth.liberty import read
 from synth.mapping import map_to_cells
-from synth.netlists import clock_port, instances, ports
+from synth.netlists import clock_port, instances, modules, ports, repeated
+from synth.plain import plain
 from synth.timing import StaError, sta_version, time_netlist
 
 SMALL = Path(__file__).parent / "data" / "small.lib"
@@ -37,6 +38,7 @@ def small():
 
 def test_netlist_reads_back_its_ports_and_cells(small):
     library, mapped = small
+    assert list(modules(mapped.verilog)) == ["tiny"]
     found = ports(mapped.verilog)
     assert [(port.name, port.direction, port.width) for port in found] == [
         ("clock", "input", 1), ("a", "input", 2), ("b", "input", 1), ("c", "input", 1),
@@ -46,6 +48,32 @@ def test_netlist_reads_back_its_ports_and_cells(small):
     assert {cell: [c.cell for c in cells].count(cell) for cell in mapped.cells} == mapped.cells
     assert sum(len(cell.nets) for cell in cells) == 3 + 2 * 2 + 3 + 3
     assert clock_port(mapped.verilog, library) == "clock"
+
+
+def test_modules_placed_twice_are_repeated():
+    texts = [f"module {name}(clk);\n{body}\nendmodule\n" for name, body in {
+        "top": "  row r0 (.clk(clk));\n  row r1 (.clk(clk));\n  edge e (.clk(clk));",
+        "row": "  pe \\p.0 (\n    .clk(clk)\n  );\n  pe p1 (\n    .clk(clk)\n  );",
+        "edge": "", "pe": ""}.items()]
+    assert repeated("".join(texts)) == ["row", "pe"]
+
+
+def test_plain_netlist_assigns_bit_by_bit():
+    text = """module t(a, b, c);
+  input signed [2:0] a;
+  output [0:1] b;
+  output c;
+  wire \\x.y ;
+  assign { b, c } = { a[2:1], \\x.y  };
+  assign \\x.y  = 1'h0;
+  assign { c, b[0] } = 2'b10;
+endmodule
+"""
+    lines = plain(text).splitlines()
+    assert lines[1] == "  input [2:0] a;"
+    assert lines[5:11] == [
+        "  assign b[0] = a[2];", "  assign b[1] = a[1];", "  assign c = \\x.y ;",
+        "  assign \\x.y  = 1'b0;", "  assign c = 1'b1;", "  assign b[0] = 1'b0;"]
 
 
 @needs_sta
@@ -98,7 +126,8 @@ def test_timing_wrong_clock(small, clock):
 def test_timing_of_a_broken_netlist_says_so(small):
     library, mapped = small
     with pytest.raises(StaError, match=r"^Error: .*netlist\.v"):
-        time_netlist(replace(mapped, verilog=mapped.verilog.replace("endmodule", "")), library)
+        time_netlist(replace(mapped, verilog=mapped.verilog.replace("NAND2 ", "NAND2 NAND2 ")),
+                     library)
 
 
 def test_two_clocks_are_refused(small):
