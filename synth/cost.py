@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hw.spec.errors import require
 from synth import yosys
-from synth.gates import recipes
+from synth.gates import recipe_passes
 from synth.handcount import AND2, FLIP_FLOP, MUX2
 
 __all__ = ["Cost", "price"]
@@ -58,12 +58,11 @@ def price(verilog: Mapping[str, str] | Iterable[str | Path], top: str, recipe: s
     YosysError
         If Yosys reports an error.
     """
-    known = recipes("cost")
-    require(recipe in known, "Recipe", f"one of {', '.join(known)}", recipe)
+    passes = recipe_passes(recipe, "cost")
     with tempfile.TemporaryDirectory(prefix="cost-") as scratch:
         folder = Path(scratch)
         (folder / "cost.genlib").write_text(GENLIB.read_text(encoding="utf-8"), encoding="utf-8")
-        data = yosys.statistics(verilog, top, known[recipe], keep=keep, reader=reader,
+        data = yosys.statistics(verilog, top, passes, keep=keep, reader=reader,
                                 folder=folder)
     return _sum(yosys.cells(data, top), top)
 

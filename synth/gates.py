@@ -21,7 +21,8 @@ from hw.spec.command import Parser, add_mac_options, chosen_mac
 from hw.spec.errors import require
 from synth import yosys
 
-__all__ = ["Gates", "count", "count_mac", "recipes", "sort_cells"]
+__all__ = ["Gates", "count", "count_mac", "recipe_passes", "recipes",
+           "sort_cells"]
 
 RECIPES = Path(__file__).with_name("recipes.toml")
 
@@ -89,13 +90,13 @@ def count(verilog: Mapping[str, str] | Iterable[str | Path], top: str, recipe: s
     YosysError
         If Yosys reports an error.
     """
-    data = yosys.statistics(verilog, top, _passes(recipe), keep=keep, reader=reader)
+    data = yosys.statistics(verilog, top, recipe_passes(recipe), keep=keep, reader=reader)
     return sort_cells(yosys.cells(data, top), top, recipe)
 
 
-def _passes(recipe: str) -> list[str]:
-    """Passes of a recipe that must exist."""
-    known = recipes()
+def recipe_passes(recipe: str, target: str = "passes") -> list[str]:
+    """Passes of a recipe; SpecError if there is none of that name with such a list."""
+    known = recipes(target)
     require(recipe in known, "Recipe", f"one of {', '.join(known)}", recipe)
     return known[recipe]
 
@@ -117,7 +118,7 @@ def count_mac(spec: MacSpec, recipe: str = "default") -> Gates:
     from hw.emit.verilog import to_verilog  # Amaranth takes a while to import.
     from hw.mac import mac
 
-    _passes(recipe)
+    recipe_passes(recipe)
     with tempfile.TemporaryDirectory(prefix="gates-") as scratch:
         file = Path(scratch) / f"{spec.name}.v"
         with _ELABORATION:

@@ -14,10 +14,10 @@ from typing import Any
 from hw.spec.errors import require
 from synth import yosys
 from synth.cells import outputs
-from synth.gates import recipes
+from synth.gates import recipe_passes
 from synth.liberty import Cell, Library
 
-__all__ = ["Mapped", "map_to_cells", "measures"]
+__all__ = ["Mapped", "map_to_cells", "measures", "passes"]
 
 #: Names inside the child's folder; fixed, because names reach ABC's order of nodes.
 NETLIST = "mapped.v"
@@ -82,13 +82,13 @@ def map_to_cells(verilog: Mapping[str, str] | Iterable[str | Path], top: str, li
     YosysError
         If Yosys reports an error.
     """
-    passes = _passes(recipe, library, clock_ns)
+    script = passes(recipe, library, clock_ns)
     with tempfile.TemporaryDirectory(prefix="mapping-") as scratch:
         folder = Path(scratch)
         for name, text in _liberty_files(library).items():
             (folder / name).write_text(text, encoding="utf-8")
         data = yosys.statistics(
-            verilog, top, [*passes, f"write_verilog -noattr -noexpr -nohex -nodec {NETLIST}"],
+            verilog, top, [*script, f"write_verilog -noattr -noexpr -nohex -nodec {NETLIST}"],
             keep=keep, reader=reader, folder=folder)
         netlist = (folder / NETLIST).read_text(encoding="utf-8")
     cells = {name: number for name, number in sorted(yosys.cells(data, top).items())
@@ -132,12 +132,10 @@ def _liberty_files(library: Library) -> dict[str, str]:
     return {f"library{number}.lib": text for number, text in enumerate(library.texts.values())}
 
 
-def _passes(recipe: str, library: Library, clock_ns: float | None) -> list[str]:
-    """Passes of ``recipe`` with library and clock filled in."""
-    known = recipes("cells")
-    require(recipe in known, "Recipe", f"one of {', '.join(known)}", recipe)
-    timed = any("{clock_ps}" in line for line in known[recipe])
-    if timed:
+def passes(recipe: str, library: Library, clock_ns: float | None) -> list[str]:
+    """Passes of a recipe, library and clock filled in; errors as those of `map_to_cells`."""
+    lines = recipe_passes(recipe, "cells")
+    if any("{clock_ps}" in line for line in lines):
         require(clock_ns is not None, f"Clock of recipe {recipe}", "given in ns", clock_ns)
     if clock_ns is not None:
         require(clock_ns > 0, "Clock", "above 0 ns", clock_ns)
@@ -145,4 +143,4 @@ def _passes(recipe: str, library: Library, clock_ns: float | None) -> list[str]:
     names += [f"-dont_use {cell.name}" for cell in library.cells.values() if cell.dont_use]
     clock_ps = "" if clock_ns is None else f"{clock_ns * 1000:.0f}"
     return [line.replace("{library}", " ".join(names)).replace("{clock_ps}", clock_ps)
-            for line in known[recipe]]
+            for line in lines]

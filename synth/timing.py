@@ -71,14 +71,12 @@ class StaError(RuntimeError):
 class Timing:
     """What OpenSTA says; times in ns.
 
-    ``min_period_ns`` is where the setup slack becomes 0; ``slack_ns`` and ``hold_slack_ns`` are
-    the worst, the first at ``clock_ns`` if that was given. ``setup_ns`` is the setup time at the
-    end of the critical path, which leads from ``start`` through ``path`` (cells) to ``end``.
+    ``min_period_ns`` is where the setup slack becomes 0, ``hold_slack_ns`` the worst slack of hold.
+    ``setup_ns`` is the setup time at the end of the critical path, which leads from ``start``
+    through ``path`` (cells) to ``end``.
     """
 
     min_period_ns: float
-    clock_ns: float | None
-    slack_ns: float | None
     hold_slack_ns: float
     setup_ns: float
     start: str
@@ -90,6 +88,11 @@ class Timing:
     def max_clock_mhz(self) -> float:
         """Highest clock in MHz."""
         return 1000 / self.min_period_ns
+
+    def slack_ns(self, clock_ns: float) -> float:
+        """Worst setup slack in ns at a clock period in ns; SpecError if that is not above 0."""
+        require(clock_ns > 0, "Clock", "above 0 ns", clock_ns)
+        return round(clock_ns - self.min_period_ns, 4)
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain data."""
@@ -105,18 +108,16 @@ def sta_version() -> str | None:
     return done.stdout.strip() or "unknown"
 
 
-def time_netlist(mapped: Mapped, library: Library, *, clock_ns: float | None = None
-                 ) -> Timing | None:
+def time_netlist(mapped: Mapped, library: Library) -> Timing | None:
     """Timing of a flat netlist, None where OpenSTA is not installed.
 
     Raises
     ------
     SpecError
-        If the clock is not above 0 ns, or the netlist has several.
+        If the netlist has several clocks.
     StaError
         If OpenSTA fails.
     """
-    require(clock_ns is None or clock_ns > 0, "Clock", "above 0 ns", clock_ns)
     version = sta_version()
     if version is None:
         return None
@@ -130,10 +131,8 @@ def time_netlist(mapped: Mapped, library: Library, *, clock_ns: float | None = N
     period = ANALYSED_NS - setup.slack
     places = _places(mapped)
     return Timing(
-        min_period_ns=round(period, 4), clock_ns=clock_ns,
-        slack_ns=None if clock_ns is None else round(clock_ns - period, 4),
-        hold_slack_ns=round(hold.slack, 4), setup_ns=round(setup.library, 4), sta=version,
-        start=places.get(setup.start, setup.start),
+        min_period_ns=round(period, 4), hold_slack_ns=round(hold.slack, 4), sta=version,
+        setup_ns=round(setup.library, 4), start=places.get(setup.start, setup.start),
         end=places.get(setup.end, setup.end), path=setup.cells)
 
 

@@ -2,6 +2,7 @@
 """Statistics of a design after some Yosys passes."""
 
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,6 +47,8 @@ def statistics(verilog: Mapping[str, str] | Iterable[str | Path], top: str,
     YosysError
         If a pass fails.
     """
+    if not isinstance(verilog, Mapping):
+        verilog = list(verilog)
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="yosys-") as scratch:
             return statistics(verilog, top, passes, keep=keep, reader=reader, folder=Path(scratch))
@@ -56,9 +59,18 @@ def statistics(verilog: Mapping[str, str] | Iterable[str | Path], top: str,
     script = [f"{reader} {' '.join(names)}", f"hierarchy -check -top {top}",
               *(f"setattr -mod -set keep_hierarchy 1 {name}" for name in keep), *passes,
               f"tee -q -o {STATISTICS} stat -json"]
-    run_yosys("\n".join(script), cwd=folder)
+    try:
+        run_yosys("\n".join(script), cwd=folder)
+    except YosysError as error:
+        raise YosysError(_renamed(str(error), verilog)) from None
     data: dict[str, Any] = json.loads((folder / STATISTICS).read_text(encoding="utf-8"))
     return data
+
+
+def _renamed(message: str, verilog: Mapping[str, str] | Iterable[str | Path]) -> str:
+    """``message`` with the sources' own names."""
+    named = dict(enumerate(verilog))
+    return re.sub(r"\bsource(\d+)\.v\b", lambda match: str(named[int(match[1])]), message)
 
 
 def _contents(verilog: Mapping[str, str] | Iterable[str | Path]) -> list[bytes]:

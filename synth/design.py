@@ -1,0 +1,93 @@
+# amaranth: UnusedElaboratable=no
+# SPDX-License-Identifier: Apache-2.0
+"""What goes through the flow: generated units and Verilog of others, as texts."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from hw.emit.yosys import yosys_version
+from hw.spec import ArraySpec, MacSpec
+from hw.spec.errors import require
+from synth.cache import cached, digest_of_files
+from synth.netlists import repeated
+from synth.record import ROOT
+
+__all__ = ["Design", "of_files", "of_unit"]
+
+#: Amaranth does not say that two threads may elaborate at once.
+_ELABORATION = Lock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Verilog of a unit.
+
+    Parameters
+    ----------
+    name
+        What records call it.
+    top
+        Its top module.
+    verilog
+        Texts by name.
+    reader
+        Yosys pass that reads them.
+    keep
+        Modules that are mapped apart, each once, and counted as often as they are placed.
+    element
+        Module whose timing is that of the whole: the top, or an array's processing element.
+    configuration
+        What a record says about it.
+    """
+
+    name: str
+    top: str
+    verilog: dict[str, str]
+    element: str
+    reader: str = "read_verilog"
+    keep: tuple[str, ...] = ()
+    configuration: dict[str, Any] = field(default_factory=dict)
+
+
+def of_unit(spec: MacSpec | ArraySpec, *, flat: bool = False) -> Design:
+    """Design of a unit that is generated; an array is ``flat`` only where that is asked for."""
+    sources = tuple(sorted((ROOT / "hw").rglob("*.py")))
+    inputs = {"spec": repr(spec), "code": digest_of_files(sources), "yosys": yosys_version(),
+              "amaranth": version("amaranth")}
+    data = cached("verilog", inputs, lambda: _generate(spec))
+    keep = () if flat or isinstance(spec, MacSpec) else tuple(repeated(data["verilog"]))
+    return Design(name=spec.name, top=spec.name, verilog={f"{spec.name}.v": data["verilog"]},
+                  keep=keep, element=data["element"], configuration={"unit": str(spec)})
+
+
+def _generate(spec: MacSpec | ArraySpec) -> dict[str, str]:
+    """Verilog of a unit, and the name of its element."""
+    from hw.array.pe import ProcessingElement  # Amaranth takes a while to import.
+    from hw.generate import verilog
+
+    with _ELABORATION:
+        element = ProcessingElement(spec).module_name if isinstance(spec, ArraySpec) else spec.name
+        return {"verilog": verilog(spec), "element": element}
+
+
+def of_files(files: Iterable[str | Path], top: str) -> Design:
+    """Design in SystemVerilog files of anyone.
+
+    Raises
+    ------
+    SpecError
+        If a file cannot be read as text, or ``top`` is no name of a module.
+    """
+    require(re.fullmatch(r"[A-Za-z_]\w*", top) is not None, "Top", "the name of a module", top)
+    paths = [Path(file) for file in files]
+    texts = {}
+    for path in paths:
+        require(path.is_file(), "Verilog file", "a readable file", str(path))
+        texts[str(path)] = path.read_bytes().decode("utf-8", errors="replace")
+    return Design(name=top, top=top, verilog=texts, element=top, reader=f"read_slang --top {top}",
+                  configuration={"files": [path.name for path in paths], "top": top})

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of the flow on a design, each from the cache where it has been done before."""
+
+from pathlib import Path
+from typing import Any
+
+from hw.emit.yosys import yosys_version
+from synth import mapping
+from synth.cache import cached, digest_of_files
+from synth.cost import GENLIB, Cost, price
+from synth.design import Design
+from synth.gates import Gates, count, recipe_passes
+from synth.liberty import Library
+from synth.mapping import Mapped, map_to_cells
+from synth.timing import Timing, sta_version, time_netlist
+
+__all__ = ["cost_of", "gates_of", "mapped_of", "timing_of"]
+
+#: Code that a result depends on.
+_CODE = tuple(Path(__file__).with_name(f"{name}.py") for name in (
+    "yosys", "gates", "cost", "handcount", "liberty", "liberty_text", "cells", "functions",
+    "mapping", "netlists", "plain", "timing"))
+
+
+def gates_of(design: Design, recipe: str) -> Gates:
+    """Two-input gates of a design; see `synth.gates.count`."""
+    inputs = _inputs(design, recipe_passes(recipe))
+    data = cached("gates", inputs, lambda: count(
+        design.verilog, design.top, recipe, keep=design.keep, reader=design.reader).to_json())
+    return Gates(**data)
+
+
+def cost_of(design: Design, recipe: str) -> Cost:
+    """The paper's cost of a design; see `synth.cost.price`."""
+    genlib = GENLIB.read_text(encoding="utf-8")
+    inputs = _inputs(design, recipe_passes(recipe, "cost"), genlib=genlib)
+    data = cached("cost", inputs, lambda: price(
+        design.verilog, design.top, recipe, keep=design.keep, reader=design.reader).to_json())
+    return Cost(**data)
+
+
+def mapped_of(design: Design, library: Library, recipe: str, *, clock_ns: float | None = None,
+              element: bool = False) -> Mapped:
+    """Netlist of a design, or of its element alone; see `synth.mapping.map_to_cells`."""
+    top, keep = (design.element, ()) if element else (design.top, design.keep)
+    passes = mapping.passes(recipe, library, clock_ns)
+    inputs = _inputs(design, passes, library=library.sha256, of=top)
+    data = cached("cells", inputs, lambda: map_to_cells(
+        design.verilog, top, library, recipe, clock_ns=clock_ns, keep=keep,
+        reader=design.reader).to_json())
+    return Mapped(**data)
+
+
+def timing_of(mapped: Mapped, library: Library) -> Timing | None:
+    """Timing of a netlist, None without OpenSTA; see `synth.timing.time_netlist`."""
+    inputs = {"verilog": mapped.verilog, "library": library.sha256, "sta": sta_version(),
+              "code": digest_of_files(_CODE)}
+    data = cached("timing", inputs, lambda: _plain(time_netlist(mapped, library)))
+    return None if data is None else Timing(**data | {"path": tuple(data["path"])})
+
+
+def _plain(timing: Timing | None) -> dict[str, Any] | None:
+    """The result as plain data."""
+    return None if timing is None else timing.to_json()
+
+
+def _inputs(design: Design, passes: list[str], **more: Any) -> dict[str, Any]:
+    """What a step on a design depends on."""
+    return {"verilog": list(design.verilog.values()), "top": design.top, "keep": design.keep,
+            "reader": design.reader, "passes": passes, "yosys": yosys_version(),
+            "code": digest_of_files(_CODE)} | more

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Record of a unit: gates, cost, cells, timing.
+
+A metric is a function in `METRICS`: it gets a `Job` and gives a `Part`, and every table and record
+has it from then on.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from synth.design import Design
+from synth.flow import cost_of, gates_of, mapped_of, timing_of
+from synth.gates import recipe_passes
+from synth.liberty import Library
+from synth.mapping import Mapped
+from synth.record import Metric, Record, provenance
+from synth.timing import CONDITIONS
+
+__all__ = ["METRICS", "Job", "Part", "measure"]
+
+NOT_DONE = ("placement", "routing", "clock tree", "memories")
+GATE_RECIPES = ("default", "keep")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is measured, on what: ``library`` None leaves cells and timing out.
+
+    ``clock_ns`` is a clock period in ns that the slack is told for and that recipes with a clock
+    target map for.
+    """
+
+    design: Design
+    library: Library | None
+    recipe: str = "keep"
+    clock_ns: float | None = None
+
+    @cached_property
+    def mapped(self) -> Mapped | None:
+        """The design in cells of the library."""
+        if self.library is None:
+            return None
+        return mapped_of(self.design, self.library, self.recipe, clock_ns=self.clock_ns)
+
+    @cached_property
+    def element(self) -> Mapped | None:
+        """The design's element in cells: the design itself, or an array's processing element."""
+        if self.library is None or self.design.element == self.design.top:
+            return self.mapped
+        return mapped_of(self.design, self.library, self.recipe, clock_ns=self.clock_ns,
+                         element=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Part of a record: ``tools`` are versions by name."""
+
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    conditions: dict[str, Any] = field(default_factory=dict)
+    not_done: tuple[str, ...] = ()
+    tools: dict[str, str] = field(default_factory=dict)
+
+
+def gate_counts(job: Job) -> Part:
+    """Two-input gates in both recipes."""
+    metrics: dict[str, Metric] = {}
+    for recipe in GATE_RECIPES:
+        found = gates_of(job.design, recipe)
+        metrics |= {f"two_input_gates_{recipe}": Metric(found.two_input, "gate"),
+                    f"inverters_{recipe}": Metric(found.inverters, "gate"),
+                    f"flip_flops_{recipe}": Metric(found.flip_flops, "flip-flop")}
+    return Part(metrics=metrics)
+
+
+def paper_cost(job: Job) -> Part:
+    """The paper's cost, flip-flops included, and what register enables and resets come to."""
+    found = cost_of(job.design, "keep")
+    return Part(metrics={"paper_cost": Metric(found.total, "gate"),
+                         "paper_cost_flip_flops": Metric(found.flip_flops, "gate"),
+                         "paper_cost_enables_and_resets": Metric(found.control, "gate")})
+
+
+def cells(job: Job) -> Part:
+    """Area and leakage of the design in cells."""
+    if job.mapped is None:
+        return Part(not_done=("cells and area (no library)",))
+    found = job.mapped
+    return Part(metrics={
+        "area": Metric(found.area_um2, "um2"),
+        "sequential_area": Metric(found.sequential_area_um2, "um2"),
+        "nand2_equivalents": Metric(round(found.nand2_equivalents, 2), "NAND2"),
+        "cells": Metric(sum(found.cells.values()), "cell"),
+        "leakage": Metric(found.leakage_nw, "nW")})
+
+
+def clock(job: Job) -> Part:
+    """Highest clock and critical path of the element, slack at the clock that was asked for."""
+    if job.library is None or job.element is None:
+        return Part(not_done=("timing (no library)",))
+    found = timing_of(job.element, job.library)
+    if found is None:
+        return Part(not_done=("timing (OpenSTA is not installed)",))
+    metrics = {"min_period": Metric(found.min_period_ns, "ns"),
+               "max_clock": Metric(round(found.max_clock_mhz, 3), "MHz"),
+               "critical_path_cells": Metric(len(found.path), "cell"),
+               "setup": Metric(found.setup_ns, "ns"),
+               "hold_slack": Metric(found.hold_slack_ns, "ns")}
+    if job.clock_ns is not None:
+        metrics["slack"] = Metric(found.slack_ns(job.clock_ns), "ns")
+    path = " ".join([found.start, *found.path, found.end])
+    apart = job.design.element != job.design.top
+    return Part(metrics=metrics, tools={"opensta": found.sta},
+                conditions={"timing": CONDITIONS | {"module": job.design.element},
+                            "critical_path": path},
+                not_done=("timing between processing elements",) if apart else ())
+
+
+METRICS: tuple[Callable[[Job], Part], ...] = (gate_counts, paper_cost, cells, clock)
+
+
+def measure(job: Job, command: str, *, progress: bool = False) -> Record:
+    """Record of all metrics of a job that ``command`` asked for.
+
+    Raises
+    ------
+    SpecError
+        If the design or the recipe is not fit for it.
+    YosysError, StaError
+        If a tool fails.
+    """
+    passes = recipe_passes(job.recipe, "cells")
+    parts = []
+    for number, metric in enumerate(METRICS, 1):
+        if progress:
+            print(f"[{number}/{len(METRICS)}] {job.design.name}: {metric.__name__}",
+                  file=sys.stderr)
+        parts.append(metric(job))
+    conditions: dict[str, Any] = dict(job.design.configuration)
+    conditions |= {"recipe": job.recipe, "clock_ns": job.clock_ns,
+                   "passes": passes}
+    metrics: dict[str, Metric] = {}
+    tools: dict[str, str] = {}
+    for part in parts:
+        metrics |= part.metrics
+        conditions |= part.conditions
+        tools |= part.tools
+    origin = provenance(command, tools=("amaranth", "pyosys"),
+                        library=None if job.library is None else job.library.to_json())
+    return Record(subject=job.design.name, metrics=metrics, conditions=conditions,
+                  provenance=replace(origin, tools=dict(origin.tools) | tools),
+                  not_done=(*NOT_DONE, *(phrase for part in parts for phrase in part.not_done)))

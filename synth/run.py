@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m synth.run``: one unit through the flow, one record."""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hw.emit.yosys import YosysError
+from hw.spec import SpecError
+from hw.spec.command import Parser, add_unit_options, chosen_unit
+from hw.spec.errors import require
+from synth import osu018
+from synth.design import Design, of_files, of_unit
+from synth.gates import recipes
+from synth.liberty import Library, read
+from synth.measure import Job, measure
+from synth.record import Record, write_records
+from synth.timing import StaError
+
+__all__ = ["chosen_library", "main"]
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m synth.run",
+        description="Measure a unit: two-input gates, the paper's cost, area, timing.")
+    unit = parser.add_argument_group("what is measured: a generated unit, or files of anyone")
+    add_unit_options(unit)
+    unit.add_argument("--flat", action="store_true",
+                      help="flatten an array instead of counting its parts as often as placed")
+    unit.add_argument("--verilog", metavar="FILE", nargs="+", help="SystemVerilog files")
+    unit.add_argument("--top", metavar="MODULE", help="top module of --verilog")
+    flow = parser.add_argument_group("how")
+    flow.add_argument("--liberty", metavar="FILE", nargs="+",
+                      help="Liberty files of one library, gzipped or not "
+                           "(default: OSU 0.18 um, from `make library`)")
+    flow.add_argument("--recipe", metavar="NAME", default="keep",
+                      help=f"recipe for the cells: {', '.join(recipes('cells'))} "
+                           "(default: %(default)s)")
+    flow.add_argument("--clock", metavar="NS", help="clock period in ns that the slack is told for "
+                      "and that recipes with a target map for")
+    parser.add_argument("--json", action="store_true", help="print the record as JSON")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write the record to FILE")
+    return parser
+
+
+def chosen_library(files: Sequence[str] | None) -> Library | None:
+    """Library of ``files``, else OSU018, else None with a line on stderr."""
+    if files:
+        return read(files)
+    found = osu018.find()
+    if found is None:
+        print("OSU018 cell library is missing (`make library` gets it): no cells, no timing.",
+              file=sys.stderr)
+        return None
+    return read([found])
+
+
+def _design(options: argparse.Namespace) -> Design:
+    """Design that the command line asks for."""
+    require((options.mac is None) != (options.verilog is None), "What to measure",
+            "given by either --mac PAIR or --verilog FILE", options.mac)
+    if options.verilog is None:
+        require(options.top is None, "Top", "given with --verilog only", options.top)
+        return of_unit(chosen_unit(options), flat=options.flat)
+    require(options.top is not None, "Top", "given by --top MODULE", options.top)
+    return of_files(options.verilog, options.top)
+
+
+def _clock(text: str | None) -> float | None:
+    """Clock period in ns."""
+    try:
+        period = None if text is None else float(text)
+    except ValueError:
+        period = 0.0
+    require(period is None or 0 < period < float("inf"), "Clock", "a number of ns above 0", text)
+    return period
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
+    parser = _parser()
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser.parse_args(given)
+    try:
+        job = Job(clock_ns=_clock(options.clock), design=_design(options), recipe=options.recipe,
+                  library=chosen_library(options.liberty))
+        record = measure(job, shlex.join(["python", "-m", "synth.run", *given]), progress=True)
+        if options.out is not None:
+            print(write_records(options.out, [record]))
+    except SpecError as error:
+        parser.error(str(error))
+    except (YosysError, StaError) as error:
+        if options.verilog:
+            parser.error(str(error))
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(record.to_json(), indent=2))
+    elif options.out is None:
+        print(_table(record))
+    return 0
+
+
+def _table(record: Record) -> str:
+    """Record as lines of text."""
+    width = max(map(len, record.metrics))
+    lines = [f"{name:{width}}  {value} {unit}" for name, (value, unit) in record.metrics.items()]
+    return "\n".join([record.subject, *lines, f"{'not done':{width}}  "
+                      + ", ".join(record.not_done)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
