@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from hw.spec import SpecError
-from synth import gates
+from hw.generate import verilog
+from hw.spec import SpecError, parse_mac
+from synth import gates, osu018
 from synth.liberty import read
 from synth.mapping import map_to_cells
+from synth.timing import time_netlist
 from synth.yosys import YosysError
 
 SMALL = Path(__file__).parent / "data" / "small.lib"
@@ -26,10 +28,19 @@ BOXED = TINY.replace("assign x = ~a;", "box i(.a(a), .z(x));")
 pytestmark = pytest.mark.synth
 
 
-@pytest.mark.parametrize("recipe", [
-    name for name, passes in gates.recipes("cells").items() if "{clock_ps}" not in str(passes)])
+TIMED = [name for name, passes in gates.recipes("cells").items() if "{clock_ps}" in str(passes)]
+
+
+def uses_old_mapper(recipe):
+    """Whether a recipe has ABC's `map`, which wants another model of delays than `SMALL` has."""
+    return ";map," in str(gates.recipes("cells")[recipe])
+
+
+@pytest.mark.parametrize("recipe", [name for name in gates.recipes("cells")
+                                    if not uses_old_mapper(name)])
 def test_mapping_of_a_tiny_design_is_known(recipe):
-    mapped = map_to_cells({"tiny.v": TINY}, "tiny", read([SMALL]), recipe)
+    mapped = map_to_cells({"tiny.v": TINY}, "tiny", read([SMALL]), recipe,
+                          clock_ns=2 if recipe in TIMED else None)
     # a & b ^ c is (a NAND b) XOR (NOT c); AND2 would be smaller, but the library forbids it.
     assert mapped.cells == {"DFF": 1, "INV": 2, "NAND2": 1, "XOR2": 1}
     assert (mapped.area_um2, mapped.sequential_area_um2) == (16 + 2 * 2 + 4 + 8, 16)
@@ -37,6 +48,19 @@ def test_mapping_of_a_tiny_design_is_known(recipe):
     placed = re.findall(r"^  (\w+) \S+ \(", mapped.verilog, re.MULTILINE)
     assert sorted(placed) == ["DFF", "INV", "INV", "NAND2", "XOR2"]
     assert mapped.verilog.startswith("module tiny(clk, a, b, c, x, y);\n")
+
+
+@pytest.mark.skipif(osu018.find() is None, reason="no OSU018 library: `make library` gets it")
+def test_mapping_for_speed_is_faster_and_larger():
+    library, spec = read([osu018.find()]), parse_mac("int8,acc=int27")
+    found = {recipe: map_to_cells({"mac.v": verilog(spec)}, spec.name, library, recipe,
+                                  clock_ns=1 if recipe in TIMED else None)
+             for recipe in ("keep", "speed")}
+    assert found["speed"].area_um2 > found["keep"].area_um2
+    periods = {recipe: time_netlist(mapped, library) for recipe, mapped in found.items()}
+    if None in periods.values():
+        pytest.skip("OpenSTA is not installed")
+    assert periods["speed"].min_period_ns < periods["keep"].min_period_ns
 
 
 def test_mapping_depends_on_content_only(tmp_path):
@@ -51,6 +75,7 @@ def test_mapping_depends_on_content_only(tmp_path):
      f"Recipe must be one of {', '.join(gates.recipes('cells'))}, not 'best'"),
     ({"recipe": "booth"},
      f"Recipe must be one of {', '.join(gates.recipes('cells'))}, not 'booth'"),
+    ({"recipe": TIMED[0]}, f"Clock of recipe {TIMED[0]} must be given in ns, not None"),
     ({"clock_ns": 0}, "Clock must be above 0 ns, not 0"),
     ({"clock_ns": -1.5}, "Clock must be above 0 ns, not -1.5"),
     ({"verilog": ["none.v"]}, "Verilog file must be a readable file, not 'none.v'"),
