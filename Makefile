@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo library test test-full mutants gates times wavefront accumulation fpga lint reports setup tools lock clean
+.PHONY: help demo library test test-full exhaustion mutants gates times wavefront accumulation fpga lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -33,6 +33,10 @@ test: library  ## Run all tests that take minutes.
 test-full: library  ## Run all tests, the slow ones too, and record the outcome.
 	$(PYTEST) --record reports/data/tests.json $(PYTEST_ARGS); outcome=$$?; \
 		$(RUN) -m reports.render && exit $$outcome
+
+exhaustion: setup  ## Try every operand pair and state, on RTL and mapped netlists too.
+	$(RUN) -m tests.exhaustion
+	$(RUN) -m reports.render
 
 mutants: setup  ## Plant faults one by one and see that each is caught.
 	$(RUN) -m tests.mutants

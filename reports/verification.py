@@ -46,8 +46,19 @@ def answer(records: Records) -> str:
     wrong = sum(r["metrics"]["mismatches"]["value"] for r in records.get("exhaustion", ()))
     if states:
         sentences.append(f"{text(states)} states were simulated, {text(wrong)} differ.")
+    sentences += _compared(records.get("recorded", ()))
     sentences += [_caught(r) for r in records.get("mutants", ()) if r["subject"] == "all"]
     return " ".join(sentences)
+
+
+def _compared(recorded: Sequence[Record]) -> list[str]:
+    """How many sets of results of a GPU are met to the last bit, if any were compared."""
+    counts = [values for values in map(_values, recorded) if values["results"]]
+    met = sum(not any(count for name, count in values.items() if name.endswith("mismatches"))
+              for values in counts)
+    sentence = (f"Model and RTL give {text(met)} of {text(len(counts))} sets of results that were "
+                "recorded on a GPU bit for bit.")
+    return [sentence] if counts else []
 
 
 def _caught(record: Record) -> str:
@@ -61,7 +72,8 @@ def _caught(record: Record) -> str:
 
 def extract(records: Records) -> Table:
     """Number of units of each kind by the best that is known of them."""
-    kind_of = {r["subject"]: r["conditions"]["kind"] for r in _unit_records(records)}
+    kind_of = {unit: record["conditions"]["kind"] for record in _unit_records(records)
+               for unit in _names(record)}
     best = _best(records)
     rows = [[kind, *(text(count) if count else MISSING for count in
                      (sum(best[unit] == tier for unit in units) for tier in TIERS))]
@@ -78,9 +90,16 @@ def _best(records: Records) -> dict[str, str]:
     """Best tier of each unit."""
     found: dict[str, str] = {}
     for record in _unit_records(records):
-        unit, tier = record["subject"], record["conditions"]["tier"]
-        found[unit] = min(tier, found.get(unit, tier), key=TIERS.index)
+        tier = record["conditions"]["tier"]
+        for unit in _names(record):
+            found[unit] = min(tier, found.get(unit, tier), key=TIERS.index)
     return found
+
+
+def _names(record: Record) -> Sequence[str]:
+    """Units that a record is about: those that it lists, else its subject."""
+    units: Sequence[str] = record["conditions"].get("units", [record["subject"]])
+    return units
 
 
 def _units(records: Sequence[Record]) -> Table:

@@ -4,12 +4,10 @@
 import numpy as np
 
 import sim
-import sim.rtl
-from hw.emit.netlist import module_ports
-from hw.emit.verilog import to_verilog
 from hw.mac import mac
+from tests.compiled import compile_module
 
-__all__ = ["check_walks", "compiled_mac", "sums_by_step"]
+__all__ = ["LENGTH", "check_walks", "compiled_mac", "joined", "sums_by_step", "walks"]
 
 #: Steps of a walk; walks at a time are its square.
 LENGTH = 24
@@ -17,14 +15,7 @@ SIDE = 48
 
 
 def compiled_mac(spec, folder):
-    unit = mac(spec)
-    source = folder / f"{spec.name}.v"
-    source.write_text(to_verilog(unit))
-    ports = [{"name": port.name, "direction": port.direction, "width": port.width}
-             for port in module_ports(unit)]
-    model = sim.rtl.compile([source], spec.name, ports, optimize="-O0")
-    model.reset()
-    return model
+    return compile_module(mac(spec), folder)
 
 
 def joined(codes, width):

@@ -9,7 +9,13 @@ from hw.mac.frame import Frame
 from hw.spec import parse_mac
 from sim import golden
 from synth import gates
-from tests.float_steps import compile_step, held_codes, product_classes, wanted_codes
+from tests.exhaustion.states import check_every_state
+from tests.float_steps import (
+    compile_step,
+    product_classes,
+    random_accumulators,
+    wanted_codes,
+)
 from tests.mac_rtl import check_walks, compiled_mac, sums_by_step
 from tests.specs import FLOAT_MACS
 
@@ -34,59 +40,15 @@ def test_mac_starts_from_zero_with_every_pair(tmp_path, spelling):
                             f"for the codes {wrong[0]}")
 
 
-def check_products(spec, model, classes):
-    """Every accumulator with each of ``classes``; the number of states that were compared."""
-    codes = held_codes(spec)
-    held = np.zeros(1 << spec.acc.width, np.bool_)
-    held[codes] = True
-    for a, b in classes:
-        a_codes, b_codes = (np.full(codes.shape, code, np.uint64) for code in (a, b))
-        got = model.run({"i_acc": codes, "i_a": a_codes, "i_b": b_codes})["o_acc"]
-        wanted = wanted_codes(spec, codes, a_codes, b_codes)
-        wrong = np.flatnonzero(got != wanted)
-        assert not wrong.size, (
-            f"{got[wrong[0]]:#x} != {wanted[wrong[0]]:#x} (host) for accumulator "
-            f"{codes[wrong[0]]:#x} and the codes {a:#x}, {b:#x}")
-        assert held[got].all(), f"{spec} leaves its codes with {a:#x}, {b:#x}"
-    return len(codes) * len(classes)
-
-
 @pytest.mark.parametrize("spelling", [
     "e4m3,acc=fp16", "e4m3,acc=bf16", "e5m2,acc=fp16", "e5m2,acc=fp16-rtz", "e5m2,acc=fp16-sat-ftz",
     "int8,acc=bf16", "e3m4,acc=fp16", "e4m3:fn-daz,acc=fp16", "e5m2:ieee-dazxe4m3,acc=fp16",
 ])
 def test_step_equals_the_host_for_every_accumulator(tmp_path, spelling):
-    spec = parse_mac(spelling)
-    classes = product_classes(spec)
-    chosen = np.random.default_rng(21).choice(len(classes), 12, replace=False)
-    count = check_products(spec, compile_step(spec, tmp_path), [classes[i] for i in chosen])
-    assert count >= 12 * 4_000, count
-
-
-@pytest.mark.slow
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("spelling", ["e4m3,acc=fp16", "e4m3,acc=bf16", "e4m3:fn-daz,acc=fp16"])
-def test_step_equals_the_host_for_every_product_and_accumulator(tmp_path, spelling):
-    spec = parse_mac(spelling)
-    classes = product_classes(spec)
-    count = check_products(spec, compile_step(spec, tmp_path, "-O2"), classes)
-    assert count >= 30_000_000, count
-
-
-def random_accumulators(spec, rng, a, b):
-    """Codes that the accumulator may hold, a third of them close to what ``a * b`` takes away."""
-    fmt, frame = spec.acc.fmt, Frame(spec)
-    highest = min(frame.top, fmt.bias)
-    x, y = (np.nan_to_num(sim.decode(codes, code_fmt), posinf=0, neginf=0)
-            for codes, code_fmt in ((a, spec.a), (b, spec.b)))
-    size = np.where(rng.random(a.size) < 0.3, -x * y * 2.0 ** rng.integers(-1, 2, a.size),
-                    np.ldexp(rng.uniform(-1, 1, a.size), rng.integers(frame.lsb, highest, a.size)))
-    size += rng.integers(-3, 4, a.size) * np.spacing(size.astype(np.float32))
-    size = np.clip(np.ldexp(np.rint(np.ldexp(size, -frame.lsb)), frame.lsb),
-                   -2.0**highest, 2.0**highest)
-    codes = sim.encode(size.astype(np.float64), fmt).astype(np.uint64)
-    codes[codes == fmt.sign_code] = 0
-    return codes
+    # All products: tests/exhaustion.
+    outcome = check_every_state(parse_mac(spelling), tmp_path, limit=12)
+    assert outcome.wrong == 0, outcome.conditions
+    assert outcome.counts["states"][0] >= 12 * 4_000, outcome.counts
 
 
 def check_random(spec, model, seed, count):

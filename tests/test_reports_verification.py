@@ -27,6 +27,18 @@ def simulated(unit: str, states: int, *, tier: str = "exhausted", wrong: int = 0
                               "what": "every pair", "against": "host FPU"})
 
 
+def family(name: str, units: list[str]) -> Record:
+    whole = simulated(name, 10)
+    return Record(subject=name, provenance=ORIGIN, metrics=whole.metrics,
+                  conditions={**whole.conditions, "units": units})
+
+
+def compared(subject: str, results: int, wrong: int = 0) -> Record:
+    return Record(subject=subject, provenance=ORIGIN,
+                  metrics={"results": Metric(results, "result"),
+                           "rtl_mismatches": Metric(wrong, "result")})
+
+
 def faults(subject: str, survivors: dict[str, str]) -> Record:
     return Record(subject=subject, provenance=ORIGIN,
                   metrics={"planted": Metric(200, "fault"), "caught": Metric(199, "fault"),
@@ -69,6 +81,20 @@ def test_page_tells_proof_from_sample_and_shows_what_differs(root: Path) -> None
             ) in lines
     assert "- a fault: unreachable" in lines
     assert "| RTL | 200 | 199 | 1 |" in lines
+
+
+def test_every_unit_of_a_family_counts_once() -> None:
+    records = [family("a family", ["x", "y"]), simulated("x", 5)]
+    said = answer({"exhaustion": [record.to_json() for record in records]})
+    assert said == ("Of 2 units, by the best that is known of each: 2 exhausted. "
+                    "15 states were simulated, 0 differ.")
+
+
+def test_answer_counts_recorded_sets_that_are_met() -> None:
+    records = [compared("a", 10), compared("b", 10, wrong=1), compared("not compared", 0)]
+    said = answer({"recorded": [record.to_json() for record in records]})
+    assert said == ("Model and RTL give 1 of 2 sets of results that were recorded on a GPU bit "
+                    "for bit.")
 
 
 def test_nothing_is_said_without_records() -> None:

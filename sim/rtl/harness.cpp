@@ -57,8 +57,8 @@ struct Bench {
     void edge() {
 #ifdef CLOCK
         model->CLOCK = 1;
-#endif
         model->eval();
+#endif
     }
 };
 

