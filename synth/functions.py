@@ -6,9 +6,11 @@ at all, which is a product, and those tighter than ``+`` or ``|`` (Liberty Refer
 "function attribute").
 """
 
+import operator
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hw.spec.errors import SpecError
@@ -17,6 +19,7 @@ __all__ = ["Function", "read_function"]
 
 _TOKEN = re.compile(r"\s*(?:([A-Za-z_][\w\[\]]*)|([01])|([!'&*+|^()]))")
 _END = ("end", "")
+_APPLY = {"&": operator.and_, "|": operator.or_, "^": operator.xor}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,11 @@ class Function:
             return values[self.text]
         if self.operator == "constant":
             return self.text == "1"
-        first, *others = (part.evaluate(values) for part in self.inputs)
+        first = self.inputs[0].evaluate(values)
         if self.operator == "~":
             return first ^ True
-        for other in others:
-            first = {"&": lambda x, y: x & y, "|": lambda x, y: x | y,
-                     "^": lambda x, y: x ^ y}[self.operator](first, other)
+        for other in self.inputs[1:]:
+            first = _APPLY[self.operator](first, other.evaluate(values))
         return first
 
     def verilog(self, prefix: str = "") -> str:
@@ -64,6 +66,7 @@ class Function:
         return f"({f' {self.operator} '.join(parts)})"
 
 
+@cache
 def read_function(text: str) -> Function:
     """Tree of the function ``text``; SpecError if it is none."""
     try:

@@ -15,7 +15,7 @@ from typing import Any
 from hw.spec.errors import SpecError, require
 from synth.liberty_text import Group, parse
 
-__all__ = ["Cell", "FlipFlop", "Library", "Pin", "read"]
+__all__ = ["Cell", "FlipFlop", "Library", "Pin", "read", "si_unit"]
 
 GZIP = b"\x1f\x8b"
 #: What one step of a unit's name is worth; "1ns", "100ps" and (1, ff) are all spellings.
@@ -130,8 +130,8 @@ def _library(path: Path, text: str) -> tuple[str, str, float, float, list[Cell]]
     """Name, corner, voltage, temperature and cells of one file."""
     try:
         top = parse(text)
-        watt = _unit(top.simple.get("leakage_power_unit", "1nW"))
-        farad = _unit("".join(top.complex.get("capacitive_load_unit", ["1", "pf"])))
+        watt = si_unit(top.simple.get("leakage_power_unit", "1nW"))
+        farad = si_unit("".join(top.complex.get("capacitive_load_unit", ["1", "pf"])))
         corner = top.simple.get("default_operating_conditions", "nominal")
         return (top.args[0], corner, float(top.simple["nom_voltage"]),
                 float(top.simple["nom_temperature"]),
@@ -140,7 +140,7 @@ def _library(path: Path, text: str) -> tuple[str, str, float, float, list[Cell]]
         raise SpecError(f"Liberty file must be a Liberty library, not {str(path)!r}") from error
 
 
-def _unit(text: str) -> float:
+def si_unit(text: str) -> float:
     """SI value of a unit such as 1nW, 1ff or 1.0000pf."""
     number = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
     letters = text[len(number):]

@@ -6,9 +6,10 @@ attribute (Liberty Reference Manual, section 1.2).
 """
 
 import re
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
-__all__ = ["Group", "parse"]
+__all__ = ["Group", "find", "parse"]
 
 #: Groups that are read; a library is mostly tables, which are not.
 READ = {"library", "cell", "pin", "ff", "latch", "leakage_power"}
@@ -35,12 +36,26 @@ class Group:
 def parse(text: str) -> Group:
     """The group library of a file; ValueError if there is none or it does not end."""
     outside = Group("", [])
-    if _statement(text, _skip_space(text, 0), outside) < 0 or not outside.groups:
+    if _statement(text, _skip_space(text, 0), outside, READ) < 0 or not outside.groups:
         raise ValueError("no group")
     (library,) = outside.groups
     if library.name != "library":
         raise ValueError("no group library")
     return library
+
+
+def find(text: str, name: str, read: Container[str], wanted: Container[str] | None = None
+         ) -> Iterator[Group]:
+    """Groups ``name (argument)`` anywhere in ``text``, with those of ``read`` inside.
+
+    ``name`` is one of ``read``; only the arguments in ``wanted`` are read, all if that is None.
+    """
+    for match in re.finditer(rf'{name}\s*\(\s*"?([\w.]+)"?\s*\)\s*\{{', text):
+        inside_a_word = re.match(r"\w", text[match.start() - 1:match.start()])
+        if not inside_a_word and (wanted is None or match[1] in wanted):
+            outside = Group("", [])
+            _statement(text, match.start(), outside, read)
+            yield outside.groups[0]
 
 
 def _skip_space(text: str, place: int) -> int:
@@ -57,7 +72,7 @@ def _expect(pattern: re.Pattern[str], text: str, place: int) -> re.Match[str]:
     return match
 
 
-def _statement(text: str, place: int, group: Group) -> int:
+def _statement(text: str, place: int, group: Group, read: Container[str]) -> int:
     """Read the statement at ``place`` into ``group``; place behind it."""
     name = _expect(_NAME, text, place)
     place = _skip_space(text, name.end())
@@ -72,17 +87,17 @@ def _statement(text: str, place: int, group: Group) -> int:
     if not text.startswith("{", place):
         group.complex[name[1]] = args
         return place
-    if name[1] not in READ:
+    if name[1] not in read:
         return _behind(text, place)
     inner = Group(name[1], args)
     group.groups.append(inner)
-    return _body(text, place + 1, inner)
+    return _body(text, place + 1, inner, read)
 
 
-def _body(text: str, place: int, group: Group) -> int:
+def _body(text: str, place: int, group: Group, read: Container[str]) -> int:
     """Read statements into ``group`` up to its brace; place behind that."""
     while not text.startswith("}", place := _skip_space(text, place)):
-        place = _statement(text, place, group)
+        place = _statement(text, place, group, read)
     return place + 1
 
 

@@ -5,16 +5,13 @@ import os
 import re
 from pathlib import Path
 
-import pytest
-
-from synth.liberty import read
+from synth import osu018
 
 __all__ = ["TINY", "installed_libraries", "rewritten"]
 
 TINY = Path(__file__).parent / "data" / "tiny.lib"
 #: Folder with one .lib or .lib.gz a library, or a folder of files a library.
 FOLDER = os.environ.get("BYTEMAC_LIBERTY", "")
-OSU = (Path(__file__).parents[1] / "build").glob("**/osu018_stdcells.lib")
 
 _STEPS = [
     (re.compile(r"\(([01])\)"), lambda m: m[1]),
@@ -29,16 +26,11 @@ _STEPS = [
 
 def installed_libraries():
     """Name and files of the libraries that this machine has."""
-    found = {file.name: [file] for file in list(OSU)[:1]}
+    osu = osu018.find()
+    found = {osu.name: [osu]} if osu else {}
     for path in sorted(Path(FOLDER).iterdir()) if FOLDER else ():
         found[path.name] = sorted(path.iterdir()) if path.is_dir() else [path]
     return found
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    """The library of tests/data/tiny.lib."""
-    return read([TINY])
 
 
 def rewritten(text, values):
