@@ -110,11 +110,14 @@ lock:  ## Write the files constraints*.txt anew from pyproject.toml.
 	build/lock/bin/python -m pip install -qq --disable-pip-version-check \
 		--root-user-action ignore '.[dev]'
 	build/lock/bin/python -m pip freeze --exclude bytemac > build/constraints.txt
-	build/lock/bin/python -m pip install -qq --disable-pip-version-check \
-		--root-user-action ignore '.[dev,fpga]'
-	build/lock/bin/python -m pip freeze --exclude bytemac \
-		| grep -vxFf build/constraints.txt > build/constraints-fpga.txt
-	mv build/constraints.txt build/constraints-fpga.txt .
+	for extra in fpga cluster; do \
+		$(PYTHON) -m venv --clear build/lock && \
+		build/lock/bin/python -m pip install -qq --disable-pip-version-check \
+			--root-user-action ignore -c build/constraints.txt ".[dev,$$extra]" && \
+		build/lock/bin/python -m pip freeze --exclude bytemac \
+			| grep -vxFf build/constraints.txt > build/constraints-$$extra.txt || exit 1; \
+	done
+	mv build/constraints*.txt .
 
 clean:  ## Remove everything that was generated, the virtual environment excepted.
 	rm -rf build bytemac.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

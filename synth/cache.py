@@ -17,13 +17,12 @@ from typing import Any
 from hw.emit.files import write_files
 from synth.record import ROOT
 
-__all__ = ["cached", "digest_of_files"]
+__all__ = ["cached", "digest_of_files", "load", "store"]
 
 FOLDER = ROOT / "build" / "cache"
 
 
-def cached(step: str, inputs: Mapping[str, Any], compute: Callable[[], Any], *,
-           folder: Path | None = None) -> Any:
+def cached(step: str, inputs: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
     """Result of ``compute``, plain data; of an earlier run with the same ``inputs``, if there is.
 
     Parameters
@@ -34,19 +33,32 @@ def cached(step: str, inputs: Mapping[str, Any], compute: Callable[[], Any], *,
         All that the result depends on, as plain data, versions of tools and code included.
     compute
         Called if there is no result yet.
-    folder
-        Where results are kept; build/cache by default.
     """
-    folder = folder or FOLDER
-    text = json.dumps({"step": step, "inputs": inputs}, sort_keys=True)
-    name = f"{step}-{hashlib.sha256(text.encode()).hexdigest()}.json"
+    found = load(step, inputs)
+    if found is None:
+        found = json.loads(json.dumps({"result": compute()}))
+        store(step, inputs, found)
+    return found["result"]
+
+
+def load(step: str, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Object that was stored for the same inputs, None if there is none or somebody cut it."""
     try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
+        found = json.loads((FOLDER / _name(step, inputs)).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        pass  # None yet, or one that somebody cut: it is computed and replaced.
-    content = json.dumps(compute())
-    write_files(folder, {name: content})
-    return json.loads(content)
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def store(step: str, inputs: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    """Keep ``result``, an object of plain data, for these inputs."""
+    write_files(FOLDER, {_name(step, inputs): json.dumps(result)})
+
+
+def _name(step: str, inputs: Mapping[str, Any]) -> str:
+    """Name of the file of a result."""
+    text = json.dumps({"step": step, "inputs": inputs}, sort_keys=True)
+    return f"{step}-{hashlib.sha256(text.encode()).hexdigest()}.json"
 
 
 @cache

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Points of a sweep: a TOML file of grids, each the product of its lists.
+
+::
+
+    [[grid]]
+    mac = ["int8", "e4m3"]
+    acc = ["exact", "fp32"]        # acc, lanes, pipeline, ...: any setting of a MAC's spelling
+    array = ["4x4"]                # none: the MAC alone
+    flat = [false, true]
+    recipe = ["keep", "fast"]
+    clock = [4.0, 8.0]             # ns
+    library = ["osu018", ["a.lib.gz", "b.lib.gz"]]   # paths from the folder of the file
+"""
+
+import itertools
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hw.spec import ArraySpec, MacSpec, parse_array, parse_mac
+from hw.spec.errors import SpecError, require
+
+__all__ = ["OSU018", "Point", "read_points"]
+
+#: The default library, which `synth.osu018` knows where to find.
+OSU018 = "osu018"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """One measurement: a unit by its spelling, and how it is mapped; ``clock`` in ns."""
+
+    mac: str
+    array: str | None = None
+    flat: bool = False
+    recipe: str = "keep"
+    clock: float | None = None
+    library: tuple[str, ...] = (OSU018,)
+
+    def unit(self) -> MacSpec | ArraySpec:
+        """The unit; SpecError if there is no such."""
+        mac = parse_mac(self.mac)
+        return mac if self.array is None else parse_array(self.array, mac)
+
+    def to_json(self) -> dict[str, Any]:
+        """The point as plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        shown = [self.mac, self.array, "flat" if self.flat else None, self.recipe,
+                 None if self.clock is None else f"{self.clock:g} ns",
+                 Path(self.library[0]).name]
+        return " ".join(part for part in shown if part)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "mac": (str,), "array": (str,), "flat": (bool,), "recipe": (str,), "clock": (int, float),
+    "library": (str, list)}
+_SETTING = (str, int)
+
+
+def read_points(path: str | Path) -> list[Point]:
+    """Points of a file, in its order.
+
+    Raises
+    ------
+    SpecError
+        If the file cannot be read or is not as described. Whether a unit, a recipe or a library
+        exists is only found at its point.
+    """
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SpecError(f"Points must be a readable TOML file, not {str(path)!r}") from error
+    grids = data.get("grid")
+    require(list(data) == ["grid"] and isinstance(grids, list) and all(
+        isinstance(grid, dict) for grid in grids), "Points", "tables [[grid]]", sorted(data))
+    return [point for grid in data["grid"] for point in _points(grid, path.parent)]
+
+
+def _points(grid: Mapping[str, Any], folder: Path) -> list[Point]:
+    """Points of one grid."""
+    require("mac" in grid, "Grid", "one with a list mac", sorted(grid))
+    lists = {name: _list(name, value) for name, value in grid.items()}
+    points = []
+    for values in itertools.product(*lists.values()):
+        chosen = dict(zip(lists, values, strict=True))
+        fields = {name: value for name, value in chosen.items() if name in _TYPES}
+        settings = [f"{name}={value}" for name, value in chosen.items() if name not in _TYPES]
+        fields["mac"] = ",".join([chosen["mac"], *settings])
+        if "library" in fields:
+            fields["library"] = _library(fields["library"], folder)
+        points.append(Point(**fields))
+    return points
+
+
+def _list(name: str, value: Any) -> list[Any]:
+    """Values of a name, each of the right type."""
+    types = _TYPES.get(name, _SETTING)
+    require(isinstance(value, list) and bool(value) and all(
+        isinstance(item, types) and (bool in types or not isinstance(item, bool))
+        for item in value), f"Grid {name}",
+        f"a list of {' or '.join(kind.__name__ for kind in types)}", value)
+    return list(value)
+
+
+def _library(value: str | list[str], folder: Path) -> tuple[str, ...]:
+    """Files of a library."""
+    files = [value] if isinstance(value, str) else value
+    require(bool(files) and all(isinstance(file, str) for file in files), "Grid library",
+            "a path or a list of paths", value)
+    return tuple(file if file == OSU018 else str((folder / file).resolve()) for file in files)
