@@ -14,6 +14,7 @@ from hw.spec.command import (
     add_unit_options,
     chosen_output,
     chosen_unit,
+    given_mac_options,
 )
 from hw.spec.table import format_table, format_table_json
 
@@ -90,8 +91,7 @@ def _chosen(options: Any) -> Unit:
         raise SpecError("MAC operands must be given by --mac PAIR, for instance --mac e4m3")
     if output is None:
         return chosen_unit(options)
-    own = (options.mac, options.acc, options.lanes, options.pipeline, options.array)
-    if any(option is not None for option in own):
+    if given_mac_options(options) or options.array is not None:
         raise SpecError("Output stage must be made on its own, not with the options of a MAC")
     return output
 

@@ -30,7 +30,7 @@ EXHAUSTED_MACS = _macs("e4m3", "e5m2", "e3m4", "e2m5", "int8", "e4m3xe5m2")
 
 #: The rest of what a fixed-point MAC can be: other policies for special codes, unsigned and narrow
 #: operands, accumulators that wrap, saturate and round, registers before the accumulator,
-#: lanes.
+#: lanes, adders and multipliers.
 VARIED_MACS = _macs(
     "int8,acc=int27",
     "int8,acc=int17",
@@ -57,12 +57,25 @@ VARIED_MACS = _macs(
     "int8,lanes=4",
     "e4m3,lanes=3",
     "e5m2,lanes=2,pipeline=1",
+    "int8,acc=int27,multiplier=array",
+    "uint8xint8,multiplier=array",
+    "e2m5,multiplier=booth",
+    "int8,adder=prefix",
+    "e4m3,acc=fx40m18s,adder=prefix",
+    "e3m4,lanes=2,adder=prefix",
+    "int8,acc=int27,adder=carry-save",
+    "int8,lanes=3,adder=carry-save,multiplier=array",
+    "int4,acc=int9,adder=carry-save",
+    "e4m3,adder=carry-save",
+    "e5m2,pipeline=1,adder=carry-save",
+    "e4m3xe5m2,lanes=2,adder=carry-save",
+    "e4m3,acc=fx32m10,adder=carry-save",
 )
 
 MACS = EXHAUSTED_MACS | VARIED_MACS
 
 #: Floating-point accumulators: IEEE and other operands, integers, terms wider than the accumulator,
-#: rounding, overflow and subnormals as options, lanes, registers.
+#: rounding, overflow and subnormals as options, lanes, registers, adders and multipliers.
 FLOAT_MACS = _macs(
     "e4m3,acc=fp16",
     "e4m3,acc=fp32",
@@ -90,6 +103,9 @@ FLOAT_MACS = _macs(
     "e5m2,acc=fp16,lanes=2,pipeline=3",
     "int8,acc=bf16,lanes=3",
     "e4m3:fn-dazxe5m2,acc=bf16,lanes=2",
+    "e4m3,acc=fp16,adder=prefix",
+    "e5m2,acc=fp32,lanes=2,adder=prefix",
+    "bf16,acc=fp32,multiplier=booth",
 )
 
 #: Tensor-core accumulators: the presets, windows narrower and wider than a product, results below
@@ -108,7 +124,7 @@ ALIGNED_MACS = _macs(
     "bf16,acc=aligned:25,lanes=2",
 )
 
-#: Square, wide, tall and single arrays, with 0, 1 and 2 bits of flags.
+#: Square, wide, tall and single arrays, with 0, 1 and 2 bits of flags, sums resolved at the edge.
 ARRAYS = _arrays(
     "4x4:e4m3",
     "4x4:int8",
@@ -124,6 +140,10 @@ ARRAYS = _arrays(
     "3x2:int8,acc=int20-sat,pipeline=1",
     "2x2:e4m3,lanes=2",
     "3x2:e4m3,acc=fp16",
+    "3x2:e5m2,adder=carry-save",
+    "2x3:int8,pipeline=1,adder=carry-save",
+    "1x1:e4m3,adder=carry-save",
+    "2x2:int8,adder=prefix,multiplier=array",
 )
 
 LARGE_ARRAYS = _arrays("16x16:e4m3", "16x16:int8")

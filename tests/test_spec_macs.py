@@ -27,6 +27,12 @@ INT8, E4M3, E5M2 = CATALOG["int8"], CATALOG["e4m3"], CATALOG["e5m2"]
     ("e4m3xe5m2,lanes=4,pipeline=1", "mac_e4m3xe5m2_fx63m25_l4_p1",
      "e4m3xe5m2,acc=fx63m25,lanes=4,pipeline=1"),
     ("int8,acc=int32", "mac_int8_fx32", "int8,acc=fx32"),
+    ("int8,adder=ripple,multiplier=booth", "mac_int8_fx28", "int8,acc=fx28"),
+    ("int8,multiplier=array,adder=carry-save,lanes=2", "mac_int8_fx28_l2_carry_save_array",
+     "int8,acc=fx28,lanes=2,adder=carry-save,multiplier=array"),
+    ("int8,acc=fp32,multiplier=booth,adder=prefix", "mac_int8_fp32_prefix_booth",
+     "int8,acc=fp32,adder=prefix,multiplier=booth"),
+    ("e4m3,multiplier=array", "mac_e4m3_fx49m18", "e4m3,acc=fx49m18"),
     ("e4m3:ieee,acc=fp16-sat-ftz", "mac_e4m3_ieee_fp16_sat_ftz", "e4m3:ieee,acc=fp16-sat-ftz"),
 ])
 def test_mac_names(spelling, name, in_full):
@@ -96,6 +102,8 @@ WRONG = [
      "1 product(s) of int8 and int8 at lsb 0, not 15")),
     (_mac(acc=FixedAccumulator(lsb=0, width=17), lanes=4), ("Accumulator width must be at least 18 "
      "to hold 4 product(s) of int8 and int8 at lsb 0, not 17")),
+    (_mac(adder="prefix"), "MAC adder must be an Adder, not 'prefix'"),
+    (_mac(multiplier=2), "MAC multiplier must be a Multiplier, not 2"),
 ]
 
 
@@ -108,3 +116,5 @@ def test_mac_wrong(fields, message):
 def test_mac_latency_counts_registers():
     acc = FloatAccumulator(fmt=CATALOG["fp32"])
     assert [MacSpec(a=E5M2, b=E4M3, acc=acc, pipeline=n).latency for n in range(3)] == [1, 2, 3]
+    saved = parse_mac("e5m2,adder=carry-save,pipeline=2")
+    assert (saved.loop_latency, saved.latency) == (3, 4)

@@ -4,8 +4,10 @@
 from amaranth import *
 
 from hw.arith.columns import full_adder
+from hw.arith.prefix import prefix_add, prefix_step
+from hw.spec import Adder
 
-__all__ = ["add_signed_magnitude", "extend", "ripple_add", "step_by_one"]
+__all__ = ["add", "add_signed_magnitude", "extend", "ripple_add", "step_by_one"]
 
 
 def extend(value: Value, width: int, *, signed: bool = False, fill: int = 0) -> Value:
@@ -14,8 +16,15 @@ def extend(value: Value, width: int, *, signed: bool = False, fill: int = 0) -> 
     return Cat(value, top.replicate(max(width - len(value), 0)))[:width]
 
 
-def ripple_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> tuple[Value, Value]:
+def add(m: Module, x: Value, y: Value, carry: Value, *, adder: Adder,
+        name: str) -> tuple[Value, Value]:
     """``x + y + carry`` for two values of one width: the sum's low bits, and the carry out."""
+    chosen = ripple_add if adder is Adder.RIPPLE else prefix_add
+    return chosen(m, x, y, carry, name=name)
+
+
+def ripple_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> tuple[Value, Value]:
+    """`add` as one chain of full adders."""
     bits = []
     for index, (left, right) in enumerate(zip(x, y, strict=True)):
         bit, carry = full_adder(m, left, right, carry, name=f"{name}_{index}")
@@ -25,14 +34,20 @@ def ripple_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> tup
     return total, carry
 
 
-def add_signed_magnitude(m: Module, x: Value, magnitude: Value, negative: Value, *,
+def add_signed_magnitude(m: Module, x: Value, magnitude: Value, negative: Value, *, adder: Adder,
                          name: str) -> Value:
     """``x - magnitude`` if ``negative`` else ``x + magnitude``, modulo ``2**len(x)``.
 
     One chain is carry or borrow as the sign says: six gates a bit and no carry-in, against seven
-    for complementing the magnitude and adding. Bits above the magnitude step by one at most.
+    for complementing the magnitude and adding, as other adders must. Bits above the magnitude step
+    by one at most.
     """
     width = min(len(magnitude), len(x))
+    if adder is not Adder.RIPPLE:
+        other = magnitude[:width] ^ negative.replicate(width)
+        low, carry = add(m, x[:width], other, negative, adder=adder, name=name)
+        return Cat(low, step_by_one(m, x[width:], carry ^ negative, negative, adder=adder,
+                                    name=f"{name}_guard"))
     total = Signal(len(x), name=name)
     carry: Value = Const(0)
     for index in range(width):
@@ -45,12 +60,18 @@ def add_signed_magnitude(m: Module, x: Value, magnitude: Value, negative: Value,
         ]
         carry = following
     m.d.comb += total[width:].eq(
-        step_by_one(m, x[width:], carry, negative, name=f"{name}_guard"))
+        step_by_one(m, x[width:], carry, negative, adder=adder, name=f"{name}_guard"))
     return total
 
 
-def step_by_one(m: Module, x: Value, enable: Value, down: Value, *, name: str) -> Value:
-    """``x - enable`` if ``down`` else ``x + enable``, modulo ``2**len(x)``: three gates a bit."""
+def step_by_one(m: Module, x: Value, enable: Value, down: Value, *, adder: Adder,
+                name: str) -> Value:
+    """``x - enable`` if ``down`` else ``x + enable``, modulo ``2**len(x)``.
+
+    As a chain, three gates a bit.
+    """
+    if adder is not Adder.RIPPLE:
+        return prefix_step(m, x, enable, down, name=name)
     total = Signal(len(x), name=name)
     for index in range(len(x)):
         m.d.comb += total[index].eq(x[index] ^ enable)

@@ -30,6 +30,8 @@ class Columns:
         self._bits: dict[int, list[tuple[int, int, Value]]] = {}
         self._order = count()
         self.constant = 0
+        #: Gate levels to the latest bit that came out of a column.
+        self.depth = 0
 
     def add(self, weight: int, bit: Value, *, depth: int = 0) -> None:
         """Add ``bit * 2**weight``; ``depth`` is its arrival in gate levels."""
@@ -51,14 +53,61 @@ class Columns:
         self.add(len(magnitude), ~sign)
         self.constant -= 1 << len(magnitude)
 
+    def copy(self) -> "Columns":
+        """The same bits and constant, to be reduced apart."""
+        other = Columns(self._m, name=self._name)
+        other._bits = {weight: list(bits) for weight, bits in self._bits.items()}
+        other._order = count(next(self._order))
+        other.constant = self.constant
+        return other
+
     @property
     def top(self) -> int:
         """One more than the weight of the highest column that has a bit."""
         return max((weight for weight, bits in self._bits.items() if bits), default=-1) + 1
 
-    def at(self, weight: int) -> list[Value]:
-        """Bits that wait in a column."""
-        return [bit for _, _, bit in self._bits.get(weight, [])]
+    def step(self, weight: int) -> tuple[Value, Value] | None:
+        """Step up and step down of ``2**weight`` that all that waits there comes to.
+
+        None if it, constant included, comes to more than one step.
+        """
+        bits = [bit for _, _, bit in self._bits.get(weight, [])]
+        match len(bits), self.constant >> weight:
+            case 0, 0:
+                return Const(0), Const(0)
+            case 1, 0:
+                return bits[0], Const(0)
+            case 1, -1:
+                return Const(0), ~bits[0]
+            case 2, -1:
+                return bits[0], ~bits[1]
+            case _:
+                return None
+
+    def compress(self, start: int, stop: int) -> list[list[Value]]:
+        """Reduce columns ``start`` to ``stop - 1`` to two bits each at most, without a carry chain.
+
+        The constant's bits below ``stop`` are used up.
+        """
+        rows = []
+        for weight in range(start, stop):
+            has_one = self._take_one(weight)
+            bits = self._bits.pop(weight, [])
+            while len(bits) > 2:
+                self._place(weight, bits, 3)
+            if has_one and len(bits) == 2:
+                self._place(weight, bits, 2, plus_one=True)
+            elif has_one:
+                bits.append((0, next(self._order), Const(1)))
+            rows.append([bit for _, _, bit in bits])
+            self.depth = max([self.depth, *(depth for depth, _, _ in bits)])
+        return rows
+
+    def _take_one(self, weight: int) -> bool:
+        """Whether the constant has a one in a column; it is used up."""
+        has_one = self.constant >> weight & 1
+        self.constant -= has_one << weight
+        return bool(has_one)
 
     def reduce(self, start: int, stop: int) -> list[Value]:
         """Reduce columns ``start`` to ``stop - 1`` to one bit each; carries wait in later ones.
@@ -68,14 +117,14 @@ class Columns:
         one = Const(1)
         sums = []
         for weight in range(start, stop):
-            has_one = self.constant >> weight & 1
-            self.constant -= has_one << weight
+            has_one = self._take_one(weight)
             bits = self._bits.pop(weight, [])
             while len(bits) > 2:
                 self._place(weight, bits, 3)
             if len(bits) == 2:
-                self._place(weight, bits, 2, plus_one=bool(has_one))
+                self._place(weight, bits, 2, plus_one=has_one)
                 sums.append(bits[0][2])
+                self.depth = max(self.depth, bits[0][0])
             elif bits:
                 depth, _, bit = bits[0]
                 if has_one:

@@ -4,19 +4,40 @@
 from amaranth import *
 
 from hw.arith.columns import Columns
+from hw.spec import Multiplier
 
-__all__ = ["booth_rows", "multiply_magnitudes"]
+__all__ = ["array_rows", "booth_rows", "multiply_magnitudes"]
 
 
-def multiply_magnitudes(m: Module, x: Value, y: Value, *, name: str) -> Value:
-    """Product of two unsigned values, ``len(x) + len(y)`` bits: AND array, ripple carries."""
+def multiply_magnitudes(m: Module, x: Value, y: Value, *,
+                        multiplier: Multiplier = Multiplier.ARRAY, name: str) -> Value:
+    """Product of two unsigned values, ``len(x) + len(y)`` bits: rows, ripple carries."""
     columns = Columns(m, name=name)
-    for i in range(len(x)):
-        for j in range(len(y)):
-            columns.add(i + j, x[i] & y[j], depth=1)
+    if multiplier is Multiplier.BOOTH:
+        zero = Const(0, 1)
+        booth_rows(m, columns, Cat(x, zero), Cat(y, zero), weight=0, name=name)
+    else:
+        array_rows(columns, x, y, weight=0)
     product = Signal(len(x) + len(y), name=name)
     m.d.comb += product.eq(Cat(columns.reduce(0, len(product))))
     return product
+
+
+def array_rows(columns: Columns, x: Value, y: Value, *, weight: int, x_signed: bool = False,
+               y_signed: bool = False) -> None:
+    """Add the rows of ``x * y`` to ``columns``, one AND gate a bit.
+
+    Where an operand is signed, its top bit weighs less than nothing: bits that have one such factor
+    are stored inverted, and the constant makes up for it (Baugh-Wooley).
+    """
+    x_top, y_top = ((len(side) - 1 if signed else None) for side, signed in
+                    ((x, x_signed), (y, y_signed)))
+    for i in range(len(x)):
+        for j in range(len(y)):
+            inverted = (i == x_top) != (j == y_top)
+            bit = x[i] & y[j]
+            columns.add(weight + i + j, ~bit if inverted else bit, depth=1)
+            columns.constant -= inverted << weight + i + j
 
 
 def booth_rows(m: Module, columns: Columns, x: Value, y: Value, *, weight: int, name: str) -> None:

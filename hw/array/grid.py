@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of processing elements, and the grid that they make."""
 
-from hw.array.pe import ProcessingElement, result_width
+from hw.array.pe import ProcessingElement, kept_width, result_width
+from hw.array.resolver import Resolver
 from hw.array.skew import skew
 from hw.emit.netlist import Netlist, Port, lane
 from hw.spec import ArraySpec
@@ -11,7 +12,7 @@ __all__ = ["grid", "row"]
 
 def _vectors(spec: ArraySpec) -> tuple[int, int]:
     """Bits of b and of c in one column."""
-    return spec.mac.lanes * spec.mac.b.width, result_width(spec.mac)
+    return spec.mac.lanes * spec.mac.b.width, kept_width(spec.mac)
 
 
 def row(spec: ArraySpec) -> Netlist:
@@ -53,11 +54,12 @@ def grid(spec: ArraySpec) -> Netlist:
     """
     b_width, c_width = _vectors(spec)
     a_width, frame_width = spec.mac.lanes * spec.mac.a.width, 3
+    sum_width = result_width(spec.mac)
     module = Netlist(spec.name.replace("array_", "grid_", 1), [
         Port("en", 1, "input"), Port("frame", frame_width, "input"),
         Port("a", spec.rows * a_width, "input"), Port("b", spec.cols * b_width, "input"),
         Port("shift", spec.cols, "input"), Port("start", spec.cols, "input"),
-        Port("c", spec.cols * c_width, "output"),
+        Port("c", spec.cols * sum_width, "output"),
     ])
     skewed_a = module.wire("skewed_a", spec.rows * a_width)
     module.place(skew(lanes=spec.rows, width=a_width, reverse=True), "skew_a",
@@ -76,6 +78,12 @@ def grid(spec: ArraySpec) -> Netlist:
         if index:
             frame = module.register(f"frame_{index}", frame_width, frame, enable="en",
                                     reset=True)
-    module.place(skew(lanes=spec.cols, width=c_width, reverse=True), "align_c",
+    if spec.mac.latency > spec.mac.loop_latency:
+        resolver, sums = Resolver(spec), module.wire("sums", spec.cols * sum_width)
+        for col in range(spec.cols):
+            module.place(resolver, f"resolver_{col}", en="en", i=lane(c, col, c_width),
+                         o=lane(sums, col, sum_width))
+        c = sums
+    module.place(skew(lanes=spec.cols, width=sum_width, reverse=True), "align_c",
                  en="en", i=c, o="c")
     return module

@@ -8,9 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from hw.emit.hierarchy import place
 from hw.mac import mac
+from hw.mac.saved import kept_bits
 from hw.spec import ArraySpec, MacSpec
 
-__all__ = ["ProcessingElement", "operand_layout", "result_width"]
+__all__ = ["ProcessingElement", "kept_width", "operand_layout", "result_width"]
 
 
 def operand_layout(spec: MacSpec) -> data.StructLayout:
@@ -24,16 +25,21 @@ def result_width(spec: MacSpec) -> int:
     return spec.acc.width + spec.flag_bits
 
 
+def kept_width(spec: MacSpec) -> int:
+    """Bits of the accumulator as a processing element keeps it, and flags."""
+    return kept_bits(spec) + spec.flag_bits
+
+
 class ProcessingElement(wiring.Component):
     """One MAC, the registers that pass its operands on, and one that holds its finished sum.
 
     a goes west to east, b south to north, each a register a step. The finished sum is copied out of
     the accumulator, which is then free for the next tile, and leaves to the north: while ``shift``
     is 1 the register takes its southern neighbour's sum, from the cycle of ``start`` on and until
-    its own next sum arrives.
+    its own next sum arrives. A carry-save sum leaves as it is kept.
 
-    Latency is 1 cycle from west to east and from south to north, ``spec.mac.latency + 1`` from the
-    last operand to ``north_c``. A reset drops what is in flight.
+    Latency is 1 cycle from west to east and from south to north, ``spec.mac.loop_latency + 1`` from
+    the last operand to ``north_c``. A reset drops what is in flight.
 
     Members
     -------
@@ -44,7 +50,7 @@ class ProcessingElement(wiring.Component):
     south_b, north_b
         Codes of b, lane 0 in the low bits.
     south_c, north_c
-        Sum in the low bits, flags above.
+        Accumulator as it is kept in the low bits, flags above.
     shift, start
         The column's drain moves; it starts moving.
     """
@@ -52,7 +58,7 @@ class ProcessingElement(wiring.Component):
     def __init__(self, spec: ArraySpec):
         self._spec = spec.mac
         layout = operand_layout(spec.mac)
-        b_width, c_width = spec.mac.lanes * spec.mac.b.width, result_width(spec.mac)
+        b_width, c_width = spec.mac.lanes * spec.mac.b.width, kept_width(spec.mac)
         super().__init__({
             "en": In(1),
             "west": In(layout), "east": Out(layout),
@@ -68,7 +74,7 @@ class ProcessingElement(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        unit = mac(self._spec, enable=True)
+        unit = mac(self._spec, enable=True, resolve=False)
         place(m, platform, unit, name="mac")
         m.d.comb += [
             unit.en.eq(self.en),

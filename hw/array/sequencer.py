@@ -48,7 +48,14 @@ class Sequencer(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return f"sequencer_{self._spec.size}_l{self._spec.mac.latency}"
+        mac = self._spec.mac
+        resolves = f"r{self._resolve_stages}" if self._resolve_stages else ""
+        return f"sequencer_{self._spec.size}_l{mac.loop_latency}{resolves}"
+
+    @property
+    def _resolve_stages(self) -> int:
+        """Registers between the northernmost elements and the alignment of the columns."""
+        return self._spec.mac.latency - self._spec.mac.loop_latency
 
     def elaborate(self, platform):
         m = Module()
@@ -85,7 +92,7 @@ class Sequencer(wiring.Component):
         """A window of ``rows`` cycles for each tile, a cycle later in each column."""
         rows, cols = self._spec.rows, self._spec.cols
         # The sum of the northernmost element of column 0 is held this long after the last beat.
-        pending = Signal(self._spec.mac.latency + rows)
+        pending = Signal(self._spec.mac.loop_latency + rows)
         left = Signal(range(rows))
         # Of column 0; the others are columns of what the loop below makes of them.
         start, final = Signal(name="start_0"), Signal(name="final_0")
@@ -106,7 +113,13 @@ class Sequencer(wiring.Component):
             with m.If(self.en):
                 m.d.sync += earlier.eq(columns)
             m.d.comb += columns.eq(Cat(now, earlier))
-        m.d.comb += [beat.eq(self.shift[-1]), beat_last.eq(finals[-1])]
+        leaves = Cat(self.shift[-1], finals[-1])
+        for stage in range(self._resolve_stages):
+            earlier = Signal(2, name=f"resolving_{stage}")
+            with m.If(self.en):
+                m.d.sync += earlier.eq(leaves)
+            leaves = earlier
+        m.d.comb += Cat(beat, beat_last).eq(leaves)
 
     def _offer_results(self, m, beat, beat_last):
         """Rows of results; one that is not taken is kept while the array stops."""

@@ -2,9 +2,17 @@
 """Multiply-accumulate units: a component for each kind of accumulator, all with the same ports."""
 
 from hw.mac.aligned import AlignedMac
+from hw.mac.carry_save import CarrySaveMac
 from hw.mac.fixed import FixedMac
 from hw.mac.floating import FloatMac
-from hw.spec import AlignedAccumulator, FixedAccumulator, FloatAccumulator, MacSpec, SpecError
+from hw.spec import (
+    Adder,
+    AlignedAccumulator,
+    FixedAccumulator,
+    FloatAccumulator,
+    MacSpec,
+    SpecError,
+)
 
 __all__ = ["mac"]
 
@@ -15,17 +23,20 @@ _UNITS = {
 }
 
 
-def mac(spec: MacSpec, *, enable: bool = False):
-    """Component for ``spec``; ``enable`` adds a clock enable.
+def mac(spec: MacSpec, *, enable: bool = False, resolve: bool = True):
+    """Component for ``spec``.
+
+    ``enable`` adds a clock enable; without ``resolve`` its ``o_data`` is the accumulator as the
+    loop keeps it.
 
     Raises
     ------
     SpecError
         If no unit has that kind of accumulator.
     """
-    unit = _UNITS.get(type(spec.acc))
+    unit = CarrySaveMac if spec.adder is Adder.CARRY_SAVE else _UNITS.get(type(spec.acc))
     if unit is None:
         kinds = ", ".join(kind.__name__ for kind in _UNITS)
         raise SpecError(f"MAC acc must be one of {kinds} to be built as RTL, "
                         f"not {spec.acc.spelling!r}")
-    return unit(spec, enable=enable)
+    return unit(spec, enable=enable, resolve=resolve)

@@ -6,7 +6,7 @@ from amaranth import *
 from hw.arith.align import shift_right
 from hw.arith.columns import Columns
 from hw.arith.normalize import normalize
-from hw.mac.product import multiply
+from hw.mac.product import lane_pairs, multiply
 from hw.mac.stages import delayed
 from hw.mac.unit import MacUnit
 
@@ -33,14 +33,14 @@ class AlignedMac(MacUnit):
         lowest = spec.product_lsb + spec.a.man_bits + spec.b.man_bits
         return min(lowest, 1 - spec.acc.fmt.bias)
 
-    def next_sum(self, m, a, b, first, stages):
+    def next_sum(self, m, kept, a, b, first, stages):
         """Largest place, aligned terms, their sum, its code."""
         spec = self._spec
         old = Signal(1 + spec.acc.fmt.exp_bits + spec.acc.kept_bits)
         dropped = spec.acc.fmt.man_bits - spec.acc.kept_bits
-        m.d.comb += old.eq(Mux(first, 0, self.o_data[dropped:]))
+        m.d.comb += old.eq(Mux(first, 0, kept[dropped:]))
         lanes = [multiply(m, spec, x, y, name=f"lane{lane}")
-                 for lane, (x, y) in enumerate(self.operand_pairs(a, b))]
+                 for lane, (x, y) in enumerate(lane_pairs(spec, a, b))]
         flags = self._special(m, old, lanes, stages)
         terms = [self._product_term(m, product, stages, name=f"lane{lane}")
                  for lane, product in enumerate(lanes)]

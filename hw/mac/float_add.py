@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from amaranth import *
 
-from hw.arith.add import extend, ripple_add
+from hw.arith.add import add, extend
 from hw.arith.align import shift_right
 from hw.arith.normalize import normalize
 from hw.arith.round import rounds_up, rounds_up_short
@@ -70,8 +70,8 @@ def _compare(m: Module, frame: Frame, old: OldSum, term: Term, first: Value) -> 
     special one as it is.
     """
     width = frame.distance_bits
-    distance, _ = ripple_add(m, extend(old.place, width), ~extend(term.place, width, signed=True),
-                             Const(1), name="distance")
+    distance, _ = add(m, extend(old.place, width), ~extend(term.place, width, signed=True),
+                      Const(1), adder=frame.spec.adder, name="distance")
     below = distance[-1]
     no_old, no_term, larger = (Signal(name=f"{name}") for name in ("no_old", "no_term", "larger"))
     stays = Const(0) if frame.special_stays else old.special
@@ -99,8 +99,8 @@ def _add(m: Module, frame: Frame, old: OldSum, term: Term, roles: _Roles, sub: V
     small = _either(m, (old_low, ~larger & roles.has_old), (term_high, larger & roles.has_term),
                     name="small")
     aligned, sticky = shift_right(m, small, roles.amount, name="aligned")
-    total, carry = ripple_add(m, big, aligned ^ sub.replicate(frame.width), sub & ~sticky,
-                              name="sum")
+    total, carry = add(m, big, aligned ^ sub.replicate(frame.width), sub & ~sticky,
+                       adder=frame.spec.adder, name="sum")
     short = Signal(name="short")
     magnitude = Signal(frame.width + 1, name="magnitude")
     m.d.comb += [
@@ -138,14 +138,15 @@ def _round(m: Module, frame: Frame, total: _Total, place: Value) -> Rounded:
     else:
         m.d.comb += up.eq(rounds_up_short(rounding, odd=man[0], guard=guard, rest=rest,
                                           sticky=total.sticky, short=total.short))
-    rounded, carry = ripple_add(m, man, Const(0, man_bits), up, name="rounded")
+    adder = frame.spec.adder
+    rounded, carry = add(m, man, Const(0, man_bits), up, adder=adder, name="rounded")
     m.d.comb += is_normal.eq(leads | carry)
     # The exponent is that of the column above the frame, less the places: the last bit of
     # 1 - places is the inverse, the others are those of -(places >> 1).
     width = frame.result_bits
-    less, _ = ripple_add(m, extend(~places[1:], width - 1, fill=1), Const(0, width - 1), Const(1),
-                         name="less")
-    field, _ = ripple_add(m, place, Cat(~places[0], less), leads & carry, name="field")
+    less, _ = add(m, extend(~places[1:], width - 1, fill=1), Const(0, width - 1), Const(1),
+                  adder=adder, name="less")
+    field, _ = add(m, place, Cat(~places[0], less), leads & carry, adder=adder, name="field")
     return Rounded(field, rounded, is_normal)
 
 

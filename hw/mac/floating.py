@@ -63,8 +63,8 @@ class FloatMac(MacUnit):
         """Registers before the accumulate loop, then behind the multipliers of several lanes."""
         return ("term", "operand") if self._spec.lanes == 1 else ("term", "product", "operand")
 
-    def next_sum(self, m, a, b, first, stages):
+    def next_sum(self, m, old, a, b, first, stages):
         """Rounded sum of the accumulator and the lanes' products."""
         frame = Frame(self._spec)
         term = make_term(m, frame, a, b, stages.get("product", 0)).delayed(m, stages["term"])
-        return add_term(m, frame, self.o_data, term, first), None
+        return add_term(m, frame, old, term, first), None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One lane up to the exact product, shared by every accumulator that takes signed magnitudes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from amaranth import *
@@ -9,7 +10,7 @@ from hw.arith.decode import Operand, decode
 from hw.arith.multiply import multiply_magnitudes
 from hw.spec import MacSpec
 
-__all__ = ["Product", "multiply", "special_product", "split_lanes"]
+__all__ = ["Product", "lane_pairs", "multiply", "special_product", "split_lanes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,12 @@ def split_lanes(codes: Value, width: int, lanes: int) -> list[Value]:
     return [codes[lane * width:(lane + 1) * width] for lane in range(lanes)]
 
 
+def lane_pairs(spec: MacSpec, a: Value, b: Value) -> Iterable[tuple[Value, Value]]:
+    """Codes of each lane's operands."""
+    return zip(split_lanes(a, spec.a.width, spec.lanes), split_lanes(b, spec.b.width, spec.lanes),
+               strict=True)
+
+
 def multiply(m: Module, spec: MacSpec, a: Value, b: Value, *, name: str) -> Product:
     """Decode a pair of codes and multiply them exactly; combinational."""
     x, y = (decode(m, fmt, code, name=f"{name}_{side}")
@@ -50,7 +57,7 @@ def multiply(m: Module, spec: MacSpec, a: Value, b: Value, *, name: str) -> Prod
         exp.eq(x.exp + y.exp),
         sig_x.eq(x.sig & ~hidden.replicate(len(x.sig))),
     ]
-    sig = multiply_magnitudes(m, sig_x, y.sig, name=f"{name}_sig")
+    sig = multiply_magnitudes(m, sig_x, y.sig, multiplier=spec.rows, name=f"{name}_sig")
     nan, inf = special_product(m, x, y, name=name)
     # In the encoding of `hw.spec.Flag`; a single bit is NaN.
     flags = Cat(nan | (inf & ~sign), nan | (inf & sign))[:spec.flag_bits]

@@ -24,8 +24,11 @@ DESCRIPTIONS = {
 }
 
 
-def mac_members(spec: MacSpec, *, enable: bool) -> dict[str, Member]:
-    """Members of the signature of a MAC; ``enable`` adds the clock enable ``en``."""
+def mac_members(spec: MacSpec, *, enable: bool, width: int) -> dict[str, Member]:
+    """Members of the signature of a MAC.
+
+    ``enable`` adds the clock enable ``en``, ``width`` are the bits of ``o_data``.
+    """
     members = {"en": In(1)} if enable else {}
     members |= {
         "i_valid": In(1),
@@ -34,7 +37,7 @@ def mac_members(spec: MacSpec, *, enable: bool) -> dict[str, Member]:
         "i_a": In(spec.lanes * spec.a.width),
         "i_b": In(spec.lanes * spec.b.width),
         "o_valid": Out(1),
-        "o_data": Out(spec.acc.width),
+        "o_data": Out(width),
     }
     if spec.flag_bits:
         members["o_flags"] = Out(spec.flag_bits)

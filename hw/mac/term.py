@@ -6,14 +6,14 @@ from dataclasses import dataclass, fields
 
 from amaranth import *
 
-from hw.arith.add import extend, ripple_add
+from hw.arith.add import add, extend
 from hw.arith.columns import Columns
 from hw.arith.decode import Operand, decode
 from hw.arith.multiply import multiply_magnitudes
 from hw.arith.normalize import lead_one
 from hw.arith.shift import shift_left
 from hw.mac.frame import Frame
-from hw.mac.product import multiply, special_product, split_lanes
+from hw.mac.product import lane_pairs, multiply, special_product
 from hw.mac.shape import extreme_units, leads
 from hw.mac.stages import delayed
 from hw.spec import Format
@@ -62,9 +62,7 @@ def make_term(m: Module, frame: Frame, a: Value, b: Value, stages: int) -> Term:
     spec = frame.spec
     if spec.lanes == 1:
         return _product(m, frame, a, b)
-    pairs = zip(split_lanes(a, spec.a.width, spec.lanes),
-                split_lanes(b, spec.b.width, spec.lanes), strict=True)
-    return _sum(m, frame, pairs, stages)
+    return _sum(m, frame, lane_pairs(spec, a, b), stages)
 
 
 def _product(m: Module, frame: Frame, a: Value, b: Value) -> Term:
@@ -75,7 +73,8 @@ def _product(m: Module, frame: Frame, a: Value, b: Value) -> Term:
     (sig_x, exp_x), (sig_y, exp_y) = (
         _lead(m, operand, name=side) if shape.leads else (_sig(operand), _signed(operand.exp))
         for operand, side in ((x, "a"), (y, "b")))
-    sig = multiply_magnitudes(m, sig_x, sig_y, name="product")
+    sig = multiply_magnitudes(m, sig_x, sig_y, multiplier=frame.spec.rows,
+                              name="product")
     sign = Signal(name="term_sign")
     m.d.comb += sign.eq(x.sign ^ y.sign)
     leads = sig[-1] if shape.by_one else Const(1)
@@ -117,7 +116,8 @@ def _signed_sum(m: Module, frame: Frame, total: Value, is_minus: Value, nan: Val
     """Term of a sum in two's complement, unless it is NaN or an infinity."""
     negative = total[-1]
     flipped = total[:-1] ^ negative.replicate(len(total) - 1)
-    sig, _ = ripple_add(m, flipped, Const(0, len(flipped)), negative, name="term_sig")
+    sig, _ = add(m, flipped, Const(0, len(flipped)), negative, adder=frame.spec.adder,
+                 name="term_sig")
     makes_nan, inf, sign = (Signal(name=f"term_{part}") for part in ("nan", "inf", "sign"))
     m.d.comb += [
         makes_nan.eq(nan),
@@ -164,12 +164,13 @@ def _place(m: Module, frame: Frame, x: Operand, y: Operand, exp_x: Value, exp_y:
     width = frame.place_bits
     if not (x.fmt.exp_bits or y.fmt.exp_bits) and not frame.shape.leads:
         return Const(frame.place_high & (1 << width) - 1, width)
-    total, _ = ripple_add(m, extend(exp_x, width, signed=True), extend(exp_y, width, signed=True),
-                          leads if frame.shape.by_one else Const(0), name="exp_sum")
+    total, _ = add(m, extend(exp_x, width, signed=True), extend(exp_y, width, signed=True),
+                   leads if frame.shape.by_one else Const(0), adder=frame.spec.adder,
+                   name="exp_sum")
     # What the sum of the exponents is when each stands at its lowest, both significands leading.
     start = x.base + y.base + frame.shape.by_one
-    place, _ = ripple_add(m, total, Const(_lowest(frame, x.fmt, y.fmt) - start, width), Const(0),
-                          name="place")
+    place, _ = add(m, total, Const(_lowest(frame, x.fmt, y.fmt) - start, width), Const(0),
+                   adder=frame.spec.adder, name="place")
     return place
 
 

@@ -4,7 +4,7 @@
 from amaranth import *
 from amaranth.lib import wiring
 
-from hw.mac.product import split_lanes
+from hw.mac.saved import kept_bits, resolve_sum
 from hw.mac.signature import mac_members
 from hw.mac.stages import delayed, place_stages
 from hw.spec import MacSpec
@@ -24,28 +24,36 @@ class MacUnit(wiring.Component):
         What is built.
     enable
         Whether the unit has a clock enable ``en``.
+    resolve
+        Whether a sum is resolved on its way to ``o_data``; else this is the accumulator itself,
+        `kept_bits` wide, valid after ``spec.loop_latency`` cycles.
     """
 
-    def __init__(self, spec: MacSpec, *, enable: bool = False):
+    def __init__(self, spec: MacSpec, *, enable: bool = False, resolve: bool = True):
         self._spec = spec
         self._enable = enable
-        super().__init__(mac_members(spec, enable=enable))
+        self._resolve = resolve and spec.latency > spec.loop_latency
+        width = spec.acc.width if resolve else kept_bits(spec)
+        super().__init__(mac_members(spec, enable=enable, width=width))
 
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return self._spec.name + ("_en" if self._enable else "")
+        kept = not self._resolve and self._spec.latency > self._spec.loop_latency
+        return self._spec.name + ("_kept" if kept else "") + ("_en" if self._enable else "")
 
     @property
     def stage_points(self) -> tuple[str, ...]:
         """Places for pipeline registers, the most useful first; the last one is ``operand``."""
         raise NotImplementedError
 
-    def next_sum(self, m: Module, a: Value, b: Value, first: Value, stages: dict[str, int]):
+    def next_sum(self, m: Module, old: Value, a: Value, b: Value, first: Value,
+                 stages: dict[str, int]):
         """Next accumulator and the flags that this step raises, None without flags.
 
-        ``a`` and ``b`` are codes of all lanes; ``stages`` says how many registers go where. The
-        flags are as old as the operands, the accumulator is due when all registers are passed.
+        ``old`` is the accumulator, ``a`` and ``b`` are codes of all lanes; ``stages`` says how many
+        registers go where. The flags are as old as the operands, the accumulator is due when all
+        registers are passed.
         """
         raise NotImplementedError
 
@@ -59,18 +67,26 @@ class MacUnit(wiring.Component):
         first = delayed(m, self.i_first, spec.pipeline, name="first")
         last = delayed(m, self.i_last, spec.pipeline, name="last")
         # Nothing but the accumulator waits for a valid pair, so all else stays outside.
-        data, flags = self.next_sum(m, a, b, first, stages)
+        kept_data, kept_flags, kept_valid = self._registers(m)
+        data, flags = self.next_sum(m, kept_data, a, b, first, stages)
         if spec.flag_bits:
             flags = delayed(m, flags, spec.pipeline - stages["operand"], name="flags")
         with m.If(valid):
-            m.d.sync += self.o_data.eq(data)
+            m.d.sync += kept_data.eq(data)
             if spec.flag_bits:
-                m.d.sync += self.o_flags.eq(Mux(first, 0, self.o_flags) | flags)
-        m.d.sync += self.o_valid.eq(valid & last)
+                m.d.sync += kept_flags.eq(Mux(first, 0, kept_flags) | flags)
+        m.d.sync += kept_valid.eq(valid & last)
         return EnableInserter(self.en)(m) if self._enable else m
 
-    def operand_pairs(self, a: Value, b: Value):
-        """Codes of each lane's operands."""
-        spec = self._spec
-        return zip(split_lanes(a, spec.a.width, spec.lanes),
-                   split_lanes(b, spec.b.width, spec.lanes), strict=True)
+    def _registers(self, m: Module) -> tuple[Value, Value, Value]:
+        """Accumulator, flags and valid bit of the loop: the outputs, unless a stage follows."""
+        flags = self.o_flags if self._spec.flag_bits else Const(0, 0)
+        if not self._resolve:
+            return self.o_data, flags, self.o_valid
+        kept = Signal(kept_bits(self._spec), reset_less=True)
+        kept_flags, kept_valid = Signal(len(flags), reset_less=True), Signal()
+        m.d.sync += [self.o_data.eq(resolve_sum(m, self._spec, kept)),
+                     self.o_valid.eq(kept_valid)]
+        if self._spec.flag_bits:
+            m.d.sync += self.o_flags.eq(kept_flags)
+        return kept, kept_flags, kept_valid

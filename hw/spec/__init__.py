@@ -9,6 +9,7 @@ from hw.spec.accumulators import (
     Overflow,
     Rounding,
 )
+from hw.spec.architectures import Adder, Multiplier
 from hw.spec.arrays import ArraySpec, Dataflow
 from hw.spec.catalog import CATALOG, SOURCES
 from hw.spec.errors import SpecError
@@ -23,6 +24,7 @@ __all__ = [
     "CATALOG",
     "SOURCES",
     "Accumulator",
+    "Adder",
     "AlignedAccumulator",
     "ArraySpec",
     "Dataflow",
@@ -32,6 +34,7 @@ __all__ = [
     "Format",
     "Kind",
     "MacSpec",
+    "Multiplier",
     "OutputSpec",
     "Overflow",
     "Rounding",

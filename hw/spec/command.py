@@ -5,6 +5,7 @@ import argparse
 from typing import NoReturn
 
 from hw.spec.accumulators import DEFAULT_PRODUCTS
+from hw.spec.architectures import Adder, Multiplier
 from hw.spec.arrays import ArraySpec, Dataflow
 from hw.spec.errors import require
 from hw.spec.macs import MacSpec
@@ -13,7 +14,7 @@ from hw.spec.parse import parse_array, parse_mac
 from hw.spec.parse_outputs import parse_output
 
 __all__ = ["Parser", "add_mac_options", "add_output_options", "add_unit_options", "chosen_mac",
-           "chosen_output", "chosen_unit"]
+           "chosen_output", "chosen_unit", "given_mac_options"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,6 +23,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End the program with ``message``."""
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+#: Options of `add_mac_options` besides ``--mac``.
+MAC_SETTINGS = ("acc", "lanes", "pipeline", "adder", "multiplier")
 
 
 def add_mac_options(parser: argparse._ActionsContainer, *, mac_required: bool = False) -> None:
@@ -35,6 +40,10 @@ def add_mac_options(parser: argparse._ActionsContainer, *, mac_required: bool = 
     parser.add_argument("--lanes", metavar="N", help="products a cycle and MAC (default: 1)")
     parser.add_argument("--pipeline", metavar="N",
                         help="register stages before the accumulate loop (default: 0)")
+    for name, choices in (("adder", Adder), ("multiplier", Multiplier)):
+        parser.add_argument(f"--{name}", metavar="NAME",
+                            help=f"{name}: {', '.join(choice.value for choice in choices)} "
+                                 f"(default: {next(iter(choices)).value})")
 
 
 def add_unit_options(parser: argparse._ActionsContainer, *, mac_required: bool = False) -> None:
@@ -55,9 +64,14 @@ def chosen_mac(options: argparse.Namespace) -> MacSpec:
     SpecError
         If there is no such MAC.
     """
-    settings = [f"{name}={getattr(options, name)}" for name in ("acc", "lanes", "pipeline")
+    settings = [f"{name}={getattr(options, name)}" for name in MAC_SETTINGS
                 if getattr(options, name) is not None]
     return parse_mac(",".join([options.mac, *settings]))
+
+
+def given_mac_options(options: argparse.Namespace) -> list[str]:
+    """Names of the options of `add_mac_options` that are given."""
+    return [name for name in ("mac", *MAC_SETTINGS) if getattr(options, name) is not None]
 
 
 def chosen_unit(options: argparse.Namespace) -> MacSpec | ArraySpec:

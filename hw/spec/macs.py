@@ -4,7 +4,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from hw.spec.accumulators import Accumulator, FixedAccumulator
+from hw.spec.accumulators import Accumulator, AlignedAccumulator, FixedAccumulator, Overflow
+from hw.spec.architectures import Adder, Multiplier
 from hw.spec.errors import require
 from hw.spec.formats import Format
 
@@ -41,6 +42,10 @@ class MacSpec:
         Products a cycle, 1 to 256.
     pipeline
         Register stages before the accumulate loop, 0 to 8.
+    adder
+        Adder of the accumulate loop. A carry-save sum is resolved in a stage of its own.
+    multiplier
+        Rows of partial products. Naming the default one is the same spec as not naming it.
     """
 
     a: Format
@@ -48,6 +53,8 @@ class MacSpec:
     acc: Accumulator
     lanes: int = 1
     pipeline: int = 0
+    adder: Adder = Adder.RIPPLE
+    multiplier: Multiplier = Multiplier.DEFAULT
 
     def __post_init__(self) -> None:
         for side in ("a", "b"):
@@ -62,6 +69,18 @@ class MacSpec:
             require(self.acc.width >= least, "Accumulator width",
                     f"at least {least} to hold {self.lanes} product(s) of {self.a.name} and "
                     f"{self.b.name} at lsb {self.acc.lsb}", self.acc.width)
+        self._check_architectures()
+
+    def _check_architectures(self) -> None:
+        """Raise unless the accumulator takes the adder; drop the name of a default multiplier."""
+        adders, why = _adders(self.acc)
+        require(isinstance(self.adder, Adder), "MAC adder", "an Adder", self.adder)
+        require(self.adder in adders, "MAC adder",
+                f"{' or '.join(adder.value for adder in adders)} {why}", self.adder.value)
+        require(isinstance(self.multiplier, Multiplier), "MAC multiplier", "a Multiplier",
+                self.multiplier)
+        if self.multiplier is self._default_multiplier:
+            object.__setattr__(self, "multiplier", Multiplier.DEFAULT)
 
     def _least_width(self) -> int:
         """Width that holds one extreme product a lane in units of the accumulator's lsb."""
@@ -76,9 +95,31 @@ class MacSpec:
         return self.a.lsb + self.b.lsb
 
     @property
+    def is_fused(self) -> bool:
+        """Whether integers are summed as rows of partial products, not as products."""
+        return (isinstance(self.acc, FixedAccumulator) and self.acc.lsb <= self.product_lsb
+                and self.a.is_integer and self.b.is_integer)
+
+    @property
+    def _default_multiplier(self) -> Multiplier:
+        """Multiplier that is built unless another one is named."""
+        return Multiplier.BOOTH if self.is_fused else Multiplier.ARRAY
+
+    @property
+    def rows(self) -> Multiplier:
+        """Multiplier that is built: array or Booth."""
+        named = self.multiplier is not Multiplier.DEFAULT
+        return self.multiplier if named else self._default_multiplier
+
+    @property
+    def loop_latency(self) -> int:
+        """Cycles from an operand pair on the inputs to the accumulator that holds it."""
+        return 1 + self.pipeline
+
+    @property
     def latency(self) -> int:
         """Cycles from an operand pair on the inputs to the sum that holds it on the output."""
-        return 1 + self.pipeline
+        return self.loop_latency + (self.adder is Adder.CARRY_SAVE)
 
     @property
     def flag_bits(self) -> int:
@@ -103,14 +144,33 @@ class MacSpec:
         parts = ["mac", self.pair.replace("-", "_").replace(":", "_"), self.acc.identifier]
         parts += [f"l{self.lanes}"] if self.lanes > 1 else []
         parts += [f"p{self.pipeline}"] if self.pipeline else []
+        parts += [value.replace("-", "_") for _, value in self._named_architectures]
         return "_".join(parts)
+
+    @property
+    def _named_architectures(self) -> list[tuple[str, str]]:
+        """Field and value of each architecture that is not the default one."""
+        return [(name, getattr(self, name).value) for name in ("adder", "multiplier")
+                if getattr(self, name) is not self.__dataclass_fields__[name].default]
 
     def __str__(self) -> str:
         """Spelling that `hw.spec.parse_mac` reads back."""
         parts = [self.pair, f"acc={self.acc.spelling}"]
         parts += [f"lanes={self.lanes}"] if self.lanes > 1 else []
         parts += [f"pipeline={self.pipeline}"] if self.pipeline else []
+        parts += [f"{name}={value}" for name, value in self._named_architectures]
         return ",".join(parts)
+
+
+def _adders(acc: Accumulator) -> tuple[tuple[Adder, ...], str]:
+    """Adders that an accumulator takes, and the words that say which accumulators do."""
+    if isinstance(acc, AlignedAccumulator):
+        return (Adder.RIPPLE,), "for an aligned accumulator"
+    if not isinstance(acc, FixedAccumulator):
+        return (Adder.RIPPLE, Adder.PREFIX), "for a floating-point accumulator"
+    if acc.overflow is Overflow.SATURATE:
+        return (Adder.RIPPLE, Adder.PREFIX), "for an accumulator that saturates"
+    return tuple(Adder), "for an accumulator that wraps"
 
 
 def _require_range(noun: str, value: object, low: int, high: int) -> None:

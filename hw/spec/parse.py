@@ -3,7 +3,8 @@
 
 import re
 from dataclasses import replace
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
 from hw.spec.accumulators import (
     DEFAULT_PRODUCTS,
@@ -14,6 +15,7 @@ from hw.spec.accumulators import (
     Overflow,
     Rounding,
 )
+from hw.spec.architectures import Adder, Multiplier
 from hw.spec.arrays import ArraySpec, Dataflow
 from hw.spec.catalog import CATALOG
 from hw.spec.errors import SpecError, require
@@ -30,6 +32,11 @@ _FIELDS = re.compile(r"e(\d{1,2})m(\d{1,2})")
 #: Fraction bits and lanes of tensor cores' FP8 arithmetic: Hopper wgmma, Ada mma, Blackwell
 #: tcgen05 (arXiv 2511.10909 and its code).
 PRESETS = {"hopper": (13, 32), "ada": (13, 16), "blackwell": (25, 32)}
+
+#: What follows the operands of a MAC, and a word for its value.
+_SETTINGS = {"acc": "ACC", "lanes": "N", "pipeline": "N", "adder": "NAME", "multiplier": "NAME"}
+
+Choice = TypeVar("Choice", bound=Enum)
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "rtz": {"rounding": Rounding.RTZ},
@@ -134,15 +141,18 @@ def _replace(acc: Accumulator, chosen: dict[str, Any]) -> Accumulator:
 
 
 def parse_mac(text: str | MacSpec, *, acc: str | Accumulator | None = None,
-              lanes: int | None = None, pipeline: int | None = None) -> MacSpec:
+              lanes: int | None = None, pipeline: int | None = None,
+              adder: str | Adder | None = None,
+              multiplier: str | Multiplier | None = None) -> MacSpec:
     """MAC spelled ``e4m3``, ``e4m3xe5m2`` or in full ``e4m3,acc=fp32,lanes=4,pipeline=1``.
 
-    A keyword takes precedence over the spelling; the accumulator is ``exact`` unless named. One of
-    the `PRESETS` brings its lanes along.
+    ``adder=carry-save`` and ``multiplier=array`` name other architectures. A keyword takes
+    precedence over the spelling; the accumulator is ``exact`` unless named. One of the `PRESETS`
+    brings its lanes along.
     A `MacSpec` is handed back as it is, when no keyword is given.
     """
     if isinstance(text, MacSpec):
-        if (acc, lanes, pipeline) == (None, None, None):
+        if all(given is None for given in (acc, lanes, pipeline, adder, multiplier)):
             return text
         text = str(text)
     require(isinstance(text, str), "MAC", "a spelling such as e4m3xe5m2,acc=fp32", text)
@@ -156,7 +166,20 @@ def parse_mac(text: str | MacSpec, *, acc: str | Accumulator | None = None,
     pipeline = _count("pipeline", values.get("pipeline", "0")) if pipeline is None else pipeline
     if isinstance(acc, str):
         acc = parse_accumulator(acc, a, b)
-    return MacSpec(a=a, b=b, acc=acc, lanes=lanes, pipeline=pipeline)
+    adder = values.get("adder", Adder.RIPPLE) if adder is None else adder
+    multiplier = values.get("multiplier", Multiplier.DEFAULT) if multiplier is None else multiplier
+    return MacSpec(a=a, b=b, acc=acc, lanes=lanes, pipeline=pipeline,
+                   adder=_named(Adder, "MAC adder", adder),
+                   multiplier=_named(Multiplier, "MAC multiplier", multiplier))
+
+
+def _named(kind: type[Choice], noun: str, value: str | Choice) -> Choice:
+    """Member of an enumeration, by its spelling."""
+    if isinstance(value, kind):
+        return value
+    spellings = [member.value for member in kind]
+    require(value in spellings, noun, f"one of {', '.join(spellings)}", value)
+    return kind(value)
 
 
 def _preset_lanes(acc: str | Accumulator, lanes: int | None) -> int:
@@ -169,8 +192,8 @@ def _preset_lanes(acc: str | Accumulator, lanes: int | None) -> int:
 def _settings(settings: list[str], text: str) -> dict[str, str]:
     """``key=value`` parts of a spelling."""
     values = dict(part.partition("=")[::2] for part in settings)
-    require(set(values) <= {"acc", "lanes", "pipeline"} and len(values) == len(settings), "MAC",
-            "PAIR[,acc=ACC][,lanes=N][,pipeline=N]", text)
+    require(set(values) <= set(_SETTINGS) and len(values) == len(settings), "MAC",
+            f"PAIR{''.join(f'[,{name}={value}]' for name, value in _SETTINGS.items())}", text)
     return values
 
 
