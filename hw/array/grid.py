@@ -43,6 +43,18 @@ def row(spec: ArraySpec) -> Netlist:
     return module
 
 
+def _resolved(module: Netlist, spec: ArraySpec, kept: str) -> str:
+    """Sums that elements keep as numbers; an adder a column makes numbers of other ones."""
+    if spec.mac.latency == spec.mac.loop_latency:
+        return kept
+    width = result_width(spec.mac)
+    resolver, sums = Resolver(spec), module.wire("sums", spec.cols * width)
+    for col in range(spec.cols):
+        module.place(resolver, f"resolver_{col}", en="en",
+                     i=lane(kept, col, kept_width(spec.mac)), o=lane(sums, col, width))
+    return sums
+
+
 def grid(spec: ArraySpec) -> Netlist:
     """``spec.rows`` rows; a enters in the west, b in the south, sums leave in the north.
 
@@ -54,12 +66,11 @@ def grid(spec: ArraySpec) -> Netlist:
     """
     b_width, c_width = _vectors(spec)
     a_width, frame_width = spec.mac.lanes * spec.mac.a.width, 3
-    sum_width = result_width(spec.mac)
     module = Netlist(spec.name.replace("array_", "grid_", 1), [
         Port("en", 1, "input"), Port("frame", frame_width, "input"),
         Port("a", spec.rows * a_width, "input"), Port("b", spec.cols * b_width, "input"),
         Port("shift", spec.cols, "input"), Port("start", spec.cols, "input"),
-        Port("c", spec.cols * sum_width, "output"),
+        Port("c", spec.cols * result_width(spec.mac), "output"),
     ])
     skewed_a = module.wire("skewed_a", spec.rows * a_width)
     module.place(skew(lanes=spec.rows, width=a_width, reverse=True), "skew_a",
@@ -78,12 +89,6 @@ def grid(spec: ArraySpec) -> Netlist:
         if index:
             frame = module.register(f"frame_{index}", frame_width, frame, enable="en",
                                     reset=True)
-    if spec.mac.latency > spec.mac.loop_latency:
-        resolver, sums = Resolver(spec), module.wire("sums", spec.cols * sum_width)
-        for col in range(spec.cols):
-            module.place(resolver, f"resolver_{col}", en="en", i=lane(c, col, c_width),
-                         o=lane(sums, col, sum_width))
-        c = sums
-    module.place(skew(lanes=spec.cols, width=sum_width, reverse=True), "align_c",
-                 en="en", i=c, o="c")
+    module.place(skew(lanes=spec.cols, width=result_width(spec.mac), reverse=True), "align_c",
+                 en="en", i=_resolved(module, spec, c), o="c")
     return module
