@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo library test test-full exhaustion mutants gates times wavefront accumulation fpga lint reports setup tools lock clean
+.PHONY: help demo library test test-full exhaustion mutants gates times wavefront accumulation fpga arrays lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -63,6 +63,9 @@ fpga: setup  ## Map MACs to FPGAs, place and route them (installs the tools, hal
 		--root-user-action ignore -r constraints-fpga.txt
 	$(RUN) -m synth.fpga --points
 	$(RUN) -m reports.render
+
+arrays: library  ## Measure arrays in standard cells, by hierarchy and, as a check, a flat one.
+	$(RUN) -m synth.sweep synth/arrays.toml --out reports/data/arrays.json
 
 lint: $(READY)  ## Check style (ruff) and types (mypy).
 	$(RUN) -m ruff check --quiet .

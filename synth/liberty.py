@@ -6,9 +6,11 @@ Timing and power tables are skipped: those are for ABC and OpenSTA, which read t
 
 import gzip
 import hashlib
+import tomllib
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from synth.liberty_text import Group, parse
 
 __all__ = ["Cell", "FlipFlop", "Library", "Pin", "read", "si_unit"]
 
+EXCLUDED = Path(__file__).with_name("libraries.toml")
 GZIP = b"\x1f\x8b"
 #: What one step of a unit's name is worth; "1ns", "100ps" and (1, ff) are all spellings.
 _PREFIX = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3}
@@ -72,7 +75,8 @@ class Library:
     """Cells of one or more files of one corner.
 
     ``voltage`` in volt, ``temperature`` in degrees Celsius; ``texts`` are the unpacked files, by
-    name, and ``sha256`` the digests of the files as they are.
+    name, and ``sha256`` the digests of the files as they are. ``dont_use`` are patterns of cells
+    that libraries.toml excludes, besides those that the files do.
     """
 
     name: str
@@ -82,11 +86,13 @@ class Library:
     cells: dict[str, Cell]
     texts: dict[str, str]
     sha256: dict[str, str]
+    dont_use: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """What a record says about the library."""
         return {"name": self.name, "corner": self.corner, "voltage": self.voltage,
-                "temperature": self.temperature, "sha256": dict(self.sha256)}
+                "temperature": self.temperature, "sha256": dict(self.sha256),
+                "dont_use": list(self.dont_use)}
 
 
 def read(files: Iterable[str | Path]) -> Library:
@@ -95,23 +101,38 @@ def read(files: Iterable[str | Path]) -> Library:
     Raises
     ------
     SpecError
-        If a file is missing or is no Liberty, if the files have different corners, or if no cell is
-        a flip-flop.
+        If a file is missing or is no Liberty, if the files have different corners or the same name,
+        or if no cell is a flip-flop.
     """
     texts, sha256, parts = {}, {}, []
     for path in map(Path, files):
         name, text, digest = _unpacked(path)
         parts.append(_library(path, text))
+        require(name not in texts, "Liberty files", "of different names", name)
         texts[name], sha256[path.name] = text, digest
     require(bool(parts), "Liberty files", "at least one", parts)
     name, *corner = parts[0][:4]
     for file, part in zip(sha256, parts, strict=True):
         require(list(part[1:4]) == corner, f"Liberty corner of {file}",
                 f"that of {name}, {corner[0]}", part[1])
-    cells = {cell.name: cell for part in parts for cell in part[4]}
+    excluded = _excluded(name)
+    cells = {cell.name: _marked(cell, excluded) for part in parts for cell in part[4]}
     require(any(cell.flip_flop for cell in cells.values()), "Liberty",
             "a library with a flip-flop", name)
-    return Library(name, *parts[0][1:4], cells, texts, sha256)
+    return Library(name, *parts[0][1:4], cells, texts, sha256, excluded)
+
+
+def _excluded(name: str) -> tuple[str, ...]:
+    """Patterns that libraries.toml has for the library ``name``."""
+    entries = tomllib.loads(EXCLUDED.read_text(encoding="utf-8")).values()
+    return tuple(pattern for entry in entries if fnmatchcase(name, entry["library"])
+                 for pattern in entry["dont_use"])
+
+
+def _marked(cell: Cell, excluded: tuple[str, ...]) -> Cell:
+    """The cell, marked if one of the patterns fits it."""
+    found = any(fnmatchcase(cell.name, pattern) for pattern in excluded)
+    return replace(cell, dont_use=True) if found else cell
 
 
 def _unpacked(path: Path) -> tuple[str, str, str]:

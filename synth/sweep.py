@@ -61,8 +61,8 @@ def _failed(point: Point, command: str, reason: str) -> dict[str, Any]:
 
 def _inputs(point: Point) -> dict[str, Any]:
     """What the record of a point depends on."""
-    code = tuple(sorted([*(ROOT / "hw").rglob("*.py"), *(ROOT / "synth").rglob("*.py"),
-                         ROOT / "synth" / "recipes.toml"]))
+    code = tuple(sorted(file for folder in ("hw", "synth") for file in (ROOT / folder).rglob("*")
+                        if file.suffix in (".py", ".toml", ".genlib")))
     return {"point": point.to_json(), "library": _library(point.library).sha256,
             "code": digest_of_files(code), "yosys": yosys_version(), "sta": sta_version()}
 

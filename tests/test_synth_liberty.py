@@ -30,7 +30,18 @@ def test_library_has_its_cells_in_si_units():
     assert library.cells["DFF"].flip_flop == FlipFlop("IQ", "IQN", "CK", "D", None, None)
     digest = hashlib.sha256(SMALL.read_bytes()).hexdigest()
     assert library.to_json() == {"name": "small", "corner": "typical", "voltage": 1.5,
-                                 "temperature": 25.0, "sha256": {"small.lib": digest}}
+                                 "temperature": 25.0, "sha256": {"small.lib": digest},
+                                 "dont_use": []}
+
+
+def test_library_excludes_cells_that_are_not_for_logic(tmp_path):
+    file = tmp_path / "sky.lib"
+    file.write_text(TEXT.replace("library (small)", "library (sky130_fd_sc_hd__tt)")
+                    .replace("cell (NOR2)", "cell (sky130_fd_sc_hd__lpflow_isobufsrc_1)"))
+    library = read([file])
+    assert library.dont_use == ("*__lpflow_*", "*__probe*")
+    assert [name for name, cell in library.cells.items() if cell.dont_use] == [
+        "sky130_fd_sc_hd__lpflow_isobufsrc_1", "AND2"]
 
 
 def test_library_of_several_files_is_one(tmp_path):
@@ -86,6 +97,7 @@ def wrong_files(folder):
         yield [folder / name], message.format(str(folder / name))
     yield [SMALL, folder / "hot.lib"], \
         "Liberty corner of hot.lib must be that of small, typical, not 'typical'"
+    yield [SMALL, SMALL], "Liberty files must be of different names, not 'small.lib'"
     yield [], "Liberty files must be at least one, not []"
 
 
@@ -95,4 +107,4 @@ def test_library_wrong(tmp_path):
         with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
             read(files)
         tried += 1
-    assert tried == 11
+    assert tried == 12
