@@ -126,7 +126,8 @@ def _simulated(record: Record) -> str:
     """What was simulated, and how many states."""
     values, conditions = _values(record), record["conditions"]
     wrong = f", {text(values['mismatches'])} differ" if values["mismatches"] else ""
-    return (f"{conditions['tier']}: {conditions['what']}, {text(values['states'])} states "
+    made_of = f" in {conditions['cells']}" if "cells" in conditions else ""
+    return (f"{conditions['tier']}{made_of}: {conditions['what']}, {text(values['states'])} states "
             f"({conditions['against']}{wrong})")
 
 

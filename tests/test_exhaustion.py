@@ -13,7 +13,7 @@ from sim import linear, vector
 from synth.record import read_records
 from tests.compiled import unchanged
 from tests.exhaustion import __main__ as command
-from tests.exhaustion.netlists import mapped
+from tests.exhaustion.netlists import GATES, OSU018, in_gates, in_osu018, osu018_library
 from tests.exhaustion.outcome import Outcome, merged
 from tests.exhaustion.outputs import check_output, check_outputs
 from tests.exhaustion.pairs import check_pairs, check_sums, check_unit_pairs
@@ -42,14 +42,21 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("level", ["RTL", "netlist"])
-@pytest.mark.parametrize("name", RUNS)
+CHANGES = {"RTL": unchanged, GATES: in_gates, OSU018: in_osu018}
+
+
+@pytest.mark.parametrize(("name", "level"), [
+    ("pairs", "RTL"), ("pairs", OSU018), ("sums", GATES), ("states", "RTL"), ("states", OSU018),
+    ("random", GATES), ("output", "RTL"), ("output", GATES),
+])
 def test_check_finds_a_planted_fault_and_nothing_without(tmp_path, name, level):
-    run, states = RUNS[name]
-    change = mapped if level == "netlist" else unchanged
+    if level == OSU018 and osu018_library() is None:
+        pytest.skip("the OSU018 cell library is missing")
+    (run, states), change = RUNS[name], CHANGES[level]
     sound = run(tmp_path, level=level, change=change)
     assert sound.counts == {"states": (states, "state"), "mismatches": (0, "state")}
     assert "first_mismatch" not in sound.conditions
+    assert sound.conditions.get("cells", "RTL") == level
     broken = run(tmp_path, level=level, change=partial(faulty, change))
     assert broken.counts["states"] == sound.counts["states"]
     assert broken.wrong > 0

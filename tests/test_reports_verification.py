@@ -24,7 +24,7 @@ def simulated(unit: str, states: int, *, tier: str = "exhausted", wrong: int = 0
     return Record(subject=unit, provenance=ORIGIN,
                   metrics={"states": Metric(states, "state"), "mismatches": Metric(wrong, "state")},
                   conditions={"tier": tier, "kind": "float", "level": "netlist",
-                              "what": "every pair", "against": "host FPU"})
+                              "cells": "gates", "what": "every pair", "against": "host FPU"})
 
 
 def family(name: str, units: list[str]) -> Record:
@@ -75,10 +75,10 @@ def test_page_tells_proof_from_sample_and_shows_what_differs(root: Path) -> None
     lines = page.splitlines()
     assert "| int8 | proven: next state from every state | - | - |" in lines
     assert "| e5m2 | open: 3 of 4 cases | - | - |" in lines
-    assert ("| e4m3,acc=fp16 | - | - | exhausted: every pair, 1,000 states (host FPU); "
-            "sampled: every pair, 24 states (host FPU) |") in lines
-    assert ("| e4m3,acc=fp32 | - | - | sampled: every pair, 500 states (host FPU, 2 differ) |"
-            ) in lines
+    assert ("| e4m3,acc=fp16 | - | - | exhausted in gates: every pair, 1,000 states (host FPU); "
+            "sampled in gates: every pair, 24 states (host FPU) |") in lines
+    assert ("| e4m3,acc=fp32 | - | - | sampled in gates: every pair, 500 states "
+            "(host FPU, 2 differ) |") in lines
     assert "- a fault: unreachable" in lines
     assert "| RTL | 200 | 199 | 1 |" in lines
 

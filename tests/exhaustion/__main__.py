@@ -14,6 +14,7 @@ from hw.spec.command import Parser
 from hw.spec.errors import SpecError
 from sim.rtl import RtlError
 from synth.record import ROOT, provenance, write_records
+from tests.exhaustion.netlists import osu018_library
 from tests.exhaustion.outcome import Outcome, merged
 from tests.exhaustion.plan import Check, plan
 from tests.exhaustion.recordings import UNRECORDED
@@ -56,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(checks: Sequence[Check], out: Path | None) -> int:
     """Run all checks, say what differs and write the records."""
     started = time.monotonic()
+    if osu018_library() is None:
+        print("OSU018 cell library is missing (`make library` gets it): its netlists are not "
+              "tried.", file=sys.stderr)
     found: list[list[Outcome]] = [[] for _ in checks]
     for number, (index, outcomes, seconds) in enumerate(run_checks(checks), 1):
         found[index] = outcomes
@@ -89,7 +93,8 @@ def _write(checks: Sequence[Check], found: Sequence[list[Outcome]], out: Path) -
                     if check.topic == topic for outcome in own]
         if topic == "recorded":
             outcomes += UNRECORDED
-        origin = provenance(COMMAND, tools=tools)
+        library = osu018_library() if topic == "exhaustion" else None
+        origin = provenance(COMMAND, tools=tools, library=library and library.to_json())
         print(write_records(out / f"{topic}.json",
                             [outcome.record(origin) for outcome in merged(outcomes)]))
 

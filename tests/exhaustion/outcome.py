@@ -52,9 +52,14 @@ class Tally(NamedTuple):
 
 def simulated(spec: MacSpec | OutputSpec, states: int, mismatches: int, first: str, *, level: str,
               what: str, against: str, tier: str = "exhausted", family: str = "") -> Outcome:
-    """Outcome of a unit, or of one unit of a ``family``, as the page of what is known shows it."""
-    conditions: dict[str, Any] = {"kind": kind_of(spec), "tier": tier, "level": level, "what": what,
-                                  "against": against}
+    """Outcome of a unit, or of one unit of a ``family``, as the page of what is known shows it.
+
+    ``level`` is "RTL" or says what the unit's netlist is made of.
+    """
+    conditions: dict[str, Any] = {"kind": kind_of(spec), "tier": tier, "level": "RTL",
+                                  "what": what, "against": against}
+    if level != "RTL":
+        conditions |= {"level": "netlist", "cells": level}
     if family:
         conditions["units"] = [str(spec)]
     if first:

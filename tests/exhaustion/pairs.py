@@ -83,7 +83,7 @@ def check_pairs(specs: Sequence[MacSpec], folder: Path, *, level: str = "RTL", f
                 change: Change = unchanged, seed: int = 1) -> list[Outcome]:
     """Hold units with operands of the same widths to the model; one outcome a unit.
 
-    ``level`` says what ``change`` makes of the Verilog, ``family`` is the subject of all outcomes.
+    ``level`` says what ``change`` makes of the RTL, ``family`` is the subject of all outcomes.
     """
     shapes = {(spec.a.width, spec.b.width, spec.lanes, spec.pipeline) for spec in specs}
     require(len(shapes) == 1, "Units of a bench", "of the same widths, lanes and stages", shapes)

@@ -9,7 +9,7 @@ from typing import Any
 
 from hw.spec import CATALOG, parse_mac, parse_output
 from tests.compiled import unchanged
-from tests.exhaustion.netlists import mapped
+from tests.exhaustion.netlists import GATES, OSU018, in_gates, in_osu018, osu018_library
 from tests.exhaustion.outcome import Outcome
 from tests.exhaustion.outputs import check_output, check_outputs
 from tests.exhaustion.pairs import check_pairs, check_sums, check_unit_pairs
@@ -34,20 +34,25 @@ RANDOM_SUMS = ("e4m3,acc=hopper", "e5m2,acc=hopper", "e4m3,acc=ada", "e5m2xe4m3,
                "e4m3,acc=aligned:13", "e4m3,acc=fp16,lanes=4", "e4m3,lanes=4", "int8,lanes=4")
 PRESETS = ("e4m3,acc=hopper", "e5m2,acc=hopper", "e4m3,acc=ada", "e4m3,acc=blackwell")
 
-#: One unit of each kind and more, as mapped netlists.
-MAPPED_STATES = ("e4m3,acc=fp16", "e4m3,acc=bf16")
-MAPPED_PAIRS = ("e4m3", "e5m2", "int8", "e4m3,acc=fp16", "e4m3,acc=fp32", "e4m3,acc=bf16",
-                "e4m3,acc=aligned:13", "e4m3,acc=hopper")
-MAPPED_RANDOM = ("e4m3,acc=fp32", "int8,acc=fp32")
-MAPPED_SUMS = ("e4m3", "int8", "e4m3,acc=aligned:13")
+#: One unit of each kind and more, as netlists.
+GATE_STATES = ("e4m3,acc=fp16", "e4m3,acc=bf16")
+GATE_PAIRS = ("e4m3", "e5m2", "int8", "e4m3,acc=fp16", "e4m3,acc=fp32", "e4m3,acc=bf16",
+              "e4m3,acc=aligned:13", "e4m3,acc=hopper")
+GATE_RANDOM = ("e4m3,acc=fp32", "int8,acc=fp32")
+GATE_SUMS = ("e4m3", "int8", "e4m3,acc=aligned:13")
+CELL_STATES = ("e4m3,acc=fp16",)
+CELL_PAIRS = ("e4m3", "int8", "e4m3,acc=fp16", "e4m3,acc=fp32", "e4m3,acc=aligned:13")
+CELL_RANDOM = ("e4m3,acc=fp32",)
+CELL_SUMS = ("e4m3", "int8", "e4m3,acc=aligned:13")
 
 #: Encoders of 16 bits go to every 8-bit format; wider ones and output stages are sampled.
 ENCODERS = tuple(parse_output(f"{to},from={source}{mode}") for source in ("fp16", "bf16")
                  for to in EIGHT_BITS for mode in ("", ",saturate=no"))
 WIDE_OUTPUTS = ("e4m3,from=fp32", "e5m2,from=fp32,saturate=no", "e4m3,from=aligned:13",
                 "e4m3,from=fx49m18,flags=1", "int8,from=int32,scale=pow2")
-MAPPED_OUTPUTS = ("e4m3,from=fp16", "e5m2,from=bf16,saturate=no", "e4m3,from=fp32",
-                  "e4m3,from=fx49m18,flags=1", "fp16,from=fx49m18")
+GATE_OUTPUTS = ("e4m3,from=fp16", "e5m2,from=bf16,saturate=no", "e4m3,from=fp32",
+                "e4m3,from=fx49m18,flags=1", "fp16,from=fx49m18")
+CELL_OUTPUTS = ("e4m3,from=fp16", "e4m3,from=fx49m18,flags=1")
 
 #: Random sums of each by the number of their seeds: 55,296 steps a seed.
 TWINS = {
@@ -62,22 +67,27 @@ TWINS = {
 
 #: Checks of one unit each: name, function, level, units. The longest come first.
 MACS = (
-    ("states", check_every_state, "netlist", MAPPED_STATES),
+    ("states", check_every_state, OSU018, CELL_STATES),
+    ("states", check_every_state, GATES, GATE_STATES),
     ("states", check_every_state, "RTL", tuple(f"{pair},acc={acc}" for acc in ("fp16", "bf16")
                                                for pair in STATE_PAIRS)),
     ("states", check_every_state, "RTL", STATE_OPTIONS),
     ("random", check_random_states, "RTL", RANDOM_STATES),
-    ("random", check_random_states, "netlist", MAPPED_RANDOM),
-    ("sums", check_sums, "netlist", MAPPED_SUMS),
+    ("random", check_random_states, GATES, GATE_RANDOM),
+    ("random", check_random_states, OSU018, CELL_RANDOM),
+    ("sums", check_sums, GATES, GATE_SUMS),
+    ("sums", check_sums, OSU018, CELL_SUMS),
     ("sums", check_sums, "RTL", RANDOM_SUMS),
-    ("pairs", check_unit_pairs, "netlist", MAPPED_PAIRS),
+    ("pairs", check_unit_pairs, GATES, GATE_PAIRS),
+    ("pairs", check_unit_pairs, OSU018, CELL_PAIRS),
     ("pairs", check_unit_pairs, "RTL", PRESETS),
 )
 OUTPUTS = (
-    ("output", check_output, "netlist", MAPPED_OUTPUTS),
+    ("output", check_output, GATES, GATE_OUTPUTS),
+    ("output", check_output, OSU018, CELL_OUTPUTS),
     ("output", check_output, "RTL", WIDE_OUTPUTS),
 )
-CHANGES = {"RTL": unchanged, "netlist": mapped}
+CHANGES = {"RTL": unchanged, GATES: in_gates, OSU018: in_osu018}
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,7 @@ class Check:
 
 
 def plan() -> list[Check]:
-    """Every check."""
+    """Every check; those on library cells only where the library is."""
     return [*_units(MACS, parse_mac), *_twins(), *_families(), *_units(OUTPUTS, parse_output),
             *_recorded()]
 
@@ -99,7 +109,7 @@ def _units(table: Iterable[tuple[str, Callable[..., Any], str, Iterable[str]]],
            parse: Callable[[str], Any]) -> Iterator[Check]:
     """Checks of one unit each."""
     for name, function, level, spellings in table:
-        for spelling in spellings:
+        for spelling in spellings if level != OSU018 or osu018_library() else ():
             run = partial(function, parse(spelling), level=level, change=CHANGES[level])
             yield Check("exhaustion", f"{name} {level} {spelling}", run)
 
