@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from synth.graph import Instance, Net, Netlist
-from synth.tables import Arc, CellTables
+from synth.tables import Arc, CellTables, Energy
 
 __all__ = ["STEEP", "Delays", "Slews"]
 
@@ -44,6 +44,20 @@ class Delays:
                                 for at in _causes(arc.sense, edge)))
                 found[net] = (worst[0], worst[1])
         return found
+
+    @cached_property
+    def _joules(self) -> dict[tuple[str, str, int], tuple[float, float]]:
+        """What `joules` found, by instance, cause and place of the table in memory."""
+        return {}
+
+    def joules(self, instance: Instance, energy: Energy, cause: str) -> tuple[float, float]:
+        """Energy of a rise and of a fall of ``energy.pin`` that ``cause`` causes."""
+        key = (instance.name, cause, id(energy))
+        if key not in self._joules:
+            load = self.netlist.loads.get(instance.pins.get(energy.pin, "x"), 0.0)
+            slew = self.slew(instance, cause)
+            self._joules[key] = (energy.rise(slew, load), energy.fall(slew, load))
+        return self._joules[key]
 
     def slew(self, instance: Instance, pin: str) -> float:
         """Mean of the slews of rise and fall at a pin."""

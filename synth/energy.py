@@ -30,7 +30,7 @@ from synth.tables import read_tables
 __all__ = ["Energy", "NetlistMismatch", "check_sums", "measure_energy", "run_stream"]
 
 #: Cycles in which glitches are looked at; the whole stream without.
-GLITCH_CYCLES = 512
+GLITCH_CYCLES = 256
 CONDITIONS = {
     "wires": "no load", "inputs": "steep, their pins' load counted", "clock": "steep, its pins'"
     " load counted", "pairs a sum and lane": DEPTH, "glitches": "inertial delays of the Liberty"

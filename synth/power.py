@@ -76,12 +76,21 @@ def _by_pin(energies: Iterable[Energy]) -> dict[str, list[Energy]]:
 
 
 class _Meter:
-    """Adds up the internal energy of one instance."""
+    """Adds up the internal energy of one instance, over the steps in which one of its pins changes.
+
+    ``before`` and ``after`` are the values of its pins on both sides of these steps.
+    """
 
     def __init__(self, instance: Instance, trace: Trace, delays: Delays) -> None:
         self.instance, self.trace, self.delays = instance, trace, delays
-        self.steps = len(trace.values["0"])
         self.values = trace.pins(instance)
+        busy = np.zeros(len(trace.values["0"]) - 1, bool)
+        for value in self.values.values():
+            busy |= value[1:] ^ value[:-1]
+        steps = np.flatnonzero(busy)
+        self.before = {pin: value[steps] for pin, value in self.values.items()}
+        self.after = {pin: value[steps + 1] for pin, value in self.values.items()}
+        self.always = np.ones(len(steps), bool)
 
     def pin(self, name: str, energies: Sequence[Energy]) -> float:
         """Energy of the changes of one pin."""
@@ -89,20 +98,24 @@ class _Meter:
             return self.clock(name, energies)
         if name not in self.values:
             return 0.0
-        value = self.values[name]
-        edges = (~value[:-1] & value[1:], value[:-1] & ~value[1:])
+        before, after = self.before[name], self.after[name]
+        edges = (~before & after, before & ~after)
         causes = sorted({cause for energy in energies for cause in energy.related}) or [name]
         parts = []
         for cause in causes:
             own = [energy for energy in energies if cause in energy.related or not energy.related]
-            changes = self.changes(cause)
-            parts += [(energy, cause, mask & changes) for energy, mask in self.masks(own)]
-        return sum(self.edge_energy(edges[edge], edge, name, parts) for edge in (0, 1))
+            # The clock, which has no values, is behind every step.
+            changes = (self.before[cause] ^ self.after[cause] if cause in self.before
+                       else self.always)
+            parts += [(energy, cause, mask & changes)
+                      for energy, mask in _masks(own, self.after, self.always)]
+        return sum(self.edge_energy(edges[edge], edge, parts) for edge in (0, 1))
 
-    def edge_energy(self, edge: Bits, number: int, name: str,
-                    parts: Sequence[tuple[Energy, str, Bits]]) -> float:
+    def edge_energy(self, edge: Bits, number: int, parts: Sequence[tuple[Energy, str, Bits]]
+                    ) -> float:
         """Energy of one kind of edge, each shared out among the causes that are there."""
-        joules = [self.joules(energy, cause, name)[number] for energy, cause, _ in parts]
+        joules = [self.delays.joules(self.instance, energy, cause)[number]
+                  for energy, cause, _ in parts]
         chosen = np.array([mask[edge] for _, _, mask in parts], float)
         number_of_causes = chosen.sum(axis=0)
         # What no table covers costs what the tables say on average.
@@ -112,33 +125,22 @@ class _Meter:
 
     def clock(self, name: str, energies: Sequence[Energy]) -> float:
         """Energy of a rise and a fall a cycle of the clock pin."""
-        joules = sum(float(mask.mean()) * sum(self.joules(energy, name, name))
-                     for energy, mask in self.masks(energies))
+        after = {pin: value[1:] for pin, value in self.values.items()}
+        always = np.ones(len(self.trace.values["0"]) - 1, bool)
+        joules = sum(float(mask.mean()) * sum(self.delays.joules(self.instance, energy, name))
+                     for energy, mask in _masks(energies, after, always))
         return joules * self.trace.cycles
 
-    def masks(self, energies: Sequence[Energy]) -> list[tuple[Energy, Bits]]:
-        """Steps in which each table holds; one without condition holds where no other does."""
-        rest = np.ones(self.steps - 1, bool)
-        found: list[tuple[Energy, Bits]] = []
-        for energy in energies:
-            if energy.when is not None:
-                known = energy.when.variables <= self.values.keys()
-                mask = energy.when.evaluate(self.values)[1:] if known else ~rest
-                found.append((energy, mask))
-        for _, mask in found:
+
+def _masks(energies: Sequence[Energy], values: Mapping[str, Bits], always: Bits
+           ) -> list[tuple[Energy, Bits]]:
+    """Steps in which each table holds; one without condition holds where no other does."""
+    found: list[tuple[Energy, Bits]] = []
+    rest = always
+    for energy in energies:
+        if energy.when is not None:
+            known = energy.when.variables <= values.keys()
+            mask = energy.when.evaluate(values) & always if known else ~always
+            found.append((energy, mask))
             rest = rest & ~mask
-        return found + [(energy, rest) for energy in energies if energy.when is None]
-
-    def changes(self, name: str) -> Bits:
-        """Steps in which a pin changes; the clock is behind every step."""
-        if name not in self.values:
-            return np.ones(self.steps - 1, bool)
-        value = self.values[name]
-        changed: Bits = value[1:] ^ value[:-1]
-        return changed
-
-    def joules(self, energy: Energy, cause: str, name: str) -> tuple[float, float]:
-        """Energy of a rise and of a fall."""
-        slew = self.delays.slew(self.instance, cause)
-        load = self.trace.netlist.loads.get(self.instance.pins.get(name, "x"), 0.0)
-        return energy.rise(slew, load), energy.fall(slew, load)
+    return found + [(energy, rest) for energy in energies if energy.when is None]
