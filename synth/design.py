@@ -61,8 +61,11 @@ def of_unit(spec: MacSpec | ArraySpec, *, flat: bool = False) -> Design:
               "amaranth": version("amaranth")}
     data = cached("verilog", inputs, lambda: _generate(spec))
     keep = () if flat or isinstance(spec, MacSpec) else tuple(repeated(data["verilog"]))
+    configuration: dict[str, Any] = {"unit": str(spec)}
+    if isinstance(spec, ArraySpec):
+        configuration |= {"flat": flat, "parts": list(keep)}
     return Design(name=spec.name, top=spec.name, verilog={f"{spec.name}.v": data["verilog"]},
-                  keep=keep, element=data["element"], configuration={"unit": str(spec)})
+                  keep=keep, element=data["element"], configuration=configuration)
 
 
 def _generate(spec: MacSpec | ArraySpec) -> dict[str, str]:
