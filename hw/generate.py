@@ -73,10 +73,10 @@ def _build(spec: Unit) -> tuple[Any, list[Any], dict[str, str]]:
     from hw.mac import mac
     from hw.mac.signature import DESCRIPTIONS as MAC_DESCRIPTIONS
     from hw.output import Output
-    from hw.output.signature import DESCRIPTIONS as OUTPUT_DESCRIPTIONS
+    from hw.output.signature import descriptions as output_descriptions
 
     if isinstance(spec, OutputSpec):
-        top, descriptions = Output(spec), OUTPUT_DESCRIPTIONS
+        top, descriptions = Output(spec), output_descriptions(spec)
     elif isinstance(spec, ArraySpec):
         top, descriptions = array(spec), ARRAY_DESCRIPTIONS
     else:

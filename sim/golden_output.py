@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hw.spec import FixedAccumulator, Flag, Format, Kind, OutputSpec, Overflow
+from hw.spec import FixedAccumulator, Flag, Format, Kind, OutputSpec, Overflow, Unpacked
 from sim.codes import Array
 from sim.integers import infinite, pack, shift_right
 
@@ -20,19 +20,45 @@ def output(codes: Array, scale: Array, zero_point: Array, flags: Array, spec: Ou
 def _code(code: int, scale: int, zero_point: int, flag: Flag, spec: OutputSpec) -> int:
     """Code of one sum in ``spec.to``."""
     fmt = spec.to
-    if isinstance(spec.source, FixedAccumulator):
-        kind, negative, sig, lsb = _kind(flag), flag is Flag.NEG_INF, code, spec.source.lsb
-    else:
-        kind, negative, sig, exp = spec.source.fmt.unpack(code)
-        lsb = exp + spec.source.fmt.lsb
+    kind, negative, sig, lsb = _scaled(_number(code, flag, spec), scale, spec)
     overflow = Overflow.SATURATE if spec.saturate else Overflow.INF
     if kind is Kind.NAN:
         return zero_point % (1 << fmt.width) if fmt.nan_code is None else fmt.nan_code
     if kind is Kind.INF:
         return infinite(fmt, negative, overflow)
     if fmt.is_integer:
-        return _quantize(sig, lsb + scale, zero_point, fmt)
-    return pack(sig, lsb + scale, fmt, overflow=overflow, minus_zero=negative)
+        return _quantize(sig, lsb, zero_point, fmt)
+    return pack(sig, lsb, fmt, overflow=overflow, minus_zero=negative)
+
+
+def _number(code: int, flag: Flag, spec: OutputSpec) -> Unpacked:
+    """Sum whose ``exp`` is the exponent of one unit of ``sig``."""
+    if isinstance(spec.source, FixedAccumulator):
+        return Unpacked(_kind(flag), flag is Flag.NEG_INF or (flag is Flag.FINITE and code < 0),
+                        code, spec.source.lsb)
+    return _based(spec.source.fmt, code)
+
+
+def _based(fmt: Format, code: int) -> Unpacked:
+    """Parts of a code, ``exp`` counted from 1."""
+    kind, negative, sig, exp = fmt.unpack(code)
+    return Unpacked(kind, negative, sig, exp + fmt.lsb)
+
+
+def _scaled(number: Unpacked, scale: int, spec: OutputSpec) -> Unpacked:
+    """Exact product of a number and the scale: the value of an exponent, or a factor's code."""
+    kind, negative, sig, lsb = number
+    fmt = spec.scale_format
+    if fmt is None or fmt.is_integer:
+        return Unpacked(kind, negative, sig, lsb + scale)
+    factor = _based(fmt, scale)
+    kinds, sign = {kind, factor.kind}, negative != factor.negative
+    if Kind.NAN in kinds:
+        return Unpacked(Kind.NAN, False, 0, 0)
+    if Kind.INF in kinds:
+        zero = any(x.kind is Kind.FINITE and x.sig == 0 for x in (number, factor))
+        return Unpacked(Kind.NAN if zero else Kind.INF, sign, 0, 0)
+    return Unpacked(Kind.FINITE, sign, sig * factor.sig, lsb + factor.exp)
 
 
 def _kind(flag: Flag) -> Kind:

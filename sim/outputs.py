@@ -10,6 +10,7 @@ from hw.spec import FixedAccumulator, Flag, OutputSpec, parse_output
 from hw.spec.errors import require
 from sim import golden_output
 from sim.codes import Array, as_array, as_codes, code_dtype
+from sim.convert import encode
 from sim.vector import outputs
 
 __all__ = ["output"]
@@ -17,10 +18,10 @@ __all__ = ["output"]
 BACKENDS = {"vector": outputs.output, "golden": golden_output.output}
 
 
-def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike = 0,
+def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike | None = None,
            zero_point: npt.ArrayLike = 0, flags: npt.ArrayLike | None = None,
            backend: str = "vector") -> Any:
-    """Codes of ``codes * 2**scale`` in ``spec.to``, rounded once; see `hw.spec.OutputSpec`.
+    """Codes of the scaled ``codes`` in ``spec.to``, rounded once; see `hw.spec.OutputSpec`.
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike
     spec
         The output stage, or its spelling for `hw.spec.parse_output`.
     scale
-        Exponent of the scale, broadcast to ``codes``; 0 if the stage has none.
+        What the stage's ``scale`` says, broadcast to ``codes``; by default a scale of one. POW2:
+        the exponent, from -128 to 127. FP32: codes of ``fp32``, as `encode` gives them.
     zero_point
         Value of the zero point in units of ``2**spec.to.lsb``, broadcast; 0 if the stage has none.
     flags
@@ -55,16 +57,15 @@ def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike
         sums = _integers(codes, "Sums", spec.source.min, spec.source.max)
     else:
         sums = as_codes(codes, spec.source.fmt, "Sums")
-    half = 1 << spec.scale_bits >> 1
     low, high = (spec.to.min_units, spec.to.max_units) if spec.zero_point else (0, 0)
-    exps = _like(sums, scale, "Scale", -half, max(half - 1, 0))
-    points = _like(sums, zero_point, "Zero point", low, high)
-    kinds = _like(sums, Flag.FINITE if flags is None else flags, "Flags", 0,
-                  Flag.NAN if spec.flag_bits else 0)
+    scales = _like(sums, _scales(scale, spec), "Scale")
+    points = _like(sums, _integers(zero_point, "Zero point", low, high), "Zero point")
+    kinds = _like(sums, _integers(Flag.FINITE if flags is None else flags, "Flags", 0,
+                                  Flag.NAN if spec.flag_bits else 0), "Flags")
     wrong = kinds[(kinds % Flag.NAN != 0) & (spec.flag_bits == 1)]
     require(wrong.size == 0, "Flags", "FINITE or NAN for one bit",
             int(wrong.flat[0]) if wrong.size else None)
-    result = BACKENDS[backend](_flat(sums), _flat(exps), _flat(points), _flat(kinds), spec)
+    result = BACKENDS[backend](_flat(sums), _flat(scales), _flat(points), _flat(kinds), spec)
     return result.astype(code_dtype(spec.to.width)).reshape(sums.shape)[()]
 
 
@@ -84,9 +85,17 @@ def _integers(x: npt.ArrayLike, noun: str, low: int, high: int) -> Array:
     return array.astype(object if wide else np.int64)
 
 
-def _like(sums: Array, x: npt.ArrayLike, noun: str, low: int, high: int) -> Array:
-    """Integers of the shape of ``sums``."""
-    array = _integers(x, noun, low, high)
+def _scales(scale: npt.ArrayLike | None, spec: OutputSpec) -> Array:
+    """Scales as the stage takes them: values of an exponent, codes of a factor."""
+    fmt = spec.scale_format
+    if fmt is None or fmt.is_integer:
+        low, high = (fmt.min_units, fmt.max_units) if fmt else (0, 0)
+        return _integers(0 if scale is None else scale, "Scale", low, high)
+    return as_codes(encode(1, fmt) if scale is None else scale, fmt, "Scale")
+
+
+def _like(sums: Array, array: Array, noun: str) -> Array:
+    """Array broadcast to the shape of ``sums``."""
     try:
         return np.broadcast_to(array, sums.shape)
     except ValueError:

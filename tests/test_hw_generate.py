@@ -125,6 +125,18 @@ def test_command_makes_an_output_stage(tmp_path, capsys):
     assert all(f"| `{port}` | " in sheet for port in ports)
 
 
+def test_command_makes_an_output_stage_with_a_factor(tmp_path, capsys):
+    assert main(["--from", "fp16", "--out-format", "e4m3", "--scale", "fp32", "--out",
+                 str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/out_fp16_e4m3_fp32.v\n")
+    manifest = json.loads((tmp_path / "out_fp16_e4m3_fp32.json").read_text())
+    (port,) = [port for port in manifest["ports"] if port["name"] == "i_scale"]
+    assert port == {"name": "i_scale", "direction": "input", "width": 32, "signed": False,
+                    "description": "the sum is multiplied by this binary32 number"}
+    sheet = (tmp_path / "out_fp16_e4m3_fp32.md").read_text()
+    assert "`o_data = e4m3(sum * i_scale)`" in sheet
+
+
 def test_command_prints_the_manifest(tmp_path, capsys):
     assert main(["--mac", "int8", "--array", "2x2", "--out", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "array_2x2_os_int8_fx28"

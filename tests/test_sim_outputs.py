@@ -10,6 +10,7 @@ import pytest
 
 import sim
 from hw.spec import CATALOG, Flag, SpecError, parse_output
+from tests.rounding_cases import ML_DTYPES, all_codes, around, same_values
 
 SEED = 21
 MODES = (True, False)
@@ -52,6 +53,22 @@ def test_output_is_what_ml_dtypes_converts_to(source, to, dtype):
     got = sim.output(SUMS, _spec(to, source, saturate=False))
     assert (got[~is_nan] == wanted.view(np.uint8)[~is_nan]).all()
     assert np.isnan(sim.decode(got[is_nan], to)).all()
+
+
+@pytest.mark.parametrize("to", ["e4m3", "e5m2", "e3m4", "e4m3fnuz", "e5m2fnuz", "fp16", "bf16"])
+def test_output_of_fp32_is_what_ml_dtypes_converts_to(to):
+    """At every rounding case of the target and two steps beside it, and at random codes."""
+    dtype = np.dtype(ML_DTYPES[to])
+    with np.errstate(over="ignore"):
+        cases = around(sim.decode(all_codes(to), to)).astype(np.float32).view(np.uint32)
+    near = np.concatenate([cases.astype(np.int64) + step for step in range(-2, 3)])
+    sums = np.concatenate([near[(near >= 0) & (near < 1 << 32)],
+                           np.random.default_rng(SEED).integers(0, 1 << 32, size=300_000)])
+    with np.errstate(invalid="ignore", over="ignore"):
+        wanted = sums.astype(np.uint32).view(np.float32).astype(dtype)
+    got = sim.output(sums, _spec(to, "fp32", saturate=False))
+    assert sums.size > 300_000 + 20 * (1 << dtype.itemsize * 8 - 1)
+    assert same_values(sim.decode(got, to), wanted.astype(np.float64))
 
 
 def test_output_of_fixed_point_is_the_encoded_fraction():

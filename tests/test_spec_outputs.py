@@ -26,9 +26,9 @@ def test_parse_output_reads_every_spelling_back():
         assert re.fullmatch(r"out_[a-z0-9_]+", spec.name)
         names.add(spec.name)
         count += 1
-    # By source 2 modes, 2 scales and, in fixed point, 3 widths of flags; integers twice.
+    # By source 2 modes, 3 scales and, in fixed point, 3 widths of flags; integers twice.
     integers = sum(fmt.is_integer for fmt in CATALOG.values())
-    assert len(names) == count == (len(CATALOG) + 1 + integers) * 4 * (3 * 3 + 4)
+    assert len(names) == count == (len(CATALOG) + 1 + integers) * 6 * (3 * 3 + 4)
 
 
 def test_output_behind_a_mac_takes_its_sums_and_flags():
@@ -39,7 +39,15 @@ def test_output_behind_a_mac_takes_its_sums_and_flags():
     assert str(spec) == f"int8,from={mac.acc.spelling},flags=2,scale=pow2,zero_point=yes"
 
 
-FULL = "FORMAT,from=ACC[,flags=N][,saturate=no][,scale=pow2][,zero_point=yes]"
+@pytest.mark.parametrize(("scale", "fmt"), [("none", None), ("pow2", "int8"), ("fp32", "fp32")])
+def test_output_scale_format(scale, fmt):
+    spec = parse_output(f"e4m3,from=fp32,scale={scale}")
+    assert spec.scale_format == (CATALOG[fmt] if fmt else None)
+    assert spec.scale_bits == (CATALOG[fmt].width if fmt else 0)
+    assert spec.name == "out_fp32_e4m3" + (f"_{scale}" if fmt else "")
+
+
+FULL = "FORMAT,from=ACC[,flags=N][,saturate=no][,scale=pow2|fp32][,zero_point=yes]"
 WRONG = [
     (7, "Output must be a spelling such as e4m3,from=fp32, not 7"),
     ("e4m3", f"Output must be {FULL}, not 'e4m3'"),
@@ -47,7 +55,7 @@ WRONG = [
     ("e4m3,from=fp32,round=up", f"Output must be {FULL}, not 'e4m3,from=fp32,round=up'"),
     ("e4m3,from=exact", ("Output source must be an accumulator of a given width, such as fx49m18, "
      "int32 or fp32, not 'exact'")),
-    ("e4m3,from=fp32,scale=fp32", "Output scale must be one of none, pow2, not 'fp32'"),
+    ("e4m3,from=fp32,scale=fp16", "Output scale must be one of none, pow2, fp32, not 'fp16'"),
     ("e4m3,from=int32,flags=3", "Output flags must be one of 0, 1, 2, not '3'"),
     ("e4m3,from=fp32,flags=1", "Output flag_bits must be 0 for a source in floating point, not 1"),
     ("e4m3,from=fp32,saturate=1", "Output saturate must be yes or no, not '1'"),

@@ -79,8 +79,9 @@ def _signed_ports(spec: MacSpec | ArraySpec | OutputSpec) -> set[str]:
     if isinstance(spec, MacSpec):
         return {"o_data"} if isinstance(spec.acc, FixedAccumulator) else set()
     signed = {"i_data"} if isinstance(spec.source, FixedAccumulator) else set()
-    return signed | {"i_scale"} | (
-        {"i_zero_point", "o_data"} if spec.to.is_integer and spec.to.signed else set())
+    formats = {"i_scale": spec.scale_format, "i_zero_point": spec.to, "o_data": spec.to}
+    return signed | {name for name, fmt in formats.items()
+                     if fmt and fmt.is_integer and fmt.signed}
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from hw.spec import ArraySpec, FixedAccumulator, Format, MacSpec, OutputSpec
+from hw.spec import ArraySpec, FixedAccumulator, Format, MacSpec, OutputSpec, Scale
 
 __all__ = ["sheet"]
 
@@ -61,7 +61,8 @@ def _format(fmt: Format) -> str:
 
 def _output_title(spec: OutputSpec) -> str:
     """What an output stage computes."""
-    value = "sum * 2^i_scale" if spec.scale_bits else "sum"
+    factors = {Scale.NONE: "", Scale.POW2: " * 2^i_scale", Scale.FP32: " * i_scale"}
+    value = f"sum{factors[spec.scale]}"
     zero = " + i_zero_point" if spec.zero_point else ""
     return f"Output stage `{spec}`: `o_data = {spec.to.name}({value}){zero}`, one sum a cycle."
 

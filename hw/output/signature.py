@@ -3,23 +3,32 @@
 
 from amaranth.lib.wiring import In, Member, Out
 
-from hw.spec import OutputSpec
+from hw.spec import OutputSpec, Scale
 
-__all__ = ["DESCRIPTIONS", "output_members"]
+__all__ = ["SCALES", "descriptions", "output_members"]
 
-#: What each port means, for the manifest and the port sheet.
-DESCRIPTIONS = {
+#: What the port that scales means.
+SCALES = {
+    Scale.POW2: "the sum is multiplied by two to this power, two's complement",
+    Scale.FP32: "the sum is multiplied by this binary32 number",
+}
+
+_DESCRIPTIONS = {
     "clk": "clock, rising edge",
     "rst": "synchronous reset, active high",
     "i_valid": "a sum is present",
     "i_data": "sum: the accumulator as it is",
     "i_flags": "flags of the sum: bit 0 plus infinity, bit 1 minus infinity, both NaN; "
                "a single bit is NaN",
-    "i_scale": "the sum is multiplied by two to this power, two's complement",
     "i_zero_point": "integer code that stands for zero",
     "o_valid": "a code is on o_data",
     "o_data": "code of the result",
 }
+
+
+def descriptions(spec: OutputSpec) -> dict[str, str]:
+    """What each port means, for the manifest and the port sheet."""
+    return _DESCRIPTIONS | ({"i_scale": SCALES[spec.scale]} if spec.scale_bits else {})
 
 
 def output_members(spec: OutputSpec) -> dict[str, Member]:

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sum of any accumulator as sign, magnitude and scaled exponent."""
+"""A sum of any accumulator as sign, magnitude and exponent."""
 
 from dataclasses import dataclass
 
 from amaranth import *
 
 from hw.arith.decode import decode
-from hw.spec import FixedAccumulator, OutputSpec
+from hw.spec import FixedAccumulator, Format, OutputSpec
 
-__all__ = ["Number", "unpack_source"]
+__all__ = ["Number", "unpack_code", "unpack_source"]
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Value ``(-1)**sign * sig * 2**(exp + lsb)``, unless ``nan`` or ``inf`` is set; not both are.
+    """Value ``(-1)**sign * sig * 2**(exp + lsb)``; NaN if ``nan`` is set, else infinite if ``inf``.
 
     If ``leads``, the top bit of ``sig`` is set wherever ``exp`` is above its lowest value, 1.
     """
@@ -26,25 +26,27 @@ class Number:
     nan: Value
     inf: Value
 
+    @property
+    def zero(self) -> Value:
+        """Whether a number that is not NaN is zero."""
+        return ~(self.sig.any() | self.inf)
 
-def unpack_source(m: Module, spec: OutputSpec, data: Value, flags: Value | None,
-                  scale: Value | None) -> Number:
-    """Take a sum apart and scale it; combinational."""
+
+def unpack_source(m: Module, spec: OutputSpec, data: Value, flags: Value | None) -> Number:
+    """Take a sum apart; combinational."""
     if isinstance(spec.source, FixedAccumulator):
-        sign, sig, exp, lsb, nan, inf = _fixed(m, spec, data, flags)
-    else:
-        fmt = spec.source.fmt
-        code = decode(m, fmt, data, name="source")
-        sign, sig, exp, nan, inf = code.sign, code.sig, code.exp, code.nan, code.inf
-        lsb = fmt.lsb - code.base
-    leads = not isinstance(spec.source, FixedAccumulator) and scale is None
-    if scale is not None:
-        exp = exp + scale.as_signed()
-    return Number(sign, sig, exp, lsb, leads, nan, inf)
+        return _fixed(m, spec, data, flags)
+    return unpack_code(m, spec.source.fmt, data, name="source")
 
 
-def _fixed(m: Module, spec: OutputSpec, data: Value, flags: Value | None):
-    """Sign, magnitude, exponent, unit and kind of a sum in fixed point."""
+def unpack_code(m: Module, fmt: Format, data: Value, *, name: str) -> Number:
+    """Take a code apart; combinational."""
+    code = decode(m, fmt, data, name=name)
+    return Number(code.sign, code.sig, code.exp, fmt.lsb - code.base, True, code.nan, code.inf)
+
+
+def _fixed(m: Module, spec: OutputSpec, data: Value, flags: Value | None) -> Number:
+    """A sum in fixed point."""
     width = spec.source.width
     sign, sig = Signal(name="source_sign"), Signal(width, name="source_sig")
     nan, inf = Signal(name="source_nan"), Signal(name="source_inf")
@@ -57,4 +59,4 @@ def _fixed(m: Module, spec: OutputSpec, data: Value, flags: Value | None):
             m.d.comb += inf.eq(flags[0] ^ flags[1])
             negative = Mux(inf, flags[1], negative)
     m.d.comb += sign.eq(negative)
-    return sign, sig, Const(0, 1), spec.source.lsb, nan, inf
+    return Number(sign, sig, Const(0, 1), spec.source.lsb, False, nan, inf)

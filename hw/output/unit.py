@@ -8,6 +8,7 @@ from hw.mac.stages import delayed
 from hw.output.floating import encode_float
 from hw.output.integers import encode_integer
 from hw.output.signature import output_members
+from hw.output.scale import scaled
 from hw.output.source import unpack_source
 from hw.spec import OutputSpec
 
@@ -33,8 +34,9 @@ class Output(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         spec = self._spec
-        number = unpack_source(m, spec, self.i_data, self.i_flags if spec.flag_bits else None,
-                               self.i_scale if spec.scale_bits else None)
+        number = unpack_source(m, spec, self.i_data, self.i_flags if spec.flag_bits else None)
+        if spec.scale_bits:
+            number = scaled(m, spec, number, self.i_scale)
         if spec.to.is_integer:
             code = encode_integer(m, spec, number, self.i_zero_point if spec.zero_point else None)
         else:

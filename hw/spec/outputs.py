@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hw.spec.accumulators import Accumulator, FixedAccumulator
+from hw.spec.catalog import CATALOG
 from hw.spec.errors import require
-from hw.spec.formats import Format
+from hw.spec.formats import Format, integer
 from hw.spec.macs import MacSpec
 
 __all__ = ["OutputSpec", "Scale"]
-
-#: Bits of a power-of-two scale's exponent: the range of an OCP MX E8M0 scale.
-SCALE_BITS = 8
 
 
 class Scale(Enum):
@@ -20,15 +18,21 @@ class Scale(Enum):
 
     NONE = "none"  #: Nothing.
     POW2 = "pow2"  #: A power of two, whose exponent is an input.
+    FP32 = "fp32"  #: A binary32 number, whose code is an input.
+
+
+#: Format of the input by which a sum is scaled. The exponent of a power of two has the range of an
+#: OCP MX E8M0 scale.
+_INPUTS = {Scale.POW2: integer("int8", 8), Scale.FP32: CATALOG["fp32"]}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputSpec:
-    """Output stage: ``to(source * 2**scale)``, one rounding to nearest even, a code a cycle.
+    """Output stage: ``to(source * scale)``, one rounding to nearest even, a code a cycle.
 
-    A sum in fixed point is a number of units of ``2**source.lsb``. A value is rounded first and
-    only then compared with the largest one. To an integer the zero point is added behind the
-    rounding, and the result is clamped.
+    A sum in fixed point is a number of units of ``2**source.lsb``. The product with the scale is
+    exact. A value is rounded first and only then compared with the largest one. To an integer the
+    zero point is added behind the rounding, and the result is clamped.
 
     Parameters
     ----------
@@ -40,7 +44,7 @@ class OutputSpec:
         True: overflow and infinities give the largest finite value of their sign. False: infinity
         where the format has one, else NaN, and the largest finite value where it has neither.
     scale
-        Whether there is a scale.
+        What the sum is multiplied by.
     zero_point
         Whether an integer result has a zero point: a code of ``to`` that stands for zero.
     flag_bits
@@ -50,6 +54,10 @@ class OutputSpec:
     -----
     NaN gives ``to.nan_code``; where there is none it gives zero, which is the zero point if there
     is one. A negative sum is zero in an unsigned floating-point format.
+
+    Every code of a binary32 scale counts, subnormal ones too. As in IEEE 754 the sign of the
+    product is that of its factors, of zeros and infinities too, and NaN or infinity times zero is
+    NaN. A sum of zero in fixed point is plus zero.
     """
 
     source: Accumulator
@@ -82,9 +90,14 @@ class OutputSpec:
                    flag_bits=mac.flag_bits)
 
     @property
+    def scale_format(self) -> Format | None:
+        """Format of the input that scales: an exponent's or a factor's; None without a scale."""
+        return _INPUTS.get(self.scale)
+
+    @property
     def scale_bits(self) -> int:
-        """Bits of the scale's exponent, two's complement; 0 without a scale."""
-        return SCALE_BITS if self.scale is Scale.POW2 else 0
+        """Bits of the input that scales; 0 without a scale."""
+        return self.scale_format.width if self.scale_format else 0
 
     @property
     def zero_point_bits(self) -> int:

@@ -26,7 +26,7 @@ def parse_output(text: str | OutputSpec) -> OutputSpec:
     values = dict(part.partition("=")[::2] for part in settings)
     require("from" in values and len(values) == len(settings)
             and set(values) <= {"from", "flags", "saturate", "scale", "zero_point"}, "Output",
-            "FORMAT,from=ACC[,flags=N][,saturate=no][,scale=pow2][,zero_point=yes]", text)
+            "FORMAT,from=ACC[,flags=N][,saturate=no][,scale=pow2|fp32][,zero_point=yes]", text)
     scales = [scale.value for scale in Scale]
     scale, flags = values.get("scale", Scale.NONE.value), values.get("flags", "0")
     require(scale in scales, "Output scale", f"one of {', '.join(scales)}", scale)

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Output stages on numpy arrays; the twin of `sim.golden_output`."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from hw.spec import FixedAccumulator, Flag, OutputSpec, Overflow
+from hw.spec import FixedAccumulator, Flag, Format, OutputSpec, Overflow
 from sim import golden_output
 from sim.codes import Array
 from sim.vector.encode import encode_parts
-from sim.vector.rounding import MAX_BITS, holds, overflow_code
+from sim.vector.rounding import MAX_BITS, bit_length, holds, overflow_code
 from sim.vector.unpack import Bools, Class, Ints, unpack
 
 __all__ = ["output"]
 
 #: Widest integer to whose rounded values a zero point can be added in an int64.
 MAX_INTEGER = 32
+#: Bits of each half of a product: twice as many fit an int64.
+HALF_BITS = 31
 
 
 def output(codes: Array, scale: Array, zero_point: Array, flags: Array, spec: OutputSpec) -> Array:
@@ -21,13 +25,30 @@ def output(codes: Array, scale: Array, zero_point: Array, flags: Array, spec: Ou
     if not _supports(spec):
         return golden_output.output(codes, scale, zero_point, flags, spec)
     overflow = Overflow.SATURATE if spec.saturate else Overflow.INF
-    sig, exp, negative, inf, nan = _unpack(codes, flags, spec)
-    result = encode_parts(abs(sig), exp + scale, negative, spec.to, overflow,
+    number = _scaled(_unpack(codes, flags, spec), scale, spec)
+    result = encode_parts(number.magnitude, number.exp, number.negative, spec.to, overflow,
                           zero_point=zero_point)
-    result[inf] = _infinite(negative[inf], spec, overflow)
-    zero = zero_point[nan] & ((1 << spec.to.width) - 1)
-    result[nan] = zero if spec.to.nan_code is None else spec.to.nan_code
+    result[number.inf] = _infinite(number.negative[number.inf], spec, overflow)
+    zero = zero_point[number.nan] & ((1 << spec.to.width) - 1)
+    result[number.nan] = zero if spec.to.nan_code is None else spec.to.nan_code
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Values ``magnitude * 2**exp`` with a sign, unless ``inf`` or ``nan`` is set."""
+
+    magnitude: Ints
+    exp: Ints
+    negative: Bools
+    inf: Bools
+    nan: Bools
+
+    @property
+    def zero(self) -> Bools:
+        """Where a value is zero."""
+        zero: Bools = (self.magnitude == 0) & ~self.inf & ~self.nan
+        return zero
 
 
 def _supports(spec: OutputSpec) -> bool:
@@ -40,16 +61,46 @@ def _supports(spec: OutputSpec) -> bool:
                                                not spec.zero_point)
 
 
-def _unpack(codes: Array, flags: Array,
-            spec: OutputSpec) -> tuple[Ints, Ints, Bools, Bools, Bools]:
-    """Significand, its exponent, sign, and where a sum is infinite and where NaN."""
+def _unpack(codes: Array, flags: Array, spec: OutputSpec) -> _Numbers:
+    """Sums taken apart."""
     if isinstance(spec.source, FixedAccumulator):
         inf, nan = (flags == Flag.POS_INF) | (flags == Flag.NEG_INF), flags == Flag.NAN
         negative = np.where(inf, flags == Flag.NEG_INF, codes < 0)
-        return codes, np.full_like(codes, spec.source.lsb), negative, inf, nan
-    parts = unpack(codes, spec.source.fmt)
+        return _Numbers(abs(codes), np.full_like(codes, spec.source.lsb), negative, inf, nan)
+    return _based(codes, spec.source.fmt)
+
+
+def _based(codes: Array, fmt: Format) -> _Numbers:
+    """Codes taken apart."""
+    parts = unpack(codes, fmt)
     nan = parts.classes == Class.NAN
-    return parts.sig, parts.exp + spec.source.fmt.lsb, parts.negative, parts.special & ~nan, nan
+    return _Numbers(abs(parts.sig), parts.exp + fmt.lsb, parts.negative, parts.special & ~nan, nan)
+
+
+def _scaled(x: _Numbers, scale: Array, spec: OutputSpec) -> _Numbers:
+    """Numbers times the scale: the values of exponents, or the codes of factors."""
+    fmt = spec.scale_format
+    if fmt is None or fmt.is_integer:
+        return replace(x, exp=x.exp + scale)
+    y = _based(scale, fmt)
+    magnitude, places = _product(x.magnitude, y.magnitude)
+    nan = x.nan | y.nan | (x.inf & y.zero) | (y.inf & x.zero)
+    return _Numbers(magnitude, x.exp + y.exp + places, x.negative ^ y.negative,
+                    (x.inf | y.inf) & ~nan, nan)
+
+
+def _product(x: Ints, y: Ints) -> tuple[Ints, Ints]:
+    """``x * y`` as a magnitude of `MAX_BITS` bits and its exponent; ``y`` has `HALF_BITS` at most.
+
+    The last bit of a longer product says whether anything was dropped below it: far enough down for
+    every rounding of `encode_parts`.
+    """
+    mask = np.int64((1 << HALF_BITS) - 1)
+    low = (x & mask) * y
+    high, low = (x >> HALF_BITS) * y + (low >> HALF_BITS), low & mask
+    drop = np.maximum(bit_length(high) + HALF_BITS - MAX_BITS, 0)
+    dropped = low & ((np.int64(1) << drop) - 1)
+    return high << (HALF_BITS - drop) | low >> drop | (dropped != 0), drop
 
 
 def _infinite(negative: Bools, spec: OutputSpec, overflow: Overflow) -> Ints:
