@@ -7,9 +7,9 @@ predecessor ended; this is repeated until no state changes any more, which is th
 through the whole stream and takes a hundredth of the time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from synth.graph import Instance, Net, Netlist
 __all__ = ["Bits", "Trace", "simulate"]
 
 Bits = npt.NDArray[np.bool_]
-State = dict[str, Bits]
 
 
 @dataclass(frozen=True)
@@ -76,12 +75,15 @@ def simulate(netlist: Netlist, inputs: Mapping[str, npt.NDArray[Any]], *, piece:
     cycles = lengths.pop()
     require(cycles >= 2, "Inputs", "of two cycles or more", cycles)
     pieces = -(-cycles // piece)
-    sources = _sources(netlist, inputs, pieces * piece)
-    states = _settle(netlist, sources, pieces, piece)
-    values = sources | _constants(pieces * piece)
+    values = _sources(netlist, inputs, pieces * piece)
+    zeros = np.zeros(pieces * piece, bool)
+    values |= {"0": zeros, "1": ~zeros, "x": zeros}
+    states = _settle(netlist, values, pieces, piece)
     for register in netlist.registers:
-        values |= _stored(register, states[register.name])
-    evaluate(netlist, values)
+        values |= _stored(register, states[register.name], True)
+    for function, causes, net in netlist.program:
+        # A tie's function has no input whose shape it could take.
+        values[net] = function(True, *(values[cause] for cause in causes)) ^ zeros
     return Trace(netlist, {net: bits[:cycles] for net, bits in values.items()}, cycles - 1)
 
 
@@ -100,61 +102,83 @@ def _sources(netlist: Netlist, inputs: Mapping[str, npt.NDArray[Any]], length: i
     return found
 
 
-def _constants(length: int) -> dict[Net, Bits]:
-    """Values of the nets that are constants."""
-    return {"0": np.zeros(length, bool), "1": np.ones(length, bool), "x": np.zeros(length, bool)}
+def _settle(netlist: Netlist, sources: Mapping[Net, Bits], pieces: int, piece: int
+            ) -> dict[str, Bits]:
+    """State of each register in each cycle, all pieces behind each other.
 
-
-def _settle(netlist: Netlist, sources: Mapping[Net, Bits], pieces: int, piece: int) -> State:
-    """State of each register in each cycle, all pieces behind each other."""
-    split = {net: bits.reshape(pieces, piece).T for net, bits in sources.items()}
-    start = {register.name: np.zeros(pieces, bool) for register in netlist.registers}
-    history: list[State] = []
+    While it is stepped a net is an integer with a bit for each piece.
+    """
+    packed = {net: _integers(bits.reshape(pieces, piece)) for net, bits in sources.items()}
+    start = {register.name: 0 for register in netlist.registers}
+    mask = (1 << pieces) - 1
+    history: list[dict[str, int]] = []
     for _ in range(pieces + 1):
         history, state = [], start
         for step in range(piece):
             history.append(state)
-            state = _next(netlist, {net: bits[step] for net, bits in split.items()}, state, pieces)
-        shifted = {name: np.concatenate([[False], bits[:-1]]) for name, bits in state.items()}
-        if all((shifted[name] == start[name]).all() for name in start):
+            state = _next(netlist, {net: bits[step] for net, bits in packed.items()}, state, mask)
+        shifted = {name: bits << 1 & mask for name, bits in state.items()}
+        if shifted == start:
             break
         start = shifted
-    return {name: np.stack([state[name] for state in history], axis=1).ravel() for name in start}
+    return {name: _bits([state[name] for state in history], pieces) for name in start}
 
 
-def _next(netlist: Netlist, sources: Mapping[Net, Bits], state: State, pieces: int) -> State:
-    """State behind the next clock edge."""
-    values = {**sources, **_constants(pieces)}
+def _integers(bits: Bits) -> list[int]:
+    """Columns of ``bits`` as integers, the first row the lowest bit."""
+    return [int.from_bytes(column.tobytes(), "little")
+            for column in np.packbits(bits.T, axis=1, bitorder="little")]
+
+
+def _bits(integers: list[int], rows: int) -> Bits:
+    """Integers as `_integers` makes them, back in rows behind each other."""
+    data = b"".join(number.to_bytes(-(-rows // 8), "little") for number in integers)
+    table = np.frombuffer(data, np.uint8).reshape(len(integers), -1)
+    found: Bits = np.unpackbits(table, axis=1, bitorder="little")[:, :rows].T.astype(bool).ravel()
+    return found
+
+
+def _next(netlist: Netlist, values: dict[Net, int], state: Mapping[str, int], mask: int
+          ) -> dict[str, int]:
+    """State behind the next clock edge; ``values`` has those of inputs and constants."""
     for register in netlist.registers:
-        values |= _stored(register, state[register.name])
-    evaluate(netlist, values)
+        values |= _stored(register, state[register.name], mask)
+    for function, causes, net in netlist.program:
+        values[net] = function(mask, *[values[cause] for cause in causes])
     following = {}
     for register in netlist.registers:
         ff = register.cell.flip_flop
         assert ff is not None
         pins = {pin: values[net] for pin, net in register.pins.items() if net in values}
-        pins |= {ff.state: state[register.name], ff.inverse: ~state[register.name]}
-        after = read_function(ff.next_state).evaluate(pins) ^ np.zeros(pieces, bool)
-        for text, value in ((ff.preset, True), (ff.clear, False)):
+        pins |= {ff.state: state[register.name], ff.inverse: mask ^ state[register.name]}
+        after = _apply(ff.next_state, pins, mask)
+        for text, value in ((ff.preset, mask), (ff.clear, 0)):
             if text is not None:
-                after = np.where(read_function(text).evaluate(pins), value, after)
+                forced = _apply(text, pins, mask)
+                after = after & (mask ^ forced) | forced & value
         following[register.name] = after
     return following
 
 
-def evaluate(netlist: Netlist, values: dict[Net, Bits]) -> None:
-    """Add the values of the nets that gates drive to those of inputs and registers."""
-    for gate in netlist.gates:
-        pins = {pin: values[net] for pin, net in gate.pins.items() if net in values}
-        for pin, function in gate.outputs.items():
-            # A tie's function has no input whose shape it could take.
-            values[gate.pins[pin]] = function.evaluate(pins) ^ values["0"]
+def _apply(text: str, pins: Mapping[str, int], mask: int) -> int:
+    """Value of a function for each bit of the pins."""
+    function, names = _compiled(text)
+    value: int = function(mask, *[pins[name] for name in names])
+    return value
 
 
-def _stored(register: Instance, state: Bits) -> dict[Net, Bits]:
+@cache
+def _compiled(text: str) -> tuple[Callable[..., Any], tuple[str, ...]]:
+    """Function of a flip-flop and the names that it takes."""
+    function = read_function(text)
+    return function.compiled(), tuple(sorted(function.variables))
+
+
+def _stored(register: Instance, state: Any, mask: Any) -> dict[Net, Any]:
     """Values of the nets that a register drives."""
     ff = register.cell.flip_flop
     assert ff is not None
-    pins = {ff.state: state, ff.inverse: ~state}
-    return {register.pins[pin]: function.evaluate(pins)
+    pins = {ff.state: state, ff.inverse: state ^ mask}
+    return {register.pins[pin]: pins[function.text] if function.operator == "name"
+            else pins[function.inputs[0].text] ^ mask
             for pin, function in register.outputs.items()}

@@ -8,7 +8,7 @@ at all, which is a product, and those tighter than ``+`` or ``|`` (Liberty Refer
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -53,6 +53,28 @@ class Function:
         for other in self.inputs[1:]:
             first = _APPLY[self.operator](first, other.evaluate(values))
         return first
+
+    def compiled(self) -> Callable[..., Any]:
+        """The function as one of a mask and of the variables in alphabetical order.
+
+        For bools and boolean arrays the mask is True; for integers, whose bits are cases, it has a
+        one for each case.
+        """
+        names = {name: f"v{place}" for place, name in enumerate(sorted(self.variables))}
+        text = f"lambda mask, {', '.join(names.values())}: {self._python(names)}"
+        found: Callable[..., Any] = eval(text, {})
+        return found
+
+    def _python(self, names: Mapping[str, str]) -> str:
+        """Expression in Python; ``names`` are those of the variables in it."""
+        if self.operator == "name":
+            return names[self.text]
+        if self.operator == "constant":
+            return "mask" if self.text == "1" else "(mask ^ mask)"
+        parts = [part._python(names) for part in self.inputs]
+        if self.operator == "~":
+            return f"(mask ^ {parts[0]})"
+        return f"({f' {self.operator} '.join(parts)})"
 
     def verilog(self, prefix: str = "") -> str:
         """Expression in Verilog; ``prefix`` goes before every name."""

@@ -3,7 +3,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +56,13 @@ class Netlist:
     def registers(self) -> list[Instance]:
         """Flip-flops."""
         return [instance for instance in self.instances if instance.cell.flip_flop]
+
+    @cached_property
+    def program(self) -> list[tuple[Callable[..., Any], tuple[Net, ...], Net]]:
+        """The gates' functions in order, compiled, with the nets they take and the one they drive.
+        """
+        return [(function.compiled(), tuple(gate.pins[name] for name in sorted(function.variables)),
+                 gate.pins[pin]) for gate in self.gates for pin, function in gate.outputs.items()]
 
     @cached_property
     def gates(self) -> list[Instance]:
