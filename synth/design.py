@@ -43,6 +43,8 @@ class Design:
         Module whose timing is that of the whole: the top, or an array's processing element.
     configuration
         What a record says about it.
+    mac
+        What it computes, if it is a generated MAC.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Design:
     reader: str = "read_verilog"
     keep: tuple[str, ...] = ()
     configuration: dict[str, Any] = field(default_factory=dict)
+    mac: MacSpec | None = None
 
 
 def of_unit(spec: MacSpec | ArraySpec, *, flat: bool = False) -> Design:
@@ -65,7 +68,8 @@ def of_unit(spec: MacSpec | ArraySpec, *, flat: bool = False) -> Design:
     if isinstance(spec, ArraySpec):
         configuration |= {"flat": flat, "parts": list(keep)}
     return Design(name=spec.name, top=spec.name, verilog={f"{spec.name}.v": data["verilog"]},
-                  keep=keep, element=data["element"], configuration=configuration)
+                  keep=keep, element=data["element"], configuration=configuration,
+                  mac=spec if isinstance(spec, MacSpec) else None)
 
 
 def _generate(spec: MacSpec | ArraySpec) -> dict[str, str]:

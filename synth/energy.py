@@ -8,7 +8,7 @@ paid for from the tables of the library (`synth.power`).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -27,14 +27,20 @@ from synth.record import Metric
 from synth.streams import DEPTH, Stream, make_stream
 from synth.tables import read_tables
 
-__all__ = ["Energy", "NetlistMismatch", "check_sums", "measure_energy", "run_stream"]
+__all__ = ["CONDITIONS", "Energy", "NetlistMismatch", "check_sums", "measure_energy", "run_stream"]
 
 #: Cycles in which glitches are looked at; the whole stream without.
 GLITCH_CYCLES = 256
+#: Dot products of a stream.
+SUMS = 64
+#: What a record says about how energies came about.
 CONDITIONS = {
-    "wires": "no load", "inputs": "steep, their pins' load counted", "clock": "steep, its pins'"
-    " load counted", "pairs a sum and lane": DEPTH, "glitches": "inertial delays of the Liberty"
-    " tables, for glitch_ metrics; the others have none"}
+    "unit": "multiply-accumulation of a lane, leakage apart",
+    "stream": f"{SUMS} sums of {DEPTH} pairs a lane, one a cycle",
+    "delays": "none, so no glitches, but in _glitches: inertial, from the Liberty tables",
+    "internal": "Liberty tables at slew and load, by condition and cause",
+    "inputs and clock": "steep; the load of their pins is counted",
+    "wires": "no load"}
 
 
 class NetlistMismatch(Exception):
@@ -68,20 +74,22 @@ class Energy:
     by_instance: Mapping[str, float]
 
     def metrics(self) -> dict[str, Metric]:
-        """The energy as metrics of a record, in fJ; leakage in nW."""
-        parts = {"energy_per_mac": self.per_mac, "energy_internal": self.internal,
-                 "energy_switching": self.switching, "energy_inputs": self.inputs,
-                 "energy_clock": self.clock, "energy_registers": self.registers}
+        """The energy as metrics of a record, in fJ."""
+        parts = {"": self.per_mac, "_internal": self.internal, "_switching": self.switching,
+                 "_inputs": self.inputs, "_clock": self.clock, "_registers": self.registers}
         if self.glitches is not None:
-            parts["glitch_energy_per_mac"] = self.glitches
-        found = {name: Metric(_rounded(value * 1e15), "fJ") for name, value in parts.items()}
-        return found | {"leakage": Metric(_rounded(self.leakage * 1e9), "nW"),
-                        "toggles_per_mac": Metric(_rounded(self.toggles), "toggle"),
-                        "sums_checked": Metric(self.sums, "sum")}
+            parts["_glitches"] = self.glitches
+        found = {f"energy_{self.stream}{name}": Metric(_rounded(value * 1e15), "fJ")
+                 for name, value in parts.items()}
+        return found | {f"toggles_{self.stream}": Metric(_rounded(self.toggles), "toggle")}
+
+    def to_json(self) -> dict[str, Any]:
+        """The energy as plain data."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 def measure_energy(mapped: Mapped, spec: MacSpec, library: Library, stream: str | Stream, *,
-                   sums: int = 64, glitches: bool = True) -> Energy:
+                   sums: int = SUMS, glitches: bool = True) -> Energy:
     """Energy of the mapped unit ``spec`` on a stream, by name or as it is.
 
     Parameters

@@ -1,25 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps of the flow on a design, each from the cache where it has been done before."""
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from hw.emit.yosys import yosys_version
+from hw.spec import MacSpec
 from synth import mapping
 from synth.cache import cached, digest_of_files
 from synth.cost import GENLIB, Cost, price
 from synth.design import Design
+from synth.energy import Energy, measure_energy
 from synth.gates import Gates, count, recipe_passes
 from synth.liberty import Library
 from synth.mapping import Mapped, map_to_cells
+from synth.record import ROOT
 from synth.timing import Timing, sta_version, time_netlist
 
-__all__ = ["cost_of", "gates_of", "mapped_of", "timing_of"]
+__all__ = ["cost_of", "energy_of", "gates_of", "mapped_of", "timing_of"]
 
 #: Code that a result depends on.
 _CODE = tuple(Path(__file__).with_name(f"{name}.py") for name in (
     "yosys", "gates", "cost", "handcount", "liberty", "liberty_text", "cells", "functions",
     "mapping", "netlists", "plain", "timing"))
+_ENERGY_CODE = tuple(Path(__file__).parent / f"{name}.py" for name in (
+    "graph", "activity", "tables", "delays", "glitches", "power", "streams", "energy",
+    "demo/network"))
 
 
 def gates_of(design: Design, recipe: str) -> Gates:
@@ -57,6 +64,17 @@ def timing_of(mapped: Mapped, library: Library) -> Timing | None:
               "code": digest_of_files(_CODE)}
     data = cached("timing", inputs, lambda: _plain(time_netlist(mapped, library)))
     return None if data is None else Timing(**data | {"path": tuple(data["path"])})
+
+
+def energy_of(mapped: Mapped, library: Library, spec: MacSpec, stream: str, *, glitches: bool
+              ) -> Energy:
+    """Energy of a mapped MAC on a stream; see `synth.energy.measure_energy`."""
+    sources = (*_CODE, *_ENERGY_CODE, *sorted((ROOT / "sim").rglob("*.py")))
+    inputs = {"verilog": mapped.verilog, "library": library.sha256, "spec": repr(spec),
+              "stream": stream, "glitches": glitches, "numpy": version("numpy"),
+              "code": digest_of_files(sources)}
+    return Energy(**cached("energy", inputs, lambda: measure_energy(
+        mapped, spec, library, stream, glitches=glitches).to_json()))
 
 
 def _plain(timing: Timing | None) -> dict[str, Any] | None:

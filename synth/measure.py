@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record of a unit: gates, cost, cells, timing.
+"""Record of a unit: gates, cost, cells, timing, energy.
 
 A metric is a function in `METRICS`: it gets a `Job` and gives a `Part`, and every table and record
 has it from then on.
@@ -9,20 +9,26 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
+from synth import energy as energies
 from synth.design import Design
-from synth.flow import cost_of, gates_of, mapped_of, timing_of
+from synth.flow import cost_of, energy_of, gates_of, mapped_of, timing_of
 from synth.gates import recipe_passes
 from synth.liberty import Library
 from synth.mapping import Mapped
 from synth.record import Metric, Record, provenance
+from synth.streams import NEEDS, STREAMS
 from synth.timing import CONDITIONS
 
 __all__ = ["METRICS", "Job", "Part", "measure"]
 
 NOT_DONE = ("placement", "routing", "clock tree", "memories")
 GATE_RECIPES = ("default", "keep")
+#: Streams on which a netlist is run with delays too, which takes longest.
+WITH_GLITCHES = ("gaussian", "digits1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +124,30 @@ def clock(job: Job) -> Part:
                 not_done=("timing between processing elements",) if apart else ())
 
 
-METRICS: tuple[Callable[[Job], Part], ...] = (gate_counts, paper_cost, cells, clock)
+def energy(job: Job) -> Part:
+    """Energy of a multiply-accumulation on each stream, the sums held to the model."""
+    if job.mapped is None or job.library is None:
+        return Part(not_done=("energy (no library)",))
+    if job.design.mac is None:
+        return Part(not_done=("energy (operands are known of single MACs only)",))
+    part, sums = Part(conditions={"energy": energies.CONDITIONS}), 0
+    for name in STREAMS:
+        package = NEEDS.get(name)
+        if package is not None and find_spec(package.module) is None:
+            part = replace(part, not_done=(
+                *part.not_done, f"energy on {name} ({package.name} is not installed)"))
+            continue
+        found = energy_of(job.mapped, job.library, job.design.mac, name,
+                          glitches=name in WITH_GLITCHES)
+        sums += found.sums
+        part.metrics.update(found.metrics())
+        part.tools.update({name: version(name) for name in
+                           ("numpy", *([package.name] if package else []))})
+    part.metrics["energy_sums_checked"] = Metric(sums, "sum")
+    return part
+
+
+METRICS: tuple[Callable[[Job], Part], ...] = (gate_counts, paper_cost, cells, clock, energy)
 
 
 def measure(job: Job, command: str, *, progress: bool = False) -> Record:

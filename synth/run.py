@@ -26,7 +26,7 @@ __all__ = ["chosen_library", "main"]
 def _parser() -> Parser:
     parser = Parser(
         prog="python -m synth.run",
-        description="Measure a unit: two-input gates, the paper's cost, area, timing.")
+        description="Measure a unit: two-input gates, the paper's cost, area, timing, energy.")
     unit = parser.add_argument_group("what is measured: a generated unit, or files of anyone")
     add_unit_options(unit)
     unit.add_argument("--flat", action="store_true",

@@ -9,7 +9,7 @@ the scale that has the least mean squared error.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from hw.spec.errors import require
 if TYPE_CHECKING:
     from synth.demo.network import Layer
 
-__all__ = ["DEPTH", "STREAMS", "Stream", "make_stream"]
+__all__ = ["DEPTH", "NEEDS", "STREAMS", "Package", "Stream", "make_stream"]
 
 Codes = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -137,3 +137,14 @@ STREAMS: dict[str, Callable[[MacSpec, int], tuple[Codes, Codes]]] = {
     "digits1": _digits(0),
     "digits2": _digits(1),
 }
+
+
+class Package(NamedTuple):
+    """Python package: its name where packages are told apart, and what is imported."""
+
+    name: str
+    module: str
+
+
+#: Packages that a stream needs, beside those that everything needs.
+NEEDS = dict.fromkeys(("digits1", "digits2"), Package("scikit-learn", "sklearn"))

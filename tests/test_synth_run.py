@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hw.spec import parse_array, parse_mac
-from synth import cache, measure, osu018, run, timing
+from synth import cache, energy, measure, osu018, run, timing
 from synth.design import of_unit
 from synth.flow import gates_of, mapped_of
 from synth.liberty import read
@@ -55,7 +55,8 @@ def test_run_writes_one_whole_record(tmp_path, capsys):
     assert record.subject == parse_mac("int4,acc=int12").name
     assert record.conditions["unit"] == str(parse_mac("int4,acc=int12"))
     assert record.provenance.command == f"python -m synth.run {' '.join(arguments)}"
-    assert record.provenance.tools.keys() == {"python", "amaranth", "pyosys", "opensta"}
+    assert record.provenance.tools.keys() == {"python", "amaranth", "pyosys", "opensta", "numpy",
+                                              "scikit-learn"}
     assert record.provenance.library == read([SMALL]).to_json()
     assert set(measure.NOT_DONE) == set(record.not_done)
     values = {name: metric.value for name, metric in record.metrics.items()}
@@ -64,6 +65,11 @@ def test_run_writes_one_whole_record(tmp_path, capsys):
     # 12 bits of sum and `valid`, in flip-flops of area 16.
     assert values["flip_flops_keep"] == 13
     assert values["sequential_area"] == 13 * 16
+    assert 0 < values["energy_zeros"] < values["energy_gaussian"] < values["energy_uniform"]
+    assert 0 < values["energy_digits1"]
+    assert {name for name in values if name.endswith("_glitches")} == {
+        "energy_gaussian_glitches", "energy_digits1_glitches"}
+    assert values["energy_sums_checked"] == 5 * energy.SUMS
 
 
 def test_run_comes_from_the_cache_the_second_time(own_cache, capsys, monkeypatch):
@@ -131,7 +137,7 @@ def test_without_library_and_sta_the_rest_is_measured(capsys, monkeypatch):
     assert err.startswith("OSU018 cell library is missing (`make library` gets it): no cells, no ")
     record = Record.from_json(json.loads(out))
     assert record.not_done == (*measure.NOT_DONE, "cells and area (no library)",
-                               "timing (no library)")
+                               "timing (no library)", "energy (no library)")
     assert {"two_input_gates_keep", "paper_cost"} < record.metrics.keys()
     monkeypatch.setattr(timing.shutil, "which", lambda name: None)
     assert run.main(["--mac", "int4", "--liberty", SMALL]) == 0
