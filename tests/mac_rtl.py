@@ -7,7 +7,7 @@ import sim
 from hw.mac import mac
 from tests.compiled import compile_module
 
-__all__ = ["LENGTH", "check_walks", "compiled_mac", "joined", "sums_by_step", "walks"]
+__all__ = ["LENGTH", "Walks", "check_walks", "compiled_mac", "joined", "sums_by_step", "walks"]
 
 #: Steps of a walk; walks at a time are its square.
 LENGTH = 24
@@ -81,17 +81,30 @@ def special_codes(fmt):
     return [code for code in range(1 << fmt.width) if fmt.unpack(code).kind.value != "finite"]
 
 
-def check_walks(spec, folder, seed):
-    """Hold the RTL to the model behind every step of many walks, which go to many places."""
-    model = compiled_mac(spec, folder)
-    a, b = walks(spec, np.random.default_rng(seed))
-    got = sums_by_step(spec, model, a, b)
-    for step in range(LENGTH):
-        k = (step + 1) * spec.lanes
-        wanted = sim.matmul(a[:, :k], b[:k], spec)
-        wrong = np.argwhere(got[..., step] != wanted)
+class Walks:
+    """Sums that go to many places, and what the model gives behind every step of them.
+
+    Made once, checked on many models; for accumulators of 64 bits at most.
+    """
+
+    def __init__(self, spec, seed):
+        self.spec, self.seed = spec, seed
+        self._a, self._b = walks(spec, np.random.default_rng(seed))
+        self._wanted = np.stack([sim.matmul(self._a[:, :k], self._b[:k], spec) for k in
+                                 range(spec.lanes, LENGTH * spec.lanes + 1, spec.lanes)], axis=-1)
+
+    def check(self, model):
+        """Raise at the first step that differs; gives the number of steps."""
+        got = sums_by_step(self.spec, model, self._a, self._b)
+        wrong = np.argwhere(got != self._wanted)
         assert not wrong.size, (
-            f"seed {seed} step {step}: {got[..., step][tuple(wrong[0])]:#x} != "
-            f"{wanted[tuple(wrong[0])]:#x} (model) in row, column {wrong[0]}")
-    seen = len(np.unique(got))
-    assert seen >= 30, seen
+            f"{self.spec}, seed {self.seed}: {got[tuple(wrong[0])]:#x} != "
+            f"{self._wanted[tuple(wrong[0])]:#x} (model) in row, column, step {wrong[0]}")
+        seen = len(np.unique(got))
+        assert seen >= 30, seen
+        return got.size
+
+
+def check_walks(spec, folder, seed):
+    """Hold the RTL to the model behind every step of many walks."""
+    assert Walks(spec, seed).check(compiled_mac(spec, folder)) == LENGTH * SIDE**2

@@ -2,6 +2,7 @@
 """Many output stages in one compiled model, each with ports of its own."""
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from hw.emit.netlist import CLOCKING, Netlist, module_ports
 from hw.emit.verilog import to_verilog
 from hw.output import Output
 from hw.spec import FixedAccumulator, Flag, OutputSpec
+from sim.rtl import Model
 
-__all__ = ["Case", "OutputBench"]
+__all__ = ["Case", "OutputBench", "output_stages"]
 
 TOP = "bench"
 
@@ -23,17 +25,20 @@ class OutputBench:
     """Output stages of ``specs``, held against `sim.output`."""
 
     def __init__(self, specs: list[OutputSpec], folder: Path):
-        self.specs = specs
-        bench = Netlist(TOP, [])
-        for index, unit in enumerate(map(Output, specs)):
-            own = [port for port in module_ports(unit) if port not in CLOCKING]
-            bench.ports += [replace(port, name=f"u{index}_{port.name}") for port in own]
-            bench.place(unit, f"u{index}", **{port.name: f"u{index}_{port.name}" for port in own})
+        bench = output_stages(specs)
         source = folder / f"{TOP}.v"
         source.write_text(to_verilog(bench))
         ports = [asdict(port) for port in module_ports(bench)]
+        self.specs = specs
         self.model = sim.rtl.compile([source], TOP, ports, optimize="-O1")
         self.model.reset()
+
+    @classmethod
+    def over(cls, specs: list[OutputSpec], model: Model) -> "OutputBench":
+        """Bench of what `output_stages` gave, compiled in another way."""
+        bench = cls.__new__(cls)
+        bench.specs, bench.model = specs, model
+        return bench
 
     def check(self, cases: list["Case"]) -> int:
         """Present the sums of all cases, one a cycle; raise at the first code that is wrong.
@@ -55,6 +60,28 @@ class OutputBench:
         return sum(len(case.sums) for case in cases)
 
 
+    def check_valid(self) -> int:
+        """No result without a sum; a reset drops those in flight; gives the number of stages."""
+        valid = np.array([1, 0, 1, 1, 0, 1] + [0] * max(spec.latency for spec in self.specs))
+        rst = np.arange(len(valid)) == 3
+        for index, spec in enumerate(self.specs):
+            found = self.model.run({f"u{index}_i_valid": valid, "rst": rst})[f"u{index}_o_valid"]
+            due = [t for t in np.flatnonzero(valid) if not rst[t:t + spec.latency].any()]
+            wanted = np.isin(np.arange(len(valid)), np.array(due) + spec.latency)
+            assert (found == wanted).all(), f"{spec}: valid in {np.flatnonzero(found)}"
+        return len(self.specs)
+
+
+def output_stages(specs: list[OutputSpec]) -> Netlist:
+    """Output stages side by side; stage ``i`` has the ports of its own behind ``u{i}_``."""
+    bench = Netlist(TOP, [])
+    for index, unit in enumerate(map(Output, specs)):
+        own = [port for port in module_ports(unit) if port not in CLOCKING]
+        bench.ports += [replace(port, name=f"u{index}_{port.name}") for port in own]
+        bench.place(unit, f"u{index}", **{port.name: f"u{index}_{port.name}" for port in own})
+    return bench
+
+
 @dataclass
 class Case:
     """Sums for one output stage."""
@@ -64,6 +91,11 @@ class Case:
     scale: Any = 0
     zero_point: Any = 0
     flags: Any = 0
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """Codes that the vectorised model gives, computed once."""
+        return self.wanted()
 
     def wanted(self, backend: str = "vector") -> np.ndarray:
         """Codes that the golden model gives."""
@@ -90,7 +122,7 @@ def _compare(case: Case, valid: np.ndarray, data: np.ndarray) -> None:
     assert not valid[:latency].any(), case.spec
     assert valid[latency:latency + count].all(), case.spec
     assert not valid[latency + count:].any(), case.spec
-    got, wanted = data[latency:latency + count], case.wanted()
+    got, wanted = data[latency:latency + count], case.codes
     wrong = np.flatnonzero(got != wanted.astype(np.uint64))
     if wrong.size:
         first = wrong[0]

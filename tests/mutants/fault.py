@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Fault", "array_test", "mac_test"]
+__all__ = ["Fault", "array_test", "mac_test", "output_test"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,10 +33,16 @@ class Fault:
 
 
 def mac_test(spelling: str) -> tuple[str, ...]:
-    """The bench of a MAC in sums."""
-    return (f"tests/test_hw_mac_cocotb.py::test_mac_matches_golden_in_sums[{spelling}]",)
+    """What a MAC shows on its ports in sums."""
+    return (f"tests/test_hw_mac_sums.py::test_mac_shows_every_sum_in_its_cycle[{spelling}]",)
 
 
 def array_test(spelling: str) -> tuple[str, ...]:
-    """The bench of an array."""
-    return (f"tests/test_hw_array_cocotb.py::test_array_matches_golden[{spelling}]",)
+    """Sums and streams of an array."""
+    test = "test_array_keeps_its_sums_and_its_protocol"
+    return (f"tests/test_hw_array_streams.py::{test}[{spelling}]",)
+
+
+def output_test(spelling: str) -> tuple[str, ...]:
+    """One output stage."""
+    return (f"tests/test_hw_output.py::test_stage_alone[{spelling}]",)

@@ -103,6 +103,14 @@ def run_tests(tests: Iterable[str], source: Path = ROOT) -> Outcome:
     return _in_copy(source, lambda tree: None, tests, stop_early=False)
 
 
+def _share_models(tree: Path) -> None:
+    """Let the copy use the compiled models of this tree: they are named by all that is in them."""
+    models = ROOT / "build" / "rtl"
+    models.mkdir(parents=True, exist_ok=True)
+    (tree / "build").mkdir()
+    (tree / "build" / "rtl").symlink_to(models)
+
+
 def _in_copy(source: Path, change: Callable[[Path], None], tests: Iterable[str], *,
              stop_early: bool) -> Outcome:
     """Copy, change, run pytest; a run that is neither all passed nor failed raises."""
@@ -110,7 +118,7 @@ def _in_copy(source: Path, change: Callable[[Path], None], tests: Iterable[str],
         tree = Path(folder)
         copy_tree(tree, source)
         change(tree)
-        (tree / "build").mkdir()
+        _share_models(tree)
         options = ["-x", "-p", "no:xdist"] if stop_early else ["-n", "2"]
         started = time.monotonic()
         try:

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of a compiled array over its streams: products under stalls, resets, ends that disagree.
+
+They ask what the bench in an event simulator asks, in a fraction of the time.
+"""
+
+import numpy as np
+
+import sim
+from hw.spec import ArraySpec
+from sim.rtl import gemm
+
+__all__ = ["check_array"]
+
+#: Chances of a pause by stream.
+STALLS = ({}, {gemm.A: 0.3, gemm.C: 0.4}, {gemm.B: 0.6}, {gemm.C: 0.9},
+          {gemm.A: 0.4, gemm.B: 0.4, gemm.C: 0.4})
+RESETS = 24
+
+
+def check_array(spec: ArraySpec, model, seed: int) -> int:
+    """Make all of the checks; gives the values compared."""
+    _check_lone_operands(spec, model)
+    return (_check_products(spec, model, seed) + _check_resets(spec, model, seed)
+            + _check_ends(spec, model, seed))
+
+
+def _check_products(spec: ArraySpec, model, seed: int) -> int:
+    """Products of several shapes under each set of stalls; gives the values compared."""
+    rng = np.random.default_rng(seed)
+    model.reset()
+    rows, cols, lanes = spec.rows, spec.cols, spec.mac.lanes
+    shapes = ((1, 1, 1), (3 * rows, lanes, 2 * cols), (2 * rows, max(1, rows - 1) * lanes, cols),
+              (rows + 1, (rows + cols + 3) * lanes + 1, 2 * cols + 1), (4 * rows, 40, 3 * cols))
+    return sum(_check_product(spec, model, rng, shape, stall)
+               for stall in STALLS for shape in shapes)
+
+
+def _check_resets(spec: ArraySpec, model, seed: int) -> int:
+    """A product behind a reset at any time, also while the streams break every rule."""
+    rng = np.random.default_rng(seed)
+    compared = 0
+    for _ in range(RESETS):
+        cycles = int(rng.integers(1, 12 * (spec.rows + spec.cols)))
+        model.run(_noise(model, rng, cycles, likely=0.9), outputs=())
+        model.reset()
+        shape = spec.rows, int(rng.integers(1, 8)) * spec.mac.lanes, spec.cols
+        compared += _check_product(spec, model, rng, shape, {})
+    return compared
+
+
+def _check_ends(spec: ArraySpec, model, seed: int) -> int:
+    """``error`` rises where the ends of A and B differ, stays, and falls by reset; A decides."""
+    rng = np.random.default_rng(seed)
+    beats = spec.rows + 2
+    a, b = _operands(spec, rng, (spec.rows, beats * spec.mac.lanes, spec.cols))
+    operands = {gemm.A: gemm.a_beats(a, spec)[0], gemm.B: gemm.b_beats(b, spec)[0]}
+    place = np.arange(beats)
+    sound, *wrong = (_run_tile(spec, model, operands, place == beats - 1, np.isin(place, ends))
+                     for ends in ([beats - 1], [0], [beats - 2], [], [0, beats - 1]))
+    assert sound[0] == 0, f"{spec}: error after a tile without one"
+    for error, slots in wrong:
+        assert error == 1, f"{spec}: no error where the ends differ"
+        assert (slots == sound[1]).all(), f"{spec}: other sums where B ends elsewhere"
+    assert model.read("error") == 1, f"{spec}: error was forgotten"
+    model.reset()
+    assert model.read("error") == 0, f"{spec}: error after reset"
+    return len(wrong) * sound[1].size
+
+
+def _run_tile(spec: ArraySpec, model, operands, last_a, last_b) -> tuple[int, np.ndarray]:
+    """Error and slots of one tile behind a reset, and of a sound one behind it: error stays."""
+    model.reset()
+    for ends in (last_b, last_a):
+        ran = model.stream(operands, {gemm.C: spec.rows}, last={gemm.A: last_a, gemm.B: ends},
+                           max_cycles=2000)
+        last = ran.received[gemm.C].last
+        assert last.tolist() == [False] * (spec.rows - 1) + [True], f"{spec}: end of C"
+    return ran.outputs["error"], ran.received[gemm.C].data
+
+
+def _check_lone_operands(spec: ArraySpec, model) -> None:
+    """A beat of one operand is not taken before the other's is there."""
+    model.reset()
+    for early in (gemm.A, gemm.B):
+        found = model.run({f"{early}_tvalid": np.ones(10, np.uint64)},
+                          outputs=[f"{early}_tready", f"{gemm.C}_tvalid"])
+        assert not found[f"{early}_tready"].any(), f"{spec}: a beat of {early} was taken alone"
+        assert not found[f"{gemm.C}_tvalid"].any(), f"{spec}: a result of {early} alone"
+
+
+def _check_product(spec: ArraySpec, model, rng, shape, stall) -> int:
+    """One product: values, flags, cycles, no error."""
+    a, b = _operands(spec, rng, shape)
+    got = gemm.matmul(model, spec, a, b, stall=stall, seed=int(rng.integers(1 << 30)))
+    sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+    wanted = sums.astype(object) % (1 << spec.mac.acc.width)
+    assert (got.codes.astype(object) == wanted).all(), (spec, shape, stall)
+    assert (got.flags == flags).all(), (spec, shape, stall)
+    cycles = spec.cycles(*shape)
+    assert got.cycles >= cycles if stall else got.cycles == cycles, (spec, shape, stall)
+    assert model.read("error") == 0, (spec, shape, stall)
+    return wanted.size
+
+
+def _operands(spec: ArraySpec, rng, shape) -> tuple[np.ndarray, np.ndarray]:
+    """Random codes (M, K) and (K, N)."""
+    m, k, n = shape
+    return (rng.integers(0, 1 << spec.mac.a.width, (m, k), dtype=np.uint64),
+            rng.integers(0, 1 << spec.mac.b.width, (k, n), dtype=np.uint64))
+
+
+def _noise(model, rng, cycles: int, likely: float) -> dict[str, np.ndarray]:
+    """Random rows of every input but the reset; lines of one bit are mostly high."""
+    rows = {}
+    for port in model.ports.values():
+        if port.direction != "input" or port.is_clock or port.name == "rst":
+            continue
+        if port.width == 1:
+            rows[port.name] = rng.random(cycles) < (0.3 if port.name.endswith("last") else likely)
+        else:
+            raw = rng.integers(0, 1 << 63, (cycles, port.words), dtype=np.uint64)
+            raw[:, -1] >>= np.uint64(-port.width % 64)
+            rows[port.name] = raw[:, 0] if port.words == 1 else raw
+    return rows
