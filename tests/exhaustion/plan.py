@@ -23,8 +23,9 @@ __all__ = ["Check", "plan"]
 EIGHT_BITS = tuple(fmt.name for fmt in CATALOG.values() if fmt.width == 8)
 ACCUMULATORS = ("exact", "fp32", "fp16", "bf16", "aligned:13")
 
-#: Operands of which all states of 16-bit accumulators are tried, and other accumulators.
-STATE_PAIRS = ("e2m5", "e3m4", "e4m3xe5m2", "e4m3", "e5m2", "int8")
+#: Accumulators of which all states are tried.
+STATES = tuple(f"{pair},acc={acc}" for acc in ("fp16", "bf16")
+               for pair in ("e2m5", "e3m4", "e4m3xe5m2", "e4m3", "e5m2", "int8"))
 STATE_OPTIONS = ("e4m3,acc=fp16-sat-ftz", "e5m2,acc=fp16-rtz", "e4m3,acc=bf16-rtz",
                  "e4m3:fn-daz,acc=fp16",
                  "e4m3,acc=e5m2", "e5m2,acc=e3m4-ftz", "e3m4,acc=e5m2-sat", "int4,acc=e3m4")
@@ -35,12 +36,11 @@ RANDOM_SUMS = ("e4m3,acc=hopper", "e5m2,acc=hopper", "e4m3,acc=ada", "e5m2xe4m3,
 PRESETS = ("e4m3,acc=hopper", "e5m2,acc=hopper", "e4m3,acc=ada", "e4m3,acc=blackwell")
 
 #: One unit of each kind and more, as netlists.
-GATE_STATES = ("e4m3,acc=fp16", "e4m3,acc=bf16")
 GATE_PAIRS = ("e4m3", "e5m2", "int8", "e4m3,acc=fp16", "e4m3,acc=fp32", "e4m3,acc=bf16",
               "e4m3,acc=aligned:13", "e4m3,acc=hopper")
 GATE_RANDOM = ("e4m3,acc=fp32", "int8,acc=fp32")
 GATE_SUMS = ("e4m3", "int8", "e4m3,acc=aligned:13")
-CELL_STATES = ("e4m3,acc=fp16",)
+CELL_STATES = ("e4m3,acc=fp16", "e5m2,acc=fp16", "e4m3,acc=bf16", "int8,acc=bf16")
 CELL_PAIRS = ("e4m3", "int8", "e4m3,acc=fp16", "e4m3,acc=fp32", "e4m3,acc=aligned:13")
 CELL_RANDOM = ("e4m3,acc=fp32",)
 CELL_SUMS = ("e4m3", "int8", "e4m3,acc=aligned:13")
@@ -67,11 +67,10 @@ TWINS = {
 
 #: Checks of one unit each: name, function, level, units. The longest come first.
 MACS = (
-    ("states", check_every_state, OSU018, CELL_STATES),
-    ("states", check_every_state, GATES, GATE_STATES),
-    ("states", check_every_state, "RTL", tuple(f"{pair},acc={acc}" for acc in ("fp16", "bf16")
-                                               for pair in STATE_PAIRS)),
+    ("states", check_every_state, "RTL", STATES),
     ("states", check_every_state, "RTL", STATE_OPTIONS),
+    ("states", check_every_state, GATES, (*STATES, *STATE_OPTIONS)),
+    ("states", check_every_state, OSU018, CELL_STATES),
     ("random", check_random_states, "RTL", RANDOM_STATES),
     ("random", check_random_states, GATES, GATE_RANDOM),
     ("random", check_random_states, OSU018, CELL_RANDOM),

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from hw.spec import MacSpec
-from sim.rtl import Model
 from tests.compiled import Change, unchanged
 from tests.exhaustion.outcome import Outcome, Tally, simulated
+from tests.exhaustion.steps import SlicedSteps, WholeSteps
 from tests.float_steps import (
     compile_step,
     held_codes,
@@ -25,7 +25,7 @@ __all__ = ["check_every_state", "check_random_states"]
 AGAINST = "host FPU"
 #: Not all of these are apart: subnormal operands make classes of their own.
 EVERY = "every accumulator with every product value"
-#: Rows that are worked on together: few enough to stay in a cache.
+#: Random states at a time.
 BLOCK = 1 << 15
 
 
@@ -36,32 +36,30 @@ def check_every_state(spec: MacSpec, folder: Path, *, level: str = "RTL",
     A result must also be one that the accumulator may hold: then no other state can be reached.
     ``limit`` is a number of products, spread over all of them, for a quick look.
     """
-    model = compile_step(spec, folder, "-O2", change=change)
     held = held_codes(spec)
+    steps = (WholeSteps if level == "RTL" else SlicedSteps)(spec, folder, change, held)
     may_hold = np.zeros(1 << spec.acc.width, np.bool_)
     may_hold[held] = True
     classes = np.array(product_classes(spec), dtype=np.uint64)
     chosen = classes if limit is None else classes[::-(-len(classes) // limit)]
     old = values(held, spec.acc.fmt)
     tally = Tally()
-    for a, b in _blocks(chosen, len(held)):
+    for a, b in _blocks(chosen, max(1, steps.block // len(held))):
         with np.errstate(invalid="ignore"):
             products = values(a, spec.a) * values(b, spec.b)
-        wanted = sum_codes(spec.acc, old, products[:, None]).ravel()
-        rows = {"i_acc": np.tile(held, len(a)), "i_a": np.repeat(a, len(held)),
-                "i_b": np.repeat(b, len(held))}
-        tally = tally.plus(_compare(model, rows, wanted, may_hold))
+        wanted, got = sum_codes(spec.acc, old, products[:, None]), steps.results(a, b)
+        states = (held[None], a[:, None], b[:, None])
+        tally = tally.plus(_tally(got, wanted, (got != wanted) | ~may_hold[got], states))
     whole = len(chosen) == len(classes)
     return simulated(spec, *tally, level=level, against=AGAINST,
                      tier="exhausted" if whole else "sampled",
                      what=EVERY if whole else f"every accumulator with {len(chosen)} products")
 
 
-def _blocks(classes: np.ndarray, held: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of codes, as many at a time as make a block with ``held`` accumulators each."""
-    step = max(1, BLOCK // held)
-    for low in range(0, len(classes), step):
-        yield classes[low:low + step, 0], classes[low:low + step, 1]
+def _blocks(classes: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of codes, ``count`` at a time."""
+    for low in range(0, len(classes), count):
+        yield classes[low:low + count, 0], classes[low:low + count, 1]
 
 
 def check_random_states(spec: MacSpec, folder: Path, *, level: str = "RTL",
@@ -77,21 +75,19 @@ def check_random_states(spec: MacSpec, folder: Path, *, level: str = "RTL",
             a, b = part >> np.uint64(spec.b.width), part & np.uint64((1 << spec.b.width) - 1)
             acc = random_accumulators(spec, rng, a, b)
             wanted = wanted_codes(spec, acc, a, b)
-            tally = tally.plus(_compare(model, {"i_acc": acc, "i_a": a, "i_b": b}, wanted))
-    return simulated(spec, *tally, level=level, against=AGAINST,
-                     tier="sampled", what=f"every operand pair with {rounds} random accumulators")
+            got = model.run({"i_acc": acc, "i_a": a, "i_b": b})["o_acc"]
+            tally = tally.plus(_tally(got, wanted, got != wanted, (acc, a, b)))
+    return simulated(spec, *tally, level=level, against=AGAINST, tier="sampled",
+                     what=f"every operand pair with {rounds} random accumulators")
 
 
-def _compare(model: Model, rows: dict[str, np.ndarray], wanted: np.ndarray,
-             may_hold: np.ndarray | None = None) -> Tally:
-    """One block."""
-    got = model.run(rows)["o_acc"]
-    wrong = got != wanted
-    if may_hold is not None:
-        wrong |= ~may_hold[got]
+def _tally(got: np.ndarray, wanted: np.ndarray, wrong: np.ndarray,
+           states: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Tally:
+    """Counts of one block; ``states`` are the codes of accumulator and operands."""
     if not wrong.any():
-        return Tally(len(got))
-    first = int(np.argmax(wrong))
-    state = ", ".join(f"{name} {int(row[first]):#x}" for name, row in rows.items())
-    return Tally(len(got), int(wrong.sum()),
-                 f"{state}: {int(got[first]):#x}, not {int(wanted[first]):#x}")
+        return Tally(got.size)
+    first = np.unravel_index(np.argmax(wrong), wrong.shape)
+    codes = (int(np.broadcast_to(part, wrong.shape)[first]) for part in states)
+    acc, a, b = map(hex, codes)
+    return Tally(got.size, int(wrong.sum()), f"accumulator {acc}, operands {a} and {b}: "
+                                             f"{int(got[first]):#x}, not {int(wanted[first]):#x}")
