@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo library test test-full exhaustion mutants gates times wavefront accumulation fpga arrays lint reports setup tools lock clean
+.PHONY: help demo library test test-full exhaustion mutants gates times wavefront accumulation fpga arrays fronts nodes lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -66,6 +66,12 @@ fpga: setup  ## Map MACs to FPGAs, place and route them (installs the tools, hal
 
 arrays: library  ## Measure arrays in standard cells, by hierarchy and, as a check, a flat one.
 	$(RUN) -m synth.sweep synth/arrays.toml --out reports/data/arrays.json
+
+fronts: library  ## Measure area over clock period of exact units, by adder, recipe and target.
+	$(RUN) -m synth.sweep synth/fronts.toml --out reports/data/fronts.json
+
+nodes: library  ## Measure MACs in libraries of five processes (in the folder BYTEMAC_LIBERTY).
+	$(RUN) -m synth.sweep synth/nodes.toml --out reports/data/nodes.json
 
 lint: $(READY)  ## Check style (ruff) and types (mypy).
 	$(RUN) -m ruff check --quiet .

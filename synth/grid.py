@@ -10,10 +10,14 @@
     flat = [false, true]
     recipe = ["keep", "fast"]
     clock = [4.0, 8.0]             # ns
-    library = ["osu018", ["a.lib.gz", "b.lib.gz"]]   # paths from the folder of the file
+    library = ["osu018", ["a.lib.gz", "b.lib.gz"]]
+    metrics = ["cells", "clock"]   # of every point: some of synth.measure.METRICS; none: all
+
+Paths are from the folder of the file, and may have environment variables in them.
 """
 
 import itertools
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -39,6 +43,7 @@ class Point:
     recipe: str = "keep"
     clock: float | None = None
     library: tuple[str, ...] = (OSU018,)
+    metrics: tuple[str, ...] = ()
 
     def unit(self) -> MacSpec | ArraySpec:
         """The unit; SpecError if there is no such."""
@@ -58,7 +63,7 @@ class Point:
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "mac": (str,), "array": (str,), "flat": (bool,), "recipe": (str,), "clock": (int, float),
-    "library": (str, list)}
+    "library": (str, list), "metrics": (str,)}
 _SETTING = (str, int)
 
 
@@ -86,6 +91,7 @@ def _points(grid: Mapping[str, Any], folder: Path) -> list[Point]:
     """Points of one grid."""
     require("mac" in grid, "Grid", "one with a list mac", sorted(grid))
     lists = {name: _list(name, value) for name, value in grid.items()}
+    metrics = tuple(lists.pop("metrics", ()))
     points = []
     for values in itertools.product(*lists.values()):
         chosen = dict(zip(lists, values, strict=True))
@@ -94,7 +100,7 @@ def _points(grid: Mapping[str, Any], folder: Path) -> list[Point]:
         fields["mac"] = ",".join([chosen["mac"], *settings])
         if "library" in fields:
             fields["library"] = _library(fields["library"], folder)
-        points.append(Point(**fields))
+        points.append(Point(**fields, metrics=metrics))
     return points
 
 
@@ -113,4 +119,5 @@ def _library(value: str | list[str], folder: Path) -> tuple[str, ...]:
     files = [value] if isinstance(value, str) else value
     require(bool(files) and all(isinstance(file, str) for file in files), "Grid library",
             "a path or a list of paths", value)
-    return tuple(file if file == OSU018 else str((folder / file).resolve()) for file in files)
+    return tuple(file if file == OSU018 else str((folder / os.path.expandvars(file)).resolve())
+                 for file in files)

@@ -6,7 +6,7 @@ has it from then on.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from synth import energy as energies
+from hw.spec.errors import require
 from synth.design import Design
 from synth.flow import cost_of, energy_of, gates_of, mapped_of, timing_of
 from synth.gates import recipe_passes
@@ -150,23 +151,33 @@ def energy(job: Job) -> Part:
 METRICS: tuple[Callable[[Job], Part], ...] = (gate_counts, paper_cost, cells, clock, energy)
 
 
-def measure(job: Job, command: str, *, progress: bool = False) -> Record:
-    """Record of all metrics of a job that ``command`` asked for.
+def measure(job: Job, command: str, *, only: Sequence[str] = (), progress: bool = False) -> Record:
+    """Record of a job that ``command`` asked for.
+
+    Parameters
+    ----------
+    job, command
+        What is measured, and what asked for it.
+    only
+        Names of metrics in `METRICS`; all by default.
+    progress
+        Tell each metric on stderr.
 
     Raises
     ------
     SpecError
-        If the design or the recipe is not fit for it.
+        If the design or the recipe is not fit for it, or there is no such metric.
     YosysError, StaError
         If a tool fails.
     """
     passes = recipe_passes(job.recipe, "cells")
-    parts = []
-    for number, metric in enumerate(METRICS, 1):
+    chosen, parts = _chosen(only), []
+    for number, metric in enumerate(chosen, 1):
         if progress:
-            print(f"[{number}/{len(METRICS)}] {job.design.name}: {metric.__name__}",
-                  file=sys.stderr)
+            print(f"[{number}/{len(chosen)}] {job.design.name}: {metric.__name__}", file=sys.stderr)
         parts.append(metric(job))
+    parts.append(Part(not_done=tuple(f"{metric.__name__} (not asked for)" for metric in METRICS
+                                     if metric not in chosen)))
     conditions: dict[str, Any] = dict(job.design.configuration)
     conditions |= {"recipe": job.recipe, "clock_ns": job.clock_ns,
                    "passes": passes}
@@ -181,3 +192,11 @@ def measure(job: Job, command: str, *, progress: bool = False) -> Record:
     return Record(subject=job.design.name, metrics=metrics, conditions=conditions,
                   provenance=replace(origin, tools=dict(origin.tools) | tools),
                   not_done=(*NOT_DONE, *(phrase for part in parts for phrase in part.not_done)))
+
+
+def _chosen(only: Sequence[str]) -> tuple[Callable[[Job], Part], ...]:
+    """Metrics by name, all if none is named."""
+    known = {metric.__name__: metric for metric in METRICS}
+    for name in only:
+        require(name in known, "Metric", f"one of {', '.join(known)}", name)
+    return tuple(known[name] for name in only or known)

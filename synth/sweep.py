@@ -47,7 +47,7 @@ def measure_point(point: Point, command: str) -> dict[str, Any]:
                 point.clock)
         job = Job(design=of_unit(point.unit(), flat=point.flat), library=_library(point.library),
                   recipe=point.recipe, clock_ns=point.clock)
-        return measure(job, command).to_json()
+        return measure(job, command, only=point.metrics).to_json()
     except (SpecError, YosysError, StaError) as error:
         return _failed(point, command, str(error))
 
@@ -55,7 +55,7 @@ def measure_point(point: Point, command: str) -> dict[str, Any]:
 def _failed(point: Point, command: str, reason: str) -> dict[str, Any]:
     """Record of a point that failed."""
     return Record(subject=point.mac, metrics={"failed": Metric(reason)},
-                  conditions={"point": point.to_json()},
+                  conditions={"point": str(point)},
                   provenance=provenance(command)).to_json()
 
 

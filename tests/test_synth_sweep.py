@@ -21,6 +21,7 @@ mac = ["int4"]
 acc = ["int12", "int6"]
 recipe = ["keep", "fast"]
 library = ["{SMALL}"]
+metrics = ["cells"]
 """
 
 pytestmark = pytest.mark.synth
@@ -35,7 +36,8 @@ def grid(tmp_path, monkeypatch):
     return file
 
 
-def test_grid_is_the_product_of_its_lists(tmp_path):
+def test_grid_is_the_product_of_its_lists(tmp_path, monkeypatch):
+    monkeypatch.setenv("CELLS", str(tmp_path / "sub"))
     file = tmp_path / "points.toml"
     file.write_text("""
 [[grid]]
@@ -45,9 +47,10 @@ acc = ["exact"]
 array = ["2x2"]
 flat = [true]
 clock = [2, 3.5]
-library = ["osu018", ["a.lib", "sub/b.lib"]]
+library = ["osu018", ["a.lib", "$CELLS/b.lib"]]
 [[grid]]
 mac = ["e5m2"]
+metrics = ["cells", "clock"]
 """)
     points = read_points(file)
     assert len(points) == len(set(points)) == 2 * 2 * 2 * 2 + 1
@@ -55,7 +58,7 @@ mac = ["e5m2"]
     assert points[0] == Point(mac="int8,lanes=1,acc=exact", array="2x2", flat=True, clock=2)
     assert points[15] == Point(mac="e4m3,lanes=4,acc=exact", array="2x2", flat=True, clock=3.5,
                                library=files)
-    assert points[16] == Point(mac="e5m2")
+    assert points[16] == Point(mac="e5m2", metrics=("cells", "clock"))
     assert str(points[15]) == "e4m3,lanes=4,acc=exact 2x2 flat keep 3.5 ns a.lib"
 
 
@@ -95,6 +98,9 @@ def test_sweep_keeps_failed_points_and_goes_on_from_the_cache(grid, tmp_path, ca
     assert [("failed" in record.metrics) for record in records] == [False, False, True, True]
     assert records[2].metrics["failed"].value.startswith("Accumulator width must be at least ")
     assert [record.conditions["recipe"] for record in records[:2]] == ["keep", "fast"]
+    assert "area" in records[0].metrics
+    assert "two_input_gates_keep" not in records[0].metrics
+    assert "gate_counts (not asked for)" in records[0].not_done
     # Only the points that failed are tried again.
     tried = []
     monkeypatch.setattr(sweep, "_here", lambda calls, jobs: iter(
@@ -108,6 +114,7 @@ def test_sweep_keeps_failed_points_and_goes_on_from_the_cache(grid, tmp_path, ca
 
 @pytest.mark.parametrize(("change", "reason"), [
     ({"mac": "e9m9"}, "e9m9"), ({"recipe": "best"}, "Recipe must be one of "),
+    ({"metrics": ("price",)}, "Metric must be one of gate_counts, "),
     ({"clock": -1.0}, "Clock must be a number of ns above 0, not -1.0"),
     ({"library": ("none.lib",)}, "Liberty file must be a readable file, not 'none.lib'"),
     ({"array": "0x2"}, "Array rows must be "),
