@@ -61,6 +61,8 @@ VARIED_MACS = _macs(
     "uint8xint8,multiplier=array",
     "e2m5,multiplier=booth",
     "int8,adder=prefix",
+    "int8,adder=inferred,multiplier=inferred",
+    "e4m3,lanes=2,adder=inferred,multiplier=inferred",
     "e4m3,acc=fx40m18s,adder=prefix",
     "e3m4,lanes=2,adder=prefix",
     "int8,acc=int27,adder=carry-save",
@@ -104,6 +106,7 @@ FLOAT_MACS = _macs(
     "int8,acc=bf16,lanes=3",
     "e4m3:fn-dazxe5m2,acc=bf16,lanes=2",
     "e4m3,acc=fp16,adder=prefix",
+    "e4m3,acc=fp16,adder=inferred,multiplier=inferred",
     "e5m2,acc=fp32,lanes=2,adder=prefix",
     "bf16,acc=fp32,multiplier=booth",
 )

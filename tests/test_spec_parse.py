@@ -46,7 +46,7 @@ def test_parse_mac_reads_every_architecture_back(adder):
             for pair in ("int8", "uint8xint8", "e4m3", "int8xe5m2") for multiplier in Multiplier]
     assert all(parse_mac(str(mac)) == mac and mac.adder is adder for mac in macs)
     # Either array or Booth is the default one.
-    assert len(set(macs)) == len({mac.name for mac in macs}) == len(macs) - 4 == 8
+    assert len(set(macs)) == len({mac.name for mac in macs}) == len(macs) - 4 == 12
     assert [parse_mac("e5m2", adder=adder, multiplier="booth"),
             parse_mac("e5m2", adder=adder.value, multiplier=Multiplier.BOOTH)] == [
                 parse_mac(f"e5m2,multiplier=booth,adder={adder.value}")] * 2
@@ -133,16 +133,19 @@ WRONG = [
     ("e4m3,lanes=-1", "MAC lanes must be a whole number, not '-1'"),
     ("e4m3,pipeline=two", "MAC pipeline must be a whole number, not 'two'"),
     ("e4m3,pipeline=9", "MAC pipeline must be an integer from 0 to 8, not 9"),
-    ("e4m3,adder=fast", "MAC adder must be one of ripple, prefix, carry-save, not 'fast'"),
-    ("e4m3,adder=", "MAC adder must be one of ripple, prefix, carry-save, not ''"),
+    ("e4m3,adder=fast",
+     "MAC adder must be one of ripple, prefix, carry-save, inferred, not 'fast'"),
+    ("e4m3,adder=", "MAC adder must be one of ripple, prefix, carry-save, inferred, not ''"),
     ("int8,multiplier=wallace",
-     "MAC multiplier must be one of default, array, booth, not 'wallace'"),
+     "MAC multiplier must be one of default, array, booth, inferred, not 'wallace'"),
     ("e4m3,acc=exact-sat,adder=carry-save",
-     "MAC adder must be ripple or prefix for an accumulator that saturates, not 'carry-save'"),
+     ("MAC adder must be one of ripple, prefix, inferred for an accumulator that saturates, "
+      "not 'carry-save'")),
     ("e4m3,acc=fp32,adder=carry-save",
-     "MAC adder must be ripple or prefix for a floating-point accumulator, not 'carry-save'"),
+     ("MAC adder must be one of ripple, prefix, inferred for a floating-point accumulator, "
+      "not 'carry-save'")),
     ("e4m3,acc=hopper,adder=prefix",
-     "MAC adder must be ripple for an aligned accumulator, not 'prefix'"),
+     "MAC adder must be one of ripple for an aligned accumulator, not 'prefix'"),
     ("e4m3,depth=3", f"{MAC}'e4m3,depth=3'"),
     ("e4m3,lanes=1,lanes=2", f"{MAC}'e4m3,lanes=1,lanes=2'"),
     ("e4m3,", f"{MAC}'e4m3,'"),
@@ -162,8 +165,8 @@ def test_parse_mac_wrong(text, message):
     ({"lanes": "2"}, "MAC lanes must be an integer from 1 to 256, not '2'"),
     ({"pipeline": True}, "MAC pipeline must be an integer from 0 to 8, not True"),
     ({"acc": 32}, "MAC acc must be an accumulator, not 32"),
-    ({"adder": 1}, "MAC adder must be one of ripple, prefix, carry-save, not 1"),
-    ({"multiplier": []}, "MAC multiplier must be one of default, array, booth, not []"),
+    ({"adder": 1}, "MAC adder must be one of ripple, prefix, carry-save, inferred, not 1"),
+    ({"multiplier": []}, "MAC multiplier must be one of default, array, booth, inferred, not []"),
 ])
 def test_parse_mac_keyword_wrong(keywords, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):

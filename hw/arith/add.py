@@ -19,8 +19,8 @@ def extend(value: Value, width: int, *, signed: bool = False, fill: int = 0) -> 
 def add(m: Module, x: Value, y: Value, carry: Value, *, adder: Adder,
         name: str) -> tuple[Value, Value]:
     """``x + y + carry`` for two values of one width: the sum's low bits, and the carry out."""
-    chosen = ripple_add if adder is Adder.RIPPLE else prefix_add
-    return chosen(m, x, y, carry, name=name)
+    functions = {Adder.RIPPLE: ripple_add, Adder.INFERRED: inferred_add}
+    return functions.get(adder, prefix_add)(m, x, y, carry, name=name)
 
 
 def ripple_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> tuple[Value, Value]:
@@ -34,6 +34,13 @@ def ripple_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> tup
     return total, carry
 
 
+def inferred_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> tuple[Value, Value]:
+    """`add` as Verilog's operator; the carry enters through a column below."""
+    total = Signal(len(x) + 2, name=name)
+    m.d.comb += total.eq(Cat(Const(1, 1), x) + Cat(carry, y))
+    return total[1:-1], total[-1]
+
+
 def add_signed_magnitude(m: Module, x: Value, magnitude: Value, negative: Value, *, adder: Adder,
                          name: str) -> Value:
     """``x - magnitude`` if ``negative`` else ``x + magnitude``, modulo ``2**len(x)``.
@@ -42,6 +49,10 @@ def add_signed_magnitude(m: Module, x: Value, magnitude: Value, negative: Value,
     for complementing the magnitude and adding, as other adders must. Bits above the magnitude step
     by one at most.
     """
+    if adder is Adder.INFERRED:
+        # The whole width is one carry chain, which is free where a look-up table has one.
+        other = extend(magnitude, len(x)) ^ negative.replicate(len(x))
+        return inferred_add(m, x, other, negative, name=name)[0]
     width = min(len(magnitude), len(x))
     if adder is not Adder.RIPPLE:
         other = magnitude[:width] ^ negative.replicate(width)
@@ -70,6 +81,9 @@ def step_by_one(m: Module, x: Value, enable: Value, down: Value, *, adder: Adder
 
     As a chain, three gates a bit.
     """
+    if adder is Adder.INFERRED:
+        other = Cat(enable, (enable & down).replicate(max(len(x) - 1, 0)))[:len(x)]
+        return inferred_add(m, x, other, Const(0), name=name)[0]
     if adder is not Adder.RIPPLE:
         return prefix_step(m, x, enable, down, name=name)
     total = Signal(len(x), name=name)

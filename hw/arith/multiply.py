@@ -6,19 +6,22 @@ from amaranth import *
 from hw.arith.columns import Columns
 from hw.spec import Multiplier
 
-__all__ = ["array_rows", "booth_rows", "multiply_magnitudes"]
+__all__ = ["array_rows", "booth_rows", "inferred_row", "multiply_magnitudes"]
 
 
 def multiply_magnitudes(m: Module, x: Value, y: Value, *,
                         multiplier: Multiplier = Multiplier.ARRAY, name: str) -> Value:
     """Product of two unsigned values, ``len(x) + len(y)`` bits: rows, ripple carries."""
+    product = Signal(len(x) + len(y), name=name)
+    if multiplier is Multiplier.INFERRED:
+        m.d.comb += product.eq(x * y)
+        return product
     columns = Columns(m, name=name)
     if multiplier is Multiplier.BOOTH:
         zero = Const(0, 1)
         booth_rows(m, columns, Cat(x, zero), Cat(y, zero), weight=0, name=name)
     else:
         array_rows(columns, x, y, weight=0)
-    product = Signal(len(x) + len(y), name=name)
     m.d.comb += product.eq(Cat(columns.reduce(0, len(product))))
     return product
 
@@ -38,6 +41,15 @@ def array_rows(columns: Columns, x: Value, y: Value, *, weight: int, x_signed: b
             bit = x[i] & y[j]
             columns.add(weight + i + j, ~bit if inverted else bit, depth=1)
             columns.constant -= inverted << weight + i + j
+
+
+def inferred_row(m: Module, columns: Columns, x: Value, y: Value, *, weight: int,
+                 name: str) -> None:
+    """Add ``x * y`` (both two's complement) to ``columns``, multiplied by Verilog's operator."""
+    product = Signal(len(x) + len(y), name=f"{name}_product")
+    m.d.comb += product.eq(x.as_signed() * y.as_signed())
+    columns.add_vector(weight, Cat(product[:-1], ~product[-1]), depth=1)
+    columns.constant -= 1 << weight + len(product) - 1
 
 
 def booth_rows(m: Module, columns: Columns, x: Value, y: Value, *, weight: int, name: str) -> None:

@@ -4,7 +4,7 @@
 from amaranth import *
 
 from hw.arith.columns import Columns
-from hw.arith.multiply import array_rows, booth_rows
+from hw.arith.multiply import array_rows, booth_rows, inferred_row
 from hw.arith.round import drop_bits
 from hw.arith.shift import shift_left
 from hw.mac.product import Product, lane_pairs, multiply
@@ -35,7 +35,8 @@ def add_integers(m: Module, spec: MacSpec, columns: Columns, a: Value, b: Value)
             continue
         x, y = (_signed(code, fmt) for code, fmt in ((x, spec.a), (y, spec.b)))
         longer, shorter = (x, y) if len(x) >= len(y) else (y, x)
-        booth_rows(m, columns, longer, shorter, name=f"lane{lane}", weight=weight)
+        rows = inferred_row if spec.rows is Multiplier.INFERRED else booth_rows
+        rows(m, columns, longer, shorter, name=f"lane{lane}", weight=weight)
 
 
 def signed_magnitudes(m: Module, spec: MacSpec, a: Value, b: Value,

@@ -13,6 +13,7 @@ class Adder(Enum):
     PREFIX = "prefix"  #: Parallel prefix: delay grows with the logarithm of the width.
     #: Sum and carry are kept apart, so that the loop has no carry chain; added once a sum is done.
     CARRY_SAVE = "carry-save"
+    INFERRED = "inferred"  #: Verilog's ``+``, for the carry chains of FPGAs.
 
 
 class Multiplier(Enum):
@@ -21,3 +22,4 @@ class Multiplier(Enum):
     DEFAULT = "default"  #: Booth for integers that are summed as they are, else array.
     ARRAY = "array"  #: One AND gate a bit; Baugh-Wooley where operands are signed.
     BOOTH = "booth"  #: Radix 4: half as many rows, each of more gates.
+    INFERRED = "inferred"  #: Verilog's ``*``, for the DSP blocks of FPGAs.

@@ -76,7 +76,7 @@ class MacSpec:
         adders, why = _adders(self.acc)
         require(isinstance(self.adder, Adder), "MAC adder", "an Adder", self.adder)
         require(self.adder in adders, "MAC adder",
-                f"{' or '.join(adder.value for adder in adders)} {why}", self.adder.value)
+                f"one of {', '.join(adder.value for adder in adders)} {why}", self.adder.value)
         require(isinstance(self.multiplier, Multiplier), "MAC multiplier", "a Multiplier",
                 self.multiplier)
         if self.multiplier is self._default_multiplier:
@@ -166,10 +166,11 @@ def _adders(acc: Accumulator) -> tuple[tuple[Adder, ...], str]:
     """Adders that an accumulator takes, and the words that say which accumulators do."""
     if isinstance(acc, AlignedAccumulator):
         return (Adder.RIPPLE,), "for an aligned accumulator"
+    resolved = tuple(adder for adder in Adder if adder is not Adder.CARRY_SAVE)
     if not isinstance(acc, FixedAccumulator):
-        return (Adder.RIPPLE, Adder.PREFIX), "for a floating-point accumulator"
+        return resolved, "for a floating-point accumulator"
     if acc.overflow is Overflow.SATURATE:
-        return (Adder.RIPPLE, Adder.PREFIX), "for an accumulator that saturates"
+        return resolved, "for an accumulator that saturates"
     return tuple(Adder), "for an accumulator that wraps"
 
 
