@@ -137,7 +137,7 @@ def _plain(records: Sequence[Record], heading: str) -> Table:
                                if name != "runtime"))
     rows = [[record["subject"], record["conditions"].get("what", MISSING),
              *(text(_values(record).get(name, MISSING)) for name in names)] for record in records]
-    return Table([heading, "what", *names], rows, [])
+    return Table([heading, "what", *(name.replace("_", " ") for name in names)], rows, [])
 
 
 def _faults(records: Sequence[Record]) -> Table:
