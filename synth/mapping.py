@@ -17,7 +17,7 @@ from synth.cells import outputs
 from synth.gates import recipe_passes
 from synth.liberty import Cell, Library
 
-__all__ = ["Mapped", "map_to_cells", "measures", "passes"]
+__all__ = ["Mapped", "liberty_files", "map_to_cells", "measures", "passes"]
 
 #: Names inside the child's folder; fixed, because names reach ABC's order of nodes.
 NETLIST = "mapped.v"
@@ -85,7 +85,7 @@ def map_to_cells(verilog: Mapping[str, str] | Iterable[str | Path], top: str, li
     script = passes(recipe, library, clock_ns)
     with tempfile.TemporaryDirectory(prefix="mapping-") as scratch:
         folder = Path(scratch)
-        for name, text in _liberty_files(library).items():
+        for name, text in liberty_files(library).items():
             (folder / name).write_text(text, encoding="utf-8")
         data = yosys.statistics(
             verilog, top, [*script, f"write_verilog -noattr -noexpr -nohex -nodec {NETLIST}"],
@@ -127,7 +127,7 @@ def _is_nand2(cell: Cell) -> bool:
         for x in (False, True) for y in (False, True))
 
 
-def _liberty_files(library: Library) -> dict[str, str]:
+def liberty_files(library: Library) -> dict[str, str]:
     """Texts of the library by the names that the passes use."""
     return {f"library{number}.lib": text for number, text in enumerate(library.texts.values())}
 
@@ -139,7 +139,7 @@ def passes(recipe: str, library: Library, clock_ns: float | None) -> list[str]:
         require(clock_ns is not None, f"Clock of recipe {recipe}", "given in ns", clock_ns)
     if clock_ns is not None:
         require(clock_ns > 0, "Clock", "above 0 ns", clock_ns)
-    names = [f"-liberty {name}" for name in _liberty_files(library)]
+    names = [f"-liberty {name}" for name in liberty_files(library)]
     names += [f"-dont_use {cell.name}" for cell in library.cells.values() if cell.dont_use]
     clock_ps = "" if clock_ns is None else f"{clock_ns * 1000:.0f}"
     return [line.replace("{library}", " ".join(names)).replace("{clock_ps}", clock_ps)
