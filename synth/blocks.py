@@ -21,7 +21,7 @@ from synth.gates import recipe_passes, sort_cells
 from synth.liberty import Library
 from synth.mapping import Mapped
 
-__all__ = ["REST", "Split", "block_gates", "block_names", "energy_by_block", "split"]
+__all__ = ["BLOCKS", "REST", "Split", "block_gates", "block_names", "energy_by_block", "split"]
 
 BLOCKS = Path(__file__).with_name("blocks.toml")
 REST = "registers"

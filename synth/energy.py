@@ -27,7 +27,8 @@ from synth.record import Metric
 from synth.streams import DEPTH, Stream, make_stream
 from synth.tables import read_tables
 
-__all__ = ["CONDITIONS", "Energy", "NetlistMismatch", "check_sums", "measure_energy", "run_stream"]
+__all__ = ["CONDITIONS", "Energy", "NetlistMismatch", "check_sums", "measure_energy", "run_stream",
+           "significant"]
 
 #: Cycles in which glitches are looked at; the whole stream without.
 GLITCH_CYCLES = 256
@@ -79,9 +80,9 @@ class Energy:
                  "_inputs": self.inputs, "_clock": self.clock, "_registers": self.registers}
         if self.glitches is not None:
             parts["_glitches"] = self.glitches
-        found = {f"energy_{self.stream}{name}": Metric(_rounded(value * 1e15), "fJ")
+        found = {f"energy_{self.stream}{name}": Metric(significant(value * 1e15), "fJ")
                  for name, value in parts.items()}
-        return found | {f"toggles_{self.stream}": Metric(_rounded(self.toggles), "toggle")}
+        return found | {f"toggles_{self.stream}": Metric(significant(self.toggles), "toggle")}
 
     def to_json(self) -> dict[str, Any]:
         """The energy as plain data."""
@@ -196,6 +197,6 @@ def _wanted(spec: MacSpec, stream: Stream) -> Iterator[tuple[int, int]]:
         yield int(total) % (1 << spec.acc.width), int(flags)
 
 
-def _rounded(value: float) -> float:
+def significant(value: float) -> float:
     """Six digits, as many as mean anything, so that another machine writes the same bytes."""
     return float(f"{value:.6g}")

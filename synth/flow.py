@@ -7,7 +7,7 @@ from typing import Any
 
 from hw.emit.yosys import yosys_version
 from hw.spec import MacSpec
-from synth import mapping
+from synth import blocks, mapping
 from synth.cache import cached, digest_of_files
 from synth.cost import GENLIB, Cost, price
 from synth.design import Design
@@ -18,15 +18,18 @@ from synth.mapping import Mapped, map_to_cells
 from synth.record import ROOT
 from synth.timing import Timing, sta_version, time_netlist
 
-__all__ = ["cost_of", "energy_of", "gates_of", "mapped_of", "timing_of"]
+__all__ = ["BLOCK_STREAM", "block_gates_of", "blocks_of", "cost_of", "energy_of", "gates_of",
+           "mapped_of", "timing_of"]
 
 #: Code that a result depends on.
 _CODE = tuple(Path(__file__).with_name(f"{name}.py") for name in (
     "yosys", "gates", "cost", "handcount", "liberty", "liberty_text", "cells", "functions",
     "mapping", "netlists", "plain", "timing"))
 _ENERGY_CODE = tuple(Path(__file__).parent / f"{name}.py" for name in (
-    "graph", "activity", "tables", "delays", "glitches", "power", "streams", "energy",
+    "graph", "activity", "tables", "delays", "glitches", "power", "streams", "energy", "blocks",
     "demo/network"))
+#: Stream on which the energy of blocks is measured.
+BLOCK_STREAM = "gaussian"
 
 
 def gates_of(design: Design, recipe: str) -> Gates:
@@ -75,6 +78,39 @@ def energy_of(mapped: Mapped, library: Library, spec: MacSpec, stream: str, *, g
               "code": digest_of_files(sources)}
     return Energy(**cached("energy", inputs, lambda: measure_energy(
         mapped, spec, library, stream, glitches=glitches).to_json()))
+
+
+def block_gates_of(design: Design, recipe: str) -> dict[str, int]:
+    """Two-input gates of a MAC by block; see `synth.blocks.block_gates`."""
+    inputs = _inputs(design, recipe_passes(recipe), cut=_block_code())
+    found: dict[str, int] = cached("block-gates", inputs, lambda: blocks.block_gates(
+        design.verilog, design.top, recipe))
+    return found
+
+
+def blocks_of(design: Design, whole: Mapped, library: Library, clock_ns: float | None = None
+              ) -> dict[str, dict[str, float]]:
+    """Area in um2 and energy in joule of a MAC by block, and what the cut adds to both, as shares.
+    """
+    assert design.mac is not None
+    spec = design.mac
+
+    def measured() -> dict[str, dict[str, float]]:
+        cut = blocks.split(design.verilog, whole, library, clock_ns)
+        energy, uncut = (measure_energy(mapped, spec, library, BLOCK_STREAM, glitches=False)
+                         for mapped in (cut.mapped, whole))
+        return {"area": dict(cut.areas), "energy": blocks.energy_by_block(energy),
+                "added": {"area": cut.excess, "energy": energy.per_mac / uncut.per_mac - 1}}
+
+    inputs = _inputs(design, mapping.passes(whole.recipe, library, clock_ns), cut=_block_code(),
+                     library=library.sha256, spec=repr(spec), numpy=version("numpy"))
+    found: dict[str, dict[str, float]] = cached("blocks", inputs, measured)
+    return found
+
+
+def _block_code() -> str:
+    """Digest of what decides about blocks, beside the flow."""
+    return digest_of_files((*_ENERGY_CODE, blocks.BLOCKS, *sorted((ROOT / "sim").rglob("*.py"))))
 
 
 def _plain(timing: Timing | None) -> dict[str, Any] | None:

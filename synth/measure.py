@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record of a unit: gates, cost, cells, timing, energy.
+"""Record of a unit: gates, cost, cells, timing, energy, blocks.
 
 A metric is a function in `METRICS`: it gets a `Job` and gives a `Part`, and every table and record
 has it from then on.
@@ -13,10 +13,20 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-from synth import energy as energies
 from hw.spec.errors import require
+from synth import energy as energies
 from synth.design import Design
-from synth.flow import cost_of, energy_of, gates_of, mapped_of, timing_of
+from synth.energy import significant
+from synth.flow import (
+    BLOCK_STREAM,
+    block_gates_of,
+    blocks_of,
+    cost_of,
+    energy_of,
+    gates_of,
+    mapped_of,
+    timing_of,
+)
 from synth.gates import recipe_passes
 from synth.liberty import Library
 from synth.mapping import Mapped
@@ -148,7 +158,27 @@ def energy(job: Job) -> Part:
     return part
 
 
-METRICS: tuple[Callable[[Job], Part], ...] = (gate_counts, paper_cost, cells, clock, energy)
+def blocks(job: Job) -> Part:
+    """Gates, area and energy of a MAC by block, each mapped on its own."""
+    if job.design.mac is None:
+        return Part(not_done=("blocks (of single MACs only)",))
+    metrics = {f"gates_{name}": Metric(number, "gate")
+               for name, number in block_gates_of(job.design, "keep").items()}
+    if job.mapped is None or job.library is None:
+        return Part(metrics=metrics, not_done=("area and energy of blocks (no library)",))
+    found = blocks_of(job.design, job.mapped, job.library, job.clock_ns)
+    metrics |= {f"area_{name}": Metric(area, "um2") for name, area in found["area"].items()}
+    metrics |= {f"energy_{BLOCK_STREAM}_in_{name}": Metric(significant(joule * 1e15), "fJ")
+                for name, joule in found["energy"].items()}
+    metrics |= {f"{name}_added_by_cuts": Metric(round(100 * share, 2), "%")
+                for name, share in found["added"].items()}
+    return Part(metrics=metrics, conditions={
+        "blocks": "each mapped on its own, cut at the wires of synth/blocks.toml; the energy of a "
+                  "net is its driver's"})
+
+
+METRICS: tuple[Callable[[Job], Part], ...] = (
+    gate_counts, paper_cost, cells, clock, energy, blocks)
 
 
 def measure(job: Job, command: str, *, only: Sequence[str] = (), progress: bool = False) -> Record:

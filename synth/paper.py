@@ -17,6 +17,7 @@ from hw.spec.command import Parser
 from sim.rtl import RtlError
 from synth.cache import cached
 from synth.design import of_unit
+from synth.energy import NetlistMismatch
 from synth.handcount import Bar, figure, hand_count
 from synth.liberty import Library
 from synth.measure import Job, measure
@@ -115,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(write_records(options.out, records))
     except SpecError as error:
         parser.error(str(error))
-    except (YosysError, StaError, RtlError) as error:
+    except (YosysError, StaError, RtlError, NetlistMismatch) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1
     wrong = [record.subject for record in records if "netlist_mismatches" in record.metrics

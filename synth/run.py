@@ -14,6 +14,7 @@ from hw.spec.command import Parser, add_unit_options, chosen_unit
 from hw.spec.errors import require
 from synth import osu018
 from synth.design import Design, of_files, of_unit
+from synth.energy import NetlistMismatch
 from synth.gates import recipes
 from synth.liberty import Library, read
 from synth.measure import Job, measure
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(write_records(options.out, [record]))
     except SpecError as error:
         parser.error(str(error))
-    except (YosysError, StaError) as error:
+    except (YosysError, StaError, NetlistMismatch) as error:
         if options.verilog:
             parser.error(str(error))
         print(f"{parser.prog}: error: {error}", file=sys.stderr)

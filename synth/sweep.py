@@ -20,6 +20,7 @@ from hw.spec.errors import require
 from synth import osu018
 from synth.cache import digest_of_files, load, store
 from synth.design import of_unit
+from synth.energy import NetlistMismatch
 from synth.grid import OSU018, Point, read_points
 from synth.liberty import Library, read
 from synth.measure import Job, measure
@@ -48,7 +49,7 @@ def measure_point(point: Point, command: str) -> dict[str, Any]:
         job = Job(design=of_unit(point.unit(), flat=point.flat), library=_library(point.library),
                   recipe=point.recipe, clock_ns=point.clock)
         return measure(job, command, only=point.metrics).to_json()
-    except (SpecError, YosysError, StaError) as error:
+    except (SpecError, YosysError, StaError, NetlistMismatch) as error:
         return _failed(point, command, str(error))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from hw.spec import parse_array, parse_mac
 from synth import cache, energy, measure, osu018, run, timing
+from synth.blocks import block_names
 from synth.design import of_unit
 from synth.flow import gates_of, mapped_of
 from synth.liberty import read
@@ -69,6 +70,12 @@ def test_run_writes_one_whole_record(tmp_path, capsys):
     assert 0 < values["energy_digits1"]
     assert {name for name in values if name.endswith("_glitches")} == {
         "energy_gaussian_glitches", "energy_digits1_glitches"}
+    assert sum(values[f"area_{name}"] for name in block_names()) == pytest.approx(
+        values["area"] * (1 + values["area_added_by_cuts"] / 100), rel=1e-3)
+    assert sum(values[f"energy_gaussian_in_{name}"] for name in (*block_names(), "inputs")) == (
+        pytest.approx(values["energy_gaussian"]
+                      * (1 + values["energy_added_by_cuts"] / 100), rel=1e-3))
+    assert values["gates_normalise"] == values["area_normalise"] == 0
     assert values["energy_sums_checked"] == 5 * energy.SUMS
 
 
@@ -137,7 +144,8 @@ def test_without_library_and_sta_the_rest_is_measured(capsys, monkeypatch):
     assert err.startswith("OSU018 cell library is missing (`make library` gets it): no cells, no ")
     record = Record.from_json(json.loads(out))
     assert record.not_done == (*measure.NOT_DONE, "cells and area (no library)",
-                               "timing (no library)", "energy (no library)")
+                               "timing (no library)", "energy (no library)",
+                               "area and energy of blocks (no library)")
     assert {"two_input_gates_keep", "paper_cost"} < record.metrics.keys()
     monkeypatch.setattr(timing.shutil, "which", lambda name: None)
     assert run.main(["--mac", "int4", "--liberty", SMALL]) == 0
@@ -184,3 +192,12 @@ def test_run_wrong(arguments, message, tmp_path, monkeypatch, capsys):
     assert err.splitlines()[-1].startswith(f"python -m synth.run: error: {message}")
     assert all(line.startswith("[") for line in err.splitlines()[:-1])
     assert (tmp_path / "old.json").read_text() == "kept"
+
+
+def test_netlist_that_computes_something_else_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(energy.sim, "dot", lambda a, b, spec, flags: (1, 0))
+    assert run.main(["--mac", "int4", "--liberty", SMALL]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"python -m synth\.run: error: Netlist of mac_int4_int32 must give \(1,\) "
+                        r"for sum 0 of stream uniform, not \(\d+,\)", err.splitlines()[-1])
