@@ -199,5 +199,5 @@ def test_netlist_that_computes_something_else_is_told(monkeypatch, capsys):
     assert run.main(["--mac", "int4", "--liberty", SMALL]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert re.fullmatch(r"python -m synth\.run: error: Netlist of mac_int4_int32 must give \(1,\) "
+    assert re.fullmatch(r"python -m synth\.run: error: Netlist of mac_int4_fx20 must give \(1,\) "
                         r"for sum 0 of stream uniform, not \(\d+,\)", err.splitlines()[-1])
