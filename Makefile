@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo library test test-full exhaustion mutants gates times wavefront accumulation fpga arrays fronts nodes lint reports setup tools lock clean
+.PHONY: help demo library test test-full exhaustion mutants gates times wavefront accumulation fpga arrays fronts factors paper nodes lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -69,6 +69,13 @@ arrays: library  ## Measure arrays in standard cells, by hierarchy and, as a che
 
 fronts: library  ## Measure area over clock period of exact units, by adder, recipe and target.
 	$(RUN) -m synth.sweep synth/fronts.toml --out reports/data/fronts.json
+
+factors: library  ## Measure what moves the cost of FP8 over INT8: guard bits, lanes.
+	$(RUN) -m synth.sweep synth/factors.toml --out reports/data/factors.json
+
+paper: library  ## Measure the 15 units of arXiv 2303.17951, figure 3, and verify their netlists.
+	$(RUN) -m synth.paper
+	$(RUN) -m reports.render
 
 nodes: library  ## Measure MACs in libraries of five processes (in the folder BYTEMAC_LIBERTY).
 	$(RUN) -m synth.sweep synth/nodes.toml --out reports/data/nodes.json

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reports import explanation
 from reports.findings import accumulation_page
 from reports.findings import answer as accumulation_answer
 from reports.findings import limits
@@ -20,7 +21,7 @@ Records = Mapping[str, Sequence[dict[str, Any]]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """One page, ``reports/<section>.md``, made by the template ``<section>.md.j2``.
+    """One page, ``reports/<file>.md``, made by the template ``<file>.md.j2``.
 
     Parameters
     ----------
@@ -32,12 +33,18 @@ class Page:
         The page in a few sentences, for README and index.
     extract
         Its main table, for the index.
+    plots
+        Pictures of the page by name, beside those of its section, as functions that give SVG.
+    file
+        Name of the file, unless it is that of the section.
     """
 
     sources: tuple[str, ...]
     values: Callable[[Records], dict[str, Any]]
     answer: Callable[[Records], str]
     extract: Callable[[Records], Table]
+    plots: Callable[[Records], dict[str, Callable[[], str]]] = lambda records: {}
+    file: str = ""
 
 
 PAGES = {
@@ -46,6 +53,9 @@ PAGES = {
         values=lambda records: accumulation_page(records["accumulation"]),
         answer=lambda records: accumulation_answer(records["accumulation"]),
         extract=lambda records: limits(records["accumulation"])),
+    "explanation": Page(
+        sources=explanation.SOURCES, values=explanation.explanation_page, file="fp8-vs-int8",
+        answer=explanation.answer, extract=explanation.extract, plots=explanation.plots),
     "verification": Page(
         sources=SOURCES, values=verification_page, answer=verification_answer,
         extract=verification_extract),

@@ -6,10 +6,11 @@ Rendered are the marked sections of README.md, each between ``<!-- begin:NAME --
 records as ``reports/csv/*.csv``, and the whole of ``reports/index.html``, which needs no network.
 """
 
+import base64
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from hw.spec.command import Parser
 from hw.spec.table import COLUMNS, format_cells
 from reports.accumulation import accumulation
 from reports.csv_files import as_csv
-from reports.pages import PAGES
+from reports.pages import PAGES, Page
 from reports.sections import SECTIONS, Section
 from reports.streams import streams
 from reports.tables import Table, bars, quoted, table
@@ -59,14 +60,14 @@ def pages(root: Path) -> dict[Path, str]:
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]))
     templates.filters["code"] = _code
-    drawn = _figures(templates, records)
-    templates.globals |= context | {"drawn": drawn}
+    drawn = _figures(templates, records) | _plots(ready, records)
+    templates.globals |= context | {"drawn": drawn, "file_of": _file}
     readme = root / "README.md"
     # The README is written last: if the folder cannot be, it stays as it is.
     return {
         **{root / "reports/figures" / f"{name}.svg": figure(alone=True)
            for name, figure in drawn.items()},
-        **{root / "reports" / f"{section.name}.md": _page(templates, section, records)
+        **{root / "reports" / f"{_file(section.name)}.md": _page(templates, section, records)
            for section in SECTIONS if section.name in ready},
         **{root / "reports/csv" / f"{name}.csv": as_csv(found)
            for name, found in records.items() if found},
@@ -88,12 +89,37 @@ def _figures(templates: jinja2.Environment,
             for section in SECTIONS if records.get(section.name) for figure in section.figures}
 
 
+def _plots(ready: Mapping[str, Page], records: dict[str, list[dict[str, Any]]]
+           ) -> dict[str, Callable[..., str]]:
+    """Each picture of the pages, by name; within a page it is an image, so that names in it stay
+    its own.
+    """
+    found: dict[str, Callable[..., str]] = {}
+    for page in ready.values():
+        for name, draw in page.plots(records).items():
+            found[name] = partial(_plot, draw())
+    return found
+
+
+def _plot(svg: str, *, alone: bool) -> str:
+    """A picture as a file, or as an element of HTML."""
+    if alone:
+        return svg
+    data = base64.b64encode(svg.encode()).decode()
+    return f'<img alt="" src="data:image/svg+xml;base64,{data}">'
+
+
+def _file(section: str) -> str:
+    """Name of a section's page, without its ending."""
+    return PAGES[section].file or section
+
+
 def _page(templates: jinja2.Environment, section: Section,
           records: dict[str, list[dict[str, Any]]]) -> str:
     """Page of a section that has one of its own."""
     page = PAGES[section.name]
     read = [record for source in page.sources for record in records.get(source, [])]
-    return templates.get_template(f"{section.name}.md.j2").render(
+    return templates.get_template(f"{_file(section.name)}.md.j2").render(
         page.values(records), alts=[figure.alt for figure in section.figures],
         notes=table(read, section).notes)
 

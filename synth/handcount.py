@@ -17,7 +17,7 @@ from hw.spec import FixedAccumulator, Format, MacSpec, SpecError, parse_mac
 from hw.spec.command import Parser, add_mac_options, chosen_mac
 from hw.spec.errors import require
 
-__all__ = ["Bar", "HandCount", "figure", "hand_count", "main"]
+__all__ = ["Bar", "HandCount", "allowed_gates", "figure", "hand_count", "main"]
 
 FIGURE = Path(__file__).with_name("figure3.toml")
 
@@ -54,6 +54,13 @@ def figure() -> list[Bar]:
     data = tomllib.loads(FIGURE.read_text(encoding="utf-8"))
     return [Bar(parse_mac(bar["mac"]), bar["blocks"], (bar["total"][0], bar["total"][1]))
             for bar in data["bar"]]
+
+
+def allowed_gates() -> dict[MacSpec, int]:
+    """Two-input gates of each unit at the figure's ratio to INT8, from a plain INT8 unit's."""
+    bars = figure()
+    reference = tomllib.loads(FIGURE.read_text(encoding="utf-8"))["reference_gates"]
+    return {bar.mac: round(reference * bar.total[0] / bars[0].total[0]) for bar in bars}
 
 
 def add(bits: int) -> int:

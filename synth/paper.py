@@ -18,7 +18,7 @@ from sim.rtl import RtlError
 from synth.cache import cached
 from synth.design import of_unit
 from synth.energy import NetlistMismatch
-from synth.handcount import Bar, figure, hand_count
+from synth.handcount import Bar, allowed_gates, figure, hand_count
 from synth.liberty import Library
 from synth.measure import Job, measure
 from synth.record import ROOT, Metric, Record, write_records
@@ -51,7 +51,8 @@ def paper_record(bar: Bar, library: Library | None, *, states: int = STATES) -> 
                 for name in ("multiply", "align_add", "normalise", "total")}
     metrics |= {f"figure_{name}": Metric(gates, "gate") for name, gates in bar.blocks.items()}
     metrics |= {"figure_low": Metric(bar.total[0], "gate"),
-                "figure_high": Metric(bar.total[1], "gate")}
+                "figure_high": Metric(bar.total[1], "gate"),
+                "gates_at_paper_ratio": Metric(allowed_gates()[bar.mac], "gate")}
     not_done = list(record.not_done) + [f"cost of a {part} in the hand count"
                                         for part in count.missing]
     if job.mapped is None or library is None:

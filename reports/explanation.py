@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is FP8 50 to 180 % less efficient than INT8? One factor after the other, from records."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.factors import FACTORS, Factor
+from reports.silicon import ACCUMULATORS, FORMATS, Units, percent, unit_of
+from reports.tables import MISSING, Table, text
+
+__all__ = ["SOURCES", "answer", "explanation_page", "extract", "plots"]
+
+Records = Mapping[str, Sequence[dict[str, Any]]]
+
+SOURCES = ("paper", "factors", "fronts", "arrays", "nodes", "gates", "energy", "blocks")
+#: What is compared, by metric.
+MEASURES = {"two_input_gates_keep": "two-input gates, no flip-flops",
+            "paper_cost": "the paper's gates, flip-flops included",
+            "area": "cell area"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A factor on the page: title, name of its picture, one sentence."""
+
+    title: str
+    figure: str
+    sentence: str
+
+
+def explanation_page(records: Records) -> dict[str, Any]:
+    """What the template ``fp8-vs-int8.md.j2`` shows."""
+    units = _units(records)
+    return {"verdict": answer(records), "bars": extract(records),
+            "ratios": _ratios(units["paper"]), "missed": _missed(units["paper"]),
+            "factors": [Shown(factor.title, factor.name, factor.sentence(units))
+                        for factor in _ready(units)]}
+
+
+def plots(records: Records) -> dict[str, Callable[[], str]]:
+    """Pictures of the factors that have their records, by name."""
+    units = _units(records)
+    return {factor.name: lambda factor=factor: factor.plot(units)  # type: ignore[misc]
+            for factor in _ready(units)}
+
+
+def _units(records: Records) -> dict[str, Units]:
+    return {name: Units(records.get(name, ())) for name in SOURCES}
+
+
+def _ready(units: Mapping[str, Units]) -> list[Factor]:
+    """Factors whose records are there."""
+    return [factor for factor in FACTORS if all(units[name] for name in factor.sources)]
+
+
+def answer(records: Records) -> str:
+    """The verdict in a few sentences."""
+    paper = _units(records)["paper"]
+    claims = []
+    for name, measure in (("gates", "two_input_gates_keep"), ("cell area", "area")):
+        base = paper.value(measure, **unit_of("int8", "fx"))
+        found = [paper.value(measure, **unit_of(FORMATS["E4M3"], acc))
+                 for acc in ACCUMULATORS.values()]
+        if base is not None and None not in found:
+            exact, half, single = (percent(value, base) for value in found if value is not None)
+            claims.append(f"{exact} {name} with an exact sum, {half} with FP16 and {single} with "
+                          "FP32")
+    if not claims:
+        return ""
+    return (f"Against INT8 with a 27-bit sum, one E4M3 multiply-accumulate unit takes "
+            f"{'; '.join(claims)}. {_same_accumulator(paper)}")
+
+
+def _same_accumulator(paper: Units) -> str:
+    """E4M3 against INT8 with each accumulator, in two-input gates."""
+    parts, cheaper = [], True
+    for name, acc in ACCUMULATORS.items():
+        fp8, int8 = (paper.value("two_input_gates_keep", **unit_of(FORMATS[pair], acc))
+                     for pair in ("E4M3", "INT8"))
+        if fp8 is None or int8 is None:
+            return ""
+        parts.append(f"{percent(fp8, int8)} with {name}")
+        cheaper = cheaper and (acc == "fx" or fp8 < int8)
+    cause = ("So the published 50 to 180 % are the price of floating-point sums, not of FP8 "
+             "operands: " if cheaper else "")
+    return f"{cause}with the same accumulator on both sides E4M3 takes {', '.join(parts)} gates."
+
+
+def extract(records: Records) -> Table:
+    """The 15 units beside the paper's figure and its hand count."""
+    paper = Units(records.get("paper", ()))
+    heads = ["operands", "accumulator", "gates (keep)", "gates (default)", "paper's cost",
+             "figure 3", "hand count", "area [um2]", "period [ns]", "pairs", "states", "differ"]
+    metrics = ("two_input_gates_keep", "two_input_gates_default", "paper_cost", None, "hand_total",
+               "area", "min_period", "netlist_pairs", "netlist_states", "netlist_mismatches")
+    rows = []
+    for pair, spelling in FORMATS.items():
+        for name, acc in ACCUMULATORS.items():
+            found = paper.find(**unit_of(spelling, acc))
+            if found:
+                rows.append([pair, name, *(_figure(found[0]) if metric is None
+                                           else _value(found[0], metric) for metric in metrics)])
+    return Table(heads, rows, [])
+
+
+def _value(record: dict[str, Any], metric: str) -> str:
+    known = record["metrics"].get(metric)
+    return MISSING if known is None else text(known["value"])
+
+
+def _figure(record: dict[str, Any]) -> str:
+    """Lowest and highest reading of the paper's bar."""
+    low, high = (record["metrics"][f"figure_{end}"]["value"] for end in ("low", "high"))
+    return f"{text(low)}-{text(high)}"
+
+
+def _ratios(paper: Units) -> Table:
+    """Each unit over INT8 with a 27-bit sum, by measure, and the paper's own ratio."""
+    rows = []
+    for pair, spelling in FORMATS.items():
+        for name, acc in ACCUMULATORS.items():
+            cells = [_ratio(paper, metric, spelling, acc) for metric in MEASURES]
+            rows.append([pair, name, *cells, _ratio(paper, "figure_low", spelling, acc)])
+    return Table(["operands", "accumulator", *MEASURES.values(),
+                  "the paper's figure 3"], rows, [])
+
+
+def _ratio(paper: Units, metric: str, spelling: str, acc: str) -> str:
+    base = paper.value(metric, **unit_of("int8", "fx"))
+    value = paper.value(metric, **unit_of(spelling, acc))
+    return MISSING if base is None or value is None else f"{value / base:.2f}"
+
+
+def _missed(paper: Units) -> list[str]:
+    """Units that take more gates than the paper's ratio allows them, and by how much."""
+    found = []
+    for pair, spelling in FORMATS.items():
+        for name, acc in ACCUMULATORS.items():
+            gates, bar = (paper.value(metric, **unit_of(spelling, acc))
+                          for metric in ("two_input_gates_keep", "gates_at_paper_ratio"))
+            if gates is not None and bar is not None and gates > bar:
+                found.append(f"{pair} to {name}: {gates:,.0f} gates, {gates - bar:,.0f} more than "
+                             f"{bar:,.0f}")
+    return found

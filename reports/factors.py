@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What moves the cost of FP8 over INT8: a picture and a sentence for each factor, from records."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reports import factor_sweeps as sweeps
+from reports.plots import bars
+from reports.silicon import ACCUMULATORS, FORMATS, Units, over, unit_of
+
+__all__ = ["FACTORS", "Factor"]
+
+Sources = Mapping[str, Units]
+GATES = "two_input_gates_keep"
+E4M3 = FORMATS["E4M3"]
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One factor: its records, the picture, and what it shows in one sentence."""
+
+    name: str
+    title: str
+    sources: tuple[str, ...]
+    plot: Callable[[Sources], str]
+    sentence: Callable[[Sources], str]
+
+
+def _figure_plot(units: Sources) -> str:
+    paper = units["paper"]
+    groups = [f"{pair}\n{name}" for pair in FORMATS for name in ACCUMULATORS]
+    found = {metric: [paper.value(metric, **unit_of(spelling, acc))
+                      for spelling in FORMATS.values() for acc in ACCUMULATORS.values()]
+             for metric in ("paper_cost", "hand_total", "figure_low")}
+    return bars("Netlists beside the paper's figure 3", unit="the paper's gates, with flip-flops",
+                groups=groups, series={
+                    "this project's netlists": found["paper_cost"],
+                    "hand count of appendix B": found["hand_total"],
+                    "figure 3 of the paper": found["figure_low"]})
+
+
+def _figure_sentence(units: Sources) -> str:
+    paper = units["paper"]
+    parts = []
+    for name, acc in ACCUMULATORS.items():
+        own, theirs = (over(paper.value(metric, **unit_of(E4M3, acc)),
+                             paper.value(metric, **unit_of("int8", "fx")))
+                       for metric in ("paper_cost", "figure_low"))
+        parts.append(f"{own} with {name} (the paper: {theirs})")
+    return ("In the paper's own measure E4M3 costs, against INT8 with a 27-bit sum, "
+            f"{', '.join(parts)}.")
+
+
+def _alike_plot(units: Sources) -> str:
+    return bars("The same accumulator on both sides", unit="two-input gates, no flip-flops",
+                groups=list(ACCUMULATORS), series={
+                    pair: [units["paper"].value(GATES, **unit_of(spelling, acc))
+                           for acc in ACCUMULATORS.values()]
+                    for pair, spelling in FORMATS.items()})
+
+
+def _alike_sentence(units: Sources) -> str:
+    found = {name: [units["paper"].value(GATES, **unit_of(spelling, acc))
+                    for spelling in (E4M3, "int8")] for name, acc in ACCUMULATORS.items()}
+    listed = ", ".join(f"{over(*pair)} with {name}" for name, pair in found.items())
+    return (f"With the same accumulator on both sides E4M3 takes {listed} gates than INT8, whose "
+            "products are wider.")
+
+
+def _recipe_plot(units: Sources) -> str:
+    groups = {"INT8 as `acc + a * b`": None, "INT8/27": ("int8", "fx"), "E4M3 exact": (E4M3, "fx"),
+              "E4M3 to FP16": (E4M3, "fp16"), "E4M3 to FP32": (E4M3, "fp32")}
+    series: dict[str, Sequence[float | None]] = {}
+    for recipe in ("default", "keep"):
+        series[recipe] = [_plain_int8(units, recipe) if unit is None else units["paper"].value(
+            f"two_input_gates_{recipe}", **unit_of(*unit)) for unit in groups.values()]
+    return bars("What the recipe alone does", unit="two-input gates, no flip-flops",
+                groups=[name.replace("`", "") for name in groups], series=series)
+
+
+def _plain_int8(units: Sources, recipe: str) -> float | None:
+    """Gates of the naive INT8 unit."""
+    return units["gates"].value("two_input_gates", recipe=recipe, unit=None)
+
+
+def _recipe_sentence(units: Sources) -> str:
+    paper = units["paper"]
+    fair, fp8 = (paper.value("two_input_gates_default", **unit_of(pair, "fx"))
+                 for pair in ("int8", E4M3))
+    plain = _plain_int8(units, "default")
+    return ("A naive INT8 unit would turn the answer round: under Yosys's default recipe E4M3 with "
+            f"an exact sum takes {over(fp8, plain)} gates than that, but {over(fp8, fair)} than an "
+            "INT8 unit at its best.")
+
+
+def _energy(units: Units, pair: str, acc: str, stream: str) -> float | None:
+    return units.value("energy_per_mac", stream=stream, **unit_of(pair, acc))
+
+
+def _energy_plot(units: Sources) -> str:
+    energy = units["energy"]
+    streams = energy.values("stream")
+    return bars("Energy by operands", unit="energy a multiply-accumulation [pJ]", groups=streams,
+                series={name: [None if value is None else value / 1000 for stream in streams
+                               for value in [_energy(energy, *unit, stream)]]
+                        for name, unit in sweeps.ARRAY_UNITS.items()})
+
+
+def _energy_sentence(units: Sources) -> str:
+    energy = units["energy"]
+    parts = []
+    for name, unit in list(sweeps.ARRAY_UNITS.items())[1:]:
+        found = [value / base for stream in energy.values("stream")
+                 if (value := _energy(energy, *unit, stream)) is not None
+                 and (base := _energy(energy, "int8", "fx", stream)) is not None]
+        if found:
+            parts.append(f"{name} {min(found):.2f} to {max(found):.2f} times")
+    return ("Energy depends on the operands too: over the streams measured it is, against INT8/27 "
+            f"on the same stream, for {', '.join(parts)}.")
+
+
+FACTORS = (
+    Factor("paper_units", "The paper's 15 units", ("paper",), _figure_plot, _figure_sentence),
+    Factor("alike", "Like for like", ("paper",), _alike_plot, _alike_sentence),
+    Factor("guards", "Accumulator width and guard bits", ("factors",), sweeps.guards_plot,
+           sweeps.guards_sentence),
+    Factor("equal_clock", "Equal clock", ("fronts",), sweeps.clock_plot, sweeps.clock_sentence),
+    Factor("lanes", "Lanes and tensor-core sums", ("factors",), sweeps.lanes_plot,
+           sweeps.lanes_sentence),
+    Factor("array_level", "In an array", ("arrays", "paper"), sweeps.arrays_plot,
+           sweeps.arrays_sentence),
+    Factor("node", "Process", ("nodes",), sweeps.nodes_plot, sweeps.nodes_sentence),
+    Factor("recipe", "Recipe", ("paper", "gates"), _recipe_plot, _recipe_sentence),
+    Factor("operands", "Operand statistics", ("energy",), _energy_plot, _energy_sentence),
+)

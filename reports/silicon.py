@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of units looked up in the records of synth: by unit, recipe, library, stream."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["ACCUMULATORS", "FORMATS", "Units", "over", "percent", "unit_of"]
+
+Record = dict[str, Any]
+
+#: Operand formats of the paper by what it calls them.
+FORMATS = {"INT8": "int8", "E2M5": "binary8p6", "E3M4": "binary8p5", "E4M3": "binary8p4",
+           "E5M2": "binary8p3"}
+#: Accumulators of the paper by the spelling's beginning.
+ACCUMULATORS = {"FX+12": "fx", "FP16": "fp16", "FP32": "fp32"}
+
+
+class Units:
+    """Records of one file, looked up by their conditions."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+
+    def __bool__(self) -> bool:
+        return bool(self._records)
+
+    def find(self, **conditions: Any) -> list[Record]:
+        """Records whose conditions are those given; a callable says whether it accepts a value.
+
+        ``library`` is the name of the cell library.
+        """
+        return [record for record in self._records
+                if all(_fits(_condition(record, name), wanted)
+                       for name, wanted in conditions.items())]
+
+    def value(self, metric: str, **conditions: Any) -> float | None:
+        """Metric of the first such record that has it."""
+        for record in self.find(**conditions):
+            if metric in record["metrics"]:
+                return float(record["metrics"][metric]["value"])
+        return None
+
+    def values(self, name: str) -> list[Any]:
+        """What a condition can be, in the records' order."""
+        return list(dict.fromkeys(value for record in self._records
+                                  if (value := _condition(record, name)) is not None))
+
+
+def _condition(record: Record, name: str) -> Any:
+    """Condition of a record, or what stands in its provenance."""
+    if name == "library":
+        return (record["provenance"]["library"] or {}).get("name")
+    return record["conditions"].get(name)
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether a condition is as asked for."""
+    return bool(wanted(value)) if callable(wanted) else value == wanted
+
+
+def percent(value: float, base: float) -> str:
+    """How much more ``value`` is than ``base``, for instance "53 % more" or "12 % less"."""
+    more = round(100 * (value / base - 1))
+    return "as much" if more == 0 else f"{abs(more)} % {'more' if more > 0 else 'less'}"
+
+
+def over(value: float | None, base: float | None) -> str:
+    """As `percent`, or a dash where a figure is missing."""
+    return "-" if value is None or base is None else percent(value, base)
+
+
+def unit_of(pair: str, acc: str, **settings: int) -> Mapping[str, Any]:
+    """Condition for a unit by the beginning of its spelling."""
+    ends = "".join(f",{name}={value}" for name, value in settings.items())
+    start = f"{pair},acc={acc}"
+    return {"unit": lambda unit: isinstance(unit, str) and unit.startswith(start)
+            and (unit.endswith(ends) if ends else unit.count(",") == 1)}
