@@ -13,11 +13,20 @@ __all__ = ["SOURCES", "answer", "explanation_page", "extract", "plots"]
 
 Records = Mapping[str, Sequence[dict[str, Any]]]
 
-SOURCES = ("paper", "factors", "fronts", "arrays", "nodes", "gates", "energy", "blocks")
+SOURCES = ("paper", "factors", "fronts", "arrays", "nodes", "gates")
 #: What is compared, by metric.
 MEASURES = {"two_input_gates_keep": "two-input gates, no flip-flops",
             "paper_cost": "the paper's gates, flip-flops included",
-            "area": "cell area"}
+            "area": "cell area",
+            "energy_gaussian": "energy on Gaussian operands"}
+#: Both ends of the figure's bar, in one cell.
+FIGURE = "figure"
+#: Headings of the table of the paper's units by metric.
+COLUMNS = {
+    "two_input_gates_keep": "gates (keep)", "two_input_gates_default": "gates (default)",
+    "paper_cost": "paper's cost", FIGURE: "figure 3", "hand_total": "hand count",
+    "area": "area [um2]", "min_period": "period [ns]", "energy_gaussian": "energy [fJ]",
+    "netlist_pairs": "pairs", "netlist_states": "states", "netlist_mismatches": "differ"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +99,14 @@ def _same_accumulator(paper: Units) -> str:
 def extract(records: Records) -> Table:
     """The 15 units beside the paper's figure and its hand count."""
     paper = Units(records.get("paper", ()))
-    heads = ["operands", "accumulator", "gates (keep)", "gates (default)", "paper's cost",
-             "figure 3", "hand count", "area [um2]", "period [ns]", "pairs", "states", "differ"]
-    metrics = ("two_input_gates_keep", "two_input_gates_default", "paper_cost", None, "hand_total",
-               "area", "min_period", "netlist_pairs", "netlist_states", "netlist_mismatches")
     rows = []
     for pair, spelling in FORMATS.items():
         for name, acc in ACCUMULATORS.items():
             found = paper.find(**unit_of(spelling, acc))
             if found:
-                rows.append([pair, name, *(_figure(found[0]) if metric is None
-                                           else _value(found[0], metric) for metric in metrics)])
-    return Table(heads, rows, [])
+                rows.append([pair, name, *(_figure(found[0]) if metric == FIGURE
+                                           else _value(found[0], metric) for metric in COLUMNS)])
+    return Table(["operands", "accumulator", *COLUMNS.values()], rows, [])
 
 
 def _value(record: dict[str, Any], metric: str) -> str:

@@ -80,7 +80,7 @@ def _recipe_plot(units: Sources) -> str:
 
 def _plain_int8(units: Sources, recipe: str) -> float | None:
     """Gates of the naive INT8 unit."""
-    return units["gates"].value("two_input_gates", recipe=recipe, unit=None)
+    return units["gates"].value("two_input_gates", recipe=recipe, subject="int8_plain")
 
 
 def _recipe_sentence(units: Sources) -> str:
@@ -93,26 +93,28 @@ def _recipe_sentence(units: Sources) -> str:
             "INT8 unit at its best.")
 
 
-def _energy(units: Units, pair: str, acc: str, stream: str) -> float | None:
-    return units.value("energy_per_mac", stream=stream, **unit_of(pair, acc))
+def _energy(paper: Units, unit: tuple[str, str], stream: str) -> float | None:
+    """Energy of a multiply-accumulation in pJ."""
+    value = paper.value(f"energy_{stream}", **unit_of(*unit))
+    return None if value is None else value / 1000
 
 
 def _energy_plot(units: Sources) -> str:
-    energy = units["energy"]
-    streams = energy.values("stream")
-    return bars("Energy by operands", unit="energy a multiply-accumulation [pJ]", groups=streams,
-                series={name: [None if value is None else value / 1000 for stream in streams
-                               for value in [_energy(energy, *unit, stream)]]
-                        for name, unit in sweeps.ARRAY_UNITS.items()})
+    paper = units["paper"]
+    return bars("Energy by operands", unit="energy a multiply-accumulation [pJ]",
+                groups=paper.streams, series={
+                    name: [_energy(paper, unit, stream) for stream in paper.streams]
+                    for name, unit in sweeps.ARRAY_UNITS.items()})
 
 
 def _energy_sentence(units: Sources) -> str:
-    energy = units["energy"]
+    paper = units["paper"]
+    (_, base), *others = sweeps.ARRAY_UNITS.items()
     parts = []
-    for name, unit in list(sweeps.ARRAY_UNITS.items())[1:]:
-        found = [value / base for stream in energy.values("stream")
-                 if (value := _energy(energy, *unit, stream)) is not None
-                 and (base := _energy(energy, "int8", "fx", stream)) is not None]
+    for name, unit in others:
+        found = [value / reference for stream in paper.streams
+                 if (value := _energy(paper, unit, stream)) is not None
+                 and (reference := _energy(paper, base, stream)) is not None]
         if found:
             parts.append(f"{name} {min(found):.2f} to {max(found):.2f} times")
     return ("Energy depends on the operands too: over the streams measured it is, against INT8/27 "
@@ -131,5 +133,5 @@ FACTORS = (
            sweeps.arrays_sentence),
     Factor("node", "Process", ("nodes",), sweeps.nodes_plot, sweeps.nodes_sentence),
     Factor("recipe", "Recipe", ("paper", "gates"), _recipe_plot, _recipe_sentence),
-    Factor("operands", "Operand statistics", ("energy",), _energy_plot, _energy_sentence),
+    Factor("operands", "Operand statistics", ("paper",), _energy_plot, _energy_sentence),
 )

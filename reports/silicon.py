@@ -40,6 +40,13 @@ class Units:
                 return float(record["metrics"][metric]["value"])
         return None
 
+    @property
+    def streams(self) -> list[str]:
+        """Streams of operands that energies were measured on."""
+        names = dict.fromkeys(name for record in self._records for name in record["metrics"])
+        return [name.removeprefix("energy_") for name in names
+                if name.startswith("energy_") and f"{name}_internal" in names]
+
     def values(self, name: str) -> list[Any]:
         """What a condition can be, in the records' order."""
         return list(dict.fromkeys(value for record in self._records
@@ -47,9 +54,11 @@ class Units:
 
 
 def _condition(record: Record, name: str) -> Any:
-    """Condition of a record, or what stands in its provenance."""
+    """Condition of a record, its subject, or what stands in its provenance."""
     if name == "library":
         return (record["provenance"]["library"] or {}).get("name")
+    if name == "subject":
+        return record["subject"]
     return record["conditions"].get(name)
 
 

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The explanation: figures are those of the records, factors without records are left out."""
+
+import pytest
+
+from reports import explanation
+from reports.factors import FACTORS
+from reports.silicon import FORMATS, Units, percent, unit_of
+
+ACCUMULATORS = {"fx27": 1.0, "fp16-sat": 2.0, "fp32-sat": 3.0}
+
+
+def record(unit, *, library="osu018", **metrics):
+    """Record such as synth.measure writes."""
+    return {"subject": unit, "conditions": {"unit": unit, "recipe": "keep"}, "not_done": [],
+            "provenance": {"library": {"name": library}},
+            "metrics": {name: {"value": value, "unit": ""} for name, value in metrics.items()}}
+
+
+def paper(fp8=1.5, fp8_float=0.9):
+    """The 15 units: FP8 takes ``fp8`` times INT8's exact sum, ``fp8_float`` times its others."""
+    records = []
+    for pair in FORMATS.values():
+        for acc, factor in ACCUMULATORS.items():
+            share = 1 if pair == "int8" else fp8 if acc == "fx27" else fp8_float
+            size = 400 * factor * share
+            records.append(record(
+                f"{pair},acc={acc}", two_input_gates_keep=size, two_input_gates_default=size + 1,
+                paper_cost=size + 2, area=10 * size, hand_total=700, figure_low=700 * factor,
+                figure_high=703 * factor, gates_at_paper_ratio=500, energy_gaussian=size,
+                energy_gaussian_internal=1, netlist_mismatches=0))
+    return records
+
+
+def test_verdict_gives_the_ratios_of_the_records():
+    said = explanation.answer({"paper": paper()})
+    assert "50 % more gates with an exact sum, 80 % more with FP16 and 170 % more with FP32" in said
+    assert "with the same accumulator on both sides E4M3 takes 50 % more with FX+12, 10 % less" \
+        in said
+    assert "the price of floating-point sums" in said
+
+
+def test_verdict_claims_no_cause_that_the_records_deny():
+    said = explanation.answer({"paper": paper(fp8_float=1.2)})
+    assert "the price of" not in said
+    assert "20 % more with FP16" in said
+    assert explanation.answer({}) == ""
+
+
+def test_table_has_the_fifteen_units_beside_the_figure():
+    table = explanation.extract({"paper": paper()})
+    assert len(table.rows) == 15
+    assert table.rows[0][:2] == ["INT8", "FX+12"]
+    assert "700-703" in table.rows[0]
+
+
+def test_page_names_units_that_miss_the_ratio():
+    page = explanation.explanation_page({"paper": paper()})
+    assert "E4M3 to FX+12: 600 gates, 100 more than 500" in page["missed"]
+    assert not any(line.startswith("INT8 to FX+12") for line in page["missed"])
+
+
+def test_factors_without_records_are_left_out():
+    shown = explanation.explanation_page({"paper": paper()})["factors"]
+    ready = {factor.name for factor in FACTORS if factor.sources == ("paper",)}
+    assert {factor.figure for factor in shown} == ready
+    assert explanation.plots({}) == {}
+
+
+def swept():
+    """Records of every sweep."""
+    fixed = [record(f"{pair},acc=fx{width}", two_input_gates_keep=width * 10.0)
+             for pair in ("int8", "binary8p4") for width in (20, 30)]
+    lanes = [record(f"{pair},acc={acc},lanes={lanes}", two_input_gates_keep=100.0 * lanes)
+             for pair in ("int8", "binary8p4", "e4m3")
+             for acc in ("fx27", "fp16-sat", "fp32-sat", "aligned:13") for lanes in (4, 16)]
+    fronts = [record(f"{pair},acc=fx27{adder}", min_period=period, area=100.0)
+              for pair in ("int8", "binary8p4", "binary8p3")
+              for adder, period in (("", 9.0), (",adder=prefix", 4.0), (",adder=carry-save", 2.0))]
+    arrays = [record(f"{pair},acc={acc},array=16x16,dataflow=os", area=256.0)
+              for pair in ("int8", "binary8p4") for acc in ("fx27", "fp16-sat", "fp32-sat")]
+    nodes = [record(f"{pair},acc={acc}", library=library, area=float(len(pair)))
+             for library in ("osu018", "nangate") for pair in ("int8", "binary8p4", "binary8p3")
+             for acc in ACCUMULATORS]
+    plain = record("int8_plain", two_input_gates=900)
+    plain["conditions"] = {"recipe": "default"}
+    return {"paper": paper(), "factors": fixed + lanes, "fronts": fronts, "arrays": arrays,
+            "nodes": nodes, "gates": [plain]}
+
+
+@pytest.mark.parametrize("factor", FACTORS, ids=lambda factor: factor.name)
+def test_factor_is_drawn_and_said_from_its_records(factor):
+    records = swept()
+    units = {name: Units(records[name]) for name in records}
+    said = factor.sentence(units)
+    assert said.endswith(".")
+    assert " - " not in said
+    assert any(character.isdigit() for character in said)
+    assert factor.plot(units).startswith("<svg")
+
+
+def test_every_factor_has_its_place():
+    records = swept()
+    shown = explanation.explanation_page(records)["factors"]
+    assert [factor.figure for factor in shown] == [factor.name for factor in FACTORS]
+    assert list(explanation.plots(records)) == [factor.name for factor in FACTORS]
+
+
+def test_units_are_found_by_the_whole_of_what_is_asked():
+    units = Units([record("e4m3,acc=fp16", area=1), record("e4m3,acc=fp16,lanes=4", area=2),
+                   record("e4m3,acc=fp16,lanes=4", library="other", area=3)])
+    assert units.value("area", **unit_of("e4m3", "fp16")) == 1
+    assert units.value("area", **unit_of("e4m3", "fp16", lanes=4)) == 2
+    assert units.value("area", library="other", **unit_of("e4m3", "fp16", lanes=4)) == 3
+    assert units.value("area", **unit_of("e4m3", "fp32")) is None
+    assert units.values("library") == ["osu018", "other"]
+
+
+def test_percent_says_more_less_or_as_much():
+    assert [percent(value, 100) for value in (153, 88, 100)] == ["53 % more", "12 % less",
+                                                                 "as much"]
