@@ -63,6 +63,19 @@ def test_mapping_for_speed_is_faster_and_larger():
     assert periods["speed"].min_period_ns < periods["keep"].min_period_ns
 
 
+def test_mapping_leaves_out_cells_that_only_we_exclude(tmp_path):
+    cell = "sky130_fd_sc_hd__lpflow_and"
+    text = SMALL.read_text().replace("dont_use : true;", "")
+    text = text.replace("cell (AND2)", f"cell ({cell})")
+    used = {}
+    for name in ("small", "sky130_fd_sc_hd"):
+        file = tmp_path / f"{name}.lib"
+        file.write_text(text.replace("library (small)", f"library ({name})"))
+        used[name] = map_to_cells({"tiny.v": TINY}, "tiny", read([file])).cells
+    assert cell in used["small"]
+    assert cell not in used["sky130_fd_sc_hd"]
+
+
 def test_mapping_depends_on_content_only(tmp_path):
     library = read([SMALL])
     source = tmp_path / "any_name.v"
