@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-__all__ = ["COLOURS", "Curve", "bars", "curves"]
+__all__ = ["COLOURS", "Curve", "bars", "curves", "stacks"]
 
 COLOURS = ("#2f6f9f", "#c26a00", "#2e7d32", "#7d4fa8", "#c0392b", "#5d6b7c", "#4a9bd4", "#8a6d00")
 INK, SOFT, LINE = "#1c2430", "#5d6b7c", "#d9dfe6"
@@ -72,6 +72,28 @@ def bars(title: str, *, unit: str, groups: Sequence[str],
         axes.yaxis.set_major_formatter(THOUSANDS)
         axes.grid(axis="y")
         _legend(axes, len(series) + (line is not None))
+        return _svg(figure, title)
+
+
+def stacks(title: str, *, unit: str, groups: Sequence[str],
+           parts: Mapping[str, Sequence[float]]) -> str:
+    """SVG of one bar a group, made of parts on top of each other, the whole written above."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _axes(title, max(7.2, 0.62 * len(groups) + 1.6))
+        feet = [0.0] * len(groups)
+        for place, (name, values) in enumerate(parts.items()):
+            axes.bar(range(len(groups)), values, 0.72, bottom=feet, label=name,
+                     color=COLOURS[place % len(COLOURS)])
+            feet = [foot + value for foot, value in zip(feet, values, strict=True)]
+        for index, total in enumerate(feet):
+            axes.annotate(_short(total), (index, total), textcoords="offset points", xytext=(0, 3),
+                          ha="center", fontsize=8.5, color=SOFT)
+        axes.set_xticks(range(len(groups)), groups)
+        axes.tick_params(axis="x", length=0)
+        axes.set_ylabel(unit)
+        axes.yaxis.set_major_formatter(THOUSANDS)
+        axes.grid(axis="y")
+        _legend(axes, len(parts))
         return _svg(figure, title)
 
 

@@ -47,6 +47,12 @@ class Units:
         return [name.removeprefix("energy_") for name in names
                 if name.startswith("energy_") and f"{name}_internal" in names]
 
+    @property
+    def blocks(self) -> list[str]:
+        """Blocks of a unit that areas were measured of."""
+        names = dict.fromkeys(name for record in self._records for name in record["metrics"])
+        return [name.removeprefix("area_") for name in names if name.startswith("area_")]
+
     def values(self, name: str) -> list[Any]:
         """What a condition can be, in the records' order."""
         return list(dict.fromkeys(value for record in self._records

@@ -3,7 +3,7 @@
 
 import xml.etree.ElementTree as ET
 
-from reports.plots import Curve, bars, curves
+from reports.plots import Curve, bars, curves, stacks
 
 BARS = {"title": "Cost by accumulator", "unit": "gates", "groups": ["FX+12", "FP16"],
         "series": {"INT8": [415, None], "E4M3": [567.25, 1776]}, "line": 400, "line_name": "bar"}
@@ -37,6 +37,13 @@ def test_curves_show_names_marks_and_units():
         Curve("INT8", [(2, 4), (4, 2)], ["prefix", "ripple"]), Curve("E4M3", [(2, 8)])])
     for text in ("Fronts", "period [ns]", "area [um2]", "INT8", "E4M3", "prefix", "ripple"):
         assert text in texts(svg), text
+
+
+def test_stacks_show_parts_and_the_whole():
+    shown = texts(stacks("Split", unit="area", groups=["a", "b"],
+                         parts={"multiply": [100, 200], "add": [50, 1500]}))
+    for text in ("Split", "area", "a", "b", "multiply", "add", "150", "1,700"):
+        assert text in shown, text
 
 
 def test_same_numbers_give_the_same_bytes():
