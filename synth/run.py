@@ -17,7 +17,7 @@ from synth.design import Design, of_files, of_unit
 from synth.energy import NetlistMismatch
 from synth.gates import recipes
 from synth.liberty import Library, read
-from synth.measure import Job, measure
+from synth.measure import METRICS, Job, measure
 from synth.record import Record, write_records
 from synth.timing import StaError
 
@@ -43,6 +43,9 @@ def _parser() -> Parser:
                            "(default: %(default)s)")
     flow.add_argument("--clock", metavar="NS", help="clock period in ns that the slack is told for "
                       "and that recipes with a target map for")
+    flow.add_argument("--metrics", metavar="NAME", nargs="+", default=(),
+                      help=f"some of {', '.join(metric.__name__ for metric in METRICS)} "
+                           "(default: all)")
     parser.add_argument("--json", action="store_true", help="print the record as JSON")
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the record to FILE")
     return parser
@@ -89,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         job = Job(clock_ns=_clock(options.clock), design=_design(options), recipe=options.recipe,
                   library=chosen_library(options.liberty))
-        record = measure(job, shlex.join(["python", "-m", "synth.run", *given]), progress=True)
+        record = measure(job, shlex.join(["python", "-m", "synth.run", *given]),
+                         only=options.metrics, progress=True)
         if options.out is not None:
             print(write_records(options.out, [record]))
     except SpecError as error:
