@@ -106,7 +106,9 @@ def test_twin_that_differs_in_one_state_is_found(monkeypatch):
 @pytest.mark.slow
 def test_recorded_bits_tell_a_broken_unit(tmp_path):
     outcomes = check_recorded("e5m2_e4m3", tmp_path, change=partial(faulty, unchanged))
+    *outcomes, chain = outcomes
     assert len(outcomes) == 5
+    assert chain.counts["chained"][0] % 4096 == 0
     for outcome in outcomes:
         assert outcome.counts["results"] == (4096, "result")
         assert outcome.wrong == outcome.counts["rtl_mismatches"][0]
@@ -175,4 +177,5 @@ def test_everything_that_can_be_tried_agrees(tmp_path, check):
     outcomes = check.run(tmp_path)
     for outcome in [outcomes] if isinstance(outcomes, Outcome) else outcomes:
         assert outcome.wrong == 0, outcome
-        assert outcome.counts.get("states", outcome.counts.get("results"))[0] >= 1000
+        counts = (outcome.counts.get(name, (0, ""))[0] for name in ("states", "results", "chained"))
+        assert max(counts) >= 1000
