@@ -9,7 +9,7 @@ from reports.factors import FACTORS, Factor
 from reports.silicon import ACCUMULATORS, FORMATS, Units, percent, unit_of
 from reports.tables import MISSING, Table, text
 
-__all__ = ["SOURCES", "answer", "explanation_page", "extract", "plots"]
+__all__ = ["SOURCES", "answer", "explanation_page", "extract", "plots", "ratios"]
 
 Records = Mapping[str, Sequence[dict[str, Any]]]
 
@@ -42,7 +42,7 @@ def explanation_page(records: Records) -> dict[str, Any]:
     """What the template ``fp8-vs-int8.md.j2`` shows."""
     units = _units(records)
     return {"verdict": answer(records), "bars": extract(records),
-            "ratios": _ratios(units["paper"]), "missed": _missed(units["paper"]),
+            "ratios": ratios(records), "missed": _missed(units["paper"]),
             "factors": [Shown(factor.title, factor.name, factor.sentence(units))
                         for factor in _ready(units)]}
 
@@ -60,7 +60,7 @@ def _units(records: Records) -> dict[str, Units]:
 
 def _ready(units: Mapping[str, Units]) -> list[Factor]:
     """Factors whose records are there."""
-    return [factor for factor in FACTORS if all(units[name] for name in factor.sources)]
+    return [factor for factor in FACTORS if factor.is_ready(units)]
 
 
 def answer(records: Records) -> str:
@@ -120,9 +120,9 @@ def _figure(record: dict[str, Any]) -> str:
     return f"{text(low)}-{text(high)}"
 
 
-def _ratios(paper: Units) -> Table:
+def ratios(records: Records) -> Table:
     """Each unit over INT8 with a 27-bit sum, by measure, and the paper's own ratio."""
-    rows = []
+    paper, rows = Units(records.get("paper", ())), []
     for pair, spelling in FORMATS.items():
         for name, acc in ACCUMULATORS.items():
             cells = [_ratio(paper, metric, spelling, acc) for metric in MEASURES]

@@ -17,13 +17,21 @@ E4M3 = FORMATS["E4M3"]
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """One factor: its records, the picture, and what it shows in one sentence."""
+    """One factor: its records, the picture, and what it shows in one sentence.
+
+    ``metrics`` is the beginning of the metrics that the records of ``paper`` must have for it.
+    """
 
     name: str
     title: str
     sources: tuple[str, ...]
     plot: Callable[[Sources], str]
     sentence: Callable[[Sources], str]
+    metrics: str = ""
+
+    def is_ready(self, units: Sources) -> bool:
+        """Whether its records are there."""
+        return all(units[name] for name in self.sources) and units["paper"].has(self.metrics)
 
 
 def _figure_plot(units: Sources) -> str:
@@ -149,7 +157,8 @@ def _energy_sentence(units: Sources) -> str:
 
 FACTORS = (
     Factor("paper_units", "The paper's 15 units", ("paper",), _figure_plot, _figure_sentence),
-    Factor("split", "Block by block", ("paper",), _blocks_plot, _blocks_sentence),
+    Factor("split", "Block by block", ("paper",), _blocks_plot, _blocks_sentence,
+           metrics="area_"),
     Factor("alike", "Like for like", ("paper",), _alike_plot, _alike_sentence),
     Factor("guards", "Accumulator width and guard bits", ("factors",), sweeps.guards_plot,
            sweeps.guards_sentence),
@@ -160,5 +169,6 @@ FACTORS = (
            sweeps.arrays_sentence),
     Factor("node", "Process", ("nodes",), sweeps.nodes_plot, sweeps.nodes_sentence),
     Factor("recipe", "Recipe", ("paper", "gates"), _recipe_plot, _recipe_sentence),
-    Factor("operands", "Operand statistics", ("paper",), _energy_plot, _energy_sentence),
+    Factor("operands", "Operand statistics", ("paper",), _energy_plot, _energy_sentence,
+           metrics="energy_"),
 )

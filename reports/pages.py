@@ -33,6 +33,8 @@ class Page:
         The page in a few sentences, for README and index.
     extract
         Its main table, for the index.
+    short
+        Table for the README, None for none.
     plots
         Pictures of the page by name, beside those of its section, as functions that give SVG.
     file
@@ -43,6 +45,7 @@ class Page:
     values: Callable[[Records], dict[str, Any]]
     answer: Callable[[Records], str]
     extract: Callable[[Records], Table]
+    short: Callable[[Records], Table] | None = None
     plots: Callable[[Records], dict[str, Callable[[], str]]] = lambda records: {}
     file: str = ""
 
@@ -55,8 +58,9 @@ PAGES = {
         extract=lambda records: limits(records["accumulation"])),
     "explanation": Page(
         sources=explanation.SOURCES, values=explanation.explanation_page, file="fp8-vs-int8",
-        answer=explanation.answer, extract=explanation.extract, plots=explanation.plots),
+        answer=explanation.answer, extract=explanation.extract, plots=explanation.plots,
+        short=explanation.ratios),
     "verification": Page(
         sources=SOURCES, values=verification_page, answer=verification_answer,
-        extract=verification_extract),
+        extract=verification_extract, short=verification_extract),
 }

@@ -72,15 +72,22 @@ SECTIONS = (
                        "a line for each accumulator, for three kinds of operands"),)),
     Section(name="gates", title="Two-input gates of a MAC", command="make gates",
             metrics=("two_input_gates", "inverters", "flip_flops"), chart="two_input_gates",
-            hidden=("passes",)),  # synth/recipes.toml has them.
+            hidden=("passes",), in_readme=False),  # synth/recipes.toml has them.
+    *(Section(name=name, title=title, command=f"make {name}", in_readme=False,
+              metrics=("two_input_gates_keep", "area", "min_period"),
+              hidden=("passes", "timing", "critical_path", "parts", "energy", "blocks"))
+      for name, title in (("paper", "The paper's 15 units, all metrics"),
+                          ("fronts", "Area over clock period"),
+                          ("factors", "Guard bits and lanes"), ("arrays", "Arrays"),
+                          ("nodes", "Processes"))),
     Section(name="fpga", title="MACs on FPGAs", command="make fpga",
             metrics=("luts", "flip_flops", "dsps", "clock"), hidden=("device",), in_readme=False),
     Section(name="generate", title="Time to generate", command="make times",
-            metrics=("wall_time", "verilog_size", "modules")),
+            metrics=("wall_time", "verilog_size", "modules"), in_readme=False),
     Section(name="verification", title="What is proven, exhausted, sampled",
             command="make test-full"),
     Section(name="mutants", title="Planted faults", command="make mutants",
-            metrics=("planted", "caught"), hidden=("caught_by",)),
+            metrics=("planted", "caught"), hidden=("caught_by",), in_readme=False),
     Section(name="tests", title="Tests", command="make test-full",
-            metrics=("passed", "failed", "error", "skipped", "runtime")),
+            metrics=("passed", "failed", "error", "skipped", "runtime"), in_readme=False),
 )

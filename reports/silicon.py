@@ -40,6 +40,11 @@ class Units:
                 return float(record["metrics"][metric]["value"])
         return None
 
+    def has(self, metric: str) -> bool:
+        """Whether a record has a metric of this beginning; none is asked for by an empty one."""
+        return not metric or any(name.startswith(metric) for record in self._records
+                                 for name in record["metrics"])
+
     @property
     def streams(self) -> list[str]:
         """Streams of operands that energies were measured on."""
