@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hw.emit.files import write_files
-from hw.spec import ArraySpec, MacSpec, OutputSpec, SpecError
+from hw.spec import ArraySpec, MacSpec, OutputSpec, SpecError, parse_output
 from hw.spec.command import (
     Parser,
     add_output_options,
@@ -16,11 +16,14 @@ from hw.spec.command import (
     chosen_unit,
     given_mac_options,
 )
+from hw.spec.errors import require
+from hw.spec.parse import is_format
 from hw.spec.table import format_table, format_table_json
 
 __all__ = ["generate", "main", "verilog"]
 
 REVISION = "0.1.0"
+DEFAULT_FOLDER = "build/verilog"
 
 #: What can be generated.
 Unit = MacSpec | ArraySpec | OutputSpec
@@ -68,7 +71,7 @@ def _texts(spec: Unit) -> dict[str, str]:
 def _build(spec: Unit) -> tuple[Any, list[Any], dict[str, str]]:
     """Component or netlist of ``spec``, its ports and what they mean."""
     from hw.array import array
-    from hw.array.stream_top import DESCRIPTIONS as ARRAY_DESCRIPTIONS
+    from hw.array.stream_top import descriptions as array_descriptions
     from hw.emit.netlist import module_ports
     from hw.mac import mac
     from hw.mac.signature import DESCRIPTIONS as MAC_DESCRIPTIONS
@@ -78,7 +81,7 @@ def _build(spec: Unit) -> tuple[Any, list[Any], dict[str, str]]:
     if isinstance(spec, OutputSpec):
         top, descriptions = Output(spec), output_descriptions(spec)
     elif isinstance(spec, ArraySpec):
-        top, descriptions = array(spec), ARRAY_DESCRIPTIONS
+        top, descriptions = array(spec), array_descriptions(spec)
     else:
         top, descriptions = mac(spec), MAC_DESCRIPTIONS
     return top, module_ports(top), descriptions
@@ -86,14 +89,30 @@ def _build(spec: Unit) -> tuple[Any, list[Any], dict[str, str]]:
 
 def _chosen(options: Any) -> Unit:
     """Unit that the command line asks for."""
-    output = chosen_output(options)
-    if output is None and options.mac is None:
-        raise SpecError("MAC operands must be given by --mac PAIR, for instance --mac e4m3")
-    if output is None:
-        return chosen_unit(options)
-    if given_mac_options(options) or options.array is not None:
+    behind_mac = given_mac_options(options) or options.array is not None
+    if options.source is not None and behind_mac:
         raise SpecError("Output stage must be made on its own, not with the options of a MAC")
-    return output
+    output = chosen_output(options, drain=options.mac is not None)
+    if options.mac is not None:
+        return chosen_unit(options, out=output)
+    if output is None or behind_mac:
+        raise SpecError("MAC operands must be given by --mac PAIR, for instance --mac e4m3")
+    return parse_output(output)
+
+
+def _folder(options: Any) -> str:
+    """Folder for the files; a value of ``--out`` that names an array's format becomes the format.
+
+    The format joins ``--out-format``.
+    """
+    given = options.out or []
+    formats = [value for value in given if options.array is not None and is_format(value)]
+    folders = [value for value in given if value not in formats]
+    require(len(folders) < 2, "Output folder", "given once", ", ".join(folders))
+    formats += [options.out_format] if options.out_format is not None else []
+    require(len(formats) < 2, "Output format", "given once", ", ".join(formats))
+    options.out_format = next(iter(formats), None)
+    return next(iter(folders), DEFAULT_FOLDER)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -102,8 +121,10 @@ def main(arguments: list[str] | None = None) -> int:
                     description="Generate the Verilog of a MAC, an array or an output stage.")
     add_unit_options(parser)
     add_output_options(parser)
-    parser.add_argument("--out", metavar="DIR", default="build/verilog",
-                        help="write the files into DIR (default: %(default)s)")
+    parser.add_argument("--out", metavar="DIR|FMT", action="append",
+                        help=f"write the files into DIR (default: {DEFAULT_FOLDER}); may be given "
+                             "twice with --array, where the name of a format is --out-format "
+                             "instead (./e4m3 is a folder)")
     parser.add_argument("--json", action="store_true", help="print the manifest instead of paths")
     parser.add_argument("--list", action="store_true", help="print the formats that have a name")
     options = parser.parse_args(arguments)
@@ -111,7 +132,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(format_table_json() if options.json else format_table())
         return 0
     try:
-        manifest = generate(_chosen(options), options.out)
+        folder = _folder(options)
+        manifest = generate(_chosen(options), folder)
     except SpecError as error:
         parser.error(str(error))
     if options.json:

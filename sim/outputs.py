@@ -13,7 +13,7 @@ from sim.codes import Array, as_array, as_codes, code_dtype
 from sim.convert import encode
 from sim.vector import outputs
 
-__all__ = ["output"]
+__all__ = ["output", "settings"]
 
 BACKENDS = {"vector": outputs.output, "golden": golden_output.output}
 
@@ -57,16 +57,22 @@ def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike
         sums = _integers(codes, "Sums", spec.source.min, spec.source.max)
     else:
         sums = as_codes(codes, spec.source.fmt, "Sums")
-    low, high = (spec.to.min_units, spec.to.max_units) if spec.zero_point else (0, 0)
-    scales = _like(sums, _scales(scale, spec), "Scale")
-    points = _like(sums, _integers(zero_point, "Zero point", low, high), "Zero point")
-    kinds = _like(sums, _integers(Flag.FINITE if flags is None else flags, "Flags", 0,
+    scales, points = settings(spec, sums.shape, scale=scale, zero_point=zero_point)
+    kinds = _like(sums.shape, _integers(Flag.FINITE if flags is None else flags, "Flags", 0,
                                   Flag.NAN if spec.flag_bits else 0), "Flags")
     wrong = kinds[(kinds % Flag.NAN != 0) & (spec.flag_bits == 1)]
     require(wrong.size == 0, "Flags", "FINITE or NAN for one bit",
             int(wrong.flat[0]) if wrong.size else None)
     result = BACKENDS[backend](_flat(sums), _flat(scales), _flat(points), _flat(kinds), spec)
     return result.astype(code_dtype(spec.to.width)).reshape(sums.shape)[()]
+
+
+def settings(spec: OutputSpec, shape: tuple[int, ...], *, scale: npt.ArrayLike | None,
+             zero_point: npt.ArrayLike) -> tuple[Array, Array]:
+    """Scales and zero points of this shape, checked: exponents or codes of factors, and units."""
+    low, high = (spec.to.min_units, spec.to.max_units) if spec.zero_point else (0, 0)
+    return (_like(shape, _scales(scale, spec), "Scale"),
+            _like(shape, _integers(zero_point, "Zero point", low, high), "Zero point"))
 
 
 def _flat(x: Array) -> Array:
@@ -94,10 +100,10 @@ def _scales(scale: npt.ArrayLike | None, spec: OutputSpec) -> Array:
     return as_codes(encode(1, fmt) if scale is None else scale, fmt, "Scale")
 
 
-def _like(sums: Array, array: Array, noun: str) -> Array:
-    """Array broadcast to the shape of ``sums``."""
+def _like(shape: tuple[int, ...], array: Array, noun: str) -> Array:
+    """Array broadcast to a shape."""
     try:
-        return np.broadcast_to(array, sums.shape)
+        return np.broadcast_to(array, shape)
     except ValueError:
-        require(False, f"{noun} shape", f"one that broadcasts to {sums.shape}", array.shape)
+        require(False, f"{noun} shape", f"one that broadcasts to {shape}", array.shape)
         raise

@@ -14,7 +14,8 @@ __all__ = ["ResultLane"]
 class ResultLane(wiring.Component):
     """Keeps one result for the `Sequencer` and puts it into a slot of whole bytes.
 
-    A fixed-point sum is extended with its sign, any other with zeros. Latency is 0 cycles.
+    A fixed-point sum is extended with its sign, any other with zeros. In front of an output stage
+    the slot is the sum alone. Latency is 0 cycles.
 
     Members
     -------
@@ -28,7 +29,9 @@ class ResultLane(wiring.Component):
 
     def __init__(self, spec: ArraySpec):
         self._spec = spec.mac
-        members = {"kept": In(1), "i": In(result_width(spec.mac)), "o_slot": Out(spec.slot_width)}
+        self._bare = spec.out is not None
+        slot = spec.mac.acc.width if self._bare else spec.slot_width
+        members = {"kept": In(1), "i": In(result_width(spec.mac)), "o_slot": Out(slot)}
         if spec.mac.flag_bits:
             members["o_flags"] = Out(spec.mac.flag_bits)
         super().__init__(members)
@@ -36,7 +39,8 @@ class ResultLane(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return f"result_lane_{self._spec.name.removeprefix('mac_')}"
+        bare = "_bare" if self._bare else ""
+        return f"result_lane_{self._spec.name.removeprefix('mac_')}{bare}"
 
     def elaborate(self, platform):
         m = Module()

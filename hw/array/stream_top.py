@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """AXI4-Stream top of an array."""
 
+from hw.array import drain
 from hw.array.grid import grid
 from hw.array.pe import result_width
 from hw.array.result_lane import ResultLane
@@ -8,10 +9,9 @@ from hw.array.sequencer import Sequencer
 from hw.emit.netlist import Netlist, Port, lane
 from hw.spec import ArraySpec
 
-__all__ = ["DESCRIPTIONS", "stream_top"]
+__all__ = ["descriptions", "stream_top"]
 
-#: What each port means, for the manifest and the port sheet.
-DESCRIPTIONS = {
+_DESCRIPTIONS = {
     "clk": "clock, rising edge",
     "rst": "synchronous reset, active high; drops what is in flight",
     "s_axis_a_tvalid": "a beat of A is offered",
@@ -40,32 +40,49 @@ def _stream(name: str, width: int, *, user: int = 0) -> list[Port]:
     return ports + ([Port(f"{name}_tuser", user, forth)] if user else [])
 
 
+def descriptions(spec: ArraySpec) -> dict[str, str]:
+    """What each port means, for the manifest and the port sheet."""
+    return _DESCRIPTIONS | drain.descriptions(spec)
+
+
 def stream_top(spec: ArraySpec) -> Netlist:
     """``C = A @ B`` tile by tile over AXI4-Stream; any K from 1, cycles as `ArraySpec` says.
 
     Beats of A and B are taken together. While C is not taken, the whole array stops. A reset in
-    mid-tile drops the tile.
+    mid-tile drops the tile. Output stages, if there are any, stand between the sums and C.
     """
-    mac = spec.mac
+    mac, c, sums = spec.mac, "m_axis_c", "sums" if spec.out else "m_axis_c"
     a_width, b_width = spec.rows * mac.lanes * mac.a.width, spec.cols * mac.lanes * mac.b.width
     top = Netlist(spec.name, [
         *_stream("s_axis_a", a_width), *_stream("s_axis_b", b_width),
-        *_stream("m_axis_c", spec.cols * spec.slot_width, user=spec.cols * mac.flag_bits),
-        Port("error", 1, "output"),
+        *_stream(c, spec.cols * spec.slot_width, user=spec.cols * spec.flag_bits),
+        *drain.drain_ports(spec), Port("error", 1, "output"),
     ])
     for name, width in (("en", 1), ("frame", 3), ("kept", 1), ("shift", spec.cols),
                         ("start", spec.cols), ("c", spec.cols * result_width(mac))):
         top.wire(name, width)
     shakes = {f"{short}_{wire}": f"{name}_{wire}" for short, name in
-              (("a", "s_axis_a"), ("b", "s_axis_b"), ("c", "m_axis_c"))
+              (("a", "s_axis_a"), ("b", "s_axis_b"), ("c", sums))
               for wire in ("tvalid", "tready", "tlast")}
+    if spec.out:
+        for wire, width in (("tvalid", 1), ("tready", 1), ("tlast", 1),
+                            ("tdata", spec.cols * mac.acc.width),
+                            ("tuser", spec.cols * mac.flag_bits)):
+            if width:
+                top.wire(f"{sums}_{wire}", width)
+        drain.drain(top, spec, sums=sums, codes=c)
     top.place(Sequencer(spec), "sequencer", **shakes, error="error", en="en", valid="frame[0]",
               first="frame[1]", last="frame[2]", shift="shift", start="start", kept="kept")
     top.place(grid(spec), "grid", en="en", frame="frame", shift="shift", start="start", c="c",
               a=f"s_axis_a_tdata[{a_width - 1}:0]", b=f"s_axis_b_tdata[{b_width - 1}:0]")
-    result = ResultLane(spec)
-    for col in range(spec.cols):
-        flags = ({"o_flags": lane("m_axis_c_tuser", col, mac.flag_bits)} if mac.flag_bits else {})
-        top.place(result, f"result_{col}", kept="kept", i=lane("c", col, result_width(mac)),
-                  o_slot=lane("m_axis_c_tdata", col, spec.slot_width), **flags)
+    _place_lanes(top, spec, sums)
     return top
+
+
+def _place_lanes(top: Netlist, spec: ArraySpec, sums: str) -> None:
+    """Place what puts each column's sum into its slot of the stream ``sums``."""
+    mac, result = spec.mac, ResultLane(spec)
+    for col in range(spec.cols):
+        flags = {"o_flags": lane(f"{sums}_tuser", col, mac.flag_bits)} if mac.flag_bits else {}
+        top.place(result, f"result_{col}", kept="kept", i=lane("c", col, result_width(mac)),
+                  o_slot=lane(f"{sums}_tdata", col, len(result.o_slot)), **flags)

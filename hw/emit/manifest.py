@@ -48,6 +48,7 @@ def _subject(spec: MacSpec | ArraySpec | OutputSpec) -> tuple[str, dict[str, str
     if isinstance(spec, MacSpec):
         return "mac", {"mac": str(spec)}, _derived(spec, None)
     spelling = {"mac": str(spec.mac), "array": spec.size, "dataflow": spec.dataflow.value}
+    spelling |= {"out": spec.out.spelling} if spec.out else {}
     return "array", spelling, _derived(spec.mac, spec)
 
 
@@ -69,6 +70,10 @@ def _derived(mac: MacSpec, array: ArraySpec | None) -> dict[str, Any]:
         facts |= {"acc_lsb": mac.acc.lsb, "acc_min": mac.acc.min, "acc_max": mac.acc.max}
     if array:
         facts |= {"slot_width": array.slot_width, "beats_without_bubble": array.rows}
+    if array and array.out:
+        facts |= {"result_width": array.result_width, "result_signed": array.result_signed,
+                  "scale_bits": array.out.scale_bits,
+                  "zero_point_bits": array.out.zero_point_bits}
     return facts
 
 

@@ -14,7 +14,9 @@ def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec | OutputSpec) -> s
         title, numbers = _output_title(spec), _output_numbers(spec)
         protocol = _output_protocol(spec)
     elif isinstance(spec, ArraySpec):
-        title, numbers, protocol = _title(spec), _numbers(spec.mac), _array_protocol(spec)
+        title, numbers = _title(spec), _numbers(spec.mac)
+        numbers += _output_numbers(spec.out)[1:] if spec.out else []
+        protocol = _array_protocol(spec)
     else:
         title, numbers, protocol = _title(spec), _numbers(spec), _mac_protocol(spec)
     parts = [f"# {spec.name}", "", title, "", "## Numbers", "", *numbers, "",
@@ -29,7 +31,8 @@ def _title(spec: MacSpec | ArraySpec) -> str:
     if isinstance(spec, ArraySpec):
         return (f"Systolic array of {spec.rows} rows and {spec.cols} columns, dataflow "
                 f"`{spec.dataflow.value}`: `C[M, N] = A[M, K] @ B[K, N]` in tiles of "
-                f"{spec.rows} x {spec.cols}. MAC: `{spec.mac}`.")
+                f"{spec.rows} x {spec.cols}. MAC: `{spec.mac}`."
+                + (f" Each sum leaves as `{_result(spec.out, 'c')}`." if spec.out else ""))
     lanes = f" over {spec.lanes} lanes" if spec.lanes > 1 else ""
     return f"Multiply-accumulate unit `{spec}`: `acc += a * b`{lanes}, one step a cycle."
 
@@ -61,10 +64,14 @@ def _format(fmt: Format) -> str:
 
 def _output_title(spec: OutputSpec) -> str:
     """What an output stage computes."""
-    factors = {Scale.NONE: "", Scale.POW2: " * 2^i_scale", Scale.FP32: " * i_scale"}
-    value = f"sum{factors[spec.scale]}"
-    zero = " + i_zero_point" if spec.zero_point else ""
-    return f"Output stage `{spec}`: `o_data = {spec.to.name}({value}){zero}`, one sum a cycle."
+    return f"Output stage `{spec}`: `o_data = {_result(spec, 'i')}`, one sum a cycle."
+
+
+def _result(spec: OutputSpec, side: str) -> str:
+    """What an output stage computes, as a formula; ``side`` begins the names of its inputs."""
+    scale = {Scale.NONE: "", Scale.POW2: f" * 2^{side}_scale", Scale.FP32: f" * {side}_scale"}
+    zero = f" + {side}_zero_point" if spec.zero_point else ""
+    return f"{spec.to.name}(sum{scale[spec.scale]}){zero}"
 
 
 def _output_numbers(spec: OutputSpec) -> list[str]:
@@ -87,6 +94,17 @@ def _output_protocol(spec: OutputSpec) -> list[str]:
         f"- `o_valid` and `o_data` follow `i_valid` and the sum by {spec.latency} cycle(s).",
         "- `o_data` means nothing while `o_valid` is 0. A reset drops the sum in flight.",
     ]
+
+
+def _drain_protocol(out: OutputSpec | None) -> list[str]:
+    """When the inputs of the output stages at an array's drain count."""
+    names = [f"`{name}`" for name, bits in (("c_scale", out.scale_bits), (
+        "c_zero_point", out.zero_point_bits)) if bits] if out else []
+    if not names:
+        return []
+    return [(f"- {' and '.join(names)} for a row are taken at the clock edge from which on the row "
+             "is first offered, not when it waits. Where tiles differ in them: set those of the "
+             "next tile while its predecessor's last row is offered.")]
 
 
 def _mac_protocol(mac: MacSpec) -> list[str]:
@@ -113,9 +131,9 @@ def _array_protocol(spec: ArraySpec) -> list[str]:
         "`tvalid`."),
         (f"- A tile is {beats} beats, its last one marked by `tlast` on both streams. If they "
         "disagree, A's decides and `error` stays up until the reset."),
-        f"- Each row of C is a beat; a column's sum has a slot of {spec.slot_width} bits, "
-        + ("extended with its sign." if isinstance(spec.mac.acc, FixedAccumulator)
-           else "extended with zeros."),
+        (f"- Each row of C is a beat; a column's {'code' if spec.out else 'sum'} has a slot of "
+        f"{spec.slot_width} bits, extended with {'its sign' if spec.result_signed else 'zeros'}."),
+        *_drain_protocol(spec.out),
         (f"- Without stalls the first row of C is offered {first} + {beats} cycles after the first "
         f"operand beat, the others follow in the next {spec.rows - 1} cycles."),
         (f"- Tiles of at least {spec.rows} beats follow each other without a bubble; a shorter one "

@@ -16,6 +16,7 @@ SCALES = {
 _DESCRIPTIONS = {
     "clk": "clock, rising edge",
     "rst": "synchronous reset, active high",
+    "en": "clock enable: everything holds while it is 0",
     "i_valid": "a sum is present",
     "i_data": "sum: the accumulator as it is",
     "i_flags": "flags of the sum: bit 0 plus infinity, bit 1 minus infinity, both NaN; "
@@ -31,10 +32,10 @@ def descriptions(spec: OutputSpec) -> dict[str, str]:
     return _DESCRIPTIONS | ({"i_scale": SCALES[spec.scale]} if spec.scale_bits else {})
 
 
-def output_members(spec: OutputSpec) -> dict[str, Member]:
-    """Members of the signature of an output stage."""
-    members = {"i_valid": In(1), "i_data": In(spec.source.width)}
+def output_members(spec: OutputSpec, *, enable: bool) -> dict[str, Member]:
+    """Members of the signature of an output stage; with ``enable`` it has ``en``, but no valid."""
+    members = {"en" if enable else "i_valid": In(1), "i_data": In(spec.source.width)}
     options = {"i_flags": spec.flag_bits, "i_scale": spec.scale_bits,
                "i_zero_point": spec.zero_point_bits}
     members |= {name: In(bits) for name, bits in options.items() if bits}
-    return members | {"o_valid": Out(1), "o_data": Out(spec.to.width)}
+    return members | ({} if enable else {"o_valid": Out(1)}) | {"o_data": Out(spec.to.width)}

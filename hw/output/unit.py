@@ -20,16 +20,24 @@ class Output(wiring.Component):
 
     Latency is ``spec.latency`` cycles, throughput one sum a cycle. A reset drops the sum in flight.
     See `hw.spec.OutputSpec` for the arithmetic.
+
+    Parameters
+    ----------
+    spec
+        What is built.
+    enable
+        Whether the unit has a clock enable ``en``. It then has no valid: what sets ``en`` knows.
     """
 
-    def __init__(self, spec: OutputSpec):
+    def __init__(self, spec: OutputSpec, *, enable: bool = False):
         self._spec = spec
-        super().__init__(output_members(spec))
+        self._enable = enable
+        super().__init__(output_members(spec, enable=enable))
 
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return self._spec.name
+        return self._spec.name + ("_en" if self._enable else "")
 
     def elaborate(self, platform):
         m = Module()
@@ -41,9 +49,9 @@ class Output(wiring.Component):
             code = encode_integer(m, spec, number, self.i_zero_point if spec.zero_point else None)
         else:
             code = encode_float(m, spec, number)
-        m.d.comb += [
-            self.o_data.eq(delayed(m, code, spec.latency, name="data")),
-            self.o_valid.eq(delayed(m, self.i_valid, spec.latency, name="valid",
-                                    reset_less=False)),
-        ]
+        m.d.comb += self.o_data.eq(delayed(m, code, spec.latency, name="data"))
+        if self._enable:
+            return EnableInserter(self.en)(m)
+        m.d.comb += self.o_valid.eq(delayed(m, self.i_valid, spec.latency, name="valid",
+                                            reset_less=False))
         return m

@@ -16,7 +16,8 @@ from hw.spec.errors import SpecError
 from hw.spec.formats import Format, integer
 from hw.spec.macs import Flag, MacSpec
 from hw.spec.outputs import OutputSpec, Scale
-from hw.spec.parse import parse_accumulator, parse_array, parse_format, parse_mac
+from hw.spec.parse import parse_accumulator, parse_format, parse_mac
+from hw.spec.parse_arrays import parse_array
 from hw.spec.parse_outputs import parse_output
 from hw.spec.specials import Kind, Specials, Unpacked
 

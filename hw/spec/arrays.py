@@ -8,8 +8,10 @@ the whole of K. Edges are padded with zeros.
 from dataclasses import dataclass
 from enum import Enum
 
+from hw.spec.accumulators import FixedAccumulator
 from hw.spec.errors import require
 from hw.spec.macs import MacSpec, _require_range
+from hw.spec.outputs import OutputSpec
 
 __all__ = ["ArraySpec", "Dataflow"]
 
@@ -34,18 +36,27 @@ class ArraySpec:
         Rows and columns of a tile of C, 1 to 512.
     dataflow
         What stays in the processing element.
+    out
+        Output stage that each column's sums pass on their way out; without it C holds the sums.
     """
 
     mac: MacSpec
     rows: int
     cols: int
     dataflow: Dataflow = Dataflow.OS
+    out: OutputSpec | None = None
 
     def __post_init__(self) -> None:
         require(isinstance(self.mac, MacSpec), "Array mac", "a MacSpec", self.mac)
         _require_range("Array rows", self.rows, 1, MAX_SIDE)
         _require_range("Array cols", self.cols, 1, MAX_SIDE)
         require(isinstance(self.dataflow, Dataflow), "Array dataflow", "a Dataflow", self.dataflow)
+        if self.out is None:
+            return
+        require(isinstance(self.out, OutputSpec), "Array out", "an OutputSpec or None", self.out)
+        behind = (self.mac.acc, self.mac.flag_bits)
+        require((self.out.source, self.out.flag_bits) == behind, "Array out",
+                f"a stage behind {self.mac}", str(self.out))
 
     @property
     def size(self) -> str:
@@ -55,16 +66,35 @@ class ArraySpec:
     @property
     def name(self) -> str:
         """Name of module, file and report row, for instance array_16x16_os_e4m3_fx49m18."""
-        return f"array_{self.size}_{self.dataflow.value}_{self.mac.name.removeprefix('mac_')}"
+        out = f"_out_{self.out.identifier}" if self.out else ""
+        return f"array_{self.size}_{self.dataflow.value}_{self.mac.name.removeprefix('mac_')}{out}"
 
     def __str__(self) -> str:
         """Spelling for messages."""
-        return f"{self.mac},array={self.size},dataflow={self.dataflow.value}"
+        out = f",out={self.out.spelling}" if self.out else ""
+        return f"{self.mac},array={self.size},dataflow={self.dataflow.value}{out}"
+
+    @property
+    def result_width(self) -> int:
+        """Bits of one result: of the output stage's code, or of the accumulator."""
+        return self.out.to.width if self.out else self.mac.acc.width
+
+    @property
+    def result_signed(self) -> bool:
+        """Whether a result is two's complement, and its slot extended with the sign."""
+        if self.out:
+            return self.out.to.is_integer and self.out.to.signed
+        return isinstance(self.mac.acc, FixedAccumulator)
+
+    @property
+    def flag_bits(self) -> int:
+        """Bits of the flags beside one result; an output stage uses them up."""
+        return 0 if self.out else self.mac.flag_bits
 
     @property
     def slot_width(self) -> int:
-        """Bits of one result on the stream of C: the accumulator in whole bytes."""
-        return -(-self.mac.acc.width // 8) * 8
+        """Bits of one result on the stream of C: its width in whole bytes."""
+        return -(-self.result_width // 8) * 8
 
     def beats(self, k: int) -> int:
         """Beats on each operand stream for one tile: K in steps of the MAC's lanes."""
@@ -87,7 +117,8 @@ class ArraySpec:
 
     def first_result(self, k: int) -> int:
         """Cycles from the first operand beat to the first beat of C, both on the streams."""
-        return self.beats(k) - 1 + self.mac.latency + self.rows + self.cols - 1
+        stage = self.out.latency if self.out else 0
+        return self.beats(k) - 1 + self.mac.latency + self.rows + self.cols - 1 + stage
 
     def cycles(self, m: int, k: int, n: int) -> int:
         """Cycles from the first operand beat to the last beat of C, both counted.

@@ -7,11 +7,11 @@ from typing import NoReturn
 from hw.spec.accumulators import DEFAULT_PRODUCTS
 from hw.spec.architectures import Adder, Multiplier
 from hw.spec.arrays import ArraySpec, Dataflow
-from hw.spec.errors import require
+from hw.spec.errors import SpecError, require
 from hw.spec.macs import MacSpec
-from hw.spec.outputs import OutputSpec, Scale
-from hw.spec.parse import parse_array, parse_mac
-from hw.spec.parse_outputs import parse_output
+from hw.spec.outputs import Scale
+from hw.spec.parse import parse_mac
+from hw.spec.parse_arrays import parse_array
 
 __all__ = ["Parser", "add_mac_options", "add_output_options", "add_unit_options", "chosen_mac",
            "chosen_output", "chosen_unit", "given_mac_options"]
@@ -74,8 +74,8 @@ def given_mac_options(options: argparse.Namespace) -> list[str]:
     return [name for name in ("mac", *MAC_SETTINGS) if getattr(options, name) is not None]
 
 
-def chosen_unit(options: argparse.Namespace) -> MacSpec | ArraySpec:
-    """Unit that the options of `add_unit_options` spell.
+def chosen_unit(options: argparse.Namespace, *, out: str | None = None) -> MacSpec | ArraySpec:
+    """Unit that the options of `add_unit_options` spell; ``out`` is the stage at an array's drain.
 
     Raises
     ------
@@ -84,34 +84,42 @@ def chosen_unit(options: argparse.Namespace) -> MacSpec | ArraySpec:
     """
     mac = chosen_mac(options)
     if options.array is None:
+        if out is not None:
+            raise SpecError("Output stage must be on its own (--from ACC) or at the drain of an "
+                            "array (--array), not behind a MAC alone")
         return mac
-    return parse_array(options.array, mac, dataflow=options.dataflow)
+    return parse_array(options.array, mac, dataflow=options.dataflow, out=out)
 
 
 def add_output_options(parser: argparse._ActionsContainer) -> None:
-    """Add the options that spell an output stage."""
+    """Add the options that spell an output stage, on its own or at an array's drain."""
     parser.add_argument("--from", metavar="ACC", dest="source",
-                        help="make an output stage that rounds sums of this accumulator, "
+                        help="make an output stage alone that rounds sums of this accumulator, "
                              "for instance fp32, bf16, fp16, int32, fx49m18 or aligned:13")
-    parser.add_argument("--out-format", metavar="FMT", help="format of the output stage's codes")
+    parser.add_argument("--out-format", metavar="FMT",
+                        help="format of the output stage's codes; with --array the stage is at the "
+                             "array's drain, one a column")
     parser.add_argument("--flag-bits", metavar="N",
-                        help="flags beside a fixed-point sum: 0, 1 (NaN) or 2 (default: 0)")
+                        help="with --from, flags beside a fixed-point sum: 0, 1 (NaN) or 2 "
+                             "(default: 0)")
     parser.add_argument("--no-saturate", action="store_true",
                         help="overflow gives infinity or NaN where the format has one")
     parser.add_argument("--scale", metavar="SCALE",
-                        help="scale of the sum: "
+                        help="scale of the sum, an input: "
                              f"{', '.join(scale.value for scale in Scale)} (default: none)")
     parser.add_argument("--zero-point", action="store_true",
-                        help="add a zero point to an integer")
+                        help="add a zero point, an input, to an integer")
 
 
-def chosen_output(options: argparse.Namespace) -> OutputSpec | None:
-    """Output stage that the options of `add_output_options` spell; None if none of them is given.
+def chosen_output(options: argparse.Namespace, *, drain: bool = False) -> str | None:
+    """Spelling of the output stage of `add_output_options`; None if none of them is given.
+
+    With ``drain`` it stands at the drain of an array, which gives source and flags.
 
     Raises
     ------
     SpecError
-        If there is no such output stage.
+        If an option is missing or has no place there.
     """
     settings = {"from": options.source, "flags": options.flag_bits, "scale": options.scale,
                 "saturate": "no" if options.no_saturate else None,
@@ -119,7 +127,10 @@ def chosen_output(options: argparse.Namespace) -> OutputSpec | None:
     given = [f"{name}={value}" for name, value in settings.items() if value is not None]
     if not given and options.out_format is None:
         return None
-    require(options.source is not None, "Output source", "given by --from ACC", options.source)
+    if drain:
+        require(options.flag_bits is None, "Output flags", "those of the MAC", options.flag_bits)
+    else:
+        require(options.source is not None, "Output source", "given by --from ACC", options.source)
     require(options.out_format is not None, "Output format", "given by --out-format FMT",
             options.out_format)
-    return parse_output(",".join([options.out_format, *given]))
+    return ",".join([options.out_format, *given])

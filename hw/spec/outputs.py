@@ -25,6 +25,10 @@ class Scale(Enum):
 #: OCP MX E8M0 scale.
 _INPUTS = {Scale.POW2: integer("int8", 8), Scale.FP32: CATALOG["fp32"]}
 
+#: Words of a name and of a spelling for what is not the default; see `OutputSpec._mode`.
+_SHORT = ("nosat", "{}", "zp")
+_MODE = ("saturate=no", "scale={}", "zero_point=yes")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputSpec:
@@ -110,17 +114,29 @@ class OutputSpec:
         return 1
 
     @property
+    def identifier(self) -> str:
+        """Target and mode as part of a Verilog identifier, for instance e4m3_nosat_fp32."""
+        return "_".join([self.to.identifier, *self._mode(_SHORT)])
+
+    @property
     def name(self) -> str:
         """Name of module, file and report row, for instance out_fp32_e4m3."""
-        options = ((f"f{self.flag_bits}", self.flag_bits), ("nosat", not self.saturate),
-                   (self.scale.value, self.scale_bits), ("zp", self.zero_point))
-        return "_".join(["out", self.source.identifier, self.to.identifier,
-                         *(text for text, chosen in options if chosen)])
+        flags = [f"f{self.flag_bits}"] if self.flag_bits else []
+        return "_".join(["out", self.source.identifier, self.to.identifier, *flags,
+                         *self._mode(_SHORT)])
+
+    @property
+    def spelling(self) -> str:
+        """Spelling of target and mode, from which `hw.spec.parse_array` makes the stage again."""
+        return ",".join([self.to.name, *self._mode(_MODE)])
 
     def __str__(self) -> str:
         """Spelling that `hw.spec.parse_output` reads back."""
-        options = ((f"flags={self.flag_bits}", self.flag_bits), ("saturate=no", not self.saturate),
-                   (f"scale={self.scale.value}", self.scale_bits),
-                   ("zero_point=yes", self.zero_point))
-        return ",".join([self.to.name, f"from={self.source.spelling}",
-                         *(text for text, chosen in options if chosen)])
+        flags = [f"flags={self.flag_bits}"] if self.flag_bits else []
+        return ",".join([self.to.name, f"from={self.source.spelling}", *flags, *self._mode(_MODE)])
+
+    def _mode(self, words: tuple[str, str, str]) -> list[str]:
+        """Words for what is not the default: not saturating, the scale, a zero point."""
+        chosen = (not self.saturate, self.scale_bits, self.zero_point)
+        return [word.format(self.scale.value) for word, is_on in zip(words, chosen, strict=True)
+                if is_on]

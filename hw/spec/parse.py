@@ -16,14 +16,13 @@ from hw.spec.accumulators import (
     Rounding,
 )
 from hw.spec.architectures import Adder, Multiplier
-from hw.spec.arrays import ArraySpec, Dataflow
 from hw.spec.catalog import CATALOG
 from hw.spec.errors import SpecError, require
 from hw.spec.formats import Format
 from hw.spec.macs import MacSpec
 from hw.spec.specials import Specials
 
-__all__ = ["parse_accumulator", "parse_array", "parse_format", "parse_mac"]
+__all__ = ["is_format", "parse_accumulator", "parse_format", "parse_mac"]
 
 _FIXED = re.compile(r"fx(\d{1,5})(?:([mp])(\d{1,5}))?(t?)(s?)")
 _INTEGER = re.compile(r"int(\d{1,5})")
@@ -69,6 +68,15 @@ def parse_format(text: str) -> Format:
     fmt = Format(name=text, exp_bits=exp_bits, man_bits=man_bits, specials=specials,
                  bias=specials.default_bias(exp_bits), subnormals=not option)
     return _catalogued(fmt)
+
+
+def is_format(text: str) -> bool:
+    """Whether `parse_format` knows a format of this name."""
+    try:
+        parse_format(text)
+    except SpecError:
+        return False
+    return True
 
 
 def _catalogued(fmt: Format) -> Format:
@@ -208,13 +216,3 @@ def _count(name: str, text: str) -> int:
     """Whole number of a setting."""
     require(text.isdecimal(), f"MAC {name}", "a whole number", text)
     return int(text)
-
-
-def parse_array(text: str, mac: str | MacSpec, *, dataflow: str = "os") -> ArraySpec:
-    """Array of the size ``ROWSxCOLS`` with ``mac`` in every processing element."""
-    require(isinstance(text, str) and re.fullmatch(r"\d{1,9}x\d{1,9}", text) is not None,
-            "Array size", "ROWSxCOLS, for instance 16x16", text)
-    flows = [flow.value for flow in Dataflow]
-    require(dataflow in flows, "Array dataflow", f"one of {', '.join(flows)}", dataflow)
-    rows, cols = (int(side) for side in text.split("x"))
-    return ArraySpec(mac=parse_mac(mac), rows=rows, cols=cols, dataflow=Dataflow(dataflow))

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import ArraySpec, FixedAccumulator
+from hw.spec import ArraySpec
 from hw.spec.errors import require
+from sim.outputs import settings
 from sim.rtl.model import Model, Words
 from sim.rtl.tools import RtlError
 
@@ -25,9 +26,9 @@ A, B, C = "s_axis_a", "s_axis_b", "m_axis_c"
 class Product:
     """What the RTL computed.
 
-    ``codes`` has the accumulators' bits as unsigned numbers, (M, N), Python integers past 64 bits;
-    ``flags`` the flag bits beside each, (M, N). ``cycles`` counts from the first operand beat to
-    the last beat of C, both included.
+    ``codes`` has the accumulators' bits as unsigned numbers, (M, N), Python integers past 64 bits,
+    or the codes of the output stages; ``flags`` the flag bits beside each, (M, N). ``cycles``
+    counts from the first operand beat to the last beat of C, both included.
     """
 
     codes: Codes
@@ -36,8 +37,11 @@ class Product:
 
 
 def matmul(model: Model, spec: ArraySpec, a: npt.ArrayLike, b: npt.ArrayLike, *,
+           scale: npt.ArrayLike | None = None, zero_point: npt.ArrayLike = 0,
            stall: Mapping[str, float] | None = None, seed: int = 0) -> Product:
     """Compute ``C[M, N] = A[M, K] @ B[K, N]`` tile by tile, the tiles back to back.
+
+    With output stages the result is that of `sim.output` on these sums.
 
     Parameters
     ----------
@@ -48,6 +52,8 @@ def matmul(model: Model, spec: ArraySpec, a: npt.ArrayLike, b: npt.ArrayLike, *,
     a, b
         Codes of the operands, (M, K) and (K, N). Edges are filled up with code 0, which is zero in
         every format.
+    scale, zero_point
+        What the output stages take, as in `sim.output`; broadcast to (M, N).
     stall, seed
         As in `Model.stream`; without stalls the cycles are those of ``spec.cycles``.
 
@@ -68,8 +74,10 @@ def matmul(model: Model, spec: ArraySpec, a: npt.ArrayLike, b: npt.ArrayLike, *,
     sources = {A: np.repeat(a_tiles, across, axis=0).reshape(len(last), -1),
                B: np.tile(b_tiles, (down, 1, 1)).reshape(len(last), -1)}
     slowest = 1 - max((stall or {}).values(), default=0)
+    order = (down, across, spec.rows, spec.cols)
+    beside = _settings(spec, (m, n), order, scale, zero_point)
     ran = model.stream(sources, {C: down * across * spec.rows}, last={A: last, B: last},
-                       stall=stall, seed=seed,
+                       stall=stall, seed=seed, beside={C: beside},
                        max_cycles=int(1000 + 8 * spec.cycles(m, k, n) / slowest))
     got = ran.received[C]
     if not np.array_equal(got.last, np.arange(len(got.last)) % spec.rows == spec.rows - 1):
@@ -77,11 +85,29 @@ def matmul(model: Model, spec: ArraySpec, a: npt.ArrayLike, b: npt.ArrayLike, *,
     codes = _results(model, got.data, spec)
     flags = np.zeros_like(codes)
     if got.user is not None:
-        flags = unpack(got.user, spec.mac.flag_bits, spec.cols)
-    order = (down, across, spec.rows, spec.cols)
+        flags = unpack(got.user, spec.flag_bits, spec.cols)
     codes, flags = (x.reshape(order).swapaxes(1, 2).reshape(down * spec.rows, -1)[:m, :n]
                     for x in (codes, flags))
     return Product(codes, flags.astype(np.uint8), int(got.cycle[-1] - ran.sent[A][0] + 1))
+
+
+def _settings(spec: ArraySpec, shape: tuple[int, int], order: tuple[int, int, int, int],
+              scale: npt.ArrayLike | None, zero_point: npt.ArrayLike) -> dict[str, Words]:
+    """Rows of the ports of the output stages, one for each beat of C."""
+    if spec.out is None:
+        require(scale is None and not np.any(zero_point), "Scale and zero point",
+                "left out without an output stage", (scale, zero_point))
+        return {}
+    down, across, rows, cols = order
+    scales, points = settings(spec.out, shape, scale=scale, zero_point=zero_point)
+    found = {}
+    for port, values, width in (("c_scale", scales, spec.out.scale_bits),
+                                ("c_zero_point", points, spec.out.zero_point_bits)):
+        if width:
+            filled = _filled(values & (1 << width) - 1, (down * rows, across * cols))
+            tiles = filled.reshape(down, rows, across, cols).swapaxes(1, 2)
+            found[port] = pack(tiles.reshape(-1, cols), width)
+    return found
 
 
 def _codes(noun: str, values: npt.ArrayLike, width: int) -> Codes:
@@ -149,14 +175,13 @@ def unpack(words: Words, width: int, count: int) -> Codes:
 
 def _results(model: Model, words: Words, spec: ArraySpec) -> Codes:
     """Results from the beats of C. A slot's bits above the result must repeat its sign, or be 0."""
-    slot, width = model.ports[f"{C}_tdata"].width // spec.cols, spec.mac.acc.width
+    slot, width = model.ports[f"{C}_tdata"].width // spec.cols, spec.result_width
     slots = unpack(words, slot, spec.cols)
     if slot == width:
         return slots
     one = 1 if slots.dtype == object else np.uint64(1)
     codes: Codes = slots & ((one << width) - one)
-    signed = isinstance(spec.mac.acc, FixedAccumulator)
-    fill = ((one << (slot - width)) - one) * (codes >> (width - 1)) if signed else 0
+    fill = ((one << (slot - width)) - one) * (codes >> (width - 1)) if spec.result_signed else 0
     if (slots >> width != fill).any():
         raise RtlError(f"{C}_tdata must extend each result to its slot, and does not")
     return codes

@@ -86,6 +86,13 @@ struct Stream {
     uint64_t offered;   // source: beat on the wires; sink: willing in this cycle
 };
 
+// Values of an input beside a sink: row i is on the port until beat i is first offered.
+struct Beside {
+    int32_t port, sink;
+    int64_t total;
+    const uint64_t *rows;
+};
+
 Bench *bench_open() { return new Bench; }
 void bench_close(Bench *bench) { delete bench; }
 
@@ -158,9 +165,16 @@ static void received(Bench *bench, Stream &s, int64_t cycle, bool &waiting,
     s.cycle_rows[s.done++] = cycle;
 }
 
+// The clock has risen, so that a valid which is a register already is the one of this cycle.
+static void accompany(Bench *bench, const Beside &beside, const Stream &sink) {
+    const Port &port = bench->ports[beside.port];
+    const int64_t row = sink.done + bench->ports[sink.valid].high();
+    if (row < beside.total) port.write(beside.rows + row * port.words());
+}
+
 // Runs until every stream is done or max_cycles have passed; returns the cycles run.
 int64_t bench_stream(Bench *bench, int sources, Stream *source, int sinks, Stream *sink,
-                     int64_t max_cycles) {
+                     int besides, const Beside *beside, int64_t max_cycles) {
     bench->enter();
     std::vector<std::vector<uint64_t>> old(sinks), now(sinks);
     std::unique_ptr<bool[]> waiting(new bool[sinks]());
@@ -177,6 +191,7 @@ int64_t bench_stream(Bench *bench, int sources, Stream *source, int sinks, Strea
         for (int i = 0; i < sources; ++i) busy |= source[i].done < source[i].total;
         for (int i = 0; i < sinks; ++i) busy |= sink[i].done < sink[i].total;
         if (!busy) break;
+        for (int i = 0; i < besides; ++i) accompany(bench, beside[i], sink[beside[i].sink]);
         for (int i = 0; i < sources; ++i) offer(bench, source[i]);
         for (int i = 0; i < sinks; ++i) listen(bench, sink[i]);
         bench->settle();

@@ -150,6 +150,7 @@ class Model:
     def stream(self, sources: Mapping[str, npt.ArrayLike], sinks: Mapping[str, int], *,
                last: Mapping[str, npt.ArrayLike] | None = None,
                stall: Mapping[str, float] | None = None, seed: int = 0,
+               beside: Mapping[str, Mapping[str, npt.ArrayLike]] | None = None,
                max_cycles: int = 1_000_000) -> Streamed:
         """Move beats over AXI4-Stream ports until every beat has been sent and received.
 
@@ -169,6 +170,10 @@ class Model:
             Probability by stream that a cycle is one in which it offers or takes nothing new.
         seed
             Decides in which cycles that is.
+        beside
+            Rows of other inputs by sink and port, one a beat: row i is on the port from the cycle
+            in which beat i - 1 is first offered until that of beat i. The ``tvalid`` of such a sink
+            must be a register.
         max_cycles
             Cycles after which the run has failed.
 
@@ -179,7 +184,8 @@ class Model:
         """
         self._zero_inputs()
         wires = Wires(self.ports, self._index, self._code, self._bench)
-        return stream(wires, sources, sinks, last or {}, stall or {}, seed, max_cycles)
+        return stream(wires, sources, sinks, last or {}, stall or {}, seed, beside or {},
+                      max_cycles)
 
     def _port(self, name: str, direction: str) -> Port:
         names = self._names(direction)

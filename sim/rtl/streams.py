@@ -65,6 +65,13 @@ class _Stream(ctypes.Structure):
     )
 
 
+class _Beside(ctypes.Structure):
+    """Layout of ``struct Beside`` in harness.cpp."""
+
+    _fields_ = (("port", ctypes.c_int32), ("sink", ctypes.c_int32), ("total", ctypes.c_int64),
+                ("rows", ctypes.c_void_p))
+
+
 class _Lane:
     """One stream: its arrays, and the struct that points at them."""
 
@@ -102,7 +109,7 @@ def _rows(port: "Port | None", total: int) -> "Words":
 
 def stream(wires: Wires, sources: Mapping[str, npt.ArrayLike], sinks: Mapping[str, int],
            last: Mapping[str, npt.ArrayLike], stall: Mapping[str, float], seed: int,
-           max_cycles: int) -> Streamed:
+           beside: Mapping[str, Mapping[str, npt.ArrayLike]], max_cycles: int) -> Streamed:
     """Run the streams; see `Model.stream`."""
     for name in (*last, *stall):
         require(name in sources or (name in sinks and name not in last), "Stream",
@@ -114,13 +121,35 @@ def stream(wires: Wires, sources: Mapping[str, npt.ArrayLike], sinks: Mapping[st
     inputs, outputs = lanes[:len(sources)], lanes[len(sources):]
     into = (_Stream * len(inputs))(*(lane.struct for lane in inputs))
     out = (_Stream * len(outputs))(*(lane.struct for lane in outputs))
+    rows = _rows_beside(wires, sinks, beside)
+    followers = (_Beside * len(rows))(*(
+        _Beside(port=wires.index[port], sink=list(sinks).index(sink), total=len(row),
+                rows=row.ctypes.data) for (sink, port), row in rows.items()))
     cycles = wires.code.bench_stream(wires.bench, len(inputs), into, len(outputs), out,
-                                     ctypes.c_int64(max_cycles))
+                                     len(followers), followers, ctypes.c_int64(max_cycles))
     _check(lanes, [*into, *out], max_cycles)
     received = {lane.prefix: Received(lane.data, lane.last.astype(bool), lane.user, lane.cycle)
                 for lane in outputs}
     return Streamed({lane.prefix: lane.cycle for lane in inputs}, received, int(cycles),
                     _others(wires, lanes))
+
+
+def _rows_beside(
+        wires: Wires, sinks: Mapping[str, int], beside: Mapping[str, Mapping[str, npt.ArrayLike]],
+) -> dict[tuple[str, str], "Words"]:
+    """Rows of the inputs beside sinks, by sink and port, checked."""
+    rows = {}
+    for sink, ports in beside.items():
+        require(sink in sinks, "Stream", f"one of {', '.join(sinks)}", sink)
+        for name, values in ports.items():
+            port = wires.ports.get(name)
+            require(port is not None and port.direction == "input", "Input port",
+                    "one of the design", name)
+            assert port is not None
+            rows[sink, name] = port.rows(values)
+            require(len(rows[sink, name]) == sinks[sink], f"Port {name} values",
+                    f"{sinks[sink]} rows", len(rows[sink, name]))
+    return rows
 
 
 def _source(wires: Wires, prefix: str, beats: npt.ArrayLike, last: npt.ArrayLike | None,
