@@ -20,9 +20,15 @@ def _macs(*spellings: str) -> dict[str, MacSpec]:
 
 
 def _arrays(*spellings: str) -> dict[str, ArraySpec]:
-    """Arrays by their spelling ``SIZE:MAC``."""
-    split = {spelling: spelling.partition(":")[::2] for spelling in spellings}
-    return {spelling: parse_array(*parts) for spelling, parts in split.items()}
+    """Arrays by their spelling ``SIZE:MAC`` or ``SIZE:MAC,out=STAGE``."""
+    return {spelling: _array(spelling) for spelling in spellings}
+
+
+def _array(spelling: str) -> ArraySpec:
+    """Array of one spelling."""
+    size, _, unit = spelling.partition(":")
+    mac, _, out = unit.partition(",out=")
+    return parse_array(size, mac, out=out or None)
 
 
 #: Every pair of operand codes goes through these in each simulator.
@@ -127,7 +133,8 @@ ALIGNED_MACS = _macs(
     "bf16,acc=aligned:25,lanes=2",
 )
 
-#: Square, wide, tall and single arrays, with 0, 1 and 2 bits of flags, sums resolved at the edge.
+#: Square, wide, tall and single arrays, with 0, 1 and 2 bits of flags, sums resolved at the edge,
+#: output stages at the drain.
 ARRAYS = _arrays(
     "4x4:e4m3",
     "4x4:int8",
@@ -147,6 +154,12 @@ ARRAYS = _arrays(
     "2x3:int8,pipeline=1,adder=carry-save",
     "1x1:e4m3,adder=carry-save",
     "2x2:int8,adder=prefix,multiplier=array",
+    "2x3:e4m3,out=e4m3,scale=fp32",
+    "4x2:int8,acc=int20,out=int8,scale=pow2,zero_point=yes",
+    "1x1:e4m3,acc=fp32,out=bf16,saturate=no",
+    "3x2:e4m3,acc=aligned:13,lanes=2,out=e5m2,saturate=no,scale=fp32",
+    "2x2:e5m2,adder=carry-save,out=int4,zero_point=yes",
+    "2x1:e2m1,out=fp32,saturate=no",
 )
 
 LARGE_ARRAYS = _arrays("16x16:e4m3", "16x16:int8")

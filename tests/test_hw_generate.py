@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from hw.emit import files
-from hw.generate import generate, main, verilog
-from hw.spec import SpecError, parse_array, parse_mac, parse_output
+from hw.generate import generate, verilog
+from hw.spec import SpecError, parse_array, parse_mac
 from tests.hashes import SPECS, stored
 
 ENDINGS = {".v", ".json", ".core", ".md"}
@@ -58,13 +58,21 @@ def test_array_has_each_module_once(size):
     assert len(re.findall(r"^  row_\w+ row_\d+ ", text, re.MULTILINE)) == rows
 
 
+def test_array_with_an_output_stage_has_each_module_once():
+    text = verilog(parse_array("2x40", "e4m3,acc=fp16", out="int8,zero_point=yes"))
+    modules = re.findall(r"^module (\S+?)\(", text, re.MULTILINE)
+    assert len(modules) == len(set(modules)) == 12
+    assert len(re.findall(r"^  out_\w+ out_\d+ ", text, re.MULTILINE)) == 40
+
+
 def test_array_text_grows_with_the_sides():
     sizes = [len(verilog(parse_array(f"{side}x{side}", "int8"))) for side in (32, 64, 128)]
     assert sizes[2] - sizes[1] < 2.5 * (sizes[1] - sizes[0])
 
 
 @pytest.mark.parametrize("spec", [parse_mac("e5m2xe4m3,lanes=2,pipeline=1"),
-                                  parse_array("3x5", "e2m1"), parse_mac("int8,acc=int20-sat")],
+                                  parse_array("3x5", "e2m1"), parse_mac("int8,acc=int20-sat"),
+                                  parse_array("2x3", "e4m3", out="int8,zero_point=yes")],
                          ids=str)
 def test_manifest_says_what_was_written(spec, tmp_path):
     manifest = json.loads(generate(spec, tmp_path).read_text())
@@ -98,110 +106,6 @@ def test_sheet_has_every_port(tmp_path):
     text = (tmp_path / f"{manifest['name']}.md").read_text()
     for port in manifest["ports"]:
         assert f"| `{port['name']}` | {port['direction']} | {port['width']} |" in text
-
-
-def test_command_prints_the_paths(tmp_path, capsys):
-    assert main(["--mac", "e4m3xe5m2", "--acc", "exact:1", "--out", str(tmp_path)]) == 0
-    names = capsys.readouterr().out.split()
-    assert names == [str(tmp_path / f"mac_e4m3xe5m2_fx51m25{ending}")
-                     for ending in (".v", ".core", ".md", ".json")]
-    assert sorted(map(str, tmp_path.iterdir())) == sorted(names)
-
-
-def test_command_makes_an_output_stage(tmp_path, capsys):
-    assert main(["--from", "fx49m18", "--flag-bits", "1", "--out-format", "int8", "--no-saturate",
-                 "--scale", "pow2", "--zero-point", "--out", str(tmp_path)]) == 0
-    name = "out_fx49m18_int8_f1_nosat_pow2_zp"
-    assert capsys.readouterr().out.split() == [
-        str(tmp_path / f"{name}{ending}") for ending in (".v", ".core", ".md", ".json")]
-    manifest = json.loads((tmp_path / f"{name}.json").read_text())
-    spec = parse_output(manifest["spelling"]["output"])
-    assert (manifest["name"], manifest["kind"], manifest["latency"]) == (spec.name, "output", 1)
-    ports = {port["name"]: (port["width"], port["signed"]) for port in manifest["ports"]}
-    assert ports == {"clk": (1, False), "rst": (1, False), "i_valid": (1, False),
-                     "i_data": (49, True), "i_flags": (1, False), "i_scale": (8, True),
-                     "i_zero_point": (8, True), "o_valid": (1, False), "o_data": (8, True)}
-    sheet = (tmp_path / f"{name}.md").read_text()
-    assert all(f"| `{port}` | " in sheet for port in ports)
-
-
-def test_command_makes_an_output_stage_with_a_factor(tmp_path, capsys):
-    assert main(["--from", "fp16", "--out-format", "e4m3", "--scale", "fp32", "--out",
-                 str(tmp_path)]) == 0
-    assert capsys.readouterr().out.startswith(f"{tmp_path}/out_fp16_e4m3_fp32.v\n")
-    manifest = json.loads((tmp_path / "out_fp16_e4m3_fp32.json").read_text())
-    (port,) = [port for port in manifest["ports"] if port["name"] == "i_scale"]
-    assert port == {"name": "i_scale", "direction": "input", "width": 32, "signed": False,
-                    "description": "the sum is multiplied by this binary32 number"}
-    sheet = (tmp_path / "out_fp16_e4m3_fp32.md").read_text()
-    assert "`o_data = e4m3(sum * i_scale)`" in sheet
-
-
-def test_command_prints_the_manifest(tmp_path, capsys):
-    assert main(["--mac", "int8", "--array", "2x2", "--out", str(tmp_path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["name"] == "array_2x2_os_int8_fx28"
-
-
-def test_command_lists_the_formats(capsys):
-    assert main(["--list"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("format")
-    assert any(line.startswith("e4m3 ") for line in lines)
-
-
-WRONG = {
-    "": "MAC operands must be given by --mac PAIR, for instance --mac e4m3",
-    "--mac e4m9": "Format name must be one of ",
-    "--mac e4m3:odd": "Format policy must be one of none, ieee, fn, fnuz, p3109, p3109e, not 'odd'",
-    "--mac e4m3xint8xint8": "MAC operands must be one format or two joined by x, not "
-                            "'e4m3xint8xint8'",
-    "--mac e4m3 --array 0x16": "Array rows must be an integer from 1 to 512, not 0",
-    "--mac e4m3 --array 16x9999": "Array cols must be an integer from 1 to 512, not 9999",
-    "--mac e4m3 --array 16": "Array size must be ROWSxCOLS, for instance 16x16, not '16'",
-    "--mac e4m3 --array 2x2 --dataflow xs": "Array dataflow must be one of os, not 'xs'",
-    "--mac e4m3 --acc int32": "Accumulator width must be at least 37 to hold 1 product(s) of e4m3 "
-                              "and e4m3 at lsb -18, not 32",
-    "--mac e4m3 --acc exact:0": "Accumulator products must be an integer from 1 to "
-                                "18446744073709551616, not 0",
-    "--mac e4m3 --acc exotic": "Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32,"
-                               " fp16 or bf16, with -rtz, -sat or -ftz behind it, or aligned:N, "
-                               "hopper, ada, blackwell, not 'exotic'",
-    "--mac e4m3 --lanes 0": "MAC lanes must be an integer from 1 to 256, not 0",
-    "--mac e4m3 --lanes=-1": "MAC lanes must be a whole number, not '-1'",
-    "--mac e4m3 --pipeline 9": "MAC pipeline must be an integer from 0 to 8, not 9",
-    "--out-format e4m3": "Output source must be given by --from ACC, not None",
-    "--from fp32": "Output format must be given by --out-format FMT, not None",
-    "--from fp32 --out-format e4m3 --zero-point": "Output zero_point must be False for e4m3, which "
-                                                  "is no integer, not True",
-    "--from fp32 --out-format e4m3 --mac e4m3": "Output stage must be made on its own, not with "
-                                                "the options of a MAC",
-    "--mac e4m3 --nonsense": "unrecognized arguments: --nonsense",
-}
-
-
-@pytest.mark.parametrize("arguments", WRONG)
-def test_command_wrong(arguments, tmp_path, capsys):
-    out = tmp_path / "out"
-    with pytest.raises(SystemExit) as stopped:
-        main([*arguments.split(), "--out", str(out)])
-    printed = capsys.readouterr()
-    assert stopped.value.code == 2
-    assert printed.err.count("\n") == 1
-    assert printed.out == ""
-    assert printed.err.startswith(f"python -m hw.generate: error: {WRONG[arguments]}")
-    assert not out.exists()
-
-
-def test_command_in_a_folder_that_is_a_file(tmp_path, capsys):
-    out = tmp_path / "file"
-    out.write_text("mine")
-    with pytest.raises(SystemExit) as stopped:
-        main(["--mac", "int8", "--out", str(out)])
-    assert stopped.value.code == 2
-    assert capsys.readouterr().err == (
-        f"python -m hw.generate: error: Output folder must be writable, not '{out}' "
-        "(file exists)\n")
-    assert out.read_text() == "mine"
 
 
 def test_generate_interrupted_leaves_nothing(tmp_path, monkeypatch):

@@ -14,8 +14,8 @@ from hw.spec import SpecError, parse_array
 from sim.rtl import RtlError, gemm
 
 
-def small_array(tmp_path, mac, size, change=lambda text: text):
-    spec = parse_array(size, mac)
+def small_array(tmp_path, mac, size, change=lambda text: text, out=None):
+    spec = parse_array(size, mac, out=out)
     manifest = json.loads(generate(spec, tmp_path).read_text())
     source = tmp_path / f"{spec.name}.v"
     source.write_text(change(source.read_text()))
@@ -57,6 +57,57 @@ def test_matmul_equals_the_model(tmp_path, mac, size):
             else:
                 assert got.cycles == spec.cycles(m, k, n)
             assert model.read("error") == 0
+
+
+def _settings(rng, spec, shape):
+    """Scales and zero points that differ from element to element."""
+    out, given = spec.out, {}
+    if out.zero_point:
+        given["zero_point"] = rng.integers(out.to.min_units, out.to.max_units + 1, shape)
+    if out.scale_bits:
+        fmt = out.scale_format
+        given["scale"] = rng.integers(-12, 3, shape) if fmt.is_integer else \
+            sim.encode(rng.normal(size=shape) / 16, fmt)
+    return given
+
+
+@pytest.mark.parametrize(("mac", "size", "out"), [
+    ("e4m3", "3x2", "e4m3,scale=fp32"), ("int8,acc=int20", "2x3", "int8,scale=pow2,zero_point=yes"),
+    ("e5m2,acc=fp16", "2x2", "e2m1,saturate=no"), ("e5m2", "1x2", "int4,zero_point=yes")])
+def test_matmul_with_an_output_stage_equals_the_model(tmp_path, mac, size, out):
+    spec, model = small_array(tmp_path, mac, size, out=out)
+    rng, seen = np.random.default_rng(7), set()
+    for m, k, n in ((1, 1, 1), (5, 7, 5), (7, 40, 6)):
+        a = rng.integers(0, 256, (m, k), dtype=np.uint8)
+        b = rng.integers(0, 256, (k, n), dtype=np.uint8)
+        if not spec.mac.a.is_integer:
+            # No special codes here, which would make NaN of nearly every sum.
+            a, b = a & 0xBF, b & 0xBF
+        given = _settings(rng, spec, (m, n))
+        sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+        wanted = sim.output(sums, spec.out, flags=flags, **given)
+        for stall in ({}, {gemm.A: 0.3, gemm.C: 0.4}, {gemm.C: 0.9}):
+            got = gemm.matmul(model, spec, a, b, stall=stall, seed=8, **given)
+            assert (got.codes == wanted).all(), (m, k, n, stall)
+            assert not got.flags.any()
+            if not stall:
+                assert got.cycles == spec.cycles(m, k, n)
+        seen |= set(wanted.ravel().tolist())
+    assert len(seen) > 8
+
+
+def test_settings_are_broadcast(tmp_path):
+    spec, model = small_array(tmp_path, "int4", "2x2", out="int8,scale=pow2,zero_point=yes")
+    rng = np.random.default_rng(9)
+    a, b = rng.integers(0, 16, (5, 6)), rng.integers(0, 16, (6, 3))
+    sums = sim.matmul(a.astype(np.uint8), b.astype(np.uint8), spec.mac)
+    for given in ({}, {"scale": -2, "zero_point": -5}, {"scale": [0, -1, 1]},
+                  {"zero_point": np.arange(5)[:, None]}):
+        got = gemm.matmul(model, spec, a, b, **given)
+        assert (got.codes == sim.output(sums, spec.out, **given)).all(), given
+    message = "Scale shape must be one that broadcasts to (5, 3), not (5,)"
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        gemm.matmul(model, spec, a, b, scale=[0] * 5)
 
 
 @pytest.fixture
@@ -101,3 +152,12 @@ def test_matmul_wrong(tiny_array, a, b, message):
     spec, model = tiny_array
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         gemm.matmul(model, spec, a, b)
+
+
+@pytest.mark.parametrize(("given", "value"), [({"scale": 1}, "(1, 0)"),
+                                              ({"zero_point": 2}, "(None, 2)")])
+def test_settings_without_an_output_stage_wrong(tiny_array, given, value):
+    spec, model = tiny_array
+    message = f"Scale and zero point must be left out without an output stage, not {value}"
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        gemm.matmul(model, spec, [[1]], [[1]], **given)

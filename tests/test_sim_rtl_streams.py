@@ -23,7 +23,7 @@ module slice FAULT (input clk, input rst, input s_tvalid, output s_tready, input
     else begin
       if (m_tready) m_tvalid <= 0;
       if (s_tvalid & s_tready) begin
-        m_tvalid <= 1; m_tdata <= s_tdata + 1; m_tlast <= s_tlast; taken <= taken + 1;
+        m_tvalid <= 1; m_tdata <= s_tdata + 1 + more; m_tlast <= s_tlast; taken <= taken + 1;
       end else if (FAULT == 2) m_tdata <= m_tdata + 1;
     end
 endmodule
@@ -31,12 +31,13 @@ endmodule
 SLICE_PORTS = [("clk", "input", 1), ("rst", "input", 1), ("s_tvalid", "input", 1),
                ("s_tready", "output", 1), ("s_tdata", "input", 72), ("s_tlast", "input", 1),
                ("m_tvalid", "output", 1), ("m_tready", "input", 1), ("m_tdata", "output", 72),
-               ("m_tlast", "output", 1), ("m_tuser", "output", 4), ("taken", "output", 8)]
+               ("m_tlast", "output", 1), ("m_tuser", "output", 4), ("taken", "output", 8),
+               ("more", "input", 8)]
 
 
 def slice_model(tmp_path, fault=0):
     source = tmp_path / "slice.v"
-    source.write_text(SLICE.replace("FAULT (", f"#(parameter FAULT = {fault}) ("))
+    source.write_text(SLICE.replace("FAULT (", f"#(parameter FAULT = {fault}) (input [7:0] more, "))
     ports = [{"name": name, "direction": way, "width": width} for name, way, width in SLICE_PORTS]
     model = sim.rtl.compile([source], "slice", ports)
     model.reset()
@@ -65,6 +66,29 @@ def test_stream_delivers_every_beat_in_order(tmp_path, stall):
         assert ran.cycles > 1.3 * n
         again = slice_model(tmp_path).stream({"s": beats}, {"m": n}, stall=stall, seed=4)
         np.testing.assert_array_equal(again.received["m"].cycle, got.cycle)
+
+
+@pytest.mark.parametrize("stall", [{}, {"s": 0.5}, {"m": 0.7}, {"s": 0.3, "m": 0.3}])
+def test_stream_gives_each_beat_the_row_beside_it(tmp_path, stall):
+    model = slice_model(tmp_path)
+    n = 100
+    beats = np.random.default_rng(5).integers(0, 200, (n, 2), np.uint64)
+    more = np.random.default_rng(6).integers(0, 256, n, np.uint64)
+    ran = model.stream({"s": beats}, {"m": n}, stall=stall, seed=4, beside={"m": {"more": more}})
+    wanted = beats + np.stack([more + np.uint64(1), np.zeros(n, np.uint64)], axis=1)
+    np.testing.assert_array_equal(ran.received["m"].data, wanted)
+
+
+@pytest.mark.parametrize(("beside", "message"), [
+    ({"s": {"more": [1]}}, "Stream must be one of m, not 's'"),
+    ({"m": {"taken": [1]}}, "Input port must be one of the design, not 'taken'"),
+    ({"m": {"more": [1, 2]}}, "Port more values must be 1 rows, not 2"),
+    ({"m": {"more": [256]}}, "Port more values must be below 2**8, not '0x100'"),
+])
+def test_stream_beside_wrong(tmp_path, beside, message):
+    model = slice_model(tmp_path)
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        model.stream({"s": [[0, 0]]}, {"m": 1}, beside=beside)
 
 
 def test_stream_that_stops_is_an_error(tmp_path):

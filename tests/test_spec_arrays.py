@@ -6,7 +6,16 @@ from itertools import product
 
 import pytest
 
-from hw.spec import ArraySpec, SpecError, parse_array, parse_mac
+from hw.spec import (
+    CATALOG,
+    ArraySpec,
+    OutputSpec,
+    Scale,
+    SpecError,
+    parse_array,
+    parse_mac,
+    parse_output,
+)
 
 
 def _last_cycle(spec, m, k, n):
@@ -65,6 +74,32 @@ def test_array_name():
     assert str(spec) == "e4m3xe5m2,acc=fp32,array=16x4,dataflow=os"
 
 
+def test_array_with_an_output_stage():
+    spec = parse_array("4x2", "e5m2", out="int4,saturate=no,scale=fp32,zero_point=yes")
+    assert spec.name == "array_4x2_os_e5m2_fx77m32_out_int4_nosat_fp32_zp"
+    assert str(spec).endswith(",dataflow=os,out=int4,saturate=no,scale=fp32,zero_point=yes")
+    assert parse_array("4x2", "e5m2", out=spec.out.spelling) == spec
+    assert parse_array("4x2", "e5m2", out=spec.out) == spec
+    assert spec.out == OutputSpec.behind(spec.mac, CATALOG["int4"], saturate=False,
+                                         scale=Scale.FP32, zero_point=True)
+    assert (spec.result_width, spec.result_signed, spec.slot_width, spec.flag_bits) == (
+        4, True, 8, 0)
+    plain = parse_array("4x2", "e5m2")
+    assert plain.out is None
+    assert (plain.result_width, plain.result_signed, plain.slot_width, plain.flag_bits) == (
+        77, True, 80, 2)
+    for shape in ((1, 1, 1), (9, 5, 3), (4, 40, 8)):
+        assert spec.cycles(*shape) == plain.cycles(*shape) + spec.out.latency
+        assert spec.interval(shape[1]) == plain.interval(shape[1])
+
+
+@pytest.mark.parametrize(("out", "width", "signed"), [
+    ("e4m3", 8, False), ("bf16", 16, False), ("uint8", 8, False), ("int16", 16, True)])
+def test_result_is_the_output_stage_s(out, width, signed):
+    spec = parse_array("2x2", "e4m3,acc=fp32", out=out)
+    assert (spec.slot_width, spec.result_signed) == (width, signed)
+
+
 MAC = parse_mac("int8")
 
 
@@ -74,6 +109,11 @@ MAC = parse_mac("int8")
     ({"rows": True}, "Array rows must be an integer from 1 to 512, not True"),
     ({"cols": 513}, "Array cols must be an integer from 1 to 512, not 513"),
     ({"dataflow": "os"}, "Array dataflow must be a Dataflow, not 'os'"),
+    ({"out": "e4m3"}, "Array out must be an OutputSpec or None, not 'e4m3'"),
+    ({"out": parse_output("e4m3,from=fp32")},
+     "Array out must be a stage behind int8,acc=fx28, not 'e4m3,from=fp32'"),
+    ({"out": parse_output("e4m3,from=fx28,flags=1")},
+     "Array out must be a stage behind int8,acc=fx28, not 'e4m3,from=fx28,flags=1'"),
 ])
 def test_array_wrong(fields, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):

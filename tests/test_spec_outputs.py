@@ -48,6 +48,7 @@ def test_output_scale_format(scale, fmt):
 
 
 FULL = "FORMAT,from=ACC[,flags=N][,saturate=no][,scale=pow2|fp32][,zero_point=yes]"
+DRAIN = "FORMAT[,saturate=no][,scale=pow2|fp32][,zero_point=yes]"
 WRONG = [
     (7, "Output must be a spelling such as e4m3,from=fp32, not 7"),
     ("e4m3", f"Output must be {FULL}, not 'e4m3'"),
@@ -69,6 +70,18 @@ WRONG = [
 def test_parse_output_wrong(text, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         parse_output(text)
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("e4m3,from=fp32", f"Output must be {DRAIN}, not 'e4m3,from=fp32'"),
+    ("e4m3,flags=1", f"Output must be {DRAIN}, not 'e4m3,flags=1'"),
+    ("e4m3,scale=int8", "Output scale must be one of none, pow2, fp32, not 'int8'"),
+    ("e4m3,zero_point=yes",
+     "Output zero_point must be False for e4m3, which is no integer, not True"),
+])
+def test_parse_output_behind_a_mac_wrong(text, message):
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        parse_output(text, mac=parse_mac("e5m2"))
 
 
 @pytest.mark.parametrize(("fields", "message"), [

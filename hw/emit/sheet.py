@@ -102,9 +102,9 @@ def _drain_protocol(out: OutputSpec | None) -> list[str]:
         "c_zero_point", out.zero_point_bits)) if bits] if out else []
     if not names:
         return []
-    return [(f"- {' and '.join(names)} for a row are taken at the clock edge from which on the row "
-             "is first offered, not when it waits. Where tiles differ in them: set those of the "
-             "next tile while its predecessor's last row is offered.")]
+    return [(f"- The values of {' and '.join(names)} for a row are taken at the clock edge from "
+             "which on it is first offered, not when it waits. Where tiles differ in them: set "
+             "those of the next tile while its predecessor's last row is offered.")]
 
 
 def _mac_protocol(mac: MacSpec) -> list[str]:

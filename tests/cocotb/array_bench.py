@@ -7,6 +7,7 @@ import numpy as np
 from cocotb.triggers import FallingEdge
 
 from tests.cocotb.array_model import ArrayModel
+from tests.cocotb.beside_driver import BesideDriver
 from tests.cocotb.checker import Checker
 from tests.cocotb.clocking import reset, start
 from tests.cocotb.design import Design
@@ -43,6 +44,7 @@ class ArrayBench:
         self.monitors = {name: StreamMonitor(self.dut, name) for name in (A, B, C)}
         self.sources = {name: StreamSource(self.dut, name, self.rng) for name in (A, B)}
         self.sink = StreamSink(self.dut, C, self.rng)
+        self.beside = BesideDriver(self.dut, C, self.monitors[C])
 
     def stall(self, a: float, b: float, c: float) -> None:
         """Set the chance of a pause on each stream."""
@@ -73,11 +75,13 @@ class ArrayBench:
             self.sources[name].send((data, index == last) for index, data in enumerate(beats))
 
     def expect(self, a, b) -> None:
-        """Expect the product of a pair of tiles."""
-        for row, beat in enumerate(self.model.beats_c(a, b)):
+        """Expect the product of a pair of tiles, and give its output stages something to do."""
+        settings = self.model.random_settings()
+        self.beside.rows += self.model.rows_beside(settings)
+        for row, beat in enumerate(self.model.beats_c(a, b, settings)):
             self._wanted.append(beat)
             self._about.append(f"row {row} of a tile with K={a.shape[1]}, A={a.tolist()}, "
-                               f"B={b.tolist()}")
+                               f"B={b.tolist()}, {settings}")
 
     async def until(self, condition) -> None:
         """Wait for a falling edge on which ``condition()`` holds."""
@@ -99,6 +103,7 @@ class ArrayBench:
         await reset(self.dut)
         self._about.clear()
         self._wanted.clear()
+        self.beside.rows.clear()
         for monitor in self.monitors.values():
             monitor.transfers.clear()
 

@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 
 import sim
-from hw.spec import ArraySpec, FixedAccumulator
+from hw.spec import ArraySpec
 from tests.cocotb.design import port_of_flag
 
 __all__ = ["ArrayModel"]
@@ -42,16 +42,49 @@ class ArrayModel:
             beats.append(data | self._rng.getrandbits(bus - used) << used if bus > used else data)
         return beats
 
-    def beats_c(self, a, b) -> list[tuple[int, int, int]]:
+    def random_settings(self) -> dict[str, np.ndarray]:
+        """Arguments of `sim.output` for one tile, (rows, cols) each: what its stages have."""
+        out = self._array.out
+        draws = {"scale": (out.scale_bits, self._scale), "zero_point": (
+            out.zero_point_bits, lambda: self._rng.randint(out.to.min_units, out.to.max_units))
+        } if out else {}
+        shape = self._array.rows, self._array.cols
+        return {name: np.array([draw() for _ in range(shape[0] * shape[1])]).reshape(shape)
+                for name, (bits, draw) in draws.items() if bits}
+
+    def _scale(self) -> int:
+        """Any exponent or code of a factor, more often one near a scale of one."""
+        fmt = self._array.out.scale_format
+        if fmt.is_integer:
+            return self._rng.choice([self._rng.randint(fmt.min_units, fmt.max_units),
+                                     self._rng.randint(-12, 3)])
+        near = int(sim.encode(self._rng.choice([-1, 1]) * self._rng.uniform(0.5, 1) *
+                              2.0 ** self._rng.randint(-12, 3), fmt))
+        return self._rng.choice([self._rng.getrandbits(fmt.width), near, near])
+
+    def rows_beside(self, settings: dict[str, np.ndarray]) -> list[dict[str, int]]:
+        """Values of the ports of the output stages for each row, column 0 in the low bits."""
+        out = self._array.out
+        widths = {"scale": out.scale_bits, "zero_point": out.zero_point_bits} if out else {}
+        return [{f"c_{name}": _packed(values[row], widths[name])
+                 for name, values in settings.items()} for row in range(self._array.rows)]
+
+    def beats_c(self, a, b, settings: dict[str, np.ndarray]) -> list[tuple[int, int, int]]:
         """Wanted ``(data, last, user)`` of each row of the product of two tiles."""
-        mac, rows = self._array.mac, self._array.rows
-        sums, flags = sim.matmul(a, b, mac, flags=True)
-        bits = self._slot if isinstance(mac.acc, FixedAccumulator) else mac.acc.width
-        beats = []
-        for row in range(rows):
-            data = user = 0
-            for col in range(self._array.cols):
-                data |= (int(sums[row, col]) & (1 << bits) - 1) << col * self._slot
-                user |= port_of_flag(flags[row, col], mac.flag_bits) << col * mac.flag_bits
-            beats.append((data, int(row == rows - 1), user))
-        return beats
+        array = self._array
+        results, flags = sim.matmul(a, b, array.mac, flags=True)
+        if array.out:
+            codes = sim.output(results, array.out, flags=flags, **settings).astype(object)
+            sign = 1 << array.result_width - 1 if array.result_signed else 0
+            results = codes - 2 * (codes & sign)
+        bits = self._slot if array.result_signed else array.result_width
+        users = [[port_of_flag(flag, array.flag_bits) for flag in row] for row in flags]
+        return [(_packed(results[row], bits, self._slot), int(row == array.rows - 1),
+                 _packed(users[row], array.flag_bits)) for row in range(array.rows)]
+
+
+def _packed(values, bits: int, slot: int | None = None) -> int:
+    """The low ``bits`` of each value, the first one lowest, a slot (by default ``bits``) each."""
+    slot = bits if slot is None else slot
+    return sum((int(value) & (1 << bits) - 1) << place * slot
+               for place, value in enumerate(values))

@@ -33,7 +33,8 @@ class Design:
         mac = parse_mac(spelling["mac"])
         array = None
         if manifest["kind"] == "array":
-            array = parse_array(spelling["array"], mac, dataflow=spelling["dataflow"])
+            array = parse_array(spelling["array"], mac, dataflow=spelling["dataflow"],
+                                out=spelling.get("out"))
         name = (array or mac).name
         assert manifest["name"] == name, f"manifest of {manifest['name']}, spelling of {name}"
         widths = {way: {port["name"]: port["width"] for port in manifest["ports"]
