@@ -2,11 +2,13 @@
 """Where in a MAC the cells and the energy are: multiply, align and add, normalise and round, rest.
 
 The unit is mapped once more, cut at the wires of blocks.toml and each block mapped on its own. That
-costs something, because nothing is shared across a cut; `Split.excess` says how much. What is in no
-block (registers, their enables, the frame of a sum) is called `REST`.
+costs something, because nothing is shared across a cut; `Split.excess` says how much. Flip-flops are
+in no block but `REST`.
 """
 
+import fnmatch
 import json
+import re
 import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -29,6 +31,7 @@ REST = "registers"
 _FLIP_FLOPS = ["$_DFF_P_", *(f"$_{kind}_P{''.join(rest)}_" for kind, parts in {
     "DFFE": ("PN",), "SDFF": ("PN", "01"), "SDFFE": ("PN", "01", "PN"),
     "SDFFCE": ("PN", "01", "PN")}.items() for rest in product(*parts))]
+_WIRE = re.compile(r"^\s+wire (?:\[\d+:0\] )?(\w+)[ ;]", re.MULTILINE)
 _NETLIST = "blocks.v"
 _CELLS = "blocks.json"
 
@@ -59,7 +62,7 @@ def _ends() -> dict[str, list[str]]:
 
 def block_gates(verilog: Mapping[str, str], top: str, recipe: str = "keep") -> dict[str, int]:
     """Two-input gates by block, in a recipe of recipes.toml; errors as in `synth.gates.count`."""
-    data = yosys.statistics(verilog, top, _cut(recipe_passes(recipe), top))
+    data = yosys.statistics(verilog, top, _cut(recipe_passes(recipe), verilog, top))
     found = dict.fromkeys(block_names(), 0)
     for module, entry in data["modules"].items():
         # All else are the blocks themselves.
@@ -81,7 +84,7 @@ def split(verilog: Mapping[str, str], whole: Mapped, library: Library,
         If Yosys reports an error.
     """
     top = whole.top
-    passes = _cut(mapping.passes(whole.recipe, library, clock_ns), top)
+    passes = _cut(mapping.passes(whole.recipe, library, clock_ns), verilog, top)
     with tempfile.TemporaryDirectory(prefix="blocks-") as scratch:
         folder = Path(scratch)
         for name, text in mapping.liberty_files(library).items():
@@ -118,21 +121,34 @@ def energy_by_block(energy: Energy) -> dict[str, float]:
     return found
 
 
-def _cut(passes: Sequence[str], top: str) -> list[str]:
+def _present(verilog: Mapping[str, str]) -> dict[str, list[str]]:
+    """Wires at which each block ends, of the blocks that the unit has."""
+    wires = {name for text in verilog.values() for name in _WIRE.findall(text)}
+    found = {name: [end for end in ends if fnmatch.filter(wires, end)]
+             for name, ends in _ends().items()}
+    return {name: ends for name, ends in found.items() if ends}
+
+
+def _cut(passes: Sequence[str], verilog: Mapping[str, str], top: str) -> list[str]:
     """Passes of a recipe with the cut before the mapping."""
     place = next((number for number, line in enumerate(passes)
                   if line.startswith(("dfflibmap", "abc"))), len(passes))
-    require(passes[0].startswith("synth -flatten"), "Recipe", "one that starts with synth -flatten",
-            passes[0])
-    lines = [f"setattr -set keep 1 w:{wire}" for ends in _ends().values() for wire in ends]
+    blocks = _present(verilog)
+    require(len(blocks) > 1, "Unit", f"one with wires of {BLOCKS.name}", top)
+    *cut, last = blocks
     stops = "".join(f":-{kind}" for kind in _FLIP_FLOPS)
     registers = "".join(f" t:{kind} %d" for kind in _FLIP_FLOPS)
-    lines += [*passes[:place], "select -set cut t:$none"]
-    for name, ends in _ends().items():
-        wires = " ".join(f"w:{wire}" for wire in ends)
-        cone = f"{wires} {'%u ' * (len(ends) - 1)}%ci*{stops} c:* %i{registers}"
-        lines += [f"select -set cone {cone} @cut %d",
-                  f"setattr -set submod \"{name}\" @cone", "select -set cut @cut @cone %u"]
+    lines = [f"setattr -set keep 1 w:{wire}" for name in cut for wire in blocks[name]]
+    # Flip-flops become those of the library here, so that their enables are in a block.
+    lines += [*passes[:place], *(line.replace("dfflibmap", "dfflibmap -prepare")
+                                 for line in passes[place:] if line.startswith("dfflibmap")),
+              "select -set done t:$none"]
+    for name in [*cut, last]:
+        wires = " ".join(f"w:{wire}" for wire in blocks[name])
+        union = "%u " * (len(blocks[name]) - 1)
+        cells = "c:*" if name == last else f"{wires} {union}%ci*{stops} c:* %i"
+        lines += [f"select -set block {cells}{registers} @done %d",
+                  f'setattr -set submod "{name}" @block', "select -set done @done @block %u"]
     return [*lines, "submod", "setattr -set keep 0 */w:*", f"hierarchy -top {top}", *passes[place:]]
 
 
