@@ -2,8 +2,8 @@
 """Where in a MAC the cells and the energy are: multiply, align and add, normalise and round, rest.
 
 The unit is mapped once more, cut at the wires of blocks.toml and each block mapped on its own. That
-costs something, because nothing is shared across a cut; `Split.excess` says how much. Flip-flops are
-in no block but `REST`.
+costs something, because nothing is shared across a cut; `Split.excess` says how much. Flip-flops
+are in no block but `REST`.
 """
 
 import fnmatch

@@ -18,8 +18,8 @@ from synth.mapping import Mapped, map_to_cells
 from synth.record import ROOT
 from synth.timing import Timing, sta_version, time_netlist
 
-__all__ = ["BLOCK_STREAM", "block_gates_of", "blocks_of", "cost_of", "energy_of", "gates_of",
-           "mapped_of", "timing_of"]
+__all__ = ["BLOCK_STREAM", "block_areas_of", "block_energies_of", "block_gates_of", "cost_of",
+           "energy_of", "gates_of", "mapped_of", "timing_of"]
 
 #: Code that a result depends on.
 _CODE = tuple(Path(__file__).with_name(f"{name}.py") for name in (
@@ -88,24 +88,33 @@ def block_gates_of(design: Design, recipe: str) -> dict[str, int]:
     return found
 
 
-def blocks_of(design: Design, whole: Mapped, library: Library, clock_ns: float | None = None
-              ) -> dict[str, dict[str, float]]:
-    """Area in um2 and energy in joule of a MAC by block, and what the cut adds to both, as shares.
-    """
+def block_areas_of(design: Design, whole: Mapped, library: Library, clock_ns: float | None
+                   ) -> dict[str, float]:
+    """Area in um2 of a MAC by block; see `synth.blocks.split`."""
+    inputs = _block_inputs(design, whole, library, clock_ns)
+    found: dict[str, float] = cached("block-areas", inputs, lambda: dict(
+        blocks.split(design.verilog, whole, library, clock_ns).areas))
+    return found
+
+
+def block_energies_of(design: Design, whole: Mapped, library: Library, clock_ns: float | None
+                      ) -> dict[str, float]:
+    """Energy in joule of a MAC by block; see `synth.blocks.energy_by_block`."""
     assert design.mac is not None
     spec = design.mac
-
-    def measured() -> dict[str, dict[str, float]]:
-        cut = blocks.split(design.verilog, whole, library, clock_ns)
-        energy, uncut = (measure_energy(mapped, spec, library, BLOCK_STREAM, glitches=False)
-                         for mapped in (cut.mapped, whole))
-        return {"area": dict(cut.areas), "energy": blocks.energy_by_block(energy),
-                "added": {"area": cut.excess, "energy": energy.per_mac / uncut.per_mac - 1}}
-
-    inputs = _inputs(design, mapping.passes(whole.recipe, library, clock_ns), cut=_block_code(),
-                     library=library.sha256, spec=repr(spec), numpy=version("numpy"))
-    found: dict[str, dict[str, float]] = cached("blocks", inputs, measured)
+    inputs = _block_inputs(design, whole, library, clock_ns) | {
+        "spec": repr(spec), "numpy": version("numpy")}
+    found: dict[str, float] = cached("block-energies", inputs, lambda: blocks.energy_by_block(
+        measure_energy(blocks.split(design.verilog, whole, library, clock_ns).mapped, spec, library,
+                       BLOCK_STREAM, glitches=False)))
     return found
+
+
+def _block_inputs(design: Design, whole: Mapped, library: Library, clock_ns: float | None
+                  ) -> dict[str, Any]:
+    """What the blocks of a netlist depend on."""
+    return _inputs(design, mapping.passes(whole.recipe, library, clock_ns), cut=_block_code(),
+                   library=library.sha256)
 
 
 def _block_code() -> str:

@@ -7,78 +7,21 @@ has it from then on.
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from importlib.metadata import version
-from importlib.util import find_spec
+from dataclasses import replace
 from typing import Any
 
 from hw.spec.errors import require
-from synth import energy as energies
-from synth.design import Design
-from synth.energy import significant
-from synth.flow import (
-    BLOCK_STREAM,
-    block_gates_of,
-    blocks_of,
-    cost_of,
-    energy_of,
-    gates_of,
-    mapped_of,
-    timing_of,
-)
+from synth.flow import cost_of, gates_of, timing_of
 from synth.gates import recipe_passes
-from synth.liberty import Library
-from synth.mapping import Mapped
+from synth.job import Job, Part
+from synth.mac_parts import blocks, energy
 from synth.record import Metric, Record, provenance
-from synth.streams import NEEDS, STREAMS
 from synth.timing import CONDITIONS
 
 __all__ = ["METRICS", "Job", "Part", "measure"]
 
 NOT_DONE = ("placement", "routing", "clock tree", "memories")
 GATE_RECIPES = ("default", "keep")
-#: Streams on which a netlist is run with delays too, which takes longest.
-WITH_GLITCHES = ("gaussian", "digits1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What is measured, on what: ``library`` None leaves cells and timing out.
-
-    ``clock_ns`` is a clock period in ns that the slack is told for and that recipes with a clock
-    target map for.
-    """
-
-    design: Design
-    library: Library | None
-    recipe: str = "keep"
-    clock_ns: float | None = None
-
-    @cached_property
-    def mapped(self) -> Mapped | None:
-        """The design in cells of the library."""
-        if self.library is None:
-            return None
-        return mapped_of(self.design, self.library, self.recipe, clock_ns=self.clock_ns)
-
-    @cached_property
-    def element(self) -> Mapped | None:
-        """The design's element in cells: the design itself, or an array's processing element."""
-        if self.library is None or self.design.element == self.design.top:
-            return self.mapped
-        return mapped_of(self.design, self.library, self.recipe, clock_ns=self.clock_ns,
-                         element=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """Part of a record: ``tools`` are versions by name."""
-
-    metrics: dict[str, Metric] = field(default_factory=dict)
-    conditions: dict[str, Any] = field(default_factory=dict)
-    not_done: tuple[str, ...] = ()
-    tools: dict[str, str] = field(default_factory=dict)
 
 
 def gate_counts(job: Job) -> Part:
@@ -133,48 +76,6 @@ def clock(job: Job) -> Part:
                 conditions={"timing": CONDITIONS | {"module": job.design.element},
                             "critical_path": path},
                 not_done=("timing between processing elements",) if apart else ())
-
-
-def energy(job: Job) -> Part:
-    """Energy of a multiply-accumulation on each stream, the sums held to the model."""
-    if job.mapped is None or job.library is None:
-        return Part(not_done=("energy (no library)",))
-    if job.design.mac is None:
-        return Part(not_done=("energy (operands are known of single MACs only)",))
-    part, sums = Part(conditions={"energy": energies.CONDITIONS}), 0
-    for name in STREAMS:
-        package = NEEDS.get(name)
-        if package is not None and find_spec(package.module) is None:
-            part = replace(part, not_done=(
-                *part.not_done, f"energy on {name} ({package.name} is not installed)"))
-            continue
-        found = energy_of(job.mapped, job.library, job.design.mac, name,
-                          glitches=name in WITH_GLITCHES)
-        sums += found.sums
-        part.metrics.update(found.metrics())
-        part.tools.update({name: version(name) for name in
-                           ("numpy", *([package.name] if package else []))})
-    part.metrics["energy_sums_checked"] = Metric(sums, "sum")
-    return part
-
-
-def blocks(job: Job) -> Part:
-    """Gates, area and energy of a MAC by block, each mapped on its own."""
-    if job.design.mac is None:
-        return Part(not_done=("blocks (of single MACs only)",))
-    metrics = {f"gates_{name}": Metric(number, "gate")
-               for name, number in block_gates_of(job.design, "keep").items()}
-    if job.mapped is None or job.library is None:
-        return Part(metrics=metrics, not_done=("area and energy of blocks (no library)",))
-    found = blocks_of(job.design, job.mapped, job.library, job.clock_ns)
-    metrics |= {f"area_{name}": Metric(area, "um2") for name, area in found["area"].items()}
-    metrics |= {f"energy_{BLOCK_STREAM}_in_{name}": Metric(significant(joule * 1e15), "fJ")
-                for name, joule in found["energy"].items()}
-    metrics |= {f"{name}_added_by_cuts": Metric(round(100 * share, 2), "%")
-                for name, share in found["added"].items()}
-    return Part(metrics=metrics, conditions={
-        "blocks": "each mapped on its own, cut at the wires of synth/blocks.toml; the energy of a "
-                  "net is its driver's"})
 
 
 METRICS: tuple[Callable[[Job], Part], ...] = (

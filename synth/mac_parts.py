@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parts of a record that only a MAC has: energy of its operations, and what its blocks come to."""
+
+from dataclasses import replace
+from importlib.metadata import version
+from importlib.util import find_spec
+
+from synth import energy as energies
+from synth.energy import significant
+from synth.flow import (
+    BLOCK_STREAM,
+    block_areas_of,
+    block_energies_of,
+    block_gates_of,
+    energy_of,
+)
+from synth.job import Job, Part
+from synth.record import Metric
+from synth.streams import NEEDS, STREAMS
+
+__all__ = ["blocks", "energy"]
+
+#: Streams on which a netlist is run with delays too, which takes longest.
+WITH_GLITCHES = ("gaussian", "digits1")
+
+
+def energy(job: Job) -> Part:
+    """Energy of a multiply-accumulation on each stream, the sums held to the model."""
+    if job.mapped is None or job.library is None:
+        return Part(not_done=("energy (no library)",))
+    if job.design.mac is None:
+        return Part(not_done=("energy (operands are known of single MACs only)",))
+    sized, sums = job.sized, 0
+    assert sized.mapped is not None
+    part = Part(conditions={"energy": energies.CONDITIONS | {
+        "recipe": sized.recipe, "clock_ns": sized.clock_ns}})
+    for name in STREAMS:
+        package = NEEDS.get(name)
+        if package is not None and find_spec(package.module) is None:
+            part = replace(part, not_done=(
+                *part.not_done, f"energy on {name} ({package.name} is not installed)"))
+            continue
+        found = energy_of(sized.mapped, job.library, job.design.mac, name,
+                          glitches=name in WITH_GLITCHES)
+        sums += found.sums
+        part.metrics.update(found.metrics())
+        part.tools.update({name: version(name) for name in
+                           ("numpy", *([package.name] if package else []))})
+    part.metrics.update({"energy_sums_checked": Metric(sums, "sum"),
+                         "energy_area": Metric(sized.mapped.area_um2, "um2")})
+    return part
+
+
+def blocks(job: Job) -> Part:
+    """Gates, area and energy of a MAC by block, each mapped on its own."""
+    if job.design.mac is None:
+        return Part(not_done=("blocks (of single MACs only)",))
+    metrics = {f"gates_{name}": Metric(number, "gate")
+               for name, number in block_gates_of(job.design, "keep").items()}
+    if job.mapped is None or job.library is None:
+        return Part(metrics=metrics, not_done=("area and energy of blocks (no library)",))
+    sized = job.sized
+    assert sized.mapped is not None
+    areas = block_areas_of(job.design, job.mapped, job.library, job.clock_ns)
+    joules = block_energies_of(job.design, sized.mapped, job.library, sized.clock_ns)
+    metrics |= {f"area_{name}": Metric(area, "um2") for name, area in areas.items()}
+    metrics |= {f"energy_{BLOCK_STREAM}_in_{name}": Metric(significant(joule * 1e15), "fJ")
+                for name, joule in joules.items()}
+    return Part(metrics=metrics, conditions={
+        "blocks": "each mapped on its own, cut at the wires of synth/blocks.toml; the energy of a "
+                  "net is its driver's; netlists of area and of energy as without cuts"})
