@@ -7,15 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hw.emit.files import write_files
-from hw.spec import ArraySpec, MacSpec, OutputSpec, SpecError, parse_output
-from hw.spec.command import (
-    Parser,
-    add_output_options,
-    add_unit_options,
-    chosen_output,
-    chosen_unit,
-    given_mac_options,
-)
+from hw.spec import ArraySpec, MacSpec, OutputSpec, SpecError
+from hw.spec.command import Parser, add_output_options, add_unit_options, chosen_design
 from hw.spec.errors import require
 from hw.spec.parse import is_format
 from hw.spec.table import format_table, format_table_json
@@ -87,19 +80,6 @@ def _build(spec: Unit) -> tuple[Any, list[Any], dict[str, str]]:
     return top, module_ports(top), descriptions
 
 
-def _chosen(options: Any) -> Unit:
-    """Unit that the command line asks for."""
-    behind_mac = given_mac_options(options) or options.array is not None
-    if options.source is not None and behind_mac:
-        raise SpecError("Output stage must be made on its own, not with the options of a MAC")
-    output = chosen_output(options, drain=options.mac is not None)
-    if options.mac is not None:
-        return chosen_unit(options, out=output)
-    if output is None or behind_mac:
-        raise SpecError("MAC operands must be given by --mac PAIR, for instance --mac e4m3")
-    return parse_output(output)
-
-
 def _folder(options: Any) -> str:
     """Folder for the files; a value of ``--out`` that names an array's format becomes the format.
 
@@ -133,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         folder = _folder(options)
-        manifest = generate(_chosen(options), folder)
+        manifest = generate(chosen_design(options), folder)
     except SpecError as error:
         parser.error(str(error))
     if options.json:

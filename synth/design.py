@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from hw.emit.yosys import yosys_version
-from hw.spec import ArraySpec, MacSpec
+from hw.spec import ArraySpec, MacSpec, OutputSpec
 from hw.spec.errors import require
 from synth.cache import cached, digest_of_files
 from synth.netlists import repeated
@@ -57,13 +57,13 @@ class Design:
     mac: MacSpec | None = None
 
 
-def of_unit(spec: MacSpec | ArraySpec, *, flat: bool = False) -> Design:
+def of_unit(spec: MacSpec | ArraySpec | OutputSpec, *, flat: bool = False) -> Design:
     """Design of a unit that is generated; an array is ``flat`` only where that is asked for."""
     sources = tuple(sorted((ROOT / "hw").rglob("*.py")))
     inputs = {"spec": repr(spec), "code": digest_of_files(sources), "yosys": yosys_version(),
               "amaranth": version("amaranth")}
     data = cached("verilog", inputs, lambda: _generate(spec))
-    keep = () if flat or isinstance(spec, MacSpec) else tuple(repeated(data["verilog"]))
+    keep = tuple(repeated(data["verilog"])) if isinstance(spec, ArraySpec) and not flat else ()
     configuration: dict[str, Any] = {"unit": str(spec)}
     if isinstance(spec, ArraySpec):
         configuration |= {"flat": flat, "parts": list(keep)}
@@ -72,7 +72,7 @@ def of_unit(spec: MacSpec | ArraySpec, *, flat: bool = False) -> Design:
                   mac=spec if isinstance(spec, MacSpec) else None)
 
 
-def _generate(spec: MacSpec | ArraySpec) -> dict[str, str]:
+def _generate(spec: MacSpec | ArraySpec | OutputSpec) -> dict[str, str]:
     """Verilog of a unit, and the name of its element."""
     from hw.array.pe import ProcessingElement  # Amaranth takes a while to import.
     from hw.generate import verilog

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hw.emit.yosys import YosysError
 from hw.spec import SpecError
-from hw.spec.command import Parser, add_unit_options, chosen_unit
+from hw.spec.command import Parser, add_output_options, add_unit_options, chosen_design
 from hw.spec.errors import require
 from synth import osu018
 from synth.design import Design, of_files, of_unit
@@ -30,6 +30,7 @@ def _parser() -> Parser:
         description="Measure a unit: two-input gates, the paper's cost, area, timing, energy.")
     unit = parser.add_argument_group("what is measured: a generated unit, or files of anyone")
     add_unit_options(unit)
+    add_output_options(unit)
     unit.add_argument("--flat", action="store_true",
                       help="flatten an array instead of counting its parts as often as placed")
     unit.add_argument("--verilog", metavar="FILE", nargs="+", help="SystemVerilog files")
@@ -65,11 +66,12 @@ def chosen_library(files: Sequence[str] | None) -> Library | None:
 
 def _design(options: argparse.Namespace) -> Design:
     """Design that the command line asks for."""
-    require((options.mac is None) != (options.verilog is None), "What to measure",
-            "given by either --mac PAIR or --verilog FILE", options.mac)
+    generated = options.mac or options.source
+    require((generated is None) != (options.verilog is None), "What to measure",
+            "given by one of --mac, --from and --verilog", generated)
     if options.verilog is None:
         require(options.top is None, "Top", "given with --verilog only", options.top)
-        return of_unit(chosen_unit(options), flat=options.flat)
+        return of_unit(chosen_design(options), flat=options.flat)
     require(options.top is not None, "Top", "given by --top MODULE", options.top)
     return of_files(options.verilog, options.top)
 

@@ -155,10 +155,32 @@ def test_without_library_and_sta_the_rest_is_measured(capsys, monkeypatch):
     assert "energy (not asked for)" in out
 
 
+def test_run_measures_output_stages(tmp_path):
+    """Alone, and in an array, where each column has one."""
+    out, found = tmp_path / "stages.json", {}
+    for unit in ("--from fp16 --out-format e4m3", "--mac int4 --array 1x3",
+                 "--mac int4 --array 1x3 --out-format uint8 --scale pow2"):
+        assert run.main([*unit.split(), "--metrics", "gate_counts", "--out", str(out)]) == 0
+        (record,) = read_records(out)
+        found[record.subject] = record
+    alone, plain, drained = found.values()
+    assert list(found) == ["out_fp16_e4m3", "array_1x3_os_int4_fx20",
+                           "array_1x3_os_int4_fx20_out_uint8_pow2"]
+    assert alone.metrics["flip_flops_default"].value == 8 + 1
+    assert {part for part in drained.conditions["parts"] if part not in
+            plain.conditions["parts"]} >= {"out_fx20_uint8_pow2_en"}
+    more = (drained.metrics["flip_flops_default"].value
+            - plain.metrics["flip_flops_default"].value)
+    # A code a column, and once whether there is a row and whether it is the last one.
+    assert more == 3 * 8 + 2
+
+
 WRONG = [
-    ([], "What to measure must be given by either --mac PAIR or --verilog FILE, not None"),
+    ([], "What to measure must be given by one of --mac, --from and --verilog, not None"),
     (["--mac", "int4", "--verilog", "x.v"],
-     "What to measure must be given by either --mac PAIR or --verilog FILE, not 'int4'"),
+     "What to measure must be given by one of --mac, --from and --verilog, not 'int4'"),
+    (["--mac", "int4", "--out-format", "e4m3"],
+     "Output stage must be on its own (--from ACC) or at the drain of an array (--array), not "),
     (["--mac", "int4", "--top", "m"], "Top must be given with --verilog only, not 'm'"),
     (["--verilog", "box.sv"], "Top must be given by --top MODULE, not None"),
     (["--verilog", "box.sv", "--top", "a; b"], "Top must be the name of a module, not 'a; b'"),

@@ -9,12 +9,13 @@ from hw.spec.architectures import Adder, Multiplier
 from hw.spec.arrays import ArraySpec, Dataflow
 from hw.spec.errors import SpecError, require
 from hw.spec.macs import MacSpec
-from hw.spec.outputs import Scale
+from hw.spec.outputs import OutputSpec, Scale
 from hw.spec.parse import parse_mac
 from hw.spec.parse_arrays import parse_array
+from hw.spec.parse_outputs import parse_output
 
-__all__ = ["Parser", "add_mac_options", "add_output_options", "add_unit_options", "chosen_mac",
-           "chosen_output", "chosen_unit", "given_mac_options"]
+__all__ = ["Parser", "add_mac_options", "add_output_options", "add_unit_options", "chosen_design",
+           "chosen_mac", "chosen_output", "chosen_unit", "given_mac_options"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -134,3 +135,22 @@ def chosen_output(options: argparse.Namespace, *, drain: bool = False) -> str | 
     require(options.out_format is not None, "Output format", "given by --out-format FMT",
             options.out_format)
     return ",".join([options.out_format, *given])
+
+
+def chosen_design(options: argparse.Namespace) -> MacSpec | ArraySpec | OutputSpec:
+    """Whatever the options of `add_unit_options` and `add_output_options` spell together.
+
+    Raises
+    ------
+    SpecError
+        If there is no such unit.
+    """
+    behind_mac = given_mac_options(options) or options.array is not None
+    if options.source is not None and behind_mac:
+        raise SpecError("Output stage must be made on its own, not with the options of a MAC")
+    output = chosen_output(options, drain=options.mac is not None)
+    if options.mac is not None:
+        return chosen_unit(options, out=output)
+    if output is None or behind_mac:
+        raise SpecError("MAC operands must be given by --mac PAIR, for instance --mac e4m3")
+    return parse_output(output)
