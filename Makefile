@@ -30,9 +30,11 @@ library: setup  ## Get the OSU 0.18 um cell library, unpacked under build/.
 test: library  ## Run all tests that take minutes.
 	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
-test-full: library  ## Run all tests, the slow ones too, and record the outcome.
-	$(PYTEST) --record reports/data/tests.json $(PYTEST_ARGS); outcome=$$?; \
-		$(RUN) -m reports.render && exit $$outcome
+test-full: library  ## Run all tests, proofs, exhaustions and planted faults, record the outcome.
+	outcome=0; \
+	$(PYTEST) --record reports/data/tests.json $(PYTEST_ARGS) || outcome=1; \
+	for check in formal exhaustion mutants; do $(RUN) -m tests.$$check || outcome=1; done; \
+	$(RUN) -m reports.render && exit $$outcome
 
 exhaustion: setup  ## Try every operand pair and state, on RTL and mapped netlists too.
 	$(RUN) -m tests.exhaustion
