@@ -64,7 +64,7 @@ def blocks(job: Job) -> Part:
     areas = block_areas_of(job.design, job.mapped, job.library, job.clock_ns)
     joules = block_energies_of(job.design, sized.mapped, job.library, sized.clock_ns)
     metrics |= {f"area_{name}": Metric(area, "um2") for name, area in areas.items()}
-    metrics |= {f"energy_{BLOCK_STREAM}_in_{name}": Metric(significant(joule * 1e15), "fJ")
+    metrics |= {f"energy_{BLOCK_STREAM}_block_{name}": Metric(significant(joule * 1e15), "fJ")
                 for name, joule in joules.items()}
     return Part(metrics=metrics, conditions={
         "blocks": "each mapped on its own, cut at the wires of synth/blocks.toml; the energy of a "

@@ -72,7 +72,7 @@ def test_run_writes_one_whole_record(tmp_path, capsys):
         "energy_gaussian_glitches", "energy_digits1_glitches"}
     assert sum(values[f"area_{name}"] for name in block_names()) == pytest.approx(
         values["area"], rel=0.1)
-    assert sum(values[f"energy_gaussian_in_{name}"] for name in (*block_names(), "inputs")) == (
+    assert sum(values[f"energy_gaussian_block_{name}"] for name in (*block_names(), "inputs")) == (
         pytest.approx(values["energy_gaussian"], rel=0.15))
     assert values["gates_normalise"] == values["area_normalise"] == 0
     assert values["energy_sums_checked"] == 5 * energy.SUMS
