@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo library test test-full exhaustion mutants gates times wavefront accumulation fpga arrays fronts factors paper nodes lint reports setup tools lock clean
+.PHONY: help demo library test test-full exhaustion formal mutants gates times wavefront accumulation fpga arrays fronts factors paper nodes lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -38,6 +38,10 @@ test-full: library  ## Run all tests, proofs, exhaustions and planted faults, re
 
 exhaustion: setup  ## Try every operand pair and state, on RTL and mapped netlists too.
 	$(RUN) -m tests.exhaustion
+	$(RUN) -m reports.render
+
+formal: setup  ## Prove units equal to specifications written apart from them.
+	$(RUN) -m tests.formal
 	$(RUN) -m reports.render
 
 mutants: setup  ## Plant faults one by one and see that each is caught.

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Claims about the protocol of a MAC: what is kept, when a sum is announced, what a reset does."""
+
+from collections.abc import Iterator
+
+import z3
+
+from tests.formal.flow import Flow, Moment
+from tests.formal.logic import vector
+from tests.formal.solving import Case, Query
+from tests.formal.stimuli import Stimuli, number
+
+__all__ = ["control_cases"]
+
+
+def control_cases(flow: Flow) -> Iterator[Case]:
+    """A pair that is not valid changes nothing; the last one announces the sum; resets clear."""
+    stimuli, spec = Stimuli(flow), flow.spec
+    quiet = stimuli.run(inputs={("i_valid", 0): False})
+    yield _query("a pair that is not valid changes nothing", _state(flow, quiet), _kept(stimuli))
+    valid, last = stimuli.bit("i_valid", 0, 0), stimuli.bit("i_last", 0, 0)
+    behind = spec.latency - spec.pipeline - 1
+    free = stimuli.run(inputs={("i_valid", 0): valid}, behind=behind)
+    yield _query("a sum is announced behind its last pair", vector(free.following("o_valid")),
+                 vector([z3.And(valid, last)]))
+    for cycle in range(spec.latency):
+        def reset(name: str, bit: int, at: int, cycle: int = cycle) -> bool | None:
+            return at == cycle if name == "rst" else None
+
+        moment = stimuli.run(override=reset, behind=behind)
+        yield _query(f"a reset {cycle} cycles behind a pair takes back its announcement",
+                     vector(moment.following("o_valid")), z3.BitVecVal(0, 1))
+        if cycle < spec.pipeline:
+            dropped = stimuli.run(override=reset)
+            yield _query(f"a reset {cycle} cycles behind a pair drops it", _state(flow, dropped),
+                         _kept(stimuli))
+
+
+def _state(flow: Flow, moment: Moment) -> z3.BitVecRef:
+    """Registers of the loop behind the step."""
+    return vector([moment.values[flow.circuit.registers[net]] for net in sorted(flow.loop)])
+
+
+def _kept(stimuli: Stimuli) -> z3.BitVecRef:
+    """Registers of the loop before the step."""
+    names = stimuli.flow.circuit.names
+    return vector([stimuli.bit(*names[net], stimuli.last) for net in sorted(stimuli.flow.loop)])
+
+
+def _query(name: str, got: z3.BitVecRef, want: z3.BitVecRef) -> Query:
+    """Two values are equal."""
+    def explain(model: z3.ModelRef) -> str:
+        return f"RTL {number(model, got):#x}, specification {number(model, want):#x}"
+
+    return Query(name, got == want, explain)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A unit's accumulate step, its pipeline unrolled: what one operand pair makes of any old sum."""
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hw.generate import verilog
+from hw.spec import MacSpec
+from tests.formal.logic import Support
+from tests.formal.netlist import Circuit, read_verilog
+
+__all__ = ["Flow", "Moment"]
+
+#: Source of everything but lanes; lane ``i`` has the bit ``i + 1``.
+_OTHER = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Values of all nets in one cycle."""
+
+    values: dict[int, Any]
+    circuit: Circuit
+
+    def output(self, name: str) -> list[Any]:
+        """Bits of an output in that cycle."""
+        return [self.values[net] for net in self.circuit.outputs[name]]
+
+    def following(self, name: str) -> list[Any]:
+        """Bits that an output, which is a register, has behind that cycle."""
+        return [self.values[self.circuit.registers[net]] for net in self.circuit.outputs[name]]
+
+
+class Flow:
+    """The pair that a unit is given in cycle 0 reaches the accumulator in cycle ``pipeline``.
+
+    What the unit is given in other cycles, and what its registers hold at first, are values of
+    their own: a proof about the step therefore holds in any stream.
+    """
+
+    def __init__(self, spec: MacSpec, circuit: Circuit):
+        self.spec = spec
+        self.circuit = circuit
+
+    @classmethod
+    def of(cls, spec: MacSpec) -> "Flow":
+        """Flow of the unit as it is generated."""
+        return cls(spec, read_verilog(verilog(spec), spec.name))
+
+    @cached_property
+    def loop(self) -> frozenset[int]:
+        """Registers of the accumulate loop: those that depend on themselves."""
+        sources = {net: 1 << index for index, net in enumerate(self.circuit.registers)}
+        inputs = {net: 0 for bits in self.circuit.inputs.values() for net in bits}
+        values = self.circuit.evaluate(Support(), inputs | sources)
+        reach = {net: values[self.circuit.registers[net]] for net in sources}
+        found = reach
+        for _ in range(len(sources)):
+            merged = {net: _merge(bits, reach, list(sources)) | bits
+                      for net, bits in found.items()}
+            if merged == found:
+                break
+            found = merged
+        return frozenset(net for net, bits in found.items() if bits & sources[net])
+
+    def run(self, logic: Any, given: Callable[[str, int, int], Any],
+            fixed: Mapping[int, Any] | None = None, *, behind: int = 0) -> Moment:
+        """Unroll in a logic; ``given(name, bit, cycle)`` is the value of an input or a register.
+
+        Registers outside the loop are asked for in cycle 0, those of the loop in the cycle in
+        which the accumulator takes the pair. That is the last one, unless ``behind`` more follow.
+        ``fixed`` nets have their values in the last cycle.
+        """
+        circuit, taken = self.circuit, self.spec.pipeline
+        last = taken + behind
+        state = {net: given(*circuit.names[net], 0) for net in circuit.registers}
+        for cycle in range(last + 1):
+            known = {net: given(name, bit, cycle) for name, bits in circuit.inputs.items()
+                     for bit, net in enumerate(bits)}
+            if cycle == taken:
+                state |= {net: given(*circuit.names[net], taken) for net in self.loop}
+            values = circuit.evaluate(logic, known | state, fixed if cycle == last else None)
+            state = {net: values[source] for net, source in circuit.registers.items()}
+        return Moment(values, circuit)
+
+    @cached_property
+    def resolves(self) -> bool:
+        """Whether the accumulator is not the output itself: a stage behind it makes the sum."""
+        return not self.loop.issuperset(self.circuit.outputs["o_data"])
+
+    @cached_property
+    def support(self) -> Moment:
+        """Sources of each net: bit ``lane + 1`` for the operands of a lane, bit 0 for the rest."""
+        return self.run(Support(), self._source)
+
+    def _source(self, name: str, bit: int, cycle: int) -> int:
+        if name in ("i_a", "i_b") and cycle == 0:
+            width = (self.spec.a if name == "i_a" else self.spec.b).width
+            return 2 << bit // width
+        return 0 if name in ("rst", "clk") else _OTHER
+
+    @cached_property
+    def cuts(self) -> list[list[int]]:
+        """Nets of each lane from which the rest of the step, but for flags, reads its product."""
+        support = self.support.values
+        read: dict[int, int] = {}
+        for _, out, inputs in self.circuit.gates:
+            for net in inputs:
+                if support[net] != support[out]:
+                    read[net] = support[net]
+        for net in (*self.circuit.registers.values(),
+                    *(net for bits in self.circuit.outputs.values() for net in bits)):
+            read[net] = support[net]
+        needed = self._needed()
+        return [sorted(net for net, sources in read.items()
+                       if sources == 2 << lane and net in needed)
+                for lane in range(self.spec.lanes)]
+
+    def unmatched(self, lane: int, known: Container[int]) -> list[int]:
+        """Nets where the lane is cut that do not follow from ``known`` nets of it."""
+        gates = {gate.out: gate for gate in self.circuit.gates}
+        follows: dict[int, bool] = {0: True, 1: True}
+
+        def check(net: int) -> bool:
+            if net not in follows:
+                follows[net] = net in known or (
+                    net in gates and all(check(source) for source in gates[net].inputs))
+            return follows[net]
+
+        return [net for net in self.cuts[lane] if not check(net)]
+
+    def _needed(self) -> set[int]:
+        """Nets that the next sum depends on, seen from behind, up to those of one lane."""
+        gates = {gate.out: gate for gate in self.circuit.gates}
+        support = self.support.values
+        pending = [self.circuit.registers[net] for net in self.loop
+                   if net not in self.circuit.outputs.get("o_flags", ())]
+        seen: set[int] = set()
+        while pending:
+            net = pending.pop()
+            if net in seen:
+                continue
+            seen.add(net)
+            alone = support[net] & (support[net] - 1) == 0 and support[net] > _OTHER
+            if net in gates and not alone:
+                pending += gates[net].inputs
+        return seen
+
+
+def _merge(bits: int, reach: Mapping[int, int], nets: Sequence[int]) -> int:
+    """Everything that some of ``nets`` reach."""
+    total = 0
+    while bits:
+        low = bits & -bits
+        total |= reach[nets[low.bit_length() - 1]]
+        bits ^= low
+    return total
+
+
