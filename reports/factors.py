@@ -155,6 +155,37 @@ def _energy_sentence(units: Sources) -> str:
             f"on the same stream, for {', '.join(parts)}.")
 
 
+#: Energy that has a figure with glitches beside it.
+GLITCHES = "energy_gaussian_glitches"
+
+
+def _with_glitches(paper: Units, unit: tuple[str, str]) -> tuple[float, float] | None:
+    """Energy in pJ without and with glitches."""
+    calm = _energy(paper, unit, "gaussian")
+    added = paper.value(GLITCHES, **unit_of(*unit))
+    return None if calm is None or added is None else (calm, calm + added / 1000)
+
+
+def _glitch_plot(units: Sources) -> str:
+    found = {name: _with_glitches(units["paper"], unit)
+             for name, unit in sweeps.ARRAY_UNITS.items()}
+    return bars("What glitches add", unit="energy a multiply-accumulation [pJ]",
+                groups=list(found), series={
+                    side: [None if pair is None else pair[place] for pair in found.values()]
+                    for place, side in enumerate(("without delays", "with glitches"))})
+
+
+def _glitch_sentence(units: Sources) -> str:
+    found = {name: _with_glitches(units["paper"], unit)
+             for name, unit in sweeps.ARRAY_UNITS.items()}
+    (base, reference), *others = found.items()
+    parts = [f"{name} {pair[0] / reference[0]:.2f} times without and "
+             f"{pair[1] / reference[1]:.2f} times with them"
+             for name, pair in others if pair is not None and reference is not None]
+    return ("A unit that computes everything in one cycle pays for glitches too, and units differ "
+            f"in how many they have. On Gaussian operands, against {base}: {', '.join(parts)}.")
+
+
 FACTORS = (
     Factor("paper_units", "The paper's 15 units", ("paper",), _figure_plot, _figure_sentence),
     Factor("split", "Block by block", ("paper",), _blocks_plot, _blocks_sentence,
@@ -171,4 +202,5 @@ FACTORS = (
     Factor("recipe", "Recipe", ("paper", "gates"), _recipe_plot, _recipe_sentence),
     Factor("operands", "Operand statistics", ("paper",), _energy_plot, _energy_sentence,
            metrics="energy_"),
+    Factor("glitches", "Glitches", ("paper",), _glitch_plot, _glitch_sentence, metrics=GLITCHES),
 )

@@ -28,8 +28,8 @@ def paper(fp8=1.5, fp8_float=0.9):
                 f"{pair},acc={acc}", two_input_gates_keep=size, two_input_gates_default=size + 1,
                 paper_cost=size + 2, area=10 * size, hand_total=700, figure_low=700 * factor,
                 figure_high=703 * factor, gates_at_paper_ratio=500, energy_gaussian=size,
-                energy_gaussian_internal=1, area_multiply=7 * size, area_align_add=3 * size,
-                netlist_mismatches=0))
+                energy_gaussian_internal=1, energy_gaussian_glitches=size * factor,
+                area_multiply=7 * size, area_align_add=3 * size, netlist_mismatches=0))
     return records
 
 
