@@ -168,14 +168,3 @@ def test_command_lists_checks_and_refuses_unknown_ones(tmp_path, capsys):
     assert capsys.readouterr().err == ("python -m tests.exhaustion: error: --only must be part of "
                                        "a check's name, not 'no such check'\n")
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.slow
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("check", plan(), ids=lambda check: check.name)
-def test_everything_that_can_be_tried_agrees(tmp_path, check):
-    outcomes = check.run(tmp_path)
-    for outcome in [outcomes] if isinstance(outcomes, Outcome) else outcomes:
-        assert outcome.wrong == 0, outcome
-        counts = (outcome.counts.get(name, (0, ""))[0] for name in ("states", "results", "chained"))
-        assert max(counts) >= 1000
