@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 
 from hw.spec import AlignedAccumulator, FixedAccumulator, MacSpec, OutputSpec
 from synth.record import Metric, Provenance, Record
+from tests.specs import ALIGNED_MACS, FLOAT_MACS, MACS
 
 __all__ = ["WRONG", "Outcome", "Tally", "kind_of", "merged", "simulated"]
 
 WRONG = "mismatches"
 #: Conditions that tell parts of one record apart.
 PARTS = ("units", "first_mismatch")
+#: Units that have a spelling of their own in the tests go by it, here as in every other record.
+SPELLINGS = {spec: text for text, spec in (MACS | FLOAT_MACS | ALIGNED_MACS).items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +63,12 @@ def simulated(spec: MacSpec | OutputSpec, states: int, mismatches: int, first: s
                                   "what": what, "against": against}
     if level != "RTL":
         conditions |= {"level": "netlist", "cells": level}
+    name = SPELLINGS.get(spec, str(spec))
     if family:
-        conditions["units"] = [str(spec)]
+        conditions["units"] = [name]
     if first:
-        conditions["first_mismatch"] = f"{spec}: {first}"
-    return Outcome(subject=family or str(spec), conditions=conditions,
+        conditions["first_mismatch"] = f"{name}: {first}"
+    return Outcome(subject=family or name, conditions=conditions,
                    counts={"states": (states, "state"), WRONG: (mismatches, "state")})
 
 
