@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo library test test-full exhaustion formal mutants gates times wavefront accumulation fpga arrays fronts factors paper nodes lint reports setup tools lock clean
+.PHONY: help demo library test test-full exhaustion formal mutants gates features ratios times wavefront accumulation fpga arrays fronts factors paper nodes lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -50,6 +50,10 @@ mutants: setup  ## Plant faults one by one and see that each is caught.
 
 gates: setup  ## Count the gates of the units in synth/points.toml.
 	$(RUN) -m synth.gates --points
+	$(RUN) -m reports.render
+
+features: setup  ## Count what each feature of a floating-point MAC costs.
+	$(RUN) -m synth.features
 	$(RUN) -m reports.render
 
 times: setup  ## Measure how long arrays take to generate.

@@ -36,11 +36,13 @@ class _Roles:
 class _Total:
     """Magnitude of the exact sum, one column above the frame included.
 
-    If ``short``, it is less by one unit of its last column; the smaller one was not cut then,
-    unless ``sticky`` says so and makes the magnitude right.
+    ``carry`` is that of the sum or difference. If ``short``, the magnitude is less by one unit of
+    its last column; the smaller one was not cut then, unless ``sticky`` says so and makes the
+    magnitude right.
     """
 
     magnitude: Value
+    carry: Value
     short: Value
     sticky: Value
 
@@ -58,7 +60,8 @@ def add_term(m: Module, frame: Frame, code: Value, term: Term, first: Value) -> 
                              extend(term.place, len(place), signed=True)))
     rounded = _round(m, frame, total, place)
     sign = Signal(name="sum_sign")
-    m.d.comb += sign.eq((Mux(larger, old.sign, term.sign) ^ total.short)
+    # A difference has the sign of the larger one, or the other one if it is short.
+    m.d.comb += sign.eq((old.sign ^ (sub & (larger ^ total.carry)))
                         & ~_is_zero(frame, total, rounded, sub))
     return pack_sum(m, frame, rounded, sign, old, term)
 
@@ -73,9 +76,9 @@ def _compare(m: Module, frame: Frame, old: OldSum, term: Term, first: Value) -> 
     distance, _ = add(m, extend(old.place, width), ~extend(term.place, width, signed=True),
                       Const(1), adder=frame.spec.adder, name="distance")
     below = distance[-1]
+    starts = Const(0) if frame.clamps else first
     no_old, no_term, larger = (Signal(name=f"{name}") for name in ("no_old", "no_term", "larger"))
     stays = Const(0) if frame.special_stays else old.special
-    starts = Const(0) if frame.clamps else first
     stages = min(frame.width.bit_length(), width - 1)
     # The smaller one enters one column lower if it is the accumulator, so -distance - 1 will do.
     steps = distance[:-1] ^ below.replicate(width - 1)
@@ -107,7 +110,7 @@ def _add(m: Module, frame: Frame, old: OldSum, term: Term, roles: _Roles, sub: V
         short.eq(sub & ~carry),
         magnitude.eq(Cat(total ^ short.replicate(frame.width), carry & ~sub)),
     ]
-    return _Total(magnitude, short, sticky)
+    return _Total(magnitude, carry, short, sticky)
 
 
 def _either(m: Module, *choices: tuple[Value, Value], name: str) -> Value:

@@ -45,7 +45,7 @@ def unpack_sum(m: Module, frame: Frame, code: Value, first: Value) -> OldSum:
     """Take the accumulator apart; where a sum starts anew it stands below every term."""
     fmt, bits = frame.fmt, frame.exp_bits
     man, field = code[:fmt.man_bits], code[fmt.man_bits:fmt.magnitude_bits]
-    # Without a clamp nothing depends on a place that the term is above anyway.
+    # A clamp needs the lowest place of all; elsewhere the term is above anyway.
     kept = ~first if frame.clamps else Const(1)
     sign, hidden, special = (Signal(name=f"old_{part}") for part in ("sign", "hidden", "special"))
     exp, place = (Signal(bits, name=f"old_{part}") for part in ("exp", "place"))
@@ -55,7 +55,8 @@ def unpack_sum(m: Module, frame: Frame, code: Value, first: Value) -> OldSum:
         place.eq(Cat(exp[0] | ~hidden, exp[1:]) if frame.clamps else exp),
     ]
     if frame.has_negative:
-        m.d.comb += sign.eq(code[-1] & kept)
+        # Elsewhere a zero is positive whatever the signs, and no other sum depends on this one.
+        m.d.comb += sign.eq(code[-1] & ~first if frame.has_minus_zero else code[-1])
     if frame.has_special:
         m.d.comb += special.eq(exp.all() & ~first)
     return OldSum(sign, Cat(man, hidden), place, special, special & man[-1])
@@ -64,35 +65,35 @@ def unpack_sum(m: Module, frame: Frame, code: Value, first: Value) -> OldSum:
 def pack_sum(m: Module, frame: Frame, rounded: Rounded, sign: Value, old: OldSum,
              term: Term) -> Value:
     """Code of the rounded sum, or of what it is instead of a number."""
+    nan, special = Signal(name="makes_nan"), term.nan | term.inf
     exp = rounded.field[:frame.exp_bits] & rounded.is_normal.replicate(frame.exp_bits)
     man = rounded.man
     if frame.clamps and not frame.spec.acc.subnormals:
         man = man & rounded.is_normal.replicate(len(man))
-    nan, special = Signal(name="makes_nan"), term.nan | term.inf
     m.d.comb += nan.eq(term.nan | (term.inf & (old.nan | (old.special & (old.sign ^ term.sign)))))
     if frame.overflows:
-        exp, man = _limit(m, frame, rounded, exp, man, old)
+        exp, man = _limit(m, frame, rounded, exp, man, old, special)
         if frame.to_inf:
             man = Cat(man[:-1], man[-1] | old.nan)
+    else:
+        exp = exp | special.replicate(len(exp))
     sign = (sign & ~special) | (term.inf & ~nan & term.sign)
-    exp = exp | special.replicate(len(exp))
     code = Signal(frame.fmt.width, name="sum_code")
     m.d.comb += code.eq(Cat(man[:-1], man[-1] | nan, _widen(m, frame, exp), sign))
     return code
 
 
 def _limit(m: Module, frame: Frame, rounded: Rounded, exp: Value, man: Value,
-           old: OldSum) -> tuple[Value, Value]:
-    """Exponent and mantissa, held at infinity or at the largest number."""
+           old: OldSum, special: Value) -> tuple[Value, Value]:
+    """Exponent and mantissa, held at infinity or at the largest number; ones if ``special``."""
     beyond = Signal(name="beyond")
     high = rounded.field[frame.exp_bits:].any() | rounded.field[:frame.exp_bits].all()
     if frame.to_inf:
         m.d.comb += beyond.eq(rounded.is_normal & high)
-        return exp | beyond.replicate(len(exp)), man & ~beyond.replicate(len(man))
+        return exp | (beyond | special).replicate(len(exp)), man & ~beyond.replicate(len(man))
     m.d.comb += beyond.eq(rounded.is_normal & high & ~old.special)
-    largest = (1 << len(exp)) - 2
-    exp = (exp | (beyond.replicate(len(exp)) & largest)) & ~Cat(beyond, Const(0, len(exp) - 1))
-    return exp, man | beyond.replicate(len(man))
+    ones = (beyond | special).replicate(len(exp) - 1)
+    return Cat((exp[0] & ~beyond) | special, exp[1:] | ones), man | beyond.replicate(len(man))
 
 
 def _widen(m: Module, frame: Frame, exp: Value) -> Value:

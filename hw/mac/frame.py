@@ -11,10 +11,10 @@ from functools import cached_property
 from hw.mac.shape import TermShape, extreme_units, term_shapes
 from hw.spec import Format, MacSpec, Overflow, Rounding
 
-__all__ = ["Frame"]
+__all__ = ["Frame", "signed_bits"]
 
 #: Two-input gates, roughly, of one more column in roles, aligner, adder and normaliser.
-COLUMN_GATES = 25
+COLUMN_GATES = 30
 
 
 class Frame:
@@ -150,12 +150,12 @@ class Frame:
     @cached_property
     def place_bits(self) -> int:
         """Bits of a term's exponent in two's complement."""
-        return _signed_bits(self.place_low, self.place_high)
+        return signed_bits(self.place_low, self.place_high)
 
     @cached_property
     def distance_bits(self) -> int:
         """Bits of the difference of the exponents of accumulator and term, two's complement."""
-        return _signed_bits(self.clamps - self.place_high, (1 << self.exp_bits) - self.place_low)
+        return signed_bits(self.clamps - self.place_high, (1 << self.exp_bits) - self.place_low)
 
     @cached_property
     def result_bits(self) -> int:
@@ -204,6 +204,6 @@ class Frame:
         return self.spec.acc.rounding is Rounding.RNE and distance >= self.fmt.man_bits + 3
 
 
-def _signed_bits(low: int, high: int) -> int:
+def signed_bits(low: int, high: int) -> int:
     """Bits of a two's complement number from ``low`` to ``high``."""
     return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0) + 1

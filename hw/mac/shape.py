@@ -58,8 +58,7 @@ def term_shapes(spec: MacSpec) -> list[TermShape]:
         ragged = max(_top(a, 0) + _top(b, _max_exp(b)), _top(a, _max_exp(a)) + _top(b, 0))
         shapes.append(TermShape(bits=bits, low=low, high=high, ragged=ragged, by_one=True,
                                 gates=3 * bits))
-    gates = 3 * bits + sum(10 + 3 * n * (n - 1).bit_length()
-                           for n in (sig_bits(fmt) for fmt in (a, b) if not leads(fmt)))
+    gates = 3 * bits + sum(n * (n - 1) for n in (sig_bits(f) for f in (a, b) if not leads(f)))
     low = sum(_top(fmt, 0) if leads(fmt) else fmt.lsb for fmt in (a, b))
     shapes.append(TermShape(bits=bits, low=low, high=high, ragged=None, leads=True, by_one=True,
                             gates=gates))

@@ -6,17 +6,16 @@ from dataclasses import dataclass, fields
 
 from amaranth import *
 
-from hw.arith.add import add, extend
+from hw.arith.add import add
 from hw.arith.columns import Columns
-from hw.arith.decode import Operand, decode
+from hw.arith.decode import decode
 from hw.arith.multiply import multiply_magnitudes
-from hw.arith.normalize import lead_one
 from hw.arith.shift import shift_left
 from hw.mac.frame import Frame
+from hw.mac.place import lead, masked, place_of_product, shift_exponent, split_offset
 from hw.mac.product import lane_pairs, multiply, special_product
-from hw.mac.shape import extreme_units, leads
+from hw.mac.shape import extreme_units
 from hw.mac.stages import delayed
-from hw.spec import Format
 
 __all__ = ["Term", "make_term"]
 
@@ -70,11 +69,13 @@ def _product(m: Module, frame: Frame, a: Value, b: Value) -> Term:
     shape = frame.shape
     x, y = (decode(m, fmt, code, name=side)
             for fmt, code, side in ((frame.spec.a, a, "a"), (frame.spec.b, b, "b")))
+    adder = frame.spec.adder
+    offset_x, offset_y, offset = split_offset(frame, x, y)
     (sig_x, exp_x), (sig_y, exp_y) = (
-        _lead(m, operand, name=side) if shape.leads else (_sig(operand), _signed(operand.exp))
-        for operand, side in ((x, "a"), (y, "b")))
-    sig = multiply_magnitudes(m, sig_x, sig_y, multiplier=frame.spec.rows,
-                              name="product")
+        lead(m, operand, own, adder=adder, name=side) if shape.leads
+        else (masked(operand), shift_exponent(m, operand.exp, own, adder=adder, name=side))
+        for operand, own, side in ((x, offset_x, "a"), (y, offset_y, "b")))
+    sig = multiply_magnitudes(m, sig_x, sig_y, multiplier=frame.spec.rows, name="product")
     sign = Signal(name="term_sign")
     m.d.comb += sign.eq(x.sign ^ y.sign)
     leads = sig[-1] if shape.by_one else Const(1)
@@ -84,8 +85,8 @@ def _product(m: Module, frame: Frame, a: Value, b: Value) -> Term:
         sig = shifted
     zero = x.zero | y.zero if shape.leads else Const(0)
     nan, inf = special_product(m, x, y, name="product")
-    return Term(sign, sig[:shape.bits], _place(m, frame, x, y, exp_x, exp_y, leads), zero, nan,
-                inf & ~nan)
+    place = place_of_product(m, frame, exp_x, exp_y, offset, leads)
+    return Term(sign, sig[:shape.bits], place, zero, nan, inf & ~nan)
 
 
 def _sum(m: Module, frame: Frame, pairs: Iterable[tuple[Value, Value]], stages: int) -> Term:
@@ -126,56 +127,3 @@ def _signed_sum(m: Module, frame: Frame, total: Value, is_minus: Value, nan: Val
     ]
     place = Const(frame.place_high & (1 << frame.place_bits) - 1, frame.place_bits)
     return Term(sign, sig, place, Const(0, 1), makes_nan, inf)
-
-
-def _signed(exp: Value) -> Value:
-    """Unsigned exponent in two's complement."""
-    return Cat(exp, Const(0, 1))
-
-
-def _sig(operand: Operand) -> Value:
-    """Significand, 0 for zero."""
-    sig = operand.sig
-    return sig if operand.fmt.subnormals else sig & ~operand.zero.replicate(len(sig))
-
-
-def _lead(m: Module, operand: Operand, *, name: str) -> tuple[Value, Value]:
-    """Significand that leads with a one, and exponent in two's complement."""
-    if leads(operand.fmt):
-        sig, lines = Cat(operand.sig[:-1], Const(1, 1)), []
-    else:
-        sig, lines = lead_one(m, operand.sig, name=name)
-    width = max(len(operand.exp), len(lines).bit_length()) + 1
-    exp = Signal(width, name=f"{name}_led_exp")
-    for bit in range(width):
-        # A significand that has to be shifted stands at the lowest exponent, `base`.
-        parts = [line for place, line in enumerate(lines) if place and
-                 (operand.base - place) >> bit & 1]
-        field = operand.exp[bit] if bit < len(operand.exp) else Const(0)
-        if bit == 0 and operand.base:
-            field = field & operand.sig[-1]
-        m.d.comb += exp[bit].eq(Cat(field, *parts).any())
-    return sig, exp
-
-
-def _place(m: Module, frame: Frame, x: Operand, y: Operand, exp_x: Value, exp_y: Value,
-           leads: Value) -> Value:
-    """Exponent of the product's top bit."""
-    width = frame.place_bits
-    if not (x.fmt.exp_bits or y.fmt.exp_bits) and not frame.shape.leads:
-        return Const(frame.place_high & (1 << width) - 1, width)
-    total, _ = add(m, extend(exp_x, width, signed=True), extend(exp_y, width, signed=True),
-                   leads if frame.shape.by_one else Const(0), adder=frame.spec.adder,
-                   name="exp_sum")
-    # What the sum of the exponents is when each stands at its lowest, both significands leading.
-    start = x.base + y.base + frame.shape.by_one
-    place, _ = add(m, total, Const(_lowest(frame, x.fmt, y.fmt) - start, width), Const(0),
-                   adder=frame.spec.adder, name="place")
-    return place
-
-
-def _lowest(frame: Frame, a: Format, b: Format) -> int:
-    """Place of a product whose factors stand at their lowest exponents and lead with a one."""
-    top = (a.lsb + b.lsb) + frame.shape.bits - 1
-    return top + frame.bias
-
