@@ -6,6 +6,7 @@ import pytest
 
 import sim
 from hw.mac.frame import Frame
+from hw.mac.window import Window
 from hw.spec import parse_mac
 from sim import golden
 from synth import gates
@@ -43,6 +44,7 @@ def test_mac_starts_from_zero_with_every_pair(tmp_path, spelling):
 @pytest.mark.parametrize("spelling", [
     "e4m3,acc=fp16", "e4m3,acc=bf16", "e5m2,acc=fp16", "e5m2,acc=fp16-rtz", "e5m2,acc=fp16-sat-ftz",
     "int8,acc=bf16", "e3m4,acc=fp16", "e4m3:fn-daz,acc=fp16", "e5m2:ieee-dazxe4m3,acc=fp16",
+    "int8,acc=fp16", "int8xuint8,acc=fp16-sat", "int8,acc=fp16-rtz",
 ])
 def test_step_equals_the_host_for_every_accumulator(tmp_path, spelling):
     # All products: tests/exhaustion.
@@ -110,8 +112,21 @@ def test_frame_needs_no_more_than_the_operands_can_do():
     assert Frame(parse_mac("e5m2,acc=fp16")).has_minus_zero
 
 
+@pytest.mark.parametrize(("spelling", "width"), [
+    ("int8,acc=fp16", 17), ("uint8,acc=fp16-rtz", 17), ("int8,acc=fp16,lanes=4", 17),
+    ("int4,acc=e3m4-sat", 8), ("e2m1,acc=e3m4-sat", 8),
+    # Too many columns, NaN among the operands, a sum that rounds to minus zero.
+    ("int8,acc=fp32", None), ("e4m3,acc=fp16", None), ("e2m5,acc=e3m4", None),
+    ("e2m3,acc=e3m4", None),
+])
+def test_window_holds_what_few_columns_do(spelling, width):
+    window = Window(Frame(parse_mac(spelling)))
+    assert (window.width if window.is_worth_it else None) == width
+
+
 @pytest.mark.synth
-@pytest.mark.parametrize(("spelling", "bar"), [("e4m3,acc=fp16", 800), ("e4m3,acc=fp32", 1336)])
+@pytest.mark.parametrize(("spelling", "bar"), [
+    ("e4m3,acc=fp16", 800), ("e4m3,acc=fp32", 1336), ("int8,acc=fp16-sat", 911)])
 def test_gates_stay_within_the_bar(spelling, bar):
     found = gates.count_mac(parse_mac(spelling)).two_input
     assert bar // 2 < found <= bar

@@ -13,9 +13,8 @@ from amaranth import *
 
 from hw.arith.add import add, extend
 from hw.arith.align import shift_right
-from hw.arith.normalize import normalize
-from hw.arith.round import rounds_up, rounds_up_short
 from hw.mac.float_code import OldSum, Rounded, pack_sum, unpack_sum
+from hw.mac.float_round import Total, round_total
 from hw.mac.frame import Frame
 from hw.mac.term import Term
 
@@ -32,36 +31,22 @@ class _Roles:
     amount: Value
 
 
-@dataclass(frozen=True, slots=True)
-class _Total:
-    """Magnitude of the exact sum, one column above the frame included.
-
-    ``carry`` is that of the sum or difference. If ``short``, the magnitude is less by one unit of
-    its last column; the smaller one was not cut then, unless ``sticky`` says so and makes the
-    magnitude right.
-    """
-
-    magnitude: Value
-    carry: Value
-    short: Value
-    sticky: Value
-
-
 def add_term(m: Module, frame: Frame, code: Value, term: Term, first: Value) -> Value:
     """Code of the new sum; ``first`` starts from plus zero."""
     old = unpack_sum(m, frame, code, first)
     roles = _compare(m, frame, old, term, first)
     sub = Signal(name="subtract")
     m.d.comb += sub.eq(old.sign ^ term.sign)
-    total = _add(m, frame, old, term, roles, sub)
+    total, carry = _add(m, frame, old, term, roles, sub)
     larger = roles.old_is_larger
     place = Signal(frame.result_bits, name="frame_place")
     m.d.comb += place.eq(Mux(larger, extend(old.place, len(place)),
                              extend(term.place, len(place), signed=True)))
-    rounded = _round(m, frame, total, place)
+    rounded = round_total(m, frame, total, place, spare=frame.has_spare_column,
+                          narrow=frame.is_narrow)
     sign = Signal(name="sum_sign")
     # A difference has the sign of the larger one, or the other one if it is short.
-    m.d.comb += sign.eq((old.sign ^ (sub & (larger ^ total.carry)))
+    m.d.comb += sign.eq((old.sign ^ (sub & (larger ^ carry)))
                         & ~_is_zero(frame, total, rounded, sub))
     return pack_sum(m, frame, rounded, sign, old, term)
 
@@ -92,8 +77,9 @@ def _compare(m: Module, frame: Frame, old: OldSum, term: Term, first: Value) -> 
     return _Roles(larger, ~no_old, ~no_term, amount)
 
 
-def _add(m: Module, frame: Frame, old: OldSum, term: Term, roles: _Roles, sub: Value) -> _Total:
-    """Exact sum or difference of the two magnitudes in the frame."""
+def _add(m: Module, frame: Frame, old: OldSum, term: Term, roles: _Roles,
+         sub: Value) -> tuple[Total, Value]:
+    """Exact sum or difference of the two magnitudes in the frame, and its carry."""
     old_high = Cat(Const(0, frame.width - len(old.sig)), old.sig)
     old_low = Cat(Const(0, frame.width - len(old.sig) - 1), old.sig, Const(0, 1))
     term_high = Cat(Const(0, frame.width - len(term.sig)), term.sig)
@@ -110,7 +96,7 @@ def _add(m: Module, frame: Frame, old: OldSum, term: Term, roles: _Roles, sub: V
         short.eq(sub & ~carry),
         magnitude.eq(Cat(total ^ short.replicate(frame.width), carry & ~sub)),
     ]
-    return _Total(magnitude, carry, short, sticky)
+    return Total(magnitude, short, sticky), carry
 
 
 def _either(m: Module, *choices: tuple[Value, Value], name: str) -> Value:
@@ -125,35 +111,7 @@ def _either(m: Module, *choices: tuple[Value, Value], name: str) -> Value:
     return result
 
 
-def _round(m: Module, frame: Frame, total: _Total, place: Value) -> Rounded:
-    """Normalise and round; the place is that of the frame's top column."""
-    value, places = normalize(m, total.magnitude, fill=total.short, name="normal",
-                              limit=place if frame.clamps else None,
-                              spare=frame.has_spare_column)
-    man_bits = frame.fmt.man_bits
-    leads, man = value[-1], value[-1 - man_bits:-1]
-    guard, rest = value[-2 - man_bits], value[:-2 - man_bits]
-    rounding = frame.spec.acc.rounding
-    up, is_normal = Signal(name="round_up"), Signal(name="is_normal")
-    if frame.is_narrow:
-        m.d.comb += up.eq(rounds_up(rounding, odd=man[0], guard=guard, sticky=rest.any()
-                                    | total.sticky, short=total.short))
-    else:
-        m.d.comb += up.eq(rounds_up_short(rounding, odd=man[0], guard=guard, rest=rest,
-                                          sticky=total.sticky, short=total.short))
-    adder = frame.spec.adder
-    rounded, carry = add(m, man, Const(0, man_bits), up, adder=adder, name="rounded")
-    m.d.comb += is_normal.eq(leads | carry)
-    # The exponent is that of the column above the frame, less the places: the last bit of
-    # 1 - places is the inverse, the others are those of -(places >> 1).
-    width = frame.result_bits
-    less, _ = add(m, extend(~places[1:], width - 1, fill=1), Const(0, width - 1), Const(1),
-                  adder=adder, name="less")
-    field, _ = add(m, place, Cat(~places[0], less), leads & carry, adder=adder, name="field")
-    return Rounded(field, rounded, is_normal)
-
-
-def _is_zero(frame: Frame, total: _Total, rounded: Rounded, sub: Value) -> Value:
+def _is_zero(frame: Frame, total: Total, rounded: Rounded, sub: Value) -> Value:
     """Whether the sum is plus zero whatever the signs."""
     if frame.has_minus_zero:
         return sub & ~total.short & ~total.sticky & ~total.magnitude.any()

@@ -34,11 +34,15 @@ class OldSum:
 
 @dataclass(frozen=True, slots=True)
 class Rounded:
-    """Rounded magnitude; ``field`` means nothing unless ``is_normal``."""
+    """Rounded magnitude; ``field`` means nothing unless ``is_normal``.
+
+    ``infinite`` says that it stands for an infinity whatever else it says.
+    """
 
     field: Value
     man: Value
     is_normal: Value
+    infinite: Value
 
 
 def unpack_sum(m: Module, frame: Frame, code: Value, first: Value) -> OldSum:
@@ -89,7 +93,7 @@ def _limit(m: Module, frame: Frame, rounded: Rounded, exp: Value, man: Value,
     beyond = Signal(name="beyond")
     high = rounded.field[frame.exp_bits:].any() | rounded.field[:frame.exp_bits].all()
     if frame.to_inf:
-        m.d.comb += beyond.eq(rounded.is_normal & high)
+        m.d.comb += beyond.eq((rounded.is_normal & high) | rounded.infinite)
         return exp | (beyond | special).replicate(len(exp)), man & ~beyond.replicate(len(man))
     m.d.comb += beyond.eq(rounded.is_normal & high & ~old.special)
     ones = (beyond | special).replicate(len(exp) - 1)

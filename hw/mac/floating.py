@@ -9,6 +9,7 @@ from hw.mac.float_add import add_term
 from hw.mac.frame import Frame
 from hw.mac.term import make_term
 from hw.mac.unit import MacUnit
+from hw.mac.window import Window
 from hw.spec import MacSpec
 
 __all__ = ["FloatMac", "FloatStep"]
@@ -49,9 +50,9 @@ class FloatStep(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        frame = Frame(self._spec)
-        term = make_term(m, frame, self.i_a, self.i_b, 0)
-        m.d.comb += self.o_acc.eq(add_term(m, frame, self.i_acc, term, self.i_first))
+        stages = dict.fromkeys(_stage_points(self._spec), 0)
+        m.d.comb += self.o_acc.eq(_next_sum(m, self._spec, self.i_acc, self.i_a, self.i_b,
+                                            self.i_first, stages))
         return m
 
 
@@ -61,10 +62,26 @@ class FloatMac(MacUnit):
     @property
     def stage_points(self) -> tuple[str, ...]:
         """Registers before the accumulate loop, then behind the multipliers of several lanes."""
-        return ("term", "operand") if self._spec.lanes == 1 else ("term", "product", "operand")
+        return _stage_points(self._spec)
 
     def next_sum(self, m, old, a, b, first, stages):
         """Rounded sum of the accumulator and the lanes' products."""
-        frame = Frame(self._spec)
-        term = make_term(m, frame, a, b, stages.get("product", 0)).delayed(m, stages["term"])
-        return add_term(m, frame, old, term, first), None
+        return _next_sum(m, self._spec, old, a, b, first, stages), None
+
+
+def _stage_points(spec: MacSpec) -> tuple[str, ...]:
+    """Places for registers; products that share a tree with the accumulator have none behind."""
+    if Window(Frame(spec)).is_worth_it:
+        return ("operand",)
+    return ("term", "operand") if spec.lanes == 1 else ("term", "product", "operand")
+
+
+def _next_sum(m: Module, spec: MacSpec, old: Value, a: Value, b: Value, first: Value,
+              stages: dict[str, int]) -> Value:
+    """Code of the next sum, by the smaller one of two ways."""
+    frame = Frame(spec)
+    window = Window(frame)
+    if window.is_worth_it:
+        return window.next_sum(m, old, a, b, first)
+    term = make_term(m, frame, a, b, stages.get("product", 0)).delayed(m, stages["term"])
+    return add_term(m, frame, old, term, first)

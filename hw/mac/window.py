@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The accumulate loop of a floating-point sum that few columns hold: added in fixed point.
+
+Where the accumulator's largest number and the unit of the products are not far apart, no larger one
+has to be found: the accumulator is put in its place among fixed columns, joins the adder tree of
+the products, and the sum is normalised and rounded. With INT8 products and FP16 that is smaller
+than a frame which follows the larger one.
+"""
+
+from dataclasses import replace
+from functools import cached_property
+
+from amaranth import *
+
+from hw.arith.add import add
+from hw.arith.align import shift_right
+from hw.arith.columns import Columns
+from hw.mac.addends import fill_columns
+from hw.mac.float_code import OldSum, pack_sum, unpack_sum
+from hw.mac.float_round import Total, round_total
+from hw.mac.frame import Frame
+from hw.mac.shape import extreme_units
+from hw.mac.term import Term
+from hw.spec import FixedAccumulator
+
+__all__ = ["Window"]
+
+#: Columns more than in a frame that cost less than the two roles and the comparison of a frame.
+SPARE_COLUMNS = 3
+
+
+class Window:
+    """Columns for the sum of the accumulator and all products of a step, and the step in them."""
+
+    def __init__(self, frame: Frame):
+        self.frame = frame
+        self.spec = frame.spec
+
+    @cached_property
+    def lsb(self) -> int:
+        """Exponent of the lowest column's weight."""
+        return min(self.frame.lsb, self.spec.product_lsb)
+
+    @cached_property
+    def width(self) -> int:
+        """Columns that hold the magnitude of every sum."""
+        frame, spec = self.frame, self.spec
+        if frame.overflows:
+            held = frame.fmt.max_units << frame.fmt.lsb - min(frame.fmt.lsb, self.lsb)
+            held >>= max(self.lsb - frame.fmt.lsb, 0)
+        else:
+            held = 1 << frame.top - self.lsb
+        added = extreme_units(spec, spec.lanes) << spec.product_lsb - self.lsb
+        return (held + added).bit_length()
+
+    @cached_property
+    def is_worth_it(self) -> bool:
+        """Whether the window can be built, and is smaller than the frame.
+
+        Products are finite, and a sum is zero only if it was before it was rounded: a minus zero
+        does not occur.
+        """
+        frame = self.frame
+        finite = not (frame.inf_terms or frame.nan_terms)
+        return (finite and not frame.has_minus_zero
+                and self.width <= frame.width + SPARE_COLUMNS)
+
+    def next_sum(self, m: Module, code: Value, a: Value, b: Value, first: Value) -> Value:
+        """Code of the new sum; ``first`` starts from plus zero."""
+        frame = self.frame
+        old = unpack_sum(m, frame, code, first)
+        columns = Columns(m, name="window")
+        as_fixed = replace(self.spec, acc=FixedAccumulator(lsb=self.lsb, width=self.width + 1))
+        fill_columns(m, as_fixed, columns, a, b, {"product": 0, "term": 0})
+        columns.add_signed(self._aligned(m, old, first), old.sign)
+        *low, negative = columns.reduce(0, self.width + 1)
+        total = Total(Cat(*low) ^ negative.replicate(self.width), negative, Const(0))
+        # `round_total` wants the place of the column below the top one.
+        place = Const(self._top - 1, frame.result_bits)
+        rounded = round_total(m, frame, total, place, spare=False, narrow=False)
+        sign = Signal(name="sum_sign")
+        m.d.comb += sign.eq(Mux(old.special, old.sign, negative))
+        zero = Const(0)
+        finite = Term(sign=zero, sig=zero, place=zero, zero=zero, nan=zero, inf=zero)
+        return pack_sum(m, frame, replace(rounded, infinite=old.special), sign, old, finite)
+
+    @cached_property
+    def _top(self) -> int:
+        """Exponent of the top column's weight, counted as in `Frame`."""
+        return self.lsb + self.width - 1 + self.frame.bias
+
+    def _aligned(self, m: Module, old: OldSum, first: Value) -> Value:
+        """Magnitude of the accumulator in the columns."""
+        frame = self.frame
+        lowest = max(frame.lsb + frame.bias, 1)
+        stages = (self._top - lowest).bit_length()
+        sig = Cat(Const(0, max(self.width - len(old.sig), 0)),
+                  old.sig & ~first.replicate(len(old.sig)))
+        # Zero may land anywhere; an infinity is told apart behind the sum.
+        amount, _ = add(m, ~old.place[:stages], Const((self._top + 1) % (1 << stages), stages),
+                        Const(0), adder=self.spec.adder, name="amount")
+        moved, _ = shift_right(m, sig, amount, name="aligned")
+        return moved[-self.width:]
