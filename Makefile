@@ -56,6 +56,10 @@ features: setup  ## Count what each feature of a floating-point MAC costs.
 	$(RUN) -m synth.features
 	$(RUN) -m reports.render
 
+ratios: setup  ## Compare the gates of floating-point accumulators with the paper's ratios over INT8.
+	$(RUN) -m synth.ratios
+	$(RUN) -m reports.render
+
 times: setup  ## Measure how long arrays take to generate.
 	$(RUN) -m synth.times
 	$(RUN) -m reports.render
