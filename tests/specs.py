@@ -93,6 +93,7 @@ FLOAT_MACS = _macs(
     "e2m5,acc=bf16",
     "int8,acc=fp32",
     "int8,acc=fp16",
+    "int8,acc=fp16,lanes=8",
     "uint8,acc=bf16-rtz",
     "int8xe4m3,acc=fp16,pipeline=2",
     "e5m2xe4m3,acc=fp16-sat",

@@ -79,10 +79,16 @@ class Window:
         place = Const(self._top - 1, frame.result_bits)
         rounded = round_total(m, frame, total, place, spare=False, narrow=False)
         sign = Signal(name="sum_sign")
-        m.d.comb += sign.eq(Mux(old.special, old.sign, negative))
+        m.d.comb += sign.eq(Mux(old.special, old.sign, negative) if self._may_turn else negative)
         zero = Const(0)
         finite = Term(sign=zero, sig=zero, place=zero, zero=zero, nan=zero, inf=zero)
         return pack_sum(m, frame, replace(rounded, infinite=old.special), sign, old, finite)
+
+    @cached_property
+    def _may_turn(self) -> bool:
+        """Whether an infinity, read as a number, is one that products can outweigh."""
+        added = extreme_units(self.spec, self.spec.lanes)
+        return added.bit_length() + self.spec.product_lsb > self.frame.fmt.bias + 1
 
     @cached_property
     def _top(self) -> int:
