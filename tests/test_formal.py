@@ -16,12 +16,15 @@ from tests.formal.netlist import Circuit
 from tests.formal.polynomials import Ring
 from tests.formal.results import prove
 from tests.formal.solving import Outcome, Verdict
+from tests.formal.theory import theory_cases
 from tests.formal.units import UNITS, cases
 from tests.formal.values import add, decode, round_to
 
 
-def settle(spec, flow=None):
-    return [case.settle(60) for case in cases(spec, flow)]
+def settle(spec, circuit=None):
+    """Outcomes of a unit, or of another circuit that is held to its specification."""
+    flow = Flow(spec, circuit) if circuit else Flow.of(spec)
+    return [case.settle(60) for case in cases(flow)]
 
 
 def refuted(outcomes: list[Outcome]) -> list[str]:
@@ -41,7 +44,7 @@ def test_unit_is_proven(unit, count):
 
 @pytest.mark.slow
 def test_every_fixed_point_unit_is_proven():
-    units = [unit for unit, spec in UNITS.items() if not hasattr(spec.acc, "fmt")]
+    units = [name for name, unit in UNITS.items() if unit.kind == "fixed"]
     open_units = {unit for unit in units if not prove(unit, 60).proven}
     assert open_units <= {"int8,adder=inferred,multiplier=inferred"}
     assert len(units) >= 40
@@ -56,10 +59,19 @@ def test_every_fixed_point_unit_is_proven():
 ])
 def test_wrong_specification_is_refuted(built, meant):
     spec = parse_mac(meant)
-    flow = Flow(spec, Flow.of(parse_mac(built)).circuit)
-    width = len(flow.circuit.outputs["o_data"])
+    circuit = Flow.of(parse_mac(built)).circuit
+    width = len(circuit.outputs["o_data"])
     assert width == spec.acc.width, "the units must differ in what they do, not in their ports"
-    assert refuted(settle(spec, flow))
+    assert refuted(settle(spec, circuit))
+
+
+def test_theory_refutes_another_rounding():
+    spec = parse_mac("e5m2,acc=e5m2")
+    truncating = Flow.of(replace(spec, acc=replace(spec.acc, rounding=Rounding.RTZ)))
+    _, one, *_ = theory_cases(Flow(spec, truncating.circuit))
+    outcome = one.settle(60)
+    assert outcome.verdict is Verdict.REFUTED
+    assert outcome.detail.startswith("old=0x")
 
 
 def with_gate(circuit: Circuit, index: int) -> Circuit:
@@ -76,11 +88,11 @@ def with_gate(circuit: Circuit, index: int) -> Circuit:
 @pytest.mark.parametrize("unit", ["e2m1", "int4", "e2m1,acc=e5m2"])
 def test_wrong_gate_is_refuted(unit):
     spec = parse_mac(unit)
-    flow = Flow.of(spec)
+    circuit = Flow.of(spec).circuit
     rng = np.random.default_rng(71)
-    swapped = [index for index, gate in enumerate(flow.circuit.gates) if gate.kind != "$_NOT_"]
+    swapped = [index for index, gate in enumerate(circuit.gates) if gate.kind != "$_NOT_"]
     chosen = rng.choice(swapped, 6, replace=False)
-    verdicts = [bool(refuted(settle(spec, Flow(spec, with_gate(flow.circuit, index)))))
+    verdicts = [bool(refuted(settle(spec, with_gate(circuit, index))))
                 for index in chosen]
     # A gate whose inputs are never both set is the same as the other kind.
     assert sum(verdicts) >= 4, f"seed 71: {dict(zip(chosen.tolist(), verdicts, strict=True))}"
@@ -88,7 +100,7 @@ def test_wrong_gate_is_refuted(unit):
 
 def test_counterexample_names_the_codes():
     spec = parse_mac("e2m1,acc=e5m2-rtz")
-    (detail, *_) = refuted(settle(spec, Flow(spec, Flow.of(parse_mac("e2m1,acc=e5m2")).circuit)))
+    (detail, *_) = refuted(settle(spec, Flow.of(parse_mac("e2m1,acc=e5m2")).circuit))
     words = dict(part.split("=") for part in detail.partition(":")[0].split())
     assert set(words) == {"old", "first", "a", "b"}
     assert detail.partition(":")[2].split()[0] == "RTL"

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         print(*units, sep="\n")
         return 0
-    results = sorted(_prove(units, options.timeout), key=lambda result: units.index(result.unit))
+    results = sorted(_prove(units, options.timeout), key=lambda result: units.index(result.name))
     print(json.dumps([result.to_json() for result in results], indent=2) if options.json
           else "\n".join(map(str, results)))
     out = options.out or (None if options.only else RECORDS)
@@ -79,8 +79,8 @@ def _prove(units: Sequence[str], timeout: float) -> Iterator[Result]:
 
 def _weight(spelling: str) -> int:
     """What tells roughly how long a unit takes: wide floating-point accumulators most."""
-    acc = UNITS[spelling].acc
-    return acc.width * (10 if hasattr(acc, "fmt") else 1)
+    unit = UNITS[spelling]
+    return unit.spec.acc.width * (1 if unit.kind == "fixed" else 10)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from hw.spec import FixedAccumulator
 from synth.record import Metric, Provenance, Record
+from tests.formal.flow import Flow
 from tests.formal.solving import Outcome, Verdict
-from tests.formal.units import UNITS, cases, kind_of
+from tests.formal.units import UNITS
 
 __all__ = ["Result", "prove"]
 
@@ -20,7 +20,7 @@ _PATIENCE = 3
 class Result:
     """Outcomes of a unit's cases, those that were left alone among them."""
 
-    unit: str
+    name: str
     outcomes: tuple[Outcome, ...]
     seconds: float
 
@@ -41,7 +41,7 @@ class Result:
     def __str__(self) -> str:
         """The result in one line, or one more for what is not proven."""
         proven = f"{self.count(Verdict.PROVEN)} of {len(self.outcomes)} cases proven"
-        lines = [f"{self.unit}: {proven}, {self.seconds:.1f} s"]
+        lines = [f"{self.name}: {proven}, {self.seconds:.1f} s"]
         rest = [outcome for outcome in self.outcomes if outcome.verdict is not Verdict.PROVEN]
         lines += [f"  {outcome.verdict.value}: {outcome.case}: {outcome.detail}"
                   for outcome in rest[:1]]
@@ -49,38 +49,35 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain data."""
-        return {"unit": self.unit, "seconds": round(self.seconds, 2),
+        return {"unit": self.name, "seconds": round(self.seconds, 2),
                 "cases": [{"name": outcome.case, "verdict": outcome.verdict.value,
                            "seconds": round(outcome.seconds, 3), "detail": outcome.detail}
                           for outcome in self.outcomes]}
 
     def record(self, origin: Provenance) -> Record:
         """The result as a record."""
-        spec = UNITS[self.unit]
-        fixed = isinstance(spec.acc, FixedAccumulator)
-        what = "every pair from every sum" if fixed else "every pair from every sum that is held"
+        unit = UNITS[self.name]
         rest = [outcome for outcome in self.outcomes if outcome.verdict is not Verdict.PROVEN]
         return Record(
-            subject=self.unit, provenance=origin,
+            subject=unit.spelling, provenance=origin,
             metrics={"cases": Metric(len(self.outcomes), "case"),
                      "proven": Metric(self.count(Verdict.PROVEN), "case"),
                      "refuted": Metric(self.count(Verdict.REFUTED), "case"),
                      "runtime": Metric(round(self.seconds, 1), "s")},
-            conditions={"tier": "proven" if self.proven else "open", "kind": kind_of(spec),
-                        "level": "Verilog", "what": what,
-                        "against": "specification in bit-vectors"},
+            conditions={"tier": "proven" if self.proven else "open", "kind": unit.kind,
+                        "level": "Verilog", "what": unit.what},
             not_done=[f"{outcome.case}: {outcome.detail}" for outcome in rest])
 
 
-def prove(unit: str, timeout: float) -> Result:
-    """Settle every case of a unit; ``timeout`` are seconds for each."""
+def prove(name: str, timeout: float) -> Result:
+    """Settle every case of one of `UNITS`; ``timeout`` are seconds for each."""
     started = time.monotonic()
     outcomes: list[Outcome] = []
-    stopped = 0
-    for case in cases(UNITS[unit]):
+    stopped, unit = 0, UNITS[name]
+    for case in unit.cases(Flow.of(unit.spec)):
         if stopped < _PATIENCE:
             outcomes.append(case.settle(timeout))
             stopped += outcomes[-1].verdict is Verdict.OPEN
         else:
             outcomes.append(Outcome(case.name, Verdict.OPEN, 0.0, "left alone"))
-    return Result(unit, tuple(outcomes), time.monotonic() - started)
+    return Result(name, tuple(outcomes), time.monotonic() - started)

@@ -12,7 +12,7 @@ import z3
 __all__ = ["Case", "Outcome", "Query", "Settled", "Verdict"]
 
 #: Plain bit-blasting: the default strategy of the solver takes twenty times as long here.
-_TACTICS = ("simplify", "propagate-values", "bit-blast", "sat")
+_TACTICS = ("simplify", "propagate-values", "bit-blast")
 
 
 class Verdict(Enum):
@@ -55,6 +55,7 @@ class Query:
     explain: Callable[[z3.ModelRef], str | None]
     given: Sequence[z3.BoolRef] = ()
     narrow: Callable[[], z3.BoolRef] | None = None
+    tactics: Sequence[str] = _TACTICS
 
     def settle(self, timeout: float) -> Outcome:
         """Ask for a state in which the claim is wrong."""
@@ -78,11 +79,19 @@ class Query:
     def _ask(self, timeout: float, given: Sequence[z3.BoolRef]
              ) -> tuple[z3.CheckSatResult, z3.ModelRef | None]:
         """Answer of the solver, and a counterexample if there is one."""
-        solver = z3.Then(*_TACTICS).solver()
-        solver.set("timeout", max(1, int(1000 * timeout)))
-        solver.add(z3.Not(self.claim), *given)
-        answer = solver.check()
-        return answer, solver.model() if answer == z3.sat else None
+        started = time.monotonic()
+        # The quick engine cannot tell a counterexample of floating-point terms; the other can.
+        for engine in ("sat", "smt"):
+            left = timeout - (time.monotonic() - started)
+            if left <= 0:
+                break
+            solver = z3.Then(*self.tactics, engine).solver()
+            solver.set("timeout", max(1, int(1000 * left)))
+            solver.add(z3.Not(self.claim), *given)
+            answer = solver.check()
+            if answer != z3.unknown:
+                return answer, solver.model() if answer == z3.sat else None
+        return z3.unknown, None
 
 
 @dataclass(frozen=True, slots=True)
