@@ -45,34 +45,23 @@ def add_signed_magnitude(m: Module, x: Value, magnitude: Value, negative: Value,
                          name: str) -> Value:
     """``x - magnitude`` if ``negative`` else ``x + magnitude``, modulo ``2**len(x)``.
 
-    One chain is carry or borrow as the sign says: six gates a bit and no carry-in, against seven
-    for complementing the magnitude and adding, as other adders must. Bits above the magnitude step
-    by one at most.
+    The magnitude is complemented and the sign is the carry in, which the first bit makes use of:
+    it needs no full adder. Bits above the magnitude step by one at most.
     """
     if adder is Adder.INFERRED:
         # The whole width is one carry chain, which is free where a look-up table has one.
         other = extend(magnitude, len(x)) ^ negative.replicate(len(x))
         return inferred_add(m, x, other, negative, name=name)[0]
     width = min(len(magnitude), len(x))
-    if adder is not Adder.RIPPLE:
-        other = magnitude[:width] ^ negative.replicate(width)
-        low, carry = add(m, x[:width], other, negative, adder=adder, name=name)
-        return Cat(low, step_by_one(m, x[width:], carry ^ negative, negative, adder=adder,
-                                    name=f"{name}_guard"))
-    total = Signal(len(x), name=name)
-    carry: Value = Const(0)
-    for index in range(width):
-        own, other = x[index], magnitude[index]
-        differs, following = Signal(name=f"{name}_{index}_x"), Signal(name=f"{name}_{index}_c")
-        m.d.comb += [
-            differs.eq(own ^ other),
-            total[index].eq(differs ^ carry),
-            following.eq(other ^ ((differs ^ negative) & (other ^ carry))),
-        ]
-        carry = following
-    m.d.comb += total[width:].eq(
-        step_by_one(m, x[width:], carry, negative, adder=adder, name=f"{name}_guard"))
-    return total
+    lowest, carry = Signal(name=f"{name}_0"), Signal(name=f"{name}_0_c")
+    m.d.comb += [
+        lowest.eq(x[0] ^ magnitude[0]),
+        carry.eq(Mux(magnitude[0], x[0], negative)),
+    ]
+    other = magnitude[1:width] ^ negative.replicate(width - 1)
+    low, carry = add(m, x[1:width], other, carry, adder=adder, name=name)
+    return Cat(lowest, low, step_by_one(m, x[width:], carry ^ negative, negative, adder=adder,
+                                        name=f"{name}_guard"))
 
 
 def step_by_one(m: Module, x: Value, enable: Value, down: Value, *, adder: Adder,

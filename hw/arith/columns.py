@@ -21,10 +21,14 @@ class Columns:
 
     Columns are reduced from the least significant one to a single bit each, the earliest bits
     first, so that tree and final carry chain are one structure. A full adder removes one bit and
-    a half adder none: one half adder at most is placed in a column.
+    a half adder none: they are placed in a column only to come to a single bit.
+
+    Bits are taken as they arrive or, without ``by_arrival``, as they were added, which leaves ABC
+    some gates more to share.
     """
 
-    def __init__(self, m: Module, *, name: str):
+    def __init__(self, m: Module, *, by_arrival: bool = True, name: str):
+        self._by_arrival = by_arrival
         self._m = m
         self._name = name
         self._bits: dict[int, list[tuple[int, int, Value]]] = {}
@@ -35,7 +39,8 @@ class Columns:
 
     def add(self, weight: int, bit: Value, *, depth: int = 0) -> None:
         """Add ``bit * 2**weight``; ``depth`` is its arrival in gate levels."""
-        heapq.heappush(self._bits.setdefault(weight, []), (depth, next(self._order), bit))
+        bits = self._bits.setdefault(weight, [])
+        heapq.heappush(bits, (depth if self._by_arrival else 0, next(self._order), bit))
 
     def add_vector(self, weight: int, value: Value, *, depth: int = 0) -> None:
         """Add ``value * 2**weight``, ``value`` read as unsigned."""
@@ -55,7 +60,7 @@ class Columns:
 
     def copy(self) -> "Columns":
         """The same bits and constant, to be reduced apart."""
-        other = Columns(self._m, name=self._name)
+        other = Columns(self._m, by_arrival=self._by_arrival, name=self._name)
         other._bits = {weight: list(bits) for weight, bits in self._bits.items()}
         other._order = count(next(self._order))
         other.constant = self.constant
@@ -119,6 +124,10 @@ class Columns:
         for weight in range(start, stop):
             has_one = self._take_one(weight)
             bits = self._bits.pop(weight, [])
+            if has_one and len(bits) > 2 and len(bits) % 2:
+                # Two half adders, one of them with the constant: a gate less than a full adder.
+                self._place(weight, bits, 2, plus_one=True)
+                has_one = False
             while len(bits) > 2:
                 self._place(weight, bits, 3)
             if len(bits) == 2:
@@ -149,5 +158,5 @@ class Columns:
                 total.eq(~(x ^ y) if plus_one else x ^ y),
                 carry.eq(x | y if plus_one else x & y),
             ]
-        heapq.heappush(bits, (depth + 2, next(self._order), total))
+        heapq.heappush(bits, (depth + 2 * self._by_arrival, next(self._order), total))
         self.add(weight + 1, carry, depth=depth + 2)

@@ -39,6 +39,17 @@ class Operand:
     inf: Value
     zero: Value
 
+    @property
+    def hidden(self) -> Value:
+        """Whether ``sig`` counts as zero and does not say so.
+
+        A NaN without mantissa and exponent bits, such as a minus zero, needs no hiding.
+        """
+        fmt, hidden = self.fmt, self.inf
+        if fmt.nan_code is not None and fmt.nan_code & ~fmt.sign_code:
+            hidden = hidden | self.nan
+        return hidden if fmt.subnormals else hidden | self.zero
+
 
 def decode(m: Module, fmt: Format, code: Value, *, name: str) -> Operand:
     """Decode ``code``; combinational."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Widening left shifter that puts a product in its place in a fixed-point term."""
 
+from collections.abc import Iterable
+
 from amaranth import *
 
 __all__ = ["shift_left"]
@@ -8,20 +10,21 @@ __all__ = ["shift_left"]
 
 def shift_left(m: Module, value: Value, amount: Value, *, base: int, width: int,
                name: str) -> Value:
-    """``(value << amount) >> base``, cut to ``width`` bits; nothing set may be shifted below bit 0.
+    """``value << (amount - base)``, cut to ``width`` bits; ``amount`` is never below ``base``.
 
     Fine stages come first: while the value is still narrow, each stage needs a multiplexer for the
     value's own bits and single gates for the rest. The two coarsest weights are decoded to four
-    lines. Both make the shifter about a third smaller than coarse-to-fine stages.
+    lines, where that is smaller. Both make the shifter about a third smaller than coarse-to-fine
+    stages.
     """
-    lines = max(len(amount) - 2, 0)
+    lines = _first_decoded(len(value), len(amount), base=base, width=width)
     for stage in range(lines):
         shifted = Signal(len(value) + (1 << stage), name=f"{name}_{1 << stage}")
         m.d.comb += shifted.eq(Mux(amount[stage], value << (1 << stage), value))
         value = shifted
     total = Signal(width, name=name)
     terms = []
-    for step in range(1 << min(len(amount), 2)):
+    for step in range(base >> lines, 1 << len(amount) - lines):
         selected = Signal(name=f"{name}_step{step}")
         m.d.comb += selected.eq(amount[lines:] == step if len(amount) else 1)
         terms.append(((value << (step << lines)) >> base) & selected.replicate(width))
@@ -30,3 +33,23 @@ def shift_left(m: Module, value: Value, amount: Value, *, base: int, width: int,
                                                            strict=False)]
     m.d.comb += total.eq(terms[0])
     return total
+
+
+def _first_decoded(bits: int, weights: int, *, base: int, width: int) -> int:
+    """Number of the amount's weights that have a stage, the others being decoded: one or two."""
+    coarsest = weights - 1
+    if coarsest < 1:
+        return 0
+    step = 1 << coarsest - 1
+    bits += step - 1
+    steps = range(base // step * step, 4 * step, step)
+    lines = len(steps) + _gates(bits, steps, base=base, width=width)
+    stages = _gates(bits, (0, step), base=0, width=bits + step) + _gates(
+        bits + step, (0, 2 * step), base=base, width=width)
+    return coarsest - (lines <= stages)
+
+
+def _gates(bits: int, steps: Iterable[int], *, base: int, width: int) -> int:
+    """Two-input gates that choose one of some shifts of a value: an AND and an OR for each bit."""
+    reached = [sum(0 <= place + base - step < bits for step in steps) for place in range(width)]
+    return sum(2 * count - 1 for count in reached if count)

@@ -16,14 +16,21 @@ __all__ = ["CarrySaveMac"]
 class CarrySaveMac(FixedMac):
     """As `FixedMac`; the sum is resolved in a stage behind the accumulator, or by who takes it."""
 
+    adds_zero = True
+
     def next_sum(self, m, old, a, b, first, stages):
         """Kept bits of the accumulator and the lanes' products."""
         saved = saved_sum(self._spec)
-        start = Signal(saved.bits, name="old")
-        m.d.comb += start.eq(Mux(first, 0, old))
-        total, carries, up, down = saved.split(start)
+        total, carries, up, down = saved.split(old)
         columns = Columns(m, name="sum")
         flags = fill_columns(m, self._spec, columns, a, b, stages)
-        low, carries = saved.fold(columns, total, carries)
-        high = step_by_one(m, total[saved.top:], up ^ down, down, adder=Adder.PREFIX, name="guard")
-        return Cat(low, high, carries, *saved.step(columns)), flags
+        low, high = Signal(saved.top, name="low"), Signal(saved.width - saved.top, name="high")
+        stepped = step_by_one(m, total[saved.top:], up ^ down, down, adder=Adder.PREFIX,
+                              name="guard")
+        m.d.comb += [
+            low.eq(Mux(first, 0, total[:saved.top])),
+            # Behind the step, whose own path is long.
+            high.eq(Mux(first, 0, stepped)),
+        ]
+        added, carries = saved.fold(columns, low, Mux(first, 0, carries))
+        return Cat(added, high, carries, *saved.step(columns)), flags

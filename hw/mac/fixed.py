@@ -20,6 +20,8 @@ class FixedMac(MacUnit):
     the product's, and added as signed magnitudes.
     """
 
+    reset_less = True
+
     @property
     def stage_points(self) -> tuple[str, ...]:
         """Registers behind the multiplier, then behind the aligner; rows have neither."""
@@ -37,7 +39,7 @@ class FixedMac(MacUnit):
     def _add(self, m, old, a, b, stages):
         """Sum and flags: one signed magnitude is added directly, all else through a tree."""
         spec = self._spec
-        columns = Columns(m, name="sum")
+        columns = Columns(m, by_arrival=spec.adder is not Adder.RIPPLE, name="sum")
         if spec.is_fused:
             add_integers(m, spec, columns, a, b)
             return _sum_columns(m, columns, old, spec.adder), None

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from amaranth import *
 
+from hw.arith.add import add, extend
 from hw.arith.decode import Operand, decode
 from hw.arith.multiply import multiply_magnitudes
-from hw.spec import MacSpec
+from hw.spec import Adder, MacSpec
 
 __all__ = ["Product", "lane_pairs", "multiply", "special_product", "split_lanes"]
 
@@ -46,22 +47,25 @@ def multiply(m: Module, spec: MacSpec, a: Value, b: Value, *, name: str) -> Prod
     x, y = (decode(m, fmt, code, name=f"{name}_{side}")
             for fmt, code, side in ((spec.a, a, "a"), (spec.b, b, "b")))
     sign = Signal(name=f"{name}_sign")
-    exp = Signal(max(len(x.exp), len(y.exp)) + bool(len(x.exp) and len(y.exp)), name=f"{name}_exp")
     sig_x = Signal(len(x.sig), name=f"{name}_a_masked")
-    hidden = x.nan | x.inf | y.nan | y.inf
-    for operand in (x, y):
-        if not operand.fmt.subnormals:
-            hidden = hidden | operand.zero
     m.d.comb += [
         sign.eq(x.sign ^ y.sign),
-        exp.eq(x.exp + y.exp),
-        sig_x.eq(x.sig & ~hidden.replicate(len(x.sig))),
+        sig_x.eq(x.sig & ~(x.hidden | y.hidden).replicate(len(x.sig))),
     ]
     sig = multiply_magnitudes(m, sig_x, y.sig, multiplier=spec.rows, name=f"{name}_sig")
+    exp = _add_exponents(m, x.exp, y.exp, spec.adder, name=f"{name}_exp")
     nan, inf = special_product(m, x, y, name=name)
     # In the encoding of `hw.spec.Flag`; a single bit is NaN.
     flags = Cat(nan | (inf & ~sign), nan | (inf & sign))[:spec.flag_bits]
     return Product(sign, sig, exp, x.base + y.base, nan, inf, flags)
+
+
+def _add_exponents(m: Module, x: Value, y: Value, adder: Adder, *, name: str) -> Value:
+    """``x + y`` in full; of an operand without exponent bits the other one's is left."""
+    if not (len(x) and len(y)):
+        return Cat(x, y)
+    width = max(len(x), len(y))
+    return Cat(*add(m, extend(x, width), extend(y, width), Const(0), adder=adder, name=name))
 
 
 def special_product(m: Module, x: Operand, y: Operand, *, name: str) -> tuple[Value, Value]:

@@ -42,6 +42,12 @@ class MacUnit(wiring.Component):
         kept = not self._resolve and self._spec.latency > self._spec.loop_latency
         return self._spec.name + ("_kept" if kept else "") + ("_en" if self._enable else "")
 
+    #: Whether the accumulator takes no part in the reset. It needs none, as long as nothing of an
+    #: unknown one is left behind `i_first`.
+    reset_less = False
+    #: Whether a cycle without a pair adds zero, so that no register of the loop has to hold.
+    adds_zero = False
+
     @property
     def stage_points(self) -> tuple[str, ...]:
         """Places for pipeline registers, the most useful first; the last one is ``operand``."""
@@ -61,17 +67,20 @@ class MacUnit(wiring.Component):
         m = Module()
         spec = self._spec
         stages = place_stages(spec.pipeline, self.stage_points)
-        a = delayed(m, self.i_a, stages["operand"], name="a")
+        a = self.i_a & self.i_valid.replicate(len(self.i_a)) if self.adds_zero else self.i_a
+        a = delayed(m, a, stages["operand"], name="a")
         b = delayed(m, self.i_b, stages["operand"], name="b")
         valid = delayed(m, self.i_valid, spec.pipeline, name="valid", reset_less=False)
-        first = delayed(m, self.i_first, spec.pipeline, name="first")
+        first = self.i_first & self.i_valid if self.adds_zero else self.i_first
+        first = delayed(m, first, spec.pipeline, name="first")
         last = delayed(m, self.i_last, spec.pipeline, name="last")
-        # Nothing but the accumulator waits for a valid pair, so all else stays outside.
         kept_data, kept_flags, kept_valid = self._registers(m)
         data, flags = self.next_sum(m, kept_data, a, b, first, stages)
         if spec.flag_bits:
             flags = delayed(m, flags, spec.pipeline - stages["operand"], name="flags")
-        with m.If(valid):
+            if self.adds_zero:
+                flags = flags & valid.replicate(len(flags))
+        with m.If(valid | self.adds_zero):
             m.d.sync += kept_data.eq(data)
             if spec.flag_bits:
                 m.d.sync += kept_flags.eq(Mux(first, 0, kept_flags) | flags)
@@ -80,13 +89,17 @@ class MacUnit(wiring.Component):
 
     def _registers(self, m: Module) -> tuple[Value, Value, Value]:
         """Accumulator, flags and valid bit of the loop: the outputs, unless a stage follows."""
-        flags = self.o_flags if self._spec.flag_bits else Const(0, 0)
-        if not self._resolve:
-            return self.o_data, flags, self.o_valid
-        kept = Signal(kept_bits(self._spec), reset_less=True)
-        kept_flags, kept_valid = Signal(len(flags), reset_less=True), Signal()
-        m.d.sync += [self.o_data.eq(resolve_sum(m, self._spec, kept)),
-                     self.o_valid.eq(kept_valid)]
-        if self._spec.flag_bits:
-            m.d.sync += self.o_flags.eq(kept_flags)
-        return kept, kept_flags, kept_valid
+        flag_bits = self._spec.flag_bits
+        data = Signal(kept_bits(self._spec), name="kept", reset_less=self.reset_less)
+        flags = Signal(flag_bits, name="kept_flags", reset_less=self.reset_less)
+        valid = self.o_valid
+        sums, shown = data, flags
+        if self._resolve:
+            valid = Signal(name="kept_valid")
+            m.d.sync += self.o_valid.eq(valid)
+            sums = delayed(m, resolve_sum(m, self._spec, data), 1, name="sum")
+            shown = delayed(m, flags, 1, name="flags")
+        m.d.comb += self.o_data.eq(sums)
+        if flag_bits:
+            m.d.comb += self.o_flags.eq(shown)
+        return data, flags, valid
