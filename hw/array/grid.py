@@ -2,9 +2,9 @@
 """Rows of processing elements, and the grid that they make."""
 
 from hw.array.pe import ProcessingElement, kept_width, result_width
-from hw.array.resolver import Resolver
 from hw.array.skew import skew
 from hw.emit.netlist import Netlist, Port, lane
+from hw.mac.resolver import Resolver
 from hw.spec import ArraySpec
 
 __all__ = ["grid", "row"]
@@ -48,7 +48,7 @@ def _resolved(module: Netlist, spec: ArraySpec, kept: str) -> str:
     if spec.mac.latency == spec.mac.loop_latency:
         return kept
     width = result_width(spec.mac)
-    resolver, sums = Resolver(spec), module.wire("sums", spec.cols * width)
+    resolver, sums = Resolver(spec.mac), module.wire("sums", spec.cols * width)
     for col in range(spec.cols):
         module.place(resolver, f"resolver_{col}", en="en",
                      i=lane(kept, col, kept_width(spec.mac)), o=lane(sums, col, width))

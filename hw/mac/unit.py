@@ -4,7 +4,9 @@
 from amaranth import *
 from amaranth.lib import wiring
 
-from hw.mac.saved import kept_bits, resolve_sum
+from hw.emit.hierarchy import place
+from hw.mac.resolver import Resolver
+from hw.mac.saved import kept_bits
 from hw.mac.signature import mac_members
 from hw.mac.stages import delayed, place_stages
 from hw.spec import MacSpec
@@ -74,7 +76,7 @@ class MacUnit(wiring.Component):
         first = self.i_first & self.i_valid if self.adds_zero else self.i_first
         first = delayed(m, first, spec.pipeline, name="first")
         last = delayed(m, self.i_last, spec.pipeline, name="last")
-        kept_data, kept_flags, kept_valid = self._registers(m)
+        kept_data, kept_flags, kept_valid = self._registers(m, platform)
         data, flags = self.next_sum(m, kept_data, a, b, first, stages)
         if spec.flag_bits:
             flags = delayed(m, flags, spec.pipeline - stages["operand"], name="flags")
@@ -87,19 +89,21 @@ class MacUnit(wiring.Component):
         m.d.sync += kept_valid.eq(valid & last)
         return EnableInserter(self.en)(m) if self._enable else m
 
-    def _registers(self, m: Module) -> tuple[Value, Value, Value]:
+    def _registers(self, m: Module, platform) -> tuple[Value, Value, Value]:
         """Accumulator, flags and valid bit of the loop: the outputs, unless a stage follows."""
         flag_bits = self._spec.flag_bits
         data = Signal(kept_bits(self._spec), name="kept", reset_less=self.reset_less)
         flags = Signal(flag_bits, name="kept_flags", reset_less=self.reset_less)
         valid = self.o_valid
-        sums, shown = data, flags
+        result = Cat(data, flags)
         if self._resolve:
             valid = Signal(name="kept_valid")
+            resolver = Resolver(self._spec)
+            place(m, platform, resolver, name="resolver")
             m.d.sync += self.o_valid.eq(valid)
-            sums = delayed(m, resolve_sum(m, self._spec, data), 1, name="sum")
-            shown = delayed(m, flags, 1, name="flags")
-        m.d.comb += self.o_data.eq(sums)
+            m.d.comb += [resolver.en.eq(self.en if self._enable else 1), resolver.i.eq(result)]
+            result = resolver.o
+        m.d.comb += self.o_data.eq(result[:len(self.o_data)])
         if flag_bits:
-            m.d.comb += self.o_flags.eq(shown)
+            m.d.comb += self.o_flags.eq(result[-flag_bits:])
         return data, flags, valid

@@ -1,34 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the sums of one column become numbers, if they leave the elements as sum and carry."""
+"""Where a sum that is kept as sum and carry becomes a number."""
 
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.array.pe import kept_width, result_width
 from hw.mac.saved import kept_bits, resolve_sum
-from hw.spec import ArraySpec
+from hw.spec import MacSpec
 
 __all__ = ["Resolver"]
 
 
 class Resolver(wiring.Component):
-    """One adder for all elements of a column. Latency is 1 enabled cycle.
+    """One adder behind a carry-save accumulator, or behind a column of them.
+
+    Latency is 1 enabled cycle. The registers have no reset.
 
     Members
     -------
     en
         Clock enable.
     i
-        Accumulator as an element keeps it, flags above.
+        Accumulator as the loop keeps it, flags above.
     o
         Sum in the low bits, flags above.
     """
 
-    def __init__(self, spec: ArraySpec):
-        self._spec = spec.mac
-        super().__init__({"en": In(1), "i": In(kept_width(spec.mac)),
-                          "o": Out(result_width(spec.mac))})
+    def __init__(self, spec: MacSpec):
+        self._spec = spec
+        super().__init__({"en": In(1), "i": In(kept_bits(spec) + spec.flag_bits),
+                          "o": Out(spec.acc.width + spec.flag_bits)})
 
     @property
     def module_name(self) -> str:
