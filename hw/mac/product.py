@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from amaranth import *
 
-from hw.arith.add import add, extend
+from hw.arith.add import extend, ripple_add
 from hw.arith.decode import Operand, decode
 from hw.arith.multiply import multiply_magnitudes
-from hw.spec import Adder, MacSpec
+from hw.spec import MacSpec
 
 __all__ = ["Product", "lane_pairs", "multiply", "special_product", "split_lanes"]
 
@@ -53,19 +53,22 @@ def multiply(m: Module, spec: MacSpec, a: Value, b: Value, *, name: str) -> Prod
         sig_x.eq(x.sig & ~(x.hidden | y.hidden).replicate(len(x.sig))),
     ]
     sig = multiply_magnitudes(m, sig_x, y.sig, multiplier=spec.rows, name=f"{name}_sig")
-    exp = _add_exponents(m, x.exp, y.exp, spec.adder, name=f"{name}_exp")
+    exp = _add_exponents(m, x.exp, y.exp, name=f"{name}_exp")
     nan, inf = special_product(m, x, y, name=name)
     # In the encoding of `hw.spec.Flag`; a single bit is NaN.
     flags = Cat(nan | (inf & ~sign), nan | (inf & sign))[:spec.flag_bits]
     return Product(sign, sig, exp, x.base + y.base, nan, inf, flags)
 
 
-def _add_exponents(m: Module, x: Value, y: Value, adder: Adder, *, name: str) -> Value:
-    """``x + y`` in full; of an operand without exponent bits the other one's is left."""
+def _add_exponents(m: Module, x: Value, y: Value, *, name: str) -> Value:
+    """``x + y`` in full; of an operand without exponent bits the other one's is left.
+
+    So few bits that a chain is as fast as any other adder.
+    """
     if not (len(x) and len(y)):
         return Cat(x, y)
     width = max(len(x), len(y))
-    return Cat(*add(m, extend(x, width), extend(y, width), Const(0), adder=adder, name=name))
+    return Cat(*ripple_add(m, extend(x, width), extend(y, width), Const(0), name=name))
 
 
 def special_product(m: Module, x: Operand, y: Operand, *, name: str) -> tuple[Value, Value]:
