@@ -9,6 +9,8 @@ import numpy as np
 import sim
 from hw.spec import ArraySpec
 from sim.rtl import gemm
+from tests.cocotb.design import port_of_flag
+from tests.output_cases import draw_options
 
 __all__ = ["check_array"]
 
@@ -21,6 +23,7 @@ RESETS = 24
 def check_array(spec: ArraySpec, model, seed: int) -> int:
     """Make all of the checks; gives the values compared."""
     _check_lone_operands(spec, model)
+    _check_runs_on(spec, model, seed)
     return (_check_products(spec, model, seed) + _check_resets(spec, model, seed)
             + _check_ends(spec, model, seed))
 
@@ -89,14 +92,33 @@ def _check_lone_operands(spec: ArraySpec, model) -> None:
         assert not found[f"{gemm.C}_tvalid"].any(), f"{spec}: a result of {early} alone"
 
 
+def _check_runs_on(spec: ArraySpec, model, seed: int) -> None:
+    """While the last row of a tile waits, the array takes all beats of the next tile."""
+    model.reset()
+    beats = spec.rows + spec.cols + spec.mac.latency + 8
+    a, b = _operands(spec, np.random.default_rng(seed),
+                     (spec.rows, 2 * beats * spec.mac.lanes, spec.cols))
+    last = np.arange(2 * beats) % beats == beats - 1
+    # The run ends when all beats have been taken, and fails if they are not.
+    model.stream({gemm.A: gemm.a_beats(a, spec)[0], gemm.B: gemm.b_beats(b, spec)[0]},
+                 {gemm.C: spec.rows - 1}, last={gemm.A: last, gemm.B: last},
+                 max_cycles=8 * beats)
+
+
 def _check_product(spec: ArraySpec, model, rng, shape, stall) -> int:
     """One product: values, flags, cycles, no error."""
     a, b = _operands(spec, rng, shape)
-    got = gemm.matmul(model, spec, a, b, stall=stall, seed=int(rng.integers(1 << 30)))
     sums, flags = sim.matmul(a, b, spec.mac, flags=True)
-    wanted = sums.astype(object) % (1 << spec.mac.acc.width)
+    options, wanted = {}, sums.astype(object) % (1 << spec.mac.acc.width)
+    shown = [port_of_flag(flag, spec.flag_bits) for flag in flags.flat]
+    if spec.out:
+        scale, point = (np.broadcast_to(values, sums.size).reshape(sums.shape)
+                        for values in draw_options(rng, spec.out, sums.size))
+        options = {"scale": scale, "zero_point": point}
+        wanted = sim.output(sums, spec.out, flags=flags if spec.out.flag_bits else None, **options)
+    got = gemm.matmul(model, spec, a, b, stall=stall, seed=int(rng.integers(1 << 30)), **options)
     assert (got.codes.astype(object) == wanted).all(), (spec, shape, stall)
-    assert (got.flags == flags).all(), (spec, shape, stall)
+    assert got.flags.ravel().tolist() == shown, (spec, shape, stall)
     cycles = spec.cycles(*shape)
     assert got.cycles >= cycles if stall else got.cycles == cycles, (spec, shape, stall)
     assert model.read("error") == 0, (spec, shape, stall)

@@ -12,6 +12,7 @@ __all__ = ["LENGTH", "Walks", "check_walks", "compiled_mac", "joined", "sums_by_
 #: Steps of a walk; walks at a time are its square.
 LENGTH = 24
 SIDE = 48
+SHORT, SHORT_SIDE = 4, 128
 
 
 def compiled_mac(spec, folder):
@@ -66,6 +67,18 @@ def walks(spec, rng):
     return a.astype(np.uint64), b.astype(np.uint64)
 
 
+def short_walks(spec, rng):
+    """Operands (M, K), (K, N) of sums of any size whose last step adds something large."""
+    sides = []
+    for fmt in (spec.a, spec.b):
+        codes = rng.integers(0, 1 << fmt.width, (SHORT_SIDE, SHORT * spec.lanes), dtype=np.uint64)
+        quarter = np.uint64(fmt.max_code // 4)
+        codes[:, -spec.lanes:] = (codes[:, -spec.lanes:] & np.uint64(fmt.sign_code)
+                                  | fmt.max_code - codes[:, -spec.lanes:] % quarter)
+        sides.append(codes)
+    return sides[0], np.ascontiguousarray(sides[1].T)
+
+
 def draw(fmt, rng, shape):
     """Random codes: the size of each row is a power of two times that of others, seldom NaN."""
     codes = rng.integers(0, 1 << fmt.width, shape)
@@ -84,22 +97,32 @@ def special_codes(fmt):
 class Walks:
     """Sums that go to many places, and what the model gives behind every step of them.
 
-    Made once, checked on many models; for accumulators of 64 bits at most.
+    Half of them are long and wander; the others are short and end in a large term, which cuts a
+    small sum of few bits. Made once, checked on many models; for accumulators of 64 bits at most.
     """
 
     def __init__(self, spec, seed):
         self.spec, self.seed = spec, seed
-        self._a, self._b = walks(spec, np.random.default_rng(seed))
-        self._wanted = np.stack([sim.matmul(self._a[:, :k], self._b[:k], spec) for k in
-                                 range(spec.lanes, LENGTH * spec.lanes + 1, spec.lanes)], axis=-1)
+        rng = np.random.default_rng(seed)
+        self._walks = [(a, b, self._wanted(a, b))
+                       for a, b in (short_walks(spec, rng), walks(spec, rng))]
+
+    def _wanted(self, a, b):
+        """Sums behind every step."""
+        lanes = self.spec.lanes
+        return np.stack([sim.matmul(a[:, :k], b[:k], self.spec)
+                         for k in range(lanes, len(b) + 1, lanes)], axis=-1)
 
     def check(self, model):
         """Raise at the first step that differs; gives the number of steps."""
-        got = sums_by_step(self.spec, model, self._a, self._b)
-        wrong = np.argwhere(got != self._wanted)
+        return sum(self._check(model, *walk) for walk in self._walks)
+
+    def _check(self, model, a, b, wanted):
+        got = sums_by_step(self.spec, model, a, b)
+        wrong = np.argwhere(got != wanted)
         assert not wrong.size, (
             f"{self.spec}, seed {self.seed}: {got[tuple(wrong[0])]:#x} != "
-            f"{self._wanted[tuple(wrong[0])]:#x} (model) in row, column, step {wrong[0]}")
+            f"{wanted[tuple(wrong[0])]:#x} (model) in row, column, step {wrong[0]}")
         seen = len(np.unique(got))
         assert seen >= 30, seen
         return got.size
@@ -107,4 +130,5 @@ class Walks:
 
 def check_walks(spec, folder, seed):
     """Hold the RTL to the model behind every step of many walks."""
-    assert Walks(spec, seed).check(compiled_mac(spec, folder)) == LENGTH * SIDE**2
+    steps = Walks(spec, seed).check(compiled_mac(spec, folder))
+    assert steps == LENGTH * SIDE**2 + SHORT * SHORT_SIDE**2

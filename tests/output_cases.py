@@ -6,8 +6,9 @@ import numpy as np
 import sim
 from hw.spec import FixedAccumulator, OutputSpec
 from tests.output_bench import Case
+from tests.scales import random_scales
 
-__all__ = ["fixed_case", "float_case", "output_case"]
+__all__ = ["draw_options", "fixed_case", "float_case", "output_case"]
 
 EDGES_SEED = 20
 #: Widest source of which every code is presented.
@@ -27,7 +28,7 @@ def float_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
     """Random codes of a source in floating point, and those near what the target can tell."""
     codes = draw.integers(0, 1 << spec.source.width, size=count)
     sums = np.concatenate([codes, _edges(spec)])
-    return Case(spec, sums, *_draw_options(draw, spec, len(sums)))
+    return Case(spec, sums, *draw_options(draw, spec, len(sums)))
 
 
 def fixed_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
@@ -39,16 +40,19 @@ def fixed_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
     sums = _clamp(acc, [*drawn, *_near_powers(acc), *_midpoint_units(spec)])
     bits = {0: [0], 1: [0, 0, 0, 3], 2: [0, 0, 0, 0, 1, 2, 3]}[spec.flag_bits]
     flags = draw.choice(bits, size=len(sums))
-    return Case(spec, sums, *_draw_options(draw, spec, len(sums)), flags)
+    return Case(spec, sums, *draw_options(draw, spec, len(sums)), flags)
 
 
-def _draw_options(draw, spec: OutputSpec, count: int):
-    """Scales, small ones more often, and zero points, the extremes among them."""
+def draw_options(draw: np.random.Generator, spec: OutputSpec, count: int):
+    """Scales, small exponents more often, and zero points, the extremes among them."""
     scale = point = 0
-    if spec.scale_bits:
-        half = 1 << spec.scale_bits - 1
-        scale = draw.integers(-half, half, size=count) >> draw.integers(0, 6, size=count)
-        scale[:2] = -half, half - 1
+    fmt = spec.scale_format
+    if fmt is not None and fmt.is_integer:
+        scale = draw.integers(fmt.min_units, fmt.max_units + 1, size=count)
+        scale >>= draw.integers(0, 6, size=count)
+        scale[::7], scale[1::7] = fmt.min_units, fmt.max_units
+    elif fmt is not None:
+        scale = random_scales(draw, count)
     if spec.zero_point:
         point = draw.integers(spec.to.min_units, spec.to.max_units + 1, size=count)
         point[::7], point[1::7] = spec.to.min_units, spec.to.max_units

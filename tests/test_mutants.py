@@ -8,13 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from hw.mac import mac
-from hw.spec import parse_mac
 from synth.record import read_records
-from tests.mac_sums import SumsBench
 from tests.mutants import FAULTS
 from tests.mutants import __main__ as mutants
-from tests.mutants.netlist import FaultyNetlist, SelectedModel
 from tests.mutants.planting import (
     PARTS,
     ROOT,
@@ -24,8 +20,8 @@ from tests.mutants.planting import (
     plant,
     run_fault,
 )
-from tests.mutants.trial import Trial, try_unit
-from tests.mutants.units import UNITS, Unit
+from tests.mutants.trial import Trial
+from tests.mutants.units import UNITS
 
 BY_NAME = {(fault.file, fault.name): fault for fault in FAULTS}
 #: One of each kind that takes seconds.
@@ -93,56 +89,6 @@ def test_fault_whose_tests_do_not_exist_is_no_catch():
     with pytest.raises(PlantingError, match=r"^sim/integers.py, ties go up: Tests must pass or "
                                             r"fail, not end with status 4: "):
         run_fault(fault)
-
-
-def small_unit(**changes):
-    """A unit whose check compares sums on its ports."""
-    spec = parse_mac("e2m1,acc=exact:1")
-    return Unit(**{"name": str(spec), "room": "netlist", "build": lambda: mac(spec), "count": 12,
-                   "check": lambda: SumsBench(spec, seed=1).check} | changes)
-
-
-def test_netlist_has_one_fault_at_a_time(tmp_path):
-    unit = small_unit()
-    netlists = [FaultyNetlist(unit.build(), make_folder(tmp_path / name), count=12, seed=5)
-                for name in ("one", "other")]
-    assert netlists[0].mutations == netlists[1].mutations
-    assert netlists[0].verilog == netlists[1].verilog
-    model, check = netlists[0].compile(), unit.check()
-    sums = {check(SelectedModel(model, 0)) for _ in range(2)}
-    assert len(sums) == 1
-    for place, mutation in enumerate(netlists[0].mutations, 1):
-        with pytest.raises(AssertionError, match="e2m1"):
-            check(SelectedModel(model, place))
-        assert re.match(r"(inv|const0|const1|cnot0|cnot1)\b.* \S+\.\w\[\d+\]", mutation.name)
-
-
-def make_folder(path):
-    path.mkdir()
-    return path
-
-
-def test_faults_survive_a_check_that_sees_nothing():
-    trials = try_unit(small_unit(check=lambda: lambda model: None))
-    assert len(trials) == 12
-    assert not any(trial.message for trial in trials)
-    assert sum(not trial.reason for trial in trials) == 12
-
-
-def test_check_that_fails_without_a_fault_is_an_error():
-    def check(model):
-        raise AssertionError("nothing is right\nnot at all")
-
-    message = "Check of a unit must pass without a fault, and fails: nothing is right"
-    with pytest.raises(PlantingError, match=f"^{message}$"):
-        try_unit(small_unit(name="a unit", check=lambda: check))
-
-
-def test_netlists_of_every_kind_get_faults():
-    assert sum(unit.count for unit in UNITS) >= 300
-    assert len({unit.name for unit in UNITS}) == len(UNITS)
-    kinds = {unit.room.removeprefix("netlist, ") for unit in UNITS}
-    assert kinds == {"fixed point", "floating point", "aligned", "output stage", "array"}
 
 
 @pytest.fixture

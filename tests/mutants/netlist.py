@@ -26,13 +26,16 @@ SELECT_BITS = 8
 _OPTION = re.compile(r"-(\w+) (\S+)")
 #: What Yosys says of itself in the name of a cell.
 _ORIGIN = re.compile(r"\$flatten|\$auto\$[\w.]+:\d+:|\$techmap")
-#: From Verilog to gates of one bit, in one module, named by where they were.
+#: From Verilog to gates of one bit, in one module, named by where they were. Where ``opt`` finds
+#: that a register's input does not count, it leaves an undefined bit.
 _CHOOSE = """read_verilog unit.v
 hierarchy -check -top {top}
 proc
 opt
 techmap
 flatten
+opt
+setundef -zero
 opt
 write_rtlil sound.il
 mutate -list {count} -seed {seed} -o chosen.ys {cells}"""
@@ -97,7 +100,7 @@ class FaultyNetlist:
         assert count < 1 << SELECT_BITS
         self.folder = folder
         self.top = component.module_name
-        self._ports = [*module_ports(component), Port(SELECT, SELECT_BITS, "input")]
+        self.ports = [*module_ports(component), Port(SELECT, SELECT_BITS, "input")]
         (folder / "unit.v").write_text(to_verilog(component))
         # Some of those that are chosen may be at a clock.
         run_yosys(_CHOOSE.format(top=self.top, count=count + count // 2, seed=seed, cells=cells),
@@ -115,7 +118,7 @@ class FaultyNetlist:
 
     def compile(self, build_dir: Path | None = None) -> Model:
         """Compile the netlist with all its faults."""
-        return sim.rtl.compile([self.folder / "faults.v"], self.top, map(asdict, self._ports),
+        return sim.rtl.compile([self.folder / "faults.v"], self.top, map(asdict, self.ports),
                                build_dir=build_dir, optimize="-O1")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sim.rtl import Model, RtlError
+from tests.mutants.equivalence import Equivalence
 from tests.mutants.netlist import FaultyNetlist, SelectedModel
 from tests.mutants.planting import PlantingError
 from tests.mutants.units import UNITS, Check, Unit
@@ -46,8 +47,12 @@ def try_unit(unit: Unit) -> list[Trial]:
         if message := _message(check, SelectedModel(model, 0)):
             raise PlantingError(f"Check of {unit.name} must pass without a fault, and fails: "
                                 f"{message}")
-        return [Trial(mutation.name, _message(check, SelectedModel(model, place)))
-                for place, mutation in enumerate(netlist.mutations, 1)]
+        messages = [_message(check, SelectedModel(model, place))
+                    for place in range(1, unit.count + 1)]
+        solver = None if all(messages) else Equivalence(netlist, unit.states)
+        return [Trial(mutation.name, message, "" if message else solver.reason(place))
+                for place, (mutation, message) in
+                enumerate(zip(netlist.mutations, messages, strict=True), 1)]
 
 
 def _message(check: Check, model: Model) -> str:

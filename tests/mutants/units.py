@@ -21,6 +21,8 @@ from sim.rtl import Model
 from tests.array_streams import check_array
 from tests.mac_rtl import Walks
 from tests.mac_sums import SumsBench
+from tests.mutants.equivalence import States
+from tests.mutants.states import held_sums
 from tests.output_bench import OutputBench, output_stages
 from tests.output_cases import output_case
 
@@ -55,6 +57,8 @@ class Unit:
         Pattern of the cells that get faults.
     count
         Number of faults.
+    states
+        What is known of the states that the unit can be in.
     """
 
     name: str
@@ -63,13 +67,14 @@ class Unit:
     check: Callable[[], Check]
     cells: str = "*"
     count: int = COUNT
+    states: States | None = None
 
 
 def _mac(spelling: str) -> Unit:
     """MAC, checked in sums; where any step can go wrong by itself, behind every step too."""
     spec = parse_mac(spelling)
     return Unit(name=spelling, room=f"netlist, {KINDS[type(spec.acc)]}", build=lambda: mac(spec),
-                check=lambda: _mac_check(spec))
+                check=lambda: _mac_check(spec), states=held_sums(spec))
 
 
 def _mac_check(spec) -> Check:
