@@ -92,7 +92,7 @@ class MacUnit(wiring.Component):
     def _registers(self, m: Module, platform) -> tuple[Value, Value, Value]:
         """Accumulator, flags and valid bit of the loop: the outputs, unless a stage follows."""
         flag_bits = self._spec.flag_bits
-        data = Signal(kept_bits(self._spec), name="kept", reset_less=self.reset_less)
+        data = Signal(kept_bits(self._spec), name="kept_data", reset_less=self.reset_less)
         flags = Signal(flag_bits, name="kept_flags", reset_less=self.reset_less)
         valid = self.o_valid
         result = Cat(data, flags)

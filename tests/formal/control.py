@@ -2,10 +2,11 @@
 """Claims about the protocol of a MAC: what is kept, when a sum is announced, what a reset does."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import z3
 
-from tests.formal.flow import Flow, Moment
+from tests.formal.flow import Flow
 from tests.formal.logic import vector
 from tests.formal.solving import Case, Query
 from tests.formal.stimuli import Stimuli, number
@@ -16,8 +17,8 @@ __all__ = ["control_cases"]
 def control_cases(flow: Flow) -> Iterator[Case]:
     """A pair that is not valid changes nothing; the last one announces the sum; resets clear."""
     stimuli, spec = Stimuli(flow), flow.spec
-    quiet = stimuli.run(inputs={("i_valid", 0): False})
-    yield _query("a pair that is not valid changes nothing", _state(flow, quiet), _kept(stimuli))
+    quiet = {"inputs": {("i_valid", 0): False}}
+    yield _query("a pair that is not valid changes nothing", *_sums(stimuli, quiet))
     valid, last = stimuli.bit("i_valid", 0, 0), stimuli.bit("i_last", 0, 0)
     behind = spec.latency - spec.pipeline - 1
     free = stimuli.run(inputs={("i_valid", 0): valid}, behind=behind)
@@ -31,20 +32,24 @@ def control_cases(flow: Flow) -> Iterator[Case]:
         yield _query(f"a reset {cycle} cycles behind a pair takes back its announcement",
                      vector(moment.following("o_valid")), z3.BitVecVal(0, 1))
         if cycle < spec.pipeline:
-            dropped = stimuli.run(override=reset)
-            yield _query(f"a reset {cycle} cycles behind a pair drops it", _state(flow, dropped),
-                         _kept(stimuli))
+            yield _query(f"a reset {cycle} cycles behind a pair drops it",
+                         *_sums(stimuli, {"override": reset}))
 
 
-def _state(flow: Flow, moment: Moment) -> z3.BitVecRef:
-    """Registers of the loop behind the step."""
-    return vector([moment.values[flow.circuit.registers[net]] for net in sorted(flow.loop)])
+def _sums(stimuli: Stimuli, conditions: dict[str, Any]) -> tuple[z3.BitVecRef, z3.BitVecRef]:
+    """Sum and flags behind a step and before it, each as the registers of the loop.
 
-
-def _kept(stimuli: Stimuli) -> z3.BitVecRef:
-    """Registers of the loop before the step."""
-    names = stimuli.flow.circuit.names
-    return vector([stimuli.bit(*names[net], stimuli.last) for net in sorted(stimuli.flow.loop)])
+    Registers that a stage makes a sum of may change as long as the sum does not.
+    """
+    flow, circuit = stimuli.flow, stimuli.flow.circuit
+    before = stimuli.run(**conditions)
+    if flow.resolves:
+        behind = stimuli.run(**conditions, behind=1)
+        return tuple(vector([bit for name in ("o_data", "o_flags") if name in circuit.outputs
+                             for bit in moment.following(name)]) for moment in (behind, before))
+    loop = sorted(flow.loop)
+    return (vector([before.values[circuit.registers[net]] for net in loop]),
+            vector([stimuli.bit(*circuit.names[net], stimuli.last) for net in loop]))
 
 
 def _query(name: str, got: z3.BitVecRef, want: z3.BitVecRef) -> Query:

@@ -51,7 +51,10 @@ class Flow:
 
     @cached_property
     def loop(self) -> frozenset[int]:
-        """Registers of the accumulate loop: those that depend on themselves."""
+        """Registers of the accumulate loop: those that depend on themselves.
+
+        Where a stage behind it makes the sum, all that this stage reads belongs to the loop.
+        """
         sources = {net: 1 << index for index, net in enumerate(self.circuit.registers)}
         inputs = {net: 0 for bits in self.circuit.inputs.values() for net in bits}
         values = self.circuit.evaluate(Support(), inputs | sources)
@@ -63,7 +66,10 @@ class Flow:
             if merged == found:
                 break
             found = merged
-        return frozenset(net for net, bits in found.items() if bits & sources[net])
+        loop = {net for net, bits in found.items() if bits & sources[net]}
+        behind = set(self.circuit.outputs["o_data"]) - loop
+        read = [reach[net] for net in behind]
+        return frozenset(loop.union(net for net in sources if any(sources[net] & r for r in read)))
 
     def run(self, logic: Any, given: Callable[[str, int, int], Any],
             fixed: Mapping[int, Any] | None = None, *, behind: int = 0) -> Moment:
@@ -99,7 +105,9 @@ class Flow:
         if name in ("i_a", "i_b") and cycle == 0:
             width = (self.spec.a if name == "i_a" else self.spec.b).width
             return 2 << bit // width
-        return 0 if name in ("rst", "clk") else _OTHER
+        # The pair of cycle 0 is a valid one.
+        fixed = name in ("rst", "clk") or (name, cycle) == ("i_valid", 0)
+        return 0 if fixed else _OTHER
 
     @cached_property
     def cuts(self) -> list[list[int]]:

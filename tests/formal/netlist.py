@@ -17,7 +17,7 @@ __all__ = ["Circuit", "Gate", "Logic", "read_verilog"]
 _SCRIPT = """read_verilog design.v
 hierarchy -check -top {top}
 proc
-flatten
+flatten -noscopeinfo
 opt_expr
 dffunmap
 techmap
