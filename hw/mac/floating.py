@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.mac.float_add import add_term
 from hw.mac.frame import Frame
+from hw.mac.stages import delayed
 from hw.mac.term import make_term
 from hw.mac.unit import MacUnit
 from hw.mac.window import Window
@@ -70,10 +71,9 @@ class FloatMac(MacUnit):
 
 
 def _stage_points(spec: MacSpec) -> tuple[str, ...]:
-    """Places for registers; products that share a tree with the accumulator have none behind."""
-    if Window(Frame(spec)).is_worth_it:
-        return ("operand",)
-    return ("term", "operand") if spec.lanes == 1 else ("term", "product", "operand")
+    """Places for registers; products of integers have none behind them in a window."""
+    short = spec.lanes == 1 or Window(Frame(spec)).is_worth_it
+    return ("term", "operand") if short else ("term", "product", "operand")
 
 
 def _next_sum(m: Module, spec: MacSpec, old: Value, a: Value, b: Value, first: Value,
@@ -82,6 +82,7 @@ def _next_sum(m: Module, spec: MacSpec, old: Value, a: Value, b: Value, first: V
     frame = Frame(spec)
     window = Window(frame)
     if window.is_worth_it:
-        return window.next_sum(m, old, a, b, first)
+        term = delayed(m, window.products(m, a, b), stages["term"], name="term")
+        return window.next_sum(m, old, term, first)
     term = make_term(m, frame, a, b, stages.get("product", 0)).delayed(m, stages["term"])
     return add_term(m, frame, old, term, first)

@@ -2,8 +2,8 @@
 """The accumulate loop of a floating-point sum that few columns hold: added in fixed point.
 
 Where the accumulator's largest number and the unit of the products are not far apart, no larger one
-has to be found: the accumulator is put in its place among fixed columns, joins the adder tree of
-the products, and the sum is normalised and rounded. With INT8 products and FP16 that is smaller
+has to be found: the accumulator is put in its place among fixed columns, the products are added,
+and the sum is normalised and rounded. With INT8 products and FP16 that is smaller
 than a frame which follows the larger one.
 """
 
@@ -44,14 +44,18 @@ class Window:
     @cached_property
     def width(self) -> int:
         """Columns that hold the magnitude of every sum."""
-        frame, spec = self.frame, self.spec
+        frame = self.frame
         if frame.overflows:
             held = frame.fmt.max_units << frame.fmt.lsb - min(frame.fmt.lsb, self.lsb)
             held >>= max(self.lsb - frame.fmt.lsb, 0)
         else:
             held = 1 << frame.top - self.lsb
-        added = extreme_units(spec, spec.lanes) << spec.product_lsb - self.lsb
-        return (held + added).bit_length()
+        return (held + self._added).bit_length()
+
+    @cached_property
+    def _added(self) -> int:
+        """Largest magnitude of a sum of the products of all lanes, in units of ``2**lsb``."""
+        return extreme_units(self.spec, self.spec.lanes) << self.spec.product_lsb - self.lsb
 
     @cached_property
     def is_worth_it(self) -> bool:
@@ -65,13 +69,23 @@ class Window:
         return (finite and not frame.has_minus_zero
                 and self.width <= frame.width + SPARE_COLUMNS)
 
-    def next_sum(self, m: Module, code: Value, a: Value, b: Value, first: Value) -> Value:
-        """Code of the new sum; ``first`` starts from plus zero."""
+    def products(self, m: Module, a: Value, b: Value) -> Value:
+        """Exact sum of the products of all lanes in two's complement, units of ``2**lsb``."""
+        columns = Columns(m, name="products")
+        as_fixed = replace(self.spec, acc=FixedAccumulator(lsb=self.lsb, width=self.width + 1))
+        fill_columns(m, as_fixed, columns, a, b, {"product": 0, "term": 0})
+        total = Signal(self._added.bit_length() + 1, name="term")
+        m.d.comb += total.eq(Cat(*columns.reduce(0, len(total))))
+        return total
+
+    def next_sum(self, m: Module, code: Value, term: Value, first: Value) -> Value:
+        """Code of the accumulator plus ``term``; ``first`` starts from plus zero."""
         frame = self.frame
         old = unpack_sum(m, frame, code, first)
         columns = Columns(m, name="window")
-        as_fixed = replace(self.spec, acc=FixedAccumulator(lsb=self.lsb, width=self.width + 1))
-        fill_columns(m, as_fixed, columns, a, b, {"product": 0, "term": 0})
+        # The top bit weighs less than nothing: stored inverted, the constant makes up for it.
+        columns.add_vector(0, Cat(term[:-1], ~term[-1]))
+        columns.constant -= 1 << len(term) - 1
         columns.add_signed(self._aligned(m, old, first), old.sign)
         *low, negative = columns.reduce(0, self.width + 1)
         total = Total(Cat(*low) ^ negative.replicate(self.width), negative, Const(0))
@@ -87,8 +101,7 @@ class Window:
     @cached_property
     def _may_turn(self) -> bool:
         """Whether an infinity, read as a number, is one that products can outweigh."""
-        added = extreme_units(self.spec, self.spec.lanes)
-        return added.bit_length() + self.spec.product_lsb > self.frame.fmt.bias + 1
+        return self._added.bit_length() + self.lsb > self.frame.fmt.bias + 1
 
     @cached_property
     def _top(self) -> int:
