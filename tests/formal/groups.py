@@ -10,6 +10,9 @@ from tests.formal.meaning import Product
 
 __all__ = ["Group", "groups", "members_of"]
 
+#: A group that would have more parts stays whole: each part needs a look at every net.
+MAX_PARTS = 512
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -89,6 +92,9 @@ def _parts(flow: Flow, table: Tables, group: Group) -> Iterator[Group]:
     for index, sig in group.sigs.items():
         value = tuple(table.nets[net] >> index & 1 for net in group.free)
         members.setdefault(value, {})[index] = sig
+    if len(members) > MAX_PARTS:
+        yield group
+        return
     for part, sigs in enumerate(members.values()):
         yield _fill(flow, table, Group(f"{group.name}, part {part}", _set(sigs, table.count),
                                         group.kind, sigs))
