@@ -119,7 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             router(part)
         points = tomllib.loads(POINTS.read_text(encoding="utf-8"))["macs"]
         macs = [parse_mac(text) for text in points] if options.points else [chosen_mac(options)]
-        command = f"{parser.prog} --points" if options.points else f"{parser.prog} --mac {macs[0]}"
+        what = "--points" if options.points else f"--mac {macs[0]}"
+        command = f"{parser.prog} {what} --seeds {options.seeds}"
         records = _measure_all(macs, chosen, int(options.seeds), command)
     except SpecError as error:
         parser.error(str(error))
