@@ -19,6 +19,8 @@ MEASURES = {"two_input_gates_keep": "two-input gates, no flip-flops",
             "paper_cost": "the paper's gates, flip-flops included",
             "area": "cell area",
             "energy_gaussian": "energy on Gaussian operands"}
+#: What an operation takes with the changes that delays cause, on Gaussian operands.
+ENERGY = ("energy_gaussian", "energy_gaussian_glitches")
 #: Both ends of the figure's bar, in one cell.
 FIGURE = "figure"
 #: Headings of the table of the paper's units by metric.
@@ -66,19 +68,32 @@ def _ready(units: Mapping[str, Units]) -> list[Factor]:
 def answer(records: Records) -> str:
     """The verdict in a few sentences."""
     paper = _units(records)["paper"]
-    claims = []
-    for name, measure in (("gates", "two_input_gates_keep"), ("cell area", "area")):
-        base = paper.value(measure, **unit_of("int8", "fx"))
-        found = [paper.value(measure, **unit_of(FORMATS["E4M3"], acc))
-                 for acc in ACCUMULATORS.values()]
-        if base is not None and None not in found:
-            exact, half, single = (percent(value, base) for value in found if value is not None)
-            claims.append(f"{exact} {name} with an exact sum, {half} with FP16 and {single} with "
-                          "FP32")
-    if not claims:
+    claims = [_claim(name, [_measured(paper, measure, acc) for acc in ACCUMULATORS.values()])
+              for name, measure in (("cell area", ("area",)),
+                                    ("gates", ("two_input_gates_keep",)),
+                                    ("energy, glitches included", ENERGY))]
+    said = "; ".join(filter(None, claims))
+    if not said:
         return ""
-    return (f"Against INT8 with a 27-bit sum, one E4M3 multiply-accumulate unit takes "
-            f"{'; '.join(claims)}. {_same_accumulator(paper)}")
+    return (f"One E4M3 multiply-accumulate unit takes, against INT8 with a 27-bit sum, {said}. "
+            f"{_same_accumulator(paper)}")
+
+
+def _measured(paper: Units, metrics: Sequence[str], acc: str) -> tuple[float, float] | None:
+    """Sum of some metrics of E4M3 with an accumulator, and of the INT8 unit."""
+    found = [[paper.value(metric, **unit_of(*unit)) for metric in metrics]
+             for unit in ((FORMATS["E4M3"], acc), ("int8", "fx"))]
+    fp8, int8 = ([value for value in values if value is not None] for values in found)
+    return (sum(fp8), sum(int8)) if len(fp8) == len(int8) == len(metrics) else None
+
+
+def _claim(name: str, pairs: Sequence[tuple[float, float] | None]) -> str:
+    """What E4M3 takes more with each accumulator; empty if a figure is missing."""
+    known = [percent(*pair) for pair in pairs if pair is not None]
+    if len(known) < len(pairs):
+        return ""
+    exact, half, single = known
+    return f"in {name} {exact} with an exact sum, {half} with FP16 and {single} with FP32"
 
 
 def _same_accumulator(paper: Units) -> str:
@@ -93,7 +108,8 @@ def _same_accumulator(paper: Units) -> str:
         cheaper = cheaper and (acc == "fx" or fp8 < int8)
     cause = ("So the published 50 to 180 % are the price of floating-point sums, not of FP8 "
              "operands: " if cheaper else "")
-    return f"{cause}with the same accumulator on both sides E4M3 takes {', '.join(parts)} gates."
+    return (f"{cause}with the same accumulator on both sides E4M3 takes, in gates, "
+            f"{', '.join(parts)}.")
 
 
 def extract(records: Records) -> Table:
