@@ -147,7 +147,7 @@ def test_check_finds_page_of_other_records(root: Path, capsys: pytest.CaptureFix
     assert main(["--check"], root=root) == 1
     assert capsys.readouterr().err == (
         "Out of date, run `make reports`: reports/figures/accumulation.svg, "
-        "reports/accumulation.md, reports/index.html\n")
+        "reports/accumulation.md, reports/csv/accumulation.csv, reports/index.html\n")
 
 
 #: What is planted in the first record of that accumulator, and the error that names it.

@@ -85,6 +85,11 @@ def _line(record: Record) -> str:
     return f"{record.subject} on {record.conditions['part']} {dsp} DSP blocks: {values}"
 
 
+def _points() -> list[MacSpec]:
+    """Units of points.toml."""
+    return [parse_mac(text) for text in tomllib.loads(POINTS.read_text(encoding="utf-8"))["macs"]]
+
+
 def _parser() -> Parser:
     parser = Parser(prog="python -m synth.fpga",
                     description="Map a MAC to FPGAs, place and route it.")
@@ -117,8 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"Seeds must be a whole number from 1 to 99, not {options.seeds!r}")
         for part in chosen:
             router(part)
-        points = tomllib.loads(POINTS.read_text(encoding="utf-8"))["macs"]
-        macs = [parse_mac(text) for text in points] if options.points else [chosen_mac(options)]
+        macs = _points() if options.points else [chosen_mac(options)]
         what = "--points" if options.points else f"--mac {macs[0]}"
         command = f"{parser.prog} {what} --seeds {options.seeds}"
         records = _measure_all(macs, chosen, int(options.seeds), command)
