@@ -30,6 +30,8 @@ SAVED, SAVED_MAC = mac_test("int8,acc=int27,adder=carry-save"), mac_test("e4m3,a
 SAVED_ARRAY = array_test("2x3:int8,pipeline=1,adder=carry-save")
 ENCODER, TO_INT = output_test("e4m3,from=fp16"), output_test("int8,from=int32,scale=pow2,"
                                                              "zero_point=yes")
+SCALED, DRAINED = output_test("e4m3,from=fp16,scale=fp32"), array_test(
+    "2x1:e2m1,out=fp32,saturate=no")
 FROM_FIXED = output_test("e5m2,from=fx77m32,flags=2,saturate=no")
 
 FLOATING = (
@@ -117,8 +119,8 @@ SAVED_SUMS = (
          "Cat(Const(0, max(saved.start - 1, 0)), carries, step)", SAVED_MAC),
     _rtl("mac/saved.py", "a step down is resolved as one up",
          "(down & ~up).replicate(saved.width)", "Const(0, saved.width)", SAVED_MAC),
-    _rtl("mac/carry_save.py", "carries outlive their sum", "start.eq(Mux(first, 0, old))",
-         "start.eq(Cat(Mux(first, 0, old[:saved.width]), old[saved.width:]))", SAVED),
+    _rtl("mac/carry_save.py", "carries outlive their sum", "Mux(first, 0, carries))", "carries)",
+         SAVED),
     _rtl("arith/prefix.py", "a carry passes what does not propagate",
          "high[0] | (high[1] & low[0])", "high[0] | low[0]", SAVED),
     _rtl("arith/prefix.py", "a step down goes as far as one up", "(minus & downs[i])",
@@ -144,8 +146,24 @@ OUTPUT = (
          "rounds_up(Rounding.RNE, odd=Const(1)", TO_INT),
     _rtl("output/source.py", "an infinity has the sign of its sum", "Mux(inf, flags[1], negative)",
          "negative", FROM_FIXED),
+    _rtl("output/source.py", "an infinity is zero too", "~(self.sig.any() | self.inf)",
+         "~self.sig.any()", SCALED),
+    _rtl("output/scale.py", "the sign of a factor is lost", "number.sign ^ factor.sign",
+         "number.sign", SCALED),
+    _rtl("output/scale.py", "an exponent has no sign", "scale.as_signed()", "scale", TO_INT),
     _rtl("output/unit.py", "reset leaves a sum on its way", "reset_less=False", "reset_less=True",
          ENCODER),
 )
 
-UNITS_RTL = (*FLOATING, *ALIGNED, *SAVED_SUMS, *OUTPUT)
+DRAIN = (
+    _rtl("array/handover.py", "a row that waits is overwritten",
+         "self.en.eq(~valid | self.o_tready)", "self.en.eq(1)", DRAINED),
+    _rtl("array/handover.py", "sums are taken while the stages stand",
+         "self.i_tready.eq(self.en)", "self.i_tready.eq(1)", DRAINED),
+    _rtl("array/handover.py", "the end of a tile is not delayed", "valid, last = held, ends",
+         "valid, last = held, self.i_tlast", DRAINED),
+    _rtl("array/drain.py", "a code loses its sign in its slot", "if spec.result_signed else",
+         "if False else", array_test("2x2:e5m2,adder=carry-save,out=int4,zero_point=yes")),
+)
+
+UNITS_RTL = (*FLOATING, *ALIGNED, *SAVED_SUMS, *OUTPUT, *DRAIN)

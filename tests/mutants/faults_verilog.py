@@ -17,8 +17,8 @@ MAC, ARRAY = "e4m3,pipeline=1", "3x5:e2m1"
 VERILOG = (
     _verilog(MAC, "a pair that ends a sum opens one too", "first_q1 <= i_first;",
              "first_q1 <= i_first | i_last;"),
-    _verilog(MAC, "the last bit of the sum is never written", "{ sum[48:1], sum_0_x }",
-             "{ sum[48:1], o_data[0] }"),
+    _verilog(MAC, "the last bit of the sum is never written", "sum_0_s, sum_0 } : o_data;",
+             "sum_0_s, o_data[0] } : o_data;"),
     _verilog(MAC, "the sign is a cycle early", "lane0_sign_q1 <= lane0_sign;",
              "lane0_sign_q1 <= i_a[7];"),
     _verilog(ARRAY, "a column of B is skewed by its neighbour", "delay_3 <= delay_2[11:4];",

@@ -105,7 +105,8 @@ def _output(spelling: str) -> Unit:
 
 def _array(size: str, spelling: str, part: str = "") -> Unit:
     """Array; only those of its cells get faults whose names have ``part`` in them."""
-    spec = parse_array(size, spelling)
+    unit, _, out = spelling.partition(",out=")
+    spec = parse_array(size, unit, out=out or None)
     name = f"{size}:{spelling}" + (f" {part}" if part else "")
     return Unit(name=name, room="netlist, array", cells=f"c:*{part}*",
                 build=lambda: stream_top(spec),
@@ -125,8 +126,11 @@ UNITS = (
             "e4m3,acc=fp16,lanes=2"),
     *_units(_mac, "e4m3,acc=aligned:13,lanes=4", "e5m2,acc=aligned:25,lanes=2,pipeline=1"),
     *_units(_output, "e4m3,from=fp16", "e5m2,from=fp32,saturate=no",
-            "e5m2,from=fx77m32,flags=2,saturate=no", "int8,from=int32,scale=pow2,zero_point=yes"),
+            "e5m2,from=fx77m32,flags=2,saturate=no", "int8,from=int32,scale=pow2,zero_point=yes",
+            "e4m3,from=fp16,scale=fp32"),
     *_units(_array, ("3x5", "e2m1", "sequencer"), ("3x2", "int8,acc=int20-sat,pipeline=1"),
             ("2x2", "e2m1xe5m2", "pe_0"), ("2x3", "e5m2", "result_1"),
-            ("2x3", "int8,pipeline=1,adder=carry-save", "resolver_0")),
+            ("2x3", "int8,pipeline=1,adder=carry-save", "resolver_0"),
+            ("2x1", "e2m1,out=fp32,saturate=no"),
+            ("2x2", "e5m2,adder=carry-save,out=int4,zero_point=yes", "out_1")),
 )
