@@ -6,7 +6,7 @@ import numpy as np
 import sim
 from hw.spec import FixedAccumulator, OutputSpec
 from tests.output_bench import Case
-from tests.scales import random_scales
+from tests.scales import corner_scales, near_float_ties, random_scales
 
 __all__ = ["draw_options", "fixed_case", "float_case", "output_case"]
 
@@ -28,7 +28,14 @@ def float_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
     """Random codes of a source in floating point, and those near what the target can tell."""
     codes = draw.integers(0, 1 << spec.source.width, size=count)
     sums = np.concatenate([codes, _edges(spec)])
-    return Case(spec, sums, *draw_options(draw, spec, len(sums)))
+    scale, point = draw_options(draw, spec, len(sums))
+    if spec.scale_format is None or spec.scale_format.is_integer:
+        return Case(spec, sums, scale, point)
+    hard = [corner_scales(_special(spec)), near_float_ties(draw, spec, count // 2)]
+    more = sum(len(part) for part, _ in hard)
+    return Case(spec, np.concatenate([sums, *(part for part, _ in hard)]),
+                np.concatenate([scale, *(scales for _, scales in hard)]),
+                np.concatenate([np.broadcast_to(point, sums.shape), np.zeros(more, np.int64)]))
 
 
 def fixed_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
@@ -40,7 +47,14 @@ def fixed_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
     sums = _clamp(acc, [*drawn, *_near_powers(acc), *_midpoint_units(spec)])
     bits = {0: [0], 1: [0, 0, 0, 3], 2: [0, 0, 0, 0, 1, 2, 3]}[spec.flag_bits]
     flags = draw.choice(bits, size=len(sums))
-    return Case(spec, sums, *draw_options(draw, spec, len(sums)), flags)
+    scale, point = draw_options(draw, spec, len(sums))
+    if spec.scale_format is not None and not spec.scale_format.is_integer:
+        # A sum of zero that is an infinity or NaN by its flags, at all corners of the scale.
+        more, corners = corner_scales(np.array(sorted(set(bits))))
+        sums, flags = np.append(sums, 0 * more), np.append(flags, more)
+        scale = np.append(scale, corners)
+        point = np.append(np.broadcast_to(point, len(sums) - len(more)), 0 * more)
+    return Case(spec, sums, scale, point, flags)
 
 
 def draw_options(draw: np.random.Generator, spec: OutputSpec, count: int):
@@ -74,10 +88,15 @@ def _edges(spec: OutputSpec) -> np.ndarray:
     points = np.concatenate([values, middles, overflow, -overflow])
     codes = sim.encode(points, fmt).astype(np.int64)
     near = np.concatenate([codes + step for step in range(-2, 3)])
-    special = [fmt.inf_code + step + sign for step in range(-3, 4) for sign in (0, fmt.sign_code)]
-    least = [sign + step for step in range(4) for sign in (0, fmt.sign_code)]
-    codes = np.concatenate([near, special, least])
+    codes = np.concatenate([near, _special(spec)])
     return codes[(codes >= 0) & (codes < 1 << fmt.width)]
+
+
+def _special(spec: OutputSpec) -> np.ndarray:
+    """Infinities, the codes beside them, zeros and the least numbers of a source."""
+    fmt = spec.source.fmt
+    magnitudes = [*(fmt.inf_code + step for step in range(-3, 4)), *range(4)]
+    return np.array([code | sign for code in magnitudes for sign in (0, fmt.sign_code)])
 
 
 def _near_powers(acc: FixedAccumulator) -> list[int]:

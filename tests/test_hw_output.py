@@ -32,7 +32,8 @@ FIXED = [parse_output(text) for text in (
     "e4m3fnuz,from=fx30m11,flags=2,saturate=no", "int16,from=fx9p3", "e4m3,from=fx9m9")]
 #: One of each kind of source and target.
 ALONE = ("e4m3,from=fp16", "e5m2,from=fp32,saturate=no", "e5m2,from=fx77m32,flags=2,saturate=no",
-         "int8,from=int32,scale=pow2,zero_point=yes", "e4m3,from=fp16,scale=fp32")
+         "int8,from=int32,scale=pow2,zero_point=yes", "e4m3,from=fp16,scale=fp32",
+         "e5m2,from=fx77m32,flags=2,saturate=no,scale=fp32")
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,8 @@ States = Callable[[Callable[[str], z3.BitVecRef]], z3.BoolRef]
 Condition = z3.BoolRef | bool
 
 FIRST_MS, TIMEOUT_MS, STEP_MS = 5_000, 60_000, 1_000
+#: Steps that the solver may leave open before it takes no more of them.
+MAX_UNKNOWN = 10
 EQUAL = "proven: equal outputs and next states from every state"
 SEQUENCES = "proven: equal outputs, while they are valid, in every sequence from power-up"
 #: Signals of a MAC that hold the sum, and why it does not matter what a reset makes of them.
@@ -96,15 +98,18 @@ class Equivalence:
         value: the proof of the whole is then no harder than its steps.
         """
         values, sound = {0: False, 1: True} | self._inputs(place), self._sound
+        unknown = 0
         for gate in self._circuit.gates:
             if all(_same(values[net], sound[net]) for net in gate.inputs):
                 values[gate.out] = sound[gate.out]
                 continue
             alone = replace(self._circuit, gates=(gate,))
             value = alone.evaluate(Terms(), {net: values[net] for net in gate.inputs})[gate.out]
-            if known is not None and not _same(sound[gate.out], value):
-                differ = _differ(sound[gate.out], value)
-                if _solve([differ], known, STEP_MS) == z3.unsat:
+            steps = known is not None and unknown < MAX_UNKNOWN
+            if steps and not _same(sound[gate.out], value):
+                outcome = _solve([_differ(sound[gate.out], value)], known, STEP_MS)
+                unknown += outcome == z3.unknown
+                if outcome == z3.unsat:
                     value = sound[gate.out]
             values[gate.out] = value
         return values

@@ -52,7 +52,7 @@ FLOATING = (
     _rtl("mac/float_add.py", "the smaller one counts where there is none",
          "larger & roles.has_term", "larger", SATURATED),
     _rtl("mac/float_code.py", "the sign outlives its sum", "code[-1] & ~first if",
-         "code[-1] if", LANES),
+         "code[-1] if", WIDE),
     _rtl("mac/float_code.py", "infinity less infinity is infinite",
          "(old.special & (old.sign ^ term.sign))", "(old.special & old.sign & term.sign)", WIDE),
     _rtl("mac/float_code.py", "an infinity keeps a mantissa", "man & ~beyond.replicate(len(man))",
@@ -90,7 +90,7 @@ FLOATING = (
     _rtl("arith/align.py", "bits that a coarse stage drops are forgotten",
          "return value, Cat(dropped).any()", "return value, Cat(dropped[1:]).any()", HALF),
     _rtl("arith/round.py", "a short difference makes no tie", "carries & ~guard & odd", "Const(0)",
-         _step_test("e5m2,acc=fp32,pipeline=1")),
+         _step_test("e2m5,acc=bf16")),
 )
 
 ALIGNED = (
@@ -105,7 +105,7 @@ ALIGNED = (
     _rtl("mac/aligned.py", "an infinity keeps its fraction", "Mux(infinite, 0, fraction)",
          "fraction", TENSOR),
     _rtl("mac/aligned.py", "what underflows is minus zero",
-         "sign & (led[-1] | fraction.any())", "sign", TENSOR_SUMS),
+         "sign & (led[-1] | fraction.any())", "sign", SMALL),
     _rtl("mac/aligned.py", "NaN ends in zeros",
          "dropped = nan.replicate(acc.fmt.man_bits - acc.kept_bits)",
          "dropped = Const(0, acc.fmt.man_bits - acc.kept_bits)", TENSOR_SUMS),
@@ -147,7 +147,7 @@ OUTPUT = (
     _rtl("output/source.py", "an infinity has the sign of its sum", "Mux(inf, flags[1], negative)",
          "negative", FROM_FIXED),
     _rtl("output/source.py", "an infinity is zero too", "~(self.sig.any() | self.inf)",
-         "~self.sig.any()", SCALED),
+         "~self.sig.any()", output_test("e5m2,from=fx77m32,flags=2,saturate=no,scale=fp32")),
     _rtl("output/scale.py", "the sign of a factor is lost", "number.sign ^ factor.sign",
          "number.sign", SCALED),
     _rtl("output/scale.py", "an exponent has no sign", "scale.as_signed()", "scale", TO_INT),
