@@ -24,6 +24,7 @@ def check_array(spec: ArraySpec, model, seed: int) -> int:
     """Make all of the checks; gives the values compared."""
     _check_lone_operands(spec, model)
     _check_runs_on(spec, model, seed)
+    _check_offers(spec, model, seed)
     return (_check_products(spec, model, seed) + _check_resets(spec, model, seed)
             + _check_ends(spec, model, seed))
 
@@ -103,6 +104,19 @@ def _check_runs_on(spec: ArraySpec, model, seed: int) -> None:
     model.stream({gemm.A: gemm.a_beats(a, spec)[0], gemm.B: gemm.b_beats(b, spec)[0]},
                  {gemm.C: spec.rows - 1}, last={gemm.A: last, gemm.B: last},
                  max_cycles=8 * beats)
+
+
+def _check_offers(spec: ArraySpec, model, seed: int) -> None:
+    """A row is offered whether it is wanted or not: valid must not wait for ready."""
+    model.reset()
+    beats = spec.rows
+    a, b = _operands(spec, np.random.default_rng(seed),
+                     (spec.rows, beats * spec.mac.lanes, spec.cols))
+    last = np.arange(beats) == beats - 1
+    model.stream({gemm.A: gemm.a_beats(a, spec)[0], gemm.B: gemm.b_beats(b, spec)[0]},
+                 {gemm.C: 0}, last={gemm.A: last, gemm.B: last}, max_cycles=8 * beats)
+    model.run({}, cycles=spec.first_result(beats * spec.mac.lanes) + 1, outputs=())
+    assert model.read(f"{gemm.C}_tvalid") == 1, f"{spec}: no row is offered before it is wanted"
 
 
 def _check_product(spec: ArraySpec, model, rng, shape, stall) -> int:

@@ -31,7 +31,7 @@ def float_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
     scale, point = draw_options(draw, spec, len(sums))
     if spec.scale_format is None or spec.scale_format.is_integer:
         return Case(spec, sums, scale, point)
-    hard = [corner_scales(_special(spec)), near_float_ties(draw, spec, count // 2)]
+    hard = [corner_scales(_special(spec)), near_float_ties(draw, spec, 2 * count)]
     more = sum(len(part) for part, _ in hard)
     return Case(spec, np.concatenate([sums, *(part for part, _ in hard)]),
                 np.concatenate([scale, *(scales for _, scales in hard)]),
@@ -44,7 +44,8 @@ def fixed_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
     shifts = draw.integers(0, acc.width, size=count).tolist()
     drawn = [int.from_bytes(draw.bytes(128), "little") % (1 << acc.width) + acc.min >> shift
              for shift in shifts]
-    sums = _clamp(acc, [*drawn, *_near_powers(acc), *_midpoint_units(spec)])
+    sums = _clamp(acc, [*drawn, *_near_powers(acc), *_midpoint_units(spec),
+                        *_near_ties(draw, spec, count)])
     bits = {0: [0], 1: [0, 0, 0, 3], 2: [0, 0, 0, 0, 1, 2, 3]}[spec.flag_bits]
     flags = draw.choice(bits, size=len(sums))
     scale, point = draw_options(draw, spec, len(sums))
@@ -117,6 +118,18 @@ def _midpoint_units(spec: OutputSpec) -> list[int]:
     fitting = sorted(unit for unit in units if acc.min <= unit <= acc.max)
     chosen = fitting[::max(1, len(fitting) // 2000)]
     return [unit + step for unit in chosen for step in (-1, 0, 1)]
+
+
+def _near_ties(draw: np.random.Generator, spec: OutputSpec, count: int) -> list[int]:
+    """Ties of the target's precision, at any place, and a single bit more or less than them."""
+    bits, width = spec.to.man_bits + 2, spec.source.width
+    ties = draw.integers(1 << bits - 1, 1 << bits, size=count) | 1
+    places = draw.integers(0, max(width - bits, 1), size=count)
+    steps = [sign << low for sign, low in zip(draw.choice([1, -1], size=count).tolist(),
+                                             draw.integers(0, places + 1).tolist(), strict=True)]
+    return [sign * ((tie << place) + step) for sign, tie, place, step in zip(
+        draw.choice([1, -1], size=count).tolist(), ties.tolist(), places.tolist(), steps,
+        strict=True)]
 
 
 def _clamp(acc: FixedAccumulator, sums: list[int]) -> np.ndarray:

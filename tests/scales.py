@@ -57,10 +57,12 @@ def near_float_ties(draw: np.random.Generator, spec: OutputSpec,
     mans = draw.integers(0, 1 << fmt.man_bits, size=count)
     mans = (mans & -1 << draw.integers(0, fmt.man_bits, size=count)).tolist()
     fields = draw.integers(0, (1 << fmt.exp_bits) - 1, size=count)
+    fields[::4] = 0
     ties = draw.integers(1 << bits - 1, 1 << bits, size=count) | 1
     scales = []
     for man, field, tie, off in zip(mans, fields.tolist(), ties.tolist(),
-                                    draw.integers(0, 20, size=count).tolist(), strict=True):
+                                    draw.integers(-9, 20, size=count).clip(0).tolist(),
+                                    strict=True):
         sig = man | 1 << fmt.man_bits if field else max(man, 1)
         places = next(k for k in range(64) if (tie << k) // sig >> FACTOR_BITS - 1)
         factor = -(-(tie << places) // sig) + int(draw.integers(-1 << off, 1 << off)) // 2

@@ -36,7 +36,7 @@ COUNT = 24
 KINDS = {FixedAccumulator: "fixed point", FloatAccumulator: "floating point",
          AlignedAccumulator: "aligned"}
 #: Random sums of an output stage.
-SUMS = 40_000
+SUMS = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,12 +103,12 @@ def _output(spelling: str) -> Unit:
                 build=lambda: output_stages([spec]))
 
 
-def _array(size: str, spelling: str, part: str = "") -> Unit:
+def _array(size: str, spelling: str, part: str = "", count: int = COUNT) -> Unit:
     """Array; only those of its cells get faults whose names have ``part`` in them."""
     unit, _, out = spelling.partition(",out=")
     spec = parse_array(size, unit, out=out or None)
     name = f"{size}:{spelling}" + (f" {part}" if part else "")
-    return Unit(name=name, room="netlist, array", cells=f"c:*{part}*",
+    return Unit(name=name, room="netlist, array", cells=f"c:*{part}*", count=count,
                 build=lambda: stream_top(spec),
                 check=lambda: lambda model: check_array(spec, model, seed=4))
 
@@ -131,5 +131,5 @@ UNITS = (
     *_units(_array, ("3x5", "e2m1", "sequencer"), ("3x2", "int8,acc=int20-sat,pipeline=1"),
             ("2x2", "e2m1xe5m2", "pe_0"), ("2x3", "e5m2", "result_1"),
             ("2x3", "int8,pipeline=1,adder=carry-save", "resolver_0"),
-            ("2x1", "e2m1,out=fp32,saturate=no")),
+            ("2x1", "e2m1,out=fp32,saturate=no", "handover", 8)),
 )
