@@ -43,8 +43,7 @@ def guards_sentence(units: Sources) -> str:
         (low, few), *_, (high, many) = _guard_points(units["factors"], pair)
         parts.append(f"{name} {(many - few) / (high - low):.1f} gates a bit from {low} to {high} "
                      "bits")
-    return (f"Guard bits are cheap and cost both sides alike: {', '.join(parts)}; what sets E4M3 "
-            "apart is the width that it starts from.")
+    return f"What a guard bit costs: {', '.join(parts)}."
 
 
 def _front(units: Units, pair: str, adder: str) -> tuple[float, float] | None:
@@ -121,8 +120,8 @@ def lanes_sentence(units: Sources) -> str:
             first, last = known[0], known[-1]
             parts.append(f"{name} from {percent(ends[name][first], base[first])} with "
                          f"{first:.0f} to {percent(ends[name][last], base[last])} with {last:.0f}")
-    return ("Lanes share alignment, addition and rounding, so the price a product falls; against "
-            f"INT8 exact with as many lanes: {'; '.join(parts)}.")
+    return ("Lanes share alignment, addition and rounding; against INT8 exact with as many lanes: "
+            f"{'; '.join(parts)}.")
 
 
 ARRAY_UNITS = {"INT8/27": ("int8", "fx27"), "E4M3 exact": (E4M3, "fx"),
