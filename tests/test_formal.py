@@ -35,6 +35,7 @@ def refuted(outcomes: list[Outcome]) -> list[str]:
     ("e4m3", 5), ("e5m2xe4m3,pipeline=2", 9), ("int8", 4), ("int8,acc=int20-sat", 5),
     ("e4m3,acc=fx32m10", 5), ("int4,acc=int9,adder=carry-save", 6), ("e2m1,acc=e5m2", 9),
     ("e2m3,acc=e3m4-sat", 9),
+    ("e2m1,acc=e5m2,lanes=2", 4),
 ])
 def test_unit_is_proven(unit, count):
     outcomes = settle(parse_mac(unit))
@@ -54,7 +55,7 @@ def test_every_fixed_point_unit_is_proven():
     ("e4m3", "e4m3:fn-daz"), ("int8,acc=int20", "int8,acc=int20-sat"),
     ("int8xuint8,acc=int32", "uint8xint8,acc=int32"), ("e4m3,acc=fx32m10", "e4m3,acc=fx32m10t"),
     ("e2m1,acc=e5m2", "e2m1,acc=e5m2-rtz"), ("e2m3,acc=e3m4", "e2m3,acc=e3m4-ftz"),
-    ("e2m3,acc=e3m4", "e2m3,acc=e3m4-sat"),
+    ("e2m3,acc=e3m4", "e2m3,acc=e3m4-sat"), ("e2m1,acc=e5m2,lanes=2", "e2m1,acc=e5m2-rtz,lanes=2"),
     ("int8,acc=int32,lanes=2", "int8xuint8,acc=int32,lanes=2"),
 ])
 def test_wrong_specification_is_refuted(built, meant):

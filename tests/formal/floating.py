@@ -8,79 +8,36 @@ one of the codes that the unit can hold, so that it never holds another.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import z3
 
-from hw.mac.frame import Frame
 from hw.spec import MacSpec
 from tests.formal.fixed import as_term, found
+from tests.formal.floating_step import Scale, accumulated, held
 from tests.formal.flow import Flow
 from tests.formal.groups import Group, groups, members_of
 from tests.formal.lanes import MAX_BITS, Tables, tables
 from tests.formal.logic import vector
 from tests.formal.solving import Case, Query, Settled
 from tests.formal.stimuli import Stimuli, number
-from tests.formal.values import Number, add, decode, round_to, widen
+from tests.formal.tabled import tabled_cases
+from tests.formal.values import Number, widen
 
-__all__ = ["float_cases", "held"]
+__all__ = ["float_cases"]
 
 
 def float_cases(flow: Flow) -> Iterator[Case]:
     """Every case of a unit's step; together they are all operands and all sums."""
     spec = flow.spec
-    if spec.lanes > 1:
-        yield Settled.untried("step", "a sum of several lanes that is then rounded is not tried")
-    elif spec.a.width + spec.b.width > MAX_BITS:
+    if spec.a.width + spec.b.width > MAX_BITS:
         yield Settled.untried("step", f"pairs of more than {MAX_BITS} bits are not tabulated")
     else:
         table, stimuli = tables(flow, 0), Stimuli(flow)
-        yield from (_query(flow, stimuli, table, group) for group in groups(flow, table))
-
-
-def held(spec: MacSpec, code: z3.BitVecRef) -> z3.BoolRef:
-    """Whether the accumulator may hold a code, as the unit's designer has it.
-
-    A hint only: what is proven is that the unit never leaves these codes.
-    """
-    fmt, frame = spec.acc.fmt, Frame(spec)
-    top, man_bits = fmt.magnitude_bits, fmt.man_bits
-    magnitude, neg = z3.Extract(top - 1, 0, code), z3.Extract(top, top, code) == 1
-    exp = z3.Extract(top - 1, man_bits, code)
-    finite = [z3.ULT(magnitude, fmt.inf_code)]
-    missing = frame.lsb - fmt.lsb
-    for place in range(man_bits + 1):
-        bit = z3.Extract(place, place, code) == 1 if place < man_bits else exp != 0
-        if place < missing:
-            finite.append(z3.Or(z3.Not(bit), z3.UGE(exp, missing - place + 1)))
-    if not frame.overflows:
-        finite.append(z3.ULE(magnitude, (frame.top - fmt.lsb - man_bits + 1) << man_bits))
-    if not spec.acc.subnormals:
-        finite.append(z3.UGE(magnitude, 1 << man_bits))
-    kinds = [z3.And(magnitude != 0, *finite),
-             magnitude == 0 if frame.has_minus_zero else code == 0]
-    if frame.to_inf or frame.inf_terms:
-        kinds.append(magnitude == fmt.inf_code)
-    if frame.inf_terms or frame.nan_terms:
-        kinds.append(code == fmt.nan_code)
-    return z3.And(z3.Or(*kinds), True if frame.has_negative else z3.Not(neg))
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """Fixed point that holds every sum of a unit: bits, and what the lowest one weighs."""
-
-    unit: int
-    width: int
-
-    @classmethod
-    def of(cls, spec: MacSpec, table: Tables) -> "_Scale":
-        """Scale for all that the accumulator can hold and all products."""
-        fmt, frame = spec.acc.fmt, Frame(spec)
-        unit = min(spec.product_lsb, fmt.lsb) if frame.clamps else frame.lsb - fmt.man_bits
-        largest = max(product.units for product in table.products).bit_length()
-        top = max(fmt.bias if frame.overflows else frame.top, largest + spec.product_lsb - 1)
-        return cls(unit, top + 1 - unit)
+        found_groups = groups(flow, table)
+        if found_groups is None:
+            yield from tabled_cases(flow)
+        else:
+            yield from (_query(flow, stimuli, table, group) for group in found_groups)
 
 
 def _query(flow: Flow, stimuli: Stimuli, table: Tables, group: Group) -> Query:
@@ -92,7 +49,7 @@ def _query(flow: Flow, stimuli: Stimuli, table: Tables, group: Group) -> Query:
              for net, literal in group.literals.items()}
     got = vector(stimuli.run(fixed=fixed | free).following("o_data"))
     sig = vector(list(bits.values())) if bits else z3.BitVecVal(0, 1)
-    scale = _Scale.of(spec, table)
+    scale = Scale.of(spec)
     want = _next(spec, stimuli, scale, group, neg, sig)
     given = [z3.Or(stimuli.first, held(spec, stimuli.old))]
     for sign in _signs(table, group):
@@ -148,19 +105,12 @@ def _bits(group: Group) -> dict[str, z3.BoolRef | bool]:
             for j in range(width)}
 
 
-def _next(spec: MacSpec, stimuli: Stimuli, scale: _Scale, group: Group, neg: z3.BoolRef,
+def _next(spec: MacSpec, stimuli: Stimuli, scale: Scale, group: Group, neg: z3.BoolRef,
           sig: z3.BitVecRef) -> z3.BitVecRef:
-    """Accumulator behind the step as the definition has it: exact sum, rounded once."""
-    acc, unit, width = spec.acc, scale.unit, scale.width
-    old = decode(acc.fmt, stimuli.old, unit=unit, width=width)
-    continues = z3.Not(stimuli.first)
-    old = Number(z3.And(continues, old.neg),
-                 z3.If(continues, old.mag, z3.BitVecVal(0, width)), unit,
-                 z3.And(continues, old.nan), z3.And(continues, old.inf))
-    place = group.exp + spec.product_lsb - unit
+    """Accumulator behind the step of a group."""
+    width, place = scale.width, group.exp + spec.product_lsb - scale.unit
     mag = widen(sig, max(width, sig.size()))
     mag = mag << place if place >= 0 else z3.LShR(mag, -place)
-    term = Number(neg, widen(mag, width), unit, z3.BoolVal(group.kind.nan),
-                  z3.BoolVal(group.kind.inf))
-    return round_to(acc.fmt, add(old, term), rounding=acc.rounding, overflow=acc.overflow,
-                    subnormals=acc.subnormals)
+    return accumulated(spec, stimuli, Number(neg, widen(mag, width), scale.unit,
+                                             z3.BoolVal(group.kind.nan),
+                                             z3.BoolVal(group.kind.inf)))

@@ -72,12 +72,12 @@ class Flow:
         return frozenset(loop.union(net for net in sources if any(sources[net] & r for r in read)))
 
     def run(self, logic: Any, given: Callable[[str, int, int], Any],
-            fixed: Mapping[int, Any] | None = None, *, behind: int = 0) -> Moment:
+            fixed: Mapping[int, Mapping[int, Any]] | None = None, *, behind: int = 0) -> Moment:
         """Unroll in a logic; ``given(name, bit, cycle)`` is the value of an input or a register.
 
         Registers outside the loop are asked for in cycle 0, those of the loop in the cycle in
         which the accumulator takes the pair. That is the last one, unless ``behind`` more follow.
-        ``fixed`` nets have their values in the last cycle.
+        ``fixed`` are values of nets by cycle.
         """
         circuit, taken = self.circuit, self.spec.pipeline
         last = taken + behind
@@ -87,7 +87,7 @@ class Flow:
                      for bit, net in enumerate(bits)}
             if cycle == taken:
                 state |= {net: given(*circuit.names[net], taken) for net in self.loop}
-            values = circuit.evaluate(logic, known | state, fixed if cycle == last else None)
+            values = circuit.evaluate(logic, known | state, (fixed or {}).get(cycle))
             state = {net: values[source] for net, source in circuit.registers.items()}
         return Moment(values, circuit)
 
@@ -99,7 +99,11 @@ class Flow:
     @cached_property
     def support(self) -> Moment:
         """Sources of each net: bit ``lane + 1`` for the operands of a lane, bit 0 for the rest."""
-        return self.run(Support(), self._source)
+        return self.support_behind(0)
+
+    def support_behind(self, behind: int) -> Moment:
+        """The same, some cycles behind the accumulation, or before it."""
+        return self.run(Support(), self._source, behind=behind)
 
     def _source(self, name: str, bit: int, cycle: int) -> int:
         if name in ("i_a", "i_b") and cycle == 0:
@@ -125,6 +129,25 @@ class Flow:
         return [sorted(net for net, sources in read.items()
                        if sources == 2 << lane and net in needed)
                 for lane in range(self.spec.lanes)]
+
+    @cached_property
+    def joint_cuts(self) -> list[int]:
+        """Nets of all lanes together from which the rest of the step reads their sum."""
+        support = self.support.values
+        gates = {gate.out: gate for gate in self.circuit.gates}
+        pending = [self.circuit.registers[net] for net in self.loop]
+        seen: set[int] = set()
+        found: set[int] = set()
+        while pending:
+            net = pending.pop()
+            if net in seen:
+                continue
+            seen.add(net)
+            if support[net] and not support[net] & _OTHER:
+                found.add(net)
+            elif net in gates:
+                pending += gates[net].inputs
+        return sorted(found)
 
     def unmatched(self, lane: int, known: Container[int]) -> list[int]:
         """Nets where the lane is cut that do not follow from ``known`` nets of it."""

@@ -10,8 +10,8 @@ from tests.formal.meaning import Product
 
 __all__ = ["Group", "groups", "members_of"]
 
-#: A group that would have more parts stays whole: each part needs a look at every net.
-MAX_PARTS = 512
+#: Parts of groups, beyond which the nets are no bits of a product.
+_MAX_PARTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,23 @@ _PLACES: tuple[Callable[[Product, int], int], ...] = (
 )
 
 
-def groups(flow: Flow, table: Tables) -> list[Group]:
-    """Groups of all pairs, by the place that tells most about the nets."""
+def groups(flow: Flow, table: Tables) -> list[Group] | None:
+    """Groups of all pairs, by the place that tells most about the nets; None if they are many."""
     choices = [[_fill(flow, table, group) for group in _sorted(table, place)] for place in _PLACES]
     best = min(choices, key=lambda groups: (
         sum(len(group.free) for group in groups if group.sigs), len(groups)))
+    if sum(len(_members(table, group)) for group in best if group.free) > _MAX_PARTS:
+        return None
     return [part for group in best for part in _parts(flow, table, group)]
+
+
+def _members(table: Tables, group: Group) -> dict[tuple[int, ...], dict[int, int]]:
+    """Significands of a group of numbers by the values of its free nets."""
+    members: dict[tuple[int, ...], dict[int, int]] = {}
+    for index, sig in group.sigs.items():
+        value = tuple(table.nets[net] >> index & 1 for net in group.free)
+        members.setdefault(value, {})[index] = sig
+    return members
 
 
 def _sorted(table: Tables, place: Callable[[Product, int], int]) -> list[Group]:
@@ -88,14 +99,7 @@ def _parts(flow: Flow, table: Tables, group: Group) -> Iterator[Group]:
     if not group.free or not group.sigs:
         yield group
         return
-    members: dict[tuple[int, ...], dict[int, int]] = {}
-    for index, sig in group.sigs.items():
-        value = tuple(table.nets[net] >> index & 1 for net in group.free)
-        members.setdefault(value, {})[index] = sig
-    if len(members) > MAX_PARTS:
-        yield group
-        return
-    for part, sigs in enumerate(members.values()):
+    for part, sigs in enumerate(_members(table, group).values()):
         yield _fill(flow, table, Group(f"{group.name}, part {part}", _set(sigs, table.count),
                                         group.kind, sigs))
 

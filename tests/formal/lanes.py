@@ -48,15 +48,18 @@ def column(values: Iterable[bool]) -> int:
     return int(text[::-1], 2)
 
 
-def tables(flow: Flow, lane: int) -> Tables:
-    """Tables of the nets that only lane ``lane`` reaches, in the cycle of the accumulation."""
+def tables(flow: Flow, lane: int, *, behind: int = 0) -> Tables:
+    """Tables of the nets that only lane ``lane`` reaches, in the cycle of the accumulation.
+
+    Or ``behind`` cycles behind it; before it, if that is negative.
+    """
     spec = flow.spec
     bits = spec.a.width + spec.b.width
     if bits > MAX_BITS:
         raise ValueError(f"Operands must have at most {MAX_BITS} bits in all, not {bits}")
 
-    values = flow.run(Patterns(1 << bits), every_pair(spec, lane)).values
-    support = flow.support.values
+    values = flow.run(Patterns(1 << bits), every_pair(spec, lane), behind=behind).values
+    support = flow.support_behind(behind).values
     nets = {net: values[net] for net, sources in support.items() if sources == 2 << lane}
     return Tables(1 << bits, nets, products(spec.a, spec.b))
 

@@ -71,7 +71,7 @@ class Query:
         elif answer == z3.unknown:
             verdict, detail = Verdict.OPEN, f"stopped after {timeout:g} s"
         elif detail is None:
-            verdict, detail = Verdict.OPEN, "wrong only for operands that do not exist"
+            verdict, detail = Verdict.OPEN, "no operands are known that make it wrong"
         else:
             verdict = Verdict.REFUTED
         return Outcome(self.name, verdict, time.monotonic() - started, detail or "")

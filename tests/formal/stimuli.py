@@ -47,14 +47,15 @@ class Stimuli:
         return self.bit("i_first", 0, 0)
 
     def run(self, *, fixed: Mapping[int, Any] | None = None,
+            fixed_before: Mapping[int, Mapping[int, Any]] | None = None,
             inputs: Mapping[tuple[str, int], Any] | None = None,
             override: Callable[[str, int, int], Any] | None = None,
             behind: int = 0) -> Moment:
         """The step with a valid pair and no reset.
 
-        ``inputs`` are values of the pair's bits by name and bit, ``fixed`` of nets in the last
-        cycle; ``override`` may give the value of any other bit, None leaves it as it is. The
-        moment is ``behind`` cycles behind the accumulation.
+        ``inputs`` are values of the pair's bits by name and bit; ``fixed`` of nets in the cycle of
+        the accumulation, ``fixed_before`` of nets by cycle. ``override`` may give the value of any
+        other bit, None leaves it as it is. The moment is ``behind`` cycles behind the accumulation.
         """
         pair = {("i_valid", 0): True, **(inputs or {})}
 
@@ -68,7 +69,8 @@ class Stimuli:
                 return pair[name, bit]
             return self.bit(name, bit, cycle)
 
-        return self.flow.run(Terms(), given, fixed, behind=behind)
+        by_cycle = {**(fixed_before or {}), self.last: fixed or {}}
+        return self.flow.run(Terms(), given, by_cycle, behind=behind)
 
 
 def number(model: z3.ModelRef, term: z3.ExprRef) -> int:

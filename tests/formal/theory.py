@@ -11,7 +11,7 @@ import z3
 
 from hw.spec import Format, Overflow, Rounding
 from tests.formal.fixed import found
-from tests.formal.floating import held
+from tests.formal.floating_step import held
 from tests.formal.flow import Flow
 from tests.formal.logic import vector
 from tests.formal.solving import Case, Query

@@ -11,6 +11,7 @@ from tests.formal.fixed import fixed_cases
 from tests.formal.floating import float_cases
 from tests.formal.flow import Flow
 from tests.formal.solving import Case, Settled
+from tests.formal.sums import sum_cases
 from tests.formal.theory import theory_cases
 from tests.specs import ALIGNED_MACS, FLOAT_MACS, MACS
 
@@ -44,7 +45,7 @@ def cases(flow: Flow) -> Iterator[Case]:
     if isinstance(flow.spec.acc, FixedAccumulator):
         yield from fixed_cases(flow)
     elif isinstance(flow.spec.acc, FloatAccumulator):
-        yield from float_cases(flow)
+        yield from (float_cases if flow.spec.lanes == 1 else sum_cases)(flow)
     else:
         yield Settled.untried("step", "sums of aligned terms are not tried")
 
