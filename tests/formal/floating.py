@@ -17,7 +17,7 @@ from tests.formal.floating_step import Scale, accumulated, held
 from tests.formal.flow import Flow
 from tests.formal.groups import Group, groups, members_of
 from tests.formal.lanes import MAX_BITS, Tables, tables
-from tests.formal.logic import vector
+from tests.formal.logic import complement, vector
 from tests.formal.solving import Case, Query, Settled
 from tests.formal.stimuli import Stimuli, number
 from tests.formal.tabled import tabled_cases
@@ -45,10 +45,10 @@ def _query(flow: Flow, stimuli: Stimuli, table: Tables, group: Group) -> Query:
     spec = flow.spec
     neg, bits = z3.Bool("sign"), _bits(group)
     free = {net: z3.Bool(f"net{net}") for net in group.free}
-    fixed = {net: as_term(literal, {"sign": neg, **bits})
-             for net, literal in group.literals.items()}
-    got = vector(stimuli.run(fixed=fixed | free).following("o_data"))
     sig = vector(list(bits.values())) if bits else z3.BitVecVal(0, 1)
+    named = {"sign": neg, **bits, **complement(neg, sig)}
+    fixed = {net: as_term(literal, named) for net, literal in group.literals.items()}
+    got = vector(stimuli.run(fixed=fixed | free).following("o_data"))
     scale = Scale.of(spec)
     want = _next(spec, stimuli, scale, group, neg, sig)
     given = [z3.Or(stimuli.first, held(spec, stimuli.old))]

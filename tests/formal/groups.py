@@ -89,9 +89,18 @@ def _fill(flow: Flow, table: Tables, group: Group) -> Group:
     width = max(group.sigs.values(), default=0).bit_length()
     named |= {f"m{j}": column(group.sigs.get(index, 0) >> j & 1 for index in range(table.count))
               for j in range(width)}
+    named |= _complement(group, table, width)
     literals = match(table.nets, named, group.pairs)
     free = tuple(flow.unmatched(0, literals))
     return Group(group.name, group.pairs, group.kind, group.sigs, literals, free)
+
+
+def _complement(group: Group, table: Tables, width: int) -> dict[str, int]:
+    """Columns of the product in two's complement, sign bit included."""
+    values = [0] * table.count
+    for index, sig in group.sigs.items():
+        values[index] = -sig if table.products[index].negative else sig
+    return {f"t{j}": column(value >> j & 1 for value in values) for j in range(width + 1)}
 
 
 def _parts(flow: Flow, table: Tables, group: Group) -> Iterator[Group]:

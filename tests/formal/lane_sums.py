@@ -62,12 +62,16 @@ class Lane:
         return None
 
     def pairs_of(self, total: int) -> list[tuple[int, int]] | None:
-        """Codes of all lanes that make a sum, if those of this lane alone can make it."""
-        for index, product in enumerate(self.table.products):
-            if (-product.units if product.negative else product.units) == total:
-                b, a = divmod(index, 1 << self.flow.spec.a.width)
-                return [(a, b), *[(0, 0)] * (self.flow.spec.lanes - 1)]
-        return None
+        """Codes of all lanes that make a sum, if two lanes, the others being 0, can make it."""
+        indices = {-product.units if product.negative else product.units: index
+                   for index, product in enumerate(self.table.products)
+                   if not (product.nan or product.inf)}
+        one = next((value for value in indices if total - value in indices), None)
+        if one is None:
+            return None
+        pairs = [divmod(indices[value], 1 << self.flow.spec.a.width) for value in
+                 (one, total - one)]
+        return [*((a, b) for b, a in pairs), *[(0, 0)] * (self.flow.spec.lanes - 2)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ def lane_sums(flow: Flow) -> list[LaneSum]:
     width = largest.bit_length()
     signs = {"sign": column(total.negative for total in totals)}
     bits = {f"m{j}": column(total.sig >> j & 1 for total in totals) for j in range(width)}
+    values_of = [-total.sig if total.negative else total.sig for total in totals]
+    bits |= {f"t{j}": column(value >> j & 1 for value in values_of) for j in range(width + 1)}
     kinds = {"number": Product(False, 0, 0, False, False), "nan": Product(False, 0, 0, True, False),
              "+inf": Product(False, 0, 0, False, True), "-inf": Product(True, 0, 0, False, True)}
     found: list[LaneSum] = []

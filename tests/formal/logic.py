@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import z3
 
-__all__ = ["Patterns", "Support", "Terms", "bits_of", "vector"]
+__all__ = ["Patterns", "Support", "Terms", "bits_of", "complement", "vector"]
 
 
 class Terms:
@@ -98,3 +98,9 @@ def vector(bits: Sequence) -> z3.BitVecRef:
 def bits_of(value: z3.BitVecRef) -> list[z3.BoolRef]:
     """Bits of a bit-vector, the lowest first."""
     return [z3.Extract(i, i, value) == 1 for i in range(value.size())]
+
+
+def complement(neg: z3.BoolRef, magnitude: z3.BitVecRef) -> dict[str, z3.BoolRef]:
+    """Bits ``t0``, ``t1`` and so on of a signed magnitude in two's complement."""
+    value = z3.ZeroExt(1, magnitude)
+    return {f"t{j}": bit for j, bit in enumerate(bits_of(z3.If(neg, -value, value)))}

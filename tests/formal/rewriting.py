@@ -16,7 +16,7 @@ from tests.formal.polynomials import Polynomial, Ring, word
 from tests.formal.solving import Case, Outcome, Query, Verdict
 from tests.formal.stimuli import Stimuli, number
 
-__all__ = ["Rewriting", "saved_cases"]
+__all__ = ["HandedIntegers", "Rewriting", "saved_cases", "takes_integers"]
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Rewriting:
         known = dict(_variables(ring, stimuli))
         parts: list[tuple[int, Polynomial]] = []
         for lane in range(spec.lanes):
-            if spec.a.is_integer and spec.b.is_integer and spec.acc.lsb <= spec.product_lsb:
+            if takes_integers(spec) and spec.acc.lsb <= spec.product_lsb:
                 parts.append((1 << spec.product_lsb - spec.acc.lsb, _integers(ring, spec, lane)))
             else:
                 product, nets = self._magnitude(ring, lane)
@@ -154,6 +154,39 @@ def _resolved(flow: Flow, net: int) -> int:
     chosen = flow.circuit.names[net]
     moment = flow.run(Patterns(1), lambda name, bit, cycle: int((name, bit) == chosen))
     return sum(bit << place for place, bit in enumerate(moment.following("o_data")))
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIntegers:
+    """What the lanes hand to the loop is the sum of their products in two's complement.
+
+    ``bits`` are nets by their place, each with whether it is inverted; the last one is the sign.
+    """
+
+    name: str
+    flow: Flow
+    bits: Sequence[tuple[int, bool]]
+
+    def settle(self, timeout: float) -> Outcome:
+        """Rewrite the word and compare it with the specification's polynomial."""
+        started = time.monotonic()
+        spec, ring = self.flow.spec, Ring(len(self.bits))
+        known = dict(_variables(ring, Stimuli(self.flow)))
+        weights = [(net, -(1 << place) if inverted else 1 << place)
+                   for place, (net, inverted) in enumerate(self.bits)]
+        inverted = sum(1 << place for place, (_, flips) in enumerate(self.bits) if flips)
+        got = word(ring, self.flow.circuit, weights, known)
+        wanted = ring.sum(*((1, _integers(ring, spec, lane)) for lane in range(spec.lanes)))
+        same = got is not None and not ring.sum((1, got), (1, ring.constant(inverted)),
+                                                (-1, wanted))
+        verdict = Verdict.PROVEN if same else Verdict.OPEN
+        return Outcome(self.name, verdict, time.monotonic() - started,
+                       "" if same else "the polynomials are not found to be the same")
+
+
+def takes_integers(spec: MacSpec) -> bool:
+    """Whether both operands are integers."""
+    return spec.a.is_integer and spec.b.is_integer
 
 
 def _polynomial(ring: Ring, literal: Literal | bool,

@@ -13,8 +13,9 @@ from tests.formal.fixed import as_term, found
 from tests.formal.floating_step import Scale, accumulated, held
 from tests.formal.flow import Flow
 from tests.formal.lane_sums import Lane, LaneSum, lane_sums
-from tests.formal.logic import bits_of, vector
+from tests.formal.logic import bits_of, complement, vector
 from tests.formal.meaning import Product
+from tests.formal.rewriting import HandedIntegers, takes_integers
 from tests.formal.solving import Case, Query
 from tests.formal.stimuli import Stimuli, number
 from tests.formal.tabled import tabled_cases
@@ -35,11 +36,22 @@ def sum_cases(flow: Flow) -> Iterator[Case]:
     lanes = [Lane(flow, index) for index in range(flow.spec.lanes)]
     stimuli = Stimuli(flow)
     for kind in kinds:
-        yield _handed(flow, stimuli, lanes, kind)
+        bits = _complement_bits(kind) if takes_integers(flow.spec) else None
+        yield (HandedIntegers("sum of the lanes", flow, bits) if bits
+               else _handed(flow, stimuli, lanes, kind))
         if kind.kind.nan or kind.kind.inf or kind.width <= _WHOLE:
             yield _taken(flow, stimuli, lanes, kind)
         else:
             yield from (_taken(flow, stimuli, lanes, kind, top) for top in range(-1, kind.width))
+
+
+def _complement_bits(kind: LaneSum) -> list[tuple[int, bool]] | None:
+    """Net of each bit of the sum in two's complement, if the loop reads these and nothing else."""
+    nets = {literal.name: (net, literal.inverted) for net, literal in kind.literals.items()
+            if not isinstance(literal, bool)}
+    # The lowest bit is that of the magnitude too.
+    names = ["m0", *(f"t{place}" for place in range(1, len(kind.literals)))]
+    return [nets[name] for name in names] if set(names) == nets.keys() else None
 
 
 def _handed(flow: Flow, stimuli: Stimuli, lanes: Sequence[Lane], kind: LaneSum) -> Query:
@@ -57,6 +69,7 @@ def _handed(flow: Flow, stimuli: Stimuli, lanes: Sequence[Lane], kind: LaneSum) 
     magnitude = widen(z3.If(below, -total, total), kind.width)
     sign = z3.Or(below, z3.And(total == 0, *(lane.neg for lane in lanes)))
     bits = {"sign": sign, **{f"m{j}": bit for j, bit in enumerate(bits_of(magnitude))}}
+    bits |= {f"t{j}": bit for j, bit in enumerate(bits_of(total))}
     claim = z3.And(*(moment.values[net] == as_term(literal, bits)
                      for net, literal in kind.literals.items()))
 
@@ -95,7 +108,8 @@ def _taken(flow: Flow, stimuli: Stimuli, lanes: Sequence[Lane], kind: LaneSum,
     lines = [z3.Bool(f"magnitude[{place}]") if top is None or place < top else place == top
              for place in range(kind.width)]
     magnitude = vector(lines)
-    bits = {"sign": neg, **{f"m{j}": bit for j, bit in enumerate(lines)}}
+    bits = {"sign": neg, **{f"m{j}": bit for j, bit in enumerate(lines)},
+            **complement(neg, magnitude)}
     free = {net: z3.Bool(f"net{net}") for net in flow.joint_cuts if net not in kind.literals}
     fixed = {net: as_term(literal, bits) for net, literal in kind.literals.items()}
     got = vector(stimuli.run(fixed=fixed | free).following("o_data"))
