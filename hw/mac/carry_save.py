@@ -16,7 +16,10 @@ __all__ = ["CarrySaveMac"]
 class CarrySaveMac(FixedMac):
     """As `FixedMac`; the sum is resolved in a stage behind the accumulator, or by who takes it."""
 
-    adds_zero = True
+    @property
+    def adds_zero(self) -> bool:
+        """Not behind registers: a reset has to take back the pair that is in them."""
+        return not self._spec.pipeline
 
     def next_sum(self, m, old, a, b, first, stages):
         """Kept bits of the accumulator and the lanes' products."""

@@ -64,16 +64,16 @@ def tables(flow: Flow, lane: int, *, behind: int = 0) -> Tables:
     return Tables(1 << bits, nets, products(spec.a, spec.b))
 
 
-def every_pair(spec: MacSpec, lane: int, *, valid: bool = False
+def every_pair(spec: MacSpec, lane: int, *, first: bool = False
                ) -> Callable[[str, int, int], int]:
-    """Inputs of a run in which a lane is given every pair of codes; everything else is 0.
+    """Inputs of a run in which a lane is given every pair of codes, each a valid pair.
 
-    If ``valid``, the pair also is a valid and a first one.
+    If ``first``, each is a first one too; everything else is 0.
     """
     bits = spec.a.width + spec.b.width
 
     def given(name: str, bit: int, cycle: int) -> int:
-        if name in ("i_valid", "i_first") and cycle == 0 and valid:
+        if cycle == 0 and (name == "i_valid" or (name == "i_first" and first)):
             return (1 << (1 << bits)) - 1
         fmt = {"i_a": spec.a, "i_b": spec.b}.get(name)
         if fmt is None or cycle or bit // fmt.width != lane:

@@ -101,7 +101,7 @@ def first_wrong(flow: Flow) -> str:
     table = products(spec.a, spec.b)
     others = rounded(spec.acc, table[0], spec.product_lsb) * (spec.lanes - 1)
     for lane in range(spec.lanes):
-        moment = flow.run(Patterns(1 << bits), every_pair(spec, lane, valid=True),
+        moment = flow.run(Patterns(1 << bits), every_pair(spec, lane, first=True),
                           behind=int(flow.resolves))
         columns = moment.following("o_data")
         for index, product in enumerate(table):
