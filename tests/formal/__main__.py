@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help="prove the units whose spelling contains TEXT; records nothing "
                              "unless --out is given")
     parser.add_argument("--list", action="store_true", help="print the units and stop")
-    parser.add_argument("--timeout", metavar="S", type=_seconds, default=300.0,
+    parser.add_argument("--timeout", metavar="S", type=_seconds, default=20.0,
                         help="seconds that the solver has for one case (default: %(default)g)")
     parser.add_argument("--out", metavar="FILE", type=Path,
                         help="write the records to FILE (default: reports/data/formal.json)")
