@@ -32,7 +32,7 @@ test: library  ## Run all tests that take minutes.
 
 test-full: library  ## Run all tests, proofs, exhaustions and planted faults, record the outcome.
 	outcome=0; \
-	$(PYTEST) --record reports/data/tests.json $(PYTEST_ARGS) || outcome=1; \
+	$(PYTEST) --record=reports/data/tests.json $(PYTEST_ARGS) || outcome=1; \
 	for check in formal exhaustion mutants; do $(RUN) -m tests.$$check || outcome=1; done; \
 	$(RUN) -m reports.render && exit $$outcome
 
