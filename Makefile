@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo library test test-full exhaustion formal mutants gates features ratios times wavefront accumulation fpga arrays fronts factors paper nodes lint reports setup tools lock clean
+.PHONY: help demo fast library test test-full exhaustion formal mutants gates features ratios times wavefront accumulation fpga arrays fronts factors paper nodes lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -23,6 +23,11 @@ help:  ## Show this list.
 demo: setup  ## Generate arrays, compute a digit classifier on them, print the table.
 	$(RUN) -m synth.demo
 	$(RUN) -m reports.render
+
+fast: setup  ## Install numba, which compiles the loops of sim.fast (a quarter of a gigabyte).
+	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
+		--root-user-action ignore -r constraints-fast.txt
+	echo "Installed numba: sim.fast and python -m sim.run use it from now on."
 
 library: setup  ## Get the OSU 0.18 um cell library, unpacked under build/.
 	$(RUN) -m synth.osu018 || true
@@ -140,7 +145,7 @@ lock:  ## Write the files constraints*.txt anew from pyproject.toml.
 	build/lock/bin/python -m pip install -qq --disable-pip-version-check \
 		--root-user-action ignore '.[dev]'
 	build/lock/bin/python -m pip freeze --exclude bytemac > build/constraints.txt
-	for extra in fpga cluster; do \
+	for extra in fast fpga cluster; do \
 		$(PYTHON) -m venv --clear build/lock && \
 		build/lock/bin/python -m pip install -qq --disable-pip-version-check \
 			--root-user-action ignore -c build/constraints.txt ".[dev,$$extra]" && \

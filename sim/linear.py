@@ -8,12 +8,12 @@ import numpy.typing as npt
 
 from hw.spec import FixedAccumulator, MacSpec, parse_mac
 from hw.spec.errors import require
-from sim import golden, vector
+from sim import fast, golden, vector
 from sim.codes import Array, as_array, as_codes, code_dtype
 
 __all__ = ["dot", "matmul"]
 
-BACKENDS = {"vector": vector.matmul, "golden": golden.matmul}
+BACKENDS = {"vector": vector.matmul, "fast": fast.matmul, "golden": golden.matmul}
 
 
 def matmul(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, flags: bool = False,
@@ -31,7 +31,8 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, flags: boo
     flags
         Whether to return the flags as well.
     backend
-        ``vector`` (numpy) or ``golden`` (the plain model, slow); the results are the same.
+        ``vector`` (numpy), ``fast`` (machine arithmetic, compiled where numba is installed) or
+        ``golden`` (the plain model, slow); the results are the same.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import sim
 from hw.spec import CATALOG, Flag, SpecError, parse_mac
 
 E4M3_ONE = 0x38
-BACKENDS = ("vector", "golden")
+BACKENDS = ("vector", "fast", "golden")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -128,7 +128,7 @@ def test_dot_wrong(a, b, message):
 
 @pytest.mark.parametrize("backend", ["gpu", "", None, ["vector"]])
 def test_backend_wrong(backend):
-    message = f"Backend must be one of vector, golden, not {backend!r}"
+    message = f"Backend must be one of vector, fast, golden, not {backend!r}"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         sim.matmul(OK, OK, "int8", backend=backend)
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):

@@ -14,7 +14,7 @@ from hw.spec import FixedAccumulator, Format, MacSpec, Overflow, Rounding
 from sim.codes import Array
 from sim.vector.unpack import FLAGS, Unpacked
 
-__all__ = ["flags", "matmul"]
+__all__ = ["INT_BITS", "flags", "matmul", "term_bits", "wrap"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -90,7 +90,7 @@ def _digits(x: Unpacked, fmt: Format, bits: int) -> list[npt.NDArray[np.float64]
 def _by_steps(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> Array:
     """Sums in order of k, each group of lanes brought into range once."""
     coarser = acc.lsb - spec.product_lsb
-    narrow = acc.width <= INT_BITS and _term_bits(spec, acc) < INT_BITS
+    narrow = acc.width <= INT_BITS and term_bits(spec, acc) < INT_BITS
     term = _narrow_term if narrow else _wide_term
     dtype = np.int64 if narrow else object
     total: Array = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=dtype)
@@ -104,7 +104,7 @@ def _by_steps(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) ->
     return total if acc.width > 63 else total.astype(np.int64)
 
 
-def _term_bits(spec: MacSpec, acc: FixedAccumulator) -> int:
+def term_bits(spec: MacSpec, acc: FixedAccumulator) -> int:
     """Bits of the largest product before rounding, or of a lane sum after, whichever is more."""
     largest = [max(fmt.max_units, -fmt.min_units) for fmt in (spec.a, spec.b)]
     units = largest[0] * largest[1]

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same sums as `sim.vector`, bit for bit, on arithmetic that the processor has itself.
+
+Each accumulator is taken to a machine type in which its steps are exact or rounded once; the
+conditions are on the fields of the unit and are stated with each way. What meets none of them is
+left to `sim.vector`:
+
+- operands of more than 16 bits;
+- floating point: units whose products or sums need more than 53 bits of binary64, unless they round
+  as binary32 itself does or it is wide enough to be rounded twice (see `sim.fast.floating`);
+- fixed point: accumulators of more than 63 bits, or products too wide for one matrix product of
+  binary64; those that saturate or round their products, when numba is missing;
+- aligned: sums wider than 52 bits, and all of them when numba is missing.
+
+With numba (``make fast``) the loops are compiled; without it numpy gives the same bits.
+"""
+
+import numpy as np
+
+from hw.spec import AlignedAccumulator, FixedAccumulator, FloatAccumulator, MacSpec
+from sim import vector
+from sim.codes import Array
+from sim.fast import aligned, fixed, floating
+from sim.fast.tables import MAX_WIDTH
+
+__all__ = ["matmul"]
+
+
+def matmul(a: Array, b: Array, spec: MacSpec) -> tuple[Array, Array]:
+    """Sums and flags of ``a @ b``, shape (M, N).
+
+    ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``.
+    """
+    sums = None
+    if max(spec.a.width, spec.b.width) <= MAX_WIDTH:
+        match spec.acc:
+            case FixedAccumulator():
+                sums = fixed.matmul(a, b, spec)
+                if sums is not None:
+                    return sums, fixed.flags(a, b, spec)
+            case FloatAccumulator():
+                sums = floating.matmul(a, b, spec)
+            case AlignedAccumulator():
+                sums = aligned.matmul(a, b, spec)
+    if sums is None:
+        return vector.matmul(a.astype(np.int64), b.astype(np.int64), spec)
+    return sums, np.zeros(sums.shape, np.uint8)

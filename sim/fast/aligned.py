@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Matrix products as a tensor core accumulates them, on binary32 or binary64 arithmetic.
+
+Terms are scaled by a power of two so that the common place has the weight one, and cut to integers:
+no rounding mode is touched. A first pass over the lanes finds the place, a second adds.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hw.spec import AlignedAccumulator, Flag, Format, MacSpec
+from sim.codes import Array, code_dtype
+from sim.convert import encode
+from sim.fast import fixed
+from sim.fast.kernels import has_numba
+from sim.fast.rounding import NOWHERE
+from sim.fast.tables import largest_units, parts, significand_bits, values, within
+
+__all__ = ["matmul"]
+
+
+class Machine(NamedTuple):
+    """A floating-point type: its numpy types, fraction bits, and the exponents it is used with."""
+
+    floats: type[np.floating]
+    ints: type[np.signedinteger]
+    fraction: int
+    top: int
+
+
+SINGLE = Machine(np.float32, np.int32, 23, 126)
+DOUBLE = Machine(np.float64, np.int64, 52, 900)
+
+
+def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
+    """Codes of the sums of ``a`` (M, K) times ``b`` (K, N), or None if neither type will do."""
+    acc = spec.acc
+    assert isinstance(acc, AlignedAccumulator)
+    machine = next((m for m in (SINGLE, DOUBLE) if _fits(spec, a.shape[1], m)), None)
+    if machine is None or not has_numba():
+        return None
+    from sim.fast.compiled import aligned
+
+    tables = [_finite(fmt).astype(machine.floats) for fmt in (spec.a, spec.b)]
+    places = [_places(fmt) for fmt in (spec.a, spec.b)]
+    sums = aligned(a, b, tables, places, spec.lanes, acc.frac_bits, acc.kept_bits,
+                   machine.fraction, machine.ints)
+    codes: Array = encode(sums.astype(np.float64), acc.fmt)
+    codes = codes.astype(code_dtype(acc.fmt.width))
+    special = fixed.flags(a, b, spec)
+    inf = acc.fmt.inf_code
+    assert inf is not None
+    for flag, code in ((Flag.POS_INF, inf), (Flag.NEG_INF, inf | acc.fmt.sign_code),
+                       (Flag.NAN, acc.nan_code)):
+        codes[special == flag] = code
+    return codes
+
+
+def _fits(spec: MacSpec, depth: int, machine: Machine) -> bool:
+    """Whether sums are exact in ``machine``, and neither subnormal nor infinite in the format."""
+    acc = spec.acc
+    assert isinstance(acc, AlignedAccumulator)
+    bits = acc.frac_bits + 2 + spec.lanes.bit_length()
+    lowest = sum(fmt.lsb + fmt.man_bits for fmt in (spec.a, spec.b)) - acc.frac_bits
+    largest = depth * largest_units(spec.a) * largest_units(spec.b)
+    highest = largest.bit_length() + spec.product_lsb
+    return (max(bits, significand_bits(spec.a) + significand_bits(spec.b)) <= machine.fraction
+            and within(spec, -machine.top, machine.top)
+            and max(highest, -lowest) + acc.frac_bits <= machine.top
+            and lowest >= 1 - acc.fmt.bias and highest <= acc.fmt.bias)
+
+
+def _finite(fmt: Format) -> Array:
+    """Value of each code; 0 for infinities and NaN."""
+    table = values(fmt)
+    return np.where(np.isfinite(table), table, 0)
+
+
+def _places(fmt: Format) -> Array:
+    """Exponent of the units place of each code."""
+    table = parts(fmt)
+    return np.where(table.sig == 0, NOWHERE, table.exp + fmt.lsb + fmt.man_bits).astype(np.int16)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loops in order of k that LLVM vectorises over the columns of a result."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from sim.codes import Array
+from sim.fast.rounding import NOWHERE, Float64Rounding
+from sim.fast.threads import by_rows
+from sim.vector.unpack import Unpacked
+
+__all__ = ["aligned", "in_order", "stepwise"]
+
+#: Columns that are worked on together: their sums stay in the first cache.
+STRIP = 256
+
+
+@intrinsic
+def _bits(typing: Any, x: Any) -> Any:
+    """Bits of a binary64 number."""
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(64))
+    return types.int64(types.float64), generate
+
+
+@intrinsic
+def _float(typing: Any, bits: Any) -> Any:
+    """Binary64 number of these bits."""
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.DoubleType())
+    return types.float64(types.int64), generate
+
+
+@njit(nogil=True, cache=True)
+def _rounded(x: Any, drop: Any, unit: Any, per_unit: Any, min_normal: Any, largest: Any,
+             beyond: Any, nearest: Any, flush: Any) -> Any:
+    """Round ``x`` once; as in `sim.fast.plain`."""
+    magnitude = abs(x)
+    bits = _bits(magnitude)
+    if nearest:
+        bits += (bits >> drop & 1) + (1 << (drop - 1)) - 1
+        low = np.rint(magnitude * per_unit) * unit
+    else:
+        low = np.floor(magnitude * per_unit) * unit
+    result = low if magnitude < min_normal else _float(bits & -(1 << drop))
+    if result > largest and magnitude < np.inf:
+        result = beyond
+    if flush and result < min_normal:
+        result = 0.0
+    return math.copysign(result, x)
+
+
+@njit(nogil=True, cache=True)
+def _stepwise(a: Any, b: Any, out: Any, lanes: Any, drop: Any, unit: Any, min_normal: Any,
+              largest: Any, beyond: Any, nearest: Any, flush: Any) -> None:
+    """Fill ``out``, which holds zeros."""
+    per_unit = 1 / unit
+    for left in range(0, b.shape[1], STRIP):
+        right = min(left + STRIP, b.shape[1])
+        for i in range(a.shape[0]):
+            total = out[i, left:right]
+            for k in range(0, a.shape[1], lanes):
+                for lane in range(k, k + lanes):
+                    row, x = b[lane, left:right], a[i, lane]
+                    for j in range(total.size):
+                        total[j] += x * row[j]
+                for j in range(total.size):
+                    total[j] = _rounded(total[j], drop, unit, per_unit, min_normal, largest,
+                                        beyond, nearest, flush)
+
+
+def stepwise(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int,
+             rounding: Float64Rounding) -> npt.NDArray[np.float64]:
+    """As `sim.fast.kernels.Kernels.stepwise`."""
+    out = np.zeros((a.shape[0], b.shape[1]))
+    by_rows(a.shape[0], lambda rows: _stepwise(a[rows], b, out[rows], lanes, *rounding))
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _in_order(sig_a: Any, exp_a: Any, sig_b: Any, exp_b: Any, out: Any, lanes: Any, coarser: Any,
+              nearest: Any, saturate: Any, low: Any, high: Any) -> None:
+    """Fill ``out``, which holds zeros."""
+    size = high - low + 1
+    for i in range(sig_a.shape[0]):
+        total = out[i]
+        for k in range(0, sig_a.shape[1], lanes):
+            for lane in range(k, k + lanes):
+                x, place = sig_a[i, lane], exp_a[i, lane] - coarser
+                for j in range(total.size):
+                    product, left = x * sig_b[lane, j], place + exp_b[lane, j]
+                    if left >= 0:
+                        total[j] += product << left
+                        continue
+                    right = min(-left, 62)
+                    quotient = product >> right
+                    rest = product - (quotient << right)
+                    if nearest:
+                        quotient += 2 * rest + (quotient & 1) > 1 << right
+                    else:
+                        quotient += rest > 0 and product < 0
+                    total[j] += quotient
+            for j in range(total.size):
+                if saturate:
+                    total[j] = min(max(total[j], low), high)
+                else:
+                    total[j] = (total[j] - low & size - 1) + low
+
+
+def in_order(a: Array, b: Array, parts_a: Unpacked, parts_b: Unpacked, lanes: int, coarser: int,
+             nearest: bool, saturate: bool, width: int) -> npt.NDArray[np.int64]:
+    """Sums of integers of ``width`` bits; products are rounded to ``2**coarser`` of their units.
+
+    Sums and terms fit an int64.
+    """
+    sig, exp = parts_b.sig[b], parts_b.exp[b]
+    out = np.zeros((a.shape[0], b.shape[1]), np.int64)
+    low, high = -(1 << width - 1), (1 << width - 1) - 1
+
+    def work(rows: slice) -> None:
+        _in_order(parts_a.sig[a[rows]], parts_a.exp[a[rows]], sig, exp, out[rows], lanes, coarser,
+                  nearest, saturate, low, high)
+
+    by_rows(a.shape[0], work)
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _raise(top: Any, place: Any, row: Any) -> None:
+    """Raise ``top`` to the places of products."""
+    for j in range(top.size):
+        top[j] = max(top[j], top.dtype.type(place + row[j]))
+
+
+@njit(nogil=True, cache=True)
+def _powers(bits: Any, top: Any, sign: Any, add: Any, fraction: Any) -> None:
+    """Fill the memory of floating-point numbers with ``2**(sign * top + add - bias)``."""
+    number = bits.dtype.type
+    for j in range(bits.size):
+        bits[j] = number(sign * top[j] + add) << number(fraction)
+
+
+@njit(nogil=True, cache=True)
+def _add_terms(total: Any, x: Any, row: Any, scale: Any) -> None:
+    """Add products, scaled and cut to integers."""
+    for j in range(total.size):
+        total[j] += total.dtype.type(x * row[j] * scale[j])
+
+
+@njit(nogil=True, cache=True)
+def _cut(total: Any, bits: Any, place: Any, drop: Any, fraction: Any, bias: Any) -> None:
+    """Cut ``drop`` bits from the sums whose memory is ``bits``, and tell their places."""
+    number = bits.dtype.type
+    for j in range(bits.size):
+        kept = bits[j] >> number(drop) << number(drop)
+        bits[j] = kept
+        exponent = (kept >> number(fraction) & number(2 * bias + 1)) - number(bias)
+        place[j] = place.dtype.type(exponent) if total[j] != 0 else place.dtype.type(NOWHERE)
+
+
+@njit(nogil=True, cache=True)
+def _aligned(a: Any, place_a: Any, b: Any, place_b: Any, acc: Any, bits: Any, lanes: Any,
+             frac: Any, drop: Any, fraction: Any, bias: Any) -> None:
+    """Fill a strip ``acc``, which holds zeros and whose memory ``bits`` shows as integers."""
+    cols = b.shape[1]
+    scale, total = np.empty(cols, acc.dtype), np.empty(cols, bits.dtype)
+    powers = scale.view(bits.dtype)
+    place, top = np.empty(cols, place_b.dtype), np.empty(cols, place_b.dtype)
+    for i in range(a.shape[0]):
+        sums = acc[i]
+        place[:] = NOWHERE
+        for k in range(0, a.shape[1], lanes):
+            top[:] = place
+            for lane in range(k, k + lanes):
+                _raise(top, place_a[i, lane], place_b[lane])
+            for j in range(cols):
+                # Without any term the place does not matter.
+                top[j] = top[j] if top[j] > NOWHERE // 2 else 0
+            _powers(powers, top, -1, frac + bias, fraction)
+            for j in range(cols):
+                total[j] = total.dtype.type(sums[j] * scale[j])
+            for lane in range(k, k + lanes):
+                _add_terms(total, a[i, lane], b[lane], scale)
+            _powers(powers, top, 1, bias - frac, fraction)
+            for j in range(cols):
+                sums[j] = sums.dtype.type(total[j]) * scale[j]
+            _cut(total, bits[i], place, drop, fraction, bias)
+
+
+def aligned(a: Array, b: Array, tables: list[Array], places: list[Array], lanes: int, frac: int,
+            kept: int, fraction: int, ints: type[np.signedinteger]) -> Array:
+    """Sums of ``lanes`` terms at a time, cut ``frac`` bits below the largest one's units place.
+
+    ``tables`` and ``places`` hold value and units place by code; a sum keeps ``kept`` of the
+    ``fraction`` bits of its type, of which ``ints`` is the integer of the same size.
+    """
+    out = np.zeros((a.shape[0], b.shape[1]), tables[1].dtype)
+    bias = (1 << 8 * out.itemsize - fraction - 2) - 1
+    for left in range(0, b.shape[1], STRIP):
+        strip = slice(left, left + STRIP)
+        values, where = tables[1][b[:, strip]], places[1][b[:, strip]]
+
+        def work(rows: slice, strip: slice = strip, values: Array = values,
+                 where: Array = where) -> None:
+            sums = np.zeros((rows.stop - rows.start, values.shape[1]), values.dtype)
+            _aligned(tables[0][a[rows]], places[0][a[rows]], values, where, sums,
+                     sums.view(ints), lanes, frac, fraction - kept, fraction, bias)
+            out[rows, strip] = sums
+
+        by_rows(a.shape[0], work)
+    return out

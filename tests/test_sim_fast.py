@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sim.fast` must give the bits of `sim.vector`, compiled and with numpy alone."""
+
+import sys
+from itertools import product
+
+import numpy as np
+import pytest
+
+import sim
+from hw.spec import SpecError, parse_mac
+from sim import fast
+from sim.fast import floating, kernels
+from tests.test_sim_vector import near_codes, random_codes
+from tests.test_sim_vector_hosts import host_add
+
+PAIRS = ("e4m3", "e5m2", "e4m3xe5m2", "e3m4", "e4m3xe3m4", "e2m5", "int8", "uint8xint8", "e2m1",
+         "int8xe5m2", "e5m2fnuzxe4m3fnuz", "binary8p3exbinary8p4", "fp16", "bf16",
+         "e4m3:fn-dazxe4m3", "int4xe4m3")
+ACCS = ("exact", "exact-sat", "int20", "int20-sat", "fx24m4", "fx24m4ts", "fp32", "fp16", "bf16",
+        "e5m2", "e3m4:ieee", "fp32-rtz", "fp16-sat", "fp16-ftz", "bf16-rtz-sat-ftz", "hopper",
+        "blackwell", "aligned:10")
+#: Units that no loop of `sim.vector` computes, with numba and without.
+COMPILED = ("e4m3,acc=fp32", "e5m2,acc=fp32", "e4m3xe5m2,acc=bf16", "e5m2,acc=fp16",
+            "int8,acc=fp32", "e4m3xe3m4,acc=bf16", "e4m3,acc=fp32-rtz", "e4m3,acc=bf16,lanes=4",
+            "e4m3,acc=fp16-sat", "e3m4,acc=e5m2", "e4m3", "int8,acc=int32", "int8,acc=int20",
+            "int8,acc=int20-sat", "e4m3,acc=fx24m4ts", "e4m3,acc=hopper", "e5m2,acc=ada",
+            "e4m3,acc=blackwell")
+NEED_NUMBA = ("sat", "fx", "hopper", "ada", "blackwell")
+#: Pairs and accumulators whose sums are rounded twice.
+TWICE = tuple(product(("e4m3", "e5m2", "e4m3xe5m2"), ("fp16", "bf16")))
+
+
+@pytest.fixture(params=["numba", "numpy"])
+def engine(request, monkeypatch):
+    """Each kind of kernels in turn."""
+    if request.param == "numba":
+        pytest.importorskip("numba", reason="numba is not installed: make fast")
+    else:
+        monkeypatch.setitem(sys.modules, "numba", None)
+    assert kernels.has_numba() == (request.param == "numba")
+    return request.param
+
+
+@pytest.fixture
+def left(monkeypatch):
+    """Units that were left to `sim.vector`, as a growing list."""
+    found, function = [], fast.vector.matmul
+    monkeypatch.setattr(fast.vector, "matmul",
+                        lambda a, b, spec: found.append(spec) or function(a, b, spec))
+    return found
+
+
+def check(spec, a, b, seed):
+    """Compare both backends; gives the number of sums."""
+    sums, flags = sim.matmul(a, b, spec, flags=True, backend="fast")
+    wanted, wanted_flags = sim.matmul(a, b, spec, flags=True)
+    assert (sums.dtype, sums.shape) == (wanted.dtype, wanted.shape)
+    wrong = np.argwhere((sums != wanted) | (flags != wanted_flags))
+    assert not wrong.size, (f"{spec}, seed {seed}: {len(wrong)} wrong, the first at "
+                            f"{wrong[0].tolist()}: {sums[tuple(wrong[0])]}, not "
+                            f"{wanted[tuple(wrong[0])]}")
+    return sums.size
+
+
+def units():
+    """Every pair with every accumulator, with one lane and with three."""
+    for pair, acc, lanes in product(PAIRS, ACCS, (None, 3)):
+        try:
+            yield parse_mac(pair, acc=acc, lanes=lanes)
+        except SpecError:
+            continue  # A preset has its own lanes; a product may not fit.
+
+
+def test_fast_equals_vector(engine):
+    rng, states, specs = np.random.default_rng(1), 0, list(units())
+    for spec, codes in product(specs, (random_codes, near_codes)):
+        m, k, n = (int(side) for side in rng.integers(1, (48, 32, 130)))
+        a, b = codes(rng, spec.a, (m, k)), codes(rng, spec.b, (k, n))
+        states += check(spec, a, b, 1)
+    assert len(specs) > 400
+    assert states > 1_000_000
+
+
+@pytest.mark.parametrize("mac", ["e4m3,acc=fp32", "e5m2,acc=bf16", "e4m3,acc=fp16",
+                                 "e4m3,acc=bf16-rtz,lanes=2", "e4m3", "int8,acc=int32",
+                                 "e5m2,acc=hopper"])
+def test_long_sums_of_many_rows_equal_vector(engine, mac):
+    """More than a slice of K, more than a tile, rows for every thread, finite."""
+    rng, spec = np.random.default_rng(2), parse_mac(mac)
+    a, b = ((random_codes(rng, fmt, shape) & np.uint64(fmt.sign_code | 0x77)).astype(np.uint8)
+            for fmt, shape in ((spec.a, (131, 2200)), (spec.b, (2200, 101))))
+    assert check(spec, a, b, 2) == 131 * 101
+
+
+@pytest.mark.parametrize(("pair", "acc"), [
+    ("e5m2", "fp16"), ("e5m2", "fp32"), ("e4m3", "fp16-ftz"), ("e4m3", "e3m4-sat"),
+    ("e5m2", "bf16"), ("e5m2", "aligned:13"), ("e4m3", "exact-sat"), ("e3m4", "e2m1:ieee-rtz")])
+def test_short_chains_of_extremes_equal_vector(engine, pair, acc):
+    """Zeros of both signs, underflow, overflow, infinities and NaN, each followed by all others."""
+    spec = parse_mac(pair, acc=acc)
+    fmt, one = spec.a, int(sim.encode(1.0, spec.a))
+    ends = [0, 1, one, fmt.max_code, (1 << fmt.magnitude_bits) - 1]
+    ends += [fmt.inf_code] if fmt.has_inf else []
+    a = np.array(list(product([*ends, *(fmt.sign_code | code for code in ends)], repeat=3)))
+    b = np.array(list(product([1, fmt.max_code, fmt.sign_code], repeat=3))).T
+    assert check(spec, a, b, None) == (2 * len(ends)) ** 3 * 27
+
+
+@pytest.mark.parametrize("mac", COMPILED)
+def test_common_units_are_not_left_to_vector(engine, left, mac):
+    codes = np.ones((40, 64), np.uint8)
+    sim.matmul(codes, codes.T, mac, backend="fast")
+    needs = any(word in mac.split("=", 1)[-1] for word in NEED_NUMBA) and "fp16" not in mac
+    assert bool(left) == (needs and engine == "numpy"), left
+
+
+def test_other_units_are_left_to_vector(engine, left):
+    codes = np.ones((2, 2), np.uint8)
+    others = ("e5m2", "fp32", "bf16,acc=fp32", "e5m2,acc=fp16-sat", "int8,acc=fx70")
+    for mac in others:
+        sim.matmul(codes, codes, mac, backend="fast")
+    assert [str(spec) for spec in left] == [str(parse_mac(mac)) for mac in others]
+
+
+def test_sums_that_must_not_be_rounded_twice(engine):
+    """2**-15 + 522 in bf16 is 524; by way of binary32 it would be the tie 522, and then 520."""
+    spec = parse_mac("e4m3xe3m4", acc="bf16")
+    assert not floating.in_float32(spec)
+    a = sim.encode([2.0**spec.a.lsb, 36.0], spec.a)
+    b = sim.encode([2.0**spec.b.lsb, 14.5], spec.b)
+    got = sim.dot(a, b, spec, backend="fast")
+    assert sim.decode(got, "bf16") == 524.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pair", "acc"), TWICE)
+def test_rounding_twice_is_harmless_for_every_sum_and_product(pair, acc):
+    """Every finite accumulator and product: to binary32 and then to ``acc``, or at once."""
+    spec = parse_mac(pair, acc=acc)
+    assert floating.in_float32(spec)
+    import ml_dtypes
+
+    dtype = np.float16 if acc == "fp16" else ml_dtypes.bfloat16
+    sums = np.arange(1 << 16).astype(np.uint16).view(dtype)
+    sums = sums[np.isfinite(sums.astype(np.float32))]
+    x, y = (sim.decode(np.arange(256), fmt) for fmt in (spec.a, spec.b))
+    products = np.unique(abs(np.multiply.outer(x[np.isfinite(x)], y[np.isfinite(y)])))
+    states = 0
+    with np.errstate(all="ignore"):
+        for value in products:  # Both signs by symmetry: all sums have both.
+            twice = (sums.astype(np.float32) + np.float32(value)).astype(dtype)
+            once = host_add(sums, np.full(sums.shape, value), dtype)
+            wrong = np.flatnonzero(twice.view(np.uint16) != once.view(np.uint16))
+            assert not wrong.size, (value, sums[wrong[0]])
+            states += sums.size
+    assert states == len(sums) * len(products)
+    assert len(sums) == {"fp16": 63488, "bf16": 65280}[acc]
