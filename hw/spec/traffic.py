@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes that a matrix product moves over an array's streams, in closed form.
+
+Beats have whole bytes; edges of tiles that are filled up with zeros count, since they are moved.
+"""
+
+from dataclasses import dataclass
+
+from hw.spec.arrays import ArraySpec, Dataflow
+from hw.spec.errors import require
+
+__all__ = ["Traffic", "traffic"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traffic:
+    """Bytes on the streams of A, B and C; flags beside C are not counted."""
+
+    a: int
+    b: int
+    c: int
+
+    @property
+    def total(self) -> int:
+        """Bytes on all streams."""
+        return self.a + self.b + self.c
+
+
+def traffic(spec: ArraySpec, m: int, k: int, n: int) -> Traffic:
+    """Bytes that ``C[M, N] = A[M, K] @ B[K, N]`` moves.
+
+    Output stationary: each tile takes its rows of A and its columns of B anew, and gives each of
+    its rows of C once.
+
+    Raises
+    ------
+    SpecError
+        If a side is no size of a product, or there is no closed form for the dataflow.
+    """
+    require(spec.dataflow is Dataflow.OS, "Traffic dataflow", Dataflow.OS.value,
+            spec.dataflow.value)
+    tiles, mac = spec.tiles(m, n), spec.mac
+    beats = tiles * spec.beats(k)
+    return Traffic(a=beats * _bytes(spec.rows * mac.lanes * mac.a.width),
+                   b=beats * _bytes(spec.cols * mac.lanes * mac.b.width),
+                   c=tiles * spec.rows * _bytes(spec.cols * spec.slot_width))
+
+
+def _bytes(bits: int) -> int:
+    """Whole bytes of a beat."""
+    return -(-bits // 8)

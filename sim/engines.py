@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can compute a matrix product on an array: the models, and the compiled RTL."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from hw.spec import ArraySpec
+from sim.codes import Array
+from sim.fast.kernels import has_numba
+from sim.linear import matmul
+from sim.progress import Progress
+
+__all__ = ["ENGINES", "Outcome", "Run", "kernels"]
+
+#: Products of the first rows that a model computes before it tells how far it is, and the seconds
+#: after which it shall tell again.
+FIRST, SECONDS = 1 << 27, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Sums (M, N) as `sim.matmul` has them or as unsigned bits, their flags, and clock cycles."""
+
+    sums: Array
+    flags: Array
+    cycles: int
+
+
+#: Computes the product of codes (M, K) and (K, N).
+Run = Callable[[Array, Array, Progress], Outcome]
+
+
+def _model(backend: str, spec: ArraySpec, say: Progress) -> Run:
+    """Backend of `sim.matmul`, with its code loaded; cycles are those of the closed form."""
+    least = np.zeros((1, spec.mac.lanes), np.uint8)
+    matmul(least, least.T, spec.mac, backend=backend)
+    return partial(_by_rows, backend, spec)
+
+
+def _by_rows(backend: str, spec: ArraySpec, a: Array, b: Array, say: Progress) -> Outcome:
+    """Some rows at a time, so many that there is progress to tell."""
+    (rows, depth), cols = a.shape, b.shape[1]
+    step, top = max(1, FIRST // (depth * cols)), 0
+    parts = []
+    while top < rows:
+        start = time.perf_counter()
+        parts.append(matmul(a[top:top + step], b, spec.mac, flags=True, backend=backend))
+        top += step
+        say(f"{min(top, rows):,} of {rows:,} rows")
+        seconds = max(time.perf_counter() - start, 1e-9)
+        step = max(1, int(step * min(4, SECONDS / seconds)))
+    sums, flags = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Outcome(sums, flags, spec.cycles(rows, depth, cols))
+
+
+def _rtl(spec: ArraySpec, say: Progress) -> Run:
+    """Compiled RTL, whose cycles are counted on its streams."""
+    from sim.rtl import gemm
+    from sim.rtl.generated import compiled_array
+
+    say.at_once(f"generating and compiling {spec.name}")
+    model = compiled_array(spec)
+
+    def run(a: Array, b: Array, say: Progress) -> Outcome:
+        (m, k), n = a.shape, b.shape[1]
+        say.at_once(f"running {spec.cycles(m, k, n):,} clock cycles")
+        got = gemm.matmul(model, spec, a, b)
+        return Outcome(got.codes, got.flags, got.cycles)
+
+    return run
+
+
+def kernels() -> str:
+    """What the fast model's loops are made with."""
+    return "numba" if has_numba() else "numpy"
+
+
+#: By the name on the command line: makes itself ready for an array.
+ENGINES: dict[str, Callable[[ArraySpec, Progress], Run]] = {
+    "fast": partial(_model, "fast"),
+    "vector": partial(_model, "vector"),
+    "rtl": _rtl,
+}

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arrays as files that are there whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from hw.spec import SpecError
+
+__all__ = ["whole_file"]
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing that gets the name ``path`` only when all went well.
+
+    Raises
+    ------
+    SpecError
+        If there is no place for it, before anything else is done.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(None, "is a directory")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+    except OSError as error:
+        raise SpecError(f"Output file must be writable, not {str(path)!r} "
+                        f"({(error.strerror or str(error)).lower()})") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operands of a matrix product: codes from .npy files, or drawn from a seed."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw.spec import ArraySpec, Format, SpecError
+from hw.spec.errors import require
+from sim.codes import Array, as_codes, code_dtype
+from sim.convert import encode
+
+__all__ = ["DISTRIBUTIONS", "draw", "load", "parse_gemm", "require_product"]
+
+#: Numbers that are drawn and encoded together.
+BLOCK = 1 << 20
+#: Real numbers of spread one, by name of the distribution, and the share of an integer's largest
+#: value that is worth one.
+DISTRIBUTIONS: dict[str, tuple[Callable[[np.random.Generator, int], Array], float]] = {
+    "gaussian": (lambda rng, count: rng.standard_normal(count), 1 / 4),
+    "uniform": (lambda rng, count: rng.uniform(-1, 1, count), 1),
+}
+
+
+def parse_gemm(text: str) -> tuple[int, int, int]:
+    """M, K and N of ``MxKxN``."""
+    require(re.fullmatch(r"\d{1,9}x\d{1,9}x\d{1,9}", text) is not None, "GEMM",
+            "MxKxN, for instance 512x512x512", text)
+    m, k, n = (int(side) for side in text.split("x"))
+    return m, k, n
+
+
+def require_product(spec: ArraySpec, m: int, k: int, n: int) -> None:
+    """Raise unless an array can compute a product of these sides."""
+    spec.beats(k)
+    spec.tiles(m, n)
+
+
+def draw(fmt: Format, shape: tuple[int, int], distribution: str, seed: list[int]) -> Array:
+    """Codes of random numbers, rounded to nearest and saturated.
+
+    Floating-point formats get the numbers as they are, gaussian with a deviation of 1 or uniform
+    from -1 to 1; integers get them times a quarter of their largest value, or all of it.
+    """
+    rng = np.random.default_rng(seed)
+    numbers, share = DISTRIBUTIONS[distribution]
+    scale = share * fmt.max if fmt.is_integer else 1.0
+    size = shape[0] * shape[1]
+    codes = np.empty(size, code_dtype(fmt.width))
+    for start in range(0, size, BLOCK):
+        count = min(BLOCK, size - start)
+        codes[start:start + count] = encode(numbers(rng, count) * scale, fmt)
+    return codes.reshape(shape)
+
+
+def load(path: Path, fmt: Format, noun: str) -> Array:
+    """Codes of a .npy file, two-dimensional; signed integers may be values, as in `sim.matmul`.
+
+    Raises
+    ------
+    SpecError
+        If the file cannot be read or does not hold codes of ``fmt``.
+    """
+    try:
+        array: Any = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or "no .npy file of numbers"
+        raise SpecError(f"{noun} file must be readable, not {str(path)!r} "
+                        f"({reason.lower()})") from error
+    require(isinstance(array, np.ndarray) and array.ndim == 2 and 0 not in array.shape,
+            f"{noun} shape", "two sides of at least 1", getattr(array, "shape", None))
+    return as_codes(array, fmt, noun).astype(code_dtype(fmt.width))

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one wants to know of the sums of a product: their bytes, a checksum, how far off they are.
+
+The bytes of a sum are its bits as an unsigned number, lowest byte first, in whole bytes.
+"""
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from hw.spec import FixedAccumulator, Flag, MacSpec
+from sim.codes import Array, code_dtype
+from sim.convert import decode
+
+__all__ = ["as_bits", "checksum", "relative_error"]
+
+#: Rows that are worked on together.
+ROWS = 256
+#: Hexadecimal digits of a checksum.
+DIGITS = 16
+
+
+def as_bits(sums: Array, width: int) -> Array:
+    """Sums as unsigned numbers of ``width`` bits; beyond 64 bits their bytes on a third axis."""
+    if sums.dtype != object and width <= 64:
+        bits = sums.astype(np.uint64) & np.uint64((1 << width) - 1)
+        return bits.astype(code_dtype(width))
+    size, mask = -(-width // 8), (1 << width) - 1
+    raw = b"".join((int(number) & mask).to_bytes(size, "little") for number in sums.flat)
+    octets = np.frombuffer(raw, np.uint8).reshape(*sums.shape, size)
+    if width > 64:
+        return octets
+    whole = np.zeros((*sums.shape, 8), np.uint8)
+    whole[..., :size] = octets
+    return whole.view("<u8")[..., 0].astype(code_dtype(width))
+
+
+def checksum(sums: Array, flags: Array, mac: MacSpec) -> str:
+    """First digits of the SHA-256 of all sums' bytes, row by row, and then of the flags, if any."""
+    digest, width = hashlib.sha256(), mac.acc.width
+    for top in range(0, len(sums), ROWS):
+        bits = as_bits(sums[top:top + ROWS], width)
+        if bits.ndim == 2:
+            octets = bits.astype(bits.dtype.newbyteorder("<")).view(np.uint8)
+            bits = octets.reshape(*bits.shape, -1)[..., :-(-width // 8)]
+        digest.update(np.ascontiguousarray(bits).tobytes())
+    if mac.flag_bits:
+        digest.update(np.ascontiguousarray(flags, np.uint8).tobytes())
+    return digest.hexdigest()[:DIGITS]
+
+
+def relative_error(a: Array, b: Array, sums: Array, flags: Array, mac: MacSpec) -> float | None:
+    """Root mean square of the sums' errors over that of the sums of binary64.
+
+    Only sums count that are finite in both; None if there are none, or all should be zero.
+    """
+    right, wrong = decode(b, mac.b), 0.0
+    whole = 0.0
+    for top in range(0, len(a), ROWS):
+        rows = slice(top, top + ROWS)
+        with np.errstate(invalid="ignore", over="ignore"):
+            wanted = decode(a[rows], mac.a) @ right
+        got = _values(sums[rows], mac)
+        counts = np.isfinite(wanted) & np.isfinite(got) & (flags[rows] == Flag.FINITE)
+        wrong += float(((got[counts] - wanted[counts]) ** 2).sum())
+        whole += float((wanted[counts] ** 2).sum())
+    return None if whole == 0 else float(np.sqrt(wrong / whole))
+
+
+def _values(sums: Array, mac: MacSpec) -> npt.NDArray[np.float64]:
+    """Sums or their bits as binary64 numbers."""
+    acc = mac.acc
+    if not isinstance(acc, FixedAccumulator):
+        values: npt.NDArray[np.float64] = decode(sums, acc.fmt)
+        return values
+    numbers = sums.astype(object) & (1 << acc.width) - 1
+    signed = numbers - (numbers >> acc.width - 1 << acc.width)
+    return np.ldexp(signed.astype(np.float64), acc.lsb)

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m sim.run``: what it prints, refuses and writes; the same sums whatever computes."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sim
+from hw.spec import parse_array, parse_mac
+from hw.spec.traffic import traffic
+from sim import engines, outcome
+from sim.progress import Progress
+from sim.run import main
+
+ROOT = Path(__file__).resolve().parents[1]
+UNIT = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4"]
+
+
+def run(capsys, *arguments):
+    """JSON of a run that goes well."""
+    assert main([*UNIT, *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_run_prints_a_table(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert main([*UNIT, "--gemm", "30x20x10"]) == 0
+    shown = capsys.readouterr()
+    *lines, took = shown.out.splitlines()
+    assert lines == [
+        "array        array_4x4_os_e4m3_fp32",
+        "product      30x20x10",
+        "backend      fast (numpy)",
+        "cycles       491",
+        "utilisation  76.4%",
+        "tiles        24",
+        "bytes moved  5,376 (A 1,920, B 1,920, C 1,536)",
+        "checksum     cc49b0e04a0e509e",
+        "error        0 (relative RMS, against FP64)",
+    ]
+    assert took.startswith("time         ")
+    assert took.endswith(" GMAC/s")
+    assert shown.err == ""
+
+
+def test_run_prints_json(capsys):
+    found = run(capsys, "--gemm", "40x70x50", "--seed", "3", "--backend", "vector")
+    spec = parse_array("4x4", parse_mac("e4m3", acc="fp32"))
+    moved = traffic(spec, 40, 70, 50)
+    assert {name: value for name, value in found.items()
+            if name not in ("checksum", "start_up_s", "wall_s", "mac_per_s")} == {
+        "array": spec.name, "backend": "vector", "kernels": None, "m": 40, "k": 70, "n": 50,
+        "cycles": spec.cycles(40, 70, 50), "utilisation": spec.utilisation(40, 70, 50),
+        "tiles": 130, "bytes": {"a": moved.a, "b": moved.b, "c": moved.c, "total": moved.total},
+        "relative_rms_error": found["relative_rms_error"]}
+    assert 0 <= found["relative_rms_error"] < 1e-6
+    assert found["mac_per_s"] == pytest.approx(40 * 70 * 50 / found["wall_s"])
+    assert found["start_up_s"] >= 0
+
+
+@pytest.mark.parametrize("unit", ["e4m3,acc=fp32", "e5m2", "e4m3,acc=bf16,lanes=2", "int8",
+                                  "e5m2,acc=fx60m20", "e4m3,acc=hopper"])
+def test_models_print_the_same(capsys, unit):
+    found = []
+    for backend in ("fast", "vector"):
+        arguments = ["--mac", unit, "--array", "3x5", "--gemm", "20x64x30", "--backend", backend]
+        assert main([*arguments, "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    for name in ("cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
+        assert found[0][name] == found[1][name], name
+
+
+@pytest.mark.parametrize("unit", [["--mac", "e4m3", "--acc", "fp32", "--array", "2x2"],
+                                  ["--mac", "e5m2", "--array", "2x3"],
+                                  ["--mac", "int8", "--lanes", "2", "--array", "3x1"]])
+def test_rtl_prints_the_same(capsys, unit):
+    found = []
+    for backend in ("fast", "rtl"):
+        assert main([*unit, "--gemm", "9x13x7", "--backend", backend, "--json"]) == 0
+        shown = capsys.readouterr()
+        found.append(json.loads(shown.out))
+    for name in ("array", "cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
+        assert found[0][name] == found[1][name], name
+    spec = found[0]["array"]
+    first, second = shown.err.splitlines()
+    assert first.endswith(f" s] generating and compiling {spec}")
+    assert second.endswith(f" s] running {found[0]['cycles']:,} clock cycles")
+
+
+def test_operands_come_from_files_and_sums_go_to_one(capsys, tmp_path):
+    rng = np.random.default_rng(4)
+    a = rng.integers(0, 120, (6, 9)).astype(np.uint8)
+    b = rng.integers(0, 120, (9, 5))
+    np.save(tmp_path / "a.npy", a)
+    np.save(tmp_path / "b.npy", b)
+    out = tmp_path / "new" / "c.npy"
+    files = ["--a", str(tmp_path / "a.npy"), "--b", str(tmp_path / "b.npy")]
+    found = run(capsys, *files, "--out", str(out), "--gemm", "6x9x5")
+    wanted = sim.matmul(a, b, "e4m3,acc=fp32")
+    got = np.load(out)
+    assert got.dtype == np.uint32
+    assert (got == wanted).all()
+    assert found["checksum"] == outcome.checksum(wanted, np.zeros_like(wanted),
+                                                 parse_mac("e4m3,acc=fp32"))
+    assert main([*UNIT, *files, "--out", str(out)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(out)
+    assert [file.name for file in out.parent.iterdir()] == ["c.npy"]
+
+
+def test_values_of_signed_integers_are_codes(capsys, tmp_path):
+    values = np.array([[-128, 5], [7, -1]], np.int8)
+    for name, array in (("values", values), ("codes", values.view(np.uint8))):
+        np.save(tmp_path / f"{name}.npy", array)
+    sums = set()
+    for name in ("values", "codes"):
+        file = str(tmp_path / f"{name}.npy")
+        assert main(["--mac", "int8", "--array", "2x2", "--a", file, "--b", file, "--json"]) == 0
+        sums.add(json.loads(capsys.readouterr().out)["checksum"])
+    assert len(sums) == 1
+
+
+REFUSED = [
+    (["--mac", "e4m3", "--gemm", "4x4x4"],
+     "Array size must be given by --array ROWSxCOLS, not None"),
+    ([*UNIT, "--gemm", "4x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
+    ([*UNIT, "--gemm", "0x4x4"], "GEMM m must be an integer from 1 to 281474976710656, not 0"),
+    ([*UNIT, "--gemm", "4x4"], "GEMM must be MxKxN, for instance 512x512x512, not '4x4'"),
+    (UNIT, "Operands must be given by --gemm MxKxN, or by --a and --b, not None"),
+    ([*UNIT, "--a", "{a}"],
+     "Operands must be given by both --a and --b, or by neither, not '--a'"),
+    ([*UNIT, "--gemm", "4x4x4", "--seed", "-1"], "Seed must be 0 or more, not -1"),
+    ([*UNIT, "--a", "{a}", "--b", "{b}", "--seed", "1"],
+     "Random operands must be left out with --a and --b, not '--seed'"),
+    ([*UNIT, "--a", "{a}", "--b", "{a}"],
+     "Operand b shape must be (4, N) to match the K of operand a, not (3, 4)"),
+    ([*UNIT, "--a", "{a}", "--b", "{b}", "--gemm", "3x4x6"],
+     "GEMM must be 3x4x5 as in the files, not '3x4x6'"),
+    ([*UNIT, "--a", "{real}", "--b", "{b}"],
+     "Operand a dtype must be an integer type, not 'float64'"),
+    ([*UNIT, "--a", "{wide}", "--b", "{b}"],
+     "Operand a must be codes of e4m3 from 0 to 255, not 256"),
+    ([*UNIT, "--a", "{flat}", "--b", "{b}"],
+     "Operand a shape must be two sides of at least 1, not (4,)"),
+    ([*UNIT, "--a", "{none}", "--b", "{b}"],
+     "Operand a file must be readable, not '{none}' (no such file or directory)"),
+    ([*UNIT, "--a", "{text}", "--b", "{b}"],
+     "Operand a file must be readable, not '{text}' (no .npy file of numbers)"),
+    ([*UNIT, "--gemm", "4x4x4", "--out", "{text}/c.npy"],
+     "Output file must be writable, not '{text}/c.npy' (file exists)"),
+    ([*UNIT, "--gemm", "4x4x4", "--out", "{folder}"],
+     "Output file must be writable, not '{folder}' (is a directory)"),
+    ([*UNIT, "--gemm", "4x4x4", "--backend", "slow"],
+     ("argument --backend: invalid choice: 'slow' (choose from "
+      f"{', '.join(map(repr, engines.ENGINES))})")),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED)
+def test_run_refuses_in_one_line(capsys, tmp_path, arguments, message):
+    arrays = {"a": np.ones((3, 4), int), "b": np.ones((4, 5), int), "real": np.ones((3, 4)),
+              "wide": np.full((3, 4), 256), "flat": np.ones(4, int)}
+    paths = {name: str(tmp_path / f"{name}.npy") for name in (*arrays, "none", "text")}
+    for name, array in arrays.items():
+        np.save(paths[name], array)
+    Path(paths["text"]).write_text("no array")
+    paths["folder"] = str(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SystemExit) as ended:
+        main([word.format(**paths) for word in arguments])
+    shown = capsys.readouterr()
+    assert ended.value.code == 2
+    assert shown.out == ""
+    assert shown.err == f"python -m sim.run: error: {message.format(**paths)}\n"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_tool_that_is_missing_is_told_in_one_line(capsys, monkeypatch):
+    from sim.rtl import RtlError, generated
+
+    def fail(spec):
+        raise RtlError("verilator is missing")
+
+    monkeypatch.setattr(generated, "compiled_array", fail)
+    assert main([*UNIT, "--gemm", "4x4x4", "--backend", "rtl"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines()[1:] == ["python -m sim.run: error: verilator is missing"]
+
+
+def test_progress_is_told_now_and_then(capsys, monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    say = Progress()
+    for seconds, text in ((1.9, "no"), (0.1, "a"), (1.0, "no"), (1.0, "b")):
+        now[0] += seconds
+        say(text)
+    say.at_once("c")
+    assert capsys.readouterr().err == "[  2.0 s] a\n[  4.0 s] b\n[  4.0 s] c\n"
+
+
+def test_rows_in_parts_make_the_whole(monkeypatch):
+    monkeypatch.setattr(engines, "FIRST", 300)
+    spec, told = parse_array("2x2", "e5m2"), []
+    monkeypatch.setattr(Progress, "__call__", lambda self, text: told.append(text))
+    rng = np.random.default_rng(6)
+    a, b = rng.integers(0, 256, (1000, 5)), rng.integers(0, 256, (5, 6))
+    ready = engines.ENGINES["vector"](spec, Progress())
+    got = ready(a, b, Progress())
+    sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+    assert (got.sums == sums).all()
+    assert (got.flags == flags).all()
+    assert len(told) > 3
+    assert told[0] == "10 of 1,000 rows"
+    assert told[-1] == "1,000 of 1,000 rows"
+
+
+def test_interrupted_run_leaves_no_file(tmp_path):
+    command = [sys.executable, "-m", "sim.run", "--mac", "e5m2", "--acc", "fp16-rtz", "--array",
+               "4x4", "--gemm", "4000x600x600", "--backend", "vector", "--out",
+               str(tmp_path / "c.npy")]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [file.suffix for file in tmp_path.iterdir()] == [".npy"]
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == "python -m sim.run: interrupted, nothing is written"
+    assert "Traceback" not in told
+    assert list(tmp_path.iterdir()) == []

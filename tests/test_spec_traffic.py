@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes on the streams: the closed form against the beats and ports of the RTL."""
+
+import numpy as np
+import pytest
+
+from hw.array.stream_top import stream_top
+from hw.spec.traffic import traffic
+from sim.rtl import gemm
+from tests.specs import ARRAYS
+
+SHAPES = ((1, 1, 1), (5, 7, 3), (16, 16, 16), (33, 2, 17))
+
+
+@pytest.mark.parametrize("name", [name for name, spec in ARRAYS.items()])
+def test_traffic_is_that_of_beats_and_ports(name):
+    spec = ARRAYS[name]
+    size = {port.name: port.width // 8 for port in stream_top(spec).ports}
+    for m, k, n in SHAPES:
+        moved = traffic(spec, m, k, n)
+        a = gemm.a_beats(np.zeros((m, k), np.uint8), spec)
+        b = gemm.b_beats(np.zeros((k, n), np.uint8), spec)
+        tiles = len(a) * len(b)
+        assert moved.a == tiles * a.shape[1] * size["s_axis_a_tdata"]
+        assert moved.b == tiles * b.shape[1] * size["s_axis_b_tdata"]
+        assert moved.c == tiles * spec.rows * size["m_axis_c_tdata"]
+        assert moved.total == moved.a + moved.b + moved.c
