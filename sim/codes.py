@@ -9,7 +9,8 @@ import numpy.typing as npt
 from hw.spec import Format, SpecError, parse_format
 from hw.spec.errors import require
 
-__all__ = ["MAX_INT64_CODE", "Array", "as_array", "as_codes", "as_format", "code_dtype"]
+__all__ = ["MAX_INT64_CODE", "Array", "as_array", "as_codes", "as_format", "as_short_codes",
+           "code_dtype"]
 
 Array = npt.NDArray[Any]
 
@@ -51,6 +52,22 @@ def as_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
     SpecError
         If the dtype is no integer one or an element is not a code of ``fmt``.
     """
+    array = _checked(x, fmt, noun)
+    exact: Any = _to_int(array) if fmt.width > MAX_INT64_CODE else array.astype(np.int64)
+    codes: Array = exact & ((1 << fmt.width) - 1)
+    return codes
+
+
+def as_short_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
+    """As `as_codes`, in the dtype `code_dtype`; an array that has it is handed back itself."""
+    array, dtype = _checked(x, fmt, noun), code_dtype(fmt.width)
+    if array.dtype == dtype and dtype.kind == "u":
+        return array
+    return as_codes(array, fmt, noun).astype(dtype)
+
+
+def _checked(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
+    """Array of codes of ``fmt``, or of its values."""
     array = as_array(x, noun)
     is_integer = array.dtype.kind in "iu" or (
         array.dtype.kind == "O" and all(_is_int(element) for element in array.flat))
@@ -58,13 +75,13 @@ def as_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
     as_values = array.dtype.kind == "i" and fmt.is_integer and fmt.signed
     low = fmt.min_units if as_values else 0
     high = fmt.max_units if as_values else (1 << fmt.width) - 1
+    if array.dtype.kind == "u" and 8 * array.itemsize <= fmt.width:
+        return array
     wrong = array[(array < low) | (array > high)]
     require(wrong.size == 0, noun,
             f"{'values' if as_values else 'codes'} of {fmt.name} from {low} to {high}",
             int(wrong.flat[0]) if wrong.size else None)
-    exact: Any = _to_int(array) if fmt.width > MAX_INT64_CODE else array.astype(np.int64)
-    codes: Array = exact & ((1 << fmt.width) - 1)
-    return codes
+    return array
 
 
 def _is_int(element: object) -> bool:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hw.spec import FixedAccumulator, MacSpec, parse_mac
 from hw.spec.errors import require
 from sim import fast, golden, vector
-from sim.codes import Array, as_array, as_codes, code_dtype
+from sim.codes import Array, as_array, as_short_codes, code_dtype
 
 __all__ = ["dot", "matmul"]
 
@@ -81,11 +81,12 @@ def _run(a: Array, b: Array, spec: MacSpec, flags: bool, backend: str) -> Any:
     """Check the codes, fill up the lanes, compute, and cast to the promised dtypes."""
     require(isinstance(backend, str) and backend in BACKENDS, "Backend",
             f"one of {', '.join(BACKENDS)}", backend)
-    x, y = as_codes(a, spec.a, "Operand a"), as_codes(b, spec.b, "Operand b")
+    x, y = as_short_codes(a, spec.a, "Operand a"), as_short_codes(b, spec.b, "Operand b")
     missing = -x.shape[1] % spec.lanes
-    x, y = np.pad(x, ((0, 0), (0, missing))), np.pad(y, ((0, missing), (0, 0)))
+    if missing:
+        x, y = np.pad(x, ((0, 0), (0, missing))), np.pad(y, ((0, missing), (0, 0)))
     sums, kinds = BACKENDS[backend](x, y, spec)
     fixed = isinstance(spec.acc, FixedAccumulator)
     narrow = np.dtype(np.int64 if spec.acc.width <= 63 else object)
-    sums = sums.astype(narrow if fixed else code_dtype(spec.acc.width))
-    return (sums, kinds.astype(np.uint8)) if flags else sums
+    sums = sums.astype(narrow if fixed else code_dtype(spec.acc.width), copy=False)
+    return (sums, kinds.astype(np.uint8, copy=False)) if flags else sums

@@ -10,7 +10,7 @@ import numpy as np
 
 from hw.spec import ArraySpec, Format, SpecError
 from hw.spec.errors import require
-from sim.codes import Array, as_codes, code_dtype
+from sim.codes import Array, as_short_codes, code_dtype
 from sim.convert import encode
 
 __all__ = ["DISTRIBUTIONS", "draw", "load", "parse_gemm", "require_product"]
@@ -72,4 +72,4 @@ def load(path: Path, fmt: Format, noun: str) -> Array:
                         f"({reason.lower()})") from error
     require(isinstance(array, np.ndarray) and array.ndim == 2 and 0 not in array.shape,
             f"{noun} shape", "two sides of at least 1", getattr(array, "shape", None))
-    return as_codes(array, fmt, noun).astype(code_dtype(fmt.width))
+    return as_short_codes(array, fmt, noun)

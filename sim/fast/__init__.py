@@ -43,5 +43,5 @@ def matmul(a: Array, b: Array, spec: MacSpec) -> tuple[Array, Array]:
             case AlignedAccumulator():
                 sums = aligned.matmul(a, b, spec)
     if sums is None:
-        return vector.matmul(a.astype(np.int64), b.astype(np.int64), spec)
+        return vector.matmul(a, b, spec)
     return sums, np.zeros(sums.shape, np.uint8)

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from hw.spec import AlignedAccumulator, Flag, Format, MacSpec
-from sim.codes import Array, code_dtype
-from sim.convert import encode
+from sim.codes import Array
 from sim.fast import fixed
 from sim.fast.kernels import has_numba
+from sim.fast.results import exact_codes
 from sim.fast.rounding import NOWHERE
 from sim.fast.tables import largest_units, parts, significand_bits, values, within
 
@@ -46,8 +46,7 @@ def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
     places = [_places(fmt) for fmt in (spec.a, spec.b)]
     sums = aligned(a, b, tables, places, spec.lanes, acc.frac_bits, acc.kept_bits,
                    machine.fraction, machine.ints)
-    codes: Array = encode(sums.astype(np.float64), acc.fmt)
-    codes = codes.astype(code_dtype(acc.fmt.width))
+    codes = exact_codes(sums, acc.fmt, acc.nan_code)
     special = fixed.flags(a, b, spec)
     inf = acc.fmt.inf_code
     assert inf is not None

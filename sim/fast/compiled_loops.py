@@ -132,10 +132,18 @@ def in_order(a: Array, b: Array, parts_a: Unpacked, parts_b: Unpacked, lanes: in
 
 
 @njit(nogil=True, cache=True)
-def _raise(top: Any, place: Any, row: Any) -> None:
-    """Raise ``top`` to the places of products."""
-    for j in range(top.size):
-        top[j] = max(top[j], top.dtype.type(place + row[j]))
+def _raise(top: Any, places: Any, rows: Any) -> None:
+    """Raise ``top`` to the places of products, four lanes a pass: one pass is mostly overhead."""
+    kind, whole = top.dtype.type, len(places) // 4 * 4
+    for lane in range(0, whole, 4):
+        p, q, r, s = places[lane], places[lane + 1], places[lane + 2], places[lane + 3]
+        for j in range(top.size):
+            first = max(kind(p + rows[lane, j]), kind(q + rows[lane + 1, j]))
+            second = max(kind(r + rows[lane + 2, j]), kind(s + rows[lane + 3, j]))
+            top[j] = max(top[j], max(first, second))
+    for lane in range(whole, len(places)):
+        for j in range(top.size):
+            top[j] = max(top[j], kind(places[lane] + rows[lane, j]))
 
 
 @njit(nogil=True, cache=True)
@@ -147,10 +155,19 @@ def _powers(bits: Any, top: Any, sign: Any, add: Any, fraction: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _add_terms(total: Any, x: Any, row: Any, scale: Any) -> None:
-    """Add products, scaled and cut to integers."""
-    for j in range(total.size):
-        total[j] += total.dtype.type(x * row[j] * scale[j])
+def _add_terms(total: Any, left: Any, rows: Any, scale: Any) -> None:
+    """Add products, scaled and cut to integers, four lanes a pass."""
+    kind, whole = total.dtype.type, len(left) // 4 * 4
+    for lane in range(0, whole, 4):
+        p, q, r, s = left[lane], left[lane + 1], left[lane + 2], left[lane + 3]
+        for j in range(total.size):
+            first = kind(p * rows[lane, j] * scale[j]) + kind(q * rows[lane + 1, j] * scale[j])
+            second = (kind(r * rows[lane + 2, j] * scale[j])
+                      + kind(s * rows[lane + 3, j] * scale[j]))
+            total[j] += first + second
+    for lane in range(whole, len(left)):
+        for j in range(total.size):
+            total[j] += kind(left[lane] * rows[lane, j] * scale[j])
 
 
 @njit(nogil=True, cache=True)
@@ -177,16 +194,14 @@ def _aligned(a: Any, place_a: Any, b: Any, place_b: Any, acc: Any, bits: Any, la
         place[:] = NOWHERE
         for k in range(0, a.shape[1], lanes):
             top[:] = place
-            for lane in range(k, k + lanes):
-                _raise(top, place_a[i, lane], place_b[lane])
+            _raise(top, place_a[i, k:k + lanes], place_b[k:k + lanes])
             for j in range(cols):
                 # Without any term the place does not matter.
                 top[j] = top[j] if top[j] > NOWHERE // 2 else 0
             _powers(powers, top, -1, frac + bias, fraction)
             for j in range(cols):
                 total[j] = total.dtype.type(sums[j] * scale[j])
-            for lane in range(k, k + lanes):
-                _add_terms(total, a[i, lane], b[lane], scale)
+            _add_terms(total, a[i, k:k + lanes], b[k:k + lanes], scale)
             _powers(powers, top, 1, bias - frac, fraction)
             for j in range(cols):
                 sums[j] = sums.dtype.type(total[j]) * scale[j]

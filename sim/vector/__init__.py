@@ -20,6 +20,7 @@ def matmul(a: Array, b: Array, spec: MacSpec) -> tuple[Array, Array]:
     """
     if not (_fits(spec.a) and _fits(spec.b)):
         return golden.matmul(a, b, spec)
+    a, b = a.astype(np.int64, copy=False), b.astype(np.int64, copy=False)
     if isinstance(spec.acc, FixedAccumulator):
         x, y = unpack(a, spec.a), unpack(b, spec.b)
         return fixed.matmul(x, y, spec), fixed.flags(x, y)
