@@ -18,7 +18,7 @@ __all__ = ["ENGINES", "Outcome", "Run", "kernels"]
 
 #: Products of the first rows that a model computes before it tells how far it is, and the seconds
 #: after which it shall tell again.
-FIRST, SECONDS = 1 << 27, 0.5
+FIRST, SECONDS = 1 << 28, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,14 @@ def _by_rows(backend: str, spec: ArraySpec, a: Array, b: Array, say: Progress) -
     (rows, depth), cols = a.shape, b.shape[1]
     step, top = max(1, FIRST // (depth * cols)), 0
     parts = []
+    say(f"0 of {rows:,} rows")
     while top < rows:
         start = time.perf_counter()
         parts.append(matmul(a[top:top + step], b, spec.mac, flags=True, backend=backend))
         top += step
         say(f"{min(top, rows):,} of {rows:,} rows")
         seconds = max(time.perf_counter() - start, 1e-9)
-        step = max(1, int(step * min(4, SECONDS / seconds)))
+        step = max(1, int(step * min(64, SECONDS / seconds)))
     sums, flags = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Outcome(sums, flags, spec.cycles(rows, depth, cols))
 

@@ -4,7 +4,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -26,15 +26,12 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         if path.is_dir():
             raise IsADirectoryError(None, "is a directory")
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+        scratch = tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-")
     except OSError as error:
         raise SpecError(f"Output file must be writable, not {str(path)!r} "
                         f"({(error.strerror or str(error)).lower()})") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with scratch:
+        whole = Path(scratch.name, path.name)
+        with whole.open("wb") as file:
             yield file
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
+        os.replace(whole, path)

@@ -12,6 +12,7 @@ from hw.spec import ArraySpec, Format, SpecError
 from hw.spec.errors import require
 from sim.codes import Array, as_short_codes, code_dtype
 from sim.convert import encode
+from sim.progress import Progress
 
 __all__ = ["DISTRIBUTIONS", "draw", "load", "parse_gemm", "require_product"]
 
@@ -39,7 +40,8 @@ def require_product(spec: ArraySpec, m: int, k: int, n: int) -> None:
     spec.tiles(m, n)
 
 
-def draw(fmt: Format, shape: tuple[int, int], distribution: str, seed: list[int]) -> Array:
+def draw(fmt: Format, shape: tuple[int, int], distribution: str, seed: list[int],
+         say: Progress) -> Array:
     """Codes of random numbers, rounded to nearest and saturated.
 
     Floating-point formats get the numbers as they are, gaussian with a deviation of 1 or uniform
@@ -51,6 +53,7 @@ def draw(fmt: Format, shape: tuple[int, int], distribution: str, seed: list[int]
     size = shape[0] * shape[1]
     codes = np.empty(size, code_dtype(fmt.width))
     for start in range(0, size, BLOCK):
+        say("drawing operands")
         count = min(BLOCK, size - start)
         codes[start:start + count] = encode(numbers(rng, count) * scale, fmt)
     return codes.reshape(shape)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from hw.spec import FixedAccumulator, Flag, MacSpec
 from sim.codes import Array, code_dtype
 from sim.convert import decode
+from sim.progress import Progress
 
 __all__ = ["as_bits", "checksum", "relative_error"]
 
@@ -50,14 +51,16 @@ def checksum(sums: Array, flags: Array, mac: MacSpec) -> str:
     return digest.hexdigest()[:DIGITS]
 
 
-def relative_error(a: Array, b: Array, sums: Array, flags: Array, mac: MacSpec) -> float | None:
+def relative_error(a: Array, b: Array, sums: Array, flags: Array, mac: MacSpec,
+                   say: Progress) -> float | None:
     """Root mean square of the sums' errors over that of the sums of binary64.
 
     Only sums count that are finite in both; None if there are none, or all should be zero.
     """
-    right, wrong = decode(b, mac.b), 0.0
-    whole = 0.0
+    right = decode(b, mac.b)
+    wrong = whole = 0.0
     for top in range(0, len(a), ROWS):
+        say("comparing with FP64")
         rows = slice(top, top + ROWS)
         with np.errstate(invalid="ignore", over="ignore"):
             wanted = decode(a[rows], mac.a) @ right

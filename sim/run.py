@@ -61,7 +61,8 @@ def _array(options: argparse.Namespace) -> ArraySpec:
     return spec
 
 
-def _operands(options: argparse.Namespace, spec: ArraySpec) -> tuple[Array, Array]:
+def _operands(options: argparse.Namespace, spec: ArraySpec,
+              say: Progress) -> tuple[Array, Array]:
     """Codes of A and B, checked against each other and against ``--gemm``."""
     gemm = None if options.gemm is None else parse_gemm(options.gemm)
     if gemm is not None:
@@ -73,7 +74,8 @@ def _operands(options: argparse.Namespace, spec: ArraySpec) -> tuple[Array, Arra
         (m, k, n), data = gemm, options.data or next(iter(DISTRIBUTIONS))
         seed = 0 if options.seed is None else options.seed
         require(seed >= 0, "Seed", "0 or more", seed)
-        return draw(spec.mac.a, (m, k), data, [seed, 0]), draw(spec.mac.b, (k, n), data, [seed, 1])
+        return (draw(spec.mac.a, (m, k), data, [seed, 0], say),
+                draw(spec.mac.b, (k, n), data, [seed, 1], say))
     require(None not in files, "Operands", "given by both --a and --b, or by neither",
             " and ".join(f"--{name}" for name, file in zip("ab", files, strict=True) if file))
     require(options.seed is None and options.data is None, "Random operands",
@@ -90,7 +92,7 @@ def _operands(options: argparse.Namespace, spec: ArraySpec) -> tuple[Array, Arra
 def _run(options: argparse.Namespace, say: Progress) -> dict[str, Any]:
     """Compute, write the file if one is asked for, and describe the run."""
     spec = _array(options)
-    a, b = _operands(options, spec)
+    a, b = _operands(options, spec, say)
     place = nullcontext() if options.out is None else whole_file(options.out)
     with place as file:
         start = time.perf_counter()
@@ -98,8 +100,8 @@ def _run(options: argparse.Namespace, say: Progress) -> dict[str, Any]:
         started = time.perf_counter()
         outcome = ready(a, b, say)
         seconds = time.perf_counter() - started
-        say("checking against FP64")
-        found = _describe(options, spec, a, b, outcome)
+        found = _describe(options, spec, a, b, outcome) | {"relative_rms_error": relative_error(
+            a, b, outcome.sums, outcome.flags, spec.mac, say)}
         if file is not None:
             np.save(file, as_bits(outcome.sums, spec.mac.acc.width), allow_pickle=False)
     return found | {"start_up_s": started - start, "wall_s": seconds,
@@ -120,7 +122,6 @@ def _describe(options: argparse.Namespace, spec: ArraySpec, a: Array, b: Array,
         "utilisation": products / places, "tiles": spec.tiles(m, n),
         "bytes": {"a": moved.a, "b": moved.b, "c": moved.c, "total": moved.total},
         "checksum": checksum(outcome.sums, outcome.flags, spec.mac),
-        "relative_rms_error": relative_error(a, b, outcome.sums, outcome.flags, spec.mac),
     }
 
 

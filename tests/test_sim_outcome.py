@@ -8,6 +8,7 @@ import sim
 from hw.spec import parse_mac
 from sim import outcome
 from sim.operands import DISTRIBUTIONS, draw
+from sim.progress import Progress
 
 
 @pytest.mark.parametrize(("sums", "mac", "wanted"), [
@@ -44,18 +45,19 @@ def test_relative_error_leaves_out_what_is_not_finite():
     got = sim.decode(sums[:2], "bf16")
     assert got.tolist() == [[256.0, 3.25], [512.0, 6.5]]
     wanted = np.sqrt(((got - exact) ** 2).sum() / (exact ** 2).sum())
-    assert outcome.relative_error(a, b, sums, flags, mac) == pytest.approx(wanted, rel=1e-12)
-    assert outcome.relative_error(a[2:], b, sums[2:], flags[2:], mac) is None
+    found = outcome.relative_error(a, b, sums, flags, mac, Progress())
+    assert found == pytest.approx(wanted, rel=1e-12)
+    assert outcome.relative_error(a[2:], b, sums[2:], flags[2:], mac, Progress()) is None
 
 
 @pytest.mark.parametrize("data", DISTRIBUTIONS)
 @pytest.mark.parametrize("name", ["e4m3", "int8", "uint8", "bf16"])
 def test_drawn_operands_are_finite_spread_and_repeatable(name, data):
     fmt = parse_mac(name).a
-    codes = draw(fmt, (60, 70), data, [1, 0])
+    codes = draw(fmt, (60, 70), data, [1, 0], Progress())
     values = sim.decode(codes, fmt)
     assert np.isfinite(values).all()
-    assert (codes == draw(fmt, (60, 70), data, [1, 0])).all()
-    assert (codes != draw(fmt, (60, 70), data, [1, 1])).any()
+    assert (codes == draw(fmt, (60, 70), data, [1, 0], Progress())).all()
+    assert (codes != draw(fmt, (60, 70), data, [1, 1], Progress())).any()
     scale = fmt.max if fmt.is_integer else 1
     assert 0.05 < np.abs(values).mean() / scale < 1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernels of `sim.fast` that numba compiles; needs the extra ``fast``."""
 
-from sim.fast.compiled_chain import chain
+from sim.fast.compiled_chain import chain, exact
 from sim.fast.compiled_loops import aligned, in_order, stepwise
 
-__all__ = ["aligned", "chain", "in_order", "stepwise"]
+__all__ = ["aligned", "chain", "exact", "in_order", "stepwise"]

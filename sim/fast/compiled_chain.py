@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sums in binary32, in order of k, on the widest vectors of the processor.
+"""Sums in order of k, on the widest vectors of the processor: rounded binary32, exact binary64.
 
 A tile of sums stays in vector registers while k runs; operands lie packed in the order in which a
 tile takes them. LLVM gets the tile as vector code, which its own vectoriser does not find. A
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from llvmlite import binding, ir
 from numba import njit, types
 from numba.extending import intrinsic
@@ -19,18 +18,18 @@ from sim.codes import Array
 from sim.fast.rounding import HALF
 from sim.fast.threads import by_rows
 
-__all__ = ["chain"]
+__all__ = ["chain", "exact"]
 
 _FEATURES = binding.get_host_cpu_features()
-#: Numbers in a vector; rows and vectors of a tile. 32 registers with AVX-512 and on ARM, else 16.
-LANES = 16 if _FEATURES.get("avx512f") else 8 if _FEATURES.get("avx") else 4
-ROWS, VECTORS = (8, 3) if LANES == 16 or "neon" in _FEATURES else (4, 2)
-COLS = LANES * VECTORS
+#: Bytes of a vector; rows and vectors of a tile. 32 registers with AVX-512 and on ARM, else 16.
+BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16
+ROWS, VECTORS = (8, 3) if BYTES == 64 or "neon" in _FEATURES else (4, 2)
 #: Products a sum after which the operands' next part is packed: it stays in the second cache.
 DEPTH = 1024
 
-_F32, _I32, _I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
-_VECTOR, _INTS = ir.VectorType(_F32, LANES), ir.VectorType(_I32, LANES)
+_F32, _F64 = ir.FloatType(), ir.DoubleType()
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+_LANES = {_F32: BYTES // 4, _F64: BYTES // 8}
 _FUSED = ("contract",)
 
 #: Makes a vector of sums rounded; the last argument is a vector of the bits to drop.
@@ -44,63 +43,68 @@ def _kept(build: Any, x: Any, drop: Any) -> Any:
 
 def _shortened(build: Any, x: Any, drop: Any) -> Any:
     """Sums with ``drop`` bits less, to nearest even; a carry goes on into the exponent."""
-    one = ir.Constant(_INTS, [1] * LANES)
-    bits = build.bitcast(x, _INTS)
+    one = ir.Constant(drop.type, [1] * drop.type.count)
+    bits = build.bitcast(x, drop.type)
     odd = build.and_(build.lshr(bits, drop), one)
     below_half = build.sub(build.shl(one, build.sub(drop, one)), one)
-    mask = build.shl(ir.Constant(_INTS, [-1] * LANES), drop)
-    return build.bitcast(build.and_(build.add(build.add(bits, below_half), odd), mask), _VECTOR)
+    mask = build.shl(ir.Constant(drop.type, [-1] * drop.type.count), drop)
+    return build.bitcast(build.and_(build.add(build.add(bits, below_half), odd), mask), x.type)
 
 
 def _halved(build: Any, x: Any, drop: Any) -> Any:
     """Sums rounded to binary16."""
-    return build.fpext(build.fptrunc(x, ir.VectorType(ir.HalfType(), LANES)), _VECTOR)
+    return build.fpext(build.fptrunc(x, ir.VectorType(ir.HalfType(), x.type.count)), x.type)
 
 
-def _splat(build: Any, x: Any) -> Any:
-    """Vector of equal elements."""
-    vector = ir.VectorType(x.type, LANES)
+def _splat(build: Any, x: Any, count: int) -> Any:
+    """Vector of ``count`` equal elements."""
+    vector = ir.VectorType(x.type, count)
     first = build.insert_element(ir.Constant(vector, ir.Undefined), x, ir.Constant(_I32, 0))
     return build.shuffle_vector(first, ir.Constant(vector, ir.Undefined),
-                                ir.Constant(_INTS, [0] * LANES))
+                                ir.Constant(ir.VectorType(_I32, count), [0] * count))
 
 
 class _Memory:
-    """Binary32 numbers at an address that is an integer."""
+    """Numbers of one type at an address that is an integer."""
 
-    def __init__(self, build: Any, address: Any) -> None:
-        self.build, self.start = build, build.inttoptr(address, _F32.as_pointer())
+    def __init__(self, build: Any, address: Any, real: Any) -> None:
+        self.build, self.real, self.lanes = build, real, _LANES[real]
+        self.start = build.inttoptr(address, real.as_pointer())
 
     def at(self, index: Any) -> Any:
         """Address of an element."""
-        return self.build.gep(self.start, [index], source_etype=_F32)
+        return self.build.gep(self.start, [index], source_etype=self.real)
+
+    def splat(self, index: Any) -> Any:
+        """Vector of one element."""
+        return _splat(self.build, self.build.load(self.at(index), typ=self.real), self.lanes)
 
     def vector(self, index: Any) -> Any:
         """Vector from an element on."""
-        place = self.build.bitcast(self.at(index), _VECTOR.as_pointer())
-        loaded = self.build.load(place, typ=_VECTOR)
-        loaded.align = 4
+        kind = ir.VectorType(self.real, self.lanes)
+        loaded = self.build.load(self.build.bitcast(self.at(index), kind.as_pointer()), typ=kind)
+        loaded.align = BYTES // self.lanes
         return loaded
 
     def store(self, value: Any, index: Any) -> None:
         """Put a vector there."""
-        place = self.build.bitcast(self.at(index), _VECTOR.as_pointer())
-        self.build.store(value, place).align = 4
+        place = self.build.bitcast(self.at(index), value.type.as_pointer())
+        self.build.store(value, place).align = BYTES // self.lanes
 
 
-def _tile(rounded: _Round) -> Any:
+def _tile(real: Any, rounded: _Round) -> Any:
     """Code generator of a tile: ``c += a @ b`` in order of k, rounded at each step."""
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        a, b, c = (_Memory(build, address) for address in args[:3])
+        a, b, c = (_Memory(build, address, real) for address in args[:3])
         depth, stride, drop = args[3:]
-        drops = _splat(build, build.trunc(drop, _I32))
-        places = [(row, v) for row in range(ROWS) for v in range(VECTORS)]
-        offsets = [build.add(build.mul(stride, _I64(row)), _I64(v * LANES)) for row, v in places]
+        drops = _splat(build, build.trunc(drop, _I32), c.lanes)
+        places = [(row, v * c.lanes) for row in range(ROWS) for v in range(VECTORS)]
+        offsets = [build.add(build.mul(stride, _I64(row)), _I64(col)) for row, col in places]
         start = [c.vector(offset) for offset in offsets]
         before, loop, done = build.block, *(build.append_basic_block(n) for n in ("loop", "done"))
         build.branch(loop)
         build.position_at_end(loop)
-        k, sums = build.phi(_I64), [build.phi(_VECTOR) for _ in places]
+        k, sums = build.phi(_I64), [build.phi(first.type) for first in start]
         stepped = _step(build, a, b, k, sums, lambda x: rounded(build, x, drops))
         following = build.add(k, _I64(1))
         for phi, first, again in zip([k, *sums], [_I64(0), *start], [following, *stepped],
@@ -118,11 +122,9 @@ def _tile(rounded: _Round) -> Any:
 def _step(build: Any, a: _Memory, b: _Memory, k: Any, sums: list[Any],
           rounded: Callable[[Any], Any]) -> list[Any]:
     """Sums of a tile after the products of one k."""
-    row = build.mul(k, _I64(COLS))
-    right = [b.vector(build.add(row, _I64(v * LANES))) for v in range(VECTORS)]
-    column = build.mul(k, _I64(ROWS))
-    left = [_splat(build, build.load(a.at(build.add(column, _I64(r))), typ=_F32))
-            for r in range(ROWS)]
+    row, column = build.mul(k, _I64(VECTORS * b.lanes)), build.mul(k, _I64(ROWS))
+    right = [b.vector(build.add(row, _I64(v * b.lanes))) for v in range(VECTORS)]
+    left = [a.splat(build.add(column, _I64(r))) for r in range(ROWS)]
     products = [build.fmul(x, y, flags=_FUSED) for x in left for y in right]
     return [rounded(build.fadd(total, product, flags=_FUSED))
             for total, product in zip(sums, products, strict=True)]
@@ -134,47 +136,60 @@ _TILE = types.void(*[types.intp] * 6)
 @intrinsic
 def _tile_kept(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any) -> Any:
     """Tile of binary32 sums."""
-    return _TILE, _tile(_kept)
+    return _TILE, _tile(_F32, _kept)
 
 
 @intrinsic
 def _tile_short(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any) -> Any:
     """Tile of sums that are rounded to fewer bits."""
-    return _TILE, _tile(_shortened)
+    return _TILE, _tile(_F32, _shortened)
 
 
 @intrinsic
 def _tile_half(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any) -> Any:
     """Tile of sums that are rounded to binary16."""
-    return _TILE, _tile(_halved)
+    return _TILE, _tile(_F32, _halved)
+
+
+@intrinsic
+def _tile_double(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any) -> Any:
+    """Tile of binary64 sums."""
+    return _TILE, _tile(_F64, _kept)
 
 
 @njit(nogil=True, cache=True)
-def _pack(codes: Any, table: Any, out: Any, across: Any) -> None:
-    """Decode ``codes`` into ``out`` (parts, K, width); a part has ``width`` rows, or columns."""
+def _pack_rows(codes: Any, table: Any, out: Any) -> None:
+    """Decode ``codes`` (M, K) into ``out`` (parts, K, rows of a part); zeros fill it up."""
     for part in range(out.shape[0]):
         for lane in range(out.shape[2]):
-            index = part * out.shape[2] + lane
-            inside = index < (codes.shape[1] if across else codes.shape[0])
+            row = part * out.shape[2] + lane
             for k in range(out.shape[1]):
-                if not inside:
-                    out[part, k, lane] = 0
-                elif across:
-                    out[part, k, lane] = table[codes[k, index]]
-                else:
-                    out[part, k, lane] = table[codes[index, k]]
+                out[part, k, lane] = table[codes[row, k]] if row < codes.shape[0] else 0
+
+
+@njit(nogil=True, cache=True)
+def _pack_cols(codes: Any, table: Any, out: Any, first: Any) -> None:
+    """Decode ``codes`` (K, N) from part ``first`` on into ``out`` (parts, K, columns of a part)."""
+    for part in range(out.shape[0]):
+        left = (first + part) * out.shape[2]
+        for k in range(out.shape[1]):
+            for lane in range(out.shape[2]):
+                inside = left + lane < codes.shape[1]
+                out[part, k, lane] = table[codes[k, left + lane]] if inside else 0
 
 
 @njit(nogil=True, cache=True)
 def _multiply(a: Any, b: Any, c: Any, drop: Any) -> None:
     """Add packed operands to ``c``, whose sides are multiples of a tile's."""
-    size, stride, depth = 4, c.shape[1], a.shape[1]
+    size, stride, depth = c.itemsize, c.shape[1], a.shape[1]
     for j in range(b.shape[0]):
         for i in range(a.shape[0]):
-            x = a.ctypes.data + size * i * depth * ROWS
-            y = b.ctypes.data + size * j * depth * COLS
-            z = c.ctypes.data + size * (i * ROWS * stride + j * COLS)
-            if drop == 0:
+            x = a.ctypes.data + size * i * depth * a.shape[2]
+            y = b.ctypes.data + size * j * depth * b.shape[2]
+            z = c.ctypes.data + size * (i * a.shape[2] * stride + j * b.shape[2])
+            if size == 8:
+                _tile_double(x, y, z, depth, stride, drop)
+            elif drop == 0:
                 _tile_kept(x, y, z, depth, stride, drop)
             elif drop == HALF:
                 _tile_half(x, y, z, depth, stride, drop)
@@ -182,22 +197,30 @@ def _multiply(a: Any, b: Any, c: Any, drop: Any) -> None:
                 _tile_short(x, y, z, depth, stride, drop)
 
 
-def chain(a: Array, b: Array, table_a: npt.NDArray[np.float32], table_b: npt.NDArray[np.float32],
-          drop: int) -> npt.NDArray[np.float32]:
+def chain(a: Array, b: Array, table_a: Array, table_b: Array, drop: int) -> Array:
     """As `sim.fast.kernels.Kernels.chain`."""
     (rows, depth), cols = a.shape, b.shape[1]
-    down, across = -(-rows // ROWS), -(-cols // COLS)
-    out = np.zeros((down * ROWS, across * COLS), np.float32)
+    width = BYTES // table_a.itemsize * VECTORS
+    down, across = -(-rows // ROWS), -(-cols // width)
+    out = np.zeros((down * ROWS, across * width), table_a.dtype)
     for k in range(0, depth, DEPTH):
         part = slice(k, min(k + DEPTH, depth))
-        y = np.empty((across, part.stop - k, COLS), np.float32)
-        _pack(b[part], table_b, y, True)
+        y = np.empty((across, part.stop - k, width), table_b.dtype)
+
+        def pack(parts: slice, part: slice = part, y: Array = y) -> None:
+            _pack_cols(b[part], table_b, y[parts], parts.start)
 
         def work(block: slice, part: slice = part, y: Array = y) -> None:
             count = -(-(block.stop - block.start) // ROWS)
-            x = np.empty((count, part.stop - part.start, ROWS), np.float32)
-            _pack(a[block, part], table_a, x, False)
+            x = np.empty((count, part.stop - part.start, ROWS), table_a.dtype)
+            _pack_rows(a[block, part], table_a, x)
             _multiply(x, y, out[block.start:block.start + count * ROWS], drop)
 
+        by_rows(across, pack)
         by_rows(rows, work, multiple=ROWS)
     return out[:rows, :cols]
+
+
+def exact(a: Array, b: Array, table_a: Array, table_b: Array) -> Array:
+    """As `sim.fast.kernels.Kernels.exact`."""
+    return chain(a, b, table_a, table_b, 0)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matrix products with a fixed-point accumulator of at most 63 bits.
 
-Where no sum can leave the accumulator, or leaving it wraps, the order does not matter: one matrix
-product of binary64 does it if no sum exceeds 53 bits, or, faster, slices of it of binary32 if sums
+Where no sum can leave the accumulator, or leaving it wraps, the order does not matter: a matrix
+product of binary64 does it if no sum exceeds 53 bits, or, faster, slices of it in binary32 if sums
 of enough products fit its 24 bits. Else compiled loops go in order of k on int64.
 """
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hw.spec import FixedAccumulator, Flag, MacSpec, Overflow, Rounding
 from sim.codes import Array
-from sim.fast.kernels import has_numba
+from sim.fast.kernels import has_numba, kernels
 from sim.fast.tables import largest_units, parts
 from sim.vector.fixed import INT_BITS, term_bits, wrap
 from sim.vector.unpack import FLAGS, Class
@@ -48,11 +48,13 @@ def _products(a: Array, b: Array, spec: MacSpec, depth: int) -> npt.NDArray[np.i
     """Exact sums in units of the product; binary32 holds those of ``depth`` products."""
     single = depth >= min(LEAST, a.shape[1])
     dtype, depth = (np.float32, depth) if single else (np.float64, a.shape[1])
-    x, y = (np.ldexp(table.sig.astype(dtype), table.exp.astype(np.int32))[codes]
-            for table, codes in ((parts(spec.a), a), (parts(spec.b), b)))
-    total: npt.NDArray[np.int64] = (x[:, :depth] @ y[:depth]).astype(np.int64)
-    for k in range(depth, a.shape[1], depth):
-        total += (x[:, k:k + depth] @ y[k:k + depth]).astype(np.int64)
+    x, y = (np.ldexp(table.sig.astype(dtype), table.exp.astype(np.int32))
+            for table in (parts(spec.a), parts(spec.b)))
+    sums = (kernels().exact(a[:, k:k + depth], b[k:k + depth], x, y)
+            for k in range(0, a.shape[1], depth))
+    total: npt.NDArray[np.int64] = next(sums).astype(np.int64)
+    for part in sums:
+        total += part.astype(np.int64)
     return total
 
 

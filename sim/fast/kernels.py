@@ -15,15 +15,18 @@ __all__ = ["Kernels", "has_numba", "kernels"]
 
 
 class Kernels(Protocol):
-    """Sums of floating-point products in order of k, rounded at each step."""
+    """Sums of the products of values that codes have in tables, or of the values themselves."""
 
     def chain(self, a: Array, b: Array, table_a: npt.NDArray[np.float32],
               table_b: npt.NDArray[np.float32], drop: int) -> npt.NDArray[np.float32]:
-        """Sums in binary32; each is then rounded as ``drop`` says (see `sim.fast.floating`)."""
+        """Sums in binary32, in order of k; after each step rounded as ``drop`` says."""
+
+    def exact(self, a: Array, b: Array, table_a: Array, table_b: Array) -> Array:
+        """Sums that the tables' type has exactly, in whatever order."""
 
     def stepwise(self, a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int,
                  rounding: Float64Rounding) -> npt.NDArray[np.float64]:
-        """Sums in binary64, rounded once after each group of ``lanes`` products."""
+        """Sums in binary64 in order of k, rounded once after each group of ``lanes`` products."""
 
 
 def has_numba() -> bool:

@@ -8,7 +8,7 @@ from sim.codes import Array
 from sim.fast.rounding import HALF, Float64Rounding
 from sim.fast.threads import by_rows
 
-__all__ = ["chain", "stepwise"]
+__all__ = ["chain", "exact", "stepwise"]
 
 #: Sums that are worked on together.
 BLOCK = 1 << 16
@@ -45,6 +45,12 @@ def _shorten(bits: npt.NDArray[np.uint32], drop: int) -> None:
     odd = bits >> np.uint32(drop) & np.uint32(1)
     bits += odd + np.uint32((1 << drop - 1) - 1)
     bits &= np.uint32((1 << 32) - (1 << drop))
+
+
+def exact(a: Array, b: Array, table_a: Array, table_b: Array) -> Array:
+    """As `sim.fast.kernels.Kernels.exact`."""
+    sums: Array = table_a[a] @ table_b[b]
+    return sums
 
 
 def stepwise(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int,
