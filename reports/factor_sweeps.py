@@ -96,7 +96,8 @@ def _per_lane(units: Units, pair: str, acc: str) -> list[tuple[float, float]]:
     found = []
     for lanes in LANES:
         wanted = unit_of(pair, acc, lanes=lanes) if lanes > 1 else unit_of(pair, acc)
-        value = units.value(GATES, **wanted)
+        # The recipe under which all numbers of lanes were measured.
+        value = units.value("area", recipe="default", **wanted)
         if value is not None:
             found.append((float(lanes), value / lanes))
     return found
@@ -107,7 +108,7 @@ def lanes_plot(units: Sources) -> str:
              for name, (pair, acc) in LANE_UNITS.items()
              if (points := _per_lane(units["factors"], pair, acc))]
     return curves("Lanes share the accumulator", x="lanes (products a cycle)", log_x=True,
-                  y="two-input gates a lane", shown=shown)
+                  y="cell area a lane [um2]", shown=shown)
 
 
 def lanes_sentence(units: Sources) -> str:
@@ -120,8 +121,8 @@ def lanes_sentence(units: Sources) -> str:
             first, last = known[0], known[-1]
             parts.append(f"{name} from {percent(ends[name][first], base[first])} with "
                          f"{first:.0f} to {percent(ends[name][last], base[last])} with {last:.0f}")
-    return ("Lanes share alignment, addition and rounding; against INT8 exact with as many lanes: "
-            f"{'; '.join(parts)}.")
+    return ("Lanes share alignment, addition and rounding; in area, against INT8 exact with as "
+            f"many lanes: {'; '.join(parts)}.")
 
 
 ARRAY_UNITS = {"INT8/27": ("int8", "fx27"), "E4M3 exact": (E4M3, "fx"),
@@ -155,9 +156,10 @@ NODE_UNITS = {"E4M3 exact": (E4M3, "fx"), "E4M3 to FP16": (E4M3, "fp16"),
               "E4M3 to FP32": (E4M3, "fp32"), "E5M2 exact": (E5M2, "fx")}
 
 
-def _node_ratio(units: Units, library: str, unit: tuple[str, str]) -> float | None:
-    value = units.value("area", library=library, **unit_of(*unit))
-    base = units.value("area", library=library, **unit_of("int8", "fx"))
+def _node_ratio(units: Units, library: str, unit: tuple[str, str],
+                metric: str = "area") -> float | None:
+    value = units.value(metric, library=library, **unit_of(*unit))
+    base = units.value(metric, library=library, **unit_of("int8", "fx"))
     return None if value is None or base is None else value / base
 
 
@@ -179,13 +181,21 @@ def _short_library(name: str) -> str:
     return name
 
 
-def nodes_sentence(units: Sources) -> str:
-    nodes = units["nodes"]
+def _node_ranges(nodes: Units, metric: str) -> str:
+    """Smallest and largest ratio to INT8/27 of each unit, over the libraries."""
     parts = []
     for name, unit in NODE_UNITS.items():
         ratios = [ratio for library in nodes.values("library")
-                  if (ratio := _node_ratio(nodes, library, unit)) is not None]
+                  if (ratio := _node_ratio(nodes, library, unit, metric)) is not None]
         if ratios:
             parts.append(f"{name} from {min(ratios):.2f} to {max(ratios):.2f}")
+    return ", ".join(parts)
+
+
+def nodes_sentence(units: Sources) -> str:
+    nodes = units["nodes"]
+    energy = _node_ranges(nodes, "energy_gaussian_glitches")
     return ("From library to library the area, that of INT8/27 being 1, ranges for "
-            f"{', '.join(parts)}.")
+            f"{_node_ranges(nodes, 'area')}"
+            + (f"; the energy on Gaussian operands, glitches included, for {energy}." if energy
+               else "."))

@@ -10,9 +10,9 @@ from reports.silicon import FORMATS, Units, percent, unit_of
 ACCUMULATORS = {"fx27": 1.0, "fp16-sat": 2.0, "fp32-sat": 3.0}
 
 
-def record(unit, *, library="osu018", **metrics):
+def record(unit, *, library="osu018", recipe="keep", **metrics):
     """Record such as synth.measure writes."""
-    return {"subject": unit, "conditions": {"unit": unit, "recipe": "keep"}, "not_done": [],
+    return {"subject": unit, "conditions": {"unit": unit, "recipe": recipe}, "not_done": [],
             "provenance": {"library": {"name": library}},
             "metrics": {name: {"value": value, "unit": ""} for name, value in metrics.items()}}
 
@@ -77,7 +77,8 @@ def swept():
     """Records of every sweep."""
     fixed = [record(f"{pair},acc=fx{width}", two_input_gates_keep=width * 10.0)
              for pair in ("int8", "binary8p4") for width in (20, 30)]
-    lanes = [record(f"{pair},acc={acc},lanes={lanes}", two_input_gates_keep=100.0 * lanes)
+    lanes = [record(f"{pair},acc={acc},lanes={lanes}", recipe="default",
+                    area=(100.0 + len(pair)) * lanes)
              for pair in ("int8", "binary8p4", "e4m3")
              for acc in ("fx27", "fp16-sat", "fp32-sat", "aligned:13") for lanes in (4, 16)]
     fronts = [record(f"{pair},acc=fx27{adder}", min_period=period, area=100.0)
@@ -85,9 +86,10 @@ def swept():
               for adder, period in (("", 9.0), (",adder=prefix", 4.0), (",adder=carry-save", 2.0))]
     arrays = [record(f"{pair},acc={acc},array=16x16,dataflow=os", area=256.0)
               for pair in ("int8", "binary8p4") for acc in ("fx27", "fp16-sat", "fp32-sat")]
-    nodes = [record(f"{pair},acc={acc}", library=library, area=float(len(pair)))
+    nodes = [record(f"{pair},acc={acc}", library=library, area=float(len(pair)),
+                    energy_gaussian_glitches=len(pair) * factor)
              for library in ("osu018", "nangate") for pair in ("int8", "binary8p4", "binary8p3")
-             for acc in ACCUMULATORS]
+             for acc, factor in ACCUMULATORS.items()]
     plain = record("int8_plain", two_input_gates=900)
     plain["conditions"] = {"recipe": "default"}
     return {"paper": paper(), "factors": fixed + lanes, "fronts": fronts, "arrays": arrays,
@@ -103,6 +105,30 @@ def test_factor_is_drawn_and_said_from_its_records(factor):
     assert " - " not in said
     assert any(character.isdigit() for character in said)
     assert factor.plot(units).startswith("<svg")
+
+
+def said(name, records):
+    """Sentence of a factor."""
+    factor = next(factor for factor in FACTORS if factor.name == name)
+    return factor.sentence({source: Units(records[source]) for source in records})
+
+
+def test_lanes_compare_areas_under_one_recipe():
+    records = swept()
+    assert "E4M3 exact from 5 % more with 4 to 5 % more with 16" in said("lanes", records)
+    records["factors"] = [record(f"{pair},acc={acc},lanes=4", area=1.0)
+                          for pair in ("int8", "binary8p4") for acc in ("fx27", "fp16-sat")]
+    assert "%" not in said("lanes", records)
+
+
+def test_processes_compare_energies_where_they_are_measured():
+    records = swept()
+    assert "with FP16" not in said("node", records)
+    assert ("the energy on Gaussian operands, glitches included, for E4M3 exact from 2.25 to 2.25"
+            in said("node", records))
+    for node in records["nodes"]:
+        del node["metrics"]["energy_gaussian_glitches"]
+    assert "energy" not in said("node", records)
 
 
 def test_every_factor_has_its_place():
