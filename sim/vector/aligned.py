@@ -5,14 +5,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import AlignedAccumulator, Flag, MacSpec
-from sim.vector.unpack import FLAGS, Unpacked, unpack
+from sim.vector.unpack import CLASS_FLAGS, FLAGS, Unpacked, unpack
 
-__all__ = ["matmul", "supports"]
+__all__ = ["matmul", "step", "supports"]
 
 Ints = npt.NDArray[np.int64]
 
-#: `Flag` of an accumulator by the `Class` of its code.
-ACC_FLAGS = np.array([Flag.FINITE] * 3 + [Flag.POS_INF, Flag.NEG_INF, Flag.NAN], np.uint8)
 #: Units place of a zero term: below that of any other.
 NOWHERE = -(1 << 20)
 #: Products that are held at a time.
@@ -37,12 +35,12 @@ def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
         block = slice(top, top + rows)
         for k in range(0, depth, spec.lanes):
             lanes = slice(k, k + spec.lanes)
-            codes[block] = _step(codes[block], a[block, lanes, None], b[None, lanes], spec)
+            codes[block] = step(codes[block], a[block, lanes, None], b[None, lanes], spec)
     return codes
 
 
-def _step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
-    """Accumulators after the products of all lanes."""
+def step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
+    """Accumulators (M, N) after the products of operands that broadcast to (M, lanes, N)."""
     acc = spec.acc
     assert isinstance(acc, AlignedAccumulator)
     old = unpack(codes, acc.fmt)
@@ -53,7 +51,7 @@ def _step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
     top = np.maximum(place.max(axis=1), old_place)
     total = _truncate(sig, acc.frac_bits - point - (top[:, None, :] - place)).sum(axis=1)
     total += _truncate(old.sig, acc.frac_bits - acc.fmt.man_bits - (top - old_place))
-    flags = np.bitwise_or.reduce(FLAGS[a.classes, b.classes], axis=1) | ACC_FLAGS[old.classes]
+    flags = np.bitwise_or.reduce(FLAGS[a.classes, b.classes], axis=1) | CLASS_FLAGS[old.classes]
     finite = _pack(total, top - acc.frac_bits, acc)
     return np.where(flags == Flag.FINITE, finite, _special_codes(acc)[flags])
 

@@ -14,7 +14,8 @@ from hw.spec import FixedAccumulator, Format, MacSpec, Overflow, Rounding
 from sim.codes import Array
 from sim.vector.unpack import FLAGS, Unpacked
 
-__all__ = ["INT_BITS", "flags", "matmul", "term_bits", "wrap"]
+__all__ = ["INT_BITS", "add", "exact", "flags", "matmul", "narrow", "step", "step_flags",
+           "term_bits", "wrap"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -90,18 +91,46 @@ def _digits(x: Unpacked, fmt: Format, bits: int) -> list[npt.NDArray[np.float64]
 def _by_steps(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> Array:
     """Sums in order of k, each group of lanes brought into range once."""
     coarser = acc.lsb - spec.product_lsb
-    narrow = acc.width <= INT_BITS and term_bits(spec, acc) < INT_BITS
-    term = _narrow_term if narrow else _wide_term
-    dtype = np.int64 if narrow else object
+    fits = narrow(spec, acc)
+    term = _narrow_term if fits else _wide_term
+    dtype = np.int64 if fits else object
     total: Array = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=dtype)
     for k in range(0, a.sig.shape[1], spec.lanes):
         for lane in range(k, k + spec.lanes):
             total += term(a[:, lane, None], b[lane], coarser, acc.rounding)
-        if acc.overflow is Overflow.SATURATE:
-            total = np.clip(total, acc.min, acc.max)
-        else:
-            total = wrap(total, acc.width)
+        total = add(total, 0, acc)
     return total if acc.width > 63 else total.astype(np.int64)
+
+
+def add(total: Array, terms: Array | int, acc: FixedAccumulator) -> Array:
+    """Sums with the terms of one step, brought into range."""
+    if acc.overflow is Overflow.SATURATE:
+        return np.clip(total + terms, acc.min, acc.max)
+    return wrap(total + terms, acc.width)
+
+
+def step(total: Array, a: Unpacked, b: Unpacked, spec: MacSpec) -> Array:
+    """Sums (M, N) after the products of operands (M, lanes, N), on int64."""
+    acc = spec.acc
+    assert isinstance(acc, FixedAccumulator)
+    terms = _narrow_term(a, b, acc.lsb - spec.product_lsb, acc.rounding)
+    return add(total, terms.sum(axis=1), acc)
+
+
+def step_flags(a: Unpacked, b: Unpacked) -> npt.NDArray[np.uint8]:
+    """Flags that the products of operands (M, lanes, N) raise, (M, N)."""
+    raised: npt.NDArray[np.uint8] = np.bitwise_or.reduce(FLAGS[a.classes, b.classes], axis=1)
+    return raised
+
+
+def narrow(spec: MacSpec, acc: FixedAccumulator) -> bool:
+    """Whether int64 holds every term and sum of a step."""
+    return acc.width <= INT_BITS and term_bits(spec, acc) < INT_BITS
+
+
+def exact(spec: MacSpec, acc: FixedAccumulator) -> bool:
+    """Whether no product is rounded, and int64 holds every term and sum of a step."""
+    return acc.lsb <= spec.product_lsb and narrow(spec, acc)
 
 
 def term_bits(spec: MacSpec, acc: FixedAccumulator) -> int:

@@ -17,9 +17,9 @@ from hw.spec import Flag, FloatAccumulator, Format, MacSpec, Overflow, Rounding
 from sim.codes import Array, code_dtype
 from sim.golden import special_code
 from sim.vector.rounding import MAX_BITS, bit_length, holds, magnitude_codes, round_to
-from sim.vector.unpack import FLAGS, Unpacked
+from sim.vector.unpack import CLASS_FLAGS, FLAGS, Class, Unpacked, unpack
 
-__all__ = ["matmul", "supports"]
+__all__ = ["matmul", "step", "supports"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -100,6 +100,15 @@ def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> Array:
     return result
 
 
+def step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
+    """Codes of sums (M, N) after the products of operands (M, lanes, N)."""
+    sums = _Sums.of(_Unit.of(spec), codes)
+    a, b = _normalise(a, spec.a), _normalise(b, spec.b)
+    sums.flags |= np.bitwise_or.reduce(FLAGS[a.classes, b.classes], axis=1)
+    sums.add([(a[:, lane], b[:, lane]) for lane in range(spec.lanes)])
+    return sums.codes()
+
+
 def _normalise(x: Unpacked, fmt: Format) -> Unpacked:
     """Significands with their top bit set, and exponents to fit; a zero has the lowest one."""
     left = _significand_bits(fmt) - bit_length(abs(x.sig))
@@ -127,6 +136,14 @@ class _Sums:
         return cls(unit, np.zeros(shape, np.int64), np.full(shape, LOWEST, np.int64),
                    np.zeros(shape, np.bool_), np.zeros(shape, np.uint8))
 
+    @classmethod
+    def of(cls, unit: _Unit, codes: Ints) -> "_Sums":
+        """Accumulators that hold ``codes``."""
+        parts = unpack(codes, unit.fmt)
+        x = _normalise(parts, unit.fmt)
+        minus: Bools = x.negative & (x.classes == Class.ZERO)
+        return cls(unit, x.sig, x.exp, minus, CLASS_FLAGS[x.classes])
+
     def accumulate(self, a: Unpacked, b: Unpacked) -> None:
         """Add all products of ``a`` (M, K) and ``b`` (K, N) in order of k."""
         special: Bools = np.logical_or(a.special.any(axis=0), b.special.any(axis=1))
@@ -135,14 +152,13 @@ class _Sums:
             for lane in lanes:
                 if special[lane]:
                     self.flags |= FLAGS[a.classes[:, lane, None], b.classes[lane]]
-            self._add(a, b, lanes)
+            self.add([(a[:, lane, None], b[lane]) for lane in lanes])
 
-    def _add(self, a: Unpacked, b: Unpacked, lanes: range) -> None:
+    def add(self, pairs: list[tuple[Unpacked, Unpacked]]) -> None:
         """Add the products of one group of lanes and round once."""
         unit, fmt = self.unit, self.unit.fmt
         terms: list[Term] = [(self.sig, self.exp, unit.sum_bits)]
-        terms += [(a.sig[:, lane, None] * b.sig[lane], a.exp[:, lane, None] + b.exp[lane],
-                   unit.product_bits) for lane in lanes]
+        terms += [(a.sig * b.sig, a.exp + b.exp, unit.product_bits) for a, b in pairs]
         total, exp = _sum(terms, unit.window)
         sig, exp = round_to(fmt, abs(total), exp, unit.acc.rounding)
         negative: Bools = np.less(total, 0)
@@ -153,8 +169,8 @@ class _Sums:
         if zero.any():
             exp[zero] = LOWEST
             stays = self.minus & (total == 0)
-            for lane in lanes if stays.any() else ():
-                stays &= a.negative[:, lane, None] != b.negative[lane]
+            for a, b in pairs if stays.any() else ():
+                stays &= a.negative != b.negative
             self.minus = zero & (negative | stays)
         elif self.minus.any():
             self.minus = np.zeros_like(self.minus)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hw.spec import Flag, Format, Specials
 
-__all__ = ["FLAGS", "Class", "Unpacked", "unpack"]
+__all__ = ["CLASS_FLAGS", "FLAGS", "Class", "Unpacked", "unpack"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -42,6 +42,8 @@ def _flags() -> npt.NDArray[np.uint8]:
 
 #: ``FLAGS[class of a, class of b]`` is the `Flag` of the product.
 FLAGS = _flags()
+#: `Flag` of a value by its `Class`.
+CLASS_FLAGS = np.array([Flag.FINITE] * 3 + [Flag.POS_INF, Flag.NEG_INF, Flag.NAN], np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

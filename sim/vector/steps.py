@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One step of many accumulators at once: each its own operands, all the same unit."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from hw.spec import AlignedAccumulator, FixedAccumulator, Format, MacSpec
+from hw.spec.errors import require
+from sim.codes import Array
+from sim.vector import aligned, fixed, floating
+from sim.vector.unpack import Unpacked, unpack
+
+__all__ = ["require_step", "step"]
+
+#: Widest code whose parts are looked up.
+TABLE_BITS = 12
+Pair = tuple[Array, Array]
+
+
+def require_step(spec: MacSpec) -> None:
+    """Raise SpecError for a unit whose steps do not fit int64 arithmetic."""
+    fits = spec.a.width <= 32 and spec.b.width <= 32
+    if isinstance(spec.acc, FixedAccumulator):
+        fits = fits and fixed.narrow(spec, spec.acc)
+    else:
+        twin = aligned if isinstance(spec.acc, AlignedAccumulator) else floating
+        fits = fits and twin.supports(spec)
+    require(fits, "Array mac", "a unit whose steps fit int64", str(spec))
+
+
+def step(acc: Array, flags: Array, a: Array, b: Array, first: Array, spec: MacSpec) -> Pair:
+    """Accumulators and flags after the products of one group of lanes each.
+
+    Parameters
+    ----------
+    acc, flags
+        Accumulators, (M, N): sums in units of the lsb, or codes; flags beside them.
+    a, b
+        Codes of the operands, (M, lanes, N).
+    first
+        Where a sum starts, (M, N).
+    spec
+        The unit; one that `require_step` accepts.
+    """
+    old, kept = np.where(first, 0, acc), np.where(first, 0, flags)
+    if isinstance(spec.acc, FixedAccumulator):
+        if fixed.exact(spec, spec.acc) and max(spec.a.width, spec.b.width) <= TABLE_BITS:
+            x, y = _units(spec.a)[a], _units(spec.b)[b]
+            sums = fixed.add(old, (x * y).sum(axis=1) << spec.product_lsb - spec.acc.lsb, spec.acc)
+        else:
+            sums = fixed.step(old, _parts(a, spec.a), _parts(b, spec.b), spec)
+        if spec.flag_bits:
+            kept = kept | fixed.step_flags(_parts(a, spec.a), _parts(b, spec.b))
+        return sums, kept
+    twin = aligned if isinstance(spec.acc, AlignedAccumulator) else floating
+    return twin.step(old, _parts(a, spec.a), _parts(b, spec.b), spec), kept
+
+
+@lru_cache(maxsize=32)
+def _table(fmt: Format) -> Unpacked:
+    """All codes, taken apart."""
+    return unpack(np.arange(1 << fmt.width), fmt)
+
+
+@lru_cache(maxsize=32)
+def _units(fmt: Format) -> Array:
+    """Values of all codes in units of the format's lsb; 0 for specials."""
+    table = _table(fmt)
+    units: Array = table.sig << table.exp
+    return units
+
+
+def _parts(codes: Array, fmt: Format) -> Unpacked:
+    """Codes taken apart."""
+    return _table(fmt)[codes] if fmt.width <= TABLE_BITS else unpack(codes, fmt)
