@@ -101,10 +101,11 @@ class Array:
         state, wires = self.sequencer, self.sequencer.timing()
         ready = wires.en and (not inputs.a_tlast or state.wait == 0)
         taken = bool(ready and inputs.a_tvalid and inputs.b_tvalid)
-        north = np.stack([self.result_q[0], self.result_flags[0]])[:, None]
-        leaving = np.concatenate([north, self.resolved], axis=1)
+        north = np.array([self.result_q[:1], self.result_flags[:1]])
+        stages = self.resolved.shape[1]
+        leaving = np.concatenate([north, self.resolved], axis=1) if stages else north
         aligned = np.concatenate([leaving[:, -1:], self.align], axis=1)
-        row = aligned[:, len(self._col) - 1 - self._col, self._col]
+        row = aligned[:, self._col[::-1], self._col]
         offered = self.held if state.kept else row
         outputs = Outputs(
             bool(ready and inputs.b_tvalid), bool(ready and inputs.a_tvalid),
@@ -125,8 +126,7 @@ class Array:
         """Registers of the grid."""
         skew_a = np.concatenate([inputs.a_tdata[None], self.skew_a])
         skew_b = np.concatenate([inputs.b_tdata[None], self.skew_b])
-        west = skew_a[len(self._row) - 1 - self._row, self._row]
-        south = skew_b[self._col, self._col]
+        west, south = skew_a[self._row[::-1], self._row], skew_b[self._col, self._col]
         edge = np.append(self.edge_frame, np.uint8(frame))
         self._drain(wires)
         self.a_q = np.concatenate([west[:, :, None], self.a_q[:, :, :-1]], axis=2)
@@ -141,14 +141,18 @@ class Array:
         valid = (frame & VALID) != 0
         acc, flags = step(self.acc, self.flags, a, b, (frame & FIRST) != 0, self.spec.mac)
         self.acc = np.where(valid, acc, self.acc)
-        self.flags = np.where(valid, flags, self.flags)
+        if self.spec.mac.flag_bits:
+            self.flags = np.where(valid, flags, self.flags)
         self.o_valid = valid & ((frame & LAST) != 0)
 
     def _drain(self, wires: Timing) -> None:
         """Finished sums: taken out of the accumulators, or moved to the north."""
+        if not (wires.moving or self.o_valid.any()):
+            return
         moves = wires.shift & (wires.start | ~self.fresh)
         self.result_q = self._drained(self.acc, self.result_q, moves)
-        self.result_flags = self._drained(self.flags, self.result_flags, moves)
+        if self.spec.mac.flag_bits:
+            self.result_flags = self._drained(self.flags, self.result_flags, moves)
         self.fresh = self.o_valid | (self.fresh & ~wires.start)
 
     def _drained(self, own: Ints, held: Ints, moves: Ints) -> Ints:

@@ -15,8 +15,12 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Wires of one cycle: ``start``, ``shift``, ``final`` for each column, column 0 first."""
+    """Wires of one cycle: ``start``, ``shift``, ``final`` for each column, column 0 first.
 
+    ``moving`` says whether any column shifts.
+    """
+
+    moving: bool
     start: Bools
     shift: Bools
     final: Bools
@@ -54,7 +58,8 @@ class Sequencer:
             (final, self.finals_q)))
         leaves = bool(shifts[-1]), bool(finals[-1])
         beat, beat_last = self.resolving[-1] if self._stages else leaves
-        return Timing(starts, shifts, finals, beat, beat_last, not (self.kept and beat))
+        return Timing(bool(shifts.any()), starts, shifts, finals, beat, beat_last,
+                      not (self.kept and beat))
 
     def step(self, wires: Timing, taken: bool, a_last: bool, b_last: bool, c_ready: bool) -> None:
         """One clock edge."""

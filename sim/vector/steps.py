@@ -15,6 +15,8 @@ __all__ = ["require_step", "step"]
 
 #: Widest code whose parts are looked up.
 TABLE_BITS = 12
+#: Widest codes whose pairs are looked up.
+PAIR_BITS = 8
 Pair = tuple[Array, Array]
 
 
@@ -43,18 +45,39 @@ def step(acc: Array, flags: Array, a: Array, b: Array, first: Array, spec: MacSp
     spec
         The unit; one that `require_step` accepts.
     """
-    old, kept = np.where(first, 0, acc), np.where(first, 0, flags)
+    old, kept = np.where(first, 0, acc), flags
     if isinstance(spec.acc, FixedAccumulator):
         if fixed.exact(spec, spec.acc) and max(spec.a.width, spec.b.width) <= TABLE_BITS:
-            x, y = _units(spec.a)[a], _units(spec.b)[b]
-            sums = fixed.add(old, (x * y).sum(axis=1) << spec.product_lsb - spec.acc.lsb, spec.acc)
+            terms = _summed(_units(spec.a).take(a) * _units(spec.b).take(b))
+            sums = fixed.add(old, terms << spec.product_lsb - spec.acc.lsb, spec.acc)
         else:
             sums = fixed.step(old, _parts(a, spec.a), _parts(b, spec.b), spec)
         if spec.flag_bits:
-            kept = kept | fixed.step_flags(_parts(a, spec.a), _parts(b, spec.b))
+            kept = np.where(first, 0, flags) | _flags(a, b, spec)
         return sums, kept
     twin = aligned if isinstance(spec.acc, AlignedAccumulator) else floating
     return twin.step(old, _parts(a, spec.a), _parts(b, spec.b), spec), kept
+
+
+def _summed(terms: Array) -> Array:
+    """Sums over the lanes, (M, N); of one lane without adding."""
+    sums: Array = terms[:, 0] if terms.shape[1] == 1 else terms.sum(axis=1)
+    return sums
+
+
+def _flags(a: Array, b: Array, spec: MacSpec) -> Array:
+    """Flags that products raise, (M, N)."""
+    if spec.a.width + spec.b.width > 2 * PAIR_BITS:
+        return fixed.step_flags(_parts(a, spec.a), _parts(b, spec.b))
+    flags = _pair_flags(spec.a, spec.b).take(a << spec.b.width | b)
+    return flags[:, 0] if spec.lanes == 1 else np.bitwise_or.reduce(flags, axis=1)
+
+
+@lru_cache(maxsize=8)
+def _pair_flags(a: Format, b: Format) -> Array:
+    """Flags of the products of all pairs of codes, that of b in the low bits."""
+    x, y = _table(a)[:, None, None], _table(b)[None, None, :]
+    return fixed.step_flags(x, y).ravel()
 
 
 @lru_cache(maxsize=32)
