@@ -80,4 +80,4 @@ def test_streams_equal_the_rtl_in_every_cycle(tmp_path, mac, size):
 def test_streams_of_a_large_array_equal_the_rtl(tmp_path, mac, size):
     spec, model = compiled(mac, size, tmp_path)
     for seed, stall in enumerate(STALLS):
-        assert compare(spec, model, (40, 50, 70), stall, seed) > 400
+        assert compare(spec, model, (40, 50, 70), stall, seed) >= spec.cycles(40, 50, 70)

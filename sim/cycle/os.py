@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hw.spec import ArraySpec, Dataflow, FixedAccumulator
 from hw.spec.errors import require
 from sim.cycle.sequencer import Sequencer, Timing
-from sim.vector.steps import require_step, step
+from sim.vector.steps import require_step, stepper
 
 __all__ = ["Array", "Inputs", "Outputs"]
 
@@ -94,6 +94,8 @@ class Array:
         self.align = np.zeros((2, cols - 1, cols), np.int64)
         self.resolved = np.zeros((2, mac.latency - mac.loop_latency, cols), np.int64)
         self.held = np.zeros((2, cols), np.int64)
+        self._next = stepper(mac)
+        self._has_flags = mac.flag_bits > 0
         self._row, self._col = np.arange(rows), np.arange(cols)
 
     def step(self, inputs: Inputs) -> Outputs:
@@ -139,9 +141,9 @@ class Array:
     def _accumulate(self, a: Ints, b: Ints, frame: Ints) -> None:
         """One step of all accumulators that have valid operands."""
         valid = (frame & VALID) != 0
-        acc, flags = step(self.acc, self.flags, a, b, (frame & FIRST) != 0, self.spec.mac)
+        acc, flags = self._next(self.acc, self.flags, a, b, (frame & FIRST) != 0)
         self.acc = np.where(valid, acc, self.acc)
-        if self.spec.mac.flag_bits:
+        if self._has_flags:
             self.flags = np.where(valid, flags, self.flags)
         self.o_valid = valid & ((frame & LAST) != 0)
 
@@ -151,7 +153,7 @@ class Array:
             return
         moves = wires.shift & (wires.start | ~self.fresh)
         self.result_q = self._drained(self.acc, self.result_q, moves)
-        if self.spec.mac.flag_bits:
+        if self._has_flags:
             self.result_flags = self._drained(self.flags, self.result_flags, moves)
         self.fresh = self.o_valid | (self.fresh & ~wires.start)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One step of many accumulators at once: each its own operands, all the same unit."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -11,7 +12,7 @@ from sim.codes import Array
 from sim.vector import aligned, fixed, floating
 from sim.vector.unpack import Unpacked, unpack
 
-__all__ = ["require_step", "step"]
+__all__ = ["require_step", "step", "stepper"]
 
 #: Widest code whose parts are looked up.
 TABLE_BITS = 12
@@ -45,18 +46,31 @@ def step(acc: Array, flags: Array, a: Array, b: Array, first: Array, spec: MacSp
     spec
         The unit; one that `require_step` accepts.
     """
-    old, kept = np.where(first, 0, acc), flags
-    if isinstance(spec.acc, FixedAccumulator):
-        if fixed.exact(spec, spec.acc) and max(spec.a.width, spec.b.width) <= TABLE_BITS:
-            terms = _summed(_units(spec.a).take(a) * _units(spec.b).take(b))
-            sums = fixed.add(old, terms << spec.product_lsb - spec.acc.lsb, spec.acc)
-        else:
-            sums = fixed.step(old, _parts(a, spec.a), _parts(b, spec.b), spec)
-        if spec.flag_bits:
-            kept = np.where(first, 0, flags) | _flags(a, b, spec)
-        return sums, kept
-    twin = aligned if isinstance(spec.acc, AlignedAccumulator) else floating
-    return twin.step(old, _parts(a, spec.a), _parts(b, spec.b), spec), kept
+    return stepper(spec)(acc, flags, a, b, first)
+
+
+def stepper(spec: MacSpec) -> Callable[[Array, Array, Array, Array, Array], Pair]:
+    """`step` of one unit, for many calls: what depends on the unit alone is worked out once."""
+    sums = _sums(spec)
+
+    def one(acc: Array, flags: Array, a: Array, b: Array, first: Array) -> Pair:
+        total = sums(np.where(first, 0, acc), a, b)
+        return total, np.where(first, 0, flags) | _flags(a, b, spec) if flagged else flags
+
+    flagged = spec.flag_bits > 0
+    return one
+
+
+def _sums(spec: MacSpec) -> Callable[[Array, Array, Array], Array]:
+    """What makes new sums of old ones and of operands."""
+    acc = spec.acc
+    if isinstance(acc, FixedAccumulator):
+        if fixed.exact(spec, acc) and max(spec.a.width, spec.b.width) <= TABLE_BITS:
+            x, y = _units(spec.a) << spec.product_lsb - acc.lsb, _units(spec.b)
+            return lambda old, a, b: fixed.add(old, _summed(x.take(a) * y.take(b)), acc)
+        return lambda old, a, b: fixed.step(old, _parts(a, spec.a), _parts(b, spec.b), spec)
+    twin = aligned if isinstance(acc, AlignedAccumulator) else floating
+    return lambda old, a, b: twin.step(old, _parts(a, spec.a), _parts(b, spec.b), spec)
 
 
 def _summed(terms: Array) -> Array:
