@@ -51,13 +51,12 @@ def step(acc: Array, flags: Array, a: Array, b: Array, first: Array, spec: MacSp
 
 def stepper(spec: MacSpec) -> Callable[[Array, Array, Array, Array, Array], Pair]:
     """`step` of one unit, for many calls: what depends on the unit alone is worked out once."""
-    sums = _sums(spec)
+    sums, raised = _sums(spec), _raised(spec)
 
     def one(acc: Array, flags: Array, a: Array, b: Array, first: Array) -> Pair:
         total = sums(np.where(first, 0, acc), a, b)
-        return total, np.where(first, 0, flags) | _flags(a, b, spec) if flagged else flags
+        return total, np.where(first, 0, flags) | raised(a, b) if raised else flags
 
-    flagged = spec.flag_bits > 0
     return one
 
 
@@ -79,12 +78,16 @@ def _summed(terms: Array) -> Array:
     return sums
 
 
-def _flags(a: Array, b: Array, spec: MacSpec) -> Array:
-    """Flags that products raise, (M, N)."""
-    if spec.a.width + spec.b.width > 2 * PAIR_BITS:
-        return fixed.step_flags(_parts(a, spec.a), _parts(b, spec.b))
-    flags = _pair_flags(spec.a, spec.b).take(a << spec.b.width | b)
-    return flags[:, 0] if spec.lanes == 1 else np.bitwise_or.reduce(flags, axis=1)
+def _raised(spec: MacSpec) -> Callable[[Array, Array], Array] | None:
+    """What gives the flags, (M, N), that products raise; None where sums have no flags."""
+    if not spec.flag_bits:
+        return None
+    if max(spec.a.width, spec.b.width) > PAIR_BITS:
+        return lambda a, b: fixed.step_flags(_parts(a, spec.a), _parts(b, spec.b))
+    table, width = _pair_flags(spec.a, spec.b), spec.b.width
+    if spec.lanes == 1:
+        return lambda a, b: table.take(a[:, 0] << width | b[:, 0])
+    return lambda a, b: np.bitwise_or.reduce(table.take(a << width | b), axis=1)
 
 
 @lru_cache(maxsize=8)
