@@ -156,3 +156,23 @@ def test_rounding_twice_is_harmless_for_every_sum_and_product(pair, acc):
             states += sums.size
     assert states == len(sums) * len(products)
     assert len(sums) == {"fp16": 63488, "bf16": 65280}[acc]
+
+
+def test_saturated_sums_stop_at_both_ends(engine):
+    a, b = np.full((1, 20), -128, np.int8), np.array([[127, -128]] * 20, np.int8)
+    got = sim.matmul(a, b, "int8,acc=int17-sat", backend="fast")
+    assert got.tolist() == [[-(1 << 16), (1 << 16) - 1]]
+
+
+def test_sums_below_the_smallest_are_cut_or_rounded(engine):
+    """Three quarters of the smallest e5m2, of either sign."""
+    a = sim.encode([[3 * 2.0**-9], [-3 * 2.0**-9]], "e4m3")
+    b = sim.encode([[2.0**-9]], "e4m3")
+    assert sim.matmul(a, b, "e4m3,acc=e5m2-rtz", backend="fast").tolist() == [[0], [0x80]]
+    assert sim.matmul(a, b, "e4m3,acc=e5m2", backend="fast").tolist() == [[1], [0x81]]
+
+
+def test_sums_too_long_for_binary64_are_known():
+    spec = parse_mac("e4m3,acc=fp32-rtz")
+    assert floating.in_float64(spec, 1 << 12)
+    assert not floating.in_float64(spec, 1 << 18)
