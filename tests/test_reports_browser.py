@@ -2,17 +2,11 @@
 """The page as a reader has it: in a browser, offline; tables sort, numbers lead to records."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
+from tests.browser import visit
 
 PAGE = Path(__file__).resolve().parents[1] / "reports" / "index.html"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-           "--disable-background-networking", "--disable-component-update", "--disable-sync",
-           "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom")
 #: What a reader does, and what comes of it; runs behind the page's own script.
 VISIT = """
 <script>
@@ -40,21 +34,6 @@ setTimeout(() => {
 }, 500);
 </script>
 """
-
-
-def browser() -> str:
-    """Path of a browser; skips without one."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is installed, so no page was opened")
-    return found
-
-
-def visit(page: Path, scratch: Path) -> tuple[str, str]:
-    """The document after scripts have run, and what the browser logged."""
-    done = subprocess.run([browser(), *OPTIONS, f"--user-data-dir={scratch / 'profile'}",
-                           page.as_uri()], capture_output=True, text=True, check=True, timeout=120)
-    return done.stdout, done.stderr
 
 
 def test_page_sorts_links_and_stays_offline(tmp_path):

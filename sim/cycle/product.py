@@ -16,6 +16,7 @@ __all__ = ["Product", "matmul"]
 
 Ints = npt.NDArray[Any]
 Watch = Callable[[Inputs, Outputs], None]
+Probe = Callable[[Array], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Product:
 
 def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
            stalls: Mapping[str, npt.ArrayLike] | None = None,
-           watch: Watch | None = None) -> Product:
+           watch: Watch | None = None, probe: Probe | None = None) -> Product:
     """Compute ``a @ b`` of codes (M, K) and (K, N), edges padded with zeros.
 
     Parameters
@@ -43,6 +44,8 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
         where they end; a beat of A or B once offered stays.
     watch
         Called in each cycle with inputs and outputs.
+    probe
+        Called in each cycle before its clock edge with the array, whose registers it may read.
     """
     a, b = (np.asarray(x, np.int64) & (1 << fmt.width) - 1
             for x, fmt in ((a, spec.mac.a), (b, spec.mac.b)))
@@ -54,7 +57,7 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
     west, south = _tiles(a, spec.rows, beats, spec), _tiles(b.T, spec.cols, beats, spec)
     rows, cycles = _run(spec, np.repeat(west, across, axis=0).reshape(-1, *west.shape[2:]),
                         np.concatenate([south] * len(west)).reshape(-1, *south.shape[2:]),
-                        beats, tiles * spec.rows, _patterns(stalls or {}), watch)
+                        beats, tiles * spec.rows, _patterns(stalls or {}), watch, probe)
     shape = len(west), across, spec.rows, 2, spec.cols
     found = rows.reshape(shape).transpose(3, 0, 2, 1, 4)
     codes, flags = found.reshape(2, len(west) * spec.rows, -1)[:, :m, :n]
@@ -79,7 +82,8 @@ def _patterns(stalls: Mapping[str, npt.ArrayLike]) -> list[list[bool]]:
 
 
 def _run(spec: ArraySpec, west: Ints, south: Ints, beats: int, total: int,
-         patterns: list[list[bool]], watch: Watch | None) -> tuple[Ints, int]:
+         patterns: list[list[bool]], watch: Watch | None,
+         probe: Probe | None) -> tuple[Ints, int]:
     """Rows of C, sums and flags, and the number of cycles."""
     array = Array(spec)
     rows = np.zeros((total, 2, spec.cols), np.int64)
@@ -92,6 +96,8 @@ def _run(spec: ArraySpec, west: Ints, south: Ints, beats: int, total: int,
         place = min(sent, len(west) - 1)
         last = place % beats == beats - 1
         inputs = Inputs(offers[0], west[place], last, offers[1], south[place], last, not now[2])
+        if probe:
+            probe(array)
         outputs = array.step(inputs)
         if watch:
             watch(inputs, outputs)

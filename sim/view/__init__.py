@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Products on an array, recorded clock by clock, and the page that plays them."""
+
+from sim.view.page import page
+from sim.view.record import Trace, record, require_viewable
+
+__all__ = ["Trace", "page", "record", "require_viewable"]

@@ -1,0 +1,77 @@
+// The trace, unpacked: what each register holds in each cycle.
+const DATA = JSON.parse(document.getElementById("trace").textContent);
+const { rows: ROWS, cols: COLS, cycles: CYCLES, beats: BEATS, lanes: LANES } = DATA;
+
+const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+const ARRAYS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array };
+
+// Numbers of a plane, cycle by cycle: those that changed, over those of the cycle before.
+function unpacked({ size, elements, cycles, changed, numbers }) {
+  const bits = bytes(changed), fresh = new ARRAYS[size](bytes(numbers).buffer);
+  const count = elements * cycles, plane = new ARRAYS[size](count);
+  for (let place = 0, next = 0; place < count; place += 1) {
+    const differs = bits[place >> 3] >> (place & 7) & 1;
+    plane[place] = differs ? fresh[next++] : place < elements ? 0 : plane[place - elements];
+  }
+  return plane;
+}
+
+const PLANES = Object.fromEntries(
+  Object.entries(DATA.planes).map(([name, plane]) => [name, unpacked(plane)]));
+
+// A table of words: the values they stand for, and their codes in hexadecimal.
+class Words {
+  constructor({ width, codes, values }, lanes) {
+    this.size = Math.ceil(width / 8);
+    this.digits = Math.ceil(width / 4);
+    this.codes = bytes(codes);
+    this.values = new Float64Array(bytes(values).buffer);
+    this.lanes = lanes;
+  }
+  value(word) { return this.values[word * this.lanes]; }
+  all(word) { return [...this.values.subarray(word * this.lanes, (word + 1) * this.lanes)]; }
+  code(word) {
+    return Array.from({ length: this.lanes }, (_, lane) => {
+      const start = (word * this.lanes + lane) * this.size;
+      const digits = [...this.codes.subarray(start, start + this.size)].reverse()
+        .map(octet => octet.toString(16).padStart(2, "0")).join("");
+      return "0x" + digits.slice(-this.digits);
+    }).join(" ");
+  }
+}
+
+const WORDS = { a: new Words(DATA.tables.a, LANES), b: new Words(DATA.tables.b, LANES),
+  c: new Words(DATA.tables.c, 1) };
+
+// Number in a plane for the element in row and column.
+const at = (name, cycle, row, col) => PLANES[name][(cycle * ROWS + row) * COLS + col];
+
+// Where a result of a tile is in C.
+const placeInC = (tile, row, col) => ({ i: Math.floor(tile / DATA.across) * ROWS + row,
+  j: tile % DATA.across * COLS + col });
+
+// All that an element holds in a cycle; what holds nothing is null.
+function element(cycle, row, col) {
+  const step = at("operands", cycle, row, col), sum = at("sums", cycle, row, col);
+  const owner = at("owners", cycle, row, col);
+  const held = { operands: null, sum: null, result: null };
+  if (step) {
+    const tile = Math.floor((step - 1) / BEATS);
+    held.operands = { tile, beat: (step - 1) % BEATS, a: at("a", cycle, row, col),
+      b: at("b", cycle, row, col), ...placeInC(tile, row, col) };
+  }
+  if (sum) {
+    const tile = Math.floor((sum - 1) / BEATS);
+    held.sum = { tile, beats: (sum - 1) % BEATS + 1, word: at("acc", cycle, row, col),
+      ...placeInC(tile, row, col) };
+  }
+  if (owner) {
+    const tile = Math.floor((owner - 1) / ROWS);
+    held.result = { tile, word: at("result", cycle, row, col),
+      ...placeInC(tile, (owner - 1) % ROWS, col) };
+  }
+  return held;
+}
+
+// Sums outside of C are of padding.
+const wanted = place => place.i < DATA.m && place.j < DATA.n;
