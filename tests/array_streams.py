@@ -18,6 +18,8 @@ __all__ = ["check_array"]
 STALLS = ({}, {gemm.A: 0.3, gemm.C: 0.4}, {gemm.B: 0.6}, {gemm.C: 0.9},
           {gemm.A: 0.4, gemm.B: 0.4, gemm.C: 0.4})
 RESETS = 24
+#: Extreme products in a row: what an exact accumulator holds unless told otherwise.
+EXTREMES = 4096
 
 
 def check_array(spec: ArraySpec, model, seed: int) -> int:
@@ -25,8 +27,8 @@ def check_array(spec: ArraySpec, model, seed: int) -> int:
     _check_lone_operands(spec, model)
     _check_runs_on(spec, model, seed)
     _check_offers(spec, model, seed)
-    return (_check_products(spec, model, seed) + _check_resets(spec, model, seed)
-            + _check_ends(spec, model, seed))
+    return (_check_products(spec, model, seed) + _check_extremes(spec, model)
+            + _check_resets(spec, model, seed) + _check_ends(spec, model, seed))
 
 
 def _check_products(spec: ArraySpec, model, seed: int) -> int:
@@ -38,6 +40,16 @@ def _check_products(spec: ArraySpec, model, seed: int) -> int:
               (rows + 1, (rows + cols + 3) * lanes + 1, 2 * cols + 1), (4 * rows, 40, 3 * cols))
     return sum(_check_product(spec, model, rng, shape, stall)
                for stall in STALLS for shape in shapes)
+
+
+def _check_extremes(spec: ArraySpec, model) -> int:
+    """As many products of the largest operands as make the top bits of a wide sum count."""
+    model.reset()
+    a, b = (np.full(shape, fmt.max_code, np.uint64) for fmt, shape in
+            ((spec.mac.a, (spec.rows, EXTREMES)), (spec.mac.b, (EXTREMES, spec.cols))))
+    # Rows of either sign; the smallest integer is the one with the sign bit alone.
+    a[::2] = spec.mac.a.sign_code if spec.mac.a.is_integer else a[::2] | spec.mac.a.sign_code
+    return _compare(spec, model, np.random.default_rng(0), (a, b), {})
 
 
 def _check_resets(spec: ArraySpec, model, seed: int) -> int:
@@ -120,8 +132,14 @@ def _check_offers(spec: ArraySpec, model, seed: int) -> None:
 
 
 def _check_product(spec: ArraySpec, model, rng, shape, stall) -> int:
+    """One product of random operands."""
+    return _compare(spec, model, rng, _operands(spec, rng, shape), stall)
+
+
+def _compare(spec: ArraySpec, model, rng, operands, stall) -> int:
     """One product: values, flags, cycles, no error."""
-    a, b = _operands(spec, rng, shape)
+    a, b = operands
+    shape = (*a.shape, b.shape[1])
     sums, flags = sim.matmul(a, b, spec.mac, flags=True)
     options, wanted = {}, sums.astype(object) % (1 << spec.mac.acc.width)
     shown = [port_of_flag(flag, spec.flag_bits) for flag in flags.flat]

@@ -5,18 +5,21 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import z3
 
+import sim
 from hw.emit.netlist import Port
 from hw.mac import mac
 from hw.mac.frame import Frame
 from hw.spec import parse_mac
+from tests.mac_rtl import short_walks, walks
 from tests.mac_sums import SumsBench
 from tests.mutants.equivalence import EQUAL, SEQUENCES, Equivalence
 from tests.mutants.netlist import SELECT, FaultyNetlist, SelectedModel
 from tests.mutants.planting import PlantingError
-from tests.mutants.states import held_sums
+from tests.mutants.states import aligned_top, held_sums
 from tests.mutants.trial import try_unit
 from tests.mutants.units import UNITS, Unit
 
@@ -103,6 +106,44 @@ def test_held_sums_are_those_of_the_frame(spelling):
         condition = states(lambda name, code=code: z3.BitVecVal(code, spec.acc.width))
         assert z3.is_true(z3.simplify(condition)) == frame.holds(code), (spelling, code)
     assert held_sums(parse_mac("int8")) is None
+
+
+def held(spec, codes):
+    """Those of the codes that the condition does not accept."""
+    states = held_sums(spec)
+    return [code for code in codes if not z3.is_true(z3.simplify(states(
+        lambda name, code=code: z3.BitVecVal(code, spec.acc.width))))]
+
+
+@pytest.mark.parametrize("spelling", ["e4m3,acc=aligned:13,lanes=4", "e5m2,acc=aligned:3,lanes=2",
+                                      "e4m3xint8,acc=aligned:2", "bf16,acc=aligned:25,lanes=2"])
+def test_held_aligned_sums_cover_those_of_random_operands(spelling):
+    spec = parse_mac(spelling)
+    seen = set()
+    for draw in (walks, short_walks):
+        a, b = draw(spec, np.random.default_rng(7))
+        for k in range(spec.lanes, len(b) + 1, spec.lanes):
+            seen.update(np.unique(sim.matmul(a[:8, :k], b[:k, :8], spec)).tolist())
+    assert len(seen) > 100, spelling
+    assert held(spec, seen) == []
+
+
+@pytest.mark.parametrize("spelling", ["e4m3,acc=aligned:3,lanes=4", "int8,acc=aligned:5",
+                                      "e2m1,acc=aligned:4,lanes=3"])
+def test_aligned_sums_stop_below_their_top(spelling):
+    """A sum of equal products grows until they are truncated to nothing, and not beyond."""
+    spec = parse_mac(spelling)
+    codes = [np.full(256 * spec.lanes, fmt.max_code) for fmt in (spec.a, spec.b)]
+    total, more = (int(sim.dot(*(side[:count] for side in codes), spec))
+                   for count in (255 * spec.lanes, 256 * spec.lanes))
+    fmt = spec.acc.fmt
+    assert total == more, "grows no more"
+    exponent = (total >> fmt.man_bits) - fmt.bias
+    assert aligned_top(spec) - 4 <= exponent < aligned_top(spec)
+    top = aligned_top(spec) + fmt.bias << fmt.man_bits
+    assert held(spec, [total, total | fmt.sign_code, 0, fmt.inf_code, spec.acc.nan_code]) == []
+    assert held(spec, [top, 1, fmt.sign_code, fmt.inf_code + 1]) == \
+        [top, 1, fmt.sign_code, fmt.inf_code + 1]
 
 
 def test_check_that_fails_without_a_fault_is_an_error():
