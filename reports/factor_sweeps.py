@@ -96,8 +96,7 @@ def _per_lane(units: Units, pair: str, acc: str) -> list[tuple[float, float]]:
     found = []
     for lanes in LANES:
         wanted = unit_of(pair, acc, lanes=lanes) if lanes > 1 else unit_of(pair, acc)
-        # The recipe under which all numbers of lanes were measured.
-        value = units.value("area", recipe="default", **wanted)
+        value = units.value(GATES, **wanted)
         if value is not None:
             found.append((float(lanes), value / lanes))
     return found
@@ -108,7 +107,7 @@ def lanes_plot(units: Sources) -> str:
              for name, (pair, acc) in LANE_UNITS.items()
              if (points := _per_lane(units["factors"], pair, acc))]
     return curves("Lanes share the accumulator", x="lanes (products a cycle)", log_x=True,
-                  y="cell area a lane [um2]", shown=shown)
+                  y="two-input gates a lane", shown=shown)
 
 
 def lanes_sentence(units: Sources) -> str:
@@ -121,8 +120,8 @@ def lanes_sentence(units: Sources) -> str:
             first, last = known[0], known[-1]
             parts.append(f"{name} from {percent(ends[name][first], base[first])} with "
                          f"{first:.0f} to {percent(ends[name][last], base[last])} with {last:.0f}")
-    return ("Lanes share alignment, addition and rounding; in area, against INT8 exact with as "
-            f"many lanes: {'; '.join(parts)}.")
+    return ("Lanes share alignment, addition and rounding; against INT8 exact with as many lanes: "
+            f"{'; '.join(parts)}.")
 
 
 ARRAY_UNITS = {"INT8/27": ("int8", "fx27"), "E4M3 exact": (E4M3, "fx"),
