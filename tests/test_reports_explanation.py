@@ -114,7 +114,7 @@ def said(name, records):
 
 
 def test_lanes_compare_gates_a_lane():
-    assert "E4M3 exact from 5 % more with 4 to 5 % more with 16" in said("lanes", swept())
+    assert "E4M3 to FP16 from 5 % more with 4 to 5 % more with 16" in said("lanes", swept())
 
 
 def test_processes_compare_energies_where_they_are_measured():
