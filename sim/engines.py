@@ -75,6 +75,19 @@ def _rtl(spec: ArraySpec, say: Progress) -> Run:
     return run
 
 
+def _cycle(spec: ArraySpec, say: Progress) -> Run:
+    """Array clock by clock, whose cycles are counted."""
+    from sim import cycle
+
+    def run(a: Array, b: Array, say: Progress) -> Outcome:
+        (m, k), n = a.shape, b.shape[1]
+        say.at_once(f"stepping {spec.cycles(m, k, n):,} clock cycles")
+        got = cycle.matmul(a, b, spec)
+        return Outcome(got.codes, got.flags, got.cycles)
+
+    return run
+
+
 def kernels() -> str:
     """What the fast model's loops are made with."""
     return "numba" if has_numba() else "numpy"
@@ -84,5 +97,6 @@ def kernels() -> str:
 ENGINES: dict[str, Callable[[ArraySpec, Progress], Run]] = {
     "fast": partial(_model, "fast"),
     "vector": partial(_model, "vector"),
+    "cycle": _cycle,
     "rtl": _rtl,
 }

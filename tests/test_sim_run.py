@@ -68,12 +68,13 @@ def test_run_prints_json(capsys):
                                   "e5m2,acc=fx60m20", "e4m3,acc=hopper"])
 def test_models_print_the_same(capsys, unit):
     found = []
-    for backend in ("fast", "vector"):
+    # The model by the clock steps on int64, which holds no sum of 77 bits.
+    for backend in ("fast", "vector", "vector" if unit == "e5m2" else "cycle"):
         arguments = ["--mac", unit, "--array", "3x5", "--gemm", "20x64x30", "--backend", backend]
         assert main([*arguments, "--json"]) == 0
         found.append(json.loads(capsys.readouterr().out))
     for name in ("cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
-        assert found[0][name] == found[1][name], name
+        assert found[0][name] == found[1][name] == found[2][name], name
 
 
 @pytest.mark.parametrize("unit", [["--mac", "e4m3", "--acc", "fp32", "--array", "2x2"],
