@@ -28,8 +28,9 @@ function drawLabels() {
     draw(picture, "text", { x: left(col) + SIDE / 2, y: 12, class: "soft" }, String(col));
   }
   draw(picture, "text", { x: 2, y: TOP - 8, class: "start of-a", "font-size": 13 }, "A \u2192");
-  draw(picture, "text", { x: LEFT - 10, y: HEIGHT - 8, class: "of-b", "font-size": 13 }, "B \u2191");
-  draw(picture, "text", { x: LEFT - 12, y: TOP - SIDE / 2, class: "soft", "font-size": 13 },
+  draw(picture, "text", { x: LEFT - 16, y: top_(ROWS) + 16, class: "of-b", "font-size": 13 },
+    "B \u2191");
+  draw(picture, "text", { x: LEFT - 16, y: TOP - 8, class: "soft", "font-size": 13 },
     "C \u2191");
 }
 
@@ -48,7 +49,7 @@ function drawElement(row, col) {
     parts.letters = Math.floor((SIDE - 4) / (size * 0.7));
   }
   if (WRITES.code) {
-    parts.code = draw(group, "text", { class: "code soft", x: x + SIDE / 2, y: y + SIDE * 0.63,
+    parts.code = draw(group, "text", { class: "code", x: x + SIDE / 2, y: y + SIDE * 0.63,
       "font-size": Math.min(10, (SIDE - 6) / (0.62 * (WORDS.c.digits + 2))) });
   }
   const title = draw(group, "title");
@@ -84,7 +85,7 @@ function showSums(cycle, colour) {
         set(parts.sum, { class: `sum${on}`, opacity: sum && !wanted(sum) ? 0.4 : 1 },
           sum ? fit(WORDS.c.value(sum.word), parts.letters) : "");
       }
-      if (parts.code) set(parts.code, { class: `code${on || " soft"}` },
+      if (parts.code) set(parts.code, { class: `code${on}` },
         sum ? WORDS.c.code(sum.word) : "");
     }
   }

@@ -56,7 +56,7 @@ function showHistory(cycle, row, col) {
   const from = Math.max(0, cycle - HISTORY + 1);
   body.replaceChildren(...Array.from({ length: cycle - from + 1 }, (_, index) => {
     const when = cycle - index, { operands, sum, result } = element(when, row, col);
-    const value = (words, word) => words.all(word).map(x => fit(x, 9)).join(" ");
+    const value = (words, word) => fit(words.value(word), 9) + (words.lanes > 1 ? " \u2026" : "");
     return make("tr", index ? {} : { class: "now" }, ...[String(when),
       operands ? value(WORDS.a, operands.a) : "", operands ? value(WORDS.b, operands.b) : "",
       sum ? value(WORDS.c, sum.word) : "", result ? value(WORDS.c, result.word) : ""].map(

@@ -13,7 +13,7 @@ DATA.left.forEach((cycle, beat) => {
 const product = document.getElementById("product");
 const count = make("p", { style: "margin:0 0 .3rem" });
 product.append(count);
-const C_SIDE = Math.max(2, Math.min(16, Math.floor(300 / Math.max(DATA.m, DATA.n))));
+const C_SIDE = Math.max(2, Math.min(16, Math.floor(220 / Math.max(DATA.m, DATA.n))));
 const map = leaves.length ? draw(product, "svg", { viewBox: `0 0 ${DATA.n} ${DATA.m}`,
   width: DATA.n * C_SIDE, height: DATA.m * C_SIDE, role: "img",
   "aria-label": "Results of C that have left the array" }) : null;

@@ -24,6 +24,8 @@ for (const share of [0, 0.5, 1]) {
 }
 draw(chart, "path", { class: "area", d: `M0 ${height(0)}${stairs(DATA.busy)}V${height(0)}` });
 draw(chart, "path", { class: "held", d: `M0 ${height(0)}${stairs(held)}` });
+plot.append(make("span", { class: "scale", style: "top:1.3rem" }, "100 %"),
+  make("span", { class: "scale", style: "top:3.2rem" }, "50 %"));
 const cursor = draw(chart, "rect", { class: "cursor", y: 0, width: across(1),
   height: PLOT.height });
 
