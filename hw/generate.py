@@ -64,7 +64,7 @@ def _texts(spec: Unit) -> dict[str, str]:
 def _build(spec: Unit) -> tuple[Any, list[Any], dict[str, str]]:
     """Component or netlist of ``spec``, its ports and what they mean."""
     from hw.array import array
-    from hw.array.stream_top import descriptions as array_descriptions
+    from hw.array import descriptions as array_descriptions
     from hw.emit.netlist import module_ports
     from hw.mac import mac
     from hw.mac.signature import DESCRIPTIONS as MAC_DESCRIPTIONS

@@ -74,12 +74,12 @@ def of_unit(spec: MacSpec | ArraySpec | OutputSpec, *, flat: bool = False) -> De
 
 def _generate(spec: MacSpec | ArraySpec | OutputSpec) -> dict[str, str]:
     """Verilog of a unit, and the name of its element."""
-    from hw.array.pe import ProcessingElement  # Amaranth takes a while to import.
+    from hw.array import element  # Amaranth takes a while to import.
     from hw.generate import verilog
 
     with _ELABORATION:
-        element = ProcessingElement(spec).module_name if isinstance(spec, ArraySpec) else spec.name
-        return {"verilog": verilog(spec), "element": element}
+        part = element(spec).module_name if isinstance(spec, ArraySpec) else spec.name
+        return {"verilog": verilog(spec), "element": part}
 
 
 def of_files(files: Iterable[str | Path], top: str) -> Design:

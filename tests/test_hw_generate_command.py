@@ -103,7 +103,7 @@ WRONG = {
     "--mac e4m3 --array 0x16": "Array rows must be an integer from 1 to 512, not 0",
     "--mac e4m3 --array 16x9999": "Array cols must be an integer from 1 to 512, not 9999",
     "--mac e4m3 --array 16": "Array size must be ROWSxCOLS, for instance 16x16, not '16'",
-    "--mac e4m3 --array 2x2 --dataflow xs": "Array dataflow must be one of os, not 'xs'",
+    "--mac e4m3 --array 2x2 --dataflow xs": "Array dataflow must be one of os, ws, not 'xs'",
     "--mac e4m3 --acc int32": "Accumulator width must be at least 37 to hold 1 product(s) of e4m3 "
                               "and e4m3 at lsb -18, not 32",
     "--mac e4m3 --acc exact:0": "Accumulator products must be an integer from 1 to "

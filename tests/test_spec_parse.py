@@ -196,5 +196,5 @@ def test_parse_array_wrong(size, message):
 
 @pytest.mark.parametrize("flow", ["is", "", None, 3])
 def test_parse_array_dataflow_wrong(flow):
-    with pytest.raises(SpecError, match=f"^Array dataflow must be one of os, not {flow!r}$"):
+    with pytest.raises(SpecError, match=f"^Array dataflow must be one of os, ws, not {flow!r}$"):
         parse_array("4x4", "int8", dataflow=flow)

@@ -1,15 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Systolic arrays: a structure for each dataflow, all with the same streams."""
+"""Systolic arrays: an inside for each dataflow, all with the same streams."""
 
-from hw.array.stream_top import stream_top
-from hw.emit.netlist import Netlist
-from hw.spec import ArraySpec, Dataflow
+from hw.array.stream_top import descriptions, element
+from hw.array.stream_top import stream_top as array
 
-__all__ = ["array"]
-
-_DATAFLOWS = {Dataflow.OS: stream_top}
-
-
-def array(spec: ArraySpec) -> Netlist:
-    """Structure of the array that ``spec`` describes, with its AXI4-Stream top."""
-    return _DATAFLOWS[spec.dataflow](spec)
+__all__ = ["array", "descriptions", "element"]

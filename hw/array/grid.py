@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
 """Rows of processing elements, and the grid that they make."""
 
@@ -7,7 +8,7 @@ from hw.emit.netlist import Netlist, Port, lane
 from hw.mac.resolver import Resolver
 from hw.spec import ArraySpec
 
-__all__ = ["grid", "row"]
+__all__ = ["grid", "resolved", "row"]
 
 
 def _vectors(spec: ArraySpec) -> tuple[int, int]:
@@ -43,7 +44,7 @@ def row(spec: ArraySpec) -> Netlist:
     return module
 
 
-def _resolved(module: Netlist, spec: ArraySpec, kept: str) -> str:
+def resolved(module: Netlist, spec: ArraySpec, kept: str) -> str:
     """Sums that elements keep as numbers; an adder a column makes numbers of other ones."""
     if spec.mac.latency == spec.mac.loop_latency:
         return kept
@@ -90,5 +91,5 @@ def grid(spec: ArraySpec) -> Netlist:
             frame = module.register(f"frame_{index}", frame_width, frame, enable="en",
                                     reset=True)
     module.place(skew(lanes=spec.cols, width=result_width(spec.mac), reverse=True), "align_c",
-                 en="en", i=_resolved(module, spec, c), o="c")
+                 en="en", i=resolved(module, spec, c), o="c")
     return module

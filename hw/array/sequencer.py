@@ -5,6 +5,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.array.offer import offer_results
 from hw.spec import ArraySpec
 
 __all__ = ["Sequencer"]
@@ -62,7 +63,7 @@ class Sequencer(wiring.Component):
         beat, beat_last = Signal(name="beat"), Signal(name="beat_last")
         self._take_operands(m)
         self._time_drain(m, beat, beat_last)
-        self._offer_results(m, beat, beat_last)
+        offer_results(m, self, beat, beat_last)
         return m
 
     def _take_operands(self, m):
@@ -120,15 +121,3 @@ class Sequencer(wiring.Component):
                 m.d.sync += earlier.eq(leaves)
             leaves = earlier
         m.d.comb += Cat(beat, beat_last).eq(leaves)
-
-    def _offer_results(self, m, beat, beat_last):
-        """Rows of results; one that is not taken is kept while the array stops."""
-        kept_last = Signal()
-        m.d.comb += [
-            self.en.eq(~self.kept | ~beat),
-            self.c_tvalid.eq(self.kept | beat),
-            self.c_tlast.eq(Mux(self.kept, kept_last, beat_last)),
-        ]
-        m.d.sync += self.kept.eq(self.c_tvalid & ~self.c_tready)
-        with m.If(~self.kept):
-            m.d.sync += kept_last.eq(beat_last)

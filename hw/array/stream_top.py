@@ -1,26 +1,25 @@
+# amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
 """AXI4-Stream top of an array."""
 
 from hw.array import drain
-from hw.array.grid import grid
+from hw.array.os_core import OUTPUT_STATIONARY
 from hw.array.pe import result_width
 from hw.array.result_lane import ResultLane
-from hw.array.sequencer import Sequencer
+from hw.array.ws.core import WEIGHT_STATIONARY
 from hw.emit.netlist import Netlist, Port, lane
-from hw.spec import ArraySpec
+from hw.spec import ArraySpec, Dataflow
 
-__all__ = ["descriptions", "stream_top"]
+__all__ = ["descriptions", "element", "stream_top"]
+
+_CORES = {Dataflow.OS: OUTPUT_STATIONARY, Dataflow.WS: WEIGHT_STATIONARY}
 
 _DESCRIPTIONS = {
     "clk": "clock, rising edge",
     "rst": "synchronous reset, active high; drops what is in flight",
     "s_axis_a_tvalid": "a beat of A is offered",
-    "s_axis_a_tready": "the beat of A is taken; only together with one of B",
-    "s_axis_a_tdata": "column k of the A tile, row 0 in the low bits, its lanes side by side",
     "s_axis_a_tlast": "last beat of the tile",
     "s_axis_b_tvalid": "a beat of B is offered",
-    "s_axis_b_tready": "the beat of B is taken; only together with one of A",
-    "s_axis_b_tdata": "row k of the B tile, column 0 in the low bits, its lanes side by side",
     "s_axis_b_tlast": "last beat of the tile",
     "m_axis_c_tvalid": "a beat of C is offered",
     "m_axis_c_tready": "the beat of C is taken",
@@ -28,7 +27,6 @@ _DESCRIPTIONS = {
     "m_axis_c_tlast": "last row of the tile",
     "m_axis_c_tuser": "flags of each column's sum, column 0 in the low bits: bit 0 plus infinity, "
                       "bit 1 minus infinity, both NaN; a single bit is NaN",
-    "error": "the tlast of A and of B disagreed on a beat; stays 1 until the reset",
 }
 
 
@@ -42,24 +40,29 @@ def _stream(name: str, width: int, *, user: int = 0) -> list[Port]:
 
 def descriptions(spec: ArraySpec) -> dict[str, str]:
     """What each port means, for the manifest and the port sheet."""
-    return _DESCRIPTIONS | drain.descriptions(spec)
+    return _DESCRIPTIONS | _CORES[spec.dataflow].descriptions | drain.descriptions(spec)
+
+
+def element(spec: ArraySpec):
+    """Component that is the processing element of an array."""
+    return _CORES[spec.dataflow].element(spec)
 
 
 def stream_top(spec: ArraySpec) -> Netlist:
     """``C = A @ B`` tile by tile over AXI4-Stream; any K from 1, cycles as `ArraySpec` says.
 
-    Beats of A and B are taken together. While C is not taken, the whole array stops. A reset in
-    mid-tile drops the tile. Output stages, if there are any, stand between the sums and C.
+    While C is not taken, the whole array stops. A reset in mid-tile drops the tile. Output stages,
+    if there are any, stand between the sums and C.
     """
     mac, c, sums = spec.mac, "m_axis_c", "sums" if spec.out else "m_axis_c"
-    a_width, b_width = spec.rows * mac.lanes * mac.a.width, spec.cols * mac.lanes * mac.b.width
+    core = _CORES[spec.dataflow]
     top = Netlist(spec.name, [
-        *_stream("s_axis_a", a_width), *_stream("s_axis_b", b_width),
+        *_stream("s_axis_a", spec.rows * mac.lanes * mac.a.width, user=core.a_user),
+        *_stream("s_axis_b", spec.cols * mac.lanes * mac.b.width),
         *_stream(c, spec.cols * spec.slot_width, user=spec.cols * spec.flag_bits),
         *drain.drain_ports(spec), Port("error", 1, "output"),
     ])
-    for name, width in (("en", 1), ("frame", 3), ("kept", 1), ("shift", spec.cols),
-                        ("start", spec.cols), ("c", spec.cols * result_width(mac))):
+    for name, width in core.wires(spec):
         top.wire(name, width)
     shakes = {f"{short}_{wire}": f"{name}_{wire}" for short, name in
               (("a", "s_axis_a"), ("b", "s_axis_b"), ("c", sums))
@@ -71,10 +74,7 @@ def stream_top(spec: ArraySpec) -> Netlist:
             if width:
                 top.wire(f"{sums}_{wire}", width)
         drain.drain(top, spec, sums=sums, codes=c)
-    top.place(Sequencer(spec), "sequencer", **shakes, error="error", en="en", valid="frame[0]",
-              first="frame[1]", last="frame[2]", shift="shift", start="start", kept="kept")
-    top.place(grid(spec), "grid", en="en", frame="frame", shift="shift", start="start", c="c",
-              a=f"s_axis_a_tdata[{a_width - 1}:0]", b=f"s_axis_b_tdata[{b_width - 1}:0]")
+    core.place(top, spec, shakes)
     _place_lanes(top, spec, sums)
     return top
 

@@ -41,14 +41,16 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _subject(spec: MacSpec | ArraySpec | OutputSpec) -> tuple[str, dict[str, str], dict[str, Any]]:
+def _subject(spec: MacSpec | ArraySpec | OutputSpec) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Kind of unit, its spelling, and facts that follow from its fields."""
     if isinstance(spec, OutputSpec):
         return "output", {"output": str(spec)}, _output_facts(spec)
     if isinstance(spec, MacSpec):
         return "mac", {"mac": str(spec)}, _derived(spec, None)
-    spelling = {"mac": str(spec.mac), "array": spec.size, "dataflow": spec.dataflow.value}
+    spelling: dict[str, Any] = {"mac": str(spec.mac), "array": spec.size,
+                                "dataflow": spec.dataflow.value}
     spelling |= {"out": spec.out.spelling} if spec.out else {}
+    spelling |= {"depth": spec.depth} if spec.depth else {}
     return "array", spelling, _derived(spec.mac, spec)
 
 

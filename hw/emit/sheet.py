@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from hw.emit.streams import array_protocol, array_title
 from hw.spec import ArraySpec, FixedAccumulator, Format, MacSpec, OutputSpec, Scale
 
 __all__ = ["sheet"]
@@ -16,7 +17,7 @@ def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec | OutputSpec) -> s
     elif isinstance(spec, ArraySpec):
         title, numbers = _title(spec), _numbers(spec.mac)
         numbers += _output_numbers(spec.out)[1:] if spec.out else []
-        protocol = _array_protocol(spec)
+        protocol = array_protocol(spec)
     else:
         title, numbers, protocol = _title(spec), _numbers(spec), _mac_protocol(spec)
     parts = [f"# {spec.name}", "", title, "", "## Numbers", "", *numbers, "",
@@ -29,9 +30,7 @@ def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec | OutputSpec) -> s
 def _title(spec: MacSpec | ArraySpec) -> str:
     """What the unit computes."""
     if isinstance(spec, ArraySpec):
-        return (f"Systolic array of {spec.rows} rows and {spec.cols} columns, dataflow "
-                f"`{spec.dataflow.value}`: `C[M, N] = A[M, K] @ B[K, N]` in tiles of "
-                f"{spec.rows} x {spec.cols}. MAC: `{spec.mac}`."
+        return (array_title(spec)
                 + (f" Each sum leaves as `{_result(spec.out, 'c')}`." if spec.out else ""))
     lanes = f" over {spec.lanes} lanes" if spec.lanes > 1 else ""
     return f"Multiply-accumulate unit `{spec}`: `acc += a * b`{lanes}, one step a cycle."
@@ -96,17 +95,6 @@ def _output_protocol(spec: OutputSpec) -> list[str]:
     ]
 
 
-def _drain_protocol(out: OutputSpec | None) -> list[str]:
-    """When the inputs of the output stages at an array's drain count."""
-    names = [f"`{name}`" for name, bits in (("c_scale", out.scale_bits), (
-        "c_zero_point", out.zero_point_bits)) if bits] if out else []
-    if not names:
-        return []
-    return [(f"- The values of {' and '.join(names)} for a row are taken at the clock edge from "
-             "which on it is first offered, not when it waits. Where tiles differ in them: set "
-             "those of the next tile while its predecessor's last row is offered.")]
-
-
 def _mac_protocol(mac: MacSpec) -> list[str]:
     """Timing of a MAC."""
     return [
@@ -117,27 +105,4 @@ def _mac_protocol(mac: MacSpec) -> list[str]:
         "`o_data` then is the sum."),
         ("- A reset drops what is in flight. The accumulator has no reset: it is undefined until "
         "the first `i_first`."),
-    ]
-
-
-def _array_protocol(spec: ArraySpec) -> list[str]:
-    """Streams and timing of an array."""
-    lanes = spec.mac.lanes
-    beats = "K" if lanes == 1 else f"ceil(K / {lanes})"
-    first = spec.first_result(lanes) - 1
-    return [
-        "- AXI4-Stream; `tvalid` of an operand stream may depend on nothing but its own source.",
-        ("- A beat of A and one of B are taken together: each `tready` waits for the other's "
-        "`tvalid`."),
-        (f"- A tile is {beats} beats, its last one marked by `tlast` on both streams. If they "
-        "disagree, A's decides and `error` stays up until the reset."),
-        (f"- Each row of C is a beat; a column's {'code' if spec.out else 'sum'} has a slot of "
-        f"{spec.slot_width} bits, extended with {'its sign' if spec.result_signed else 'zeros'}."),
-        *_drain_protocol(spec.out),
-        (f"- Without stalls the first row of C is offered {first} + {beats} cycles after the first "
-        f"operand beat, the others follow in the next {spec.rows - 1} cycles."),
-        (f"- Tiles of at least {spec.rows} beats follow each other without a bubble; a shorter one "
-        f"takes {spec.rows} cycles."),
-        "- While C is not taken, the whole array stops.",
-        "- A reset at any time drops all tiles in flight; the next beat opens a new tile.",
     ]

@@ -45,8 +45,9 @@ def _convert(components: dict) -> dict[str, str]:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "design.il").write_text("\n".join(parts.values()))
-        run_yosys("read_rtlil design.il\nproc\nclean\nwrite_verilog -norename -noattr design.v",
-                  cwd=Path(folder))
+        # A memory starts with whatever is in it, as in silicon.
+        run_yosys("read_rtlil design.il\ndelete t:$meminit_v2\nproc\nclean\n"
+                  "write_verilog -norename -noattr design.v", cwd=Path(folder))
         written = Path(folder, "design.v").read_text()
     # What precedes the first module names the tool and its version.
     texts = {chunk.partition("(")[0].strip(): f"module {chunk.rstrip()}\n"

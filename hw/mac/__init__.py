@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
 """Multiply-accumulate units: a component for each kind of accumulator, all with the same ports."""
 

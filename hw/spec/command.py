@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from hw.spec.accumulators import DEFAULT_PRODUCTS
 from hw.spec.architectures import Adder, Multiplier
-from hw.spec.arrays import ArraySpec, Dataflow
+from hw.spec.arrays import DEFAULT_DEPTH, ArraySpec, Dataflow
 from hw.spec.errors import SpecError, require
 from hw.spec.macs import MacSpec
 from hw.spec.outputs import OutputSpec, Scale
@@ -55,6 +55,9 @@ def add_unit_options(parser: argparse._ActionsContainer, *, mac_required: bool =
     parser.add_argument("--dataflow", metavar="FLOW", default=Dataflow.OS.value,
                         help="what stays in the processing element: "
                              f"{', '.join(flow.value for flow in Dataflow)} (default: %(default)s)")
+    parser.add_argument("--depth", metavar="N", type=int,
+                        help="with --dataflow ws, sums that the accumulator memory of a column "
+                             f"holds (default: {DEFAULT_DEPTH}, or the rows, if more)")
 
 
 def chosen_mac(options: argparse.Namespace) -> MacSpec:
@@ -89,7 +92,8 @@ def chosen_unit(options: argparse.Namespace, *, out: str | None = None) -> MacSp
             raise SpecError("Output stage must be on its own (--from ACC) or at the drain of an "
                             "array (--array), not behind a MAC alone")
         return mac
-    return parse_array(options.array, mac, dataflow=options.dataflow, out=out)
+    return parse_array(options.array, mac, dataflow=options.dataflow, out=out,
+                       depth=options.depth)
 
 
 def add_output_options(parser: argparse._ActionsContainer) -> None:

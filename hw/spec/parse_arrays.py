@@ -14,11 +14,12 @@ __all__ = ["parse_array"]
 
 
 def parse_array(text: str, mac: str | MacSpec, *, dataflow: str = "os",
-                out: str | OutputSpec | None = None) -> ArraySpec:
+                out: str | OutputSpec | None = None, depth: int | None = None) -> ArraySpec:
     """Array of the size ``ROWSxCOLS`` with ``mac`` in every processing element.
 
     ``out`` is the output stage at its drain, spelled ``e4m3`` or, in full,
     ``int8,saturate=no,scale=fp32,zero_point=yes``: what it takes are the MAC's sums and flags.
+    ``depth`` is that of the accumulator memory of a weight-stationary array.
     """
     require(isinstance(text, str) and re.fullmatch(r"\d{1,9}x\d{1,9}", text) is not None,
             "Array size", "ROWSxCOLS, for instance 16x16", text)
@@ -27,4 +28,5 @@ def parse_array(text: str, mac: str | MacSpec, *, dataflow: str = "os",
     rows, cols = (int(side) for side in text.split("x"))
     mac = parse_mac(mac)
     stage = None if out is None else parse_output(out, mac=mac)
-    return ArraySpec(mac=mac, rows=rows, cols=cols, dataflow=Dataflow(dataflow), out=stage)
+    return ArraySpec(mac=mac, rows=rows, cols=cols, dataflow=Dataflow(dataflow), out=stage,
+                     depth=depth)

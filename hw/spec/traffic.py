@@ -6,8 +6,7 @@ Beats have whole bytes; edges of tiles that are filled up with zeros count, sinc
 
 from dataclasses import dataclass
 
-from hw.spec.arrays import ArraySpec, Dataflow
-from hw.spec.errors import require
+from hw.spec.arrays import ArraySpec
 
 __all__ = ["Traffic", "traffic"]
 
@@ -27,23 +26,17 @@ class Traffic:
 
 
 def traffic(spec: ArraySpec, m: int, k: int, n: int) -> Traffic:
-    """Bytes that ``C[M, N] = A[M, K] @ B[K, N]`` moves.
-
-    Output stationary: each tile takes its rows of A and its columns of B anew, and gives each of
-    its rows of C once.
+    """Bytes that ``C[M, N] = A[M, K] @ B[K, N]`` moves, see `ArraySpec.stream_beats`.
 
     Raises
     ------
     SpecError
-        If a side is no size of a product, or there is no closed form for the dataflow.
+        If a side is no size of a product.
     """
-    require(spec.dataflow is Dataflow.OS, "Traffic dataflow", Dataflow.OS.value,
-            spec.dataflow.value)
-    tiles, mac = spec.tiles(m, n), spec.mac
-    beats = tiles * spec.beats(k)
-    return Traffic(a=beats * _bytes(spec.rows * mac.lanes * mac.a.width),
-                   b=beats * _bytes(spec.cols * mac.lanes * mac.b.width),
-                   c=tiles * spec.rows * _bytes(spec.cols * spec.slot_width))
+    beats, mac = spec.stream_beats(m, k, n), spec.mac
+    return Traffic(a=beats.a * _bytes(spec.rows * mac.lanes * mac.a.width),
+                   b=beats.b * _bytes(spec.cols * mac.lanes * mac.b.width),
+                   c=beats.c * _bytes(spec.cols * spec.slot_width))
 
 
 def _bytes(bits: int) -> int:

@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +10,12 @@ import numpy.typing as npt
 from hw.spec import ArraySpec
 from hw.spec.errors import require
 from sim.outputs import settings
+from sim.rtl.beats import A, B, C, Beats, a_beats, b_beats, beats, filled
+from sim.rtl.bits import Codes, pack, unpack
 from sim.rtl.model import Model, Words
 from sim.rtl.tools import RtlError
 
 __all__ = ["A", "B", "C", "Product", "a_beats", "b_beats", "matmul", "pack", "unpack"]
-
-Codes = npt.NDArray[Any]
-
-#: Prefixes of the array's streams.
-A, B, C = "s_axis_a", "s_axis_b", "m_axis_c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,45 +64,38 @@ def matmul(model: Model, spec: ArraySpec, a: npt.ArrayLike, b: npt.ArrayLike, *,
     require(a.ndim == b.ndim == 2 and a.shape[1:] == b.shape[:1], "Operand shapes",
             "(M, K) and (K, N)", (a.shape, b.shape))
     (m, k), n = a.shape, b.shape[1]
-    a_tiles, b_tiles = a_beats(a, spec), b_beats(b, spec)
-    down, across = len(a_tiles), len(b_tiles)
-    last = np.tile(np.arange(spec.beats(k)) == spec.beats(k) - 1, down * across)
-    sources = {A: np.repeat(a_tiles, across, axis=0).reshape(len(last), -1),
-               B: np.tile(b_tiles, (down, 1, 1)).reshape(len(last), -1)}
+    given = beats(spec, a, b)
     slowest = 1 - max((stall or {}).values(), default=0)
-    order = (down, across, spec.rows, spec.cols)
-    beside = _settings(spec, (m, n), order, scale, zero_point)
-    ran = model.stream(sources, {C: down * across * spec.rows}, last={A: last, B: last},
+    beside = _settings(spec, (m, n), given, scale, zero_point)
+    ran = model.stream(given.sources, {C: len(given.rows)}, last=given.last, user=given.user,
                        stall=stall, seed=seed, beside={C: beside},
                        max_cycles=int(1000 + 8 * spec.cycles(m, k, n) / slowest))
     got = ran.received[C]
-    if not np.array_equal(got.last, np.arange(len(got.last)) % spec.rows == spec.rows - 1):
+    if not np.array_equal(got.last, given.ends):
         raise RtlError(f"{C}_tlast must be high on the last row of each tile, and is not")
     codes = _results(model, got.data, spec)
     flags = np.zeros_like(codes)
     if got.user is not None:
         flags = unpack(got.user, spec.flag_bits, spec.cols)
-    codes, flags = (x.reshape(order).swapaxes(1, 2).reshape(down * spec.rows, -1)[:m, :n]
-                    for x in (codes, flags))
-    return Product(codes, flags.astype(np.uint8), int(got.cycle[-1] - ran.sent[A][0] + 1))
+    codes, flags = (given.product(x)[:m, :n] for x in (codes, flags))
+    start = min(sent[0] for sent in ran.sent.values())
+    return Product(codes, flags.astype(np.uint8), int(got.cycle[-1] - start + 1))
 
 
-def _settings(spec: ArraySpec, shape: tuple[int, int], order: tuple[int, int, int, int],
+def _settings(spec: ArraySpec, shape: tuple[int, int], given: Beats,
               scale: npt.ArrayLike | None, zero_point: npt.ArrayLike) -> dict[str, Words]:
     """Rows of the ports of the output stages, one for each beat of C."""
     if spec.out is None:
         require(scale is None and not np.any(zero_point), "Scale and zero point",
                 "left out without an output stage", (scale, zero_point))
         return {}
-    down, across, rows, cols = order
     scales, points = settings(spec.out, shape, scale=scale, zero_point=zero_point)
     found = {}
     for port, values, width in (("c_scale", scales, spec.out.scale_bits),
                                 ("c_zero_point", points, spec.out.zero_point_bits)):
         if width:
-            filled = _filled(values & (1 << width) - 1, (down * rows, across * cols))
-            tiles = filled.reshape(down, rows, across, cols).swapaxes(1, 2)
-            found[port] = pack(tiles.reshape(-1, cols), width)
+            whole = filled(values & (1 << width) - 1, given.shape)
+            found[port] = pack(given.rows_of(whole), width)
     return found
 
 
@@ -119,58 +108,6 @@ def _codes(noun: str, values: npt.ArrayLike, width: int) -> Codes:
     require(not wrong.size, noun, f"codes from 0 to {(1 << width) - 1}",
             int(wrong[0]) if wrong.size else 0)
     return codes
-
-
-def a_beats(a: Codes, spec: ArraySpec) -> Words:
-    """Beats of A for each row of tiles: (tiles down, beats of K, words)."""
-    lanes, beats = spec.mac.lanes, spec.beats(a.shape[1])
-    down = -(-a.shape[0] // spec.rows)
-    filled = _filled(a, (down * spec.rows, beats * lanes))
-    tiles = filled.reshape(down, spec.rows, beats, lanes).transpose(0, 2, 1, 3)
-    return pack(tiles.reshape(down, beats, -1), spec.mac.a.width)
-
-
-def b_beats(b: Codes, spec: ArraySpec) -> Words:
-    """Beats of B for each column of tiles: (tiles across, beats of K, words)."""
-    lanes, beats = spec.mac.lanes, spec.beats(b.shape[0])
-    across = -(-b.shape[1] // spec.cols)
-    filled = _filled(b, (beats * lanes, across * spec.cols))
-    tiles = filled.reshape(beats, lanes, across, spec.cols).transpose(2, 0, 3, 1)
-    return pack(tiles.reshape(across, beats, -1), spec.mac.b.width)
-
-
-def _filled(x: Codes, shape: tuple[int, int]) -> Codes:
-    """``x`` with zeros behind and below."""
-    filled = np.zeros(shape, x.dtype)
-    filled[:x.shape[0], :x.shape[1]] = x
-    return filled
-
-
-def pack(codes: Codes, width: int) -> Words:
-    """Codes of ``width`` bits side by side along the last axis, the first one in the low bits."""
-    codes = codes.astype(np.uint64 if width <= 64 else object)
-    places = np.arange(width).astype(codes.dtype)
-    bits = (codes[..., None] >> places & codes.dtype.type(1)).astype(np.uint8)
-    bits = bits.reshape(*codes.shape[:-1], -1)
-    spare = -bits.shape[-1] % 64
-    bits = np.concatenate([bits, np.zeros((*bits.shape[:-1], spare), np.uint8)], axis=-1)
-    packed = np.packbits(bits, axis=-1, bitorder="little")
-    return np.ascontiguousarray(packed).view("<u8")
-
-
-def unpack(words: Words, width: int, count: int) -> Codes:
-    """``count`` codes of ``width`` bits from each row of words, (rows, count)."""
-    raw = np.ascontiguousarray(words.reshape(len(words), -1), dtype="<u8").view(np.uint8)
-    bits = np.unpackbits(raw, axis=-1, bitorder="little", count=width * count)
-    packed = np.packbits(bits.reshape(len(words), count, width), axis=-1, bitorder="little")
-    size = 8 * -(-width // 64)
-    whole = np.zeros((len(words), count, size), np.uint8)
-    whole[..., :packed.shape[-1]] = packed
-    if width <= 64:
-        codes: Codes = whole.view("<u8")[..., 0]
-        return codes
-    numbers = [int.from_bytes(code.tobytes(), "little") for code in whole.reshape(-1, size)]
-    return np.array(numbers, dtype=object).reshape(len(words), count)
 
 
 def _results(model: Model, words: Words, spec: ArraySpec) -> Codes:

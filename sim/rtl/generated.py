@@ -30,6 +30,7 @@ def compiled_array(spec: ArraySpec) -> Model:
     with tempfile.TemporaryDirectory(prefix="array-") as folder:
         command = [sys.executable, "-m", "hw.generate", "--mac", str(spec.mac), "--array",
                    spec.size, "--dataflow", spec.dataflow.value, "--out", folder, "--json"]
+        command += ["--depth", str(spec.depth)] if spec.depth else []
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RtlError(f"{spec.name} could not be generated: {done.stderr.strip()}")

@@ -129,6 +129,7 @@ static void offer(Bench *bench, Stream &s) {
     if (s.offered) {
         ports[s.data].write(s.data_rows + s.done * ports[s.data].words());
         if (s.last >= 0) ports[s.last].set(s.last_rows[s.done]);
+        if (s.user >= 0) ports[s.user].write(s.user_rows + s.done * ports[s.user].words());
     }
 }
 

@@ -149,6 +149,7 @@ class Model:
 
     def stream(self, sources: Mapping[str, npt.ArrayLike], sinks: Mapping[str, int], *,
                last: Mapping[str, npt.ArrayLike] | None = None,
+               user: Mapping[str, npt.ArrayLike] | None = None,
                stall: Mapping[str, float] | None = None, seed: int = 0,
                beside: Mapping[str, Mapping[str, npt.ArrayLike]] | None = None,
                max_cycles: int = 1_000_000) -> Streamed:
@@ -166,6 +167,8 @@ class Model:
             Number of beats to receive by stream; behind that ``tready`` is low.
         last
             ``tlast`` of each beat by source, by default low.
+        user
+            ``tuser`` of each beat by source, as rows of words, by default 0.
         stall
             Probability by stream that a cycle is one in which it offers or takes nothing new.
         seed
@@ -184,8 +187,8 @@ class Model:
         """
         self._zero_inputs()
         wires = Wires(self.ports, self._index, self._code, self._bench)
-        return stream(wires, sources, sinks, last or {}, stall or {}, seed, beside or {},
-                      max_cycles)
+        return stream(wires, sources, sinks, last or {}, user or {}, stall or {}, seed,
+                      beside or {}, max_cycles)
 
     def _port(self, name: str, direction: str) -> Port:
         names = self._names(direction)

@@ -88,7 +88,7 @@ class _Lane:
         require(0 <= stall < 1, f"Stream {prefix} stall", "from 0 to below 1", stall)
         self.data = _rows(ports["data"], total)
         self.last = np.zeros(total, np.uint64)
-        self.user = None if is_source or not ports["user"] else _rows(ports["user"], total)
+        self.user = _rows(ports["user"], total) if ports["user"] else None
         self.cycle = np.zeros(total, np.int64)
         self.struct = _Stream(
             **{name: wires.index[port.name] if port else -1 for name, port in ports.items()},
@@ -108,13 +108,15 @@ def _rows(port: "Port | None", total: int) -> "Words":
 
 
 def stream(wires: Wires, sources: Mapping[str, npt.ArrayLike], sinks: Mapping[str, int],
-           last: Mapping[str, npt.ArrayLike], stall: Mapping[str, float], seed: int,
-           beside: Mapping[str, Mapping[str, npt.ArrayLike]], max_cycles: int) -> Streamed:
+           last: Mapping[str, npt.ArrayLike], user: Mapping[str, npt.ArrayLike],
+           stall: Mapping[str, float], seed: int, beside: Mapping[str, Mapping[str, npt.ArrayLike]],
+           max_cycles: int) -> Streamed:
     """Run the streams; see `Model.stream`."""
-    for name in (*last, *stall):
-        require(name in sources or (name in sinks and name not in last), "Stream",
+    for name in (*last, *user, *stall):
+        require(name in sources or (name in sinks and name not in (*last, *user)), "Stream",
                 f"one of {', '.join([*sources, *sinks])}", name)
-    lanes = [_source(wires, prefix, beats, last.get(prefix), stall.get(prefix, 0), seed, place)
+    lanes = [_source(wires, prefix, beats, last.get(prefix), user.get(prefix),
+                     stall.get(prefix, 0), _state(seed, place))
              for place, (prefix, beats) in enumerate(sources.items())]
     for place, (prefix, total) in enumerate(sinks.items(), len(lanes)):
         lanes.append(_Lane(wires, prefix, False, total, stall.get(prefix, 0), _state(seed, place)))
@@ -153,15 +155,21 @@ def _rows_beside(
 
 
 def _source(wires: Wires, prefix: str, beats: npt.ArrayLike, last: npt.ArrayLike | None,
-            stall: float, seed: int, place: int) -> _Lane:
+            user: npt.ArrayLike | None, stall: float, random: int) -> _Lane:
     """Stream that sends ``beats``."""
-    lane = _Lane(wires, prefix, True, len(np.asarray(beats)), stall, _state(seed, place))
+    lane = _Lane(wires, prefix, True, len(np.asarray(beats)), stall, random)
     lane.data[...] = wires.ports[f"{prefix}_tdata"].rows(beats)
     if last is not None:
         marks = np.asarray(last)
         require(marks.shape == (lane.total,), f"Stream {prefix} last",
                 f"of shape ({lane.total},)", marks.shape)
         lane.last[...] = marks.astype(bool)
+    if user is not None:
+        require(lane.user is not None, f"Stream {prefix} user", "left out without a tuser", user)
+        assert lane.user is not None
+        rows = wires.ports[f"{prefix}_tuser"].rows(user)
+        require(len(rows) == lane.total, f"Stream {prefix} user", f"{lane.total} rows", len(rows))
+        lane.user[...] = rows
     return lane
 
 

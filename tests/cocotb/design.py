@@ -34,7 +34,7 @@ class Design:
         array = None
         if manifest["kind"] == "array":
             array = parse_array(spelling["array"], mac, dataflow=spelling["dataflow"],
-                                out=spelling.get("out"))
+                                out=spelling.get("out"), depth=spelling.get("depth"))
         name = (array or mac).name
         assert manifest["name"] == name, f"manifest of {manifest['name']}, spelling of {name}"
         widths = {way: {port["name"]: port["width"] for port in manifest["ports"]

@@ -1,0 +1,86 @@
+# amaranth: UnusedElaboratable=no
+# SPDX-License-Identifier: Apache-2.0
+"""Processing element of the weight-stationary array."""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.array.pe import kept_width
+from hw.emit.hierarchy import place
+from hw.mac.step import MacStep
+from hw.spec import ArraySpec, MacSpec
+
+__all__ = ["WeightElement", "operand_layout"]
+
+
+def operand_layout(spec: MacSpec) -> data.StructLayout:
+    """What travels along a row: operand codes of a, and what its elements do with their weights."""
+    return data.StructLayout({"a": spec.lanes * spec.a.width, "swap": 1, "load": 1})
+
+
+class WeightElement(wiring.Component):
+    """One step of a MAC on the sum that passes by, and two weights: one in use, one waiting.
+
+    a goes west to east, weights and sums go north to south. Latency is 1 cycle from west to east
+    and from ``north_sum`` to ``south_sum``; a sum belongs to the operands ``pipeline`` cycles
+    before. All that travels does so a cycle later in each row to the south and each column to the
+    east.
+
+    A load shifts the column's waiting weights southward: the element takes the weight that its
+    neighbour had in the cycle before, in which that one took another. A swap puts the waiting
+    weight into use from the next cycle on; a load may go along with it. A reset drops swaps and
+    loads on their way.
+
+    Members
+    -------
+    en
+        Clock enable.
+    west, east
+        `operand_layout`.
+    north_b, south_b
+        Codes of b, lane 0 in the low bits.
+    north_sum, south_sum
+        Accumulator as it is kept in the low bits, flags above.
+    """
+
+    def __init__(self, spec: ArraySpec):
+        self._spec = spec.mac
+        layout = operand_layout(spec.mac)
+        b_width, sum_width = spec.mac.lanes * spec.mac.b.width, kept_width(spec.mac)
+        super().__init__({
+            "en": In(1),
+            "west": In(layout), "east": Out(layout),
+            "north_b": In(b_width), "south_b": Out(b_width),
+            "north_sum": In(sum_width), "south_sum": Out(sum_width),
+        })
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"pe_ws_{self._spec.name.removeprefix('mac_')}"
+
+    def elaborate(self, platform):
+        m = Module()
+        step = MacStep(self._spec)
+        place(m, platform, step, name="step")
+        a = Signal.like(self.west.a, name="a_q", reset_less=True)
+        swap, load = Signal(name="swap_q"), Signal(name="load_q")
+        used, waiting, passed = (Signal.like(self.north_b, name=name, reset_less=True)
+                                 for name in ("used", "waiting", "passed"))
+        with m.If(self.en):
+            m.d.sync += [
+                a.eq(self.west.a), swap.eq(self.west.swap), load.eq(self.west.load),
+                passed.eq(waiting),
+            ]
+            with m.If(self.west.load):
+                m.d.sync += waiting.eq(self.north_b)
+            with m.If(self.west.swap):
+                m.d.sync += used.eq(waiting)
+        m.d.comb += [
+            step.en.eq(self.en), step.i_a.eq(self.west.a), step.i_b.eq(used),
+            step.i_sum.eq(self.north_sum), self.south_sum.eq(step.o_sum),
+            self.east.a.eq(a), self.east.swap.eq(swap), self.east.load.eq(load),
+            self.south_b.eq(passed),
+        ]
+        return m

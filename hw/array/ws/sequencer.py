@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When weights, rows of A and sums move in the weight-stationary array; its handshakes."""
+
+from itertools import pairwise
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.array.offer import offer_results
+from hw.array.ws.sums import control_layout
+from hw.spec import ArraySpec
+
+__all__ = ["FIRST", "LAST", "WeightSequencer"]
+
+#: Bits of the tuser of A: the sums of the pass start anew; they leave on C.
+FIRST, LAST = 0, 1
+
+
+class WeightSequencer(wiring.Component):
+    """Takes weights and rows of A, swaps the weights, times the memory of sums and the beats of C.
+
+    A pass is a tile of ``rows`` beats of B and any number of beats of A. Its weights are put into
+    use when all of them wait and the pass before has had its last beat of A, but at the earliest
+    ``rows`` cycles after the first one: only then the sums of that one can be had for the same rows
+    of C. The weights of the next pass may load from that cycle on.
+
+    While a row of results cannot leave, the whole array is disabled.
+
+    Members
+    -------
+    a_tvalid, a_tready, a_tlast, a_tuser, b_tvalid, b_tready, b_tlast, c_tvalid, c_tready, c_tlast
+        Handshakes.
+    error
+        A tile of B had another number of beats, or a tile of A more than the memory of sums holds;
+        cleared by the reset alone.
+    en
+        Clock enable of the array.
+    swap, load
+        What row 0 does with its weights in column 0.
+    control
+        `control_layout` of column 0.
+    kept
+        The row of results that is offered is the one that was kept.
+    """
+
+    def __init__(self, spec: ArraySpec):
+        self._spec = spec
+        super().__init__({
+            "a_tvalid": In(1), "a_tready": Out(1), "a_tlast": In(1), "a_tuser": In(2),
+            "b_tvalid": In(1), "b_tready": Out(1), "b_tlast": In(1),
+            "c_tvalid": Out(1), "c_tready": In(1), "c_tlast": Out(1),
+            "error": Out(1), "en": Out(1), "swap": Out(1), "load": Out(1),
+            "control": Out(control_layout(spec)), "kept": Out(1),
+        })
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        spec = self._spec
+        return f"sequencer_ws_{spec.size}_d{spec.depth}_l{spec.mac.loop_latency}_{spec.mac.latency}"
+
+    def elaborate(self, platform):
+        m = Module()
+        valid, ends = Signal(name="valid"), Signal(name="ends")
+        wrong_b, wrong_a = Signal(name="wrong_b"), Signal(name="wrong_a")
+        self._take_weights(m, wrong_b)
+        self._take_rows(m, valid, ends)
+        self._time_sums(m, valid, ends, wrong_a)
+        m.d.sync += self.error.eq(self.error | wrong_a | wrong_b)
+        return m
+
+    def _take_weights(self, m, wrong):
+        """Beats of B, until those of a tile wait; of the next one from the swap on."""
+        rows = self._spec.rows
+        loaded, place = Signal(range(rows + 1)), Signal(range(rows + 1))
+        m.d.comb += [
+            place.eq(Mux(self.swap, 0, loaded)),
+            self.b_tready.eq(self.en & (place != rows)),
+            self.load.eq(self.b_tready & self.b_tvalid),
+            wrong.eq(self.load & (self.b_tlast ^ (place == rows - 1))),
+        ]
+        with m.If(self.swap | self.load):
+            m.d.sync += loaded.eq(place + self.load)
+        self._full = Signal(name="full")
+        m.d.comb += self._full.eq(loaded == rows)
+
+    def _take_rows(self, m, valid, ends):
+        """Beats of A of the pass whose weights are in use, and when these give way."""
+        opened, wait = Signal(), Signal(range(self._spec.rows))
+        m.d.comb += [
+            self.a_tready.eq(self.en & opened),
+            valid.eq(self.a_tready & self.a_tvalid),
+            ends.eq(valid & self.a_tlast),
+            self.swap.eq(self.en & self._full & (~opened | ends) & (wait == 0)),
+        ]
+        with m.If(self.swap):
+            m.d.sync += [opened.eq(1), wait.eq(self._spec.rows - 1)]
+        with m.Else():
+            with m.If(ends):
+                m.d.sync += opened.eq(0)
+            # A pause of A in mid-pass counts for nothing: its later rows need as long as any.
+            with m.If((valid | (self.en & ~opened)) & (wait != 0)):
+                m.d.sync += wait.eq(wait - 1)
+
+    def _count_rows(self, m, valid, wrong):
+        """Row of the beat of A that may come next, that comes now, and some that came before."""
+        spec, single = self._spec, self.a_tuser[FIRST] & self.a_tuser[LAST]
+        row, following = (Signal(range(spec.depth), name=name) for name in ("row", "following"))
+        m.d.comb += [
+            following.eq(Mux(valid, Mux(self.a_tlast, 0, row + 1), row)),
+            wrong.eq(valid & ~self.a_tlast & (row == spec.depth - 1) & ~single),
+        ]
+        rows = [following, row]
+        for stage in range(spec.mac.pipeline):
+            rows.append(Signal(range(spec.depth), name=f"row_q{stage}"))
+        with m.If(self.en):
+            m.d.sync += [later.eq(earlier) for earlier, later in pairwise(rows)]
+        return rows
+
+    def _time_sums(self, m, valid, ends, wrong):
+        """Where a sum comes from when its row enters, and goes to when it leaves the columns."""
+        spec, first, last = self._spec, self.a_tuser[FIRST], self.a_tuser[LAST]
+        pipeline, place = spec.mac.pipeline, Signal(range(spec.depth))
+        *_, read, entering = self._count_rows(m, valid, wrong)
+        through = spec.rows + pipeline
+        to_c = through + spec.cols - 1 + spec.mac.latency - spec.mac.loop_latency
+        write = self._later(m, valid & ~last, through, name="write")[-1]
+        leave = self._later(m, valid & last, to_c, name="leave")
+        end = self._later(m, ends, to_c, name="end")
+        with m.If(self.en & (write | leave[through - 1])):
+            m.d.sync += place.eq(Mux(end[through - 1], 0, place + 1))
+        m.d.comb += [
+            self.control.read.eq(read),
+            self.control.start.eq(self._later(m, first, pipeline, name="start")[-1]
+                                  if pipeline else first),
+            self.control.write.eq(write),
+            self.control.place.eq(place),
+            self.control.forward.eq(write & (place == entering)),
+            self.control.recent.eq(self._later(m, write & (place == read), 1, name="recent")),
+        ]
+        offer_results(m, self, leave[-1], end[-1])
+
+    def _later(self, m, line, cycles, *, name):
+        """``line`` 1, 2, ... and up to ``cycles`` enabled cycles ago."""
+        ago = Signal(cycles, name=name)
+        with m.If(self.en):
+            m.d.sync += ago.eq(Cat(line, ago))
+        return ago

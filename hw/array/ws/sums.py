@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accumulator memory at the edge of a weight-stationary array, a part for each column."""
+
+from amaranth import *
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.array.pe import kept_width
+from hw.spec import ArraySpec
+
+__all__ = ["SumMemory", "control_layout"]
+
+
+def control_layout(spec: ArraySpec) -> data.StructLayout:
+    """What the parts of all columns do, a cycle later in each column to the east.
+
+    The sum of address ``read`` is wanted in the next cycle. The sum that now enters the column is
+    zero with ``start``, the one that now leaves it with ``forward``, the one that left it a cycle
+    ago with ``recent``, else the one that was read. With ``write`` the one that leaves it is kept
+    at address ``place``.
+    """
+    address = (spec.depth - 1).bit_length()
+    return data.StructLayout({"start": 1, "forward": 1, "recent": 1, "write": 1,
+                              "read": address, "place": address})
+
+
+class SumMemory(wiring.Component):
+    """Holds the sums of one column from a pass over K to the next.
+
+    The memory has one port of each kind, synchronous, and no reset. What is read in the cycle in
+    which it is written, or in the one before, is not taken from it.
+
+    Members
+    -------
+    en
+        Clock enable.
+    west, east
+        `control_layout`.
+    south_sum
+        What leaves the column.
+    north_sum
+        What enters it.
+    """
+
+    def __init__(self, spec: ArraySpec):
+        self._depth, self._width = spec.depth, kept_width(spec.mac)
+        layout = control_layout(spec)
+        super().__init__({"en": In(1), "west": In(layout), "east": Out(layout),
+                          "south_sum": In(self._width), "north_sum": Out(self._width)})
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"sums_{self._depth}x{self._width}"
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = sums = memory.Memory(shape=self._width, depth=self._depth, init=[])
+        write = sums.write_port()
+        read, now = sums.read_port(), self.west
+        east = Signal.like(now.as_value(), name="east_q")
+        before = Signal(self._width, reset_less=True)
+        with m.If(self.en):
+            m.d.sync += [east.eq(now), before.eq(self.south_sum)]
+        chosen = Mux(now.forward, self.south_sum, Mux(now.recent, before, read.data))
+        m.d.comb += [
+            self.east.eq(east),
+            read.en.eq(self.en), read.addr.eq(now.read),
+            write.en.eq(self.en & now.write), write.addr.eq(now.place),
+            write.data.eq(self.south_sum),
+            self.north_sum.eq(Mux(now.start, 0, chosen)),
+        ]
+        return m

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One step of a MAC whose accumulator comes from outside: the sum before goes in, the next out."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.mac import mac
+from hw.mac.saved import kept_bits
+from hw.mac.stages import delayed, place_stages
+from hw.spec import MacSpec
+
+__all__ = ["MacStep"]
+
+
+class MacStep(wiring.Component):
+    """``o_sum`` becomes what the unit's accumulator and flags would be behind ``i_sum``.
+
+    Latency is ``spec.loop_latency`` cycles from the operands, but 1 from ``i_sum``: the pipeline
+    registers stand before the adder, so a sum enters ``spec.pipeline`` cycles behind its operands.
+    A sum of all zeros starts anew. The registers have no reset.
+
+    Members
+    -------
+    en
+        Clock enable.
+    i_a, i_b
+        Operand codes, lane 0 in the low bits.
+    i_sum, o_sum
+        Accumulator as a unit keeps it in the low bits, flags above.
+    """
+
+    def __init__(self, spec: MacSpec):
+        self._spec = spec
+        width = kept_bits(spec) + spec.flag_bits
+        super().__init__({"en": In(1), "i_a": In(spec.lanes * spec.a.width),
+                          "i_b": In(spec.lanes * spec.b.width), "i_sum": In(width),
+                          "o_sum": Out(width)})
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"step_{self._spec.name.removeprefix('mac_')}"
+
+    def elaborate(self, platform):
+        m = Module()
+        spec, unit = self._spec, mac(self._spec, resolve=False)
+        stages = place_stages(spec.pipeline, unit.stage_points)
+        a = delayed(m, self.i_a, stages["operand"], name="a")
+        b = delayed(m, self.i_b, stages["operand"], name="b")
+        bits = kept_bits(spec)
+        data, flags = unit.next_sum(m, self.i_sum[:bits], a, b, Const(0, 1), stages)
+        kept_data = Signal(bits, reset_less=True)
+        m.d.sync += kept_data.eq(data)
+        m.d.comb += self.o_sum[:bits].eq(kept_data)
+        if spec.flag_bits:
+            flags = delayed(m, flags, spec.pipeline - stages["operand"], name="flags")
+            kept_flags = Signal(spec.flag_bits, reset_less=True)
+            m.d.sync += kept_flags.eq(self.i_sum[bits:] | flags)
+            m.d.comb += self.o_sum[bits:].eq(kept_flags)
+        return EnableInserter(self.en)(m)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When the beats of a matrix product pass an array: closed forms, one schedule for each dataflow.
+
+Streams never stall and what can run back to back does. Cycles are counted on the streams.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from hw.spec.arrays import ArraySpec
+
+__all__ = ["Beats", "OutputStationary", "Schedule", "WeightStationary"]
+
+
+class Beats(NamedTuple):
+    """Beats on the streams of A, B and C."""
+
+    a: int
+    b: int
+    c: int
+
+
+class Schedule(Protocol):
+    """What every dataflow can tell; the methods of `ArraySpec` of the same names check and ask."""
+
+    def __init__(self, spec: "ArraySpec") -> None:
+        """Schedule of one array."""
+
+    def tiles(self, m: int, n: int) -> int:
+        """Number of tiles of C."""
+
+    def interval(self, m: int, k: int) -> int:
+        """Cycles from the end of one tile of operands to that of the next."""
+
+    def first_result(self, m: int, k: int) -> int:
+        """Cycles from the first operand beat to the first beat of C."""
+
+    def cycles(self, m: int, k: int, n: int) -> int:
+        """Cycles from the first operand beat to the last beat of C, both counted."""
+
+    def stream_beats(self, m: int, k: int, n: int) -> Beats:
+        """Beats of the whole product."""
+
+
+class OutputStationary:
+    """A tile of C is ``rows x cols`` sums, over the whole of K.
+
+    Its drain takes ``rows`` cycles, so tiles with at least that many beats follow each other
+    without a bubble.
+    """
+
+    def __init__(self, spec: "ArraySpec") -> None:
+        self._spec = spec
+
+    def tiles(self, m: int, n: int) -> int:
+        """Number of tiles of C."""
+        return -(-m // self._spec.rows) * -(-n // self._spec.cols)
+
+    def interval(self, m: int, k: int) -> int:
+        """Cycles from the last operand beat of one tile to that of the next, for any M."""
+        return max(self._spec.beats(k), self._spec.rows)
+
+    def first_result(self, m: int, k: int) -> int:
+        """Beats of a tile, one of which copies the sums, and the way through, for any M."""
+        return self._spec.beats(k) + self._spec.passage
+
+    def cycles(self, m: int, k: int, n: int) -> int:
+        """All tiles but the last, then this one and its drain."""
+        steady = (self.tiles(m, n) - 1) * self.interval(m, k)
+        return steady + self.first_result(m, k) + self._spec.rows
+
+    def stream_beats(self, m: int, k: int, n: int) -> Beats:
+        """Each tile takes its rows of A and its columns of B anew, and gives all of its rows."""
+        tiles = self.tiles(m, n)
+        beats = tiles * self._spec.beats(k)
+        return Beats(beats, beats, tiles * self._spec.rows)
+
+
+class WeightStationary:
+    """A tile of C is up to ``depth`` rows of M by ``cols``; each of its passes takes ``rows`` of K.
+
+    A pass needs ``rows`` beats of B, which load while the pass before is computed, then a beat of A
+    for each row of C. Its sums leave, or wait in the accumulator memory for the next pass.
+    """
+
+    def __init__(self, spec: "ArraySpec") -> None:
+        self._spec = spec
+
+    def passes(self, k: int) -> int:
+        """Passes of a tile of C: K in steps of what the rows hold."""
+        return -(-self._spec.beats(k) // self._spec.rows)
+
+    def tiles(self, m: int, n: int) -> int:
+        """Number of tiles of C."""
+        return -(-m // self._depth) * -(-n // self._spec.cols)
+
+    def interval(self, m: int, k: int) -> int:
+        """Cycles from the first beat of A of a pass over M rows to that of the next, for any K."""
+        return max(min(m, self._depth), self._spec.rows)
+
+    def first_result(self, m: int, k: int) -> int:
+        """First weights, all passes of the first tile but its last, the way through the array."""
+        return self._fill + (self.passes(k) - 1) * self.interval(m, k) + self._spec.passage
+
+    def cycles(self, m: int, k: int, n: int) -> int:
+        """First weights, all passes but the last, this one's beats, the way through the array."""
+        each = -(-n // self._spec.cols) * self.passes(k)
+        whole, last = divmod(m - 1, self._depth)
+        steady = each * whole * self.interval(self._depth, k)
+        steady += (each - 1) * self.interval(last + 1, k)
+        return self._fill + steady + last + self._spec.passage + 1
+
+    def stream_beats(self, m: int, k: int, n: int) -> Beats:
+        """Each tile takes all weights of its columns, and a row of A for each pass and row of C."""
+        across = -(-n // self._spec.cols)
+        weights = self.tiles(m, n) * self.passes(k) * self._spec.rows
+        return Beats(across * self.passes(k) * m, weights, across * m)
+
+    @property
+    def _depth(self) -> int:
+        assert self._spec.depth is not None
+        return self._spec.depth
+
+    @property
+    def _fill(self) -> int:
+        """Cycles from the first beat of B to the first of A: weights enter, then they are taken."""
+        return self._spec.rows + 1

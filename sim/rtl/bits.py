@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Codes side by side in 64-bit words, and back."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.rtl.model import Words
+
+__all__ = ["Codes", "pack", "unpack"]
+
+Codes = npt.NDArray[Any]
+
+
+def pack(codes: Codes, width: int) -> Words:
+    """Codes of ``width`` bits side by side along the last axis, the first one in the low bits."""
+    codes = codes.astype(np.uint64 if width <= 64 else object)
+    places = np.arange(width).astype(codes.dtype)
+    bits = (codes[..., None] >> places & codes.dtype.type(1)).astype(np.uint8)
+    bits = bits.reshape(*codes.shape[:-1], -1)
+    spare = -bits.shape[-1] % 64
+    bits = np.concatenate([bits, np.zeros((*bits.shape[:-1], spare), np.uint8)], axis=-1)
+    packed = np.packbits(bits, axis=-1, bitorder="little")
+    return np.ascontiguousarray(packed).view("<u8")
+
+
+def unpack(words: Words, width: int, count: int) -> Codes:
+    """``count`` codes of ``width`` bits from each row of words, (rows, count)."""
+    raw = np.ascontiguousarray(words.reshape(len(words), -1), dtype="<u8").view(np.uint8)
+    bits = np.unpackbits(raw, axis=-1, bitorder="little", count=width * count)
+    packed = np.packbits(bits.reshape(len(words), count, width), axis=-1, bitorder="little")
+    size = 8 * -(-width // 64)
+    whole = np.zeros((len(words), count, size), np.uint8)
+    whole[..., :packed.shape[-1]] = packed
+    if width <= 64:
+        codes: Codes = whole.view("<u8")[..., 0]
+        return codes
+    numbers = [int.from_bytes(code.tobytes(), "little") for code in whole.reshape(-1, size)]
+    return np.array(numbers, dtype=object).reshape(len(words), count)
