@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page that plays a product: its trace against RTL and closed forms, its bytes, its limits."""
+"""The page that plays a product: its trace against RTL and closed forms, its content and limits."""
 
 import base64
 import json
@@ -12,14 +12,12 @@ import pytest
 import sim
 from hw.spec import SpecError, parse_array
 from sim.view import page, record
-from sim.view.__main__ import main
 from sim.view.page import sum_values
 from synth.wavefront.bench import DUT, record_tiles
 from synth.wavefront.tiles import TILES, Tiles
 
 UNITS = [("e4m3", "4x4"), ("e4m3,acc=fp32", "3x5"), ("int8,lanes=2", "2x3"),
          ("e5m2,acc=fx60m20,pipeline=2", "4x2"), ("e4m3,acc=aligned:13,lanes=2,pipeline=1", "3x3")]
-ARGUMENTS = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4", "--gemm", "8x6x4"]
 
 
 def operands(spec, m, k, n, seed=5):
@@ -184,16 +182,6 @@ def test_values_of_sums_know_their_flags():
     np.testing.assert_array_equal(values, [3 * 2.0 ** spec.acc.lsb, np.inf, -np.inf, np.nan])
 
 
-def test_command_writes_the_same_page_again(tmp_path, capsys):
-    files = [tmp_path / name for name in ("x.html", "y.html", "z.html")]
-    for file, more in zip(files, ([], [], ["--seed", "1"]), strict=True):
-        assert main([*ARGUMENTS, *more, "--out", str(file)]) == 0
-        assert capsys.readouterr() == (f"{file}\n", "")
-    first, again, other = (file.read_bytes() for file in files)
-    assert first == again != other
-    assert sorted(tmp_path.iterdir()) == files
-
-
 def test_page_asks_for_nothing(tmp_path):
     spec = parse_array("2x2", "e4m3")
     text = page(record(*operands(spec, 2, 2, 2), spec))
@@ -202,42 +190,16 @@ def test_page_asks_for_nothing(tmp_path):
     assert re.findall(r"https?://[^\s\"]+", text) == ["http://www.w3.org/2000/svg"]
 
 
-def test_largest_page_is_small():
-    """All elements of the largest array busy for as long as may be."""
-    spec = parse_array("32x32", "e4m3,acc=fp32")
-    text = page(record(*operands(spec, 32, 98, 32), spec))
-    assert 1e6 < len(text) < 5e6
-
-
-WRONG = [
-    (["--gemm", "8x6"], "GEMM must be MxKxN, for instance 512x512x512, not '8x6'"),
-    (["--gemm", "8x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
-    (["--array", "33x4"], "View array must be at most 32x32, not '33x4'"),
-    (["--array", "32x32", "--gemm", "32x512x32"],
-     "View cycles must be at most 195 on 32x32 elements, not 607"),
-    (["--seed", "-1"], "Seed must be 0 or more, not -1"),
-    (["--acc", "exact:1000000000000"],
-     "Array mac must be a unit whose steps fit int64, not 'e4m3,acc=fx77m18'"),
-    (["--dataflow", "xs"], None),
-]
-
-
-@pytest.mark.parametrize(("arguments", "message"), WRONG)
-def test_command_wrong(tmp_path, capsys, arguments, message):
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main([*ARGUMENTS, *arguments, "--out", str(tmp_path / "x.html")])
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert re.fullmatch(r"python -m sim\.view: error: .+\n", shown.err)
-    assert message is None or shown.err == f"python -m sim.view: error: {message}\n"
-    assert not list(tmp_path.iterdir())
-
-
-def test_command_without_array(capsys):
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main(["--mac", "e4m3", "--gemm", "1x1x1"])
-    assert capsys.readouterr().err == (
-        "python -m sim.view: error: Array size must be given by --array ROWSxCOLS, not None\n")
+@pytest.mark.parametrize(("size", "depth", "most"), [("32x32", 98, 3.5e6), ("4x4", 12400, 7e6)])
+def test_largest_page_is_small(size, depth, most):
+    """All elements busy, with wide sums that all differ, for as long as may be."""
+    spec = parse_array(size, "e4m3")
+    rng = np.random.default_rng(2)
+    a, b = (sim.encode(rng.standard_normal(shape), "e4m3")
+            for shape in ((spec.rows, depth), (depth, spec.cols)))
+    trace = record(a, b, spec)
+    assert 190_000 < trace.cycles * spec.rows * spec.cols <= 200_000
+    assert most / 2 < len(page(trace)) < most
 
 
 def test_record_wrong():
