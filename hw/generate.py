@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hw.emit.files import write_files
-from hw.spec import ArraySpec, MacSpec, OutputSpec, SpecError
+from hw.spec import ArraySpec, GemmSpec, MacSpec, OutputSpec, SpecError
 from hw.spec.command import Parser, add_output_options, add_unit_options, chosen_design
+from hw.spec.command_gemm import add_gemm_options, with_engine
 from hw.spec.errors import require
 from hw.spec.parse import is_format
 from hw.spec.table import format_table, format_table_json
@@ -19,14 +20,15 @@ REVISION = "0.1.0"
 DEFAULT_FOLDER = "build/verilog"
 
 #: What can be generated.
-Unit = MacSpec | ArraySpec | OutputSpec
+Unit = MacSpec | ArraySpec | OutputSpec | GemmSpec
 
 
 def generate(spec: Unit, out: str | Path = ".") -> Path:
     """Write the files of ``spec`` into the folder ``out``; gives the path of the manifest.
 
     The files are ``spec.name`` with the endings .v (Verilog), .json (manifest), .core (FuseSoC)
-    and .md (ports and protocol). The same spec gives the same bytes; only the manifest names tool
+    and .md (ports and protocol); a GEMM engine's register map comes as JSON, Markdown, C header
+    and Python as well. The same spec gives the same bytes; only the manifest names tool
     versions.
 
     Raises
@@ -49,6 +51,7 @@ def _texts(spec: Unit) -> dict[str, str]:
     # Amaranth takes a while to import; a wrong option should be told at once.
     from hw.emit.fusesoc import core_file
     from hw.emit.manifest import describe
+    from hw.emit.register_map import map_texts
     from hw.emit.sheet import sheet
     from hw.emit.verilog import to_verilog
 
@@ -57,6 +60,7 @@ def _texts(spec: Unit) -> dict[str, str]:
     manifest = describe(spec, ports, descriptions, texts)
     texts[f"{spec.name}.core"] = core_file(spec.name, f"{spec.name}.v", str(spec), REVISION)
     texts[f"{spec.name}.md"] = sheet(manifest, spec)
+    texts |= map_texts(spec) if isinstance(spec, GemmSpec) else {}
     manifest = describe(spec, ports, descriptions, texts)
     return texts | {f"{spec.name}.json": json.dumps(manifest, indent=2) + "\n"}
 
@@ -66,6 +70,8 @@ def _build(spec: Unit) -> tuple[Any, list[Any], dict[str, str]]:
     from hw.array import array
     from hw.array import descriptions as array_descriptions
     from hw.emit.netlist import module_ports
+    from hw.gemm import descriptions as gemm_descriptions
+    from hw.gemm import engine
     from hw.mac import mac
     from hw.mac.signature import DESCRIPTIONS as MAC_DESCRIPTIONS
     from hw.output import Output
@@ -73,6 +79,8 @@ def _build(spec: Unit) -> tuple[Any, list[Any], dict[str, str]]:
 
     if isinstance(spec, OutputSpec):
         top, descriptions = Output(spec), output_descriptions(spec)
+    elif isinstance(spec, GemmSpec):
+        top, descriptions = engine(spec), gemm_descriptions(spec)
     elif isinstance(spec, ArraySpec):
         top, descriptions = array(spec), array_descriptions(spec)
     else:
@@ -98,9 +106,11 @@ def _folder(options: Any) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 0 if all went well, 2 for wrong arguments."""
     parser = Parser(prog="python -m hw.generate",
-                    description="Generate the Verilog of a MAC, an array or an output stage.")
+                    description="Generate the Verilog of a MAC, an array, a GEMM engine or an "
+                                "output stage.")
     add_unit_options(parser)
     add_output_options(parser)
+    add_gemm_options(parser)
     parser.add_argument("--out", metavar="DIR|FMT", action="append",
                         help=f"write the files into DIR (default: {DEFAULT_FOLDER}); may be given "
                              "twice with --array, where the name of a format is --out-format "
@@ -113,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         folder = _folder(options)
-        manifest = generate(chosen_design(options), folder)
+        manifest = generate(with_engine(options, chosen_design(options)), folder)
     except SpecError as error:
         parser.error(str(error))
     if options.json:

@@ -10,10 +10,10 @@ from pathlib import Path
 from hw.emit.files import write_files
 from hw.emit.manifest import sha256
 from hw.generate import verilog
-from tests.specs import ARRAYS, MACS
+from tests.specs import ARRAYS, GEMMS, MACS
 
 HASHES = Path(__file__).parent / "data" / "verilog.json"
-SPECS = MACS | ARRAYS
+SPECS = MACS | ARRAYS | GEMMS
 
 
 def stored() -> dict[str, str]:

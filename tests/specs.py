@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Named specs, used at every level: model, RTL in a simulator, compiled RTL, stored hashes."""
 
-from hw.spec import ArraySpec, MacSpec, parse_array, parse_mac
+from hw.spec import ArraySpec, MacSpec, parse_array, parse_gemm, parse_mac
 
 __all__ = [
     "ALIGNED_MACS",
     "ARRAYS",
     "EXHAUSTED_MACS",
     "FLOAT_MACS",
+    "GEMMS",
     "LARGE_ARRAYS",
     "MACS",
     "VARIED_MACS",
@@ -164,3 +165,16 @@ ARRAYS = _arrays(
 )
 
 LARGE_ARRAYS = _arrays("16x16:e4m3", "16x16:int8")
+
+#: Engines: both buses, flags, lanes, sums in floating point, output stages with settings, memories
+#: whose depth is no power of two, sides that are none either.
+GEMMS = {f"{array}:{bus}:{depths}": parse_gemm(_array(array), depths=depths, bus=bus)
+         for array, bus, depths in (
+             ("4x4:int8", "axi4lite", "64x64x64"),
+             ("4x4:e4m3", "wishbone", "64x48x40"),
+             ("3x2:e4m3,acc=fp16", "axi4lite", "50x70x33"),
+             ("2x3:e4m3,acc=fp16,lanes=3", "wishbone", "24x40x24"),
+             ("1x1:int8", "wishbone", "16x16x16"),
+             ("3x5:int8,acc=int20,out=int8,scale=pow2,zero_point=yes", "axi4lite", "40x64x30"),
+             ("5x3:e5m2,acc=fp32,lanes=2,out=e4m3,scale=fp32", "wishbone", "64x64x64"),
+         )}

@@ -139,6 +139,16 @@ WRONG = {
     "--mac e4m3 --array 2x2 --out-format e4m3 --zero-point": "Output zero_point must be False for "
                                                              "e4m3, which is no integer, not True",
     "--array 2x2 --out-format e4m3": "Output source must be given by --from ACC, not None",
+    "--mac e4m3 --gemm": "GEMM array must be given by --array ROWSxCOLS, not None",
+    "--mac e4m3 --array 2x2 --bus wishbone": "GEMM bus must be given with --gemm, not 'wishbone'",
+    "--mac e4m3 --array 2x2 --depths 8x8x8": "GEMM depths must be given with --gemm, not '8x8x8'",
+    "--mac e4m3 --array 2x2 --gemm --dataflow ws": "GEMM dataflow must be os, not 'ws'",
+    "--mac e4m3 --array 2x2 --gemm --bus apb": "GEMM bus must be one of axi4lite, wishbone, not "
+                                               "'apb'",
+    "--mac e4m3 --array 2x2 --gemm --depths 64": "GEMM depths must be AxBxC, for instance "
+                                                 "1024x1024x1024, not '64'",
+    "--mac e4m3 --array 2x2 --gemm --depths 1x8x8": "GEMM depth_a must be an integer from 2 to "
+                                                    "1048576, not 1",
     "--mac e4m3 --nonsense": "unrecognized arguments: --nonsense",
 }
 

@@ -3,21 +3,24 @@
 
 from typing import Any
 
+from hw.emit import gemm_sheet
 from hw.emit.streams import array_protocol, array_title
-from hw.spec import ArraySpec, FixedAccumulator, Format, MacSpec, OutputSpec, Scale
+from hw.spec import ArraySpec, FixedAccumulator, Format, GemmSpec, MacSpec, OutputSpec, Scale
 
 __all__ = ["sheet"]
 
 
-def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec | OutputSpec) -> str:
+def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec | OutputSpec | GemmSpec) -> str:
     """Sheet for ``spec``; the port table is the manifest's."""
     if isinstance(spec, OutputSpec):
         title, numbers = _output_title(spec), _output_numbers(spec)
         protocol = _output_protocol(spec)
     elif isinstance(spec, ArraySpec):
-        title, numbers = _title(spec), _numbers(spec.mac)
-        numbers += _output_numbers(spec.out)[1:] if spec.out else []
+        title, numbers = _title(spec), _array_numbers(spec)
         protocol = array_protocol(spec)
+    elif isinstance(spec, GemmSpec):
+        title, numbers = gemm_sheet.title(spec), _array_numbers(spec.array)
+        protocol = gemm_sheet.protocol(spec)
     else:
         title, numbers, protocol = _title(spec), _numbers(spec), _mac_protocol(spec)
     parts = [f"# {spec.name}", "", title, "", "## Numbers", "", *numbers, "",
@@ -34,6 +37,11 @@ def _title(spec: MacSpec | ArraySpec) -> str:
                 + (f" Each sum leaves as `{_result(spec.out, 'c')}`." if spec.out else ""))
     lanes = f" over {spec.lanes} lanes" if spec.lanes > 1 else ""
     return f"Multiply-accumulate unit `{spec}`: `acc += a * b`{lanes}, one step a cycle."
+
+
+def _array_numbers(spec: ArraySpec) -> list[str]:
+    """Formats, accumulator, and the codes of output stages."""
+    return _numbers(spec.mac) + (_output_numbers(spec.out)[1:] if spec.out else [])
 
 
 def _numbers(mac: MacSpec) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked for: formats, accumulators, MACs, arrays, output stages. Standard library only."""
+"""What is asked for: formats, accumulators, MACs, arrays, engines. Standard library only."""
 
 from hw.spec.accumulators import (
     Accumulator,
@@ -14,10 +14,12 @@ from hw.spec.arrays import ArraySpec, Dataflow
 from hw.spec.catalog import CATALOG, SOURCES
 from hw.spec.errors import SpecError
 from hw.spec.formats import Format, integer
+from hw.spec.gemm import Bus, GemmSpec
 from hw.spec.macs import Flag, MacSpec
 from hw.spec.outputs import OutputSpec, Scale
 from hw.spec.parse import parse_accumulator, parse_format, parse_mac
 from hw.spec.parse_arrays import parse_array
+from hw.spec.parse_gemm import parse_gemm
 from hw.spec.parse_outputs import parse_output
 from hw.spec.specials import Kind, Specials, Unpacked
 
@@ -28,11 +30,13 @@ __all__ = [
     "Adder",
     "AlignedAccumulator",
     "ArraySpec",
+    "Bus",
     "Dataflow",
     "FixedAccumulator",
     "Flag",
     "FloatAccumulator",
     "Format",
+    "GemmSpec",
     "Kind",
     "MacSpec",
     "Multiplier",
@@ -47,6 +51,7 @@ __all__ = [
     "parse_accumulator",
     "parse_array",
     "parse_format",
+    "parse_gemm",
     "parse_mac",
     "parse_output",
 ]

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A register map as JSON, Markdown, a C header and Python."""
+
+import json
+from typing import Any
+
+from hw.spec import GemmSpec
+from hw.spec.gemm_map import gemm_map
+from hw.spec.registers import RegisterMap, Window
+
+__all__ = ["map_data", "map_texts"]
+
+
+def map_texts(spec: GemmSpec) -> dict[str, str]:
+    """Text of each file by name: NAME_registers.json, NAME_registers.md, NAME.h, NAME.py."""
+    data = map_data(spec)
+    return {f"{spec.name}_registers.json": json.dumps(data, indent=2) + "\n",
+            f"{spec.name}_registers.md": _markdown(data),
+            f"{spec.name}.h": _header(data),
+            f"{spec.name}.py": _python(data)}
+
+
+def map_data(spec: GemmSpec) -> dict[str, Any]:
+    """The map, and the numbers that its words depend on, as plain data."""
+    table, array = gemm_map(spec), spec.array
+    return {
+        "name": spec.name,
+        "spelling": str(spec),
+        "address_bits": table.address_bits,
+        "layout": {"rows": array.rows, "cols": array.cols, "lanes": array.mac.lanes,
+                   "a_bits": array.mac.a.width, "b_bits": array.mac.b.width,
+                   "slot_bits": array.slot_width, "result_bits": array.result_width,
+                   "flag_bits": array.flag_bits},
+        "registers": [
+            {"name": register.name, "offset": table.offset(register), "locked": register.locked,
+             "fields": [{"name": field.name, "lsb": field.lsb, "width": field.width,
+                         "access": field.access.value, "value": field.value,
+                         "meaning": field.meaning} for field in register.fields]}
+            for register in table.registers],
+        "windows": [_window(table, window) for window in table.windows],
+    }
+
+
+def _window(table: RegisterMap, window: Window) -> dict[str, Any]:
+    """A window as plain data."""
+    return {"name": window.name, "base": table.base(window), "depth": window.depth,
+            "stride": window.stride, "width": window.width, "bus_words": window.lanes,
+            "access": "write" if window.writable else "read", "meaning": window.meaning}
+
+
+def _markdown(data: dict[str, Any]) -> str:
+    """Tables for people."""
+    lines = [f"# Registers of {data['name']}", "",
+             (f"Engine: `{data['spelling']}`. Byte addresses of {data['address_bits']} bits, data "
+              "of 32 bits."), "",
+             "| offset | register | bits | field | access | meaning |", _rule(6)]
+    for register in data["registers"]:
+        for field in register["fields"]:
+            high = field["lsb"] + field["width"] - 1
+            bits = f"{high}:{field['lsb']}" if field["width"] > 1 else str(high)
+            value = f" ({field['value']:#x})" if field["access"] == "constant" else ""
+            lines.append(f"| {register['offset']:#04x} | `{register['name']}` | {bits} | "
+                         f"`{field['name']}` | {field['access']}{value} | {field['meaning']} |")
+    locked = ", ".join(f"`{row['name']}`" for row in data["registers"] if row["locked"])
+    lines += ["", (f"While a product is running, a write to {locked} is refused and sets "
+                   "`ERROR.busy`. A `sticky` field is cleared by writing 1 to it and by a start."),
+              "", "| base | memory | words | bits | stride | access | what |", _rule(7)]
+    lines += [f"| {w['base']:#x} | `{w['name']}` | {w['depth']} | {w['width']} | {w['stride']} | "
+              f"{w['access']} | {w['meaning']} |" for w in data["windows"]]
+    lines += ["", ("A word lies in as many 32-bit words as it needs, low bits first, from a "
+                   "multiple of the stride on. Accesses to anything else are refused."), ""]
+    return "\n".join(lines)
+
+
+def _rule(columns: int) -> str:
+    """Line below the head of a table."""
+    return "|" + "---|" * columns
+
+
+def _constants(data: dict[str, Any]) -> dict[str, int]:
+    """Every number of the map under a name."""
+    found = {name.upper(): value for name, value in data["layout"].items()}
+    for register in data["registers"]:
+        found[register["name"]] = register["offset"]
+        for field in register["fields"]:
+            name = f"{register['name']}_{field['name'].upper()}"
+            if field["access"] == "constant":
+                found[f"{register['name']}_VALUE"] = field["value"]
+            elif len(register["fields"]) > 1 or field["name"].upper() != register["name"]:
+                found[f"{name}_MASK"] = (1 << field["width"]) - 1 << field["lsb"]
+    for window in data["windows"]:
+        found |= {f"{window['name']}_{key.upper()}": window[key]
+                  for key in ("base", "depth", "stride", "bus_words")}
+    return found
+
+
+def _header(data: dict[str, Any]) -> str:
+    """Macros for C."""
+    guard = f"{data['name'].upper()}_H"
+    lines = [f"/* Registers of {data['name']}. Addresses count bytes. */", f"#ifndef {guard}",
+             f"#define {guard}", ""]
+    lines += [f"#define GEMM_{name} {value:#x}u" for name, value in _constants(data).items()]
+    return "\n".join([*lines, "", "#endif", ""])
+
+
+_PACKERS = '''
+
+def a_words(a):
+    """Words of the memory of A, integers in order; ``a`` has M rows of K codes."""
+    return _words(a, ROWS, A_BITS)
+
+
+def b_words(b):
+    """Words of the memory of B, integers in order; ``b`` has K rows of N codes."""
+    return _words([list(column) for column in zip(*b)], COLS, B_BITS)
+
+
+def bus_words(word, count):
+    """The ``count`` 32-bit words that hold a word of a memory, low bits first."""
+    return [word >> 32 * part & 0xFFFFFFFF for part in range(count)]
+
+
+def c_codes(words, n):
+    """Rows of codes of C, each of ``n``, from the words of its memory, integers in order."""
+    return _rows(words, n, SLOT_BITS, RESULT_BITS, 0)
+
+
+def c_flags(words, n):
+    """Rows of flags of C, each of ``n``, from the words of its memory; 0 where there are none."""
+    return _rows(words, n, FLAG_BITS, FLAG_BITS, COLS * SLOT_BITS)
+
+
+def _words(lines, slots, bits):
+    words = []
+    for first in range(0, len(lines), slots):
+        for start in range(0, len(lines[0]), LANES):
+            codes = [(LANES * slot + lane, code)
+                     for slot, line in enumerate(lines[first:first + slots])
+                     for lane, code in enumerate(line[start:start + LANES])]
+            words.append(sum(int(code) << bits * place for place, code in codes))
+    return words
+
+
+def _rows(words, n, step, bits, low):
+    across = -(-n // COLS)
+    parts = [[word >> low + step * col & (1 << bits) - 1 for col in range(COLS)] for word in words]
+    return [sum(parts[first:first + across], [])[:n] for first in range(0, len(parts), across)]
+'''
+
+
+def _python(data: dict[str, Any]) -> str:
+    """Constants and packers, standard library only."""
+    lines = [f'"""Registers and memory words of {data["name"]}. Addresses count bytes."""', ""]
+    lines += [f"{name} = {value:#x}" for name, value in _constants(data).items()]
+    return "\n".join(lines) + "\n" + _PACKERS

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AXI4-Lite in front of the address space."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.spec.registers import BUS_BITS, BUS_BYTES
+
+__all__ = ["DESCRIPTIONS", "Axi4Lite"]
+
+PREFIX = "s_axil_"
+OKAY, SLVERR = 0, 2
+PROT_BITS, RESPONSE_BITS = 3, 2
+
+DESCRIPTIONS = {
+    "s_axil_awvalid": "an address to write to is offered",
+    "s_axil_awready": "it is taken; only together with the data",
+    "s_axil_awaddr": "byte address to write to; the two low bits do not count",
+    "s_axil_awprot": "protection of the write; does not count",
+    "s_axil_wvalid": "data to write is offered",
+    "s_axil_wready": "it is taken; only together with the address",
+    "s_axil_wdata": "data to write",
+    "s_axil_wstrb": "bytes of the data that are written",
+    "s_axil_bvalid": "the answer to a write is offered",
+    "s_axil_bready": "it is taken",
+    "s_axil_bresp": "0 the write was done, 2 it was refused",
+    "s_axil_arvalid": "an address to read from is offered",
+    "s_axil_arready": "it is taken",
+    "s_axil_araddr": "byte address to read from; the two low bits do not count",
+    "s_axil_arprot": "protection of the read; does not count",
+    "s_axil_rvalid": "data that was read is offered",
+    "s_axil_rready": "it is taken",
+    "s_axil_rdata": "data that was read, 0 where nothing could be",
+    "s_axil_rresp": "0 the read was done, 2 it was refused",
+}
+
+
+class Axi4Lite(wiring.Component):
+    """One write a cycle, one read every three; a write goes first. Every answer is a register.
+
+    Members
+    -------
+    s_axil_*
+        The bus, subordinate side.
+    w_en, w_addr, w_data, w_strb, w_error, r_en, r_addr, r_data, r_error
+        See `Space`; addresses count bus words.
+    """
+
+    def __init__(self, address_bits: int):
+        self._low = (BUS_BYTES - 1).bit_length()
+        word = address_bits - self._low
+        ways = {
+            "awvalid": In(1), "awready": Out(1), "awaddr": In(address_bits),
+            "awprot": In(PROT_BITS), "wvalid": In(1), "wready": Out(1), "wdata": In(BUS_BITS),
+            "wstrb": In(BUS_BYTES), "bvalid": Out(1), "bready": In(1),
+            "bresp": Out(RESPONSE_BITS), "arvalid": In(1), "arready": Out(1),
+            "araddr": In(address_bits), "arprot": In(PROT_BITS), "rvalid": Out(1),
+            "rready": In(1), "rdata": Out(BUS_BITS), "rresp": Out(RESPONSE_BITS),
+        }
+        super().__init__({f"{PREFIX}{name}": way for name, way in ways.items()} | {
+            "w_en": Out(1), "w_addr": Out(word), "w_data": Out(BUS_BITS),
+            "w_strb": Out(BUS_BYTES), "w_error": In(1),
+            "r_en": Out(1), "r_addr": Out(word), "r_data": In(BUS_BITS), "r_error": In(1),
+        })
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"axi4lite_{len(self.s_axil_awaddr)}"
+
+    def elaborate(self, platform):
+        m = Module()
+        self._write(m)
+        self._read(m)
+        return m
+
+    def _write(self, m):
+        """Address and data are taken together, when the answer before is gone."""
+        m.d.comb += [
+            self.w_en.eq(self.s_axil_awvalid & self.s_axil_wvalid
+                         & (~self.s_axil_bvalid | self.s_axil_bready)),
+            self.s_axil_awready.eq(self.w_en),
+            self.s_axil_wready.eq(self.w_en),
+            self.w_addr.eq(self.s_axil_awaddr[self._low:]),
+            self.w_data.eq(self.s_axil_wdata),
+            self.w_strb.eq(self.s_axil_wstrb),
+        ]
+        with m.If(self.w_en):
+            m.d.sync += [self.s_axil_bvalid.eq(1),
+                         self.s_axil_bresp.eq(Mux(self.w_error, SLVERR, OKAY))]
+        with m.Elif(self.s_axil_bready):
+            m.d.sync += self.s_axil_bvalid.eq(0)
+
+    def _read(self, m):
+        """One read at a time."""
+        waiting = Signal()
+        m.d.comb += [
+            self.r_en.eq(self.s_axil_arvalid & ~self.w_en & ~waiting
+                         & (~self.s_axil_rvalid | self.s_axil_rready)),
+            self.s_axil_arready.eq(self.r_en),
+            self.r_addr.eq(self.s_axil_araddr[self._low:]),
+        ]
+        m.d.sync += waiting.eq(self.r_en)
+        with m.If(waiting):
+            m.d.sync += [self.s_axil_rvalid.eq(1), self.s_axil_rdata.eq(self.r_data),
+                         self.s_axil_rresp.eq(Mux(self.r_error, SLVERR, OKAY))]
+        with m.Elif(self.s_axil_rready):
+            m.d.sync += self.s_axil_rvalid.eq(0)

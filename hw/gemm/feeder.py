@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads operand memories in the order of the array's beats, tile by tile along the rows of C."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.spec import GemmSpec
+
+__all__ = ["Feeder"]
+
+
+class Feeder(wiring.Component):
+    """Addresses of A and B, and what is beside the words that come back a cycle later.
+
+    The tiles of C go row by row, those of a row from left to right: the words of a row of tiles of
+    A are read again for each tile, those of B for each row. One beat a cycle; the first one is on
+    the streams 2 cycles after ``start``. While a beat waits everything does.
+
+    Members
+    -------
+    start, m, k, n
+        Begin; the sizes stay until the last beat is taken.
+    r_en, a_addr, b_addr
+        What is read next.
+    valid, ready, last
+        Handshake of the beats; the last one of a tile.
+    lanes, cols
+        Lanes and columns whose operands count; zeros take the place of the others.
+    """
+
+    def __init__(self, spec: GemmSpec):
+        self._spec = spec
+        array = spec.array
+        super().__init__({
+            "start": In(1), **{size: In(spec.size_bits) for size in "mkn"},
+            "r_en": Out(1), "a_addr": Out(range(spec.depth_a)), "b_addr": Out(range(spec.depth_b)),
+            "valid": Out(1), "ready": In(1), "last": Out(1),
+            "lanes": Out(array.mac.lanes), "cols": Out(array.cols),
+        })
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"feeder_{self._spec.array.size}_k{self._spec.array.mac.lanes}_{self._spec.depths}"
+
+    def elaborate(self, platform):
+        m = Module()
+        array, bits = self._spec.array, self._spec.size_bits
+        m_left, k_left, n_left = (Signal(bits, name=f"{size}_left") for size in "mkn")
+        row, feeding = Signal.like(self.a_addr, name="row"), Signal()
+        last_m, last_k, last_n = m_left <= array.rows, k_left <= array.mac.lanes, \
+            n_left <= array.cols
+        m.d.comb += self.r_en.eq(~self.valid | self.ready)
+        with m.If(self.r_en):
+            m.d.sync += [self.valid.eq(feeding), self.last.eq(last_k),
+                         self.lanes.eq(_below(k_left, array.mac.lanes)),
+                         self.cols.eq(_below(n_left, array.cols))]
+        with m.If(self.start):
+            m.d.sync += [feeding.eq(1), m_left.eq(self.m), k_left.eq(self.k), n_left.eq(self.n),
+                         self.a_addr.eq(0), self.b_addr.eq(0), row.eq(0)]
+        with m.Elif(self.r_en & feeding):
+            m.d.sync += [k_left.eq(k_left - array.mac.lanes), self.a_addr.eq(self.a_addr + 1),
+                         self.b_addr.eq(self.b_addr + 1)]
+            with m.If(last_k):
+                m.d.sync += [k_left.eq(self.k), n_left.eq(n_left - array.cols),
+                             self.a_addr.eq(row)]
+            with m.If(last_k & last_n):
+                m.d.sync += [n_left.eq(self.n), m_left.eq(m_left - array.rows),
+                             self.a_addr.eq(self.a_addr + 1), row.eq(self.a_addr + 1),
+                             self.b_addr.eq(0), feeding.eq(~last_m)]
+        return m
+
+
+def _below(left, count: int):
+    """A bit for each place of ``count`` that is below ``left``."""
+    low = left[:count.bit_length()]
+    return Mux(left >= count, (1 << count) - 1, Cat(low > place for place in range(count)))

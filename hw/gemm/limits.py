@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks sizes before a product starts, and counts its tiles."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.spec import GemmSpec
+from hw.spec.registers import BUS_BITS
+
+__all__ = ["Limits"]
+
+
+class Limits(wiring.Component):
+    """Words that a product takes in each memory, against the depths; a bit a cycle.
+
+    First all sizes are divided by those of a tile at once, rounded up, then the words are
+    multiplied out. Latency from ``start`` to ``done`` is ``2 * (spec.size_bits + 1) + 1`` cycles.
+
+    Members
+    -------
+    start
+        Begin; ``m``, ``k`` and ``n`` are as they stay until ``done``.
+    m, k, n
+        Sizes of the product.
+    done, wrong
+        The sizes have been checked, in this cycle; they are refused.
+    zero, size_a, size_b, size_c
+        Why, in the same cycle; see ERROR in `hw.spec.gemm_map`.
+    across
+        Tiles beside each other; stays until the next start.
+    """
+
+    def __init__(self, spec: GemmSpec):
+        self._spec = spec
+        self._steps = spec.size_bits + 1
+        super().__init__({
+            "start": In(1), "m": In(BUS_BITS), "k": In(BUS_BITS), "n": In(BUS_BITS),
+            "done": Out(1), "wrong": Out(1),
+            "zero": Out(1), "size_a": Out(1), "size_b": Out(1), "size_c": Out(1),
+            "across": Out(self._steps),
+        })
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"limits_{self._spec.array.size}_k{self._spec.array.mac.lanes}_{self._spec.depths}"
+
+    def elaborate(self, platform):
+        m = Module()
+        array = self._spec.array
+        left, active = Signal(range(2 * self._steps + 1)), Signal()
+        divide = left > self._steps
+        with m.If(self.start):
+            m.d.sync += [left.eq(2 * self._steps), active.eq(1)]
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        with m.Else():
+            m.d.sync += active.eq(0)
+        down = self._divided(m, "down", self.m, array.rows, divide)
+        beats = self._divided(m, "beats", self.k, array.mac.lanes, divide)
+        across = self._divided(m, "across", self.n, array.cols, divide)
+        multiply = active & ~divide & (left != 0)
+        words = {"a": self._product(m, "a", down, beats, multiply),
+                 "b": self._product(m, "b", across, beats, multiply),
+                 "c": self._product(m, "c", across, self.m[:self._steps], multiply)}
+        for rotated in (down, across):
+            with m.If(multiply):
+                m.d.sync += rotated.eq(rotated.rotate_left(1))
+        m.d.comb += [
+            self.done.eq(active & (left == 0)),
+            self.across.eq(across),
+            self.wrong.eq(Cat(self.zero, self.size_a, self.size_b, self.size_c).any()),
+        ]
+        self._compare(m, words)
+        return m
+
+    def _divided(self, m, name: str, size, divisor: int, divide):
+        """Register that holds ``ceil(size / divisor)`` when all bits have been divided."""
+        quotient = Signal(self._steps, name=name)
+        rest = Signal(range(divisor), name=f"{name}_rest")
+        trial = Cat(quotient[-1], rest)
+        fits = trial >= divisor
+        with m.If(self.start):
+            m.d.sync += [quotient.eq(size[:self._spec.size_bits] + (divisor - 1)), rest.eq(0)]
+        with m.Elif(divide):
+            m.d.sync += [quotient.eq(Cat(fits, quotient[:-1])),
+                         rest.eq(Mux(fits, trial - divisor, trial))]
+        return quotient
+
+    def _product(self, m, name: str, rotated, factor, multiply):
+        """Register that holds the product when the register ``rotated`` has gone round once."""
+        words = Signal(2 * self._steps, name=f"{name}_words")
+        with m.If(self.start):
+            m.d.sync += words.eq(0)
+        with m.Elif(multiply):
+            m.d.sync += words.eq((words << 1) + Mux(rotated[-1], factor, 0))
+        return words
+
+    def _compare(self, m, words):
+        """Words against depths; sizes with more bits than were counted fit no memory."""
+        zero = (self.m == 0) | (self.k == 0) | (self.n == 0)
+        m.d.comb += self.zero.eq(self.done & zero)
+        wide = {size: getattr(self, size)[self._spec.size_bits:].any() for size in "mkn"}
+        for name, sizes in (("a", "mk"), ("b", "kn"), ("c", "mn")):
+            depth = getattr(self._spec, f"depth_{name}")
+            beyond = (words[name] > depth) | wide[sizes[0]] | wide[sizes[1]]
+            m.d.comb += getattr(self, f"size_{name}").eq(self.done & ~zero & beyond)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the rows of C go, and when the last one has come."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.spec import GemmSpec
+
+__all__ = ["Writer"]
+
+
+class Writer(wiring.Component):
+    """Address of each row of a tile of C in the result memory; it takes a row each cycle.
+
+    Rows beyond M are dropped.
+
+    Members
+    -------
+    start, m, n, across
+        Begin; the sizes and the number of tiles beside each other.
+    valid, last
+        A row of C has come; it ends a tile.
+    w_en, w_addr
+        Where it goes.
+    done
+        It was the last one of the product.
+    """
+
+    def __init__(self, spec: GemmSpec):
+        self._spec = spec
+        super().__init__({
+            "start": In(1), "m": In(spec.size_bits), "n": In(spec.size_bits),
+            "across": In(spec.size_bits + 1), "valid": In(1), "last": In(1),
+            "w_en": Out(1), "w_addr": Out(range(spec.depth_c)), "done": Out(1),
+        })
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"writer_{self._spec.array.size}_{self._spec.depths}"
+
+    def elaborate(self, platform):
+        m = Module()
+        array, bits = self._spec.array, self._spec.size_bits
+        n_left, first = Signal(bits), Signal.like(self.w_addr, name="first")
+        # Rows that are left of C, and where the count stood when this row of tiles began.
+        m_left, m_tile = Signal(bits), Signal(bits)
+        last_n = n_left <= array.cols
+        m.d.comb += [
+            self.w_en.eq(self.valid & (m_left != 0)),
+            self.done.eq(self.valid & self.last & last_n & (m_tile <= array.rows)),
+        ]
+        with m.If(self.start):
+            m.d.sync += [m_left.eq(self.m), m_tile.eq(self.m), n_left.eq(self.n),
+                         self.w_addr.eq(0), first.eq(0)]
+        with m.Elif(self.valid):
+            rest = Mux(m_left == 0, 0, m_left - 1)
+            m.d.sync += [m_left.eq(rest), self.w_addr.eq(self.w_addr + self.across)]
+            with m.If(self.last):
+                following = Mux(last_n, self.w_addr, first) + 1
+                m.d.sync += [self.w_addr.eq(following), first.eq(following),
+                             n_left.eq(Mux(last_n, self.n, n_left - array.cols)),
+                             m_left.eq(Mux(last_n, rest, m_tile)),
+                             m_tile.eq(Mux(last_n, rest, m_tile))]
+        return m

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GEMM engines: an array, the memories around it, the bus in front, and closed-form cycle counts.
+
+What a word of each memory holds, and where, is written down in `hw.spec.gemm_map`.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum
+
+from hw.spec.arrays import ArraySpec, Dataflow
+from hw.spec.errors import require, require_int
+
+__all__ = ["Bus", "GemmSpec"]
+
+MIN_DEPTH, MAX_DEPTH = 2, 1 << 20
+DEFAULT_DEPTH = 1024
+
+
+class Bus(Enum):
+    """What the engine is reached over; data has 32 bits on either."""
+
+    AXI4LITE = "axi4lite"  #: AXI4-Lite.
+    WISHBONE = "wishbone"  #: Wishbone B4, classic cycles.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GemmSpec:
+    """Engine that computes ``C[M, N] = A[M, K] @ B[K, N]`` from memories of its own.
+
+    Parameters
+    ----------
+    array
+        Output-stationary array that multiplies.
+    depth_a, depth_b, depth_c
+        Words of the memories, 2 to 2**20. A word of A is a column of a tile of A (one code a row
+        and lane), a word of B a row of a tile of B, a word of C a row of a tile of C.
+    bus
+        What registers and memories are reached over.
+    """
+
+    array: ArraySpec
+    depth_a: int = DEFAULT_DEPTH
+    depth_b: int = DEFAULT_DEPTH
+    depth_c: int = DEFAULT_DEPTH
+    bus: Bus = Bus.AXI4LITE
+
+    def __post_init__(self) -> None:
+        require(isinstance(self.array, ArraySpec), "GEMM array", "an ArraySpec", self.array)
+        require(self.array.dataflow is Dataflow.OS, "GEMM dataflow", Dataflow.OS.value,
+                self.array.dataflow.value)
+        for side in ("depth_a", "depth_b", "depth_c"):
+            require_int(f"GEMM {side}", getattr(self, side), MIN_DEPTH, MAX_DEPTH)
+        require(isinstance(self.bus, Bus), "GEMM bus", "a Bus", self.bus)
+
+    @property
+    def depths(self) -> str:
+        """Spelling of the depths, AxBxC."""
+        return f"{self.depth_a}x{self.depth_b}x{self.depth_c}"
+
+    @property
+    def name(self) -> str:
+        """Name of module, file and report row."""
+        unit = self.array.name.removeprefix("array_")
+        return f"gemm_{unit}_{self.depths}_{self.bus.value}"
+
+    def __str__(self) -> str:
+        """Spelling for messages."""
+        return f"{self.array},depths={self.depths},bus={self.bus.value}"
+
+    @property
+    def digest(self) -> int:
+        """First 32 bits of the SHA-256 of the spelling: tells a driver which engine it talks to."""
+        return int.from_bytes(hashlib.sha256(str(self).encode()).digest()[:4], "big")
+
+    @property
+    def a_width(self) -> int:
+        """Bits of a word of A."""
+        return self.array.rows * self.array.mac.lanes * self.array.mac.a.width
+
+    @property
+    def b_width(self) -> int:
+        """Bits of a word of B."""
+        return self.array.cols * self.array.mac.lanes * self.array.mac.b.width
+
+    @property
+    def c_width(self) -> int:
+        """Bits of a word of C: a slot for each column, above them the flags of each."""
+        return self.array.cols * (self.array.slot_width + self.array.flag_bits)
+
+    @property
+    def size_bits(self) -> int:
+        """Bits of the largest M, K or N that the memories could hold."""
+        array = self.array
+        return max(array.rows * self.depth_a, array.mac.lanes * max(self.depth_a, self.depth_b),
+                   array.cols * max(self.depth_b, self.depth_c), self.depth_c).bit_length()
+
+    def words(self, m: int, k: int, n: int) -> tuple[int, int, int]:
+        """Words of A, of B and of C that a product takes."""
+        down, across = self.array.tiles(m, 1), self.array.tiles(1, n)
+        return self.array.beats(k) * down, self.array.beats(k) * across, m * across
+
+    def refusals(self, m: int, k: int, n: int) -> tuple[str, ...]:
+        """Fields of the register ERROR that a start with these sizes sets; none if it runs."""
+        if not (m and k and n):
+            return ("zero",)
+        depths = (self.depth_a, self.depth_b, self.depth_c)
+        return tuple(f"size_{name}" for name, words, depth in
+                     zip("abc", self.words(m, k, n), depths, strict=True) if words > depth)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the write that starts to the first beat at the array: the sizes are checked.
+
+        Two passes over the bits of the sizes, one that divides and one that multiplies.
+        """
+        return 2 * (self.size_bits + 1) + 3
+
+    def cycles(self, m: int, k: int, n: int) -> int:
+        """Cycles from the write that starts to ``done``: those of the array and a constant."""
+        refused = self.refusals(m, k, n)
+        require(not refused, "GEMM size", f"one that the memories of depth {self.depths} hold",
+                f"{m}x{k}x{n}")
+        return self.latency + self.array.cycles(m, k, n)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registers and memory windows of a GEMM engine: the one table that everything is made from."""
+
+from hw.spec.gemm import GemmSpec
+from hw.spec.outputs import Scale
+from hw.spec.registers import BUS_BITS, Access, Field, Register, RegisterMap, Window
+
+__all__ = ["MAGIC", "MAP_VERSION", "beats_text", "gemm_map"]
+
+MAGIC = int.from_bytes(b"GEMM", "big")
+#: Grows with each change that a driver has to know.
+MAP_VERSION = 1
+
+_SIZES = {"M": "rows of A and of C", "K": "columns of A, rows of B", "N": "columns of B and of C"}
+
+_STATE = (
+    Register(name="CONTROL", locked=True, fields=(
+        Field(name="start", lsb=0, width=1, access=Access.PULSE,
+              meaning="start a product with the sizes in M, K and N"),)),
+    Register(name="STATUS", fields=(
+        Field(name="busy", lsb=0, width=1, access=Access.STATUS, meaning="a product is running"),
+        Field(name="done", lsb=1, width=1, access=Access.STICKY, meaning="a product has ended"))),
+    Register(name="ERROR", fields=(
+        Field(name="zero", lsb=0, width=1, access=Access.STICKY,
+              meaning="start refused: M, K or N is 0"),
+        Field(name="size_a", lsb=1, width=1, access=Access.STICKY,
+              meaning="start refused: A does not fit its memory"),
+        Field(name="size_b", lsb=2, width=1, access=Access.STICKY,
+              meaning="start refused: B does not fit its memory"),
+        Field(name="size_c", lsb=3, width=1, access=Access.STICKY,
+              meaning="start refused: C does not fit its memory"),
+        Field(name="busy", lsb=4, width=1, access=Access.STICKY,
+              meaning="start or setting refused while a product was running, which goes on"))),
+    Register(name="IRQ_ENABLE", fields=(
+        Field(name="done", lsb=0, width=1, access=Access.STORED,
+              meaning="irq is 1 while STATUS.done is"),
+        Field(name="error", lsb=1, width=1, access=Access.STORED,
+              meaning="irq is 1 while any bit of ERROR is"))),
+    Register(name="CYCLES", fields=(
+        Field(name="cycles", lsb=0, width=BUS_BITS, access=Access.STATUS,
+              meaning="clock cycles from the write that starts to done, of the last product"),)),
+)
+
+
+def gemm_map(spec: GemmSpec) -> RegisterMap:
+    """Register map of the engine."""
+    return RegisterMap(name=spec.name, registers=(*_identity(spec), *_STATE, *_settings(spec)),
+                       windows=_windows(spec))
+
+
+def beats_text(spec: GemmSpec) -> str:
+    """Words of one tile of A or of B, as a formula."""
+    lanes = spec.array.mac.lanes
+    return "K" if lanes == 1 else f"ceil(K / {lanes})"
+
+
+def _whole(name: str, access: Access, meaning: str, *, width: int = BUS_BITS,
+           value: int = 0) -> Register:
+    """Register of one field; what it stores is locked."""
+    field = Field(name=name.lower(), lsb=0, width=width, access=access, meaning=meaning,
+                  value=value)
+    return Register(name=name, fields=(field,), locked=access is Access.STORED)
+
+
+def _identity(spec: GemmSpec) -> tuple[Register, ...]:
+    """What a driver reads first."""
+    return tuple(_whole(name, Access.CONSTANT, meaning, value=value) for name, value, meaning in (
+        ("MAGIC", MAGIC, "the letters GEMM, G in the high byte"),
+        ("VERSION", MAP_VERSION, "version of this register map"),
+        ("DIGEST", spec.digest, "first 32 bits of the SHA-256 of the engine's spelling")))
+
+
+def _settings(spec: GemmSpec) -> tuple[Register, ...]:
+    """Sizes, and what the output stages take."""
+    out = spec.array.out
+    settings = [_whole(name, Access.STORED, meaning) for name, meaning in _SIZES.items()]
+    if out and out.scale_bits:
+        scale = {Scale.POW2: "exponent of the power of two", Scale.FP32: "binary32 number"}
+        settings.append(_whole("SCALE", Access.STORED, width=out.scale_bits, meaning=(
+            f"{scale[out.scale]} that every sum is multiplied by")))
+    if out and out.zero_point_bits:
+        settings.append(_whole("ZERO_POINT", Access.STORED, "integer code that stands for zero",
+                               width=out.zero_point_bits))
+    return tuple(settings)
+
+
+def _windows(spec: GemmSpec) -> tuple[Window, ...]:
+    """Memories."""
+    array = spec.array
+    rows, cols, lanes, beats = array.rows, array.cols, array.mac.lanes, beats_text(spec)
+    values = "value t of k" if lanes == 1 else f"{lanes} values of k from {lanes} * t on"
+    inside = "" if lanes == 1 else ", k ascending within {}"
+    flags = (f"; above the slots {array.flag_bits} bit(s) of flags for each column"
+             if array.flag_bits else "")
+    return (
+        Window(name="A", region=1, depth=spec.depth_a, width=spec.a_width, writable=True, meaning=(
+            f"word {beats} * i + t: {rows} rows of A from {rows} * i on at {values}; the first "
+            f"row in the low bits{inside.format('a row')}")),
+        Window(name="B", region=2, depth=spec.depth_b, width=spec.b_width, writable=True, meaning=(
+            f"word {beats} * j + t: {cols} columns of B from {cols} * j on at {values}; the first "
+            f"column in the low bits{inside.format('a column')}")),
+        Window(name="C", region=3, depth=spec.depth_c, width=spec.c_width, writable=False,
+               meaning=(f"word ceil(N / {cols}) * i + j: {cols} columns from {cols} * j on of row "
+                        "i of C; the first column in the low bits, each in a slot of "
+                        f"{array.slot_width} bits{flags}")),
+    )

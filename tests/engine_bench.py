@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of a compiled GEMM engine through nothing but its bus and its interrupt."""
+
+import numpy as np
+
+import sim
+from hw.spec import GemmSpec, Scale
+from hw.spec.registers import Access
+from sim.rtl.buses import BUSES
+from sim.rtl.engine import Driver
+from tests.cocotb.design import port_of_flag
+
+__all__ = ["check_engine"]
+
+PRODUCTS = 24
+RESETS = 6
+
+
+def check_engine(spec: GemmSpec, model, seed: int) -> int:
+    """Make all of the checks; gives the results compared."""
+    rng = np.random.default_rng(seed)
+    model.reset()
+    driver = Driver(BUSES[spec.bus](model), spec)
+    _check_identity(driver)
+    compared = sum(_check_product(driver, model, rng, shape) for shape in _shapes(spec, rng))
+    _check_refusals(driver, rng)
+    _check_rows_beyond(driver, rng)
+    compared += _check_busy(driver, rng)
+    compared += sum(_check_reset(driver, model, rng) for _ in range(RESETS))
+    paused = Driver(BUSES[spec.bus](model, pause=0.4, seed=seed), spec)
+    compared += _check_product(paused, model, rng, (spec.array.rows + 1, 3, spec.array.cols))
+    _check_space(driver, rng)
+    return compared
+
+
+def _shapes(spec: GemmSpec, rng) -> list[tuple[int, int, int]]:
+    """Sizes that fit: single, whole tiles, edges, few beats, full memories, random ones."""
+    rows, cols, lanes = spec.array.rows, spec.array.cols, spec.array.mac.lanes
+    shapes = [(1, 1, 1), (rows, rows * lanes, cols), (2 * rows, lanes, 2 * cols),
+              (rows + 1, 2 * lanes + 1, cols + 1), (1, 5, 2 * cols + 1), (2 * rows + 1, 3, 1),
+              (1, lanes * min(spec.depth_a, spec.depth_b), 1), (spec.depth_c, 1, 1),
+              (1, 1, cols * spec.depth_c)]
+    fitting = [shape for shape in shapes if not spec.refusals(*shape)]
+    while len(fitting) < PRODUCTS:
+        shape = tuple(int(rng.integers(1, top)) for top in (4 * rows, 8 * lanes, 4 * cols))
+        fitting += [] if spec.refusals(*shape) else [shape]
+    return fitting
+
+
+def _draw(spec: GemmSpec, rng, shape) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (M, K) and (K, N): any, or, so that sums stay finite, halved ones of few values."""
+    m, k, n = shape
+    mac = spec.array.mac
+    few = rng.random() < 0.5
+    a, b = (rng.integers(0, 1 << fmt.width, size, dtype=np.uint64)
+            for fmt, size in ((mac.a, (m, k)), (mac.b, (k, n))))
+    return (a >> np.uint64(2), b >> np.uint64(2)) if few else (a, b)
+
+
+def _set_output(driver: Driver, rng) -> dict[str, int]:
+    """Settings of the output stages, written to the registers, as `sim.output` takes them."""
+    out, options = driver.spec.array.out, {}
+    if out and out.scale is not Scale.NONE:
+        options["scale"] = int(rng.integers(-3, 4)) if out.scale is Scale.POW2 else int(
+            np.float32(2.0 ** rng.uniform(-6, 6)).view(np.uint32))
+        assert driver.put("SCALE", options["scale"] % (1 << 32))
+    if out and out.zero_point:
+        options["zero_point"] = int(rng.integers(-100, 100))
+        assert driver.put("ZERO_POINT", options["zero_point"] % (1 << 32))
+    return options
+
+
+def _wanted(spec: GemmSpec, a, b, options) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and flags that the model gives."""
+    mac, out = spec.array.mac, spec.array.out
+    sums, flags = sim.matmul(a, b, mac, flags=True)
+    if out:
+        codes = sim.output(sums, out, flags=flags if out.flag_bits else None, **options)
+        return codes.astype(object), np.zeros_like(flags)
+    shown = np.array([port_of_flag(flag, mac.flag_bits) for flag in flags.flat], dtype=np.uint8)
+    return sums.astype(object) % (1 << mac.acc.width), shown.reshape(flags.shape)
+
+
+def _noisy_load(driver: Driver, rng, a, b) -> None:
+    """Load operands with noise beyond the edges of the matrices."""
+    spec = driver.spec
+    rows, cols, lanes, mac = spec.array.rows, spec.array.cols, spec.array.mac.lanes, spec.array.mac
+    m, k, n = a.shape[0], a.shape[1], b.shape[1]
+    whole = [-(-size // step) * step for size, step in ((m, rows), (k, lanes), (n, cols))]
+    noisy_a = rng.integers(0, 1 << mac.a.width, (whole[0], whole[1]), dtype=np.uint64)
+    noisy_b = rng.integers(0, 1 << mac.b.width, (whole[1], whole[2]), dtype=np.uint64)
+    noisy_a[:m, :k], noisy_b[:k, :n] = a, b
+    driver.load(noisy_a, noisy_b)
+
+
+def _check_product(driver: Driver, model, rng, shape) -> int:
+    """One product: codes, flags, cycles by the interrupt and by the register."""
+    spec, case = driver.spec, (str(driver.spec), shape)
+    m, k, n = shape
+    a, b = _draw(spec, rng, shape)
+    options = _set_output(driver, rng)
+    _noisy_load(driver, rng, a, b)
+    assert driver.put("IRQ_ENABLE", 0b11)
+    assert driver.start(m, k, n), case
+    assert model.read("irq") == 0, case
+    cycles = spec.cycles(m, k, n)
+    irq = model.run({}, cycles=cycles + 4, outputs=["irq"])["irq"]
+    # A bus without pauses takes the start one cycle before it answers, which is the last one.
+    if not driver.bus.paused:
+        assert irq.argmax() + 2 == cycles, case
+    assert irq[-1] == 1, case
+    assert (driver.errors(), driver.get("STATUS"), driver.get("CYCLES")) == ((), 2, cycles), case
+    codes, flags = driver.result(m, n)
+    wanted, shown = _wanted(spec, a, b, options)
+    assert codes.shape == (m, n)
+    assert (codes == wanted).all(), case
+    assert (flags == shown).all(), case
+    assert driver.put("STATUS", 2)
+    assert model.read("irq") == 0, case
+    return codes.size
+
+
+def _check_identity(driver: Driver) -> None:
+    """Constants are there, nothing else is set, constants and states cannot be written."""
+    for register in driver.map.registers:
+        (*_, field) = register.fields
+        value = driver.get(register.name)
+        assert value == (field.value if field.access is Access.CONSTANT else 0), register.name
+        fixed = all(f.access in (Access.CONSTANT, Access.STATUS) for f in register.fields)
+        assert driver.put(register.name, 0) != fixed, register.name
+
+
+def _check_refusals(driver: Driver, rng) -> None:
+    """Sizes that cannot be set the bits of ERROR that the spec names, and nothing starts."""
+    spec = driver.spec
+    rows, cols, lanes = spec.array.rows, spec.array.cols, spec.array.mac.lanes
+    wrong = [(0, 1, 1), (1, 0, 1), (1, 1, 0), (0, 0, 0), (1 << 31, 1, 1), (1, (1 << 32) - 1, 1),
+             (1, 1, 1 << spec.size_bits), (1 << spec.size_bits, 0, 1),
+             (rows * spec.depth_a + 1, 1, 1), (1, lanes * spec.depth_a + 1, 1),
+             (1, 1, cols * spec.depth_b + 1), (spec.depth_c + 1, 1, 1)]
+    wrong += [tuple(int(rng.integers(1, 1 << spec.size_bits)) for _ in range(3)) for _ in range(30)]
+    driver.put("IRQ_ENABLE", 0b10)
+    refused = 0
+    for shape in wrong:
+        expected = spec.refusals(*shape)
+        if not expected:
+            continue
+        refused += 1
+        assert driver.start(*shape), shape
+        driver.bus.idle(spec.latency)
+        assert driver.errors() == expected, (str(spec), shape)
+        assert driver.get("STATUS") == 0, shape
+        assert driver.bus.irq == 1, shape
+        assert driver.put("ERROR", 0x1F)
+        assert (driver.errors(), driver.bus.irq) == ((), 0), shape
+    assert refused > 12
+
+
+def _check_rows_beyond(driver: Driver, rng) -> None:
+    """A product with one row leaves the words of C behind it as they are."""
+    spec = driver.spec
+    window, many = driver.map.window("C"), min(spec.array.rows, spec.depth_c, spec.depth_a)
+    after = []
+    for m in (many, 1):
+        a, b = _draw(spec, rng, (m, 1, 1))
+        driver.load(a, b)
+        assert driver.start(m, 1, 1)
+        driver.wait(spec.cycles(m, 1, 1))
+        after.append([driver.bus.read(driver.map.base(window) + window.stride * place)
+                      for place in range(1, many)])
+    assert after[0] == after[1], str(spec)
+
+
+def _check_busy(driver: Driver, rng) -> int:
+    """A start or a setting while the engine is busy is refused, told, and changes nothing."""
+    spec = driver.spec
+    shape = spec.array.rows, 2, spec.array.cols
+    a, b = _draw(spec, rng, shape)
+    options = _set_output(driver, rng)
+    driver.load(a, b)
+    assert driver.start(*shape)
+    locked = [register.name for register in driver.map.registers if register.locked]
+    for name in locked:
+        assert not driver.put(name, 1), name
+    assert driver.get("STATUS") == 1
+    driver.wait(spec.cycles(*shape))
+    assert (driver.errors(), driver.get("STATUS")) == (("busy",), 2)
+    codes, _ = driver.result(shape[0], shape[2])
+    assert (codes == _wanted(spec, a, b, options)[0]).all(), str(spec)
+    return codes.size
+
+
+def _check_reset(driver: Driver, model, rng) -> int:
+    """A reset while the engine runs ends it; registers are clear, and the next product is right."""
+    spec = driver.spec
+    shape = spec.array.rows + 1, 3, spec.array.cols
+    a, b = _draw(spec, rng, shape)
+    driver.load(a, b)
+    assert driver.start(*shape)
+    driver.bus.idle(int(rng.integers(1, spec.cycles(*shape))))
+    model.reset()
+    assert [driver.get(name) for name in ("STATUS", "ERROR", "M", "IRQ_ENABLE")] == [0] * 4
+    return _check_product(driver, model, rng, shape)
+
+
+def _check_space(driver: Driver, rng) -> None:
+    """Bytes are written one by one; what is not there is refused, and reads give no data."""
+    table, bus = driver.map, driver.bus
+    for strobe in range(16):
+        driver.put("M", 0x01020304)
+        assert bus.write(table.offset("M"), 0xA0B0C0D0, strobe)
+        mask = sum(0xFF << 8 * byte for byte in range(4) if strobe >> byte & 1)
+        assert driver.get("M") == 0xA0B0C0D0 & mask | 0x01020304 & ~mask
+    regions = [0, *(window.region for window in table.windows)]
+    words = 1 << table.region_bits - 2
+    for region in regions:
+        place = rng.integers(0, words, 40)
+        for word in [*place.tolist(), words - 1]:
+            address = (region << table.region_bits) + 4 * word
+            writable, readable = _kinds(table, region, word)
+            assert (bus.read(address) is not None) == readable, hex(address)
+            if region:
+                assert bus.write(address, 0) == writable, hex(address)
+
+
+def _kinds(table, region: int, word: int) -> tuple[bool, bool]:
+    """Whether a word of the address space can be written (of a window), and read."""
+    if region == 0:
+        return False, word < len(table.registers)
+    (window,) = (known for known in table.windows if known.region == region)
+    row, lane = word >> window.lane_bits, word & (1 << window.lane_bits) - 1
+    there = row < window.depth and lane < window.lanes
+    return there and window.writable, there and not window.writable

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GEMM engines as compiled RTL, through the bus: products, refusals, resets, protocol."""
+
+import re
+
+import numpy as np
+import pytest
+
+from hw.gemm import engine
+from hw.spec import parse_array, parse_gemm
+from hw.spec.gemm_map import gemm_map
+from sim.rtl import RtlError
+from tests.compiled import compile_module, unchanged
+from tests.engine_bench import check_engine
+from tests.specs import GEMMS
+
+FAST = tuple(GEMMS)[2:4]
+PARAMETERS = [pytest.param(spelling, marks=() if spelling in FAST else pytest.mark.slow)
+              for spelling in GEMMS]
+
+#: By module: what is replaced, and the fault that takes its place.
+FAULTS = {
+    "a row of A's tiles is not read again": ("feeder", "? row :", "? 4'h0 :"),
+    "a column beyond N counts": ("operands", "slots[1] & lanes[0]", "lanes[0]"),
+    "a lane beyond K counts": ("operands", "slots[0] & lanes[1]", "slots[0]"),
+    "rows beyond M are written": ("writer", "assign w_en = valid &", "assign w_en = valid |"),
+    "rows of C lie side by side": ("writer", "w_addr + across", "w_addr + 1'h1"),
+    "a cycle is not counted": ("gemm_control", "32'd1", "32'd0"),
+    "the interrupt forgets errors": ("gemm_control", "& error_enable", "& 1'h0"),
+    "quotients are rounded down": ("limits", "m[5:0] + 1'h1", "m[5:0] + 1'h0"),
+    "settings change under way": ("registers", "= ~ lock", "= 1'h1"),
+    "the answer to a write is always good": ("axi4lite", "w_error ? 2'h2", "w_error ? 2'h0"),
+    "bytes are not told apart": ("operands", "? w_strb :", "? 4'hf :"),
+}
+
+
+def compiled_engine(spec, folder, change=unchanged):
+    return compile_module(engine(spec), folder, change=change)
+
+
+@pytest.mark.parametrize("spelling", PARAMETERS)
+def test_engine_multiplies_matrices_of_any_size(spelling, tmp_path):
+    spec = GEMMS[spelling]
+    assert check_engine(spec, compiled_engine(spec, tmp_path), seed=1) > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_checks_see_what_is_wrong(fault, tmp_path):
+    module, old, new = FAULTS[fault]
+
+    def change(verilog, top):
+        before, body, after = re.split(rf"(^module {module}\w*\(.*?^endmodule)", verilog,
+                                       flags=re.MULTILINE | re.DOTALL)
+        assert old in body
+        return before + body.replace(old, new) + after
+
+    spec = parse_gemm(parse_array("2x2", "e2m1,lanes=2"), depths="16x16x16")
+    with pytest.raises((AssertionError, RtlError)):
+        check_engine(spec, compiled_engine(spec, tmp_path, change), seed=1)
+
+
+def test_axi4lite_reads_and_writes_at_once(tmp_path):
+    """Both channels busy without a pause: a write each cycle, reads as soon as these leave room."""
+    spec = GEMMS["3x2:e4m3,acc=fp16:axi4lite:50x70x33"]
+    model, table = compiled_engine(spec, tmp_path), gemm_map(spec)
+    writes = (np.arange(40) < 20).astype(np.uint64)
+    rows = {"s_axil_awvalid": writes, "s_axil_wvalid": writes,
+            "s_axil_awaddr": np.full(40, table.offset("K")), "s_axil_wstrb": np.full(40, 15),
+            "s_axil_wdata": np.arange(40), "s_axil_bready": np.ones(40, np.uint64),
+            "s_axil_arvalid": np.ones(40, np.uint64), "s_axil_rready": np.ones(40, np.uint64),
+            "s_axil_araddr": np.full(40, table.offset("K"))}
+    found = model.run(rows)
+    assert found["s_axil_awready"].tolist() == writes.tolist()
+    assert found["s_axil_bvalid"].tolist() == [0, *writes[:-1].tolist()]
+    assert not (found["s_axil_bvalid"] * found["s_axil_bresp"]).any()
+    taken = np.flatnonzero(found["s_axil_arready"])
+    assert taken.min() == 20
+    answers = found["s_axil_rdata"][found["s_axil_rvalid"] == 1]
+    assert len(answers) >= 6
+    assert set(answers.tolist()) == {19}
