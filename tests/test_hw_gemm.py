@@ -6,7 +6,10 @@ import re
 import numpy as np
 import pytest
 
+from hw.emit.verilog import to_verilog
+from hw.emit.yosys import run_yosys
 from hw.gemm import engine
+from hw.gemm.memories import OperandMemory, ResultMemory
 from hw.spec import parse_array, parse_gemm
 from hw.spec.gemm_map import gemm_map
 from sim.rtl import RtlError
@@ -79,3 +82,19 @@ def test_axi4lite_reads_and_writes_at_once(tmp_path):
     answers = found["s_axil_rdata"][found["s_axil_rvalid"] == 1]
     assert len(answers) >= 6
     assert set(answers.tolist()) == {19}
+
+
+@pytest.mark.parametrize("name", ["A", "B", "C"])
+def test_memories_become_block_ram(name, tmp_path):
+    """On an ECP5 each memory is made of block RAM, and nothing of it of flip-flops or LUTs."""
+    array = parse_array("4x4", "e4m3")
+    window = gemm_map(parse_gemm(array)).window(name)
+    memory = OperandMemory(window, slots=4, lanes=1, width=8) if window.writable else \
+        ResultMemory(window)
+    (tmp_path / "memory.v").write_text(to_verilog(memory))
+    log = run_yosys("read_verilog memory.v\nsynth_ecp5\nstat", cwd=tmp_path)
+    found = re.findall(r"^ +(\d+) +(\w+)$", log.rpartition("Printing statistics")[2], re.MULTILINE)
+    cells = {cell: int(count) for count, cell in found}
+    assert 0 <= cells["DP16KD"] * 18 * 1024 - window.depth * window.width < 8 * 18 * 1024
+    assert not any(cell.startswith("TRELLIS_DPR") for cell in cells)
+    assert cells.get("TRELLIS_FF", 0) <= window.lane_bits + 1

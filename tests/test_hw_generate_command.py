@@ -6,7 +6,7 @@ import json
 import pytest
 
 from hw.generate import main
-from hw.spec import parse_array, parse_output
+from hw.spec import parse_array, parse_gemm, parse_output
 
 
 def test_command_prints_the_paths(tmp_path, capsys):
@@ -69,6 +69,31 @@ def test_command_makes_an_array_with_an_output_stage(spelling, tmp_path, capsys)
     assert "Each sum leaves as `e4m3(sum * c_scale)`." in sheet
     assert "- The values of `c_scale` for a row are taken at the clock edge" in sheet
     assert f"is offered {spec.first_result(1) - 1} + K cycles after" in sheet
+
+
+@pytest.mark.parametrize("bus", ["axi4lite", "wishbone"])
+def test_command_makes_an_engine(bus, tmp_path, capsys):
+    assert main(["--gemm", "--mac", "int8", "--array", "2x3", "--out-format", "int8", "--scale",
+                 "pow2", "--depths", "8x16x32", "--bus", bus, "--out", str(tmp_path)]) == 0
+    name = f"gemm_2x3_os_int8_fx28_out_int8_pow2_8x16x32_{bus}"
+    assert capsys.readouterr().out.split() == [str(tmp_path / f"{name}{ending}") for ending in (
+        ".v", ".core", ".md", "_registers.json", "_registers.md", ".h", ".py", ".json")]
+    manifest = json.loads((tmp_path / f"{name}.json").read_text())
+    spelled = manifest["spelling"]
+    spec = parse_gemm(parse_array(spelled["array"], spelled["mac"], dataflow=spelled["dataflow"],
+                                  out=spelled["out"]), depths=spelled["depths"], bus=spelled["bus"])
+    assert (manifest["kind"], spec.name, manifest["latency"]) == ("gemm", name, spec.latency)
+    assert manifest["derived"]["digest"] == spec.digest
+    ports = {port["name"]: port["width"] for port in manifest["ports"]}
+    assert ports["irq"] == 1
+    assert all(port in ("clk", "rst", "irq") or port.startswith(("s_axil_", "s_wb_"))
+               for port in ports)
+    sheet = (tmp_path / f"{name}.md").read_text()
+    assert all(f"| `{port}` | " in sheet for port in ports)
+    assert f"it takes {spec.latency} cycles more than the array" in sheet
+    assert "- A product fits if K * ceil(M / 2) <= 8, K * ceil(N / 3) <= 16 and" in sheet
+    assert "- `SCALE`: one value for the output stages of all columns." in sheet
+    assert "| 0x2c | `SCALE` | 7:0 |" in (tmp_path / f"{name}_registers.md").read_text()
 
 
 def test_command_writes_into_a_folder_with_a_format_s_name(tmp_path, capsys, monkeypatch):

@@ -36,7 +36,7 @@ def protocol(spec: GemmSpec) -> list[str]:
         (f"- From the write that starts to `done` it takes {spec.latency} cycles more than the "
          "array takes with streams that never stall."),
         ("- The memories have no contents before they are written, and keep theirs over a reset. "
-         "A and B may be written while a product runs, which then takes either value."),
+         "While a product runs they cannot be reached: an access sets `ERROR.busy`."),
         (f"- Registers: `{spec.name}_registers.md`, for programs `{spec.name}.h`, "
          f"`{spec.name}.py` and `{spec.name}_registers.json`."),
     ]

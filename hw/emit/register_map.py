@@ -62,8 +62,9 @@ def _markdown(data: dict[str, Any]) -> str:
             lines.append(f"| {register['offset']:#04x} | `{register['name']}` | {bits} | "
                          f"`{field['name']}` | {field['access']}{value} | {field['meaning']} |")
     locked = ", ".join(f"`{row['name']}`" for row in data["registers"] if row["locked"])
-    lines += ["", (f"While a product is running, a write to {locked} is refused and sets "
-                   "`ERROR.busy`. A `sticky` field is cleared by writing 1 to it and by a start."),
+    lines += ["", (f"While a product is running, a write to {locked} and every access to a memory "
+                   "is refused and sets `ERROR.busy`. A `sticky` field is cleared by writing 1 to "
+                   "it and by a start."),
               "", "| base | memory | words | bits | stride | access | what |", _rule(7)]
     lines += [f"| {w['base']:#x} | `{w['name']}` | {w['depth']} | {w['width']} | {w['stride']} | "
               f"{w['access']} | {w['meaning']} |" for w in data["windows"]]

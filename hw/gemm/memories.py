@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memories between the bus and the array: one side has 32 bits, the other a whole word.
 
-Both read a cycle after the address, as block RAM does.
+Both read a cycle after the address, as block RAM does. While the engine is busy the bus has no
+access to them, and else the array has none: so no word is ever read while it is written, and block
+RAM needs nothing beside it that says what is read then.
 """
 
 from amaranth import *
@@ -35,8 +37,10 @@ class OperandMemory(wiring.Component):
     -------
     w_en, w_place, w_data, w_strb
         A write of the bus to its word ``w_place`` of the window.
-    w_error
-        There is no such word.
+    w_error, refused
+        The write is not done; it is not because the engine is busy.
+    busy
+        The memory is the array's, not the bus's.
     r_en, r_addr, r_data
         A read of the array; without ``r_en`` the data stays. Above the codes there are zeros up to
         whole bytes.
@@ -49,7 +53,7 @@ class OperandMemory(wiring.Component):
         super().__init__({
             "w_en": In(1), "w_place": In(_low_bits(window)), "w_data": In(BUS_BITS),
             "w_strb": In(BUS_BYTES), "w_error": Out(1),
-            "r_en": In(1), "r_addr": In(range(window.depth)),
+            "refused": Out(1), "busy": In(1), "r_en": In(1), "r_addr": In(range(window.depth)),
             "r_data": Out(-(-window.width // 8) * 8), "slots": In(slots), "lanes": In(lanes),
         })
 
@@ -66,14 +70,16 @@ class OperandMemory(wiring.Component):
         write, read = memory.write_port(granularity=8), memory.read_port()
         lane, word = self.w_place[:window.lane_bits], self.w_place[window.lane_bits:]
         m.d.comb += [
-            self.w_error.eq(self.w_en & ((word >= window.depth) | (lane >= window.lanes))),
+            self.refused.eq(self.w_en & self.busy),
+            self.w_error.eq(self.refused | self.w_en & (
+                (word >= window.depth) | (lane >= window.lanes))),
             write.addr.eq(word),
             write.data.eq(self.w_data.replicate(window.lanes)),
-            read.en.eq(self.r_en),
+            read.en.eq(self.r_en & self.busy),
             read.addr.eq(self.r_addr),
             self.r_data.eq(self._padded(read.data)),
         ]
-        with m.If(self.w_en & ~self.w_error):
+        with m.If(self.w_en & ~self.busy & ~self.w_error):
             m.d.comb += write.en.word_select(lane, BUS_BYTES).eq(self.w_strb)
         return m
 
@@ -94,8 +100,12 @@ class ResultMemory(wiring.Component):
         A write of the array.
     r_en, r_place
         A read of the bus from its word ``r_place`` of the window.
+    refused
+        The read is not done because the engine is busy.
+    busy
+        The memory is the array's, not the bus's.
     r_data, r_error
-        What was read the cycle before; there is no such word.
+        What was read the cycle before; it could not be.
     """
 
     def __init__(self, window: Window):
@@ -103,7 +113,7 @@ class ResultMemory(wiring.Component):
         super().__init__({
             "w_en": In(1), "w_addr": In(range(window.depth)), "w_data": In(window.width),
             "r_en": In(1), "r_place": In(_low_bits(window)), "r_data": Out(BUS_BITS),
-            "r_error": Out(1),
+            "r_error": Out(1), "refused": Out(1), "busy": In(1),
         })
 
     @property
@@ -120,16 +130,17 @@ class ResultMemory(wiring.Component):
         place = Signal(window.lane_bits)
         lane, word = self.r_place[:window.lane_bits], self.r_place[window.lane_bits:]
         m.d.comb += [
-            write.en.eq(self.w_en),
+            write.en.eq(self.w_en & self.busy),
             write.addr.eq(self.w_addr),
             write.data.eq(self.w_data),
-            read.en.eq(self.r_en),
+            self.refused.eq(self.r_en & self.busy),
+            read.en.eq(self.r_en & ~self.busy),
             read.addr.eq(word),
             self.r_data.eq(Mux(self.r_error, 0, read.data.word_select(place, BUS_BITS))),
         ]
         with m.If(self.r_en):
             m.d.sync += [
                 place.eq(lane),
-                self.r_error.eq((word >= window.depth) | (lane >= window.lanes)),
+                self.r_error.eq(self.busy | (word >= window.depth) | (lane >= window.lanes)),
             ]
         return m

@@ -22,6 +22,8 @@ _BUSES = {
     Bus.AXI4LITE: (axi4lite.Axi4Lite, axi4lite.PREFIX, axi4lite.DESCRIPTIONS),
     Bus.WISHBONE: (wishbone.Wishbone, wishbone.PREFIX, wishbone.DESCRIPTIONS),
 }
+#: Wires that say an access to a memory met a busy engine.
+_REFUSALS = ("a_refused", "b_refused", "c_refused")
 _DESCRIPTIONS = {
     "clk": "clock, rising edge",
     "rst": "synchronous reset, active high; ends the product, clears registers, not the memories",
@@ -81,11 +83,14 @@ def _place_state(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     for name in ("checked", "wrong", "run", "ended", "busy", "cycles"):
         (port,) = (port for port in module_ports(control) if port.name == name)
         top.wire(name, port.width)
+    for name in _REFUSALS:
+        top.wire(name, 1)
     causes = tuple(name.removeprefix("error_") for name in errors if name != "error_busy")
     _own(top, registers, "registers", declare=declared, w_en="reg_w_en", w_error="reg_w_error",
          r_data="reg_r_data", r_error="reg_r_error", lock="busy", clear="o_control_start",
          i_status_busy="busy", i_status_done="ended", i_cycles_cycles="cycles",
-         i_error_busy="refused", **{f"i_error_{cause}": cause for cause in causes})
+         i_error_busy=" | ".join(("refused", *_REFUSALS)),
+         **{f"i_error_{cause}": cause for cause in causes})
     _own(top, limits, "limits", declare=(*causes, "across"), start="o_control_start",
          done="checked", **{size: f"o_{size}_{size}" for size in "mkn"})
     flags = ", ".join(f"o_{name}" for name in reversed(errors))
@@ -112,7 +117,8 @@ def _place_operands(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
         memory = OperandMemory(table.window(name.upper()), slots=slots, lanes=mac.lanes,
                                width=fmt.width)
         _own(top, memory, f"memory_{name}", w_en=f"{name}_w_en", w_place=f"{name}_place",
-             w_error=f"{name}_w_error", r_en="advance", r_addr=f"{name}_addr", slots=count,
+             w_error=f"{name}_w_error", refused=f"{name}_refused", r_en="advance",
+             r_addr=f"{name}_addr", slots=count,
              r_data=top.wire(f"{name}_beat", len(memory.r_data)))
 
 
@@ -139,4 +145,5 @@ def _place_results(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     _own(top, writer, "writer", start="run", valid="c_valid", last="c_last", w_en="c_w_en",
          w_addr=top.wire("c_addr", len(writer.w_addr)), done="ended", **_sizes(spec, "mn"))
     _own(top, ResultMemory(window), "memory_c", w_en="c_w_en", w_addr="c_addr", w_data=row,
-         r_en="c_r_en", r_place="c_place", r_data="c_r_data", r_error="c_r_error")
+         r_en="c_r_en", r_place="c_place", r_data="c_r_data", r_error="c_r_error",
+         refused="c_refused")

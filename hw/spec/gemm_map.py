@@ -30,7 +30,7 @@ _STATE = (
         Field(name="size_c", lsb=3, width=1, access=Access.STICKY,
               meaning="start refused: C does not fit its memory"),
         Field(name="busy", lsb=4, width=1, access=Access.STICKY,
-              meaning="start or setting refused while a product was running, which goes on"))),
+              meaning="access refused while a product was running, which goes on"))),
     Register(name="IRQ_ENABLE", fields=(
         Field(name="done", lsb=0, width=1, access=Access.STORED,
               meaning="irq is 1 while STATUS.done is"),
@@ -102,5 +102,5 @@ def _windows(spec: GemmSpec) -> tuple[Window, ...]:
         Window(name="C", region=3, depth=spec.depth_c, width=spec.c_width, writable=False,
                meaning=(f"word ceil(N / {cols}) * i + j: {cols} columns from {cols} * j on of row "
                         "i of C; the first column in the low bits, each in a slot of "
-                        f"{array.slot_width} bits{flags}")),
+                        f"{array.slot_width} bits{flags}; columns beyond N are sums of zeros")),
     )
