@@ -12,7 +12,8 @@ from sim.rtl import gemm
 from tests.cocotb.design import port_of_flag
 from tests.output_cases import draw_options
 
-__all__ = ["check_array"]
+__all__ = ["STALLS", "check_array", "check_extremes", "check_product", "check_products", "noise",
+           "random_operands"]
 
 #: Chances of a pause by stream.
 STALLS = ({}, {gemm.A: 0.3, gemm.C: 0.4}, {gemm.B: 0.6}, {gemm.C: 0.9},
@@ -27,22 +28,22 @@ def check_array(spec: ArraySpec, model, seed: int) -> int:
     _check_lone_operands(spec, model)
     _check_runs_on(spec, model, seed)
     _check_offers(spec, model, seed)
-    return (_check_products(spec, model, seed) + _check_extremes(spec, model)
+    return (check_products(spec, model, seed) + check_extremes(spec, model)
             + _check_resets(spec, model, seed) + _check_ends(spec, model, seed))
 
 
-def _check_products(spec: ArraySpec, model, seed: int) -> int:
+def check_products(spec: ArraySpec, model, seed: int) -> int:
     """Products of several shapes under each set of stalls; gives the values compared."""
     rng = np.random.default_rng(seed)
     model.reset()
     rows, cols, lanes = spec.rows, spec.cols, spec.mac.lanes
     shapes = ((1, 1, 1), (3 * rows, lanes, 2 * cols), (2 * rows, max(1, rows - 1) * lanes, cols),
               (rows + 1, (rows + cols + 3) * lanes + 1, 2 * cols + 1), (4 * rows, 40, 3 * cols))
-    return sum(_check_product(spec, model, rng, shape, stall)
+    return sum(check_product(spec, model, rng, shape, stall)
                for stall in STALLS for shape in shapes)
 
 
-def _check_extremes(spec: ArraySpec, model) -> int:
+def check_extremes(spec: ArraySpec, model) -> int:
     """As many products of the largest operands as make the top bits of a wide sum count."""
     model.reset()
     a, b = (np.full(shape, fmt.max_code, np.uint64) for fmt, shape in
@@ -58,10 +59,10 @@ def _check_resets(spec: ArraySpec, model, seed: int) -> int:
     compared = 0
     for _ in range(RESETS):
         cycles = int(rng.integers(1, 12 * (spec.rows + spec.cols)))
-        model.run(_noise(model, rng, cycles, likely=0.9), outputs=())
+        model.run(noise(model, rng, cycles, likely=0.9), outputs=())
         model.reset()
         shape = spec.rows, int(rng.integers(1, 8)) * spec.mac.lanes, spec.cols
-        compared += _check_product(spec, model, rng, shape, {})
+        compared += check_product(spec, model, rng, shape, {})
     return compared
 
 
@@ -69,7 +70,7 @@ def _check_ends(spec: ArraySpec, model, seed: int) -> int:
     """``error`` rises where the ends of A and B differ, stays, and falls by reset; A decides."""
     rng = np.random.default_rng(seed)
     beats = spec.rows + 2
-    a, b = _operands(spec, rng, (spec.rows, beats * spec.mac.lanes, spec.cols))
+    a, b = random_operands(spec, rng, (spec.rows, beats * spec.mac.lanes, spec.cols))
     operands = {gemm.A: gemm.a_beats(a, spec)[0], gemm.B: gemm.b_beats(b, spec)[0]}
     place = np.arange(beats)
     sound, *wrong = (_run_tile(spec, model, operands, place == beats - 1, np.isin(place, ends))
@@ -109,7 +110,7 @@ def _check_runs_on(spec: ArraySpec, model, seed: int) -> None:
     """While the last row of a tile waits, the array takes all beats of the next tile."""
     model.reset()
     beats = spec.rows + spec.cols + spec.mac.latency + 8
-    a, b = _operands(spec, np.random.default_rng(seed),
+    a, b = random_operands(spec, np.random.default_rng(seed),
                      (spec.rows, 2 * beats * spec.mac.lanes, spec.cols))
     last = np.arange(2 * beats) % beats == beats - 1
     # The run ends when all beats have been taken, and fails if they are not.
@@ -122,7 +123,7 @@ def _check_offers(spec: ArraySpec, model, seed: int) -> None:
     """A row is offered whether it is wanted or not: valid must not wait for ready."""
     model.reset()
     beats = spec.rows
-    a, b = _operands(spec, np.random.default_rng(seed),
+    a, b = random_operands(spec, np.random.default_rng(seed),
                      (spec.rows, beats * spec.mac.lanes, spec.cols))
     last = np.arange(beats) == beats - 1
     model.stream({gemm.A: gemm.a_beats(a, spec)[0], gemm.B: gemm.b_beats(b, spec)[0]},
@@ -131,9 +132,9 @@ def _check_offers(spec: ArraySpec, model, seed: int) -> None:
     assert model.read(f"{gemm.C}_tvalid") == 1, f"{spec}: no row is offered before it is wanted"
 
 
-def _check_product(spec: ArraySpec, model, rng, shape, stall) -> int:
+def check_product(spec: ArraySpec, model, rng, shape, stall) -> int:
     """One product of random operands."""
-    return _compare(spec, model, rng, _operands(spec, rng, shape), stall)
+    return _compare(spec, model, rng, random_operands(spec, rng, shape), stall)
 
 
 def _compare(spec: ArraySpec, model, rng, operands, stall) -> int:
@@ -157,14 +158,14 @@ def _compare(spec: ArraySpec, model, rng, operands, stall) -> int:
     return wanted.size
 
 
-def _operands(spec: ArraySpec, rng, shape) -> tuple[np.ndarray, np.ndarray]:
+def random_operands(spec: ArraySpec, rng, shape) -> tuple[np.ndarray, np.ndarray]:
     """Random codes (M, K) and (K, N)."""
     m, k, n = shape
     return (rng.integers(0, 1 << spec.mac.a.width, (m, k), dtype=np.uint64),
             rng.integers(0, 1 << spec.mac.b.width, (k, n), dtype=np.uint64))
 
 
-def _noise(model, rng, cycles: int, likely: float) -> dict[str, np.ndarray]:
+def noise(model, rng, cycles: int, likely: float) -> dict[str, np.ndarray]:
     """Random rows of every input but the reset; lines of one bit are mostly high."""
     rows = {}
     for port in model.ports.values():

@@ -10,10 +10,10 @@ from pathlib import Path
 from hw.emit.files import write_files
 from hw.emit.manifest import sha256
 from hw.generate import verilog
-from tests.specs import ARRAYS, GEMMS, MACS
+from tests.specs import ARRAYS, GEMMS, MACS, WEIGHT_ARRAYS
 
 HASHES = Path(__file__).parent / "data" / "verilog.json"
-SPECS = MACS | ARRAYS | GEMMS
+SPECS = MACS | ARRAYS | GEMMS | WEIGHT_ARRAYS
 
 
 def stored() -> dict[str, str]:

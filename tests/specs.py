@@ -12,6 +12,7 @@ __all__ = [
     "LARGE_ARRAYS",
     "MACS",
     "VARIED_MACS",
+    "WEIGHT_ARRAYS",
 ]
 
 
@@ -25,11 +26,21 @@ def _arrays(*spellings: str) -> dict[str, ArraySpec]:
     return {spelling: _array(spelling) for spelling in spellings}
 
 
-def _array(spelling: str) -> ArraySpec:
+def _array(spelling: str, **dataflow) -> ArraySpec:
     """Array of one spelling."""
     size, _, unit = spelling.partition(":")
     mac, _, out = unit.partition(",out=")
-    return parse_array(size, mac, out=out or None)
+    return parse_array(size, mac, out=out or None, **dataflow)
+
+
+def _weight_arrays(*spellings: str) -> dict[str, ArraySpec]:
+    """Weight-stationary arrays by their spelling: as above, with ``xDEPTH`` behind the size."""
+    found = {}
+    for spelling in spellings:
+        shape, _, unit = spelling.partition(":")
+        size, _, depth = shape.rpartition("x")
+        found[spelling] = _array(f"{size}:{unit}", dataflow="ws", depth=int(depth))
+    return found
 
 
 #: Every pair of operand codes goes through these in each simulator.
@@ -162,6 +173,26 @@ ARRAYS = _arrays(
     "3x2:e4m3,acc=aligned:13,lanes=2,out=e5m2,saturate=no,scale=fp32",
     "2x2:e5m2,adder=carry-save,out=int4,zero_point=yes",
     "2x1:e2m1,out=fp32,saturate=no",
+)
+
+#: Weight stationary: every kind of accumulator, registers before the adder and before the
+#: multiplier, lanes, flags, sums that are resolved at the edge, output stages, small memories.
+WEIGHT_ARRAYS = _weight_arrays(
+    "3x2x5:int8",
+    "2x3x4:e5m2",
+    "4x4x9:e4m3",
+    "1x1x2:e4m3",
+    "1x4x7:int8,acc=int20-sat,pipeline=1",
+    "5x1x8:e4m3xe5m2,pipeline=2",
+    "2x2x6:int8,lanes=2,pipeline=3",
+    "3x2x5:e4m3,acc=fp16,pipeline=2",
+    "2x2x6:e5m2,acc=fp32",
+    "2x3x5:e4m3,acc=bf16,lanes=2,adder=prefix",
+    "2x3x6:e4m3,acc=aligned:13,lanes=4,pipeline=1",
+    "2x2x5:e5m2,adder=carry-save",
+    "2x3x4:int8,pipeline=1,adder=carry-save",
+    "2x3x4:e4m3,out=e4m3,scale=fp32",
+    "3x2x5:int8,acc=int20,out=int8,scale=pow2,zero_point=yes",
 )
 
 LARGE_ARRAYS = _arrays("16x16:e4m3", "16x16:int8")

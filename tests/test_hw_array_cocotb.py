@@ -6,7 +6,7 @@ import pytest
 from hw.generate import generate
 from hw.spec import ArraySpec, parse_array
 from tests.cocotb.run import run_bench
-from tests.specs import ARRAYS, LARGE_ARRAYS
+from tests.specs import ARRAYS, LARGE_ARRAYS, WEIGHT_ARRAYS
 
 pytestmark = pytest.mark.cocotb
 
@@ -57,3 +57,21 @@ def test_array_matches_golden_in_verilator(spelling, tmp_path):
     manifest = generate(array, tmp_path / "rtl")
     counts = run_bench(manifest, "tb_array", tmp_path / "run", simulator="verilator")
     assert counts == wanted_counts(array, depths_of(array))
+
+
+#: Floating point with registers, exact with flags, lanes, an output stage.
+@pytest.mark.parametrize("name", [
+    "3x2x5:e4m3,acc=fp16,pipeline=2", "2x3x4:e5m2", "2x2x6:int8,lanes=2,pipeline=3",
+    "2x3x4:e4m3,out=e4m3,scale=fp32"])
+def test_weight_stationary_array_matches_golden(name, tmp_path):
+    array = WEIGHT_ARRAYS[name]
+    step = array.rows * array.mac.lanes
+    shapes = [(1, 1, 1), (max(1, array.rows - 1), 3 * step - 1, array.cols),
+              (array.rows, 2 * step, 1), (array.depth + 2, step + 1, array.cols + 1)]
+    # A row of C for each row of a product and column of tiles.
+    rows = [m * -(-n // array.cols) for m, _, n in shapes]
+    counts = run_bench(generate(array, tmp_path / "rtl"), "tb_weights", tmp_path / "run")
+    # Behind the rows of C: none of the operands is left; the cycles of the first and last one.
+    assert counts == {"cycles_without_stalls": sum(rows) + 3 * len(shapes),
+                      "random_stalls": 4 * (sum(rows) + 1),
+                      "reset_in_mid_tile": 6 * (rows[-1] + 1)}

@@ -24,8 +24,9 @@ from tests.mutants.trial import Trial
 from tests.mutants.units import UNITS
 
 BY_NAME = {(fault.file, fault.name): fault for fault in FAULTS}
+SHORT = "hw/spec/schedules.py", "short tiles follow each other at once"
 #: One of each kind that takes seconds.
-QUICK = [("hw/spec/arrays.py", "short tiles follow each other at once"),
+QUICK = [SHORT,
          ("sim/integers.py", "ties go up"),
          ("hw/array/sequencer.py", "A is taken without B"),
          ("3x5:e2m1", "two rows get the same codes of A")]
@@ -69,15 +70,15 @@ def test_fault_is_caught(file, name):
 
 
 def test_fault_without_effect_survives():
-    fault = BY_NAME["hw/spec/arrays.py", "short tiles follow each other at once"]
-    assert run_fault(replace(fault, new="max(self.rows, self.beats(k))")).failed == ""
+    fault = BY_NAME[SHORT]
+    assert run_fault(replace(fault, new="max(self._spec.rows, self._spec.beats(k))")).failed == ""
 
 
 @pytest.mark.parametrize(("old", "count"), [("return", 10), ("no such text", 0)])
 def test_fault_wrong(old, count, tree):
-    fault = replace(BY_NAME["hw/spec/arrays.py", "short tiles follow each other at once"], old=old)
+    fault = replace(BY_NAME[SHORT], old=old)
     text = (tree / fault.file).read_text()
-    message = (f"Fault {fault.name!r} must change text that occurs once in hw/spec/arrays.py, "
+    message = (f"Fault {fault.name!r} must change text that occurs once in hw/spec/schedules.py, "
                f"not {text.count(old)} times")
     assert (text.count(old) > 1) == (count > 1)
     with pytest.raises(PlantingError, match=f"^{re.escape(message)}$"):

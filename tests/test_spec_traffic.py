@@ -6,22 +6,20 @@ import pytest
 
 from hw.array.stream_top import stream_top
 from hw.spec.traffic import traffic
-from sim.rtl import gemm
-from tests.specs import ARRAYS
+from sim.rtl.beats import A, B, beats
+from tests.specs import ARRAYS, WEIGHT_ARRAYS
 
 SHAPES = ((1, 1, 1), (5, 7, 3), (16, 16, 16), (33, 2, 17))
 
 
-@pytest.mark.parametrize("name", [name for name, spec in ARRAYS.items()])
+@pytest.mark.parametrize("name", [*ARRAYS, *WEIGHT_ARRAYS])
 def test_traffic_is_that_of_beats_and_ports(name):
-    spec = ARRAYS[name]
+    spec = (ARRAYS | WEIGHT_ARRAYS)[name]
     size = {port.name: port.width // 8 for port in stream_top(spec).ports}
     for m, k, n in SHAPES:
         moved = traffic(spec, m, k, n)
-        a = gemm.a_beats(np.zeros((m, k), np.uint8), spec)
-        b = gemm.b_beats(np.zeros((k, n), np.uint8), spec)
-        tiles = len(a) * len(b)
-        assert moved.a == tiles * a.shape[1] * size["s_axis_a_tdata"]
-        assert moved.b == tiles * b.shape[1] * size["s_axis_b_tdata"]
-        assert moved.c == tiles * spec.rows * size["m_axis_c_tdata"]
+        given = beats(spec, np.zeros((m, k), np.uint8), np.zeros((k, n), np.uint8))
+        assert moved.a == len(given.sources[A]) * size["s_axis_a_tdata"]
+        assert moved.b == len(given.sources[B]) * size["s_axis_b_tdata"]
+        assert moved.c == len(given.rows) * size["m_axis_c_tdata"]
         assert moved.total == moved.a + moved.b + moved.c

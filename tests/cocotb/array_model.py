@@ -42,13 +42,13 @@ class ArrayModel:
             beats.append(data | self._rng.getrandbits(bus - used) << used if bus > used else data)
         return beats
 
-    def random_settings(self) -> dict[str, np.ndarray]:
-        """Arguments of `sim.output` for one tile, (rows, cols) each: what its stages have."""
+    def random_settings(self, rows: int | None = None) -> dict[str, np.ndarray]:
+        """Arguments of `sim.output` for a tile, (rows, cols) each: what its stages have."""
         out = self._array.out
         draws = {"scale": (out.scale_bits, self._scale), "zero_point": (
             out.zero_point_bits, lambda: self._rng.randint(out.to.min_units, out.to.max_units))
         } if out else {}
-        shape = self._array.rows, self._array.cols
+        shape = self._array.rows if rows is None else rows, self._array.cols
         return {name: np.array([draw() for _ in range(shape[0] * shape[1])]).reshape(shape)
                 for name, (bits, draw) in draws.items() if bits}
 
@@ -67,20 +67,25 @@ class ArrayModel:
         out = self._array.out
         widths = {"scale": out.scale_bits, "zero_point": out.zero_point_bits} if out else {}
         return [{f"c_{name}": _packed(values[row], widths[name])
-                 for name, values in settings.items()} for row in range(self._array.rows)]
+                 for name, values in settings.items()}
+                for row in range(max(map(len, settings.values()), default=0))]
 
     def beats_c(self, a, b, settings: dict[str, np.ndarray]) -> list[tuple[int, int, int]]:
         """Wanted ``(data, last, user)`` of each row of the product of two tiles."""
+        return self.beats_of(*sim.matmul(a, b, self._array.mac, flags=True), settings)
+
+    def beats_of(self, results, flags, settings: dict[str, np.ndarray]
+                 ) -> list[tuple[int, int, int]]:
+        """Wanted ``(data, last, user)`` of each row of a tile of sums and their flags."""
         array = self._array
-        results, flags = sim.matmul(a, b, array.mac, flags=True)
         if array.out:
             codes = sim.output(results, array.out, flags=flags, **settings).astype(object)
             sign = 1 << array.result_width - 1 if array.result_signed else 0
             results = codes - 2 * (codes & sign)
         bits = self._slot if array.result_signed else array.result_width
         users = [[port_of_flag(flag, array.flag_bits) for flag in row] for row in flags]
-        return [(_packed(results[row], bits, self._slot), int(row == array.rows - 1),
-                 _packed(users[row], array.flag_bits)) for row in range(array.rows)]
+        return [(_packed(results[row], bits, self._slot), int(row == len(results) - 1),
+                 _packed(users[row], array.flag_bits)) for row in range(len(results))]
 
 
 def _packed(values, bits: int, slot: int | None = None) -> int:

@@ -2,6 +2,7 @@
 """Faults in the RTL: datapath, processing element, and the protocol of the streams."""
 
 from tests.mutants.fault import Fault, array_test, mac_test
+from tests.mutants.faults_ws import WEIGHTS
 
 __all__ = ["HARDWARE"]
 
@@ -19,9 +20,10 @@ def _rtl(file: str, name: str, old: str, new: str, tests: tuple[str, ...]) -> Fa
     return Fault(name=name, room="RTL", file=f"hw/{file}", old=old, new=new, tests=tests)
 
 
-def _protocol(name: str, old: str, new: str, tests: tuple[str, ...]) -> Fault:
+def _protocol(name: str, old: str, new: str, tests: tuple[str, ...],
+              file: str = "sequencer.py") -> Fault:
     """A fault in the handshakes and the timing of the array."""
-    return Fault(name=name, room="protocol", file="hw/array/sequencer.py", old=old, new=new,
+    return Fault(name=name, room="protocol", file=f"hw/array/{file}", old=old, new=new,
                  tests=tests)
 
 
@@ -114,9 +116,10 @@ HARDWARE = (
     _protocol("results are a cycle late", "self._spec.mac.loop_latency + rows)",
               "self._spec.mac.loop_latency + rows + 1)", SINGLE),
     _protocol("the last row is never drained", "left.eq(rows - 1)", "left.eq(rows - 2)", BYTES),
-    _protocol("a row waits one cycle only", "self.c_tvalid & ~self.c_tready",
-              "~self.kept & beat & ~self.c_tready", SINGLE),
-    _protocol("tlast changes while its beat waits", "Mux(self.kept, kept_last, beat_last)",
-              "beat_last", BYTES),
-    _protocol("the array does not stop for C", "~self.kept | ~beat", "1", BYTES),
+    _protocol("a row waits one cycle only", "unit.c_tvalid & ~unit.c_tready",
+              "~unit.kept & beat & ~unit.c_tready", SINGLE, "offer.py"),
+    _protocol("tlast changes while its beat waits", "Mux(unit.kept, kept_last, beat_last)",
+              "beat_last", BYTES, "offer.py"),
+    _protocol("the array does not stop for C", "~unit.kept | ~beat", "1", BYTES, "offer.py"),
+    *WEIGHTS,
 )
