@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.factors import FACTORS, Factor
+from reports.fronts import goals
 from reports.silicon import ACCUMULATORS, FORMATS, Units, percent, unit_of
 from reports.tables import MISSING, Table, text
 
@@ -45,6 +46,7 @@ def explanation_page(records: Records) -> dict[str, Any]:
     units = _units(records)
     return {"verdict": answer(records), "bars": extract(records),
             "ratios": ratios(records), "missed": _missed(units["paper"]),
+            "goals": goals(units["fronts"]),
             "factors": [Shown(factor.title, factor.name, factor.sentence(units))
                         for factor in _ready(units)]}
 

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Factors of the cost of FP8 that a sweep shows: width, clock, lanes, array, process."""
+"""Factors of the cost of FP8 that a sweep shows: width, lanes, array, process."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from reports.plots import Curve, bars, curves
 from reports.silicon import FORMATS, Units, over, percent, unit_of
 
 __all__ = [
-    "ARRAY_UNITS", "arrays_plot", "arrays_sentence", "clock_plot", "clock_sentence", "guards_plot",
-    "guards_sentence", "lanes_plot", "lanes_sentence", "nodes_plot", "nodes_sentence",
+    "ARRAY_UNITS", "arrays_plot", "arrays_sentence", "guards_plot", "guards_sentence", "lanes_plot",
+    "lanes_sentence", "node_energy_plot", "node_energy_sentence", "nodes_plot", "nodes_sentence",
 ]
 
 Sources = Mapping[str, Units]
@@ -46,45 +45,6 @@ def guards_sentence(units: Sources) -> str:
     return f"What a guard bit costs: {', '.join(parts)}."
 
 
-def _front(units: Units, pair: str, adder: str) -> tuple[float, float] | None:
-    """Shortest period with its area, over all recipes and targets."""
-    points = [(record["metrics"]["min_period"]["value"], record["metrics"]["area"]["value"])
-              for record in units.find(unit=lambda unit: _has_adder(unit, pair, adder))
-              if {"min_period", "area"} <= record["metrics"].keys()]
-    return min(points, default=None)
-
-
-def _has_adder(unit: Any, pair: str, adder: str) -> bool:
-    named = f",adder={adder}" if adder != "ripple" else ""
-    return (isinstance(unit, str) and unit.startswith(f"{pair},acc=fx")
-            and (unit.endswith(named) if named else "adder=" not in unit))
-
-
-ADDERS = ("carry-save", "prefix", "ripple")
-
-
-def clock_plot(units: Sources) -> str:
-    shown = []
-    for name, pair in (("INT8, 27 bits", "int8"), ("E4M3, 49 bits", E4M3), ("E5M2, 79 bits", E5M2)):
-        points = {adder: _front(units["fronts"], pair, adder) for adder in ADDERS}
-        known = [(point, adder) for adder, point in points.items() if point]
-        shown.append(Curve(name, [point for point, _ in known], [adder for _, adder in known]))
-    return curves("Area at the clock that each adder reaches", x="clock period [ns]",
-                  y="cell area [um2]", shown=shown, log_x=True)
-
-
-def clock_sentence(units: Sources) -> str:
-    fronts = units["fronts"]
-    parts = []
-    for adder in ADDERS:
-        int8, fp8 = (_front(fronts, pair, adder) for pair in ("int8", E4M3))
-        if int8 and fp8:
-            parts.append(f"{percent(fp8[1], int8[1])} at {fp8[0]:.1f} ns with {adder} "
-                         f"(INT8 at {int8[0]:.1f} ns)")
-    return ("Area without a clock flatters wide sums; each at its fastest, E4M3 takes, in area, "
-            f"{', '.join(parts)}.")
-
-
 LANES = (1, 4, 16, 32)
 LANE_UNITS = {"INT8 exact": ("int8", "fx"), "E4M3 exact": (E4M3, "fx"),
               "INT8 to FP32": ("int8", "fp32"), "E4M3 to FP16": (E4M3, "fp16"),
@@ -96,7 +56,7 @@ def _per_lane(units: Units, pair: str, acc: str) -> list[tuple[float, float]]:
     found = []
     for lanes in LANES:
         wanted = unit_of(pair, acc, lanes=lanes) if lanes > 1 else unit_of(pair, acc)
-        value = units.value(GATES, **wanted)
+        value = units.value("area", recipe="keep", **wanted)
         if value is not None:
             found.append((float(lanes), value / lanes))
     return found
@@ -107,7 +67,7 @@ def lanes_plot(units: Sources) -> str:
              for name, (pair, acc) in LANE_UNITS.items()
              if (points := _per_lane(units["factors"], pair, acc))]
     return curves("Lanes share the accumulator", x="lanes (products a cycle)", log_x=True,
-                  y="two-input gates a lane", shown=shown)
+                  y="cell area a lane [um2]", shown=shown)
 
 
 def lanes_sentence(units: Sources) -> str:
@@ -120,8 +80,8 @@ def lanes_sentence(units: Sources) -> str:
             first, last = known[0], known[-1]
             parts.append(f"{name} from {percent(ends[name][first], base[first])} with "
                          f"{first:.0f} to {percent(ends[name][last], base[last])} with {last:.0f}")
-    return ("Lanes share alignment, addition and rounding; against INT8 exact with as many lanes: "
-            f"{'; '.join(parts)}.")
+    return ("Lanes share alignment, addition and rounding; in area, against INT8 exact with as "
+            f"many lanes: {'; '.join(parts)}.")
 
 
 ARRAY_UNITS = {"INT8/27": ("int8", "fx27"), "E4M3 exact": (E4M3, "fx"),
@@ -155,20 +115,35 @@ NODE_UNITS = {"E4M3 exact": (E4M3, "fx"), "E4M3 to FP16": (E4M3, "fp16"),
               "E4M3 to FP32": (E4M3, "fp32"), "E5M2 exact": (E5M2, "fx")}
 
 
-def _node_ratio(units: Units, library: str, unit: tuple[str, str],
-                metric: str = "area") -> float | None:
-    value = units.value(metric, library=library, **unit_of(*unit))
-    base = units.value(metric, library=library, **unit_of("int8", "fx"))
-    return None if value is None or base is None else value / base
+#: What an operation takes with the changes that delays cause, on Gaussian operands.
+ENERGY = ("energy_gaussian", "energy_gaussian_glitches")
+
+
+def _node_ratio(nodes: Units, library: str, unit: tuple[str, str], *metrics: str) -> float | None:
+    """Sum of some metrics over that of INT8/27."""
+    value, base = ([nodes.value(metric, library=library, **unit_of(*chosen)) for metric in metrics]
+                   for chosen in (unit, ("int8", "fx")))
+    if None in value or None in base:
+        return None
+    return sum(filter(None, value)) / sum(filter(None, base))
 
 
 def nodes_plot(units: Sources) -> str:
-    nodes = units["nodes"]
+    return _node_bars(units["nodes"], "The same units in five processes", "cell area", "area")
+
+
+def node_energy_plot(units: Sources) -> str:
+    return _node_bars(units["nodes"], "Energy in five processes",
+                      "energy of a multiply-accumulation, glitches included", *ENERGY)
+
+
+def _node_bars(nodes: Units, title: str, name: str, *metrics: str) -> str:
+    """Bars of the ratio to INT8/27, by library."""
     libraries = nodes.values("library")
-    return bars("The same netlists in five processes", unit="cell area, INT8/27 = 1",
+    return bars(title, unit=f"{name}, INT8/27 = 1",
                 groups=[_short_library(library) for library in libraries], line=1.0,
                 line_name="INT8/27", series={
-                    name: [_node_ratio(nodes, library, unit) for library in libraries]
+                    name: [_node_ratio(nodes, library, unit, *metrics) for library in libraries]
                     for name, unit in NODE_UNITS.items()})
 
 
@@ -180,21 +155,22 @@ def _short_library(name: str) -> str:
     return name
 
 
-def _node_ranges(nodes: Units, metric: str) -> str:
+def _node_ranges(nodes: Units, *metrics: str) -> str:
     """Smallest and largest ratio to INT8/27 of each unit, over the libraries."""
     parts = []
     for name, unit in NODE_UNITS.items():
         ratios = [ratio for library in nodes.values("library")
-                  if (ratio := _node_ratio(nodes, library, unit, metric)) is not None]
+                  if (ratio := _node_ratio(nodes, library, unit, *metrics)) is not None]
         if ratios:
             parts.append(f"{name} from {min(ratios):.2f} to {max(ratios):.2f}")
     return ", ".join(parts)
 
 
 def nodes_sentence(units: Sources) -> str:
-    nodes = units["nodes"]
-    energy = _node_ranges(nodes, "energy_gaussian_glitches")
     return ("From library to library the area, that of INT8/27 being 1, ranges for "
-            f"{_node_ranges(nodes, 'area')}"
-            + (f"; the energy on Gaussian operands, glitches included, for {energy}." if energy
-               else "."))
+            f"{_node_ranges(units['nodes'], 'area')}.")
+
+
+def node_energy_sentence(units: Sources) -> str:
+    return ("From library to library the energy on Gaussian operands, glitches included and that "
+            f"of INT8/27 being 1, ranges for {_node_ranges(units['nodes'], *ENERGY)}.")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports import factor_sweeps as sweeps
+from reports import fronts
 from reports.plots import bars, stacks
 from reports.silicon import ACCUMULATORS, FORMATS, Units, over, unit_of
 
@@ -19,7 +20,7 @@ E4M3 = FORMATS["E4M3"]
 class Factor:
     """One factor: its records, the picture, and what it shows in one sentence.
 
-    ``metrics`` is the beginning of the metrics that the records of ``paper`` must have for it.
+    ``metrics`` is the beginning of the metrics that its records must have.
     """
 
     name: str
@@ -31,7 +32,8 @@ class Factor:
 
     def is_ready(self, units: Sources) -> bool:
         """Whether its records are there."""
-        return all(units[name] for name in self.sources) and units["paper"].has(self.metrics)
+        return all(units[name] for name in self.sources) and any(
+            units[name].has(self.metrics) for name in self.sources)
 
 
 def _figure_plot(units: Sources) -> str:
@@ -193,12 +195,14 @@ FACTORS = (
     Factor("alike", "Like for like", ("paper",), _alike_plot, _alike_sentence),
     Factor("guards", "Accumulator width and guard bits", ("factors",), sweeps.guards_plot,
            sweeps.guards_sentence),
-    Factor("equal_clock", "Equal clock", ("fronts",), sweeps.clock_plot, sweeps.clock_sentence),
+    Factor("equal_clock", "Equal clock", ("fronts",), fronts.clock_plot, fronts.clock_sentence),
     Factor("lanes", "Lanes and tensor-core sums", ("factors",), sweeps.lanes_plot,
            sweeps.lanes_sentence),
     Factor("array_level", "In an array", ("arrays", "paper"), sweeps.arrays_plot,
            sweeps.arrays_sentence),
     Factor("node", "Process", ("nodes",), sweeps.nodes_plot, sweeps.nodes_sentence),
+    Factor("node_energy", "Process and energy", ("nodes",), sweeps.node_energy_plot,
+           sweeps.node_energy_sentence, metrics=GLITCHES),
     Factor("recipe", "Recipe", ("paper", "gates"), _recipe_plot, _recipe_sentence),
     Factor("operands", "Operand statistics", ("paper",), _energy_plot, _energy_sentence,
            metrics="energy_"),

@@ -29,12 +29,16 @@ THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.5g}" if value < 1e4 else f
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points of one curve and what is written at each; ``marks`` may be empty."""
+    """Points of one curve and what is written at each; ``marks`` may be empty.
+
+    ``colour`` is a place in `COLOURS`, by default that of the curve.
+    """
 
     name: str
     points: Sequence[tuple[float, float]]
     marks: Sequence[str] = ()
     dashed: bool = False
+    colour: int | None = None
 
 
 def bars(title: str, *, unit: str, groups: Sequence[str],
@@ -103,7 +107,8 @@ def curves(title: str, *, x: str, y: str, shown: Sequence[Curve], log_x: bool = 
     with matplotlib.rc_context(STYLE):
         figure, axes = _axes(title, 7.8)
         for place, curve in enumerate(shown):
-            colour = COLOURS[place % len(COLOURS)]
+            chosen_colour = place if curve.colour is None else curve.colour
+            colour = COLOURS[chosen_colour % len(COLOURS)]
             axes.plot(*zip(*curve.points, strict=True), label=curve.name, color=colour, marker="o",
                       markersize=4.5, linewidth=1.6, linestyle="--" if curve.dashed else "-")
             for mark, point in zip(curve.marks, curve.points, strict=bool(curve.marks)):

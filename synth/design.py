@@ -13,6 +13,7 @@ from typing import Any
 from hw.emit.yosys import yosys_version
 from hw.spec import ArraySpec, MacSpec, OutputSpec
 from hw.spec.errors import require
+from synth.bare import bare_verilog, check_bare
 from synth.cache import cached, digest_of_files
 from synth.netlists import repeated
 from synth.record import ROOT
@@ -44,7 +45,7 @@ class Design:
     configuration
         What a record says about it.
     mac
-        What it computes, if it is a generated MAC.
+        What it computes, if it is a generated MAC, whole.
     """
 
     name: str
@@ -57,27 +58,49 @@ class Design:
     mac: MacSpec | None = None
 
 
-def of_unit(spec: MacSpec | ArraySpec | OutputSpec, *, flat: bool = False) -> Design:
-    """Design of a unit that is generated; an array is ``flat`` only where that is asked for."""
+def of_unit(spec: MacSpec | ArraySpec | OutputSpec, *, flat: bool = False, resolve: bool = True,
+            always_valid: bool = False) -> Design:
+    """Design of a unit that is generated.
+
+    Parameters
+    ----------
+    spec
+        The unit.
+    flat
+        Whether an array is mapped as a whole.
+    resolve, always_valid
+        What is left of a MAC; see `synth.bare`. A record says so if they are not as by default.
+
+    Raises
+    ------
+    SpecError
+        If the unit has no such part, or cannot be built.
+    """
+    check_bare(spec, resolve=resolve, always_valid=always_valid)
+    bare = {} if resolve and not always_valid else {
+        "resolve": resolve, "always_valid": always_valid}
     sources = tuple(sorted((ROOT / "hw").rglob("*.py")))
     inputs = {"spec": repr(spec), "code": digest_of_files(sources), "yosys": yosys_version(),
-              "amaranth": version("amaranth")}
-    data = cached("verilog", inputs, lambda: _generate(spec))
+              "amaranth": version("amaranth"), "bare": bare}
+    data = cached("verilog", inputs, lambda: _generate(spec, **bare))
     keep = tuple(repeated(data["verilog"])) if isinstance(spec, ArraySpec) and not flat else ()
     configuration: dict[str, Any] = {"unit": str(spec)}
     if isinstance(spec, ArraySpec):
         configuration |= {"flat": flat, "parts": list(keep)}
-    return Design(name=spec.name, top=spec.name, verilog={f"{spec.name}.v": data["verilog"]},
-                  keep=keep, element=data["element"], configuration=configuration,
-                  mac=spec if isinstance(spec, MacSpec) else None)
+    top = data["element"] if bare else spec.name
+    return Design(name=top, top=top, verilog={f"{top}.v": data["verilog"]}, keep=keep,
+                  element=data["element"], configuration=configuration | bare,
+                  mac=spec if isinstance(spec, MacSpec) and not bare else None)
 
 
-def _generate(spec: MacSpec | ArraySpec | OutputSpec) -> dict[str, str]:
+def _generate(spec: MacSpec | ArraySpec | OutputSpec, **bare: bool) -> dict[str, str]:
     """Verilog of a unit, and the name of its element."""
     from hw.array import element  # Amaranth takes a while to import.
     from hw.generate import verilog
 
     with _ELABORATION:
+        if bare and isinstance(spec, MacSpec):
+            return bare_verilog(spec, **bare)
         part = element(spec).module_name if isinstance(spec, ArraySpec) else spec.name
         return {"verilog": verilog(spec), "element": part}
 

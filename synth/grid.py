@@ -8,6 +8,8 @@
     acc = ["exact", "fp32"]        # acc, lanes, pipeline, ...: any setting of a MAC's spelling
     array = ["4x4"]                # none: the MAC alone
     flat = [false, true]
+    resolve = [false]              # a carry-save MAC without the adder that resolves its sum
+    always_valid = [true]          # a MAC whose i_valid is 1
     recipe = ["keep", "fast"]
     clock = [4.0, 8.0]             # ns
     library = ["osu018", ["a.lib.gz", "b.lib.gz"]]
@@ -40,6 +42,8 @@ class Point:
     mac: str
     array: str | None = None
     flat: bool = False
+    resolve: bool = True
+    always_valid: bool = False
     recipe: str = "keep"
     clock: float | None = None
     library: tuple[str, ...] = (OSU018,)
@@ -55,15 +59,18 @@ class Point:
         return asdict(self)
 
     def __str__(self) -> str:
-        shown = [self.mac, self.array, "flat" if self.flat else None, self.recipe,
+        shown = [self.mac, self.array, "flat" if self.flat else None,
+                 None if self.resolve else "unresolved",
+                 "always valid" if self.always_valid else None, self.recipe,
                  None if self.clock is None else f"{self.clock:g} ns",
                  Path(self.library[0]).name]
         return " ".join(part for part in shown if part)
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    "mac": (str,), "array": (str,), "flat": (bool,), "recipe": (str,), "clock": (int, float),
-    "library": (str, list), "metrics": (str,)}
+    "mac": (str,), "array": (str,), "flat": (bool,), "resolve": (bool,),
+    "always_valid": (bool,), "recipe": (str,), "clock": (int, float), "library": (str, list),
+    "metrics": (str,)}
 _SETTING = (str, int)
 
 

@@ -29,7 +29,7 @@ def energy(job: Job) -> Part:
     if job.mapped is None or job.library is None:
         return Part(not_done=("energy (no library)",))
     if job.design.mac is None:
-        return Part(not_done=("energy (operands are known of single MACs only)",))
+        return Part(not_done=("energy (operands are known of whole MACs only)",))
     sized, sums = job.sized, 0
     assert sized.mapped is not None
     part = Part(conditions={"energy": energies.CONDITIONS | {
@@ -54,7 +54,7 @@ def energy(job: Job) -> Part:
 def blocks(job: Job) -> Part:
     """Gates, area and energy of a MAC by block, each mapped on its own."""
     if job.design.mac is None:
-        return Part(not_done=("blocks (of single MACs only)",))
+        return Part(not_done=("blocks (of whole MACs only)",))
     metrics = {f"gates_{name}": Metric(number, "gate")
                for name, number in block_gates_of(job.design, "keep").items()}
     if job.mapped is None or job.library is None:

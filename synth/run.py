@@ -33,6 +33,10 @@ def _parser() -> Parser:
     add_output_options(unit)
     unit.add_argument("--flat", action="store_true",
                       help="flatten an array instead of counting its parts as often as placed")
+    unit.add_argument("--unresolved", action="store_true",
+                      help="leave out the adder that resolves the sum of a carry-save MAC")
+    unit.add_argument("--always-valid", action="store_true",
+                      help="tie i_valid of a MAC to 1")
     unit.add_argument("--verilog", metavar="FILE", nargs="+", help="SystemVerilog files")
     unit.add_argument("--top", metavar="MODULE", help="top module of --verilog")
     flow = parser.add_argument_group("how")
@@ -71,7 +75,10 @@ def _design(options: argparse.Namespace) -> Design:
             "given by one of --mac, --from and --verilog", generated)
     if options.verilog is None:
         require(options.top is None, "Top", "given with --verilog only", options.top)
-        return of_unit(chosen_design(options), flat=options.flat)
+        return of_unit(chosen_design(options), flat=options.flat, resolve=not options.unresolved,
+                       always_valid=options.always_valid)
+    require(not (options.unresolved or options.always_valid), "What is left of a MAC",
+            "asked for with --mac only", "--verilog")
     require(options.top is not None, "Top", "given by --top MODULE", options.top)
     return of_files(options.verilog, options.top)
 

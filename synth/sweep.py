@@ -19,7 +19,7 @@ from hw.spec.command import Parser
 from hw.spec.errors import require
 from synth import osu018
 from synth.cache import digest_of_files, load, store
-from synth.design import of_unit
+from synth.design import Design, of_unit
 from synth.energy import NetlistMismatch
 from synth.grid import OSU018, Point, read_points
 from synth.liberty import Library, read
@@ -46,11 +46,17 @@ def measure_point(point: Point, command: str) -> dict[str, Any]:
     try:
         require(point.clock is None or point.clock > 0, "Clock", "a number of ns above 0",
                 point.clock)
-        job = Job(design=of_unit(point.unit(), flat=point.flat), library=_library(point.library),
+        job = Job(design=_design(point), library=_library(point.library),
                   recipe=point.recipe, clock_ns=point.clock)
         return measure(job, command, only=point.metrics).to_json()
     except (SpecError, YosysError, StaError, NetlistMismatch) as error:
         return _failed(point, command, str(error))
+
+
+def _design(point: Point) -> Design:
+    """Design of a point."""
+    return of_unit(point.unit(), flat=point.flat, resolve=point.resolve,
+                   always_valid=point.always_valid)
 
 
 def _failed(point: Point, command: str, reason: str) -> dict[str, Any]:
@@ -166,8 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     description="Measure every point of a grid of units, recipes, libraries and "
                                 "clocks, and write their records.")
     parser.add_argument("points", metavar="FILE", help="TOML file of tables [[grid]], each the "
-                        "product of its lists mac, acc, lanes, array, flat, recipe, clock, "
-                        "library and other settings of a MAC")
+                        "product of its lists mac, acc, lanes, array, flat, resolve, "
+                        "always_valid, recipe, clock, library and other settings of a MAC")
     parser.add_argument("--jobs", metavar="N", type=int,
                         help="processes on this machine (default: one a core)")
     parser.add_argument("--scheduler", metavar="ADDRESS",

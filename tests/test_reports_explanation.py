@@ -10,9 +10,10 @@ from reports.silicon import FORMATS, Units, percent, unit_of
 ACCUMULATORS = {"fx27": 1.0, "fp16-sat": 2.0, "fp32-sat": 3.0}
 
 
-def record(unit, *, library="osu018", **metrics):
+def record(unit, *, library="osu018", conditions=None, **metrics):
     """Record such as synth.measure writes."""
-    return {"subject": unit, "conditions": {"unit": unit, "recipe": "keep"}, "not_done": [],
+    return {"subject": unit, "not_done": [],
+            "conditions": {"unit": unit, "recipe": "keep"} | (conditions or {}),
             "provenance": {"library": {"name": library}},
             "metrics": {name: {"value": value, "unit": ""} for name, value in metrics.items()}}
 
@@ -73,21 +74,30 @@ def test_factors_without_records_are_left_out():
     assert explanation.plots({}) == {}
 
 
+def loop(pair, period, area):
+    """Record of the loop of a carry-save unit."""
+    return record(f"{pair},acc=fx79,adder=carry-save", min_period=period, area=area,
+                  conditions={"resolve": False, "always_valid": True, "clock_ns": 2.0})
+
+
 def swept():
     """Records of every sweep."""
     fixed = [record(f"{pair},acc=fx{width}", two_input_gates_keep=width * 10.0)
              for pair in ("int8", "binary8p4") for width in (20, 30)]
     lanes = [record(f"{pair},acc={acc},lanes={lanes}",
-                    two_input_gates_keep=(100.0 + len(pair)) * lanes)
+                    area=(100.0 + len(pair)) * lanes)
              for pair in ("int8", "binary8p4", "e4m3")
              for acc in ("fx27", "fp16-sat", "fp32-sat", "aligned:13") for lanes in (4, 16)]
-    fronts = [record(f"{pair},acc=fx27{adder}", min_period=period, area=100.0)
+    fronts = [record(f"{pair},acc=fx27{adder}", min_period=period, area=1000 * len(pair) / period)
               for pair in ("int8", "binary8p4", "binary8p3")
               for adder, period in (("", 9.0), (",adder=prefix", 4.0), (",adder=carry-save", 2.0))]
+    fronts += [loop("int8", 3.0, 17000.0), loop("int8", 3.1, 16000.0), loop("int8", 3.2, 15000.0),
+               loop("e5m2:none", 2.4, 40000.0), loop("e5m2:none", 2.6, 38000.0),
+               loop("binary8p3", 2.6, 38000.0), loop("binary8p3", 2.75, 37000.0)]
     arrays = [record(f"{pair},acc={acc},array=16x16,dataflow=os", area=256.0)
               for pair in ("int8", "binary8p4") for acc in ("fx27", "fp16-sat", "fp32-sat")]
     nodes = [record(f"{pair},acc={acc}", library=library, area=float(len(pair)),
-                    energy_gaussian_glitches=len(pair) * factor)
+                    energy_gaussian=100.0 * factor, energy_gaussian_glitches=len(pair) * factor)
              for library in ("osu018", "nangate") for pair in ("int8", "binary8p4", "binary8p3")
              for acc, factor in ACCUMULATORS.items()]
     plain = record("int8_plain", two_input_gates=900)
@@ -113,18 +123,40 @@ def said(name, records):
     return factor.sentence({source: Units(records[source]) for source in records})
 
 
-def test_lanes_compare_gates_a_lane():
+def test_lanes_compare_area_a_lane():
     assert "E4M3 to FP16 from 5 % more with 4 to 5 % more with 16" in said("lanes", swept())
 
 
 def test_processes_compare_energies_where_they_are_measured():
     records = swept()
-    assert "with FP16" not in said("node", records)
-    assert ("the energy on Gaussian operands, glitches included, for E4M3 exact from 2.25 to 2.25"
-            in said("node", records))
+    # 109 over 104 with the same accumulator.
+    assert "of INT8/27 being 1, ranges for E4M3 exact from 1.05 to 1.05" in said("node_energy",
+                                                                                 records)
     for node in records["nodes"]:
         del node["metrics"]["energy_gaussian_glitches"]
-    assert "energy" not in said("node", records)
+    shown = {factor.figure for factor in explanation.explanation_page(records)["factors"]}
+    assert "node" in shown
+    assert "node_energy" not in shown
+
+
+def test_equal_clock_takes_the_smallest_netlist_that_reaches_it():
+    said_ = said("equal_clock", swept())
+    # Whole units only, by adder 500, 250 and 111 a character of their names.
+    assert "125 % more at 3 ns, 125 % more at 4 ns" in said_
+    records = swept()
+    slow = record("int8,acc=fx27,adder=prefix", min_period=4.5, area=900.0)
+    records["fronts"].append(slow)
+    assert "125 % more at 4 ns, 150 % more at 5 ns" in said("equal_clock", records)
+
+
+def test_goals_tell_what_reaches_them_and_what_is_missing():
+    table = explanation.explanation_page(swept())["goals"]
+    assert [row[:4] + row[6:] for row in table.rows] == [
+        ["INT8/27", "17,600 at 3.1", "16,000", "3.100", "-1,600 um2", "2 of 3"],
+        ["E5M2/79", "39,500 at 2.5", "40,000", "2.400", "+500 um2", "0 of 2"],
+        ["E5M2/79, one NaN code", "39,500 at 2.5", "38,000", "2.600",
+         "-1,500 um2; 0.100 ns too slow", "0 of 2"]]
+    assert explanation.explanation_page({"paper": paper()})["goals"].rows == []
 
 
 def test_every_factor_has_its_place():

@@ -51,14 +51,20 @@ library = ["osu018", ["a.lib", "$CELLS/b.lib"]]
 [[grid]]
 mac = ["e5m2"]
 metrics = ["cells", "clock"]
+[[grid]]
+mac = ["int8,adder=carry-save"]
+resolve = [false]
+always_valid = [true]
 """)
     points = read_points(file)
-    assert len(points) == len(set(points)) == 2 * 2 * 2 * 2 + 1
+    assert len(points) == len(set(points)) == 2 * 2 * 2 * 2 + 2
     files = (str(tmp_path / "a.lib"), str(tmp_path / "sub" / "b.lib"))
     assert points[0] == Point(mac="int8,lanes=1,acc=exact", array="2x2", flat=True, clock=2)
     assert points[15] == Point(mac="e4m3,lanes=4,acc=exact", array="2x2", flat=True, clock=3.5,
                                library=files)
     assert points[16] == Point(mac="e5m2", metrics=("cells", "clock"))
+    assert points[17] == Point(mac="int8,adder=carry-save", resolve=False, always_valid=True)
+    assert str(points[17]) == "int8,adder=carry-save unresolved always valid keep osu018"
     assert str(points[15]) == "e4m3,lanes=4,acc=exact 2x2 flat keep 3.5 ns a.lib"
 
 
@@ -118,6 +124,8 @@ def test_sweep_keeps_failed_points_and_goes_on_from_the_cache(grid, tmp_path, ca
     ({"clock": -1.0}, "Clock must be a number of ns above 0, not -1.0"),
     ({"library": ("none.lib",)}, "Liberty file must be a readable file, not 'none.lib'"),
     ({"array": "0x2"}, "Array rows must be "),
+    ({"resolve": False}, "Unresolved unit must be a MAC with the adder carry-save, not "),
+    ({"always_valid": True, "array": "2x2"}, "Always valid unit must be a MAC, not "),
 ])
 def test_point_that_fails_says_why(change, reason):
     point = Point(**{"mac": "int4", "library": (str(SMALL),)} | change)
