@@ -2,8 +2,8 @@
 """Structure without logic: modules that wire others together, written as Verilog directly.
 
 Amaranth resolves every bit of every bus on its own, which for an array's buses takes minutes. What
-is regular (rows, the grid, delays of whole vectors) is therefore described here: ports, wires,
-registers of vectors and instances. Logic stays in Amaranth.
+is regular (rows, the grid, delays of whole vectors, wide memories) is therefore described here:
+ports, wires, registers of vectors, memories and instances. Logic stays in Amaranth.
 """
 
 import re
@@ -35,7 +35,7 @@ def lane(vector: str, index: int, width: int) -> str:
 
 @dataclass(slots=True)
 class Netlist:
-    """Module made of wires, vector registers and instances.
+    """Module made of wires, vector registers, memories and instances.
 
     Parameters
     ----------
@@ -66,6 +66,30 @@ class Netlist:
         clear = f"if (rst) {name} <= 0; else " if reset else ""
         self._body.append(f"  always @(posedge clk) {clear}if ({enable}) {name} <= {source};")
         return name
+
+    def memory(self, name: str, width: int, depth: int, *, write: tuple[str, str],
+               data: dict[str, str], read: tuple[str, str]) -> str:
+        """Declare a memory with a port that writes and one that reads, as block RAM has them.
+
+        It starts with whatever is in it. What a word reads as while it is written is up to the
+        memory. Gives the name of the register with what was read.
+
+        Parameters
+        ----------
+        name, width, depth
+            Words of ``width`` bits.
+        write, read
+            Enable and address; the enable that writes is one bit for each entry of ``data``.
+        data
+            What is written, by range of the word.
+        """
+        self._wires += [f"  reg [{width - 1}:0] {name} [0:{depth - 1}];",
+                        f"  reg [{width - 1}:0] {name}_q;"]
+        self._body.append("  always @(posedge clk) begin")
+        self._body += [f"    if ({write[0]}[{place}]) {name}[{write[1]}][{bits}] <= {source};"
+                       for place, (bits, source) in enumerate(data.items())]
+        self._body += [f"    if ({read[0]}) {name}_q <= {name}[{read[1]}];", "  end"]
+        return f"{name}_q"
 
     def assign(self, target: str, source: str) -> None:
         """Drive a wire or an output."""

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
 """Memories between the bus and the array: one side has 32 bits, the other a whole word.
 
@@ -6,25 +7,27 @@ access to them, and else the array has none: so no word is ever read while it is
 RAM needs nothing beside it that says what is read then.
 """
 
-from amaranth import *
-from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
-
+from hw.emit.netlist import Netlist, Port, lane
+from hw.gemm.access import ReadAccess, WriteAccess, place_bits
 from hw.spec.registers import BUS_BITS, BUS_BYTES, Window
 
-__all__ = ["OperandMemory", "ResultMemory"]
+__all__ = ["operand_memory", "result_memory"]
 
 
-def _low_bits(window: Window) -> int:
-    """Bits of the number of a bus word in the window."""
-    return window.lane_bits + (window.depth - 1).bit_length()
+def _ports(inputs: dict[str, int], outputs: dict[str, int]) -> list[Port]:
+    """Ports by name and width."""
+    return [Port(name, width, way) for way, names in (("input", inputs), ("output", outputs))
+            for name, width in names.items()]
 
 
-class OperandMemory(wiring.Component):
+def operand_memory(window: Window, *, slots: int, lanes: int, width: int) -> Netlist:
     """Written by the bus, byte by byte, and read by the array, word by word.
 
     Zeros take the place of codes beyond the edges of the matrix: code 0 is zero in every format.
+
+    Ports: those of `WriteAccess` on the side of the bus; ``r_en``, ``r_addr`` and, a cycle later,
+    ``r_data`` for the array, with zeros above the codes up to whole bytes; ``slots`` and ``lanes``
+    say which codes of ``r_data`` count. Without ``r_en`` the word stays.
 
     Parameters
     ----------
@@ -32,115 +35,54 @@ class OperandMemory(wiring.Component):
         The memory as the bus sees it.
     slots, lanes, width
         What is in a word: for each row or column as many codes as there are lanes, and their width.
-
-    Members
-    -------
-    w_en, w_place, w_data, w_strb
-        A write of the bus to its word ``w_place`` of the window.
-    w_error, refused
-        The write is not done; it is not because the engine is busy.
-    busy
-        The memory is the array's, not the bus's.
-    r_en, r_addr, r_data
-        A read of the array; without ``r_en`` the data stays. Above the codes there are zeros up to
-        whole bytes.
-    slots, lanes
-        Slots and lanes that count in ``r_data``.
     """
-
-    def __init__(self, window: Window, *, slots: int, lanes: int, width: int):
-        self._window, self._shape = window, (slots, lanes, width)
-        super().__init__({
-            "w_en": In(1), "w_place": In(_low_bits(window)), "w_data": In(BUS_BITS),
-            "w_strb": In(BUS_BYTES), "w_error": Out(1),
-            "refused": Out(1), "busy": In(1), "r_en": In(1), "r_addr": In(range(window.depth)),
-            "r_data": Out(-(-window.width // 8) * 8), "slots": In(slots), "lanes": In(lanes),
-        })
-
-    @property
-    def module_name(self) -> str:
-        """Name of the Verilog module."""
-        return f"operands_{self._window.depth}_{'x'.join(map(str, self._shape))}"
-
-    def elaborate(self, platform):
-        m = Module()
-        window = self._window
-        memory = m.submodules.memory = Memory(
-            shape=unsigned(window.lanes * BUS_BITS), depth=window.depth, init=[])
-        write, read = memory.write_port(granularity=8), memory.read_port()
-        lane, word = self.w_place[:window.lane_bits], self.w_place[window.lane_bits:]
-        m.d.comb += [
-            self.refused.eq(self.w_en & self.busy),
-            self.w_error.eq(self.refused | self.w_en & (
-                (word >= window.depth) | (lane >= window.lanes))),
-            write.addr.eq(word),
-            write.data.eq(self.w_data.replicate(window.lanes)),
-            read.en.eq(self.r_en & self.busy),
-            read.addr.eq(self.r_addr),
-            self.r_data.eq(self._padded(read.data)),
-        ]
-        with m.If(self.w_en & ~self.busy & ~self.w_error):
-            m.d.comb += write.en.word_select(lane, BUS_BYTES).eq(self.w_strb)
-        return m
-
-    def _padded(self, word):
-        """Codes that count, and zeros."""
-        slots, lanes, width = self._shape
-        return Cat(word.word_select(slot * lanes + lane, width)
-                   & (self.slots[slot] & self.lanes[lane]).replicate(width)
-                   for slot in range(slots) for lane in range(lanes))
+    address, beat = (window.depth - 1).bit_length(), -(-window.width // 8) * 8
+    module = Netlist(f"operands_{window.depth}_{slots}x{lanes}x{width}", _ports(
+        {"busy": 1, "w_en": 1, "w_place": place_bits(window), "w_data": BUS_BITS,
+         "w_strb": BUS_BYTES, "r_en": 1, "r_addr": address, "slots": slots, "lanes": lanes},
+        {"w_error": 1, "refused": 1, "r_data": beat}))
+    count = window.lanes * BUS_BYTES
+    for name, bits in (("bytes", count), ("word", address), ("held", BUS_BITS), ("read_en", 1)):
+        module.wire(name, bits)
+    module.place(WriteAccess(window), "access", busy="busy", en="w_en", place="w_place",
+                 data="w_data", strobe="w_strb", error="w_error", refused="refused", word="word",
+                 bytes="bytes", held="held", read="r_en", read_en="read_en")
+    data = {f"{8 * byte + 7}:{8 * byte}": lane("held", byte % BUS_BYTES, 8)
+            for byte in range(count)}
+    words = module.memory("words", 8 * count, window.depth, write=("bytes", "word"), data=data,
+                          read=("read_en", "r_addr"))
+    for place in range(slots * lanes):
+        counts = f"slots[{place // lanes}] & lanes[{place % lanes}]"
+        module.assign(lane("r_data", place, width),
+                      f"{lane(words, place, width)} & {{{width}{{{counts}}}}}")
+    if beat > window.width:
+        module.assign(f"r_data[{beat - 1}:{window.width}]", "0")
+    return module
 
 
-class ResultMemory(wiring.Component):
+def result_memory(window: Window) -> Netlist:
     """Written by the array, word by word, and read by the bus.
 
-    Members
-    -------
-    w_en, w_addr, w_data
-        A write of the array.
-    r_en, r_place
-        A read of the bus from its word ``r_place`` of the window.
-    refused
-        The read is not done because the engine is busy.
-    busy
-        The memory is the array's, not the bus's.
-    r_data, r_error
-        What was read the cycle before; it could not be.
+    Ports: ``w_en``, ``w_addr``, ``w_data`` for the array; those of `ReadAccess` on the side of the
+    bus, with ``r_data`` and ``r_error`` a cycle later.
     """
-
-    def __init__(self, window: Window):
-        self._window = window
-        super().__init__({
-            "w_en": In(1), "w_addr": In(range(window.depth)), "w_data": In(window.width),
-            "r_en": In(1), "r_place": In(_low_bits(window)), "r_data": Out(BUS_BITS),
-            "r_error": Out(1), "refused": Out(1), "busy": In(1),
-        })
-
-    @property
-    def module_name(self) -> str:
-        """Name of the Verilog module."""
-        return f"results_{self._window.depth}x{self._window.width}"
-
-    def elaborate(self, platform):
-        m = Module()
-        window = self._window
-        memory = m.submodules.memory = Memory(shape=unsigned(window.width), depth=window.depth,
-                                              init=[])
-        write, read = memory.write_port(), memory.read_port()
-        place = Signal(window.lane_bits)
-        lane, word = self.r_place[:window.lane_bits], self.r_place[window.lane_bits:]
-        m.d.comb += [
-            write.en.eq(self.w_en & self.busy),
-            write.addr.eq(self.w_addr),
-            write.data.eq(self.w_data),
-            self.refused.eq(self.r_en & self.busy),
-            read.en.eq(self.r_en & ~self.busy),
-            read.addr.eq(word),
-            self.r_data.eq(Mux(self.r_error, 0, read.data.word_select(place, BUS_BITS))),
-        ]
-        with m.If(self.r_en):
-            m.d.sync += [
-                place.eq(lane),
-                self.r_error.eq(self.busy | (word >= window.depth) | (lane >= window.lanes)),
-            ]
-        return m
+    address = (window.depth - 1).bit_length()
+    module = Netlist(f"results_{window.depth}x{window.width}", _ports(
+        {"busy": 1, "w_en": 1, "w_addr": address, "w_data": window.width, "r_en": 1,
+         "r_place": place_bits(window)},
+        {"refused": 1, "r_data": BUS_BITS, "r_error": 1}))
+    for name, bits in (("word", address), ("read_en", 1), ("write_en", 1),
+                       ("whole", window.lanes * BUS_BITS)):
+        module.wire(name, bits)
+    chosen, part = {}, f"whole[{BUS_BITS - 1}:0]"
+    if window.lane_bits:
+        chosen = {"lane": module.wire("lane", window.lane_bits)}
+        part = f"whole[lane * {BUS_BITS} +: {BUS_BITS}]"
+    module.place(ReadAccess(window), "access", busy="busy", en="r_en", place="r_place",
+                 refused="refused", word="word", read_en="read_en", error="r_error", write="w_en",
+                 write_en="write_en", **chosen)
+    words = module.memory("words", window.width, window.depth, write=("write_en", "w_addr"),
+                          data={f"{window.width - 1}:0": "w_data"}, read=("read_en", "word"))
+    module.assign("whole", words)
+    module.assign("r_data", f"r_error ? 0 : {part}")
+    return module

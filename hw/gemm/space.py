@@ -5,6 +5,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.gemm.access import place_bits
 from hw.spec.registers import BUS_BITS, BUS_BYTES, RegisterMap
 
 __all__ = ["Space", "word_bits"]
@@ -46,8 +47,7 @@ class Space(wiring.Component):
         }
         for window in table.windows:
             name = window.name.lower()
-            members[f"{name}_place"] = Out(
-                window.lane_bits + (window.depth - 1).bit_length())
+            members[f"{name}_place"] = Out(place_bits(window))
             members |= ({f"{name}_w_en": Out(1), f"{name}_w_error": In(1)} if window.writable else
                         {f"{name}_r_en": Out(1), f"{name}_r_data": In(BUS_BITS),
                          f"{name}_r_error": In(1)})

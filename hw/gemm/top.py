@@ -8,7 +8,7 @@ from hw.gemm import axi4lite, wishbone
 from hw.gemm.control import Control
 from hw.gemm.feeder import Feeder
 from hw.gemm.limits import Limits
-from hw.gemm.memories import OperandMemory, ResultMemory
+from hw.gemm.memories import operand_memory, result_memory
 from hw.gemm.register_file import RegisterFile, port_name
 from hw.gemm.space import Space
 from hw.gemm.writer import Writer
@@ -114,12 +114,13 @@ def _place_operands(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     top.wire("advance", 1)
     for name, slots, fmt, count in (("a", spec.array.rows, mac.a, f"{{{spec.array.rows}{{1'b1}}}}"),
                                     ("b", spec.array.cols, mac.b, "cols")):
-        memory = OperandMemory(table.window(name.upper()), slots=slots, lanes=mac.lanes,
-                               width=fmt.width)
+        memory = operand_memory(table.window(name.upper()), slots=slots, lanes=mac.lanes,
+                                width=fmt.width)
+        (read,) = (port for port in memory.ports if port.name == "r_data")
         _own(top, memory, f"memory_{name}", w_en=f"{name}_w_en", w_place=f"{name}_place",
              w_error=f"{name}_w_error", refused=f"{name}_refused", r_en="advance",
              r_addr=f"{name}_addr", slots=count,
-             r_data=top.wire(f"{name}_beat", len(memory.r_data)))
+             r_data=top.wire(f"{name}_beat", read.width))
 
 
 def _place_results(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
@@ -144,6 +145,6 @@ def _place_results(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     writer = Writer(spec)
     _own(top, writer, "writer", start="run", valid="c_valid", last="c_last", w_en="c_w_en",
          w_addr=top.wire("c_addr", len(writer.w_addr)), done="ended", **_sizes(spec, "mn"))
-    _own(top, ResultMemory(window), "memory_c", w_en="c_w_en", w_addr="c_addr", w_data=row,
+    _own(top, result_memory(window), "memory_c", w_en="c_w_en", w_addr="c_addr", w_data=row,
          r_en="c_r_en", r_place="c_place", r_data="c_r_data", r_error="c_r_error",
          refused="c_refused")
