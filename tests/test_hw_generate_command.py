@@ -96,6 +96,24 @@ def test_command_makes_an_engine(bus, tmp_path, capsys):
     assert "| 0x2c | `SCALE` | 7:0 |" in (tmp_path / f"{name}_registers.md").read_text()
 
 
+def test_command_makes_a_weight_stationary_array(tmp_path, capsys):
+    assert main(["--mac", "e4m3", "--acc", "fp16", "--array", "3x2", "--dataflow", "ws", "--depth",
+                 "9", "--out", str(tmp_path), "--json"]) == 0
+    manifest = json.loads(capsys.readouterr().out)
+    spelled = manifest["spelling"]
+    spec = parse_array(spelled["array"], spelled["mac"], dataflow=spelled["dataflow"],
+                       depth=spelled["depth"])
+    assert manifest["name"] == spec.name == "array_3x2_ws_e4m3_fp16_d9"
+    ports = {port["name"]: port["width"] for port in manifest["ports"]}
+    assert [ports[f"{name}_tdata"] for name in ("s_axis_a", "s_axis_b", "m_axis_c")] == [24, 16, 32]
+    assert ports["s_axis_a_tuser"] == 2
+    sheet = (tmp_path / f"{spec.name}.md").read_text()
+    assert all(f"| `{port}` | " in sheet for port in ports)
+    assert "in tiles of up to 9 x 2, K in steps of 3." in sheet
+    assert f"A row leaves {spec.passage} cycles after its beat of A in the last pass." in sheet
+    assert "the first beat of A is taken 4 cycles after that of B" in sheet
+
+
 def test_command_writes_into_a_folder_with_a_format_s_name(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["--mac", "int4", "--array", "1x1", "--out", "./e4m3"]) == 0
@@ -129,6 +147,11 @@ WRONG = {
     "--mac e4m3 --array 16x9999": "Array cols must be an integer from 1 to 512, not 9999",
     "--mac e4m3 --array 16": "Array size must be ROWSxCOLS, for instance 16x16, not '16'",
     "--mac e4m3 --array 2x2 --dataflow xs": "Array dataflow must be one of os, ws, not 'xs'",
+    "--mac e4m3 --depth 4": "Array depth must be given with --array, not 4",
+    "--mac e4m3 --array 2x2 --depth 4": "Array depth must be left out unless the dataflow is ws, "
+                                        "not 4",
+    "--mac e4m3 --array 2x2 --dataflow ws --depth 1": "Array depth must be an integer from 2 to "
+                                                      "65536, not 1",
     "--mac e4m3 --acc int32": "Accumulator width must be at least 37 to hold 1 product(s) of e4m3 "
                               "and e4m3 at lsb -18, not 32",
     "--mac e4m3 --acc exact:0": "Accumulator products must be an integer from 1 to "

@@ -15,15 +15,17 @@ from sim.rtl import RtlError
 SLICE = """
 module slice FAULT (input clk, input rst, input s_tvalid, output s_tready, input [71:0] s_tdata,
              input s_tlast, output reg m_tvalid, input m_tready, output reg [71:0] m_tdata,
-             output reg m_tlast, output [3:0] m_tuser, output reg [7:0] taken);
+             output reg m_tlast, output [3:0] m_tuser, output reg [7:0] taken,
+             input [2:0] s_tuser, output reg [2:0] kept);
   assign s_tready = (!m_tvalid | m_tready) && !(FAULT == 1 && taken == 5);
   assign m_tuser = m_tdata[3:0];
   always @(posedge clk)
-    if (rst) begin m_tvalid <= 0; taken <= 0; end
+    if (rst) begin m_tvalid <= 0; taken <= 0; kept <= 0; end
     else begin
       if (m_tready) m_tvalid <= 0;
       if (s_tvalid & s_tready) begin
         m_tvalid <= 1; m_tdata <= s_tdata + 1 + more; m_tlast <= s_tlast; taken <= taken + 1;
+        kept <= kept + s_tuser;
       end else if (FAULT == 2) m_tdata <= m_tdata + 1;
     end
 endmodule
@@ -32,7 +34,7 @@ SLICE_PORTS = [("clk", "input", 1), ("rst", "input", 1), ("s_tvalid", "input", 1
                ("s_tready", "output", 1), ("s_tdata", "input", 72), ("s_tlast", "input", 1),
                ("m_tvalid", "output", 1), ("m_tready", "input", 1), ("m_tdata", "output", 72),
                ("m_tlast", "output", 1), ("m_tuser", "output", 4), ("taken", "output", 8),
-               ("more", "input", 8)]
+               ("more", "input", 8), ("s_tuser", "input", 3), ("kept", "output", 3)]
 
 
 def slice_model(tmp_path, fault=0):
@@ -55,7 +57,7 @@ def test_stream_delivers_every_beat_in_order(tmp_path, stall):
     np.testing.assert_array_equal(got.data, beats + np.array([1, 0], np.uint64))
     np.testing.assert_array_equal(got.last, last)
     np.testing.assert_array_equal(got.user, got.data[:, 0] & np.uint64(15))
-    assert ran.outputs == {"taken": n}
+    assert ran.outputs == {"taken": n, "kept": 0}
     assert (got.cycle > ran.sent["s"]).all()
     assert (np.diff(got.cycle) > 0).all()
     if not stall:
@@ -77,6 +79,26 @@ def test_stream_gives_each_beat_the_row_beside_it(tmp_path, stall):
     ran = model.stream({"s": beats}, {"m": n}, stall=stall, seed=4, beside={"m": {"more": more}})
     wanted = beats + np.stack([more + np.uint64(1), np.zeros(n, np.uint64)], axis=1)
     np.testing.assert_array_equal(ran.received["m"].data, wanted)
+
+
+def test_stream_sends_the_user_of_each_beat(tmp_path):
+    model = slice_model(tmp_path)
+    user = np.random.default_rng(7).integers(0, 8, 50, np.uint64)
+    ran = model.stream({"s": np.zeros((50, 2), np.uint64)}, {"m": 50}, user={"s": user},
+                       stall={"s": 0.5, "m": 0.3}, seed=8)
+    assert ran.outputs == {"taken": 50, "kept": int(user.sum()) % 8}
+
+
+@pytest.mark.parametrize(("user", "message"), [
+    ({"m": [0]}, "Stream must be one of s, m, not 'm'"),
+    ({"x": [0]}, "Stream must be one of s, m, not 'x'"),
+    ({"s": [0, 1]}, "Stream s user must be 1 rows, not 2"),
+    ({"s": [8]}, "Port s_tuser values must be below 2**3, not '0x8'"),
+])
+def test_stream_user_wrong(tmp_path, user, message):
+    model = slice_model(tmp_path)
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        model.stream({"s": [[0, 0]]}, {"m": 1}, user=user)
 
 
 @pytest.mark.parametrize(("beside", "message"), [

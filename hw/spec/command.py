@@ -91,6 +91,7 @@ def chosen_unit(options: argparse.Namespace, *, out: str | None = None) -> MacSp
         if out is not None:
             raise SpecError("Output stage must be on its own (--from ACC) or at the drain of an "
                             "array (--array), not behind a MAC alone")
+        require(options.depth is None, "Array depth", "given with --array", options.depth)
         return mac
     return parse_array(options.array, mac, dataflow=options.dataflow, out=out,
                        depth=options.depth)
