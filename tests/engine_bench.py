@@ -157,6 +157,7 @@ def _check_bytes(driver: Driver, rng) -> int:
                 assert driver.bus.write(address, int(value) & mask | noise & ~mask, 1 << byte)
     assert driver.start(*shape)
     driver.wait(spec.cycles(*shape))
+    assert driver.errors() == (), f"{spec}: registers must be readable while it is busy"
     codes, _ = driver.result(shape[0], shape[2])
     assert (codes == _wanted(spec, a, b, options)[0]).all(), str(spec)
     return codes.size

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+import sim
 from hw.emit.verilog import to_verilog
 from hw.emit.yosys import run_yosys
 from hw.gemm import engine
@@ -13,6 +14,8 @@ from hw.gemm.memories import operand_memory, result_memory
 from hw.spec import parse_array, parse_gemm
 from hw.spec.gemm_map import gemm_map
 from sim.rtl import RtlError
+from sim.rtl.buses import BUSES
+from sim.rtl.engine import Driver
 from tests.compiled import compile_module, unchanged
 from tests.engine_bench import check_engine
 from tests.specs import GEMMS
@@ -45,6 +48,21 @@ def compiled_engine(spec, folder, change=unchanged):
 def test_engine_multiplies_matrices_of_any_size(spelling, tmp_path):
     spec = GEMMS[spelling]
     assert check_engine(spec, compiled_engine(spec, tmp_path), seed=1) > 100
+
+
+@pytest.mark.parametrize("spelling", FAST)
+def test_driver_loads_starts_polls_and_reads(spelling, tmp_path):
+    spec = GEMMS[spelling]
+    driver = Driver(BUSES[spec.bus](compiled_engine(spec, tmp_path)), spec)
+    rng = np.random.default_rng(2)
+    for m, k, n in ((1, 1, 1), (5, 4, 3), (2, 9, 7)):
+        a = rng.integers(0, 256, (m, k), dtype=np.uint64)
+        b = rng.integers(0, 256, (k, n), dtype=np.uint64)
+        result = driver.matmul(a, b)
+        wanted = sim.matmul(a, b, spec.array.mac).astype(object)
+        assert result.codes.tolist() == wanted.tolist()
+        assert result.cycles == spec.cycles(m, k, n)
+        assert not result.flags.any()
 
 
 @pytest.mark.slow

@@ -94,7 +94,7 @@ class Space(wiring.Component):
         was_inside = Signal(name=f"{name}_inside")
         with m.If(self.r_en):
             m.d.sync += was_inside.eq(inside)
-        m.d.comb += getattr(self, f"{name}_r_en").eq(self.r_en)
+        m.d.comb += getattr(self, f"{name}_r_en").eq(self.r_en & inside)
         with m.If((region == window.region) & was_inside):
             m.d.comb += [self.r_data.eq(getattr(self, f"{name}_r_data")),
                          self.r_error.eq(getattr(self, f"{name}_r_error"))]
