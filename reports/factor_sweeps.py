@@ -76,10 +76,12 @@ def lanes_sentence(units: Sources) -> str:
     parts = []
     for name in ("E4M3 exact", "E4M3 to FP16", "E4M3 to FP32", "E4M3 aligned:13"):
         known = sorted(ends[name].keys() & base.keys())
-        if known:
+        if len(known) > 1:
             first, last = known[0], known[-1]
             parts.append(f"{name} from {percent(ends[name][first], base[first])} with "
                          f"{first:.0f} to {percent(ends[name][last], base[last])} with {last:.0f}")
+    if not parts:
+        return "More than one lane is not measured under the recipe of this figure."
     return ("Lanes share alignment, addition and rounding; in area, against INT8 exact with as "
             f"many lanes: {'; '.join(parts)}.")
 
