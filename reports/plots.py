@@ -137,7 +137,11 @@ def _axes(title: str, width: float) -> tuple[Figure, Axes]:
 def _legend(axes: Axes, entries: int) -> None:
     """Legend below the axes, where it covers nothing; one entry needs none."""
     if entries > 1:
-        axes.figure.legend(loc="outside lower left", ncols=min(entries, 5))
+        figure, names = axes.figure, axes.get_legend_handles_labels()[1]
+        assert isinstance(figure, Figure)
+        # So many characters fit into an inch, and so many are as wide as a line and its margins.
+        room = int(14 * figure.get_figwidth()) // (max(map(len, names)) + 7)
+        figure.legend(loc="outside lower left", ncols=max(1, min(entries, 5, room)))
 
 
 def _short(value: float) -> str:
