@@ -53,13 +53,17 @@ LANE_UNITS = {"INT8 exact": ("int8", "fx"), "E4M3 exact": (E4M3, "fx"),
 
 
 def _per_lane(units: Units, pair: str, acc: str) -> list[tuple[float, float]]:
-    found = []
-    for lanes in LANES:
-        wanted = unit_of(pair, acc, lanes=lanes) if lanes > 1 else unit_of(pair, acc)
-        value = units.value("area", recipe="keep", **wanted)
-        if value is not None:
-            found.append((float(lanes), value / lanes))
-    return found
+    """Lanes and area a lane, of the accumulator that units of several lanes have."""
+    found = {}
+    for unit in units.values("unit"):
+        one, several, _ = unit.partition(",lanes=")
+        if several and unit.startswith(f"{pair},acc={acc}"):
+            for lanes in LANES:
+                value = units.value("area", recipe="keep",
+                                    unit=f"{one},lanes={lanes}" if lanes > 1 else one)
+                if value is not None:
+                    found[float(lanes)] = value / lanes
+    return sorted(found.items())
 
 
 def lanes_plot(units: Sources) -> str:
@@ -136,7 +140,7 @@ def nodes_plot(units: Sources) -> str:
 
 def node_energy_plot(units: Sources) -> str:
     return _node_bars(units["nodes"], "Energy in five processes",
-                      "energy of a multiply-accumulation, glitches included", *ENERGY)
+                      "energy with glitches", *ENERGY)
 
 
 def _node_bars(nodes: Units, title: str, name: str, *metrics: str) -> str:

@@ -124,7 +124,13 @@ def said(name, records):
 
 
 def test_lanes_compare_area_a_lane():
-    assert "E4M3 to FP16 from 5 % more with 4 to 5 % more with 16" in said("lanes", swept())
+    records = swept()
+    assert "E4M3 to FP16 from 5 % more with 4 to 5 % more with 16" in said("lanes", records)
+    # The sweep of guard bits has exact sums of one lane and other widths.
+    records["factors"] = [record("int8,acc=fx16", area=10.0), *records["factors"],
+                          record("int8,acc=fx27", area=100.0),
+                          record("binary8p4,acc=fx27", area=150.0)]
+    assert "E4M3 exact from 50 % more with 1 to 5 % more with 16" in said("lanes", records)
 
 
 def test_processes_compare_energies_where_they_are_measured():
