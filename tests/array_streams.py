@@ -29,7 +29,7 @@ def check_array(spec: ArraySpec, model, seed: int) -> int:
     _check_runs_on(spec, model, seed)
     _check_offers(spec, model, seed)
     return (check_products(spec, model, seed) + check_extremes(spec, model)
-            + _check_resets(spec, model, seed) + _check_ends(spec, model, seed))
+            + check_resets(spec, model, seed, steps=7) + _check_ends(spec, model, seed))
 
 
 def check_products(spec: ArraySpec, model, seed: int) -> int:
@@ -53,15 +53,18 @@ def check_extremes(spec: ArraySpec, model) -> int:
     return _compare(spec, model, np.random.default_rng(0), (a, b), {})
 
 
-def _check_resets(spec: ArraySpec, model, seed: int) -> int:
-    """A product behind a reset at any time, also while the streams break every rule."""
+def check_resets(spec: ArraySpec, model, seed: int, *, steps: int) -> int:
+    """A product behind a reset at any time, also while the streams break every rule.
+
+    K takes ``steps`` steps of the MAC at the most.
+    """
     rng = np.random.default_rng(seed)
     compared = 0
     for _ in range(RESETS):
         cycles = int(rng.integers(1, 12 * (spec.rows + spec.cols)))
         model.run(noise(model, rng, cycles, likely=0.9), outputs=())
         model.reset()
-        shape = spec.rows, int(rng.integers(1, 8)) * spec.mac.lanes, spec.cols
+        shape = spec.rows, int(rng.integers(1, steps + 1)) * spec.mac.lanes, spec.cols
         compared += check_product(spec, model, rng, shape, {})
     return compared
 

@@ -8,7 +8,7 @@ import pytest
 
 import sim
 from hw.generate import generate
-from hw.spec import parse_array
+from hw.spec import SpecError, parse_array
 from sim.cycle import Array, Inputs, matmul
 from sim.trace import samples
 
@@ -171,3 +171,20 @@ def sim_codes(rng, fmt, shape):
     """Operands: codes, or values of an integer format."""
     codes = rng.integers(0, 1 << fmt.width, shape)
     return codes - (codes >> fmt.width - 1 << fmt.width) if fmt.is_integer else codes
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"a": [[999]]}, "Operand a must be codes of e4m3 from 0 to 255, not 999"),
+    ({"a": [[1, 2]]}, "Operand shapes must be (M, K) and (K, N), not ((1, 2), (1, 1))"),
+    ({"a": np.zeros((0, 1), int)}, "GEMM m must be an integer from 1 to 281474976710656, not 0"),
+    ({"stalls": {"d": [0]}}, "Stalls must be of a, b or c, not ['d']"),
+    ({"stalls": {"a": [1]}}, "Stalls a must be false in a cycle at least, not [True]"),
+    ({"spec": parse_array("2x2", "e4m3", dataflow="ws")}, "Array dataflow must be os, not 'ws'"),
+    ({"spec": parse_array("2x2", "e5m2")},
+     "Array mac must be a unit whose steps fit int64, not 'e5m2,acc=fx77m32'"),
+])
+def test_wrong_arguments_are_named(changes, message):
+    given = {"a": [[1]], "b": [[1]], "spec": parse_array("2x2", "e4m3")} | changes
+    with pytest.raises(SpecError) as caught:
+        matmul(**given)
+    assert str(caught.value) == message

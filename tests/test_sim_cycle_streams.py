@@ -31,8 +31,8 @@ def compare(spec, model, shape, stall, seed):
     """
     rng, (m, k, n), seen = np.random.default_rng(seed), shape, []
     patterns = {name: np.append(rng.random(97) < share, False) for name, share in stall.items()}
-    a = rng.integers(0, 1 << spec.mac.a.width, (m, k))
-    b = rng.integers(0, 1 << spec.mac.b.width, (k, n))
+    a = rng.integers(0, 1 << spec.mac.a.width, (m, k), dtype=np.uint64)
+    b = rng.integers(0, 1 << spec.mac.b.width, (k, n), dtype=np.uint64)
     got = matmul(a, b, spec, stalls=patterns, watch=lambda *wires: seen.append(wires))
     sent, found = zip(*seen, strict=True)
     model.reset()

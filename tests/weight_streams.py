@@ -7,15 +7,15 @@ from hw.spec import ArraySpec
 from sim.rtl.beats import A, B, C, beats
 from tests.array_streams import (
     STALLS,
+    check_extremes,
     check_product,
     check_products,
-    noise,
+    check_resets,
     random_operands,
 )
 
 __all__ = ["check_cycles", "check_weight_array"]
 
-RESETS = 24
 #: ``tuser`` of A where a pass is first, neither, last, both.
 FIRST, MIDDLE, LAST, SINGLE = 1, 0, 2, 3
 
@@ -26,8 +26,9 @@ def check_weight_array(spec: ArraySpec, model, seed: int) -> int:
     _check_offers(spec, model, seed)
     _check_wrong_ends(spec, model)
     _check_long_passes(spec, model)
-    return (check_products(spec, model, seed) + _check_passes(spec, model, seed)
-            + _check_resets(spec, model, seed))
+    return (check_products(spec, model, seed) + check_extremes(spec, model)
+            + _check_passes(spec, model, seed)
+            + check_resets(spec, model, seed, steps=3 * spec.rows - 1))
 
 
 def check_cycles(spec: ArraySpec, model, seed: int) -> int:
@@ -52,19 +53,6 @@ def _check_passes(spec: ArraySpec, model, seed: int) -> int:
     slow = ({A: 0.9}, {A: 0.8, B: 0.2, C: 0.5})
     return sum(check_product(spec, model, rng, shape, stall)
                for stall in (*STALLS, *slow) for shape in shapes)
-
-
-def _check_resets(spec: ArraySpec, model, seed: int) -> int:
-    """A product behind a reset at any time, also while the streams break every rule."""
-    rng = np.random.default_rng(seed)
-    compared = 0
-    for _ in range(RESETS):
-        cycles = int(rng.integers(1, 12 * (spec.rows + spec.cols)))
-        model.run(noise(model, rng, cycles, likely=0.9), outputs=())
-        model.reset()
-        shape = spec.rows, int(rng.integers(1, 3 * spec.rows)) * spec.mac.lanes, spec.cols
-        compared += check_product(spec, model, rng, shape, {})
-    return compared
 
 
 def _check_loads_ahead(spec: ArraySpec, model) -> None:

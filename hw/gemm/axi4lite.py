@@ -5,6 +5,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.gemm.space import front_members
 from hw.spec.registers import BUS_BITS, BUS_BYTES
 
 __all__ = ["DESCRIPTIONS", "Axi4Lite"]
@@ -58,11 +59,8 @@ class Axi4Lite(wiring.Component):
             "araddr": In(address_bits), "arprot": In(PROT_BITS), "rvalid": Out(1),
             "rready": In(1), "rdata": Out(BUS_BITS), "rresp": Out(RESPONSE_BITS),
         }
-        super().__init__({f"{PREFIX}{name}": way for name, way in ways.items()} | {
-            "w_en": Out(1), "w_addr": Out(word), "w_data": Out(BUS_BITS),
-            "w_strb": Out(BUS_BYTES), "w_error": In(1),
-            "r_en": Out(1), "r_addr": Out(word), "r_data": In(BUS_BITS), "r_error": In(1),
-        })
+        super().__init__({f"{PREFIX}{name}": way for name, way in ways.items()}
+                         | front_members(word))
 
     @property
     def module_name(self) -> str:

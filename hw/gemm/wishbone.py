@@ -5,6 +5,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.gemm.space import front_members
 from hw.spec.registers import BUS_BITS, BUS_BYTES
 
 __all__ = ["DESCRIPTIONS", "Wishbone"]
@@ -39,11 +40,8 @@ class Wishbone(wiring.Component):
         word = address_bits - (BUS_BYTES - 1).bit_length()
         ways = {"cyc": In(1), "stb": In(1), "we": In(1), "adr": In(word), "sel": In(BUS_BYTES),
                 "dat_w": In(BUS_BITS), "dat_r": Out(BUS_BITS), "ack": Out(1), "err": Out(1)}
-        super().__init__({f"{PREFIX}{name}": way for name, way in ways.items()} | {
-            "w_en": Out(1), "w_addr": Out(word), "w_data": Out(BUS_BITS),
-            "w_strb": Out(BUS_BYTES), "w_error": In(1),
-            "r_en": Out(1), "r_addr": Out(word), "r_data": In(BUS_BITS), "r_error": In(1),
-        })
+        super().__init__({f"{PREFIX}{name}": way for name, way in ways.items()}
+                         | front_members(word))
 
     @property
     def module_name(self) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec
 from hw.spec.errors import require
+from sim.codes import as_codes
 from sim.cycle.os import Array, Inputs, Outputs
 
 __all__ = ["Product", "matmul"]
@@ -36,7 +37,7 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
     Parameters
     ----------
     a, b
-        Codes; those of an integer format may be its values.
+        Codes or values, as in `sim.matmul`.
     spec
         The array.
     stalls
@@ -47,8 +48,8 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
     probe
         Called in each cycle before its clock edge with the array, whose registers it may read.
     """
-    a, b = (np.asarray(x, np.int64) & (1 << fmt.width) - 1
-            for x, fmt in ((a, spec.mac.a), (b, spec.mac.b)))
+    a, b = (as_codes(x, fmt, f"Operand {name}")
+            for name, x, fmt in (("a", a, spec.mac.a), ("b", b, spec.mac.b)))
     require(a.ndim == b.ndim == 2 and a.shape[1:] == b.shape[:1], "Operand shapes",
             "(M, K) and (K, N)", (a.shape, b.shape))
     (m, k), n = a.shape, b.shape[1]

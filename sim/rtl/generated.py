@@ -5,18 +5,28 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hw.spec import ArraySpec
 from sim.rtl.build import compile
 from sim.rtl.model import Model
 from sim.rtl.tools import RtlError
 
-__all__ = ["SHARED", "compiled_array"]
+__all__ = ["compile_array", "compiled_array"]
 
 ROOT = Path(__file__).parents[2]
 #: Modules of which an array has many: compiled once, or the model takes minutes to build.
 SHARED = ("pe_*",)
+
+
+def compile_array(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]]
+                  ) -> Model:
+    """Compiled model of the Verilog ``files`` of ``spec``, reset; ``ports`` as in the manifest."""
+    model = compile(files, spec.name, ports, shared=SHARED, optimize="-O1")
+    model.reset()
+    return model
 
 
 def compiled_array(spec: ArraySpec) -> Model:
@@ -36,7 +46,5 @@ def compiled_array(spec: ArraySpec) -> Model:
             raise RtlError(f"{spec.name} could not be generated: {done.stderr.strip()}")
         manifest = json.loads(done.stdout)
         files = [Path(folder, file["path"]) for file in manifest["files"]]
-        model = compile([file for file in files if file.suffix == ".v"], spec.name,
-                        manifest["ports"], shared=SHARED, optimize="-O1")
-    model.reset()
-    return model
+        return compile_array([file for file in files if file.suffix == ".v"], spec,
+                             manifest["ports"])

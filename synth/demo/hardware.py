@@ -12,14 +12,11 @@ import numpy.typing as npt
 import sim
 import sim.rtl
 from hw.spec import ArraySpec, FixedAccumulator, MacSpec
-from sim.rtl import gemm
+from sim.rtl import gemm, generated
 
 __all__ = ["Bench", "Mismatch", "Unit", "compare", "compile_array", "generate_array"]
 
 Codes = npt.NDArray[Any]
-
-#: Modules of which an array has many: compiled once, or the model takes minutes to build.
-SHARED = ("pe_*",)
 
 
 class Mismatch(Exception):
@@ -47,10 +44,7 @@ def generate_array(spec: ArraySpec, out: Path) -> Unit:
 
 def compile_array(unit: Unit) -> sim.rtl.Model:
     """Compiled model of ``unit``, reset."""
-    model = sim.rtl.compile(unit.verilog, unit.spec.name, unit.ports, shared=SHARED,
-                            optimize="-O1")
-    model.reset()
-    return model
+    return generated.compile_array(unit.verilog, unit.spec, unit.ports)
 
 
 @dataclass(slots=True)
