@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports import explanation
+from reports import explanation, feature_costs
 from reports.findings import accumulation_page
 from reports.findings import answer as accumulation_answer
 from reports.findings import limits
@@ -60,6 +60,12 @@ PAGES = {
         sources=explanation.SOURCES, values=explanation.explanation_page, file="fp8-vs-int8",
         answer=explanation.answer, extract=explanation.extract, plots=explanation.plots,
         short=explanation.ratios),
+    "features": Page(
+        sources=("features",),
+        values=lambda records: feature_costs.features_page(records["features"]),
+        answer=lambda records: feature_costs.answer(records["features"]),
+        extract=lambda records: feature_costs.costs(records["features"]),
+        short=lambda records: feature_costs.costs(records["features"])),
     "verification": Page(
         sources=SOURCES, values=verification_page, answer=verification_answer,
         extract=verification_extract, short=verification_extract),

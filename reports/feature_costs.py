@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each feature of a floating-point MAC costs, a line a feature, a column a unit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reports.tables import MISSING, Table, text
+
+__all__ = ["answer", "costs", "features_page"]
+
+Record = Mapping[str, Any]
+#: Condition that names what a unit does without, and its values for the whole unit and the barest.
+WITHOUT, NOTHING, ALL = "without", "nothing", "all of these"
+GATES, SAVED = "two_input_gates_keep", "saved_keep"
+
+
+def _units(records: Sequence[Record]) -> dict[str, dict[str, Record]]:
+    """Records of each unit by what is left out; the whole unit comes before its variants."""
+    found: dict[str, dict[str, Record]] = {}
+    for record in records:
+        without = record["conditions"][WITHOUT]
+        if without == NOTHING:
+            found[record["subject"]] = {}
+        next(reversed(found.values()))[without] = record
+    return found
+
+
+def costs(records: Sequence[Record]) -> Table:
+    """Gates of each unit, and how many fewer it has without a feature."""
+    units = _units(records)
+    features = dict.fromkeys(name for unit in units.values() for name in unit)
+    rows = []
+    for feature in features:
+        metric = GATES if feature == NOTHING else SAVED
+        found = [unit.get(feature) for unit in units.values()]
+        rows.append(["the whole unit [gates]" if feature == NOTHING else feature,
+                     *(text(record["metrics"][metric]["value"]) if record else MISSING
+                       for record in found)])
+    return Table(["gates that a unit saves without", *units], rows, [])
+
+
+def answer(records: Sequence[Record]) -> str:
+    """The table in a sentence: what all features together cost."""
+    parts = []
+    for name, unit in _units(records).items():
+        if ALL in unit:
+            saved = unit[ALL]["metrics"][SAVED]["value"]
+            share = saved / unit[NOTHING]["metrics"][GATES]["value"]
+            parts.append(f"{share:.0%} of {name}")
+    return (f"Without all of these features, the recipe `keep` saves {', '.join(parts)}. A feature "
+            "that saves less than nothing costs more to leave out than to keep.")
+
+
+def features_page(records: Sequence[Record]) -> dict[str, Any]:
+    """What the page shows."""
+    return {"answer": answer(records), "costs": costs(records)}
