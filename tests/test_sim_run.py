@@ -225,7 +225,10 @@ def test_interrupted_run_leaves_no_file(tmp_path):
     command = [sys.executable, "-m", "sim.run", "--mac", "e5m2", "--acc", "fp16-rtz", "--array",
                "4x4", "--gemm", "4000x600x600", "--backend", "vector", "--out",
                str(tmp_path / "c.npy")]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    # A test run in the background may ignore Ctrl-C, and what it starts would inherit that.
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+                          ) as process:
         deadline = time.monotonic() + 60
         while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
             time.sleep(0.05)
