@@ -229,9 +229,8 @@ def test_interrupted_run_leaves_no_file(tmp_path):
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True,
                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
                           ) as process:
-        deadline = time.monotonic() + 60
-        while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        # While modules are being loaded Python can lose a signal; by then it computes.
+        assert "rows" in process.stderr.readline()
         assert [file.name[:9] for file in tmp_path.iterdir()] == [".writing-"]
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=60)[1]
