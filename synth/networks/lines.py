@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lines of text as pictures: rendered in DejaVu, then blurred and covered with noise."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from synth.networks.packages import MissingPackage, package_file
+
+__all__ = ["CALIBRATION", "HEIGHT", "LINES", "distance", "picture"]
+
+Floats = npt.NDArray[np.float32]
+
+#: Height that the recogniser was trained for.
+HEIGHT = 48
+FONTS = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono", "DejaVuSans-Bold", "DejaVuSans-Oblique",
+         "DejaVuSerif-Bold")
+#: Deviation of the blur in pixels and of the noise in grey levels, in turn.
+SPOILED = ((0.0, 8.0), (1.0, 16.0), (1.4, 24.0), (1.8, 16.0), (0.6, 48.0))
+#: What is recognised; this project's own lines.
+LINES = (
+    "Sums grow along diagonals", "Invoice No. 40817-B", "16 rows, 16 columns",
+    "Total: 1,249.50 EUR", "Rounded to nearest even", "Open Monday to Friday",
+    "Platform 9, track 3", "e4m3 and int8 agree", "Please keep this door shut",
+    "Lot 77 / shelf C12", "The quick brown fox", "jumps over 13 lazy dogs",
+    "Temperature 36.8 degrees", "Flight KL1024 to Oslo", "Half of 0.001953125",
+    "Do not bend or fold", "Version 2.71, build 828", "Carry out, carry in",
+    "Received with thanks", "Meet me at quarter to six",
+)
+CALIBRATION = (
+    "Weights stay, sums move on", "Order 5531 was shipped", "No parking after 18:00",
+    "Zero is a number, too", "Wipe your feet (twice)", "Best before 07/2031",
+)
+
+
+def picture(text: str, index: int, *, width: int | None = None, upside_down: bool = False
+            ) -> Floats:
+    """Picture (3, `HEIGHT`, W) of a line, from -1 (black) to 1 (white).
+
+    Font and spoiling depend on ``index``, which also seeds the noise. ``width`` cuts the picture
+    or, as the networks' own code does, fills it up with zeros, at the right.
+    """
+    try:
+        from PIL import Image, ImageDraw, ImageFilter, ImageFont
+    except ImportError as error:
+        raise MissingPackage("Package pillow must be installed (make setup), not missing"
+                             ) from error
+    font = ImageFont.truetype(package_file("matplotlib", str(_font(index))), 32)
+    left, _, right, _ = font.getbbox(text)
+    image = Image.new("L", (round(right - left) + 16, HEIGHT), 235)
+    ImageDraw.Draw(image).text((8 - left, HEIGHT // 2), text, fill=20, font=font, anchor="lm")
+    if upside_down:
+        image = image.rotate(180)
+    blur, noise = SPOILED[index % len(SPOILED)]
+    grey = np.asarray(image.filter(ImageFilter.GaussianBlur(blur)), np.float32)
+    grey = grey + np.random.default_rng(index).normal(0, noise, grey.shape).astype(np.float32)
+    return np.repeat(_fit(np.clip(grey, 0, 255) / 127.5 - 1, width)[None], 3, axis=0)
+
+
+def _font(index: int) -> Path:
+    """File of the font below the folder of matplotlib."""
+    return Path("mpl-data/fonts/ttf", f"{FONTS[index % len(FONTS)]}.ttf")
+
+
+def _fit(grey: Floats, width: int | None) -> Floats:
+    """Cut or fill up a picture at its right."""
+    if width is None:
+        return grey
+    fitted = np.zeros((HEIGHT, width), np.float32)
+    kept = min(width, grey.shape[1])
+    fitted[:, :kept] = grey[:, :kept]
+    return fitted
+
+
+def distance(got: Sequence[str] | str, wanted: Sequence[str] | str) -> int:
+    """Insertions, deletions and replacements that lead from one text to the other."""
+    row = list(range(len(wanted) + 1))
+    for place, char in enumerate(got, 1):
+        above, row[0] = row[0], place
+        for index, other in enumerate(wanted, 1):
+            above, row[index] = row[index], min(row[index] + 1, row[index - 1] + 1,
+                                                above + (char != other))
+    return row[-1]

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network with its data and the measure of how well it does on them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sim.codes import Array
+
+__all__ = ["Feed", "Outputs", "Score", "Task", "agreement", "relative_error"]
+
+#: What a run of the network is given, by the name of the input.
+Feed = dict[str, Array]
+#: First output of each run.
+Outputs = Sequence[Array]
+#: Measures of outputs beside those of the same network in FP32; the first is the task's metric.
+Score = Callable[[Outputs, Outputs], dict[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """One network and what it is measured on.
+
+    Parameters
+    ----------
+    name
+        Row of the tables.
+    model
+        Its ONNX file.
+    data
+        What is evaluated, in words, and how many of them there are.
+    licence
+        Package, version and licence of weights and data.
+    feeds
+        Inputs of each run.
+    calibration
+        Inputs of the same kind, apart from ``feeds``, that ranges are chosen on.
+    score
+        Measures by name, in percent where they are shares; higher is better for the first.
+    """
+
+    name: str
+    model: Path
+    data: str
+    samples: int
+    licence: str
+    feeds: tuple[Feed, ...]
+    calibration: tuple[Feed, ...]
+    score: Score
+
+
+def agreement(outputs: Outputs, reference: Outputs) -> float:
+    """Share, in percent, of rows whose largest element is at the same place."""
+    got, wanted = np.concatenate(outputs), np.concatenate(reference)
+    return float(100 * (got.argmax(axis=-1) == wanted.argmax(axis=-1)).mean())
+
+
+def relative_error(outputs: Outputs, reference: Outputs) -> float:
+    """Root of the mean squared difference, in percent of that of the reference itself."""
+    got, wanted = (np.concatenate([each.ravel() for each in side]).astype(np.float64)
+                   for side in (outputs, reference))
+    return float(100 * np.sqrt(np.mean((got - wanted)**2) / np.mean(wanted**2)))

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The networks that are measured, by name: data only."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from synth.networks import digits, photographs, sentences, text
+from synth.networks.task import Task
+
+__all__ = ["TASKS"]
+
+#: Makes a task: models that are written go to the folder; so many samples, or all of them.
+TASKS: dict[str, Callable[[Path, int | None], Task]] = {
+    "digits": digits.task,
+    "direction": text.direction,
+    "recogniser": text.recogniser,
+    "sentences": sentences.task,
+    "photographs": photographs.task,
+}
