@@ -77,8 +77,15 @@ def test_models_print_the_same(capsys, unit):
         assert found[0][name] == found[1][name] == found[2][name], name
 
 
+def test_weight_stationary_models_print_the_same(capsys):
+    found = [run(capsys, "--dataflow", "ws", "--depth", "7", "--gemm", "20x30x12", "--backend",
+                 backend) for backend in ("fast", "cycle")]
+    for name in ("cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
+        assert found[0][name] == found[1][name], name
+
+
 @pytest.mark.parametrize("unit", [["--mac", "e4m3", "--acc", "fp32", "--array", "2x2"],
-                                  ["--mac", "e5m2", "--array", "2x3"],
+                                  ["--mac", "e5m2", "--array", "2x3", "--dataflow", "ws"],
                                   ["--mac", "int8", "--lanes", "2", "--array", "3x1"]])
 def test_rtl_prints_the_same(capsys, unit):
     found = []

@@ -1,49 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The output-stationary array, one step a clock."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow, FixedAccumulator
 from hw.spec.errors import require
+from sim.cycle.results import Results
 from sim.cycle.sequencer import Sequencer, Timing
+from sim.cycle.streams import Inputs, Outputs
 from sim.vector.steps import require_step, stepper
 
-__all__ = ["Array", "Inputs", "Outputs"]
+__all__ = ["Array"]
 
 Ints = npt.NDArray[Any]
 
 VALID, FIRST, LAST = 1, 2, 4
-
-
-class Inputs(NamedTuple):
-    """Inputs of one cycle; ``a_tdata`` (rows, lanes) and ``b_tdata`` (cols, lanes) hold codes."""
-
-    a_tvalid: bool
-    a_tdata: Ints
-    a_tlast: bool
-    b_tvalid: bool
-    b_tdata: Ints
-    b_tlast: bool
-    c_tready: bool
-    rst: bool = False
-
-
-class Outputs(NamedTuple):
-    """Outputs of one cycle, before its clock edge; ``c_tdata`` and ``c_tuser`` have a column each.
-
-    ``c_tdata`` has sums in units of the accumulator's lsb, or codes.
-    """
-
-    a_tready: bool
-    b_tready: bool
-    c_tvalid: bool
-    c_tdata: Ints
-    c_tlast: bool
-    c_tuser: Ints
-    error: bool
 
 
 class Array:
@@ -69,10 +43,8 @@ class Array:
         Finished sum, its flags, and whether it has not started to move, (rows, cols).
     skew_a, skew_b
         Delays by cycles from 1 on: (rows - 1, rows, lanes) and (cols - 1, cols, lanes).
-    align, resolved, held
-        Delays of results: sums and flags, (2, cycles, cols); the row that is kept, (2, cols).
-    sequencer
-        The registers that time all this.
+    results, sequencer
+        The way to C, and the registers that time all this.
     """
 
     def __init__(self, spec: ArraySpec) -> None:
@@ -81,7 +53,7 @@ class Array:
         require_step(spec.mac)
         self.spec = spec
         rows, cols, lanes, mac = spec.rows, spec.cols, spec.mac.lanes, spec.mac
-        self.sequencer = Sequencer(spec)
+        self.sequencer, self.results = Sequencer(spec), Results(spec)
         self.a_q = self.b_q = np.zeros((rows, lanes, cols), np.int64)
         self.frame_q = np.zeros((rows, cols), np.uint8)
         self.edge_frame = np.zeros(rows - 1, np.uint8)
@@ -91,9 +63,6 @@ class Array:
         self.o_valid = self.fresh = np.zeros((rows, cols), np.bool_)
         self.skew_a = np.zeros((rows - 1, rows, lanes), np.int64)
         self.skew_b = np.zeros((cols - 1, cols, lanes), np.int64)
-        self.align = np.zeros((2, cols - 1, cols), np.int64)
-        self.resolved = np.zeros((2, mac.latency - mac.loop_latency, cols), np.int64)
-        self.held = np.zeros((2, cols), np.int64)
         self._next = stepper(mac)
         self._has_flags = mac.flag_bits > 0
         self._row, self._col = np.arange(rows), np.arange(cols)
@@ -104,20 +73,14 @@ class Array:
         ready = wires.en and (not inputs.a_tlast or state.wait == 0)
         taken = bool(ready and inputs.a_tvalid and inputs.b_tvalid)
         north = np.array([self.result_q[:1], self.result_flags[:1]])
-        stages = self.resolved.shape[1]
-        leaving = np.concatenate([north, self.resolved], axis=1) if stages else north
-        aligned = np.concatenate([leaving[:, -1:], self.align], axis=1)
-        row = aligned[:, self._col[::-1], self._col]
-        offered = self.held if state.kept else row
+        offered = self.results.offered(north, state.kept)
         outputs = Outputs(
             bool(ready and inputs.b_tvalid), bool(ready and inputs.a_tvalid),
             bool(state.kept or wires.beat), offered[0],
             bool(state.kept_last if state.kept else wires.beat_last), offered[1], state.error)
-        if not state.kept:
-            self.held = row
         if wires.en:
             frame = taken * VALID | state.opening * FIRST | bool(inputs.a_tlast) * LAST
-            self.resolved, self.align = leaving[:, :-1], aligned[:, :-1]
+            self.results.step()
             self._move(inputs, frame, wires)
         state.step(wires, taken, bool(inputs.a_tlast), bool(inputs.b_tlast), inputs.c_tready)
         if inputs.rst:

@@ -8,16 +8,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import ArraySpec
+from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
 from sim.codes import as_codes
-from sim.cycle.os import Array, Inputs, Outputs
+from sim.cycle.os import Array
+from sim.cycle.streams import Inputs, Outputs
+from sim.cycle.ws import WeightArray
+from sim.rtl.beats import A, B, Beats, beats
+from sim.rtl.bits import unpack
 
-__all__ = ["Product", "matmul"]
+__all__ = ["Product", "array", "matmul"]
 
 Ints = npt.NDArray[Any]
+AnyArray = Array | WeightArray
 Watch = Callable[[Inputs, Outputs], None]
-Probe = Callable[[Array], None]
+Probe = Callable[[Any], None]
+
+_ARRAYS: dict[Dataflow, Callable[[ArraySpec], AnyArray]] = {
+    Dataflow.OS: Array, Dataflow.WS: WeightArray}
+
+
+def array(spec: ArraySpec) -> AnyArray:
+    """Registers of an array of either dataflow, as they are after a reset."""
+    return _ARRAYS[spec.dataflow](spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +66,11 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
     require(a.ndim == b.ndim == 2 and a.shape[1:] == b.shape[:1], "Operand shapes",
             "(M, K) and (K, N)", (a.shape, b.shape))
     (m, k), n = a.shape, b.shape[1]
-    beats, tiles = spec.beats(k), spec.tiles(m, n)
-    across = -(-n // spec.cols)
-    west, south = _tiles(a, spec.rows, beats, spec), _tiles(b.T, spec.cols, beats, spec)
-    rows, cycles = _run(spec, np.repeat(west, across, axis=0).reshape(-1, *west.shape[2:]),
-                        np.concatenate([south] * len(west)).reshape(-1, *south.shape[2:]),
-                        beats, tiles * spec.rows, _patterns(stalls or {}), watch, probe)
-    shape = len(west), across, spec.rows, 2, spec.cols
-    found = rows.reshape(shape).transpose(3, 0, 2, 1, 4)
-    codes, flags = found.reshape(2, len(west) * spec.rows, -1)[:, :m, :n]
+    spec.cycles(m, k, n)
+    run = _Run(spec, beats(spec, a, b), _patterns(stalls or {}))
+    cycles = run.all(watch, probe)
+    codes, flags = (run.beats.product(x)[:m, :n] for x in run.rows)
     return Product(codes, flags.astype(np.uint8), cycles)
-
-
-def _tiles(codes: Ints, side: int, beats: int, spec: ArraySpec) -> Ints:
-    """Beats of each tile: (tiles, beats, side, lanes)."""
-    lanes, count = spec.mac.lanes, -(-codes.shape[0] // side)
-    filled = np.zeros((count * side, beats * lanes), np.int64)
-    filled[:codes.shape[0], :codes.shape[1]] = codes
-    return filled.reshape(count, side, beats, lanes).transpose(0, 2, 1, 3)
 
 
 def _patterns(stalls: Mapping[str, npt.ArrayLike]) -> list[list[bool]]:
@@ -82,31 +82,68 @@ def _patterns(stalls: Mapping[str, npt.ArrayLike]) -> list[list[bool]]:
     return [pattern.tolist() for pattern in patterns]
 
 
-def _run(spec: ArraySpec, west: Ints, south: Ints, beats: int, total: int,
-         patterns: list[list[bool]], watch: Watch | None,
-         probe: Probe | None) -> tuple[Ints, int]:
-    """Rows of C, sums and flags, and the number of cycles."""
-    array = Array(spec)
-    rows = np.zeros((total, 2, spec.cols), np.int64)
-    sent, taken, cycle, first = 0, 0, 0, 0
-    offers = [False, False]
-    while taken < total:
-        now = [pattern[cycle % len(pattern)] for pattern in patterns]
-        offers = [sent < len(west) and (offer or not stall)
-                  for offer, stall in zip(offers, now[:2], strict=True)]
-        place = min(sent, len(west) - 1)
-        last = place % beats == beats - 1
-        inputs = Inputs(offers[0], west[place], last, offers[1], south[place], last, not now[2])
-        if probe:
-            probe(array)
-        outputs = array.step(inputs)
-        if watch:
-            watch(inputs, outputs)
-        if offers[0] and outputs.a_tready:
-            first = cycle if sent == 0 else first
-            sent, offers = sent + 1, [False, False]
-        if outputs.c_tvalid and inputs.c_tready:
-            rows[taken] = outputs.c_tdata, outputs.c_tuser
-            taken += 1
-        cycle += 1
-    return rows, cycle - first
+class _Source:
+    """Beats of one operand, offered one by one; an offer stays until it is taken."""
+
+    def __init__(self, stream: str, given: Beats, width: int, shape: tuple[int, int]) -> None:
+        codes = unpack(given.sources[stream], width, shape[0] * shape[1])
+        self.data = codes.astype(np.int64).reshape(-1, *shape)
+        self.count = len(self.data)
+        self.last = given.last[stream].tolist()
+        user = given.user.get(stream)
+        self.user = [0] * self.count if user is None else user.ravel().tolist()
+        self.place, self.offers = 0, False
+
+    def offer(self, stall: bool) -> tuple[bool, int]:
+        """Whether a beat is offered, and the number of the one on the wires."""
+        self.offers = self.place < self.count and (self.offers or not stall)
+        return self.offers, min(self.place, self.count - 1)
+
+    def edge(self, ready: bool) -> bool:
+        """Whether the beat is taken."""
+        taken = self.offers and ready
+        if taken:
+            self.place, self.offers = self.place + 1, False
+        return taken
+
+
+class _Run:
+    """One product on an array, cycle by cycle."""
+
+    def __init__(self, spec: ArraySpec, given: Beats, patterns: list[list[bool]]) -> None:
+        mac = spec.mac
+        self.beats, self._patterns = given, patterns
+        self._array = array(spec)
+        self._a = _Source(A, given, mac.a.width, (spec.rows, mac.lanes))
+        self._b = _Source(B, given, mac.b.width, (spec.cols, mac.lanes))
+        #: Sums and flags of the beats of C, (2, beats, cols).
+        self.rows = np.zeros((2, len(given.rows), spec.cols), np.int64)
+
+    def all(self, watch: Watch | None, probe: Probe | None) -> int:
+        """Run to the last beat of C; gives the cycles from the first operand beat on."""
+        a, b, total = self._a, self._b, self.rows.shape[1]
+        taken, cycle, first = 0, 0, None
+        while taken < total:
+            inputs = self._inputs(cycle)
+            if probe:
+                probe(self._array)
+            outputs = self._array.step(inputs)
+            if watch:
+                watch(inputs, outputs)
+            if a.edge(outputs.a_tready) | b.edge(outputs.b_tready) and first is None:
+                first = cycle
+            if outputs.c_tvalid and inputs.c_tready:
+                self.rows[:, taken] = outputs.c_tdata, outputs.c_tuser
+                taken += 1
+            cycle += 1
+        assert first is not None
+        return cycle - first
+
+    def _inputs(self, cycle: int) -> Inputs:
+        """What is on the wires."""
+        a, b = self._a, self._b
+        stall_a, stall_b, stall_c = (each[cycle % len(each)] for each in self._patterns)
+        a_valid, row = a.offer(stall_a)
+        b_valid, step = b.offer(stall_b)
+        return Inputs(a_valid, a.data[row], a.last[row], b_valid, b.data[step], b.last[step],
+                      not stall_c, a_tuser=a.user[row])

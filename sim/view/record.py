@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import ArraySpec
+from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
 from sim.cycle import Array, Inputs, Outputs, matmul
 from sim.cycle.os import VALID
@@ -85,6 +85,7 @@ class Trace:
 
 def require_viewable(spec: ArraySpec, m: int, k: int, n: int) -> None:
     """Raise SpecError unless a page can show this product, streams never stalling."""
+    require(spec.dataflow is Dataflow.OS, "View dataflow", "os", spec.dataflow.value)
     require(max(spec.rows, spec.cols) <= MAX_SIDE, "View array",
             f"at most {MAX_SIDE}x{MAX_SIDE}", spec.size)
     _require_cycles(spec, spec.cycles(m, k, n))

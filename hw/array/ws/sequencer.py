@@ -73,7 +73,7 @@ class WeightSequencer(wiring.Component):
     def _take_weights(self, m, wrong):
         """Beats of B, until those of a tile wait; of the next one from the swap on."""
         rows = self._spec.rows
-        loaded, place = Signal(range(rows + 1)), Signal(range(rows + 1))
+        loaded, place = (Signal(range(rows + 1), name=name) for name in ("loaded", "place"))
         m.d.comb += [
             place.eq(Mux(self.swap, 0, loaded)),
             self.b_tready.eq(self.en & (place != rows)),
@@ -87,7 +87,7 @@ class WeightSequencer(wiring.Component):
 
     def _take_rows(self, m, valid, ends):
         """Beats of A of the pass whose weights are in use, and when these give way."""
-        opened, wait = Signal(), Signal(range(self._spec.rows))
+        opened, wait = Signal(name="opened"), Signal(range(self._spec.rows), name="wait")
         m.d.comb += [
             self.a_tready.eq(self.en & opened),
             valid.eq(self.a_tready & self.a_tvalid),
@@ -121,7 +121,7 @@ class WeightSequencer(wiring.Component):
     def _time_sums(self, m, valid, ends, wrong):
         """Where a sum comes from when its row enters, and goes to when it leaves the columns."""
         spec, first, last = self._spec, self.a_tuser[FIRST], self.a_tuser[LAST]
-        pipeline, place = spec.mac.pipeline, Signal(range(spec.depth))
+        pipeline, place = spec.mac.pipeline, Signal(range(spec.depth), name="address")
         *_, read, entering = self._count_rows(m, valid, wrong)
         through = spec.rows + pipeline
         to_c = through + spec.cols - 1 + spec.mac.latency - spec.mac.loop_latency

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registers that time the weight-stationary array: the twin of the RTL's sequencer."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hw.spec import ArraySpec
+from sim.cycle.streams import LEAVES, STARTS, Inputs
+
+__all__ = ["Control", "WeightSequencer", "WeightTiming"]
+
+
+class Control(NamedTuple):
+    """What the memory of column 0 does with sums; one cycle later in each column to the east.
+
+    A sum that enters is zero with ``start``, the one that leaves with ``forward``, the one that
+    left a cycle ago with ``recent``, else the one that was read.
+    """
+
+    start: bool
+    forward: bool
+    recent: bool
+    write: bool
+    read: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class WeightTiming:
+    """Wires of one cycle: handshakes, what row 0 does with its weights, ``control``."""
+
+    en: bool
+    a_tready: bool
+    b_tready: bool
+    taken: bool
+    load: bool
+    swap: bool
+    beat: bool
+    beat_last: bool
+    control: Control
+
+
+class WeightSequencer:
+    """Takes weights and rows of A, swaps the weights, times the memory of sums.
+
+    Attributes
+    ----------
+    loaded, opened, wait
+        Weights that wait in a column; whether some are in use; cycles until these may give way.
+    rows
+        Row of the beat of A that may come next, then that of each cycle before.
+    write, leave, end, start
+        Bit i is set i + 1 enabled cycles after a beat whose sums stay, leave, are the last ones of
+        a tile, start anew.
+    place, recent
+        Address of the sum that leaves the column; whether the last one was stored where one was
+        read.
+    """
+
+    def __init__(self, spec: ArraySpec) -> None:
+        assert spec.depth is not None
+        self._height, self._depth, self._pipeline = spec.rows, spec.depth, spec.mac.pipeline
+        #: Addresses that a row can have; those from the depth on are of rows that are not stored.
+        self.addresses = 1 << (spec.depth - 1).bit_length()
+        self._through = spec.rows + spec.mac.pipeline
+        self._to_c = self._through + spec.cols - 1 + spec.mac.latency - spec.mac.loop_latency
+        self.reset()
+
+    def reset(self) -> None:
+        """What ``rst`` does at a clock edge."""
+        self.loaded = self.wait = self.place = 0
+        self.opened, self.recent = False, False
+        self.rows = [0] * (1 + self._pipeline)
+        self.write = self.leave = self.end = self.start = 0
+        self.error, self.kept, self.kept_last = False, False, False
+
+    def timing(self, inputs: Inputs) -> WeightTiming:
+        """Wires of this cycle."""
+        beat, beat_last = (bool(bits >> self._to_c - 1) for bits in (self.leave, self.end))
+        en = not (self.kept and beat)
+        a_ready = en and self.opened
+        taken = bool(a_ready and inputs.a_tvalid)
+        swap = (en and self.loaded == self._height and self.wait == 0
+                and (not self.opened or bool(taken and inputs.a_tlast)))
+        b_ready = en and (swap or self.loaded != self._height)
+        return WeightTiming(en, a_ready, b_ready, taken, bool(b_ready and inputs.b_tvalid), swap,
+                            beat, beat_last, self._control(inputs, taken))
+
+    def _following(self, inputs: Inputs, taken: bool) -> int:
+        """Row of the next beat of A."""
+        if not taken:
+            return self.rows[0]
+        return 0 if inputs.a_tlast else (self.rows[0] + 1) % self.addresses
+
+    def _control(self, inputs: Inputs, taken: bool) -> Control:
+        *_, read, entering = self._following(inputs, taken), *self.rows
+        write = bool(self.write >> self._through - 1)
+        start = bool(self.start >> self._pipeline - 1) if self._pipeline else \
+            bool(inputs.a_tuser & STARTS)
+        return Control(start, write and self.place == entering, self.recent, write, read,
+                       self.place)
+
+    def step(self, wires: WeightTiming, inputs: Inputs) -> None:
+        """One clock edge."""
+        taken, ends = wires.taken, bool(wires.taken and inputs.a_tlast)
+        single = inputs.a_tuser == STARTS | LEAVES
+        first = 0 if wires.swap else self.loaded
+        self.error |= bool(
+            (taken and not ends and self.rows[0] == self._depth - 1 and not single)
+            or (wires.load and inputs.b_tlast != (first == self._height - 1)))
+        if wires.en:
+            self._time_sums(wires, inputs, ends)
+        self.loaded = first + wires.load
+        if wires.swap:
+            self.opened, self.wait = True, self._height - 1
+        else:
+            if self.wait and (taken or (wires.en and not self.opened)):
+                self.wait -= 1
+            self.opened = self.opened and not ends
+        if not self.kept:
+            self.kept_last = wires.beat_last
+        self.kept = (self.kept or wires.beat) and not inputs.c_tready
+
+    def _time_sums(self, wires: WeightTiming, inputs: Inputs, ends: bool) -> None:
+        """Registers of the memory's timing, which stop with the array."""
+        control, leaves = wires.control, bool(inputs.a_tuser & LEAVES)
+        self.recent = control.write and self.place == control.read
+        passed = self._through - 1
+        if control.write or self.leave >> passed & 1:
+            self.place = 0 if self.end >> passed & 1 else (self.place + 1) % self.addresses
+        self.write = self._later(self.write, wires.taken and not leaves, self._through)
+        self.leave = self._later(self.leave, wires.taken and leaves, self._to_c)
+        self.end = self._later(self.end, ends, self._to_c)
+        self.start = self._later(self.start, bool(inputs.a_tuser & STARTS), self._pipeline)
+        self.rows = [self._following(inputs, wires.taken), *self.rows[:-1]]
+
+    @staticmethod
+    def _later(bits: int, now: bool, cycles: int) -> int:
+        """Shift register of ``cycles`` bits after an edge."""
+        return (bits << 1 | now) & (1 << cycles) - 1
