@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From Verilog to a bitstream: Yosys, place and route, the packer of the family."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hw.board.families import FAMILIES, Family
+from hw.board.pinned import TOP, constraints
+from hw.board.pins import Pins
+from hw.board.platforms import Board
+from hw.board.tools import ToolError, call
+from hw.emit.files import write_files
+from hw.emit.yosys import run_yosys
+from hw.spec.errors import SpecError, require
+
+__all__ = ["INSTALL", "Built", "build"]
+
+#: What installs place and route and the packers.
+INSTALL = "make fpga"
+DESIGN = "design.json"
+REPORT = "report.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Built:
+    """A bitstream, and what is known of it.
+
+    Parameters
+    ----------
+    bitstream
+        Its file.
+    cells
+        Look-up tables, flip-flops, DSP blocks and block RAMs after mapping.
+    used
+        Cells as place and route counts them, and how many the chip has, by their name there.
+    clock_mhz, fmax_mhz
+        Clock that the design gets, and the highest one after place and route.
+    seconds
+        Wall time of ``synthesis``, ``place_and_route`` and ``packing``.
+    """
+
+    bitstream: Path
+    cells: Mapping[str, int]
+    used: Mapping[str, tuple[int, int]]
+    clock_mhz: float
+    fmax_mhz: float
+    seconds: Mapping[str, float]
+
+    @property
+    def meets_clock(self) -> bool:
+        """Whether the design is as fast as the clock it gets."""
+        return self.fmax_mhz >= self.clock_mhz
+
+
+def build(sources: Mapping[str, str], board: Board, pins: Pins, *, name: str, clock_mhz: float,
+          dsp: bool, out: Path, seed: int = 1, too_slow: bool = False) -> Built:
+    """Build ``sources``, which hold a module `TOP`, for ``board``.
+
+    The folder ``out`` has Verilog, constraints, report and bitstream afterwards, or nothing new.
+    A design that is slower than its clock is built if it may be ``too_slow``.
+
+    Raises
+    ------
+    SpecError
+        If a tool is missing, the design is too large or the folder cannot be written.
+    ToolError, YosysError
+        If a tool fails, or the design is slower than its clock.
+    """
+    family = FAMILIES[board.family]
+    fields = {**pins.chip, "constraints": family.constraints, "routed": family.routed,
+              "bitstream": f"{name}.{family.bitstream}"}
+    texts = {**sources, **constraints(board, pins)}
+    options = ["--json", DESIGN, "--report", REPORT, "--freq", f"{clock_mhz:g}", "--seed",
+               str(seed), "--timing-allow-fail", "--quiet"]
+    seconds: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="board-") as scratch:
+        folder = Path(scratch)
+        write_files(folder, texts)
+        with _timed(seconds, "synthesis"):
+            cells = _map(folder, list(sources), family, fields, dsp=dsp)
+        _require_fit(cells, family, board, pins)
+        with _timed(seconds, "place_and_route"):
+            _place([*family.place.format(**fields).split(), *options], folder, board)
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        fmax = _fmax(report)
+        if fmax < clock_mhz and not too_slow:
+            raise ToolError(f"{name} reaches {fmax:g} MHz on {board.title}, not {clock_mhz:g} MHz: "
+                            "--clock gives it a slower one")
+        with _timed(seconds, "packing"):
+            call(family.pack.format(**fields).split(), cwd=folder, install=INSTALL)
+        *_, bitstream = _keep(folder, out, [*texts, REPORT, fields["bitstream"]])
+    return Built(bitstream=bitstream, cells=cells, used=_used(report), clock_mhz=clock_mhz,
+                 fmax_mhz=fmax, seconds=seconds)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
+    """Note the wall time of what is done within."""
+    began = time.monotonic()
+    yield
+    seconds[what] = round(time.monotonic() - began, 1)
+
+
+def _map(folder: Path, sources: list[str], family: Family, fields: Mapping[str, str], *,
+         dsp: bool) -> dict[str, int]:
+    """Map the design, module by module, so that equal elements are mapped once; cells by kind."""
+    option = family.dsp if dsp else family.no_dsp
+    run_yosys("\n".join([
+        f"read_verilog {' '.join(sources)}", f"{family.synth.format(top=TOP, **fields)} {option}",
+        "flatten", *family.finish, "opt_clean", f"write_json {DESIGN}"]), cwd=folder)
+    design = json.loads((folder / DESIGN).read_text(encoding="utf-8"))
+    cells = design["modules"][TOP]["cells"].values()
+    return family.count(Counter(cell["type"] for cell in cells))
+
+
+#: How place and route begins to say that there is no room.
+_NO_ROOM = ("ERROR: Unable to find", "ERROR: Unable to place", "ERROR: unable to place",
+            "ERROR: No Bels", "ERROR: Failed to expand region", "ERROR: Failed to place")
+
+
+def _place(command: list[str], folder: Path, board: Board) -> None:
+    """Place and route."""
+    try:
+        call(command, cwd=folder, install=INSTALL)
+    except ToolError as error:
+        if str(error).startswith(_NO_ROOM):
+            raise SpecError(f"Design must be one that {board.title} has room for, not this one: "
+                            f"{str(error).removeprefix('ERROR: ')}") from error
+        raise
+
+
+_KINDS = {"luts": "look-up tables", "dsps": "DSP blocks", "block_rams": "block RAMs"}
+
+
+def _require_fit(cells: Mapping[str, int], family: Family, board: Board, pins: Pins) -> None:
+    """Raise if the chip has fewer cells of some kind."""
+    for kind, available in family.capacity(pins.chip).items():
+        require(cells[kind] <= available, "Design",
+                f"one of at most {available:,} {_KINDS[kind]} for {board.title}", cells[kind])
+
+
+def _keep(folder: Path, out: Path, names: list[str]) -> list[Path]:
+    """Copy files into ``out``, each whole or not at all."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out, prefix=".writing-") as scratch:
+            for name in names:
+                shutil.copyfile(folder / name, Path(scratch, name))
+            return [Path(scratch, name).replace(out / name) for name in names]
+    except OSError as error:
+        raise SpecError(f"Output folder must be writable, not {str(out)!r} "
+                        f"({(error.strerror or str(error)).lower()})") from error
+
+
+def _used(report: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Cells that place and route used, and those that there are."""
+    return {name: (entry["used"], entry["available"])
+            for name, entry in report["utilization"].items() if entry["used"]}
+
+
+def _fmax(report: Mapping[str, Any]) -> float:
+    """Highest clock in MHz: that of the slowest net that is a clock."""
+    clocks = [entry["achieved"] for entry in report["fmax"].values()]
+    if not clocks:
+        raise ToolError("Place and route must report a clock, not none")
+    return round(min(clocks), 1)

