@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times wavefront accumulation fpga arrays fronts factors paper nodes lint reports setup tools lock clean
+.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times wavefront accumulation fpga arrays fronts factors paper nodes theory lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -102,6 +102,10 @@ paper: library  ## Measure the 15 units of arXiv 2303.17951, figure 3, and verif
 
 nodes: library  ## Measure MACs in libraries of five processes (in the folder BYTEMAC_LIBERTY).
 	$(RUN) -m synth.sweep synth/nodes.toml --out reports/data/nodes.json
+
+theory: setup  ## Integrate how many bits 8-bit formats keep of random numbers, and draw it.
+	$(RUN) -m synth.theory
+	$(RUN) -m reports.render
 
 lint: $(READY)  ## Check style (ruff) and types (mypy).
 	$(RUN) -m ruff check --quiet .

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports import explanation, feature_costs
+from reports import explanation, feature_costs, theory
 from reports.findings import accumulation_page
 from reports.findings import answer as accumulation_answer
 from reports.findings import limits
@@ -66,6 +66,11 @@ PAGES = {
         answer=lambda records: feature_costs.answer(records["features"]),
         extract=lambda records: feature_costs.costs(records["features"]),
         short=lambda records: feature_costs.costs(records["features"])),
+    "theory": Page(
+        sources=("theory",), values=lambda records: theory.theory_page(records["theory"]),
+        answer=lambda records: theory.answer(records["theory"]),
+        extract=lambda records: theory.accuracy(records["theory"]),
+        plots=lambda records: theory.plots(records["theory"])),
     "verification": Page(
         sources=SOURCES, values=verification_page, answer=verification_answer,
         extract=verification_extract, short=verification_extract),

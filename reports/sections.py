@@ -70,6 +70,8 @@ SECTIONS = (
             figures=(
                 Figure("accumulation", "Error of FP8 dot products against the number of products, "
                        "a line for each accumulator, for three kinds of operands"),)),
+    Section(name="theory", title="Bits of accuracy of 8-bit formats", command="make theory",
+            in_readme=False),
     Section(name="gates", title="Two-input gates of a MAC", command="make gates",
             metrics=("two_input_gates", "inverters", "flip_flops"), chart="two_input_gates",
             hidden=("passes",), in_readme=False),  # synth/recipes.toml has them.

@@ -55,6 +55,10 @@ _GROUPS: tuple[tuple[str, tuple[Format, ...]], ...] = (
         _float("e2m3", 2, 3, Specials.NONE),
         _float("e3m2", 3, 2, Specials.NONE),
     )),
+    # Elements of MXINT8; -2 stays unused where numbers are encoded symmetrically.
+    ("OCP Microscaling (MX) 1.0, MXINT8", (
+        integer("int8m6", 8, lsb=-6),
+    )),
     ("two's complement", (
         integer("int4", 4),
         integer("int8", 8),

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bits of accuracy beside those of arXiv 2303.17951, and SQNR against the share of outliers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from reports.plots import Curve, bars, curves
+from reports.tables import MISSING, Table
+
+__all__ = ["accuracy", "answer", "plots", "theory_page"]
+
+Record = Mapping[str, Any]
+OUTLIERS = "normal with outliers"
+#: Bits by which a value may differ from the paper's without a word.
+TOLERANCE = 0.1
+#: The formats of a width, and the name that the paper's figure gives them.
+COLUMNS = {"INT8": ("int8",), "E2M5": ("binary8p6", "e2m5"), "E3M4": ("binary8p5", "e3m4"),
+           "E4M3": ("binary8p4", "e4m3"), "E5M2": ("binary8p3", "e5m2")}
+NAMES = {"uniform": "uniform", "normal": "normal", "student_t3": "Student's t, 3 degrees"}
+
+
+def _values(records: Sequence[Record], metric: str) -> dict[tuple[str, str], float]:
+    """Values of a metric by distribution and format."""
+    return {(record["conditions"]["numbers"], record["subject"]): record["metrics"][metric]["value"]
+            for record in records if metric in record["metrics"]}
+
+
+def accuracy(records: Sequence[Record]) -> Table:
+    """A line for each distribution and kind of special codes, a column for each width."""
+    bits, paper = _values(records, "bits"), _values(records, "paper")
+    rows = []
+    for name, title in NAMES.items():
+        rows.append([title, "the paper's figure 5",
+                     *(_bits(paper, name, group[0]) for group in COLUMNS.values())])
+        rows.append([title, "the paper's formats",
+                     *(_bits(bits, name, group[0]) for group in COLUMNS.values())])
+        rows.append([title, "this project's formats",
+                     *(_bits(bits, name, group[-1]) for group in COLUMNS.values())])
+    return Table(["numbers", "bits of accuracy", *COLUMNS], rows, [])
+
+
+def _bits(values: Mapping[tuple[str, str], float], name: str, fmt: str) -> str:
+    return f"{values[name, fmt]:.2f}" if (name, fmt) in values else MISSING
+
+
+def _far(records: Sequence[Record]) -> list[tuple[str, str, str, float]]:
+    """Distribution, format of the paper, format and difference of each value that is far off."""
+    bits, paper = _values(records, "bits"), _values(records, "paper")
+    return [(name, group[0], fmt, bits[name, fmt] - paper[name, group[0]])
+            for name in NAMES for group in COLUMNS.values() for fmt in dict.fromkeys(group)
+            if (name, fmt) in bits and abs(bits[name, fmt] - paper[name, group[0]]) > TOLERANCE]
+
+
+def answer(records: Sequence[Record]) -> str:
+    """How many values are the paper's, and which format is best where."""
+    bits, paper = _values(records, "bits"), _values(records, "paper")
+    off = [abs(bits[key] - value) for key, value in paper.items()]
+    near = sum(each <= TOLERANCE for each in off)
+    best = [f"{_best({column: bits[name, group[-1]] for column, group in COLUMNS.items()})} on "
+            f"{title} numbers" for name, title in NAMES.items()]
+    return (f"{near} of {len(off)} values are within {TOLERANCE:g} bit of arXiv 2303.17951, figure "
+            f"5; the largest difference is {max(off):.2f} bit. With the best scale most bits are "
+            f"kept by {', '.join(best)}.")
+
+
+def _best(values: Mapping[str, float]) -> str:
+    """Name of the largest value."""
+    return max(values, key=lambda name: values[name])
+
+
+def _explained(records: Sequence[Record]) -> list[str]:
+    """A sentence for each value that is far from the paper's."""
+    span = _values(records, "span")
+    return [f"{fmt} on {NAMES[name]} numbers differs by {difference:+.2f} bit: it spans "
+            f"{span[name, fmt]:.2f} binades, the paper's {own} {span[name, own]:.2f}, as its "
+            "special codes take a whole exponent." if span[name, own] - span[name, fmt] > 0.5 else
+            f"{fmt} on {NAMES[name]} numbers differs by {difference:+.2f} bit."
+            for name, own, fmt, difference in _far(records)]
+
+
+def _outliers(records: Sequence[Record]) -> dict[str, dict[int, float]]:
+    """SQNR by format and by the logarithm of one over the share of outliers."""
+    return {record["subject"]: {int(name.rpartition("_")[2]): metric["value"]
+                                for name, metric in record["metrics"].items()}
+            for record in records if record["conditions"]["numbers"] == OUTLIERS}
+
+
+def _spread(records: Sequence[Record]) -> float:
+    return next((float(record["conditions"]["outlier spread"]) for record in records
+                 if record["conditions"]["numbers"] == OUTLIERS), 0.0)
+
+
+def outliers(records: Sequence[Record]) -> Table:
+    """SQNR, a line for each share of outliers."""
+    found = _outliers(records)
+    places = sorted({place for row in found.values() for place in row}, reverse=True)
+    rows = [[f"1 in {1 << place:,}", *(f"{row[place]:.1f}" for row in found.values())]
+            for place in places]
+    return Table(["outliers", *(f"{name} [dB]" for name in found)], rows, [])
+
+
+def _crossing(records: Sequence[Record]) -> str:
+    """From which share of outliers on INT8 is not the best."""
+    found = _outliers(records)
+    for place in sorted(found.get("int8", {}), reverse=True):
+        best = _best({name: row[place] for name, row in found.items()})
+        if best != "int8":
+            return (f"From one outlier in {1 << place:,} on, INT8 is not the best: {best} has "
+                    f"{found[best][place]:.1f} dB, int8 {found['int8'][place]:.1f} dB.")
+    return "INT8 is the best with every share of outliers."
+
+
+def plots(records: Sequence[Record]) -> dict[str, Callable[[], str]]:
+    """Bars of the bits, and curves of the SQNR."""
+    bits, paper = _values(records, "bits"), _values(records, "paper")
+
+    def drawn_bits() -> str:
+        series = {}
+        for name, title in NAMES.items():
+            series[title] = [bits[name, group[0]] for group in COLUMNS.values()]
+            series[f"{title}, paper"] = [paper[name, group[0]] for group in COLUMNS.values()]
+        return bars("Bits of accuracy with the best scale", unit="log2(sigma / RMSE)",
+                    groups=list(COLUMNS), series=series)
+
+    def drawn_outliers() -> str:
+        shown = [Curve(name, [(2.0**-place, value) for place, value in sorted(row.items())])
+                 for name, row in _outliers(records).items()]
+        return curves("Outliers cost integers most", x="share of outliers", log_x=True,
+                      y="SQNR with the best scale [dB]", shown=shown)
+
+    return {"theory_bits": drawn_bits, "theory_outliers": drawn_outliers}
+
+
+def theory_page(records: Sequence[Record]) -> dict[str, Any]:
+    """What the page shows."""
+    return {"answer": answer(records), "accuracy": accuracy(records),
+            "explained": _explained(records), "outliers": outliers(records),
+            "crossing": _crossing(records), "spread": f"{_spread(records):g}"}

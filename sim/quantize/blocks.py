@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OCP MX: blocks of 32 numbers along an axis share a power of two, which the numbers choose.
+
+OCP Microscaling (MX) 1.0, section 6.3: the scale is 2 to the exponent of the largest magnitude
+less that of the element format's largest value; elements are divided by it, rounded to nearest even
+and saturated. Scales are E8M0: 2**-127 to 2**127, a byte each, 0xFF being NaN.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hw.spec import Format
+from hw.spec.errors import require
+from sim.codes import Array, as_format
+from sim.quantize.nearest import codes_of, values_of
+
+__all__ = ["BLOCK", "MX", "Blocks", "decode_blocks", "encode_blocks"]
+
+Floats = npt.NDArray[np.float64]
+
+#: Numbers that share a scale.
+BLOCK = 32
+#: Exponent that code 0 of E8M0 stands for, and the code of NaN.
+E8M0_BIAS, E8M0_NAN = 127, 0xFF
+#: Element formats by the name of the block format (MX 1.0, table 1).
+MX = {"mxfp8_e4m3": "e4m3", "mxfp8_e5m2": "e5m2", "mxfp6_e2m3": "e2m3", "mxfp6_e3m2": "e3m2",
+      "mxfp4": "e2m1", "mxint8": "int8m6"}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Blocks:
+    """Codes of elements and of scales.
+
+    Attributes
+    ----------
+    fmt
+        Format of the elements.
+    codes
+        In the shape of the numbers.
+    scales
+        E8M0 codes, uint8, one for each block along ``axis``; the last block may be shorter.
+    axis
+        Axis along which 32 neighbours share a scale.
+    """
+
+    fmt: Format
+    codes: Array
+    scales: npt.NDArray[np.uint8]
+    axis: int
+
+
+def encode_blocks(x: npt.ArrayLike, fmt: Format | str, axis: int = -1) -> Blocks:
+    """Encode ``x``, blocks of 32 along ``axis``; ``fmt`` is an element format or a name of `MX`.
+
+    A block with a NaN or an infinity has the scale NaN and elements 0; a block of zeros has the
+    least scale, 2**-127. Symmetric signed integers leave the lowest value out.
+    """
+    fmt = as_format(MX.get(fmt, fmt) if isinstance(fmt, str) else fmt)
+    moved = np.moveaxis(np.asarray(x, np.float64), axis, -1)
+    require(moved.shape[-1] > 0, "Values shape", f"at least 1 along axis {axis}", moved.shape)
+    blocks = _cut(moved)
+    largest = abs(blocks).max(axis=-1)
+    broken = ~np.isfinite(largest)
+    exponent = np.frexp(np.where(broken, 0, largest))[1] - 1 - (np.frexp(fmt.max)[1] - 1)
+    exponent = np.where(largest == 0, -E8M0_BIAS, np.clip(exponent, -E8M0_BIAS, E8M0_BIAS))
+    scaled = np.ldexp(np.where(broken[..., None], 0, blocks), -exponent[..., None])
+    if fmt.is_integer and fmt.signed:
+        scaled = np.clip(scaled, -fmt.max, fmt.max)
+    codes = codes_of(scaled, fmt).reshape(*moved.shape[:-1], -1)[..., :moved.shape[-1]]
+    scales = np.where(broken, E8M0_NAN, exponent + E8M0_BIAS).astype(np.uint8)
+    return Blocks(fmt, np.moveaxis(codes, -1, axis), np.moveaxis(scales, -1, axis), axis)
+
+
+def decode_blocks(blocks: Blocks) -> Floats:
+    """Numbers that the codes stand for; a block whose scale is NaN is NaN."""
+    axis = blocks.axis
+    values = np.moveaxis(values_of(blocks.codes, blocks.fmt), axis, -1)
+    scales = scale_values(np.moveaxis(blocks.scales, axis, -1))
+    spread = np.repeat(scales, BLOCK, axis=-1)[..., :values.shape[-1]]
+    return np.moveaxis(values * spread, -1, axis)
+
+
+def scale_values(scales: npt.NDArray[np.uint8]) -> Floats:
+    """Values of E8M0 codes."""
+    powers = np.ldexp(1.0, scales.astype(np.int64) - E8M0_BIAS)
+    return np.where(scales == E8M0_NAN, np.nan, powers)
+
+
+def _cut(x: Floats) -> Floats:
+    """Blocks on an axis of their own, the last one filled up with zeros."""
+    missing = -x.shape[-1] % BLOCK
+    if missing:
+        x = np.concatenate([x, np.zeros((*x.shape[:-1], missing))], axis=-1)
+    return x.reshape(*x.shape[:-1], -1, BLOCK)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a tensor of real numbers becomes codes: what shares a scale, which range, which scales."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from hw.spec import Format
+from hw.spec.errors import require
+from sim.codes import as_format
+
+__all__ = ["Per", "Range", "ScaleKind", "Scheme", "parse_scheme"]
+
+#: Percentile of the magnitudes that is kept unless told otherwise.
+PERCENTILE = 99.99
+
+
+class Per(Enum):
+    """What shares one scale."""
+
+    TENSOR = "tensor"  #: The whole tensor.
+    CHANNEL = "channel"  #: One slice along an axis, for instance the weights of one output.
+    BLOCK = "block"  #: 32 neighbours along an axis (OCP MX), chosen by the numbers themselves.
+
+
+class Range(Enum):
+    """Which numbers are kept when the scale is chosen; what is beyond saturates."""
+
+    MINMAX = "minmax"  #: All: the largest magnitude becomes that of the format (arXiv 2209.05433).
+    PERCENTILE = "percentile"  #: All but a share of the largest magnitudes.
+    MSE = "mse"  #: Those with which the mean squared error is least.
+
+
+class ScaleKind(Enum):
+    """What a scale can be."""
+
+    FP32 = "fp32"  #: Any binary32 number.
+    POW2 = "pow2"  #: A power of two: a shift in hardware; of blocks E8M0.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scheme:
+    """One way to quantise; `str` spells it and `parse_scheme` reads it.
+
+    Parameters
+    ----------
+    fmt
+        Format of the codes.
+    per
+        What shares a scale.
+    range
+        Which numbers are kept; blocks take the largest magnitude (``minmax``).
+    scale
+        What a scale can be: by default ``fp32``, of blocks ``pow2``.
+    zero_point
+        Whether zero has a code of its own choosing (asymmetric); integer formats only.
+    percentile
+        Of the magnitudes, above 50 up to 100; with ``range`` ``percentile`` only.
+
+    Raises
+    ------
+    SpecError
+        If the fields contradict each other.
+    """
+
+    fmt: Format
+    per: Per = Per.TENSOR
+    range: Range = Range.MINMAX
+    scale: ScaleKind | None = None
+    zero_point: bool = False
+    percentile: float | None = None
+
+    def __post_init__(self) -> None:
+        require(isinstance(self.fmt, Format), "Scheme format", "a Format", self.fmt)
+        for name, kind in (("per", Per), ("range", Range)):
+            require(isinstance(getattr(self, name), kind), f"Scheme {name}", f"a {kind.__name__}",
+                    getattr(self, name))
+        self._fill_in()
+        require(isinstance(self.scale, ScaleKind), "Scheme scale", "a ScaleKind", self.scale)
+        require(isinstance(self.zero_point, bool), "Scheme zero_point", "a bool", self.zero_point)
+        require(self.fmt.is_integer or not self.zero_point, "Scheme zero_point",
+                "no unless the format is an integer", "yes")
+        if self.per is Per.BLOCK:
+            require(self.range is Range.MINMAX, "Scheme range", "minmax per block",
+                    self.range.value)
+            require(self.scale is ScaleKind.POW2, "Scheme scale", "pow2 per block", "fp32")
+            require(not self.zero_point, "Scheme zero_point", "no per block", "yes")
+
+    def _fill_in(self) -> None:
+        """Put defaults in the place of None; check the percentile."""
+        if self.scale is None:
+            kind = ScaleKind.POW2 if self.per is Per.BLOCK else ScaleKind.FP32
+            object.__setattr__(self, "scale", kind)
+        given, wanted = self.percentile, self.range is Range.PERCENTILE
+        require(given is None or wanted, "Scheme percentile", "left out unless the range is "
+                "percentile", given)
+        if wanted and given is None:
+            object.__setattr__(self, "percentile", PERCENTILE)
+        if given is not None:
+            number = isinstance(given, int | float) and not isinstance(given, bool)
+            require(number and 50 < given <= 100, "Scheme percentile", "above 50 up to 100", given)
+
+    def __str__(self) -> str:
+        """Spelling; what has its default is left out."""
+        parts = [self.fmt.name]
+        if self.per is not Per.TENSOR:
+            parts.append(f"per={self.per.value}")
+        if self.range is not Range.MINMAX:
+            parts.append(f"range={self.range.value}")
+        if self.percentile not in (None, PERCENTILE):
+            parts.append(f"percentile={self.percentile!r}")
+        if self.scale is ScaleKind.POW2 and self.per is not Per.BLOCK:
+            parts.append("scale=pow2")
+        if self.zero_point:
+            parts.append("zero_point=yes")
+        return ",".join(parts)
+
+
+def _choice(kind: type[Enum], name: str, text: str) -> Any:
+    """Member of an enumeration, by its spelling."""
+    spellings = [member.value for member in kind]
+    require(text in spellings, f"Scheme {name}", f"one of {', '.join(spellings)}", text)
+    return kind(text)
+
+
+def _yes(name: str, text: str) -> bool:
+    """Whether ``text`` is yes."""
+    require(text in ("yes", "no"), f"Scheme {name}", "yes or no", text)
+    return text == "yes"
+
+
+def _number(name: str, text: str) -> float:
+    """Real number of a setting."""
+    try:
+        return float(text)
+    except ValueError:
+        require(False, f"Scheme {name}", "a number", text)
+        raise
+
+
+#: How each setting is read.
+_SETTINGS: dict[str, Callable[[str], Any]] = {
+    "per": lambda text: _choice(Per, "per", text),
+    "range": lambda text: _choice(Range, "range", text),
+    "percentile": lambda text: _number("percentile", text),
+    "scale": lambda text: _choice(ScaleKind, "scale", text),
+    "zero_point": lambda text: _yes("zero_point", text),
+}
+
+
+def parse_scheme(text: str | Scheme, *, fmt: Format | str | None = None) -> Scheme:
+    """Scheme spelled ``e4m3,per=channel,range=mse,scale=pow2``.
+
+    Settings are ``per``, ``range``, ``percentile``, ``scale`` and ``zero_point`` (yes or no). With
+    ``fmt`` the spelling is the settings alone, and may be empty.
+    """
+    if isinstance(text, Scheme):
+        return text
+    require(isinstance(text, str), "Scheme", "a spelling such as e4m3,per=channel", text)
+    parts = [part for part in text.split(",") if part]
+    if fmt is None:
+        require(bool(parts), "Scheme", "a spelling such as e4m3,per=channel", text)
+        fmt = parts.pop(0)
+    settings = dict(part.partition("=")[::2] for part in parts)
+    require(set(settings) <= set(_SETTINGS) and len(settings) == len(parts), "Scheme settings",
+            f"some of {', '.join(f'{name}=...' for name in _SETTINGS)}, once each",
+            ",".join(parts))
+    values = {name: _SETTINGS[name](value) for name, value in settings.items()}
+    return Scheme(fmt=as_format(fmt), **values)
