@@ -11,11 +11,15 @@ from typing import Any
 from hw.emit.netlist import Port
 from hw.emit.yosys import yosys_version
 from hw.spec import ArraySpec, FixedAccumulator, GemmSpec, MacSpec, OutputSpec
+from hw.spec.board import BoardSpec
 
 __all__ = ["describe", "sha256"]
 
+#: What has a manifest.
+Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
 
-def describe(spec: MacSpec | ArraySpec | OutputSpec | GemmSpec, ports: list[Port],
+
+def describe(spec: Spec, ports: list[Port],
              descriptions: dict[str, str], texts: dict[str, str]) -> dict[str, Any]:
     """Manifest of ``spec``: fields, derived facts, ports, files with their hashes, tools."""
     kind, spelling, derived = _subject(spec)
@@ -41,13 +45,16 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _subject(spec: MacSpec | ArraySpec | OutputSpec | GemmSpec,
-             ) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def _subject(spec: Spec) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Kind of unit, its spelling, and facts that follow from its fields."""
     if isinstance(spec, OutputSpec):
         return "output", {"output": str(spec)}, _output_facts(spec)
     if isinstance(spec, MacSpec):
         return "mac", {"mac": str(spec)}, _derived(spec, None)
+    if isinstance(spec, BoardSpec):
+        _, spelling, derived = _subject(spec.gemm)
+        return ("board", spelling | {"clock_hz": spec.clock_hz, "baud": spec.baud},
+                derived | {"divider": spec.divider})
     if isinstance(spec, GemmSpec):
         _, spelling, derived = _subject(spec.array)
         return ("gemm", spelling | {"depths": spec.depths, "bus": spec.bus.value},
@@ -84,9 +91,9 @@ def _derived(mac: MacSpec, array: ArraySpec | None) -> dict[str, Any]:
     return facts
 
 
-def _signed_ports(spec: MacSpec | ArraySpec | OutputSpec | GemmSpec) -> set[str]:
+def _signed_ports(spec: Spec) -> set[str]:
     """Ports that hold two's complement."""
-    if isinstance(spec, ArraySpec | GemmSpec):
+    if isinstance(spec, ArraySpec | GemmSpec | BoardSpec):
         return set()
     if isinstance(spec, MacSpec):
         return {"o_data"} if isinstance(spec.acc, FixedAccumulator) else set()

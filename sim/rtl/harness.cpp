@@ -86,6 +86,16 @@ struct Stream {
     uint64_t offered;   // source: beat on the wires; sink: willing in this cycle
 };
 
+// A serial line, 8 data bits and a stop bit, both directions; the state lasts from call to call.
+struct Line {
+    int32_t rx, tx, divider;
+    int32_t sending, send_left, send_count;     // byte going in, its bits left, cycles of this bit
+    int32_t taking, take_left, take_count;      // the same for the byte coming out
+    int32_t wrong;                              // bytes that came out without a stop bit
+    uint64_t noise;     // a cycle inverts the line going in if 32 random bits are below this
+    uint64_t random;    // state of its random numbers
+};
+
 // Values of an input beside a sink: row i is on the port until beat i is first offered.
 struct Beside {
     int32_t port, sink;
@@ -203,6 +213,57 @@ int64_t bench_stream(Bench *bench, int sources, Stream *source, int sinks, Strea
     }
     for (int i = 0; i < sources; ++i) bench->ports[source[i].valid].set(false);
     for (int i = 0; i < sinks; ++i) bench->ports[sink[i].ready].set(false);
+    return cycle;
+}
+
+// What is on the line going in, in this cycle; takes the next byte when the one before is gone.
+static bool line_in(Line &line, const uint8_t *from, int64_t total, int64_t &sent) {
+    if (!line.send_count) {
+        if (line.send_left) --line.send_left;
+        if (!line.send_left && sent < total) {
+            line.sending = from[sent++] << 1 | 0x200;
+            line.send_left = 10;
+        } else {
+            line.sending = line.send_left ? line.sending >> 1 : 1;
+        }
+        if (line.send_left) line.send_count = line.divider;
+    }
+    if (line.send_count) --line.send_count;
+    const bool level = line.send_left ? line.sending & 1 : true;
+    return level ^ (line.noise && (draw(line.random) >> 32) < line.noise);
+}
+
+// Samples the line coming out in the middle of each bit; true when a byte is whole.
+static bool line_out(Line &line, bool level) {
+    if (!line.take_left) {
+        if (level) return false;
+        line.take_left = 10;
+        line.take_count = line.divider / 2;
+        line.taking = 0;
+    }
+    if (line.take_count--) return false;
+    line.take_count = line.divider - 1;
+    line.taking = line.taking >> 1 | level << 9;
+    if (--line.take_left) return false;
+    line.wrong += !level;
+    return true;
+}
+
+// Sends bytes and collects what comes back, until all is sent and the line coming out has been idle
+// for `idle` cycles, there is no room, or `cycles` have passed; returns the cycles run.
+int64_t bench_line(Bench *bench, Line *line, const uint8_t *from, int64_t total, int64_t *sent,
+                   uint8_t *to, int64_t room, int64_t *taken, int64_t idle, int64_t cycles) {
+    bench->enter();
+    const Port &rx = bench->ports[line->rx], &tx = bench->ports[line->tx];
+    int64_t quiet = 0, cycle = 0;
+    for (; cycle < cycles && *taken < room && quiet < idle; ++cycle) {
+        rx.set(line_in(*line, from, total, *sent));
+        bench->settle();
+        if (line_out(*line, tx.high())) to[(*taken)++] = line->taking >> 1 & 0xff;
+        quiet = line->take_left || line->send_left || *sent < total ? 0 : quiet + 1;
+        bench->edge();
+    }
+    rx.set(true);
     return cycle;
 }
 

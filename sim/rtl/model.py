@@ -186,9 +186,13 @@ class Model:
             If it does not end, or a sink's beat changes before it was taken.
         """
         self._zero_inputs()
-        wires = Wires(self.ports, self._index, self._code, self._bench)
-        return stream(wires, sources, sinks, last or {}, user or {}, stall or {}, seed,
+        return stream(self.wires, sources, sinks, last or {}, user or {}, stall or {}, seed,
                       beside or {}, max_cycles)
+
+    @property
+    def wires(self) -> Wires:
+        """Access to the ports, for what drives them in a protocol of its own."""
+        return Wires(self.ports, self._index, self._code, self._bench)
 
     def _port(self, name: str, direction: str) -> Port:
         names = self._names(direction)
@@ -215,7 +219,7 @@ def _load(library: Path) -> ctypes.CDLL:
     """The harness's functions, typed."""
     code = ctypes.CDLL(str(library.resolve()))
     code.bench_open.restype = ctypes.c_void_p
-    code.bench_stream.restype = ctypes.c_int64
+    code.bench_stream.restype = code.bench_line.restype = ctypes.c_int64
     code.bench_close.restype = code.bench_write.restype = code.bench_read.restype = None
     code.bench_run.restype = None
     return code

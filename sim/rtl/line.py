@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A serial line to a compiled model: bytes in and out, bit by bit, 8 data bits and a stop bit."""
+
+import ctypes
+
+import numpy as np
+
+from hw.spec.errors import require
+from sim.rtl.model import Model
+
+__all__ = ["SerialLine"]
+
+#: Most bytes that one call brings back.
+ROOM = 1 << 16
+
+
+class _Line(ctypes.Structure):
+    """Layout of ``struct Line`` in harness.cpp."""
+
+    _fields_ = ([(name, ctypes.c_int32) for name in (
+        "rx", "tx", "divider", "sending", "send_left", "send_count", "taking", "take_left",
+        "take_count", "wrong")] + [("noise", ctypes.c_uint64), ("random", ctypes.c_uint64)])
+
+
+class SerialLine:
+    """Both ends of a line; time passes only in `exchange`.
+
+    Parameters
+    ----------
+    model
+        Design with the ports ``rx`` and ``tx``; it is reset, the line idle.
+    divider
+        Clock cycles of a bit.
+    """
+
+    def __init__(self, model: Model, divider: int) -> None:
+        require(divider >= 2, "Line divider", "2 or more", divider)
+        self.cycles = 0
+        self._wires = model.wires
+        self._line = _Line(rx=self._wires.index["rx"], tx=self._wires.index["tx"], divider=divider)
+        self._model = model
+        self.reset()
+
+    def reset(self, cycles: int = 4) -> None:
+        """Reset the design, the line idle; what was on its way is gone."""
+        idle = np.ones(cycles + 1, np.uint64)
+        # A run leaves the inputs as they were in its last cycle.
+        self._model.run({"rst": np.arange(cycles, -1, -1) > 0, "rx": idle}, outputs=())
+        for name in ("send_left", "send_count", "take_left", "take_count"):
+            setattr(self._line, name, 0)
+
+    def disturb(self, chance: float, *, seed: int = 0) -> None:
+        """From now on, invert the line going in during a cycle with this chance."""
+        require(0 <= chance < 1, "Line chance", "from 0 to below 1", chance)
+        self._line.noise, self._line.random = int(chance * 2**32), seed
+
+    @property
+    def wrong(self) -> int:
+        """Bytes that came back without a stop bit."""
+        return int(self._line.wrong)
+
+    def exchange(self, data: bytes, *, idle: int, cycles: int = 1 << 40) -> bytes:
+        """Send ``data``; gives what came back until the line was idle for ``idle`` cycles.
+
+        At the latest after ``cycles`` it ends, what has not been sent is dropped then.
+        """
+        room = ctypes.create_string_buffer(ROOM)
+        sent, found = ctypes.c_int64(0), b""
+        code, bench = self._wires.code, self._wires.bench
+        while True:
+            taken = ctypes.c_int64(0)
+            ran = code.bench_line(bench, ctypes.byref(self._line), data,
+                                  ctypes.c_int64(len(data)), ctypes.byref(sent), room,
+                                  ctypes.c_int64(ROOM), ctypes.byref(taken), ctypes.c_int64(idle),
+                                  ctypes.c_int64(cycles))
+            self.cycles += ran
+            cycles -= ran
+            found += room.raw[:taken.value]
+            if taken.value < ROOM:
+                return found
