@@ -9,7 +9,8 @@ import pytest
 from amaranth.hdl import Fragment
 
 import sim.rtl
-from hw.board import BoardTop, emit
+from hw.board import emit
+from hw.board.top import BoardTop
 from hw.host.frames import Deframer, frame
 from hw.spec import SpecError, parse_array, parse_gemm
 from hw.spec.board import BoardSpec
