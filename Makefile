@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times wavefront accumulation fpga arrays fronts factors paper nodes theory lint reports setup tools lock clean
+.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times wavefront accumulation finetune fpga arrays fronts factors paper nodes theory lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -87,6 +87,14 @@ fpga: setup  ## Map MACs to FPGAs, place and route them (installs the tools, hal
 	$(RUN) -m synth.fpga --points
 	$(RUN) -m reports.render
 
+finetune: setup  ## Train small networks in FP8 and convert them to INT8 (installs PyTorch, 200 MB).
+	[ -x build/training/bin/python ] || $(PYTHON) -m venv build/training
+	build/training/bin/python -m pip install -qq --disable-pip-version-check \
+		--root-user-action ignore -c constraints.txt -c constraints-training.txt \
+		numpy scikit-learn torch
+	build/training/bin/python -m synth.finetune
+	$(RUN) -m reports.render
+
 arrays: library  ## Measure arrays in standard cells, by hierarchy and, as a check, a flat one.
 	$(RUN) -m synth.sweep synth/arrays.toml --out reports/data/arrays.json
 
@@ -148,7 +156,8 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 # Everything that a fresh installation of pyproject.toml brings along today. Not so for the extra
-# networks, of whose packages only the files are used: constraints-networks.txt is kept by hand.
+# networks, of whose packages only the files are used, and training, whose PyTorch differs from machine
+# to machine: constraints-networks.txt and constraints-training.txt are kept by hand.
 lock:  ## Write the files constraints*.txt anew from pyproject.toml.
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install -qq --disable-pip-version-check \

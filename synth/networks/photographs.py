@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from synth.networks.efficientnet import SIDE, export
 from synth.networks.packages import MissingPackage, package_file
-from synth.networks.task import Outputs, Task, agreement, relative_error
+from synth.networks.task import Outputs, Task, agreement
 from synth.networks.weights import read_torch
 
 __all__ = ["task"]
@@ -33,8 +33,7 @@ def task(folder: Path, samples: int | None = None) -> Task:
     images = _images(EVALUATED)[:samples]
 
     def score(outputs: Outputs, reference: Outputs) -> dict[str, float]:
-        return {"top1_agreement": agreement(outputs, reference),
-                "relative_error": relative_error(outputs, reference)}
+        return {"top1_agreement": agreement(outputs, reference)}
 
     return Task(
         name="EfficientNet-Lite0", model=export(weights, folder / "efficientnet-lite0.onnx"),

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The columns of the tables: operand formats and accumulators, data only."""
+
+from typing import NamedTuple
+
+__all__ = ["ACCUMULATORS", "COLUMNS", "RANGES", "Column", "Ranges", "mac_of"]
+
+
+class Column(NamedTuple):
+    """Formats of activations and weights; ``blocks`` of 32 numbers share a scale (OCP MX)."""
+
+    activations: str
+    weights: str
+    blocks: bool = False
+
+
+class Ranges(NamedTuple):
+    """How scales are chosen: of weights per what, and which numbers are kept."""
+
+    weights_per: str
+    kept: str
+
+
+#: Floats are those of arXiv 2303.17951, binary8pN of the catalogue; MX has OCP's own.
+COLUMNS = {
+    "INT8": Column("int8", "int8"),
+    "E2M5": Column("binary8p6", "binary8p6"),
+    "E3M4": Column("binary8p5", "binary8p5"),
+    "E4M3": Column("binary8p4", "binary8p4"),
+    "E5M2": Column("binary8p3", "binary8p3"),
+    "W4A8": Column("int8", "int4"),
+    "MXFP8": Column("e4m3", "e4m3", blocks=True),
+}
+#: Spellings by name. Floats saturate, as those units do whose cost was measured.
+ACCUMULATORS = {"exact": "exact", "fp32": "fp32-sat", "fp16": "fp16-sat", "bf16": "bf16-sat",
+                "hopper": "hopper"}
+#: Tried for each column; activations have one scale a tensor.
+RANGES = tuple(Ranges(per, kept) for per in ("tensor", "channel") for kept in ("minmax", "mse"))
+
+
+def mac_of(column: str, accumulator: str) -> str:
+    """Spelling of the unit that multiplies a column's operands."""
+    activations, weights, _ = COLUMNS[column]
+    pair = activations if activations == weights else f"{activations}x{weights}"
+    # The exact sum of the paper's INT8 unit: 4,096 products of operands from -127 to 127.
+    exact = "int27" if pair == "int8" else "exact"
+    return f"{pair},acc={exact if accumulator == 'exact' else ACCUMULATORS[accumulator]}"
