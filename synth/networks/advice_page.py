@@ -62,9 +62,11 @@ def table(points: Sequence[Point], measure: Measure, advice: Advice) -> str:
     """Aligned text: the table, the recommendation and its reasons."""
     rows = [_headings(measure), *(cells(point, advice) for point in points)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) if place < 2 else cell.rjust(width)
-                       for place, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
-             for row in rows]
+    lines = []
+    for row in rows:
+        padded = [cell.ljust(width) if place < 2 else cell.rjust(width)
+                  for place, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(padded).rstrip())
     lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
     return "\n".join([*lines, "", advice.sentence, *advice.reasons])
 

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page on networks: what its tables and sentences say of given records."""
+
+from typing import Any
+
+import pytest
+
+from reports import networks
+
+SHAPES = {"first": "10x27x8", "second": "10x1024x8"}
+
+
+def record(study: str, value: float, sqnr: dict[str, float] | None = None, **conditions: Any
+           ) -> dict[str, Any]:
+    metrics = {"accuracy": {"value": value, "unit": "%"},
+               "relative_error": {"value": 100 - value, "unit": "%"}}
+    if study == "fp32":
+        metrics |= {"macs": {"value": 12345, "unit": "MAC"}}
+        conditions |= {"shapes": SHAPES, "samples": 40, "data": "digits", "licence": "BSD"}
+    else:
+        conditions |= {"sqnr": sqnr, "ranges": "channel, mse"}
+    return {"subject": "net", "metrics": metrics,
+            "conditions": {"study": study, "metric": "accuracy", **conditions}}
+
+
+def layers(first: float, second: float) -> dict[str, float]:
+    return {"first": first, "second": second}
+
+
+RECORDS = [
+    record("fp32", 96.0),
+    record("formats", 95.5, layers(40.0, 20.0), column="INT8", accumulator="exact"),
+    record("formats", 96.0, layers(38.0, 28.0), column="E2M5", accumulator="exact"),
+    record("formats", 96.0, layers(36.0, 30.0), column="E3M4", accumulator="exact"),
+    record("formats", 96.0, layers(30.0, 27.5), column="E4M3", accumulator="exact"),
+    record("formats", 90.0, layers(24.0, 28.5), column="E5M2", accumulator="exact"),
+    record("accumulators", 96.0, layers(30.0, 27.0), column="E4M3", accumulator="fp32"),
+    record("accumulators", 80.0, layers(29.5, 12.0), column="E4M3", accumulator="bf16"),
+]
+
+
+def test_changes_are_from_fp32() -> None:
+    found = networks.changes(RECORDS)
+    assert found.headings == ["network", "metric [%]", "FP32", "INT8", "E2M5", "E3M4", "E4M3",
+                              "E5M2"]
+    assert found.rows == [["net", "accuracy of 40", "96.00", "-0.50", "0", "0", "0", "-6.00"]]
+
+
+def test_answer_names_best_and_worst() -> None:
+    assert networks.answer(RECORDS) == (
+        "With exact sums and the best ranges, net moves by 0 (E2M5) to -6.00 points (E5M2).")
+
+
+def test_layers_decide() -> None:
+    assert networks.best_formats(RECORDS).rows == [
+        ["net", "2", "1 (30.0 dB)", "0 (33.0 dB)", "1 (33.0 dB)", "0 (28.8 dB)", "0 (26.2 dB)"]]
+    assert networks.deciding(RECORDS) == [
+        ("net: E4M3 has the higher SQNR in 1 of 2 layers; most in `second` (7.5 dB); INT8 leads "
+         "most in `first` (10.0 dB).")]
+    assert networks.findings(RECORDS) == [
+        "E5M2 is the worst of the FP8 formats in 1 of 2 layers.",
+        "E4M3 has a higher SQNR than INT8 in 1 of 2 layers."]
+
+
+def test_accumulators_are_compared_with_exact_sums() -> None:
+    """Half a dB is no harm to a layer, 15.5 dB are: the shortest such sum is of 1,024."""
+    found = networks.accumulators(RECORDS)
+    assert found.headings == ["network", "format", "largest K", "fp32", "bf16"]
+    assert found.rows == [["net", "E4M3", "1,024", "0", "-16.00 (K >= 1,024)"]]
+    assert networks.movers(RECORDS) == ["fp32 moves none.", "bf16 moves net in E4M3 (-16.00)."]
+
+
+@pytest.mark.parametrize("count", range(len(RECORDS) + 1))
+def test_page_of_what_is_there(count: int) -> None:
+    """A study that was broken off still gives a page."""
+    page = networks.networks_page(RECORDS[:count])
+    assert len(page["changes"].rows) == (count > 0)
+    assert len(page["data"]) == (count > 0)
