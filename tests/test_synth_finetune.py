@@ -15,18 +15,18 @@ TORCH = "PyTorch is not installed (constraints-training.txt)"
 
 
 def test_layer_computes_on_rounded_operands() -> None:
-    """Activations to halves up to 7 * 1/7, weights to sevenths of the largest of each output."""
+    """Activations to sevenths of the largest, weights to sevenths of that of their output."""
     torch = pytest.importorskip("torch", reason=TORCH)
     from synth.finetune.rounding import Rounded, scheme
 
     linear = torch.nn.Linear(2, 2, bias=False)
     linear.weight.data = torch.tensor([[7.0, 3.2], [0.7, -0.13]])
     layer = Rounded(linear)
-    x = torch.tensor([[1.0, 0.5]])
+    x = torch.tensor([[1.0, 0.55]])
     assert layer(x).tolist() == linear(x).tolist()
     layer.operands = scheme("int4", "int4")
     layer.largest = torch.tensor(1.0)
-    # 0.5 is 3.5 sevenths, a tie, which goes to 4.
+    # 0.55 is 3.85 sevenths.
     wanted = [7 * 1 + 3 * 4 / 7, 0.7 - 0.1 * 4 / 7]
     assert layer(x)[0].tolist() == pytest.approx(wanted, rel=1e-6)
 

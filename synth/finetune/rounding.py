@@ -66,6 +66,8 @@ class _Nearest(torch.autograd.Function):
 class Rounded(nn.Module):
     """A convolution or dense layer; ``largest`` is the largest activation in calibration."""
 
+    largest: Tensor
+
     def __init__(self, layer: nn.Conv2d | nn.Linear) -> None:
         super().__init__()
         self.layer, self.operands, self.watching = layer, Operands(), False
