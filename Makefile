@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times wavefront accumulation finetune fpga arrays fronts factors paper nodes theory lint reports setup tools lock clean
+.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times cycles wavefront accumulation finetune fpga arrays fronts factors paper nodes theory lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -67,6 +67,10 @@ features: setup  ## Count what each feature of a floating-point MAC costs.
 
 ratios: setup  ## Compare the gates of floating-point accumulators with the paper's ratios over INT8.
 	$(RUN) -m synth.ratios
+	$(RUN) -m reports.render
+
+cycles: setup  ## Compare arrays clock by clock, model beside RTL, in every cycle.
+	$(RUN) -m synth.cycles
 	$(RUN) -m reports.render
 
 times: setup  ## Measure how long arrays take to generate.

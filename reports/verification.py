@@ -12,7 +12,7 @@ Record = dict[str, Any]
 Records = Mapping[str, Sequence[Record]]
 
 #: Data files that the page reads.
-SOURCES = ("formal", "exhaustion", "twins", "recorded", "mutants", "tests")
+SOURCES = ("formal", "exhaustion", "twins", "recorded", "cycles", "mutants", "tests")
 #: How much is known, the most first; "open" is nothing.
 TIERS = ("proven", "exhausted", "sampled", "open")
 #: Where a check looked, as columns; a formal proof is of the RTL.
@@ -28,6 +28,7 @@ def verification_page(records: Records) -> dict[str, Any]:
                       for kind in kinds},
             "twins": _plain(records.get("twins", ()), "model"),
             "recorded": _plain(records.get("recorded", ()), "recorded results"),
+            "cycles": _plain(records.get("cycles", ()), "array"),
             "faults": _faults(records.get("mutants", ())),
             "survivors": _survivors(records.get("mutants", ())),
             "tests": _plain(records.get("tests", ()), "test run")}
@@ -47,6 +48,7 @@ def answer(records: Records) -> str:
     if states:
         sentences.append(f"{text(states)} states were simulated, {text(wrong)} differ.")
     sentences += _compared(records.get("recorded", ()))
+    sentences += _clocked(records.get("cycles", ()))
     sentences += [_caught(r) for r in records.get("mutants", ()) if r["subject"] == "all"]
     return " ".join(sentences)
 
@@ -58,6 +60,15 @@ def _compared(recorded: Sequence[Record]) -> list[str]:
               for values in counts)
     sentence = (f"Model and RTL give {text(met)} of {text(len(counts))} sets of results that were "
                 "recorded on a GPU bit for bit.")
+    return [sentence] if counts else []
+
+
+def _clocked(cycles: Sequence[Record]) -> list[str]:
+    """How many products on arrays were compared clock by clock, if any were."""
+    counts = [_values(record) for record in cycles]
+    cases, wrong = (sum(values[name] for values in counts) for name in ("cases", "differences"))
+    sentence = (f"In {text(cases)} products on arrays, model and RTL were compared in every cycle: "
+                f"{text(wrong)} values differ.")
     return [sentence] if counts else []
 
 

@@ -1,83 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
 """Streams and cycle numbers of the clock-by-clock model against compiled RTL."""
 
-import json
-
-import numpy as np
 import pytest
 
-import sim.rtl
-from hw.generate import generate
 from hw.spec import parse_array
-from sim.cycle import matmul
-from sim.rtl import gemm
+from synth.cycles import __main__ as command
+from synth.cycles.cases import ARRAYS, LARGE
+from synth.cycles.compare import compare
 
-SHAPES = [(1, 1, 1), (2, 3, 3), (4, 1, 4), (5, 7, 8), (9, 4, 5), (3, 16, 7), (4, 40, 3)]
-STALLS = [{}, {"a": 0.4}, {"b": 0.6}, {"c": 0.5}, {"a": 0.3, "b": 0.3, "c": 0.3},
-          {"a": 0.05, "c": 0.9}]
-
-
-def compiled(mac, size, folder):
-    spec = parse_array(size, mac)
-    manifest = json.loads(generate(spec, folder).read_text())
-    return spec, sim.rtl.compile([folder / f"{spec.name}.v"], spec.name, manifest["ports"],
-                                 shared=["pe_*"], optimize="-O0")
+SLOW = [spec for spec in ARRAYS if "int8" not in spec.name and "fp32" not in spec.name]
 
 
-def compare(spec, model, shape, stall, seed):
-    """Hold every output of every cycle of one product to the RTL; gives the cycles compared.
-
-    The model's inputs depend on its outputs; the RTL gets the same ones and must answer them alike.
-    """
-    rng, (m, k, n), seen = np.random.default_rng(seed), shape, []
-    patterns = {name: np.append(rng.random(97) < share, False) for name, share in stall.items()}
-    a = rng.integers(0, 1 << spec.mac.a.width, (m, k), dtype=np.uint64)
-    b = rng.integers(0, 1 << spec.mac.b.width, (k, n), dtype=np.uint64)
-    got = matmul(a, b, spec, stalls=patterns, watch=lambda *wires: seen.append(wires))
-    sent, found = zip(*seen, strict=True)
-    model.reset()
-    given = {f"{gemm.A}_tvalid": [x.a_tvalid for x in sent],
-             f"{gemm.B}_tvalid": [x.b_tvalid for x in sent],
-             f"{gemm.A}_tlast": [x.a_tlast for x in sent],
-             f"{gemm.B}_tlast": [x.b_tlast for x in sent],
-             f"{gemm.C}_tready": [x.c_tready for x in sent],
-             f"{gemm.A}_tdata": words([x.a_tdata for x in sent], spec.mac.a.width),
-             f"{gemm.B}_tdata": words([x.b_tdata for x in sent], spec.mac.b.width)}
-    ran = model.run(given)
-    for axis, name in ((gemm.A, "a_tready"), (gemm.B, "b_tready"), (gemm.C, "c_tvalid")):
-        wanted = [getattr(x, name) for x in found]
-        assert np.array_equal(ran[f"{axis}_{name[2:]}"], wanted), (name, shape, stall, seed)
-    offered = np.flatnonzero([x.c_tvalid for x in found])
-    assert np.array_equal(ran[f"{gemm.C}_tlast"][offered], [found[i].c_tlast for i in offered])
-    data = gemm.unpack(ran[f"{gemm.C}_tdata"].reshape(len(sent), -1)[offered], spec.slot_width,
-                       spec.cols)
-    sums = np.array([found[i].c_tdata for i in offered]).astype(object)
-    assert (data.astype(object) == sums % (1 << spec.slot_width)).all(), (shape, stall, seed)
-    if not stall:
-        assert got.cycles == spec.cycles(m, k, n)
-    return len(sent)
+def check(spec):
+    """Nothing differs, and an array that can be full is full; gives the cases."""
+    found = {name: metric.value for name, metric in command.measure(spec).metrics.items()}
+    assert found["differences"] == found["cycles_unlike_closed_form"] == 0
+    assert found["full_in_steady_state"] == found["could_be_full"] > 0
+    assert found["outputs"] > 4 * found["cycles"] > 8000
+    return found["cases"]
 
 
-def words(codes, width):
-    return gemm.pack(np.array(codes).reshape(len(codes), -1), width)
-
-
-@pytest.mark.parametrize(("mac", "size"), [
-    ("e4m3", "2x3"), ("int8", "3x2"), ("e4m3,acc=fp16,pipeline=2", "4x4"), ("e5m2,acc=fp32", "2x3"),
-    ("e4m3,acc=aligned:13,lanes=2", "3x2"), ("int8,adder=carry-save", "3x3")])
-def test_streams_equal_the_rtl_in_every_cycle(tmp_path, mac, size):
-    """Shapes by stalls, 42 a unit and 252 in all."""
-    spec, model = compiled(mac, size, tmp_path)
-    cases = [(shape, stall) for shape in SHAPES for stall in STALLS]
-    cycles = [compare(spec, model, *case, seed) for seed, case in enumerate(cases)]
-    assert len(cycles) == 42
-    assert sum(cycles) > 2000
+@pytest.mark.parametrize("spec", [pytest.param(
+    spec, marks=[pytest.mark.slow] * (spec in SLOW or "carry" in spec.name), id=spec.name)
+    for spec in ARRAYS])
+def test_streams_equal_the_rtl_in_every_cycle(spec):
+    """Shapes by stalls, 42 an array and 504 in all, half of them of each dataflow."""
+    assert check(spec) == 42
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mac", "size"), [("e4m3", "16x16"), ("e4m3,acc=fp32", "16x16"),
-                                           ("int8", "32x32")])
-def test_streams_of_a_large_array_equal_the_rtl(tmp_path, mac, size):
-    spec, model = compiled(mac, size, tmp_path)
-    for seed, stall in enumerate(STALLS):
-        assert compare(spec, model, (40, 50, 70), stall, seed) >= spec.cycles(40, 50, 70)
+@pytest.mark.parametrize("spec", LARGE, ids=lambda spec: spec.name)
+def test_streams_of_a_large_array_equal_the_rtl(spec):
+    assert check(spec) == 18
+
+
+def test_a_difference_is_found(monkeypatch):
+    """The RTL of another array is not equal."""
+    class Other:
+        """Answers as if nothing were ever ready."""
+
+        def reset(self):
+            """Do nothing."""
+
+        def run(self, rows):
+            """Zeros of the right shape."""
+            names = ("s_axis_a_tready", "s_axis_b_tready", "m_axis_c_tvalid", "m_axis_c_tlast",
+                     "m_axis_c_tdata", "error")
+            return dict.fromkeys(names, rows["s_axis_a_tvalid"] & 0)
+
+    spec = parse_array("1x1", "int8")
+    found = compare(spec, Other(), (2, 3, 1), {}, 0)
+    # 2 tiles of 3 beats are ready for A and for B, and 2 sums are valid, last and not 0.
+    assert found.product == found.cycles == spec.cycles(2, 3, 1) == 8
+    assert found.outputs == 4 * 8 + 2 * 2
+    assert found.differences >= 6 + 6 + 2 + 2
+    assert found.steady
+
+
+def test_command_lists_and_refuses(capsys):
+    assert command.main(["--list"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == ARRAYS[0].name
+    with pytest.raises(SystemExit, match=r"^2$"):
+        command.main(["--lists"])
+    assert capsys.readouterr().err == (
+        "python -m synth.cycles: error: unrecognized arguments: --lists\n")
