@@ -44,8 +44,8 @@ class Design:
         Module whose timing is that of the whole: the top, or an array's processing element.
     configuration
         What a record says about it.
-    mac
-        What it computes, if it is a generated MAC, whole.
+    mac, array
+        What it computes, if it is a generated MAC, whole, or a generated array.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Design:
     keep: tuple[str, ...] = ()
     configuration: dict[str, Any] = field(default_factory=dict)
     mac: MacSpec | None = None
+    array: ArraySpec | None = None
 
 
 def of_unit(spec: MacSpec | ArraySpec | OutputSpec, *, flat: bool = False, resolve: bool = True,
@@ -90,7 +91,8 @@ def of_unit(spec: MacSpec | ArraySpec | OutputSpec, *, flat: bool = False, resol
     top = data["element"] if bare else spec.name
     return Design(name=top, top=top, verilog={f"{top}.v": data["verilog"]}, keep=keep,
                   element=data["element"], configuration=configuration | bare,
-                  mac=spec if isinstance(spec, MacSpec) and not bare else None)
+                  mac=spec if isinstance(spec, MacSpec) and not bare else None,
+                  array=spec if isinstance(spec, ArraySpec) else None)
 
 
 def _generate(spec: MacSpec | ArraySpec | OutputSpec, **bare: bool) -> dict[str, str]:

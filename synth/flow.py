@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from hw.emit.yosys import yosys_version
-from hw.spec import MacSpec
+from hw.spec import ArraySpec, MacSpec
 from synth import blocks, mapping
+from synth.array_energy import ArrayEnergy, measure_array_energy
 from synth.cache import cached, digest_of_files
 from synth.cost import GENLIB, Cost, price
 from synth.design import Design
@@ -18,7 +19,7 @@ from synth.mapping import Mapped, map_to_cells
 from synth.record import ROOT
 from synth.timing import Timing, sta_version, time_netlist
 
-__all__ = ["BLOCK_STREAM", "block_areas_of", "block_energies_of", "block_gates_of", "cost_of",
+__all__ = ["BLOCK_STREAM", "array_energy_of", "block_areas_of", "block_energies_of", "block_gates_of", "cost_of",
            "energy_of", "gates_of", "mapped_of", "timing_of"]
 
 #: Code that a result depends on.
@@ -78,6 +79,16 @@ def energy_of(mapped: Mapped, library: Library, spec: MacSpec, stream: str, *, g
               "code": digest_of_files(sources)}
     return Energy(**cached("energy", inputs, lambda: measure_energy(
         mapped, spec, library, stream, glitches=glitches).to_json()))
+
+
+def array_energy_of(mapped: Mapped, library: Library, spec: ArraySpec, stream: str) -> ArrayEnergy:
+    """Energy of a mapped array on a stream; see `synth.array_energy.measure_array_energy`."""
+    sources = (*_CODE, *_ENERGY_CODE, Path(__file__).with_name("array_energy.py"),
+               *sorted((ROOT / "sim").rglob("*.py")))
+    inputs = {"verilog": mapped.verilog, "library": library.sha256, "spec": repr(spec),
+              "stream": stream, "numpy": version("numpy"), "code": digest_of_files(sources)}
+    return ArrayEnergy(**cached("array-energy", inputs, lambda: measure_array_energy(
+        mapped, spec, library, stream).to_json()))
 
 
 def block_gates_of(design: Design, recipe: str) -> dict[str, int]:

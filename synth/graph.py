@@ -108,7 +108,7 @@ class Netlist:
 
 
 def read_netlist(verilog: str, top: str, library: Library) -> Netlist:
-    """Read a flat netlist of cells of ``library``.
+    """Read a netlist of cells of ``library``, flat or not; below the top it is flattened.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def read_netlist(verilog: str, top: str, library: Library) -> Netlist:
     with tempfile.TemporaryDirectory(prefix="netlist-") as scratch:
         folder = Path(scratch)
         (folder / "mapped.v").write_text(verilog, encoding="utf-8")
-        run_yosys("read_verilog mapped.v\nwrite_json mapped.json", cwd=folder)
+        run_yosys("read_verilog mapped.v\nflatten\nwrite_json mapped.json", cwd=folder)
         modules = json.loads((folder / "mapped.json").read_text(encoding="utf-8"))["modules"]
     require(top in modules, "Netlist", f"one with a module {top}", sorted(modules))
     module = modules[top]

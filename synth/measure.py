@@ -14,7 +14,7 @@ from hw.spec.errors import require
 from synth.flow import cost_of, gates_of, timing_of
 from synth.gates import recipe_passes
 from synth.job import Job, Part
-from synth.mac_parts import blocks, energy
+from synth.unit_parts import blocks, energy
 from synth.record import Metric, Record, provenance
 from synth.timing import CONDITIONS
 

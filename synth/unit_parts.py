@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of a record that only a MAC has: energy of its operations, and what its blocks come to."""
+"""Parts of a record that need to know what a unit computes: energy, and what its blocks come to."""
 
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 
+from hw.spec import ArraySpec
+from synth import array_energy
 from synth import energy as energies
 from synth.energy import significant
 from synth.flow import (
     BLOCK_STREAM,
+    array_energy_of,
     block_areas_of,
     block_energies_of,
     block_gates_of,
@@ -28,8 +31,10 @@ def energy(job: Job) -> Part:
     """Energy of a multiply-accumulation on each stream, the sums held to the model."""
     if job.mapped is None or job.library is None:
         return Part(not_done=("energy (no library)",))
+    if job.design.array is not None:
+        return _array_energy(job, job.design.array)
     if job.design.mac is None:
-        return Part(not_done=("energy (operands are known of whole MACs only)",))
+        return Part(not_done=("energy (operands are known of whole MACs and of arrays only)",))
     sized, sums = job.sized, 0
     assert sized.mapped is not None
     part = Part(conditions={"energy": energies.CONDITIONS | {
@@ -47,6 +52,25 @@ def energy(job: Job) -> Part:
         part.tools.update({name: version(name) for name in
                            ("numpy", *([package.name] if package else []))})
     part.metrics.update({"energy_sums_checked": Metric(sums, "sum"),
+                         "energy_area": Metric(sized.mapped.area_um2, "um2")})
+    return part
+
+
+def _array_energy(job: Job, spec: ArraySpec) -> Part:
+    """Energy of a multiply-accumulation in an array at full use."""
+    if not array_energy.has_array_energy(spec):
+        return Part(not_done=("energy (of output-stationary arrays that give sums only)",))
+    sized, results = job.sized, 0
+    assert sized.mapped is not None
+    assert job.library is not None
+    part = Part(conditions={"energy": array_energy.CONDITIONS | {
+        "recipe": sized.recipe, "clock_ns": sized.clock_ns}},
+        tools={"numpy": version("numpy")}, not_done=("glitches of arrays",))
+    for name in array_energy.STREAMS:
+        found = array_energy_of(sized.mapped, job.library, spec, name)
+        results += found.results
+        part.metrics.update(found.metrics())
+    part.metrics.update({"energy_results_checked": Metric(results, "result"),
                          "energy_area": Metric(sized.mapped.area_um2, "um2")})
     return part
 
