@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Factors of the cost of FP8 that a sweep shows: width, lanes, array, process."""
+"""Factors of the cost of FP8 that a sweep shows: width, lanes, process."""
 
 from collections.abc import Mapping
 
 from reports.plots import Curve, bars, curves
-from reports.silicon import FORMATS, Units, over, percent, unit_of
+from reports.silicon import FORMATS, Units, percent, unit_of
 
 __all__ = [
-    "ARRAY_UNITS", "arrays_plot", "arrays_sentence", "guards_plot", "guards_sentence", "lanes_plot",
+    "guards_plot", "guards_sentence", "lanes_plot",
     "lanes_sentence", "node_energy_plot", "node_energy_sentence", "nodes_plot", "nodes_sentence",
 ]
 
@@ -88,33 +88,6 @@ def lanes_sentence(units: Sources) -> str:
         return "More than one lane is not measured under the recipe of this figure."
     return ("Lanes share alignment, addition and rounding; in area, against INT8 exact with as "
             f"many lanes: {'; '.join(parts)}.")
-
-
-ARRAY_UNITS = {"INT8/27": ("int8", "fx27"), "E4M3 exact": (E4M3, "fx"),
-               "E4M3 to FP16": (E4M3, "fp16"), "E4M3 to FP32": (E4M3, "fp32")}
-
-
-def _array_value(units: Units, pair: str, acc: str, metric: str) -> float | None:
-    return units.value(metric, unit=lambda unit: isinstance(unit, str)
-                       and unit.startswith(f"{pair},acc={acc}") and "array=16x16" in unit)
-
-
-def arrays_plot(units: Sources) -> str:
-    names = list(ARRAY_UNITS)
-    alone = [units["paper"].value("area", **unit_of(pair, acc))
-             for pair, acc in ARRAY_UNITS.values()]
-    whole = [_array_value(units["arrays"], *unit, "area") for unit in ARRAY_UNITS.values()]
-    return bars("A MAC alone, and its share of a 16x16 array", unit="cell area a MAC [um2]",
-                groups=names, series={"MAC alone": alone, "a 256th of the array": [
-                    None if value is None else value / 256 for value in whole]})
-
-
-def arrays_sentence(units: Sources) -> str:
-    base = _array_value(units["arrays"], *ARRAY_UNITS["INT8/27"], "area")
-    parts = [f"{name} {over(_array_value(units['arrays'], *unit, 'area'), base)}"
-             for name, unit in list(ARRAY_UNITS.items())[1:]]
-    return ("In a 16x16 array registers and drain join the MAC, and a wide exact sum is registered "
-            f"twice: the area against that of INT8/27 is, for {', '.join(parts)}.")
 
 
 NODE_UNITS = {"E4M3 exact": (E4M3, "fx"), "E4M3 to FP16": (E4M3, "fp16"),

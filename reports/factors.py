@@ -4,10 +4,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from reports import array_factors, fronts
 from reports import factor_sweeps as sweeps
-from reports import fronts
 from reports.plots import bars, stacks
-from reports.silicon import ACCUMULATORS, FORMATS, Units, over, unit_of
+from reports.silicon import ACCUMULATORS, COMPARED, FORMATS, Units, over, unit_of
 
 __all__ = ["FACTORS", "Factor"]
 
@@ -76,7 +76,7 @@ def _blocks_plot(units: Sources) -> str:
 
 def _blocks_sentence(units: Sources) -> str:
     paper, parts = units["paper"], []
-    for name, unit in sweeps.ARRAY_UNITS.items():
+    for name, unit in COMPARED.items():
         areas = {block: paper.value(f"area_{block}", **unit_of(*unit)) or 0
                  for block in paper.blocks}
         total = sum(areas.values())
@@ -140,12 +140,12 @@ def _energy_plot(units: Sources) -> str:
     return bars("Energy by operands", unit="energy a multiply-accumulation [pJ]",
                 groups=paper.streams, series={
                     name: [_energy(paper, unit, stream) for stream in paper.streams]
-                    for name, unit in sweeps.ARRAY_UNITS.items()})
+                    for name, unit in COMPARED.items()})
 
 
 def _energy_sentence(units: Sources) -> str:
     paper = units["paper"]
-    (_, base), *others = sweeps.ARRAY_UNITS.items()
+    (_, base), *others = COMPARED.items()
     parts = []
     for name, unit in others:
         found = [value / reference for stream in paper.streams
@@ -170,7 +170,7 @@ def _with_glitches(paper: Units, unit: tuple[str, str]) -> tuple[float, float] |
 
 def _glitch_plot(units: Sources) -> str:
     found = {name: _with_glitches(units["paper"], unit)
-             for name, unit in sweeps.ARRAY_UNITS.items()}
+             for name, unit in COMPARED.items()}
     return bars("What glitches add", unit="energy a multiply-accumulation [pJ]",
                 groups=list(found), series={
                     side: [None if pair is None else pair[place] for pair in found.values()]
@@ -179,7 +179,7 @@ def _glitch_plot(units: Sources) -> str:
 
 def _glitch_sentence(units: Sources) -> str:
     found = {name: _with_glitches(units["paper"], unit)
-             for name, unit in sweeps.ARRAY_UNITS.items()}
+             for name, unit in COMPARED.items()}
     (base, reference), *others = found.items()
     parts = [f"{name} {pair[0] / reference[0]:.2f} times without and "
              f"{pair[1] / reference[1]:.2f} times with them"
@@ -198,8 +198,11 @@ FACTORS = (
     Factor("equal_clock", "Equal clock", ("fronts",), fronts.clock_plot, fronts.clock_sentence),
     Factor("lanes", "Lanes and tensor-core sums", ("factors",), sweeps.lanes_plot,
            sweeps.lanes_sentence),
-    Factor("array_level", "In an array", ("arrays", "paper"), sweeps.arrays_plot,
-           sweeps.arrays_sentence),
+    Factor("array_level", "In an array", ("arrays", "paper"), array_factors.arrays_plot,
+           array_factors.arrays_sentence),
+    Factor("array_energy", "Energy in an array", ("arrays", "paper"),
+           array_factors.arrays_energy_plot, array_factors.arrays_energy_sentence,
+           metrics=array_factors.ENERGY),
     Factor("node", "Process", ("nodes",), sweeps.nodes_plot, sweeps.nodes_sentence),
     Factor("node_energy", "Process and energy", ("nodes",), sweeps.node_energy_plot,
            sweeps.node_energy_sentence, metrics=GLITCHES),

@@ -4,7 +4,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["ACCUMULATORS", "FORMATS", "Units", "over", "percent", "unit_of"]
+__all__ = ["ACCUMULATORS", "COMPARED", "FORMATS", "Units", "over", "percent", "unit_of"]
 
 Record = dict[str, Any]
 
@@ -13,6 +13,9 @@ FORMATS = {"INT8": "int8", "E2M5": "binary8p6", "E3M4": "binary8p5", "E4M3": "bi
            "E5M2": "binary8p3"}
 #: Accumulators of the paper by the spelling's beginning.
 ACCUMULATORS = {"FX+12": "fx", "FP16": "fp16", "FP32": "fp32"}
+#: The units that are compared throughout: operands and beginning of the accumulator.
+COMPARED = {"INT8/27": (FORMATS["INT8"], "fx27"), "E4M3 exact": (FORMATS["E4M3"], "fx"),
+            "E4M3 to FP16": (FORMATS["E4M3"], "fp16"), "E4M3 to FP32": (FORMATS["E4M3"], "fp32")}
 
 
 class Units:

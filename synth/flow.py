@@ -19,8 +19,8 @@ from synth.mapping import Mapped, map_to_cells
 from synth.record import ROOT
 from synth.timing import Timing, sta_version, time_netlist
 
-__all__ = ["BLOCK_STREAM", "array_energy_of", "block_areas_of", "block_energies_of", "block_gates_of", "cost_of",
-           "energy_of", "gates_of", "mapped_of", "timing_of"]
+__all__ = ["BLOCK_STREAM", "array_energy_of", "block_areas_of", "block_energies_of",
+           "block_gates_of", "cost_of", "energy_of", "gates_of", "mapped_of", "timing_of"]
 
 #: Code that a result depends on.
 _CODE = tuple(Path(__file__).with_name(f"{name}.py") for name in (

@@ -94,7 +94,8 @@ def swept():
     fronts += [loop("int8", 3.0, 17000.0), loop("int8", 3.1, 16000.0), loop("int8", 3.2, 15000.0),
                loop("e5m2:none", 2.4, 40000.0), loop("e5m2:none", 2.6, 38000.0),
                loop("binary8p3", 2.6, 38000.0), loop("binary8p3", 2.75, 37000.0)]
-    arrays = [record(f"{pair},acc={acc},array=16x16,dataflow=os", area=256.0)
+    arrays = [record(f"{pair},acc={acc},array=16x16,dataflow=os", area=256.0,
+                     conditions={"flat": False}, energy_gaussian=100.0 * len(pair) + len(acc))
               for pair in ("int8", "binary8p4") for acc in ("fx27", "fp16-sat", "fp32-sat")]
     nodes = [record(f"{pair},acc={acc}", library=library, area=float(len(pair)),
                     energy_gaussian=100.0 * factor, energy_gaussian_glitches=len(pair) * factor)
@@ -131,6 +132,21 @@ def test_lanes_compare_area_a_lane():
                           record("int8,acc=fx27", area=100.0),
                           record("binary8p4,acc=fx27", area=150.0)]
     assert "E4M3 exact from 50 % more with 1 to 5 % more with 16" in said("lanes", records)
+
+
+def test_arrays_are_the_largest_that_have_the_metric():
+    records = swept()
+    # 404 and 904 over 404, and by their lengths alone for the units by themselves.
+    assert "in an array of 256 takes, against INT8/27, for E4M3 exact 124 % more" in said(
+        "array_energy", records)
+    for array in records["arrays"]:
+        del array["metrics"]["energy_gaussian"]
+    records["arrays"] += [record(f"{pair},acc=fx27,array=2x2,dataflow=os", energy_gaussian=energy,
+                                 conditions={"flat": flat})
+                          for pair, energy in (("int8", 2.0), ("binary8p4", 3.0))
+                          for flat in (True, False)]
+    assert "in an array of 4 takes, against INT8/27, for E4M3 exact 50 % more" in said(
+        "array_energy", records)
 
 
 def test_processes_compare_energies_where_they_are_measured():
