@@ -20,7 +20,7 @@ E4M3 = FORMATS["E4M3"]
 class Factor:
     """One factor: its records, the picture, and what it shows in one sentence.
 
-    ``metrics`` is the beginning of the metrics that its records must have.
+    ``metrics`` is the beginning of the metrics that each of its sources must have.
     """
 
     name: str
@@ -32,8 +32,7 @@ class Factor:
 
     def is_ready(self, units: Sources) -> bool:
         """Whether its records are there."""
-        return all(units[name] for name in self.sources) and any(
-            units[name].has(self.metrics) for name in self.sources)
+        return all(units[name] and units[name].has(self.metrics) for name in self.sources)
 
 
 def _figure_plot(units: Sources) -> str:
