@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times cycles wavefront accumulation finetune fpga arrays fronts factors paper nodes theory lint reports setup tools lock clean
+.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation finetune fpga arrays fronts factors paper nodes theory lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -75,6 +75,10 @@ cycles: setup  ## Compare arrays clock by clock, model beside RTL, in every cycl
 
 times: setup  ## Measure how long arrays take to generate.
 	$(RUN) -m synth.times
+	$(RUN) -m reports.render
+
+bench: fast  ## Time simulators of arrays beside Verilator, CXXRTL and Amaranth's.
+	$(RUN) -m synth.bench
 	$(RUN) -m reports.render
 
 wavefront: setup  ## Record two tiles that flow through a 4x4 array, and draw them.

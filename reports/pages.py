@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports import explanation, feature_costs, theory
+from reports import explanation, feature_costs, simulators, theory
 from reports.findings import accumulation_page
 from reports.findings import answer as accumulation_answer
 from reports.findings import limits
@@ -71,6 +71,9 @@ PAGES = {
         answer=lambda records: theory.answer(records["theory"]),
         extract=lambda records: theory.accuracy(records["theory"]),
         plots=lambda records: theory.plots(records["theory"])),
+    "simulator": Page(
+        sources=("simulator",), values=simulators.simulators_page, answer=simulators.answer,
+        extract=simulators.ratios, short=simulators.ratios, plots=simulators.plots),
     "verification": Page(
         sources=SOURCES, values=verification_page, answer=verification_answer,
         extract=verification_extract, short=verification_extract),

@@ -43,7 +43,7 @@ class Curve:
 
 def bars(title: str, *, unit: str, groups: Sequence[str],
          series: Mapping[str, Sequence[float | None]], line: float | None = None,
-         line_name: str = "") -> str:
+         line_name: str = "", log: bool = False) -> str:
     """SVG of groups of bars, each with its value above; ``line`` is a level to compare with.
 
     Parameters
@@ -56,6 +56,8 @@ def bars(title: str, *, unit: str, groups: Sequence[str],
         Heights by name of the series, one a group, None where there is none.
     line, line_name
         Level drawn across, and what it is.
+    log
+        Whether heights are logarithmic.
     """
     with matplotlib.rc_context(STYLE):
         width = max(7.2, 0.62 * len(groups) * len(series) + 1.6)
@@ -73,6 +75,8 @@ def bars(title: str, *, unit: str, groups: Sequence[str],
         axes.set_xticks(range(len(groups)), groups)
         axes.tick_params(axis="x", length=0)
         axes.set_ylabel(unit)
+        if log:
+            axes.set_yscale("log")
         axes.yaxis.set_major_formatter(THOUSANDS)
         axes.grid(axis="y")
         _legend(axes, len(series) + (line is not None))

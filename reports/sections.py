@@ -94,6 +94,7 @@ SECTIONS = (
             metrics=("luts", "flip_flops", "dsps", "clock"), hidden=("device",), in_readme=False),
     Section(name="generate", title="Time to generate", command="make times",
             metrics=("wall_time", "verilog_size", "modules"), in_readme=False),
+    Section(name="simulator", title="How fast is the simulation?", command="make bench"),
     Section(name="verification", title="What is proven, exhausted, sampled",
             command="make test-full"),
     Section(name="cycles", title="Arrays clock by clock, model beside RTL", command="make cycles",

@@ -14,17 +14,17 @@ from sim.rtl.build import compile
 from sim.rtl.model import Model
 from sim.rtl.tools import RtlError
 
-__all__ = ["compile_array", "compiled_array"]
+__all__ = ["compile_array", "compiled_array", "generated_array"]
 
 ROOT = Path(__file__).parents[2]
 #: Modules of which an array has many: compiled once, or the model takes minutes to build.
 SHARED = ("pe_*",)
 
 
-def compile_array(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]]
-                  ) -> Model:
+def compile_array(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]], *,
+                  build_dir: Path | None = None) -> Model:
     """Compiled model of the Verilog ``files`` of ``spec``, reset; ``ports`` as in the manifest."""
-    model = compile(files, spec.name, ports, shared=SHARED, optimize="-O1")
+    model = compile(files, spec.name, ports, shared=SHARED, optimize="-O1", build_dir=build_dir)
     model.reset()
     return model
 
@@ -38,13 +38,24 @@ def compiled_array(spec: ArraySpec) -> Model:
         If the array cannot be generated, or a tool is missing or fails.
     """
     with tempfile.TemporaryDirectory(prefix="array-") as folder:
-        command = [sys.executable, "-m", "hw.generate", "--mac", str(spec.mac), "--array",
-                   spec.size, "--dataflow", spec.dataflow.value, "--out", folder, "--json"]
-        command += ["--depth", str(spec.depth)] if spec.depth else []
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RtlError(f"{spec.name} could not be generated: {done.stderr.strip()}")
-        manifest = json.loads(done.stdout)
-        files = [Path(folder, file["path"]) for file in manifest["files"]]
-        return compile_array([file for file in files if file.suffix == ".v"], spec,
-                             manifest["ports"])
+        files, ports = generated_array(spec, Path(folder))
+        return compile_array(files, spec, ports)
+
+
+def generated_array(spec: ArraySpec, folder: Path) -> tuple[list[Path], list[dict[str, Any]]]:
+    """Verilog files of ``spec`` without an output stage, in ``folder``, and its ports.
+
+    Raises
+    ------
+    RtlError
+        If the array cannot be generated.
+    """
+    command = [sys.executable, "-m", "hw.generate", "--mac", str(spec.mac), "--array",
+               spec.size, "--dataflow", spec.dataflow.value, "--out", str(folder), "--json"]
+    command += ["--depth", str(spec.depth)] if spec.depth else []
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RtlError(f"{spec.name} could not be generated: {done.stderr.strip()}")
+    manifest = json.loads(done.stdout)
+    files = [folder / file["path"] for file in manifest["files"]]
+    return [file for file in files if file.suffix == ".v"], manifest["ports"]

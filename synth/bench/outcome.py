@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a simulator found, and how long it took."""
+
+from typing import NamedTuple
+
+from sim.codes import Array
+
+__all__ = ["Ran"]
+
+
+class Ran(NamedTuple):
+    """Sums (M, N), as `sim.matmul` has them or as unsigned bits, their flags, cycles, seconds.
+
+    Seconds are of processor time where a simulator has one thread, so that other work on the
+    machine does not count; else of wall time.
+    """
+
+    sums: Array
+    flags: Array
+    cycles: int
+    seconds: float
