@@ -2,9 +2,10 @@
 """What can compute a matrix product on an array: the models, and the compiled RTL."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from sim.fast.kernels import has_numba
 from sim.linear import matmul
 from sim.progress import Progress
 
-__all__ = ["ENGINES", "Outcome", "Run", "kernels"]
+__all__ = ["ENGINES", "Observer", "Outcome", "Run", "clocked", "kernels"]
 
 #: Products of the first rows that a model computes before it tells how far it is, and the seconds
 #: after which it shall tell again.
@@ -28,6 +29,16 @@ class Outcome:
     sums: Array
     flags: Array
     cycles: int
+
+
+class Observer(Protocol):
+    """Looks at an array clock by clock, as `sim.cycle.matmul` lets it."""
+
+    def probe(self, array: Any) -> None:
+        """Registers before a clock edge."""
+
+    def watch(self, inputs: Any, outputs: Any) -> None:
+        """Streams in the same cycle."""
 
 
 #: Computes the product of codes (M, K) and (K, N).
@@ -75,14 +86,23 @@ def _rtl(spec: ArraySpec, say: Progress) -> Run:
     return run
 
 
-def _cycle(spec: ArraySpec, say: Progress) -> Run:
-    """Array clock by clock, whose cycles are counted."""
+def clocked(spec: ArraySpec, say: Progress, observers: Sequence[Observer] = ()) -> Run:
+    """Array clock by clock, whose cycles are counted and which observers look at."""
     from sim import cycle
+
+    def probe(array: Any) -> None:
+        for observer in observers:
+            observer.probe(array)
+
+    def watch(inputs: Any, outputs: Any) -> None:
+        for observer in observers:
+            observer.watch(inputs, outputs)
 
     def run(a: Array, b: Array, say: Progress) -> Outcome:
         (m, k), n = a.shape, b.shape[1]
         say.at_once(f"stepping {spec.cycles(m, k, n):,} clock cycles")
-        got = cycle.matmul(a, b, spec)
+        got = cycle.matmul(a, b, spec, probe=probe if observers else None,
+                           watch=watch if observers else None)
         return Outcome(got.codes, got.flags, got.cycles)
 
     return run
@@ -97,6 +117,6 @@ def kernels() -> str:
 ENGINES: dict[str, Callable[[ArraySpec, Progress], Run]] = {
     "fast": partial(_model, "fast"),
     "vector": partial(_model, "vector"),
-    "cycle": _cycle,
+    "cycle": clocked,
     "rtl": _rtl,
 }

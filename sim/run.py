@@ -5,8 +5,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,21 @@ from hw.spec.command import Parser, add_unit_options, chosen_unit
 from hw.spec.errors import require
 from hw.spec.traffic import traffic
 from sim.codes import Array
-from sim.engines import ENGINES, Outcome, kernels
+from sim.engines import ENGINES, Observer, Outcome, clocked, kernels
 from sim.files import whole_file
 from sim.operands import DISTRIBUTIONS, draw, load, parse_gemm, require_product
 from sim.outcome import as_bits, checksum, relative_error
 from sim.progress import Progress
 from sim.rtl import RtlError
+from sim.view import viewed
+from sim.waves import require_traceable, savefile, waves
 
 __all__ = ["main"]
 
 #: Exit status after Ctrl-C, as a shell has it.
 INTERRUPTED = 130
+#: Backend that goes clock by clock.
+CLOCKED = "cycle"
 
 
 def _parser() -> Parser:
@@ -45,10 +49,15 @@ def _parser() -> Parser:
                         help=f"random operands: {', '.join(DISTRIBUTIONS)} (default: "
                              f"{next(iter(DISTRIBUTIONS))})")
     parser.add_argument("--backend", metavar="NAME", choices=list(ENGINES),
-                        default=next(iter(ENGINES)),
-                        help=f"what computes: {', '.join(ENGINES)} (default: %(default)s)")
+                        help=f"what computes: {', '.join(ENGINES)} (default: "
+                             f"{next(iter(ENGINES))}, with --trace or --view cycle)")
     parser.add_argument("--out", metavar="FILE", type=Path,
                         help="write the bits of C to this .npy file")
+    parser.add_argument("--trace", metavar="FILE", type=Path,
+                        help="write waves of all registers to this VCD file, and a savefile for "
+                             "GTKWave beside it")
+    parser.add_argument("--view", metavar="FILE", type=Path,
+                        help="write a page that plays the product, clock by clock, to this file")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
@@ -89,18 +98,29 @@ def _operands(options: argparse.Namespace, spec: ArraySpec,
     return a, b
 
 
+def _backend(options: argparse.Namespace) -> str:
+    """Name of what computes."""
+    for name in ("trace", "view"):
+        if getattr(options, name) is not None:
+            require(options.backend in (None, CLOCKED), "Backend", f"{CLOCKED} with --{name}",
+                    options.backend)
+            return CLOCKED
+    return options.backend or next(iter(ENGINES))
+
+
 def _run(options: argparse.Namespace, say: Progress) -> dict[str, Any]:
-    """Compute, write the file if one is asked for, and describe the run."""
-    spec = _array(options)
+    """Compute, write the files that are asked for, and describe the run."""
+    backend, spec = _backend(options), _array(options)
     a, b = _operands(options, spec, say)
-    place = nullcontext() if options.out is None else whole_file(options.out)
-    with place as file:
+    with ExitStack() as files:
+        file = None if options.out is None else files.enter_context(whole_file(options.out))
+        observers = list(_observers(options, spec, (*a.shape, b.shape[1]), files))
         start = time.perf_counter()
-        ready = ENGINES[options.backend](spec, say)
+        ready = clocked(spec, say, observers) if observers else ENGINES[backend](spec, say)
         started = time.perf_counter()
         outcome = ready(a, b, say)
         seconds = time.perf_counter() - started
-        found = _describe(options, spec, a, b, outcome) | {"relative_rms_error": relative_error(
+        found = _describe(backend, spec, a, b, outcome) | {"relative_rms_error": relative_error(
             a, b, outcome.sums, outcome.flags, spec.mac, say)}
         if file is not None:
             np.save(file, as_bits(outcome.sums, spec.mac.acc.width), allow_pickle=False)
@@ -108,7 +128,19 @@ def _run(options: argparse.Namespace, say: Progress) -> dict[str, Any]:
                     "mac_per_s": a.size * b.shape[1] / seconds}
 
 
-def _describe(options: argparse.Namespace, spec: ArraySpec, a: Array, b: Array,
+def _observers(options: argparse.Namespace, spec: ArraySpec, sides: tuple[int, int, int],
+               files: ExitStack) -> Iterator[Observer]:
+    """What looks at the array; closing ``files`` writes what it saw."""
+    if options.trace is not None:
+        require_traceable(spec, spec.cycles(*sides))
+        require(options.trace != savefile(options.trace), "Trace file",
+                "named unlike its savefile", str(options.trace))
+        yield files.enter_context(waves(options.trace, spec))
+    if options.view is not None:
+        yield files.enter_context(viewed(options.view, spec, *sides))
+
+
+def _describe(backend: str, spec: ArraySpec, a: Array, b: Array,
               outcome: Outcome) -> dict[str, Any]:
     """All but the times."""
     (m, k), n = a.shape, b.shape[1]
@@ -116,8 +148,8 @@ def _describe(options: argparse.Namespace, spec: ArraySpec, a: Array, b: Array,
     products = m * k * n
     places = outcome.cycles * spec.rows * spec.cols * spec.mac.lanes
     return {
-        "array": spec.name, "backend": options.backend,
-        "kernels": kernels() if options.backend == "fast" else None,
+        "array": spec.name, "backend": backend,
+        "kernels": kernels() if backend == "fast" else None,
         "m": m, "k": k, "n": n, "cycles": outcome.cycles,
         "utilisation": products / places, "tiles": spec.tiles(m, n),
         "bytes": {"a": moved.a, "b": moved.b, "c": moved.c, "total": moved.total},
@@ -160,8 +192,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{parser.prog}: interrupted, nothing is written", file=sys.stderr)
         return INTERRUPTED
     print(json.dumps(run, indent=2) if options.json else _table(run))
-    if options.out is not None and not options.json:
-        print(options.out)
+    written = [options.out, options.trace, options.trace and savefile(options.trace), options.view]
+    if not options.json:
+        print(*filter(None, written), sep="\n", end="\n" if any(written) else "")
     return 0
 
 

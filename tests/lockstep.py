@@ -8,9 +8,10 @@ import numpy as np
 from hw.generate import generate
 from hw.spec import Dataflow
 from sim.cycle import Inputs, array
+from sim.cycle.wires import Wires, wires
 from sim.trace import samples
 
-__all__ = ["CYCLES", "lockstep", "packed", "result", "results_registers", "skews", "stimulus"]
+__all__ = ["CYCLES", "lockstep", "stimulus"]
 
 CYCLES = 300
 BENCH = """module bench; reg clk = 0, rst, av, al, bv, bl, cr; reg [1:0] au; reg [A-1:0] a;
@@ -77,56 +78,48 @@ def waveform(spec, rows, folder, memories=()):
     return list(samples(folder / "x.vcd", "bench.clk"))
 
 
-def lockstep(spec, rows, folder, registers, memories=()):
-    """Hold every register and handshake of every cycle to the RTL.
+def registers(model, groups):
+    """What the RTL's registers hold by the model, by name below the top."""
+    found = {name: int(bits) for group in groups
+             for name, bits in zip(group.names, group.read(model), strict=True)}
+    assert all(0 <= found[name] < 1 << group.width for group in groups for name in group.names)
+    return found
 
-    ``registers`` gives what the RTL's registers hold by the model, by name below the top;
-    ``memories`` names those that are words of memories. What the RTL never wrote is left out.
-    Gives counts: compared, unknown, beats of C taken.
+
+def memory(spec):
+    """Words of the memories of sums."""
+    columns = range(spec.cols) if spec.depth else ()
+    return [Wires([f"grid.memory.sums_{c}.memory[{word}]" for word in range(spec.depth)],
+                  spec.mac.acc.width + spec.mac.flag_bits,
+                  lambda x, c=c: sums(spec.mac, *x.memory[:, :spec.depth, c])) for c in columns]
+
+
+def sums(mac, data, flags):
+    """Sums and flags as the RTL holds them."""
+    return [int(one) % (1 << mac.acc.width) | int(flag) << mac.acc.width
+            for one, flag in zip(data, flags, strict=True)]
+
+
+def lockstep(spec, rows, folder):
+    """Hold every register, memory and handshake of every cycle to the RTL.
+
+    What the RTL never wrote is left out. Gives counts: compared, unknown, beats of C taken.
     """
-    model, wires = array(spec), waveform(spec, rows, folder, memories)
+    words = memory(spec)
+    model, groups = array(spec), wires(spec) + words
+    trace = waveform(spec, rows, folder, [name for word in words for name in word.names])
     compared = unknown = finished = 0
-    assert len(wires) == len(rows)
-    for cycle, (row, seen) in enumerate(zip(rows, wires, strict=True)):
-        for name, value in registers(model).items():
+    assert len(trace) == len(rows)
+    for cycle, (row, seen) in enumerate(zip(rows, trace, strict=True)):
+        for name, value in registers(model, groups).items():
             found = seen[f"bench.dut.{name}"]
             unknown += found is None
             compared += found is not None
-            assert found in (None, int(value)), (name, cycle, value)
+            assert found in (None, value), (name, cycle, value)
         outputs = model.step(row)
         for name in ("a_tready", "b_tready", "c_tvalid"):
             axis = "m_axis" if name[0] == "c" else "s_axis"
             assert seen[f"bench.dut.{axis}_{name}"] == getattr(outputs, name), (name, cycle)
         finished += outputs.c_tvalid and row.c_tready
-    assert compared == len(rows) * len(registers(model)) - unknown
+    assert compared == len(rows) * sum(len(group.names) for group in groups) - unknown
     return compared, unknown, finished
-
-
-def result(mac, data, flags):
-    """Sum and flags as the RTL holds them."""
-    return int(data) % (1 << mac.acc.width) | \
-        (int(flags) & (1 << mac.flag_bits) - 1) << mac.acc.width
-
-
-def results_registers(model):
-    """Of the way of results to C, but for what a carry-save sum is resolved in."""
-    cols, mac = model.spec.cols, model.spec.mac
-    kept = model.results
-    found = {f"result_{c}.held": result(mac, *kept.held[:, c]) for c in range(cols)}
-    for d in range(1, cols):
-        sums = [result(mac, *kept.align[:, d - 1, c]) for c in range(cols - d)]
-        found[f"grid.align_c.delay_{d}"] = packed(sums, mac.acc.width + mac.flag_bits)
-    return found
-
-
-def skews(model, *, reverse_a):
-    """Of the triangles that skew operands; ``reverse_a`` if the last row comes first."""
-    rows, cols, mac = model.spec.rows, model.spec.cols, model.spec.mac
-    found = {}
-    for d in range(1, rows):
-        lanes = slice(0, rows - d) if reverse_a else slice(d, rows)
-        found[f"grid.skew_a.delay_{d}"] = packed(model.skew_a[d - 1, lanes], mac.a.width)
-        found[f"grid.frame_{d}"] = model.edge_frame[d - 1]
-    for d in range(1, cols):
-        found[f"grid.skew_b.delay_{d}"] = packed(model.skew_b[d - 1, d:], mac.b.width)
-    return found

@@ -12,7 +12,7 @@ from hw.spec.errors import require
 from sim.cycle import Array, Inputs, Outputs, matmul
 from sim.cycle.os import VALID
 
-__all__ = ["MAX_PLACES", "MAX_SIDE", "Trace", "record", "require_viewable"]
+__all__ = ["MAX_PLACES", "MAX_SIDE", "Recorder", "Trace", "record", "require_viewable"]
 
 Ints = npt.NDArray[Any]
 
@@ -109,17 +109,17 @@ def record(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
     sides = np.shape(a), np.shape(b)
     require(len(sides[0]) == len(sides[1]) == 2, "Operand shapes", "(M, K) and (K, N)", sides)
     (m, k), (_, n) = sides
-    require_viewable(spec, m, k, n)
-    recorder = _Recorder(spec, spec.beats(k))
-    matmul(a, b, spec, stalls=stalls, watch=recorder.outputs, probe=recorder.registers)
-    return Trace(spec=spec, sides=(m, k, n), **recorder.arrays())
+    recorder = Recorder(spec, m, k, n)
+    matmul(a, b, spec, stalls=stalls, watch=recorder.watch, probe=recorder.probe)
+    return recorder.trace()
 
 
-class _Recorder:
+class Recorder:
     """Keeps registers cycle by cycle and tags what is in them."""
 
-    def __init__(self, spec: ArraySpec, beats: int) -> None:
-        self._spec, self._beats = spec, beats
+    def __init__(self, spec: ArraySpec, m: int, k: int, n: int) -> None:
+        require_viewable(spec, m, k, n)
+        self._spec, self._sides, self._beats = spec, (m, k, n), spec.beats(k)
         self._cycles: list[dict[str, Any]] = []
         self._rows: list[tuple[int, Ints, Ints]] = []
         none = np.zeros((spec.rows, spec.cols), np.int64)
@@ -128,7 +128,7 @@ class _Recorder:
         self._sums = self._owners = self._next_owners = none
         self._finished, self._moved = np.zeros_like(none, np.bool_), False
 
-    def registers(self, array: Array) -> None:
+    def probe(self, array: Array) -> None:
         """All registers before a clock edge."""
         _require_cycles(self._spec, len(self._cycles) + 1)
         if self._moved:
@@ -146,16 +146,17 @@ class _Recorder:
         self._next_owners = np.where(array.o_valid, self._rows_of_c(),
                                      np.where(moves, southern, self._owners))
 
-    def outputs(self, inputs: Inputs, outputs: Outputs) -> None:
+    def watch(self, inputs: Inputs, outputs: Outputs) -> None:
         """Rows of C that leave."""
         if outputs.c_tvalid and inputs.c_tready:
             self._rows.append((len(self._cycles) - 1, outputs.c_tdata, outputs.c_tuser))
 
-    def arrays(self) -> dict[str, Ints]:
-        """Fields of a `Trace`."""
+    def trace(self) -> Trace:
+        """What was recorded."""
         left, c, flags = (np.array(part) for part in zip(*self._rows, strict=True))
-        return {name: np.array([cycle[name] for cycle in self._cycles])
-                for name in self._cycles[0]} | {"left": left, "c": c, "c_flags": flags}
+        kept = {name: np.array([cycle[name] for cycle in self._cycles])
+                for name in self._cycles[0]}
+        return Trace(spec=self._spec, sides=self._sides, left=left, c=c, c_flags=flags, **kept)
 
     def _tag(self, frame: Ints) -> None:
         """What the registers hold after a clock edge."""

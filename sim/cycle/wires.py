@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the registers of a clock-by-clock array are called in the RTL, and what bits they hold."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hw.spec import ArraySpec, Dataflow, MacSpec
+
+__all__ = ["Wires", "packed", "wires"]
+
+Ints = npt.NDArray[Any]
+
+#: Bits that an int64 holds as a number that is not negative.
+WORD = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """Registers of one width: their full names below the top, and what gives their bits.
+
+    Bits are numbers from 0 on, (names,): int64, or Python integers where those are too narrow.
+    """
+
+    names: Sequence[str]
+    width: int
+    read: Callable[[Any], Ints]
+
+
+def wires(spec: ArraySpec) -> list[Wires]:
+    """Every register of an array but, in a MAC, pipeline registers of operands.
+
+    A sum that the RTL keeps as two vectors (carry-save) is not among them.
+    """
+    return _SETS[spec.dataflow](spec) + _results(spec)
+
+
+def packed(codes: Ints, width: int) -> Ints:
+    """Codes along the last axis side by side, the first one in the low bits."""
+    count = codes.shape[-1]
+    if count == 1:
+        return codes[..., 0]
+    kind = np.int64 if count * width <= WORD else object
+    places = np.arange(count).astype(kind) * width
+    whole: Ints = (codes.astype(kind) << places).sum(axis=-1)
+    return whole
+
+
+def _sums(mac: MacSpec, data: Ints, flags: Ints) -> Ints:
+    """Sums in two's complement, or codes, with their flags above them."""
+    width = mac.acc.width
+    kind = np.int64 if width + mac.flag_bits <= WORD else object
+    bits: Ints = data.astype(kind) & (1 << width) - 1
+    if mac.flag_bits:
+        bits |= (flags.astype(kind) & (1 << mac.flag_bits) - 1) << width
+    return bits
+
+
+def _elements(spec: ArraySpec, name: str) -> list[str]:
+    return [f"grid.row_{r}.pe_{c}.{name}" for r in range(spec.rows) for c in range(spec.cols)]
+
+
+def _codes(spec: ArraySpec, name: str, width: int, of: str) -> Wires:
+    """Codes of all elements; ``of`` is an attribute (rows, lanes, cols)."""
+    return Wires(_elements(spec, name), spec.mac.lanes * width,
+                 lambda x: packed(np.moveaxis(getattr(x, of), 1, -1), width).ravel())
+
+
+def _kept(spec: ArraySpec) -> bool:
+    """Whether elements keep a sum as one number."""
+    return spec.mac.latency == spec.mac.loop_latency
+
+
+def _one(name: str, width: int, read: Callable[[Any], int]) -> Wires:
+    kind = np.int64 if width <= WORD else object
+    return Wires([name], width, lambda x: np.array([read(x)], kind))
+
+
+def _skews(spec: ArraySpec, *, reverse_a: bool, frame: int) -> list[Wires]:
+    """Triangles that skew operands, and the frames of rows; ``frame`` has so many bits."""
+    found = [Wires([f"grid.frame_{r}" for r in range(1, spec.rows)], frame, lambda x: x.edge_frame)]
+    for name, side, width in (("a", spec.rows, spec.mac.a.width),
+                              ("b", spec.cols, spec.mac.b.width)):
+        for d in range(1, side):
+            lanes = slice(0, side - d) if name == "a" and reverse_a else slice(d, side)
+            found.append(_delay(f"grid.skew_{name}.delay_{d}", f"skew_{name}", d, lanes, width,
+                                (side - d) * spec.mac.lanes))
+    return found
+
+
+def _delay(name: str, of: str, d: int, lanes: slice, width: int, count: int) -> Wires:
+    return Wires([name], count * width,
+                 lambda x: packed(getattr(x, of)[d - 1, lanes].reshape(1, -1), width))
+
+
+def _results(spec: ArraySpec) -> list[Wires]:
+    """The way of results to C."""
+    mac, width = spec.mac, spec.mac.acc.width + spec.mac.flag_bits
+    found = [Wires([f"result_{c}.held" for c in range(spec.cols)], width,
+                   lambda x: _sums(mac, *x.results.held))]
+    for d in range(1, spec.cols):
+        found.append(_align(mac, d, spec.cols - d, width))
+    return found
+
+
+def _align(mac: MacSpec, d: int, cols: int, width: int) -> Wires:
+    return Wires([f"grid.align_c.delay_{d}"], cols * width, lambda x: packed(
+        _sums(mac, *x.results.align[:, d - 1, :cols])[None], width))
+
+
+def _output_stationary(spec: ArraySpec) -> list[Wires]:
+    mac, width = spec.mac, spec.mac.acc.width + spec.mac.flag_bits
+    found = [
+        _codes(spec, "a_q", mac.a.width, "a_q"), _codes(spec, "north_b", mac.b.width, "b_q"),
+        Wires(_elements(spec, "frame_q"), 3, lambda x: x.frame_q.ravel()),
+        Wires(_elements(spec, "fresh"), 1, lambda x: x.fresh.ravel()),
+        Wires(_elements(spec, "mac.o_valid"), 1, lambda x: x.o_valid.ravel())]
+    if _kept(spec):
+        found += [
+            Wires(_elements(spec, "north_c"), width,
+                  lambda x: _sums(mac, x.result_q, x.result_flags).ravel()),
+            Wires(_elements(spec, "mac.o_data"), mac.acc.width,
+                  lambda x: _sums(mac, x.acc, x.flags * 0).ravel())]
+    if mac.flag_bits:
+        found.append(Wires(_elements(spec, "mac.o_flags"), mac.flag_bits,
+                           lambda x: x.flags.ravel() & (1 << mac.flag_bits) - 1))
+    for stage in range(1, mac.pipeline + 1):
+        found += [_framed(spec, stage, place) for place in range(3)]
+    return found + _skews(spec, reverse_a=True, frame=3) + _drain_timing(spec)
+
+
+def _framed(spec: ArraySpec, stage: int, place: int) -> Wires:
+    name = ("valid", "first", "last")[place]
+    return Wires(_elements(spec, f"mac.{name}_q{stage}"), 1,
+                 lambda x: x.flight[stage - 1][2].ravel() >> place & 1)
+
+
+def _drain_timing(spec: ArraySpec) -> list[Wires]:
+    """Of the output-stationary sequencer."""
+    bits = {"opening": 1, "pending": spec.mac.loop_latency + spec.rows, "error": 1, "kept": 1,
+            "kept_last": 1}
+    if spec.rows > 1:
+        bits |= dict.fromkeys(("wait", "left"), (spec.rows - 1).bit_length())
+    found = [_timing("first" if name == "opening" else name, name, width)
+             for name, width in bits.items()]
+    if spec.cols > 1:
+        found += [_columns(name, spec.cols - 1) for name in ("start_q", "shift_q", "finals_q")]
+    return found
+
+
+def _timing(name: str, of: str, width: int) -> Wires:
+    return _one(f"sequencer.{name}", width, lambda x: int(getattr(x.sequencer, of)))
+
+
+def _columns(name: str, count: int) -> Wires:
+    return Wires([f"sequencer.{name}"], count,
+                 lambda x: packed(getattr(x.sequencer, name).astype(np.int64)[None], 1))
+
+
+def _weight_stationary(spec: ArraySpec) -> list[Wires]:
+    mac, width = spec.mac, spec.mac.acc.width + spec.mac.flag_bits
+    found = [_codes(spec, "a_q", mac.a.width, "a_q"),
+             *(_codes(spec, name, mac.b.width, name) for name in ("used", "waiting", "passed")),
+             Wires(_elements(spec, "swap_q"), 1, lambda x: x.frame_q.ravel() & 1),
+             Wires(_elements(spec, "load_q"), 1, lambda x: x.frame_q.ravel() >> 1)]
+    if _kept(spec):
+        found.append(Wires(_elements(spec, "step.o_sum"), width,
+                           lambda x: _sums(mac, x.acc, x.flags).ravel()))
+        found += _memories(spec, width)
+    return found + _skews(spec, reverse_a=False, frame=2) + _weight_timing(spec)
+
+
+def _memories(spec: ArraySpec, width: int) -> list[Wires]:
+    """Of the memories of sums, but for the words in them."""
+    mac = spec.mac
+    columns = [f"grid.memory.sums_{c}" for c in range(spec.cols)]
+    address = ((spec.depth or 1) - 1).bit_length()
+    places = np.array([0, 1, 2, 3, 4, 4 + address])
+    return [Wires([f"{c}.east_q" for c in columns], 4 + 2 * address,
+                  lambda x: (x.control << places[:, None]).sum(axis=0)),
+            Wires([f"{c}.before" for c in columns], width, lambda x: _sums(mac, *x.before)),
+            Wires([f"{c}.now__data" for c in columns], width, lambda x: _sums(mac, *x.read))]
+
+
+def _weight_timing(spec: ArraySpec) -> list[Wires]:
+    """Of the weight-stationary sequencer."""
+    through = spec.rows + spec.mac.pipeline
+    to_c = through + spec.cols - 1 + spec.mac.latency - spec.mac.loop_latency
+    address = ((spec.depth or 1) - 1).bit_length()
+    bits = {"loaded": spec.rows.bit_length(), "opened": 1, "write": through, "leave": to_c,
+            "end": to_c, "recent": 1, "error": 1, "kept": 1, "kept_last": 1,
+            "wait": (spec.rows - 1).bit_length(), "start": spec.mac.pipeline}
+    found = [_timing(name, name, width) for name, width in bits.items() if width]
+    found.append(_timing("address", "place", address))
+    names = ["row", *(f"row_q{stage}" for stage in range(spec.mac.pipeline))]
+    return found + [_row(name, place, address) for place, name in enumerate(names)]
+
+
+def _row(name: str, place: int, width: int) -> Wires:
+    return _one(f"sequencer.{name}", width, lambda x: x.sequencer.rows[place])
+
+
+_SETS: dict[Dataflow, Callable[[ArraySpec], list[Wires]]] = {
+    Dataflow.OS: _output_stationary, Dataflow.WS: _weight_stationary}

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of a run as a file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hw.spec import ArraySpec
+from sim.files import whole_file
+from sim.view.page import page
+from sim.view.record import Recorder
+
+__all__ = ["viewed"]
+
+
+@contextmanager
+def viewed(path: Path, spec: ArraySpec, m: int, k: int, n: int) -> Iterator[Recorder]:
+    """Record a product of these sides, and write its page when all went well."""
+    recorder = Recorder(spec, m, k, n)
+    with whole_file(path) as file:
+        yield recorder
+        file.write(page(recorder.trace()).encode("utf-8"))

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waveforms of an array clock by clock: a VCD file, and how GTKWave shows it.
+
+Signals have the names that they have in the RTL, below the name of the array. A cycle takes 10 ns:
+at its start registers have their values of this cycle, in its middle the clock rises.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from vcd.gtkw import GTKWSave
+from vcd.writer import Variable, VCDWriter
+
+from hw.spec import ArraySpec
+from hw.spec.errors import require
+from sim.cycle import Inputs, Outputs
+from sim.cycle.wires import Wires, packed, wires
+from sim.files import whole_file
+
+__all__ = ["MAX_PLACES", "Waves", "require_traceable", "savefile", "waves"]
+
+Ints = npt.NDArray[Any]
+
+#: Processing elements times clock cycles: files of some 200 MB.
+MAX_PLACES = 2_000_000
+PERIOD = 10
+#: Prefixes of the streams.
+A, B, C = "s_axis_a", "s_axis_b", "m_axis_c"
+
+
+def require_traceable(spec: ArraySpec, cycles: int) -> None:
+    """Raise SpecError if a waveform would get too large."""
+    most = MAX_PLACES // (spec.rows * spec.cols)
+    require(cycles <= most, "Trace cycles", f"at most {most} on {spec.size} elements", cycles)
+
+
+class _Group:
+    """Signals of one width; only what changes is written."""
+
+    def __init__(self, writer: VCDWriter, top: str, group: Wires) -> None:
+        self.read = group.read
+        self._before: Ints | None = None
+        self._signals: list[Variable[Any]] = []
+        for name in group.names:
+            *scope, own = name.split(".")
+            self._signals.append(writer.register_var(
+                ".".join([top, *scope]), own, "reg", size=group.width, init=0))
+
+    def write(self, writer: VCDWriter, time: int, bits: Ints) -> None:
+        """Write what is not as before."""
+        changed = np.flatnonzero(bits if self._before is None else bits != self._before)
+        for place in changed.tolist():
+            writer.change(self._signals[place], time, int(bits[place]))
+        self._before = bits.copy()
+
+
+class Waves:
+    """Writes the waveform of a run; `probe` and `watch` are those of `sim.cycle.matmul`."""
+
+    def __init__(self, file: IO[str], spec: ArraySpec) -> None:
+        self._spec, self._cycle = spec, 0
+        self._writer = VCDWriter(file, timescale="1 ns", date="", version="bytemac",
+                                 check_values=False)
+        self._clock = self._writer.register_var(spec.name, "clk", "wire", size=1, init=0)
+        self._ports = {name: self._writer.register_var(spec.name, name, "wire", size=width, init=0)
+                       for name, width in _ports(spec).items()}
+        self._groups = [_Group(self._writer, spec.name, group) for group in wires(spec)]
+
+    def probe(self, array: Any) -> None:
+        """Registers of a cycle."""
+        require_traceable(self._spec, self._cycle + 1)
+        time = PERIOD * self._cycle
+        self._writer.change(self._clock, time, 0)
+        for group in self._groups:
+            group.write(self._writer, time, group.read(array))
+
+    def watch(self, inputs: Inputs, outputs: Outputs) -> None:
+        """Streams of a cycle, and its clock edge."""
+        time = PERIOD * self._cycle
+        for name, bits in _streams(self._spec, inputs, outputs).items():
+            self._writer.change(self._ports[name], time, bits)
+        self._writer.change(self._clock, time + PERIOD // 2, 1)
+        self._cycle += 1
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._writer.close(PERIOD * self._cycle)
+
+
+def _ports(spec: ArraySpec) -> dict[str, int]:
+    """Bits of the wires of all streams."""
+    mac = spec.mac
+    ports = {f"{axis}_{wire}": 1 for axis in (A, B, C) for wire in ("tvalid", "tready", "tlast")}
+    ports |= {f"{A}_tdata": spec.rows * mac.lanes * mac.a.width,
+              f"{B}_tdata": spec.cols * mac.lanes * mac.b.width,
+              f"{C}_tdata": spec.cols * spec.slot_width, "error": 1}
+    if spec.depth is not None:
+        ports[f"{A}_tuser"] = 2
+    if spec.flag_bits:
+        ports[f"{C}_tuser"] = spec.cols * spec.flag_bits
+    return ports
+
+
+def _streams(spec: ArraySpec, inputs: Inputs, outputs: Outputs) -> dict[str, int]:
+    """Bits on the wires of all streams."""
+    mac, slot = spec.mac, (1 << spec.slot_width) - 1
+    found = {f"{A}_tvalid": int(inputs.a_tvalid), f"{A}_tready": int(outputs.a_tready),
+             f"{A}_tlast": int(inputs.a_tlast), f"{B}_tvalid": int(inputs.b_tvalid),
+             f"{B}_tready": int(outputs.b_tready), f"{B}_tlast": int(inputs.b_tlast),
+             f"{C}_tvalid": int(outputs.c_tvalid), f"{C}_tready": int(inputs.c_tready),
+             f"{C}_tlast": int(outputs.c_tlast), "error": int(outputs.error),
+             f"{A}_tdata": _bits(inputs.a_tdata, mac.a.width),
+             f"{B}_tdata": _bits(inputs.b_tdata, mac.b.width),
+             f"{C}_tdata": _bits(outputs.c_tdata.astype(object) & slot, spec.slot_width)}
+    if spec.depth is not None:
+        found[f"{A}_tuser"] = inputs.a_tuser
+    if spec.flag_bits:
+        found[f"{C}_tuser"] = _bits(outputs.c_tuser & (1 << spec.flag_bits) - 1, spec.flag_bits)
+    return found
+
+
+def _bits(codes: Ints, width: int) -> int:
+    """Codes side by side as one number."""
+    return int(packed(codes.reshape(1, -1), width)[0])
+
+
+@contextmanager
+def waves(path: Path, spec: ArraySpec) -> Iterator[Waves]:
+    """Write a VCD file at ``path`` and `savefile` of it, both only when all went well."""
+    with whole_file(savefile(path)) as view, whole_file(path) as file:
+        text = io.TextIOWrapper(file, encoding="ascii", newline="\n")
+        made = Waves(text, spec)
+        yield made
+        made.close()
+        text.detach()
+        shown = io.StringIO()
+        _show(shown, path.name, spec)
+        view.write(shown.getvalue().encode("ascii"))
+
+
+def savefile(path: Path) -> Path:
+    """Name of the GTKWave savefile beside a VCD file."""
+    return path.with_suffix(".gtkw")
+
+
+def _show(file: IO[str], dump: str, spec: ArraySpec) -> None:
+    """Streams, then a closed group for each row of elements."""
+    save = GTKWSave(file)
+    save.dumpfile(dump, abspath=False)
+    save.treeopen(f"{spec.name}.")
+    save.trace(f"{spec.name}.clk")
+    for axis in (A, B, C):
+        with save.group(axis):
+            for name, width in _ports(spec).items():
+                if name.startswith(axis):
+                    save.trace(_ranged(spec, name, width))
+    for row in range(spec.rows):
+        with save.group(f"row {row}", closed=True):
+            for group in wires(spec):
+                for name in group.names:
+                    if name.startswith(f"grid.row_{row}."):
+                        save.trace(_ranged(spec, name, group.width))
+
+
+def _ranged(spec: ArraySpec, name: str, width: int) -> str:
+    """Full name with the bits that GTKWave wants to see."""
+    return f"{spec.name}.{name}" + (f"[{width - 1}:0]" if width > 1 else "")
