@@ -9,13 +9,15 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import FixedAccumulator, Flag, MacSpec
+from hw.spec import CATALOG, FixedAccumulator, Flag, MacSpec
 from sim.codes import Array, code_dtype
 from sim.convert import decode
 from sim.progress import Progress
 
-__all__ = ["as_bits", "checksum", "relative_error"]
+__all__ = ["as_bits", "checksum", "relative_error", "values_of_sums"]
 
+#: What the processor decodes by itself.
+BINARY32 = CATALOG["fp32"]
 #: Rows that are worked on together.
 ROWS = 256
 #: Hexadecimal digits of a checksum.
@@ -64,19 +66,25 @@ def relative_error(a: Array, b: Array, sums: Array, flags: Array, mac: MacSpec,
         rows = slice(top, top + ROWS)
         with np.errstate(invalid="ignore", over="ignore"):
             wanted = decode(a[rows], mac.a) @ right
-        got = _values(sums[rows], mac)
+        got = values_of_sums(sums[rows], mac)
         counts = np.isfinite(wanted) & np.isfinite(got) & (flags[rows] == Flag.FINITE)
         wrong += float(((got[counts] - wanted[counts]) ** 2).sum())
         whole += float((wanted[counts] ** 2).sum())
     return None if whole == 0 else float(np.sqrt(wrong / whole))
 
 
-def _values(sums: Array, mac: MacSpec) -> npt.NDArray[np.float64]:
+def values_of_sums(sums: Array, mac: MacSpec) -> npt.NDArray[np.float64]:
     """Sums or their bits as binary64 numbers."""
     acc = mac.acc
+    values: npt.NDArray[np.float64]
     if not isinstance(acc, FixedAccumulator):
-        values: npt.NDArray[np.float64] = decode(sums, acc.fmt)
+        if acc.fmt == BINARY32 and sums.dtype == np.uint32:
+            values = sums.view(np.float32).astype(np.float64)
+        else:
+            values = decode(sums, acc.fmt)
         return values
+    if sums.dtype == np.int64:  # The sums themselves, as `sim.matmul` has them.
+        return np.ldexp(sums.astype(np.float64), acc.lsb)
     numbers = sums.astype(object) & (1 << acc.width) - 1
     signed = numbers - (numbers >> acc.width - 1 << acc.width)
     return np.ldexp(signed.astype(np.float64), acc.lsb)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small ONNX models, built node by node."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+__all__ = ["SEED", "node", "save", "small_network"]
+
+SEED = 5
+
+
+def node(operator: str, inputs: str, outputs: str, name: str = "", **attributes: Any
+         ) -> onnx.NodeProto:
+    """Node with inputs and outputs in words."""
+    return helper.make_node(operator, inputs.split(), outputs.split(), name=name, **attributes)
+
+
+def save(path: Path, nodes: Sequence[onnx.NodeProto], inputs: Mapping[str, Sequence[Any]],
+         outputs: Sequence[str], constants: Mapping[str, np.ndarray], *, opset: int = 17,
+         dtype: int = onnx.TensorProto.FLOAT) -> Path:
+    """Write a model; inputs are given with their sides."""
+    graph = helper.make_graph(
+        list(nodes), "model",
+        [helper.make_tensor_value_info(name, dtype, sides) for name, sides in inputs.items()],
+        [helper.make_tensor_value_info(name, dtype, None) for name in outputs],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()])
+    domains = {each.domain for each in nodes}
+    model = helper.make_model(graph, opset_imports=[
+        helper.make_opsetid(domain, 1 if domain else opset) for domain in sorted(domains | {""})])
+    model.ir_version = 8
+    model = onnx.shape_inference.infer_shapes(model)
+    for output in model.graph.output:  # A model must say how many sides they have.
+        if not output.type.tensor_type.HasField("shape"):
+            output.CopyFrom(helper.make_tensor_value_info(
+                output.name, dtype, [None] * len(next(iter(inputs.values())))))
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def small_network(path: Path) -> Path:
+    """Images (n, 2, 6, 5): convolution, depthwise, pooling, attention of a kind, classes."""
+    rng = np.random.default_rng(SEED)
+
+    def weights(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(np.float32)
+
+    nodes = [
+        node("Conv", "x w1 b1", "c1", "first", pads=[1, 1, 1, 1], strides=[2, 1]),
+        node("Relu", "c1", "r1"),
+        node("Conv", "r1 w2", "c2", "depthwise", group=4, pads=[1, 0, 1, 0], dilations=[1, 2]),
+        node("BatchNormalization", "c2 s2 b2 m2 v2", "n2", "norm"),
+        node("Reshape", "n2 shape", "t"),
+        node("Transpose", "t", "u", perm=[0, 2, 1]),
+        node("MatMul", "t u", "scores", "scores"),
+        node("Softmax", "scores", "odds", axis=-1),
+        node("MatMul", "odds t", "mixed", "mixed"),
+        node("ReduceMean", "mixed", "mean", axes=[2], keepdims=0),
+        node("Gemm", "mean w3 b3", "y", "classes", transB=1, alpha=0.5, beta=2.0),
+    ]
+    constants = {"w1": weights(4, 2, 3, 3), "b1": weights(4), "w2": weights(4, 1, 3, 2),
+                 "s2": abs(weights(4)), "b2": weights(4), "m2": weights(4), "v2": abs(weights(4)),
+                 "shape": np.array([0, 4, -1]), "w3": weights(3, 4), "b3": weights(3)}
+    return save(path, nodes, {"x": ["n", 2, 6, 5]}, ["y"], constants)
