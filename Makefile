@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation finetune fpga arrays fronts factors paper nodes theory lint reports setup tools lock clean
+.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation finetune fpga boards arrays fronts factors paper nodes theory lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -101,6 +101,12 @@ finetune: setup  ## Train small networks in FP8 and convert them to INT8 (instal
 		--root-user-action ignore -c constraints.txt -c constraints-training.txt \
 		numpy scikit-learn torch
 	build/training/bin/python -m synth.finetune
+	$(RUN) -m reports.render
+
+boards: setup  ## Build bitstreams for FPGA boards (installs the tools, half a gigabyte).
+	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
+		--root-user-action ignore -r constraints-fpga.txt
+	$(RUN) -m synth.boards --missing
 	$(RUN) -m reports.render
 
 arrays: library  ## Measure arrays in standard cells, by hierarchy and, as a check, a flat one.

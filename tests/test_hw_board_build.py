@@ -7,7 +7,7 @@ import re
 import pytest
 
 from hw.board import build as building
-from hw.board.build import build
+from hw.board.build import RoomError, build
 from hw.board.pinned import TOP, pinned
 from hw.board.pins import pins
 from hw.board.platforms import board_named
@@ -88,8 +88,8 @@ def test_build_too_large_is_refused_before_it_is_placed(cell, kind, limit, tmp_p
     assert tools
     tools.clear()
     monkeypatch.setattr(building, "run_yosys", mapping({cell: count + 1}))
-    message = f"Design must be one of at most {limit} {kind} for ULX3S 12F, not {count + 1}"
-    with pytest.raises(SpecError, match=f"^{message}$"):
+    message = f"Design must be one of at most {limit} {kind} for ULX3S 12F, not {count + 1:,}"
+    with pytest.raises(RoomError, match=f"^{message}$"):
         built(tmp_path / "other")
     assert not (tmp_path / "other").exists()
     assert tools == []
@@ -99,7 +99,7 @@ FULL = "Unable to find legal placement for all cells, design is probably at util
 
 
 @pytest.mark.parametrize(("printed", "kind", "message"), [
-    (f"ERROR: {FULL}", SpecError,
+    (f"ERROR: {FULL}", RoomError,
      f"Design must be one that ULX3S 12F has room for, not this one: {FULL}"),
     ("ERROR: something else", ToolError, "ERROR: something else"),
 ])

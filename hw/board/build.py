@@ -2,6 +2,7 @@
 """From Verilog to a bitstream: Yosys, place and route, the packer of the family."""
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -19,14 +20,18 @@ from hw.board.platforms import Board
 from hw.board.tools import ToolError, call
 from hw.emit.files import write_files
 from hw.emit.yosys import run_yosys
-from hw.spec.errors import SpecError, require
+from hw.spec.errors import SpecError
 
-__all__ = ["INSTALL", "Built", "build"]
+__all__ = ["INSTALL", "Built", "RoomError", "build"]
 
 #: What installs place and route and the packers.
 INSTALL = "make fpga"
 DESIGN = "design.json"
 REPORT = "report.json"
+
+
+class RoomError(SpecError):
+    """The board has no room for the design."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +50,8 @@ class Built:
         Clock that the design gets, and the highest one after place and route.
     seconds
         Wall time of ``synthesis``, ``place_and_route`` and ``packing``.
+    cpu_seconds
+        Time of processors that all of them took.
     """
 
     bitstream: Path
@@ -53,6 +60,7 @@ class Built:
     clock_mhz: float
     fmax_mhz: float
     seconds: Mapping[str, float]
+    cpu_seconds: float
 
     @property
     def meets_clock(self) -> bool:
@@ -70,7 +78,9 @@ def build(sources: Mapping[str, str], board: Board, pins: Pins, *, name: str, cl
     Raises
     ------
     SpecError
-        If a tool is missing, the design is too large or the folder cannot be written.
+        If a tool is missing or the folder cannot be written.
+    RoomError
+        If the design is too large.
     ToolError, YosysError
         If a tool fails, or the design is slower than its clock.
     """
@@ -81,6 +91,7 @@ def build(sources: Mapping[str, str], board: Board, pins: Pins, *, name: str, cl
     options = ["--json", DESIGN, "--report", REPORT, "--freq", f"{clock_mhz:g}", "--seed",
                str(seed), "--timing-allow-fail", "--quiet"]
     seconds: dict[str, float] = {}
+    began = _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="board-") as scratch:
         folder = Path(scratch)
         write_files(folder, texts)
@@ -98,7 +109,13 @@ def build(sources: Mapping[str, str], board: Board, pins: Pins, *, name: str, cl
             call(family.pack.format(**fields).split(), cwd=folder, install=INSTALL)
         *_, bitstream = _keep(folder, out, [*texts, REPORT, fields["bitstream"]])
     return Built(bitstream=bitstream, cells=cells, used=_used(report), clock_mhz=clock_mhz,
-                 fmax_mhz=fmax, seconds=seconds)
+                 fmax_mhz=fmax, seconds=seconds, cpu_seconds=round(_cpu_seconds() - began, 1))
+
+
+def _cpu_seconds() -> float:
+    """Time of processors that the tools took up to now."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 @contextmanager
@@ -132,7 +149,7 @@ def _place(command: list[str], folder: Path, board: Board) -> None:
         call(command, cwd=folder, install=INSTALL)
     except ToolError as error:
         if str(error).startswith(_NO_ROOM):
-            raise SpecError(f"Design must be one that {board.title} has room for, not this one: "
+            raise RoomError(f"Design must be one that {board.title} has room for, not this one: "
                             f"{str(error).removeprefix('ERROR: ')}") from error
         raise
 
@@ -143,8 +160,9 @@ _KINDS = {"luts": "look-up tables", "dsps": "DSP blocks", "block_rams": "block R
 def _require_fit(cells: Mapping[str, int], family: Family, board: Board, pins: Pins) -> None:
     """Raise if the chip has fewer cells of some kind."""
     for kind, available in family.capacity(pins.chip).items():
-        require(cells[kind] <= available, "Design",
-                f"one of at most {available:,} {_KINDS[kind]} for {board.title}", cells[kind])
+        if cells[kind] > available:
+            raise RoomError(f"Design must be one of at most {available:,} {_KINDS[kind]} for "
+                            f"{board.title}, not {cells[kind]:,}")
 
 
 def _keep(folder: Path, out: Path, names: list[str]) -> list[Path]:

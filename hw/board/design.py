@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes into a bitstream: the spec that options spell, and its Verilog with pins and clock."""
+
+from dataclasses import dataclass
+
+from hw.board.families import FAMILIES
+from hw.board.pinned import clocking, pinned
+from hw.board.pins import Pins, pins
+from hw.board.platforms import Board
+from hw.board.pll import Pll
+from hw.spec import ArraySpec, MacSpec
+from hw.spec.board import BoardSpec
+from hw.spec.parse_arrays import parse_array
+from hw.spec.parse_gemm import parse_gemm
+
+__all__ = ["DEFAULT_BAUD", "Design", "design"]
+
+DEFAULT_BAUD = 115_200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Design:
+    """A board, its pins, the PLL if it has one, and the spec of what is on it."""
+
+    board: Board
+    pins: Pins
+    pll: Pll | None
+    spec: BoardSpec
+
+    @property
+    def clock_mhz(self) -> float:
+        """Clock of the design."""
+        return self.spec.clock_hz / 1e6
+
+    def sources(self) -> dict[str, str]:
+        """Verilog by file name: the design, and around it what belongs to the pins."""
+        from hw.board.top import board
+        from hw.emit.verilog import to_verilog
+
+        name = self.spec.name
+        return {f"{name}.v": to_verilog(board(self.spec)),
+                "pinned.v": pinned(name, self.board, self.pll)}
+
+
+def design(board: Board, mac: MacSpec, size: str, *, depths: str | None = None,
+           clock_mhz: float | None = None, baud: int = DEFAULT_BAUD) -> Design:
+    """An array of ``size`` (rows x columns) behind memories of ``depths`` on ``board``.
+
+    By default a memory is as deep as a block RAM at its widest, and the clock is the board's.
+
+    Raises
+    ------
+    SpecError
+        If there is no such array, or the PLL cannot make the clock.
+    """
+    array = parse_array(size, mac)
+    assert isinstance(array, ArraySpec)
+    found, words = pins(board), FAMILIES[board.family].ram_words
+    chosen = clocking(board, found, None if clock_mhz is None else clock_mhz * 1e6)
+    gemm = parse_gemm(array, depths=depths or f"{words}x{words}x{words}", bus="wishbone")
+    return Design(board=board, pins=found, pll=chosen, spec=BoardSpec(
+        gemm=gemm, clock_hz=chosen.hz if chosen else found.clock_hz, baud=baud))

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m hw.flash``: an array on an FPGA board, from its description to the USB cable."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hw.board.design import DEFAULT_BAUD, Design, design
+from hw.board.platforms import board_named
+from hw.board.program import program, require_loader
+from hw.board.tools import ToolError
+from hw.emit.yosys import YosysError
+from hw.spec import SpecError
+from hw.spec.command import Parser, add_mac_options, chosen_mac
+from hw.spec.errors import require
+
+__all__ = ["main"]
+
+DEFAULT_ARRAY = "4x4"
+FOLDER = Path("build/boards")
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m hw.flash",
+                    description="Build a GEMM engine for an FPGA board and write it there.")
+    parser.add_argument("--board", metavar="NAME", help="board; --list-boards names them")
+    add_mac_options(parser)
+    parser.add_argument("--array", metavar="ROWSxCOLS", default=DEFAULT_ARRAY,
+                        help="size of the systolic array (default: %(default)s)")
+    parser.add_argument("--depths", metavar="AxBxC",
+                        help="words of the memories of A, B and C (default: those of a block RAM "
+                             "at its widest, for each)")
+    parser.add_argument("--clock", metavar="MHZ",
+                        help="make this clock with the PLL (default: the board's own clock)")
+    parser.add_argument("--baud", metavar="N", default=str(DEFAULT_BAUD),
+                        help="bits a second on the serial line (default: %(default)s)")
+    parser.add_argument("--dsp", action=argparse.BooleanOptionalAction, default=True,
+                        help="put multipliers into DSP blocks where they fit (default: yes)")
+    parser.add_argument("--seed", metavar="N", default="1",
+                        help="seed of place and route (default: %(default)s)")
+    parser.add_argument("--build-only", action="store_true",
+                        help="stop at the bitstream; needs neither board nor loader")
+    parser.add_argument("--out", metavar="DIR", type=Path,
+                        help=f"folder of the bitstream (default: {FOLDER}/NAME)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of paths and lines")
+    parser.add_argument("--list-boards", action="store_true",
+                        help="print the boards, what they have and what fits, and stop")
+    return parser
+
+
+def _number(noun: str, text: str | None, *, low: float, high: float) -> float | None:
+    """Number that an option spells."""
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = low - 1
+    require(low <= value <= high, noun, f"a number from {low:g} to {high:g}", text)
+    return value
+
+
+def _whole(noun: str, text: str, *, low: int, high: int) -> int:
+    """Whole number that an option spells."""
+    require(text.isdecimal() and low <= int(text) <= high, noun,
+            f"a whole number from {low} to {high}", text)
+    return int(text)
+
+
+def _chosen(options: argparse.Namespace) -> Design:
+    """Design that the options spell; adders and multipliers are operators if they do not say."""
+    require(options.board is not None, "Board", "given by --board NAME", None)
+    require(options.mac is not None, "MAC operands", "given by --mac PAIR", None)
+    options.adder = options.adder or "inferred"
+    options.multiplier = options.multiplier or "inferred"
+    board = board_named(options.board)
+    if not options.build_only:
+        require_loader(board)
+    return design(board, chosen_mac(options), options.array, depths=options.depths,
+                  clock_mhz=_number("Board clock", options.clock, low=1, high=1000),
+                  baud=_whole("Baud rate", options.baud, low=1, high=100_000_000))
+
+
+def _flash(options: argparse.Namespace) -> dict[str, Any]:
+    """Build, and program unless only the bitstream is wanted; what there is to tell."""
+    from hw.board.build import build
+
+    seed = _whole("Seed", options.seed, low=1, high=2**31 - 1)
+    chosen = _chosen(options)
+    built = build(chosen.sources(), chosen.board, chosen.pins, name=chosen.spec.name,
+                  clock_mhz=chosen.clock_mhz, dsp=options.dsp, seed=seed,
+                  out=options.out or FOLDER / chosen.board.key)
+    if not options.build_only:
+        program(chosen.board, built.bitstream)
+    return {"board": chosen.board.key, "design": chosen.spec.name, "dsp_blocks": options.dsp,
+            **asdict(built), "bitstream": str(built.bitstream),
+            "programmed": not options.build_only}
+
+
+def _report(told: dict[str, Any]) -> str:
+    """What was built, for people."""
+    lines = [f"{name}: {used:,} of {available:,} ({100 * used / available:.1f} %)"
+             for name, (used, available) in told["used"].items() if available]
+    seconds = ", ".join(f"{name.replace('_', ' ')} {value:g} s"
+                        for name, value in told["seconds"].items())
+    return "\n".join([*lines, f"Clock: {told['clock_mhz']:g} MHz, highest {told['fmax_mhz']:g} MHz",
+                      f"Time: {seconds}"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 1 if a tool failed, 2 for what a person can mend."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.list_boards:
+            from hw.board.listing import listing
+
+            print(listing(as_json=options.json))
+            return 0
+        told = _flash(options)
+    except SpecError as error:
+        parser.error(str(error))
+    except (ToolError, YosysError) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(told, indent=2))
+    else:
+        print(_report(told), file=sys.stderr)
+        print(told["bitstream"])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

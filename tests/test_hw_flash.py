@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command that flashes a board: bitstreams by real tools, programming by a script, errors."""
+
+import json
+import re
+
+import pytest
+
+from hw import flash
+from hw.board.build import Built
+from hw.board.design import design
+from hw.board.families import FAMILIES
+from hw.board.pins import pins
+from hw.board.platforms import BOARDS, board_named
+from hw.board.tools import ToolError, find
+from hw.spec import parse_mac
+
+KEYS = [board.key for board in BOARDS]
+#: The smallest engine, so that building takes seconds.
+SMALL = ["--mac", "int4", "--acc", "int12", "--array", "1x1", "--depths", "16x16x16"]
+#: First bytes of a bitstream, by family.
+MAGIC = {"ecp5": b"\xff\x00", "ice40": b"\xff\x00\x00\xff\x7e\xaa\x99\x7e", "gowin": b"//Copyright"}
+
+
+def run(capsys, *arguments):
+    """Exit status, stdout and stderr of the command."""
+    try:
+        status = flash.main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+    return status, *capsys.readouterr()
+
+
+def bitstream(key, tmp_path, capsys, *options):
+    """Build the smallest engine for a board; gives what the command tells."""
+    board = board_named(key)
+    family = FAMILIES[board.family]
+    for command in (family.place, family.pack):
+        if find(command.split()[0]) is None:
+            pytest.skip(f"{command.split()[0]} is not installed: make fpga")
+    status, out, err = run(capsys, "--board", key, *SMALL, "--build-only", "--json", "--out",
+                           str(tmp_path / "out"), *options)
+    assert status == 0, err
+    told = json.loads(out)
+    written = (tmp_path / "out" / told["bitstream"].rpartition("/")[2]).read_bytes()
+    assert written.startswith(MAGIC[family.key])
+    assert len(written) > 10_000
+    assert told["fmax_mhz"] >= told["clock_mhz"] > 0
+    assert told["cells"]["flip_flops"] > 100
+    chip = family.capacity(pins(board).chip)
+    names = {"ecp5": "TRELLIS_COMB", "ice40": "ICESTORM_LC", "gowin": "LUT4"}
+    assert told["used"][names[family.key]][1] == chip["luts"]
+    return told
+
+
+@pytest.mark.synth
+def test_bitstream_of_an_ice40(tmp_path, capsys):
+    told = bitstream("icebreaker", tmp_path, capsys)
+    assert (told["clock_mhz"], told["programmed"]) == (12, False)
+
+
+@pytest.mark.slow
+@pytest.mark.synth
+@pytest.mark.parametrize("key", [key for key in KEYS if key != "icebreaker"])
+def test_bitstream_of_every_board(key, tmp_path, capsys):
+    bitstream(key, tmp_path, capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.synth
+@pytest.mark.parametrize(("key", "clock", "cell"), [
+    ("ulx3s_12f", "30", "EHXPLLL"), ("upduino_v3", "16", "ICESTORM_PLL"),
+    ("icebreaker", "16", "ICESTORM_PLL"), ("tang_nano_9k", "40.5", "rPLL"),
+])
+def test_bitstream_with_a_pll(key, clock, cell, tmp_path, capsys):
+    told = bitstream(key, tmp_path, capsys, "--clock", clock, "--baud", "1000000")
+    assert told["used"][cell][0] == 1
+    assert abs(told["clock_mhz"] - float(clock)) < 0.5
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_design_of_every_board_has_clock_and_memories_of_its_own(key):
+    made = design(board_named(key), parse_mac("int8"), "2x2")
+    words = FAMILIES[made.board.family].ram_words
+    assert made.spec.gemm.depths == f"{words}x{words}x{words}"
+    assert made.spec.clock_hz == made.pins.clock_hz
+    assert made.pll is None
+    other = design(board_named(key), parse_mac("int8"), "2x2", depths="16x32x64", clock_mhz=30,
+                   baud=1_000_000)
+    assert other.spec.gemm.depths == "16x32x64"
+    assert abs(other.spec.clock_hz - 30e6) < 1e6
+    assert other.spec.clock_hz == other.pll.hz
+
+
+def test_flash_builds_then_programs(monkeypatch, capsys, tmp_path):
+    steps = []
+
+    def build(sources, board, pins, **options):
+        steps.append(("build", board.key, sorted(sources), options["dsp"], options["seed"]))
+        raise ToolError("no further")
+
+    monkeypatch.setattr("hw.board.build.build", build)
+    monkeypatch.setattr(flash, "require_loader", lambda board: steps.append("loader"))
+    status, out, err = run(capsys, "--board", "ulx3s_12f", *SMALL, "--no-dsp", "--seed", "5")
+    name = "board_1x1_os_int4_fx12_inferred_inferred_16x16x16_25000000hz_115200bd.v"
+    assert (status, out, err) == (1, "", "python -m hw.flash: error: no further\n")
+    assert steps == ["loader", ("build", "ulx3s_12f", [name, "pinned.v"], False, 5)]
+
+
+RANGE = (f"from 16 to 275 MHz, within 5 % of what the PLL of {FAMILIES['ice40'].name} makes of 12 "
+         "MHz")
+WRONG = [
+    ([], "Board must be given by --board NAME, not None"),
+    (["--board", "icebreaker", "--build-only"],
+     "MAC operands must be given by --mac PAIR, not None"),
+    (["--board", "arty", "--mac", "int8"], f"Board must be one of {', '.join(KEYS)}, not 'arty'"),
+    (["--board", "icebreaker", "--mac", "int9"], None),
+    (["--board", "icebreaker", "--mac", "int8", "--array", "4", "--build-only"],
+     "Array size must be ROWSxCOLS, for instance 16x16, not '4'"),
+    (["--board", "icebreaker", "--mac", "int8", "--depths", "4", "--build-only"],
+     "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '4'"),
+    (["--board", "icebreaker", "--mac", "int8", "--clock", "fast", "--build-only"],
+     "Board clock must be a number from 1 to 1000, not 'fast'"),
+    (["--board", "icebreaker", "--mac", "int8", "--clock", "5", "--build-only"],
+     f"Board clock must be {RANGE}, not '5 MHz'"),
+    (["--board", "icebreaker", "--mac", "int8", "--baud", "0", "--build-only"],
+     "Baud rate must be a whole number from 1 to 100000000, not '0'"),
+    (["--board", "icebreaker", "--mac", "int8", "--baud", "9000000", "--build-only"],
+     "Board baud must be from 184 to 3000000 at 12000000 Hz, not 9000000"),
+    (["--board", "icebreaker", "--mac", "int8", "--seed", "-1", "--build-only"],
+     "Seed must be a whole number from 1 to 2147483647, not '-1'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG)
+def test_flash_wrong(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert list(tmp_path.iterdir()) == []
+    if message is None:
+        assert re.fullmatch(r"python -m hw\.flash: error: [^\n]+\n", err)
+    else:
+        assert err == f"python -m hw.flash: error: {message}\n"
+
+
+def test_flash_without_a_loader_says_so_before_it_builds(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    status, out, err = run(capsys, "--board", "icebreaker", "--mac", "int8")
+    assert (status, out) == (2, "")
+    assert err == ("python -m hw.flash: error: Tool iceprog must be installed "
+                   "(`apt install fpga-icestorm` does that), not missing\n")
+
+
+@pytest.fixture
+def built(tmp_path, monkeypatch):
+    """A build that gives a bitstream at once."""
+    file = tmp_path / "design.bin"
+    file.write_bytes(b"bits")
+    result = Built(bitstream=file, cells={"luts": 7}, used={"ICESTORM_LC": (7, 5280)},
+                   clock_mhz=12.0, fmax_mhz=17.25, seconds={"synthesis": 1.5}, cpu_seconds=1.0)
+    monkeypatch.setattr("hw.board.build.build", lambda *arguments, **options: result)
+    return file
+
+
+def loader(tmp_path, monkeypatch, script):
+    """Put an iceprog that does as ``script`` says on PATH."""
+    tool = tmp_path / "iceprog"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+
+def test_flash_programs_what_it_built(built, tmp_path, monkeypatch, capsys):
+    loader(tmp_path, monkeypatch, f'cat "$1" > {tmp_path}/written')
+    status, out, err = run(capsys, "--board", "icebreaker", *SMALL)
+    assert (status, out) == (0, f"{built}\n")
+    assert err == ("ICESTORM_LC: 7 of 5,280 (0.1 %)\nClock: 12 MHz, highest 17.25 MHz\n"
+                   "Time: synthesis 1.5 s\n")
+    assert (tmp_path / "written").read_bytes() == b"bits"
+
+
+@pytest.mark.parametrize(("printed", "message"), [
+    ("ABORT: LIBUSB_ERROR_ACCESS",
+     "open to this user, not refused: `python -m hw.doctor` gives the USB rule"),
+    ("Can't find iCE FTDI USB device",
+     f"connected and ready, not missing on USB: {board_named('icebreaker').hands}"),
+])
+def test_flash_without_permission_or_board(printed, message, built, tmp_path, monkeypatch, capsys):
+    loader(tmp_path, monkeypatch, f'echo "{printed}" >&2; exit 2')
+    status, out, err = run(capsys, "--board", "icebreaker", *SMALL)
+    assert (status, out) == (2, "")
+    assert err == f"python -m hw.flash: error: Board icebreaker must be {message}\n"
+
+
+def test_array_too_large_for_the_board(tmp_path, monkeypatch, capsys):
+    cells = {str(number): {"type": "SB_LUT4"} for number in range(5281)}
+    monkeypatch.setattr("hw.board.build.run_yosys", lambda script, cwd: (
+        cwd / "design.json").write_text(json.dumps({"modules": {"pinned": {"cells": cells}}})))
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, "--board", "icebreaker", *SMALL, "--build-only")
+    assert (status, out) == (2, "")
+    assert err == ("python -m hw.flash: error: Design must be one of at most 5,280 look-up tables "
+                   "for iCEBreaker, not 5,281\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_list_names_every_board_with_its_cells(capsys):
+    status, out, _ = run(capsys, "--list-boards")
+    assert status == 0
+    heading, *lines = out.splitlines()
+    assert heading.startswith("board ")
+    assert [line.split()[0] for line in lines] == KEYS
+    assert re.match(r"ulx3s_85f +83,640 +156 +25 MHz", lines[3])
+    status, out, _ = run(capsys, "--list-boards", "--json")
+    first, *others = json.loads(out)
+    assert len(others) == len(KEYS) - 1
+    assert first["board"] == "ulx3s_12f"
+    assert (first["luts"], first["dsps"], first["clock_mhz"]) == (24288, 28, 25)
