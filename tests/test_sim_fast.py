@@ -10,7 +10,7 @@ import pytest
 import sim
 from hw.spec import SpecError, parse_mac
 from sim import fast
-from sim.fast import floating, kernels
+from sim.fast import floating, kernels, threads
 from tests.test_sim_vector import near_codes, random_codes
 from tests.test_sim_vector_hosts import host_add
 
@@ -39,6 +39,7 @@ def engine(request, monkeypatch):
     else:
         monkeypatch.setitem(sys.modules, "numba", None)
     assert kernels.has_numba() == (request.param == "numba")
+    monkeypatch.setattr(threads, "LEAST", 0)  # Small products go through threads too.
     return request.param
 
 

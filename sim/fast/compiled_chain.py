@@ -216,8 +216,8 @@ def chain(a: Array, b: Array, table_a: Array, table_b: Array, drop: int) -> Arra
             _pack_rows(a[block, part], table_a, x)
             _multiply(x, y, out[block.start:block.start + count * ROWS], drop)
 
-        by_rows(across, pack)
-        by_rows(rows, work, multiple=ROWS)
+        by_rows(across, pack, products=b.size)
+        by_rows(rows, work, products=rows * b.size, multiple=ROWS)
     return out[:rows, :cols]
 
 

@@ -79,7 +79,8 @@ def stepwise(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int,
              rounding: Float64Rounding) -> npt.NDArray[np.float64]:
     """As `sim.fast.kernels.Kernels.stepwise`."""
     out = np.zeros((a.shape[0], b.shape[1]))
-    by_rows(a.shape[0], lambda rows: _stepwise(a[rows], b, out[rows], lanes, *rounding))
+    by_rows(a.shape[0], lambda rows: _stepwise(a[rows], b, out[rows], lanes, *rounding),
+            products=len(a) * b.size)
     return out
 
 
@@ -127,7 +128,7 @@ def in_order(a: Array, b: Array, parts_a: Unpacked, parts_b: Unpacked, lanes: in
         _in_order(parts_a.sig[a[rows]], parts_a.exp[a[rows]], sig, exp, out[rows], lanes, coarser,
                   nearest, saturate, low, high)
 
-    by_rows(a.shape[0], work)
+    by_rows(a.shape[0], work, products=len(a) * b.size)
     return out
 
 
@@ -228,5 +229,5 @@ def aligned(a: Array, b: Array, tables: list[Array], places: list[Array], lanes:
                      sums.view(ints), lanes, frac, fraction - kept, fraction, bias)
             out[rows, strip] = sums
 
-        by_rows(a.shape[0], work)
+        by_rows(a.shape[0], work, products=len(a) * b.size)
     return out

@@ -11,6 +11,8 @@ Binary64: where every term and sum is an integer of at most 53 bits in units of 
 sums of any number of lanes are exact, and rounded once to any format with any option.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from hw.spec import Flag, FloatAccumulator, MacSpec, Overflow, Rounding
@@ -46,6 +48,7 @@ def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
     return exact_codes(sums, acc.fmt, special_code(acc.fmt, Flag.NAN))
 
 
+@lru_cache
 def in_float32(spec: MacSpec) -> bool:
     """Whether binary32 additions, rounded again where the accumulator is shorter, will do."""
     acc = spec.acc
@@ -59,6 +62,7 @@ def in_float32(spec: MacSpec) -> bool:
     return plain and exact and drop is not None and harmless
 
 
+@lru_cache
 def in_float64(spec: MacSpec, depth: int) -> bool:
     """Whether no sum of ``depth`` products, nor one before its rounding, needs more than 53 bits.
 

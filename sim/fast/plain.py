@@ -33,7 +33,7 @@ def chain(a: Array, b: Array, table_a: npt.NDArray[np.float32], table_b: npt.NDA
                 elif drop:
                     _shorten(total.view(np.uint32), drop)
 
-    by_rows(rows, work, most=max(1, BLOCK // cols))
+    by_rows(rows, work, products=rows * b.size, most=max(1, BLOCK // cols))
     return out
 
 
@@ -67,7 +67,7 @@ def stepwise(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int,
                     total += x[:, lane, None] * b[lane]
                 total[:] = _rounded(total, rounding)
 
-    by_rows(rows, work, most=max(1, BLOCK // cols))
+    by_rows(rows, work, products=rows * b.size, most=max(1, BLOCK // cols))
     return out
 
 
