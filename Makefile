@@ -107,6 +107,7 @@ boards: setup  ## Build bitstreams for FPGA boards (installs the tools, half a g
 	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
 		--root-user-action ignore -r constraints-fpga.txt
 	$(RUN) -m synth.boards --missing
+	$(RUN) -m synth.board_facts
 	$(RUN) -m reports.render
 
 arrays: library  ## Measure arrays in standard cells, by hierarchy and, as a check, a flat one.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports import explanation, feature_costs, simulators, theory
+from reports import boards, explanation, feature_costs, simulators, theory
 from reports.findings import accumulation_page
 from reports.findings import answer as accumulation_answer
 from reports.findings import limits
@@ -60,6 +60,9 @@ PAGES = {
         sources=explanation.SOURCES, values=explanation.explanation_page, file="fp8-vs-int8",
         answer=explanation.answer, extract=explanation.extract, plots=explanation.plots,
         short=explanation.ratios),
+    "boards": Page(
+        sources=("boards",), values=boards.boards_page, answer=boards.answer,
+        extract=boards.bitstreams),
     "features": Page(
         sources=("features",),
         values=lambda records: feature_costs.features_page(records["features"]),

@@ -23,6 +23,7 @@ from hw.spec import SpecError
 from hw.spec.command import Parser
 from hw.spec.table import COLUMNS, format_cells
 from reports.accumulation import accumulation
+from reports.board_path import board_path
 from reports.csv_files import as_csv
 from reports.pages import PAGES, Page
 from reports.sections import SECTIONS, Section
@@ -35,7 +36,8 @@ __all__ = ["ReportError", "main", "pages"]
 ROOT = Path(__file__).resolve().parents[1]
 #: What a figure's template draws, from the records of its section.
 DRAWINGS = {"wavefront": lambda records: wavefront(records[0]),
-            "streams": lambda records: streams(records[0]), "accumulation": accumulation}
+            "streams": lambda records: streams(records[0]), "accumulation": accumulation,
+            "board": board_path}
 RECORD_FIELDS = {"subject", "metrics", "conditions", "provenance", "not_done"}
 ORIGIN_FIELDS = {"command", "commit", "dirty", "date", "tools", "library", "seed"}
 _MARKED = re.compile(r"(<!-- begin:(\w+) -->\n)(.*?)(<!-- end:\2 -->)", re.DOTALL)

@@ -92,6 +92,10 @@ SECTIONS = (
             hidden=("passes",), in_readme=False),
     Section(name="fpga", title="MACs on FPGAs", command="make fpga",
             metrics=("luts", "flip_flops", "dsps", "clock"), hidden=("device",), in_readme=False),
+    Section(name="boards", title="FPGA boards", command="make boards", in_readme=False,
+            hidden=("depths", "seed"), figures=(
+                Figure("board", "Path of data on a board: host, serial line, frames, registers, "
+                       "memories of A and B, systolic array, memory of C, and back"),)),
     Section(name="generate", title="Time to generate", command="make times",
             metrics=("wall_time", "verilog_size", "modules"), in_readme=False),
     Section(name="simulator", title="How fast is the simulation?", command="make bench"),

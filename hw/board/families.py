@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["FAMILIES", "Family", "PllRanges"]
+__all__ = ["FAMILIES", "Family", "PllRanges", "matching"]
 
 FILE = Path(__file__).with_name("families.toml")
 
@@ -58,12 +58,16 @@ class Family:
 
     def count(self, cells: Mapping[str, int]) -> dict[str, int]:
         """Look-up tables, flip-flops, DSP blocks and block RAMs among ``cells`` by type."""
-        def matching(pattern: str) -> int:
-            return sum(count for kind, count in cells.items() if re.fullmatch(pattern, kind))
+        patterns = {"flip_flops": self.flip_flops, "dsps": self.dsps,
+                    "block_rams": self.block_rams}
+        luts = sum(self.luts.get(kind, 0) * count for kind, count in cells.items())
+        return {"luts": luts} | {name: matching(pattern, cells)
+                                 for name, pattern in patterns.items()}
 
-        return {"luts": sum(self.luts.get(kind, 0) * count for kind, count in cells.items()),
-                "flip_flops": matching(self.flip_flops), "dsps": matching(self.dsps),
-                "block_rams": matching(self.block_rams)}
+
+def matching(pattern: str, cells: Mapping[str, int]) -> int:
+    """Number of cells whose type is as ``pattern`` says."""
+    return sum(count for kind, count in cells.items() if re.fullmatch(pattern, kind))
 
 
 def _families() -> dict[str, Family]:

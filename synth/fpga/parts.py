@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """FPGAs as data: what Yosys and nextpnr are told, and what their cells take."""
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from hw.board.families import FAMILIES, matching
 from hw.spec.errors import require
 
 __all__ = ["Part", "parts"]
@@ -40,14 +41,19 @@ class Part:
         """Look-up tables, flip-flops and DSP blocks among ``cells`` by type."""
         return {
             "luts": sum(self.luts.get(kind, 0) * count for kind, count in cells.items()),
-            "flip_flops": _matching(self.flip_flops, cells),
-            "dsps": _matching(self.dsps, cells),
+            "flip_flops": matching(self.flip_flops, cells),
+            "dsps": matching(self.dsps, cells),
         }
 
 
-def _matching(pattern: str, cells: Mapping[str, int]) -> int:
-    """Number of cells whose type is as ``pattern`` says."""
-    return sum(count for kind, count in cells.items() if re.fullmatch(pattern, kind))
+#: Fields that a part has from its family.
+_SHARED = ("dsp", "no_dsp", "luts", "flip_flops", "dsps")
+
+
+def _part(key: str, family: str | None = None, **entry: Any) -> Part:
+    """Part of an entry of parts.toml."""
+    shared = {name: getattr(FAMILIES[family], name) for name in _SHARED} if family else {}
+    return Part(key=key, **shared | entry)
 
 
 def parts(key: str | None = None) -> list[Part]:
@@ -60,4 +66,4 @@ def parts(key: str | None = None) -> list[Part]:
     """
     data = tomllib.loads(FILE.read_text(encoding="utf-8"))
     require(key is None or key in data, "FPGA part", f"one of {', '.join(data)}", key)
-    return [Part(key=name, **entry) for name, entry in data.items() if key in (None, name)]
+    return [_part(name, **entry) for name, entry in data.items() if key in (None, name)]
