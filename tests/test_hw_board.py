@@ -1,27 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes onto a board, compiled and spoken to over its serial line, pins only."""
 
-import json
 import re
 
 import numpy as np
 import pytest
 from amaranth.hdl import Fragment
 
-import sim.rtl
 from hw.board import emit
 from hw.board.top import BoardTop
 from hw.host.frames import Deframer, frame
-from hw.spec import SpecError, parse_array, parse_gemm
+from hw.spec import SpecError, parse_gemm
 from hw.spec.board import BoardSpec
 from hw.spec.frames import Code, Command, Identity
 from hw.spec.gemm_map import gemm_map
 from sim.rtl.line import SerialLine
+from tests.boards import BOARD, compiled_board
 
-GEMM = parse_gemm(parse_array("2x2", "int4,acc=int12"), depths="16x16x16", bus="wishbone")
-CLOCK_HZ, BAUD = 12_000_000, 3_000_000
-#: Cycles within which a reply has begun.
-PATIENCE = 4000
+GEMM, CLOCK_HZ, BAUD = BOARD.gemm, BOARD.clock_hz, BOARD.baud
+#: Cycles without anything going on, after which nothing will.
+PATIENCE = 100
 
 
 class Talk:
@@ -45,15 +43,12 @@ class Talk:
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    emitted = emit(GEMM, CLOCK_HZ, BAUD, tmp_path_factory.mktemp("board"))
-    manifest = json.loads(emitted.manifest.read_text())
-    assert manifest["name"] == emitted.top
-    return sim.rtl.compile(emitted.files, emitted.top, manifest["ports"], optimize="-O0")
+    return compiled_board(BOARD, tmp_path_factory.mktemp("board"))
 
 
 @pytest.fixture
 def talk(compiled):
-    return Talk(SerialLine(compiled, CLOCK_HZ // BAUD))
+    return Talk(SerialLine(compiled, CLOCK_HZ // BAUD, busy="active"))
 
 
 def test_board_says_what_it_is(talk):

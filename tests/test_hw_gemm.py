@@ -36,6 +36,9 @@ FAULTS = {
     "quotients are rounded down": ("limits", "m[5:0] + 1'h1", "m[5:0] + 1'h0"),
     "settings change under way": ("registers", "= ~ lock", "= 1'h1"),
     "the answer to a write is always good": ("axi4lite", "w_error ? 2'h2", "w_error ? 2'h0"),
+    "sums that are to stay leave": ("feeder", "= ~ hold;", "= 1'h1;"),
+    "sums that stay are not told": ("gemm_control", "ended ? holds", "ended ? 1'h0"),
+    "sums of several tiles are to stay": ("limits", "= done & holds", "= done & 1'h0"),
     "bytes are not told apart": ("operands", "if (bytes[1])", "if (bytes[0])"),
 }
 

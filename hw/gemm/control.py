@@ -20,14 +20,16 @@ class Control(wiring.Component):
 
     Members
     -------
-    start
-        The write that starts; never while ``busy``.
+    start, hold
+        The write that starts; never while ``busy``. The sums are to stay in the array.
     checked, wrong
         The sizes have been checked, in this cycle; they are refused.
     run
         The product begins.
     ended
-        Its last row has come.
+        Its last row has come, or, if it holds, its last beat has gone.
+    holds, held
+        Whether this product holds; whether the array holds sums of a product before.
     busy
         Between ``start`` and the end.
     cycles
@@ -38,7 +40,8 @@ class Control(wiring.Component):
 
     def __init__(self, errors: int):
         super().__init__({
-            "start": In(1), "checked": In(1), "wrong": In(1), "run": Out(1), "ended": In(1),
+            "start": In(1), "hold": In(1), "holds": Out(1), "held": Out(1),
+            "checked": In(1), "wrong": In(1), "run": Out(1), "ended": In(1),
             "busy": Out(1), "cycles": Out(BUS_BITS), "done": In(1), "errors": In(errors),
             "done_enable": In(1), "error_enable": In(1), "irq": Out(1),
         })
@@ -55,8 +58,10 @@ class Control(wiring.Component):
             self.irq.eq(self.done & self.done_enable | self.errors.any() & self.error_enable),
         ]
         with m.If(self.start):
-            m.d.sync += [self.busy.eq(1), self.cycles.eq(1)]
+            m.d.sync += [self.busy.eq(1), self.cycles.eq(1), self.holds.eq(self.hold)]
         with m.Elif(self.busy):
             m.d.sync += [self.busy.eq(~(self.ended | (self.checked & self.wrong))),
                          self.cycles.eq(self.cycles + 1)]
+            with m.If(self.ended):
+                m.d.sync += self.held.eq(self.holds)
         return m

@@ -19,12 +19,14 @@ class Feeder(wiring.Component):
 
     Members
     -------
-    start, m, k, n
-        Begin; the sizes stay until the last beat is taken.
+    start, m, k, n, hold
+        Begin; the sizes stay until the last beat is taken. With ``hold`` no beat ends a tile.
     r_en, a_addr, b_addr
         What is read next.
     valid, ready, last
         Handshake of the beats; the last one of a tile.
+    fed
+        The last beat is taken, in this cycle, and it ends no tile.
     lanes, cols
         Lanes and columns whose operands count; zeros take the place of the others.
     """
@@ -36,6 +38,7 @@ class Feeder(wiring.Component):
             "start": In(1), **{size: In(spec.size_bits) for size in "mkn"},
             "r_en": Out(1), "a_addr": Out(range(spec.depth_a)), "b_addr": Out(range(spec.depth_b)),
             "valid": Out(1), "ready": In(1), "last": Out(1),
+            "hold": In(1), "fed": Out(1),
             "lanes": Out(array.mac.lanes), "cols": Out(array.cols),
         })
 
@@ -51,9 +54,10 @@ class Feeder(wiring.Component):
         row, feeding = Signal.like(self.a_addr, name="row"), Signal()
         last_m, last_k, last_n = m_left <= array.rows, k_left <= array.mac.lanes, \
             n_left <= array.cols
-        m.d.comb += self.r_en.eq(~self.valid | self.ready)
+        m.d.comb += [self.r_en.eq(~self.valid | self.ready),
+                     self.fed.eq(self.hold & self.valid & self.ready & ~feeding)]
         with m.If(self.r_en):
-            m.d.sync += [self.valid.eq(feeding), self.last.eq(last_k),
+            m.d.sync += [self.valid.eq(feeding), self.last.eq(last_k & ~self.hold),
                          self.lanes.eq(_below(k_left, array.mac.lanes)),
                          self.cols.eq(_below(n_left, array.cols))]
         with m.If(self.start):

@@ -19,13 +19,13 @@ class Limits(wiring.Component):
 
     Members
     -------
-    start
-        Begin; ``m``, ``k`` and ``n`` are as they stay until ``done``.
+    start, holds
+        Begin; ``m``, ``k``, ``n`` and ``holds`` are as they stay from the next cycle to ``done``.
     m, k, n
         Sizes of the product.
     done, wrong
         The sizes have been checked, in this cycle; they are refused.
-    zero, size_a, size_b, size_c
+    zero, size_a, size_b, size_c, hold
         Why, in the same cycle; see ERROR in `hw.spec.gemm_map`.
     across
         Tiles beside each other; stays until the next start.
@@ -35,7 +35,8 @@ class Limits(wiring.Component):
         self._spec = spec
         self._steps = spec.size_bits + 1
         super().__init__({
-            "start": In(1), "m": In(BUS_BITS), "k": In(BUS_BITS), "n": In(BUS_BITS),
+            "start": In(1), "holds": In(1), "hold": Out(1),
+            "m": In(BUS_BITS), "k": In(BUS_BITS), "n": In(BUS_BITS),
             "done": Out(1), "wrong": Out(1),
             "zero": Out(1), "size_a": Out(1), "size_b": Out(1), "size_c": Out(1),
             "across": Out(self._steps),
@@ -70,7 +71,9 @@ class Limits(wiring.Component):
         m.d.comb += [
             self.done.eq(active & (left == 0)),
             self.across.eq(across),
-            self.wrong.eq(Cat(self.zero, self.size_a, self.size_b, self.size_c).any()),
+            self.wrong.eq(Cat(self.zero, self.size_a, self.size_b, self.size_c, self.hold).any()),
+            self.hold.eq(self.done & self.holds & ((down > 1) | (across > 1)) & ~Cat(
+                self.zero, self.size_a, self.size_b, self.size_c).any()),
         ]
         self._compare(m, words)
         return m

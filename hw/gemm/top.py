@@ -80,22 +80,26 @@ def _place_state(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
               for field in register.fields
               if register.name == "ERROR" and field.access is Access.STICKY]
     control = Control(len(errors))
-    for name in ("checked", "wrong", "run", "ended", "busy", "cycles"):
+    for name in ("checked", "wrong", "run", "holds", "held", "busy", "cycles"):
         (port,) = (port for port in module_ports(control) if port.name == name)
         top.wire(name, port.width)
+    for name in ("ended", "fed", "written"):
+        top.wire(name, 1)
+    top.assign("ended", "written | fed")
     for name in _REFUSALS:
         top.wire(name, 1)
     causes = tuple(name.removeprefix("error_") for name in errors if name != "error_busy")
     _own(top, registers, "registers", declare=declared, w_en="reg_w_en", w_error="reg_w_error",
          r_data="reg_r_data", r_error="reg_r_error", lock="busy", clear="o_control_start",
-         i_status_busy="busy", i_status_done="ended", i_cycles_cycles="cycles",
+         i_status_busy="busy", i_status_done="ended", i_status_held="held",
+         i_cycles_cycles="cycles",
          i_error_busy=" | ".join(("refused", *_REFUSALS)),
          **{f"i_error_{cause}": cause for cause in causes})
     _own(top, limits, "limits", declare=(*causes, "across"), start="o_control_start",
          done="checked", **{size: f"o_{size}_{size}" for size in "mkn"})
     flags = ", ".join(f"o_{name}" for name in reversed(errors))
-    _own(top, control, "control", start="o_control_start", done="o_status_done",
-         errors=f"{{{flags}}}", done_enable="o_irq_enable_done",
+    _own(top, control, "control", start="o_control_start", hold="o_control_hold",
+         done="o_status_done", errors=f"{{{flags}}}", done_enable="o_irq_enable_done",
          error_enable="o_irq_enable_error")
 
 
@@ -109,7 +113,8 @@ def _place_operands(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     mac = spec.array.mac
     top.wire("valid", 1)
     top.wire("ready", 1)
-    _own(top, Feeder(spec), "feeder", start="run", r_en="advance", **_sizes(spec, "mkn"),
+    _own(top, Feeder(spec), "feeder", start="run", hold="holds", r_en="advance",
+         **_sizes(spec, "mkn"),
          declare=("a_addr", "b_addr", "last", "lanes", "cols"))
     top.wire("advance", 1)
     for name, slots, fmt, count in (("a", spec.array.rows, mac.a, f"{{{spec.array.rows}{{1'b1}}}}"),
@@ -144,7 +149,7 @@ def _place_results(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     top.place(unit, "array", **streams)
     writer = Writer(spec)
     _own(top, writer, "writer", start="run", valid="c_valid", last="c_last", w_en="c_w_en",
-         w_addr=top.wire("c_addr", len(writer.w_addr)), done="ended", **_sizes(spec, "mn"))
+         w_addr=top.wire("c_addr", len(writer.w_addr)), done="written", **_sizes(spec, "mn"))
     _own(top, result_memory(window), "memory_c", w_en="c_w_en", w_addr="c_addr", w_data=row,
          r_en="c_r_en", r_place="c_place", r_data="c_r_data", r_error="c_r_error",
          refused="c_refused")

@@ -7,7 +7,10 @@ from hw.spec.errors import require, require_int
 from hw.spec.frames import MAX_WORDS, WORD_BYTES, Identity
 from hw.spec.gemm import Bus, GemmSpec
 
-__all__ = ["MIN_DIVIDER", "BoardSpec"]
+__all__ = ["DEFAULT_BAUD", "MIN_DIVIDER", "BoardSpec"]
+
+#: A whole number of cycles at 12, 25, 27, 48 and 50 MHz, which boards have.
+DEFAULT_BAUD = 1_000_000
 
 #: Cycles of a bit: the middle of a bit must be told from its edges, two cycles go into a register.
 MIN_DIVIDER, MAX_DIVIDER = 4, 1 << 16

@@ -100,13 +100,17 @@ class GemmSpec:
         down, across = self.array.tiles(m, 1), self.array.tiles(1, n)
         return self.array.beats(k) * down, self.array.beats(k) * across, m * across
 
-    def refusals(self, m: int, k: int, n: int) -> tuple[str, ...]:
-        """Fields of the register ERROR that a start with these sizes sets; none if it runs."""
+    def refusals(self, m: int, k: int, n: int, *, hold: bool = False) -> tuple[str, ...]:
+        """Fields of the register ERROR that a start with these sizes sets; none if it runs.
+
+        With ``hold`` the sums stay in the array, for the next product to add to.
+        """
         if not (m and k and n):
             return ("zero",)
         depths = (self.depth_a, self.depth_b, self.depth_c)
-        return tuple(f"size_{name}" for name, words, depth in
-                     zip("abc", self.words(m, k, n), depths, strict=True) if words > depth)
+        beyond = tuple(f"size_{name}" for name, words, depth in
+                       zip("abc", self.words(m, k, n), depths, strict=True) if words > depth)
+        return beyond or (("hold",) if hold and self.array.tiles(m, n) > 1 else ())
 
     @property
     def latency(self) -> int:
@@ -116,9 +120,12 @@ class GemmSpec:
         """
         return 2 * (self.size_bits + 1) + 3
 
-    def cycles(self, m: int, k: int, n: int) -> int:
-        """Cycles from the write that starts to ``done``: those of the array and a constant."""
-        refused = self.refusals(m, k, n)
+    def cycles(self, m: int, k: int, n: int, *, hold: bool = False) -> int:
+        """Cycles from the write that starts to ``done``: those of the array and a constant.
+
+        With ``hold`` it is done when the last beat has gone into the array.
+        """
+        refused = self.refusals(m, k, n, hold=hold)
         require(not refused, "GEMM size", f"one that the memories of depth {self.depths} hold",
                 f"{m}x{k}x{n}")
-        return self.latency + self.array.cycles(m, k, n)
+        return self.latency + (self.array.beats(k) if hold else self.array.cycles(m, k, n))

@@ -9,17 +9,22 @@ __all__ = ["MAGIC", "MAP_VERSION", "beats_text", "gemm_map"]
 
 MAGIC = int.from_bytes(b"GEMM", "big")
 #: Grows with each change that a driver has to know.
-MAP_VERSION = 1
+MAP_VERSION = 2
 
 _SIZES = {"M": "rows of A and of C", "K": "columns of A, rows of B", "N": "columns of B and of C"}
 
 _STATE = (
     Register(name="CONTROL", locked=True, fields=(
         Field(name="start", lsb=0, width=1, access=Access.PULSE,
-              meaning="start a product with the sizes in M, K and N"),)),
+              meaning="start a product with the sizes in M, K and N"),
+        Field(name="hold", lsb=1, width=1, access=Access.PULSE,
+              meaning="with start: K goes on in the next product; the sums of the one tile of C "
+                      "stay in the array, C is not written"))),
     Register(name="STATUS", fields=(
         Field(name="busy", lsb=0, width=1, access=Access.STATUS, meaning="a product is running"),
-        Field(name="done", lsb=1, width=1, access=Access.STICKY, meaning="a product has ended"))),
+        Field(name="done", lsb=1, width=1, access=Access.STICKY, meaning="a product has ended"),
+        Field(name="held", lsb=2, width=1, access=Access.STATUS,
+              meaning="the array holds sums that the next product adds to"))),
     Register(name="ERROR", fields=(
         Field(name="zero", lsb=0, width=1, access=Access.STICKY,
               meaning="start refused: M, K or N is 0"),
@@ -30,7 +35,9 @@ _STATE = (
         Field(name="size_c", lsb=3, width=1, access=Access.STICKY,
               meaning="start refused: C does not fit its memory"),
         Field(name="busy", lsb=4, width=1, access=Access.STICKY,
-              meaning="access refused while a product was running, which goes on"))),
+              meaning="access refused while a product was running, which goes on"),
+        Field(name="hold", lsb=5, width=1, access=Access.STICKY,
+              meaning="start refused: more than one tile of C would stay in the array"))),
     Register(name="IRQ_ENABLE", fields=(
         Field(name="done", lsb=0, width=1, access=Access.STORED,
               meaning="irq is 1 while STATUS.done is"),

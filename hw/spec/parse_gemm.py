@@ -6,10 +6,30 @@ import re
 from hw.spec.arrays import ArraySpec
 from hw.spec.errors import require
 from hw.spec.gemm import DEFAULT_DEPTH, Bus, GemmSpec
+from hw.spec.parse_arrays import parse_array
 
-__all__ = ["DEFAULT_DEPTHS", "parse_gemm"]
+__all__ = ["DEFAULT_DEPTHS", "parse_engine", "parse_gemm"]
 
 DEFAULT_DEPTHS = f"{DEFAULT_DEPTH}x{DEFAULT_DEPTH}x{DEFAULT_DEPTH}"
+
+_ENGINE = re.compile(r"(?P<mac>.+?),array=(?P<array>\d+x\d+),dataflow=(?P<dataflow>\w+)"
+                     r"(,out=(?P<out>.+))?,depths=(?P<depths>\d+x\d+x\d+),bus=(?P<bus>\w+)")
+
+
+def parse_engine(text: str) -> GemmSpec:
+    """The engine of which ``text`` is the `str`.
+
+    Raises
+    ------
+    SpecError
+        If there is none.
+    """
+    found = _ENGINE.fullmatch(text)
+    require(found is not None, "Engine spelling",
+            "MAC,array=ROWSxCOLS,dataflow=os,depths=AxBxC,bus=BUS", text)
+    assert found is not None
+    array = parse_array(found["array"], found["mac"], dataflow=found["dataflow"], out=found["out"])
+    return parse_gemm(array, depths=found["depths"], bus=found["bus"])
 
 
 def parse_gemm(array: ArraySpec, *, depths: str = DEFAULT_DEPTHS,

@@ -76,9 +76,12 @@ class Driver:
             if not self.bus.write(base + BUS_BYTES * lane, value):
                 raise RtlError(f"Word {place} of {window.name} must be writable, and is not")
 
-    def start(self, m: int, k: int, n: int) -> bool:
-        """Set the sizes and start; whether the start was taken."""
-        return all([self.put("M", m), self.put("K", k), self.put("N", n), self.put("CONTROL", 1)])
+    def start(self, m: int, k: int, n: int, *, hold: bool = False) -> bool:
+        """Set the sizes and start; whether the start was taken. ``hold``: the sums stay."""
+        control = self.map.field("CONTROL", "start").mask
+        control |= hold * self.map.field("CONTROL", "hold").mask
+        return all([self.put("M", m), self.put("K", k), self.put("N", n),
+                    self.put("CONTROL", control)])
 
     def wait(self, cycles: int) -> None:
         """Poll until the engine is no longer busy."""

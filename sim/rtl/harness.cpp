@@ -88,10 +88,10 @@ struct Stream {
 
 // A serial line, 8 data bits and a stop bit, both directions; the state lasts from call to call.
 struct Line {
-    int32_t rx, tx, divider;
+    int32_t rx, tx, busy, divider;
     int32_t sending, send_left, send_count;     // byte going in, its bits left, cycles of this bit
     int32_t taking, take_left, take_count;      // the same for the byte coming out
-    int32_t wrong;                              // bytes that came out without a stop bit
+    int32_t wrong, pad;                         // bytes that came out without a stop bit
     uint64_t noise;     // a cycle inverts the line going in if 32 random bits are below this
     uint64_t random;    // state of its random numbers
 };
@@ -250,7 +250,8 @@ static bool line_out(Line &line, bool level) {
 }
 
 // Sends bytes and collects what comes back, until all is sent and the line coming out has been idle
-// for `idle` cycles, there is no room, or `cycles` have passed; returns the cycles run.
+// for `idle` cycles and nothing is busy, there is no room, or `cycles` have passed; returns the
+// cycles run.
 int64_t bench_line(Bench *bench, Line *line, const uint8_t *from, int64_t total, int64_t *sent,
                    uint8_t *to, int64_t room, int64_t *taken, int64_t idle, int64_t cycles) {
     bench->enter();
@@ -260,7 +261,8 @@ int64_t bench_line(Bench *bench, Line *line, const uint8_t *from, int64_t total,
         rx.set(line_in(*line, from, total, *sent));
         bench->settle();
         if (line_out(*line, tx.high())) to[(*taken)++] = line->taking >> 1 & 0xff;
-        quiet = line->take_left || line->send_left || *sent < total ? 0 : quiet + 1;
+        const bool works = line->take_left || line->send_left || *sent < total;
+        quiet = works || bench->ports[line->busy].high() ? 0 : quiet + 1;
         bench->edge();
     }
     rx.set(true);

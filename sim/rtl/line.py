@@ -18,8 +18,8 @@ class _Line(ctypes.Structure):
     """Layout of ``struct Line`` in harness.cpp."""
 
     _fields_ = ([(name, ctypes.c_int32) for name in (
-        "rx", "tx", "divider", "sending", "send_left", "send_count", "taking", "take_left",
-        "take_count", "wrong")] + [("noise", ctypes.c_uint64), ("random", ctypes.c_uint64)])
+        "rx", "tx", "busy", "divider", "sending", "send_left", "send_count", "taking", "take_left",
+        "take_count", "wrong", "pad")] + [("noise", ctypes.c_uint64), ("random", ctypes.c_uint64)])
 
 
 class SerialLine:
@@ -31,13 +31,17 @@ class SerialLine:
         Design with the ports ``rx`` and ``tx``; it is reset, the line idle.
     divider
         Clock cycles of a bit.
+    busy
+        Output of the design that is high while an answer is to be waited for.
     """
 
-    def __init__(self, model: Model, divider: int) -> None:
+    def __init__(self, model: Model, divider: int, *, busy: str) -> None:
         require(divider >= 2, "Line divider", "2 or more", divider)
         self.cycles = 0
         self._wires = model.wires
-        self._line = _Line(rx=self._wires.index["rx"], tx=self._wires.index["tx"], divider=divider)
+        self._line = _Line(divider=divider, **{
+            field: self._wires.index[port] for field, port in (
+                ("rx", "rx"), ("tx", "tx"), ("busy", busy))})
         self._model = model
         self.reset()
 
@@ -60,7 +64,7 @@ class SerialLine:
         return int(self._line.wrong)
 
     def exchange(self, data: bytes, *, idle: int, cycles: int = 1 << 40) -> bytes:
-        """Send ``data``; gives what came back until the line was idle for ``idle`` cycles.
+        """Send ``data``; gives what came back until nothing was busy for ``idle`` cycles.
 
         At the latest after ``cycles`` it ends, what has not been sent is dropped then.
         """

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The serial port of this machine."""
+
+import errno
+import os
+
+import serial
+
+from hw.host.errors import DeviceError
+from hw.spec.errors import SpecError
+
+__all__ = ["Port"]
+
+#: What there is to do about it, by the system's own error.
+_ADVICE = {
+    errno.EACCES: "no permission: join the group that owns it, or add a udev rule",
+    errno.ENOENT: "no such file",
+    errno.ENOTTY: "no serial port",
+    errno.EBUSY: "busy: another program has it open",
+    errno.EAGAIN: "busy: another program has it open",
+}
+
+
+class Port:
+    """Bytes to and from a board.
+
+    Parameters
+    ----------
+    path
+        For instance ``/dev/ttyUSB0`` or ``COM3``.
+    baud
+        Bits a second.
+
+    Raises
+    ------
+    SpecError
+        If the port cannot be opened.
+    """
+
+    def __init__(self, path: str, baud: int) -> None:
+        self.path, self.baud = path, baud
+        try:
+            self._serial = serial.Serial(path, baud, timeout=0, write_timeout=None, exclusive=True)
+            self._serial.reset_input_buffer()
+        except (OSError, ValueError, serial.SerialException) as error:
+            raise SpecError(f"Serial port must be one that can be opened, not {path!r} "
+                            f"({_reason(error)})") from error
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        try:
+            self._serial.write(data)
+        except (OSError, serial.SerialException) as error:
+            raise DeviceError(f"Serial port {self.path} must stay open, and does not "
+                              f"({_reason(error)})") from error
+
+    def read(self, seconds: float) -> bytes:
+        """Whatever has come, waiting for the first byte for at most ``seconds``."""
+        try:
+            self._serial.timeout = seconds
+            data: bytes = self._serial.read(1)
+            return data + self._serial.read(self._serial.in_waiting) if data else data
+        except (OSError, serial.SerialException) as error:
+            raise DeviceError(f"Serial port {self.path} must stay open, and does not "
+                              f"({_reason(error)})") from error
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._serial.close()
+
+
+def _reason(error: Exception) -> str:
+    """The cause in a few words."""
+    causes = [error, error.__context__]
+    numbers = [cause.args[0] for cause in causes if cause and cause.args]
+    number = next((number for number in numbers if isinstance(number, int)), None)
+    if number in _ADVICE:
+        return _ADVICE[number]
+    return (os.strerror(number) if number else str(error)).lower()

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Codes of matrices as words of an engine's memories, and back; the order is `gemm_map`'s."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hw.spec import FixedAccumulator, Flag, Format, GemmSpec
+from hw.spec.errors import require
+from hw.spec.registers import BUS_BITS, Window
+
+__all__ = ["BusWords", "Codes", "a_words", "b_words", "c_values", "operand"]
+
+Codes = npt.NDArray[Any]
+#: Bus words, (words of the memory, bus words of each).
+BusWords = npt.NDArray[np.uint32]
+
+
+def operand(noun: str, values: npt.ArrayLike, fmt: Format) -> Codes:
+    """Codes of a matrix as uint64; a signed array of a signed integer format holds the values.
+
+    Raises
+    ------
+    SpecError
+        If it is no matrix of codes of ``fmt``.
+    """
+    array = np.asarray(values)
+    require(array.ndim == 2 and 0 not in array.shape, f"{noun} shape",
+            "that of a matrix with no side of 0", array.shape)
+    require(array.dtype.kind in "iu", f"{noun} dtype", "an integer type", str(array.dtype))
+    as_values = array.dtype.kind == "i" and fmt.is_integer and fmt.signed
+    low, high = (fmt.min_units, fmt.max_units) if as_values else (0, (1 << fmt.width) - 1)
+    wrong = array[(array < low) | (array > high)]
+    require(not wrong.size, noun, f"codes from {low} to {high}",
+            int(wrong[0]) if wrong.size else None)
+    codes: Codes = array.astype(np.int64 if as_values else np.uint64).view(np.uint64)
+    return codes & np.uint64((1 << fmt.width) - 1)
+
+
+def a_words(a: Codes, spec: GemmSpec, window: Window) -> BusWords:
+    """Words of the memory of A for codes (M, K): tiles of rows, each along K."""
+    array = spec.array
+    return _words(a, array.rows, array.mac.lanes, array.mac.a.width, window)
+
+
+def b_words(b: Codes, spec: GemmSpec, window: Window) -> BusWords:
+    """Words of the memory of B for codes (K, N): tiles of columns, each along K."""
+    array = spec.array
+    return _words(b.T, array.cols, array.mac.lanes, array.mac.b.width, window)
+
+
+def _words(lines: Codes, slots: int, lanes: int, width: int, window: Window) -> BusWords:
+    """Words of ``slots`` lines each, ``lanes`` codes of a line; edges are filled up with 0."""
+    count, depth = lines.shape
+    tiles, beats = -(-count // slots), -(-depth // lanes)
+    whole = np.zeros((tiles * slots, beats * lanes), np.uint64)
+    whole[:count, :depth] = lines
+    rows = whole.reshape(tiles, slots, beats, lanes).transpose(0, 2, 1, 3)
+    bits = rows.reshape(tiles * beats, slots * lanes, 1) >> np.arange(width, dtype=np.uint64) & 1
+    flat = np.zeros((tiles * beats, window.lanes * BUS_BITS), np.uint8)
+    flat[:, :slots * lanes * width] = bits.reshape(tiles * beats, -1)
+    return np.packbits(flat, axis=1, bitorder="little").view("<u4")
+
+
+def c_values(words: BusWords, spec: GemmSpec, m: int, n: int) -> tuple[Codes, npt.NDArray[Any]]:
+    """Results and flags, (M, N), from the words of the memory of C.
+
+    Sums in fixed point are integers, int64, or Python's past 63 bits; all else is codes. Flags are
+    those of `hw.spec.Flag`.
+    """
+    array, cols = spec.array, spec.array.cols
+    bits = np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little")
+    slots = bits[:, :cols * array.slot_width].reshape(-1, array.slot_width)
+    signed = array.out is None and isinstance(array.mac.acc, FixedAccumulator)
+    values = _numbers(slots[:, :array.result_width], signed=signed)
+    flags = np.zeros(values.shape, np.uint8)
+    if array.flag_bits:
+        start = cols * array.slot_width
+        raw = bits[:, start:start + cols * array.flag_bits].reshape(-1, array.flag_bits)
+        flags = _numbers(raw, signed=False).astype(np.uint8)
+        # A single bit is NaN.
+        flags *= Flag.NAN if array.flag_bits == 1 else 1
+    return values.reshape(m, -1)[:, :n], flags.reshape(m, -1)[:, :n]
+
+
+def _numbers(bits: npt.NDArray[np.uint8], *, signed: bool) -> Codes:
+    """A number for each row of bits, the low one first."""
+    width = bits.shape[1]
+    if width > 63:
+        weights = [1 << place for place in range(width)]
+        weights[-1] *= -1 if signed else 1
+        wide: Codes = bits.astype(object) @ np.array(weights, dtype=object)
+        return wide
+    whole = np.zeros((len(bits), 64), np.uint8)
+    whole[:, :width] = bits
+    if signed:
+        whole[:, width:] = bits[:, -1:]
+    packed = np.packbits(whole, axis=1, bitorder="little").view("<i8")[:, 0]
+    if signed:
+        return packed.astype(np.int64)
+    size = next(size for size in (8, 16, 32, 64) if width <= size)
+    return packed.view(np.uint64).astype(f"uint{size}")

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m hw.virtual_board``: a board without a board, compiled RTL at a pseudo-terminal."""
+
+import json
+import os
+import select
+import sys
+import tempfile
+import tty
+from collections.abc import Sequence
+from typing import Any
+
+from hw.board import emit
+from hw.spec import ArraySpec, SpecError
+from hw.spec.board import BoardSpec
+from hw.spec.command import Parser, add_unit_options, chosen_unit
+from hw.spec.errors import require
+from hw.spec.parse_gemm import DEFAULT_DEPTHS, parse_gemm
+
+__all__ = ["VirtualBoard", "compile_board", "main"]
+
+#: Of the line: as few cycles a bit as the receiver takes, so that little time goes into bits.
+CLOCK_HZ, BAUD = 12_000_000, 3_000_000
+#: Bytes that are taken from the terminal at once.
+CHUNK = 1 << 16
+#: Exit status after Ctrl-C, as a shell has it.
+INTERRUPTED = 130
+
+
+def compile_board(spec: BoardSpec) -> Any:
+    """Compiled model of a board, the same Verilog that goes into a bitstream.
+
+    Raises
+    ------
+    RtlError
+        If a tool is missing or fails.
+    """
+    import sim.rtl
+
+    with tempfile.TemporaryDirectory(prefix="board-") as folder:
+        emitted = emit(spec.gemm, spec.clock_hz, spec.baud, folder)
+        ports = json.loads(emitted.manifest.read_text(encoding="utf-8"))["ports"]
+        return sim.rtl.compile(emitted.files, emitted.top, ports, shared=["pe_*"], optimize="-O1")
+
+
+class VirtualBoard:
+    """A compiled board that is served at a pseudo-terminal; its time passes with the traffic.
+
+    Parameters
+    ----------
+    model
+        Compiled board.
+    spec
+        What it was generated from.
+    """
+
+    def __init__(self, model: Any, spec: BoardSpec) -> None:
+        from sim.rtl.board import BoardLine
+
+        self.line = BoardLine(model, spec)
+        # The far end stays open here, so that a driver may come and go.
+        self._own, self._far = os.openpty()
+        tty.setraw(self._far)
+        self._stop = os.pipe()
+
+    @property
+    def path(self) -> str:
+        """The serial port."""
+        return os.ttyname(self._far)
+
+    def serve(self) -> None:
+        """Answer until `stop` is called, from another thread or a signal handler."""
+        while True:
+            ready, _, _ = select.select([self._own, self._stop[0]], [], [])
+            if self._stop[0] in ready:
+                break
+            self.line.write(os.read(self._own, CHUNK))
+            answer = self.line.read(0)
+            while answer:
+                answer = answer[os.write(self._own, answer):]
+
+    def stop(self) -> None:
+        """End `serve`."""
+        os.write(self._stop[1], b".")
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        for end in (self._own, self._far, *self._stop):
+            os.close(end)
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m hw.virtual_board", description=(
+        "Serve the compiled RTL of a board, serial line included, at a pseudo-terminal; print its "
+        "path, answer until Ctrl-C."))
+    add_unit_options(parser, mac_required=True)
+    parser.add_argument("--depths", metavar="AxBxC", default=DEFAULT_DEPTHS,
+                        help="words of the memories of A, B and C (default: %(default)s)")
+    parser.add_argument("--json", action="store_true",
+                        help="print path, engine, clock and baud as JSON")
+    return parser
+
+
+def _spec(options: Any) -> BoardSpec:
+    """Board that the options spell."""
+    require(options.array is not None, "Array size", "given by --array ROWSxCOLS", options.array)
+    array = chosen_unit(options)
+    assert isinstance(array, ArraySpec)
+    gemm = parse_gemm(array, depths=options.depths, bus="wishbone")
+    return BoardSpec(gemm=gemm, clock_hz=CLOCK_HZ, baud=BAUD)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 130 after Ctrl-C, 1 if a tool failed, 2 for wrong arguments."""
+    from sim.progress import Progress
+    from sim.rtl import RtlError
+
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    say = Progress()
+    try:
+        spec = _spec(options)
+        say.at_once(f"compiling {spec.name}")
+        board = VirtualBoard(compile_board(spec), spec)
+    except SpecError as error:
+        parser.error(str(error))
+    except RtlError as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    told = {"port": board.path, "engine": str(spec.gemm), "clock_hz": spec.clock_hz,
+            "baud": spec.baud}
+    print(json.dumps(told) if options.json else board.path, flush=True)
+    try:
+        board.serve()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        board.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

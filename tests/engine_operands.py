@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operands and settings of a GEMM engine, and what the model makes of them."""
+
+import numpy as np
+
+import sim
+from hw.spec import GemmSpec, Scale
+from sim.rtl.engine import Driver
+from tests.cocotb.design import port_of_flag
+
+__all__ = ["draw", "results", "set_output"]
+
+
+def draw(spec: GemmSpec, rng, shape) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (M, K) and (K, N): any, or, so that sums stay finite, halved ones of few values."""
+    m, k, n = shape
+    mac = spec.array.mac
+    few = rng.random() < 0.5
+    a, b = (rng.integers(0, 1 << fmt.width, size, dtype=np.uint64)
+            for fmt, size in ((mac.a, (m, k)), (mac.b, (k, n))))
+    return (a >> np.uint64(2), b >> np.uint64(2)) if few else (a, b)
+
+
+def set_output(driver: Driver, rng) -> dict[str, int]:
+    """Settings of the output stages, written to the registers, as `sim.output` takes them."""
+    out, options = driver.spec.array.out, {}
+    if out and out.scale is not Scale.NONE:
+        options["scale"] = int(rng.integers(-3, 4)) if out.scale is Scale.POW2 else int(
+            np.float32(2.0 ** rng.uniform(-6, 6)).view(np.uint32))
+        assert driver.put("SCALE", options["scale"] % (1 << 32))
+    if out and out.zero_point:
+        options["zero_point"] = int(rng.integers(-100, 100))
+        assert driver.put("ZERO_POINT", options["zero_point"] % (1 << 32))
+    return options
+
+
+def results(spec: GemmSpec, a, b, options) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and flags that the model gives."""
+    mac, out = spec.array.mac, spec.array.out
+    sums, flags = sim.matmul(a, b, mac, flags=True)
+    if out:
+        codes = sim.output(sums, out, flags=flags if out.flag_bits else None, **options)
+        return codes.astype(object), np.zeros_like(flags)
+    shown = np.array([port_of_flag(flag, mac.flag_bits) for flag in flags.flat], dtype=np.uint8)
+    return sums.astype(object) % (1 << mac.acc.width), shown.reshape(flags.shape)
