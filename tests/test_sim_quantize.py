@@ -128,6 +128,15 @@ def test_mse_range_is_better_than_all_others_by_channel() -> None:
     assert (errors["mse"] < errors["percentile"]).all()
 
 
+def test_rare_outliers_count_in_long_rows() -> None:
+    """One number in 60,000 that holds nearly all of the energy is not cut off."""
+    x = np.random.default_rng(SEED).normal(size=(3, 60_000))
+    x[:, 12_345] = 400
+    errors = {kind: ((calibrate(x, f"e4m3,per=channel,range={kind}", axis=0)(x) - x) ** 2).sum(1)
+              for kind in ("mse", "minmax")}
+    assert (errors["mse"] <= errors["minmax"]).all()
+
+
 def test_symmetric_integers_leave_the_lowest_out() -> None:
     quantizer = Quantizer(parse_scheme("int8"), np.array([1.0]), np.array([0]))
     assert sim.decode(quantizer.encode([-1000.0, 1000.0]), "int8").tolist() == [-127, 127]

@@ -18,8 +18,9 @@ Floats = npt.NDArray[np.float64]
 #: The search for the least error tries ranges down to 2**-OCTAVES of the whole one, STEPS an
 #: octave, and then FINE between the neighbours of the best.
 OCTAVES, STEPS, FINE = 8, 4, 16
-#: Numbers that the search looks at, in all and at least of each row, drawn with the seed.
-SAMPLE, LEAST, SEED = 1 << 17, 1 << 10, 0
+#: Numbers that the search looks at, in all and at least of each row: one in OUTER of them are those
+#: of the largest magnitudes, the others drawn with the seed.
+SAMPLE, LEAST, OUTER, SEED = 1 << 17, 1 << 10, 8, 0
 
 
 def choose(rows: Floats, scheme: Scheme) -> tuple[Floats, npt.NDArray[np.int64]]:
@@ -31,34 +32,44 @@ def choose(rows: Floats, scheme: Scheme) -> tuple[Floats, npt.NDArray[np.int64]]
     low, high = _ends(rows, scheme)
     if scheme.range is not Range.MSE:
         return fit(low, high, scheme)
-    sample = _sample(rows)
+    sample, weights = _sample(rows)
     steps = np.arange(0, OCTAVES * STEPS + 1) / STEPS
-    best = _search(sample, low, high, scheme, -steps[:, None] + np.zeros(len(rows)))
+
+    def search(shares: Floats) -> Floats:
+        return _search(sample, weights, low, high, scheme, shares)
+
+    best = search(-steps[:, None] + np.zeros(len(rows)))
     if scheme.scale is ScaleKind.POW2:
         # Rounding a scale up is as good as keeping more; nothing lies between its neighbours.
         return fit(low * 2.0**best, high * 2.0**best, scheme)
     around = np.linspace(-1, 1, FINE + 1)[:, None] / STEPS
-    best = _search(sample, low, high, scheme, best + around)
+    best = search(best + around)
     return fit(low * 2.0**best, high * 2.0**best, scheme)
 
 
-def _sample(rows: Floats) -> Floats:
-    """Some numbers of each row, if there are many."""
-    count = max(LEAST, SAMPLE // len(rows))
-    if rows.shape[1] <= count:
-        return rows
-    chosen: Floats = rows[:, np.random.default_rng(SEED).permutation(rows.shape[1])[:count]]
-    return chosen
+def _sample(rows: Floats) -> tuple[Floats, Floats]:
+    """Some numbers of each row, if there are many, and how many of the row each stands for."""
+    count, size = max(LEAST, SAMPLE // len(rows)), rows.shape[1]
+    if size <= count:
+        return rows, np.ones(size)
+    outer = count // OUTER
+    order = np.argpartition(abs(rows), size - outer, axis=1)
+    drawn = np.random.default_rng(SEED).permutation(size - outer)[:count - outer]
+    chosen = np.concatenate([order[:, drawn], order[:, size - outer:]], axis=1)
+    weights = np.ones(count)
+    weights[:len(drawn)] = (size - outer) / len(drawn)
+    return np.take_along_axis(rows, chosen, axis=1), weights
 
 
-def _search(rows: Floats, low: Floats, high: Floats, scheme: Scheme, shares: Floats) -> Floats:
+def _search(rows: Floats, weights: Floats, low: Floats, high: Floats, scheme: Scheme,
+            shares: Floats) -> Floats:
     """Of ``shares`` (tries, scales), logarithms of the range kept, the best of each row."""
     best: Floats = shares[0].copy()
     least = np.full(len(rows), np.inf)
     for share in shares:
         scales, zeros = fit(low * 2.0**share, high * 2.0**share, scheme)
         left = rounded(rows, scales, zeros, scheme) - rows
-        error: Floats = (left * left).mean(axis=1)
+        error: Floats = (left * left) @ weights
         better = error < least
         least[better], best[better] = error[better], share[better]
     return best
