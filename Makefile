@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation finetune fpga boards arrays fronts factors paper nodes theory lint reports setup tools lock clean
+.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation networks units finetune fpga boards arrays fronts factors paper nodes theory lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -94,6 +94,13 @@ fpga: setup  ## Map MACs to FPGAs, place and route them (installs the tools, hal
 		--root-user-action ignore -r constraints-fpga.txt
 	$(RUN) -m synth.fpga --points
 	$(RUN) -m reports.render
+
+networks: models  ## Run real networks in INT8 and FP8 on the model of an array (takes an hour).
+	$(RUN) -m synth.networks
+	$(RUN) -m reports.render
+
+units: library  ## Measure area and energy of the arrays that networks are run on.
+	$(RUN) -m synth.sweep synth/networks/units.toml --out reports/data/units.json
 
 finetune: setup  ## Train small networks in FP8 and convert them to INT8 (installs PyTorch, 200 MB).
 	[ -x build/training/bin/python ] || $(PYTHON) -m venv build/training

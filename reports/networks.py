@@ -5,7 +5,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from reports.network_records import EXACT, Study
+from reports import conversions
+from reports.network_records import Study
 from reports.tables import MISSING, Table, text
 
 __all__ = ["accumulators", "answer", "changes", "networks_page"]
@@ -184,15 +185,25 @@ def movers(records: Sequence[Record]) -> list[str]:
     return said
 
 
-def networks_page(records: Sequence[Record]) -> dict[str, Any]:
-    """What the template ``networks.md.j2`` shows."""
+def networks_page(records: Sequence[Record], tuned: Sequence[Record] = ()) -> dict[str, Any]:
+    """What the template ``networks.md.j2`` shows; ``tuned`` are the records of fine-tuning."""
     study = Study(records)
     references = [record for network in study.networks if (record := study.reference(network))]
     return {"answer": answer(records), "changes": changes(records), "errors": errors(records),
             "ranges": ranges(records), "best": best_formats(records),
             "deciding": deciding(records), "findings": findings(records),
             "accumulators": accumulators(records), "movers": movers(records),
-            "moves": MOVES, "loss": LOSS, "exact": EXACT,
+            "moves": MOVES, "loss": LOSS, "conversions": _conversions(tuned),
             "data": [(record["subject"], record["conditions"]["samples"],
                       record["conditions"]["data"], record["conditions"]["licence"],
-                      text(record["metrics"]["macs"]["value"])) for record in references]}
+                      text(record["conditions"]["macs"])) for record in references]}
+
+
+def _conversions(records: Sequence[Record]) -> dict[str, Any]:
+    """Tables of fine-tuned networks; empty if there are none."""
+    if not records:
+        return {}
+    return {"post_training": conversions.post_training(records),
+            "fine_tuned": conversions.fine_tuned(records),
+            "table": conversions.conversions(records),
+            "findings": conversions.finding(records)}

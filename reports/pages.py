@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports import boards, explanation, feature_costs, simulators, theory
+from reports import boards, explanation, feature_costs, networks, simulators, theory
 from reports.findings import accumulation_page
 from reports.findings import answer as accumulation_answer
 from reports.findings import limits
@@ -77,6 +77,13 @@ PAGES = {
     "simulator": Page(
         sources=("simulator",), values=simulators.simulators_page, answer=simulators.answer,
         extract=simulators.ratios, short=simulators.ratios, plots=simulators.plots),
+    "networks": Page(
+        sources=("networks", "finetune"),
+        values=lambda records: networks.networks_page(records.get("networks", ()),
+                                                      records.get("finetune", ())),
+        answer=lambda records: networks.answer(records.get("networks", ())),
+        extract=lambda records: networks.changes(records.get("networks", ())),
+        short=lambda records: networks.changes(records.get("networks", ()))),
     "verification": Page(
         sources=SOURCES, values=verification_page, answer=verification_answer,
         extract=verification_extract, short=verification_extract),

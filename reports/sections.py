@@ -72,6 +72,8 @@ SECTIONS = (
                        "a line for each accumulator, for three kinds of operands"),)),
     Section(name="theory", title="Bits of accuracy of 8-bit formats", command="make theory",
             in_readme=False),
+    Section(name="networks", title="Real networks in INT8 and FP8", command="make networks",
+            hidden=("sqnr", "shapes", "tried", "macs", "data", "licence")),
     Section(name="gates", title="Two-input gates of a MAC", command="make gates",
             metrics=("two_input_gates", "inverters", "flip_flops"), chart="two_input_gates",
             hidden=("passes",), in_readme=False),  # synth/recipes.toml has them.
@@ -81,7 +83,7 @@ SECTIONS = (
       for name, title in (("paper", "The paper's 15 units, all metrics"),
                           ("fronts", "Area over clock period"),
                           ("factors", "Guard bits and lanes"), ("arrays", "Arrays"),
-                          ("nodes", "Processes"))),
+                          ("nodes", "Processes"), ("units", "Units and arrays for networks"))),
     Section(name="features", title="What each feature of a floating-point MAC costs",
             command="make features", hidden=("passes",)),
     Section(name="ratios", title="Floating-point accumulators beside the paper's ratios over INT8",

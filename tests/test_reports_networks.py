@@ -15,8 +15,8 @@ def record(study: str, value: float, sqnr: dict[str, float] | None = None, **con
     metrics = {"accuracy": {"value": value, "unit": "%"},
                "relative_error": {"value": 100 - value, "unit": "%"}}
     if study == "fp32":
-        metrics |= {"macs": {"value": 12345, "unit": "MAC"}}
-        conditions |= {"shapes": SHAPES, "samples": 40, "data": "digits", "licence": "BSD"}
+        conditions |= {"shapes": SHAPES, "macs": 12345, "samples": 40, "data": "digits",
+                       "licence": "BSD"}
     else:
         conditions |= {"sqnr": sqnr, "ranges": "channel, mse"}
     return {"subject": "net", "metrics": metrics,
@@ -76,3 +76,20 @@ def test_page_of_what_is_there(count: int) -> None:
     page = networks.networks_page(RECORDS[:count])
     assert len(page["changes"].rows) == (count > 0)
     assert len(page["data"]) == (count > 0)
+
+
+TUNED = [{"subject": "small", "metrics": {name: {"value": value, "unit": "%"} for name, value in {
+    "fp32": 97.0, "ptq_INT8": 96.9, "ptq_E4M3": 96.5, "qat_FP32": 97.2, "qat_E4M3": 97.1,
+    "qat_E4M3_deviation": 0.4, "qat_fp8_to_INT8": 96.8, "trained_in_fp8": 96.0}.items()}}]
+
+
+def test_conversions_from_fp8_to_int8() -> None:
+    page = networks.networks_page([], TUNED)["conversions"]
+    assert page["post_training"].headings == ["network", "INT8", "E4M3"]
+    assert page["post_training"].rows == [["small", "96.90", "96.50"]]
+    assert page["fine_tuned"].rows == [["small", "97.20", "97.10 +- 0.40"]]
+    assert page["table"].rows == [["small", "97.00", "96.90", "96.50", "97.10 +- 0.40", "96.80",
+                                   "-", "-", "96.00", "-", "-", "-"]]
+    assert page["findings"] == [
+        "small: -0.30 points from fine-tuned E4M3 to INT8; seeds deviate by 0.4."]
+    assert networks.networks_page([])["conversions"] == {}

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 __all__ = ["Advice", "Measure", "Point", "advise", "front"]
 
+#: Settings without costs that are named; more are counted.
+NAMED = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -129,5 +132,6 @@ def _reasons(points: Sequence[Point], best: Sequence[Point], chosen: Point, meas
                        "cycles, area and energy.")
     unknown = [point.name for point in points if not point.costs]
     if unknown:
-        reasons.append(f"No record tells the cost of {', '.join(unknown)}.")
+        named = ", ".join(unknown) if len(unknown) <= NAMED else f"{len(unknown)} settings"
+        reasons.append(f"No record tells the cost of {named}.")
     return reasons

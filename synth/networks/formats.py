@@ -3,7 +3,9 @@
 
 from typing import NamedTuple
 
-__all__ = ["ACCUMULATORS", "COLUMNS", "RANGES", "Column", "Ranges", "mac_of"]
+from hw.spec import CATALOG
+
+__all__ = ["ACCUMULATORS", "COLUMNS", "Column", "Ranges", "choices", "mac_of"]
 
 
 class Column(NamedTuple):
@@ -15,10 +17,17 @@ class Column(NamedTuple):
 
 
 class Ranges(NamedTuple):
-    """How scales are chosen: of weights per what, and which numbers are kept."""
+    """How scales are chosen: of weights per what, which numbers are kept, whether integer
+    activations have a zero point.
+    """
 
     weights_per: str
     kept: str
+    zero_point: bool = False
+
+    def __str__(self) -> str:
+        zero = ", zero point" if self.zero_point else ""
+        return f"{self.weights_per}, {self.kept}{zero}"
 
 
 #: Floats are those of arXiv 2303.17951, binary8pN of the catalogue; MX has OCP's own.
@@ -35,7 +44,9 @@ COLUMNS = {
 ACCUMULATORS = {"exact": "exact", "fp32": "fp32-sat", "fp16": "fp16-sat", "bf16": "bf16-sat",
                 "hopper": "hopper"}
 #: Tried for each column; activations have one scale a tensor.
-RANGES = tuple(Ranges(per, kept) for per in ("tensor", "channel") for kept in ("minmax", "mse"))
+RANGES = (Ranges("tensor", "minmax"), Ranges("channel", "minmax"), Ranges("channel", "mse"))
+#: Tried for integers, too.
+SHIFTED = (Ranges("channel", "minmax", zero_point=True),)
 
 
 def mac_of(column: str, accumulator: str) -> str:
@@ -45,3 +56,16 @@ def mac_of(column: str, accumulator: str) -> str:
     # The exact sum of the paper's INT8 unit: 4,096 products of operands from -127 to 127.
     exact = "int27" if pair == "int8" else "exact"
     return f"{pair},acc={exact if accumulator == 'exact' else ACCUMULATORS[accumulator]}"
+
+
+def choices(column: str, *, search: bool = True) -> tuple[Ranges, ...]:
+    """Ranges that are tried for a column; blocks choose their own.
+
+    Without ``search`` those of least squared error are left out: they take minutes to find for a
+    large network.
+    """
+    activations, _, blocks = COLUMNS[column]
+    if blocks:
+        return (Ranges("block", "minmax"),)
+    tried = RANGES + (SHIFTED if CATALOG[activations].is_integer else ())
+    return tuple(ranges for ranges in tried if search or ranges.kept != "mse")

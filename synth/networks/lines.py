@@ -21,17 +21,12 @@ FONTS = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono", "DejaVuSans-Bold", "Deja
 SPOILED = ((0.0, 8.0), (1.0, 16.0), (1.4, 24.0), (1.8, 16.0), (0.6, 48.0))
 #: What is recognised; this project's own lines.
 LINES = (
-    "Sums grow along diagonals", "Invoice No. 40817-B", "16 rows, 16 columns",
-    "Total: 1,249.50 EUR", "Rounded to nearest even", "Open Monday to Friday",
-    "Platform 9, track 3", "e4m3 and int8 agree", "Please keep this door shut",
-    "Lot 77 / shelf C12", "The quick brown fox", "jumps over 13 lazy dogs",
-    "Temperature 36.8 degrees", "Flight KL1024 to Oslo", "Half of 0.001953125",
-    "Do not bend or fold", "Version 2.71, build 828", "Carry out, carry in",
-    "Received with thanks", "Meet me at quarter to six",
+    "Invoice No", "16 columns", "Total 1,249", "nearest", "Open Friday", "Platform 9", "e4m3, int8",
+    "Shut door", "Shelf C12", "quick fox", "lazy dogs", "36.8 degrees", "KL1024 Oslo", "0.001953",
+    "Do not bend", "build 828", "carry out", "thanks", "quarter", "diagonal",
 )
 CALIBRATION = (
-    "Weights stay, sums move on", "Order 5531 was shipped", "No parking after 18:00",
-    "Zero is a number, too", "Wipe your feet (twice)", "Best before 07/2031",
+    "Sums move", "Order 5531", "No parking", "Zero, too", "Wipe twice", "07/2031",
 )
 
 

@@ -44,7 +44,7 @@ def task(folder: Path, samples: int | None = None) -> Task:
         "public domain and CC BY 2.0",
         feeds=tuple({"images": images[start:start + BATCH]}
                     for start in range(0, len(images), BATCH)),
-        calibration=({"images": _images(CALIBRATED)},), score=score)
+        calibration=({"images": _images(CALIBRATED)[::2]},), score=score)
 
 
 def _images(views: tuple[tuple[float, tuple[float, float], bool, float], ...]

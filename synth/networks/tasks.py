@@ -7,7 +7,7 @@ from pathlib import Path
 from synth.networks import digits, photographs, sentences, text
 from synth.networks.task import Task
 
-__all__ = ["TASKS"]
+__all__ = ["SAMPLES", "SEARCHED", "TASKS"]
 
 #: Makes a task: models that are written go to the folder; so many samples, or all of them.
 TASKS: dict[str, Callable[[Path, int | None], Task]] = {
@@ -17,3 +17,8 @@ TASKS: dict[str, Callable[[Path, int | None], Task]] = {
     "sentences": sentences.task,
     "photographs": photographs.task,
 }
+
+#: Samples that are evaluated unless told otherwise, so few that all runs take an hour or so.
+SAMPLES = {"digits": 449, "direction": 12, "recogniser": 5, "sentences": 12, "photographs": 4}
+#: Networks so small that ranges of least squared error are tried, too.
+SEARCHED = ("digits", "direction")

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tuned networks, and what is left of them when INT8 takes over from FP8."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from reports.tables import MISSING, Table, text
+
+__all__ = ["conversions", "finding", "fine_tuned", "post_training"]
+
+Record = dict[str, Any]
+DEVIATION = "_deviation"
+#: Metrics of the table of conversions, by heading.
+CONVERSIONS = {
+    "FP32": "fp32", "INT8 as is": "ptq_INT8", "E4M3 as is": "ptq_E4M3",
+    "E4M3 fine-tuned": "qat_E4M3", "-> INT8": "qat_fp8_to_INT8", "-> W8A16": "qat_fp8_to_W8A16",
+    "-> INT8 fine-tuned": "qat_fp8_to_INT8_tuned", "trained in E4M3": "trained_in_fp8",
+    "-> INT8 ": "trained_in_fp8_to_INT8", "-> W8A16 ": "trained_in_fp8_to_W8A16",
+    "-> INT8 fine-tuned ": "trained_in_fp8_to_INT8_tuned"}
+
+
+def _cell(record: Record, name: str) -> str:
+    """Mean with its deviation."""
+    metrics = record["metrics"]
+    if name not in metrics:
+        return MISSING
+    spread = metrics.get(name + DEVIATION)
+    mean = f"{metrics[name]['value']:.2f}"
+    return f"{mean} +- {spread['value']:.2f}" if spread else mean
+
+
+def _by_prefix(records: Sequence[Record], prefix: str) -> Table:
+    """Table of the metrics of one kind, a column a format."""
+    names = dict.fromkeys(name.removeprefix(prefix) for record in records
+                          for name in record["metrics"]
+                          if name.startswith(prefix) and "_to_" not in name
+                          and not name.endswith(DEVIATION))
+    # Formats in the papers' order, which sorted keys of a record have lost.
+    ordered = [name for name in ("FP32", "INT8", "E2M5", "E3M4", "E4M3", "E5M2", "W4A8", "W8A16")
+               if name in names]
+    return Table(["network", *ordered], [[record["subject"], *(
+        _cell(record, prefix + name) for name in ordered)] for record in records], [])
+
+
+def post_training(records: Sequence[Record]) -> Table:
+    """Accuracy of the rounded networks, not trained again."""
+    return _by_prefix(records, "ptq_")
+
+
+def fine_tuned(records: Sequence[Record]) -> Table:
+    """Accuracy after training on rounded operands: table 2 of arXiv 2303.17951."""
+    return _by_prefix(records, "qat_")
+
+
+def conversions(records: Sequence[Record]) -> Table:
+    """FP8 to INT8: tables 3 and 4."""
+    return Table(["network", *(name.strip() for name in CONVERSIONS)],
+                 [[record["subject"], *(_cell(record, name) for name in CONVERSIONS.values())]
+                  for record in records], [])
+
+
+def finding(records: Sequence[Record]) -> list[str]:
+    """What a network loses from FP8 to INT8, beside how far the seeds spread."""
+    said = []
+    for record in records:
+        metrics = record["metrics"]
+        before, after = (metrics[name]["value"] for name in ("qat_E4M3", "qat_fp8_to_INT8"))
+        spread = metrics.get(f"qat_E4M3{DEVIATION}")
+        beside = f"; seeds deviate by {text(spread['value'])}" if spread else ""
+        said.append(f"{record['subject']}: {after - before:+.2f} points from fine-tuned E4M3 to "
+                    f"INT8{beside}.")
+    return said

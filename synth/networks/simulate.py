@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of a task: which array and schemes a setting means, and what is kept of the outcome."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from hw.spec import parse_array, parse_mac
+from sim.network import Network, Plan, calibrate_network, load, run
+from sim.network.layer import Layer
+from sim.network.walk import Pair, walk
+from sim.progress import Progress
+from synth.networks.formats import Ranges, mac_of
+from synth.networks.task import Outputs, Task
+
+__all__ = ["SIZE", "Result", "plan_of", "reference", "simulate"]
+
+#: Array that the cycles are counted on.
+SIZE = "16x16"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A network with quantised layers.
+
+    Attributes
+    ----------
+    outputs
+        First output of each run.
+    sqnr
+        Of each layer in dB: its own noise, against FP32 on the same quantised inputs; empty unless
+        asked for.
+    shapes
+        Sides MxKxN of each layer's products in the last run.
+    macs, cycles
+        Products of numbers, and clock cycles of the array, of all runs.
+    """
+
+    outputs: Outputs
+    sqnr: dict[str, float]
+    shapes: dict[str, str]
+    macs: int
+    cycles: int
+
+
+def plan_of(column: str, accumulator: str, ranges: Ranges, size: str = SIZE) -> Plan:
+    """Array and schemes of a setting."""
+    array = parse_array(size, parse_mac(mac_of(column, accumulator)))
+    if ranges.weights_per == "block":
+        return Plan(array=array, weights="per=block", activations="per=block")
+    zero = ",zero_point=yes" if ranges.zero_point else ""
+    return Plan(array=array, weights=f"per={ranges.weights_per},range={ranges.kept}",
+                activations=f"range={ranges.kept}{zero}")
+
+
+@lru_cache(maxsize=1)
+def _network(model: Path) -> Network:
+    return load(model)
+
+
+def reference(task: Task, say: Progress | None = None) -> Outputs:
+    """First output of each run in FP32."""
+    network = _network(task.model)
+
+    def multiply(layer: Layer, _: Layer) -> Pair:
+        result = layer.exact()
+        return Pair(result, result)
+
+    return [walk(network, feed, multiply, say or Progress(), "FP32")[network.outputs[0]].exact
+            for feed in task.feeds]
+
+
+def simulate(task: Task, plan: Plan, say: Progress | None = None, *, compare: bool = True
+             ) -> Result:
+    """Calibrate and run ``task``; ``compare`` tells the noise of each layer."""
+    network = _network(task.model)
+    quantizers = calibrate_network(network, task.calibration, plan, say)
+    found = run(network, task.feeds, plan, quantizers, say=say, compare=compare)
+    return Result(
+        outputs=found.outputs[network.outputs[0]],
+        sqnr={layer.name: round(layer.own.sqnr_db, 2) for layer in found.layers
+              if layer.own.sqnr_db is not None},
+        shapes={layer.name: f"{layer.m}x{layer.k}x{layer.n}" for layer in found.layers},
+        macs=found.macs, cycles=found.cycles)

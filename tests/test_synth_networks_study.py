@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The study of networks: what is recorded, what comes from the cache, what goes wrong."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="onnx is not installed (make setup)")
+
+from synth import cache
+from synth.networks import __main__ as command
+from synth.networks import simulate, study
+from synth.networks.formats import ACCUMULATORS, COLUMNS, Ranges, choices, mac_of
+from synth.record import read_records
+
+
+@pytest.fixture(autouse=True)
+def _folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cache, "FOLDER", tmp_path / "cache")
+    monkeypatch.setattr(command, "MODELS", tmp_path / "models")
+
+
+def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                           capsys: pytest.CaptureFixture) -> None:
+    """FP32, two formats with their best ranges, another accumulator; then all from cache."""
+    out = tmp_path / "networks.json"
+    arguments = ["--only", "digits", "--samples", "64", "--columns", "E4M3,MXFP8", "--acc",
+                 "exact,fp16", "--out", str(out)]
+    assert command.main(arguments) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    fp32, e4m3, mx, fp16 = read_records(out)
+    assert [record.conditions["study"] for record in (fp32, e4m3, mx, fp16)] == [
+        "fp32", "formats", "formats", "accumulators"]
+    assert fp32.conditions["shapes"] == {"layer_0": "64x64x32", "scores": "64x32x10"}
+    assert fp32.conditions["macs"] == 64 * (64 * 32 + 32 * 10)
+    assert fp32.metrics["relative_error"].value == 0
+    tried = e4m3.conditions["tried"]
+    assert set(tried) == {"tensor, minmax", "channel, minmax", "channel, mse"}
+    assert e4m3.metrics["accuracy"].value == pytest.approx(max(tried.values()), abs=1e-3)
+    assert e4m3.metrics["change"].value == pytest.approx(
+        e4m3.metrics["accuracy"].value - fp32.metrics["accuracy"].value, abs=1e-3)
+    assert set(e4m3.conditions["sqnr"]) == {"layer_0", "scores"}
+    assert 25 < e4m3.conditions["sqnr"]["layer_0"] < 40
+    assert mx.conditions["ranges"] == "block, minmax"
+    # Largest codes multiplied leave what FP16 holds: a sum that saturates is far off.
+    assert fp16.metrics["relative_error"].value > 3 * e4m3.metrics["relative_error"].value
+    monkeypatch.setattr(study, "simulate", None)
+    again = tmp_path / "again.json"
+    assert command.main([*arguments[:-1], str(again)]) == 0
+    first, second = ([(r.metrics, r.conditions) for r in read_records(path)]
+                     for path in (out, again))
+    assert first == second
+
+
+def test_plans_are_those_of_the_settings() -> None:
+    compared = 0
+    for column in COLUMNS:
+        for accumulator in ACCUMULATORS:
+            for ranges in choices(column):
+                plan = simulate.plan_of(column, accumulator, ranges)
+                assert str(plan.array.mac) == str(simulate.parse_mac(mac_of(column, accumulator)))
+                assert plan.of_activations.zero_point == ranges.zero_point
+                assert plan.of_weights.per.value == ranges.weights_per
+                compared += 1
+    assert compared == 5 * (2 * 4 + 4 * 3 + 1)
+
+
+def test_result_is_bit_exact_to_the_product(tmp_path: Path) -> None:
+    """First layer of the digits by hand: encoded, multiplied by the golden model, scaled."""
+    import sim
+    from synth.demo.network import load_digits, train
+    from synth.networks.tasks import TASKS
+
+    task = TASKS["digits"](tmp_path, 8)
+    plan = simulate.plan_of("E4M3", "bf16", Ranges("tensor", "minmax"))
+    got = simulate.simulate(task, plan).outputs[0]
+    mac, x = plan.array.mac, task.feeds[0]["images"]
+    calibration = [each["images"] for each in task.calibration]
+    for index, layer in enumerate(train(load_digits())):
+        scales = [np.float64(np.float32(np.abs(side).max() / 240.0)) for side in
+                  (np.concatenate(calibration), layer.weights)]
+        codes = sim.encode(x / scales[0], mac.a), sim.encode(layer.weights / scales[1], mac.b)
+        sums = sim.decode(sim.matmul(*codes, mac, backend="golden"), mac.acc.fmt)
+        x = (sums * (scales[0] * scales[1])).astype(np.float32) + layer.bias
+        calibration = [each @ layer.weights + layer.bias for each in calibration]
+        if index == 0:
+            x, calibration = np.maximum(x, 0), [np.maximum(each, 0) for each in calibration]
+    assert got.shape == (8, 10)
+    assert np.abs(got - x).max() < 1e-6
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--only", "x"], ("Network must be one of digits, direction, recogniser, sentences, "
+     "photographs, not 'x'")),
+    (["--columns", "INT8,"], ("Column must be one of INT8, E2M5, E3M4, E4M3, E5M2, W4A8, MXFP8, "
+     "not ''")),
+    (["--acc", "fp64"], "Accumulator must be one of exact, fp32, fp16, bf16, hopper, not 'fp64'"),
+    (["--samples", "0"], "Samples must be an integer from 1 to 10000, not 0"),
+])
+def test_wrong(arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+               ) -> None:
+    out = tmp_path / "networks.json"
+    with pytest.raises(SystemExit) as stop:
+        command.main([*arguments, "--out", str(out)])
+    assert stop.value.code == 2
+    assert re.fullmatch(re.escape(f"python -m synth.networks: error: {message}\n"),
+                        capsys.readouterr().err)
+    assert not out.exists()
+
+
+def test_list(capsys: pytest.CaptureFixture) -> None:
+    assert command.main(["--list"]) == 0
+    assert capsys.readouterr().out.split() == ["digits", "direction", "recogniser", "sentences",
+                                               "photographs"]
