@@ -9,12 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hw.board.design import DEFAULT_BAUD, Design, design
+from hw.board.design import Design, design
 from hw.board.platforms import board_named
 from hw.board.program import program, require_loader
 from hw.board.tools import ToolError
 from hw.emit.yosys import YosysError
 from hw.spec import SpecError
+from hw.spec.board import DEFAULT_BAUD
 from hw.spec.command import Parser, add_mac_options, chosen_mac
 from hw.spec.errors import require
 

@@ -102,7 +102,7 @@ def test_flash_builds_then_programs(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("hw.board.build.build", build)
     monkeypatch.setattr(flash, "require_loader", lambda board: steps.append("loader"))
     status, out, err = run(capsys, "--board", "ulx3s_12f", *SMALL, "--no-dsp", "--seed", "5")
-    name = "board_1x1_os_int4_fx12_inferred_inferred_16x16x16_25000000hz_115200bd.v"
+    name = "board_1x1_os_int4_fx12_inferred_inferred_16x16x16_25000000hz_1000000bd.v"
     assert (status, out, err) == (1, "", "python -m hw.flash: error: no further\n")
     assert steps == ["loader", ("build", "ulx3s_12f", [name, "pinned.v"], False, 5)]
 

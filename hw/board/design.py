@@ -9,14 +9,11 @@ from hw.board.pins import Pins, pins
 from hw.board.platforms import Board
 from hw.board.pll import Pll
 from hw.spec import ArraySpec, MacSpec
-from hw.spec.board import BoardSpec
+from hw.spec.board import DEFAULT_BAUD, BoardSpec
 from hw.spec.parse_arrays import parse_array
 from hw.spec.parse_gemm import parse_gemm
 
-__all__ = ["DEFAULT_BAUD", "Design", "design"]
-
-DEFAULT_BAUD = 115_200
-
+__all__ = ["Design", "design"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Design:
