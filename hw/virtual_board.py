@@ -120,10 +120,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say = Progress()
     try:
         spec = _spec(options)
-        say.at_once(f"compiling {spec.name}")
-        board = VirtualBoard(compile_board(spec), spec)
     except SpecError as error:
         parser.error(str(error))
+    try:
+        say.at_once(f"compiling {spec.name}")
+        board = VirtualBoard(compile_board(spec), spec)
     except RtlError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1

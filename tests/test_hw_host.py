@@ -12,16 +12,8 @@ import serial
 import sim
 from hw.host.device import Device
 from hw.host.errors import DeviceError
-from hw.host.frames import Deframer, frame
-from hw.host.tiles import blocks
-from hw.host.words import a_words, b_words
 from hw.spec import SpecError
-from hw.spec.frames import FLAG, Command, Identity
-from hw.spec.gemm_map import gemm_map
-from hw.spec.parse_gemm import parse_engine
-from sim.rtl.engine import bus_words, operand_words
 from tests.boards import BOARD, Spoiler, board_spec, compiled_board
-from tests.specs import GEMMS
 
 #: Single, edges, several tiles, several parts of K, several blocks.
 SHAPES = ((1, 1, 1), (3, 5, 2), (4, 16, 5), (3, 17, 3), (2, 40, 1), (9, 6, 8))
@@ -186,60 +178,3 @@ def test_port_that_is_not_given_is_told(monkeypatch, number, reason):
     message = f"Serial port must be one that can be opened, not '/dev/ttyUSB0' ({reason})"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         Device.open("/dev/ttyUSB0")
-
-
-@pytest.mark.parametrize("spelling", GEMMS)
-def test_engine_spelling_is_parsed_back(spelling):
-    assert parse_engine(str(GEMMS[spelling])) == GEMMS[spelling]
-
-
-@pytest.mark.parametrize("spelling", GEMMS)
-def test_words_are_those_of_the_simulator(spelling):
-    spec, rng = GEMMS[spelling], np.random.default_rng(7)
-    table, mac = gemm_map(spec), spec.array.mac
-    a = rng.integers(0, 1 << mac.a.width, (spec.array.rows + 1, mac.lanes + 1), dtype=np.uint64)
-    b = rng.integers(0, 1 << mac.b.width, (mac.lanes + 1, spec.array.cols + 1), dtype=np.uint64)
-    wanted = operand_words(spec, a, b)
-    for name, found, words in (("A", a_words(a, spec, table.window("A")), wanted[0]),
-                               ("B", b_words(b, spec, table.window("B")), wanted[1])):
-        assert (found == bus_words(words, table.window(name))).all(), name
-
-
-@pytest.mark.parametrize("spelling", GEMMS)
-def test_blocks_cover_c_once_and_fit(spelling):
-    spec = GEMMS[spelling]
-    for m, k, n in ((1, 1, 1), (7, 5, 9), (200, 3, 1), (1, 3, 300), (20, 500, 20)):
-        covered = np.zeros((m, n), int)
-        for block in blocks(spec, m, k, n):
-            covered[block.rows.start:block.rows.stop, block.cols.start:block.cols.stop] += 1
-            assert [x for part in block.parts for x in part] == list(range(k))
-            for part in block.parts:
-                assert not spec.refusals(len(block.rows), len(part), len(block.cols),
-                                         hold=part is not block.parts[-1])
-                assert part.start % spec.array.mac.lanes == 0
-        assert (covered == 1).all()
-
-
-def test_frames_come_back_and_garbled_ones_do_not():
-    rng, deframer = np.random.default_rng(8), Deframer()
-    for size in (0, 4, 100, 1020):
-        payload = bytes(rng.choice([FLAG, FLAG - 1, 0, 255], size).tolist())
-        sent = frame(size % 256, Command.READ, payload)
-        assert sent.count(FLAG) == 2
-        (reply,) = deframer.push(sent[:5]) + deframer.push(sent[5:])
-        assert (reply.sequence, reply.code, reply.payload) == (size % 256, 3, payload)
-    assert deframer.push(sent[:-3] + sent[-2:]) == []
-    assert deframer.garbled == 1
-
-
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda raw: b"XMAC" + raw[4:], "Identity must be one that starts with BMAC, not b'XMAC'"),
-    (lambda raw: raw[:4] + b"\2" + raw[5:], "Protocol version must be 1, not 2"),
-    (lambda raw: raw[:-4] + b"XXXX", (
-        f"Identity digest must be that of its spelling, not {BOARD.identity.digest.hex()!r}")),
-])
-def test_identity_wrong(change, message):
-    raw = BOARD.identity.to_bytes()
-    assert Identity.from_bytes(raw) == BOARD.identity
-    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
-        Identity.from_bytes(change(raw))

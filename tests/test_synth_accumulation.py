@@ -15,8 +15,8 @@ from hw.spec import CATALOG, parse_mac
 from synth.accumulation import __main__ as command
 from synth.accumulation import operands, sums
 from synth.accumulation.operands import SIDE, draw
-from synth.demo.network import load_digits, train
-from synth.demo.quantize import quantize, sums_to_float
+from sim.digits.network import load_digits, train
+from sim.digits.quantize import quantize, sums_to_float
 from synth.record import ROOT, read_records
 
 KEPT = read_records(ROOT / "reports" / "data" / "accumulation.json")

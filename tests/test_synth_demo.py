@@ -8,9 +8,10 @@ import pytest
 
 import sim
 from hw.spec import Flag, parse_array, parse_mac
+from sim.digits import network, quantize
 from sim.rtl import gemm
 from synth.demo import __main__ as command
-from synth.demo import hardware, network, quantize, table
+from synth.demo import hardware, table
 from synth.record import read_records
 
 ARRAY = parse_array("4x4", "e4m3")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hw.spec import SpecError
-from synth.demo.network import accuracy, forward, load_digits, train
+from sim.digits.network import accuracy, forward, load_digits, train
 from synth.networks import efficientnet, lines, text
 from synth.networks.packages import MissingPackage, package_file
 from synth.networks.task import agreement, relative_error

@@ -78,9 +78,8 @@ def c_values(words: BusWords, spec: GemmSpec, m: int, n: int) -> tuple[Codes, np
     if array.flag_bits:
         start = cols * array.slot_width
         raw = bits[:, start:start + cols * array.flag_bits].reshape(-1, array.flag_bits)
-        flags = _numbers(raw, signed=False).astype(np.uint8)
         # A single bit is NaN.
-        flags *= Flag.NAN if array.flag_bits == 1 else 1
+        flags = _numbers(raw, signed=False) * np.uint8(Flag.NAN if array.flag_bits == 1 else 1)
     return values.reshape(m, -1)[:, :n], flags.reshape(m, -1)[:, :n]
 
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 import sim
 from hw.spec import MacSpec, parse_mac
-from synth.demo.network import load_digits, train
-from synth.demo.quantize import quantize, scale_of
+from sim.digits.network import load_digits, train
+from sim.digits.quantize import quantize, scale_of
 
 __all__ = ["FORMAT", "SEED", "SIDE", "Operands", "draw"]
 

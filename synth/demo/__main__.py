@@ -15,8 +15,8 @@ from hw.spec.command import Parser
 from hw.spec.errors import require
 from sim.rtl import Model, RtlError
 from synth.demo.hardware import Bench, Mismatch, compile_array, generate_array
-from synth.demo.network import SEED, Digits, Layer, accuracy, forward, load_digits, train
-from synth.demo.quantize import quantize
+from sim.digits.network import SEED, Digits, Layer, accuracy, forward, load_digits, train
+from sim.digits.quantize import quantize
 from synth.demo.table import RECIPES, Result, records, render
 from synth.gates import count_mac
 from synth.record import ROOT, provenance, write_records

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from synth.demo.network import Digits
+from sim.digits.network import Digits
 from synth.finetune.rounding import Operands, Rounded
 
 __all__ = ["NETWORKS", "accuracy", "calibrate", "convolutional", "dense", "train", "with_operands"]

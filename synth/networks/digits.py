@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from synth.demo.network import Digits, Layer, load_digits, train
+from sim.digits.network import Digits, Layer, load_digits, train
 from synth.networks.graph import Graph
 from synth.networks.task import Outputs, Task
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 import sim
 from hw.spec import FixedAccumulator, Format, MacSpec
-from synth.demo.network import Floats, Layer, forward
+from sim.digits.network import Floats, Layer, forward
 
 __all__ = ["CodeProduct", "Quantized", "QuantizedLayer", "quantize", "scale_of", "sums_to_float"]
 

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m hw.selftest``: a board against the model, on random products and on digits."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from typing import Any
+
+from hw.host.device import Device
+from hw.host.errors import DeviceError
+from hw.spec import ArraySpec, SpecError
+from hw.spec.board import DEFAULT_BAUD
+from hw.spec.command import Parser, add_mac_options, chosen_mac, given_mac_options
+from hw.spec.errors import require, require_int
+
+__all__ = ["main", "selftest"]
+
+#: Exit status after Ctrl-C, as a shell has it.
+INTERRUPTED = 130
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m hw.selftest", description=(
+        "Multiply matrices on a board and compare every bit with the model: random sizes, one of "
+        "them with more K than the memories hold, and the layers of a digit classifier."))
+    parser.add_argument("--port", metavar="PATH", required=True,
+                        help="serial port of the board, for instance /dev/ttyUSB0, or what "
+                             "python -m hw.virtual_board prints")
+    parser.add_argument("--baud", metavar="N", type=int, default=DEFAULT_BAUD,
+                        help="bits a second, as in the bitstream (default: %(default)s)")
+    parser.add_argument("--gemms", metavar="N", type=int, default=100,
+                        help="random products (default: %(default)s)")
+    parser.add_argument("--seed", metavar="N", type=int, default=0,
+                        help="seed of sizes and operands (default: %(default)s)")
+    parser.add_argument("--images", metavar="N", type=int,
+                        help="test images of digits, 0 for none (default: all 449)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_mac_options(parser)
+    parser.add_argument("--array", metavar="ROWSxCOLS",
+                        help="size that the board's array must have (default: any)")
+    return parser
+
+
+def _require_unit(options: argparse.Namespace, array: ArraySpec) -> None:
+    """Hold the board's engine to the options that spell one; how it adds makes no difference."""
+    if options.mac is not None:
+        mac, found = chosen_mac(options), array.mac
+        same = (mac.a, mac.b, mac.acc, mac.lanes) == (found.a, found.b, found.acc, found.lanes)
+        require(same, "Board MAC", str(mac), str(found))
+    elif given := given_mac_options(options):
+        require(False, "MAC operands", "given by --mac PAIR", f"--{given[0]}")
+    require(options.array in (None, array.size), "Board array", str(options.array), array.size)
+
+
+def selftest(device: Device, *, gemms: int, seed: int, images: int | None, say: Any,
+             ) -> dict[str, Any]:
+    """Checks of a board, what was compared and how fast it was.
+
+    Digits are left out where there is no scikit-learn, or an output stage behind the sums.
+
+    Raises
+    ------
+    Mismatch
+        If a bit differs from the model.
+    DeviceError
+        If the board fails.
+    """
+    from sim.selftest import check_digits, check_products
+
+    def product(a: Any, b: Any) -> Any:
+        return device.matmul(a, b, flags=True)
+
+    spec = device.spec
+    found: dict[str, Any] = {
+        "engine": str(spec), "sha256": device.identity.digest.hex(),
+        "clock_hz": device.identity.clock_hz, "baud": device.identity.baud, "seed": seed,
+        "products": asdict(check_products(spec, product, gemms, seed, say)), "digits": None}
+    if images != 0 and spec.array.out is None and find_spec("sklearn") is not None:
+        found["digits"] = asdict(check_digits(spec, product, images, say))
+    return found | {"repeated_requests": device.repeated}
+
+
+def _table(found: dict[str, Any]) -> str:
+    """The outcome as text."""
+    rows = {"engine": found["engine"], "clock": f"{found['clock_hz'] / 1e6:g} MHz",
+            "line": f"{found['baud']:,} baud, {found['repeated_requests']} requests repeated"}
+    for name in ("products", "digits"):
+        part = found[name]
+        if part is None:
+            rows[name] = "left out: they need sums and scikit-learn"
+            continue
+        right = "" if part["accuracy"] is None else f"; {part['accuracy']:.2%} of digits right"
+        rows[name] = (f"{part['products']}, {part['results']:,} results as the model has them, "
+                      f"{part['macs'] / max(part['seconds'], 1e-9):,.0f} MAC/s{right}")
+    return "\n".join(f"{name:<10}{value}" for name, value in rows.items())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all agreed, 1 if not or if the board failed, 2 for wrong arguments."""
+    from sim.progress import Progress
+    from sim.selftest import Mismatch
+
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        require_int("Products", options.gemms, 1, 1_000_000)
+        require_int("Seed", options.seed, 0, 2**63)
+        require_int("Images", 0 if options.images is None else options.images, 0, 449)
+        require_int("Baud rate", options.baud, 1, 100_000_000)
+        with Device.open(options.port, baud=options.baud) as device:
+            _require_unit(options, device.spec.array)
+            found = selftest(device, gemms=options.gemms, seed=options.seed, images=options.images,
+                             say=Progress())
+    except SpecError as error:
+        parser.error(str(error))
+    except (DeviceError, Mismatch) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    print(json.dumps(found, indent=2) if options.json else _table(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever multiplies matrices of codes, held to the model: random products, and digits."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import sim
+from hw.spec import ArraySpec, Format, GemmSpec
+from sim.codes import code_dtype
+from sim.digits.network import accuracy, load_digits, train
+from sim.digits.quantize import quantize
+from sim.operands import draw
+from sim.progress import Progress
+
+__all__ = ["Checked", "Mismatch", "Product", "check_digits", "check_products"]
+
+Codes = npt.NDArray[Any]
+#: Results and flags, (M, N), of codes (M, K) and (K, N).
+Product = Callable[[Codes, Codes], tuple[Codes, Codes]]
+
+#: Sides of the random products, in sides of a tile, and products of K.
+TILES, DEEPEST = 3, 64
+
+
+class Mismatch(Exception):
+    """A result is not what the model has; the message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Products made, results compared, MACs in them, and the time that the products took."""
+
+    products: int
+    results: int
+    macs: int
+    seconds: float
+    accuracy: float | None = None
+
+
+class _Bench:
+    """Makes products, compares each and adds up."""
+
+    def __init__(self, spec: ArraySpec, product: Product) -> None:
+        self.spec, self._product = spec, product
+        self.products = self.results = self.macs = 0
+        self.seconds = 0.0
+
+    def __call__(self, a: Codes, b: Codes) -> Codes:
+        """One product, as the model has it.
+
+        Raises
+        ------
+        Mismatch
+            That names the first place where they differ.
+        """
+        start = time.perf_counter()
+        found, kinds = self._product(a, b)
+        self.seconds += time.perf_counter() - start
+        wanted, flags = sim.matmul(a, b, self.spec.mac, flags=True)
+        if self.spec.out:
+            wanted = sim.output(wanted, self.spec.out, flags=flags)
+            flags = np.zeros_like(flags)
+        wrong = (found.astype(object) != wanted.astype(object)) | (kinds != flags)
+        if wrong.any():
+            row, col = (int(place) for place in np.argwhere(wrong)[0])
+            raise Mismatch(f"C[{row}, {col}] of product {self.products}, "
+                           f"{a.shape[0]}x{a.shape[1]}x{b.shape[1]}, must be {wanted[row, col]} "
+                           f"with flags {flags[row, col]}, not {found[row, col]} with flags "
+                           f"{kinds[row, col]}")
+        self.products += 1
+        self.results += wanted.size
+        self.macs += a.size * b.shape[1]
+        return found
+
+    def checked(self, accuracy: float | None = None) -> Checked:
+        """The sum."""
+        return Checked(self.products, self.results, self.macs, self.seconds, accuracy)
+
+
+def check_products(spec: GemmSpec, product: Product, count: int, seed: int,
+                   say: Progress) -> Checked:
+    """Make ``count`` products of random sizes, one of them with more K than the memories hold."""
+    bench, mac = _Bench(spec.array, product), spec.array.mac
+    for index, (m, k, n) in enumerate(_sizes(spec, count, seed)):
+        say(f"product {index} of {count}: {m}x{k}x{n}")
+        a, b = (_codes(fmt, shape, [seed, index, place], say)
+                for place, (fmt, shape) in enumerate(((mac.a, (m, k)), (mac.b, (k, n)))))
+        bench(a, b)
+    return bench.checked()
+
+
+def _codes(fmt: Format, shape: tuple[int, int], seed: list[int], say: Progress) -> Codes:
+    """Operands of each second product are numbers, of the others any codes, special ones too."""
+    if seed[1] % 2:
+        return draw(fmt, shape, "gaussian", seed, say)
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 1 << fmt.width, shape, dtype=np.uint64).astype(code_dtype(fmt.width))
+
+
+def _sizes(spec: GemmSpec, count: int, seed: int) -> Iterator[tuple[int, int, int]]:
+    """Sizes of the products."""
+    rng, array = np.random.default_rng(seed), spec.array
+    deep = min(spec.depth_a, spec.depth_b) * array.mac.lanes
+    for index in range(count):
+        m, n = (int(rng.integers(1, 1 + TILES * side)) for side in (array.rows, array.cols))
+        k = int(rng.integers(1, 1 + DEEPEST))
+        yield (1, deep + k, 1) if index == count - 1 else (m, k, n)
+
+
+def check_digits(spec: GemmSpec, product: Product, images: int | None, say: Progress) -> Checked:
+    """Classify test images of handwritten digits, by default all, every product compared."""
+    digits = load_digits()
+    batch = digits.test_images[:images]
+    network = quantize(train(digits), spec.array.mac, digits.train_images)
+    bench = _Bench(spec.array, product)
+    say(f"classifying {len(batch)} images")
+    scores = network.forward(batch, lambda index, a, b: bench(a, b))
+    return bench.checked(accuracy(scores, digits.test_labels[:len(batch)]))
+
+
