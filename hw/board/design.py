@@ -15,6 +15,7 @@ from hw.spec.parse_gemm import parse_gemm
 
 __all__ = ["Design", "design"]
 
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Design:
     """A board, its pins, the PLL if it has one, and the spec of what is on it."""
