@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation networks units finetune fpga boards arrays fronts factors paper nodes theory lint reports setup tools lock clean
+.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation networks units finetune fpga boards arrays weights fronts factors paper nodes theory lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -119,6 +119,9 @@ boards: setup  ## Build bitstreams for FPGA boards (installs the tools, half a g
 
 arrays: library  ## Measure arrays in standard cells, by hierarchy and, as a check, a flat one.
 	$(RUN) -m synth.sweep synth/arrays.toml --out reports/data/arrays.json
+
+weights: library  ## Measure how registers in a weight-stationary element shorten its longest path.
+	$(RUN) -m synth.sweep synth/weights.toml --out reports/data/weights.json
 
 fronts: library  ## Measure area over clock period of exact units, by adder, recipe and target.
 	$(RUN) -m synth.sweep synth/fronts.toml --out reports/data/fronts.json

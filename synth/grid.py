@@ -7,6 +7,8 @@
     mac = ["int8", "e4m3"]
     acc = ["exact", "fp32"]        # acc, lanes, pipeline, ...: any setting of a MAC's spelling
     array = ["4x4"]                # none: the MAC alone
+    dataflow = ["ws"]              # of the array; none: os
+    depth = [16]                   # of the accumulator memory of a weight-stationary one
     flat = [false, true]
     resolve = [false]              # a carry-save MAC without the adder that resolves its sum
     always_valid = [true]          # a MAC whose i_valid is 1
@@ -26,7 +28,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hw.spec import ArraySpec, MacSpec, parse_array, parse_mac
+from hw.spec import ArraySpec, Dataflow, MacSpec, parse_array, parse_mac
 from hw.spec.errors import SpecError, require
 
 __all__ = ["OSU018", "Point", "read_points"]
@@ -41,6 +43,8 @@ class Point:
 
     mac: str
     array: str | None = None
+    dataflow: str = Dataflow.OS.value
+    depth: int | None = None
     flat: bool = False
     resolve: bool = True
     always_valid: bool = False
@@ -52,14 +56,21 @@ class Point:
     def unit(self) -> MacSpec | ArraySpec:
         """The unit; SpecError if there is no such."""
         mac = parse_mac(self.mac)
-        return mac if self.array is None else parse_array(self.array, mac)
+        if self.array is None:
+            return mac
+        return parse_array(self.array, mac, dataflow=self.dataflow, depth=self.depth)
+
+    @property
+    def _flow(self) -> str | None:
+        """Dataflow, if it is not the default one."""
+        return None if self.dataflow == Dataflow.OS.value else self.dataflow
 
     def to_json(self) -> dict[str, Any]:
         """The point as plain data."""
         return asdict(self)
 
     def __str__(self) -> str:
-        shown = [self.mac, self.array, "flat" if self.flat else None,
+        shown = [self.mac, self.array, self._flow, "flat" if self.flat else None,
                  None if self.resolve else "unresolved",
                  "always valid" if self.always_valid else None, self.recipe,
                  None if self.clock is None else f"{self.clock:g} ns",
@@ -68,9 +79,9 @@ class Point:
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    "mac": (str,), "array": (str,), "flat": (bool,), "resolve": (bool,),
-    "always_valid": (bool,), "recipe": (str,), "clock": (int, float), "library": (str, list),
-    "metrics": (str,)}
+    "mac": (str,), "array": (str,), "dataflow": (str,), "depth": (int,), "flat": (bool,),
+    "resolve": (bool,), "always_valid": (bool,), "recipe": (str,), "clock": (int, float),
+    "library": (str, list), "metrics": (str,)}
 _SETTING = (str, int)
 
 

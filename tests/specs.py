@@ -175,7 +175,7 @@ ARRAYS = _arrays(
     "2x1:e2m1,out=fp32,saturate=no",
 )
 
-#: Weight stationary: every kind of accumulator, registers before the adder and before the
+#: Weight stationary: every kind of accumulator, registers before and in the adder and before the
 #: multiplier, lanes, flags, sums that are resolved at the edge, output stages, small memories.
 WEIGHT_ARRAYS = _weight_arrays(
     "3x2x5:int8",
@@ -193,6 +193,14 @@ WEIGHT_ARRAYS = _weight_arrays(
     "2x3x4:int8,pipeline=1,adder=carry-save",
     "2x3x4:e4m3,out=e4m3,scale=fp32",
     "3x2x5:int8,acc=int20,out=int8,scale=pow2,zero_point=yes",
+    "3x2x7:e4m3,acc=fp32,pipeline=3",
+    "2x2x5:e5m2,acc=fp16-rtz,pipeline=4,adder=prefix",
+    "2x1x4:e4m3xe5m2,acc=bf16,lanes=2,pipeline=5",
+    "2x2x9:int8,acc=fp16,pipeline=4",
+    "2x2x4:e5m2,pipeline=3",
+    "2x2x6:e4m3,acc=fx32m10,lanes=3,pipeline=4,adder=prefix",
+    "2x2x9:int8,acc=int20-sat,pipeline=3",
+    "2x2x6:e5m2xe4m3,acc=aligned:13,lanes=2,pipeline=4",
 )
 
 LARGE_ARRAYS = _arrays("16x16:e4m3", "16x16:int8")

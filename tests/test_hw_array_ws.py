@@ -10,9 +10,9 @@ from tests.compiled import compile_module, unchanged
 from tests.specs import WEIGHT_ARRAYS
 from tests.weight_streams import check_cycles, check_weight_array
 
-#: Integers, registers before a floating-point adder, lanes, a single element.
+#: Integers, registers in a floating-point adder and in carry chains, lanes, a single element.
 FAST = ("3x2x5:int8", "3x2x5:e4m3,acc=fp16,pipeline=2", "1x1x2:e4m3",
-        "2x3x6:e4m3,acc=aligned:13,lanes=4,pipeline=1")
+        "2x2x9:int8,acc=int20-sat,pipeline=3", "2x3x6:e4m3,acc=aligned:13,lanes=4,pipeline=1")
 PARAMETERS = [pytest.param(spelling, marks=() if spelling in FAST else pytest.mark.slow)
               for spelling in WEIGHT_ARRAYS]
 

@@ -8,7 +8,8 @@ from hw.spec import parse_array
 from tests.lockstep import CYCLES, lockstep, stimulus
 
 #: Unit, size, depth of the memory of sums; those of the rest take longer to generate.
-UNITS = [("int8", "3x2", 5), ("e5m2,acc=fp32,pipeline=1", "2x3", 2)]
+UNITS = [("int8", "3x2", 5), ("e5m2,acc=fp32,pipeline=1", "2x3", 2),
+         ("int8,acc=int20,pipeline=3", "3x2", 4)]
 REST = [("e4m3", "2x3", 4), ("int8", "1x2", 2), ("e4m3,acc=fp16,pipeline=2", "4x4", 3),
         ("e4m3,acc=aligned:13,lanes=2", "3x2", 6)]
 

@@ -17,29 +17,35 @@ def _passes(spec, m, k, n):
             for _ in range(columns * steps)]
 
 
-def _last_cycle(spec, m, k, n):
-    """Cycle of the last beat of C, counted from 0, by following weights and rows of A."""
+def _last_cycle(spec, down, m, k, n):
+    """Cycle of the last beat of C, counted from 0, by following weights and rows of A.
+
+    A sum takes ``down`` cycles from row to row.
+    """
     loaded, swap, row = -1, None, -1
     for rows in _passes(spec, m, k, n):
-        # Weights load from the last swap on, a beat a cycle.
-        loaded = (loaded + 1 if swap is None else max(loaded + 1, swap)) + spec.rows - 1
+        # Weights load a beat a cycle, and a row a cycle, from when the last row has swapped on.
+        reach = (spec.rows - 1) * (down - 1)
+        loaded = (loaded + 1 if swap is None else max(loaded + 1, swap + reach)) + spec.rows - 1
         # They are all there a cycle later, and the pass before has had its last row.
-        earliest = [loaded + 1, row] if swap is None else [loaded + 1, row, swap + spec.rows]
+        earliest = [loaded + 1, row] if swap is None else [loaded + 1, row, swap + spec.rows * down]
         swap = max(earliest)
         row = swap + rows
-    # One cycle a row of elements, registers of the unit, then the columns that wait for the last.
-    out = row + (spec.rows - 1) + spec.mac.latency + (spec.cols - 1)
+    # From row to row, registers of the unit, then the columns that wait for the last.
+    out = row + (spec.rows - 1) * down + spec.mac.latency + (spec.cols - 1)
     return out + (spec.out.latency if spec.out else 0)
 
 
 @pytest.mark.parametrize("size", ["1x1", "4x4", "2x8", "8x2"])
-@pytest.mark.parametrize("mac", ["int8", "e4m3,lanes=4,pipeline=2", "e5m2,adder=carry-save"])
+@pytest.mark.parametrize(("mac", "down"), [
+    ("int8", 1), ("e4m3,lanes=4,pipeline=1", 1), ("e5m2,acc=fp16,pipeline=2", 2),
+    ("e4m3,pipeline=8", 4), ("e5m2,pipeline=3,adder=carry-save", 1)])
 @pytest.mark.parametrize("depth", [8, 11])
-def test_cycles_match_a_count_of_events(size, mac, depth):
+def test_cycles_match_a_count_of_events(size, mac, down, depth):
     spec = parse_array(size, mac, dataflow="ws", depth=depth)
     shapes = [*product((1, 4, 8, 9, 17, 22, 40), (1, 8, 9, 40), (1, 16, 33))]
     for shape in shapes:
-        assert spec.cycles(*shape) == _last_cycle(spec, *shape) + 1, f"{spec} at {shape}"
+        assert spec.cycles(*shape) == _last_cycle(spec, down, *shape) + 1, f"{spec} at {shape}"
     assert len(shapes) == 84
 
 
@@ -54,8 +60,9 @@ def test_first_result_is_that_of_a_product_of_one_tile():
     for m, k in product((1, 4, 9), (1, 4, 5, 30)):
         assert spec.cycles(m, k, 3) == spec.first_result(k, m) + m
     assert spec.first_result(30, 20) == spec.first_result(30, 9)
-    assert [spec.interval(1, m) for m in (1, 4, 5, 9, 10)] == [4, 4, 5, 9, 9]
-    assert spec.interval(7) == 4
+    # Two cycles a row: a sum is back after 8 of them.
+    assert [spec.interval(1, m) for m in (1, 4, 8, 9, 10)] == [8, 8, 8, 9, 9]
+    assert spec.interval(7) == 8
 
 
 def test_tiles_and_beats():

@@ -55,9 +55,15 @@ metrics = ["cells", "clock"]
 mac = ["int8,adder=carry-save"]
 resolve = [false]
 always_valid = [true]
+[[grid]]
+mac = ["int8"]
+array = ["2x2"]
+dataflow = ["ws"]
+depth = [4]
 """)
     points = read_points(file)
-    assert len(points) == len(set(points)) == 2 * 2 * 2 * 2 + 2
+    assert len(points) == len(set(points)) == 2 * 2 * 2 * 2 + 3
+    assert str(points[-1].unit()) == "int8,acc=fx28,array=2x2,dataflow=ws,depth=4"
     files = (str(tmp_path / "a.lib"), str(tmp_path / "sub" / "b.lib"))
     assert points[0] == Point(mac="int8,lanes=1,acc=exact", array="2x2", flat=True, clock=2)
     assert points[15] == Point(mac="e4m3,lanes=4,acc=exact", array="2x2", flat=True, clock=3.5,

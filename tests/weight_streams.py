@@ -62,7 +62,7 @@ def _check_loads_ahead(spec: ArraySpec, model) -> None:
                       outputs=[f"{A}_tready", f"{C}_tvalid"])
     assert not found[f"{A}_tready"].any(), f"{spec}: a row of A was taken without weights"
     assert not found[f"{C}_tvalid"].any(), f"{spec}: a result without weights"
-    cycles = 4 * spec.rows + 4
+    cycles = 4 * spec.rows + 4 + spec.passage
     taken = model.run({f"{B}_tvalid": np.ones(cycles, np.uint64)},
                       outputs=[f"{B}_tready"])[f"{B}_tready"]
     assert taken.sum() == 2 * spec.rows, f"{spec}: {taken.sum()} beats of B ahead of A"
@@ -83,11 +83,11 @@ def _check_wrong_ends(spec: ArraySpec, model) -> None:
     """``error`` rises where a tile of B ends in the wrong place, stays, and falls by reset."""
     place = np.arange(2 * spec.rows)
     right = place % spec.rows == spec.rows - 1
+    weights = model.ports[f"{B}_tdata"].empty(len(place))
     for wrong in (None, *place):
         model.reset()
-        run = {f"{B}_tvalid": np.ones(len(place) + 2, np.uint64),
-               f"{B}_tlast": np.append(right ^ (place == wrong), [True, True])}
-        model.run(run, outputs=())
+        model.stream({B: weights}, {}, last={B: right ^ (place == wrong)},
+                     max_cycles=len(place) + spec.passage)
         assert model.read("error") == (wrong is not None), f"{spec}: error, end {wrong} is wrong"
     model.reset()
     assert model.read("error") == 0, f"{spec}: error after reset"

@@ -6,8 +6,8 @@ from hw.emit.netlist import Netlist, Port, lane
 __all__ = ["skew"]
 
 
-def skew(*, lanes: int, width: int, reverse: bool = False) -> Netlist:
-    """Module in which lane ``d`` of ``i`` appears on that of ``o`` after ``d`` enabled cycles.
+def skew(*, lanes: int, width: int, step: int = 1, reverse: bool = False) -> Netlist:
+    """Module in which lane ``d`` of ``i`` appears on ``o`` after ``d * step`` enabled cycles.
 
     With ``reverse`` it is the last lane that is not delayed. The registers of one delay are one
     vector, so the text grows with the number of lanes. They have no reset.
@@ -18,13 +18,16 @@ def skew(*, lanes: int, width: int, reverse: bool = False) -> Netlist:
         Number of lanes.
     width
         Bits of a lane.
+    step
+        Cycles by which a lane waits longer than the one before.
     reverse
         Whether the first lane waits longest.
     """
     ports = [Port("en", 1, "input"), Port("i", lanes * width, "input"),
              Port("o", lanes * width, "output")]
     kind = "unskew" if reverse else "skew"
-    module = Netlist(f"{kind}_{lanes}x{width}", ports)
+    slow = f"_by{step}" if step > 1 else ""
+    module = Netlist(f"{kind}_{lanes}x{width}{slow}", ports)
     vector, on_time = "i", lanes - 1 if reverse else 0
     for delay in range(lanes):
         module.assign(lane("o", on_time if reverse else delay, width),
@@ -33,6 +36,7 @@ def skew(*, lanes: int, width: int, reverse: bool = False) -> Netlist:
         if rest:
             source = f"{vector}[{rest - 1}:0]" if reverse else \
                 f"{vector}[{rest + width - 1}:{width}]"
-            vector = module.register(f"delay_{delay + 1}", rest, source, enable="en")
+            for cycle in range(delay * step, (delay + 1) * step):
+                vector = source = module.register(f"delay_{cycle + 1}", rest, source, enable="en")
         on_time -= reverse
     return module

@@ -65,7 +65,8 @@ def _weight_stationary(spec: ArraySpec) -> tuple[list[str], list[str]]:
     steps = spec.rows * spec.mac.lanes
     return [
         (f"- A pass computes with {steps} steps of K. Its weights are {spec.rows} beats of B, the "
-        "last step of K first, `tlast` on the last one; K is filled up with zeros."),
+        "last step of K first, `tlast` on the last one; K is filled up with products that change "
+        f"no sum: code {spec.mac.neutral[0]:#x} of a, {spec.mac.neutral[1]:#x} of b."),
         ("- Then it has a beat of A for each row of C, `tlast` on the last one, and `tuser` the "
         "same on all of them."),
         ("- Passes over the same rows of C follow each other in order of K, all with the same "
@@ -77,8 +78,8 @@ def _weight_stationary(spec: ArraySpec) -> tuple[list[str], list[str]]:
     ], [
         (f"- Without stalls the first beat of A is taken {spec.rows + 1} cycles after that of B. "
         f"A row leaves {spec.passage} cycles after its beat of A in the last pass."),
-        (f"- Passes of at least {spec.rows} beats of A follow each other without a bubble; a "
-        f"shorter one takes {spec.rows} cycles."),
+        (f"- Passes of at least {spec.interval(1, 1)} beats of A follow each other without a "
+        f"bubble; a shorter one takes {spec.interval(1, 1)} cycles."),
     ]
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """MAC of a tensor core: all products and the accumulator truncated to one common place."""
 
+from functools import partial
+
 from amaranth import *
 
 from hw.arith.align import shift_right
@@ -46,8 +48,15 @@ class AlignedMac(MacUnit):
                  for lane, product in enumerate(lanes)]
         terms.append(self._old_term(m, old))
         top = _largest(m, [place for _, place, _ in terms])
-        total = self._sum(m, terms, top)
-        return self._code(m, total, top, flags), None
+        aligned = self._aligned(m, terms, top)
+        cut = partial(delayed, m, cycles=stages["aligned"])
+        aligned = [(cut(magnitude, name=f"term{index}"), cut(sign, name=f"term{index}_sign"))
+                   for index, (magnitude, sign) in enumerate(aligned)]
+        total = self._sum(m, aligned)
+        behind = stages["aligned"] + stages["total"]
+        return self._code(m, delayed(m, total, stages["total"], name="total"),
+                          delayed(m, top, behind, name="top"),
+                          delayed(m, flags, behind, name="special"), stages["normal"]), None
 
     def _product_term(self, m, product, stages, *, name):
         """Significand at the window's scale, its units place, its sign; a zero has place 0."""
@@ -75,10 +84,9 @@ class AlignedMac(MacUnit):
         # A point below the window is moved there behind the shifter: bits are dropped either way.
         return (scaled, max(point - self._spec.acc.frac_bits, 0)), masked, sign
 
-    def _sum(self, m, terms, top):
-        """Exact sum of all terms, each truncated toward zero to the window, two's complement."""
-        columns = Columns(m, name="sum")
-        widest = 0
+    def _aligned(self, m, terms, top):
+        """Magnitude and sign of all terms, each truncated toward zero to the window."""
+        aligned = []
         for index, ((scaled, below), place, sign) in enumerate(terms):
             distance = Signal(len(top), name=f"term{index}_distance")
             m.d.comb += distance.eq(top - place)
@@ -87,14 +95,24 @@ class AlignedMac(MacUnit):
             near = ~distance[stages:].any()
             magnitude = Signal(len(scaled) - below, name=f"term{index}")
             m.d.comb += magnitude.eq(moved[below:] & near.replicate(len(magnitude)))
+            aligned.append((magnitude, sign))
+        return aligned
+
+    def _sum(self, m, terms):
+        """Exact sum of all terms in two's complement."""
+        columns = Columns(m, name="sum")
+        for magnitude, sign in terms:
             columns.add_signed(magnitude, sign)
-            widest = max(widest, len(magnitude))
+        widest = max(len(magnitude) for magnitude, _ in terms)
         total = Signal(widest + (len(terms) - 1).bit_length() + 1)
         m.d.comb += total.eq(Cat(*columns.reduce(0, len(total))))
         return total
 
-    def _code(self, m, total, top, flags):
-        """Code of the sum: normalised as far as the exponent allows, cut to the kept bits."""
+    def _code(self, m, total, top, flags, cycles):
+        """Code of the sum: normalised as far as the exponent allows, cut to the kept bits.
+
+        Registers for some cycles stand behind the normaliser.
+        """
         acc = self._spec.acc
         sign, magnitude = Signal(name="total_sign"), Signal(len(total) - 1, name="total_magnitude")
         m.d.comb += [
@@ -107,6 +125,8 @@ class AlignedMac(MacUnit):
         led, places = normalize(m, magnitude, fill=Const(0), limit=limit, name="led")
         exp = Signal(len(highest))
         m.d.comb += exp.eq((highest - places) & led[-1].replicate(len(highest)))
+        led, exp, sign, flags = (delayed(m, part, cycles, name=f"normal_{name}") for part, name in (
+            (led, "led"), (exp, "exp"), (sign, "sign"), (flags, "special")))
         fraction = Cat(Const(0, max(acc.kept_bits - len(led) + 1, 0)), led[:-1])[-acc.kept_bits:]
         pos, neg = flags
         infinite, nan = Signal(name="infinite"), Signal(name="nan")
@@ -148,7 +168,7 @@ class AlignedMac(MacUnit):
             pos, neg = pos | flags[0], neg | flags[1]
         raised = Signal(2, name="special")
         m.d.comb += raised.eq(Cat(pos, neg))
-        return raised[0], raised[1]
+        return raised
 
 
 def _largest(m: Module, places: list[Value]) -> Value:

@@ -21,6 +21,11 @@ class CarrySaveMac(FixedMac):
         """Not behind registers: a reset has to take back the pair that is in them."""
         return not self._spec.pipeline
 
+    @property
+    def step_points(self) -> tuple[str, ...]:
+        """The same as in a loop: the adder is one cell deep."""
+        return self.stage_points
+
     def next_sum(self, m, old, a, b, first, stages):
         """Kept bits of the accumulator and the lanes' products."""
         saved = saved_sum(self._spec)

@@ -6,6 +6,7 @@ from amaranth import *
 from hw.arith.add import add, add_signed_magnitude, step_by_one
 from hw.arith.columns import Columns
 from hw.mac.addends import add_integers, signed_magnitudes
+from hw.mac.passing_sum import addend_of_lanes, pass_sum
 from hw.mac.unit import MacUnit
 from hw.spec import Adder, Overflow
 
@@ -27,6 +28,11 @@ class FixedMac(MacUnit):
         """Registers behind the multiplier, then behind the aligner; rows have neither."""
         return ("operand",) if self._spec.is_fused else ("product", "term", "operand")
 
+    @property
+    def step_points(self) -> tuple[str, ...]:
+        """Registers behind the sum of all lanes, then behind the multipliers."""
+        return ("addend", "operand") if self._spec.is_fused else ("addend", "product", "operand")
+
     def next_sum(self, m, old, a, b, first, stages):
         """Sum of the accumulator and the lanes' products."""
         acc = self._spec.acc
@@ -39,6 +45,9 @@ class FixedMac(MacUnit):
     def _add(self, m, old, a, b, stages):
         """Sum and flags: one signed magnitude is added directly, all else through a tree."""
         spec = self._spec
+        if stages["addend"]:
+            addend, flags = addend_of_lanes(m, spec, a, b, stages)
+            return pass_sum(m, old, addend, stages, spec.adder), flags
         columns = Columns(m, by_arrival=spec.adder is not Adder.RIPPLE, name="sum")
         if spec.is_fused:
             add_integers(m, spec, columns, a, b)

@@ -11,7 +11,7 @@ from hw.arith.round import rounds_up, rounds_up_short
 from hw.mac.float_code import Rounded
 from hw.mac.frame import Frame
 
-__all__ = ["Total", "round_total"]
+__all__ = ["Normal", "Total", "normalize_total", "round_normal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,30 @@ class Total:
     sticky: Value
 
 
-def round_total(m: Module, frame: Frame, total: Total, place: Value, *, spare: bool,
-                narrow: bool) -> Rounded:
-    """Normalise and round; the place is that of the frame's top column.
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """A `Total` whose magnitude was shifted left by ``places`` to lead with a one, if it can.
 
-    ``spare`` as in `normalize`; ``narrow`` says that a short magnitude needs no rounding.
+    ``place`` is that of the frame's top column.
     """
+
+    value: Value
+    places: Value
+    place: Value
+    short: Value
+    sticky: Value
+
+
+def normalize_total(m: Module, frame: Frame, total: Total, place: Value, *, spare: bool) -> Normal:
+    """Normalise; ``spare`` as in `normalize`."""
     value, places = normalize(m, total.magnitude, fill=total.short, name="normal",
                               limit=place if frame.clamps else None, spare=spare)
+    return Normal(value, places, place, total.short, total.sticky)
+
+
+def round_normal(m: Module, frame: Frame, total: Normal, *, narrow: bool) -> Rounded:
+    """Round; ``narrow`` says that a short magnitude needs no rounding."""
+    value, places, place = total.value, total.places, total.place
     man_bits = frame.fmt.man_bits
     leads, man = value[-1], value[-1 - man_bits:-1]
     guard, rest = value[-2 - man_bits], value[:-2 - man_bits]

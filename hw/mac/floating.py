@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """MAC with a floating-point accumulator: exact product, exact sum, one rounding a step."""
 
+from collections import Counter
+
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -51,9 +53,8 @@ class FloatStep(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        stages = dict.fromkeys(_stage_points(self._spec), 0)
         m.d.comb += self.o_acc.eq(_next_sum(m, self._spec, self.i_acc, self.i_a, self.i_b,
-                                            self.i_first, stages))
+                                            self.i_first, Counter()))
         return m
 
 
@@ -77,12 +78,12 @@ def _stage_points(spec: MacSpec) -> tuple[str, ...]:
 
 
 def _next_sum(m: Module, spec: MacSpec, old: Value, a: Value, b: Value, first: Value,
-              stages: dict[str, int]) -> Value:
+              stages: Counter[str]) -> Value:
     """Code of the next sum, by the smaller one of two ways."""
     frame = Frame(spec)
     window = Window(frame)
     if window.is_worth_it:
         term = delayed(m, window.products(m, a, b), stages["term"], name="term")
-        return window.next_sum(m, old, term, first)
-    term = make_term(m, frame, a, b, stages.get("product", 0)).delayed(m, stages["term"])
-    return add_term(m, frame, old, term, first)
+        return window.next_sum(m, old, term, first, stages)
+    term = make_term(m, frame, a, b, stages["product"]).delayed(m, stages["term"])
+    return add_term(m, frame, old, term, first, stages)

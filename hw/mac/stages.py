@@ -1,17 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the pipeline registers of a MAC go."""
 
+from collections import Counter
+from dataclasses import fields, is_dataclass, replace
+from typing import TypeVar
+
 from amaranth import *
 
-__all__ = ["delayed", "place_stages"]
+__all__ = ["ADDER_POINTS", "delayed", "delayed_fields", "place_stages"]
+
+#: Places inside an adder where sums pass by, the most useful first: behind the sum, before it,
+#: and before it is rounded.
+ADDER_POINTS = ("total", "aligned", "normal")
+
+Record = TypeVar("Record")
 
 
-def place_stages(pipeline: int, points: tuple[str, ...]) -> dict[str, int]:
-    """Registers at each of ``points``, the most useful first; more of them go to the last point."""
-    stages = dict.fromkeys(points, 0)
-    for index in range(pipeline):
-        stages[points[min(index, len(points) - 1)]] += 1
-    return stages
+def place_stages(pipeline: int, points: tuple[str, ...]) -> Counter[str]:
+    """Registers at each of ``points``, the most useful first; more of them go to the last point.
+
+    At any other point there are none.
+    """
+    return Counter(points[min(index, len(points) - 1)] for index in range(pipeline))
 
 
 def delayed(m: Module, value: Value, cycles: int, *, name: str, reset_less: bool = True) -> Value:
@@ -21,3 +31,14 @@ def delayed(m: Module, value: Value, cycles: int, *, name: str, reset_less: bool
         m.d.sync += register.eq(value)
         value = register
     return value
+
+
+def delayed_fields(m: Module, record: Record, cycles: int, *, name: str) -> Record:
+    """A dataclass of values and of such dataclasses, some cycles ago; constants stay."""
+    later = {}
+    for part, value in ((field.name, getattr(record, field.name)) for field in fields(record)):
+        if is_dataclass(value):
+            later[part] = delayed_fields(m, value, cycles, name=f"{name}_{part}")
+        elif isinstance(value, Value) and not isinstance(value, Const):
+            later[part] = delayed(m, value, cycles, name=f"{name}_{part}")
+    return replace(record, **later)

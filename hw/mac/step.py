@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.mac import mac
 from hw.mac.saved import kept_bits
-from hw.mac.stages import delayed, place_stages
+from hw.mac.stages import ADDER_POINTS, delayed, place_stages
 from hw.spec import MacSpec
 
 __all__ = ["MacStep"]
@@ -16,9 +16,9 @@ __all__ = ["MacStep"]
 class MacStep(wiring.Component):
     """``o_sum`` becomes what the unit's accumulator and flags would be behind ``i_sum``.
 
-    Latency is ``spec.loop_latency`` cycles from the operands, but 1 from ``i_sum``: the pipeline
-    registers stand before the adder, so a sum enters ``spec.pipeline`` cycles behind its operands.
-    A sum of all zeros starts anew. The registers have no reset.
+    Latency is ``spec.loop_latency`` cycles from the operands and ``1 + spec.adder_stages`` from
+    ``i_sum``: the other pipeline registers stand before the adder, and a sum enters as many cycles
+    behind its operands. A sum of all zeros starts anew. The registers have no reset.
 
     Members
     -------
@@ -45,7 +45,9 @@ class MacStep(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         spec, unit = self._spec, mac(self._spec, resolve=False)
-        stages = place_stages(spec.pipeline, unit.stage_points)
+        inside = spec.adder_stages
+        before = spec.pipeline - inside
+        stages = place_stages(before, unit.step_points) + place_stages(inside, ADDER_POINTS)
         a = delayed(m, self.i_a, stages["operand"], name="a")
         b = delayed(m, self.i_b, stages["operand"], name="b")
         bits = kept_bits(spec)
@@ -54,8 +56,9 @@ class MacStep(wiring.Component):
         m.d.sync += kept_data.eq(data)
         m.d.comb += self.o_sum[:bits].eq(kept_data)
         if spec.flag_bits:
-            flags = delayed(m, flags, spec.pipeline - stages["operand"], name="flags")
+            flags = delayed(m, flags, before - stages["operand"], name="flags")
+            flags = delayed(m, self.i_sum[bits:] | flags, inside, name="sum_flags")
             kept_flags = Signal(spec.flag_bits, reset_less=True)
-            m.d.sync += kept_flags.eq(self.i_sum[bits:] | flags)
+            m.d.sync += kept_flags.eq(flags)
             m.d.comb += self.o_sum[bits:].eq(kept_flags)
         return EnableInserter(self.en)(m)

@@ -2,7 +2,7 @@
 """From operand codes to the term that a floating-point adder takes: exact, with its own sign."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from amaranth import *
 
@@ -15,7 +15,7 @@ from hw.mac.frame import Frame
 from hw.mac.place import lead, masked, place_of_product, shift_exponent, split_offset
 from hw.mac.product import lane_pairs, multiply, special_product
 from hw.mac.shape import extreme_units
-from hw.mac.stages import delayed
+from hw.mac.stages import delayed, delayed_fields
 
 __all__ = ["Term", "make_term"]
 
@@ -47,13 +47,7 @@ class Term:
 
     def delayed(self, m: Module, cycles: int) -> "Term":
         """The term some cycles ago."""
-        return Term(**{field.name: _delayed(m, getattr(self, field.name), cycles, field.name)
-                       for field in fields(self)})
-
-
-def _delayed(m: Module, value: Value, cycles: int, part: str) -> Value:
-    """Registers, where there is something to keep."""
-    return value if isinstance(value, Const) else delayed(m, value, cycles, name=f"term_{part}")
+        return delayed_fields(m, self, cycles, name="term")
 
 
 def make_term(m: Module, frame: Frame, a: Value, b: Value, stages: int) -> Term:
@@ -102,7 +96,7 @@ def _sum(m: Module, frame: Frame, pairs: Iterable[tuple[Value, Value]], stages: 
                                width=largest.bit_length(), name=f"{name}_aligned")
         infinite = product.inf & ~product.nan
         magnitude, sign, nan_lane, inf_lane = (
-            _delayed(m, part, stages, f"{name}_{index}")
+            delayed(m, part, stages, name=f"term_{name}_{index}")
             for index, part in enumerate((magnitude, product.sign, product.nan, infinite)))
         columns.add_signed(magnitude, sign)
         nan = nan | nan_lane

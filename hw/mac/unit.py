@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every MAC has around its data path: ports, frame of a sum, registers, clock enable."""
 
+from collections import Counter
+
 from amaranth import *
 from amaranth.lib import wiring
 
@@ -55,13 +57,19 @@ class MacUnit(wiring.Component):
         """Places for pipeline registers, the most useful first; the last one is ``operand``."""
         raise NotImplementedError
 
+    @property
+    def step_points(self) -> tuple[str, ...]:
+        """As `stage_points`, for registers before an adder through which sums pass."""
+        return self.stage_points
+
     def next_sum(self, m: Module, old: Value, a: Value, b: Value, first: Value,
-                 stages: dict[str, int]):
+                 stages: Counter[str]):
         """Next accumulator and the flags that this step raises, None without flags.
 
         ``old`` is the accumulator, ``a`` and ``b`` are codes of all lanes; ``stages`` says how many
-        registers go where. The flags are as old as the operands, the accumulator is due when all
-        registers are passed.
+        registers go where, some of them inside the adder if sums pass by
+        (`hw.mac.stages.ADDER_POINTS`). The flags are as old as the operands, the accumulator is due
+        when all registers are passed.
         """
         raise NotImplementedError
 

@@ -7,6 +7,7 @@ and the sum is normalised and rounded. With INT8 products and FP16 that is small
 than a frame which follows the larger one.
 """
 
+from collections import Counter
 from dataclasses import replace
 from functools import cached_property
 
@@ -17,9 +18,10 @@ from hw.arith.align import shift_right
 from hw.arith.columns import Columns
 from hw.mac.addends import fill_columns
 from hw.mac.float_code import OldSum, pack_sum, unpack_sum
-from hw.mac.float_round import Total, round_total
+from hw.mac.float_round import Total, normalize_total, round_normal
 from hw.mac.frame import Frame
 from hw.mac.shape import extreme_units
+from hw.mac.stages import delayed, delayed_fields
 from hw.mac.term import Term
 from hw.spec import FixedAccumulator
 
@@ -78,20 +80,32 @@ class Window:
         m.d.comb += total.eq(Cat(*columns.reduce(0, len(total))))
         return total
 
-    def next_sum(self, m: Module, code: Value, term: Value, first: Value) -> Value:
-        """Code of the accumulator plus ``term``; ``first`` starts from plus zero."""
+    def next_sum(self, m: Module, code: Value, term: Value, first: Value,
+                 stages: Counter[str]) -> Value:
+        """Code of the accumulator plus ``term``, see `hw.mac.float_add.add_term`."""
         frame = self.frame
         old = unpack_sum(m, frame, code, first)
+        aligned = self._aligned(m, old, first)
+        old = replace(old, sig=Const(0), place=Const(0))
+        term, aligned = (delayed(m, value, stages["aligned"], name=f"aligned_{name}")
+                         for name, value in (("term", term), ("old", aligned)))
+        old = delayed_fields(m, old, stages["aligned"], name="aligned_old")
         columns = Columns(m, name="window")
         # The top bit weighs less than nothing: stored inverted, the constant makes up for it.
         columns.add_vector(0, Cat(term[:-1], ~term[-1]))
         columns.constant -= 1 << len(term) - 1
-        columns.add_signed(self._aligned(m, old, first), old.sign)
-        *low, negative = columns.reduce(0, self.width + 1)
-        total = Total(Cat(*low) ^ negative.replicate(self.width), negative, Const(0))
-        # `round_total` wants the place of the column below the top one.
+        columns.add_signed(aligned, old.sign)
+        total = delayed(m, Cat(*columns.reduce(0, self.width + 1)), stages["total"], name="total")
+        old = delayed_fields(m, old, stages["total"], name="total_old")
+        negative = total[-1]
+        total = Total(total[:-1] ^ negative.replicate(self.width), negative, Const(0))
+        # `normalize_total` wants the place of the column below the top one.
         place = Const(self._top - 1, frame.result_bits)
-        rounded = round_total(m, frame, total, place, spare=False, narrow=False)
+        total = normalize_total(m, frame, total, place, spare=False)
+        total, old = (delayed_fields(m, part, stages["normal"], name=name)
+                      for part, name in ((total, "normal"), (old, "normal_old")))
+        negative = total.short
+        rounded = round_normal(m, frame, total, narrow=False)
         sign = Signal(name="sum_sign")
         m.d.comb += sign.eq(Mux(old.special, old.sign, negative) if self._may_turn else negative)
         zero = Const(0)

@@ -145,7 +145,8 @@ class ArraySpec:
     def passage(self) -> int:
         """Cycles that a sum takes through unit, rows, columns and output stage, at the least."""
         stage = self.out.latency if self.out else 0
-        return self.mac.latency + self.rows + self.cols - 2 + stage
+        down = (self.rows - 1) * self.schedule.row_latency
+        return self.mac.latency + down + self.cols - 1 + stage
 
     def beats(self, k: int) -> int:
         """Steps of the MAC that K takes: output stationary, beats of a tile on each operand."""

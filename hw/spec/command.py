@@ -40,7 +40,8 @@ def add_mac_options(parser: argparse._ActionsContainer, *, mac_required: bool = 
                              "-sat behind it saturates (default: exact)")
     parser.add_argument("--lanes", metavar="N", help="products a cycle and MAC (default: 1)")
     parser.add_argument("--pipeline", metavar="N",
-                        help="register stages before the accumulate loop (default: 0)")
+                        help="register stages before the accumulate loop; with --dataflow ws in "
+                             "the adders too (default: 0)")
     for name, choices in (("adder", Adder), ("multiplier", Multiplier)):
         parser.add_argument(f"--{name}", metavar="NAME",
                             help=f"{name}: {', '.join(choice.value for choice in choices)} "

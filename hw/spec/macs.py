@@ -4,7 +4,13 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from hw.spec.accumulators import Accumulator, AlignedAccumulator, FixedAccumulator, Overflow
+from hw.spec.accumulators import (
+    Accumulator,
+    AlignedAccumulator,
+    FixedAccumulator,
+    FloatAccumulator,
+    Overflow,
+)
 from hw.spec.architectures import Adder, Multiplier
 from hw.spec.errors import require
 from hw.spec.formats import Format
@@ -13,6 +19,7 @@ __all__ = ["Flag", "MacSpec"]
 
 MAX_LANES = 256
 MAX_PIPELINE = 8
+MAX_ADDER_STAGES = 3
 
 
 class Flag(IntEnum):
@@ -41,7 +48,8 @@ class MacSpec:
     lanes
         Products a cycle, 1 to 256.
     pipeline
-        Register stages before the accumulate loop, 0 to 8.
+        Register stages before the accumulate loop, 0 to 8; where sums pass by, some are in the
+        adder, see `adder_stages`.
     adder
         Adder of the accumulate loop. A carry-save sum is resolved in a stage of its own.
     multiplier
@@ -120,6 +128,30 @@ class MacSpec:
     def latency(self) -> int:
         """Cycles from an operand pair on the inputs to the sum that holds it on the output."""
         return self.loop_latency + (self.adder is Adder.CARRY_SAVE)
+
+    @property
+    def adder_stages(self) -> int:
+        """Registers inside the adder where sums pass through it: in a weight-stationary element.
+
+        One stage of `pipeline` stands between product and sum, the next ones cut the adder, what is
+        left cuts the way to the product. A floating-point adder is the longest part, so that a
+        single stage is in it; a carry-save sum is one adder cell deep and has none.
+        """
+        if self.adder is Adder.CARRY_SAVE:
+            return 0
+        if isinstance(self.acc, FloatAccumulator) and self.pipeline == 1:
+            return 1
+        return min(max(self.pipeline - 1, 0), MAX_ADDER_STAGES)
+
+    @property
+    def neutral(self) -> tuple[int, int]:
+        """Codes of a and b whose product changes no sum: minus zero, where a format has one.
+
+        A sum that was rounded to minus zero would become plus zero by the other one.
+        """
+        if self.a.has_minus_zero:
+            return self.a.sign_code, 0
+        return 0, self.b.sign_code if self.b.has_minus_zero else 0
 
     @property
     def flag_bits(self) -> int:

@@ -26,6 +26,10 @@ class Schedule(Protocol):
     def __init__(self, spec: "ArraySpec") -> None:
         """Schedule of one array."""
 
+    @property
+    def row_latency(self) -> int:
+        """Cycles from one row of elements to the next."""
+
     def tiles(self, m: int, n: int) -> int:
         """Number of tiles of C."""
 
@@ -48,6 +52,9 @@ class OutputStationary:
     Its drain takes ``rows`` cycles, so tiles with at least that many beats follow each other
     without a bubble.
     """
+
+    #: Operands pass a register from row to row.
+    row_latency = 1
 
     def __init__(self, spec: "ArraySpec") -> None:
         self._spec = spec
@@ -80,11 +87,36 @@ class WeightStationary:
     """A tile of C is up to ``depth`` rows of M by ``cols``; each of its passes takes ``rows`` of K.
 
     A pass needs ``rows`` beats of B, which load while the pass before is computed, then a beat of A
-    for each row of C. Its sums leave, or wait in the accumulator memory for the next pass.
+    for each row of C. Its sums leave, or wait in the accumulator memory for the next pass; with
+    registers in the adders a sum takes ``row_latency`` cycles a row, and as many rows of C are
+    needed to fill the time until it is back.
     """
 
     def __init__(self, spec: "ArraySpec") -> None:
         self._spec = spec
+
+    @property
+    def row_latency(self) -> int:
+        """Cycles that a sum takes through an element: a register, and those of the adder."""
+        return 1 + self._spec.mac.adder_stages
+
+    @property
+    def down(self) -> int:
+        """Cycles that a sum takes through a column: the least from one pass to the next."""
+        return self._spec.rows * self.row_latency
+
+    @property
+    def entry(self) -> int:
+        """Cycles from a row of A to the sums that enter the columns: registers before the adder."""
+        return self._spec.mac.pipeline - self._spec.mac.adder_stages
+
+    @property
+    def load_wait(self) -> int:
+        """Cycles from a swap of weights to the first beat of the next: the swap moves as sums do.
+
+        Weights move down a row a cycle.
+        """
+        return (self._spec.rows - 1) * (self.row_latency - 1)
 
     def passes(self, k: int) -> int:
         """Passes of a tile of C: K in steps of what the rows hold."""
@@ -96,7 +128,7 @@ class WeightStationary:
 
     def interval(self, m: int, k: int) -> int:
         """Cycles from the first beat of A of a pass over M rows to that of the next, for any K."""
-        return max(min(m, self._depth), self._spec.rows)
+        return max(min(m, self._depth), self.down)
 
     def first_result(self, m: int, k: int) -> int:
         """First weights, all passes of the first tile but its last, the way through the array."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow, MacSpec
+from hw.spec.schedules import WeightStationary
 
 __all__ = ["Wires", "packed", "wires"]
 
@@ -31,7 +32,7 @@ class Wires:
 
 
 def wires(spec: ArraySpec) -> list[Wires]:
-    """Every register of an array but, in a MAC, pipeline registers of operands.
+    """Every register of an array but, in a MAC, pipeline registers of operands and of adders.
 
     A sum that the RTL keeps as two vectors (carry-save) is not among them.
     """
@@ -79,16 +80,31 @@ def _one(name: str, width: int, read: Callable[[Any], int]) -> Wires:
     return Wires([name], width, lambda x: np.array([read(x)], kind))
 
 
-def _skews(spec: ArraySpec, *, reverse_a: bool, frame: int) -> list[Wires]:
-    """Triangles that skew operands, and the frames of rows; ``frame`` has so many bits."""
-    found = [Wires([f"grid.frame_{r}" for r in range(1, spec.rows)], frame, lambda x: x.edge_frame)]
-    for name, side, width in (("a", spec.rows, spec.mac.a.width),
-                              ("b", spec.cols, spec.mac.b.width)):
-        for d in range(1, side):
-            lanes = slice(0, side - d) if name == "a" and reverse_a else slice(d, side)
+def _skews(spec: ArraySpec, *, reverse_a: bool) -> list[Wires]:
+    """Triangles that skew operands."""
+    found = []
+    for name, side, width, step in (("a", spec.rows, spec.mac.a.width, spec.schedule.row_latency),
+                                    ("b", spec.cols, spec.mac.b.width, 1)):
+        for d in range(1, (side - 1) * step + 1):
+            left = side - -(-d // step)
+            lanes = slice(0, left) if name == "a" and reverse_a else slice(side - left, side)
             found.append(_delay(f"grid.skew_{name}.delay_{d}", f"skew_{name}", d, lanes, width,
-                                (side - d) * spec.mac.lanes))
+                                left * spec.mac.lanes))
     return found
+
+
+def _edges(spec: ArraySpec, name: str, width: int, read: Callable[[Any], Ints]) -> Wires:
+    """What goes from row to row in the first column."""
+    return Wires([f"grid.{name}_{r}" for r in range(1, spec.rows)], width, read)
+
+
+def _swaps(spec: ArraySpec) -> list[Wires]:
+    """Loads and swaps on their way from row to row."""
+    step = spec.schedule.row_latency
+    if step == 1:
+        return [_edges(spec, "frame", 2, lambda x: x.edge_swap | x.edge_load << 1)]
+    return [_edges(spec, "load", 1, lambda x: x.edge_load),
+            _edges(spec, "swaps", step, lambda x: packed(x.edge_swap.reshape(-1, step), 1))]
 
 
 def _delay(name: str, of: str, d: int, lanes: slice, width: int, count: int) -> Wires:
@@ -129,7 +145,8 @@ def _output_stationary(spec: ArraySpec) -> list[Wires]:
                            lambda x: x.flags.ravel() & (1 << mac.flag_bits) - 1))
     for stage in range(1, mac.pipeline + 1):
         found += [_framed(spec, stage, place) for place in range(3)]
-    return found + _skews(spec, reverse_a=True, frame=3) + _drain_timing(spec)
+    found.append(_edges(spec, "frame", 3, lambda x: x.edge_frame))
+    return found + _skews(spec, reverse_a=True) + _drain_timing(spec)
 
 
 def _framed(spec: ArraySpec, stage: int, place: int) -> Wires:
@@ -170,7 +187,7 @@ def _weight_stationary(spec: ArraySpec) -> list[Wires]:
         found.append(Wires(_elements(spec, "step.o_sum"), width,
                            lambda x: _sums(mac, x.acc, x.flags).ravel()))
         found += _memories(spec, width)
-    return found + _skews(spec, reverse_a=False, frame=2) + _weight_timing(spec)
+    return found + _swaps(spec) + _skews(spec, reverse_a=False) + _weight_timing(spec)
 
 
 def _memories(spec: ArraySpec, width: int) -> list[Wires]:
@@ -187,15 +204,17 @@ def _memories(spec: ArraySpec, width: int) -> list[Wires]:
 
 def _weight_timing(spec: ArraySpec) -> list[Wires]:
     """Of the weight-stationary sequencer."""
-    through = spec.rows + spec.mac.pipeline
+    times = WeightStationary(spec)
+    through = times.down + times.entry
     to_c = through + spec.cols - 1 + spec.mac.latency - spec.mac.loop_latency
     address = ((spec.depth or 1) - 1).bit_length()
     bits = {"loaded": spec.rows.bit_length(), "opened": 1, "write": through, "leave": to_c,
             "end": to_c, "recent": 1, "error": 1, "kept": 1, "kept_last": 1,
-            "wait": (spec.rows - 1).bit_length(), "start": spec.mac.pipeline}
+            "wait": (times.down - 1).bit_length(), "start": times.entry,
+            "swaps_left": max(times.load_wait - 1, 0).bit_length()}
     found = [_timing(name, name, width) for name, width in bits.items() if width]
     found.append(_timing("address", "place", address))
-    names = ["row", *(f"row_q{stage}" for stage in range(spec.mac.pipeline))]
+    names = ["row", *(f"row_q{stage}" for stage in range(times.entry))]
     return found + [_row(name, place, address) for place, name in enumerate(names)]
 
 

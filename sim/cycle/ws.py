@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
+from hw.spec.schedules import WeightStationary
 from sim.cycle.results import Results
 from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws_sequencer import Control, WeightSequencer, WeightTiming
@@ -32,16 +33,20 @@ class WeightArray:
         Codes that each element passes on, (rows, lanes, cols).
     frame_q
         What goes along with them, swap and load from the low bit on, (rows, cols).
-    edge_frame
-        Frame that enters each row but the first, (rows - 1,).
+    edge_load, edge_swap
+        What the first column's frame is made of, by cycles from 1 on: a load is a cycle later in
+        each row, a swap as late as the sums.
     used, waiting, passed
         Weights in use, the next ones, and those that go south, (rows, lanes, cols).
     flight
-        For each pipeline register of the MACs, newest first, operands a and b.
+        For each register before the adder, newest first, operands a and b.
+    adding
+        For each register in the adder, newest first, the sum and the flags that will leave it.
     acc, flags
         Sums that leave each element, and flags beside them, (rows, cols).
     skew_a, skew_b
-        Delays by cycles from 1 on: (rows - 1, rows, lanes) and (cols - 1, cols, lanes).
+        Delays by cycles from 1 on: (cycles to the last row, rows, lanes) and (cols - 1, cols,
+        lanes).
     control
         `Control` that each column's memory passes on, (6, cols).
     memory, read, before
@@ -57,21 +62,26 @@ class WeightArray:
         require_step(spec.mac)
         self.spec = spec
         rows, cols, lanes, mac = spec.rows, spec.cols, spec.mac.lanes, spec.mac
+        times = WeightStationary(spec)
         self.sequencer, self.results = WeightSequencer(spec), Results(spec)
         self.a_q = self.used = self.waiting = self.passed = np.zeros((rows, lanes, cols), np.int64)
         self.frame_q = np.zeros((rows, cols), np.uint8)
-        self.edge_frame = np.zeros(rows - 1, np.uint8)
-        self.flight = [(self.a_q, self.used)] * mac.pipeline
+        self._row, self._col = np.arange(rows), np.arange(cols)
+        #: Cycles by which sums are later in each row.
+        self._late = self._row * times.row_latency
+        last = int(self._late[-1])
+        self.edge_load, self.edge_swap = (np.zeros(cycles, np.uint8) for cycles in (rows - 1, last))
         self.acc = np.zeros((rows, cols), np.int64)
         self.flags = np.zeros((rows, cols), np.uint8)
-        self.skew_a = np.zeros((rows - 1, rows, lanes), np.int64)
+        self.adding = [(self.acc, self.flags)] * mac.adder_stages
+        self.flight = [(self.a_q, self.used)] * times.entry
+        self.skew_a = np.zeros((last, rows, lanes), np.int64)
         self.skew_b = np.zeros((cols - 1, cols, lanes), np.int64)
         self.control = np.zeros((len(Control._fields), cols), np.int64)
         self.memory = np.zeros((2, self.sequencer.addresses, cols), np.int64)
         self.read = self.before = np.zeros((2, cols), np.int64)
         self._next, self._never = stepper(mac), np.zeros((rows, cols), np.bool_)
         self._has_flags = mac.flag_bits > 0
-        self._row, self._col = np.arange(rows), np.arange(cols)
 
     def step(self, inputs: Inputs) -> Outputs:
         """Outputs of this cycle; the registers take their next values."""
@@ -106,12 +116,14 @@ class WeightArray:
         """Registers of the grid."""
         skew_a = np.concatenate([inputs.a_tdata[None], self.skew_a])
         skew_b = np.concatenate([inputs.b_tdata[None], self.skew_b])
-        west, north = skew_a[self._row, self._row], skew_b[self._col, self._col]
+        west, north = skew_a[self._late, self._row], skew_b[self._col, self._col]
         self.skew_a, self.skew_b = skew_a[:-1], skew_b[:-1]
-        edge = np.append(np.uint8(wires.swap * SWAP | wires.load * LOAD), self.edge_frame)
+        loads, swaps = (np.append(np.uint8(now), before) for now, before in (
+            (wires.load, self.edge_load), (wires.swap, self.edge_swap)))
+        edge = swaps[self._late] * SWAP | loads * LOAD
         frame = np.concatenate([edge[:, None], self.frame_q[:, :-1]], axis=1)
         self.a_q = np.concatenate([west[:, :, None], self.a_q[:, :, :-1]], axis=2)
-        self.frame_q, self.edge_frame = frame, edge[:-1]
+        self.frame_q, self.edge_load, self.edge_swap = frame, loads[:-1], swaps[:-1]
         self.flight = [(self.a_q, self.used), *self.flight]
         self._accumulate(entering, *self.flight.pop())
         self._load(frame, north.T[None])
@@ -122,7 +134,8 @@ class WeightArray:
         flags = self.flags
         if self._has_flags:
             flags = np.concatenate([entering[1:].astype(np.uint8), self.flags[:-1]])
-        self.acc, self.flags = self._next(sums, flags, a, b, self._never)
+        self.adding = [self._next(sums, flags, a, b, self._never), *self.adding]
+        self.acc, self.flags = self.adding.pop()
 
     def _load(self, frame: Ints, north: Ints) -> None:
         """Weights go into use, and southward."""
@@ -134,5 +147,5 @@ class WeightArray:
     def _reset(self) -> None:
         """What ``rst`` does at a clock edge to the registers that have a reset."""
         self.sequencer.reset()
-        self.frame_q, self.edge_frame = np.zeros_like(self.frame_q), np.zeros_like(self.edge_frame)
-        self.control = np.zeros_like(self.control)
+        for name in ("frame_q", "edge_load", "edge_swap", "control"):
+            setattr(self, name, np.zeros_like(getattr(self, name)))

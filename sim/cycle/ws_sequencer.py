@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hw.spec import ArraySpec
+from hw.spec.schedules import WeightStationary
 from sim.cycle.streams import LEAVES, STARTS, Inputs
 
 __all__ = ["Control", "WeightSequencer", "WeightTiming"]
@@ -45,8 +46,9 @@ class WeightSequencer:
 
     Attributes
     ----------
-    loaded, opened, wait
-        Weights that wait in a column; whether some are in use; cycles until these may give way.
+    loaded, opened, wait, swaps_left
+        Weights that wait in a column; whether some are in use; cycles until these may give way, and
+        until a load may follow the swaps that are on their way.
     rows
         Row of the beat of A that may come next, then that of each cycle before.
     write, leave, end, start
@@ -59,18 +61,20 @@ class WeightSequencer:
 
     def __init__(self, spec: ArraySpec) -> None:
         assert spec.depth is not None
-        self._height, self._depth, self._pipeline = spec.rows, spec.depth, spec.mac.pipeline
+        self._height, self._depth = spec.rows, spec.depth
+        times = WeightStationary(spec)
+        self._down, self._entry, self._load_wait = times.down, times.entry, times.load_wait
         #: Addresses that a row can have; those from the depth on are of rows that are not stored.
         self.addresses = 1 << (spec.depth - 1).bit_length()
-        self._through = spec.rows + spec.mac.pipeline
+        self._through = self._down + self._entry
         self._to_c = self._through + spec.cols - 1 + spec.mac.latency - spec.mac.loop_latency
         self.reset()
 
     def reset(self) -> None:
         """What ``rst`` does at a clock edge."""
-        self.loaded = self.wait = self.place = 0
+        self.loaded = self.wait = self.swaps_left = self.place = 0
         self.opened, self.recent = False, False
-        self.rows = [0] * (1 + self._pipeline)
+        self.rows = [0] * (1 + self._entry)
         self.write = self.leave = self.end = self.start = 0
         self.error, self.kept, self.kept_last = False, False, False
 
@@ -82,7 +86,8 @@ class WeightSequencer:
         taken = bool(a_ready and inputs.a_tvalid)
         swap = (en and self.loaded == self._height and self.wait == 0
                 and (not self.opened or bool(taken and inputs.a_tlast)))
-        b_ready = en and (swap or self.loaded != self._height)
+        free = not self.swaps_left and not (swap and self._load_wait)
+        b_ready = en and free and (swap or self.loaded != self._height)
         return WeightTiming(en, a_ready, b_ready, taken, bool(b_ready and inputs.b_tvalid), swap,
                             beat, beat_last, self._control(inputs, taken))
 
@@ -95,7 +100,7 @@ class WeightSequencer:
     def _control(self, inputs: Inputs, taken: bool) -> Control:
         *_, read, entering = self._following(inputs, taken), *self.rows
         write = bool(self.write >> self._through - 1)
-        start = bool(self.start >> self._pipeline - 1) if self._pipeline else \
+        start = bool(self.start >> self._entry - 1) if self._entry else \
             bool(inputs.a_tuser & STARTS)
         return Control(start, write and self.place == entering, self.recent, write, read,
                        self.place)
@@ -112,8 +117,10 @@ class WeightSequencer:
             self._time_sums(wires, inputs, ends)
         self.loaded = first + wires.load
         if wires.swap:
-            self.opened, self.wait = True, self._height - 1
+            self.opened, self.wait = True, self._down - 1
+            self.swaps_left = max(self._load_wait - 1, 0)
         else:
+            self.swaps_left -= bool(wires.en and self.swaps_left)
             if self.wait and (taken or (wires.en and not self.opened)):
                 self.wait -= 1
             self.opened = self.opened and not ends
@@ -131,7 +138,7 @@ class WeightSequencer:
         self.write = self._later(self.write, wires.taken and not leaves, self._through)
         self.leave = self._later(self.leave, wires.taken and leaves, self._to_c)
         self.end = self._later(self.end, ends, self._to_c)
-        self.start = self._later(self.start, bool(inputs.a_tuser & STARTS), self._pipeline)
+        self.start = self._later(self.start, bool(inputs.a_tuser & STARTS), self._entry)
         self.rows = [self._following(inputs, wires.taken), *self.rows[:-1]]
 
     @staticmethod

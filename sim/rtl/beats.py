@@ -49,7 +49,10 @@ class Beats:
 
 
 def beats(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
-    """Beats of ``a @ b`` of codes (M, K) and (K, N); edges are filled up with code 0."""
+    """Beats of ``a @ b`` of codes (M, K) and (K, N).
+
+    Edges are filled up with code 0, steps of K to whole passes with `MacSpec.neutral`.
+    """
     return _DATAFLOWS[spec.dataflow](spec, a, b)
 
 
@@ -89,8 +92,11 @@ def _passes(spec: ArraySpec, a: Codes, b: Codes) -> tuple[Words, Words]:
     """Beats of A, (passes, M, words), and of B, (passes, tiles across, rows, words)."""
     (m, k), lanes, across = a.shape, spec.mac.lanes, -(-b.shape[1] // spec.cols)
     passes, deep = -(-spec.beats(k) // spec.rows), spec.rows * lanes
-    rows = filled(a, (m, passes * deep)).reshape(m, passes, deep).swapaxes(0, 1)
-    weights = filled(b, (passes * deep, across * spec.cols))
+    rows, weights = filled(a, (m, passes * deep)), filled(b, (passes * deep, across * spec.cols))
+    whole = spec.beats(k) * lanes
+    # Steps beyond K are added to the sums by themselves.
+    rows[:, whole:], weights[whole:] = spec.mac.neutral
+    rows = rows.reshape(m, passes, deep).swapaxes(0, 1)
     weights = weights.reshape(passes, spec.rows, lanes, across, spec.cols).transpose(0, 3, 1, 4, 2)
     steps = pack(weights.reshape(passes, across, spec.rows, -1), spec.mac.b.width)
     # The last step of K goes first, since it has the longest way.

@@ -24,6 +24,8 @@ class WeightBench(ArrayBench):
         step = array.rows * mac.lanes
         depth = -k % step
         a, b = np.pad(a, ((0, 0), (0, depth))), np.pad(b, ((0, depth), (0, wide)))
+        whole = array.beats(k) * mac.lanes
+        a[:, whole:], b[whole:] = mac.neutral
         for top in range(0, m, array.depth):
             rows = slice(top, min(top + array.depth, m))
             for left in range(0, n, array.cols):

@@ -10,9 +10,16 @@ __all__ = ["WEIGHTS"]
 TEST = "tests/test_hw_array_ws.py::test_array_keeps_its_sums_and_its_protocol[3x2x5:int8]"
 
 
-def _fault(room: str, file: str, name: str, old: str, new: str) -> Fault:
+#: Those of one with registers in the adder, whose rows are further apart in time.
+SLOW_TEST = TEST.replace("3x2x5:int8", "2x2x9:int8,acc=int20-sat,pipeline=3")
+
+#: A step with registers against the same one without.
+STEP_TEST = "tests/test_hw_mac_step.py::test_registers_in_a_step_only_delay_it"
+
+
+def _fault(room: str, file: str, name: str, old: str, new: str, test: str = TEST) -> Fault:
     """A fault in a file of ``hw/array/ws``."""
-    return Fault(name=name, room=room, file=f"hw/array/ws/{file}", old=old, new=new, tests=(TEST,))
+    return Fault(name=name, room=room, file=f"hw/array/ws/{file}", old=old, new=new, tests=(test,))
 
 
 WEIGHTS = (
@@ -35,8 +42,18 @@ WEIGHTS = (
            " & (wait == 0)),", "),"),
     _fault("protocol", "sequencer.py", "a pause of A counts as a row",
            "(valid | (self.en & ~opened)) & (wait != 0)", "self.en & (wait != 0)"),
-    _fault("protocol", "sequencer.py", "a bubble behind each pass", "wait.eq(self._spec.rows - 1)",
-           "wait.eq(self._spec.rows)"),
+    _fault("protocol", "sequencer.py", "a bubble behind each pass", "wait.eq(down - 1)",
+           "wait.eq(down)"),
+    _fault("protocol", "sequencer.py", "weights load before the last row has swapped",
+           "free &= ~self._swaps(m)", "pass", SLOW_TEST),
+    _fault("protocol", "grid.py", "a swap overtakes the sums",
+           "{swaps}[{cycles - 1}]", "{swaps}[{cycles - 2}]", SLOW_TEST),
+    Fault(name="a part of a sum is a cycle early", room="RTL", file="hw/mac/passing_sum.py",
+          old="delayed(m, bits, cycles - part, ", new="delayed(m, bits, cycles - part - 1, ",
+          tests=(f"{STEP_TEST}[int8,acc=int20-sat]",)),
+    Fault(name="a sum is rounded with the place of the next one", room="RTL",
+          file="hw/mac/float_add.py", old='cut("total", summed, sides)',
+          new='(*cut("total", summed), sides)', tests=(f"{STEP_TEST}[e4m3,acc=fp32]",)),
     _fault("protocol", "sequencer.py", "a tile of A that is too long is no error",
            "wrong.eq(valid & ~self.a_tlast & (row == spec.depth - 1) & ~single)", "wrong.eq(0)"),
     _fault("protocol", "sequencer.py", "a wrong end of B is no error",

@@ -64,6 +64,19 @@ def memory_row(spec: ArraySpec) -> Netlist:
     return module
 
 
+def _next_frame(module: Netlist, spec: ArraySpec, index: int, frame: str) -> str:
+    """Swap and load of the row ``index``: a swap comes as late as the sums, a load a cycle late."""
+    cycles = spec.schedule.row_latency
+    if cycles == 1:
+        return module.register(f"frame_{index}", 2, frame, enable="en", reset=True)
+    load = module.register(f"load_{index}", 1, f"{frame}[1]", enable="en", reset=True)
+    swaps = module.register(f"swaps_{index}", cycles, f"{{swaps_{index}[{cycles - 2}:0], "
+                            f"{frame}[0]}}", enable="en", reset=True)
+    own = module.wire(f"frame_{index}", 2)
+    module.assign(own, f"{{{load}, {swaps}[{cycles - 1}]}}")
+    return own
+
+
 def grid(spec: ArraySpec) -> Netlist:
     """``spec.rows`` rows; a enters in the west, b and sums in the north, sums leave in the south.
 
@@ -83,7 +96,8 @@ def grid(spec: ArraySpec) -> Netlist:
         Port("c", spec.cols * result_width(spec.mac), "output"),
     ])
     skewed_a = module.wire("skewed_a", spec.rows * a_width)
-    module.place(skew(lanes=spec.rows, width=a_width), "skew_a", en="en", i="a", o=skewed_a)
+    skewed = skew(lanes=spec.rows, width=a_width, step=spec.schedule.row_latency)
+    module.place(skewed, "skew_a", en="en", i="a", o=skewed_a)
     b = module.wire("skewed_b", spec.cols * b_width)
     module.place(skew(lanes=spec.cols, width=b_width), "skew_b", en="en", i="b", o=b)
     north = sums = module.wire("north_sum", spec.cols * sum_width)
@@ -96,8 +110,7 @@ def grid(spec: ArraySpec) -> Netlist:
                      north_b=b, south_b=south_b, north_sum=sums, south_sum=south_sum)
         b, sums = south_b, south_sum
         if index < spec.rows - 1:
-            frame = module.register(f"frame_{index + 1}", frame_width, frame, enable="en",
-                                    reset=True)
+            frame = _next_frame(module, spec, index + 1, frame)
     module.place(memory, "memory", en="en", west="control", south_sum=sums, north_sum=north)
     module.place(skew(lanes=spec.cols, width=result_width(spec.mac), reverse=True), "align_c",
                  en="en", i=resolved(module, spec, sums), o="c")

@@ -22,8 +22,9 @@ class WeightSequencer(wiring.Component):
 
     A pass is a tile of ``rows`` beats of B and any number of beats of A. Its weights are put into
     use when all of them wait and the pass before has had its last beat of A, but at the earliest
-    ``rows`` cycles after the first one: only then the sums of that one can be had for the same rows
-    of C. The weights of the next pass may load from that cycle on.
+    as many cycles after the first one as a sum takes through a column: only then the sums of that
+    one can be had for the same rows of C. The weights of the next pass may load from that cycle on,
+    or as much later as a swap takes longer to the last row than a load.
 
     While a row of results cannot leave, the whole array is disabled.
 
@@ -74,9 +75,12 @@ class WeightSequencer(wiring.Component):
         """Beats of B, until those of a tile wait; of the next one from the swap on."""
         rows = self._spec.rows
         loaded, place = (Signal(range(rows + 1), name=name) for name in ("loaded", "place"))
+        free = place != rows
+        if self._spec.schedule.load_wait:
+            free &= ~self._swaps(m)
         m.d.comb += [
             place.eq(Mux(self.swap, 0, loaded)),
-            self.b_tready.eq(self.en & (place != rows)),
+            self.b_tready.eq(self.en & free),
             self.load.eq(self.b_tready & self.b_tvalid),
             wrong.eq(self.load & (self.b_tlast ^ (place == rows - 1))),
         ]
@@ -85,9 +89,20 @@ class WeightSequencer(wiring.Component):
         self._full = Signal(name="full")
         m.d.comb += self._full.eq(loaded == rows)
 
+    def _swaps(self, m):
+        """Whether rows further down still have to swap before a load may reach them."""
+        wait = self._spec.schedule.load_wait
+        left = Signal(range(wait), name="swaps_left")
+        with m.If(self.swap):
+            m.d.sync += left.eq(wait - 1)
+        with m.Elif(self.en & (left != 0)):
+            m.d.sync += left.eq(left - 1)
+        return self.swap | (left != 0)
+
     def _take_rows(self, m, valid, ends):
         """Beats of A of the pass whose weights are in use, and when these give way."""
-        opened, wait = Signal(name="opened"), Signal(range(self._spec.rows), name="wait")
+        down = self._spec.schedule.down
+        opened, wait = Signal(name="opened"), Signal(range(down), name="wait")
         m.d.comb += [
             self.a_tready.eq(self.en & opened),
             valid.eq(self.a_tready & self.a_tvalid),
@@ -95,7 +110,7 @@ class WeightSequencer(wiring.Component):
             self.swap.eq(self.en & self._full & (~opened | ends) & (wait == 0)),
         ]
         with m.If(self.swap):
-            m.d.sync += [opened.eq(1), wait.eq(self._spec.rows - 1)]
+            m.d.sync += [opened.eq(1), wait.eq(down - 1)]
         with m.Else():
             with m.If(ends):
                 m.d.sync += opened.eq(0)
@@ -112,7 +127,7 @@ class WeightSequencer(wiring.Component):
             wrong.eq(valid & ~self.a_tlast & (row == spec.depth - 1) & ~single),
         ]
         rows = [following, row]
-        for stage in range(spec.mac.pipeline):
+        for stage in range(spec.schedule.entry):
             rows.append(Signal(range(spec.depth), name=f"row_q{stage}"))
         with m.If(self.en):
             m.d.sync += [later.eq(earlier) for earlier, later in pairwise(rows)]
@@ -121,9 +136,9 @@ class WeightSequencer(wiring.Component):
     def _time_sums(self, m, valid, ends, wrong):
         """Where a sum comes from when its row enters, and goes to when it leaves the columns."""
         spec, first, last = self._spec, self.a_tuser[FIRST], self.a_tuser[LAST]
-        pipeline, place = spec.mac.pipeline, Signal(range(spec.depth), name="address")
+        entry, place = spec.schedule.entry, Signal(range(spec.depth), name="address")
         *_, read, entering = self._count_rows(m, valid, wrong)
-        through = spec.rows + pipeline
+        through = spec.schedule.down + entry
         to_c = through + spec.cols - 1 + spec.mac.latency - spec.mac.loop_latency
         write = self._later(m, valid & ~last, through, name="write")[-1]
         leave = self._later(m, valid & last, to_c, name="leave")
@@ -132,8 +147,8 @@ class WeightSequencer(wiring.Component):
             m.d.sync += place.eq(Mux(end[through - 1], 0, place + 1))
         m.d.comb += [
             self.control.read.eq(read),
-            self.control.start.eq(self._later(m, first, pipeline, name="start")[-1]
-                                  if pipeline else first),
+            self.control.start.eq(self._later(m, first, entry, name="start")[-1]
+                                  if entry else first),
             self.control.write.eq(write),
             self.control.place.eq(place),
             self.control.forward.eq(write & (place == entering)),
