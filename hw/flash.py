@@ -23,6 +23,8 @@ __all__ = ["main"]
 
 DEFAULT_ARRAY = "4x4"
 FOLDER = Path("build/boards")
+#: Exit status after Ctrl-C, as shells have it.
+INTERRUPTED = 130
 
 
 def _parser() -> Parser:
@@ -94,12 +96,17 @@ def _flash(options: argparse.Namespace) -> dict[str, Any]:
     chosen = _chosen(options)
     built = build(chosen.sources(), chosen.board, chosen.pins, name=chosen.spec.name,
                   clock_mhz=chosen.clock_mhz, dsp=options.dsp, seed=seed,
-                  out=options.out or FOLDER / chosen.board.key)
+                  out=options.out or FOLDER / chosen.board.key, say=_say)
     if not options.build_only:
         program(chosen.board, built.bitstream)
     return {"board": chosen.board.key, "design": chosen.spec.name, "dsp_blocks": options.dsp,
             **asdict(built), "bitstream": str(built.bitstream),
             "programmed": not options.build_only}
+
+
+def _say(step: str) -> None:
+    """Tell what takes a while."""
+    print(f"{step} ...", file=sys.stderr)
 
 
 def _report(told: dict[str, Any]) -> str:
@@ -113,7 +120,10 @@ def _report(told: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a tool failed, 2 for what a person can mend."""
+    """Command line; 0 if all went well, 1 if a tool failed, 2 for what a person can mend.
+
+    130 after Ctrl-C.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -128,6 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ToolError, YosysError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     if options.json:
         print(json.dumps(told, indent=2))
     else:

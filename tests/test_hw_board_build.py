@@ -54,7 +54,10 @@ def built(out, *, clock_mhz=25.0, **options):
 
 
 def test_build_keeps_sources_constraints_report_and_bitstream(tmp_path, tools):
-    result = built(tmp_path / "out")
+    said = []
+    result = built(tmp_path / "out", say=said.append)
+    assert said == ["synthesis", "place and route", "packing"] == [
+        step.replace("_", " ") for step in result.seconds]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "echo.v", "pinned.v", "pins.lpf", "report.json", "design.bit"}
     assert result.bitstream == tmp_path / "out" / "design.bit"

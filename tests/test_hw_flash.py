@@ -122,6 +122,16 @@ def loader(tmp_path, monkeypatch, script):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
 
 
+def test_flash_interrupted(monkeypatch, capsys):
+    def build(*arguments, say, **options):
+        say("place and route")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hw.board.build.build", build)
+    assert run(capsys, "--board", "icebreaker", *SMALL, "--build-only") == (
+        130, "", "place and route ...\n")
+
+
 def test_flash_programs_what_it_built(built, tmp_path, monkeypatch, capsys):
     loader(tmp_path, monkeypatch, f'cat "$1" > {tmp_path}/written')
     status, out, err = run(capsys, "--board", "icebreaker", *SMALL)
@@ -151,8 +161,8 @@ def test_array_too_large_for_the_board(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     status, out, err = run(capsys, "--board", "icebreaker", *SMALL, "--build-only")
     assert (status, out) == (2, "")
-    assert err == ("python -m hw.flash: error: Design must be one of at most 5,280 look-up tables "
-                   "for iCEBreaker, not 5,281\n")
+    assert err == ("synthesis ...\npython -m hw.flash: error: Design must be one of at most 5,280 "
+                   "look-up tables for iCEBreaker, not 5,281\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,11 +69,13 @@ class Built:
 
 
 def build(sources: Mapping[str, str], board: Board, pins: Pins, *, name: str, clock_mhz: float,
-          dsp: bool, out: Path, seed: int = 1, too_slow: bool = False) -> Built:
+          dsp: bool, out: Path, seed: int = 1, too_slow: bool = False,
+          say: Callable[[str], None] = lambda step: None) -> Built:
     """Build ``sources``, which hold a module `TOP`, for ``board``.
 
     The folder ``out`` has Verilog, constraints, report and bitstream afterwards, or nothing new.
-    A design that is slower than its clock is built if it may be ``too_slow``.
+    A design that is slower than its clock is built if it may be ``too_slow``. ``say`` is told each
+    step before it is done.
 
     Raises
     ------
@@ -95,17 +97,17 @@ def build(sources: Mapping[str, str], board: Board, pins: Pins, *, name: str, cl
     with tempfile.TemporaryDirectory(prefix="board-") as scratch:
         folder = Path(scratch)
         write_files(folder, texts)
-        with _timed(seconds, "synthesis"):
+        with _timed(seconds, "synthesis", say):
             cells = _map(folder, list(sources), family, fields, dsp=dsp)
         _require_fit(cells, family, board, pins)
-        with _timed(seconds, "place_and_route"):
+        with _timed(seconds, "place_and_route", say):
             _place([*family.place.format(**fields).split(), *options], folder, board)
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         fmax = _fmax(report)
         if fmax < clock_mhz and not too_slow:
             raise ToolError(f"{name} reaches {fmax:g} MHz on {board.title}, not {clock_mhz:g} MHz: "
                             "--clock gives it a slower one")
-        with _timed(seconds, "packing"):
+        with _timed(seconds, "packing", say):
             call(family.pack.format(**fields).split(), cwd=folder, install=INSTALL)
         *_, bitstream = _keep(folder, out, [*texts, REPORT, fields["bitstream"]])
     return Built(bitstream=bitstream, cells=cells, used=_used(report), clock_mhz=clock_mhz,
@@ -119,8 +121,9 @@ def _cpu_seconds() -> float:
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
-    """Note the wall time of what is done within."""
+def _timed(seconds: dict[str, float], what: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Tell what is done within, and note its wall time."""
+    say(what.replace("_", " "))
     began = time.monotonic()
     yield
     seconds[what] = round(time.monotonic() - began, 1)

@@ -49,7 +49,7 @@ FPGA = "make fpga"
 _VERSION_OPTIONS = {"openFPGALoader": "--Version", "dfu-util": "--version", "iceprog": "",
                     "dfu-suffix": "--version", "g++": "--version", "iverilog": "-V",
                     "sta": "-version"}
-_NUMBER = re.compile(r"\d+(?:\.\d+)+\S*")
+_NUMBER = re.compile(r"\d+(?:\.\d+)+[\w.+-]*")
 
 
 def needs() -> dict[str, tuple[Need, ...]]:
