@@ -17,6 +17,7 @@ from sim.network import (
     run,
     save_calibration,
 )
+from sim.progress import Progress
 from sim.quantize import BLOCK, calibrate, decode_blocks, encode_blocks
 from tests.network_models import SEED, node, save, small_network
 
@@ -150,7 +151,8 @@ def test_nan_and_overflow_go_on_as_such(tmp_path):
 
 
 @pytest.mark.parametrize(("mac", "acc", "size", "dataflow"), [
-    ("e4m3", "fp32", "2x2", "os"), ("e5m2", "exact", "2x3", "ws")])
+    ("e4m3", "fp32", "2x2", "os"),
+    pytest.param("e5m2", "exact", "2x3", "ws", marks=pytest.mark.slow)])
 def test_network_on_compiled_rtl_has_the_same_bits(tmp_path, mac, acc, size, dataflow):
     """All layers of a network on the RTL of the array, cycles counted on its streams."""
     network = load(small_network(tmp_path / "m.onnx"))
@@ -228,3 +230,16 @@ def test_quantizers_of_another_plan_are_refused(tmp_path, change, message):
 def test_plan_wrong(schemes, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         plan(**schemes)
+
+
+def test_progress_names_the_layer_now_and_then(tmp_path, monkeypatch):
+    """Of a layer of many products, on the RTL too, it is told no more often than of any other."""
+    told = []
+    monkeypatch.setattr(Progress, "__call__", lambda self, text: told.append(text))
+    monkeypatch.setattr(Progress, "at_once", lambda self, text: told.append(f"at once: {text}"))
+    x = data(1, 4, 6, 5)
+    network, _ = one_layer(tmp_path, "Conv", x.shape, (4, 1, 3, 3), group=4)
+    result(network, x, plan(), backend="cycle")
+    assert "running: layer, product 4 of 4" in told
+    assert "calibrating: step 1 of 1, layer (Conv)" in told
+    assert not [text for text in told if text.startswith("at once")]

@@ -79,6 +79,22 @@ def _zeros(by: Quantizer) -> Floats:
     return np.ldexp(by.zero_point.astype(np.float64), by.scheme.fmt.lsb)
 
 
+class _Within(Progress):
+    """Tells of the products of a layer, of which there may be hundreds, now and then only."""
+
+    def __init__(self, say: Progress, layer: str) -> None:
+        super().__init__()
+        self._say, self._layer = say, layer
+
+    def __call__(self, text: str) -> None:
+        """Tell how far the layer is, if nothing was told for a while."""
+        self._say(f"running: {self._layer}, {text}")
+
+    def at_once(self, text: str) -> None:
+        """As all else."""
+        self(text)
+
+
 class Products:
     """Runs layers on an array and counts its cycles.
 
@@ -102,9 +118,10 @@ class Products:
                  ) -> tuple[Array, int]:
         """Products (P, M, N) of a layer in FP32, and the clock cycles that they take."""
         a, b = activations(layer, by[0]), self._right(layer, by[1])
+        say = _Within(self._say, layer.step.name)
         if a.blocks or b.blocks:
-            return self._by_blocks(a, b)
-        sums, cycles = self._products(a.codes, b.codes)
+            return self._by_blocks(a, b, say)
+        sums, cycles = self._products(a.codes, b.codes, say)
         fmt_a, fmt_b = self._array.mac.a, self._array.mac.b
         # Sum of (a - za) (b - zb), of which the array has the sum of a b.
         if b.zero.any():
@@ -124,23 +141,24 @@ class Products:
             self._weights[name] = weights(layer, by)
         return self._weights[name]
 
-    def _products(self, a: Array, b: Array) -> tuple[Floats, int]:
+    def _products(self, a: Array, b: Array, say: Progress) -> tuple[Floats, int]:
         """Sums of all products as numbers, and cycles."""
         parts, cycles = [], 0
-        for x, y in zip(a, b, strict=True):
-            got = self._run(x, y, self._say)
+        for place, (x, y) in enumerate(zip(a, b, strict=True)):
+            say(f"product {place + 1} of {len(a)}")
+            got = self._run(x, y, say)
             cycles += got.cycles
             parts.append(_numbers(got.sums, got.flags, self._array.mac))
         return np.stack(parts), cycles
 
-    def _by_blocks(self, a: Operand, b: Operand) -> tuple[Array, int]:
+    def _by_blocks(self, a: Operand, b: Operand, say: Progress) -> tuple[Array, int]:
         """Products, a block of K after the other."""
         depth, cycles = a.codes.shape[2], 0
         total = np.zeros((len(a.codes), a.codes.shape[1], b.codes.shape[2]), np.float32)
         with np.errstate(all="ignore"):
             for place, start in enumerate(range(0, depth, BLOCK)):
                 part = slice(start, start + BLOCK)
-                sums, taken = self._products(a.codes[:, :, part], b.codes[:, part])
+                sums, taken = self._products(a.codes[:, :, part], b.codes[:, part], say)
                 cycles += taken
                 left, right = (side.scale[:, place] if side.blocks else side.scale
                                for side in (a, b))
