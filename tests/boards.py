@@ -2,6 +2,7 @@
 """A small board, compiled once, and ways to spoil what goes over its line."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import sim.rtl
@@ -23,11 +24,14 @@ def board_spec(size: str, mac: str, depths: str, out: str | None = None) -> Boar
 BOARD = board_spec("2x2", "int4,acc=int12", "16x16x16")
 
 
-def compiled_board(spec: BoardSpec, folder: Path) -> sim.rtl.Model:
-    """Compiled model of a board."""
+def compiled_board(spec: BoardSpec, folder: Path, *, optimize: str = "-O0",
+                   change: Callable[[str], str] = lambda verilog: verilog) -> sim.rtl.Model:
+    """Compiled model of a board; ``change`` may plant a fault in the Verilog."""
     emitted = emit(spec.gemm, spec.clock_hz, spec.baud, folder)
+    for file in emitted.files:
+        file.write_text(change(file.read_text()))
     ports = json.loads(emitted.manifest.read_text())["ports"]
-    return sim.rtl.compile(emitted.files, emitted.top, ports, optimize="-O0")
+    return sim.rtl.compile(emitted.files, emitted.top, ports, optimize=optimize)
 
 
 class Spoiler(BoardLine):
