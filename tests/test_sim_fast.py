@@ -25,7 +25,8 @@ COMPILED = ("e4m3,acc=fp32", "e5m2,acc=fp32", "e4m3xe5m2,acc=bf16", "e5m2,acc=fp
             "int8,acc=fp32", "e4m3xe3m4,acc=bf16", "e4m3,acc=fp32-rtz", "e4m3,acc=bf16,lanes=4",
             "e4m3,acc=fp16-sat", "e3m4,acc=e5m2", "e4m3", "int8,acc=int32", "int8,acc=int20",
             "int8,acc=int20-sat", "e4m3,acc=fx24m4ts", "e4m3,acc=hopper", "e5m2,acc=ada",
-            "e4m3,acc=blackwell")
+            "e4m3,acc=blackwell", "e5m2,acc=fp16-sat", "binary8p3,acc=fp32-sat",
+            "e5m2,acc=bf16-sat")
 NEED_NUMBA = ("sat", "fx", "hopper", "ada", "blackwell")
 #: Pairs and accumulators whose sums are rounded twice.
 TWICE = tuple(product(("e4m3", "e5m2", "e4m3xe5m2"), ("fp16", "bf16")))
@@ -85,7 +86,7 @@ def test_fast_equals_vector(engine):
 
 @pytest.mark.parametrize("mac", ["e4m3,acc=fp32", "e5m2,acc=bf16", "e4m3,acc=fp16",
                                  "e4m3,acc=bf16-rtz,lanes=2", "e4m3", "int8,acc=int32",
-                                 "e5m2,acc=hopper"])
+                                 "e5m2,acc=hopper", "e5m2,acc=fp16-sat"])
 def test_long_sums_of_many_rows_equal_vector(engine, mac):
     """More than a slice of K, more than a tile, rows for every thread, finite."""
     rng, spec = np.random.default_rng(2), parse_mac(mac)
@@ -96,7 +97,8 @@ def test_long_sums_of_many_rows_equal_vector(engine, mac):
 
 @pytest.mark.parametrize(("pair", "acc"), [
     ("e5m2", "fp16"), ("e5m2", "fp32"), ("e4m3", "fp16-ftz"), ("e4m3", "e3m4-sat"),
-    ("e5m2", "bf16"), ("e5m2", "aligned:13"), ("e4m3", "exact-sat"), ("e3m4", "e2m1:ieee-rtz")])
+    ("e5m2", "bf16"), ("e5m2", "fp16-sat"), ("e5m2", "fp32-sat"), ("binary8p3", "bf16-sat"),
+    ("e5m2", "aligned:13"), ("e4m3", "exact-sat"), ("e3m4", "e2m1:ieee-rtz")])
 def test_short_chains_of_extremes_equal_vector(engine, pair, acc):
     """Zeros of both signs, underflow, overflow, infinities and NaN, each followed by all others."""
     spec = parse_mac(pair, acc=acc)
@@ -112,13 +114,14 @@ def test_short_chains_of_extremes_equal_vector(engine, pair, acc):
 def test_common_units_are_not_left_to_vector(engine, left, mac):
     codes = np.ones((40, 64), np.uint8)
     sim.matmul(codes, codes.T, mac, backend="fast")
-    needs = any(word in mac.split("=", 1)[-1] for word in NEED_NUMBA) and "fp16" not in mac
+    acc = mac.partition("=")[2]
+    needs = any(word in acc for word in NEED_NUMBA) and acc[:4] not in ("fp16", "fp32", "bf16")
     assert bool(left) == (needs and engine == "numpy"), left
 
 
 def test_other_units_are_left_to_vector(engine, left):
     codes = np.ones((2, 2), np.uint8)
-    others = ("e5m2", "fp32", "bf16,acc=fp32", "e5m2,acc=fp16-sat", "int8,acc=fx70")
+    others = ("e5m2", "fp32", "bf16,acc=fp32", "e5m2,acc=fp16-sat-ftz", "int8,acc=fx70")
     for mac in others:
         sim.matmul(codes, codes, mac, backend="fast")
     assert [str(spec) for spec in left] == [str(parse_mac(mac)) for mac in others]

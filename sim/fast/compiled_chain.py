@@ -15,7 +15,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from sim.codes import Array
-from sim.fast.rounding import HALF
+from sim.fast.rounding import HALF, HALF_MAX, HALF_SATURATED
 from sim.fast.threads import by_rows
 
 __all__ = ["chain", "exact"]
@@ -54,6 +54,15 @@ def _shortened(build: Any, x: Any, drop: Any) -> Any:
 def _halved(build: Any, x: Any, drop: Any) -> Any:
     """Sums rounded to binary16."""
     return build.fpext(build.fptrunc(x, ir.VectorType(ir.HalfType(), x.type.count)), x.type)
+
+
+def _saturated(build: Any, x: Any, drop: Any) -> Any:
+    """Sums rounded to binary16; those beyond its largest value stay there."""
+    half = _halved(build, x, drop)
+    for relation, largest in ((">", HALF_MAX), ("<", -HALF_MAX)):
+        limit = ir.Constant(half.type, [largest] * half.type.count)
+        half = build.select(build.fcmp_ordered(relation, half, limit), limit, half)
+    return half
 
 
 def _splat(build: Any, x: Any, count: int) -> Any:
@@ -152,6 +161,13 @@ def _tile_half(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, dro
 
 
 @intrinsic
+def _tile_saturated(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any
+                    ) -> Any:
+    """Tile of sums that are rounded to binary16 and saturate."""
+    return _TILE, _tile(_F32, _saturated)
+
+
+@intrinsic
 def _tile_double(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any) -> Any:
     """Tile of binary64 sums."""
     return _TILE, _tile(_F64, _kept)
@@ -193,6 +209,8 @@ def _multiply(a: Any, b: Any, c: Any, drop: Any) -> None:
                 _tile_kept(x, y, z, depth, stride, drop)
             elif drop == HALF:
                 _tile_half(x, y, z, depth, stride, drop)
+            elif drop == HALF_SATURATED:
+                _tile_saturated(x, y, z, depth, stride, drop)
             else:
                 _tile_short(x, y, z, depth, stride, drop)
 

@@ -11,6 +11,7 @@ Binary64: where every term and sum is an integer of at most 53 bits in units of 
 sums of any number of lanes are exact, and rounded once to any format with any option.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -19,7 +20,7 @@ from hw.spec import Flag, FloatAccumulator, MacSpec, Overflow, Rounding
 from sim.codes import Array
 from sim.fast.kernels import kernels
 from sim.fast.results import dropped, exact_codes
-from sim.fast.rounding import float64_rounding
+from sim.fast.rounding import HALF, HALF_SATURATED, float64_rounding
 from sim.fast.tables import largest_units, significand_bits, values, within
 from sim.golden import special_code
 
@@ -35,17 +36,44 @@ def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
     """Codes of the sums of ``a`` (M, K) times ``b`` (K, N), or None where neither type will do."""
     acc = spec.acc
     assert isinstance(acc, FloatAccumulator)
-    if in_float32(spec):
-        drop = dropped(acc.fmt)
-        assert drop is not None
-        x, y = (values(side).astype(np.float32) for side in (spec.a, spec.b))
-        sums: Array = kernels().chain(a, b, x, y, drop)
+    sums = _singles(a, b, spec)
+    if sums is not None:
+        pass
     elif in_float64(spec, a.shape[1]):
         sums = kernels().stepwise(values(spec.a)[a], values(spec.b)[b], spec.lanes,
                                   float64_rounding(acc))
     else:
         return None
     return exact_codes(sums, acc.fmt, special_code(acc.fmt, Flag.NAN))
+
+
+def _singles(a: Array, b: Array, spec: MacSpec) -> Array | None:
+    """Sums in binary32, or None where they will not do.
+
+    Sums that saturate are those that do not as long as none overflows; an infinity stays, so that
+    it shows at the end.
+    """
+    acc, saturates = spec.acc, False
+    assert isinstance(acc, FloatAccumulator)
+    if acc.overflow is Overflow.SATURATE:
+        spec, saturates = _infinite(spec), True
+    drop = dropped(acc.fmt)
+    if drop is None or not in_float32(spec):
+        return None
+    x, y = (values(side).astype(np.float32) for side in (spec.a, spec.b))
+    if saturates and drop == HALF:
+        if not (np.isfinite(x)[a].all() and np.isfinite(y)[b].all()):
+            return None
+        drop = HALF_SATURATED
+    sums: Array = kernels().chain(a, b, x, y, drop)
+    return None if saturates and not np.isfinite(sums).all() else sums
+
+
+@lru_cache
+def _infinite(spec: MacSpec) -> MacSpec:
+    """Unit whose sums overflow to infinity."""
+    assert isinstance(spec.acc, FloatAccumulator)
+    return replace(spec, acc=replace(spec.acc, overflow=Overflow.INF))
 
 
 @lru_cache

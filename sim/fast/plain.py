@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.codes import Array
-from sim.fast.rounding import HALF, Float64Rounding
+from sim.fast.rounding import HALF, HALF_MAX, HALF_SATURATED, Float64Rounding
 from sim.fast.threads import by_rows
 
 __all__ = ["chain", "exact", "stepwise"]
@@ -28,8 +28,10 @@ def chain(a: Array, b: Array, table_a: npt.NDArray[np.float32], table_b: npt.NDA
             for k in range(x.shape[1]):
                 np.multiply(x[:, k, None], y[k], out=product)
                 total += product
-                if drop == HALF:
+                if drop in (HALF, HALF_SATURATED):
                     total[:] = total.astype(np.float16)
+                    if drop == HALF_SATURATED:
+                        np.clip(total, -HALF_MAX, HALF_MAX, out=total)
                 elif drop:
                     _shorten(total.view(np.uint32), drop)
 

@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 from hw.spec import FloatAccumulator, Overflow, Rounding
 
-__all__ = ["HALF", "NOWHERE", "Float64Rounding", "float64_rounding"]
+__all__ = ["HALF", "HALF_MAX", "HALF_SATURATED", "NOWHERE", "Float64Rounding", "float64_rounding"]
 
 #: In place of a number of bits to drop: round to binary16 and back.
 HALF = -1
+#: The same, what overflows staying at binary16's largest value.
+HALF_SATURATED, HALF_MAX = -2, 65504.0
 #: Units place of a zero: below all others, also when another place is added to it.
 NOWHERE = -8192
 #: Fraction bits of binary64.
