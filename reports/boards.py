@@ -126,13 +126,13 @@ def answer(records: Records) -> str:
     boards = {record["conditions"]["board"] for record in built}
     best = max(built, key=lambda record: (_value(record, "fmax"), record["subject"]))
     where = best["conditions"]
-    sentence = (f"{len(built)} bitstreams were built for {len(boards)} of "
+    sentence = (f"Bitstreams built: {len(built)}, for {len(boards)} of "
                 f"{len(records['board_facts'])} boards, each a GEMM engine behind a serial line. "
                 f"The fastest, {where['mac']} on {_title(records, where['board'])}, reaches "
                 f"{text(_value(best, 'fmax'))} MHz.")
     slow = [record for record in built if not _value(record, "meets_clock")]
-    return sentence + (f" {len(slow)} are slower than their board's own clock and need `--clock`."
-                       if slow else " All are faster than their board's own clock.")
+    return sentence + (" Slower than their board's own clock, so that they need `--clock`: "
+                       f"{len(slow)}." if slow else " All reach their board's own clock.")
 
 
 def boards_page(records: Records) -> dict[str, Any]:
