@@ -87,7 +87,9 @@ def lanes_sentence(units: Sources) -> str:
     if not parts:
         return "More than one lane is not measured under the recipe of this figure."
     return ("Lanes share alignment, addition and rounding; in area, against INT8 exact with as "
-            f"many lanes: {'; '.join(parts)}.")
+            f"many lanes: {'; '.join(parts)}. A floating-point sum adds the exact products of "
+            "several lanes and is rounded once, so they need an adder as wide as products reach, "
+            "which one lane does without.")
 
 
 NODE_UNITS = {"E4M3 exact": (E4M3, "fx"), "E4M3 to FP16": (E4M3, "fp16"),
