@@ -53,8 +53,9 @@ def sim_codes(rng, fmt, shape):
     ({"a": np.zeros((0, 1), int)}, "GEMM m must be an integer from 1 to 281474976710656, not 0"),
     ({"stalls": {"d": [0]}}, "Stalls must be of a, b or c, not ['d']"),
     ({"stalls": {"a": [1]}}, "Stalls a must be false in a cycle at least, not [True]"),
-    ({"spec": parse_array("2x2", "e5m2")},
-     "Array mac must be a unit whose steps fit int64, not 'e5m2,acc=fx77m32'"),
+    ({"spec": parse_array("2x2", "e4m3,acc=aligned:48,lanes=64")},
+     ("Array mac must be a unit whose steps fit int64, or a fixed-point one, not "
+      "'e4m3,acc=aligned:48,lanes=64'")),
 ])
 def test_wrong_arguments_are_named(changes, message):
     given = {"a": [[1]], "b": [[1]], "spec": parse_array("2x2", "e4m3")} | changes

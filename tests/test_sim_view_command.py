@@ -29,7 +29,7 @@ WRONG = [
     (["--dataflow", "ws"], "View dataflow must be os, not 'ws'"),
     (["--seed", "-1"], "Seed must be 0 or more, not -1"),
     (["--acc", "exact:1000000000000"],
-     "Array mac must be a unit whose steps fit int64, not 'e4m3,acc=fx77m18'"),
+     "View mac must be a unit whose sums fit int64, not 'e4m3,acc=fx77m18'"),
     (["--dataflow", "xs"], None),
 ]
 

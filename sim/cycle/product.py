@@ -16,6 +16,7 @@ from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws import WeightArray
 from sim.rtl.beats import A, B, Beats, beats
 from sim.rtl.bits import unpack
+from sim.vector.steps import sum_dtype
 
 __all__ = ["Product", "array", "matmul"]
 
@@ -117,7 +118,7 @@ class _Run:
         self._a = _Source(A, given, mac.a.width, (spec.rows, mac.lanes))
         self._b = _Source(B, given, mac.b.width, (spec.cols, mac.lanes))
         #: Sums and flags of the beats of C, (2, beats, cols).
-        self.rows = np.zeros((2, len(given.rows), spec.cols), np.int64)
+        self.rows = np.zeros((2, len(given.rows), spec.cols), sum_dtype(mac))
 
     def all(self, watch: Watch | None, probe: Probe | None) -> int:
         """Run to the last beat of C; gives the cycles from the first operand beat on."""

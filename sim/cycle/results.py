@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import ArraySpec
+from sim.cycle.history import History
+from sim.vector.steps import sum_dtype
 
 __all__ = ["Results"]
 
@@ -20,32 +22,31 @@ class Results:
 
     Attributes
     ----------
-    resolved
-        Sums and flags by column, by the cycles since they left the grid, (2, cycles, cols).
-    align
-        Delays by cycles from 1 on, (2, cols - 1, cols).
     held
-        The row that is kept, (2, cols).
+        The row that is kept, sums and flags, (2, cols).
     """
 
     def __init__(self, spec: ArraySpec) -> None:
-        cols, stages = spec.cols, spec.mac.latency - spec.mac.loop_latency
-        self.resolved = np.zeros((2, stages, cols), np.int64)
-        self.align = np.zeros((2, cols - 1, cols), np.int64)
-        self.held = np.zeros((2, cols), np.int64)
-        self._col = np.arange(cols)
-        self._leaving = self.resolved
-        self._aligned = self.align
+        self._cols, self._stages = spec.cols, spec.mac.latency - spec.mac.loop_latency
+        self._past = History((2, spec.cols), spec.cols + self._stages, sum_dtype(spec.mac))
+        self.held = np.zeros((2, spec.cols), sum_dtype(spec.mac))
+        self._col = np.arange(spec.cols)
 
-    def offered(self, edge: Ints, kept: bool) -> Ints:
-        """Row that C offers, (2, cols), while ``edge`` (2, 1, cols) leaves the grid."""
-        stages = self.resolved.shape[1]
-        self._leaving = np.concatenate([edge, self.resolved], axis=1) if stages else edge
-        self._aligned = np.concatenate([self._leaving[:, -1:], self.align], axis=1)
+    @property
+    def align(self) -> Ints:
+        """Delays by cycles from 1 on, (2, cols - 1, cols)."""
+        ago = self._past.ago(self._stages + self._cols - 1)[self._stages:]
+        return ago.transpose(1, 0, 2)
+
+    def offered(self, sums: Ints, flags: Ints, kept: bool) -> Ints:
+        """Row that C offers, (2, cols), while sums and flags (cols,) leave the grid."""
+        past = self._past
+        past.past[0, :, past.end], past.past[1, :, past.end] = sums, flags
         if not kept:
-            self.held = self._aligned[:, self._col[::-1], self._col]
+            first = past.end - self._stages - self._cols + 1
+            self.held = past.past[:, self._col, self._col + first]
         return self.held
 
     def step(self) -> None:
         """One enabled clock edge after `offered`; the kept row needs no enable."""
-        self.resolved, self.align = self._leaving[:, :-1], self._aligned[:, :-1]
+        self._past.push()

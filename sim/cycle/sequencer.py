@@ -8,25 +8,30 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec
 
-__all__ = ["Sequencer", "Timing"]
+__all__ = ["Sequencer", "Timing", "columns"]
 
 Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Wires of one cycle: ``start``, ``shift``, ``final`` for each column, column 0 first.
+    """Wires of one cycle: ``start``, ``shift``, ``final`` with a bit for each column, lowest first.
 
-    ``moving`` says whether any column shifts.
+    `columns` makes arrays of them.
     """
 
-    moving: bool
-    start: Bools
-    shift: Bools
-    final: Bools
+    start: int
+    shift: int
+    final: int
     beat: bool
     beat_last: bool
     en: bool
+
+
+def columns(bits: int, cols: int) -> Bools:
+    """Bits as an array, the lowest first."""
+    octets = np.frombuffer(bits.to_bytes(-(-cols // 8), "little"), np.uint8)
+    return np.unpackbits(octets, count=cols, bitorder="little").astype(np.bool_)
 
 
 class Sequencer:
@@ -45,21 +50,19 @@ class Sequencer:
         self.opening, self.error, self.kept, self.kept_last = True, False, False, False
         #: Bit i is set i + 1 enabled cycles after the last beat of a tile.
         self.pending = 0
-        later = self._cols - 1
-        self.start_q, self.shift_q, self.finals_q = (np.zeros(later, np.bool_) for _ in range(3))
+        self.start_q = self.shift_q = self.finals_q = 0
         self.resolving = [(False, False)] * self._stages
 
     def timing(self) -> Timing:
         """Wires that depend on registers alone."""
         start = bool(self.pending >> self._depth - 1)
         final = start if self._rows == 1 else self.left == 1
-        starts, shifts, finals = (np.concatenate([[now], later]) for now, later in (
-            (start, self.start_q), (start or self.left != 0, self.shift_q),
-            (final, self.finals_q)))
-        leaves = bool(shifts[-1]), bool(finals[-1])
+        starts = self.start_q << 1 | start
+        shifts = self.shift_q << 1 | (start or self.left != 0)
+        finals = self.finals_q << 1 | final
+        leaves = bool(shifts >> self._cols - 1), bool(finals >> self._cols - 1)
         beat, beat_last = self.resolving[-1] if self._stages else leaves
-        return Timing(bool(shifts.any()), starts, shifts, finals, beat, beat_last,
-                      not (self.kept and beat))
+        return Timing(starts, shifts, finals, beat, beat_last, not (self.kept and beat))
 
     def step(self, wires: Timing, taken: bool, a_last: bool, b_last: bool, c_ready: bool) -> None:
         """One clock edge."""
@@ -79,11 +82,12 @@ class Sequencer:
     def _drain(self, wires: Timing, ended: bool) -> None:
         """Registers of the drain, which stop with the array."""
         self.pending = (self.pending << 1 | ended) & (1 << self._depth) - 1
-        if wires.start[0]:
+        if wires.start & 1:
             self.left = self._rows - 1
         elif self.left:
             self.left -= 1
+        last = self._cols - 1
         self.start_q, self.shift_q, self.finals_q = (
-            each[:-1] for each in (wires.start, wires.shift, wires.final))
-        leaves = bool(wires.shift[-1]), bool(wires.final[-1])
+            bits & (1 << last) - 1 for bits in (wires.start, wires.shift, wires.final))
+        leaves = bool(wires.shift >> last), bool(wires.final >> last)
         self.resolving = [leaves, *self.resolving][:self._stages]

@@ -164,17 +164,12 @@ def _drain_timing(spec: ArraySpec) -> list[Wires]:
     found = [_timing("first" if name == "opening" else name, name, width)
              for name, width in bits.items()]
     if spec.cols > 1:
-        found += [_columns(name, spec.cols - 1) for name in ("start_q", "shift_q", "finals_q")]
+        found += [_timing(name, name, spec.cols - 1) for name in ("start_q", "shift_q", "finals_q")]
     return found
 
 
 def _timing(name: str, of: str, width: int) -> Wires:
     return _one(f"sequencer.{name}", width, lambda x: int(getattr(x.sequencer, of)))
-
-
-def _columns(name: str, count: int) -> Wires:
-    return Wires([f"sequencer.{name}"], count,
-                 lambda x: packed(getattr(x.sequencer, name).astype(np.int64)[None], 1))
 
 
 def _weight_stationary(spec: ArraySpec) -> list[Wires]:

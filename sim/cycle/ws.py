@@ -9,10 +9,13 @@ import numpy.typing as npt
 from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
 from hw.spec.schedules import WeightStationary
+from sim.cycle.history import History
 from sim.cycle.results import Results
+from sim.cycle.plain import VALID
+from sim.cycle.stepping import advance
 from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws_sequencer import Control, WeightSequencer, WeightTiming
-from sim.vector.steps import require_step, stepper
+from sim.vector.steps import require_step, sum_dtype
 
 __all__ = ["LOAD", "SWAP", "WeightArray"]
 
@@ -29,13 +32,6 @@ class WeightArray:
 
     Attributes
     ----------
-    a_q
-        Codes that each element passes on, (rows, lanes, cols).
-    frame_q
-        What goes along with them, swap and load from the low bit on, (rows, cols).
-    edge_load, edge_swap
-        What the first column's frame is made of, by cycles from 1 on: a load is a cycle later in
-        each row, a swap as late as the sums.
     used, waiting, passed
         Weights in use, the next ones, and those that go south, (rows, lanes, cols).
     flight
@@ -44,11 +40,6 @@ class WeightArray:
         For each register in the adder, newest first, the sum and the flags that will leave it.
     acc, flags
         Sums that leave each element, and flags beside them, (rows, cols).
-    skew_a, skew_b
-        Delays by cycles from 1 on: (cycles to the last row, rows, lanes) and (cols - 1, cols,
-        lanes).
-    control
-        `Control` that each column's memory passes on, (6, cols).
     memory, read, before
         Stored sums and flags by address, (2, addresses, cols); those that were read, and those
         that left the column a cycle ago, (2, cols).
@@ -62,71 +53,114 @@ class WeightArray:
         require_step(spec.mac)
         self.spec = spec
         rows, cols, lanes, mac = spec.rows, spec.cols, spec.mac.lanes, spec.mac
-        times = WeightStationary(spec)
         self.sequencer, self.results = WeightSequencer(spec), Results(spec)
-        self.a_q = self.used = self.waiting = self.passed = np.zeros((rows, lanes, cols), np.int64)
-        self.frame_q = np.zeros((rows, cols), np.uint8)
-        self._row, self._col = np.arange(rows), np.arange(cols)
-        #: Cycles by which sums are later in each row.
-        self._late = self._row * times.row_latency
-        last = int(self._late[-1])
-        self.edge_load, self.edge_swap = (np.zeros(cycles, np.uint8) for cycles in (rows - 1, last))
-        self.acc = np.zeros((rows, cols), np.int64)
+        times = WeightStationary(spec)
+        #: Cycles by which sums are later in each row, and in the last one.
+        self._step, self._last = times.row_latency, (rows - 1) * times.row_latency
+        window = self._last + cols
+        self._a = History((rows, lanes), window)
+        self._b = History((cols, lanes), cols)
+        self._swap, self._load = (History((), window, np.uint8) for _ in range(2))
+        self._control = History((len(Control._fields),), cols)
+        self._shape = rows, lanes, cols
+        #: Bit i is set i cycles after a swap or a load, while the array may hold it.
+        self._swaps, self._loads, self._ages = 0, 0, (1 << window) - 1
+        #: Bit i is set where the memory of column i lets a sum start, or stores one.
+        self._starts, self._writes, self._columns = 0, 0, (1 << cols) - 1
+        self.used = self.waiting = self.passed = np.zeros(self._shape, np.int64)
+        self.flight = [(self.a_q, self.used)] * times.entry
+        self.acc = np.zeros((rows, cols), sum_dtype(mac))
         self.flags = np.zeros((rows, cols), np.uint8)
         self.adding = [(self.acc, self.flags)] * mac.adder_stages
-        self.flight = [(self.a_q, self.used)] * times.entry
-        self.skew_a = np.zeros((last, rows, lanes), np.int64)
-        self.skew_b = np.zeros((cols - 1, cols, lanes), np.int64)
-        self.control = np.zeros((len(Control._fields), cols), np.int64)
-        self.memory = np.zeros((2, self.sequencer.addresses, cols), np.int64)
-        self.read = self.before = np.zeros((2, cols), np.int64)
-        self._next, self._never = stepper(mac), np.zeros((rows, cols), np.bool_)
+        self.memory = np.zeros((2, self.sequencer.addresses, cols), sum_dtype(mac))
+        self.read = self.before = self._zeros = np.zeros((2, cols), sum_dtype(mac))
+        self._next, self._always = advance(mac), np.full((rows, cols), VALID, np.uint8)
         self._has_flags = mac.flag_bits > 0
+        self._col = np.arange(cols)
+
+    @property
+    def a_q(self) -> Ints:
+        """Codes of A that each element passes on, (rows, lanes, cols)."""
+        return self._a.view(self._shape, 0, (0, -self._step), (1, 0), (None, -1))
+
+    @property
+    def frame_q(self) -> Ints:
+        """What goes along with them, swap and load from the low bit on, (rows, cols)."""
+        swaps, loads = (past.view(self._shape[::2], 0, (None, -step), (None, -1))
+                        for past, step in ((self._swap, self._step), (self._load, 1)))
+        return swaps * SWAP | loads * LOAD
+
+    @property
+    def edge_load(self) -> Ints:
+        """Loads on their way to the rows, by cycles from 1 on; a cycle later in each row."""
+        return self._load.ago(self.spec.rows - 1)
+
+    @property
+    def edge_swap(self) -> Ints:
+        """Swaps on their way to the rows, by cycles from 1 on; as late as the sums in each row."""
+        return self._swap.ago(self._last)
+
+    @property
+    def skew_a(self) -> Ints:
+        """Delays by cycles from 1 on, (cycles to the last row, rows, lanes)."""
+        return self._a.ago(self._last)
+
+    @property
+    def skew_b(self) -> Ints:
+        """Delays by cycles from 1 on, (cols - 1, cols, lanes)."""
+        return self._b.ago(self.spec.cols - 1)
+
+    @property
+    def control(self) -> Ints:
+        """`Control` that each column's memory passes on, (6, cols)."""
+        return self._control.view((len(Control._fields), self.spec.cols), 0, (0, 0), (None, -1))
 
     def step(self, inputs: Inputs) -> Outputs:
         """Outputs of this cycle; the registers take their next values."""
         state, wires = self.sequencer, self.sequencer.timing(inputs)
-        south = np.array([self.acc[-1], self.flags[-1]])
-        offered = self.results.offered(south[:, None], state.kept)
+        offered = self.results.offered(self.acc[-1], self.flags[-1], state.kept)
         outputs = Outputs(
             wires.a_tready, wires.b_tready, bool(state.kept or wires.beat), offered[0],
             bool(state.kept_last if state.kept else wires.beat_last), offered[1], state.error)
         if wires.en:
             self.results.step()
-            self._move(inputs, wires, self._entering(south, wires.control))
+            self._move(inputs, wires, self._entering(wires.control))
         state.step(wires, inputs)
         if inputs.rst:
             self._reset()
         return outputs
 
-    def _entering(self, south: Ints, control: Control) -> Ints:
+    def _entering(self, control: Control) -> Ints:
         """Sums and flags that enter the columns, (2, cols); the memory takes its clock edge."""
-        now = np.concatenate([np.array(control, np.int64)[:, None], self.control[:, :-1]], axis=1)
-        start, forward, recent, write, read, place = now
-        stored = np.where(recent, self.before, self.read)
-        entering = np.where(start, 0, np.where(forward, south, stored))
+        south = np.array([self.acc[-1], self.flags[-1]], self.memory.dtype)
+        self._control.put(np.array(control))
+        self._control.push()
+        start, forward, recent, write, read, place = self.control
+        self._starts = (self._starts << 1 | control.start) & self._columns
+        self._writes = (self._writes << 1 | control.write) & self._columns
+        if self._starts == self._columns:
+            entering = self._zeros
+        else:
+            stored = np.where(recent, self.before, self.read)
+            entering = np.where(start, 0, np.where(forward, south, stored))
         self.read = self.memory[:, read, self._col]
-        if write.any():
+        if self._writes:
             where = np.flatnonzero(write)
             self.memory[:, place[where], where] = south[:, where]
-        self.control, self.before = now, south
+        self.before = south
         return entering
 
     def _move(self, inputs: Inputs, wires: WeightTiming, entering: Ints) -> None:
         """Registers of the grid."""
-        skew_a = np.concatenate([inputs.a_tdata[None], self.skew_a])
-        skew_b = np.concatenate([inputs.b_tdata[None], self.skew_b])
-        west, north = skew_a[self._late, self._row], skew_b[self._col, self._col]
-        self.skew_a, self.skew_b = skew_a[:-1], skew_b[:-1]
-        loads, swaps = (np.append(np.uint8(now), before) for now, before in (
-            (wires.load, self.edge_load), (wires.swap, self.edge_swap)))
-        edge = swaps[self._late] * SWAP | loads * LOAD
-        frame = np.concatenate([edge[:, None], self.frame_q[:, :-1]], axis=1)
-        self.a_q = np.concatenate([west[:, :, None], self.a_q[:, :, :-1]], axis=2)
-        self.frame_q, self.edge_load, self.edge_swap = frame, loads[:-1], swaps[:-1]
+        for past, value in ((self._a, inputs.a_tdata), (self._b, inputs.b_tdata),
+                            (self._swap, wires.swap), (self._load, wires.load)):
+            past.put(value)
+            past.push()
+        self._swaps = (self._swaps << 1 | wires.swap) & self._ages
+        self._loads = (self._loads << 1 | wires.load) & self._ages
         self.flight = [(self.a_q, self.used), *self.flight]
         self._accumulate(entering, *self.flight.pop())
-        self._load(frame, north.T[None])
+        self._change()
 
     def _accumulate(self, entering: Ints, a: Ints, b: Ints) -> None:
         """One step of every element on the sum from its north."""
@@ -134,18 +168,25 @@ class WeightArray:
         flags = self.flags
         if self._has_flags:
             flags = np.concatenate([entering[1:].astype(np.uint8), self.flags[:-1]])
-        self.adding = [self._next(sums, flags, a, b, self._never), *self.adding]
+        self.adding = [self._next(sums, flags, a, b, self._always), *self.adding]
         self.acc, self.flags = self.adding.pop()
 
-    def _load(self, frame: Ints, north: Ints) -> None:
+    def _change(self) -> None:
         """Weights go into use, and southward."""
-        swaps, loads = ((frame & bit).astype(np.bool_)[:, None] for bit in (SWAP, LOAD))
-        coming = np.concatenate([north, self.passed[:-1]])
-        self.used = np.where(swaps, self.waiting, self.used)
-        self.passed, self.waiting = self.waiting, np.where(loads, coming, self.waiting)
+        waiting, shape = self.waiting, self._shape[::2]
+        if self._swaps:
+            swaps = self._swap.view(shape, 0, (None, -self._step), (None, -1))[:, None]
+            self.used = np.where(swaps, waiting, self.used)
+        if self._loads:
+            loads = self._load.view(shape, 0, (None, -1), (None, -1))[:, None]
+            north = self._b.view(self._shape[1:], 0, (1, 0), (0, -1))
+            coming = np.concatenate([north[None], self.passed[:-1]])
+            self.waiting = np.where(loads, coming, waiting)
+        self.passed = waiting
 
     def _reset(self) -> None:
         """What ``rst`` does at a clock edge to the registers that have a reset."""
         self.sequencer.reset()
-        for name in ("frame_q", "edge_load", "edge_swap", "control"):
-            setattr(self, name, np.zeros_like(getattr(self, name)))
+        for past in (self._swap, self._load, self._control):
+            past.clear()
+        self._swaps = self._loads = self._starts = self._writes = 0

@@ -110,10 +110,11 @@ def add(total: Array, terms: Array | int, acc: FixedAccumulator) -> Array:
 
 
 def step(total: Array, a: Unpacked, b: Unpacked, spec: MacSpec) -> Array:
-    """Sums (M, N) after the products of operands (M, lanes, N), on int64."""
+    """Sums (M, N) after the products of operands (M, lanes, N); dtypes as in `matmul`'s steps."""
     acc = spec.acc
     assert isinstance(acc, FixedAccumulator)
-    terms = _narrow_term(a, b, acc.lsb - spec.product_lsb, acc.rounding)
+    term = _narrow_term if narrow(spec, acc) else _wide_term
+    terms = term(a, b, acc.lsb - spec.product_lsb, acc.rounding)
     return add(total, terms.sum(axis=1), acc)
 
 

@@ -19,7 +19,7 @@ from sim.golden import special_code
 from sim.vector.rounding import MAX_BITS, bit_length, holds, magnitude_codes, round_to
 from sim.vector.unpack import CLASS_FLAGS, FLAGS, Class, Unpacked, unpack
 
-__all__ = ["matmul", "step", "supports"]
+__all__ = ["LOWEST", "matmul", "normalise", "step", "supports"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -87,7 +87,7 @@ class _Unit:
 def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> Array:
     """Codes of the sums of ``a`` (M, K) times ``b`` (K, N) in the accumulator's format."""
     unit = _Unit.of(spec)
-    a, b = _normalise(a, spec.a), _normalise(b, spec.b)
+    a, b = normalise(a, spec.a), normalise(b, spec.b)
     rows, cols = a.sig.shape[0], b.sig.shape[1]
     result = np.empty((rows, cols), dtype=code_dtype(unit.fmt.width))
     wide = min(cols, BLOCK)
@@ -103,13 +103,13 @@ def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> Array:
 def step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
     """Codes of sums (M, N) after the products of operands (M, lanes, N)."""
     sums = _Sums.of(_Unit.of(spec), codes)
-    a, b = _normalise(a, spec.a), _normalise(b, spec.b)
+    a, b = normalise(a, spec.a), normalise(b, spec.b)
     sums.flags |= np.bitwise_or.reduce(FLAGS[a.classes, b.classes], axis=1)
     sums.add([(a[:, lane], b[:, lane]) for lane in range(spec.lanes)])
     return sums.codes()
 
 
-def _normalise(x: Unpacked, fmt: Format) -> Unpacked:
+def normalise(x: Unpacked, fmt: Format) -> Unpacked:
     """Significands with their top bit set, and exponents to fit; a zero has the lowest one."""
     left = _significand_bits(fmt) - bit_length(abs(x.sig))
     exp = np.where(x.sig == 0, LOWEST, x.exp + fmt.lsb - left)
@@ -140,7 +140,7 @@ class _Sums:
     def of(cls, unit: _Unit, codes: Ints) -> "_Sums":
         """Accumulators that hold ``codes``."""
         parts = unpack(codes, unit.fmt)
-        x = _normalise(parts, unit.fmt)
+        x = normalise(parts, unit.fmt)
         minus: Bools = x.negative & (x.classes == Class.ZERO)
         return cls(unit, x.sig, x.exp, minus, CLASS_FLAGS[x.classes])
 

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from sim.codes import Array
 from sim.vector import aligned, fixed, floating
 from sim.vector.unpack import Unpacked, unpack
 
-__all__ = ["require_step", "step", "stepper"]
+__all__ = ["require_step", "step", "stepper", "sum_dtype"]
 
 #: Widest code whose parts are looked up.
 TABLE_BITS = 12
@@ -22,14 +23,18 @@ Pair = tuple[Array, Array]
 
 
 def require_step(spec: MacSpec) -> None:
-    """Raise SpecError for a unit whose steps do not fit int64 arithmetic."""
+    """Raise SpecError for a unit of which `step` knows no step."""
     fits = spec.a.width <= 32 and spec.b.width <= 32
-    if isinstance(spec.acc, FixedAccumulator):
-        fits = fits and fixed.narrow(spec, spec.acc)
-    else:
+    if not isinstance(spec.acc, FixedAccumulator):
         twin = aligned if isinstance(spec.acc, AlignedAccumulator) else floating
         fits = fits and twin.supports(spec)
-    require(fits, "Array mac", "a unit whose steps fit int64", str(spec))
+    require(fits, "Array mac", "a unit whose steps fit int64, or a fixed-point one", str(spec))
+
+
+def sum_dtype(spec: MacSpec) -> np.dtype[Any]:
+    """Type of the sums: int64, or Python integers where that does not hold every step."""
+    wide = isinstance(spec.acc, FixedAccumulator) and not fixed.narrow(spec, spec.acc)
+    return np.dtype(object if wide else np.int64)
 
 
 def step(acc: Array, flags: Array, a: Array, b: Array, first: Array, spec: MacSpec) -> Pair:

@@ -10,7 +10,9 @@ import numpy.typing as npt
 from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
 from sim.cycle import Array, Inputs, Outputs, matmul
-from sim.cycle.os import VALID
+from sim.cycle.sequencer import columns
+from sim.cycle.plain import VALID
+from sim.vector.steps import sum_dtype
 
 __all__ = ["MAX_PLACES", "MAX_SIDE", "Recorder", "Trace", "record", "require_viewable"]
 
@@ -86,6 +88,8 @@ class Trace:
 def require_viewable(spec: ArraySpec, m: int, k: int, n: int) -> None:
     """Raise SpecError unless a page can show this product, streams never stalling."""
     require(spec.dataflow is Dataflow.OS, "View dataflow", "os", spec.dataflow.value)
+    require(not sum_dtype(spec.mac).hasobject, "View mac", "a unit whose sums fit int64",
+            str(spec.mac))
     require(max(spec.rows, spec.cols) <= MAX_SIDE, "View array",
             f"at most {MAX_SIDE}x{MAX_SIDE}", spec.size)
     _require_cycles(spec, spec.cycles(m, k, n))
@@ -141,7 +145,8 @@ class Recorder:
             "moved": self._moved})
         wires = array.sequencer.timing()
         self._moved, self._finished = wires.en, array.o_valid
-        moves = wires.shift & (wires.start | ~array.fresh)
+        start, shift = (columns(bits, self._spec.cols) for bits in (wires.start, wires.shift))
+        moves = shift & (start | ~array.fresh)
         southern = np.append(self._owners[1:], np.zeros_like(self._owners[:1]), axis=0)
         self._next_owners = np.where(array.o_valid, self._rows_of_c(),
                                      np.where(moves, southern, self._owners))

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of `sim.cycle.stepping` that numba compiles: `sim.vector`'s, an element at a time."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from hw.spec import FixedAccumulator, Flag, FloatAccumulator, Format, MacSpec, Overflow, Rounding
+from sim.codes import Array
+from sim.cycle.plain import Advance, plain
+from sim.fast.tables import parts, significand_bits, values
+from sim.golden import special_code
+from sim.vector.floating import LOWEST, normalise
+from sim.vector.rounding import MAX_BITS
+from sim.vector.unpack import FLAGS
+
+__all__ = ["fixed_advance", "float_advance", "single_advance"]
+
+
+class Operand(NamedTuple):
+    """Significand, exponent, sign and class by code."""
+
+    sig: Array
+    exp: Array
+    negative: Array
+    classes: Array
+
+
+class Float(NamedTuple):
+    """Facts of a floating-point unit that its step needs, all integers."""
+
+    lanes: int
+    window: int
+    product_bits: int
+    precision: int
+    man_bits: int
+    lsb: int
+    sign: int
+    inf: int
+    nan: int
+    nearest: int
+    subnormals: int
+    largest: int
+    highest: int
+    infinite: int
+
+
+@intrinsic
+def _length(typing: Any, x: Any) -> Any:
+    """Bits of a number from 0 on."""
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = ir.IntType(64)
+        return builder.sub(ir.Constant(word, 64), builder.ctlz(args[0], ir.Constant(
+            ir.IntType(1), 0)))
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def _single_bits(typing: Any, x: Any) -> Any:
+    """Bits of a binary32 number."""
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.zext(builder.bitcast(args[0], ir.IntType(32)), ir.IntType(64))
+    return types.int64(types.float32), generate
+
+
+@intrinsic
+def _single(typing: Any, bits: Any) -> Any:
+    """Binary32 number of these bits."""
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(builder.trunc(args[0], ir.IntType(32)), ir.FloatType())
+    return types.float32(types.int64), generate
+
+
+@njit(cache=True)
+def _singles(acc: Any, a: Any, b: Any, frame: Any, x: Any, y: Any, drop: Any, nan: Any) -> Any:
+    """All elements of an array whose sums are binary32, or the upper bits of it."""
+    rows, _, cols = a.shape
+    total = np.empty_like(acc)
+    for r in range(rows):
+        for c in range(cols):
+            if not frame[r, c] & 1:
+                total[r, c] = acc[r, c]
+                continue
+            old = 0 if frame[r, c] & 2 else acc[r, c]
+            number = _single(old << drop) + x[a[r, 0, c]] * y[b[r, 0, c]]
+            bits = _single_bits(number)
+            if drop:
+                bits = bits + (bits >> drop & 1) + (1 << drop - 1) - 1 >> drop
+            total[r, c] = bits if number == number else nan
+    return total
+
+
+def single_advance(mac: MacSpec, drop: int) -> Advance:
+    """`sim.cycle.stepping.advance` where binary32 additions will do (`sim.fast.floating`)."""
+    assert isinstance(mac.acc, FloatAccumulator)
+    x, y = (values(side).astype(np.float32) for side in (mac.a, mac.b))
+    nan = special_code(mac.acc.fmt, Flag.NAN)
+    return lambda acc, flags, a, b, frame: (_singles(acc, a, b, frame, x, y, drop, nan), flags)
+
+
+@njit(cache=True)
+def _fixed(acc: Any, flags: Any, a: Any, b: Any, frame: Any, x: Any, y: Any, table: Any,
+           coarser: Any, nearest: Any, saturate: Any, low: Any, high: Any, flagged: Any) -> Any:
+    """All elements of an array; arguments as `fixed_advance` gives them."""
+    rows, lanes, cols = a.shape
+    total, raised = np.empty_like(acc), np.empty_like(flags)
+    size = high - low + 1
+    for r in range(rows):
+        for c in range(cols):
+            old, flag = acc[r, c], flags[r, c]
+            total[r, c], raised[r, c] = old, flag
+            if not frame[r, c] & 1:
+                continue
+            if frame[r, c] & 2:
+                old, flag = 0, 0
+            for lane in range(lanes):
+                p, q = a[r, lane, c], b[r, lane, c]
+                product, left = x.sig[p] * y.sig[q], x.exp[p] + y.exp[q] - coarser
+                if left >= 0:
+                    old += product << left
+                else:
+                    right = min(-left, 62)
+                    quotient = product >> right
+                    rest = product - (quotient << right)
+                    if nearest:
+                        quotient += 2 * rest + (quotient & 1) > 1 << right
+                    else:
+                        quotient += rest > 0 and product < 0
+                    old += quotient
+                if flagged:
+                    flag |= table[x.classes[p], y.classes[q]]
+            total[r, c] = min(max(old, low), high) if saturate else (old - low & size - 1) + low
+            raised[r, c] = flag
+    return total, raised
+
+
+def fixed_advance(mac: MacSpec) -> Advance:
+    """`sim.cycle.stepping.advance` of a fixed-point unit whose steps fit an int64."""
+    acc = mac.acc
+    assert isinstance(acc, FixedAccumulator)
+    facts = (_operand(mac.a), _operand(mac.b), FLAGS, acc.lsb - mac.product_lsb,
+             acc.rounding is Rounding.RNE, acc.overflow is Overflow.SATURATE, acc.min, acc.max,
+             mac.flag_bits > 0)
+    return lambda acc, flags, a, b, frame: _fixed(acc, flags, a, b, frame, *facts)
+
+
+def _operand(fmt: Format) -> Operand:
+    table = parts(fmt)
+    return Operand(table.sig, table.exp, table.negative, table.classes)
+
+
+@njit(cache=True)
+def _placed(sig: Any, left: Any) -> Any:
+    """``sig * 2**left`` as an integer with a sticky last bit, and whether bits were lost."""
+    if left >= 0:
+        return sig << left, False
+    right = min(-left, 63)
+    kept = sig >> right
+    lost = kept << right != sig
+    return kept | lost, lost
+
+
+@njit(cache=True)
+def _encoded(total: Any, base: Any, stays: Any, flag: Any, unit: Any) -> Any:
+    """Code of ``total * 2**base`` rounded once; ``stays`` if a sum of zero is minus zero."""
+    magnitude, negative = abs(total), total < 0
+    length = _length(magnitude)
+    excess = length - unit.precision
+    drop = min(max(excess, unit.lsb - base, 0), length + 1)
+    sig = magnitude >> drop
+    if unit.nearest:
+        sig += ((magnitude - (sig << drop)) << 1) + (sig & 1) > 1 << drop
+    sig <<= drop - excess
+    exp = base + excess
+    if not unit.subnormals and exp + (sig >> unit.precision) < unit.lsb:
+        sig = 0
+    if sig != 0 and exp + (sig >> unit.precision) > unit.highest:
+        sig, exp = unit.largest, unit.highest
+        if unit.infinite and flag == 0:
+            flag = 2 if negative else 1
+    if flag:
+        return unit.nan if flag == 3 else unit.inf | (unit.sign if flag == 2 else 0)
+    if sig == 0:
+        return unit.sign if negative or stays else 0
+    field = exp - unit.lsb
+    code = (field << unit.man_bits) + sig if field >= 0 else sig >> min(-field, 62)
+    return code | unit.sign if negative else code
+
+
+@njit(cache=True)
+def _float_one(code: Any, a: Any, b: Any, r: Any, c: Any, x: Any, y: Any, table: Any,
+               unit: Any) -> Any:
+    """Next code of one element, and whether more bits were lost than one rounding may lose."""
+    magnitude = code & ~unit.sign
+    minus, flag = code & unit.sign != 0, 0
+    if magnitude == unit.inf:
+        flag = 2 if minus else 1
+    elif magnitude > unit.inf:
+        flag = 3
+    field, sig = magnitude >> unit.man_bits, magnitude & (1 << unit.man_bits) - 1
+    sig, exp = (sig | 1 << unit.man_bits, field - 1) if field else (sig, 0)
+    if flag:
+        sig = 0
+    left = unit.precision - _length(sig)
+    sig, exp = sig << left, exp + unit.lsb - left if sig else LOWEST
+    top, stays = exp + unit.precision + 1, minus and sig == 0
+    for lane in range(unit.lanes):
+        p, q = a[r, lane, c], b[r, lane, c]
+        flag |= table[x.classes[p], y.classes[q]]
+        top = max(top, x.exp[p] + y.exp[q] + unit.product_bits)
+        stays = stays and x.negative[p] != y.negative[q]
+    base = top - unit.window
+    total, lossy = _placed(-sig if minus else sig, exp - base)
+    for lane in range(unit.lanes):
+        p, q = a[r, lane, c], b[r, lane, c]
+        placed, lost = _placed(x.sig[p] * y.sig[q], x.exp[p] + y.exp[q] - base)
+        total, lossy = total + placed, lossy or lost
+    return _encoded(total, base, stays and total == 0, flag, unit), lossy
+
+
+@njit(cache=True)
+def _float(acc: Any, a: Any, b: Any, frame: Any, x: Any, y: Any, table: Any, unit: Any) -> Any:
+    """All elements of an array, and whether one lost too many bits."""
+    rows, _, cols = a.shape
+    total, any_lost = np.empty_like(acc), False
+    for r in range(rows):
+        for c in range(cols):
+            total[r, c] = acc[r, c]
+            if frame[r, c] & 1:
+                old = 0 if frame[r, c] & 2 else acc[r, c]
+                total[r, c], lossy = _float_one(old, a, b, r, c, x, y, table, unit)
+                any_lost = any_lost or lossy
+    return total, any_lost
+
+
+def float_advance(mac: MacSpec) -> Advance:
+    """`sim.cycle.stepping.advance` of a floating-point unit.
+
+    Of more than two terms the few sums that lose bits are left to numpy, with all others of their
+    cycle.
+    """
+    unit, table = _float_facts(mac), FLAGS
+    x, y = (_normalised(fmt) for fmt in (mac.a, mac.b))
+    exact = plain(mac)
+
+    def one(acc: Array, flags: Array, a: Array, b: Array, frame: Array) -> tuple[Array, Array]:
+        total, lossy = _float(acc, a, b, frame, x, y, table, unit)
+        if lossy and unit.lanes > 1:
+            return exact(acc, flags, a, b, frame)
+        return total, flags
+
+    return one
+
+
+def _normalised(fmt: Format) -> Operand:
+    """Significands with their top bit set."""
+    table = normalise(parts(fmt), fmt)
+    return Operand(table.sig, table.exp, table.negative, table.classes)
+
+
+def _float_facts(mac: MacSpec) -> Float:
+    acc = mac.acc
+    assert isinstance(acc, FloatAccumulator)
+    fmt = acc.fmt
+    largest = fmt.unpack(fmt.max_code)
+    return Float(
+        lanes=mac.lanes, window=MAX_BITS - mac.lanes.bit_length(),
+        product_bits=significand_bits(mac.a) + significand_bits(mac.b),
+        precision=fmt.precision, man_bits=fmt.man_bits, lsb=fmt.lsb, sign=fmt.sign_code,
+        inf=special_code(fmt, Flag.POS_INF), nan=special_code(fmt, Flag.NAN),
+        nearest=acc.rounding is Rounding.RNE, subnormals=acc.subnormals,
+        largest=largest.sig, highest=largest.exp + fmt.lsb,
+        infinite=acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values that travel through an array unchanged, kept once instead of in every register they pass.
+
+A register that lies ``d`` enabled cycles behind an input holds what entered ``d`` cycles before it.
+So the registers of a whole grid are one strided view of the values that have entered.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["History"]
+
+Ints = npt.NDArray[Any]
+
+#: Cycles for which there is room before those that are still needed are copied.
+ROOM = 2048
+
+
+class History:
+    """What has entered in each enabled cycle; time is the last axis of ``past``, the newest last.
+
+    Values that have entered are never written again, so views stay what they are.
+
+    Attributes
+    ----------
+    past
+        Values by time, (*shape, times); before all of them are zeros.
+    end
+        Time of the next value.
+    """
+
+    def __init__(self, shape: tuple[int, ...], window: int, dtype: Any = np.int64) -> None:
+        self._window = window
+        self.past = np.zeros((*shape, window + ROOM), dtype)
+        self.end = window
+
+    def put(self, value: Ints | int) -> None:
+        """Enter a value, but for `push`: it may be put again."""
+        self.past[..., self.end] = value
+
+    def push(self) -> None:
+        """Let time go on."""
+        self.end += 1
+        if self.end == self.past.shape[-1]:
+            kept = self.past[..., -self._window:]
+            self.past = np.zeros_like(self.past)
+            self.past[..., :self._window] = kept
+            self.end = self._window
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.past, self.end = np.zeros_like(self.past), self._window
+
+    def view(self, shape: tuple[int, ...], age: int, *steps: tuple[int | None, int]) -> Ints:
+        """Registers as an array.
+
+        Its first element entered ``age`` cycles before the last one. For each axis ``steps`` has
+        the axis of ``past`` that goes along, if any, and by how much later the next element came.
+        """
+        strides = self.past.strides
+        return np.ndarray(
+            shape, self.past.dtype, self.past, (self.end - 1 - age) * strides[-1],
+            [(0 if axis is None else strides[axis]) + later * strides[-1] for axis, later in steps])
+
+    def ago(self, cycles: int) -> Ints:
+        """Values that entered 1, 2, ... up to ``cycles`` cycles ago, (cycles, *shape)."""
+        return np.moveaxis(self.past[..., self.end - cycles:self.end][..., ::-1], -1, 0)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One step of the MACs of all elements: compiled by numba where it is installed, else numpy's.
+
+Both give the same bits. Compiled are steps on fixed-point and floating-point accumulators whose
+operands have tables; others are `sim.vector`'s, on Python integers where int64 is too narrow.
+"""
+
+from hw.spec import FixedAccumulator, FloatAccumulator, MacSpec
+from sim.cycle.plain import Advance, plain
+from sim.fast.floating import in_float32
+from sim.fast.kernels import has_numba
+from sim.fast.results import dropped
+from sim.fast.rounding import HALF
+from sim.fast.tables import MAX_WIDTH
+from sim.vector import fixed
+
+__all__ = ["advance"]
+
+
+def advance(mac: MacSpec, *, compiled: bool | None = None) -> Advance:
+    """What one clock edge does to accumulators; ``compiled`` by default if that can be."""
+    can_be = has_numba() and _compilable(mac)
+    if not (can_be if compiled is None else compiled):
+        return plain(mac)
+    from sim.cycle.compiled import fixed_advance, float_advance, single_advance
+
+    if isinstance(mac.acc, FixedAccumulator):
+        return fixed_advance(mac)
+    assert isinstance(mac.acc, FloatAccumulator)
+    drop = dropped(mac.acc.fmt)
+    if in_float32(mac) and drop is not None and drop != HALF:
+        return single_advance(mac, drop)
+    return float_advance(mac)
+
+
+def _compilable(mac: MacSpec) -> bool:
+    """Whether there is a compiled step for the unit."""
+    if max(mac.a.width, mac.b.width) > MAX_WIDTH:
+        return False
+    if isinstance(mac.acc, FixedAccumulator):
+        return fixed.narrow(mac, mac.acc)
+    return isinstance(mac.acc, FloatAccumulator)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiled steps of accumulators against numpy's, and values that travel through an array."""
+
+import numpy as np
+import pytest
+
+import sim
+from hw.spec import FixedAccumulator, FloatAccumulator, parse_array, parse_mac
+from sim.cycle import matmul, stepping
+from sim.cycle.history import ROOM, History
+from sim.cycle.plain import plain
+
+UNITS = ["int8", "e4m3", "e5m2,acc=fx60m20", "int8,acc=int20-sat,lanes=3", "e4m3,acc=fp32",
+         "e5m2,acc=fp32", "bf16,acc=bf16", "e5m2,acc=bf16-sat", "e4m3,acc=fp16",
+         "e5m2,acc=fp16-rtz", "e5m2,acc=fp16-ftz,lanes=3", "bf16,acc=fp32,lanes=2", "fp16,acc=fp16"]
+
+
+def sums(rng, mac, shape):
+    """Any sums that a unit can hold; a NaN is the canonical one."""
+    if isinstance(mac.acc, FixedAccumulator):
+        return rng.integers(mac.acc.min, mac.acc.max, shape, endpoint=True)
+    assert isinstance(mac.acc, FloatAccumulator)
+    fmt = mac.acc.fmt
+    codes = rng.integers(0, 1 << fmt.width, shape)
+    return np.where(codes & ~fmt.sign_code > fmt.inf_code, fmt.nan_code, codes)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_compiled_steps_equal_numpy(unit):
+    """Any sums, then those of random operands, equal and opposite ones among them."""
+    pytest.importorskip("numba")
+    mac, rng = parse_mac(unit), np.random.default_rng(5)
+    one, other = plain(mac), stepping.advance(mac, compiled=True)
+    distinct = set()
+    for step in range(60):
+        if step % 10 == 0:
+            acc, flags = sums(rng, mac, (8, 9)), np.zeros((8, 9), np.uint8)
+        a, b = (rng.integers(0, 1 << fmt.width, (8, mac.lanes, 9)) for fmt in (mac.a, mac.b))
+        b = a & (1 << mac.b.width) - 1 if step % 3 == 0 else b
+        frame = rng.integers(0, 8, (8, 9)).astype(np.uint8) if step % 2 else np.ones(
+            (8, 9), np.uint8)
+        got, wanted = (run(acc, flags, a, b, frame) for run in (other, one))
+        assert (got[0] == wanted[0]).all(), step
+        assert (got[1] == wanted[1]).all(), step
+        acc, flags = wanted
+        distinct |= set(acc.ravel().tolist())
+    assert len(distinct) > 500
+
+
+@pytest.mark.parametrize("flow", ["os", "ws"])
+def test_product_without_numba_is_the_same(monkeypatch, flow):
+    monkeypatch.setattr(stepping, "has_numba", lambda: False)
+    spec = parse_array("3x2", "e5m2,acc=fp16", dataflow=flow)
+    rng = np.random.default_rng(6)
+    a, b = (rng.integers(0, 256, shape).astype(np.uint8) for shape in ((7, 8), (8, 5)))
+    assert (matmul(a, b, spec).codes == sim.matmul(a, b, spec.mac)).all()
+
+
+@pytest.mark.parametrize("flow", ["os", "ws"])
+def test_sums_of_77_bits(flow):
+    spec = parse_array("2x3", "e5m2,lanes=2", dataflow=flow)
+    rng = np.random.default_rng(7)
+    a, b = (rng.integers(0, 124, shape).astype(np.uint8) for shape in ((5, 20), (20, 4)))
+    got, (wanted, flags) = matmul(a, b, spec), sim.matmul(a, b, spec.mac, flags=True)
+    assert abs(wanted).max() > 1 << 63
+    assert (got.codes == wanted).all()
+    assert (got.flags == flags).all()
+    assert got.cycles == spec.cycles(5, 20, 4)
+
+
+def test_history_is_kept_beyond_its_room():
+    """Registers two and three cycles behind, in every cycle, and views stay what they were."""
+    past, entered, seen = History((2,), 4), [np.zeros(2)] * 4, []
+    for cycle in range(2 * ROOM + 7):
+        entered.append(np.array([cycle, -cycle]))
+        past.put(entered[-1] + 1)
+        past.put(entered[-1])
+        past.push()
+        view = past.view((2, 2), 1, (0, 0), (None, -1))
+        wanted = np.array([entered[-2], entered[-3]]).T
+        assert (view == wanted).all()
+        seen.append((view, wanted))
+        assert (past.ago(3) == entered[:-4:-1]).all()
+    assert all((view == wanted).all() for view, wanted in seen)
+    past.clear()
+    assert not past.ago(4).any()
