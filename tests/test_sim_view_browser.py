@@ -19,7 +19,7 @@ from tests.browser import visit
 VISIT = """
 <script>
 const said = {};
-const text = name => document.querySelector(`#inspector dd[data-name=${name}]`).textContent;
+const text = name => document.querySelector(`#inspector dd[data-name=${name}]`)?.textContent;
 const shown = () => [document.getElementById("status").textContent.match(/^Cycle (\\d+)/)[1],
   document.getElementById("cycle").value, text("sum"),
   document.querySelector("#inspector tr.now td").textContent].join("|");

@@ -26,7 +26,6 @@ WRONG = [
     (["--array", "33x4"], "View array must be at most 32x32, not '33x4'"),
     (["--array", "32x32", "--gemm", "32x512x32"],
      "View cycles must be at most 195 on 32x32 elements, not 607"),
-    (["--dataflow", "ws"], "View dataflow must be os, not 'ws'"),
     (["--seed", "-1"], "Seed must be 0 or more, not -1"),
     (["--acc", "exact:1000000000000"],
      "View mac must be a unit whose sums fit int64, not 'e4m3,acc=fx77m18'"),

@@ -78,10 +78,15 @@ class WeightSequencer:
         self.write = self.leave = self.end = self.start = 0
         self.error, self.kept, self.kept_last = False, False, False
 
+    @property
+    def enabled(self) -> bool:
+        """Whether the array takes the next clock edge."""
+        return not (self.kept and self.leave >> self._to_c - 1)
+
     def timing(self, inputs: Inputs) -> WeightTiming:
         """Wires of this cycle."""
         beat, beat_last = (bool(bits >> self._to_c - 1) for bits in (self.leave, self.end))
-        en = not (self.kept and beat)
+        en = self.enabled
         a_ready = en and self.opened
         taken = bool(a_ready and inputs.a_tvalid)
         swap = (en and self.loaded == self._height and self.wait == 0

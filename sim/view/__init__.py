@@ -2,8 +2,9 @@
 """Products on an array, recorded clock by clock, and the page that plays them."""
 
 from sim.view.file import viewed
+from sim.view.limits import require_viewable
 from sim.view.page import page
-from sim.view.record import Recorder, Trace, record, require_viewable
+from sim.view.record import Trace, record
+from sim.view.weights import WeightTrace
 
-__all__ = ["Recorder", "Trace", "page", "record", "require_viewable",
-           "viewed"]
+__all__ = ["Trace", "WeightTrace", "page", "record", "require_viewable", "viewed"]

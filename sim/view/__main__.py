@@ -11,8 +11,9 @@ from hw.spec.errors import require
 from sim.files import whole_file
 from sim.operands import DISTRIBUTIONS, draw, parse_gemm
 from sim.progress import Progress
+from sim.view.limits import require_viewable
 from sim.view.page import page
-from sim.view.record import record, require_viewable
+from sim.view.record import record
 
 __all__ = ["main"]
 

@@ -8,15 +8,17 @@ from pathlib import Path
 from hw.spec import ArraySpec
 from sim.files import whole_file
 from sim.view.page import page
-from sim.view.record import Recorder
+from sim.view.record import Recorder, recorder_of
+from sim.view.weights import WeightRecorder
 
 __all__ = ["viewed"]
 
 
 @contextmanager
-def viewed(path: Path, spec: ArraySpec, m: int, k: int, n: int) -> Iterator[Recorder]:
+def viewed(path: Path, spec: ArraySpec, m: int, k: int, n: int
+           ) -> Iterator[Recorder | WeightRecorder]:
     """Record a product of these sides, and write its page when all went well."""
-    recorder = Recorder(spec, m, k, n)
+    recorder = recorder_of(spec, m, k, n)
     with whole_file(path) as file:
         yield recorder
         file.write(page(recorder.trace()).encode("utf-8"))

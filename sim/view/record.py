@@ -12,17 +12,12 @@ from hw.spec.errors import require
 from sim.cycle import Array, Inputs, Outputs, matmul
 from sim.cycle.sequencer import columns
 from sim.cycle.plain import VALID
-from sim.vector.steps import sum_dtype
+from sim.view.limits import require_cycles, require_viewable
+from sim.view.weights import WeightRecorder, WeightTrace
 
-__all__ = ["MAX_PLACES", "MAX_SIDE", "Recorder", "Trace", "record", "require_viewable"]
+__all__ = ["Recorder", "Trace", "record", "recorder_of"]
 
 Ints = npt.NDArray[Any]
-
-#: Largest side of an array that is still told apart on a screen.
-MAX_SIDE = 32
-#: Processing elements times clock cycles: pages of some 3 MB for 32x32, of 7 MB for 4x4.
-MAX_PLACES = 200_000
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trace:
@@ -85,24 +80,8 @@ class Trace:
         return counts
 
 
-def require_viewable(spec: ArraySpec, m: int, k: int, n: int) -> None:
-    """Raise SpecError unless a page can show this product, streams never stalling."""
-    require(spec.dataflow is Dataflow.OS, "View dataflow", "os", spec.dataflow.value)
-    require(not sum_dtype(spec.mac).hasobject, "View mac", "a unit whose sums fit int64",
-            str(spec.mac))
-    require(max(spec.rows, spec.cols) <= MAX_SIDE, "View array",
-            f"at most {MAX_SIDE}x{MAX_SIDE}", spec.size)
-    _require_cycles(spec, spec.cycles(m, k, n))
-
-
-def _require_cycles(spec: ArraySpec, cycles: int) -> None:
-    """Raise SpecError if a page would get too large."""
-    require(cycles <= MAX_PLACES // (spec.rows * spec.cols), "View cycles",
-            f"at most {MAX_PLACES // (spec.rows * spec.cols)} on {spec.size} elements", cycles)
-
-
 def record(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
-           stalls: dict[str, npt.ArrayLike] | None = None) -> Trace:
+           stalls: dict[str, npt.ArrayLike] | None = None) -> Trace | WeightTrace:
     """Trace of ``a @ b`` on the clock-by-clock model, arguments as those of `sim.cycle.matmul`.
 
     Raises
@@ -113,9 +92,15 @@ def record(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
     sides = np.shape(a), np.shape(b)
     require(len(sides[0]) == len(sides[1]) == 2, "Operand shapes", "(M, K) and (K, N)", sides)
     (m, k), (_, n) = sides
-    recorder = Recorder(spec, m, k, n)
+    recorder = recorder_of(spec, m, k, n)
     matmul(a, b, spec, stalls=stalls, watch=recorder.watch, probe=recorder.probe)
     return recorder.trace()
+
+
+def recorder_of(spec: ArraySpec, m: int, k: int, n: int) -> "Recorder | WeightRecorder":
+    """What records a product of these sides."""
+    kind = Recorder if spec.dataflow is Dataflow.OS else WeightRecorder
+    return kind(spec, m, k, n)
 
 
 class Recorder:
@@ -134,7 +119,7 @@ class Recorder:
 
     def probe(self, array: Array) -> None:
         """All registers before a clock edge."""
-        _require_cycles(self._spec, len(self._cycles) + 1)
+        require_cycles(self._spec, len(self._cycles) + 1)
         if self._moved:
             self._tag(array.frame_q)
         self._cycles.append({

@@ -46,32 +46,9 @@ const WORDS = { a: new Words(DATA.tables.a, LANES), b: new Words(DATA.tables.b, 
 // Number in a plane for the element in row and column.
 const at = (name, cycle, row, col) => PLANES[name][(cycle * ROWS + row) * COLS + col];
 
-// Where a result of a tile is in C.
-const placeInC = (tile, row, col) => ({ i: Math.floor(tile / DATA.across) * ROWS + row,
-  j: tile % DATA.across * COLS + col });
-
-// All that an element holds in a cycle; what holds nothing is null.
-function element(cycle, row, col) {
-  const step = at("operands", cycle, row, col), sum = at("sums", cycle, row, col);
-  const owner = at("owners", cycle, row, col);
-  const held = { operands: null, sum: null, result: null };
-  if (step) {
-    const tile = Math.floor((step - 1) / BEATS);
-    held.operands = { tile, beat: (step - 1) % BEATS, a: at("a", cycle, row, col),
-      b: at("b", cycle, row, col), ...placeInC(tile, row, col) };
-  }
-  if (sum) {
-    const tile = Math.floor((sum - 1) / BEATS);
-    held.sum = { tile, beats: (sum - 1) % BEATS + 1, word: at("acc", cycle, row, col),
-      ...placeInC(tile, row, col) };
-  }
-  if (owner) {
-    const tile = Math.floor((owner - 1) / ROWS);
-    held.result = { tile, word: at("result", cycle, row, col),
-      ...placeInC(tile, (owner - 1) % ROWS, col) };
-  }
-  return held;
-}
+// Where in C a column of a beat of C is; beats are counted from 0.
+const placeOfBeat = (beat, col) => ({ i: DATA.of_c[0][beat], tile: DATA.of_c[1][beat],
+  j: DATA.of_c[1][beat] % DATA.across * COLS + col });
 
 // Sums outside of C are of padding.
 const wanted = place => place.i < DATA.m && place.j < DATA.n;

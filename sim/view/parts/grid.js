@@ -1,9 +1,11 @@
 // The array: its elements with their sums. Operands and results are drawn over it by lanes.js.
 const SIDE = Math.max(20, Math.min(104, Math.floor(720 / Math.max(ROWS, COLS))));
-//: Cells of operands on their way in, at the west and at the south.
+//: Cells of operands on their way in, at the west and, where B moves, at the south.
 const QUEUE = SIDE >= 80 ? 2 : SIDE >= 36 ? 3 : 5;
-const LEFT = QUEUE * SIDE + 12, TOP = SIDE + 24;
-const WIDTH = LEFT + COLS * SIDE + 32, HEIGHT = TOP + (ROWS + QUEUE) * SIDE + 14;
+const STAYS = DATA.passes !== undefined;
+const LEFT = QUEUE * SIDE + 12, TOP = (STAYS ? 0 : SIDE) + 24;
+const SOUTH = STAYS ? Math.max(SIDE / 2, 20) : QUEUE * SIDE;
+const WIDTH = LEFT + COLS * SIDE + 32, HEIGHT = TOP + ROWS * SIDE + SOUTH + 14;
 const STRIP = Math.max(3, Math.round(SIDE * (SIDE >= 36 ? 0.2 : 0.16)));
 //: What is written into a cell.
 const WRITES = { sum: SIDE >= 36, code: SIDE >= 76, operands: SIDE >= 60, result: SIDE >= 60,
@@ -28,10 +30,11 @@ function drawLabels() {
     draw(picture, "text", { x: left(col) + SIDE / 2, y: 12, class: "soft" }, String(col));
   }
   draw(picture, "text", { x: 2, y: TOP - 8, class: "start of-a", "font-size": 13 }, "A \u2192");
-  draw(picture, "text", { x: LEFT - 16, y: top_(ROWS) + 16, class: "of-b", "font-size": 13 },
-    "B \u2191");
-  draw(picture, "text", { x: LEFT - 16, y: TOP - 8, class: "soft", "font-size": 13 },
-    "C \u2191");
+  const north = STAYS ? ["B \u2193", "of-b"] : ["C \u2191", "soft"];
+  const south = STAYS ? ["C \u2193", "soft"] : ["B \u2191", "of-b"];
+  for (const [[text, kind], y] of [[north, TOP - 8], [south, top_(ROWS) + 16]]) {
+    draw(picture, "text", { x: LEFT - 16, y, class: kind, "font-size": 13 }, text);
+  }
 }
 
 function drawElement(row, col) {
@@ -76,9 +79,9 @@ function tintOf(sum, colour) {
 function showSums(cycle, colour) {
   for (let row = 0; row < ROWS; row += 1) {
     for (let col = 0; col < COLS; col += 1) {
-      const parts = CELLS[row][col], { operands, sum } = element(cycle, row, col);
+      const parts = CELLS[row][col], { a, sum } = element(cycle, row, col);
       const { fill, share } = tintOf(sum, colour);
-      set(parts.cell, { class: operands && WRITES.sum ? "cell busy" : "cell" });
+      set(parts.cell, { class: a && WRITES.sum ? "cell busy" : "cell" });
       set(parts.tint, { fill, "fill-opacity": share.toFixed(3) });
       const on = share > 0.55 ? " on" : "";
       if (parts.sum) {
@@ -92,11 +95,12 @@ function showSums(cycle, colour) {
 }
 
 function tooltip(row, col) {
-  const { operands, sum, result } = element(state.cycle, row, col);
-  const lines = [`element ${row}, ${col}`];
-  if (operands) lines.push(`a ${WORDS.a.all(operands.a).map(full).join(" ")}, b ${
-    WORDS.b.all(operands.b).map(full).join(" ")}`);
+  const held = element(state.cycle, row, col), { a, b, sum, result } = held;
+  const lines = [`element ${row}, ${col}`], next = held["next b"];
+  if (a) lines.push(`a ${WORDS.a.all(a.word).map(full).join(" ")}`);
+  if (b) lines.push(`b ${WORDS.b.all(b.word).map(full).join(" ")}`);
   if (sum) lines.push(`sum ${full(WORDS.c.value(sum.word))} (${sum.beats} of ${BEATS})`);
   if (result) lines.push(`holds C[${result.i}, ${result.j}] = ${full(WORDS.c.value(result.word))}`);
+  if (next) lines.push(`next b ${WORDS.b.all(next.word).map(full).join(" ")}`);
   return lines.join("\n");
 }

@@ -10,7 +10,7 @@ const curve = draw(line, "path", { class: "line" });
 const now = draw(line, "line", { class: "now", y1: 0, y2: 64 });
 inspector.prepend(facts);
 inspector.append(make("table", { "aria-label": "Last cycles of this element" },
-  make("thead", {}, make("tr", {}, ...["cycle", "a", "b", "sum", "result"].map(
+  make("thead", {}, make("tr", {}, ...["cycle", "a", "b", "sum", FLOW.last].map(
     name => make("th", { scope: "col" }, name)))), body));
 
 const coded = (words, word) => [words.all(word).map(full).map(minus).join(", "), " ",
@@ -18,19 +18,21 @@ const coded = (words, word) => [words.all(word).map(full).map(minus).join(", "),
 const subscript = (name, i, j) => `${name}[${i}, ${j}]`;
 const lanesOf = beat => LANES === 1 ? beat : `${beat * LANES}\u2013${beat * LANES + LANES - 1}`;
 
-function showFacts({ operands, sum, result }) {
+function showFacts(held) {
+  const { a, b, sum, result } = held, next = held["next b"];
   const padding = place => wanted(place) ? "" : " (padding)";
-  const entries = [
-    ["a", operands && [subscript("A", operands.i, lanesOf(operands.beat)), " = ",
-      ...coded(WORDS.a, operands.a)]],
-    ["b", operands && [subscript("B", lanesOf(operands.beat), operands.j), " = ",
-      ...coded(WORDS.b, operands.b)]],
-    ["sum", sum && [...coded(WORDS.c, sum.word)]],
-    ["of", sum && [subscript("C", sum.i, sum.j), padding(sum),
-      `, ${sum.beats} of ${BEATS} ${LANES === 1 ? "products" : "steps"}`]],
-    ["result", result && [subscript("C", result.i, result.j), padding(result), " = ",
-      ...coded(WORDS.c, result.word)]],
-  ];
+  const ofB = part => part && [subscript("B", lanesOf(part.beat), part.j), " = ",
+    ...coded(WORDS.b, part.word)];
+  const texts = {
+    a: a && [subscript("A", a.i, lanesOf(a.beat)), " = ", ...coded(WORDS.a, a.word)],
+    b: ofB(b), "next b": ofB(next),
+    sum: sum && [...coded(WORDS.c, sum.word)],
+    of: sum && [subscript("C", sum.i, sum.j), padding(sum),
+      `, ${sum.beats} of ${BEATS} ${LANES === 1 ? "products" : "steps"}`],
+    result: result && [subscript("C", result.i, result.j), padding(result), " = ",
+      ...coded(WORDS.c, result.word)],
+  };
+  const entries = FLOW.facts.map(name => [name, texts[name]]);
   facts.replaceChildren(...entries.flatMap(([name, texts]) => [
     make("dt", {}, name), make("dd", { "data-name": name }, ...(texts || ["\u2013"]))]));
 }
@@ -44,7 +46,7 @@ function showCurve(row, col) {
   let path = "", drawn = false;
   sums.forEach((value, cycle) => {
     const shows = value !== null && Number.isFinite(value);
-    const fresh = (at("sums", cycle, row, col) - 1) % BEATS === 0;
+    const fresh = opens(at("sums", cycle, row, col));
     if (shows) path += `${drawn && !fresh ? "L" : "M"}${across(cycle)} ${y(value)}h${across(1)}`;
     drawn = shows;
   });
@@ -55,11 +57,13 @@ function showCurve(row, col) {
 function showHistory(cycle, row, col) {
   const from = Math.max(0, cycle - HISTORY + 1);
   body.replaceChildren(...Array.from({ length: cycle - from + 1 }, (_, index) => {
-    const when = cycle - index, { operands, sum, result } = element(when, row, col);
+    const when = cycle - index, held = element(when, row, col);
+    const { a, b, sum } = held, last = held[FLOW.last];
     const value = (words, word) => fit(words.value(word), 9) + (words.lanes > 1 ? " \u2026" : "");
     return make("tr", index ? {} : { class: "now" }, ...[String(when),
-      operands ? value(WORDS.a, operands.a) : "", operands ? value(WORDS.b, operands.b) : "",
-      sum ? value(WORDS.c, sum.word) : "", result ? value(WORDS.c, result.word) : ""].map(
+      a ? value(WORDS.a, a.word) : "", b ? value(WORDS.b, b.word) : "",
+      sum ? value(WORDS.c, sum.word) : "",
+      last ? value(STAYS ? WORDS.b : WORDS.c, last.word) : ""].map(
       text => make("td", {}, text)));
   }));
 }

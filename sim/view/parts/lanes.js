@@ -1,4 +1,4 @@
-// What moves: operands of A to the east, those of B and finished sums to the north.
+// What moves: operands of A to the east, and, where sums stay, those of B and finished sums north.
 const PAD = Math.max(2, Math.round(SIDE * 0.05));
 const CHIP = WRITES.operands ? Math.round(SIDE * 0.19) : Math.max(3, Math.round(SIDE * 0.12));
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
@@ -28,15 +28,16 @@ for (let row = 0; row < ROWS; row += 1) {
   }
 }
 for (let col = 0; col < COLS; col += 1) {
-  for (let row = 0; row < ROWS + QUEUE; row += 1) {
+  for (let row = 0; row < ROWS + (STAYS ? 0 : QUEUE); row += 1) {
     CHIPS.b.push({ row, col, ...chip(layers.b, row, col,
       row >= ROWS ? { ...outside(TALL), dy: (SIDE - TALL) / 2 }
         : { dx: 2 * PAD + half, ...inside }) });
   }
-  for (let row = -1; row < ROWS; row += 1) {
-    const height = row < 0 ? TALL : STRIP, writes = row < 0 ? WRITES.queue : WRITES.result;
-    CHIPS.c.push({ row, col, ...chip(layers.c, row, col,
-      { dx: PAD, dy: row < 0 ? SIDE - TALL - 4 : PAD, width: SIDE - 2 * PAD, height, writes }) });
+  for (let row = STAYS ? 0 : -1; row < ROWS + (STAYS ? 1 : 0); row += 1) {
+    const outer = row < 0 || row === ROWS, height = outer ? TALL : STRIP;
+    CHIPS.c.push({ row, col, outer, ...chip(layers.c, row, col,
+      { dx: PAD, dy: row < 0 ? SIDE - TALL - 4 : row === ROWS ? 4 : PAD, width: SIDE - 2 * PAD,
+        height, writes: outer ? WRITES.queue : WRITES.result }) });
   }
 }
 
@@ -55,9 +56,15 @@ function waiting(name, cycle, row, col) {
 
 const inTheArray = (name, row, col) => name === "a" ? col >= 0 : row < ROWS;
 
+// The weight in use in an element.
+function weightInUse(cycle, row, col) {
+  const { b } = element(cycle, row, col);
+  return b && b.word;
+}
+
 function showOperands(name, cycle) {
   for (const { row, col, group, text, letters } of CHIPS[name]) {
-    const word = waiting(name, cycle, row, col);
+    const word = STAYS && name === "b" ? weightInUse(cycle, row, col) : waiting(name, cycle, row, col);
     const away = name === "a" ? Math.max(0, -col - 1) : Math.max(0, row - ROWS);
     set(group, { visibility: word === null ? "hidden" : "visible",
       opacity: inTheArray(name, row, col) ? 1 : (0.9 - 0.6 * away / QUEUE).toFixed(2) });
@@ -72,14 +79,25 @@ function resultAt(cycle, row, col) {
   return before && at("owners", cycle, 0, col) !== at("owners", cycle - 1, 0, col) ? before : null;
 }
 
+// The next weight of an element, or the finished sum that has just left the column in the south.
+function nextAt(cycle, row, col) {
+  if (row < ROWS) return element(cycle, row, col)["next b"];
+  const before = cycle && PLANES.moved[cycle] ? element(cycle - 1, ROWS - 1, col).sum : null;
+  return before && before.beats === BEATS ? before : null;
+}
+
 function showResults(cycle, direction) {
-  for (const { row, col, group, rect, text, letters } of CHIPS.c) {
-    const result = resultAt(cycle, row, col);
+  for (const { row, col, outer, group, rect, text, letters } of CHIPS.c) {
+    const result = STAYS ? nextAt(cycle, row, col) : resultAt(cycle, row, col);
+    const ofB = STAYS && !outer;
     set(group, { visibility: result ? "visible" : "hidden",
-      opacity: result && !wanted(result) ? 0.35 : 1 });
-    if (result) set(rect, { fill: tileColour(result.tile) });
-    if (text) set(text, {}, result ? fit(WORDS.c.value(result.word), letters) : "");
-    if (direction === 1 && result && SIDE >= 36 && row + 1 < ROWS) {
+      opacity: !result ? 1 : ofB ? 0.55 : wanted(result) ? 1 : 0.35 });
+    if (result) set(rect, { fill: ofB ? "var(--b)" : tileColour(result.tile) });
+    if (text) {
+      set(text, {}, !result ? "" : ofB ? fitAll(WORDS.b, result.word, letters)
+        : fit(WORDS.c.value(result.word), letters));
+    }
+    if (direction === 1 && result && SIDE >= 36 && !STAYS && row + 1 < ROWS) {
       const came = row < 0 || at("owners", cycle, row, col) !== at("owners", cycle - 1, row, col)
         && at("owners", cycle, row, col) === at("owners", cycle - 1, row + 1, col);
       if (came) slide(group, 0, SIDE);
@@ -102,7 +120,7 @@ function showLanes(cycle, direction) {
   showResults(cycle, direction);
   if (direction && PLANES.moved[direction > 0 ? cycle : cycle + 1]) {
     slide(layers.a, -direction * SIDE, 0);
-    slide(layers.b, 0, direction * SIDE);
+    if (!STAYS) slide(layers.b, 0, direction * SIDE);
   }
 }
 

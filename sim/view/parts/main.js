@@ -92,6 +92,11 @@ control("colour").addEventListener("change", event => {
   show();
 });
 
+for (const [signs, meaning] of FLOW.signs) {
+  control("signs").append(make("li", {}, ...signs.split(" ").map(
+    sign => make("i", { class: `sign ${sign}` })), ` ${meaning}`));
+}
+
 const root = document.documentElement;
 const setTheme = theme => root.setAttribute("data-theme", theme);
 setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");

@@ -2,10 +2,9 @@
 const AREA = 4096;
 const leaves = Array.from({ length: DATA.m * DATA.n <= AREA ? DATA.m : 0 }, () => []);
 DATA.left.forEach((cycle, beat) => {
-  const tile = Math.floor(beat / ROWS);
   for (let col = 0; col < COLS; col += 1) {
-    const place = placeInC(tile, beat % ROWS, col);
-    if (wanted(place) && leaves.length) leaves[place.i][place.j] = { cycle, tile,
+    const place = placeOfBeat(beat, col);
+    if (wanted(place) && leaves.length) leaves[place.i][place.j] = { cycle, tile: place.tile,
       value: WORDS.c.value(PLANES.c[beat * COLS + col]) };
   }
 });

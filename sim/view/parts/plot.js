@@ -47,6 +47,6 @@ function showPlot(cycle) {
   const busy = DATA.busy[cycle];
   used.replaceChildren(make("b", { class: "use" }, `Utilisation ${percent(busy / total)}`),
     ` (${percent(mean)} on average), `,
-    make("b", { class: "kept" }, `finished sums held ${percent(held[cycle] / total)}`));
+    make("b", { class: "kept" }, `${FLOW.kept} ${percent(held[cycle] / total)}`));
   set(useful, {}, `wanted products: ${percent(DATA.utilisation)} of all places in ${CYCLES} cycles`);
 }
