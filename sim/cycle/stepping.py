@@ -22,7 +22,9 @@ def advance(mac: MacSpec, *, compiled: bool | None = None) -> Advance:
     can_be = has_numba() and _compilable(mac)
     if not (can_be if compiled is None else compiled):
         return plain(mac)
-    from sim.cycle.compiled import fixed_advance, float_advance, single_advance
+    from sim.cycle.compiled_fixed import fixed_advance
+    from sim.cycle.compiled_float import float_advance
+    from sim.cycle.compiled_single import single_advance
 
     if isinstance(mac.acc, FixedAccumulator):
         return fixed_advance(mac)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of `sim.cycle.stepping` that numba compiles: `sim.vector`'s, an element at a time."""
+"""Steps on floating-point accumulators, compiled by numba: `sim.vector`'s, element by element."""
 
 from typing import Any, NamedTuple
 
@@ -8,25 +8,17 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from hw.spec import FixedAccumulator, Flag, FloatAccumulator, Format, MacSpec, Overflow, Rounding
+from hw.spec import Flag, FloatAccumulator, Format, MacSpec, Overflow, Rounding
 from sim.codes import Array
+from sim.cycle.compiled_fixed import Operand
 from sim.cycle.plain import Advance, plain
-from sim.fast.tables import parts, significand_bits, values
+from sim.fast.tables import parts, significand_bits
 from sim.golden import special_code
 from sim.vector.floating import LOWEST, normalise
 from sim.vector.rounding import MAX_BITS
 from sim.vector.unpack import FLAGS
 
-__all__ = ["fixed_advance", "float_advance", "single_advance"]
-
-
-class Operand(NamedTuple):
-    """Significand, exponent, sign and class by code."""
-
-    sig: Array
-    exp: Array
-    negative: Array
-    classes: Array
+__all__ = ["float_advance"]
 
 
 class Float(NamedTuple):
@@ -56,100 +48,6 @@ def _length(typing: Any, x: Any) -> Any:
         return builder.sub(ir.Constant(word, 64), builder.ctlz(args[0], ir.Constant(
             ir.IntType(1), 0)))
     return types.int64(types.int64), generate
-
-
-@intrinsic
-def _single_bits(typing: Any, x: Any) -> Any:
-    """Bits of a binary32 number."""
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.zext(builder.bitcast(args[0], ir.IntType(32)), ir.IntType(64))
-    return types.int64(types.float32), generate
-
-
-@intrinsic
-def _single(typing: Any, bits: Any) -> Any:
-    """Binary32 number of these bits."""
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(builder.trunc(args[0], ir.IntType(32)), ir.FloatType())
-    return types.float32(types.int64), generate
-
-
-@njit(cache=True)
-def _singles(acc: Any, a: Any, b: Any, frame: Any, x: Any, y: Any, drop: Any, nan: Any) -> Any:
-    """All elements of an array whose sums are binary32, or the upper bits of it."""
-    rows, _, cols = a.shape
-    total = np.empty_like(acc)
-    for r in range(rows):
-        for c in range(cols):
-            if not frame[r, c] & 1:
-                total[r, c] = acc[r, c]
-                continue
-            old = 0 if frame[r, c] & 2 else acc[r, c]
-            number = _single(old << drop) + x[a[r, 0, c]] * y[b[r, 0, c]]
-            bits = _single_bits(number)
-            if drop:
-                bits = bits + (bits >> drop & 1) + (1 << drop - 1) - 1 >> drop
-            total[r, c] = bits if number == number else nan
-    return total
-
-
-def single_advance(mac: MacSpec, drop: int) -> Advance:
-    """`sim.cycle.stepping.advance` where binary32 additions will do (`sim.fast.floating`)."""
-    assert isinstance(mac.acc, FloatAccumulator)
-    x, y = (values(side).astype(np.float32) for side in (mac.a, mac.b))
-    nan = special_code(mac.acc.fmt, Flag.NAN)
-    return lambda acc, flags, a, b, frame: (_singles(acc, a, b, frame, x, y, drop, nan), flags)
-
-
-@njit(cache=True)
-def _fixed(acc: Any, flags: Any, a: Any, b: Any, frame: Any, x: Any, y: Any, table: Any,
-           coarser: Any, nearest: Any, saturate: Any, low: Any, high: Any, flagged: Any) -> Any:
-    """All elements of an array; arguments as `fixed_advance` gives them."""
-    rows, lanes, cols = a.shape
-    total, raised = np.empty_like(acc), np.empty_like(flags)
-    size = high - low + 1
-    for r in range(rows):
-        for c in range(cols):
-            old, flag = acc[r, c], flags[r, c]
-            total[r, c], raised[r, c] = old, flag
-            if not frame[r, c] & 1:
-                continue
-            if frame[r, c] & 2:
-                old, flag = 0, 0
-            for lane in range(lanes):
-                p, q = a[r, lane, c], b[r, lane, c]
-                product, left = x.sig[p] * y.sig[q], x.exp[p] + y.exp[q] - coarser
-                if left >= 0:
-                    old += product << left
-                else:
-                    right = min(-left, 62)
-                    quotient = product >> right
-                    rest = product - (quotient << right)
-                    if nearest:
-                        quotient += 2 * rest + (quotient & 1) > 1 << right
-                    else:
-                        quotient += rest > 0 and product < 0
-                    old += quotient
-                if flagged:
-                    flag |= table[x.classes[p], y.classes[q]]
-            total[r, c] = min(max(old, low), high) if saturate else (old - low & size - 1) + low
-            raised[r, c] = flag
-    return total, raised
-
-
-def fixed_advance(mac: MacSpec) -> Advance:
-    """`sim.cycle.stepping.advance` of a fixed-point unit whose steps fit an int64."""
-    acc = mac.acc
-    assert isinstance(acc, FixedAccumulator)
-    facts = (_operand(mac.a), _operand(mac.b), FLAGS, acc.lsb - mac.product_lsb,
-             acc.rounding is Rounding.RNE, acc.overflow is Overflow.SATURATE, acc.min, acc.max,
-             mac.flag_bits > 0)
-    return lambda acc, flags, a, b, frame: _fixed(acc, flags, a, b, frame, *facts)
-
-
-def _operand(fmt: Format) -> Operand:
-    table = parts(fmt)
-    return Operand(table.sig, table.exp, table.negative, table.classes)
 
 
 @njit(cache=True)
