@@ -41,8 +41,11 @@ def test_tags_name_operands_weights_and_sums(mac, size, depth, stalls):
     passes = -(-spec.beats(7) // spec.rows)
     trace = record(a, b, spec, stalls=stalls)
     steps = passes * spec.rows
+    # Lanes are filled up with zeros, steps with products that change no sum.
+    whole, (neutral_a, neutral_b) = spec.beats(7) * lanes, spec.mac.neutral
     a, b = np.pad(a, ((0, 0), (0, steps * lanes - 7))), np.pad(
         b, ((0, steps * lanes - 7), (0, across * spec.cols - n)))
+    a[:, whole:], b[whole:] = neutral_a, neutral_b
     prefixes = np.array([sim.matmul(a[:, :stop * lanes], b[:stop * lanes], spec.mac)
                          for stop in range(1, steps + 1)])
     beats = np.array(order(spec, m, passes, across))

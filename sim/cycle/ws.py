@@ -88,7 +88,8 @@ class WeightArray:
         """What goes along with them, swap and load from the low bit on, (rows, cols)."""
         swaps, loads = (past.view(self._shape[::2], 0, (None, -step), (None, -1))
                         for past, step in ((self._swap, self._step), (self._load, 1)))
-        return swaps * SWAP | loads * LOAD
+        frame: Ints = swaps * SWAP | loads * LOAD
+        return frame
 
     @property
     def edge_load(self) -> Ints:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import ArraySpec
+from hw.spec.schedules import WeightStationary
 from sim.cycle import Inputs, Outputs, WeightArray
 from sim.cycle.history import History
 from sim.cycle.ws import LOAD, SWAP
@@ -81,7 +82,9 @@ class WeightRecorder:
         self._spec, self._sides = spec, (m, k, n)
         self._cycles: list[dict[str, Any]] = []
         self._rows: list[tuple[int, Ints, Ints]] = []
-        window = spec.rows + spec.cols + spec.mac.pipeline
+        #: Cycles by which sums are later in each row.
+        self._step = WeightStationary(spec).row_latency
+        window = (spec.rows - 1) * self._step + spec.cols + spec.mac.pipeline
         #: Numbers of the beats of A and of B that entered in each cycle.
         self._beats, self._loads = History((), window), History((), window)
         self._taken = self._loaded = 0
@@ -94,7 +97,7 @@ class WeightRecorder:
         if self._moved:
             self._tag(array.frame_q)
         shape = self._used.shape
-        tags = [self._beats.view(shape, age, (None, -1), (None, -1))
+        tags = [self._beats.view(shape, age, (None, -self._step), (None, -1))
                 for age in (0, self._spec.mac.pipeline)]
         self._cycles.append({
             "a": array.a_q, "b": array.used, "waiting": array.waiting, "acc": array.acc,
