@@ -101,7 +101,7 @@ def _flash(options: argparse.Namespace) -> dict[str, Any]:
         program(chosen.board, built.bitstream)
     return {"board": chosen.board.key, "design": chosen.spec.name, "dsp_blocks": options.dsp,
             **asdict(built), "bitstream": str(built.bitstream),
-            "programmed": not options.build_only}
+            "programmed": not options.build_only, "port": chosen.board.port}
 
 
 def _say(step: str) -> None:
@@ -144,6 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(told, indent=2))
     else:
         print(_report(told), file=sys.stderr)
+        if told["programmed"]:
+            print(f"Check it: python -m hw.selftest --port {told['port']} --baud {options.baud}",
+                  file=sys.stderr)
         print(told["bitstream"])
     return 0
 

@@ -29,6 +29,7 @@ def facts(board: Board) -> Record:
                  "clock": Metric(found.clock_hz / 1e6, "MHz")},
         conditions={"title": board.title, "family": board.family, "chips": family.name,
                     "pins": dict(found.ports), "usb": board.usb, "hands": board.hands,
+                    "port": board.port,
                     "program": list(board.program), "loader": board.loader},
         provenance=provenance("python -m synth.board_facts", tools=("amaranth-boards",)))
 

@@ -137,7 +137,8 @@ def test_flash_programs_what_it_built(built, tmp_path, monkeypatch, capsys):
     status, out, err = run(capsys, "--board", "icebreaker", *SMALL)
     assert (status, out) == (0, f"{built}\n")
     assert err == ("ICESTORM_LC: 7 of 5,280 (0.1 %)\nClock: 12 MHz, highest 17.25 MHz\n"
-                   "Time: synthesis 1.5 s\n")
+                   "Time: synthesis 1.5 s\nCheck it: python -m hw.selftest --port /dev/ttyUSB1 "
+                   "--baud 1000000\n")
     assert (tmp_path / "written").read_bytes() == b"bits"
 
 

