@@ -9,6 +9,8 @@ __all__ = ["EXACT", "Study"]
 Record = dict[str, Any]
 #: Accumulator that all formats are compared with.
 EXACT = "exact"
+#: Study that tells how long the simulator takes.
+PACE = "pace"
 
 
 class Study:
@@ -16,7 +18,9 @@ class Study:
 
     def __init__(self, records: Sequence[Record]) -> None:
         self._records = records
-        self.networks = list(dict.fromkeys(record["subject"] for record in records))
+        self.networks = list(dict.fromkeys(record["subject"] for record in records
+                                           if record["conditions"]["study"] != PACE))
+        self.paces = [record for record in records if record["conditions"]["study"] == PACE]
         self.columns = self._values("column")
         self.accumulators = [name for name in self._values("accumulator") if name != EXACT]
 

@@ -193,10 +193,20 @@ def networks_page(records: Sequence[Record], tuned: Sequence[Record] = ()) -> di
             "ranges": ranges(records), "best": best_formats(records),
             "deciding": deciding(records), "findings": findings(records),
             "accumulators": accumulators(records), "movers": movers(records),
+            "paces": [_pace(record) for record in study.paces],
             "moves": MOVES, "loss": LOSS, "conversions": _conversions(tuned),
             "data": [(record["subject"], record["conditions"]["samples"],
                       record["conditions"]["data"], record["conditions"]["licence"],
                       text(record["conditions"]["macs"])) for record in references]}
+
+
+def _pace(record: Record) -> str:
+    """How long a run took, beside its bar."""
+    metrics, conditions = record["metrics"], record["conditions"]
+    wall, spent, macs = (metrics[name]["value"] for name in ("wall_time", "processor_time", "macs"))
+    return (f"{record['subject']}, {conditions['samples']} line, `{conditions['unit']}`: "
+            f"{text(macs)} multiply-accumulations in {text(wall)} s, {text(spent)} s of processor "
+            f"time; the bar is {text(conditions['bar_s'])} s.")
 
 
 def _conversions(records: Sequence[Record]) -> dict[str, Any]:

@@ -93,3 +93,16 @@ def test_conversions_from_fp8_to_int8() -> None:
     assert page["findings"] == [
         "small: -0.30 points from fine-tuned E4M3 to INT8; seeds deviate by 0.4."]
     assert networks.networks_page([])["conversions"] == {}
+
+
+def test_pace_stands_beside_its_bar() -> None:
+    """It is no network of its own."""
+    pace = {"subject": "net on 32x32", "metrics": {
+        name: {"value": value, "unit": ""} for name, value in
+        (("wall_time", 12.5), ("processor_time", 20.0), ("macs", 123456))},
+        "conditions": {"study": "pace", "samples": 1, "unit": "e4m3,acc=fp32", "bar_s": 60.0}}
+    page = networks.networks_page([*RECORDS, pace])
+    assert page["paces"] == [
+        ("net on 32x32, 1 line, `e4m3,acc=fp32`: 123,456 multiply-accumulations in 12.5 s, 20 s of "
+         "processor time; the bar is 60 s.")]
+    assert len(page["errors"].rows) == 1
