@@ -47,9 +47,11 @@ def _convert(components: dict) -> dict[str, str]:
         Path(folder, "design.il").write_text("\n".join(parts.values()))
         # What has no name of its own (parts of a library) goes into the module that it is in.
         # A memory starts with whatever is in it, as in silicon.
+        # A parallel multiplexer would be written as a function whose name begins with $, which
+        # Icarus takes for one of its own.
         run_yosys(f"read_rtlil design.il\nsetattr -mod -unset top\n"
                   f"setattr -mod -set keep_hierarchy 1 {' '.join(parts)}\n"
-                  "flatten -separator _\ndelete t:$meminit_v2\nproc\nclean\n"
+                  "flatten -separator _\ndelete t:$meminit_v2\nproc\npmuxtree\nclean\n"
                   "write_verilog -norename -noattr design.v", cwd=Path(folder))
         written = Path(folder, "design.v").read_text()
     # What precedes the first module names the tool and its version.

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from hw.spec import ArraySpec, Flag, MacSpec, parse_array, parse_mac
+from hw.spec import ArraySpec, Flag, GemmSpec, MacSpec, parse_array, parse_gemm, parse_mac
 
 __all__ = ["MANIFEST", "Design", "port_of_flag"]
 
@@ -20,6 +20,7 @@ class Design:
 
     mac: MacSpec
     array: ArraySpec | None
+    gemm: GemmSpec | None
     latency: int
     flag_bits: int
     inputs: dict[str, int]
@@ -32,14 +33,17 @@ class Design:
         spelling = manifest["spelling"]
         mac = parse_mac(spelling["mac"])
         array = None
-        if manifest["kind"] == "array":
+        gemm = None
+        if manifest["kind"] != "mac":
             array = parse_array(spelling["array"], mac, dataflow=spelling["dataflow"],
                                 out=spelling.get("out"), depth=spelling.get("depth"))
-        name = (array or mac).name
+        if manifest["kind"] == "gemm":
+            gemm = parse_gemm(array, depths=spelling["depths"], bus=spelling["bus"])
+        name = (gemm or array or mac).name
         assert manifest["name"] == name, f"manifest of {manifest['name']}, spelling of {name}"
         widths = {way: {port["name"]: port["width"] for port in manifest["ports"]
                         if port["direction"].startswith(way)} for way in ("in", "out")}
-        return cls(mac, array, manifest["latency"], manifest["derived"]["flag_bits"],
+        return cls(mac, array, gemm, manifest["latency"], manifest["derived"]["flag_bits"],
                    widths["in"], widths["out"])
 
     def assert_ports(self, dut) -> None:

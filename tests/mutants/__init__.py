@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults that are planted one by one, to see that the tests catch each of them."""
 
+from tests.mutants.faults_gemm import GEMM
 from tests.mutants.faults_hw import HARDWARE
 from tests.mutants.faults_sim import MODEL
 from tests.mutants.faults_units import UNITS_RTL
@@ -8,4 +9,4 @@ from tests.mutants.faults_verilog import VERILOG
 
 __all__ = ["FAULTS"]
 
-FAULTS = (*HARDWARE, *UNITS_RTL, *VERILOG, *MODEL)
+FAULTS = (*HARDWARE, *GEMM, *UNITS_RTL, *VERILOG, *MODEL)
