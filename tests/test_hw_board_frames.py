@@ -10,7 +10,7 @@ from tests.boards import BOARD, compiled_board
 #: What is replaced in the Verilog, and the fault that takes its place.
 FAULTS = {
     "the check is not looked at": ("= ~ check_match_detected;", "= 1'h0;"),
-    "replies have no number": ("{ \\sequence , code,", "{ 8'h00, code,"),
+    "replies have no number": ("? \\sequence  : 8'h00;", "? 8'h00 : 8'h00;"),
     "a request is never let go": ("? sent : 1'h0;", "? 1'h0 : 1'h0;"),
 }
 

@@ -67,9 +67,9 @@ class Code(IntEnum):
     """How it went; of whatever is not OK nothing counts, and the payload is empty."""
 
     OK = 0
-    CHECK = 1  #: The frame's check does not fit.
+    CHECK = 1  #: The frame's check does not fit; nor does that of a frame which is too long.
     FRAMING = 2  #: A byte had no stop bit.
-    LENGTH = 3  #: No whole words, too many, or not as many as the command takes.
+    LENGTH = 3  #: No whole words, or not as many as the command takes.
     OVERRUN = 4  #: Bytes came while a request was under way, and were dropped.
     COMMAND = 5  #: There is no such command.
     BUS = 6  #: The engine refused an access; those before it were done.

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A board's pins: what goes wrong on a line is told, does no harm, and is over with the next frame.
+
+Runs inside a simulator; see `tests.cocotb.run`.
+"""
+
+import random
+
+import cocotb
+from cocotb.triggers import FallingEdge
+
+from hw.spec.frames import FLAG, MAX_WORDS, WRITE_WORDS, Code, Command
+from hw.spec.gemm_map import gemm_map
+from tests.boards import BOARD
+from tests.cocotb import clocking
+from tests.cocotb.board_line import Line
+from tests.cocotb.checker import Checker
+
+TABLE = gemm_map(BOARD.gemm)
+PLACE, SIDE_BY_SIDE = TABLE.offset("M"), 1 | 1 << 16
+NOISES, CUTS, RESETS = 12, 8, 6
+
+
+class Bench:
+    """The registers M, K and N by the line, and what they must hold."""
+
+    def __init__(self, dut, test: str, seed: int):
+        self.dut, self.checker, self.rng = dut, Checker(test, seed), random.Random(seed)
+        self.wanted = [0, 0, 0]
+
+    async def start(self):
+        """Clock, reset, an idle line."""
+        await clocking.start(self.dut, ["rst"])
+        self.dut.rx.value = 1
+        await self.reset()
+        self.line = Line(self.dut, BOARD.divider)
+
+    async def reset(self):
+        """Reset; the registers are 0 behind it."""
+        await clocking.reset(self.dut, cycles=4)
+        self.wanted = [0, 0, 0]
+
+    def values(self) -> list[int]:
+        """Other values for the registers."""
+        return [self.rng.getrandbits(32) for _ in self.wanted]
+
+    def write(self, values: list[int]) -> bytes:
+        """Bytes of a request that writes them."""
+        return self.line.request(Command.WRITE, PLACE, SIDE_BY_SIDE, *values)
+
+    async def settle(self) -> list[int]:
+        """What a host does when something was wrong; codes of what was told."""
+        await self.line.send(bytes([FLAG]))
+        await self.line.quiet()
+        return self.line.codes()
+
+    async def works(self, about: str):
+        """Registers are as they must be; then they are written, and read back."""
+        for _ in range(2):
+            code, found = await self.line.ask(Command.READ, PLACE, SIDE_BY_SIDE, 3)
+            self.checker.equal((code, found), (Code.OK, self.wanted), about)
+            self.wanted = self.values()
+            code, _ = await self.line.ask(Command.WRITE, PLACE, SIDE_BY_SIDE, *self.wanted)
+            self.checker.equal(code, Code.OK, f"write {about}")
+
+
+@cocotb.test
+async def line_noise(dut):
+    """Glitches, garbage and breaks on a line on which nobody sends."""
+    bench = Bench(dut, "line_noise", seed=21)
+    await bench.start()
+    for number in range(NOISES):
+        for _ in range(bench.rng.randrange(1, 200)):
+            dut.rx.value = bench.rng.getrandbits(1) if number % 2 else bench.rng.random() > 0.1
+            await FallingEdge(dut.clk)
+        dut.rx.value = 1
+        await bench.line.quiet()
+        codes = await bench.settle()
+        bench.checker.equal(Code.OK in codes, False, f"noise {number} is taken for a request")
+        await bench.works(f"behind noise {number}")
+    bench.checker.close(NOISES * 5)
+
+
+@cocotb.test
+async def wrong_check(dut):
+    """Each byte of a request is wrong in turn: told, and nothing is written."""
+    bench = Bench(dut, "wrong_check", seed=22)
+    await bench.start()
+    for place in range(1, 27):
+        data = bytearray(bench.write(bench.values()))
+        data[place] = next(byte for byte in iter(lambda: bench.rng.randrange(0x7D), None)
+                           if byte != data[place])
+        await bench.line.send(bytes(data))
+        await bench.line.quiet()
+        codes = bench.line.codes() + await bench.settle()
+        bench.checker.equal(Code.CHECK in codes and Code.OK not in codes, True,
+                            f"byte {place} wrong is told, not {codes}")
+    await bench.works("behind wrong checks")
+    bench.checker.close(26 + 4)
+
+
+@cocotb.test
+async def byte_without_a_stop_bit(dut):
+    """A frame with such a byte is refused with a code of its own."""
+    bench = Bench(dut, "byte_without_a_stop_bit", seed=23)
+    await bench.start()
+    data = bench.write(bench.values())
+    await bench.line.send(data[:9])
+    await bench.line.send(b"\0", stop=0)
+    await bench.line.send(data[9:])
+    await bench.line.quiet()
+    bench.checker.equal(bench.line.codes(), [Code.FRAMING], "codes of a byte without a stop bit")
+    await bench.works("behind a byte without a stop bit")
+    bench.checker.close(5)
+
+
+@cocotb.test
+async def cut_in_mid_frame(dut):
+    """The line goes quiet within a frame, for as long as it likes; a flag ends the frame."""
+    bench = Bench(dut, "cut_in_mid_frame", seed=24)
+    await bench.start()
+    for number in range(CUTS):
+        data = bench.write(bench.values())
+        await bench.line.send(data[:bench.rng.randrange(2, len(data) - 5)])
+        await bench.line.quiet(bits=bench.rng.randrange(40, 400))
+        bench.checker.equal(bench.line.codes(), [], f"answers to a part of frame {number}")
+        bench.checker.equal(await bench.settle(), [Code.CHECK], f"code of the cut frame {number}")
+        await bench.works(f"behind cut frame {number}")
+    bench.checker.close(CUTS * 6)
+
+
+@cocotb.test
+async def reset_in_mid_transfer(dut):
+    """Resets while a request comes, is served or is answered; the next reply tells of it."""
+    bench = Bench(dut, "reset_in_mid_transfer", seed=25)
+    await bench.start()
+    for number in range(RESETS):
+        code, _ = await bench.line.ask(Command.IDENTIFY)
+        bench.checker.equal(code, Code.OK, "identity")
+        sending = cocotb.start_soon(bench.line.send(bench.write(bench.values())))
+        for _ in range(bench.rng.randrange(1, 40 * 40)):
+            await FallingEdge(dut.clk)
+        await bench.reset()
+        await sending
+        await bench.line.quiet(bits=60)
+        await bench.settle()
+        await bench.line.send(bench.line.request(Command.READ, PLACE, SIDE_BY_SIDE, 3))
+        await bench.line.quiet()
+        (reply,) = bench.line.replies
+        bench.line.replies.clear()
+        bench.checker.equal((reply.code, reply.fresh), (Code.OK, True), f"reset {number} is told")
+        bench.wanted = [int.from_bytes(reply.payload[4 * i:4 * i + 4], "little") for i in range(3)]
+        await bench.works(f"behind reset {number}")
+    bench.checker.close(RESETS * 6)
+
+
+@cocotb.test
+async def full_buffer(dut):
+    """The longest request is served, a longer one refused, and one that comes too early told."""
+    bench = Bench(dut, "full_buffer", seed=26)
+    await bench.start()
+    words = [bench.rng.getrandbits(32) for _ in range(MAX_WORDS - WRITE_WORDS)]
+    # Runs of three from the same place, over and over: the last three stay.
+    code, _ = await bench.line.ask(Command.WRITE, PLACE, 3, *words)
+    bench.checker.equal(code, Code.OK, "longest request")
+    bench.wanted = [words[max(i for i in range(len(words)) if i % 3 == lane)] for lane in range(3)]
+    code, found = await bench.line.ask(Command.READ, PLACE, 3, MAX_WORDS)
+    bench.checker.equal((code, found), (Code.OK, bench.wanted * (MAX_WORDS // 3)), "longest reply")
+    code, _ = await bench.line.ask(Command.WRITE, PLACE, 3, *words, 0)
+    bench.checker.equal(code, Code.CHECK, "a request that is too long")
+    await bench.works("behind a request that is too long")
+    first, second = bench.values(), bench.values()
+    await bench.line.send(bench.write(first) + bench.write(second))
+    await bench.line.quiet()
+    bench.checker.equal(bench.line.codes(), [Code.OK, Code.OVERRUN], "two requests at once")
+    bench.wanted = first
+    await bench.works("behind two requests at once")
+    bench.checker.close(4 + 8)
