@@ -11,7 +11,7 @@ from hw.emit.verilog import to_verilog
 from hw.emit.yosys import run_yosys
 from hw.gemm import engine
 from hw.gemm.memories import operand_memory, result_memory
-from hw.spec import parse_array, parse_gemm
+from hw.spec import SpecError, parse_array, parse_gemm
 from hw.spec.gemm_map import gemm_map
 from sim.rtl import RtlError
 from sim.rtl.buses import BUSES
@@ -24,6 +24,7 @@ FAST = tuple(GEMMS)[2:4]
 PARAMETERS = [pytest.param(spelling, marks=() if spelling in FAST else pytest.mark.slow)
               for spelling in GEMMS]
 
+TOO_LARGE = "GEMM size must be one that the memories of depth 50x70x33 hold"
 #: By module: what is replaced, and the fault that takes its place.
 FAULTS = {
     "a row of A's tiles is not read again": ("feeder", "? row :", "? 4'h0 :"),
@@ -66,6 +67,20 @@ def test_driver_loads_starts_polls_and_reads(spelling, tmp_path):
         assert result.codes.tolist() == wanted.tolist()
         assert result.cycles == spec.cycles(m, k, n)
         assert not result.flags.any()
+
+
+@pytest.mark.parametrize(("shapes", "code", "message"), [
+    (((4, 3), (2, 5)), 1, "Operand shapes must be (M, K) and (K, N), not ((4, 3), (2, 5))"),
+    (((4, 0), (0, 5)), 1, f"{TOO_LARGE}, not '4x0x5'"),
+    (((3, 51), (51, 2)), 1, f"{TOO_LARGE}, not '3x51x2'"),
+    (((2, 2), (2, 2)), 256, "Operand a must be codes of e4m3 from 0 to 255, not 256"),
+])
+def test_driver_refuses_before_it_writes(shapes, code, message):
+    spec = GEMMS["3x2:e4m3,acc=fp16:axi4lite:50x70x33"]
+    a, b = (np.full(shape, code) for shape in shapes)
+    # No bus: an access to it would be another error.
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        Driver(None, spec).matmul(a, b)
 
 
 @pytest.mark.slow

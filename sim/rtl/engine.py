@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import GemmSpec
+from hw.spec.errors import require
 from hw.spec.gemm_map import gemm_map
 from hw.spec.registers import BUS_BITS, BUS_BYTES, Window
+from sim.codes import as_codes
 from sim.rtl.buses import BusDriver
 from sim.rtl.gemm import a_beats, b_beats, unpack
 from sim.rtl.model import Words
@@ -132,7 +134,20 @@ class Driver:
         return np.unpackbits(raw, axis=-1, bitorder="little", count=count)
 
     def matmul(self, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Result:
-        """``C = A @ B`` of codes, (M, K) and (K, N)."""
+        """``C = A @ B`` of codes, (M, K) and (K, N).
+
+        Raises
+        ------
+        SpecError
+            If they are no such codes, or the memories do not hold them; nothing is written then.
+        RtlError
+            If the engine does not do it.
+        """
+        mac = self.spec.array.mac
+        a, b = (as_codes(x, fmt, f"Operand {name}")
+                for name, x, fmt in (("a", a, mac.a), ("b", b, mac.b)))
+        require(a.ndim == b.ndim == 2 and a.shape[1:] == b.shape[:1], "Operand shapes",
+                "(M, K) and (K, N)", (a.shape, b.shape))
         (m, k), n = a.shape, b.shape[1]
         limit = self.spec.cycles(m, k, n)
         self.load(a, b)
