@@ -77,9 +77,16 @@ times: setup  ## Measure how long arrays take to generate.
 	$(RUN) -m synth.times
 	$(RUN) -m reports.render
 
-bench: fast  ## Time simulators of arrays beside Verilator, CXXRTL and Amaranth's.
+bench: fast build/scalesim  ## Time simulators of arrays beside Verilator, CXXRTL, Amaranth's, SCALE-Sim.
 	$(RUN) -m synth.bench
 	$(RUN) -m reports.render
+
+# SCALE-Sim needs an older numpy.
+build/scalesim: constraints-scalesim.txt
+	$(PYTHON) -m venv --clear $@
+	$@/bin/python -m pip install -qq --disable-pip-version-check --no-deps \
+		--root-user-action ignore -r constraints-scalesim.txt
+	touch $@
 
 wavefront: setup  ## Record two tiles that flow through a 4x4 array, and draw them.
 	$(RUN) -m synth.wavefront

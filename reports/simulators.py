@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reports.plots import bars
+from reports.scalesim import DATAFLOWS, cycles, sentence
 from reports.tables import MISSING, Table
 
 __all__ = ["answer", "plots", "ratios", "simulators_page"]
@@ -115,6 +116,15 @@ def _share(records: Records) -> float:
     return _speed(unit[FAST]) / _speed(peak)
 
 
+def _memory(records: Records) -> str:
+    """What a large product needs; nothing if that was not measured."""
+    for record in records[SOURCE]:
+        if "peak_memory" in record["metrics"]:
+            size = record["metrics"]["peak_memory"]["value"] / (1 << 30)
+            return f" {record['conditions']['gemm']} takes {size:.2g} GiB of memory."
+    return ""
+
+
 def answer(records: Records) -> str:
     """The page in a few sentences."""
     units = _units(records)
@@ -127,7 +137,8 @@ def answer(records: Records) -> str:
             f"than a plain Verilator model as this: {told}. Without numba it is "
             f"{_times(_ratio(first, NUMPY))} times as fast for {next(iter(units))}. With binary32 "
             f"sums it does {_share(records):.0%} of the machine's multiply-adds. All "
-            f"{compared:,} sums that the simulators computed agree bit for bit.")
+            f"{compared:,} sums that the simulators computed agree bit for bit."
+            f"{_memory(records)}{sentence(records[SOURCE])}")
 
 
 def _drawn(records: Records) -> str:
@@ -148,4 +159,5 @@ def plots(records: Records) -> dict[str, Callable[[], str]]:
 def simulators_page(records: Records) -> dict[str, Any]:
     """What the page shows."""
     return {"answer": answer(records), "ratios": ratios(records), "compiling": _compiling(records),
-            "computed": _computed(records)}
+            "computed": _computed(records),
+            "cycles": [cycles(records[SOURCE], dataflow) for dataflow in DATAFLOWS]}

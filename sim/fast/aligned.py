@@ -14,7 +14,7 @@ from sim.codes import Array
 from sim.fast import fixed
 from sim.fast.kernels import has_numba
 from sim.fast.results import exact_codes
-from sim.fast.rounding import NOWHERE
+from sim.fast.rounding import LOWEST_PLACE, NOWHERE
 from sim.fast.tables import largest_units, parts, significand_bits, values, within
 
 __all__ = ["matmul"]
@@ -40,12 +40,16 @@ def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
     machine = next((m for m in (SINGLE, DOUBLE) if _fits(spec, a.shape[1], m)), None)
     if machine is None or not has_numba():
         return None
-    from sim.fast.compiled import aligned
+    from sim.fast import compiled
 
     tables = [_finite(fmt).astype(machine.floats) for fmt in (spec.a, spec.b)]
     places = [_places(fmt) for fmt in (spec.a, spec.b)]
-    sums = aligned(a, b, tables, places, spec.lanes, acc.frac_bits, acc.kept_bits,
-                   machine.fraction, machine.ints)
+    kept = spec.lanes, acc.frac_bits, acc.kept_bits
+    if machine is SINGLE and _fits_bytes(spec, a.shape[1]):
+        small = [np.maximum(place, LOWEST_PLACE).astype(np.int8) for place in places]
+        sums = compiled.aligned_bytes(a, b, tables, small, *kept)
+    else:
+        sums = compiled.aligned(a, b, tables, places, *kept, machine.fraction, machine.ints)
     codes = exact_codes(sums, acc.fmt, acc.nan_code)
     special = fixed.flags(a, b, spec)
     inf = acc.fmt.inf_code
@@ -68,6 +72,18 @@ def _fits(spec: MacSpec, depth: int, machine: Machine) -> bool:
             and within(spec, -machine.top, machine.top)
             and max(highest, -lowest) + acc.frac_bits <= machine.top
             and lowest >= 1 - acc.fmt.bias and highest <= acc.fmt.bias)
+
+
+def _fits_bytes(spec: MacSpec, depth: int) -> bool:
+    """Whether places of terms and sums are bytes, and those with a zero below all others."""
+    acc = spec.acc
+    assert isinstance(acc, AlignedAccumulator)
+    ranges = [_places(fmt)[parts(fmt).sig != 0] for fmt in (spec.a, spec.b)]
+    lowest = sum(int(each.min()) for each in ranges)
+    highest = max(int(each.max()) for each in ranges)
+    return (LOWEST_PLACE + highest < lowest - acc.frac_bits
+            and min(int(each.min()) for each in ranges) > LOWEST_PLACE
+            and 2 * highest + depth.bit_length() + 1 < 100)
 
 
 def _finite(fmt: Format) -> Array:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from hw.spec import FloatAccumulator, Overflow, Rounding
 
-__all__ = ["HALF", "HALF_MAX", "HALF_SATURATED", "NOWHERE", "Float64Rounding", "float64_rounding"]
+__all__ = ["HALF", "HALF_MAX", "HALF_SATURATED", "LOWEST_PLACE", "NOWHERE", "Float64Rounding",
+           "float64_rounding"]
 
 #: In place of a number of bits to drop: round to binary16 and back.
 HALF = -1
@@ -13,6 +14,8 @@ HALF = -1
 HALF_SATURATED, HALF_MAX = -2, 65504.0
 #: Units place of a zero: below all others, also when another place is added to it.
 NOWHERE = -8192
+#: The same in a byte: two of them add up to a byte, too.
+LOWEST_PLACE = -64
 #: Fraction bits of binary64.
 FRACTION = 52
 

@@ -15,8 +15,10 @@ from sim.fast.kernels import has_numba
 from sim.operands import parse_gemm
 from sim.progress import Progress
 from sim.rtl.tools import RtlError, compiler
-from synth.bench.contest import SIMULATORS, WHOLE, Part
+from synth.bench.contest import SIMULATORS, WHOLE, Part, Simulator
 from synth.bench.measure import SIZE, MismatchError, measure, peak, peak_record
+from synth.bench.memory import measure_memory
+from synth.bench.scalesim import ENVIRONMENT, ScaleSimError, compare
 from synth.record import ROOT, Provenance, Record, provenance, write_records
 from synth.yosys import YosysError
 
@@ -26,6 +28,8 @@ UNITS = ("e4m3,acc=fp32", "e4m3,acc=exact", "e4m3,acc=bf16", "e4m3,acc=fp16",
          "e4m3,acc=hopper", "int8,acc=int32")
 RECORDS = ROOT / "reports" / "data" / "simulator.json"
 GEMM = "512x512x512"
+#: What is measured besides simulators of values.
+SCALESIM, MEMORY = "SCALE-Sim", "memory"
 
 
 def _origin() -> Provenance:
@@ -39,9 +43,23 @@ def _origin() -> Provenance:
 
 def _records(units: Sequence[str], whole: Sequence[str], gemm: Part,
              names: Sequence[str]) -> list[Record]:
-    """The machine's peak, then a record for each unit and simulator."""
+    """All that is measured, in one run."""
     origin, say = _origin(), Progress()
-    chosen = [simulator for simulator in SIMULATORS if simulator.name in names]
+    records = []
+    if chosen := [simulator for simulator in SIMULATORS if simulator.name in names]:
+        records += _timed(units, whole, gemm, chosen, origin, say)
+    if MEMORY in names:
+        say.at_once("measuring the memory of a large product")
+        records.append(measure_memory(origin))
+    if SCALESIM in names:
+        say.at_once("running SCALE-Sim")
+        records += compare(origin)
+    return records
+
+
+def _timed(units: Sequence[str], whole: Sequence[str], gemm: Part, chosen: Sequence[Simulator],
+           origin: Provenance, say: Progress) -> list[Record]:
+    """The machine's peak, then a record for each unit and simulator."""
     records: list[Record] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         looks = []
@@ -58,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if a simulator did not, 2 for wrong arguments."""
     parser = Parser(prog="python -m synth.bench", description=(
         f"Time simulators of {SIZE} arrays on the same product, and compare their sums."))
-    known = [simulator.name for simulator in SIMULATORS]
+    known = [*(simulator.name for simulator in SIMULATORS), SCALESIM, MEMORY]
     parser.add_argument("units", metavar="MAC", nargs="*", default=UNITS,
                         help=f"units (default: {' '.join(UNITS)})")
     parser.add_argument("--gemm", metavar="MxKxN", default=GEMM,
@@ -67,24 +85,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help=f"units whose whole array {WHOLE} compiles too, which takes a quarter "
                              f"of an hour and more (default: {' '.join(UNITS[:1])})")
     parser.add_argument("--only", metavar="NAME", action="append", choices=known,
-                        help=f"leave out all simulators but these: {', '.join(known)}")
+                        help=f"leave out all but these: {', '.join(known)}")
     parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
                         help="file of the records (default: reports/data/simulator.json)")
     options = parser.parse_args(arguments)
+    names = options.only or known
     try:
-        require(has_numba(), "Numba", "installed (make fast)", None)
-        require(hasattr(os, "sched_getaffinity"), "System", "Linux", sys.platform)
-        for unit in options.units:
-            parse_array(SIZE, unit)
+        _check(options.units, names)
         gemm = Part(*parse_gemm(options.gemm))
         print(write_records(options.out, _records(
-            options.units, options.whole or UNITS[:1], gemm, options.only or known)))
+            options.units, options.whole or UNITS[:1], gemm, names)))
     except SpecError as error:
         parser.error(str(error))
-    except (RtlError, YosysError, MismatchError) as error:
+    except (RtlError, ScaleSimError, YosysError, MismatchError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _check(units: Sequence[str], names: Sequence[str]) -> None:
+    """SpecError, before anything takes long, if something is missing or unknown."""
+    require(has_numba(), "Numba", "installed (make fast)", None)
+    require(hasattr(os, "sched_getaffinity"), "System", "Linux", sys.platform)
+    require(SCALESIM not in names or ENVIRONMENT.exists(), SCALESIM,
+            "installed (make build/scalesim)", None)
+    for unit in units:
+        parse_array(SIZE, unit)
 
 
 if __name__ == "__main__":
