@@ -17,6 +17,8 @@ SOURCE = "simulator"
 #: second is a smaller array, which is taken where the first was not compiled.
 FAST, NUMPY = "sim.fast", "sim.fast, numpy"
 WHOLE, SMALL = "Verilator", "Verilator, small array"
+#: Speed of a simulator with threads, were the machine otherwise idle.
+BUSY = "mac_per_second_by_processor_time"
 PEAK = "peak of binary32 multiply-adds"
 #: Unit whose every sum is one multiply-add of binary32.
 BINARY32 = "fp32"
@@ -46,6 +48,12 @@ def _reference(unit: Mapping[str, Record]) -> Record:
     return unit[WHOLE] if WHOLE in unit else unit[SMALL]
 
 
+def _busy(unit: Mapping[str, Record], simulator: str) -> float | None:
+    """As `_ratio`, if all processors did nothing else."""
+    metric = unit[simulator]["metrics"].get(BUSY) if simulator in unit else None
+    return float(metric["value"]) / _speed(_reference(unit)) if metric else None
+
+
 def _ratio(unit: Mapping[str, Record], simulator: str) -> float | None:
     """Products a second over those of the reference."""
     if simulator not in unit:
@@ -70,6 +78,10 @@ def ratios(records: Records) -> Table:
     units = _units(records)
     rows = [[_named(name), *(_times(_ratio(unit, name)) for unit in units.values())]
             for name in _simulators(units)]
+    for name in (FAST, NUMPY):
+        busy = [_busy(unit, name) for unit in units.values()]
+        if any(busy):
+            rows.append([f"{name}, by processor time", *map(_times, busy)])
     base = ["compared with an array of", *(_reference(unit)["conditions"]["array"]
                                            for unit in units.values())]
     return Table(["times as many products a second as Verilator", *units], [*rows, base], [])

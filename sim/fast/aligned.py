@@ -5,6 +5,7 @@ Terms are scaled by a power of two so that the common place has the weight one, 
 no rounding mode is touched. A first pass over the lanes finds the place, a second adds.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -74,6 +75,7 @@ def _fits(spec: MacSpec, depth: int, machine: Machine) -> bool:
             and lowest >= 1 - acc.fmt.bias and highest <= acc.fmt.bias)
 
 
+@lru_cache(maxsize=256)
 def _fits_bytes(spec: MacSpec, depth: int) -> bool:
     """Whether places of terms and sums are bytes, and those with a zero below all others."""
     acc = spec.acc

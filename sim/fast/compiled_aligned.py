@@ -221,6 +221,6 @@ def aligned_bytes(a: Array, b: Array, tables: list[Array], places: list[Array], 
         part = slice(block.start, block.start + count * ROWS)
         out[part] = tiles.transpose(0, 2, 1, 3).reshape(count * ROWS, -1)
 
-    by_rows(across, pack)
-    by_rows(rows, work, multiple=ROWS)
+    by_rows(across, pack, products=b.size)
+    by_rows(rows, work, products=rows * b.size, multiple=ROWS)
     return out[:rows, :cols]

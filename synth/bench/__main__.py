@@ -62,10 +62,9 @@ def _timed(units: Sequence[str], whole: Sequence[str], gemm: Part, chosen: Seque
     """The machine's peak, then a record for each unit and simulator."""
     records: list[Record] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        looks = []
+        say.at_once("measuring the machine's multiply-add peak")
+        looks = [peak(Path(folder))]
         for unit in units:
-            say.at_once("measuring the machine's multiply-add peak")
-            looks.append(peak(Path(folder)))
             records += measure(unit, gemm, origin, say, [
                 simulator for simulator in chosen if simulator.name != WHOLE or unit in whole])
         looks.append(peak(Path(folder)))

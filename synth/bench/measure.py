@@ -94,6 +94,9 @@ def _record(unit: str, simulator: Simulator, site: Site, gemm: Part, a: Array, b
     ran = ready.run(west, south)
     compared, digest = _compare(simulator, site.spec, west, south, ran)
     products = part.m * part.k * part.n
+    threads = {} if ran.processor is None else {
+        "mac_per_second_by_processor_time": Metric(
+            products * processors() / max(ran.processor, 1e-9), "MAC/s")}
     return Record(
         subject=site.spec.name, provenance=origin, not_done=NOT_DONE,
         conditions={"simulator": simulator.name, "array": site.spec.size,
@@ -104,7 +107,7 @@ def _record(unit: str, simulator: Simulator, site: Site, gemm: Part, a: Array, b
                  "cycles_per_second": Metric(ran.cycles / ran.seconds, "cycle/s"),
                  "mac_per_second": Metric(products / ran.seconds, "MAC/s"),
                  "time_to_compile": Metric(ready.seconds, "s"),
-                 "sums_compared": Metric(compared), "checksum": Metric(digest)})
+                 "sums_compared": Metric(compared), "checksum": Metric(digest), **threads})
 
 
 def _part(simulator: Simulator, spec: ArraySpec, gemm: Part) -> Part:

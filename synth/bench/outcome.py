@@ -12,10 +12,11 @@ class Ran(NamedTuple):
     """Sums (M, N), as `sim.matmul` has them or as unsigned bits, their flags, cycles, seconds.
 
     Seconds are of processor time where a simulator has one thread, so that other work on the
-    machine does not count; else of wall time.
+    machine does not count; else of wall time, and ``processor`` has the time of all threads.
     """
 
     sums: Array
     flags: Array
     cycles: int
     seconds: float
+    processor: float | None = None
