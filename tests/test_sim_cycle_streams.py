@@ -5,8 +5,9 @@ import pytest
 
 from hw.spec import parse_array
 from synth.cycles import __main__ as command
-from synth.cycles.cases import ARRAYS, LARGE
+from synth.cycles.cases import ARRAYS, LARGE, cases
 from synth.cycles.compare import compare
+from synth.record import read_records
 
 SLOW = [spec for spec in ARRAYS if "int8" not in spec.name and "fp32" not in spec.name]
 
@@ -55,6 +56,16 @@ def test_a_difference_is_found(monkeypatch):
     assert found.outputs == 4 * 8 + 2 * 2
     assert found.differences >= 6 + 6 + 2 + 2
     assert found.steady
+
+
+def test_record_has_every_array():
+    """The record is of what is compared today, and says that all of it is equal."""
+    kept = read_records(command.RECORDS)
+    assert [record.subject for record in kept] == [spec.name for spec in (*ARRAYS, *LARGE)]
+    counts = [record.metrics["cases"].value for record in kept]
+    assert counts == [len(list(cases(spec))) for spec in (*ARRAYS, *LARGE)]
+    assert sum(counts) == 576
+    assert sum(record.metrics["differences"].value for record in kept) == 0
 
 
 def test_command_lists_and_refuses(capsys):
