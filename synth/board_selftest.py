@@ -61,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(
         prog="python -m synth.board_selftest",
         description="Run hw.selftest on virtual boards and record the outcome.")
-    parser.add_argument("--macs", metavar="PAIR", nargs="+", default=["e4m3", "int8"],
-                        help="operand formats of the arrays (default: e4m3 int8)")
+    parser.add_argument("--macs", metavar="PAIR", nargs="+", default=["e4m3"],
+                        help="operand formats of the arrays (default: e4m3)")
     parser.add_argument("--array", metavar="ROWSxCOLS", default="4x4",
                         help="size of the arrays (default: %(default)s)")
     parser.add_argument("--gemms", metavar="N", type=int, default=100,

@@ -145,7 +145,7 @@ def test_another_engine_is_told(line):
 
 
 def test_port_without_a_board_is_told(monkeypatch):
-    monkeypatch.setattr("hw.host.exchange.PATIENCE", 0.05)
+    monkeypatch.setattr("hw.host.exchange.FIRST_PATIENCE", 0.05)
     own, far = os.openpty()
     try:
         message = "Serial port must lead to a board that answers, and does not (3 requests)"

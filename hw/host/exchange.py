@@ -21,8 +21,9 @@ TRIES = 8
 QUIET = 0.04
 #: Seconds for which silence is waited for: a board that never stops is none.
 NOISE = 2.0
-#: Seconds for a reply beyond the time that its bytes take.
-PATIENCE = 1.0
+#: Seconds for a reply beyond the time that its bytes take, before anything has answered and then:
+#: a simulated board takes its time.
+FIRST_PATIENCE, PATIENCE = 1.0, 10.0
 #: Bits of a byte on the line, and how much longer than needed it may all take.
 BYTE_BITS, MARGIN = 10, 4
 
@@ -82,7 +83,7 @@ class Exchange:
 
     def __init__(self, line: Line) -> None:
         self._line, self._deframer = line, Deframer()
-        self._sequence = 0
+        self._sequence, self._answered = 0, False
         #: Requests that were sent again.
         self.repeated = 0
 
@@ -142,11 +143,12 @@ class Exchange:
     def _reply(self, size: int) -> Reply | None:
         """The reply that is waited for; None if it does not come whole or tells of a wrong line."""
         wire = MARGIN * BYTE_BITS * size / self._line.baud
-        end = time.monotonic() + PATIENCE + wire
+        end = time.monotonic() + (PATIENCE if self._answered else FIRST_PATIENCE) + wire
         garbled = self._deframer.garbled
         while (left := end - time.monotonic()) > 0:
             for reply in self._deframer.push(self._line.read(left)):
                 # What is wrong with the line may have hit the number too.
+                self._answered = True
                 if reply.sequence == self._sequence or reply.code not in (Code.OK, Code.BUS):
                     return reply
             if self._deframer.garbled != garbled:
