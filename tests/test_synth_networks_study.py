@@ -36,6 +36,8 @@ def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert fp32.conditions["shapes"] == {"layer_0": "64x64x32", "scores": "64x32x10"}
     assert fp32.conditions["macs"] == 64 * (64 * 32 + 32 * 10)
     assert fp32.metrics["relative_error"].value == 0
+    assert fp32.provenance.command == ("python -m synth.networks --only digits --samples 64 "
+                                       "--columns E4M3,MXFP8 --acc exact,fp16")
     tried = e4m3.conditions["tried"]
     assert set(tried) == {"tensor, minmax", "channel, minmax", "channel, mse"}
     assert e4m3.metrics["accuracy"].value == pytest.approx(max(tried.values()), abs=1e-3)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m synth.networks``: real networks in INT8 and FP8, with several accumulators."""
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -47,6 +48,16 @@ def _parser() -> Parser:
     return parser
 
 
+def _command(options: argparse.Namespace) -> str:
+    """Command that measures the same."""
+    given = [f"--only {name}" for name in options.only or ()]
+    given += [f"--samples {options.samples}"] if options.samples else []
+    given += [f"--{name} {value}" for name, value, usual in
+              (("columns", options.columns, COLUMNS), ("acc", options.acc, ACCUMULATORS))
+              if value != ",".join(usual)]
+    return " ".join(["python -m synth.networks", *given]) if given else "make networks"
+
+
 def chosen(noun: str, text: str, known: Sequence[str]) -> list[str]:
     """Names of a list with commas."""
     names = text.split(",")
@@ -86,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.list:
             print("\n".join(TASKS))
             return 0
-        say, origin = Progress(), provenance("make networks", tools=TOOLS, seed=0)
+        say, origin = Progress(), provenance(_command(options), tools=TOOLS, seed=0)
         records = measure(names, options.samples, columns, accumulators, origin, say)
         if "recogniser" in names and not options.no_pace:
             records += pace(MODELS, origin, say)
