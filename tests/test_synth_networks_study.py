@@ -72,7 +72,7 @@ def test_plans_are_those_of_the_settings() -> None:
 def test_result_is_bit_exact_to_the_product(tmp_path: Path) -> None:
     """First layer of the digits by hand: encoded, multiplied by the golden model, scaled."""
     import sim
-    from synth.demo.network import load_digits, train
+    from sim.digits.network import load_digits, train
     from synth.networks.tasks import TASKS
 
     task = TASKS["digits"](tmp_path, 8)
