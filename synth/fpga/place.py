@@ -80,7 +80,7 @@ def router(part: Part) -> str | None:
         or shutil.which(part.route[0])
     if found is None:
         raise SpecError(f"FPGA part {part.key} must have {part.route[0]} installed "
-                        "(`make fpga` does that), not without")
+                        "(`make nextpnr` does that), not without")
     return found
 
 
