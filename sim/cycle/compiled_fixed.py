@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from hw.spec import FixedAccumulator, Format, MacSpec, Overflow, Rounding
+from hw.spec import FixedAccumulator, MacSpec, Overflow, Rounding
 from sim.codes import Array
 from sim.cycle.plain import Advance
 from sim.fast.tables import parts
-from sim.vector.unpack import FLAGS
+from sim.vector.unpack import FLAGS, Unpacked
 
-__all__ = ["Operand", "fixed_advance"]
+__all__ = ["Operand", "fixed_advance", "operand_table"]
 
 
 class Operand(NamedTuple):
@@ -22,6 +22,12 @@ class Operand(NamedTuple):
     exp: Array
     negative: Array
     classes: Array
+
+
+def operand_table(parts: Unpacked) -> Array:
+    """Fields of `Operand` as rows of one array: numba takes a few arguments faster than many."""
+    table: Array = np.array([parts.sig, parts.exp, parts.negative, parts.classes], np.int64)
+    return table
 
 
 @njit(cache=True)
@@ -38,9 +44,13 @@ def _term(product: Any, left: Any, nearest: Any) -> Any:
 
 
 @njit(cache=True)
-def _fixed(acc: Any, flags: Any, a: Any, b: Any, frame: Any, x: Any, y: Any, table: Any,
-           coarser: Any, nearest: Any, saturate: Any, low: Any, high: Any, flagged: Any) -> Any:
+def _fixed(acc: Any, flags: Any, a: Any, b: Any, frame: Any, left: Any, right: Any, table: Any,
+           facts: Any) -> Any:
     """All elements of an array; arguments as `fixed_advance` gives them."""
+    coarser, nearest, saturate = facts[0], facts[1] != 0, facts[2] != 0
+    low, high, flagged = facts[3], facts[4], facts[5] != 0
+    x = Operand(left[0], left[1], left[2], left[3])
+    y = Operand(right[0], right[1], right[2], right[3])
     rows, lanes, cols = a.shape
     total, raised = np.empty_like(acc), np.empty_like(flags)
     size = high - low + 1
@@ -66,12 +76,9 @@ def fixed_advance(mac: MacSpec) -> Advance:
     """`sim.cycle.stepping.advance` of a fixed-point unit whose steps fit an int64."""
     acc = mac.acc
     assert isinstance(acc, FixedAccumulator)
-    facts = (_operand(mac.a), _operand(mac.b), FLAGS, acc.lsb - mac.product_lsb,
-             acc.rounding is Rounding.RNE, acc.overflow is Overflow.SATURATE, acc.min, acc.max,
-             mac.flag_bits > 0)
-    return lambda acc, flags, a, b, frame: _fixed(acc, flags, a, b, frame, *facts)
-
-
-def _operand(fmt: Format) -> Operand:
-    table = parts(fmt)
-    return Operand(table.sig, table.exp, table.negative, table.classes)
+    left, right = (operand_table(parts(fmt)) for fmt in (mac.a, mac.b))
+    facts = np.array([acc.lsb - mac.product_lsb, acc.rounding is Rounding.RNE,
+                      acc.overflow is Overflow.SATURATE, acc.min, acc.max, mac.flag_bits > 0],
+                     np.int64)
+    return lambda acc, flags, a, b, frame: _fixed(
+        acc, flags, a, b, frame, left, right, FLAGS, facts)

@@ -51,7 +51,10 @@ class Array:
         self._a = History((rows, lanes), window)
         self._b = History((cols, lanes), window)
         self._frame = History((), window, np.uint8)
-        self._shape = rows, lanes, cols
+        shape, age = (rows, lanes, cols), rows - 1
+        self._a_q = self._a.viewer(shape, age, (0, 1), (1, 0), (None, -1))
+        self._b_q = self._b.viewer(shape, age, (None, 1), (1, 0), (0, -1))
+        self._frame_q = self._frame.viewer((rows, cols), age, (None, 1), (None, -1))
         #: Bit i is set i cycles after the last beat of a tile, while the array may hold it.
         self._lasts, self._ages = 0, (1 << window + mac.pipeline) - 1
         self.flight = [(self.a_q, self.b_q, self.frame_q)] * mac.pipeline
@@ -65,17 +68,17 @@ class Array:
     @property
     def a_q(self) -> Ints:
         """Codes of A that each element passes on, (rows, lanes, cols)."""
-        return self._a.view(self._shape, self.spec.rows - 1, (0, 1), (1, 0), (None, -1))
+        return self._a_q()
 
     @property
     def b_q(self) -> Ints:
         """Codes of B that each element passes on, (rows, lanes, cols)."""
-        return self._b.view(self._shape, self.spec.rows - 1, (None, 1), (1, 0), (0, -1))
+        return self._b_q()
 
     @property
     def frame_q(self) -> Ints:
         """Frame beside ``a_q``: valid, first, last from the low bit on, (rows, cols)."""
-        return self._frame.view(self._shape[::2], self.spec.rows - 1, (None, 1), (None, -1))
+        return self._frame_q()
 
     @property
     def edge_frame(self) -> Ints:
@@ -119,7 +122,7 @@ class Array:
             past.put(value)
             past.push()
         self._lasts = (self._lasts << 1 | (frame & (VALID | LAST) == VALID | LAST)) & self._ages
-        self.flight = [(self.a_q, self.b_q, self.frame_q), *self.flight]
+        self.flight = [(self._a_q(), self._b_q(), self._frame_q()), *self.flight]
         self._accumulate(*self.flight.pop())
 
     def _accumulate(self, a: Ints, b: Ints, frame: Ints) -> None:

@@ -134,7 +134,7 @@ class _Run:
             if a.edge(outputs.a_tready) | b.edge(outputs.b_tready) and first is None:
                 first = cycle
             if outputs.c_tvalid and inputs.c_tready:
-                self.rows[:, taken] = outputs.c_tdata, outputs.c_tuser
+                self.rows[0, taken], self.rows[1, taken] = outputs.c_tdata, outputs.c_tuser
                 taken += 1
             cycle += 1
         assert first is not None

@@ -30,7 +30,6 @@ class Results:
         self._cols, self._stages = spec.cols, spec.mac.latency - spec.mac.loop_latency
         self._past = History((2, spec.cols), spec.cols + self._stages, sum_dtype(spec.mac))
         self.held = np.zeros((2, spec.cols), sum_dtype(spec.mac))
-        self._col = np.arange(spec.cols)
 
     @property
     def align(self) -> Ints:
@@ -43,8 +42,9 @@ class Results:
         past = self._past
         past.past[0, :, past.end], past.past[1, :, past.end] = sums, flags
         if not kept:
-            first = past.end - self._stages - self._cols + 1
-            self.held = past.past[:, self._col, self._col + first]
+            end = past.end - self._stages + 1
+            # A column later is a cycle later; the array moves on, so these are not written again.
+            self.held = past.past[..., end - self._cols:end].diagonal(0, 1, 2)
         return self.held
 
     def step(self) -> None:

@@ -28,6 +28,8 @@ def pack(codes: Codes, width: int) -> Words:
 def unpack(words: Words, width: int, count: int) -> Codes:
     """``count`` codes of ``width`` bits from each row of words, (rows, count)."""
     raw = np.ascontiguousarray(words.reshape(len(words), -1), dtype="<u8").view(np.uint8)
+    if width in {8, 16, 32}:
+        return raw.view(f"<u{width // 8}")[:, :count].astype("<u8")
     bits = np.unpackbits(raw, axis=-1, bitorder="little", count=width * count)
     packed = np.packbits(bits.reshape(len(words), count, width), axis=-1, bitorder="little")
     size = 8 * -(-width // 64)
