@@ -37,7 +37,7 @@ class History:
         self.past = np.zeros((*shape, window + ROOM), dtype)
         self.end = window
 
-    def put(self, value: Ints | int) -> None:
+    def put(self, value: npt.ArrayLike) -> None:
         """Enter a value, but for `push`: it may be put again."""
         self.past[..., self.end] = value
 

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One step of the MACs of all elements: compiled by numba where it is installed, else numpy's.
+"""One step of all elements: compiled by numba where it is installed, else numpy's.
 
 Both give the same bits. Compiled are steps on fixed-point and floating-point accumulators whose
 operands have tables; others are `sim.vector`'s, on Python integers where int64 is too narrow.
 """
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
 from hw.spec import FixedAccumulator, FloatAccumulator, MacSpec
+from sim.cycle import plain_weights
 from sim.cycle.plain import Advance, plain
 from sim.fast.floating import in_float32
 from sim.fast.kernels import has_numba
@@ -13,8 +19,26 @@ from sim.fast.results import dropped
 from sim.fast.rounding import HALF
 from sim.fast.tables import MAX_WIDTH
 from sim.vector import fixed
+from sim.vector.steps import sum_dtype
 
-__all__ = ["advance"]
+__all__ = ["Moves", "advance", "moves"]
+
+
+class Moves(NamedTuple):
+    """`enter` and `exchange` of `sim.cycle.plain_weights`, or their compiled twins."""
+
+    enter: Callable[..., Any]
+    exchange: Callable[..., Any]
+
+
+def moves(mac: MacSpec, *, compiled: bool | None = None) -> Moves:
+    """How sums and weights move; ``compiled`` by default where sums are of int64."""
+    can_be = has_numba() and sum_dtype(mac) == np.int64
+    if not (can_be if compiled is None else compiled):
+        return Moves(plain_weights.enter, plain_weights.exchange)
+    from sim.cycle import compiled_weights
+
+    return Moves(compiled_weights.enter, compiled_weights.exchange)
 
 
 def advance(mac: MacSpec, *, compiled: bool | None = None) -> Advance:

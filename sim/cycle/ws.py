@@ -12,7 +12,7 @@ from hw.spec.schedules import WeightStationary
 from sim.cycle.history import History
 from sim.cycle.results import Results
 from sim.cycle.plain import VALID
-from sim.cycle.stepping import advance
+from sim.cycle.stepping import advance, moves
 from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws_sequencer import Control, WeightSequencer, WeightTiming
 from sim.vector.steps import require_step, sum_dtype
@@ -62,31 +62,28 @@ class WeightArray:
         self._b = History((cols, lanes), cols)
         self._swap, self._load = (History((), window, np.uint8) for _ in range(2))
         self._control = History((len(Control._fields),), cols)
-        self._shape = rows, lanes, cols
+        self._a_q = self._a.viewer((rows, lanes, cols), 0, (0, -self._step), (1, 0), (None, -1))
         #: Bit i is set i cycles after a swap or a load, while the array may hold it.
         self._swaps, self._loads, self._ages = 0, 0, (1 << window) - 1
-        #: Bit i is set where the memory of column i lets a sum start, or stores one.
-        self._starts, self._writes, self._columns = 0, 0, (1 << cols) - 1
-        self.used = self.waiting = self.passed = np.zeros(self._shape, np.int64)
+        self.used = self.waiting = self.passed = np.zeros((rows, lanes, cols), np.int64)
         self.flight = [(self.a_q, self.used)] * times.entry
         self.acc = np.zeros((rows, cols), sum_dtype(mac))
         self.flags = np.zeros((rows, cols), np.uint8)
         self.adding = [(self.acc, self.flags)] * mac.adder_stages
         self.memory = np.zeros((2, self.sequencer.addresses, cols), sum_dtype(mac))
-        self.read = self.before = self._zeros = np.zeros((2, cols), sum_dtype(mac))
+        self.read, self.before = np.zeros((2, 2, cols), sum_dtype(mac))
         self._next, self._always = advance(mac), np.full((rows, cols), VALID, np.uint8)
-        self._has_flags = mac.flag_bits > 0
-        self._col = np.arange(cols)
+        self._moves = moves(mac)
 
     @property
     def a_q(self) -> Ints:
         """Codes of A that each element passes on, (rows, lanes, cols)."""
-        return self._a.view(self._shape, 0, (0, -self._step), (1, 0), (None, -1))
+        return self._a_q()
 
     @property
     def frame_q(self) -> Ints:
         """What goes along with them, swap and load from the low bit on, (rows, cols)."""
-        swaps, loads = (past.view(self._shape[::2], 0, (None, -step), (None, -1))
+        swaps, loads = (past.view(self.acc.shape, 0, (None, -step), (None, -1))
                         for past, step in ((self._swap, self._step), (self._load, 1)))
         frame: Ints = swaps * SWAP | loads * LOAD
         return frame
@@ -125,64 +122,41 @@ class WeightArray:
             bool(state.kept_last if state.kept else wires.beat_last), offered[1], state.error)
         if wires.en:
             self.results.step()
-            self._move(inputs, wires, self._entering(wires.control))
+            self._move(inputs, wires)
         state.step(wires, inputs)
         if inputs.rst:
             self._reset()
         return outputs
 
-    def _entering(self, control: Control) -> Ints:
-        """Sums and flags that enter the columns, (2, cols); the memory takes its clock edge."""
-        south = np.array([self.acc[-1], self.flags[-1]], self.memory.dtype)
-        self._control.put(np.array(control))
-        self._control.push()
-        start, forward, recent, write, read, place = self.control
-        self._starts = (self._starts << 1 | control.start) & self._columns
-        self._writes = (self._writes << 1 | control.write) & self._columns
-        if self._starts == self._columns:
-            entering = self._zeros
-        else:
-            stored = np.where(recent, self.before, self.read)
-            entering = np.where(start, 0, np.where(forward, south, stored))
-        self.read = self.memory[:, read, self._col]
-        if self._writes:
-            where = np.flatnonzero(write)
-            self.memory[:, place[where], where] = south[:, where]
-        self.before = south
-        return entering
-
-    def _move(self, inputs: Inputs, wires: WeightTiming, entering: Ints) -> None:
+    def _move(self, inputs: Inputs, wires: WeightTiming) -> None:
         """Registers of the grid."""
         for past, value in ((self._a, inputs.a_tdata), (self._b, inputs.b_tdata),
-                            (self._swap, wires.swap), (self._load, wires.load)):
+                            (self._swap, wires.swap), (self._load, wires.load),
+                            (self._control, wires.control)):
             past.put(value)
             past.push()
         self._swaps = (self._swaps << 1 | wires.swap) & self._ages
         self._loads = (self._loads << 1 | wires.load) & self._ages
-        self.flight = [(self.a_q, self.used), *self.flight]
-        self._accumulate(entering, *self.flight.pop())
+        self.flight = [(self._a_q(), self.used), *self.flight]
+        self._accumulate(*self.flight.pop())
         self._change()
 
-    def _accumulate(self, entering: Ints, a: Ints, b: Ints) -> None:
+    def _accumulate(self, a: Ints, b: Ints) -> None:
         """One step of every element on the sum from its north."""
-        sums = np.concatenate([entering[:1], self.acc[:-1]])
-        flags = self.flags
-        if self._has_flags:
-            flags = np.concatenate([entering[1:].astype(np.uint8), self.flags[:-1]])
+        control = self._control
+        sums, flags = self._moves.enter(self.acc, self.flags, control.past, control.end - 1,
+                                        self.memory, self.read, self.before)
         self.adding = [self._next(sums, flags, a, b, self._always), *self.adding]
         self.acc, self.flags = self.adding.pop()
 
     def _change(self) -> None:
         """Weights go into use, and southward."""
-        waiting, shape = self.waiting, self._shape[::2]
-        if self._swaps:
-            swaps = self._swap.view(shape, 0, (None, -self._step), (None, -1))[:, None]
-            self.used = np.where(swaps, waiting, self.used)
-        if self._loads:
-            loads = self._load.view(shape, 0, (None, -1), (None, -1))[:, None]
-            north = self._b.view(self._shape[1:], 0, (1, 0), (0, -1))
-            coming = np.concatenate([north[None], self.passed[:-1]])
-            self.waiting = np.where(loads, coming, waiting)
+        waiting = self.waiting
+        if self._swaps or self._loads:
+            b, swap, load = pasts = self._b, self._swap, self._load
+            self.used, self.waiting = self._moves.exchange(
+                self.used, waiting, self.passed, b.past, swap.past, load.past,
+                tuple([past.end - 1 for past in pasts]), self._step)
         self.passed = waiting
 
     def _reset(self) -> None:
@@ -190,4 +164,4 @@ class WeightArray:
         self.sequencer.reset()
         for past in (self._swap, self._load, self._control):
             past.clear()
-        self._swaps = self._loads = self._starts = self._writes = 0
+        self._swaps = self._loads = 0

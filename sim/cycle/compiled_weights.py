@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How sums and weights move in the weight-stationary array, compiled by numba.
+
+Twin of `sim.cycle.plain_weights`, with its arguments, element by element.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+__all__ = ["enter", "exchange"]
+
+
+@njit(cache=True)
+def enter(acc: Any, flags: Any, control: Any, now: Any, words: Any, read: Any,
+          before: Any) -> Any:
+    """Sums and flags from the north of each element; the memory of sums takes its clock edge."""
+    rows, cols = acc.shape
+    sums, raised = np.empty_like(acc), np.empty_like(flags)
+    for c in range(cols):
+        time, south, flag = now - c, acc[rows - 1, c], flags[rows - 1, c]
+        if control[0, time]:
+            sums[0, c], raised[0, c] = 0, 0
+        elif control[1, time]:
+            sums[0, c], raised[0, c] = south, flag
+        elif control[2, time]:
+            sums[0, c], raised[0, c] = before[0, c], before[1, c]
+        else:
+            sums[0, c], raised[0, c] = read[0, c], read[1, c]
+        place = control[4, time]
+        read[0, c], read[1, c] = words[0, place, c], words[1, place, c]
+        if control[3, time]:
+            place = control[5, time]
+            words[0, place, c], words[1, place, c] = south, flag
+        before[0, c], before[1, c] = south, flag
+    for r in range(1, rows):
+        for c in range(cols):
+            sums[r, c], raised[r, c] = acc[r - 1, c], flags[r - 1, c]
+    return sums, raised
+
+
+@njit(cache=True)
+def exchange(used: Any, waiting: Any, passed: Any, b: Any, swap: Any, load: Any, now: Any,
+             step: Any) -> Any:
+    """Next weights in use, and those that wait."""
+    rows, lanes, cols = used.shape
+    in_use, kept = np.empty_like(used), np.empty_like(waiting)
+    for r in range(rows):
+        for lane in range(lanes):
+            for c in range(cols):
+                old = waiting[r, lane, c]
+                in_use[r, lane, c] = old if swap[now[1] - r * step - c] else used[r, lane, c]
+                if load[now[2] - r - c]:
+                    old = passed[r - 1, lane, c] if r else b[c, lane, now[0] - c]
+                kept[r, lane, c] = old
+    return in_use, kept
