@@ -84,3 +84,30 @@ def test_history_is_kept_beyond_its_room():
     assert all((view == wanted).all() for view, wanted in seen)
     past.clear()
     assert not past.ago(4).any()
+
+
+@pytest.mark.parametrize(("rows", "lanes", "cols", "step"),
+                         [(4, 1, 5, 1), (3, 2, 2, 3), (1, 1, 1, 2)])
+def test_compiled_moves_equal_numpy(rows, lanes, cols, step):
+    """Sums, the memory of them and weights, whatever the control says in each column."""
+    pytest.importorskip("numba")
+    mac, rng, now = parse_mac("e4m3"), np.random.default_rng(8), 40
+    ways = [stepping.moves(mac, compiled=compiled) for compiled in (True, False)]
+    assert ways[0] != ways[1]
+    for _ in range(20):
+        acc, words = rng.integers(-99, 99, (rows, cols)), rng.integers(-99, 99, (2, 4, cols))
+        flags, (read, before) = rng.integers(0, 4, (rows, cols)).astype(np.uint8), rng.integers(
+            0, 4, (2, 2, cols))
+        words[1] &= 3
+        control = np.concatenate([rng.integers(0, 2, (4, 50)), rng.integers(0, 4, (2, 50))])
+        states = [[x.copy() for x in (words, read, before)] for _ in ways]
+        results = [way.enter(acc, flags, control, now, *state)
+                   for way, state in zip(ways, states, strict=True)]
+        weights, b = rng.integers(0, 256, (3, rows, lanes, cols)), rng.integers(
+            0, 256, (cols, lanes, 50))
+        swap, load = rng.integers(0, 2, (2, 50)).astype(np.uint8)
+        moved = [way.exchange(*weights, b, swap, load, now, now - 1, now + 2, step) for way in ways]
+        for got, wanted in zip([*results[0], *states[0], *moved[0]],
+                               [*results[1], *states[1], *moved[1]], strict=True):
+            assert got.dtype == wanted.dtype
+            assert (got == wanted).all()

@@ -41,17 +41,17 @@ def enter(acc: Any, flags: Any, control: Any, now: Any, words: Any, read: Any,
 
 
 @njit(cache=True)
-def exchange(used: Any, waiting: Any, passed: Any, b: Any, swap: Any, load: Any, now: Any,
-             step: Any) -> Any:
+def exchange(used: Any, waiting: Any, passed: Any, b: Any, swap: Any, load: Any, now_b: Any,
+             now_swap: Any, now_load: Any, step: Any) -> Any:
     """Next weights in use, and those that wait."""
     rows, lanes, cols = used.shape
     in_use, kept = np.empty_like(used), np.empty_like(waiting)
     for r in range(rows):
         for lane in range(lanes):
+            north = passed[r - 1, lane]
             for c in range(cols):
                 old = waiting[r, lane, c]
-                in_use[r, lane, c] = old if swap[now[1] - r * step - c] else used[r, lane, c]
-                if load[now[2] - r - c]:
-                    old = passed[r - 1, lane, c] if r else b[c, lane, now[0] - c]
-                kept[r, lane, c] = old
+                in_use[r, lane, c] = old if swap[now_swap - r * step - c] else used[r, lane, c]
+                new = north[c] if r else b[c, lane, now_b - c]
+                kept[r, lane, c] = new if load[now_load - r - c] else old
     return in_use, kept

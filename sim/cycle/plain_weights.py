@@ -38,7 +38,7 @@ def enter(acc: Ints, flags: Ints, control: Ints, now: int, words: Ints, read: In
 
 
 def exchange(used: Ints, waiting: Ints, passed: Ints, b: Ints, swap: Ints, load: Ints,
-             now: tuple[int, int, int], step: int) -> tuple[Ints, Ints]:
+             now_b: int, now_swap: int, now_load: int, step: int) -> tuple[Ints, Ints]:
     """Next weights in use, and those that wait, (rows, lanes, cols).
 
     Parameters
@@ -47,14 +47,15 @@ def exchange(used: Ints, waiting: Ints, passed: Ints, b: Ints, swap: Ints, load:
         Weights in use, those that wait, and those that go south, (rows, lanes, cols).
     b, swap, load
         Codes of B by time, (cols, lanes, times), and whether there is a swap or a load, (times,).
-    now
+    now_b, now_swap, now_load
         Times of these three in row 0 and column 0; each column is a cycle later.
     step
         Cycles by which a swap is later in each row; a load is one later.
     """
     rows, lanes, cols = used.shape
     row, col = np.arange(rows)[:, None, None], np.arange(cols)
-    swaps, loads = swap[now[1] - row * step - col] != 0, load[now[2] - row - col] != 0
-    north = b[col, np.arange(lanes)[:, None], now[0] - col]
+    swaps, loads = (
+        swap[now_swap - row * step - col] != 0, load[now_load - row - col] != 0)
+    north = b[col, np.arange(lanes)[:, None], now_b - col]
     coming = np.concatenate([north[None], passed[:-1]])
     return np.where(swaps, waiting, used), np.where(loads, coming, waiting)

@@ -143,7 +143,7 @@ class _Run:
     def _inputs(self, cycle: int) -> Inputs:
         """What is on the wires."""
         a, b = self._a, self._b
-        stall_a, stall_b, stall_c = (each[cycle % len(each)] for each in self._patterns)
+        stall_a, stall_b, stall_c = [each[cycle % len(each)] for each in self._patterns]
         a_valid, row = a.offer(stall_a)
         b_valid, step = b.offer(stall_b)
         return Inputs(a_valid, a.data[row], a.last[row], b_valid, b.data[step], b.last[step],

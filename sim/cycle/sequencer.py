@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registers that time the output-stationary array: the twin of the RTL's sequencer."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,7 @@ __all__ = ["Sequencer", "Timing", "columns"]
 Bools = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """Wires of one cycle: ``start``, ``shift``, ``final`` with a bit for each column, lowest first.
 
     `columns` makes arrays of them.

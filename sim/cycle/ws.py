@@ -153,10 +153,10 @@ class WeightArray:
         """Weights go into use, and southward."""
         waiting = self.waiting
         if self._swaps or self._loads:
-            b, swap, load = pasts = self._b, self._swap, self._load
+            b, swap, load = self._b, self._swap, self._load
             self.used, self.waiting = self._moves.exchange(
                 self.used, waiting, self.passed, b.past, swap.past, load.past,
-                tuple([past.end - 1 for past in pasts]), self._step)
+                b.end - 1, swap.end - 1, load.end - 1, self._step)
         self.passed = waiting
 
     def _reset(self) -> None:

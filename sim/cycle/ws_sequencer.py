@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registers that time the weight-stationary array: the twin of the RTL's sequencer."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from hw.spec import ArraySpec
@@ -26,9 +25,11 @@ class Control(NamedTuple):
     place: int
 
 
-@dataclass(frozen=True, slots=True)
-class WeightTiming:
-    """Wires of one cycle: handshakes, what row 0 does with its weights, ``control``."""
+class WeightTiming(NamedTuple):
+    """Wires of one cycle: handshakes, what row 0 does with its weights, ``control``.
+
+    ``following`` is the row of the next beat of A.
+    """
 
     en: bool
     a_tready: bool
@@ -39,6 +40,7 @@ class WeightTiming:
     beat: bool
     beat_last: bool
     control: Control
+    following: int
 
 
 class WeightSequencer:
@@ -67,7 +69,10 @@ class WeightSequencer:
         #: Addresses that a row can have; those from the depth on are of rows that are not stored.
         self.addresses = 1 << (spec.depth - 1).bit_length()
         self._through = self._down + self._entry
-        self._to_c = self._through + spec.cols - 1 + spec.mac.latency - spec.mac.loop_latency
+        to_c = self._through + spec.cols - 1 + spec.mac.latency - spec.mac.loop_latency
+        #: Place of the bit of a beat that is at C, and the bits of each shift register.
+        self._last, self._all_c = to_c - 1, (1 << to_c) - 1
+        self._all_through, self._all_entry = (1 << self._through) - 1, (1 << self._entry) - 1
         self.reset()
 
     def reset(self) -> None:
@@ -81,20 +86,21 @@ class WeightSequencer:
     @property
     def enabled(self) -> bool:
         """Whether the array takes the next clock edge."""
-        return not (self.kept and self.leave >> self._to_c - 1)
+        return not (self.kept and self.leave >> self._last)
 
     def timing(self, inputs: Inputs) -> WeightTiming:
         """Wires of this cycle."""
-        beat, beat_last = (bool(bits >> self._to_c - 1) for bits in (self.leave, self.end))
-        en = self.enabled
+        beat, beat_last = bool(self.leave >> self._last), bool(self.end >> self._last)
+        en = not (self.kept and beat)
         a_ready = en and self.opened
         taken = bool(a_ready and inputs.a_tvalid)
         swap = (en and self.loaded == self._height and self.wait == 0
                 and (not self.opened or bool(taken and inputs.a_tlast)))
         free = not self.swaps_left and not (swap and self._load_wait)
         b_ready = en and free and (swap or self.loaded != self._height)
+        following = self._following(inputs, taken)
         return WeightTiming(en, a_ready, b_ready, taken, bool(b_ready and inputs.b_tvalid), swap,
-                            beat, beat_last, self._control(inputs, taken))
+                            beat, beat_last, self._control(inputs, following), following)
 
     def _following(self, inputs: Inputs, taken: bool) -> int:
         """Row of the next beat of A."""
@@ -102,8 +108,9 @@ class WeightSequencer:
             return self.rows[0]
         return 0 if inputs.a_tlast else (self.rows[0] + 1) % self.addresses
 
-    def _control(self, inputs: Inputs, taken: bool) -> Control:
-        *_, read, entering = self._following(inputs, taken), *self.rows
+    def _control(self, inputs: Inputs, following: int) -> Control:
+        entering = self.rows[-1]
+        read = self.rows[-2] if self._entry else following
         write = bool(self.write >> self._through - 1)
         start = bool(self.start >> self._entry - 1) if self._entry else \
             bool(inputs.a_tuser & STARTS)
@@ -140,13 +147,8 @@ class WeightSequencer:
         passed = self._through - 1
         if control.write or self.leave >> passed & 1:
             self.place = 0 if self.end >> passed & 1 else (self.place + 1) % self.addresses
-        self.write = self._later(self.write, wires.taken and not leaves, self._through)
-        self.leave = self._later(self.leave, wires.taken and leaves, self._to_c)
-        self.end = self._later(self.end, ends, self._to_c)
-        self.start = self._later(self.start, bool(inputs.a_tuser & STARTS), self._entry)
-        self.rows = [self._following(inputs, wires.taken), *self.rows[:-1]]
-
-    @staticmethod
-    def _later(bits: int, now: bool, cycles: int) -> int:
-        """Shift register of ``cycles`` bits after an edge."""
-        return (bits << 1 | now) & (1 << cycles) - 1
+        self.write = (self.write << 1 | (wires.taken and not leaves)) & self._all_through
+        self.leave = (self.leave << 1 | (wires.taken and leaves)) & self._all_c
+        self.end = (self.end << 1 | ends) & self._all_c
+        self.start = (self.start << 1 | bool(inputs.a_tuser & STARTS)) & self._all_entry
+        self.rows = [wires.following, *self.rows[:-1]]
