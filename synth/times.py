@@ -5,6 +5,7 @@ Each command runs in a process of its own, a few times; the fastest run counts, 
 the machine can only slow it down.
 """
 
+import itertools
 import json
 import re
 import subprocess
@@ -14,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hw.spec import SpecError, parse_array
+from hw.spec import Dataflow, SpecError, parse_array
 from hw.spec.command import Parser
 from hw.spec.errors import require
 from synth.record import ROOT, Metric, Record, provenance, write_records
@@ -27,10 +28,12 @@ RUNS = 3
 RECORDS = ROOT / "reports" / "data" / "generate.json"
 
 
-def measure(size: str, *, mac: str = MAC, runs: int = RUNS) -> Record:
+def measure(size: str, *, dataflow: Dataflow = Dataflow.OS, mac: str = MAC, runs: int = RUNS
+            ) -> Record:
     """Record of generating an array of ``mac`` with ``size`` ROWSxCOLS."""
     with tempfile.TemporaryDirectory(prefix="times-") as folder:
-        command = ["-m", "hw.generate", "--mac", mac, "--array", size]
+        command = ["-m", "hw.generate", "--mac", mac, "--array", size,
+                   "--dataflow", dataflow.value]
         seconds = min(_seconds([sys.executable, *command, "--out", folder]) for _ in range(runs))
         manifest = json.loads(next(Path(folder).glob("*.json")).read_text(encoding="utf-8"))
         verilog = [(Path(folder) / file["path"]).read_text(encoding="utf-8")
@@ -41,7 +44,7 @@ def measure(size: str, *, mac: str = MAC, runs: int = RUNS) -> Record:
         metrics={"wall_time": Metric(round(seconds, 2), "s"),
                  "verilog_size": Metric(len("".join(verilog).encode()), "byte"),
                  "modules": Metric(len(modules))},
-        conditions={"mac": mac, "runs (the fastest counts)": runs},
+        conditions={"mac": mac, "dataflow": dataflow.value, "runs (the fastest counts)": runs},
         provenance=provenance("python -m synth.times", tools=("amaranth", "pyosys")))
 
 
@@ -68,9 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for size in chosen.sizes:
             parse_array(size, MAC)
         records = []
-        for size in chosen.sizes:
-            print(f"Generating {size}, runs: {chosen.runs}.", file=sys.stderr)
-            records.append(measure(size, runs=chosen.runs))
+        for dataflow, size in itertools.product(Dataflow, chosen.sizes):
+            print(f"Generating {size} {dataflow.value}, runs: {chosen.runs}.", file=sys.stderr)
+            records.append(measure(size, dataflow=dataflow, runs=chosen.runs))
         print(write_records(chosen.out, records))
     except SpecError as error:
         parser.error(str(error))

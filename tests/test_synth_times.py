@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.spec import parse_array
+from hw.spec import Dataflow, parse_array
 from synth.record import read_records
 from synth.times import main, measure
 
@@ -24,7 +24,8 @@ def test_times_writes_a_record_for_each_size(tmp_path: Path,
     out = tmp_path / "generate.json"
     main(["1x1", "1x2", "--runs", "1", "--out", str(out)])
     assert capsys.readouterr().out == f"{out}\n"
-    names = [parse_array(size, "e4m3").name for size in ("1x1", "1x2")]
+    names = [parse_array(size, "e4m3", dataflow=dataflow.value).name
+             for dataflow in Dataflow for size in ("1x1", "1x2")]
     assert [record.subject for record in read_records(out)] == names
 
 
