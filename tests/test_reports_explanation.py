@@ -9,6 +9,8 @@ from reports.silicon import FORMATS, Units, percent, unit_of
 
 ACCUMULATORS = {"fx27": 1.0, "fp16-sat": 2.0, "fp32-sat": 3.0}
 
+ARRAY = {"flat": False, "energy": {"stream": "4 tiles of 64 beats"}}
+
 
 def record(unit, *, library="osu018", conditions=None, **metrics):
     """Record such as synth.measure writes."""
@@ -95,7 +97,7 @@ def swept():
                loop("e5m2:none", 2.4, 40000.0), loop("e5m2:none", 2.6, 38000.0),
                loop("binary8p3", 2.6, 38000.0), loop("binary8p3", 2.75, 37000.0)]
     arrays = [record(f"{pair},acc={acc},array=16x16,dataflow=os", area=256.0,
-                     conditions={"flat": False}, energy_gaussian=100.0 * len(pair) + len(acc))
+                     conditions=ARRAY, energy_gaussian=100.0 * len(pair) + len(acc))
               for pair in ("int8", "binary8p4") for acc in ("fx27", "fp16-sat", "fp32-sat")]
     nodes = [record(f"{pair},acc={acc}", library=library, area=float(len(pair)),
                     energy_gaussian=100.0 * factor, energy_gaussian_glitches=len(pair) * factor)
@@ -142,7 +144,7 @@ def test_arrays_are_the_largest_that_have_the_metric():
     for array in records["arrays"]:
         del array["metrics"]["energy_gaussian"]
     records["arrays"] += [record(f"{pair},acc=fx27,array=2x2,dataflow=os", energy_gaussian=energy,
-                                 conditions={"flat": flat})
+                                 conditions=ARRAY | {"flat": flat})
                           for pair, energy in (("int8", 2.0), ("binary8p4", 3.0))
                           for flat in (True, False)]
     assert "in an array of 4 takes, against INT8/27, for E4M3 exact 50 % more" in said(
