@@ -27,8 +27,7 @@ _CODE = tuple(Path(__file__).with_name(f"{name}.py") for name in (
     "yosys", "gates", "cost", "handcount", "liberty", "liberty_text", "cells", "functions",
     "mapping", "netlists", "plain", "timing"))
 _ENERGY_CODE = tuple(Path(__file__).parent / f"{name}.py" for name in (
-    "graph", "activity", "tables", "delays", "glitches", "power", "streams", "energy", "blocks",
-    "demo/network"))
+    "graph", "activity", "tables", "delays", "glitches", "power", "streams", "energy", "blocks"))
 #: Stream on which the energy of blocks is measured.
 BLOCK_STREAM = "gaussian"
 

@@ -91,8 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(given)
     names = options.only or known
     try:
-        _check(options.units, names)
         gemm = Part(*parse_gemm(options.gemm))
+        _check(options.units, names)
         print(write_records(options.out, _records(
             options.units, options.whole or UNITS[:1], gemm, names, _origin(given))))
     except SpecError as error:
@@ -105,12 +105,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check(units: Sequence[str], names: Sequence[str]) -> None:
     """SpecError, before anything takes long, if something is missing or unknown."""
+    for unit in units:
+        parse_array(SIZE, unit)
     require(has_numba(), "Numba", "installed (make fast)", None)
     require(hasattr(os, "sched_getaffinity"), "System", "Linux", sys.platform)
     require(SCALESIM not in names or ENVIRONMENT.exists(), SCALESIM,
             "installed (make build/scalesim)", None)
-    for unit in units:
-        parse_array(SIZE, unit)
 
 
 if __name__ == "__main__":
