@@ -71,6 +71,7 @@ def arrays_energy_sentence(units: Sources) -> str:
     size = _largest(units["arrays"], ENERGY)
     shown = units["arrays"].find(unit=lambda unit: _size(unit) == size)[0]["conditions"]["energy"]
     return ("Registers and drain take energy too, the drain the more, the shorter the sums; on "
-            f"Gaussian operands, {shown['stream']}, without glitches, an operation in an array of {size} takes, against INT8/27, for "
+            f"Gaussian operands, {shown['stream']}, without glitches, an operation in an "
+            f"array of {size} takes, against INT8/27, for "
             f"{_compared(_values(units['arrays'], ENERGY, size))}; alone, for "
             f"{_compared(_alone(units['paper'], ENERGY))}.")
