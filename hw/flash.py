@@ -16,15 +16,13 @@ from hw.board.tools import ToolError
 from hw.emit.yosys import YosysError
 from hw.spec import SpecError
 from hw.spec.board import DEFAULT_BAUD
-from hw.spec.command import Parser, add_mac_options, chosen_mac
+from hw.spec.command import INTERRUPTED, Parser, add_mac_options, chosen_mac
 from hw.spec.errors import require
 
 __all__ = ["main"]
 
 DEFAULT_ARRAY = "4x4"
 FOLDER = Path("build/boards")
-#: Exit status after Ctrl-C, as shells have it.
-INTERRUPTED = 130
 
 
 def _parser() -> Parser:

@@ -13,13 +13,10 @@ from hw.host.device import Device
 from hw.host.errors import DeviceError
 from hw.spec import ArraySpec, SpecError
 from hw.spec.board import DEFAULT_BAUD
-from hw.spec.command import Parser, add_mac_options, chosen_mac, given_mac_options
+from hw.spec.command import INTERRUPTED, Parser, add_mac_options, chosen_mac, given_mac_options
 from hw.spec.errors import require, require_int
 
 __all__ = ["main", "selftest"]
-
-#: Exit status after Ctrl-C, as a shell has it.
-INTERRUPTED = 130
 
 
 def _parser() -> Parser:

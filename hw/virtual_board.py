@@ -13,7 +13,7 @@ from typing import Any
 from hw.board import emit
 from hw.spec import ArraySpec, SpecError
 from hw.spec.board import BoardSpec
-from hw.spec.command import Parser, add_unit_options, chosen_unit
+from hw.spec.command import INTERRUPTED, Parser, add_unit_options, chosen_unit
 from hw.spec.errors import require
 from hw.spec.parse_gemm import DEFAULT_DEPTHS, parse_gemm
 
@@ -23,8 +23,6 @@ __all__ = ["VirtualBoard", "compile_board", "main"]
 CLOCK_HZ, BAUD = 12_000_000, 3_000_000
 #: Bytes that are taken from the terminal at once.
 CHUNK = 1 << 16
-#: Exit status after Ctrl-C, as a shell has it.
-INTERRUPTED = 130
 
 
 def compile_board(spec: BoardSpec) -> Any:

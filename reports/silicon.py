@@ -4,13 +4,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hw.spec import PAPER_FORMATS
+
 __all__ = ["ACCUMULATORS", "COMPARED", "FORMATS", "Units", "over", "percent", "unit_of"]
 
 Record = dict[str, Any]
 
 #: Operand formats of the paper by what it calls them.
-FORMATS = {"INT8": "int8", "E2M5": "binary8p6", "E3M4": "binary8p5", "E4M3": "binary8p4",
-           "E5M2": "binary8p3"}
+FORMATS = PAPER_FORMATS
 #: Accumulators of the paper by the spelling's beginning.
 ACCUMULATORS = {"FX+12": "fx", "FP16": "fp16", "FP32": "fp32"}
 #: The units that are compared throughout: operands and beginning of the accumulator.

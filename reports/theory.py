@@ -4,6 +4,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hw.spec import PAPER_FORMATS
 from reports.plots import Curve, bars, curves
 from reports.tables import MISSING, Table
 
@@ -14,8 +15,7 @@ OUTLIERS = "normal with outliers"
 #: Bits by which a value may differ from the paper's without a word.
 TOLERANCE = 0.1
 #: The formats of a width, and the name that the paper's figure gives them.
-COLUMNS = {"INT8": ("int8",), "E2M5": ("binary8p6", "e2m5"), "E3M4": ("binary8p5", "e3m4"),
-           "E4M3": ("binary8p4", "e4m3"), "E5M2": ("binary8p3", "e5m2")}
+COLUMNS = {name: tuple(dict.fromkeys((fmt, name.lower()))) for name, fmt in PAPER_FORMATS.items()}
 NAMES = {"uniform": "uniform", "normal": "normal", "student_t3": "Student's t, 3 degrees"}
 
 

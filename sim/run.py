@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hw.spec import ArraySpec, SpecError
-from hw.spec.command import Parser, add_unit_options, chosen_unit
+from hw.spec.command import INTERRUPTED, Parser, add_unit_options, chosen_unit
 from hw.spec.errors import require
 from hw.spec.traffic import traffic
 from sim.codes import Array
@@ -28,8 +28,6 @@ from sim.waves import require_traceable, savefile, waves
 
 __all__ = ["main"]
 
-#: Exit status after Ctrl-C, as a shell has it.
-INTERRUPTED = 130
 #: Backend that goes clock by clock.
 CLOCKED = "cycle"
 

@@ -10,19 +10,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hw.spec import CATALOG, Format, SpecError
+from hw.spec import CATALOG, PAPER_FORMATS, Format, SpecError
 from hw.spec.command import Parser
 from sim.progress import Progress
 from sim.theory import DISTRIBUTIONS, best_scale, mixture
 from synth.record import ROOT, Metric, Provenance, Record, provenance, write_records
 
-__all__ = ["PAPER", "PAPER_FORMATS", "main", "measure"]
+__all__ = ["PAPER", "main", "measure"]
 
 RECORDS = ROOT / "reports" / "data" / "theory.json"
-#: The paper's own formats (appendix A): a single special code in the place of minus zero.
-PAPER_FORMATS = ("int8", "binary8p6", "binary8p5", "binary8p4", "binary8p3")
 #: The formats of the same widths that this project's units are measured with.
-OWN_FORMATS = ("int8", "e2m5", "e3m4", "e4m3", "e5m2")
+OWN_FORMATS = tuple(name.lower() for name in PAPER_FORMATS)
 #: Bits of accuracy in figure 5 for `PAPER_FORMATS`, read off the figure to +-0.03.
 PAPER = {
     "uniform": (7.99, 7.34, 6.42, 5.44, 4.47),
@@ -37,14 +35,15 @@ def measure(origin: Provenance, say: Progress) -> list[Record]:
     """Records of every format on every distribution, and of normal numbers with outliers."""
     found = []
     for name, source in DISTRIBUTIONS.items():
-        for fmt in dict.fromkeys(PAPER_FORMATS + OWN_FORMATS):
+        paper = dict(zip(PAPER_FORMATS.values(), PAPER[name], strict=True))
+        for fmt in dict.fromkeys((*paper, *OWN_FORMATS)):
             say(f"{fmt}, {name}")
             best = best_scale(CATALOG[fmt], source)
             metrics = {"bits": Metric(round(best.bits, 3), "bit"),
                        "reach": Metric(float(f"{best.reach:.4g}"), "sigma"),
                        "span": Metric(round(_span(CATALOG[fmt]), 2), "binade")}
-            if fmt in PAPER_FORMATS:
-                metrics["paper"] = Metric(PAPER[name][PAPER_FORMATS.index(fmt)], "bit")
+            if fmt in paper:
+                metrics["paper"] = Metric(paper[fmt], "bit")
             found.append(Record(subject=fmt, metrics=metrics, provenance=origin,
                                 conditions={"numbers": name, "scale": "least mean squared error",
                                             "paper": "read off the figure, +-0.03 bit"}))

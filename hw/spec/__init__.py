@@ -11,7 +11,7 @@ from hw.spec.accumulators import (
 )
 from hw.spec.architectures import Adder, Multiplier
 from hw.spec.arrays import ArraySpec, Dataflow
-from hw.spec.catalog import CATALOG, SOURCES
+from hw.spec.catalog import CATALOG, PAPER_FORMATS, SOURCES
 from hw.spec.errors import SpecError
 from hw.spec.formats import Format, integer
 from hw.spec.gemm import Bus, GemmSpec
@@ -25,6 +25,7 @@ from hw.spec.specials import Kind, Specials, Unpacked
 
 __all__ = [
     "CATALOG",
+    "PAPER_FORMATS",
     "SOURCES",
     "Accumulator",
     "Adder",

@@ -7,7 +7,7 @@ Adding a format is adding an entry here.
 from hw.spec.formats import Format, integer
 from hw.spec.specials import Specials
 
-__all__ = ["CATALOG", "SOURCES"]
+__all__ = ["CATALOG", "PAPER_FORMATS", "SOURCES"]
 
 
 def _float(name: str, exp_bits: int, man_bits: int, specials: Specials) -> Format:
@@ -81,3 +81,6 @@ CATALOG: dict[str, Format] = {fmt.name: fmt for _, group in _GROUPS for fmt in g
 
 #: Document that defines each format, by name.
 SOURCES: dict[str, str] = {fmt.name: source for source, group in _GROUPS for fmt in group}
+#: Formats of arXiv 2303.17951, appendix A, by the paper's names.
+PAPER_FORMATS = {"INT8": "int8", "E2M5": "binary8p6", "E3M4": "binary8p5", "E4M3": "binary8p4",
+                 "E5M2": "binary8p3"}

@@ -14,8 +14,11 @@ from hw.spec.parse import parse_mac
 from hw.spec.parse_arrays import parse_array
 from hw.spec.parse_outputs import parse_output
 
-__all__ = ["Parser", "add_mac_options", "add_output_options", "add_unit_options", "chosen_design",
-           "chosen_mac", "chosen_output", "chosen_unit", "given_mac_options"]
+__all__ = ["INTERRUPTED", "Parser", "add_mac_options", "add_output_options", "add_unit_options",
+           "chosen_design", "chosen_mac", "chosen_output", "chosen_unit", "given_mac_options"]
+
+#: Exit status after Ctrl-C, as a shell has it.
+INTERRUPTED = 130
 
 
 class Parser(argparse.ArgumentParser):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hw.spec import ArraySpec, SpecError
-from hw.spec.command import Parser, add_unit_options, chosen_unit
+from hw.spec.command import INTERRUPTED, Parser, add_unit_options, chosen_unit
 from hw.spec.errors import require
 from sim.engines import ENGINES
 from sim.files import whole_file
@@ -29,8 +29,6 @@ from sim.rtl import RtlError
 
 __all__ = ["main"]
 
-#: Exit status after Ctrl-C, as a shell has it.
-INTERRUPTED = 130
 SETTINGS = ("per=tensor|{},range=minmax|percentile|mse,percentile=P,scale=fp32|pow2,"
             "zero_point=no|yes")
 

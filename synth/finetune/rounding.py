@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hw.spec import CATALOG, Format
+from hw.spec import CATALOG, PAPER_FORMATS, Format
 from sim.quantize.nearest import nearest
 
 __all__ = ["SCHEMES", "Operands", "Rounded", "scheme"]
@@ -34,14 +34,10 @@ def scheme(activations: str, weights: str) -> Operands:
     return Operands(CATALOG[activations], CATALOG[weights])
 
 
-#: The columns of the tables of arXiv 2303.17951; its floats are binary8pN of the catalogue.
+#: The columns of the tables of arXiv 2303.17951.
 SCHEMES = {
     "FP32": Operands(),
-    "INT8": scheme("int8", "int8"),
-    "E2M5": scheme("binary8p6", "binary8p6"),
-    "E3M4": scheme("binary8p5", "binary8p5"),
-    "E4M3": scheme("binary8p4", "binary8p4"),
-    "E5M2": scheme("binary8p3", "binary8p3"),
+    **{name: scheme(fmt, fmt) for name, fmt in PAPER_FORMATS.items()},
     "W4A8": scheme("int8", "int4"),
     "W8A16": scheme("int16", "int8"),
 }

@@ -3,7 +3,7 @@
 
 from typing import NamedTuple
 
-from hw.spec import CATALOG
+from hw.spec import CATALOG, PAPER_FORMATS
 
 __all__ = ["ACCUMULATORS", "COLUMNS", "Column", "Ranges", "choices", "mac_of"]
 
@@ -30,13 +30,9 @@ class Ranges(NamedTuple):
         return f"{self.weights_per}, {self.kept}{zero}"
 
 
-#: Floats are those of arXiv 2303.17951, binary8pN of the catalogue; MX has OCP's own.
+#: The formats of arXiv 2303.17951, and others; MX has OCP's own.
 COLUMNS = {
-    "INT8": Column("int8", "int8"),
-    "E2M5": Column("binary8p6", "binary8p6"),
-    "E3M4": Column("binary8p5", "binary8p5"),
-    "E4M3": Column("binary8p4", "binary8p4"),
-    "E5M2": Column("binary8p3", "binary8p3"),
+    **{name: Column(fmt, fmt) for name, fmt in PAPER_FORMATS.items()},
     "W4A8": Column("int8", "int4"),
     "MXFP8": Column("e4m3", "e4m3", blocks=True),
 }
@@ -54,7 +50,8 @@ def mac_of(column: str, accumulator: str) -> str:
     activations, weights, _ = COLUMNS[column]
     pair = activations if activations == weights else f"{activations}x{weights}"
     # The exact sum of the paper's INT8 unit: 4,096 products of operands from -127 to 127.
-    exact = "int27" if pair == "int8" else "exact"
+    same_integers = activations == weights and CATALOG[activations].is_integer
+    exact = "int27" if same_integers else "exact"
     return f"{pair},acc={exact if accumulator == 'exact' else ACCUMULATORS[accumulator]}"
 
 
