@@ -10,26 +10,23 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
 from sim.codes import Array
 from sim.fast.rounding import HALF, HALF_MAX, HALF_SATURATED
 from sim.fast.threads import by_rows
+from sim.fast.vector_code import BYTES, F32, F64, I32, I64, WIDE, Memory, splat
 
 __all__ = ["chain", "exact"]
 
-_FEATURES = binding.get_host_cpu_features()
-#: Bytes of a vector; rows and vectors of a tile. 32 registers with AVX-512 and on ARM, else 16.
-BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16
-ROWS, VECTORS = (8, 3) if BYTES == 64 or "neon" in _FEATURES else (4, 2)
+#: Rows and vectors of a tile.
+ROWS, VECTORS = (8, 3) if WIDE else (4, 2)
 #: Products a sum after which the operands' next part is packed: it stays in the second cache.
 DEPTH = 1024
 
-_F32, _F64 = ir.FloatType(), ir.DoubleType()
-_I32, _I64 = ir.IntType(32), ir.IntType(64)
-_LANES = {_F32: BYTES // 4, _F64: BYTES // 8}
+_SIZES = {F32: 4, F64: 8}
 _FUSED = ("contract",)
 
 #: Makes a vector of sums rounded; the last argument is a vector of the bits to drop.
@@ -65,58 +62,22 @@ def _saturated(build: Any, x: Any, drop: Any) -> Any:
     return half
 
 
-def _splat(build: Any, x: Any, count: int) -> Any:
-    """Vector of ``count`` equal elements."""
-    vector = ir.VectorType(x.type, count)
-    first = build.insert_element(ir.Constant(vector, ir.Undefined), x, ir.Constant(_I32, 0))
-    return build.shuffle_vector(first, ir.Constant(vector, ir.Undefined),
-                                ir.Constant(ir.VectorType(_I32, count), [0] * count))
-
-
-class _Memory:
-    """Numbers of one type at an address that is an integer."""
-
-    def __init__(self, build: Any, address: Any, real: Any) -> None:
-        self.build, self.real, self.lanes = build, real, _LANES[real]
-        self.start = build.inttoptr(address, real.as_pointer())
-
-    def at(self, index: Any) -> Any:
-        """Address of an element."""
-        return self.build.gep(self.start, [index], source_etype=self.real)
-
-    def splat(self, index: Any) -> Any:
-        """Vector of one element."""
-        return _splat(self.build, self.build.load(self.at(index), typ=self.real), self.lanes)
-
-    def vector(self, index: Any) -> Any:
-        """Vector from an element on."""
-        kind = ir.VectorType(self.real, self.lanes)
-        loaded = self.build.load(self.build.bitcast(self.at(index), kind.as_pointer()), typ=kind)
-        loaded.align = BYTES // self.lanes
-        return loaded
-
-    def store(self, value: Any, index: Any) -> None:
-        """Put a vector there."""
-        place = self.build.bitcast(self.at(index), value.type.as_pointer())
-        self.build.store(value, place).align = BYTES // self.lanes
-
-
 def _tile(real: Any, rounded: _Round) -> Any:
     """Code generator of a tile: ``c += a @ b`` in order of k, rounded at each step."""
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        a, b, c = (_Memory(build, address, real) for address in args[:3])
+        a, b, c = (Memory(build, address, real, _SIZES[real]) for address in args[:3])
         depth, stride, drop = args[3:]
-        drops = _splat(build, build.trunc(drop, _I32), c.lanes)
+        drops = splat(build, build.trunc(drop, I32), c.lanes)
         places = [(row, v * c.lanes) for row in range(ROWS) for v in range(VECTORS)]
-        offsets = [build.add(build.mul(stride, _I64(row)), _I64(col)) for row, col in places]
+        offsets = [build.add(build.mul(stride, I64(row)), I64(col)) for row, col in places]
         start = [c.vector(offset) for offset in offsets]
         before, loop, done = build.block, *(build.append_basic_block(n) for n in ("loop", "done"))
         build.branch(loop)
         build.position_at_end(loop)
-        k, sums = build.phi(_I64), [build.phi(first.type) for first in start]
+        k, sums = build.phi(I64), [build.phi(first.type) for first in start]
         stepped = _step(build, a, b, k, sums, lambda x: rounded(build, x, drops))
-        following = build.add(k, _I64(1))
-        for phi, first, again in zip([k, *sums], [_I64(0), *start], [following, *stepped],
+        following = build.add(k, I64(1))
+        for phi, first, again in zip([k, *sums], [I64(0), *start], [following, *stepped],
                                      strict=True):
             phi.add_incoming(first, before)
             phi.add_incoming(again, loop)
@@ -128,12 +89,12 @@ def _tile(real: Any, rounded: _Round) -> Any:
     return generate
 
 
-def _step(build: Any, a: _Memory, b: _Memory, k: Any, sums: list[Any],
+def _step(build: Any, a: Memory, b: Memory, k: Any, sums: list[Any],
           rounded: Callable[[Any], Any]) -> list[Any]:
     """Sums of a tile after the products of one k."""
-    row, column = build.mul(k, _I64(VECTORS * b.lanes)), build.mul(k, _I64(ROWS))
-    right = [b.vector(build.add(row, _I64(v * b.lanes))) for v in range(VECTORS)]
-    left = [a.splat(build.add(column, _I64(r))) for r in range(ROWS)]
+    row, column = build.mul(k, I64(VECTORS * b.lanes)), build.mul(k, I64(ROWS))
+    right = [b.vector(build.add(row, I64(v * b.lanes))) for v in range(VECTORS)]
+    left = [a.splat(build.add(column, I64(r))) for r in range(ROWS)]
     products = [build.fmul(x, y, flags=_FUSED) for x in left for y in right]
     return [rounded(build.fadd(total, product, flags=_FUSED))
             for total, product in zip(sums, products, strict=True)]
@@ -145,32 +106,32 @@ _TILE = types.void(*[types.intp] * 6)
 @intrinsic
 def _tile_kept(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any) -> Any:
     """Tile of binary32 sums."""
-    return _TILE, _tile(_F32, _kept)
+    return _TILE, _tile(F32, _kept)
 
 
 @intrinsic
 def _tile_short(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any) -> Any:
     """Tile of sums that are rounded to fewer bits."""
-    return _TILE, _tile(_F32, _shortened)
+    return _TILE, _tile(F32, _shortened)
 
 
 @intrinsic
 def _tile_half(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any) -> Any:
     """Tile of sums that are rounded to binary16."""
-    return _TILE, _tile(_F32, _halved)
+    return _TILE, _tile(F32, _halved)
 
 
 @intrinsic
 def _tile_saturated(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any
                     ) -> Any:
     """Tile of sums that are rounded to binary16 and saturate."""
-    return _TILE, _tile(_F32, _saturated)
+    return _TILE, _tile(F32, _saturated)
 
 
 @intrinsic
 def _tile_double(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any) -> Any:
     """Tile of binary64 sums."""
-    return _TILE, _tile(_F64, _kept)
+    return _TILE, _tile(F64, _kept)
 
 
 @njit(nogil=True, cache=True)
@@ -188,21 +149,30 @@ def _pack_cols(codes: Any, table: Any, out: Any, first: Any) -> None:
     """Decode ``codes`` (K, N) from part ``first`` on into ``out`` (parts, K, columns of a part)."""
     for part in range(out.shape[0]):
         left = (first + part) * out.shape[2]
+        width = min(out.shape[2], codes.shape[1] - left)
         for k in range(out.shape[1]):
-            for lane in range(out.shape[2]):
-                inside = left + lane < codes.shape[1]
-                out[part, k, lane] = table[codes[k, left + lane]] if inside else 0
+            row, given = out[part, k], codes[k, left:left + width]
+            for lane in range(width):
+                row[lane] = table[given[lane]]
+            row[width:] = 0
 
 
 @njit(nogil=True, cache=True)
 def _multiply(a: Any, b: Any, c: Any, drop: Any) -> None:
-    """Add packed operands to ``c``, whose sides are multiples of a tile's."""
-    size, stride, depth = c.itemsize, c.shape[1], a.shape[1]
+    """Add packed operands to ``c``; tiles that reach beyond it are worked on elsewhere."""
+    size, depth, height, width = c.itemsize, a.shape[1], a.shape[2], b.shape[2]
+    edge = np.zeros((height, width), c.dtype)
     for j in range(b.shape[0]):
         for i in range(a.shape[0]):
-            x = a.ctypes.data + size * i * depth * a.shape[2]
-            y = b.ctypes.data + size * j * depth * b.shape[2]
-            z = c.ctypes.data + size * (i * a.shape[2] * stride + j * b.shape[2])
+            part = c[i * height:(i + 1) * height, j * width:(j + 1) * width]
+            rows, cols = part.shape
+            inside = rows == height and cols == width
+            if not inside:
+                edge[:rows, :cols] = part
+            x = a.ctypes.data + size * i * depth * height
+            y = b.ctypes.data + size * j * depth * width
+            z = part.ctypes.data if inside else edge.ctypes.data
+            stride = c.shape[1] if inside else width
             if size == 8:
                 _tile_double(x, y, z, depth, stride, drop)
             elif drop == 0:
@@ -213,14 +183,16 @@ def _multiply(a: Any, b: Any, c: Any, drop: Any) -> None:
                 _tile_saturated(x, y, z, depth, stride, drop)
             else:
                 _tile_short(x, y, z, depth, stride, drop)
+            if not inside:
+                part[:] = edge[:rows, :cols]
 
 
 def chain(a: Array, b: Array, table_a: Array, table_b: Array, drop: int) -> Array:
     """As `sim.fast.kernels.Kernels.chain`."""
     (rows, depth), cols = a.shape, b.shape[1]
     width = BYTES // table_a.itemsize * VECTORS
-    down, across = -(-rows // ROWS), -(-cols // width)
-    out = np.zeros((down * ROWS, across * width), table_a.dtype)
+    across = -(-cols // width)
+    out = np.zeros((rows, cols), table_a.dtype)
     for k in range(0, depth, DEPTH):
         part = slice(k, min(k + DEPTH, depth))
         y = np.empty((across, part.stop - k, width), table_b.dtype)
@@ -232,11 +204,11 @@ def chain(a: Array, b: Array, table_a: Array, table_b: Array, drop: int) -> Arra
             count = -(-(block.stop - block.start) // ROWS)
             x = np.empty((count, part.stop - part.start, ROWS), table_a.dtype)
             _pack_rows(a[block, part], table_a, x)
-            _multiply(x, y, out[block.start:block.start + count * ROWS], drop)
+            _multiply(x, y, out[block], drop)
 
         by_rows(across, pack, products=b.size)
         by_rows(rows, work, products=rows * b.size, multiple=ROWS)
-    return out[:rows, :cols]
+    return out
 
 
 def exact(a: Array, b: Array, table_a: Array, table_b: Array) -> Array:

@@ -27,16 +27,21 @@ def dropped(fmt: Format) -> int | None:
 
 
 def exact_codes(numbers: npt.NDArray[np.floating[Any]], fmt: Format, nan_code: int) -> Array:
-    """Codes of numbers that ``fmt``, which has IEEE 754's special codes, has exactly, or NaN."""
-    drop, nan = dropped(fmt), np.isnan(numbers)
+    """Codes of numbers that ``fmt``, which has IEEE 754's special codes, has exactly, or NaN.
+
+    Numbers of binary32 may give their memory to the codes.
+    """
+    drop = dropped(fmt)
+    # That a maximum is no number is found sooner than which numbers are none.
+    nan = np.isnan(numbers) if np.isnan(numbers.max()) else None
     codes: Array
     if drop == HALF:
         codes = numbers.astype(np.float16).view(np.uint16)
     elif drop is not None:
         bits = numbers.astype(np.float32, copy=False).view(np.uint32)
-        codes = (bits >> drop if drop else bits).astype(code_dtype(fmt.width))
+        codes = (bits >> drop if drop else bits).astype(code_dtype(fmt.width), copy=False)
     else:
-        codes = encode(np.where(nan, 0, numbers), fmt, saturate=False)
-    if nan.any():
+        codes = encode(numbers if nan is None else np.where(nan, 0, numbers), fmt, saturate=False)
+    if nan is not None:
         codes[nan] = nan_code
     return codes

@@ -2,15 +2,27 @@
 """Work on the rows of a result, spread over the processors."""
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import lru_cache
 
 __all__ = ["by_rows"]
 
 #: Blocks a processor, so that one that is busy elsewhere does not hold up the rest.
 BLOCKS = 4
-#: Products that are computed sooner than threads are started.
+#: Products that are computed sooner than threads are woken.
 LEAST = 1 << 20
+
+
+@lru_cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads that stay, since to start them takes as long as millions of products."""
+    return ThreadPoolExecutor(os.cpu_count())
+
+
+if hasattr(os, "register_at_fork"):  # A forked process has none of its parent's threads.
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def by_rows(rows: int, work: Callable[[slice], None], *, products: int, multiple: int = 1,
@@ -25,9 +37,39 @@ def by_rows(rows: int, work: Callable[[slice], None], *, products: int, multiple
     length = min(-(-rows // (workers * BLOCKS if workers > 1 else 1)), most)
     length = -(-length // multiple) * multiple
     blocks = [slice(top, min(top + length, rows)) for top in range(0, rows, length)]
-    if len(blocks) == 1 or workers == 1:
-        for block in blocks:
-            work(block)
-        return
-    with ThreadPoolExecutor(min(workers, len(blocks))) as pool:
-        list(pool.map(work, blocks))
+    _share(blocks, work, min(workers, len(blocks)) - 1)
+
+
+def _share(blocks: list[slice], work: Callable[[slice], None], helpers: int) -> None:
+    """Call ``work`` with all blocks, here and in up to ``helpers`` threads.
+
+    A helper that has not begun when no block is left is not waited for: a busy pool, or work that
+    shares its own, cannot hold this up.
+    """
+    left = deque(blocks)
+
+    def some() -> None:
+        try:
+            for block in _taken(left):
+                work(block)
+        finally:
+            left.clear()  # Nothing is left, or work has failed.
+
+    others = [_pool().submit(some) for _ in range(helpers)]
+    try:
+        some()
+    finally:
+        begun = [other for other in others if not other.cancel()]
+        wait(begun)
+    for other in begun:
+        other.result()
+
+
+def _taken(left: deque[slice]) -> Iterator[slice]:
+    """Blocks, each taken by one thread only."""
+    while True:
+        try:
+            block = left.popleft()
+        except IndexError:
+            return
+        yield block
