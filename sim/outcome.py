@@ -85,6 +85,7 @@ def values_of_sums(sums: Array, mac: MacSpec) -> npt.NDArray[np.float64]:
         return values
     if sums.dtype == np.int64:  # The sums themselves, as `sim.matmul` has them.
         return np.ldexp(sums.astype(np.float64), acc.lsb)
-    numbers = sums.astype(object) & (1 << acc.width) - 1
-    signed = numbers - (numbers >> acc.width - 1 << acc.width)
-    return np.ldexp(signed.astype(np.float64), acc.lsb)
+    numbers, half = sums.astype(object), 1 << acc.width - 1
+    if sums.dtype != object or numbers.max(initial=0) >= half:  # Bits, not Python integers.
+        numbers = (numbers ^ half) - half
+    return np.ldexp(numbers.astype(np.float64), acc.lsb)

@@ -26,7 +26,7 @@ COMPILED = ("e4m3,acc=fp32", "e5m2,acc=fp32", "e4m3xe5m2,acc=bf16", "e5m2,acc=fp
             "e4m3,acc=fp16-sat", "e3m4,acc=e5m2", "e4m3", "int8,acc=int32", "int8,acc=int20",
             "int8,acc=int20-sat", "e4m3,acc=fx24m4ts", "e4m3,acc=hopper", "e5m2,acc=ada",
             "e4m3,acc=blackwell", "e5m2,acc=fp16-sat", "binary8p3,acc=fp32-sat",
-            "e5m2,acc=bf16-sat")
+            "e5m2,acc=bf16-sat", "e5m2", "binary8p3", "fp16")
 NEED_NUMBA = ("sat", "fx", "hopper", "ada", "blackwell")
 #: Pairs and accumulators whose sums are rounded twice.
 TWICE = tuple(product(("e4m3", "e5m2", "e4m3xe5m2"), ("fp16", "bf16")))
@@ -86,7 +86,8 @@ def test_fast_equals_vector(engine):
 
 @pytest.mark.parametrize("mac", ["e4m3,acc=fp32", "e5m2,acc=bf16", "e4m3,acc=fp16",
                                  "e4m3,acc=bf16-rtz,lanes=2", "e4m3", "int8,acc=int32",
-                                 "e5m2,acc=hopper", "e5m2,acc=fp16-sat"])
+                                 "e5m2,acc=hopper", "e5m2,acc=fp16-sat", "e5m2", "fp16",
+                                 "e5m2,acc=fx65m32", "e5m2,acc=fx74m40"])
 def test_long_sums_of_many_rows_equal_vector(engine, mac):
     """More than a slice of K, more than a tile, rows for every thread, finite."""
     rng, spec = np.random.default_rng(2), parse_mac(mac)
@@ -121,7 +122,7 @@ def test_common_units_are_not_left_to_vector(engine, left, mac):
 
 def test_other_units_are_left_to_vector(engine, left):
     codes = np.ones((2, 2), np.uint8)
-    others = ("e5m2", "fp32", "bf16,acc=fp32", "e5m2,acc=fp16-sat-ftz", "int8,acc=fx70")
+    others = ("fp32", "bf16,acc=fp32", "e5m2,acc=fp16-sat-ftz", "e5m2,acc=fx70m20")
     for mac in others:
         sim.matmul(codes, codes, mac, backend="fast")
     assert [str(spec) for spec in left] == [str(parse_mac(mac)) for mac in others]

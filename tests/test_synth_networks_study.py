@@ -40,9 +40,14 @@ def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                        "--columns E4M3,MXFP8 --acc exact,fp16")
     tried = e4m3.conditions["tried"]
     assert set(tried) == {"tensor, minmax", "channel, minmax", "channel, mse"}
-    assert e4m3.metrics["accuracy"].value == pytest.approx(max(tried.values()), abs=1e-3)
+    assert e4m3.metrics["relative_error"].value == pytest.approx(min(tried.values()), rel=1e-4)
+    assert tried[e4m3.conditions["ranges"]] == min(tried.values())
     assert e4m3.metrics["change"].value == pytest.approx(
         e4m3.metrics["accuracy"].value - fp32.metrics["accuracy"].value, abs=1e-3)
+    for found in (e4m3, mx, fp16):
+        better, worse = (found.metrics[name].value for name in ("better", "worse"))
+        assert 100 * (better - worse) / 64 == pytest.approx(found.metrics["change"].value, abs=1e-3)
+    assert fp16.metrics["worse"].value > 5
     assert set(e4m3.conditions["sqnr"]) == {"layer_0", "scores"}
     assert 25 < e4m3.conditions["sqnr"]["layer_0"] < 40
     assert mx.conditions["ranges"] == "block, minmax"

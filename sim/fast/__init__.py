@@ -8,8 +8,8 @@ left to `sim.vector`:
 - operands of more than 16 bits;
 - floating point: units whose products or sums need more than 53 bits of binary64, unless they round
   as binary32 itself does or it is wide enough to be rounded twice (see `sim.fast.floating`);
-- fixed point: accumulators of more than 63 bits, or products too wide for one matrix product of
-  binary64; those that saturate or round their products, when numba is missing;
+- fixed point: sums of 54 to 63 bits that are exact; those of more than 63 bits that saturate or
+  round their products; others that do, when numba is missing;
 - aligned: sums wider than 52 bits, and all of them when numba is missing.
 
 With numba (``make fast``) the loops are compiled; without it numpy gives the same bits.

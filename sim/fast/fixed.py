@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix products with a fixed-point accumulator of at most 63 bits.
+"""Matrix products with a fixed-point accumulator.
 
 Where no sum can leave the accumulator, or leaving it wraps, the order does not matter: a matrix
 product of binary64 does it if no sum exceeds 53 bits, or, faster, slices of it in binary32 if sums
-of enough products fit its 24 bits. Else compiled loops go in order of k on int64.
+of enough products fit its 24 bits; accumulators of more than 63 bits take several. Else compiled
+loops go in order of k on int64.
 """
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from hw.spec import FixedAccumulator, Flag, MacSpec, Overflow, Rounding
 from sim.codes import Array
+from sim.fast import wide
 from sim.fast.kernels import has_numba, kernels
 from sim.fast.tables import largest_units, parts
 from sim.vector.fixed import INT_BITS, term_bits, wrap
@@ -18,7 +20,7 @@ from sim.vector.unpack import FLAGS, Class
 
 __all__ = ["flags", "matmul"]
 
-#: Widest accumulator whose sums an int64 holds.
+#: Widest accumulator whose sums an int64 holds; wider ones are Python integers.
 MAX_WIDTH = 63
 #: Integers up to here are exact in binary32 and binary64.
 SINGLE, DOUBLE = 1 << 24, 1 << 53
@@ -27,21 +29,30 @@ LEAST = 256
 
 
 def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
-    """Sums of ``a`` (M, K) times ``b`` (K, N), int64, or None where neither way will do."""
+    """Sums of ``a`` (M, K) times ``b`` (K, N), or None where none of the ways will do."""
     acc = spec.acc
     assert isinstance(acc, FixedAccumulator)
     product = largest_units(spec.a) * largest_units(spec.b)
     finer, largest = spec.product_lsb - acc.lsb, a.shape[1] * product
+    fits = finer >= 0 and largest << finer <= acc.max
+    free = finer >= 0 and (acc.overflow is Overflow.WRAP or fits)
     if acc.width > MAX_WIDTH:
-        return None
-    if 0 <= finer < MAX_WIDTH and (acc.overflow is Overflow.WRAP
-                                   or largest << finer <= acc.max):
+        return _wide(a, b, spec, wraps=not fits) if free else None
+    if free and finer < MAX_WIDTH:
         if largest > DOUBLE:
             return None
         return wrap(_products(a, b, spec, SINGLE // product) << finer, acc.width)
     if has_numba() and acc.width <= INT_BITS and term_bits(spec, acc) < INT_BITS:
         return _in_order(a, b, spec, acc)
     return None
+
+
+def _wide(a: Array, b: Array, spec: MacSpec, *, wraps: bool) -> Array:
+    """Exact sums as Python integers in units of the accumulator."""
+    assert isinstance(spec.acc, FixedAccumulator)
+    sums, finer = wide.exact(a, b, spec), spec.product_lsb - spec.acc.lsb
+    sums = sums << finer if finer else sums
+    return wrap(sums, spec.acc.width) if wraps else sums
 
 
 def _products(a: Array, b: Array, spec: MacSpec, depth: int) -> npt.NDArray[np.int64]:

@@ -14,8 +14,8 @@ from hw.spec import FixedAccumulator, Format, MacSpec, Overflow, Rounding
 from sim.codes import Array
 from sim.vector.unpack import FLAGS, Unpacked
 
-__all__ = ["INT_BITS", "add", "exact", "flags", "matmul", "narrow", "step", "step_flags",
-           "term_bits", "wrap"]
+__all__ = ["FLOAT_BITS", "INT_BITS", "add", "digits", "exact", "flags", "matmul", "narrow", "step",
+           "step_flags", "term_bits", "wrap"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -64,8 +64,8 @@ def _by_digits(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -
     bits = (FLOAT_BITS - (a.sig.shape[1] - 1).bit_length()) // 2
     dtype = np.int64 if acc.width <= 63 else object
     total: Array = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=dtype)
-    digits_b = _digits(b, spec.b, bits)
-    for i, digit_a in enumerate(_digits(a, spec.a, bits)):
+    digits_b = digits(b, spec.b, bits)
+    for i, digit_a in enumerate(digits(a, spec.a, bits)):
         for j, digit_b in enumerate(digits_b):
             shift = (i + j) * bits + spec.product_lsb - acc.lsb
             if dtype is object or shift < 64:
@@ -74,7 +74,7 @@ def _by_digits(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -
     return wrap(total, acc.width)
 
 
-def _digits(x: Unpacked, fmt: Format, bits: int) -> list[npt.NDArray[np.float64]]:
+def digits(x: Unpacked, fmt: Format, bits: int) -> list[npt.NDArray[np.float64]]:
     """Signed digits of the values in units of ``2**fmt.lsb``, base ``2**bits``, lowest first."""
     magnitude, sign = abs(x.sig), np.sign(x.sig)
     largest = max(fmt.max_units, -fmt.min_units)

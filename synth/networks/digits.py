@@ -5,10 +5,11 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.digits.network import Digits, Layer, load_digits, train
 from synth.networks.graph import Graph
-from synth.networks.task import Outputs, Task
+from synth.networks.task import Outputs, Task, share
 
 __all__ = ["export", "task"]
 
@@ -35,15 +36,16 @@ def task(folder: Path, samples: int | None = None) -> Task:
     digits = load_digits()
     images, labels = digits.test_images[:samples], digits.test_labels[:samples]
 
-    def score(outputs: Outputs, reference: Outputs) -> dict[str, float]:
-        right = np.concatenate(outputs).argmax(axis=1) == labels
-        return {"accuracy": float(100 * right.mean())}
+    def right(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
+        best = np.concatenate(outputs).argmax(axis=1)
+        return np.asarray(best == labels, np.int64)
 
     return Task(
         name="digits", model=export(train(digits), folder / "digits.onnx"), samples=len(images),
         data="test images of the digits of scikit-learn",
         licence=f"scikit-learn {metadata.version('scikit-learn')}, BSD-3-Clause; digits CC BY 4.0",
-        feeds=({"images": images},), calibration=(_calibration(digits),), score=score)
+        feeds=({"images": images},), calibration=(_calibration(digits),),
+        score=share("accuracy", right), each=right)
 
 
 def _calibration(digits: Digits) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from synth.networks.efficientnet import SIDE, export
 from synth.networks.packages import MissingPackage, package_file
-from synth.networks.task import Outputs, Task, agreement
+from synth.networks.task import Task, alike, share
 from synth.networks.weights import read_torch
 
 __all__ = ["task"]
@@ -32,9 +32,6 @@ def task(folder: Path, samples: int | None = None) -> Task:
     weights = read_torch(package_file(MODULE, WEIGHTS))
     images = _images(EVALUATED)[:samples]
 
-    def score(outputs: Outputs, reference: Outputs) -> dict[str, float]:
-        return {"top1_agreement": agreement(outputs, reference)}
-
     return Task(
         name="EfficientNet-Lite0", model=export(weights, folder / "efficientnet-lite0.onnx"),
         data="photographs of scikit-learn and scikit-image, cut, mirrored and darkened",
@@ -44,7 +41,8 @@ def task(folder: Path, samples: int | None = None) -> Task:
         "public domain and CC BY 2.0",
         feeds=tuple({"images": images[start:start + BATCH]}
                     for start in range(0, len(images), BATCH)),
-        calibration=({"images": _images(CALIBRATED)[::2]},), score=score)
+        calibration=({"images": _images(CALIBRATED)[::2]},),
+        score=share("top1_agreement", alike), each=alike)
 
 
 def _images(views: tuple[tuple[float, tuple[float, float], bool, float], ...]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from synth.networks.minilm import export
 from synth.networks.packages import MissingPackage, package_file
@@ -46,11 +47,14 @@ def task(folder: Path, samples: int | None = None) -> Task:
     tokenizer, weights = _shipped()
     sentences = [sentence for pair in chosen for sentence in pair]
 
-    def score(outputs: Outputs, reference: Outputs) -> dict[str, float]:
-        got, wanted = np.concatenate(outputs), np.concatenate(reference)
+    def found(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
+        got = np.concatenate(outputs)
         nearest = (got[0::2] @ got[1::2].T).argmax(axis=1)
-        cosine = (got * wanted).sum(axis=1)
-        return {"retrieval_top1": float(100 * (nearest == np.arange(len(chosen))).mean()),
+        return np.asarray(nearest == np.arange(len(chosen)), np.int64)
+
+    def score(outputs: Outputs, reference: Outputs) -> dict[str, float]:
+        cosine = (np.concatenate(outputs) * np.concatenate(reference)).sum(axis=1)
+        return {"retrieval_top1": float(100 * found(outputs, reference).mean()),
                 "mean_cosine": float(cosine.mean()), "least_cosine": float(cosine.min())}
 
     return Task(
@@ -60,7 +64,7 @@ def task(folder: Path, samples: int | None = None) -> Task:
         "Apache-2.0",
         feeds=tuple(_feed(tokenizer, sentences[start:start + BATCH])
                     for start in range(0, len(sentences), BATCH)),
-        calibration=(_feed(tokenizer, list(CALIBRATION)),), score=score)
+        calibration=(_feed(tokenizer, list(CALIBRATION)),), score=score, each=found)
 
 
 def _shipped() -> tuple[Any, dict[str, Any]]:

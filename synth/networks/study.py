@@ -27,8 +27,10 @@ ACCUMULATED = ("E4M3", "INT8")
 EXACT = "exact"
 #: Files that a result depends on, and names of those among them that it does not.
 CODE = ("sim/network/*.py", "sim/quantize/*.py", "sim/fast/*.py", "sim/vector/*.py",
-        "hw/spec/formats.py", "hw/spec/accumulators.py", "hw/spec/macs.py", "hw/spec/arrays.py",
-        "hw/spec/schedules.py", "synth/networks/simulate.py")
+        "sim/outcome.py", "hw/spec/formats.py", "hw/spec/accumulators.py", "hw/spec/macs.py",
+        "hw/spec/arrays.py", "hw/spec/schedules.py", "synth/networks/simulate.py",
+        "synth/networks/task.py", *(f"synth/networks/{name}.py" for name in (
+            "digits", "text", "lines", "sentences", "photographs")))
 ASIDE = ("__main__.py", "feeds.py", "store.py", "table.py")
 NOT_DONE = ("larger data sets", "layers left in higher precision",
             "corrections of bias, equalised ranges, learned rounding")
@@ -47,9 +49,10 @@ class Study:
         """The network in FP32, in each format with its best ranges, and with other accumulators."""
         best: dict[str, Ranges] = {}
         for column in columns:
-            tried = {str(ranges): self._run(column, EXACT, ranges, compare=False)
+            only = len(self._choices(column)) == 1
+            tried = {str(ranges): self._run(column, EXACT, ranges, compare=only)
                      for ranges in self._choices(column)}
-            name = max(tried, key=lambda each: self._rank(tried[each]))
+            name = min(tried, key=lambda each: tried[each]["measures"]["relative_error"])
             best[column] = next(each for each in self._choices(column) if str(each) == name)
             found = self._run(column, EXACT, best[column])
             if len(best) == 1:  # The layers are the same in every format.
@@ -59,7 +62,8 @@ class Study:
             yield self._record("formats", found, {
                 "column": column, "accumulator": EXACT, "unit": mac_of(column, EXACT),
                 "ranges": name, "sqnr": found["sqnr"],
-                "tried": {each: self._metric(tried[each]) for each in tried}})
+                "tried": {each: float(f"{found['measures']['relative_error']:.6g}")
+                          for each, found in tried.items()}})
         for column in ACCUMULATED:
             for accumulator in accumulators if column in columns else ():
                 if accumulator != EXACT:
@@ -75,10 +79,6 @@ class Study:
     def _choices(self, column: str) -> tuple[Ranges, ...]:
         return choices(column, search=self._search)
 
-    def _rank(self, found: Measures) -> tuple[float, float]:
-        """Order of ranges: by the metric, and where that is the same by the error of the output."""
-        return self._metric(found), -found["measures"]["relative_error"]
-
     def _metric(self, found: Measures) -> float:
         return float(next(iter(found["measures"].values())))
 
@@ -88,6 +88,7 @@ class Study:
         metrics = {key: Metric(float(f"{value:.6g}"), "" if "cosine" in key else "%")
                    for key, value in measures.items()}
         if study != "fp32":
+            metrics |= {key: Metric(count, "sample") for key, count in found["samples"].items()}
             first = self._metric(self._reference())
             metrics["change"] = Metric(round(measures[name] - first, 4), "%")
             metrics |= {"macs": Metric(found["macs"], "MAC"),
@@ -100,7 +101,7 @@ class Study:
 
     def _reference(self) -> Measures:
         """Measures in FP32."""
-        return self._cached("fp32", lambda: {"measures": self._measures(self._exact())})
+        return self._cached("fp32", lambda: self._measured(self._exact()))
 
     def _run(self, column: str, accumulator: str, ranges: Ranges, *, compare: bool = True
              ) -> Measures:
@@ -109,8 +110,9 @@ class Study:
             self._say.at_once(f"{self.task.name}: {column}, {accumulator} sums, {ranges}")
             plan = plan_of(column, accumulator, ranges)
             found = simulate(self.task, plan, self._say, compare=compare)
-            return {"measures": self._measures(found.outputs), "sqnr": found.sqnr,
-                    "shapes": found.shapes, "macs": found.macs, "cycles": found.cycles}
+            return self._measured(found.outputs) | {
+                "sqnr": found.sqnr, "shapes": found.shapes, "macs": found.macs,
+                "cycles": found.cycles}
 
         setting = [column, mac_of(column, accumulator), str(ranges)]
         return self._cached([*setting, compare], compute)
@@ -124,12 +126,18 @@ class Study:
             self._known = reference(self.task, self._say)
         return self._known
 
-    def _measures(self, outputs: Outputs) -> dict[str, float]:
-        """Measures of outputs; what is not finite counts as zero."""
+    def _measured(self, outputs: Outputs) -> Measures:
+        """Measures of outputs, what is not finite counted as zero, and how many samples do better
+        and worse than in FP32.
+        """
+        exact = self._exact()
         sound = [np.nan_to_num(each, nan=0.0, posinf=0.0, neginf=0.0) for each in outputs]
-        measures = self.task.score(sound, self._exact())
-        measures["relative_error"] = relative_error(sound, self._exact())
-        return measures
+        measures = self.task.score(sound, exact) | {"relative_error": relative_error(sound, exact)}
+        if self.task.each is None:
+            return {"measures": measures, "samples": {}}
+        change = self.task.each(sound, exact) - self.task.each(exact, exact)
+        return {"measures": measures, "samples": {"better": int((change > 0).sum()),
+                                                  "worse": int((change < 0).sum())}}
 
     def _inputs(self, setting: Any) -> dict[str, Any]:
         """All that a run depends on."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.codes import Array
 
-__all__ = ["Feed", "Outputs", "Score", "Task", "agreement", "relative_error"]
+__all__ = ["Each", "Feed", "Outputs", "Score", "Task", "alike", "relative_error", "share"]
 
 #: What a run of the network is given, by the name of the input.
 Feed = dict[str, Array]
@@ -17,6 +18,8 @@ Feed = dict[str, Array]
 Outputs = Sequence[Array]
 #: Measures of outputs beside those of the same network in FP32; the first is the task's metric.
 Score = Callable[[Outputs, Outputs], dict[str, float]]
+#: How well each sample does, by the same; higher is better.
+Each = Callable[[Outputs, Outputs], npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +42,8 @@ class Task:
         Inputs of the same kind, apart from ``feeds``, that ranges are chosen on.
     score
         Measures by name, in percent where they are shares; higher is better for the first.
+    each
+        How well each sample does, higher is better; None if samples have no measure of their own.
     """
 
     name: str
@@ -49,12 +54,18 @@ class Task:
     feeds: tuple[Feed, ...]
     calibration: tuple[Feed, ...]
     score: Score
+    each: Each | None = None
 
 
-def agreement(outputs: Outputs, reference: Outputs) -> float:
-    """Share, in percent, of rows whose largest element is at the same place."""
+def share(name: str, each: Each) -> Score:
+    """Score whose one measure is the share, in percent, of samples that are right."""
+    return lambda outputs, reference: {name: float(100 * each(outputs, reference).mean())}
+
+
+def alike(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
+    """Whether the largest element of each row is at the same place."""
     got, wanted = np.concatenate(outputs), np.concatenate(reference)
-    return float(100 * (got.argmax(axis=-1) == wanted.argmax(axis=-1)).mean())
+    return np.asarray(got.argmax(axis=-1) == wanted.argmax(axis=-1), np.int64)
 
 
 def relative_error(outputs: Outputs, reference: Outputs) -> float:

@@ -5,11 +5,12 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.codes import Array
 from synth.networks.lines import CALIBRATION, LINES, distance, picture
 from synth.networks.packages import package_file
-from synth.networks.task import Feed, Outputs, Task
+from synth.networks.task import Feed, Outputs, Task, share
 
 __all__ = ["characters", "direction", "read", "recogniser"]
 
@@ -44,16 +45,20 @@ def recogniser(folder: Path, samples: int | None = None) -> Task:
     known, lines = characters(model), LINES[:samples]
     length = sum(map(len, lines))
 
+    def right(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
+        """Characters of each line less those that are wrong."""
+        return np.array([len(line) - distance(read(each[0], known), line)
+                         for each, line in zip(outputs, lines, strict=True)])
+
     def score(outputs: Outputs, reference: Outputs) -> dict[str, float]:
-        wrong = sum(distance(read(each[0], known), line)
-                    for each, line in zip(outputs, lines, strict=True))
-        return {"character_accuracy": 100 * (1 - wrong / length)}
+        return {"character_accuracy": 100 * float(right(outputs, reference).sum()) / length}
 
     return Task(name="PP-OCRv4 recogniser", model=model, licence=_licence(),
                 data="rendered lines of text with blur and noise", samples=len(lines),
                 feeds=tuple(_line(line, index) for index, line in enumerate(lines)),
                 calibration=tuple(_line(line, 100 + index)
-                                  for index, line in enumerate(CALIBRATION[:SHORT])), score=score)
+                                  for index, line in enumerate(CALIBRATION[:SHORT])),
+                score=score, each=right)
 
 
 def direction(folder: Path, samples: int | None = None) -> Task:
@@ -61,9 +66,9 @@ def direction(folder: Path, samples: int | None = None) -> Task:
     model = package_file(MODULE, "models/ch_ppocr_mobile_v2.0_cls_infer.onnx")
     turned = np.arange(len(LINES) * 2)[:samples] % 2
 
-    def score(outputs: Outputs, reference: Outputs) -> dict[str, float]:
-        right = np.concatenate(outputs).argmax(axis=1) == turned
-        return {"accuracy": float(100 * right.mean())}
+    def right(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
+        best = np.concatenate(outputs).argmax(axis=1)
+        return np.asarray(best == turned, np.int64)
 
     pictures = [picture(LINES[index // 2], index, width=WIDTH, upside_down=bool(down))
                 for index, down in enumerate(turned)]
@@ -72,7 +77,8 @@ def direction(folder: Path, samples: int | None = None) -> Task:
                 feeds=({INPUT: np.stack(pictures)},),
                 calibration=({INPUT: np.stack([
                     picture(line, 100 + index, width=WIDTH, upside_down=index % 2 == 1)
-                    for index, line in enumerate(CALIBRATION)])},), score=score)
+                    for index, line in enumerate(CALIBRATION)])},),
+                score=share("accuracy", right), each=right)
 
 
 def _line(line: str, index: int) -> Feed:
