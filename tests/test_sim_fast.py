@@ -27,7 +27,7 @@ COMPILED = ("e4m3,acc=fp32", "e5m2,acc=fp32", "e4m3xe5m2,acc=bf16", "e5m2,acc=fp
             "int8,acc=int20-sat", "e4m3,acc=fx24m4ts", "e4m3,acc=hopper", "e5m2,acc=ada",
             "e4m3,acc=blackwell", "e5m2,acc=fp16-sat", "binary8p3,acc=fp32-sat",
             "e5m2,acc=bf16-sat", "e5m2", "binary8p3", "fp16")
-NEED_NUMBA = ("sat", "fx", "hopper", "ada", "blackwell")
+NEED_NUMBA = ("sat", "fx")
 #: Pairs and accumulators whose sums are rounded twice.
 TWICE = tuple(product(("e4m3", "e5m2", "e4m3xe5m2"), ("fp16", "bf16")))
 

@@ -10,7 +10,7 @@ left to `sim.vector`:
   as binary32 itself does or it is wide enough to be rounded twice (see `sim.fast.floating`);
 - fixed point: sums of 54 to 63 bits that are exact; those of more than 63 bits that saturate or
   round their products; others that do, when numba is missing;
-- aligned: sums wider than 52 bits, and all of them when numba is missing.
+- aligned: sums wider than 52 bits.
 
 With numba (``make fast``) the loops are compiled; without it numpy gives the same bits.
 """

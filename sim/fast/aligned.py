@@ -12,7 +12,7 @@ import numpy as np
 
 from hw.spec import AlignedAccumulator, Flag, Format, MacSpec
 from sim.codes import Array
-from sim.fast import fixed
+from sim.fast import fixed, plain_aligned
 from sim.fast.kernels import has_numba
 from sim.fast.results import exact_codes
 from sim.fast.rounding import LOWEST_PLACE, NOWHERE
@@ -39,18 +39,9 @@ def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
     acc = spec.acc
     assert isinstance(acc, AlignedAccumulator)
     machine = next((m for m in (SINGLE, DOUBLE) if _fits(spec, a.shape[1], m)), None)
-    if machine is None or not has_numba():
+    if machine is None:
         return None
-    from sim.fast import compiled
-
-    tables = [_finite(fmt).astype(machine.floats) for fmt in (spec.a, spec.b)]
-    places = [_places(fmt) for fmt in (spec.a, spec.b)]
-    kept = spec.lanes, acc.frac_bits, acc.kept_bits
-    if machine is SINGLE and _fits_bytes(spec, a.shape[1]):
-        small = [np.maximum(place, LOWEST_PLACE).astype(np.int8) for place in places]
-        sums = compiled.aligned_bytes(a, b, tables, small, *kept)
-    else:
-        sums = compiled.aligned(a, b, tables, places, *kept, machine.fraction, machine.ints)
+    sums = _sums(a, b, spec, machine)
     codes = exact_codes(sums, acc.fmt, acc.nan_code)
     special = fixed.flags(a, b, spec)
     inf = acc.fmt.inf_code
@@ -59,6 +50,30 @@ def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
                        (Flag.NAN, acc.nan_code)):
         codes[special == flag] = code
     return codes
+
+
+def _sums(a: Array, b: Array, spec: MacSpec, machine: Machine) -> Array:
+    """Sums of the finite terms."""
+    acc = spec.acc
+    assert isinstance(acc, AlignedAccumulator)
+    tables = [_finite(fmt).astype(machine.floats) for fmt in (spec.a, spec.b)]
+    places = [_places(fmt) for fmt in (spec.a, spec.b)]
+    kept, bytes_fit = (spec.lanes, acc.frac_bits, acc.kept_bits), False
+    if machine is SINGLE and _fits_bytes(spec, a.shape[1]):
+        bytes_fit = True
+        places = [np.maximum(place, LOWEST_PLACE).astype(np.int8) for place in places]
+    if not has_numba():
+        return plain_aligned.aligned(a, b, tables, places, *kept, machine.fraction, _lowest(spec))
+    from sim.fast import compiled
+
+    if bytes_fit:
+        return compiled.aligned_bytes(a, b, tables, places, *kept)
+    return compiled.aligned(a, b, tables, places, *kept, machine.fraction, machine.ints)
+
+
+def _lowest(spec: MacSpec) -> int:
+    """Lowest units place of a term that is not zero."""
+    return sum(int(_places(fmt)[parts(fmt).sig != 0].min()) for fmt in (spec.a, spec.b))
 
 
 def _fits(spec: MacSpec, depth: int, machine: Machine) -> bool:

@@ -1,52 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernels of `sim.fast` in numpy: one outer product a k, on blocks that stay in a cache."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import numpy.typing as npt
 
 from sim.codes import Array
-from sim.fast.rounding import HALF, HALF_MAX, HALF_SATURATED, Float64Rounding
+from sim.fast.plain_rounding import Shortening, unit
+from sim.fast.rounding import Float64Rounding
 from sim.fast.threads import by_rows
 
-__all__ = ["chain", "exact", "stepwise"]
+__all__ = ["BLOCK", "chain", "exact", "stepwise", "unbuffered"]
 
 #: Sums that are worked on together.
 BLOCK = 1 << 16
+#: Fewest elements of numpy's buffer.
+SMALLEST = 16
+
+
+@contextmanager
+def unbuffered() -> Iterator[None]:
+    """Arithmetic without warnings, in which numpy copies no operand whose rows are shorter than
+    its buffer: a product of a column and a row takes a third of the time.
+    """
+    with np.errstate(all="ignore"):
+        kept = np.setbufsize(SMALLEST)
+        try:
+            yield
+        finally:
+            np.setbufsize(kept)
 
 
 def chain(a: Array, b: Array, table_a: npt.NDArray[np.float32], table_b: npt.NDArray[np.float32],
           drop: int) -> npt.NDArray[np.float32]:
     """As `sim.fast.kernels.Kernels.chain`."""
     rows, cols = a.shape[0], b.shape[1]
-    y = table_b[b]
+    y = table_b.take(b)
     out = np.zeros((rows, cols), np.float32)
+    lsb = unit(table_a) + unit(table_b)
 
     def work(block: slice) -> None:
-        x, total = table_a[a[block]], out[block]
+        x, total = table_a.take(np.ascontiguousarray(a[block].T)), out[block]
         product = np.empty_like(total)
-        with np.errstate(all="ignore"):
-            for k in range(x.shape[1]):
-                np.multiply(x[:, k, None], y[k], out=product)
-                total += product
-                if drop in (HALF, HALF_SATURATED):
-                    total[:] = total.astype(np.float16)
-                    if drop == HALF_SATURATED:
-                        np.clip(total, -HALF_MAX, HALF_MAX, out=total)
-                elif drop:
-                    _shorten(total.view(np.uint32), drop)
+        shortening = Shortening(drop, lsb, x, y) if drop else None
+        with unbuffered():
+            for k in range(len(x)):
+                np.multiply(x[k, :, None], y[k], out=product)
+                np.add(total, product, out=total)
+                if shortening:
+                    shortening.round(k, total, product)
 
     by_rows(rows, work, products=rows * b.size, most=max(1, BLOCK // cols))
     return out
-
-
-def _shorten(bits: npt.NDArray[np.uint32], drop: int) -> None:
-    """Round binary32 numbers to ``drop`` bits less, to nearest even, in place.
-
-    A carry goes on into the exponent, as it should, up to that of infinity.
-    """
-    odd = bits >> np.uint32(drop) & np.uint32(1)
-    bits += odd + np.uint32((1 << drop - 1) - 1)
-    bits &= np.uint32((1 << 32) - (1 << drop))
 
 
 def exact(a: Array, b: Array, table_a: Array, table_b: Array) -> Array:
@@ -63,7 +70,7 @@ def stepwise(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int,
 
     def work(block: slice) -> None:
         x, total = a[block], out[block]
-        with np.errstate(all="ignore"):
+        with unbuffered():
             for k in range(0, x.shape[1], lanes):
                 for lane in range(k, k + lanes):
                     total += x[:, lane, None] * b[lane]
