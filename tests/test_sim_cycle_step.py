@@ -5,24 +5,29 @@ import numpy as np
 import pytest
 
 import sim
-from hw.spec import FixedAccumulator, FloatAccumulator, parse_array, parse_mac
+from hw.spec import AlignedAccumulator, FixedAccumulator, parse_array, parse_mac
 from sim.cycle import matmul, stepping
 from sim.cycle.history import ROOM, History
 from sim.cycle.plain import plain
 
 UNITS = ["int8", "e4m3", "e5m2,acc=fx60m20", "int8,acc=int20-sat,lanes=3", "e4m3,acc=fp32",
          "e5m2,acc=fp32", "bf16,acc=bf16", "e5m2,acc=bf16-sat", "e4m3,acc=fp16",
-         "e5m2,acc=fp16-rtz", "e5m2,acc=fp16-ftz,lanes=3", "bf16,acc=fp32,lanes=2", "fp16,acc=fp16"]
+         "e5m2,acc=fp16-rtz", "e5m2,acc=fp16-ftz,lanes=3", "bf16,acc=fp32,lanes=2", "fp16,acc=fp16",
+         "e4m3,acc=aligned:13", "e4m3,acc=hopper", "int8,acc=aligned:9,lanes=3",
+         "e4m3xe5m2,acc=aligned:25,lanes=2"]
 
 
 def sums(rng, mac, shape):
     """Any sums that a unit can hold; a NaN is the canonical one."""
     if isinstance(mac.acc, FixedAccumulator):
         return rng.integers(mac.acc.min, mac.acc.max, shape, endpoint=True)
-    assert isinstance(mac.acc, FloatAccumulator)
     fmt = mac.acc.fmt
+    aligned = isinstance(mac.acc, AlignedAccumulator)
+    nan = mac.acc.nan_code if aligned else fmt.nan_code
     codes = rng.integers(0, 1 << fmt.width, shape)
-    return np.where(codes & ~fmt.sign_code > fmt.inf_code, fmt.nan_code, codes)
+    if aligned:
+        codes &= -(1 << fmt.man_bits - mac.acc.kept_bits)
+    return np.where(codes & ~fmt.sign_code > fmt.inf_code, nan, codes)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -99,12 +104,12 @@ def test_compiled_moves_equal_numpy(rows, lanes, cols, step):
         flags, (read, before) = rng.integers(0, 4, (rows, cols)).astype(np.uint8), rng.integers(
             0, 4, (2, 2, cols))
         words[1] &= 3
-        control = np.concatenate([rng.integers(0, 2, (4, 50)), rng.integers(0, 4, (2, 50))])
+        control = np.concatenate([rng.integers(0, 2, (50, 4)), rng.integers(0, 4, (50, 2))], axis=1)
         states = [[x.copy() for x in (words, read, before)] for _ in ways]
         results = [way.enter(acc, flags, control, now, *state)
                    for way, state in zip(ways, states, strict=True)]
         weights, b = rng.integers(0, 256, (3, rows, lanes, cols)), rng.integers(
-            0, 256, (cols, lanes, 50))
+            0, 256, (50, cols, lanes))
         swap, load = rng.integers(0, 2, (2, 50)).astype(np.uint8)
         moved = [way.exchange(*weights, b, swap, load, now, now - 1, now + 2, step) for way in ways]
         for got, wanted in zip([*results[0], *states[0], *moved[0]],

@@ -35,6 +35,8 @@ def test_pack_and_unpack_are_inverse(width):
     row = sum(int(code) << width * place for place, code in enumerate(codes[7]))
     assert sum(int(word) << 64 * place for place, word in enumerate(words[7])) == row
     assert (gemm.unpack(words, width, 5).astype(object) == codes).all()
+    if width <= 64:
+        assert (gemm.pack(codes.astype(np.uint64), width) == words).all()
 
 
 @pytest.mark.parametrize(("mac", "size"), [("e5m2", "3x5"), ("e2m1,lanes=3", "4x2")])

@@ -4,15 +4,16 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-from hw.spec import Flag, FloatAccumulator, Format, MacSpec, Overflow, Rounding
+from hw.spec import Flag, FloatAccumulator, MacSpec, Overflow, Rounding
 from sim.codes import Array
-from sim.cycle.compiled_fixed import Operand
+from sim.cycle.compiled_bits import length
+from sim.cycle.compiled_double import double_facts, double_one, in_double, unrecorded
+from sim.cycle.compiled_fixed import Operand, operand_table
+from sim.cycle.facts import record
 from sim.cycle.plain import Advance, plain
-from sim.fast.tables import parts, significand_bits
+from sim.fast.tables import parts, significand_bits, values
 from sim.golden import special_code
 from sim.vector.floating import LOWEST, normalise
 from sim.vector.rounding import MAX_BITS
@@ -38,16 +39,7 @@ class Float(NamedTuple):
     largest: int
     highest: int
     infinite: int
-
-
-@intrinsic
-def _length(typing: Any, x: Any) -> Any:
-    """Bits of a number from 0 on."""
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word = ir.IntType(64)
-        return builder.sub(ir.Constant(word, 64), builder.ctlz(args[0], ir.Constant(
-            ir.IntType(1), 0)))
-    return types.int64(types.int64), generate
+    double: int
 
 
 @njit(cache=True)
@@ -65,9 +57,9 @@ def _placed(sig: Any, left: Any) -> Any:
 def _encoded(total: Any, base: Any, stays: Any, flag: Any, unit: Any) -> Any:
     """Code of ``total * 2**base`` rounded once; ``stays`` if a sum of zero is minus zero."""
     magnitude, negative = abs(total), total < 0
-    length = _length(magnitude)
-    excess = length - unit.precision
-    drop = min(max(excess, unit.lsb - base, 0), length + 1)
+    bits = length(magnitude)
+    excess = bits - unit.precision
+    drop = min(max(excess, unit.lsb - base, 0), bits + 1)
     sig = magnitude >> drop
     if unit.nearest:
         sig += ((magnitude - (sig << drop)) << 1) + (sig & 1) > 1 << drop
@@ -102,7 +94,7 @@ def _float_one(code: Any, a: Any, b: Any, r: Any, c: Any, x: Any, y: Any, table:
     sig, exp = (sig | 1 << unit.man_bits, field - 1) if field else (sig, 0)
     if flag:
         sig = 0
-    left = unit.precision - _length(sig)
+    left = unit.precision - length(sig)
     sig, exp = sig << left, exp + unit.lsb - left if sig else LOWEST
     top, stays = exp + unit.precision + 1, minus and sig == 0
     for lane in range(unit.lanes):
@@ -120,16 +112,24 @@ def _float_one(code: Any, a: Any, b: Any, r: Any, c: Any, x: Any, y: Any, table:
 
 
 @njit(cache=True)
-def _float(acc: Any, a: Any, b: Any, frame: Any, x: Any, y: Any, table: Any, unit: Any) -> Any:
+def _float(acc: Any, a: Any, b: Any, frame: Any, left: Any, right: Any, x_values: Any,
+           y_values: Any, classes: Any, units: Any, facts: Any) -> Any:
     """All elements of an array, and whether one lost too many bits."""
+    x = Operand(left[0], left[1], left[2], left[3])
+    y = Operand(right[0], right[1], right[2], right[3])
+    unit, fact = units[0], unrecorded(facts[0])
     rows, _, cols = a.shape
     total, any_lost = np.empty_like(acc), False
     for r in range(rows):
         for c in range(cols):
             total[r, c] = acc[r, c]
-            if frame[r, c] & 1:
-                old = 0 if frame[r, c] & 2 else acc[r, c]
-                total[r, c], lossy = _float_one(old, a, b, r, c, x, y, table, unit)
+            if not frame[r, c] & 1:
+                continue
+            old, good = 0 if frame[r, c] & 2 else acc[r, c], False
+            if unit.double:
+                total[r, c], good = double_one(old, a, b, r, c, x_values, y_values, fact)
+            if not good:
+                total[r, c], lossy = _float_one(old, a, b, r, c, x, y, classes, unit)
                 any_lost = any_lost or lossy
     return total, any_lost
 
@@ -137,26 +137,23 @@ def _float(acc: Any, a: Any, b: Any, frame: Any, x: Any, y: Any, table: Any, uni
 def float_advance(mac: MacSpec) -> Advance:
     """`sim.cycle.stepping.advance` of a floating-point unit.
 
-    Of more than two terms the few sums that lose bits are left to numpy, with all others of their
-    cycle.
+    Sums are binary64's where these are good; where not, a window of an int64 has the terms. Of more
+    than two terms the few sums that lose bits there, too, are left to numpy, with all others of
+    their cycle.
     """
-    unit, table = _float_facts(mac), FLAGS
-    x, y = (_normalised(fmt) for fmt in (mac.a, mac.b))
-    exact = plain(mac)
+    assert isinstance(mac.acc, FloatAccumulator)
+    facts = record(_float_facts(mac)), record(double_facts(mac.acc))
+    tables = [operand_table(normalise(parts(fmt), fmt)) for fmt in (mac.a, mac.b)]
+    numbers = [values(fmt) for fmt in (mac.a, mac.b)]
+    lanes, exact = mac.lanes, plain(mac)
 
     def one(acc: Array, flags: Array, a: Array, b: Array, frame: Array) -> tuple[Array, Array]:
-        total, lossy = _float(acc, a, b, frame, x, y, table, unit)
-        if lossy and unit.lanes > 1:
+        total, lossy = _float(acc, a, b, frame, *tables, *numbers, FLAGS, *facts)
+        if lossy and lanes > 1:
             return exact(acc, flags, a, b, frame)
         return total, flags
 
     return one
-
-
-def _normalised(fmt: Format) -> Operand:
-    """Significands with their top bit set."""
-    table = normalise(parts(fmt), fmt)
-    return Operand(table.sig, table.exp, table.negative, table.classes)
 
 
 def _float_facts(mac: MacSpec) -> Float:
@@ -171,4 +168,5 @@ def _float_facts(mac: MacSpec) -> Float:
         inf=special_code(fmt, Flag.POS_INF), nan=special_code(fmt, Flag.NAN),
         nearest=acc.rounding is Rounding.RNE, subnormals=acc.subnormals,
         largest=largest.sig, highest=largest.exp + fmt.lsb,
-        infinite=acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE)
+        infinite=acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE,
+        double=in_double(mac))

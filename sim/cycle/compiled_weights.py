@@ -20,18 +20,18 @@ def enter(acc: Any, flags: Any, control: Any, now: Any, words: Any, read: Any,
     sums, raised = np.empty_like(acc), np.empty_like(flags)
     for c in range(cols):
         time, south, flag = now - c, acc[rows - 1, c], flags[rows - 1, c]
-        if control[0, time]:
+        if control[time, 0]:
             sums[0, c], raised[0, c] = 0, 0
-        elif control[1, time]:
+        elif control[time, 1]:
             sums[0, c], raised[0, c] = south, flag
-        elif control[2, time]:
+        elif control[time, 2]:
             sums[0, c], raised[0, c] = before[0, c], before[1, c]
         else:
             sums[0, c], raised[0, c] = read[0, c], read[1, c]
-        place = control[4, time]
+        place = control[time, 4]
         read[0, c], read[1, c] = words[0, place, c], words[1, place, c]
-        if control[3, time]:
-            place = control[5, time]
+        if control[time, 3]:
+            place = control[time, 5]
             words[0, place, c], words[1, place, c] = south, flag
         before[0, c], before[1, c] = south, flag
     for r in range(1, rows):
@@ -52,6 +52,6 @@ def exchange(used: Any, waiting: Any, passed: Any, b: Any, swap: Any, load: Any,
             for c in range(cols):
                 old = waiting[r, lane, c]
                 in_use[r, lane, c] = old if swap[now_swap - r * step - c] else used[r, lane, c]
-                new = north[c] if r else b[c, lane, now_b - c]
+                new = north[c] if r else b[now_b - c, c, lane]
                 kept[r, lane, c] = new if load[now_load - r - c] else old
     return in_use, kept

@@ -16,38 +16,38 @@ __all__ = ["History"]
 Ints = npt.NDArray[Any]
 
 #: Cycles for which there is room before those that are still needed are copied.
-ROOM = 2048
+ROOM = 512
 
 
 class History:
-    """What has entered in each enabled cycle; time is the last axis of ``past``, the newest last.
+    """What has entered in each enabled cycle; time is the first axis of ``past``, the newest last.
 
     Values that have entered are never written again, so views stay what they are.
 
     Attributes
     ----------
     past
-        Values by time, (*shape, times); before all of them are zeros.
+        Values by time, (times, *shape); before all of them are zeros.
     end
         Time of the next value.
     """
 
     def __init__(self, shape: tuple[int, ...], window: int, dtype: Any = np.int64) -> None:
         self._window = window
-        self.past = np.zeros((*shape, window + ROOM), dtype)
+        self.past = np.zeros((window + ROOM, *shape), dtype)
         self.end = window
 
     def put(self, value: npt.ArrayLike) -> None:
         """Enter a value, but for `push`: it may be put again."""
-        self.past[..., self.end] = value
+        self.past[self.end] = value
 
     def push(self) -> None:
         """Let time go on."""
         self.end += 1
-        if self.end == self.past.shape[-1]:
-            kept = self.past[..., -self._window:]
+        if self.end == len(self.past):
+            kept = self.past[-self._window:]
             self.past = np.zeros_like(self.past)
-            self.past[..., :self._window] = kept
+            self.past[:self._window] = kept
             self.end = self._window
 
     def clear(self) -> None:
@@ -58,19 +58,18 @@ class History:
         """Registers as an array.
 
         Its first element entered ``age`` cycles before the last one. For each axis ``steps`` has
-        the axis of ``past`` that goes along, if any, and by how much later the next element came.
+        the axis of a value that goes along, if any, and by how much later the next element came.
         """
         return self.viewer(shape, age, *steps)()
 
     def viewer(self, shape: tuple[int, ...], age: int,
                *steps: tuple[int | None, int]) -> Callable[[], Ints]:
         """What gives `view` of these at any time, faster: strides stay what they are."""
-        given, dtype = self.past.strides, self.past.dtype
-        time, before = given[-1], age + 1
+        (time, *given), dtype, before = self.past.strides, self.past.dtype, age + 1
         strides = tuple((0 if axis is None else given[axis]) + later * time
                         for axis, later in steps)
         return lambda: np.ndarray(shape, dtype, self.past, (self.end - before) * time, strides)
 
     def ago(self, cycles: int) -> Ints:
         """Values that entered 1, 2, ... up to ``cycles`` cycles ago, (cycles, *shape)."""
-        return np.moveaxis(self.past[..., self.end - cycles:self.end][..., ::-1], -1, 0)
+        return self.past[self.end - cycles:self.end][::-1]

@@ -20,13 +20,13 @@ def enter(acc: Ints, flags: Ints, control: Ints, now: int, words: Ints, read: In
     acc, flags
         Sums that leave each element, and flags beside them, (rows, cols).
     control, now
-        `Control` by time, (6, times), and the time of column 0; each column is a cycle later.
+        `Control` by time, (times, 6), and the time of column 0; each column is a cycle later.
     words, read, before
         Stored sums and flags, (2, addresses, cols); those that were read, and those that left the
         column a cycle ago, (2, cols). They take their next values.
     """
     cols = acc.shape[1]
-    start, forward, recent, write, next_read, place = control[:, now - cols + 1:now + 1][:, ::-1]
+    start, forward, recent, write, next_read, place = control[now - cols + 1:now + 1][::-1].T
     south = np.array([acc[-1], flags[-1]], words.dtype)
     entering = np.where(start, 0, np.where(forward, south, np.where(recent, before, read)))
     read[:] = words[:, next_read, np.arange(cols)]
@@ -46,7 +46,7 @@ def exchange(used: Ints, waiting: Ints, passed: Ints, b: Ints, swap: Ints, load:
     used, waiting, passed
         Weights in use, those that wait, and those that go south, (rows, lanes, cols).
     b, swap, load
-        Codes of B by time, (cols, lanes, times), and whether there is a swap or a load, (times,).
+        Codes of B by time, (times, cols, lanes), and whether there is a swap or a load, (times,).
     now_b, now_swap, now_load
         Times of these three in row 0 and column 0; each column is a cycle later.
     step
@@ -56,6 +56,6 @@ def exchange(used: Ints, waiting: Ints, passed: Ints, b: Ints, swap: Ints, load:
     row, col = np.arange(rows)[:, None, None], np.arange(cols)
     swaps, loads = (
         swap[now_swap - row * step - col] != 0, load[now_load - row - col] != 0)
-    north = b[col, np.arange(lanes)[:, None], now_b - col]
+    north = b[now_b - col, col, np.arange(lanes)[:, None]]
     coming = np.concatenate([north[None], passed[:-1]])
     return np.where(swaps, waiting, used), np.where(loads, coming, waiting)

@@ -40,11 +40,11 @@ class Results:
     def offered(self, sums: Ints, flags: Ints, kept: bool) -> Ints:
         """Row that C offers, (2, cols), while sums and flags (cols,) leave the grid."""
         past = self._past
-        past.past[0, :, past.end], past.past[1, :, past.end] = sums, flags
+        past.past[past.end, 0], past.past[past.end, 1] = sums, flags
         if not kept:
             end = past.end - self._stages + 1
             # A column later is a cycle later; the array moves on, so these are not written again.
-            self.held = past.past[..., end - self._cols:end].diagonal(0, 1, 2)
+            self.held = past.past[end - self._cols:end].diagonal(0, 0, 2)
         return self.held
 
     def step(self) -> None:

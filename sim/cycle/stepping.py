@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One step of all elements: compiled by numba where it is installed, else numpy's.
 
-Both give the same bits. Compiled are steps on fixed-point and floating-point accumulators whose
-operands have tables; others are `sim.vector`'s, on Python integers where int64 is too narrow.
+Both give the same bits. Compiled are steps of units whose operands have tables; others are
+`sim.vector`'s, on Python integers where int64 is too narrow.
 """
 
 from collections.abc import Callable
@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hw.spec import FixedAccumulator, FloatAccumulator, MacSpec
+from hw.spec import AlignedAccumulator, FixedAccumulator, MacSpec
 from sim.cycle import plain_weights
 from sim.cycle.plain import Advance, plain
 from sim.fast.floating import in_float32
 from sim.fast.kernels import has_numba
 from sim.fast.results import dropped
-from sim.fast.rounding import HALF
 from sim.fast.tables import MAX_WIDTH
 from sim.vector import fixed
 from sim.vector.steps import sum_dtype
@@ -46,15 +45,17 @@ def advance(mac: MacSpec, *, compiled: bool | None = None) -> Advance:
     can_be = has_numba() and _compilable(mac)
     if not (can_be if compiled is None else compiled):
         return plain(mac)
+    from sim.cycle.compiled_aligned import aligned_advance
     from sim.cycle.compiled_fixed import fixed_advance
     from sim.cycle.compiled_float import float_advance
     from sim.cycle.compiled_single import single_advance
 
     if isinstance(mac.acc, FixedAccumulator):
         return fixed_advance(mac)
-    assert isinstance(mac.acc, FloatAccumulator)
+    if isinstance(mac.acc, AlignedAccumulator):
+        return aligned_advance(mac)
     drop = dropped(mac.acc.fmt)
-    if in_float32(mac) and drop is not None and drop != HALF:
+    if in_float32(mac) and drop is not None:
         return single_advance(mac, drop)
     return float_advance(mac)
 
@@ -63,6 +64,4 @@ def _compilable(mac: MacSpec) -> bool:
     """Whether there is a compiled step for the unit."""
     if max(mac.a.width, mac.b.width) > MAX_WIDTH:
         return False
-    if isinstance(mac.acc, FixedAccumulator):
-        return fixed.narrow(mac, mac.acc)
-    return isinstance(mac.acc, FloatAccumulator)
+    return not isinstance(mac.acc, FixedAccumulator) or fixed.narrow(mac, mac.acc)

@@ -15,14 +15,14 @@ from sim.fast.rounding import NOWHERE, Float64Rounding
 from sim.fast.threads import by_rows
 from sim.vector.unpack import Unpacked
 
-__all__ = ["aligned", "in_order", "stepwise"]
+__all__ = ["aligned", "bits_of", "float_of", "in_order", "rounded", "stepwise"]
 
 #: Columns that are worked on together: their sums stay in the first cache.
 STRIP = 256
 
 
 @intrinsic
-def _bits(typing: Any, x: Any) -> Any:
+def bits_of(typing: Any, x: Any) -> Any:
     """Bits of a binary64 number."""
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], ir.IntType(64))
@@ -30,7 +30,7 @@ def _bits(typing: Any, x: Any) -> Any:
 
 
 @intrinsic
-def _float(typing: Any, bits: Any) -> Any:
+def float_of(typing: Any, bits: Any) -> Any:
     """Binary64 number of these bits."""
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], ir.DoubleType())
@@ -38,17 +38,17 @@ def _float(typing: Any, bits: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _rounded(x: Any, drop: Any, unit: Any, per_unit: Any, min_normal: Any, largest: Any,
+def rounded(x: Any, drop: Any, unit: Any, per_unit: Any, min_normal: Any, largest: Any,
              beyond: Any, nearest: Any, flush: Any) -> Any:
     """Round ``x`` once; as in `sim.fast.plain`."""
     magnitude = abs(x)
-    bits = _bits(magnitude)
+    bits = bits_of(magnitude)
     if nearest:
         bits += (bits >> drop & 1) + (1 << (drop - 1)) - 1
         low = np.rint(magnitude * per_unit) * unit
     else:
         low = np.floor(magnitude * per_unit) * unit
-    result = low if magnitude < min_normal else _float(bits & -(1 << drop))
+    result = low if magnitude < min_normal else float_of(bits & -(1 << drop))
     if result > largest and magnitude < np.inf:
         result = beyond
     if flush and result < min_normal:
@@ -71,7 +71,7 @@ def _stepwise(a: Any, b: Any, out: Any, lanes: Any, drop: Any, unit: Any, min_no
                     for j in range(total.size):
                         total[j] += x * row[j]
                 for j in range(total.size):
-                    total[j] = _rounded(total[j], drop, unit, per_unit, min_normal, largest,
+                    total[j] = rounded(total[j], drop, unit, per_unit, min_normal, largest,
                                         beyond, nearest, flush)
 
 

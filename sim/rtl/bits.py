@@ -12,23 +12,31 @@ __all__ = ["Codes", "pack", "unpack"]
 
 Codes = npt.NDArray[Any]
 
+#: Widths of codes that are numbers in memory.
+WHOLE = (8, 16, 32)
+
 
 def pack(codes: Codes, width: int) -> Words:
     """Codes of ``width`` bits side by side along the last axis, the first one in the low bits."""
+    if width in WHOLE and codes.dtype != object:
+        return _padded(np.ascontiguousarray(codes.astype(f"<u{width // 8}")).view(np.uint8))
     codes = codes.astype(np.uint64 if width <= 64 else object)
     places = np.arange(width).astype(codes.dtype)
     bits = (codes[..., None] >> places & codes.dtype.type(1)).astype(np.uint8)
     bits = bits.reshape(*codes.shape[:-1], -1)
-    spare = -bits.shape[-1] % 64
-    bits = np.concatenate([bits, np.zeros((*bits.shape[:-1], spare), np.uint8)], axis=-1)
-    packed = np.packbits(bits, axis=-1, bitorder="little")
-    return np.ascontiguousarray(packed).view("<u8")
+    return _padded(np.packbits(bits, axis=-1, bitorder="little"))
+
+
+def _padded(octets: npt.NDArray[np.uint8]) -> Words:
+    """Words of octets along the last axis, filled up with zeros."""
+    spare = np.zeros((*octets.shape[:-1], -octets.shape[-1] % 8), np.uint8)
+    return np.ascontiguousarray(np.concatenate([octets, spare], axis=-1)).view("<u8")
 
 
 def unpack(words: Words, width: int, count: int) -> Codes:
     """``count`` codes of ``width`` bits from each row of words, (rows, count)."""
     raw = np.ascontiguousarray(words.reshape(len(words), -1), dtype="<u8").view(np.uint8)
-    if width in {8, 16, 32}:
+    if width in WHOLE:
         return raw.view(f"<u{width // 8}")[:, :count].astype("<u8")
     bits = np.unpackbits(raw, axis=-1, bitorder="little", count=width * count)
     packed = np.packbits(bits.reshape(len(words), count, width), axis=-1, bitorder="little")

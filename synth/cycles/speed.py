@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.spec import ArraySpec, SpecError, parse_array
+from hw.spec import ArraySpec, Format, SpecError, parse_array
 from hw.spec.command import Parser
 from hw.spec.errors import require
+from sim.codes import Array
 from sim.cycle import matmul
 from sim.fast.kernels import has_numba
+from sim.fast.tables import values
 from synth.record import ROOT, Metric, Record, provenance, write_records
 
 __all__ = ["POINTS", "main", "measure"]
@@ -26,8 +28,12 @@ RUNS = 20
 #: Enabled cycles of one run, at the least.
 CYCLES = {16: 2000, 128: 600}
 POINTS = [parse_array(size, mac, dataflow=flow) for flow in ("os", "ws")
-          for size, mac in (("16x16", "int8"), ("16x16", "e4m3"), ("16x16", "e4m3,acc=fp32"),
-                            ("128x128", "e4m3,acc=fp32"))]
+          for size, mac in (
+              *(("16x16", mac) for mac in (
+                  "int8", "e4m3", "e4m3,acc=fp32", "e4m3,acc=fp16", "e4m3,acc=bf16",
+                  "e4m3,acc=fp16-sat", "e4m3,acc=fp16-rtz", "e4m3,acc=fp32,lanes=4",
+                  "e4m3,acc=aligned:13", "e4m3,acc=hopper")),
+              ("128x128", "e4m3,acc=fp32"))]
 
 
 def measure(spec: ArraySpec, *, runs: int = RUNS) -> Record:
@@ -35,7 +41,7 @@ def measure(spec: ArraySpec, *, runs: int = RUNS) -> Record:
     rng, lanes = np.random.default_rng(0), spec.mac.lanes
     m, n = 2 * spec.rows, 2 * spec.cols
     k = max(CYCLES.get(spec.rows, 1000) // 4, spec.rows) * lanes
-    a, b = (rng.integers(0, 1 << fmt.width, shape, dtype=np.uint64)
+    a, b = (rng.choice(_finite(fmt), shape)
             for fmt, shape in ((spec.mac.a, (m, k)), (spec.mac.b, (k, n))))
     matmul(a[:1, :lanes], b[:lanes, :1], spec)  # Compiles what is to be compiled.
     rates, cycles = [], 0
@@ -50,8 +56,14 @@ def measure(spec: ArraySpec, *, runs: int = RUNS) -> Record:
                  "cycles": Metric(cycles, "cycle")},
         conditions={"dataflow": spec.dataflow.value, "array": spec.size, "mac": str(spec.mac),
                     "steps": "numba" if has_numba() else "numpy", "product": f"{m}x{k}x{n}",
-                    "time": "of the processor", "runs (the fastest counts)": runs},
+                    "time": "of the processor", "operands": "any finite codes",
+                    "runs (the fastest counts)": runs},
         provenance=provenance("python -m synth.cycles.speed", tools=("numpy",), seed=0))
+
+
+def _finite(fmt: Format) -> Array:
+    """Codes of finite values: sums that are not a number are little work."""
+    return np.flatnonzero(np.isfinite(values(fmt))).astype(np.uint64)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
