@@ -7,7 +7,7 @@ from hw.spec import GemmSpec
 from sim.rtl.buses import BUSES
 from sim.rtl.engine import Driver, bus_words, operand_words
 from tests.engine_hold import check_hold
-from tests.engine_operands import draw, results, set_output
+from tests.engine_operands import blocks, draw, noisy, results, set_output
 from tests.engine_space import check_identity, check_space
 
 __all__ = ["check_engine"]
@@ -40,7 +40,9 @@ def check_engine(spec: GemmSpec, model, seed: int) -> int:
 def _shapes(spec: GemmSpec, rng) -> list[tuple[int, int, int]]:
     """Sizes that fit: single, whole tiles, edges, few beats, full memories, random ones."""
     rows, cols, lanes = spec.array.rows, spec.array.cols, spec.array.mac.lanes
-    shapes = [(1, 1, 1), (rows, rows * lanes, cols), (2 * rows, lanes, 2 * cols),
+    high = spec.array.schedule.height
+    shapes = [(1, 1, 1), (rows, rows * lanes, cols), (2 * high, lanes, 2 * cols),
+              (high + 1, rows * lanes + 1, cols + 1), (high, 2 * rows * lanes, 1),
               (rows + 1, 2 * lanes + 1, cols + 1), (1, 5, 2 * cols + 1), (2 * rows + 1, 3, 1),
               (1, lanes * min(spec.depth_a, spec.depth_b), 1), (spec.depth_c, 1, 1),
               (1, 1, cols * spec.depth_c)]
@@ -51,25 +53,13 @@ def _shapes(spec: GemmSpec, rng) -> list[tuple[int, int, int]]:
     return fitting
 
 
-def _noisy_load(driver: Driver, rng, a, b) -> None:
-    """Load operands with noise beyond the edges of the matrices."""
-    spec = driver.spec
-    rows, cols, lanes, mac = spec.array.rows, spec.array.cols, spec.array.mac.lanes, spec.array.mac
-    m, k, n = a.shape[0], a.shape[1], b.shape[1]
-    whole = [-(-size // step) * step for size, step in ((m, rows), (k, lanes), (n, cols))]
-    noisy_a = rng.integers(0, 1 << mac.a.width, (whole[0], whole[1]), dtype=np.uint64)
-    noisy_b = rng.integers(0, 1 << mac.b.width, (whole[1], whole[2]), dtype=np.uint64)
-    noisy_a[:m, :k], noisy_b[:k, :n] = a, b
-    driver.load(noisy_a, noisy_b)
-
-
 def _check_product(driver: Driver, model, rng, shape) -> int:
     """One product: codes, flags, cycles by the interrupt and by the register."""
     spec, case = driver.spec, (str(driver.spec), shape)
     m, k, n = shape
     a, b = draw(spec, rng, shape)
     options = set_output(driver, rng)
-    _noisy_load(driver, rng, a, b)
+    driver.load(*noisy(spec, rng, a, b))
     assert driver.put("IRQ_ENABLE", 0b11)
     assert driver.start(m, k, n), case
     assert model.read("irq") == 0, case
@@ -94,11 +84,11 @@ def _check_product(driver: Driver, model, rng, shape) -> int:
 
 def _check_cycles(driver: Driver, model, rng) -> None:
     """Cycles of many sizes, whatever the operands; the interrupt tells the end."""
-    spec, timed = driver.spec, 0
+    spec, array, timed = driver.spec, driver.spec.array, 0
     assert driver.put("IRQ_ENABLE", 1)
     while timed < TIMED:
         shape = tuple(int(rng.integers(1, 1 + top)) for top in (
-            6 * spec.array.rows, 12 * spec.array.mac.lanes, 6 * spec.array.cols))
+            max(6 * array.rows, 3 * array.schedule.height), 12 * array.mac.lanes, 6 * array.cols))
         if spec.refusals(*shape):
             continue
         cycles = spec.cycles(*shape)
@@ -133,11 +123,12 @@ def _check_bytes(driver: Driver, rng) -> int:
 def _check_refusals(driver: Driver, rng) -> None:
     """Sizes that cannot be set the bits of ERROR that the spec names, and nothing starts."""
     spec = driver.spec
-    rows, cols, lanes = spec.array.rows, spec.array.cols, spec.array.mac.lanes
+    (rows, steps), (lanes, cols) = blocks(spec)
     wrong = [(0, 1, 1), (1, 0, 1), (1, 1, 0), (0, 0, 0), (1 << 31, 1, 1), (1, (1 << 32) - 1, 1),
              (1, 1, 1 << spec.size_bits), (1 << spec.size_bits, 0, 1),
-             (rows * spec.depth_a + 1, 1, 1), (1, lanes * spec.depth_a + 1, 1),
-             (1, 1, cols * spec.depth_b + 1), (spec.depth_c + 1, 1, 1)]
+             (rows * spec.depth_a + 1, 1, 1), (1, steps * spec.depth_a + 1, 1),
+             (1, lanes * spec.depth_b + 1, 1), (1, 1, cols * spec.depth_b + 1),
+             (spec.depth_c + 1, 1, 1)]
     wrong += [tuple(int(rng.integers(1, 1 << spec.size_bits)) for _ in range(3)) for _ in range(30)]
     driver.put("IRQ_ENABLE", 0b10)
     refused = 0

@@ -12,14 +12,16 @@ HELD_PARTS = ((1, 1), (2, 1, 3), (1, 4), (3, 2))
 
 def check_hold(driver: Driver, rng) -> int:
     """Products in parts; gives the results compared."""
-    return sum(_check_parts(driver, rng, parts) for parts in HELD_PARTS)
+    spec = driver.spec
+    tops = min(spec.array.schedule.height, spec.depth_c), spec.array.cols
+    sizes = [tops, *(tuple(int(rng.integers(1, 1 + top)) for top in tops) for _ in HELD_PARTS[1:])]
+    return sum(_check_parts(driver, rng, m, n, parts)
+               for (m, n), parts in zip(sizes, HELD_PARTS, strict=True))
 
 
-def _check_parts(driver: Driver, rng, parts) -> int:
+def _check_parts(driver: Driver, rng, m: int, n: int, parts) -> int:
     """One tile, K in parts: the sums stay, C does not change before the last part, cycles."""
     spec, lanes = driver.spec, driver.spec.array.mac.lanes
-    m, n = (int(rng.integers(1, 1 + side)) for side in (min(spec.array.rows, spec.depth_c),
-                                                        spec.array.cols))
     a, b = draw(spec, rng, (m, lanes * sum(parts), n))
     options, first = set_output(driver, rng), 0
     base = driver.map.base(driver.map.window("C"))
@@ -34,7 +36,7 @@ def _check_parts(driver: Driver, rng, parts) -> int:
         assert driver.bus.read(base) == before
         first += lanes * beats
     driver.load(a[:, first:], b[first:])
-    if m == spec.array.rows:
+    if m == spec.array.schedule.height:
         assert driver.start(m + 1, lanes * parts[-1], n, hold=True)
         driver.bus.idle(spec.latency)
         assert driver.errors() == spec.refusals(m + 1, lanes * parts[-1], n, hold=True) != ()

@@ -8,7 +8,7 @@ from hw.spec import GemmSpec, Scale
 from sim.rtl.engine import Driver
 from tests.cocotb.design import port_of_flag
 
-__all__ = ["draw", "results", "set_output"]
+__all__ = ["blocks", "draw", "noisy", "results", "set_output"]
 
 
 def draw(spec: GemmSpec, rng, shape) -> tuple[np.ndarray, np.ndarray]:
@@ -19,6 +19,23 @@ def draw(spec: GemmSpec, rng, shape) -> tuple[np.ndarray, np.ndarray]:
     a, b = (rng.integers(0, 1 << fmt.width, size, dtype=np.uint64)
             for fmt, size in ((mac.a, (m, k)), (mac.b, (k, n))))
     return (a >> np.uint64(2), b >> np.uint64(2)) if few else (a, b)
+
+
+def blocks(spec: GemmSpec) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Rows and columns of A, and of B, that a word of their memories holds."""
+    array = spec.array
+    return array.schedule.a_block, (array.mac.lanes, array.cols)
+
+
+def noisy(spec: GemmSpec, rng, a, b) -> list[np.ndarray]:
+    """Operands up to whole words, noise beyond the edges of the matrices."""
+    found = []
+    for inside, block, fmt in zip((a, b), blocks(spec), (spec.array.mac.a, spec.array.mac.b),
+                                  strict=True):
+        whole = [-(-size // step) * step for size, step in zip(inside.shape, block, strict=True)]
+        found.append(rng.integers(0, 1 << fmt.width, whole, dtype=np.uint64))
+        found[-1][:inside.shape[0], :inside.shape[1]] = inside
+    return found
 
 
 def set_output(driver: Driver, rng) -> dict[str, int]:

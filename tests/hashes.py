@@ -10,10 +10,10 @@ from pathlib import Path
 from hw.emit.files import write_files
 from hw.emit.manifest import sha256
 from hw.generate import verilog
-from tests.specs import ARRAYS, GEMMS, MACS, WEIGHT_ARRAYS
+from tests.specs import ARRAYS, GEMMS, MACS, WEIGHT_ARRAYS, WEIGHT_GEMMS
 
 HASHES = Path(__file__).parent / "data" / "verilog.json"
-SPECS = MACS | ARRAYS | GEMMS | WEIGHT_ARRAYS
+SPECS = MACS | ARRAYS | GEMMS | WEIGHT_ARRAYS | WEIGHT_GEMMS
 
 
 def stored() -> dict[str, str]:

@@ -13,6 +13,7 @@ __all__ = [
     "MACS",
     "VARIED_MACS",
     "WEIGHT_ARRAYS",
+    "WEIGHT_GEMMS",
 ]
 
 
@@ -35,12 +36,14 @@ def _array(spelling: str, **dataflow) -> ArraySpec:
 
 def _weight_arrays(*spellings: str) -> dict[str, ArraySpec]:
     """Weight-stationary arrays by their spelling: as above, with ``xDEPTH`` behind the size."""
-    found = {}
-    for spelling in spellings:
-        shape, _, unit = spelling.partition(":")
-        size, _, depth = shape.rpartition("x")
-        found[spelling] = _array(f"{size}:{unit}", dataflow="ws", depth=int(depth))
-    return found
+    return {spelling: _weight_array(spelling) for spelling in spellings}
+
+
+def _weight_array(spelling: str) -> ArraySpec:
+    """Weight-stationary array of one spelling."""
+    shape, _, unit = spelling.partition(":")
+    size, _, depth = shape.rpartition("x")
+    return _array(f"{size}:{unit}", dataflow="ws", depth=int(depth))
 
 
 #: Every pair of operand codes goes through these in each simulator.
@@ -217,3 +220,20 @@ GEMMS = {f"{array}:{bus}:{depths}": parse_gemm(_array(array), depths=depths, bus
              ("3x5:int8,acc=int20,out=int8,scale=pow2,zero_point=yes", "axi4lite", "40x64x30"),
              ("5x3:e5m2,acc=fp32,lanes=2,out=e4m3,scale=fp32", "wishbone", "64x64x64"),
          )}
+
+#: Weight stationary; besides, registers in the adder, sums that are resolved at the edge, operands
+#: of which only B, A or none has a minus zero, memories that hold less than a pass.
+WEIGHT_GEMMS = {f"{array}:{bus}:{depths}": parse_gemm(_weight_array(array), depths=depths, bus=bus)
+                for array, bus, depths in (
+                    ("3x2x4:e4m3,acc=fp16", "axi4lite", "50x33x70"),
+                    ("2x3x5:e4m3,acc=fp16-rtz,lanes=3,pipeline=4", "wishbone", "40x24x24"),
+                    ("4x4x9:int8", "axi4lite", "64x64x64"),
+                    ("4x3x6:e5m2", "wishbone", "64x48x40"),
+                    ("1x1x2:int8", "wishbone", "16x16x16"),
+                    ("3x5x7:int8xe4m3,acc=fp32", "axi4lite", "30x40x64"),
+                    ("5x3x8:e5m2,acc=fp32,lanes=2,pipeline=3,out=e4m3,scale=fp32", "wishbone",
+                     "64x64x64"),
+                    ("5x2x5:int8,acc=int20,out=int8,scale=pow2,zero_point=yes", "axi4lite",
+                     "20x4x20"),
+                    ("2x3x4:int8,pipeline=1,adder=carry-save", "axi4lite", "32x32x32"),
+                )}

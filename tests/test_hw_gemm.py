@@ -18,11 +18,13 @@ from sim.rtl.buses import BUSES
 from sim.rtl.engine import Driver
 from tests.compiled import compile_module, unchanged
 from tests.engine_bench import check_engine
-from tests.specs import GEMMS
+from tests.specs import GEMMS, WEIGHT_GEMMS
 
-FAST = tuple(GEMMS)[2:4]
+ENGINES = GEMMS | WEIGHT_GEMMS
+#: One of each bus and dataflow.
+FAST = (tuple(GEMMS)[3], next(iter(WEIGHT_GEMMS)))
 PARAMETERS = [pytest.param(spelling, marks=() if spelling in FAST else pytest.mark.slow)
-              for spelling in GEMMS]
+              for spelling in ENGINES]
 
 TOO_LARGE = "GEMM size must be one that the memories of depth 50x70x33 hold"
 #: By module: what is replaced, and the fault that takes its place.
@@ -50,13 +52,13 @@ def compiled_engine(spec, folder, change=unchanged):
 
 @pytest.mark.parametrize("spelling", PARAMETERS)
 def test_engine_multiplies_matrices_of_any_size(spelling, tmp_path):
-    spec = GEMMS[spelling]
+    spec = ENGINES[spelling]
     assert check_engine(spec, compiled_engine(spec, tmp_path), seed=1) > 100
 
 
 @pytest.mark.parametrize("spelling", FAST)
 def test_driver_loads_starts_polls_and_reads(spelling, tmp_path):
-    spec = GEMMS[spelling]
+    spec = ENGINES[spelling]
     driver = Driver(BUSES[spec.bus](compiled_engine(spec, tmp_path)), spec)
     rng = np.random.default_rng(2)
     for m, k, n in ((1, 1, 1), (5, 4, 3), (2, 9, 7)):

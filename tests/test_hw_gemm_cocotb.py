@@ -6,28 +6,29 @@ import pytest
 from hw.generate import generate
 from hw.spec import GemmSpec
 from tests.cocotb.run import run_bench
-from tests.specs import GEMMS
+from tests.specs import GEMMS, WEIGHT_GEMMS
 
 pytestmark = pytest.mark.cocotb
 
-#: One of each bus, lanes; those with flags and integers take longer.
-FAST = ("3x2:e4m3,acc=fp16:axi4lite:50x70x33", "2x3:e4m3,acc=fp16,lanes=3:wishbone:24x40x24")
-SLOW = ("4x4:int8:axi4lite:64x64x64", "4x4:e4m3:wishbone:64x48x40")
+#: One of each bus and dataflow, lanes; those with flags and integers take longer.
+FAST = ("3x2x4:e4m3,acc=fp16:axi4lite:50x33x70", "2x3:e4m3,acc=fp16,lanes=3:wishbone:24x40x24")
+SLOW = ("3x2:e4m3,acc=fp16:axi4lite:50x70x33",
+        "2x3x5:e4m3,acc=fp16-rtz,lanes=3,pipeline=4:wishbone:40x24x24",
+        "4x4:int8:axi4lite:64x64x64", "4x4:e4m3:wishbone:64x48x40")
 
 
 def wanted_counts(spec: GemmSpec) -> dict[str, int]:
     """Checks that each test of the bench must have made."""
-    rows, cols, lanes = spec.array.rows, spec.array.cols, spec.array.mac.lanes
-    shapes = [(1, 1, 1), (rows, rows * lanes, cols), (rows + 1, 2 * lanes + 1, cols + 1),
-              (2 * rows + 1, 3, 1), (1, 5, 2 * cols + 1)]
-    words = [m * -(-n // cols) for m, _, n in shapes]
+    cols, high = spec.array.cols, spec.array.schedule.height
+    sizes = [(1, 1), (high, cols), (high + 1, cols + 1), (2 * high + 1, 1), (1, 2 * cols + 1)]
+    words = [m * -(-n // cols) for m, n in sizes]
     # Four writes to start; interrupt, status, errors, cycles; acknowledged, interrupt gone.
     around = 4 + 4 + 2
     return {
-        "products_with_random_waits": 2 * (sum(words) + around * len(shapes)),
+        "products_with_random_waits": 2 * (sum(words) + around * len(sizes)),
         "back_to_back": 4 + 3 * 6 + 4 + words[2] + words[1] + around,
         # 7 accesses: refused, told, cleared.
-        "busy_engine_refuses": 7 * (3 + around + rows + 1),
+        "busy_engine_refuses": 7 * (3 + around + high + 1),
         "reset_in_mid_product": 4 * (4 + 6 + around + words[2]),
         # 4 settings, 5 starts: four writes, errors, status, interrupt, interrupt gone.
         "interrupt_tells_what_is_enabled": 4 * 5 * 8,
@@ -37,6 +38,6 @@ def wanted_counts(spec: GemmSpec) -> dict[str, int]:
 @pytest.mark.parametrize("name", [
     *FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_engine_matches_golden(name, tmp_path):
-    spec = GEMMS[name]
+    spec = (GEMMS | WEIGHT_GEMMS)[name]
     counts = run_bench(generate(spec, tmp_path / "rtl"), "tb_gemm", tmp_path / "run")
     assert counts == wanted_counts(spec)

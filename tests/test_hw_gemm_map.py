@@ -14,9 +14,10 @@ from hw.spec import parse_array, parse_gemm
 from hw.spec.gemm_map import gemm_map
 from sim.rtl.engine import bus_words, operand_words
 from sim.rtl.tools import compiler
-from tests.specs import GEMMS
+from tests.specs import GEMMS, WEIGHT_GEMMS
 
-SPECS = pytest.mark.parametrize("spec", GEMMS.values(), ids=list(GEMMS))
+ENGINES = GEMMS | WEIGHT_GEMMS
+SPECS = pytest.mark.parametrize("spec", ENGINES.values(), ids=list(ENGINES))
 
 
 def python_of(spec):

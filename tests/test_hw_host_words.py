@@ -15,17 +15,19 @@ from hw.spec.gemm_map import gemm_map
 from hw.spec.parse_gemm import parse_engine
 from sim.rtl.engine import bus_words, operand_words
 from tests.boards import BOARD
-from tests.specs import GEMMS
+from tests.specs import GEMMS, WEIGHT_GEMMS
+
+ENGINES = GEMMS | WEIGHT_GEMMS
 
 
-@pytest.mark.parametrize("spelling", GEMMS)
+@pytest.mark.parametrize("spelling", ENGINES)
 def test_engine_spelling_is_parsed_back(spelling):
-    assert parse_engine(str(GEMMS[spelling])) == GEMMS[spelling]
+    assert parse_engine(str(ENGINES[spelling])) == ENGINES[spelling]
 
 
-@pytest.mark.parametrize("spelling", GEMMS)
+@pytest.mark.parametrize("spelling", ENGINES)
 def test_words_are_those_of_the_simulator(spelling):
-    spec, rng = GEMMS[spelling], np.random.default_rng(7)
+    spec, rng = ENGINES[spelling], np.random.default_rng(7)
     table, mac = gemm_map(spec), spec.array.mac
     a = rng.integers(0, 1 << mac.a.width, (spec.array.rows + 1, mac.lanes + 1), dtype=np.uint64)
     b = rng.integers(0, 1 << mac.b.width, (mac.lanes + 1, spec.array.cols + 1), dtype=np.uint64)
@@ -35,9 +37,9 @@ def test_words_are_those_of_the_simulator(spelling):
         assert (found == bus_words(words, table.window(name))).all(), name
 
 
-@pytest.mark.parametrize("spelling", GEMMS)
+@pytest.mark.parametrize("spelling", ENGINES)
 def test_results_are_read_from_words(spelling):
-    spec, rng = GEMMS[spelling], np.random.default_rng(9)
+    spec, rng = ENGINES[spelling], np.random.default_rng(9)
     array, window, words, m = spec.array, gemm_map(spec).window("C"), [], 5
     bits, flag_bits = array.result_width, array.flag_bits
     codes = [[int(rng.integers(0, 1 << 62)) << 20 >> 82 - bits for _ in range(array.cols)]
@@ -56,9 +58,9 @@ def test_results_are_read_from_words(spelling):
     assert bool((values.astype(object) < 0).any()) == fixed
 
 
-@pytest.mark.parametrize("spelling", GEMMS)
+@pytest.mark.parametrize("spelling", ENGINES)
 def test_blocks_cover_c_once_and_fit(spelling):
-    spec = GEMMS[spelling]
+    spec = ENGINES[spelling]
     for m, k, n in ((1, 1, 1), (7, 5, 9), (200, 3, 1), (1, 3, 300), (20, 500, 20)):
         covered = np.zeros((m, n), int)
         for block in blocks(spec, m, k, n):

@@ -4,7 +4,7 @@
 import pytest
 
 from hw.spec import Bus, GemmSpec, SpecError, parse_array, parse_gemm
-from tests.specs import GEMMS
+from tests.specs import GEMMS, WEIGHT_GEMMS
 
 ARRAY = parse_array("4x4", "int8")
 
@@ -41,7 +41,7 @@ def test_parse_gemm_gives_the_fields():
 
 
 def test_gemm_names_and_digests_differ():
-    specs = list(GEMMS.values())
+    specs = list((GEMMS | WEIGHT_GEMMS).values())
     assert len({spec.name for spec in specs}) == len({spec.digest for spec in specs}) == len(specs)
 
 
@@ -67,3 +67,15 @@ def test_gemm_cycles_are_those_of_the_array_and_a_constant():
               if not spec.refusals(m, k, n)]
     assert len(shapes) > 1000
     assert {spec.cycles(*shape) - ARRAY.cycles(*shape) for shape in shapes} == {spec.latency}
+
+
+def test_weight_stationary_gemm_counts_words_and_cycles():
+    array = parse_array("4x3", "int8", dataflow="ws", depth=6)
+    spec = parse_gemm(array, depths="64x64x64")
+    assert str(spec) == "int8,acc=fx28,array=4x3,dataflow=ws,depth=6,depths=64x64x64,bus=axi4lite"
+    assert spec.words(13, 9, 5) == (3 * 13, 9 * 2, 2 * 13)
+    assert spec.refusals(22, 9, 1) == ("size_a",)
+    assert spec.refusals(7, 4, 3, hold=True) == spec.refusals(6, 4, 4, hold=True) == ("hold",)
+    assert spec.cycles(13, 9, 5) == spec.latency + array.cycles(13, 9, 5)
+    # First weights, a pass that waits for its own sums, six beats, the way to the memory of sums.
+    assert spec.cycles(6, 8, 3, hold=True) == spec.latency + 5 + 6 + 6 + 4

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the port sheet of a GEMM engine says besides its ports."""
 
-from hw.spec import GemmSpec
-from hw.spec.gemm_map import beats_text, gemm_map
+from hw.spec import Dataflow, GemmSpec
+from hw.spec.gemm_map import gemm_map, steps_text
 
 __all__ = ["protocol", "title"]
 
@@ -10,14 +10,17 @@ __all__ = ["protocol", "title"]
 def title(spec: GemmSpec) -> str:
     """What the engine computes."""
     array = spec.array
-    return (f"GEMM engine: `C[M, N] = A[M, K] @ B[K, N]` on an array of {array.rows} rows and "
-            f"{array.cols} columns, from memories of its own. MAC: `{array.mac}`."
+    flow = "" if array.dataflow is Dataflow.OS else "weight-stationary "
+    return (f"GEMM engine: `C[M, N] = A[M, K] @ B[K, N]` on a {flow}array of {array.rows} rows "
+            f"and {array.cols} columns, from memories of its own. MAC: `{array.mac}`."
             + (f" Each sum leaves as `{array.out.spelling}`." if array.out else ""))
 
 
 def protocol(spec: GemmSpec) -> list[str]:
     """Memories, timing, how a product is run."""
-    table, array, beats = gemm_map(spec), spec.array, beats_text(spec)
+    table, array = gemm_map(spec), spec.array
+    rows, steps = array.schedule.a_block
+    down = "M" if rows == 1 else f"ceil(M / {rows})"
     lines = [f"- Memory {window.name}: {window.depth} words of {window.width} bits, "
              f"{window.meaning}." for window in table.windows]
     inputs = [f"`{register.name}`" for register in table.registers
@@ -26,8 +29,8 @@ def protocol(spec: GemmSpec) -> list[str]:
         lines.append(f"- {' and '.join(inputs)}: one value for the output stages of all columns.")
     return [
         *lines,
-        (f"- A product fits if {beats} * ceil(M / {array.rows}) <= {spec.depth_a}, "
-         f"{beats} * ceil(N / {array.cols}) <= {spec.depth_b} and "
+        (f"- A product fits if {steps_text(steps)} * {down} <= {spec.depth_a}, "
+         f"{steps_text(array.mac.lanes)} * ceil(N / {array.cols}) <= {spec.depth_b} and "
          f"M * ceil(N / {array.cols}) <= {spec.depth_c}."),
         ("- Places of a word beyond K or N count as zeros whatever they hold; rows beyond M are "
          "not written to C."),

@@ -23,11 +23,14 @@ def map_texts(spec: GemmSpec) -> dict[str, str]:
 def map_data(spec: GemmSpec) -> dict[str, Any]:
     """The map, and the numbers that its words depend on, as plain data."""
     table, array = gemm_map(spec), spec.array
+    a_rows, a_steps = array.schedule.a_block
     return {
         "name": spec.name,
         "spelling": str(spec),
+        "dataflow": array.dataflow.value,
         "address_bits": table.address_bits,
         "layout": {"rows": array.rows, "cols": array.cols, "lanes": array.mac.lanes,
+                   "a_rows": a_rows, "a_steps": a_steps,
                    "a_bits": array.mac.a.width, "b_bits": array.mac.b.width,
                    "slot_bits": array.slot_width, "result_bits": array.result_width,
                    "flag_bits": array.flag_bits},
@@ -51,8 +54,8 @@ def _window(table: RegisterMap, window: Window) -> dict[str, Any]:
 def _markdown(data: dict[str, Any]) -> str:
     """Tables for people."""
     lines = [f"# Registers of {data['name']}", "",
-             (f"Engine: `{data['spelling']}`. Byte addresses of {data['address_bits']} bits, data "
-              "of 32 bits."), "",
+             (f"Engine: `{data['spelling']}`, dataflow {data['dataflow']}. Byte addresses "
+              f"of {data['address_bits']} bits, data of 32 bits."), "",
              "| offset | register | bits | field | access | meaning |", _rule(6)]
     for register in data["registers"]:
         for field in register["fields"]:
@@ -98,8 +101,8 @@ def _constants(data: dict[str, Any]) -> dict[str, int]:
 def _header(data: dict[str, Any]) -> str:
     """Macros for C."""
     guard = f"{data['name'].upper()}_H"
-    lines = [f"/* Registers of {data['name']}. Addresses count bytes. */", f"#ifndef {guard}",
-             f"#define {guard}", ""]
+    lines = [(f"/* Registers of {data['name']}, dataflow {data['dataflow']}. Addresses count "
+              "bytes. */"), f"#ifndef {guard}", f"#define {guard}", ""]
     lines += [f"#define GEMM_{name} {value:#x}u" for name, value in _constants(data).items()]
     return "\n".join([*lines, "", "#endif", ""])
 
@@ -108,12 +111,12 @@ _PACKERS = '''
 
 def a_words(a):
     """Words of the memory of A, integers in order; ``a`` has M rows of K codes."""
-    return _words(a, ROWS, A_BITS)
+    return _words(a, A_ROWS, A_STEPS, A_BITS)
 
 
 def b_words(b):
     """Words of the memory of B, integers in order; ``b`` has K rows of N codes."""
-    return _words([list(column) for column in zip(*b)], COLS, B_BITS)
+    return _words([list(column) for column in zip(*b)], COLS, LANES, B_BITS)
 
 
 def bus_words(word, count):
@@ -131,13 +134,13 @@ def c_flags(words, n):
     return _rows(words, n, FLAG_BITS, FLAG_BITS, COLS * SLOT_BITS)
 
 
-def _words(lines, slots, bits):
+def _words(lines, slots, steps, bits):
     words = []
     for first in range(0, len(lines), slots):
-        for start in range(0, len(lines[0]), LANES):
-            codes = [(LANES * slot + lane, code)
+        for start in range(0, len(lines[0]), steps):
+            codes = [(steps * slot + step, code)
                      for slot, line in enumerate(lines[first:first + slots])
-                     for lane, code in enumerate(line[start:start + LANES])]
+                     for step, code in enumerate(line[start:start + steps])]
             words.append(sum(int(code) << bits * place for place, code in codes))
     return words
 
@@ -151,6 +154,7 @@ def _rows(words, n, step, bits, low):
 
 def _python(data: dict[str, Any]) -> str:
     """Constants and packers, standard library only."""
-    lines = [f'"""Registers and memory words of {data["name"]}. Addresses count bytes."""', ""]
+    lines = [(f'"""Registers and memory words of {data["name"]}, dataflow {data["dataflow"]}. '
+              'Addresses count bytes."""'), ""]
     lines += [f"{name} = {value:#x}" for name, value in _constants(data).items()]
     return "\n".join(lines) + "\n" + _PACKERS

@@ -5,6 +5,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.gemm.edges import TilesLeft, below
 from hw.spec import GemmSpec
 
 __all__ = ["Feeder"]
@@ -50,33 +51,27 @@ class Feeder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         array, bits = self._spec.array, self._spec.size_bits
-        m_left, k_left, n_left = (Signal(bits, name=f"{size}_left") for size in "mkn")
+        tiles = TilesLeft(self.m, self.n, height=array.rows, width=array.cols)
+        k_left = Signal(bits, name="k_left")
         row, feeding = Signal.like(self.a_addr, name="row"), Signal()
-        last_m, last_k, last_n = m_left <= array.rows, k_left <= array.mac.lanes, \
-            n_left <= array.cols
+        last_k = k_left <= array.mac.lanes
         m.d.comb += [self.r_en.eq(~self.valid | self.ready),
                      self.fed.eq(self.hold & self.valid & self.ready & ~feeding)]
         with m.If(self.r_en):
             m.d.sync += [self.valid.eq(feeding), self.last.eq(last_k & ~self.hold),
-                         self.lanes.eq(_below(k_left, array.mac.lanes)),
-                         self.cols.eq(_below(n_left, array.cols))]
+                         self.lanes.eq(below(k_left, array.mac.lanes)),
+                         self.cols.eq(below(tiles.cols, array.cols))]
         with m.If(self.start):
-            m.d.sync += [feeding.eq(1), m_left.eq(self.m), k_left.eq(self.k), n_left.eq(self.n),
+            all_m, all_n = tiles.first()
+            m.d.sync += [feeding.eq(1), all_m, k_left.eq(self.k), all_n,
                          self.a_addr.eq(0), self.b_addr.eq(0), row.eq(0)]
         with m.Elif(self.r_en & feeding):
             m.d.sync += [k_left.eq(k_left - array.mac.lanes), self.a_addr.eq(self.a_addr + 1),
                          self.b_addr.eq(self.b_addr + 1)]
             with m.If(last_k):
-                m.d.sync += [k_left.eq(self.k), n_left.eq(n_left - array.cols),
-                             self.a_addr.eq(row)]
-            with m.If(last_k & last_n):
-                m.d.sync += [n_left.eq(self.n), m_left.eq(m_left - array.rows),
+                m.d.sync += [k_left.eq(self.k), *tiles.right(), self.a_addr.eq(row)]
+            with m.If(last_k & tiles.last_n):
+                m.d.sync += [*tiles.down(),
                              self.a_addr.eq(self.a_addr + 1), row.eq(self.a_addr + 1),
-                             self.b_addr.eq(0), feeding.eq(~last_m)]
+                             self.b_addr.eq(0), feeding.eq(~tiles.last_m)]
         return m
-
-
-def _below(left, count: int):
-    """A bit for each place of ``count`` that is below ``left``."""
-    low = left[:count.bit_length()]
-    return Mux(left >= count, (1 << count) - 1, Cat(low > place for place in range(count)))

@@ -29,27 +29,28 @@ class Limits(wiring.Component):
         Why, in the same cycle; see ERROR in `hw.spec.gemm_map`.
     across
         Tiles beside each other; stays until the next start.
+    beats, steps
+        Steps of the MAC that K takes, words of A that it does; likewise, where ``counts`` has them.
     """
 
-    def __init__(self, spec: GemmSpec):
-        self._spec = spec
+    def __init__(self, spec: GemmSpec, counts: tuple[str, ...] = ()):
+        self._spec, self._counts = spec, counts
         self._steps = spec.size_bits + 1
         super().__init__({
             "start": In(1), "holds": In(1), "hold": Out(1),
             "m": In(BUS_BITS), "k": In(BUS_BITS), "n": In(BUS_BITS),
             "done": Out(1), "wrong": Out(1),
             "zero": Out(1), "size_a": Out(1), "size_b": Out(1), "size_c": Out(1),
-            "across": Out(self._steps),
+            "across": Out(self._steps), **{name: Out(self._steps) for name in counts},
         })
 
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return f"limits_{self._spec.array.size}_k{self._spec.array.mac.lanes}_{self._spec.depths}"
+        return f"limits_{self._spec.tiling}_k{self._spec.array.mac.lanes}_{self._spec.depths}"
 
     def elaborate(self, platform):
         m = Module()
-        array = self._spec.array
         left, active = Signal(range(2 * self._steps + 1)), Signal()
         divide = left > self._steps
         with m.If(self.start):
@@ -58,11 +59,9 @@ class Limits(wiring.Component):
             m.d.sync += left.eq(left - 1)
         with m.Else():
             m.d.sync += active.eq(0)
-        down = self._divided(m, "down", self.m, array.rows, divide)
-        beats = self._divided(m, "beats", self.k, array.mac.lanes, divide)
-        across = self._divided(m, "across", self.n, array.cols, divide)
+        down, beats, steps, across = self._divide(m, divide)
         multiply = active & ~divide & (left != 0)
-        words = {"a": self._product(m, "a", down, beats, multiply),
+        words = {"a": self._product(m, "a", down, steps, multiply),
                  "b": self._product(m, "b", across, beats, multiply),
                  "c": self._product(m, "c", across, self.m[:self._steps], multiply)}
         for rotated in (down, across):
@@ -72,11 +71,29 @@ class Limits(wiring.Component):
             self.done.eq(active & (left == 0)),
             self.across.eq(across),
             self.wrong.eq(Cat(self.zero, self.size_a, self.size_b, self.size_c, self.hold).any()),
-            self.hold.eq(self.done & self.holds & ((down > 1) | (across > 1)) & ~Cat(
+            self.hold.eq(self.done & self.holds & (self._beyond_tile(down) | (across > 1)) & ~Cat(
                 self.zero, self.size_a, self.size_b, self.size_c).any()),
         ]
         self._compare(m, words)
         return m
+
+    def _divide(self, m, divide):
+        """Words of A in a column of it, steps of K, words of A that K takes, tiles of a row."""
+        array = self._spec.array
+        rows, deep = array.schedule.a_block
+        down = self._divided(m, "down", self.m, rows, divide)
+        beats = self._divided(m, "beats", self.k, array.mac.lanes, divide)
+        steps = beats if deep == array.mac.lanes else self._divided(m, "steps", self.k, deep,
+                                                                    divide)
+        for name, count in (("beats", beats), ("steps", steps)):
+            if name in self._counts:
+                m.d.comb += getattr(self, name).eq(count)
+        return down, beats, steps, self._divided(m, "across", self.n, array.cols, divide)
+
+    def _beyond_tile(self, down):
+        """Whether M takes more rows than a tile of C has."""
+        schedule = self._spec.array.schedule
+        return down > schedule.height // schedule.a_block[0]
 
     def _divided(self, m, name: str, size, divisor: int, divide):
         """Register that holds ``ceil(size / divisor)`` when all bits have been divided."""

@@ -3,16 +3,18 @@
 """Engine: bus, registers, memories and sequencer around an array with streams."""
 
 from hw.array import array
-from hw.emit.netlist import CLOCKING, Netlist, Port, module_ports
+from hw.emit.netlist import Netlist, Port, module_ports
 from hw.gemm import axi4lite, wishbone
 from hw.gemm.control import Control
-from hw.gemm.feeder import Feeder
 from hw.gemm.limits import Limits
-from hw.gemm.memories import operand_memory, result_memory
+from hw.gemm.memories import result_memory
+from hw.gemm.os_feed import OUTPUT_STATIONARY
+from hw.gemm.parts import place_part, sizes
 from hw.gemm.register_file import RegisterFile, port_name
 from hw.gemm.space import Space
 from hw.gemm.writer import Writer
-from hw.spec import Bus, GemmSpec
+from hw.gemm.ws.feed import WEIGHT_STATIONARY
+from hw.spec import Bus, Dataflow, GemmSpec
 from hw.spec.gemm_map import gemm_map
 from hw.spec.registers import Access, RegisterMap
 
@@ -22,6 +24,7 @@ _BUSES = {
     Bus.AXI4LITE: (axi4lite.Axi4Lite, axi4lite.PREFIX, axi4lite.DESCRIPTIONS),
     Bus.WISHBONE: (wishbone.Wishbone, wishbone.PREFIX, wishbone.DESCRIPTIONS),
 }
+_FEEDS = {Dataflow.OS: OUTPUT_STATIONARY, Dataflow.WS: WEIGHT_STATIONARY}
 #: Wires that say an access to a memory met a busy engine.
 _REFUSALS = ("a_refused", "b_refused", "c_refused")
 _DESCRIPTIONS = {
@@ -45,35 +48,24 @@ def engine(spec: GemmSpec) -> Netlist:
     top = Netlist(spec.name, [*outer, Port("irq", 1, "output")])
     _place_bus(top, front, {port.name for port in outer}, table)
     _place_state(top, spec, table)
-    _place_operands(top, spec, table)
-    _place_results(top, spec, table)
+    streams = _FEEDS[spec.array.dataflow].place(top, spec, table)
+    _place_results(top, spec, table, streams)
     return top
-
-
-def _own(top: Netlist, child, name: str, *, declare: tuple[str, ...] = (), **wires: str) -> None:
-    """Place ``child``; ports that are not in ``wires`` are joined to the wire of their own name.
-
-    Those among ``declare`` are declared here.
-    """
-    ports = [port for port in module_ports(child) if port not in CLOCKING]
-    for port in ports:
-        if port.name in declare:
-            top.wire(port.name, port.width)
-    top.place(child, name, **{port.name: wires.get(port.name, port.name) for port in ports})
 
 
 def _place_bus(top: Netlist, front, outer: set[str], table: RegisterMap) -> None:
     """Bus and address space; between them wires named as the ports of both."""
     inner = tuple(port.name for port in module_ports(front) if port.name not in outer)
-    _own(top, front, "bus", declare=inner)
+    place_part(top, front, "bus", declare=inner)
     space = Space(table)
     own = tuple(port.name for port in module_ports(space) if port.name not in inner)
-    _own(top, space, "space", declare=own)
+    place_part(top, space, "space", declare=own)
 
 
 def _place_state(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     """Registers, check of the sizes, control."""
-    registers, limits = RegisterFile(table), Limits(spec)
+    counts = _FEEDS[spec.array.dataflow].counts
+    registers, limits = RegisterFile(table), Limits(spec, counts)
     held = tuple(port.name for port in module_ports(registers) if port.name.startswith("o_"))
     declared = (*held, "refused")
     errors = [port_name("ERROR", field.name) for register in table.registers
@@ -89,46 +81,22 @@ def _place_state(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     for name in _REFUSALS:
         top.wire(name, 1)
     causes = tuple(name.removeprefix("error_") for name in errors if name != "error_busy")
-    _own(top, registers, "registers", declare=declared, w_en="reg_w_en", w_error="reg_w_error",
-         r_data="reg_r_data", r_error="reg_r_error", lock="busy", clear="o_control_start",
-         i_status_busy="busy", i_status_done="ended", i_status_held="held",
-         i_cycles_cycles="cycles",
-         i_error_busy=" | ".join(("refused", *_REFUSALS)),
-         **{f"i_error_{cause}": cause for cause in causes})
-    _own(top, limits, "limits", declare=(*causes, "across"), start="o_control_start",
-         done="checked", **{size: f"o_{size}_{size}" for size in "mkn"})
+    place_part(top, registers, "registers", declare=declared, w_en="reg_w_en",
+               w_error="reg_w_error", r_data="reg_r_data", r_error="reg_r_error",
+               lock="busy", clear="o_control_start", i_status_busy="busy",
+               i_status_done="ended", i_status_held="held", i_cycles_cycles="cycles",
+               i_error_busy=" | ".join(("refused", *_REFUSALS)),
+               **{f"i_error_{cause}": cause for cause in causes})
+    place_part(top, limits, "limits", declare=(*causes, "across", *counts), start="o_control_start",
+               done="checked", **{size: f"o_{size}_{size}" for size in "mkn"})
     flags = ", ".join(f"o_{name}" for name in reversed(errors))
-    _own(top, control, "control", start="o_control_start", hold="o_control_hold",
-         done="o_status_done", errors=f"{{{flags}}}", done_enable="o_irq_enable_done",
-         error_enable="o_irq_enable_error")
+    place_part(top, control, "control", start="o_control_start", hold="o_control_hold",
+               done="o_status_done", errors=f"{{{flags}}}", done_enable="o_irq_enable_done",
+               error_enable="o_irq_enable_error")
 
 
-def _sizes(spec: GemmSpec, names: str) -> dict[str, str]:
-    """Low bits of the sizes: what is left of them when they have been checked."""
-    return {size: f"o_{size}_{size}[{spec.size_bits - 1}:0]" for size in names}
-
-
-def _place_operands(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
-    """Feeder, operand memories."""
-    mac = spec.array.mac
-    top.wire("valid", 1)
-    top.wire("ready", 1)
-    _own(top, Feeder(spec), "feeder", start="run", hold="holds", r_en="advance",
-         **_sizes(spec, "mkn"),
-         declare=("a_addr", "b_addr", "last", "lanes", "cols"))
-    top.wire("advance", 1)
-    for name, slots, fmt, count in (("a", spec.array.rows, mac.a, f"{{{spec.array.rows}{{1'b1}}}}"),
-                                    ("b", spec.array.cols, mac.b, "cols")):
-        memory = operand_memory(table.window(name.upper()), slots=slots, lanes=mac.lanes,
-                                width=fmt.width)
-        (read,) = (port for port in memory.ports if port.name == "r_data")
-        _own(top, memory, f"memory_{name}", w_en=f"{name}_w_en", w_place=f"{name}_place",
-             w_error=f"{name}_w_error", refused=f"{name}_refused", r_en="advance",
-             r_addr=f"{name}_addr", slots=count,
-             r_data=top.wire(f"{name}_beat", read.width))
-
-
-def _place_results(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
+def _place_results(top: Netlist, spec: GemmSpec, table: RegisterMap,
+                   operands: dict[str, str]) -> None:
     """Array, writer and result memory."""
     unit = array(spec.array)
     for name in ("c_valid", "c_last", "c_w_en"):
@@ -136,10 +104,8 @@ def _place_results(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     window = table.window("C")
     row = top.wire("c_row", window.width)
     slots = spec.array.cols * spec.array.slot_width
-    streams = {f"s_axis_{name}_{wire}": source for name in "ab" for wire, source in (
-        ("tvalid", "valid"), ("tlast", "last"), ("tdata", f"{name}_beat"))}
-    streams |= {"s_axis_a_tready": "ready", "m_axis_c_tvalid": "c_valid", "m_axis_c_tready": "1'b1",
-                "m_axis_c_tlast": "c_last", "m_axis_c_tdata": f"{row}[{slots - 1}:0]"}
+    streams = operands | {"m_axis_c_tvalid": "c_valid", "m_axis_c_tready": "1'b1",
+                          "m_axis_c_tlast": "c_last", "m_axis_c_tdata": f"{row}[{slots - 1}:0]"}
     if spec.array.flag_bits:
         streams["m_axis_c_tuser"] = f"{row}[{window.width - 1}:{slots}]"
     known = {port.name for port in unit.ports}
@@ -148,8 +114,8 @@ def _place_results(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
         if port in known}
     top.place(unit, "array", **streams)
     writer = Writer(spec)
-    _own(top, writer, "writer", start="run", valid="c_valid", last="c_last", w_en="c_w_en",
-         w_addr=top.wire("c_addr", len(writer.w_addr)), done="written", **_sizes(spec, "mn"))
-    _own(top, result_memory(window), "memory_c", w_en="c_w_en", w_addr="c_addr", w_data=row,
-         r_en="c_r_en", r_place="c_place", r_data="c_r_data", r_error="c_r_error",
-         refused="c_refused")
+    place_part(top, writer, "writer", start="run", valid="c_valid", last="c_last", w_en="c_w_en",
+               w_addr=top.wire("c_addr", len(writer.w_addr)), done="written", **sizes(spec, "mn"))
+    place_part(top, result_memory(window), "memory_c", w_en="c_w_en", w_addr="c_addr", w_data=row,
+               r_en="c_r_en", r_place="c_place", r_data="c_r_data", r_error="c_r_error",
+               refused="c_refused")

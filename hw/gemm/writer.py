@@ -38,18 +38,19 @@ class Writer(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return f"writer_{self._spec.array.size}_{self._spec.depths}"
+        return f"writer_{self._spec.tiling}_{self._spec.depths}"
 
     def elaborate(self, platform):
         m = Module()
-        array, bits = self._spec.array, self._spec.size_bits
+        bits, cols = self._spec.size_bits, self._spec.array.cols
         n_left, first = Signal(bits), Signal.like(self.w_addr, name="first")
         # Rows that are left of C, and where the count stood when this row of tiles began.
         m_left, m_tile = Signal(bits), Signal(bits)
-        last_n = n_left <= array.cols
+        last_n = n_left <= cols
         m.d.comb += [
             self.w_en.eq(self.valid & (m_left != 0)),
-            self.done.eq(self.valid & self.last & last_n & (m_tile <= array.rows)),
+            self.done.eq(self.valid & self.last & last_n & (
+                m_tile <= self._spec.array.schedule.height)),
         ]
         with m.If(self.start):
             m.d.sync += [m_left.eq(self.m), m_tile.eq(self.m), n_left.eq(self.n),
@@ -60,7 +61,7 @@ class Writer(wiring.Component):
             with m.If(self.last):
                 following = Mux(last_n, self.w_addr, first) + 1
                 m.d.sync += [self.w_addr.eq(following), first.eq(following),
-                             n_left.eq(Mux(last_n, self.n, n_left - array.cols)),
+                             n_left.eq(Mux(last_n, self.n, n_left - cols)),
                              m_left.eq(Mux(last_n, rest, m_tile)),
                              m_tile.eq(Mux(last_n, rest, m_tile))]
         return m

@@ -24,15 +24,19 @@ class Block:
 def blocks(spec: GemmSpec, m: int, k: int, n: int) -> Iterator[Block]:
     """Blocks of ``C[M, N]``; those that share rows come behind each other.
 
-    As many tiles at once as fit all memories; if K does not, single tiles, K in whole beats.
+    As many tiles at once as fit all memories; if K does not, single tiles, K in whole words of A,
+    or, if the memory of B holds no such word, in whole words of B.
     """
-    array = spec.array
-    deepest = min(spec.depth_a, spec.depth_b)
-    beats = min(array.beats(k), deepest)
-    whole = beats == array.beats(k)
-    high = min(spec.depth_c, array.rows * (spec.depth_a // beats if whole else 1), m)
-    wide = array.cols * min(spec.depth_b // beats if whole else 1, spec.depth_c // high)
-    step = k if whole else deepest * array.mac.lanes
+    array, (rows, steps) = spec.array, spec.array.schedule.a_block
+    lanes, words, beats = array.mac.lanes, -(-k // steps), array.beats(k)
+    if words <= spec.depth_a and beats <= spec.depth_b:
+        high = min(spec.depth_c, rows * (spec.depth_a // words), m)
+        wide, step = array.cols * min(spec.depth_b // beats, spec.depth_c // high), k
+    else:
+        high = min(spec.depth_c, rows * spec.depth_a, array.schedule.height, m)
+        wide = array.cols
+        step = min(steps * (spec.depth_a // -(-high // rows)), lanes * spec.depth_b)
+        step -= step % steps if step > steps else 0
     parts = tuple(range(first, min(first + step, k)) for first in range(0, k, step))
     for top in range(0, m, high):
         for left in range(0, n, wide):

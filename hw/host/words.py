@@ -39,9 +39,9 @@ def operand(noun: str, values: npt.ArrayLike, fmt: Format) -> Codes:
 
 
 def a_words(a: Codes, spec: GemmSpec, window: Window) -> BusWords:
-    """Words of the memory of A for codes (M, K): tiles of rows, each along K."""
-    array = spec.array
-    return _words(a, array.rows, array.mac.lanes, array.mac.a.width, window)
+    """Words of the memory of A for codes (M, K): rows that a word holds, each along K."""
+    rows, steps = spec.array.schedule.a_block
+    return _words(a, rows, steps, spec.array.mac.a.width, window)
 
 
 def b_words(b: Codes, spec: GemmSpec, window: Window) -> BusWords:
@@ -50,16 +50,16 @@ def b_words(b: Codes, spec: GemmSpec, window: Window) -> BusWords:
     return _words(b.T, array.cols, array.mac.lanes, array.mac.b.width, window)
 
 
-def _words(lines: Codes, slots: int, lanes: int, width: int, window: Window) -> BusWords:
-    """Words of ``slots`` lines each, ``lanes`` codes of a line; edges are filled up with 0."""
+def _words(lines: Codes, slots: int, steps: int, width: int, window: Window) -> BusWords:
+    """Words of ``slots`` lines each, ``steps`` codes of a line; edges are filled up with 0."""
     count, depth = lines.shape
-    tiles, beats = -(-count // slots), -(-depth // lanes)
-    whole = np.zeros((tiles * slots, beats * lanes), np.uint64)
+    tiles, beats = -(-count // slots), -(-depth // steps)
+    whole = np.zeros((tiles * slots, beats * steps), np.uint64)
     whole[:count, :depth] = lines
-    rows = whole.reshape(tiles, slots, beats, lanes).transpose(0, 2, 1, 3)
-    bits = rows.reshape(tiles * beats, slots * lanes, 1) >> np.arange(width, dtype=np.uint64) & 1
+    rows = whole.reshape(tiles, slots, beats, steps).transpose(0, 2, 1, 3)
+    bits = rows.reshape(tiles * beats, slots * steps, 1) >> np.arange(width, dtype=np.uint64) & 1
     flat = np.zeros((tiles * beats, window.lanes * BUS_BITS), np.uint8)
-    flat[:, :slots * lanes * width] = bits.reshape(tiles * beats, -1)
+    flat[:, :slots * steps * width] = bits.reshape(tiles * beats, -1)
     return np.packbits(flat, axis=1, bitorder="little").view("<u4")
 
 

@@ -31,10 +31,11 @@ class GemmSpec:
     Parameters
     ----------
     array
-        Output-stationary array that multiplies.
+        Array that multiplies.
     depth_a, depth_b, depth_c
-        Words of the memories, 2 to 2**20. A word of A is a column of a tile of A (one code a row
-        and lane), a word of B a row of a tile of B, a word of C a row of a tile of C.
+        Words of the memories, 2 to 2**20. A word of A is what the array takes at once: output
+        stationary, a column of a tile of A (one code a row and lane), weight stationary, a row of
+        one. A word of B is a row of a tile of B, a word of C a row of a tile of C.
     bus
         What registers and memories are reached over.
     """
@@ -47,8 +48,6 @@ class GemmSpec:
 
     def __post_init__(self) -> None:
         require(isinstance(self.array, ArraySpec), "GEMM array", "an ArraySpec", self.array)
-        require(self.array.dataflow is Dataflow.OS, "GEMM dataflow", Dataflow.OS.value,
-                self.array.dataflow.value)
         for side in ("depth_a", "depth_b", "depth_c"):
             require_int(f"GEMM {side}", getattr(self, side), MIN_DEPTH, MAX_DEPTH)
         require(isinstance(self.bus, Bus), "GEMM bus", "a Bus", self.bus)
@@ -57,6 +56,13 @@ class GemmSpec:
     def depths(self) -> str:
         """Spelling of the depths, AxBxC."""
         return f"{self.depth_a}x{self.depth_b}x{self.depth_c}"
+
+    @property
+    def tiling(self) -> str:
+        """What tells units apart that cut a product into tiles, but for lanes and depths."""
+        array = self.array
+        return array.size if array.dataflow is Dataflow.OS else (
+            f"{array.dataflow.value}_{array.size}_d{array.depth}")
 
     @property
     def name(self) -> str:
@@ -92,13 +98,14 @@ class GemmSpec:
     def size_bits(self) -> int:
         """Bits of the largest M, K or N that the memories could hold."""
         array = self.array
-        return max(array.rows * self.depth_a, array.mac.lanes * max(self.depth_a, self.depth_b),
+        return max(self.depth_a * max(array.schedule.a_block), array.mac.lanes * self.depth_b,
                    array.cols * max(self.depth_b, self.depth_c), self.depth_c).bit_length()
 
     def words(self, m: int, k: int, n: int) -> tuple[int, int, int]:
         """Words of A, of B and of C that a product takes."""
-        down, across = self.array.tiles(m, 1), self.array.tiles(1, n)
-        return self.array.beats(k) * down, self.array.beats(k) * across, m * across
+        rows, steps = self.array.schedule.a_block
+        across = self.array.tiles(1, n)
+        return -(-m // rows) * -(-k // steps), self.array.beats(k) * across, m * across
 
     def refusals(self, m: int, k: int, n: int, *, hold: bool = False) -> tuple[str, ...]:
         """Fields of the register ERROR that a start with these sizes sets; none if it runs.
@@ -123,9 +130,10 @@ class GemmSpec:
     def cycles(self, m: int, k: int, n: int, *, hold: bool = False) -> int:
         """Cycles from the write that starts to ``done``: those of the array and a constant.
 
-        With ``hold`` it is done when the last beat has gone into the array.
+        With ``hold`` it is done when the sums are where they stay in the array.
         """
         refused = self.refusals(m, k, n, hold=hold)
         require(not refused, "GEMM size", f"one that the memories of depth {self.depths} hold",
                 f"{m}x{k}x{n}")
-        return self.latency + (self.array.beats(k) if hold else self.array.cycles(m, k, n))
+        array = self.array
+        return self.latency + (array.schedule.held(m, k) if hold else array.cycles(m, k, n))

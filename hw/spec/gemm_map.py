@@ -5,7 +5,7 @@ from hw.spec.gemm import GemmSpec
 from hw.spec.outputs import Scale
 from hw.spec.registers import BUS_BITS, Access, Field, Register, RegisterMap, Window
 
-__all__ = ["MAGIC", "MAP_VERSION", "beats_text", "gemm_map"]
+__all__ = ["MAGIC", "MAP_VERSION", "gemm_map", "steps_text"]
 
 MAGIC = int.from_bytes(b"GEMM", "big")
 #: Grows with each change that a driver has to know.
@@ -55,10 +55,9 @@ def gemm_map(spec: GemmSpec) -> RegisterMap:
                        windows=_windows(spec))
 
 
-def beats_text(spec: GemmSpec) -> str:
-    """Words of one tile of A or of B, as a formula."""
-    lanes = spec.array.mac.lanes
-    return "K" if lanes == 1 else f"ceil(K / {lanes})"
+def steps_text(steps: int) -> str:
+    """Words that K takes, ``steps`` values each, as a formula."""
+    return "K" if steps == 1 else f"ceil(K / {steps})"
 
 
 def _whole(name: str, access: Access, meaning: str, *, width: int = BUS_BITS,
@@ -91,21 +90,38 @@ def _settings(spec: GemmSpec) -> tuple[Register, ...]:
     return tuple(settings)
 
 
+def _values(steps: int) -> str:
+    """Values of k in a word."""
+    return "value t of k" if steps == 1 else f"{steps} values of k from {steps} * t on"
+
+
+def _inside(steps: int, line: str) -> str:
+    """Their order within a line of a matrix."""
+    return "" if steps == 1 else f", k ascending within {line}"
+
+
+def _a_meaning(rows: int, steps: int) -> str:
+    """What a word of A holds."""
+    word = f"word {steps_text(steps)} * i + t"
+    if rows == 1:
+        order = "" if steps == 1 else "; k ascending from the low bits on"
+        return f"{word}: row i of A at {_values(steps)}{order}"
+    return (f"{word}: {rows} rows of A from {rows} * i on at {_values(steps)}; the first row in "
+            f"the low bits{_inside(steps, 'a row')}")
+
+
 def _windows(spec: GemmSpec) -> tuple[Window, ...]:
     """Memories."""
     array = spec.array
-    rows, cols, lanes, beats = array.rows, array.cols, array.mac.lanes, beats_text(spec)
-    values = "value t of k" if lanes == 1 else f"{lanes} values of k from {lanes} * t on"
-    inside = "" if lanes == 1 else ", k ascending within {}"
+    cols, lanes, beats = array.cols, array.mac.lanes, steps_text(array.mac.lanes)
     flags = (f"; above the slots {array.flag_bits} bit(s) of flags for each column"
              if array.flag_bits else "")
     return (
-        Window(name="A", region=1, depth=spec.depth_a, width=spec.a_width, writable=True, meaning=(
-            f"word {beats} * i + t: {rows} rows of A from {rows} * i on at {values}; the first "
-            f"row in the low bits{inside.format('a row')}")),
+        Window(name="A", region=1, depth=spec.depth_a, width=spec.a_width, writable=True,
+               meaning=_a_meaning(*array.schedule.a_block)),
         Window(name="B", region=2, depth=spec.depth_b, width=spec.b_width, writable=True, meaning=(
-            f"word {beats} * j + t: {cols} columns of B from {cols} * j on at {values}; the first "
-            f"column in the low bits{inside.format('a column')}")),
+            f"word {beats} * j + t: {cols} columns of B from {cols} * j on at "
+            f"{_values(lanes)}; the first column in the low bits{_inside(lanes, 'a column')}")),
         Window(name="C", region=3, depth=spec.depth_c, width=spec.c_width, writable=False,
                meaning=(f"word ceil(N / {cols}) * i + j: {cols} columns from {cols} * j on of row "
                         "i of C; the first column in the low bits, each in a slot of "

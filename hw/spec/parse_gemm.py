@@ -13,7 +13,7 @@ __all__ = ["DEFAULT_DEPTHS", "parse_engine", "parse_gemm"]
 DEFAULT_DEPTHS = f"{DEFAULT_DEPTH}x{DEFAULT_DEPTH}x{DEFAULT_DEPTH}"
 
 _ENGINE = re.compile(r"(?P<mac>.+?),array=(?P<array>\d+x\d+),dataflow=(?P<dataflow>\w+)"
-                     r"(,out=(?P<out>.+))?,depths=(?P<depths>\d+x\d+x\d+),bus=(?P<bus>\w+)")
+                     r"(,depth=(?P<depth>\d{1,9}))?(,out=(?P<out>.+))?,depths=(?P<depths>\d+x\d+x\d+),bus=(?P<bus>\w+)")
 
 
 def parse_engine(text: str) -> GemmSpec:
@@ -26,9 +26,10 @@ def parse_engine(text: str) -> GemmSpec:
     """
     found = _ENGINE.fullmatch(text)
     require(found is not None, "Engine spelling",
-            "MAC,array=ROWSxCOLS,dataflow=os,depths=AxBxC,bus=BUS", text)
+            "MAC,array=ROWSxCOLS,dataflow=FLOW,depths=AxBxC,bus=BUS", text)
     assert found is not None
-    array = parse_array(found["array"], found["mac"], dataflow=found["dataflow"], out=found["out"])
+    array = parse_array(found["array"], found["mac"], dataflow=found["dataflow"], out=found["out"],
+                        depth=int(found["depth"]) if found["depth"] else None)
     return parse_gemm(array, depths=found["depths"], bus=found["bus"])
 
 

@@ -30,6 +30,14 @@ class Schedule(Protocol):
     def row_latency(self) -> int:
         """Cycles from one row of elements to the next."""
 
+    @property
+    def height(self) -> int:
+        """Rows of C that a tile has at the most."""
+
+    @property
+    def a_block(self) -> tuple[int, int]:
+        """Rows and columns of A in a beat of A."""
+
     def tiles(self, m: int, n: int) -> int:
         """Number of tiles of C."""
 
@@ -41,6 +49,9 @@ class Schedule(Protocol):
 
     def cycles(self, m: int, k: int, n: int) -> int:
         """Cycles from the first operand beat to the last beat of C, both counted."""
+
+    def held(self, m: int, k: int) -> int:
+        """Cycles from the first operand beat until the sums of one tile are kept in the array."""
 
     def stream_beats(self, m: int, k: int, n: int) -> Beats:
         """Beats of the whole product."""
@@ -59,9 +70,19 @@ class OutputStationary:
     def __init__(self, spec: "ArraySpec") -> None:
         self._spec = spec
 
+    @property
+    def height(self) -> int:
+        """A row of C for each row of elements."""
+        return self._spec.rows
+
+    @property
+    def a_block(self) -> tuple[int, int]:
+        """A step of each row."""
+        return self._spec.rows, self._spec.mac.lanes
+
     def tiles(self, m: int, n: int) -> int:
         """Number of tiles of C."""
-        return -(-m // self._spec.rows) * -(-n // self._spec.cols)
+        return -(-m // self.height) * -(-n // self._spec.cols)
 
     def interval(self, m: int, k: int) -> int:
         """Cycles from the last operand beat of one tile to that of the next, for any M."""
@@ -75,6 +96,10 @@ class OutputStationary:
         """All tiles but the last, then this one and its drain."""
         steady = (self.tiles(m, n) - 1) * self.interval(m, k)
         return steady + self.first_result(m, k) + self._spec.rows
+
+    def held(self, m: int, k: int) -> int:
+        """All beats: the sums stay where they are."""
+        return self._spec.beats(k)
 
     def stream_beats(self, m: int, k: int, n: int) -> Beats:
         """Each tile takes its rows of A and its columns of B anew, and gives all of its rows."""
@@ -118,17 +143,28 @@ class WeightStationary:
         """
         return (self._spec.rows - 1) * (self.row_latency - 1)
 
+    @property
+    def height(self) -> int:
+        """What the accumulator memory holds."""
+        assert self._spec.depth is not None
+        return self._spec.depth
+
+    @property
+    def a_block(self) -> tuple[int, int]:
+        """All of a pass of one row."""
+        return 1, self._spec.rows * self._spec.mac.lanes
+
     def passes(self, k: int) -> int:
         """Passes of a tile of C: K in steps of what the rows hold."""
         return -(-self._spec.beats(k) // self._spec.rows)
 
     def tiles(self, m: int, n: int) -> int:
         """Number of tiles of C."""
-        return -(-m // self._depth) * -(-n // self._spec.cols)
+        return -(-m // self.height) * -(-n // self._spec.cols)
 
     def interval(self, m: int, k: int) -> int:
         """Cycles from the first beat of A of a pass over M rows to that of the next, for any K."""
-        return max(min(m, self._depth), self.down)
+        return max(min(m, self.height), self.down)
 
     def first_result(self, m: int, k: int) -> int:
         """First weights, all passes of the first tile but its last, the way through the array."""
@@ -137,21 +173,20 @@ class WeightStationary:
     def cycles(self, m: int, k: int, n: int) -> int:
         """First weights, all passes but the last, this one's beats, the way through the array."""
         each = -(-n // self._spec.cols) * self.passes(k)
-        whole, last = divmod(m - 1, self._depth)
-        steady = each * whole * self.interval(self._depth, k)
+        whole, last = divmod(m - 1, self.height)
+        steady = each * whole * self.interval(self.height, k)
         steady += (each - 1) * self.interval(last + 1, k)
         return self._fill + steady + last + self._spec.passage + 1
+
+    def held(self, m: int, k: int) -> int:
+        """First weights, all passes but the last, this one's beats, the way to the memory."""
+        return self._fill + (self.passes(k) - 1) * self.interval(m, k) + m + self.down
 
     def stream_beats(self, m: int, k: int, n: int) -> Beats:
         """Each tile takes all weights of its columns, and a row of A for each pass and row of C."""
         across = -(-n // self._spec.cols)
         weights = self.tiles(m, n) * self.passes(k) * self._spec.rows
         return Beats(across * self.passes(k) * m, weights, across * m)
-
-    @property
-    def _depth(self) -> int:
-        assert self._spec.depth is not None
-        return self._spec.depth
 
     @property
     def _fill(self) -> int:

@@ -11,7 +11,7 @@ from hw.spec import ArraySpec, Dataflow
 from sim.rtl.bits import Codes, pack
 from sim.rtl.model import Words
 
-__all__ = ["A", "B", "Beats", "C", "a_beats", "b_beats", "beats", "filled"]
+__all__ = ["A", "B", "Beats", "C", "a_beats", "b_beats", "beats", "filled", "tile_words"]
 
 #: Prefixes of the array's streams.
 A, B, C = "s_axis_a", "s_axis_b", "m_axis_c"
@@ -118,20 +118,21 @@ _DATAFLOWS: dict[Dataflow, Callable[[ArraySpec, Codes, Codes], Beats]] = {
 
 def a_beats(a: Codes, spec: ArraySpec) -> Words:
     """Beats of A for each row of tiles: (tiles down, beats of K, words)."""
-    lanes, beats = spec.mac.lanes, spec.beats(a.shape[1])
-    down = -(-a.shape[0] // spec.rows)
-    whole = filled(a, (down * spec.rows, beats * lanes))
-    tiles = whole.reshape(down, spec.rows, beats, lanes).transpose(0, 2, 1, 3)
-    return pack(tiles.reshape(down, beats, -1), spec.mac.a.width)
+    return tile_words(a, spec.rows, spec.mac.lanes, spec.mac.a.width)
 
 
 def b_beats(b: Codes, spec: ArraySpec) -> Words:
     """Beats of B for each column of tiles: (tiles across, beats of K, words)."""
-    lanes, beats = spec.mac.lanes, spec.beats(b.shape[0])
-    across = -(-b.shape[1] // spec.cols)
-    whole = filled(b, (beats * lanes, across * spec.cols))
-    tiles = whole.reshape(beats, lanes, across, spec.cols).transpose(2, 0, 3, 1)
-    return pack(tiles.reshape(across, beats, -1), spec.mac.b.width)
+    return tile_words(b.T, spec.cols, spec.mac.lanes, spec.mac.b.width)
+
+
+def tile_words(lines: Codes, slots: int, steps: int, width: int) -> Words:
+    """Words of ``slots`` lines and ``steps`` codes of each: (slots of lines, steps, parts)."""
+    tiles, beats = (-(-size // part) for size, part in zip(lines.shape, (slots, steps),
+                                                            strict=True))
+    whole = filled(lines, (tiles * slots, beats * steps))
+    words = whole.reshape(tiles, slots, beats, steps).transpose(0, 2, 1, 3)
+    return pack(words.reshape(tiles, beats, -1), width)
 
 
 def filled(x: Codes, shape: tuple[int, int]) -> Codes:

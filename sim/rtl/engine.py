@@ -13,7 +13,8 @@ from hw.spec.gemm_map import gemm_map
 from hw.spec.registers import BUS_BITS, BUS_BYTES, Window
 from sim.codes import as_codes
 from sim.rtl.buses import BusDriver
-from sim.rtl.gemm import a_beats, b_beats, unpack
+from sim.rtl.beats import tile_words
+from sim.rtl.bits import unpack
 from sim.rtl.model import Words
 from sim.rtl.tools import RtlError
 
@@ -31,7 +32,10 @@ class Result:
 
 def operand_words(spec: GemmSpec, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> tuple[Words, Words]:
     """Words of the memories of A and of B, in order: (words, 64-bit parts), low part first."""
-    first, second = a_beats(a, spec.array), b_beats(b, spec.array)
+    array = spec.array
+    rows, steps = array.schedule.a_block
+    first = tile_words(a, rows, steps, array.mac.a.width)
+    second = tile_words(b.T, array.cols, array.mac.lanes, array.mac.b.width)
     return (first.reshape(-1, first.shape[-1]), second.reshape(-1, second.shape[-1]))
 
 

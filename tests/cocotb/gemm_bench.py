@@ -13,7 +13,7 @@ from tests.cocotb.bus_masters import MASTERS
 from tests.cocotb.checker import Checker
 from tests.cocotb.clocking import reset, start
 from tests.cocotb.design import Design
-from tests.engine_operands import draw, results
+from tests.engine_operands import draw, noisy, results
 
 __all__ = ["DONE", "ERROR", "GemmBench"]
 
@@ -57,18 +57,15 @@ class GemmBench:
 
     async def load(self, shape):
         """Random operands in the memories, noise beyond their edges; what C must be, by words."""
-        array, (m, k, n) = self.spec.array, shape
         a, b = draw(self.spec, self._operands, shape)
-        whole = [-(-size // step) * step for size, step in
-                 ((m, array.rows), (k, array.mac.lanes), (n, array.cols))]
-        noisy_a, noisy_b = draw(self.spec, self._operands, whole)
-        noisy_a[:m, :k], noisy_b[:k, :n] = a, b
-        for name, words in zip("AB", operand_words(self.spec, noisy_a, noisy_b), strict=True):
+        whole = noisy(self.spec, self._operands, a, b)
+        for name, words in zip("AB", operand_words(self.spec, *whole), strict=True):
             window = self.map.window(name)
             for (place, lane), value in np.ndenumerate(bus_words(words, window)):
                 address = self.map.base(window) + window.stride * place + BUS_BYTES * lane
                 assert await self.bus.write(address, int(value)), f"{name} must be writable"
-        return self._words(*results(self.spec, a, np.pad(b, ((0, 0), (0, whole[2] - n))), {}))
+        padded = np.pad(b, ((0, 0), (0, -shape[2] % self.spec.array.cols)))
+        return self._words(*results(self.spec, a, padded, {}))
 
     def _words(self, codes, flags) -> list[int]:
         """Words of C of a matrix whose width is whole tiles."""

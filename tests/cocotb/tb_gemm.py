@@ -9,10 +9,10 @@ from tests.cocotb.gemm_bench import DONE, ERROR, GemmBench
 SPEC = Design.load().gemm
 ARRAY = SPEC.array
 LANES = ARRAY.mac.lanes
+HIGH, DEEP = ARRAY.schedule.height, ARRAY.rows * LANES
 #: A single product, a whole tile, edges that are no multiples of the array, few rows and columns.
-SHAPES = [(1, 1, 1), (ARRAY.rows, ARRAY.rows * LANES, ARRAY.cols),
-          (ARRAY.rows + 1, 2 * LANES + 1, ARRAY.cols + 1), (2 * ARRAY.rows + 1, 3, 1),
-          (1, 5, 2 * ARRAY.cols + 1)]
+SHAPES = [(1, 1, 1), (HIGH, DEEP, ARRAY.cols), (HIGH + 1, DEEP + 1, ARRAY.cols + 1),
+          (2 * HIGH + 1, 3, 1), (1, 5, 2 * ARRAY.cols + 1)]
 EDGES = SHAPES[2]
 PAUSES = (0.0, 0.5)
 RESETS = 4
@@ -64,7 +64,7 @@ async def busy_engine_refuses(dut):
     bench = GemmBench(dut, "busy_engine_refuses", seed=33)
     await bench.start()
     await bench.put("IRQ_ENABLE", DONE)
-    shape = ARRAY.rows + 1, 4 * LANES, ARRAY.cols
+    shape = HIGH + 1, 4 * LANES, ARRAY.cols
     for name in ("CONTROL", "M", "K", "N", "A", "B", "C"):
         wanted = await bench.load(shape)
         await bench.begin(shape)

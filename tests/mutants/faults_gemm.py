@@ -9,6 +9,7 @@ __all__ = ["GEMM"]
 TEST = "tests/test_hw_gemm_cocotb.py::test_engine_matches_golden"
 AXI = f"{TEST}[3x2:e4m3,acc=fp16:axi4lite:50x70x33]"
 WISHBONE = f"{TEST}[2x3:e4m3,acc=fp16,lanes=3:wishbone:24x40x24]"
+WEIGHTS = f"{TEST}[3x2x4:e4m3,acc=fp16:axi4lite:50x33x70]"
 
 
 def _fault(file: str, name: str, old: str, new: str, test: str = AXI) -> Fault:
@@ -36,8 +37,18 @@ GEMM = (
            "~(self.ended | (self.checked & self.wrong))", "~self.ended"),
     _fault("feeder.py", "the next product begins where the last one was", "self.b_addr.eq(0), "
            "row.eq(0)", "self.b_addr.eq(0)"),
-    _fault("feeder.py", "columns beyond N count", "_below(n_left, array.cols)",
+    _fault("feeder.py", "columns beyond N count", "below(tiles.cols, array.cols)",
            "(1 << array.cols) - 1"),
-    _fault("feeder.py", "lanes beyond K count", "_below(k_left, array.mac.lanes)",
+    _fault("feeder.py", "lanes beyond K count", "below(k_left, array.mac.lanes)",
            "(1 << array.mac.lanes) - 1", WISHBONE),
+    _fault("ws/rows.py", "rows of A are read once, not for each tile", "self.a_addr.eq(tile),",
+           "self.a_addr.eq(part + 1),", WEIGHTS),
+    _fault("ws/rows.py", "codes beyond K count", "below(k_left, self._deep)",
+           "(1 << self._deep) - 1", WEIGHTS),
+    _fault("ws/rows.py", "sums of a pass do not start anew", "eq(first & ~self.held)", "eq(0)",
+           WEIGHTS),
+    _fault("ws/weights.py", "weights of a step beyond K count", "Mux(left < 0, 0, ",
+           "Mux(left < 0, 1, ", WEIGHTS),
+    _fault("ws/weights.py", "tiles of weights lie one word apart", "tile + self.beats",
+           "tile + 1", WEIGHTS),
 )

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a product ends: tiles that are left of C, places of a word that lie in a matrix."""
+
+from amaranth import *
+
+__all__ = ["TilesLeft", "below"]
+
+
+def below(left, count: int):
+    """A bit for each place of ``count`` that is below ``left``."""
+    low = left[:count.bit_length()]
+    return Mux(left >= count, (1 << count) - 1, Cat(low > place for place in range(count)))
+
+
+class TilesLeft:
+    """Rows and columns of C that are left from a tile on; tiles go from left to right, row by row.
+
+    Parameters
+    ----------
+    m, n
+        Sizes of C.
+    height, width
+        Those of a tile.
+
+    Attributes
+    ----------
+    rows, cols
+        What is left.
+    last_m, last_n
+        The tile is in the last row of tiles; it is the last one of a row.
+    """
+
+    def __init__(self, m: Value, n: Value, *, height: int, width: int):
+        self._m, self._n, self._height, self._width = m, n, height, width
+        self.rows, self.cols = Signal.like(m, name="m_left"), Signal.like(n, name="n_left")
+        self.last_m, self.last_n = self.rows <= height, self.cols <= width
+
+    def first(self) -> list:
+        """To the first tile: all rows, all columns."""
+        return [self.rows.eq(self._m), self.cols.eq(self._n)]
+
+    def right(self) -> list:
+        """To the next one of a row."""
+        return [self.cols.eq(self.cols - self._width)]
+
+    def down(self) -> list:
+        """To the first one of the next row."""
+        return [self.cols.eq(self._n), self.rows.eq(self.rows - self._height)]
