@@ -60,13 +60,30 @@ def conversions(records: Sequence[Record]) -> Table:
 
 
 def finding(records: Sequence[Record]) -> list[str]:
-    """What a network loses from FP8 to INT8, beside how far the seeds spread."""
+    """What networks lose on the way, beside how far the seeds spread."""
     said = []
     for record in records:
-        metrics = record["metrics"]
-        before, after = (metrics[name]["value"] for name in ("qat_E4M3", "qat_fp8_to_INT8"))
-        spread = metrics.get(f"qat_E4M3{DEVIATION}")
-        beside = f"; seeds deviate by {text(spread['value'])}" if spread else ""
-        said.append(f"{record['subject']}: {after - before:+.2f} points from fine-tuned E4M3 to "
-                    f"INT8{beside}.")
+        parts = [_step(record, "qat_E4M3", "qat_fp8_to_INT8", "from fine-tuned E4M3 to INT8"),
+                 _step(record, "trained_in_fp8", "trained_in_fp8_to_INT8",
+                       "from trained in E4M3 to INT8"),
+                 _step(record, "ptq_E4M3", "qat_E4M3", "by fine-tuning E4M3"),
+                 _step(record, "ptq_W4A8", "qat_W4A8", "by fine-tuning W4A8")]
+        known = [part for part in parts if part]
+        if known:
+            said.append(f"{record['subject']}: {'; '.join(known)}.")
     return said
+
+
+def _step(record: Record, before: str, after: str, words: str) -> str:
+    """Change from one metric to another, and whether seeds deviate by as much."""
+    metrics = record["metrics"]
+    if before not in metrics or after not in metrics:
+        return ""
+    change = metrics[after]["value"] - metrics[before]["value"]
+    spread = max((metrics[name + DEVIATION]["value"] for name in (before, after)
+                  if name + DEVIATION in metrics), default=None)
+    sentence = f"{change:+.2f} points {words}"
+    if spread is None:
+        return sentence
+    verdict = "less" if abs(change) < spread else "more"
+    return f"{sentence}, {verdict} than seeds deviate ({text(spread)})"

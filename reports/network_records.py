@@ -1,16 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records of networks, looked up by network, format and accumulator."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["EXACT", "Study"]
+__all__ = ["EXACT", "FP8", "INT8", "Study", "chance"]
 
 Record = dict[str, Any]
 #: Accumulator that all formats are compared with.
 EXACT = "exact"
+INT8, FP8 = "INT8", ("E2M5", "E3M4", "E4M3", "E5M2")
 #: Study that tells how long the simulator takes.
 PACE = "pace"
+
+
+def chance(better: int, worse: int) -> float:
+    """Probability that as many samples or more would go one way if both ways were as likely.
+
+    The two-sided sign test: samples that do as well as before are left out.
+    """
+    count = better + worse
+    tail: int = sum(math.comb(count, fewer) for fewer in range(min(better, worse) + 1))
+    return float(min(1.0, 2 * tail / 2**count))
 
 
 class Study:
@@ -53,6 +65,19 @@ class Study:
     def metric(record: Record) -> float:
         """Value of the network's own metric, in percent."""
         return float(record["metrics"][record["conditions"]["metric"]]["value"])
+
+    @staticmethod
+    def counts(record: Record) -> tuple[int, int] | None:
+        """Samples that do better and worse than in FP32; None if that was not counted."""
+        metrics = record["metrics"]
+        if not {"better", "worse"} <= metrics.keys():
+            return None
+        return int(metrics["better"]["value"]), int(metrics["worse"]["value"])
+
+    @staticmethod
+    def error(record: Record) -> float:
+        """Error of the output, in percent of its size."""
+        return float(record["metrics"]["relative_error"]["value"])
 
     def depths(self, network: str) -> dict[str, int]:
         """K of each layer."""

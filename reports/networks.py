@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real networks in INT8 and FP8: what changes from FP32, which layers decide, what sums matter."""
 
-import statistics
 from collections.abc import Sequence
 from typing import Any
 
 from reports import conversions
+from reports.network_findings import CHANCE, answer, findings, signed, told
+from reports.network_layers import best_formats, better_than_int8, deciding
 from reports.network_records import Study
 from reports.tables import MISSING, Table, text
 
-__all__ = ["accumulators", "answer", "changes", "networks_page"]
+__all__ = ["accumulators", "changes", "networks_page"]
 
 Record = dict[str, Any]
 #: Change of a metric, in points, that counts as a move.
 MOVES = 1.0
 #: Loss of a layer's SQNR over that with exact sums, in dB, that counts as the accumulator's.
 LOSS = 1.0
-INT8, E5M2 = "INT8", "E5M2"
 
 
 def _change(study: Study, network: str, record: Record | None) -> float | None:
@@ -27,8 +27,13 @@ def _change(study: Study, network: str, record: Record | None) -> float | None:
     return round(study.metric(record) - study.metric(reference), 2)
 
 
-def _signed(value: float | None) -> str:
-    return MISSING if value is None else f"{value:+.2f}" if value else "0"
+def _changed(study: Study, network: str, record: Record | None) -> str:
+    """Change of the metric, and samples that do better and worse, if any."""
+    change = _change(study, network, record)
+    if record is None or change is None:
+        return MISSING
+    better, worse = study.counts(record) or (0, 0)
+    return f"{signed(change)} (+{better} -{worse})" if better or worse else signed(change)
 
 
 def changes(records: Sequence[Record]) -> Table:
@@ -41,7 +46,7 @@ def changes(records: Sequence[Record]) -> Table:
             name = reference["conditions"]["metric"].replace("_", " ")
             rows.append([network, f"{name} of {text(reference['conditions']['samples'])}",
                          f"{study.metric(reference):.2f}",
-                         *(_signed(_change(study, network, study.quantized(network, column)))
+                         *(_changed(study, network, study.quantized(network, column))
                            for column in study.columns)])
     return Table(["network", "metric [%]", "FP32", *study.columns], rows, [])
 
@@ -56,7 +61,7 @@ def errors(records: Sequence[Record]) -> Table:
 
 def _output_error(record: Record | None) -> str:
     """Error of the output over the output in FP32, in percent."""
-    return MISSING if record is None else text(record["metrics"]["relative_error"]["value"])
+    return MISSING if record is None else text(Study.error(record))
 
 
 def ranges(records: Sequence[Record]) -> Table:
@@ -68,88 +73,6 @@ def ranges(records: Sequence[Record]) -> Table:
         rows.append([network, *(each["conditions"]["ranges"] if each else MISSING
                                 for each in found)])
     return Table(["network", *study.columns], rows, [])
-
-
-def best_formats(records: Sequence[Record]) -> Table:
-    """For how many layers each format has the highest SQNR, and the middle of all SQNRs."""
-    study = Study(records)
-    rows = []
-    for network in study.networks:
-        by_column = {column: study.layers(network, column) for column in study.columns}
-        layers = list(study.depths(network))
-        wins = dict.fromkeys(study.columns, 0)
-        for layer in layers:
-            known = {column: found[layer] for column, found in by_column.items() if layer in found}
-            if known:
-                wins[max(known, key=lambda column: known[column])] += 1
-        rows.append([network, text(len(layers)), *(
-            f"{wins[column]} ({statistics.median(found.values()):.1f} dB)" if found else MISSING
-            for column, found in by_column.items())])
-    return Table(["network", "layers", *study.columns], rows, [])
-
-
-def deciding(records: Sequence[Record], other: str = "E4M3", count: int = 3) -> list[str]:
-    """The layers where a format gains or loses most against INT8, a sentence a network."""
-    study, said = Study(records), []
-    for network in study.networks:
-        int8, fp8 = study.layers(network, INT8), study.layers(network, other)
-        gains = sorted(((fp8[name] - int8[name], name) for name in int8 if name in fp8),
-                       reverse=True)
-        if not gains:
-            continue
-        better = [gain for gain in gains if gain[0] > 0]
-        sentence = (f"{network}: {other} has the higher SQNR in {len(better)} of {len(gains)} "
-                    "layers")
-        ends = [("most in", better[:count]),
-                ("INT8 leads most in", [gain for gain in gains[:-count - 1:-1] if gain[0] < 0])]
-        for name, some in ends:
-            if some:
-                sentence += f"; {name} " + ", ".join(f"`{layer}` ({abs(gain):.1f} dB)"
-                                                     for gain, layer in some)
-        said.append(sentence + ".")
-    return said
-
-
-def answer(records: Sequence[Record]) -> str:
-    """What holds of the papers' findings here, in a few sentences."""
-    study = Study(records)
-    parts = []
-    for network in study.networks:
-        found = {column: _change(study, network, study.quantized(network, column))
-                 for column in study.columns}
-        known = {column: change for column, change in found.items() if change is not None}
-        if known:
-            parts.append(f"{network} moves by {_span(known)}")
-    if not parts:
-        return ""
-    return (f"With exact sums and the best ranges, {'; '.join(parts)}. Where samples are few, one "
-            "of them is worth several points, and the error of the output tells more.")
-
-
-def _span(known: dict[str, float]) -> str:
-    """Changes from the best to the worst format, with a format that has each."""
-    best, worst = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
-    if known[best] == known[worst]:
-        return f"{_signed(known[best])} points ({', '.join(known)})"
-    return f"{_signed(known[best])} ({best}) to {_signed(known[worst])} points ({worst})"
-
-
-def findings(records: Sequence[Record]) -> list[str]:
-    """Each finding of the papers, and in how many networks and layers it holds."""
-    study = Study(records)
-    worst, compared, better, layers = 0, 0, 0, 0
-    for network in study.networks:
-        e5m2, e4m3, int8 = (study.layers(network, column) for column in (E5M2, "E4M3", INT8))
-        others = [study.layers(network, column) for column in ("E2M5", "E3M4", "E4M3")]
-        for name in e5m2:
-            compared += 1
-            worst += all(e5m2[name] < found[name] for found in others if name in found)
-        for name in int8:
-            if name in e4m3:
-                layers += 1
-                better += e4m3[name] > int8[name]
-    return [f"E5M2 is the worst of the FP8 formats in {worst} of {compared} layers.",
-            f"E4M3 has a higher SQNR than INT8 in {better} of {layers} layers."]
 
 
 def accumulators(records: Sequence[Record]) -> Table:
@@ -170,7 +93,7 @@ def _moved(study: Study, exact: Record, record: Record | None, depths: dict[str,
     """Change of the metric, and the shortest sum of a layer that the accumulator harms."""
     if record is None:
         return MISSING
-    change = _signed(round(study.metric(record) - study.metric(exact), 2))
+    change = signed(round(study.metric(record) - study.metric(exact), 2))
     sound, found = exact["conditions"]["sqnr"], record["conditions"]["sqnr"]
     harmed = [depths[name] for name in found if name in depths and name in sound
               and found[name] < sound[name] - LOSS]
@@ -178,19 +101,20 @@ def _moved(study: Study, exact: Record, record: Record | None, depths: dict[str,
 
 
 def movers(records: Sequence[Record]) -> list[str]:
-    """For each accumulator, the networks whose metric it moves."""
+    """For each accumulator, the networks whose metric it moves, those told from chance first."""
     study, said = Study(records), []
     for name in study.accumulators:
-        moved = []
+        moved: dict[bool, list[str]] = {True: [], False: []}
         for network in study.networks:
             for column in study.columns:
-                pair = study.quantized(network, column), study.accumulated(network, column, name)
-                if all(pair):
-                    exact, other = pair
-                    change = study.metric(other) - study.metric(exact)  # type: ignore[arg-type]
-                    if change <= -MOVES:
-                        moved.append(f"{network} in {column} ({change:+.2f})")
-        said.append(f"{name} moves {', '.join(moved)}." if moved else f"{name} moves none.")
+                exact = study.quantized(network, column)
+                other = study.accumulated(network, column, name)
+                if exact and other and study.metric(other) - study.metric(exact) <= -MOVES:
+                    change = study.metric(other) - study.metric(exact)
+                    moved[told(study, other)].append(f"{network} in {column} ({change:+.2f})")
+        sentence = f"{name} moves {', '.join(moved[True]) or 'none that is told from chance'}"
+        maybe = f"; by chance or not {', '.join(moved[False])}" if moved[False] else ""
+        said.append(f"{sentence}{maybe}.")
     return said
 
 
@@ -200,6 +124,7 @@ def networks_page(records: Sequence[Record], tuned: Sequence[Record] = ()) -> di
     references = [record for network in study.networks if (record := study.reference(network))]
     return {"answer": answer(records), "changes": changes(records), "errors": errors(records),
             "ranges": ranges(records), "best": best_formats(records),
+            "better": better_than_int8(records), "chance": CHANCE,
             "deciding": deciding(records), "findings": findings(records),
             "accumulators": accumulators(records), "movers": movers(records),
             "paces": [_pace(record) for record in study.paces],

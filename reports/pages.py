@@ -5,7 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports import boards, explanation, feature_costs, networks, simulators, theory
+from reports import (
+    boards,
+    explanation,
+    feature_costs,
+    network_findings,
+    networks,
+    simulators,
+    theory,
+)
 from reports.findings import accumulation_page
 from reports.findings import answer as accumulation_answer
 from reports.findings import limits
@@ -81,7 +89,7 @@ PAGES = {
         sources=("networks", "finetune"),
         values=lambda records: networks.networks_page(records.get("networks", ()),
                                                       records.get("finetune", ())),
-        answer=lambda records: networks.answer(records.get("networks", ())),
+        answer=lambda records: network_findings.answer(records.get("networks", ())),
         extract=lambda records: networks.changes(records.get("networks", ())),
         short=lambda records: networks.changes(records.get("networks", ()))),
     "verification": Page(

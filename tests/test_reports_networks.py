@@ -5,15 +5,18 @@ from typing import Any
 
 import pytest
 
-from reports import networks
+from reports import network_findings, network_layers, networks
+from reports.network_records import chance
 
 SHAPES = {"first": "10x27x8", "second": "10x1024x8"}
 
 
-def record(study: str, value: float, sqnr: dict[str, float] | None = None, **conditions: Any
-           ) -> dict[str, Any]:
+def record(study: str, value: float, sqnr: dict[str, float] | None = None,
+           counts: tuple[int, int] = (0, 0), **conditions: Any) -> dict[str, Any]:
     metrics = {"accuracy": {"value": value, "unit": "%"},
-               "relative_error": {"value": 100 - value, "unit": "%"}}
+               "relative_error": {"value": 100 - value, "unit": "%"},
+               "better": {"value": counts[0], "unit": "sample"},
+               "worse": {"value": counts[1], "unit": "sample"}}
     if study == "fp32":
         conditions |= {"shapes": SHAPES, "macs": 12345, "samples": 40, "data": "digits",
                        "licence": "BSD"}
@@ -33,9 +36,9 @@ RECORDS = [
     record("formats", 96.0, layers(38.0, 28.0), column="E2M5", accumulator="exact"),
     record("formats", 96.0, layers(36.0, 30.0), column="E3M4", accumulator="exact"),
     record("formats", 96.0, layers(30.0, 27.5), column="E4M3", accumulator="exact"),
-    record("formats", 90.0, layers(24.0, 28.5), column="E5M2", accumulator="exact"),
+    record("formats", 90.0, layers(24.0, 28.5), (1, 12), column="E5M2", accumulator="exact"),
     record("accumulators", 96.0, layers(30.0, 27.0), column="E4M3", accumulator="fp32"),
-    record("accumulators", 80.0, layers(29.5, 12.0), column="E4M3", accumulator="bf16"),
+    record("accumulators", 80.0, layers(29.5, 12.0), (0, 16), column="E4M3", accumulator="bf16"),
 ]
 
 
@@ -43,25 +46,52 @@ def test_changes_are_from_fp32() -> None:
     found = networks.changes(RECORDS)
     assert found.headings == ["network", "metric [%]", "FP32", "INT8", "E2M5", "E3M4", "E4M3",
                               "E5M2"]
-    assert found.rows == [["net", "accuracy of 40", "96.00", "-0.50", "0", "0", "0", "-6.00"]]
+    assert found.rows == [["net", "accuracy of 40", "96.00", "-0.50", "0", "0", "0",
+                           "-6.00 (+1 -12)"]]
 
 
-def test_answer_names_best_and_worst() -> None:
-    assert networks.answer(RECORDS) == (
-        "With exact sums and the best ranges, net moves by 0 (E2M5) to -6.00 points (E5M2). "
-        "Where samples are few, one of them is worth several points, and the error of the output "
-        "tells more.")
+@pytest.mark.parametrize(("better", "worse", "wanted"), [
+    (0, 0, 1), (1, 0, 1), (0, 8, 2 / 256), (2, 1, 1), (1, 12, 2 * 14 / 8192)])
+def test_chance_is_the_sign_tests(better: int, worse: int, wanted: float) -> None:
+    assert chance(better, worse) == chance(worse, better) == pytest.approx(wanted)
+
+
+def test_answer_tells_changes_from_chance() -> None:
+    assert network_findings.answer(RECORDS) == (
+        "With exact sums, a sign test (p < 0.01) tells 1 of 5 changes of a metric from chance: net "
+        "in E5M2. The least error of the output has an FP8 format for net (4.5 % against 4 % of "
+        "E2M5).")
 
 
 def test_layers_decide() -> None:
-    assert networks.best_formats(RECORDS).rows == [
+    assert network_layers.best_formats(RECORDS).rows == [
         ["net", "2", "1 (30.0 dB)", "0 (33.0 dB)", "1 (33.0 dB)", "0 (28.8 dB)", "0 (26.2 dB)"]]
-    assert networks.deciding(RECORDS) == [
+    assert network_layers.better_than_int8(RECORDS).rows == [
+        ["net", "1 of 2 (+3.0 dB)", "1 of 2 (+3.0 dB)", "1 of 2 (-1.2 dB)", "1 of 2 (-3.8 dB)"]]
+    assert network_layers.deciding(RECORDS) == [
         ("net: E4M3 has the higher SQNR in 1 of 2 layers; most in `second` (7.5 dB); INT8 leads "
          "most in `first` (10.0 dB).")]
-    assert networks.findings(RECORDS) == [
-        "E5M2 is the worst of the FP8 formats in 1 of 2 layers.",
+
+
+def test_findings_say_what_was_measured() -> None:
+    assert network_findings.findings(RECORDS) == [
+        ("E5M2 is the worst of the FP8 formats in 1 of 2 layers, and at the output of 1 of 1 "
+         "networks."),
+        "The least error of the output has an FP8 format for net (4.5 % against 4 % of E2M5).",
         "E4M3 has a higher SQNR than INT8 in 1 of 2 layers."]
+
+
+def test_too_few_samples_are_told() -> None:
+    """Seven of seven that do worse are chance in 1 of 64 cases; eight of eight in 1 of 128."""
+    def found(samples: int) -> list[str]:
+        first = record("fp32", 96.0)
+        return network_findings.findings([{
+            **first, "conditions": first["conditions"] | {"samples": samples}}])
+
+    assert found(8) == []
+    assert found(7) == [
+        ("Too few samples to tell any change of the metric: net (7); even if all did worse, p "
+         "would not be below 0.01. Their layers and outputs are many numbers each, and do tell.")]
 
 
 def test_accumulators_are_compared_with_exact_sums() -> None:
@@ -69,7 +99,12 @@ def test_accumulators_are_compared_with_exact_sums() -> None:
     found = networks.accumulators(RECORDS)
     assert found.headings == ["network", "format", "largest K", "fp32", "bf16"]
     assert found.rows == [["net", "E4M3", "1,024", "0", "-16.00 (K >= 1,024)"]]
-    assert networks.movers(RECORDS) == ["fp32 moves none.", "bf16 moves net in E4M3 (-16.00)."]
+    none = "fp32 moves none that is told from chance."
+    assert networks.movers(RECORDS) == [none, "bf16 moves net in E4M3 (-16.00)."]
+    few = [*RECORDS[:-1], record("accumulators", 90.0, layers(29.5, 12.0), (1, 2), column="E4M3",
+                                 accumulator="bf16")]
+    assert networks.movers(few) == [none, ("bf16 moves none that is told from chance; by chance or "
+                                           "not net in E4M3 (-6.00).")]
 
 
 @pytest.mark.parametrize("count", range(len(RECORDS) + 1))
@@ -93,7 +128,8 @@ def test_conversions_from_fp8_to_int8() -> None:
     assert page["table"].rows == [["small", "97.00", "96.90", "96.50", "97.10 +- 0.40", "96.80",
                                    "-", "-", "96.00", "-", "-", "-"]]
     assert page["findings"] == [
-        "small: -0.30 points from fine-tuned E4M3 to INT8; seeds deviate by 0.4."]
+        ("small: -0.30 points from fine-tuned E4M3 to INT8, less than seeds deviate (0.4); +0.60 "
+         "points by fine-tuning E4M3, more than seeds deviate (0.4).")]
     assert networks.networks_page([])["conversions"] == {}
 
 

@@ -9,8 +9,9 @@ import onnx
 import pytest
 from onnx import helper
 
+from hw.spec import SpecError
 from sim.network.__main__ import main
-from sim.network.graph import SUPPORTED
+from sim.network.graph import SUPPORTED, load
 from tests.network_models import SEED, node, save, small_network
 
 ARRAY = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4"]
@@ -71,6 +72,36 @@ def test_samples_batches_and_files(capsys, files):
     with np.load(first) as ours, np.load(second) as theirs:
         assert ours["y"].shape == (2, 3)
         assert ours["y"] == pytest.approx(theirs["y"], abs=1e-6)
+
+
+def test_list_is_what_load_takes(capsys, files):
+    """Groups are apart, and models of operators beside the array load."""
+    facts = json.loads(shown(capsys, files, "--list", "--json"))
+    text = shown(capsys, files, "--list")
+    assert text.startswith("Operators on the array: Conv, Gemm, MatMul\n")
+    names = [name for group in ("on_array", "in_fp32", "refused") for name in facts[group]]
+    assert len(names) == len(set(names)) > 150
+    assert {"Relu", "Softmax", "Erf", "Gelu"} <= set(facts["in_fp32"])
+    assert not {"If", "Loop", "Scan", "MaxRoiPool"} & set(facts["in_fp32"])
+    assert set(names) <= {word.strip(",") for word in text.split()}
+    assert "e4m3" in facts["formats"]
+    assert facts["backends"] == ["fast", "vector", "cycle", "rtl"]
+    loaded = 0
+    for name in ("Relu", "Gelu", "HardSwish", "Mish", "Sqrt"):
+        assert name in facts["in_fp32"]
+        path = save(files["folder"] / f"{name}.onnx", [node(name, "x", "y")], {"x": [2, 3]},
+                    ["y"], {}, opset=20)
+        loaded += len(load(path).steps)
+    assert loaded == 5
+
+
+def test_operator_without_an_implementation_is_named(files):
+    """Not the one before it, which is a function of others."""
+    path = save(files["folder"] / "pool.onnx", [node("HardSwish", "x", "h"), node(
+        "GlobalLpPool", "h", "y", "pool")], {"x": [1, 2, 3, 3]}, ["y"], {}, opset=20)
+    with pytest.raises(SpecError) as wrong:
+        load(path)
+    assert str(wrong.value) == f"Node 'pool' operator must be {SUPPORTED}, not 'GlobalLpPool'"
 
 
 REFUSED = [

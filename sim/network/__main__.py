@@ -23,6 +23,7 @@ from sim.network.plan import Plan, Quantizers, calibrate_network
 from sim.network.results import Outcome
 from sim.network.run import run
 from sim.network.store import load_calibration, save_calibration
+from sim.network.supported import supported, supported_json
 from sim.network.table import table
 from sim.progress import Progress
 from sim.rtl import RtlError
@@ -55,7 +56,20 @@ def _parser() -> Parser:
     parser.add_argument("--out", metavar="FILE", type=Path,
                         help="write the outputs, samples joined, to this .npz file")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--list", action="store_true",
+                        help="print the operators and formats that are supported, and stop")
     return parser
+
+
+def _listed(arguments: Sequence[str] | None) -> str | None:
+    """What --list prints; None if it is not given, which needs neither model nor data."""
+    parser = Parser(prog="python -m sim.network", add_help=False)
+    for name in ("--list", "--json"):
+        parser.add_argument(name, action="store_true")
+    options, _ = parser.parse_known_args(arguments)
+    if not options.list:
+        return None
+    return supported_json() if options.json else supported()
 
 
 def _add_scales(parser: Parser) -> None:
@@ -116,6 +130,10 @@ def _run(options: argparse.Namespace, say: Progress) -> Outcome:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments or models."""
+    listed = _listed(arguments)
+    if listed is not None:
+        print(listed)
+        return 0
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
