@@ -16,7 +16,7 @@ from hw.board.tools import ToolError
 from hw.emit.yosys import YosysError
 from hw.spec import SpecError
 from hw.spec.board import DEFAULT_BAUD
-from hw.spec.command import INTERRUPTED, Parser, add_mac_options, chosen_mac
+from hw.spec.command import INTERRUPTED, Parser, add_dataflow_options, add_mac_options, chosen_mac
 from hw.spec.errors import require
 
 __all__ = ["main"]
@@ -32,6 +32,7 @@ def _parser() -> Parser:
     add_mac_options(parser)
     parser.add_argument("--array", metavar="ROWSxCOLS", default=DEFAULT_ARRAY,
                         help="size of the systolic array (default: %(default)s)")
+    add_dataflow_options(parser)
     parser.add_argument("--depths", metavar="AxBxC",
                         help="words of the memories of A, B and C (default: those of a block RAM "
                              "at its widest, for each)")
@@ -81,8 +82,9 @@ def _chosen(options: argparse.Namespace) -> Design:
     board = board_named(options.board)
     if not options.build_only:
         require_loader(board)
-    return design(board, chosen_mac(options), options.array, depths=options.depths,
-                  clock_mhz=_number("Board clock", options.clock, low=1, high=1000),
+    return design(board, chosen_mac(options), options.array, dataflow=options.dataflow,
+                  depth=options.depth, depths=options.depths, clock_mhz=_number(
+                      "Board clock", options.clock, low=1, high=1000),
                   baud=_whole("Baud rate", options.baud, low=1, high=100_000_000))
 
 

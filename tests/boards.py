@@ -14,9 +14,10 @@ from sim.rtl.board import BoardLine
 __all__ = ["BOARD", "Spoiler", "board_spec", "compiled_board"]
 
 
-def board_spec(size: str, mac: str, depths: str, out: str | None = None) -> BoardSpec:
+def board_spec(size: str, mac: str, depths: str, out: str | None = None, **dataflow) -> BoardSpec:
     """Board with the engine of these spellings, at four cycles a bit."""
-    gemm = parse_gemm(parse_array(size, mac, out=out), depths=depths, bus="wishbone")
+    array = parse_array(size, mac, out=out, **dataflow)
+    gemm = parse_gemm(array, depths=depths, bus="wishbone")
     return BoardSpec(gemm=gemm, clock_hz=12_000_000, baud=3_000_000)
 
 

@@ -42,7 +42,11 @@ def test_design_of_every_board_has_clock_and_memories_of_its_own(key):
     assert other.spec.clock_hz == other.pll.hz
 
 
-def test_flash_builds_then_programs(monkeypatch, capsys, tmp_path):
+@pytest.mark.parametrize(("flow", "unit"), [
+    ([], "os_int4_fx12_inferred_inferred"),
+    (["--dataflow", "ws", "--depth", "8"], "ws_int4_fx12_inferred_inferred_d8"),
+])
+def test_flash_builds_then_programs(flow, unit, monkeypatch, capsys, tmp_path):
     steps = []
 
     def build(sources, board, pins, **options):
@@ -51,8 +55,9 @@ def test_flash_builds_then_programs(monkeypatch, capsys, tmp_path):
 
     monkeypatch.setattr("hw.board.build.build", build)
     monkeypatch.setattr(flash, "require_loader", lambda board: steps.append("loader"))
-    status, out, err = run(capsys, "--board", "ulx3s_12f", *SMALL, "--no-dsp", "--seed", "5")
-    name = "board_1x1_os_int4_fx12_inferred_inferred_16x16x16_25000000hz_1000000bd.v"
+    status, out, err = run(capsys, "--board", "ulx3s_12f", *SMALL, "--no-dsp", "--seed", "5",
+                           *flow)
+    name = f"board_1x1_{unit}_16x16x16_25000000hz_1000000bd.v"
     assert (status, out, err) == (1, "", "python -m hw.flash: error: no further\n")
     assert steps == ["loader", ("build", "ulx3s_12f", [name, "pinned.v"], False, 5)]
 
@@ -67,6 +72,8 @@ WRONG = [
     (["--board", "icebreaker", "--mac", "int9"], None),
     (["--board", "icebreaker", "--mac", "int8", "--array", "4", "--build-only"],
      "Array size must be ROWSxCOLS, for instance 16x16, not '4'"),
+    (["--board", "icebreaker", "--mac", "int8", "--depth", "4", "--build-only"],
+     "Array depth must be left out unless the dataflow is ws, not 4"),
     (["--board", "icebreaker", "--mac", "int8", "--depths", "4", "--build-only"],
      "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '4'"),
     (["--board", "icebreaker", "--mac", "int8", "--clock", "fast", "--build-only"],

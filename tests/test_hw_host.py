@@ -54,6 +54,17 @@ def test_device_multiplies_matrices_of_any_size(line):
     assert device.identify() == BOARD.identity
 
 
+@pytest.mark.slow
+def test_device_drives_a_weight_stationary_engine(tmp_path, monkeypatch):
+    spec = board_spec("2x2", "e4m3,acc=fp16", "16x12x16", dataflow="ws", depth=4)
+    monkeypatch.setattr("hw.host.exchange.PATIENCE", 0.05)
+    device, rng = Device(Spoiler(compiled_board(spec, tmp_path), spec)), np.random.default_rng(3)
+    for shape in (*SHAPES, (5, 60, 3)):
+        a, b = operands(rng, spec, shape)
+        assert device.matmul(a, b).tolist() == sim.matmul(a, b, spec.gemm.array.mac).tolist()
+    assert device.repeated == 0
+
+
 def test_device_takes_values_of_signed_integers(line):
     device = Device(line)
     a, b = np.array([[-8, 7], [3, -1]]), np.array([[-5], [6]])

@@ -8,7 +8,7 @@ from hw.board.pinned import clocking, pinned
 from hw.board.pins import Pins, pins
 from hw.board.platforms import Board
 from hw.board.pll import Pll
-from hw.spec import ArraySpec, MacSpec
+from hw.spec import MacSpec
 from hw.spec.board import DEFAULT_BAUD, BoardSpec
 from hw.spec.parse_arrays import parse_array
 from hw.spec.parse_gemm import parse_gemm
@@ -40,8 +40,9 @@ class Design:
                 "pinned.v": pinned(name, self.board, self.pll)}
 
 
-def design(board: Board, mac: MacSpec, size: str, *, depths: str | None = None,
-           clock_mhz: float | None = None, baud: int = DEFAULT_BAUD) -> Design:
+def design(board: Board, mac: MacSpec, size: str, *, dataflow: str = "os",
+           depth: int | None = None, depths: str | None = None, clock_mhz: float | None = None,
+           baud: int = DEFAULT_BAUD) -> Design:
     """An array of ``size`` (rows x columns) behind memories of ``depths`` on ``board``.
 
     By default a memory is as deep as a block RAM at its widest, and the clock is the board's.
@@ -51,8 +52,7 @@ def design(board: Board, mac: MacSpec, size: str, *, depths: str | None = None,
     SpecError
         If there is no such array, or the PLL cannot make the clock.
     """
-    array = parse_array(size, mac)
-    assert isinstance(array, ArraySpec)
+    array = parse_array(size, mac, dataflow=dataflow, depth=depth)
     found, words = pins(board), FAMILIES[board.family].ram_words
     chosen = clocking(board, found, None if clock_mhz is None else clock_mhz * 1e6)
     gemm = parse_gemm(array, depths=depths or f"{words}x{words}x{words}", bus="wishbone")

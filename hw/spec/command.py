@@ -14,8 +14,9 @@ from hw.spec.parse import parse_mac
 from hw.spec.parse_arrays import parse_array
 from hw.spec.parse_outputs import parse_output
 
-__all__ = ["INTERRUPTED", "Parser", "add_mac_options", "add_output_options", "add_unit_options",
-           "chosen_design", "chosen_mac", "chosen_output", "chosen_unit", "given_mac_options"]
+__all__ = ["INTERRUPTED", "Parser", "add_dataflow_options", "add_mac_options", "add_output_options",
+           "add_unit_options", "chosen_design", "chosen_mac", "chosen_output", "chosen_unit",
+           "given_mac_options"]
 
 #: Exit status after Ctrl-C, as a shell has it.
 INTERRUPTED = 130
@@ -56,6 +57,11 @@ def add_unit_options(parser: argparse._ActionsContainer, *, mac_required: bool =
     add_mac_options(parser, mac_required=mac_required)
     parser.add_argument("--array", metavar="ROWSxCOLS",
                         help="size of the systolic array; without it the unit is a MAC alone")
+    add_dataflow_options(parser)
+
+
+def add_dataflow_options(parser: argparse._ActionsContainer) -> None:
+    """Add the options that spell the dataflow of an array."""
     parser.add_argument("--dataflow", metavar="FLOW", default=Dataflow.OS.value,
                         help="what stays in the processing element: "
                              f"{', '.join(flow.value for flow in Dataflow)} (default: %(default)s)")
