@@ -14,7 +14,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast models nextpnr library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation networks units finetune fpga boards arrays weights fronts factors paper nodes theory lint reports setup tools lock clean
+.PHONY: help demo fast models nextpnr library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation networks units finetune fpga boards arrays engines weights fronts factors paper nodes theory lint reports setup tools lock clean
 .SILENT:
 
 help:  ## Show this list.
@@ -126,6 +126,10 @@ boards: nextpnr  ## Build bitstreams for FPGA boards (takes hours).
 
 arrays: library  ## Measure arrays in standard cells, by hierarchy and, as a check, a flat one.
 	$(RUN) -m synth.sweep synth/arrays.toml --out reports/data/arrays.json
+
+engines: library  ## Measure what GEMM engines add around their arrays, part by part.
+	$(RUN) -m synth.sweep synth/engines.toml --out reports/data/engines.json
+	$(RUN) -m reports.render
 
 weights: library  ## Measure how registers in a weight-stationary element shorten its longest path.
 	$(RUN) -m synth.sweep synth/weights.toml --out reports/data/weights.json

@@ -7,6 +7,7 @@ from typing import Any
 
 from reports import (
     boards,
+    engines,
     explanation,
     feature_costs,
     network_findings,
@@ -71,6 +72,11 @@ PAGES = {
     "boards": Page(
         sources=("boards",), values=boards.boards_page, answer=boards.answer,
         extract=boards.bitstreams),
+    "engines": Page(
+        sources=("engines",),
+        values=lambda records: engines.engines_page(records["engines"]),
+        answer=lambda records: engines.answer(records["engines"]),
+        extract=lambda records: engines.engines(records["engines"])),
     "features": Page(
         sources=("features",),
         values=lambda records: feature_costs.features_page(records["features"]),

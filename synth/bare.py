@@ -5,14 +5,14 @@
 >>> bare_verilog(parse_mac("int8,acc=int27,adder=carry-save"), resolve=False, always_valid=True)
 """
 
-from hw.spec import Adder, ArraySpec, MacSpec, OutputSpec
+from hw.spec import Adder, ArraySpec, GemmSpec, MacSpec, OutputSpec
 from hw.spec.errors import require
 
 __all__ = ["bare_verilog", "check_bare"]
 
 
-def check_bare(spec: MacSpec | ArraySpec | OutputSpec, *, resolve: bool, always_valid: bool
-               ) -> None:
+def check_bare(spec: MacSpec | ArraySpec | OutputSpec | GemmSpec, *, resolve: bool,
+               always_valid: bool) -> None:
     """SpecError if there is no such part of ``spec``; the arguments are those of `bare_verilog`."""
     is_mac = isinstance(spec, MacSpec)
     require(resolve or (isinstance(spec, MacSpec) and spec.adder is Adder.CARRY_SAVE),

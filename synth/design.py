@@ -11,15 +11,17 @@ from threading import Lock
 from typing import Any
 
 from hw.emit.yosys import yosys_version
-from hw.spec import ArraySpec, MacSpec, OutputSpec
+from hw.spec import ArraySpec, GemmSpec, MacSpec, OutputSpec
 from hw.spec.errors import require
 from synth.bare import bare_verilog, check_bare
 from synth.cache import cached, digest_of_files
-from synth.netlists import repeated
+from synth.netlists import placed, repeated
 from synth.record import ROOT
 
 __all__ = ["Design", "of_files", "of_unit"]
 
+#: What can be generated.
+Unit = MacSpec | ArraySpec | OutputSpec | GemmSpec
 #: Amaranth does not say that two threads may elaborate at once.
 _ELABORATION = Lock()
 
@@ -44,8 +46,9 @@ class Design:
         Module whose timing is that of the whole: the top, or an array's processing element.
     configuration
         What a record says about it.
-    mac, array
-        What it computes, if it is a generated MAC, whole, or a generated array.
+    mac, array, gemm
+        What it computes, if it is a generated MAC, whole, or a generated array, or the engine of
+        which it is all but array and memories.
     """
 
     name: str
@@ -57,18 +60,19 @@ class Design:
     configuration: dict[str, Any] = field(default_factory=dict)
     mac: MacSpec | None = None
     array: ArraySpec | None = None
+    gemm: GemmSpec | None = None
 
 
-def of_unit(spec: MacSpec | ArraySpec | OutputSpec, *, flat: bool = False, resolve: bool = True,
+def of_unit(spec: Unit, *, flat: bool = False, resolve: bool = True,
             always_valid: bool = False) -> Design:
     """Design of a unit that is generated.
 
     Parameters
     ----------
     spec
-        The unit.
+        The unit; of an engine what it adds around array and memories.
     flat
-        Whether an array is mapped as a whole.
+        Whether an array or engine is mapped as a whole.
     resolve, always_valid
         What is left of a MAC; see `synth.bare`. A record says so if they are not as by default.
 
@@ -84,25 +88,39 @@ def of_unit(spec: MacSpec | ArraySpec | OutputSpec, *, flat: bool = False, resol
     inputs = {"spec": repr(spec), "code": digest_of_files(sources), "yosys": yosys_version(),
               "amaranth": version("amaranth"), "bare": bare}
     data = cached("verilog", inputs, lambda: _generate(spec, **bare))
-    keep = tuple(repeated(data["verilog"])) if isinstance(spec, ArraySpec) and not flat else ()
+    keep = () if flat else _parts(spec, data["verilog"])
     configuration: dict[str, Any] = {"unit": str(spec)}
-    if isinstance(spec, ArraySpec):
+    if isinstance(spec, ArraySpec | GemmSpec):
         configuration |= {"flat": flat, "parts": list(keep)}
     top = data["element"] if bare else spec.name
     return Design(name=top, top=top, verilog={f"{top}.v": data["verilog"]}, keep=keep,
                   element=data["element"], configuration=configuration | bare,
                   mac=spec if isinstance(spec, MacSpec) and not bare else None,
-                  array=spec if isinstance(spec, ArraySpec) else None)
+                  array=spec if isinstance(spec, ArraySpec) else None,
+                  gemm=spec if isinstance(spec, GemmSpec) else None)
 
 
-def _generate(spec: MacSpec | ArraySpec | OutputSpec, **bare: bool) -> dict[str, str]:
+def _parts(spec: Unit, verilog: str) -> tuple[str, ...]:
+    """Modules that are mapped apart: those that an array repeats, those that an engine places."""
+    if isinstance(spec, ArraySpec):
+        return tuple(repeated(verilog))
+    return tuple(dict.fromkeys(placed(verilog, spec.name).values())) if isinstance(
+        spec, GemmSpec) else ()
+
+
+def _generate(spec: Unit, **bare: bool) -> dict[str, str]:
     """Verilog of a unit, and the name of its element."""
     from hw.array import element  # Amaranth takes a while to import.
+    from hw.emit.verilog import to_verilog
+    from hw.gemm import engine
+    from hw.gemm.shell import Shell
     from hw.generate import verilog
 
     with _ELABORATION:
         if bare and isinstance(spec, MacSpec):
             return bare_verilog(spec, **bare)
+        if isinstance(spec, GemmSpec):
+            return {"verilog": to_verilog(engine(spec, Shell)), "element": spec.name}
         part = element(spec).module_name if isinstance(spec, ArraySpec) else spec.name
         return {"verilog": verilog(spec), "element": part}
 

@@ -9,6 +9,8 @@
     array = ["4x4"]                # none: the MAC alone
     dataflow = ["ws"]              # of the array; none: os
     depth = [16]                   # of the accumulator memory of a weight-stationary one
+    bus = ["wishbone"]             # the engine around the array, without array and memories
+    depths = ["64x64x64"]          # of its memories
     flat = [false, true]
     resolve = [false]              # a carry-save MAC without the adder that resolves its sum
     always_valid = [true]          # a MAC whose i_valid is 1
@@ -28,8 +30,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hw.spec import ArraySpec, Dataflow, MacSpec, parse_array, parse_mac
+from hw.spec import ArraySpec, Dataflow, GemmSpec, MacSpec, parse_array, parse_gemm, parse_mac
 from hw.spec.errors import SpecError, require
+from hw.spec.parse_gemm import DEFAULT_DEPTHS
 
 __all__ = ["OSU018", "Point", "read_points"]
 
@@ -45,6 +48,8 @@ class Point:
     array: str | None = None
     dataflow: str = Dataflow.OS.value
     depth: int | None = None
+    bus: str | None = None
+    depths: str = DEFAULT_DEPTHS
     flat: bool = False
     resolve: bool = True
     always_valid: bool = False
@@ -53,12 +58,14 @@ class Point:
     library: tuple[str, ...] = (OSU018,)
     metrics: tuple[str, ...] = ()
 
-    def unit(self) -> MacSpec | ArraySpec:
+    def unit(self) -> MacSpec | ArraySpec | GemmSpec:
         """The unit; SpecError if there is no such."""
         mac = parse_mac(self.mac)
         if self.array is None:
+            require(self.bus is None, "Grid bus", "given with an array", self.bus)
             return mac
-        return parse_array(self.array, mac, dataflow=self.dataflow, depth=self.depth)
+        array = parse_array(self.array, mac, dataflow=self.dataflow, depth=self.depth)
+        return array if self.bus is None else parse_gemm(array, depths=self.depths, bus=self.bus)
 
     @property
     def _flow(self) -> str | None:
@@ -70,7 +77,7 @@ class Point:
         return asdict(self)
 
     def __str__(self) -> str:
-        shown = [self.mac, self.array, self._flow, "flat" if self.flat else None,
+        shown = [self.mac, self.array, self._flow, self.bus, "flat" if self.flat else None,
                  None if self.resolve else "unresolved",
                  "always valid" if self.always_valid else None, self.recipe,
                  None if self.clock is None else f"{self.clock:g} ns",
@@ -79,7 +86,8 @@ class Point:
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    "mac": (str,), "array": (str,), "dataflow": (str,), "depth": (int,), "flat": (bool,),
+    "mac": (str,), "array": (str,), "dataflow": (str,), "depth": (int,), "bus": (str,),
+    "depths": (str,), "flat": (bool,),
     "resolve": (bool,), "always_valid": (bool,), "recipe": (str,), "clock": (int, float),
     "library": (str, list), "metrics": (str,)}
 _SETTING = (str, int)

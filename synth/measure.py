@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from hw.spec.errors import require
+from synth.engine_parts import engine_parts
 from synth.flow import cost_of, gates_of, timing_of
 from synth.gates import recipe_passes
 from synth.job import Job, Part
@@ -44,22 +45,26 @@ def paper_cost(job: Job) -> Part:
 
 
 def cells(job: Job) -> Part:
-    """Area and leakage of the design in cells."""
-    if job.mapped is None:
+    """Area and leakage of the design in cells; those of an engine by part."""
+    if job.mapped is None or job.library is None:
         return Part(not_done=("cells and area (no library)",))
     found = job.mapped
-    return Part(metrics={
+    gemm = job.design.gemm
+    part = engine_parts(job.design, gemm, found, job.library) if gemm else Part()
+    return replace(part, metrics={
         "area": Metric(found.area_um2, "um2"),
         "sequential_area": Metric(found.sequential_area_um2, "um2"),
         "nand2_equivalents": Metric(round(found.nand2_equivalents, 2), "NAND2"),
         "cells": Metric(sum(found.cells.values()), "cell"),
-        "leakage": Metric(found.leakage_nw, "nW")})
+        "leakage": Metric(found.leakage_nw, "nW"), **part.metrics})
 
 
 def clock(job: Job) -> Part:
     """Highest clock and critical path of the element, slack at the clock that was asked for."""
     if job.library is None or job.element is None:
         return Part(not_done=("timing (no library)",))
+    if job.design.gemm is not None and job.design.keep:
+        return Part(not_done=("timing (of engines mapped as a whole only)",))
     found = timing_of(job.element, job.library)
     if found is None:
         return Part(not_done=("timing (OpenSTA is not installed)",))

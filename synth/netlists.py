@@ -12,7 +12,8 @@ from hw.spec.errors import require
 from synth.functions import read_function
 from synth.liberty import Library
 
-__all__ = ["CellInstance", "Port", "clock_port", "instances", "modules", "ports", "repeated"]
+__all__ = ["CellInstance", "Port", "clock_port", "instances", "modules", "placed", "ports",
+           "repeated"]
 
 _MODULE = re.compile(r"^module (\\\S+ |[\w$]+)\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
 _NAME = r"(\\\S+ |[\w$]+)"
@@ -74,6 +75,12 @@ def repeated(verilog: str) -> list[str]:
     texts = modules(verilog)
     placed = [Counter(kind for kind, _ in _PLACED.findall(text)) for text in texts.values()]
     return [name for name in texts if any(counts[name] > 1 for counts in placed)]
+
+
+def placed(verilog: str, top: str) -> dict[str, str]:
+    """Modules of ``verilog`` that ``top`` places, by the name of the instance."""
+    texts = modules(verilog)
+    return {name.strip(): kind for kind, name in _PLACED.findall(texts[top]) if kind in texts}
 
 
 def clock_port(module: str, library: Library) -> str | None:

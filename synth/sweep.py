@@ -172,8 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     description="Measure every point of a grid of units, recipes, libraries and "
                                 "clocks, and write their records.")
     parser.add_argument("points", metavar="FILE", help="TOML file of tables [[grid]], each the "
-                        "product of its lists mac, acc, lanes, array, flat, resolve, "
-                        "always_valid, recipe, clock, library and other settings of a MAC")
+                        "product of its lists mac, acc, lanes, array, bus, flat, "
+                        "resolve, always_valid, recipe, clock, library and other settings of a MAC")
     parser.add_argument("--jobs", metavar="N", type=int,
                         help="processes on this machine (default: one a core)")
     parser.add_argument("--scheduler", metavar="ADDRESS",

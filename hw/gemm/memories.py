@@ -20,7 +20,8 @@ def _ports(inputs: dict[str, int], outputs: dict[str, int]) -> list[Port]:
             for name, width in names.items()]
 
 
-def operand_memory(window: Window, *, slots: int, lanes: int, width: int) -> Netlist:
+def operand_memory(window: Window, *, slots: int, lanes: int, width: int,
+                   kind: type[Netlist] = Netlist) -> Netlist:
     """Written by the bus, byte by byte, and read by the array, word by word.
 
     Zeros take the place of codes beyond the edges of the matrix: code 0 is zero in every format.
@@ -35,9 +36,11 @@ def operand_memory(window: Window, *, slots: int, lanes: int, width: int) -> Net
         The memory as the bus sees it.
     slots, lanes, width
         What is in a word: for each row or column as many codes as there are lanes, and their width.
+    kind
+        Kind of the module.
     """
     address, beat = (window.depth - 1).bit_length(), -(-window.width // 8) * 8
-    module = Netlist(f"operands_{window.depth}_{slots}x{lanes}x{width}", _ports(
+    module = kind(f"operands_{window.depth}_{slots}x{lanes}x{width}", _ports(
         {"busy": 1, "w_en": 1, "w_place": place_bits(window), "w_data": BUS_BITS,
          "w_strb": BUS_BYTES, "r_en": 1, "r_addr": address, "slots": slots, "lanes": lanes},
         {"w_error": 1, "refused": 1, "r_data": beat}))
@@ -60,14 +63,14 @@ def operand_memory(window: Window, *, slots: int, lanes: int, width: int) -> Net
     return module
 
 
-def result_memory(window: Window) -> Netlist:
+def result_memory(window: Window, kind: type[Netlist] = Netlist) -> Netlist:
     """Written by the array, word by word, and read by the bus.
 
     Ports: ``w_en``, ``w_addr``, ``w_data`` for the array; those of `ReadAccess` on the side of the
     bus, with ``r_data`` and ``r_error`` a cycle later.
     """
     address = (window.depth - 1).bit_length()
-    module = Netlist(f"results_{window.depth}x{window.width}", _ports(
+    module = kind(f"results_{window.depth}x{window.width}", _ports(
         {"busy": 1, "w_en": 1, "w_addr": address, "w_data": window.width, "r_en": 1,
          "r_place": place_bits(window)},
         {"refused": 1, "r_data": BUS_BITS, "r_error": 1}))

@@ -24,7 +24,7 @@ def _place(top: Netlist, spec: GemmSpec, table: RegisterMap) -> dict[str, str]:
     for name, slots, fmt, count in (("a", spec.array.rows, mac.a, f"{{{spec.array.rows}{{1'b1}}}}"),
                                     ("b", spec.array.cols, mac.b, "cols")):
         memory = operand_memory(table.window(name.upper()), slots=slots, lanes=mac.lanes,
-                                width=fmt.width)
+                                width=fmt.width, kind=type(top))
         (read,) = (port for port in memory.ports if port.name == "r_data")
         place_part(top, memory, f"memory_{name}", w_en=f"{name}_w_en", w_place=f"{name}_place",
                    w_error=f"{name}_w_error", refused=f"{name}_refused", r_en="advance",

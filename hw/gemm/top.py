@@ -39,13 +39,16 @@ def descriptions(spec: GemmSpec) -> dict[str, str]:
     return _DESCRIPTIONS | _BUSES[spec.bus][2]
 
 
-def engine(spec: GemmSpec) -> Netlist:
-    """``C = A @ B`` from memories; start to done takes ``spec.cycles``."""
+def engine(spec: GemmSpec, kind: type[Netlist] = Netlist) -> Netlist:
+    """``C = A @ B`` from memories; start to done takes ``spec.cycles``.
+
+    With the ``kind`` `hw.gemm.shell.Shell` array and memories are left out.
+    """
     table = gemm_map(spec)
     make, prefix, _ = _BUSES[spec.bus]
     front = make(table.address_bits)
     outer = [port for port in module_ports(front) if port.name.startswith(prefix)]
-    top = Netlist(spec.name, [*outer, Port("irq", 1, "output")])
+    top = kind(spec.name, [*outer, Port("irq", 1, "output")])
     _place_bus(top, front, {port.name for port in outer}, table)
     _place_state(top, spec, table)
     streams = _FEEDS[spec.array.dataflow].place(top, spec, table)
@@ -116,6 +119,6 @@ def _place_results(top: Netlist, spec: GemmSpec, table: RegisterMap,
     writer = Writer(spec)
     place_part(top, writer, "writer", start="run", valid="c_valid", last="c_last", w_en="c_w_en",
                w_addr=top.wire("c_addr", len(writer.w_addr)), done="written", **sizes(spec, "mn"))
-    place_part(top, result_memory(window), "memory_c", w_en="c_w_en", w_addr="c_addr", w_data=row,
-               r_en="c_r_en", r_place="c_place", r_data="c_r_data", r_error="c_r_error",
-               refused="c_refused")
+    place_part(top, result_memory(window, kind=type(top)), "memory_c", w_en="c_w_en",
+               w_addr="c_addr", w_data=row, r_en="c_r_en", r_place="c_place",
+               r_data="c_r_data", r_error="c_r_error", refused="c_refused")

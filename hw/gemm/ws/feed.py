@@ -41,7 +41,8 @@ def _memory(top: Netlist, table: RegisterMap, name: str, *, slots: int, lanes: i
 
     A code whose step, among ``steps``, is none of K's is ``neutral``.
     """
-    memory = operand_memory(table.window(name.upper()), slots=slots, lanes=lanes, width=width)
+    memory = operand_memory(table.window(name.upper()), slots=slots, lanes=lanes, width=width,
+                            kind=type(top))
     (read,) = (port for port in memory.ports if port.name == "r_data")
     word = top.wire(f"{name}_word", read.width)
     place_part(top, memory, f"memory_{name}", w_en=f"{name}_w_en", w_place=f"{name}_place",

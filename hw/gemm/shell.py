@@ -1,0 +1,63 @@
+# amaranth: UnusedElaboratable=no
+# SPDX-License-Identifier: Apache-2.0
+"""An engine without its array and without its memories: what it adds around them."""
+
+from hw.emit.netlist import Netlist, Port, module_ports
+
+__all__ = ["Shell"]
+
+#: Name under which an engine places its array.
+_ARRAY = "array"
+
+
+class Shell(Netlist):
+    """Module that has memories and array outside: their pins are ports of its own.
+
+    Pins of memories go through the modules above up to the top, named after the instances that they
+    pass.
+    """
+
+    def memory(self, name: str, width: int, depth: int, *, write: tuple[str, str],
+               data: dict[str, str], read: tuple[str, str]) -> str:
+        """Ports in place of a memory; as `Netlist.memory`."""
+        address, sources = (depth - 1).bit_length(), list(dict.fromkeys(data.values()))
+        self._output(f"{name}_w_en", len(data), write[0])
+        self._output(f"{name}_w_addr", address, write[1])
+        for number, source in enumerate(sources):
+            places = [bits.split(":") for bits, own in data.items() if own == source]
+            width_of = int(places[0][0]) - int(places[0][1]) + 1
+            self._output(f"{name}_w_data_{number}", width_of, source)
+        self._output(f"{name}_r_en", 1, read[0])
+        self._output(f"{name}_r_addr", address, read[1])
+        self.ports.append(Port(f"{name}_q", width, "input"))
+        return f"{name}_q"
+
+    def place(self, child, name: str, **connections: str) -> None:
+        """Instance, or ports in place of the array; as `Netlist.place`."""
+        ports = {port.name: port for port in module_ports(child)}
+        if name == _ARRAY:
+            for own, wire in connections.items():
+                self._evert(ports[own], f"{name}_{own}", wire)
+            return
+        if isinstance(child, Shell):
+            for own in child.outside:
+                connections[own] = f"{name}_{own}"
+                self.ports.append(Port(f"{name}_{own}", ports[own].width, ports[own].direction))
+        super().place(child, name, **connections)
+
+    @property
+    def outside(self) -> list[str]:
+        """Ports that lead to a memory."""
+        return [port.name for port in self.ports if port.name.startswith("words_")]
+
+    def _evert(self, pin: Port, name: str, wire: str) -> None:
+        """Port for a pin of something that is outside, and joined to ``wire`` here."""
+        if pin.direction == "input":
+            self._output(name, pin.width, wire)
+        else:
+            self.ports.append(Port(name, pin.width, "input"))
+            self.assign(wire, name)
+
+    def _output(self, name: str, width: int, source: str) -> None:
+        self.ports.append(Port(name, width, "output"))
+        self.assign(name, source)

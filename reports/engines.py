@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a GEMM engine adds around its array and memories: whole, and part by part."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reports.tables import MISSING, Table, text
+
+__all__ = ["answer", "engines", "engines_page", "parts"]
+
+Record = Mapping[str, Any]
+
+
+def _value(record: Record, name: str) -> float:
+    return float(record["metrics"][name]["value"])
+
+
+def _engines(records: Sequence[Record], **conditions: str) -> list[Record]:
+    """Records of engines, those with these conditions."""
+    return [record for record in records if "bus" in record["conditions"] and all(
+        record["conditions"][name] == value for name, value in conditions.items())]
+
+
+def _mac(record: Record) -> str:
+    """Unit in each element of an engine's array."""
+    return str(record["conditions"]["unit"].partition(",array=")[0])
+
+
+def _share(record: Record, records: Sequence[Record]) -> float | None:
+    """Area over that of the engine's array, if that was measured."""
+    array = record["conditions"]["unit"].partition(",depths=")[0]
+    areas = [_value(other, "area") for other in records if other["conditions"]["unit"] == array]
+    return _value(record, "area") / areas[0] if areas else None
+
+
+def engines(records: Sequence[Record]) -> Table:
+    """A line for each engine."""
+    rows = []
+    for record in _engines(records):
+        where, share = record["conditions"], _share(record, records)
+        rows.append([f"{_mac(record)}, {where['array']} {where['dataflow']}", where["bus"],
+                     *(text(record["metrics"][name]["value"]) for name in (
+                         "area", "cells", "flip_flops")),
+                     MISSING if share is None else f"{100 * share:.1f}",
+                     text(record["metrics"]["memory_bits"]["value"])])
+    return Table(["array", "bus", "area [um2]", "cells", "flip-flops", "area over the array's [%]",
+                  "bits of the memories, which are not counted"], rows, [])
+
+
+def parts(records: Sequence[Record]) -> Table:
+    """Area of each part, a column for each engine of the first MAC on the first bus."""
+    every = _engines(records)
+    shown = [record for record in every if (_mac(record), record["conditions"]["bus"]) == (
+        _mac(every[0]), every[0]["conditions"]["bus"])]
+    names = dict.fromkeys(name for record in shown for name in record["metrics"]
+                          if name.startswith("area_"))
+    rows = [[name.removeprefix("area_").replace("_", " "),
+             *(text(record["metrics"][name]["value"]) if name in record["metrics"] else MISSING
+               for record in shown)] for name in names]
+    heads = [f"{record['conditions']['array']} {record['conditions']['dataflow']}"
+             for record in shown]
+    return Table([f"area [um2] of, with {_mac(every[0])} on {every[0]['conditions']['bus']}",
+                  *heads], rows, [])
+
+
+def answer(records: Sequence[Record]) -> str:
+    """The table in sentences."""
+    flows = {flow: [_value(record, "area") for record in _engines(records, dataflow=flow)]
+             for flow in ("os", "ws")}
+    said = [f"{min(areas):,.0f} to {max(areas):,.0f} um2 around {name} arrays" for name, areas in
+            (("output-stationary", flows["os"]), ("weight-stationary", flows["ws"])) if areas]
+    shares = [(share, record) for record in _engines(records)
+              if (share := _share(record, records)) is not None]
+    told = [f"{100 * share:.1f} % of the area of an array of {record['conditions']['array']} "
+            f"{_mac(record)}" for share, record in (max(shares, key=lambda pair: pair[0]),
+                                                     min(shares, key=lambda pair: pair[0]))
+            ] if shares else []
+    beside = f" This is from {told[0]} down to {told[1]}." if told else ""
+    return (f"Bus, registers, feeders and control of a GEMM engine take {' and '.join(said)}, "
+            f"memories apart.{beside}")
+
+
+def engines_page(records: Sequence[Record]) -> dict[str, Any]:
+    """What the page shows."""
+    return {"answer": answer(records), "engines": engines(records), "parts": parts(records)}
