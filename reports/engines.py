@@ -71,11 +71,10 @@ def answer(records: Sequence[Record]) -> str:
             (("output-stationary", flows["os"]), ("weight-stationary", flows["ws"])) if areas]
     shares = [(share, record) for record in _engines(records)
               if (share := _share(record, records)) is not None]
-    told = [f"{100 * share:.1f} % of the area of an array of {record['conditions']['array']} "
-            f"{_mac(record)}" for share, record in (max(shares, key=lambda pair: pair[0]),
-                                                     min(shares, key=lambda pair: pair[0]))
+    told = [f"{100 * share:.1f} % ({record['conditions']['array']} {_mac(record)})"
+            for share, record in (pick(shares, key=lambda pair: pair[0]) for pick in (max, min))
             ] if shares else []
-    beside = f" This is from {told[0]} down to {told[1]}." if told else ""
+    beside = f" Of their arrays' area it is {told[0]} at most, {told[1]} at least." if told else ""
     return (f"Bus, registers, feeders and control of a GEMM engine take {' and '.join(said)}, "
             f"memories apart.{beside}")
 

@@ -99,7 +99,7 @@ SECTIONS = (
                 Figure("board", "Path of data on a board: host, serial line, frames, registers, "
                        "memories of A and B, systolic array, memory of C, and back"),)),
     Section(name="engines", title="What a GEMM engine adds around its array",
-            command="make engines", in_readme=False),
+            command="make engines", in_readme=False, hidden=("passes", "parts")),
     Section(name="generate", title="Time to generate", command="make times",
             metrics=("wall_time", "verilog_size", "modules"), in_readme=False),
     Section(name="simulator", title="How fast is the simulation?", command="make bench"),

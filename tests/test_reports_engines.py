@@ -43,5 +43,5 @@ def test_answer_tells_range_and_share():
     assert answer(RECORDS) == (
         "Bus, registers, feeders and control of a GEMM engine take 490 to 500 um2 around "
         "output-stationary arrays and 750 to 750 um2 around weight-stationary arrays, memories "
-        "apart. This is from 25.0 % of the area of an array of 4x4 int8,acc=fx28 down to 24.5 % of "
-        "the area of an array of 4x4 int8,acc=fx28.")
+        "apart. Of their arrays' area it is 25.0 % (4x4 int8,acc=fx28) at most, 24.5 % (4x4 "
+        "int8,acc=fx28) at least.")
