@@ -30,6 +30,8 @@ __all__ = ["main"]
 MODELS = ROOT / "build" / "networks"
 #: Kept of the metric unless told otherwise, in points, and the SQNR that is enough, in dB.
 LOSS, ENOUGH = 1.0, 20.0
+#: Of so many samples that all do worse a sign test has p = 2 / 2**8 < 0.01.
+LEAST = 8
 
 
 def _parser() -> Parser:
@@ -121,6 +123,9 @@ def _notes(task: Task, costs: Sequence[Cost]) -> list[str]:
     notes = [f"{task.samples} samples: {task.data}. Cycles and energy are those of one.",
              ("Activations have one scale, weights one an output channel, from the largest "
               "magnitude; MXFP8 has one for 32 numbers. Nothing is trained again.")]
+    if task.each is not None:
+        notes.insert(1, f"Unless {LEAST} samples more do worse than better, a sign test (p < 0.01) "
+                     "does not tell a loss of the metric from chance.")
     if libraries:
         notes.append(f"Cell library {', '.join(libraries)}: mapped netlists, no placement, wires "
                      "or memories. Energy is that of the multiply-accumulations alone, on normally "

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hw.spec import parse_array
-from synth.networks.advice import Measure, Point, advise, front
+from synth.networks.advice import Measure, Point, advise, figure, front
 from synth.networks.advice_page import page, table
 from synth.networks.costs import Costs
 from synth.networks.formats import ACCUMULATORS, COLUMNS, mac_of
@@ -65,6 +65,13 @@ def test_advice_without_costs_is_the_best() -> None:
     points = [Point("A", "exact", 1.0, 5, None, None), Point("B", "exact", 2.0, 5, None, None)]
     advice = advise(points, Measure("SQNR", "dB", None, 0.0))
     assert (advice.front, advice.chosen) == ([], points[1])
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (0, "0"), (0.00123, "0.00123"), (7.435, "7.43"), (10, "10"), (123.4, "123"), (20712, "20,712"),
+    (-1.5, "-1.5"), (1e6, "1,000,000")])
+def test_figures_have_no_powers_of_ten(value: float, text: str) -> None:
+    assert figure(value) == text
 
 
 def test_table_and_page_show_every_point() -> None:

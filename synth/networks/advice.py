@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which format and accumulator for a network: what each costs, which are best, and why."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Advice", "Measure", "Point", "advise", "front"]
+__all__ = ["Advice", "Measure", "Point", "advise", "figure", "front"]
 
 #: Settings without costs that are named; more are counted.
 NAMED = 3
@@ -64,6 +65,15 @@ class Advice:
     reasons: list[str]
 
 
+def figure(value: float) -> str:
+    """Three digits at least, thousands apart, never a power of ten."""
+    if value == 0:
+        return "0"
+    places = max(0, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if places else text
+
+
 def front(points: Sequence[Point]) -> list[Point]:
     """Points that no other equals or beats in value, cycles, area and energy, and beats in one."""
     known = [point for point in points if point.costs]
@@ -117,7 +127,7 @@ def _reasons(points: Sequence[Point], best: Sequence[Point], chosen: Point, meas
     reasons = []
     if chosen.costs:
         cycles, area, energy = chosen.costs
-        reasons.append(f"It takes {cycles:,} cycles, {area:.3g} mm2 and {energy:.3g} uJ.")
+        reasons.append(f"It takes {cycles:,} cycles, {figure(area)} mm2 and {figure(energy)} uJ.")
     cheaper = [point for point in best if point.value < measure.least <= chosen.value
                and _price(point) < _price(chosen)]
     if cheaper:
