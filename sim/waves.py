@@ -103,7 +103,14 @@ def _ports(spec: ArraySpec) -> dict[str, int]:
         ports[f"{A}_tuser"] = 2
     if spec.flag_bits:
         ports[f"{C}_tuser"] = spec.cols * spec.flag_bits
-    return ports
+    return ports | {name: spec.cols * width for name, width in _settings(spec).items()}
+
+
+def _settings(spec: ArraySpec) -> dict[str, int]:
+    """Bits of a column of what the output stages take."""
+    widths = {"c_scale": spec.out.scale_bits, "c_zero_point": spec.out.zero_point_bits} \
+        if spec.out else {}
+    return {name: width for name, width in widths.items() if width}
 
 
 def _streams(spec: ArraySpec, inputs: Inputs, outputs: Outputs) -> dict[str, int]:
@@ -121,6 +128,9 @@ def _streams(spec: ArraySpec, inputs: Inputs, outputs: Outputs) -> dict[str, int
         found[f"{A}_tuser"] = inputs.a_tuser
     if spec.flag_bits:
         found[f"{C}_tuser"] = _bits(outputs.c_tuser & (1 << spec.flag_bits) - 1, spec.flag_bits)
+    for name, width in _settings(spec).items():
+        each = np.broadcast_to(np.asarray(getattr(inputs, name)), spec.cols)
+        found[name] = _bits(each & (1 << width) - 1, width)
     return found
 
 

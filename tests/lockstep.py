@@ -15,13 +15,16 @@ __all__ = ["CYCLES", "lockstep", "stimulus"]
 
 CYCLES = 300
 BENCH = """module bench; reg clk = 0, rst, av, al, bv, bl, cr; reg [1:0] au; reg [A-1:0] a;
-reg [B-1:0] b; reg [A+B+7:0] rows [0:N-1]; integer i;
+reg [B-1:0] b; reg [S-1:0] s; reg [A+B+S+7:0] rows [0:N-1]; integer i;
 TOP dut(.clk(clk), .rst(rst), .s_axis_a_tvalid(av), .s_axis_a_tdata(a), .s_axis_a_tlast(al),
-  USER .s_axis_b_tvalid(bv), .s_axis_b_tdata(b), .s_axis_b_tlast(bl), .m_axis_c_tready(cr));
-initial begin $readmemh("rows.hex", rows); $dumpfile("x.vcd"); $dumpvars(0, bench); MEMORIES
-  for (i = 0; i < N; i = i + 1) begin {au, rst, av, al, bv, bl, cr, a, b} = rows[i];
+  BESIDE .s_axis_b_tvalid(bv), .s_axis_b_tdata(b), .s_axis_b_tlast(bl), .m_axis_c_tready(cr));
+initial begin $readmemh("rows.hex", rows); $dumpfile("x.vcd"); $dumpvars(0, DUMPED);
+  for (i = 0; i < N; i = i + 1) begin {au, rst, av, al, bv, bl, cr, a, b, s} = rows[i];
     #5 clk = 1; #5 clk = 0; end end endmodule
 """
+#: Outputs of the RTL that are compared, and what the model calls them.
+SHAKES = {"s_axis_a_tready": "a_tready", "s_axis_b_tready": "b_tready",
+          "m_axis_c_tvalid": "c_tvalid"}
 USER = ".s_axis_a_tuser(au),"
 
 
@@ -30,8 +33,7 @@ def stimulus(spec, seed, b_last=None):
 
     ``b_last`` says where a tile of B ends in each cycle; without it tiles end with those of A.
     """
-    rng, mac = np.random.default_rng(seed), spec.mac
-    rows = []
+    rng, mac, rows = np.random.default_rng(seed), spec.mac, []
     for cycle in range(CYCLES):
         calm = cycle % 100 < 60
         last = rng.random() < 0.2
@@ -43,8 +45,23 @@ def stimulus(spec, seed, b_last=None):
             rng.random() < (0.95 if calm else 0.6),
             rng.integers(0, 1 << mac.b.width, (spec.cols, mac.lanes)), ends ^ odd,
             rng.random() < (0.9 if calm else 0.4), cycle < 2 or rng.random() < 0.01,
-            int(rng.integers(0, 4)) if spec.dataflow is Dataflow.WS else 0))
+            int(rng.integers(0, 4)) if spec.dataflow is Dataflow.WS else 0,
+            *(beside(rng, spec, *port) for port in settings(spec))))
     return rows
+
+
+def settings(spec):
+    """Ports of the output stages: name, bits of a column, and whether they are a signed number."""
+    out = spec.out
+    ports = (("c_scale", out.scale_bits, out.scale_bits == 8),
+             ("c_zero_point", out.zero_point_bits, out.to.signed)) if out else ()
+    return [(name, width, signed) for name, width, signed in ports if width or name == "c_scale"]
+
+
+def beside(rng, spec, name, width, signed):
+    """What a port of the output stages says to each column."""
+    codes = rng.integers(0, 1 << width, spec.cols)
+    return codes - (codes >> width - 1 << width) if width and signed else codes
 
 
 def packed(codes, width):
@@ -52,17 +69,19 @@ def packed(codes, width):
     return sum(int(code) << place * width for place, code in enumerate(np.ravel(codes)))
 
 
-def waveform(spec, rows, folder, memories=()):
-    """Wires of the RTL in each cycle, and the words of the memories of these names."""
+def waveform(spec, rows, folder, names):
+    """Registers, memory words and ports of the RTL of these names, in each cycle."""
     generate(spec, folder)
     mac = spec.mac
     a, b = (-(-side * mac.lanes * fmt.width // 8) * 8
             for side, fmt in ((spec.rows, mac.a), (spec.cols, mac.b)))
-    bench = BENCH.replace("USER", USER if spec.dataflow is Dataflow.WS else "").replace(
-        "MEMORIES", " ".join(f"$dumpvars(0, bench.dut.{word});" for word in memories))
-    for name, value in (("[A-1", a), ("[B-1", b)):
+    ports = [(name, spec.cols * width) for name, width, _ in settings(spec) if width]
+    s = max(sum(width for _, width in ports), 1)
+    bench = BENCH.replace("BESIDE", connections(spec, ports)).replace(
+        "DUMPED", ", ".join(["clk", *map(verilog, names)]))
+    for name, value in (("[A-1", a), ("[B-1", b), ("[S-1", s)):
         bench = bench.replace(name, f"[{value - 1}")
-    bench = bench.replace("A+B+7", str(a + b + 7)).replace("N-1", str(len(rows) - 1))
+    bench = bench.replace("A+B+S+7", str(a + b + s + 7)).replace("N-1", str(len(rows) - 1))
     bench = bench.replace("< N", f"< {len(rows)}").replace("TOP", spec.name)
     (folder / "bench.v").write_text(bench)
     text = []
@@ -70,12 +89,32 @@ def waveform(spec, rows, folder, memories=()):
         bits = [row.c_tready, row.b_tlast, row.b_tvalid, row.a_tlast, row.a_tvalid, row.rst,
                 row.a_tuser & 1, row.a_tuser >> 1]
         data = packed(row.b_tdata, mac.b.width) | packed(row.a_tdata, mac.a.width) << b
-        text.append(f"{packed(bits, 1) << a + b | data:x}")
+        settled, place = 0, 0
+        for name, width in ports:
+            one = width // spec.cols
+            settled |= packed(getattr(row, name) & (1 << one) - 1, one) << place
+            place += width
+        text.append(f"{(packed(bits, 1) << a + b | data) << s | settled:x}")
     (folder / "rows.hex").write_text("\n".join(text))
     subprocess.run(["iverilog", "-g2012", "-s", "bench", "-o", "x", "bench.v", f"{spec.name}.v"],
                    cwd=folder, check=True)
     subprocess.run(["vvp", "x"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     return list(samples(folder / "x.vcd", "bench.clk"))
+
+
+def verilog(name):
+    """Name below the top as Verilog takes it, though it ends in a keyword."""
+    *scopes, own = ["bench", "dut", *name.split(".")]
+    return ".".join([*scopes, own if own.endswith("]") else f"\\{own} "])
+
+
+def connections(spec, ports):
+    """Ports that not every array has."""
+    place, found = 0, [USER] * (spec.dataflow is Dataflow.WS)
+    for name, width in ports:
+        found.append(f".{name}(s[{place + width - 1}:{place}]),")
+        place += width
+    return " ".join(found)
 
 
 def registers(model, groups):
@@ -96,7 +135,7 @@ def memory(spec):
 
 def sums(mac, data, flags):
     """Sums and flags as the RTL holds them."""
-    return [int(one) % (1 << mac.acc.width) | int(flag) << mac.acc.width
+    return [int(one) % (1 << mac.acc.width) | int(flag) % (1 << mac.flag_bits) << mac.acc.width
             for one, flag in zip(data, flags, strict=True)]
 
 
@@ -107,7 +146,8 @@ def lockstep(spec, rows, folder):
     """
     words = memory(spec)
     model, groups = array(spec), wires(spec) + words
-    trace = waveform(spec, rows, folder, [name for word in words for name in word.names])
+    names = [name for group in groups for name in group.names]
+    trace = waveform(spec, rows, folder, [*names, *SHAKES])
     compared = unknown = finished = 0
     assert len(trace) == len(rows)
     for cycle, (row, seen) in enumerate(zip(rows, trace, strict=True)):
@@ -117,9 +157,8 @@ def lockstep(spec, rows, folder):
             compared += found is not None
             assert found in (None, value), (name, cycle, value)
         outputs = model.step(row)
-        for name in ("a_tready", "b_tready", "c_tvalid"):
-            axis = "m_axis" if name[0] == "c" else "s_axis"
-            assert seen[f"bench.dut.{axis}_{name}"] == getattr(outputs, name), (name, cycle)
+        for port, name in SHAKES.items():
+            assert seen[f"bench.dut.{port}"] == getattr(outputs, name), (name, cycle)
         finished += outputs.c_tvalid and row.c_tready
     assert compared == len(rows) * sum(len(group.names) for group in groups) - unknown
     return compared, unknown, finished

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import sim
-from hw.spec import SpecError, parse_array
+from hw.spec import CATALOG, SpecError, parse_array
 from sim.cycle import Array, WeightArray, matmul
 from tests.lockstep import CYCLES, lockstep, stimulus
 
@@ -13,10 +13,17 @@ UNITS = [("e4m3", "2x3"), ("int8", "3x2"), ("e4m3,acc=fp16,pipeline=2", "4x4"),
          ("e5m2,acc=fp32", "2x3"), ("e4m3,acc=aligned:13,lanes=2", "3x2")]
 
 
-@pytest.mark.parametrize(("mac", "size"), UNITS)
-def test_every_register_equals_the_rtl_at_every_cycle(tmp_path, mac, size):
+#: Unit, size, output stage at the drain.
+DRAINED = [("int8", "2x3", "int8,scale=fp32,zero_point=yes"),
+           ("e4m3,acc=aligned:13,lanes=2", "2x1", "e5m2"),
+           ("e4m3,acc=fp16,pipeline=1", "2x2", "int4,scale=pow2,saturate=no")]
+
+
+@pytest.mark.parametrize(("mac", "size", "out"), [
+    *((mac, size, None) for mac, size in UNITS), *DRAINED])
+def test_every_register_equals_the_rtl_at_every_cycle(tmp_path, mac, size, out):
     """With stalls, resets and tiles of any length; only what the RTL never wrote is left out."""
-    spec = parse_array(size, mac)
+    spec = parse_array(size, mac, out=out)
     compared, unknown, finished = lockstep(spec, stimulus(spec, 11), tmp_path)
     # Registers without reset are unknown for as many cycles as operands need to pass them.
     assert unknown < 30 * (spec.rows + spec.cols)
@@ -41,6 +48,30 @@ def test_matmul_equals_the_model(mac, size, flow):
             got.cycles == spec.cycles(5, 7, 8)
 
 
+@pytest.mark.parametrize(("mac", "size", "out"), DRAINED)
+@pytest.mark.parametrize("flow", ["os", "ws"])
+def test_output_stages_encode_the_sums_of_matmul(mac, size, out, flow):
+    """A scale and a zero point for each result; stalls only cost cycles."""
+    spec = parse_array(size, mac, dataflow=flow, out=out)
+    rng, given = np.random.default_rng(4), {}
+    a, b = (sim_codes(rng, fmt, shape) for fmt, shape in
+            ((spec.mac.a, (5, 7)), (spec.mac.b, (7, 8))))
+    if spec.out.scale_bits:
+        given["scale"] = rng.integers(-16, -8, (5, 8)) if spec.out.scale_bits == 8 else sim.encode(
+            rng.uniform(-0.004, 0.004, (5, 8)), CATALOG["fp32"])
+    if spec.out.zero_point:
+        given["zero_point"] = rng.integers(-9, 9, (5, 8))
+    sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+    wanted = sim.output(sums, spec.out, flags=flags, **given)
+    assert len(set(wanted.ravel().tolist())) > 7
+    for stalls in ({}, {"a": rng.random(17) < 0.4, "c": rng.random(11) < 0.5}):
+        got = matmul(a, b, spec, stalls=stalls, **given)
+        assert (got.codes == wanted).all()
+        assert not got.flags.any()
+        assert got.cycles > spec.cycles(5, 7, 8) if stalls else \
+            got.cycles == spec.cycles(5, 7, 8)
+
+
 def sim_codes(rng, fmt, shape):
     """Operands: codes, or values of an integer format."""
     codes = rng.integers(0, 1 << fmt.width, shape)
@@ -52,6 +83,7 @@ def sim_codes(rng, fmt, shape):
     ({"a": [[1, 2]]}, "Operand shapes must be (M, K) and (K, N), not ((1, 2), (1, 1))"),
     ({"a": np.zeros((0, 1), int)}, "GEMM m must be an integer from 1 to 281474976710656, not 0"),
     ({"stalls": {"d": [0]}}, "Stalls must be of a, b or c, not ['d']"),
+    ({"scale": 1}, "Scale and zero point must be left out without an output stage, not (1, 0)"),
     ({"stalls": {"a": [1]}}, "Stalls a must be false in a cycle at least, not [True]"),
     ({"spec": parse_array("2x2", "e4m3,acc=aligned:48,lanes=64")},
      ("Array mac must be a unit whose steps fit int64, or a fixed-point one, not "

@@ -5,7 +5,9 @@ import re
 
 import pytest
 
+from hw.spec import SpecError, parse_array
 from sim.view.__main__ import main
+from sim.view.limits import require_viewable
 
 ARGUMENTS = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4", "--gemm", "8x6x4"]
 
@@ -49,3 +51,11 @@ def test_command_without_array(capsys):
         main(["--mac", "e4m3", "--gemm", "1x1x1"])
     assert capsys.readouterr().err == (
         "python -m sim.view: error: Array size must be given by --array ROWSxCOLS, not None\n")
+
+
+def test_a_page_shows_sums_alone():
+    with pytest.raises(SpecError) as caught:
+        require_viewable(parse_array("2x2", "int8", out="int4"), 2, 2, 2)
+    assert str(caught.value) == (
+        "View array must be one without output stages, not "
+        "'int8,acc=fx28,array=2x2,dataflow=os,out=int4'")

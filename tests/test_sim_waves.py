@@ -16,10 +16,13 @@ from sim.waves import waves
 UNIT = ["--mac", "e4m3", "--acc", "fp16", "--array", "2x3", "--gemm", "4x5x6"]
 
 
-@pytest.mark.parametrize(("unit", "flow"), [("e4m3", "os"), ("e4m3,acc=fp16,pipeline=1", "ws"),
-                                            ("e5m2,acc=fp32,lanes=2", "os"), ("int8", "ws")])
-def test_waves_hold_every_register_and_stream(tmp_path, unit, flow):
-    spec = parse_array("2x3", unit, dataflow=flow)
+@pytest.mark.parametrize(("unit", "flow", "out"), [
+    ("e4m3", "os", None), ("e4m3,acc=fp16,pipeline=1", "ws", None),
+    ("e5m2,acc=fp32,lanes=2", "os", None), ("int8", "ws", None),
+    ("int8", "os", "int4,scale=pow2,zero_point=yes")])
+def test_waves_hold_every_register_and_stream(tmp_path, unit, flow, out):
+    spec = parse_array("2x3", unit, dataflow=flow, out=out)
+    given = {"scale": np.arange(-11, 1).reshape(3, 4), "zero_point": -3} if out else {}
     rng = np.random.default_rng(1)
     a, b = (rng.integers(0, 256, shape, dtype=np.uint64) for shape in ((3, 9), (9, 4)))
     kept, seen = [], []
@@ -33,7 +36,7 @@ def test_waves_hold_every_register_and_stream(tmp_path, unit, flow):
             seen.append((inputs, outputs))
             made.watch(inputs, outputs)
 
-        done = matmul(a, b, spec, probe=probe, watch=watch,
+        done = matmul(a, b, spec, probe=probe, watch=watch, **given,
                       stalls={"a": [0, 0, 1], "c": [0, 1, 0, 0]})
     found = list(samples(tmp_path / "x.vcd", f"{spec.name}.clk"))
     assert len(found) == len(kept) >= done.cycles > spec.cycles(3, 9, 4)
@@ -45,6 +48,11 @@ def test_waves_hold_every_register_and_stream(tmp_path, unit, flow):
         assert row["m_axis_c_tvalid"] == outputs.c_tvalid
         assert row["s_axis_b_tdata"] == sum(
             int(code) << 8 * place for place, code in enumerate(inputs.b_tdata.ravel()))
+        if out:
+            assert row["c_scale"] == sum(int(one) % 256 << 8 * place
+                                         for place, one in enumerate(inputs.c_scale))
+            assert row["c_zero_point"] == sum(int(one) % 16 << 4 * place
+                                              for place, one in enumerate(inputs.c_zero_point))
         slot = (1 << spec.slot_width) - 1
         assert row["m_axis_c_tdata"] == sum(
             (int(c) & slot) << spec.slot_width * i for i, c in enumerate(outputs.c_tdata))

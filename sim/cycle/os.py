@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow, FixedAccumulator
 from hw.spec.errors import require
+from sim.cycle.drain import Drain
 from sim.cycle.history import History
 from sim.cycle.results import Results
 from sim.cycle.sequencer import Sequencer, Timing, columns
@@ -38,15 +39,17 @@ class Array:
         Finished sum, its flags, and whether it has not started to move, (rows, cols).
     results, sequencer
         The way to C, and the registers that time all this.
+    drain
+        Output stages in front of C, or None.
     """
 
     def __init__(self, spec: ArraySpec) -> None:
         require(spec.dataflow is Dataflow.OS, "Array dataflow", "os", spec.dataflow.value)
-        require(spec.out is None, "Array out", "left out of a clock-by-clock model", str(spec.out))
         require_step(spec.mac)
         self.spec = spec
         rows, cols, lanes, mac = spec.rows, spec.cols, spec.mac.lanes, spec.mac
         self.sequencer, self.results = Sequencer(spec), Results(spec)
+        self.drain = Drain(spec) if spec.out else None
         window = rows + cols
         self._a = History((rows, lanes), window)
         self._b = History((cols, lanes), window)
@@ -97,6 +100,10 @@ class Array:
 
     def step(self, inputs: Inputs) -> Outputs:
         """Outputs of this cycle; the registers take their next values."""
+        return self.drain.step(inputs, self._clock) if self.drain else self._clock(inputs)
+
+    def _clock(self, inputs: Inputs) -> Outputs:
+        """Outputs in front of the output stages."""
         state, wires = self.sequencer, self.sequencer.timing()
         ready = wires.en and (not inputs.a_tlast or state.wait == 0)
         taken = bool(ready and inputs.a_tvalid and inputs.b_tvalid)

@@ -14,7 +14,7 @@ from sim.codes import as_codes
 from sim.cycle.os import Array
 from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws import WeightArray
-from sim.rtl.beats import A, B, Beats, beats
+from sim.rtl.beats import A, B, Beats, beats, stage_settings
 from sim.rtl.bits import unpack
 from sim.vector.steps import sum_dtype
 
@@ -36,7 +36,10 @@ def array(spec: ArraySpec) -> AnyArray:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Sums ``codes`` and their ``flags``, (M, N); cycles from first operand beat to last of C."""
+    """Sums and their ``flags``, (M, N); cycles from first operand beat to last of C.
+
+    With output stages ``codes`` has their codes, else sums as `sim.matmul` has them.
+    """
 
     codes: Ints
     flags: Ints
@@ -44,6 +47,7 @@ class Product:
 
 
 def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
+           scale: npt.ArrayLike | None = None, zero_point: npt.ArrayLike = 0,
            stalls: Mapping[str, npt.ArrayLike] | None = None,
            watch: Watch | None = None, probe: Probe | None = None) -> Product:
     """Compute ``a @ b`` of codes (M, K) and (K, N), edges padded with zeros.
@@ -54,6 +58,8 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
         Codes or values, as in `sim.matmul`.
     spec
         The array.
+    scale, zero_point
+        What the output stages take, as in `sim.output`; broadcast to (M, N).
     stalls
         For ``a``, ``b`` and ``c`` whether the stream stalls in each cycle, repeated from the start
         where they end; a beat of A or B once offered stays.
@@ -68,9 +74,13 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
             "(M, K) and (K, N)", (a.shape, b.shape))
     (m, k), n = a.shape, b.shape[1]
     spec.cycles(m, k, n)
-    run = _Run(spec, beats(spec, a, b), _patterns(stalls or {}))
+    given = beats(spec, a, b)
+    beside = stage_settings(spec, (m, n), given, scale, zero_point)
+    run = _Run(spec, given, _patterns(stalls or {}), beside)
     cycles = run.all(watch, probe)
     codes, flags = (run.beats.product(x)[:m, :n] for x in run.rows)
+    if spec.out:
+        codes = codes.astype(np.int64) & (1 << spec.result_width) - 1
     return Product(codes, flags.astype(np.uint8), cycles)
 
 
@@ -111,9 +121,10 @@ class _Source:
 class _Run:
     """One product on an array, cycle by cycle."""
 
-    def __init__(self, spec: ArraySpec, given: Beats, patterns: list[list[bool]]) -> None:
+    def __init__(self, spec: ArraySpec, given: Beats, patterns: list[list[bool]],
+                 beside: Mapping[str, Ints]) -> None:
         mac = spec.mac
-        self.beats, self._patterns = given, patterns
+        self.beats, self._patterns, self._beside = given, patterns, beside
         self._array = array(spec)
         self._a = _Source(A, given, mac.a.width, (spec.rows, mac.lanes))
         self._b = _Source(B, given, mac.b.width, (spec.cols, mac.lanes))
@@ -125,7 +136,7 @@ class _Run:
         a, b, total = self._a, self._b, self.rows.shape[1]
         taken, cycle, first = 0, 0, None
         while taken < total:
-            inputs = self._inputs(cycle)
+            inputs = self._inputs(cycle, taken)
             if probe:
                 probe(self._array)
             outputs = self._array.step(inputs)
@@ -140,11 +151,17 @@ class _Run:
         assert first is not None
         return cycle - first
 
-    def _inputs(self, cycle: int) -> Inputs:
+    def _inputs(self, cycle: int, taken: int) -> Inputs:
         """What is on the wires."""
         a, b = self._a, self._b
         stall_a, stall_b, stall_c = [each[cycle % len(each)] for each in self._patterns]
         a_valid, row = a.offer(stall_a)
         b_valid, step = b.offer(stall_b)
-        return Inputs(a_valid, a.data[row], a.last[row], b_valid, b.data[step], b.last[step],
-                      not stall_c, a_tuser=a.user[row])
+        inputs = Inputs(a_valid, a.data[row], a.last[row], b_valid, b.data[step], b.last[step],
+                        not stall_c, a_tuser=a.user[row])
+        drain = self._array.drain
+        if drain is None:
+            return inputs
+        # Settings are those of the row that enters the stages next.
+        entering = min(taken + drain.valid, self.rows.shape[1] - 1)
+        return inputs._replace(**{name: rows[entering] for name, rows in self._beside.items()})

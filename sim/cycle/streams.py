@@ -16,7 +16,8 @@ STARTS, LEAVES = 1, 2
 class Inputs(NamedTuple):
     """Inputs of one cycle; ``a_tdata`` (rows, lanes) and ``b_tdata`` (cols, lanes) hold codes.
 
-    ``a_tuser`` is that of a weight-stationary array.
+    ``a_tuser`` is that of a weight-stationary array. ``c_scale`` and ``c_zero_point`` are what the
+    output stages take: exponents or codes of fp32, and units, for all columns or for each.
     """
 
     a_tvalid: bool
@@ -28,12 +29,15 @@ class Inputs(NamedTuple):
     c_tready: bool
     rst: bool = False
     a_tuser: int = 0
+    c_scale: Any = 0
+    c_zero_point: Any = 0
 
 
 class Outputs(NamedTuple):
     """Outputs of one cycle, before its clock edge; ``c_tdata`` and ``c_tuser`` have a column each.
 
-    ``c_tdata`` has sums in units of the accumulator's lsb, or codes.
+    ``c_tdata`` has sums in units of the accumulator's lsb, or codes; an output stage's codes of
+    signed integers are numbers.
     """
 
     a_tready: bool

@@ -119,6 +119,11 @@ def _results(spec: ArraySpec) -> list[Wires]:
                    lambda x: _sums(mac, *x.results.held))]
     for d in range(1, spec.cols):
         found.append(_align(mac, d, spec.cols - d, width))
+    if spec.out:
+        found += [_one("handover.valid_q0", 1, lambda x: int(x.drain.valid)),
+                  _one("handover.last_q0", 1, lambda x: int(x.drain.last))]
+        found.append(Wires([f"out_{c}.data_q1" for c in range(spec.cols)], spec.out.to.width,
+                           lambda x: x.drain.codes))
     return found
 
 

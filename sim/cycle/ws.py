@@ -9,6 +9,7 @@ import numpy.typing as npt
 from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
 from hw.spec.schedules import WeightStationary
+from sim.cycle.drain import Drain
 from sim.cycle.history import History
 from sim.cycle.results import Results
 from sim.cycle.plain import VALID
@@ -45,15 +46,17 @@ class WeightArray:
         that left the column a cycle ago, (2, cols).
     results, sequencer
         The way to C, and the registers that time all this.
+    drain
+        Output stages in front of C, or None.
     """
 
     def __init__(self, spec: ArraySpec) -> None:
         require(spec.dataflow is Dataflow.WS, "Array dataflow", "ws", spec.dataflow.value)
-        require(spec.out is None, "Array out", "left out of a clock-by-clock model", str(spec.out))
         require_step(spec.mac)
         self.spec = spec
         rows, cols, lanes, mac = spec.rows, spec.cols, spec.mac.lanes, spec.mac
         self.sequencer, self.results = WeightSequencer(spec), Results(spec)
+        self.drain = Drain(spec) if spec.out else None
         times = WeightStationary(spec)
         #: Cycles by which sums are later in each row, and in the last one.
         self._step, self._last = times.row_latency, (rows - 1) * times.row_latency
@@ -115,6 +118,10 @@ class WeightArray:
 
     def step(self, inputs: Inputs) -> Outputs:
         """Outputs of this cycle; the registers take their next values."""
+        return self.drain.step(inputs, self._clock) if self.drain else self._clock(inputs)
+
+    def _clock(self, inputs: Inputs) -> Outputs:
+        """Outputs in front of the output stages."""
         state, wires = self.sequencer, self.sequencer.timing(inputs)
         offered = self.results.offered(self.acc[-1], self.flags[-1], state.kept)
         outputs = Outputs(

@@ -8,10 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow
+from hw.spec.errors import require
+from sim.outputs import settings
 from sim.rtl.bits import Codes, pack
 from sim.rtl.model import Words
 
-__all__ = ["A", "B", "Beats", "C", "a_beats", "b_beats", "beats", "filled", "tile_words"]
+__all__ = ["A", "B", "Beats", "C", "a_beats", "b_beats", "beats", "filled", "stage_settings",
+           "tile_words"]
 
 #: Prefixes of the array's streams.
 A, B, C = "s_axis_a", "s_axis_b", "m_axis_c"
@@ -133,6 +136,23 @@ def tile_words(lines: Codes, slots: int, steps: int, width: int) -> Words:
     whole = filled(lines, (tiles * slots, beats * steps))
     words = whole.reshape(tiles, slots, beats, steps).transpose(0, 2, 1, 3)
     return pack(words.reshape(tiles, beats, -1), width)
+
+
+def stage_settings(spec: ArraySpec, shape: tuple[int, int], given: Beats,
+                   scale: npt.ArrayLike | None, zero_point: npt.ArrayLike) -> dict[str, Codes]:
+    """What the ports of the output stages say in each beat of C, (beats, cols).
+
+    Arguments are as in `sim.output`, for a product of ``shape``; no port, no entry.
+    """
+    if spec.out is None:
+        require(scale is None and not np.any(zero_point), "Scale and zero point",
+                "left out without an output stage", (scale, zero_point))
+        return {}
+    scales, points = settings(spec.out, shape, scale=scale, zero_point=zero_point)
+    return {port: given.rows_of(filled(values, given.shape))
+            for port, values, width in (("c_scale", scales, spec.out.scale_bits),
+                                        ("c_zero_point", points, spec.out.zero_point_bits))
+            if width}
 
 
 def filled(x: Codes, shape: tuple[int, int]) -> Codes:

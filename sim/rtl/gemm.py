@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec
 from hw.spec.errors import require
-from sim.outputs import settings
-from sim.rtl.beats import A, B, C, Beats, a_beats, b_beats, beats, filled
+from sim.rtl.beats import A, B, C, Beats, a_beats, b_beats, beats, stage_settings
 from sim.rtl.bits import Codes, pack, unpack
 from sim.rtl.model import Model, Words
 from sim.rtl.tools import RtlError
@@ -85,18 +84,10 @@ def matmul(model: Model, spec: ArraySpec, a: npt.ArrayLike, b: npt.ArrayLike, *,
 def _settings(spec: ArraySpec, shape: tuple[int, int], given: Beats,
               scale: npt.ArrayLike | None, zero_point: npt.ArrayLike) -> dict[str, Words]:
     """Rows of the ports of the output stages, one for each beat of C."""
-    if spec.out is None:
-        require(scale is None and not np.any(zero_point), "Scale and zero point",
-                "left out without an output stage", (scale, zero_point))
-        return {}
-    scales, points = settings(spec.out, shape, scale=scale, zero_point=zero_point)
-    found = {}
-    for port, values, width in (("c_scale", scales, spec.out.scale_bits),
-                                ("c_zero_point", points, spec.out.zero_point_bits)):
-        if width:
-            whole = filled(values & (1 << width) - 1, given.shape)
-            found[port] = pack(given.rows_of(whole), width)
-    return found
+    widths = {"c_scale": spec.out.scale_bits, "c_zero_point": spec.out.zero_point_bits} \
+        if spec.out else {}
+    return {port: pack(values & (1 << widths[port]) - 1, widths[port]) for port, values
+            in stage_settings(spec, shape, given, scale, zero_point).items()}
 
 
 def _codes(noun: str, values: npt.ArrayLike, width: int) -> Codes:

@@ -15,6 +15,7 @@ MAX_PLACES = 200_000
 
 def require_viewable(spec: ArraySpec, m: int, k: int, n: int) -> None:
     """Raise SpecError unless a page can show this product, streams never stalling."""
+    require(spec.out is None, "View array", "one without output stages", str(spec))
     require(not sum_dtype(spec.mac).hasobject, "View mac", "a unit whose sums fit int64",
             str(spec.mac))
     require(max(spec.rows, spec.cols) <= MAX_SIDE, "View array",
