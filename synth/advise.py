@@ -20,7 +20,7 @@ from synth.networks.advice_page import page, table
 from synth.networks.costs import Cost, Costs
 from synth.networks.formats import ACCUMULATORS, COLUMNS, Ranges, choices
 from synth.networks.own import SQNR, own_task
-from synth.networks.simulate import SIZE, plan_of, reference, simulate
+from synth.networks.simulate import SIZE, calibration, plan_of, reference, simulate
 from synth.networks.task import Outputs, Task
 from synth.networks.tasks import SAMPLES, TASKS
 from synth.record import ROOT
@@ -96,11 +96,12 @@ def _points(task: Task, options: argparse.Namespace, exact: Outputs, say: Progre
     columns = _names("Column", options.columns, list(COLUMNS))
     accumulators = _names("Accumulator", options.acc, list(ACCUMULATORS))
     costs, points, found = Costs.of_project(), [], []
+    seen = calibration(task, say)
     for column in columns:
         for accumulator in accumulators:
             say(f"{column}, {accumulator} sums")
             plan = plan_of(column, accumulator, _ranges(column), options.array)
-            result = simulate(task, plan, say, compare=False)
+            result = simulate(task, plan, say, compare=False, seen=seen)
             cost = costs.of(plan.array)
             energy = None if cost.energy_fj is None else \
                 cost.energy_fj * 1e-9 * result.macs / task.samples

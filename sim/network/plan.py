@@ -15,7 +15,7 @@ from sim.network.walk import Feed, Pair, walk
 from sim.progress import Progress
 from sim.quantize import Per, Quantizer, Scheme, calibrate, parse_scheme
 
-__all__ = ["Plan", "Quantizers", "calibrate_network", "required"]
+__all__ = ["Plan", "Quantizers", "Seen", "calibrate_network", "choose", "observe", "required"]
 
 #: Numbers of an activation that are kept of each run; their ends are always among them.
 KEPT, SEED = 1 << 17, 0
@@ -83,6 +83,50 @@ def required(plan: Plan, layer: Layer) -> tuple[Scheme, Scheme]:
     return plan.of_activations, scheme
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A layer as calibration data went through it in FP32, and samples of both operands."""
+
+    layer: Layer
+    x: list[Array]
+    w: list[Array]
+
+
+def observe(network: Network, feeds: Iterable[Feed], say: Progress | None = None
+            ) -> dict[str, Seen]:
+    """What ``feeds`` cause in every layer in FP32; the same for all plans.
+
+    Parameters
+    ----------
+    network
+        The network.
+    feeds
+        Inputs of each run, by name.
+    say
+        Told how far it is.
+    """
+    seen: dict[str, Seen] = {}
+
+    def watch(layer: Layer, _: Layer) -> Pair:
+        name = layer.step.name
+        before = seen.get(name, Seen(layer, [], []))
+        seen[name] = Seen(layer, [*before.x, _sample(layer.x)],
+                          before.w if layer.is_constant else [*before.w, _sample(layer.w)])
+        result = layer.exact()
+        return Pair(result, result)
+
+    for feed in feeds:
+        walk(network, feed, watch, say or Progress(), "calibrating")
+    require(bool(seen), "Calibration data", "at least one sample", "none")
+    return seen
+
+
+def choose(plan: Plan, seen: Mapping[str, Seen]
+           ) -> dict[str, tuple[Quantizer | Scheme, Quantizer | Scheme]]:
+    """Both operands' quantisers by the name of the layer, for what `observe` gave."""
+    return {name: _scales(plan, each.layer, each.x, each.w) for name, each in seen.items()}
+
+
 def calibrate_network(network: Network, feeds: Iterable[Feed], plan: Plan,
                       say: Progress | None = None) -> dict[
                           str, tuple[Quantizer | Scheme, Quantizer | Scheme]]:
@@ -104,23 +148,7 @@ def calibrate_network(network: Network, feeds: Iterable[Feed], plan: Plan,
     dict
         Both operands' quantisers by the name of the layer.
     """
-    seen: dict[str, list[Layer]] = {}
-    kept: dict[str, tuple[list[Array], list[Array]]] = {}
-
-    def watch(layer: Layer, _: Layer) -> Pair:
-        name = layer.step.name
-        seen[name] = [layer]
-        both = kept.setdefault(name, ([], []))
-        both[0].append(_sample(layer.x))
-        if not layer.is_constant:
-            both[1].append(_sample(layer.w))
-        result = layer.exact()
-        return Pair(result, result)
-
-    for feed in feeds:
-        walk(network, feed, watch, say or Progress(), "calibrating")
-    require(bool(kept), "Calibration data", "at least one sample", "none")
-    return {name: _scales(plan, layer, *kept[name]) for name, (layer,) in seen.items()}
+    return choose(plan, observe(network, feeds, say))
 
 
 def _scales(plan: Plan, layer: Layer, x: list[Array], w: list[Array]

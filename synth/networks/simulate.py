@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """One run of a task: which array and schemes a setting means, and what is kept of the outcome."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from hw.spec import parse_array, parse_mac
-from sim.network import Network, Plan, calibrate_network, load, run
+from sim.network import Network, Plan, load, run
 from sim.network.layer import Layer
+from sim.network.plan import Seen, choose, observe
 from sim.network.walk import Pair, walk
 from sim.progress import Progress
 from synth.networks.formats import Ranges, mac_of
 from synth.networks.task import Outputs, Task
 
-__all__ = ["SIZE", "Result", "plan_of", "reference", "simulate"]
+__all__ = ["SIZE", "Result", "calibration", "plan_of", "reference", "simulate"]
 
 #: Array that the cycles are counted on.
 SIZE = "16x16"
@@ -70,11 +72,16 @@ def reference(task: Task, say: Progress | None = None) -> Outputs:
             for feed in task.feeds]
 
 
-def simulate(task: Task, plan: Plan, say: Progress | None = None, *, compare: bool = True
-             ) -> Result:
-    """Calibrate and run ``task``; ``compare`` tells the noise of each layer."""
+def calibration(task: Task, say: Progress | None = None) -> dict[str, Seen]:
+    """What the calibration data of a task cause in FP32: the same for all settings."""
+    return observe(_network(task.model), task.calibration, say)
+
+
+def simulate(task: Task, plan: Plan, say: Progress | None = None, *, compare: bool = True,
+             seen: Mapping[str, Seen] | None = None) -> Result:
+    """Run ``task``; ``compare`` tells the noise of each layer, ``seen`` is its `calibration`."""
     network = _network(task.model)
-    quantizers = calibrate_network(network, task.calibration, plan, say)
+    quantizers = choose(plan, seen or calibration(task, say))
     found = run(network, task.feeds, plan, quantizers, say=say, compare=compare)
     return Result(
         outputs=found.outputs[network.outputs[0]],

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from sim.network.plan import Seen
 from sim.progress import Progress
 from synth.cache import cached, digest_of_files
 from synth.networks.formats import ACCUMULATORS, COLUMNS, Ranges, choices, mac_of
-from synth.networks.simulate import SIZE, plan_of, reference, simulate
+from synth.networks.simulate import SIZE, calibration, plan_of, reference, simulate
 from synth.networks.task import Outputs, Task, relative_error
 from synth.record import ROOT, Metric, Provenance, Record
 
@@ -43,6 +44,7 @@ class Study:
                  ) -> None:
         self.task, self._origin, self._say, self._search = task, origin, say, search
         self._known: Outputs | None = None
+        self._seen: dict[str, Seen] | None = None
 
     def records(self, columns: Sequence[str] = tuple(COLUMNS),
                 accumulators: Sequence[str] = tuple(ACCUMULATORS)) -> Iterator[Record]:
@@ -109,7 +111,9 @@ class Study:
         def compute() -> Measures:
             self._say.at_once(f"{self.task.name}: {column}, {accumulator} sums, {ranges}")
             plan = plan_of(column, accumulator, ranges)
-            found = simulate(self.task, plan, self._say, compare=compare)
+            if self._seen is None:
+                self._seen = calibration(self.task, self._say)
+            found = simulate(self.task, plan, self._say, compare=compare, seen=self._seen)
             return self._measured(found.outputs) | {
                 "sqnr": found.sqnr, "shapes": found.shapes, "macs": found.macs,
                 "cycles": found.cycles}
