@@ -183,6 +183,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run = _run(options, Progress())
     except SpecError as error:
         parser.error(str(error))
+    except MemoryError:
+        parser.error("GEMM must be one that the memory of this machine holds, not "
+                     f"{options.gemm or 'that of the files'!r}")
     except RtlError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1

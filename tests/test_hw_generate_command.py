@@ -212,6 +212,11 @@ WRONG = {
                                                "'apb'",
     "--mac e4m3 --array 2x2 --gemm --depths 64": "GEMM depths must be AxBxC, for instance "
                                                  "1024x1024x1024, not '64'",
+    "--mac e4m3 --acc fp32 --array 512x512 --gemm --depths 1048576x1048576x1048576": (
+        "GEMM depths must be those of memories within 32 bits of address, not "
+        "'1048576x1048576x1048576'"),
+    "--mac e4m3 --array 2x2 --gemm --dataflow ws --depth 1": "Array depth must be an integer from "
+        "2 to 65536, not 1",
     "--mac e4m3 --array 2x2 --gemm --depths 1x8x8": "GEMM depth_a must be an integer from 2 to "
                                                     "1048576, not 1",
     "--mac e4m3 --nonsense": "unrecognized arguments: --nonsense",

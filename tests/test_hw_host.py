@@ -10,7 +10,7 @@ import pytest
 import serial
 
 import sim
-from hw.host.device import Device
+from hw.host.device import Device, _settings
 from hw.host.errors import DeviceError
 from hw.spec import SpecError
 from tests.boards import BOARD, Spoiler, board_spec, compiled_board
@@ -136,6 +136,10 @@ def test_sums_of_a_product_that_was_given_up_are_let_go(line):
     ([[1]], [[1, 2], [3, 4]], {}, (
         "Operand b shape must be (1, N) to match the K of operand a, not (2, 2)")),
     ([1], [[1]], {}, "Operand a shape must be that of a matrix with no side of 0, not (1,)"),
+    ([[1, 2]], np.zeros((2, 0), int), {},
+     "Operand b shape must be that of a matrix with no side of 0, not (2, 0)"),
+    ([[1], [1, 2]], [[1]], {}, "Operand a must be a rectangular array, not [[1], [1, 2]]"),
+    ([[float("nan")]], [[1]], {}, "Operand a dtype must be an integer type, not 'float64'"),
     ([[1.0]], [[1]], {}, "Operand a dtype must be an integer type, not 'float64'"),
     ([[8]], [[1]], {}, "Operand a must be codes from -8 to 7, not 8"),
     ([[1]], np.array([[16]], np.uint8), {}, "Operand b must be codes from 0 to 15, not 16"),
@@ -146,6 +150,26 @@ def test_sums_of_a_product_that_was_given_up_are_let_go(line):
 def test_matmul_wrong(line, a, b, options, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         Device(line).matmul(a, b, **options)
+
+
+@pytest.mark.parametrize(("scale", "options", "message"), [
+    ("pow2", {"scale": 128}, "Scale must be an integer from -128 to 127, not 128"),
+    ("pow2", {"scale": 0.5}, "Scale must be an integer from -128 to 127, not 0.5"),
+    ("fp32", {"scale": -1}, "Scale must be an integer from 0 to 4294967295, not -1"),
+    ("pow2", {"zero_point": 8}, "Zero point must be an integer from -8 to 7, not 8"),
+])
+def test_settings_out_of_range_are_told(scale, options, message):
+    out = f"int4,scale={scale},zero_point=yes"
+    spec = board_spec("2x2", "int4,acc=int12", "16x16x16", out=out).gemm
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        _settings(spec, **{"scale": None, "zero_point": 0} | options)
+
+
+def test_settings_may_come_from_numpy():
+    spec = board_spec("2x2", "int4,acc=int12", "16x16x16", out="int4,scale=fp32").gemm
+    code = np.float32(0.5).view(np.uint32)
+    assert _settings(spec, code, 0) == {"SCALE": 0x3F000000}
+    assert _settings(spec, None, 0) == {"SCALE": 0x3F800000}
 
 
 def test_another_engine_is_told(line):

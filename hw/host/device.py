@@ -18,7 +18,7 @@ from hw.host.tiles import Block, blocks
 from hw.host.words import Codes, operand
 from hw.spec import GemmSpec, SpecError
 from hw.spec.board import DEFAULT_BAUD
-from hw.spec.errors import require
+from hw.spec.errors import require, require_int
 from hw.spec.frames import Identity
 from hw.spec.outputs import Scale
 from hw.spec.parse_gemm import parse_engine
@@ -193,12 +193,26 @@ def _settings(spec: GemmSpec, scale: int | None, zero_point: int) -> dict[str, i
     require(scale is None or takes[0], "Scale", "left out without a scale in the engine", scale)
     require(zero_point == 0 or takes[1], "Zero point", "left out without one in the engine",
             zero_point)
+    if out is None:
+        return {}
     found = {}
     if takes[0]:
-        assert out is not None
-        one = 0 if out.scale is Scale.POW2 else int(np.float32(1).view(np.uint32))
-        found["SCALE"] = one if scale is None else scale
-    return found | ({"ZERO_POINT": zero_point} if takes[1] else {})
+        power = out.scale is Scale.POW2
+        one = 0 if power else int(np.float32(1).view(np.uint32))
+        low, high = (-1 << out.scale_bits - 1, (1 << out.scale_bits - 1) - 1) if power else (
+            0, (1 << out.scale_bits) - 1)
+        found["SCALE"] = _integer("Scale", one if scale is None else scale, low, high)
+    if takes[1]:
+        found["ZERO_POINT"] = _integer("Zero point", zero_point, out.to.min_units,
+                                       out.to.max_units)
+    return found
+
+
+def _integer(noun: str, value: Any, low: int, high: int) -> int:
+    """The value, which numpy may have made, if it is in range."""
+    number = int(value) if isinstance(value, np.integer) else value
+    require_int(noun, number, low, high)
+    return int(number)
 
 
 def _joined(m: int, n: int, parts: list[tuple[Block, Codes]]) -> Codes:

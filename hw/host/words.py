@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import FixedAccumulator, Flag, Format, GemmSpec
+from hw.spec import FixedAccumulator, Flag, Format, GemmSpec, SpecError
 from hw.spec.errors import require
 from hw.spec.registers import BUS_BITS, Window
 
@@ -25,7 +25,10 @@ def operand(noun: str, values: npt.ArrayLike, fmt: Format) -> Codes:
     SpecError
         If it is no matrix of codes of ``fmt``.
     """
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise SpecError(f"{noun} must be a rectangular array, not {values!r}") from error
     require(array.ndim == 2 and 0 not in array.shape, f"{noun} shape",
             "that of a matrix with no side of 0", array.shape)
     require(array.dtype.kind in "iu", f"{noun} dtype", "an integer type", str(array.dtype))

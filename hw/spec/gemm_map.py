@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registers and memory windows of a GEMM engine: the one table that everything is made from."""
 
+from hw.spec.errors import require
 from hw.spec.gemm import GemmSpec
 from hw.spec.outputs import Scale
 from hw.spec.registers import BUS_BITS, Access, Field, Register, RegisterMap, Window
@@ -50,9 +51,18 @@ _STATE = (
 
 
 def gemm_map(spec: GemmSpec) -> RegisterMap:
-    """Register map of the engine."""
-    return RegisterMap(name=spec.name, registers=(*_identity(spec), *_STATE, *_settings(spec)),
-                       windows=_windows(spec))
+    """Register map of the engine.
+
+    Raises
+    ------
+    SpecError
+        If an address would have more bits than a bus carries.
+    """
+    table = RegisterMap(name=spec.name, registers=(*_identity(spec), *_STATE, *_settings(spec)),
+                        windows=_windows(spec))
+    require(table.address_bits <= BUS_BITS, "GEMM depths",
+            f"those of memories within {BUS_BITS} bits of address", spec.depths)
+    return table
 
 
 def steps_text(steps: int) -> str:
