@@ -2,9 +2,10 @@
 """What can compute a matrix product on an array: the models, and the compiled RTL."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from hw.spec import ArraySpec
 from sim.codes import Array
 from sim.fast.kernels import has_numba
 from sim.linear import matmul
+from sim.outputs import output
 from sim.progress import Progress
 
 __all__ = ["ENGINES", "Observer", "Outcome", "Run", "clocked", "kernels"]
@@ -20,11 +22,17 @@ __all__ = ["ENGINES", "Observer", "Outcome", "Run", "clocked", "kernels"]
 #: Products of the first rows that a model computes before it tells how far it is, and the seconds
 #: after which it shall tell again.
 FIRST, SECONDS = 1 << 28, 0.5
+#: ``scale`` and ``zero_point`` of output stages, as `sim.output` takes them.
+Settings = Mapping[str, Any]
+NONE: Settings = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Sums (M, N) as `sim.matmul` has them or as unsigned bits, their flags, and clock cycles."""
+    """Sums (M, N) as `sim.matmul` has them or as unsigned bits, their flags, and clock cycles.
+
+    With output stages the sums are their codes.
+    """
 
     sums: Array
     flags: Array
@@ -45,14 +53,15 @@ class Observer(Protocol):
 Run = Callable[[Array, Array, Progress], Outcome]
 
 
-def _model(backend: str, spec: ArraySpec, say: Progress) -> Run:
+def _model(backend: str, spec: ArraySpec, say: Progress, given: Settings = NONE) -> Run:
     """Backend of `sim.matmul`, with its code loaded; cycles are those of the closed form."""
     least = np.zeros((1, spec.mac.lanes), np.uint8)
     matmul(least, least.T, spec.mac, backend=backend)
-    return partial(_by_rows, backend, spec)
+    return partial(_by_rows, backend, spec, given)
 
 
-def _by_rows(backend: str, spec: ArraySpec, a: Array, b: Array, say: Progress) -> Outcome:
+def _by_rows(backend: str, spec: ArraySpec, given: Settings, a: Array, b: Array,
+             say: Progress) -> Outcome:
     """Some rows at a time, so many that there is progress to tell."""
     (rows, depth), cols = a.shape, b.shape[1]
     step, top = max(1, FIRST // (depth * cols)), 0
@@ -60,7 +69,8 @@ def _by_rows(backend: str, spec: ArraySpec, a: Array, b: Array, say: Progress) -
     say(f"0 of {rows:,} rows")
     while top < rows:
         start = time.perf_counter()
-        parts.append(matmul(a[top:top + step], b, spec.mac, flags=True, backend=backend))
+        parts.append(_encoded(spec, given, *matmul(
+            a[top:top + step], b, spec.mac, flags=True, backend=backend)))
         top += step
         say(f"{min(top, rows):,} of {rows:,} rows")
         seconds = max(time.perf_counter() - start, 1e-9)
@@ -69,7 +79,15 @@ def _by_rows(backend: str, spec: ArraySpec, a: Array, b: Array, say: Progress) -
     return Outcome(sums, flags, spec.cycles(rows, depth, cols))
 
 
-def _rtl(spec: ArraySpec, say: Progress) -> Run:
+def _encoded(spec: ArraySpec, given: Settings, sums: Array, flags: Array) -> tuple[Array, Array]:
+    """What an output stage, if there is one, makes of sums and flags."""
+    if spec.out is None:
+        return sums, flags
+    raised = flags if spec.mac.flag_bits else None
+    return output(sums, spec.out, flags=raised, **given), np.zeros_like(flags)
+
+
+def _rtl(spec: ArraySpec, say: Progress, given: Settings = NONE) -> Run:
     """Compiled RTL, whose cycles are counted on its streams."""
     from sim.rtl import gemm
     from sim.rtl.generated import compiled_array
@@ -80,13 +98,14 @@ def _rtl(spec: ArraySpec, say: Progress) -> Run:
     def run(a: Array, b: Array, say: Progress) -> Outcome:
         (m, k), n = a.shape, b.shape[1]
         say.at_once(f"running {spec.cycles(m, k, n):,} clock cycles")
-        got = gemm.matmul(model, spec, a, b)
+        got = gemm.matmul(model, spec, a, b, **given)
         return Outcome(got.codes, got.flags, got.cycles)
 
     return run
 
 
-def clocked(spec: ArraySpec, say: Progress, observers: Sequence[Observer] = ()) -> Run:
+def clocked(spec: ArraySpec, say: Progress, given: Settings = NONE,
+            observers: Sequence[Observer] = ()) -> Run:
     """Array clock by clock, whose cycles are counted and which observers look at."""
     from sim import cycle
 
@@ -101,7 +120,7 @@ def clocked(spec: ArraySpec, say: Progress, observers: Sequence[Observer] = ()) 
     def run(a: Array, b: Array, say: Progress) -> Outcome:
         (m, k), n = a.shape, b.shape[1]
         say.at_once(f"stepping {spec.cycles(m, k, n):,} clock cycles")
-        got = cycle.matmul(a, b, spec, probe=probe if observers else None,
+        got = cycle.matmul(a, b, spec, **given, probe=probe if observers else None,
                            watch=watch if observers else None)
         return Outcome(got.codes, got.flags, got.cycles)
 
@@ -113,8 +132,15 @@ def kernels() -> str:
     return "numba" if has_numba() else "numpy"
 
 
-#: By the name on the command line: makes itself ready for an array.
-ENGINES: dict[str, Callable[[ArraySpec, Progress], Run]] = {
+class Engine(Protocol):
+    """What makes itself ready for an array, given what its output stages take."""
+
+    def __call__(self, spec: ArraySpec, say: Progress, given: Settings = NONE) -> Run:
+        """What computes products on the array."""
+
+
+#: By the name on the command line.
+ENGINES: dict[str, Engine] = {
     "fast": partial(_model, "fast"),
     "vector": partial(_model, "vector"),
     "cycle": clocked,

@@ -5,6 +5,8 @@ The bytes of a sum are its bits as an unsigned number, lowest byte first, in who
 """
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ from sim.codes import Array, code_dtype
 from sim.convert import decode
 from sim.progress import Progress
 
-__all__ = ["as_bits", "checksum", "relative_error", "values_of_sums"]
+__all__ = ["as_bits", "checksum", "digits", "relative_error", "values_of_sums"]
 
 #: What the processor decodes by itself.
 BINARY32 = CATALOG["fp32"]
@@ -41,24 +43,32 @@ def as_bits(sums: Array, width: int) -> Array:
 
 def checksum(sums: Array, flags: Array, mac: MacSpec) -> str:
     """First digits of the SHA-256 of all sums' bytes, row by row, and then of the flags, if any."""
-    digest, width = hashlib.sha256(), mac.acc.width
+    return digits(sums, flags if mac.flag_bits else None, mac.acc.width)
+
+
+def digits(sums: Array, flags: Array | None, width: int) -> str:
+    """`checksum` of sums, or of an output stage's codes, of ``width`` bits."""
+    digest = hashlib.sha256()
     for top in range(0, len(sums), ROWS):
         bits = as_bits(sums[top:top + ROWS], width)
         if bits.ndim == 2:
             octets = bits.astype(bits.dtype.newbyteorder("<")).view(np.uint8)
             bits = octets.reshape(*bits.shape, -1)[..., :-(-width // 8)]
         digest.update(np.ascontiguousarray(bits).tobytes())
-    if mac.flag_bits:
+    if flags is not None:
         digest.update(np.ascontiguousarray(flags, np.uint8).tobytes())
     return digest.hexdigest()[:DIGITS]
 
 
 def relative_error(a: Array, b: Array, sums: Array, flags: Array, mac: MacSpec,
-                   say: Progress) -> float | None:
+                   say: Progress, values: Callable[[Array], Array] | None = None
+                   ) -> float | None:
     """Root mean square of the sums' errors over that of the sums of binary64.
 
     Only sums count that are finite in both; None if there are none, or all should be zero.
+    ``values`` tells what sums an output stage's codes stand for.
     """
+    values = values or partial(values_of_sums, mac=mac)
     right = decode(b, mac.b)
     wrong = whole = 0.0
     for top in range(0, len(a), ROWS):
@@ -66,7 +76,7 @@ def relative_error(a: Array, b: Array, sums: Array, flags: Array, mac: MacSpec,
         rows = slice(top, top + ROWS)
         with np.errstate(invalid="ignore", over="ignore"):
             wanted = decode(a[rows], mac.a) @ right
-        got = values_of_sums(sums[rows], mac)
+        got = values(sums[rows])
         counts = np.isfinite(wanted) & np.isfinite(got) & (flags[rows] == Flag.FINITE)
         wrong += float(((got[counts] - wanted[counts]) ** 2).sum())
         whole += float((wanted[counts] ** 2).sum())

@@ -20,9 +20,10 @@ from sim.codes import Array
 from sim.engines import ENGINES, Observer, Outcome, clocked, kernels
 from sim.files import whole_file
 from sim.operands import DISTRIBUTIONS, draw, load, parse_gemm, require_product
-from sim.outcome import as_bits, checksum, relative_error
+from sim.outcome import as_bits, digits, relative_error
 from sim.progress import Progress
 from sim.rtl import RtlError
+from sim.stage import add_stage_options, spelled_stage, stage_of
 from sim.view import viewed
 from sim.waves import require_traceable, savefile, waves
 
@@ -36,6 +37,7 @@ def _parser() -> Parser:
     parser = Parser(prog="python -m sim.run", description=(
         "Compute a matrix product as a systolic array does, bit for bit, and count its cycles."))
     add_unit_options(parser, mac_required=True)
+    add_stage_options(parser)
     parser.add_argument("--gemm", metavar="MxKxN",
                         help="sides of A[M, K] @ B[K, N]; may be left out with --a and --b")
     for name in ("a", "b"):
@@ -63,7 +65,7 @@ def _parser() -> Parser:
 def _array(options: argparse.Namespace) -> ArraySpec:
     """Array that the options spell."""
     require(options.array is not None, "Array size", "given by --array ROWSxCOLS", options.array)
-    spec = chosen_unit(options)
+    spec = chosen_unit(options, out=spelled_stage(options))
     assert isinstance(spec, ArraySpec)
     return spec
 
@@ -109,19 +111,22 @@ def _backend(options: argparse.Namespace) -> str:
 def _run(options: argparse.Namespace, say: Progress) -> dict[str, Any]:
     """Compute, write the files that are asked for, and describe the run."""
     backend, spec = _backend(options), _array(options)
+    stage = stage_of(options, spec)
+    given = stage.given if stage else {}
     a, b = _operands(options, spec, say)
     with ExitStack() as files:
         file = None if options.out is None else files.enter_context(whole_file(options.out))
         observers = list(_observers(options, spec, (*a.shape, b.shape[1]), files))
         start = time.perf_counter()
-        ready = clocked(spec, say, observers) if observers else ENGINES[backend](spec, say)
+        ready = clocked(spec, say, given, observers) if observers else \
+            ENGINES[backend](spec, say, given)
         started = time.perf_counter()
         outcome = ready(a, b, say)
         seconds = time.perf_counter() - started
         found = _describe(backend, spec, a, b, outcome) | {"relative_rms_error": relative_error(
-            a, b, outcome.sums, outcome.flags, spec.mac, say)}
+            a, b, outcome.sums, outcome.flags, spec.mac, say, stage.values if stage else None)}
         if file is not None:
-            np.save(file, as_bits(outcome.sums, spec.mac.acc.width), allow_pickle=False)
+            np.save(file, as_bits(outcome.sums, spec.result_width), allow_pickle=False)
     return found | {"start_up_s": started - start, "wall_s": seconds,
                     "mac_per_s": a.size * b.shape[1] / seconds}
 
@@ -151,7 +156,8 @@ def _describe(backend: str, spec: ArraySpec, a: Array, b: Array,
         "m": m, "k": k, "n": n, "cycles": outcome.cycles,
         "utilisation": products / places, "tiles": spec.tiles(m, n),
         "bytes": {"a": moved.a, "b": moved.b, "c": moved.c, "total": moved.total},
-        "checksum": checksum(outcome.sums, outcome.flags, spec.mac),
+        "checksum": digits(outcome.sums, outcome.flags if spec.flag_bits else None,
+                           spec.result_width),
     }
 
 

@@ -83,8 +83,11 @@ def test_weight_stationary_models_print_the_same(capsys):
         assert found[0][name] == found[1][name], name
 
 
+OUT = ["--out-format", "int8", "--scale", "fp32:-0.002", "--zero-point", "3"]
+
+
 @pytest.mark.parametrize("unit", [["--mac", "e4m3", "--acc", "fp32", "--array", "2x2"],
-                                  ["--mac", "e5m2", "--array", "2x3", "--dataflow", "ws"],
+                                  ["--mac", "int8", "--array", "2x3", "--dataflow", "ws", *OUT],
                                   ["--mac", "int8", "--lanes", "2", "--array", "3x1"]])
 def test_rtl_prints_the_same(capsys, unit):
     found = []
@@ -98,6 +101,28 @@ def test_rtl_prints_the_same(capsys, unit):
     first, second = shown.err.splitlines()
     assert first.endswith(f" s] generating and compiling {spec}")
     assert second.endswith(f" s] running {found[0]['cycles']:,} clock cycles")
+
+
+@pytest.mark.parametrize(("unit", "stage"), [
+    ("int8", OUT), ("e4m3", ["--out-format", "e5m2", "--scale", "pow2:-3", "--no-saturate"]),
+    ("e5m2,acc=fp32,lanes=2", ["--out-format", "bf16"])])
+def test_models_round_alike_at_the_drain(capsys, tmp_path, unit, stage):
+    """Codes that hold the sums to a few bits, and a cycle more than without the stage."""
+    whole, found, codes = ["--mac", unit, "--array", "3x5", "--gemm", "9x20x11"], [], []
+    for backend, more in (("fast", []), *((name, stage) for name in ("fast", "vector", "cycle"))):
+        file = tmp_path / f"{len(found)}.npy"
+        assert main([*whole, *more, "--backend", backend, "--out", str(file), "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+        codes.append(np.load(file))
+    plain, first, *others = found
+    for other, held in zip(others, codes[2:], strict=True):
+        assert (held == codes[1]).all()
+        for name in ("array", "cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
+            assert other[name] == first[name], name
+    assert first["cycles"] == plain["cycles"] + 1
+    assert first["checksum"] != plain["checksum"]
+    assert codes[1].dtype == (np.uint16 if "bf16" in stage else np.uint8)
+    assert plain["relative_rms_error"] < first["relative_rms_error"] < 0.2
 
 
 def test_operands_come_from_files_and_sums_go_to_one(capsys, tmp_path):

@@ -30,7 +30,7 @@ def compile_array(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mappin
 
 
 def compiled_array(spec: ArraySpec) -> Model:
-    """Compiled model of ``spec`` without an output stage, reset.
+    """Compiled model of ``spec``, reset.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def compiled_array(spec: ArraySpec) -> Model:
 
 
 def generated_array(spec: ArraySpec, folder: Path) -> tuple[list[Path], list[dict[str, Any]]]:
-    """Verilog files of ``spec`` without an output stage, in ``folder``, and its ports.
+    """Verilog files of ``spec``, in ``folder``, and its ports.
 
     Raises
     ------
@@ -53,6 +53,7 @@ def generated_array(spec: ArraySpec, folder: Path) -> tuple[list[Path], list[dic
     command = [sys.executable, "-m", "hw.generate", "--mac", str(spec.mac), "--array",
                spec.size, "--dataflow", spec.dataflow.value, "--out", str(folder), "--json"]
     command += ["--depth", str(spec.depth)] if spec.depth else []
+    command += ["--out-format", spec.out.spelling] if spec.out else []
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RtlError(f"{spec.name} could not be generated: {done.stderr.strip()}")
