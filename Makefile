@@ -120,8 +120,9 @@ finetune: setup  ## Train small networks in FP8 and convert them to INT8 (instal
 	$(RUN) -m reports.render
 
 boards: nextpnr  ## Build bitstreams for FPGA boards (takes hours).
-	$(RUN) -m synth.boards --missing
 	$(RUN) -m synth.board_facts
+	$(RUN) -m synth.board_room --missing
+	$(RUN) -m synth.boards --missing
 	$(RUN) -m reports.render
 
 arrays: library  ## Measure arrays in standard cells, by hierarchy and, as a check, a flat one.

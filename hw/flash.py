@@ -16,7 +16,13 @@ from hw.board.tools import ToolError
 from hw.emit.yosys import YosysError
 from hw.spec import SpecError
 from hw.spec.board import DEFAULT_BAUD
-from hw.spec.command import INTERRUPTED, Parser, add_dataflow_options, add_mac_options, chosen_mac
+from hw.spec.command import (
+    INTERRUPTED,
+    Parser,
+    add_drain_options,
+    add_unit_options,
+    chosen_array,
+)
 from hw.spec.errors import require
 
 __all__ = ["main"]
@@ -29,10 +35,8 @@ def _parser() -> Parser:
     parser = Parser(prog="python -m hw.flash",
                     description="Build a GEMM engine for an FPGA board and write it there.")
     parser.add_argument("--board", metavar="NAME", help="board; --list-boards names them")
-    add_mac_options(parser)
-    parser.add_argument("--array", metavar="ROWSxCOLS", default=DEFAULT_ARRAY,
-                        help="size of the systolic array (default: %(default)s)")
-    add_dataflow_options(parser)
+    add_unit_options(parser, array=DEFAULT_ARRAY)
+    add_drain_options(parser)
     parser.add_argument("--depths", metavar="AxBxC",
                         help="words of the memories of A, B and C (default: those of a block RAM "
                              "at its widest, for each)")
@@ -76,15 +80,13 @@ def _whole(noun: str, text: str, *, low: int, high: int) -> int:
 def _chosen(options: argparse.Namespace) -> Design:
     """Design that the options spell; adders and multipliers are operators if they do not say."""
     require(options.board is not None, "Board", "given by --board NAME", None)
-    require(options.mac is not None, "MAC operands", "given by --mac PAIR", None)
     options.adder = options.adder or "inferred"
     options.multiplier = options.multiplier or "inferred"
-    board = board_named(options.board)
+    board, array = board_named(options.board), chosen_array(options)
     if not options.build_only:
         require_loader(board)
-    return design(board, chosen_mac(options), options.array, dataflow=options.dataflow,
-                  depth=options.depth, depths=options.depths, clock_mhz=_number(
-                      "Board clock", options.clock, low=1, high=1000),
+    return design(board, array, depths=options.depths,
+                  clock_mhz=_number("Board clock", options.clock, low=1, high=1000),
                   baud=_whole("Baud rate", options.baud, low=1, high=100_000_000))
 
 
@@ -94,6 +96,7 @@ def _flash(options: argparse.Namespace) -> dict[str, Any]:
 
     seed = _whole("Seed", options.seed, low=1, high=2**31 - 1)
     chosen = _chosen(options)
+    chosen.require_room()
     built = build(chosen.sources(), chosen.board, chosen.pins, name=chosen.spec.name,
                   clock_mhz=chosen.clock_mhz, dsp=options.dsp, seed=seed,
                   out=options.out or FOLDER / chosen.board.key, say=_say)

@@ -11,10 +11,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from hw.board import emit
-from hw.spec import ArraySpec, SpecError
+from hw.spec import SpecError
 from hw.spec.board import BoardSpec
-from hw.spec.command import INTERRUPTED, Parser, add_unit_options, chosen_unit
-from hw.spec.errors import require
+from hw.spec.command import (
+    INTERRUPTED,
+    Parser,
+    add_drain_options,
+    add_unit_options,
+    chosen_array,
+)
 from hw.spec.parse_gemm import DEFAULT_DEPTHS, parse_gemm
 
 __all__ = ["VirtualBoard", "compile_board", "main"]
@@ -92,6 +97,7 @@ def _parser() -> Parser:
         "Serve the compiled RTL of a board, serial line included, at a pseudo-terminal; print its "
         "path, answer until Ctrl-C."))
     add_unit_options(parser, mac_required=True)
+    add_drain_options(parser)
     parser.add_argument("--depths", metavar="AxBxC", default=DEFAULT_DEPTHS,
                         help="words of the memories of A, B and C (default: %(default)s)")
     parser.add_argument("--json", action="store_true",
@@ -101,10 +107,7 @@ def _parser() -> Parser:
 
 def _spec(options: Any) -> BoardSpec:
     """Board that the options spell."""
-    require(options.array is not None, "Array size", "given by --array ROWSxCOLS", options.array)
-    array = chosen_unit(options)
-    assert isinstance(array, ArraySpec)
-    gemm = parse_gemm(array, depths=options.depths, bus="wishbone")
+    gemm = parse_gemm(chosen_array(options), depths=options.depths, bus="wishbone")
     return BoardSpec(gemm=gemm, clock_hz=CLOCK_HZ, baud=BAUD)
 
 

@@ -1,30 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """FPGA boards: what bitstreams take, what fits, and what hands must do."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hw.spec import parse_mac
 from reports.tables import MISSING, Table, text
 
-__all__ = ["answer", "bitstreams", "boards_page", "largest"]
+__all__ = ["answer", "bitstreams", "boards_page", "largest", "largest_by_chip"]
 
 Record = Mapping[str, Any]
 Records = Mapping[str, Sequence[Record]]
-#: Share of the look-up tables up to which place and route is expected to find its way.
-FILLED = 0.8
-HOW = "adder=inferred,multiplier=inferred"
 
 
 def _value(record: Record, name: str) -> Any:
     return record["metrics"][name]["value"]
-
-
-def _elements(record: Record) -> int:
-    """Processing elements of the array that was built."""
-    rows, cols = record["conditions"]["array"].split("x")
-    return int(rows) * int(cols)
 
 
 def _built(records: Records) -> list[Record]:
@@ -63,55 +52,41 @@ def bitstreams(records: Records) -> Table:
 
 
 def largest(records: Records) -> Table:
-    """Boards, and for each MAC the largest array built and the largest that should fit."""
+    """Boards, and for each MAC the largest array there is room for and the largest built."""
     macs = list(dict.fromkeys(record["conditions"]["mac"] for record in records["boards"]))
     rows = []
     for board in records["board_facts"]:
-        row = [board["conditions"]["title"], text(_value(board, "luts")),
-               text(_value(board, "dsps")), text(_value(board, "block_rams")),
-               text(_value(board, "clock"))]
+        row = [board["conditions"]["title"], *(text(_value(board, name)) for name in (
+            "luts", "dsps", "block_rams", "clock"))]
         for mac in macs:
-            built = max((record for record in _built(records)
-                         if record["conditions"]["board"] == board["subject"]
-                         and record["conditions"]["mac"] == mac), default=None, key=_elements)
-            side = _estimate(records, board, mac)
-            row += [MISSING if built is None else built["conditions"]["array"],
-                    MISSING if side is None else f"~{side}x{side}"]
+            room = [_value(record, "array") for record in records["board_room"]
+                    if _value(record, "fits") and record["conditions"]["mac"] == mac
+                    and record["conditions"]["die"] == board["conditions"]["die"]]
+            built = [record["conditions"]["array"] for record in _built(records)
+                     if record["conditions"]["mac"] == mac
+                     and record["conditions"]["board"] == board["subject"]]
+            row += [max(found, key=_elements, default=MISSING) for found in (room, built)]
         rows.append(row)
-    heads = [f"{mac}, {what}" for mac in macs for what in ("built", "estimate")]
+    heads = [f"{mac}, {what}" for mac in macs for what in ("fits", "built")]
     return Table(["board", "LUT", "DSP", "BRAM", "clock [MHz]", *heads], rows, [])
 
 
-def _estimate(records: Records, board: Record, mac: str) -> int | None:
-    """Side of the largest square array that should fit, with DSP blocks or without.
+def _elements(array: str) -> int:
+    """Processing elements of an array."""
+    rows, cols = array.split("x")
+    return int(rows) * int(cols)
 
-    What a built array of the same family takes, less its MACs, is taken as fixed; each further
-    element takes what a MAC alone does.
-    """
-    family = board["conditions"]["family"]
-    families = {record["subject"]: record["conditions"]["family"]
-                for record in records["board_facts"]}
-    name = parse_mac(f"{mac},{HOW}").name
-    sides = []
-    for record in _built(records):
+
+def largest_by_chip(records: Records) -> Table:
+    """Chips, and with and without DSP blocks the largest square array and what it takes."""
+    rows = []
+    for record in records["board_room"]:
         where = record["conditions"]
-        if where["mac"] != mac or families.get(where["board"]) != family:
-            continue
-        for unit in records.get("fpga", []):
-            known = unit["conditions"]
-            if (unit["subject"], known["part"], known["dsp_blocks"]) == (
-                    name, family, where["dsp_blocks"]):
-                sides.append(_side(record, unit, board))
-    return max(sides, default=None)
-
-
-def _side(record: Record, unit: Record, board: Record) -> int:
-    """Side of the largest square array, from a bitstream and a MAC alone."""
-    fixed = _value(record, "luts") - _elements(record) * _value(unit, "luts")
-    count = (FILLED * _value(board, "luts") - fixed) / _value(unit, "luts")
-    if _value(unit, "dsps"):
-        count = min(count, _value(board, "dsps") / _value(unit, "dsps"))
-    return math.isqrt(max(int(count), 0))
+        cells = [text(_value(record, name)) if name in record["metrics"] else MISSING
+                 for name in ("array", "luts", "flip_flops", "dsps", "block_rams", "fullest")]
+        rows.append([where["die"], where["mac"], text(where["dsp_blocks"]), *cells])
+    return Table(["chip", "MAC", "DSP blocks", "largest array", "LUT", "FF", "DSP", "BRAM",
+                  "fullest kind of cell [%]"], rows, [])
 
 
 def guide(records: Records) -> list[dict[str, Any]]:
@@ -138,4 +113,5 @@ def answer(records: Records) -> str:
 def boards_page(records: Records) -> dict[str, Any]:
     """What the page shows."""
     return {"answer": answer(records), "bitstreams": bitstreams(records),
-            "largest": largest(records), "guide": guide(records), "filled": f"{FILLED:.0%}"}
+            "largest": largest(records), "by_chip": largest_by_chip(records),
+            "guide": guide(records)}

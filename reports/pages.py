@@ -70,7 +70,7 @@ PAGES = {
         answer=explanation.answer, extract=explanation.extract, plots=explanation.plots,
         short=explanation.ratios),
     "boards": Page(
-        sources=("boards",), values=boards.boards_page, answer=boards.answer,
+        sources=("boards", "board_room"), values=boards.boards_page, answer=boards.answer,
         extract=boards.bitstreams),
     "engines": Page(
         sources=("engines",),

@@ -20,7 +20,7 @@ RECORDS = ROOT / "reports" / "data" / "board_facts.json"
 def facts(board: Board) -> Record:
     """What is known of a board without building anything."""
     found, family = pins(board), FAMILIES[board.family]
-    capacity = family.capacity(found.chip)
+    capacity = family.chips[found.die]
     return Record(
         subject=board.key,
         metrics={"luts": Metric(capacity["luts"], "LUT"),
@@ -28,9 +28,9 @@ def facts(board: Board) -> Record:
                  "block_rams": Metric(capacity["block_rams"], "block RAM"),
                  "clock": Metric(found.clock_hz / 1e6, "MHz")},
         conditions={"title": board.title, "family": board.family, "chips": family.name,
-                    "pins": dict(found.ports), "usb": board.usb, "hands": board.hands,
-                    "port": board.port,
-                    "program": list(board.program), "loader": board.loader},
+                    "die": found.die, "pins": dict(found.ports), "usb": board.usb,
+                    "hands": board.hands,
+                    "port": board.port, "program": list(board.program), "loader": board.loader},
         provenance=provenance("python -m synth.board_facts", tools=("amaranth-boards",)))
 
 

@@ -7,18 +7,20 @@ import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from hw.board.build import INSTALL, Built, RoomError, build
+from hw.board.build import INSTALL, Built, build
 from hw.board.design import Design, design
 from hw.board.families import FAMILIES
+from hw.board.mapping import RoomError
 from hw.board.platforms import BOARDS, Board, board_named
 from hw.board.tools import ToolError, required
 from hw.emit.yosys import YosysError
-from hw.spec import SpecError, parse_mac
+from hw.spec import ArraySpec, SpecError, parse_array
 from hw.spec.command import Parser
 from synth.record import ROOT, Metric, Record, provenance, read_records, write_records
 
-__all__ = ["main", "measure"]
+__all__ = ["inferred", "main", "measure", "plan"]
 
 POINTS = Path(__file__).with_name("boards.toml")
 RECORDS = ROOT / "reports" / "data" / "boards.json"
@@ -41,7 +43,7 @@ def measure(board: Board, mac: str, array: str, *, dsp: bool,
     SpecError, ToolError, YosysError
         As `hw.board.build.build` does.
     """
-    chosen = design(board, parse_mac(f"{mac},adder=inferred,multiplier=inferred"), array)
+    chosen = design(board, inferred(mac, array))
     with tempfile.TemporaryDirectory(prefix="boards-") as scratch:
         try:
             built = build(chosen.sources(), board, chosen.pins, name=chosen.spec.name, dsp=dsp,
@@ -61,7 +63,7 @@ def _metrics(chosen: Design, built: Built) -> dict[str, Metric]:
     """Cells, the clock, and what the array could do at it."""
     array = chosen.spec.gemm.array
     units = array.rows * array.cols * array.mac.lanes
-    capacity = FAMILIES[chosen.board.family].capacity(chosen.pins.chip)
+    capacity = FAMILIES[chosen.board.family].chips[chosen.pins.die]
     fullest = max((100 * used / available, name) for name, (used, available) in built.used.items()
                   if available and name in _COUNTED)
     return {
@@ -86,9 +88,19 @@ _COUNTED = {"TRELLIS_COMB", "TRELLIS_FF", "MULT18X18D", "DP16KD", "ICESTORM_LC",
             "MULTALU36X18", "MULTADDALU18X18", "MULT36X36", "ALU54D"}
 
 
+def inferred(mac: str, array: str) -> ArraySpec:
+    """Array of that size, whose adders and multipliers are operators."""
+    return parse_array(array, f"{mac},adder=inferred,multiplier=inferred")
+
+
+def plan() -> dict[str, Any]:
+    """What boards.toml says: ``macs``, spelled with their accumulators, and the size ``array``."""
+    return tomllib.loads(POINTS.read_text(encoding="utf-8"))
+
+
 def _points(boards: Sequence[Board], array: str | None) -> Iterator[Point]:
     """Points of boards.toml, of these boards and perhaps of another size."""
-    data = tomllib.loads(POINTS.read_text(encoding="utf-8"))
+    data = plan()
     return ((board, mac, array or data["array"], dsp)
             for board in boards for mac in data["macs"] for dsp in (True, False))
 

@@ -45,7 +45,7 @@ def bitstream(key, tmp_path, capsys, *options):
     assert len(written) > 10_000
     assert told["fmax_mhz"] >= told["clock_mhz"] > 0
     assert told["cells"]["flip_flops"] > 100
-    chip = family.capacity(pins(board).chip)
+    chip = family.chips[pins(board).die]
     names = {"ecp5": "TRELLIS_COMB", "ice40": "ICESTORM_LC", "gowin": "LUT4"}
     assert told["used"][names[family.key]][1] == chip["luts"]
     return told

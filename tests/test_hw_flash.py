@@ -12,7 +12,7 @@ from hw.board.design import design
 from hw.board.families import FAMILIES
 from hw.board.platforms import BOARDS, board_named
 from hw.board.tools import ToolError
-from hw.spec import parse_mac
+from hw.spec import parse_array
 
 KEYS = [board.key for board in BOARDS]
 #: The smallest engine, so that building takes seconds.
@@ -30,12 +30,12 @@ def run(capsys, *arguments):
 
 @pytest.mark.parametrize("key", KEYS)
 def test_design_of_every_board_has_clock_and_memories_of_its_own(key):
-    made = design(board_named(key), parse_mac("int8"), "2x2")
+    made = design(board_named(key), parse_array("2x2", "int8"))
     words = FAMILIES[made.board.family].ram_words
     assert made.spec.gemm.depths == f"{words}x{words}x{words}"
     assert made.spec.clock_hz == made.pins.clock_hz
     assert made.pll is None
-    other = design(board_named(key), parse_mac("int8"), "2x2", depths="16x32x64", clock_mhz=30,
+    other = design(board_named(key), parse_array("2x2", "int8"), depths="16x32x64", clock_mhz=30,
                    baud=1_000_000)
     assert other.spec.gemm.depths == "16x32x64"
     assert abs(other.spec.clock_hz - 30e6) < 1e6
@@ -62,7 +62,7 @@ def test_flash_builds_then_programs(flow, unit, monkeypatch, capsys, tmp_path):
     assert steps == ["loader", ("build", "ulx3s_12f", [name, "pinned.v"], False, 5)]
 
 
-RANGE = (f"from 16 to 275 MHz, within 5 % of what the PLL of {FAMILIES['ice40'].name} makes of 12 "
+RANGE = (f"at most 275 MHz, within 5 % of what the PLL of {FAMILIES['ice40'].name} makes of 12 "
          "MHz")
 WRONG = [
     ([], "Board must be given by --board NAME, not None"),
@@ -74,12 +74,14 @@ WRONG = [
      "Array size must be ROWSxCOLS, for instance 16x16, not '4'"),
     (["--board", "icebreaker", "--mac", "int8", "--depth", "4", "--build-only"],
      "Array depth must be left out unless the dataflow is ws, not 4"),
+    (["--board", "icebreaker", "--mac", "int8", "--array", "64x64", "--build-only"],
+     "Array sums must be no more bits than the 5,280 flip-flops of iCEBreaker, not 114688"),
     (["--board", "icebreaker", "--mac", "int8", "--depths", "4", "--build-only"],
      "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '4'"),
     (["--board", "icebreaker", "--mac", "int8", "--clock", "fast", "--build-only"],
      "Board clock must be a number from 1 to 1000, not 'fast'"),
-    (["--board", "icebreaker", "--mac", "int8", "--clock", "5", "--build-only"],
-     f"Board clock must be {RANGE}, not '5 MHz'"),
+    (["--board", "icebreaker", "--mac", "int8", "--clock", "300", "--build-only"],
+     f"Board clock must be {RANGE}, not '300 MHz'"),
     (["--board", "icebreaker", "--mac", "int8", "--baud", "0", "--build-only"],
      "Baud rate must be a whole number from 1 to 100000000, not '0'"),
     (["--board", "icebreaker", "--mac", "int8", "--baud", "9000000", "--build-only"],
@@ -164,7 +166,7 @@ def test_flash_without_permission_or_board(printed, message, built, tmp_path, mo
 
 def test_array_too_large_for_the_board(tmp_path, monkeypatch, capsys):
     cells = {str(number): {"type": "SB_LUT4"} for number in range(5281)}
-    monkeypatch.setattr("hw.board.build.run_yosys", lambda script, cwd: (
+    monkeypatch.setattr("hw.board.mapping.run_yosys", lambda script, cwd: (
         cwd / "design.json").write_text(json.dumps({"modules": {"pinned": {"cells": cells}}})))
     monkeypatch.chdir(tmp_path)
     status, out, err = run(capsys, "--board", "icebreaker", *SMALL, "--build-only")

@@ -2,7 +2,10 @@
 """The self-test on a virtual board, over its pseudo-terminal: what it must notice; bad input."""
 
 import json
+import signal
 import threading
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,15 +18,28 @@ ENGINE = str(BOARD.gemm)
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory):
-    model = compiled_board(BOARD, tmp_path_factory.mktemp("board"))
-    board = virtual_board.VirtualBoard(model, BOARD)
+def model(tmp_path_factory):
+    return compiled_board(BOARD, tmp_path_factory.mktemp("board"))
+
+
+@contextmanager
+def served(model, spec):
+    """Serial port of a virtual board that answers."""
+    board = virtual_board.VirtualBoard(model, spec)
     thread = threading.Thread(target=board.serve)
     thread.start()
-    yield board.path
-    board.stop()
-    thread.join()
-    board.close()
+    try:
+        yield board.path
+    finally:
+        board.stop()
+        thread.join()
+        board.close()
+
+
+@pytest.fixture(scope="module")
+def port(model):
+    with served(model, BOARD) as path:
+        yield path
 
 
 def run(capsys, *arguments):
@@ -53,16 +69,43 @@ def test_virtual_board_passes(port, capsys):
 @pytest.mark.slow
 def test_virtual_board_classifies_digits(tmp_path, capsys):
     spec = board_spec("4x4", "int8,acc=int28", "256x256x256")
-    board = virtual_board.VirtualBoard(compiled_board(spec, tmp_path), spec)
-    thread = threading.Thread(target=board.serve)
-    thread.start()
-    status, out, _ = run(capsys, "--port", board.path, "--gemms", 1, "--images", 50, "--json")
-    board.stop()
-    thread.join()
-    board.close()
+    with served(compiled_board(spec, tmp_path), spec) as path:
+        status, out, _ = run(capsys, "--port", path, "--gemms", 1, "--images", 50, "--json")
     digits = json.loads(out)["digits"]
     assert (status, digits["products"], digits["results"]) == (0, 2, 50 * (32 + 10))
     assert digits["accuracy"] > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mac", "options"), [
+    ("int8,acc=int32", {}), ("e4m3,acc=fp16", {}), ("e4m3,acc=fp32", {"dataflow": "ws"}),
+    ("e4m3,acc=fp32", {"out": "e4m3,scale=pow2"}),
+    ("int8,acc=int32", {"out": "int8,scale=fp32,zero_point=yes"}),
+])
+def test_other_engines_on_virtual_boards(mac, options, tmp_path, capsys):
+    spec = board_spec("2x3", mac, "32x32x32", **options)
+    with served(compiled_board(spec, tmp_path), spec) as path:
+        status, out, _ = run(capsys, "--port", path, "--gemms", 12, "--images", 0, "--json")
+    found = json.loads(out)
+    assert (status, found["engine"], found["products"]["products"]) == (0, str(spec.gemm), 12)
+
+
+def test_virtual_board_ends_at_ctrl_c(model, capsys, monkeypatch):
+    monkeypatch.setattr(virtual_board, "compile_board", lambda spec: model)
+    main_thread = threading.main_thread().ident
+    # A shell in the background has processes ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Timer(0.5, signal.pthread_kill, (main_thread, signal.SIGINT)).start()
+        status = virtual_board.main(["--mac", "int4", "--acc", "int12", "--array", "2x2",
+                                     "--depths", "16x16x16", "--json"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    assert (status, told["engine"]) == (130, ENGINE)
+    assert not Path(told["port"]).exists()
+    assert "Traceback" not in printed.err
 
 
 def test_selftest_notices_a_wrong_bit(port, capsys, monkeypatch):
@@ -105,8 +148,8 @@ def test_selftest_without_a_port(capsys):
     (("--mac", "int4"), "Array size must be given by --array ROWSxCOLS, not None"),
     (("--mac", "int4", "--array", "2x2", "--depths", "1"),
      "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '1'"),
-    (("--mac", "int4", "--array", "2x2", "--dataflow", "ws"),
-     "GEMM dataflow must be os, not 'ws'"),
+    (("--mac", "int4", "--array", "2x2", "--scale", "pow2"),
+     "Output format must be given by --out-format FMT, not None"),
 ])
 def test_virtual_board_wrong(capsys, options, message):
     with pytest.raises(SystemExit) as stop:

@@ -5,7 +5,7 @@ import re
 
 from hw.board.platforms import BOARDS
 from reports.board_path import board_path
-from reports.boards import answer, bitstreams, boards_page, largest
+from reports.boards import answer, bitstreams, boards_page, largest, largest_by_chip
 from synth.board_facts import facts
 
 
@@ -24,18 +24,26 @@ def bitstream(mac, array, *, dsp=True, board="icebreaker", **values):
                            "clock_mhz": 12.0, "depths": "16x32x64", "seed": 1}}
 
 
-#: A MAC alone: 250 look-up tables in the fabric, or 66 and a DSP block.
-UNITS = [{"subject": "mac_int8_fx32_inferred_inferred",
-          "conditions": {"part": "ice40", "dsp_blocks": dsp},
-          "metrics": metrics(luts=luts, dsps=dsps)}
-         for dsp, luts, dsps in ((False, 250, 0), (True, 66, 1))]
+
+
+def fitting(mac, array, *, dsp=True, die="up5k"):
+    """Record of the largest array on a chip."""
+    found = {"fits": array is not None, "limit": "Design must be smaller"}
+    if array:
+        found |= {"array": array, "luts": 5001, "flip_flops": 700, "dsps": 8, "block_rams": 6,
+                  "fullest": 94.7}
+    return {"subject": "board_y", "metrics": metrics(**found),
+            "conditions": {"board": "icebreaker", "die": die, "mac": mac, "dsp_blocks": dsp}}
+
+
 INT8 = "int8,acc=int32"
 RECORDS = {
     "boards": [bitstream(INT8, "2x2", luts=864, dsps=4), bitstream(INT8, "1x3", dsp=False),
                bitstream("e4m3", "2x2", fmax=11.25, meets_clock=False),
                {**bitstream("e4m3", "4x4"), "metrics": metrics(fits=False, reason="full")}],
     "board_facts": [facts(board).to_json() for board in BOARDS],
-    "fpga": UNITS,
+    "board_room": [fitting(INT8, "2x2"), fitting(INT8, "3x3", dsp=False), fitting("e4m3", None),
+                   fitting(INT8, "12x12", die="85k")],
 }
 
 
@@ -49,17 +57,22 @@ def test_bitstreams_are_those_of_the_records():
     assert table.rows[3] == ["iCEBreaker", "e4m3", "4x4", "yes", *["-"] * 6, "12", *["-"] * 3]
 
 
-def test_largest_tells_what_was_built_from_what_should_fit():
+def test_largest_tells_what_was_built_from_what_fits():
     table = largest(RECORDS)
-    assert table.headings[5:] == [f"{INT8}, built", f"{INT8}, estimate", "e4m3, built",
-                                  "e4m3, estimate"]
+    assert table.headings[5:] == [f"{INT8}, fits", f"{INT8}, built", "e4m3, fits", "e4m3, built"]
     rows = {row[0]: row[5:] for row in table.rows}
     assert len(rows) == len(BOARDS)
-    # (0.8 * 5,280 - (864 - 4 * 66)) / 66 = 54 elements, of which 8 have a DSP block; in the fabric
-    # (0.8 * 5,280 - (1,000 - 3 * 250)) / 250 = 15.
-    assert rows["iCEBreaker"] == ["2x2", "~3x3", "2x2", "-"]
-    assert rows["UPduino v3"] == ["-", "~3x3", "-", "-"]
-    assert rows["ULX3S 85F"] == ["-"] * 4
+    assert rows["iCEBreaker"] == ["3x3", "2x2", "-", "2x2"]
+    assert rows["UPduino v3"] == ["3x3", "-", "-", "-"]
+    assert rows["ULX3S 85F"] == rows["OrangeCrab r0.2 85F"] == ["12x12", "-", "-", "-"]
+    assert rows["ULX3S 45F"] == ["-"] * 4
+
+
+def test_chips_are_told_with_what_the_largest_array_takes():
+    rows = largest_by_chip(RECORDS).rows
+    assert rows[1] == ["up5k", INT8, "no", "3x3", "5,001", "700", "8", "6", "94.7"]
+    assert rows[2] == ["up5k", "e4m3", "yes", *["-"] * 6]
+    assert len(rows) == 4
 
 
 def test_answer_counts_what_was_built():

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from hw.board.build import Built, RoomError
+from hw.board.build import Built
 from hw.board.design import Design
+from hw.board.mapping import RoomError
 from hw.board.platforms import BOARDS, board_named
 from hw.board.tools import ToolError
 from synth import boards as command

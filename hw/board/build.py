@@ -6,32 +6,26 @@ import os
 import shutil
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hw.board.families import FAMILIES, Family
-from hw.board.pinned import TOP, constraints
+from hw.board.families import FAMILIES
+from hw.board.mapping import DESIGN, RoomError, mapped, require_room
+from hw.board.pinned import constraints
 from hw.board.pins import Pins
 from hw.board.platforms import Board
 from hw.board.tools import ToolError, call
 from hw.emit.files import write_files
-from hw.emit.yosys import run_yosys
 from hw.spec.errors import SpecError
 
-__all__ = ["INSTALL", "Built", "RoomError", "build"]
+__all__ = ["INSTALL", "Built", "build"]
 
 #: What installs place and route and the packers.
 INSTALL = "make nextpnr"
-DESIGN = "design.json"
 REPORT = "report.json"
-
-
-class RoomError(SpecError):
-    """The board has no room for the design."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,8 +92,8 @@ def build(sources: Mapping[str, str], board: Board, pins: Pins, *, name: str, cl
         folder = Path(scratch)
         write_files(folder, texts)
         with _timed(seconds, "synthesis", say):
-            cells = _map(folder, list(sources), family, fields, dsp=dsp)
-        _require_fit(cells, family, board, pins)
+            cells = mapped(folder, list(sources), board, pins, dsp=dsp)
+        require_room(cells, board, pins)
         with _timed(seconds, "place_and_route", say):
             _place([*family.place.format(**fields).split(), *options], folder, board)
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
@@ -129,18 +123,6 @@ def _timed(seconds: dict[str, float], what: str, say: Callable[[str], None]) -> 
     seconds[what] = round(time.monotonic() - began, 1)
 
 
-def _map(folder: Path, sources: list[str], family: Family, fields: Mapping[str, str], *,
-         dsp: bool) -> dict[str, int]:
-    """Map the design, module by module, so that equal elements are mapped once; cells by kind."""
-    option = family.dsp if dsp else family.no_dsp
-    run_yosys("\n".join([
-        f"read_verilog {' '.join(sources)}", f"{family.synth.format(top=TOP, **fields)} {option}",
-        "flatten", *family.finish, "opt_clean", f"write_json {DESIGN}"]), cwd=folder)
-    design = json.loads((folder / DESIGN).read_text(encoding="utf-8"))
-    cells = design["modules"][TOP]["cells"].values()
-    return family.count(Counter(cell["type"] for cell in cells))
-
-
 #: How place and route begins to say that there is no room.
 _NO_ROOM = ("ERROR: Unable to find", "ERROR: Unable to place", "ERROR: unable to place",
             "ERROR: No Bels", "ERROR: Failed to expand region", "ERROR: Failed to place")
@@ -155,17 +137,6 @@ def _place(command: list[str], folder: Path, board: Board) -> None:
             raise RoomError(f"Design must be one that {board.title} has room for, not this one: "
                             f"{str(error).removeprefix('ERROR: ')}") from error
         raise
-
-
-_KINDS = {"luts": "look-up tables", "dsps": "DSP blocks", "block_rams": "block RAMs"}
-
-
-def _require_fit(cells: Mapping[str, int], family: Family, board: Board, pins: Pins) -> None:
-    """Raise if the chip has fewer cells of some kind."""
-    for kind, available in family.capacity(pins.chip).items():
-        if cells[kind] > available:
-            raise RoomError(f"Design must be one of at most {available:,} {_KINDS[kind]} for "
-                            f"{board.title}, not {cells[kind]:,}")
 
 
 def _keep(folder: Path, out: Path, names: list[str]) -> list[Path]:

@@ -8,9 +8,9 @@ from hw.board.pinned import clocking, pinned
 from hw.board.pins import Pins, pins
 from hw.board.platforms import Board
 from hw.board.pll import Pll
-from hw.spec import MacSpec
+from hw.spec import ArraySpec
 from hw.spec.board import DEFAULT_BAUD, BoardSpec
-from hw.spec.parse_arrays import parse_array
+from hw.spec.errors import require
 from hw.spec.parse_gemm import parse_gemm
 
 __all__ = ["Design", "design"]
@@ -30,6 +30,22 @@ class Design:
         """Clock of the design."""
         return self.spec.clock_hz / 1e6
 
+    def require_room(self) -> None:
+        """Raise if the chip has too few flip-flops for the sums alone.
+
+        That takes no time, whereas mapping an array that is far too large takes minutes.
+
+        Raises
+        ------
+        SpecError
+            If it has.
+        """
+        array = self.spec.gemm.array
+        held = array.rows * array.cols * array.mac.acc.width
+        available = FAMILIES[self.board.family].chips[self.pins.die]["flip_flops"]
+        require(held <= available, "Array sums",
+                f"no more bits than the {available:,} flip-flops of {self.board.title}", held)
+
     def sources(self) -> dict[str, str]:
         """Verilog by file name: the design, and around it what belongs to the pins."""
         from hw.board.top import board
@@ -40,19 +56,17 @@ class Design:
                 "pinned.v": pinned(name, self.board, self.pll)}
 
 
-def design(board: Board, mac: MacSpec, size: str, *, dataflow: str = "os",
-           depth: int | None = None, depths: str | None = None, clock_mhz: float | None = None,
-           baud: int = DEFAULT_BAUD) -> Design:
-    """An array of ``size`` (rows x columns) behind memories of ``depths`` on ``board``.
+def design(board: Board, array: ArraySpec, *, depths: str | None = None,
+           clock_mhz: float | None = None, baud: int = DEFAULT_BAUD) -> Design:
+    """An array behind memories of ``depths`` on ``board``.
 
     By default a memory is as deep as a block RAM at its widest, and the clock is the board's.
 
     Raises
     ------
     SpecError
-        If there is no such array, or the PLL cannot make the clock.
+        If there is no such engine, or the PLL cannot make the clock.
     """
-    array = parse_array(size, mac, dataflow=dataflow, depth=depth)
     found, words = pins(board), FAMILIES[board.family].ram_words
     chosen = clocking(board, found, None if clock_mhz is None else clock_mhz * 1e6)
     gemm = parse_gemm(array, depths=depths or f"{words}x{words}x{words}", bus="wishbone")

@@ -52,10 +52,6 @@ class Family:
     chips: Mapping[str, Mapping[str, int]]
     pll: PllRanges
 
-    def capacity(self, chip: Mapping[str, str]) -> Mapping[str, int]:
-        """Look-up tables, DSP blocks and block RAMs of a chip, from the fields of its commands."""
-        return self.chips[chip.get("size") or chip["chip"]]
-
     def count(self, cells: Mapping[str, int]) -> dict[str, int]:
         """Look-up tables, flip-flops, DSP blocks and block RAMs among ``cells`` by type."""
         patterns = {"flip_flops": self.flip_flops, "dsps": self.dsps,

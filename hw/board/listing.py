@@ -2,6 +2,7 @@
 """What there is of boards: their chips and clocks, and the arrays that were built for them."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,29 +10,43 @@ from hw.board.families import FAMILIES
 from hw.board.pins import pins
 from hw.board.platforms import BOARDS, Board
 
-__all__ = ["RECORDS", "facts", "largest", "listing"]
+__all__ = ["RECORDS", "ROOM", "facts", "largest", "largest_mapped", "listing"]
 
-#: What `python -m synth.boards` measured.
-RECORDS = Path(__file__).resolve().parents[2] / "reports" / "data" / "boards.json"
+REPORTS = Path(__file__).resolve().parents[2] / "reports" / "data"
+#: What `python -m synth.boards` built, and for what `python -m synth.board_room` found room.
+RECORDS = REPORTS / "boards.json"
+ROOM = REPORTS / "board_room.json"
 HEADINGS = ("board", "look-up tables", "DSP blocks", "clock")
+Record = Mapping[str, Any]
 
 
 def facts(board: Board) -> dict[str, Any]:
     """Cells and clock of a board."""
     found = pins(board)
-    capacity = FAMILIES[board.family].capacity(found.chip)
-    return {"board": board.key, "title": board.title, "luts": capacity["luts"],
+    capacity = FAMILIES[board.family].chips[found.die]
+    return {"board": board.key, "title": board.title, "die": found.die, "luts": capacity["luts"],
             "dsps": capacity["dsps"], "clock_mhz": found.clock_hz / 1e6}
 
 
-def largest(records: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
+def largest(records: Sequence[Record]) -> dict[str, dict[str, str]]:
     """Largest array that was placed and routed, by board and MAC."""
+    return _largest(records, "board", lambda record: record["conditions"]["array"])
+
+
+def largest_mapped(records: Sequence[Record]) -> dict[str, dict[str, str]]:
+    """Largest square array for whose cells there is room, by die and MAC."""
+    return _largest(records, "die", lambda record: record["metrics"]["array"]["value"])
+
+
+def _largest(records: Sequence[Record], place: str,
+             size: Callable[[Record], str]) -> dict[str, dict[str, str]]:
+    """Largest of the arrays that fit, with DSP blocks or without, by ``place`` and MAC."""
     best: dict[str, dict[str, str]] = {}
     for record in records:
         where = record["conditions"]
         if record["metrics"]["fits"]["value"]:
-            arrays = best.setdefault(where["board"], {})
-            arrays[where["mac"]] = max(where["array"], arrays.get(where["mac"], "0x0"),
+            arrays = best.setdefault(where[place], {})
+            arrays[where["mac"]] = max(size(record), arrays.get(where["mac"], "0x0"),
                                        key=_elements)
     return best
 
@@ -42,18 +57,31 @@ def _elements(array: str) -> int:
     return int(rows) * int(cols)
 
 
+def _read(path: Path) -> list[Record]:
+    """Records of a file; none if there is no such file."""
+    return json.loads(path.read_text(encoding="utf-8"))["records"] if path.exists() else []
+
+
 def listing(*, as_json: bool = False) -> str:
-    """Every board with its cells, its clock and the largest arrays that were built for it."""
-    records = json.loads(RECORDS.read_text(encoding="utf-8"))["records"] if RECORDS.exists() else []
-    built = largest(records)
-    boards = [facts(board) | {"largest_built": built.get(board.key, {})} for board in BOARDS]
+    """Every board with its cells, its clock, and for each MAC the largest array.
+
+    That is the largest square one for whose cells the chip has room, and in brackets the largest
+    that was placed and routed.
+    """
+    built, room = largest(_read(RECORDS)), largest_mapped(_read(ROOM))
+    boards = [facts(board) for board in BOARDS]
+    for entry in boards:
+        entry |= {"largest_mapped": room.get(entry["die"], {}),
+                  "largest_built": built.get(entry["board"], {})}
     if as_json:
         return json.dumps(boards, indent=2)
-    macs = list(dict.fromkeys(mac for arrays in built.values() for mac in arrays))
-    rows = [(*HEADINGS, *(f"{mac}, built" for mac in macs))]
+    macs = list(dict.fromkeys(mac for arrays in (*room.values(), *built.values())
+                              for mac in arrays))
+    rows = [(*HEADINGS, *(f"{mac} fits (built)" for mac in macs))]
     rows += [(entry["board"], f"{entry['luts']:,}", str(entry["dsps"]),
               f"{entry['clock_mhz']:g} MHz",
-              *(entry["largest_built"].get(mac, "-") for mac in macs)) for entry in boards]
+              *(f"{entry['largest_mapped'].get(mac, '-')} "
+                f"({entry['largest_built'].get(mac, '-')})" for mac in macs)) for entry in boards]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
                      .rstrip() for row in rows)

@@ -32,6 +32,11 @@ class Pins:
     ports: Mapping[str, str]
     chip: Mapping[str, str]
 
+    @property
+    def die(self) -> str:
+        """Entry of families.toml that says what there is of each kind of cell."""
+        return self.chip.get("size") or self.chip["chip"]
+
 
 def pins(board: Board) -> Pins:
     """Chip, clock and pins of ``board``."""

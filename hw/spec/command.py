@@ -14,9 +14,9 @@ from hw.spec.parse import parse_mac
 from hw.spec.parse_arrays import parse_array
 from hw.spec.parse_outputs import parse_output
 
-__all__ = ["INTERRUPTED", "Parser", "add_dataflow_options", "add_mac_options", "add_output_options",
-           "add_unit_options", "chosen_design", "chosen_mac", "chosen_output", "chosen_unit",
-           "given_mac_options"]
+__all__ = ["INTERRUPTED", "Parser", "add_drain_options", "add_mac_options", "add_output_options",
+           "add_unit_options", "chosen_array", "chosen_design", "chosen_mac", "chosen_output",
+           "chosen_unit", "given_mac_options"]
 
 #: Exit status after Ctrl-C, as a shell has it.
 INTERRUPTED = 130
@@ -52,16 +52,13 @@ def add_mac_options(parser: argparse._ActionsContainer, *, mac_required: bool = 
                                  f"(default: {next(iter(choices)).value})")
 
 
-def add_unit_options(parser: argparse._ActionsContainer, *, mac_required: bool = False) -> None:
-    """Add the options that spell a MAC or an array."""
+def add_unit_options(parser: argparse._ActionsContainer, *, mac_required: bool = False,
+                     array: str | None = None) -> None:
+    """Add the options that spell a MAC or an array, which has by default the size ``array``."""
     add_mac_options(parser, mac_required=mac_required)
-    parser.add_argument("--array", metavar="ROWSxCOLS",
-                        help="size of the systolic array; without it the unit is a MAC alone")
-    add_dataflow_options(parser)
-
-
-def add_dataflow_options(parser: argparse._ActionsContainer) -> None:
-    """Add the options that spell the dataflow of an array."""
+    alone = "; without it the unit is a MAC alone" if array is None else " (default: %(default)s)"
+    parser.add_argument("--array", metavar="ROWSxCOLS", default=array,
+                        help=f"size of the systolic array{alone}")
     parser.add_argument("--dataflow", metavar="FLOW", default=Dataflow.OS.value,
                         help="what stays in the processing element: "
                              f"{', '.join(flow.value for flow in Dataflow)} (default: %(default)s)")
@@ -112,12 +109,17 @@ def add_output_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--from", metavar="ACC", dest="source",
                         help="make an output stage alone that rounds sums of this accumulator, "
                              "for instance fp32, bf16, fp16, int32, fx49m18 or aligned:13")
-    parser.add_argument("--out-format", metavar="FMT",
-                        help="format of the output stage's codes; with --array the stage is at the "
-                             "array's drain, one a column")
+    add_drain_options(parser)
     parser.add_argument("--flag-bits", metavar="N",
                         help="with --from, flags beside a fixed-point sum: 0, 1 (NaN) or 2 "
                              "(default: 0)")
+
+
+def add_drain_options(parser: argparse._ActionsContainer) -> None:
+    """Add the options that spell an output stage at an array's drain."""
+    parser.add_argument("--out-format", metavar="FMT",
+                        help="format of the output stage's codes; with --array the stage is at the "
+                             "array's drain, one a column")
     parser.add_argument("--no-saturate", action="store_true",
                         help="overflow gives infinity or NaN where the format has one")
     parser.add_argument("--scale", metavar="SCALE",
@@ -130,26 +132,43 @@ def add_output_options(parser: argparse._ActionsContainer) -> None:
 def chosen_output(options: argparse.Namespace, *, drain: bool = False) -> str | None:
     """Spelling of the output stage of `add_output_options`; None if none of them is given.
 
-    With ``drain`` it stands at the drain of an array, which gives source and flags.
+    With ``drain`` it stands at the drain of an array, which gives source and flags; the options of
+    `add_drain_options` will do.
 
     Raises
     ------
     SpecError
         If an option is missing or has no place there.
     """
-    settings = {"from": options.source, "flags": options.flag_bits, "scale": options.scale,
+    source, flags = getattr(options, "source", None), getattr(options, "flag_bits", None)
+    settings = {"from": source, "flags": flags, "scale": options.scale,
                 "saturate": "no" if options.no_saturate else None,
                 "zero_point": "yes" if options.zero_point else None}
     given = [f"{name}={value}" for name, value in settings.items() if value is not None]
     if not given and options.out_format is None:
         return None
     if drain:
-        require(options.flag_bits is None, "Output flags", "those of the MAC", options.flag_bits)
+        require(flags is None, "Output flags", "those of the MAC", flags)
     else:
-        require(options.source is not None, "Output source", "given by --from ACC", options.source)
+        require(source is not None, "Output source", "given by --from ACC", source)
     require(options.out_format is not None, "Output format", "given by --out-format FMT",
             options.out_format)
     return ",".join([options.out_format, *given])
+
+
+def chosen_array(options: argparse.Namespace) -> ArraySpec:
+    """Array that the options of `add_unit_options` and `add_drain_options` spell.
+
+    Raises
+    ------
+    SpecError
+        If there is no such array.
+    """
+    require(options.mac is not None, "MAC operands", "given by --mac PAIR", options.mac)
+    require(options.array is not None, "Array size", "given by --array ROWSxCOLS", options.array)
+    array = chosen_unit(options, out=chosen_output(options, drain=True))
+    assert isinstance(array, ArraySpec)
+    return array
 
 
 def chosen_design(options: argparse.Namespace) -> MacSpec | ArraySpec | OutputSpec:
