@@ -219,6 +219,8 @@ GEMMS = {f"{array}:{bus}:{depths}": parse_gemm(_array(array), depths=depths, bus
              ("1x1:int8", "wishbone", "16x16x16"),
              ("3x5:int8,acc=int20,out=int8,scale=pow2,zero_point=yes", "axi4lite", "40x64x30"),
              ("5x3:e5m2,acc=fp32,lanes=2,out=e4m3,scale=fp32", "wishbone", "64x64x64"),
+             # Quick to simulate: Icarus takes ten times as long for several lanes into fp16.
+             ("2x3:int4,acc=int12,lanes=3", "wishbone", "24x40x24"),
          )}
 
 #: Weight stationary; besides, registers in the adder, sums that are resolved at the edge, operands

@@ -10,9 +10,9 @@ from tests.specs import GEMMS, WEIGHT_GEMMS
 
 pytestmark = pytest.mark.cocotb
 
-#: One of each bus and dataflow, lanes; those with flags and integers take longer.
-FAST = ("3x2x4:e4m3,acc=fp16:axi4lite:50x33x70", "2x3:e4m3,acc=fp16,lanes=3:wishbone:24x40x24")
-SLOW = ("3x2:e4m3,acc=fp16:axi4lite:50x70x33",
+#: One of each bus and dataflow, lanes.
+FAST = ("3x2x4:e4m3,acc=fp16:axi4lite:50x33x70", "2x3:int4,acc=int12,lanes=3:wishbone:24x40x24")
+SLOW = ("3x2:e4m3,acc=fp16:axi4lite:50x70x33", "2x3:e4m3,acc=fp16,lanes=3:wishbone:24x40x24",
         "2x3x5:e4m3,acc=fp16-rtz,lanes=3,pipeline=4:wishbone:40x24x24",
         "4x4:int8:axi4lite:64x64x64", "4x4:e4m3:wishbone:64x48x40")
 

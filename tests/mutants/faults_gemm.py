@@ -8,7 +8,7 @@ __all__ = ["GEMM"]
 #: Benches of an engine on either bus.
 TEST = "tests/test_hw_gemm_cocotb.py::test_engine_matches_golden"
 AXI = f"{TEST}[3x2:e4m3,acc=fp16:axi4lite:50x70x33]"
-WISHBONE = f"{TEST}[2x3:e4m3,acc=fp16,lanes=3:wishbone:24x40x24]"
+WISHBONE = f"{TEST}[2x3:int4,acc=int12,lanes=3:wishbone:24x40x24]"
 WEIGHTS = f"{TEST}[3x2x4:e4m3,acc=fp16:axi4lite:50x33x70]"
 
 
