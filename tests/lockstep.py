@@ -6,10 +6,12 @@ import subprocess
 import numpy as np
 
 from hw.generate import generate
-from hw.spec import Dataflow
+from hw.mac.saved import saved_sum
+from hw.spec import Adder, Dataflow
 from sim.cycle import Inputs, array
 from sim.cycle.wires import Wires, wires
 from sim.trace import samples
+from tests.product_registers import held, products, wanted
 
 __all__ = ["CYCLES", "lockstep", "stimulus"]
 
@@ -133,6 +135,35 @@ def memory(spec):
                   lambda x, c=c: sums(spec.mac, *x.memory[:, :spec.depth, c])) for c in columns]
 
 
+def saved(spec):
+    """Sums that the RTL keeps as two vectors: the model has what these come to."""
+    if spec.mac.adder is not Adder.CARRY_SAVE:
+        return []
+    width = spec.mac.acc.width + spec.mac.flag_bits
+    places = [f"grid.row_{r}.pe_{c}" for r in range(spec.rows) for c in range(spec.cols)]
+    columns = [f"grid.memory.sums_{c}" for c in range(spec.cols)]
+    found = {Dataflow.OS: [("mac.o_data", places, lambda x: (x.acc, x.flags * 0)),
+                           ("north_c", places, lambda x: (x.result_q, x.result_flags))],
+             Dataflow.WS: [("step.o_sum", places, lambda x: (x.acc, x.flags)),
+                           ("before", columns, lambda x: x.before),
+                           ("now__data", columns, lambda x: x.read)]}[spec.dataflow]
+    return [Wires([f"{scope}.{name}" for scope in scopes], width,
+                  lambda x, read=read: sums(spec.mac, *map(np.ravel, read(x))))
+            for name, scopes, read in found] + memory(spec)
+
+
+def resolved(spec, kept):
+    """Sum and flags that the bits of a register of `saved` come to, see `SavedSum`."""
+    if kept is None:
+        return None
+    parts, width = saved_sum(spec.mac), spec.mac.acc.width
+    total, above = kept & (1 << width) - 1, kept >> width
+    carries = above & (1 << parts.top - parts.start) - 1
+    up, down = (kept >> parts.bits - 2 + place & 1 for place in range(2))
+    total += (carries << parts.start) + (up - down << parts.top)
+    return total % (1 << width) | kept >> parts.bits << width
+
+
 def sums(mac, data, flags):
     """Sums and flags as the RTL holds them."""
     return [int(one) % (1 << mac.acc.width) | int(flag) % (1 << mac.flag_bits) << mac.acc.width
@@ -144,21 +175,31 @@ def lockstep(spec, rows, folder):
 
     What the RTL never wrote is left out. Gives counts: compared, unknown, beats of C taken.
     """
-    words = memory(spec)
-    model, groups = array(spec), wires(spec) + words
+    apart = saved(spec)
+    model, groups = array(spec), wires(spec) + (apart or memory(spec))
+    apart = {name for group in apart for name in group.names}
     names = [name for group in groups for name in group.names]
+    inner = products(spec)
+    names += [name for product in inner for name in product.names.values()]
     trace = waveform(spec, rows, folder, [*names, *SHAKES])
-    compared = unknown = finished = 0
+    compared = unknown = finished = numbers = 0
     assert len(trace) == len(rows)
     for cycle, (row, seen) in enumerate(zip(rows, trace, strict=True)):
         for name, value in registers(model, groups).items():
             found = seen[f"bench.dut.{name}"]
+            found = resolved(spec, found) if name in apart else found
             unknown += found is None
             compared += found is not None
             assert found in (None, value), (name, cycle, value)
+        for product in inner:
+            number = held(product, seen)
+            numbers += number is not None
+            assert number is None or repr(number) == repr(wanted(spec, product, model)), (
+                product.names, cycle)
         outputs = model.step(row)
         for port, name in SHAKES.items():
             assert seen[f"bench.dut.{port}"] == getattr(outputs, name), (name, cycle)
         finished += outputs.c_tvalid and row.c_tready
+    assert numbers > len(inner) * len(rows) * 0.9 or not inner
     assert compared == len(rows) * sum(len(group.names) for group in groups) - unknown
     return compared, unknown, finished

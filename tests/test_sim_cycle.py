@@ -9,8 +9,9 @@ from hw.spec import CATALOG, SpecError, parse_array
 from sim.cycle import Array, WeightArray, matmul
 from tests.lockstep import CYCLES, lockstep, stimulus
 
-UNITS = [("e4m3", "2x3"), ("int8", "3x2"), ("e4m3,acc=fp16,pipeline=2", "4x4"),
-         ("e5m2,acc=fp32", "2x3"), ("e4m3,acc=aligned:13,lanes=2", "3x2")]
+UNITS = [("e4m3,pipeline=3", "2x2"), ("int8", "3x2"), ("e4m3,acc=fp16,pipeline=2", "3x3"),
+         ("e5m2,acc=fp32,pipeline=1", "2x3"), ("e4m3,acc=aligned:13,lanes=2,pipeline=1", "3x2"),
+         ("int8,adder=carry-save", "2x3")]
 
 
 #: Unit, size, output stage at the drain.

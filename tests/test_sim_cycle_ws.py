@@ -8,10 +8,10 @@ from hw.spec import parse_array
 from tests.lockstep import CYCLES, lockstep, stimulus
 
 #: Unit, size, depth of the memory of sums, output stage at the drain.
-UNITS = [("int8", "3x2", 5, "int8,scale=fp32,zero_point=yes"),
+UNITS = [("int8", "3x2", 5, "int8,scale=pow2,zero_point=yes"),
          ("e5m2,acc=fp32,pipeline=1", "2x3", 2, None),
          ("int8,acc=int20,pipeline=3", "3x2", 4, None), ("e4m3", "2x3", 4, None),
-         ("int8", "1x2", 2, None),
+         ("int8", "1x2", 2, None), ("int8,adder=carry-save", "2x2", 3, None),
          ("e4m3,acc=fp16,pipeline=2", "2x3", 3, "e5m2,saturate=no"),
          ("e4m3,acc=aligned:13,lanes=2", "3x2", 6, None)]
 

@@ -27,7 +27,8 @@ class Array:
 
     Latencies are those of the RTL, which this equals register by register, with two exceptions:
     pipeline registers of a MAC hold its operands here, whatever the RTL has worked out of them; a
-    carry-save sum is held as one number.
+    carry-save sum is held as one number. What the RTL holds instead comes to the same product and
+    the same sum.
 
     Attributes
     ----------

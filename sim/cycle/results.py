@@ -37,6 +37,11 @@ class Results:
         ago = self._past.ago(self._stages + self._cols - 1)[self._stages:]
         return ago.transpose(1, 0, 2)
 
+    @property
+    def resolved(self) -> Ints:
+        """Sums behind their resolvers, and flags, by cycles from 1 on, (cycles, 2, cols)."""
+        return self._past.ago(self._stages)
+
     def offered(self, sums: Ints, flags: Ints, kept: bool) -> Ints:
         """Row that C offers, (2, cols), while sums and flags (cols,) leave the grid."""
         past = self._past

@@ -1,53 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the registers of a clock-by-clock array are called in the RTL, and what bits they hold."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import ArraySpec, Dataflow, MacSpec
+from hw.spec import ArraySpec, Dataflow, FixedAccumulator, FloatAccumulator, MacSpec
 from hw.spec.schedules import WeightStationary
+from sim.cycle.registers import WORD, Wires, packed
 
 __all__ = ["Wires", "packed", "wires"]
 
 Ints = npt.NDArray[Any]
 
-#: Bits that an int64 holds as a number that is not negative.
-WORD = 63
-
-
-@dataclass(frozen=True, slots=True)
-class Wires:
-    """Registers of one width: their full names below the top, and what gives their bits.
-
-    Bits are numbers from 0 on, (names,): int64, or Python integers where those are too narrow.
-    """
-
-    names: Sequence[str]
-    width: int
-    read: Callable[[Any], Ints]
-
 
 def wires(spec: ArraySpec) -> list[Wires]:
-    """Every register of an array but, in a MAC, pipeline registers of operands and of adders.
+    """Every register of an array but, in a MAC, those of products and in adders.
 
     A sum that the RTL keeps as two vectors (carry-save) is not among them.
     """
     return _SETS[spec.dataflow](spec) + _results(spec)
-
-
-def packed(codes: Ints, width: int) -> Ints:
-    """Codes along the last axis side by side, the first one in the low bits."""
-    count = codes.shape[-1]
-    if count == 1:
-        return codes[..., 0]
-    kind = np.int64 if count * width <= WORD else object
-    places = np.arange(count).astype(kind) * width
-    whole: Ints = (codes.astype(kind) << places).sum(axis=-1)
-    return whole
 
 
 def _sums(mac: MacSpec, data: Ints, flags: Ints) -> Ints:
@@ -119,6 +93,9 @@ def _results(spec: ArraySpec) -> list[Wires]:
                    lambda x: _sums(mac, *x.results.held))]
     for d in range(1, spec.cols):
         found.append(_align(mac, d, spec.cols - d, width))
+    if not _kept(spec):
+        found.append(Wires([f"grid.resolver_{c}.o" for c in range(spec.cols)], width,
+                           lambda x: _sums(mac, *x.results.resolved[0])))
     if spec.out:
         found += [_one("handover.valid_q0", 1, lambda x: int(x.drain.valid)),
                   _one("handover.last_q0", 1, lambda x: int(x.drain.last))]
@@ -150,6 +127,8 @@ def _output_stationary(spec: ArraySpec) -> list[Wires]:
                            lambda x: x.flags.ravel() & (1 << mac.flag_bits) - 1))
     for stage in range(1, mac.pipeline + 1):
         found += [_framed(spec, stage, place) for place in range(3)]
+        if stage <= _operand_stages(mac):
+            found += [_operand(spec, stage, place) for place in range(2)]
     found.append(_edges(spec, "frame", 3, lambda x: x.edge_frame))
     return found + _skews(spec, reverse_a=True) + _drain_timing(spec)
 
@@ -158,6 +137,21 @@ def _framed(spec: ArraySpec, stage: int, place: int) -> Wires:
     name = ("valid", "first", "last")[place]
     return Wires(_elements(spec, f"mac.{name}_q{stage}"), 1,
                  lambda x: x.flight[stage - 1][2].ravel() >> place & 1)
+
+
+def _operand_stages(mac: MacSpec) -> int:
+    """Pipeline registers that hold operands, not what the MAC makes of them."""
+    if mac.is_fused:
+        return mac.pipeline
+    behind = 2 if isinstance(mac.acc, FixedAccumulator | FloatAccumulator) else 1
+    return mac.pipeline - behind + (isinstance(mac.acc, FloatAccumulator) and mac.lanes == 1)
+
+
+def _operand(spec: ArraySpec, stage: int, place: int) -> Wires:
+    fmt = (spec.mac.a, spec.mac.b)[place]
+    return Wires(_elements(spec, f"mac.{'ab'[place]}_q{stage}"), spec.mac.lanes * fmt.width,
+                 lambda x: packed(np.moveaxis(x.flight[stage - 1][place], 1, -1),
+                                  fmt.width).ravel())
 
 
 def _drain_timing(spec: ArraySpec) -> list[Wires]:
@@ -170,6 +164,9 @@ def _drain_timing(spec: ArraySpec) -> list[Wires]:
              for name, width in bits.items()]
     if spec.cols > 1:
         found += [_timing(name, name, spec.cols - 1) for name in ("start_q", "shift_q", "finals_q")]
+    if not _kept(spec):
+        found.append(_one("sequencer.resolving_0", 2,
+                          lambda x: packed(np.array(x.sequencer.resolving, np.int64), 1)[0]))
     return found
 
 
@@ -186,8 +183,8 @@ def _weight_stationary(spec: ArraySpec) -> list[Wires]:
     if _kept(spec):
         found.append(Wires(_elements(spec, "step.o_sum"), width,
                            lambda x: _sums(mac, x.acc, x.flags).ravel()))
-        found += _memories(spec, width)
-    return found + _swaps(spec) + _skews(spec, reverse_a=False) + _weight_timing(spec)
+    found += _memories(spec, width) + _swaps(spec) + _skews(spec, reverse_a=False)
+    return found + _weight_timing(spec)
 
 
 def _memories(spec: ArraySpec, width: int) -> list[Wires]:
@@ -196,10 +193,13 @@ def _memories(spec: ArraySpec, width: int) -> list[Wires]:
     columns = [f"grid.memory.sums_{c}" for c in range(spec.cols)]
     address = ((spec.depth or 1) - 1).bit_length()
     places = np.array([0, 1, 2, 3, 4, 4 + address])
-    return [Wires([f"{c}.east_q" for c in columns], 4 + 2 * address,
-                  lambda x: (x.control << places[:, None]).sum(axis=0)),
+    found = [Wires([f"{c}.east_q" for c in columns], 4 + 2 * address,
+                   lambda x: (x.control << places[:, None]).sum(axis=0))]
+    if _kept(spec):
+        found += [
             Wires([f"{c}.before" for c in columns], width, lambda x: _sums(mac, *x.before)),
             Wires([f"{c}.now__data" for c in columns], width, lambda x: _sums(mac, *x.read))]
+    return found
 
 
 def _weight_timing(spec: ArraySpec) -> list[Wires]:
