@@ -84,13 +84,15 @@ def test_models_are_timed_and_recorded(tmp_path, capsys, monkeypatch):
     out = tmp_path / "simulator.json"
     names = ["sim.fast, numpy", "sim.cycle"]
     only = [word for name in names for word in ("--only", name)]
-    assert command.main(["int8", "--gemm", "20x16x16", *only, "--out", str(out)]) == 0
+    assert command.main(["int8", "--gemm", "20x16x16", "--stationary", "int8", *only,
+                         "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"{out}\n"
     machine, *records = read_records(out)
-    assert [record.conditions["simulator"] for record in records] == names
-    spec = parse_array("16x16", "int8")
-    for record in records:
-        metrics = record.metrics
+    assert [(record.conditions["simulator"], record.conditions["unit"]) for record in records] == [
+        *((name, "int8") for name in names), ("sim.cycle", "int8, weight stationary")]
+    for record, dataflow in zip(records, ("os", "os", "ws"), strict=True):
+        metrics, spec = record.metrics, parse_array("16x16", "int8", dataflow=dataflow)
+        assert record.subject == spec.name
         assert metrics["cycles"].value == spec.cycles(20, 16, 16)
         assert metrics["sums_compared"].value == 20 * 16
         assert metrics["mac_per_second"].value == pytest.approx(
@@ -98,7 +100,8 @@ def test_models_are_timed_and_recorded(tmp_path, capsys, monkeypatch):
     assert len({record.metrics["checksum"].value for record in records}) == 1
     assert machine.metrics["mac_per_second_one_thread"].value > 1e8
     assert machine.provenance.command == (
-        "python -m synth.bench int8 --gemm 20x16x16 --only 'sim.fast, numpy' --only sim.cycle")
+        "python -m synth.bench int8 --gemm 20x16x16 --stationary int8 "
+        "--only 'sim.fast, numpy' --only sim.cycle")
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

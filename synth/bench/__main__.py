@@ -17,7 +17,8 @@ from sim.fast.kernels import has_numba
 from sim.operands import parse_gemm, require_product
 from sim.progress import Progress
 from sim.rtl.tools import RtlError, compiler
-from synth.bench.contest import SIMULATORS, WHOLE, Part, Simulator
+from synth.bench.contest import (CYCLE, FAST, HARNESS, SIMULATORS, SMALL, WHOLE, Part,
+                                 Simulator)
 from synth.bench.measure import SIZE, MismatchError, measure, peak, peak_record
 from synth.bench.memory import measure_memory
 from synth.bench.scalesim import ENVIRONMENT, ScaleSimError, compare
@@ -28,17 +29,22 @@ __all__ = ["UNITS", "main"]
 
 UNITS = ("e4m3,acc=fp32", "e4m3,acc=exact", "e4m3,acc=bf16", "e4m3,acc=fp16",
          "e4m3,acc=hopper", "int8,acc=int32")
+#: Units whose whole array Verilator compiles in a few minutes.
+SHORT = ("e4m3,acc=fp32", "e4m3,acc=exact", "int8,acc=int32")
+#: Units that are measured in weight-stationary arrays too, and by which simulators.
+STATIONARY, STATIONARY_BY = ("e4m3,acc=fp32", "int8,acc=int32"), (FAST, CYCLE, SMALL)
 RECORDS = ROOT / "reports" / "data" / "simulator.json"
 GEMM = "512x512x512"
 #: What is measured besides simulators of values.
 SCALESIM, MEMORY = "SCALE-Sim", "memory"
+KNOWN = (*(simulator.name for simulator in SIMULATORS), SCALESIM, MEMORY)
 
 
 def _command(options: argparse.Namespace) -> str:
     """What measures the same again, wherever it writes it."""
     words = [] if tuple(options.units) == UNITS else [*options.units]
     words += [] if options.gemm == GEMM else ["--gemm", options.gemm]
-    for flag in ("whole", "only"):
+    for flag in ("whole", "stationary", "only"):
         words += [word for value in getattr(options, flag) or () for word in (f"--{flag}", value)]
     return shlex.join(["python", "-m", "synth.bench", *words])
 
@@ -52,12 +58,12 @@ def _origin(command: str) -> Provenance:
                       tools={**tools, Path(compiler()).name: version})
 
 
-def _records(units: Sequence[str], whole: Sequence[str], gemm: Part, names: Sequence[str],
-             origin: Provenance) -> list[Record]:
+def _records(options: argparse.Namespace, gemm: Part, names: Sequence[str], origin: Provenance
+             ) -> list[Record]:
     """All that is measured, in one run."""
     say, records = Progress(), []
     if chosen := [simulator for simulator in SIMULATORS if simulator.name in names]:
-        records += _timed(units, whole, gemm, chosen, origin, say)
+        records += _timed(options, gemm, chosen, origin, say)
     if MEMORY in names:
         say.at_once("measuring the memory of a large product")
         records.append(measure_memory(origin))
@@ -67,43 +73,62 @@ def _records(units: Sequence[str], whole: Sequence[str], gemm: Part, names: Sequ
     return records
 
 
-def _timed(units: Sequence[str], whole: Sequence[str], gemm: Part, chosen: Sequence[Simulator],
+def _timed(options: argparse.Namespace, gemm: Part, chosen: Sequence[Simulator],
            origin: Provenance, say: Progress) -> list[Record]:
     """The machine's peak, then a record for each unit and simulator."""
     records: list[Record] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         say.at_once("measuring the machine's multiply-add peak")
         looks = [peak(Path(folder))]
-        for unit in units:
+        for unit in options.units:
             records += measure(unit, gemm, origin, say, [
-                simulator for simulator in chosen if simulator.name != WHOLE or unit in whole])
+                simulator for simulator in chosen
+                if simulator.name != WHOLE or unit in _among(options, "whole", SHORT)])
+        for unit in _among(options, "stationary", STATIONARY):
+            records += measure(unit, gemm, origin, say, [
+                simulator for simulator in chosen if simulator.name in STATIONARY_BY], "ws")
         looks.append(peak(Path(folder)))
     return [peak_record(looks, origin), *records]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a simulator did not, 2 for wrong arguments."""
+def _among(options: argparse.Namespace, flag: str, default: Sequence[str]) -> Sequence[str]:
+    """Units that an option names, else those of the default that are measured at all."""
+    named: Sequence[str] | None = getattr(options, flag)
+    return [unit for unit in default if unit in options.units] if named is None else named
+
+
+def _parser() -> Parser:
+    """Options of the command."""
     parser = Parser(prog="python -m synth.bench", description=(
         f"Time simulators of {SIZE} arrays on the same product, and compare their sums."))
-    known = [*(simulator.name for simulator in SIMULATORS), SCALESIM, MEMORY]
     parser.add_argument("units", metavar="MAC", nargs="*", default=UNITS,
                         help=f"units (default: {' '.join(UNITS)})")
     parser.add_argument("--gemm", metavar="MxKxN", default=GEMM,
                         help="sides of the product (default: %(default)s)")
     parser.add_argument("--whole", metavar="MAC", action="append",
-                        help=f"units whose whole array {WHOLE} compiles too, which takes a quarter "
-                             f"of an hour and more (default: {' '.join(UNITS[:1])})")
-    parser.add_argument("--only", metavar="NAME", action="append", choices=known,
-                        help=f"leave out all but these: {', '.join(known)}")
+                        help=f"units whose whole array {WHOLE} compiles too, which takes minutes "
+                             f"(default: {' '.join(SHORT)})")
+    parser.add_argument("--stationary", metavar="MAC", action="append",
+                        help="units that are measured in weight-stationary arrays too (default: "
+                             f"{' '.join(STATIONARY)})")
+    parser.add_argument("--only", metavar="NAME", action="append", choices=KNOWN,
+                        help=f"leave out all but these: {', '.join(KNOWN)} (default: all but "
+                             f"{HARNESS})")
     parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
                         help="file of the records (default: reports/data/simulator.json)")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 1 if a simulator did not, 2 for wrong arguments."""
+    parser = _parser()
     options = parser.parse_args(arguments)
-    names = options.only or known
+    names = options.only or [name for name in KNOWN if name != HARNESS]
     try:
         gemm = Part(*parse_gemm(options.gemm))
-        _check(options.units, gemm, names)
+        _check([*options.units, *(options.whole or ()), *(options.stationary or ())], gemm, names)
         print(write_records(options.out, _records(
-            options.units, options.whole or UNITS[:1], gemm, names, _origin(_command(options)))))
+            options, gemm, names, _origin(_command(options)))))
     except SpecError as error:
         parser.error(str(error))
     except (RtlError, ScaleSimError, YosysError, MismatchError) as error:

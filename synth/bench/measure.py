@@ -25,7 +25,9 @@ __all__ = ["MismatchError", "measure", "peak", "peak_record"]
 
 SIZE = "16x16"
 SEED = 0
-NOT_DONE = ("other processors and compilers", "weight-stationary arrays")
+#: What a unit is called in an array of each dataflow.
+DATAFLOWS = {"os": "", "ws": ", weight stationary"}
+NOT_DONE = ("other processors and compilers",)
 PEAK = Path(__file__).with_name("peak.cpp")
 
 
@@ -55,7 +57,7 @@ def processors() -> int:
 
 
 def measure(mac: str, gemm: Part, origin: Provenance, say: Progress,
-            simulators: Sequence[Simulator] = SIMULATORS) -> Iterator[Record]:
+            simulators: Sequence[Simulator] = SIMULATORS, dataflow: str = "os") -> Iterator[Record]:
     """Records of the unit ``mac`` in an array of 16x16, one a simulator.
 
     Raises
@@ -65,7 +67,7 @@ def measure(mac: str, gemm: Part, origin: Provenance, say: Progress,
     RtlError
         If an array cannot be generated or compiled.
     """
-    spec = parse_array(SIZE, mac)
+    spec = parse_array(SIZE, mac, dataflow=dataflow)
     a = draw(spec.mac.a, (gemm.m, gemm.k), "gaussian", [SEED, 0], say)
     b = draw(spec.mac.b, (gemm.k, gemm.n), "gaussian", [SEED, 1], say)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
@@ -100,7 +102,7 @@ def _record(unit: str, simulator: Simulator, site: Site, gemm: Part, a: Array, b
     return Record(
         subject=site.spec.name, provenance=origin, not_done=NOT_DONE,
         conditions={"simulator": simulator.name, "array": site.spec.size,
-                    "unit": unit.replace(",acc=", " "),
+                    "unit": unit.replace(",acc=", " ") + DATAFLOWS[site.spec.dataflow.value],
                     "gemm": "x".join(map(str, gemm)), "part": "x".join(map(str, part)),
                     "time": "wall" if simulator.wall else "processor"},
         metrics={"cycles": Metric(ran.cycles, "cycle"), "time": Metric(ran.seconds, "s"),

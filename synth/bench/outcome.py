@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a simulator found, and how long it took."""
 
+import os
 from typing import NamedTuple
 
 from sim.codes import Array
 
-__all__ = ["Ran"]
+__all__ = ["Ran", "busy"]
 
 
 class Ran(NamedTuple):
@@ -20,3 +21,9 @@ class Ran(NamedTuple):
     cycles: int
     seconds: float
     processor: float | None = None
+
+
+def busy() -> float:
+    """Seconds of processor time of this process and of those that it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

@@ -9,7 +9,6 @@ the seconds that they took to make, since that is minutes.
 import hashlib
 import json
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as files_of
@@ -20,6 +19,7 @@ from hw.emit.yosys import run_yosys, yosys_version
 from hw.spec import ArraySpec
 from sim.rtl.beats import A, B, C
 from sim.rtl.tools import compiler, find_verilator, run, run_all
+from synth.bench.outcome import busy
 from synth.record import ROOT
 
 __all__ = ["Program", "build_cxxrtl", "build_program", "build_verilator"]
@@ -37,7 +37,7 @@ STREAM = ("tvalid", "tready", "tdata", "tlast", "tuser")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A compiled simulator of one array, and the seconds that it took to make."""
+    """A compiled simulator of one array, and the seconds of processor time that it took to make."""
 
     path: Path
     seconds: float
@@ -75,9 +75,9 @@ def _kept(name: str, files: Sequence[Path], main: Path, make: Callable[[Path], P
     if not took.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=CACHE) as scratch:
-            start = time.perf_counter()
+            start = busy()
             made = make(Path(scratch))
-            seconds = time.perf_counter() - start
+            seconds = busy() - start
             made.replace(program)
         took.write_text(json.dumps(seconds))
     return Program(program, json.loads(took.read_text()))
