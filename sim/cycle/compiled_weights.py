@@ -43,15 +43,15 @@ def enter(acc: Any, flags: Any, control: Any, now: Any, words: Any, read: Any,
 @njit(cache=True)
 def exchange(used: Any, waiting: Any, passed: Any, b: Any, swap: Any, load: Any, now_b: Any,
              now_swap: Any, now_load: Any, step: Any) -> Any:
-    """Next weights in use, and those that wait."""
+    """Next weights in use, and those that wait; most stay in a cycle."""
     rows, lanes, cols = used.shape
-    in_use, kept = np.empty_like(used), np.empty_like(waiting)
+    in_use, kept = used.copy(), waiting.copy()
     for r in range(rows):
-        for lane in range(lanes):
-            north = passed[r - 1, lane]
-            for c in range(cols):
-                old = waiting[r, lane, c]
-                in_use[r, lane, c] = old if swap[now_swap - r * step - c] else used[r, lane, c]
-                new = north[c] if r else b[now_b - c, c, lane]
-                kept[r, lane, c] = new if load[now_load - r - c] else old
+        for c in range(cols):
+            if swap[now_swap - r * step - c]:
+                for lane in range(lanes):
+                    in_use[r, lane, c] = waiting[r, lane, c]
+            if load[now_load - r - c]:
+                for lane in range(lanes):
+                    kept[r, lane, c] = passed[r - 1, lane, c] if r else b[now_b - c, c, lane]
     return in_use, kept
