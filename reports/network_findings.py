@@ -14,6 +14,8 @@ Record = dict[str, Any]
 #: Probability below which a change of the metric is told from chance.
 CHANCE = 0.01
 E4M3, E5M2 = "E4M3", "E5M2"
+#: Layers that are named; more are counted.
+NAMED = 3
 
 
 def signed(value: float) -> str:
@@ -75,17 +77,28 @@ def _outputs(study: Study) -> list[str]:
 
 
 def _worst(study: Study) -> list[str]:
-    """Where E5M2 is the worst of the FP8 formats."""
-    layers = [worst(study, network, E5M2) for network in study.networks]
+    """Where E5M2 is the worst of the FP8 formats, and the layers where it is not."""
+    layers = {network: worst(study, network, E5M2) for network in study.networks}
+    compared = sum(map(len, layers.values()))
+    if not compared:
+        return []
     errors = [{column: study.error(record) for column in FP8
                if (record := study.quantized(network, column))} for network in study.networks]
     whole = [each for each in errors if len(each) == len(FP8)]
     last = sum(max(each, key=each.__getitem__) == E5M2 for each in whole)
-    compared = sum(count for _, count in layers)
-    if not compared:
-        return []
-    return [(f"E5M2 is the worst of the FP8 formats in {sum(found for found, _ in layers)} of "
-            f"{compared} layers, and at the output of {last} of {len(whole)} networks.")]
+    holds = sum(sum(found.values()) for found in layers.values())
+    others = "; ".join(_exceptions(network, found) for network, found in layers.items()
+                       if not all(found.values()))
+    return [(f"E5M2 is the worst of the FP8 formats in {holds} of {compared} layers, and at the "
+             f"output of {last} of {len(whole)} networks."
+             + (f" It is not in {others}." if others else ""))]
+
+
+def _exceptions(network: str, found: dict[str, bool]) -> str:
+    """First layers where something does not hold."""
+    names = [f"`{name}`" for name, holds in found.items() if not holds]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more} of {network}"
 
 
 def _layers(study: Study) -> list[str]:

@@ -28,12 +28,12 @@ def better_than_int8(records: Sequence[Record]) -> Table:
     return Table(["network", *FP8], rows, [])
 
 
-def worst(study: Study, network: str, column: str) -> tuple[int, int]:
-    """In how many layers a format has the lowest SQNR of all FP8 formats, and of how many."""
+def worst(study: Study, network: str, column: str) -> dict[str, bool]:
+    """Whether a format has the lowest SQNR of all FP8 formats, by layer."""
     found = [study.layers(network, other) for other in FP8 if other != column]
     mine = study.layers(network, column)
-    names = [name for name in mine if all(name in each for each in found)]
-    return sum(all(mine[name] < each[name] for each in found) for name in names), len(names)
+    return {name: all(mine[name] < each[name] for each in found) for name in mine
+            if all(name in each for each in found)}
 
 
 def best_formats(records: Sequence[Record]) -> Table:

@@ -76,7 +76,7 @@ def test_layers_decide() -> None:
 def test_findings_say_what_was_measured() -> None:
     assert network_findings.findings(RECORDS) == [
         ("E5M2 is the worst of the FP8 formats in 1 of 2 layers, and at the output of 1 of 1 "
-         "networks."),
+         "networks. It is not in `second` of net."),
         "The least error of the output has an FP8 format for net (4.5 % against 4 % of E2M5).",
         "E4M3 has a higher SQNR than INT8 in 1 of 2 layers."]
 
