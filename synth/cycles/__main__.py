@@ -53,10 +53,13 @@ def _sums(found: Sequence[Compared]) -> dict[str, Metric]:
 
 def _fills(spec: ArraySpec, case: Case) -> bool:
     """Whether tiles follow each other without a bubble: the array is then full but at both ends."""
-    m, k, _ = case.shape
+    m, k, n = case.shape
     if spec.depth is None:
         return spec.beats(k) >= spec.rows
-    return (m - 1) % spec.depth + 1 >= spec.rows
+    # The shortest pass; where sums take several cycles a row the next one waits for them.
+    rest = (m - 1) % spec.depth + 1
+    alone = spec.tiles(m, n) == 1 and spec.beats(k) <= spec.rows
+    return rest >= spec.rows and (alone or spec.interval(k, rest) == rest)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
