@@ -126,3 +126,14 @@ def test_bench_without_numba(monkeypatch, tmp_path, capsys):
         command.main(["--out", str(tmp_path / "x.json")])
     assert capsys.readouterr().err == (
         "python -m synth.bench: error: Numba must be installed (make fast), not None\n")
+
+
+@pytest.mark.parametrize(("arguments", "simulator", "taken"), [
+    ([], "Verilator", ["e4m3,acc=fp32", "e4m3,acc=exact", "int8,acc=int32"]),
+    (["--whole", "e4m3,acc=bf16"], "Verilator", ["e4m3,acc=bf16"]),
+    ([], "CXXRTL", [unit for unit in command.UNITS if "hopper" not in unit]),
+    (["--only", "CXXRTL"], "CXXRTL", list(command.UNITS)),
+    ([], "sim.cycle", list(command.UNITS))])
+def test_what_takes_long_is_left_out_unless_asked_for(arguments, simulator, taken):
+    options = command._parser().parse_args(arguments)
+    assert [unit for unit in command.UNITS if command._takes(simulator, unit, options)] == taken

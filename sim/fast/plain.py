@@ -12,10 +12,12 @@ from sim.fast.plain_rounding import Shortening, unit
 from sim.fast.rounding import Float64Rounding
 from sim.fast.threads import by_rows
 
-__all__ = ["BLOCK", "chain", "exact", "stepwise", "unbuffered"]
+__all__ = ["BLOCK", "FEW", "chain", "exact", "stepwise", "unbuffered"]
 
 #: Sums that are worked on together.
 BLOCK = 1 << 16
+#: Blocks a processor: a call of numpy on few sums is mostly overhead.
+FEW = 2
 #: Fewest elements of numpy's buffer.
 SMALLEST = 16
 
@@ -52,7 +54,8 @@ def chain(a: Array, b: Array, table_a: npt.NDArray[np.float32], table_b: npt.NDA
                 if shortening:
                     shortening.round(k, total, product)
 
-    by_rows(rows, work, products=rows * b.size, most=max(1, BLOCK // cols))
+    by_rows(rows, work, products=rows * b.size, most=max(1, BLOCK // cols),
+            blocks=FEW)
     return out
 
 
@@ -76,7 +79,8 @@ def stepwise(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int,
                     total += x[:, lane, None] * b[lane]
                 total[:] = _rounded(total, rounding)
 
-    by_rows(rows, work, products=rows * b.size, most=max(1, BLOCK // cols))
+    by_rows(rows, work, products=rows * b.size, most=max(1, BLOCK // cols),
+            blocks=FEW)
     return out
 
 

@@ -4,7 +4,7 @@
 import numpy as np
 
 from sim.codes import Array
-from sim.fast.plain import BLOCK, unbuffered
+from sim.fast.plain import BLOCK, FEW, unbuffered
 from sim.fast.threads import by_rows
 
 __all__ = ["aligned"]
@@ -33,7 +33,8 @@ def aligned(a: Array, b: Array, tables: list[Array], places: list[Array], lanes:
                 group.add(x[part], values[part])
                 group.finish(fraction - kept)
 
-    by_rows(rows, work, products=rows * b.size, most=max(1, BLOCK // cols))
+    by_rows(rows, work, products=rows * b.size, most=max(1, BLOCK // cols),
+            blocks=FEW)
     return out
 
 

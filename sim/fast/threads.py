@@ -26,18 +26,19 @@ if hasattr(os, "register_at_fork"):  # A forked process has none of its parent's
 
 
 def by_rows(rows: int, work: Callable[[slice], None], *, products: int, multiple: int = 1,
-            most: int = 1 << 30) -> None:
+            most: int = 1 << 30, blocks: int = BLOCKS) -> None:
     """Call ``work`` with slices that cover ``range(rows)``, in threads if ``products`` are many.
 
     All slices but the last have a length that is a multiple of ``multiple``, and none is longer
-    than ``most`` or that. numpy and the compiled kernels let other threads run meanwhile.
+    than ``most`` or that; a processor gets ``blocks`` of them on average. numpy and the compiled
+    kernels let other threads run meanwhile.
     """
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = workers if workers and products >= LEAST else 1
-    length = min(-(-rows // (workers * BLOCKS if workers > 1 else 1)), most)
+    length = min(-(-rows // (workers * blocks if workers > 1 else 1)), most)
     length = -(-length // multiple) * multiple
-    blocks = [slice(top, min(top + length, rows)) for top in range(0, rows, length)]
-    _share(blocks, work, min(workers, len(blocks)) - 1)
+    parts = [slice(top, min(top + length, rows)) for top in range(0, rows, length)]
+    _share(parts, work, min(workers, len(parts)) - 1)
 
 
 def _share(blocks: list[slice], work: Callable[[slice], None], helpers: int) -> None:

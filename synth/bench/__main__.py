@@ -10,14 +10,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hw.spec import SpecError, parse_array
+from hw.spec import SpecError, parse_array, parse_mac
 from hw.spec.command import Parser
 from hw.spec.errors import require
 from sim.fast.kernels import has_numba
 from sim.operands import parse_gemm, require_product
 from sim.progress import Progress
 from sim.rtl.tools import RtlError, compiler
-from synth.bench.contest import (CYCLE, FAST, HARNESS, SIMULATORS, SMALL, WHOLE, Part,
+from synth.bench.contest import (CXXRTL, CYCLE, FAST, HARNESS, SIMULATORS, SMALL, WHOLE, Part,
                                  Simulator)
 from synth.bench.measure import SIZE, MismatchError, measure, peak, peak_record
 from synth.bench.memory import measure_memory
@@ -82,13 +82,19 @@ def _timed(options: argparse.Namespace, gemm: Part, chosen: Sequence[Simulator],
         looks = [peak(Path(folder))]
         for unit in options.units:
             records += measure(unit, gemm, origin, say, [
-                simulator for simulator in chosen
-                if simulator.name != WHOLE or unit in _among(options, "whole", SHORT)])
+                simulator for simulator in chosen if _takes(simulator.name, unit, options)])
         for unit in _among(options, "stationary", STATIONARY):
             records += measure(unit, gemm, origin, say, [
                 simulator for simulator in chosen if simulator.name in STATIONARY_BY], "ws")
         looks.append(peak(Path(folder)))
     return [peak_record(looks, origin), *records]
+
+
+def _takes(simulator: str, unit: str, options: argparse.Namespace) -> bool:
+    """Whether a simulator of those to be timed takes a unit: some compile others for too long."""
+    if simulator == WHOLE:
+        return unit in _among(options, "whole", SHORT)
+    return simulator != CXXRTL or bool(options.only) or parse_mac(unit).lanes == 1
 
 
 def _among(options: argparse.Namespace, flag: str, default: Sequence[str]) -> Sequence[str]:

@@ -25,7 +25,8 @@ from synth.bench.elements import Elements
 from synth.bench.outcome import Ran, busy
 from synth.record import ROOT
 
-__all__ = ["CYCLE", "FAST", "HARNESS", "SIMULATORS", "SMALL", "WHOLE", "Part", "Simulator", "Site"]
+__all__ = ["CXXRTL", "CYCLE", "FAST", "HARNESS", "SIMULATORS", "SMALL", "WHOLE", "Part",
+           "Simulator", "Site"]
 
 #: Seconds for which a product that takes less is computed again and again; the fastest counts.
 SECONDS = 6.0
@@ -201,6 +202,8 @@ def _amaranth(site: Site) -> Ready:
 FAST, CYCLE, SMALL = "sim.fast", "sim.cycle", "Verilator, small array"
 #: Verilator on the whole array, and on elements compiled once: both take long to compile.
 WHOLE, HARNESS = "Verilator", "sim.rtl"
+#: Its C++ takes long to compile where an element has many lanes.
+CXXRTL = "CXXRTL"
 #: The first one is what all others must agree with.
 SIMULATORS = (
     Simulator(FAST, _fast, wall=True),
@@ -210,6 +213,6 @@ SIMULATORS = (
     Simulator(WHOLE, partial(_native, programs.build_verilator), Part(64, 512, 64)),
     Simulator(SMALL, partial(_native, programs.build_verilator),
               Part(64, 512, 64), size=4),
-    Simulator("CXXRTL", partial(_native, programs.build_cxxrtl), Part(32, 512, 32)),
+    Simulator(CXXRTL, partial(_native, programs.build_cxxrtl), Part(32, 512, 32)),
     Simulator("Amaranth", _amaranth, Part(2, 64, 2), size=2, counts=False),
 )
