@@ -112,7 +112,8 @@ def movers(records: Sequence[Record]) -> list[str]:
                 if exact and other and study.metric(other) - study.metric(exact) <= -MOVES:
                     change = study.metric(other) - study.metric(exact)
                     moved[told(study, other)].append(f"{network} in {column} ({change:+.2f})")
-        sentence = f"{name} moves {', '.join(moved[True]) or 'none that is told from chance'}"
+        none = "none that is told from chance" if moved[False] else "none"
+        sentence = f"{name} moves {', '.join(moved[True]) or none}"
         maybe = f"; by chance or not {', '.join(moved[False])}" if moved[False] else ""
         said.append(f"{sentence}{maybe}.")
     return said
