@@ -73,10 +73,10 @@ MODEL = (
     _spec("schedules.py", "a sum passes a row in a cycle whatever its adder",
           "return 1 + self._spec.mac.adder_stages", "return 1", "test_spec_arrays_ws.py"),
     _spec("schedules.py", "weights of short passes load in no time",
-          "max(min(m, self._depth), self.down)", "min(m, self._depth)",
+          "max(min(m, self.height), self.down)", "min(m, self.height)",
           "test_spec_arrays_ws.py"),
     _spec("schedules.py", "the last tile is as long as the others", "self.interval(last + 1, k)",
-          "self.interval(self._depth, k)", "test_spec_arrays_ws.py"),
+          "self.interval(self.height, k)", "test_spec_arrays_ws.py"),
     _spec("macs.py", "infinities of b need no flags", "if self.a.has_inf or self.b.has_inf:",
           "if self.a.has_inf:", "test_spec_macs.py"),
 )
