@@ -129,7 +129,7 @@ def test_bench_without_numba(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("arguments", "simulator", "taken"), [
-    ([], "Verilator", ["e4m3,acc=fp32", "e4m3,acc=exact", "int8,acc=int32"]),
+    ([], "Verilator", ["e4m3,acc=fp32", "int8,acc=int32"]),
     (["--whole", "e4m3,acc=bf16"], "Verilator", ["e4m3,acc=bf16"]),
     ([], "CXXRTL", [unit for unit in command.UNITS if "hopper" not in unit]),
     (["--only", "CXXRTL"], "CXXRTL", list(command.UNITS)),

@@ -30,7 +30,7 @@ __all__ = ["UNITS", "main"]
 UNITS = ("e4m3,acc=fp32", "e4m3,acc=exact", "e4m3,acc=bf16", "e4m3,acc=fp16",
          "e4m3,acc=hopper", "int8,acc=int32")
 #: Units whose whole array Verilator compiles in a few minutes.
-SHORT = ("e4m3,acc=fp32", "e4m3,acc=exact", "int8,acc=int32")
+SHORT = ("e4m3,acc=fp32", "int8,acc=int32")
 #: Units that are measured in weight-stationary arrays too, and by which simulators.
 STATIONARY, STATIONARY_BY = ("e4m3,acc=fp32", "int8,acc=int32"), (FAST, CYCLE, SMALL)
 RECORDS = ROOT / "reports" / "data" / "simulator.json"
