@@ -41,6 +41,10 @@ class Curve:
     colour: int | None = None
 
 
+#: Width in inches that a page has; where more bars stand than fit, their values are upright.
+WIDEST = 14.0
+
+
 def bars(title: str, *, unit: str, groups: Sequence[str],
          series: Mapping[str, Sequence[float | None]], line: float | None = None,
          line_name: str = "", log: bool = False) -> str:
@@ -61,15 +65,16 @@ def bars(title: str, *, unit: str, groups: Sequence[str],
     """
     with matplotlib.rc_context(STYLE):
         width = max(7.2, 0.62 * len(groups) * len(series) + 1.6)
-        figure, axes = _axes(title, width)
+        crowded = width > WIDEST
+        figure, axes = _axes(title, min(width, WIDEST))
         share = 0.82 / len(series)
         for place, (name, values) in enumerate(series.items()):
             xs = [index + (place - (len(series) - 1) / 2) * share for index in range(len(groups))]
             shown = [(x, value) for x, value in zip(xs, values, strict=True) if value is not None]
             drawn = axes.bar([x for x, _ in shown], [value for _, value in shown], 0.92 * share,
                              label=name, color=COLOURS[place % len(COLOURS)])
-            axes.bar_label(drawn, [_short(value) for _, value in shown], padding=2, fontsize=8.5,
-                           color=SOFT)
+            axes.bar_label(drawn, [_short(value) for _, value in shown], padding=2, color=SOFT,
+                           fontsize=8.5, rotation="vertical" if crowded else "horizontal")
         if line is not None:
             axes.axhline(line, color=COLOURS[4], linewidth=1.2, linestyle="--", label=line_name)
         axes.set_xticks(range(len(groups)), groups)
@@ -77,6 +82,8 @@ def bars(title: str, *, unit: str, groups: Sequence[str],
         axes.set_ylabel(unit)
         if log:
             axes.set_yscale("log")
+        if crowded:
+            axes.margins(x=0.01, y=0.2)
         axes.yaxis.set_major_formatter(THOUSANDS)
         axes.grid(axis="y")
         _legend(axes, len(series) + (line is not None))

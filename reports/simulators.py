@@ -158,9 +158,9 @@ def _drawn(records: Records) -> str:
     units = _units(records)
     series = {name: [_ratio(unit, name) for unit in units.values()]
               for name in _simulators(units) if name not in (WHOLE, SMALL)}
-    return bars("Speed of simulators over a plain Verilator model", log=True, groups=list(units),
-                unit="products a second, Verilator = 1", series=series, line=1.0,
-                line_name="Verilator")
+    return bars("Speed of simulators over a plain Verilator model", log=True, series=series,
+                groups=[name.replace(", ", "\n") for name in units],
+                unit="products a second, Verilator = 1", line=1.0, line_name="Verilator")
 
 
 def plots(records: Records) -> dict[str, Callable[[], str]]:
