@@ -53,6 +53,10 @@ class Section:
 
 
 SECTIONS = (
+    Section(name="explanation", title="Is FP8 50 to 180 % less efficient than INT8?",
+            command="make paper factors fronts arrays nodes"),
+    Section(name="networks", title="Real networks in INT8 and FP8", command="make networks",
+            hidden=("sqnr", "shapes", "tried", "macs", "data", "licence")),
     Section(name="wavefront", title="A tile flows through a 4x4 array", command="make wavefront",
             metrics=("cycles", "first_beat_of_c"), hidden=("trace", "a", "b"),
             figures=(
@@ -63,8 +67,6 @@ SECTIONS = (
     Section(name="demo", title="Digits on a 16x16 array", command="make demo",
             metrics=("accuracy", "rtl_cycles", "closed_form_cycles", "utilisation", "bits_checked",
                      "two_input_gates_default", "two_input_gates_keep")),
-    Section(name="explanation", title="Is FP8 50 to 180 % less efficient than INT8?",
-            command="make paper factors fronts arrays nodes"),
     Section(name="accumulation", title="How many accumulator bits?", command="make accumulation",
             hidden=("source",),
             figures=(
@@ -72,8 +74,6 @@ SECTIONS = (
                        "a line for each accumulator, for three kinds of operands"),)),
     Section(name="theory", title="Bits of accuracy of 8-bit formats", command="make theory",
             in_readme=False),
-    Section(name="networks", title="Real networks in INT8 and FP8", command="make networks",
-            hidden=("sqnr", "shapes", "tried", "macs", "data", "licence")),
     Section(name="gates", title="Two-input gates of a MAC", command="make gates",
             metrics=("two_input_gates", "inverters", "flip_flops"), chart="two_input_gates",
             hidden=("passes",), in_readme=False),  # synth/recipes.toml has them.
