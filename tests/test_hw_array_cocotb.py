@@ -35,7 +35,12 @@ def depths_of(array: ArraySpec) -> int:
     return min({1: 3, 2: 4}.get(array.rows, 5) + (array.mac.lanes > 1), 5)
 
 
-@pytest.mark.parametrize("name", ARRAYS)
+#: Take twenty seconds and more; arrays like them are tested in every run.
+LONG = ("16x16:e4m3", "2x8:e5m2", "8x2:e4m3xe5m2,pipeline=2")
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.slow if name in LONG else []) for name in ARRAYS])
 def test_array_matches_golden(name, tmp_path):
     array = ARRAYS[name]
     manifest = generate(array, tmp_path / "rtl")
@@ -43,7 +48,8 @@ def test_array_matches_golden(name, tmp_path):
     assert counts == wanted_counts(array, depths_of(array))
 
 
-@pytest.mark.parametrize("name", LARGE_ARRAYS)
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.slow if name in LONG else []) for name in LARGE_ARRAYS])
 def test_large_array_matches_golden(name, tmp_path):
     array = LARGE_ARRAYS[name]
     manifest = generate(array, tmp_path / "rtl")

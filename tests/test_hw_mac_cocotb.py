@@ -30,14 +30,23 @@ def wanted_counts(name: str) -> dict[str, int]:
     }
 
 
+#: Takes half a minute.
+LONG = ("e5m2,acc=fp16,lanes=2,pipeline=3",)
+#: Tested in every run; others take as long each and only in `make test-full`.
+OFTEN = ("e4m3", "e5m2", "int8")
+
+
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("name", EXHAUSTED_MACS)
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[] if name in OFTEN else pytest.mark.slow) for name in EXHAUSTED_MACS])
 def test_mac_matches_golden_on_every_pair(name, tmp_path):
     manifest = generate(MACS[name], tmp_path / "rtl")
     assert run_bench(manifest, "tb_mac", tmp_path / "run") == wanted_counts(name)
 
 
-@pytest.mark.parametrize("name", [*VARIED_MACS, *FLOATING])
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.slow if name in LONG else [])
+    for name in (*VARIED_MACS, *FLOATING)])
 def test_mac_matches_golden_in_sums(name, tmp_path):
     manifest = generate((MACS | FLOAT_MACS)[name], tmp_path / "rtl")
     tests = ["short_sums", "reset_in_mid_sum", *(["both_ends"] if name in ENDS else [])]

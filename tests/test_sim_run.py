@@ -87,7 +87,8 @@ OUT = ["--out-format", "int8", "--scale", "fp32:-0.002", "--zero-point", "3"]
 
 
 @pytest.mark.parametrize("unit", [["--mac", "e4m3", "--acc", "fp32", "--array", "2x2"],
-                                  ["--mac", "int8", "--array", "2x3", "--dataflow", "ws", *OUT],
+                                  pytest.param(["--mac", "int8", "--array", "2x3", "--dataflow",
+                                                "ws", *OUT], marks=pytest.mark.slow),
                                   ["--mac", "int8", "--lanes", "2", "--array", "3x1"]])
 def test_rtl_prints_the_same(capsys, unit):
     found = []
