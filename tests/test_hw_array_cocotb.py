@@ -36,7 +36,8 @@ def depths_of(array: ArraySpec) -> int:
 
 
 #: Take twenty seconds and more; arrays like them are tested in every run.
-LONG = ("16x16:e4m3", "2x8:e5m2", "8x2:e4m3xe5m2,pipeline=2")
+LONG = ("16x16:e4m3", "2x8:e5m2", "8x2:e4m3", "8x2:e4m3xe5m2,pipeline=2",
+        "3x2:e5m2,adder=carry-save")
 
 
 @pytest.mark.parametrize("name", [

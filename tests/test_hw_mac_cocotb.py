@@ -33,7 +33,7 @@ def wanted_counts(name: str) -> dict[str, int]:
 #: Takes half a minute.
 LONG = ("e5m2,acc=fp16,lanes=2,pipeline=3",)
 #: Tested in every run; others take as long each and only in `make test-full`.
-OFTEN = ("e4m3", "e5m2", "int8")
+OFTEN = ("e4m3", "int8")
 
 
 @pytest.mark.exhaustive
