@@ -46,8 +46,9 @@ CHANGES = {"RTL": unchanged, GATES: in_gates, OSU018: in_osu018}
 
 
 @pytest.mark.parametrize(("name", "level"), [
-    ("pairs", "RTL"), ("pairs", OSU018), ("sums", GATES), ("states", "RTL"), ("states", OSU018),
-    ("random", GATES), ("output", "RTL"), ("output", GATES),
+    ("pairs", "RTL"), ("sums", GATES), ("states", OSU018), ("output", GATES),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in (
+        ("pairs", OSU018), ("states", "RTL"), ("random", GATES), ("output", "RTL"))),
 ])
 def test_check_finds_a_planted_fault_and_nothing_without(tmp_path, name, level):
     if level == OSU018 and osu018_library() is None:
