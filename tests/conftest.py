@@ -30,9 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter,
                             config: pytest.Config) -> None:
-    """Write the record; runs once, not in the workers."""
+    """Write the record; not in the workers, each of which knows a part."""
     path = config.getoption("--record")
-    if path is None:
+    if path is None or hasattr(config, "workerinput"):
         return
     stats = terminalreporter.stats
     metrics = {name: Metric(len(stats.get(name, [])), "test") for name in OUTCOMES}
