@@ -18,7 +18,7 @@ from sim.progress import Progress
 from synth.networks.advice import Advice, Measure, Point, advise
 from synth.networks.advice_page import page, table
 from synth.networks.costs import Cost, Costs
-from synth.networks.formats import ACCUMULATORS, COLUMNS, Ranges, choices
+from synth.networks.formats import ACCUMULATORS, COLUMNS, Ranges, accumulated, choices
 from synth.networks.own import SQNR, own_task
 from synth.networks.simulate import SIZE, calibration, plan_of, reference, simulate
 from synth.networks.task import Outputs, Task
@@ -100,8 +100,9 @@ def _points(task: Task, options: argparse.Namespace, exact: Outputs, say: Progre
     for column in columns:
         for accumulator in accumulators:
             say(f"{column}, {accumulator} sums")
-            plan = plan_of(column, accumulator, _ranges(column), options.array)
-            result = simulate(task, plan, say, compare=False, seen=seen)
+            plan = plan_of(column, accumulator, _ranges(column, accumulator),
+                           options.array)
+            result = simulate(task, plan, say, seen=seen)
             cost = costs.of(plan.array)
             energy = None if cost.energy_fj is None else \
                 cost.energy_fj * 1e-9 * result.macs / task.samples
@@ -112,10 +113,13 @@ def _points(task: Task, options: argparse.Namespace, exact: Outputs, say: Progre
     return points, found
 
 
-def _ranges(column: str) -> Ranges:
-    """Scales per output channel of the weights, from the largest magnitude; blocks their own."""
+def _ranges(column: str, accumulator: str) -> Ranges:
+    """Scales per output channel of the weights, from the largest magnitude, with headroom where
+    sums may overflow; blocks their own.
+    """
     wanted = Ranges("channel", "minmax")
-    return wanted if wanted in choices(column) else choices(column)[0]
+    usual = wanted if wanted in choices(column) else choices(column)[0]
+    return accumulated(column, accumulator, usual)[-1]
 
 
 def _notes(task: Task, costs: Sequence[Cost]) -> list[str]:
@@ -123,7 +127,9 @@ def _notes(task: Task, costs: Sequence[Cost]) -> list[str]:
     libraries = sorted({cost.library for cost in costs if cost.library})
     notes = [f"{task.samples} samples: {task.data}. Cycles and energy are those of one.",
              ("Activations have one scale, weights one an output channel, from the largest "
-              "magnitude; MXFP8 has one for 32 numbers. Nothing is trained again.")]
+              "magnitude; MXFP8 has one for 32 numbers. Where full-scale operands may overflow the "
+              "accumulator, scales are doubled until sums fit (not for MXFP8). Nothing is trained "
+              "again.")]
     if task.each is not None:
         notes.insert(1, f"Unless {LEAST} samples more do worse than better, a sign test (p < 0.01) "
                      "does not tell a loss of the metric from chance.")

@@ -124,6 +124,41 @@ def test_blocks_are_products_of_their_own(tmp_path, weights, activations):
     assert outcome.cycles == 2 * cycles(5, BLOCK, 3) + cycles(5, 80 - 2 * BLOCK, 3)
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("weights", ["", "per=channel"])
+def test_headroom_keeps_sums_within_the_accumulator(tmp_path, groups, weights):
+    """E4M3 in FP16: the doublings are as few as keep the largest sum of codes below half of it."""
+    x, limit = data(2, 8, 5, 5), 65504
+    network, w = one_layer(tmp_path, "Conv", x.shape, (4, 8 // groups, 3, 3), group=groups)
+    errors = {}
+    for headroom in (False, True):
+        chosen = plan(acc="fp16-sat", weights=weights, headroom=headroom)
+        _, outcome, quantizers = result(network, x, chosen)
+        errors[headroom] = outcome.layers[0].whole.sqnr_db
+        by_x, by_w = quantizers["layer"]
+        scale = by_x.scale[0] * by_w.scale.reshape(-1, 1, 1)
+        largest = np.abs(outcome.references["y"][0] / scale).max()
+        if headroom:
+            # Shared out, the odd one to the activations; none too many.
+            times = [np.log2(now.scale / before.scale) for now, before
+                     in zip((by_x, by_w), plain, strict=True)]
+            doublings = times[0][0] + times[1][0]
+            assert (times[1] == times[1][0]).all()
+            assert times[0][0] - times[1][0] in (0, 1)
+            assert doublings == int(doublings) > 2
+            assert limit / 4 < largest <= limit / 2
+        plain = quantizers["layer"]
+    assert errors[True] > 25 > 15 > errors[False]
+
+
+def test_headroom_changes_nothing_where_sums_fit(tmp_path):
+    x = data(3, 20)
+    network, _ = one_layer(tmp_path, "MatMul", x.shape, (20, 4))
+    got, wanted = (result(network, x, plan(acc="fp32", headroom=headroom))[0]
+                   for headroom in (True, False))
+    assert (got == wanted).all()
+
+
 def test_mx_formats_of_four_and_six_bits(tmp_path):
     """W4A8, MXFP6 and MXINT8 run; fewer bits, more noise."""
     x = data(16, 64)
@@ -226,6 +261,9 @@ def test_quantizers_of_another_plan_are_refused(tmp_path, change, message):
     ({"mac": "int8", "weights": "per=block", "activations": "zero_point=yes"},
      ("Plan schemes must be without zero_point beside blocks, not 'int8,zero_point=yes, "
       "int8,per=block'")),
+    ({"mac": "int8", "activations": "zero_point=yes", "headroom": True},
+     ("Plan schemes must be without zero_point and blocks beside headroom, not "
+      "'int8,zero_point=yes, int8'")),
 ])
 def test_plan_wrong(schemes, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):

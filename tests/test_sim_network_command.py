@@ -129,6 +129,8 @@ REFUSED = [
      "Model file must be an ONNX model, not '{none}' (No such file or directory)"),
     (["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{x}", "--calibration", "{x}"],
      "Scales must be from --quantizers or from --calibration, not 'both'"),
+    (["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{x}", "--headroom"],
+     "Scales must be from --quantizers or from --headroom, not 'both'"),
     (["{model}", "--data", "{x}", *ARRAY, "--out", "{folder}"],
      "Output file must be writable, not '{folder}' (is a directory)"),
 ]

@@ -12,7 +12,7 @@ pytest.importorskip("onnx", reason="onnx is not installed (make setup)")
 from synth import cache
 from synth.networks import __main__ as command
 from synth.networks import simulate, study
-from synth.networks.formats import ACCUMULATORS, COLUMNS, Ranges, choices, mac_of
+from synth.networks.formats import ACCUMULATORS, COLUMNS, Ranges, accumulated, choices, mac_of
 from synth.record import read_records
 
 
@@ -40,19 +40,26 @@ def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                        "--columns E4M3,MXFP8 --acc exact,fp16")
     tried = e4m3.conditions["tried"]
     assert set(tried) == {"tensor, minmax", "channel, minmax", "channel, mse"}
-    assert e4m3.metrics["relative_error"].value == pytest.approx(min(tried.values()), rel=1e-4)
     assert tried[e4m3.conditions["ranges"]] == min(tried.values())
+    # Ranges are chosen on other images than those that are evaluated, so that errors differ.
+    error = e4m3.metrics["relative_error"].value
+    assert min(tried.values()) / 1.5 < error < 1.5 * min(tried.values())
+    assert error not in tried.values()
     assert e4m3.metrics["change"].value == pytest.approx(
         e4m3.metrics["accuracy"].value - fp32.metrics["accuracy"].value, abs=1e-3)
     for found in (e4m3, mx, fp16):
         better, worse = (found.metrics[name].value for name in ("better", "worse"))
         assert 100 * (better - worse) / 64 == pytest.approx(found.metrics["change"].value, abs=1e-3)
-    assert fp16.metrics["worse"].value > 5
     assert set(e4m3.conditions["sqnr"]) == {"layer_0", "scores"}
     assert 25 < e4m3.conditions["sqnr"]["layer_0"] < 40
     assert mx.conditions["ranges"] == "block, minmax"
+    assert mx.conditions["tried"] == {}
     # Largest codes multiplied leave what FP16 holds: a sum that saturates is far off.
-    assert fp16.metrics["relative_error"].value > 3 * e4m3.metrics["relative_error"].value
+    best = e4m3.conditions["ranges"]
+    assert fp16.conditions["ranges"] == f"{best}, headroom"
+    errors = fp16.conditions["tried"]
+    assert errors[best] > 3 * errors[f"{best}, headroom"]
+    assert fp16.metrics["relative_error"].value < 1.2 * error
     monkeypatch.setattr(study, "simulate", None)
     again = tmp_path / "again.json"
     assert command.main([*arguments[:-1], str(again)]) == 0
@@ -72,6 +79,18 @@ def test_plans_are_those_of_the_settings() -> None:
                 assert plan.of_weights.per.value == ranges.weights_per
                 compared += 1
     assert compared == 5 * (2 * 4 + 4 * 3 + 1)
+
+
+def test_headroom_is_tried_where_sums_may_overflow() -> None:
+    best = Ranges("channel", "minmax", zero_point=True)
+    roomy = Ranges("channel", "minmax", headroom=True)
+    for column in ("INT8", "E5M2", "E4M3", "W4A8"):
+        for accumulator in ACCUMULATORS:
+            wanted = (best, roomy) if accumulator == "fp16" else (best,)
+            assert accumulated(column, accumulator, best) == wanted
+    block = Ranges("block", "minmax")
+    assert accumulated("MXFP8", "fp16", block) == (block,)
+    assert str(simulate.plan_of("E4M3", "fp16", roomy)).endswith("headroom=True)")
 
 
 def test_result_is_bit_exact_to_the_product(tmp_path: Path) -> None:

@@ -78,6 +78,9 @@ def _add_scales(parser: Parser) -> None:
         parser.add_argument(f"--{name}", metavar="SETTINGS", default="",
                             help=f"how {name} are quantised: {SETTINGS.format(shares)} (default: "
                                  "the first of each)")
+    parser.add_argument("--headroom", action="store_true", help=(
+        "double scales until the sums that calibration saw leave half of the accumulator's range "
+        "free"))
     parser.add_argument("--calibration", metavar="FILE", type=Path,
                         help="inputs that scales are chosen from (default: those of --data)")
     parser.add_argument("--quantizers", metavar="FILE", type=Path,
@@ -93,15 +96,17 @@ def _plan(options: argparse.Namespace) -> Plan:
     assert isinstance(array, ArraySpec)
     require(options.energy is None or 0 <= options.energy < math.inf, "Energy",
             "0 pJ or more", options.energy)
-    return Plan(array=array, weights=options.weights, activations=options.activations)
+    return Plan(array=array, weights=options.weights, activations=options.activations,
+                headroom=options.headroom)
 
 
 def _quantizers(options: argparse.Namespace, network: Network, plan: Plan,
                 given: list[dict[str, Any]], say: Progress) -> Quantizers:
     """Scales, from a file or from data."""
     if options.quantizers is not None:
-        require(options.calibration is None, "Scales", "from --quantizers or from --calibration",
-                "both")
+        for name in ("calibration", "headroom"):
+            require(not getattr(options, name), "Scales",
+                    f"from --quantizers or from --{name}", "both")
         return load_calibration(options.quantizers)
     if options.calibration is not None:
         data = load_data(options.calibration, network)

@@ -53,11 +53,16 @@ class Layer:
                 joined = joined + self.bias
         return joined
 
-    def exact(self) -> Singles:
-        """Output in FP32, nothing quantised."""
+    def products(self) -> Singles:
+        """Products (P, M, N) in FP32, nothing quantised."""
         with np.errstate(all="ignore"):
             a = np.ascontiguousarray(self.lowering.left(self.x, np.float32(0)))
-            return self.output(a @ np.ascontiguousarray(self.lowering.right(self.w)))
+            found: Singles = a @ np.ascontiguousarray(self.lowering.right(self.w))
+            return found
+
+    def exact(self) -> Singles:
+        """Output in FP32, nothing quantised."""
+        return self.output(self.products())
 
 
 def layer(network: Network, step: Step, inputs: tuple[Array | None, ...]) -> Layer:

@@ -10,6 +10,7 @@ from hw.spec import ArraySpec, Format
 from hw.spec.errors import require
 from sim.codes import Array
 from sim.network.graph import Network
+from sim.network.headroom import with_headroom
 from sim.network.layer import Layer
 from sim.network.walk import Feed, Pair, walk
 from sim.progress import Progress
@@ -29,12 +30,14 @@ class Plan:
 
     Activations have the array's first format, weights the second; where a layer multiplies
     activations with activations, the second ones have the second format and the scheme of
-    activations. Schemes may be spelled, with or without the format.
+    activations. Schemes may be spelled, with or without the format. With ``headroom`` scales are
+    doubled until the sums that calibration saw leave half of the accumulator's range free.
     """
 
     array: ArraySpec
     weights: Scheme | str = ""
     activations: Scheme | str = ""
+    headroom: bool = False
 
     def __post_init__(self) -> None:
         for name, fmt in (("weights", self.array.mac.b), ("activations", self.array.mac.a)):
@@ -50,6 +53,9 @@ class Plan:
         require(not any(scheme.zero_point for scheme in both)
                 or all(scheme.per is not Per.BLOCK for scheme in both), "Plan schemes",
                 "without zero_point beside blocks", ", ".join(map(str, both)))
+        require(not self.headroom or not any(scheme.zero_point or scheme.per is Per.BLOCK
+                                             for scheme in both), "Plan schemes",
+                "without zero_point and blocks beside headroom", ", ".join(map(str, both)))
         require(self.array.out is None, "Plan array", "without an output stage",
                 str(self.array))
 
@@ -85,11 +91,14 @@ def required(plan: Plan, layer: Layer) -> tuple[Scheme, Scheme]:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A layer as calibration data went through it in FP32, and samples of both operands."""
+    """A layer as calibration data went through it in FP32, samples of both operands, and the
+    largest magnitudes (P, 1, N) of its products, of each run.
+    """
 
     layer: Layer
     x: list[Array]
     w: list[Array]
+    sums: list[Array]
 
 
 def observe(network: Network, feeds: Iterable[Feed], say: Progress | None = None
@@ -109,10 +118,11 @@ def observe(network: Network, feeds: Iterable[Feed], say: Progress | None = None
 
     def watch(layer: Layer, _: Layer) -> Pair:
         name = layer.step.name
-        before = seen.get(name, Seen(layer, [], []))
+        before, products = seen.get(name, Seen(layer, [], [], [])), layer.products()
         seen[name] = Seen(layer, [*before.x, _sample(layer.x)],
-                          before.w if layer.is_constant else [*before.w, _sample(layer.w)])
-        result = layer.exact()
+                          before.w if layer.is_constant else [*before.w, _sample(layer.w)],
+                          [*before.sums, abs(products).max(axis=1, keepdims=True)])
+        result = layer.output(products)
         return Pair(result, result)
 
     for feed in feeds:
@@ -124,7 +134,7 @@ def observe(network: Network, feeds: Iterable[Feed], say: Progress | None = None
 def choose(plan: Plan, seen: Mapping[str, Seen]
            ) -> dict[str, tuple[Quantizer | Scheme, Quantizer | Scheme]]:
     """Both operands' quantisers by the name of the layer, for what `observe` gave."""
-    return {name: _scales(plan, each.layer, each.x, each.w) for name, each in seen.items()}
+    return {name: _scales(plan, each) for name, each in seen.items()}
 
 
 def calibrate_network(network: Network, feeds: Iterable[Feed], plan: Plan,
@@ -151,12 +161,16 @@ def calibrate_network(network: Network, feeds: Iterable[Feed], plan: Plan,
     return choose(plan, observe(network, feeds, say))
 
 
-def _scales(plan: Plan, layer: Layer, x: list[Array], w: list[Array]
-            ) -> tuple[Quantizer | Scheme, Quantizer | Scheme]:
+def _scales(plan: Plan, seen: Seen) -> tuple[Quantizer | Scheme, Quantizer | Scheme]:
     """Quantisers of both operands of a layer."""
-    first, second = required(plan, layer)
-    return _quantizer(first, x), _quantizer(
-        second, [layer.w] if layer.is_constant else w, layer.lowering.channel_axis)
+    layer = seen.layer
+    schemes = required(plan, layer)
+    first = _quantizer(schemes[0], seen.x)
+    second = _quantizer(schemes[1], [layer.w] if layer.is_constant else seen.w,
+                        layer.lowering.channel_axis)
+    if plan.headroom and isinstance(first, Quantizer) and isinstance(second, Quantizer):
+        return with_headroom(plan.array.mac, layer, seen.sums, (first, second))
+    return first, second
 
 
 def _quantizer(scheme: Scheme, data: list[Array], axis: int | None = None) -> Quantizer | Scheme:

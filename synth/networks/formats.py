@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The columns of the tables: operand formats and accumulators, data only."""
+"""The columns of the tables: operand formats, accumulators, and the ranges that are tried."""
 
 from typing import NamedTuple
 
-from hw.spec import CATALOG, PAPER_FORMATS
+from hw.spec import CATALOG, PAPER_FORMATS, parse_mac
+from sim.network.headroom import largest_sum
 
-__all__ = ["ACCUMULATORS", "COLUMNS", "Column", "Ranges", "choices", "mac_of"]
+__all__ = ["ACCUMULATORS", "COLUMNS", "Column", "Ranges", "accumulated", "choices", "mac_of"]
 
 
 class Column(NamedTuple):
@@ -18,16 +19,18 @@ class Column(NamedTuple):
 
 class Ranges(NamedTuple):
     """How scales are chosen: of weights per what, which numbers are kept, whether integer
-    activations have a zero point.
+    activations have a zero point, whether sums have headroom in the accumulator.
     """
 
     weights_per: str
     kept: str
     zero_point: bool = False
+    headroom: bool = False
 
     def __str__(self) -> str:
         zero = ", zero point" if self.zero_point else ""
-        return f"{self.weights_per}, {self.kept}{zero}"
+        room = ", headroom" if self.headroom else ""
+        return f"{self.weights_per}, {self.kept}{zero}{room}"
 
 
 #: The formats of arXiv 2303.17951, and others; MX has OCP's own.
@@ -53,6 +56,21 @@ def mac_of(column: str, accumulator: str) -> str:
     same_integers = activations == weights and CATALOG[activations].is_integer
     exact = "int27" if same_integers else "exact"
     return f"{pair},acc={exact if accumulator == 'exact' else ACCUMULATORS[accumulator]}"
+
+
+def may_overflow(column: str, accumulator: str) -> bool:
+    """Whether an accumulator ends before the largest sum that the exact one is made for."""
+    mac = parse_mac(mac_of(column, accumulator))
+    return largest_sum(mac) < largest_sum(parse_mac(mac_of(column, "exact")))
+
+
+def accumulated(column: str, accumulator: str, best: Ranges) -> tuple[Ranges, ...]:
+    """Ranges that are tried with an accumulator: the ``best`` with exact sums; where sums may
+    overflow, too, such with headroom, which goes without zero points and blocks.
+    """
+    if best.weights_per == "block" or not may_overflow(column, accumulator):
+        return (best,)
+    return best, best._replace(zero_point=False, headroom=True)
 
 
 def choices(column: str, *, search: bool = True) -> tuple[Ranges, ...]:

@@ -24,6 +24,10 @@ LINES = (
     "Invoice No", "16 columns", "Total 1,249", "nearest", "Open Friday", "Platform 9", "e4m3, int8",
     "Shut door", "Shelf C12", "quick fox", "lazy dogs", "36.8 degrees", "KL1024 Oslo", "0.001953",
     "Do not bend", "build 828", "carry out", "thanks", "quarter", "diagonal",
+    "Room 204", "blue paint", "Gate closes", "Monday", "3.1416", "one hour", "Receipt 77",
+    "keep left", "Harbour", "27 boxes", "No smoking", "cold water", "Lot 5,600", "Exit west",
+    "window", "Batch 93B", "fragile", "Tuesday", "60 percent", "railway", "Oak Street", "rounding",
+    "Please ring", "42.195 km", "winter", "Level 3", "Key under mat", "tickets",
 )
 CALIBRATION = (
     "Sums move", "Order 5531", "No parking", "Zero, too", "Wipe twice", "07/2031",

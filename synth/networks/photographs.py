@@ -22,7 +22,8 @@ PHOTOGRAPHS = (("sklearn", "datasets/images/china.jpg"), ("sklearn", "datasets/i
                  ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "camera.png",
                   "horse.png", "grass.png", "brick.png", "gravel.png", "clock_motion.png")))
 #: Part of the shorter side that is kept, place of the part, mirrored, brightness.
-EVALUATED = ((0.875, (0.5, 0.5), False, 1.0), (0.6, (0.3, 0.4), True, 0.8))
+EVALUATED = ((0.875, (0.5, 0.5), False, 1.0), (0.6, (0.3, 0.4), True, 0.8),
+             (0.7, (0.5, 0.3), False, 1.2), (0.95, (0.4, 0.6), True, 0.9))
 CALIBRATED = ((0.75, (0.6, 0.6), True, 1.15),)
 BATCH = 8
 
@@ -41,7 +42,7 @@ def task(folder: Path, samples: int | None = None) -> Task:
         "public domain and CC BY 2.0",
         feeds=tuple({"images": images[start:start + BATCH]}
                     for start in range(0, len(images), BATCH)),
-        calibration=({"images": _images(CALIBRATED)[::2]},),
+        calibration=({"images": _images(CALIBRATED)},),
         score=share("top1_agreement", alike), each=alike)
 
 

@@ -30,8 +30,8 @@ class Result:
     outputs
         First output of each run.
     sqnr
-        Of each layer in dB: its own noise, against FP32 on the same quantised inputs; empty unless
-        asked for.
+        Of each layer in dB: its own noise, against FP32 on the same quantised inputs, in the runs
+        that were compared.
     shapes
         Sides MxKxN of each layer's products in the last run.
     macs, cycles
@@ -52,7 +52,7 @@ def plan_of(column: str, accumulator: str, ranges: Ranges, size: str = SIZE) -> 
         return Plan(array=array, weights="per=block", activations="per=block")
     zero = ",zero_point=yes" if ranges.zero_point else ""
     return Plan(array=array, weights=f"per={ranges.weights_per},range={ranges.kept}",
-                activations=f"range={ranges.kept}{zero}")
+                activations=f"range={ranges.kept}{zero}", headroom=ranges.headroom)
 
 
 @lru_cache(maxsize=1)
@@ -77,15 +77,18 @@ def calibration(task: Task, say: Progress | None = None) -> dict[str, Seen]:
     return observe(_network(task.model), task.calibration, say)
 
 
-def simulate(task: Task, plan: Plan, say: Progress | None = None, *, compare: bool = True,
+def simulate(task: Task, plan: Plan, say: Progress | None = None, *, compared: int = 0,
              seen: Mapping[str, Seen] | None = None) -> Result:
-    """Run ``task``; ``compare`` tells the noise of each layer, ``seen`` is its `calibration`."""
+    """Run ``task``; the noise of each layer is told of the first ``compared`` runs, ``seen`` is its
+    `calibration`.
+    """
     network = _network(task.model)
     quantizers = choose(plan, seen or calibration(task, say))
-    found = run(network, task.feeds, plan, quantizers, say=say, compare=compare)
+    parts = [run(network, feeds, plan, quantizers, say=say, compare=noise) for feeds, noise in
+             ((task.feeds[:compared], True), (task.feeds[compared:], False)) if feeds]
     return Result(
-        outputs=found.outputs[network.outputs[0]],
-        sqnr={layer.name: round(layer.own.sqnr_db, 2) for layer in found.layers
+        outputs=[each for part in parts for each in part.outputs[network.outputs[0]]],
+        sqnr={layer.name: round(layer.own.sqnr_db, 2) for layer in parts[0].layers
               if layer.own.sqnr_db is not None},
-        shapes={layer.name: f"{layer.m}x{layer.k}x{layer.n}" for layer in found.layers},
-        macs=found.macs, cycles=found.cycles)
+        shapes={layer.name: f"{layer.m}x{layer.k}x{layer.n}" for layer in parts[-1].layers},
+        macs=sum(part.macs for part in parts), cycles=sum(part.cycles for part in parts))

@@ -7,6 +7,8 @@ Each run is kept as soon as it is done, so that a study that was killed goes on 
 import hashlib
 import statistics
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,8 @@ import numpy as np
 from sim.network.plan import Seen
 from sim.progress import Progress
 from synth.cache import cached, digest_of_files
-from synth.networks.formats import ACCUMULATORS, COLUMNS, Ranges, choices, mac_of
-from synth.networks.simulate import SIZE, calibration, plan_of, reference, simulate
+from synth.networks.formats import ACCUMULATORS, COLUMNS, Ranges, accumulated, choices, mac_of
+from synth.networks.simulate import SIZE, Result, calibration, plan_of, reference, simulate
 from synth.networks.task import Outputs, Task, relative_error
 from synth.record import ROOT, Metric, Provenance, Record
 
@@ -43,43 +45,48 @@ class Study:
     def __init__(self, task: Task, origin: Provenance, say: Progress, *, search: bool = True
                  ) -> None:
         self.task, self._origin, self._say, self._search = task, origin, say, search
-        self._known: Outputs | None = None
-        self._seen: dict[str, Seen] | None = None
+        #: The same network on the data that scales are chosen on.
+        self._rehearsal = replace(task, feeds=task.calibration, compared=0)
 
     def records(self, columns: Sequence[str] = tuple(COLUMNS),
                 accumulators: Sequence[str] = tuple(ACCUMULATORS)) -> Iterator[Record]:
         """The network in FP32, in each format with its best ranges, and with other accumulators."""
         best: dict[str, Ranges] = {}
         for column in columns:
-            only = len(self._choices(column)) == 1
-            tried = {str(ranges): self._run(column, EXACT, ranges, compare=only)
-                     for ranges in self._choices(column)}
-            name = min(tried, key=lambda each: tried[each]["measures"]["relative_error"])
-            best[column] = next(each for each in self._choices(column) if str(each) == name)
+            best[column], tried = self._best(column, EXACT, choices(column, search=self._search))
             found = self._run(column, EXACT, best[column])
             if len(best) == 1:  # The layers are the same in every format.
                 yield self._record("fp32", self._reference(), {
                     "data": self.task.data, "licence": self.task.licence,
                     "shapes": found["shapes"], "macs": found["macs"]})
-            yield self._record("formats", found, {
-                "column": column, "accumulator": EXACT, "unit": mac_of(column, EXACT),
-                "ranges": name, "sqnr": found["sqnr"],
-                "tried": {each: float(f"{found['measures']['relative_error']:.6g}")
-                          for each, found in tried.items()}})
+            yield self._quantized("formats", found, column, EXACT, best[column], tried)
         for column in ACCUMULATED:
             for accumulator in accumulators if column in columns else ():
                 if accumulator != EXACT:
-                    yield self._accumulated(column, accumulator, best[column])
+                    ranges, tried = self._best(column, accumulator,
+                                               accumulated(column, accumulator, best[column]))
+                    found = self._run(column, accumulator, ranges)
+                    yield self._quantized("accumulators", found, column, accumulator, ranges, tried)
 
-    def _accumulated(self, column: str, accumulator: str, ranges: Ranges) -> Record:
-        """Record of a format with given ranges and an accumulator."""
-        found = self._run(column, accumulator, ranges)
-        return self._record("accumulators", found, {
+    def _best(self, column: str, accumulator: str, among: Sequence[Ranges]
+              ) -> tuple[Ranges, dict[str, float]]:
+        """Ranges that leave the least error in the output for the calibration data, and the errors
+        in percent; none if there is no choice.
+        """
+        if len(among) == 1:
+            return among[0], {}
+        errors = [self._rehearsed(column, accumulator, ranges) for ranges in among]
+        tried = {str(ranges): float(f"{error:.6g}")
+                 for ranges, error in zip(among, errors, strict=True)}
+        return among[errors.index(min(errors))], tried
+
+    def _quantized(self, study: str, found: Measures, column: str, accumulator: str,
+                   ranges: Ranges, tried: dict[str, float]) -> Record:
+        """Record of a format with an accumulator."""
+        return self._record(study, found, {
             "column": column, "accumulator": accumulator, "unit": mac_of(column, accumulator),
-            "ranges": str(ranges), "sqnr": found["sqnr"]})
-
-    def _choices(self, column: str) -> tuple[Ranges, ...]:
-        return choices(column, search=self._search)
+            "ranges": str(ranges), "tried": tried, "sqnr": found["sqnr"],
+            "compared_runs": self.task.compared})
 
     def _metric(self, found: Measures) -> float:
         return float(next(iter(found["measures"].values())))
@@ -103,39 +110,57 @@ class Study:
 
     def _reference(self) -> Measures:
         """Measures in FP32."""
-        return self._cached("fp32", lambda: self._measured(self._exact()))
+        return self._cached("fp32", lambda: self._measured(self._exact))
 
-    def _run(self, column: str, accumulator: str, ranges: Ranges, *, compare: bool = True
-             ) -> Measures:
-        """Measures of one setting; those of its layers only if asked for."""
+    def _run(self, column: str, accumulator: str, ranges: Ranges) -> Measures:
+        """Measures of one setting."""
         def compute() -> Measures:
-            self._say.at_once(f"{self.task.name}: {column}, {accumulator} sums, {ranges}")
-            plan = plan_of(column, accumulator, ranges)
-            if self._seen is None:
-                self._seen = calibration(self.task, self._say)
-            found = simulate(self.task, plan, self._say, compare=compare, seen=self._seen)
+            found = self._simulated(self.task, column, accumulator, ranges)
             return self._measured(found.outputs) | {
                 "sqnr": found.sqnr, "shapes": found.shapes, "macs": found.macs,
                 "cycles": found.cycles}
 
-        setting = [column, mac_of(column, accumulator), str(ranges)]
-        return self._cached([*setting, compare], compute)
+        return self._cached([column, mac_of(column, accumulator), str(ranges)], compute)
+
+    def _rehearsed(self, column: str, accumulator: str, ranges: Ranges) -> float:
+        """Error of the output in percent, for the data that scales are chosen on."""
+        def compute() -> Measures:
+            found = self._simulated(self._rehearsal, column, accumulator, ranges)
+            return {"error": relative_error(_sound(found.outputs), self._rehearsed_exactly)}
+
+        setting = ["calibration", column, mac_of(column, accumulator), str(ranges)]
+        return float(self._cached(setting, compute)["error"])
+
+    def _simulated(self, task: Task, column: str, accumulator: str, ranges: Ranges) -> Result:
+        """One run."""
+        self._say.at_once(f"{task.name}: {column}, {accumulator} sums, {ranges}")
+        return simulate(task, plan_of(column, accumulator, ranges), self._say,
+                        compared=task.compared, seen=self._seen)
 
     def _cached(self, setting: Any, compute: Callable[[], Measures]) -> Measures:
         return dict(cached("network", self._inputs(setting), compute))
 
+    @cached_property
+    def _seen(self) -> dict[str, Seen]:
+        """What scales are chosen from."""
+        return calibration(self.task, self._say)
+
+    @cached_property
     def _exact(self) -> Outputs:
-        """Outputs in FP32, computed once."""
-        if self._known is None:
-            self._known = reference(self.task, self._say)
-        return self._known
+        """Outputs in FP32."""
+        return reference(self.task, self._say)
+
+    @cached_property
+    def _rehearsed_exactly(self) -> Outputs:
+        """Outputs in FP32 for the data that scales are chosen on."""
+        return reference(self._rehearsal, self._say)
 
     def _measured(self, outputs: Outputs) -> Measures:
         """Measures of outputs, what is not finite counted as zero, and how many samples do better
         and worse than in FP32.
         """
-        exact = self._exact()
-        sound = [np.nan_to_num(each, nan=0.0, posinf=0.0, neginf=0.0) for each in outputs]
+        exact = self._exact
+        sound = _sound(outputs)
         measures = self.task.score(sound, exact) | {"relative_error": relative_error(sound, exact)}
         if self.task.each is None:
             return {"measures": measures, "samples": {}}
@@ -147,6 +172,11 @@ class Study:
         """All that a run depends on."""
         return {"setting": setting, "model": digest_of_files((self.task.model,)),
                 "code": _code(), "data": _digest(self.task)}
+
+
+def _sound(outputs: Outputs) -> Outputs:
+    """Outputs with zeros where they are not finite."""
+    return [np.nan_to_num(each, nan=0.0, posinf=0.0, neginf=0.0) for each in outputs]
 
 
 def _code() -> str:

@@ -44,6 +44,8 @@ class Task:
         Measures by name, in percent where they are shares; higher is better for the first.
     each
         How well each sample does, higher is better; None if samples have no measure of their own.
+    compared
+        Runs, the first ones, in which every layer is compared with FP32.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Task:
     calibration: tuple[Feed, ...]
     score: Score
     each: Each | None = None
+    compared: int = 1
 
 
 def share(name: str, each: Each) -> Score:
