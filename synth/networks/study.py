@@ -5,6 +5,7 @@ Each run is kept as soon as it is done, so that a study that was killed goes on 
 """
 
 import hashlib
+import itertools
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -51,22 +52,26 @@ class Study:
     def records(self, columns: Sequence[str] = tuple(COLUMNS),
                 accumulators: Sequence[str] = tuple(ACCUMULATORS)) -> Iterator[Record]:
         """The network in FP32, in each format with its best ranges, and with other accumulators."""
-        best: dict[str, Ranges] = {}
+        exact: dict[str, tuple[Ranges, Measures]] = {}
         for column in columns:
-            best[column], tried = self._best(column, EXACT, choices(column, search=self._search))
-            found = self._run(column, EXACT, best[column])
-            if len(best) == 1:  # The layers are the same in every format.
+            best, tried = self._best(column, EXACT, choices(column, search=self._search))
+            found = self._run(column, EXACT, best)
+            if not exact:  # The layers are the same in every format.
                 yield self._record("fp32", self._reference(), {
                     "data": self.task.data, "licence": self.task.licence,
                     "shapes": found["shapes"], "macs": found["macs"]})
-            yield self._quantized("formats", found, column, EXACT, best[column], tried)
-        for column in ACCUMULATED:
-            for accumulator in accumulators if column in columns else ():
-                if accumulator != EXACT:
-                    ranges, tried = self._best(column, accumulator,
-                                               accumulated(column, accumulator, best[column]))
-                    found = self._run(column, accumulator, ranges)
-                    yield self._quantized("accumulators", found, column, accumulator, ranges, tried)
+            exact[column] = best, found
+            yield self._quantized("formats", found, column, EXACT, best, tried, self._reference())
+        others = [name for name in accumulators if name != EXACT]
+        for column, accumulator in itertools.product(ACCUMULATED, others):
+            if column in exact:
+                yield self._accumulated(column, accumulator, *exact[column])
+
+    def _accumulated(self, column: str, accumulator: str, best: Ranges, beside: Measures) -> Record:
+        """Record of a format with another accumulator, beside exact sums."""
+        ranges, tried = self._best(column, accumulator, accumulated(column, accumulator, best))
+        found = self._run(column, accumulator, ranges)
+        return self._quantized("accumulators", found, column, accumulator, ranges, tried, beside)
 
     def _best(self, column: str, accumulator: str, among: Sequence[Ranges]
               ) -> tuple[Ranges, dict[str, float]]:
@@ -81,30 +86,25 @@ class Study:
         return among[errors.index(min(errors))], tried
 
     def _quantized(self, study: str, found: Measures, column: str, accumulator: str,
-                   ranges: Ranges, tried: dict[str, float]) -> Record:
-        """Record of a format with an accumulator."""
+                   ranges: Ranges, tried: dict[str, float], beside: Measures) -> Record:
+        """Record of a format with an accumulator, and of the change from ``beside``."""
         return self._record(study, found, {
             "column": column, "accumulator": accumulator, "unit": mac_of(column, accumulator),
             "ranges": str(ranges), "tried": tried, "sqnr": found["sqnr"],
-            "compared_runs": self.task.compared})
+            "compared_runs": self.task.compared}, beside)
 
-    def _metric(self, found: Measures) -> float:
-        return float(next(iter(found["measures"].values())))
-
-    def _record(self, study: str, found: Measures, conditions: dict[str, Any]) -> Record:
+    def _record(self, study: str, found: Measures, conditions: dict[str, Any],
+                beside: Measures | None = None) -> Record:
+        """Record of measures; of their change from those ``beside`` them, if any."""
         measures: dict[str, float] = found["measures"]
-        name = next(iter(measures))
         metrics = {key: Metric(float(f"{value:.6g}"), "" if "cosine" in key else "%")
                    for key, value in measures.items()}
-        if study != "fp32":
-            metrics |= {key: Metric(count, "sample") for key, count in found["samples"].items()}
-            first = self._metric(self._reference())
-            metrics["change"] = Metric(round(measures[name] - first, 4), "%")
-            metrics |= {"macs": Metric(found["macs"], "MAC"),
-                        "cycles": Metric(found["cycles"], "cycle"),
-                        "median_sqnr": Metric(
-                            round(statistics.median(found["sqnr"].values()), 2), "dB")}
-        shared = {"study": study, "metric": name, "samples": self.task.samples, "array": SIZE}
+        if beside is not None:
+            metrics |= _change(found, beside) | {
+                "macs": Metric(found["macs"], "MAC"), "cycles": Metric(found["cycles"], "cycle"),
+                "median_sqnr": Metric(round(statistics.median(found["sqnr"].values()), 2), "dB")}
+        shared = {"study": study, "metric": next(iter(measures)), "samples": self.task.samples,
+                  "array": SIZE}
         return Record(subject=self.task.name, metrics=metrics, conditions=shared | conditions,
                       provenance=self._origin, not_done=NOT_DONE)
 
@@ -156,22 +156,25 @@ class Study:
         return reference(self._rehearsal, self._say)
 
     def _measured(self, outputs: Outputs) -> Measures:
-        """Measures of outputs, what is not finite counted as zero, and how many samples do better
-        and worse than in FP32.
-        """
-        exact = self._exact
-        sound = _sound(outputs)
-        measures = self.task.score(sound, exact) | {"relative_error": relative_error(sound, exact)}
-        if self.task.each is None:
-            return {"measures": measures, "samples": {}}
-        change = self.task.each(sound, exact) - self.task.each(exact, exact)
-        return {"measures": measures, "samples": {"better": int((change > 0).sum()),
-                                                  "worse": int((change < 0).sum())}}
+        """Measures of outputs, zeros where not finite, and how well each sample does."""
+        exact, sound = self._exact, _sound(outputs)
+        each = [] if self.task.each is None else self.task.each(sound, exact).tolist()
+        return {"measures": self.task.score(sound, exact)
+                | {"relative_error": relative_error(sound, exact)}, "each": each}
 
     def _inputs(self, setting: Any) -> dict[str, Any]:
         """All that a run depends on."""
         return {"setting": setting, "model": digest_of_files((self.task.model,)),
                 "code": _code(), "data": _digest(self.task)}
+
+
+def _change(found: Measures, beside: Measures) -> dict[str, Metric]:
+    """Change of the metric, and how many samples do better and worse."""
+    now, then = (next(iter(each["measures"].values())) for each in (found, beside))
+    changes = np.subtract(found["each"], beside["each"])
+    counts = {"better": changes > 0, "worse": changes < 0} if changes.size else {}
+    return {**{name: Metric(int(each.sum()), "sample") for name, each in counts.items()},
+            "change": Metric(round(now - then, 4), "%")}
 
 
 def _sound(outputs: Outputs) -> Outputs:
