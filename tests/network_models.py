@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small ONNX models, built node by node."""
+"""Small ONNX models, built node by node, and runs of them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,10 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-__all__ = ["SEED", "node", "save", "small_network"]
+from hw.spec import parse_array, parse_mac
+from sim.network import Network, Outcome, Plan, Quantizers, calibrate_network, load, run
+
+__all__ = ["SEED", "data", "node", "one_layer", "plan", "result", "save", "small_network"]
 
 SEED = 5
 
@@ -66,3 +69,30 @@ def small_network(path: Path) -> Path:
                  "s2": abs(weights(4)), "b2": weights(4), "m2": weights(4), "v2": abs(weights(4)),
                  "shape": np.array([0, 4, -1]), "w3": weights(3, 4), "b3": weights(3)}
     return save(path, nodes, {"x": ["n", 2, 6, 5]}, ["y"], constants)
+
+
+def plan(mac: str = "e4m3", acc: str = "bf16", size: str = "4x4", dataflow: str = "os",
+         **settings: Any) -> Plan:
+    """Plan of an array, with settings of `Plan`."""
+    return Plan(array=parse_array(size, parse_mac(mac, acc=acc), dataflow=dataflow), **settings)
+
+
+def data(*shape: int) -> np.ndarray:
+    """Random numbers, the same each time."""
+    return np.random.default_rng(SEED).normal(size=shape).astype(np.float32)
+
+
+def one_layer(folder: Path, operator: str, x: Sequence[int], w: Sequence[int], **attributes: Any
+              ) -> tuple[Network, np.ndarray]:
+    """Model of one layer with random weights and its weights."""
+    weights = np.random.default_rng(SEED + 1).normal(size=w).astype(np.float32)
+    return load(save(folder / "m.onnx", [node(operator, "x w", "y", "layer", **attributes)],
+                     {"x": x}, ["y"], {"w": weights})), weights
+
+
+def result(network: Network, x: np.ndarray, chosen: Plan, **options: Any
+           ) -> tuple[np.ndarray, Outcome, Quantizers]:
+    """First output of a network, calibrated on what it is run on, all else and the scales."""
+    quantizers = calibrate_network(network, [{"x": x}], chosen)
+    outcome = run(network, [{"x": x}], chosen, quantizers, **options)
+    return outcome.outputs[network.outputs[0]][0], outcome, quantizers
