@@ -24,7 +24,9 @@ def signed(value: float) -> str:
 
 
 def told(study: Study, record: Record) -> bool:
-    """Whether samples enough go one way, against FP32, that it is no chance."""
+    """Whether samples enough go one way that it is no chance: from FP32, of other accumulators
+    from exact sums.
+    """
     counts = study.counts(record)
     return counts is not None and chance(*counts) < CHANCE
 

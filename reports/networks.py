@@ -15,6 +15,8 @@ __all__ = ["accumulators", "changes", "networks_page"]
 Record = dict[str, Any]
 #: Change of a metric, in points, that counts as a move.
 MOVES = 1.0
+#: What the records call scales that leave the accumulator room.
+HEADROOM = "headroom"
 #: Loss of a layer's SQNR over that with exact sums, in dB, that counts as the accumulator's.
 LOSS = 1.0
 
@@ -94,6 +96,7 @@ def _moved(study: Study, exact: Record, record: Record | None, depths: dict[str,
     if record is None:
         return MISSING
     change = signed(round(study.metric(record) - study.metric(exact), 2))
+    change += " *h*" if HEADROOM in record["conditions"]["ranges"] else ""
     sound, found = exact["conditions"]["sqnr"], record["conditions"]["sqnr"]
     harmed = [depths[name] for name in found if name in depths and name in sound
               and found[name] < sound[name] - LOSS]

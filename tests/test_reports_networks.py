@@ -21,7 +21,7 @@ def record(study: str, value: float, sqnr: dict[str, float] | None = None,
         conditions |= {"shapes": SHAPES, "macs": 12345, "samples": 40, "data": "digits",
                        "licence": "BSD"}
     else:
-        conditions |= {"sqnr": sqnr, "ranges": "channel, mse"}
+        conditions = {"sqnr": sqnr, "ranges": "channel, mse"} | conditions
     return {"subject": "net", "metrics": metrics,
             "conditions": {"study": study, "metric": "accuracy", **conditions}}
 
@@ -99,6 +99,9 @@ def test_accumulators_are_compared_with_exact_sums() -> None:
     found = networks.accumulators(RECORDS)
     assert found.headings == ["network", "format", "largest K", "fp32", "bf16"]
     assert found.rows == [["net", "E4M3", "1,024", "0", "-16.00 (K >= 1,024)"]]
+    roomy = [*RECORDS[:-1], record("accumulators", 95.0, layers(30.0, 27.0), column="E4M3",
+                                   accumulator="fp16", ranges="channel, mse, headroom")]
+    assert networks.accumulators(roomy).rows == [["net", "E4M3", "1,024", "0", "-1.00 *h*"]]
     none = "fp32 moves none."
     assert networks.movers(RECORDS) == [none, "bf16 moves net in E4M3 (-16.00)."]
     few = [*RECORDS[:-1], record("accumulators", 90.0, layers(29.5, 12.0), (1, 2), column="E4M3",
