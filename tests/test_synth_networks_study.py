@@ -14,6 +14,7 @@ from synth.networks import __main__ as command
 from synth.networks import simulate, study
 from synth.networks.formats import ACCUMULATORS, COLUMNS, Ranges, accumulated, choices, mac_of
 from synth.record import read_records
+from tests.test_synth_networks import task
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +68,25 @@ def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     first, second = ([(r.metrics, r.conditions) for r in read_records(path)]
                      for path in (out, again))
     assert first == second
+
+
+@pytest.mark.parametrize(("name", "column", "samples", "layers"), [
+    ("direction", "MXFP8", 2, 54), ("sentences", "E4M3", 2, 48)])
+def test_real_networks(tmp_path: Path, name: str, column: str, samples: int, layers: int) -> None:
+    """A small subset of what `make networks` does, from the packages to the records."""
+    task(name, tmp_path, samples)  # Skips the test where a package is missing.
+    out = tmp_path / "networks.json"
+    assert command.main(["--only", name, "--samples", str(samples), "--columns", column, "--acc",
+                         "exact", "--out", str(out)]) == 0
+    fp32, found = read_records(out)
+    assert fp32.metrics["relative_error"].value == 0
+    assert 0 < found.metrics["relative_error"].value < 40
+    tried = found.conditions["tried"]
+    assert (tried == {}) == (column == "MXFP8")
+    assert tried == {} or tried[found.conditions["ranges"]] == min(tried.values())
+    assert len(found.conditions["sqnr"]) == len(fp32.conditions["shapes"]) == layers
+    assert 20 < found.metrics["median_sqnr"].value < 40
+    assert found.metrics["macs"].value == fp32.conditions["macs"] > 1e7
 
 
 def test_plans_are_those_of_the_settings() -> None:
