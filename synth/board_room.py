@@ -1,31 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m synth.board_room``: the largest square array for whose cells a chip has room."""
 
-import json
+import itertools
 import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from hw.board.design import Design, design
 from hw.board.families import FAMILIES
 from hw.board.mapping import RoomError, mapped, require_room
 from hw.board.pins import pins
-from hw.board.platforms import BOARDS, Board, board_named
-from hw.emit.yosys import YosysError
-from hw.spec import SpecError
-from hw.spec.command import Parser
+from hw.board.platforms import Board
+from synth.board_command import Point, board_parser, run
 from synth.boards import inferred, plan
-from synth.record import ROOT, Metric, Record, provenance, read_records, write_records
+from synth.record import ROOT, Metric, Record, provenance
 
 __all__ = ["largest_side", "main", "measure"]
 
 RECORDS = ROOT / "reports" / "data" / "board_room.json"
+PROG = "python -m synth.board_room"
 NOT_DONE = ("place and route, which may need some room to spare",)
-#: What tells one point from another.
-KEY = ("die", "mac", "dsp_blocks")
 HIGHEST = 64
 
 
@@ -37,8 +34,7 @@ def dies(boards: Sequence[Board]) -> dict[str, Board]:
     return found
 
 
-def measure(board: Board, mac: str, *, dsp: bool,
-            command: str = "python -m synth.board_room") -> Record:
+def measure(board: Board, mac: str, *, dsp: bool) -> Record:
     """Record of the largest square array on a board's chip, or of what keeps the smallest off it.
 
     Raises
@@ -61,7 +57,7 @@ def measure(board: Board, mac: str, *, dsp: bool,
         subject=chosen.spec.name, metrics=metrics, not_done=NOT_DONE,
         conditions={"die": chosen.pins.die, "board": board.key, "mac": mac, "dsp_blocks": dsp,
                     "depths": chosen.spec.gemm.depths},
-        provenance=provenance(command, tools=("amaranth", "amaranth-boards", "pyosys")))
+        provenance=provenance(PROG, tools=("amaranth", "amaranth-boards", "pyosys")))
 
 
 def largest_side(room: Callable[[int], float]) -> int:
@@ -123,55 +119,27 @@ def _cells(chosen: Design, *, dsp: bool) -> dict[str, int]:
     return _CELLS[key]
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="python -m synth.board_room", description=(
-        "Find the largest square array of each MAC for whose cells the chips of the boards have "
-        "room, by mapping arrays around it."))
-    parser.add_argument("--board", metavar="NAME", action="append",
-                        help="board whose chip is looked at, may be repeated (default: every one)")
-    parser.add_argument("--missing", action="store_true",
-                        help="keep the records that there are, measure only what is missing")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the records (default: reports/data/board_room.json)")
-    parser.add_argument("--json", action="store_true", help="print the records as well")
-    return parser
+def _points(boards: Sequence[Board]) -> Iterator[Point]:
+    """Dies, MACs of boards.toml, with DSP blocks and without."""
+    for (die, board), mac, dsp in itertools.product(dies(boards).items(), plan()["macs"],
+                                                    (True, False)):
+        yield ({"die": die, "mac": mac, "dsp_blocks": dsp},
+               partial(measure, board, mac, dsp=dsp))
 
 
-def _points(boards: Sequence[Board]) -> Iterator[tuple[str, Board, str, bool]]:
-    """Dies with a board each, MACs of boards.toml, with DSP blocks and without."""
-    return ((die, board, mac, dsp) for die, board in dies(boards).items() for mac in plan()["macs"]
-            for dsp in (True, False))
-
-
-def _measure(records: list[Record], boards: Sequence[Board], out: Path, command: str) -> None:
-    """Measure what is not among ``records``; each goes into the file at once."""
-    known = {tuple(record.conditions[name] for name in KEY) for record in records}
-    wanted = [point for point in _points(boards) if (point[0], *point[2:]) not in known]
-    for number, (die, board, mac, dsp) in enumerate(wanted, 1):
-        records.append(measure(board, mac, dsp=dsp, command=command))
-        array = records[-1].metrics.get("array", Metric("none")).value
-        print(f"[{number}/{len(wanted)}] {die} {mac} {'with' if dsp else 'without'} DSP "
-              f"blocks: {array}", file=sys.stderr)
-        write_records(out, records)
+def _line(record: Record) -> str:
+    """A record in one line."""
+    where, array = record.conditions, record.metrics.get("array", Metric("none")).value
+    dsp = "with" if where["dsp_blocks"] else "without"
+    return f"{where['die']} {where['mac']} {dsp} DSP blocks: {array}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if Yosys failed, 2 for wrong arguments."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        boards = [board_named(key) for key in options.board or [board.key for board in BOARDS]]
-        records = read_records(options.out) if options.missing and options.out.exists() else []
-        _measure(records, boards, options.out, parser.prog)
-    except SpecError as error:
-        parser.error(str(error))
-    except YosysError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps([record.to_json() for record in records], indent=2))
-    print(options.out)
-    return 0
+    parser = board_parser(PROG, (
+        "Find the largest square array of each MAC for whose cells the chips of the boards have "
+        "room, by mapping arrays around it."), RECORDS)
+    return run(parser, parser.parse_args(arguments), _points, _line)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m synth.boards``: bitstreams for FPGA boards, and what they take of them."""
 
-import json
+import itertools
 import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +14,20 @@ from hw.board.build import INSTALL, Built, build
 from hw.board.design import Design, design
 from hw.board.families import FAMILIES
 from hw.board.mapping import RoomError
-from hw.board.platforms import BOARDS, Board, board_named
-from hw.board.tools import ToolError, required
-from hw.emit.yosys import YosysError
-from hw.spec import ArraySpec, SpecError, parse_array
-from hw.spec.command import Parser
-from synth.record import ROOT, Metric, Record, provenance, read_records, write_records
+from hw.board.platforms import Board
+from hw.board.tools import required
+from hw.spec import ArraySpec, parse_array
+from synth.board_command import Point, board_parser, run
+from synth.record import ROOT, Metric, Record, provenance
 
 __all__ = ["inferred", "main", "measure", "plan"]
 
 POINTS = Path(__file__).with_name("boards.toml")
 RECORDS = ROOT / "reports" / "data" / "boards.json"
+PROG = "python -m synth.boards"
 NOT_DONE = ("a board: nothing was programmed", "power")
-#: What tells one point from another.
-KEY = ("board", "mac", "array", "dsp_blocks")
-Point = tuple[Board, str, str, bool]
 
-
-def measure(board: Board, mac: str, array: str, *, dsp: bool,
-            command: str = "python -m synth.boards") -> Record:
+def measure(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
     """Record of one bitstream, at the board's own clock whether it is fast enough or not.
 
     If there is no room on the board the record says so and nothing else.
@@ -56,7 +52,7 @@ def measure(board: Board, mac: str, array: str, *, dsp: bool,
         subject=chosen.spec.name, metrics=metrics, not_done=NOT_DONE,
         conditions={"board": board.key, "mac": mac, "array": array, "dsp_blocks": dsp,
                     "clock_mhz": chosen.clock_mhz, "depths": chosen.spec.gemm.depths, "seed": 1},
-        provenance=provenance(command, tools=("amaranth", "amaranth-boards", "pyosys", wheel)))
+        provenance=provenance(PROG, tools=("amaranth", "amaranth-boards", "pyosys", wheel)))
 
 
 def _metrics(chosen: Design, built: Built) -> dict[str, Metric]:
@@ -100,9 +96,13 @@ def plan() -> dict[str, Any]:
 
 def _points(boards: Sequence[Board], array: str | None) -> Iterator[Point]:
     """Points of boards.toml, of these boards and perhaps of another size."""
+    for family in {board.family for board in boards}:
+        required(FAMILIES[family].place.split()[0], install=INSTALL)
     data = plan()
-    return ((board, mac, array or data["array"], dsp)
-            for board in boards for mac in data["macs"] for dsp in (True, False))
+    size = array or data["array"]
+    for board, mac, dsp in itertools.product(boards, data["macs"], (True, False)):
+        yield ({"board": board.key, "mac": mac, "array": size, "dsp_blocks": dsp},
+               partial(measure, board, mac, size, dsp=dsp))
 
 
 def _line(record: Record) -> str:
@@ -113,52 +113,13 @@ def _line(record: Record) -> str:
     return f"{where['board']} {where['mac']} {where['array']} {dsp} DSP blocks: {values}"
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="python -m synth.boards",
-                    description="Build bitstreams for boards and record what they take.")
-    parser.add_argument("--board", metavar="NAME", action="append",
-                        help="board, may be given more than once (default: every one)")
-    parser.add_argument("--array", metavar="ROWSxCOLS",
-                        help="size of the arrays (default: that of boards.toml)")
-    parser.add_argument("--missing", action="store_true",
-                        help="keep the records that there are, measure only what is missing")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the records (default: reports/data/boards.json)")
-    parser.add_argument("--json", action="store_true", help="print the records as well")
-    return parser
-
-
-def _measure(records: list[Record], boards: Sequence[Board], array: str | None, out: Path,
-             command: str) -> None:
-    """Measure what is not among ``records``; each goes into the file at once."""
-    known = {tuple(record.conditions[name] for name in KEY) for record in records}
-    wanted = [point for point in _points(boards, array)
-              if (point[0].key, *point[1:]) not in known]
-    for number, (board, mac, size, dsp) in enumerate(wanted, 1):
-        records.append(measure(board, mac, size, dsp=dsp, command=command))
-        print(f"[{number}/{len(wanted)}] {_line(records[-1])}", file=sys.stderr)
-        write_records(out, records)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
-    parser = _parser()
+    parser = board_parser(PROG, "Build bitstreams for boards and record what they take.", RECORDS)
+    parser.add_argument("--array", metavar="ROWSxCOLS",
+                        help="size of the arrays (default: that of boards.toml)")
     options = parser.parse_args(arguments)
-    try:
-        boards = [board_named(key) for key in options.board or [board.key for board in BOARDS]]
-        for family in {board.family for board in boards}:
-            required(FAMILIES[family].place.split()[0], install=INSTALL)
-        records = read_records(options.out) if options.missing and options.out.exists() else []
-        _measure(records, boards, options.array, options.out, parser.prog)
-    except SpecError as error:
-        parser.error(str(error))
-    except (ToolError, YosysError) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps([record.to_json() for record in records], indent=2))
-    print(options.out)
-    return 0
+    return run(parser, options, lambda boards: _points(boards, options.array), _line)
 
 
 if __name__ == "__main__":
