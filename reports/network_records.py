@@ -11,8 +11,8 @@ Record = dict[str, Any]
 #: Accumulator that all formats are compared with.
 EXACT = "exact"
 INT8, FP8 = "INT8", ("E2M5", "E3M4", "E4M3", "E5M2")
-#: Study that tells how long the simulator takes.
-PACE = "pace"
+#: Studies that tell how long the simulator takes, and which setting to take.
+PACE, ANSWER = "pace", "answer"
 
 
 def chance(better: int, worse: int) -> float:
@@ -54,6 +54,10 @@ class Study:
         if accumulator == EXACT:
             return self.quantized(network, column)
         return self._find(network, study="accumulators", column=column, accumulator=accumulator)
+
+    def answer(self, network: str) -> Record | None:
+        """What to take."""
+        return self._find(network, study=ANSWER)
 
     def _find(self, network: str, **conditions: str) -> Record | None:
         for record in self._records:

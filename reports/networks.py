@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reports import conversions
+from reports.network_costs import choice, fronts, sentences
 from reports.network_findings import CHANCE, answer, findings, signed, told
 from reports.network_layers import best_formats, better_than_int8, deciding
 from reports.network_records import Study
@@ -39,7 +40,7 @@ def _changed(study: Study, network: str, record: Record | None) -> str:
 
 
 def changes(records: Sequence[Record]) -> Table:
-    """Networks by formats, as table 1 of arXiv 2303.17951 has them."""
+    """Networks by formats, as table 1 of arXiv 2303.17951 has them, and what to take."""
     study = Study(records)
     rows = []
     for network in study.networks:
@@ -49,8 +50,8 @@ def changes(records: Sequence[Record]) -> Table:
             rows.append([network, f"{name} of {text(reference['conditions']['samples'])}",
                          f"{study.metric(reference):.2f}",
                          *(_changed(study, network, study.quantized(network, column))
-                           for column in study.columns)])
-    return Table(["network", "metric [%]", "FP32", *study.columns], rows, [])
+                           for column in study.columns), choice(study, network)])
+    return Table(["network", "metric [%]", "FP32", *study.columns, "to take"], rows, [])
 
 
 def errors(records: Sequence[Record]) -> Table:
@@ -130,6 +131,7 @@ def networks_page(records: Sequence[Record], tuned: Sequence[Record] = ()) -> di
             "ranges": ranges(records), "best": best_formats(records),
             "better": better_than_int8(records), "chance": CHANCE,
             "deciding": deciding(records), "findings": findings(records),
+            "advice": sentences(records), "fronts": fronts(records),
             "accumulators": accumulators(records), "movers": movers(records),
             "paces": [_pace(record) for record in study.paces],
             "moves": MOVES, "loss": LOSS, "conversions": _conversions(tuned),

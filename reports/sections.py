@@ -56,7 +56,7 @@ SECTIONS = (
     Section(name="explanation", title="Is FP8 50 to 180 % less efficient than INT8?",
             command="make paper factors fronts arrays nodes"),
     Section(name="networks", title="Real networks in INT8 and FP8", command="make networks",
-            hidden=("sqnr", "shapes", "tried", "macs", "data", "licence")),
+            hidden=("sqnr", "shapes", "tried", "macs", "data", "licence", "front", "reasons")),
     Section(name="wavefront", title="A tile flows through a 4x4 array", command="make wavefront",
             metrics=("cycles", "first_beat_of_c"), hidden=("trace", "a", "b"),
             figures=(

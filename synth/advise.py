@@ -17,6 +17,7 @@ from sim.files import whole_file
 from sim.progress import Progress
 from synth.networks.advice import Advice, Measure, Point, advise
 from synth.networks.advice_page import page, table
+from synth.networks.answer import LOSS, energy_uj
 from synth.networks.costs import Cost, Costs
 from synth.networks.formats import ACCUMULATORS, COLUMNS, Ranges, accumulated, choices
 from synth.networks.own import SQNR, own_task
@@ -28,8 +29,8 @@ from synth.record import ROOT
 __all__ = ["main"]
 
 MODELS = ROOT / "build" / "networks"
-#: Kept of the metric unless told otherwise, in points, and the SQNR that is enough, in dB.
-LOSS, ENOUGH = 1.0, 20.0
+#: SQNR that is enough unless told otherwise, in dB.
+ENOUGH = 20.0
 #: Of so many samples that all do worse a sign test has p = 2 / 2**8 < 0.01.
 LEAST = 8
 
@@ -104,8 +105,7 @@ def _points(task: Task, options: argparse.Namespace, exact: Outputs, say: Progre
                            options.array)
             result = simulate(task, plan, say, seen=seen)
             cost = costs.of(plan.array)
-            energy = None if cost.energy_fj is None else \
-                cost.energy_fj * 1e-9 * result.macs / task.samples
+            energy = energy_uj(cost.energy_fj, result.macs, task.samples)
             value = next(iter(task.score(result.outputs, exact).values()))
             points.append(Point(column, accumulator, value, round(result.cycles / task.samples),
                                 cost.area_mm2, energy))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reports import network_findings, network_layers, networks
+from reports import network_costs, network_findings, network_layers, networks
 from reports.network_records import chance
 
 SHAPES = {"first": "10x27x8", "second": "10x1024x8"}
@@ -45,9 +45,9 @@ RECORDS = [
 def test_changes_are_from_fp32() -> None:
     found = networks.changes(RECORDS)
     assert found.headings == ["network", "metric [%]", "FP32", "INT8", "E2M5", "E3M4", "E4M3",
-                              "E5M2"]
+                              "E5M2", "to take"]
     assert found.rows == [["net", "accuracy of 40", "96.00", "-0.50", "0", "0", "0",
-                           "-6.00 (+1 -12)"]]
+                           "-6.00 (+1 -12)", "-"]]
 
 
 @pytest.mark.parametrize(("better", "worse", "wanted"), [
@@ -108,6 +108,22 @@ def test_accumulators_are_compared_with_exact_sums() -> None:
                                  accumulator="bf16")]
     assert networks.movers(few) == [none, ("bf16 moves none that is told from chance; by chance or "
                                            "not net in E4M3 (-6.00).")]
+
+
+def test_costs_stand_beside_the_metric() -> None:
+    advised = {"subject": "net", "metrics": {}, "conditions": {
+        "study": "answer", "sentence": "Take E4M3.", "reasons": ["It is cheap.", "It is good."],
+        "chosen": ["E4M3", "fp32"], "front": [["INT8", "exact"], ["E4M3", "fp32"]]}}
+    priced = [each | {"metrics": each["metrics"] | {
+        "cycles_per_sample": {"value": 1234}, "area": {"value": 0.5}}} for each in RECORDS[:-1]]
+    found = [*priced, advised]
+    assert network_costs.sentences(found) == ["net: Take E4M3. It is cheap. It is good."]
+    assert network_costs.fronts(found).rows == [
+        ["net", "INT8", "exact", "95.50", "1,234", "0.5", "-", ""],
+        ["net", "E4M3", "fp32", "96.00", "1,234", "0.5", "-", "yes"]]
+    assert networks.changes(found).rows[0][-1] == "E4M3 fp32"
+    # Without an answer nothing is said.
+    assert network_costs.sentences(RECORDS) == network_costs.fronts(RECORDS).rows == []
 
 
 @pytest.mark.parametrize("count", range(len(RECORDS) + 1))

@@ -31,9 +31,9 @@ def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                  "exact,fp16", "--out", str(out)]
     assert command.main(arguments) == 0
     assert capsys.readouterr().out == f"{out}\n"
-    fp32, e4m3, mx, fp16 = read_records(out)
-    assert [record.conditions["study"] for record in (fp32, e4m3, mx, fp16)] == [
-        "fp32", "formats", "formats", "accumulators"]
+    fp32, e4m3, mx, fp16, answer = records = read_records(out)
+    assert [record.conditions["study"] for record in records] == [
+        "fp32", "formats", "formats", "accumulators", "answer"]
     assert fp32.conditions["shapes"] == {"layer_0": "64x64x32", "scores": "64x32x10"}
     assert fp32.conditions["macs"] == 64 * (64 * 32 + 32 * 10)
     assert fp32.metrics["relative_error"].value == 0
@@ -62,6 +62,11 @@ def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     errors = fp16.conditions["tried"]
     assert errors[best] > 3 * errors[f"{best}, headroom"]
     assert fp16.metrics["relative_error"].value < 1.2 * error
+    # Silicon beside accuracy, from the records of the paper's units and of arrays.
+    assert e4m3.metrics["cycles_per_sample"].value == round(e4m3.metrics["cycles"].value / 64)
+    assert {"area", "energy_per_sample"} <= e4m3.metrics.keys()
+    assert answer.conditions["chosen"] in answer.conditions["front"]
+    assert answer.conditions["sentence"].startswith("Take ")
     monkeypatch.setattr(study, "simulate", None)
     again = tmp_path / "again.json"
     assert command.main([*arguments[:-1], str(again)]) == 0
@@ -78,7 +83,8 @@ def test_real_networks(tmp_path: Path, name: str, column: str, samples: int, lay
     out = tmp_path / "networks.json"
     assert command.main(["--only", name, "--samples", str(samples), "--columns", column, "--acc",
                          "exact", "--out", str(out)]) == 0
-    fp32, found = read_records(out)
+    fp32, found, answer = read_records(out)
+    assert answer.conditions["chosen"] == [column, "exact"]
     assert fp32.metrics["relative_error"].value == 0
     assert 0 < found.metrics["relative_error"].value < 40
     tried = found.conditions["tried"]

@@ -11,6 +11,8 @@ from hw.spec import SpecError
 from hw.spec.command import Parser
 from hw.spec.errors import require, require_int
 from sim.progress import Progress
+from synth.networks.answer import answer, with_costs
+from synth.networks.costs import Costs
 from synth.networks.formats import ACCUMULATORS, COLUMNS
 from synth.networks.packages import MissingPackage
 from synth.networks.pace import pace
@@ -70,6 +72,7 @@ def measure(names: Sequence[str], samples: int | None, columns: Sequence[str],
             accumulators: Sequence[str], origin: Provenance, say: Progress) -> list[Record]:
     """Records of each network; one whose package is missing is left out, with a word on stderr."""
     records: list[Record] = []
+    costs = Costs.of_project()
     for name in names:
         try:
             task = TASKS[name](MODELS, samples or SAMPLES[name])
@@ -77,7 +80,8 @@ def measure(names: Sequence[str], samples: int | None, columns: Sequence[str],
             print(f"{name}: left out: {error}", file=sys.stderr)
             continue
         study = Study(task, origin, say, search=name in SEARCHED)
-        records += study.records(columns, accumulators)
+        found = [with_costs(record, costs) for record in study.records(columns, accumulators)]
+        records += [*found, answer(found)]
     return records
 
 
