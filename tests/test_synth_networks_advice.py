@@ -10,6 +10,7 @@ import pytest
 from hw.spec import parse_array
 from synth.networks.advice import Measure, Point, advise, figure, front
 from synth.networks.advice_page import page, table
+from synth.networks.answer import answer, with_costs
 from synth.networks.costs import Costs
 from synth.networks.formats import ACCUMULATORS, COLUMNS, mac_of
 from synth.record import Metric, Record, provenance
@@ -121,3 +122,34 @@ def test_costs_of_the_project() -> None:
     [area] = {r["metrics"]["area"]["value"] for r in data
               if r["subject"] == "array_16x16_os_int8_fx27"}
     assert costs.of(parse_array("16x16", mac_of("INT8", "exact"))).area_mm2 == area / 1e6
+
+
+def setting(column: str, accumulator: str, accuracy: float) -> Record:
+    """Record of a setting as the study makes it: 10 samples."""
+    return Record(
+        subject="net", provenance=provenance("x"),
+        metrics={"accuracy": Metric(accuracy, "%"), "macs": Metric(4000, "MAC"),
+                 "cycles": Metric(305, "cycle")},
+        conditions={"metric": "accuracy", "samples": 10, "array": "16x16", "column": column,
+                    "accumulator": accumulator, "unit": mac_of(column, accumulator)})
+
+
+def test_settings_get_their_costs_and_an_answer() -> None:
+    """An energy of 7 fJ and 400 products a sample are 2.8e-6 uJ; nothing is known of the other."""
+    costs = Costs([record("mac_int8_fx27", energy_gaussian=5.0, energy_gaussian_glitches=2.0),
+                   record("array_16x16_os_int8_fx27", area=2e6)])
+    first = Record(subject="net", metrics={"accuracy": Metric(96.0, "%")},
+                   provenance=provenance("x"), conditions={"metric": "accuracy"})
+    found = [with_costs(each, costs) for each in (
+        first, setting("INT8", "exact", 95.5), setting("E4M3", "exact", 96.0))]
+    assert found[0] == first
+    priced = {name: found[1].metrics[name] for name in
+              ("cycles_per_sample", "area", "energy_per_sample")}
+    assert priced == {"cycles_per_sample": Metric(30, "cycle"), "area": Metric(2.0, "mm2"),
+                      "energy_per_sample": Metric(2.8e-6, "uJ")}
+    assert found[2].metrics.keys() == {"accuracy", "macs", "cycles", "cycles_per_sample"}
+    told = answer(found).conditions
+    assert (told["chosen"], told["front"]) == (["INT8", "exact"], [["INT8", "exact"]])
+    assert told["sentence"] == ("Take INT8 with exact sums: accuracy 95.50 % (FP32: 96.00 %), the "
+                                "cheapest of those with at least 95.00 %.")
+    assert "No record tells the cost of E4M3 with exact sums." in told["reasons"]
