@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow, FixedAccumulator
 from hw.spec.errors import require
+from sim.codes import code_dtype
 from sim.cycle.drain import Drain
 from sim.cycle.history import History
 from sim.cycle.results import Results
@@ -52,8 +53,8 @@ class Array:
         self.sequencer, self.results = Sequencer(spec), Results(spec)
         self.drain = Drain(spec) if spec.out else None
         window = rows + cols
-        self._a = History((rows, lanes), window)
-        self._b = History((cols, lanes), window)
+        self._a = History((rows, lanes), window, code_dtype(mac.a.width))
+        self._b = History((cols, lanes), window, code_dtype(mac.b.width))
         self._frame = History((), window, np.uint8)
         shape, age = (rows, lanes, cols), rows - 1
         self._a_q = self._a.viewer(shape, age, (0, 1), (1, 0), (None, -1))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
-from sim.codes import as_codes
+from sim.codes import as_codes, code_dtype
 from sim.cycle.os import Array
 from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws import WeightArray
@@ -98,7 +98,7 @@ class _Source:
 
     def __init__(self, stream: str, given: Beats, width: int, shape: tuple[int, int]) -> None:
         codes = unpack(given.sources[stream], width, shape[0] * shape[1])
-        self.data = codes.astype(np.int64).reshape(-1, *shape)
+        self.data = codes.astype(code_dtype(width)).reshape(-1, *shape)
         self.count = len(self.data)
         self.last = given.last[stream].tolist()
         user = given.user.get(stream)

@@ -10,6 +10,7 @@ from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
 from hw.spec.schedules import WeightStationary
 from sim.cycle.drain import Drain
+from sim.codes import code_dtype
 from sim.cycle.history import History
 from sim.cycle.results import Results
 from sim.cycle.plain import VALID
@@ -61,14 +62,14 @@ class WeightArray:
         #: Cycles by which sums are later in each row, and in the last one.
         self._step, self._last = times.row_latency, (rows - 1) * times.row_latency
         window = self._last + cols
-        self._a = History((rows, lanes), window)
-        self._b = History((cols, lanes), cols)
+        self._a = History((rows, lanes), window, code_dtype(mac.a.width))
+        self._b = History((cols, lanes), cols, code_dtype(mac.b.width))
         self._swap, self._load = (History((), window, np.uint8) for _ in range(2))
         self._control = History((len(Control._fields),), cols)
         self._a_q = self._a.viewer((rows, lanes, cols), 0, (0, -self._step), (1, 0), (None, -1))
         #: Bit i is set i cycles after a swap or a load, while the array may hold it.
         self._swaps, self._loads, self._ages = 0, 0, (1 << window) - 1
-        self.used = self.waiting = self.passed = np.zeros((rows, lanes, cols), np.int64)
+        self.used = self.waiting = self.passed = np.zeros((rows, lanes, cols), self._b.past.dtype)
         self.flight = [(self.a_q, self.used)] * times.entry
         self.acc = np.zeros((rows, cols), sum_dtype(mac))
         self.flags = np.zeros((rows, cols), np.uint8)
