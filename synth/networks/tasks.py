@@ -19,6 +19,6 @@ TASKS: dict[str, Callable[[Path, int | None], Task]] = {
 }
 
 #: Samples that are evaluated unless told otherwise.
-SAMPLES = {"digits": 449, "direction": 96, "recogniser": 40, "sentences": 80, "photographs": 48}
+SAMPLES = {"digits": 449, "direction": 96, "recogniser": 40, "sentences": 80, "photographs": 36}
 #: Networks so small that ranges of least squared error are tried, too.
 SEARCHED = ("digits", "direction")
