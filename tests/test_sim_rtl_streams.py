@@ -41,7 +41,7 @@ def slice_model(tmp_path, fault=0):
     source = tmp_path / "slice.v"
     source.write_text(SLICE.replace("FAULT (", f"#(parameter FAULT = {fault}) (input [7:0] more, "))
     ports = [{"name": name, "direction": way, "width": width} for name, way, width in SLICE_PORTS]
-    model = sim.rtl.compile([source], "slice", ports)
+    model = sim.rtl.compile([source], "slice", ports, optimize="-O0")
     model.reset()
     return model
 

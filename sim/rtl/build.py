@@ -25,6 +25,8 @@ DEFAULT_BUILD_DIR = Path(__file__).parents[2] / "build" / "rtl"
 
 #: Part of the run time that a model without tracing or timing needs.
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+#: File of its own, so that it can be precompiled, and what every part of a model begins with.
+HEADERS, HEADERS_TEXT = "headers.h", '#include "verilated.h"\n'
 #: In the name of generated code that runs once a simulation: not worth optimising.
 SLOW = "__Slow"
 #: Generated code worth a compilation of its own.
@@ -140,53 +142,78 @@ def _ports_header(ports: Sequence[Port]) -> str:
     return "\n".join([*clock, f"#define PORTS(X) {' '.join(driven)}", ""])
 
 
-def _runtime(verilator: Verilator, folder: Path, optimize: str) -> list[Path]:
-    """Object files of Verilator's run time, compiled once for all models."""
-    label = hashlib.sha256(f"{verilator.version} {compiler()} {optimize}".encode()).hexdigest()[:12]
-    objects = folder / f"runtime-{label}"
-    if not objects.exists():
+def _runtime(verilator: Verilator, folder: Path, optimize: str) -> Path:
+    """Folder of Verilator's run time: objects and headers, compiled once for all models."""
+    facts = [verilator.version, compiler(), optimize, HEADERS_TEXT]
+    label = hashlib.sha256(" ".join(facts).encode()).hexdigest()[:12]
+    runtime = folder / f"runtime-{label}"
+    if not runtime.exists():
         with tempfile.TemporaryDirectory(prefix="runtime-", dir=folder) as scratch:
-            made = Path(scratch) / "objects"
+            made = Path(scratch) / "runtime"
             made.mkdir()
-            run_all([_compile(verilator, verilator.include / name, made, optimize)
-                     for name in RUNTIME])
+            _build_runtime(verilator, made, optimize)
             try:
-                made.rename(objects)
+                made.rename(runtime)
             except OSError:  # another process was faster
                 shutil.rmtree(made)
-    return [objects / f"{Path(name).stem}.o" for name in RUNTIME]
+    return runtime
 
 
-def _compile(verilator: Verilator, source: Path, out: Path, optimize: str) -> list[str | Path]:
-    """Command that compiles one C++ file."""
+def _build_runtime(verilator: Verilator, out: Path, optimize: str) -> None:
+    """Compile the run time.
+
+    Only GCC's precompiled headers are known to work here: it passes over those that do not fit,
+    as with other options, and reads the text.
+    """
+    header = out / HEADERS
+    header.write_text(HEADERS_TEXT)
+    commands = [_compile(verilator, verilator.include / name, out, optimize) for name in RUNTIME]
+    if "clang" not in Path(compiler()).name:
+        commands.append([*_options(verilator, optimize), "-x", "c++-header", header,
+                         "-o", f"{header}.gch"])
+    run_all(commands)
+
+
+def _options(verilator: Verilator, optimize: str) -> list[str | Path]:
+    """Compiler and options of every compilation; what is precompiled must be given the same."""
     return [compiler(), "-std=c++17", "-fPIC", "-w", optimize, "-I", verilator.include,
-            "-I", verilator.include / "vltstd", "-I", out, "-c", source,
+            "-I", verilator.include / "vltstd"]
+
+
+def _compile(verilator: Verilator, source: Path, out: Path, optimize: str,
+             headers: Sequence[str | Path] = ()) -> list[str | Path]:
+    """Command that compiles one C++ file."""
+    return [*_options(verilator, optimize), *headers, "-I", out, "-c", source,
             "-o", out / f"{source.stem}.o"]
 
 
-def _link(verilator: Verilator, work: Path, runtime: Sequence[Path], optimize: str) -> Path:
+def _link(verilator: Verilator, work: Path, runtime: Path, optimize: str) -> Path:
     """Compile the model and join it with its run time."""
-    units = _units(work)
-    run_all([_compile(verilator, unit, work, "-O0" if SLOW in unit.stem else optimize)
+    units = _units(work, optimize)
+    headers: list[str | Path] = ["-include", runtime / HEADERS]
+    run_all([_compile(verilator, unit, work, "-O0" if SLOW in unit.stem else optimize, headers)
              for unit in units])
     library = work / "model.so"
-    objects = [work / f"{unit.stem}.o" for unit in units]
-    run([compiler(), "-shared", "-o", library, *objects, *runtime, "-pthread", "-latomic"])
+    objects = [*(work / f"{unit.stem}.o" for unit in units),
+               *(runtime / f"{Path(name).stem}.o" for name in RUNTIME)]
+    run([compiler(), "-shared", "-o", library, *objects, "-pthread", "-latomic"])
     return library
 
 
-def _units(work: Path) -> list[Path]:
+def _units(work: Path, optimize: str) -> list[Path]:
     """One file that includes the slow code and one a processor for the rest.
 
     Reading Verilator's headers takes longer than compiling a small model, so the number of
-    compilations is kept low.
+    compilations is kept low: where nothing is optimised, the slow code is not apart.
     """
     files = sorted(work.glob("Vmodel*.cpp"), key=lambda file: (-file.stat().st_size, file.name))
-    fast = [HARNESS, *(file for file in files if SLOW not in file.stem)]
+    slow = [file for file in files if SLOW in file.stem and optimize != "-O0"]
+    fast = [HARNESS, *(file for file in files if file not in slow)]
     size = sum(file.stat().st_size for file in fast)
     count = min(os.cpu_count() or 1, 1 + size // UNIT_BYTES)
     groups = {f"unit{part}": fast[part::count] for part in range(count)}
-    groups[f"unit{SLOW}"] = [file for file in files if SLOW in file.stem]
+    if slow:
+        groups[f"unit{SLOW}"] = slow
     for name, group in groups.items():
         includes = (f'#include "{file}"' for file in group)
         (work / f"{name}.cpp").write_text("\n".join([*includes, ""]))
