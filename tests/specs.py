@@ -206,7 +206,7 @@ WEIGHT_ARRAYS = _weight_arrays(
     "2x2x6:e5m2xe4m3,acc=aligned:13,lanes=2,pipeline=4",
 )
 
-LARGE_ARRAYS = _arrays("16x16:e4m3", "16x16:int8")
+LARGE_ARRAYS = _arrays("16x16:e4m3", "16x16:int8", "12x10:e2m1")
 
 #: Engines: both buses, flags, lanes, sums in floating point, output stages with settings, memories
 #: whose depth is no power of two, sides that are none either.

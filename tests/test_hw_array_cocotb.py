@@ -7,6 +7,7 @@ from hw.generate import generate
 from hw.spec import ArraySpec, parse_array
 from tests.cocotb.run import run_bench
 from tests.specs import ARRAYS, LARGE_ARRAYS, WEIGHT_ARRAYS
+from tests.tiers import tiers
 
 pytestmark = pytest.mark.cocotb
 
@@ -35,13 +36,20 @@ def depths_of(array: ArraySpec) -> int:
     return min({1: 3, 2: 4}.get(array.rows, 5) + (array.mac.lanes > 1), 5)
 
 
-#: Take twenty seconds and more; arrays like them are tested in every run.
-LONG = ("16x16:e4m3", "2x8:e5m2", "8x2:e4m3", "8x2:e4m3xe5m2,pipeline=2",
-        "3x2:e5m2,adder=carry-save")
+#: Of each width of flags, shape, accumulator but the aligned ones (in lockstep with the model in
+#: `tests/test_sim_cycle.py`), adder and kind of output stage; registers, lanes.
+OFTEN = ("1x1:int8", "1x3:e5m2", "3x5:e2m1", "2x2:e4m3,lanes=2", "3x2:e4m3,acc=fp16",
+         "3x2:int8,acc=int20-sat,pipeline=1", "2x3:int8,pipeline=1,adder=carry-save",
+         "2x2:int8,adder=prefix,multiplier=array",
+         "4x2:int8,acc=int20,out=int8,scale=pow2,zero_point=yes",
+         "1x1:e4m3,acc=fp32,out=bf16,saturate=no")
+#: Weight stationary: floating point with registers, exact with flags, lanes, an output stage.
+WEIGHTS = ("3x2x5:e4m3,acc=fp16,pipeline=2", "2x3x4:e5m2", "2x2x6:int8,lanes=2,pipeline=3",
+           "3x2x5:int8,acc=int20,out=int8,scale=pow2,zero_point=yes",
+           "2x3x4:e4m3,out=e4m3,scale=fp32")
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.slow if name in LONG else []) for name in ARRAYS])
+@pytest.mark.parametrize("name", tiers(ARRAYS, OFTEN))
 def test_array_matches_golden(name, tmp_path):
     array = ARRAYS[name]
     manifest = generate(array, tmp_path / "rtl")
@@ -49,8 +57,7 @@ def test_array_matches_golden(name, tmp_path):
     assert counts == wanted_counts(array, depths_of(array))
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.slow if name in LONG else []) for name in LARGE_ARRAYS])
+@pytest.mark.parametrize("name", tiers(LARGE_ARRAYS, ["12x10:e2m1"]))
 def test_large_array_matches_golden(name, tmp_path):
     array = LARGE_ARRAYS[name]
     manifest = generate(array, tmp_path / "rtl")
@@ -66,10 +73,7 @@ def test_array_matches_golden_in_verilator(spelling, tmp_path):
     assert counts == wanted_counts(array, depths_of(array))
 
 
-#: Floating point with registers, exact with flags, lanes, an output stage.
-@pytest.mark.parametrize("name", [
-    "3x2x5:e4m3,acc=fp16,pipeline=2", "2x3x4:e5m2", "2x2x6:int8,lanes=2,pipeline=3",
-    "2x3x4:e4m3,out=e4m3,scale=fp32"])
+@pytest.mark.parametrize("name", tiers(WEIGHTS, WEIGHTS[:-1]))
 def test_weight_stationary_array_matches_golden(name, tmp_path):
     array = WEIGHT_ARRAYS[name]
     step = array.rows * array.mac.lanes

@@ -9,18 +9,17 @@ from sim.rtl import RtlError
 from tests.array_streams import check_array
 from tests.compiled import compile_module, unchanged
 from tests.specs import ARRAYS
+from tests.tiers import tiers
 
 #: Tall, wide and single; an event simulator sees the others.
 FAST = ("3x5:e2m1", "1x1:int8", "3x1:int8xuint8")
-PARAMETERS = [pytest.param(spelling, marks=() if spelling in FAST else pytest.mark.slow)
-              for spelling in ARRAYS]
 
 
 def compiled_array(spec, folder, change=unchanged):
     return compile_module(stream_top(spec), folder, change=change)
 
 
-@pytest.mark.parametrize("spelling", PARAMETERS)
+@pytest.mark.parametrize("spelling", tiers(ARRAYS, FAST))
 def test_array_keeps_its_sums_and_its_protocol(spelling, tmp_path):
     spec = ARRAYS[spelling]
     assert check_array(spec, compiled_array(spec, tmp_path), seed=1) > 100 * spec.rows * spec.cols

@@ -8,20 +8,19 @@ from hw.spec import parse_array
 from sim.rtl import RtlError
 from tests.compiled import compile_module, unchanged
 from tests.specs import WEIGHT_ARRAYS
+from tests.tiers import tiers
 from tests.weight_streams import check_cycles, check_weight_array
 
 #: Integers, registers in a floating-point adder and in carry chains, lanes, a single element.
 FAST = ("3x2x5:int8", "3x2x5:e4m3,acc=fp16,pipeline=2", "1x1x2:e4m3",
         "2x2x9:int8,acc=int20-sat,pipeline=3", "2x3x6:e4m3,acc=aligned:13,lanes=4,pipeline=1")
-PARAMETERS = [pytest.param(spelling, marks=() if spelling in FAST else pytest.mark.slow)
-              for spelling in WEIGHT_ARRAYS]
 
 
 def compiled_array(spec, folder, change=unchanged):
     return compile_module(array(spec), folder, change=change)
 
 
-@pytest.mark.parametrize("spelling", PARAMETERS)
+@pytest.mark.parametrize("spelling", tiers(WEIGHT_ARRAYS, FAST))
 def test_array_keeps_its_sums_and_its_protocol(spelling, tmp_path):
     spec = WEIGHT_ARRAYS[spelling]
     model = compiled_array(spec, tmp_path)

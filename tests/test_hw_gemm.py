@@ -19,12 +19,11 @@ from sim.rtl.engine import Driver
 from tests.compiled import compile_module, unchanged
 from tests.engine_bench import check_engine
 from tests.specs import GEMMS, WEIGHT_GEMMS
+from tests.tiers import tiers
 
 ENGINES = GEMMS | WEIGHT_GEMMS
 #: One of each bus and dataflow.
 FAST = ("2x3:int4,acc=int12,lanes=3:wishbone:24x40x24", "3x2x4:e4m3,acc=fp16:axi4lite:50x33x70")
-PARAMETERS = [pytest.param(spelling, marks=() if spelling in FAST else pytest.mark.slow)
-              for spelling in ENGINES]
 
 TOO_LARGE = "GEMM size must be one that the memories of depth 50x70x33 hold"
 #: By module: what is replaced, and the fault that takes its place.
@@ -50,7 +49,7 @@ def compiled_engine(spec, folder, change=unchanged):
     return compile_module(engine(spec), folder, change=change)
 
 
-@pytest.mark.parametrize("spelling", PARAMETERS)
+@pytest.mark.parametrize("spelling", tiers(ENGINES, FAST))
 def test_engine_multiplies_matrices_of_any_size(spelling, tmp_path):
     spec = ENGINES[spelling]
     assert check_engine(spec, compiled_engine(spec, tmp_path), seed=1) > 100

@@ -7,6 +7,7 @@ from hw.generate import generate
 from hw.spec import GemmSpec
 from tests.cocotb.run import run_bench
 from tests.specs import GEMMS, WEIGHT_GEMMS
+from tests.tiers import tiers
 
 pytestmark = pytest.mark.cocotb
 
@@ -35,8 +36,7 @@ def wanted_counts(spec: GemmSpec) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("name", [
-    *FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+@pytest.mark.parametrize("name", tiers((*FAST, *SLOW), FAST))
 def test_engine_matches_golden(name, tmp_path):
     spec = (GEMMS | WEIGHT_GEMMS)[name]
     counts = run_bench(generate(spec, tmp_path / "rtl"), "tb_gemm", tmp_path / "run")

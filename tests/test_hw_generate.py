@@ -14,11 +14,30 @@ from hw.emit import files
 from hw.generate import generate, verilog
 from hw.spec import SpecError, parse_array, parse_mac
 from tests.hashes import SPECS, stored
+from tests.tiers import tiers
 
 ENDINGS = {".v", ".json", ".core", ".md"}
+#: What takes a moment, of each kind: policies, signs, accumulators, registers, lanes, adders,
+#: multipliers; arrays of both dataflows, output stages; engines of both dataflows and buses.
+OFTEN = (
+    "e4m3", "e5m2", "int8", "e4m3xe5m2", "int8,acc=int27", "int8,acc=int20-sat",
+    "e4m3,acc=fx40m18s", "e5m2,acc=fx48m12t", "e4m3fnuz", "binary8p4", "e4m3:ieee", "e4m3:fn-daz",
+    "uint8", "int8xuint8", "int4xe4m3", "e5m2xe4m3,pipeline=2", "int8,lanes=4",
+    "uint8xint8,multiplier=array", "e2m5,multiplier=booth", "int8,adder=prefix",
+    "e4m3,lanes=2,adder=inferred,multiplier=inferred", "int4,acc=int9,adder=carry-save",
+    "4x4:int8", "1x3:e5m2", "2x2:e4m3,lanes=2", "3x2:e4m3,acc=fp16",
+    "2x3:int8,pipeline=1,adder=carry-save", "2x2:int8,adder=prefix,multiplier=array",
+    "4x2:int8,acc=int20,out=int8,scale=pow2,zero_point=yes",
+    "1x1:e4m3,acc=fp32,out=bf16,saturate=no",
+    "3x2x5:int8", "3x2x5:e4m3,acc=fp16,pipeline=2", "2x2x6:e5m2,acc=fp32",
+    "2x3x6:e4m3,acc=aligned:13,lanes=4,pipeline=1", "2x2x9:int8,acc=int20-sat,pipeline=3",
+    "3x2x5:int8,acc=int20,out=int8,scale=pow2,zero_point=yes",
+    "4x4:int8:axi4lite:64x64x64", "2x3:int4,acc=int12,lanes=3:wishbone:24x40x24",
+    "3x2x4:e4m3,acc=fp16:axi4lite:50x33x70", "1x1x2:int8:wishbone:16x16x16",
+)
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", tiers(SPECS, OFTEN))
 def test_verilog_is_the_stored_one(name):
     """New bytes have to be meant: ``python -m tests.hashes`` stores them."""
     spec = SPECS[name]

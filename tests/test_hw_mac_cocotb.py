@@ -6,6 +6,7 @@ import pytest
 from hw.generate import generate
 from tests.cocotb.run import run_bench
 from tests.specs import EXHAUSTED_MACS, FLOAT_MACS, MACS, VARIED_MACS
+from tests.tiers import tiers
 
 pytestmark = pytest.mark.cocotb
 
@@ -30,21 +31,23 @@ def wanted_counts(name: str) -> dict[str, int]:
     }
 
 
-#: Tested in every run; others take as long each and only in `make test-full`.
-OFTEN = ("e4m3", "int8")
+#: Special codes of two policies, subnormals that mean zero, signs, sums that wrap, saturate, are
+#: rounded and in floating point, registers, lanes, each adder and multiplier.
+OFTEN = ("int8,acc=int20-sat", "e4m3,acc=fx40m18s", "e4m3fnuz", "e4m3:fn-daz", "int8xuint8",
+         "e5m2xe4m3,pipeline=2", "int8,lanes=4", "uint8xint8,multiplier=array",
+         "e2m5,multiplier=booth", "int8,adder=prefix",
+         "e4m3,lanes=2,adder=inferred,multiplier=inferred", "int4,acc=int9,adder=carry-save",
+         "e4m3,acc=fp16")
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=[] if name in OFTEN else pytest.mark.slow) for name in EXHAUSTED_MACS])
+@pytest.mark.parametrize("name", tiers(EXHAUSTED_MACS, ["int8"]))
 def test_mac_matches_golden_on_every_pair(name, tmp_path):
     manifest = generate(MACS[name], tmp_path / "rtl")
     assert run_bench(manifest, "tb_mac", tmp_path / "run") == wanted_counts(name)
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.slow if place % 2 else [])
-    for place, name in enumerate((*VARIED_MACS, *FLOATING))])
+@pytest.mark.parametrize("name", tiers((*VARIED_MACS, *FLOATING), OFTEN))
 def test_mac_matches_golden_in_sums(name, tmp_path):
     manifest = generate((MACS | FLOAT_MACS)[name], tmp_path / "rtl")
     tests = ["short_sums", "reset_in_mid_sum", *(["both_ends"] if name in ENDS else [])]

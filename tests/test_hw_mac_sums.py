@@ -8,16 +8,15 @@ from hw.spec import parse_mac
 from tests.mac_rtl import compiled_mac
 from tests.mac_sums import SUMS, SumsBench
 from tests.specs import ALIGNED_MACS, FLOAT_MACS, MACS
+from tests.tiers import tiers
 
 SPECS = {spelling: spec for spelling, spec in (MACS | FLOAT_MACS | ALIGNED_MACS).items()
          if spec.a.width <= 8}
 #: One of each kind of accumulator; an event simulator sees the others.
 FAST = ("int8,lanes=4", "e2m1,acc=e5m2", "e2m1xint4,acc=aligned:13,lanes=3")
-PARAMETERS = [pytest.param(spelling, marks=() if spelling in FAST else pytest.mark.slow)
-              for spelling in SPECS]
 
 
-@pytest.mark.parametrize("spelling", PARAMETERS)
+@pytest.mark.parametrize("spelling", tiers(SPECS, FAST))
 def test_mac_shows_every_sum_in_its_cycle(spelling, tmp_path):
     spec = SPECS[spelling]
     products = 1 << spec.a.width + spec.b.width

@@ -59,8 +59,16 @@ def test_unit_is_placed_and_routed(part):
     assert record.metrics["clock"].value > 20
 
 
-def test_record_says_what_was_not_done():
-    record = command.measure(parse_mac("e2m1"), parts("xc7")[0], dsp=True)
+@pytest.fixture(scope="module")
+def mapped():
+    """Records of one unit on the part without place and route: each is measured once."""
+    return {dsp: command.measure(parse_mac("e2m1"), parts("xc7")[0], dsp=dsp)
+            for dsp in (False, True)}
+
+
+@pytest.mark.synth
+def test_record_says_what_was_not_done(mapped):
+    record = mapped[True]
     assert record.subject == parse_mac("e2m1").name
     assert {"luts", "flip_flops", "dsps"} == set(record.metrics)
     assert "timing" in record.not_done
@@ -104,7 +112,14 @@ def test_command_wrong(arguments, message, capsys):
 
 
 @pytest.mark.synth
-def test_command_prints_records_and_writes_points(tmp_path, monkeypatch, capsys):
+def test_command_prints_records_and_writes_points(mapped, tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def measure(spec, part, *, dsp, seeds, command):
+        asked.append((spec.name, part.key, seeds, command))
+        return mapped[dsp]
+
+    monkeypatch.setattr(command, "measure", measure)
     assert command.main(["--mac", "e2m1", "--part", "xc7", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 2
     points = tmp_path / "points.toml"
@@ -114,6 +129,9 @@ def test_command_prints_records_and_writes_points(tmp_path, monkeypatch, capsys)
     assert command.main(["--points", "--part", "xc7", "--out", str(out)]) == 0
     assert Path(capsys.readouterr().out.strip()) == out
     assert len(json.loads(out.read_text())["records"]) == 2
+    unit = parse_mac("e2m1")
+    assert set(asked) == {(unit.name, "xc7", 3, f"python -m synth.fpga {what} --seeds 3")
+                          for what in (f"--mac {unit}", "--points")}
 
 
 def test_list_names_every_part(capsys):
