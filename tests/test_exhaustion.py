@@ -22,6 +22,7 @@ from tests.exhaustion.recordings import check_recorded
 from tests.exhaustion.states import check_every_state, check_random_states
 from tests.exhaustion.twins import check_twin
 from tests.float_steps import sum_codes
+from tests.tiers import tiers
 
 
 def faulty(change, verilog, top):
@@ -45,11 +46,12 @@ RUNS = {
 CHANGES = {"RTL": unchanged, GATES: in_gates, OSU018: in_osu018}
 
 
-@pytest.mark.parametrize(("name", "level"), [
-    ("pairs", "RTL"), ("sums", GATES), ("states", OSU018), ("output", GATES),
-    *(pytest.param(*case, marks=pytest.mark.slow) for case in (
-        ("pairs", OSU018), ("states", "RTL"), ("random", GATES), ("output", "RTL"))),
-])
+#: Each check at one level, each level, and what takes longer.
+OFTEN = (("pairs", "RTL"), ("sums", GATES), ("states", OSU018), ("output", GATES))
+CASES = (*OFTEN, ("pairs", OSU018), ("states", "RTL"), ("random", GATES), ("output", "RTL"))
+
+
+@pytest.mark.parametrize(("name", "level"), tiers(CASES, OFTEN))
 def test_check_finds_a_planted_fault_and_nothing_without(tmp_path, name, level):
     if level == OSU018 and osu018_library() is None:
         pytest.skip("the OSU018 cell library is missing")

@@ -39,10 +39,11 @@ def test_mac_equals_the_model_behind_every_step(tmp_path, spelling):
 
 def test_mac_chains_groups_along_k(tmp_path):
     """K of 32 groups, all in one accumulator: beyond the recorded lengths."""
-    mac = parse_mac("e4m3", acc="hopper")
+    mac = parse_mac("e5m2xe4m3", acc="hopper")
     model = compiled_mac(mac, tmp_path)
     rng = np.random.default_rng(31)
-    a, b = (sim.encode(rng.normal(size=shape) * 8, mac.a) for shape in ((40, 1024), (1024, 40)))
+    a, b = (sim.encode(rng.normal(size=shape) * 8, fmt)
+            for shape, fmt in (((40, 1024), mac.a), ((1024, 40), mac.b)))
     got = sums_by_step(mac, model, a, b)
     assert (got[..., -1] == sim.matmul(a, b, mac)).all()
     assert np.unique(got[..., -1]).size > 1000

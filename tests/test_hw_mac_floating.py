@@ -26,8 +26,8 @@ from tests.tiers import tiers
 OFTEN = ("e4m3,acc=fp16", "e4m3,acc=fp32", "e4m3,acc=bf16", "e5m2,acc=fp32,pipeline=1",
          "int8,acc=fp16", "uint8,acc=bf16-rtz", "e5m2xe4m3,acc=fp16-sat", "e5m2,acc=e3m4-ftz",
          "bf16,acc=bf16", "e4m3:fn-daz,acc=fp16", "int8,acc=bf16,lanes=3",
-         "e5m2,acc=fp16,lanes=2,pipeline=3", "e4m3,acc=fp16,adder=prefix",
-         "e4m3,acc=fp16,adder=inferred,multiplier=inferred", "bf16,acc=fp32,multiplier=booth")
+         "e4m3,acc=fp16,adder=prefix", "e4m3,acc=fp16,adder=inferred,multiplier=inferred",
+         "bf16,acc=fp32,multiplier=booth")
 #: Of which every pair of codes can be tried.
 NARROW = [spelling for spelling, spec in FLOAT_MACS.items()
           if spec.lanes == 1 and spec.a.width + spec.b.width <= 16]

@@ -8,6 +8,7 @@ import sim
 from hw.spec import CATALOG, SpecError, parse_array
 from sim.cycle import Array, WeightArray, matmul
 from tests.lockstep import CYCLES, lockstep, stimulus
+from tests.tiers import tiers
 
 UNITS = [("e4m3,pipeline=3", "2x2"), ("int8", "3x2"), ("e4m3,acc=fp16,pipeline=2", "3x3"),
          ("e5m2,acc=fp32,pipeline=1", "2x3"), ("e4m3,acc=aligned:13,lanes=2,pipeline=1", "3x2"),
@@ -20,8 +21,14 @@ DRAINED = [("int8", "2x3", "int8,scale=fp32,zero_point=yes"),
            ("e4m3,acc=fp16,pipeline=1", "2x2", "int4,scale=pow2,saturate=no")]
 
 
-@pytest.mark.parametrize(("mac", "size", "out"), [
-    *((mac, size, None) for mac, size in UNITS), *DRAINED])
+#: Each kind of accumulator and of adder, registers, lanes, settings at the drain.
+OFTEN = ("int8", "e4m3,acc=fp16,pipeline=2", "e5m2,acc=fp32,pipeline=1",
+         "e4m3,acc=aligned:13,lanes=2,pipeline=1", "int8,adder=carry-save")
+CASES = [*((mac, size, None) for mac, size in UNITS), *DRAINED]
+
+
+@pytest.mark.parametrize(("mac", "size", "out"), tiers(
+    CASES, [case for case in CASES if case[0] in OFTEN]))
 def test_every_register_equals_the_rtl_at_every_cycle(tmp_path, mac, size, out):
     """With stalls, resets and tiles of any length; only what the RTL never wrote is left out."""
     spec = parse_array(size, mac, out=out)

@@ -8,8 +8,10 @@ from synth.cycles import __main__ as command
 from synth.cycles.cases import ARRAYS, LARGE, cases
 from synth.cycles.compare import compare
 from synth.record import read_records
+from tests.tiers import tiers
 
-SLOW = [spec for spec in ARRAYS if "int8" not in spec.name and "fp32" not in spec.name]
+#: Fixed and floating point, each with one dataflow.
+OFTEN = ("array_3x2_os_int8_fx28", "array_2x3_ws_e5m2_fp32_d7")
 
 
 def check(spec):
@@ -21,9 +23,8 @@ def check(spec):
     return found["cases"]
 
 
-@pytest.mark.parametrize("spec", [pytest.param(
-    spec, marks=[pytest.mark.slow] * (spec in SLOW or "carry" in spec.name), id=spec.name)
-    for spec in ARRAYS])
+@pytest.mark.parametrize("spec", tiers(
+    ARRAYS, [spec for spec in ARRAYS if spec.name in OFTEN]), ids=lambda spec: spec.name)
 def test_streams_equal_the_rtl_in_every_cycle(spec):
     """Shapes by stalls, 42 an array and 504 in all, half of them of each dataflow."""
     assert check(spec) == 42

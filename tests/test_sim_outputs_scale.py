@@ -4,6 +4,7 @@
 import re
 from bisect import bisect_left
 from fractions import Fraction
+from itertools import product
 
 import gfloat
 import numpy as np
@@ -13,6 +14,7 @@ import sim
 from hw.spec import CATALOG, FixedAccumulator, Flag, SpecError, parse_output
 from tests.rounding_cases import gfloat_info, same_values
 from tests.scales import CORNERS, corner_scales, near_ties, random_scales
+from tests.tiers import tiers
 
 SEED = 22
 
@@ -37,10 +39,9 @@ def _check_against_host(to, source, sums, scales):
     assert np.isinf(points).any()
 
 
-@pytest.mark.parametrize("source", ["fp16", "bf16"])
-@pytest.mark.parametrize("to", ["e4m3", "fp32", *(
-    pytest.param(to, marks=pytest.mark.slow)
-    for to in ("e5m2", "e3m4", "e4m3fnuz", "fp16", "bf16"))])
+@pytest.mark.parametrize(("to", "source"), tiers(product(
+    ["e4m3", "fp32", "e5m2", "e3m4", "e4m3fnuz", "fp16", "bf16"], ["fp16", "bf16"]),
+    [("e4m3", "fp16"), ("fp32", "bf16")]))
 def test_every_16_bit_sum_with_corner_scales(to, source):
     sums, scales = corner_scales(np.arange(1 << 16))
     assert sums.size == 26 << 16

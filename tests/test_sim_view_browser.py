@@ -14,6 +14,7 @@ from hw.spec import parse_array
 from sim.view import page, record
 from sim.view.page import sum_values
 from tests.browser import visit
+from tests.tiers import tiers
 
 #: What a reader does, and what the page then shows; runs behind the page's own script.
 VISIT = """
@@ -124,9 +125,12 @@ def test_page_steps_scrubs_and_plays(tmp_path):
     assert said["requests"] == said["unlabelled"] == 0
 
 
-@pytest.mark.parametrize(("mac", "size", "sides"), [
-    ("e4m3,acc=fp32", "4x4", (8, 6, 4)), ("int8", "3x4", (3, 5, 8)),
-    ("e5m2,acc=bf16,pipeline=1", "2x3", (4, 4, 5)), ("e4m3", "17x20", (17, 2, 20))])
+#: One tile and several; more elements than have room for their sums.
+PRODUCTS = (("e4m3,acc=fp32", "4x4", (8, 6, 4)), ("int8", "3x4", (3, 5, 8)),
+            ("e5m2,acc=bf16,pipeline=1", "2x3", (4, 4, 5)), ("e4m3", "17x20", (17, 2, 20)))
+
+
+@pytest.mark.parametrize(("mac", "size", "sides"), tiers(PRODUCTS, PRODUCTS[:-1]))
 def test_page_shows_the_sums_of_the_model(tmp_path, mac, size, sides):
     """Value and code of every sum of an element in a cycle, from products of prefixes of K."""
     m, k, n = sides

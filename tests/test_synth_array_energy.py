@@ -15,6 +15,7 @@ from synth.liberty import read
 from synth.streams import DEPTH
 from synth.unit_parts import energy
 from tests.cell_libraries import TINY
+from tests.tiers import tiers
 
 LIBRARY = read([TINY])
 
@@ -25,7 +26,7 @@ def job(text, size="2x2", **options):
                recipe="default")
 
 
-@pytest.mark.parametrize("text", ["e2m1:p3109", "int4,lanes=2"])
+@pytest.mark.parametrize("text", tiers(["e2m1:p3109", "int4,lanes=2"], ["e2m1:p3109"]))
 def test_results_are_those_of_the_model_and_shares_add_up(text):
     measured = job(text)
     spec = measured.design.array

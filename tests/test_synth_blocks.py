@@ -15,6 +15,7 @@ from synth.gates import count
 from synth.liberty import read
 from synth.mapping import map_to_cells
 from tests.cell_libraries import TINY
+from tests.tiers import tiers
 
 LIBRARY = read([TINY])
 UNITS = ["int4,acc=int12", "e2m3", "e2m1,acc=fp16", "int4,acc=fp16", "e2m1,lanes=2"]
@@ -26,7 +27,8 @@ def texts(spec):
     return {"unit.v": verilog(spec)}
 
 
-@pytest.mark.parametrize("text", UNITS)
+@pytest.mark.parametrize("text", tiers(UNITS, ["int4,acc=int12", "e2m1,acc=fp16",
+                                               "e2m1,lanes=2"]))
 def test_blocks_add_up_and_compute_the_same(text):
     spec = parse_mac(text)
     gates = block_gates(texts(spec), spec.name)
