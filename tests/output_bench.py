@@ -22,15 +22,18 @@ TOP = "bench"
 
 
 class OutputBench:
-    """Output stages of ``specs``, held against `sim.output`."""
+    """Output stages of ``specs``, held against `sim.output`.
 
-    def __init__(self, specs: list[OutputSpec], folder: Path):
+    Few sums do not repay a compilation that takes its time to ``optimize``.
+    """
+
+    def __init__(self, specs: list[OutputSpec], folder: Path, optimize: str = "-O1"):
         bench = output_stages(specs)
         source = folder / f"{TOP}.v"
         source.write_text(to_verilog(bench))
         ports = [asdict(port) for port in module_ports(bench)]
         self.specs = specs
-        self.model = sim.rtl.compile([source], TOP, ports, optimize="-O1")
+        self.model = sim.rtl.compile([source], TOP, ports, optimize=optimize)
         self.model.reset()
 
     @classmethod

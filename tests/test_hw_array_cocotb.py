@@ -65,7 +65,7 @@ def test_large_array_matches_golden(name, tmp_path):
     assert counts == {"two_tiles": 2 * array.rows + 2}
 
 
-@pytest.mark.parametrize("spelling", ["2x2:e5m2"])
+@pytest.mark.parametrize("spelling", tiers(["2x2:e5m2", "2x1:e2m1xe5m2"], ["2x1:e2m1xe5m2"]))
 def test_array_matches_golden_in_verilator(spelling, tmp_path):
     array = parse_array(*spelling.split(":"))
     manifest = generate(array, tmp_path / "rtl")

@@ -15,10 +15,13 @@ from hw.board.tools import find
 from hw.board.uart import Receiver, Transmitter
 from hw.emit.netlist import Netlist, Port
 from hw.emit.verilog import to_verilog
+from tests.tiers import tiers
 
 #: The smallest engine, so that building takes seconds.
 SMALL = ["--mac", "int4", "--acc", "int12", "--array", "1x1", "--depths", "16x16x16"]
-OTHERS = [board.key for board in BOARDS if board.key != "icebreaker"]
+KEYS = [board.key for board in BOARDS]
+#: The smallest chip of each family.
+OFTEN = ("ulx3s_12f", "icebreaker", "tang_nano_9k")
 #: First bytes of a bitstream, by family.
 MAGIC = {"ecp5": b"\xff\x00", "ice40": b"\xff\x00\x00\xff\x7e\xaa\x99\x7e", "gowin": b"1" * 64}
 
@@ -83,18 +86,14 @@ def test_bitstream_of_the_serial_line_with_a_pll(key, clock_mhz, cell, tmp_path)
 
 
 @pytest.mark.synth
-def test_bitstream_of_an_ice40(tmp_path, capsys):
-    told = bitstream("icebreaker", tmp_path, capsys)
-    assert (told["clock_mhz"], told["programmed"]) == (12, False)
-
-
-@pytest.mark.slow
-@pytest.mark.synth
-@pytest.mark.parametrize("key", OTHERS)
+@pytest.mark.parametrize("key", tiers(KEYS, OFTEN))
 def test_bitstream_of_every_board(key, tmp_path, capsys):
     # What surrounds the array is slower than the clock of the fastest boards.
-    slower = ["--clock", "40"] if pins(board_named(key)).clock_hz > 40_000_000 else []
-    bitstream(key, tmp_path, capsys, *slower)
+    clock, slower = pins(board_named(key)).clock_hz / 1e6, []
+    if clock > 40:
+        clock, slower = 40, ["--clock", "40"]
+    told = bitstream(key, tmp_path, capsys, *slower)
+    assert (told["clock_mhz"], told["programmed"]) == (clock, False)
 
 
 @pytest.mark.slow

@@ -65,6 +65,7 @@ def test_varied_mac_matches_golden_on_every_pair(name, tmp_path):
     assert counts == {test: wanted_counts(name)[test] for test in tests}
 
 
+@pytest.mark.slow  # In every run an array goes through this simulator.
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["e4m3xe5m2"])
 def test_mac_matches_golden_in_verilator(name, tmp_path):

@@ -12,8 +12,8 @@ from tests.tiers import tiers
 
 SPECS = {spelling: spec for spelling, spec in (MACS | FLOAT_MACS | ALIGNED_MACS).items()
          if spec.a.width <= 8}
-#: One of each kind of accumulator; an event simulator sees the others.
-FAST = ("int8,lanes=4", "e2m1,acc=e5m2", "e2m1xint4,acc=aligned:13,lanes=3")
+#: One of each kind of accumulator, every product of FP8; an event simulator sees the others.
+FAST = ("e4m3", "int8,lanes=4", "e2m1,acc=e5m2", "e2m1xint4,acc=aligned:13,lanes=3")
 
 
 @pytest.mark.parametrize("spelling", tiers(SPECS, FAST))
