@@ -55,8 +55,8 @@ def test_every_16_bit_sum_with_random_scales(halves):
 
 
 @pytest.mark.parametrize(("specs", "count", "optimize"), [
-    (FIXED, 20_000, "-O0"), pytest.param(WIDE, 150_000, "-O1", marks=pytest.mark.slow)],
-    ids=["fixed", "wide"])
+    (FIXED, 8_000, "-O0"), *(pytest.param(*case, marks=pytest.mark.slow) for case in (
+        (FIXED, 20_000, "-O0"), (WIDE, 150_000, "-O1")))], ids=["few fixed", "fixed", "wide"])
 def test_other_sums_with_random_scales(specs, count, optimize, tmp_path):
     draw, bench = np.random.default_rng(SEED), OutputBench(specs, tmp_path, optimize)
     cases = [_case(draw, spec, *_wide(draw, spec, count)) for spec in specs]
