@@ -6,7 +6,7 @@ from typing import Any
 
 from reports.tables import MISSING, Table, text
 
-__all__ = ["answer", "bitstreams", "boards_page", "largest", "largest_by_chip"]
+__all__ = ["answer", "bitstreams", "boards_page", "checks", "largest", "largest_by_chip"]
 
 Record = Mapping[str, Any]
 Records = Mapping[str, Sequence[Record]]
@@ -110,8 +110,30 @@ def answer(records: Records) -> str:
                        f"{len(slow)}." if slow else " All reach their board's own clock.")
 
 
+def checks(records: Records) -> list[str]:
+    """What was checked on compiled RTL, the serial line included, in sentences."""
+    said = []
+    for record in records.get("board_selftest", ()):
+        found = {name: text(_value(record, name)) for name in record["metrics"]}
+        said.append(
+            f"`hw.selftest` on a virtual board, `{record['conditions']['engine']}`: "
+            f"{found['products']} random products ({found['products_results']} results) and the "
+            f"digits ({found['digits_results']} results, accuracy {found['digits_accuracy']} %), "
+            "each bit that of the golden model.")
+    for record in records.get("board_frames", ()):
+        found = {name: text(_value(record, name)) for name in record["metrics"]}
+        said.append(
+            f"{found['frames']} garbled frames (bits flipped, bytes dropped, inserted, swapped, "
+            f"doubled, cut off, noise on the line): {found['told']} got an error reply, "
+            f"{found['silent']} none or one that is known to be garbled, {found['answered']} came "
+            "through unharmed and were answered rightly. Of the good frames behind them "
+            f"{found['good_frames_behind']} were answered; a hang or a wrong answer would have "
+            "ended the run without a record.")
+    return said
+
+
 def boards_page(records: Records) -> dict[str, Any]:
     """What the page shows."""
     return {"answer": answer(records), "bitstreams": bitstreams(records),
             "largest": largest(records), "by_chip": largest_by_chip(records),
-            "guide": guide(records)}
+            "checks": checks(records), "guide": guide(records)}

@@ -70,7 +70,8 @@ PAGES = {
         answer=explanation.answer, extract=explanation.extract, plots=explanation.plots,
         short=explanation.ratios),
     "boards": Page(
-        sources=("boards", "board_room"), values=boards.boards_page, answer=boards.answer,
+        sources=("boards", "board_room", "board_selftest", "board_frames"),
+        values=boards.boards_page, answer=boards.answer,
         extract=boards.bitstreams),
     "engines": Page(
         sources=("engines",),

@@ -5,7 +5,7 @@ import re
 
 from hw.board.platforms import BOARDS
 from reports.board_path import board_path
-from reports.boards import answer, bitstreams, boards_page, largest, largest_by_chip
+from reports.boards import answer, bitstreams, boards_page, checks, largest, largest_by_chip
 from synth.board_facts import facts
 
 
@@ -104,3 +104,16 @@ def test_path_has_the_widths_of_the_spec():
     assert drawn["memories"] == [("A", 16, 16), ("B", 32, 16), ("C", 64, 64)]
     assert (drawn["rows"], drawn["cols"], drawn["acc"]) == (2, 2, "32")
     assert re.fullmatch(r"\d+x\d+", drawn["array"])
+
+
+def test_checks_are_counted():
+    selftest = {"conditions": {"engine": "e4m3"}, "metrics": metrics(
+        products=100, products_results=4938, digits_results=18858, digits_accuracy=96.66)}
+    frames = {"conditions": {}, "metrics": metrics(
+        frames=100000, told=61177, silent=31336, answered=7487, good_frames_behind=100000)}
+    first, second = checks({"board_selftest": [selftest], "board_frames": [frames]})
+    assert "`e4m3`: 100 random products (4,938 results) and the digits (18,858 results" in first
+    assert second.startswith("100,000 garbled frames (")
+    assert "61,177 got an error reply, 31,336 none" in second
+    assert "7,487 came through unharmed" in second
+    assert checks(RECORDS) == []
