@@ -123,8 +123,9 @@ def checks(records: Records) -> list[str]:
     for record in records.get("board_frames", ()):
         found = {name: text(_value(record, name)) for name in record["metrics"]}
         said.append(
-            f"{found['frames']} garbled frames (bits flipped, bytes dropped, inserted, swapped, "
-            f"doubled, cut off, noise on the line): {found['told']} got an error reply, "
+            f"{found['frames']} garbled frames (bits flipped, bytes dropped, inserted, replaced "
+            "or cut off, frames doubled or too long, noise on the line): "
+            f"{found['told']} got an error reply, "
             f"{found['silent']} none or one that is known to be garbled, {found['answered']} came "
             "through unharmed and were answered rightly. Of the good frames behind them "
             f"{found['good_frames_behind']} were answered; a hang or a wrong answer would have "
