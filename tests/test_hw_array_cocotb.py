@@ -37,10 +37,9 @@ def depths_of(array: ArraySpec) -> int:
 
 
 #: Of each width of flags, shape, accumulator but the aligned ones (in lockstep with the model in
-#: `tests/test_sim_cycle.py`), adder and kind of output stage; registers, lanes.
-OFTEN = ("1x1:int8", "1x3:e5m2", "3x5:e2m1", "2x2:e4m3,lanes=2", "3x2:e4m3,acc=fp16",
+#: `tests/test_sim_cycle.py`) and kind of output stage; registers, lanes, sums resolved at the edge.
+OFTEN = ("1x1:int8", "1x3:e5m2", "2x2:e4m3,lanes=2", "3x2:e4m3,acc=fp16",
          "3x2:int8,acc=int20-sat,pipeline=1", "2x3:int8,pipeline=1,adder=carry-save",
-         "2x2:int8,adder=prefix,multiplier=array",
          "4x2:int8,acc=int20,out=int8,scale=pow2,zero_point=yes",
          "1x1:e4m3,acc=fp32,out=bf16,saturate=no")
 #: Weight stationary: floating point with registers, exact with flags, lanes, an output stage.

@@ -31,10 +31,10 @@ def wanted_counts(name: str) -> dict[str, int]:
     }
 
 
-#: Special codes of two policies, subnormals that mean zero, signs, sums that wrap, saturate, are
-#: rounded and in floating point, registers, lanes, each adder and multiplier.
-OFTEN = ("int8,acc=int20-sat", "e4m3,acc=fx40m18s", "e4m3fnuz", "e4m3:fn-daz", "int8xuint8",
-         "int8,pipeline=3", "int8,lanes=4", "uint8xint8,multiplier=array",
+#: Special codes of two policies, both signs, sums that saturate, are rounded and in floating point,
+#: registers, lanes, each adder and multiplier.
+OFTEN = ("int8,acc=int20-sat", "e4m3,acc=fx40m18s", "e4m3fnuz", "int8,pipeline=3", "int8,lanes=4",
+         "uint8xint8,multiplier=array",
          "e2m5,multiplier=booth", "int8,adder=prefix",
          "e4m3,lanes=2,adder=inferred,multiplier=inferred", "int4,acc=int9,adder=carry-save",
          "e4m3,acc=fp16")

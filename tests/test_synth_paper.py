@@ -16,6 +16,7 @@ from synth.liberty import read
 from synth.mapping import map_to_cells
 from synth.record import Metric
 from synth.verify import LENGTH, verify
+from tests.tiers import tiers
 
 SMALL = Path(__file__).parent / "data" / "small.lib"
 
@@ -32,7 +33,10 @@ def mapped(spec):
     return map_to_cells(design.verilog, design.top, read([SMALL]))
 
 
-@pytest.mark.parametrize("spelling", ["e2m1", "e2m1,acc=e5m2-sat,pipeline=1", "int4,acc=int9"])
+SMALL_UNITS = ("e2m1,acc=e5m2-sat,pipeline=1", "int4,acc=int9", "e2m1")
+
+
+@pytest.mark.parametrize("spelling", tiers(SMALL_UNITS, SMALL_UNITS[:-1]))
 def test_netlist_equals_the_model(spelling):
     spec = parse_mac(spelling)
     found = verify(mapped(spec), read([SMALL]), spec, states=2000)
