@@ -38,13 +38,22 @@ def answer(records: Sequence[Record]) -> str:
              if study.quantized(network, column)]
     counted = [(network, column) for network, column in known
                if study.counts(study.quantized(network, column) or {"metrics": {}})]
-    return " ".join([*_metrics(study, counted), *_outputs(study)])
+    return " ".join([*_metrics(study, counted), *_outputs(study), *_legend(study)])
 
 
 def findings(records: Sequence[Record]) -> list[str]:
     """Each finding of the papers, and for how many networks and layers it holds."""
     study = Study(records)
     return [*_worst(study), *_outputs(study), *_layers(study), *_few(study)]
+
+
+def _legend(study: Study) -> list[str]:
+    """How to read the table of changes."""
+    found = [each["conditions"]["loss"] for network in study.networks
+             if (each := study.answer(network))]
+    return [("Changes are in points, bracketed are the samples that do better and worse; to take is "
+             f"the cheapest setting that loses at most {text(found[0])}, if there is one.")
+            ] if found else []
 
 
 def _metrics(study: Study, known: Sequence[tuple[str, str]]) -> list[str]:

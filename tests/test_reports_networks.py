@@ -112,7 +112,7 @@ def test_accumulators_are_compared_with_exact_sums() -> None:
 
 def test_costs_stand_beside_the_metric() -> None:
     advised = {"subject": "net", "metrics": {}, "conditions": {
-        "study": "answer", "sentence": "Take E4M3.", "reasons": ["It is cheap.", "It is good."],
+        "study": "answer", "loss": 1.0, "sentence": "Take E4M3.", "reasons": ["It is cheap.", "It is good."],
         "chosen": ["E4M3", "fp32"], "front": [["INT8", "exact"], ["E4M3", "fp32"]]}}
     priced = [each | {"metrics": each["metrics"] | {
         "cycles_per_sample": {"value": 1234}, "area": {"value": 0.5}}} for each in RECORDS[:-1]]
@@ -122,6 +122,8 @@ def test_costs_stand_beside_the_metric() -> None:
         ["net", "INT8", "exact", "95.50", "1,234", "0.5", "-", ""],
         ["net", "E4M3", "fp32", "96.00", "1,234", "0.5", "-", "yes"]]
     assert networks.changes(found).rows[0][-1] == "E4M3 fp32"
+    assert network_findings.answer(found).endswith(
+        "to take is the cheapest setting that loses at most 1, if there is one.")
     # Without an answer nothing is said.
     assert network_costs.sentences(RECORDS) == network_costs.fronts(RECORDS).rows == []
 
