@@ -51,8 +51,8 @@ def _legend(study: Study) -> list[str]:
     """How to read the table of changes."""
     found = [each["conditions"]["loss"] for network in study.networks
              if (each := study.answer(network))]
-    return [("Changes are in points, bracketed are the samples that do better and worse; to take is "
-             f"the cheapest setting that loses at most {text(found[0])}, if there is one.")
+    return [("Changes are in points, bracketed are the samples that do better and worse; to take "
+             f"is the cheapest setting that loses at most {text(found[0])}, if there is one.")
             ] if found else []
 
 
