@@ -113,7 +113,8 @@ def test_accumulators_are_compared_with_exact_sums() -> None:
 def test_costs_stand_beside_the_metric() -> None:
     advised = {"subject": "net", "metrics": {}, "conditions": {
         "study": "answer", "loss": 1.0, "sentence": "Take E4M3.",
-        "reasons": ["It is cheap.", "It is good."], "chosen": ["E4M3", "fp32"], "front": [["INT8", "exact"], ["E4M3", "fp32"]]}}
+        "reasons": ["It is cheap.", "It is good."], "chosen": ["E4M3", "fp32"],
+        "front": [["INT8", "exact"], ["E4M3", "fp32"]]}}
     priced = [each | {"metrics": each["metrics"] | {
         "cycles_per_sample": {"value": 1234}, "area": {"value": 0.5}}} for each in RECORDS[:-1]]
     found = [*priced, advised]
