@@ -82,10 +82,11 @@ def data(*shape: int) -> np.ndarray:
     return np.random.default_rng(SEED).normal(size=shape).astype(np.float32)
 
 
-def one_layer(folder: Path, operator: str, x: Sequence[int], w: Sequence[int], **attributes: Any
-              ) -> tuple[Network, np.ndarray]:
-    """Model of one layer with random weights and its weights."""
-    weights = np.random.default_rng(SEED + 1).normal(size=w).astype(np.float32)
+def one_layer(folder: Path, operator: str, x: Sequence[int], w: Sequence[int] | np.ndarray,
+              **attributes: Any) -> tuple[Network, np.ndarray]:
+    """Model of one layer and its weights, random ones of the shape ``w`` unless they are given."""
+    weights = w if isinstance(w, np.ndarray) else np.random.default_rng(SEED + 1).normal(
+        size=w).astype(np.float32)
     return load(save(folder / "m.onnx", [node(operator, "x w", "y", "layer", **attributes)],
                      {"x": x}, ["y"], {"w": weights})), weights
 

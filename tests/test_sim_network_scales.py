@@ -50,8 +50,10 @@ def test_blocks_are_products_of_their_own(tmp_path, weights, activations):
 @pytest.mark.parametrize("weights", ["", "per=channel"])
 def test_headroom_keeps_sums_within_the_accumulator(tmp_path, groups, weights):
     """E4M3 in FP16: the doublings are as few as keep the largest sum of codes below half of it."""
-    x, limit = data(2, 8, 5, 5), 65504
-    network, _ = one_layer(tmp_path, "Conv", x.shape, (4, 8 // groups, 3, 3), group=groups)
+    x, limit = abs(data(2, 8, 5, 5)), 65504
+    w = data(4, 8 // groups, 3, 3)
+    w[1] = 0.01  # The least scale of a channel, and its largest codes everywhere.
+    network, _ = one_layer(tmp_path, "Conv", x.shape, w, group=groups)
     (_, full, before), (_, roomy, after) = (
         result(network, x, plan(acc="fp16-sat", weights=weights, headroom=headroom))
         for headroom in (False, True))
