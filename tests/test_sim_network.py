@@ -16,6 +16,7 @@ from sim.network import (
     run,
     save_calibration,
 )
+from sim.network.silicon import Energy
 from sim.progress import Progress
 from sim.quantize import calibrate
 from tests.network_models import data, node, one_layer, plan, result, save, small_network
@@ -52,7 +53,7 @@ def test_cycles_and_utilisation_are_those_of_the_array(tmp_path, dataflow):
     network, _ = one_layer(tmp_path, "Conv", x.shape, (8, 2, 3, 3), group=2)
     chosen = plan(dataflow=dataflow)
     _, outcome, _ = result(network, x, chosen)
-    facts = outcome.facts(energy_pj=2.0)
+    facts = outcome.facts(Energy(2.0, "as given"))
     (layer,) = facts["layers"]
     m = 3 * 4 * 3
     assert {key: layer[key] for key in ("products", "m", "k", "n", "macs")} == {

@@ -9,9 +9,10 @@ import onnx
 import pytest
 from onnx import helper
 
-from hw.spec import SpecError
+from hw.spec import SpecError, parse_mac
 from sim.network.__main__ import main
 from sim.network.graph import SUPPORTED, load
+from sim.network.silicon import DATA, recorded
 from tests.network_models import SEED, node, save, small_network
 
 ARRAY = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4"]
@@ -49,14 +50,33 @@ def test_table_and_json_tell_the_same(capsys, files):
     assert text[0] == facts["array"] == "array_4x4_os_e4m3_fp32"
     assert text[1].split() == ["layer", "operator", "product", "MACs", "cycles", "utilisation",
                                "own", "SQNR", "[dB]", "SQNR", "[dB]", "energy", "[nJ]"]
-    assert [line.split()[0] for line in text[2:-1]] == [
+    assert [line.split()[0] for line in text[2:-2]] == [
         *(layer["name"] for layer in facts["layers"]), "total"]
     total = facts["total"]
-    assert f"{total['macs']:,}" in text[-2]
+    assert f"{total['macs']:,}" in text[-3]
     assert total["macs"] == sum(layer["macs"] for layer in facts["layers"])
     assert total["energy_nj"] == pytest.approx(total["macs"] / 2000)
-    assert text[-1] == (f"output y (4, 3), runs 1: SQNR {facts['outputs']['y']['sqnr_db']:.1f} dB")
+    assert text[-2] == (f"output y (4, 3), runs 1: SQNR {facts['outputs']['y']['sqnr_db']:.1f} dB")
+    assert text[-1] == "energy: 0.5 pJ a product, as given"
+    # No record tells that of the unit.
     assert "energy" not in shown(capsys, files, *words[:-2])
+
+
+def test_energy_is_recorded_of_the_papers_units(capsys, files):
+    words = ["{model}", "--data", "{x}", "--mac", "int8", "--acc", "int27", "--array", "4x4"]
+    facts = json.loads(shown(capsys, files, *words, "--json"))
+    [record] = [each for each in json.loads((DATA / "paper.json").read_text())["records"]
+                if each["subject"] == "mac_int8_fx27" and "energy_gaussian" in each["metrics"]]
+    wanted = sum(record["metrics"][f"energy_gaussian{part}"]["value"] for part in ("", "_glitches"))
+    assert facts["energy_pj"] == pytest.approx(wanted / 1000)
+    assert facts["energy_source"] == "recorded of mac_int8_fx27 in osu018_stdcells"
+    assert facts["total"]["energy_nj"] == pytest.approx(facts["total"]["macs"] * wanted / 1e6)
+
+
+def test_energy_without_records(tmp_path):
+    bare = {"subject": "mac_e4m3_fp32", "metrics": {}}
+    (tmp_path / "units.json").write_text(json.dumps({"records": [bare]}))
+    assert recorded(parse_mac("e4m3,acc=fp32"), tmp_path) is None
 
 
 def test_samples_batches_and_files(capsys, files):

@@ -13,8 +13,9 @@ from sim.network.graph import Network, load
 from sim.network.plan import Plan, Quantizers, calibrate_network
 from sim.network.results import LayerResult, Noise, Outcome
 from sim.network.run import run
+from sim.network.silicon import Energy
 from sim.network.store import load_calibration, save_calibration
 from sim.network.walk import Feed
 
-__all__ = ["Feed", "LayerResult", "Network", "Noise", "Outcome", "Plan", "Quantizers",
+__all__ = ["Energy", "Feed", "LayerResult", "Network", "Noise", "Outcome", "Plan", "Quantizers",
            "calibrate_network", "load", "load_calibration", "run", "save_calibration"]

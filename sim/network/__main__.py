@@ -22,6 +22,7 @@ from sim.network.graph import LAYERS, Network, load
 from sim.network.plan import Plan, Quantizers, calibrate_network
 from sim.network.results import Outcome
 from sim.network.run import run
+from sim.network.silicon import Energy, recorded
 from sim.network.store import load_calibration, save_calibration
 from sim.network.supported import supported, supported_json
 from sim.network.table import table
@@ -49,7 +50,8 @@ def _parser() -> Parser:
     parser.add_argument("--batch", metavar="N", type=int,
                         help="samples of each run (default: all in one)")
     parser.add_argument("--energy", metavar="PJ", type=float,
-                        help="energy of one product, in pJ, to tell that of each layer")
+                        help="energy of one product, in pJ, to tell that of each layer (default: "
+                             "that of the records of measured units, where there is one)")
     parser.add_argument("--backend", metavar="NAME", choices=list(ENGINES),
                         default=next(iter(ENGINES)),
                         help=f"what computes: {', '.join(ENGINES)} (default: %(default)s)")
@@ -133,6 +135,13 @@ def _run(options: argparse.Namespace, say: Progress) -> Outcome:
     return outcome
 
 
+def _energy(options: argparse.Namespace, array: ArraySpec) -> Energy | None:
+    """Energy of one product, given or recorded."""
+    if options.energy is not None:
+        return Energy(options.energy, "as given")
+    return recorded(array.mac)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments or models."""
     listed = _listed(arguments)
@@ -142,7 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        facts = _run(options, Progress()).facts(options.energy)
+        outcome = _run(options, Progress())
+        facts = outcome.facts(_energy(options, outcome.array))
     except SpecError as error:
         parser.error(str(error))
     except RtlError as error:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hw.spec import ArraySpec
 from sim.codes import Array
+from sim.network.silicon import Energy
 
 __all__ = ["LayerResult", "Noise", "Outcome"]
 
@@ -64,11 +65,11 @@ class LayerResult:
     own: Noise = field(default_factory=Noise)
     whole: Noise = field(default_factory=Noise)
 
-    def facts(self, array: ArraySpec, energy_pj: float | None) -> dict[str, Any]:
+    def facts(self, array: ArraySpec, energy: Energy | None) -> dict[str, Any]:
         """The result as plain data; utilisation is a share, energy in nJ."""
         return {"name": self.name, "operator": self.operator, "products": self.products,
                 "m": self.m, "k": self.k, "n": self.n,
-                **_work(self.macs, self.cycles, array, energy_pj),
+                **_work(self.macs, self.cycles, array, energy),
                 "sqnr_own_db": self.own.sqnr_db, "sqnr_db": self.whole.sqnr_db}
 
 
@@ -116,12 +117,13 @@ class Outcome:
                 noise.add(exact, coded)
         return noise.sqnr_db
 
-    def facts(self, energy_pj: float | None = None) -> dict[str, Any]:
-        """Everything as plain data; ``energy_pj`` is what one product takes, in pJ."""
+    def facts(self, energy: Energy | None = None) -> dict[str, Any]:
+        """Everything as plain data; ``energy`` is what one product takes."""
+        told = {} if energy is None else {"energy_pj": energy.pj, "energy_source": energy.source}
         return {
-            "array": self.array.name,
-            "layers": [layer.facts(self.array, energy_pj) for layer in self.layers],
-            "total": _work(self.macs, self.cycles, self.array, energy_pj),
+            "array": self.array.name, **told,
+            "layers": [layer.facts(self.array, energy) for layer in self.layers],
+            "total": _work(self.macs, self.cycles, self.array, energy),
             "outputs": {name: {"shape": list(runs[0].shape), "runs": len(runs),
                                "sqnr_db": self.sqnr_db(name)}
                         for name, runs in self.outputs.items()}}
@@ -131,8 +133,8 @@ def _utilisation(macs: int, cycles: int, array: ArraySpec) -> float:
     return macs / (cycles * array.rows * array.cols * array.mac.lanes) if cycles else 0.0
 
 
-def _work(macs: int, cycles: int, array: ArraySpec, energy_pj: float | None) -> dict[str, Any]:
+def _work(macs: int, cycles: int, array: ArraySpec, energy: Energy | None) -> dict[str, Any]:
     """Facts of some products on an array."""
-    energy = {} if energy_pj is None else {"energy_nj": macs * energy_pj / 1000}
+    spent = {} if energy is None else {"energy_nj": macs * energy.pj / 1000}
     return {"macs": macs, "cycles": cycles, "utilisation": _utilisation(macs, cycles, array),
-            **energy}
+            **spent}

@@ -23,7 +23,9 @@ def table(facts: Mapping[str, Any]) -> str:
                        in enumerate(zip(row, widths, strict=True))).rstrip() for row in cells]
     outputs = [f"output {name} {tuple(output['shape'])}, runs {output['runs']}: SQNR "
                f"{_decibels(output['sqnr_db'])} dB" for name, output in facts["outputs"].items()]
-    return "\n".join([facts["array"], *lines, *outputs])
+    source = [f"energy: {_plain(facts['energy_pj'])} pJ a product, {facts['energy_source']}"
+              ] if "energy_pj" in facts else []
+    return "\n".join([facts["array"], *lines, *outputs, *source])
 
 
 def _row(name: str, operator: str, product: str, facts: Mapping[str, Any]) -> list[str]:

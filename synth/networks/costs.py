@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw.spec import ArraySpec, MacSpec
-from synth.record import ROOT, Record, read_records
+from sim.network.silicon import DATA, SOURCES, product_fj
+from synth.record import Record, read_records
 
 __all__ = ["Cost", "Costs"]
 
-DATA = ROOT / "reports" / "data"
-#: Files that hold units and arrays, in the order in which they are asked.
-SOURCES = ("paper", "units", "arrays")
-#: What a product of normally distributed operands takes, with and without glitches.
-ENERGY, GLITCHES = "energy_gaussian", "energy_gaussian_glitches"
+#: File of more arrays.
+ARRAYS = "arrays"
 PREFIX = "array_"
 
 
@@ -49,7 +47,7 @@ class Costs:
     @classmethod
     def of_project(cls, folder: Path = DATA) -> "Costs":
         """Those of the files that are there."""
-        paths = [folder / f"{name}.json" for name in SOURCES]
+        paths = [folder / f"{name}.json" for name in (*SOURCES, ARRAYS)]
         return cls(record for path in paths if path.exists() for record in read_records(path))
 
     def of(self, array: ArraySpec) -> Cost:
@@ -76,9 +74,11 @@ class Costs:
     def _energy(self, mac: MacSpec) -> tuple[float | None, str]:
         """Energy of a multiply-accumulation in fJ, glitches included."""
         for record in self._records:
-            if record.subject == mac.name and {ENERGY, GLITCHES} <= record.metrics.keys():
-                total = sum(float(record.metrics[name].value) for name in (ENERGY, GLITCHES))
-                return total, _library(record)
+            values = {name: metric.value for name, metric in record.metrics.items()
+                      if isinstance(metric.value, int | float)}
+            found = product_fj(values) if record.subject == mac.name else None
+            if found is not None:
+                return found, _library(record)
         return None, ""
 
 
