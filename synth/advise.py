@@ -122,7 +122,7 @@ def _ranges(column: str, accumulator: str) -> Ranges:
     return accumulated(column, accumulator, usual)[-1]
 
 
-def _notes(task: Task, costs: Sequence[Cost]) -> list[str]:
+def _notes(task: Task, costs: Sequence[Cost], size: str) -> list[str]:
     """What the figures are of."""
     libraries = sorted({cost.library for cost in costs if cost.library})
     notes = [f"{task.samples} samples: {task.data}. Cycles and energy are those of one.",
@@ -137,7 +137,8 @@ def _notes(task: Task, costs: Sequence[Cost]) -> list[str]:
         notes.append(f"Cell library {', '.join(libraries)}: mapped netlists, no placement, wires "
                      "or memories. Energy is that of the multiply-accumulations alone, on normally "
                      "distributed operands, glitches included.")
-    scaled = sorted({cost.measured_as for cost in costs if cost.measured_as})
+    scaled = sorted({cost.measured_as for cost in costs
+                     if cost.measured_as and f"_{size}_" not in cost.measured_as})
     if scaled:
         notes.append(f"Areas by processing element from {', '.join(scaled)}.")
     return notes
@@ -158,7 +159,7 @@ def _run(options: argparse.Namespace, say: Progress) -> str:
         exact = reference(task, say)
         points, costs = _points(task, options, exact, say)
         measure = _measure(task, exact, options)
-        advice, notes = advise(points, measure), _notes(task, costs)
+        advice, notes = advise(points, measure), _notes(task, costs, options.array)
         if file is not None:
             shown = page(task.name, options.array, points, measure, advice, notes)
             file.write(shown.encode("utf-8"))
