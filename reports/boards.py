@@ -59,16 +59,31 @@ def largest(records: Records) -> Table:
         row = [board["conditions"]["title"], *(text(_value(board, name)) for name in (
             "luts", "dsps", "block_rams", "clock"))]
         for mac in macs:
-            room = [_value(record, "array") for record in records["board_room"]
-                    if _value(record, "fits") and record["conditions"]["mac"] == mac
-                    and record["conditions"]["die"] == board["conditions"]["die"]]
+            room = _room(records, board["conditions"]["die"], mac)
             built = [record["conditions"]["array"] for record in _built(records)
                      if record["conditions"]["mac"] == mac
                      and record["conditions"]["board"] == board["subject"]]
-            row += [max(found, key=_elements, default=MISSING) for found in (room, built)]
+            row += [room, max(built, key=_elements, default=MISSING)]
         rows.append(row)
     heads = [f"{mac}, {what}" for mac in macs for what in ("fits", "built")]
     return Table(["board", "LUT", "DSP", "BRAM", "clock [MHz]", *heads], rows, [])
+
+
+def _room(records: Records, die: str, mac: str) -> str:
+    """Largest array for whose cells a chip has room, and whether it was tried and did not place."""
+    found = {_value(record, "array"): record["conditions"]["dsp_blocks"]
+             for record in records["board_room"] if _value(record, "fits")
+             and (record["conditions"]["die"], record["conditions"]["mac"]) == (die, mac)}
+    if not found:
+        return MISSING
+    array = max(found, key=_elements)
+    boards = {board["subject"] for board in records["board_facts"]
+              if board["conditions"]["die"] == die}
+    refused = any(record["conditions"]["board"] in boards and not _value(record, "fits")
+                  and (record["conditions"]["mac"], record["conditions"]["array"],
+                       record["conditions"]["dsp_blocks"]) == (mac, array, found[array])
+                  for record in records["boards"])
+    return f"{array}, does not place" if refused else array
 
 
 def _elements(array: str) -> int:

@@ -68,6 +68,16 @@ def test_largest_tells_what_was_built_from_what_fits():
     assert rows["ULX3S 45F"] == ["-"] * 4
 
 
+def test_largest_tells_what_was_tried_and_did_not_place():
+    """3x3 without DSP blocks failed on another board of that chip; with them would be no matter."""
+    for dsp, wanted in ((False, "3x3, does not place"), (True, "3x3")):
+        failed = bitstream(INT8, "3x3", dsp=dsp, board="upduino_v3")
+        failed["metrics"] = metrics(fits=False, reason="full")
+        rows = {row[0]: row for row in largest(
+            {**RECORDS, "boards": [*RECORDS["boards"], failed]}).rows}
+        assert rows["iCEBreaker"][5] == rows["UPduino v3"][5] == wanted
+
+
 def test_chips_are_told_with_what_the_largest_array_takes():
     rows = largest_by_chip(RECORDS).rows
     assert rows[1] == ["up5k", INT8, "no", "3x3", "5,001", "700", "8", "6", "94.7"]
