@@ -6,6 +6,7 @@ import pytest
 
 import sim
 from hw.spec import AlignedAccumulator, FixedAccumulator, parse_array, parse_mac
+from sim.codes import code_dtype
 from sim.cycle import matmul, stepping
 from sim.cycle.history import ROOM, History
 from sim.cycle.plain import plain
@@ -42,6 +43,8 @@ def test_compiled_steps_equal_numpy(unit):
             acc, flags = sums(rng, mac, (8, 9)), np.zeros((8, 9), np.uint8)
         a, b = (rng.integers(0, 1 << fmt.width, (8, mac.lanes, 9)) for fmt in (mac.a, mac.b))
         b = a & (1 << mac.b.width) - 1 if step % 3 == 0 else b
+        # As registers hold them.
+        a, b = a.astype(code_dtype(mac.a.width)), b.astype(code_dtype(mac.b.width))
         frame = rng.integers(0, 8, (8, 9)).astype(np.uint8) if step % 2 else np.ones(
             (8, 9), np.uint8)
         got, wanted = (run(acc, flags, a, b, frame) for run in (other, one))

@@ -27,6 +27,8 @@ def plain(mac: MacSpec) -> Advance:
 
     def one(acc: Ints, flags: Ints, a: Ints, b: Ints, frame: Ints) -> tuple[Ints, Ints]:
         valid = (frame & VALID) != 0
+        # Registers hold codes in their own width, which is too narrow to compute with.
+        a, b = a.astype(np.int64), b.astype(np.int64)
         total, raised = step(acc, flags, a, b, (frame & FIRST) != 0)
         return (np.where(valid, total, acc),
                 np.where(valid, raised, flags).astype(np.uint8) if has_flags else flags)
