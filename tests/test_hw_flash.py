@@ -10,6 +10,7 @@ from hw import flash
 from hw.board.build import Built
 from hw.board.design import design
 from hw.board.families import FAMILIES
+from hw.board.listing import NOTE, unplaced
 from hw.board.platforms import BOARDS, board_named
 from hw.board.tools import ToolError
 from hw.spec import parse_array
@@ -179,8 +180,10 @@ def test_array_too_large_for_the_board(tmp_path, monkeypatch, capsys):
 def test_list_names_every_board_with_its_cells(capsys):
     status, out, _ = run(capsys, "--list-boards")
     assert status == 0
-    heading, *lines = out.splitlines()
+    heading, *lines, note = out.splitlines()
     assert heading.startswith("board ")
+    assert note == NOTE
+    assert re.match(r"icebreaker .* 3x3\* \(2x2\)", lines[KEYS.index("icebreaker")])
     assert [line.split()[0] for line in lines] == KEYS
     assert re.match(r"ulx3s_85f +83,640 +156 +25 MHz", lines[3])
     status, out, _ = run(capsys, "--list-boards", "--json")
@@ -188,3 +191,17 @@ def test_list_names_every_board_with_its_cells(capsys):
     assert len(others) == len(KEYS) - 1
     assert first["board"] == "ulx3s_12f"
     assert (first["luts"], first["dsps"], first["clock_mhz"]) == (24288, 28, 25)
+    assert first["does_not_place"] == []
+
+
+def test_arrays_that_were_tried_in_vain():
+    """On any board with the chip, with DSP blocks and without; one success is enough."""
+    def tried(board, array, *, fits):
+        return {"conditions": {"board": board, "mac": "e4m3", "array": array},
+                "metrics": {"fits": {"value": fits}}}
+
+    records = [tried("upduino_v3", "3x3", fits=False), tried("upduino_v3", "2x2", fits=False),
+               tried("icebreaker", "2x2", fits=True), tried("ulx3s_85f", "9x9", fits=False)]
+    assert unplaced(records, "icebreaker") == {("e4m3", "3x3")}
+    assert unplaced(records, "orangecrab_r0_2_85f") == {("e4m3", "9x9")}
+    assert unplaced(records, "tang_nano_9k") == set()

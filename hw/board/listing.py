@@ -8,15 +8,18 @@ from typing import Any
 
 from hw.board.families import FAMILIES
 from hw.board.pins import pins
-from hw.board.platforms import BOARDS, Board
+from hw.board.platforms import BOARDS, Board, board_named
 
-__all__ = ["RECORDS", "ROOM", "facts", "largest", "largest_mapped", "listing"]
+__all__ = ["NOTE", "RECORDS", "ROOM", "facts", "largest", "largest_mapped", "listing",
+           "unplaced"]
 
 REPORTS = Path(__file__).resolve().parents[2] / "reports" / "data"
 #: What `python -m synth.boards` built, and for what `python -m synth.board_room` found room.
 RECORDS = REPORTS / "boards.json"
 ROOM = REPORTS / "board_room.json"
 HEADINGS = ("board", "look-up tables", "DSP blocks", "clock")
+#: What an asterisk means.
+NOTE = "* fits by its cells, but does not place"
 Record = Mapping[str, Any]
 
 
@@ -36,6 +39,18 @@ def largest(records: Sequence[Record]) -> dict[str, dict[str, str]]:
 def largest_mapped(records: Sequence[Record]) -> dict[str, dict[str, str]]:
     """Largest square array for whose cells there is room, by die and MAC."""
     return _largest(records, "die", lambda record: record["metrics"]["array"]["value"])
+
+
+def unplaced(records: Sequence[Record], board: str) -> set[tuple[str, str]]:
+    """MACs and arrays that were tried on boards with the chip of ``board``, and had no room."""
+    die = facts(board_named(board))["die"]
+    tried: dict[tuple[str, str], bool] = {}
+    for record in records:
+        where = record["conditions"]
+        if facts(board_named(where["board"]))["die"] == die:
+            point = where["mac"], where["array"]
+            tried[point] = tried.get(point, False) or record["metrics"]["fits"]["value"]
+    return {point for point, placed in tried.items() if not placed}
 
 
 def _largest(records: Sequence[Record], place: str,
@@ -65,14 +80,16 @@ def _read(path: Path) -> list[Record]:
 def listing(*, as_json: bool = False) -> str:
     """Every board with its cells, its clock, and for each MAC the largest array.
 
-    That is the largest square one for whose cells the chip has room, and in brackets the largest
-    that was placed and routed.
+    That is the largest square one for whose cells the chip has room, with an asterisk if it was
+    tried and does not place, and in brackets the largest that was placed and routed.
     """
-    built, room = largest(_read(RECORDS)), largest_mapped(_read(ROOM))
+    records = _read(RECORDS)
+    built, room = largest(records), largest_mapped(_read(ROOM))
     boards = [facts(board) for board in BOARDS]
     for entry in boards:
-        entry |= {"largest_mapped": room.get(entry["die"], {}),
-                  "largest_built": built.get(entry["board"], {})}
+        mapped, failed = room.get(entry["die"], {}), unplaced(records, entry["board"])
+        entry |= {"largest_mapped": mapped, "largest_built": built.get(entry["board"], {}),
+                  "does_not_place": [mac for mac in mapped if (mac, mapped[mac]) in failed]}
     if as_json:
         return json.dumps(boards, indent=2)
     macs = list(dict.fromkeys(mac for arrays in (*room.values(), *built.values())
@@ -80,8 +97,15 @@ def listing(*, as_json: bool = False) -> str:
     rows = [(*HEADINGS, *(f"{mac} fits (built)" for mac in macs))]
     rows += [(entry["board"], f"{entry['luts']:,}", str(entry["dsps"]),
               f"{entry['clock_mhz']:g} MHz",
-              *(f"{entry['largest_mapped'].get(mac, '-')} "
-                f"({entry['largest_built'].get(mac, '-')})" for mac in macs)) for entry in boards]
+              *(_cell(entry, mac) for mac in macs)) for entry in boards]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
-                     .rstrip() for row in rows)
+    lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+             for row in rows]
+    starred = any(entry["does_not_place"] for entry in boards)
+    return "\n".join([*lines, *([NOTE] if starred else [])])
+
+
+def _cell(entry: Mapping[str, Any], mac: str) -> str:
+    """Largest arrays of a MAC on a board."""
+    star = "*" if mac in entry["does_not_place"] else ""
+    return f"{entry['largest_mapped'].get(mac, '-')}{star} ({entry['largest_built'].get(mac, '-')})"
