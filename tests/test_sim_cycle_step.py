@@ -55,6 +55,33 @@ def test_compiled_steps_equal_numpy(unit):
     assert len(distinct) > 500
 
 
+def one_sum(advance, mac, left, right):
+    """Sum of the products of numbers, one a lane, from zero."""
+    a, b = (sim.encode(each, fmt)[None, :, None] for each, fmt in ((left, mac.a), (right, mac.b)))
+    zero, frame = np.zeros((1, 1), np.int64), np.full((1, 1), 3, np.uint8)
+    return int(advance(zero, np.zeros((1, 1), np.uint8), a, b, frame)[0][0, 0])
+
+
+def test_aligned_sums_that_cancel_keep_their_last_bit():
+    """In any order: 16 products, as many of the other sign, and one of the least weight."""
+    pytest.importorskip("numba")
+    mac, rng = parse_mac("bf16,acc=aligned:48,lanes=33"), np.random.default_rng(8)
+    large = np.full(16, 1.9921875)
+    left, right = np.r_[large, 2.0**-48, -large], np.r_[large, 1, large]
+    compiled, wanted = stepping.advance(mac, compiled=True), one_sum(plain(mac), mac, left, right)
+    assert wanted != 0
+    for _ in range(2000):
+        order = rng.permutation(33)
+        assert one_sum(compiled, mac, left[order], right[order]) == wanted
+
+
+@pytest.mark.parametrize("exponents", [(-700, -600), (-900, -1000), (600, -590), (1000, -1000)])
+def test_products_beyond_the_range_of_binary64(exponents):
+    mac = parse_mac("e11m4:ieee,acc=aligned:20,lanes=2")
+    left, right = (np.full(2, 2.0**exponent) for exponent in exponents)
+    assert one_sum(stepping.advance(mac), mac, left, right) == one_sum(plain(mac), mac, left, right)
+
+
 @pytest.mark.parametrize("flow", ["os", "ws"])
 def test_product_without_numba_is_the_same(monkeypatch, flow):
     monkeypatch.setattr(stepping, "has_numba", lambda: False)

@@ -89,15 +89,15 @@ def _place(a: Any, b: Any, left: Any, right: Any, places_a: Any, places_b: Any, 
     return top
 
 
-@njit(cache=True, fastmath={"reassoc", "nsz"})
+@njit(cache=True)
 def _sum(product: Any, scale: Any) -> Any:
     """Sum of products, each cut off at the common place, which has the scale; LLVM makes vectors of
-    it, and few additions of few bits are exact.
+    it. A product is exact, but not always a sum of many.
     """
-    total = 0.0
+    total = np.int64(0)
     for lane in range(product.size):
-        total += np.trunc(product[lane] * scale)
-    return np.int64(total)
+        total += np.int64(product[lane] * scale)
+    return total
 
 
 @njit(cache=True)

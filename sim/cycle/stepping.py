@@ -16,11 +16,14 @@ from sim.cycle.plain import Advance, plain
 from sim.fast.floating import in_float32
 from sim.fast.kernels import has_numba
 from sim.fast.results import dropped
-from sim.fast.tables import MAX_WIDTH
+from sim.fast.tables import MAX_WIDTH, within
 from sim.vector import fixed
 from sim.vector.steps import sum_dtype
 
 __all__ = ["Moves", "advance", "moves"]
+
+#: Binades of products up and down that binary64 holds, scaled to any common place.
+DOUBLE = 900
 
 
 class Moves(NamedTuple):
@@ -64,4 +67,6 @@ def _compilable(mac: MacSpec) -> bool:
     """Whether there is a compiled step for the unit."""
     if max(mac.a.width, mac.b.width) > MAX_WIDTH:
         return False
+    if isinstance(mac.acc, AlignedAccumulator):
+        return within(mac, -DOUBLE, DOUBLE)
     return not isinstance(mac.acc, FixedAccumulator) or fixed.narrow(mac, mac.acc)
