@@ -70,20 +70,22 @@ def largest(records: Records) -> Table:
 
 
 def _room(records: Records, die: str, mac: str) -> str:
-    """Largest array for whose cells a chip has room, and whether it was tried and did not place."""
-    found = {_value(record, "array"): record["conditions"]["dsp_blocks"]
-             for record in records["board_room"] if _value(record, "fits")
-             and (record["conditions"]["die"], record["conditions"]["mac"]) == (die, mac)}
+    """Largest array for whose cells a chip has room, and whether it was tried, with DSP blocks or
+    without as it is mapped, and did not place.
+    """
+    found = [record for record in records["board_room"] if _value(record, "fits")
+             and (record["conditions"]["die"], record["conditions"]["mac"]) == (die, mac)]
     if not found:
         return MISSING
-    array = max(found, key=_elements)
+    array = max((_value(record, "array") for record in found), key=_elements)
     boards = {board["subject"] for board in records["board_facts"]
               if board["conditions"]["die"] == die}
-    refused = any(record["conditions"]["board"] in boards and not _value(record, "fits")
-                  and (record["conditions"]["mac"], record["conditions"]["array"],
-                       record["conditions"]["dsp_blocks"]) == (mac, array, found[array])
-                  for record in records["boards"])
-    return f"{array}, does not place" if refused else array
+    placed = [{_value(record, "fits") for record in records["boards"]
+               if record["conditions"]["board"] in boards
+               and [record["conditions"][name] for name in ("mac", "array", "dsp_blocks")]
+               == [mac, array, each["conditions"]["dsp_blocks"]]}
+              for each in found if _value(each, "array") == array]
+    return f"{array}, does not place" if all(each == {False} for each in placed) else array
 
 
 def _elements(array: str) -> int:

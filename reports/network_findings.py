@@ -49,11 +49,10 @@ def findings(records: Sequence[Record]) -> list[str]:
 
 def _legend(study: Study) -> list[str]:
     """How to read the table of changes."""
-    found = [each["conditions"]["loss"] for network in study.networks
-             if (each := study.answer(network))]
+    if study.loss is None:
+        return []
     return [("Changes are in points, bracketed are the samples that do better and worse; to take "
-             f"is the cheapest setting that loses at most {text(found[0])}, if there is one.")
-            ] if found else []
+             f"is the cheapest setting that loses at most {text(study.loss)}, if there is one.")]
 
 
 def _metrics(study: Study, known: Sequence[tuple[str, str]]) -> list[str]:

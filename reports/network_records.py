@@ -59,6 +59,19 @@ class Study:
         """What to take."""
         return self._find(network, study=ANSWER)
 
+    @property
+    def loss(self) -> float | None:
+        """Points of the metric that what is to take may lose; None if there is no answer."""
+        found = [each["conditions"]["loss"] for network in self.networks
+                 if (each := self.answer(network))]
+        return found[0] if found else None
+
+    @property
+    def size(self) -> str:
+        """Array that cycles are counted on."""
+        found = (self.reference(network) for network in self.networks)
+        return next((str(record["conditions"].get("array", "")) for record in found if record), "")
+
     def _find(self, network: str, **conditions: str) -> Record | None:
         for record in self._records:
             if record["subject"] == network and conditions.items() <= record["conditions"].items():

@@ -132,6 +132,7 @@ def networks_page(records: Sequence[Record], tuned: Sequence[Record] = ()) -> di
             "better": better_than_int8(records), "chance": CHANCE,
             "deciding": deciding(records), "findings": findings(records),
             "advice": sentences(records), "fronts": fronts(records),
+            "may_lose": text(study.loss), "size": study.size,
             "accumulators": accumulators(records), "movers": movers(records),
             "paces": [_pace(record) for record in study.paces],
             "moves": MOVES, "loss": LOSS, "conversions": _conversions(tuned),

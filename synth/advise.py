@@ -101,8 +101,7 @@ def _points(task: Task, options: argparse.Namespace, exact: Outputs, say: Progre
     for column in columns:
         for accumulator in accumulators:
             say(f"{column}, {accumulator} sums")
-            plan = plan_of(column, accumulator, _ranges(column, accumulator),
-                           options.array)
+            plan = plan_of(column, accumulator, _ranges(column, accumulator), options.array)
             result = simulate(task, plan, say, seen=seen)
             cost = costs.of(plan.array)
             energy = energy_uj(cost.energy_fj, result.macs, task.samples)

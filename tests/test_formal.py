@@ -36,7 +36,7 @@ def refuted(outcomes: list[Outcome]) -> list[str]:
 PROVEN = (("e4m3", 5), ("e5m2xe4m3,pipeline=2", 9), ("int8", 4), ("int8,acc=int20-sat", 5),
           ("e4m3,acc=fx32m10", 5), ("int4,acc=int9,adder=carry-save", 6), ("e2m1,acc=e5m2", 9),
           ("e2m3,acc=e3m4-sat", 9), ("e2m1,acc=e5m2,lanes=2", 5))
-#: Stand for those of their kind that take seconds.
+#: What takes seconds; each has a smaller unit of its kind beside it.
 SLOW_PROOFS = ("e4m3", "int8", "e2m3,acc=e3m4-sat")
 
 

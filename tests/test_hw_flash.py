@@ -195,13 +195,16 @@ def test_list_names_every_board_with_its_cells(capsys):
 
 
 def test_arrays_that_were_tried_in_vain():
-    """On any board with the chip, with DSP blocks and without; one success is enough."""
-    def tried(board, array, *, fits):
-        return {"conditions": {"board": board, "mac": "e4m3", "array": array},
-                "metrics": {"fits": {"value": fits}}}
+    """On any board with the chip; every way in which it is mapped must have failed."""
+    def record(array, dsp, *, fits=True, **where):
+        return {"conditions": {"mac": "e4m3", "array": array, "dsp_blocks": dsp, **where},
+                "metrics": {"fits": {"value": fits}, "array": {"value": array}}}
 
-    records = [tried("upduino_v3", "3x3", fits=False), tried("upduino_v3", "2x2", fits=False),
-               tried("icebreaker", "2x2", fits=True), tried("ulx3s_85f", "9x9", fits=False)]
-    assert unplaced(records, "icebreaker") == {("e4m3", "3x3")}
-    assert unplaced(records, "orangecrab_r0_2_85f") == {("e4m3", "9x9")}
-    assert unplaced(records, "tang_nano_9k") == set()
+    room = [record("3x3", True, die="up5k"), record("3x3", False, die="up5k"),
+            record("2x2", False, die="25k")]
+    failed = [record("3x3", dsp, board="upduino_v3", fits=False) for dsp in (True, False)]
+    assert unplaced(failed, room) == {("up5k", "e4m3")}
+    assert unplaced(failed[:1], room) == unplaced([], room) == set()
+    assert unplaced([*failed, record("3x3", False, board="icebreaker")], room) == set()
+    other = [record("2x2", True, board="ulx3s_25f", fits=False)]
+    assert unplaced([*failed, *other], room) == {("up5k", "e4m3")}

@@ -8,7 +8,7 @@ from typing import Any
 
 from hw.board.families import FAMILIES
 from hw.board.pins import pins
-from hw.board.platforms import BOARDS, Board, board_named
+from hw.board.platforms import BOARDS, Board
 
 __all__ = ["NOTE", "RECORDS", "ROOM", "facts", "largest", "largest_mapped", "listing",
            "unplaced"]
@@ -41,16 +41,24 @@ def largest_mapped(records: Sequence[Record]) -> dict[str, dict[str, str]]:
     return _largest(records, "die", lambda record: record["metrics"]["array"]["value"])
 
 
-def unplaced(records: Sequence[Record], board: str) -> set[tuple[str, str]]:
-    """MACs and arrays that were tried on boards with the chip of ``board``, and had no room."""
-    die = facts(board_named(board))["die"]
-    tried: dict[tuple[str, str], bool] = {}
-    for record in records:
+def unplaced(built: Sequence[Record], room: Sequence[Record]) -> set[tuple[str, str]]:
+    """Dies and MACs whose largest mapped array was tried, with DSP blocks or without as it is
+    mapped, and did not place.
+    """
+    largest_of, tried = largest_mapped(room), {}
+    dies = {board.key: pins(board).die for board in BOARDS}
+    for record in built:
         where = record["conditions"]
-        if facts(board_named(where["board"]))["die"] == die:
-            point = where["mac"], where["array"]
-            tried[point] = tried.get(point, False) or record["metrics"]["fits"]["value"]
-    return {point for point, placed in tried.items() if not placed}
+        point = dies[where["board"]], where["mac"], where["array"], where["dsp_blocks"]
+        tried[point] = tried.get(point, False) or record["metrics"]["fits"]["value"]
+    ways: dict[tuple[str, str], list[bool | None]] = {}
+    for record in room:
+        where, metrics = record["conditions"], record["metrics"]
+        die, mac = where["die"], where["mac"]
+        if metrics["fits"]["value"] and metrics["array"]["value"] == largest_of[die][mac]:
+            point = die, mac, metrics["array"]["value"], where["dsp_blocks"]
+            ways.setdefault((die, mac), []).append(tried.get(point))
+    return {point for point, placed in ways.items() if all(each is False for each in placed)}
 
 
 def _largest(records: Sequence[Record], place: str,
@@ -83,13 +91,13 @@ def listing(*, as_json: bool = False) -> str:
     That is the largest square one for whose cells the chip has room, with an asterisk if it was
     tried and does not place, and in brackets the largest that was placed and routed.
     """
-    records = _read(RECORDS)
-    built, room = largest(records), largest_mapped(_read(ROOM))
+    records = _read(RECORDS), _read(ROOM)
+    built, room, failed = largest(records[0]), largest_mapped(records[1]), unplaced(*records)
     boards = [facts(board) for board in BOARDS]
     for entry in boards:
-        mapped, failed = room.get(entry["die"], {}), unplaced(records, entry["board"])
+        mapped = room.get(entry["die"], {})
         entry |= {"largest_mapped": mapped, "largest_built": built.get(entry["board"], {}),
-                  "does_not_place": [mac for mac in mapped if (mac, mapped[mac]) in failed]}
+                  "does_not_place": [mac for mac in mapped if (entry["die"], mac) in failed]}
     if as_json:
         return json.dumps(boards, indent=2)
     macs = list(dict.fromkeys(mac for arrays in (*room.values(), *built.values())
