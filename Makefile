@@ -38,7 +38,7 @@ nextpnr: setup  ## Install place and route for FPGAs (half a gigabyte).
 		--root-user-action ignore -r constraints-fpga.txt
 
 library: setup  ## Get the OSU 0.18 um cell library, unpacked under build/.
-	$(RUN) -m synth.osu018 || true
+	$(RUN) -m synth.flow.osu018 || true
 
 test: library  ## Run all tests that take minutes.
 	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
@@ -50,7 +50,7 @@ test-full: library  ## Run all tests, proofs, exhaustions and planted faults, re
 	$(RUN) -m reports.render && exit $$outcome
 
 exhaustion: setup  ## Try every operand pair and state, on RTL and mapped netlists too.
-	$(RUN) -m tests.exhaustion
+	$(RUN) -m tests.exhaustive
 	$(RUN) -m reports.render
 
 formal: setup  ## Prove units equal to specifications written apart from them.
@@ -58,19 +58,19 @@ formal: setup  ## Prove units equal to specifications written apart from them.
 	$(RUN) -m reports.render
 
 mutants: setup  ## Plant faults one by one and see that each is caught.
-	$(RUN) -m tests.mutants
+	$(RUN) -m tests.mutation
 	$(RUN) -m reports.render
 
-gates: setup  ## Count the gates of the units in synth/points.toml.
-	$(RUN) -m synth.gates --points
+gates: setup  ## Count the gates of the units in reports/studies/gates/points.toml.
+	$(RUN) -m reports.studies.gates.measure
 	$(RUN) -m reports.render
 
 features: setup  ## Count what each feature of a floating-point MAC costs.
-	$(RUN) -m synth.features
+	$(RUN) -m reports.studies.features.measure
 	$(RUN) -m reports.render
 
 ratios: setup  ## Compare the gates of floating-point accumulators with the paper's ratios over INT8.
-	$(RUN) -m synth.ratios
+	$(RUN) -m reports.studies.ratios.measure
 	$(RUN) -m reports.render
 
 cycles: setup  ## Compare arrays clock by clock, model beside RTL, in every cycle.
@@ -78,7 +78,7 @@ cycles: setup  ## Compare arrays clock by clock, model beside RTL, in every cycl
 	$(RUN) -m reports.render
 
 times: setup  ## Measure how long arrays take to generate.
-	$(RUN) -m synth.times
+	$(RUN) -m reports.studies.times.measure
 	$(RUN) -m reports.render
 
 bench: fast build/scalesim  ## Time simulators of arrays beside Verilator, CXXRTL, Amaranth's, SCALE-Sim.
@@ -109,7 +109,7 @@ networks: models  ## Run real networks in INT8 and FP8 on the model of an array 
 	$(RUN) -m reports.render
 
 units: library  ## Measure area and energy of the arrays that networks are run on.
-	$(RUN) -m synth.sweep synth/networks/units.toml --out reports/data/units.json
+	$(RUN) -m synth.sweep reports/studies/networks/units.toml --out reports/data/units.json
 
 finetune: setup  ## Train small networks in FP8 and convert them to INT8 (installs PyTorch, 200 MB).
 	[ -x build/training/bin/python ] || $(PYTHON) -m venv build/training
@@ -120,36 +120,36 @@ finetune: setup  ## Train small networks in FP8 and convert them to INT8 (instal
 	$(RUN) -m reports.render
 
 boards: nextpnr  ## Build bitstreams for FPGA boards (takes hours).
-	$(RUN) -m synth.board_facts
-	$(RUN) -m synth.board_room --missing
-	$(RUN) -m synth.boards --missing
+	$(RUN) -m reports.studies.boards.facts
+	$(RUN) -m reports.studies.boards.room --missing
+	$(RUN) -m reports.studies.boards.measure --missing
 	$(RUN) -m reports.render
 
 arrays: library  ## Measure arrays in standard cells, by hierarchy and, as a check, a flat one.
-	$(RUN) -m synth.sweep synth/arrays.toml --out reports/data/arrays.json
+	$(RUN) -m synth.sweep reports/studies/explanation/arrays.toml --out reports/data/arrays.json
 
 engines: library  ## Measure what GEMM engines add around their arrays, part by part.
-	$(RUN) -m synth.sweep synth/engines.toml --out reports/data/engines.json
+	$(RUN) -m synth.sweep reports/studies/engines/engines.toml --out reports/data/engines.json
 	$(RUN) -m reports.render
 
 weights: library  ## Measure how registers in a weight-stationary element shorten its longest path.
-	$(RUN) -m synth.sweep synth/weights.toml --out reports/data/weights.json
+	$(RUN) -m synth.sweep reports/studies/explanation/weights.toml --out reports/data/weights.json
 
 fronts: library  ## Measure area over clock period of exact units, by adder, recipe and target.
-	$(RUN) -m synth.sweep synth/fronts.toml --out reports/data/fronts.json
+	$(RUN) -m synth.sweep reports/studies/explanation/fronts.toml --out reports/data/fronts.json
 
 factors: library  ## Measure what moves the cost of FP8 over INT8: guard bits, lanes.
-	$(RUN) -m synth.sweep synth/factors.toml --out reports/data/factors.json
+	$(RUN) -m synth.sweep reports/studies/explanation/factors.toml --out reports/data/factors.json
 
 paper: library  ## Measure the 15 units of arXiv 2303.17951, figure 3, and verify their netlists.
-	$(RUN) -m synth.paper
+	$(RUN) -m reports.studies.paper.measure
 	$(RUN) -m reports.render
 
 nodes: library  ## Measure MACs in libraries of five processes (in the folder BYTEMAC_LIBERTY).
-	$(RUN) -m synth.sweep synth/nodes.toml --out reports/data/nodes.json
+	$(RUN) -m synth.sweep reports/studies/explanation/nodes.toml --out reports/data/nodes.json
 
 theory: setup  ## Integrate how many bits 8-bit formats keep of random numbers, and draw it.
-	$(RUN) -m synth.theory
+	$(RUN) -m reports.studies.theory.measure
 	$(RUN) -m reports.render
 
 lint: $(READY)  ## Check style (ruff) and types (mypy).

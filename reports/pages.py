@@ -5,23 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports import (
-    boards,
-    engines,
-    explanation,
-    feature_costs,
-    network_findings,
-    networks,
-    simulators,
-    theory,
-)
-from reports.findings import accumulation_page
-from reports.findings import answer as accumulation_answer
-from reports.findings import limits
+from reports.studies.accumulation.page import accumulation_page, limits
+from reports.studies.accumulation.page import answer as accumulation_answer
+from reports.studies.bench import page as simulators
+from reports.studies.boards import page as boards
+from reports.studies.engines import page as engines
+from reports.studies.explanation import page as explanation
+from reports.studies.features import page as feature_costs
+from reports.studies.networks import page as networks
+from reports.studies.networks import page_findings as network_findings
+from reports.studies.theory import page as theory
+from reports.studies.verification.page import SOURCES, verification_page
+from reports.studies.verification.page import answer as verification_answer
+from reports.studies.verification.page import extract as verification_extract
 from reports.tables import Table
-from reports.verification import SOURCES, verification_page
-from reports.verification import answer as verification_answer
-from reports.verification import extract as verification_extract
 
 __all__ = ["PAGES", "Page"]
 

@@ -22,14 +22,14 @@ from hw.emit.files import write_files
 from hw.spec import SpecError
 from hw.spec.command import Parser
 from hw.spec.table import COLUMNS, format_cells
-from reports.accumulation import accumulation
-from reports.board_path import board_path
 from reports.csv_files import as_csv
 from reports.pages import PAGES, Page
 from reports.sections import SECTIONS, Section
-from reports.streams import streams
+from reports.studies.accumulation.figure import accumulation
+from reports.studies.boards.path import board_path
+from reports.studies.wavefront.figure import wavefront
+from reports.studies.wavefront.streams import streams
 from reports.tables import Table, bars, quoted, table
-from reports.wavefront import wavefront
 
 __all__ = ["ReportError", "main", "pages"]
 
@@ -58,7 +58,9 @@ def pages(root: Path) -> dict[Path, str]:
                "quoted": quoted, "pages": ready,
                "formats": Table(list(COLUMNS.values()), format_cells(), [])}
     templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader([
+            Path(__file__).parent / "templates",
+            *sorted((Path(__file__).parent / "studies").glob("*/"))]),
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]))
     templates.filters["code"] = _code

@@ -76,7 +76,7 @@ SECTIONS = (
             in_readme=False),
     Section(name="gates", title="Two-input gates of a MAC", command="make gates",
             metrics=("two_input_gates", "inverters", "flip_flops"), chart="two_input_gates",
-            hidden=("passes",), in_readme=False),  # synth/recipes.toml has them.
+            hidden=("passes",), in_readme=False),  # synth/flow/recipes.toml has them.
     *(Section(name=name, title=title, command=f"make {name}", in_readme=False,
               metrics=("two_input_gates_keep", "area", "min_period"),
               hidden=("passes", "timing", "critical_path", "parts", "energy", "blocks"))
@@ -109,7 +109,7 @@ SECTIONS = (
             metrics=("cases", "cycles", "outputs", "differences"), hidden=("mac", "array"),
             in_readme=False),
     Section(name="sim_cycle", title="Speed of the clock-by-clock model",
-            command="python -m synth.cycles.speed", hidden=("mac", "product"),
+            command="python -m reports.studies.cycles.speed", hidden=("mac", "product"),
             metrics=("cycles_per_second", "slowest_run", "cycles"), in_readme=False),
     Section(name="mutants", title="Planted faults", command="make mutants",
             metrics=("planted", "caught"), hidden=("caught_by",), in_readme=False),

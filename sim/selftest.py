@@ -14,8 +14,8 @@ from hw.spec import ArraySpec, Format, GemmSpec
 from sim.codes import code_dtype
 from sim.digits.network import accuracy, load_digits, train
 from sim.digits.quantize import quantize
-from sim.operands import draw
 from sim.progress import Progress
+from sim.run.operands import draw
 
 __all__ = ["Checked", "Mismatch", "Product", "check_digits", "check_products"]
 

@@ -17,7 +17,7 @@
     recipe = ["keep", "fast"]
     clock = [4.0, 8.0]             # ns
     library = ["osu018", ["a.lib.gz", "b.lib.gz"]]
-    metrics = ["cells", "clock"]   # of every point: some of synth.measure.METRICS; none: all
+    metrics = ["cells", "clock"]   # of every point: some of synth.measure.record.METRICS; none: all
 
 Paths are from the folder of the file, and may have environment variables in them.
 """
@@ -36,7 +36,7 @@ from hw.spec.parse_gemm import DEFAULT_DEPTHS
 
 __all__ = ["OSU018", "Point", "read_points"]
 
-#: The default library, which `synth.osu018` knows where to find.
+#: The default library, which `synth.flow.osu018` knows where to find.
 OSU018 = "osu018"
 
 

@@ -9,7 +9,7 @@ reaches a report::
         subject=spec.name,
         metrics={"gates": Metric(497, "gate"), "runtime": Metric(2.31, "s")},
         conditions={"recipe": "booth"},
-        provenance=provenance("python -m synth.gates", tools=("amaranth", "pyosys"), seed=1),
+        provenance=provenance("python -m synth.flow.gates", tools=("amaranth", "pyosys"), seed=1),
         not_done=("placement and routing",),
     )
     write_records("reports/data/gates.json", [record])

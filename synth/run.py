@@ -12,14 +12,14 @@ from hw.emit.yosys import YosysError
 from hw.spec import SpecError
 from hw.spec.command import Parser, add_output_options, add_unit_options, chosen_design
 from hw.spec.errors import require
-from synth import osu018
-from synth.design import Design, of_files, of_unit
-from synth.energy import NetlistMismatch
-from synth.gates import recipes
-from synth.liberty import Library, read
-from synth.measure import METRICS, Job, measure
+from synth.flow import osu018
+from synth.flow.design import Design, of_files, of_unit
+from synth.flow.gates import recipes
+from synth.flow.liberty import Library, read
+from synth.flow.timing import StaError
+from synth.measure.record import METRICS, Job, measure
+from synth.power.energy import NetlistMismatch
 from synth.record import Record, write_records
-from synth.timing import StaError
 
 __all__ = ["chosen_library", "main"]
 

@@ -17,15 +17,15 @@ from hw.emit.yosys import YosysError, yosys_version
 from hw.spec import SpecError
 from hw.spec.command import Parser
 from hw.spec.errors import require
-from synth import osu018
-from synth.cache import digest_of_files, load, store
-from synth.design import Design, of_unit
-from synth.energy import NetlistMismatch
+from synth.flow import osu018
+from synth.flow.cache import digest_of_files, load, store
+from synth.flow.design import Design, of_unit
+from synth.flow.liberty import Library, read
+from synth.flow.timing import StaError, sta_version
 from synth.grid import OSU018, Point, read_points
-from synth.liberty import Library, read
-from synth.measure import Job, measure
+from synth.measure.record import Job, measure
+from synth.power.energy import NetlistMismatch
 from synth.record import ROOT, Metric, Record, provenance, write_records
-from synth.timing import StaError, sta_version
 
 __all__ = ["main", "measure_point", "sweep"]
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.tiers import tiers
+from tests.support.tiers import tiers
 
 
 def test_cases_that_do_not_run_often_are_slow():

@@ -4,7 +4,7 @@
 
 from amaranth import *
 
-from hw.array.pe import ProcessingElement
+from hw.array.os.pe import ProcessingElement
 from hw.spec import ArraySpec
 
 __all__ = ["Mesh"]

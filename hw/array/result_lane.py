@@ -5,7 +5,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.array.pe import result_width
+from hw.array.os.pe import result_width
 from hw.spec import ArraySpec, FixedAccumulator
 
 __all__ = ["ResultLane"]

@@ -3,8 +3,8 @@
 """AXI4-Stream top of an array."""
 
 from hw.array import drain
-from hw.array.os_core import OUTPUT_STATIONARY
-from hw.array.pe import result_width
+from hw.array.os.core import OUTPUT_STATIONARY
+from hw.array.os.pe import result_width
 from hw.array.result_lane import ResultLane
 from hw.array.ws.core import WEIGHT_STATIONARY
 from hw.emit.netlist import Netlist, Port, lane

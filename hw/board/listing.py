@@ -14,7 +14,7 @@ __all__ = ["NOTE", "RECORDS", "ROOM", "facts", "largest", "largest_mapped", "lis
            "unplaced"]
 
 REPORTS = Path(__file__).resolve().parents[2] / "reports" / "data"
-#: What `python -m synth.boards` built, and for what `python -m synth.board_room` found room.
+#: Records of what was built for each board, and of what its chip has room for.
 RECORDS = REPORTS / "boards.json"
 ROOM = REPORTS / "board_room.json"
 HEADINGS = ("board", "look-up tables", "DSP blocks", "clock")

@@ -8,7 +8,7 @@ from hw.gemm import axi4lite, wishbone
 from hw.gemm.control import Control
 from hw.gemm.limits import Limits
 from hw.gemm.memories import result_memory
-from hw.gemm.os_feed import OUTPUT_STATIONARY
+from hw.gemm.os.feed import OUTPUT_STATIONARY
 from hw.gemm.parts import place_part, sizes
 from hw.gemm.register_file import RegisterFile, port_name
 from hw.gemm.space import Space

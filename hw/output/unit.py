@@ -7,8 +7,8 @@ from amaranth.lib import wiring
 from hw.mac.stages import delayed
 from hw.output.floating import encode_float
 from hw.output.integers import encode_integer
-from hw.output.signature import output_members
 from hw.output.scale import scaled
+from hw.output.signature import output_members
 from hw.output.source import unpack_source
 from hw.spec import OutputSpec
 

@@ -11,11 +11,11 @@ from hw.spec.errors import require
 from sim.codes import code_dtype
 from sim.cycle.drain import Drain
 from sim.cycle.history import History
+from sim.cycle.plain import FIRST, LAST, VALID
 from sim.cycle.results import Results
 from sim.cycle.sequencer import Sequencer, Timing, columns
-from sim.cycle.streams import Inputs, Outputs
-from sim.cycle.plain import FIRST, LAST, VALID
 from sim.cycle.stepping import advance
+from sim.cycle.streams import Inputs, Outputs
 from sim.vector.steps import require_step, sum_dtype
 
 __all__ = ["Array"]

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
+from sim.bits import unpack
 from sim.codes import as_codes, code_dtype
 from sim.cycle.os import Array
 from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws import WeightArray
-from sim.rtl.beats import A, B, Beats, beats, stage_settings
-from sim.rtl.bits import unpack
+from sim.tiling import A, B, Beats, beats, stage_settings
 from sim.vector.steps import sum_dtype
 
 __all__ = ["Product", "array", "matmul"]

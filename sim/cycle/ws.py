@@ -9,11 +9,11 @@ import numpy.typing as npt
 from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
 from hw.spec.schedules import WeightStationary
-from sim.cycle.drain import Drain
 from sim.codes import code_dtype
+from sim.cycle.drain import Drain
 from sim.cycle.history import History
-from sim.cycle.results import Results
 from sim.cycle.plain import VALID
+from sim.cycle.results import Results
 from sim.cycle.stepping import advance, moves
 from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws_sequencer import Control, WeightSequencer, WeightTiming

@@ -15,7 +15,6 @@ import numpy as np
 from hw.spec import ArraySpec, SpecError
 from hw.spec.command import INTERRUPTED, Parser, add_unit_options, chosen_unit
 from hw.spec.errors import require
-from sim.engines import ENGINES
 from sim.files import whole_file
 from sim.network.feeds import feeds, load_data
 from sim.network.graph import LAYERS, Network, load
@@ -28,6 +27,7 @@ from sim.network.supported import supported, supported_json
 from sim.network.table import table
 from sim.progress import Progress
 from sim.rtl import RtlError
+from sim.run.engines import ENGINES
 
 __all__ = ["main"]
 

@@ -15,13 +15,13 @@ import numpy.typing as npt
 from hw.spec import ArraySpec, Flag
 from hw.spec.errors import require
 from sim.codes import Array
-from sim.engines import ENGINES
 from sim.network.layer import Layer
-from sim.outcome import values_of_sums
 from sim.progress import Progress
 from sim.quantize import BLOCK, Quantizer, Scheme, encode_blocks
 from sim.quantize.blocks import scale_values
 from sim.quantize.nearest import values_of
+from sim.run.engines import ENGINES
+from sim.run.outcome import values_of_sums
 
 __all__ = ["Operand", "Products", "activations", "weights"]
 
@@ -103,7 +103,7 @@ class Products:
     array
         The array.
     backend
-        One of `sim.engines.ENGINES`: ``fast``, ``vector``, ``cycle`` or ``rtl``.
+        One of `sim.run.engines.ENGINES`: ``fast``, ``vector``, ``cycle`` or ``rtl``.
     say
         Told how far it is.
     """

@@ -11,8 +11,8 @@ from onnx.reference.op_run import RuntimeContextError, RuntimeImplementationErro
 from onnx.reference.ops import load_op
 
 from hw.spec import CATALOG
-from sim.engines import ENGINES
 from sim.network.graph import LAYERS, REFUSED
+from sim.run.engines import ENGINES
 
 __all__ = ["beside", "supported", "supported_json"]
 

@@ -11,12 +11,12 @@ from hw.spec import GemmSpec
 from hw.spec.errors import require
 from hw.spec.gemm_map import gemm_map
 from hw.spec.registers import BUS_BITS, BUS_BYTES, Window
+from sim.bits import unpack
 from sim.codes import as_codes
 from sim.rtl.buses import BusDriver
-from sim.rtl.beats import tile_words
-from sim.rtl.bits import unpack
 from sim.rtl.model import Words
 from sim.rtl.tools import RtlError
+from sim.tiling import tile_words
 
 __all__ = ["Driver", "Result", "bus_words", "operand_words"]
 

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec
 from hw.spec.errors import require
-from sim.rtl.beats import A, B, C, Beats, a_beats, b_beats, beats, stage_settings
-from sim.rtl.bits import Codes, pack, unpack
+from sim.bits import Codes, pack, unpack
 from sim.rtl.model import Model, Words
 from sim.rtl.tools import RtlError
+from sim.tiling import A, B, Beats, C, a_beats, b_beats, beats, stage_settings
 
 __all__ = ["A", "B", "C", "Product", "a_beats", "b_beats", "matmul", "pack", "unpack"]
 

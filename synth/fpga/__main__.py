@@ -18,7 +18,7 @@ from synth.record import ROOT, Metric, Record, provenance, write_records
 
 __all__ = ["main", "measure"]
 
-POINTS = Path(__file__).with_name("points.toml")
+POINTS = ROOT / "reports" / "studies" / "fpga" / "points.toml"
 RECORDS = ROOT / "reports" / "data" / "fpga.json"
 SEEDS = 3
 NOT_DONE = ("pins and clocks of a board", "power")

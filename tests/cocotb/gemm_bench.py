@@ -13,7 +13,7 @@ from tests.cocotb.bus_masters import MASTERS
 from tests.cocotb.checker import Checker
 from tests.cocotb.clocking import reset, start
 from tests.cocotb.design import Design
-from tests.engine_operands import draw, noisy, results
+from tests.support.engine_operands import draw, noisy, results
 
 __all__ = ["DONE", "ERROR", "GemmBench"]
 

@@ -4,7 +4,7 @@
 import cocotb
 from cocotb.triggers import FallingEdge
 
-from tests.cocotb.array_bench import A, B, C, ArrayBench
+from tests.cocotb.array_bench import A, ArrayBench, B, C
 from tests.cocotb.design import Design
 
 ARRAY = Design.load().array

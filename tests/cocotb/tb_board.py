@@ -11,10 +11,10 @@ from cocotb.triggers import FallingEdge
 
 from hw.spec.frames import FLAG, MAX_WORDS, WRITE_WORDS, Code, Command
 from hw.spec.gemm_map import gemm_map
-from tests.boards import BOARD
 from tests.cocotb import clocking
 from tests.cocotb.board_line import Line
 from tests.cocotb.checker import Checker
+from tests.support.boards import BOARD
 
 TABLE = gemm_map(BOARD.gemm)
 PLACE, SIDE_BY_SIDE = TABLE.offset("M"), 1 | 1 << 16

@@ -4,7 +4,7 @@
 import numpy as np
 
 import sim
-from tests.cocotb.array_bench import A, B, C, ArrayBench
+from tests.cocotb.array_bench import A, ArrayBench, B, C
 
 __all__ = ["A", "B", "C", "WeightBench"]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hw.spec import FixedAccumulator, FloatAccumulator, MacSpec, parse_mac
-from tests.exhaustion.outcome import kind_of
+from tests.exhaustive.outcome import kind_of
 from tests.formal.control import control_cases
 from tests.formal.fixed import fixed_cases
 from tests.formal.floating import float_cases
@@ -13,7 +13,7 @@ from tests.formal.flow import Flow
 from tests.formal.solving import Case, Settled
 from tests.formal.sums import sum_cases
 from tests.formal.theory import theory_cases
-from tests.specs import ALIGNED_MACS, FLOAT_MACS, MACS
+from tests.support.specs import ALIGNED_MACS, FLOAT_MACS, MACS
 
 __all__ = ["UNITS", "Unit", "cases"]
 

@@ -3,7 +3,7 @@
 """Inside of the weight-stationary array: sequencer and grid between the streams."""
 
 from hw.array.core import Core
-from hw.array.pe import result_width
+from hw.array.os.pe import result_width
 from hw.array.ws.grid import grid
 from hw.array.ws.pe import WeightElement
 from hw.array.ws.sequencer import WeightSequencer

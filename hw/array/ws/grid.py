@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of weight-stationary processing elements, the grid that they make, and its sums' memory."""
 
-from hw.array.grid import resolved
-from hw.array.pe import kept_width, result_width
+from hw.array.os.grid import resolved
+from hw.array.os.pe import kept_width, result_width
 from hw.array.skew import skew
 from hw.array.ws.pe import WeightElement
 from hw.array.ws.sums import SumMemory

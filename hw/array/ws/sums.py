@@ -5,7 +5,7 @@ from amaranth import *
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.array.pe import kept_width
+from hw.array.os.pe import kept_width
 from hw.spec import ArraySpec
 
 __all__ = ["SumMemory", "control_layout"]

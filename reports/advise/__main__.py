@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m reports.advise MODEL.onnx``: which format and which accumulator for a network."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hw.spec import SpecError
+from hw.spec.command import Parser
+from hw.spec.errors import require, require_int
+from reports.advise.own import SQNR, own_task
+from reports.advise.page import page, table
+from reports.studies.networks.advice import Advice, Measure, Point, advise
+from reports.studies.networks.answer import LOSS, energy_uj
+from reports.studies.networks.costs import Cost, Costs
+from reports.studies.networks.formats import ACCUMULATORS, COLUMNS, Ranges, accumulated, choices
+from reports.studies.networks.simulate import SIZE, calibration, plan_of, reference, simulate
+from reports.studies.networks.task import Outputs, Task
+from reports.studies.networks.tasks import SAMPLES, TASKS
+from sim.files import whole_file
+from sim.progress import Progress
+from synth.record import ROOT
+
+__all__ = ["main"]
+
+MODELS = ROOT / "build" / "networks"
+#: SQNR that is enough unless told otherwise, in dB.
+ENOUGH = 20.0
+#: Of so many samples that all do worse a sign test has p = 2 / 2**8 < 0.01.
+LEAST = 8
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m reports.advise", description=(
+        "Run a network in every format with every accumulator on a simulated array; tell its "
+        "metric, cycles, array area and energy per inference, which settings nothing beats, and "
+        "which one to take. Area and energy are looked up in reports/data."))
+    parser.add_argument("model", metavar="MODEL.onnx",
+                        help=f"the model in FP32, or a network of the project: {', '.join(TASKS)}")
+    parser.add_argument("--data", metavar="FILE", type=Path,
+                        help="inputs: .npz with arrays by name, or .npy; samples along axis 0 "
+                             "(default: random)")
+    parser.add_argument("--labels", metavar="FILE", type=Path,
+                        help="right classes, a .npy file of whole numbers; without it the output "
+                             "is compared with FP32")
+    parser.add_argument("--samples", metavar="N", type=int, help="run the first N (default: all)")
+    parser.add_argument("--array", metavar="ROWSxCOLS", default=SIZE,
+                        help="size of the array (default: %(default)s)")
+    parser.add_argument("--columns", metavar="LIST", default=",".join(COLUMNS),
+                        help="formats (default: %(default)s)")
+    parser.add_argument("--acc", metavar="LIST", default=",".join(ACCUMULATORS),
+                        help="accumulators (default: %(default)s)")
+    parser.add_argument("--loss", metavar="POINTS", type=float, default=LOSS,
+                        help="what the metric may lose of FP32 (default: %(default)s)")
+    parser.add_argument("--sqnr", metavar="DB", type=float, default=ENOUGH,
+                        help="without labels, SQNR that is enough (default: %(default)s dB)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write a page to this HTML file")
+    return parser
+
+
+def _names(noun: str, text: str, known: Sequence[str]) -> list[str]:
+    """Names of a list with commas."""
+    for name in text.split(","):
+        require(name in known, noun, f"one of {', '.join(known)}", name)
+    return list(dict.fromkeys(text.split(",")))
+
+
+def _task(options: argparse.Namespace) -> Task:
+    """The project's or the user's own network."""
+    if options.samples is not None:
+        require_int("Samples", options.samples, 1, 1 << 30)
+    if options.model in TASKS:
+        for name in ("data", "labels"):
+            require(getattr(options, name) is None, f"--{name}", "left out for a network of the "
+                    "project", str(getattr(options, name)))
+        return TASKS[options.model](MODELS, options.samples or SAMPLES[options.model])
+    return own_task(Path(options.model), options.data, options.labels, options.samples)
+
+
+def _measure(task: Task, exact: Outputs, options: argparse.Namespace) -> Measure:
+    """What is compared, and what is enough."""
+    name, value = next(iter(task.score(exact, exact).items()))
+    if name == SQNR:
+        return Measure(name, "dB", None, options.sqnr)
+    return Measure(name, "%", value, value - options.loss)
+
+
+def _points(task: Task, options: argparse.Namespace, exact: Outputs, say: Progress
+            ) -> tuple[list[Point], list[Cost]]:
+    """Every setting with its costs."""
+    columns = _names("Column", options.columns, list(COLUMNS))
+    accumulators = _names("Accumulator", options.acc, list(ACCUMULATORS))
+    costs, points, found = Costs.of_project(), [], []
+    seen = calibration(task, say)
+    for column in columns:
+        for accumulator in accumulators:
+            say(f"{column}, {accumulator} sums")
+            plan = plan_of(column, accumulator, _ranges(column, accumulator), options.array)
+            result = simulate(task, plan, say, seen=seen)
+            cost = costs.of(plan.array)
+            energy = energy_uj(cost.energy_fj, result.macs, task.samples)
+            value = next(iter(task.score(result.outputs, exact).values()))
+            points.append(Point(column, accumulator, value, round(result.cycles / task.samples),
+                                cost.area_mm2, energy))
+            found.append(cost)
+    return points, found
+
+
+def _ranges(column: str, accumulator: str) -> Ranges:
+    """Scales per output channel of the weights, from the largest magnitude, with headroom where
+    sums may overflow; blocks their own.
+    """
+    wanted = Ranges("channel", "minmax")
+    usual = wanted if wanted in choices(column) else choices(column)[0]
+    return accumulated(column, accumulator, usual)[-1]
+
+
+def _notes(task: Task, costs: Sequence[Cost], size: str) -> list[str]:
+    """What the figures are of."""
+    libraries = sorted({cost.library for cost in costs if cost.library})
+    notes = [f"{task.samples} samples: {task.data}. Cycles and energy are those of one.",
+             ("Activations have one scale, weights one an output channel, from the largest "
+              "magnitude; MXFP8 has one for 32 numbers. Where full-scale operands may overflow the "
+              "accumulator, scales are doubled until sums fit (not for MXFP8). Nothing is trained "
+              "again.")]
+    if task.each is not None:
+        notes.insert(1, f"Unless {LEAST} samples more do worse than better, a sign test (p < 0.01) "
+                     "does not tell a loss of the metric from chance.")
+    if libraries:
+        notes.append(f"Cell library {', '.join(libraries)}: mapped netlists, no placement, wires "
+                     "or memories. Energy is that of the multiply-accumulations alone, on normally "
+                     "distributed operands, glitches included.")
+    scaled = sorted({cost.measured_as for cost in costs
+                     if cost.measured_as and f"_{size}_" not in cost.measured_as})
+    if scaled:
+        notes.append(f"Areas by processing element from {', '.join(scaled)}.")
+    return notes
+
+
+def _as_json(title: str, array: str, points: Sequence[Point], measure: Measure, advice: Advice,
+             notes: Sequence[str]) -> dict[str, Any]:
+    rows = [asdict(point) | {"front": point in advice.front,
+                             "recommended": point == advice.chosen} for point in points]
+    return {"model": title, "array": array, "measure": asdict(measure), "points": rows,
+            "sentence": advice.sentence, "reasons": advice.reasons, "notes": list(notes)}
+
+
+def _run(options: argparse.Namespace, say: Progress) -> str:
+    """Measure, write the page, give what is printed."""
+    task = _task(options)
+    with nullcontext() if options.out is None else whole_file(options.out) as file:
+        exact = reference(task, say)
+        points, costs = _points(task, options, exact, say)
+        measure = _measure(task, exact, options)
+        advice, notes = advise(points, measure), _notes(task, costs, options.array)
+        if file is not None:
+            shown = page(task.name, options.array, points, measure, advice, notes)
+            file.write(shown.encode("utf-8"))
+    if options.json:
+        return json.dumps(_as_json(task.name, options.array, points, measure, advice, notes),
+                          indent=2)
+    return "\n".join([table(points, measure, advice), "", *notes,
+                      *([] if options.out is None else [str(options.out)])])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 2 for wrong arguments, models or data."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        _names("Column", options.columns, list(COLUMNS))
+        _names("Accumulator", options.acc, list(ACCUMULATORS))
+        print(_run(options, Progress()))
+    except SpecError as error:
+        parser.error(str(error))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

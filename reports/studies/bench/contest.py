@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulators of one array on the same operands, each timed and compared sum by sum."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hw.spec import ArraySpec
+from reports.studies.bench import native, programs
+from reports.studies.bench.elements import Elements
+from reports.studies.bench.outcome import Ran, busy
+from sim import cycle
+from sim.codes import Array
+from sim.fast.kernels import has_numba
+from sim.linear import matmul
+from sim.rtl import gemm
+from sim.rtl.generated import compile_array, generated_array
+from synth.record import ROOT
+
+__all__ = ["CXXRTL", "CYCLE", "FAST", "HARNESS", "SIMULATORS", "SMALL", "WHOLE", "Part",
+           "Simulator", "Site"]
+
+#: Seconds for which a product that takes less is computed again and again; the fastest counts.
+SECONDS = 6.0
+#: First product of a process: what loading and compiling cost. Arguments: MAC, M, K, N.
+_FIRST = """
+import sys, time
+import numpy as np
+import sim
+mac, m, k, n = sys.argv[1], *map(int, sys.argv[2:])
+start = time.process_time()
+sim.matmul(np.zeros((m, k), np.uint8), np.zeros((k, n), np.uint8), mac, backend="fast")
+print(time.process_time() - start)
+"""
+
+
+class Part(NamedTuple):
+    """Corner of the product that a simulator computes: its first rows, products and columns."""
+
+    m: int
+    k: int
+    n: int
+
+
+@dataclass(slots=True)
+class Site:
+    """An array to be simulated, and a folder to work in; its Verilog is generated once."""
+
+    spec: ArraySpec
+    folder: Path
+    files: list[Path] = field(default_factory=list)
+    ports: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.files, self.ports = generated_array(self.spec, self.folder)
+
+    def scratch(self) -> Path:
+        """A new folder."""
+        return Path(tempfile.mkdtemp(dir=self.folder))
+
+
+class Ready(NamedTuple):
+    """A simulator that is built, and the seconds of processor time that this took."""
+
+    run: Callable[[Array, Array], Ran]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Simulator:
+    """One contestant.
+
+    Parameters
+    ----------
+    name
+        As a reader knows it.
+    prepare
+        Builds it for an array.
+    part
+        Largest part of the product that it computes, None for all of it.
+    size
+        Side of the array that it simulates, None for the whole one; units of several lanes take
+        half of it.
+    counts
+        Whether its cycles are those of the array.
+    wall
+        Whether it is timed by the wall, since it uses all processors, and not by processor time.
+    """
+
+    name: str
+    prepare: Callable[[Site], Ready]
+    part: Part | None = None
+    size: int | None = None
+    counts: bool = True
+    wall: bool = False
+
+
+@contextmanager
+def _numpy_only() -> Iterator[None]:
+    """As if numba were not installed."""
+    missing, kept = "numba", sys.modules.get("numba")
+    sys.modules[missing] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[missing]
+        if kept is not None:
+            sys.modules[missing] = kept
+
+
+def _first_product(site: Site, cache: Path) -> float:
+    """Seconds of the first product of a process whose compiled loops are kept in ``cache``."""
+    sides = (str(16), str(16 * site.spec.mac.lanes), str(16))
+    done = subprocess.run([sys.executable, "-c", _FIRST, str(site.spec.mac), *sides], cwd=ROOT,
+                          check=True, capture_output=True, text=True,
+                          env={"NUMBA_CACHE_DIR": str(cache), "PATH": ""})
+    return float(done.stdout)
+
+
+def _fast(site: Site) -> Ready:
+    """The fast path with numba; its loops are compiled once for all products."""
+    assert has_numba()
+    return Ready(partial(_repeated, site.spec), _first_product(site, site.scratch()))
+
+
+def _numpy(site: Site) -> Ready:
+    """The fast path as it is without numba."""
+    def run(a: Array, b: Array) -> Ran:
+        with _numpy_only():
+            return _repeated(site.spec, a, b)
+
+    return Ready(run, 0.0)
+
+
+def _repeated(spec: ArraySpec, a: Array, b: Array) -> Ran:
+    """The fastest of some products, codes in and codes out; a first one loads the loops."""
+    matmul(a, b, spec.mac, flags=True, backend="fast")
+    begin, best, least = time.perf_counter(), float("inf"), float("inf")
+    (m, k), n = a.shape, b.shape[1]
+    while True:
+        start, busy = time.perf_counter(), time.process_time()
+        sums, flags = matmul(a, b, spec.mac, flags=True, backend="fast")
+        end, done = time.perf_counter(), time.process_time()
+        best, least = min(best, end - start), min(least, done - busy)
+        if end - begin > SECONDS:
+            return Ran(sums, flags, spec.cycles(m, k, n), best, least)
+
+
+def _cycle(site: Site) -> Ready:
+    """The model that has every register in every cycle; a first product loads its steps."""
+    def run(a: Array, b: Array) -> Ran:
+        cycle.matmul(a[:1], b[:, :1], site.spec)
+        start = time.process_time()
+        got = cycle.matmul(a, b, site.spec)
+        return Ran(got.codes, got.flags, got.cycles, time.process_time() - start)
+
+    return Ready(run, 0.0)
+
+
+def _harness(site: Site) -> Ready:
+    """`sim.rtl`: processing elements compiled once, streams driven in bulk."""
+    took = programs.CACHE / f"harness-{site.spec.name}.json"
+    known = set(programs.CACHE.glob("*.so"))
+    start = busy()
+    model = compile_array(site.files, site.spec, site.ports, build_dir=programs.CACHE)
+    if set(programs.CACHE.glob("*.so")) - known or not took.exists():
+        took.write_text(json.dumps(busy() - start))
+
+    def run(a: Array, b: Array) -> Ran:
+        start = time.process_time()
+        got = gemm.matmul(model, site.spec, a, b)
+        return Ran(got.codes, got.flags, got.cycles, time.process_time() - start)
+
+    return Ready(run, json.loads(took.read_text()))
+
+
+def _native(build: Callable[..., programs.Program], site: Site) -> Ready:
+    """A program of its own."""
+    folder = site.scratch()
+    program = build(site.files, site.spec, site.ports)
+
+    def run(a: Array, b: Array) -> Ran:
+        return native.simulate(program.path, site.spec, a, b, folder)
+
+    return Ready(run, program.seconds)
+
+
+def _amaranth(site: Site) -> Ready:
+    """Processing elements alone."""
+    ready = Elements(site.spec)
+    return Ready(ready.run, ready.seconds)
+
+
+FAST, CYCLE, SMALL = "sim.fast", "sim.cycle", "Verilator, small array"
+#: Verilator on the whole array, and on elements compiled once: both take long to compile.
+WHOLE, HARNESS = "Verilator", "sim.rtl"
+#: Its C++ takes long to compile where an element has many lanes.
+CXXRTL = "CXXRTL"
+#: The first one is what all others must agree with.
+SIMULATORS = (
+    Simulator(FAST, _fast, wall=True),
+    Simulator("sim.fast, numpy", _numpy, wall=True),
+    Simulator(CYCLE, _cycle, Part(64, 512, 64)),
+    Simulator(HARNESS, _harness, Part(64, 512, 64)),
+    Simulator(WHOLE, partial(_native, programs.build_verilator), Part(64, 512, 64)),
+    Simulator(SMALL, partial(_native, programs.build_verilator),
+              Part(64, 512, 64), size=4),
+    Simulator(CXXRTL, partial(_native, programs.build_cxxrtl), Part(32, 512, 32)),
+    Simulator("Amaranth", _amaranth, Part(2, 64, 2), size=2, counts=False),
+)

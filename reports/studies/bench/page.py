@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulators beside each other: how fast each is against Verilator's, in products a second."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from reports.plots import bars
+from reports.studies.bench.scalesim_page import DATAFLOWS, cycles, sentence
+from reports.tables import MISSING, Table
+
+__all__ = ["answer", "plots", "ratios", "simulators_page"]
+
+Record = Mapping[str, Any]
+Records = Mapping[str, Sequence[Record]]
+SOURCE = "simulator"
+#: Names of simulators, as `synth.bench` writes them: ours, and what all are compared with; the
+#: second is a smaller array, which is taken where the first was not compiled.
+FAST, NUMPY = "sim.fast", "sim.fast, numpy"
+WHOLE, SMALL = "Verilator", "Verilator, small array"
+#: Speed of a simulator with threads, were the machine otherwise idle.
+BUSY = "mac_per_second_by_processor_time"
+PEAK = "peak of binary32 multiply-adds"
+#: Unit whose every sum is one multiply-add of binary32.
+BINARY32 = "fp32"
+
+
+def _bench(records: Records) -> Sequence[Record]:
+    """Records that time a simulator."""
+    return [record for record in records[SOURCE] if "simulator" in record["conditions"]]
+
+
+def _units(records: Records) -> dict[str, dict[str, Record]]:
+    """Records of each unit by simulator."""
+    found: dict[str, dict[str, Record]] = {}
+    for record in _bench(records):
+        if record["conditions"]["simulator"] != PEAK:
+            name = str(record["conditions"]["unit"])
+            found.setdefault(name, {})[record["conditions"]["simulator"]] = record
+    return found
+
+
+def _speed(record: Record) -> float:
+    return float(record["metrics"]["mac_per_second"]["value"])
+
+
+def _reference(unit: Mapping[str, Record]) -> Record:
+    """What a unit's simulators are compared with."""
+    return unit[WHOLE] if WHOLE in unit else unit[SMALL]
+
+
+def _busy(unit: Mapping[str, Record], simulator: str) -> float | None:
+    """As `_ratio`, if all processors did nothing else."""
+    metric = unit[simulator]["metrics"].get(BUSY) if simulator in unit else None
+    return float(metric["value"]) / _speed(_reference(unit)) if metric else None
+
+
+def _ratio(unit: Mapping[str, Record], simulator: str) -> float | None:
+    """Products a second over those of the reference."""
+    if simulator not in unit:
+        return None
+    return _speed(unit[simulator]) / _speed(_reference(unit))
+
+
+def _times(ratio: float | None) -> str:
+    """A ratio, to three digits."""
+    if ratio is None:
+        return MISSING
+    return f"{float(f'{ratio:.3g}'):,.0f}" if ratio >= 100 else f"{ratio:.3g}"
+
+
+def _simulators(units: Mapping[str, Mapping[str, Record]]) -> list[str]:
+    """Names of all simulators, in the order of the records."""
+    return list(dict.fromkeys(name for unit in units.values() for name in unit))
+
+
+def ratios(records: Records) -> Table:
+    """Speed of each simulator over that of Verilator, a column a unit."""
+    units = _units(records)
+    rows = [[_named(name), *(_times(_ratio(unit, name)) for unit in units.values())]
+            for name in _simulators(units)]
+    for name in (FAST, NUMPY):
+        busy = [_busy(unit, name) for unit in units.values()]
+        if any(busy):
+            rows.append([f"{name}, by processor time", *map(_times, busy)])
+    base = ["compared with an array of", *(_reference(unit)["conditions"]["array"]
+                                           for unit in units.values())]
+    return Table(["times as many products a second as Verilator", *units], [*rows, base], [])
+
+
+def _named(simulator: str) -> str:
+    """What a reader needs to know of a simulator."""
+    more = {FAST: " (numba)", NUMPY: "", "sim.rtl": " (Verilator, elements compiled once)"}
+    return simulator + more.get(simulator, "")
+
+
+def _computed(records: Records) -> Table:
+    """What each simulator computed, and how it was timed."""
+    rows = []
+    for name, unit in _units(records).items():
+        for simulator, record in unit.items():
+            given, metrics = record["conditions"], record["metrics"]
+            rows.append([name, simulator, given["array"], given["part"],
+                         f"{metrics['cycles']['value']:,}",
+                         f"{metrics['sums_compared']['value']:,}", metrics["checksum"]["value"],
+                         given["time"]])
+    return Table(["unit", "simulator", "array", "product", "cycles", "sums, all equal", "checksum",
+                  "time of"], rows, [])
+
+
+def _compiling(records: Records) -> Table:
+    """Time to compile over that of the fast path's loops."""
+    units = _units(records)
+    rows = []
+    for name in _simulators(units):
+        cells = []
+        for unit in units.values():
+            base = unit[FAST]["metrics"]["time_to_compile"]["value"]
+            taken = unit[name]["metrics"]["time_to_compile"]["value"] if name in unit else 0
+            cells.append(_times(taken / base) if taken else MISSING)
+        rows.append([name, *cells])
+    return Table(["time to compile, over that of sim.fast", *units], rows, [])
+
+
+def _share(records: Records) -> float:
+    """Part of the machine's multiply-adds that the fast path does with sums of binary32."""
+    peak = next(record for record in _bench(records) if record["conditions"]["simulator"] == PEAK)
+    unit = next(unit for name, unit in _units(records).items() if name.endswith(BINARY32))
+    return _speed(unit[FAST]) / _speed(peak)
+
+
+def _memory(records: Records) -> str:
+    """What a large product needs; nothing if that was not measured."""
+    for record in records[SOURCE]:
+        if "peak_memory" in record["metrics"]:
+            size = record["metrics"]["peak_memory"]["value"] / (1 << 30)
+            return f" {record['conditions']['gemm']} takes {size:.2g} GiB of memory."
+    return ""
+
+
+def answer(records: Records) -> str:
+    """The page in a few sentences."""
+    units = _units(records)
+    first = next(iter(units.values()))
+    given = first[FAST]["conditions"]
+    told = ", ".join(f"{_times(_ratio(unit, FAST))} for {name}" for name, unit in units.items())
+    compared = sum(record["metrics"]["sums_compared"]["value"]
+                   for unit in units.values() for record in unit.values())
+    return (f"`sim.fast` computes {given['gemm']} on a {given['array']} array as many times faster "
+            f"than a plain Verilator model as this: {told}. Without numba it is "
+            f"{_times(_ratio(first, NUMPY))} times as fast for {next(iter(units))}. With binary32 "
+            f"sums it does {_share(records):.0%} of the machine's multiply-adds. All "
+            f"{compared:,} sums that the simulators computed agree bit for bit."
+            f"{_memory(records)}{sentence(records[SOURCE])}")
+
+
+def _drawn(records: Records) -> str:
+    """Bars of all ratios."""
+    units = _units(records)
+    series = {name: [_ratio(unit, name) for unit in units.values()]
+              for name in _simulators(units) if name not in (WHOLE, SMALL)}
+    return bars("Speed of simulators over a plain Verilator model", log=True, series=series,
+                groups=[name.replace(", ", "\n") for name in units],
+                unit="products a second, Verilator = 1", line=1.0, line_name="Verilator")
+
+
+def plots(records: Records) -> dict[str, Callable[[], str]]:
+    """Pictures of the page."""
+    return {"simulator-speed": lambda: _drawn(records)}
+
+
+def simulators_page(records: Records) -> dict[str, Any]:
+    """What the page shows."""
+    return {"answer": answer(records), "ratios": ratios(records), "compiling": _compiling(records),
+            "computed": _computed(records),
+            "cycles": [cycles(records[SOURCE], dataflow) for dataflow in DATAFLOWS]}

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arrays as programs: what Verilator and CXXRTL make of the Verilog, each with a plain C++ main.
+
+Nothing here is tuned for arrays: default optimisations of either tool, no module kept apart by
+choice, no bulk interface. `sim.rtl` is what tuning gives. Programs are kept in ``build/bench`` with
+the seconds that they took to make, since that is minutes.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files as files_of
+from pathlib import Path
+from typing import Any
+
+from hw.emit.yosys import run_yosys, yosys_version
+from hw.spec import ArraySpec
+from reports.studies.bench.outcome import busy
+from sim.rtl.tools import compiler, find_verilator, run, run_all
+from sim.tiling import A, B, C
+from synth.record import ROOT
+
+__all__ = ["Program", "build_cxxrtl", "build_program", "build_verilator"]
+
+HERE = Path(__file__).parent
+#: Part of Verilator's run time that a model without tracing or timing needs.
+RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+CACHE = ROOT / "build" / "bench"
+#: Option of the C++ compiler: that of `sim.rtl`, twice as quick to compile as the next one. What
+#: runs once a simulation is not optimised, as in Verilator's own makefiles.
+OPTIMIZE, SLOW = "-O1", "__Slow"
+#: What `Stream` of drive.h has, in its order.
+STREAM = ("tvalid", "tready", "tdata", "tlast", "tuser")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled simulator of one array, and the seconds of processor time that it took to make."""
+
+    path: Path
+    seconds: float
+
+
+def _wires(ports: Iterable[Mapping[str, Any]], name: Callable[[str], str]) -> str:
+    """Text of wires.h: each stream's ports, the absent ones empty."""
+    known = {port["name"] for port in ports}
+    streams = []
+    for short, prefix in (("a", A), ("b", B), ("c", C)):
+        names = [f"{prefix}_{wire}" for wire in STREAM]
+        wires = [f"WIRE({name(port)})" if port in known else "Wire{}" for port in names]
+        streams.append(f"Stream {short}{{{', '.join(wires)}}};")
+    return f"#define STREAMS {' '.join(streams)}\n"
+
+
+def _compile(sources: Sequence[Path], folder: Path, options: Sequence[str | Path]) -> Path:
+    """Compile C++ files side by side and link them."""
+    common = [compiler(), "-std=c++17", "-w", "-I", folder, "-I", HERE, *options]
+    objects = [folder / f"{source.stem}.o" for source in sources]
+    run_all([[*common, "-O0" if SLOW in source.stem else OPTIMIZE, "-c", source, "-o", out]
+             for source, out in zip(sources, objects, strict=True)])
+    program = folder / "simulate"
+    run([compiler(), "-o", program, *objects, "-pthread", "-latomic"])
+    return program
+
+
+def _kept(name: str, files: Sequence[Path], main: Path, make: Callable[[Path], Path]) -> Program:
+    """The program that ``make`` builds in a folder, or the same one built before."""
+    sources = [*files, Path(__file__), HERE / "drive.h", main]
+    digest = hashlib.sha256("".join([compiler(), yosys_version(), find_verilator().version, *(
+        hashlib.sha256(file.read_bytes()).hexdigest() for file in sources)]).encode())
+    program = CACHE / f"{name}-{digest.hexdigest()[:20]}"
+    took = program.with_suffix(".json")
+    if not took.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=CACHE) as scratch:
+            start = busy()
+            made = make(Path(scratch))
+            seconds = busy() - start
+            made.replace(program)
+        took.write_text(json.dumps(seconds))
+    return Program(program, json.loads(took.read_text()))
+
+
+def build_verilator(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]]
+                    ) -> Program:
+    """What Verilator makes of the array, with the options of its manual for speed."""
+    verilator, main = find_verilator(), HERE / "verilator.cpp"
+
+    def make(folder: Path) -> Path:
+        (folder / "wires.h").write_text(_wires(ports, str))
+        run([verilator.program, "--cc", "-O3", "-Wno-fatal", "--x-assign", "fast", "--x-initial",
+             "fast", "--prefix", "Vmodel", "--top-module", spec.name, "-Mdir", folder, *files],
+            environment={"VERILATOR_ROOT": str(verilator.root)})
+        runtime = [verilator.include / name for name in RUNTIME]
+        sources = sorted(folder.glob("Vmodel*.cpp"), key=lambda file: -file.stat().st_size)
+        include: list[str | Path] = ["-I", verilator.include]
+        include += ["-I", verilator.include / "vltstd"]
+        return _compile([*sources, *runtime, main], folder, include)
+
+    return _kept(f"verilator-{spec.name}", files, main, make)
+
+
+def build_cxxrtl(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]]
+                 ) -> Program:
+    """What CXXRTL makes of it, modules apart: flattened, the compiler does not come to an end."""
+    main = HERE / "cxxrtl.cpp"
+
+    def make(folder: Path) -> Path:
+        (folder / "wires.h").write_text(_wires(ports, _cxxrtl))
+        run_yosys("\n".join([*(f"read_verilog {file}" for file in files),
+                             f"hierarchy -top {spec.name}",
+                             "write_cxxrtl -noflatten -g0 model.cc"]), cwd=folder)
+        headers = Path(str(files_of("pyosys")), "share/include/backends/cxxrtl/runtime")
+        return _compile([main], folder, ["-I", headers, f"-DMODEL={_cxxrtl(spec.name)}"])
+
+    return _kept(f"cxxrtl-{spec.name}", files, main, make)
+
+
+def _cxxrtl(name: str) -> str:
+    """How CXXRTL spells a public name."""
+    return "p_" + name.replace("_", "__")
+
+
+def build_program(source: Path, folder: Path) -> Path:
+    """A program of one C++ file, made for this very processor."""
+    program = folder / source.stem
+    run([compiler(), "-std=c++17", "-O3", "-march=native", "-pthread", source, "-o", program])
+    return program

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cycles a second of the clock-by-clock model, with values.
+
+Runs are of one thread, and its processor time counts: that of other work on the machine does not,
+but it still takes caches and shared cores. So the fastest of a few runs counts.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hw.spec import ArraySpec, Format, SpecError, parse_array
+from hw.spec.command import Parser
+from hw.spec.errors import require
+from sim.codes import Array
+from sim.cycle import matmul
+from sim.fast.kernels import has_numba
+from sim.fast.tables import values
+from synth.record import ROOT, Metric, Record, provenance, write_records
+
+__all__ = ["POINTS", "main", "measure"]
+
+RECORDS = ROOT / "reports" / "data" / "sim_cycle.json"
+RUNS = 20
+#: Enabled cycles of one run, at the least.
+CYCLES = {16: 2000, 128: 600}
+POINTS = [parse_array(size, mac, dataflow=flow) for flow in ("os", "ws")
+          for size, mac in (
+              *(("16x16", mac) for mac in (
+                  "int8", "e4m3", "e4m3,acc=fp32", "e4m3,acc=fp16", "e4m3,acc=bf16",
+                  "e4m3,acc=fp16-sat", "e4m3,acc=fp16-rtz", "e4m3,acc=fp32,lanes=4",
+                  "e4m3,acc=aligned:13", "e4m3,acc=hopper")),
+              ("128x128", "e4m3,acc=fp32"))]
+
+
+def measure(spec: ArraySpec, *, runs: int = RUNS) -> Record:
+    """Record of products that keep the array full: tiles of rows x K x cols, back to back."""
+    rng, lanes = np.random.default_rng(0), spec.mac.lanes
+    m, n = 2 * spec.rows, 2 * spec.cols
+    k = max(CYCLES.get(spec.rows, 1000) // 4, spec.rows) * lanes
+    a, b = (rng.choice(_finite(fmt), shape)
+            for fmt, shape in ((spec.mac.a, (m, k)), (spec.mac.b, (k, n))))
+    matmul(a[:1, :lanes], b[:lanes, :1], spec)  # Compiles what is to be compiled.
+    rates, cycles = [], 0
+    for _ in range(runs):
+        start = time.thread_time()
+        cycles = matmul(a, b, spec).cycles
+        rates.append(cycles / (time.thread_time() - start))
+    return Record(
+        subject=spec.name,
+        metrics={"cycles_per_second": Metric(round(max(rates)), "cycle/s"),
+                 "slowest_run": Metric(round(min(rates)), "cycle/s"),
+                 "cycles": Metric(cycles, "cycle")},
+        conditions={"dataflow": spec.dataflow.value, "array": spec.size, "mac": str(spec.mac),
+                    "steps": "numba" if has_numba() else "numpy", "product": f"{m}x{k}x{n}",
+                    "time": "of the processor", "operands": "any finite codes",
+                    "runs (the fastest counts)": runs},
+        provenance=provenance("python -m reports.studies.cycles.speed", tools=("numpy",), seed=0))
+
+
+def _finite(fmt: Format) -> Array:
+    """Codes of finite values: sums that are not a number are little work."""
+    return np.flatnonzero(np.isfinite(values(fmt))).astype(np.uint64)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure every point and write the records."""
+    parser = Parser(prog="python -m reports.studies.cycles.speed", description=(
+        "Measure how many cycles a second the clock-by-clock model of arrays makes."))
+    parser.add_argument("--runs", metavar="N", type=int, default=RUNS,
+                        help="runs of each, the fastest counts (default: %(default)s)")
+    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
+                        help="file of the records (default: reports/data/sim_cycle.json)")
+    options = parser.parse_args(arguments)
+    try:
+        require(options.runs >= 1, "Runs", "a positive number", options.runs)
+        records = []
+        for spec in POINTS:
+            print(f"Stepping {spec.name}.", file=sys.stderr)
+            records.append(measure(spec, runs=options.runs))
+        print(write_records(options.out, records))
+    except SpecError as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

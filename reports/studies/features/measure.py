@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gates that each feature of a floating-point MAC costs.
+
+Every unit is counted whole, then without one feature at a time, then without all of them.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from hw.spec import (
+    FloatAccumulator,
+    Format,
+    MacSpec,
+    Overflow,
+    Rounding,
+    SpecError,
+    parse_format,
+    parse_mac,
+)
+from hw.spec.command import Parser
+from hw.spec.errors import require
+from synth.flow.gates import Gates, count_mac, recipes
+from synth.flow.yosys import YosysError
+from synth.record import ROOT, Metric, Record, provenance, write_records
+
+__all__ = ["FEATURES", "main", "measure", "variants"]
+
+UNITS = tuple(f"{pair},acc={acc}" for pair in ("e4m3", "e5m2", "int8") for acc in ("fp16", "fp32"))
+RECIPES = ("default", "keep")
+RECORDS = ROOT / "reports" / "data" / "features.json"
+NOT_DONE = ("mapping to a cell library", "timing", "placement and routing")
+WHOLE = "nothing"
+
+
+def _operands(change: Callable[[Format], str], spec: MacSpec) -> MacSpec:
+    """``spec`` with other operand formats; integers stay."""
+    a, b = (fmt if fmt.is_integer else parse_format(change(fmt)) for fmt in (spec.a, spec.b))
+    return replace(spec, a=a, b=b)
+
+
+def _flushed(fmt: Format) -> str:
+    """The format whose subnormal codes mean zero."""
+    return f"e{fmt.exp_bits}m{fmt.man_bits}:{fmt.specials.value}-daz"
+
+
+def _finite(fmt: Format) -> str:
+    """The format in which every code is a number."""
+    return f"e{fmt.exp_bits}m{fmt.man_bits}:none{'' if fmt.subnormals else '-daz'}"
+
+
+def _accumulator(spec: MacSpec, **chosen: bool | Overflow | Rounding) -> MacSpec:
+    """``spec`` with some fields of its accumulator chosen."""
+    acc = spec.acc
+    assert isinstance(acc, FloatAccumulator)
+    return replace(spec, acc=replace(acc, **chosen))  # type: ignore[arg-type]
+
+
+#: What takes each feature away from a spec, by the feature's name.
+FEATURES: dict[str, Callable[[MacSpec], MacSpec]] = {
+    "subnormals of the operands": partial(_operands, _flushed),
+    "NaN and Inf of the operands": partial(_operands, _finite),
+    "subnormals of the accumulator": partial(_accumulator, subnormals=False),
+    "Inf of the accumulator (saturates)": partial(_accumulator, overflow=Overflow.SATURATE),
+    "rounding to nearest (truncates)": partial(_accumulator, rounding=Rounding.RTZ),
+}
+
+
+def variants(spec: MacSpec) -> Iterator[tuple[str, MacSpec]]:
+    """What is left out, and the unit without it; a feature that a unit never had is not listed."""
+    yield WHOLE, spec
+    everything = spec
+    for name, without in FEATURES.items():
+        everything = without(everything)
+        if without(spec) != spec:
+            yield name, without(spec)
+    yield "all of these", everything
+
+
+def measure(units: Sequence[str] = UNITS) -> list[Record]:
+    """Records of every unit and its variants, with the gates that each variant saves."""
+    jobs = [(left_out, spec, recipe) for unit in units for left_out, spec in
+            variants(parse_mac(unit)) for recipe in RECIPES]
+    records: list[Record] = []
+    whole: list[Gates] = []
+    with ThreadPoolExecutor() as pool:
+        counts = pool.map(lambda job: count_mac(job[1], job[2]), jobs)
+        for number, (left_out, spec, _) in enumerate(jobs[::len(RECIPES)], 1):
+            found = [next(counts) for _ in RECIPES]
+            whole = found if left_out == WHOLE else whole
+            print(f"[{number}/{len(jobs) // len(RECIPES)}] {spec.name}, without {left_out}: "
+                  + ", ".join(str(gates.two_input) for gates in found), file=sys.stderr)
+            records.append(_record(spec, left_out, found, whole))
+    return records
+
+
+def _record(spec: MacSpec, left_out: str, found: list[Gates], whole: list[Gates]) -> Record:
+    """Record of one variant, counted under each recipe."""
+    metrics = {}
+    for recipe, gates, before in zip(RECIPES, found, whole, strict=True):
+        metrics[f"two_input_gates_{recipe}"] = Metric(gates.two_input, "gate")
+        metrics[f"saved_{recipe}"] = Metric(before.two_input - gates.two_input, "gate")
+    metrics["flip_flops"] = Metric(found[0].flip_flops, "flip-flop")
+    known = recipes()
+    return Record(
+        subject=spec.name, metrics=metrics, not_done=NOT_DONE,
+        conditions={"without": left_out, "passes": {name: known[name] for name in RECIPES}},
+        provenance=provenance("python -m reports.studies.features.measure", tools=("amaranth", "pyosys")))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
+    parser = Parser(prog="python -m reports.studies.features.measure",
+                    description="Count the gates that each feature of a floating-point MAC costs.")
+    parser.add_argument("units", metavar="MAC", nargs="*", default=UNITS,
+                        help=f"units with a floating-point accumulator (default: "
+                             f"{' '.join(UNITS)})")
+    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
+                        help="file of the records (default: reports/data/features.json)")
+    chosen = parser.parse_args(arguments)
+    try:
+        for unit in chosen.units:
+            acc = parse_mac(unit).acc
+            require(isinstance(acc, FloatAccumulator), "MAC acc", "floating point", acc.spelling)
+        print(write_records(chosen.out, measure(chosen.units)))
+    except (SpecError, OSError) as error:
+        parser.error(str(error))
+    except YosysError as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

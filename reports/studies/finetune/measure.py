@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m synth.finetune``: tables 2 to 4 of arXiv 2303.17951 in small, on two networks.
+
+Each network is trained in FP32, rounded to each format as it is (post-training quantisation),
+fine-tuned with rounded operands, and taken from FP8 to INT8. All figures are means over seeds.
+Operands are rounded as `sim.quantize` has it; sums are those of FP32 in PyTorch.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hw.spec import SpecError
+from hw.spec.command import Parser
+from hw.spec.errors import require, require_int
+from sim.digits.network import Digits, load_digits
+from synth.record import ROOT, Metric, Provenance, Record, provenance, write_records
+
+__all__ = ["main", "measure"]
+
+RECORDS = ROOT / "reports" / "data" / "finetune.json"
+SEEDS = 5
+EPOCHS, TUNING = 40, 10
+#: Step of fine-tuning: a tenth of that of training.
+FINE = 2e-4
+TUNED = ("INT8", "E2M5", "E3M4", "E4M3", "W4A8")
+ROUNDED = ("INT8", "E2M5", "E3M4", "E4M3", "E5M2", "W4A8", "W8A16")
+#: The format that networks are trained in before INT8 takes over.
+FP8 = "E4M3"
+
+
+def measure(make: Callable[[], Any], digits: Digits, seed: int, epochs: int = EPOCHS,
+            tuning: int = TUNING) -> dict[str, float]:
+    """Accuracies, in percent, of one network trained from one seed."""
+    import torch
+
+    from reports.studies.finetune.rounding import SCHEMES
+    from reports.studies.finetune.training import accuracy, train, with_operands
+
+    torch.manual_seed(seed)
+    start = make()
+    network = train(start, digits, epochs, seed)
+    found = {"fp32": accuracy(network, digits)}
+    for name in ROUNDED:
+        found[f"ptq_{name}"] = accuracy(with_operands(network, SCHEMES[name], digits), digits)
+    tuned = {name: train(with_operands(network, SCHEMES[name], digits), digits, tuning, seed,
+                         step=FINE) for name in ("FP32", *TUNED)}
+    found |= {f"qat_{name}": accuracy(each, digits) for name, each in tuned.items()}
+    scratch = train(with_operands(start, SCHEMES[FP8], digits), digits, epochs, seed)
+    found["trained_in_fp8"] = accuracy(scratch, digits)
+    for origin, each in (("qat_fp8", tuned[FP8]), ("trained_in_fp8", scratch)):
+        for name in ("INT8", "W8A16"):
+            found[f"{origin}_to_{name}"] = accuracy(with_operands(each, SCHEMES[name], digits),
+                                                    digits)
+        again = train(with_operands(each, SCHEMES["INT8"], digits), digits, tuning, seed,
+                      step=FINE)
+        found[f"{origin}_to_INT8_tuned"] = accuracy(again, digits)
+    return found
+
+
+def _record(name: str, runs: Sequence[dict[str, float]], images: int, origin: Provenance,
+            epochs: int) -> Record:
+    """Means over the seeds, and how far they spread."""
+    metrics = {}
+    for key in runs[0]:
+        values = [run[key] for run in runs]
+        metrics[key] = Metric(round(statistics.mean(values), 2), "%")
+        if len(values) > 1:
+            metrics[f"{key}_deviation"] = Metric(round(statistics.stdev(values), 2), "%")
+    return Record(
+        subject=name, metrics=metrics, provenance=origin,
+        conditions={"data": "digits of scikit-learn", "test images": images, "seeds": len(runs),
+                    "epochs": epochs, "epochs of fine-tuning": TUNING,
+                    "scales": "from amax, weights per output, activations per tensor",
+                    "figures": "means over the seeds, each with its standard deviation"},
+        not_done=("accumulation as a MAC rounds it (operands are rounded, sums are FP32)",
+                  "learned ranges", "larger data sets"))
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m synth.finetune", description=(
+        "Train two small networks, round them to INT8 and FP8, fine-tune them, and convert FP8 to "
+        "INT8: tables 2 to 4 of arXiv 2303.17951 in small. Needs PyTorch (the extra training)."))
+    parser.add_argument("--seeds", metavar="N", type=int, default=SEEDS,
+                        help="networks of each kind, 1 to 100 (default: %(default)s)")
+    parser.add_argument("--epochs", metavar="N", type=int, default=EPOCHS,
+                        help="epochs of training, 1 to 1000 (default: %(default)s)")
+    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
+                        help="file of the records (default: reports/data/finetune.json)")
+    parser.add_argument("--json", action="store_true", help="print the records, not the path")
+    return parser
+
+
+def run(seeds: int, epochs: int, command: str) -> list[Record]:
+    """Records of both networks."""
+    try:
+        import torch
+    except ImportError as error:
+        raise SpecError("Package torch must be installed (constraints-training.txt), not missing"
+                        ) from error
+    from reports.studies.finetune.training import NETWORKS
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    digits, start = load_digits(), time.perf_counter()
+    origin = provenance(command, tools=("numpy", "scikit-learn", "torch"), seed=0)
+    records = []
+    for name, make in NETWORKS.items():
+        runs = []
+        for seed in range(seeds):
+            runs.append(measure(make, digits, seed, epochs))
+            print(f"[{time.perf_counter() - start:5.1f} s] {name}: {seed + 1} of {seeds} seeds",
+                  file=sys.stderr, flush=True)
+        records.append(_record(name, runs, len(digits.test_images), origin, epochs))
+    return records
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 2 for wrong arguments."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        require_int("Seeds", options.seeds, 1, 100)
+        require_int("Epochs", options.epochs, 1, 1000)
+        require(not options.out.is_dir(), "Output file", "a file", str(options.out))
+        records = run(options.seeds, options.epochs, "make finetune")
+        path = write_records(options.out, records)
+    except SpecError as error:
+        parser.error(str(error))
+    print(json.dumps({"records": [record.to_json() for record in records]}, indent=2)
+          if options.json else path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The digit classifier of `synth.demo`, as an ONNX model."""
+
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from reports.studies.networks.graph import Graph
+from reports.studies.networks.task import Outputs, Task, share
+from sim.digits.network import Digits, Layer, load_digits, train
+
+__all__ = ["export", "task"]
+
+#: Images whose activations choose the ranges; all are training images.
+CALIBRATION = 256
+
+
+def export(layers: list[Layer], path: Path) -> Path:
+    """Write the layers, with a ReLU between them, as a model of images (N, 64)."""
+    graph = Graph("digits")
+    value = graph.input("images", ["n", len(layers[0].weights)])
+    for index, layer in enumerate(layers):
+        last = index == len(layers) - 1
+        value = graph.add("Gemm", value, graph.constant(layer.weights, f"weights_{index}"),
+                          graph.constant(layer.bias, f"bias_{index}"),
+                          name="scores" if last else f"layer_{index}")
+        if not last:
+            value = graph.add("Relu", value)
+    return graph.save(path, {value: ["n", layers[-1].weights.shape[1]]})
+
+
+def task(folder: Path, samples: int | None = None) -> Task:
+    """Train the network, which is repeatable, and take its test images."""
+    digits = load_digits()
+    images, labels = digits.test_images[:samples], digits.test_labels[:samples]
+
+    def right(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
+        best = np.concatenate(outputs).argmax(axis=1)
+        return np.asarray(best == labels, np.int64)
+
+    return Task(
+        name="digits", model=export(train(digits), folder / "digits.onnx"), samples=len(images),
+        data="test images of the digits of scikit-learn",
+        licence=f"scikit-learn {metadata.version('scikit-learn')}, BSD-3-Clause; digits CC BY 4.0",
+        feeds=({"images": images},), calibration=(_calibration(digits),),
+        score=share("accuracy", right), each=right)
+
+
+def _calibration(digits: Digits) -> dict[str, np.ndarray]:
+    return {"images": digits.train_images[:CALIBRATION]}

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What formats, ranges and accumulators do to one network, as records.
+
+Each run is kept as soon as it is done, so that a study that was killed goes on where it was.
+"""
+
+import hashlib
+import itertools
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from reports.studies.networks.formats import (
+    ACCUMULATORS,
+    COLUMNS,
+    Ranges,
+    accumulated,
+    choices,
+    mac_of,
+)
+from reports.studies.networks.simulate import (
+    SIZE,
+    Result,
+    calibration,
+    plan_of,
+    reference,
+    simulate,
+)
+from reports.studies.networks.task import Outputs, Task, relative_error
+from sim.network.plan import Seen
+from sim.progress import Progress
+from synth.flow.cache import cached, digest_of_files
+from synth.record import ROOT, Metric, Provenance, Record
+
+__all__ = ["ACCUMULATED", "Study"]
+
+Measures = dict[str, Any]
+
+#: Formats that are tried with every accumulator.
+ACCUMULATED = ("E4M3", "INT8")
+EXACT = "exact"
+#: Files that a result depends on, and names of those among them that it does not.
+CODE = ("sim/network/*.py", "sim/quantize/*.py", "sim/fast/*.py", "sim/vector/*.py",
+        "sim/run/outcome.py", "hw/spec/formats.py", "hw/spec/accumulators.py", "hw/spec/macs.py",
+        "hw/spec/arrays.py", "hw/spec/schedules.py", "reports/studies/networks/simulate.py",
+        "reports/studies/networks/task.py", *(f"reports/studies/networks/{name}.py" for name in (
+            "digits", "text", "lines", "sentences", "photographs")))
+ASIDE = ("__main__.py", "feeds.py", "silicon.py", "store.py", "table.py")
+NOT_DONE = ("larger data sets", "layers left in higher precision",
+            "corrections of bias, equalised ranges, learned rounding")
+
+
+class Study:
+    """Runs of one task; ``say`` tells which, ``search`` is as in `choices`."""
+
+    def __init__(self, task: Task, origin: Provenance, say: Progress, *, search: bool = True
+                 ) -> None:
+        self.task, self._origin, self._say, self._search = task, origin, say, search
+        #: The same network on the data that scales are chosen on.
+        self._rehearsal = replace(task, feeds=task.calibration, compared=0)
+
+    def records(self, columns: Sequence[str] = tuple(COLUMNS),
+                accumulators: Sequence[str] = tuple(ACCUMULATORS)) -> Iterator[Record]:
+        """The network in FP32, in each format with its best ranges, and with other accumulators."""
+        exact: dict[str, tuple[Ranges, Measures]] = {}
+        for column in columns:
+            best, tried = self._best(column, EXACT, choices(column, search=self._search))
+            found = self._run(column, EXACT, best)
+            if not exact:  # The layers are the same in every format.
+                yield self._record("fp32", self._reference(), {
+                    "data": self.task.data, "licence": self.task.licence,
+                    "shapes": found["shapes"], "macs": found["macs"]})
+            exact[column] = best, found
+            yield self._quantized("formats", found, column, EXACT, best, tried, self._reference())
+        others = [name for name in accumulators if name != EXACT]
+        for column, accumulator in itertools.product(ACCUMULATED, others):
+            if column in exact:
+                yield self._accumulated(column, accumulator, *exact[column])
+
+    def _accumulated(self, column: str, accumulator: str, best: Ranges, beside: Measures) -> Record:
+        """Record of a format with another accumulator, beside exact sums."""
+        ranges, tried = self._best(column, accumulator, accumulated(column, accumulator, best))
+        found = self._run(column, accumulator, ranges)
+        return self._quantized("accumulators", found, column, accumulator, ranges, tried, beside)
+
+    def _best(self, column: str, accumulator: str, among: Sequence[Ranges]
+              ) -> tuple[Ranges, dict[str, float]]:
+        """Ranges that leave the least error in the output for the calibration data, and the errors
+        in percent; none if there is no choice.
+        """
+        if len(among) == 1:
+            return among[0], {}
+        errors = [self._rehearsed(column, accumulator, ranges) for ranges in among]
+        tried = {str(ranges): float(f"{error:.6g}")
+                 for ranges, error in zip(among, errors, strict=True)}
+        return among[errors.index(min(errors))], tried
+
+    def _quantized(self, study: str, found: Measures, column: str, accumulator: str,
+                   ranges: Ranges, tried: dict[str, float], beside: Measures) -> Record:
+        """Record of a format with an accumulator, and of the change from ``beside``."""
+        return self._record(study, found, {
+            "column": column, "accumulator": accumulator, "unit": mac_of(column, accumulator),
+            "ranges": str(ranges), "tried": tried, "sqnr": found["sqnr"],
+            "compared_runs": self.task.compared}, beside)
+
+    def _record(self, study: str, found: Measures, conditions: dict[str, Any],
+                beside: Measures | None = None) -> Record:
+        """Record of measures; of their change from those ``beside`` them, if any."""
+        measures: dict[str, float] = found["measures"]
+        metrics = {key: Metric(float(f"{value:.6g}"), "" if "cosine" in key else "%")
+                   for key, value in measures.items()}
+        if beside is not None:
+            metrics |= _change(found, beside) | {
+                "macs": Metric(found["macs"], "MAC"), "cycles": Metric(found["cycles"], "cycle"),
+                "median_sqnr": Metric(round(statistics.median(found["sqnr"].values()), 2), "dB")}
+        shared = {"study": study, "metric": next(iter(measures)), "samples": self.task.samples,
+                  "array": SIZE}
+        return Record(subject=self.task.name, metrics=metrics, conditions=shared | conditions,
+                      provenance=self._origin, not_done=NOT_DONE)
+
+    def _reference(self) -> Measures:
+        """Measures in FP32."""
+        return self._cached("fp32", lambda: self._measured(self._exact))
+
+    def _run(self, column: str, accumulator: str, ranges: Ranges) -> Measures:
+        """Measures of one setting."""
+        def compute() -> Measures:
+            found = self._simulated(self.task, column, accumulator, ranges)
+            return self._measured(found.outputs) | {
+                "sqnr": found.sqnr, "shapes": found.shapes, "macs": found.macs,
+                "cycles": found.cycles}
+
+        return self._cached([column, mac_of(column, accumulator), str(ranges)], compute)
+
+    def _rehearsed(self, column: str, accumulator: str, ranges: Ranges) -> float:
+        """Error of the output in percent, for the data that scales are chosen on."""
+        def compute() -> Measures:
+            found = self._simulated(self._rehearsal, column, accumulator, ranges)
+            return {"error": relative_error(_sound(found.outputs), self._rehearsed_exactly)}
+
+        setting = ["calibration", column, mac_of(column, accumulator), str(ranges)]
+        return float(self._cached(setting, compute)["error"])
+
+    def _simulated(self, task: Task, column: str, accumulator: str, ranges: Ranges) -> Result:
+        """One run."""
+        self._say.at_once(f"{task.name}: {column}, {accumulator} sums, {ranges}")
+        return simulate(task, plan_of(column, accumulator, ranges), self._say,
+                        compared=task.compared, seen=self._seen)
+
+    def _cached(self, setting: Any, compute: Callable[[], Measures]) -> Measures:
+        return dict(cached("network", self._inputs(setting), compute))
+
+    @cached_property
+    def _seen(self) -> dict[str, Seen]:
+        """What scales are chosen from."""
+        return calibration(self.task, self._say)
+
+    @cached_property
+    def _exact(self) -> Outputs:
+        """Outputs in FP32."""
+        return reference(self.task, self._say)
+
+    @cached_property
+    def _rehearsed_exactly(self) -> Outputs:
+        """Outputs in FP32 for the data that scales are chosen on."""
+        return reference(self._rehearsal, self._say)
+
+    def _measured(self, outputs: Outputs) -> Measures:
+        """Measures of outputs, zeros where not finite, and how well each sample does."""
+        exact, sound = self._exact, _sound(outputs)
+        each = [] if self.task.each is None else self.task.each(sound, exact).tolist()
+        return {"measures": self.task.score(sound, exact)
+                | {"relative_error": relative_error(sound, exact)}, "each": each}
+
+    def _inputs(self, setting: Any) -> dict[str, Any]:
+        """All that a run depends on."""
+        return {"setting": setting, "model": digest_of_files((self.task.model,)),
+                "code": _code(), "data": _digest(self.task)}
+
+
+def _change(found: Measures, beside: Measures) -> dict[str, Metric]:
+    """Change of the metric, and how many samples do better and worse."""
+    now, then = (next(iter(each["measures"].values())) for each in (found, beside))
+    changes = np.subtract(found["each"], beside["each"])
+    counts = {"better": changes > 0, "worse": changes < 0} if changes.size else {}
+    return {**{name: Metric(int(each.sum()), "sample") for name, each in counts.items()},
+            "change": Metric(round(now - then, 4), "%")}
+
+
+def _sound(outputs: Outputs) -> Outputs:
+    """Outputs with zeros where they are not finite."""
+    return [np.nan_to_num(each, nan=0.0, posinf=0.0, neginf=0.0) for each in outputs]
+
+
+def _code() -> str:
+    """Digest of what computes: of the model all but command lines and files, the descriptions."""
+    files = [file for pattern in CODE for file in sorted(ROOT.glob(pattern))
+             if file.name not in ASIDE]
+    return digest_of_files(tuple(files))
+
+
+def _digest(task: Task) -> str:
+    """Digest of the inputs of all runs."""
+    digest = hashlib.sha256()
+    for feed in (*task.feeds, *task.calibration):
+        for name, array in sorted(feed.items()):
+            digest.update(f"{name} {array.shape} {array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

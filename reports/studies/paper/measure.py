@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The 15 units of arXiv 2303.17951 from verified netlists.
+
+Every unit of the paper's figure 3 goes through the one flow, its mapped netlist is held to the
+golden model, and its record says what the paper's figure and its hand count say.
+"""
+
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from hw.emit.yosys import YosysError
+from hw.spec import SpecError
+from hw.spec.command import Parser
+from sim.rtl import RtlError
+from synth.flow.cache import cached
+from synth.flow.design import of_unit
+from synth.flow.handcount import Bar, allowed_gates, figure, hand_count
+from synth.flow.liberty import Library
+from synth.flow.timing import StaError
+from synth.flow.verify import Verified, verify
+from synth.measure.record import Job, measure
+from synth.power.energy import NetlistMismatch
+from synth.record import ROOT, Metric, Record, write_records
+from synth.run import chosen_library
+
+__all__ = ["main", "paper_record"]
+
+RECORDS = ROOT / "reports" / "data" / "paper.json"
+COMMAND = "python -m reports.studies.paper.measure"
+#: States of accumulator and product that each netlist is compared in, beside every operand pair.
+STATES = 1_000_000
+WORKERS = 2
+
+
+def paper_record(bar: Bar, library: Library | None, *, states: int = STATES) -> Record:
+    """Record of one unit: what it costs here, by the paper's hand count, and in its figure.
+
+    Raises
+    ------
+    YosysError, StaError, RtlError
+        If a tool fails.
+    """
+    job = Job(design=of_unit(bar.mac), library=library)
+    record = measure(job, COMMAND)
+    count = hand_count(bar.mac)
+    metrics = dict(record.metrics)
+    metrics |= {f"hand_{name}": Metric(getattr(count, name), "gate")
+                for name in ("multiply", "align_add", "normalise", "total")}
+    metrics |= {f"figure_{name}": Metric(gates, "gate") for name, gates in bar.blocks.items()}
+    metrics |= {"figure_low": Metric(bar.total[0], "gate"),
+                "figure_high": Metric(bar.total[1], "gate"),
+                "gates_at_paper_ratio": Metric(allowed_gates()[bar.mac], "gate")}
+    not_done = list(record.not_done) + [f"cost of a {part} in the hand count"
+                                        for part in count.missing]
+    if job.mapped is None or library is None:
+        not_done.append("comparison of the mapped netlist with the model (no library)")
+    else:
+        found = _verified(job, library, bar, states)
+        metrics |= {"netlist_pairs": Metric(found.pairs, "pair"),
+                    "netlist_states": Metric(found.states, "state"),
+                    "netlist_mismatches": Metric(found.mismatches, "state")}
+    conditions = dict(record.conditions) | {
+        "pair": bar.mac.pair, "accumulator": bar.mac.acc.spelling, "states seed": 1}
+    return replace(record, metrics=metrics, conditions=conditions, not_done=tuple(not_done))
+
+
+def _verified(job: Job, library: Library, bar: Bar, states: int) -> Verified:
+    """Comparison of the netlist with the model, from the cache where it has been made."""
+    assert job.mapped is not None
+    mapped = job.mapped
+    code = [*sorted((ROOT / "sim").rglob("*.py")), ROOT / "synth" / "flow" / "verify.py"]
+    inputs = {"verilog": mapped.verilog, "library": library.sha256, "states": states,
+              "code": [file.read_text(encoding="utf-8") for file in code]}
+    data = cached("verified", inputs, lambda: _plain(verify(mapped, library, bar.mac,
+                                                            states=states)))
+    return Verified(**data)
+
+
+def _plain(found: Verified) -> dict[str, int]:
+    return {name: getattr(found, name) for name in Verified.__dataclass_fields__}
+
+
+def _measure_all(library: Library | None, states: int) -> list[Record]:
+    """Records of all bars; says how far it is."""
+    bars, records = figure(), []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        waiting = [pool.submit(paper_record, bar, library, states=states) for bar in bars]
+        for number, future in enumerate(waiting, 1):
+            record = future.result()
+            gates = record.metrics["two_input_gates_keep"].value
+            print(f"[{number}/{len(bars)}] {record.subject}: {gates} gates", file=sys.stderr)
+            records.append(record)
+    return records
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 1 if a tool failed or a netlist is wrong, 2 for arguments.
+    """
+    parser = Parser(prog=COMMAND, description="Measure the 15 units of arXiv 2303.17951, figure 3, "
+                    "and compare their netlists with the golden model.")
+    parser.add_argument("--liberty", metavar="FILE", nargs="+",
+                        help="Liberty files of one library, gzipped or not "
+                             "(default: OSU 0.18 um, from `make library`)")
+    parser.add_argument("--states", metavar="N", default=str(STATES),
+                        help="states of accumulator and product to compare in each netlist "
+                             "(default: %(default)s)")
+    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
+                        help="write the records to FILE (default: reports/data/paper.json)")
+    options = parser.parse_args(arguments)
+    if not (options.states.isdecimal() and int(options.states) > 0):
+        parser.error(f"States must be a whole number from 1, not {options.states!r}")
+    try:
+        records = _measure_all(chosen_library(options.liberty), int(options.states))
+        print(write_records(options.out, records))
+    except SpecError as error:
+        parser.error(str(error))
+    except (YosysError, StaError, RtlError, NetlistMismatch) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    wrong = [record.subject for record in records if "netlist_mismatches" in record.metrics
+             and record.metrics["netlist_mismatches"].value]
+    if wrong:
+        print(f"{parser.prog}: error: netlists differ from the model: {', '.join(wrong)}",
+              file=sys.stderr)
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m sim.run``: a matrix product on an array, its cycles, sums and what they cost."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw.spec import ArraySpec, SpecError
+from hw.spec.command import INTERRUPTED, Parser, add_unit_options, chosen_unit
+from hw.spec.errors import require
+from hw.spec.traffic import traffic
+from sim.codes import Array
+from sim.files import whole_file
+from sim.progress import Progress
+from sim.rtl import RtlError
+from sim.run.engines import ENGINES, Observer, Outcome, clocked, kernels
+from sim.run.operands import DISTRIBUTIONS, draw, load, parse_gemm, require_product
+from sim.run.outcome import as_bits, digits, relative_error
+from sim.run.stage import add_stage_options, spelled_stage, stage_of
+from sim.trace.view import viewed
+from sim.trace.waves import require_traceable, savefile, waves
+
+__all__ = ["main"]
+
+#: Backend that goes clock by clock.
+CLOCKED = "cycle"
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m sim.run", description=(
+        "Compute a matrix product as a systolic array does, bit for bit, and count its cycles."))
+    add_unit_options(parser, mac_required=True)
+    add_stage_options(parser)
+    parser.add_argument("--gemm", metavar="MxKxN",
+                        help="sides of A[M, K] @ B[K, N]; may be left out with --a and --b")
+    for name in ("a", "b"):
+        parser.add_argument(f"--{name}", metavar="FILE", type=Path,
+                            help=f"codes of {name.upper()}, a .npy file of integers")
+    parser.add_argument("--seed", metavar="N", type=int,
+                        help="seed of random operands, used without --a and --b (default: 0)")
+    parser.add_argument("--data", metavar="NAME", choices=list(DISTRIBUTIONS),
+                        help=f"random operands: {', '.join(DISTRIBUTIONS)} (default: "
+                             f"{next(iter(DISTRIBUTIONS))})")
+    parser.add_argument("--backend", metavar="NAME", choices=list(ENGINES),
+                        help=f"what computes: {', '.join(ENGINES)} (default: "
+                             f"{next(iter(ENGINES))}, with --trace or --view cycle)")
+    parser.add_argument("--out", metavar="FILE", type=Path,
+                        help="write the bits of C to this .npy file")
+    parser.add_argument("--trace", metavar="FILE", type=Path,
+                        help="write waves of all registers to this VCD file, and a savefile for "
+                             "GTKWave beside it")
+    parser.add_argument("--view", metavar="FILE", type=Path,
+                        help="write a page that plays the product, clock by clock, to this file")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
+
+
+def _array(options: argparse.Namespace) -> ArraySpec:
+    """Array that the options spell."""
+    require(options.array is not None, "Array size", "given by --array ROWSxCOLS", options.array)
+    spec = chosen_unit(options, out=spelled_stage(options))
+    assert isinstance(spec, ArraySpec)
+    return spec
+
+
+def _operands(options: argparse.Namespace, spec: ArraySpec,
+              say: Progress) -> tuple[Array, Array]:
+    """Codes of A and B, checked against each other and against ``--gemm``."""
+    gemm = None if options.gemm is None else parse_gemm(options.gemm)
+    if gemm is not None:
+        require_product(spec, *gemm)
+    files = [options.a, options.b]
+    if files == [None, None]:
+        require(gemm is not None, "Operands", "given by --gemm MxKxN, or by --a and --b", None)
+        assert gemm is not None
+        (m, k, n), data = gemm, options.data or next(iter(DISTRIBUTIONS))
+        seed = 0 if options.seed is None else options.seed
+        require(seed >= 0, "Seed", "0 or more", seed)
+        return (draw(spec.mac.a, (m, k), data, [seed, 0], say),
+                draw(spec.mac.b, (k, n), data, [seed, 1], say))
+    require(None not in files, "Operands", "given by both --a and --b, or by neither",
+            " and ".join(f"--{name}" for name, file in zip("ab", files, strict=True) if file))
+    require(options.seed is None and options.data is None, "Random operands",
+            "left out with --a and --b", "--seed" if options.data is None else "--data")
+    a, b = load(options.a, spec.mac.a, "Operand a"), load(options.b, spec.mac.b, "Operand b")
+    require(b.shape[0] == a.shape[1], "Operand b shape",
+            f"({a.shape[1]}, N) to match the K of operand a", b.shape)
+    sides = (*a.shape, b.shape[1])
+    require(gemm in (None, sides), "GEMM", f"{'x'.join(map(str, sides))} as in the files",
+            options.gemm)
+    return a, b
+
+
+def _backend(options: argparse.Namespace) -> str:
+    """Name of what computes."""
+    for name in ("trace", "view"):
+        if getattr(options, name) is not None:
+            require(options.backend in (None, CLOCKED), "Backend", f"{CLOCKED} with --{name}",
+                    options.backend)
+            return CLOCKED
+    return options.backend or next(iter(ENGINES))
+
+
+def _run(options: argparse.Namespace, say: Progress) -> dict[str, Any]:
+    """Compute, write the files that are asked for, and describe the run."""
+    backend, spec = _backend(options), _array(options)
+    stage = stage_of(options, spec)
+    given = stage.given if stage else {}
+    a, b = _operands(options, spec, say)
+    with ExitStack() as files:
+        file = None if options.out is None else files.enter_context(whole_file(options.out))
+        observers = list(_observers(options, spec, (*a.shape, b.shape[1]), files))
+        start = time.perf_counter()
+        ready = clocked(spec, say, given, observers) if observers else \
+            ENGINES[backend](spec, say, given)
+        started = time.perf_counter()
+        outcome = ready(a, b, say)
+        seconds = time.perf_counter() - started
+        found = _describe(backend, spec, a, b, outcome) | {"relative_rms_error": relative_error(
+            a, b, outcome.sums, outcome.flags, spec.mac, say, stage.values if stage else None)}
+        if file is not None:
+            np.save(file, as_bits(outcome.sums, spec.result_width), allow_pickle=False)
+    return found | {"start_up_s": started - start, "wall_s": seconds,
+                    "mac_per_s": a.size * b.shape[1] / seconds}
+
+
+def _observers(options: argparse.Namespace, spec: ArraySpec, sides: tuple[int, int, int],
+               files: ExitStack) -> Iterator[Observer]:
+    """What looks at the array; closing ``files`` writes what it saw."""
+    if options.trace is not None:
+        require_traceable(spec, spec.cycles(*sides))
+        require(options.trace != savefile(options.trace), "Trace file",
+                "named unlike its savefile", str(options.trace))
+        yield files.enter_context(waves(options.trace, spec))
+    if options.view is not None:
+        yield files.enter_context(viewed(options.view, spec, *sides))
+
+
+def _describe(backend: str, spec: ArraySpec, a: Array, b: Array,
+              outcome: Outcome) -> dict[str, Any]:
+    """All but the times."""
+    (m, k), n = a.shape, b.shape[1]
+    moved = traffic(spec, m, k, n)
+    products = m * k * n
+    places = outcome.cycles * spec.rows * spec.cols * spec.mac.lanes
+    return {
+        "array": spec.name, "backend": backend,
+        "kernels": kernels() if backend == "fast" else None,
+        "m": m, "k": k, "n": n, "cycles": outcome.cycles,
+        "utilisation": products / places, "tiles": spec.tiles(m, n),
+        "bytes": {"a": moved.a, "b": moved.b, "c": moved.c, "total": moved.total},
+        "checksum": digits(outcome.sums, outcome.flags if spec.flag_bits else None,
+                           spec.result_width),
+    }
+
+
+def _table(run: dict[str, Any]) -> str:
+    """The run as text."""
+    moved, error = run["bytes"], run["relative_rms_error"]
+    rows = {
+        "array": run["array"],
+        "product": f"{run['m']}x{run['k']}x{run['n']}",
+        "backend": run["backend"] + (f" ({run['kernels']})" if run["kernels"] else ""),
+        "cycles": f"{run['cycles']:,}",
+        "utilisation": f"{run['utilisation']:.1%}",
+        "tiles": f"{run['tiles']:,}",
+        "bytes moved": f"{moved['total']:,} (A {moved['a']:,}, B {moved['b']:,}, "
+                       f"C {moved['c']:,})",
+        "checksum": run["checksum"],
+        "error": "none to tell" if error is None else f"{error:.3g} (relative RMS, against FP64)",
+        "time": f"{run['wall_s']:.3g} s after {run['start_up_s']:.3g} s to start, "
+                f"{run['mac_per_s'] / 1e9:.3g} GMAC/s",
+    }
+    return "\n".join(f"{name:<13}{value}" for name, value in rows.items())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        run = _run(options, Progress())
+    except SpecError as error:
+        parser.error(str(error))
+    except MemoryError:
+        parser.error("GEMM must be one that the memory of this machine holds, not "
+                     f"{options.gemm or 'that of the files'!r}")
+    except RtlError as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted, nothing is written", file=sys.stderr)
+        return INTERRUPTED
+    print(json.dumps(run, indent=2) if options.json else _table(run))
+    written = [options.out, options.trace, options.trace and savefile(options.trace), options.view]
+    if not options.json:
+        print(*filter(None, written), sep="\n", end="\n" if any(written) else "")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A matrix product as beats on the streams of an array, in the order of its dataflow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hw.spec import ArraySpec, Dataflow
+from hw.spec.errors import require
+from sim.bits import Codes, pack
+from sim.outputs import settings
+from sim.rtl.model import Words
+
+__all__ = ["A", "B", "Beats", "C", "a_beats", "b_beats", "beats", "filled", "stage_settings",
+           "tile_words"]
+
+#: Prefixes of the array's streams.
+A, B, C = "s_axis_a", "s_axis_b", "m_axis_c"
+#: Bits of the tuser of A of a weight-stationary array: sums start anew, sums leave.
+STARTS, LEAVES = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Beats:
+    """Beats of A and B with what goes along with them, and what the beats of C are.
+
+    Beat i of C is row ``rows[i]`` of the product's ``tiles[i]``-th ``cols`` columns, the last one
+    of a tile where ``ends[i]``. ``shape`` is that of the product with its edges filled up.
+    """
+
+    sources: dict[str, Words]
+    last: dict[str, npt.NDArray[np.bool_]]
+    user: dict[str, Words]
+    rows: npt.NDArray[np.int64]
+    tiles: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.bool_]
+    shape: tuple[int, int]
+
+    def product(self, values: Codes) -> Codes:
+        """Matrix of the values of the beats of C, (beats, cols)."""
+        whole = np.zeros((self.shape[0], self.shape[1] // values.shape[1], values.shape[1]),
+                         values.dtype)
+        whole[self.rows, self.tiles] = values
+        return whole.reshape(self.shape)
+
+    def rows_of(self, whole: Codes) -> Codes:
+        """Values of the beats of C, (beats, cols), from a matrix of `shape`."""
+        across = int(self.tiles.max()) + 1
+        return whole.reshape(self.shape[0], across, -1)[self.rows, self.tiles]
+
+
+def beats(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
+    """Beats of ``a @ b`` of codes (M, K) and (K, N).
+
+    Edges are filled up with code 0, steps of K to whole passes with `MacSpec.neutral`.
+    """
+    return _DATAFLOWS[spec.dataflow](spec, a, b)
+
+
+def _output_stationary(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
+    """Tiles of ``rows x cols`` results, row by row of tiles, each over all of K."""
+    a_tiles, b_tiles = a_beats(a, spec), b_beats(b, spec)
+    down, across, depth = len(a_tiles), len(b_tiles), a_tiles.shape[1]
+    last = np.tile(np.arange(depth) == depth - 1, down * across)
+    sources = {A: np.repeat(a_tiles, across, axis=0).reshape(len(last), -1),
+               B: np.tile(b_tiles, (down, 1, 1)).reshape(len(last), -1)}
+    first, tile, row = (x.ravel() for x in np.indices((down, across, spec.rows)))
+    return Beats(sources, {A: last, B: last}, {}, first * spec.rows + row, tile,
+                 row == spec.rows - 1, (down * spec.rows, across * spec.cols))
+
+
+def _weight_stationary(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
+    """Tiles of up to ``depth`` rows and ``cols`` columns, each in passes over ``rows`` of K."""
+    assert spec.depth is not None
+    m, across = len(a), -(-b.shape[1] // spec.cols)
+    rows, steps = _passes(spec, a, b)
+    tiles = [(range(top, min(top + spec.depth, m)), tile)
+             for top in range(0, m, spec.depth) for tile in range(across)]
+    order = [(chunk, tile, part) for chunk, tile in tiles for part in range(len(rows))]
+    frame = [STARTS * (part == 0) + LEAVES * (part == len(rows) - 1) for *_, part in order]
+    sizes = [len(chunk) for chunk, *_ in order]
+    last = {A: _ends(sizes), B: _ends([spec.rows] * len(order))}
+    sources = {B: np.concatenate([steps[part, tile] for _, tile, part in order]),
+               A: np.concatenate([rows[part, chunk.start:chunk.stop] for chunk, _, part in order])}
+    leaving = [len(chunk) for chunk, _ in tiles]
+    return Beats(sources, last, {A: np.repeat(np.array(frame, np.uint64), sizes)},
+                 np.concatenate([np.array(chunk) for chunk, _ in tiles]),
+                 np.repeat([tile for _, tile in tiles], leaving), _ends(leaving),
+                 (m, across * spec.cols))
+
+
+def _passes(spec: ArraySpec, a: Codes, b: Codes) -> tuple[Words, Words]:
+    """Beats of A, (passes, M, words), and of B, (passes, tiles across, rows, words)."""
+    (m, k), lanes, across = a.shape, spec.mac.lanes, -(-b.shape[1] // spec.cols)
+    passes, deep = -(-spec.beats(k) // spec.rows), spec.rows * lanes
+    rows, weights = filled(a, (m, passes * deep)), filled(b, (passes * deep, across * spec.cols))
+    whole = spec.beats(k) * lanes
+    # Steps beyond K are added to the sums by themselves.
+    rows[:, whole:], weights[whole:] = spec.mac.neutral
+    rows = rows.reshape(m, passes, deep).swapaxes(0, 1)
+    weights = weights.reshape(passes, spec.rows, lanes, across, spec.cols).transpose(0, 3, 1, 4, 2)
+    steps = pack(weights.reshape(passes, across, spec.rows, -1), spec.mac.b.width)
+    # The last step of K goes first, since it has the longest way.
+    return pack(rows, spec.mac.a.width), steps[:, :, ::-1]
+
+
+def _ends(sizes: list[int]) -> npt.NDArray[np.bool_]:
+    """Last beat of each tile, tiles of these sizes."""
+    ends = np.zeros(sum(sizes), np.bool_)
+    ends[np.cumsum(sizes) - 1] = True
+    return ends
+
+
+_DATAFLOWS: dict[Dataflow, Callable[[ArraySpec, Codes, Codes], Beats]] = {
+    Dataflow.OS: _output_stationary,
+    Dataflow.WS: _weight_stationary,
+}
+
+
+def a_beats(a: Codes, spec: ArraySpec) -> Words:
+    """Beats of A for each row of tiles: (tiles down, beats of K, words)."""
+    return tile_words(a, spec.rows, spec.mac.lanes, spec.mac.a.width)
+
+
+def b_beats(b: Codes, spec: ArraySpec) -> Words:
+    """Beats of B for each column of tiles: (tiles across, beats of K, words)."""
+    return tile_words(b.T, spec.cols, spec.mac.lanes, spec.mac.b.width)
+
+
+def tile_words(lines: Codes, slots: int, steps: int, width: int) -> Words:
+    """Words of ``slots`` lines and ``steps`` codes of each: (slots of lines, steps, parts)."""
+    tiles, beats = (-(-size // part) for size, part in zip(lines.shape, (slots, steps),
+                                                            strict=True))
+    whole = filled(lines, (tiles * slots, beats * steps))
+    words = whole.reshape(tiles, slots, beats, steps).transpose(0, 2, 1, 3)
+    return pack(words.reshape(tiles, beats, -1), width)
+
+
+def stage_settings(spec: ArraySpec, shape: tuple[int, int], given: Beats,
+                   scale: npt.ArrayLike | None, zero_point: npt.ArrayLike) -> dict[str, Codes]:
+    """What the ports of the output stages say in each beat of C, (beats, cols).
+
+    Arguments are as in `sim.output`, for a product of ``shape``; no port, no entry.
+    """
+    if spec.out is None:
+        require(scale is None and not np.any(zero_point), "Scale and zero point",
+                "left out without an output stage", (scale, zero_point))
+        return {}
+    scales, points = settings(spec.out, shape, scale=scale, zero_point=zero_point)
+    return {port: given.rows_of(filled(values, given.shape))
+            for port, values, width in (("c_scale", scales, spec.out.scale_bits),
+                                        ("c_zero_point", points, spec.out.zero_point_bits))
+            if width}
+
+
+def filled(x: Codes, shape: tuple[int, int]) -> Codes:
+    """``x`` with zeros behind and below."""
+    whole = np.zeros(shape, x.dtype)
+    whole[:x.shape[0], :x.shape[1]] = x
+    return whole

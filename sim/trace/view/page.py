@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One page that plays a trace: all it needs is inside, it asks for nothing."""
+
+import json
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hw.spec import Dataflow, FixedAccumulator, Flag, Format, MacSpec
+from sim.convert import decode
+from sim.trace.view.pack import Plane, Table, base64, changes, numbered
+from sim.trace.view.record import Trace
+from sim.trace.view.weights import WeightTrace
+
+__all__ = ["page"]
+
+Ints = npt.NDArray[Any]
+AnyTrace = Trace | WeightTrace
+
+#: Scripts in their order, those of both dataflows; ``flow`` stands for os or ws.
+SCRIPTS = ("data.js", "flow.js", "text.js", "grid.js", "lanes.js", "matrix.js", "plot.js",
+           "inspector.js", "main.js")
+FLOWS = {Dataflow.OS: "output", Dataflow.WS: "weight"}
+OF_FLAG = {Flag.POS_INF: np.inf, Flag.NEG_INF: -np.inf, Flag.NAN: np.nan}
+
+
+def page(trace: AnyTrace) -> str:
+    """HTML of the page; the same trace gives the same text."""
+    parts = files("sim.trace.view") / "parts"
+    m, k, n = trace.sides
+    mac = trace.spec.mac
+    # In a script, `<` could end it.
+    data = json.dumps(_data(trace), separators=(",", ":")).replace("<", "\\u003c")
+    script = "\n".join((parts / name.replace("flow", trace.spec.dataflow.value))
+                       .read_text(encoding="utf-8") for name in SCRIPTS)
+    return Template((parts / "page.html").read_text(encoding="utf-8")).substitute(
+        title=escape(f"{m}x{k}x{n} on {trace.spec.size} {mac.pair}"),
+        product=escape(f"C[{m}, {n}] = A[{m}, {k}] B[{k}, {n}]"),
+        array=escape(_array(trace)), cycles=trace.cycles, last=trace.cycles - 1,
+        style=(parts / "page.css").read_text(encoding="utf-8"), data=data, script=script)
+
+
+def _array(trace: AnyTrace) -> str:
+    """The array in words."""
+    spec = trace.spec
+    lanes = f", {spec.mac.lanes} lanes" if spec.mac.lanes > 1 else ""
+    pipeline = f", {spec.mac.pipeline} pipeline registers" if spec.mac.pipeline else ""
+    return (f"{spec.size} {spec.mac.pair} elements, {FLOWS[spec.dataflow]} stationary, accumulator "
+            f"{spec.mac.acc.spelling}{lanes}{pipeline}")
+
+
+def _data(trace: AnyTrace) -> dict[str, Any]:
+    """What the scripts read."""
+    spec = trace.spec
+    m, k, n = trace.sides
+    tables, planes = _words(trace)
+    names = ("operands", "sums", "owners", *(["weights"] if spec.depth else []))
+    planes |= {name: changes(getattr(trace, name)) for name in names}
+    planes["moved"] = changes(trace.moved[:, None].astype(np.uint8))
+    return _orders(trace) | {
+        "rows": spec.rows, "cols": spec.cols, "lanes": spec.mac.lanes, "cycles": trace.cycles,
+        "m": m, "k": k, "n": n, "across": -(-n // spec.cols), "tiles": spec.tiles(m, n),
+        "utilisation": _utilisation(trace),
+        "formats": {"a": spec.mac.a.name, "b": spec.mac.b.name, "c": spec.mac.acc.spelling},
+        "busy": trace.busy.tolist(), "left": trace.left.tolist(), "tables": tables,
+        "planes": planes}
+
+
+def _orders(trace: AnyTrace) -> dict[str, Any]:
+    """Steps of a sum, and which row and tile of C each beat of C and of weight-stationary A has."""
+    spec = trace.spec
+    m, k, n = trace.sides
+    across = -(-n // spec.cols)
+    if spec.depth is None:
+        tile, row = np.divmod(np.arange(spec.tiles(m, n) * spec.rows), spec.rows)
+        return {"beats": spec.beats(k), "of_c": [(tile // across * spec.rows + row).tolist(),
+                                                 tile.tolist()]}
+    passes = -(-spec.beats(k) // spec.rows)
+    tiles = [(number, range(top, min(top + spec.depth, m)))
+             for number, top in enumerate(np.repeat(range(0, m, spec.depth), across).tolist())]
+    of_c = [(row, tile) for tile, rows in tiles for row in rows]
+    of_a = [(row, tile, part) for tile, rows in tiles for part in range(passes) for row in rows]
+    return {"beats": passes * spec.rows, "passes": passes,
+            "of_c": list(zip(*of_c, strict=True)), "of_a": list(zip(*of_a, strict=True))}
+
+
+def _utilisation(trace: AnyTrace) -> float:
+    """Share of the array's products that are wanted ones, 0 to 1."""
+    m, k, n = trace.sides
+    return m * k * n / (trace.cycles * trace.spec.rows * trace.spec.cols * trace.spec.mac.lanes)
+
+
+def _words(trace: AnyTrace) -> tuple[dict[str, Table], dict[str, Plane]]:
+    """Tables of the words of a, b and c, and the planes that hold numbers of their entries."""
+    mac = trace.spec.mac
+    tables: dict[str, Table] = {}
+    planes: dict[str, Plane] = {}
+    codes = {"a": (mac.a, {"a": trace.a}), "b": (mac.b, {"b": trace.b})}
+    sums = {"acc": (trace.acc, trace.flags), "c": (trace.c, trace.c_flags)}
+    if isinstance(trace, Trace):
+        sums["result"] = trace.result, trace.result_flags
+    else:
+        codes["b"][1]["waiting"] = trace.waiting
+    for name, (fmt, kept) in codes.items():
+        distinct, numbers = numbered(*(np.moveaxis(each, 2, -1) for each in kept.values()))
+        tables[name] = _table(distinct, decode(distinct.astype(np.uint64), fmt), fmt.width)
+        planes |= dict(zip(kept, map(changes, numbers), strict=True))
+    distinct, numbers = numbered(*(np.stack(pair, axis=-1) for pair in sums.values()))
+    found, flags = distinct.T
+    tables["c"] = _table(found[:, None], sum_values(found, flags, mac)[:, None], mac.acc.width)
+    planes |= dict(zip(sums, map(changes, numbers), strict=True))
+    return tables, planes
+
+
+def _table(codes: Ints, values: npt.NDArray[np.float64], width: int) -> Table:
+    """Codes, (entries, lanes), in whole bytes, and what they stand for."""
+    size = -(-width // 8)
+    octets = np.ascontiguousarray(codes.astype("<i8") & np.int64((1 << width) - 1)).view(np.uint8)
+    return {"width": width, "codes": base64(octets.reshape(*codes.shape, 8)[..., :size]),
+            "values": base64(values)}
+
+
+def sum_values(sums: Ints, flags: Ints, mac: MacSpec) -> npt.NDArray[np.float64]:
+    """Sums and flags as binary64 numbers."""
+    acc = mac.acc
+    if not isinstance(acc, FixedAccumulator):
+        return _decoded(sums, acc.fmt)
+    values = np.ldexp(sums.astype(np.float64), acc.lsb)
+    for flag, value in OF_FLAG.items():
+        values[flags == flag] = value
+    return values
+
+
+def _decoded(codes: Ints, fmt: Format) -> npt.NDArray[np.float64]:
+    values: npt.NDArray[np.float64] = decode(codes.astype(np.uint64), fmt)
+    return values

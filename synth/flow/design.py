@@ -1,0 +1,143 @@
+# amaranth: UnusedElaboratable=no
+# SPDX-License-Identifier: Apache-2.0
+"""What goes through the flow: generated units and Verilog of others, as texts."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from hw.emit.yosys import yosys_version
+from hw.spec import ArraySpec, GemmSpec, MacSpec, OutputSpec
+from hw.spec.errors import require
+from synth.flow.bare import bare_verilog, check_bare
+from synth.flow.cache import cached, digest_of_files
+from synth.flow.netlists import placed, repeated
+from synth.record import ROOT
+
+__all__ = ["Design", "of_files", "of_unit"]
+
+#: What can be generated.
+Unit = MacSpec | ArraySpec | OutputSpec | GemmSpec
+#: Amaranth does not say that two threads may elaborate at once.
+_ELABORATION = Lock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Verilog of a unit.
+
+    Parameters
+    ----------
+    name
+        What records call it.
+    top
+        Its top module.
+    verilog
+        Texts by name.
+    reader
+        Yosys pass that reads them.
+    keep
+        Modules that are mapped apart, each once, and counted as often as they are placed.
+    element
+        Module whose timing is that of the whole: the top, or an array's processing element.
+    configuration
+        What a record says about it.
+    mac, array, gemm
+        What it computes, if it is a generated MAC, whole, or a generated array, or the engine of
+        which it is all but array and memories.
+    """
+
+    name: str
+    top: str
+    verilog: dict[str, str]
+    element: str
+    reader: str = "read_verilog"
+    keep: tuple[str, ...] = ()
+    configuration: dict[str, Any] = field(default_factory=dict)
+    mac: MacSpec | None = None
+    array: ArraySpec | None = None
+    gemm: GemmSpec | None = None
+
+
+def of_unit(spec: Unit, *, flat: bool = False, resolve: bool = True,
+            always_valid: bool = False) -> Design:
+    """Design of a unit that is generated.
+
+    Parameters
+    ----------
+    spec
+        The unit; of an engine what it adds around array and memories.
+    flat
+        Whether an array or engine is mapped as a whole.
+    resolve, always_valid
+        What is left of a MAC; see `synth.flow.bare`. A record says so if they are not as by default.
+
+    Raises
+    ------
+    SpecError
+        If the unit has no such part, or cannot be built.
+    """
+    check_bare(spec, resolve=resolve, always_valid=always_valid)
+    bare = {} if resolve and not always_valid else {
+        "resolve": resolve, "always_valid": always_valid}
+    sources = tuple(sorted((ROOT / "hw").rglob("*.py")))
+    inputs = {"spec": repr(spec), "code": digest_of_files(sources), "yosys": yosys_version(),
+              "amaranth": version("amaranth"), "bare": bare}
+    data = cached("verilog", inputs, lambda: _generate(spec, **bare))
+    keep = () if flat else _parts(spec, data["verilog"])
+    configuration: dict[str, Any] = {"unit": str(spec)}
+    if isinstance(spec, ArraySpec | GemmSpec):
+        configuration |= {"flat": flat, "parts": list(keep)}
+    top = data["element"] if bare else spec.name
+    return Design(name=top, top=top, verilog={f"{top}.v": data["verilog"]}, keep=keep,
+                  element=data["element"], configuration=configuration | bare,
+                  mac=spec if isinstance(spec, MacSpec) and not bare else None,
+                  array=spec if isinstance(spec, ArraySpec) else None,
+                  gemm=spec if isinstance(spec, GemmSpec) else None)
+
+
+def _parts(spec: Unit, verilog: str) -> tuple[str, ...]:
+    """Modules that are mapped apart: those that an array repeats, those that an engine places."""
+    if isinstance(spec, ArraySpec):
+        return tuple(repeated(verilog))
+    return tuple(dict.fromkeys(placed(verilog, spec.name).values())) if isinstance(
+        spec, GemmSpec) else ()
+
+
+def _generate(spec: Unit, **bare: bool) -> dict[str, str]:
+    """Verilog of a unit, and the name of its element."""
+    from hw.array import element  # Amaranth takes a while to import.
+    from hw.emit.verilog import to_verilog
+    from hw.gemm import engine
+    from hw.gemm.shell import Shell
+    from hw.generate import verilog
+
+    with _ELABORATION:
+        if bare and isinstance(spec, MacSpec):
+            return bare_verilog(spec, **bare)
+        if isinstance(spec, GemmSpec):
+            return {"verilog": to_verilog(engine(spec, Shell)), "element": spec.name}
+        part = element(spec).module_name if isinstance(spec, ArraySpec) else spec.name
+        return {"verilog": verilog(spec), "element": part}
+
+
+def of_files(files: Iterable[str | Path], top: str) -> Design:
+    """Design in SystemVerilog files of anyone.
+
+    Raises
+    ------
+    SpecError
+        If a file cannot be read as text, or ``top`` is no name of a module.
+    """
+    require(re.fullmatch(r"[A-Za-z_]\w*", top) is not None, "Top", "the name of a module", top)
+    paths = [Path(file) for file in files]
+    texts = {}
+    for path in paths:
+        require(path.is_file(), "Verilog file", "a readable file", str(path))
+        texts[str(path)] = path.read_bytes().decode("utf-8", errors="replace")
+    return Design(name=top, top=top, verilog=texts, element=top, reader=f"read_slang --top {top}",
+                  configuration={"files": [path.name for path in paths], "top": top})

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two-input gates of a design: a measure of size that needs no cell library.
+
+``python -m synth.flow.gates --mac int8 --acc int27`` counts one unit.
+"""
+
+import json
+import re
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from hw.spec import MacSpec, SpecError
+from hw.spec.command import Parser, add_mac_options, chosen_mac
+from hw.spec.errors import require
+from synth.flow import yosys
+
+__all__ = ["Gates", "count", "count_mac", "recipe_passes", "recipes",
+           "sort_cells"]
+
+RECIPES = Path(__file__).with_name("recipes.toml")
+
+_TWO_INPUT = {f"$_{name}_" for name in
+              ("AND", "NAND", "OR", "NOR", "XOR", "XNOR", "ANDNOT", "ORNOT")}
+_FLIP_FLOP = re.compile(r"\$_(DFF|DFFE|SDFF|SDFFE|SDFFCE)_[A-Z0-9]+_")
+#: Amaranth does not say that two threads may elaborate at once.
+_ELABORATION = Lock()
+#: Neither gate nor register: `$scopeinfo` remembers the hierarchy before flattening.
+_UNCOUNTED = {"$_NOT_", "$_BUF_", "$scopeinfo"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gates:
+    """Cells of a mapped design.
+
+    ``two_input`` counts gates with two inputs, so neither inverters nor flip-flops; ``by_type``
+    everything, by Yosys's cell name.
+    """
+
+    top: str
+    recipe: str
+    two_input: int
+    inverters: int
+    flip_flops: int
+    by_type: Mapping[str, int]
+    yosys: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts as plain data."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def recipes(target: str = "passes") -> dict[str, list[str]]:
+    """Yosys passes by the recipe's name, from recipes.toml.
+
+    ``target`` names the list: ``passes`` to two-input gates, ``cells`` to cells of a library,
+    ``cost`` to the gates of appendix_b.genlib.
+    """
+    data = tomllib.loads(RECIPES.read_text(encoding="utf-8"))
+    return {name: entry[target] for name, entry in data.items() if target in entry}
+
+
+def count(verilog: Mapping[str, str] | Iterable[str | Path], top: str, recipe: str = "default", *,
+          keep: Sequence[str] = (), reader: str = "read_verilog") -> Gates:
+    """Map a design to two-input gates and count them.
+
+    Parameters
+    ----------
+    verilog
+        Sources of the design: texts by name, or paths.
+    top
+        Its top module; everything below is flattened into it.
+    recipe
+        Name of an entry in recipes.toml.
+    keep
+        Modules that are mapped apart and counted as often as they are placed.
+    reader
+        Pass that reads the sources.
+
+    Raises
+    ------
+    SpecError
+        For an unknown recipe or a missing file.
+    YosysError
+        If Yosys reports an error.
+    """
+    data = yosys.statistics(verilog, top, recipe_passes(recipe), keep=keep, reader=reader)
+    return sort_cells(yosys.cells(data, top), top, recipe)
+
+
+def recipe_passes(recipe: str, target: str = "passes") -> list[str]:
+    """Passes of a recipe; SpecError if there is none of that name with such a list."""
+    known = recipes(target)
+    require(recipe in known, "Recipe", f"one of {', '.join(known)}", recipe)
+    return known[recipe]
+
+
+def sort_cells(cells: Mapping[str, int], top: str, recipe: str) -> Gates:
+    """Cells by kind; a cell that is none of them makes the count meaningless and is an error."""
+    flip_flops = {name for name in cells if _FLIP_FLOP.fullmatch(name)}
+    strange = sorted(cells.keys() - _TWO_INPUT - _UNCOUNTED - flip_flops)
+    require(not strange, f"Cells of {top}", "two-input gates, inverters and flip-flops",
+            ", ".join(strange))
+    return Gates(
+        top=top, recipe=recipe, by_type=dict(sorted(cells.items())), yosys=yosys.yosys_version(),
+        two_input=sum(n for name, n in cells.items() if name in _TWO_INPUT),
+        inverters=cells.get("$_NOT_", 0), flip_flops=sum(cells[name] for name in flip_flops))
+
+
+def count_mac(spec: MacSpec, recipe: str = "default") -> Gates:
+    """Generate the Verilog of a MAC and count its gates; see `count`."""
+    from hw.emit.verilog import to_verilog  # Amaranth takes a while to import.
+    from hw.mac import mac
+
+    recipe_passes(recipe)
+    with tempfile.TemporaryDirectory(prefix="gates-") as scratch:
+        file = Path(scratch) / f"{spec.name}.v"
+        with _ELABORATION:
+            file.write_text(to_verilog(mac(spec)), encoding="utf-8")
+        return count([file], spec.name, recipe)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m synth.flow.gates", description="Count the two-input gates of a MAC.")
+    add_mac_options(parser)
+    parser.add_argument("--recipe", metavar="NAME", action="append",
+                        help=f"{', '.join(recipes())} (default: default); may be repeated")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.mac is None:
+        parser.error("What to count must be given by --mac PAIR, not None")
+    try:
+        spec = chosen_mac(options)
+        counts = [count_mac(spec, recipe) for recipe in options.recipe or ["default"]]
+    except (SpecError, OSError) as error:
+        parser.error(str(error))
+    except yosys.YosysError as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps([gates.to_json() for gates in counts], indent=2))
+    else:
+        for gates in counts:
+            print(f"{gates.top}  recipe {gates.recipe}: {gates.two_input} two-input gates, "
+                  f"{gates.inverters} inverters, {gates.flip_flops} flip-flops (Yosys "
+                  f"{gates.yosys})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Liberty files: cells with their area, leakage, pins and functions.
+
+Timing and power tables are skipped: those are for ABC and OpenSTA, which read the files themselves.
+"""
+
+import gzip
+import hashlib
+import tomllib
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from hw.spec.errors import SpecError, require
+from synth.flow.liberty_text import Group, parse
+
+__all__ = ["Cell", "FlipFlop", "Library", "Pin", "read", "si_unit"]
+
+EXCLUDED = Path(__file__).with_name("libraries.toml")
+GZIP = b"\x1f\x8b"
+#: What one step of a unit's name is worth; "1ns", "100ps" and (1, ff) are all spellings.
+_PREFIX = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3}
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Pin of a cell; ``capacitance`` in farad, ``function`` as Liberty writes it, if any.
+
+    ``three_state`` is when an output is not driven, if there is such a case.
+    """
+
+    name: str
+    direction: str
+    capacitance: float
+    function: str | None
+    three_state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlipFlop:
+    """What a cell stores: at the edge of ``clock`` ``state`` becomes ``next_state``.
+
+    ``inverse`` is the name of the inverted state; ``clear`` and ``preset`` act at once.
+    """
+
+    state: str
+    inverse: str
+    clock: str
+    next_state: str
+    clear: str | None
+    preset: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Standard cell: ``area`` in um2, ``leakage`` in watt."""
+
+    name: str
+    area: float
+    leakage: float
+    pins: tuple[Pin, ...]
+    flip_flop: FlipFlop | None
+    dont_use: bool
+
+    def pins_of(self, direction: str) -> list[Pin]:
+        """Pins of one direction, in the file's order."""
+        return [pin for pin in self.pins if pin.direction == direction]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Cells of one or more files of one corner.
+
+    ``voltage`` in volt, ``temperature`` in degrees Celsius; ``texts`` are the unpacked files, by
+    name, and ``sha256`` the digests of the files as they are. ``dont_use`` are patterns of cells
+    that libraries.toml excludes, besides those that the files do.
+    """
+
+    name: str
+    corner: str
+    voltage: float
+    temperature: float
+    cells: dict[str, Cell]
+    texts: dict[str, str]
+    sha256: dict[str, str]
+    dont_use: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """What a record says about the library."""
+        return {"name": self.name, "corner": self.corner, "voltage": self.voltage,
+                "temperature": self.temperature, "sha256": dict(self.sha256),
+                "dont_use": list(self.dont_use)}
+
+
+def read(files: Iterable[str | Path]) -> Library:
+    """Read Liberty files, gzipped or not, as one library.
+
+    Raises
+    ------
+    SpecError
+        If a file is missing or is no Liberty, if the files have different corners or the same name,
+        or if no cell is a flip-flop.
+    """
+    texts, sha256, parts = {}, {}, []
+    for path in map(Path, files):
+        name, text, digest = _unpacked(path)
+        parts.append(_library(path, text))
+        require(name not in texts, "Liberty files", "of different names", name)
+        texts[name], sha256[path.name] = text, digest
+    require(bool(parts), "Liberty files", "at least one", parts)
+    name, *corner = parts[0][:4]
+    for file, part in zip(sha256, parts, strict=True):
+        require(list(part[1:4]) == corner, f"Liberty corner of {file}",
+                f"that of {name}, {corner[0]}", part[1])
+    excluded = _excluded(name)
+    cells = {cell.name: _marked(cell, excluded) for part in parts for cell in part[4]}
+    require(any(cell.flip_flop for cell in cells.values()), "Liberty",
+            "a library with a flip-flop", name)
+    return Library(name, *parts[0][1:4], cells, texts, sha256, excluded)
+
+
+def _excluded(name: str) -> tuple[str, ...]:
+    """Patterns that libraries.toml has for the library ``name``."""
+    entries = tomllib.loads(EXCLUDED.read_text(encoding="utf-8")).values()
+    return tuple(pattern for entry in entries if fnmatchcase(name, entry["library"])
+                 for pattern in entry["dont_use"])
+
+
+def _marked(cell: Cell, excluded: tuple[str, ...]) -> Cell:
+    """The cell, marked if one of the patterns fits it."""
+    found = any(fnmatchcase(cell.name, pattern) for pattern in excluded)
+    return replace(cell, dont_use=True) if found else cell
+
+
+def _unpacked(path: Path) -> tuple[str, str, str]:
+    """File name without .gz, text, and digest of the file as it is."""
+    require(path.is_file(), "Liberty file", "a readable file", str(path))
+    try:
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        text = (gzip.decompress(data) if data.startswith(GZIP) else data).decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise SpecError(f"Liberty file must be text or gzipped text, not {str(path)!r}") from error
+    return path.name.removesuffix(".gz"), text, digest
+
+
+def _library(path: Path, text: str) -> tuple[str, str, float, float, list[Cell]]:
+    """Name, corner, voltage, temperature and cells of one file."""
+    try:
+        top = parse(text)
+        watt = si_unit(top.simple.get("leakage_power_unit", "1nW"))
+        farad = si_unit("".join(top.complex.get("capacitive_load_unit", ["1", "pf"])))
+        corner = top.simple.get("default_operating_conditions", "nominal")
+        return (top.args[0], corner, float(top.simple["nom_voltage"]),
+                float(top.simple["nom_temperature"]),
+                [_cell(group, watt, farad) for group in top.groups if group.name == "cell"])
+    except (ValueError, KeyError, IndexError) as error:
+        raise SpecError(f"Liberty file must be a Liberty library, not {str(path)!r}") from error
+
+
+def si_unit(text: str) -> float:
+    """SI value of a unit such as 1nW, 1ff or 1.0000pf."""
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    letters = text[len(number):]
+    return float(number) * (_PREFIX[letters[0].lower()] if len(letters) > 1 else 1.0)
+
+
+def _cell(group: Group, watt: float, farad: float) -> Cell:
+    """Cell in a group of that name."""
+    pins = tuple(Pin(name, pin.simple.get("direction", "internal"),
+                     float(pin.simple.get("capacitance", 0)) * farad, pin.simple.get("function"),
+                     pin.simple.get("three_state"))
+                 for pin in group.groups if pin.name == "pin" for name in pin.args)
+    flip_flops = [_flip_flop(ff) for ff in group.groups if ff.name == "ff"]
+    return Cell(name=group.args[0], area=float(group.simple.get("area", 0)),
+                leakage=_leakage(group) * watt, pins=pins,
+                flip_flop=flip_flops[0] if flip_flops else None,
+                dont_use=group.simple.get("dont_use", "false") == "true")
+
+
+def _flip_flop(group: Group) -> FlipFlop:
+    """Flip-flop in a group ff."""
+    simple = group.simple
+    state, inverse = group.args
+    return FlipFlop(state, inverse, simple["clocked_on"], simple["next_state"],
+                    simple.get("clear"), simple.get("preset"))
+
+
+def _leakage(group: Group) -> float:
+    """Leakage of a cell: as stated, else the mean of what is stated by state of its inputs."""
+    if "cell_leakage_power" in group.simple:
+        return float(group.simple["cell_leakage_power"])
+    states = [part for part in group.groups if part.name == "leakage_power"]
+    rest = [part for part in states if "when" not in part.simple]
+    values = [float(part.simple["value"]) for part in states if "when" in part.simple]
+    if rest:  # One value a supply pin.
+        return sum(float(part.simple["value"]) for part in rest)
+    return sum(values) / len(values) if values else 0.0

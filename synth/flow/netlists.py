@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Netlists as data: modules, ports, cells and what each pin is connected to.
+
+Reads Verilog as Yosys writes it.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from hw.spec.errors import require
+from synth.flow.functions import read_function
+from synth.flow.liberty import Library
+
+__all__ = ["CellInstance", "Port", "clock_port", "instances", "modules", "placed", "ports",
+           "repeated"]
+
+_MODULE = re.compile(r"^module (\\\S+ |[\w$]+)\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
+_NAME = r"(\\\S+ |[\w$]+)"
+_PORT = re.compile(
+    rf"^  (input|output) (?:signed )?(?:\[(\d+):(\d+)\] )?{_NAME};$", re.MULTILINE)
+_INSTANCE = re.compile(rf"^  {_NAME} {_NAME} \(\n(.*?)\n  \);$", re.MULTILINE | re.DOTALL)
+_PLACED = re.compile(rf"^  (\w+) {_NAME} ?\(", re.MULTILINE)
+_PIN = re.compile(rf"^    \.{_NAME}\((.*)\),?$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """Port of a netlist: bits ``lsb`` to ``lsb + width - 1``; ``vector`` if it has a range."""
+
+    name: str
+    direction: str
+    width: int
+    lsb: int
+    vector: bool
+
+    def bits(self) -> list[str]:
+        """Names of its bits, the lowest first."""
+        if not self.vector:
+            return [self.name]
+        return [f"{self.name}[{bit}]" for bit in range(self.lsb, self.lsb + self.width)]
+
+
+@dataclass(frozen=True, slots=True)
+class CellInstance:
+    """Cell ``cell`` in a netlist, nets by pin; an open pin has the net ""."""
+
+    name: str
+    cell: str
+    nets: dict[str, str]
+
+
+def modules(verilog: str) -> dict[str, str]:
+    """Texts of the modules by name."""
+    return {match[1]: match[0] for match in _MODULE.finditer(verilog)}
+
+
+def ports(module: str) -> list[Port]:
+    """Ports of a module in the order of its text."""
+    found = []
+    for direction, left, right, name in _PORT.findall(module):
+        low, high = sorted((int(left or 0), int(right or 0)))
+        found.append(Port(name, direction, high - low + 1, low, bool(left)))
+    return found
+
+
+def instances(module: str) -> list[CellInstance]:
+    """Cells and other modules in a module, in the order of its text."""
+    return [CellInstance(name, cell, dict(_PIN.findall(pins)))
+            for cell, name, pins in _INSTANCE.findall(module)]
+
+
+def repeated(verilog: str) -> list[str]:
+    """Modules that another one places more than once; ``verilog`` may also be this project's."""
+    texts = modules(verilog)
+    placed = [Counter(kind for kind, _ in _PLACED.findall(text)) for text in texts.values()]
+    return [name for name in texts if any(counts[name] > 1 for counts in placed)]
+
+
+def placed(verilog: str, top: str) -> dict[str, str]:
+    """Modules of ``verilog`` that ``top`` places, by the name of the instance."""
+    texts = modules(verilog)
+    return {name.strip(): kind for kind, name in _PLACED.findall(texts[top]) if kind in texts}
+
+
+def clock_port(module: str, library: Library) -> str | None:
+    """Port that clocks all flip-flops of a flat netlist, None if there are none.
+
+    Raises
+    ------
+    SpecError
+        If they have several clocks or one that comes from a cell.
+    """
+    nets: set[str] = set()
+    for instance in instances(module):
+        flip_flop = library.cells[instance.cell].flip_flop
+        if flip_flop:
+            nets |= {instance.nets[pin] for pin in read_function(flip_flop.clock).variables}
+    inputs = {bit for port in ports(module) if port.direction == "input" for bit in port.bits()}
+    require(len(nets) <= 1 and nets <= inputs, "Clock", "one input of the design",
+            ", ".join(sorted(nets)))
+    return next(iter(nets), None)

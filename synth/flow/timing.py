@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Static timing of a mapped netlist by OpenSTA: critical path, slack, highest clock.
+
+Every input comes from and every output goes to a flip-flop of the library, so that all paths lead
+from register to register, clock-to-output and setup times included. The clock is ideal and wires
+weigh nothing.
+"""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from hw.spec.errors import require
+from synth.flow.functions import read_function
+from synth.flow.liberty import Cell, Library
+from synth.flow.mapping import Mapped
+from synth.flow.netlists import Port, clock_port, instances, ports
+from synth.flow.plain import plain
+
+__all__ = ["CONDITIONS", "StaError", "Timing", "sta_version", "time_netlist"]
+
+CONDITIONS = {
+    "inputs": "each bit from a flip-flop of the library",
+    "outputs": "each bit to a flip-flop of the library",
+    "wires": "no load, no delay",
+    "clock": "ideal, no skew, no uncertainty",
+}
+#: Clock that OpenSTA analyses, in ns. Any would do: the slack tells what is too long or too short,
+#: and OpenSTA's numbers have 24 bits, which this one leaves to what is behind the comma.
+ANALYSED_NS = 10.0
+
+_CLOCK = "timing_clock"
+_UNIT = "unit"
+_SCRIPT = """
+foreach file [lsort [glob library*.lib]] { read_liberty $file }
+read_verilog netlist.v
+link_design bench
+set_cmd_units -time ns
+create_clock -name clock -period {period} [get_ports {clock}]
+puts "#setup"
+report_checks -path_delay max -digits 5
+puts "#hold"
+report_checks -path_delay min -digits 5
+puts "#end"
+"""
+_NUMBER = r"(-?\d+\.\d+)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """Path of a report: times in ns, cells from the one after the start to the one before the end.
+    """
+
+    start: str
+    end: str
+    slack: float
+    library: float
+    cells: tuple[str, ...]
+
+
+
+class StaError(RuntimeError):
+    """OpenSTA failed; the message is its last words."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timing:
+    """What OpenSTA says; times in ns.
+
+    ``min_period_ns`` is where the setup slack becomes 0, ``hold_slack_ns`` the worst slack of hold.
+    ``setup_ns`` is the setup time at the end of the critical path, which leads from ``start``
+    through ``path`` (cells) to ``end``.
+    """
+
+    min_period_ns: float
+    hold_slack_ns: float
+    setup_ns: float
+    start: str
+    end: str
+    path: tuple[str, ...]
+    sta: str
+
+    @property
+    def max_clock_mhz(self) -> float:
+        """Highest clock in MHz."""
+        return 1000 / self.min_period_ns
+
+    def slack_ns(self, clock_ns: float) -> float:
+        """Worst setup slack in ns at a clock period in ns; SpecError if that is not above 0."""
+        require(clock_ns > 0, "Clock", "above 0 ns", clock_ns)
+        return round(clock_ns - self.min_period_ns, 4)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def sta_version() -> str | None:
+    """Version of OpenSTA, None where there is none."""
+    sta = shutil.which("sta")
+    if sta is None:
+        return None
+    done = subprocess.run([sta, "-version"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def time_netlist(mapped: Mapped, library: Library) -> Timing | None:
+    """Timing of a flat netlist, None where OpenSTA is not installed.
+
+    Raises
+    ------
+    SpecError
+        If the netlist has several clocks.
+    StaError
+        If OpenSTA fails.
+    """
+    version = sta_version()
+    if version is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="timing-") as scratch:
+        folder = Path(scratch)
+        for number, text in enumerate(library.texts.values()):
+            (folder / f"library{number}.lib").write_text(text, encoding="utf-8")
+        bench = _bench(mapped, library)
+        (folder / "netlist.v").write_text(plain(mapped.verilog) + bench, encoding="utf-8")
+        setup, hold = _report(folder)
+    period = ANALYSED_NS - setup.slack
+    places = _places(mapped)
+    return Timing(
+        min_period_ns=round(period, 4), hold_slack_ns=round(hold.slack, 4), sta=version,
+        setup_ns=round(setup.library, 4), start=places.get(setup.start, setup.start),
+        end=places.get(setup.end, setup.end), path=setup.cells)
+
+
+def _report(folder: Path) -> tuple[_Path, _Path]:
+    """Worst setup and hold path of the netlist in ``folder``."""
+    script = _SCRIPT.replace("{period}", str(ANALYSED_NS)).replace("{clock}", _CLOCK)
+    (folder / "run.tcl").write_text(script, encoding="utf-8")
+    done = subprocess.run(["sta", "-no_splash", "-exit", "run.tcl"], cwd=folder, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    found = re.search(r"#setup\n(.*)#hold\n(.*)#end", done.stdout, re.DOTALL)
+    errors = [line for line in done.stdout.splitlines() if re.search(r"\b[Ee]rror\b", line)]
+    if errors or found is None:
+        raise StaError((errors or [f"OpenSTA ended with status {done.returncode}"])[0])
+    return _path(found[1]), _path(found[2])
+
+
+def _path(text: str) -> _Path:
+    """Path of one report."""
+    def word(pattern: str) -> str:
+        match = re.search(pattern, text)
+        if match is None:
+            raise StaError(f"OpenSTA reports no path ({' '.join(text.split())[:60]})")
+        return match[1]
+
+    arrival = text.partition("data arrival time")[0]
+    cells = re.findall(r"[\^v] \S+/\S+ \((\S+)\)", arrival)
+    return _Path(word(r"Startpoint: (\S+)"), word(r"Endpoint: (\S+)"),
+                 float(word(rf"{_NUMBER} +slack")),
+                 abs(float(word(rf"{_NUMBER} +{_NUMBER[1:-1]} +library"))), tuple(cells[2:-1]))
+
+
+def _places(mapped: Mapped) -> dict[str, str]:
+    """Ports and nets by the flip-flop of the bench or of the top that starts or ends a path."""
+    found = {f"p{number}_{bit}": name for number, port in enumerate(ports(mapped.verilog))
+             for bit, name in enumerate(port.bits())}
+    for cell in instances(mapped.verilog):
+        outputs = [net for pin, net in cell.nets.items() if pin.startswith("Q")]
+        found[f"{_UNIT}/{cell.name.strip()}"] = outputs[0] if outputs else cell.name
+    return found
+
+
+def _bench(mapped: Mapped, library: Library) -> str:
+    """Verilog of a module that places the netlist between flip-flops."""
+    clock = clock_port(mapped.verilog, library)
+    register = _register(mapped, library)
+    lines, connections = [], []
+    for number, port in enumerate(ports(mapped.verilog)):
+        if port.name == clock:
+            connections.append(f".{port.name}({_CLOCK})")
+            continue
+        lines.append(f"  wire [{port.width - 1}:0] p{number};")
+        connections.append(f".{port.name}(p{number})")
+        lines += _registers(register, port, number)
+    lines.append(f"  {mapped.top} {_UNIT} ({', '.join(connections)});")
+    return "\n".join([f"module bench ({_CLOCK});", f"  input {_CLOCK};", *lines, "endmodule", ""])
+
+
+def _register(mapped: Mapped, library: Library) -> Cell:
+    """Flip-flop that the netlist uses most; in one without, the smallest plain one."""
+    used = {name: number for name, number in mapped.cells.items() if library.cells[name].flip_flop}
+    if used:
+        return library.cells[max(sorted(used), key=lambda name: used[name])]
+    plain = [cell for cell in library.cells.values() if cell.flip_flop and not cell.dont_use
+             and cell.flip_flop.clear is None and cell.flip_flop.preset is None
+             and len(cell.pins_of("input")) == 2]
+    require(bool(plain), "Liberty", "a library with a plain flip-flop", library.name)
+    return min(plain, key=lambda cell: (cell.area, cell.name))
+
+
+def _registers(register: Cell, port: Port, number: int) -> list[str]:
+    """One flip-flop a bit of ``port``, in front of an input or behind an output."""
+    assert register.flip_flop is not None
+    (clock,) = read_function(register.flip_flop.clock).variables
+    data = min(read_function(register.flip_flop.next_state).variables)
+    pin = register.pins_of("output")[0].name if port.direction == "input" else data
+    return [f"  {register.name} p{number}_{bit} (.{clock}({_CLOCK}), .{pin}(p{number}[{bit}]));"
+            for bit in range(port.width)]

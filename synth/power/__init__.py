@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Switching activity, glitches, power and energy of a netlist."""

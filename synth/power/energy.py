@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Energy of one multiply-accumulation of a mapped MAC, on a named stream of operands.
+
+>>> measure_energy(map_to_cells(...), spec, library, "gaussian").per_mac
+
+The netlist is run on the stream, its sums are held to `sim.matmul`, and each change of each pin is
+paid for from the tables of the library (`synth.power.power`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import sim
+from hw.spec import MacSpec
+from synth.flow.liberty import Library
+from synth.flow.mapping import Mapped
+from synth.power.activity import Bits, Trace, simulate
+from synth.power.delays import Delays
+from synth.power.glitches import with_glitches
+from synth.power.graph import Netlist, read_netlist
+from synth.power.power import RunEnergy, run_energy
+from synth.power.streams import DEPTH, Stream, make_stream
+from synth.power.tables import read_tables
+from synth.record import Metric
+
+__all__ = ["CONDITIONS", "Energy", "NetlistMismatch", "check_sums", "measure_energy", "run_stream",
+           "significant"]
+
+#: Cycles in which glitches are looked at; the whole stream without.
+GLITCH_CYCLES = 256
+#: Dot products of a stream.
+SUMS = 64
+#: What a record says about how energies came about.
+CONDITIONS = {
+    "unit": "multiply-accumulation of a lane, leakage apart",
+    "stream": f"{SUMS} sums of {DEPTH} pairs a lane, one a cycle",
+    "delays": "none, so no glitches, but in _glitches: inertial, from the Liberty tables",
+    "internal": "Liberty tables at slew and load, by condition and cause",
+    "inputs and clock": "steep; the load of their pins is counted",
+    "wires": "no load"}
+
+
+class NetlistMismatch(Exception):
+    """A mapped netlist and the model disagree; the message is one line."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Energy:
+    """Energy of a stream in joule for each multiply-accumulation (of each lane).
+
+    ``per_mac`` is the sum of the parts: ``internal`` to cells, ``switching`` of the nets that cells
+    drive, ``inputs`` and ``clock`` of the pins on input and clock nets. ``registers`` is the share
+    of flip-flops in it, the clock included. ``glitches`` is what ``per_mac`` grows by with delays,
+    None if that was not measured. ``leakage`` is in watt and not in ``per_mac``. ``sums`` were
+    compared with the model, bit for bit.
+    """
+
+    unit: str
+    stream: str
+    macs: int
+    sums: int
+    toggles: float
+    per_mac: float
+    internal: float
+    switching: float
+    inputs: float
+    clock: float
+    registers: float
+    glitches: float | None
+    leakage: float
+    by_instance: Mapping[str, float]
+
+    def metrics(self) -> dict[str, Metric]:
+        """The energy as metrics of a record, in fJ."""
+        parts = {"": self.per_mac, "_internal": self.internal, "_switching": self.switching,
+                 "_inputs": self.inputs, "_clock": self.clock, "_registers": self.registers}
+        if self.glitches is not None:
+            parts["_glitches"] = self.glitches
+        found = {f"energy_{self.stream}{name}": Metric(significant(value * 1e15), "fJ")
+                 for name, value in parts.items()}
+        return found | {f"toggles_{self.stream}": Metric(significant(self.toggles), "toggle")}
+
+    def to_json(self) -> dict[str, Any]:
+        """The energy as plain data."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def measure_energy(mapped: Mapped, spec: MacSpec, library: Library, stream: str | Stream, *,
+                   sums: int = SUMS, glitches: bool = True) -> Energy:
+    """Energy of the mapped unit ``spec`` on a stream, by name or as it is.
+
+    Parameters
+    ----------
+    mapped, library
+        Netlist and the library that it was mapped to.
+    spec
+        What the netlist must compute.
+    stream
+        One of `synth.power.streams.STREAMS`, or operands.
+    sums
+        Dot products of the stream, if it is given by name.
+    glitches
+        Whether to run it with delays too, which takes longer than all the rest.
+
+    Raises
+    ------
+    NetlistMismatch
+        If a sum or a flag is not that of `sim.matmul`.
+    SpecError
+        If the stream is unknown or the netlist has cells without model.
+    """
+    operands = make_stream(stream, spec, sums) if isinstance(stream, str) else stream
+    netlist = read_netlist(mapped.verilog, mapped.top, library)
+    trace = run_stream(netlist, spec, operands)
+    check_sums(trace, spec, operands)
+    tables = read_tables(library, {instance.cell.name for instance in netlist.instances})
+    delays = Delays(netlist, tables)
+    run = run_energy(trace, delays, library.voltage)
+    extra = _glitch_energy(trace, delays, library) if glitches else None
+    return _energy(netlist, spec, operands, trace, run, extra)
+
+
+def _glitch_energy(trace: Trace, delays: Delays, library: Library) -> float:
+    """Energy that glitches add, as a share of the energy without."""
+    cycles = min(GLITCH_CYCLES, trace.cycles)
+    calm = Trace(trace.netlist, {net: bits[:cycles + 1] for net, bits in trace.values.items()},
+                 cycles)
+    without = run_energy(calm, delays, library.voltage).total
+    total = sum(run_energy(part, delays, library.voltage).total
+                for part in with_glitches(trace, delays, cycles))
+    return total / without - 1
+
+
+def _energy(netlist: Netlist, spec: MacSpec, stream: Stream, trace: Trace, run: RunEnergy,
+            glitches: float | None) -> Energy:
+    """Energies for each multiply-accumulation."""
+    macs = stream.sums * DEPTH * spec.lanes
+    by_instance = {name: (part.internal + part.switching) / macs
+                   for name, part in run.instances.items()}
+    return Energy(
+        unit=spec.name, stream=stream.name, macs=macs, sums=stream.sums,
+        toggles=sum(trace.toggles.values()) / macs, per_mac=run.total / macs,
+        internal=sum(part.internal for part in run.instances.values()) / macs,
+        switching=sum(part.switching for part in run.instances.values()) / macs,
+        inputs=run.inputs / macs, clock=run.clock / macs,
+        registers=run.clock / macs + sum(by_instance[r.name] for r in netlist.registers),
+        glitches=None if glitches is None else glitches * run.total / macs,
+        leakage=run.leakage, by_instance=by_instance)
+
+
+def run_stream(netlist: Netlist, spec: MacSpec, stream: Stream) -> Trace:
+    """Trace of a netlist of ``spec`` on a stream, one pair a lane and cycle without a pause."""
+    cycles = stream.sums * DEPTH
+    place = np.arange(cycles) % DEPTH
+    inputs = {"i_valid": np.ones((cycles, 1), bool), "i_first": (place == 0)[:, None],
+              "i_last": (place == DEPTH - 1)[:, None],
+              "i_a": _bits(stream.a.reshape(cycles, spec.lanes), spec.a.width),
+              "i_b": _bits(stream.b.reshape(cycles, spec.lanes), spec.b.width)}
+    # What is in flight behind the last pair comes out; the last sum is read there.
+    idle = {name: np.concatenate([bits, np.repeat(bits[-1:] & (name != "i_valid"), spec.latency,
+                                                  axis=0)]) for name, bits in inputs.items()}
+    return simulate(netlist, idle, piece=DEPTH)
+
+
+def _bits(codes: npt.NDArray[Any], width: int) -> Bits:
+    """Codes (cycles, lanes) as bits (cycles, lanes * width)."""
+    bits = codes.astype(np.int64)[..., None] >> np.arange(width) & 1
+    return bits.reshape(len(codes), -1).astype(bool)
+
+
+def check_sums(trace: Trace, spec: MacSpec, stream: Stream) -> None:
+    """Hold the sums and flags of a run to those of the model; NetlistMismatch if one differs."""
+    ends = np.arange(1, stream.sums + 1) * DEPTH + spec.latency - 1
+    names = [name for name in ("o_data", "o_flags") if name in trace.netlist.outputs]
+    got = [_codes(trace.port(name)[ends]) for name in names]
+    for index, (found, wanted) in enumerate(zip(zip(*got, strict=True), _wanted(spec, stream),
+                                                strict=True)):
+        if found != wanted[:len(found)]:
+            raise NetlistMismatch(f"Netlist of {spec.name} must give {wanted[:len(found)]} for sum "
+                                  f"{index} of stream {stream.name}, not {found}")
+
+
+def _codes(bits: Bits) -> list[int]:
+    """Rows of bits, low bit first, as numbers."""
+    return [int.from_bytes(row.tobytes(), "little")
+            for row in np.packbits(bits, axis=1, bitorder="little")]
+
+
+def _wanted(spec: MacSpec, stream: Stream) -> Iterator[tuple[int, int]]:
+    """Code and flags of each sum by the model."""
+    for a, b in zip(stream.a, stream.b, strict=True):
+        total, flags = sim.dot(a, b, spec, flags=True)
+        yield int(total) % (1 << spec.acc.width), int(flags)
+
+
+def significant(value: float) -> float:
+    """Six digits, as many as mean anything, so that another machine writes the same bytes."""
+    return float(f"{value:.6g}")

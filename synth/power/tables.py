@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of Liberty cells: energy of a transition, delay and slew of an arc.
+
+Slews and delays are in the unit of the file, loads in farad, energies in joule (the file's unit is
+that of capacitance times that of voltage squared).
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+
+from hw.spec.errors import SpecError
+from synth.flow.functions import Function, read_function
+from synth.flow.liberty import Library, si_unit
+from synth.flow.liberty_text import Group, find
+
+__all__ = ["Arc", "CellTables", "Energy", "Table", "read_tables"]
+
+Floats = tuple[float, ...]
+
+_POWERS = {"rise_power", "fall_power", "power"}
+_ARCS = {"cell_rise", "cell_fall", "rise_transition", "fall_transition"}
+_READ = {"cell", "pin", "pg_pin", "internal_power", "timing"} | _POWERS | _ARCS
+_TEMPLATES = {"lu_table_template", "power_lut_template"}
+#: Timing types of arcs that a signal takes; the rest are checks, clears and tristates.
+_TAKEN = {"", "combinational", "combinational_rise", "combinational_fall", "rising_edge",
+          "falling_edge"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Values by slew (rows) and load (columns); an axis that does not matter has one entry."""
+
+    slews: Floats
+    loads: Floats
+    values: tuple[Floats, ...]
+
+    def __call__(self, slew: float, load: float) -> float:
+        """Value between the entries, or beyond the last ones, by straight lines."""
+        row, down = _place(self.slews, slew)
+        column, across = _place(self.loads, load)
+        above, below = (_between(line, column, across) for line in
+                        (self.values[row], self.values[min(row + 1, len(self.slews) - 1)]))
+        return _between((above, below), 0, down)
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Energy that a change of ``pin`` takes inside the cell, in joule.
+
+    For an output it is one that a change of one of ``related`` causes; ``when`` holds then, if
+    there is such a condition.
+    """
+
+    pin: str
+    related: tuple[str, ...]
+    when: Function | None
+    rise: Table
+    fall: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """Way from one of ``related`` to ``pin``; ``sense`` is as Liberty spells it.
+
+    ``delays`` and ``slews`` are for a rise and a fall of ``pin``.
+    """
+
+    pin: str
+    related: tuple[str, ...]
+    sense: str
+    delays: tuple[Table | None, Table | None]
+    slews: tuple[Table | None, Table | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CellTables:
+    """Tables of one cell."""
+
+    energies: tuple[Energy, ...]
+    arcs: tuple[Arc, ...]
+
+
+def read_tables(library: Library, names: Iterable[str]) -> dict[str, CellTables]:
+    """Tables of the cells ``names``; SpecError if the file's are malformed."""
+    wanted, found = set(names), {}
+    for name, text in library.texts.items():
+        try:
+            reader = _Reader(text)
+            for group in find(text, "cell", _READ, wanted):
+                found[group.args[0]] = reader.cell(group)
+        except (ValueError, KeyError, IndexError) as error:
+            raise SpecError(f"Liberty tables must be whole, not those of {name!r}") from error
+    return found
+
+
+class _Reader:
+    """Groups of one file, its units and templates."""
+
+    def __init__(self, text: str) -> None:
+        unit = re.search(r"capacitive_load_unit\s*\(([^)]*)\)", text)
+        farad = si_unit(re.sub(r'[\s",]', "", unit[1])) if unit else 1e-12
+        volt = re.search(r'voltage_unit\s*:\s*"?([\w.]+)', text)
+        self.farad = farad
+        self.joule = farad * (si_unit(volt[1]) if volt else 1.0) ** 2
+        groups = chain.from_iterable(find(text, kind, _TEMPLATES) for kind in _TEMPLATES)
+        self.templates = {group.args[0]: group for group in groups}
+
+    def cell(self, group: Group) -> CellTables:
+        """Tables of a cell; what flows to ground was counted where it came from."""
+        grounds = {pin.args[0] for pin in group.groups if pin.name == "pg_pin"
+                   and pin.simple.get("pg_type", "").endswith("ground")}
+        energies, arcs = [], []
+        for pin in group.groups:
+            for name in pin.args if pin.name == "pin" else ():
+                energies += [self.energy(name, part) for part in pin.groups
+                             if part.name == "internal_power"
+                             and part.simple.get("related_pg_pin") not in grounds]
+                arcs += [self.arc(name, part) for part in pin.groups if part.name == "timing"
+                         and part.simple.get("timing_type", "") in _TAKEN]
+        return CellTables(tuple(filter(None, energies)), tuple(arcs))
+
+    def energy(self, pin: str, group: Group) -> Energy | None:
+        """Energy of a group internal_power."""
+        tables = {part.name: self.table(part, self.joule) for part in group.groups}
+        if not tables:
+            return None
+        nothing = tables.get("power", Table((0.0,), (0.0,), ((0.0,),)))
+        rise, fall = (tables.get(name, nothing)
+                      for name in ("rise_power", "fall_power"))
+        when = group.simple.get("when")
+        return Energy(pin, _names(group), read_function(when) if when else None, rise, fall)
+
+    def arc(self, pin: str, group: Group) -> Arc:
+        """Arc of a group timing."""
+        tables = {part.name: self.table(part, 1.0) for part in group.groups}
+        return Arc(pin, _names(group), group.simple.get("timing_sense", "non_unate"),
+                   (tables.get("cell_rise"), tables.get("cell_fall")),
+                   (tables.get("rise_transition"), tables.get("fall_transition")))
+
+    def table(self, group: Group, unit: float) -> Table:
+        """Table of a group, values in ``unit``; its template says what the axes are."""
+        name = group.args[0] if group.args else "scalar"
+        template = self.templates.get(name, Group("", []))
+        values = [float(value) * unit for value in group.complex["values"]]
+        axes: dict[str, Floats] = {}
+        for axis in ("1", "2"):
+            kind = template.simple.get(f"variable_{axis}")
+            index = group.complex.get(f"index_{axis}", template.complex.get(f"index_{axis}"))
+            if kind and index:
+                axis_kind = "load" if "capacitance" in kind else "slew"
+                scale = self.farad if axis_kind == "load" else 1.0
+                axes[axis_kind] = tuple(float(entry) * scale for entry in index)
+        slews, loads = axes.get("slew", (0.0,)), axes.get("load", (0.0,))
+        if len(values) != len(slews) * len(loads):
+            raise ValueError(name)
+        if list(axes) == ["load", "slew"]:
+            rows = tuple(tuple(values[row::len(slews)]) for row in range(len(slews)))
+        else:
+            rows = tuple(tuple(values[row * len(loads):(row + 1) * len(loads)])
+                         for row in range(len(slews)))
+        return Table(slews, loads, rows)
+
+
+def _names(group: Group) -> tuple[str, ...]:
+    """Related pins, several in one string."""
+    return tuple(group.simple.get("related_pin", "").split())
+
+
+def _place(axis: Floats, value: float) -> tuple[int, float]:
+    """Entry from which a straight line to the next leads to ``value``, and how far along it is."""
+    if len(axis) == 1:
+        return 0, 0.0
+    left = min(max(bisect_right(axis, value) - 1, 0), len(axis) - 2)
+    return left, (value - axis[left]) / (axis[left + 1] - axis[left])
+
+
+def _between(line: Floats, left: int, share: float) -> float:
+    """Value a share of the way from one entry to the next; the last has no next."""
+    right = min(left + 1, len(line) - 1)
+    return line[left] + share * (line[right] - line[left])

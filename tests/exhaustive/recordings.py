@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results that were recorded on a GPU against both models and the RTL."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import sim
+from hw.mac import mac
+from sim.rtl import Model
+from tests.exhaustive.outcome import WRONG, Outcome
+from tests.support.compiled import Change, compile_module, unchanged
+from tests.support.mac_rtl import sums_by_step
+from tests.support.recorded import NAMES, recorded
+
+__all__ = ["PAIRS", "UNRECORDED", "check_recorded"]
+
+#: Operand pairs of the sets, as the names of these begin.
+PAIRS = tuple(dict.fromkeys("_".join(name.split("_")[:2]) for name in NAMES))
+
+#: Tensor cores of which no result is at hand.
+UNRECORDED = tuple(
+    Outcome(subject=f"acc={preset}", counts={"results": (0, "result")},
+            conditions={"what": "not compared with a GPU: no recorded results at hand"},
+            not_done=(f"comparison of acc={preset} with a GPU",))
+    for preset in ("ada", "blackwell"))
+
+
+def check_recorded(pair: str, folder: Path, *, change: Change = unchanged) -> list[Outcome]:
+    """Compare every set of one operand pair, bit for bit, and all of them end to end."""
+    names = [name for name in NAMES if name.startswith(f"{pair}_")]
+    model = compile_module(mac(recorded(names[0])[0]), folder, change=change)
+    return [*(_check_set(name, model) for name in names), _check_chain(pair, names, model)]
+
+
+def _check_set(name: str, model: Model) -> Outcome:
+    """Compare one set."""
+    spec, a, b, wanted = recorded(name)
+    found = {"plain_model": sim.matmul(a, b, spec, backend="golden"),
+             "model": sim.matmul(a, b, spec), "rtl": sums_by_step(spec, model, a, b)[..., -1]}
+    magnitude = wanted & np.uint32(spec.acc.fmt.sign_code - 1)
+    counts = {
+        "sets": (1, "set"),
+        "results": (wanted.size, "result"),
+        "nan": (int((magnitude > spec.acc.fmt.inf_code).sum()), "result"),
+        "infinite": (int((magnitude == spec.acc.fmt.inf_code).sum()), "result"),
+    }
+    counts |= {f"{level}_{WRONG}": (int((got != wanted).sum()), "result")
+               for level, got in found.items()}
+    return Outcome(subject=name, counts=counts, conditions={
+        "what": f"acc={spec.acc.spelling}, lanes={spec.lanes}, K = {a.shape[1]}"})
+
+
+def _check_chain(pair: str, names: Sequence[str], model: Model) -> Outcome:
+    """Operands of all sets one after the other, behind every group: no GPU gave such results."""
+    # Those with special codes come last: nothing follows a NaN but NaN.
+    names = sorted(names, key=lambda name: "_all_" in name)
+    spec = recorded(names[0])[0]
+    a = np.concatenate([recorded(name)[1] for name in names], axis=1)
+    b = np.concatenate([recorded(name)[2] for name in names], axis=0)
+    found = sums_by_step(spec, model, a, b)
+    wrong = sum(int((found[..., step] != sim.matmul(a[:, :k], b[:k], spec)).sum())
+                for step, k in enumerate(range(spec.lanes, a.shape[1] + 1, spec.lanes)))
+    return Outcome(
+        subject=f"{pair} end to end", conditions={
+            "what": f"RTL and model with each other, K up to {a.shape[1]}"},
+        counts={"results": (0, "result"), "chained": (found.size, "result"),
+                f"chained_{WRONG}": (wrong, "result")},
+        not_done=("sums longer than K = 64 on a GPU",))

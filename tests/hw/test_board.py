@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes onto a board, compiled and spoken to over its serial line, pins only."""
+
+import re
+
+import numpy as np
+import pytest
+from amaranth.hdl import Fragment
+
+from hw.board import emit
+from hw.board.top import BoardTop
+from hw.host.frames import Deframer, frame
+from hw.spec import SpecError, parse_gemm
+from hw.spec.board import BoardSpec
+from hw.spec.frames import Code, Command, Identity
+from hw.spec.gemm_map import gemm_map
+from sim.rtl.line import SerialLine
+from tests.support.boards import BOARD, compiled_board
+
+GEMM, CLOCK_HZ, BAUD = BOARD.gemm, BOARD.clock_hz, BOARD.baud
+#: Cycles without anything going on, after which nothing will.
+PATIENCE = 100
+
+
+class Talk:
+    """Requests and their replies."""
+
+    def __init__(self, line):
+        self.line, self.deframer, self.sequence = line, Deframer(), 0
+
+    def raw(self, data):
+        """Replies to bytes."""
+        return self.deframer.push(self.line.exchange(data, idle=PATIENCE))
+
+    def ask(self, command, *words):
+        """The reply to a request."""
+        self.sequence = (self.sequence + 1) % 256
+        payload = np.array(words, "<u4").tobytes()
+        (reply,) = self.raw(frame(self.sequence, command, payload))
+        assert reply.sequence == self.sequence
+        return reply
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    return compiled_board(BOARD, tmp_path_factory.mktemp("board"))
+
+
+@pytest.fixture
+def talk(compiled):
+    return Talk(SerialLine(compiled, CLOCK_HZ // BAUD, busy="active"))
+
+
+def test_board_says_what_it_is(talk):
+    first, second = talk.ask(Command.IDENTIFY), talk.ask(Command.IDENTIFY)
+    assert (first.code, first.fresh, second.fresh) == (Code.OK, True, False)
+    identity = Identity.from_bytes(first.payload)
+    assert identity == Identity.of(str(GEMM), CLOCK_HZ, BAUD)
+    assert first.payload == second.payload
+
+
+def test_board_reads_and_writes(talk):
+    table = gemm_map(GEMM)
+    place, values = table.offset("M"), [5, 6, 7]
+    assert talk.ask(Command.WRITE, place, 1 | 1 << 16, *values).code == Code.OK
+    reply = talk.ask(Command.READ, place, 1 | 1 << 16, 3)
+    assert (reply.code, np.frombuffer(reply.payload, "<u4").tolist()) == (Code.OK, values)
+    # Each second register, two of them in a row of three.
+    assert talk.ask(Command.WRITE, place, 1 | 2 << 16, 8, 9).code == Code.OK
+    reply = talk.ask(Command.READ, place, 2 | 3 << 16, 2)
+    assert np.frombuffer(reply.payload, "<u4").tolist() == [8, 6]
+
+
+@pytest.mark.parametrize(("words", "code"), [
+    ((Command.READ, 1 << 20, 1 | 1 << 16, 1), Code.BUS),
+    ((Command.READ, 2, 1 | 1 << 16, 1), Code.BUS),
+    ((Command.READ, 0, 1 | 1 << 16, 12), Code.BUS),
+    ((Command.READ, 0, 1 | 1 << 16, 0), Code.LENGTH),
+    ((Command.READ, 0, 1 | 1 << 16, 256), Code.LENGTH),
+    ((Command.READ, 0, 1 | 1 << 16), Code.LENGTH),
+    ((Command.WRITE, 0, 1 | 1 << 16), Code.LENGTH),
+    ((Command.WRITE, 0, 1 | 1 << 16, 0), Code.BUS),
+    ((Command.IDENTIFY, 0), Code.LENGTH),
+    ((0,), Code.COMMAND), ((9, 1), Code.COMMAND),
+])
+def test_board_refuses(talk, words, code):
+    reply = talk.ask(*words)
+    assert (reply.code, reply.payload) == (code, b"")
+
+
+@pytest.mark.parametrize(("fields", "message"), [
+    ({"gemm": parse_gemm(GEMM.array)}, "Board bus must be wishbone, not 'axi4lite'"),
+    ({"gemm": GEMM.array}, f"Board engine must be a GemmSpec, not {GEMM.array!r}"),
+    ({"clock_hz": 0}, "Board clock_hz must be an integer from 1 to 1000000000, not 0"),
+    ({"baud": 4_000_000}, "Board baud must be from 184 to 3000000 at 12000000 Hz, not 4000000"),
+    ({"baud": 2_700_000},
+     "Board baud must be within 2 % of 12000000 Hz over a whole number, not 2700000"),
+])
+def test_board_spec_wrong(fields, message):
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        BoardSpec(**{"gemm": GEMM, "clock_hz": CLOCK_HZ, "baud": BAUD} | fields)
+
+
+def test_board_top_brings_its_verilog_along():
+    files = {}
+
+    class Platform:
+        """What a component asks of a platform."""
+
+        def add_file(self, name, text):
+            """Keep the file."""
+            files[name] = text
+
+    top = BoardTop(GEMM, CLOCK_HZ, BAUD)
+    Fragment.get(top, Platform())
+    (text,) = files.values()
+    assert list(files) == [f"{top.spec.name}.v"]
+    assert f"module {top.spec.name}(" in text
+
+
+def test_same_board_same_bytes(tmp_path):
+    texts = [{file.name: file.read_bytes() for file in emit(GEMM, CLOCK_HZ, BAUD, tmp_path / name)
+              .manifest.parent.iterdir()} for name in "ab"]
+    assert texts[0] == texts[1]
+    assert len(texts[0]) == 6

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plot and page of accumulation errors: they show what the records say, and refuse others."""
+
+import copy
+import itertools
+import json
+import re
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from reports.render import main
+from reports.studies.accumulation.curves import Curve, Study
+from reports.studies.accumulation.figure import LABEL, accumulation
+from reports.studies.accumulation.page import answer, limits
+
+ROOT = Path(__file__).resolve().parents[3]
+DATA = ROOT / "reports" / "data" / "accumulation.json"
+RECORDS = json.loads(DATA.read_text())["records"]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def record(accumulator: str, errors: dict[int, float], infinite: dict[int, float] | None = None,
+           headroom: int = 0) -> dict:
+    """What of a record of synth.accumulation a figure shows."""
+    metrics = {f"error_at_{k}": {"value": value, "unit": ""} for k, value in errors.items()}
+    metrics |= {f"infinite_at_{k}": {"value": value, "unit": ""}
+                for k, value in (infinite or {}).items()}
+    return {"metrics": metrics, "conditions": {
+        "operands": "gaussian", "source": "numbers", "accumulator": accumulator, "bits": 9,
+        "headroom": headroom, "format": "e4m3", "dot products": 64, "largest code": 448.0}}
+
+
+FEW = [record("none", {16: 0.04, 32: 0.03, 64: 0.02}),
+       record("exact", {16: 0, 32: 0, 64: 0}),
+       record("narrow", {16: 0.02, 32: 0.001, 64: 0.05}),
+       record("short", {16: 0.003}, {32: 0.25, 64: 1.0}),
+       record("short", {16: 0.003, 32: 0.004, 64: 0.011}, headroom=3)]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Root with the records and a page that shows them, rendered."""
+    (tmp_path / "reports/data").mkdir(parents=True)
+    shutil.copy(DATA, tmp_path / "reports/data")
+    (tmp_path / "README.md").write_text("<!-- begin:accumulation -->\n<!-- end:accumulation -->\n")
+    assert main([], root=tmp_path) == 0
+    return tmp_path
+
+
+@pytest.mark.parametrize(("limit", "first"), [
+    (0.01, 64), (0.06, None), (0.0005, 16), ({16: 1, 32: 0.0009, 64: 0.0}, 32)])
+def test_curve_passes_where_it_stays_above(limit, first):
+    curve = Curve("narrow", 0, 9, {16: 0.02, 32: 0.001, 64: 0.05}, {})
+    assert curve.passes(limit) == first
+    assert Curve("short", 0, 9, {16: 0.2}, {32: 0.5}).passes(0.5) == 32
+
+
+def test_answer_is_read_off_the_records():
+    assert answer(FEW) == (
+        "Up to K = 64, the error of e4m3 dot products stays below 1 % with exact (9 bits). It is "
+        "above 1 % with narrow (9 bits) from K = 64 on (gaussian) and short on operands / 8 (9 "
+        "bits) from K = 64 on (gaussian). With operands that fill the format, short (9 bits) "
+        "overflows from K = 32 on.")
+
+
+def test_limits_are_a_line_for_each_accumulator():
+    assert limits(FEW).rows == [
+        ["exact", "9", "-", "-"], ["narrow", "9", "K >= 64", "K >= 64"],
+        ["short", "9", "K >= 32", "K >= 32"], ["short on operands / 8", "9", "K >= 64", "-"]]
+
+
+def test_panels_hold_every_point():
+    """Errors lie where their logarithm is, zero below all, infinite shares in a row of dots."""
+    [panel] = accumulation(FEW)["panels"]
+    height = {line.label: [float(y) for y in re.findall(r" ([\d.]+)", line.path)]
+              for line in [*panel.lines, panel.codes]}
+    assert {name: len(ys) for name, ys in height.items()} == {
+        "exact (9)": 3, "narrow (9)": 3, "short (9)": 1, "short /8 (9)": 3, "operands": 3}
+    high, low, _ = height["narrow (9)"]
+    assert low - high == pytest.approx(32 * 1.30103, abs=0.11)  # log10(0.02 / 0.001)
+    assert min(height["exact (9)"]) > max(height["narrow (9)"] + height["operands"])
+    assert [(dot.label, dot.share) for dot in panel.dots] == [("short (9)", 0.25), ("short (9)", 1)]
+
+
+def test_labels_keep_their_distance():
+    for panel in accumulation(RECORDS)["panels"]:
+        places = sorted(line.label_y for line in [*panel.lines, panel.codes])
+        assert len(places) == 7
+        assert min(b - a for a, b in itertools.pairwise(places)) >= LABEL - 1e-6
+
+
+def test_figure_is_well_formed_and_within_its_card(root: Path):
+    tree = ElementTree.parse(root / "reports/figures/accumulation.svg").getroot()
+    assert (tree.tag, bool(tree.get("aria-label"))) == (f"{SVG}svg", True)
+    width, height = (float(size) for size in tree.get("viewBox").split()[2:])
+    seen = 0
+    groups = [(tree, 0.0)] + [
+        (group, float((re.findall(r"[\d.]+", panel.get("transform", "")) or [0])[0]))
+        for panel in tree.findall(f"{SVG}g") for group in [panel, *panel.iter(f"{SVG}g")]]
+    for group, shift in groups:
+        for item in [*group.findall(f"{SVG}rect"), *group.findall(f"{SVG}text")]:
+            # A letter is about 6.5 wide at this size, and the anchor at most at its left end.
+            room = 6.3 * len(item.text or "") if shift and group.get("text-anchor") is None else 0
+            assert 0 <= float(item.get("x")) + shift + room <= width, item.text
+            assert 0 <= float(item.get("y")) <= height
+            seen += 1
+    assert seen > 50
+
+
+def test_pages_show_answer_figure_and_tables(root: Path):
+    """The README has the answer and the figure, the page every value, the index both."""
+    page = (root / "reports/accumulation.md").read_text()
+    readme = (root / "README.md").read_text()
+    text = answer(RECORDS)
+    assert text in page
+    assert text in readme
+    assert text in (root / "reports/index.html").read_text()
+    assert re.findall(r"\]\((.+?)\)", readme) == [
+        "reports/accumulation.md", "reports/figures/accumulation.svg"]
+    assert all((root / file).exists() for file in re.findall(r"\]\((.+?)\)", readme))
+    assert (root / "reports" / re.search(r"\]\((.+?)\)", page)[1]).exists()
+    study, shown = Study(RECORDS), 0
+    for kind, curves in study.curves.items():
+        table = page.partition(f"## Error by K: {kind}\n")[2].partition("\n## ")[0]
+        for k in study.ks:
+            [row] = re.findall(rf"^\| {k:,} \| (.*) \|$", table, re.MULTILINE)
+            cells = row.split(" | ")[1:]
+            for cell, curve in zip(cells, curves, strict=True):
+                wanted = (curve.infinite if k in curve.infinite else curve.errors)[k]
+                value = re.fullmatch(r"Inf: (.*) %", cell)
+                got = float(value[1]) / 100 if value else float(cell)
+                assert got == pytest.approx(wanted, rel=0.05), (kind, k, curve.label)
+                shown += 1
+    assert shown == 3 * 7 * 13
+
+
+def test_check_finds_page_of_other_records(root: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["--check"], root=root) == 0
+    changed = copy.deepcopy(RECORDS)
+    next(each for each in changed if each["conditions"]["accumulator"] == "bf16")[
+        "metrics"]["error_at_16"]["value"] = 0.5
+    (root / "reports/data/accumulation.json").write_text(json.dumps({"records": changed}))
+    capsys.readouterr()
+    assert main(["--check"], root=root) == 1
+    assert capsys.readouterr().err == (
+        "Out of date, run `make reports`: reports/figures/accumulation.svg, "
+        "reports/accumulation.md, reports/csv/accumulation.csv, reports/index.html\n")
+
+
+#: What is planted in the first record of that accumulator, and the error that names it.
+FAULTS = [
+    ("exact", lambda it: it["metrics"]["error_at_16"].update(value=0.5),
+     r"Accumulation error must be 0 where sums are exact, not 0\.5"),
+    ("fp32", lambda it: it["metrics"].pop("error_at_16"),
+     r"Accumulation records must be of the same K, not \[32, .*\]"),
+    ("fp32", lambda it: it["metrics"]["error_at_16"].update(value=-1),
+     r"Accumulation error must be from 0 to inf, not \[-1\]"),
+    ("fp16", lambda it: it["metrics"]["infinite_at_16"].update(value=2),
+     r"Accumulation infinite must be from 0 to 1, not \[2\]"),
+    ("fp32", lambda it: it["metrics"].update(infinite_at_16={"value": 1, "unit": ""}),
+     r"Accumulation K must be of one metric, not \[16\]"),
+    ("bf16", lambda it: it["metrics"].update(speed={"value": 1, "unit": ""}),
+     r"Accumulation metrics must be error_at_K or infinite_at_K, not \[.*'speed'\]"),
+    ("none", lambda it: it["conditions"].pop("headroom"),
+     r"Accumulation record must be complete, not \"without \['headroom'\]\""),
+    ("bf16", lambda it: it["conditions"].update(operands="others"),
+     "Accumulation records must be of the same accumulators for all operands, not .*"),
+]
+
+
+@pytest.mark.parametrize(("accumulator", "plant", "message"), FAULTS)
+def test_render_refuses_planted_record(root: Path, capsys: pytest.CaptureFixture[str],
+                                       accumulator: str, plant, message: str):
+    """One line, and no page is touched."""
+    changed = copy.deepcopy(RECORDS)
+    plant(next(each for each in changed if each["conditions"]["accumulator"] == accumulator))
+    (root / "reports/data/accumulation.json").write_text(json.dumps({"records": changed}))
+    before = {path: path.read_bytes() for path in root.rglob("*.*") if path.suffix != ".json"}
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main([], root=root)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(f"python -m reports.render: error: {message}\n", err), err
+    assert {path: path.read_bytes() for path in before} == before

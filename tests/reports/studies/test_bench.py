@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulators beside each other: all compute the same, and one that does not is found."""
+
+
+import numpy as np
+import pytest
+
+import sim
+from hw.spec import parse_array
+from reports.studies.bench import __main__ as command
+from reports.studies.bench import contest
+from reports.studies.bench.contest import SIMULATORS, Part, Ready, Simulator, Site
+from reports.studies.bench.elements import Elements
+from reports.studies.bench.measure import MismatchError, measure
+from reports.studies.bench.outcome import Ran
+from sim.progress import Progress
+from sim.run.outcome import as_bits
+from synth.record import provenance, read_records
+
+ORIGIN = provenance("test")
+
+
+def operands(spec, m, k, n):
+    rng = np.random.default_rng(3)
+    return (rng.integers(0, 1 << fmt.width, shape).astype(np.uint8)
+            for fmt, shape in ((spec.mac.a, (m, k)), (spec.mac.b, (k, n))))
+
+
+def simulator(name):
+    return next(each for each in SIMULATORS if each.name == name)
+
+
+@pytest.mark.parametrize("mac", ["int8", "e4m3,lanes=2"])
+def test_elements_compute_a_tile_with_flags(mac):
+    spec = parse_array("2x3", mac)
+    a, b = operands(spec, 2, 6, 3)
+    got, (sums, flags) = Elements(spec).run(a, b), sim.matmul(a, b, spec.mac, flags=True)
+    width = spec.mac.acc.width
+    assert as_bits(got.sums, width).tolist() == as_bits(sums, width).tolist()
+    assert got.flags.tolist() == flags.tolist()
+    assert got.seconds > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Verilator", "CXXRTL", "sim.rtl"])
+def test_compiled_simulators_count_cycles_and_compute_sums(name, tmp_path):
+    """More than a tile, with flags beside the sums."""
+    spec = parse_array("2x3", "e4m3")
+    a, b = operands(spec, 5, 9, 7)
+    got = simulator(name).prepare(Site(spec, tmp_path)).run(a, b)
+    sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+    width = spec.mac.acc.width
+    assert as_bits(got.sums, width).tolist() == as_bits(sums, width).tolist()
+    assert got.flags.tolist() == flags.tolist()
+    assert got.cycles == spec.cycles(5, 9, 7)
+
+
+WRONG = ("Sums of wrong must be those of sim.fast, and 256 of 256 are not "
+         "(array_16x16_os_int8_fx28)")
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"sums": 1}, WRONG), ({"flags": 1}, WRONG),
+    ({"cycles": 1}, "Cycles of wrong must be 63, not 64 (array_16x16_os_int8_fx28)"),
+])
+def test_a_simulator_that_differs_is_found(change, message):
+    def prepare(site):
+        def run(a, b):
+            sums, flags = sim.matmul(a, b, site.spec.mac, flags=True)
+            right = Ran(sums, flags, site.spec.cycles(16, 16, 16), 1.0)
+            return right._replace(**{name: getattr(right, name) + by
+                                     for name, by in change.items()})
+        return Ready(run, 0.0)
+
+    wrong = Simulator("wrong", prepare)
+    with pytest.raises(MismatchError) as caught:
+        list(measure("int8", Part(16, 16, 16), ORIGIN, Progress(), [wrong]))
+    assert str(caught.value) == message
+
+
+def test_models_are_timed_and_recorded(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(contest, "SECONDS", 0.1)
+    pytest.importorskip("numba", reason="numba is not installed: make fast")
+    out = tmp_path / "simulator.json"
+    names = ["sim.fast, numpy", "sim.cycle"]
+    only = [word for name in names for word in ("--only", name)]
+    assert command.main(["int8", "--gemm", "20x16x16", "--stationary", "int8", *only,
+                         "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    machine, *records = read_records(out)
+    assert [(record.conditions["simulator"], record.conditions["unit"]) for record in records] == [
+        *((name, "int8") for name in names), ("sim.cycle", "int8, weight stationary")]
+    for record, dataflow in zip(records, ("os", "os", "ws"), strict=True):
+        metrics, spec = record.metrics, parse_array("16x16", "int8", dataflow=dataflow)
+        assert record.subject == spec.name
+        assert metrics["cycles"].value == spec.cycles(20, 16, 16)
+        assert metrics["sums_compared"].value == 20 * 16
+        assert metrics["mac_per_second"].value == pytest.approx(
+            20 * 16 * 16 / metrics["time"].value)
+    assert len({record.metrics["checksum"].value for record in records}) == 1
+    assert machine.metrics["mac_per_second_one_thread"].value > 1e8
+    assert machine.provenance.command == (
+        "python -m synth.bench int8 --gemm 20x16x16 --stationary int8 "
+        "--only 'sim.fast, numpy' --only sim.cycle")
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["e9m9"], None), (["--only", "x"], None),
+    (["--gemm", "3x3"], "GEMM must be MxKxN, for instance 512x512x512, not '3x3'"),
+    (["--gemm", "4x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
+])
+def test_bench_wrong(arguments, message, tmp_path, capsys):
+    pytest.importorskip("numba", reason="numba is not installed: make fast")
+    with pytest.raises(SystemExit, match=r"^2$"):
+        command.main([*arguments, "--out", str(tmp_path / "x.json")])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message is None or err == f"python -m synth.bench: error: {message}\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_bench_without_numba(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(command, "has_numba", lambda: False)
+    with pytest.raises(SystemExit, match=r"^2$"):
+        command.main(["--out", str(tmp_path / "x.json")])
+    assert capsys.readouterr().err == (
+        "python -m synth.bench: error: Numba must be installed (make fast), not None\n")
+
+
+@pytest.mark.parametrize(("arguments", "simulator", "taken"), [
+    ([], "Verilator", ["e4m3,acc=fp32", "int8,acc=int32"]),
+    (["--whole", "e4m3,acc=bf16"], "Verilator", ["e4m3,acc=bf16"]),
+    ([], "CXXRTL", [unit for unit in command.UNITS if "hopper" not in unit]),
+    (["--only", "CXXRTL"], "CXXRTL", list(command.UNITS)),
+    ([], "sim.cycle", list(command.UNITS))])
+def test_what_takes_long_is_left_out_unless_asked_for(arguments, simulator, taken):
+    options = command._parser().parse_args(arguments)
+    assert [unit for unit in command.UNITS if command._takes(simulator, unit, options)] == taken

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cost of features: each variant is the unit without one of them, and its record says so."""
+
+import re
+
+import pytest
+
+from hw.spec import Overflow, Rounding, parse_mac
+from reports.studies.features import measure as features
+from reports.studies.features.measure import FEATURES, main, measure, variants
+from synth.flow.gates import count_mac
+from synth.record import read_records
+
+
+def test_variants_take_one_feature_away_each():
+    spec = parse_mac("e4m3,acc=fp16")
+    found = dict(variants(spec))
+    assert [str(variant) for variant in found.values()] == [
+        "e4m3,acc=fp16", "e4m3:fn-daz,acc=fp16", "e4m3:none,acc=fp16", "e4m3,acc=fp16-ftz",
+        "e4m3,acc=fp16-sat", "e4m3,acc=fp16-rtz", "e4m3:none-daz,acc=fp16-rtz-sat-ftz"]
+    assert list(found) == ["nothing", *FEATURES, "all of these"]
+    bare = found["all of these"]
+    assert (bare.a.subnormals, bare.a.has_nan, bare.a.has_inf) == (False, False, False)
+    assert (bare.acc.subnormals, bare.acc.overflow, bare.acc.rounding) == (
+        False, Overflow.SATURATE, Rounding.RTZ)
+
+
+def test_variants_of_integers_keep_their_operands():
+    assert {spec.a.name for _, spec in variants(parse_mac("int8,acc=fp32"))} == {"int8"}
+    assert len(list(variants(parse_mac("int8xe5m2,acc=fp32")))) == 7
+
+
+def test_features_writes_what_was_counted(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(features, "FEATURES", {
+        name: FEATURES[name] for name in ("subnormals of the operands",)})
+    out = tmp_path / "features.json"
+    assert main(["e2m1,acc=e5m2", "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    whole, without, bare = read_records(out)
+    assert (without.subject, bare.subject) == ("mac_e2m1_none_daz_e5m2",) * 2
+    for recipe in ("default", "keep"):
+        before, after = (record.metrics[f"two_input_gates_{recipe}"].value
+                         for record in (whole, without))
+        assert before == count_mac(parse_mac("e2m1,acc=e5m2"), recipe).two_input
+        assert without.metrics[f"saved_{recipe}"].value == before - after > 0
+        assert whole.metrics[f"saved_{recipe}"].value == 0
+
+
+def test_subnormals_of_the_operands_cost_what_was_found_by_hand():
+    # 38 to 40 gates with an FP16 accumulator, about 2 with FP32.
+    for acc, low, high in (("fp16", 30, 50), ("fp32", -3, 8)):
+        whole, without = (count_mac(parse_mac(pair, acc=acc), "keep").two_input
+                          for pair in ("e4m3", "e4m3:fn-daz"))
+        assert low <= whole - without <= high, (acc, whole, without)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["e4m3"], "MAC acc must be floating point, not 'fx49m18'"),
+    (["e4m3,acc=fp32", "e9m9"], "Format name must be one of "),
+])
+def test_features_wrong(tmp_path, capsys, arguments, message):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main([*arguments, "--out", str(tmp_path / "x.json")])
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert re.match(re.escape(f"python -m reports.studies.features.measure: error: {message}"), error)
+    assert not list(tmp_path.iterdir())
+
+
+def test_measure_counts_every_variant_of_every_unit():
+    records = measure(["int4,acc=e3m4"])
+    assert [record.conditions["without"] for record in records] == [
+        label for label, _ in variants(parse_mac("int4,acc=e3m4"))]

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real networks and their data: in FP32 they do what they were trained for."""
+
+import importlib
+import pickle
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw.spec import SpecError
+from reports.studies.networks import efficientnet, lines, text
+from reports.studies.networks.packages import MissingPackage, package_file
+from reports.studies.networks.task import alike, relative_error, share
+from reports.studies.networks.tasks import TASKS
+from reports.studies.networks.weights import MAGIC, read_torch
+from sim.digits.network import accuracy, forward, load_digits, train
+
+
+def task(name: str, folder: Path, samples: int):
+    """Task of that name; the test is skipped where its package is missing."""
+    for module in ("onnx", "onnxruntime"):
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            pytest.skip(f"{module} is not installed (make models)")
+    try:
+        return TASKS[name](folder, samples)
+    except MissingPackage as error:
+        pytest.skip(str(error))
+
+
+def outputs(found) -> list[np.ndarray]:
+    """First output of every run, by onnxruntime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(found.model), options)
+    return [session.run(None, feed)[0] for feed in found.feeds]
+
+
+def test_digits_model_computes_what_the_network_does(tmp_path: Path) -> None:
+    found = task("digits", tmp_path, 100)
+    digits = load_digits()
+    wanted = forward(digits.test_images[:100], train(digits))
+    [got] = outputs(found)
+    assert got.shape == wanted.shape == (100, 10)
+    assert np.abs(got - wanted).max() < 1e-4
+    assert found.score([got], [wanted])["accuracy"] == 100 * accuracy(
+        wanted, digits.test_labels[:100])
+    # Another run writes the same bytes.
+    first = found.model.read_bytes()
+    assert task("digits", tmp_path / "again", 100).model.read_bytes() == first
+
+
+def test_recogniser_reads_lines(tmp_path: Path) -> None:
+    """The first lines, the second and third of them spoiled, but for a space."""
+    found = task("recogniser", tmp_path, 3)
+    scores = outputs(found)
+    known = text.characters(found.model)
+    assert len(known) == scores[0].shape[2] == 6625
+    assert [text.read(each[0], known).strip() for each in scores] == [
+        "Invoice No", "16 columns", "Total 1,249"]
+    assert found.score(scores, scores)["character_accuracy"] > 95
+
+
+@pytest.mark.slow
+def test_direction_is_told(tmp_path: Path) -> None:
+    found = task("direction", tmp_path, 40)
+    assert found.score(outputs(found), outputs(found)) == {"accuracy": 80.0}
+
+
+@pytest.mark.slow
+def test_questions_find_answers(tmp_path: Path) -> None:
+    """Without a network one in forty would."""
+    found = task("sentences", tmp_path, 40)
+    vectors = outputs(found)
+    assert sum(map(len, vectors)) == 80
+    assert np.allclose(np.linalg.norm(np.concatenate(vectors), axis=1), 1, atol=1e-5)
+    measures = found.score(vectors, vectors)
+    assert measures["retrieval_top1"] > 80
+    assert measures["mean_cosine"] == pytest.approx(1, abs=1e-5)
+
+
+def test_photographs_are_named(tmp_path: Path) -> None:
+    """The classes of ImageNet: daisy, Egyptian cat, espresso, missile, tripod."""
+    found = task("photographs", tmp_path, 7)
+    best = np.concatenate(outputs(found)).argmax(axis=1)
+    assert best[[1, 3, 4, 5, 6]].tolist() == [985, 285, 967, 657, 872]
+
+
+def test_padding_is_tensorflows() -> None:
+    """An even number of rows leaves one to the end: 224 rows by 3 with a stride of 2."""
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    weights = {"c.weight": np.ones((1, 3, 3, 3), np.float32),
+               **{f"n.{part}": np.ones(1, np.float32)
+                  for part in ("weight", "bias", "running_mean", "running_var")}}
+    builder = efficientnet._Builder(weights)
+    builder.conv(builder.graph.input("x", ["n", 3, 224, 224]), "c", "n", 2)
+    [pads] = [list(attribute.ints) for attribute in builder.graph._nodes[0].attribute
+              if attribute.name == "pads"]
+    assert pads == [0, 0, 1, 1]
+    assert builder.side == 112
+
+
+def test_lines_upside_down() -> None:
+    """A line of the same index turned by 180 degrees, but for the noise."""
+    up, down = (lines.picture("A line", 0, upside_down=turned) for turned in (False, True))
+    assert up.shape == down.shape == (3, lines.HEIGHT, up.shape[2])
+    assert np.abs(up[:, ::-1, ::-1] - down).mean() < 0.15 < np.abs(up - down).mean()
+    assert (lines.picture("A line", 0, width=20) == up[:, :, :20]).all()
+
+
+@pytest.mark.parametrize(("got", "wanted", "count"), [
+    ("", "", 0), ("abc", "abc", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3),
+    ("ab", "ba", 2)])
+def test_distance(got: str, wanted: str, count: int) -> None:
+    assert lines.distance(got, wanted) == count
+
+
+def test_characters_that_repeat_are_read_once() -> None:
+    scores = np.eye(4)[[0, 1, 1, 0, 1, 2, 2, 3]]
+    assert text.read(scores, ["", "a", "b", " "]) == "aab "
+
+
+def test_measures() -> None:
+    reference = [np.array([[0.0, 3.0], [4.0, 0.0]])]
+    outputs = [np.array([[0, 1], [0, 1]])]
+    assert alike(outputs, reference).tolist() == [1, 0]
+    assert share("agreement", alike)(outputs, reference) == {"agreement": 50}
+    assert relative_error([np.array([[0.0, 3.0], [4.0, 5.0]])], reference) == 100
+
+
+def test_missing_package() -> None:
+    with pytest.raises(MissingPackage, match=r"^Package no_such_package must be installed "
+                       r"\(make models\), not missing$"):
+        package_file("no_such_package", "x")
+    with pytest.raises(MissingPackage, match=r"^Package numpy must ship no/such, not go without$"):
+        package_file("numpy", "no/such")
+
+
+def legacy(path: Path, key: str = "0", count: int = 6, call: bytes = b"torch._utils\n") -> Path:
+    """File of a tensor "w" of (2, 2) from the second element on, its columns 2 apart."""
+    module, name = call.rstrip().decode(), "_rebuild_tensor_v2"
+    body = (b"\x80\x02}X\x01\x00\x00\x00w" + f"c{module}\n{name}\n".encode()
+            + b"((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00"
+            b"cpuK\x06NtQK\x01K\x02K\x02\x86K\x02K\x01\x86\x89}tRs.")
+    path.write_bytes(b"".join([
+        pickle.dumps(MAGIC, 2), pickle.dumps(1001, 2), pickle.dumps({}, 2), body,
+        pickle.dumps([key], 2), struct.pack("<q", count),
+        np.arange(count, dtype="<f4").tobytes()]))
+    return path
+
+
+def test_weights_of_pytorch_are_read(tmp_path: Path) -> None:
+    found = read_torch(legacy(tmp_path / "w.pth"))
+    assert list(found) == ["w"]
+    assert found["w"].tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("fault", [
+    {"call": b"os\n"}, {"key": "1"}, {"count": 4}, None])
+def test_weights_wrong(tmp_path: Path, fault: dict | None) -> None:
+    """A pickle that calls something else, a storage that is missing or short, another file."""
+    path = tmp_path / "w.pth"
+    if fault is None:
+        path.write_bytes(b"PK\3\4")
+    else:
+        legacy(path, **fault)
+    with pytest.raises(SpecError, match="^" + re.escape(
+            f"Weights file must be of PyTorch's format before 1.6, not {str(path)!r}") + "$"):
+        read_torch(path)

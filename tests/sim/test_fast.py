@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sim.fast` must give the bits of `sim.vector`, compiled and with numpy alone."""
+
+import sys
+from itertools import product
+
+import numpy as np
+import pytest
+
+import sim
+from hw.spec import SpecError, parse_mac
+from sim import fast
+from sim.fast import floating, kernels, threads
+from tests.sim.test_vector import near_codes, random_codes
+from tests.support.tiers import tiers
+
+PAIRS = ("e4m3", "e5m2", "e4m3xe5m2", "e3m4", "e4m3xe3m4", "e2m5", "int8", "uint8xint8", "e2m1",
+         "int8xe5m2", "e5m2fnuzxe4m3fnuz", "binary8p3exbinary8p4", "fp16", "bf16",
+         "e4m3:fn-dazxe4m3", "int4xe4m3")
+ACCS = ("exact", "exact-sat", "int20", "int20-sat", "fx24m4", "fx24m4ts", "fp32", "fp16", "bf16",
+        "e5m2", "e3m4:ieee", "fp32-rtz", "fp16-sat", "fp16-ftz", "bf16-rtz-sat-ftz", "hopper",
+        "blackwell", "aligned:10")
+#: Units that no loop of `sim.vector` computes, with numba and without.
+COMPILED = ("e4m3,acc=fp32", "e5m2,acc=fp32", "e4m3xe5m2,acc=bf16", "e5m2,acc=fp16",
+            "int8,acc=fp32", "e4m3xe3m4,acc=bf16", "e4m3,acc=fp32-rtz", "e4m3,acc=bf16,lanes=4",
+            "e4m3,acc=fp16-sat", "e3m4,acc=e5m2", "e4m3", "int8,acc=int32", "int8,acc=int20",
+            "int8,acc=int20-sat", "e4m3,acc=fx24m4ts", "e4m3,acc=hopper", "e5m2,acc=ada",
+            "e4m3,acc=blackwell", "e5m2,acc=fp16-sat", "binary8p3,acc=fp32-sat",
+            "e5m2,acc=bf16-sat", "e5m2", "binary8p3", "fp16")
+NEED_NUMBA = ("sat", "fx")
+
+
+@pytest.fixture(params=["numba", "numpy"])
+def engine(request, monkeypatch):
+    """Each kind of kernels in turn."""
+    if request.param == "numba":
+        pytest.importorskip("numba", reason="numba is not installed: make fast")
+    else:
+        monkeypatch.setitem(sys.modules, "numba", None)
+    assert kernels.has_numba() == (request.param == "numba")
+    monkeypatch.setattr(threads, "LEAST", 0)  # Small products go through threads too.
+    return request.param
+
+
+@pytest.fixture
+def left(monkeypatch):
+    """Units that were left to `sim.vector`, as a growing list."""
+    found, function = [], fast.vector.matmul
+    monkeypatch.setattr(fast.vector, "matmul",
+                        lambda a, b, spec: found.append(spec) or function(a, b, spec))
+    return found
+
+
+def check(spec, a, b, seed):
+    """Compare both backends; gives the number of sums."""
+    sums, flags = sim.matmul(a, b, spec, flags=True, backend="fast")
+    wanted, wanted_flags = sim.matmul(a, b, spec, flags=True)
+    assert (sums.dtype, sums.shape) == (wanted.dtype, wanted.shape)
+    wrong = np.argwhere((sums != wanted) | (flags != wanted_flags))
+    assert not wrong.size, (f"{spec}, seed {seed}: {len(wrong)} wrong, the first at "
+                            f"{wrong[0].tolist()}: {sums[tuple(wrong[0])]}, not "
+                            f"{wanted[tuple(wrong[0])]}")
+    return sums.size
+
+
+def units():
+    """Every pair with every accumulator, with one lane and with three."""
+    for pair, acc, lanes in product(PAIRS, ACCS, (None, 3)):
+        try:
+            yield parse_mac(pair, acc=acc, lanes=lanes)
+        except SpecError:
+            continue  # A preset has its own lanes; a product may not fit.
+
+
+def test_fast_equals_vector(engine):
+    rng, states, specs = np.random.default_rng(1), 0, list(units())
+    for spec, codes in product(specs, (random_codes, near_codes)):
+        m, k, n = (int(side) for side in rng.integers(1, (48, 32, 130)))
+        a, b = codes(rng, spec.a, (m, k)), codes(rng, spec.b, (k, n))
+        states += check(spec, a, b, 1)
+    assert len(specs) > 400
+    assert states > 1_000_000
+
+
+LONG = ("e4m3,acc=fp32", "e4m3,acc=fp16", "e4m3,acc=bf16-rtz,lanes=2", "e4m3", "int8,acc=int32",
+        "e5m2,acc=hopper", "e5m2", "fp16", "e5m2,acc=fx65m32", "e5m2,acc=fx74m40")
+
+
+@pytest.mark.parametrize("mac", tiers((*LONG, "e5m2,acc=bf16", "e5m2,acc=fp16-sat"), LONG))
+def test_long_sums_of_many_rows_equal_vector(engine, mac):
+    """More than a slice of K, more than a tile, rows for every thread, finite."""
+    rng, spec = np.random.default_rng(2), parse_mac(mac)
+    a, b = ((random_codes(rng, fmt, shape) & np.uint64(fmt.sign_code | 0x77)).astype(np.uint8)
+            for fmt, shape in ((spec.a, (131, 2200)), (spec.b, (2200, 101))))
+    assert check(spec, a, b, 2) == 131 * 101
+
+
+@pytest.mark.parametrize(("pair", "acc"), [
+    ("e5m2", "fp16"), ("e5m2", "fp32"), ("e4m3", "fp16-ftz"), ("e4m3", "e3m4-sat"),
+    ("e5m2", "bf16"), ("e5m2", "fp16-sat"), ("e5m2", "fp32-sat"), ("binary8p3", "bf16-sat"),
+    ("e5m2", "aligned:13"), ("e4m3", "exact-sat"), ("e3m4", "e2m1:ieee-rtz")])
+def test_short_chains_of_extremes_equal_vector(engine, pair, acc):
+    """Zeros of both signs, underflow, overflow, infinities and NaN, each followed by all others."""
+    spec = parse_mac(pair, acc=acc)
+    fmt, one = spec.a, int(sim.encode(1.0, spec.a))
+    ends = [0, 1, one, fmt.max_code, (1 << fmt.magnitude_bits) - 1]
+    ends += [fmt.inf_code] if fmt.has_inf else []
+    a = np.array(list(product([*ends, *(fmt.sign_code | code for code in ends)], repeat=3)))
+    b = np.array(list(product([1, fmt.max_code, fmt.sign_code], repeat=3))).T
+    assert check(spec, a, b, None) == (2 * len(ends)) ** 3 * 27
+
+
+@pytest.mark.parametrize("mac", COMPILED)
+def test_common_units_are_not_left_to_vector(engine, left, mac):
+    codes = np.ones((40, 64), np.uint8)
+    sim.matmul(codes, codes.T, mac, backend="fast")
+    acc = mac.partition("=")[2]
+    needs = any(word in acc for word in NEED_NUMBA) and acc[:4] not in ("fp16", "fp32", "bf16")
+    assert bool(left) == (needs and engine == "numpy"), left
+
+
+def test_other_units_are_left_to_vector(engine, left):
+    codes = np.ones((2, 2), np.uint8)
+    others = ("fp32", "bf16,acc=fp32", "e5m2,acc=fp16-sat-ftz", "e5m2,acc=fx70m20")
+    for mac in others:
+        sim.matmul(codes, codes, mac, backend="fast")
+    assert [str(spec) for spec in left] == [str(parse_mac(mac)) for mac in others]
+
+
+def test_sums_that_must_not_be_rounded_twice(engine):
+    """2**-15 + 522 in bf16 is 524; by way of binary32 it would be the tie 522, and then 520."""
+    spec = parse_mac("e4m3xe3m4", acc="bf16")
+    assert not floating.in_float32(spec)
+    a = sim.encode([2.0**spec.a.lsb, 36.0], spec.a)
+    b = sim.encode([2.0**spec.b.lsb, 14.5], spec.b)
+    got = sim.dot(a, b, spec, backend="fast")
+    assert sim.decode(got, "bf16") == 524.0
+
+
+def test_saturated_sums_stop_at_both_ends(engine):
+    a, b = np.full((1, 20), -128, np.int8), np.array([[127, -128]] * 20, np.int8)
+    got = sim.matmul(a, b, "int8,acc=int17-sat", backend="fast")
+    assert got.tolist() == [[-(1 << 16), (1 << 16) - 1]]
+
+
+def test_sums_below_the_smallest_are_cut_or_rounded(engine):
+    """Three quarters of the smallest e5m2, of either sign."""
+    a = sim.encode([[3 * 2.0**-9], [-3 * 2.0**-9]], "e4m3")
+    b = sim.encode([[2.0**-9]], "e4m3")
+    assert sim.matmul(a, b, "e4m3,acc=e5m2-rtz", backend="fast").tolist() == [[0], [0x80]]
+    assert sim.matmul(a, b, "e4m3,acc=e5m2", backend="fast").tolist() == [[1], [0x81]]
+
+
+def test_sums_too_long_for_binary64_are_known():
+    spec = parse_mac("e4m3,acc=fp32-rtz")
+    assert floating.in_float64(spec, 1 << 12)
+    assert not floating.in_float64(spec, 1 << 18)

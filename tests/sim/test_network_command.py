@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m sim.network``: what it prints and writes, and how it refuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from hw.spec import SpecError, parse_mac
+from sim.network.__main__ import main
+from sim.network.graph import SUPPORTED, load
+from sim.network.silicon import DATA, recorded
+from tests.support.network_models import SEED, node, save, small_network
+
+ARRAY = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4"]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Model and data by name."""
+    x = np.random.default_rng(SEED).normal(size=(4, 2, 6, 5)).astype(np.float32)
+    paths = {"model": small_network(tmp_path / "small.onnx"), "folder": tmp_path}
+    for name, array in {"x": x, "wide": x[:, :, :, :4], "double": x.astype(float),
+                        "flat": np.float32(3)}.items():
+        paths[name] = tmp_path / f"{name}.npy"
+        np.save(paths[name], array)
+    paths["npz"], paths["other"] = tmp_path / "x.npz", tmp_path / "other.npz"
+    np.savez(paths["npz"], x=x)
+    np.savez(paths["other"], images=x)
+    paths["cut"] = tmp_path / "cut.npz"
+    paths["cut"].write_bytes(paths["npz"].read_bytes()[:-40])
+    paths["half"] = tmp_path / "half.onnx"
+    paths["half"].write_bytes(paths["model"].read_bytes()[:100])
+    paths["none"] = tmp_path / "none"
+    return paths
+
+
+def shown(capsys, files, *words):
+    assert main([word.format(**files) for word in words]) == 0
+    return capsys.readouterr().out
+
+
+def test_table_and_json_tell_the_same(capsys, files):
+    words = ["{model}", "--data", "{x}", *ARRAY, "--energy", "0.5"]
+    facts = json.loads(shown(capsys, files, *words, "--json"))
+    text = shown(capsys, files, *words).splitlines()
+    assert text[0] == facts["array"] == "array_4x4_os_e4m3_fp32"
+    assert text[1].split() == ["layer", "operator", "product", "MACs", "cycles", "utilisation",
+                               "own", "SQNR", "[dB]", "SQNR", "[dB]", "energy", "[nJ]"]
+    assert [line.split()[0] for line in text[2:-2]] == [
+        *(layer["name"] for layer in facts["layers"]), "total"]
+    total = facts["total"]
+    assert f"{total['macs']:,}" in text[-3]
+    assert total["macs"] == sum(layer["macs"] for layer in facts["layers"])
+    assert total["energy_nj"] == pytest.approx(total["macs"] / 2000)
+    assert text[-2] == (f"output y (4, 3), runs 1: SQNR {facts['outputs']['y']['sqnr_db']:.1f} dB")
+    assert text[-1] == "energy: 0.5 pJ a product, as given"
+    # No record tells that of the unit.
+    assert "energy" not in shown(capsys, files, *words[:-2])
+
+
+def test_energy_is_recorded_of_the_papers_units(capsys, files):
+    words = ["{model}", "--data", "{x}", "--mac", "int8", "--acc", "int27", "--array", "4x4"]
+    facts = json.loads(shown(capsys, files, *words, "--json"))
+    [record] = [each for each in json.loads((DATA / "paper.json").read_text())["records"]
+                if each["subject"] == "mac_int8_fx27" and "energy_gaussian" in each["metrics"]]
+    wanted = sum(record["metrics"][f"energy_gaussian{part}"]["value"] for part in ("", "_glitches"))
+    assert facts["energy_pj"] == pytest.approx(wanted / 1000)
+    assert facts["energy_source"] == "recorded of mac_int8_fx27 in osu018_stdcells"
+    assert facts["total"]["energy_nj"] == pytest.approx(facts["total"]["macs"] * wanted / 1e6)
+
+
+def test_energy_without_records(tmp_path):
+    bare = {"subject": "mac_e4m3_fp32", "metrics": {}}
+    (tmp_path / "units.json").write_text(json.dumps({"records": [bare]}))
+    assert recorded(parse_mac("e4m3,acc=fp32"), tmp_path) is None
+
+
+def test_samples_batches_and_files(capsys, files):
+    """Outputs and scales are written, and scales that are read give the same outputs."""
+    first, second = files["folder"] / "new" / "y.npz", files["folder"] / "z.npz"
+    scales = files["folder"] / "scales.json"
+    words = ["{model}", "--data", "{npz}", *ARRAY, "--weights", "per=channel", "--json"]
+    facts = json.loads(shown(capsys, files, *words, "--samples", "2", "--batch", "1", "--out",
+                             str(first), "--calibration", "{x}", "--save-quantizers", str(scales)))
+    assert facts["outputs"]["y"]["runs"] == 2
+    shown(capsys, files, *words, "--samples", "2", "--out", str(second), "--quantizers",
+          str(scales), "--backend", "vector")
+    with np.load(first) as ours, np.load(second) as theirs:
+        assert ours["y"].shape == (2, 3)
+        assert ours["y"] == pytest.approx(theirs["y"], abs=1e-6)
+
+
+def test_list_is_what_load_takes(capsys, files):
+    """Groups are apart, and models of operators beside the array load."""
+    facts = json.loads(shown(capsys, files, "--list", "--json"))
+    text = shown(capsys, files, "--list")
+    assert text.startswith("Operators on the array: Conv, Gemm, MatMul\n")
+    names = [name for group in ("on_array", "in_fp32", "refused") for name in facts[group]]
+    assert len(names) == len(set(names)) > 150
+    assert {"Relu", "Softmax", "Erf", "Gelu"} <= set(facts["in_fp32"])
+    assert not {"If", "Loop", "Scan", "MaxRoiPool"} & set(facts["in_fp32"])
+    assert set(names) <= {word.strip(",") for word in text.split()}
+    assert "e4m3" in facts["formats"]
+    assert facts["backends"] == ["fast", "vector", "cycle", "rtl"]
+    loaded = 0
+    for name in ("Relu", "Gelu", "HardSwish", "Mish", "Sqrt"):
+        assert name in facts["in_fp32"]
+        path = save(files["folder"] / f"{name}.onnx", [node(name, "x", "y")], {"x": [2, 3]},
+                    ["y"], {}, opset=20)
+        loaded += len(load(path).steps)
+    assert loaded == 5
+
+
+def test_operator_without_an_implementation_is_named(files):
+    """Not the one before it, which is a function of others."""
+    path = save(files["folder"] / "pool.onnx", [node("HardSwish", "x", "h"), node(
+        "GlobalLpPool", "h", "y", "pool")], {"x": [1, 2, 3, 3]}, ["y"], {}, opset=20)
+    with pytest.raises(SpecError) as wrong:
+        load(path)
+    assert str(wrong.value) == f"Node 'pool' operator must be {SUPPORTED}, not 'GlobalLpPool'"
+
+
+REFUSED = [
+    (["{model}", "--data", "{x}", "--mac", "e4m3"],
+     "Array size must be given by --array ROWSxCOLS, not None"),
+    (["{model}", "--data", "{x}", *ARRAY, "--energy", "-1"],
+     "Energy must be 0 pJ or more, not -1.0"),
+    (["{model}", "--data", "{x}", *ARRAY, "--weights", "bits=4"],
+     ("Scheme settings must be some of per=..., range=..., percentile=..., scale=..., "
+      "zero_point=..., once each, not 'bits=4'")),
+    (["{model}", "--data", "{wide}", *ARRAY],
+     "Data 'x' shape must be (any, 2, 6, 5), not (4, 2, 6, 4)"),
+    (["{model}", "--data", "{double}", *ARRAY], "Data 'x' dtype must be float32, not 'float64'"),
+    (["{model}", "--data", "{flat}", *ARRAY],
+     "Data must be arrays of equally many samples, not []"),
+    (["{model}", "--data", "{other}", *ARRAY], "Data must be arrays by the names x, not 'images'"),
+    (["{model}", "--data", "{none}", *ARRAY],
+     "Data file must be readable, not '{none}' (no such file or directory)"),
+    (["{model}", "--data", "{cut}", *ARRAY],
+     "Data file must be readable, not '{cut}' (no .npz or .npy file of numbers)"),
+    (["{model}", "--data", "{x}", *ARRAY, "--samples", "5"], "Samples must be from 1 to 4, not 5"),
+    (["{model}", "--data", "{x}", *ARRAY, "--batch", "3"],
+     "Batch must be a divisor of the 4 samples, not 3"),
+    (["{none}", "--data", "{x}", *ARRAY],
+     "Model file must be an ONNX model, not '{none}' (No such file or directory)"),
+    (["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{x}", "--calibration", "{x}"],
+     "Scales must be from --quantizers or from --calibration, not 'both'"),
+    (["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{x}", "--headroom"],
+     "Scales must be from --quantizers or from --headroom, not 'both'"),
+    (["{model}", "--data", "{x}", *ARRAY, "--out", "{folder}"],
+     "Output file must be writable, not '{folder}' (is a directory)"),
+]
+
+
+def refusal(capsys, words):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    found = capsys.readouterr()
+    assert ended.value.code == 2
+    assert found.out == ""
+    start = "python -m sim.network: error: "
+    assert found.err.startswith(start)
+    assert found.err.count("\n") == 1
+    return found.err[len(start):-1]
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSED)
+def test_wrong_arguments_are_told_in_one_line(capsys, files, words, message):
+    before = sorted(files["folder"].iterdir())
+    got = refusal(capsys, [word.format(**files) for word in words])
+    assert got == message.format(**files)
+    assert sorted(files["folder"].iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["half", "x"])
+def test_broken_models_are_told_in_one_line(capsys, files, name):
+    got = refusal(capsys, [str(files[name]), "--data", str(files["x"]), *ARRAY])
+    assert got.startswith(f"Model file must be an ONNX model, not {str(files[name])!r} (")
+
+
+def branch():
+    """If, whose branches give x as it is."""
+    inner = helper.make_graph([node("Identity", "x", "z")], "inner", [], [
+        helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, None)])
+    return node("If", "c", "y", "choice", then_branch=inner, else_branch=inner)
+
+
+UNSUPPORTED = [
+    ([node("Conv", "x w", "t"), node("ConvTranspose", "t w", "y", "up")],
+     f"Node 'up' operator must be {SUPPORTED}, not 'ConvTranspose'"),
+    ([node("Einsum", "x w", "y", equation="abcd,ebcd->ae")],
+     f"Node 'y' operator must be {SUPPORTED}, not 'Einsum'"),
+    ([branch()], f"Node 'choice' operator must be {SUPPORTED}, and without a subgraph, not 'If'"),
+    ([helper.make_node("FusedConv", ["x", "w"], ["y"], name="f", domain="com.microsoft")],
+     f"Node 'f' operator must be {SUPPORTED}, not 'com.microsoft.FusedConv'"),
+    ([node("Cast", "x", "h", "cast", to=onnx.TensorProto.DOUBLE),
+      node("Cast", "w", "v", to=onnx.TensorProto.DOUBLE), node("Conv", "h v", "y", "layer")],
+     "Node 'layer' (Conv) inputs must be float32, not 'float64'"),
+    ([node("Conv", "x w", "h"), node("Reshape", "h shape", "y", "again")],
+     ("Node 'again' (Reshape) inputs must be such that onnx's reference evaluates it, not float32 "
+      "(4, 3, 4, 3), int64 (2,) (cannot reshape array of size 144 into shape (7,7))")),
+]
+
+
+@pytest.mark.parametrize(("nodes", "message"), UNSUPPORTED)
+def test_unsupported_models_name_the_node(capsys, files, nodes, message):
+    constants = {"w": np.ones((3, 2, 3, 3), np.float32), "shape": np.array([7, 7]),
+                 "c": np.array(True)}
+    path = Path(files["folder"], "unsupported.onnx")
+    save(path, nodes, {"x": ["n", 2, 6, 5]}, ["y"], constants)
+    assert refusal(capsys, [str(path), "--data", str(files["x"]), *ARRAY]) == message

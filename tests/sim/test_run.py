@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m sim.run``: what it prints, refuses and writes; the same sums whatever computes."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sim
+from hw.spec import parse_array, parse_mac
+from hw.spec.traffic import traffic
+from sim.progress import Progress
+from sim.run import engines, outcome
+from sim.run.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[2]
+UNIT = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4"]
+
+
+def run(capsys, *arguments):
+    """JSON of a run that goes well."""
+    assert main([*UNIT, *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_run_prints_a_table(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert main([*UNIT, "--gemm", "30x20x10"]) == 0
+    shown = capsys.readouterr()
+    *lines, took = shown.out.splitlines()
+    assert lines == [
+        "array        array_4x4_os_e4m3_fp32",
+        "product      30x20x10",
+        "backend      fast (numpy)",
+        "cycles       491",
+        "utilisation  76.4%",
+        "tiles        24",
+        "bytes moved  5,376 (A 1,920, B 1,920, C 1,536)",
+        "checksum     cc49b0e04a0e509e",
+        "error        0 (relative RMS, against FP64)",
+    ]
+    assert took.startswith("time         ")
+    assert took.endswith(" GMAC/s")
+    assert shown.err == ""
+
+
+def test_run_prints_json(capsys):
+    found = run(capsys, "--gemm", "40x70x50", "--seed", "3", "--backend", "vector")
+    spec = parse_array("4x4", parse_mac("e4m3", acc="fp32"))
+    moved = traffic(spec, 40, 70, 50)
+    assert {name: value for name, value in found.items()
+            if name not in ("checksum", "start_up_s", "wall_s", "mac_per_s")} == {
+        "array": spec.name, "backend": "vector", "kernels": None, "m": 40, "k": 70, "n": 50,
+        "cycles": spec.cycles(40, 70, 50), "utilisation": spec.utilisation(40, 70, 50),
+        "tiles": 130, "bytes": {"a": moved.a, "b": moved.b, "c": moved.c, "total": moved.total},
+        "relative_rms_error": found["relative_rms_error"]}
+    assert 0 <= found["relative_rms_error"] < 1e-6
+    assert found["mac_per_s"] == pytest.approx(40 * 70 * 50 / found["wall_s"])
+    assert found["start_up_s"] >= 0
+
+
+@pytest.mark.parametrize("unit", ["e4m3,acc=fp32", "e5m2", "e4m3,acc=bf16,lanes=2", "int8",
+                                  "e5m2,acc=fx60m20", "e4m3,acc=hopper"])
+def test_models_print_the_same(capsys, unit):
+    found = []
+    for backend in ("fast", "vector", "cycle"):
+        arguments = ["--mac", unit, "--array", "3x5", "--gemm", "20x64x30", "--backend", backend]
+        assert main([*arguments, "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    for name in ("cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
+        assert found[0][name] == found[1][name] == found[2][name], name
+
+
+def test_weight_stationary_models_print_the_same(capsys):
+    found = [run(capsys, "--dataflow", "ws", "--depth", "7", "--gemm", "20x30x12", "--backend",
+                 backend) for backend in ("fast", "cycle")]
+    for name in ("cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
+        assert found[0][name] == found[1][name], name
+
+
+OUT = ["--out-format", "int8", "--scale", "fp32:-0.002", "--zero-point", "3"]
+
+
+@pytest.mark.parametrize("unit", [["--mac", "e4m3", "--acc", "fp32", "--array", "2x2"],
+                                  pytest.param(["--mac", "int8", "--array", "2x3", "--dataflow",
+                                                "ws", *OUT], marks=pytest.mark.slow),
+                                  ["--mac", "int8", "--lanes", "2", "--array", "3x1"]])
+def test_rtl_prints_the_same(capsys, unit):
+    found = []
+    for backend in ("fast", "rtl"):
+        assert main([*unit, "--gemm", "9x13x7", "--backend", backend, "--json"]) == 0
+        shown = capsys.readouterr()
+        found.append(json.loads(shown.out))
+    for name in ("array", "cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
+        assert found[0][name] == found[1][name], name
+    spec = found[0]["array"]
+    first, second = shown.err.splitlines()
+    assert first.endswith(f" s] generating and compiling {spec}")
+    assert second.endswith(f" s] running {found[0]['cycles']:,} clock cycles")
+
+
+@pytest.mark.parametrize(("unit", "stage"), [
+    ("int8", OUT), ("e4m3", ["--out-format", "e5m2", "--scale", "pow2:-3", "--no-saturate"]),
+    ("e5m2,acc=fp32,lanes=2", ["--out-format", "bf16"])])
+def test_models_round_alike_at_the_drain(capsys, tmp_path, unit, stage):
+    """Codes that hold the sums to a few bits, and a cycle more than without the stage."""
+    whole, found, codes = ["--mac", unit, "--array", "3x5", "--gemm", "9x20x11"], [], []
+    for backend, more in (("fast", []), *((name, stage) for name in ("fast", "vector", "cycle"))):
+        file = tmp_path / f"{len(found)}.npy"
+        assert main([*whole, *more, "--backend", backend, "--out", str(file), "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+        codes.append(np.load(file))
+    plain, first, *others = found
+    for other, held in zip(others, codes[2:], strict=True):
+        assert (held == codes[1]).all()
+        for name in ("array", "cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
+            assert other[name] == first[name], name
+    assert first["cycles"] == plain["cycles"] + 1
+    assert first["checksum"] != plain["checksum"]
+    assert codes[1].dtype == (np.uint16 if "bf16" in stage else np.uint8)
+    assert plain["relative_rms_error"] < first["relative_rms_error"] < 0.2
+
+
+def test_operands_come_from_files_and_sums_go_to_one(capsys, tmp_path):
+    rng = np.random.default_rng(4)
+    a = rng.integers(0, 120, (6, 9)).astype(np.uint8)
+    b = rng.integers(0, 120, (9, 5))
+    np.save(tmp_path / "a.npy", a)
+    np.save(tmp_path / "b.npy", b)
+    out = tmp_path / "new" / "c.npy"
+    files = ["--a", str(tmp_path / "a.npy"), "--b", str(tmp_path / "b.npy")]
+    found = run(capsys, *files, "--out", str(out), "--gemm", "6x9x5")
+    wanted = sim.matmul(a, b, "e4m3,acc=fp32")
+    got = np.load(out)
+    assert got.dtype == np.uint32
+    assert (got == wanted).all()
+    assert found["checksum"] == outcome.checksum(wanted, np.zeros_like(wanted),
+                                                 parse_mac("e4m3,acc=fp32"))
+    assert main([*UNIT, *files, "--out", str(out)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(out)
+    assert [file.name for file in out.parent.iterdir()] == ["c.npy"]
+
+
+def test_values_of_signed_integers_are_codes(capsys, tmp_path):
+    values = np.array([[-128, 5], [7, -1]], np.int8)
+    for name, array in (("values", values), ("codes", values.view(np.uint8))):
+        np.save(tmp_path / f"{name}.npy", array)
+    sums = set()
+    for name in ("values", "codes"):
+        file = str(tmp_path / f"{name}.npy")
+        assert main(["--mac", "int8", "--array", "2x2", "--a", file, "--b", file, "--json"]) == 0
+        sums.add(json.loads(capsys.readouterr().out)["checksum"])
+    assert len(sums) == 1
+
+
+def test_tool_that_is_missing_is_told_in_one_line(capsys, monkeypatch):
+    from sim.rtl import RtlError, generated
+
+    def fail(spec):
+        raise RtlError("verilator is missing")
+
+    monkeypatch.setattr(generated, "compiled_array", fail)
+    assert main([*UNIT, "--gemm", "4x4x4", "--backend", "rtl"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines()[1:] == ["python -m sim.run: error: verilator is missing"]
+
+
+def test_progress_is_told_now_and_then(capsys, monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    say = Progress()
+    for seconds, text in ((1.9, "no"), (0.1, "a"), (1.0, "no"), (1.0, "b")):
+        now[0] += seconds
+        say(text)
+    say.at_once("c")
+    assert capsys.readouterr().err == "[  2.0 s] a\n[  4.0 s] b\n[  4.0 s] c\n"
+
+
+def test_rows_in_parts_make_the_whole(monkeypatch):
+    monkeypatch.setattr(engines, "FIRST", 300)
+    spec, told = parse_array("2x2", "e5m2"), []
+    monkeypatch.setattr(Progress, "__call__", lambda self, text: told.append(text))
+    rng = np.random.default_rng(6)
+    a, b = rng.integers(0, 256, (1000, 5)), rng.integers(0, 256, (5, 6))
+    ready = engines.ENGINES["vector"](spec, Progress())
+    got = ready(a, b, Progress())
+    sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+    assert (got.sums == sums).all()
+    assert (got.flags == flags).all()
+    assert len(told) > 3
+    assert told[:2] == ["0 of 1,000 rows", "10 of 1,000 rows"]
+    assert told[-1] == "1,000 of 1,000 rows"
+
+
+def test_interrupted_run_leaves_no_file(tmp_path):
+    command = [sys.executable, "-m", "sim.run", "--mac", "e5m2", "--acc", "fp16-rtz", "--array",
+               "4x4", "--gemm", "4000x600x600", "--backend", "vector", "--out",
+               str(tmp_path / "c.npy")]
+    # A test run in the background may ignore Ctrl-C, and what it starts would inherit that.
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+                          ) as process:
+        # While modules are being loaded Python can lose a signal; by then it computes.
+        assert "rows" in process.stderr.readline()
+        assert [file.name[:9] for file in tmp_path.iterdir()] == [".writing-"]
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == "python -m sim.run: interrupted, nothing is written"
+    assert "Traceback" not in told
+    assert list(tmp_path.iterdir()) == []

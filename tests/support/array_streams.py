@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of a compiled array over its streams: products under stalls, resets, ends that disagree.
+
+They ask what the bench in an event simulator asks, in a fraction of the time.
+"""
+
+import numpy as np
+
+import sim
+from hw.spec import ArraySpec
+from sim.rtl import gemm
+from tests.cocotb.design import port_of_flag
+from tests.support.output_cases import draw_options
+
+__all__ = ["STALLS", "check_array", "check_extremes", "check_product", "check_products", "noise",
+           "random_operands"]
+
+#: Chances of a pause by stream.
+STALLS = ({}, {gemm.A: 0.3, gemm.C: 0.4}, {gemm.B: 0.6}, {gemm.C: 0.9},
+          {gemm.A: 0.4, gemm.B: 0.4, gemm.C: 0.4})
+RESETS = 24
+#: Extreme products in a row: what an exact accumulator holds unless told otherwise.
+EXTREMES = 4096
+
+
+def check_array(spec: ArraySpec, model, seed: int) -> int:
+    """Make all of the checks; gives the values compared."""
+    _check_lone_operands(spec, model)
+    _check_runs_on(spec, model, seed)
+    _check_offers(spec, model, seed)
+    return (check_products(spec, model, seed) + check_extremes(spec, model)
+            + check_resets(spec, model, seed, steps=7) + _check_ends(spec, model, seed))
+
+
+def check_products(spec: ArraySpec, model, seed: int) -> int:
+    """Products of several shapes under each set of stalls; gives the values compared."""
+    rng = np.random.default_rng(seed)
+    model.reset()
+    rows, cols, lanes = spec.rows, spec.cols, spec.mac.lanes
+    shapes = ((1, 1, 1), (3 * rows, lanes, 2 * cols), (2 * rows, max(1, rows - 1) * lanes, cols),
+              (rows + 1, (rows + cols + 3) * lanes + 1, 2 * cols + 1), (4 * rows, 40, 3 * cols))
+    return sum(check_product(spec, model, rng, shape, stall)
+               for stall in STALLS for shape in shapes)
+
+
+def check_extremes(spec: ArraySpec, model) -> int:
+    """As many products of the largest operands as make the top bits of a wide sum count."""
+    model.reset()
+    a, b = (np.full(shape, fmt.max_code, np.uint64) for fmt, shape in
+            ((spec.mac.a, (spec.rows, EXTREMES)), (spec.mac.b, (EXTREMES, spec.cols))))
+    # Rows of either sign; the smallest integer is the one with the sign bit alone.
+    a[::2] = spec.mac.a.sign_code if spec.mac.a.is_integer else a[::2] | spec.mac.a.sign_code
+    return _compare(spec, model, np.random.default_rng(0), (a, b), {})
+
+
+def check_resets(spec: ArraySpec, model, seed: int, *, steps: int) -> int:
+    """A product behind a reset at any time, also while the streams break every rule.
+
+    K takes ``steps`` steps of the MAC at the most.
+    """
+    rng = np.random.default_rng(seed)
+    compared = 0
+    for _ in range(RESETS):
+        cycles = int(rng.integers(1, 12 * (spec.rows + spec.cols)))
+        model.run(noise(model, rng, cycles, likely=0.9), outputs=())
+        model.reset()
+        shape = spec.rows, int(rng.integers(1, steps + 1)) * spec.mac.lanes, spec.cols
+        compared += check_product(spec, model, rng, shape, {})
+    return compared
+
+
+def _check_ends(spec: ArraySpec, model, seed: int) -> int:
+    """``error`` rises where the ends of A and B differ, stays, and falls by reset; A decides."""
+    rng = np.random.default_rng(seed)
+    beats = spec.rows + 2
+    a, b = random_operands(spec, rng, (spec.rows, beats * spec.mac.lanes, spec.cols))
+    operands = {gemm.A: gemm.a_beats(a, spec)[0], gemm.B: gemm.b_beats(b, spec)[0]}
+    place = np.arange(beats)
+    sound, *wrong = (_run_tile(spec, model, operands, place == beats - 1, np.isin(place, ends))
+                     for ends in ([beats - 1], [0], [beats - 2], [], [0, beats - 1]))
+    assert sound[0] == 0, f"{spec}: error after a tile without one"
+    for error, slots in wrong:
+        assert error == 1, f"{spec}: no error where the ends differ"
+        assert (slots == sound[1]).all(), f"{spec}: other sums where B ends elsewhere"
+    assert model.read("error") == 1, f"{spec}: error was forgotten"
+    model.reset()
+    assert model.read("error") == 0, f"{spec}: error after reset"
+    return len(wrong) * sound[1].size
+
+
+def _run_tile(spec: ArraySpec, model, operands, last_a, last_b) -> tuple[int, np.ndarray]:
+    """Error and slots of one tile behind a reset, and of a sound one behind it: error stays."""
+    model.reset()
+    for ends in (last_b, last_a):
+        ran = model.stream(operands, {gemm.C: spec.rows}, last={gemm.A: last_a, gemm.B: ends},
+                           max_cycles=2000)
+        last = ran.received[gemm.C].last
+        assert last.tolist() == [False] * (spec.rows - 1) + [True], f"{spec}: end of C"
+    return ran.outputs["error"], ran.received[gemm.C].data
+
+
+def _check_lone_operands(spec: ArraySpec, model) -> None:
+    """A beat of one operand is not taken before the other's is there."""
+    model.reset()
+    for early in (gemm.A, gemm.B):
+        found = model.run({f"{early}_tvalid": np.ones(10, np.uint64)},
+                          outputs=[f"{early}_tready", f"{gemm.C}_tvalid"])
+        assert not found[f"{early}_tready"].any(), f"{spec}: a beat of {early} was taken alone"
+        assert not found[f"{gemm.C}_tvalid"].any(), f"{spec}: a result of {early} alone"
+
+
+def _check_runs_on(spec: ArraySpec, model, seed: int) -> None:
+    """While the last row of a tile waits, the array takes all beats of the next tile."""
+    model.reset()
+    beats = spec.rows + spec.cols + spec.mac.latency + 8
+    a, b = random_operands(spec, np.random.default_rng(seed),
+                     (spec.rows, 2 * beats * spec.mac.lanes, spec.cols))
+    last = np.arange(2 * beats) % beats == beats - 1
+    # The run ends when all beats have been taken, and fails if they are not.
+    model.stream({gemm.A: gemm.a_beats(a, spec)[0], gemm.B: gemm.b_beats(b, spec)[0]},
+                 {gemm.C: spec.rows - 1}, last={gemm.A: last, gemm.B: last},
+                 max_cycles=8 * beats)
+
+
+def _check_offers(spec: ArraySpec, model, seed: int) -> None:
+    """A row is offered whether it is wanted or not: valid must not wait for ready."""
+    model.reset()
+    beats = spec.rows
+    a, b = random_operands(spec, np.random.default_rng(seed),
+                     (spec.rows, beats * spec.mac.lanes, spec.cols))
+    last = np.arange(beats) == beats - 1
+    model.stream({gemm.A: gemm.a_beats(a, spec)[0], gemm.B: gemm.b_beats(b, spec)[0]},
+                 {gemm.C: 0}, last={gemm.A: last, gemm.B: last}, max_cycles=8 * beats)
+    model.run({}, cycles=spec.first_result(beats * spec.mac.lanes) + 1, outputs=())
+    assert model.read(f"{gemm.C}_tvalid") == 1, f"{spec}: no row is offered before it is wanted"
+
+
+def check_product(spec: ArraySpec, model, rng, shape, stall) -> int:
+    """One product of random operands."""
+    return _compare(spec, model, rng, random_operands(spec, rng, shape), stall)
+
+
+def _compare(spec: ArraySpec, model, rng, operands, stall) -> int:
+    """One product: values, flags, cycles, no error."""
+    a, b = operands
+    shape = (*a.shape, b.shape[1])
+    sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+    options, wanted = {}, sums.astype(object) % (1 << spec.mac.acc.width)
+    shown = [port_of_flag(flag, spec.flag_bits) for flag in flags.flat]
+    if spec.out:
+        scale, point = (np.broadcast_to(values, sums.size).reshape(sums.shape)
+                        for values in draw_options(rng, spec.out, sums.size))
+        options = {"scale": scale, "zero_point": point}
+        wanted = sim.output(sums, spec.out, flags=flags if spec.out.flag_bits else None, **options)
+    got = gemm.matmul(model, spec, a, b, stall=stall, seed=int(rng.integers(1 << 30)), **options)
+    assert (got.codes.astype(object) == wanted).all(), (spec, shape, stall)
+    assert got.flags.ravel().tolist() == shown, (spec, shape, stall)
+    cycles = spec.cycles(*shape)
+    assert got.cycles >= cycles if stall else got.cycles == cycles, (spec, shape, stall)
+    assert model.read("error") == 0, (spec, shape, stall)
+    return wanted.size
+
+
+def random_operands(spec: ArraySpec, rng, shape) -> tuple[np.ndarray, np.ndarray]:
+    """Random codes (M, K) and (K, N)."""
+    m, k, n = shape
+    return (rng.integers(0, 1 << spec.mac.a.width, (m, k), dtype=np.uint64),
+            rng.integers(0, 1 << spec.mac.b.width, (k, n), dtype=np.uint64))
+
+
+def noise(model, rng, cycles: int, likely: float) -> dict[str, np.ndarray]:
+    """Random rows of every input but the reset; lines of one bit are mostly high."""
+    rows = {}
+    for port in model.ports.values():
+        if port.direction != "input" or port.is_clock or port.name == "rst":
+            continue
+        if port.width == 1:
+            rows[port.name] = rng.random(cycles) < (0.3 if port.name.endswith("last") else likely)
+        else:
+            raw = rng.integers(0, 1 << 63, (cycles, port.words), dtype=np.uint64)
+            raw[:, -1] >>= np.uint64(-port.width % 64)
+            rows[port.name] = raw[:, 0] if port.words == 1 else raw
+    return rows

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An array's RTL and its clock-by-clock model on the same inputs, register by register."""
+
+import subprocess
+
+import numpy as np
+
+from hw.generate import generate
+from hw.mac.saved import saved_sum
+from hw.spec import Adder, Dataflow
+from sim.cycle import Inputs, array
+from sim.cycle.wires import Wires, wires
+from sim.trace.vcd import samples
+from tests.support.product_registers import held, products, wanted
+
+__all__ = ["CYCLES", "lockstep", "stimulus"]
+
+CYCLES = 300
+BENCH = """module bench; reg clk = 0, rst, av, al, bv, bl, cr; reg [1:0] au; reg [A-1:0] a;
+reg [B-1:0] b; reg [S-1:0] s; reg [A+B+S+7:0] rows [0:N-1]; integer i;
+TOP dut(.clk(clk), .rst(rst), .s_axis_a_tvalid(av), .s_axis_a_tdata(a), .s_axis_a_tlast(al),
+  BESIDE .s_axis_b_tvalid(bv), .s_axis_b_tdata(b), .s_axis_b_tlast(bl), .m_axis_c_tready(cr));
+initial begin $readmemh("rows.hex", rows); $dumpfile("x.vcd"); $dumpvars(0, DUMPED);
+  for (i = 0; i < N; i = i + 1) begin {au, rst, av, al, bv, bl, cr, a, b, s} = rows[i];
+    #5 clk = 1; #5 clk = 0; end end endmodule
+"""
+#: Outputs of the RTL that are compared, and what the model calls them.
+SHAKES = {"s_axis_a_tready": "a_tready", "s_axis_b_tready": "b_tready",
+          "m_axis_c_tvalid": "c_tvalid"}
+USER = ".s_axis_a_tuser(au),"
+
+
+def stimulus(spec, seed, b_last=None):
+    """Random inputs: every stream stalls, tiles end at random, the array is reset at times.
+
+    ``b_last`` says where a tile of B ends in each cycle; without it tiles end with those of A.
+    """
+    rng, mac, rows = np.random.default_rng(seed), spec.mac, []
+    for cycle in range(CYCLES):
+        calm = cycle % 100 < 60
+        last = rng.random() < 0.2
+        odd = rng.random() < 0.01
+        ends = last if b_last is None else b_last[cycle]
+        rows.append(Inputs(
+            rng.random() < (0.95 if calm else 0.5),
+            rng.integers(0, 1 << mac.a.width, (spec.rows, mac.lanes)), last,
+            rng.random() < (0.95 if calm else 0.6),
+            rng.integers(0, 1 << mac.b.width, (spec.cols, mac.lanes)), ends ^ odd,
+            rng.random() < (0.9 if calm else 0.4), cycle < 2 or rng.random() < 0.01,
+            int(rng.integers(0, 4)) if spec.dataflow is Dataflow.WS else 0,
+            *(beside(rng, spec, *port) for port in settings(spec))))
+    return rows
+
+
+def settings(spec):
+    """Ports of the output stages: name, bits of a column, and whether they are a signed number."""
+    out = spec.out
+    ports = (("c_scale", out.scale_bits, out.scale_bits == 8),
+             ("c_zero_point", out.zero_point_bits, out.to.signed)) if out else ()
+    return [(name, width, signed) for name, width, signed in ports if width or name == "c_scale"]
+
+
+def beside(rng, spec, name, width, signed):
+    """What a port of the output stages says to each column."""
+    codes = rng.integers(0, 1 << width, spec.cols)
+    return codes - (codes >> width - 1 << width) if width and signed else codes
+
+
+def packed(codes, width):
+    """Codes side by side, the first one in the low bits."""
+    return sum(int(code) << place * width for place, code in enumerate(np.ravel(codes)))
+
+
+def waveform(spec, rows, folder, names):
+    """Registers, memory words and ports of the RTL of these names, in each cycle."""
+    generate(spec, folder)
+    mac = spec.mac
+    a, b = (-(-side * mac.lanes * fmt.width // 8) * 8
+            for side, fmt in ((spec.rows, mac.a), (spec.cols, mac.b)))
+    ports = [(name, spec.cols * width) for name, width, _ in settings(spec) if width]
+    s = max(sum(width for _, width in ports), 1)
+    bench = BENCH.replace("BESIDE", connections(spec, ports)).replace(
+        "DUMPED", ", ".join(["clk", *map(verilog, names)]))
+    for name, value in (("[A-1", a), ("[B-1", b), ("[S-1", s)):
+        bench = bench.replace(name, f"[{value - 1}")
+    bench = bench.replace("A+B+S+7", str(a + b + s + 7)).replace("N-1", str(len(rows) - 1))
+    bench = bench.replace("< N", f"< {len(rows)}").replace("TOP", spec.name)
+    (folder / "bench.v").write_text(bench)
+    text = []
+    for row in rows:
+        bits = [row.c_tready, row.b_tlast, row.b_tvalid, row.a_tlast, row.a_tvalid, row.rst,
+                row.a_tuser & 1, row.a_tuser >> 1]
+        data = packed(row.b_tdata, mac.b.width) | packed(row.a_tdata, mac.a.width) << b
+        settled, place = 0, 0
+        for name, width in ports:
+            one = width // spec.cols
+            settled |= packed(getattr(row, name) & (1 << one) - 1, one) << place
+            place += width
+        text.append(f"{(packed(bits, 1) << a + b | data) << s | settled:x}")
+    (folder / "rows.hex").write_text("\n".join(text))
+    subprocess.run(["iverilog", "-g2012", "-s", "bench", "-o", "x", "bench.v", f"{spec.name}.v"],
+                   cwd=folder, check=True)
+    subprocess.run(["vvp", "x"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return list(samples(folder / "x.vcd", "bench.clk"))
+
+
+def verilog(name):
+    """Name below the top as Verilog takes it, though it ends in a keyword."""
+    *scopes, own = ["bench", "dut", *name.split(".")]
+    return ".".join([*scopes, own if own.endswith("]") else f"\\{own} "])
+
+
+def connections(spec, ports):
+    """Ports that not every array has."""
+    place, found = 0, [USER] * (spec.dataflow is Dataflow.WS)
+    for name, width in ports:
+        found.append(f".{name}(s[{place + width - 1}:{place}]),")
+        place += width
+    return " ".join(found)
+
+
+def registers(model, groups):
+    """What the RTL's registers hold by the model, by name below the top."""
+    found = {name: int(bits) for group in groups
+             for name, bits in zip(group.names, group.read(model), strict=True)}
+    assert all(0 <= found[name] < 1 << group.width for group in groups for name in group.names)
+    return found
+
+
+def memory(spec):
+    """Words of the memories of sums."""
+    columns = range(spec.cols) if spec.depth else ()
+    return [Wires([f"grid.memory.sums_{c}.memory[{word}]" for word in range(spec.depth)],
+                  spec.mac.acc.width + spec.mac.flag_bits,
+                  lambda x, c=c: sums(spec.mac, *x.memory[:, :spec.depth, c])) for c in columns]
+
+
+def saved(spec):
+    """Sums that the RTL keeps as two vectors: the model has what these come to."""
+    if spec.mac.adder is not Adder.CARRY_SAVE:
+        return []
+    width = spec.mac.acc.width + spec.mac.flag_bits
+    places = [f"grid.row_{r}.pe_{c}" for r in range(spec.rows) for c in range(spec.cols)]
+    columns = [f"grid.memory.sums_{c}" for c in range(spec.cols)]
+    found = {Dataflow.OS: [("mac.o_data", places, lambda x: (x.acc, x.flags * 0)),
+                           ("north_c", places, lambda x: (x.result_q, x.result_flags))],
+             Dataflow.WS: [("step.o_sum", places, lambda x: (x.acc, x.flags)),
+                           ("before", columns, lambda x: x.before),
+                           ("now__data", columns, lambda x: x.read)]}[spec.dataflow]
+    return [Wires([f"{scope}.{name}" for scope in scopes], width,
+                  lambda x, read=read: sums(spec.mac, *map(np.ravel, read(x))))
+            for name, scopes, read in found] + memory(spec)
+
+
+def resolved(spec, kept):
+    """Sum and flags that the bits of a register of `saved` come to, see `SavedSum`."""
+    if kept is None:
+        return None
+    parts, width = saved_sum(spec.mac), spec.mac.acc.width
+    total, above = kept & (1 << width) - 1, kept >> width
+    carries = above & (1 << parts.top - parts.start) - 1
+    up, down = (kept >> parts.bits - 2 + place & 1 for place in range(2))
+    total += (carries << parts.start) + (up - down << parts.top)
+    return total % (1 << width) | kept >> parts.bits << width
+
+
+def sums(mac, data, flags):
+    """Sums and flags as the RTL holds them."""
+    return [int(one) % (1 << mac.acc.width) | int(flag) % (1 << mac.flag_bits) << mac.acc.width
+            for one, flag in zip(data, flags, strict=True)]
+
+
+def lockstep(spec, rows, folder):
+    """Hold every register, memory and handshake of every cycle to the RTL.
+
+    What the RTL never wrote is left out. Gives counts: compared, unknown, beats of C taken.
+    """
+    apart = saved(spec)
+    model, groups = array(spec), wires(spec) + (apart or memory(spec))
+    apart = {name for group in apart for name in group.names}
+    names = [name for group in groups for name in group.names]
+    inner = products(spec)
+    names += [name for product in inner for name in product.names.values()]
+    trace = waveform(spec, rows, folder, [*names, *SHAKES])
+    compared = unknown = finished = numbers = 0
+    assert len(trace) == len(rows)
+    for cycle, (row, seen) in enumerate(zip(rows, trace, strict=True)):
+        for name, value in registers(model, groups).items():
+            found = seen[f"bench.dut.{name}"]
+            found = resolved(spec, found) if name in apart else found
+            unknown += found is None
+            compared += found is not None
+            assert found in (None, value), (name, cycle, value)
+        for product in inner:
+            number = held(product, seen)
+            numbers += number is not None
+            assert number is None or repr(number) == repr(wanted(spec, product, model)), (
+                product.names, cycle)
+        outputs = model.step(row)
+        for port, name in SHAKES.items():
+            assert seen[f"bench.dut.{port}"] == getattr(outputs, name), (name, cycle)
+        finished += outputs.c_tvalid and row.c_tready
+    assert numbers > len(inner) * len(rows) * 0.9 or not inner
+    assert compared == len(rows) * sum(len(group.names) for group in groups) - unknown
+    return compared, unknown, finished

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop of a carry-save MAC alone: its records, and that its netlist keeps the sums."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sim
+from hw.mac.saved import saved_sum
+from hw.spec import parse_mac
+from synth import run
+from synth.flow import cache
+from synth.flow.design import of_unit
+from synth.flow.liberty import read
+from synth.measure.steps import mapped_of
+from synth.power.activity import simulate
+from synth.power.graph import read_netlist
+from synth.power.streams import make_stream
+from synth.record import read_records
+
+SMALL = str(Path(__file__).parents[1] / "data" / "small.lib")
+
+pytestmark = pytest.mark.synth
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """A cache of the test's own."""
+    monkeypatch.setattr(cache, "FOLDER", tmp_path / "cache")
+
+
+def test_run_measures_the_loop_of_a_carry_save_unit_alone(tmp_path):
+    out, found = tmp_path / "loop.json", {}
+    for options in ("", "--unresolved", "--unresolved --always-valid"):
+        assert run.main([*"--mac int4 --acc int12 --adder carry-save --liberty".split(), SMALL,
+                         *options.split(), "--metrics", "gate_counts", "cells", "energy",
+                         "--out", str(out)]) == 0
+        (record,) = read_records(out)
+        found[record.subject] = record
+    whole, loop, always = found.values()
+    spec = parse_mac("int4,acc=int12,adder=carry-save")
+    assert list(found) == [spec.name, f"{spec.name}_kept", f"{spec.name}_kept_always_valid"]
+    assert not {"resolve", "always_valid"} & whole.conditions.keys()
+    assert [(record.conditions["resolve"], record.conditions["always_valid"])
+            for record in (loop, always)] == [(False, False), (False, True)]
+    # The resolver has a register a bit of the sum, and one for o_valid.
+    registers = [record.metrics["flip_flops_keep"].value for record in (whole, loop, always)]
+    assert registers == [registers[1] + spec.acc.width + 1, registers[1], registers[1]]
+    for record in (loop, always):
+        assert "energy (operands are known of whole MACs and of arrays only)" in record.not_done
+    areas = [record.metrics["area"].value for record in (whole, loop, always)]
+    assert areas == sorted(areas, reverse=True), areas
+    assert len(set(areas)) == 3, areas
+
+
+@pytest.mark.parametrize("text", ["int4,acc=int12", "e2m1:none", "int4,lanes=2,acc=int14"])
+def test_loop_alone_keeps_the_sums(text):
+    """Every step of random sums, a pair in every cycle, from the mapped netlist."""
+    spec, library, depth = parse_mac(text, adder="carry-save"), read([SMALL]), 8
+    mapped = mapped_of(of_unit(spec, resolve=False, always_valid=True), library, "keep")
+    netlist = read_netlist(mapped.verilog, mapped.top, library)
+    assert "i_valid" not in netlist.inputs
+    stream = make_stream("uniform", spec, 8)
+    a, b = (codes.reshape(-1, spec.lanes) for codes in (stream.a, stream.b))
+    bits = {f"i_{name}": (codes[..., None] >> np.arange(fmt.width) & 1).reshape(len(codes), -1)
+            for name, codes, fmt in (("a", a.astype(int), spec.a), ("b", b.astype(int), spec.b))}
+    first = np.arange(len(a)) % depth == 0
+    trace = simulate(netlist, bits | {"i_first": first[:, None]})
+    saved, got = saved_sum(spec), trace.port("o_data")[1:]
+    kept = [int(sum(int(bit) << place for place, bit in enumerate(row))) for row in got]
+    total = [_resolved(saved, value) for value in kept]
+    wanted = [int(sim.dot(a[start:stop].reshape(-1), b[start:stop].reshape(-1), spec))
+              % (1 << saved.width)
+              for stop in range(1, len(kept) + 1) for start in [(stop - 1) // depth * depth]]
+    assert len(total) == len(a) - 1 >= 500
+    assert total == wanted
+
+
+def _resolved(saved, kept):
+    """Sum that kept bits stand for, by the places that `SavedSum` tells."""
+    carries = kept >> saved.width & (1 << saved.top - saved.start) - 1
+    up, down = kept >> saved.bits - 2 & 1, kept >> saved.bits - 1
+    return (kept % (1 << saved.width) + (carries << saved.start)
+            + (up - down << saved.top)) % (1 << saved.width)
