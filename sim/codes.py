@@ -9,10 +9,10 @@ import numpy.typing as npt
 from hw.spec import Format, SpecError, parse_format
 from hw.spec.errors import require
 
-__all__ = ["MAX_INT64_CODE", "Array", "as_array", "as_codes", "as_format", "as_short_codes",
+__all__ = ["MAX_INT64_CODE", "NDArray", "as_array", "as_codes", "as_format", "as_short_codes",
            "code_dtype"]
 
-Array = npt.NDArray[Any]
+NDArray = npt.NDArray[Any]
 
 _to_int = np.frompyfunc(int, 1, 1)
 
@@ -33,7 +33,7 @@ def as_format(fmt: Format | str) -> Format:
     return fmt if isinstance(fmt, Format) else parse_format(fmt)
 
 
-def as_array(x: npt.ArrayLike, noun: str) -> Array:
+def as_array(x: npt.ArrayLike, noun: str) -> NDArray:
     """Array of ``x``, whose nested sequences must be of one length."""
     try:
         return np.asarray(x)
@@ -41,7 +41,7 @@ def as_array(x: npt.ArrayLike, noun: str) -> Array:
         raise SpecError(f"{noun} must be a rectangular array, not {x!r}") from error
 
 
-def as_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
+def as_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
     """Check an array of codes of ``fmt`` and hand it back as int64, as Python integers if wider.
 
     An array of any integer dtype holds codes, with one exception: for a signed integer format an
@@ -54,11 +54,11 @@ def as_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
     """
     array = _checked(x, fmt, noun)
     exact: Any = _to_int(array) if fmt.width > MAX_INT64_CODE else array.astype(np.int64)
-    codes: Array = exact & ((1 << fmt.width) - 1)
+    codes: NDArray = exact & ((1 << fmt.width) - 1)
     return codes
 
 
-def as_short_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
+def as_short_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
     """As `as_codes`, in the dtype `code_dtype`; an array that has it is handed back itself."""
     array, dtype = _checked(x, fmt, noun), code_dtype(fmt.width)
     if array.dtype == dtype and dtype.kind == "u":
@@ -66,7 +66,7 @@ def as_short_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
     return as_codes(array, fmt, noun).astype(dtype)
 
 
-def _checked(x: npt.ArrayLike, fmt: Format, noun: str) -> Array:
+def _checked(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
     """Array of codes of ``fmt``, or of its values."""
     array = as_array(x, noun)
     is_integer = array.dtype.kind in "iu" or (

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hw.spec import Format, Overflow
 from hw.spec.errors import require
 from sim import integers
-from sim.codes import MAX_INT64_CODE, Array, as_array, as_codes, as_format, code_dtype
+from sim.codes import MAX_INT64_CODE, NDArray, as_array, as_codes, as_format, code_dtype
 from sim.vector.encode import encode_parts
 from sim.vector.rounding import MAX_BITS, holds
 from sim.vector.unpack import Class, unpack
@@ -64,13 +64,13 @@ def encode(x: Any, fmt: Format | str, saturate: bool = True) -> Any:
     return codes.astype(code_dtype(fmt.width)).reshape(given.shape)[()]
 
 
-def _exceeds(array: Array) -> bool:
+def _exceeds(array: NDArray) -> bool:
     """Whether an integer is too long for the rounding on int64."""
     limit = 1 << MAX_BITS
     return bool(((array >= limit) | (array <= -limit)).any())
 
 
-def _as_real(x: Any) -> Array:
+def _as_real(x: Any) -> NDArray:
     """Array of ``x`` that has lost nothing: a list of mixed numbers becomes no float array."""
     array = as_array(x, "Values") if hasattr(x, "dtype") else np.asarray(x, dtype=object)
     if array.dtype.kind == "O":

@@ -18,7 +18,7 @@ from hw.spec import (
     Rounding,
     Unpacked,
 )
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.integers import fit, pack, shift_right
 
 __all__ = ["Mac", "matmul"]
@@ -165,7 +165,7 @@ def special_code(fmt: Format, flag: Flag) -> int:
     return fmt.inf_code | (fmt.sign_code if flag is Flag.NEG_INF else 0)
 
 
-def matmul(a: Array, b: Array, spec: MacSpec) -> tuple[Array, Array]:
+def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:
     """Sums and flags of ``a @ b`` in Python integers, shape (M, N), dtype object.
 
     ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``.

@@ -4,13 +4,13 @@
 import numpy as np
 
 from hw.spec import FixedAccumulator, Flag, Format, Kind, OutputSpec, Overflow, Unpacked
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.integers import infinite, pack, shift_right
 
 __all__ = ["output"]
 
 
-def output(codes: Array, scale: Array, zero_point: Array, flags: Array, spec: OutputSpec) -> Array:
+def output(codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec) -> NDArray:
     """Codes of flat arrays of one length, dtype object; arguments as in `sim.output`, checked."""
     rows = zip(codes.tolist(), scale.tolist(), zero_point.tolist(), flags.tolist(), strict=True)
     return np.array([_code(code, exp, point, Flag(flag), spec) for code, exp, point, flag in rows],

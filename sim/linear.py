@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hw.spec import FixedAccumulator, MacSpec, parse_mac
 from hw.spec.errors import require
 from sim import fast, golden, vector
-from sim.codes import Array, as_array, as_short_codes, code_dtype
+from sim.codes import NDArray, as_array, as_short_codes, code_dtype
 
 __all__ = ["dot", "matmul"]
 
@@ -71,13 +71,13 @@ def dot(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, flags: bool =
     return (result[0][0, 0], result[1][0, 0]) if flags else result[0, 0]
 
 
-def _require_shape(noun: str, x: Array, sides: str, ndim: int) -> None:
+def _require_shape(noun: str, x: NDArray, sides: str, ndim: int) -> None:
     """Raise unless ``x`` has ``ndim`` sides of at least one element."""
     require(x.ndim == ndim and 0 not in x.shape, f"{noun} shape",
             f"{sides} with no side of 0", x.shape)
 
 
-def _run(a: Array, b: Array, spec: MacSpec, flags: bool, backend: str) -> Any:
+def _run(a: NDArray, b: NDArray, spec: MacSpec, flags: bool, backend: str) -> Any:
     """Check the codes, fill up the lanes, compute, and cast to the promised dtypes."""
     require(isinstance(backend, str) and backend in BACKENDS, "Backend",
             f"one of {', '.join(BACKENDS)}", backend)

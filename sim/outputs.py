@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hw.spec import FixedAccumulator, Flag, OutputSpec, parse_output
 from hw.spec.errors import require
 from sim import golden_output
-from sim.codes import Array, as_array, as_codes, code_dtype
+from sim.codes import NDArray, as_array, as_codes, code_dtype
 from sim.convert import encode
 from sim.vector import outputs
 
@@ -68,19 +68,19 @@ def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike
 
 
 def settings(spec: OutputSpec, shape: tuple[int, ...], *, scale: npt.ArrayLike | None,
-             zero_point: npt.ArrayLike) -> tuple[Array, Array]:
+             zero_point: npt.ArrayLike) -> tuple[NDArray, NDArray]:
     """Scales and zero points of this shape, checked: exponents or codes of factors, and units."""
     low, high = (spec.to.min_units, spec.to.max_units) if spec.zero_point else (0, 0)
     return (_like(shape, _scales(scale, spec), "Scale"),
             _like(shape, _integers(zero_point, "Zero point", low, high), "Zero point"))
 
 
-def _flat(x: Array) -> Array:
+def _flat(x: NDArray) -> NDArray:
     """Elements in a row."""
     return np.atleast_1d(x).ravel()
 
 
-def _integers(x: npt.ArrayLike, noun: str, low: int, high: int) -> Array:
+def _integers(x: npt.ArrayLike, noun: str, low: int, high: int) -> NDArray:
     """Integers from ``low`` to ``high``: int64, or Python integers where that is too narrow."""
     array = as_array(x, noun)
     require(array.dtype.kind in "iuO", f"{noun} dtype", "an integer type", str(array.dtype))
@@ -91,7 +91,7 @@ def _integers(x: npt.ArrayLike, noun: str, low: int, high: int) -> Array:
     return array.astype(object if wide else np.int64)
 
 
-def _scales(scale: npt.ArrayLike | None, spec: OutputSpec) -> Array:
+def _scales(scale: npt.ArrayLike | None, spec: OutputSpec) -> NDArray:
     """Scales as the stage takes them: values of an exponent, codes of a factor."""
     fmt = spec.scale_format
     if fmt is None or fmt.is_integer:
@@ -100,7 +100,7 @@ def _scales(scale: npt.ArrayLike | None, spec: OutputSpec) -> Array:
     return as_codes(encode(1, fmt) if scale is None else scale, fmt, "Scale")
 
 
-def _like(shape: tuple[int, ...], array: Array, noun: str) -> Array:
+def _like(shape: tuple[int, ...], array: NDArray, noun: str) -> NDArray:
     """Array broadcast to a shape."""
     try:
         return np.broadcast_to(array, shape)

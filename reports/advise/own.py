@@ -9,7 +9,7 @@ import numpy as np
 from hw.spec import SpecError
 from hw.spec.errors import require
 from reports.studies.networks.task import Outputs, Task
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.network import Network, load
 from sim.network.feeds import feeds, load_data
 
@@ -59,7 +59,7 @@ def _noise(outputs: Outputs, reference: Outputs) -> dict[str, float]:
     return {SQNR: min(SILENT, 10 * float(np.log10(signal / error)))}
 
 
-def _drawn(network: Network) -> dict[str, Array]:
+def _drawn(network: Network) -> dict[str, NDArray]:
     """Normally distributed inputs; sides that may have any size are 1, the first is `DRAWN`."""
     rng, found = np.random.default_rng(SEED), {}
     for each in network.inputs:
@@ -70,7 +70,7 @@ def _drawn(network: Network) -> dict[str, Array]:
     return found
 
 
-def _labels(path: Path, count: int) -> Array:
+def _labels(path: Path, count: int) -> NDArray:
     """Classes of the samples."""
     try:
         found: Any = np.load(path, allow_pickle=False)

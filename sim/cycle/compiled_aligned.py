@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from hw.spec import AlignedAccumulator, Flag, Format, MacSpec
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.cycle.compiled_bits import length
 from sim.cycle.facts import record
 from sim.cycle.plain import Advance
@@ -140,7 +140,7 @@ def aligned_advance(mac: MacSpec) -> Advance:
                  facts), flags)
 
 
-def _terms(fmt: Format) -> tuple[Array, Array, Array]:
+def _terms(fmt: Format) -> tuple[NDArray, NDArray, NDArray]:
     """Value, place and class of each code; what is not finite has the value 0."""
     table = parts(fmt)
     place = np.where(table.sig == 0, NOWHERE, table.exp + fmt.lsb + fmt.man_bits)

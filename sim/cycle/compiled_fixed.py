@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from hw.spec import FixedAccumulator, MacSpec, Overflow, Rounding
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.cycle.plain import Advance
 from sim.fast.tables import parts
 from sim.vector.unpack import FLAGS, Unpacked
@@ -18,15 +18,15 @@ __all__ = ["Operand", "fixed_advance", "operand_table"]
 class Operand(NamedTuple):
     """Significand, exponent, sign and class by code."""
 
-    sig: Array
-    exp: Array
-    negative: Array
-    classes: Array
+    sig: NDArray
+    exp: NDArray
+    negative: NDArray
+    classes: NDArray
 
 
-def operand_table(parts: Unpacked) -> Array:
+def operand_table(parts: Unpacked) -> NDArray:
     """Fields of `Operand` as rows of one array: numba takes a few arguments faster than many."""
-    table: Array = np.array([parts.sig, parts.exp, parts.negative, parts.classes], np.int64)
+    table: NDArray = np.array([parts.sig, parts.exp, parts.negative, parts.classes], np.int64)
     return table
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from hw.spec import Flag, FloatAccumulator, MacSpec, Overflow, Rounding
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.cycle.compiled_bits import length
 from sim.cycle.compiled_double import double_facts, double_one, in_double, unrecorded
 from sim.cycle.compiled_fixed import Operand, operand_table
@@ -147,7 +147,7 @@ def float_advance(mac: MacSpec) -> Advance:
     numbers = [values(fmt) for fmt in (mac.a, mac.b)]
     lanes, exact = mac.lanes, plain(mac)
 
-    def one(acc: Array, flags: Array, a: Array, b: Array, frame: Array) -> tuple[Array, Array]:
+    def one(acc: NDArray, flags: NDArray, a: NDArray, b: NDArray, frame: NDArray) -> tuple[NDArray, NDArray]:
         total, lossy = _float(acc, a, b, frame, *tables, *numbers, FLAGS, *facts)
         if lossy and lanes > 1:
             return exact(acc, flags, a, b, frame)

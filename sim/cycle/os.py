@@ -18,12 +18,12 @@ from sim.cycle.stepping import advance
 from sim.cycle.streams import Inputs, Outputs
 from sim.vector.steps import require_step, sum_dtype
 
-__all__ = ["Array"]
+__all__ = ["OutputStationaryArray"]
 
 Ints = npt.NDArray[Any]
 
 
-class Array:
+class OutputStationaryArray:
     """Registers of an array of processing elements.
 
     Latencies are those of the RTL, which this equals register by register, with two exceptions:

@@ -12,7 +12,7 @@ from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
 from sim.bits import unpack
 from sim.codes import as_codes, code_dtype
-from sim.cycle.os import Array
+from sim.cycle.os import OutputStationaryArray
 from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws import WeightArray
 from sim.tiling import A, B, Beats, beats, stage_settings
@@ -21,12 +21,12 @@ from sim.vector.steps import sum_dtype
 __all__ = ["Product", "array", "matmul"]
 
 Ints = npt.NDArray[Any]
-AnyArray = Array | WeightArray
+AnyArray = OutputStationaryArray | WeightArray
 Watch = Callable[[Inputs, Outputs], None]
 Probe = Callable[[Any], None]
 
 _ARRAYS: dict[Dataflow, Callable[[ArraySpec], AnyArray]] = {
-    Dataflow.OS: Array, Dataflow.WS: WeightArray}
+    Dataflow.OS: OutputStationaryArray, Dataflow.WS: WeightArray}
 
 
 def array(spec: ArraySpec) -> AnyArray:

@@ -27,10 +27,10 @@ SWAP, LOAD = 1, 2
 
 
 class WeightArray:
-    """Registers of an array whose weights stay, as `Array` has those of one whose sums do.
+    """Registers of an array whose weights stay, as `OutputStationaryArray` has those of one whose sums do.
 
     Latencies are those of the RTL, which this equals register by register, with the exceptions
-    that `Array` names.
+    that `OutputStationaryArray` names.
 
     Attributes
     ----------

@@ -19,14 +19,14 @@ import numpy as np
 
 from hw.spec import AlignedAccumulator, FixedAccumulator, FloatAccumulator, MacSpec
 from sim import vector
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast import aligned, fixed, floating
 from sim.fast.tables import MAX_WIDTH
 
 __all__ = ["matmul"]
 
 
-def matmul(a: Array, b: Array, spec: MacSpec) -> tuple[Array, Array]:
+def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:
     """Sums and flags of ``a @ b``, shape (M, N).
 
     ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hw.spec import AlignedAccumulator, Flag, Format, MacSpec
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast import fixed, plain_aligned
 from sim.fast.kernels import has_numba
 from sim.fast.results import exact_codes
@@ -34,7 +34,7 @@ SINGLE = Machine(np.float32, np.int32, 23, 126)
 DOUBLE = Machine(np.float64, np.int64, 52, 900)
 
 
-def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
+def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     """Codes of the sums of ``a`` (M, K) times ``b`` (K, N), or None if neither type will do."""
     acc = spec.acc
     assert isinstance(acc, AlignedAccumulator)
@@ -52,7 +52,7 @@ def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
     return codes
 
 
-def _sums(a: Array, b: Array, spec: MacSpec, machine: Machine) -> Array:
+def _sums(a: NDArray, b: NDArray, spec: MacSpec, machine: Machine) -> NDArray:
     """Sums of the finite terms."""
     acc = spec.acc
     assert isinstance(acc, AlignedAccumulator)
@@ -103,13 +103,13 @@ def _fits_bytes(spec: MacSpec, depth: int) -> bool:
             and 2 * highest + depth.bit_length() + 1 < 100)
 
 
-def _finite(fmt: Format) -> Array:
+def _finite(fmt: Format) -> NDArray:
     """Value of each code; 0 for infinities and NaN."""
     table = values(fmt)
     return np.where(np.isfinite(table), table, 0)
 
 
-def _places(fmt: Format) -> Array:
+def _places(fmt: Format) -> NDArray:
     """Exponent of the units place of each code."""
     table = parts(fmt)
     return np.where(table.sig == 0, NOWHERE, table.exp + fmt.lsb + fmt.man_bits).astype(np.int16)

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast.rounding import LOWEST_PLACE
 from sim.fast.threads import by_rows
 from sim.fast.vector_code import BYTES, F32, I32, I64, WIDE, Memory, splat
@@ -197,8 +197,8 @@ def _multiply(a: Any, at_a: Any, b: Any, at_b: Any, out: Any, lanes: Any, frac: 
                   depth // lanes, lanes, frac, mask)
 
 
-def aligned_bytes(a: Array, b: Array, tables: list[Array], places: list[Array], lanes: int,
-                  frac: int, kept: int) -> Array:
+def aligned_bytes(a: NDArray, b: NDArray, tables: list[NDArray], places: list[NDArray], lanes: int,
+                  frac: int, kept: int) -> NDArray:
     """As `sim.fast.compiled_loops.aligned` in binary32, for places that fit bytes.
 
     ``places`` are int8, that of zero `LOWEST_PLACE`.

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast.rounding import HALF, HALF_MAX, HALF_SATURATED
 from sim.fast.threads import by_rows
 from sim.fast.vector_code import BYTES, F32, F64, I32, I64, WIDE, Memory, splat
@@ -187,7 +187,7 @@ def _multiply(a: Any, b: Any, c: Any, drop: Any) -> None:
                 part[:] = edge[:rows, :cols]
 
 
-def chain(a: Array, b: Array, table_a: Array, table_b: Array, drop: int) -> Array:
+def chain(a: NDArray, b: NDArray, table_a: NDArray, table_b: NDArray, drop: int) -> NDArray:
     """As `sim.fast.kernels.Kernels.chain`."""
     (rows, depth), cols = a.shape, b.shape[1]
     width = BYTES // table_a.itemsize * VECTORS
@@ -197,10 +197,10 @@ def chain(a: Array, b: Array, table_a: Array, table_b: Array, drop: int) -> Arra
         part = slice(k, min(k + DEPTH, depth))
         y = np.empty((across, part.stop - k, width), table_b.dtype)
 
-        def pack(parts: slice, part: slice = part, y: Array = y) -> None:
+        def pack(parts: slice, part: slice = part, y: NDArray = y) -> None:
             _pack_cols(b[part], table_b, y[parts], parts.start)
 
-        def work(block: slice, part: slice = part, y: Array = y) -> None:
+        def work(block: slice, part: slice = part, y: NDArray = y) -> None:
             count = -(-(block.stop - block.start) // ROWS)
             x = np.empty((count, part.stop - part.start, ROWS), table_a.dtype)
             _pack_rows(a[block, part], table_a, x)
@@ -211,6 +211,6 @@ def chain(a: Array, b: Array, table_a: Array, table_b: Array, drop: int) -> Arra
     return out
 
 
-def exact(a: Array, b: Array, table_a: Array, table_b: Array) -> Array:
+def exact(a: NDArray, b: NDArray, table_a: NDArray, table_b: NDArray) -> NDArray:
     """As `sim.fast.kernels.Kernels.exact`."""
     return chain(a, b, table_a, table_b, 0)

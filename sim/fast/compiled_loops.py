@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast.rounding import NOWHERE, Float64Rounding
 from sim.fast.threads import by_rows
 from sim.vector.unpack import Unpacked
@@ -114,7 +114,7 @@ def _in_order(sig_a: Any, exp_a: Any, sig_b: Any, exp_b: Any, out: Any, lanes: A
                     total[j] = (total[j] - low & size - 1) + low
 
 
-def in_order(a: Array, b: Array, parts_a: Unpacked, parts_b: Unpacked, lanes: int, coarser: int,
+def in_order(a: NDArray, b: NDArray, parts_a: Unpacked, parts_b: Unpacked, lanes: int, coarser: int,
              nearest: bool, saturate: bool, width: int) -> npt.NDArray[np.int64]:
     """Sums of integers of ``width`` bits; products are rounded to ``2**coarser`` of their units.
 
@@ -209,8 +209,8 @@ def _aligned(a: Any, place_a: Any, b: Any, place_b: Any, acc: Any, bits: Any, la
             _cut(total, bits[i], place, drop, fraction, bias)
 
 
-def aligned(a: Array, b: Array, tables: list[Array], places: list[Array], lanes: int, frac: int,
-            kept: int, fraction: int, ints: type[np.signedinteger]) -> Array:
+def aligned(a: NDArray, b: NDArray, tables: list[NDArray], places: list[NDArray], lanes: int, frac: int,
+            kept: int, fraction: int, ints: type[np.signedinteger]) -> NDArray:
     """Sums of ``lanes`` terms at a time, cut ``frac`` bits below the largest one's units place.
 
     ``tables`` and ``places`` hold value and units place by code; a sum keeps ``kept`` of the
@@ -222,8 +222,8 @@ def aligned(a: Array, b: Array, tables: list[Array], places: list[Array], lanes:
         strip = slice(left, left + STRIP)
         values, where = tables[1][b[:, strip]], places[1][b[:, strip]]
 
-        def work(rows: slice, strip: slice = strip, values: Array = values,
-                 where: Array = where) -> None:
+        def work(rows: slice, strip: slice = strip, values: NDArray = values,
+                 where: NDArray = where) -> None:
             sums = np.zeros((rows.stop - rows.start, values.shape[1]), values.dtype)
             _aligned(tables[0][a[rows]], places[0][a[rows]], values, where, sums,
                      sums.view(ints), lanes, frac, fraction - kept, fraction, bias)

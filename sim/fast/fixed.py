@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import FixedAccumulator, Flag, MacSpec, Overflow, Rounding
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast import wide
 from sim.fast.kernels import has_numba, kernels
 from sim.fast.tables import largest_units, parts
@@ -28,7 +28,7 @@ SINGLE, DOUBLE = 1 << 24, 1 << 53
 LEAST = 256
 
 
-def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
+def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     """Sums of ``a`` (M, K) times ``b`` (K, N), or None where none of the ways will do."""
     acc = spec.acc
     assert isinstance(acc, FixedAccumulator)
@@ -47,7 +47,7 @@ def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
     return None
 
 
-def _wide(a: Array, b: Array, spec: MacSpec, *, wraps: bool) -> Array:
+def _wide(a: NDArray, b: NDArray, spec: MacSpec, *, wraps: bool) -> NDArray:
     """Exact sums as Python integers in units of the accumulator."""
     assert isinstance(spec.acc, FixedAccumulator)
     sums, finer = wide.exact(a, b, spec), spec.product_lsb - spec.acc.lsb
@@ -55,7 +55,7 @@ def _wide(a: Array, b: Array, spec: MacSpec, *, wraps: bool) -> Array:
     return wrap(sums, spec.acc.width) if wraps else sums
 
 
-def _products(a: Array, b: Array, spec: MacSpec, depth: int) -> npt.NDArray[np.int64]:
+def _products(a: NDArray, b: NDArray, spec: MacSpec, depth: int) -> npt.NDArray[np.int64]:
     """Exact sums in units of the product; binary32 holds those of ``depth`` products."""
     single = depth >= min(LEAST, a.shape[1])
     dtype, depth = (np.float32, depth) if single else (np.float64, a.shape[1])
@@ -69,7 +69,7 @@ def _products(a: Array, b: Array, spec: MacSpec, depth: int) -> npt.NDArray[np.i
     return total
 
 
-def _in_order(a: Array, b: Array, spec: MacSpec, acc: FixedAccumulator) -> Array:
+def _in_order(a: NDArray, b: NDArray, spec: MacSpec, acc: FixedAccumulator) -> NDArray:
     """Sums brought into range after each group of lanes; products are rounded before."""
     from sim.fast.compiled import in_order
 
@@ -77,7 +77,7 @@ def _in_order(a: Array, b: Array, spec: MacSpec, acc: FixedAccumulator) -> Array
                     acc.rounding is Rounding.RNE, acc.overflow is Overflow.SATURATE, acc.width)
 
 
-def flags(a: Array, b: Array, spec: MacSpec) -> npt.NDArray[np.uint8]:
+def flags(a: NDArray, b: NDArray, spec: MacSpec) -> npt.NDArray[np.uint8]:
     """Flags of the sums: those of all products, or-ed."""
     result = np.zeros((a.shape[0], b.shape[1]), np.uint8)
     if not (spec.a.has_nan or spec.a.has_inf or spec.b.has_nan or spec.b.has_inf):

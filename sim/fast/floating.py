@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from hw.spec import Flag, FloatAccumulator, MacSpec, Overflow, Rounding
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast.kernels import kernels
 from sim.fast.results import dropped, exact_codes
 from sim.fast.rounding import HALF, HALF_SATURATED, float64_rounding
@@ -32,7 +32,7 @@ SINGLE_BITS, SINGLE_LSB, SINGLE_TOP = 24, -149, 128
 DOUBLE_BITS, DOUBLE_LSB, DOUBLE_TOP = 53, -900, 900
 
 
-def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
+def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     """Codes of the sums of ``a`` (M, K) times ``b`` (K, N), or None where neither type will do."""
     acc = spec.acc
     assert isinstance(acc, FloatAccumulator)
@@ -47,7 +47,7 @@ def matmul(a: Array, b: Array, spec: MacSpec) -> Array | None:
     return exact_codes(sums, acc.fmt, special_code(acc.fmt, Flag.NAN))
 
 
-def _singles(a: Array, b: Array, spec: MacSpec) -> Array | None:
+def _singles(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     """Sums in binary32, or None where they will not do.
 
     Sums that saturate are those that do not as long as none overflows; an infinity stays, so that
@@ -65,7 +65,7 @@ def _singles(a: Array, b: Array, spec: MacSpec) -> Array | None:
         if not (np.isfinite(x)[a].all() and np.isfinite(y)[b].all()):
             return None
         drop = HALF_SATURATED
-    sums: Array = kernels().chain(a, b, x, y, drop)
+    sums: NDArray = kernels().chain(a, b, x, y, drop)
     return None if saturates and not np.isfinite(sums).all() else sums
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast import plain
 from sim.fast.rounding import Float64Rounding
 
@@ -17,11 +17,11 @@ __all__ = ["Kernels", "has_numba", "kernels"]
 class Kernels(Protocol):
     """Sums of the products of values that codes have in tables, or of the values themselves."""
 
-    def chain(self, a: Array, b: Array, table_a: npt.NDArray[np.float32],
+    def chain(self, a: NDArray, b: NDArray, table_a: npt.NDArray[np.float32],
               table_b: npt.NDArray[np.float32], drop: int) -> npt.NDArray[np.float32]:
         """Sums in binary32, in order of k; after each step rounded as ``drop`` says."""
 
-    def exact(self, a: Array, b: Array, table_a: Array, table_b: Array) -> Array:
+    def exact(self, a: NDArray, b: NDArray, table_a: NDArray, table_b: NDArray) -> NDArray:
         """Sums that the tables' type has exactly, in whatever order."""
 
     def stepwise(self, a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int,

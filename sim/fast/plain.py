@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import numpy.typing as npt
 
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast.plain_rounding import Shortening, unit
 from sim.fast.rounding import Float64Rounding
 from sim.fast.threads import by_rows
@@ -35,7 +35,7 @@ def unbuffered() -> Iterator[None]:
             np.setbufsize(kept)
 
 
-def chain(a: Array, b: Array, table_a: npt.NDArray[np.float32], table_b: npt.NDArray[np.float32],
+def chain(a: NDArray, b: NDArray, table_a: npt.NDArray[np.float32], table_b: npt.NDArray[np.float32],
           drop: int) -> npt.NDArray[np.float32]:
     """As `sim.fast.kernels.Kernels.chain`."""
     rows, cols = a.shape[0], b.shape[1]
@@ -59,9 +59,9 @@ def chain(a: Array, b: Array, table_a: npt.NDArray[np.float32], table_b: npt.NDA
     return out
 
 
-def exact(a: Array, b: Array, table_a: Array, table_b: Array) -> Array:
+def exact(a: NDArray, b: NDArray, table_a: NDArray, table_b: NDArray) -> NDArray:
     """As `sim.fast.kernels.Kernels.exact`."""
-    sums: Array = table_a[a] @ table_b[b]
+    sums: NDArray = table_a[a] @ table_b[b]
     return sums
 
 

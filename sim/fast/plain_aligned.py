@@ -3,15 +3,15 @@
 
 import numpy as np
 
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast.plain import BLOCK, FEW, unbuffered
 from sim.fast.threads import by_rows
 
 __all__ = ["aligned"]
 
 
-def aligned(a: Array, b: Array, tables: list[Array], places: list[Array], lanes: int, frac: int,
-            kept: int, fraction: int, lowest: int) -> Array:
+def aligned(a: NDArray, b: NDArray, tables: list[NDArray], places: list[NDArray], lanes: int, frac: int,
+            kept: int, fraction: int, lowest: int) -> NDArray:
     """Sums of ``lanes`` terms at a time, cut ``frac`` bits below the largest one's units place.
 
     ``tables`` and ``places`` hold value and units place by code; a sum keeps ``kept`` of the
@@ -41,7 +41,7 @@ def aligned(a: Array, b: Array, tables: list[Array], places: list[Array], lanes:
 class _Group:
     """Sums of a block before and after a group of lanes, and memory to work in."""
 
-    def __init__(self, sums: Array, kind: np.dtype[np.signedinteger], frac: int, fraction: int,
+    def __init__(self, sums: NDArray, kind: np.dtype[np.signedinteger], frac: int, fraction: int,
                  lowest: int) -> None:
         self.sums, self.frac, self.fraction = sums, frac, fraction
         self.bits = sums.view(f"i{sums.itemsize}")
@@ -50,7 +50,7 @@ class _Group:
         self.top, self.place = np.empty(sums.shape, kind), np.empty(sums.shape, kind)
         self.term, self.scale = np.empty_like(sums), np.empty_like(sums)
 
-    def find(self, at_x: Array, at_y: Array) -> None:
+    def find(self, at_x: NDArray, at_y: NDArray) -> None:
         """Largest places of sums and terms; without any, one that is low enough."""
         exponents = (self.bits >> self.fraction & 2 * self.bias + 1) - self.bias
         np.maximum(exponents, self.floor, out=self.top, casting="unsafe")
@@ -58,7 +58,7 @@ class _Group:
             np.add(column, row, out=self.place)
             np.maximum(self.top, self.place, out=self.top)
 
-    def add(self, x: Array, y: Array) -> None:
+    def add(self, x: NDArray, y: NDArray) -> None:
         """Sums as integers at the common place, the terms' added."""
         self._power(self.frac - self.top.astype(self.bits.dtype))
         self.sums *= self.scale
@@ -75,6 +75,6 @@ class _Group:
         self.sums *= self.scale
         self.bits &= -1 << drop
 
-    def _power(self, exponent: Array) -> None:
+    def _power(self, exponent: NDArray) -> None:
         """Scale by ``2**exponent``."""
         np.left_shift(exponent + self.bias, self.fraction, out=self.scale.view(self.bits.dtype))

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import Format
-from sim.codes import Array, code_dtype
+from sim.codes import NDArray, code_dtype
 from sim.convert import encode
 from sim.fast.rounding import HALF
 
@@ -26,7 +26,7 @@ def dropped(fmt: Format) -> int | None:
     return man_bits - fmt.man_bits if same_range else None
 
 
-def exact_codes(numbers: npt.NDArray[np.floating[Any]], fmt: Format, nan_code: int) -> Array:
+def exact_codes(numbers: npt.NDArray[np.floating[Any]], fmt: Format, nan_code: int) -> NDArray:
     """Codes of numbers that ``fmt``, which has IEEE 754's special codes, has exactly, or NaN.
 
     Numbers of binary32 may give their memory to the codes.
@@ -34,7 +34,7 @@ def exact_codes(numbers: npt.NDArray[np.floating[Any]], fmt: Format, nan_code: i
     drop = dropped(fmt)
     # That a maximum is no number is found sooner than which numbers are none.
     nan = np.isnan(numbers) if np.isnan(numbers.max()) else None
-    codes: Array
+    codes: NDArray
     if drop == HALF:
         codes = numbers.astype(np.float16).view(np.uint16)
     elif drop is not None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import MacSpec
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast.kernels import kernels
 from sim.fast.tables import parts
 from sim.vector.fixed import FLOAT_BITS, digits
@@ -23,7 +23,7 @@ Ints = npt.NDArray[np.int64]
 LOW_BITS = 62
 
 
-def exact(a: Array, b: Array, spec: MacSpec) -> Array:
+def exact(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray:
     """Sums of ``a`` (M, K) times ``b`` (K, N) in units of the product, Python integers."""
     bits = (FLOAT_BITS - (a.shape[1] - 1).bit_length()) // 2
     x, y = (digits(parts(fmt), fmt, bits) for fmt in (spec.a, spec.b))
@@ -35,7 +35,7 @@ def exact(a: Array, b: Array, spec: MacSpec) -> Array:
     return _joined(places, bits)
 
 
-def _joined(places: Iterable[Ints], bits: int) -> Array:
+def _joined(places: Iterable[Ints], bits: int) -> NDArray:
     """Sum of ``places[i] << i * bits``, each of fewer than 62 bits."""
     *lower, top = places
     halves: list[tuple[Ints, int]] = []
@@ -48,7 +48,7 @@ def _joined(places: Iterable[Ints], bits: int) -> Array:
             low, filled = np.zeros_like(top), 0
         low += (place & (1 << bits) - 1) << filled
         filled, carry = filled + bits, place >> bits
-    total: Array = (top + carry).astype(object)
+    total: NDArray = (top + carry).astype(object)
     for part, width in reversed([*halves, (low, filled)]):
         total = (total << width) + part if width else total + part
     return total

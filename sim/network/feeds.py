@@ -9,14 +9,14 @@ import numpy as np
 
 from hw.spec import SpecError
 from hw.spec.errors import require
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.network.graph import Network
 from sim.network.walk import check_feed
 
 __all__ = ["feeds", "load_data"]
 
 
-def load_data(path: Path, network: Network) -> dict[str, Array]:
+def load_data(path: Path, network: Network) -> dict[str, NDArray]:
     """Arrays by name of input: those of a .npz file, or the one of a .npy file.
 
     Raises
@@ -38,8 +38,8 @@ def load_data(path: Path, network: Network) -> dict[str, Array]:
     return arrays
 
 
-def feeds(network: Network, data: Mapping[str, Array], *, samples: int | None = None,
-          batch: int | None = None) -> list[dict[str, Array]]:
+def feeds(network: Network, data: Mapping[str, NDArray], *, samples: int | None = None,
+          batch: int | None = None) -> list[dict[str, NDArray]]:
     """Inputs of each run, checked: the first ``samples``, ``batch`` of them at a time.
 
     An input without sides is given to every run as it is.

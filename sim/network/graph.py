@@ -18,7 +18,7 @@ from onnx.reference.ops import load_op
 
 from hw.spec import SpecError
 from hw.spec.errors import require
-from sim.codes import Array
+from sim.codes import NDArray
 
 __all__ = ["LAYERS", "Input", "Network", "Step", "load"]
 
@@ -66,7 +66,7 @@ class Step:
     attributes: Mapping[str, Any]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    evaluate: Callable[..., tuple[Array, ...]]
+    evaluate: Callable[..., tuple[NDArray, ...]]
     dead: frozenset[str] = frozenset()
 
     @property
@@ -79,7 +79,7 @@ class Step:
         """Subject of messages."""
         return f"Node {self.name!r} ({self.operator})"
 
-    def compute(self, *inputs: Array | None) -> tuple[Array, ...]:
+    def compute(self, *inputs: NDArray | None) -> tuple[NDArray, ...]:
         """Outputs of the step, computed in FP32.
 
         Raises
@@ -105,7 +105,7 @@ class Network:
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
     steps: tuple[Step, ...]
-    constants: Mapping[str, Array] = field(repr=False)
+    constants: Mapping[str, NDArray] = field(repr=False)
 
     @property
     def layers(self) -> tuple[Step, ...]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from hw.spec import FixedAccumulator, MacSpec
 from hw.spec.errors import require
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.network.layer import Layer
 from sim.quantize import Quantizer
 
@@ -29,7 +29,7 @@ def largest_sum(mac: MacSpec) -> float:
     return math.ldexp(acc.max, acc.lsb) if isinstance(acc, FixedAccumulator) else float(acc.fmt.max)
 
 
-def with_headroom(mac: MacSpec, layer: Layer, sums: Sequence[Array],
+def with_headroom(mac: MacSpec, layer: Layer, sums: Sequence[NDArray],
                   by: tuple[Quantizer, Quantizer]) -> tuple[Quantizer, Quantizer]:
     """Both operands' quantisers, their scales doubled as often as the sums need.
 

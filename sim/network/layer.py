@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from hw.spec import SpecError
 from hw.spec.errors import require
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.network.graph import Network, Step
 from sim.network.lowering import Convolution, Lowering, MatrixProduct
 
@@ -43,7 +43,7 @@ class Layer:
     factor: float = 1.0
     bias: Singles | None = None
 
-    def output(self, results: Array) -> Singles:
+    def output(self, results: NDArray) -> Singles:
         """Tensor that the node gives, from the products (P, M, N), in FP32."""
         with np.errstate(all="ignore"):
             joined = self.lowering.join(results.astype(np.float32, copy=False))
@@ -65,7 +65,7 @@ class Layer:
         return self.output(self.products())
 
 
-def layer(network: Network, step: Step, inputs: tuple[Array | None, ...]) -> Layer:
+def layer(network: Network, step: Step, inputs: tuple[NDArray | None, ...]) -> Layer:
     """Layer of a node for given inputs.
 
     Raises

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from hw.spec.errors import require
-from sim.codes import Array
+from sim.codes import NDArray
 
 __all__ = ["Convolution", "Lowering", "MatrixProduct"]
 
@@ -29,16 +29,16 @@ class Lowering(Protocol):
     #: Axis of the weights' tensor that N runs along; None if there is none.
     channel_axis: int | None
 
-    def left(self, x: Array, zero: Any) -> Array:
+    def left(self, x: NDArray, zero: Any) -> NDArray:
         """Matrices A (P, M, K) of the activations; ``zero`` is what padding consists of."""
 
-    def right(self, w: Array) -> Array:
+    def right(self, w: NDArray) -> NDArray:
         """Matrices B (P, K, N) of the weights, or of the second activations."""
 
-    def channels(self, each: Array) -> Array:
+    def channels(self, each: NDArray) -> NDArray:
         """One number a channel, shaped to go with the results (P, M, N)."""
 
-    def join(self, results: Array) -> Array:
+    def join(self, results: NDArray) -> NDArray:
         """Tensor of the results (P, M, N)."""
 
 
@@ -86,7 +86,7 @@ class Convolution:
         return [(pad // 2, pad - pad // 2) if automatic == "SAME_UPPER" else
                 (pad - pad // 2, pad // 2) for pad in missing]
 
-    def left(self, x: Array, zero: Any) -> Array:
+    def left(self, x: NDArray, zero: Any) -> NDArray:
         """Matrices A, a row for each place of the output."""
         wide = np.pad(x, [(0, 0), (0, 0), *self._pads], constant_values=zero)
         axes = tuple(range(2, x.ndim))
@@ -100,16 +100,16 @@ class Convolution:
         count, m, k, _ = self.size
         return groups.transpose(order).reshape(count, m, k)
 
-    def right(self, w: Array) -> Array:
+    def right(self, w: NDArray) -> NDArray:
         """Matrices B, a column for each channel of the output."""
         count, _, k, n = self.size
         return w.reshape(count, n, k).transpose(0, 2, 1)
 
-    def channels(self, each: Array) -> Array:
+    def channels(self, each: NDArray) -> NDArray:
         """One number a channel of the output."""
         return each.reshape(self._group, 1, -1)
 
-    def join(self, results: Array) -> Array:
+    def join(self, results: NDArray) -> NDArray:
         """Images: (images, channels, places...)."""
         count, _, _, n = self.size
         split = results.reshape(count, self._images, -1, n).transpose(1, 0, 3, 2)
@@ -154,19 +154,19 @@ class MatrixProduct:
         last = (side == 1) != self._transposed[side]
         self.channel_axis: int | None = None if self._flat[side] else -1 if last else -2
 
-    def _matrices(self, x: Array, side: int) -> Array:
+    def _matrices(self, x: NDArray, side: int) -> NDArray:
         """Operand of a side as matrices, before anything is turned."""
         if self._flat[side]:
             return x[None, :] if side == 0 else x[:, None]
         return x.swapaxes(-1, -2) if self._transposed[side] else x
 
-    def left(self, x: Array, zero: Any) -> Array:
+    def left(self, x: NDArray, zero: Any) -> NDArray:
         """Matrices A; nothing is padded."""
         turned = self._turned
         matrices = self._matrices(x, 1 if turned else 0)
         return self._spread(matrices.swapaxes(-1, -2) if turned else matrices, self.size[1:3])
 
-    def right(self, w: Array) -> Array:
+    def right(self, w: NDArray) -> NDArray:
         """Matrices B."""
         turned = self._turned
         matrices = self._matrices(w, 0 if turned else 1)
@@ -175,16 +175,16 @@ class MatrixProduct:
             return matrices.reshape(1, *matrices.shape[-2:])
         return self._spread(matrices, self.size[2:])
 
-    def _spread(self, matrices: Array, sides: tuple[int, ...]) -> Array:
+    def _spread(self, matrices: NDArray, sides: tuple[int, ...]) -> NDArray:
         """As many matrices as there are products."""
         whole = np.broadcast_to(matrices, (*self._batch, *matrices.shape[-2:]))
         return whole.reshape(self.size[0], *sides)
 
-    def channels(self, each: Array) -> Array:
+    def channels(self, each: NDArray) -> NDArray:
         """One number a column."""
         return each.reshape(1, 1, -1)
 
-    def join(self, results: Array) -> Array:
+    def join(self, results: NDArray) -> NDArray:
         """Tensor with the outer sides of both operands; sides that were not given are dropped."""
         whole = results.reshape(*self._batch, self._rows, self.size[3])
         whole = whole.swapaxes(-1, -2) if self._turned else whole

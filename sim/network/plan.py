@@ -8,7 +8,7 @@ import numpy as np
 
 from hw.spec import ArraySpec, Format
 from hw.spec.errors import require
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.network.graph import Network
 from sim.network.headroom import with_headroom
 from sim.network.layer import Layer
@@ -96,9 +96,9 @@ class Seen:
     """
 
     layer: Layer
-    x: list[Array]
-    w: list[Array]
-    sums: list[Array]
+    x: list[NDArray]
+    w: list[NDArray]
+    sums: list[NDArray]
 
 
 def observe(network: Network, feeds: Iterable[Feed], say: Progress | None = None
@@ -173,14 +173,14 @@ def _scales(plan: Plan, seen: Seen) -> tuple[Quantizer | Scheme, Quantizer | Sch
     return first, second
 
 
-def _quantizer(scheme: Scheme, data: list[Array], axis: int | None = None) -> Quantizer | Scheme:
+def _quantizer(scheme: Scheme, data: list[NDArray], axis: int | None = None) -> Quantizer | Scheme:
     """Quantiser for some data; blocks need none."""
     if scheme.per is Per.BLOCK:
         return scheme
     return calibrate(data, scheme, axis=axis if scheme.per is Per.CHANNEL else None)
 
 
-def _sample(x: Array) -> Array:
+def _sample(x: NDArray) -> NDArray:
     """Numbers of ``x``, its ends among them."""
     if x.size <= KEPT:
         return x.ravel()

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec, Flag
 from hw.spec.errors import require
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.network.layer import Layer
 from sim.progress import Progress
 from sim.quantize import BLOCK, Quantizer, Scheme, encode_blocks
@@ -44,7 +44,7 @@ class Operand:
         Whether each block of K has a scale of its own.
     """
 
-    codes: Array
+    codes: NDArray
     scale: Floats
     zero: Floats
     blocks: bool = False
@@ -115,7 +115,7 @@ class Products:
         self._weights: dict[str, Operand] = {}
 
     def __call__(self, layer: Layer, by: tuple[Quantizer | Scheme, Quantizer | Scheme]
-                 ) -> tuple[Array, int]:
+                 ) -> tuple[NDArray, int]:
         """Products (P, M, N) of a layer in FP32, and the clock cycles that they take."""
         a, b = activations(layer, by[0]), self._right(layer, by[1])
         say = _Within(self._say, layer.step.name)
@@ -141,7 +141,7 @@ class Products:
             self._weights[name] = weights(layer, by)
         return self._weights[name]
 
-    def _products(self, a: Array, b: Array, say: Progress) -> tuple[Floats, int]:
+    def _products(self, a: NDArray, b: NDArray, say: Progress) -> tuple[Floats, int]:
         """Sums of all products as numbers, and cycles."""
         parts, cycles = [], 0
         for place, (x, y) in enumerate(zip(a, b, strict=True)):
@@ -151,7 +151,7 @@ class Products:
             parts.append(_numbers(got.sums, got.flags, self._array.mac))
         return np.stack(parts), cycles
 
-    def _by_blocks(self, a: Operand, b: Operand, say: Progress) -> tuple[Array, int]:
+    def _by_blocks(self, a: Operand, b: Operand, say: Progress) -> tuple[NDArray, int]:
         """Products, a block of K after the other."""
         depth, cycles = a.codes.shape[2], 0
         total = np.zeros((len(a.codes), a.codes.shape[1], b.codes.shape[2]), np.float32)
@@ -166,7 +166,7 @@ class Products:
         return total, cycles
 
 
-def _numbers(sums: Array, flags: Array, mac: Any) -> Floats:
+def _numbers(sums: NDArray, flags: NDArray, mac: Any) -> Floats:
     """Sums as numbers, NaN and infinities where flags beside a fixed-point sum say so."""
     numbers = values_of_sums(sums, mac)
     if flags.any():

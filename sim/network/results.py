@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hw.spec import ArraySpec
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.network.silicon import Energy
 
 __all__ = ["LayerResult", "Noise", "Outcome"]
@@ -21,7 +21,7 @@ class Noise:
     signal: float = 0.0
     error: float = 0.0
 
-    def add(self, exact: Array, coded: Array) -> None:
+    def add(self, exact: NDArray, coded: NDArray) -> None:
         """Count some numbers in FP32, and what quantised layers make of them."""
         with np.errstate(all="ignore"):
             reference = exact.astype(np.float64)
@@ -91,8 +91,8 @@ class Outcome:
 
     array: ArraySpec
     layers: list[LayerResult]
-    outputs: dict[str, list[Array]]
-    references: dict[str, list[Array]]
+    outputs: dict[str, list[NDArray]]
+    references: dict[str, list[NDArray]]
 
     @property
     def macs(self) -> int:

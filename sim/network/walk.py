@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from hw.spec.errors import require
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.network.graph import Network, Step
 from sim.network.layer import Layer, layer
 from sim.progress import Progress
@@ -13,14 +13,14 @@ from sim.progress import Progress
 __all__ = ["Feed", "Multiply", "Pair", "check_feed", "walk"]
 
 #: What a run of the network is given, by the name of the input.
-Feed = Mapping[str, Array]
+Feed = Mapping[str, NDArray]
 
 
 class Pair(NamedTuple):
     """A tensor in FP32, and what it is with quantised layers: the same object as long as it is."""
 
-    exact: Array
-    coded: Array
+    exact: NDArray
+    coded: NDArray
 
 
 #: Output of a layer, which it is given with its inputs in FP32 and with those of quantised layers.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hw.spec import Format
 from hw.spec.errors import require
-from sim.codes import Array, as_format
+from sim.codes import NDArray, as_format
 from sim.quantize.nearest import codes_of, values_of
 
 __all__ = ["BLOCK", "MX", "Blocks", "decode_blocks", "encode_blocks"]
@@ -46,7 +46,7 @@ class Blocks:
     """
 
     fmt: Format
-    codes: Array
+    codes: NDArray
     scales: npt.NDArray[np.uint8]
     axis: int
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import Format
-from sim.codes import Array, code_dtype
+from sim.codes import NDArray, code_dtype
 from sim.convert import decode, encode
 
 __all__ = ["codes_of", "nearest", "values_of"]
@@ -35,7 +35,7 @@ def nearest(x: npt.ArrayLike, fmt: Format) -> Floats:
     return np.clip(np.rint(x / unit) * unit, fmt.min, fmt.max)
 
 
-def codes_of(x: npt.ArrayLike, fmt: Format) -> Array:
+def codes_of(x: npt.ArrayLike, fmt: Format) -> NDArray:
     """Codes as `sim.encode` gives them, saturating; a NaN is 0 where the format has none."""
     x = np.asarray(x)
     nan = np.isnan(x)
@@ -59,7 +59,7 @@ def codes_of(x: npt.ArrayLike, fmt: Format) -> Array:
     return codes.astype(code_dtype(fmt.width))
 
 
-def values_of(codes: Array, fmt: Format) -> Floats:
+def values_of(codes: NDArray, fmt: Format) -> Floats:
     """Values of codes, as `sim.decode` gives them."""
     if fmt.width > MAX_WIDTH or codes.dtype.kind != "u":
         values: Floats = np.asarray(decode(codes, fmt))

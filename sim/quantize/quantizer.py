@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec.errors import require
-from sim.codes import Array, as_array
+from sim.codes import NDArray, as_array
 from sim.quantize.nearest import codes_of, values_of
 from sim.quantize.ranges import choose
 from sim.quantize.scheme import Per, Scheme, parse_scheme
@@ -54,7 +54,7 @@ class Quantizer:
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "zero_point", zero)
 
-    def encode(self, x: npt.ArrayLike) -> Array:
+    def encode(self, x: npt.ArrayLike) -> NDArray:
         """Codes of ``x``: divided in binary64, rounded once to nearest even, saturated.
 
         Symmetric signed integers leave the lowest value out. A NaN is 0 where there is none.
@@ -68,7 +68,7 @@ class Quantizer:
             np.clip(scaled, -fmt.max, fmt.max, out=scaled)
         return codes_of(scaled, fmt)
 
-    def decode(self, codes: Array) -> Floats:
+    def decode(self, codes: NDArray) -> Floats:
         """Numbers that codes stand for."""
         values = values_of(codes, self.scheme.fmt)
         if self.scheme.zero_point:
@@ -80,7 +80,7 @@ class Quantizer:
         """What is left of ``x`` after quantisation."""
         return self.decode(self.encode(x))
 
-    def _spread(self, each: Array, x: Array) -> Array:
+    def _spread(self, each: NDArray, x: NDArray) -> NDArray:
         """One number a channel in the shape that goes with ``x``."""
         if self.axis is None:
             return each.reshape(())

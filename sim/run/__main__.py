@@ -16,7 +16,7 @@ from hw.spec import ArraySpec, SpecError
 from hw.spec.command import INTERRUPTED, Parser, add_unit_options, chosen_unit
 from hw.spec.errors import require
 from hw.spec.traffic import traffic
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.files import whole_file
 from sim.progress import Progress
 from sim.rtl import RtlError
@@ -71,7 +71,7 @@ def _array(options: argparse.Namespace) -> ArraySpec:
 
 
 def _operands(options: argparse.Namespace, spec: ArraySpec,
-              say: Progress) -> tuple[Array, Array]:
+              say: Progress) -> tuple[NDArray, NDArray]:
     """Codes of A and B, checked against each other and against ``--gemm``."""
     gemm = None if options.gemm is None else parse_gemm(options.gemm)
     if gemm is not None:
@@ -143,7 +143,7 @@ def _observers(options: argparse.Namespace, spec: ArraySpec, sides: tuple[int, i
         yield files.enter_context(viewed(options.view, spec, *sides))
 
 
-def _describe(backend: str, spec: ArraySpec, a: Array, b: Array,
+def _describe(backend: str, spec: ArraySpec, a: NDArray, b: NDArray,
               outcome: Outcome) -> dict[str, Any]:
     """All but the times."""
     (m, k), n = a.shape, b.shape[1]

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hw.spec import ArraySpec
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast.kernels import has_numba
 from sim.linear import matmul
 from sim.outputs import output
@@ -34,8 +34,8 @@ class Outcome:
     With output stages the sums are their codes.
     """
 
-    sums: Array
-    flags: Array
+    sums: NDArray
+    flags: NDArray
     cycles: int
 
 
@@ -50,7 +50,7 @@ class Observer(Protocol):
 
 
 #: Computes the product of codes (M, K) and (K, N).
-Run = Callable[[Array, Array, Progress], Outcome]
+Run = Callable[[NDArray, NDArray, Progress], Outcome]
 
 
 def _model(backend: str, spec: ArraySpec, say: Progress, given: Settings = NONE) -> Run:
@@ -60,7 +60,7 @@ def _model(backend: str, spec: ArraySpec, say: Progress, given: Settings = NONE)
     return partial(_by_rows, backend, spec, given)
 
 
-def _by_rows(backend: str, spec: ArraySpec, given: Settings, a: Array, b: Array,
+def _by_rows(backend: str, spec: ArraySpec, given: Settings, a: NDArray, b: NDArray,
              say: Progress) -> Outcome:
     """Some rows at a time, so many that there is progress to tell."""
     (rows, depth), cols = a.shape, b.shape[1]
@@ -79,7 +79,7 @@ def _by_rows(backend: str, spec: ArraySpec, given: Settings, a: Array, b: Array,
     return Outcome(sums, flags, spec.cycles(rows, depth, cols))
 
 
-def _encoded(spec: ArraySpec, given: Settings, sums: Array, flags: Array) -> tuple[Array, Array]:
+def _encoded(spec: ArraySpec, given: Settings, sums: NDArray, flags: NDArray) -> tuple[NDArray, NDArray]:
     """What an output stage, if there is one, makes of sums and flags."""
     if spec.out is None:
         return sums, flags
@@ -95,7 +95,7 @@ def _rtl(spec: ArraySpec, say: Progress, given: Settings = NONE) -> Run:
     say.at_once(f"generating and compiling {spec.name}")
     model = compiled_array(spec)
 
-    def run(a: Array, b: Array, say: Progress) -> Outcome:
+    def run(a: NDArray, b: NDArray, say: Progress) -> Outcome:
         (m, k), n = a.shape, b.shape[1]
         say.at_once(f"running {spec.cycles(m, k, n):,} clock cycles")
         got = gemm.matmul(model, spec, a, b, **given)
@@ -117,7 +117,7 @@ def clocked(spec: ArraySpec, say: Progress, given: Settings = NONE,
         for observer in observers:
             observer.watch(inputs, outputs)
 
-    def run(a: Array, b: Array, say: Progress) -> Outcome:
+    def run(a: NDArray, b: NDArray, say: Progress) -> Outcome:
         (m, k), n = a.shape, b.shape[1]
         say.at_once(f"stepping {spec.cycles(m, k, n):,} clock cycles")
         got = cycle.matmul(a, b, spec, **given, probe=probe if observers else None,

@@ -10,7 +10,7 @@ import numpy as np
 
 from hw.spec import ArraySpec, Format, SpecError
 from hw.spec.errors import require
-from sim.codes import Array, as_short_codes, code_dtype
+from sim.codes import NDArray, as_short_codes, code_dtype
 from sim.convert import encode
 from sim.progress import Progress
 
@@ -20,7 +20,7 @@ __all__ = ["DISTRIBUTIONS", "draw", "load", "parse_gemm", "require_product"]
 BLOCK = 1 << 20
 #: Real numbers of spread one, by name of the distribution, and the share of an integer's largest
 #: value that is worth one.
-DISTRIBUTIONS: dict[str, tuple[Callable[[np.random.Generator, int], Array], float]] = {
+DISTRIBUTIONS: dict[str, tuple[Callable[[np.random.Generator, int], NDArray], float]] = {
     "gaussian": (lambda rng, count: rng.standard_normal(count), 1 / 4),
     "uniform": (lambda rng, count: rng.uniform(-1, 1, count), 1),
 }
@@ -41,7 +41,7 @@ def require_product(spec: ArraySpec, m: int, k: int, n: int) -> None:
 
 
 def draw(fmt: Format, shape: tuple[int, int], distribution: str, seed: list[int],
-         say: Progress) -> Array:
+         say: Progress) -> NDArray:
     """Codes of random numbers, rounded to nearest and saturated.
 
     Floating-point formats get the numbers as they are, gaussian with a deviation of 1 or uniform
@@ -59,7 +59,7 @@ def draw(fmt: Format, shape: tuple[int, int], distribution: str, seed: list[int]
     return codes.reshape(shape)
 
 
-def load(path: Path, fmt: Format, noun: str) -> Array:
+def load(path: Path, fmt: Format, noun: str) -> NDArray:
     """Codes of a .npy file, two-dimensional; signed integers may be values, as in `sim.matmul`.
 
     Raises

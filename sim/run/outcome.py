@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import CATALOG, FixedAccumulator, Flag, MacSpec
-from sim.codes import Array, code_dtype
+from sim.codes import NDArray, code_dtype
 from sim.convert import decode
 from sim.progress import Progress
 
@@ -26,7 +26,7 @@ ROWS = 256
 DIGITS = 16
 
 
-def as_bits(sums: Array, width: int) -> Array:
+def as_bits(sums: NDArray, width: int) -> NDArray:
     """Sums as unsigned numbers of ``width`` bits; beyond 64 bits their bytes on a third axis."""
     if sums.dtype != object and width <= 64:
         bits = sums.astype(np.uint64) & np.uint64((1 << width) - 1)
@@ -41,12 +41,12 @@ def as_bits(sums: Array, width: int) -> Array:
     return whole.view("<u8")[..., 0].astype(code_dtype(width))
 
 
-def checksum(sums: Array, flags: Array, mac: MacSpec) -> str:
+def checksum(sums: NDArray, flags: NDArray, mac: MacSpec) -> str:
     """First digits of the SHA-256 of all sums' bytes, row by row, and then of the flags, if any."""
     return digits(sums, flags if mac.flag_bits else None, mac.acc.width)
 
 
-def digits(sums: Array, flags: Array | None, width: int) -> str:
+def digits(sums: NDArray, flags: NDArray | None, width: int) -> str:
     """`checksum` of sums, or of an output stage's codes, of ``width`` bits."""
     digest = hashlib.sha256()
     for top in range(0, len(sums), ROWS):
@@ -60,8 +60,8 @@ def digits(sums: Array, flags: Array | None, width: int) -> str:
     return digest.hexdigest()[:DIGITS]
 
 
-def relative_error(a: Array, b: Array, sums: Array, flags: Array, mac: MacSpec,
-                   say: Progress, values: Callable[[Array], Array] | None = None
+def relative_error(a: NDArray, b: NDArray, sums: NDArray, flags: NDArray, mac: MacSpec,
+                   say: Progress, values: Callable[[NDArray], NDArray] | None = None
                    ) -> float | None:
     """Root mean square of the sums' errors over that of the sums of binary64.
 
@@ -83,7 +83,7 @@ def relative_error(a: Array, b: Array, sums: Array, flags: Array, mac: MacSpec,
     return None if whole == 0 else float(np.sqrt(wrong / whole))
 
 
-def values_of_sums(sums: Array, mac: MacSpec) -> npt.NDArray[np.float64]:
+def values_of_sums(sums: NDArray, mac: MacSpec) -> npt.NDArray[np.float64]:
     """Sums or their bits as binary64 numbers."""
     acc = mac.acc
     values: npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec, OutputSpec, Scale
 from hw.spec.errors import require
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.convert import decode, encode
 from sim.outputs import settings
 from sim.run.outcome import as_bits
@@ -51,7 +51,7 @@ class Stage:
     out: OutputSpec
     given: dict[str, Any]
 
-    def values(self, codes: Array) -> npt.NDArray[np.float64]:
+    def values(self, codes: NDArray) -> npt.NDArray[np.float64]:
         """Sums that codes stand for: without the zero point, divided by the scale."""
         to, fmt = self.out.to, self.out.scale_format
         numbers: npt.NDArray[np.float64] = decode(as_bits(codes, to.width), to)

@@ -5,14 +5,14 @@ import numpy as np
 
 from hw.spec import AlignedAccumulator, FixedAccumulator, Format, MacSpec
 from sim import golden
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.vector import aligned, fixed, floating
 from sim.vector.unpack import unpack
 
 __all__ = ["matmul"]
 
 
-def matmul(a: Array, b: Array, spec: MacSpec) -> tuple[Array, Array]:
+def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:
     """Sums and flags of ``a @ b``, shape (M, N).
 
     ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``. Units too

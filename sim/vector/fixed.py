@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import FixedAccumulator, Format, MacSpec, Overflow, Rounding
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.vector.unpack import FLAGS, Unpacked
 
 __all__ = ["FLOAT_BITS", "INT_BITS", "add", "digits", "exact", "flags", "matmul", "narrow", "step",
@@ -25,7 +25,7 @@ FLOAT_BITS = 53
 INT_BITS = 62
 
 
-def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> Array:
+def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:
     """Sums of ``a`` (M, K) times ``b`` (K, N): int64, or Python integers if ``acc.width > 63``."""
     acc = spec.acc
     assert isinstance(acc, FixedAccumulator)
@@ -55,7 +55,7 @@ def _largest(x: Unpacked) -> int:
     return int(abs(x.sig[x.exp == exp]).max()) << exp
 
 
-def _by_digits(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> Array:
+def _by_digits(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> NDArray:
     """Exact sums, brought into the accumulator's range at the end.
 
     With digits of ``d`` bits no partial sum exceeds ``K * 2**(2 * d) <= 2**53``, in whatever order
@@ -63,7 +63,7 @@ def _by_digits(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -
     """
     bits = (FLOAT_BITS - (a.sig.shape[1] - 1).bit_length()) // 2
     dtype = np.int64 if acc.width <= 63 else object
-    total: Array = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=dtype)
+    total: NDArray = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=dtype)
     digits_b = digits(b, spec.b, bits)
     for i, digit_a in enumerate(digits(a, spec.a, bits)):
         for j, digit_b in enumerate(digits_b):
@@ -88,13 +88,13 @@ def digits(x: Unpacked, fmt: Format, bits: int) -> list[npt.NDArray[np.float64]]
     return result
 
 
-def _by_steps(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> Array:
+def _by_steps(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> NDArray:
     """Sums in order of k, each group of lanes brought into range once."""
     coarser = acc.lsb - spec.product_lsb
     fits = narrow(spec, acc)
     term = _narrow_term if fits else _wide_term
     dtype = np.int64 if fits else object
-    total: Array = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=dtype)
+    total: NDArray = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=dtype)
     for k in range(0, a.sig.shape[1], spec.lanes):
         for lane in range(k, k + spec.lanes):
             total += term(a[:, lane, None], b[lane], coarser, acc.rounding)
@@ -102,14 +102,14 @@ def _by_steps(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) ->
     return total if acc.width > 63 else total.astype(np.int64)
 
 
-def add(total: Array, terms: Array | int, acc: FixedAccumulator) -> Array:
+def add(total: NDArray, terms: NDArray | int, acc: FixedAccumulator) -> NDArray:
     """Sums with the terms of one step, brought into range."""
     if acc.overflow is Overflow.SATURATE:
         return np.clip(total + terms, acc.min, acc.max)
     return wrap(total + terms, acc.width)
 
 
-def step(total: Array, a: Unpacked, b: Unpacked, spec: MacSpec) -> Array:
+def step(total: NDArray, a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:
     """Sums (M, N) after the products of operands (M, lanes, N); dtypes as in `matmul`'s steps."""
     acc = spec.acc
     assert isinstance(acc, FixedAccumulator)
@@ -143,7 +143,7 @@ def term_bits(spec: MacSpec, acc: FixedAccumulator) -> int:
     return max((spec.lanes * rounded).bit_length(), spec.a.precision + spec.b.precision + 2)
 
 
-def _narrow_term(a: Unpacked, b: Unpacked, coarser: int, rounding: Rounding) -> Array:
+def _narrow_term(a: Unpacked, b: Unpacked, coarser: int, rounding: Rounding) -> NDArray:
     """Products in units of the accumulator's lsb, on int64."""
     sig = a.sig * b.sig
     left = a.exp + b.exp - coarser
@@ -161,9 +161,9 @@ def _shift(value: Ints, right: Ints, rounding: Rounding) -> Ints:
     return quotient + ((rest > 0) & (value < 0))
 
 
-def _wide_term(a: Unpacked, b: Unpacked, coarser: int, rounding: Rounding) -> Array:
+def _wide_term(a: Unpacked, b: Unpacked, coarser: int, rounding: Rounding) -> NDArray:
     """Products in units of the accumulator's lsb, on Python integers."""
-    units: Array = _wide_units(a) * _wide_units(b)
+    units: NDArray = _wide_units(a) * _wide_units(b)
     if coarser <= 0:
         units <<= -coarser
     elif rounding is Rounding.RNE:
@@ -174,13 +174,13 @@ def _wide_term(a: Unpacked, b: Unpacked, coarser: int, rounding: Rounding) -> Ar
     return units
 
 
-def _wide_units(x: Unpacked) -> Array:
+def _wide_units(x: Unpacked) -> NDArray:
     """Values in units of their format's lsb."""
-    units: Array = x.sig.astype(object) << x.exp.astype(object)
+    units: NDArray = x.sig.astype(object) << x.exp.astype(object)
     return units
 
 
-def wrap(total: Array, width: int) -> Array:
+def wrap(total: NDArray, width: int) -> NDArray:
     """Two's complement of ``width`` bits, on int64 or Python integers."""
     if total.dtype == object:
         half = 1 << width - 1

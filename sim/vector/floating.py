@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import Flag, FloatAccumulator, Format, MacSpec, Overflow, Rounding
-from sim.codes import Array, code_dtype
+from sim.codes import NDArray, code_dtype
 from sim.golden import special_code
 from sim.vector.rounding import MAX_BITS, bit_length, holds, magnitude_codes, round_to
 from sim.vector.unpack import CLASS_FLAGS, FLAGS, Class, Unpacked, unpack
@@ -84,7 +84,7 @@ class _Unit:
             infinite=acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE)
 
 
-def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> Array:
+def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:
     """Codes of the sums of ``a`` (M, K) times ``b`` (K, N) in the accumulator's format."""
     unit = _Unit.of(spec)
     a, b = normalise(a, spec.a), normalise(b, spec.b)

@@ -7,7 +7,7 @@ import numpy as np
 
 from hw.spec import FixedAccumulator, Flag, Format, OutputSpec, Overflow
 from sim import golden_output
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.vector.encode import encode_parts
 from sim.vector.rounding import MAX_BITS, bit_length, holds, overflow_code
 from sim.vector.unpack import Bools, Class, Ints, unpack
@@ -20,7 +20,7 @@ MAX_INTEGER = 32
 HALF_BITS = 31
 
 
-def output(codes: Array, scale: Array, zero_point: Array, flags: Array, spec: OutputSpec) -> Array:
+def output(codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec) -> NDArray:
     """Codes of flat arrays of one length; arguments as in `sim.output`, checked."""
     if not _supports(spec):
         return golden_output.output(codes, scale, zero_point, flags, spec)
@@ -61,7 +61,7 @@ def _supports(spec: OutputSpec) -> bool:
                                                not spec.zero_point)
 
 
-def _unpack(codes: Array, flags: Array, spec: OutputSpec) -> _Numbers:
+def _unpack(codes: NDArray, flags: NDArray, spec: OutputSpec) -> _Numbers:
     """Sums taken apart."""
     if isinstance(spec.source, FixedAccumulator):
         inf, nan = (flags == Flag.POS_INF) | (flags == Flag.NEG_INF), flags == Flag.NAN
@@ -70,14 +70,14 @@ def _unpack(codes: Array, flags: Array, spec: OutputSpec) -> _Numbers:
     return _based(codes, spec.source.fmt)
 
 
-def _based(codes: Array, fmt: Format) -> _Numbers:
+def _based(codes: NDArray, fmt: Format) -> _Numbers:
     """Codes taken apart."""
     parts = unpack(codes, fmt)
     nan = parts.classes == Class.NAN
     return _Numbers(abs(parts.sig), parts.exp + fmt.lsb, parts.negative, parts.special & ~nan, nan)
 
 
-def _scaled(x: _Numbers, scale: Array, spec: OutputSpec) -> _Numbers:
+def _scaled(x: _Numbers, scale: NDArray, spec: OutputSpec) -> _Numbers:
     """Numbers times the scale: the values of exponents, or the codes of factors."""
     fmt = spec.scale_format
     if fmt is None or fmt.is_integer:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hw.spec import AlignedAccumulator, FixedAccumulator, Format, MacSpec
 from hw.spec.errors import require
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.vector import aligned, fixed, floating
 from sim.vector.unpack import Unpacked, unpack
 
@@ -19,7 +19,7 @@ __all__ = ["require_step", "step", "stepper", "sum_dtype"]
 TABLE_BITS = 12
 #: Widest codes whose pairs are looked up.
 PAIR_BITS = 8
-Pair = tuple[Array, Array]
+Pair = tuple[NDArray, NDArray]
 
 
 def require_step(spec: MacSpec) -> None:
@@ -37,7 +37,7 @@ def sum_dtype(spec: MacSpec) -> np.dtype[Any]:
     return np.dtype(object if wide else np.int64)
 
 
-def step(acc: Array, flags: Array, a: Array, b: Array, first: Array, spec: MacSpec) -> Pair:
+def step(acc: NDArray, flags: NDArray, a: NDArray, b: NDArray, first: NDArray, spec: MacSpec) -> Pair:
     """Accumulators and flags after the products of one group of lanes each.
 
     Parameters
@@ -54,18 +54,18 @@ def step(acc: Array, flags: Array, a: Array, b: Array, first: Array, spec: MacSp
     return stepper(spec)(acc, flags, a, b, first)
 
 
-def stepper(spec: MacSpec) -> Callable[[Array, Array, Array, Array, Array], Pair]:
+def stepper(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray, NDArray, NDArray], Pair]:
     """`step` of one unit, for many calls: what depends on the unit alone is worked out once."""
     sums, raised = _sums(spec), _raised(spec)
 
-    def one(acc: Array, flags: Array, a: Array, b: Array, first: Array) -> Pair:
+    def one(acc: NDArray, flags: NDArray, a: NDArray, b: NDArray, first: NDArray) -> Pair:
         total = sums(np.where(first, 0, acc), a, b)
         return total, np.where(first, 0, flags) | raised(a, b) if raised else flags
 
     return one
 
 
-def _sums(spec: MacSpec) -> Callable[[Array, Array, Array], Array]:
+def _sums(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray], NDArray]:
     """What makes new sums of old ones and of operands."""
     acc = spec.acc
     if isinstance(acc, FixedAccumulator):
@@ -77,13 +77,13 @@ def _sums(spec: MacSpec) -> Callable[[Array, Array, Array], Array]:
     return lambda old, a, b: twin.step(old, _parts(a, spec.a), _parts(b, spec.b), spec)
 
 
-def _summed(terms: Array) -> Array:
+def _summed(terms: NDArray) -> NDArray:
     """Sums over the lanes, (M, N); of one lane without adding."""
-    sums: Array = terms[:, 0] if terms.shape[1] == 1 else terms.sum(axis=1)
+    sums: NDArray = terms[:, 0] if terms.shape[1] == 1 else terms.sum(axis=1)
     return sums
 
 
-def _raised(spec: MacSpec) -> Callable[[Array, Array], Array] | None:
+def _raised(spec: MacSpec) -> Callable[[NDArray, NDArray], NDArray] | None:
     """What gives the flags, (M, N), that products raise; None where sums have no flags."""
     if not spec.flag_bits:
         return None
@@ -96,7 +96,7 @@ def _raised(spec: MacSpec) -> Callable[[Array, Array], Array] | None:
 
 
 @lru_cache(maxsize=8)
-def _pair_flags(a: Format, b: Format) -> Array:
+def _pair_flags(a: Format, b: Format) -> NDArray:
     """Flags of the products of all pairs of codes, that of b in the low bits."""
     x, y = _table(a)[:, None, None], _table(b)[None, None, :]
     return fixed.step_flags(x, y).ravel()
@@ -109,13 +109,13 @@ def _table(fmt: Format) -> Unpacked:
 
 
 @lru_cache(maxsize=32)
-def _units(fmt: Format) -> Array:
+def _units(fmt: Format) -> NDArray:
     """Values of all codes in units of the format's lsb; 0 for specials."""
     table = _table(fmt)
-    units: Array = table.sig << table.exp
+    units: NDArray = table.sig << table.exp
     return units
 
 
-def _parts(codes: Array, fmt: Format) -> Unpacked:
+def _parts(codes: NDArray, fmt: Format) -> Unpacked:
     """Codes taken apart."""
     return _table(fmt)[codes] if fmt.width <= TABLE_BITS else unpack(codes, fmt)

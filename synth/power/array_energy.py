@@ -16,7 +16,7 @@ import numpy as np
 import sim
 from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.run.outcome import as_bits
 from sim.tiling import Beats, C, beats
 from synth.flow.liberty import Library
@@ -141,7 +141,7 @@ def _run(netlist: Netlist, spec: ArraySpec, given: Beats) -> Trace:
     return trace
 
 
-def _check(trace: Trace, spec: ArraySpec, given: Beats, wanted: tuple[Array, Array]) -> None:
+def _check(trace: Trace, spec: ArraySpec, given: Beats, wanted: tuple[NDArray, NDArray]) -> None:
     """Hold what left the array to the sums and flags of the model."""
     valid = trace.port(f"{C}_tvalid")[:, 0]
     fields = [("tdata", spec.slot_width, as_bits(wanted[0], spec.mac.acc.width),

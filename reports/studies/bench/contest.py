@@ -18,7 +18,7 @@ from reports.studies.bench import native, programs
 from reports.studies.bench.elements import Elements
 from reports.studies.bench.outcome import Ran, busy
 from sim import cycle
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.fast.kernels import has_numba
 from sim.linear import matmul
 from sim.rtl import gemm
@@ -70,7 +70,7 @@ class Site:
 class Ready(NamedTuple):
     """A simulator that is built, and the seconds of processor time that this took."""
 
-    run: Callable[[Array, Array], Ran]
+    run: Callable[[NDArray, NDArray], Ran]
     seconds: float
 
 
@@ -133,14 +133,14 @@ def _fast(site: Site) -> Ready:
 
 def _numpy(site: Site) -> Ready:
     """The fast path as it is without numba."""
-    def run(a: Array, b: Array) -> Ran:
+    def run(a: NDArray, b: NDArray) -> Ran:
         with _numpy_only():
             return _repeated(site.spec, a, b)
 
     return Ready(run, 0.0)
 
 
-def _repeated(spec: ArraySpec, a: Array, b: Array) -> Ran:
+def _repeated(spec: ArraySpec, a: NDArray, b: NDArray) -> Ran:
     """The fastest of some products, codes in and codes out; a first one loads the loops."""
     matmul(a, b, spec.mac, flags=True, backend="fast")
     begin, best, least = time.perf_counter(), float("inf"), float("inf")
@@ -156,7 +156,7 @@ def _repeated(spec: ArraySpec, a: Array, b: Array) -> Ran:
 
 def _cycle(site: Site) -> Ready:
     """The model that has every register in every cycle; a first product loads its steps."""
-    def run(a: Array, b: Array) -> Ran:
+    def run(a: NDArray, b: NDArray) -> Ran:
         cycle.matmul(a[:1], b[:, :1], site.spec)
         start = time.process_time()
         got = cycle.matmul(a, b, site.spec)
@@ -174,7 +174,7 @@ def _harness(site: Site) -> Ready:
     if set(programs.CACHE.glob("*.so")) - known or not took.exists():
         took.write_text(json.dumps(busy() - start))
 
-    def run(a: Array, b: Array) -> Ran:
+    def run(a: NDArray, b: NDArray) -> Ran:
         start = time.process_time()
         got = gemm.matmul(model, site.spec, a, b)
         return Ran(got.codes, got.flags, got.cycles, time.process_time() - start)
@@ -187,7 +187,7 @@ def _native(build: Callable[..., programs.Program], site: Site) -> Ready:
     folder = site.scratch()
     program = build(site.files, site.spec, site.ports)
 
-    def run(a: Array, b: Array) -> Ran:
+    def run(a: NDArray, b: NDArray) -> Ran:
         return native.simulate(program.path, site.spec, a, b, folder)
 
     return Ready(run, program.seconds)

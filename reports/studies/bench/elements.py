@@ -10,7 +10,7 @@ from amaranth.sim import Simulator  # type: ignore[import-untyped]
 from hw.array.mesh import Mesh
 from hw.spec import ArraySpec
 from reports.studies.bench.outcome import Ran
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.tiling import a_beats, b_beats
 
 __all__ = ["Elements"]
@@ -34,7 +34,7 @@ class Elements:
         self._simulator.add_clock(1e-6)
         self.seconds = time.process_time() - start
 
-    def run(self, a: Array, b: Array) -> Ran:
+    def run(self, a: NDArray, b: NDArray) -> Ran:
         """``a @ b`` of one tile, (rows, K) and (K, cols)."""
         spec, mesh = self._spec, self._mesh
         found: list[int] = []
@@ -54,9 +54,9 @@ class Elements:
         start = time.process_time()
         self._simulator.run()
         seconds = time.process_time() - start
-        bits: Array = np.array(found, dtype="O").reshape(spec.rows, spec.cols)
+        bits: NDArray = np.array(found, dtype="O").reshape(spec.rows, spec.cols)
         width = spec.mac.acc.width
-        sums: Array = bits & (1 << width) - 1
+        sums: NDArray = bits & (1 << width) - 1
         return Ran(sums, (bits >> width).astype(np.uint8), cycles, seconds)
 
 
@@ -67,6 +67,6 @@ def _frame(k: int, beats: int) -> int:
     return VALID + FIRST * (k == 0) + LAST * (k == beats - 1)
 
 
-def _whole(rows: Array) -> list[int]:
+def _whole(rows: NDArray) -> list[int]:
     """Rows of 64-bit words as integers."""
     return [int.from_bytes(row.tobytes(), "little") for row in rows]

@@ -14,7 +14,7 @@ from reports.studies.bench.contest import SIMULATORS, Part, Simulator, Site
 from reports.studies.bench.native import run_program
 from reports.studies.bench.outcome import Ran
 from reports.studies.bench.programs import build_program
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.linear import matmul
 from sim.progress import Progress
 from sim.run.operands import draw
@@ -87,7 +87,7 @@ def _array(simulator: Simulator, spec: ArraySpec) -> ArraySpec:
     return replace(spec, rows=side, cols=side)
 
 
-def _record(unit: str, simulator: Simulator, site: Site, gemm: Part, a: Array, b: Array,
+def _record(unit: str, simulator: Simulator, site: Site, gemm: Part, a: NDArray, b: NDArray,
             origin: Provenance) -> Record:
     """Record of one simulator, compared with the model of `sim.vector`."""
     ready = simulator.prepare(site)
@@ -118,7 +118,7 @@ def _part(simulator: Simulator, spec: ArraySpec, gemm: Part) -> Part:
     return part if simulator.counts else Part(spec.rows, part.k, spec.cols)
 
 
-def _compare(simulator: Simulator, spec: ArraySpec, a: Array, b: Array,
+def _compare(simulator: Simulator, spec: ArraySpec, a: NDArray, b: NDArray,
              ran: Ran) -> tuple[int, str]:
     """Number of sums, all of them equal, and their checksum."""
     mac = spec.mac

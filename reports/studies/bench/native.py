@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hw.spec import ArraySpec
 from reports.studies.bench.outcome import Ran
 from sim.bits import unpack
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.tiling import A, B, Beats, beats
 
 __all__ = ["run_program", "simulate"]
@@ -26,7 +26,7 @@ def run_program(program: Path, arguments: Sequence[str | Path]) -> dict[str, flo
     return found
 
 
-def simulate(program: Path, spec: ArraySpec, a: Array, b: Array, folder: Path) -> Ran:
+def simulate(program: Path, spec: ArraySpec, a: NDArray, b: NDArray, folder: Path) -> Ran:
     """Run ``a @ b`` on a program."""
     given = beats(spec, a, b)
     for name, prefix in (("a", A), ("b", B)):

@@ -4,7 +4,7 @@
 import os
 from typing import NamedTuple
 
-from sim.codes import Array
+from sim.codes import NDArray
 
 __all__ = ["Ran", "busy"]
 
@@ -16,8 +16,8 @@ class Ran(NamedTuple):
     machine does not count; else of wall time, and ``processor`` has the time of all threads.
     """
 
-    sums: Array
-    flags: Array
+    sums: NDArray
+    flags: NDArray
     cycles: int
     seconds: float
     processor: float | None = None

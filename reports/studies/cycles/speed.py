@@ -15,7 +15,7 @@ import numpy as np
 from hw.spec import ArraySpec, Format, SpecError, parse_array
 from hw.spec.command import Parser
 from hw.spec.errors import require
-from sim.codes import Array
+from sim.codes import NDArray
 from sim.cycle import matmul
 from sim.fast.kernels import has_numba
 from sim.fast.tables import values
@@ -61,7 +61,7 @@ def measure(spec: ArraySpec, *, runs: int = RUNS) -> Record:
         provenance=provenance("python -m reports.studies.cycles.speed", tools=("numpy",), seed=0))
 
 
-def _finite(fmt: Format) -> Array:
+def _finite(fmt: Format) -> NDArray:
     """Codes of finite values: sums that are not a number are little work."""
     return np.flatnonzero(np.isfinite(values(fmt))).astype(np.uint64)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from reports.studies.networks.graph import Graph
-from sim.codes import Array
+from sim.codes import NDArray
 
 __all__ = ["SIDE", "export"]
 
@@ -37,7 +37,7 @@ STAGES = (Stage(1, 3, 1, 1), Stage(2, 3, 2, 6), Stage(2, 5, 2, 6), Stage(3, 3, 2
 class _Builder:
     """Adds convolutions to a graph and keeps track of the height of the images."""
 
-    def __init__(self, weights: dict[str, Array]) -> None:
+    def __init__(self, weights: dict[str, NDArray]) -> None:
         self.graph = Graph("efficientnet-lite0")
         self.weights, self.side = weights, SIDE
 
@@ -59,7 +59,7 @@ class _Builder:
         low, high = (self.graph.constant(np.float32(bound)) for bound in (0, 6))
         return self.graph.add("Clip", value, low, high)
 
-    def _folded(self, name: str, norm: str) -> tuple[Array, Array]:
+    def _folded(self, name: str, norm: str) -> tuple[NDArray, NDArray]:
         w = self.weights
         scale = w[f"{norm}.weight"] / np.sqrt(w[f"{norm}.running_var"] + EPSILON)
         bias = w[f"{norm}.bias"] - w[f"{norm}.running_mean"] * scale
@@ -79,7 +79,7 @@ class _Builder:
         return self.graph.add("Add", value, start) if same else value
 
 
-def export(weights: dict[str, Array], path: Path) -> Path:
+def export(weights: dict[str, NDArray], path: Path) -> Path:
     """Write the network as a model of images (N, 3, 224, 224), RGB from -1 to 1."""
     builder = _Builder(weights)
     graph = builder.graph

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from reports.studies.networks.graph import Graph
-from sim.codes import Array
+from sim.codes import NDArray
 
 __all__ = ["export"]
 
@@ -23,7 +23,7 @@ HIDDEN = -1e9
 class _Encoder:
     """Adds the parts of the network to a graph."""
 
-    def __init__(self, weights: dict[str, Array]) -> None:
+    def __init__(self, weights: dict[str, NDArray]) -> None:
         self.graph = Graph("all-MiniLM-L6-v2")
         self.weights = weights
 
@@ -101,7 +101,7 @@ class _Encoder:
         return add("Div", mean, length, name="sentences")
 
 
-def export(weights: dict[str, Array], path: Path) -> Path:
+def export(weights: dict[str, NDArray], path: Path) -> Path:
     """Write the network as a model of ``tokens`` and ``mask``, both (N, T) of int64."""
     encoder = _Encoder(weights)
     graph = encoder.graph

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sim.codes import Array
+from sim.codes import NDArray
 
 __all__ = ["Each", "Feed", "Outputs", "Score", "Task", "alike", "relative_error", "share"]
 
 #: What a run of the network is given, by the name of the input.
-Feed = dict[str, Array]
+Feed = dict[str, NDArray]
 #: First output of each run.
-Outputs = Sequence[Array]
+Outputs = Sequence[NDArray]
 #: Measures of outputs beside those of the same network in FP32; the first is the task's metric.
 Score = Callable[[Outputs, Outputs], dict[str, float]]
 #: How well each sample does, by the same; higher is better.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from reports.studies.networks.lines import CALIBRATION, LINES, distance, picture
 from reports.studies.networks.packages import package_file
 from reports.studies.networks.task import Feed, Outputs, Task, share
-from sim.codes import Array
+from sim.codes import NDArray
 
 __all__ = ["characters", "direction", "read", "recogniser"]
 
@@ -34,7 +34,7 @@ def characters(model: Path) -> list[str]:
     return ["", *facts["character"].splitlines(), " "]
 
 
-def read(scores: Array, known: list[str]) -> str:
+def read(scores: NDArray, known: list[str]) -> str:
     """Text of scores (T, classes): the best class at each place, repeated ones once (CTC)."""
     best = scores.argmax(axis=1)
     new = np.append(True, best[1:] != best[:-1])

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hw.spec import SpecError
-from sim.codes import Array
+from sim.codes import NDArray
 
 __all__ = ["read_torch"]
 
@@ -61,7 +61,7 @@ class _Reader(pickle.Unpickler):
         return key, dtype
 
 
-def read_torch(path: Path) -> dict[str, Array]:
+def read_torch(path: Path) -> dict[str, NDArray]:
     """Tensors of a file by their names; SpecError if it is not what the module's text describes."""
     try:
         with path.open("rb") as file:
@@ -83,7 +83,7 @@ def read_torch(path: Path) -> dict[str, Array]:
                         f"{str(path)!r}") from error
 
 
-def _view(tensor: _Tensor, storage: Array) -> Array:
+def _view(tensor: _Tensor, storage: NDArray) -> NDArray:
     """Elements of a tensor, checked to lie within its storage."""
     last = tensor.offset + sum((side - 1) * stride for side, stride in
                                zip(tensor.shape, tensor.strides, strict=True))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
-from sim.cycle import Array, Inputs, Outputs, matmul
+from sim.cycle import Inputs, Outputs, OutputStationaryArray, matmul
 from sim.cycle.plain import VALID
 from sim.cycle.sequencer import columns
 from sim.trace.view.trace import ArrayTrace, Ints, Recording
@@ -74,7 +74,7 @@ class Recorder:
         self._sums = self._owners = self._next_owners = none
         self._finished, self._moved = np.zeros_like(none, np.bool_), False
 
-    def probe(self, array: Array) -> None:
+    def probe(self, array: OutputStationaryArray) -> None:
         """All registers before a clock edge."""
         self._kept.require_room()
         if self._moved:
