@@ -8,13 +8,15 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check --root-user-action ignore
+INSTALL := $(RUN) $(PIP_INSTALL) --no-deps
 # More options for pytest, for instance PYTEST_ARGS="-k layering".
 PYTEST_ARGS ?=
 PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo verilator)} \
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast models nextpnr library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation networks units finetune fpga boards arrays engines weights fronts factors paper nodes theory lint reports setup tools lock clean
+.PHONY: help demo fast models nextpnr library test test-full exhaustion formal mutants gates features ratios times cycles bench wavefront accumulation networks units finetune fpga boards arrays engines weights fronts factors paper nodes theory lint reports setup tools lock hooks clean
 .SILENT:
 
 help:  ## Show this list.
@@ -25,17 +27,14 @@ demo: setup  ## Generate arrays, compute a digit classifier on them, print the t
 	$(RUN) -m reports.render
 
 fast: setup  ## Install numba, which compiles the loops of sim.fast (a quarter of a gigabyte).
-	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
-		--root-user-action ignore -r constraints-fast.txt
+	$(INSTALL) -r locks/fast.txt
 	echo "Installed numba: sim.fast and python -m sim.run use it from now on."
 
-models: setup  ## Install the networks that synth.networks measures (160 MB).
-	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
-		--root-user-action ignore -r constraints-networks.txt
+models: setup  ## Install the networks that the study of networks measures (160 MB).
+	$(INSTALL) -r locks/networks.txt
 
 nextpnr: setup  ## Install place and route for FPGAs (half a gigabyte).
-	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
-		--root-user-action ignore -r constraints-fpga.txt
+	$(INSTALL) -r locks/fpga.txt
 
 library: setup  ## Get the OSU 0.18 um cell library, unpacked under build/.
 	$(RUN) -m synth.flow.osu018 || true
@@ -86,10 +85,9 @@ bench: fast build/scalesim  ## Time simulators of arrays beside Verilator, CXXRT
 	$(RUN) -m reports.render
 
 # SCALE-Sim needs an older numpy.
-build/scalesim: constraints-scalesim.txt
+build/scalesim: locks/scalesim.txt
 	$(PYTHON) -m venv --clear $@
-	$@/bin/python -m pip install -qq --disable-pip-version-check --no-deps \
-		--root-user-action ignore -r constraints-scalesim.txt
+	$@/bin/python $(PIP_INSTALL) --no-deps -r locks/scalesim.txt
 	touch $@
 
 wavefront: setup  ## Record two tiles that flow through a 4x4 array, and draw them.
@@ -113,9 +111,7 @@ units: library  ## Measure area and energy of the arrays that networks are run o
 
 finetune: setup  ## Train small networks in FP8 and convert them to INT8 (installs PyTorch, 200 MB).
 	[ -x build/training/bin/python ] || $(PYTHON) -m venv build/training
-	build/training/bin/python -m pip install -qq --disable-pip-version-check \
-		--root-user-action ignore -c constraints.txt -c constraints-training.txt \
-		numpy scikit-learn torch
+	build/training/bin/python $(PIP_INSTALL) -c locks/training.txt numpy scikit-learn torch
 	build/training/bin/python -m synth.finetune
 	$(RUN) -m reports.render
 
@@ -182,32 +178,37 @@ tools:
 	command -v g++ >/dev/null || { echo "g++ is missing and could not be installed:" \
 		"install it, compiled simulation needs it." >&2; exit 1; }
 
-$(READY): pyproject.toml constraints.txt
+$(READY): locks/dev.txt
 	[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is missing: install it," \
 		"or name one with make PYTHON=..." >&2; exit 1; }
 	echo "Setting up $(VENV), this takes a minute or two." >&2
 	$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) has no venv module:" \
 		"install the python3-venv package." >&2; exit 1; }
-	$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
-		--root-user-action ignore -r constraints.txt
+	$(INSTALL) -r locks/dev.txt
 	touch $@
 
-# Everything that a fresh installation of pyproject.toml brings along today. Not so for the extra
-# networks, of whose packages only the files are used, and training, whose PyTorch differs from machine
-# to machine: constraints-networks.txt and constraints-training.txt are kept by hand.
-lock:  ## Write the files constraints*.txt anew from pyproject.toml.
-	$(PYTHON) -m venv --clear build/lock
-	build/lock/bin/python -m pip install -qq --disable-pip-version-check \
-		--root-user-action ignore '.[dev]'
-	build/lock/bin/python -m pip freeze --exclude bytemac > build/constraints.txt
+# A lock an extra or group, resolved for every platform and Python; pins move with UPGRADE=--upgrade.
+# Of the packages in networks only the files are used, without what their code depends on. PyTorch
+# brings CUDA on some machines: those of its packages are left to pip.
+LOCK = build/lock/bin/uv pip compile -q pyproject.toml --no-header --no-annotate \
+	--no-emit-index-url $(UPGRADE)
+lock:  ## Write the files of locks/ anew from pyproject.toml.
+	[ -x build/lock/bin/uv ] || { $(PYTHON) -m venv --clear build/lock && \
+		build/lock/bin/python $(PIP_INSTALL) -r locks/maintain.txt; }
+	$(LOCK) --universal --extra dev -o locks/dev.txt
 	for extra in fast fpga cluster; do \
-		$(PYTHON) -m venv --clear build/lock && \
-		build/lock/bin/python -m pip install -qq --disable-pip-version-check \
-			--root-user-action ignore -c build/constraints.txt ".[dev,$$extra]" && \
-		build/lock/bin/python -m pip freeze --exclude bytemac \
-			| grep -vxFf build/constraints.txt > build/constraints-$$extra.txt || exit 1; \
+		$(LOCK) --universal -c locks/dev.txt --extra $$extra -o locks/$$extra.txt || exit 1; \
 	done
-	mv build/constraints*.txt .
+	$(LOCK) --universal -c locks/dev.txt --no-deps --extra networks -o locks/networks.txt
+	MACOSX_DEPLOYMENT_TARGET=14.0 $(LOCK) --python-platform macos --python-version 3.11 -c locks/dev.txt --extra training \
+		--extra demo -o locks/training.txt
+	for group in maintain scalesim; do \
+		$(LOCK:pyproject.toml=) --universal --group $$group -o locks/$$group.txt || exit 1; \
+	done
+
+hooks: setup  ## Have ruff look at every commit (pre-commit).
+	$(INSTALL) -r locks/maintain.txt
+	$(RUN) -m pre_commit install
 
 clean:  ## Remove everything that was generated, the virtual environment excepted.
 	rm -rf build bytemac.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

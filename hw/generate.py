@@ -13,10 +13,10 @@ from hw.spec.command_gemm import add_gemm_options, with_engine
 from hw.spec.errors import require
 from hw.spec.parse import is_format
 from hw.spec.table import format_table, format_table_json
+from hw.version import VERSION
 
 __all__ = ["generate", "main", "verilog"]
 
-REVISION = "0.1.0"
 DEFAULT_FOLDER = "build/verilog"
 
 #: What can be generated.
@@ -58,7 +58,7 @@ def _texts(spec: Unit) -> dict[str, str]:
     top, ports, descriptions = _build(spec)
     texts = {f"{spec.name}.v": to_verilog(top)}
     manifest = describe(spec, ports, descriptions, texts)
-    texts[f"{spec.name}.core"] = core_file(spec.name, f"{spec.name}.v", str(spec), REVISION)
+    texts[f"{spec.name}.core"] = core_file(spec.name, f"{spec.name}.v", str(spec), VERSION)
     texts[f"{spec.name}.md"] = sheet(manifest, spec)
     texts |= map_texts(spec) if isinstance(spec, GemmSpec) else {}
     manifest = describe(spec, ports, descriptions, texts)

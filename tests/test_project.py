@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,29 +13,37 @@ import numpy as np
 from synth.record import Metric, read_records
 
 ROOT = Path(__file__).resolve().parents[1]
-PIN = re.compile(r"([A-Za-z0-9._-]+)==(\S+)")
+PIN = re.compile(r"([A-Za-z0-9._-]+)==([^ ;]+)( ; .+)?")
 
 
-def pins(lines: list[str]) -> dict[str, str]:
-    """Versions by normalised name of requirements that are all exact."""
-    found = [PIN.fullmatch(line) for line in lines]
-    assert all(found), [line for line, match in zip(lines, found, strict=True) if not match]
-    return {re.sub("[-_.]+", "-", match[1]).lower(): match[2] for match in found}
+def pins(lines: Iterable[str]) -> set[tuple[str, str]]:
+    """Normalised names and versions of requirements that are all exact."""
+    found = {line: PIN.fullmatch(line) for line in lines}
+    assert all(found.values()), [line for line, match in found.items() if not match]
+    return {(re.sub("[-_.]+", "-", match[1]).lower(), match[2]) for match in found.values()}
 
 
-def test_lock_holds_every_dependency() -> None:
-    """Every dependency is pinned, has its reason beside it, and is in the lock at that version."""
+def test_locks_hold_every_dependency() -> None:
+    """Every dependency is pinned, has its reason beside it, and is in a lock at that version; the
+    lock of an extra agrees with that of the tests.
+    """
     text = (ROOT / "pyproject.toml").read_text()
-    project = tomllib.loads(text)["project"]
-    extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *(line for extra in extras.values() for line in extra
-                                          if not line.startswith("bytemac["))]
-    assert len(wanted) >= 10
-    lock = pins([line for file in sorted(ROOT.glob("constraints*.txt"))
-                 for line in file.read_text().splitlines() if not line.startswith("#")])
-    assert pins(wanted).items() <= lock.items()
-    for line in wanted:
-        assert re.search(rf'^    "{re.escape(line)}", +# \S', text, re.MULTILINE), line
+    data = tomllib.loads(text)
+    extras, groups = data["project"]["optional-dependencies"], data["dependency-groups"]
+    locks = {file.stem: pins(file.read_text().splitlines())
+             for file in (ROOT / "locks").glob("*.txt")}
+    always = data["project"]["dependencies"]
+    parts = {"dev": [line for name in ("dev", "sim", "demo", "plot", "host", "onnx")
+                     for line in extras.pop(name) if not line.startswith("bytemac[")]}
+    parts = {name: [*always, *lines] for name, lines in (parts | extras).items()} | groups
+    assert parts.keys() == locks.keys()
+    for name, wanted in parts.items():
+        assert pins(wanted) <= locks[name]
+        for line in wanted:
+            assert re.search(rf'^    "{re.escape(line)}", +# \S', text, re.MULTILINE), line
+    shared = dict(locks["dev"])
+    for name in parts.keys() - groups:
+        assert all(shared.get(package, version) == version for package, version in locks[name])
 
 
 def test_make_lists_its_targets() -> None:

@@ -100,7 +100,7 @@ def run(seeds: int, epochs: int, command: str) -> list[Record]:
     try:
         import torch
     except ImportError as error:
-        raise SpecError("Package torch must be installed (constraints-training.txt), not missing"
+        raise SpecError("Package torch must be installed (locks/training.txt), not missing"
                         ) from error
     from reports.studies.finetune.training import NETWORKS
 

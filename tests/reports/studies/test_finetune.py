@@ -11,7 +11,7 @@ import pytest
 from reports.studies.finetune.measure import main
 from synth.record import read_records
 
-TORCH = "PyTorch is not installed (constraints-training.txt)"
+TORCH = "PyTorch is not installed (locks/training.txt)"
 
 
 def test_layer_computes_on_rounded_operands() -> None:
@@ -64,7 +64,7 @@ def test_record_of_one_seed(tmp_path: Path) -> None:
     (["--seeds", "0"], "Seeds must be an integer from 1 to 100, not 0"),
     (["--epochs", "1001"], "Epochs must be an integer from 1 to 1000, not 1001"),
     (["--epochs", "x"], "argument --epochs: invalid int value: 'x'"),
-    ([], "Package torch must be installed (constraints-training.txt), not missing"),
+    ([], "Package torch must be installed (locks/training.txt), not missing"),
 ])
 def test_wrong(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                capsys: pytest.CaptureFixture) -> None:
