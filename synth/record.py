@@ -34,7 +34,7 @@ __all__ = ["Metric", "Provenance", "Record", "provenance", "read_records", "writ
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What a result depends on. Records and pages are results, so they do not make a tree dirty.
-SOURCES = ("hw", "sim", "synth", "tests", "pyproject.toml", "constraints.txt")
+SOURCES = ("hw", "sim", "synth", "reports/studies", "tests", "pyproject.toml", "locks")
 
 Value = float | int | str | bool
 
