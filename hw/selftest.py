@@ -68,7 +68,7 @@ def selftest(device: Device, *, gemms: int, seed: int, images: int | None, say: 
     from sim.selftest import check_digits, check_products
 
     def product(a: Any, b: Any) -> Any:
-        return device.matmul(a, b, flags=True)
+        return device.matmul_with_flags(a, b)
 
     spec = device.spec
     found: dict[str, Any] = {

@@ -2,7 +2,7 @@
 """What the hardware must compute: exact integers to be read, numpy to be used. Codes in and out."""
 
 from sim.convert import decode, encode
-from sim.linear import dot, matmul
+from sim.linear import dot, dot_with_flags, matmul, matmul_with_flags
 from sim.outputs import output
 
-__all__ = ["decode", "dot", "encode", "matmul", "output"]
+__all__ = ["decode", "dot", "dot_with_flags", "encode", "matmul", "matmul_with_flags", "output"]

@@ -1,23 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dot and matrix products of arrays of codes, bit for bit as a MAC accumulates them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hw.spec import FixedAccumulator, MacSpec, parse_mac
 from hw.spec.errors import require
-from sim import fast, golden, vector
+from sim import backends
 from sim.codes import NDArray, as_array, as_short_codes, code_dtype
 
-__all__ = ["dot", "matmul"]
-
-BACKENDS = {"vector": vector.matmul, "fast": fast.matmul, "golden": golden.matmul}
+__all__ = ["Sums", "dot", "dot_with_flags", "matmul", "matmul_with_flags"]
 
 
-def matmul(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, flags: bool = False,
-           backend: str = "vector") -> Any:
+class Sums(NamedTuple):
+    """Sums as `matmul` or `dot` give them, and their flags: codes of `hw.spec.Flag`, uint8.
+
+    Flags are all zero for floating point, where a sum shows by itself what it is.
+    """
+
+    sums: Any
+    flags: Any
+
+
+def matmul(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *,
+           backend: str = backends.DEFAULT) -> NDArray:
     """Compute ``C[M, N] = A[M, K] @ B[K, N]`` as ``mac`` accumulates it, in order of k.
 
     Parameters
@@ -28,47 +36,54 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, flags: boo
         is taken in groups of ``mac.lanes``, the last one filled up with code 0.
     mac
         The unit, or its spelling for `hw.spec.parse_mac`.
-    flags
-        Whether to return the flags as well.
     backend
-        ``vector`` (numpy), ``fast`` (machine arithmetic, compiled where numba is installed) or
-        ``golden`` (the plain model, slow); the results are the same.
+        One of `sim.backends.BACKENDS`: ``vector`` (numpy), ``fast`` (machine arithmetic, compiled
+        where numba is installed) or ``golden`` (the plain model, slow); the results are the same.
 
     Returns
     -------
-    array of shape (M, N), or a pair of arrays with ``flags``
+    array of shape (M, N)
         Fixed point: sums in units of ``2**mac.acc.lsb``, int64, or Python integers in an object
-        array if ``mac.acc.width > 63``. Floating point: codes in the smallest unsigned dtype. The
-        flags are uint8 codes of `hw.spec.Flag`, all zero for floating point.
+        array if ``mac.acc.width > 63``. Floating point: codes in the smallest unsigned dtype.
 
     Raises
     ------
     SpecError
         If dtype, shape or an element of ``a`` or ``b`` is wrong, or ``mac`` or ``backend`` unknown.
     """
-    spec = parse_mac(mac)
+    sums: NDArray = matmul_with_flags(a, b, mac, backend=backend).sums
+    return sums
+
+
+def matmul_with_flags(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *,
+                      backend: str = backends.DEFAULT) -> Sums:
+    """As `matmul`, with the flags of each sum."""
     x, y = as_array(a, "Operand a"), as_array(b, "Operand b")
     _require_shape("Operand a", x, "(M, K)", 2)
     _require_shape("Operand b", y, "(K, N)", 2)
     require(y.shape[0] == x.shape[1], "Operand b shape",
             f"({x.shape[1]}, N) to match the K of operand a", y.shape)
-    return _run(x, y, spec, flags, backend)
+    return _accumulate(x, y, parse_mac(mac), backend)
 
 
-def dot(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, flags: bool = False,
-        backend: str = "vector") -> Any:
+def dot(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *,
+        backend: str = backends.DEFAULT) -> Any:
     """Compute the sum of ``a[k] * b[k]`` as ``mac`` accumulates it, in order of k.
 
-    ``a`` and ``b`` have the shape (K,); all else is as in `matmul`. Returns one sum, or a sum and
-    its flags.
+    ``a`` and ``b`` have the shape (K,); all else is as in `matmul`.
     """
-    spec = parse_mac(mac)
+    return dot_with_flags(a, b, mac, backend=backend).sums
+
+
+def dot_with_flags(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *,
+                   backend: str = backends.DEFAULT) -> Sums:
+    """As `dot`, with the flags of the sum."""
     x, y = as_array(a, "Operand a"), as_array(b, "Operand b")
     _require_shape("Operand a", x, "(K,)", 1)
     _require_shape("Operand b", y, "(K,)", 1)
     require(y.shape == x.shape, "Operand b shape", f"{x.shape} to match operand a", y.shape)
-    result = _run(x[None, :], y[:, None], spec, flags, backend)
-    return (result[0][0, 0], result[1][0, 0]) if flags else result[0, 0]
+    result = _accumulate(x[None, :], y[:, None], parse_mac(mac), backend)
+    return Sums(result.sums[0, 0], result.flags[0, 0])
 
 
 def _require_shape(noun: str, x: NDArray, sides: str, ndim: int) -> None:
@@ -77,16 +92,14 @@ def _require_shape(noun: str, x: NDArray, sides: str, ndim: int) -> None:
             f"{sides} with no side of 0", x.shape)
 
 
-def _run(a: NDArray, b: NDArray, spec: MacSpec, flags: bool, backend: str) -> Any:
+def _accumulate(a: NDArray, b: NDArray, spec: MacSpec, backend: str) -> Sums:
     """Check the codes, fill up the lanes, compute, and cast to the promised dtypes."""
-    require(isinstance(backend, str) and backend in BACKENDS, "Backend",
-            f"one of {', '.join(BACKENDS)}", backend)
+    model = backends.find(backend)
     x, y = as_short_codes(a, spec.a, "Operand a"), as_short_codes(b, spec.b, "Operand b")
     missing = -x.shape[1] % spec.lanes
     if missing:
         x, y = np.pad(x, ((0, 0), (0, missing))), np.pad(y, ((0, missing), (0, 0)))
-    sums, kinds = BACKENDS[backend](x, y, spec)
-    fixed = isinstance(spec.acc, FixedAccumulator)
+    sums, flags = model.matmul(x, y, spec)
     narrow = np.dtype(np.int64 if spec.acc.width <= 63 else object)
-    sums = sums.astype(narrow if fixed else code_dtype(spec.acc.width), copy=False)
-    return (sums, kinds.astype(np.uint8, copy=False)) if flags else sums
+    dtype = narrow if isinstance(spec.acc, FixedAccumulator) else code_dtype(spec.acc.width)
+    return Sums(sums.astype(dtype, copy=False), flags.astype(np.uint8, copy=False))

@@ -8,19 +8,16 @@ import numpy.typing as npt
 
 from hw.spec import FixedAccumulator, Flag, OutputSpec, parse_output
 from hw.spec.errors import require
-from sim import golden_output
+from sim import backends
 from sim.codes import NDArray, as_array, as_codes, code_dtype
 from sim.convert import encode
-from sim.vector import outputs
 
 __all__ = ["output", "settings"]
-
-BACKENDS = {"vector": outputs.output, "golden": golden_output.output}
 
 
 def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike | None = None,
            zero_point: npt.ArrayLike = 0, flags: npt.ArrayLike | None = None,
-           backend: str = "vector") -> Any:
+           backend: str = backends.DEFAULT) -> Any:
     """Codes of the scaled ``codes`` in ``spec.to``, rounded once; see `hw.spec.OutputSpec`.
 
     Parameters
@@ -38,7 +35,7 @@ def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike
     flags
         Codes of `hw.spec.Flag` of the shape of ``codes``, by default none is set.
     backend
-        ``vector`` (numpy) or ``golden`` (the plain model, slow); the results are the same.
+        As in `sim.matmul`; the results are the same.
 
     Returns
     -------
@@ -51,8 +48,7 @@ def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike
         If an argument has a wrong dtype or shape, or an element is out of range.
     """
     spec = parse_output(spec)
-    require(isinstance(backend, str) and backend in BACKENDS, "Backend",
-            f"one of {', '.join(BACKENDS)}", backend)
+    model = backends.find(backend)
     if isinstance(spec.source, FixedAccumulator):
         sums = _integers(codes, "Sums", spec.source.min, spec.source.max)
     else:
@@ -63,7 +59,7 @@ def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike
     wrong = kinds[(kinds % Flag.NAN != 0) & (spec.flag_bits == 1)]
     require(wrong.size == 0, "Flags", "FINITE or NAN for one bit",
             int(wrong.flat[0]) if wrong.size else None)
-    result = BACKENDS[backend](_flat(sums), _flat(scales), _flat(points), _flat(kinds), spec)
+    result = model.output(_flat(sums), _flat(scales), _flat(points), _flat(kinds), spec)
     return result.astype(code_dtype(spec.to.width)).reshape(sums.shape)[()]
 
 

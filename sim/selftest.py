@@ -61,7 +61,7 @@ class _Bench:
         start = time.perf_counter()
         found, kinds = self._product(a, b)
         self.seconds += time.perf_counter() - start
-        wanted, flags = sim.matmul(a, b, self.spec.mac, flags=True)
+        wanted, flags = sim.matmul_with_flags(a, b, self.spec.mac)
         if self.spec.out:
             wanted = sim.output(wanted, self.spec.out, flags=flags)
             flags = np.zeros_like(flags)

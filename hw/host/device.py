@@ -100,22 +100,20 @@ class Device:
         self._engine.check()
         return identity
 
-    def matmul(self, a: npt.ArrayLike, b: npt.ArrayLike, *, flags: bool = False,
-               scale: int | None = None, zero_point: int = 0) -> Any:
+    def matmul(self, a: npt.ArrayLike, b: npt.ArrayLike, *, scale: int | None = None,
+               zero_point: int = 0) -> Codes:
         """Compute ``C[M, N] = A[M, K] @ B[K, N]`` on the board, for any M, K, N.
 
         Parameters
         ----------
         a, b
             Codes of the operands; a signed array of a signed integer format holds the values.
-        flags
-            Whether to return the flags as well.
         scale, zero_point
             What the output stage takes, if there is one: exponent or binary32 code, and integer.
 
         Returns
         -------
-        array of shape (M, N), or a pair of arrays with ``flags``
+        array of shape (M, N)
             What `sim.matmul` or, behind an output stage, `sim.output` gives.
 
         Raises
@@ -125,6 +123,11 @@ class Device:
         DeviceError
             If the board fails; there is no result then.
         """
+        return self.matmul_with_flags(a, b, scale=scale, zero_point=zero_point)[0]
+
+    def matmul_with_flags(self, a: npt.ArrayLike, b: npt.ArrayLike, *, scale: int | None = None,
+                          zero_point: int = 0) -> tuple[Codes, Codes]:
+        """As `matmul`, with the flags of each sum, (M, N)."""
         mac = self.spec.array.mac
         x, y = operand("Operand a", a, mac.a), operand("Operand b", b, mac.b)
         require(y.shape[0] == x.shape[1], "Operand b shape",
@@ -136,8 +139,9 @@ class Device:
         for block in blocks(self.spec, m, k, n):
             whole.append((block, self._block(block, x, y, settings, held)))
             held = (block.rows, block.parts[0]) if len(block.parts) == 1 else None
-        found = [_joined(m, n, [(block, part[which]) for block, part in whole]) for which in (0, 1)]
-        return (found[0], found[1]) if flags else found[0]
+        results, flags = (_joined(m, n, [(block, part[which]) for block, part in whole])
+                          for which in (0, 1))
+        return results, flags
 
     def _block(self, block: Block, a: Codes, b: Codes, settings: dict[str, int],
                held: tuple[range, range] | None) -> tuple[Codes, Codes]:

@@ -10,12 +10,11 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
-from sim.bits import unpack
 from sim.codes import as_codes, code_dtype
 from sim.cycle.os import OutputStationaryArray
 from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws import WeightArray
-from sim.tiling import A, B, Beats, beats, stage_settings
+from sim.tiling import A, B, Beats, beats, stage_settings, unpack
 from sim.vector.steps import sum_dtype
 
 __all__ = ["Product", "array", "matmul"]

@@ -11,12 +11,10 @@ from hw.spec import GemmSpec
 from hw.spec.errors import require
 from hw.spec.gemm_map import gemm_map
 from hw.spec.registers import BUS_BITS, BUS_BYTES, Window
-from sim.bits import unpack
 from sim.codes import as_codes
 from sim.rtl.buses import BusDriver
-from sim.rtl.model import Words
 from sim.rtl.tools import RtlError
-from sim.tiling import tile_words
+from sim.tiling import Words, tile_words, unpack
 
 __all__ = ["Driver", "Result", "bus_words", "operand_words"]
 

@@ -9,10 +9,22 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec
 from hw.spec.errors import require
-from sim.bits import Codes, pack, unpack
-from sim.rtl.model import Model, Words
+from sim.rtl.model import Model
 from sim.rtl.tools import RtlError
-from sim.tiling import A, B, Beats, C, a_beats, b_beats, beats, stage_settings
+from sim.tiling import (
+    A,
+    B,
+    Beats,
+    C,
+    Codes,
+    Words,
+    a_beats,
+    b_beats,
+    beats,
+    pack,
+    stage_settings,
+    unpack,
+)
 
 __all__ = ["A", "B", "C", "Product", "a_beats", "b_beats", "matmul", "pack", "unpack"]
 

@@ -12,11 +12,9 @@ import numpy.typing as npt
 
 from hw.spec.errors import require
 from sim.rtl.streams import Streamed, Wires, stream
+from sim.tiling import Words
 
-__all__ = ["Model", "Port", "Words"]
-
-#: Values of a port: one 64-bit word each, or a row of words, low word first, for a wider port.
-Words = npt.NDArray[np.uint64]
+__all__ = ["Model", "Port"]
 
 CLOCK = "clk"
 RESET = "rst"

@@ -13,7 +13,8 @@ from hw.spec.errors import require
 from sim.rtl.tools import RtlError
 
 if TYPE_CHECKING:
-    from sim.rtl.model import Port, Words
+    from sim.rtl.model import Port
+    from sim.tiling import Words
 
 __all__ = ["Received", "Streamed", "Wires", "stream"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from hw.spec import ArraySpec
 from sim.codes import NDArray
 from sim.fast.kernels import has_numba
-from sim.linear import matmul
+from sim.linear import matmul, matmul_with_flags
 from sim.outputs import output
 from sim.progress import Progress
 
@@ -69,8 +69,8 @@ def _by_rows(backend: str, spec: ArraySpec, given: Settings, a: NDArray, b: NDAr
     say(f"0 of {rows:,} rows")
     while top < rows:
         start = time.perf_counter()
-        parts.append(_encoded(spec, given, *matmul(
-            a[top:top + step], b, spec.mac, flags=True, backend=backend)))
+        parts.append(_encoded(spec, given, *matmul_with_flags(
+            a[top:top + step], b, spec.mac, backend=backend)))
         top += step
         say(f"{min(top, rows):,} of {rows:,} rows")
         seconds = max(time.perf_counter() - start, 1e-9)

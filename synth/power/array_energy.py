@@ -106,7 +106,7 @@ def measure_array_energy(mapped: Mapped, spec: ArraySpec, library: Library, stre
     given = beats(spec, a, b)
     netlist = read_netlist(mapped.verilog, mapped.top, library)
     trace = _run(netlist, spec, given)
-    _check(trace, spec, given, sim.matmul(a, b, spec.mac, flags=True))
+    _check(trace, spec, given, sim.matmul_with_flags(a, b, spec.mac))
     counted = _middle(trace, spec)
     tables = read_tables(library, {instance.cell.name for instance in netlist.instances})
     run = run_energy(counted, Delays(netlist, tables), library.voltage)

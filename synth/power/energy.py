@@ -193,7 +193,7 @@ def _codes(bits: Bits) -> list[int]:
 def _wanted(spec: MacSpec, stream: Stream) -> Iterator[tuple[int, int]]:
     """Code and flags of each sum by the model."""
     for a, b in zip(stream.a, stream.b, strict=True):
-        total, flags = sim.dot(a, b, spec, flags=True)
+        total, flags = sim.dot_with_flags(a, b, spec)
         yield int(total) % (1 << spec.acc.width), int(flags)
 
 

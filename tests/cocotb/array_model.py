@@ -72,7 +72,7 @@ class ArrayModel:
 
     def beats_c(self, a, b, settings: dict[str, np.ndarray]) -> list[tuple[int, int, int]]:
         """Wanted ``(data, last, user)`` of each row of the product of two tiles."""
-        return self.beats_of(*sim.matmul(a, b, self._array.mac, flags=True), settings)
+        return self.beats_of(*sim.matmul_with_flags(a, b, self._array.mac), settings)
 
     def beats_of(self, results, flags, settings: dict[str, np.ndarray]
                  ) -> list[tuple[int, int, int]]:

@@ -21,13 +21,13 @@ class MacModel:
         a, b = np.array(pairs, np.uint64).T
         west, row = np.unique(a, return_inverse=True)
         north, col = np.unique(b, return_inverse=True)
-        data, flags = sim.matmul(west[:, None], north[None, :], self._mac, flags=True)
+        data, flags = sim.matmul_with_flags(west[:, None], north[None, :], self._mac)
         return [self._bits(*one) for one in zip(data[row, col], flags[row, col], strict=True)]
 
     def sum(self, a, b) -> tuple[int, int]:
         """Sum of the products of the codes ``a`` and ``b``, in order."""
         west, north = np.array(a, np.uint64), np.array(b, np.uint64)
-        return self._bits(*sim.dot(west, north, self._mac, flags=True))
+        return self._bits(*sim.dot_with_flags(west, north, self._mac))
 
     def _bits(self, data, flags) -> tuple[int, int]:
         """Accumulator and `Flag` code as the ports show them."""

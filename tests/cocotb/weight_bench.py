@@ -20,7 +20,7 @@ class WeightBench(ArrayBench):
         array, mac = self.array, self.array.mac
         a, b = self._codes(mac.a.width, (m, k)), self._codes(mac.b.width, (k, n))
         wide = -n % array.cols
-        sums, flags = sim.matmul(a, np.pad(b, ((0, 0), (0, wide))), mac, flags=True)
+        sums, flags = sim.matmul_with_flags(a, np.pad(b, ((0, 0), (0, wide))), mac)
         step = array.rows * mac.lanes
         depth = -k % step
         a, b = np.pad(a, ((0, 0), (0, depth))), np.pad(b, ((0, depth), (0, wide)))

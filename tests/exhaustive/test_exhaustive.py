@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exhaustion, one small unit of each check: nothing differs, and a planted fault is reported."""
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -9,7 +10,7 @@ import pytest
 
 import sim
 from hw.spec import parse_mac, parse_output
-from sim import linear, vector
+from sim import backends, vector
 from synth.record import read_records
 from tests.exhaustive import __main__ as command
 from tests.exhaustive.netlists import GATES, OSU018, in_gates, in_osu018, osu018_library
@@ -100,7 +101,8 @@ def test_twin_that_differs_in_one_state_is_found(monkeypatch):
             sums[2, 1] ^= 1
         return sums, flags
 
-    monkeypatch.setitem(linear.BACKENDS, "vector", wrong)
+    broken_model = replace(backends.BACKENDS["vector"], matmul=wrong)
+    monkeypatch.setitem(backends.BACKENDS, "vector", broken_model)
     broken = check_twin(spec, range(1))
     assert broken.wrong == 1
     assert broken.conditions["first_mismatch"] == "seed 0, row 2, column 1, step 2"

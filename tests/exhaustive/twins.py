@@ -28,7 +28,7 @@ def check_twin(spec: MacSpec, seeds: Iterable[int], folder: Path | None = None) 
         seen.update(states.ravel().tolist())
         for step in range(LENGTH):
             k = (step + 1) * spec.lanes
-            got, got_flags = sim.matmul(a[:, :k], b[:k], spec, flags=True)
+            got, got_flags = sim.matmul_with_flags(a[:, :k], b[:k], spec)
             differs = (got != sums[..., step]) | (got_flags != flags[..., step])
             for m, n in np.argwhere(differs):
                 wrong[states[m, n, step]] = f"seed {seed}, row {m}, column {n}, step {step}"

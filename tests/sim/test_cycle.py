@@ -47,7 +47,7 @@ def test_matmul_equals_the_model(mac, size, flow):
     rng = np.random.default_rng(3)
     a, b = (sim_codes(rng, fmt, shape) for fmt, shape in
             ((spec.mac.a, (5, 7)), (spec.mac.b, (7, 8))))
-    sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+    sums, flags = sim.matmul_with_flags(a, b, spec.mac)
     for stalls in ({}, {"a": rng.random(17) < 0.4, "c": rng.random(11) < 0.5}):
         got = matmul(a, b, spec, stalls=stalls)
         assert (got.codes == sums).all()
@@ -69,7 +69,7 @@ def test_output_stages_encode_the_sums_of_matmul(mac, size, out, flow):
             rng.uniform(-0.004, 0.004, (5, 8)), CATALOG["fp32"])
     if spec.out.zero_point:
         given["zero_point"] = rng.integers(-9, 9, (5, 8))
-    sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+    sums, flags = sim.matmul_with_flags(a, b, spec.mac)
     wanted = sim.output(sums, spec.out, flags=flags, **given)
     assert len(set(wanted.ravel().tolist())) > 7
     for stalls in ({}, {"a": rng.random(17) < 0.4, "c": rng.random(11) < 0.5}):

@@ -19,8 +19,7 @@ BACKENDS = ("vector", "fast", "golden")
     ("e5m2", object), ("e4m3,acc=fp32", np.uint32), ("e4m3,acc=fp16", np.uint16),
     ("e4m3,acc=bf16", np.uint16), ("e4m3,acc=e5m2", np.uint8)])
 def test_sums_have_the_promised_dtype(spelling, dtype, backend):
-    sums, flags = sim.matmul(np.ones((2, 3), np.uint8), np.ones((3, 4), np.uint8), spelling,
-                             flags=True, backend=backend)
+    sums, flags = sim.matmul_with_flags(np.ones((2, 3), np.uint8), np.ones((3, 4), np.uint8), spelling, backend=backend)
     assert (sums.dtype, sums.shape) == (dtype, (2, 4))
     assert (flags.dtype, flags.shape) == (np.uint8, (2, 4))
     alone = sim.dot(np.ones(3, np.uint8), np.ones(3, np.uint8), spelling, backend=backend)
@@ -71,12 +70,12 @@ def test_flags(backend):
     inf, one = e5m2.inf_code, 0x3C
     a = np.array([[inf, one], [inf | 0x80, one], [e5m2.nan_code, one], [one, one]], np.uint8)
     b = np.array([[one, 0], [one, 0]], np.uint8)
-    sums, flags = sim.matmul(a, b, "e5m2", flags=True, backend=backend)
+    sums, flags = sim.matmul_with_flags(a, b, "e5m2", backend=backend)
     assert flags.tolist() == [[Flag.POS_INF, Flag.NAN], [Flag.NEG_INF, Flag.NAN],
                               [Flag.NAN, Flag.NAN], [Flag.FINITE, Flag.FINITE]]
     # A product with a special operand adds zero.
     assert sums.tolist() == [[1 << 32, 0]] * 3 + [[2 << 32, 0]]
-    sums, flags = sim.matmul(a, b, "e5m2,acc=fp16", flags=True, backend=backend)
+    sums, flags = sim.matmul_with_flags(a, b, "e5m2,acc=fp16", backend=backend)
     assert sums.tolist() == [[0x7C00, 0x7E00], [0xFC00, 0x7E00], [0x7E00, 0x7E00], [0x4000, 0]]
     assert not flags.any()
 

@@ -40,7 +40,7 @@ def test_relative_error_leaves_out_what_is_not_finite():
     a = sim.encode([[1.0, 0.5], [2.0, 1.0], [0.0, 0.0]], "e5m2")
     b = sim.encode([[256.0, 3.0], [2.0, 0.5]], "e5m2")
     a[2, 0] = mac.a.nan_code
-    sums, flags = sim.matmul(a, b, mac, flags=True)
+    sums, flags = sim.matmul_with_flags(a, b, mac)
     exact = np.array([[257.0, 3.25], [514.0, 6.5]])
     got = sim.decode(sums[:2], "bf16")
     assert got.tolist() == [[256.0, 3.25], [512.0, 6.5]]

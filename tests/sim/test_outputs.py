@@ -126,7 +126,7 @@ def test_output_sums_wrong(arguments, message):
     ({"zero_point": 1}, "Zero point must be from 0 to 0, not 1"),
     ({"flags": [3, 2]}, "Flags must be FINITE or NAN for one bit, not 2"),
     ({"flags": [0, 0, 3]}, "Flags shape must be one that broadcasts to (2,), not (3,)"),
-    ({"backend": "fast"}, "Backend must be one of vector, golden, not 'fast'"),
+    ({"backend": "gpu"}, "Backend must be one of vector, fast, golden, not 'gpu'"),
 ])
 def test_output_keywords_wrong(keywords, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):

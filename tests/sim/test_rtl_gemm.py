@@ -49,7 +49,7 @@ def test_matmul_equals_the_model(tmp_path, mac, size):
             a = rng.integers(0, 1 << spec.mac.a.width, (m, k))
             b = rng.integers(0, 1 << spec.mac.b.width, (k, n))
             got = gemm.matmul(model, spec, a, b, stall=stall, seed=6)
-            sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+            sums, flags = sim.matmul_with_flags(a, b, spec.mac)
             wanted = sums.astype(object) % (1 << spec.mac.acc.width)
             assert got.codes.shape == (m, n)
             assert (got.codes.astype(object) == wanted).all(), (shape, stall)
@@ -87,7 +87,7 @@ def test_matmul_with_an_output_stage_equals_the_model(tmp_path, mac, size, out):
             # No special codes here, which would make NaN of nearly every sum.
             a, b = a & 0xBF, b & 0xBF
         given = _settings(rng, spec, (m, n))
-        sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+        sums, flags = sim.matmul_with_flags(a, b, spec.mac)
         wanted = sim.output(sums, spec.out, flags=flags, **given)
         for stall in ({}, {gemm.A: 0.3, gemm.C: 0.4}, {gemm.C: 0.9}):
             got = gemm.matmul(model, spec, a, b, stall=stall, seed=8, **given)

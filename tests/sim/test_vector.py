@@ -29,8 +29,8 @@ OTHERS = ("e4m3:ieee", "e3m3:p3109e", "e1m2:none", "e2m0:fnuz", "e8m30:ieee")
 
 def check(spec, a, b):
     """Compare both models on arrays of codes, and the number of sums."""
-    sums, flags = sim.matmul(a, b, spec, flags=True)
-    wanted, wanted_flags = sim.matmul(a, b, spec, flags=True, backend="golden")
+    sums, flags = sim.matmul_with_flags(a, b, spec)
+    wanted, wanted_flags = sim.matmul_with_flags(a, b, spec, backend="golden")
     assert sums.dtype == wanted.dtype
     assert sums.shape == (a.shape[0], b.shape[1])
     wrong = np.argwhere((sums != wanted) | (flags != wanted_flags))
@@ -71,7 +71,7 @@ def test_unpack_equals_the_format(name):
 def test_flags_equal_those_of_every_product(pair):
     spec = parse_mac(pair)
     a, b = (np.arange(1 << fmt.width).astype(np.uint16) for fmt in (spec.a, spec.b))
-    _, flags = sim.matmul(a[:, None], b[None, :], spec, flags=True)
+    _, flags = sim.matmul_with_flags(a[:, None], b[None, :], spec)
     wanted = [[golden.multiply(spec, x, y).flag for y in b.tolist()] for x in a.tolist()]
     assert (flags == np.array(wanted)).all()
     assert flags.size == 1 << spec.a.width + spec.b.width

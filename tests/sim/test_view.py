@@ -48,7 +48,7 @@ def test_trace_is_the_closed_form(mac, size):
         top, left = tile // 2 * rows, tile % 2 * cols
         depth = slice(step * lanes, (step + 1) * lanes)
         west, south = a[top:top + rows], b[:, left:left + cols]
-        sums, flags = sim.matmul(west[:, :depth.stop], south[:depth.stop], spec.mac, flags=True)
+        sums, flags = sim.matmul_with_flags(west[:, :depth.stop], south[:depth.stop], spec.mac)
         for row in range(rows):
             for col in range(cols):
                 there = (1 + beat + rows - 1 - row + col, row, col)

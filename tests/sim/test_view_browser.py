@@ -136,7 +136,7 @@ def test_page_shows_the_sums_of_the_model(tmp_path, mac, size, sides):
     m, k, n = sides
     spec, a, b, trace = product(mac, size, m, k, n)
     said = opened(trace, tmp_path)["sums"]
-    prefixes = [sim.matmul(a[:, :stop], b[:stop], spec.mac, flags=True)
+    prefixes = [sim.matmul_with_flags(a[:, :stop], b[:stop], spec.mac)
                 for stop in range(1, k + 1)]
     values = np.array([sum_values(*pair, spec.mac) for pair in prefixes])
     codes = np.array([pair[0] for pair in prefixes]) & (1 << spec.mac.acc.width) - 1

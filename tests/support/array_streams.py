@@ -144,7 +144,7 @@ def _compare(spec: ArraySpec, model, rng, operands, stall) -> int:
     """One product: values, flags, cycles, no error."""
     a, b = operands
     shape = (*a.shape, b.shape[1])
-    sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+    sums, flags = sim.matmul_with_flags(a, b, spec.mac)
     options, wanted = {}, sums.astype(object) % (1 << spec.mac.acc.width)
     shown = [port_of_flag(flag, spec.flag_bits) for flag in flags.flat]
     if spec.out:

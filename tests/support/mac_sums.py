@@ -124,8 +124,7 @@ class SumsBench:
 
     def _sum(self, a, b) -> Sum:
         """Sum of the products of the codes ``a`` and ``b``."""
-        data, flags = sim.dot(np.array(a, np.uint64), np.array(b, np.uint64), self.spec,
-                              flags=True)
+        data, flags = sim.dot_with_flags(np.array(a, np.uint64), np.array(b, np.uint64), self.spec)
         return Sum(pack(self.spec, a, b), *self._ports(data, flags))
 
     def _ports(self, data, flags) -> tuple[int, int]:
@@ -140,8 +139,8 @@ class SumsBench:
         else:
             west, north = ([code for corner in side[1:] for code in corner[:8]]
                            for side in self._corners)
-        data, flags = sim.matmul(np.array(west, np.uint64)[:, None],
-                                 np.array(north, np.uint64)[None], spec, flags=True)
+        data, flags = sim.matmul_with_flags(np.array(west, np.uint64)[:, None],
+                                 np.array(north, np.uint64)[None], spec)
         sums = []
         for i, a in enumerate(west):
             for j, b in enumerate(north):

@@ -20,7 +20,7 @@ from reports.studies.bench.outcome import Ran, busy
 from sim import cycle
 from sim.codes import NDArray
 from sim.fast.kernels import has_numba
-from sim.linear import matmul
+from sim.linear import matmul_with_flags
 from sim.rtl import gemm
 from sim.rtl.generated import compile_array, generated_array
 from synth.record import ROOT
@@ -142,12 +142,12 @@ def _numpy(site: Site) -> Ready:
 
 def _repeated(spec: ArraySpec, a: NDArray, b: NDArray) -> Ran:
     """The fastest of some products, codes in and codes out; a first one loads the loops."""
-    matmul(a, b, spec.mac, flags=True, backend="fast")
+    matmul_with_flags(a, b, spec.mac, backend="fast")
     begin, best, least = time.perf_counter(), float("inf"), float("inf")
     (m, k), n = a.shape, b.shape[1]
     while True:
         start, busy = time.perf_counter(), time.process_time()
-        sums, flags = matmul(a, b, spec.mac, flags=True, backend="fast")
+        sums, flags = matmul_with_flags(a, b, spec.mac, backend="fast")
         end, done = time.perf_counter(), time.process_time()
         best, least = min(best, end - start), min(least, done - busy)
         if end - begin > SECONDS:

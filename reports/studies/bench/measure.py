@@ -15,7 +15,7 @@ from reports.studies.bench.native import run_program
 from reports.studies.bench.outcome import Ran
 from reports.studies.bench.programs import build_program
 from sim.codes import NDArray
-from sim.linear import matmul
+from sim.linear import matmul_with_flags
 from sim.progress import Progress
 from sim.run.operands import draw
 from sim.run.outcome import as_bits, checksum
@@ -122,7 +122,7 @@ def _compare(simulator: Simulator, spec: ArraySpec, a: NDArray, b: NDArray,
              ran: Ran) -> tuple[int, str]:
     """Number of sums, all of them equal, and their checksum."""
     mac = spec.mac
-    wanted, flags = matmul(a, b, mac, flags=True, backend="fast")
+    wanted, flags = matmul_with_flags(a, b, mac, backend="fast")
     width = mac.acc.width
     same = (as_bits(ran.sums, width) == as_bits(wanted, width)).reshape(*wanted.shape, -1).all(-1)
     same &= np.asarray(ran.flags, np.uint8) == flags

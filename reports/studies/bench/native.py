@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec
 from reports.studies.bench.outcome import Ran
-from sim.bits import unpack
 from sim.codes import NDArray
-from sim.tiling import A, B, Beats, beats
+from sim.tiling import A, B, Beats, beats, unpack
 
 __all__ = ["run_program", "simulate"]
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from hw.spec import ArraySpec
 from sim.cycle import Inputs, Outputs, matmul
 from sim.rtl import gemm
-from sim.rtl.model import Model, Words
+from sim.rtl.model import Model
+from sim.tiling import Words
 
 __all__ = ["Compared", "compare"]
 

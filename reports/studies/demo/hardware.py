@@ -68,7 +68,7 @@ class Bench:
         """
         (m, k), n = a.shape, b.shape[1]
         got = gemm.matmul(self.model, self.spec, a, b)
-        sums, flags = sim.matmul(a, b, self.spec.mac, flags=True)
+        sums, flags = sim.matmul_with_flags(a, b, self.spec.mac)
         self.bits += compare(self.spec, index, got, sums, flags)
         wanted = self.spec.cycles(m, k, n)
         if got.cycles != wanted:

@@ -34,7 +34,7 @@ def simulator(name):
 def test_elements_compute_a_tile_with_flags(mac):
     spec = parse_array("2x3", mac)
     a, b = operands(spec, 2, 6, 3)
-    got, (sums, flags) = Elements(spec).run(a, b), sim.matmul(a, b, spec.mac, flags=True)
+    got, (sums, flags) = Elements(spec).run(a, b), sim.matmul_with_flags(a, b, spec.mac)
     width = spec.mac.acc.width
     assert as_bits(got.sums, width).tolist() == as_bits(sums, width).tolist()
     assert got.flags.tolist() == flags.tolist()
@@ -48,7 +48,7 @@ def test_compiled_simulators_count_cycles_and_compute_sums(name, tmp_path):
     spec = parse_array("2x3", "e4m3")
     a, b = operands(spec, 5, 9, 7)
     got = simulator(name).prepare(Site(spec, tmp_path)).run(a, b)
-    sums, flags = sim.matmul(a, b, spec.mac, flags=True)
+    sums, flags = sim.matmul_with_flags(a, b, spec.mac)
     width = spec.mac.acc.width
     assert as_bits(got.sums, width).tolist() == as_bits(sums, width).tolist()
     assert got.flags.tolist() == flags.tolist()
@@ -66,7 +66,7 @@ WRONG = ("Sums of wrong must be those of sim.fast, and 256 of 256 are not "
 def test_a_simulator_that_differs_is_found(change, message):
     def prepare(site):
         def run(a, b):
-            sums, flags = sim.matmul(a, b, site.spec.mac, flags=True)
+            sums, flags = sim.matmul_with_flags(a, b, site.spec.mac)
             right = Ran(sums, flags, site.spec.cycles(16, 16, 16), 1.0)
             return right._replace(**{name: getattr(right, name) + by
                                      for name, by in change.items()})
