@@ -202,9 +202,9 @@ lock:  ## Write the files of locks/ anew from pyproject.toml.
 	$(LOCK) --universal -c locks/dev.txt --no-deps --extra networks -o locks/networks.txt
 	MACOSX_DEPLOYMENT_TARGET=14.0 $(LOCK) --python-platform macos --python-version 3.11 -c locks/dev.txt --extra training \
 		--extra demo -o locks/training.txt
-	for group in maintain scalesim; do \
-		$(LOCK:pyproject.toml=) --universal --group $$group -o locks/$$group.txt || exit 1; \
-	done
+	$(LOCK:pyproject.toml=) --universal -c locks/dev.txt -c locks/fpga.txt -c locks/cluster.txt \
+		--group maintain -o locks/maintain.txt
+	$(LOCK:pyproject.toml=) --universal --group scalesim -o locks/scalesim.txt
 
 hooks: setup  ## Have ruff look at every commit (pre-commit).
 	$(INSTALL) -r locks/maintain.txt
