@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m hw.doctor``: what is installed, what is missing, and what installs it."""
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import Any
 from hw.board import usb
 from hw.board.needs import found, needs
 from hw.board.platforms import BOARDS
-from hw.spec.command import Parser
+from hw.spec.command import Parser, run_command
 
 __all__ = ["examine", "main"]
 
@@ -64,10 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog="python -m hw.doctor",
                     description="Tell what is installed and what is missing, use by use.")
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
-    options = parser.parse_args(arguments)
+    return run_command(parser, _body, arguments)
+
+
+def _body(options: argparse.Namespace) -> None:
     state = examine()
     print(json.dumps(state, indent=2) if options.json else "\n".join(_lines(state)))
-    return 0
 
 
 if __name__ == "__main__":

@@ -14,14 +14,13 @@ from hw.board.platforms import board_named
 from hw.board.program import program, require_loader
 from hw.board.tools import ToolError
 from hw.emit.yosys import YosysError
-from hw.spec import SpecError
 from hw.spec.board import DEFAULT_BAUD
 from hw.spec.command import (
-    INTERRUPTED,
     Parser,
     add_drain_options,
     add_unit_options,
     chosen_array,
+    run_command,
 )
 from hw.spec.errors import require
 
@@ -127,31 +126,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     130 after Ctrl-C.
     """
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        if options.list_boards:
-            from hw.board.listing import listing
+    return run_command(_parser(), _body, arguments, tool_errors=(ToolError, YosysError))
 
-            print(listing(as_json=options.json))
-            return 0
-        told = _flash(options)
-    except SpecError as error:
-        parser.error(str(error))
-    except (ToolError, YosysError) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+
+def _body(options: argparse.Namespace) -> None:
+    if options.list_boards:
+        from hw.board.listing import listing
+
+        print(listing(as_json=options.json))
+        return
+    told = _flash(options)
     if options.json:
         print(json.dumps(told, indent=2))
-    else:
-        print(_report(told), file=sys.stderr)
-        if told["programmed"]:
-            print(f"Check it: python -m hw.selftest --port {told['port']} --baud {options.baud}",
-                  file=sys.stderr)
-        print(told["bitstream"])
-    return 0
+        return
+    print(_report(told), file=sys.stderr)
+    if told["programmed"]:
+        print(f"Check it: python -m hw.selftest --port {told['port']} --baud {options.baud}",
+              file=sys.stderr)
+    print(told["bitstream"])
 
 
 if __name__ == "__main__":

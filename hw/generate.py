@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m hw.generate``: Verilog, manifest, FuseSoC core and port sheet of a unit."""
 
+import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from hw.emit.files import write_files
-from hw.spec import ArraySpec, GemmSpec, MacSpec, OutputSpec, SpecError
-from hw.spec.command import Parser, add_output_options, add_unit_options, chosen_design
+from hw.spec import ArraySpec, GemmSpec, MacSpec, OutputSpec
+from hw.spec.command import (
+    Parser,
+    add_output_options,
+    add_unit_options,
+    chosen_design,
+    run_command,
+)
 from hw.spec.command_gemm import add_gemm_options, with_engine
 from hw.spec.errors import require
 from hw.spec.parse import is_format
@@ -117,21 +124,20 @@ def main(arguments: list[str] | None = None) -> int:
                              "instead (./e4m3 is a folder)")
     parser.add_argument("--json", action="store_true", help="print the manifest instead of paths")
     parser.add_argument("--list", action="store_true", help="print the formats that have a name")
-    options = parser.parse_args(arguments)
+    return run_command(parser, _body, arguments)
+
+
+def _body(options: argparse.Namespace) -> None:
     if options.list:
         print(format_table_json() if options.json else format_table())
-        return 0
-    try:
-        folder = _folder(options)
-        manifest = generate(with_engine(options, chosen_design(options)), folder)
-    except SpecError as error:
-        parser.error(str(error))
+        return
+    folder = _folder(options)
+    manifest = generate(with_engine(options, chosen_design(options)), folder)
     if options.json:
         print(manifest.read_text(encoding="utf-8"), end="")
-    else:
-        names = [file["path"] for file in json.loads(manifest.read_text())["files"]]
-        print(*(manifest.with_name(name) for name in names), manifest, sep="\n")
-    return 0
+        return
+    names = [file["path"] for file in json.loads(manifest.read_text())["files"]]
+    print(*(manifest.with_name(name) for name in names), manifest, sep="\n")
 
 
 if __name__ == "__main__":

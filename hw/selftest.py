@@ -11,9 +11,15 @@ from typing import Any
 
 from hw.host.device import Device
 from hw.host.errors import DeviceError
-from hw.spec import ArraySpec, SpecError
+from hw.spec import ArraySpec
 from hw.spec.board import DEFAULT_BAUD
-from hw.spec.command import INTERRUPTED, Parser, add_mac_options, chosen_mac, given_mac_options
+from hw.spec.command import (
+    Parser,
+    add_mac_options,
+    chosen_mac,
+    given_mac_options,
+    run_command,
+)
 from hw.spec.errors import require, require_int
 
 __all__ = ["main", "selftest"]
@@ -97,29 +103,23 @@ def _table(found: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all agreed, 1 if not or if the board failed, 2 for wrong arguments."""
-    from sim.progress import Progress
     from sim.selftest import Mismatch
 
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        require_int("Products", options.gemms, 1, 1_000_000)
-        require_int("Seed", options.seed, 0, 2**63)
-        require_int("Images", 0 if options.images is None else options.images, 0, 449)
-        require_int("Baud rate", options.baud, 1, 100_000_000)
-        with Device.open(options.port, baud=options.baud) as device:
-            _require_unit(options, device.spec.array)
-            found = selftest(device, gemms=options.gemms, seed=options.seed, images=options.images,
-                             say=Progress())
-    except SpecError as error:
-        parser.error(str(error))
-    except (DeviceError, Mismatch) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return run_command(_parser(), _body, arguments, tool_errors=(DeviceError, Mismatch))
+
+
+def _body(options: argparse.Namespace) -> None:
+    from sim.progress import Progress
+
+    require_int("Products", options.gemms, 1, 1_000_000)
+    require_int("Seed", options.seed, 0, 2**63)
+    require_int("Images", 0 if options.images is None else options.images, 0, 449)
+    require_int("Baud rate", options.baud, 1, 100_000_000)
+    with Device.open(options.port, baud=options.baud) as device:
+        _require_unit(options, device.spec.array)
+        found = selftest(device, gemms=options.gemms, seed=options.seed, images=options.images,
+                         say=Progress())
     print(json.dumps(found, indent=2) if options.json else _table(found))
-    return 0
 
 
 if __name__ == "__main__":

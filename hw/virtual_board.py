@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m hw.virtual_board``: a board without a board, compiled RTL at a pseudo-terminal."""
 
+import argparse
 import json
 import os
 import select
@@ -11,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from hw.board import emit
-from hw.spec import SpecError
 from hw.spec.board import BoardSpec
 from hw.spec.command import (
     INTERRUPTED,
@@ -19,6 +19,7 @@ from hw.spec.command import (
     add_drain_options,
     add_unit_options,
     chosen_array,
+    run_command,
 )
 from hw.spec.parse_gemm import DEFAULT_DEPTHS, parse_gemm
 
@@ -105,7 +106,7 @@ def _parser() -> Parser:
     return parser
 
 
-def _spec(options: Any) -> BoardSpec:
+def _spec(options: argparse.Namespace) -> BoardSpec:
     """Board that the options spell."""
     gemm = parse_gemm(chosen_array(options), depths=options.depths, bus="wishbone")
     return BoardSpec(gemm=gemm, clock_hz=CLOCK_HZ, baud=BAUD)
@@ -113,28 +114,23 @@ def _spec(options: Any) -> BoardSpec:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 130 after Ctrl-C, 1 if a tool failed, 2 for wrong arguments."""
-    from sim.progress import Progress
     from sim.rtl import RtlError
 
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    say = Progress()
-    try:
-        spec = _spec(options)
-    except SpecError as error:
-        parser.error(str(error))
-    try:
-        say.at_once(f"compiling {spec.name}")
-        board = VirtualBoard(compile_board(spec), spec)
-    except RtlError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
+    return run_command(_parser(), _body, arguments, tool_errors=(RtlError,))
+
+
+def _body(options: argparse.Namespace) -> int:
+    from sim.progress import Progress
+
+    spec = _spec(options)
+    Progress().at_once(f"compiling {spec.name}")
+    board = VirtualBoard(compile_board(spec), spec)
     told = {"port": board.path, "engine": str(spec.gemm), "clock_hz": spec.clock_hz,
             "baud": spec.baud}
     print(json.dumps(told) if options.json else board.path, flush=True)
     try:
         board.serve()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # The usual end.
         return INTERRUPTED
     finally:
         board.close()

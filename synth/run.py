@@ -6,11 +6,18 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from hw.emit.yosys import YosysError
 from hw.spec import SpecError
-from hw.spec.command import Parser, add_output_options, add_unit_options, chosen_design
+from hw.spec.command import (
+    Parser,
+    add_output_options,
+    add_unit_options,
+    chosen_design,
+    run_command,
+)
 from hw.spec.errors import require
 from synth.flow import osu018
 from synth.flow.design import Design, of_files, of_unit
@@ -22,6 +29,8 @@ from synth.power.energy import NetlistMismatch
 from synth.record import Record, write_records
 
 __all__ = ["chosen_library", "main"]
+
+TOOL_ERRORS = (YosysError, StaError, NetlistMismatch)
 
 
 def _parser() -> Parser:
@@ -95,28 +104,26 @@ def _clock(text: str | None) -> float | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
-    parser = _parser()
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options = parser.parse_args(given)
+    return run_command(_parser(), partial(_body, given), given, tool_errors=TOOL_ERRORS)
+
+
+def _body(given: Sequence[str], options: argparse.Namespace) -> None:
+    job = Job(clock_ns=_clock(options.clock), design=_design(options), recipe=options.recipe,
+              library=chosen_library(options.liberty))
     try:
-        job = Job(clock_ns=_clock(options.clock), design=_design(options), recipe=options.recipe,
-                  library=chosen_library(options.liberty))
         record = measure(job, shlex.join(["python", "-m", "synth.run", *given]),
                          only=options.metrics, progress=True)
-        if options.out is not None:
-            print(write_records(options.out, [record]))
-    except SpecError as error:
-        parser.error(str(error))
-    except (YosysError, StaError, NetlistMismatch) as error:
-        if options.verilog:
-            parser.error(str(error))
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
+    except TOOL_ERRORS as error:
+        if options.verilog:  # Then the files are wrong, not the tool.
+            raise SpecError(str(error)) from error
+        raise
+    if options.out is not None:
+        print(write_records(options.out, [record]))
     if options.json:
         print(json.dumps(record.to_json(), indent=2))
     elif options.out is None:
         print(_table(record))
-    return 0
 
 
 def _table(record: Record) -> str:

@@ -5,6 +5,7 @@ A point that was measured before comes from the cache, so a sweep that was kille
 was. A point that fails is a record with its reason.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 
 from hw.emit.yosys import YosysError, yosys_version
 from hw.spec import SpecError
-from hw.spec.command import Parser
+from hw.spec.command import Parser, run_command
 from hw.spec.errors import require
 from synth.flow import osu018
 from synth.flow.cache import digest_of_files, load, store
@@ -180,18 +181,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help="Dask scheduler whose workers measure, for instance tcp://host:8786")
     parser.add_argument("--out", metavar="FILE", type=Path, default=OUT,
                         help="write the records to FILE (default: build/sweep.json)")
-    options = parser.parse_args(arguments)
-    try:
-        require(options.jobs is None or options.jobs > 0, "Jobs", "at least 1", options.jobs)
-        records = sweep(read_points(options.points), f"python -m synth.sweep {options.points}",
-                        jobs=options.jobs, scheduler=options.scheduler)
-        print(write_records(options.out, records))
-    except SpecError as error:
-        parser.error(str(error))
+    return run_command(parser, _body, arguments)
+
+
+def _body(options: argparse.Namespace) -> None:
+    require(options.jobs is None or options.jobs > 0, "Jobs", "at least 1", options.jobs)
+    records = sweep(read_points(options.points), f"python -m synth.sweep {options.points}",
+                    jobs=options.jobs, scheduler=options.scheduler)
+    print(write_records(options.out, records))
     failed = sum("failed" in record.metrics for record in records)
     if failed:
         print(f"{failed} of {len(records)} points failed; their records say why.", file=sys.stderr)
-    return 0
 
 
 if __name__ == "__main__":

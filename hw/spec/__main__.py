@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m hw.spec --list``: the catalogue of formats."""
 
+import sys
 from collections.abc import Sequence
 
-from hw.spec.command import Parser
+from hw.spec.command import Parser, run_command
 from hw.spec.table import format_table, format_table_json
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print what is asked for."""
     parser = Parser(prog="python -m hw.spec", description="Describe the formats that have a name.")
     parser.add_argument("--list", action="store_true", required=True,
                         help="print each format with its extremes, special codes and source")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    chosen = parser.parse_args(arguments)
-    print(format_table_json() if chosen.json else format_table())
+    return run_command(parser, lambda options: print(
+        format_table_json() if options.json else format_table()), arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

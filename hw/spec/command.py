@@ -2,6 +2,8 @@
 """What the command lines have in common: one-line errors and the options that name a unit."""
 
 import argparse
+import sys
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from hw.spec.accumulators import DEFAULT_PRODUCTS
@@ -16,7 +18,7 @@ from hw.spec.parse_outputs import parse_output
 
 __all__ = ["INTERRUPTED", "Parser", "add_drain_options", "add_mac_options", "add_output_options",
            "add_unit_options", "chosen_array", "chosen_design", "chosen_mac", "chosen_output",
-           "chosen_unit", "given_mac_options"]
+           "chosen_unit", "given_mac_options", "run_command"]
 
 #: Exit status after Ctrl-C, as a shell has it.
 INTERRUPTED = 130
@@ -28,6 +30,33 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End the program with ``message``."""
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def run_command(parser: argparse.ArgumentParser, body: Callable[[argparse.Namespace], int | None],
+                arguments: Sequence[str] | None = None, *,
+                tool_errors: tuple[type[Exception], ...] = ()) -> int:
+    """Run ``body`` with the options in ``arguments``; gives the exit status of the program.
+
+    That is what ``body`` returns, 0 for None. What a person can mend, a wrong option or file
+    (`SpecError`, `OSError`), becomes one line on stderr and status 2; a tool that fails
+    (``tool_errors``) one line and 1; Ctrl-C one line and `INTERRUPTED`.
+
+    Raises
+    ------
+    SystemExit
+        With status 2, or 0 after ``--help``, as argparse does.
+    """
+    options = parser.parse_args(arguments)
+    try:
+        return body(options) or 0
+    except tool_errors as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    except (SpecError, OSError) as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 #: Options of `add_mac_options` besides ``--mac``.

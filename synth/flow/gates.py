@@ -4,6 +4,7 @@
 ``python -m synth.flow.gates --mac int8 --acc int27`` counts one unit.
 """
 
+import argparse
 import json
 import re
 import sys
@@ -15,8 +16,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from hw.spec import MacSpec, SpecError
-from hw.spec.command import Parser, add_mac_options, chosen_mac
+from hw.spec import MacSpec
+from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
 from hw.spec.errors import require
 from synth.flow import yosys
 
@@ -137,26 +138,20 @@ def _parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if options.mac is None:
-        parser.error("What to count must be given by --mac PAIR, not None")
-    try:
-        spec = chosen_mac(options)
-        counts = [count_mac(spec, recipe) for recipe in options.recipe or ["default"]]
-    except (SpecError, OSError) as error:
-        parser.error(str(error))
-    except yosys.YosysError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
+    return run_command(_parser(), _body, arguments, tool_errors=(yosys.YosysError,))
+
+
+def _body(options: argparse.Namespace) -> None:
+    require(options.mac is not None, "What to count", "given by --mac PAIR", None)
+    spec = chosen_mac(options)
+    counts = [count_mac(spec, recipe) for recipe in options.recipe or ["default"]]
     if options.json:
         print(json.dumps([gates.to_json() for gates in counts], indent=2))
-    else:
-        for gates in counts:
-            print(f"{gates.top}  recipe {gates.recipe}: {gates.two_input} two-input gates, "
-                  f"{gates.inverters} inverters, {gates.flip_flops} flip-flops (Yosys "
-                  f"{gates.yosys})")
-    return 0
+        return
+    for gates in counts:
+        print(f"{gates.top}  recipe {gates.recipe}: {gates.two_input} two-input gates, "
+              f"{gates.inverters} inverters, {gates.flip_flops} flip-flops (Yosys "
+              f"{gates.yosys})")
 
 
 if __name__ == "__main__":

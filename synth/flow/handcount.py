@@ -5,6 +5,7 @@
 two-input gates, ``sum(inputs - 1)``, flip-flops included. Widths are those of the paper's figure 2.
 """
 
+import argparse
 import json
 import sys
 import tomllib
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hw.spec import FixedAccumulator, Format, MacSpec, SpecError, parse_mac
-from hw.spec.command import Parser, add_mac_options, chosen_mac
+from hw.spec import FixedAccumulator, Format, MacSpec, parse_mac
+from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
 from hw.spec.errors import require
 
 __all__ = ["Bar", "HandCount", "allowed_gates", "figure", "hand_count", "main"]
@@ -171,21 +172,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     description="Count the gates of a MAC as appendix B of arXiv 2303.17951 does.")
     add_mac_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(arguments)
-    try:
-        rows = ([_row(bar.mac, bar) for bar in figure()] if options.mac is None
-                else [_row(chosen_mac(options), None)])
-    except SpecError as error:
-        parser.error(str(error))
+    return run_command(parser, _body, arguments)
+
+
+def _body(options: argparse.Namespace) -> None:
+    rows = ([_row(bar.mac, bar) for bar in figure()] if options.mac is None
+            else [_row(chosen_mac(options), None)])
     if options.json:
         print(json.dumps(rows, indent=2))
-        return 0
+        return
     for row in rows:
         beside = "; the figure shows {} to {}".format(*row["figure"]) if "figure" in row else ""
         without = f", without {', '.join(row['missing'])}" if row["missing"] else ""
         print(f"{row['mac']}: {row['multiply']} multiply + {row['align_add']} align and add + "
               f"{row['normalise']} normalise = {row['total']} gates{without}{beside}")
-    return 0
 
 
 if __name__ == "__main__":

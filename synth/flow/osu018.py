@@ -6,6 +6,7 @@ installation would bring tools along that get in the way of ours, and its licenc
 file is not part of this project.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hw.spec.command import Parser
+from hw.spec.command import Parser, run_command
 from synth.record import ROOT
 
 __all__ = ["FetchError", "fetch", "find"]
@@ -85,14 +86,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if the library is there, 1 if it cannot be had."""
     parser = Parser(prog="python -m synth.flow.osu018",
                     description="Get the OSU 0.18 um cell library and print its path.")
-    parser.parse_args(arguments)
+    return run_command(parser, _body, arguments, tool_errors=(FetchError,))
+
+
+def _body(_options: argparse.Namespace) -> None:
     try:
         print(fetch())
     except FetchError as error:
-        print(f"OSU018 cell library is missing: {error}. Gate counts and the hand count need none.",
-              file=sys.stderr)
-        return 1
-    return 0
+        raise FetchError(f"OSU018 cell library is missing: {error}. Gate counts and the hand count "
+                         "need none.") from error
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m synth.fpga``: what MACs take of FPGAs, and how fast they run there."""
 
+import argparse
 import json
 import sys
 import tomllib
@@ -11,7 +12,8 @@ from threading import Lock
 
 from hw.emit.yosys import YosysError
 from hw.spec import MacSpec, SpecError, parse_mac
-from hw.spec.command import Parser, add_mac_options, chosen_mac
+from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
+from hw.spec.errors import require
 from synth.fpga.parts import Part, parts
 from synth.fpga.place import Placed, PlacingError, place, router
 from synth.record import ROOT, Metric, Record, provenance, write_records
@@ -20,6 +22,7 @@ __all__ = ["main", "measure"]
 
 POINTS = ROOT / "reports" / "studies" / "fpga" / "points.toml"
 RECORDS = ROOT / "reports" / "data" / "fpga.json"
+PROGRAM = "python -m synth.fpga"
 SEEDS = 3
 NOT_DONE = ("pins and clocks of a board", "power")
 #: Amaranth does not say that two threads may elaborate at once.
@@ -27,7 +30,7 @@ _ELABORATION = Lock()
 
 
 def measure(spec: MacSpec, part: Part, *, dsp: bool, seeds: int = SEEDS,
-            command: str = "python -m synth.fpga") -> Record:
+            command: str = PROGRAM) -> Record:
     """Record of one MAC on one part: cells of the unit alone, and the median clock of the seeds.
 
     Raises
@@ -91,7 +94,7 @@ def _points() -> list[MacSpec]:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m synth.fpga",
+    parser = Parser(prog=PROGRAM,
                     description="Map a MAC to FPGAs, place and route it.")
     add_mac_options(parser)
     parser.add_argument("--part", metavar="NAME", help="part (default: every one)")
@@ -109,35 +112,30 @@ def _parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        chosen = parts(options.part)
-        if options.list:
-            print(*(f"{part.key:8}{part.name}" for part in chosen), sep="\n")
-            return 0
-        if (options.mac is not None) == options.points:
-            parser.error("What to map must be given by either --mac PAIR or --points")
-        if not (options.seeds.isdecimal() and 1 <= int(options.seeds) <= 99):
-            parser.error(f"Seeds must be a whole number from 1 to 99, not {options.seeds!r}")
-        for part in chosen:
-            router(part)
-        macs = _points() if options.points else [chosen_mac(options)]
-        what = "--points" if options.points else f"--mac {macs[0]}"
-        command = f"{parser.prog} {what} --seeds {options.seeds}"
-        records = _measure_all(macs, chosen, int(options.seeds), command)
-    except SpecError as error:
-        parser.error(str(error))
-    except (PlacingError, YosysError) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
+    return run_command(_parser(), _body, arguments, tool_errors=(PlacingError, YosysError))
+
+
+def _body(options: argparse.Namespace) -> None:
+    chosen = parts(options.part)
+    if options.list:
+        print(*(f"{part.key:8}{part.name}" for part in chosen), sep="\n")
+        return
+    if (options.mac is not None) == options.points:
+        raise SpecError("What to map must be given by either --mac PAIR or --points")
+    require(options.seeds.isdecimal() and 1 <= int(options.seeds) <= 99, "Seeds",
+            "a whole number from 1 to 99", options.seeds)
+    for part in chosen:
+        router(part)
+    macs = _points() if options.points else [chosen_mac(options)]
+    what = "--points" if options.points else f"--mac {macs[0]}"
+    records = _measure_all(macs, chosen, int(options.seeds),
+                           f"{PROGRAM} {what} --seeds {options.seeds}")
     if options.points:
         print(write_records(options.out, records))
     elif options.json:
         print(json.dumps([record.to_json() for record in records], indent=2))
     else:
         print(*map(_line, records), sep="\n")
-    return 0
 
 
 if __name__ == "__main__":

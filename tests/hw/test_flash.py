@@ -139,7 +139,7 @@ def test_flash_interrupted(monkeypatch, capsys):
 
     monkeypatch.setattr("hw.board.build.build", build)
     assert run(capsys, "--board", "icebreaker", *SMALL, "--build-only") == (
-        130, "", "place and route ...\n")
+        130, "", "place and route ...\npython -m hw.flash: interrupted\n")
 
 
 def test_flash_programs_what_it_built(built, tmp_path, monkeypatch, capsys):

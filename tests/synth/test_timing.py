@@ -170,6 +170,7 @@ def test_library_that_cannot_be_had_is_one_line(tmp_path, monkeypatch, capsys):
     assert osu018.main([]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert re.fullmatch(r"OSU018 cell library is missing: (sudo -n )?apt-get -qq update failed "
+    assert re.fullmatch(r"python -m synth\.flow\.osu018: error: OSU018 cell library is missing: "
+                        r"(sudo -n )?apt-get -qq update failed "
                         r"\(E: no network\)\. Gate counts and the hand count need none\.\n", err)
     assert not list(tmp_path.iterdir())
