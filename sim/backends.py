@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from hw.spec import MacSpec, OutputSpec
 from hw.spec.errors import require
-from sim import fast, golden, golden_output, vector
+from sim import fast, golden, vector
 from sim.codes import NDArray
-from sim.vector import outputs
 
 __all__ = ["BACKENDS", "DEFAULT", "Backend", "find"]
 
@@ -31,9 +30,9 @@ class Backend:
 
 #: numpy; machine arithmetic, compiled where numba is installed; the plain model, slow.
 BACKENDS = {
-    "vector": Backend(vector.matmul, outputs.output),
-    "fast": Backend(fast.matmul, outputs.output),
-    "golden": Backend(golden.matmul, golden_output.output),
+    "vector": Backend(vector.matmul, vector.output),
+    "fast": Backend(fast.matmul, vector.output),
+    "golden": Backend(golden.matmul, golden.output),
 }
 DEFAULT = "vector"
 

@@ -11,9 +11,7 @@ from hw.spec import Format, Overflow
 from hw.spec.errors import require
 from sim import integers
 from sim.codes import MAX_INT64_CODE, NDArray, as_array, as_codes, as_format, code_dtype
-from sim.vector.encode import encode_parts
-from sim.vector.rounding import MAX_BITS, holds
-from sim.vector.unpack import Class, unpack
+from sim.vector.codes import MAX_BITS, Class, encode_parts, holds, unpack
 
 __all__ = ["decode", "encode"]
 

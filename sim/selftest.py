@@ -12,8 +12,7 @@ import numpy.typing as npt
 import sim
 from hw.spec import ArraySpec, Format, GemmSpec
 from sim.codes import code_dtype
-from sim.digits.network import accuracy, load_digits, train
-from sim.digits.quantize import quantize
+from sim.digits import accuracy, load_digits, quantize, train
 from sim.progress import Progress
 from sim.run.operands import draw
 

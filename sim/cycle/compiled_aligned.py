@@ -13,7 +13,7 @@ from sim.cycle.facts import record
 from sim.cycle.plain import Advance
 from sim.fast.tables import parts, values
 from sim.golden import special_code
-from sim.vector.unpack import FLAGS, Class
+from sim.vector.codes import FLAGS, Class
 
 __all__ = ["aligned_advance"]
 

@@ -10,7 +10,7 @@ from hw.spec import FixedAccumulator, MacSpec, Overflow, Rounding
 from sim.codes import NDArray
 from sim.cycle.plain import Advance
 from sim.fast.tables import parts
-from sim.vector.unpack import FLAGS, Unpacked
+from sim.vector.codes import FLAGS, Unpacked
 
 __all__ = ["Operand", "fixed_advance", "operand_table"]
 

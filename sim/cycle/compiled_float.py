@@ -15,9 +15,8 @@ from sim.cycle.facts import record
 from sim.cycle.plain import Advance, plain
 from sim.fast.tables import parts, significand_bits, values
 from sim.golden import special_code
+from sim.vector.codes import FLAGS, MAX_BITS
 from sim.vector.floating import LOWEST, normalise
-from sim.vector.rounding import MAX_BITS
-from sim.vector.unpack import FLAGS
 
 __all__ = ["float_advance"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import ArraySpec
+from sim import vector
 from sim.cycle.streams import Inputs, Outputs
-from sim.vector import outputs
 
 __all__ = ["Drain"]
 
@@ -47,7 +47,7 @@ class Drain:
         """Codes in the registers, (cols,)."""
         if self._row is not None:
             row, self._row = self._row, None
-            self._made = outputs.output(row.sums, row.scale, row.zero_point, row.flags, self._out)
+            self._made = vector.output(row.sums, row.scale, row.zero_point, row.flags, self._out)
         return self._made
 
     def step(self, inputs: Inputs, array: Callable[[Inputs], Outputs]) -> Outputs:

@@ -16,7 +16,7 @@ from sim.cycle.results import Results
 from sim.cycle.sequencer import Sequencer, Timing, columns
 from sim.cycle.stepping import advance
 from sim.cycle.streams import Inputs, Outputs
-from sim.vector.steps import require_step, sum_dtype
+from sim.vector import require_step, sum_dtype
 
 __all__ = ["OutputStationaryArray"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import MacSpec
-from sim.vector.steps import stepper
+from sim.vector import stepper
 
 __all__ = ["FIRST", "LAST", "VALID", "Advance", "plain"]
 

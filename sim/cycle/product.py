@@ -15,7 +15,7 @@ from sim.cycle.os import OutputStationaryArray
 from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws import WeightArray
 from sim.tiling import A, B, Beats, beats, stage_settings, unpack
-from sim.vector.steps import sum_dtype
+from sim.vector import sum_dtype
 
 __all__ = ["Product", "array", "matmul"]
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from hw.spec import ArraySpec
 from sim.cycle.history import History
-from sim.vector.steps import sum_dtype
+from sim.vector import sum_dtype
 
 __all__ = ["Results"]
 

@@ -17,8 +17,7 @@ from sim.fast.floating import in_float32
 from sim.fast.kernels import has_numba
 from sim.fast.results import dropped
 from sim.fast.tables import MAX_WIDTH, within
-from sim.vector import fixed
-from sim.vector.steps import sum_dtype
+from sim.vector import fixed, sum_dtype
 
 __all__ = ["Moves", "advance", "moves"]
 

@@ -17,7 +17,7 @@ from sim.cycle.results import Results
 from sim.cycle.stepping import advance, moves
 from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws_sequencer import Control, WeightSequencer, WeightTiming
-from sim.vector.steps import require_step, sum_dtype
+from sim.vector import require_step, sum_dtype
 
 __all__ = ["LOAD", "SWAP", "WeightArray"]
 

@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 from sim.codes import NDArray
 from sim.fast.rounding import NOWHERE, Float64Rounding
 from sim.fast.threads import by_rows
-from sim.vector.unpack import Unpacked
+from sim.vector.codes import Unpacked
 
 __all__ = ["aligned", "bits_of", "float_of", "in_order", "rounded", "stepwise"]
 

@@ -15,8 +15,8 @@ from sim.codes import NDArray
 from sim.fast import wide
 from sim.fast.kernels import has_numba, kernels
 from sim.fast.tables import largest_units, parts
+from sim.vector.codes import FLAGS, Class
 from sim.vector.fixed import INT_BITS, term_bits, wrap
-from sim.vector.unpack import FLAGS, Class
 
 __all__ = ["flags", "matmul"]
 

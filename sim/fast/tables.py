@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from hw.spec import Format, MacSpec
 from sim.convert import decode
-from sim.vector.unpack import Unpacked, unpack
+from sim.vector.codes import Unpacked, unpack
 
 __all__ = ["MAX_WIDTH", "largest_units", "parts", "significand_bits", "values", "within"]
 

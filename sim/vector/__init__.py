@@ -1,36 +1,132 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The golden model on numpy arrays; held equal to `sim.golden` by tests."""
+"""The golden model on numpy arrays: products of matrices, and one step of many accumulators.
+
+Held equal to `sim.golden` by tests.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from hw.spec import AlignedAccumulator, FixedAccumulator, Format, MacSpec
+from hw.spec import AlignedAccumulator, FixedAccumulator, FloatAccumulator, Format, MacSpec
+from hw.spec.errors import require
 from sim import golden
 from sim.codes import NDArray
 from sim.vector import aligned, fixed, floating
-from sim.vector.unpack import unpack
+from sim.vector.codes import Unpacked, unpack
+from sim.vector.outputs import output
 
-__all__ = ["matmul"]
+__all__ = ["matmul", "output", "require_step", "stepper", "sum_dtype"]
+
+#: Arithmetic of each kind of accumulator: `supports` a unit, `matmul`, and one `step`.
+_KINDS = {FixedAccumulator: fixed, FloatAccumulator: floating, AlignedAccumulator: aligned}
+#: Widest code whose parts are looked up.
+TABLE_BITS = 12
+#: Widest codes whose pairs are looked up.
+PAIR_BITS = 8
+Pair = tuple[NDArray, NDArray]
 
 
-def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:
+def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> Pair:
     """Sums and flags of ``a @ b``, shape (M, N).
 
     ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``. Units too
     wide for the arithmetic on int64 are left to `sim.golden`.
     """
-    if not (_fits(spec.a) and _fits(spec.b)):
+    kind = _KINDS[type(spec.acc)]
+    if not (_fits(spec.a) and _fits(spec.b) and kind.supports(spec)):
         return golden.matmul(a, b, spec)
-    a, b = a.astype(np.int64, copy=False), b.astype(np.int64, copy=False)
-    if isinstance(spec.acc, FixedAccumulator):
-        x, y = unpack(a, spec.a), unpack(b, spec.b)
-        return fixed.matmul(x, y, spec), fixed.flags(x, y)
-    twin = aligned if isinstance(spec.acc, AlignedAccumulator) else floating
-    if not twin.supports(spec):
-        return golden.matmul(a, b, spec)
-    sums = twin.matmul(unpack(a, spec.a), unpack(b, spec.b), spec)
-    return sums, np.zeros(sums.shape, np.uint8)
+    x, y = (unpack(codes.astype(np.int64, copy=False), fmt)
+            for codes, fmt in ((a, spec.a), (b, spec.b)))
+    sums = kind.matmul(x, y, spec)
+    return sums, fixed.flags(x, y) if spec.flag_bits else np.zeros(sums.shape, np.uint8)
 
 
 def _fits(fmt: Format) -> bool:
     """Whether a significand leaves an int64 room for a digit of `sim.vector.fixed`."""
     return fmt.width <= 62 and fmt.precision <= 31
+
+
+def require_step(spec: MacSpec) -> None:
+    """Raise SpecError for a unit of which `stepper` knows no step."""
+    fits = max(spec.a.width, spec.b.width) <= 32 and _KINDS[type(spec.acc)].supports(spec)
+    require(fits, "Array mac", "a unit whose steps fit int64, or a fixed-point one", str(spec))
+
+
+def sum_dtype(spec: MacSpec) -> np.dtype[Any]:
+    """Type of the sums: int64, or Python integers where that does not hold every step."""
+    wide = isinstance(spec.acc, FixedAccumulator) and not fixed.narrow(spec, spec.acc)
+    return np.dtype(object if wide else np.int64)
+
+
+def stepper(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray, NDArray, NDArray], Pair]:
+    """One step of many accumulators, each with operands of its own, for a unit of `require_step`.
+
+    Its arguments are accumulators and the flags beside them, (M, N); codes of the operands a and b,
+    (M, lanes, N); where a sum starts, (M, N). It gives accumulators and flags after these products.
+    What depends on the unit alone is worked out once.
+    """
+    sums, raised = _sums(spec), _raised(spec)
+
+    def one(acc: NDArray, flags: NDArray, a: NDArray, b: NDArray, first: NDArray) -> Pair:
+        total = sums(np.where(first, 0, acc), a, b)
+        return total, np.where(first, 0, flags) | raised(a, b) if raised else flags
+
+    return one
+
+
+def _sums(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray], NDArray]:
+    """What makes new sums of old ones and of operands."""
+    acc = spec.acc
+    if (isinstance(acc, FixedAccumulator) and fixed.exact(spec, acc)
+            and max(spec.a.width, spec.b.width) <= TABLE_BITS):
+        x, y = _units(spec.a) << spec.product_lsb - acc.lsb, _units(spec.b)
+        return lambda old, a, b: fixed.add(old, _summed(x.take(a) * y.take(b)), acc)
+    step = _KINDS[type(acc)].step
+    return lambda old, a, b: step(old, _parts(a, spec.a), _parts(b, spec.b), spec)
+
+
+def _summed(terms: NDArray) -> NDArray:
+    """Sums over the lanes, (M, N); of one lane without adding."""
+    sums: NDArray = terms[:, 0] if terms.shape[1] == 1 else terms.sum(axis=1)
+    return sums
+
+
+def _raised(spec: MacSpec) -> Callable[[NDArray, NDArray], NDArray] | None:
+    """What gives the flags, (M, N), that products raise; None where sums have no flags."""
+    if not spec.flag_bits:
+        return None
+    if max(spec.a.width, spec.b.width) > PAIR_BITS:
+        return lambda a, b: fixed.step_flags(_parts(a, spec.a), _parts(b, spec.b))
+    table, width = _pair_flags(spec.a, spec.b), spec.b.width
+    if spec.lanes == 1:
+        return lambda a, b: table.take(a[:, 0] << width | b[:, 0])
+    return lambda a, b: np.bitwise_or.reduce(table.take(a << width | b), axis=1)
+
+
+@lru_cache(maxsize=8)
+def _pair_flags(a: Format, b: Format) -> NDArray:
+    """Flags of the products of all pairs of codes, that of b in the low bits."""
+    x, y = _table(a)[:, None, None], _table(b)[None, None, :]
+    return fixed.step_flags(x, y).ravel()
+
+
+@lru_cache(maxsize=32)
+def _table(fmt: Format) -> Unpacked:
+    """All codes, taken apart."""
+    return unpack(np.arange(1 << fmt.width), fmt)
+
+
+@lru_cache(maxsize=32)
+def _units(fmt: Format) -> NDArray:
+    """Values of all codes in units of the format's lsb; 0 for specials."""
+    table = _table(fmt)
+    units: NDArray = table.sig << table.exp
+    return units
+
+
+def _parts(codes: NDArray, fmt: Format) -> Unpacked:
+    """Codes taken apart."""
+    return _table(fmt)[codes] if fmt.width <= TABLE_BITS else unpack(codes, fmt)

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import AlignedAccumulator, Flag, MacSpec
-from sim.vector.unpack import CLASS_FLAGS, FLAGS, Unpacked, unpack
+from sim.vector.codes import CLASS_FLAGS, FLAGS, Unpacked, unpack
 
 __all__ = ["matmul", "step", "supports"]
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from hw.spec import FixedAccumulator, Format, MacSpec, Overflow, Rounding
 from sim.codes import NDArray
-from sim.vector.unpack import FLAGS, Unpacked
+from sim.vector.codes import FLAGS, Unpacked
 
 __all__ = ["FLOAT_BITS", "INT_BITS", "add", "digits", "exact", "flags", "matmul", "narrow", "step",
-           "step_flags", "term_bits", "wrap"]
+           "step_flags", "supports", "term_bits", "wrap"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -23,6 +23,11 @@ Ints = npt.NDArray[np.int64]
 FLOAT_BITS = 53
 #: Bits of magnitudes that int64 arithmetic here may reach.
 INT_BITS = 62
+
+
+def supports(spec: MacSpec) -> bool:
+    """Whether there is a way for this unit: always, on Python integers at the worst."""
+    return True
 
 
 def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:

@@ -16,8 +16,18 @@ import numpy.typing as npt
 from hw.spec import Flag, FloatAccumulator, Format, MacSpec, Overflow, Rounding
 from sim.codes import NDArray, code_dtype
 from sim.golden import special_code
-from sim.vector.rounding import MAX_BITS, bit_length, holds, magnitude_codes, round_to
-from sim.vector.unpack import CLASS_FLAGS, FLAGS, Class, Unpacked, unpack
+from sim.vector.codes import (
+    CLASS_FLAGS,
+    FLAGS,
+    MAX_BITS,
+    Class,
+    Unpacked,
+    bit_length,
+    holds,
+    magnitude_codes,
+    round_to,
+    unpack,
+)
 
 __all__ = ["LOWEST", "matmul", "normalise", "step", "supports"]
 

@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Output stages on numpy arrays; the twin of `sim.golden_output`."""
+"""Output stages on numpy arrays; the twin of `sim.golden.output`."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hw.spec import FixedAccumulator, Flag, Format, OutputSpec, Overflow
-from sim import golden_output
+from sim import golden
 from sim.codes import NDArray
-from sim.vector.encode import encode_parts
-from sim.vector.rounding import MAX_BITS, bit_length, holds, overflow_code
-from sim.vector.unpack import Bools, Class, Ints, unpack
+from sim.vector.codes import (
+    MAX_BITS,
+    Bools,
+    Class,
+    Ints,
+    bit_length,
+    encode_parts,
+    holds,
+    overflow_code,
+    unpack,
+)
 
 __all__ = ["output"]
 
@@ -23,7 +31,7 @@ HALF_BITS = 31
 def output(codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec) -> NDArray:
     """Codes of flat arrays of one length; arguments as in `sim.output`, checked."""
     if not _supports(spec):
-        return golden_output.output(codes, scale, zero_point, flags, spec)
+        return golden.output(codes, scale, zero_point, flags, spec)
     overflow = Overflow.SATURATE if spec.saturate else Overflow.INF
     number = _scaled(_unpack(codes, flags, spec), scale, spec)
     result = encode_parts(number.magnitude, number.exp, number.negative, spec.to, overflow,

@@ -19,7 +19,7 @@ from hw.spec import Format, MacSpec
 from hw.spec.errors import require
 
 if TYPE_CHECKING:
-    from sim.digits.network import Layer
+    from sim.digits import Layer
 
 __all__ = ["DEPTH", "NEEDS", "STREAMS", "Package", "Stream", "make_stream"]
 
@@ -114,7 +114,7 @@ def _digits(layer: int) -> Callable[[MacSpec, int], tuple[Codes, Codes]]:
 @cache
 def _trained() -> tuple[npt.NDArray[np.float32], list["Layer"]]:
     """Test images and the layers of the trained network."""
-    from sim.digits.network import load_digits, train  # Needs scikit-learn.
+    from sim.digits import load_digits, train  # Needs scikit-learn.
 
     digits = load_digits()
     return digits.test_images, train(digits)

@@ -11,7 +11,7 @@ import pytest
 import sim
 from hw.spec import CATALOG, FloatAccumulator, Format, SpecError, parse_format, parse_mac
 from sim import golden, integers
-from sim.vector.unpack import unpack
+from sim.vector.codes import unpack
 from tests.support.rounding_cases import all_codes, around, same_values
 from tests.support.tiers import tiers
 

@@ -21,8 +21,7 @@ from hw.spec import (
 )
 from sim import golden
 from sim.vector import fixed, floating
-from sim.vector.rounding import bit_length
-from sim.vector.unpack import unpack
+from sim.vector.codes import bit_length, unpack
 
 OTHERS = ("e4m3:ieee", "e3m3:p3109e", "e1m2:none", "e2m0:fnuz", "e8m30:ieee")
 

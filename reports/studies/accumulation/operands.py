@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 import sim
 from hw.spec import MacSpec, parse_mac
-from sim.digits.network import load_digits, train
-from sim.digits.quantize import quantize, scale_of
+from sim.digits import load_digits, quantize, scale_of, train
 
 __all__ = ["FORMAT", "SEED", "SIDE", "Operands", "draw"]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import sim
 from hw.spec import CATALOG, FloatAccumulator, MacSpec, parse_mac
 from reports.studies.accumulation.operands import FORMAT, SIDE, Operands
-from sim.digits.quantize import sums_to_float
+from sim.digits import sums_to_float
 
 __all__ = ["Point", "accumulation", "encoding"]
 

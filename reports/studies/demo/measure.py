@@ -15,8 +15,7 @@ from hw.spec.command import Parser
 from hw.spec.errors import require
 from reports.studies.demo.hardware import Bench, Mismatch, compile_array, generate_array
 from reports.studies.demo.table import RECIPES, Result, records, render
-from sim.digits.network import SEED, Digits, Layer, accuracy, forward, load_digits, train
-from sim.digits.quantize import quantize
+from sim.digits import SEED, Digits, Layer, accuracy, forward, load_digits, quantize, train
 from sim.rtl import Model, RtlError
 from synth.flow.gates import count_mac
 from synth.record import ROOT, provenance, write_records

@@ -17,7 +17,7 @@ from typing import Any
 from hw.spec import SpecError
 from hw.spec.command import Parser
 from hw.spec.errors import require, require_int
-from sim.digits.network import Digits, load_digits
+from sim.digits import Digits, load_digits
 from synth.record import ROOT, Metric, Provenance, Record, provenance, write_records
 
 __all__ = ["main", "measure"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from reports.studies.finetune.rounding import Operands, Rounded
-from sim.digits.network import Digits
+from sim.digits import Digits
 
 __all__ = ["NETWORKS", "accuracy", "calibrate", "convolutional", "dense", "train", "with_operands"]
 

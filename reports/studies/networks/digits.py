@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from reports.studies.networks.graph import Graph
 from reports.studies.networks.task import Outputs, Task, share
-from sim.digits.network import Digits, Layer, load_digits, train
+from sim.digits import Digits, Layer, load_digits, train
 
 __all__ = ["export", "task"]
 

@@ -3,7 +3,7 @@
 
 from hw.spec import ArraySpec
 from hw.spec.errors import require
-from sim.vector.steps import sum_dtype
+from sim.vector import sum_dtype
 
 __all__ = ["MAX_PLACES", "MAX_SIDE", "require_cycles", "require_viewable"]
 

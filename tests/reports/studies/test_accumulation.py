@@ -15,8 +15,7 @@ from hw.spec import CATALOG, parse_mac
 from reports.studies.accumulation import measure as command
 from reports.studies.accumulation import operands, sums
 from reports.studies.accumulation.operands import SIDE, draw
-from sim.digits.network import load_digits, train
-from sim.digits.quantize import quantize, sums_to_float
+from sim.digits import load_digits, quantize, sums_to_float, train
 from synth.record import ROOT, read_records
 
 KEPT = read_records(ROOT / "reports" / "data" / "accumulation.json")

@@ -10,7 +10,7 @@ import sim
 from hw.spec import Flag, parse_array, parse_mac
 from reports.studies.demo import hardware, table
 from reports.studies.demo import measure as command
-from sim.digits import network, quantize
+from sim import digits as network
 from sim.rtl import gemm
 from synth.record import read_records
 
@@ -55,8 +55,8 @@ def test_accuracy_is_a_share():
 @pytest.mark.parametrize("name", ["e4m3", "int8"])
 def test_quantization_is_repeatable_and_close(digits, layers, name):
     mac = parse_mac(name)
-    found = quantize.quantize(layers, mac, digits.train_images)
-    again = quantize.quantize(layers, mac, digits.train_images)
+    found = network.quantize(layers, mac, digits.train_images)
+    again = network.quantize(layers, mac, digits.train_images)
     for layer, codes, same in zip(layers, found.codes, again.codes, strict=True):
         np.testing.assert_array_equal(codes.weights, same.weights)
         assert (codes.weight_scale, codes.input_scale) == (same.weight_scale, same.input_scale)
@@ -70,9 +70,9 @@ def test_quantization_is_repeatable_and_close(digits, layers, name):
 
 
 def test_sums_become_values():
-    assert quantize.sums_to_float(np.array([-3, 4]), parse_mac("e4m3")).tolist() == [
+    assert network.sums_to_float(np.array([-3, 4]), parse_mac("e4m3")).tolist() == [
         -3 * 2.0**-18, 4 * 2.0**-18]
-    assert quantize.sums_to_float(np.array([0x3C00], np.uint16),
+    assert network.sums_to_float(np.array([0x3C00], np.uint16),
                                   parse_mac("e4m3,acc=fp16")).tolist() == [1.0]
 
 

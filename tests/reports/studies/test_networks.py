@@ -16,7 +16,7 @@ from reports.studies.networks.packages import MissingPackage, package_file
 from reports.studies.networks.task import alike, relative_error, share
 from reports.studies.networks.tasks import TASKS
 from reports.studies.networks.weights import MAGIC, read_torch
-from sim.digits.network import accuracy, forward, load_digits, train
+from sim.digits import accuracy, forward, load_digits, train
 
 
 def task(name: str, folder: Path, samples: int):

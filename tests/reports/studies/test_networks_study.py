@@ -131,7 +131,7 @@ def test_result_is_bit_exact_to_the_product(tmp_path: Path) -> None:
     """First layer of the digits by hand: encoded, multiplied by the golden model, scaled."""
     import sim
     from reports.studies.networks.tasks import TASKS
-    from sim.digits.network import load_digits, train
+    from sim.digits import load_digits, train
 
     task = TASKS["digits"](tmp_path, 8)
     plan = simulate.plan_of("E4M3", "bf16", Ranges("tensor", "minmax"))

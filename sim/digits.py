@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handwritten digits, and a small network trained on them in a way that can be repeated."""
+"""Handwritten digits through a small network whose matrix products are done on codes.
+
+The network is trained in a way that can be repeated; one scale a tensor takes it to codes.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SEED", "Digits", "Layer", "accuracy", "forward", "load_digits", "train"]
+import sim
+from hw.spec import FixedAccumulator, Format, MacSpec
+
+__all__ = ["SEED", "CodeProduct", "Digits", "Layer", "Quantized", "QuantizedLayer", "accuracy", "forward",
+           "load_digits", "quantize", "scale_of", "sums_to_float", "train"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -111,3 +118,73 @@ def _slopes(x: Floats, labels: npt.NDArray[np.int64], values: list[Floats]) -> l
     odds /= len(labels)
     back = (odds @ w2.T) * (hidden > 0)
     return [x.T @ back, back.sum(axis=0), hidden.T @ odds, odds.sum(axis=0)]
+
+
+Codes = npt.NDArray[Any]
+#: ``product(index, a, b)``: accumulator codes of the product of codes in layer ``index``.
+CodeProduct = Callable[[int, Codes, Codes], Codes]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedLayer:
+    """Codes of the weights, (K, N), and what one unit of activations and of weights is worth."""
+
+    weights: Codes
+    weight_scale: float
+    input_scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """A network and the codes of its weights for ``mac``. Bias, ReLU and scales are in float."""
+
+    mac: MacSpec
+    layers: list[Layer]
+    codes: list[QuantizedLayer]
+
+    def forward(self, images: Floats, product: CodeProduct | None = None) -> Floats:
+        """Scores of the digits; the matrix products by ``product``, else by `sim.matmul`."""
+
+        def multiply(index: int, x: Floats, _: Floats) -> Floats:
+            layer = self.codes[index]
+            a = sim.encode(x / layer.input_scale, self.mac.a)
+            sums = (product or self.golden)(index, a, layer.weights)
+            scale = layer.input_scale * layer.weight_scale
+            scaled: Floats = (sums_to_float(sums, self.mac) * scale).astype(np.float32)
+            return scaled
+
+        return forward(images, self.layers, multiply)
+
+    def golden(self, index: int, a: Codes, b: Codes) -> Codes:
+        """Product of codes by the model."""
+        codes: Codes = sim.matmul(a, b, self.mac)
+        return codes
+
+
+def scale_of(x: Floats, fmt: Format) -> float:
+    """What to divide ``x`` by so that its largest magnitude becomes that of ``fmt``."""
+    return float(np.abs(x).max()) / fmt.max
+
+
+def quantize(layers: list[Layer], mac: MacSpec, images: Floats) -> Quantized:
+    """Choose the scales, activations by those that ``images`` cause, and encode the weights."""
+    inputs: list[Floats] = []
+
+    def watch(index: int, x: Floats, weights: Floats) -> Floats:
+        inputs.append(x)
+        return x @ weights
+
+    forward(images, layers, watch)
+    codes = []
+    for layer, x in zip(layers, inputs, strict=True):
+        scale = scale_of(layer.weights, mac.b)
+        codes.append(QuantizedLayer(sim.encode(layer.weights / scale, mac.b), scale,
+                                    scale_of(x, mac.a)))
+    return Quantized(mac, layers, codes)
+
+
+def sums_to_float(sums: Codes, mac: MacSpec) -> npt.NDArray[np.float64]:
+    """Values of accumulator codes as `sim.matmul` returns them."""
+    if isinstance(mac.acc, FixedAccumulator):
+        return np.asarray(sums, np.float64) * 2.0**mac.acc.lsb
+    return np.asarray(sim.decode(sums, mac.acc.fmt), np.float64)
