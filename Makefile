@@ -116,9 +116,9 @@ finetune: setup  ## Train small networks in FP8 and convert them to INT8 (instal
 	$(RUN) -m reports.render
 
 boards: nextpnr  ## Build bitstreams for FPGA boards (takes hours).
-	$(RUN) -m reports.studies.boards.facts
-	$(RUN) -m reports.studies.boards.room --missing
-	$(RUN) -m reports.studies.boards.measure --missing
+	$(RUN) -m reports.studies.boards.measure facts
+	$(RUN) -m reports.studies.boards.measure room --missing
+	$(RUN) -m reports.studies.boards.measure bitstreams --missing
 	$(RUN) -m reports.render
 
 arrays: library  ## Measure arrays in standard cells, by hierarchy and, as a check, a flat one.

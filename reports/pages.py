@@ -13,7 +13,6 @@ from reports.studies.engines import page as engines
 from reports.studies.explanation import page as explanation
 from reports.studies.features import page as feature_costs
 from reports.studies.networks import page as networks
-from reports.studies.networks import page_findings as network_findings
 from reports.studies.theory import page as theory
 from reports.studies.verification.page import SOURCES, verification_page
 from reports.studies.verification.page import answer as verification_answer
@@ -93,7 +92,7 @@ PAGES = {
         sources=("networks", "finetune"),
         values=lambda records: networks.networks_page(records.get("networks", ()),
                                                       records.get("finetune", ())),
-        answer=lambda records: network_findings.answer(records.get("networks", ())),
+        answer=lambda records: networks.answer(records.get("networks", ())),
         extract=lambda records: networks.changes(records.get("networks", ())),
         short=lambda records: networks.changes(records.get("networks", ()))),
     "verification": Page(

@@ -26,7 +26,7 @@ from reports.csv_files import as_csv
 from reports.pages import PAGES, Page
 from reports.sections import SECTIONS, Section
 from reports.studies.accumulation.figure import accumulation
-from reports.studies.boards.path import board_path
+from reports.studies.boards.page import board_path
 from reports.studies.wavefront.figure import wavefront
 from reports.studies.wavefront.streams import streams
 from reports.tables import Table, bars, quoted, table

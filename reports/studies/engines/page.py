@@ -6,8 +6,6 @@ from typing import Any
 
 from reports.tables import MISSING, Table, text
 
-__all__ = ["answer", "engines", "engines_page", "parts"]
-
 Record = Mapping[str, Any]
 
 
