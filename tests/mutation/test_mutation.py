@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machinery behind `make mutants`, on its quickest faults; the rest run there."""
+"""The machinery behind `make mutation`, on its quickest faults; the rest run there."""
 
 import re
 from collections import Counter

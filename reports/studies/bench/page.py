@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reports.plots import bars
+from reports.registry import Page
 from reports.tables import MISSING, Table
 
 Record = Mapping[str, Any]
@@ -213,3 +214,6 @@ def sentence(records: Sequence[Record]) -> str:
     shares = [told / ours - 1 for told, ours in shown]
     return (f" SCALE-Sim tells from {-min(shares):.0%} fewer to {max(shares):.0%} more cycles than "
             f"the arrays take in {len(shown)} cases; each difference is explained to the cycle.")
+
+
+PAGE = Page(values=simulators_page, answer=answer, extract=ratios, short=ratios, plots=plots)

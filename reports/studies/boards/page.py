@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hw.spec import parse_array, parse_gemm, parse_mac
+from reports.registry import Figure, Page
 from reports.tables import MISSING, Table, text
 
 Record = Mapping[str, Any]
@@ -173,3 +174,9 @@ def board_path(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "memories": [("A", gemm.depth_a, gemm.a_width), ("B", gemm.depth_b, gemm.b_width),
                      ("C", gemm.depth_c, gemm.c_width)],
     }
+
+
+PAGE = Page(
+    values=boards_page, answer=answer, extract=bitstreams,
+    figures=(Figure("board", "Path of data on a board: host, serial line, frames, registers, "
+                    "memories of A and B, systolic array, memory of C, and back", board_path),))

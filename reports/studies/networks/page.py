@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from reports.registry import Page
 from reports.studies.finetune import page as conversions
 from reports.tables import MISSING, Table, text
 
@@ -445,7 +446,7 @@ def movers(records: Sequence[Record]) -> list[str]:
 
 
 def networks_page(records: Sequence[Record], tuned: Sequence[Record] = ()) -> dict[str, Any]:
-    """What the template ``networks.md.j2`` shows; ``tuned`` are the records of fine-tuning."""
+    """What the template ``page.md.j2`` shows; ``tuned`` are the records of fine-tuning."""
     study = Study(records)
     references = [record for network in study.networks if (record := study.reference(network))]
     return {"answer": answer(records), "changes": changes(records), "errors": errors(records),
@@ -479,3 +480,10 @@ def _conversions(records: Sequence[Record]) -> dict[str, Any]:
             "fine_tuned": conversions.fine_tuned(records),
             "table": conversions.conversions(records),
             "findings": conversions.finding(records)}
+
+
+PAGE = Page(
+    values=lambda records: networks_page(records.get("networks", ()), records.get("finetune", ())),
+    answer=lambda records: answer(records.get("networks", ())),
+    extract=lambda records: changes(records.get("networks", ())),
+    short=lambda records: changes(records.get("networks", ())))
