@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hw.spec import Dataflow, parse_array
-from reports.study import main
 from reports.studies.generate.measure import measure
+from reports.study import main
 from synth.record import read_records
 
 
