@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults that are planted one by one, to see that the tests catch each of them."""
+"""Mutation testing: each mutant changes one thing, and a test must fail for it."""
 
-from tests.mutation.faults_gemm import GEMM
-from tests.mutation.faults_hw import HARDWARE
-from tests.mutation.faults_sim import MODEL
-from tests.mutation.faults_units import UNITS_RTL
-from tests.mutation.faults_verilog import VERILOG
+from tests.mutation.mutants_datapath import DATAPATH, VERILOG
+from tests.mutation.mutants_model import MODEL
+from tests.mutation.mutants_streams import STREAMS
 
-__all__ = ["FAULTS"]
+__all__ = ["MUTANTS"]
 
-FAULTS = (*HARDWARE, *GEMM, *UNITS_RTL, *VERILOG, *MODEL)
+MUTANTS = (*DATAPATH, *STREAMS, *VERILOG, *MODEL)

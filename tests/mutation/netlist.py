@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults in a unit's netlist, chosen by Yosys ``mutate``: all of them in one compiled model.
+"""Mutations of a unit's netlist, chosen by Yosys ``mutate``: all of them in one compiled model.
 
-An input ``mutsel`` selects the fault, 0 none, so a unit is compiled once however many there are.
+An input ``mutsel`` selects the mutation, 0 none, so a unit is compiled once however many there are.
 """
 
 import ctypes
@@ -17,9 +17,9 @@ from hw.emit.verilog import to_verilog
 from hw.emit.yosys import run_yosys
 from sim.rtl import Model
 
-__all__ = ["SELECT", "FaultyNetlist", "Mutation", "SelectedModel"]
+__all__ = ["SELECT", "MutatedNetlist", "Mutation", "SelectedModel"]
 
-#: The input that selects a fault.
+#: The input that selects a mutation.
 SELECT = "mutsel"
 SELECT_BITS = 8
 
@@ -39,27 +39,27 @@ setundef -zero
 opt
 write_rtlil sound.il
 mutate -list {count} -seed {seed} -o chosen.ys {cells}"""
-_PLANT = """read_rtlil sound.il
-{faults}
+_MUTATE = """read_rtlil sound.il
+{mutations}
 opt_clean
-write_verilog -noattr faults.v"""
-#: The port of a register that is its clock: faults there are none of a synchronous unit.
+write_verilog -noattr mutated.v"""
+#: The port of a register that is its clock, which a synchronous unit leaves alone.
 _CLOCK_PORT = "C"
 
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One fault: options of the Yosys command that plants it, by name."""
+    """One change of a netlist: options of the Yosys command that makes it, by name."""
 
     options: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, line: str) -> "Mutation":
-        """Fault of a line of the list; where its cell comes from in the Verilog is left out."""
+        """Mutation of a line of the list; where its cell comes from in the Verilog is left out."""
         return cls(tuple(option for option in _OPTION.findall(line) if option[0] != "src"))
 
     def command(self, place: int) -> str:
-        """Plant the fault where the input that selects has the value ``place``."""
+        """Yosys command that applies it where the input that selects has the value ``place``."""
         options = " ".join(f"-{name} {value}" for name, value in self.options)
         return f"mutate -ctrl {SELECT} {SELECT_BITS} {place} {options}"
 
@@ -79,8 +79,8 @@ class Mutation:
         return text.replace("\\", "")
 
 
-class FaultyNetlist:
-    """Netlist of ``component`` with faults, written as Verilog into ``folder``.
+class MutatedNetlist:
+    """Netlist of ``component`` with mutations, written as Verilog into ``folder``.
 
     Parameters
     ----------
@@ -89,11 +89,11 @@ class FaultyNetlist:
     folder
         Where the files go.
     count
-        Faults that Yosys chooses, evenly over the cells.
+        Mutations that Yosys chooses, evenly over the cells.
     seed
         Of the choice.
     cells
-        Pattern of the cells that get faults, as Yosys selects objects.
+        Pattern of the cells that get mutations, as Yosys selects objects.
     """
 
     def __init__(self, component, folder: Path, *, count: int, seed: int, cells: str = "*"):
@@ -109,21 +109,21 @@ class FaultyNetlist:
         self.mutations = [one for one in chosen if one.port != _CLOCK_PORT][:count]
         assert len(set(self.mutations)) == count, len(set(self.mutations))
         commands = (one.command(place) for place, one in enumerate(self.mutations, 1))
-        run_yosys(_PLANT.format(faults="\n".join(commands)), cwd=folder)
+        run_yosys(_MUTATE.format(mutations="\n".join(commands)), cwd=folder)
 
     @property
     def verilog(self) -> str:
-        """Text of the netlist with all its faults."""
-        return (self.folder / "faults.v").read_text()
+        """Text of the netlist with all its mutations."""
+        return (self.folder / "mutated.v").read_text()
 
     def compile(self, build_dir: Path | None = None) -> Model:
-        """Compile the netlist with all its faults."""
-        return sim.rtl.compile([self.folder / "faults.v"], self.top, map(asdict, self.ports),
+        """Compile the netlist with all its mutations."""
+        return sim.rtl.compile([self.folder / "mutated.v"], self.top, map(asdict, self.ports),
                                build_dir=build_dir, optimize="-O1")
 
 
 class SelectedModel(Model):
-    """A compiled netlist with its faults, one of them selected for good; 0 is none.
+    """A compiled netlist with its mutations, one of them selected for good; 0 is none.
 
     The input that selects is none of its ports.
     """

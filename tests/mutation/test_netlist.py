@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults in netlists: one at a time, caught or shown to change nothing."""
+"""Mutants of netlists: one at a time, killed or shown to be equivalent."""
 
 import re
 from dataclasses import dataclass
@@ -14,12 +14,10 @@ from hw.emit.netlist import Port
 from hw.mac import mac
 from hw.mac.frame import Frame
 from hw.spec import parse_mac
-from tests.mutation.equivalence import EQUAL, SEQUENCES, Equivalence
-from tests.mutation.netlist import SELECT, FaultyNetlist, SelectedModel
-from tests.mutation.planting import PlantingError
-from tests.mutation.states import aligned_top, held_sums
-from tests.mutation.trial import try_unit
-from tests.mutation.units import UNITS, Unit
+from tests.mutation.equivalence import EQUAL, SEQUENCES, Equivalence, aligned_top, held_sums
+from tests.mutation.mutant import MutantError
+from tests.mutation.netlist import SELECT, MutatedNetlist, SelectedModel
+from tests.mutation.units import UNITS, Unit, try_unit
 from tests.support.mac_rtl import short_walks, walks
 from tests.support.mac_sums import SumsBench
 
@@ -31,9 +29,9 @@ def small_unit(**changes):
                    "check": lambda: SumsBench(spec, seed=1).check} | changes)
 
 
-def test_netlist_has_one_fault_at_a_time(tmp_path):
+def test_netlist_has_one_mutation_at_a_time(tmp_path):
     unit = small_unit()
-    netlists = [FaultyNetlist(unit.build(), make_folder(tmp_path / name), count=12, seed=5)
+    netlists = [MutatedNetlist(unit.build(), make_folder(tmp_path / name), count=12, seed=5)
                 for name in ("one", "other")]
     assert netlists[0].mutations == netlists[1].mutations
     assert netlists[0].verilog == netlists[1].verilog
@@ -51,8 +49,8 @@ def make_folder(path):
     return path
 
 
-def test_faults_survive_a_check_that_sees_nothing():
-    """Faults that a better check catches are not taken for harmless either."""
+def test_mutants_survive_a_check_that_sees_nothing():
+    """Mutants that a better check kills are not taken for equivalent either."""
     trials = try_unit(small_unit(check=lambda: lambda model: None))
     assert len(trials) == 12
     assert not any(trial.message or trial.reason for trial in trials)
@@ -70,7 +68,7 @@ endmodule
 
 @dataclass(frozen=True)
 class Redundant:
-    """A module written by hand, as a netlist to plant faults in."""
+    """A module written by hand, as a netlist to mutate."""
 
     top: str
     folder: Path
@@ -78,7 +76,7 @@ class Redundant:
 
     @property
     def verilog(self):
-        return (self.folder / "faults.v").read_text()
+        return (self.folder / "mutated.v").read_text()
 
 
 @pytest.mark.parametrize(("old", "new", "reason"), [
@@ -90,7 +88,7 @@ class Redundant:
 def test_reason_tells_what_no_input_can_show(old, new, reason, tmp_path):
     assert REDUNDANT.count(old) == 1
     text = REDUNDANT.replace(old, new).replace("input i,", f"input i, input [7:0] {SELECT},")
-    (tmp_path / "faults.v").write_text(text)
+    (tmp_path / "mutated.v").write_text(text)
     ports = tuple(Port(name, width, way) for name, width, way in (
         ("clk", 1, "input"), ("rst", 1, "input"), ("i", 1, "input"), ("o", 1, "output"),
         ("o_zero", 1, "output"), (SELECT, 8, "input")))
@@ -147,16 +145,16 @@ def test_aligned_sums_stop_below_their_top(spelling):
         [top, 1, fmt.sign_code, fmt.inf_code + 1]
 
 
-def test_check_that_fails_without_a_fault_is_an_error():
+def test_check_that_fails_without_a_mutation_is_an_error():
     def check(model):
         raise AssertionError("nothing is right\nnot at all")
 
-    message = "Check of a unit must pass without a fault, and fails: nothing is right"
-    with pytest.raises(PlantingError, match=f"^{message}$"):
+    message = "Check of a unit must pass as it is, and fails: nothing is right"
+    with pytest.raises(MutantError, match=f"^{message}$"):
         try_unit(small_unit(name="a unit", check=lambda: check))
 
 
-def test_netlists_of_every_kind_get_faults():
+def test_netlists_of_every_kind_are_mutated():
     assert sum(unit.count for unit in UNITS) >= 300
     assert len({unit.name for unit in UNITS}) == len(UNITS)
     kinds = {unit.room.removeprefix("netlist, ") for unit in UNITS}

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Units whose netlists get faults, one or more of every kind, and the check of each."""
+"""Units whose netlists are mutated, one or more of every kind, and the check of each."""
 
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,21 +19,24 @@ from hw.spec import (
     parse_mac,
     parse_output,
 )
-from sim.rtl import Model
-from tests.mutation.equivalence import States
-from tests.mutation.states import held_sums
+from sim.rtl import Model, RtlError
+from tests.mutation.equivalence import Equivalence, States, held_sums
+from tests.mutation.mutant import MutantError
+from tests.mutation.netlist import MutatedNetlist, SelectedModel
 from tests.support.array_streams import check_array
 from tests.support.mac_rtl import Walks
 from tests.support.mac_sums import SumsBench
 from tests.support.output_bench import OutputBench, output_stages
 from tests.support.output_cases import output_case
 
-__all__ = ["UNITS", "Check", "Unit"]
+__all__ = ["UNITS", "Check", "Trial", "Unit", "try_named", "try_unit"]
 
 #: Raises `AssertionError` or `sim.rtl.RtlError` if the model is not what it should be.
 Check = Callable[[Model], Any]
 
-#: Faults a unit.
+#: Of Yosys' choice of mutations.
+SEED = 1
+#: Mutations a unit.
 COUNT = 24
 KINDS = {FixedAccumulator: "fixed point", FloatAccumulator: "floating point",
          AlignedAccumulator: "aligned"}
@@ -41,7 +46,7 @@ SUMS = 20_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unit:
-    """A unit whose netlist gets faults.
+    """A unit whose netlist is mutated.
 
     Parameters
     ----------
@@ -54,9 +59,9 @@ class Unit:
     check
         Gives the check; what it presents is made once.
     cells
-        Pattern of the cells that get faults.
+        Pattern of the cells that get mutations.
     count
-        Number of faults.
+        Number of mutations.
     states
         What is known of the states that the unit can be in.
     """
@@ -104,7 +109,7 @@ def _output(spelling: str) -> Unit:
 
 
 def _array(size: str, spelling: str, part: str = "", count: int = COUNT) -> Unit:
-    """Array; only those of its cells get faults whose names have ``part`` in them."""
+    """Array; only those of its cells are mutated whose names have ``part`` in them."""
     unit, _, out = spelling.partition(",out=")
     spec = parse_array(size, unit, out=out or None)
     name = f"{size}:{spelling}" + (f" {part}" if part else "")
@@ -133,3 +138,50 @@ UNITS = (
             ("2x3", "int8,pipeline=1,adder=carry-save", "resolver_0"),
             ("2x1", "e2m1,out=fp32,saturate=no", "handover", 8)),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One mutation: what it does, what the check said, why it changes nothing; empty if unknown."""
+
+    mutation: str
+    message: str
+    reason: str = ""
+
+
+def try_named(name: str) -> list[Trial]:
+    """Try every mutation of the unit of `UNITS` that is called ``name``."""
+    return try_unit(next(unit for unit in UNITS if unit.name == name))
+
+
+def try_unit(unit: Unit) -> list[Trial]:
+    """Try every mutation of ``unit``.
+
+    Raises
+    ------
+    MutantError
+        If the check does not pass as it is.
+    """
+    check = unit.check()
+    with tempfile.TemporaryDirectory(prefix="netlist-") as folder:
+        netlist = MutatedNetlist(unit.build(), Path(folder), count=unit.count, seed=SEED,
+                                cells=unit.cells)
+        model = netlist.compile()
+        if message := _message(check, SelectedModel(model, 0)):
+            raise MutantError(f"Check of {unit.name} must pass as it is, and fails: "
+                                f"{message}")
+        messages = [_message(check, SelectedModel(model, place))
+                    for place in range(1, unit.count + 1)]
+        solver = None if all(messages) else Equivalence(netlist, unit.states)
+        return [Trial(mutation.name, message, "" if message else solver.reason(place))
+                for place, (mutation, message) in
+                enumerate(zip(netlist.mutations, messages, strict=True), 1)]
+
+
+def _message(check: Check, model: Model) -> str:
+    """What the check finds, on one line; empty if nothing."""
+    try:
+        check(model)
+    except (AssertionError, RtlError) as error:
+        return (str(error).splitlines() or [type(error).__name__])[0] or type(error).__name__
+    return ""
