@@ -16,15 +16,39 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 	$(RUN) -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast models nextpnr library test test-full exhaustive formal mutation gates features ratios times cycles bench wavefront accumulation networks units finetune fpga boards arrays engines weights fronts factors paper nodes theory lint reports setup tools lock hooks clean
+.PHONY: help demo study fast models nextpnr library test test-full exhaustive formal mutation lint reports setup tools lock hooks clean
 .SILENT:
 
 help:  ## Show this list.
 	sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: setup  ## Generate arrays, compute a digit classifier on them, print the table.
-	$(RUN) -m synth.demo
-	$(RUN) -m reports.render
+	$(RUN) -m reports.study demo --out build/demo.json
+
+# What a study needs besides the library, and its interpreter where that is not the usual one.
+NEEDS_bench := fast build/scalesim
+NEEDS_simulator := $(NEEDS_bench)
+NEEDS_networks := models
+NEEDS_fpga := nextpnr
+NEEDS_boards := nextpnr
+NEEDS_finetune := build/training
+RUN_finetune := build/training/bin/python
+
+study: library $(NEEDS_$(NAME))  ## Measure a study and render, as make study NAME=theory; without NAME, list them.
+	$(or $(RUN_$(NAME)),$(RUN)) -m reports.study $(or $(NAME),--list) $(ARGS)
+
+# SCALE-Sim needs an older numpy.
+build/scalesim: locks/scalesim.txt
+	$(PYTHON) -m venv --clear $@
+	$@/bin/python $(PIP_INSTALL) --no-deps -r locks/scalesim.txt
+	touch $@
+
+# 200 MB; its PyTorch differs from machine to machine.
+build/training: locks/training.txt
+	$(PYTHON) -m venv --clear $@
+	$@/bin/python $(PIP_INSTALL) -c locks/dev.txt -c locks/training.txt jinja2 matplotlib numpy \
+		scikit-learn torch
+	touch $@
 
 fast: setup  ## Install numba, which compiles the loops of sim.fast (a quarter of a gigabyte).
 	$(INSTALL) -r locks/fast.txt
@@ -58,94 +82,6 @@ formal: setup  ## Prove units equal to specifications written apart from them.
 
 mutation: setup  ## Change one thing at a time and see that a test fails each time.
 	$(RUN) -m tests.mutation
-	$(RUN) -m reports.render
-
-gates: setup  ## Count the gates of the units in reports/studies/gates/points.toml.
-	$(RUN) -m reports.studies.gates.measure
-	$(RUN) -m reports.render
-
-features: setup  ## Count what each feature of a floating-point MAC costs.
-	$(RUN) -m reports.studies.features.measure
-	$(RUN) -m reports.render
-
-ratios: setup  ## Compare the gates of floating-point accumulators with the paper's ratios over INT8.
-	$(RUN) -m reports.studies.ratios.measure
-	$(RUN) -m reports.render
-
-cycles: setup  ## Compare arrays clock by clock, model beside RTL, in every cycle.
-	$(RUN) -m synth.cycles
-	$(RUN) -m reports.render
-
-times: setup  ## Measure how long arrays take to generate.
-	$(RUN) -m reports.studies.times.measure
-	$(RUN) -m reports.render
-
-bench: fast build/scalesim  ## Time simulators of arrays beside Verilator, CXXRTL, Amaranth's, SCALE-Sim.
-	$(RUN) -m synth.bench
-	$(RUN) -m reports.render
-
-# SCALE-Sim needs an older numpy.
-build/scalesim: locks/scalesim.txt
-	$(PYTHON) -m venv --clear $@
-	$@/bin/python $(PIP_INSTALL) --no-deps -r locks/scalesim.txt
-	touch $@
-
-wavefront: setup  ## Record two tiles that flow through a 4x4 array, and draw them.
-	$(RUN) -m synth.wavefront
-	$(RUN) -m reports.render
-
-accumulation: setup  ## Measure the error of FP8 dot products by accumulator, and draw it.
-	$(RUN) -m synth.accumulation
-	$(RUN) -m reports.render
-
-fpga: nextpnr  ## Map MACs to FPGAs, place and route them.
-	$(RUN) -m synth.fpga --points
-	$(RUN) -m reports.render
-
-networks: models  ## Run real networks in INT8 and FP8 on the model of an array (takes an hour).
-	$(RUN) -m synth.networks
-	$(RUN) -m reports.render
-
-units: library  ## Measure area and energy of the arrays that networks are run on.
-	$(RUN) -m synth.sweep reports/studies/networks/units.toml --out reports/data/units.json
-
-finetune: setup  ## Train small networks in FP8 and convert them to INT8 (installs PyTorch, 200 MB).
-	[ -x build/training/bin/python ] || $(PYTHON) -m venv build/training
-	build/training/bin/python $(PIP_INSTALL) -c locks/training.txt numpy scikit-learn torch
-	build/training/bin/python -m synth.finetune
-	$(RUN) -m reports.render
-
-boards: nextpnr  ## Build bitstreams for FPGA boards (takes hours).
-	$(RUN) -m reports.studies.boards.facts
-	$(RUN) -m reports.studies.boards.room --missing
-	$(RUN) -m reports.studies.boards.measure --missing
-	$(RUN) -m reports.render
-
-arrays: library  ## Measure arrays in standard cells, by hierarchy and, as a check, a flat one.
-	$(RUN) -m synth.sweep reports/studies/explanation/arrays.toml --out reports/data/arrays.json
-
-engines: library  ## Measure what GEMM engines add around their arrays, part by part.
-	$(RUN) -m synth.sweep reports/studies/engines/engines.toml --out reports/data/engines.json
-	$(RUN) -m reports.render
-
-weights: library  ## Measure how registers in a weight-stationary element shorten its longest path.
-	$(RUN) -m synth.sweep reports/studies/explanation/weights.toml --out reports/data/weights.json
-
-fronts: library  ## Measure area over clock period of exact units, by adder, recipe and target.
-	$(RUN) -m synth.sweep reports/studies/explanation/fronts.toml --out reports/data/fronts.json
-
-factors: library  ## Measure what moves the cost of FP8 over INT8: guard bits, lanes.
-	$(RUN) -m synth.sweep reports/studies/explanation/factors.toml --out reports/data/factors.json
-
-paper: library  ## Measure the 15 units of arXiv 2303.17951, figure 3, and verify their netlists.
-	$(RUN) -m reports.studies.paper.measure
-	$(RUN) -m reports.render
-
-nodes: library  ## Measure MACs in libraries of five processes (in the folder BYTEMAC_LIBERTY).
-	$(RUN) -m synth.sweep reports/studies/explanation/nodes.toml --out reports/data/nodes.json
-
-theory: setup  ## Integrate how many bits 8-bit formats keep of random numbers, and draw it.
-	$(RUN) -m reports.studies.theory.measure
 	$(RUN) -m reports.render
 
 lint: $(READY)  ## Check style (ruff) and types (mypy).

@@ -10,7 +10,7 @@ import base64
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,24 +20,16 @@ import markupsafe
 
 from hw.emit.files import write_files
 from hw.spec import SpecError
-from hw.spec.command import Parser
+from hw.spec.command import Parser, run_command
 from hw.spec.table import COLUMNS, format_cells
 from reports.csv_files import as_csv
-from reports.pages import PAGES, Page
-from reports.sections import SECTIONS, Section
-from reports.studies.accumulation.figure import accumulation
-from reports.studies.boards.path import board_path
-from reports.studies.wavefront.figure import wavefront
-from reports.studies.wavefront.streams import streams
+from reports.registry import Page, Study, studies
 from reports.tables import Table, bars, quoted, table
 
-__all__ = ["ReportError", "main", "pages"]
+__all__ = ["ReportError", "main", "pages", "render"]
 
-ROOT = Path(__file__).resolve().parents[1]
-#: What a figure's template draws, from the records of its section.
-DRAWINGS = {"wavefront": lambda records: wavefront(records[0]),
-            "streams": lambda records: streams(records[0]), "accumulation": accumulation,
-            "board": board_path}
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 RECORD_FIELDS = {"subject", "metrics", "conditions", "provenance", "not_done"}
 ORIGIN_FIELDS = {"command", "commit", "dirty", "date", "tools", "library", "seed"}
 _MARKED = re.compile(r"(<!-- begin:(\w+) -->\n)(.*?)(<!-- end:\2 -->)", re.DOTALL)
@@ -45,38 +37,40 @@ _BACKTICKS = re.compile(r"`([^`]*)`")
 _BEGIN = re.compile(r"<!-- begin:(\w+) -->")
 
 
-class ReportError(ValueError):
+class ReportError(SpecError):
     """A page that cannot be rendered; the message is one line."""
 
 
 def pages(root: Path) -> dict[Path, str]:
     """Text of every rendered page below ``root``, as it must be."""
     records = _records(root / "reports/data")
-    ready = {name: page for name, page in PAGES.items()
-             if any(records.get(source) for source in page.sources)}
-    context = {"sections": SECTIONS, "records": records, "table": table, "bars": bars,
-               "quoted": quoted, "pages": ready,
-               "formats": Table(list(COLUMNS.values()), format_cells(), [])}
+    shown = [study for study in studies() if study.in_index]
+    known = {study.name: study.load_page() for study in shown
+             if any(records.get(source) for source in study.sources)}
     templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([
-            Path(__file__).parent / "templates",
-            *sorted((Path(__file__).parent / "studies").glob("*/"))]),
+        loader=jinja2.FileSystemLoader([HERE / "templates", HERE / "studies"]),
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]))
     templates.filters["code"] = _code
-    drawn = _figures(templates, records) | _plots(ready, records)
-    templates.globals |= context | {"drawn": drawn, "file_of": _file}
+    drawn = {name: draw for study in shown if study.name in known
+             for name, draw in _drawn(templates, study, known[study.name], records).items()}
+    own = {name: page for name, page in known.items() if page.values}
+    templates.globals |= {
+        "studies": shown, "records": records, "table": table, "bars": bars, "quoted": quoted,
+        "pages": own, "figures": {name: page.figures for name, page in known.items()},
+        "drawn": drawn, "formats": Table(list(COLUMNS.values()), format_cells(), [])}
     readme = root / "README.md"
     # The README is written last: if the folder cannot be, it stays as it is.
     return {
         **{root / "reports/figures" / f"{name}.svg": figure(alone=True)
            for name, figure in drawn.items()},
-        **{root / "reports" / f"{_file(section.name)}.md": _page(templates, section, records)
-           for section in SECTIONS if section.name in ready},
+        **{root / "reports" / f"{own[study.name].file or study.name}.md":
+           _page(templates, study, own[study.name], records)
+           for study in shown if study.name in own},
         **{root / "reports/csv" / f"{name}.csv": as_csv(found)
            for name, found in records.items() if found},
         root / "reports/index.html": templates.get_template("index.html.j2").render(),
-        readme: _fill(readme, templates),
+        readme: _fill(readme, templates, shown),
     }
 
 
@@ -85,23 +79,20 @@ def _code(text: str) -> markupsafe.Markup:
     return markupsafe.Markup(_BACKTICKS.sub(r"<code>\1</code>", str(markupsafe.escape(text))))
 
 
-def _figures(templates: jinja2.Environment,
-             records: dict[str, list[dict[str, Any]]]) -> dict[str, Callable[..., str]]:
-    """Each figure that has its record, by name; ``alone`` makes it a file of its own."""
-    return {figure.name: partial(templates.get_template(f"{figure.name}.svg.j2").render,
-                                 DRAWINGS[figure.name](records[section.name]), alt=figure.alt)
-            for section in SECTIONS if records.get(section.name) for figure in section.figures}
+def _drawn(templates: jinja2.Environment, study: Study, page: Page,
+           records: dict[str, list[dict[str, Any]]]) -> dict[str, Callable[..., str]]:
+    """Each picture of a study, by name; ``alone`` makes it a file of its own.
 
-
-def _plots(ready: Mapping[str, Page], records: dict[str, list[dict[str, Any]]]
-           ) -> dict[str, Callable[..., str]]:
-    """Each picture of the pages, by name; within a page it is an image, so that names in it stay
-    its own.
+    Within a page, a plot is an image, so that names in it stay its own.
     """
     found: dict[str, Callable[..., str]] = {}
-    for page in ready.values():
-        for name, draw in page.plots(records).items():
-            found[name] = partial(_plot, draw())
+    if records.get(study.name):
+        for figure in page.figures:
+            template = templates.get_template(f"{study.folder}/{figure.name}.svg.j2")
+            found[figure.name] = partial(template.render, figure.draw(records[study.name]),
+                                         alt=figure.alt)
+    for name, draw in page.plots(records).items():
+        found[name] = partial(_plot, draw())
     return found
 
 
@@ -113,19 +104,14 @@ def _plot(svg: str, *, alone: bool) -> str:
     return f'<img alt="" src="data:image/svg+xml;base64,{data}">'
 
 
-def _file(section: str) -> str:
-    """Name of a section's page, without its ending."""
-    return PAGES[section].file or section
-
-
-def _page(templates: jinja2.Environment, section: Section,
+def _page(templates: jinja2.Environment, study: Study, page: Page,
           records: dict[str, list[dict[str, Any]]]) -> str:
-    """Page of a section that has one of its own."""
-    page = PAGES[section.name]
-    read = [record for source in page.sources for record in records.get(source, [])]
-    return templates.get_template(f"{_file(section.name)}.md.j2").render(
-        page.values(records), alts=[figure.alt for figure in section.figures],
-        notes=table(read, section).notes)
+    """Page of a study that has one of its own."""
+    assert page.values
+    read = [record for source in study.sources for record in records.get(source, [])]
+    return templates.get_template(f"{study.folder}/page.md.j2").render(
+        page.values(records), alts=[figure.alt for figure in page.figures],
+        notes=table(read, metrics=study.metrics, hidden=study.hidden).notes)
 
 
 def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -144,9 +130,9 @@ def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _fill(page: Path, templates: jinja2.Environment) -> str:
+def _fill(page: Path, templates: jinja2.Environment, shown: Sequence[Study]) -> str:
     """Text of ``page`` with its marked sections rendered."""
-    known = {section.name: section for section in SECTIONS}
+    known = {study.name: study for study in shown}
 
     def section(match: re.Match[str]) -> str:
         """Marks with the section between them."""
@@ -154,7 +140,7 @@ def _fill(page: Path, templates: jinja2.Environment) -> str:
         if name == "formats":
             body = templates.get_template("formats.md.j2").render()
         elif name in known:
-            body = templates.get_template("section.md.j2").render(section=known[name])
+            body = templates.get_template("section.md.j2").render(study=known[name])
         else:
             raise ReportError(f"{page.name} section must be one of formats, {', '.join(known)}, "
                               f"not {name!r}")
@@ -174,24 +160,25 @@ def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
                     description="Render README.md and reports/index.html.")
     parser.add_argument("--check", action="store_true",
                         help="write nothing; exit 1 if a page is out of date")
-    chosen = parser.parse_args(arguments)
-    try:
-        rendered = pages(root)
-    except (ReportError, SpecError, OSError) as error:
-        parser.error(str(error))
+    return run_command(parser, lambda options: render(root, check=options.check), arguments)
+
+
+def render(root: Path = ROOT, *, check: bool = False) -> int:
+    """Write each page that is not up to date and print its name, or with ``check`` only say which;
+    1 if there is one then.
+
+    SpecError if a record, a mark or the folder is not as it must be.
+    """
+    rendered = pages(root)
     stale = [path for path, content in rendered.items()
              if not path.exists() or path.read_text(encoding="utf-8") != content]
-    names = ", ".join(path.relative_to(root).as_posix() for path in stale)
-    if chosen.check:
-        if stale:
-            print(f"Out of date, run `make reports`: {names}", file=sys.stderr)
-        return int(bool(stale))
-    try:
-        for path in stale:
-            write_files(path.parent, {path.name: rendered[path]})
-            print(path.relative_to(root).as_posix())
-    except SpecError as error:
-        parser.error(str(error))
+    if check and stale:
+        names = ", ".join(path.relative_to(root).as_posix() for path in stale)
+        print(f"Out of date, run `make reports`: {names}", file=sys.stderr)
+        return 1
+    for path in stale:
+        write_files(path.parent, {path.name: rendered[path]})
+        print(path.relative_to(root).as_posix())
     return 0
 
 

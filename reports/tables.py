@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reports.sections import Section
-
 __all__ = ["Bar", "Table", "bars", "quoted", "table", "text"]
 
 Record = dict[str, Any]
@@ -48,10 +46,14 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def table(records: list[Record], section: Section) -> Table:
-    """Table of ``records``: a line each, or a line for each metric if there is only one."""
-    names = _metric_names(records, section)
-    shared, varying = _conditions(records, section)
+def table(records: Sequence[Record], *, metrics: Sequence[str] = (), hidden: Sequence[str] = ()
+          ) -> Table:
+    """Table of ``records``: a line each, or a line for each metric if there is only one.
+
+    ``metrics`` come first, in this order; ``hidden`` conditions are left out.
+    """
+    names = _metric_names(records, metrics)
+    shared, varying = _conditions(records, hidden)
     notes = list(dict.fromkeys(_note(record, shared) for record in records))
     if len(records) == 1:
         rows = [[_plain(name), _cell(records[0], name, with_unit=True)] for name in names]
@@ -65,12 +67,12 @@ def table(records: list[Record], section: Section) -> Table:
     return Table(["", *map(_plain, varying), *heads], rows, notes, list(range(len(rows))))
 
 
-def bars(records: list[Record], section: Section) -> list[Bar]:
-    """Bars of the section's chart: one for each record that has the metric as a number."""
-    _, varying = _conditions(records, section)
+def bars(records: Sequence[Record], metric: str, hidden: Sequence[str] = ()) -> list[Bar]:
+    """Bars of a chart: one for each record that has ``metric`` as a number."""
+    _, varying = _conditions(records, hidden)
     found = []
     for record in records:
-        value = record["metrics"].get(section.chart, {}).get("value")
+        value = record["metrics"].get(metric, {}).get("value")
         if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
             name = ", ".join([record["subject"], *(_condition(record, key) for key in varying)])
             found.append((name, value))
@@ -90,15 +92,16 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _metric_names(records: list[Record], section: Section) -> list[str]:
+def _metric_names(records: Sequence[Record], metrics: Sequence[str]) -> list[str]:
     found = {name for record in records for name in record["metrics"]}
-    first = [name for name in section.metrics if name in found]
+    first = [name for name in metrics if name in found]
     return first + sorted(found - set(first))
 
 
-def _conditions(records: list[Record], section: Section) -> tuple[list[str], list[str]]:
+def _conditions(records: Sequence[Record], hidden: Sequence[str]
+                ) -> tuple[list[str], list[str]]:
     """Names of the conditions that are the same everywhere, and of those that are not."""
-    found = {name for record in records for name in record["conditions"]} - set(section.hidden)
+    found = {name for record in records for name in record["conditions"]} - set(hidden)
     values = {name: {_condition(record, name) for record in records} for name in sorted(found)}
     shared = [name for name in values if len(values[name]) == 1]
     return shared, [name for name in values if len(values[name]) > 1]
@@ -108,7 +111,7 @@ def _condition(record: Record, name: str) -> str:
     return text(record["conditions"][name]) if name in record["conditions"] else MISSING
 
 
-def _units(records: list[Record], name: str) -> set[str]:
+def _units(records: Sequence[Record], name: str) -> set[str]:
     return {record["metrics"][name]["unit"] for record in records if name in record["metrics"]}
 
 

@@ -5,9 +5,9 @@ A point that was measured before comes from the cache, so a sweep that was kille
 was. A point that fails is a record with its reason.
 """
 
-import argparse
 import os
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from functools import cache
@@ -28,7 +28,7 @@ from synth.measure.record import Job, measure
 from synth.power.energy import NetlistMismatch
 from synth.record import ROOT, Metric, Record, provenance, write_records
 
-__all__ = ["main", "measure_point", "sweep"]
+__all__ = ["add_options", "main", "measure_point", "sweep", "sweep_file"]
 
 OUT = ROOT / "build" / "sweep.json"
 
@@ -167,6 +167,30 @@ def _on_cluster(calls: Sequence[tuple[Point, str]], scheduler: str
             yield waiting[future], _result(future, *calls[waiting[future]])
 
 
+def add_options(parser: ArgumentParser) -> None:
+    """Add the options that say where points are measured."""
+    parser.add_argument("--jobs", metavar="N", type=int,
+                        help="processes on this machine (default: one a core)")
+    parser.add_argument("--scheduler", metavar="ADDRESS",
+                        help="Dask scheduler whose workers measure, for instance tcp://host:8786")
+
+
+def sweep_file(path: str | Path, options: Namespace) -> list[Record]:
+    """Records of the points of a TOML file; says on stderr how many failed.
+
+    ``options`` has those of `add_options`, and ``command``, which asked for the records.
+
+    SpecError if the file or an option is not as it must be.
+    """
+    require(options.jobs is None or options.jobs > 0, "Jobs", "at least 1", options.jobs)
+    records = sweep(read_points(path), options.command, jobs=options.jobs,
+                    scheduler=options.scheduler)
+    failed = sum("failed" in record.metrics for record in records)
+    if failed:
+        print(f"{failed} of {len(records)} points failed; their records say why.", file=sys.stderr)
+    return records
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if there is a record of every point, 2 for wrong arguments."""
     parser = Parser(prog="python -m synth.sweep",
@@ -175,23 +199,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("points", metavar="FILE", help="TOML file of tables [[grid]], each the "
                         "product of its lists mac, acc, lanes, array, bus, flat, "
                         "resolve, always_valid, recipe, clock, library and other settings of a MAC")
-    parser.add_argument("--jobs", metavar="N", type=int,
-                        help="processes on this machine (default: one a core)")
-    parser.add_argument("--scheduler", metavar="ADDRESS",
-                        help="Dask scheduler whose workers measure, for instance tcp://host:8786")
+    add_options(parser)
     parser.add_argument("--out", metavar="FILE", type=Path, default=OUT,
                         help="write the records to FILE (default: build/sweep.json)")
     return run_command(parser, _body, arguments)
 
 
-def _body(options: argparse.Namespace) -> None:
-    require(options.jobs is None or options.jobs > 0, "Jobs", "at least 1", options.jobs)
-    records = sweep(read_points(options.points), f"python -m synth.sweep {options.points}",
-                    jobs=options.jobs, scheduler=options.scheduler)
-    print(write_records(options.out, records))
-    failed = sum("failed" in record.metrics for record in records)
-    if failed:
-        print(f"{failed} of {len(records)} points failed; their records say why.", file=sys.stderr)
+def _body(options: Namespace) -> None:
+    options.command = f"python -m synth.sweep {options.points}"
+    print(write_records(options.out, sweep_file(options.points, options)))
 
 
 if __name__ == "__main__":

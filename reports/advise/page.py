@@ -1,15 +1,123 @@
 # SPDX-License-Identifier: Apache-2.0
 """Advice as a table of text and as a page that asks for nothing from outside."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 
 import jinja2
 
-from reports.advise.plot import plot
 from reports.studies.networks.advice import Advice, Measure, Point, figure
 
-__all__ = ["HEADINGS", "cells", "page", "table"]
+#: Width of a letter and distance of lines of the labels' 12 pixels.
+LETTER, LINE = 6.8, 15
+#: Distance of a label from its dot, and from the baseline to its middle.
+ASIDE, DOWN = 12, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A line of the grid."""
+
+    place: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A setting; only those on the front have a label, the foot of which is at ``text_y``."""
+
+    x: float
+    y: float
+    kind: str
+    title: str
+    label: str
+    text_x: float
+    text_y: float
+
+
+@dataclass(slots=True)
+class Plot:
+    """All that is drawn."""
+
+    width: int = 760
+    height: int = 400
+    left: int = 70
+    right: int = 620
+    top: int = 60
+    bottom: int = 340
+    rows: list[Tick] = field(default_factory=list)
+    columns: list[Tick] = field(default_factory=list)
+    dots: list[Dot] = field(default_factory=list)
+
+
+def plot(points: Sequence[Point], advice: Advice) -> Plot:
+    """Plot of the points whose energy is known; without dots if there are none."""
+    drawn = Plot()
+    known = [(point, point.energy_uj) for point in points if point.energy_uj]
+    if not known:
+        return drawn
+    rows = _even(*_ends([point.value for point, _ in known]))
+    columns = _decades(*_ends([energy for _, energy in known]))
+    low, high = rows[0], rows[-1]
+    first, last = math.log(columns[0]), math.log(columns[-1])
+
+    def x(energy: float) -> float:
+        share = (math.log(energy) - first) / (last - first)
+        return round(drawn.left + (drawn.right - drawn.left) * share, 1)
+
+    def y(value: float) -> float:
+        return round(drawn.bottom - (drawn.bottom - drawn.top) * (value - low) / (high - low), 1)
+
+    drawn.rows = [Tick(y(value), f"{value:g}") for value in rows]
+    drawn.columns = [Tick(x(energy), figure(energy)) for energy in columns]
+    drawn.dots = list(_dots([(point, x(energy), y(point.value)) for point, energy in known],
+                            advice))
+    return drawn
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    return min(values), max(values)
+
+
+def _even(low: float, high: float) -> list[float]:
+    """Round numbers, equally far apart, the first and last around the ends."""
+    span = max(high - low, 1.0)
+    step = 10.0 ** math.floor(math.log10(span))
+    step = next(step * part for part in (0.2, 0.5, 1, 2) if span / (step * part) <= 6)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [round(step * place, 6) for place in range(first, max(last, first + 1) + 1)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Numbers 1, 2 and 5 times powers of ten, the first and last around the ends."""
+    start, stop = math.floor(math.log10(low)), math.floor(math.log10(high)) + 1
+    steps = [part * 10.0**power for power in range(start, stop + 1) for part in (1, 2, 5)]
+    first = max(place for place, step in enumerate(steps) if step <= low)
+    last = min(place for place, step in enumerate(steps) if step >= high)
+    return steps[first:max(last, first + 1) + 1]
+
+
+def _dots(places: Sequence[tuple[Point, float, float]], advice: Advice) -> Iterator[Dot]:
+    """Dots, their labels to the right and, where they would overlap, one above the other."""
+    taken: list[tuple[float, float, float]] = []
+    for point, x, y in sorted(places, key=lambda each: -each[1]):
+        label = f"{point.column}, {point.accumulator}" if point in advice.front else ""
+        left, foot, width = x + ASIDE, y + DOWN, LETTER * len(label)
+        while label and any(abs(foot - other) < LINE and left < end and start < left + width
+                            for start, end, other in taken):
+            foot -= LINE
+        if label:
+            taken.append((left, left + width, foot))
+        yield Dot(x, y, _kind(point, advice), point.name, label, round(left, 1), round(foot, 1))
+
+
+def _kind(point: Point, advice: Advice) -> str:
+    """Class of a dot."""
+    return " ".join([*(["front"] if point in advice.front else []),
+                     *(["chosen"] if point == advice.chosen else [])])
+
 
 HEADINGS = ("format", "sums", "cycles", "array area [mm2]", "energy [uJ]", "on the front")
 MISSING = "-"

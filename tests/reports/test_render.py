@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from reports.registry import studies
 from reports.render import main
-from reports.sections import SECTIONS
 from synth.record import Metric, Provenance, Record, write_records
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = [section.name for section in SECTIONS]
+SHOWN = [study for study in studies() if study.in_index]
+NAMES = [study.name for study in SHOWN]
 ORIGIN = Provenance(command="make gates", commit="0123456789abcdef", dirty=True,
                     date="2026-01-02T03:04:05+00:00", tools={"pyosys": "0.70"}, seed=7)
 
@@ -46,14 +47,14 @@ def test_pages_of_this_project_are_up_to_date() -> None:
 def test_readme_shows_every_section() -> None:
     """One pair of marks for each section that belongs there, and one for the formats."""
     names = re.findall(r"<!-- begin:(\w+) -->", (ROOT / "README.md").read_text())
-    assert sorted(names) == sorted(["formats", *(s.name for s in SECTIONS if s.in_readme)])
+    assert sorted(names) == sorted(["formats", *(study.name for study in SHOWN if study.in_readme)])
 
 
 def test_render_says_what_is_not_measured(root: Path) -> None:
     assert main([], root=root) == 0
-    assert section(root, "gates") == "not measured yet (run `make gates`)\n"
+    assert section(root, "gates") == "not measured yet (run `make study NAME=gates`)\n"
     assert (root / "README.md").read_text().startswith("# Title\n<!-- begin")
-    assert "run <code>make gates</code>" in (root / "reports/index.html").read_text()
+    assert "run <code>make study NAME=gates</code>" in (root / "reports/index.html").read_text()
 
 
 def test_render_writes_records_as_csv(root: Path) -> None:

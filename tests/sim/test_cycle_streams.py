@@ -5,8 +5,7 @@ import pytest
 
 from hw.spec import parse_array
 from reports.studies.cycles import measure as command
-from reports.studies.cycles.cases import ARRAYS, LARGE, cases
-from reports.studies.cycles.compare import compare
+from reports.studies.cycles.measure import ARRAYS, LARGE, cases, compare
 from synth.record import read_records
 from tests.support.tiers import tiers
 

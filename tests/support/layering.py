@@ -41,6 +41,9 @@ RULES = {
     "synth": Rule(("synth", "sim", "hw")),
     # Knows records, which are data, the catalogue, and how a file is written whole.
     "reports": Rule(("reports", "hw.spec", "hw.emit.files"), never=("amaranth", "pyosys", "numpy")),
+    # A study makes records, so these two know what one is.
+    "reports.registry": Rule(("reports", "hw.spec", "synth.record")),
+    "reports.study": Rule(("reports", "hw.spec", "synth.record")),
     # A study measures with anything; its page follows the rule of ``reports``.
     "reports.studies": Rule(("reports", "synth", "sim", "hw")),
     "reports.advise": Rule(("reports", "synth", "sim", "hw")),

@@ -10,7 +10,6 @@ import pytest
 from hw.spec import SpecError, parse_mac
 from reports.studies.gates import measure as points
 from synth.flow import gates, yosys
-from synth.record import read_records
 
 ROOT = Path(__file__).parents[2]
 PLAIN = ROOT / "reports" / "studies" / "gates" / "int8_plain.v"
@@ -88,8 +87,7 @@ def test_points_become_records(tmp_path, capsys):
     table = tmp_path / "points.toml"
     table.write_text('[[mac]]\nmacs = ["int4"]\nrecipes = ["keep"]\n'
                      f'[[baseline]]\nfile = "{PLAIN}"\ntop = "int8_plain"\nrecipes = ["booth"]\n')
-    path = points.measure_points(tmp_path / "gates.json", table)
-    unit, baseline = read_records(path)
+    unit, baseline = points.measure_points(table, "make study NAME=gates")
     assert unit.subject == parse_mac("int4").name
     assert unit.conditions["recipe"] == "keep"
     assert unit.conditions["passes"] == gates.recipes()["keep"]

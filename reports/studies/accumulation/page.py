@@ -4,7 +4,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from reports.registry import Figure, Page
 from reports.studies.accumulation.curves import Study
+from reports.studies.accumulation.figure import accumulation
 from reports.tables import MISSING, Table, text
 
 __all__ = ["accumulation_page", "answer", "limits"]
@@ -56,7 +58,7 @@ def limits(records: Sequence[dict[str, Any]]) -> Table:
 
 
 def accumulation_page(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the template ``accumulation.md.j2`` shows."""
+    """What the template ``page.md.j2`` shows."""
     study = Study(records)
     return {"study": study, "answer": answer(records), "limits": limits(records),
             "errors": {kind: _errors(study, kind) for kind in study.curves},
@@ -116,3 +118,11 @@ def _percent(value: float) -> str:
 def _listed(items: Sequence[str]) -> str:
     """The items with an "and" before the last."""
     return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
+
+
+PAGE = Page(
+    values=lambda records: accumulation_page(records["accumulation"]),
+    answer=lambda records: answer(records["accumulation"]),
+    extract=lambda records: limits(records["accumulation"]),
+    figures=(Figure("accumulation", "Error of FP8 dot products against the number of products, a "
+                    "line for each accumulator, for three kinds of operands", accumulation),))

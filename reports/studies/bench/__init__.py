@@ -1,2 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Study: bench."""
+"""How fast arrays are simulated: models beside Verilator, CXXRTL, Amaranth and SCALE-Sim."""
+
+from reports.registry import Study
+
+STUDIES = (
+    Study(name="simulator", title="How fast is the simulation?", order=150, page="page",
+          command="make study NAME=bench", in_readme=True),
+)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulators of one array on the same operands, each timed and compared sum by sum."""
+"""Simulators of one array on the same operands: how each is built and run."""
 
 import json
 import subprocess
@@ -13,20 +13,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from amaranth.sim import Simulator as AmaranthSimulator  # type: ignore[import-untyped]
+
+from hw.array.mesh import Mesh
 from hw.spec import ArraySpec
-from reports.studies.bench import native, programs
-from reports.studies.bench.elements import Elements
-from reports.studies.bench.outcome import Ran, busy
+from reports.studies.bench.programs import (
+    CACHE,
+    Program,
+    Ran,
+    build_cxxrtl,
+    build_verilator,
+    busy,
+    simulate,
+)
 from sim import cycle
 from sim.codes import NDArray
 from sim.fast.kernels import has_numba
 from sim.linear import matmul_with_flags
 from sim.rtl import gemm
 from sim.rtl.generated import compile_array, generated_array
+from sim.tiling import a_beats, b_beats
 from synth.record import ROOT
-
-__all__ = ["CXXRTL", "CYCLE", "FAST", "HARNESS", "SIMULATORS", "SMALL", "WHOLE", "Part",
-           "Simulator", "Site"]
 
 #: Seconds for which a product that takes less is computed again and again; the fastest counts.
 SECONDS = 6.0
@@ -40,6 +48,10 @@ start = time.process_time()
 sim.matmul(np.zeros((m, k), np.uint8), np.zeros((k, n), np.uint8), mac, backend="fast")
 print(time.process_time() - start)
 """
+
+
+class MismatchError(RuntimeError):
+    """A simulator that gives another sum; the message is one line."""
 
 
 class Part(NamedTuple):
@@ -146,10 +158,10 @@ def _repeated(spec: ArraySpec, a: NDArray, b: NDArray) -> Ran:
     begin, best, least = time.perf_counter(), float("inf"), float("inf")
     (m, k), n = a.shape, b.shape[1]
     while True:
-        start, busy = time.perf_counter(), time.process_time()
+        start, spent = time.perf_counter(), time.process_time()
         sums, flags = matmul_with_flags(a, b, spec.mac, backend="fast")
         end, done = time.perf_counter(), time.process_time()
-        best, least = min(best, end - start), min(least, done - busy)
+        best, least = min(best, end - start), min(least, done - spent)
         if end - begin > SECONDS:
             return Ran(sums, flags, spec.cycles(m, k, n), best, least)
 
@@ -167,11 +179,11 @@ def _cycle(site: Site) -> Ready:
 
 def _harness(site: Site) -> Ready:
     """`sim.rtl`: processing elements compiled once, streams driven in bulk."""
-    took = programs.CACHE / f"harness-{site.spec.name}.json"
-    known = set(programs.CACHE.glob("*.so"))
+    took = CACHE / f"harness-{site.spec.name}.json"
+    known = set(CACHE.glob("*.so"))
     start = busy()
-    model = compile_array(site.files, site.spec, site.ports, build_dir=programs.CACHE)
-    if set(programs.CACHE.glob("*.so")) - known or not took.exists():
+    model = compile_array(site.files, site.spec, site.ports, build_dir=CACHE)
+    if set(CACHE.glob("*.so")) - known or not took.exists():
         took.write_text(json.dumps(busy() - start))
 
     def run(a: NDArray, b: NDArray) -> Ran:
@@ -182,13 +194,13 @@ def _harness(site: Site) -> Ready:
     return Ready(run, json.loads(took.read_text()))
 
 
-def _native(build: Callable[..., programs.Program], site: Site) -> Ready:
+def _native(build: Callable[..., Program], site: Site) -> Ready:
     """A program of its own."""
     folder = site.scratch()
     program = build(site.files, site.spec, site.ports)
 
     def run(a: NDArray, b: NDArray) -> Ran:
-        return native.simulate(program.path, site.spec, a, b, folder)
+        return simulate(program.path, site.spec, a, b, folder)
 
     return Ready(run, program.seconds)
 
@@ -210,9 +222,66 @@ SIMULATORS = (
     Simulator("sim.fast, numpy", _numpy, wall=True),
     Simulator(CYCLE, _cycle, Part(64, 512, 64)),
     Simulator(HARNESS, _harness, Part(64, 512, 64)),
-    Simulator(WHOLE, partial(_native, programs.build_verilator), Part(64, 512, 64)),
-    Simulator(SMALL, partial(_native, programs.build_verilator),
+    Simulator(WHOLE, partial(_native, build_verilator), Part(64, 512, 64)),
+    Simulator(SMALL, partial(_native, build_verilator),
               Part(64, 512, 64), size=4),
-    Simulator(CXXRTL, partial(_native, programs.build_cxxrtl), Part(32, 512, 32)),
+    Simulator(CXXRTL, partial(_native, build_cxxrtl), Part(32, 512, 32)),
     Simulator("Amaranth", _amaranth, Part(2, 64, 2), size=2, counts=False),
 )
+
+
+VALID, FIRST, LAST = 1, 2, 4
+
+
+class Elements:
+    """A mesh, elaborated and compiled to Python by the simulator; computes one tile.
+
+    Attributes
+    ----------
+    seconds
+        What that took.
+    """
+
+    def __init__(self, spec: ArraySpec) -> None:
+        start = time.process_time()
+        self._spec, self._mesh = spec, Mesh(spec)
+        self._simulator = AmaranthSimulator(self._mesh)
+        self._simulator.add_clock(1e-6)
+        self.seconds = time.process_time() - start
+
+    def run(self, a: NDArray, b: NDArray) -> Ran:
+        """``a @ b`` of one tile, (rows, K) and (K, cols)."""
+        spec, mesh = self._spec, self._mesh
+        found: list[int] = []
+        west, south = (_whole(beats[0]) for beats in (a_beats(a, spec), b_beats(b, spec)))
+        cycles = len(west) + spec.rows + spec.cols + spec.mac.loop_latency
+
+        async def bench(ctx: Any) -> None:
+            for k in range(cycles):
+                ctx.set(mesh.frame, _frame(k, len(west)))
+                if k < len(west):
+                    ctx.set(mesh.a, west[k])
+                    ctx.set(mesh.b, south[k])
+                await ctx.tick()
+            found.extend(ctx.get(total) for row in mesh.sums for total in row)
+
+        self._simulator.add_testbench(bench)
+        start = time.process_time()
+        self._simulator.run()
+        seconds = time.process_time() - start
+        bits: NDArray = np.array(found, dtype="O").reshape(spec.rows, spec.cols)
+        width = spec.mac.acc.width
+        sums: NDArray = bits & (1 << width) - 1
+        return Ran(sums, (bits >> width).astype(np.uint8), cycles, seconds)
+
+
+def _frame(k: int, beats: int) -> int:
+    """Valid, first and last in cycle ``k`` of a tile of so many beats."""
+    if k >= beats:
+        return 0
+    return VALID + FIRST * (k == 0) + LAST * (k == beats - 1)
+
+
+def _whole(rows: NDArray) -> list[int]:
+    """Rows of 64-bit words as integers."""
+    return [int.from_bytes(row.tobytes(), "little") for row in rows]

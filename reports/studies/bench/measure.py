@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One unit, all simulators: a record for each, with what it did not do."""
+"""``python -m synth.bench``: simulators of one array on one product, timed in one run."""
 
+import argparse
+import json
 import os
+import shlex
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -9,30 +14,51 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.spec import ArraySpec, parse_array
-from reports.studies.bench.contest import SIMULATORS, Part, Simulator, Site
-from reports.studies.bench.native import run_program
-from reports.studies.bench.outcome import Ran
-from reports.studies.bench.programs import build_program
+from hw.spec import ArraySpec, SpecError, parse_array, parse_mac
+from hw.spec.command import Parser
+from hw.spec.errors import require
+from reports.studies.bench.contest import (
+    CXXRTL,
+    CYCLE,
+    FAST,
+    HARNESS,
+    SIMULATORS,
+    SMALL,
+    WHOLE,
+    MismatchError,
+    Part,
+    Simulator,
+    Site,
+)
+from reports.studies.bench.programs import Ran, build_program, run_program
+from reports.studies.bench.scalesim import ENVIRONMENT, ScaleSimError, compare
 from sim.codes import NDArray
+from sim.fast.kernels import has_numba
 from sim.linear import matmul_with_flags
 from sim.progress import Progress
-from sim.run.operands import draw
+from sim.rtl.tools import RtlError, compiler
+from sim.run.operands import draw, parse_gemm, require_product
 from sim.run.outcome import as_bits, checksum
-from synth.record import Metric, Provenance, Record
+from synth.flow.yosys import YosysError
+from synth.record import ROOT, Metric, Provenance, Record, provenance, write_records
 
-__all__ = ["MismatchError", "measure", "peak", "peak_record"]
-
-SIZE = "16x16"
-SEED = 0
+UNITS = ("e4m3,acc=fp32", "e4m3,acc=exact", "e4m3,acc=bf16", "e4m3,acc=fp16",
+         "e4m3,acc=hopper", "int8,acc=int32")
+#: Units whose whole array Verilator compiles in a few minutes.
+SHORT = ("e4m3,acc=fp32", "int8,acc=int32")
+#: Units that are measured in weight-stationary arrays too, and by which simulators.
+STATIONARY, STATIONARY_BY = ("e4m3,acc=fp32", "int8,acc=int32"), (FAST, CYCLE, SMALL)
+RECORDS = ROOT / "reports" / "data" / "simulator.json"
+SIZE, GEMM, SEED = "16x16", "512x512x512", 0
+#: What the memory of a large product is measured on.
+LARGE_UNIT, LARGE_GEMM = "e4m3,acc=fp32", "4096x4096x4096"
+#: What is measured besides simulators of values.
+SCALESIM, MEMORY = "SCALE-Sim", "memory"
+KNOWN = (*(simulator.name for simulator in SIMULATORS), SCALESIM, MEMORY)
 #: What a unit is called in an array of each dataflow.
 DATAFLOWS = {"os": "", "ws": ", weight stationary"}
 NOT_DONE = ("other processors and compilers",)
 PEAK = Path(__file__).with_name("peak.cpp")
-
-
-class MismatchError(RuntimeError):
-    """A simulator that gives another sum; the message is one line."""
 
 
 def peak(folder: Path) -> dict[str, Metric]:
@@ -56,7 +82,7 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def measure(mac: str, gemm: Part, origin: Provenance, say: Progress,
+def measure(mac: str, gemm: Part, origin: Provenance, progress: Progress,
             simulators: Sequence[Simulator] = SIMULATORS, dataflow: str = "os") -> Iterator[Record]:
     """Records of the unit ``mac`` in an array of 16x16, one a simulator.
 
@@ -68,11 +94,11 @@ def measure(mac: str, gemm: Part, origin: Provenance, say: Progress,
         If an array cannot be generated or compiled.
     """
     spec = parse_array(SIZE, mac, dataflow=dataflow)
-    a = draw(spec.mac.a, (gemm.m, gemm.k), "gaussian", [SEED, 0], say)
-    b = draw(spec.mac.b, (gemm.k, gemm.n), "gaussian", [SEED, 1], say)
+    a = draw(spec.mac.a, (gemm.m, gemm.k), "gaussian", [SEED, 0], progress)
+    b = draw(spec.mac.b, (gemm.k, gemm.n), "gaussian", [SEED, 1], progress)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         for simulator in simulators:
-            say.at_once(f"{spec.name}: {simulator.name}")
+            progress.at_once(f"{spec.name}: {simulator.name}")
             array = _array(simulator, spec)
             folder = Path(scratch, simulator.name.replace(" ", "_"))
             folder.mkdir()
@@ -134,3 +160,150 @@ def _compare(simulator: Simulator, spec: ArraySpec, a: NDArray, b: NDArray,
         raise MismatchError(f"Cycles of {simulator.name} must be {spec.cycles(m, k, n)}, "
                             f"not {ran.cycles} ({spec.name})")
     return same.size, checksum(ran.sums, ran.flags, mac)
+
+
+def measure_memory(origin: Provenance, gemm: str = LARGE_GEMM) -> Record:
+    """Record of ``python -m sim.run`` on ``gemm``: largest resident set, lines of progress.
+
+    Raises
+    ------
+    RtlError
+        If it fails.
+    """
+    command = [sys.executable, "-m", "sim.run", "--mac", LARGE_UNIT, "--array", SIZE, "--gemm",
+               gemm, "--json"]
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=log)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        for file in (out, log):
+            file.seek(0)
+        lines = log.read().splitlines()
+        if process.returncode:
+            raise RtlError(f"{' '.join(command[1:])} failed: {lines[-1] if lines else status}")
+        found = json.loads(out.read())
+    spec = parse_array(SIZE, LARGE_UNIT)
+    return Record(
+        subject=spec.name, provenance=origin,
+        conditions={"gemm": gemm, "command": "python " + " ".join(command[1:])},
+        metrics={"peak_memory": Metric(usage.ru_maxrss * 1024, "byte"),
+                 "lines_of_progress": Metric(len(lines)),
+                 "cycles": Metric(found["cycles"], "cycle"),
+                 "checksum": Metric(found["checksum"])})
+
+
+def _command(options: argparse.Namespace) -> str:
+    """What measures the same again, wherever it writes it."""
+    words = [] if tuple(options.units) == UNITS else [*options.units]
+    words += [] if options.gemm == GEMM else ["--gemm", options.gemm]
+    for flag in ("whole", "stationary", "only"):
+        words += [word for value in getattr(options, flag) or () for word in (f"--{flag}", value)]
+    return shlex.join(["python", "-m", "synth.bench", *words])
+
+
+def _origin(command: str) -> Provenance:
+    """Provenance of a run of ``command``."""
+    version = subprocess.run([compiler(), "-dumpfullversion"], capture_output=True, text=True,
+                             check=True).stdout.strip()
+    tools = provenance("x", tools=("amaranth", "numba", "numpy", "pyosys", "verilator")).tools
+    return provenance(command, seed=0,
+                      tools={**tools, Path(compiler()).name: version})
+
+
+def _records(options: argparse.Namespace, gemm: Part, names: Sequence[str], origin: Provenance
+             ) -> list[Record]:
+    """All that is measured, in one run."""
+    progress, records = Progress(), []
+    if chosen := [simulator for simulator in SIMULATORS if simulator.name in names]:
+        records += _timed(options, gemm, chosen, origin, progress)
+    if MEMORY in names:
+        progress.at_once("measuring the memory of a large product")
+        records.append(measure_memory(origin))
+    if SCALESIM in names:
+        progress.at_once("running SCALE-Sim")
+        records += compare(origin)
+    return records
+
+
+def _timed(options: argparse.Namespace, gemm: Part, chosen: Sequence[Simulator],
+           origin: Provenance, progress: Progress) -> list[Record]:
+    """The machine's peak, then a record for each unit and simulator."""
+    records: list[Record] = []
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        progress.at_once("measuring the machine's multiply-add peak")
+        looks = [peak(Path(folder))]
+        for unit in options.units:
+            records += measure(unit, gemm, origin, progress, [
+                simulator for simulator in chosen if _takes(simulator.name, unit, options)])
+        for unit in _among(options, "stationary", STATIONARY):
+            records += measure(unit, gemm, origin, progress, [
+                simulator for simulator in chosen if simulator.name in STATIONARY_BY], "ws")
+        looks.append(peak(Path(folder)))
+    return [peak_record(looks, origin), *records]
+
+
+def _takes(simulator: str, unit: str, options: argparse.Namespace) -> bool:
+    """Whether a simulator of those to be timed takes a unit: some compile others for too long."""
+    if simulator == WHOLE:
+        return unit in _among(options, "whole", SHORT)
+    return simulator != CXXRTL or bool(options.only) or parse_mac(unit).lanes == 1
+
+
+def _among(options: argparse.Namespace, flag: str, default: Sequence[str]) -> Sequence[str]:
+    """Units that an option names, else those of the default that are measured at all."""
+    named: Sequence[str] | None = getattr(options, flag)
+    return [unit for unit in default if unit in options.units] if named is None else named
+
+
+def _parser() -> Parser:
+    """Options of the command."""
+    parser = Parser(prog="python -m synth.bench", description=(
+        f"Time simulators of {SIZE} arrays on the same product, and compare their sums."))
+    parser.add_argument("units", metavar="MAC", nargs="*", default=UNITS,
+                        help=f"units (default: {' '.join(UNITS)})")
+    parser.add_argument("--gemm", metavar="MxKxN", default=GEMM,
+                        help="sides of the product (default: %(default)s)")
+    parser.add_argument("--whole", metavar="MAC", action="append",
+                        help=f"units whose whole array {WHOLE} compiles too, which takes minutes "
+                             f"(default: {' '.join(SHORT)})")
+    parser.add_argument("--stationary", metavar="MAC", action="append",
+                        help="units that are measured in weight-stationary arrays too (default: "
+                             f"{' '.join(STATIONARY)})")
+    parser.add_argument("--only", metavar="NAME", action="append", choices=KNOWN,
+                        help=f"leave out all but these: {', '.join(KNOWN)} (default: all but "
+                             f"{HARNESS})")
+    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
+                        help="file of the records (default: reports/data/simulator.json)")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 1 if a simulator did not, 2 for wrong arguments."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    names = options.only or [name for name in KNOWN if name != HARNESS]
+    try:
+        gemm = Part(*parse_gemm(options.gemm))
+        _check([*options.units, *(options.whole or ()), *(options.stationary or ())], gemm, names)
+        print(write_records(options.out, _records(
+            options, gemm, names, _origin(_command(options)))))
+    except SpecError as error:
+        parser.error(str(error))
+    except (RtlError, ScaleSimError, YosysError, MismatchError) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _check(units: Sequence[str], gemm: Part, names: Sequence[str]) -> None:
+    """SpecError, before anything takes long, if something is missing or unknown."""
+    for unit in units:
+        require_product(parse_array(SIZE, unit), *gemm)
+    require(has_numba(), "Numba", "installed (make fast)", None)
+    require(hasattr(os, "sched_getaffinity"), "System", "Linux", sys.platform)
+    require(SCALESIM not in names or ENVIRONMENT.exists(), SCALESIM,
+            "installed (make build/scalesim)", None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulators beside each other: how fast each is against Verilator's, in products a second."""
+"""Simulators beside each other: how fast each is against Verilator, in products a second.
+
+Then cycles of SCALE-Sim beside those of the arrays, and what each difference is made of.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reports.plots import bars
-from reports.studies.bench.scalesim_page import DATAFLOWS, cycles, sentence
+from reports.registry import Page
 from reports.tables import MISSING, Table
-
-__all__ = ["answer", "plots", "ratios", "simulators_page"]
 
 Record = Mapping[str, Any]
 Records = Mapping[str, Sequence[Record]]
@@ -173,3 +174,46 @@ def simulators_page(records: Records) -> dict[str, Any]:
     return {"answer": answer(records), "ratios": ratios(records), "compiling": _compiling(records),
             "computed": _computed(records),
             "cycles": [cycles(records[SOURCE], dataflow) for dataflow in DATAFLOWS]}
+
+
+DATAFLOWS = {"os": "output stationary", "ws": "weight stationary"}
+
+
+def _compared(records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if "scalesim_cycles" in record["metrics"]]
+
+
+def _both(record: Record) -> tuple[int, int]:
+    """Cycles of SCALE-Sim and of the array."""
+    metrics = record["metrics"]
+    return metrics["scalesim_cycles"]["value"], metrics["cycles"]["value"]
+
+
+def cycles(records: Sequence[Record], dataflow: str) -> Table:
+    """A line a layer and array: both numbers, and the causes that add up to their difference."""
+    shown = [record for record in _compared(records)
+             if record["conditions"]["dataflow"] == dataflow]
+    causes = list(dict.fromkeys(name for record in shown
+                                for name in record["conditions"]["causes"]))
+    rows = []
+    for record in shown:
+        given, (told, ours) = record["conditions"], _both(record)
+        rows.append([record["subject"], given["gemm"], given["array"], f"{told:,}", f"{ours:,}",
+                     f"{told - ours:+,}", *(f"{given['causes'].get(name, 0):+,}"
+                                            for name in causes),
+                     "yes" if given["stepped"] else "no"])
+    return Table([DATAFLOWS[dataflow], "product", "array", "SCALE-Sim", "array's cycles",
+                  "difference", *causes, "stepped"], rows, [])
+
+
+def sentence(records: Sequence[Record]) -> str:
+    """How far both are apart; nothing if they were not compared."""
+    shown = [_both(record) for record in _compared(records)]
+    if not shown:
+        return ""
+    shares = [told / ours - 1 for told, ours in shown]
+    return (f" SCALE-Sim tells from {-min(shares):.0%} fewer to {max(shares):.0%} more cycles than "
+            f"the arrays take in {len(shown)} cases; each difference is explained to the cycle.")
+
+
+PAGE = Page(values=simulators_page, answer=answer, extract=ratios, short=ratios, plots=plots)

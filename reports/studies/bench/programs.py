@@ -8,21 +8,45 @@ the seconds that they took to make, since that is minutes.
 
 import hashlib
 import json
+import os
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as files_of
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from hw.emit.yosys import run_yosys, yosys_version
 from hw.spec import ArraySpec
-from reports.studies.bench.outcome import busy
+from sim.codes import NDArray
 from sim.rtl.tools import compiler, find_verilator, run, run_all
-from sim.tiling import A, B, C
+from sim.tiling import A, B, Beats, C, beats, unpack
 from synth.record import ROOT
 
-__all__ = ["Program", "build_cxxrtl", "build_program", "build_verilator"]
+
+class Ran(NamedTuple):
+    """Sums (M, N), as `sim.matmul` has them or as unsigned bits, their flags, cycles, seconds.
+
+    Seconds are of processor time where a simulator has one thread, so that other work on the
+    machine does not count; else of wall time, and ``processor`` has the time of all threads.
+    """
+
+    sums: NDArray
+    flags: NDArray
+    cycles: int
+    seconds: float
+    processor: float | None = None
+
+
+def busy() -> float:
+    """Seconds of processor time of this process and of those that it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
 
 HERE = Path(__file__).parent
 #: Part of Verilator's run time that a model without tracing or timing needs.
@@ -128,3 +152,36 @@ def build_program(source: Path, folder: Path) -> Path:
     program = folder / source.stem
     run([compiler(), "-std=c++17", "-O3", "-march=native", "-pthread", source, "-o", program])
     return program
+
+
+def run_program(program: Path, arguments: Sequence[str | Path]) -> dict[str, float]:
+    """What a program prints."""
+    done = subprocess.run([program, *map(str, arguments)], check=True, capture_output=True,
+                          text=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def simulate(program: Path, spec: ArraySpec, a: NDArray, b: NDArray, folder: Path) -> Ran:
+    """Run ``a @ b`` on a program."""
+    given = beats(spec, a, b)
+    for name, prefix in (("a", A), ("b", B)):
+        _rows(given, prefix).tofile(folder / name)
+    printed = run_program(program, [folder / "a", folder / "b", folder / "c",
+                                         str(len(given.rows))])
+    words = -(-spec.cols * spec.slot_width // 64)
+    rows = np.fromfile(folder / "c", "<u8").reshape(len(given.rows), -1)
+    codes = unpack(rows[:, :words], spec.slot_width, spec.cols)
+    flags = np.zeros_like(codes)
+    if spec.flag_bits:
+        flags = unpack(rows[:, words:], spec.flag_bits, spec.cols)
+    sums, marks = (given.product(x)[:len(a), :b.shape[1]] for x in (codes, flags))
+    return Ran(sums, marks, int(printed["cycles"]), printed["seconds"])
+
+
+def _rows(given: Beats, prefix: str) -> npt.NDArray[np.uint64]:
+    """Beats of a source as drive.h reads them."""
+    data, marks = given.sources[prefix], given.last[prefix].astype(np.uint64)
+    if prefix in given.user:
+        marks = marks | given.user[prefix] << np.uint64(1)
+    return np.concatenate([data, marks[:, None]], axis=1)

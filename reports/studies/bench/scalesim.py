@@ -18,11 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from hw.spec import ArraySpec, Dataflow, parse_array
-from reports.studies.bench.measure import MismatchError
+from reports.studies.bench.contest import MismatchError
 from sim import cycle
 from synth.record import ROOT, Metric, Provenance, Record
-
-__all__ = ["ENVIRONMENT", "LAYERS", "Layer", "ScaleSimError", "compare", "model", "terms"]
 
 ENVIRONMENT = ROOT / "build" / "scalesim" / "bin" / "python"
 ARRAYS = ("16x16", "8x24")
@@ -110,7 +108,7 @@ run.run_scale(top_path="out")
 
 
 def run_scalesim(spec: ArraySpec, layers: Sequence[Layer]) -> list[int]:
-    """Cycles that SCALE-Sim tells for each layer."""
+    """Cycles that SCALE-Sim reports for each layer."""
     if not ENVIRONMENT.exists():
         raise ScaleSimError("SCALE-Sim must be installed under build/scalesim (make bench), and is "
                             "not")
@@ -126,8 +124,8 @@ def run_scalesim(spec: ArraySpec, layers: Sequence[Layer]) -> list[int]:
                               check=False)
         report = folder / "out" / "run" / "COMPUTE_REPORT.csv"
         if done.returncode or not report.exists():
-            said = (done.stderr + done.stdout).splitlines() or ["nothing"]
-            raise ScaleSimError(f"SCALE-Sim failed: {said[-1].strip()}")
+            lines = (done.stderr + done.stdout).splitlines() or ["nothing"]
+            raise ScaleSimError(f"SCALE-Sim failed: {lines[-1].strip()}")
         with report.open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file, skipinitialspace=True))
     return [int(float(row["Total Cycles"])) for row in rows]
@@ -147,7 +145,7 @@ def model(spec: ArraySpec, m: int, k: int, n: int) -> tuple[int, int]:
 
 
 def terms(spec: ArraySpec, m: int, k: int, n: int) -> dict[str, int]:
-    """Cycles that SCALE-Sim tells more than the array takes, by cause.
+    """Cycles that SCALE-Sim reports more than the array takes, by cause.
 
     They add up to the difference; negative ones are cycles that only the array has.
     """
@@ -184,19 +182,19 @@ def compare(origin: Provenance, layers: Sequence[Layer] = LAYERS,
     for size in arrays:
         for dataflow in Dataflow:
             spec = replace(parse_array(size, MAC), dataflow=dataflow, depth=None)
-            told = run_scalesim(spec, layers)
+            counts = run_scalesim(spec, layers)
             records += [_record(spec, layer, cycles, origin)
-                        for layer, cycles in zip(layers, told, strict=True)]
+                        for layer, cycles in zip(layers, counts, strict=True)]
     return records
 
 
-def _record(spec: ArraySpec, layer: Layer, told: int, origin: Provenance) -> Record:
+def _record(spec: ArraySpec, layer: Layer, theirs: int, origin: Provenance) -> Record:
     """Record of one layer on one array."""
     (m, k, n), spec = layer.gemm, closed_form(spec, layer.gemm[0])
     ours, causes = spec.cycles(m, k, n), terms(spec, m, k, n)
-    if told - ours != sum(causes.values()):
+    if theirs - ours != sum(causes.values()):
         raise MismatchError(f"Cycles of SCALE-Sim must be {ours + sum(causes.values())}, not "
-                            f"{told} ({layer.name} on {spec.name})")
+                            f"{theirs} ({layer.name} on {spec.name})")
     stepped = ours <= STEPPED
     if stepped:
         a, b = np.zeros((m, k), np.uint8), np.zeros((k, n), np.uint8)
@@ -207,4 +205,4 @@ def _record(spec: ArraySpec, layer: Layer, told: int, origin: Provenance) -> Rec
         subject=layer.name, provenance=origin, not_done=("memories that stall",),
         conditions={"array": spec.size, "dataflow": spec.dataflow.value, "gemm": f"{m}x{k}x{n}",
                     "causes": causes, "stepped": stepped},
-        metrics={"scalesim_cycles": Metric(told, "cycle"), "cycles": Metric(ours, "cycle")})
+        metrics={"scalesim_cycles": Metric(theirs, "cycle"), "cycles": Metric(ours, "cycle")})

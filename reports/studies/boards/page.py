@@ -4,9 +4,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hw.spec import parse_array, parse_gemm, parse_mac
+from reports.registry import Figure, Page
 from reports.tables import MISSING, Table, text
-
-__all__ = ["answer", "bitstreams", "boards_page", "checks", "largest", "largest_by_chip"]
 
 Record = Mapping[str, Any]
 Records = Mapping[str, Sequence[Record]]
@@ -155,3 +155,28 @@ def boards_page(records: Records) -> dict[str, Any]:
     return {"answer": answer(records), "bitstreams": bitstreams(records),
             "largest": largest(records), "by_chip": largest_by_chip(records),
             "checks": checks(records), "guide": guide(records)}
+
+
+#: Elements of the array that are drawn in each direction.
+DRAWN = 4
+
+
+def board_path(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the template draws: widths, depths and sizes of the first bitstream."""
+    where = records[0]["conditions"]
+    mac = parse_mac(f"{where['mac']},adder=inferred,multiplier=inferred")
+    gemm = parse_gemm(parse_array(where["array"], mac), depths=where["depths"], bus="wishbone")
+    array = gemm.array
+    return {
+        "board": where["board"], "clock": f"{where['clock_mhz']:g}", "mac": where["mac"],
+        "array": where["array"], "acc": str(mac.acc.width),
+        "rows": min(array.rows, DRAWN), "cols": min(array.cols, DRAWN),
+        "memories": [("A", gemm.depth_a, gemm.a_width), ("B", gemm.depth_b, gemm.b_width),
+                     ("C", gemm.depth_c, gemm.c_width)],
+    }
+
+
+PAGE = Page(
+    values=boards_page, answer=answer, extract=bitstreams,
+    figures=(Figure("board", "Path of data on a board: host, serial line, frames, registers, "
+                    "memories of A and B, systolic array, memory of C, and back", board_path),))

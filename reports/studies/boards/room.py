@@ -1,29 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """The largest square array for whose cells a chip has room."""
 
-import itertools
 import math
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, partial
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hw.board.design import Design, design
 from hw.board.families import FAMILIES
 from hw.board.mapping import RoomError, mapped, require_room
 from hw.board.pins import pins
 from hw.board.platforms import Board
-from reports.studies.boards.command import Point, board_parser, run
-from reports.studies.boards.measure import inferred, plan
-from synth.record import ROOT, Metric, Record, provenance
+from hw.spec import ArraySpec, parse_array
+from synth.record import Metric, Record, provenance
 
-__all__ = ["largest_side", "main", "measure"]
-
-RECORDS = ROOT / "reports" / "data" / "board_room.json"
-PROG = "python -m reports.studies.boards.room"
-NOT_DONE = ("place and route, which may need some room to spare",)
+POINTS = Path(__file__).with_name("boards.toml")
+PROG = "python -m reports.studies.boards.measure"
 HIGHEST = 64
+
+
+def plan() -> dict[str, Any]:
+    """What boards.toml says: ``macs``, spelled with their accumulators, and the size ``array``."""
+    return tomllib.loads(POINTS.read_text(encoding="utf-8"))
+
+
+def inferred(mac: str, array: str) -> ArraySpec:
+    """Array of that size, whose adders and multipliers are operators."""
+    return parse_array(array, f"{mac},adder=inferred,multiplier=inferred")
 
 
 def dies(boards: Sequence[Board]) -> dict[str, Board]:
@@ -34,7 +40,7 @@ def dies(boards: Sequence[Board]) -> dict[str, Board]:
     return found
 
 
-def measure(board: Board, mac: str, *, dsp: bool) -> Record:
+def largest(board: Board, mac: str, *, dsp: bool) -> Record:
     """Record of the largest square array on a board's chip, or of what keeps the smallest off it.
 
     Raises
@@ -54,10 +60,11 @@ def measure(board: Board, mac: str, *, dsp: bool) -> Record:
     except RoomError as error:
         metrics["limit"] = Metric(str(error))
     return Record(
-        subject=chosen.spec.name, metrics=metrics, not_done=NOT_DONE,
+        subject=chosen.spec.name, metrics=metrics,
+        not_done=("place and route, which may need some room to spare",),
         conditions={"die": chosen.pins.die, "board": board.key, "mac": mac, "dsp_blocks": dsp,
                     "depths": chosen.spec.gemm.depths},
-        provenance=provenance(PROG, tools=("amaranth", "amaranth-boards", "pyosys")))
+        provenance=provenance(f"{PROG} room", tools=("amaranth", "amaranth-boards", "pyosys")))
 
 
 def largest_side(room: Callable[[int], float]) -> int:
@@ -117,30 +124,3 @@ def _cells(chosen: Design, *, dsp: bool) -> dict[str, int]:
                 Path(scratch, name).write_text(text, encoding="utf-8")
             _CELLS[key] = mapped(Path(scratch), list(sources), chosen.board, chosen.pins, dsp=dsp)
     return _CELLS[key]
-
-
-def _points(boards: Sequence[Board]) -> Iterator[Point]:
-    """Dies, MACs of boards.toml, with DSP blocks and without."""
-    for (die, board), mac, dsp in itertools.product(dies(boards).items(), plan()["macs"],
-                                                    (True, False)):
-        yield ({"die": die, "mac": mac, "dsp_blocks": dsp},
-               partial(measure, board, mac, dsp=dsp))
-
-
-def _line(record: Record) -> str:
-    """A record in one line."""
-    where, array = record.conditions, record.metrics.get("array", Metric("none")).value
-    dsp = "with" if where["dsp_blocks"] else "without"
-    return f"{where['die']} {where['mac']} {dsp} DSP blocks: {array}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if Yosys failed, 2 for wrong arguments."""
-    parser = board_parser(PROG, (
-        "Find the largest square array of each MAC for whose cells the chips of the boards have "
-        "room, by mapping arrays around it."), RECORDS)
-    return run(parser, parser.parse_args(arguments), _points, _line)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

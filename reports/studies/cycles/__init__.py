@@ -1,2 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Study: cycles."""
+"""The clock-by-clock model of arrays beside compiled RTL, and its speed."""
+
+from reports.registry import Study
+
+STUDIES = (
+    Study(name="cycles", title="Arrays clock by clock, model beside RTL", order=170,
+          metrics=("cases", "cycles", "outputs", "differences"), hidden=("mac", "array")),
+    Study(name="sim_cycle", title="Speed of the clock-by-clock model", order=171,
+          hidden=("mac", "product"), metrics=("cycles_per_second", "slowest_run", "cycles")),
+)

@@ -21,8 +21,6 @@ from sim.fast.kernels import has_numba
 from sim.fast.tables import values
 from synth.record import ROOT, Metric, Record, provenance, write_records
 
-__all__ = ["POINTS", "main", "measure"]
-
 RECORDS = ROOT / "reports" / "data" / "sim_cycle.json"
 RUNS = 20
 #: Enabled cycles of one run, at the least.

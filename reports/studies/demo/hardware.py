@@ -14,8 +14,6 @@ import sim.rtl
 from hw.spec import ArraySpec, FixedAccumulator, MacSpec
 from sim.rtl import gemm, generated
 
-__all__ = ["Bench", "Mismatch", "Unit", "compare", "compile_array", "generate_array"]
-
 Codes = npt.NDArray[Any]
 
 

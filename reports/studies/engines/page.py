@@ -4,9 +4,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reports.registry import Page
 from reports.tables import MISSING, Table, text
-
-__all__ = ["answer", "engines", "engines_page", "parts"]
 
 Record = Mapping[str, Any]
 
@@ -82,3 +81,9 @@ def answer(records: Sequence[Record]) -> str:
 def engines_page(records: Sequence[Record]) -> dict[str, Any]:
     """What the page shows."""
     return {"answer": answer(records), "engines": engines(records), "parts": parts(records)}
+
+
+PAGE = Page(
+    values=lambda records: engines_page(records["engines"]),
+    answer=lambda records: answer(records["engines"]),
+    extract=lambda records: engines(records["engines"]))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reports.registry import Page
 from reports.studies.explanation.factors import FACTORS, Factor
 from reports.studies.explanation.fronts import goals
 from reports.studies.explanation.silicon import ACCUMULATORS, FORMATS, Units, percent, unit_of
@@ -42,7 +43,7 @@ class Shown:
 
 
 def explanation_page(records: Records) -> dict[str, Any]:
-    """What the template ``fp8-vs-int8.md.j2`` shows."""
+    """What the template ``page.md.j2`` shows."""
     units = _units(records)
     return {"verdict": answer(records), "bars": extract(records),
             "ratios": ratios(records), "missed": _missed(units["paper"]),
@@ -166,3 +167,7 @@ def _missed(paper: Units) -> list[str]:
                 found.append(f"{pair} to {name}: {gates:,.0f} gates, {gates - bar:,.0f} more than "
                              f"{bar:,.0f}")
     return found
+
+
+PAGE = Page(values=explanation_page, file="fp8-vs-int8", answer=answer, extract=extract,
+            plots=plots, short=ratios)

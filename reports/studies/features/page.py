@@ -4,6 +4,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reports.registry import Page
 from reports.tables import MISSING, Table, text
 
 __all__ = ["answer", "costs", "features_page"]
@@ -54,3 +55,10 @@ def answer(records: Sequence[Record]) -> str:
 def features_page(records: Sequence[Record]) -> dict[str, Any]:
     """What the page shows."""
     return {"answer": answer(records), "costs": costs(records)}
+
+
+PAGE = Page(
+    values=lambda records: features_page(records["features"]),
+    answer=lambda records: answer(records["features"]),
+    extract=lambda records: costs(records["features"]),
+    short=lambda records: costs(records["features"]))

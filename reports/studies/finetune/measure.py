@@ -20,8 +20,6 @@ from hw.spec.errors import require, require_int
 from sim.digits import Digits, load_digits
 from synth.record import ROOT, Metric, Provenance, Record, provenance, write_records
 
-__all__ = ["main", "measure"]
-
 RECORDS = ROOT / "reports" / "data" / "finetune.json"
 SEEDS = 5
 EPOCHS, TUNING = 40, 10
@@ -38,8 +36,7 @@ def measure(make: Callable[[], Any], digits: Digits, seed: int, epochs: int = EP
     """Accuracies, in percent, of one network trained from one seed."""
     import torch
 
-    from reports.studies.finetune.rounding import SCHEMES
-    from reports.studies.finetune.training import accuracy, train, with_operands
+    from reports.studies.finetune.training import SCHEMES, accuracy, train, with_operands
 
     torch.manual_seed(seed)
     start = make()

@@ -6,8 +6,6 @@ from typing import Any
 
 from reports.tables import MISSING, Table, text
 
-__all__ = ["conversions", "finding", "fine_tuned", "post_training"]
-
 Record = dict[str, Any]
 DEVIATION = "_deviation"
 #: Metrics of the table of conversions, by heading.

@@ -3,26 +3,25 @@
 
 import sys
 import tomllib
+from argparse import Namespace
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hw.emit.yosys import YosysError
 from hw.spec import parse_mac
+from reports.registry import Measure
 from synth.flow.gates import Gates, count, count_mac, recipes
-from synth.record import ROOT, Metric, Record, provenance, write_records
-
-__all__ = ["gates_record", "measure_points"]
+from synth.record import Metric, Record, provenance
 
 HERE = Path(__file__).parent
-POINTS = HERE / "points.toml"
-RECORDS = ROOT / "reports" / "data" / "gates.json"
 NOT_DONE = ("mapping to a cell library", "timing", "placement and routing")
 
 
-def measure_points(out: Path | None = None, points: Path = POINTS) -> Path:
-    """Measure every point and write the records; hand back their file."""
+def measure_points(points: Path, command: str) -> list[Record]:
+    """Records of the points of a TOML file."""
     jobs = _jobs(tomllib.loads(points.read_text(encoding="utf-8")))
     records = []
     with ThreadPoolExecutor() as pool:
@@ -31,8 +30,8 @@ def measure_points(out: Path | None = None, points: Path = POINTS) -> Path:
             gates = future.result()
             print(f"[{number}/{len(jobs)}] {gates.top} {gates.recipe}: {gates.two_input} gates",
                   file=sys.stderr)
-            records.append(gates_record(gates, "python -m reports.studies.gates.measure"))
-    return write_records(out or RECORDS, records)
+            records.append(gates_record(gates, command))
+    return records
 
 
 def _jobs(points: dict[str, Any]) -> list[Callable[[], Gates]]:
@@ -58,5 +57,8 @@ def gates_record(gates: Gates, command: str) -> Record:
         provenance=provenance(command, tools=("amaranth", "pyosys")))
 
 
-if __name__ == "__main__":
-    print(measure_points())
+def _run(options: Namespace) -> list[Record]:
+    return measure_points(HERE / "points.toml", options.command)
+
+
+MEASURE = Measure(run=_run, tool_errors=(YosysError,))

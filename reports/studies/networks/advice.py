@@ -2,10 +2,95 @@
 """Which format and accumulator for a network: what each costs, which are best, and why."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-__all__ = ["Advice", "Measure", "Point", "advise", "figure", "front"]
+from hw.spec import ArraySpec, MacSpec, parse_array, parse_mac
+from sim.network.silicon import DATA, SOURCES, product_fj
+from synth.record import Metric, Record, read_records
+
+#: File of more arrays.
+ARRAYS = "arrays"
+PREFIX = "array_"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Cost of an array, and where the figures come from.
+
+    Attributes
+    ----------
+    area_mm2
+        Cell area of the array, None if none of its kind was measured.
+    energy_fj
+        Energy of one multiply-accumulation, glitches included, None if it was not measured.
+    measured_as
+        Array that the area is from: this one, or one whose area by processing element it is.
+    library
+        Name of the cell library.
+    """
+
+    area_mm2: float | None
+    energy_fj: float | None
+    measured_as: str
+    library: str
+
+
+class Costs:
+    """Records of units and arrays, looked up by their specs."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._records = [record for record in records if "failed" not in record.metrics]
+
+    @classmethod
+    def of_project(cls, folder: Path = DATA) -> "Costs":
+        """Those of the files that are there."""
+        paths = [folder / f"{name}.json" for name in (*SOURCES, ARRAYS)]
+        return cls(record for path in paths if path.exists() for record in read_records(path))
+
+    def of(self, array: ArraySpec) -> Cost:
+        """Cost of ``array``; what no record tells is None."""
+        area, measured_as, library = self._area(array)
+        energy, other = self._energy(array.mac)
+        return Cost(area, energy, measured_as, library or other)
+
+    def _area(self, array: ArraySpec) -> tuple[float | None, str, str]:
+        """Area in mm2, of the array itself or by its processing elements from another."""
+        found = {record.subject: record for record in self._records
+                 if record.subject.startswith(PREFIX) and "area" in record.metrics}
+        ending = array.name.removeprefix(f"{PREFIX}{array.size}")
+        alike = [name for name in found if name == array.name or (
+            name.endswith(ending)
+            and name.removeprefix(PREFIX).removesuffix(ending).count("x") == 1)]
+        if not alike:
+            return None, "", ""
+        name = max(alike, key=lambda each: (each == array.name, _elements(each)))
+        record = found[name]
+        area = float(record.metrics["area"].value) * array.rows * array.cols / _elements(name)
+        return area / 1e6, name, _library(record)
+
+    def _energy(self, mac: MacSpec) -> tuple[float | None, str]:
+        """Energy of a multiply-accumulation in fJ, glitches included."""
+        for record in self._records:
+            values = {name: metric.value for name, metric in record.metrics.items()
+                      if isinstance(metric.value, int | float)}
+            found = product_fj(values) if record.subject == mac.name else None
+            if found is not None:
+                return found, _library(record)
+        return None, ""
+
+
+def _elements(name: str) -> int:
+    """Processing elements of an array by its name, ``array_16x16_...``."""
+    rows, cols = name.removeprefix(PREFIX).partition("_")[0].split("x")
+    return int(rows) * int(cols)
+
+
+def _library(record: Record) -> str:
+    return str((record.provenance.library or {}).get("name", ""))
+
 
 #: Settings without costs that are named; more are counted.
 NAMED = 3
@@ -145,3 +230,57 @@ def _reasons(points: Sequence[Point], best: Sequence[Point], chosen: Point, meas
         named = ", ".join(unknown) if len(unknown) <= NAMED else f"{len(unknown)} settings"
         reasons.append(f"No record tells the cost of {named}.")
     return reasons
+
+
+#: Points of the metric that may be lost unless told otherwise.
+LOSS = 1.0
+
+
+def energy_uj(energy_fj: float | None, macs: int, samples: int) -> float | None:
+    """Energy of a sample in uJ, from that of one multiply-accumulation in fJ."""
+    return None if energy_fj is None else energy_fj * 1e-9 * macs / samples
+
+
+def with_costs(record: Record, costs: Costs) -> Record:
+    """The record of a setting, with cycles, area and energy as far as they are known."""
+    where = record.conditions
+    if "unit" not in where:
+        return record
+    cost = costs.of(parse_array(where["array"], parse_mac(where["unit"])))
+    macs, cycles = (int(record.metrics[name].value) for name in ("macs", "cycles"))
+    found = {"cycles_per_sample": Metric(round(cycles / where["samples"]), "cycle")}
+    if cost.area_mm2 is not None:
+        found["area"] = Metric(float(f"{cost.area_mm2:.4g}"), "mm2")
+    energy = energy_uj(cost.energy_fj, macs, where["samples"])
+    if energy is not None:
+        found["energy_per_sample"] = Metric(float(f"{energy:.4g}"), "uJ")
+    return replace(record, metrics={**record.metrics, **found}, conditions={
+        **where, "area_of": cost.measured_as, "library": cost.library})
+
+
+def answer(records: Sequence[Record]) -> Record:
+    """Which setting of one network to take, of those in its ``records``.
+
+    The cheapest that loses at most `LOSS` points of the metric, as `reports.advise` has it.
+    """
+    first, *settings = records
+    name = first.conditions["metric"]
+    reference = float(first.metrics[name].value)
+    points = [_point(record, name) for record in settings]
+    found = advise(points, Measure(name, "%", reference, reference - LOSS))
+    conditions: dict[str, Any] = {
+        "study": "answer", "loss": LOSS, "sentence": found.sentence, "reasons": found.reasons,
+        "chosen": [found.chosen.column, found.chosen.accumulator],
+        "front": [[point.column, point.accumulator] for point in found.front]}
+    return Record(subject=first.subject, metrics={"settings": Metric(len(points), "setting")},
+                  conditions=conditions, provenance=first.provenance,
+                  not_done=("every format with every accumulator (reports.advise)",))
+
+
+def _point(record: Record, name: str) -> Point:
+    """Value and costs of a record."""
+    values = {key: float(metric.value) for key, metric in record.metrics.items()
+              if isinstance(metric.value, int | float)}
+    return Point(record.conditions["column"], record.conditions["accumulator"], values[name],
+                 round(values["cycles_per_sample"]), values.get("area"),
+                 values.get("energy_per_sample"))

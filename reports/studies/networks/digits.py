@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from reports.studies.networks.graph import Graph
+from reports.studies.networks.models import Graph
 from reports.studies.networks.task import Outputs, Task, share
 from sim.digits import Digits, Layer, load_digits, train
-
-__all__ = ["export", "task"]
 
 #: Images whose activations choose the ranges; all are training images.
 CALIBRATION = 256

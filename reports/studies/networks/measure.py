@@ -4,23 +4,62 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hw.spec import SpecError
 from hw.spec.command import Parser
 from hw.spec.errors import require, require_int
-from reports.studies.networks.answer import answer, with_costs
-from reports.studies.networks.costs import Costs
-from reports.studies.networks.formats import ACCUMULATORS, COLUMNS
-from reports.studies.networks.pace import pace
-from reports.studies.networks.packages import MissingPackage
+from reports.studies.networks import digits, photographs, sentences, text
+from reports.studies.networks.advice import Costs, answer, with_costs
+from reports.studies.networks.settings import ACCUMULATORS, COLUMNS, Ranges, mac_of, plan_of
 from reports.studies.networks.study import Study
-from reports.studies.networks.tasks import SAMPLES, SEARCHED, TASKS
+from reports.studies.networks.task import MissingPackage, Task
+from reports.studies.networks.text import recogniser
+from sim.network import calibrate_network, load, run
 from sim.progress import Progress
-from synth.record import ROOT, Provenance, Record, provenance, write_records
+from synth.record import ROOT, Metric, Provenance, Record, provenance, write_records
 
-__all__ = ["main"]
+#: Makes a task: models that are written go to the folder; so many samples, or all of them.
+TASKS: dict[str, Callable[[Path, int | None], Task]] = {
+    "digits": digits.task,
+    "direction": text.direction,
+    "recogniser": text.recogniser,
+    "sentences": sentences.task,
+    "photographs": photographs.task,
+}
+
+#: Samples that are evaluated unless told otherwise.
+SAMPLES = {"digits": 449, "direction": 96, "recogniser": 40, "sentences": 80, "photographs": 36}
+#: Networks so small that ranges of least squared error are tried, too.
+SEARCHED = ("digits", "direction")
+
+
+SIZE, COLUMN, ACCUMULATOR = "32x32", "E4M3", "fp32"
+#: Seconds that the run may take on two processors.
+BAR = 60.0
+
+
+def pace(folder: Path, origin: Provenance, say: Progress) -> list[Record]:
+    """Record of the recogniser on one line, products bit for bit, FP32 beside it left out."""
+    task = recogniser(folder, 1)
+    plan = plan_of(COLUMN, ACCUMULATOR, Ranges("channel", "minmax"), SIZE)
+    network = load(task.model)
+    quantizers = calibrate_network(network, task.calibration[:1], plan, say)
+    start = time.perf_counter(), time.process_time()
+    found = run(network, task.feeds, plan, quantizers, compare=False, say=say)
+    wall, spent = time.perf_counter() - start[0], time.process_time() - start[1]
+    return [Record(
+        subject=f"{task.name} on {SIZE}", provenance=origin,
+        metrics={"wall_time": Metric(round(wall, 2), "s"),
+                 "processor_time": Metric(round(spent, 2), "s"),
+                 "share_of_bar": Metric(round(wall / BAR, 3)),
+                 "macs": Metric(found.macs, "MAC"), "cycles": Metric(found.cycles, "cycle")},
+        conditions={"study": "pace", "samples": 1, "unit": mac_of(COLUMN, ACCUMULATOR),
+                    "bar_s": BAR, "shape": list(task.feeds[0]["x"].shape), "array": SIZE},
+        not_done=("an idle machine: other work may have shared the processors",))]
+
 
 RECORDS = ROOT / "reports" / "data" / "networks.json"
 MODELS = ROOT / "build" / "networks"

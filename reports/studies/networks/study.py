@@ -14,18 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from reports.studies.networks.formats import (
+from reports.studies.networks.settings import (
     ACCUMULATORS,
     COLUMNS,
+    SIZE,
     Ranges,
+    Result,
     accumulated,
+    calibration,
     choices,
     mac_of,
-)
-from reports.studies.networks.simulate import (
-    SIZE,
-    Result,
-    calibration,
     plan_of,
     reference,
     simulate,
@@ -36,8 +34,6 @@ from sim.progress import Progress
 from synth.flow.cache import cached, digest_of_files
 from synth.record import ROOT, Metric, Provenance, Record
 
-__all__ = ["ACCUMULATED", "Study"]
-
 Measures = dict[str, Any]
 
 #: Formats that are tried with every accumulator.
@@ -46,9 +42,9 @@ EXACT = "exact"
 #: Files that a result depends on, and names of those among them that it does not.
 CODE = ("sim/network/*.py", "sim/quantize/*.py", "sim/fast/*.py", "sim/vector/*.py",
         "sim/run/outcome.py", "hw/spec/formats.py", "hw/spec/accumulators.py", "hw/spec/macs.py",
-        "hw/spec/arrays.py", "hw/spec/schedules.py", "reports/studies/networks/simulate.py",
+        "hw/spec/arrays.py", "hw/spec/schedules.py", "reports/studies/networks/settings.py",
         "reports/studies/networks/task.py", *(f"reports/studies/networks/{name}.py" for name in (
-            "digits", "text", "lines", "sentences", "photographs")))
+            "digits", "text", "sentences", "photographs")))
 ASIDE = ("__main__.py", "feeds.py", "silicon.py", "store.py", "table.py")
 NOT_DONE = ("larger data sets", "layers left in higher precision",
             "corrections of bias, equalised ranges, learned rounding")

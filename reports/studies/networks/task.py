@@ -3,14 +3,37 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from hw.spec import SpecError
 from sim.codes import NDArray
 
-__all__ = ["Each", "Feed", "Outputs", "Score", "Task", "alike", "relative_error", "share"]
+
+class MissingPackage(SpecError):
+    """A package of the extra ``networks`` that is not installed."""
+
+
+def package_file(module: str, name: str) -> Path:
+    """File ``name`` below the folder of an installed package.
+
+    Raises
+    ------
+    MissingPackage
+        If the package is not installed, or ships no such file.
+    """
+    spec = find_spec(module)
+    folders = (spec.submodule_search_locations or []) if spec else []
+    for folder in folders:
+        path = Path(folder, name)
+        if path.is_file():
+            return path
+    raise MissingPackage(f"Package {module} must be installed (make models), not missing"
+                         if not folders else f"Package {module} must ship {name}, not go without")
+
 
 #: What a run of the network is given, by the name of the input.
 Feed = dict[str, NDArray]

@@ -1,18 +1,91 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PP-OCRv4 as `rapidocr-onnxruntime` ships it: reads lines of text, tells which way up they are."""
+"""PP-OCRv4 as `rapidocr-onnxruntime` ships it: reads lines of text, tells which way up they are.
 
+Lines are this project's own: rendered in DejaVu, then blurred and covered with noise.
+"""
+
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from reports.studies.networks.lines import CALIBRATION, LINES, distance, picture
-from reports.studies.networks.packages import package_file
-from reports.studies.networks.task import Feed, Outputs, Task, share
+from reports.studies.networks.task import Feed, MissingPackage, Outputs, Task, package_file, share
 from sim.codes import NDArray
 
-__all__ = ["characters", "direction", "read", "recogniser"]
+Floats = npt.NDArray[np.float32]
+
+#: Height that the recogniser was trained for.
+HEIGHT = 48
+FONTS = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono", "DejaVuSans-Bold", "DejaVuSans-Oblique",
+         "DejaVuSerif-Bold")
+#: Deviation of the blur in pixels and of the noise in grey levels, in turn.
+SPOILED = ((0.0, 8.0), (1.0, 16.0), (1.4, 24.0), (1.8, 16.0), (0.6, 48.0))
+#: What is recognised; this project's own lines.
+LINES = (
+    "Invoice No", "16 columns", "Total 1,249", "nearest", "Open Friday", "Platform 9", "e4m3, int8",
+    "Shut door", "Shelf C12", "quick fox", "lazy dogs", "36.8 degrees", "KL1024 Oslo", "0.001953",
+    "Do not bend", "build 828", "carry out", "thanks", "quarter", "diagonal",
+    "Room 204", "blue paint", "Gate closes", "Monday", "3.1416", "one hour", "Receipt 77",
+    "keep left", "Harbour", "27 boxes", "No smoking", "cold water", "Lot 5,600", "Exit west",
+    "window", "Batch 93B", "fragile", "Tuesday", "60 percent", "railway", "Oak Street", "rounding",
+    "Please ring", "42.195 km", "winter", "Level 3", "Key under mat", "tickets",
+)
+CALIBRATION = (
+    "Sums move", "Order 5531", "No parking", "Zero, too", "Wipe twice", "07/2031",
+)
+
+
+def picture(text: str, index: int, *, width: int | None = None, upside_down: bool = False
+            ) -> Floats:
+    """Picture (3, `HEIGHT`, W) of a line, from -1 (black) to 1 (white).
+
+    Font and spoiling depend on ``index``, which also seeds the noise. ``width`` cuts the picture
+    or, as the networks' own code does, fills it up with zeros, at the right.
+    """
+    try:
+        from PIL import Image, ImageDraw, ImageFilter, ImageFont
+    except ImportError as error:
+        raise MissingPackage("Package pillow must be installed (make setup), not missing"
+                             ) from error
+    font = ImageFont.truetype(package_file("matplotlib", str(_font(index))), 32)
+    left, _, right, _ = font.getbbox(text)
+    image = Image.new("L", (round(right - left) + 16, HEIGHT), 235)
+    ImageDraw.Draw(image).text((8 - left, HEIGHT // 2), text, fill=20, font=font, anchor="lm")
+    if upside_down:
+        image = image.rotate(180)
+    blur, noise = SPOILED[index % len(SPOILED)]
+    grey = np.asarray(image.filter(ImageFilter.GaussianBlur(blur)), np.float32)
+    grey = grey + np.random.default_rng(index).normal(0, noise, grey.shape).astype(np.float32)
+    return np.repeat(_fit(np.clip(grey, 0, 255) / 127.5 - 1, width)[None], 3, axis=0)
+
+
+def _font(index: int) -> Path:
+    """File of the font below the folder of matplotlib."""
+    return Path("mpl-data/fonts/ttf", f"{FONTS[index % len(FONTS)]}.ttf")
+
+
+def _fit(grey: Floats, width: int | None) -> Floats:
+    """Cut or fill up a picture at its right."""
+    if width is None:
+        return grey
+    fitted = np.zeros((HEIGHT, width), np.float32)
+    kept = min(width, grey.shape[1])
+    fitted[:, :kept] = grey[:, :kept]
+    return fitted
+
+
+def distance(got: Sequence[str] | str, wanted: Sequence[str] | str) -> int:
+    """Insertions, deletions and replacements that lead from one text to the other."""
+    row = list(range(len(wanted) + 1))
+    for place, char in enumerate(got, 1):
+        above, row[0] = row[0], place
+        for index, other in enumerate(wanted, 1):
+            above, row[index] = row[index], min(row[index] + 1, row[index - 1] + 1,
+                                                above + (char != other))
+    return row[-1]
+
 
 MODULE = "rapidocr_onnxruntime"
 #: Width of the pictures that the classifier of directions was trained on.

@@ -6,6 +6,7 @@ from typing import Any
 
 from hw.spec import PAPER_FORMATS
 from reports.plots import Curve, bars, curves
+from reports.registry import Page
 from reports.tables import MISSING, Table
 
 __all__ = ["accuracy", "answer", "plots", "theory_page"]
@@ -136,3 +137,10 @@ def theory_page(records: Sequence[Record]) -> dict[str, Any]:
     return {"answer": answer(records), "accuracy": accuracy(records),
             "explained": _explained(records), "outliers": outliers(records),
             "crossing": _crossing(records), "spread": f"{_spread(records):g}"}
+
+
+PAGE = Page(
+    values=lambda records: theory_page(records["theory"]),
+    answer=lambda records: answer(records["theory"]),
+    extract=lambda records: accuracy(records["theory"]),
+    plots=lambda records: plots(records["theory"]))

@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from reports.registry import Page
 from reports.tables import MISSING, Table, text
 
 __all__ = ["SOURCES", "answer", "extract", "verification_page"]
@@ -20,7 +21,7 @@ LEVELS = {"RTL": "simulated RTL", "netlist": "mapped netlist"}
 
 
 def verification_page(records: Records) -> dict[str, Any]:
-    """What the template ``verification.md.j2`` shows."""
+    """What the template ``page.md.j2`` shows."""
     units = [*records.get("formal", ()), *records.get("exhaustion", ())]
     kinds = list(dict.fromkeys(record["conditions"]["kind"] for record in units))
     return {"answer": answer(records), "summary": extract(records),
@@ -171,3 +172,6 @@ def _values(record: Record) -> dict[str, Any]:
 
 def _listed(items: Iterable[str]) -> str:
     return "; ".join(items) or MISSING
+
+
+PAGE = Page(values=verification_page, answer=answer, extract=extract, short=extract)

@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulators beside each other: all compute the same, and one that does not is found."""
+"""Simulators beside each other: all compute the same, and one that does not is found.
 
+SCALE-Sim beside closed forms: a difference that is not explained is found. The page shows ratios of
+what was recorded, and no time.
+"""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import sim
-from hw.spec import parse_array
-from reports.studies.bench import __main__ as command
-from reports.studies.bench import contest
-from reports.studies.bench.contest import SIMULATORS, Part, Ready, Simulator, Site
-from reports.studies.bench.elements import Elements
+from hw.spec import Dataflow, parse_array
+from reports.studies.bench import contest, scalesim
+from reports.studies.bench import measure as command
+from reports.studies.bench.contest import SIMULATORS, Elements, Part, Ready, Simulator, Site
 from reports.studies.bench.measure import MismatchError, measure
-from reports.studies.bench.outcome import Ran
+from reports.studies.bench.page import answer, ratios, simulators_page
+from reports.studies.bench.programs import Ran
+from reports.studies.bench.scalesim import LAYERS, Layer, ScaleSimError, compare, model, terms
 from sim.progress import Progress
 from sim.run.outcome import as_bits
 from synth.record import provenance, read_records
@@ -137,3 +143,106 @@ def test_bench_without_numba(monkeypatch, tmp_path, capsys):
 def test_what_takes_long_is_left_out_unless_asked_for(arguments, simulator, taken):
     options = command._parser().parse_args(arguments)
     assert [unit for unit in command.UNITS if command._takes(simulator, unit, options)] == taken
+
+
+#: Cycles that SCALE-Sim 3.0.0 told for a product of 256 x 256 x 256 on 16 x 16 elements.
+TOLD = {Dataflow.OS: 73215, Dataflow.WS: 77311}
+
+
+@pytest.mark.parametrize("dataflow", Dataflow)
+def test_folds_are_those_of_scalesim(dataflow):
+    spec = replace(parse_array("16x16", "int8"), dataflow=dataflow)
+    folds, cycles = model(spec, 256, 256, 256)
+    assert folds * cycles - 1 == TOLD[dataflow]
+    assert TOLD[dataflow] - spec.cycles(256, 256, 256) == sum(
+        terms(spec, 256, 256, 256).values())
+
+
+def test_layers_are_products():
+    assert Layer("x", 15, 13, 3, 5, 8, 24, 2).gemm == (7 * 5, 3 * 5 * 8, 24)
+    assert next(layer for layer in LAYERS if layer.name == "gemm_7x33x5").gemm == (7, 33, 5)
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """SCALE-Sim as its closed form has it, some cycles off."""
+    off = []
+    monkeypatch.setattr(scalesim, "run_scalesim", lambda spec, layers: [
+        (lambda folds, cycles: folds * cycles - 1 + sum(off))(*model(spec, *layer.gemm))
+        for layer in layers])
+    return off
+
+
+def test_every_difference_is_explained(told):
+    records = compare(ORIGIN, [LAYERS[0], LAYERS[8]], ["4x6"])
+    assert len(records) == 4
+    for record in records:
+        ours, theirs = (record.metrics[name].value for name in ("cycles", "scalesim_cycles"))
+        assert theirs - ours == sum(record.conditions["causes"].values())
+        assert record.conditions["stepped"]
+
+
+def test_a_difference_without_cause_is_found(told):
+    told.append(1)
+    with pytest.raises(MismatchError) as caught:
+        compare(ORIGIN, LAYERS[:1], ["4x4"])
+    assert str(caught.value) == ("Cycles of SCALE-Sim must be 351, not 352 "
+                                 "(gemm_16x16x16 on array_4x4_os_int8_fx28)")
+
+
+def test_scalesim_that_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setattr(scalesim, "ENVIRONMENT", tmp_path / "python")
+    with pytest.raises(ScaleSimError) as caught:
+        compare(ORIGIN, LAYERS[:1], ["4x4"])
+    assert str(caught.value) == (
+        "SCALE-Sim must be installed under build/scalesim (make bench), and is not")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not scalesim.ENVIRONMENT.exists(), reason="no SCALE-Sim: make build/scalesim")
+def test_scalesim_itself_tells_what_its_model_does():
+    records = compare(ORIGIN, [LAYERS[0], LAYERS[8], LAYERS[-1]], ["5x3"])
+    assert len(records) == 6
+
+
+def record(unit, simulator, speed, *, compiled=0.0, array="16x16"):
+    return {"subject": f"array_{unit}",
+            "conditions": {"simulator": simulator, "unit": unit, "array": array, "time": "wall",
+                           "gemm": "64x64x64", "part": "64x64x64"},
+            "metrics": {"mac_per_second": {"value": speed}, "cycles": {"value": 1071},
+                        "time_to_compile": {"value": compiled}, "sums_compared": {"value": 4096},
+                        "checksum": {"value": "ab12"}}}
+
+
+PEAK = {"subject": "machine", "metrics": {"mac_per_second": {"value": 2e11}},
+        "conditions": {"simulator": "peak of binary32 multiply-adds"}}
+RECORDS = {"simulator": [
+    PEAK, record("e4m3 fp32", "sim.fast", 1.5e11, compiled=2.0),
+    record("e4m3 fp32", "sim.fast, numpy", 3e9), record("e4m3 fp32", "Verilator", 1e7, compiled=90),
+    record("e4m3 fp32", "Verilator, small array", 2e7, compiled=9, array="4x4"),
+    record("int8 int32", "sim.fast", 1e11, compiled=2.0),
+    record("int8 int32", "Verilator, small array", 5e7, compiled=3, array="4x4"),
+    record("int8 int32", "Amaranth", 100.0),
+]}
+
+
+def test_ratios_are_over_verilator_on_the_whole_array_if_it_was_compiled():
+    table = ratios(RECORDS)
+    assert table.headings[1:] == ["e4m3 fp32", "int8 int32"]
+    assert table.rows == [
+        ["sim.fast (numba)", "15,000", "2,000"], ["sim.fast, numpy", "300", "-"],
+        ["Verilator", "1", "-"], ["Verilator, small array", "2", "1"], ["Amaranth", "-", "2e-06"],
+        ["compared with an array of", "16x16", "4x4"]]
+
+
+def test_answer_has_share_of_the_peak_and_sums():
+    told = answer(RECORDS)
+    assert "15,000 for e4m3 fp32, 2,000 for int8 int32." in told
+    assert "75% of the machine's multiply-adds" in told
+    assert f"All {7 * 4096:,} sums" in told
+
+
+def test_compiling_is_told_as_a_ratio():
+    rows = simulators_page(RECORDS)["compiling"].rows
+    assert rows[2:5] == [["Verilator", "45", "-"], ["Verilator, small array", "4.5", "1.5"],
+                         ["Amaranth", "-", "-"]]

@@ -8,7 +8,7 @@ import pytest
 
 import sim
 from hw.spec import Flag, parse_array, parse_mac
-from reports.studies.demo import hardware, table
+from reports.studies.demo import hardware
 from reports.studies.demo import measure as command
 from sim import digits as network
 from sim.rtl import gemm
@@ -122,10 +122,10 @@ def test_bench_notices_a_cycle_too_many(monkeypatch):
 
 
 def test_table_has_a_column_for_each_arithmetic():
-    results = [table.Result(spec=parse_array("16x16", name), accuracy=0.9665, cycles=4734,
+    results = [command.Result(spec=parse_array("16x16", name), accuracy=0.9665, cycles=4734,
                             closed_form=4734, utilisation=0.877, bits=942900,
                             gates={"default": 592, "keep": 567}) for name in ("e4m3", "int8")]
-    assert table.render(0.9644, results, 449, 100).splitlines() == [
+    assert command.render(0.9644, results, 449, 100).splitlines() == [
         "                                   FP32     E4M3     INT8",
         "---------------------------------------------------------",
         "accuracy on 449 test images      96.44%   96.65%   96.65%",

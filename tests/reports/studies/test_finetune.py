@@ -17,7 +17,7 @@ TORCH = "PyTorch is not installed (locks/training.txt)"
 def test_layer_computes_on_rounded_operands() -> None:
     """Activations to sevenths of the largest, weights to sevenths of that of their output."""
     torch = pytest.importorskip("torch", reason=TORCH)
-    from reports.studies.finetune.rounding import Rounded, scheme
+    from reports.studies.finetune.training import Rounded, scheme
 
     linear = torch.nn.Linear(2, 2, bias=False)
     linear.weight.data = torch.tensor([[7.0, 3.2], [0.7, -0.13]])
@@ -33,7 +33,7 @@ def test_layer_computes_on_rounded_operands() -> None:
 
 def test_gradient_passes_what_does_not_saturate() -> None:
     torch = pytest.importorskip("torch", reason=TORCH)
-    from reports.studies.finetune.rounding import Rounded, scheme
+    from reports.studies.finetune.training import Rounded, scheme
 
     layer = Rounded(torch.nn.Linear(2, 1, bias=False))
     layer.layer.weight.data = torch.tensor([[1.0, -1.0]])
@@ -81,7 +81,7 @@ def test_wrong(arguments: list[str], message: str, tmp_path: Path, monkeypatch: 
 def test_nearest_is_the_quantisers() -> None:
     """Rounding in training is that of `sim.quantize`, in every format."""
     torch = pytest.importorskip("torch", reason=TORCH)
-    from reports.studies.finetune.rounding import SCHEMES, _Nearest
+    from reports.studies.finetune.training import SCHEMES, _Nearest
     from sim.quantize import calibrate
 
     x = np.random.default_rng(1).normal(0, 1, 4096).astype(np.float32)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real networks and their data: in FP32 they do what they were trained for."""
+"""Real networks and their data: in FP32 they do what they were trained for.
+
+Their layers on the compiled RTL of an array: codes of real weights and data.
+"""
 
 import importlib
 import pickle
@@ -10,13 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw.spec import SpecError
-from reports.studies.networks import efficientnet, lines, text
-from reports.studies.networks.packages import MissingPackage, package_file
-from reports.studies.networks.task import alike, relative_error, share
-from reports.studies.networks.tasks import TASKS
-from reports.studies.networks.weights import MAGIC, read_torch
+import sim
+from hw.spec import ArraySpec, SpecError, parse_array, parse_mac
+from reports.studies.networks import photographs, text
+from reports.studies.networks.measure import TASKS
+from reports.studies.networks.models import MAGIC, read_torch
+from reports.studies.networks.task import MissingPackage, alike, package_file, relative_error, share
 from sim.digits import accuracy, forward, load_digits, train
+from sim.network import Plan, calibrate_network, load
+from sim.network.layer import Layer
+from sim.network.products import activations, weights
+from sim.network.walk import Pair, walk
+from sim.progress import Progress
+from sim.run.engines import ENGINES
+from sim.run.outcome import as_bits
 
 
 def task(name: str, folder: Path, samples: int):
@@ -98,7 +108,7 @@ def test_padding_is_tensorflows() -> None:
     weights = {"c.weight": np.ones((1, 3, 3, 3), np.float32),
                **{f"n.{part}": np.ones(1, np.float32)
                   for part in ("weight", "bias", "running_mean", "running_var")}}
-    builder = efficientnet._Builder(weights)
+    builder = photographs._Builder(weights)
     builder.conv(builder.graph.input("x", ["n", 3, 224, 224]), "c", "n", 2)
     [pads] = [list(attribute.ints) for attribute in builder.graph._nodes[0].attribute
               if attribute.name == "pads"]
@@ -108,17 +118,17 @@ def test_padding_is_tensorflows() -> None:
 
 def test_lines_upside_down() -> None:
     """A line of the same index turned by 180 degrees, but for the noise."""
-    up, down = (lines.picture("A line", 0, upside_down=turned) for turned in (False, True))
-    assert up.shape == down.shape == (3, lines.HEIGHT, up.shape[2])
+    up, down = (text.picture("A line", 0, upside_down=turned) for turned in (False, True))
+    assert up.shape == down.shape == (3, text.HEIGHT, up.shape[2])
     assert np.abs(up[:, ::-1, ::-1] - down).mean() < 0.15 < np.abs(up - down).mean()
-    assert (lines.picture("A line", 0, width=20) == up[:, :, :20]).all()
+    assert (text.picture("A line", 0, width=20) == up[:, :, :20]).all()
 
 
 @pytest.mark.parametrize(("got", "wanted", "count"), [
     ("", "", 0), ("abc", "abc", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3),
     ("ab", "ba", 2)])
 def test_distance(got: str, wanted: str, count: int) -> None:
-    assert lines.distance(got, wanted) == count
+    assert text.distance(got, wanted) == count
 
 
 def test_characters_that_repeat_are_read_once() -> None:
@@ -173,3 +183,53 @@ def test_weights_wrong(tmp_path: Path, fault: dict | None) -> None:
     with pytest.raises(SpecError, match="^" + re.escape(
             f"Weights file must be of PyTorch's format before 1.6, not {str(path)!r}") + "$"):
         read_torch(path)
+
+
+#: Of a product the first rows and columns, all of K: several tiles, and some that are not full.
+ROWS, COLS = 5, 7
+#: FP32 sums of short rows are exact; BF16 rounds nearly every one, so that their order shows.
+QUICK, THOROUGH = (parse_array("2x2", parse_mac("e4m3", acc=acc)) for acc in ("fp32", "bf16"))
+
+
+def chosen(layers: list[Layer]) -> dict[str, Layer]:
+    """First and last layer, those with the longest sums and the most products, and one of each
+    operator.
+    """
+    found = {each.step.operator: each for each in layers}
+    found |= {"first": layers[0], "last": layers[-1],
+              "deepest": max(layers, key=lambda each: each.lowering.size[2]),
+              "grouped": max(layers, key=lambda each: each.lowering.size[0])}
+    return {each.step.name: each for each in found.values()}
+
+
+@pytest.mark.parametrize(("name", "array"), [("digits", QUICK), *(
+    pytest.param(name, THOROUGH, marks=pytest.mark.slow) for name in TASKS)])
+def test_layers_on_compiled_rtl_have_the_models_bits(tmp_path: Path, name: str,
+                                                     array: ArraySpec) -> None:
+    found = task(name, tmp_path, 8)
+    network = load(found.model)
+    plan = Plan(array=array, weights="per=channel")
+    feed = found.feeds[0]
+    layers: list[Layer] = []
+
+    def keep(layer: Layer, _: Layer) -> Pair:
+        layers.append(layer)
+        result = layer.exact()
+        return Pair(result, result)
+
+    walk(network, feed, keep, Progress(), "")
+    assert [layer.step.name for layer in layers] == [step.name for step in network.layers]
+    quantizers = calibrate_network(network, [feed], plan)
+    on_rtl, compared = ENGINES["rtl"](array, Progress()), 0
+    for layer_name, layer in chosen(layers).items():
+        a, b = (made(layer, by).codes[-1] for made, by in zip(
+            (activations, weights), quantizers[layer_name], strict=True))
+        a, b = a[:ROWS], b[:, :COLS]
+        got = on_rtl(a, b, Progress())
+        wanted = as_bits(sim.matmul(a, b, array.mac), array.mac.acc.width)
+        wrong = np.argwhere(as_bits(got.sums, array.mac.acc.width) != wanted)
+        assert not len(wrong), f"{name}, {layer_name}: {len(wrong)} sums differ, at {wrong[:1]}"
+        assert got.cycles == array.cycles(a.shape[0], a.shape[1], b.shape[1]), layer_name
+        assert (wanted != 0).any(), layer_name
+        compared += wanted.size
+    assert compared >= 2 * ROWS * COLS

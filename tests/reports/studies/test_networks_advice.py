@@ -9,10 +9,17 @@ import pytest
 
 from hw.spec import parse_array
 from reports.advise.page import page, table
-from reports.studies.networks.advice import Measure, Point, advise, figure, front
-from reports.studies.networks.answer import answer, with_costs
-from reports.studies.networks.costs import Costs
-from reports.studies.networks.formats import ACCUMULATORS, COLUMNS, mac_of
+from reports.studies.networks.advice import (
+    Costs,
+    Measure,
+    Point,
+    advise,
+    answer,
+    figure,
+    front,
+    with_costs,
+)
+from reports.studies.networks.settings import ACCUMULATORS, COLUMNS, mac_of
 from synth.record import Metric, Record, provenance
 
 MEASURE = Measure("accuracy", "%", 96.0, 95.0)

@@ -5,19 +5,8 @@ from typing import Any
 
 import pytest
 
-from reports.studies.networks import (
-    page as networks,
-)
-from reports.studies.networks import (
-    page_costs as network_costs,
-)
-from reports.studies.networks import (
-    page_findings as network_findings,
-)
-from reports.studies.networks import (
-    page_layers as network_layers,
-)
-from reports.studies.networks.page_records import chance
+from reports.studies.networks import page as networks
+from reports.studies.networks.page import chance
 
 SHAPES = {"first": "10x27x8", "second": "10x1024x8"}
 
@@ -68,24 +57,24 @@ def test_chance_is_the_sign_tests(better: int, worse: int, wanted: float) -> Non
 
 
 def test_answer_tells_changes_from_chance() -> None:
-    assert network_findings.answer(RECORDS) == (
+    assert networks.answer(RECORDS) == (
         "With exact sums, a sign test (p < 0.01) tells 1 of 5 changes of a metric from chance: net "
         "in E5M2. The least error of the output has an FP8 format for net (4.5 % against 4 % of "
         "E2M5).")
 
 
 def test_layers_decide() -> None:
-    assert network_layers.best_formats(RECORDS).rows == [
+    assert networks.best_formats(RECORDS).rows == [
         ["net", "2", "1 (30.0 dB)", "0 (33.0 dB)", "1 (33.0 dB)", "0 (28.8 dB)", "0 (26.2 dB)"]]
-    assert network_layers.better_than_int8(RECORDS).rows == [
+    assert networks.better_than_int8(RECORDS).rows == [
         ["net", "1 of 2 (+3.0 dB)", "1 of 2 (+3.0 dB)", "1 of 2 (-1.2 dB)", "1 of 2 (-3.8 dB)"]]
-    assert network_layers.deciding(RECORDS) == [
+    assert networks.deciding(RECORDS) == [
         ("net: E4M3 has the higher SQNR in 1 of 2 layers; most in `second` (7.5 dB); INT8 leads "
          "most in `first` (10.0 dB).")]
 
 
 def test_findings_say_what_was_measured() -> None:
-    assert network_findings.findings(RECORDS) == [
+    assert networks.findings(RECORDS) == [
         ("E5M2 is the worst of the FP8 formats in 1 of 2 layers, and at the output of 1 of 1 "
          "networks. It is not in `second` of net."),
         "The least error of the output has an FP8 format for net (4.5 % against 4 % of E2M5).",
@@ -96,7 +85,7 @@ def test_too_few_samples_are_told() -> None:
     """Seven of seven that do worse are chance in 1 of 64 cases; eight of eight in 1 of 128."""
     def found(samples: int) -> list[str]:
         first = record("fp32", 96.0)
-        return network_findings.findings([{
+        return networks.findings([{
             **first, "conditions": first["conditions"] | {"samples": samples}}])
 
     assert found(8) == []
@@ -129,15 +118,15 @@ def test_costs_stand_beside_the_metric() -> None:
     priced = [each | {"metrics": each["metrics"] | {
         "cycles_per_sample": {"value": 1234}, "area": {"value": 0.5}}} for each in RECORDS[:-1]]
     found = [*priced, advised]
-    assert network_costs.sentences(found) == ["net: Take E4M3. It is cheap. It is good."]
-    assert network_costs.fronts(found).rows == [
+    assert networks.sentences(found) == ["net: Take E4M3. It is cheap. It is good."]
+    assert networks.fronts(found).rows == [
         ["net", "INT8", "exact", "95.50", "1,234", "0.5", "-", ""],
         ["net", "E4M3", "fp32", "96.00", "1,234", "0.5", "-", "yes"]]
     assert networks.changes(found).rows[0][-1] == "E4M3 fp32"
-    assert network_findings.answer(found).endswith(
+    assert networks.answer(found).endswith(
         "to take is the cheapest setting that loses at most 1, if there is one.")
     # Without an answer nothing is said.
-    assert network_costs.sentences(RECORDS) == network_costs.fronts(RECORDS).rows == []
+    assert networks.sentences(RECORDS) == networks.fronts(RECORDS).rows == []
 
 
 @pytest.mark.parametrize("count", range(len(RECORDS) + 1))

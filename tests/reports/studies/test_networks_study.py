@@ -9,9 +9,10 @@ import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed (make setup)")
 
+from hw.spec import parse_mac
 from reports.studies.networks import measure as command
-from reports.studies.networks import simulate, study
-from reports.studies.networks.formats import (
+from reports.studies.networks import settings, study
+from reports.studies.networks.settings import (
     ACCUMULATORS,
     COLUMNS,
     Ranges,
@@ -107,8 +108,8 @@ def test_plans_are_those_of_the_settings() -> None:
     for column in COLUMNS:
         for accumulator in ACCUMULATORS:
             for ranges in choices(column):
-                plan = simulate.plan_of(column, accumulator, ranges)
-                assert str(plan.array.mac) == str(simulate.parse_mac(mac_of(column, accumulator)))
+                plan = settings.plan_of(column, accumulator, ranges)
+                assert str(plan.array.mac) == str(parse_mac(mac_of(column, accumulator)))
                 assert plan.of_activations.zero_point == ranges.zero_point
                 assert plan.of_weights.per.value == ranges.weights_per
                 compared += 1
@@ -124,18 +125,18 @@ def test_headroom_is_tried_where_sums_may_overflow() -> None:
             assert accumulated(column, accumulator, best) == wanted
     block = Ranges("block", "minmax")
     assert accumulated("MXFP8", "fp16", block) == (block,)
-    assert str(simulate.plan_of("E4M3", "fp16", roomy)).endswith("headroom=True)")
+    assert str(settings.plan_of("E4M3", "fp16", roomy)).endswith("headroom=True)")
 
 
 def test_result_is_bit_exact_to_the_product(tmp_path: Path) -> None:
     """First layer of the digits by hand: encoded, multiplied by the golden model, scaled."""
     import sim
-    from reports.studies.networks.tasks import TASKS
+    from reports.studies.networks.measure import TASKS
     from sim.digits import load_digits, train
 
     task = TASKS["digits"](tmp_path, 8)
-    plan = simulate.plan_of("E4M3", "bf16", Ranges("tensor", "minmax"))
-    got = simulate.simulate(task, plan).outputs[0]
+    plan = settings.plan_of("E4M3", "bf16", Ranges("tensor", "minmax"))
+    got = settings.simulate(task, plan).outputs[0]
     mac, x = plan.array.mac, task.feeds[0]["images"]
     calibration = [each["images"] for each in task.calibration]
     for index, layer in enumerate(train(load_digits())):

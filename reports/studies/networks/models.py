@@ -1,12 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights as packages ship them: PyTorch's format before version 1.6, read without PyTorch.
-
-Such a file is three pickles (a magic number, the version of the protocol, facts on the machine that
-wrote it), the pickled dictionary of tensors, whose storages it names, the pickled list of the names
-of storages, and for each the number of its elements (8 bytes) and the elements themselves
-(``torch.serialization._legacy_save``). A pickle can call what it likes; this reader resolves the
-four names that tensors need and refuses all others.
-"""
+"""Model files: weights as packages ship them, and networks written as ONNX."""
 
 import pickle
 from collections import OrderedDict
@@ -15,11 +8,68 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from hw.spec import SpecError
 from sim.codes import NDArray
+from sim.files import whole_file
 
-__all__ = ["read_torch"]
+#: Version of the operators: the first that has LayerNormalization; and the file format of its time.
+OPSET, IR = 17, 8
+Shape = list[str | int]
+
+
+class Graph:
+    """Nodes and constants as they are added; a name stands for each value.
+
+    onnx is imported when the first graph is made: nothing else here needs it.
+    """
+
+    def __init__(self, name: str) -> None:
+        import onnx
+
+        self._onnx, self._name = onnx, name
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._inputs: list[Any] = []
+
+    def input(self, name: str, shape: Shape, dtype: npt.DTypeLike = np.float32) -> str:
+        """Value that is fed; a side that is a name may have any size."""
+        self._inputs.append(self._value(name, shape, dtype))
+        return name
+
+    def constant(self, array: npt.ArrayLike, name: str = "") -> str:
+        """Value that is part of the model."""
+        name = name or f"constant_{len(self._constants)}"
+        tensor = self._onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
+        self._constants.append(tensor)
+        return name
+
+    def add(self, operator: str, *inputs: str, name: str = "", **attributes: Any) -> str:
+        """Node with one output, whose name it gives back."""
+        name = name or f"{operator.lower()}_{len(self._nodes)}"
+        node = self._onnx.helper.make_node(operator, inputs, [name], name=name, **attributes)
+        self._nodes.append(node)
+        return name
+
+    def save(self, path: Path, outputs: dict[str, Shape]) -> Path:
+        """Check the model and write it, whole or not at all; outputs are float32."""
+        helper = self._onnx.helper
+        graph = helper.make_graph(
+            self._nodes, self._name, self._inputs,
+            [self._value(name, shape, np.float32) for name, shape in outputs.items()],
+            self._constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)],
+                                  ir_version=IR, producer_name="bytemac")
+        self._onnx.checker.check_model(model, full_check=True)
+        with whole_file(path) as file:
+            file.write(model.SerializeToString(deterministic=True))
+        return path
+
+    def _value(self, name: str, shape: Shape, dtype: npt.DTypeLike) -> Any:
+        kind = self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return self._onnx.helper.make_tensor_value_info(name, kind, shape)
+
 
 MAGIC = 0x1950A86A20F9469CFC6C
 #: Types of storages, by their names in PyTorch.

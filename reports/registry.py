@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The studies: what each is called, what measures it, and what its page shows.
+
+A study is a folder of ``reports/studies``. Its ``__init__`` holds ``STUDIES``: one, or several
+where it answers with several tables of records. What measures and what draws is named there and
+imported when it is asked for, so that a page needs no tool and a list of studies needs no numpy.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+from reports.tables import Table
+from synth.record import Record
+
+__all__ = ["FLOW_HIDDEN", "FLOW_METRICS", "Figure", "Measure", "Page", "Records",
+           "Study", "find", "studies"]
+
+#: Records of ``reports/data`` as plain data, by the name of their file.
+Records = Mapping[str, Sequence[dict[str, Any]]]
+
+FOLDER = Path(__file__).parent / "studies"
+#: Metrics that come first in a table of what `synth.measure` finds, and conditions too long for it.
+FLOW_METRICS = ("two_input_gates_keep", "area", "min_period")
+FLOW_HIDDEN = ("passes", "timing", "critical_path", "parts", "energy", "blocks")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measure:
+    """What makes the records of a study: ``MEASURE`` of the module that the study names.
+
+    Parameters
+    ----------
+    run
+        Makes the records from the options of the command line. Beside those of ``options`` and
+        ``out``, these hold ``command``, the command for the records' provenance.
+    options
+        Adds what the study's command takes besides ``--out`` and ``--json``.
+    tool_errors
+        Errors of tools, which end the command with one line and status 1.
+    faults
+        What is wrong by the records, "" for nothing; they are written all the same.
+    show
+        What the command prints; the path of the records by default.
+    """
+
+    run: Callable[[Namespace], Sequence[Record]]
+    options: Callable[[ArgumentParser], None] = lambda parser: None
+    tool_errors: tuple[type[Exception], ...] = ()
+    faults: Callable[[Sequence[Record]], str] = lambda records: ""
+    show: Callable[[Sequence[Record]], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Picture drawn by the template ``<name>.svg.j2`` of the study's folder.
+
+    ``alt`` is what it shows in words, ``draw`` makes what the template draws from the records of
+    the study.
+    """
+
+    name: str
+    alt: str
+    draw: Callable[[Sequence[dict[str, Any]]], Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """What a study shows besides the table of its records: ``PAGE`` of its module ``page``.
+
+    Parameters
+    ----------
+    values
+        What the template ``page.md.j2`` of the folder shows; without it, the study has no page of
+        its own, and the other functions but ``figures`` are not called.
+    answer
+        The page in a few sentences, for README and index.
+    extract
+        Its main table, for the index.
+    short
+        Table for the README, None for none.
+    plots
+        Pictures of the page by name, beside ``figures``, as functions that give SVG.
+    figures
+        Pictures in README and index.
+    file
+        Name of the file in ``reports``, unless it is that of the study.
+    """
+
+    values: Callable[[Records], dict[str, Any]] | None = None
+    answer: Callable[[Records], str] = lambda records: ""
+    extract: Callable[[Records], Table] = lambda records: Table([], [], [])
+    short: Callable[[Records], Table] | None = None
+    plots: Callable[[Records], dict[str, Callable[[], str]]] = lambda records: {}
+    figures: tuple[Figure, ...] = ()
+    file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Study:
+    """One study.
+
+    Parameters
+    ----------
+    name
+        Name of the data file, and of the marks in README.md.
+    title
+        Heading on the page.
+    order
+        Place among the sections of ``index.html``, from small to large.
+    measure
+        Module of the folder that has a ``MEASURE``, or a TOML file of the folder, whose points
+        `synth.sweep` measures. Without either, the studies of ``sources`` are measured.
+    page
+        Module of the folder that has a ``PAGE``; "" for a table of the records alone.
+    sources
+        Data files that the page reads, by default that of the study; it is made as soon as there
+        is one of them.
+    command
+        What measures it, where that is not ``make study NAME=<name>``.
+    metrics
+        Metrics that come first, in this order; any others follow in order of their names.
+    chart
+        Metric to draw as bars.
+    hidden
+        Conditions that would only widen the table.
+    in_readme
+        Whether README.md shows it too.
+    in_index
+        Whether ``index.html`` shows it as a section.
+    folder
+        Name of its folder, which the registry fills in.
+    """
+
+    name: str
+    title: str
+    order: int = 1000
+    measure: str = ""
+    page: str = ""
+    sources: tuple[str, ...] = ()
+    command: str = ""
+    metrics: tuple[str, ...] = ()
+    chart: str = ""
+    hidden: tuple[str, ...] = ()
+    in_readme: bool = False
+    in_index: bool = True
+    folder: str = ""
+
+    def load_page(self) -> Page:
+        """What it shows, imported now."""
+        return _attribute(self, self.page, "PAGE") if self.page else Page()
+
+    def load_measure(self) -> Measure | None:
+        """What measures it, imported now; None if nothing of its own does."""
+        if self.measure.endswith(".toml"):
+            of_points = resolve_name("reports.studies.sweep:measure_of")
+            return of_points(FOLDER / self.folder / self.measure)  # type: ignore[no-any-return]
+        return _attribute(self, self.measure, "MEASURE") if self.measure else None
+
+
+def _attribute(study: Study, module: str, name: str) -> Any:
+    return resolve_name(f"reports.studies.{study.folder}.{module}:{name}")
+
+
+@cache
+def studies() -> tuple[Study, ...]:
+    """Every study, in the order of their sections."""
+    found = [_completed(study, folder.name)
+             for folder in sorted(FOLDER.iterdir()) if (folder / "__init__.py").exists()
+             for study in resolve_name(f"reports.studies.{folder.name}:STUDIES")]
+    return tuple(sorted(found, key=lambda study: (study.order, study.name)))
+
+
+def _completed(study: Study, folder: str) -> Study:
+    """The study with its folder and what follows from its name."""
+    return replace(study, folder=folder, sources=study.sources or (study.name,),
+                   command=study.command or f"make study NAME={study.name}")
+
+
+def find(name: str) -> Study | None:
+    """Study of a name, or the first one of the folder of that name."""
+    by_name = {study.name: study for study in studies()}
+    by_folder = {study.folder: study for study in reversed(studies())}
+    return by_name.get(name) or by_folder.get(name)

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MACs mapped to FPGAs, placed and routed."""
+
+from reports.registry import Study
+
+STUDIES = (
+    Study(name="fpga", title="MACs on FPGAs", order=110,
+          metrics=("luts", "flip_flops", "dsps", "clock"), hidden=("device",)),
+)

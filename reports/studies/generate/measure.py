@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wall time to generate arrays, start of Python included.
+
+Each command runs in a process of its own, a few times; the fastest run counts, since other work on
+the machine can only slow it down.
+"""
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from hw.spec import Dataflow, parse_array
+from hw.spec.errors import require
+from reports.registry import Measure
+from synth.record import ROOT, Metric, Record, provenance
+
+SIZES = ("16x16", "128x128", "256x256")
+MAC = "e4m3"
+RUNS = 3
+
+
+def measure(size: str, command: str, *, dataflow: Dataflow = Dataflow.OS, mac: str = MAC,
+            runs: int = RUNS) -> Record:
+    """Record of generating an array of ``mac`` with ``size`` ROWSxCOLS."""
+    with tempfile.TemporaryDirectory(prefix="times-") as folder:
+        generate = [sys.executable, "-m", "hw.generate", "--mac", mac, "--array", size,
+                    "--dataflow", dataflow.value, "--out", folder]
+        seconds = min(_seconds(generate) for _ in range(runs))
+        manifest = json.loads(next(Path(folder).glob("*.json")).read_text(encoding="utf-8"))
+        verilog = [(Path(folder) / file["path"]).read_text(encoding="utf-8")
+                   for file in manifest["files"] if file["path"].endswith(".v")]
+    modules = re.findall(r"^module (\S+?)[ (;]", "".join(verilog), re.MULTILINE)
+    return Record(
+        subject=manifest["name"],
+        metrics={"wall_time": Metric(round(seconds, 2), "s"),
+                 "verilog_size": Metric(len("".join(verilog).encode()), "byte"),
+                 "modules": Metric(len(modules))},
+        conditions={"mac": mac, "dataflow": dataflow.value, "runs (the fastest counts)": runs},
+        provenance=provenance(command, tools=("amaranth", "pyosys")))
+
+
+def _seconds(command: list[str]) -> float:
+    """Wall time of ``command``."""
+    start = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("sizes", metavar="ROWSxCOLS", nargs="*", default=SIZES,
+                        help=f"sizes of the arrays (default: {' '.join(SIZES)})")
+    parser.add_argument("--runs", metavar="N", type=int, default=RUNS,
+                        help="runs of each, the fastest counts (default: %(default)s)")
+
+
+def _run(options: Namespace) -> list[Record]:
+    """Records of every size in both dataflows."""
+    require(options.runs >= 1, "Runs", "a positive number", options.runs)
+    for size in options.sizes:
+        parse_array(size, MAC)
+    records = []
+    for dataflow, size in itertools.product(Dataflow, options.sizes):
+        print(f"Generating {size} {dataflow.value}, runs: {options.runs}.", file=sys.stderr)
+        records.append(measure(size, options.command, dataflow=dataflow, runs=options.runs))
+    return records
+
+
+MEASURE = Measure(run=_run, options=_options, tool_errors=(subprocess.CalledProcessError,))

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings: operand formats, accumulators and ranges, and what a run with them gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from hw.spec import CATALOG, PAPER_FORMATS, parse_array, parse_mac
+from reports.studies.networks.task import Outputs, Task
+from sim.network import Network, Plan, load, run
+from sim.network.headroom import largest_sum
+from sim.network.layer import Layer
+from sim.network.plan import Seen, choose, observe
+from sim.network.walk import Pair, walk
+from sim.progress import Progress
+
+
+class Column(NamedTuple):
+    """Formats of activations and weights; ``blocks`` of 32 numbers share a scale (OCP MX)."""
+
+    activations: str
+    weights: str
+    blocks: bool = False
+
+
+class Ranges(NamedTuple):
+    """How scales are chosen: of weights per what, which numbers are kept, whether integer
+    activations have a zero point, whether sums have headroom in the accumulator.
+    """
+
+    weights_per: str
+    kept: str
+    zero_point: bool = False
+    headroom: bool = False
+
+    def __str__(self) -> str:
+        zero = ", zero point" if self.zero_point else ""
+        room = ", headroom" if self.headroom else ""
+        return f"{self.weights_per}, {self.kept}{zero}{room}"
+
+
+#: The formats of arXiv 2303.17951, and others; MX has OCP's own.
+COLUMNS = {
+    **{name: Column(fmt, fmt) for name, fmt in PAPER_FORMATS.items()},
+    "W4A8": Column("int8", "int4"),
+    "MXFP8": Column("e4m3", "e4m3", blocks=True),
+}
+#: Spellings by name. Floats saturate, as those units do whose cost was measured.
+ACCUMULATORS = {"exact": "exact", "fp32": "fp32-sat", "fp16": "fp16-sat", "bf16": "bf16-sat",
+                "hopper": "hopper"}
+#: Tried for each column; activations have one scale a tensor.
+RANGES = (Ranges("tensor", "minmax"), Ranges("channel", "minmax"), Ranges("channel", "mse"))
+#: Tried for integers, too.
+SHIFTED = (Ranges("channel", "minmax", zero_point=True),)
+
+
+def mac_of(column: str, accumulator: str) -> str:
+    """Spelling of the unit that multiplies a column's operands."""
+    activations, weights, _ = COLUMNS[column]
+    pair = activations if activations == weights else f"{activations}x{weights}"
+    # The exact sum of the paper's INT8 unit: 4,096 products of operands from -127 to 127.
+    same_integers = activations == weights and CATALOG[activations].is_integer
+    exact = "int27" if same_integers else "exact"
+    return f"{pair},acc={exact if accumulator == 'exact' else ACCUMULATORS[accumulator]}"
+
+
+def _may_overflow(column: str, accumulator: str) -> bool:
+    """Whether an accumulator ends before the largest sum that the exact one is made for."""
+    mac = parse_mac(mac_of(column, accumulator))
+    return largest_sum(mac) < largest_sum(parse_mac(mac_of(column, "exact")))
+
+
+def accumulated(column: str, accumulator: str, best: Ranges) -> tuple[Ranges, ...]:
+    """Ranges that are tried with an accumulator: the ``best`` with exact sums; where sums may
+    overflow, too, such with headroom, which goes without zero points and blocks.
+    """
+    if best.weights_per == "block" or not _may_overflow(column, accumulator):
+        return (best,)
+    return best, best._replace(zero_point=False, headroom=True)
+
+
+def choices(column: str, *, search: bool = True) -> tuple[Ranges, ...]:
+    """Ranges that are tried for a column; blocks choose their own.
+
+    Without ``search`` those of least squared error are left out: they take minutes to find for a
+    large network.
+    """
+    activations, _, blocks = COLUMNS[column]
+    if blocks:
+        return (Ranges("block", "minmax"),)
+    tried = RANGES + (SHIFTED if CATALOG[activations].is_integer else ())
+    return tuple(ranges for ranges in tried if search or ranges.kept != "mse")
+
+
+#: Array that the cycles are counted on.
+SIZE = "16x16"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A network with quantised layers.
+
+    Attributes
+    ----------
+    outputs
+        First output of each run.
+    sqnr
+        Of each layer in dB: its own noise, against FP32 on the same quantised inputs, in the runs
+        that were compared.
+    shapes
+        Sides MxKxN of each layer's products in the last run.
+    macs, cycles
+        Products of numbers, and clock cycles of the array, of all runs.
+    """
+
+    outputs: Outputs
+    sqnr: dict[str, float]
+    shapes: dict[str, str]
+    macs: int
+    cycles: int
+
+
+def plan_of(column: str, accumulator: str, ranges: Ranges, size: str = SIZE) -> Plan:
+    """Array and schemes of a setting."""
+    array = parse_array(size, parse_mac(mac_of(column, accumulator)))
+    if ranges.weights_per == "block":
+        return Plan(array=array, weights="per=block", activations="per=block")
+    zero = ",zero_point=yes" if ranges.zero_point else ""
+    return Plan(array=array, weights=f"per={ranges.weights_per},range={ranges.kept}",
+                activations=f"range={ranges.kept}{zero}", headroom=ranges.headroom)
+
+
+@lru_cache(maxsize=1)
+def _network(model: Path) -> Network:
+    return load(model)
+
+
+def reference(task: Task, say: Progress | None = None) -> Outputs:
+    """First output of each run in FP32."""
+    network = _network(task.model)
+
+    def multiply(layer: Layer, _: Layer) -> Pair:
+        result = layer.exact()
+        return Pair(result, result)
+
+    return [walk(network, feed, multiply, say or Progress(), "FP32")[network.outputs[0]].exact
+            for feed in task.feeds]
+
+
+def calibration(task: Task, say: Progress | None = None) -> dict[str, Seen]:
+    """What the calibration data of a task cause in FP32: the same for all settings."""
+    return observe(_network(task.model), task.calibration, say)
+
+
+def simulate(task: Task, plan: Plan, say: Progress | None = None, *, compared: int = 0,
+             seen: Mapping[str, Seen] | None = None) -> Result:
+    """Run ``task``; the noise of each layer is told of the first ``compared`` runs, ``seen`` is its
+    `calibration`.
+    """
+    network = _network(task.model)
+    quantizers = choose(plan, seen or calibration(task, say))
+    parts = [run(network, feeds, plan, quantizers, say=say, compare=noise) for feeds, noise in
+             ((task.feeds[:compared], True), (task.feeds[compared:], False)) if feeds]
+    return Result(
+        outputs=[each for part in parts for each in part.outputs[network.outputs[0]]],
+        sqnr={layer.name: round(layer.own.sqnr_db, 2) for layer in parts[0].layers
+              if layer.own.sqnr_db is not None},
+        shapes={layer.name: f"{layer.m}x{layer.k}x{layer.n}" for layer in parts[-1].layers},
+        macs=sum(part.macs for part in parts), cycles=sum(part.cycles for part in parts))

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What measures a study that is a TOML file of points: `synth.sweep`."""
+
+from functools import partial
+from pathlib import Path
+
+from reports.registry import Measure
+from synth.sweep import add_options, sweep_file
+
+__all__ = ["measure_of"]
+
+
+def measure_of(points: Path) -> Measure:
+    """What measures the points of a file."""
+    return Measure(run=partial(sweep_file, points), options=add_options)

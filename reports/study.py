@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m reports.study NAME [options]``: measures a study, writes its records, renders.
+
+Records that go elsewhere than to ``reports/data`` are not rendered.
+"""
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from functools import partial
+from pathlib import Path
+
+from hw.spec.command import Parser, run_command
+from hw.spec.errors import require
+from reports.registry import Measure, Study, find, studies
+from reports.render import render
+from synth.record import write_records
+
+__all__ = ["main"]
+
+PROG = "python -m reports.study"
+DATA = Path(__file__).resolve().parent / "data"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 1 if a tool failed or the records show a fault, 2 for wrong
+    arguments.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and not given[0].startswith("-"):
+        study = find(given[0])
+        if study is not None:
+            return _measure(study, given[1:])
+    return _list(given)
+
+
+def _list(given: Sequence[str]) -> int:
+    """The command without the name of a study: what there is."""
+    parser = Parser(prog=PROG, description="Measure a study, write its records to reports/data "
+                    "and render the pages. NAME --help shows what a study takes.")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="a study of --list")
+    parser.add_argument("--list", action="store_true", help="list the studies and exit")
+    options = parser.parse_args(given)
+    if not options.list:
+        names = ", ".join(study.name for study in studies())
+        parser.error(f"Study must be one of {names}, not {options.name!r}")
+    for study in studies():
+        print(f"{study.name:16}{study.title}")
+    return 0
+
+
+def _measure(study: Study, given: Sequence[str]) -> int:
+    """The command of one study; one without a measure of its own measures its sources."""
+    parser = Parser(prog=f"{PROG} {study.name}", description=f"{study.title}.".replace("?.", "?"))
+    measure = study.load_measure()
+    if measure is None:
+        parser.parse_args(given)
+        sources = [source for name in study.sources
+                   if (source := find(name)) is not None and source.measure]
+        if not sources:
+            parser.error(f"Study {study.name} must be measured by `{study.command}`")
+        return max(_measure(source, []) for source in sources)
+    usual = DATA / f"{study.name}.json"
+    parser.add_argument("--out", metavar="FILE", type=Path, default=usual,
+                        help=f"file of the records (default: reports/data/{usual.name})")
+    parser.add_argument("--json", action="store_true", help="print the records, not the path")
+    parser.set_defaults(command=study.command)
+    measure.options(parser)
+    return run_command(parser, partial(_run, measure, usual), given,
+                       tool_errors=measure.tool_errors)
+
+
+def _run(measure: Measure, usual: Path, options: Namespace) -> int:
+    """Measure, write, print and render; 1 if the records show a fault."""
+    require(not options.out.is_dir(), "Output file", "a file", str(options.out))
+    records = measure.run(options)
+    path = write_records(options.out, records)
+    if options.json:
+        print(json.dumps({"records": [record.to_json() for record in records]}, indent=2))
+    else:
+        print(measure.show(records) if measure.show else path)
+    faults = measure.faults(records)
+    if faults:
+        print(f"{PROG}: error: {faults}", file=sys.stderr)
+    if path.resolve() == usual:
+        with redirect_stdout(sys.stderr):
+            render()
+    return int(bool(faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
