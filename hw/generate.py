@@ -9,17 +9,18 @@ from typing import Any
 
 from hw.emit.files import write_files
 from hw.spec import ArraySpec, GemmSpec, MacSpec, OutputSpec
+from hw.spec.catalog import format_table, format_table_json
 from hw.spec.command import (
     Parser,
+    add_gemm_options,
     add_output_options,
     add_unit_options,
     chosen_design,
     run_command,
+    with_engine,
 )
-from hw.spec.command_gemm import add_gemm_options, with_engine
 from hw.spec.errors import require
-from hw.spec.parse import is_format
-from hw.spec.table import format_table, format_table_json
+from hw.spec.grammar import is_format
 from hw.version import VERSION
 
 __all__ = ["generate", "main", "verilog"]

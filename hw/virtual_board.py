@@ -21,7 +21,7 @@ from hw.spec.command import (
     chosen_array,
     run_command,
 )
-from hw.spec.parse_gemm import DEFAULT_DEPTHS, parse_gemm
+from hw.spec.grammar import DEFAULT_DEPTHS, parse_gemm
 
 __all__ = ["VirtualBoard", "compile_board", "main"]
 

@@ -20,8 +20,8 @@ import markupsafe
 
 from hw.emit.files import write_files
 from hw.spec import SpecError
+from hw.spec.catalog import COLUMNS, format_cells
 from hw.spec.command import Parser, run_command
-from hw.spec.table import COLUMNS, format_cells
 from reports.csv_files import as_csv
 from reports.registry import Page, Study, studies
 from reports.tables import Table, bars, quoted, table

@@ -32,7 +32,7 @@ from typing import Any
 
 from hw.spec import ArraySpec, Dataflow, GemmSpec, MacSpec, parse_array, parse_gemm, parse_mac
 from hw.spec.errors import SpecError, require
-from hw.spec.parse_gemm import DEFAULT_DEPTHS
+from hw.spec.grammar import DEFAULT_DEPTHS
 
 __all__ = ["OSU018", "Point", "read_points"]
 

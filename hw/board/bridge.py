@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.board.frames import WORD_BITS
-from hw.spec.frames import FRESH, MAX_WORDS, READ_WORDS, WRITE_WORDS, Code, Command
+from hw.spec.board import FRESH, MAX_WORDS, READ_WORDS, WRITE_WORDS, Code, Command
 from hw.spec.registers import BUS_BITS
 
 __all__ = ["Bridge", "bus_members"]

@@ -11,7 +11,7 @@ from hw.board.pll import Pll
 from hw.spec import ArraySpec
 from hw.spec.board import DEFAULT_BAUD, BoardSpec
 from hw.spec.errors import require
-from hw.spec.parse_gemm import parse_gemm
+from hw.spec.grammar import parse_gemm
 
 __all__ = ["Design", "design"]
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From bytes to requests, and from replies to bytes; see `hw.spec.frames`."""
+"""From bytes to requests, and from replies to bytes; see `hw.spec.board`."""
 
 from amaranth import *
 from amaranth.lib import crc, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.spec.frames import (
+from hw.spec.board import (
     CRC_BITS,
     CRC_POLYNOMIAL,
     ESCAPE,

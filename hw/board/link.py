@@ -9,9 +9,8 @@ from hw.board.bridge import Bridge, bus_members
 from hw.board.frames import WORD_BITS, Deframer, Framer
 from hw.board.uart import Receiver, Transmitter
 from hw.emit.hierarchy import place
-from hw.spec.board import BoardSpec
-from hw.spec.frames import MAX_WORDS, WORD_BYTES, Code
-from hw.spec.gemm_map import gemm_map
+from hw.spec.board import MAX_WORDS, WORD_BYTES, BoardSpec, Code
+from hw.spec.registers import gemm_map
 
 __all__ = ["BUS_PREFIX", "Link"]
 

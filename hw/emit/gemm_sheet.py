@@ -2,7 +2,7 @@
 """What the port sheet of a GEMM engine says besides its ports."""
 
 from hw.spec import Dataflow, GemmSpec
-from hw.spec.gemm_map import gemm_map, steps_text
+from hw.spec.registers import gemm_map, steps_text
 
 __all__ = ["protocol", "title"]
 

@@ -5,8 +5,7 @@ import json
 from typing import Any
 
 from hw.spec import GemmSpec
-from hw.spec.gemm_map import gemm_map
-from hw.spec.registers import RegisterMap, Window
+from hw.spec.registers import RegisterMap, Window, gemm_map
 
 __all__ = ["map_data", "map_texts"]
 

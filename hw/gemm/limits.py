@@ -26,7 +26,7 @@ class Limits(wiring.Component):
     done, wrong
         The sizes have been checked, in this cycle; they are refused.
     zero, size_a, size_b, size_c, hold
-        Why, in the same cycle; see ERROR in `hw.spec.gemm_map`.
+        Why, in the same cycle; see ERROR in `hw.spec.registers`.
     across
         Tiles beside each other; stays until the next start.
     beats, steps

@@ -15,8 +15,7 @@ from hw.gemm.space import Space
 from hw.gemm.writer import Writer
 from hw.gemm.ws.feed import WEIGHT_STATIONARY
 from hw.spec import Bus, Dataflow, GemmSpec
-from hw.spec.gemm_map import gemm_map
-from hw.spec.registers import Access, RegisterMap
+from hw.spec.registers import Access, RegisterMap, gemm_map
 
 __all__ = ["descriptions", "engine"]
 

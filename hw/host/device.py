@@ -17,11 +17,10 @@ from hw.host.port import Port
 from hw.host.tiles import Block, blocks
 from hw.host.words import Codes, operand
 from hw.spec import GemmSpec, SpecError
-from hw.spec.board import DEFAULT_BAUD
+from hw.spec.board import DEFAULT_BAUD, Identity
 from hw.spec.errors import require, require_int
-from hw.spec.frames import Identity
+from hw.spec.grammar import parse_engine
 from hw.spec.outputs import Scale
-from hw.spec.parse_gemm import parse_engine
 
 __all__ = ["Device"]
 

@@ -8,8 +8,7 @@ from hw.host.exchange import Exchange
 from hw.host.words import BusWords, Codes, a_words, b_words, c_values
 from hw.spec import GemmSpec
 from hw.spec.errors import require
-from hw.spec.gemm_map import gemm_map
-from hw.spec.registers import Access
+from hw.spec.registers import Access, gemm_map
 
 __all__ = ["Engine"]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hw.host.errors import DeviceError, DeviceReset, Refused
 from hw.host.frames import Deframer, Reply, frame
-from hw.spec.frames import FLAG, MAX_WORDS, WORD_BYTES, WRITE_WORDS, Code, Command, Identity
+from hw.spec.board import FLAG, MAX_WORDS, WORD_BYTES, WRITE_WORDS, Code, Command, Identity
 
 __all__ = ["Exchange", "Line"]
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames as bytes, on the host's side; see `hw.spec.frames`."""
+"""Frames as bytes, on the host's side; see `hw.spec.board`."""
 
 import zlib
 from dataclasses import dataclass
 
-from hw.spec.frames import CRC_BITS, ESCAPE, FLAG, FLIP, FRESH
+from hw.spec.board import CRC_BITS, ESCAPE, FLAG, FLIP, FRESH
 
 __all__ = ["Deframer", "Reply", "frame"]
 

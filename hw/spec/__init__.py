@@ -9,19 +9,21 @@ from hw.spec.accumulators import (
     Overflow,
     Rounding,
 )
-from hw.spec.architectures import Adder, Multiplier
 from hw.spec.arrays import ArraySpec, Dataflow
 from hw.spec.catalog import CATALOG, PAPER_FORMATS, SOURCES
 from hw.spec.errors import SpecError
-from hw.spec.formats import Format, integer
+from hw.spec.formats import Format, Kind, Specials, Unpacked, integer
 from hw.spec.gemm import Bus, GemmSpec
-from hw.spec.macs import Flag, MacSpec
+from hw.spec.grammar import (
+    parse_accumulator,
+    parse_array,
+    parse_format,
+    parse_gemm,
+    parse_mac,
+    parse_output,
+)
+from hw.spec.macs import Adder, Flag, MacSpec, Multiplier
 from hw.spec.outputs import OutputSpec, Scale
-from hw.spec.parse import parse_accumulator, parse_format, parse_mac
-from hw.spec.parse_arrays import parse_array
-from hw.spec.parse_gemm import parse_gemm
-from hw.spec.parse_outputs import parse_output
-from hw.spec.specials import Kind, Specials, Unpacked
 
 __all__ = [
     "CATALOG",

@@ -4,8 +4,8 @@
 import sys
 from collections.abc import Sequence
 
+from hw.spec.catalog import format_table, format_table_json
 from hw.spec.command import Parser, run_command
-from hw.spec.table import format_table, format_table_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hw.spec.errors import require
-from hw.spec.formats import Format
-from hw.spec.specials import Specials
+from hw.spec.formats import Format, Specials
 
 __all__ = [
     "DEFAULT_PRODUCTS",

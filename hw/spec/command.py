@@ -7,18 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from hw.spec.accumulators import DEFAULT_PRODUCTS
-from hw.spec.architectures import Adder, Multiplier
 from hw.spec.arrays import DEFAULT_DEPTH, ArraySpec, Dataflow
 from hw.spec.errors import SpecError, require
-from hw.spec.macs import MacSpec
+from hw.spec.gemm import Bus, GemmSpec
+from hw.spec.grammar import DEFAULT_DEPTHS, parse_array, parse_gemm, parse_mac, parse_output
+from hw.spec.macs import Adder, MacSpec, Multiplier
 from hw.spec.outputs import OutputSpec, Scale
-from hw.spec.parse import parse_mac
-from hw.spec.parse_arrays import parse_array
-from hw.spec.parse_outputs import parse_output
 
-__all__ = ["INTERRUPTED", "Parser", "add_drain_options", "add_mac_options", "add_output_options",
-           "add_unit_options", "chosen_array", "chosen_design", "chosen_mac", "chosen_output",
-           "chosen_unit", "given_mac_options", "run_command"]
+__all__ = ["INTERRUPTED", "Parser", "add_drain_options", "add_gemm_options", "add_mac_options",
+           "add_output_options", "add_unit_options", "chosen_array", "chosen_design", "chosen_mac",
+           "chosen_output", "chosen_unit", "given_mac_options", "run_command", "with_engine"]
 
 #: Exit status after Ctrl-C, as a shell has it.
 INTERRUPTED = 130
@@ -217,3 +215,36 @@ def chosen_design(options: argparse.Namespace) -> MacSpec | ArraySpec | OutputSp
     if output is None or behind_mac:
         raise SpecError("MAC operands must be given by --mac PAIR, for instance --mac e4m3")
     return parse_output(output)
+
+
+def add_gemm_options(parser: argparse._ActionsContainer) -> None:
+    """Add the options of an engine."""
+    parser.add_argument("--gemm", action="store_true",
+                        help="make a GEMM engine around the array: memories, registers, a bus")
+    parser.add_argument("--depths", metavar="AxBxC",
+                        help="with --gemm, words of the memories of A (a column of a tile each), "
+                             "of B (a row of a tile) and of C (a row of a tile) "
+                             f"(default: {DEFAULT_DEPTHS})")
+    parser.add_argument("--bus", metavar="BUS",
+                        help=f"with --gemm, the bus: {', '.join(bus.value for bus in Bus)} "
+                             f"(default: {next(iter(Bus)).value})")
+
+
+def with_engine(options: argparse.Namespace, unit: MacSpec | ArraySpec | OutputSpec,
+                ) -> MacSpec | ArraySpec | OutputSpec | GemmSpec:
+    """The engine around ``unit`` that the options of `add_gemm_options` spell, or ``unit``.
+
+    Raises
+    ------
+    SpecError
+        If an option has no place there, or there is no such engine.
+    """
+    given = {name: value for name in ("depths", "bus")
+             if (value := getattr(options, name)) is not None}
+    if not options.gemm:
+        for name, value in given.items():
+            require(False, f"GEMM {name}", "given with --gemm", value)
+        return unit
+    require(isinstance(unit, ArraySpec), "GEMM array", "given by --array ROWSxCOLS", None)
+    assert isinstance(unit, ArraySpec)
+    return parse_gemm(unit, **given)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """GEMM engines: an array, the memories around it, the bus in front, and closed-form cycle counts.
 
-What a word of each memory holds, and where, is written down in `hw.spec.gemm_map`.
+What a word of each memory holds, and where, is written down in `hw.spec.registers`.
 """
 
 import hashlib

@@ -2,7 +2,7 @@
 """Multiply-accumulate units: two operand formats, an accumulator, lanes and pipeline registers."""
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 from hw.spec.accumulators import (
     Accumulator,
@@ -11,11 +11,30 @@ from hw.spec.accumulators import (
     FloatAccumulator,
     Overflow,
 )
-from hw.spec.architectures import Adder, Multiplier
 from hw.spec.errors import require
 from hw.spec.formats import Format
 
-__all__ = ["Flag", "MacSpec"]
+__all__ = ["Adder", "Flag", "MacSpec", "Multiplier"]
+
+
+class Adder(Enum):
+    """Adder of the accumulate loop."""
+
+    RIPPLE = "ripple"  #: One carry chain: smallest.
+    PREFIX = "prefix"  #: Parallel prefix: delay grows with the logarithm of the width.
+    #: Sum and carry are kept apart, so that the loop has no carry chain; added once a sum is done.
+    CARRY_SAVE = "carry-save"
+    INFERRED = "inferred"  #: Verilog's ``+``, for the carry chains of FPGAs.
+
+
+class Multiplier(Enum):
+    """Rows of partial products."""
+
+    DEFAULT = "default"  #: Booth for integers that are summed as they are, else array.
+    ARRAY = "array"  #: One AND gate a bit; Baugh-Wooley where operands are signed.
+    BOOTH = "booth"  #: Radix 4: half as many rows, each of more gates.
+    INFERRED = "inferred"  #: Verilog's ``*``, for the DSP blocks of FPGAs.
+
 
 MAX_LANES = 256
 MAX_PIPELINE = 8

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow, FixedAccumulator, FloatAccumulator, MacSpec
-from hw.spec.schedules import WeightStationary
+from hw.spec.arrays import WeightStationary
 from sim.cycle.registers import WORD, Wires, packed
 
 __all__ = ["Wires", "packed", "wires"]

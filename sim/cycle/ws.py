@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow
+from hw.spec.arrays import WeightStationary
 from hw.spec.errors import require
-from hw.spec.schedules import WeightStationary
 from sim.codes import code_dtype
 from sim.cycle.drain import Drain
 from sim.cycle.history import History

@@ -4,7 +4,7 @@
 from typing import NamedTuple
 
 from hw.spec import ArraySpec
-from hw.spec.schedules import WeightStationary
+from hw.spec.arrays import WeightStationary
 from sim.cycle.streams import LEAVES, STARTS, Inputs
 
 __all__ = ["Control", "WeightSequencer", "WeightTiming"]

@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from hw.spec import GemmSpec
 from hw.spec.errors import require
-from hw.spec.gemm_map import gemm_map
-from hw.spec.registers import BUS_BITS, BUS_BYTES, Window
+from hw.spec.registers import BUS_BITS, BUS_BYTES, Window, gemm_map
 from sim.codes import as_codes
 from sim.rtl.buses import BusDriver
 from sim.rtl.tools import RtlError

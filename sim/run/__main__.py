@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from hw.spec import ArraySpec, SpecError
+from hw.spec.arrays import traffic
 from hw.spec.command import INTERRUPTED, Parser, add_unit_options, chosen_unit
 from hw.spec.errors import require
-from hw.spec.traffic import traffic
 from sim.codes import NDArray
 from sim.files import whole_file
 from sim.progress import Progress

@@ -5,7 +5,7 @@ import cocotb
 from cocotb.triggers import FallingEdge, Timer
 
 from hw.host.frames import Deframer, Reply, frame
-from hw.spec.frames import WORD_BYTES
+from hw.spec.board import WORD_BYTES
 from tests.cocotb.clocking import PERIOD_NS
 
 __all__ = ["Line"]

@@ -6,8 +6,7 @@ from random import Random
 import numpy as np
 from cocotb.triggers import FallingEdge
 
-from hw.spec.gemm_map import gemm_map
-from hw.spec.registers import BUS_BITS, BUS_BYTES
+from hw.spec.registers import BUS_BITS, BUS_BYTES, gemm_map
 from sim.rtl.engine import bus_words, operand_words
 from tests.cocotb.bus_masters import MASTERS
 from tests.cocotb.checker import Checker

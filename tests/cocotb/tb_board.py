@@ -9,8 +9,8 @@ import random
 import cocotb
 from cocotb.triggers import FallingEdge
 
-from hw.spec.frames import FLAG, MAX_WORDS, WRITE_WORDS, Code, Command
-from hw.spec.gemm_map import gemm_map
+from hw.spec.board import FLAG, MAX_WORDS, WRITE_WORDS, Code, Command
+from hw.spec.registers import gemm_map
 from tests.cocotb import clocking
 from tests.cocotb.board_line import Line
 from tests.cocotb.checker import Checker

@@ -11,9 +11,8 @@ from hw.board import emit
 from hw.board.top import BoardTop
 from hw.host.frames import Deframer, frame
 from hw.spec import SpecError, parse_gemm
-from hw.spec.board import BoardSpec
-from hw.spec.frames import Code, Command, Identity
-from hw.spec.gemm_map import gemm_map
+from hw.spec.board import BoardSpec, Code, Command, Identity
+from hw.spec.registers import gemm_map
 from sim.rtl.line import SerialLine
 from tests.support.boards import BOARD, compiled_board
 

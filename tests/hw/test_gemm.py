@@ -12,7 +12,7 @@ from hw.emit.yosys import run_yosys
 from hw.gemm import engine
 from hw.gemm.memories import operand_memory, result_memory
 from hw.spec import SpecError, parse_array, parse_gemm
-from hw.spec.gemm_map import gemm_map
+from hw.spec.registers import gemm_map
 from sim.rtl import RtlError
 from sim.rtl.buses import BUSES
 from sim.rtl.engine import Driver

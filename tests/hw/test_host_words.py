@@ -10,9 +10,9 @@ from hw.host.frames import Deframer, frame
 from hw.host.tiles import blocks
 from hw.host.words import a_words, b_words, c_values
 from hw.spec import FixedAccumulator, SpecError
-from hw.spec.frames import FLAG, Command, Identity
-from hw.spec.gemm_map import gemm_map
-from hw.spec.parse_gemm import parse_engine
+from hw.spec.board import FLAG, Command, Identity
+from hw.spec.grammar import parse_engine
+from hw.spec.registers import gemm_map
 from sim.rtl.engine import bus_words, operand_words
 from tests.support.boards import BOARD
 from tests.support.specs import GEMMS, WEIGHT_GEMMS

@@ -13,7 +13,7 @@ import pytest
 
 import sim
 from hw.spec import parse_array, parse_mac
-from hw.spec.traffic import traffic
+from hw.spec.arrays import traffic
 from sim.progress import Progress
 from sim.run import engines, outcome
 from sim.run.__main__ import main

@@ -15,10 +15,10 @@ import numpy as np
 
 from hw.host.frames import Deframer, Reply, frame
 from hw.spec import SpecError
+from hw.spec.board import FLAG, Code, Command
 from hw.spec.command import Parser
 from hw.spec.errors import require_int
-from hw.spec.frames import FLAG, Code, Command
-from hw.spec.gemm_map import gemm_map
+from hw.spec.registers import gemm_map
 from sim.progress import Progress
 from sim.rtl.line import SerialLine
 from synth.record import ROOT, Metric, Record, provenance, write_records

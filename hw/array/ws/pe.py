@@ -23,7 +23,7 @@ class WeightElement(wiring.Component):
     """One step of a MAC on the sum that passes by, and two weights: one in use, one waiting.
 
     a goes west to east, weights and sums go north to south. Latency is 1 cycle from west to east,
-    and `hw.spec.schedules.WeightStationary.row_latency` from ``north_sum`` to ``south_sum``; a sum
+    and `hw.spec.arrays.WeightStationary.row_latency` from ``north_sum`` to ``south_sum``; a sum
     belongs to the operands ``entry`` cycles before. All that travels does so a cycle later in each
     column to the east, and as late as the sums in each row to the south; only loads are a cycle
     later there.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw.spec import ArraySpec
-from hw.spec.schedules import WeightStationary
+from hw.spec.arrays import WeightStationary
 from sim.cycle import Inputs, Outputs, WeightArray
 from sim.cycle.history import History
 from sim.cycle.ws import LOAD, SWAP

@@ -10,7 +10,7 @@ import pytest
 
 from hw.spec import CATALOG, SOURCES, Kind, integer
 from hw.spec.__main__ import main
-from hw.spec.table import COLUMNS, format_cells, format_rows, format_table
+from hw.spec.catalog import COLUMNS, format_cells, format_rows, format_table
 
 ROOT = Path(__file__).resolve().parents[3]
 

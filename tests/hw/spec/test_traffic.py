@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hw.array.stream_top import stream_top
-from hw.spec.traffic import traffic
+from hw.spec.arrays import traffic
 from sim.tiling import A, B, beats
 from tests.support.specs import ARRAYS, WEIGHT_ARRAYS
 

@@ -15,14 +15,16 @@ from hw.spec.accumulators import (
     Overflow,
     Rounding,
 )
-from hw.spec.architectures import Adder, Multiplier
+from hw.spec.arrays import ArraySpec, Dataflow
 from hw.spec.catalog import CATALOG
 from hw.spec.errors import SpecError, require
-from hw.spec.formats import Format
-from hw.spec.macs import MacSpec
-from hw.spec.specials import Specials
+from hw.spec.formats import Format, Specials
+from hw.spec.gemm import DEFAULT_DEPTH, Bus, GemmSpec
+from hw.spec.macs import Adder, MacSpec, Multiplier
+from hw.spec.outputs import OutputSpec, Scale
 
-__all__ = ["is_format", "parse_accumulator", "parse_format", "parse_mac"]
+__all__ = ["DEFAULT_DEPTHS", "is_format", "parse_accumulator", "parse_array", "parse_engine",
+           "parse_format", "parse_gemm", "parse_mac", "parse_output"]
 
 _FIXED = re.compile(r"fx(\d{1,5})(?:([mp])(\d{1,5}))?(t?)(s?)")
 _INTEGER = re.compile(r"int(\d{1,5})")
@@ -216,3 +218,105 @@ def _count(name: str, text: str) -> int:
     """Whole number of a setting."""
     require(text.isdecimal(), f"MAC {name}", "a whole number", text)
     return int(text)
+
+
+def parse_array(text: str, mac: str | MacSpec, *, dataflow: str = "os",
+                out: str | OutputSpec | None = None, depth: int | None = None) -> ArraySpec:
+    """Array of the size ``ROWSxCOLS`` with ``mac`` in every processing element.
+
+    ``out`` is the output stage at its drain, spelled ``e4m3`` or, in full,
+    ``int8,saturate=no,scale=fp32,zero_point=yes``: what it takes are the MAC's sums and flags.
+    ``depth`` is that of the accumulator memory of a weight-stationary array.
+    """
+    require(isinstance(text, str) and re.fullmatch(r"\d{1,9}x\d{1,9}", text) is not None,
+            "Array size", "ROWSxCOLS, for instance 16x16", text)
+    flows = [flow.value for flow in Dataflow]
+    require(dataflow in flows, "Array dataflow", f"one of {', '.join(flows)}", dataflow)
+    rows, cols = (int(side) for side in text.split("x"))
+    mac = parse_mac(mac)
+    stage = None if out is None else parse_output(out, mac=mac)
+    return ArraySpec(mac=mac, rows=rows, cols=cols, dataflow=Dataflow(dataflow), out=stage,
+                     depth=depth)
+
+
+_FLAGS = ("0", "1", "2")
+_SCALES = tuple(scale.value for scale in Scale)
+
+#: Settings behind the format and words for their values: what is taken, and what is done with it.
+_SOURCE = {"from": "ACC", "flags": "N"}
+_STAGE = {"saturate": "no", "scale": "|".join(_SCALES[1:]), "zero_point": "yes"}
+
+
+def parse_output(text: str | OutputSpec, *, mac: MacSpec | None = None) -> OutputSpec:
+    """Output stage spelled ``e4m3,from=fp32`` or in full.
+
+    In full: ``int8,from=fx49m18,flags=1,saturate=no,scale=pow2,zero_point=yes``. The source is an
+    accumulator that needs no operands to be known: ``int32`` counts units of 1, ``exact`` is none.
+    Behind ``mac``, source and flags are its own and are not spelled. An `OutputSpec` is handed
+    back as it is.
+    """
+    if isinstance(text, OutputSpec):
+        return text
+    require(isinstance(text, str), "Output", "a spelling such as e4m3,from=fp32", text)
+    to, *settings = text.split(",")
+    values = dict(part.partition("=")[::2] for part in settings)
+    known, needed = (_STAGE, set()) if mac else (_SOURCE | _STAGE, {"from"})
+    require(needed <= set(values) <= set(known) and len(values) == len(settings), "Output",
+            "FORMAT" + "".join(f",{name}={value}" if name in needed else f"[,{name}={value}]"
+                               for name, value in known.items()), text)
+    scale, flags = values.get("scale", Scale.NONE.value), values.get("flags", "0")
+    require(scale in _SCALES, "Output scale", f"one of {', '.join(_SCALES)}", scale)
+    require(flags in _FLAGS, "Output flags", f"one of {', '.join(_FLAGS)}", flags)
+    return OutputSpec(source=mac.acc if mac else _source(values["from"]), to=parse_format(to),
+                      scale=Scale(scale), saturate=_chosen(values, "saturate", default="yes"),
+                      zero_point=_chosen(values, "zero_point", default="no"),
+                      flag_bits=mac.flag_bits if mac else int(flags))
+
+
+def _source(text: str) -> Accumulator:
+    """Accumulator that is known without its operands."""
+    require(not text.startswith("exact"), "Output source",
+            "an accumulator of a given width, such as fx49m18, int32 or fp32", text)
+    unit = CATALOG["int8"]
+    return parse_accumulator(text, unit, unit)
+
+
+def _chosen(values: dict[str, str], name: str, *, default: str) -> bool:
+    """Whether a setting is on."""
+    value = values.get(name, default)
+    require(value in ("yes", "no"), f"Output {name}", "yes or no", value)
+    return value == "yes"
+
+
+DEFAULT_DEPTHS = f"{DEFAULT_DEPTH}x{DEFAULT_DEPTH}x{DEFAULT_DEPTH}"
+
+_ENGINE = re.compile(r"(?P<mac>.+?),array=(?P<array>\d+x\d+),dataflow=(?P<dataflow>\w+)"
+                     r"(,depth=(?P<depth>\d{1,9}))?(,out=(?P<out>.+))?,depths=(?P<depths>\d+x\d+x\d+),bus=(?P<bus>\w+)")
+
+
+def parse_engine(text: str) -> GemmSpec:
+    """The engine of which ``text`` is the `str`.
+
+    Raises
+    ------
+    SpecError
+        If there is none.
+    """
+    found = _ENGINE.fullmatch(text)
+    require(found is not None, "Engine spelling",
+            "MAC,array=ROWSxCOLS,dataflow=FLOW,depths=AxBxC,bus=BUS", text)
+    assert found is not None
+    array = parse_array(found["array"], found["mac"], dataflow=found["dataflow"], out=found["out"],
+                        depth=int(found["depth"]) if found["depth"] else None)
+    return parse_gemm(array, depths=found["depths"], bus=found["bus"])
+
+
+def parse_gemm(array: ArraySpec, *, depths: str = DEFAULT_DEPTHS,
+               bus: str = "axi4lite") -> GemmSpec:
+    """Engine around ``array`` with memories of ``AxBxC`` words, behind a bus of this name."""
+    is_text = isinstance(depths, str) and re.fullmatch(r"\d{1,9}(x\d{1,9}){2}", depths)
+    require(bool(is_text), "GEMM depths", f"AxBxC, for instance {DEFAULT_DEPTHS}", depths)
+    buses = [known.value for known in Bus]
+    require(bus in buses, "GEMM bus", f"one of {', '.join(buses)}", bus)
+    depth_a, depth_b, depth_c = (int(depth) for depth in depths.split("x"))
+    return GemmSpec(array=array, depth_a=depth_a, depth_b=depth_b, depth_c=depth_c, bus=Bus(bus))
