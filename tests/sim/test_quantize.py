@@ -10,8 +10,8 @@ import pytest
 
 import sim
 from hw.spec import CATALOG, SpecError, parse_format
-from reports.studies.theory.integrate import DISTRIBUTIONS, best_scale
-from reports.studies.theory.integrate import values_of as magnitudes
+from reports.studies.theory.measure import DISTRIBUTIONS, best_scale
+from reports.studies.theory.measure import values_of as magnitudes
 from sim.quantize import Quantizer, calibrate, parse_scheme
 from sim.quantize.nearest import codes_of, nearest, values_of
 

@@ -11,8 +11,8 @@ import pytest
 
 import sim
 from hw.spec import SpecError, parse_array
-from reports.studies.wavefront.bench import DUT, record_tiles
-from reports.studies.wavefront.tiles import TILES, Tiles
+from reports.studies.wavefront.measure import DUT, record_tiles
+from reports.studies.wavefront.trace import TILES, Tiles
 from sim.trace.view import page, record
 from sim.trace.view.page import sum_values
 

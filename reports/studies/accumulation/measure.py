@@ -1,32 +1,171 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m synth.accumulation``: error of E4M3 dot products by accumulator and length.
+"""Error of E4M3 dot products by accumulator and length, on random operands and those of a network.
 
 Every accumulator sums the same codes; what it makes of them is held to their exact sum. The error
 that the codes themselves have, compared with the numbers they stand for, is recorded beside it.
 """
 
-import json
-import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hw.spec import Accumulator, AlignedAccumulator, FixedAccumulator, SpecError, parse_mac
-from hw.spec.command import Parser
+import numpy as np
+import numpy.typing as npt
+
+import sim
+from hw.spec import (
+    CATALOG,
+    Accumulator,
+    AlignedAccumulator,
+    FixedAccumulator,
+    FloatAccumulator,
+    MacSpec,
+    parse_mac,
+)
 from hw.spec.errors import require
-from reports.studies.accumulation.operands import FORMAT, SEED, SIDE, Operands, draw
-from reports.studies.accumulation.sums import Point, accumulation, encoding
-from synth.record import ROOT, Metric, Provenance, Record, provenance, write_records
+from reports.registry import Measure
+from sim.digits import load_digits, quantize, scale_of, sums_to_float, train
+from sim.progress import Progress
+from synth.record import Metric, Provenance, Record, provenance
 
-__all__ = ["Series", "lengths", "main", "measure"]
+NDArray = npt.NDArray[Any]
+Pair = tuple[NDArray, NDArray]
 
-Say = Callable[[str], None]
-
+SEED = 1
+FORMAT = "e4m3"
+#: A product of matrices of this size at each K: 64 dot products.
+SIDE = 8
 DEPTH = 1 << 16
 #: Two rows of an image, the first of which alone has hardly a pixel that is not zero.
 LEAST = 16
-RECORDS = ROOT / "reports" / "data" / "accumulation.json"
+#: Products that are unpacked at a time, for each sum.
+CHUNK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Operands:
+    """Real numbers to multiply, ``a`` (SIDE, K) and ``b`` (K, SIDE), and what a unit is worth."""
+
+    kind: str
+    source: str
+    a: NDArray
+    b: NDArray
+    scales: tuple[float, float]
+
+    def codes(self, mac: MacSpec, headroom: int = 0) -> tuple[NDArray, NDArray]:
+        """Codes of both, ``2**headroom`` below what the scales would make of them."""
+        a_scale, b_scale = (scale * 2.0**headroom for scale in self.scales)
+        return sim.encode(self.a / a_scale, mac.a), sim.encode(self.b / b_scale, mac.b)
+
+
+def draw(depth: int, *, epochs: int | None = None) -> list[Operands]:
+    """Operands of every kind for sums of up to ``depth`` products.
+
+    ``epochs`` trains the network for the digits less long than `synth.demo` does.
+    """
+    rng = np.random.default_rng(SEED)
+    a, b = rng.normal(size=(SIDE, depth)), rng.normal(size=(depth, SIDE))
+    return [_scaled("gaussian", "normal distribution", a, b),
+            _scaled("positive", "magnitudes of the same numbers", np.abs(a), np.abs(b)),
+            _digits(depth, rng, {} if epochs is None else {"epochs": epochs})]
+
+
+def _scaled(kind: str, source: str, a: NDArray, b: NDArray) -> Operands:
+    """Operands with one scale a tensor, by its largest magnitude."""
+    mac = parse_mac(FORMAT)
+    return Operands(kind, source, a, b, (scale_of(a, mac.a), scale_of(b, mac.b)))
+
+
+def _digits(depth: int, rng: np.random.Generator, options: dict[str, int]) -> Operands:
+    """Pixels and weights of the first layer of `synth.demo`, one image and unit after another."""
+    digits = load_digits()
+    layers = train(digits, **options)
+    [first, *_] = quantize(layers, parse_mac(FORMAT), digits.train_images).codes
+    images, weights = digits.test_images, layers[0].weights
+    count = -(-depth // images.shape[1])
+    a = images[rng.integers(len(images), size=(SIDE, count))].reshape(SIDE, -1)
+    b = weights.T[rng.integers(weights.shape[1], size=(SIDE, count))].reshape(SIDE, -1).T
+    return Operands("digits", "test images and weights of the first layer of synth.demo, drawn "
+                    f"again and again and joined along K; {images.shape[1]} products each",
+                    a[:, :depth], b[:depth],
+                    (first.input_scale, first.weight_scale))
+
+
+class Point(NamedTuple):
+    """Error of sums of ``k`` products, or which share of them is infinite."""
+
+    k: int
+    error: float
+    infinite: float = 0.0
+
+
+def encoding(operands: Operands, ks: Sequence[int]) -> Iterator[Point]:
+    """How far the exact sums of the codes are from those of the real numbers."""
+    mac = parse_mac(FORMAT)
+    a, b = (sim.decode(codes, fmt).astype(np.float64) * scale for codes, fmt, scale in zip(
+        operands.codes(mac), (mac.a, mac.b), operands.scales, strict=True))
+    real_a, real_b = operands.a.astype(np.float64), operands.b.astype(np.float64)
+    for k in ks:
+        yield Point(k, _ratio(a[:, :k] @ b[:k], real_a[:, :k] @ real_b[:k]))
+
+
+def errors(operands: Sequence[Operands], mac: MacSpec, headroom: int, ks: Sequence[int]
+           ) -> Iterator[list[Point]]:
+    """Points of each kind of operands at every length."""
+    pairs = [each.codes(mac, headroom) for each in operands]
+    sums_of = _chained if isinstance(mac.acc, FloatAccumulator) else _anew
+    for k, sums in zip(ks, sums_of(pairs, mac, ks), strict=True):
+        yield [_point(k, own, _exact(a[:, :k], b[:k], mac))
+               for own, (a, b) in zip(sums, pairs, strict=True)]
+
+
+def _anew(pairs: Sequence[Pair], mac: MacSpec, ks: Sequence[int]) -> Iterator[NDArray]:
+    """Sums of each pair at every length, (pairs, SIDE, SIDE), each from the first product on."""
+    for k in ks:
+        yield np.stack([sums_to_float(sim.matmul(a[:, :k], b[:k], mac), mac) for a, b in pairs])
+
+
+def _chained(pairs: Sequence[Pair], mac: MacSpec, ks: Sequence[int]) -> Iterator[NDArray]:
+    """As `_anew` for one lane and a floating-point accumulator, each product added only once.
+
+    The accumulator sees nothing of a product but its value, which is exact. So the sum so far and
+    the products after it are summed as FP32 numbers, which hold them all, times one.
+    """
+    fp32 = CATALOG["fp32"]
+    wide = MacSpec(a=fp32, b=fp32, acc=mac.acc)
+    a, b = (np.stack([sim.decode(codes, fmt).astype(np.float32) for codes in side])
+            for side, fmt in zip(zip(*pairs, strict=True), (mac.a, mac.b), strict=True))
+    one = np.float32(1).view(np.uint32)
+    sums: NDArray = np.zeros((len(pairs), SIDE, SIDE), np.float32)
+    start = 0
+    for k in ks:
+        while start < k and np.isfinite(sums).any():  # What is infinite stays so.
+            end = min(k, start + CHUNK)
+            products = a[:, :, None, start:end] * b.transpose(0, 2, 1)[:, None, :, start:end]
+            terms = np.concatenate([sums[..., None], products], axis=-1).reshape(sums.size, -1)
+            ones = np.full((terms.shape[1], 1), one)
+            codes = sim.matmul(terms.astype(np.float32).view(np.uint32), ones, wide)
+            sums, start = sums_to_float(codes, wide).reshape(sums.shape), end
+        yield sums
+
+
+def _exact(a: NDArray, b: NDArray, mac: MacSpec) -> NDArray:
+    """Product of codes: whole numbers of units below 2**53, so that no order of sums rounds."""
+    x, y = sim.decode(a, mac.a).astype(np.float64), sim.decode(b, mac.b).astype(np.float64)
+    exact: NDArray = x @ y
+    return exact
+
+
+def _point(k: int, sums: NDArray, exact: NDArray) -> Point:
+    """Error of ``sums``, if all of them are finite."""
+    infinite = float(np.isinf(sums).mean())
+    return Point(k, 0.0 if infinite else _ratio(sums, exact), infinite)
+
+
+def _ratio(sums: NDArray, exact: NDArray) -> float:
+    """Root mean square of the error, relative to that of the exact sums."""
+    return float(np.sqrt(np.mean((sums - exact)**2) / np.mean(exact**2)))
 
 
 class Series(NamedTuple):
@@ -48,19 +187,19 @@ def lengths(depth: int) -> list[int]:
     return ks[:ks.index(depth) + 1]
 
 
-def measure(operands: Sequence[Operands], series: Sequence[Series], origin: Provenance, say: Say
-            ) -> list[Record]:
+def measure(operands: Sequence[Operands], series: Sequence[Series], origin: Provenance,
+            say: Progress) -> list[Record]:
     """Records of every accumulator for each kind of operands, and of the codes themselves."""
     ks = lengths(operands[0].a.shape[1])
     found = [_record(each, origin, f"{FORMAT} codes", {"accumulator": "none", "headroom": 0},
                      _metrics(encoding(each, ks))) for each in operands]
     for acc, headroom in series:
         mac = parse_mac(FORMAT, acc=acc)
-        say(f"{mac.name}, operands down by 2^{headroom}")
+        say.at_once(f"{mac.name}, operands down by 2^{headroom}")
         facts = {"accumulator": "exact" if isinstance(mac.acc, FixedAccumulator)
                  else mac.acc.spelling, "bits": _bits(mac.acc), "lanes": mac.lanes,
                  "headroom": headroom}
-        curves = zip(*accumulation(operands, mac, headroom, ks), strict=True)
+        curves = zip(*errors(operands, mac, headroom, ks), strict=True)
         found += [_record(each, origin, mac.name, facts, _metrics(points))
                   for each, points in zip(operands, curves, strict=True)]
     return found
@@ -88,33 +227,17 @@ def _record(operands: Operands, origin: Provenance, subject: str, facts: dict[st
                   not_done=("partial sums of a few products, added up in a wider accumulator",))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 2 for wrong arguments."""
-    parser = Parser(prog="python -m synth.accumulation", description=(
-        f"Measure the error of {FORMAT} dot products by accumulator and number of products."))
+def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--depth", metavar="K", type=int, default=DEPTH,
                         help="products of the longest sum, a power of two (default: %(default)s)")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the records (default: reports/data/accumulation.json)")
-    parser.add_argument("--json", action="store_true", help="print the records, not the path")
-    options = parser.parse_args(arguments)
-    start = time.perf_counter()
-
-    def say(text: str) -> None:
-        print(f"[{time.perf_counter() - start:5.1f} s] {text}", file=sys.stderr, flush=True)
-
-    try:
-        lengths(options.depth)
-        say("training the network for the digits")
-        origin = provenance("make accumulation", tools=("numpy", "scikit-learn"), seed=SEED)
-        found = measure(draw(options.depth), SERIES, origin, say)
-        path = write_records(options.out, found)
-    except SpecError as error:
-        parser.error(str(error))
-    print(json.dumps({"records": [record.to_json() for record in found]}, indent=2)
-          if options.json else path)
-    return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _run(options: Namespace) -> list[Record]:
+    lengths(options.depth)
+    say = Progress()
+    say.at_once("training the network for the digits")
+    origin = provenance(options.command, tools=("numpy", "scikit-learn"), seed=SEED)
+    return measure(draw(options.depth), SERIES, origin, say)
+
+
+MEASURE = Measure(run=_run, options=_options)

@@ -1,23 +1,147 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the curves of error against the number of products say, in words and tables."""
+"""Curves of error against the number of products: a picture, tables, and what they say."""
 
+import itertools
+import math
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from hw.spec.errors import require
 from reports.registry import Figure, Page
-from reports.studies.accumulation.curves import Study
-from reports.studies.accumulation.figure import accumulation
 from reports.tables import MISSING, Table, text
 
-__all__ = ["accumulation_page", "answer", "limits"]
-
+Record = dict[str, Any]
+#: Accumulators of a record that stand for the rounding of the operands, and for no error at all.
+CODES, EXACT = "none", "exact"
+_METRIC = re.compile(r"(error|infinite)_at_(\d+)")
+_CONDITIONS = ("operands", "source", "accumulator", "headroom", "format", "dot products",
+               "largest code")
 #: Error that counts as small.
 LIMIT = 0.01
 
+#: Places of the picture.
+LEFT, TOP, MARGIN = 66, 128, 20
+WIDTH, PITCH = 188, 304
+#: Height of a power of ten, and of the rows for infinity above and for zero below all of them.
+DECADE, ROW = 32, 26
+#: Least distance of two labels, and how far they are from the ends of their lines.
+LABEL, LEADER = 15, 14
+TITLES = {"gaussian": ("Gaussian", "both signs: sums cancel"),
+          "positive": ("Gaussian magnitudes", "one sign: sums only grow"),
+          "digits": ("Digits network", "pixels x weights, joined along K")}
 
-def answer(records: Sequence[dict[str, Any]]) -> str:
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Error of an accumulator by K, and the share of infinite sums where there are any.
+
+    ``accumulator`` is its name, ``headroom`` the power of two by which its operands were made
+    smaller, ``bits`` how wide it is.
+    """
+
+    accumulator: str
+    headroom: int
+    bits: int
+    errors: dict[int, float]
+    infinite: dict[int, float]
+
+    @property
+    def label(self) -> str:
+        """Name of the curve: an accumulator has several if its operands were made smaller."""
+        return self.accumulator + (f" on operands / {1 << self.headroom}" if self.headroom else "")
+
+    @property
+    def ks(self) -> list[int]:
+        """Lengths of the sums."""
+        return sorted([*self.errors, *self.infinite])
+
+    def passes(self, limits: float | dict[int, float]) -> int | None:
+        """Smallest K from which on the error is above the limits, or None."""
+        first = None
+        for k in reversed(self.ks):
+            limit = limits[k] if isinstance(limits, dict) else limits
+            if k in self.errors and self.errors[k] <= limit:
+                break
+            first = k
+        return first
+
+
+class Curves:
+    """All curves: ``curves`` and ``codes``, the rounding of the operands, by kind of operands.
+
+    SpecError if the records are not what synth.accumulation writes.
+    """
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.curves: dict[str, list[Curve]] = {}
+        self.codes: dict[str, Curve] = {}
+        self.sources: dict[str, str] = {}
+        for record in records:
+            conditions = record["conditions"]
+            missing = [name for name in _CONDITIONS if name not in conditions]
+            require(not missing, "Accumulation record", "complete", f"without {missing}")
+            kind, curve = conditions["operands"], _curve(record)
+            self.sources[kind] = conditions["source"]
+            if curve.accumulator == CODES:
+                self.codes[kind] = curve
+            else:
+                self.curves.setdefault(kind, []).append(curve)
+        self.ks = next(iter(self.codes.values())).ks if self.codes else []
+        self.format: str = records[0]["conditions"]["format"]
+        self.dots: int = records[0]["conditions"]["dot products"]
+        self.largest: float = max(record["conditions"]["largest code"] for record in records)
+        self._check()
+
+    def _check(self) -> None:
+        """Every kind has the same curves, and every curve the same lengths."""
+        labels = {tuple(curve.label for curve in curves) for curves in self.curves.values()}
+        require(len(labels) == 1 and set(self.codes) == set(self.curves), "Accumulation records",
+                "of the same accumulators for all operands", sorted(labels))
+        for curve in self.all_curves:
+            require(curve.ks == self.ks, "Accumulation records", "of the same K", curve.ks)
+            wrong = max(curve.errors.values(), default=0) if curve.accumulator == EXACT else 0
+            require(not wrong, "Accumulation error", "0 where sums are exact", wrong)
+
+    @property
+    def all_curves(self) -> list[Curve]:
+        """Curves of all kinds of operands, those of the codes too."""
+        return [*self.codes.values(), *itertools.chain(*self.curves.values())]
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the curves, in their order."""
+        return [curve.label for curve in next(iter(self.curves.values()))]
+
+    def by_label(self, label: str) -> dict[str, Curve]:
+        """The curve of this name for each kind of operands."""
+        return {kind: next(curve for curve in curves if curve.label == label)
+                for kind, curves in self.curves.items()}
+
+
+def _curve(record: Record) -> Curve:
+    """The curve of one record."""
+    names = {name: _METRIC.fullmatch(name) for name in record["metrics"]}
+    require(all(names.values()), "Accumulation metrics", "error_at_K or infinite_at_K", list(names))
+    values: dict[str, dict[int, float]] = {"error": {}, "infinite": {}}
+    for name, match in names.items():
+        assert match is not None
+        values[match[1]][int(match[2])] = record["metrics"][name]["value"]
+    for what, high in (("error", float("inf")), ("infinite", 1)):
+        wrong = [value for value in values[what].values()
+                 if not isinstance(value, int | float) or not 0 <= value <= high]
+        require(not wrong, f"Accumulation {what}", f"from 0 to {high}", wrong)
+    both = values["error"].keys() & values["infinite"].keys()
+    require(not both, "Accumulation K", "of one metric", sorted(both))
+    conditions = record["conditions"]
+    return Curve(conditions["accumulator"], conditions["headroom"], conditions.get("bits", 0),
+                 values["error"], values["infinite"])
+
+
+def answer(records: Sequence[Record]) -> str:
     """How many accumulator bits are enough, in a few sentences."""
-    study = Study(records)
+    study = Curves(records)
     good, bad, infinite = [], [], []
     for label in study.labels:
         curves = study.by_label(label)
@@ -37,14 +161,14 @@ def answer(records: Sequence[dict[str, Any]]) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _overflows(study: Study, label: str) -> int:
+def _overflows(study: Curves, label: str) -> int:
     """Smallest K at which a sum is infinite."""
     return min(min(curve.infinite) for curve in study.by_label(label).values() if curve.infinite)
 
 
-def limits(records: Sequence[dict[str, Any]]) -> Table:
+def limits(records: Sequence[Record]) -> Table:
     """From which K on each accumulator is worse than `LIMIT`, and than the operands' rounding."""
-    study = Study(records)
+    study = Curves(records)
     heads = [f"{kind}: error above {what}" for kind in study.curves
              for what in (_percent(LIMIT), "that of the operands")]
     rows = []
@@ -57,15 +181,15 @@ def limits(records: Sequence[dict[str, Any]]) -> Table:
     return Table(["accumulator", "bits", *heads], rows, [])
 
 
-def accumulation_page(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def accumulation_page(records: Sequence[Record]) -> dict[str, Any]:
     """What the template ``page.md.j2`` shows."""
-    study = Study(records)
+    study = Curves(records)
     return {"study": study, "answer": answer(records), "limits": limits(records),
             "errors": {kind: _errors(study, kind) for kind in study.curves},
             "ends": _ends(study), "codes": _codes(study), "overflows": _infinite(study)}
 
 
-def _errors(study: Study, kind: str) -> Table:
+def _errors(study: Curves, kind: str) -> Table:
     """Errors of one kind of operands, a line for each K."""
     curves = [study.codes[kind], *study.curves[kind]]
     rows = [[text(k), *(f"Inf: {_percent(curve.infinite[k])}" if k in curve.infinite
@@ -74,7 +198,7 @@ def _errors(study: Study, kind: str) -> Table:
     return Table(["K", "rounding of the operands", *study.labels], rows, [])
 
 
-def _ends(study: Study) -> str:
+def _ends(study: Curves) -> str:
     """Errors at the largest K: one by one for accumulators above `LIMIT`, else the largest."""
     k = study.ks[-1]
     parts, others = list[str](), list[float]()
@@ -90,14 +214,14 @@ def _ends(study: Study) -> str:
     return "; ".join(parts)
 
 
-def _codes(study: Study) -> str:
+def _codes(study: Curves) -> str:
     """Errors that the rounding of the operands makes, from the shortest to the longest sum."""
     return "; ".join(f"{_percent(curve.errors[study.ks[0]])} at K = {text(study.ks[0])} and "
                      f"{_percent(curve.errors[study.ks[-1]])} at K = {text(study.ks[-1])} on {kind}"
                      for kind, curve in study.codes.items())
 
 
-def _infinite(study: Study) -> list[str]:
+def _infinite(study: Curves) -> list[str]:
     """Sentences about infinite sums, one for each accumulator and kind of operands."""
     found = []
     for label in study.labels:
@@ -118,6 +242,119 @@ def _percent(value: float) -> str:
 def _listed(items: Sequence[str]) -> str:
     """The items with an "and" before the last."""
     return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
+
+
+@dataclass(slots=True)
+class Line:
+    """One curve: which colour, its path, where it ends, its label and where that stands."""
+
+    colour: int
+    path: str
+    x: float
+    y: float
+    label: str
+    label_y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """Share of infinite sums at one K."""
+
+    colour: int
+    x: float
+    share: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One kind of operands."""
+
+    x: int
+    title: str
+    subtitle: str
+    lines: list[Line]
+    dots: list[Dot]
+    codes: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """Places of K and of errors, those relative to a panel's left edge."""
+
+    ks: list[int]
+    high: int
+    low: int
+
+    def x(self, k: int) -> float:
+        """Place of ``k``."""
+        span = math.log2(self.ks[-1] / self.ks[0]) or 1
+        return round(WIDTH * math.log2(k / self.ks[0]) / span, 1)
+
+    def y(self, error: float) -> float:
+        """Place of an error; 0 has a row of its own."""
+        if not error:
+            return self.zero
+        return round(TOP + ROW + DECADE * (self.high - math.log10(error)), 1)
+
+    @property
+    def zero(self) -> float:
+        """Place of no error."""
+        return TOP + ROW + DECADE * (self.high - self.low) + ROW
+
+
+def accumulation(records: Sequence[Record]) -> dict[str, Any]:
+    """What the template ``accumulation.svg.j2`` draws."""
+    study = Curves(records)
+    errors = [error for curve in study.all_curves for error in curve.errors.values() if error]
+    logs = [math.log10(error) for error in errors]
+    axes = Axes(study.ks, math.ceil(max(logs, default=0)), math.floor(min(logs, default=-1)))
+    panels = [_panel(study, kind, axes, LEFT + place * PITCH)
+              for place, kind in enumerate(study.curves)]
+    decades = range(axes.low, axes.high + 1)
+    labelled = study.ks[::4]
+    return {"panels": panels, "format": study.format, "dots": study.dots, "left": LEFT, "top": TOP,
+            "margin": MARGIN, "plot": WIDTH, "row": ROW, "zero": axes.zero,
+            "decades": [(place, axes.y(10.0**place)) for place in decades],
+            "ks": [(f"{k:,}" if k in labelled else "", axes.x(k)) for k in study.ks],
+            "width": LEFT + len(panels) * PITCH + 8, "height": axes.zero + 78}
+
+
+def _panel(study: Curves, kind: str, axes: Axes, x: int) -> Panel:
+    """Curves of one kind of operands, their labels kept apart."""
+    curves = study.curves[kind]
+    lines = [_line(curve, place, axes, _name(curve)) for place, curve in enumerate(curves)
+             if curve.errors]
+    codes = _line(study.codes[kind], 0, axes, "operands")
+    dots = [Dot(place, axes.x(k), share, _name(curve)) for place, curve in enumerate(curves)
+            for k, share in curve.infinite.items()]
+    _spread([*lines, codes], axes)
+    return Panel(x, *TITLES.get(kind, (kind, "")), lines, dots, codes)
+
+
+def _name(curve: Curve) -> str:
+    """Short label: accumulator, what its operands were divided by, its bits."""
+    divided = f" /{1 << curve.headroom}" if curve.headroom else ""
+    return f"{curve.accumulator}{divided} ({curve.bits})"
+
+
+def _line(curve: Curve, colour: int, axes: Axes, label: str) -> Line:
+    """Path through all errors but those that are 0 before they are not."""
+    shown = {k: error for k, error in curve.errors.items() if error} or curve.errors
+    points = [(axes.x(k), axes.y(error)) for k, error in sorted(shown.items())]
+    x, y = points[-1]
+    return Line(colour, "M" + "L".join(f"{x} {y}" for x, y in points), x, y, label, y)
+
+
+def _spread(lines: list[Line], axes: Axes) -> None:
+    """Move labels apart, up where there is room above and down from the top."""
+    ordered = sorted(lines, key=lambda line: line.y)
+    for upper, lower in itertools.pairwise(ordered):
+        lower.label_y = max(lower.label_y, upper.label_y + LABEL)
+    floor = axes.zero + LABEL
+    for line in reversed(ordered):
+        line.label_y = min(line.label_y, floor - LABEL)
+        floor = line.label_y
 
 
 PAGE = Page(

@@ -5,11 +5,11 @@ Every unit is counted whole, then without one feature at a time, then without al
 """
 
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from hw.spec import (
     FloatAccumulator,
@@ -17,21 +17,17 @@ from hw.spec import (
     MacSpec,
     Overflow,
     Rounding,
-    SpecError,
     parse_format,
     parse_mac,
 )
-from hw.spec.command import Parser
 from hw.spec.errors import require
+from reports.registry import Measure
 from synth.flow.gates import Gates, count_mac, recipes
 from synth.flow.yosys import YosysError
-from synth.record import ROOT, Metric, Record, provenance, write_records
-
-__all__ = ["FEATURES", "main", "measure", "variants"]
+from synth.record import Metric, Record, provenance
 
 UNITS = tuple(f"{pair},acc={acc}" for pair in ("e4m3", "e5m2", "int8") for acc in ("fp16", "fp32"))
 RECIPES = ("default", "keep")
-RECORDS = ROOT / "reports" / "data" / "features.json"
 NOT_DONE = ("mapping to a cell library", "timing", "placement and routing")
 WHOLE = "nothing"
 
@@ -80,7 +76,7 @@ def variants(spec: MacSpec) -> Iterator[tuple[str, MacSpec]]:
     yield "all of these", everything
 
 
-def measure(units: Sequence[str] = UNITS) -> list[Record]:
+def measure(units: Sequence[str], command: str) -> list[Record]:
     """Records of every unit and its variants, with the gates that each variant saves."""
     jobs = [(left_out, spec, recipe) for unit in units for left_out, spec in
             variants(parse_mac(unit)) for recipe in RECIPES]
@@ -93,11 +89,12 @@ def measure(units: Sequence[str] = UNITS) -> list[Record]:
             whole = found if left_out == WHOLE else whole
             print(f"[{number}/{len(jobs) // len(RECIPES)}] {spec.name}, without {left_out}: "
                   + ", ".join(str(gates.two_input) for gates in found), file=sys.stderr)
-            records.append(_record(spec, left_out, found, whole))
+            records.append(_record(spec, left_out, found, whole, command))
     return records
 
 
-def _record(spec: MacSpec, left_out: str, found: list[Gates], whole: list[Gates]) -> Record:
+def _record(spec: MacSpec, left_out: str, found: list[Gates], whole: list[Gates], command: str
+            ) -> Record:
     """Record of one variant, counted under each recipe."""
     metrics = {}
     for recipe, gates, before in zip(RECIPES, found, whole, strict=True):
@@ -108,31 +105,20 @@ def _record(spec: MacSpec, left_out: str, found: list[Gates], whole: list[Gates]
     return Record(
         subject=spec.name, metrics=metrics, not_done=NOT_DONE,
         conditions={"without": left_out, "passes": {name: known[name] for name in RECIPES}},
-        provenance=provenance("python -m reports.studies.features.measure", tools=("amaranth", "pyosys")))
+        provenance=provenance(command, tools=("amaranth", "pyosys")))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
-    parser = Parser(prog="python -m reports.studies.features.measure",
-                    description="Count the gates that each feature of a floating-point MAC costs.")
+def _options(parser: ArgumentParser) -> None:
     parser.add_argument("units", metavar="MAC", nargs="*", default=UNITS,
                         help=f"units with a floating-point accumulator (default: "
                              f"{' '.join(UNITS)})")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the records (default: reports/data/features.json)")
-    chosen = parser.parse_args(arguments)
-    try:
-        for unit in chosen.units:
-            acc = parse_mac(unit).acc
-            require(isinstance(acc, FloatAccumulator), "MAC acc", "floating point", acc.spelling)
-        print(write_records(chosen.out, measure(chosen.units)))
-    except (SpecError, OSError) as error:
-        parser.error(str(error))
-    except YosysError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _run(options: Namespace) -> list[Record]:
+    for unit in options.units:
+        acc = parse_mac(unit).acc
+        require(isinstance(acc, FloatAccumulator), "MAC acc", "floating point", acc.spelling)
+    return measure(options.units, options.command)
+
+
+MEASURE = Measure(run=_run, options=_options, tool_errors=(YosysError,))

@@ -6,14 +6,14 @@ golden model, and its record says what the paper's figure and its hand count say
 """
 
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 from hw.emit.yosys import YosysError
-from hw.spec import SpecError
-from hw.spec.command import Parser
+from hw.spec.errors import require
+from reports.registry import Measure
 from sim.rtl import RtlError
 from synth.flow.cache import cached
 from synth.flow.design import of_unit
@@ -23,19 +23,16 @@ from synth.flow.timing import StaError
 from synth.flow.verify import Verified, verify
 from synth.measure.record import Job, measure
 from synth.power.energy import NetlistMismatch
-from synth.record import ROOT, Metric, Record, write_records
+from synth.record import ROOT, Metric, Record
 from synth.run import chosen_library
 
-__all__ = ["main", "paper_record"]
-
-RECORDS = ROOT / "reports" / "data" / "paper.json"
-COMMAND = "python -m reports.studies.paper.measure"
 #: States of accumulator and product that each netlist is compared in, beside every operand pair.
 STATES = 1_000_000
 WORKERS = 2
 
 
-def paper_record(bar: Bar, library: Library | None, *, states: int = STATES) -> Record:
+def paper_record(bar: Bar, library: Library | None, command: str, *, states: int = STATES
+                 ) -> Record:
     """Record of one unit: what it costs here, by the paper's hand count, and in its figure.
 
     Raises
@@ -44,7 +41,7 @@ def paper_record(bar: Bar, library: Library | None, *, states: int = STATES) -> 
         If a tool fails.
     """
     job = Job(design=of_unit(bar.mac), library=library)
-    record = measure(job, COMMAND)
+    record = measure(job, command)
     count = hand_count(bar.mac)
     metrics = dict(record.metrics)
     metrics |= {f"hand_{name}": Metric(getattr(count, name), "gate")
@@ -83,11 +80,23 @@ def _plain(found: Verified) -> dict[str, int]:
     return {name: getattr(found, name) for name in Verified.__dataclass_fields__}
 
 
-def _measure_all(library: Library | None, states: int) -> list[Record]:
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("--liberty", metavar="FILE", nargs="+",
+                        help="Liberty files of one library, gzipped or not "
+                             "(default: OSU 0.18 um, from `make library`)")
+    parser.add_argument("--states", metavar="N", default=str(STATES),
+                        help="states of accumulator and product to compare in each netlist "
+                             "(default: %(default)s)")
+
+
+def _run(options: Namespace) -> list[Record]:
     """Records of all bars; says how far it is."""
-    bars, records = figure(), []
+    require(options.states.isdecimal() and int(options.states) > 0, "States",
+            "a whole number from 1", options.states)
+    library, bars, records = chosen_library(options.liberty), figure(), []
     with ThreadPoolExecutor(WORKERS) as pool:
-        waiting = [pool.submit(paper_record, bar, library, states=states) for bar in bars]
+        waiting = [pool.submit(paper_record, bar, library, options.command,
+                               states=int(options.states)) for bar in bars]
         for number, future in enumerate(waiting, 1):
             record = future.result()
             gates = record.metrics["two_input_gates_keep"].value
@@ -96,37 +105,11 @@ def _measure_all(library: Library | None, states: int) -> list[Record]:
     return records
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a tool failed or a netlist is wrong, 2 for arguments.
-    """
-    parser = Parser(prog=COMMAND, description="Measure the 15 units of arXiv 2303.17951, figure 3, "
-                    "and compare their netlists with the golden model.")
-    parser.add_argument("--liberty", metavar="FILE", nargs="+",
-                        help="Liberty files of one library, gzipped or not "
-                             "(default: OSU 0.18 um, from `make library`)")
-    parser.add_argument("--states", metavar="N", default=str(STATES),
-                        help="states of accumulator and product to compare in each netlist "
-                             "(default: %(default)s)")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="write the records to FILE (default: reports/data/paper.json)")
-    options = parser.parse_args(arguments)
-    if not (options.states.isdecimal() and int(options.states) > 0):
-        parser.error(f"States must be a whole number from 1, not {options.states!r}")
-    try:
-        records = _measure_all(chosen_library(options.liberty), int(options.states))
-        print(write_records(options.out, records))
-    except SpecError as error:
-        parser.error(str(error))
-    except (YosysError, StaError, RtlError, NetlistMismatch) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
+def _faults(records: Sequence[Record]) -> str:
     wrong = [record.subject for record in records if "netlist_mismatches" in record.metrics
              and record.metrics["netlist_mismatches"].value]
-    if wrong:
-        print(f"{parser.prog}: error: netlists differ from the model: {', '.join(wrong)}",
-              file=sys.stderr)
-    return int(bool(wrong))
+    return f"netlists differ from the model: {', '.join(wrong)}" if wrong else ""
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+MEASURE = Measure(run=_run, options=_options, faults=_faults,
+                  tool_errors=(YosysError, StaError, RtlError, NetlistMismatch))

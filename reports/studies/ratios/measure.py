@@ -7,26 +7,23 @@ shows what of a miss these cost.
 """
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 from hw.emit.yosys import YosysError
-from hw.spec import FloatAccumulator, MacSpec, SpecError
-from hw.spec.command import Parser
+from hw.spec import FloatAccumulator, MacSpec
+from reports.registry import Measure
 from reports.studies.features.measure import FEATURES
 from synth.flow.gates import count_mac, recipes
 from synth.flow.handcount import Bar, figure
-from synth.record import ROOT, Metric, Record, provenance, write_records
-
-__all__ = ["REFERENCE", "allowed_gates", "main", "measure"]
+from synth.record import Metric, Record, provenance
 
 #: Gates of INT8 with a 27-bit accumulator that the paper's ratios are applied to. A yardstick that
 #: stays where it is: this project's own unit has become smaller.
 REFERENCE = 472
 RECIPES = ("keep", "default")
-RECORDS = ROOT / "reports" / "data" / "ratios.json"
 WITHOUT = FEATURES["subnormals of the operands"]
 
 
@@ -40,17 +37,17 @@ def allowed_gates(bar: Bar, int8: Bar) -> int:
     return int(paper_ratio(bar, int8) * REFERENCE)
 
 
-def measure(bars: Sequence[Bar] | None = None) -> list[Record]:
+def measure(command: str, bars: Sequence[Bar] | None = None) -> list[Record]:
     """Records of the paper's floating-point units, or of some of them; its first bar is INT8."""
     int8 = figure()[0]
     chosen = [bar for bar in figure() if isinstance(bar.mac.acc, FloatAccumulator)]
     chosen = chosen if bars is None else list(bars)
     with ThreadPoolExecutor() as pool:
         base = {recipe: count_mac(int8.mac, recipe).two_input for recipe in RECIPES}
-        return list(pool.map(partial(_record, int8=int8, base=base), chosen))
+        return list(pool.map(partial(_record, int8=int8, base=base, command=command), chosen))
 
 
-def _record(bar: Bar, *, int8: Bar, base: dict[str, int]) -> Record:
+def _record(bar: Bar, *, int8: Bar, base: dict[str, int], command: str) -> Record:
     """Record of one unit."""
     allowed = allowed_gates(bar, int8)
     metrics = {"paper_ratio": Metric(round(paper_ratio(bar, int8), 3)),
@@ -71,7 +68,7 @@ def _record(bar: Bar, *, int8: Bar, base: dict[str, int]) -> Record:
         conditions={"reference": REFERENCE, "int8": int8.mac.name,
                     "passes": {name: known[name] for name in RECIPES}},
         not_done=("mapping to a cell library", "timing", "placement and routing"),
-        provenance=provenance("python -m reports.studies.ratios.measure", tools=("amaranth", "pyosys")))
+        provenance=provenance(command, tools=("amaranth", "pyosys")))
 
 
 def _flushed(spec: MacSpec, recipe: str, gates: int) -> int:
@@ -80,22 +77,8 @@ def _flushed(spec: MacSpec, recipe: str, gates: int) -> int:
     return gates if flushed == spec else count_mac(flushed, recipe).two_input
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
-    parser = Parser(prog="python -m reports.studies.ratios.measure", description="Count the paper's floating-point "
-                    "units and compare their gates over INT8 with its figure 3.")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the records (default: reports/data/ratios.json)")
-    chosen = parser.parse_args(arguments)
-    try:
-        print(write_records(chosen.out, measure()))
-    except (SpecError, OSError) as error:
-        parser.error(str(error))
-    except YosysError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
-    return 0
+def _run(options: Namespace) -> list[Record]:
+    return measure(options.command)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+MEASURE = Measure(run=_run, tool_errors=(YosysError,))

@@ -1,24 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bits of accuracy of 8-bit formats, beside arXiv 2303.17951, figure 5.
+"""How many bits of a random number a format keeps: log2(sigma / RMSE), integrated, not sampled.
 
-Everything is integrated by `reports.studies.theory.integrate`; nothing is drawn at random.
+Between two neighbouring limits all numbers become one value q, so that the mean squared error is
+the sum over all values of the integral of ``(x - q)**2 p(x)``: the moments 0, 1 and 2 of the
+distribution between the limits, which have closed forms for every distribution here. Beyond the
+largest value numbers saturate. The scale is searched for the least error, as in arXiv 2303.17951,
+section 4; its figure 5 stands beside the results.
 """
 
-import json
 import math
-import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from hw.spec import CATALOG, PAPER_FORMATS, Format, SpecError
-from hw.spec.command import Parser
-from reports.studies.theory.integrate import DISTRIBUTIONS, best_scale, mixture
+import numpy as np
+import numpy.typing as npt
+
+from hw.spec import CATALOG, PAPER_FORMATS, Format
+from hw.spec.errors import require
+from reports.registry import Measure
+from sim.codes import code_dtype
+from sim.convert import decode
 from sim.progress import Progress
-from synth.record import ROOT, Metric, Provenance, Record, provenance, write_records
+from synth.record import Metric, Provenance, Record, provenance
 
-__all__ = ["PAPER", "main", "measure"]
+Floats = npt.NDArray[np.float64]
 
-RECORDS = ROOT / "reports" / "data" / "theory.json"
 #: The formats of the same widths that this project's units are measured with.
 OWN_FORMATS = tuple(name.lower() for name in PAPER_FORMATS)
 #: Bits of accuracy in figure 5 for `PAPER_FORMATS`, read off the figure to +-0.03.
@@ -29,6 +36,127 @@ PAPER = {
 }
 #: Outliers: how much wider than the other numbers, and shares of one in 2**place.
 SPREAD, PLACES = 20.0, range(24, 2, -1)
+
+#: The search tries STEPS largest magnitudes an octave, from 2**LOW to 2**HIGH deviations, and then
+#: FINE between the neighbours of the best.
+LOW, HIGH, STEPS, FINE = -1, 26, 16, 64
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Symmetric distribution, by its moments.
+
+    Attributes
+    ----------
+    sigma
+        Standard deviation.
+    beyond
+        Integrals of ``p(x)``, ``x p(x)`` and ``x**2 p(x)`` from each number, none of them negative,
+        to infinity: small numbers, so that little is lost where they are taken from each other.
+    """
+
+    sigma: float
+    beyond: Callable[[Floats], tuple[Floats, Floats, Floats]]
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """Largest magnitude kept, in deviations, and bits of accuracy with it."""
+
+    reach: float
+    bits: float
+
+    @property
+    def decibels(self) -> float:
+        """Ratio of signal to quantisation noise."""
+        return 20 * math.log10(2) * self.bits
+
+
+def _uniform(x: Floats) -> tuple[Floats, Floats, Floats]:
+    """Moments of the uniform distribution from -1 to 1."""
+    x = np.minimum(x, 1)
+    return (1 - x) / 2, (1 - x**2) / 4, (1 - x**3) / 6
+
+
+def _normal(x: Floats) -> tuple[Floats, Floats, Floats]:
+    """Moments of the standard normal distribution."""
+    density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    share = _erfc(x / math.sqrt(2)) / 2
+    return share, density, share + np.where(np.isfinite(x), x, 0) * density
+
+
+def _student3(x: Floats) -> tuple[Floats, Floats, Floats]:
+    """Moments of Student's t with three degrees of freedom, whose variance is 3."""
+    root = math.sqrt(3)
+    angle = np.arctan2(root, x) / math.pi
+    finite = np.where(np.isfinite(x), x, 0)
+    bell = np.where(np.isfinite(x), root / (math.pi * (3 + finite**2)), 0)
+    return angle - finite * bell, 3 * bell, 3 * angle + 3 * finite * bell
+
+
+#: The distributions of arXiv 2303.17951, figure 5.
+DISTRIBUTIONS = {
+    "uniform": Distribution(1 / math.sqrt(3), _uniform),
+    "normal": Distribution(1.0, _normal),
+    "student_t3": Distribution(math.sqrt(3), _student3),
+}
+
+
+def mixture(weight: float, spread: float) -> Distribution:
+    """Standard normal numbers, of which a share ``weight`` is ``spread`` times as wide."""
+    require(0 <= weight <= 1, "Outlier weight", "from 0 to 1", weight)
+    require(0 < spread < math.inf, "Outlier spread", "positive and finite", spread)
+
+    def beyond(x: Floats) -> tuple[Floats, Floats, Floats]:
+        inner, outer = _normal(x), _normal(x / spread)
+        zero, one, two = ((1 - weight) * near + weight * spread**power * far
+                          for power, (near, far) in enumerate(zip(inner, outer, strict=True)))
+        return zero, one, two
+
+    return Distribution(math.sqrt(1 - weight + weight * spread**2), beyond)
+
+
+def values_of(fmt: Format) -> Floats:
+    """Values from zero on; those below mirror them, an integer's lowest being left out."""
+    require(fmt.signed, "Format signed", "True", fmt.signed)
+    values = np.unique(decode(np.arange(1 << fmt.width, dtype=code_dtype(fmt.width)), fmt))
+    return np.asarray(values[np.isfinite(values) & (values >= 0)], np.float64)
+
+
+def mse(values: Floats, scale: float, source: Distribution) -> float:
+    """Mean squared error of numbers from ``source`` rounded to ``values * scale``, +-."""
+    points = values * scale
+    limits = np.concatenate([[0], (points[1:] + points[:-1]) / 2, [np.inf]])
+    zero, one, two = (-np.diff(part) for part in source.beyond(limits))
+    return 2 * float((two - 2 * points * one + points**2 * zero).sum())
+
+
+def bits(fmt: Format, reach: float, source: Distribution) -> float:
+    """Bits of accuracy if the largest value stands for ``reach`` standard deviations."""
+    values = values_of(fmt)
+    return _bits(values, reach, source)
+
+
+def _bits(values: Floats, reach: float, source: Distribution) -> float:
+    """As `bits`, of values in order."""
+    error = mse(values, reach * source.sigma / values[-1], source)
+    return math.log2(source.sigma / math.sqrt(error))
+
+
+def best_scale(fmt: Format, source: Distribution) -> Best:
+    """Largest magnitude with which the error is least; the smallest of those that are as good."""
+    values = values_of(fmt)
+
+    def best(logs: Floats) -> tuple[float, float]:
+        found = [_bits(values, 2.0**log, source) for log in logs]
+        place = int(np.argmax(found))
+        return float(logs[place]), found[place]
+
+    log, _ = best(np.arange(LOW * STEPS, HIGH * STEPS + 1) / STEPS)
+    log, most = best(log + np.arange(-FINE, FINE + 1) / (FINE * STEPS))
+    return Best(2.0**log, most)
 
 
 def measure(origin: Provenance, say: Progress) -> list[Record]:
@@ -68,23 +196,8 @@ def _outliers(origin: Provenance, say: Progress) -> Iterator[Record]:
             "outliers": "one in 2**place", "scale": "least mean squared error"})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 2 for wrong arguments."""
-    parser = Parser(prog="python -m reports.studies.theory.measure", description=(
-        "Integrate how many bits of random numbers 8-bit formats keep, and write the records."))
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the records (default: reports/data/theory.json)")
-    parser.add_argument("--json", action="store_true", help="print the records, not the path")
-    options = parser.parse_args(arguments)
-    try:
-        found = measure(provenance("make theory", tools=("numpy",)), Progress())
-        path = write_records(options.out, found)
-    except SpecError as error:
-        parser.error(str(error))
-    print(json.dumps({"records": [record.to_json() for record in found]}, indent=2)
-          if options.json else path)
-    return 0
+def _run(options: Namespace) -> list[Record]:
+    return measure(provenance(options.command, tools=("numpy",)), Progress())
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+MEASURE = Measure(run=_run)

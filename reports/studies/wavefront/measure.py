@@ -1,26 +1,124 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m synth.wavefront``: record two tiles that flow through a 4x4 array."""
+"""Two tiles that flow through an array: a testbench feeds them, Icarus records every wire."""
 
-import sys
+import json
+import shutil
+import subprocess
 import tempfile
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from string import Template
 
-from hw.spec import SpecError, parse_array
-from hw.spec.command import Parser
-from reports.studies.wavefront.bench import DUT, BenchError, icarus_version, record_tiles
-from reports.studies.wavefront.check import TraceError, check
-from reports.studies.wavefront.steps import grid_text, trace
-from reports.studies.wavefront.tiles import TILES, Tiles
-from synth.record import ROOT, Metric, Record, provenance, write_records
+import numpy as np
 
-__all__ = ["main", "measure"]
+from hw.generate import generate
+from hw.spec import ArraySpec, parse_array
+from reports.registry import Measure
+from reports.studies.wavefront.trace import TILES, Tiles, TraceError, check, grid_text, trace
+from sim.trace.vcd import Sample, samples
+from synth.record import Metric, Record, provenance
 
 MAC, SIZE = "e4m3", "4x4"
-RECORDS = ROOT / "reports" / "data" / "wavefront.json"
+#: Instance of the array in the testbench.
+DUT = "bench.dut"
+#: More cycles than any run needs that does not hang.
+LIMIT = 1000
+
+_BENCH = Template("""\
+module bench;
+  reg clk = 0, rst = 1;
+  integer sent = 0, received = 0;
+$memories
+$wires
+  wire sending = !rst && sent < $beats;
+  wire last_beat = sent % $depth == $depth - 1;
+  assign s_axis_a_tvalid = sending, s_axis_b_tvalid = sending;
+  assign s_axis_a_tlast = sending && last_beat, s_axis_b_tlast = sending && last_beat;
+  assign s_axis_a_tdata = sending ? a[sent] : 0, s_axis_b_tdata = sending ? b[sent] : 0;
+  assign m_axis_c_tready = 1;
+  $top dut ($connections);
+  always #5 clk = !clk;
+  always @(posedge clk) begin
+    if (s_axis_a_tvalid && s_axis_a_tready) sent <= sent + 1;
+    if (m_axis_c_tvalid && m_axis_c_tlast) received <= received + 1;
+    if (received == $tiles) $$finish;
+  end
+  initial begin
+$contents
+    $$dumpfile("trace.vcd");
+    $$dumpvars;
+    repeat (2) @(posedge clk);
+    rst <= 0;
+    repeat ($limit) @(posedge clk);
+    $$finish;
+  end
+endmodule
+""")
 
 
-def measure(tiles: Tiles = TILES) -> Record:
+class BenchError(RuntimeError):
+    """The array could not be run; the message is one line."""
+
+
+def record_tiles(spec: ArraySpec, tiles: Tiles, folder: Path) -> list[Sample]:
+    """Generate the array into ``folder``, run ``tiles`` back to back, streams never stalling.
+
+    Gives the values of all wires in each clock cycle, from reset to the last beat of C.
+
+    Raises
+    ------
+    BenchError
+        If Icarus is missing or reports an error.
+    """
+    manifest = json.loads(generate(spec, folder).read_text(encoding="utf-8"))
+    (folder / "bench.v").write_text(_bench(spec, manifest["ports"], tiles), encoding="utf-8")
+    _tool(["iverilog", "-g2005", "-o", "bench.vvp", "bench.v", f"{spec.name}.v"], folder)
+    _tool(["vvp", "-n", "bench.vvp"], folder)
+    return list(samples(folder / "trace.vcd", "bench.clk"))
+
+
+def icarus_version() -> str:
+    """Version of the Icarus that is used."""
+    return _tool(["iverilog", "-V"], Path()).split()[3]
+
+
+def _tool(command: list[str], folder: Path) -> str:
+    """Output of a tool that must be installed and end well."""
+    if shutil.which(command[0]) is None:
+        raise BenchError(f"Program {command[0]} must be installed (make tools), and is not")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"{command[0]} failed: {(done.stdout + done.stderr).splitlines()[0]}")
+    return done.stdout
+
+
+def _bench(spec: ArraySpec, ports: list[dict[str, str]], tiles: Tiles) -> str:
+    """Text of the testbench."""
+    a, b = tiles.codes(spec)
+    beats = {"a": _beats(np.swapaxes(a, 1, 2), spec.mac.a.width),
+             "b": _beats(b, spec.mac.b.width)}
+    widths = {port["name"]: port["width"] for port in ports}
+    driven = {"clk", "rst"}
+    return _BENCH.substitute(
+        top=spec.name, beats=len(beats["a"]), depth=tiles.depth, tiles=tiles.count, limit=LIMIT,
+        memories="\n".join(f"  reg [{widths[f's_axis_{name}_tdata']}-1:0] {name} "
+                           f"[0:{len(values) - 1}];" for name, values in beats.items()),
+        wires="\n".join(f"  wire [{width}-1:0] {name};" for name, width in widths.items()
+                        if name not in driven),
+        connections=", ".join(f".{name}({name})" for name in widths),
+        contents="\n".join(f"    {name}[{index}] = {widths[f's_axis_{name}_tdata']}'h{value:x};"
+                           for name, values in beats.items()
+                           for index, value in enumerate(values)))
+
+
+def _beats(vectors: np.ndarray, width: int) -> Sequence[int]:
+    """One number for each vector of codes (the last axis), its first code in the low bits."""
+    return [sum(int(code) << (width * lane) for lane, code in enumerate(vector))
+            for vector in vectors.reshape(-1, vectors.shape[-1])]
+
+
+def measure(command: str, tiles: Tiles = TILES) -> Record:
     """Record of ``tiles`` on the array, checked against the model and the closed forms.
 
     Raises
@@ -45,7 +143,7 @@ def measure(tiles: Tiles = TILES) -> Record:
         metrics={"cycles": Metric(len(cycles), "cycle"),
                  "first_beat_of_c": Metric(spec.first_result(tiles.depth), "cycle"),
                  "values_equal_to_the_model": Metric(compared)},
-        provenance=provenance("python -m synth.wavefront", tools=_versions()))
+        provenance=provenance(command, tools=_versions()))
 
 
 def _versions() -> dict[str, str]:
@@ -54,22 +152,8 @@ def _versions() -> dict[str, str]:
     return {**tools, "iverilog": icarus_version()}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if the array did not, 2 for wrong arguments."""
-    parser = Parser(prog="python -m synth.wavefront",
-                    description=f"Record two tiles that flow through a {SIZE} array.")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the record (default: reports/data/wavefront.json)")
-    options = parser.parse_args(arguments)
-    try:
-        print(write_records(options.out, [measure()]))
-    except SpecError as error:
-        parser.error(str(error))
-    except (BenchError, TraceError) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
-    return 0
+def _run(options: Namespace) -> list[Record]:
+    return [measure(options.command)]
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+MEASURE = Measure(run=_run, tool_errors=(BenchError, TraceError))

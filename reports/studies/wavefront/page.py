@@ -1,9 +1,227 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of two tiles in an array."""
+"""Pictures of two tiles in an array: a small array for every cycle, and the streams in time.
+
+What the templates draw is plain data: places, shades and texts.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
 
 from reports.registry import Figure, Page
-from reports.studies.wavefront.figure import wavefront
-from reports.studies.wavefront.streams import streams
+
+#: Stands where there is no value.
+NOTHING = "-"
+MARGIN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a stream does in one cycle: its handshake, and which beat of which tile it offers."""
+
+    valid: bool
+    ready: bool
+    last: bool
+    tile: int
+    index: int
+    values: list[str]
+
+
+class Trace:
+    """Grids and beats of each cycle; all values are text, `NOTHING` where there is none."""
+
+    def __init__(self, record: dict[str, Any]) -> None:
+        self.conditions: dict[str, Any] = record["conditions"]
+        self._texts: dict[str, list[str]] = self.conditions["trace"]
+        self.depth: int = self.conditions["k"]
+        self.cycles = len(self._texts["acc"])
+
+    def grid(self, name: str, cycle: int) -> list[list[str]]:
+        """Rows of a grid, north first."""
+        return [row.split() for row in self._texts[name][cycle].split("; ")]
+
+    def row(self, name: str, cycle: int) -> list[str]:
+        """Values of a grid with one row."""
+        return self._texts[name][cycle].split()
+
+    def tile_of_operands(self, name: str, cycle: int) -> list[list[int]]:
+        """Tile of what each element is given in the cycle: its operands so far, counted."""
+        so_far = [self.grid(name, earlier) for earlier in range(cycle + 1)]
+        return [[(sum(grid[row][col] != NOTHING for grid in so_far) - 1) // self.depth + 1
+                 for col in range(len(so_far[0][0]))] for row in range(len(so_far[0]))]
+
+    def beats(self, stream: str) -> list[Beat]:
+        """Every cycle of a stream."""
+        found, tile, index = [], 1, 0
+        for cycle in range(self.cycles):
+            valid, ready, last = (wire == "1" for wire in self.row(stream, cycle))
+            found.append(Beat(valid, ready, last, tile, index, self.row(f"{stream}_tdata", cycle)))
+            if valid and ready:
+                tile, index = (tile + 1, 0) if last else (tile, index + 1)
+        return found
+
+
+CELL = 34
+#: Height of the part of a cell that stands for the result register.
+STRIP = 12
+PANEL_COLUMNS = 5
+#: Where the array begins in its panel.
+LEFT, TOP = 26, 42
+HEADER = 92
+#: Shades of a tile in the picture; a full accumulator has the last.
+SHADES = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One processing element in one cycle; ``tile`` and ``result`` are 0 where there is none."""
+
+    x: int
+    y: int
+    acc: str
+    tile: int
+    shade: int
+    busy: bool
+    result: int
+    moves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A value at the edge of the array, and the tile that it belongs to."""
+
+    x: float
+    y: float
+    text: str
+    tile: int
+
+
+@dataclass(slots=True)
+class Panel:
+    """One cycle: where it is drawn, its cells and the values that enter and leave."""
+
+    cycle: int
+    x: int
+    y: int
+    cells: list[Cell]
+    west: list[Label] = field(default_factory=list)
+    south: list[Label] = field(default_factory=list)
+    north: list[Label] = field(default_factory=list)
+    beat: Label | None = None
+
+
+def wavefront(record: dict[str, Any]) -> dict[str, Any]:
+    """What the template ``wavefront.svg.j2`` draws."""
+    trace = Trace(record)
+    rows, cols = len(trace.grid("acc", 0)), len(trace.grid("acc", 0)[0])
+    width, height = cols * CELL + 40, rows * CELL + 78
+    panels = [_panel(trace, cycle, MARGIN + cycle % PANEL_COLUMNS * width,
+                     HEADER + cycle // PANEL_COLUMNS * height) for cycle in range(trace.cycles)]
+    legend = trace.cycles  # The place after the last cycle, in a line of its own if that is full.
+    lines = legend // PANEL_COLUMNS + 1
+    return {"panels": panels, "cell": CELL, "strip": STRIP,
+            "width": 2 * MARGIN + PANEL_COLUMNS * width - 6, "height": HEADER + lines * height + 10,
+            "legend": {"x": MARGIN + legend % PANEL_COLUMNS * width,
+                       "y": HEADER + legend // PANEL_COLUMNS * height},
+            "shades": SHADES, "margin": MARGIN,
+            **{key: trace.conditions[key] for key in ("mac", "array", "k", "tiles")}}
+
+
+def _panel(trace: Trace, cycle: int, x: int, y: int) -> Panel:
+    """Picture of one cycle with its corner at ``x``, ``y``."""
+    left, top = LEFT, TOP
+    drain = trace.row("drain", cycle)
+    names = ("acc", "products", "tile", "a", "result_tile")
+    grids = {name: trace.grid(name, cycle) for name in names}
+    panel = Panel(cycle, x, y, [
+        _cell({name: grid[row][col] for name, grid in grids.items()}, trace.depth,
+              left + col * CELL, top + row * CELL, moves=drain[col] == "1")
+        for row in range(len(grids["acc"])) for col in range(len(drain))])
+    bottom = top + len(grids["acc"]) * CELL
+    a, b = trace.grid("a", cycle), trace.grid("b", cycle)[-1]
+    from_west, from_south = (trace.tile_of_operands(name, cycle) for name in "ab")
+    panel.west = [Label(left - 10, top + (row + 0.5) * CELL + 4, values[0], from_west[row][0])
+                  for row, values in enumerate(a) if values[0] != NOTHING]
+    panel.south = [Label(left + (col + 0.5) * CELL, bottom + 20, value, from_south[-1][col])
+                   for col, value in enumerate(b) if value != NOTHING]
+    panel.north = [Label(left + (col + 0.5) * CELL, top - 10, value, int(tile))
+                   for col, (value, tile, moves) in enumerate(zip(
+                       trace.grid("result", cycle)[0], grids["result_tile"][0], drain,
+                       strict=True)) if moves == "1" and value != NOTHING]
+    beat = trace.beats("m_axis_c")[cycle]
+    if beat.valid and beat.ready:
+        panel.beat = Label(left + len(drain) * CELL + 4, 14, " ".join(beat.values), beat.tile)
+    return panel
+
+
+def _cell(values: dict[str, str], depth: int, x: int, y: int, *, moves: bool) -> Cell:
+    """One element from its texts."""
+    tile, result = (0 if values[name] == NOTHING else int(values[name])
+                    for name in ("tile", "result_tile"))
+    shade = -(-SHADES * int(values["products"]) // depth) if tile else 0
+    return Cell(x=x, y=y, acc=values["acc"] if tile else "", tile=tile, shade=shade,
+                busy=values["a"] != NOTHING, result=result, moves=moves and result > 0)
+
+
+STEP, LINE, HIGH = 40, 26, 14
+WAVES_LEFT, WAVES_TOP = 130, 62
+#: Space between two streams.
+GAP = 12
+_NAMES = (("s_axis_a", "col"), ("s_axis_b", "row"), ("m_axis_c", "row"))
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """One wire: its name, where its line lies, and the line as an SVG path."""
+
+    name: str
+    y: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One beat on tdata."""
+
+    x: int
+    y: int
+    text: str
+    tile: int
+
+
+def streams(record: dict[str, Any]) -> dict[str, Any]:
+    """What the template ``streams.svg.j2`` draws."""
+    trace = Trace(record)
+    waves, boxes, y = [], [], WAVES_TOP
+    for stream, vector in _NAMES:
+        beats = trace.beats(stream)
+        for wire in ("valid", "ready", "last"):
+            levels = [getattr(beat, wire) for beat in beats]
+            waves.append(Wave(f"{stream}_t{wire}", y, _path(levels, y)))
+            y += LINE
+        waves.append(Wave(f"{stream}_tdata", y, ""))
+        boxes += [_box(beat, cycle, y, f"{stream[-1].upper()}{beat.tile}", vector)
+                  for cycle, beat in enumerate(beats) if beat.valid]
+        y += LINE + GAP
+    return {"waves": waves, "boxes": boxes, "cycles": trace.cycles, "step": STEP, "high": HIGH,
+            "left": WAVES_LEFT, "top": WAVES_TOP, "margin": MARGIN, "bottom": y - GAP,
+            "width": WAVES_LEFT + trace.cycles * STEP + MARGIN, "height": y + MARGIN - GAP,
+            **{key: trace.conditions[key] for key in ("mac", "array")}}
+
+
+def _box(beat: Beat, cycle: int, y: int, matrix: str, vector: str) -> Box:
+    """Beat ``index`` of a tile: a row or a column of its matrix."""
+    place = f"{beat.index},:" if vector == "row" else f":,{beat.index}"
+    return Box(WAVES_LEFT + cycle * STEP, y, f"{matrix}[{place}]", beat.tile)
+
+
+def _path(levels: list[bool], y: int) -> str:
+    """Line of a wire that has these levels, a step wide each."""
+    heights = [y if level else y + HIGH for level in levels]
+    parts = [f"M{WAVES_LEFT} {heights[0]}"]
+    for cycle, height in enumerate(heights):
+        parts.append(f"V{height}H{WAVES_LEFT + (cycle + 1) * STEP}")
+    return "".join(parts)
+
 
 PAGE = Page(figures=(
     Figure("wavefront", "Two tiles flowing through a 4x4 array, cycle by cycle: sums grow along "

@@ -1,24 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of accumulators: the right sums, held to exact ones, and a record that repeats."""
+"""Errors of accumulators: the right sums, held to exact ones, and a record that repeats; the plot
+and the page show what the records say, and refuse others.
+"""
 
+import copy
+import itertools
 import json
 import re
+import shutil
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 import sim
 from hw.spec import CATALOG, parse_mac
-from reports.studies.accumulation import measure as command
-from reports.studies.accumulation import operands, sums
-from reports.studies.accumulation.operands import SIDE, draw
+from reports.render import main as render
+from reports.studies.accumulation import measure as sums
+from reports.studies.accumulation.measure import SIDE, draw
+from reports.studies.accumulation.page import LABEL, Curve, Curves, accumulation, answer, limits
+from reports.study import main
 from sim.digits import load_digits, quantize, sums_to_float, train
 from synth.record import ROOT, read_records
 
-KEPT = read_records(ROOT / "reports" / "data" / "accumulation.json")
+DATA = ROOT / "reports" / "data" / "accumulation.json"
+KEPT = read_records(DATA)
+RECORDS = json.loads(DATA.read_text())["records"]
+SVG = "{http://www.w3.org/2000/svg}"
 E4M3 = CATALOG["e4m3"]
 
 
@@ -82,7 +93,7 @@ def test_error_is_that_of_fractions(few):
     errors = [(Fraction(float(got[i][j])) - exact[i][j])**2 for i in range(SIDE)
               for j in range(SIDE)]
     wanted = float(sum(errors) / sum(value**2 for row in exact for value in row))**0.5
-    [[point]] = sums.accumulation(few[:1], mac, 0, [64])
+    [[point]] = sums.errors(few[:1], mac, 0, [64])
     assert point == (64, pytest.approx(wanted, rel=1e-9), 0)
     assert wanted > 1e-3
 
@@ -105,33 +116,33 @@ def test_share_of_infinite_sums_has_no_error():
 def test_kept_records_are_what_the_model_computes():
     """Every accumulator anew, on the shorter sums of the same random numbers, to all digits."""
     ks = [1 << place for place in range(4, 9)]
-    whole = draw(command.DEPTH, epochs=1)[:2]
+    whole = draw(sums.DEPTH, epochs=1)[:2]
     compared = 0
-    for acc, headroom in command.SERIES:
+    for acc, headroom in sums.SERIES:
         mac = parse_mac("e4m3", acc=acc)
-        for each, points in zip(whole, zip(*sums.accumulation(whole, mac, headroom, ks),
+        for each, points in zip(whole, zip(*sums.errors(whole, mac, headroom, ks),
                                            strict=True), strict=True):
             [kept] = [record for record in KEPT if record.subject == mac.name
                       and record.conditions["operands"] == each.kind
                       and record.conditions["headroom"] == headroom]
-            assert command._metrics(points).items() <= kept.metrics.items(), (acc, each.kind)
+            assert sums._metrics(points).items() <= kept.metrics.items(), (acc, each.kind)
             assert len(kept.metrics) == 13
             compared += len(points)
     assert compared == 7 * 2 * 5
-    assert len(KEPT) == 3 * (1 + len(command.SERIES))
+    assert len(KEPT) == 3 * (1 + len(sums.SERIES))
 
 
 def test_command_writes_records(tmp_path: Path, capsys, monkeypatch):
-    monkeypatch.setattr(command, "draw", lambda depth: draw(depth, epochs=1))
+    monkeypatch.setattr(sums, "draw", lambda depth: draw(depth, epochs=1))
     out = tmp_path / "records.json"
-    assert command.main(["--depth", "32", "--json", "--out", str(out)]) == 0
+    assert main(["accumulation", "--depth", "32", "--json", "--out", str(out)]) == 0
     printed, progress = capsys.readouterr()
     assert json.loads(printed) == json.loads(out.read_text())
-    assert len(re.findall(r"^\[ +\d+\.\d s\] ", progress, re.MULTILINE)) == 1 + len(command.SERIES)
+    assert len(re.findall(r"^\[ +\d+\.\d s\] ", progress, re.MULTILINE)) == 1 + len(sums.SERIES)
     found = read_records(out)
     assert len(found) == len(KEPT)
     assert set(found[0].metrics) == {"error_at_16", "error_at_32"}
-    assert found[0].provenance.seed == operands.SEED
+    assert found[0].provenance.seed == sums.SEED
     hopper = next(each for each in found if each.conditions["accumulator"] == "aligned:13")
     assert (hopper.conditions["bits"], hopper.conditions["lanes"]) == (22, 32)
 
@@ -139,8 +150,174 @@ def test_command_writes_records(tmp_path: Path, capsys, monkeypatch):
 @pytest.mark.parametrize("depth", ["8", "100", "131072", "-16"])
 def test_command_wrong_depth(tmp_path: Path, capsys, depth):
     with pytest.raises(SystemExit, match=r"^2$"):
-        command.main(["--depth", depth, "--out", str(tmp_path / "x.json")])
+        main(["accumulation", "--depth", depth, "--out", str(tmp_path / "x.json")])
     assert capsys.readouterr() == (
-        "", ("python -m synth.accumulation: error: Depth must be a power of two from 16 to 65536, "
-        f"not {depth}\n"))
+        "", ("python -m reports.study accumulation: error: Depth must be a power of two from 16 to "
+             f"65536, not {depth}\n"))
     assert not list(tmp_path.iterdir())
+
+
+def record(accumulator: str, errors: dict[int, float], infinite: dict[int, float] | None = None,
+           headroom: int = 0) -> dict:
+    """What of a record of synth.accumulation a figure shows."""
+    metrics = {f"error_at_{k}": {"value": value, "unit": ""} for k, value in errors.items()}
+    metrics |= {f"infinite_at_{k}": {"value": value, "unit": ""}
+                for k, value in (infinite or {}).items()}
+    return {"metrics": metrics, "conditions": {
+        "operands": "gaussian", "source": "numbers", "accumulator": accumulator, "bits": 9,
+        "headroom": headroom, "format": "e4m3", "dot products": 64, "largest code": 448.0}}
+
+
+FEW = [record("none", {16: 0.04, 32: 0.03, 64: 0.02}),
+       record("exact", {16: 0, 32: 0, 64: 0}),
+       record("narrow", {16: 0.02, 32: 0.001, 64: 0.05}),
+       record("short", {16: 0.003}, {32: 0.25, 64: 1.0}),
+       record("short", {16: 0.003, 32: 0.004, 64: 0.011}, headroom=3)]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Root with the records and a page that shows them, rendered."""
+    (tmp_path / "reports/data").mkdir(parents=True)
+    shutil.copy(DATA, tmp_path / "reports/data")
+    (tmp_path / "README.md").write_text("<!-- begin:accumulation -->\n<!-- end:accumulation -->\n")
+    assert render([], root=tmp_path) == 0
+    return tmp_path
+
+
+@pytest.mark.parametrize(("limit", "first"), [
+    (0.01, 64), (0.06, None), (0.0005, 16), ({16: 1, 32: 0.0009, 64: 0.0}, 32)])
+def test_curve_passes_where_it_stays_above(limit, first):
+    curve = Curve("narrow", 0, 9, {16: 0.02, 32: 0.001, 64: 0.05}, {})
+    assert curve.passes(limit) == first
+    assert Curve("short", 0, 9, {16: 0.2}, {32: 0.5}).passes(0.5) == 32
+
+
+def test_answer_is_read_off_the_records():
+    assert answer(FEW) == (
+        "Up to K = 64, the error of e4m3 dot products stays below 1 % with exact (9 bits). It is "
+        "above 1 % with narrow (9 bits) from K = 64 on (gaussian) and short on operands / 8 (9 "
+        "bits) from K = 64 on (gaussian). With operands that fill the format, short (9 bits) "
+        "overflows from K = 32 on.")
+
+
+def test_limits_are_a_line_for_each_accumulator():
+    assert limits(FEW).rows == [
+        ["exact", "9", "-", "-"], ["narrow", "9", "K >= 64", "K >= 64"],
+        ["short", "9", "K >= 32", "K >= 32"], ["short on operands / 8", "9", "K >= 64", "-"]]
+
+
+def test_panels_hold_every_point():
+    """Errors lie where their logarithm is, zero below all, infinite shares in a row of dots."""
+    [panel] = accumulation(FEW)["panels"]
+    height = {line.label: [float(y) for y in re.findall(r" ([\d.]+)", line.path)]
+              for line in [*panel.lines, panel.codes]}
+    assert {name: len(ys) for name, ys in height.items()} == {
+        "exact (9)": 3, "narrow (9)": 3, "short (9)": 1, "short /8 (9)": 3, "operands": 3}
+    high, low, _ = height["narrow (9)"]
+    assert low - high == pytest.approx(32 * 1.30103, abs=0.11)  # log10(0.02 / 0.001)
+    assert min(height["exact (9)"]) > max(height["narrow (9)"] + height["operands"])
+    assert [(dot.label, dot.share) for dot in panel.dots] == [("short (9)", 0.25), ("short (9)", 1)]
+
+
+def test_labels_keep_their_distance():
+    for panel in accumulation(RECORDS)["panels"]:
+        places = sorted(line.label_y for line in [*panel.lines, panel.codes])
+        assert len(places) == 7
+        assert min(b - a for a, b in itertools.pairwise(places)) >= LABEL - 1e-6
+
+
+def test_figure_is_well_formed_and_within_its_card(root: Path):
+    tree = ElementTree.parse(root / "reports/figures/accumulation.svg").getroot()
+    assert (tree.tag, bool(tree.get("aria-label"))) == (f"{SVG}svg", True)
+    width, height = (float(size) for size in tree.get("viewBox").split()[2:])
+    seen = 0
+    groups = [(tree, 0.0)] + [
+        (group, float((re.findall(r"[\d.]+", panel.get("transform", "")) or [0])[0]))
+        for panel in tree.findall(f"{SVG}g") for group in [panel, *panel.iter(f"{SVG}g")]]
+    for group, shift in groups:
+        for item in [*group.findall(f"{SVG}rect"), *group.findall(f"{SVG}text")]:
+            # A letter is about 6.5 wide at this size, and the anchor at most at its left end.
+            room = 6.3 * len(item.text or "") if shift and group.get("text-anchor") is None else 0
+            assert 0 <= float(item.get("x")) + shift + room <= width, item.text
+            assert 0 <= float(item.get("y")) <= height
+            seen += 1
+    assert seen > 50
+
+
+def test_pages_show_answer_figure_and_tables(root: Path):
+    """The README has the answer and the figure, the page every value, the index both."""
+    page = (root / "reports/accumulation.md").read_text()
+    readme = (root / "README.md").read_text()
+    text = answer(RECORDS)
+    assert text in page
+    assert text in readme
+    assert text in (root / "reports/index.html").read_text()
+    assert re.findall(r"\]\((.+?)\)", readme) == [
+        "reports/accumulation.md", "reports/figures/accumulation.svg"]
+    assert all((root / file).exists() for file in re.findall(r"\]\((.+?)\)", readme))
+    assert (root / "reports" / re.search(r"\]\((.+?)\)", page)[1]).exists()
+    study, shown = Curves(RECORDS), 0
+    for kind, curves in study.curves.items():
+        table = page.partition(f"## Error by K: {kind}\n")[2].partition("\n## ")[0]
+        for k in study.ks:
+            [row] = re.findall(rf"^\| {k:,} \| (.*) \|$", table, re.MULTILINE)
+            cells = row.split(" | ")[1:]
+            for cell, curve in zip(cells, curves, strict=True):
+                wanted = (curve.infinite if k in curve.infinite else curve.errors)[k]
+                value = re.fullmatch(r"Inf: (.*) %", cell)
+                got = float(value[1]) / 100 if value else float(cell)
+                assert got == pytest.approx(wanted, rel=0.05), (kind, k, curve.label)
+                shown += 1
+    assert shown == 3 * 7 * 13
+
+
+def test_check_finds_page_of_other_records(root: Path, capsys: pytest.CaptureFixture[str]):
+    assert render(["--check"], root=root) == 0
+    changed = copy.deepcopy(RECORDS)
+    next(each for each in changed if each["conditions"]["accumulator"] == "bf16")[
+        "metrics"]["error_at_16"]["value"] = 0.5
+    (root / "reports/data/accumulation.json").write_text(json.dumps({"records": changed}))
+    capsys.readouterr()
+    assert render(["--check"], root=root) == 1
+    assert capsys.readouterr().err == (
+        "Out of date, run `make reports`: reports/figures/accumulation.svg, "
+        "reports/accumulation.md, reports/csv/accumulation.csv, reports/index.html\n")
+
+
+#: What is planted in the first record of that accumulator, and the error that names it.
+FAULTS = [
+    ("exact", lambda it: it["metrics"]["error_at_16"].update(value=0.5),
+     r"Accumulation error must be 0 where sums are exact, not 0\.5"),
+    ("fp32", lambda it: it["metrics"].pop("error_at_16"),
+     r"Accumulation records must be of the same K, not \[32, .*\]"),
+    ("fp32", lambda it: it["metrics"]["error_at_16"].update(value=-1),
+     r"Accumulation error must be from 0 to inf, not \[-1\]"),
+    ("fp16", lambda it: it["metrics"]["infinite_at_16"].update(value=2),
+     r"Accumulation infinite must be from 0 to 1, not \[2\]"),
+    ("fp32", lambda it: it["metrics"].update(infinite_at_16={"value": 1, "unit": ""}),
+     r"Accumulation K must be of one metric, not \[16\]"),
+    ("bf16", lambda it: it["metrics"].update(speed={"value": 1, "unit": ""}),
+     r"Accumulation metrics must be error_at_K or infinite_at_K, not \[.*'speed'\]"),
+    ("none", lambda it: it["conditions"].pop("headroom"),
+     r"Accumulation record must be complete, not \"without \['headroom'\]\""),
+    ("bf16", lambda it: it["conditions"].update(operands="others"),
+     "Accumulation records must be of the same accumulators for all operands, not .*"),
+]
+
+
+@pytest.mark.parametrize(("accumulator", "plant", "message"), FAULTS)
+def test_render_refuses_planted_record(root: Path, capsys: pytest.CaptureFixture[str],
+                                       accumulator: str, plant, message: str):
+    """One line, and no page is touched."""
+    changed = copy.deepcopy(RECORDS)
+    plant(next(each for each in changed if each["conditions"]["accumulator"] == accumulator))
+    (root / "reports/data/accumulation.json").write_text(json.dumps({"records": changed}))
+    before = {path: path.read_bytes() for path in root.rglob("*.*") if path.suffix != ".json"}
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match=r"^2$"):
+        render([], root=root)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(f"python -m reports.render: error: {message}\n", err), err
+    assert {path: path.read_bytes() for path in before} == before

@@ -7,7 +7,9 @@ import pytest
 
 from hw.spec import Overflow, Rounding, parse_mac
 from reports.studies.features import measure as features
-from reports.studies.features.measure import FEATURES, main, measure, variants
+from reports.studies.features.measure import FEATURES, measure, variants
+from reports.studies.features.page import answer, costs
+from reports.study import main
 from synth.flow.gates import count_mac
 from synth.record import read_records
 
@@ -34,7 +36,7 @@ def test_features_writes_what_was_counted(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(features, "FEATURES", {
         name: FEATURES[name] for name in ("subnormals of the operands",)})
     out = tmp_path / "features.json"
-    assert main(["e2m1,acc=e5m2", "--out", str(out)]) == 0
+    assert main(["features", "e2m1,acc=e5m2", "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"{out}\n"
     whole, without, bare = read_records(out)
     assert (without.subject, bare.subject) == ("mac_e2m1_none_daz_e5m2",) * 2
@@ -60,14 +62,42 @@ def test_subnormals_of_the_operands_cost_what_was_found_by_hand():
 ])
 def test_features_wrong(tmp_path, capsys, arguments, message):
     with pytest.raises(SystemExit, match=r"^2$"):
-        main([*arguments, "--out", str(tmp_path / "x.json")])
+        main(["features", *arguments, "--out", str(tmp_path / "x.json")])
     out, error = capsys.readouterr()
     assert out == ""
-    assert re.match(re.escape(f"python -m reports.studies.features.measure: error: {message}"), error)
+    assert re.match(re.escape(f"python -m reports.study features: error: {message}"), error)
     assert not list(tmp_path.iterdir())
 
 
 def test_measure_counts_every_variant_of_every_unit():
-    records = measure(["int4,acc=e3m4"])
+    records = measure(["int4,acc=e3m4"], "x")
     assert [record.conditions["without"] for record in records] == [
         label for label, _ in variants(parse_mac("int4,acc=e3m4"))]
+
+
+def record(subject, without, gates, saved):
+    return {"subject": subject, "conditions": {"without": without},
+            "metrics": {"two_input_gates_keep": {"value": gates}, "saved_keep": {"value": saved}}}
+
+
+RECORDS = [
+    record("mac_a", "nothing", 1200, 0),
+    record("mac_a_daz", "subnormals", 1170, 30),
+    record("mac_a_ftz", "flushing", 1217, -17),
+    record("mac_a_daz_ftz", "all of these", 900, 300),
+    record("mac_b", "nothing", 800, 0),
+    record("mac_b_ftz", "flushing", 791, 9),
+    record("mac_b_daz_ftz", "all of these", 760, 40),
+]
+
+
+def test_costs_are_those_of_the_records():
+    table = costs(RECORDS)
+    assert table.headings == ["gates that a unit saves without", "mac_a", "mac_b"]
+    assert table.rows == [["the whole unit [gates]", "1,200", "800"], ["subnormals", "30", "-"],
+                          ["flushing", "-17", "9"], ["all of these", "300", "40"]]
+
+
+def test_answer_tells_what_all_features_cost():
+    assert "saves 25% of mac_a, 5% of mac_b." in answer(RECORDS)
+    assert "mac_b" not in answer(RECORDS[:5])

@@ -10,6 +10,7 @@ import pytest
 
 from hw.spec import FixedAccumulator, SpecError, parse_mac
 from reports.studies.paper import measure as paper
+from reports.study import main
 from synth.flow import cache
 from synth.flow.design import of_unit
 from synth.flow.handcount import figure
@@ -69,29 +70,29 @@ def test_verify_wrong():
 
 def test_record_stands_beside_figure_and_hand_count():
     bar = next(bar for bar in figure() if isinstance(bar.mac.acc, FixedAccumulator))
-    record = paper.paper_record(bar, read([SMALL]), states=500)
+    record = paper.paper_record(bar, read([SMALL]), "x", states=500)
     values = {name: metric.value for name, metric in record.metrics.items()}
     assert (values["hand_total"], values["figure_low"], values["figure_high"]) == (727, 718, 721)
     assert (values["netlist_pairs"], values["netlist_mismatches"]) == (65536, 0)
     assert values["two_input_gates_keep"] > 300
     assert record.conditions["pair"] == "int8"
-    again = paper.paper_record(bar, read([SMALL]), states=500)
+    again = paper.paper_record(bar, read([SMALL]), "x", states=500)
     assert again.metrics == record.metrics
 
 
 def test_record_without_library_says_what_is_missing():
-    record = paper.paper_record(figure()[0], None)
+    record = paper.paper_record(figure()[0], None, "x")
     assert "netlist_pairs" not in record.metrics
     assert "comparison of the mapped netlist with the model (no library)" in record.not_done
 
 
 def test_command_fails_where_a_netlist_differs(tmp_path, monkeypatch, capsys):
-    record = paper.paper_record(figure()[0], None)
+    record = paper.paper_record(figure()[0], None, "x")
     metrics = dict(record.metrics) | {"netlist_mismatches": Metric(1, "state")}
     monkeypatch.setattr(paper, "paper_record",
                         lambda *args, **kwargs: replace(record, metrics=metrics))
     out = tmp_path / "paper.json"
-    assert paper.main(["--liberty", str(SMALL), "--out", str(out)]) == 1
+    assert main(["paper", "--liberty", str(SMALL), "--out", str(out)]) == 1
     assert "netlists differ from the model: mac_int8_fx27" in capsys.readouterr().err
     assert len(json.loads(out.read_text())["records"]) == 15
 
@@ -103,7 +104,7 @@ def test_command_fails_where_a_netlist_differs(tmp_path, monkeypatch, capsys):
 def test_command_wrong(arguments, message, tmp_path, capsys):
     out = tmp_path / "paper.json"
     with pytest.raises(SystemExit) as ended:
-        paper.main([*arguments, "--out", str(out)])
+        main(["paper", *arguments, "--out", str(out)])
     assert ended.value.code == 2
-    assert capsys.readouterr().err == f"python -m reports.studies.paper.measure: error: {message}\n"
+    assert capsys.readouterr().err == f"python -m reports.study paper: error: {message}\n"
     assert not out.exists()

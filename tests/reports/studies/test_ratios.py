@@ -7,6 +7,7 @@ import pytest
 
 from hw.spec import FloatAccumulator, parse_mac
 from reports.studies.ratios import measure as ratios
+from reports.study import main
 from synth.flow import gates
 from synth.flow.handcount import figure
 from synth.record import read_records
@@ -26,7 +27,7 @@ def test_record_of_a_unit_says_what_was_counted(monkeypatch):
     count_mac = cache(gates.count_mac)
     monkeypatch.setattr(ratios, "count_mac", count_mac)
     bar = next(bar for bar in figure() if str(bar.mac) == "binary8p3,acc=fp16-sat")
-    record, = ratios.measure([bar])
+    record, = ratios.measure("x", [bar])
     value = {name: metric.value for name, metric in record.metrics.items()}
     assert record.subject == bar.mac.name
     for recipe in ("keep", "default"):
@@ -43,7 +44,7 @@ def test_ratios_are_written(tmp_path, capsys, monkeypatch):
     bar = next(bar for bar in figure() if str(bar.mac) == "int8,acc=fp16-sat")
     monkeypatch.setattr(ratios, "figure", lambda: [figure()[0], bar])
     out = tmp_path / "ratios.json"
-    assert ratios.main(["--out", str(out)]) == 0
+    assert main(["ratios", "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"{out}\n"
     record, = read_records(out)
     value = {name: metric.value for name, metric in record.metrics.items()}
@@ -54,6 +55,6 @@ def test_ratios_are_written(tmp_path, capsys, monkeypatch):
 def test_ratios_wrong(tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(SystemExit, match=r"^2$"):
-        ratios.main(["--out", str(tmp_path / "file" / "x.json"), "more"])
+        main(["ratios", "--out", str(tmp_path / "file" / "x.json"), "more"])
     assert capsys.readouterr().err == (
-        "python -m reports.studies.ratios.measure: error: unrecognized arguments: more\n")
+        "python -m reports.study ratios: error: unrecognized arguments: more\n")

@@ -1,23 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recorded wavefront: equal to the model, and a wrong value anywhere in it is found."""
+"""The recorded wavefront: equal to the model, a wrong value anywhere in it is found; its pictures
+are well-formed and show what the record says.
+"""
 
 import copy
+import json
 import re
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from hw.spec import SpecError, parse_array
-from reports.studies.wavefront import bench
-from reports.studies.wavefront.check import TraceError, check
-from reports.studies.wavefront.measure import main
-from reports.studies.wavefront.tiles import TILES, Tiles
+from reports.render import main as render
+from reports.studies.wavefront import measure
+from reports.studies.wavefront.page import streams, wavefront
+from reports.studies.wavefront.trace import TILES, Tiles, TraceError, check
+from reports.study import main
 from synth.record import ROOT, read_records
 
-RECORD = ROOT / "reports" / "data" / "wavefront.json"
-[KEPT] = read_records(RECORD)
+DATA = ROOT / "reports" / "data" / "wavefront.json"
+[KEPT] = read_records(DATA)
+PLAIN = KEPT.to_json()
+TRACE = PLAIN["conditions"]["trace"]
+SVG = "{http://www.w3.org/2000/svg}"
 
 #: Planted fault: name in the trace, cycle, what it becomes, and who must find it.
 FAULTS = [
@@ -93,26 +101,109 @@ def test_tiles_wrong() -> None:
 def test_command_records_the_same_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Today's RTL does in every cycle what the kept record says."""
     out = tmp_path / "wavefront.json"
-    assert main(["--out", str(out)]) == 0
+    assert main(["wavefront", "--out", str(out)]) == 0
     assert capsys.readouterr() == (f"{out}\n", "")
     [found] = read_records(out)
     assert (found.subject, found.conditions, found.metrics) == (
         KEPT.subject, KEPT.conditions, KEPT.metrics)
-    assert found.provenance.tools["iverilog"] == bench.icarus_version()
+    assert found.provenance.tools["iverilog"] == measure.icarus_version()
 
 
 def test_command_without_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                 capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(bench.shutil, "which", lambda name: None)
-    assert main(["--out", str(tmp_path / "x.json")]) == 1
+    monkeypatch.setattr(measure.shutil, "which", lambda name: None)
+    assert main(["wavefront", "--out", str(tmp_path / "x.json")]) == 1
     assert capsys.readouterr() == (
-        "", ("python -m synth.wavefront: error: Program iverilog must be installed (make tools), "
-        "and is not\n"))
+        "", ("python -m reports.study wavefront: error: Program iverilog must be installed "
+             "(make tools), and is not\n"))
     assert not list(tmp_path.iterdir())
 
 
 def test_command_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^2$"):
-        main(["8x8"])
+        main(["wavefront", "8x8"])
     assert capsys.readouterr() == (
-        "", "python -m synth.wavefront: error: unrecognized arguments: 8x8\n")
+        "", "python -m reports.study wavefront: error: unrecognized arguments: 8x8\n")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Root with the record and a page that shows it, rendered."""
+    (tmp_path / "reports/data").mkdir(parents=True)
+    shutil.copy(DATA, tmp_path / "reports/data")
+    (tmp_path / "README.md").write_text("<!-- begin:wavefront -->\n<!-- end:wavefront -->\n")
+    assert render([], root=tmp_path) == 0
+    return tmp_path
+
+
+def test_panels_hold_the_record() -> None:
+    """Every sum of every cycle is in its cell, and nothing else."""
+    panels = wavefront(PLAIN)["panels"]
+    assert [panel.cycle for panel in panels] == list(range(len(TRACE["acc"])))
+    compared = 0
+    for panel in panels:
+        for name, get in (("acc", lambda cell: cell.acc or "-"),
+                          ("tile", lambda cell: str(cell.tile or "-")),
+                          ("result_tile", lambda cell: str(cell.result or "-"))):
+            wanted = TRACE[name][panel.cycle].replace(";", "").split()
+            assert [get(cell) for cell in panel.cells] == wanted, (name, panel.cycle)
+            compared += len(wanted)
+        beat = TRACE["m_axis_c_tdata"][panel.cycle]
+        assert (panel.beat.text if panel.beat else "- - - -") == beat
+    assert compared == 19 * 16 * 3
+
+
+def test_panels_know_the_tile_of_what_enters_and_leaves() -> None:
+    """Four operands a tile at each edge, and each row of C in the north."""
+    panels = wavefront(PLAIN)["panels"]
+    for edge in ("west", "south", "north"):
+        labels = [label for panel in panels for label in getattr(panel, edge)]
+        assert [sum(label.tile == tile for label in labels) for tile in (1, 2)] == [16, 16], edge
+
+
+def test_streams_name_every_beat_once() -> None:
+    boxes = [box.text for box in streams(PLAIN)["boxes"]]
+    assert sorted(boxes) == sorted(
+        [f"A{tile}[:,{k}]" for tile in (1, 2) for k in range(4)]
+        + [f"{name}{tile}[{row},:]" for name in "BC" for tile in (1, 2) for row in range(4)])
+
+
+@pytest.mark.parametrize("name", ["wavefront", "streams"])
+def test_figure_is_well_formed_and_within_its_card(root: Path, name: str) -> None:
+    tree = ElementTree.parse(root / f"reports/figures/{name}.svg").getroot()
+    assert tree.tag == f"{SVG}svg"
+    assert tree.get("aria-label")
+    width, height = (float(size) for size in tree.get("viewBox").split()[2:])
+    seen = 0
+    for group in [tree, *tree.iter(f"{SVG}g")]:
+        shift = re.findall(r"[\d.]+", group.get("transform", "")) or [0, 0]
+        for item in [*group.findall(f"{SVG}rect"), *group.findall(f"{SVG}text")]:
+            x, y = (float(item.get(axis)) + float(by) for axis, by in zip("xy", shift, strict=True))
+            assert 0 <= x + float(item.get("width", 0)) <= width
+            assert 0 <= y + float(item.get("height", 0)) <= height
+            seen += 1
+    assert seen > 50
+
+
+def test_figure_shows_a_changed_record(root: Path) -> None:
+    path = root / "reports/figures/wavefront.svg"
+    before = re.findall(r">(\d+)</text>", path.read_text())
+    changed = copy.deepcopy(PLAIN)
+    changed["conditions"]["trace"]["acc"][4] = TRACE["acc"][4].replace("13", "77")
+    (root / "reports/data/wavefront.json").write_text(json.dumps({"records": [changed]}))
+    assert render(["--check"], root=root) == 1
+    assert render([], root=root) == 0
+    after = re.findall(r">(\d+)</text>", path.read_text())
+    assert [pair for pair in zip(before, after, strict=True) if len(set(pair)) > 1] == [
+        ("13", "77")]
+
+
+def test_pages_show_the_figures(root: Path) -> None:
+    """The README names the files; the page holds them and needs no other."""
+    text = (root / "README.md").read_text()
+    files = re.findall(r"^!\[.+\]\((.+)\)$", text, re.MULTILINE)
+    assert files == ["reports/figures/wavefront.svg", "reports/figures/streams.svg"]
+    assert all((root / file).exists() for file in files)
+    page = (root / "reports/index.html").read_text()
+    assert page.count("<figure>") == 2
+    assert not re.search(r"https?:|src=|url\(|@import", page)

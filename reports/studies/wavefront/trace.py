@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens in an array, cycle by cycle, as short texts: told from recorded wires, and held
+against the golden model and the closed forms.
+
+A grid is ``"1 2; 3 4"``, rows from north to south, and ``-`` where there is nothing. Of each cycle:
+
+a, b
+    Values of the operands that a processing element is given.
+acc, products, tile
+    Its accumulator while a sum is under way or just finished: value, products in it, number of the
+    tile from 1.
+result, result_tile
+    Its result register, from the sum's arrival until it has moved on.
+drain
+    Whether the results of a column move north.
+s_axis_a, s_axis_b, m_axis_c
+    Wires tvalid, tready and tlast; with ``_tdata`` the values that are offered.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import sim
+from hw.spec import ArraySpec, FixedAccumulator, Format, parse_array
+from hw.spec.errors import require
+from sim.trace.vcd import Sample
+
+#: Tile of each sum that a column has finished.
+_Column = dict[float, int]
+
+NOTHING = "-"
+STREAMS = ("s_axis_a", "s_axis_b", "m_axis_c")
+
+
+class TraceError(RuntimeError):
+    """A trace that is not what must happen; the message is one line."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tiles:
+    """Operands of successive tiles as values: ``a`` of shape (T, M, K), ``b`` (T, K, N)."""
+
+    a: npt.NDArray[np.float64]
+    b: npt.NDArray[np.float64]
+
+    @property
+    def count(self) -> int:
+        """Number of tiles."""
+        return len(self.a)
+
+    @property
+    def depth(self) -> int:
+        """K."""
+        return int(self.a.shape[2])
+
+    def codes(self, spec: ArraySpec) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Codes of ``a`` and ``b``, whose values the formats must have."""
+        return _exact("a", self.a, spec.mac.a), _exact("b", self.b, spec.mac.b)
+
+    def sums(self, spec: ArraySpec) -> npt.NDArray[np.float64]:
+        """Values of the sums by the model, after each product: shape (K, T, M, N)."""
+        acc = spec.mac.acc
+        require(isinstance(acc, FixedAccumulator), "Wavefront accumulator", "fixed point",
+                acc.spelling)
+        a, b = self.codes(spec)
+        return np.array([[sim.matmul(x[:, :k + 1], y[:k + 1], spec.mac)
+                          for x, y in zip(a, b, strict=True)]
+                         for k in range(self.depth)]) * 2.0 ** acc.lsb  # type: ignore[union-attr]
+
+
+def _exact(name: str, values: npt.NDArray[np.float64], fmt: Format) -> npt.NDArray[Any]:
+    """Codes of ``values``, none of which may be rounded."""
+    codes: npt.NDArray[Any] = sim.encode(values, fmt)
+    require(bool((sim.decode(codes, fmt) == values).all()), f"Wavefront operand {name}",
+            f"values of {fmt.name}", values.tolist())
+    return codes
+
+
+#: Small whole numbers, such that all sums of a column differ: each can be told where it appears.
+TILES = Tiles(
+    a=np.array([[[1, 1, 1, 2], [3, 1, 3, 2], [1, 1, 1, 3], [1, 1, 3, 2]],
+                [[2, 1, 3, 2], [3, 3, 2, 3], [3, 3, 2, 2], [2, 2, 3, 3]]], np.float64),
+    b=np.array([[[1, 2, 3, 3], [1, 2, 3, 1], [3, 2, 1, 1], [1, 2, 1, 1]],
+                [[3, 2, 2, 1], [1, 3, 3, 2], [1, 3, 1, 2], [2, 3, 3, 2]]], np.float64))
+
+
+def number_text(value: float) -> str:
+    """``value`` without digits that say nothing."""
+    return f"{value:.12g}"
+
+
+def grid_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Text of a grid of numbers, None where there is nothing."""
+    return "; ".join(" ".join(NOTHING if value is None else number_text(value) for value in row)
+                     for row in rows)
+
+
+@dataclass(slots=True)
+class _Cell:
+    """What one accumulator holds, told from the frames that it was given."""
+
+    tile: int = 0
+    products: int = 0
+    begun: int = 0
+
+    def step(self, wires: Mapping[str, int]) -> None:
+        """Go on to the next cycle."""
+        if wires["i_valid"]:
+            self.begun += wires["i_first"]
+            self.tile, self.products = self.begun, 1 if wires["i_first"] else self.products + 1
+        elif wires["o_valid"]:
+            self.tile = self.products = 0
+
+
+def trace(cycles: Sequence[Sample], spec: ArraySpec, dut: str) -> dict[str, list[str]]:
+    """Texts of every cycle by the names above.
+
+    Parameters
+    ----------
+    cycles
+        Values of all wires, as `sim.trace.vcd.samples` gives them, from the first operand beat on.
+    spec
+        The array.
+    dut
+        Full name of its instance.
+    """
+    cells = [[_Cell() for _ in range(spec.cols)] for _ in range(spec.rows)]
+    columns: list[_Column] = [{} for _ in range(spec.cols)]
+    found: dict[str, list[str]] = {}
+    for sample in cycles:
+        wires = [[_pe_wires(sample, f"{dut}.grid.row_{row}.pe_{col}") for col in range(spec.cols)]
+                 for row in range(spec.rows)]
+        step = _grids(wires, cells, columns, spec) | _streams(sample, dut, spec)
+        for name, text in step.items():
+            found.setdefault(name, []).append(text)
+        for cell_row, wire_row in zip(cells, wires, strict=True):
+            for cell, pe in zip(cell_row, wire_row, strict=True):
+                cell.step(pe)
+    return found
+
+
+def _pe_wires(sample: Sample, path: str) -> dict[str, int]:
+    """Wires of one processing element that matter here."""
+    wires = {name: sample[f"{path}.{name}"] for name in ("result_q", "shift")}
+    wires |= {name: sample[f"{path}.mac.{name}"] for name in
+              ("i_valid", "i_first", "i_a", "i_b", "o_valid", "o_data")}
+    return {name: -1 if value is None else value for name, value in wires.items()}
+
+
+def _grids(wires: list[list[dict[str, int]]], cells: list[list[_Cell]], columns: list[_Column],
+           spec: ArraySpec) -> dict[str, str]:
+    """Texts of what the processing elements do."""
+    names = ("a", "b", "acc", "products", "tile", "result", "result_tile")
+    rows: dict[str, list[list[float | None]]] = {name: [] for name in names}
+    for wire_row, cell_row in zip(wires, cells, strict=True):
+        known = [_element(pe, cell, column, spec)
+                 for pe, cell, column in zip(wire_row, cell_row, columns, strict=True)]
+        for index, name in enumerate(names):
+            rows[name].append([values[index] for values in known])
+    drain = " ".join(str(pe["shift"]) for pe in wires[0])
+    return {name: grid_text(rows[name]) for name in names} | {"drain": drain}
+
+
+def _element(pe: dict[str, int], cell: _Cell, column: _Column,
+             spec: ArraySpec) -> tuple[float | None, ...]:
+    """Values of one processing element, None where there is nothing."""
+    acc = _sum(pe["o_data"], spec)
+    if pe["o_valid"]:
+        column[acc] = cell.tile
+    result = _sum(pe["result_q"], spec)
+    # All sums of a column differ, none is zero: the register's contents say whose they are.
+    result_tile = column.get(result)
+    a, b = ((_value(pe["i_a"], spec.mac.a), _value(pe["i_b"], spec.mac.b)) if pe["i_valid"]
+            else (None, None))
+    under_way = (acc, cell.products, cell.tile) if cell.tile else (None, None, None)
+    return a, b, *under_way, result if result_tile or result else None, result_tile
+
+
+def _streams(sample: Sample, dut: str, spec: ArraySpec) -> dict[str, str]:
+    """Texts of the three streams."""
+    shakes = {name: [sample[f"{dut}.{name}_{wire}"] for wire in ("tvalid", "tready", "tlast")]
+              for name in STREAMS}
+    values = {}
+    mac = spec.mac
+    for name, count, width, value in (
+            ("s_axis_a", spec.rows, mac.a.width, partial(_value, fmt=mac.a)),
+            ("s_axis_b", spec.cols, mac.b.width, partial(_value, fmt=mac.b)),
+            ("m_axis_c", spec.cols, spec.slot_width, partial(_sum, spec=spec))):
+        data = sample[f"{dut}.{name}_tdata"] if shakes[name][0] else None
+        values[name] = [None if data is None else value(data >> (width * lane) & ((1 << width) - 1))
+                        for lane in range(count)]
+    return ({name: grid_text([wires]) for name, wires in shakes.items()}
+            | {f"{name}_tdata": grid_text([row]) for name, row in values.items()})
+
+
+def _value(code: int, fmt: Format) -> float:
+    """Value of an operand."""
+    return float(sim.decode(code, fmt))
+
+
+def _sum(bits: int, spec: ArraySpec) -> float:
+    """Value of a two's complement sum; what stands above its bits does not count."""
+    width = spec.mac.acc.width
+    low = bits & ((1 << width) - 1)
+    return (low - (low >> (width - 1) << width)) * 2.0 ** spec.mac.acc.lsb  # type: ignore[union-attr]
+
+
+def grid(text: str) -> list[list[float | None]]:
+    """Numbers of a grid, None where there is nothing."""
+    return [[None if word == NOTHING else float(word) for word in row.split()]
+            for row in text.split("; ")]
+
+
+def tiles_of(conditions: Mapping[str, Any]) -> Tiles:
+    """The operands that a record names."""
+    a, b = (np.array([grid(text) for text in conditions[name]], np.float64) for name in "ab")
+    return Tiles(a=a, b=b)
+
+
+def check(conditions: Mapping[str, Any]) -> int:
+    """Compare every recorded value with what it must be; gives the number of comparisons.
+
+    Operands, accumulator and result register of each processing element in each cycle, rows of C
+    that leave each column, beats of C, and the cycles of the first and of the last beat.
+
+    Raises
+    ------
+    TraceError
+        If a value differs.
+    """
+    spec = parse_array(conditions["array"], conditions["mac"])
+    tiles, trace = tiles_of(conditions), conditions["trace"]
+    found = _Comparisons()
+    sums = tiles.sums(spec)
+    for cycle in range(len(trace["acc"])):
+        wanted = _operands(cycle, tiles, sums, spec) | _results(cycle, tiles, sums[-1], spec)
+        for name, text in wanted.items():
+            found.equal(f"{name} in cycle {cycle}", trace[name][cycle], text,
+                        spec.rows * spec.cols)
+    rows = sums[-1].reshape(-1, spec.cols)
+    _check_drain(found, trace, rows)
+    _check_beats(found, trace, rows, tiles, spec)
+    return found.count
+
+
+class _Comparisons:
+    """Counts what was compared."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def equal(self, what: str, got: object, wanted: object, values: int = 1) -> None:
+        """Raise unless ``got`` is ``wanted``."""
+        self.count += values
+        if got != wanted:
+            raise TraceError(f"Trace of {what} must be {wanted!r}, not {got!r}")
+
+
+def _operands(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> dict[str, str]:
+    """Operands and accumulators that the processing elements must have in a cycle."""
+    names = ("a", "b", "acc", "products", "tile")
+    rows: dict[str, list[list[float | None]]] = {name: [] for name in names}
+    for row in range(spec.rows):
+        elements = []
+        for col in range(spec.cols):
+            # A enters in the west, B in the south: an element waits a cycle for each step.
+            pair = cycle - (spec.rows - 1 - row) - col
+            tile, k = divmod(pair, tiles.depth)
+            before, done = divmod(pair - 1, tiles.depth)
+            now = 0 <= tile < tiles.count
+            under_way = 0 <= before < tiles.count
+            elements.append((
+                *((tiles.a[tile, row, k], tiles.b[tile, k, col]) if now else (None, None)),
+                *((sums[done, before, row, col], done + 1, before + 1) if under_way
+                  else (None, None, None))))
+        for index, name in enumerate(names):
+            rows[name].append([values[index] for values in elements])
+    return {name: grid_text(rows[name]) for name in names}
+
+
+def _results(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> dict[str, str]:
+    """Results that the processing elements must hold in a cycle."""
+    values: list[list[float | None]] = [[None] * spec.cols for _ in range(spec.rows)]
+    owners: list[list[float | None]] = [[None] * spec.cols for _ in range(spec.rows)]
+    for tile in range(tiles.count):
+        for col in range(spec.cols):
+            # When the southernmost element has its sum, and when the column starts to move.
+            first = (tile + 1) * tiles.depth + col + spec.mac.latency
+            moved = max(0, cycle - (first + spec.rows - 1))
+            for row in range(max(0, spec.rows - 1 - (cycle - first)), spec.rows):
+                source = row + moved
+                inside = source < spec.rows
+                values[row][col] = sums[tile, source, col] if inside else None
+                owners[row][col] = tile + 1 if inside else None
+    return {"result": grid_text(values), "result_tile": grid_text(owners)}
+
+
+def _check_drain(found: _Comparisons, trace: Mapping[str, Any], rows: np.ndarray) -> None:
+    """What leaves a column in the north is that column of C, row by row."""
+    left: list[list[float | None]] = [[] for _ in rows[0]]
+    for results, drain in zip(trace["result"], trace["drain"], strict=True):
+        for column, value, moves in zip(left, grid(results)[0], drain.split(), strict=True):
+            if moves == "1":
+                column.append(value)
+    for index, column in enumerate(left):
+        found.equal(f"results of column {index}", column, rows[:, index].tolist(), len(rows))
+
+
+def _check_beats(found: _Comparisons, trace: Mapping[str, Any], rows: np.ndarray, tiles: Tiles,
+                 spec: ArraySpec) -> None:
+    """Beats of C, and when they leave."""
+    beats = [cycle for cycle, shake in enumerate(trace["m_axis_c"]) if shake.startswith("1 1")]
+    got = [grid(trace["m_axis_c_tdata"][cycle])[0] for cycle in beats]
+    found.equal("beats of C", got, rows.tolist(), rows.size)
+    last = ["1 1 1" if row % spec.rows == spec.rows - 1 else "1 1 0" for row in range(len(rows))]
+    found.equal("handshakes of C", [trace["m_axis_c"][cycle] for cycle in beats], last, len(rows))
+    found.equal("first beat of C", beats[0], spec.first_result(tiles.depth))
+    found.equal("cycles", len(trace["m_axis_c"]),
+                spec.cycles(tiles.count * spec.rows, tiles.depth, spec.cols))
