@@ -59,7 +59,7 @@ class VirtualBoard:
     """
 
     def __init__(self, model: Any, spec: BoardSpec) -> None:
-        from sim.rtl.board import BoardLine
+        from sim.rtl.serial import BoardLine
 
         self.line = BoardLine(model, spec)
         # The far end stays open here, so that a driver may come and go.

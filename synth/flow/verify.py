@@ -17,7 +17,7 @@ import sim
 import sim.rtl
 from hw.spec import Format, MacSpec
 from hw.spec.errors import require
-from sim.rtl.gemm import pack
+from sim.tiling import pack
 from synth.flow.cells import models
 from synth.flow.liberty import Library
 from synth.flow.mapping import Mapped

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from cocotb_tools.runner import get_results, get_runner
 
-from sim.rtl.tools import find_verilator
+from sim.rtl.build import find_verilator
 from tests.cocotb.checker import RESULTS
 from tests.cocotb.design import MANIFEST
 

@@ -13,7 +13,7 @@ from hw.host.frames import Deframer, frame
 from hw.spec import SpecError, parse_gemm
 from hw.spec.board import BoardSpec, Code, Command, Identity
 from hw.spec.registers import gemm_map
-from sim.rtl.line import SerialLine
+from sim.rtl.serial import SerialLine
 from tests.support.boards import BOARD, compiled_board
 
 GEMM, CLOCK_HZ, BAUD = BOARD.gemm, BOARD.clock_hz, BOARD.baud

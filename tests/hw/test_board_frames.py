@@ -3,7 +3,7 @@
 
 import pytest
 
-from sim.rtl.line import SerialLine
+from sim.rtl.serial import SerialLine
 from tests.support.board_frames import Bench, main
 from tests.support.boards import BOARD, compiled_board
 

@@ -14,8 +14,7 @@ from hw.gemm.memories import operand_memory, result_memory
 from hw.spec import SpecError, parse_array, parse_gemm
 from hw.spec.registers import gemm_map
 from sim.rtl import RtlError
-from sim.rtl.buses import BUSES
-from sim.rtl.engine import Driver
+from sim.rtl.engine import BUSES, EngineDriver
 from tests.support.compiled import compile_module, unchanged
 from tests.support.engine_bench import check_engine
 from tests.support.specs import GEMMS, WEIGHT_GEMMS
@@ -58,7 +57,7 @@ def test_engine_multiplies_matrices_of_any_size(spelling, tmp_path):
 @pytest.mark.parametrize("spelling", FAST)
 def test_driver_loads_starts_polls_and_reads(spelling, tmp_path):
     spec = ENGINES[spelling]
-    driver = Driver(BUSES[spec.bus](compiled_engine(spec, tmp_path)), spec)
+    driver = EngineDriver(BUSES[spec.bus](compiled_engine(spec, tmp_path)), spec)
     rng, mac = np.random.default_rng(2), spec.array.mac
     for m, k, n in ((1, 1, 1), (5, 4, 3), (2, 8, 7)):
         a = rng.integers(0, 1 << mac.a.width, (m, k), dtype=np.uint64)
@@ -81,7 +80,7 @@ def test_driver_refuses_before_it_writes(shapes, code, message):
     a, b = (np.full(shape, code) for shape in shapes)
     # No bus: an access to it would be another error.
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
-        Driver(None, spec).matmul(a, b)
+        EngineDriver(None, spec).matmul(a, b)
 
 
 @pytest.mark.slow

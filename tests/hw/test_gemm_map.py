@@ -12,8 +12,8 @@ import pytest
 from hw.emit.register_map import map_texts
 from hw.spec import parse_array, parse_gemm
 from hw.spec.registers import gemm_map
+from sim.rtl.build import compiler
 from sim.rtl.engine import bus_words, operand_words
-from sim.rtl.tools import compiler
 from tests.support.specs import GEMMS, WEIGHT_GEMMS
 
 ENGINES = GEMMS | WEIGHT_GEMMS

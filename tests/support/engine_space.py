@@ -2,12 +2,12 @@
 """Checks of a GEMM engine's address space: what can be read and written where."""
 
 from hw.spec.registers import Access
-from sim.rtl.engine import Driver
+from sim.rtl.engine import EngineDriver
 
 __all__ = ["check_identity", "check_space"]
 
 
-def check_identity(driver: Driver) -> None:
+def check_identity(driver: EngineDriver) -> None:
     """Constants are there, nothing else is set, constants and states cannot be written."""
     for register in driver.map.registers:
         (*_, field) = register.fields
@@ -17,7 +17,7 @@ def check_identity(driver: Driver) -> None:
         assert driver.put(register.name, 0) != fixed, register.name
 
 
-def check_space(driver: Driver, rng) -> None:
+def check_space(driver: EngineDriver, rng) -> None:
     """Bytes are written one by one; what is not there is refused, and reads give no data."""
     table, bus = driver.map, driver.bus
     for strobe in range(16):

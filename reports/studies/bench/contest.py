@@ -27,12 +27,11 @@ from reports.studies.bench.programs import (
     busy,
     simulate,
 )
-from sim import cycle
+from sim import cycle, rtl
 from sim.codes import NDArray
 from sim.fast.kernels import has_numba
 from sim.linear import matmul_with_flags
-from sim.rtl import gemm
-from sim.rtl.generated import compile_array, generated_array
+from sim.rtl.array import compile_array, generated_array
 from sim.tiling import a_beats, b_beats
 from synth.record import ROOT
 
@@ -188,7 +187,7 @@ def _harness(site: Site) -> Ready:
 
     def run(a: NDArray, b: NDArray) -> Ran:
         start = time.process_time()
-        got = gemm.matmul(model, site.spec, a, b)
+        got = rtl.matmul(model, site.spec, a, b)
         return Ran(got.codes, got.flags, got.cycles, time.process_time() - start)
 
     return Ready(run, json.loads(took.read_text()))

@@ -36,7 +36,8 @@ from sim.codes import NDArray
 from sim.fast.kernels import has_numba
 from sim.linear import matmul_with_flags
 from sim.progress import Progress
-from sim.rtl.tools import RtlError, compiler
+from sim.rtl import RtlError
+from sim.rtl.build import compiler
 from sim.run.operands import draw, parse_gemm, require_product
 from sim.run.outcome import as_bits, checksum
 from synth.flow.yosys import YosysError

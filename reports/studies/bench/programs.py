@@ -23,7 +23,7 @@ import numpy.typing as npt
 from hw.emit.yosys import run_yosys, yosys_version
 from hw.spec import ArraySpec
 from sim.codes import NDArray
-from sim.rtl.tools import compiler, find_verilator, run, run_all
+from sim.rtl.build import compiler, find_verilator, run, run_all
 from sim.tiling import A, B, Beats, C, beats, unpack
 from synth.record import ROOT
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from hw.spec import ArraySpec, SpecError, parse_array
 from hw.spec.command import Parser
 from sim.cycle import Inputs, Outputs, matmul
-from sim.rtl import RtlError, gemm
-from sim.rtl.generated import compiled_array
+from sim.rtl import RtlError
+from sim.rtl.array import compiled_array
 from sim.rtl.model import Model
-from sim.tiling import Words
+from sim.tiling import A, B, C, Words, pack, unpack
 from synth.record import ROOT, Metric, Record, provenance, write_records
 
 #: Shares of cycles in which streams stall.
@@ -112,14 +112,14 @@ def compare(spec: ArraySpec, model: Model, shape: tuple[int, int, int],
 def _inputs(spec: ArraySpec, sent: Sequence[Inputs]) -> dict[str, Ints]:
     """Rows of the RTL's inputs."""
     rows = {f"{axis}_{wire}": np.array([getattr(x, f"{name}_{wire}") for x in sent])
-            for axis, name, wire in ((gemm.A, "a", "tvalid"), (gemm.B, "b", "tvalid"),
-                                     (gemm.A, "a", "tlast"), (gemm.B, "b", "tlast"),
-                                     (gemm.C, "c", "tready"))}
-    for axis, name, width in ((gemm.A, "a", spec.mac.a.width), (gemm.B, "b", spec.mac.b.width)):
+            for axis, name, wire in ((A, "a", "tvalid"), (B, "b", "tvalid"),
+                                     (A, "a", "tlast"), (B, "b", "tlast"),
+                                     (C, "c", "tready"))}
+    for axis, name, width in ((A, "a", spec.mac.a.width), (B, "b", spec.mac.b.width)):
         codes = np.array([getattr(x, f"{name}_tdata") for x in sent])
-        rows[f"{axis}_tdata"] = gemm.pack(codes.reshape(len(sent), -1), width)
+        rows[f"{axis}_tdata"] = pack(codes.reshape(len(sent), -1), width)
     if spec.depth is not None:
-        rows[f"{gemm.A}_tuser"] = np.array([x.a_tuser for x in sent], np.uint64)
+        rows[f"{A}_tuser"] = np.array([x.a_tuser for x in sent], np.uint64)
     return rows
 
 
@@ -127,18 +127,18 @@ def _pairs(spec: ArraySpec, found: Mapping[str, Words],
            wanted: Sequence[Outputs]) -> list[tuple[Ints, Ints]]:
     """What both have: handshakes in all cycles, what goes along with them where it is offered."""
     pairs = [(found[port], np.array([getattr(x, name) for x in wanted]))
-             for port, name in ((f"{gemm.A}_tready", "a_tready"), (f"{gemm.B}_tready", "b_tready"),
-                                (f"{gemm.C}_tvalid", "c_tvalid"), ("error", "error"))]
+             for port, name in ((f"{A}_tready", "a_tready"), (f"{B}_tready", "b_tready"),
+                                (f"{C}_tvalid", "c_tvalid"), ("error", "error"))]
     offered = [place for place, x in enumerate(wanted) if x.c_tvalid]
     rows = {port: found[port].reshape(len(wanted), -1)[offered]
-            for port in found if port.startswith(f"{gemm.C}_t")}
-    pairs.append((rows[f"{gemm.C}_tlast"][:, 0], np.array([wanted[i].c_tlast for i in offered])))
+            for port in found if port.startswith(f"{C}_t")}
+    pairs.append((rows[f"{C}_tlast"][:, 0], np.array([wanted[i].c_tlast for i in offered])))
     sums = np.array([wanted[i].c_tdata for i in offered]).astype(object)
-    slots = gemm.unpack(rows[f"{gemm.C}_tdata"], spec.slot_width, spec.cols)
+    slots = unpack(rows[f"{C}_tdata"], spec.slot_width, spec.cols)
     pairs.append((slots.astype(object), sums % (1 << spec.slot_width)))
     if spec.flag_bits:
         flags = np.array([wanted[i].c_tuser for i in offered]) & (1 << spec.flag_bits) - 1
-        pairs.append((gemm.unpack(rows[f"{gemm.C}_tuser"], spec.flag_bits, spec.cols), flags))
+        pairs.append((unpack(rows[f"{C}_tuser"], spec.flag_bits, spec.cols), flags))
     return pairs
 
 

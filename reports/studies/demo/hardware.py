@@ -12,7 +12,8 @@ import numpy.typing as npt
 import sim
 import sim.rtl
 from hw.spec import ArraySpec, FixedAccumulator, MacSpec
-from sim.rtl import gemm, generated
+from sim.rtl import array
+from sim.tiling import ArrayProduct
 
 Codes = npt.NDArray[Any]
 
@@ -42,7 +43,7 @@ def generate_array(spec: ArraySpec, out: Path) -> Unit:
 
 def compile_array(unit: Unit) -> sim.rtl.Model:
     """Compiled model of ``unit``, reset."""
-    return generated.compile_array(unit.verilog, unit.spec, unit.ports)
+    return array.compile_array(unit.verilog, unit.spec, unit.ports)
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ class Bench:
             If a bit differs from `sim.matmul`, or the cycles from `ArraySpec.cycles`.
         """
         (m, k), n = a.shape, b.shape[1]
-        got = gemm.matmul(self.model, self.spec, a, b)
+        got = sim.rtl.matmul(self.model, self.spec, a, b)
         sums, flags = sim.matmul_with_flags(a, b, self.spec.mac)
         self.bits += compare(self.spec, index, got, sums, flags)
         wanted = self.spec.cycles(m, k, n)
@@ -85,7 +86,7 @@ class Bench:
         return self.products / (self.cycles * self.spec.rows * self.spec.cols * mac.lanes)
 
 
-def compare(spec: ArraySpec, index: int, got: gemm.Product, sums: Codes, flags: Codes) -> int:
+def compare(spec: ArraySpec, index: int, got: ArrayProduct, sums: Codes, flags: Codes) -> int:
     """Hold the bits of the RTL to those of the model; gives the number of bits compared.
 
     Raises

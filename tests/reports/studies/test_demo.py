@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import sim
+import sim.rtl
 from hw.spec import Flag, parse_array, parse_mac
 from reports.studies.demo import hardware
 from reports.studies.demo import measure as command
 from sim import digits as network
-from sim.rtl import gemm
+from sim.tiling import ArrayProduct, C
 from synth.record import read_records
 
 ARRAY = parse_array("4x4", "e4m3")
@@ -80,7 +81,7 @@ def test_every_planted_wrong_bit_is_named():
     sums = np.array([[5, -1], [1 << 40, 0]])
     flags = np.array([[0, 0], [Flag.NAN & 1, 0]], np.uint8)
     bits = sums.astype(object) % (1 << 49)
-    good = gemm.Product(bits, flags.copy(), 1)
+    good = ArrayProduct(bits, flags.copy(), 1)
     assert hardware.compare(ARRAY, 0, good, sums, flags) == 4 * (49 + 1)
     for bit in range(49):
         wrong = bits.copy()
@@ -88,22 +89,22 @@ def test_every_planted_wrong_bit_is_named():
         message = (f"{ARRAY.name} layer 3: 1 of 4 results differ; C[0, 1] is {wrong[0, 1]:#x} with "
                    "flags 0 in RTL, 0x1ffffffffffff with flags 0 in the model")
         with pytest.raises(hardware.Mismatch, match=f"^{re.escape(message)}$"):
-            hardware.compare(ARRAY, 3, gemm.Product(wrong, flags, 1), sums, flags)
+            hardware.compare(ARRAY, 3, ArrayProduct(wrong, flags, 1), sums, flags)
     with pytest.raises(hardware.Mismatch, match=r"C\[1, 0\] is 0x10000000000 with flags 0 in RTL"):
-        hardware.compare(ARRAY, 0, gemm.Product(bits, np.zeros_like(flags), 1), sums, flags)
+        hardware.compare(ARRAY, 0, ArrayProduct(bits, np.zeros_like(flags), 1), sums, flags)
     with pytest.raises(hardware.Mismatch, match=r"\(1, 2\) results in RTL, \(2, 2\) in the model$"):
-        hardware.compare(ARRAY, 0, gemm.Product(bits[:1], flags[:1], 1), sums, flags)
+        hardware.compare(ARRAY, 0, ArrayProduct(bits[:1], flags[:1], 1), sums, flags)
 
 
 def perfect(spec, a, b, late=0):
     """What right RTL would give."""
     sums, flags = sim.matmul_with_flags(a, b, spec.mac)
     cycles = spec.cycles(len(a), len(b), b.shape[1])
-    return gemm.Product(sums.astype(object) % (1 << spec.mac.acc.width), flags, cycles + late)
+    return ArrayProduct(sums.astype(object) % (1 << spec.mac.acc.width), flags, cycles + late)
 
 
 def test_bench_hands_on_the_sums_of_the_rtl_and_adds_up(monkeypatch):
-    monkeypatch.setattr(gemm, "matmul", lambda model, spec, a, b: perfect(spec, a, b))
+    monkeypatch.setattr(sim.rtl, "matmul", lambda model, spec, a, b: perfect(spec, a, b))
     bench = hardware.Bench(ARRAY, None)
     a, b = np.random.default_rng(1).integers(0, 127, (2, 6, 6))
     for _ in range(2):
@@ -114,7 +115,7 @@ def test_bench_hands_on_the_sums_of_the_rtl_and_adds_up(monkeypatch):
 
 
 def test_bench_notices_a_cycle_too_many(monkeypatch):
-    monkeypatch.setattr(gemm, "matmul", lambda model, spec, a, b: perfect(spec, a, b, late=1))
+    monkeypatch.setattr(sim.rtl, "matmul", lambda model, spec, a, b: perfect(spec, a, b, late=1))
     cycles = ARRAY.cycles(2, 2, 2)
     message = f"{ARRAY.name} layer 1: {cycles + 1} cycles in RTL, {cycles} by the closed form"
     with pytest.raises(hardware.Mismatch, match=f"^{re.escape(message)}$"):
@@ -166,7 +167,7 @@ def test_demo_fails_on_a_wrong_bit(tmp_path, capsys, monkeypatch):
 
         def flipped(*arguments, **options):
             ran = stream(*arguments, **options)
-            ran.received[gemm.C].data[0, 0] ^= np.uint64(1)
+            ran.received[C].data[0, 0] ^= np.uint64(1)
             return ran
 
         model.stream = flipped

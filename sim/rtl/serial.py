@@ -2,16 +2,20 @@
 """A serial line to a compiled model: bytes in and out, bit by bit, 8 data bits and a stop bit."""
 
 import ctypes
+import time
 
 import numpy as np
 
+from hw.spec.board import BoardSpec
 from hw.spec.errors import require
 from sim.rtl.model import Model
 
-__all__ = ["SerialLine"]
+__all__ = ["BoardLine", "SerialLine"]
 
 #: Most bytes that one call brings back.
 ROOM = 1 << 16
+#: Cycles in which nothing is going on on a board, after which nothing will.
+IDLE = 64
 
 
 class _Line(ctypes.Structure):
@@ -38,10 +42,8 @@ class SerialLine:
     def __init__(self, model: Model, divider: int, *, busy: str) -> None:
         require(divider >= 2, "Line divider", "2 or more", divider)
         self.cycles = 0
-        self._wires = model.wires
-        self._line = _Line(divider=divider, **{
-            field: self._wires.index[port] for field, port in (
-                ("rx", "rx"), ("tx", "tx"), ("busy", busy))})
+        self._line = _Line(divider=divider, rx=model.index["rx"], tx=model.index["tx"],
+                           busy=model.index[busy])
         self._model = model
         self.reset()
 
@@ -70,15 +72,44 @@ class SerialLine:
         """
         room = ctypes.create_string_buffer(ROOM)
         sent, found = ctypes.c_int64(0), b""
-        code, bench = self._wires.code, self._wires.bench
         while True:
             taken = ctypes.c_int64(0)
-            ran = code.bench_line(bench, ctypes.byref(self._line), data,
-                                  ctypes.c_int64(len(data)), ctypes.byref(sent), room,
-                                  ctypes.c_int64(ROOM), ctypes.byref(taken), ctypes.c_int64(idle),
-                                  ctypes.c_int64(cycles))
+            ran = self._model.code.bench_line(
+                self._model.bench, ctypes.byref(self._line), data, ctypes.c_int64(len(data)),
+                ctypes.byref(sent), room, ctypes.c_int64(ROOM), ctypes.byref(taken),
+                ctypes.c_int64(idle), ctypes.c_int64(cycles))
             self.cycles += ran
             cycles -= ran
             found += room.raw[:taken.value]
             if taken.value < ROOM:
                 return found
+
+
+class BoardLine:
+    """A compiled board as the line that a driver talks over, without a port between them.
+
+    Its time passes while bytes are on their way.
+
+    Parameters
+    ----------
+    model
+        Compiled board.
+    spec
+        What it was generated from.
+    """
+
+    def __init__(self, model: Model, spec: BoardSpec) -> None:
+        self.baud = spec.baud
+        self.serial = SerialLine(model, spec.divider, busy="active")
+        self._waiting = b""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        self._waiting += self.serial.exchange(data, idle=IDLE)
+
+    def read(self, seconds: float) -> bytes:
+        """Whatever has come; nothing comes later."""
+        found, self._waiting = self._waiting, b""
+        if not found:
+            time.sleep(0)
+        return found

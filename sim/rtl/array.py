@@ -1,51 +1,84 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix products of codes on the compiled RTL of an array with AXI4-Stream ports."""
+"""The RTL of an array: generated, compiled, and matrix products of codes on its streams."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hw.spec import ArraySpec
 from hw.spec.errors import require
-from sim.rtl.model import Model
-from sim.rtl.tools import RtlError
+from sim.rtl.build import compile
+from sim.rtl.model import Model, RtlError
 from sim.tiling import (
-    A,
-    B,
+    ArrayProduct,
     Beats,
     C,
     Codes,
     Words,
-    a_beats,
-    b_beats,
     beats,
     pack,
     stage_settings,
     unpack,
 )
 
-__all__ = ["A", "B", "C", "Product", "a_beats", "b_beats", "matmul", "pack", "unpack"]
+__all__ = ["compile_array", "compiled_array", "generated_array", "matmul"]
+
+ROOT = Path(__file__).parents[2]
+#: Modules of which an array has many: compiled once, or the model takes minutes to build.
+SHARED = ("pe_*",)
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
-    """What the RTL computed.
+def compile_array(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]], *,
+                  build_dir: Path | None = None) -> Model:
+    """Compiled model of the Verilog ``files`` of ``spec``, reset; ``ports`` as in the manifest."""
+    model = compile(files, spec.name, ports, shared=SHARED, optimize="-O1", build_dir=build_dir)
+    model.reset()
+    return model
 
-    ``codes`` has the accumulators' bits as unsigned numbers, (M, N), Python integers past 64 bits,
-    or the codes of the output stages; ``flags`` the flag bits beside each, (M, N). ``cycles``
-    counts from the first operand beat to the last beat of C, both included.
+
+def compiled_array(spec: ArraySpec) -> Model:
+    """Compiled model of ``spec``, reset.
+
+    Raises
+    ------
+    RtlError
+        If the array cannot be generated, or a tool is missing or fails.
     """
+    with tempfile.TemporaryDirectory(prefix="array-") as folder:
+        files, ports = generated_array(spec, Path(folder))
+        return compile_array(files, spec, ports)
 
-    codes: Codes
-    flags: npt.NDArray[np.uint8]
-    cycles: int
+
+def generated_array(spec: ArraySpec, folder: Path) -> tuple[list[Path], list[dict[str, Any]]]:
+    """Verilog files of ``spec``, in ``folder``, and its ports.
+
+    Raises
+    ------
+    RtlError
+        If the array cannot be generated.
+    """
+    command = [sys.executable, "-m", "hw.generate", "--mac", str(spec.mac), "--array",
+               spec.size, "--dataflow", spec.dataflow.value, "--out", str(folder), "--json"]
+    command += ["--depth", str(spec.depth)] if spec.depth else []
+    command += ["--out-format", spec.out.spelling] if spec.out else []
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RtlError(f"{spec.name} could not be generated: {done.stderr.strip()}")
+    manifest = json.loads(done.stdout)
+    files = [folder / file["path"] for file in manifest["files"]]
+    return [file for file in files if file.suffix == ".v"], manifest["ports"]
 
 
 def matmul(model: Model, spec: ArraySpec, a: npt.ArrayLike, b: npt.ArrayLike, *,
            scale: npt.ArrayLike | None = None, zero_point: npt.ArrayLike = 0,
-           stall: Mapping[str, float] | None = None, seed: int = 0) -> Product:
+           stall: Mapping[str, float] | None = None, seed: int = 0) -> ArrayProduct:
     """Compute ``C[M, N] = A[M, K] @ B[K, N]`` tile by tile, the tiles back to back.
 
     With output stages the result is that of `sim.output` on these sums.
@@ -90,7 +123,7 @@ def matmul(model: Model, spec: ArraySpec, a: npt.ArrayLike, b: npt.ArrayLike, *,
         flags = unpack(got.user, spec.flag_bits, spec.cols)
     codes, flags = (given.product(x)[:m, :n] for x in (codes, flags))
     start = min(sent[0] for sent in ran.sent.values())
-    return Product(codes, flags.astype(np.uint8), int(got.cycle[-1] - start + 1))
+    return ArrayProduct(codes, flags.astype(np.uint8), int(got.cycle[-1] - start + 1))
 
 
 def _settings(spec: ArraySpec, shape: tuple[int, int], given: Beats,
