@@ -1,29 +1,103 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Testbench of an array: joins sources, sink, monitors, model and checker."""
+"""Testbench of an array of either dataflow: streams, and the golden model seen through them."""
 
 from random import Random
 
 import numpy as np
 from cocotb.triggers import FallingEdge
 
-from tests.cocotb.array_model import ArrayModel
-from tests.cocotb.beside_driver import BesideDriver
-from tests.cocotb.checker import Checker
-from tests.cocotb.clocking import reset, start
-from tests.cocotb.design import Design
-from tests.cocotb.stream_monitor import StreamMonitor
-from tests.cocotb.stream_sink import StreamSink
-from tests.cocotb.stream_source import StreamSource
-
-__all__ = ["ArrayBench"]
+import sim
+from hw.spec import ArraySpec
+from tests.cocotb.bench import Checker, Design, reset, start
+from tests.cocotb.streams import BesideDriver, StreamMonitor, StreamSink, StreamSource
+from tests.support.mac_operands import port_of_flag
 
 A, B, C = "s_axis_a", "s_axis_b", "m_axis_c"
 #: Cycles for one beat after which a bench gives up.
 PATIENCE = 40
 
 
+class ArrayModel:
+    """Packs operand tiles into beats, and products of tiles into the wanted beats of C."""
+
+    def __init__(self, array: ArraySpec, slot: int, bus_a: int, bus_b: int, rng: Random):
+        self._array = array
+        self._slot = slot
+        self._bus = (bus_a, bus_b)
+        self._rng = rng
+
+    def beats_a(self, tile) -> list[int]:
+        """Beats of a tile of A (rows, K): column k of the tile, row 0 in the low bits."""
+        return self._beats(tile, self._array.mac.a.width, self._bus[0])
+
+    def beats_b(self, tile) -> list[int]:
+        """Beats of a tile of B (K, cols): row k of the tile, column 0 in the low bits."""
+        return self._beats(tile.T, self._array.mac.b.width, self._bus[1])
+
+    def _beats(self, tile, width: int, bus: int) -> list[int]:
+        """Beats of (side, K) codes: lanes run fastest; bits that do not count hold garbage."""
+        lanes = self._array.mac.lanes
+        side, depth = tile.shape
+        tile = np.pad(tile, ((0, 0), (0, -depth % lanes)))
+        used = side * lanes * width
+        beats = []
+        for first in range(0, depth, lanes):
+            codes = tile[:, first:first + lanes].ravel()
+            data = sum(int(code) << place * width for place, code in enumerate(codes))
+            beats.append(data | self._rng.getrandbits(bus - used) << used if bus > used else data)
+        return beats
+
+    def random_settings(self, rows: int) -> dict[str, np.ndarray]:
+        """Arguments of `sim.output` for a tile, (rows, cols) each: what its stages have."""
+        out = self._array.out
+        draws = {"scale": (out.scale_bits, self._scale), "zero_point": (
+            out.zero_point_bits, lambda: self._rng.randint(out.to.min_units, out.to.max_units))
+        } if out else {}
+        shape = rows, self._array.cols
+        return {name: np.array([draw() for _ in range(shape[0] * shape[1])]).reshape(shape)
+                for name, (bits, draw) in draws.items() if bits}
+
+    def _scale(self) -> int:
+        """Any exponent or code of a factor, more often one near a scale of one."""
+        fmt = self._array.out.scale_format
+        if fmt.is_integer:
+            return self._rng.choice([self._rng.randint(fmt.min_units, fmt.max_units),
+                                     self._rng.randint(-12, 3)])
+        near = int(sim.encode(self._rng.choice([-1, 1]) * self._rng.uniform(0.5, 1) *
+                              2.0 ** self._rng.randint(-12, 3), fmt))
+        return self._rng.choice([self._rng.getrandbits(fmt.width), near, near])
+
+    def rows_beside(self, settings: dict[str, np.ndarray]) -> list[dict[str, int]]:
+        """Values of the ports of the output stages for each row, column 0 in the low bits."""
+        out = self._array.out
+        widths = {"scale": out.scale_bits, "zero_point": out.zero_point_bits} if out else {}
+        return [{f"c_{name}": _packed(values[row], widths[name])
+                 for name, values in settings.items()}
+                for row in range(max(map(len, settings.values()), default=0))]
+
+    def beats_c(self, results, flags, settings: dict[str, np.ndarray]
+                 ) -> list[tuple[int, int, int]]:
+        """Wanted ``(data, last, user)`` of each row of a tile of sums and their flags."""
+        array = self._array
+        if array.out:
+            codes = sim.output(results, array.out, flags=flags, **settings).astype(object)
+            sign = 1 << array.result_width - 1 if array.result_signed else 0
+            results = codes - 2 * (codes & sign)
+        bits = self._slot if array.result_signed else array.result_width
+        users = [[port_of_flag(flag, array.flag_bits) for flag in row] for row in flags]
+        return [(_packed(results[row], bits, self._slot), int(row == len(results) - 1),
+                 _packed(users[row], array.flag_bits)) for row in range(len(results))]
+
+
+def _packed(values, bits: int, slot: int | None = None) -> int:
+    """The low ``bits`` of each value, the first one lowest, a slot (by default ``bits``) each."""
+    slot = bits if slot is None else slot
+    return sum((int(value) & (1 << bits) - 1) << place * slot
+               for place, value in enumerate(values))
+
+
 class ArrayBench:
-    """Expects a product for every pair of tiles that it sent, in order."""
+    """Output stationary: expects a product for every pair of tiles that it sent, in order."""
 
     #: Whether a beat of A and one of B are taken in the same cycle.
     together = True
@@ -53,11 +127,10 @@ class ArrayBench:
         """Set the chance of a pause on each stream."""
         self.sources[A].stall, self.sources[B].stall, self.sink.stall = a, b, c
 
-    def random_tiles(self, k: int):
-        """Tiles of A (rows, K) and B (K, cols), uniform over all codes."""
+    def random_operands(self, m: int, k: int, n: int):
+        """Operands (M, K) and (K, N), uniform over all codes."""
         mac = self.array.mac
-        return (self._codes(mac.a.width, (self.array.rows, k)),
-                self._codes(mac.b.width, (k, self.array.cols)))
+        return self._codes(mac.a.width, (m, k)), self._codes(mac.b.width, (k, n))
 
     def _codes(self, width: int, shape) -> np.ndarray:
         """Random codes."""
@@ -65,9 +138,10 @@ class ArrayBench:
         codes = [self.rng.getrandbits(width) for _ in range(count)]
         return np.array(codes, np.uint64).reshape(shape)
 
-    def send(self, k: int) -> None:
-        """Queue a tile of depth ``k`` on both streams and expect its product."""
-        a, b = self.random_tiles(k)
+    def product(self, m: int, k: int, n: int) -> None:
+        """Queue random operands of one tile of C on both streams and expect their product."""
+        assert (m, n) == (self.array.rows, self.array.cols), "a tile of C is a whole one"
+        a, b = self.random_operands(m, k, n)
         self.queue(a, b)
         self.expect(a, b)
 
@@ -79,12 +153,16 @@ class ArrayBench:
 
     def expect(self, a, b) -> None:
         """Expect the product of a pair of tiles, and give its output stages something to do."""
-        settings = self.model.random_settings()
+        self._expect_sums(*sim.matmul_with_flags(a, b, self.array.mac),
+                          f"tile with K={a.shape[1]}, A={a.tolist()}, B={b.tolist()}")
+
+    def _expect_sums(self, sums, flags, about: str) -> None:
+        """Expect a tile of sums."""
+        settings = self.model.random_settings(len(sums))
         self.beside.rows += self.model.rows_beside(settings)
-        for row, beat in enumerate(self.model.beats_c(a, b, settings)):
+        for row, beat in enumerate(self.model.beats_c(sums, flags, settings)):
             self._wanted.append(beat)
-            self._about.append(f"row {row} of a tile with K={a.shape[1]}, A={a.tolist()}, "
-                               f"B={b.tolist()}, {settings}")
+            self._about.append(f"row {row} of a {about}, {settings}")
 
     async def until(self, condition) -> None:
         """Wait for a falling edge on which ``condition()`` holds."""
@@ -124,3 +202,45 @@ class ArrayBench:
                                "A and B are taken together, cycles")
         self.checker.equal([source.waiting for source in self.sources.values()], [0, 0],
                            "beats left in the sources")
+
+
+class WeightBench(ArrayBench):
+    """Weight stationary: expects the sums of every product that it sent, tile by tile, in order.
+
+    A product goes in passes over K.
+    """
+
+    #: Streams of operands do not wait for each other.
+    together = False
+
+    def product(self, m: int, k: int, n: int) -> None:
+        """Queue the product of random codes (M, K) and (K, N), and expect it."""
+        array, mac = self.array, self.array.mac
+        a, b = self.random_operands(m, k, n)
+        wide = -n % array.cols
+        sums, flags = sim.matmul_with_flags(a, np.pad(b, ((0, 0), (0, wide))), mac)
+        step = array.rows * mac.lanes
+        depth = -k % step
+        a, b = np.pad(a, ((0, 0), (0, depth))), np.pad(b, ((0, depth), (0, wide)))
+        whole = array.beats(k) * mac.lanes
+        a[:, whole:], b[whole:] = mac.neutral
+        for top in range(0, m, array.depth):
+            rows = slice(top, min(top + array.depth, m))
+            for left in range(0, n, array.cols):
+                cols = slice(left, left + array.cols)
+                for k_from in range(0, k + depth, step):
+                    steps = slice(k_from, k_from + step)
+                    self._send(a[rows, steps], b[steps, cols], starts=k_from == 0,
+                               leaves=k_from + step == k + depth)
+                self._expect_sums(sums[rows, cols], flags[rows, cols],
+                                  f"tile of a product of {m}x{k}x{n}")
+
+    def _send(self, a, b, *, starts: bool, leaves: bool) -> None:
+        """Queue a pass: rows of A, and steps of B of which the last one goes first."""
+        lanes, user = self.array.mac.lanes, starts + 2 * leaves
+        beats_a = [beat for row in a for beat in self.model.beats_a(row.reshape(-1, lanes))]
+        beats_b = self.model.beats_b(b)[::-1]
+        self.sources[A].send((data, index == len(beats_a) - 1, user)
+                             for index, data in enumerate(beats_a))
+        self.sources[B].send((data, index == len(beats_b) - 1)
+                             for index, data in enumerate(beats_b))

@@ -8,7 +8,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from hw.spec import Bus
 from hw.spec.registers import BUS_BITS, BUS_BYTES
-from tests.cocotb.clocking import cycle
+from tests.cocotb.bench import cycle
 
 __all__ = ["MASTERS", "Axi4LiteMaster", "WishboneMaster"]
 

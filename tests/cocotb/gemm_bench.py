@@ -8,10 +8,8 @@ from cocotb.triggers import FallingEdge
 
 from hw.spec.registers import BUS_BITS, BUS_BYTES, gemm_map
 from sim.rtl.engine import bus_words, operand_words
+from tests.cocotb.bench import Checker, Design, reset, start
 from tests.cocotb.bus_masters import MASTERS
-from tests.cocotb.checker import Checker
-from tests.cocotb.clocking import reset, start
-from tests.cocotb.design import Design
 from tests.support.engine_operands import draw, noisy, results
 
 __all__ = ["DONE", "ERROR", "GemmBench"]

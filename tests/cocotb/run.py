@@ -9,8 +9,7 @@ from unittest.mock import patch
 from cocotb_tools.runner import get_results, get_runner
 
 from sim.rtl.build import find_verilator
-from tests.cocotb.checker import RESULTS
-from tests.cocotb.design import MANIFEST
+from tests.cocotb.bench import MANIFEST, RESULTS
 
 __all__ = ["default_simulator", "run_bench"]
 

@@ -3,7 +3,7 @@
 
 import cocotb
 
-from tests.cocotb.design import Design
+from tests.cocotb.bench import Design
 from tests.cocotb.gemm_bench import DONE, ERROR, GemmBench
 
 SPEC = Design.load().gemm

@@ -3,9 +3,9 @@
 
 import cocotb
 
-from tests.cocotb.design import Design
+from tests.cocotb.bench import Design
 from tests.cocotb.mac_bench import MacBench
-from tests.cocotb.mac_plan import (
+from tests.support.mac_operands import (
     codes,
     corner_codes,
     cut_into_sums,

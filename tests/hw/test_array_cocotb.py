@@ -80,7 +80,7 @@ def test_weight_stationary_array_matches_golden(name, tmp_path):
               (array.rows, 2 * step, 1), (array.depth + 2, step + 1, array.cols + 1)]
     # A row of C for each row of a product and column of tiles.
     rows = [m * -(-n // array.cols) for m, _, n in shapes]
-    counts = run_bench(generate(array, tmp_path / "rtl"), "tb_weights", tmp_path / "run")
+    counts = run_bench(generate(array, tmp_path / "rtl"), "tb_array", tmp_path / "run")
     # Behind the rows of C: none of the operands is left; the cycles of the first and last one.
     assert counts == {"cycles_without_stalls": sum(rows) + 3 * len(shapes),
                       "random_stalls": 4 * (sum(rows) + 1),

@@ -10,7 +10,7 @@ import sim
 import sim.rtl
 from hw.spec import ArraySpec
 from sim.tiling import A, B, C, a_beats, b_beats
-from tests.cocotb.design import port_of_flag
+from tests.support.mac_operands import port_of_flag
 from tests.support.output_cases import draw_options
 
 __all__ = ["STALLS", "check_array", "check_extremes", "check_product", "check_products", "noise",

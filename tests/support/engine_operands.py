@@ -6,7 +6,7 @@ import numpy as np
 import sim
 from hw.spec import GemmSpec, Scale
 from sim.rtl.engine import EngineDriver
-from tests.cocotb.design import port_of_flag
+from tests.support.mac_operands import port_of_flag
 
 __all__ = ["blocks", "draw", "noisy", "results", "set_output"]
 

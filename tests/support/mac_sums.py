@@ -14,12 +14,12 @@ import numpy as np
 
 import sim
 from hw.spec import MacSpec
-from tests.cocotb.design import port_of_flag
-from tests.cocotb.mac_plan import (
+from tests.support.mac_operands import (
     codes,
     corner_codes,
     extreme_pairs,
     pack,
+    port_of_flag,
     products_to_the_end,
 )
 

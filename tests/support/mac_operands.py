@@ -1,21 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operands worth presenting to a MAC, derived from its description."""
+"""Operands worth presenting to a MAC, derived from its description, and what its ports show."""
 
 from fractions import Fraction
 from itertools import pairwise, product
 from random import Random
 
-from hw.spec import FixedAccumulator, Format, Kind, MacSpec
-
-__all__ = [
-    "codes",
-    "corner_codes",
-    "cut_into_sums",
-    "every_pair",
-    "extreme_pairs",
-    "pack",
-    "products_to_the_end",
-]
+from hw.spec import FixedAccumulator, Flag, Format, Kind, MacSpec
 
 
 def codes(fmt: Format) -> range:
@@ -92,3 +82,8 @@ def cut_into_sums(pairs, count: int, rng: Random) -> list[list[tuple[int, ...]]]
     """Cut the ``pairs`` into the operands of ``count`` sums of random length."""
     cuts = [0, *sorted(rng.sample(range(1, len(pairs)), count - 1)), len(pairs)]
     return [list(zip(*pairs[start:end], strict=True)) for start, end in pairwise(cuts)]
+
+
+def port_of_flag(flag: int, flag_bits: int) -> int:
+    """What a flag port of ``flag_bits`` shows for a `Flag` (0 where there is no port)."""
+    return int(flag) if flag_bits == 2 else int(flag == Flag.NAN) if flag_bits else 0
