@@ -11,8 +11,7 @@ from typing import Any
 
 from hw.board.design import Design, design
 from hw.board.platforms import board_named
-from hw.board.program import program, require_loader
-from hw.board.tools import ToolError
+from hw.board.tools import ToolError, program, require_loader
 from hw.emit.yosys import YosysError
 from hw.spec.board import DEFAULT_BAUD
 from hw.spec.command import (

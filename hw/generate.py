@@ -57,8 +57,7 @@ def verilog(spec: Unit) -> str:
 def _texts(spec: Unit) -> dict[str, str]:
     """Text of each file by name, the manifest last."""
     # Amaranth takes a while to import; a wrong option should be told at once.
-    from hw.emit.fusesoc import core_file
-    from hw.emit.manifest import describe
+    from hw.emit.manifest import core_file, describe
     from hw.emit.register_map import map_texts
     from hw.emit.sheet import sheet
     from hw.emit.verilog import to_verilog
@@ -81,9 +80,9 @@ def _build(spec: Unit) -> tuple[Any, list[Any], dict[str, str]]:
     from hw.gemm import descriptions as gemm_descriptions
     from hw.gemm import engine
     from hw.mac import mac
-    from hw.mac.signature import DESCRIPTIONS as MAC_DESCRIPTIONS
+    from hw.mac.unit import DESCRIPTIONS as MAC_DESCRIPTIONS
     from hw.output import Output
-    from hw.output.signature import descriptions as output_descriptions
+    from hw.output.unit import descriptions as output_descriptions
 
     if isinstance(spec, OutputSpec):
         top, descriptions = Output(spec), output_descriptions(spec)

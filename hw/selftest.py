@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from hw.host.device import Device
-from hw.host.errors import DeviceError
+from hw.host.exchange import DeviceError
 from hw.spec import ArraySpec
 from hw.spec.board import DEFAULT_BAUD
 from hw.spec.command import (

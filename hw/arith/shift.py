@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Widening left shifter that puts a product in its place in a fixed-point term."""
+"""Shifters: left into a fixed-point term, right under the larger one of two terms."""
 
 from collections.abc import Iterable
 
 from amaranth import *
-
-__all__ = ["shift_left"]
 
 
 def shift_left(m: Module, value: Value, amount: Value, *, base: int, width: int,
@@ -53,3 +51,22 @@ def _gates(bits: int, steps: Iterable[int], *, base: int, width: int) -> int:
     """Two-input gates that choose one of some shifts of a value: an AND and an OR for each bit."""
     reached = [sum(0 <= place + base - step < bits for step in steps) for place in range(width)]
     return sum(2 * count - 1 for count in reached if count)
+
+
+def shift_right(m: Module, value: Value, amount: Value, *, name: str) -> tuple[Value, Value]:
+    """``value >> amount``, and whether a bit that is set was dropped.
+
+    Coarse stages come first: the zeros that an operand leaves at the low end are then still
+    constants, and drop out with their multiplexers.
+    """
+    dropped = []
+    for stage in reversed(range(len(amount))):
+        step = 1 << stage
+        lost, shifted = Signal(name=f"{name}_lost{step}"), Signal(len(value), name=f"{name}_{step}")
+        m.d.comb += [
+            lost.eq(amount[stage] & value[:step].any()),
+            shifted.eq(Mux(amount[stage], value >> step, value)),
+        ]
+        dropped.append(lost)
+        value = shifted
+    return value, Cat(dropped).any()

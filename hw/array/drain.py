@@ -5,7 +5,7 @@
 from hw.array.handover import Handover
 from hw.emit.netlist import Netlist, Port, lane
 from hw.output import Output
-from hw.output.signature import SCALES
+from hw.output.unit import SCALES
 from hw.spec import ArraySpec
 
 __all__ = ["descriptions", "drain", "drain_ports"]

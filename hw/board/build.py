@@ -6,22 +6,20 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hw.board.design import TOP, constraints
 from hw.board.families import FAMILIES
-from hw.board.mapping import DESIGN, RoomError, mapped, require_room
-from hw.board.pinned import constraints
-from hw.board.pins import Pins
-from hw.board.platforms import Board
+from hw.board.platforms import Board, Pins
 from hw.board.tools import ToolError, call
 from hw.emit.files import write_files
+from hw.emit.yosys import run_yosys
 from hw.spec.errors import SpecError
-
-__all__ = ["INSTALL", "Built", "build"]
 
 #: What installs place and route and the packers.
 INSTALL = "make nextpnr"
@@ -164,3 +162,51 @@ def _fmax(report: Mapping[str, Any]) -> float:
     if not clocks:
         raise ToolError("Place and route must report a clock, not none")
     return round(min(clocks), 1)
+
+
+#: File of the mapped design.
+DESIGN = "design.json"
+
+
+class RoomError(SpecError):
+    """The board has no room for the design."""
+
+
+def mapped(folder: Path, sources: Sequence[str], board: Board, pins: Pins, *,
+           dsp: bool) -> dict[str, int]:
+    """Map the files ``sources`` of ``folder`` into `DESIGN` there; cells by kind.
+
+    Modules are mapped one by one, so that equal elements are mapped once, and flattened then.
+
+    Raises
+    ------
+    YosysError
+        If Yosys fails.
+    """
+    family = FAMILIES[board.family]
+    synth = family.synth.format(top=TOP, **pins.chip)
+    run_yosys("\n".join([
+        f"read_verilog {' '.join(sources)}", f"{synth} {family.dsp if dsp else family.no_dsp}",
+        "flatten", *family.finish, "opt_clean", f"write_json {DESIGN}"]), cwd=folder)
+    design = json.loads((folder / DESIGN).read_text(encoding="utf-8"))
+    cells = design["modules"][TOP]["cells"].values()
+    return family.count(Counter(cell["type"] for cell in cells))
+
+
+#: Kinds of cells for people, and what helps if there are too few.
+_KINDS = {"luts": "look-up tables", "flip_flops": "flip-flops",
+          "dsps": "DSP blocks (--no-dsp takes none)", "block_rams": "block RAMs"}
+
+
+def require_room(cells: Mapping[str, int], board: Board, pins: Pins) -> None:
+    """Raise unless the chip has as many cells of each kind in ``cells``.
+
+    Raises
+    ------
+    RoomError
+        If it has fewer of some kind.
+    """
+    for kind, available in FAMILIES[board.family].chips[pins.die].items():
+        if cells.get(kind, 0) > available:
+            raise RoomError(f"Design must be one of at most {available:,} {_KINDS[kind]} for "
+                            f"{board.title}, not {cells[kind]:,}")

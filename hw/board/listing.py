@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hw.board.families import FAMILIES
-from hw.board.pins import pins
-from hw.board.platforms import BOARDS, Board
+from hw.board.platforms import BOARDS, Board, pins
 
 __all__ = ["NOTE", "RECORDS", "ROOM", "facts", "largest", "largest_mapped", "listing",
            "unplaced"]

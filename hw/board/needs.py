@@ -11,8 +11,6 @@ from hw.board.families import FAMILIES
 from hw.board.platforms import BOARDS
 from hw.board.tools import find
 
-__all__ = ["Found", "Need", "found", "needs"]
-
 
 @dataclass(frozen=True, slots=True)
 class Need:

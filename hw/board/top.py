@@ -6,12 +6,11 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.board.bridge import bus_members
-from hw.board.link import BUS_PREFIX, Link
+from hw.board.link import BUS_PREFIX, Link, bus_members
 from hw.emit.netlist import CLOCKING, Netlist, Port, module_ports
 from hw.emit.verilog import to_verilog
 from hw.gemm import engine
-from hw.gemm.wishbone import PREFIX
+from hw.gemm.bus import Wishbone
 from hw.spec import GemmSpec
 from hw.spec.board import BoardSpec
 
@@ -42,7 +41,7 @@ def board(spec: BoardSpec) -> Netlist:
     top.place(link, "link", **{port.name: port.name for port in module_ports(link)
                                if port not in CLOCKING})
     top.place(unit, "engine", irq="irq",
-              **{f"{PREFIX}{name}": f"{BUS_PREFIX}{name}" for name in names})
+              **{f"{Wishbone.prefix}{name}": f"{BUS_PREFIX}{name}" for name in names})
     return top
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The manifest: what was generated, as data for testbenches, drivers and reports."""
+"""What was generated, as data: the manifest for testbenches and reports, the core for FuseSoC."""
 
 import dataclasses
 import hashlib
@@ -12,8 +12,6 @@ from hw.emit.netlist import Port
 from hw.emit.yosys import yosys_version
 from hw.spec import ArraySpec, FixedAccumulator, GemmSpec, MacSpec, OutputSpec
 from hw.spec.board import BoardSpec
-
-__all__ = ["describe", "sha256"]
 
 #: What has a manifest.
 Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
@@ -108,3 +106,23 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value.value if isinstance(value, Enum) else value
+
+
+def core_file(name: str, verilog: str, description: str, revision: str) -> str:
+    """Text of a ``.core`` file; ``revision`` is the version of the core."""
+    return f"""CAPI=2:
+
+name: ::{name}:{revision}
+description: "{description}"
+
+filesets:
+  rtl:
+    files:
+      - {verilog}
+    file_type: verilogSource
+
+targets:
+  default:
+    filesets: [rtl]
+    toplevel: {name}
+"""

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Structure without logic: modules that wire others together, written as Verilog directly.
+"""Modules that place others as instances, so that each becomes one Verilog module of its own.
 
 Amaranth resolves every bit of every bus on its own, which for an array's buses takes minutes. What
-is regular (rows, the grid, delays of whole vectors, wide memories) is therefore described here:
-ports, wires, registers of vectors, memories and instances. Logic stays in Amaranth.
+is regular (rows, the grid, delays of whole vectors, wide memories) is therefore described as a
+`Netlist`: ports, wires, registers of vectors, memories and instances, written as Verilog directly.
+Logic stays in Amaranth, whose components `instantiate` others.
 """
 
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from amaranth import *
 from amaranth.hdl import Value
 from amaranth.lib import wiring
-
-__all__ = ["Netlist", "Port", "lane", "module_ports"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +129,30 @@ def module_ports(module: "Netlist | wiring.Component") -> list[Port]:
         direction = "input" if member.flow is wiring.In else "output"
         ports.append(Port("__".join(map(str, path)), len(Value.cast(value)), direction))
     return ports
+
+
+class Hierarchy:
+    """Elaboration platform that places instances and collects the components behind them.
+
+    Elaborated without it, a component is one tree that Amaranth's own simulator runs.
+    """
+
+    def __init__(self) -> None:
+        #: Components by module name, in order of placing.
+        self.components: dict[str, wiring.Component] = {}
+
+    def instance(self, component: wiring.Component) -> Instance:
+        """Instance of the component's module, wired to the component's own ports."""
+        self.components.setdefault(component.module_name, component)
+        ports = {}
+        for path, member, value in component.signature.flatten(component):
+            prefix = "i" if member.flow is wiring.In else "o"
+            ports[f"{prefix}_{'__'.join(map(str, path))}"] = value
+        return Instance(component.module_name, i_clk=ClockSignal(), i_rst=ResetSignal(), **ports)
+
+
+def place(m: Module, platform, component: wiring.Component, *, name: str) -> None:
+    """Add ``component``, which is clocked and has a ``module_name``, to ``m`` as ``name``."""
+    if isinstance(platform, Hierarchy):
+        component = platform.instance(component)
+    m.submodules[name] = component

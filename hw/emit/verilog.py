@@ -6,8 +6,7 @@ from pathlib import Path
 
 from amaranth.back import rtlil
 
-from hw.emit.hierarchy import Hierarchy
-from hw.emit.netlist import Netlist
+from hw.emit.netlist import Hierarchy, Netlist
 from hw.emit.yosys import run_yosys
 
 __all__ = ["to_verilog"]

@@ -1,13 +1,129 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From start to done, and the interrupt."""
+"""From start to done: sizes are checked and tiles counted, cycles are, and the interrupt is raised."""
 
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.spec import GemmSpec
 from hw.spec.registers import BUS_BITS
 
-__all__ = ["Control"]
+
+class Limits(wiring.Component):
+    """Words that a product takes in each memory, against the depths; a bit a cycle.
+
+    First all sizes are divided by those of a tile at once, rounded up, then the words are
+    multiplied out. Latency from ``start`` to ``done`` is ``2 * (spec.size_bits + 1) + 1`` cycles.
+
+    Members
+    -------
+    start, holds
+        Begin; ``m``, ``k``, ``n`` and ``holds`` are as they stay from the next cycle to ``done``.
+    m, k, n
+        Sizes of the product.
+    done, wrong
+        The sizes have been checked, in this cycle; they are refused.
+    zero, size_a, size_b, size_c, hold
+        Why, in the same cycle; see ERROR in `hw.spec.registers`.
+    across
+        Tiles beside each other; stays until the next start.
+    beats, steps
+        Steps of the MAC that K takes, words of A that it does; likewise, where ``counts`` has them.
+    """
+
+    def __init__(self, spec: GemmSpec, counts: tuple[str, ...] = ()):
+        self._spec, self._counts = spec, counts
+        self._steps = spec.size_bits + 1
+        super().__init__({
+            "start": In(1), "holds": In(1), "hold": Out(1),
+            "m": In(BUS_BITS), "k": In(BUS_BITS), "n": In(BUS_BITS),
+            "done": Out(1), "wrong": Out(1),
+            "zero": Out(1), "size_a": Out(1), "size_b": Out(1), "size_c": Out(1),
+            "across": Out(self._steps), **{name: Out(self._steps) for name in counts},
+        })
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"limits_{self._spec.tiling}_k{self._spec.array.mac.lanes}_{self._spec.depths}"
+
+    def elaborate(self, platform):
+        m = Module()
+        left, active = Signal(range(2 * self._steps + 1)), Signal()
+        divide = left > self._steps
+        with m.If(self.start):
+            m.d.sync += [left.eq(2 * self._steps), active.eq(1)]
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        with m.Else():
+            m.d.sync += active.eq(0)
+        down, beats, steps, across = self._divide(m, divide)
+        multiply = active & ~divide & (left != 0)
+        words = {"a": self._product(m, "a", down, steps, multiply),
+                 "b": self._product(m, "b", across, beats, multiply),
+                 "c": self._product(m, "c", across, self.m[:self._steps], multiply)}
+        for rotated in (down, across):
+            with m.If(multiply):
+                m.d.sync += rotated.eq(rotated.rotate_left(1))
+        m.d.comb += [
+            self.done.eq(active & (left == 0)),
+            self.across.eq(across),
+            self.wrong.eq(Cat(self.zero, self.size_a, self.size_b, self.size_c, self.hold).any()),
+            self.hold.eq(self.done & self.holds & (self._beyond_tile(down) | (across > 1)) & ~Cat(
+                self.zero, self.size_a, self.size_b, self.size_c).any()),
+        ]
+        self._compare(m, words)
+        return m
+
+    def _divide(self, m, divide):
+        """Words of A in a column of it, steps of K, words of A that K takes, tiles of a row."""
+        array = self._spec.array
+        rows, deep = array.schedule.a_block
+        down = self._divided(m, "down", self.m, rows, divide)
+        beats = self._divided(m, "beats", self.k, array.mac.lanes, divide)
+        steps = beats if deep == array.mac.lanes else self._divided(m, "steps", self.k, deep,
+                                                                    divide)
+        for name, count in (("beats", beats), ("steps", steps)):
+            if name in self._counts:
+                m.d.comb += getattr(self, name).eq(count)
+        return down, beats, steps, self._divided(m, "across", self.n, array.cols, divide)
+
+    def _beyond_tile(self, down):
+        """Whether M takes more rows than a tile of C has."""
+        schedule = self._spec.array.schedule
+        return down > schedule.height // schedule.a_block[0]
+
+    def _divided(self, m, name: str, size, divisor: int, divide):
+        """Register that holds ``ceil(size / divisor)`` when all bits have been divided."""
+        quotient = Signal(self._steps, name=name)
+        rest = Signal(range(divisor), name=f"{name}_rest")
+        trial = Cat(quotient[-1], rest)
+        fits = trial >= divisor
+        with m.If(self.start):
+            m.d.sync += [quotient.eq(size[:self._spec.size_bits] + (divisor - 1)), rest.eq(0)]
+        with m.Elif(divide):
+            m.d.sync += [quotient.eq(Cat(fits, quotient[:-1])),
+                         rest.eq(Mux(fits, trial - divisor, trial))]
+        return quotient
+
+    def _product(self, m, name: str, rotated, factor, multiply):
+        """Register that holds the product when the register ``rotated`` has gone round once."""
+        words = Signal(2 * self._steps, name=f"{name}_words")
+        with m.If(self.start):
+            m.d.sync += words.eq(0)
+        with m.Elif(multiply):
+            m.d.sync += words.eq((words << 1) + Mux(rotated[-1], factor, 0))
+        return words
+
+    def _compare(self, m, words):
+        """Words against depths; sizes with more bits than were counted fit no memory."""
+        zero = (self.m == 0) | (self.k == 0) | (self.n == 0)
+        m.d.comb += self.zero.eq(self.done & zero)
+        wide = {size: getattr(self, size)[self._spec.size_bits:].any() for size in "mkn"}
+        for name, sizes in (("a", "mk"), ("b", "kn"), ("c", "mn")):
+            depth = getattr(self._spec, f"depth_{name}")
+            beyond = (words[name] > depth) | wide[sizes[0]] | wide[sizes[1]]
+            m.d.comb += getattr(self, f"size_{name}").eq(self.done & ~zero & beyond)
 
 
 class Control(wiring.Component):

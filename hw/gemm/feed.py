@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tells the engines around arrays of one dataflow from those around another."""
+"""What the ways from an engine's memories to the streams of its array share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hw.emit.netlist import Netlist
+from amaranth import *
+
+from hw.emit.netlist import CLOCKING, Netlist, module_ports
 from hw.spec import GemmSpec
 from hw.spec.registers import RegisterMap
-
-__all__ = ["Feed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,3 +26,63 @@ class Feed:
 
     place: Callable[[Netlist, GemmSpec, RegisterMap], dict[str, str]]
     counts: tuple[str, ...] = ()
+
+
+def below(left, count: int):
+    """A bit for each place of ``count`` that is below ``left``."""
+    low = left[:count.bit_length()]
+    return Mux(left >= count, (1 << count) - 1, Cat(low > place for place in range(count)))
+
+
+class TilesLeft:
+    """Rows and columns of C that are left from a tile on; tiles go from left to right, row by row.
+
+    Parameters
+    ----------
+    m, n
+        Sizes of C.
+    height, width
+        Those of a tile.
+
+    Attributes
+    ----------
+    rows, cols
+        What is left.
+    last_m, last_n
+        The tile is in the last row of tiles; it is the last one of a row.
+    """
+
+    def __init__(self, m: Value, n: Value, *, height: int, width: int):
+        self._m, self._n, self._height, self._width = m, n, height, width
+        self.rows, self.cols = Signal.like(m, name="m_left"), Signal.like(n, name="n_left")
+        self.last_m, self.last_n = self.rows <= height, self.cols <= width
+
+    def first(self) -> list:
+        """To the first tile: all rows, all columns."""
+        return [self.rows.eq(self._m), self.cols.eq(self._n)]
+
+    def right(self) -> list:
+        """To the next one of a row."""
+        return [self.cols.eq(self.cols - self._width)]
+
+    def down(self) -> list:
+        """To the first one of the next row."""
+        return [self.cols.eq(self._n), self.rows.eq(self.rows - self._height)]
+
+
+def place_part(top: Netlist, child, name: str, *, declare: tuple[str, ...] = (),
+               **wires: str) -> None:
+    """Place ``child``; ports that are not in ``wires`` are joined to the wire of their own name.
+
+    Those among ``declare`` are declared here.
+    """
+    ports = [port for port in module_ports(child) if port not in CLOCKING]
+    for port in ports:
+        if port.name in declare:
+            top.wire(port.name, port.width)
+    top.place(child, name, **{port.name: wires.get(port.name, port.name) for port in ports})
+
+
+def sizes(spec: GemmSpec, names: str) -> dict[str, str]:
+    """Low bits of the sizes: what is left of them when they have been checked."""
+    return {size: f"o_{size}_{size}[{spec.size_bits - 1}:0]" for size in names}

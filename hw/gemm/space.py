@@ -5,22 +5,15 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gemm.access import place_bits
+from hw.gemm.memories import place_bits
 from hw.spec.registers import BUS_BITS, BUS_BYTES, RegisterMap
 
-__all__ = ["Space", "front_members", "word_bits"]
+__all__ = ["Space", "word_bits"]
 
 
 def word_bits(table: RegisterMap) -> int:
     """Bits of the number of a bus word."""
     return table.address_bits - (BUS_BYTES - 1).bit_length()
-
-
-def front_members(bits: int) -> dict[str, wiring.Member]:
-    """Members with which a bus front asks the address space; ``bits`` number its words."""
-    return {"w_en": Out(1), "w_addr": Out(bits), "w_data": Out(BUS_BITS),
-            "w_strb": Out(BUS_BYTES), "w_error": In(1),
-            "r_en": Out(1), "r_addr": Out(bits), "r_data": In(BUS_BITS), "r_error": In(1)}
 
 
 class Space(wiring.Component):

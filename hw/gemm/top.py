@@ -4,25 +4,21 @@
 
 from hw.array import array
 from hw.emit.netlist import Netlist, Port, module_ports
-from hw.gemm import axi4lite, wishbone
-from hw.gemm.control import Control
-from hw.gemm.limits import Limits
+from hw.gemm.bus import Axi4Lite, Wishbone
+from hw.gemm.control import Control, Limits
+from hw.gemm.feed import place_part, sizes
 from hw.gemm.memories import result_memory
-from hw.gemm.os.feed import OUTPUT_STATIONARY
-from hw.gemm.parts import place_part, sizes
+from hw.gemm.os_feed import OUTPUT_STATIONARY
 from hw.gemm.register_file import RegisterFile, port_name
 from hw.gemm.space import Space
 from hw.gemm.writer import Writer
-from hw.gemm.ws.feed import WEIGHT_STATIONARY
+from hw.gemm.ws_feed import WEIGHT_STATIONARY
 from hw.spec import Bus, Dataflow, GemmSpec
 from hw.spec.registers import Access, RegisterMap, gemm_map
 
 __all__ = ["descriptions", "engine"]
 
-_BUSES = {
-    Bus.AXI4LITE: (axi4lite.Axi4Lite, axi4lite.PREFIX, axi4lite.DESCRIPTIONS),
-    Bus.WISHBONE: (wishbone.Wishbone, wishbone.PREFIX, wishbone.DESCRIPTIONS),
-}
+_BUSES = {Bus.AXI4LITE: Axi4Lite, Bus.WISHBONE: Wishbone}
 _FEEDS = {Dataflow.OS: OUTPUT_STATIONARY, Dataflow.WS: WEIGHT_STATIONARY}
 #: Wires that say an access to a memory met a busy engine.
 _REFUSALS = ("a_refused", "b_refused", "c_refused")
@@ -35,7 +31,7 @@ _DESCRIPTIONS = {
 
 def descriptions(spec: GemmSpec) -> dict[str, str]:
     """What each port means, for the manifest and the port sheet."""
-    return _DESCRIPTIONS | _BUSES[spec.bus][2]
+    return _DESCRIPTIONS | _BUSES[spec.bus].descriptions
 
 
 def engine(spec: GemmSpec, kind: type[Netlist] = Netlist) -> Netlist:
@@ -44,9 +40,8 @@ def engine(spec: GemmSpec, kind: type[Netlist] = Netlist) -> Netlist:
     With the ``kind`` `hw.gemm.shell.Shell` array and memories are left out.
     """
     table = gemm_map(spec)
-    make, prefix, _ = _BUSES[spec.bus]
-    front = make(table.address_bits)
-    outer = [port for port in module_ports(front) if port.name.startswith(prefix)]
+    front = _BUSES[spec.bus](table.address_bits)
+    outer = [port for port in module_ports(front) if port.name.startswith(front.prefix)]
     top = kind(spec.name, [*outer, Port("irq", 1, "output")])
     _place_bus(top, front, {port.name for port in outer}, table)
     _place_state(top, spec, table)

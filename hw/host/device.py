@@ -5,16 +5,16 @@
 ...     sums = device.matmul(a, b)  # codes (M, K) and (K, N) of any size
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hw.host.engine import Engine
-from hw.host.errors import DeviceError, DeviceReset
-from hw.host.exchange import Exchange, Line
+from hw.host.exchange import DeviceError, DeviceReset, Exchange, Line
 from hw.host.port import Port
-from hw.host.tiles import Block, blocks
 from hw.host.words import Codes, operand
 from hw.spec import GemmSpec, SpecError
 from hw.spec.board import DEFAULT_BAUD, Identity
@@ -22,12 +22,44 @@ from hw.spec.errors import require, require_int
 from hw.spec.grammar import parse_engine
 from hw.spec.outputs import Scale
 
-__all__ = ["Device"]
-
 #: Times that a block is begun anew, each time after a reset of the board.
 TRIES = 3
 #: Requests to something that may be no board at all.
 FIRST_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows and columns of C that are computed at once, and the parts of K, in order.
+
+    The sums stay in the array from one part to the next.
+    """
+
+    rows: range
+    cols: range
+    parts: tuple[range, ...]
+
+
+def blocks(spec: GemmSpec, m: int, k: int, n: int) -> Iterator[Block]:
+    """Blocks of ``C[M, N]``; those that share rows come behind each other.
+
+    As many tiles at once as fit all memories; if K does not, single tiles, K in whole words of A,
+    or, if the memory of B holds no such word, in whole words of B.
+    """
+    array, (rows, steps) = spec.array, spec.array.schedule.a_block
+    lanes, words, beats = array.mac.lanes, -(-k // steps), array.beats(k)
+    if words <= spec.depth_a and beats <= spec.depth_b:
+        high = min(spec.depth_c, rows * (spec.depth_a // words), m)
+        wide, step = array.cols * min(spec.depth_b // beats, spec.depth_c // high), k
+    else:
+        high = min(spec.depth_c, rows * spec.depth_a, array.schedule.height, m)
+        wide = array.cols
+        step = min(steps * (spec.depth_a // -(-high // rows)), lanes * spec.depth_b)
+        step -= step % steps if step > steps else 0
+    parts = tuple(range(first, min(first + step, k)) for first in range(0, k, step))
+    for top in range(0, m, high):
+        for left in range(0, n, wide):
+            yield Block(range(top, min(top + high, m)), range(left, min(left + wide, n)), parts)
 
 
 class Device:

@@ -3,8 +3,7 @@
 
 import time
 
-from hw.host.errors import DeviceError, DeviceReset, Refused
-from hw.host.exchange import Exchange
+from hw.host.exchange import DeviceError, DeviceReset, Exchange, Refused
 from hw.host.words import BusWords, Codes, a_words, b_words, c_values
 from hw.spec import GemmSpec
 from hw.spec.errors import require

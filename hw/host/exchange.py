@@ -2,6 +2,7 @@
 """Requests over a line that may lose or garble anything, tried again a bounded number of times."""
 
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,11 +10,92 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hw.host.errors import DeviceError, DeviceReset, Refused
-from hw.host.frames import Deframer, Reply, frame
-from hw.spec.board import FLAG, MAX_WORDS, WORD_BYTES, WRITE_WORDS, Code, Command, Identity
+from hw.spec.board import (
+    CRC_BITS,
+    ESCAPE,
+    FLAG,
+    FLIP,
+    FRESH,
+    MAX_WORDS,
+    WORD_BYTES,
+    WRITE_WORDS,
+    Code,
+    Command,
+    Identity,
+)
 
-__all__ = ["Exchange", "Line"]
+
+class DeviceError(RuntimeError):
+    """The board does not answer, or not as its engine must."""
+
+
+class DeviceReset(DeviceError):
+    """The board has been reset since it was identified: what was written may be gone."""
+
+
+class Refused(DeviceError):
+    """The engine refused an access."""
+
+
+#: Byte, and what stands for it within a frame; the escape itself goes first.
+_STUFFING = tuple((bytes([byte]), bytes([ESCAPE, byte ^ FLIP])) for byte in (ESCAPE, FLAG))
+_CHECK_BYTES = CRC_BITS // 8
+_HEAD_BYTES = 2
+_FLAG = bytes([FLAG])
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a board answered; ``fresh`` tells that it has been reset since the last IDENTIFY."""
+
+    sequence: int
+    code: int
+    fresh: bool
+    payload: bytes
+
+
+def frame(sequence: int, command: int, payload: bytes = b"") -> bytes:
+    """A request, flags included."""
+    body = bytes([sequence, command]) + payload
+    body += zlib.crc32(body).to_bytes(_CHECK_BYTES, "little")
+    for byte, stuffed in _STUFFING:
+        body = body.replace(byte, stuffed)
+    return _FLAG + body + _FLAG
+
+
+class Deframer:
+    """Replies out of bytes as they come."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        #: Frames that were garbled.
+        self.garbled = 0
+
+    def push(self, data: bytes) -> list[Reply]:
+        """Replies that these bytes complete; garbled ones are counted."""
+        *ended, self._rest = (self._rest + data).split(_FLAG)
+        found = [_unstuffed(stuffed) for stuffed in ended if stuffed]
+        self.garbled += found.count(None)
+        return [reply for reply in found if reply is not None]
+
+    def clear(self) -> None:
+        """Forget the frame that has begun."""
+        self._rest = b""
+
+
+def _unstuffed(stuffed: bytes) -> Reply | None:
+    """What is between two flags, unless it is garbled."""
+    body = stuffed
+    for byte, pair in reversed(_STUFFING):
+        body = body.replace(pair, byte)
+    if len(body) < _HEAD_BYTES + _CHECK_BYTES:
+        return None
+    body, check = body[:-_CHECK_BYTES], body[-_CHECK_BYTES:]
+    if zlib.crc32(body).to_bytes(_CHECK_BYTES, "little") != check:
+        return None
+    code = body[1]
+    return Reply(body[0], code & ~FRESH, bool(code & FRESH), body[_HEAD_BYTES:])
+
 
 #: Times that a request is sent before the line counts as dead.
 TRIES = 8

@@ -6,7 +6,7 @@ import os
 
 import serial
 
-from hw.host.errors import DeviceError
+from hw.host.exchange import DeviceError
 from hw.spec.errors import SpecError
 
 __all__ = ["Port"]

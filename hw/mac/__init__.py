@@ -3,8 +3,7 @@
 """Multiply-accumulate units: a component for each kind of accumulator, all with the same ports."""
 
 from hw.mac.aligned import AlignedMac
-from hw.mac.carry_save import CarrySaveMac
-from hw.mac.fixed import FixedMac
+from hw.mac.fixed import CarrySaveMac, FixedMac
 from hw.mac.floating import FloatMac
 from hw.spec import (
     Adder,

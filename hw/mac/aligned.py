@@ -5,9 +5,9 @@ from functools import partial
 
 from amaranth import *
 
-from hw.arith.align import shift_right
 from hw.arith.columns import Columns
 from hw.arith.normalize import normalize
+from hw.arith.shift import shift_right
 from hw.mac.product import lane_pairs, multiply
 from hw.mac.stages import delayed
 from hw.mac.unit import MacUnit

@@ -1,44 +1,134 @@
+# amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""MAC whose fixed-point sum is kept as sum and carry, so that its loop is one adder cell deep."""
+"""A fixed-point sum kept as sum and carry: where its bits are, and how it is resolved."""
+
+from dataclasses import dataclass
+from functools import cache
 
 from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
-from hw.arith.add import step_by_one
+from hw.arith.add import add
 from hw.arith.columns import Columns
-from hw.mac.addends import fill_columns
-from hw.mac.fixed import FixedMac
-from hw.mac.saved import saved_sum
-from hw.spec import Adder
-
-__all__ = ["CarrySaveMac"]
+from hw.mac.product import fill_columns
+from hw.spec import Adder, MacSpec
 
 
-class CarrySaveMac(FixedMac):
-    """As `FixedMac`; the sum is resolved in a stage behind the accumulator, or by who takes it."""
+@dataclass(frozen=True, slots=True)
+class SavedSum:
+    """Where the bits of a sum that is not resolved yet are.
+
+    A product reaches the columns below ``top``. From ``start`` on each of these keeps a carry
+    beside its bit; below, the tree has the time to add all. The bits from ``top`` on are stepped by
+    what left the columns in the cycle before: one up, one down, or both.
+    """
+
+    width: int
+    top: int
+    start: int
 
     @property
-    def adds_zero(self) -> bool:
-        """Not behind registers: a reset has to take back the pair that is in them."""
-        return not self._spec.pipeline
+    def bits(self) -> int:
+        """Registers: sum, carries, step up, step down."""
+        return self.width + self.top - self.start + 2
+
+    def split(self, kept: Value) -> tuple[Value, Value, Value, Value]:
+        """Sum, carries, step up and step down."""
+        return kept[:self.width], kept[self.width:-2], kept[-2], kept[-1]
+
+    def fold(self, columns: Columns, total: Value, carries: Value) -> tuple[Value, Value] | None:
+        """Add the kept bits below `top` to ``columns``; gives the new ones, or None without a fit.
+
+        What leaves the columns waits there.
+        """
+        columns.add_vector(0, total[:self.top])
+        columns.add_vector(self.start, carries)
+        low = columns.reduce(0, self.start)
+        rows = [(*bits, Const(0), Const(0))[:2]
+                for bits in columns.compress(self.start, self.top)]
+        return Cat(*low, *(x for x, _ in rows)), Cat(*(y for _, y in rows))
+
+    def step(self, columns: Columns) -> tuple[Value, Value] | None:
+        """Step up and step down that folded ``columns`` come to, or None if it is more than one."""
+        if self.top == self.width:
+            return Const(0), Const(0)
+        return columns.step(self.top)
+
+
+@cache
+def saved_sum(spec: MacSpec) -> SavedSum:
+    """Fewest registers with the loop as short as it can be."""
+    m, width = Module(), spec.acc.width
+    terms = Columns(m, name="terms")
+    stages = dict.fromkeys(("product", "term", "operand"), 0)
+    fill_columns(m, spec, terms, Signal(spec.lanes * spec.a.width),
+                 Signal(spec.lanes * spec.b.width), stages)
+
+    def depth(saved: SavedSum) -> int | None:
+        """Gate levels of a step; None if it does not fit."""
+        columns = terms.copy()
+        saved.fold(columns, Signal(width), Signal(saved.top - saved.start))
+        return columns.depth if saved.step(columns) else None
+
+    low = min(terms.top, width)
+    top = next(top for top in range(low, width + 1) if depth(SavedSum(width, top, 0)) is not None)
+    # The later the carries start, the longer is the chain that leads up to them.
+    least, start, stop = depth(SavedSum(width, top, 0)), 0, top
+    while start < stop:
+        middle = (start + stop + 1) // 2
+        if depth(SavedSum(width, top, middle)) == least:
+            start = middle
+        else:
+            stop = middle - 1
+    return SavedSum(width, top, start)
+
+
+def kept_bits(spec: MacSpec) -> int:
+    """Bits of the accumulator as the loop of a MAC keeps it."""
+    return saved_sum(spec).bits if spec.adder is Adder.CARRY_SAVE else spec.acc.width
+
+
+def resolve_sum(m: Module, spec: MacSpec, kept: Value) -> Value:
+    """Sum that `kept_bits` of a carry-save accumulator stand for."""
+    saved = saved_sum(spec)
+    total, carries, up, down = saved.split(kept)
+    # One step up or down as a number: the bits above its first one are those of its sign.
+    step = Cat(up ^ down, (down & ~up).replicate(saved.width))
+    other = Cat(Const(0, saved.start), carries, step)[:saved.width]
+    return add(m, total, other, Const(0), adder=Adder.PREFIX, name="resolved")[0]
+
+
+class Resolver(wiring.Component):
+    """One adder behind a carry-save accumulator, or behind a column of them.
+
+    Latency is 1 enabled cycle. The registers have no reset.
+
+    Members
+    -------
+    en
+        Clock enable.
+    i
+        Accumulator as the loop keeps it, flags above.
+    o
+        Sum in the low bits, flags above.
+    """
+
+    def __init__(self, spec: MacSpec):
+        self._spec = spec
+        super().__init__({"en": In(1), "i": In(kept_bits(spec) + spec.flag_bits),
+                          "o": Out(spec.acc.width + spec.flag_bits)})
 
     @property
-    def step_points(self) -> tuple[str, ...]:
-        """The same as in a loop: the adder is one cell deep."""
-        return self.stage_points
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"resolver_{self._spec.name.removeprefix('mac_')}"
 
-    def next_sum(self, m, old, a, b, first, stages):
-        """Kept bits of the accumulator and the lanes' products."""
-        saved = saved_sum(self._spec)
-        total, carries, up, down = saved.split(old)
-        columns = Columns(m, name="sum")
-        flags = fill_columns(m, self._spec, columns, a, b, stages)
-        low, high = Signal(saved.top, name="low"), Signal(saved.width - saved.top, name="high")
-        stepped = step_by_one(m, total[saved.top:], up ^ down, down, adder=Adder.PREFIX,
-                              name="guard")
-        m.d.comb += [
-            low.eq(Mux(first, 0, total[:saved.top])),
-            # Behind the step, whose own path is long.
-            high.eq(Mux(first, 0, stepped)),
-        ]
-        added, carries = saved.fold(columns, low, Mux(first, 0, carries))
-        return Cat(added, high, carries, *saved.step(columns)), flags
+    def elaborate(self, platform):
+        m = Module()
+        data, flags = self.i[:kept_bits(self._spec)], self.i[kept_bits(self._spec):]
+        result = Signal(len(self.o), reset_less=True)
+        with m.If(self.en):
+            m.d.sync += result.eq(Cat(resolve_sum(m, self._spec, data), flags))
+        m.d.comb += self.o.eq(result)
+        return m

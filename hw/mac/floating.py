@@ -7,12 +7,12 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.mac.align_window import Frame
+from hw.mac.fixed_window import Window
 from hw.mac.float_add import add_term
-from hw.mac.frame import Frame
+from hw.mac.float_term import make_term
 from hw.mac.stages import delayed
-from hw.mac.term import make_term
 from hw.mac.unit import MacUnit
-from hw.mac.window import Window
 from hw.spec import MacSpec
 
 __all__ = ["FloatMac", "FloatStep"]

@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.mac import mac
-from hw.mac.saved import kept_bits
+from hw.mac.carry_save import kept_bits
 from hw.mac.stages import ADDER_POINTS, delayed, place_stages
 from hw.spec import MacSpec
 

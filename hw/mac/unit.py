@@ -1,19 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every MAC has around its data path: ports, frame of a sum, registers, clock enable."""
+"""What every MAC has around its data path: ports, first and last of a sum, registers, clock enable."""
 
 from collections import Counter
 
 from amaranth import *
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Member, Out
 
-from hw.emit.hierarchy import place
-from hw.mac.resolver import Resolver
-from hw.mac.saved import kept_bits
-from hw.mac.signature import mac_members
+from hw.emit.netlist import place
+from hw.mac.carry_save import Resolver, kept_bits
 from hw.mac.stages import delayed, place_stages
 from hw.spec import MacSpec
 
-__all__ = ["MacUnit"]
+#: What each port means, for the manifest and the port sheet.
+DESCRIPTIONS = {
+    "clk": "clock, rising edge",
+    "rst": "synchronous reset, active high",
+    "en": "clock enable: everything holds while it is 0",
+    "i_valid": "an operand pair is present and is accumulated",
+    "i_first": "the sum and its flags are cleared before this pair",
+    "i_last": "this pair ends the sum",
+    "i_a": "operand codes of a, lane 0 in the low bits",
+    "i_b": "operand codes of b, lane 0 in the low bits",
+    "o_valid": "the sum of the pairs up to the last one is on o_data, for one cycle",
+    "o_data": "accumulator",
+    "o_flags": "flags of the sum: bit 0 plus infinity, bit 1 minus infinity, both NaN; "
+               "a single bit is NaN",
+}
+
+
+def mac_members(spec: MacSpec, *, enable: bool, width: int) -> dict[str, Member]:
+    """Members of the signature of a MAC.
+
+    ``enable`` adds the clock enable ``en``, ``width`` are the bits of ``o_data``.
+    """
+    members = {"en": In(1)} if enable else {}
+    members |= {
+        "i_valid": In(1),
+        "i_first": In(1),
+        "i_last": In(1),
+        "i_a": In(spec.lanes * spec.a.width),
+        "i_b": In(spec.lanes * spec.b.width),
+        "o_valid": Out(1),
+        "o_data": Out(width),
+    }
+    if spec.flag_bits:
+        members["o_flags"] = Out(spec.flag_bits)
+    return members
 
 
 class MacUnit(wiring.Component):
@@ -115,3 +148,26 @@ class MacUnit(wiring.Component):
         if flag_bits:
             m.d.comb += self.o_flags.eq(result[-flag_bits:])
         return data, flags, valid
+
+
+class AlwaysValid(wiring.Component):
+    """The MAC ``unit`` with ``i_valid`` tied to 1 instead of a port; latency is the unit's."""
+
+    def __init__(self, unit: wiring.Component):
+        self._unit = unit
+        super().__init__({name: member for name, member in unit.signature.members.items()
+                          if name != "i_valid"})
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"{self._unit.module_name}_always_valid"
+
+    def elaborate(self, platform):
+        m = Module()
+        place(m, platform, self._unit, name="mac")
+        m.d.comb += self._unit.i_valid.eq(1)
+        for name, member in self.signature.members.items():
+            outer, inner = getattr(self, name), getattr(self._unit, name)
+            m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
+        return m

@@ -34,7 +34,7 @@ def bare_verilog(spec: MacSpec, *, resolve: bool, always_valid: bool) -> dict[st
     """
     from hw.emit.verilog import to_verilog  # Amaranth takes a while to import.
     from hw.mac import mac
-    from hw.mac.always_valid import AlwaysValid
+    from hw.mac.unit import AlwaysValid
 
     unit = mac(spec, resolve=resolve)
     top = AlwaysValid(unit) if always_valid else unit

@@ -9,7 +9,7 @@ import random
 import cocotb
 from cocotb.triggers import FallingEdge, Timer
 
-from hw.host.frames import Deframer, Reply, frame
+from hw.host.exchange import Deframer, Reply, frame
 from hw.spec.board import FLAG, MAX_WORDS, WORD_BYTES, WRITE_WORDS, Code, Command
 from hw.spec.registers import gemm_map
 from tests.cocotb.bench import PERIOD_NS, Checker, reset, start

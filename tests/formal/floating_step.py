@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import z3
 
-from hw.mac.frame import Frame
+from hw.mac.align_window import Frame
 from hw.spec import MacSpec
 from tests.formal.meaning import products
 from tests.formal.stimuli import Stimuli

@@ -9,7 +9,7 @@ from amaranth.hdl import Fragment
 
 from hw.board import emit
 from hw.board.top import BoardTop
-from hw.host.frames import Deframer, frame
+from hw.host.exchange import Deframer, frame
 from hw.spec import SpecError, parse_gemm
 from hw.spec.board import BoardSpec, Code, Command, Identity
 from hw.spec.registers import gemm_map

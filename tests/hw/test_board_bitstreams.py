@@ -7,10 +7,9 @@ import pytest
 
 from hw import flash
 from hw.board.build import build
+from hw.board.design import clocking, pinned
 from hw.board.families import FAMILIES
-from hw.board.pinned import clocking, pinned
-from hw.board.pins import pins
-from hw.board.platforms import BOARDS, board_named
+from hw.board.platforms import BOARDS, board_named, pins
 from hw.board.tools import find
 from hw.board.uart import Receiver, Transmitter
 from hw.emit.netlist import Netlist, Port

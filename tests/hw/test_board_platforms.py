@@ -5,10 +5,9 @@ import re
 
 import pytest
 
+from hw.board.design import constraints, pinned
 from hw.board.families import FAMILIES
-from hw.board.pinned import constraints, pinned
-from hw.board.pins import pins
-from hw.board.platforms import BOARDS, board_named
+from hw.board.platforms import BOARDS, board_named, pins
 from hw.spec import SpecError
 
 #: What is printed on the boards and in their manuals: clock in MHz, and pins of clock, RX and TX.

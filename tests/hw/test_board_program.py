@@ -11,8 +11,7 @@ import re
 import pytest
 
 from hw.board.platforms import BOARDS, board_named
-from hw.board.program import program, require_loader
-from hw.board.tools import ToolError
+from hw.board.tools import ToolError, program, require_loader
 from hw.spec import SpecError
 
 

@@ -167,7 +167,7 @@ def test_flash_without_permission_or_board(printed, message, built, tmp_path, mo
 
 def test_array_too_large_for_the_board(tmp_path, monkeypatch, capsys):
     cells = {str(number): {"type": "SB_LUT4"} for number in range(5281)}
-    monkeypatch.setattr("hw.board.mapping.run_yosys", lambda script, cwd: (
+    monkeypatch.setattr("hw.board.build.run_yosys", lambda script, cwd: (
         cwd / "design.json").write_text(json.dumps({"modules": {"pinned": {"cells": cells}}})))
     monkeypatch.chdir(tmp_path)
     status, out, err = run(capsys, "--board", "icebreaker", *SMALL, "--build-only")

@@ -11,7 +11,7 @@ import serial
 
 import sim
 from hw.host.device import Device, _settings
-from hw.host.errors import DeviceError
+from hw.host.exchange import DeviceError
 from hw.spec import SpecError
 from tests.support.boards import BOARD, Spoiler, board_spec, compiled_board
 

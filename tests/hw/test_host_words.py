@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from hw.host.frames import Deframer, frame
-from hw.host.tiles import blocks
+from hw.host.device import blocks
+from hw.host.exchange import Deframer, frame
 from hw.host.words import a_words, b_words, c_values
 from hw.spec import FixedAccumulator, SpecError
 from hw.spec.board import FLAG, Command, Identity

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import sim
-from hw.mac.frame import Frame
-from hw.mac.window import Window
+from hw.mac.align_window import Frame
+from hw.mac.fixed_window import Window
 from hw.spec import parse_mac
 from sim import golden
 from synth.flow import gates

@@ -18,7 +18,7 @@ import z3
 
 from hw.emit.netlist import Port
 from hw.emit.yosys import run_yosys
-from hw.mac.frame import Frame
+from hw.mac.align_window import Frame
 from hw.spec import AlignedAccumulator, FloatAccumulator, Format, MacSpec
 from tests.formal.logic import Terms, vector
 from tests.formal.netlist import Circuit, read_verilog

@@ -87,11 +87,11 @@ ARITHMETIC: tuple[Mutant, ...] = (
         "RTL", "hw.arith.normalize",
         ("normalize", "a limit ends with the stage that uses it", Remove("~wanted"), HALF)),
     *group(
-        "RTL", "hw.arith.align",
+        "RTL", "hw.arith.shift",
         ("shift_right", "bits that a coarse stage drops are forgotten",
          Replace("Cat(dropped)", "Cat(dropped[1:])"), HALF)),
     *group(
-        "RTL", "hw.arith.prefix",
+        "RTL", "hw.arith.add",
         ("_join", "a carry passes what does not propagate", Replace("_ & low[0]", "low[0]"), SAVED),
         ("prefix_step", "a step down goes as far as one up",
          Replace("minus & downs[_1]", "minus & ups[_1]"), SAVED_MAC)),
@@ -125,7 +125,7 @@ FIXED: tuple[Mutant, ...] = (
         ("_saturate", "saturation at the wrong end",
          Replace("Cat((~_1).replicate(_2), _1)", "Cat(_1.replicate(_2), ~_1)"), NARROW)),
     *group(
-        "RTL", "hw.mac.saved",
+        "RTL", "hw.mac.carry_save",
         ("resolve_sum", "carries are resolved a place too low",
          Replace("Const(0, saved.start)", "Const(0, max(saved.start - 1, 0))"), SAVED_MAC),
         ("resolve_sum", "a step down is resolved as one up",
@@ -135,7 +135,7 @@ FIXED: tuple[Mutant, ...] = (
         ("CarrySaveMac.next_sum", "carries outlive their sum",
          Replace("Mux(first, 0, carries)", "carries"), SAVED)),
     *group(
-        "RTL", "hw.mac.passing_sum",
+        "RTL", "hw.mac.fixed",
         ("pass_sum", "a part of a sum is a cycle early",
          Replace("cycles - part", "cycles - part - 1"), STEPS)),
 )
@@ -155,13 +155,13 @@ FLOATING: tuple[Mutant, ...] = (
         ("add_term", "a sum is rounded with the place of the next one",
          Replace("cut('total', _1, _2)", "(*cut('total', _1), _2)"), FLOAT_STEPS)),
     *group(
-        "RTL", "hw.mac.float_round",
+        "RTL", "hw.mac.float_add",
         ("round_normal", "rounding does not reach the exponent",
          Replace("leads & carry", "Const(0)"), HALF),
         ("round_normal", "a subnormal never rounds to a normal", Replace("leads | carry", "leads"),
          WIDE)),
     *group(
-        "RTL", "hw.mac.float_code",
+        "RTL", "hw.mac.float_add",
         ("unpack_sum", "the sign outlives its sum",
          Replace("code[-1] & ~first if _1 else _2", "code[-1] if _1 else _2"), WIDE),
         ("pack_sum", "infinity less infinity is infinite",
@@ -176,13 +176,13 @@ FLOATING: tuple[Mutant, ...] = (
         ("_widen", "a bit of the exponent that was left out comes back wrong",
          Remove("exp.any()"), SINGLE)),
     *group(
-        "RTL", "hw.mac.place",
+        "RTL", "hw.mac.float_term",
         ("split_offset", "an offset stays with the sum of the exponents alone",
          Remove("own[_] = _"), HALF),
         ("lead", "a shifted operand keeps its exponent",
          Replace("operand.base - place", "operand.base"), HALF)),
     *group(
-        "RTL", "hw.mac.window",
+        "RTL", "hw.mac.fixed_window",
         ("Window._aligned", "a sum that starts anew goes on", Remove("~first.replicate(_)"),
          COLUMNS),
         ("Window._aligned", "the accumulator is a place too high",
@@ -192,7 +192,7 @@ FLOATING: tuple[Mutant, ...] = (
         ("Window.next_sum", "an infinity becomes finite",
          Replace("replace(_1, infinite=_)", "replace(_1, infinite=Const(0))"), TURNING)),
     *group(
-        "RTL", "hw.mac.term",
+        "RTL", "hw.mac.float_term",
         ("_product", "a product of two or more is not moved",
          Replace("Mux(leads, _1, _1 << 1)", "_1"), HALF),
         ("_signed_sum", "a negative sum of lanes is one unit off",
@@ -200,7 +200,7 @@ FLOATING: tuple[Mutant, ...] = (
                  "add(_1, _2, _3, Const(0), adder=_4, name=_5)"), BYTE),
         ("_sum", "infinities of two lanes do not cancel", Remove("plus & minus"), FLOAT_LANES)),
     *group(
-        "RTL", "hw.mac.frame",
+        "RTL", "hw.mac.align_window",
         ("Frame._width", "the frame is a column too narrow",
          Replace("self.fmt.man_bits + 3", "self.fmt.man_bits + 2"), SINGLE)),
     *group(
@@ -225,25 +225,25 @@ FLOATING: tuple[Mutant, ...] = (
 
 OUTPUT: tuple[Mutant, ...] = (
     *group(
-        "RTL", "hw.output.floating",
+        "RTL", "hw.output.encode",
         ("_round", "ties go up", Replace("kept[0]", "Const(1)"), ENCODER),
         ("_round", "what lies below the format's bits is forgotten", Remove("aligned[0]"), ENCODER),
         ("_limit", "the largest number overflows",
          Replace("magnitude > fmt.max_code", "magnitude >= fmt.max_code"), FROM_FIXED),
         ("_limit", "NaN is what its sum is", Replace("Mux(number.nan, _, _1)", "_1"), FROM_FIXED)),
     *group(
-        "RTL", "hw.output.integers",
+        "RTL", "hw.output.encode",
         ("encode_integer", "a zero point has no sign",
          Replace("_1.as_signed() if fmt.signed else _1", "_1"), TO_INT),
         ("_round", "what is far beyond is lost", Remove("over & number.sig.any()"), TO_INT),
         ("_round", "ties go up", Replace("kept[0]", "Const(1)"), TO_INT)),
     *group(
-        "RTL", "hw.output.source",
+        "RTL", "hw.output.number",
         ("_fixed", "an infinity has the sign of its sum", Replace("Mux(inf, _, _1)", "_1"),
          FROM_FIXED),
         ("Number.zero", "an infinity is zero too", Remove("self.inf"), INFINITE)),
     *group(
-        "RTL", "hw.output.scale",
+        "RTL", "hw.output.number",
         ("scaled", "the sign of a factor is lost", Remove("factor.sign"), SCALED),
         ("scaled", "an exponent has no sign", Replace("scale.as_signed()", "scale"), TO_INT)),
     *group(

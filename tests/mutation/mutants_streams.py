@@ -135,7 +135,7 @@ WEIGHT_STATIONARY: tuple[Mutant, ...] = (
 
 GEMM: tuple[Mutant, ...] = (
     *group(
-        "protocol", "hw.gemm.axi4lite",
+        "protocol", "hw.gemm.bus",
         ("Axi4Lite._write", "an answer to a write does not wait",
          Replace("m.Elif(self.s_axil_bready)", "m.Else()"), AXI),
         ("Axi4Lite._write", "data is taken without an address",
@@ -143,7 +143,7 @@ GEMM: tuple[Mutant, ...] = (
         ("Axi4Lite._read", "an answer to a read does not wait",
          Replace("m.Elif(self.s_axil_rready)", "m.Else()"), AXI)),
     *group(
-        "protocol", "hw.gemm.wishbone",
+        "protocol", "hw.gemm.bus",
         ("Wishbone.elaborate", "an access is answered twice", Remove("~answered"), WISHBONE),
         ("Wishbone.elaborate", "a refused access is acknowledged too", Remove("~error"),
          WISHBONE)),
@@ -158,7 +158,7 @@ GEMM: tuple[Mutant, ...] = (
         ("Control.elaborate", "a refused start keeps the engine busy",
          Remove("self.checked & self.wrong"), AXI)),
     *group(
-        "protocol", "hw.gemm.feeder",
+        "protocol", "hw.gemm.os_feed",
         ("Feeder.elaborate", "the next product begins where the last one was",
          Remove("row.eq(0)"), AXI),
         ("Feeder.elaborate", "columns beyond N count",
@@ -166,7 +166,7 @@ GEMM: tuple[Mutant, ...] = (
         ("Feeder.elaborate", "lanes beyond K count",
          Replace("below(k_left, _1)", "(1 << _1) - 1"), WISHBONE)),
     *group(
-        "protocol", "hw.gemm.ws.rows",
+        "protocol", "hw.gemm.ws_feed",
         ("RowFeeder.elaborate", "rows of A are read once, not for each tile",
          Replace("self.a_addr.eq(tile)", "self.a_addr.eq(part + 1)"), WEIGHTS_ENGINE),
         ("RowFeeder._offer", "codes beyond K count",
@@ -174,7 +174,7 @@ GEMM: tuple[Mutant, ...] = (
         ("RowFeeder._offer", "sums of a pass do not start anew",
          Replace("first & ~self.held", "0"), WEIGHTS_ENGINE)),
     *group(
-        "protocol", "hw.gemm.ws.weights",
+        "protocol", "hw.gemm.ws_feed",
         ("WeightFeeder.elaborate", "weights of a step beyond K count",
          Replace("Mux(left < 0, 0, _1)", "Mux(left < 0, 1, _1)"), WEIGHTS_ENGINE),
         ("WeightFeeder.elaborate", "tiles of weights lie one word apart",

@@ -12,7 +12,7 @@ import z3
 import sim
 from hw.emit.netlist import Port
 from hw.mac import mac
-from hw.mac.frame import Frame
+from hw.mac.align_window import Frame
 from hw.spec import parse_mac
 from tests.mutation.equivalence import EQUAL, SEQUENCES, Equivalence, aligned_top, held_sums
 from tests.mutation.mutant import MutantError

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.host.frames import Deframer, Reply, frame
+from hw.host.exchange import Deframer, Reply, frame
 from hw.spec import SpecError
 from hw.spec.board import FLAG, Code, Command
 from hw.spec.command import Parser

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 import sim
 import sim.rtl
+from hw.mac.align_window import Frame
 from hw.mac.floating import FloatStep
-from hw.mac.frame import Frame
 from hw.spec import FloatAccumulator, MacSpec, Overflow, Rounding
 from tests.support.compiled import Change, compile_module, unchanged
 

@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 
 from hw.generate import generate
-from hw.mac.saved import saved_sum
+from hw.mac.carry_save import saved_sum
 from hw.spec import Adder, Dataflow
 from sim.cycle import Inputs, array
 from sim.cycle.wires import Wires, wires

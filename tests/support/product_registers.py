@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hw.mac.frame import Frame
+from hw.mac.align_window import Frame
 from hw.spec import AlignedAccumulator, Dataflow, FloatAccumulator
 from sim.fast.tables import values
 
@@ -74,7 +74,7 @@ def _number(sign, sig, exp):
 
 
 def _term(mac, stage):
-    """Term of a floating-point adder, see `hw.mac.term.Term`."""
+    """Term of a floating-point adder, see `hw.mac.float_term.Term`."""
     frame = Frame(mac)
     moves = frame.place_low != frame.place_high
     roles = ["sign", "sig", *["place"] * moves, *["zero"] * frame.shape.leads,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sim
-from hw.mac.saved import saved_sum
+from hw.mac.carry_save import saved_sum
 from hw.spec import parse_mac
 from synth import run
 from synth.flow import cache

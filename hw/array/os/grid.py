@@ -5,7 +5,7 @@
 from hw.array.os.pe import ProcessingElement, kept_width, result_width
 from hw.array.skew import skew
 from hw.emit.netlist import Netlist, Port, lane
-from hw.mac.resolver import Resolver
+from hw.mac.carry_save import Resolver
 from hw.spec import ArraySpec
 
 __all__ = ["grid", "resolved", "row"]

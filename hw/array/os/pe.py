@@ -6,9 +6,9 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.emit.hierarchy import place
+from hw.emit.netlist import place
 from hw.mac import mac
-from hw.mac.saved import kept_bits
+from hw.mac.carry_save import kept_bits
 from hw.spec import ArraySpec, MacSpec
 
 __all__ = ["ProcessingElement", "kept_width", "operand_layout", "result_width"]

@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.array.os.pe import kept_width
-from hw.emit.hierarchy import place
+from hw.emit.netlist import place
 from hw.mac.step import MacStep
 from hw.spec import ArraySpec, MacSpec
 

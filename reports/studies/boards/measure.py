@@ -16,16 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hw.board.build import INSTALL, Built, build
+from hw.board.build import INSTALL, Built, RoomError, build
 from hw.board.design import Design, design
 from hw.board.families import FAMILIES
-from hw.board.mapping import RoomError
-from hw.board.pins import pins
-from hw.board.platforms import BOARDS, Board, board_named
+from hw.board.platforms import BOARDS, Board, board_named, pins
 from hw.board.tools import ToolError, required
 from hw.emit.yosys import YosysError
 from hw.host.device import Device
-from hw.host.errors import DeviceError
+from hw.host.exchange import DeviceError
 from hw.selftest import selftest
 from hw.spec import SpecError, parse_array, parse_gemm, parse_mac
 from hw.spec.board import BoardSpec

@@ -9,11 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hw.board.build import RoomError, mapped, require_room
 from hw.board.design import Design, design
 from hw.board.families import FAMILIES
-from hw.board.mapping import RoomError, mapped, require_room
-from hw.board.pins import pins
-from hw.board.platforms import Board
+from hw.board.platforms import Board, pins
 from hw.spec import ArraySpec, parse_array
 from synth.record import Metric, Record, provenance
 

@@ -8,9 +8,8 @@ from importlib import metadata
 
 import pytest
 
-from hw.board.build import Built
+from hw.board.build import Built, RoomError
 from hw.board.design import Design
-from hw.board.mapping import RoomError
 from hw.board.platforms import BOARDS, board_named
 from hw.board.tools import ToolError
 from reports.studies.boards import measure as command

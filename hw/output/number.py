@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sum of any accumulator as sign, magnitude and exponent."""
+"""A sum of any accumulator as sign, magnitude and exponent, and times a scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amaranth import *
 
 from hw.arith.decode import decode
+from hw.arith.multiply import multiply_magnitudes
+from hw.mac.product import special_product
 from hw.spec import FixedAccumulator, Format, OutputSpec
-
-__all__ = ["Number", "unpack_code", "unpack_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +60,15 @@ def _fixed(m: Module, spec: OutputSpec, data: Value, flags: Value | None) -> Num
             negative = Mux(inf, flags[1], negative)
     m.d.comb += sign.eq(negative)
     return Number(sign, sig, Const(0, 1), spec.source.lsb, False, nan, inf)
+
+
+def scaled(m: Module, spec: OutputSpec, number: Number, scale: Value) -> Number:
+    """``number`` times ``scale``, a code of ``spec.scale_format``; combinational."""
+    if spec.scale_format.is_integer:
+        return replace(number, exp=number.exp + scale.as_signed(), leads=False)
+    # A number has what makes a product special, as an operand of a MAC has.
+    factor = unpack_code(m, spec.scale_format, scale, name="scale")
+    nan, inf = special_product(m, number, factor, name="scaled")
+    return Number(number.sign ^ factor.sign,
+                  multiply_magnitudes(m, number.sig, factor.sig, name="scaled_sig"),
+                  number.exp + factor.exp, number.lsb + factor.lsb, False, nan, inf)

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colorlight i5 and i9 on their extension boards, as Amaranth platforms.
+"""Amaranth platforms of boards that amaranth-boards does not have.
 
-Pins as LiteX-Boards has them, after Colorlight-FPGA-Projects (i5 v7.0, i9 v7.2).
+Pins as LiteX-Boards has them, those of the Colorlight boards after Colorlight-FPGA-Projects (i5
+v7.0, i9 v7.2).
 """
 
 from amaranth.build import Attrs, Clock, Pins, Resource
-from amaranth.vendor import LatticeECP5Platform
+from amaranth.vendor import GowinPlatform, LatticeECP5Platform
 from amaranth_boards.resources import UARTResource
-
-__all__ = ["ColorlightI5Platform", "ColorlightI9Platform"]
 
 
 class _Colorlight(LatticeECP5Platform):
@@ -34,3 +33,16 @@ class ColorlightI9Platform(_Colorlight):
     """Colorlight i9 v7.2."""
 
     device = "LFE5U-45F"
+
+
+class TangNano20kPlatform(GowinPlatform):
+    """Clock and the serial port of the BL616 beside the FPGA."""
+
+    part = "GW2AR-LV18QN88C8/I7"
+    family = "GW2AR-18C"
+    default_clk = "clk27"
+    resources = (
+        Resource("clk27", 0, Pins("4", dir="i"), Clock(27e6), Attrs(IO_TYPE="LVCMOS33")),
+        UARTResource(0, rx="70", tx="69", attrs=Attrs(IO_TYPE="LVCMOS33")),
+    )
+    connectors = ()

@@ -3,8 +3,8 @@
 
 Where the accumulator's largest number and the unit of the products are not far apart, no larger one
 has to be found: the accumulator is put in its place among fixed columns, the products are added,
-and the sum is normalised and rounded. With INT8 products and FP16 that is smaller
-than a frame which follows the larger one.
+and the sum is normalised and rounded. With INT8 products and FP16 that is smaller than a window
+which follows the larger one.
 """
 
 from collections import Counter
@@ -14,18 +14,14 @@ from functools import cached_property
 from amaranth import *
 
 from hw.arith.add import add
-from hw.arith.align import shift_right
 from hw.arith.columns import Columns
-from hw.mac.addends import fill_columns
-from hw.mac.float_code import OldSum, pack_sum, unpack_sum
-from hw.mac.float_round import Total, normalize_total, round_normal
-from hw.mac.frame import Frame
-from hw.mac.shape import extreme_units
+from hw.arith.shift import shift_right
+from hw.mac.align_window import Frame
+from hw.mac.float_add import OldSum, Total, normalize_total, pack_sum, round_normal, unpack_sum
+from hw.mac.float_term import Term
+from hw.mac.product import extreme_units, fill_columns
 from hw.mac.stages import delayed, delayed_fields
-from hw.mac.term import Term
 from hw.spec import FixedAccumulator
-
-__all__ = ["Window"]
 
 #: Columns more than in a frame that cost less than the two roles and the comparison of a frame.
 SPARE_COLUMNS = 3

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""What feeds an output-stationary array."""
