@@ -131,7 +131,7 @@ FIXED: tuple[Mutant, ...] = (
         ("resolve_sum", "a step down is resolved as one up",
          Replace("(_ & ~_).replicate(_1)", "Const(0, _1)"), SAVED_MAC)),
     *group(
-        "RTL", "hw.mac.carry_save",
+        "RTL", "hw.mac.fixed",
         ("CarrySaveMac.next_sum", "carries outlive their sum",
          Replace("Mux(first, 0, carries)", "carries"), SAVED)),
     *group(
@@ -226,8 +226,8 @@ FLOATING: tuple[Mutant, ...] = (
 OUTPUT: tuple[Mutant, ...] = (
     *group(
         "RTL", "hw.output.encode",
-        ("_round", "ties go up", Replace("kept[0]", "Const(1)"), ENCODER),
-        ("_round", "what lies below the format's bits is forgotten", Remove("aligned[0]"), ENCODER),
+        ("_round_float", "ties go up", Replace("kept[0]", "Const(1)"), ENCODER),
+        ("_round_float", "what lies below the format's bits is forgotten", Remove("aligned[0]"), ENCODER),
         ("_limit", "the largest number overflows",
          Replace("magnitude > fmt.max_code", "magnitude >= fmt.max_code"), FROM_FIXED),
         ("_limit", "NaN is what its sum is", Replace("Mux(number.nan, _, _1)", "_1"), FROM_FIXED)),
@@ -235,8 +235,8 @@ OUTPUT: tuple[Mutant, ...] = (
         "RTL", "hw.output.encode",
         ("encode_integer", "a zero point has no sign",
          Replace("_1.as_signed() if fmt.signed else _1", "_1"), TO_INT),
-        ("_round", "what is far beyond is lost", Remove("over & number.sig.any()"), TO_INT),
-        ("_round", "ties go up", Replace("kept[0]", "Const(1)"), TO_INT)),
+        ("_round_integer", "what is far beyond is lost", Remove("over & number.sig.any()"), TO_INT),
+        ("_round_integer", "ties go up", Replace("kept[0]", "Const(1)"), TO_INT)),
     *group(
         "RTL", "hw.output.number",
         ("_fixed", "an infinity has the sign of its sum", Replace("Mux(inf, _, _1)", "_1"),
