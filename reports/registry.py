@@ -113,8 +113,9 @@ class Study:
     order
         Place among the sections of ``index.html``, from small to large.
     measure
-        Module of the folder that has a ``MEASURE``, or a TOML file of the folder, whose points
-        `synth.sweep` measures. Without either, the studies of ``sources`` are measured.
+        Module of the folder that has a ``MEASURE`` (``module:NAME`` if it has several), or a TOML
+        file of the folder, whose points `synth.sweep` measures. Without either, the studies of
+        ``sources`` are measured.
     page
         Module of the folder that has a ``PAGE``; "" for a table of the records alone.
     sources
@@ -163,7 +164,8 @@ class Study:
 
 
 def _attribute(study: Study, module: str, name: str) -> Any:
-    return resolve_name(f"reports.studies.{study.folder}.{module}:{name}")
+    module, _, named = module.partition(":")
+    return resolve_name(f"reports.studies.{study.folder}.{module}:{named or name}")
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hw.spec import SpecError
-from hw.spec.command import Parser
+from hw.spec.command import Parser, run_command
 from hw.spec.errors import require, require_int
 from reports.advise.page import page, table
 from reports.studies.networks.advice import (
@@ -180,18 +180,18 @@ def _measure(task: Task, exact: Outputs, options: argparse.Namespace) -> Measure
     return Measure(name, "%", value, value - options.loss)
 
 
-def _points(task: Task, options: argparse.Namespace, exact: Outputs, say: Progress
+def _points(task: Task, options: argparse.Namespace, exact: Outputs, progress: Progress
             ) -> tuple[list[Point], list[Cost]]:
     """Every setting with its costs."""
     columns = _names("Column", options.columns, list(COLUMNS))
     accumulators = _names("Accumulator", options.acc, list(ACCUMULATORS))
     costs, points, found = Costs.of_project(), [], []
-    seen = calibration(task, say)
+    seen = calibration(task, progress)
     for column in columns:
         for accumulator in accumulators:
-            say(f"{column}, {accumulator} sums")
+            progress(f"{column}, {accumulator} sums")
             plan = plan_of(column, accumulator, _ranges(column, accumulator), options.array)
-            result = simulate(task, plan, say, seen=seen)
+            result = simulate(task, plan, progress, seen=seen)
             cost = costs.of(plan.array)
             energy = energy_uj(cost.energy_fj, result.macs, task.samples)
             value = next(iter(task.score(result.outputs, exact).values()))
@@ -240,35 +240,31 @@ def _as_json(title: str, array: str, points: Sequence[Point], measure: Measure, 
             "sentence": advice.sentence, "reasons": advice.reasons, "notes": list(notes)}
 
 
-def _run(options: argparse.Namespace, say: Progress) -> str:
-    """Measure, write the page, give what is printed."""
+def _body(options: argparse.Namespace) -> None:
+    """Measure, write the page, print."""
+    progress = Progress()
+    _names("Column", options.columns, list(COLUMNS))
+    _names("Accumulator", options.acc, list(ACCUMULATORS))
     task = _task(options)
     with nullcontext() if options.out is None else whole_file(options.out) as file:
-        exact = reference(task, say)
-        points, costs = _points(task, options, exact, say)
+        exact = reference(task, progress)
+        points, costs = _points(task, options, exact, progress)
         measure = _measure(task, exact, options)
         advice, notes = advise(points, measure), _notes(task, costs, options.array)
         if file is not None:
             shown = page(task.name, options.array, points, measure, advice, notes)
             file.write(shown.encode("utf-8"))
     if options.json:
-        return json.dumps(_as_json(task.name, options.array, points, measure, advice, notes),
-                          indent=2)
-    return "\n".join([table(points, measure, advice), "", *notes,
-                      *([] if options.out is None else [str(options.out)])])
+        print(json.dumps(_as_json(task.name, options.array, points, measure, advice, notes),
+                         indent=2))
+        return
+    print("\n".join([table(points, measure, advice), "", *notes,
+                      *([] if options.out is None else [str(options.out)])]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 2 for wrong arguments, models or data."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        _names("Column", options.columns, list(COLUMNS))
-        _names("Accumulator", options.acc, list(ACCUMULATORS))
-        print(_run(options, Progress()))
-    except SpecError as error:
-        parser.error(str(error))
-    return 0
+    return run_command(_parser(), _body, arguments)
 
 
 if __name__ == "__main__":

@@ -4,24 +4,18 @@
 import argparse
 import json
 import sys
-import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Lock
 
 from hw.emit.yosys import YosysError
-from hw.spec import MacSpec, SpecError, parse_mac
+from hw.spec import MacSpec
 from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
 from hw.spec.errors import require
 from synth.fpga.parts import Part, parts
 from synth.fpga.place import Placed, PlacingError, place, router
-from synth.record import ROOT, Metric, Record, provenance, write_records
+from synth.record import Metric, Record, provenance
 
-__all__ = ["main", "measure"]
-
-POINTS = ROOT / "reports" / "studies" / "fpga" / "points.toml"
-RECORDS = ROOT / "reports" / "data" / "fpga.json"
 PROGRAM = "python -m synth.fpga"
 SEEDS = 3
 NOT_DONE = ("pins and clocks of a board", "power")
@@ -68,7 +62,7 @@ def _jobs(macs: Sequence[MacSpec], chosen: Sequence[Part]) -> Iterator[tuple[Mac
     return ((spec, part, dsp) for spec in macs for part in chosen for dsp in (False, True))
 
 
-def _measure_all(macs: Sequence[MacSpec], chosen: Sequence[Part], seeds: int,
+def measure_all(macs: Sequence[MacSpec], chosen: Sequence[Part], seeds: int,
                  command: str) -> list[Record]:
     """Measure on both cores; says how far it is."""
     jobs, records = list(_jobs(macs, chosen)), []
@@ -88,23 +82,29 @@ def _line(record: Record) -> str:
     return f"{record.subject} on {record.conditions['part']} {dsp} DSP blocks: {values}"
 
 
-def _points() -> list[MacSpec]:
-    """Units of points.toml."""
-    return [parse_mac(text) for text in tomllib.loads(POINTS.read_text(encoding="utf-8"))["macs"]]
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say where and how to place."""
+    parser.add_argument("--part", metavar="NAME", help="part (default: every one)")
+    parser.add_argument("--seeds", metavar="N", default=str(SEEDS),
+                        help="seeds of place and route, whose median clock counts "
+                             "(default: %(default)s)")
+
+
+def chosen_parts(options: argparse.Namespace) -> list[Part]:
+    """Parts of the options of `add_options`; SpecError if they or what places is not there."""
+    require(options.seeds.isdecimal() and 1 <= int(options.seeds) <= 99, "Seeds",
+            "a whole number from 1 to 99", options.seeds)
+    chosen = parts(options.part)
+    for part in chosen:
+        router(part)
+    return chosen
 
 
 def _parser() -> Parser:
     parser = Parser(prog=PROGRAM,
                     description="Map a MAC to FPGAs, place and route it.")
     add_mac_options(parser)
-    parser.add_argument("--part", metavar="NAME", help="part (default: every one)")
-    parser.add_argument("--seeds", metavar="N", default=str(SEEDS),
-                        help="seeds of place and route, whose median clock counts "
-                             "(default: %(default)s)")
-    parser.add_argument("--points", action="store_true",
-                        help="measure the units of points.toml and write their records")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the records of --points (default: reports/data/fpga.json)")
+    add_options(parser)
     parser.add_argument("--list", action="store_true", help="print the parts and stop")
     parser.add_argument("--json", action="store_true", help="print records instead of lines")
     return parser
@@ -116,23 +116,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _body(options: argparse.Namespace) -> None:
-    chosen = parts(options.part)
     if options.list:
-        print(*(f"{part.key:8}{part.name}" for part in chosen), sep="\n")
+        print(*(f"{part.key:8}{part.name}" for part in parts(options.part)), sep="\n")
         return
-    if (options.mac is not None) == options.points:
-        raise SpecError("What to map must be given by either --mac PAIR or --points")
-    require(options.seeds.isdecimal() and 1 <= int(options.seeds) <= 99, "Seeds",
-            "a whole number from 1 to 99", options.seeds)
-    for part in chosen:
-        router(part)
-    macs = _points() if options.points else [chosen_mac(options)]
-    what = "--points" if options.points else f"--mac {macs[0]}"
-    records = _measure_all(macs, chosen, int(options.seeds),
-                           f"{PROGRAM} {what} --seeds {options.seeds}")
-    if options.points:
-        print(write_records(options.out, records))
-    elif options.json:
+    require(options.mac is not None, "What to map", "given by --mac PAIR", options.mac)
+    spec = chosen_mac(options)
+    records = measure_all([spec], chosen_parts(options), int(options.seeds),
+                          f"{PROGRAM} --mac {spec} --seeds {options.seeds}")
+    if options.json:
         print(json.dumps([record.to_json() for record in records], indent=2))
     else:
         print(*map(_line, records), sep="\n")

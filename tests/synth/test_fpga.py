@@ -9,6 +9,8 @@ import pytest
 
 from hw.emit.netlist import CLOCKING, Port
 from hw.spec import SpecError, parse_mac
+from reports.studies.fpga import measure as fpga_study
+from reports.study import main as study_main
 from sim.rtl import compile as compile_rtl
 from synth.fpga import __main__ as command
 from synth.fpga import place as placing
@@ -98,8 +100,8 @@ def test_router_that_fails_is_quoted(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    ([], "What to map must be given by either --mac PAIR or --points"),
-    (["--mac", "e4m3", "--points"], "What to map must be given by either --mac PAIR or --points"),
+    ([], "What to map must be given by --mac PAIR, not None"),
+    (["--mac", "e4m3", "--points"], "unrecognized arguments: --points"),
     (["--mac", "e4m3", "--seeds", "0"], "Seeds must be a whole number from 1 to 99, not '0'"),
     (["--mac", "e4m3", "--part", "x"],
      "FPGA part must be one of ecp5, ice40, gowin, xc7, not 'x'"),
@@ -124,14 +126,14 @@ def test_command_prints_records_and_writes_points(mapped, tmp_path, monkeypatch,
     assert len(json.loads(capsys.readouterr().out)) == 2
     points = tmp_path / "points.toml"
     points.write_text('macs = ["e2m1"]\n')
-    monkeypatch.setattr(command, "POINTS", points)
+    monkeypatch.setattr(fpga_study, "POINTS", points)
     out = tmp_path / "fpga.json"
-    assert command.main(["--points", "--part", "xc7", "--out", str(out)]) == 0
+    assert study_main(["fpga", "--part", "xc7", "--out", str(out)]) == 0
     assert Path(capsys.readouterr().out.strip()) == out
     assert len(json.loads(out.read_text())["records"]) == 2
     unit = parse_mac("e2m1")
-    assert set(asked) == {(unit.name, "xc7", 3, f"python -m synth.fpga {what} --seeds 3")
-                          for what in (f"--mac {unit}", "--points")}
+    assert set(asked) == {(unit.name, "xc7", 3, command) for command in (
+        f"python -m synth.fpga --mac {unit} --seeds 3", "make study NAME=fpga")}
 
 
 def test_list_names_every_part(capsys):

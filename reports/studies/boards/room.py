@@ -17,7 +17,6 @@ from hw.spec import ArraySpec, parse_array
 from synth.record import Metric, Record, provenance
 
 POINTS = Path(__file__).with_name("boards.toml")
-PROG = "python -m reports.studies.boards.measure"
 HIGHEST = 64
 
 
@@ -63,7 +62,8 @@ def largest(board: Board, mac: str, *, dsp: bool) -> Record:
         not_done=("place and route, which may need some room to spare",),
         conditions={"die": chosen.pins.die, "board": board.key, "mac": mac, "dsp_blocks": dsp,
                     "depths": chosen.spec.gemm.depths},
-        provenance=provenance(f"{PROG} room", tools=("amaranth", "amaranth-boards", "pyosys")))
+        provenance=provenance("make study NAME=board_room",
+                              tools=("amaranth", "amaranth-boards", "pyosys")))
 
 
 def largest_side(room: Callable[[int], float]) -> int:

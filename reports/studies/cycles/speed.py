@@ -5,23 +5,21 @@ Runs are of one thread, and its processor time counts: that of other work on the
 but it still takes caches and shared cores. So the fastest of a few runs counts.
 """
 
-import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
-from hw.spec import ArraySpec, Format, SpecError, parse_array
-from hw.spec.command import Parser
+from hw.spec import ArraySpec, Format, parse_array
 from hw.spec.errors import require
+from reports.registry import Measure
 from sim.codes import NDArray
 from sim.cycle import matmul
 from sim.fast.kernels import has_numba
 from sim.fast.tables import values
-from synth.record import ROOT, Metric, Record, provenance, write_records
+from sim.progress import Progress
+from synth.record import Metric, Record, provenance
 
-RECORDS = ROOT / "reports" / "data" / "sim_cycle.json"
 RUNS = 20
 #: Enabled cycles of one run, at the least.
 CYCLES = {16: 2000, 128: 600}
@@ -34,7 +32,8 @@ POINTS = [parse_array(size, mac, dataflow=flow) for flow in ("os", "ws")
               ("128x128", "e4m3,acc=fp32"))]
 
 
-def measure(spec: ArraySpec, *, runs: int = RUNS) -> Record:
+def measure(spec: ArraySpec, *, runs: int = RUNS, command: str = "make study NAME=sim_cycle"
+            ) -> Record:
     """Record of products that keep the array full: tiles of rows x K x cols, back to back."""
     rng, lanes = np.random.default_rng(0), spec.mac.lanes
     m, n = 2 * spec.rows, 2 * spec.cols
@@ -56,7 +55,7 @@ def measure(spec: ArraySpec, *, runs: int = RUNS) -> Record:
                     "steps": "numba" if has_numba() else "numpy", "product": f"{m}x{k}x{n}",
                     "time": "of the processor", "operands": "any finite codes",
                     "runs (the fastest counts)": runs},
-        provenance=provenance("python -m reports.studies.cycles.speed", tools=("numpy",), seed=0))
+        provenance=provenance(command, tools=("numpy",), seed=0))
 
 
 def _finite(fmt: Format) -> NDArray:
@@ -64,25 +63,20 @@ def _finite(fmt: Format) -> NDArray:
     return np.flatnonzero(np.isfinite(values(fmt))).astype(np.uint64)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure every point and write the records."""
-    parser = Parser(prog="python -m reports.studies.cycles.speed", description=(
-        "Measure how many cycles a second the clock-by-clock model of arrays makes."))
+def add_options(parser: ArgumentParser) -> None:
+    """What the command takes."""
     parser.add_argument("--runs", metavar="N", type=int, default=RUNS,
                         help="runs of each, the fastest counts (default: %(default)s)")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the records (default: reports/data/sim_cycle.json)")
-    options = parser.parse_args(arguments)
-    try:
-        require(options.runs >= 1, "Runs", "a positive number", options.runs)
-        records = []
-        for spec in POINTS:
-            print(f"Stepping {spec.name}.", file=sys.stderr)
-            records.append(measure(spec, runs=options.runs))
-        print(write_records(options.out, records))
-    except SpecError as error:
-        parser.error(str(error))
 
 
-if __name__ == "__main__":
-    main()
+def run(options: Namespace) -> list[Record]:
+    """Records of all points."""
+    require(options.runs >= 1, "Runs", "a positive number", options.runs)
+    progress, records = Progress(), []
+    for spec in POINTS:
+        progress.at_once(f"stepping {spec.name}")
+        records.append(measure(spec, runs=options.runs, command=options.command))
+    return records
+
+
+MEASURE = Measure(run=run, options=add_options)

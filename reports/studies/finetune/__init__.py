@@ -5,5 +5,5 @@ from reports.registry import Study
 
 STUDIES = (
     Study(name="finetune", title="Networks fine-tuned in FP8 and converted to INT8",
-          in_index=False),
+          measure="measure", in_index=False),
 )

@@ -1,26 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m synth.finetune``: tables 2 to 4 of arXiv 2303.17951 in small, on two networks.
+"""Tables 2 to 4 of arXiv 2303.17951 in small, on two networks.
 
 Each network is trained in FP32, rounded to each format as it is (post-training quantisation),
 fine-tuned with rounded operands, and taken from FP8 to INT8. All figures are means over seeds.
 Operands are rounded as `sim.quantize` has it; sums are those of FP32 in PyTorch.
 """
 
-import json
 import statistics
-import sys
-import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from hw.spec import SpecError
-from hw.spec.command import Parser
-from hw.spec.errors import require, require_int
+from hw.spec.errors import require_int
+from reports.registry import Measure
 from sim.digits import Digits, load_digits
-from synth.record import ROOT, Metric, Provenance, Record, provenance, write_records
+from sim.progress import Progress
+from synth.record import Metric, Provenance, Record, provenance
 
-RECORDS = ROOT / "reports" / "data" / "finetune.json"
 SEEDS = 5
 EPOCHS, TUNING = 40, 10
 #: Step of fine-tuning: a tenth of that of training.
@@ -78,22 +75,18 @@ def _record(name: str, runs: Sequence[dict[str, float]], images: int, origin: Pr
                   "learned ranges", "larger data sets"))
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="python -m synth.finetune", description=(
-        "Train two small networks, round them to INT8 and FP8, fine-tune them, and convert FP8 to "
-        "INT8: tables 2 to 4 of arXiv 2303.17951 in small. Needs PyTorch (the extra training)."))
+def add_options(parser: ArgumentParser) -> None:
+    """What the command takes."""
     parser.add_argument("--seeds", metavar="N", type=int, default=SEEDS,
                         help="networks of each kind, 1 to 100 (default: %(default)s)")
     parser.add_argument("--epochs", metavar="N", type=int, default=EPOCHS,
                         help="epochs of training, 1 to 1000 (default: %(default)s)")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the records (default: reports/data/finetune.json)")
-    parser.add_argument("--json", action="store_true", help="print the records, not the path")
-    return parser
 
 
-def run(seeds: int, epochs: int, command: str) -> list[Record]:
+def run(options: Namespace) -> list[Record]:
     """Records of both networks."""
+    require_int("Seeds", options.seeds, 1, 100)
+    require_int("Epochs", options.epochs, 1, 1000)
     try:
         import torch
     except ImportError as error:
@@ -103,35 +96,17 @@ def run(seeds: int, epochs: int, command: str) -> list[Record]:
 
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    digits, start = load_digits(), time.perf_counter()
-    origin = provenance(command, tools=("numpy", "scikit-learn", "torch"), seed=0)
+    digits, progress = load_digits(), Progress()
+    origin = provenance(options.command, tools=("numpy", "scikit-learn", "torch"), seed=0)
     records = []
     for name, make in NETWORKS.items():
         runs = []
-        for seed in range(seeds):
-            runs.append(measure(make, digits, seed, epochs))
-            print(f"[{time.perf_counter() - start:5.1f} s] {name}: {seed + 1} of {seeds} seeds",
-                  file=sys.stderr, flush=True)
-        records.append(_record(name, runs, len(digits.test_images), origin, epochs))
+        for seed in range(options.seeds):
+            runs.append(measure(make, digits, seed, options.epochs))
+            progress.at_once(f"{name}: {seed + 1} of {options.seeds} seeds")
+        records.append(_record(name, runs, len(digits.test_images), origin,
+                               options.epochs))
     return records
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 2 for wrong arguments."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        require_int("Seeds", options.seeds, 1, 100)
-        require_int("Epochs", options.epochs, 1, 1000)
-        require(not options.out.is_dir(), "Output file", "a file", str(options.out))
-        records = run(options.seeds, options.epochs, "make finetune")
-        path = write_records(options.out, records)
-    except SpecError as error:
-        parser.error(str(error))
-    print(json.dumps({"records": [record.to_json() for record in records]}, indent=2)
-          if options.json else path)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+MEASURE = Measure(run=run, options=add_options)

@@ -95,7 +95,7 @@ HIDDEN, CHANNELS = 32, (8, 16)
 
 
 def dense() -> nn.Sequential:
-    """The network of `synth.demo`: 64-32-10."""
+    """The network of the demo: 64-32-10."""
     return nn.Sequential(nn.Flatten(), Rounded(nn.Linear(64, HIDDEN)), nn.ReLU(),
                          Rounded(nn.Linear(HIDDEN, 10)))
 

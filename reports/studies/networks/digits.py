@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The digit classifier of `synth.demo`, as an ONNX model."""
+"""The digit classifier of the demo, as an ONNX model."""
 
 from importlib import metadata
 from pathlib import Path

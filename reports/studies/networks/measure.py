@@ -1,25 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m synth.networks``: real networks in INT8 and FP8, with several accumulators."""
+"""Real networks in INT8 and FP8, with several accumulators."""
 
-import argparse
-import json
 import sys
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hw.spec import SpecError
-from hw.spec.command import Parser
 from hw.spec.errors import require, require_int
+from reports.registry import Measure
 from reports.studies.networks import digits, photographs, sentences, text
 from reports.studies.networks.advice import Costs, answer, with_costs
 from reports.studies.networks.settings import ACCUMULATORS, COLUMNS, Ranges, mac_of, plan_of
-from reports.studies.networks.study import Study
+from reports.studies.networks.study import Runs
 from reports.studies.networks.task import MissingPackage, Task
-from reports.studies.networks.text import recogniser
-from sim.network import calibrate_network, load, run
+from sim.network import calibrate_network, load
+from sim.network import run as run_network
 from sim.progress import Progress
-from synth.record import ROOT, Metric, Provenance, Record, provenance, write_records
+from synth.record import ROOT, Metric, Provenance, Record, provenance
 
 #: Makes a task: models that are written go to the folder; so many samples, or all of them.
 TASKS: dict[str, Callable[[Path, int | None], Task]] = {
@@ -34,21 +32,83 @@ TASKS: dict[str, Callable[[Path, int | None], Task]] = {
 SAMPLES = {"digits": 449, "direction": 96, "recogniser": 40, "sentences": 80, "photographs": 36}
 #: Networks so small that ranges of least squared error are tried, too.
 SEARCHED = ("digits", "direction")
+MODELS = ROOT / "build" / "networks"
+#: Setting whose pace is measured, and seconds that the run may take on two processors.
+SIZE, COLUMN, ACCUMULATOR, BAR = "32x32", "E4M3", "fp32", 60.0
 
 
-SIZE, COLUMN, ACCUMULATOR = "32x32", "E4M3", "fp32"
-#: Seconds that the run may take on two processors.
-BAR = 60.0
+def add_options(parser: ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("--only", metavar="NAME", action="append",
+                        help=f"network to run, may be repeated: {', '.join(TASKS)} (default: all)")
+    parser.add_argument("--samples", metavar="N", type=int,
+                        help="samples of each network (default: "
+                             f"{', '.join(f'{count} {name}' for name, count in SAMPLES.items())})")
+    parser.add_argument("--columns", metavar="LIST", default=",".join(COLUMNS),
+                        help="formats (default: %(default)s)")
+    parser.add_argument("--acc", metavar="LIST", default=",".join(ACCUMULATORS),
+                        help="accumulators (default: %(default)s)")
+    parser.add_argument("--no-pace", action="store_true",
+                        help="leave out how long a line of text takes on a 32x32 array")
 
 
-def pace(folder: Path, origin: Provenance, say: Progress) -> list[Record]:
+def run(options: Namespace) -> list[Record]:
+    """Records of each network; one whose package is missing is left out, with a word on stderr.
+
+    Runs that were done before come from the cache.
+    """
+    names = options.only or list(TASKS)
+    for name in names:
+        require(name in TASKS, "Network", f"one of {', '.join(TASKS)}", name)
+    columns = chosen("Column", options.columns, list(COLUMNS))
+    accumulators = chosen("Accumulator", options.acc, list(ACCUMULATORS))
+    if options.samples is not None:
+        require_int("Samples", options.samples, 1, 10_000)
+    progress, origin = Progress(), provenance(_command(options), seed=0,
+                                               tools=("numpy", "onnx", "pillow", "scikit-learn"))
+    records: list[Record] = []
+    costs = Costs.of_project()
+    for name in names:
+        try:
+            task = TASKS[name](MODELS, options.samples or SAMPLES[name])
+        except MissingPackage as error:
+            print(f"{name}: left out: {error}", file=sys.stderr)
+            continue
+        runs = Runs(task, origin, progress, search=name in SEARCHED)
+        found = [with_costs(record, costs) for record in runs.records(columns, accumulators)]
+        records += [*found, answer(found)]
+    if "recogniser" in names and not options.no_pace:
+        records += pace(MODELS, origin, progress)
+    require(bool(records), "Networks", "installed (make models)", ", ".join(names))
+    return records
+
+
+def _command(options: Namespace) -> str:
+    """Command that measures the same."""
+    given = [f"--only {name}" for name in options.only or ()]
+    given += [f"--samples {options.samples}"] if options.samples else []
+    given += [f"--{name} {value}" for name, value, usual in
+              (("columns", options.columns, COLUMNS), ("acc", options.acc, ACCUMULATORS))
+              if value != ",".join(usual)]
+    return " ".join(["python -m reports.study networks", *given]) if given else options.command
+
+
+def chosen(noun: str, text: str, known: Sequence[str]) -> list[str]:
+    """Names of a list with commas."""
+    names = text.split(",")
+    for name in names:
+        require(name in known, noun, f"one of {', '.join(known)}", name)
+    return names
+
+
+def pace(folder: Path, origin: Provenance, progress: Progress) -> list[Record]:
     """Record of the recogniser on one line, products bit for bit, FP32 beside it left out."""
-    task = recogniser(folder, 1)
+    task = text.recogniser(folder, 1)
     plan = plan_of(COLUMN, ACCUMULATOR, Ranges("channel", "minmax"), SIZE)
     network = load(task.model)
-    quantizers = calibrate_network(network, task.calibration[:1], plan, say)
+    quantizers = calibrate_network(network, task.calibration[:1], plan, progress)
     start = time.perf_counter(), time.process_time()
-    found = run(network, task.feeds, plan, quantizers, compare=False, say=say)
+    found = run_network(network, task.feeds, plan, quantizers, compare=False, say=progress)
     wall, spent = time.perf_counter() - start[0], time.process_time() - start[1]
     return [Record(
         subject=f"{task.name} on {SIZE}", provenance=origin,
@@ -61,97 +121,4 @@ def pace(folder: Path, origin: Provenance, say: Progress) -> list[Record]:
         not_done=("an idle machine: other work may have shared the processors",))]
 
 
-RECORDS = ROOT / "reports" / "data" / "networks.json"
-MODELS = ROOT / "build" / "networks"
-TOOLS = ("numpy", "onnx", "pillow", "scikit-learn")
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="python -m synth.networks", description=(
-        "Run real networks on the bit-exact model of an array, in every format with its best "
-        "ranges, then with other accumulators, and record what their metrics lose. Runs that were "
-        "done before come from the cache."))
-    parser.add_argument("--only", metavar="NAME", action="append",
-                        help=f"network to run, may be repeated: {', '.join(TASKS)} (default: all)")
-    parser.add_argument("--samples", metavar="N", type=int,
-                        help="samples of each network (default: "
-                             f"{', '.join(f'{count} {name}' for name, count in SAMPLES.items())})")
-    parser.add_argument("--columns", metavar="LIST", default=",".join(COLUMNS),
-                        help="formats (default: %(default)s)")
-    parser.add_argument("--acc", metavar="LIST", default=",".join(ACCUMULATORS),
-                        help="accumulators (default: %(default)s)")
-    parser.add_argument("--no-pace", action="store_true",
-                        help="leave out how long a line of text takes on a 32x32 array")
-    parser.add_argument("--list", action="store_true", help="list the networks and exit")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="file of the records (default: reports/data/networks.json)")
-    parser.add_argument("--json", action="store_true", help="print the records, not the path")
-    return parser
-
-
-def _command(options: argparse.Namespace) -> str:
-    """Command that measures the same."""
-    given = [f"--only {name}" for name in options.only or ()]
-    given += [f"--samples {options.samples}"] if options.samples else []
-    given += [f"--{name} {value}" for name, value, usual in
-              (("columns", options.columns, COLUMNS), ("acc", options.acc, ACCUMULATORS))
-              if value != ",".join(usual)]
-    return " ".join(["python -m synth.networks", *given]) if given else "make networks"
-
-
-def chosen(noun: str, text: str, known: Sequence[str]) -> list[str]:
-    """Names of a list with commas."""
-    names = text.split(",")
-    for name in names:
-        require(name in known, noun, f"one of {', '.join(known)}", name)
-    return names
-
-
-def measure(names: Sequence[str], samples: int | None, columns: Sequence[str],
-            accumulators: Sequence[str], origin: Provenance, say: Progress) -> list[Record]:
-    """Records of each network; one whose package is missing is left out, with a word on stderr."""
-    records: list[Record] = []
-    costs = Costs.of_project()
-    for name in names:
-        try:
-            task = TASKS[name](MODELS, samples or SAMPLES[name])
-        except MissingPackage as error:
-            print(f"{name}: left out: {error}", file=sys.stderr)
-            continue
-        study = Study(task, origin, say, search=name in SEARCHED)
-        found = [with_costs(record, costs) for record in study.records(columns, accumulators)]
-        records += [*found, answer(found)]
-    return records
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 2 for wrong arguments."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        names = options.only or list(TASKS)
-        for name in names:
-            require(name in TASKS, "Network", f"one of {', '.join(TASKS)}", name)
-        columns = chosen("Column", options.columns, list(COLUMNS))
-        accumulators = chosen("Accumulator", options.acc, list(ACCUMULATORS))
-        if options.samples is not None:
-            require_int("Samples", options.samples, 1, 10_000)
-        require(not options.out.is_dir(), "Output file", "a file", str(options.out))
-        if options.list:
-            print("\n".join(TASKS))
-            return 0
-        say, origin = Progress(), provenance(_command(options), tools=TOOLS, seed=0)
-        records = measure(names, options.samples, columns, accumulators, origin, say)
-        if "recogniser" in names and not options.no_pace:
-            records += pace(MODELS, origin, say)
-        require(bool(records), "Networks", "installed (make models)", ", ".join(names))
-        path = write_records(options.out, records)
-    except SpecError as error:
-        parser.error(str(error))
-    print(json.dumps({"records": [record.to_json() for record in records]}, indent=2)
-          if options.json else path)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+MEASURE = Measure(run=run, options=add_options)

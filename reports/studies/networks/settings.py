@@ -137,7 +137,7 @@ def _network(model: Path) -> Network:
     return load(model)
 
 
-def reference(task: Task, say: Progress | None = None) -> Outputs:
+def reference(task: Task, progress: Progress | None = None) -> Outputs:
     """First output of each run in FP32."""
     network = _network(task.model)
 
@@ -145,23 +145,23 @@ def reference(task: Task, say: Progress | None = None) -> Outputs:
         result = layer.exact()
         return Pair(result, result)
 
-    return [walk(network, feed, multiply, say or Progress(), "FP32")[network.outputs[0]].exact
+    return [walk(network, feed, multiply, progress or Progress(), "FP32")[network.outputs[0]].exact
             for feed in task.feeds]
 
 
-def calibration(task: Task, say: Progress | None = None) -> dict[str, Seen]:
+def calibration(task: Task, progress: Progress | None = None) -> dict[str, Seen]:
     """What the calibration data of a task cause in FP32: the same for all settings."""
-    return observe(_network(task.model), task.calibration, say)
+    return observe(_network(task.model), task.calibration, progress)
 
 
-def simulate(task: Task, plan: Plan, say: Progress | None = None, *, compared: int = 0,
+def simulate(task: Task, plan: Plan, progress: Progress | None = None, *, compared: int = 0,
              seen: Mapping[str, Seen] | None = None) -> Result:
     """Run ``task``; the noise of each layer is told of the first ``compared`` runs, ``seen`` is its
     `calibration`.
     """
     network = _network(task.model)
-    quantizers = choose(plan, seen or calibration(task, say))
-    parts = [run(network, feeds, plan, quantizers, say=say, compare=noise) for feeds, noise in
+    quantizers = choose(plan, seen or calibration(task, progress))
+    parts = [run(network, feeds, plan, quantizers, say=progress, compare=noise) for feeds, noise in
              ((task.feeds[:compared], True), (task.feeds[compared:], False)) if feeds]
     return Result(
         outputs=[each for part in parts for each in part.outputs[network.outputs[0]]],

@@ -50,12 +50,12 @@ NOT_DONE = ("larger data sets", "layers left in higher precision",
             "corrections of bias, equalised ranges, learned rounding")
 
 
-class Study:
-    """Runs of one task; ``say`` tells which, ``search`` is as in `choices`."""
+class Runs:
+    """Runs of one task; ``progress`` tells which, ``search`` is as in `choices`."""
 
-    def __init__(self, task: Task, origin: Provenance, say: Progress, *, search: bool = True
+    def __init__(self, task: Task, origin: Provenance, progress: Progress, *, search: bool = True
                  ) -> None:
-        self.task, self._origin, self._say, self._search = task, origin, say, search
+        self.task, self._origin, self._progress, self._search = task, origin, progress, search
         #: The same network on the data that scales are chosen on.
         self._rehearsal = replace(task, feeds=task.calibration, compared=0)
 
@@ -143,8 +143,8 @@ class Study:
 
     def _simulated(self, task: Task, column: str, accumulator: str, ranges: Ranges) -> Result:
         """One run."""
-        self._say.at_once(f"{task.name}: {column}, {accumulator} sums, {ranges}")
-        return simulate(task, plan_of(column, accumulator, ranges), self._say,
+        self._progress.at_once(f"{task.name}: {column}, {accumulator} sums, {ranges}")
+        return simulate(task, plan_of(column, accumulator, ranges), self._progress,
                         compared=task.compared, seen=self._seen)
 
     def _cached(self, setting: Any, compute: Callable[[], Measures]) -> Measures:
@@ -153,17 +153,17 @@ class Study:
     @cached_property
     def _seen(self) -> dict[str, Seen]:
         """What scales are chosen from."""
-        return calibration(self.task, self._say)
+        return calibration(self.task, self._progress)
 
     @cached_property
     def _exact(self) -> Outputs:
         """Outputs in FP32."""
-        return reference(self.task, self._say)
+        return reference(self.task, self._progress)
 
     @cached_property
     def _rehearsed_exactly(self) -> Outputs:
         """Outputs in FP32 for the data that scales are chosen on."""
-        return reference(self._rehearsal, self._say)
+        return reference(self._rehearsal, self._progress)
 
     def _measured(self, outputs: Outputs) -> Measures:
         """Measures of outputs, zeros where not finite, and how well each sample does."""

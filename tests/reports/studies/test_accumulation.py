@@ -55,7 +55,7 @@ def test_operands_fill_the_format(few):
 
 
 def test_digits_are_the_codes_of_the_demo():
-    """Whole images and whole columns of weights, quantised as synth.demo does."""
+    """Whole images and whole columns of weights, quantised as the demo does."""
     mac, digits = parse_mac("e4m3"), load_digits()
     network = quantize(train(digits, epochs=1), mac, digits.train_images)
     [first, _] = network.codes

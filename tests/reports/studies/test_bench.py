@@ -5,6 +5,7 @@ SCALE-Sim beside closed forms: a difference that is not explained is found. The 
 what was recorded, and no time.
 """
 
+from argparse import ArgumentParser
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from reports.studies.bench.measure import MismatchError, measure
 from reports.studies.bench.page import answer, ratios, simulators_page
 from reports.studies.bench.programs import Ran
 from reports.studies.bench.scalesim import LAYERS, Layer, ScaleSimError, compare, model, terms
+from reports.study import main
 from sim.progress import Progress
 from sim.run.outcome import as_bits
 from synth.record import provenance, read_records
@@ -90,7 +92,7 @@ def test_models_are_timed_and_recorded(tmp_path, capsys, monkeypatch):
     out = tmp_path / "simulator.json"
     names = ["sim.fast, numpy", "sim.cycle"]
     only = [word for name in names for word in ("--only", name)]
-    assert command.main(["int8", "--gemm", "20x16x16", "--stationary", "int8", *only,
+    assert main(["bench", "int8", "--gemm", "20x16x16", "--stationary", "int8", *only,
                          "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"{out}\n"
     machine, *records = read_records(out)
@@ -106,7 +108,7 @@ def test_models_are_timed_and_recorded(tmp_path, capsys, monkeypatch):
     assert len({record.metrics["checksum"].value for record in records}) == 1
     assert machine.metrics["mac_per_second_one_thread"].value > 1e8
     assert machine.provenance.command == (
-        "python -m synth.bench int8 --gemm 20x16x16 --stationary int8 "
+        "python -m reports.study bench int8 --gemm 20x16x16 --stationary int8 "
         "--only 'sim.fast, numpy' --only sim.cycle")
 
 
@@ -118,20 +120,20 @@ def test_models_are_timed_and_recorded(tmp_path, capsys, monkeypatch):
 def test_bench_wrong(arguments, message, tmp_path, capsys):
     pytest.importorskip("numba", reason="numba is not installed: make fast")
     with pytest.raises(SystemExit, match=r"^2$"):
-        command.main([*arguments, "--out", str(tmp_path / "x.json")])
+        main(["bench", *arguments, "--out", str(tmp_path / "x.json")])
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
-    assert message is None or err == f"python -m synth.bench: error: {message}\n"
+    assert message is None or err == f"python -m reports.study simulator: error: {message}\n"
     assert not list(tmp_path.iterdir())
 
 
 def test_bench_without_numba(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(command, "has_numba", lambda: False)
     with pytest.raises(SystemExit, match=r"^2$"):
-        command.main(["--out", str(tmp_path / "x.json")])
+        main(["bench", "--out", str(tmp_path / "x.json")])
     assert capsys.readouterr().err == (
-        "python -m synth.bench: error: Numba must be installed (make fast), not None\n")
+        "python -m reports.study simulator: error: Numba must be installed (make fast), not None\n")
 
 
 @pytest.mark.parametrize(("arguments", "simulator", "taken"), [
@@ -141,7 +143,9 @@ def test_bench_without_numba(monkeypatch, tmp_path, capsys):
     (["--only", "CXXRTL"], "CXXRTL", list(command.UNITS)),
     ([], "sim.cycle", list(command.UNITS))])
 def test_what_takes_long_is_left_out_unless_asked_for(arguments, simulator, taken):
-    options = command._parser().parse_args(arguments)
+    parser = ArgumentParser()
+    command.add_options(parser)
+    options = parser.parse_args(arguments)
     assert [unit for unit in command.UNITS if command._takes(simulator, unit, options)] == taken
 
 

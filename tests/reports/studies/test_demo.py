@@ -11,9 +11,10 @@ import sim.rtl
 from hw.spec import Flag, parse_array, parse_mac
 from reports.studies.demo import hardware
 from reports.studies.demo import measure as command
+from reports.study import main
 from sim import digits as network
 from sim.tiling import ArrayProduct, C
-from synth.record import read_records
+from synth.record import Metric, Record, provenance, read_records
 
 ARRAY = parse_array("4x4", "e4m3")
 
@@ -123,10 +124,17 @@ def test_bench_notices_a_cycle_too_many(monkeypatch):
 
 
 def test_table_has_a_column_for_each_arithmetic():
-    results = [command.Result(spec=parse_array("16x16", name), accuracy=0.9665, cycles=4734,
-                            closed_form=4734, utilisation=0.877, bits=942900,
-                            gates={"default": 592, "keep": 567}) for name in ("e4m3", "int8")]
-    assert command.render(0.9644, results, 449, 100).splitlines() == [
+    def record(subject, accuracy, **metrics):
+        found = {"accuracy": accuracy} | metrics
+        return Record(subject=subject, provenance=provenance("x"),
+                      metrics={name: Metric(value) for name, value in found.items()},
+                      conditions={"test images": 449, "images on RTL": 100})
+
+    arrays = [record(parse_array("16x16", name).name, 96.65, rtl_cycles=4734,
+                     closed_form_cycles=4734, utilisation=87.7, bits_checked=942900,
+                     two_input_gates_default=592, two_input_gates_keep=567)
+              for name in ("e4m3", "int8")]
+    assert command.table([record("network in FP32", 96.44), *arrays]).splitlines() == [
         "                                   FP32     E4M3     INT8",
         "---------------------------------------------------------",
         "accuracy on 449 test images      96.44%   96.65%   96.65%",
@@ -143,7 +151,7 @@ def test_table_has_a_column_for_each_arithmetic():
 @pytest.mark.synth
 def test_demo_runs_on_small_arrays(tmp_path, capsys):
     out = tmp_path / "demo.json"
-    assert command.main(["--array", "4x4", "--batch", "3", "--out", str(out)]) == 0
+    assert main(["demo", "--array", "4x4", "--batch", "3", "--out", str(out)]) == 0
     printed = capsys.readouterr()
     reference, *arrays = read_records(out)
     assert reference.metrics["accuracy"].value > 95
@@ -175,11 +183,11 @@ def test_demo_fails_on_a_wrong_bit(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(command, "compile_array", faulty)
     out = tmp_path / "demo.json"
-    assert command.main(["--array", "4x4", "--batch", "3", "--out", str(out), "--json"]) == 1
+    assert main(["demo", "--array", "4x4", "--batch", "3", "--out", str(out), "--json"]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert re.match(r"python -m synth\.demo: error: array_4x4_os_e4m3_fx49m18 layer 0: 1 of 96 "
-                    r"results differ; C\[0, 0\] is 0x", printed.err.splitlines()[-1])
+    assert re.match(r"python -m reports\.study demo: error: array_4x4_os_e4m3_fx49m18 layer 0: 1 "
+                    r"of 96 results differ; C\[0, 0\] is 0x", printed.err.splitlines()[-1])
     assert not out.exists()
 
 
@@ -194,8 +202,8 @@ def test_demo_fails_on_a_wrong_bit(tmp_path, capsys, monkeypatch):
 ])
 def test_demo_wrong(arguments, message, capsys):
     with pytest.raises(SystemExit) as ended:
-        command.main(arguments)
+        main(["demo", *arguments])
     assert ended.value.code == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err == f"python -m synth.demo: error: {message}\n"
+    assert printed.err == f"python -m reports.study demo: error: {message}\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.studies.finetune.measure import main
+from reports.study import main
 from synth.record import read_records
 
 TORCH = "PyTorch is not installed (locks/training.txt)"
@@ -49,7 +49,7 @@ def test_record_of_one_seed(tmp_path: Path) -> None:
     """Trained for little, both networks know most digits in every format but those of few bits."""
     pytest.importorskip("torch", reason=TORCH)
     out = tmp_path / "finetune.json"
-    assert main(["--seeds", "1", "--epochs", "5", "--out", str(out)]) == 0
+    assert main(["finetune", "--seeds", "1", "--epochs", "5", "--out", str(out)]) == 0
     records = read_records(out)
     assert [record.subject for record in records] == ["dense 64-32-10", "convolutional 8-16"]
     for record in records:
@@ -71,9 +71,9 @@ def test_wrong(arguments: list[str], message: str, tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(sys.modules, "torch", None)
     out = tmp_path / "finetune.json"
     with pytest.raises(SystemExit) as stop:
-        main([*arguments, "--out", str(out)])
+        main(["finetune", *arguments, "--out", str(out)])
     assert stop.value.code == 2
-    assert re.fullmatch(re.escape(f"python -m synth.finetune: error: {message}\n"),
+    assert re.fullmatch(re.escape(f"python -m reports.study finetune: error: {message}\n"),
                         capsys.readouterr().err)
     assert not out.exists()
 

@@ -20,6 +20,7 @@ from reports.studies.networks.settings import (
     choices,
     mac_of,
 )
+from reports.study import main
 from synth.flow import cache
 from synth.record import read_records
 from tests.reports.studies.test_networks import task
@@ -35,9 +36,9 @@ def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                            capsys: pytest.CaptureFixture) -> None:
     """FP32, two formats with their best ranges, another accumulator; then all from cache."""
     out = tmp_path / "networks.json"
-    arguments = ["--only", "digits", "--samples", "64", "--columns", "E4M3,MXFP8", "--acc",
-                 "exact,fp16", "--out", str(out)]
-    assert command.main(arguments) == 0
+    arguments = ["networks", "--only", "digits", "--samples", "64", "--columns", "E4M3,MXFP8",
+                 "--acc", "exact,fp16", "--out", str(out)]
+    assert main(arguments) == 0
     assert capsys.readouterr().out == f"{out}\n"
     fp32, e4m3, mx, fp16, answer = records = read_records(out)
     assert [record.conditions["study"] for record in records] == [
@@ -45,8 +46,8 @@ def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert fp32.conditions["shapes"] == {"layer_0": "64x64x32", "scores": "64x32x10"}
     assert fp32.conditions["macs"] == 64 * (64 * 32 + 32 * 10)
     assert fp32.metrics["relative_error"].value == 0
-    assert fp32.provenance.command == ("python -m synth.networks --only digits --samples 64 "
-                                       "--columns E4M3,MXFP8 --acc exact,fp16")
+    assert fp32.provenance.command == ("python -m reports.study networks --only digits --samples "
+                                       "64 --columns E4M3,MXFP8 --acc exact,fp16")
     tried = e4m3.conditions["tried"]
     assert set(tried) == {"tensor, minmax", "channel, minmax", "channel, mse"}
     assert tried[e4m3.conditions["ranges"]] == min(tried.values())
@@ -77,7 +78,7 @@ def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert answer.conditions["sentence"].startswith("Take ")
     monkeypatch.setattr(study, "simulate", None)
     again = tmp_path / "again.json"
-    assert command.main([*arguments[:-1], str(again)]) == 0
+    assert main([*arguments[:-1], str(again)]) == 0
     first, second = ([(r.metrics, r.conditions) for r in read_records(path)]
                      for path in (out, again))
     assert first == second
@@ -89,8 +90,8 @@ def test_real_networks(tmp_path: Path, name: str, column: str, samples: int, lay
     """A small subset of what `make networks` does, from the packages to the records."""
     task(name, tmp_path, samples)  # Skips the test where a package is missing.
     out = tmp_path / "networks.json"
-    assert command.main(["--only", name, "--samples", str(samples), "--columns", column, "--acc",
-                         "exact", "--out", str(out)]) == 0
+    assert main(["networks", "--only", name, "--samples", str(samples), "--columns", column,
+                 "--acc", "exact", "--out", str(out)]) == 0
     fp32, found, answer = read_records(out)
     assert answer.conditions["chosen"] == [column, "exact"]
     assert fp32.metrics["relative_error"].value == 0
@@ -164,14 +165,15 @@ def test_wrong(arguments: list[str], message: str, tmp_path: Path, capsys: pytes
                ) -> None:
     out = tmp_path / "networks.json"
     with pytest.raises(SystemExit) as stop:
-        command.main([*arguments, "--out", str(out)])
+        main(["networks", *arguments, "--out", str(out)])
     assert stop.value.code == 2
-    assert re.fullmatch(re.escape(f"python -m synth.networks: error: {message}\n"),
+    assert re.fullmatch(re.escape(f"python -m reports.study networks: error: {message}\n"),
                         capsys.readouterr().err)
     assert not out.exists()
 
 
-def test_list(capsys: pytest.CaptureFixture) -> None:
-    assert command.main(["--list"]) == 0
-    assert capsys.readouterr().out.split() == ["digits", "direction", "recogniser", "sentences",
-                                               "photographs"]
+def test_help_lists_the_networks(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["networks", "--help"])
+    assert "digits, direction, recogniser, sentences, photographs" in " ".join(
+        capsys.readouterr().out.split())
