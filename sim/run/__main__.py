@@ -24,7 +24,7 @@ from sim.run.engines import ENGINES, Observer, Outcome, clocked, kernels
 from sim.run.operands import DISTRIBUTIONS, draw, load, parse_gemm, require_product
 from sim.run.outcome import as_bits, digits, relative_error
 from sim.run.stage import add_stage_options, spelled_stage, stage_of
-from sim.trace.view import viewed
+from sim.trace.page import viewed
 from sim.trace.waves import require_traceable, savefile, waves
 
 __all__ = ["main"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waveforms of an array clock by clock: a VCD file, and how GTKWave shows it.
+"""Waveforms of an array clock by clock: VCD files, how GTKWave shows them, and how they are read.
 
 Signals have the names that they have in the RTL, below the name of the array. A cycle takes 10 ns:
 at its start registers have their values of this cycle, in its middle the clock rises.
@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 from vcd.gtkw import GTKWSave
+from vcd.reader import TokenKind, tokenize
 from vcd.writer import Variable, VCDWriter
 
 from hw.spec import ArraySpec
@@ -22,7 +23,7 @@ from sim.cycle import Inputs, Outputs
 from sim.cycle.wires import Wires, packed, wires
 from sim.files import whole_file
 
-__all__ = ["MAX_PLACES", "Waves", "require_traceable", "savefile", "waves"]
+__all__ = ["MAX_PLACES", "Sample", "Waves", "require_traceable", "samples", "savefile", "waves"]
 
 Ints = npt.NDArray[Any]
 
@@ -180,3 +181,45 @@ def _show(file: IO[str], dump: str, spec: ArraySpec) -> None:
 def _ranged(spec: ArraySpec, name: str, width: int) -> str:
     """Full name with the bits that GTKWave wants to see."""
     return f"{spec.name}.{name}" + (f"[{width - 1}:0]" if width > 1 else "")
+
+
+#: Value of each wire by its full name, for instance "bench.dut.error"; None where a bit is unknown.
+Sample = dict[str, int | None]
+
+
+def samples(file: str | Path, clock: str) -> Iterator[Sample]:
+    """Values of all wires just before each rising edge of ``clock``: what registers then take.
+
+    A wire with several names has its value under each of them.
+    """
+    names: dict[str, list[str]] = {}
+    values: Sample = {}
+    changed: Sample = {}
+    scope: list[str] = []
+    with open(file, "rb") as stream:
+        for token in tokenize(stream):
+            match token.kind:
+                case TokenKind.SCOPE:
+                    scope.append(token.scope.ident)
+                case TokenKind.UPSCOPE:
+                    scope.pop()
+                case TokenKind.VAR:
+                    full = ".".join([*scope, token.var.reference])
+                    names.setdefault(token.var.id_code, []).append(full)
+                case TokenKind.CHANGE_SCALAR:
+                    bit = token.scalar_change
+                    changed |= dict.fromkeys(names[bit.id_code], _number(bit.value))
+                case TokenKind.CHANGE_VECTOR:
+                    bits = token.vector_change
+                    changed |= dict.fromkeys(names[bits.id_code], _number(bits.value))
+                case TokenKind.CHANGE_TIME:
+                    # What changes with the edge is there after it.
+                    if changed.get(clock) and values.get(clock) == 0:
+                        yield dict(values)
+                    values |= changed
+                    changed.clear()
+
+
+def _number(value: int | str) -> int | None:
+    """Bits as a number; pyvcd gives those with an x or z as text."""
+    return value if isinstance(value, int) else {"0": 0, "1": 1}.get(value)

@@ -13,8 +13,9 @@ import sim
 from hw.spec import SpecError, parse_array
 from reports.studies.wavefront.measure import DUT, record_tiles
 from reports.studies.wavefront.trace import TILES, Tiles
-from sim.trace.view import page, record
-from sim.trace.view.page import sum_values
+from sim.trace.page import page, sum_values
+from sim.trace.record import record, require_viewable
+from sim.view import main
 
 UNITS = [("e4m3", "4x4"), ("e4m3,acc=fp32", "3x5"), ("int8,lanes=2", "2x3"),
          ("e5m2,acc=fx60m20,pipeline=2", "4x2"), ("e4m3,acc=aligned:13,lanes=2,pipeline=1", "3x3")]
@@ -210,3 +211,134 @@ def test_record_wrong():
     message = "View cycles must be at most 50000 on 2x2 elements, not 50001"
     with pytest.raises(SpecError, match=f"^{message}$"):
         record(*operands(spec, 2, 40, 2), spec, stalls={"a": [1] * 2000 + [0]})
+
+
+WEIGHT_UNITS = [("e4m3,acc=fp32", "4x3", 5), ("int8,lanes=2", "2x3", 4),
+         ("e4m3,acc=fp16,pipeline=2", "3x2", 7)]
+
+
+def weight_product(mac, size, depth, m, k, n):
+    spec = parse_array(size, mac, dataflow="ws", depth=depth)
+    rng = np.random.default_rng(9)
+    return spec, *(rng.integers(0, 120, shape).astype(np.uint8) for shape in ((m, k), (k, n)))
+
+
+def order(spec, m, passes, across):
+    """Row of C, number of the tile and pass of each beat of A."""
+    tops = range(0, m, spec.depth)
+    return [(row, chunk * across + tile, part)
+            for chunk, top in enumerate(tops) for tile in range(across) for part in range(passes)
+            for row in range(top, min(top + spec.depth, m))]
+
+
+@pytest.mark.parametrize("stalls", [{}, {"a": [0, 1, 1], "c": [1, 0]}, {"b": [1, 0, 0, 0]}])
+@pytest.mark.parametrize(("mac", "size", "depth"), WEIGHT_UNITS)
+def test_weight_tags_name_operands_weights_and_sums(mac, size, depth, stalls):
+    """Whatever stalls: what is tagged is what the product has there, and all of it is tagged."""
+    m, n = 9, 5
+    spec, a, b = weight_product(mac, size, depth, m, 7, n)
+    lanes, across = spec.mac.lanes, -(-n // spec.cols)
+    passes = -(-spec.beats(7) // spec.rows)
+    trace = record(a, b, spec, stalls=stalls)
+    steps = passes * spec.rows
+    # Lanes are filled up with zeros, steps with products that change no sum.
+    whole, (neutral_a, neutral_b) = spec.beats(7) * lanes, spec.mac.neutral
+    a, b = np.pad(a, ((0, 0), (0, steps * lanes - 7))), np.pad(
+        b, ((0, steps * lanes - 7), (0, across * spec.cols - n)))
+    a[:, whole:], b[whole:] = neutral_a, neutral_b
+    prefixes = np.array([sim.matmul(a[:, :stop * lanes], b[:stop * lanes], spec.mac)
+                         for stop in range(1, steps + 1)])
+    beats = np.array(order(spec, m, passes, across))
+    cycle, row, col = np.nonzero(trace.sums)
+    i, tile, part = beats[trace.sums[cycle, row, col] - 1].T
+    j = tile % across * spec.cols + col
+    assert (trace.acc[cycle, row, col] == prefixes[part * spec.rows + row, i, j]).all()
+    assert len({*zip(i, j, part, row, strict=True)}) == m * across * spec.cols * steps
+    cycle, row, col = np.nonzero(trace.operands)
+    i, tile, part = beats[trace.operands[cycle, row, col] - 1].T
+    taken = trace.a[cycle, row, :, col]
+    assert (taken == a.reshape(m, steps, lanes)[i, part * spec.rows + row]).all()
+    weights = b.reshape(steps, lanes, -1)
+    for name, codes in (("weights", trace.b), ("owners", trace.waiting)):
+        cycle, row, col = np.nonzero(getattr(trace, name))
+        came, back = np.divmod(getattr(trace, name)[cycle, row, col] - 1, spec.rows)
+        (tile, part), step = np.divmod(came, passes), spec.rows - 1 - back
+        wanted = weights[part * spec.rows + step, :, tile % across * spec.cols + col]
+        # In use is a weight in its own element alone.
+        assert name == "owners" or (step == row).all()
+        assert (codes[cycle, row, :, col] == wanted).all()
+        count = len({*zip(tile, part, step, col, strict=True)})
+        assert count == spec.tiles(m, n) * passes * spec.rows * spec.cols
+    assert (trace.c[:, :1] == prefixes[-1, :, ::spec.cols].T.reshape(-1, 1)).all() or across > 1
+    assert stalls or trace.cycles == spec.cycles(m, 7, n)
+
+
+def test_weight_page_holds_the_trace():
+    """Every register comes out again; the orders of beats are those of the product."""
+    spec, a, b = weight_product("e4m3,acc=fp32", "4x3", 5, 9, 7, 5)
+    trace = record(a, b, spec)
+    [text] = re.findall(r'<script type="application/json" id="trace">(.*?)</script>', page(trace))
+    data = json.loads(text)
+    for name in ("operands", "sums", "owners", "weights"):
+        assert (unpacked(data["planes"][name]) == getattr(trace, name).reshape(
+            trace.cycles, -1)).all()
+    for table, name in (("a", "a"), ("b", "b"), ("b", "waiting"), ("c", "acc"), ("c", "c")):
+        codes = octets(data["tables"][table]["codes"])
+        codes = codes.reshape(-1, 1 if table != "c" else 4)
+        wide = np.pad(codes, [(0, 0), (0, 8 - codes.shape[1])]).view("<i8")[:, 0]
+        kept = getattr(trace, name).reshape(len(getattr(trace, name)), -1)
+        assert (wide[unpacked(data["planes"][name])] == kept).all(), name
+    assert data["of_a"] == [list(each) for each in zip(*order(spec, 9, 2, 2), strict=True)]
+    assert data["beats"] == 8
+
+
+ARGUMENTS = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4", "--gemm", "8x6x4"]
+
+
+def test_command_writes_the_same_page_again(tmp_path, capsys):
+    files = [tmp_path / name for name in ("x.html", "y.html", "z.html")]
+    for file, more in zip(files, ([], [], ["--seed", "1"]), strict=True):
+        assert main([*ARGUMENTS, *more, "--out", str(file)]) == 0
+        assert capsys.readouterr() == (f"{file}\n", "")
+    first, again, other = (file.read_bytes() for file in files)
+    assert first == again != other
+    assert sorted(tmp_path.iterdir()) == files
+
+
+WRONG = [
+    (["--gemm", "8x6"], "GEMM must be MxKxN, for instance 512x512x512, not '8x6'"),
+    (["--gemm", "8x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
+    (["--array", "33x4"], "View array must be at most 32x32, not '33x4'"),
+    (["--array", "32x32", "--gemm", "32x512x32"],
+     "View cycles must be at most 195 on 32x32 elements, not 607"),
+    (["--seed", "-1"], "Seed must be 0 or more, not -1"),
+    (["--acc", "exact:1000000000000"],
+     "View mac must be a unit whose sums fit int64, not 'e4m3,acc=fx77m18'"),
+    (["--dataflow", "xs"], None),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG)
+def test_command_wrong(tmp_path, capsys, arguments, message):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main([*ARGUMENTS, *arguments, "--out", str(tmp_path / "x.html")])
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert re.fullmatch(r"python -m sim\.view: error: .+\n", shown.err)
+    assert message is None or shown.err == f"python -m sim.view: error: {message}\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_command_without_array(capsys):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(["--mac", "e4m3", "--gemm", "1x1x1"])
+    assert capsys.readouterr().err == (
+        "python -m sim.view: error: Array size must be given by --array ROWSxCOLS, not None\n")
+
+
+def test_a_page_shows_sums_alone():
+    with pytest.raises(SpecError) as caught:
+        require_viewable(parse_array("2x2", "int8", out="int4"), 2, 2, 2)
+    assert str(caught.value) == (
+        "View array must be one without output stages, not "
+        "'int8,acc=fx28,array=2x2,dataflow=os,out=int4'")

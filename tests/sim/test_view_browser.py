@@ -11,8 +11,8 @@ import pytest
 
 import sim
 from hw.spec import parse_array
-from sim.trace.view import page, record
-from sim.trace.view.page import sum_values
+from sim.trace.page import page, sum_values
+from sim.trace.record import record
 from tests.support.browser import visit
 from tests.support.tiers import tiers
 
@@ -159,3 +159,30 @@ def test_page_shows_the_sums_of_the_model(tmp_path, mac, size, sides):
             assert abs(short - Decimal(value)) <= half, (cycle, row, col)
         compared += 1
     assert compared == m * n * k
+
+
+def test_weight_page_steps_scrubs_and_plays(tmp_path):
+    """As that of an output-stationary array; every sum that is shown is the right one."""
+    spec = parse_array("3x3", "e4m3,acc=fp32", dataflow="ws", depth=6)
+    rng = np.random.default_rng(9)
+    a, b = (rng.integers(0, 120, shape).astype(np.uint8) for shape in ((6, 5), (5, 4)))
+    trace = record(a, b, spec)
+    said = opened(trace, tmp_path, "#cycle=3")
+    last = trace.cycles - 1
+    assert [int(shown.split("|")[0]) for shown in said["keys"]] == [
+        3, 4, 5, 4, 14, last, last, 0, 0]
+    assert said["scrub"].startswith("7|7|")
+    assert said["requests"] == said["unlabelled"] == 0
+    assert said["playing"] == "Pause"
+    assert said["played"] > 0
+    shown = {(cycle, row, col): sums for cycle, row, col, sums, *_ in said["sums"]}
+    compared = 0
+    for at in np.ndindex(trace.sums.shape):
+        text = shown[at]
+        assert (text == "\u2013") == (trace.sums[at] == 0)
+        if trace.sums[at]:
+            value, code = text.replace("\u2212", "-").split()
+            assert int(code, 16) == trace.acc[at]
+            assert float(value) == sim.decode(np.array([trace.acc[at]], np.uint64), "fp32")[0]
+            compared += 1
+    assert compared == 6 * 2 * 2 * 9

@@ -2,6 +2,7 @@
 """Waves of the clock-by-clock model: read back, they are its registers; what the command writes."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,7 @@ from hw.spec import parse_array
 from sim.cycle import matmul
 from sim.cycle.wires import wires
 from sim.run.__main__ import main
-from sim.trace.vcd import samples
-from sim.trace.waves import waves
+from sim.trace.waves import samples, waves
 
 UNIT = ["--mac", "e4m3", "--acc", "fp16", "--array", "2x3", "--gemm", "4x5x6"]
 
@@ -111,3 +111,36 @@ def test_run_refuses_in_one_line(tmp_path, capsys, arguments, message):
     assert shown.out == ""
     assert shown.err.splitlines()[-1] == f"python -m sim.run: error: {message.format(**names)}"
     assert [path.name for path in tmp_path.iterdir()] == ["folder.vcd"]
+
+
+HEAD = """$timescale 1ns $end
+$scope module bench $end
+$var reg 1 ! clk $end
+$var wire 4 " sum [3:0] $end
+$scope module dut $end
+$var wire 1 # busy $end
+$var wire 4 " data [3:0] $end
+$upscope $end
+$upscope $end
+$enddefinitions $end
+"""
+
+
+def read(path: Path, changes: str) -> list[dict[str, int | None]]:
+    """Samples of a waveform with these changes."""
+    path.write_text(HEAD + changes)
+    return list(samples(path, "bench.clk"))
+
+
+def test_samples_are_taken_before_the_edge(tmp_path: Path) -> None:
+    """A register that changes with the edge, listed before or after it, shows its old value."""
+    found = read(tmp_path / "x.vcd", "#0\n0!\nbx \"\n0#\n#5\n1!\nb101 \"\n#10\n0!\n1#\n"
+                                     "#15\nb11 \"\n1!\n#20\n0!\n")
+    assert found == [
+        {"bench.clk": 0, "bench.sum": None, "bench.dut.data": None, "bench.dut.busy": 0},
+        {"bench.clk": 0, "bench.sum": 5, "bench.dut.data": 5, "bench.dut.busy": 1}]
+
+
+def test_samples_need_an_edge(tmp_path: Path) -> None:
+    """A clock that starts high, or only becomes known, has not risen."""
+    assert read(tmp_path / "x.vcd", "#0\n1!\n#5\n0!\n#6\nx!\n#7\n1!\n#9\n0#\n") == []

@@ -10,7 +10,7 @@ from hw.mac.carry_save import saved_sum
 from hw.spec import Adder, Dataflow
 from sim.cycle import Inputs, array
 from sim.cycle.wires import Wires, wires
-from sim.trace.vcd import samples
+from sim.trace.waves import samples
 from tests.support.product_registers import held, products, wanted
 
 __all__ = ["CYCLES", "lockstep", "stimulus"]

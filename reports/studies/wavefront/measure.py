@@ -16,7 +16,7 @@ from hw.generate import generate
 from hw.spec import ArraySpec, parse_array
 from reports.registry import Measure
 from reports.studies.wavefront.trace import TILES, Tiles, TraceError, check, grid_text, trace
-from sim.trace.vcd import Sample, samples
+from sim.trace.waves import Sample, samples
 from synth.record import Metric, Record, provenance
 
 MAC, SIZE = "e4m3", "4x4"

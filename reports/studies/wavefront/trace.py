@@ -28,7 +28,7 @@ import numpy.typing as npt
 import sim
 from hw.spec import ArraySpec, FixedAccumulator, Format, parse_array
 from hw.spec.errors import require
-from sim.trace.vcd import Sample
+from sim.trace.waves import Sample
 
 #: Tile of each sum that a column has finished.
 _Column = dict[float, int]
@@ -123,7 +123,7 @@ def trace(cycles: Sequence[Sample], spec: ArraySpec, dut: str) -> dict[str, list
     Parameters
     ----------
     cycles
-        Values of all wires, as `sim.trace.vcd.samples` gives them, from the first operand beat on.
+        Values of all wires, as `sim.trace.waves.samples` gives them, from the first operand beat on.
     spec
         The array.
     dut

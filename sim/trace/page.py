@@ -1,25 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One page that plays a trace: all it needs is inside, it asks for nothing."""
+"""One page that plays a trace: all it needs is inside, it asks for nothing.
+
+Arrays are short texts that the page unpacks with a few lines. A plane (cycles, elements) of small
+numbers is kept as its changes: a bit for each number that is not the one of the cycle before, and
+those numbers, 1, 2 or 4 bytes each, lowest byte first. Words (codes with flags) are numbers of
+entries in a table.
+"""
 
 import json
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import Dataflow, FixedAccumulator, Flag, Format, MacSpec
+from hw.spec import ArraySpec, Dataflow, FixedAccumulator, Flag, Format, MacSpec
 from sim.convert import decode
-from sim.trace.view.pack import Plane, Table, base64, changes, numbered
-from sim.trace.view.record import Trace
-from sim.trace.view.weights import WeightTrace
+from sim.files import whole_file
+from sim.trace.record import Recorder, Trace, WeightRecorder, WeightTrace, recorder_of
 
-__all__ = ["page"]
+__all__ = ["page", "sum_values", "viewed"]
 
 Ints = npt.NDArray[Any]
 AnyTrace = Trace | WeightTrace
+Plane = dict[str, int | str]
+Table = dict[str, int | str]
 
 #: Scripts in their order, those of both dataflows; ``flow`` stands for os or ws.
 SCRIPTS = ("data.js", "flow.js", "text.js", "grid.js", "lanes.js", "matrix.js", "plot.js",
@@ -30,7 +41,7 @@ OF_FLAG = {Flag.POS_INF: np.inf, Flag.NEG_INF: -np.inf, Flag.NAN: np.nan}
 
 def page(trace: AnyTrace) -> str:
     """HTML of the page; the same trace gives the same text."""
-    parts = files("sim.trace.view") / "parts"
+    parts = files("sim.trace") / "parts"
     m, k, n = trace.sides
     mac = trace.spec.mac
     # In a script, `<` could end it.
@@ -42,6 +53,16 @@ def page(trace: AnyTrace) -> str:
         product=escape(f"C[{m}, {n}] = A[{m}, {k}] B[{k}, {n}]"),
         array=escape(_array(trace)), cycles=trace.cycles, last=trace.cycles - 1,
         style=(parts / "page.css").read_text(encoding="utf-8"), data=data, script=script)
+
+
+@contextmanager
+def viewed(path: Path, spec: ArraySpec, m: int, k: int, n: int
+           ) -> Iterator[Recorder | WeightRecorder]:
+    """Record a product of these sides, and write its page when all went well."""
+    recorder = recorder_of(spec, m, k, n)
+    with whole_file(path) as file:
+        yield recorder
+        file.write(page(recorder.trace()).encode("utf-8"))
 
 
 def _array(trace: AnyTrace) -> str:
@@ -59,8 +80,8 @@ def _data(trace: AnyTrace) -> dict[str, Any]:
     m, k, n = trace.sides
     tables, planes = _words(trace)
     names = ("operands", "sums", "owners", *(["weights"] if spec.depth else []))
-    planes |= {name: changes(getattr(trace, name)) for name in names}
-    planes["moved"] = changes(trace.moved[:, None].astype(np.uint8))
+    planes |= {name: _changes(getattr(trace, name)) for name in names}
+    planes["moved"] = _changes(trace.moved[:, None].astype(np.uint8))
     return _orders(trace) | {
         "rows": spec.rows, "cols": spec.cols, "lanes": spec.mac.lanes, "cycles": trace.cycles,
         "m": m, "k": k, "n": n, "across": -(-n // spec.cols), "tiles": spec.tiles(m, n),
@@ -106,13 +127,13 @@ def _words(trace: AnyTrace) -> tuple[dict[str, Table], dict[str, Plane]]:
     else:
         codes["b"][1]["waiting"] = trace.waiting
     for name, (fmt, kept) in codes.items():
-        distinct, numbers = numbered(*(np.moveaxis(each, 2, -1) for each in kept.values()))
+        distinct, numbers = _numbered(*(np.moveaxis(each, 2, -1) for each in kept.values()))
         tables[name] = _table(distinct, decode(distinct.astype(np.uint64), fmt), fmt.width)
-        planes |= dict(zip(kept, map(changes, numbers), strict=True))
-    distinct, numbers = numbered(*(np.stack(pair, axis=-1) for pair in sums.values()))
+        planes |= dict(zip(kept, map(_changes, numbers), strict=True))
+    distinct, numbers = _numbered(*(np.stack(pair, axis=-1) for pair in sums.values()))
     found, flags = distinct.T
     tables["c"] = _table(found[:, None], sum_values(found, flags, mac)[:, None], mac.acc.width)
-    planes |= dict(zip(sums, map(changes, numbers), strict=True))
+    planes |= dict(zip(sums, map(_changes, numbers), strict=True))
     return tables, planes
 
 
@@ -120,8 +141,8 @@ def _table(codes: Ints, values: npt.NDArray[np.float64], width: int) -> Table:
     """Codes, (entries, lanes), in whole bytes, and what they stand for."""
     size = -(-width // 8)
     octets = np.ascontiguousarray(codes.astype("<i8") & np.int64((1 << width) - 1)).view(np.uint8)
-    return {"width": width, "codes": base64(octets.reshape(*codes.shape, 8)[..., :size]),
-            "values": base64(values)}
+    return {"width": width, "codes": _base64(octets.reshape(*codes.shape, 8)[..., :size]),
+            "values": _base64(values)}
 
 
 def sum_values(sums: Ints, flags: Ints, mac: MacSpec) -> npt.NDArray[np.float64]:
@@ -138,3 +159,29 @@ def sum_values(sums: Ints, flags: Ints, mac: MacSpec) -> npt.NDArray[np.float64]
 def _decoded(codes: Ints, fmt: Format) -> npt.NDArray[np.float64]:
     values: npt.NDArray[np.float64] = decode(codes.astype(np.uint64), fmt)
     return values
+
+
+def _base64(array: Ints) -> str:
+    """Bytes of an array, little-endian."""
+    return b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
+
+
+def _changes(numbers: Ints) -> Plane:
+    """Plane of numbers from 0 on, the cycle along the first axis; before it all are 0."""
+    flat = numbers.reshape(len(numbers), -1)
+    before = np.concatenate([np.zeros_like(flat[:1]), flat[:-1]])
+    changed = flat != before
+    size = next(size for size in (1, 2, 4) if int(flat.max(initial=0)) >> 8 * size == 0)
+    return {"size": size, "cycles": len(flat), "elements": flat.shape[1],
+            "changed": _base64(np.packbits(changed, bitorder="little")),
+            "numbers": _base64(flat[changed].astype(f"u{size}"))}
+
+
+def _numbered(*words: Ints) -> tuple[Ints, list[Ints]]:
+    """Distinct words (the last axis), sorted, and the number of each word in every array."""
+    flat = np.concatenate([part.reshape(-1, part.shape[-1]) for part in words])
+    distinct, numbers = np.unique(flat, axis=0, return_inverse=True)
+    numbers = numbers.reshape(-1)
+    ends = np.cumsum([part.size // part.shape[-1] for part in words])
+    return distinct, [number.reshape(part.shape[:-1]) for number, part in zip(
+        np.split(numbers, ends[:-1]), words, strict=True)]

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m sim.trace.view``: one page that plays a matrix product through an array."""
+"""``python -m sim.view``: one page that plays a matrix product through an array."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hw.spec import ArraySpec, SpecError
-from hw.spec.command import Parser, add_unit_options, chosen_unit
+from hw.spec import ArraySpec
+from hw.spec.command import Parser, add_unit_options, chosen_unit, run_command
 from hw.spec.errors import require
 from sim.files import whole_file
 from sim.progress import Progress
 from sim.run.operands import DISTRIBUTIONS, draw, parse_gemm
-from sim.trace.view.limits import require_viewable
-from sim.trace.view.page import page
-from sim.trace.view.record import record
+from sim.trace.page import page
+from sim.trace.record import record, require_viewable
 
 __all__ = ["main"]
 
@@ -21,7 +21,7 @@ DEFAULT_FILE = Path("build/view.html")
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m sim.trace.view", description=(
+    parser = Parser(prog="python -m sim.view", description=(
         "Write a page that plays a matrix product through a systolic array, clock by clock."))
     add_unit_options(parser, mac_required=True)
     parser.add_argument("--gemm", metavar="MxKxN", required=True,
@@ -36,26 +36,24 @@ def _parser() -> Parser:
     return parser
 
 
+def _view(options: argparse.Namespace) -> None:
+    """Record the product and write its page."""
+    require(options.array is not None, "Array size", "given by --array ROWSxCOLS", options.array)
+    require(options.seed >= 0, "Seed", "0 or more", options.seed)
+    spec, (m, k, n) = chosen_unit(options), parse_gemm(options.gemm)
+    assert isinstance(spec, ArraySpec)
+    require_viewable(spec, m, k, n)
+    progress = Progress()
+    a = draw(spec.mac.a, (m, k), options.data, [options.seed, 0], progress)
+    b = draw(spec.mac.b, (k, n), options.data, [options.seed, 1], progress)
+    with whole_file(options.out) as file:
+        file.write(page(record(a, b, spec)).encode("utf-8"))
+    print(options.out)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 2 for wrong arguments."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        require(options.array is not None, "Array size", "given by --array ROWSxCOLS",
-                options.array)
-        require(options.seed >= 0, "Seed", "0 or more", options.seed)
-        spec, (m, k, n) = chosen_unit(options), parse_gemm(options.gemm)
-        assert isinstance(spec, ArraySpec)
-        require_viewable(spec, m, k, n)
-        say = Progress()
-        a = draw(spec.mac.a, (m, k), options.data, [options.seed, 0], say)
-        b = draw(spec.mac.b, (k, n), options.data, [options.seed, 1], say)
-        with whole_file(options.out) as file:
-            file.write(page(record(a, b, spec)).encode("utf-8"))
-    except SpecError as error:
-        parser.error(str(error))
-    print(options.out)
-    return 0
+    return run_command(_parser(), _view, arguments)
 
 
 if __name__ == "__main__":
