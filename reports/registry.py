@@ -78,7 +78,8 @@ class Page:
         What the template ``page.md.j2`` of the folder shows; without it, the study has no page of
         its own, and the other functions but ``figures`` are not called.
     answer
-        The page in a few sentences, for README and index.
+        The page in a few sentences, for README and index: the numbers that the folder's template
+        ``answer.md.j2`` puts into words.
     extract
         Its main table, for the index.
     short
@@ -92,7 +93,7 @@ class Page:
     """
 
     values: Callable[[Records], dict[str, Any]] | None = None
-    answer: Callable[[Records], str] = lambda records: ""
+    answer: Callable[[Records], dict[str, Any] | str] = lambda records: ""
     extract: Callable[[Records], Table] = lambda records: Table([], [], [])
     short: Callable[[Records], Table] | None = None
     plots: Callable[[Records], dict[str, Callable[[], str]]] = lambda records: {}

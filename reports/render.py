@@ -22,11 +22,22 @@ from hw.emit.files import write_files
 from hw.spec import SpecError
 from hw.spec.catalog import COLUMNS, format_cells
 from hw.spec.command import Parser, run_command
-from reports.csv_files import as_csv
-from reports.registry import Page, Study, studies
-from reports.tables import Table, bars, quoted, table
+from reports.registry import Page, Records, Study, studies
+from reports.tables import (
+    Table,
+    as_csv,
+    bars,
+    listed,
+    more,
+    notes_of,
+    percent,
+    quoted,
+    table,
+    text,
+)
 
-__all__ = ["ReportError", "main", "pages", "render"]
+__all__ = ["ReportError", "answer", "environment", "main", "page_text",
+           "pages", "render"]
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -47,31 +58,54 @@ def pages(root: Path) -> dict[Path, str]:
     shown = [study for study in studies() if study.in_index]
     known = {study.name: study.load_page() for study in shown
              if any(records.get(source) for source in study.sources)}
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([HERE / "templates", HERE / "studies"]),
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]))
-    templates.filters["code"] = _code
+    own = {name: page for name, page in known.items() if page.values}
+    templates = environment()
     drawn = {name: draw for study in shown if study.name in known
              for name, draw in _drawn(templates, study, known[study.name], records).items()}
-    own = {name: page for name, page in known.items() if page.values}
     templates.globals |= {
-        "studies": shown, "records": records, "table": table, "bars": bars, "quoted": quoted,
-        "pages": own, "figures": {name: page.figures for name, page in known.items()},
-        "drawn": drawn, "formats": Table(list(COLUMNS.values()), format_cells(), [])}
+        "studies": shown, "records": records, "pages": own, "drawn": drawn,
+        "figures": {name: page.figures for name, page in known.items()},
+        "answers": {study.name: answer(templates, study, records)
+                    for study in shown if study.name in own}}
     readme = root / "README.md"
     # The README is written last: if the folder cannot be, it stays as it is.
     return {
         **{root / "reports/figures" / f"{name}.svg": figure(alone=True)
            for name, figure in drawn.items()},
         **{root / "reports" / f"{own[study.name].file or study.name}.md":
-           _page(templates, study, own[study.name], records)
+           page_text(templates, study, records)
            for study in shown if study.name in own},
         **{root / "reports/csv" / f"{name}.csv": as_csv(found)
            for name, found in records.items() if found},
         root / "reports/index.html": templates.get_template("index.html.j2").render(),
         readme: _fill(readme, templates, shown),
     }
+
+
+def environment() -> jinja2.Environment:
+    """What templates find: each other, tables, and filters that put numbers into words."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([HERE / "templates", HERE / "studies"]),
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]))
+    templates.filters |= {"code": _code, "listed": listed, "more": more, "number": text,
+                          "oneline": _oneline, "percent": percent}
+    templates.globals |= {"table": table, "bars": bars, "quoted": quoted,
+                          "formats": Table(list(COLUMNS.values()), format_cells(), [])}
+    return templates
+
+
+def answer(templates: jinja2.Environment, study: Study, records: Records) -> str:
+    """The page of a study in a few sentences."""
+    numbers = study.load_page().answer(records)
+    if isinstance(numbers, str):
+        return numbers
+    return _oneline(templates.get_template(f"{study.folder}/answer.md.j2").render(numbers))
+
+
+def _oneline(text: str) -> str:
+    """Text without the lines and spaces of its template."""
+    return " ".join(text.split())
 
 
 def _code(text: str) -> markupsafe.Markup:
@@ -104,14 +138,15 @@ def _plot(svg: str, *, alone: bool) -> str:
     return f'<img alt="" src="data:image/svg+xml;base64,{data}">'
 
 
-def _page(templates: jinja2.Environment, study: Study, page: Page,
-          records: dict[str, list[dict[str, Any]]]) -> str:
+def page_text(templates: jinja2.Environment, study: Study, records: Records) -> str:
     """Page of a study that has one of its own."""
+    page = study.load_page()
     assert page.values
-    read = [record for source in study.sources for record in records.get(source, [])]
+    read = [record for source in study.sources for record in records.get(source, ())]
     return templates.get_template(f"{study.folder}/page.md.j2").render(
-        page.values(records), alts=[figure.alt for figure in page.figures],
-        notes=table(read, metrics=study.metrics, hidden=study.hidden).notes)
+        {"answer": answer(templates, study, records)} | page.values(records),
+        alts=[figure.alt for figure in page.figures],
+        notes=notes_of(read, study.hidden))
 
 
 def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records as tables: headings, cells and the notes below them, all text."""
+"""Records as tables: headings, cells and the notes below them, all text; and as CSV files."""
 
+import csv
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Bar", "Table", "bars", "quoted", "table", "text"]
+__all__ = ["MISSING", "Bar", "Table", "as_csv", "bars", "listed", "more",
+           "notes_of", "percent", "quoted", "table", "text"]
 
 Record = dict[str, Any]
 MISSING = "-"
+#: Characters of a condition that a CSV file shows.
+LONGEST = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,24 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def more(ratio: float | None) -> str:
+    """A ratio as people say it, for instance "53 % more" or "12 % less"; a dash for none."""
+    if ratio is None:
+        return MISSING
+    percent = round(100 * (ratio - 1))
+    return "as much" if not percent else f"{abs(percent)} % {'more' if percent > 0 else 'less'}"
+
+
+def percent(share: float) -> str:
+    """A share with two digits."""
+    return f"{100 * share:.{3 if share == 1 else 2}g} %"
+
+
+def listed(items: Sequence[str]) -> str:
+    """The items with an "and" before the last."""
+    return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
+
+
 def table(records: Sequence[Record], *, metrics: Sequence[str] = (), hidden: Sequence[str] = ()
           ) -> Table:
     """Table of ``records``: a line each, or a line for each metric if there is only one.
@@ -53,8 +76,8 @@ def table(records: Sequence[Record], *, metrics: Sequence[str] = (), hidden: Seq
     ``metrics`` come first, in this order; ``hidden`` conditions are left out.
     """
     names = _metric_names(records, metrics)
-    shared, varying = _conditions(records, hidden)
-    notes = list(dict.fromkeys(_note(record, shared) for record in records))
+    _, varying = _conditions(records, hidden)
+    notes = notes_of(records, hidden)
     if len(records) == 1:
         rows = [[_plain(name), _cell(records[0], name, with_unit=True)] for name in names]
         return Table([_plain(records[0]["subject"]), ""], rows, notes, [0] * len(rows))
@@ -65,6 +88,12 @@ def table(records: Sequence[Record], *, metrics: Sequence[str] = (), hidden: Seq
              *(_cell(record, name, with_unit=len(units[name]) > 1) for name in names)]
             for record in records]
     return Table(["", *map(_plain, varying), *heads], rows, notes, list(range(len(rows))))
+
+
+def notes_of(records: Sequence[Record], hidden: Sequence[str] = ()) -> list[str]:
+    """How the records were measured, each way once, with the conditions that they share."""
+    shared, _ = _conditions(records, hidden)
+    return list(dict.fromkeys(_note(record, shared) for record in records))
 
 
 def bars(records: Sequence[Record], metric: str, hidden: Sequence[str] = ()) -> list[Bar]:
@@ -141,3 +170,36 @@ def _note(record: Record, shared: list[str]) -> str:
 
 def _listed(values: dict[str, Any]) -> str:
     return ", ".join(f"{_plain(name)} {text(value)}" for name, value in values.items())
+
+
+def as_csv(records: Sequence[Record]) -> str:
+    """Text of a CSV file (RFC 4180): subject, metric, value, unit, conditions, command, commit.
+
+    Conditions that are long or have parts are left to the JSON file.
+    """
+    conditions = sorted({
+        name for record in records for name, value in record["conditions"].items()
+        if len(str(_plain_value(value))) <= LONGEST and not isinstance(value, dict)})
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["subject", "metric", "value", "unit", *conditions, "command", "commit"])
+    for record in records:
+        origin = record["provenance"]
+        known = [_short(record["conditions"].get(name)) for name in conditions]
+        for name, metric in record["metrics"].items():
+            writer.writerow([record["subject"], name, _plain_value(metric["value"]), metric["unit"],
+                             *known, origin["command"], origin["commit"]])
+    return out.getvalue()
+
+
+def _short(value: Any) -> Any:
+    """A condition that is short; an empty cell for any other one."""
+    cell = _plain_value(value)
+    return cell if len(str(cell)) <= LONGEST else ""
+
+
+def _plain_value(value: Any) -> Any:
+    """A plain value as it is, anything else as JSON, nothing as an empty cell."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from hw.spec.errors import require
 from reports.registry import Figure, Page
-from reports.tables import MISSING, Table, text
+from reports.tables import MISSING, Table, percent, text
 
 Record = dict[str, Any]
 #: Accumulators of a record that stand for the rounding of the operands, and for no error at all.
@@ -139,38 +139,35 @@ def _curve(record: Record) -> Curve:
                  values["error"], values["infinite"])
 
 
-def answer(records: Sequence[Record]) -> str:
-    """How many accumulator bits are enough, in a few sentences."""
+def answer(records: Sequence[Record]) -> dict[str, Any]:
+    """How many accumulator bits are enough.
+
+    Names and bits of the accumulators whose error stays below `LIMIT`; of those whose error does
+    not, the K from which on, and the operands; of those that overflow, the K from which on.
+    """
     study = Curves(records)
     good, bad, infinite = [], [], []
     for label in study.labels:
         curves = study.by_label(label)
         first = {kind: k for kind, curve in curves.items() if (k := curve.passes(LIMIT))}
         name = f"{label} ({next(iter(curves.values())).bits} bits)"
-        if any(curve.infinite for curve in curves.values()):
-            infinite.append(f"{name} overflows from K = {text(_overflows(study, label))} on")
+        overflows = [min(curve.infinite) for curve in curves.values() if curve.infinite]
+        if overflows:
+            infinite.append((name, min(overflows)))
         elif first:
-            worst = [kind for kind, k in first.items() if k == min(first.values())]
-            bad.append(f"{name} from K = {text(min(first.values()))} on ({_listed(worst)})")
+            least = min(first.values())
+            bad.append((name, least, [kind for kind, k in first.items() if k == least]))
         else:
             good.append(name)
-    parts = [f"Up to K = {text(study.ks[-1])}, the error of {study.format} dot products stays "
-             f"below {_percent(LIMIT)} with {_listed(good)}." if good else "",
-             f"It is above {_percent(LIMIT)} with {_listed(bad)}." if bad else "",
-             f"With operands that fill the format, {_listed(infinite)}." if infinite else ""]
-    return " ".join(part for part in parts if part)
-
-
-def _overflows(study: Curves, label: str) -> int:
-    """Smallest K at which a sum is infinite."""
-    return min(min(curve.infinite) for curve in study.by_label(label).values() if curve.infinite)
+    return {"last": study.ks[-1], "format": study.format, "limit": LIMIT, "good": good, "bad": bad,
+            "infinite": infinite}
 
 
 def limits(records: Sequence[Record]) -> Table:
     """From which K on each accumulator is worse than `LIMIT`, and than the operands' rounding."""
     study = Curves(records)
     heads = [f"{kind}: error above {what}" for kind in study.curves
-             for what in (_percent(LIMIT), "that of the operands")]
+             for what in (percent(LIMIT), "that of the operands")]
     rows = []
     for label in study.labels:
         curves = study.by_label(label)
@@ -184,64 +181,44 @@ def limits(records: Sequence[Record]) -> Table:
 def accumulation_page(records: Sequence[Record]) -> dict[str, Any]:
     """What the template ``page.md.j2`` shows."""
     study = Curves(records)
-    return {"study": study, "answer": answer(records), "limits": limits(records),
-            "errors": {kind: _errors(study, kind) for kind in study.curves},
-            "ends": _ends(study), "codes": _codes(study), "overflows": _infinite(study)}
+    return {"study": study, "limits": limits(records),
+            "errors": {kind: _errors(study, kind) for kind in study.curves}, "ends": _ends(study),
+            "overflows": _overflows(study)}
 
 
 def _errors(study: Curves, kind: str) -> Table:
     """Errors of one kind of operands, a line for each K."""
     curves = [study.codes[kind], *study.curves[kind]]
-    rows = [[text(k), *(f"Inf: {_percent(curve.infinite[k])}" if k in curve.infinite
+    rows = [[text(k), *(f"Inf: {percent(curve.infinite[k])}" if k in curve.infinite
                         else f"{curve.errors[k]:.1e}" if curve.errors[k] else "0"
                         for curve in curves)] for k in study.ks]
     return Table(["K", "rounding of the operands", *study.labels], rows, [])
 
 
-def _ends(study: Curves) -> str:
-    """Errors at the largest K: one by one for accumulators above `LIMIT`, else the largest."""
-    k = study.ks[-1]
-    parts, others = list[str](), list[float]()
+def _ends(study: Curves) -> tuple[list[tuple[str, dict[str, float]]], float | None]:
+    """Errors at the largest K by kind of operands, of accumulators above `LIMIT`; the largest of
+    the others, None if there are none.
+    """
+    k, large, others = study.ks[-1], [], list[float]()
     for label in study.labels:
-        ends = {kind: curve.errors[k] for kind, curve in study.by_label(label).items()
-                if k in curve.errors}
-        if max(ends.values(), default=0) <= LIMIT:
-            others += ends.values()
-            continue
-        parts.append(f"{label} errs by " + ", ".join(f"{_percent(error)} on {kind}"
-                                                     for kind, error in ends.items()))
-    parts += [f"the others by at most {_percent(max(others))}"] if others else []
-    return "; ".join(parts)
+        errors = {kind: curve.errors[k] for kind, curve in study.by_label(label).items()
+                  if k in curve.errors}
+        if max(errors.values(), default=0) > LIMIT:
+            large.append((label, errors))
+        else:
+            others += errors.values()
+    return large, max(others, default=None)
 
 
-def _codes(study: Curves) -> str:
-    """Errors that the rounding of the operands makes, from the shortest to the longest sum."""
-    return "; ".join(f"{_percent(curve.errors[study.ks[0]])} at K = {text(study.ks[0])} and "
-                     f"{_percent(curve.errors[study.ks[-1]])} at K = {text(study.ks[-1])} on {kind}"
-                     for kind, curve in study.codes.items())
-
-
-def _infinite(study: Curves) -> list[str]:
-    """Sentences about infinite sums, one for each accumulator and kind of operands."""
-    found = []
-    for label in study.labels:
-        for kind, curve in study.by_label(label).items():
-            if curve.infinite:
-                k = min(curve.infinite)
-                whole = min((k for k, share in curve.infinite.items() if share == 1), default=None)
-                found.append(f"{label}, {kind}: {_percent(curve.infinite[k])} of the sums at "
-                             f"K = {text(k)}" + (f", all from K = {text(whole)}" if whole else ""))
-    return found
-
-
-def _percent(value: float) -> str:
-    """Share with two digits."""
-    return f"{100 * value:.{3 if value == 1 else 2}g} %"
-
-
-def _listed(items: Sequence[str]) -> str:
-    """The items with an "and" before the last."""
-    return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
+def _overflows(study: Curves) -> list[dict[str, Any]]:
+    """Each accumulator and kind of operands whose sums are infinite: which share of them at the
+    first K where one is, and the K from which on all are, if there is one.
+    """
+    return [{"label": label, "kind": kind, "k": min(curve.infinite),
+             "share": curve.infinite[min(curve.infinite)],
+             "whole": min((k for k, share in curve.infinite.items() if share == 1), default=None)}
+            for label in study.labels for kind, curve in study.by_label(label).items()
+            if curve.infinite]
 
 
 @dataclass(slots=True)

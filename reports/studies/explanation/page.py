@@ -6,18 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.registry import Page
-from reports.studies.explanation.factors import FACTORS, Factor
-from reports.studies.explanation.fronts import goals
-from reports.studies.explanation.silicon import ACCUMULATORS, FORMATS, Units, percent, unit_of
+from reports.studies.explanation.page_factors import FACTORS, Factor
+from reports.studies.explanation.page_units import (
+    ACCUMULATORS,
+    FORMATS,
+    Netlist,
+    Units,
+    netlists_of,
+    ratio,
+    smallest,
+    unit_of,
+)
 from reports.tables import MISSING, Table, text
-
-__all__ = ["SOURCES", "answer", "explanation_page", "extract", "plots", "ratios"]
 
 Records = Mapping[str, Sequence[dict[str, Any]]]
 
 SOURCES = ("paper", "factors", "fronts", "arrays", "nodes", "gates")
+GATES = "two_input_gates_keep"
 #: What is compared, by metric.
-MEASURES = {"two_input_gates_keep": "two-input gates, no flip-flops",
+MEASURES = {GATES: "two-input gates, no flip-flops",
             "paper_cost": "the paper's gates, flip-flops included",
             "area": "cell area",
             "energy_gaussian": "energy on Gaussian operands"}
@@ -35,20 +42,19 @@ COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A factor on the page: title, name of its picture, one sentence."""
+    """A factor on the page: title, name of its picture and of its macro, numbers for that."""
 
     title: str
     figure: str
-    sentence: str
+    numbers: Any
 
 
 def explanation_page(records: Records) -> dict[str, Any]:
     """What the template ``page.md.j2`` shows."""
     units = _units(records)
-    return {"verdict": answer(records), "bars": extract(records),
-            "ratios": ratios(records), "missed": _missed(units["paper"]),
+    return {"bars": extract(records), "ratios": ratios(records), "missed": _missed(units["paper"]),
             "goals": goals(units["fronts"]),
-            "factors": [Shown(factor.title, factor.name, factor.sentence(units))
+            "factors": [Shown(factor.title, factor.name, factor.numbers(units))
                         for factor in _ready(units)]}
 
 
@@ -68,51 +74,26 @@ def _ready(units: Mapping[str, Units]) -> list[Factor]:
     return [factor for factor in FACTORS if factor.is_ready(units)]
 
 
-def answer(records: Records) -> str:
-    """The verdict in a few sentences."""
+def answer(records: Records) -> dict[str, Any]:
+    """E4M3 over INT8 with each accumulator: by what is counted, each with the paper's wide sum of
+    INT8, then in gates with the same accumulator on both sides.
+    """
     paper = _units(records)["paper"]
-    claims = [_claim(name, [_measured(paper, measure, acc) for acc in ACCUMULATORS.values()])
-              for name, measure in (("cell area", ("area",)),
-                                    ("gates", ("two_input_gates_keep",)),
+    claims = [(name, [_over_int8(paper, metrics, acc, "fx") for acc in ACCUMULATORS.values()])
+              for name, metrics in (("cell area", ("area",)), ("gates", (GATES,)),
                                     ("energy, glitches included", ENERGY))]
-    said = "; ".join(filter(None, claims))
-    if not said:
-        return ""
-    return (f"One E4M3 multiply-accumulate unit takes, against INT8 with a 27-bit sum, {said}. "
-            f"{_same_accumulator(paper)}")
+    return {"claims": [(name, found) for name, found in claims if None not in found],
+            "same": [(name, acc, _over_int8(paper, (GATES,), acc, acc))
+                     for name, acc in ACCUMULATORS.items()]}
 
 
-def _measured(paper: Units, metrics: Sequence[str], acc: str) -> tuple[float, float] | None:
-    """Sum of some metrics of E4M3 with an accumulator, and of the INT8 unit."""
-    found = [[paper.value(metric, **unit_of(*unit)) for metric in metrics]
-             for unit in ((FORMATS["E4M3"], acc), ("int8", "fx"))]
-    fp8, int8 = ([value for value in values if value is not None] for values in found)
-    return (sum(fp8), sum(int8)) if len(fp8) == len(int8) == len(metrics) else None
-
-
-def _claim(name: str, pairs: Sequence[tuple[float, float] | None]) -> str:
-    """What E4M3 takes more with each accumulator; empty if a figure is missing."""
-    known = [percent(*pair) for pair in pairs if pair is not None]
-    if len(known) < len(pairs):
-        return ""
-    exact, half, single = known
-    return f"in {name} {exact} with an exact sum, {half} with FP16 and {single} with FP32"
-
-
-def _same_accumulator(paper: Units) -> str:
-    """E4M3 against INT8 with each accumulator, in two-input gates."""
-    parts, cheaper = [], True
-    for name, acc in ACCUMULATORS.items():
-        fp8, int8 = (paper.value("two_input_gates_keep", **unit_of(FORMATS[pair], acc))
-                     for pair in ("E4M3", "INT8"))
-        if fp8 is None or int8 is None:
-            return ""
-        parts.append(f"{percent(fp8, int8)} with {name}")
-        cheaper = cheaper and (acc == "fx" or fp8 < int8)
-    cause = ("So the published 50 to 180 % are the price of floating-point sums, not of FP8 "
-             "operands: " if cheaper else "")
-    return (f"{cause}with the same accumulator on both sides E4M3 takes, in gates, "
-            f"{', '.join(parts)}.")
+def _over_int8(paper: Units, metrics: Sequence[str], acc: str, int8_acc: str) -> float | None:
+    """Sum of some metrics of E4M3 with an accumulator over that of an INT8 unit."""
+    fp8, int8 = ([paper.value(metric, **unit_of(*unit)) for metric in metrics]
+                 for unit in ((FORMATS["E4M3"], acc), (FORMATS["INT8"], int8_acc)))
+    if None in fp8 or None in int8:
+        return None
+    return sum(filter(None, fp8)) / sum(filter(None, int8))
 
 
 def extract(records: Records) -> Table:
@@ -151,22 +132,69 @@ def ratios(records: Records) -> Table:
 
 
 def _ratio(paper: Units, metric: str, spelling: str, acc: str) -> str:
-    base = paper.value(metric, **unit_of("int8", "fx"))
-    value = paper.value(metric, **unit_of(spelling, acc))
-    return MISSING if base is None or value is None else f"{value / base:.2f}"
+    over = ratio(paper.value(metric, **unit_of(spelling, acc)),
+                 paper.value(metric, **unit_of("int8", "fx")))
+    return MISSING if over is None else f"{over:.2f}"
 
 
-def _missed(paper: Units) -> list[str]:
-    """Units that take more gates than the paper's ratio allows them, and by how much."""
+def _missed(paper: Units) -> list[tuple[str, str, float, float]]:
+    """Units that take more gates than the paper's ratio allows them: operands, accumulator, gates,
+    and how many there may be.
+    """
     found = []
     for pair, spelling in FORMATS.items():
         for name, acc in ACCUMULATORS.items():
             gates, bar = (paper.value(metric, **unit_of(spelling, acc))
-                          for metric in ("two_input_gates_keep", "gates_at_paper_ratio"))
+                          for metric in (GATES, "gates_at_paper_ratio"))
             if gates is not None and bar is not None and gates > bar:
-                found.append(f"{pair} to {name}: {gates:,.0f} gates, {gates - bar:,.0f} more than "
-                             f"{bar:,.0f}")
+                found.append((pair, name, gates, bar))
     return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Goal:
+    """What the loop of an exact unit is to come to: area in um2 at a clock period in ns.
+
+    ``units`` are the beginnings of spellings by name.
+    """
+
+    units: Mapping[str, str]
+    area: float
+    period: float
+
+
+GOALS = (
+    Goal(units={"INT8/27": "int8"}, area=17_600, period=3.1),
+    Goal(units={"E4M3/49": "e4m3:none", "E4M3/49, one NaN code": FORMATS["E4M3"]},
+         area=26_400, period=2.6),
+    Goal(units={"E5M2/79": "e5m2:none", "E5M2/79, one NaN code": FORMATS["E5M2"]},
+         area=39_500, period=2.5),
+)
+
+
+def goals(units: Units) -> Table:
+    """Loops beside their goals: the smallest netlist at the goal's clock, else the fastest."""
+    rows = []
+    for goal in GOALS:
+        for name, pair in goal.units.items():
+            netlists = netlists_of(units, pair, loop=True)
+            if netlists:
+                rows.append([name, f"{goal.area:,.0f} at {goal.period:g}",
+                             *_against(netlists, goal)])
+    return Table(["loop", "goal [um2 at ns]", "area [um2]", "period [ns]", "recipe", "target [ns]",
+                  "area against the goal", "netlists that reach it"], rows, [])
+
+
+def _against(netlists: list[Netlist], goal: Goal) -> list[str]:
+    """Cells of a row: the best netlist, and how many of them reach the goal."""
+    best = smallest(netlists, goal.period)
+    missed = "" if best else f"; {min(netlists).period - goal.period:.3f} ns too slow"
+    best = best or min(netlists)
+    reached = sum(netlist.period <= goal.period and netlist.area <= goal.area
+                  for netlist in netlists)
+    return [f"{best.area:,.0f}", f"{best.period:.3f}", best.recipe,
+            MISSING if best.target is None else f"{best.target:g}",
+            f"{best.area - goal.area:+,.0f} um2{missed}", f"{reached} of {len(netlists)}"]
 
 
 PAGE = Page(values=explanation_page, file="fp8-vs-int8", answer=answer, extract=extract,

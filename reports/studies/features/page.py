@@ -7,8 +7,6 @@ from typing import Any
 from reports.registry import Page
 from reports.tables import MISSING, Table, text
 
-__all__ = ["answer", "costs", "features_page"]
-
 Record = Mapping[str, Any]
 #: Condition that names what a unit does without, and its values for the whole unit and the barest.
 WITHOUT, NOTHING, ALL = "without", "nothing", "all of these"
@@ -40,25 +38,15 @@ def costs(records: Sequence[Record]) -> Table:
     return Table(["gates that a unit saves without", *units], rows, [])
 
 
-def answer(records: Sequence[Record]) -> str:
-    """The table in a sentence: what all features together cost."""
-    parts = []
-    for name, unit in _units(records).items():
-        if ALL in unit:
-            saved = unit[ALL]["metrics"][SAVED]["value"]
-            share = saved / unit[NOTHING]["metrics"][GATES]["value"]
-            parts.append(f"{share:.0%} of {name}")
-    return (f"Without all of these features, the recipe `keep` saves {', '.join(parts)}. A feature "
-            "that saves less than nothing costs more to leave out than to keep.")
-
-
-def features_page(records: Sequence[Record]) -> dict[str, Any]:
-    """What the page shows."""
-    return {"answer": answer(records), "costs": costs(records)}
+def answer(records: Sequence[Record]) -> dict[str, Any]:
+    """What all features together cost: unit, and the share of its gates."""
+    return {"shares": [
+        (name, unit[ALL]["metrics"][SAVED]["value"] / unit[NOTHING]["metrics"][GATES]["value"])
+        for name, unit in _units(records).items() if ALL in unit]}
 
 
 PAGE = Page(
-    values=lambda records: features_page(records["features"]),
+    values=lambda records: {"costs": costs(records["features"])},
     answer=lambda records: answer(records["features"]),
     extract=lambda records: costs(records["features"]),
     short=lambda records: costs(records["features"]))

@@ -9,8 +9,6 @@ from reports.plots import Curve, bars, curves
 from reports.registry import Page
 from reports.tables import MISSING, Table
 
-__all__ = ["accuracy", "answer", "plots", "theory_page"]
-
 Record = Mapping[str, Any]
 OUTLIERS = "normal with outliers"
 #: Bits by which a value may differ from the paper's without a word.
@@ -44,39 +42,31 @@ def _bits(values: Mapping[tuple[str, str], float], name: str, fmt: str) -> str:
     return f"{values[name, fmt]:.2f}" if (name, fmt) in values else MISSING
 
 
-def _far(records: Sequence[Record]) -> list[tuple[str, str, str, float]]:
-    """Distribution, format of the paper, format and difference of each value that is far off."""
-    bits, paper = _values(records, "bits"), _values(records, "paper")
-    return [(name, group[0], fmt, bits[name, fmt] - paper[name, group[0]])
+def _far(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Each value that is far from the paper's: distribution, format and that of the paper,
+    difference, and the binades that both formats span.
+    """
+    bits, paper, span = (_values(records, metric) for metric in ("bits", "paper", "span"))
+    return [{"numbers": NAMES[name], "format": fmt, "paper": group[0],
+             "difference": bits[name, fmt] - paper[name, group[0]],
+             "span": span[name, fmt], "paper_span": span[name, group[0]]}
             for name in NAMES for group in COLUMNS.values() for fmt in dict.fromkeys(group)
             if (name, fmt) in bits and abs(bits[name, fmt] - paper[name, group[0]]) > TOLERANCE]
 
 
-def answer(records: Sequence[Record]) -> str:
+def answer(records: Sequence[Record]) -> dict[str, Any]:
     """How many values are the paper's, and which format is best where."""
     bits, paper = _values(records, "bits"), _values(records, "paper")
     off = [abs(bits[key] - value) for key, value in paper.items()]
-    near = sum(each <= TOLERANCE for each in off)
-    best = [f"{_best({column: bits[name, group[-1]] for column, group in COLUMNS.items()})} on "
-            f"{title} numbers" for name, title in NAMES.items()]
-    return (f"{near} of {len(off)} values are within {TOLERANCE:g} bit of arXiv 2303.17951, figure "
-            f"5; the largest difference is {max(off):.2f} bit. With the best scale most bits are "
-            f"kept by {', '.join(best)}.")
+    return {"near": sum(each <= TOLERANCE for each in off), "all": len(off), "largest": max(off),
+            "tolerance": TOLERANCE, "best": [
+                (_best({column: bits[name, group[-1]] for column, group in COLUMNS.items()}), title)
+                for name, title in NAMES.items()]}
 
 
 def _best(values: Mapping[str, float]) -> str:
     """Name of the largest value."""
     return max(values, key=lambda name: values[name])
-
-
-def _explained(records: Sequence[Record]) -> list[str]:
-    """A sentence for each value that is far from the paper's."""
-    span = _values(records, "span")
-    return [f"{fmt} on {NAMES[name]} numbers differs by {difference:+.2f} bit: it spans "
-            f"{span[name, fmt]:.2f} binades, the paper's {own} {span[name, own]:.2f}, as its "
-            "special codes take a whole exponent." if span[name, own] - span[name, fmt] > 0.5 else
-            f"{fmt} on {NAMES[name]} numbers differs by {difference:+.2f} bit."
-            for name, own, fmt, difference in _far(records)]
 
 
 def _outliers(records: Sequence[Record]) -> dict[str, dict[int, float]]:
@@ -100,15 +90,17 @@ def outliers(records: Sequence[Record]) -> Table:
     return Table(["outliers", *(f"{name} [dB]" for name in found)], rows, [])
 
 
-def _crossing(records: Sequence[Record]) -> str:
-    """From which share of outliers on INT8 is not the best."""
+def _crossing(records: Sequence[Record]) -> dict[str, Any] | None:
+    """The smallest share of outliers, one in so many, with which INT8 is not the best, the format
+    that is, and the SQNR of both; None if there is no such share.
+    """
     found = _outliers(records)
     for place in sorted(found.get("int8", {}), reverse=True):
         best = _best({name: row[place] for name, row in found.items()})
         if best != "int8":
-            return (f"From one outlier in {1 << place:,} on, INT8 is not the best: {best} has "
-                    f"{found[best][place]:.1f} dB, int8 {found['int8'][place]:.1f} dB.")
-    return "INT8 is the best with every share of outliers."
+            return {"one_in": 1 << place, "best": best, "sqnr": found[best][place],
+                    "int8": found["int8"][place]}
+    return None
 
 
 def plots(records: Sequence[Record]) -> dict[str, Callable[[], str]]:
@@ -134,9 +126,8 @@ def plots(records: Sequence[Record]) -> dict[str, Callable[[], str]]:
 
 def theory_page(records: Sequence[Record]) -> dict[str, Any]:
     """What the page shows."""
-    return {"answer": answer(records), "accuracy": accuracy(records),
-            "explained": _explained(records), "outliers": outliers(records),
-            "crossing": _crossing(records), "spread": f"{_spread(records):g}"}
+    return {"accuracy": accuracy(records), "far": _far(records), "outliers": outliers(records),
+            "crossing": _crossing(records), "spread": _spread(records)}
 
 
 PAGE = Page(

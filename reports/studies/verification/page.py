@@ -7,13 +7,9 @@ from typing import Any
 from reports.registry import Page
 from reports.tables import MISSING, Table, text
 
-__all__ = ["SOURCES", "answer", "extract", "verification_page"]
-
 Record = dict[str, Any]
 Records = Mapping[str, Sequence[Record]]
 
-#: Data files that the page reads.
-SOURCES = ("formal", "exhaustion", "twins", "recorded", "cycles", "mutants", "tests")
 #: How much is known, the most first; "open" is nothing.
 TIERS = ("proven", "exhausted", "sampled", "open")
 #: Where a check looked, as columns; a formal proof is of the RTL.
@@ -24,7 +20,7 @@ def verification_page(records: Records) -> dict[str, Any]:
     """What the template ``page.md.j2`` shows."""
     units = [*records.get("formal", ()), *records.get("exhaustion", ())]
     kinds = list(dict.fromkeys(record["conditions"]["kind"] for record in units))
-    return {"answer": answer(records), "summary": extract(records),
+    return {"summary": extract(records),
             "kinds": {kind: _units([r for r in units if r["conditions"]["kind"] == kind])
                       for kind in kinds},
             "twins": _plain(records.get("twins", ()), "model"),
@@ -35,51 +31,24 @@ def verification_page(records: Records) -> dict[str, Any]:
             "tests": _plain(records.get("tests", ()), "test run")}
 
 
-def answer(records: Records) -> str:
-    """How many units are known how well, and which faults were caught, in a few sentences."""
+def answer(records: Records) -> dict[str, Any]:
+    """How many units are known how well, what was compared, and which faults were caught."""
     best = _best(records)
-    counts = {tier: sum(known == tier for known in best.values()) for tier in TIERS}
-    parts = [f"{text(count)} {tier}" for tier, count in counts.items() if count]
-    sentences = []
-    if best:
-        sentences.append(f"Of {text(len(best))} units, by the best that is known of each: "
-                         f"{', '.join(parts)}.")
-    states = sum(r["metrics"]["states"]["value"] for r in records.get("exhaustion", ()))
-    wrong = sum(r["metrics"]["mismatches"]["value"] for r in records.get("exhaustion", ()))
-    if states:
-        sentences.append(f"{text(states)} states were simulated, {text(wrong)} differ.")
-    sentences += _compared(records.get("recorded", ()))
-    sentences += _clocked(records.get("cycles", ()))
-    sentences += [_caught(r) for r in records.get("mutants", ()) if r["subject"] == "all"]
-    return " ".join(sentences)
-
-
-def _compared(recorded: Sequence[Record]) -> list[str]:
-    """How many sets of results of a GPU are met to the last bit, if any were compared."""
-    counts = [values for values in map(_values, recorded) if values["results"]]
-    met = sum(not any(count for name, count in values.items() if name.endswith("mismatches"))
-              for values in counts)
-    sentence = (f"Model and RTL give {text(met)} of {text(len(counts))} sets of results that were "
-                "recorded on a GPU bit for bit.")
-    return [sentence] if counts else []
-
-
-def _clocked(cycles: Sequence[Record]) -> list[str]:
-    """How many products on arrays were compared clock by clock, if any were."""
-    counts = [_values(record) for record in cycles]
-    cases, wrong = (sum(values[name] for values in counts) for name in ("cases", "differences"))
-    sentence = (f"In {text(cases)} products on arrays, model and RTL were compared in every cycle: "
-                f"{text(wrong)} values differ.")
-    return [sentence] if counts else []
-
-
-def _caught(record: Record) -> str:
-    """How many planted faults were caught."""
-    values = _values(record)
-    same = values.get("equivalent")
-    harmless = f" and {text(same)} shown to change nothing" if same else ""
-    return (f"Of {text(values['planted'])} planted faults, {text(values['caught'])} are "
-            f"caught{harmless}.")
+    states, recorded, cycles, faults = (
+        [_values(record) for record in records.get(name, ())]
+        for name in ("exhaustion", "recorded", "cycles", "mutants"))
+    compared = [values for values in recorded if values["results"]]
+    return {"units": len(best), "tiers": [(tier, count) for tier in TIERS if (
+                count := sum(known == tier for known in best.values()))],
+            "states": sum(values["states"] for values in states),
+            "states_that_differ": sum(values["mismatches"] for values in states),
+            "recorded": len(compared), "recorded_that_are_met": sum(
+                not any(count for name, count in values.items() if name.endswith("mismatches"))
+                for values in compared),
+            "arrays": len(cycles), "products": sum(values["cases"] for values in cycles),
+            "values_that_differ": sum(values["differences"] for values in cycles),
+            "faults": [values for record, values in zip(records.get("mutants", ()), faults,
+                                                        strict=True) if record["subject"] == "all"]}
 
 
 def extract(records: Records) -> Table:
@@ -160,10 +129,10 @@ def _faults(records: Sequence[Record]) -> Table:
     return Table(["faults in", *names], rows, [])
 
 
-def _survivors(records: Sequence[Record]) -> list[str]:
+def _survivors(records: Sequence[Record]) -> list[tuple[str, str]]:
     """Faults that no test catches, each with the reason why that is no hole."""
-    return [f"{fault}: {reason}" for record in records if record["subject"] != "all"
-            for fault, reason in record["conditions"].get("survivors", {}).items()]
+    return [fault for record in records if record["subject"] != "all"
+            for fault in record["conditions"].get("survivors", {}).items()]
 
 
 def _values(record: Record) -> dict[str, Any]:

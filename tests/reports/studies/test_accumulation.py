@@ -21,10 +21,11 @@ from hw.spec import CATALOG, parse_mac
 from reports.render import main as render
 from reports.studies.accumulation import measure as sums
 from reports.studies.accumulation.measure import SIDE, draw
-from reports.studies.accumulation.page import LABEL, Curve, Curves, accumulation, answer, limits
+from reports.studies.accumulation.page import LABEL, Curve, Curves, accumulation, limits
 from reports.study import main
 from sim.digits import load_digits, quantize, sums_to_float, train
 from synth.record import ROOT, read_records
+from tests.support.pages import said
 
 DATA = ROOT / "reports" / "data" / "accumulation.json"
 KEPT = read_records(DATA)
@@ -194,7 +195,7 @@ def test_curve_passes_where_it_stays_above(limit, first):
 
 
 def test_answer_is_read_off_the_records():
-    assert answer(FEW) == (
+    assert said("accumulation", FEW) == (
         "Up to K = 64, the error of e4m3 dot products stays below 1 % with exact (9 bits). It is "
         "above 1 % with narrow (9 bits) from K = 64 on (gaussian) and short on operands / 8 (9 "
         "bits) from K = 64 on (gaussian). With operands that fill the format, short (9 bits) "
@@ -249,7 +250,7 @@ def test_pages_show_answer_figure_and_tables(root: Path):
     """The README has the answer and the figure, the page every value, the index both."""
     page = (root / "reports/accumulation.md").read_text()
     readme = (root / "README.md").read_text()
-    text = answer(RECORDS)
+    text = said("accumulation", RECORDS)
     assert text in page
     assert text in readme
     assert text in (root / "reports/index.html").read_text()

@@ -8,10 +8,11 @@ import pytest
 from hw.spec import Overflow, Rounding, parse_mac
 from reports.studies.features import measure as features
 from reports.studies.features.measure import FEATURES, measure, variants
-from reports.studies.features.page import answer, costs
+from reports.studies.features.page import costs
 from reports.study import main
 from synth.flow.gates import count_mac
 from synth.record import read_records
+from tests.support.pages import said
 
 
 def test_variants_take_one_feature_away_each():
@@ -99,5 +100,5 @@ def test_costs_are_those_of_the_records():
 
 
 def test_answer_tells_what_all_features_cost():
-    assert "saves 25% of mac_a, 5% of mac_b." in answer(RECORDS)
-    assert "mac_b" not in answer(RECORDS[:5])
+    assert "saves 25% of mac_a, 5% of mac_b." in said("features", RECORDS)
+    assert "mac_b" not in said("features", RECORDS[:5])

@@ -15,12 +15,11 @@ from reports.studies.theory.page import (
     COLUMNS,
     NAMES,
     accuracy,
-    answer,
     outliers,
     plots,
-    theory_page,
 )
 from sim.quantize.nearest import nearest
+from tests.support.pages import said, shown
 
 SEED = 1
 
@@ -123,29 +122,31 @@ def test_accuracy_has_the_papers_values_above_those_of_both_kinds_of_formats():
 
 
 def test_answer_counts_what_is_near():
-    assert answer(RECORDS).startswith("15 of 15 values are within 0.1 bit of arXiv 2303.17951")
-    assert "E5M2 on normal numbers" in answer(RECORDS)
+    text = said("theory", RECORDS)
+    assert text.startswith("15 of 15 values are within 0.1 bit of arXiv 2303.17951")
+    assert "E5M2 on normal numbers" in text
     far = [record("int8", "normal", bits=5.11, paper=5.0, span=7)]
-    assert "14 of 15" in answer([each for each in RECORDS if each["subject"] != "int8" or
+    assert "14 of 15" in said("theory", [each for each in RECORDS if each["subject"] != "int8" or
                                  each["conditions"]["numbers"] != "normal"] + far)
 
 
 def test_differences_are_explained():
-    (sentence,) = theory_page(RECORDS)["explained"]
-    assert sentence == (
-        "e3m4 on normal numbers differs by +0.25 bit: it spans 9.00 binades, the paper's binary8p5 "
-        "10.00, as its special codes take a whole exponent.")
+    sentences = [line for line in shown("theory", RECORDS).splitlines() if " differs by " in line]
+    assert sentences == [
+        ("e3m4 on normal numbers differs by +0.25 bit: it spans 9.00 binades, the paper's "
+         "binary8p5 10.00, as its special codes take a whole exponent.")]
 
 
 def test_outliers_tell_where_int8_is_no_longer_best():
     assert outliers(RECORDS).rows == [["1 in 1,048,576", "40.0", "35.0"],
                                       ["1 in 16", "12.5", "31.0"]]
-    page = theory_page(RECORDS)
-    assert page["spread"] == "50"
-    assert page["crossing"] == (
-        "From one outlier in 16 on, INT8 is not the best: e4m3 has 31.0 dB, int8 12.5 dB.")
-    assert theory_page(RECORDS[:-1])["crossing"] == (
-        "INT8 is the best with every share of outliers.")
+    page = shown("theory", RECORDS)
+    assert "a share of which is 50 times as wide." in page
+    assert "\nFrom one outlier" not in page
+    assert ("outliers included. From one outlier in 16 on, INT8 is not the best: e4m3 has 31.0 dB, "
+            "int8 12.5 dB.\n") in page
+    assert ("outliers included. INT8 is the best with every share of outliers.\n"
+            ) in shown("theory", RECORDS[:-1])
 
 
 def test_plots_show_every_format():

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from reports.render import main
-from reports.studies.verification.page import answer, extract
+from reports.studies.verification.page import extract
 from synth.record import Metric, Provenance, Record, write_records
+from tests.support.pages import said
 
 ORIGIN = Provenance(command="make test-full", commit="0123456789abcdef", dirty=False,
                     date="2026-01-02T03:04:05+00:00", tools={"z3": "5.4"}, seed=7)
@@ -61,12 +62,12 @@ def root(tmp_path: Path) -> Path:
 
 def test_answer_counts_each_unit_once_by_the_best_that_is_known(root: Path) -> None:
     assert main([], root=root) == 0
-    said = ("Of 4 units, by the best that is known of each: 1 proven, 1 exhausted, 1 sampled, "
+    text = ("Of 4 units, by the best that is known of each: 1 proven, 1 exhausted, 1 sampled, "
             "1 open. 1,524 states were simulated, 2 differ. Of 200 planted faults, 199 are caught "
             "and 1 shown to change nothing.")
-    assert said in (root / "README.md").read_text()
-    assert said in (root / "reports/verification.md").read_text()
-    assert said in (root / "reports/index.html").read_text()
+    assert text in (root / "README.md").read_text()
+    assert text in (root / "reports/verification.md").read_text()
+    assert text in (root / "reports/index.html").read_text()
 
 
 def test_page_tells_proof_from_sample_and_shows_what_differs(root: Path) -> None:
@@ -85,18 +86,18 @@ def test_page_tells_proof_from_sample_and_shows_what_differs(root: Path) -> None
 
 def test_every_unit_of_a_family_counts_once() -> None:
     records = [family("a family", ["x", "y"]), simulated("x", 5)]
-    said = answer({"exhaustion": [record.to_json() for record in records]})
-    assert said == ("Of 2 units, by the best that is known of each: 2 exhausted. "
+    text = said("verification", {"exhaustion": [record.to_json() for record in records]})
+    assert text == ("Of 2 units, by the best that is known of each: 2 exhausted. "
                     "15 states were simulated, 0 differ.")
 
 
 def test_answer_counts_recorded_sets_that_are_met() -> None:
     records = [compared("a", 10), compared("b", 10, wrong=1), compared("not compared", 0)]
-    said = answer({"recorded": [record.to_json() for record in records]})
-    assert said == ("Model and RTL give 1 of 2 sets of results that were recorded on a GPU bit "
+    text = said("verification", {"recorded": [record.to_json() for record in records]})
+    assert text == ("Model and RTL give 1 of 2 sets of results that were recorded on a GPU bit "
                     "for bit.")
 
 
 def test_nothing_is_said_without_records() -> None:
-    assert answer({}) == ""
+    assert said("verification", {}) == ""
     assert extract({}).rows == []

@@ -3,9 +3,12 @@
 
 import pytest
 
+from reports.render import environment
 from reports.studies.explanation import page as explanation
-from reports.studies.explanation.factors import FACTORS
-from reports.studies.explanation.silicon import FORMATS, Units, percent, unit_of
+from reports.studies.explanation.page_factors import FACTORS
+from reports.studies.explanation.page_units import FORMATS, Units, unit_of
+from reports.tables import more
+from tests.support.pages import said, shown
 
 ACCUMULATORS = {"fx27": 1.0, "fp16-sat": 2.0, "fp32-sat": 3.0}
 
@@ -37,23 +40,23 @@ def paper(fp8=1.5, fp8_float=0.9):
 
 
 def test_verdict_gives_the_ratios_of_the_records():
-    said = explanation.answer({"paper": paper()})
+    text = said("explanation", {"paper": paper()})
     for measure in ("gates", "cell area"):
         assert (f"in {measure} 50 % more with an exact sum, 80 % more with FP16 and 170 % more "
-                "with FP32") in said
+                "with FP32") in text
     # Size and size times factor, over 400 and 400.
     assert ("in energy, glitches included 50 % more with an exact sum, 170 % more with FP16 and "
-            "440 % more with FP32") in said
+            "440 % more with FP32") in text
     assert ("with the same accumulator on both sides E4M3 takes, in gates, 50 % more with FX+12, "
-            "10 % less") in said
-    assert "the price of floating-point sums" in said
+            "10 % less") in text
+    assert "the price of floating-point sums" in text
 
 
 def test_verdict_claims_no_cause_that_the_records_deny():
-    said = explanation.answer({"paper": paper(fp8_float=1.2)})
-    assert "the price of" not in said
-    assert "20 % more with FP16" in said
-    assert explanation.answer({}) == ""
+    text = said("explanation", {"paper": paper(fp8_float=1.2)})
+    assert "the price of" not in text
+    assert "20 % more with FP16" in text
+    assert said("explanation", {}) == ""
 
 
 def test_table_has_the_fifteen_units_beside_the_figure():
@@ -64,15 +67,15 @@ def test_table_has_the_fifteen_units_beside_the_figure():
 
 
 def test_page_names_units_that_miss_the_ratio():
-    page = explanation.explanation_page({"paper": paper()})
-    assert "E4M3 to FX+12: 600 gates, 100 more than 500" in page["missed"]
-    assert not any(line.startswith("INT8 to FX+12") for line in page["missed"])
+    page = shown("explanation", {"paper": paper()})
+    assert "\n- E4M3 to FX+12: 600 gates, 100 more than 500\n" in page
+    assert "\n- INT8 to FX+12" not in page
 
 
 def test_factors_without_records_are_left_out():
-    shown = explanation.explanation_page({"paper": paper()})["factors"]
+    factors = explanation.explanation_page({"paper": paper()})["factors"]
     ready = {factor.name for factor in FACTORS if factor.sources == ("paper",)}
-    assert {factor.figure for factor in shown} == ready
+    assert {factor.figure for factor in factors} == ready
     assert explanation.plots({}) == {}
 
 
@@ -109,37 +112,38 @@ def swept():
             "nodes": nodes, "gates": [plain]}
 
 
+def sentence(name, records):
+    """Sentence of a factor."""
+    factor = next(factor for factor in FACTORS if factor.name == name)
+    macros = environment().get_template("explanation/factors.md.j2").module
+    units = {source: Units(records[source]) for source in records}
+    return " ".join(getattr(macros, name)(factor.numbers(units)).split())
+
+
 @pytest.mark.parametrize("factor", FACTORS, ids=lambda factor: factor.name)
 def test_factor_is_drawn_and_said_from_its_records(factor):
     records = swept()
-    units = {name: Units(records[name]) for name in records}
-    said = factor.sentence(units)
-    assert said.endswith(".")
-    assert " - " not in said
-    assert any(character.isdigit() for character in said)
-    assert factor.plot(units).startswith("<svg")
-
-
-def said(name, records):
-    """Sentence of a factor."""
-    factor = next(factor for factor in FACTORS if factor.name == name)
-    return factor.sentence({source: Units(records[source]) for source in records})
+    text = sentence(factor.name, records)
+    assert text.endswith(".")
+    assert " - " not in text
+    assert any(character.isdigit() for character in text)
+    assert factor.plot({name: Units(records[name]) for name in records}).startswith("<svg")
 
 
 def test_lanes_compare_area_a_lane():
     records = swept()
-    assert "E4M3 to FP16 from 5 % more with 4 to 5 % more with 16" in said("lanes", records)
+    assert "E4M3 to FP16 from 5 % more with 4 to 5 % more with 16" in sentence("lanes", records)
     # The sweep of guard bits has exact sums of one lane and other widths.
     records["factors"] = [record("int8,acc=fx16", area=10.0), *records["factors"],
                           record("int8,acc=fx27", area=100.0),
                           record("binary8p4,acc=fx27", area=150.0)]
-    assert "E4M3 exact from 50 % more with 1 to 5 % more with 16" in said("lanes", records)
+    assert "E4M3 exact from 50 % more with 1 to 5 % more with 16" in sentence("lanes", records)
 
 
 def test_arrays_are_the_largest_that_have_the_metric():
     records = swept()
     # 404 and 904 over 404, and by their lengths alone for the units by themselves.
-    assert "in an array of 256 takes, against INT8/27, for E4M3 exact 124 % more" in said(
+    assert "in an array of 256 takes, against INT8/27, for E4M3 exact 124 % more" in sentence(
         "array_energy", records)
     for array in records["arrays"]:
         del array["metrics"]["energy_gaussian"]
@@ -147,30 +151,30 @@ def test_arrays_are_the_largest_that_have_the_metric():
                                  conditions=ARRAY | {"flat": flat})
                           for pair, energy in (("int8", 2.0), ("binary8p4", 3.0))
                           for flat in (True, False)]
-    assert "in an array of 4 takes, against INT8/27, for E4M3 exact 50 % more" in said(
+    assert "in an array of 4 takes, against INT8/27, for E4M3 exact 50 % more" in sentence(
         "array_energy", records)
 
 
 def test_processes_compare_energies_where_they_are_measured():
     records = swept()
     # 109 over 104 with the same accumulator.
-    assert "of INT8/27 being 1, ranges for E4M3 exact from 1.05 to 1.05" in said("node_energy",
+    assert "of INT8/27 being 1, ranges for E4M3 exact from 1.05 to 1.05" in sentence("node_energy",
                                                                                  records)
     for node in records["nodes"]:
         del node["metrics"]["energy_gaussian_glitches"]
-    shown = {factor.figure for factor in explanation.explanation_page(records)["factors"]}
-    assert "node" in shown
-    assert "node_energy" not in shown
+    figures = {factor.figure for factor in explanation.explanation_page(records)["factors"]}
+    assert "node" in figures
+    assert "node_energy" not in figures
 
 
 def test_equal_clock_takes_the_smallest_netlist_that_reaches_it():
-    said_ = said("equal_clock", swept())
+    text = sentence("equal_clock", swept())
     # Whole units only, by adder 500, 250 and 111 a character of their names.
-    assert "125 % more at 3 ns, 125 % more at 4 ns" in said_
+    assert "125 % more at 3 ns, 125 % more at 4 ns" in text
     records = swept()
     slow = record("int8,acc=fx27,adder=prefix", min_period=4.5, area=900.0)
     records["fronts"].append(slow)
-    assert "125 % more at 4 ns, 150 % more at 5 ns" in said("equal_clock", records)
+    assert "125 % more at 4 ns, 150 % more at 5 ns" in sentence("equal_clock", records)
 
 
 def test_goals_tell_what_reaches_them_and_what_is_missing():
@@ -185,8 +189,8 @@ def test_goals_tell_what_reaches_them_and_what_is_missing():
 
 def test_every_factor_has_its_place():
     records = swept()
-    shown = explanation.explanation_page(records)["factors"]
-    assert [factor.figure for factor in shown] == [factor.name for factor in FACTORS]
+    factors = explanation.explanation_page(records)["factors"]
+    assert [factor.figure for factor in factors] == [factor.name for factor in FACTORS]
     assert list(explanation.plots(records)) == [factor.name for factor in FACTORS]
 
 
@@ -200,6 +204,6 @@ def test_units_are_found_by_the_whole_of_what_is_asked():
     assert units.values("library") == ["osu018", "other"]
 
 
-def test_percent_says_more_less_or_as_much():
-    assert [percent(value, 100) for value in (153, 88, 100)] == ["53 % more", "12 % less",
-                                                                 "as much"]
+def test_ratios_are_more_less_or_as_much():
+    assert [more(ratio) for ratio in (1.53, 0.88, 1, None)] == ["53 % more", "12 % less",
+                                                                "as much", "-"]

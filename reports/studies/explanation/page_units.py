@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of units looked up in the records of synth: by unit, recipe, library, stream."""
+"""Figures of units looked up in records: by unit, recipe, library, stream; fronts of netlists."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from hw.spec import PAPER_FORMATS
-
-__all__ = ["ACCUMULATORS", "COMPARED", "FORMATS", "Units", "over", "percent", "unit_of"]
 
 Record = dict[str, Any]
 
@@ -82,15 +80,9 @@ def _fits(value: Any, wanted: Any) -> bool:
     return bool(wanted(value)) if callable(wanted) else value == wanted
 
 
-def percent(value: float, base: float) -> str:
-    """How much more ``value`` is than ``base``, for instance "53 % more" or "12 % less"."""
-    more = round(100 * (value / base - 1))
-    return "as much" if more == 0 else f"{abs(more)} % {'more' if more > 0 else 'less'}"
-
-
-def over(value: float | None, base: float | None) -> str:
-    """As `percent`, or a dash where a figure is missing."""
-    return "-" if value is None or base is None else percent(value, base)
+def ratio(value: float | None, base: float | None) -> float | None:
+    """How often ``base`` goes into ``value``; None where a figure is missing."""
+    return None if value is None or base is None else value / base
 
 
 def unit_of(pair: str, acc: str, **settings: int) -> Mapping[str, Any]:
@@ -99,3 +91,43 @@ def unit_of(pair: str, acc: str, **settings: int) -> Mapping[str, Any]:
     start = f"{pair},acc={acc}"
     return {"unit": lambda unit: isinstance(unit, str) and unit.startswith(start)
             and (unit.endswith(ends) if ends else unit.count(",") == 1)}
+
+
+class Netlist(NamedTuple):
+    """Clock period in ns and area in um2 of a mapped unit, and how it came about."""
+
+    period: float
+    area: float
+    adder: str
+    recipe: str
+    target: float | None
+
+
+def netlists_of(units: Units, pair: str, *, loop: bool = False) -> list[Netlist]:
+    """Netlists of an exact unit, whole or its loop alone."""
+    found = units.find(unit=lambda unit: isinstance(unit, str)
+                       and unit.startswith(f"{pair},acc=fx"), resolve=False if loop else None)
+    return [_netlist(record) for record in found
+            if {"min_period", "area"} <= record["metrics"].keys()]
+
+
+def _netlist(record: dict[str, Any]) -> Netlist:
+    conditions, metrics = record["conditions"], record["metrics"]
+    return Netlist(metrics["min_period"]["value"], metrics["area"]["value"],
+                   conditions["unit"].partition("adder=")[2].partition(",")[0] or "ripple",
+                   conditions["recipe"], conditions.get("clock_ns"))
+
+
+def front_of(netlists: list[Netlist]) -> list[Netlist]:
+    """Netlists than which no other is both smaller and faster, the fastest first."""
+    front: list[Netlist] = []
+    for netlist in sorted(netlists):
+        if not front or netlist.area < front[-1].area:
+            front.append(netlist)
+    return front
+
+
+def smallest(netlists: list[Netlist], period: float) -> Netlist | None:
+    """Smallest netlist that reaches a period, None if there is none."""
+    return min((netlist for netlist in netlists if netlist.period <= period),
+               key=lambda netlist: netlist.area, default=None)

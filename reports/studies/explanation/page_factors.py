@@ -1,0 +1,427 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What moves the cost of FP8 over INT8: a picture and numbers for each factor, from records.
+
+The sentences around the numbers are in ``factors.md.j2``, a macro a factor.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.plots import Curve, bars, curves, stacks
+from reports.studies.explanation.page_units import (
+    ACCUMULATORS,
+    COMPARED,
+    FORMATS,
+    Units,
+    front_of,
+    netlists_of,
+    ratio,
+    smallest,
+    unit_of,
+)
+
+Sources = Mapping[str, Units]
+GATES = "two_input_gates_keep"
+E4M3, E5M2 = FORMATS["E4M3"], FORMATS["E5M2"]
+#: Energy on Gaussian operands, without glitches and what they add.
+ENERGY, GLITCHES = "energy_gaussian", "energy_gaussian_glitches"
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One factor: its records, the picture, and the numbers of its sentence.
+
+    ``metrics`` is the beginning of the metrics that each of its sources must have.
+    """
+
+    name: str
+    title: str
+    sources: tuple[str, ...]
+    plot: Callable[[Sources], str]
+    numbers: Callable[[Sources], Any]
+    metrics: str = ""
+
+    def is_ready(self, units: Sources) -> bool:
+        """Whether its records are there."""
+        return all(units[name] and units[name].has(self.metrics) for name in self.sources)
+
+
+def _figure_plot(units: Sources) -> str:
+    paper = units["paper"]
+    groups = [f"{pair}\n{name}" for pair in FORMATS for name in ACCUMULATORS]
+    found = {metric: [paper.value(metric, **unit_of(spelling, acc))
+                      for spelling in FORMATS.values() for acc in ACCUMULATORS.values()]
+             for metric in ("paper_cost", "hand_total", "figure_low")}
+    return bars("Netlists beside the paper's figure 3", unit="the paper's gates, with flip-flops",
+                groups=groups, series={
+                    "this project's netlists": found["paper_cost"],
+                    "hand count of appendix B": found["hand_total"],
+                    "figure 3 of the paper": found["figure_low"]})
+
+
+def _figure_numbers(units: Sources) -> list[tuple[str, float | None, float | None]]:
+    """Accumulator, and what E4M3 costs with it over INT8: here and in the figure."""
+    paper = units["paper"]
+    own, theirs = ([ratio(paper.value(metric, **unit_of(E4M3, acc)),
+                          paper.value(metric, **unit_of("int8", "fx")))
+                    for acc in ACCUMULATORS.values()] for metric in ("paper_cost", "figure_low"))
+    return list(zip(ACCUMULATORS, own, theirs, strict=True))
+
+
+def _blocks_plot(units: Sources) -> str:
+    paper = units["paper"]
+    whole = {f"{pair}\n{name}": unit_of(spelling, acc) for pair, spelling in FORMATS.items()
+             for name, acc in ACCUMULATORS.items()}
+    known = {group: unit for group, unit in whole.items()
+             if paper.value(f"area_{paper.blocks[0]}", **unit) is not None}
+    return stacks("Where the area goes", unit="cell area [um2], each block mapped on its own",
+                  groups=list(known), parts={
+                      block.replace("_", " "): [paper.value(f"area_{block}", **unit) or 0
+                                                for unit in known.values()]
+                      for block in paper.blocks})
+
+
+def _blocks_numbers(units: Sources) -> list[tuple[str, list[tuple[str, float]]]]:
+    """Unit, and the share in percent of each of its blocks."""
+    paper, found = units["paper"], []
+    for name, unit in COMPARED.items():
+        areas = {block: paper.value(f"area_{block}", **unit_of(*unit)) or 0
+                 for block in paper.blocks}
+        total = sum(areas.values())
+        found.append((name, [(block.replace("_", " "), 100 * area / total)
+                             for block, area in areas.items() if total and area]))
+    return found
+
+
+def _alike_plot(units: Sources) -> str:
+    return bars("The same accumulator on both sides", unit="two-input gates, no flip-flops",
+                groups=list(ACCUMULATORS), series={
+                    pair: [units["paper"].value(GATES, **unit_of(spelling, acc))
+                           for acc in ACCUMULATORS.values()]
+                    for pair, spelling in FORMATS.items()})
+
+
+def _alike_numbers(units: Sources) -> list[tuple[str, float | None]]:
+    """Accumulator, and E4M3 over INT8 with it."""
+    return [(name, ratio(*(units["paper"].value(GATES, **unit_of(spelling, acc))
+                           for spelling in (E4M3, "int8")))) for name, acc in ACCUMULATORS.items()]
+
+
+def _guard_points(units: Units, pair: str) -> list[tuple[float, float]]:
+    widths = [(_width(unit), unit) for unit in units.values("unit")
+              if unit.startswith(f"{pair},acc=fx") and unit.count(",") == 1]
+    return [(width, value) for width, unit in sorted(widths)
+            if (value := units.value(GATES, unit=unit)) is not None]
+
+
+def _width(unit: str) -> int:
+    """Bits of a fixed-point accumulator in a unit's spelling."""
+    digits = unit.partition("acc=fx")[2]
+    return int(digits[:next((i for i, c in enumerate(digits) if not c.isdecimal()), len(digits))])
+
+
+def _guards_plot(units: Sources) -> str:
+    return curves("Width of the exact accumulator", x="accumulator [bit]",
+                  y="two-input gates, no flip-flops",
+                  shown=[Curve(name, _guard_points(units["factors"], pair))
+                         for name, pair in (("INT8", "int8"), ("E4M3", E4M3))])
+
+
+def _guards_numbers(units: Sources) -> list[tuple[str, float, int, int]]:
+    """Format, gates a bit, and from which to which width."""
+    found = []
+    for name, pair in (("INT8", "int8"), ("E4M3", E4M3)):
+        (low, few), *_, (high, many) = _guard_points(units["factors"], pair)
+        found.append((name, (many - few) / (high - low), low, high))
+    return found
+
+
+#: Clock periods in ns at which units are compared.
+PERIODS = (3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+SHOWN = {"INT8, 27 bits": FORMATS["INT8"], "E4M3, 49 bits": FORMATS["E4M3"],
+         "E5M2, 79 bits": FORMATS["E5M2"]}
+
+
+def _clock_plot(units: Sources) -> str:
+    """The fronts, those of loops dashed."""
+    shown = []
+    for place, (name, pair) in enumerate(SHOWN.items()):
+        front = front_of(netlists_of(units["fronts"], pair))
+        # An adder is named where it is met first.
+        marks = ["" if index and front[index - 1].adder == netlist.adder else netlist.adder
+                 for index, netlist in enumerate(front)]
+        shown.append(Curve(name, [netlist[:2] for netlist in front], marks, colour=place))
+    for place, (name, pair) in enumerate(SHOWN.items()):
+        loops = front_of(netlists_of(units["fronts"], pair, loop=True))
+        shown.append(Curve(f"{name}, loop alone", [netlist[:2] for netlist in loops], dashed=True,
+                           colour=place))
+    return curves("Area over clock period", x="clock period [ns]", y="cell area [um2]",
+                  shown=[curve for curve in shown if curve.points], log_x=True)
+
+
+def _clock_numbers(units: Sources) -> list[tuple[float, float]]:
+    """E4M3 over INT8, and the clock, at each clock that both reach."""
+    int8, fp8 = (netlists_of(units["fronts"], SHOWN[name])
+                 for name in ("INT8, 27 bits", "E4M3, 49 bits"))
+    found = []
+    for period in PERIODS:
+        ours, theirs = smallest(fp8, period), smallest(int8, period)
+        if ours is not None and theirs is not None:
+            found.append((ours.area / theirs.area, period))
+    return found
+
+
+LANES = (1, 4, 16, 32)
+LANE_UNITS = {"INT8 exact": ("int8", "fx"), "E4M3 exact": (E4M3, "fx"),
+              "INT8 to FP32": ("int8", "fp32"), "E4M3 to FP16": (E4M3, "fp16"),
+              "E4M3 to FP32": (E4M3, "fp32"), "INT8 aligned:13": ("int8", "aligned:13"),
+              "E4M3 aligned:13": ("e4m3", "aligned:13")}
+
+
+def _per_lane(units: Units, pair: str, acc: str) -> list[tuple[float, float]]:
+    """Lanes and area a lane, of the accumulator that units of several lanes have."""
+    found = {}
+    for unit in units.values("unit"):
+        one, several, _ = unit.partition(",lanes=")
+        if several and unit.startswith(f"{pair},acc={acc}"):
+            for lanes in LANES:
+                value = units.value("area", recipe="keep",
+                                    unit=f"{one},lanes={lanes}" if lanes > 1 else one)
+                if value is not None:
+                    found[float(lanes)] = value / lanes
+    return sorted(found.items())
+
+
+def _lanes_plot(units: Sources) -> str:
+    shown = [Curve(name, points, dashed=name.startswith("INT8"))
+             for name, (pair, acc) in LANE_UNITS.items()
+             if (points := _per_lane(units["factors"], pair, acc))]
+    return curves("Lanes share the accumulator", x="lanes (products a cycle)", log_x=True,
+                  y="cell area a lane [um2]", shown=shown)
+
+
+def _lanes_numbers(units: Sources) -> list[tuple[str, float, float, float, float]]:
+    """Unit, and its area over that of INT8 exact with the fewest and with the most lanes."""
+    ends = {name: dict(_per_lane(units["factors"], *unit)) for name, unit in LANE_UNITS.items()}
+    base, found = ends["INT8 exact"], []
+    for name in ("E4M3 exact", "E4M3 to FP16", "E4M3 to FP32", "E4M3 aligned:13"):
+        known = sorted(ends[name].keys() & base.keys())
+        if len(known) > 1:
+            first, last = known[0], known[-1]
+            found.append((name, ends[name][first] / base[first], first,
+                          ends[name][last] / base[last], last))
+    return found
+
+
+def _size(unit: str) -> int:
+    """Processing elements of an array by its spelling, 0 if it is none."""
+    found = re.search(r",array=(\d+)x(\d+)", unit)
+    return int(found[1]) * int(found[2]) if found else 0
+
+
+def _largest(units: Units, metric: str) -> int:
+    """Processing elements of the largest arrays that have the metric."""
+    return max((_size(unit) for unit in units.values("unit")
+                if units.value(metric, unit=unit) is not None), default=0)
+
+
+def _values(units: Units, metric: str, size: int) -> list[float | None]:
+    """Metric of each of `COMPARED` in arrays of that size, mapped by hierarchy."""
+    return [units.value(metric, flat=False, unit=lambda unit, start=f"{pair},acc={acc}": (
+        unit.startswith(start) and _size(unit) == size)) for pair, acc in COMPARED.values()]
+
+
+def _alone(units: Units, metric: str) -> list[float | None]:
+    """Metric of each of `COMPARED` alone."""
+    return [units.value(metric, **unit_of(pair, acc)) for pair, acc in COMPARED.values()]
+
+
+def _over_first(values: list[float | None]) -> list[tuple[str, float | None]]:
+    """The units but the first, each over that."""
+    return [(name, ratio(value, values[0]))
+            for name, value in list(zip(COMPARED, values, strict=True))[1:]]
+
+
+def _arrays_plot(units: Sources) -> str:
+    size = _largest(units["arrays"], "area")
+    shares = [None if value is None else value / size
+              for value in _values(units["arrays"], "area", size)]
+    return bars("A MAC alone, and its share of an array", unit="cell area a MAC [um2]",
+                groups=list(COMPARED), series={"MAC alone": _alone(units["paper"], "area"),
+                                                  f"in an array of {size}": shares})
+
+
+def _arrays_numbers(units: Sources) -> dict[str, Any]:
+    size = _largest(units["arrays"], "area")
+    return {"size": size, "units": _over_first(_values(units["arrays"], "area", size))}
+
+
+def _array_energy_plot(units: Sources) -> str:
+    size = _largest(units["arrays"], ENERGY)
+    return bars("An operation of a MAC alone, and in an array", unit="energy an operation [fJ]",
+                groups=list(COMPARED), series={
+                    "MAC alone": _alone(units["paper"], ENERGY),
+                    f"in an array of {size}": _values(units["arrays"], ENERGY, size)})
+
+
+def _array_energy_numbers(units: Sources) -> dict[str, Any]:
+    size = _largest(units["arrays"], ENERGY)
+    shown = units["arrays"].find(unit=lambda unit: _size(unit) == size)[0]["conditions"]["energy"]
+    return {"size": size, "stream": shown["stream"],
+            "inside": _over_first(_values(units["arrays"], ENERGY, size)),
+            "alone": _over_first(_alone(units["paper"], ENERGY))}
+
+
+NODE_UNITS = {"E4M3 exact": (E4M3, "fx"), "E4M3 to FP16": (E4M3, "fp16"),
+              "E4M3 to FP32": (E4M3, "fp32"), "E5M2 exact": (E5M2, "fx")}
+
+
+def _node_ratio(nodes: Units, library: str, unit: tuple[str, str], *metrics: str) -> float | None:
+    """Sum of some metrics over that of INT8/27."""
+    value, base = ([nodes.value(metric, library=library, **unit_of(*chosen)) for metric in metrics]
+                   for chosen in (unit, ("int8", "fx")))
+    if None in value or None in base:
+        return None
+    return sum(filter(None, value)) / sum(filter(None, base))
+
+
+def _nodes_plot(units: Sources) -> str:
+    return _node_bars(units["nodes"], "The same units in five processes", "cell area", "area")
+
+
+def _node_energy_plot(units: Sources) -> str:
+    return _node_bars(units["nodes"], "Energy in five processes",
+                      "energy with glitches", ENERGY, GLITCHES)
+
+
+def _node_bars(nodes: Units, title: str, name: str, *metrics: str) -> str:
+    """Bars of the ratio to INT8/27, by library."""
+    libraries = nodes.values("library")
+    return bars(title, unit=f"{name}, INT8/27 = 1",
+                groups=[_short_library(library) for library in libraries], line=1.0,
+                line_name="INT8/27", series={
+                    name: [_node_ratio(nodes, library, unit, *metrics) for library in libraries]
+                    for name, unit in NODE_UNITS.items()})
+
+
+def _short_library(name: str) -> str:
+    """Name of a library without its corner."""
+    for known in ("osu018", "Nangate", "sky130", "sg13g2", "asap7"):
+        if known.lower() in name.lower():
+            return known
+    return name
+
+
+def _node_ranges(nodes: Units, *metrics: str) -> list[tuple[str, float, float]]:
+    """Smallest and largest ratio to INT8/27 of each unit, over the libraries."""
+    found = []
+    for name, unit in NODE_UNITS.items():
+        ratios = [ratio for library in nodes.values("library")
+                  if (ratio := _node_ratio(nodes, library, unit, *metrics)) is not None]
+        if ratios:
+            found.append((name, min(ratios), max(ratios)))
+    return found
+
+
+def _recipe_plot(units: Sources) -> str:
+    groups = {"INT8 as `acc + a * b`": None, "INT8/27": ("int8", "fx"), "E4M3 exact": (E4M3, "fx"),
+              "E4M3 to FP16": (E4M3, "fp16"), "E4M3 to FP32": (E4M3, "fp32")}
+    series: dict[str, Sequence[float | None]] = {}
+    for recipe in ("default", "keep"):
+        series[recipe] = [_plain_int8(units, recipe) if unit is None else units["paper"].value(
+            f"two_input_gates_{recipe}", **unit_of(*unit)) for unit in groups.values()]
+    return bars("What the recipe alone does", unit="two-input gates, no flip-flops",
+                groups=[name.replace("`", "") for name in groups], series=series)
+
+
+def _plain_int8(units: Sources, recipe: str) -> float | None:
+    """Gates of the naive INT8 unit."""
+    return units["gates"].value("two_input_gates", recipe=recipe, subject="int8_plain")
+
+
+def _recipe_numbers(units: Sources) -> dict[str, float | None]:
+    """E4M3 over the naive INT8 unit and over a fair one, under the default recipe."""
+    fair, fp8 = (units["paper"].value("two_input_gates_default", **unit_of(pair, "fx"))
+                 for pair in ("int8", E4M3))
+    return {"naive": ratio(fp8, _plain_int8(units, "default")), "fair": ratio(fp8, fair)}
+
+
+def _energy(paper: Units, unit: tuple[str, str], stream: str) -> float | None:
+    """Energy of a multiply-accumulation in pJ."""
+    value = paper.value(f"energy_{stream}", **unit_of(*unit))
+    return None if value is None else value / 1000
+
+
+def _energy_plot(units: Sources) -> str:
+    paper = units["paper"]
+    return bars("Energy by operands", unit="energy a multiply-accumulation [pJ]",
+                groups=paper.streams, series={
+                    name: [_energy(paper, unit, stream) for stream in paper.streams]
+                    for name, unit in COMPARED.items()})
+
+
+def _energy_numbers(units: Sources) -> list[tuple[str, float, float]]:
+    """Unit, and its least and most energy over that of the first one on the same stream."""
+    paper = units["paper"]
+    (_, base), *others = COMPARED.items()
+    found = []
+    for name, unit in others:
+        ratios = [value / reference for stream in paper.streams
+                  if (value := _energy(paper, unit, stream)) is not None
+                  and (reference := _energy(paper, base, stream)) is not None]
+        if ratios:
+            found.append((name, min(ratios), max(ratios)))
+    return found
+
+
+def _with_glitches(paper: Units, unit: tuple[str, str]) -> tuple[float, float] | None:
+    """Energy in pJ without and with glitches."""
+    calm = _energy(paper, unit, "gaussian")
+    added = paper.value(GLITCHES, **unit_of(*unit))
+    return None if calm is None or added is None else (calm, calm + added / 1000)
+
+
+def _glitch_plot(units: Sources) -> str:
+    found = {name: _with_glitches(units["paper"], unit)
+             for name, unit in COMPARED.items()}
+    return bars("What glitches add", unit="energy a multiply-accumulation [pJ]",
+                groups=list(found), series={
+                    side: [None if pair is None else pair[place] for pair in found.values()]
+                    for place, side in enumerate(("without delays", "with glitches"))})
+
+
+def _glitch_numbers(units: Sources) -> dict[str, Any]:
+    """Each unit over the first one, without and with glitches."""
+    (base, reference), *others = ((name, _with_glitches(units["paper"], unit))
+                                  for name, unit in COMPARED.items())
+    return {"base": base, "units": [
+        (name, pair[0] / reference[0], pair[1] / reference[1]) for name, pair in others
+        if pair is not None and reference is not None]}
+
+
+FACTORS = (
+    Factor("paper_units", "The paper's 15 units", ("paper",), _figure_plot, _figure_numbers),
+    Factor("split", "Block by block", ("paper",), _blocks_plot, _blocks_numbers,
+           metrics="area_"),
+    Factor("alike", "Like for like", ("paper",), _alike_plot, _alike_numbers),
+    Factor("guards", "Accumulator width and guard bits", ("factors",), _guards_plot,
+           _guards_numbers),
+    Factor("equal_clock", "Equal clock", ("fronts",), _clock_plot, _clock_numbers),
+    Factor("lanes", "Lanes and tensor-core sums", ("factors",), _lanes_plot,
+           _lanes_numbers),
+    Factor("array_level", "In an array", ("arrays", "paper"), _arrays_plot,
+           _arrays_numbers),
+    Factor("array_energy", "Energy in an array", ("arrays", "paper"),
+           _array_energy_plot, _array_energy_numbers,
+           metrics=ENERGY),
+    Factor("node", "Process", ("nodes",), _nodes_plot,
+           lambda units: _node_ranges(units["nodes"], "area")),
+    Factor("node_energy", "Process and energy", ("nodes",), _node_energy_plot,
+           lambda units: _node_ranges(units["nodes"], ENERGY, GLITCHES), metrics=GLITCHES),
+    Factor("recipe", "Recipe", ("paper", "gates"), _recipe_plot, _recipe_numbers),
+    Factor("operands", "Operand statistics", ("paper",), _energy_plot, _energy_numbers,
+           metrics="energy_"),
+    Factor("glitches", "Glitches", ("paper",), _glitch_plot, _glitch_numbers, metrics=GLITCHES),
+)
