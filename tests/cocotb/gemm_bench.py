@@ -10,7 +10,7 @@ from hw.spec.registers import BUS_BITS, BUS_BYTES, gemm_map
 from sim.rtl.engine import bus_words, operand_words
 from tests.cocotb.bench import Checker, Design, reset, start
 from tests.cocotb.bus_masters import MASTERS
-from tests.support.engine_operands import draw, noisy, results
+from tests.support.engine_checks import draw, noisy, results
 
 __all__ = ["DONE", "ERROR", "GemmBench"]
 

@@ -11,7 +11,7 @@ from hw.spec import FixedAccumulator, OutputSpec
 from sim.rtl import Model
 from tests.exhaustive.outcome import Outcome, Tally, simulated
 from tests.support.compiled import Change, compile_module, unchanged
-from tests.support.output_bench import Case, OutputBench
+from tests.support.output_checks import Case, OutputBench
 
 __all__ = ["check_output", "check_outputs"]
 

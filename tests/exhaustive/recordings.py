@@ -12,7 +12,7 @@ from sim.rtl import Model
 from tests.exhaustive.outcome import WRONG, Outcome
 from tests.support.compiled import Change, compile_module, unchanged
 from tests.support.mac_rtl import sums_by_step
-from tests.support.recorded import NAMES, recorded
+from tests.support.stored import NAMES, recorded
 
 __all__ = ["PAIRS", "UNRECORDED", "check_recorded"]
 

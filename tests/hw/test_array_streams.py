@@ -6,7 +6,7 @@ import pytest
 from hw.array.stream_top import stream_top
 from hw.spec import parse_array
 from sim.rtl import RtlError
-from tests.support.array_streams import check_array
+from tests.support.array_checks import check_array
 from tests.support.compiled import compile_module, unchanged
 from tests.support.specs import ARRAYS
 from tests.support.tiers import tiers

@@ -6,10 +6,10 @@ import pytest
 from hw.array import array
 from hw.spec import parse_array
 from sim.rtl import RtlError
+from tests.support.array_checks import check_array, check_cycles
 from tests.support.compiled import compile_module, unchanged
 from tests.support.specs import WEIGHT_ARRAYS
 from tests.support.tiers import tiers
-from tests.support.weight_streams import check_cycles, check_weight_array
 
 #: Integers, registers in a floating-point adder and in carry chains, lanes, a single element.
 FAST = ("3x2x5:int8", "3x2x5:e4m3,acc=fp16,pipeline=2", "1x1x2:e4m3",
@@ -24,7 +24,7 @@ def compiled_array(spec, folder, change=unchanged):
 def test_array_keeps_its_sums_and_its_protocol(spelling, tmp_path):
     spec = WEIGHT_ARRAYS[spelling]
     model = compiled_array(spec, tmp_path)
-    assert check_weight_array(spec, model, seed=1) > 100 * spec.rows * spec.cols
+    assert check_array(spec, model, seed=1) > 100 * spec.rows * spec.cols
     assert check_cycles(spec, model, seed=2) >= (40 if spec.rows > 1 else 24)
 
 
@@ -40,4 +40,4 @@ def test_checks_see_what_is_wrong(old, new, tmp_path):
 
     spec = parse_array("2x1", "e2m1", dataflow="ws", depth=3)
     with pytest.raises((AssertionError, RtlError)):
-        check_weight_array(spec, compiled_array(spec, tmp_path, change), seed=1)
+        check_array(spec, compiled_array(spec, tmp_path, change), seed=1)

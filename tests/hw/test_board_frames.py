@@ -4,8 +4,7 @@
 import pytest
 
 from sim.rtl.serial import SerialLine
-from tests.support.board_frames import Bench, main
-from tests.support.boards import BOARD, compiled_board
+from tests.support.boards import BOARD, Bench, compiled_board, main
 
 #: What is replaced in the Verilog, and the fault that takes its place.
 FAULTS = {
@@ -34,8 +33,8 @@ def test_no_frames_are_no_check(capsys):
     with pytest.raises(SystemExit, match=r"^2$"):
         main(["--frames", "0"])
     assert capsys.readouterr() == (
-        "", ("python -m tests.support.board_frames: error: Frames must be an integer from 1 to 1000000000, "
-             "not 0\n"))
+        "", ("python -m tests.support.boards: error: Frames must be an integer from 1 to "
+             "1000000000, not 0\n"))
 
 
 @pytest.mark.slow

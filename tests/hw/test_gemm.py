@@ -16,7 +16,7 @@ from hw.spec.registers import gemm_map
 from sim.rtl import RtlError
 from sim.rtl.engine import BUSES, EngineDriver
 from tests.support.compiled import compile_module, unchanged
-from tests.support.engine_bench import check_engine
+from tests.support.engine_checks import check_engine
 from tests.support.specs import GEMMS, WEIGHT_GEMMS
 from tests.support.tiers import tiers
 

@@ -13,7 +13,7 @@ import pytest
 from hw.emit import files
 from hw.generate import generate, verilog
 from hw.spec import SpecError, parse_array, parse_mac
-from tests.support.hashes import SPECS, stored
+from tests.support.stored import SPECS, stored
 from tests.support.tiers import tiers
 
 ENDINGS = {".v", ".json", ".core", ".md"}
@@ -39,7 +39,7 @@ OFTEN = (
 
 @pytest.mark.parametrize("name", tiers(SPECS, OFTEN))
 def test_verilog_is_the_stored_one(name):
-    """New bytes have to be meant: ``python -m tests.support.hashes`` stores them."""
+    """New bytes have to be meant: ``python -m tests.support.stored`` stores them."""
     spec = SPECS[name]
     assert hashlib.sha256(verilog(spec).encode()).hexdigest() == stored()[spec.name]
 

@@ -7,8 +7,8 @@ import pytest
 import sim
 from hw.spec import parse_mac
 from tests.support.mac_rtl import check_walks, compiled_mac, sums_by_step
-from tests.support.recorded import NAMES, recorded
 from tests.support.specs import ALIGNED_MACS
+from tests.support.stored import NAMES, recorded
 from tests.support.tiers import tiers
 
 #: Wide and narrow windows, integers with registers; presets are held to what was recorded.

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from hw.spec import parse_mac
-from tests.support.mac_rtl import compiled_mac
-from tests.support.mac_sums import SUMS, SumsBench
+from tests.support.mac_rtl import SUMS, SumsBench, compiled_mac
 from tests.support.specs import ALIGNED_MACS, FLOAT_MACS, MACS
 from tests.support.tiers import tiers
 

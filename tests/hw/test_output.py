@@ -6,8 +6,7 @@ import pytest
 
 import sim
 from hw.spec import CATALOG, parse_output
-from tests.support.output_bench import Case, OutputBench
-from tests.support.output_cases import fixed_case, float_case, output_case
+from tests.support.output_checks import Case, OutputBench, fixed_case, float_case, output_case
 
 SEED = 20
 TARGETS = ("e4m3", "e5m2", "e3m4", "e2m5", "e2m1", "int8")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from hw.spec import FixedAccumulator, parse_output
-from tests.support.output_bench import Case, OutputBench
-from tests.support.scales import corner_scales, near_ties, random_scales
+from tests.support.output_checks import Case, OutputBench
+from tests.support.rounding_cases import corner_scales, near_ties, random_scales
 
 SEED = 23
 HALVES = [parse_output(f"{text},scale=fp32") for text in (

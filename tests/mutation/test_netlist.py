@@ -18,8 +18,7 @@ from tests.mutation.equivalence import EQUAL, SEQUENCES, Equivalence, aligned_to
 from tests.mutation.mutant import MutantError
 from tests.mutation.netlist import SELECT, MutatedNetlist, SelectedModel
 from tests.mutation.units import UNITS, Unit, try_unit
-from tests.support.mac_rtl import short_walks, walks
-from tests.support.mac_sums import SumsBench
+from tests.support.mac_rtl import SumsBench, short_walks, walks
 
 
 def small_unit(**changes):

@@ -23,11 +23,9 @@ from sim.rtl import Model, RtlError
 from tests.mutation.equivalence import Equivalence, States, held_sums
 from tests.mutation.mutant import MutantError
 from tests.mutation.netlist import MutatedNetlist, SelectedModel
-from tests.support.array_streams import check_array
-from tests.support.mac_rtl import Walks
-from tests.support.mac_sums import SumsBench
-from tests.support.output_bench import OutputBench, output_stages
-from tests.support.output_cases import output_case
+from tests.support.array_checks import check_array
+from tests.support.mac_rtl import SumsBench, Walks
+from tests.support.output_checks import OutputBench, output_case, output_stages
 
 __all__ = ["UNITS", "Check", "Trial", "Unit", "try_named", "try_unit"]
 

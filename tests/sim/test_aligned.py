@@ -6,7 +6,7 @@ import pytest
 
 import sim
 from hw.spec import CATALOG, parse_mac
-from tests.support.recorded import NAMES, recorded
+from tests.support.stored import NAMES, recorded
 from tests.support.tiers import tiers
 
 FP32 = CATALOG["fp32"]

@@ -12,8 +12,14 @@ import pytest
 
 import sim
 from hw.spec import CATALOG, FixedAccumulator, Flag, SpecError, parse_output
-from tests.support.rounding_cases import gfloat_info, same_values
-from tests.support.scales import CORNERS, corner_scales, near_ties, random_scales
+from tests.support.rounding_cases import (
+    CORNERS,
+    corner_scales,
+    gfloat_info,
+    near_ties,
+    random_scales,
+    same_values,
+)
 from tests.support.tiers import tiers
 
 SEED = 22

@@ -22,7 +22,7 @@ def unchanged(verilog: str, top: str) -> str:
 
 def compile_module(module, folder: Path, *, clocked: bool = True, change: Change = unchanged,
                    optimize: str = "-O0") -> sim.rtl.Model:
-    """Compile a component or netlist; ``change`` may map it to gates or plant a fault."""
+    """Compile a component or netlist; ``change`` may map it to gates or mutate it."""
     top = module.module_name
     source = folder / f"{top}.v"
     source.write_text(change(to_verilog(module), top))

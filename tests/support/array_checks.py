@@ -8,29 +8,34 @@ import numpy as np
 
 import sim
 import sim.rtl
-from hw.spec import ArraySpec
-from sim.tiling import A, B, C, a_beats, b_beats
+from hw.spec import ArraySpec, Dataflow
+from sim.tiling import A, B, C, a_beats, b_beats, beats
 from tests.support.mac_operands import port_of_flag
-from tests.support.output_cases import draw_options
-
-__all__ = ["STALLS", "check_array", "check_extremes", "check_product", "check_products", "noise",
-           "random_operands"]
+from tests.support.output_checks import draw_options
 
 #: Chances of a pause by stream.
-STALLS = ({}, {A: 0.3, C: 0.4}, {B: 0.6}, {C: 0.9},
-          {A: 0.4, B: 0.4, C: 0.4})
+STALLS = ({}, {A: 0.3, C: 0.4}, {B: 0.6}, {C: 0.9}, {A: 0.4, B: 0.4, C: 0.4})
 RESETS = 24
 #: Extreme products in a row: what an exact accumulator holds unless told otherwise.
 EXTREMES = 4096
+#: ``tuser`` of A where a pass is first, neither, last, both.
+FIRST, MIDDLE, LAST, SINGLE = 1, 0, 2, 3
 
 
 def check_array(spec: ArraySpec, model, seed: int) -> int:
-    """Make all of the checks; gives the values compared."""
-    _check_lone_operands(spec, model)
-    _check_runs_on(spec, model, seed)
+    """Make all of the checks of its dataflow; gives the values compared."""
     _check_offers(spec, model, seed)
-    return (check_products(spec, model, seed) + check_extremes(spec, model)
-            + check_resets(spec, model, seed, steps=7) + _check_ends(spec, model, seed))
+    compared = check_products(spec, model, seed) + check_extremes(spec, model)
+    if spec.dataflow is Dataflow.OS:
+        _check_lone_operands(spec, model)
+        _check_runs_on(spec, model, seed)
+        return (compared + check_resets(spec, model, seed, steps=7)
+                + _check_ends(spec, model, seed))
+    _check_loads_ahead(spec, model)
+    _check_wrong_ends(spec, model)
+    _check_long_passes(spec, model)
+    return (compared + _check_passes(spec, model, seed)
+            + check_resets(spec, model, seed, steps=3 * spec.rows - 1))
 
 
 def check_products(spec: ArraySpec, model, seed: int) -> int:
@@ -73,12 +78,12 @@ def check_resets(spec: ArraySpec, model, seed: int, *, steps: int) -> int:
 def _check_ends(spec: ArraySpec, model, seed: int) -> int:
     """``error`` rises where the ends of A and B differ, stays, and falls by reset; A decides."""
     rng = np.random.default_rng(seed)
-    beats = spec.rows + 2
-    a, b = random_operands(spec, rng, (spec.rows, beats * spec.mac.lanes, spec.cols))
+    steps = spec.rows + 2
+    a, b = random_operands(spec, rng, (spec.rows, steps * spec.mac.lanes, spec.cols))
     operands = {A: a_beats(a, spec)[0], B: b_beats(b, spec)[0]}
-    place = np.arange(beats)
-    sound, *wrong = (_run_tile(spec, model, operands, place == beats - 1, np.isin(place, ends))
-                     for ends in ([beats - 1], [0], [beats - 2], [], [0, beats - 1]))
+    place = np.arange(steps)
+    sound, *wrong = (_run_tile(spec, model, operands, place == steps - 1, np.isin(place, ends))
+                     for ends in ([steps - 1], [0], [steps - 2], [], [0, steps - 1]))
     assert sound[0] == 0, f"{spec}: error after a tile without one"
     for error, slots in wrong:
         assert error == 1, f"{spec}: no error where the ends differ"
@@ -113,26 +118,24 @@ def _check_lone_operands(spec: ArraySpec, model) -> None:
 def _check_runs_on(spec: ArraySpec, model, seed: int) -> None:
     """While the last row of a tile waits, the array takes all beats of the next tile."""
     model.reset()
-    beats = spec.rows + spec.cols + spec.mac.latency + 8
+    steps = spec.rows + spec.cols + spec.mac.latency + 8
     a, b = random_operands(spec, np.random.default_rng(seed),
-                     (spec.rows, 2 * beats * spec.mac.lanes, spec.cols))
-    last = np.arange(2 * beats) % beats == beats - 1
-    # The run ends when all beats have been taken, and fails if they are not.
+                     (spec.rows, 2 * steps * spec.mac.lanes, spec.cols))
+    last = np.arange(2 * steps) % steps == steps - 1
+    # The run ends when all steps have been taken, and fails if they are not.
     model.stream({A: a_beats(a, spec)[0], B: b_beats(b, spec)[0]},
                  {C: spec.rows - 1}, last={A: last, B: last},
-                 max_cycles=8 * beats)
+                 max_cycles=8 * steps)
 
 
 def _check_offers(spec: ArraySpec, model, seed: int) -> None:
     """A row is offered whether it is wanted or not: valid must not wait for ready."""
     model.reset()
-    beats = spec.rows
-    a, b = random_operands(spec, np.random.default_rng(seed),
-                     (spec.rows, beats * spec.mac.lanes, spec.cols))
-    last = np.arange(beats) == beats - 1
-    model.stream({A: a_beats(a, spec)[0], B: b_beats(b, spec)[0]},
-                 {C: 0}, last={A: last, B: last}, max_cycles=8 * beats)
-    model.run({}, cycles=spec.first_result(beats * spec.mac.lanes) + 1, outputs=())
+    m, k = spec.rows if spec.dataflow is Dataflow.OS else 1, spec.rows * spec.mac.lanes
+    operands = random_operands(spec, np.random.default_rng(seed), (m, k, spec.cols))
+    given = beats(spec, *operands)
+    model.stream(given.sources, {C: 0}, last=given.last, user=given.user, max_cycles=1000)
+    model.run({}, cycles=spec.first_result(k, m) + 1, outputs=())
     assert model.read(f"{C}_tvalid") == 1, f"{spec}: no row is offered before it is wanted"
 
 
@@ -182,3 +185,68 @@ def noise(model, rng, cycles: int, likely: float) -> dict[str, np.ndarray]:
             raw[:, -1] >>= np.uint64(-port.width % 64)
             rows[port.name] = raw[:, 0] if port.words == 1 else raw
     return rows
+
+
+def check_cycles(spec: ArraySpec, model, seed: int) -> int:
+    """Cycles and values of many shapes without stalls; gives the number of shapes."""
+    rng, rows, lanes = np.random.default_rng(seed), spec.rows, spec.mac.lanes
+    model.reset()
+    sides = sorted({1, rows - 1, rows, rows + 1, spec.depth - 1, spec.depth, spec.depth + 1,
+                    2 * spec.depth + 1} - {0})
+    depths = (1, rows * lanes, rows * lanes + 1, 3 * rows * lanes)
+    shapes = [(m, k, n) for m in sides for k in depths for n in (1, spec.cols, spec.cols + 1)]
+    for shape in shapes:
+        check_product(spec, model, rng, shape, {})
+    return len(shapes)
+
+
+def _check_passes(spec: ArraySpec, model, seed: int) -> int:
+    """Several passes of few, of all and of more rows of M than fit, under each set of stalls."""
+    rng = np.random.default_rng(seed)
+    model.reset()
+    shapes = [(m, (4 * spec.rows - 1) * spec.mac.lanes, spec.cols + 1)
+              for m in {1, max(1, spec.rows - 1), spec.rows, spec.rows + 1, spec.depth + 1}]
+    slow = ({A: 0.9}, {A: 0.8, B: 0.2, C: 0.5})
+    return sum(check_product(spec, model, rng, shape, stall)
+               for stall in (*STALLS, *slow) for shape in shapes)
+
+
+def _check_loads_ahead(spec: ArraySpec, model) -> None:
+    """Two tiles of weights are taken before the first beat of A, no more; none of A before one."""
+    model.reset()
+    found = model.run({f"{A}_tvalid": np.ones(10, np.uint64)},
+                      outputs=[f"{A}_tready", f"{C}_tvalid"])
+    assert not found[f"{A}_tready"].any(), f"{spec}: a row of A was taken without weights"
+    assert not found[f"{C}_tvalid"].any(), f"{spec}: a result without weights"
+    cycles = 4 * spec.rows + 4 + spec.passage
+    taken = model.run({f"{B}_tvalid": np.ones(cycles, np.uint64)},
+                      outputs=[f"{B}_tready"])[f"{B}_tready"]
+    assert taken.sum() == 2 * spec.rows, f"{spec}: {taken.sum()} beats of B ahead of A"
+
+
+def _check_wrong_ends(spec: ArraySpec, model) -> None:
+    """``error`` rises where a tile of B ends in the wrong place, stays, and falls by reset."""
+    place = np.arange(2 * spec.rows)
+    right = place % spec.rows == spec.rows - 1
+    weights = model.ports[f"{B}_tdata"].empty(len(place))
+    for wrong in (None, *place):
+        model.reset()
+        model.stream({B: weights}, {}, last={B: right ^ (place == wrong)},
+                     max_cycles=len(place) + spec.passage)
+        assert model.read("error") == (wrong is not None), f"{spec}: error, end {wrong} is wrong"
+    model.reset()
+    assert model.read("error") == 0, f"{spec}: error after reset"
+
+
+def _check_long_passes(spec: ArraySpec, model) -> None:
+    """``error`` rises where a pass has more rows than the memory, and needs it."""
+    for user, rows, wanted in ((FIRST, spec.depth, 0), (FIRST, spec.depth + 1, 1),
+                               (LAST, spec.depth + 1, 1), (MIDDLE, spec.depth + 1, 1),
+                               (SINGLE, 3 * spec.depth, 0)):
+        model.reset()
+        zeros = {A: model.ports[f"{A}_tdata"].empty(rows),
+                 B: model.ports[f"{B}_tdata"].empty(spec.rows)}
+        last = {A: np.arange(rows) == rows - 1, B: np.arange(spec.rows) == spec.rows - 1}
+        ran = model.stream(zeros, {C: rows if user & LAST else 0}, last=last,
+                           user={A: np.full(rows, user, np.uint64)}, max_cycles=100 + 9 * rows)
+        assert ran.outputs["error"] == wanted, f"{spec}: error, {rows} rows, user {user}"

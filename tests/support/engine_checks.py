@@ -3,13 +3,63 @@
 
 import numpy as np
 
-from hw.spec import GemmSpec
+import sim
+from hw.spec import GemmSpec, Scale
+from hw.spec.registers import Access
 from sim.rtl.engine import BUSES, EngineDriver, bus_words, operand_words
-from tests.support.engine_hold import check_hold
-from tests.support.engine_operands import blocks, draw, noisy, results, set_output
-from tests.support.engine_space import check_identity, check_space
+from tests.support.mac_operands import port_of_flag
 
-__all__ = ["check_engine"]
+
+def draw(spec: GemmSpec, rng, shape) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (M, K) and (K, N): any, or, so that sums stay finite, halved ones of few values."""
+    m, k, n = shape
+    mac = spec.array.mac
+    few = rng.random() < 0.5
+    a, b = (rng.integers(0, 1 << fmt.width, size, dtype=np.uint64)
+            for fmt, size in ((mac.a, (m, k)), (mac.b, (k, n))))
+    return (a >> np.uint64(2), b >> np.uint64(2)) if few else (a, b)
+
+
+def blocks(spec: GemmSpec) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Rows and columns of A, and of B, that a word of their memories holds."""
+    array = spec.array
+    return array.schedule.a_block, (array.mac.lanes, array.cols)
+
+
+def noisy(spec: GemmSpec, rng, a, b) -> list[np.ndarray]:
+    """Operands up to whole words, noise beyond the edges of the matrices."""
+    found = []
+    for inside, block, fmt in zip((a, b), blocks(spec), (spec.array.mac.a, spec.array.mac.b),
+                                  strict=True):
+        whole = [-(-size // step) * step for size, step in zip(inside.shape, block, strict=True)]
+        found.append(rng.integers(0, 1 << fmt.width, whole, dtype=np.uint64))
+        found[-1][:inside.shape[0], :inside.shape[1]] = inside
+    return found
+
+
+def set_output(driver: EngineDriver, rng) -> dict[str, int]:
+    """Settings of the output stages, written to the registers, as `sim.output` takes them."""
+    out, options = driver.spec.array.out, {}
+    if out and out.scale is not Scale.NONE:
+        options["scale"] = int(rng.integers(-3, 4)) if out.scale is Scale.POW2 else int(
+            np.float32(2.0 ** rng.uniform(-6, 6)).view(np.uint32))
+        assert driver.put("SCALE", options["scale"] % (1 << 32))
+    if out and out.zero_point:
+        options["zero_point"] = int(rng.integers(-100, 100))
+        assert driver.put("ZERO_POINT", options["zero_point"] % (1 << 32))
+    return options
+
+
+def results(spec: GemmSpec, a, b, options) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and flags that the model gives."""
+    mac, out = spec.array.mac, spec.array.out
+    sums, flags = sim.matmul_with_flags(a, b, mac)
+    if out:
+        codes = sim.output(sums, out, flags=flags if out.flag_bits else None, **options)
+        return codes.astype(object), np.zeros_like(flags)
+    shown = np.array([port_of_flag(flag, mac.flag_bits) for flag in flags.flat], dtype=np.uint8)
+    return sums.astype(object) % (1 << mac.acc.width), shown.reshape(flags.shape)
+
 
 PRODUCTS = 24
 TIMED = 100
@@ -196,3 +246,88 @@ def _check_reset(driver: EngineDriver, model, rng) -> int:
     model.reset()
     assert [driver.get(name) for name in ("STATUS", "ERROR", "M", "IRQ_ENABLE")] == [0] * 4
     return _check_product(driver, model, rng, shape)
+
+
+#: Beats of each part of K.
+HELD_PARTS = ((1, 1), (2, 1, 3), (1, 4), (3, 2))
+
+
+def check_hold(driver: EngineDriver, rng) -> int:
+    """Products in parts; gives the results compared."""
+    spec = driver.spec
+    tops = min(spec.array.schedule.height, spec.depth_c), spec.array.cols
+    sizes = [tops, *(tuple(int(rng.integers(1, 1 + top)) for top in tops) for _ in HELD_PARTS[1:])]
+    return sum(_check_parts(driver, rng, m, n, parts)
+               for (m, n), parts in zip(sizes, HELD_PARTS, strict=True))
+
+
+def _check_parts(driver: EngineDriver, rng, m: int, n: int, parts) -> int:
+    """One tile, K in parts: the sums stay, C does not change before the last part, cycles."""
+    spec, lanes = driver.spec, driver.spec.array.mac.lanes
+    a, b = draw(spec, rng, (m, lanes * sum(parts), n))
+    options, first = set_output(driver, rng), 0
+    base = driver.map.base(driver.map.window("C"))
+    before = driver.bus.read(base)
+    for beats in parts[:-1]:
+        part = slice(first, first + lanes * beats)
+        driver.load(a[:, part], b[part])
+        assert driver.start(m, lanes * beats, n, hold=True)
+        cycles = spec.cycles(m, lanes * beats, n, hold=True)
+        driver.wait(cycles)
+        assert (driver.errors(), driver.get("STATUS"), driver.get("CYCLES")) == ((), 6, cycles)
+        assert driver.bus.read(base) == before
+        first += lanes * beats
+    driver.load(a[:, first:], b[first:])
+    if m == spec.array.schedule.height:
+        assert driver.start(m + 1, lanes * parts[-1], n, hold=True)
+        driver.bus.idle(spec.latency)
+        assert driver.errors() == spec.refusals(m + 1, lanes * parts[-1], n, hold=True) != ()
+        assert driver.get("STATUS") == 4
+    assert driver.start(m, lanes * parts[-1], n)
+    driver.wait(spec.cycles(m, lanes * parts[-1], n))
+    assert (driver.errors(), driver.get("STATUS")) == ((), 2)
+    codes, flags = driver.result(m, n)
+    wanted, shown = results(spec, a, b, options)
+    assert (codes == wanted).all(), (str(spec), parts)
+    assert (flags == shown).all(), (str(spec), parts)
+    return codes.size
+
+
+def check_identity(driver: EngineDriver) -> None:
+    """Constants are there, nothing else is set, constants and states cannot be written."""
+    for register in driver.map.registers:
+        (*_, field) = register.fields
+        value = driver.get(register.name)
+        assert value == (field.value if field.access is Access.CONSTANT else 0), register.name
+        fixed = all(f.access in (Access.CONSTANT, Access.STATUS) for f in register.fields)
+        assert driver.put(register.name, 0) != fixed, register.name
+
+
+def check_space(driver: EngineDriver, rng) -> None:
+    """Bytes are written one by one; what is not there is refused, and reads give no data."""
+    table, bus = driver.map, driver.bus
+    for strobe in range(16):
+        driver.put("M", 0x01020304)
+        assert bus.write(table.offset("M"), 0xA0B0C0D0, strobe)
+        mask = sum(0xFF << 8 * byte for byte in range(4) if strobe >> byte & 1)
+        assert driver.get("M") == 0xA0B0C0D0 & mask | 0x01020304 & ~mask
+    regions = [0, *(window.region for window in table.windows)]
+    words = 1 << table.region_bits - 2
+    for region in regions:
+        place = rng.integers(0, words, 40)
+        for word in [*place.tolist(), words - 1]:
+            address = (region << table.region_bits) + 4 * word
+            writable, readable = _kinds(table, region, word)
+            assert (bus.read(address) is not None) == readable, hex(address)
+            if region:
+                assert bus.write(address, 0) == writable, hex(address)
+
+
+def _kinds(table, region: int, word: int) -> tuple[bool, bool]:
+    """Whether a word of the address space can be written (of a window), and read."""
+    if region == 0:
+        return False, word < len(table.registers)
+    (window,) = (known for known in table.windows if known.region == region)
+    row, lane = word >> window.lane_bits, word & (1 << window.lane_bits) - 1
+    there = row < window.depth and lane < window.lanes
+    return there and window.writable, there and not window.writable

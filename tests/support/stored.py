@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests/data holds: hashes of generated Verilog, results that were recorded on a GPU.
+
+A refactor leaves the hashes alone ("same Verilog"); a change of the RTL says so and stores new ones
+by ``python -m tests.support.stored``. tests/data/README.md says where the results come from.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from hw.emit.files import write_files
+from hw.emit.manifest import sha256
+from hw.generate import verilog
+from hw.spec import MacSpec, parse_mac
+from tests.support.specs import ARRAYS, GEMMS, MACS, WEIGHT_ARRAYS, WEIGHT_GEMMS
+
+_RECORDED = np.load(Path(__file__).parents[1] / "data" / "h200_fp8_vectors.npz")
+
+#: Names of the sets, spelled ``{a}_{b}_{kind of operands}_k{K}``.
+NAMES = [str(name) for name in _RECORDED["names"]]
+
+
+def recorded(name: str) -> tuple[MacSpec, np.ndarray, np.ndarray, np.ndarray]:
+    """MAC, codes of (M, K) and (K, N), and bits of the (M, N) results of a set."""
+    a, b, *_ = name.split("_")
+    mac = parse_mac(f"{a}x{b}", acc="hopper")
+    return mac, *(_RECORDED[f"{name}_{part}"] for part in "ab"), \
+        _RECORDED[f"{name}_d"].view(np.uint32)
+
+
+HASHES = Path(__file__).parents[1] / "data" / "verilog.json"
+SPECS = MACS | ARRAYS | GEMMS | WEIGHT_ARRAYS | WEIGHT_GEMMS
+
+
+def stored() -> dict[str, str]:
+    """Hash of each named spec's Verilog, by module name."""
+    return json.loads(HASHES.read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    """Generate every named spec and store the hashes."""
+    hashes = {spec.name: sha256(verilog(spec)) for spec in SPECS.values()}
+    print(*write_files(HASHES.parent, {HASHES.name: json.dumps(hashes, indent=2) + "\n"}))
+
+
+if __name__ == "__main__":
+    main()
