@@ -15,7 +15,7 @@ from hw.emit.verilog import to_verilog
 from hw.output import Output
 from hw.spec import FixedAccumulator, Flag, OutputSpec
 from sim.rtl import Model
-from tests.support.scales import corner_scales, near_float_ties, random_scales
+from tests.support.rounding_cases import corner_scales, near_float_ties, random_scales
 
 TOP = "bench"
 
