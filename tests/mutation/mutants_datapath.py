@@ -227,7 +227,8 @@ OUTPUT: tuple[Mutant, ...] = (
     *group(
         "RTL", "hw.output.encode",
         ("_round_float", "ties go up", Replace("kept[0]", "Const(1)"), ENCODER),
-        ("_round_float", "what lies below the format's bits is forgotten", Remove("aligned[0]"), ENCODER),
+        ("_round_float", "what lies below the format's bits is forgotten", Remove("aligned[0]"),
+         ENCODER),
         ("_limit", "the largest number overflows",
          Replace("magnitude > fmt.max_code", "magnitude >= fmt.max_code"), FROM_FIXED),
         ("_limit", "NaN is what its sum is", Replace("Mux(number.nan, _, _1)", "_1"), FROM_FIXED)),
