@@ -63,6 +63,8 @@ FAULTS = [
     ("synth/utils.py", "", ": must have a name that says what is inside, not utils"),
     ("hw/common/x.py", "", ": must have a name that says what is inside, not common"),
     ("reports/studies/x/page.py", "import sim", ":2: reports.studies.x.page must not import sim"),
+    ("reports/studies/x/page_y.py", "import numpy",
+     ":2: reports.studies.x.page_y must not import numpy"),
 ]
 
 

@@ -6,6 +6,7 @@ imports in a circle.
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,8 +50,8 @@ RULES = {
     "reports.advise": Rule(("reports", "synth", "sim", "hw")),
     "tests": Rule(ROOMS),
 }
-#: A module of this name is a page, wherever it is.
-PAGE = "page"
+#: A module of this name, or of one that begins so, is a page or a part of one, wherever it is.
+PAGE = re.compile(r"page(_\w+)?")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def sources(root: Path) -> list[Source]:
 
 def rule(module: str) -> Rule:
     """Rule of the room that ``module`` is in."""
-    if module.startswith("reports.") and module.rpartition(".")[2] == PAGE:
+    if module.startswith("reports.") and PAGE.fullmatch(module.rpartition(".")[2]):
         return RULES["reports"]
     return RULES[max((room for room in RULES if _within(module, room)), key=len)]
 
