@@ -23,6 +23,7 @@ BUSY = "mac_per_second_by_processor_time"
 PEAK = "peak of binary32 multiply-adds"
 #: Unit whose every sum is one multiply-add of binary32.
 BINARY32 = "fp32"
+DATAFLOWS = {"os": "output stationary", "ws": "weight stationary"}
 
 
 def _bench(records: Records) -> Sequence[Record]:
@@ -129,29 +130,49 @@ def _share(records: Records) -> float:
     return _speed(unit[FAST]) / _speed(peak)
 
 
-def _memory(records: Records) -> str:
-    """What a large product needs; nothing if that was not measured."""
-    for record in records[SOURCE]:
-        if "peak_memory" in record["metrics"]:
-            size = record["metrics"]["peak_memory"]["value"] / (1 << 30)
-            return f" {record['conditions']['gemm']} takes {size:.2g} GiB of memory."
-    return ""
+def _compared(records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if "scalesim_cycles" in record["metrics"]]
 
 
-def answer(records: Records) -> str:
-    """The page in a few sentences."""
+def _both(record: Record) -> tuple[int, int]:
+    """Cycles of SCALE-Sim and of the array."""
+    metrics = record["metrics"]
+    return metrics["scalesim_cycles"]["value"], metrics["cycles"]["value"]
+
+
+def cycles(records: Sequence[Record], dataflow: str) -> Table:
+    """A line a layer and array: both numbers, and the causes that add up to their difference."""
+    shown = [record for record in _compared(records)
+             if record["conditions"]["dataflow"] == dataflow]
+    causes = list(dict.fromkeys(name for record in shown
+                                for name in record["conditions"]["causes"]))
+    rows = []
+    for record in shown:
+        given, (theirs, ours) = record["conditions"], _both(record)
+        rows.append([record["subject"], given["gemm"], given["array"], f"{theirs:,}", f"{ours:,}",
+                     f"{theirs - ours:+,}", *(f"{given['causes'].get(name, 0):+,}"
+                                            for name in causes),
+                     "yes" if given["stepped"] else "no"])
+    return Table([DATAFLOWS[dataflow], "product", "array", "SCALE-Sim", "array's cycles",
+                  "difference", *causes, "stepped"], rows, [])
+
+
+def answer(records: Records) -> dict[str, Any]:
+    """Speed beside Verilator by unit, sums compared, memory, cycles beside SCALE-Sim."""
     units = _units(records)
     first = next(iter(units.values()))
     given = first[FAST]["conditions"]
-    told = ", ".join(f"{_times(_ratio(unit, FAST))} for {name}" for name, unit in units.items())
+    memory = [{"gemm": record["conditions"]["gemm"],
+               "gibibytes": record["metrics"]["peak_memory"]["value"] / (1 << 30)}
+              for record in records[SOURCE] if "peak_memory" in record["metrics"]]
     compared = sum(record["metrics"]["sums_compared"]["value"]
                    for unit in units.values() for record in unit.values())
-    return (f"`sim.fast` computes {given['gemm']} on a {given['array']} array as many times faster "
-            f"than a plain Verilator model as this: {told}. Without numba it is "
-            f"{_times(_ratio(first, NUMPY))} times as fast for {next(iter(units))}. With binary32 "
-            f"sums it does {_share(records):.0%} of the machine's multiply-adds. All "
-            f"{compared:,} sums that the simulators computed agree bit for bit."
-            f"{_memory(records)}{sentence(records[SOURCE])}")
+    return {"gemm": given["gemm"], "array": given["array"], "compared": compared,
+            "speeds": {name: _times(_ratio(unit, FAST)) for name, unit in units.items()},
+            "numpy": _times(_ratio(first, NUMPY)), "share": _share(records),
+            "memory": memory[0] if memory else None,
+            "scalesim": [theirs / ours - 1
+                         for theirs, ours in map(_both, _compared(records[SOURCE]))]}
 
 
 def _drawn(records: Records) -> str:
@@ -171,49 +192,9 @@ def plots(records: Records) -> dict[str, Callable[[], str]]:
 
 def simulators_page(records: Records) -> dict[str, Any]:
     """What the page shows."""
-    return {"answer": answer(records), "ratios": ratios(records), "compiling": _compiling(records),
+    return {"ratios": ratios(records), "compiling": _compiling(records),
             "computed": _computed(records),
             "cycles": [cycles(records[SOURCE], dataflow) for dataflow in DATAFLOWS]}
-
-
-DATAFLOWS = {"os": "output stationary", "ws": "weight stationary"}
-
-
-def _compared(records: Sequence[Record]) -> list[Record]:
-    return [record for record in records if "scalesim_cycles" in record["metrics"]]
-
-
-def _both(record: Record) -> tuple[int, int]:
-    """Cycles of SCALE-Sim and of the array."""
-    metrics = record["metrics"]
-    return metrics["scalesim_cycles"]["value"], metrics["cycles"]["value"]
-
-
-def cycles(records: Sequence[Record], dataflow: str) -> Table:
-    """A line a layer and array: both numbers, and the causes that add up to their difference."""
-    shown = [record for record in _compared(records)
-             if record["conditions"]["dataflow"] == dataflow]
-    causes = list(dict.fromkeys(name for record in shown
-                                for name in record["conditions"]["causes"]))
-    rows = []
-    for record in shown:
-        given, (told, ours) = record["conditions"], _both(record)
-        rows.append([record["subject"], given["gemm"], given["array"], f"{told:,}", f"{ours:,}",
-                     f"{told - ours:+,}", *(f"{given['causes'].get(name, 0):+,}"
-                                            for name in causes),
-                     "yes" if given["stepped"] else "no"])
-    return Table([DATAFLOWS[dataflow], "product", "array", "SCALE-Sim", "array's cycles",
-                  "difference", *causes, "stepped"], rows, [])
-
-
-def sentence(records: Sequence[Record]) -> str:
-    """How far both are apart; nothing if they were not compared."""
-    shown = [_both(record) for record in _compared(records)]
-    if not shown:
-        return ""
-    shares = [told / ours - 1 for told, ours in shown]
-    return (f" SCALE-Sim tells from {-min(shares):.0%} fewer to {max(shares):.0%} more cycles than "
-            f"the arrays take in {len(shown)} cases; each difference is explained to the cycle.")
 
 
 PAGE = Page(values=simulators_page, answer=answer, extract=ratios, short=ratios, plots=plots)

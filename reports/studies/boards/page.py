@@ -112,49 +112,30 @@ def guide(records: Records) -> list[dict[str, Any]]:
              **record["conditions"]} for record in records["board_facts"]]
 
 
-def answer(records: Records) -> str:
+def answer(records: Records) -> dict[str, Any]:
     """How many bitstreams there are, and the fastest of them."""
     built = _built(records)
-    boards = {record["conditions"]["board"] for record in built}
     best = max(built, key=lambda record: (_value(record, "fmax"), record["subject"]))
     where = best["conditions"]
-    sentence = (f"Bitstreams built: {len(built)}, for {len(boards)} of "
-                f"{len(records['board_facts'])} boards, each a GEMM engine behind a serial line. "
-                f"The fastest, {where['mac']} on {_title(records, where['board'])}, reaches "
-                f"{text(_value(best, 'fmax'))} MHz.")
-    slow = [record for record in built if not _value(record, "meets_clock")]
-    return sentence + (" Slower than their board's own clock, so that they need `--clock`: "
-                       f"{len(slow)}." if slow else " All reach their board's own clock.")
+    return {"built": len(built), "all": len(records["board_facts"]), "mac": where["mac"],
+            "boards": len({record["conditions"]["board"] for record in built}),
+            "board": _title(records, where["board"]), "fmax": _value(best, "fmax"),
+            "slow": sum(not _value(record, "meets_clock") for record in built)}
 
 
-def checks(records: Records) -> list[str]:
-    """What was checked on compiled RTL, the serial line included, in sentences."""
-    said = []
-    for record in records.get("board_selftest", ()):
-        found = {name: text(_value(record, name)) for name in record["metrics"]}
-        said.append(
-            f"`hw.selftest` on a virtual board, `{record['conditions']['engine']}`: "
-            f"{found['products']} random products ({found['products_results']} results) and the "
-            f"digits ({found['digits_results']} results, accuracy {found['digits_accuracy']} %), "
-            "each bit that of the golden model.")
-    for record in records.get("board_frames", ()):
-        found = {name: text(_value(record, name)) for name in record["metrics"]}
-        said.append(
-            f"{found['frames']} garbled frames (bits flipped, bytes dropped, inserted, replaced "
-            "or cut off, frames doubled or too long, noise on the line): "
-            f"{found['told']} got an error reply, "
-            f"{found['silent']} none or one that is known to be garbled, {found['answered']} came "
-            "through unharmed and were answered rightly. Of the good frames behind them "
-            f"{found['good_frames_behind']} were answered; a hang or a wrong answer would have "
-            "ended the run without a record.")
-    return said
+def checks(records: Records, source: str) -> list[dict[str, Any]]:
+    """What was checked on compiled RTL, the serial line included: metrics and conditions."""
+    return [record["conditions"]
+            | {name: metric["value"] for name, metric in record["metrics"].items()}
+            for record in records.get(source, ())]
 
 
 def boards_page(records: Records) -> dict[str, Any]:
     """What the page shows."""
-    return {"answer": answer(records), "bitstreams": bitstreams(records),
-            "largest": largest(records), "by_chip": largest_by_chip(records),
-            "checks": checks(records), "guide": guide(records)}
+    return {"bitstreams": bitstreams(records), "largest": largest(records),
+            "by_chip": largest_by_chip(records), "guide": guide(records),
+            "selftests": checks(records, "board_selftest"),
+            "frames": checks(records, "board_frames")}
 
 
 #: Elements of the array that are drawn in each direction.

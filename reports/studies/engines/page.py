@@ -62,25 +62,21 @@ def parts(records: Sequence[Record]) -> Table:
                   *heads], rows, [])
 
 
-def answer(records: Sequence[Record]) -> str:
-    """The table in sentences."""
-    flows = {flow: [_value(record, "area") for record in _engines(records, dataflow=flow)]
-             for flow in ("os", "ws")}
-    said = [f"{min(areas):,.0f} to {max(areas):,.0f} um2 around {name} arrays" for name, areas in
-            (("output-stationary", flows["os"]), ("weight-stationary", flows["ws"])) if areas]
-    shares = [(share, record) for record in _engines(records)
+def answer(records: Sequence[Record]) -> dict[str, Any]:
+    """Areas by dataflow, and the largest and the smallest share of the array's, in percent."""
+    areas = {name: [_value(record, "area") for record in _engines(records, dataflow=flow)]
+             for name, flow in (("output-stationary", "os"), ("weight-stationary", "ws"))}
+    shares = [(100 * share, f"{record['conditions']['array']} {_mac(record)}")
+              for record in _engines(records)
               if (share := _share(record, records)) is not None]
-    told = [f"{100 * share:.1f} % ({record['conditions']['array']} {_mac(record)})"
-            for share, record in (pick(shares, key=lambda pair: pair[0]) for pick in (max, min))
-            ] if shares else []
-    beside = f" Of their arrays' area it is {told[0]} at most, {told[1]} at least." if told else ""
-    return (f"Bus, registers, feeders and control of a GEMM engine take {' and '.join(said)}, "
-            f"memories apart.{beside}")
+    most, least = (pick(shares, key=lambda pair: pair[0], default=None) for pick in (max, min))
+    return {"around": {name: each for name, each in areas.items() if each}, "most": most,
+            "least": least}
 
 
 def engines_page(records: Sequence[Record]) -> dict[str, Any]:
     """What the page shows."""
-    return {"answer": answer(records), "engines": engines(records), "parts": parts(records)}
+    return {"engines": engines(records), "parts": parts(records)}
 
 
 PAGE = Page(

@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reports.tables import MISSING, Table, text
+from reports.tables import MISSING, Table
 
 Record = dict[str, Any]
 DEVIATION = "_deviation"
@@ -40,16 +40,6 @@ def _by_prefix(records: Sequence[Record], prefix: str) -> Table:
         _cell(record, prefix + name) for name in ordered)] for record in records], [])
 
 
-def post_training(records: Sequence[Record]) -> Table:
-    """Accuracy of the rounded networks, not trained again."""
-    return _by_prefix(records, "ptq_")
-
-
-def fine_tuned(records: Sequence[Record]) -> Table:
-    """Accuracy after training on rounded operands: table 2 of arXiv 2303.17951."""
-    return _by_prefix(records, "qat_")
-
-
 def conversions(records: Sequence[Record]) -> Table:
     """FP8 to INT8: tables 3 and 4."""
     return Table(["network", *(name.strip() for name in CONVERSIONS)],
@@ -57,31 +47,24 @@ def conversions(records: Sequence[Record]) -> Table:
                   for record in records], [])
 
 
-def finding(records: Sequence[Record]) -> list[str]:
-    """What networks lose on the way, beside how far the seeds spread."""
-    said = []
-    for record in records:
-        parts = [_step(record, "qat_E4M3", "qat_fp8_to_INT8", "from fine-tuned E4M3 to INT8"),
-                 _step(record, "trained_in_fp8", "trained_in_fp8_to_INT8",
-                       "from trained in E4M3 to INT8"),
-                 _step(record, "ptq_E4M3", "qat_E4M3", "by fine-tuning E4M3"),
-                 _step(record, "ptq_W4A8", "qat_W4A8", "by fine-tuning W4A8")]
-        known = [part for part in parts if part]
-        if known:
-            said.append(f"{record['subject']}: {'; '.join(known)}.")
-    return said
+def steps(record: Record) -> list[dict[str, Any]]:
+    """What a network gains on the way in points, and how far the seeds spread, None for one."""
+    metrics, found = record["metrics"], []
+    for before, after, words in (
+            ("qat_E4M3", "qat_fp8_to_INT8", "from fine-tuned E4M3 to INT8"),
+            ("trained_in_fp8", "trained_in_fp8_to_INT8", "from trained in E4M3 to INT8"),
+            ("ptq_E4M3", "qat_E4M3", "by fine-tuning E4M3"),
+            ("ptq_W4A8", "qat_W4A8", "by fine-tuning W4A8")):
+        if before in metrics and after in metrics:
+            spread = max((metrics[name + DEVIATION]["value"] for name in (before, after)
+                          if name + DEVIATION in metrics), default=None)
+            found.append({"change": metrics[after]["value"] - metrics[before]["value"],
+                          "words": words, "spread": spread})
+    return found
 
 
-def _step(record: Record, before: str, after: str, words: str) -> str:
-    """Change from one metric to another, and whether seeds deviate by as much."""
-    metrics = record["metrics"]
-    if before not in metrics or after not in metrics:
-        return ""
-    change = metrics[after]["value"] - metrics[before]["value"]
-    spread = max((metrics[name + DEVIATION]["value"] for name in (before, after)
-                  if name + DEVIATION in metrics), default=None)
-    sentence = f"{change:+.2f} points {words}"
-    if spread is None:
-        return sentence
-    verdict = "less" if abs(change) < spread else "more"
-    return f"{sentence}, {verdict} than seeds deviate ({text(spread)})"
+def conversions_page(records: Sequence[Record]) -> dict[str, Any]:
+    """What the page of networks shows of fine-tuning."""
+    return {"post_training": _by_prefix(records, "ptq_"), "fine_tuned": _by_prefix(records, "qat_"),
+            "table": conversions(records),
+            "steps": {record["subject"]: steps(record) for record in records}}

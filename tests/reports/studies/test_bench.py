@@ -17,13 +17,14 @@ from reports.studies.bench import contest, scalesim
 from reports.studies.bench import measure as command
 from reports.studies.bench.contest import SIMULATORS, Elements, Part, Ready, Simulator, Site
 from reports.studies.bench.measure import MismatchError, measure
-from reports.studies.bench.page import answer, ratios, simulators_page
+from reports.studies.bench.page import ratios, simulators_page
 from reports.studies.bench.programs import Ran
 from reports.studies.bench.scalesim import LAYERS, Layer, ScaleSimError, compare, model, terms
 from reports.study import main
 from sim.progress import Progress
 from sim.run.outcome import as_bits
 from synth.record import provenance, read_records
+from tests.support.pages import said
 
 ORIGIN = provenance("test")
 
@@ -240,7 +241,7 @@ def test_ratios_are_over_verilator_on_the_whole_array_if_it_was_compiled():
 
 
 def test_answer_has_share_of_the_peak_and_sums():
-    told = answer(RECORDS)
+    told = said("simulator", RECORDS)
     assert "15,000 for e4m3 fp32, 2,000 for int8 int32." in told
     assert "75% of the machine's multiply-adds" in told
     assert f"All {7 * 4096:,} sums" in told

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of engines: figures as recorded, shares of arrays where these were measured."""
 
-from reports.studies.engines.page import answer, engines, parts
+from reports.studies.engines.page import engines, parts
+from tests.support.pages import said
 
 ARRAY = "int8,acc=fx28,array=4x4,dataflow"
 
@@ -40,7 +41,7 @@ def test_a_line_for_each_part():
 
 
 def test_answer_tells_range_and_share():
-    assert answer(RECORDS) == (
+    assert said("engines", RECORDS) == (
         "Bus, registers, feeders and control of a GEMM engine take 490 to 500 um2 around "
         "output-stationary arrays and 750 to 750 um2 around weight-stationary arrays, memories "
         "apart. Of their arrays' area it is 25.0 % (4x4 int8,acc=fx28) at most, 24.5 % (4x4 "

@@ -7,6 +7,7 @@ import pytest
 
 from reports.studies.networks import page as networks
 from reports.studies.networks.page import chance
+from tests.support.pages import said, shown
 
 SHAPES = {"first": "10x27x8", "second": "10x1024x8"}
 
@@ -42,6 +43,13 @@ RECORDS = [
 ]
 
 
+def listed(records: Any, heading: str) -> list[str]:
+    """Items of the first list behind a text of the page."""
+    found = shown("networks", records).partition(heading)[2].partition("\n\n")[2]
+    return [line.removeprefix("- ") for line in found.partition("\n\n")[0].splitlines()
+            if line.startswith("- ")]
+
+
 def test_changes_are_from_fp32() -> None:
     found = networks.changes(RECORDS)
     assert found.headings == ["network", "metric [%]", "FP32", "INT8", "E2M5", "E3M4", "E4M3",
@@ -57,7 +65,7 @@ def test_chance_is_the_sign_tests(better: int, worse: int, wanted: float) -> Non
 
 
 def test_answer_tells_changes_from_chance() -> None:
-    assert networks.answer(RECORDS) == (
+    assert said("networks", RECORDS) == (
         "With exact sums, a sign test (p < 0.01) tells 1 of 5 changes of a metric from chance: net "
         "in E5M2. The least error of the output has an FP8 format for net (4.5 % against 4 % of "
         "E2M5).")
@@ -68,13 +76,13 @@ def test_layers_decide() -> None:
         ["net", "2", "1 (30.0 dB)", "0 (33.0 dB)", "1 (33.0 dB)", "0 (28.8 dB)", "0 (26.2 dB)"]]
     assert networks.better_than_int8(RECORDS).rows == [
         ["net", "1 of 2 (+3.0 dB)", "1 of 2 (+3.0 dB)", "1 of 2 (-1.2 dB)", "1 of 2 (-3.8 dB)"]]
-    assert networks.deciding(RECORDS) == [
+    assert listed(RECORDS, "The layers that decide") == [
         ("net: E4M3 has the higher SQNR in 1 of 2 layers; most in `second` (7.5 dB); INT8 leads "
          "most in `first` (10.0 dB).")]
 
 
 def test_findings_say_what_was_measured() -> None:
-    assert networks.findings(RECORDS) == [
+    assert listed(RECORDS, "the best otherwise. Here") == [
         ("E5M2 is the worst of the FP8 formats in 1 of 2 layers, and at the output of 1 of 1 "
          "networks. It is not in `second` of net."),
         "The least error of the output has an FP8 format for net (4.5 % against 4 % of E2M5).",
@@ -85,8 +93,8 @@ def test_too_few_samples_are_told() -> None:
     """Seven of seven that do worse are chance in 1 of 64 cases; eight of eight in 1 of 128."""
     def found(samples: int) -> list[str]:
         first = record("fp32", 96.0)
-        return networks.findings([{
-            **first, "conditions": first["conditions"] | {"samples": samples}}])
+        return listed([{**first, "conditions": first["conditions"] | {"samples": samples}}],
+                      "the best otherwise. Here")
 
     assert found(8) == []
     assert found(7) == [
@@ -103,11 +111,11 @@ def test_accumulators_are_compared_with_exact_sums() -> None:
                                    accumulator="fp16", ranges="channel, mse, headroom")]
     assert networks.accumulators(roomy).rows == [["net", "E4M3", "1,024", "0", "-1.00 *h*"]]
     none = "fp32 moves none."
-    assert networks.movers(RECORDS) == [none, "bf16 moves net in E4M3 (-16.00)."]
+    assert listed(RECORDS, "than with exact sums") == [none, "bf16 moves net in E4M3 (-16.00)."]
     few = [*RECORDS[:-1], record("accumulators", 90.0, layers(29.5, 12.0), (1, 2), column="E4M3",
                                  accumulator="bf16")]
-    assert networks.movers(few) == [none, ("bf16 moves none that is told from chance; by chance or "
-                                           "not net in E4M3 (-6.00).")]
+    assert listed(few, "than with exact sums") == [
+        none, "bf16 moves none that is told from chance; by chance or not net in E4M3 (-6.00)."]
 
 
 def test_costs_stand_beside_the_metric() -> None:
@@ -118,15 +126,17 @@ def test_costs_stand_beside_the_metric() -> None:
     priced = [each | {"metrics": each["metrics"] | {
         "cycles_per_sample": {"value": 1234}, "area": {"value": 0.5}}} for each in RECORDS[:-1]]
     found = [*priced, advised]
-    assert networks.sentences(found) == ["net: Take E4M3. It is cheap. It is good."]
+    assert listed(found, "points of the metric: 1.") == [
+        "net: Take E4M3. It is cheap. It is good."]
     assert networks.fronts(found).rows == [
         ["net", "INT8", "exact", "95.50", "1,234", "0.5", "-", ""],
         ["net", "E4M3", "fp32", "96.00", "1,234", "0.5", "-", "yes"]]
     assert networks.changes(found).rows[0][-1] == "E4M3 fp32"
-    assert networks.answer(found).endswith(
+    assert said("networks", found).endswith(
         "to take is the cheapest setting that loses at most 1, if there is one.")
     # Without an answer nothing is said.
-    assert networks.sentences(RECORDS) == networks.fronts(RECORDS).rows == []
+    assert "Which to take" not in shown("networks", RECORDS)
+    assert networks.fronts(RECORDS).rows == []
 
 
 @pytest.mark.parametrize("count", range(len(RECORDS) + 1))
@@ -137,7 +147,8 @@ def test_page_of_what_is_there(count: int) -> None:
     assert len(page["data"]) == (count > 0)
 
 
-TUNED = [{"subject": "small", "metrics": {name: {"value": value, "unit": "%"} for name, value in {
+TUNED = [{"subject": "small", "conditions": {}, "metrics": {
+    name: {"value": value, "unit": "%"} for name, value in {
     "fp32": 97.0, "ptq_INT8": 96.9, "ptq_E4M3": 96.5, "qat_FP32": 97.2, "qat_E4M3": 97.1,
     "qat_E4M3_deviation": 0.4, "qat_fp8_to_INT8": 96.8, "trained_in_fp8": 96.0}.items()}}]
 
@@ -149,7 +160,7 @@ def test_conversions_from_fp8_to_int8() -> None:
     assert page["fine_tuned"].rows == [["small", "97.20", "97.10 +- 0.40"]]
     assert page["table"].rows == [["small", "97.00", "96.90", "96.50", "97.10 +- 0.40", "96.80",
                                    "-", "-", "96.00", "-", "-", "-"]]
-    assert page["findings"] == [
+    assert listed({"finetune": TUNED}, "From FP8 to INT8:") == [
         ("small: -0.30 points from fine-tuned E4M3 to INT8, less than seeds deviate (0.4); +0.60 "
          "points by fine-tuning E4M3, more than seeds deviate (0.4).")]
     assert networks.networks_page([])["conversions"] == {}
@@ -162,7 +173,7 @@ def test_pace_stands_beside_its_bar() -> None:
         (("wall_time", 12.5), ("processor_time", 20.0), ("macs", 123456))},
         "conditions": {"study": "pace", "samples": 1, "unit": "e4m3,acc=fp32", "bar_s": 60.0}}
     page = networks.networks_page([*RECORDS, pace])
-    assert page["paces"] == [
+    assert listed([*RECORDS, pace], "## How long it takes") == [
         ("net on 32x32, 1 line, `e4m3,acc=fp32`: 123,456 multiply-accumulations in 12.5 s, 20 s of "
          "processor time; the bar is 60 s.")]
     assert len(page["errors"].rows) == 1
