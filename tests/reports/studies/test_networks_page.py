@@ -160,8 +160,9 @@ def test_conversions_from_fp8_to_int8() -> None:
     assert page["fine_tuned"].rows == [["small", "97.20", "97.10 +- 0.40"]]
     assert page["table"].rows == [["small", "97.00", "96.90", "96.50", "97.10 +- 0.40", "96.80",
                                    "-", "-", "96.00", "-", "-", "-"]]
-    assert listed({"finetune": TUNED}, "From FP8 to INT8:") == [
-        ("small: -0.30 points from fine-tuned E4M3 to INT8, less than seeds deviate (0.4); +0.60 "
+    text = shown("networks", {"finetune": TUNED})
+    assert [line for line in text.splitlines() if line.startswith("- small")] == [
+        ("- small: -0.30 points from fine-tuned E4M3 to INT8, less than seeds deviate (0.4); +0.60 "
          "points by fine-tuning E4M3, more than seeds deviate (0.4).")]
     assert networks.networks_page([])["conversions"] == {}
 
