@@ -129,7 +129,7 @@ def _guards_plot(units: Sources) -> str:
                          for name, pair in (("INT8", "int8"), ("E4M3", E4M3))])
 
 
-def _guards_numbers(units: Sources) -> list[tuple[str, float, int, int]]:
+def _guards_numbers(units: Sources) -> list[tuple[str, float, float, float]]:
     """Format, gates a bit, and from which to which width."""
     found = []
     for name, pair in (("INT8", "int8"), ("E4M3", E4M3)):

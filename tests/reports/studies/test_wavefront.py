@@ -119,13 +119,6 @@ def test_command_without_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert not list(tmp_path.iterdir())
 
 
-def test_command_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main(["wavefront", "8x8"])
-    assert capsys.readouterr() == (
-        "", "python -m reports.study wavefront: error: unrecognized arguments: 8x8\n")
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Root with the record and a page that shows it, rendered."""
