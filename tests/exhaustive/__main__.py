@@ -4,21 +4,21 @@
 Exit status 1 if anything differs or a tool failed, 2 for wrong arguments.
 """
 
+import argparse
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from hw.emit.yosys import YosysError
-from hw.spec.command import Parser
-from hw.spec.errors import SpecError
+from hw.spec.command import Parser, run_command
+from hw.spec.errors import require
 from sim.rtl import RtlError
 from synth.record import ROOT, provenance, write_records
+from tests.exhaustive.models import UNRECORDED
 from tests.exhaustive.netlists import osu018_library
 from tests.exhaustive.outcome import Outcome, merged
-from tests.exhaustive.plan import Check, plan
-from tests.exhaustive.recordings import UNRECORDED
-from tests.exhaustive.workers import run_checks
+from tests.exhaustive.plan import Check, plan, run_checks
 
 __all__ = ["main"]
 
@@ -38,20 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=RECORDS,
                         help="write exhaustion.json, twins.json and recorded.json there "
                              "(default: reports/data)")
-    options = parser.parse_args(arguments)
+    return run_command(parser, _body, arguments, tool_errors=(RtlError, YosysError))
+
+
+def _body(options: argparse.Namespace) -> int:
+    """Run or list the checks that are asked for."""
     checks = [check for check in plan() if options.only in check.name]
-    if not checks:
-        parser.error(f"--only must be part of a check's name, not {options.only!r}")
+    require(bool(checks), "--only", "part of a check's name", options.only)
     if options.list:
         print(*(check.name for check in checks), sep="\n")
         return 0
-    try:
-        return _run(checks, None if options.only else options.out)
-    except SpecError as error:
-        parser.error(str(error))
-    except (RtlError, YosysError) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
+    return _run(checks, None if options.only else options.out)
 
 
 def _run(checks: Sequence[Check], out: Path | None) -> int:

@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is tried: every check by name, the longest first."""
+"""What is tried: every check by name, the longest first, some of them side by side."""
 
+import multiprocessing
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hw.spec import CATALOG, parse_mac, parse_output
+from tests.exhaustive.models import PAIRS, check_recorded, check_twin
 from tests.exhaustive.netlists import GATES, OSU018, in_gates, in_osu018, osu018_library
 from tests.exhaustive.outcome import Outcome
 from tests.exhaustive.outputs import check_output, check_outputs
 from tests.exhaustive.pairs import check_pairs, check_sums, check_unit_pairs
-from tests.exhaustive.recordings import PAIRS, check_recorded
 from tests.exhaustive.states import check_every_state, check_random_states
-from tests.exhaustive.twins import check_twin
 from tests.support.compiled import unchanged
-
-__all__ = ["Check", "plan"]
 
 #: Formats that meet each other in pairs, with every one of these accumulators.
 EIGHT_BITS = tuple(fmt.name for fmt in CATALOG.values() if fmt.width == 8)
@@ -86,6 +87,8 @@ OUTPUTS = (
     ("output", check_output, OSU018, CELL_OUTPUTS),
     ("output", check_output, "RTL", WIDE_OUTPUTS),
 )
+#: Checks at a time.
+WORKERS = 2
 CHANGES = {"RTL": unchanged, GATES: in_gates, OSU018: in_osu018}
 
 
@@ -137,3 +140,24 @@ def _recorded() -> Iterator[Check]:
     """Checks against a GPU."""
     for pair in PAIRS:
         yield Check("recorded", f"recorded {pair}", partial(check_recorded, pair))
+
+
+def run_checks(checks: Sequence[Check]) -> Iterator[tuple[int, list[Outcome], float]]:
+    """Index, outcomes and seconds of each check as it ends, on `WORKERS` processes."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(WORKERS, mp_context=context) as pool:
+        pending = {pool.submit(_try, check): index for index, check in enumerate(checks)}
+        try:
+            for future in as_completed(pending):
+                yield pending[future], *future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _try(check: Check) -> tuple[list[Outcome], float]:
+    """Run one check, in a process of its own."""
+    started = time.monotonic()
+    with TemporaryDirectory(prefix="exhaustive-") as folder:
+        outcomes = check.run(Path(folder))
+    listed = [outcomes] if isinstance(outcomes, Outcome) else list(outcomes)
+    return listed, time.monotonic() - started

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exhaustion, one small unit of each check: nothing differs, and a planted fault is reported."""
+"""Exhaustive checks, one small unit of each: nothing differs, and a wrong gate is reported."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -13,14 +13,13 @@ from hw.spec import parse_mac, parse_output
 from sim import backends, vector
 from synth.record import read_records
 from tests.exhaustive import __main__ as command
+from tests.exhaustive.models import check_recorded, check_twin
 from tests.exhaustive.netlists import GATES, OSU018, in_gates, in_osu018, osu018_library
 from tests.exhaustive.outcome import Outcome, merged
 from tests.exhaustive.outputs import check_output, check_outputs
 from tests.exhaustive.pairs import check_pairs, check_sums, check_unit_pairs
 from tests.exhaustive.plan import Check, plan
-from tests.exhaustive.recordings import check_recorded
 from tests.exhaustive.states import check_every_state, check_random_states
-from tests.exhaustive.twins import check_twin
 from tests.support.compiled import unchanged
 from tests.support.float_steps import sum_codes
 from tests.support.tiers import tiers
@@ -53,7 +52,7 @@ CASES = (*OFTEN, ("pairs", OSU018), ("states", "RTL"), ("random", GATES), ("outp
 
 
 @pytest.mark.parametrize(("name", "level"), tiers(CASES, OFTEN))
-def test_check_finds_a_planted_fault_and_nothing_without(tmp_path, name, level):
+def test_check_finds_a_wrong_gate_and_nothing_without(tmp_path, name, level):
     if level == OSU018 and osu018_library() is None:
         pytest.skip("the OSU018 cell library is missing")
     (run, states), change = RUNS[name], CHANGES[level]

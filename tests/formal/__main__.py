@@ -5,6 +5,7 @@ Exit status 1 if a claim is refuted, 2 for wrong arguments. An open claim is no 
 recorded as what it is.
 """
 
+import argparse
 import json
 import multiprocessing
 import sys
@@ -13,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-from hw.spec.command import Parser
+from hw.spec.command import Parser, run_command
+from hw.spec.errors import require
 from synth.record import ROOT, provenance, write_records
-from tests.formal.results import Result, prove
-from tests.formal.units import UNITS
+from tests.formal.units import UNITS, Result, prove
 
 __all__ = ["main"]
 
@@ -38,10 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", metavar="FILE", type=Path,
                         help="write the records to FILE (default: reports/data/formal.json)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
-    options = parser.parse_args(arguments)
+    return run_command(parser, _run, arguments)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Prove or list the units that are asked for."""
     units = [spelling for spelling in UNITS if options.only in spelling]
-    if not units:
-        parser.error(f"--only must be part of a unit's spelling, not {options.only!r}")
+    require(bool(units), "--only", "part of a unit's spelling", options.only)
     if options.list:
         print(*units, sep="\n")
         return 0

@@ -6,10 +6,9 @@ from typing import Any
 
 import z3
 
-from tests.formal.flow import Flow
-from tests.formal.logic import vector
+from tests.formal.flow import Flow, Stimuli, number
+from tests.formal.netlist import vector
 from tests.formal.solving import Case, Query
-from tests.formal.stimuli import Stimuli, number
 
 __all__ = ["control_cases"]
 

@@ -8,14 +8,13 @@ from functools import cached_property
 import z3
 
 from hw.spec import FixedAccumulator, Format, Overflow
-from tests.formal.flow import Flow
+from tests.formal.floating_step import widen
+from tests.formal.flow import Flow, Stimuli, number
 from tests.formal.lanes import Literal, column, match, tables
-from tests.formal.logic import bits_of, vector
 from tests.formal.meaning import meaning, rounded
+from tests.formal.netlist import bits_of, vector
 from tests.formal.rewriting import Rewriting, saved_cases
 from tests.formal.solving import Case, Query
-from tests.formal.stimuli import Stimuli, number
-from tests.formal.values import widen
 
 __all__ = ["as_term", "fixed_cases", "found"]
 

@@ -12,8 +12,8 @@ from functools import cache
 
 from hw.spec import MacSpec
 from tests.formal.flow import Flow
-from tests.formal.logic import Patterns
 from tests.formal.meaning import Product, products
+from tests.formal.netlist import Patterns
 
 __all__ = ["MAX_BITS", "Literal", "Tables", "column", "every_pair", "match", "tables"]
 

@@ -10,15 +10,14 @@ import z3
 from hw.spec import Overflow, Rounding, parse_format, parse_mac
 from synth.record import read_records
 from tests.formal import __main__ as formal
+from tests.formal.floating import theory_cases
+from tests.formal.floating_step import add, decode, round_to
 from tests.formal.flow import Flow
 from tests.formal.meaning import meaning
 from tests.formal.netlist import Circuit
-from tests.formal.polynomials import Ring
-from tests.formal.results import prove
+from tests.formal.rewriting import Ring
 from tests.formal.solving import Outcome, Verdict
-from tests.formal.theory import theory_cases
-from tests.formal.units import UNITS, cases
-from tests.formal.values import add, decode, round_to
+from tests.formal.units import UNITS, cases, prove
 from tests.support.tiers import tiers
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hw.spec.command import Parser, run_command
+from hw.spec.errors import require
 from synth.record import Metric, Provenance, Record, provenance, write_records
 from tests.mutation import MUTANTS
 from tests.mutation.copies import ROOT, copy_tree, run_mutant, run_tests
@@ -95,9 +96,8 @@ def _run(options: argparse.Namespace) -> int:
     mutants = [mutant for mutant in MUTANTS
                if options.only in f"{mutant.room} {mutant.name} {mutant.place}"]
     units = [unit for unit in UNITS if options.only in f"{unit.room} {unit.name}"]
-    if not (mutants or units):
-        raise MutantError(f"--only must be part of a mutant's name, function, unit or room, "
-                          f"not {options.only!r}")
+    require(bool(mutants or units), "--only", "part of a mutant's name, function, unit or room",
+            options.only)
     if options.list:
         print(*(f"{mutant.room:24}{mutant.place}: {mutant.name}" for mutant in mutants), sep="\n")
         print(*(f"{unit.room:24}{unit.name}: {unit.count} by Yosys" for unit in units), sep="\n")

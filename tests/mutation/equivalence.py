@@ -20,8 +20,7 @@ from hw.emit.netlist import Port
 from hw.emit.yosys import run_yosys
 from hw.mac.align_window import Frame
 from hw.spec import AlignedAccumulator, FloatAccumulator, Format, MacSpec
-from tests.formal.logic import Terms, vector
-from tests.formal.netlist import Circuit, read_verilog
+from tests.formal.netlist import Circuit, Terms, read_verilog, vector
 from tests.mutation.netlist import SELECT, MutatedNetlist
 
 __all__ = ["EQUAL", "SEQUENCES", "Equivalence", "States", "aligned_top", "held_sums"]
