@@ -1,14 +1,15 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""Output stages at an array's drain: one for each column."""
+"""Output stages at an array's drain, one for each column, and their handshake."""
 
-from hw.array.handover import Handover
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
 from hw.emit.netlist import Netlist, Port, lane
 from hw.output import Output
 from hw.output.unit import SCALES
-from hw.spec import ArraySpec
-
-__all__ = ["descriptions", "drain", "drain_ports"]
+from hw.spec import ArraySpec, OutputSpec
 
 #: Inputs of the stages, by the name of the array's port.
 _SETTINGS = {"c_scale": "i_scale", "c_zero_point": "i_zero_point"}
@@ -39,7 +40,7 @@ def drain(top: Netlist, spec: ArraySpec, *, sums: str, codes: str) -> None:
     out, stage = spec.out, Output(spec.out, enable=True)
     shakes = {f"{way}_{wire}": f"{name}_{wire}" for way, name in (("i", sums), ("o", codes))
               for wire in ("tvalid", "tready", "tlast")}
-    top.place(Handover(out), "handover", **shakes, en=top.wire("move", 1))
+    top.instantiate(Handover(out), "handover", **shakes, en=top.wire("move", 1))
     data = top.wire("codes", spec.cols * out.to.width)
     for col in range(spec.cols):
         inputs = {own: lane(port, col, width // spec.cols) for port, own, width in
@@ -47,8 +48,53 @@ def drain(top: Netlist, spec: ArraySpec, *, sums: str, codes: str) -> None:
         if out.flag_bits:
             inputs["i_flags"] = lane(f"{sums}_tuser", col, out.flag_bits)
         code, spare = lane(data, col, out.to.width), spec.slot_width - out.to.width
-        top.place(stage, f"out_{col}", en="move", o_data=code, **inputs,
+        top.instantiate(stage, f"out_{col}", en="move", o_data=code, **inputs,
                   i_data=lane(f"{sums}_tdata", col, out.source.width))
         fill = f"{data}[{(col + 1) * out.to.width - 1}]" if spec.result_signed else "1'b0"
         top.assign(lane(f"{codes}_tdata", col, spec.slot_width),
                    f"{{{{{spare}{{{fill}}}}}, {code}}}" if spare else code)
+
+
+class Handover(wiring.Component):
+    """What says whether the output stages of all columns hold a row, and whether they move on.
+
+    A row that is offered and not taken stops the stages; what follows it waits in front of them.
+    Latency is that of ``spec``, throughput one row a cycle.
+
+    Members
+    -------
+    i_tvalid, i_tready, i_tlast
+        Handshake of the rows of sums.
+    o_tvalid, o_tready, o_tlast
+        Handshake of the rows of codes.
+    en
+        Clock enable of the stages.
+    """
+
+    def __init__(self, spec: OutputSpec):
+        self._stages = spec.latency
+        super().__init__({
+            "i_tvalid": In(1), "i_tready": Out(1), "i_tlast": In(1),
+            "o_tvalid": Out(1), "o_tready": In(1), "o_tlast": Out(1), "en": Out(1),
+        })
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        return f"handover_l{self._stages}"
+
+    def elaborate(self, platform):
+        m = Module()
+        valid, last = self.i_tvalid, self.i_tlast
+        for stage in range(self._stages):
+            held, ends = Signal(name=f"valid_q{stage}"), Signal(name=f"last_q{stage}")
+            with m.If(self.en):
+                m.d.sync += [held.eq(valid), ends.eq(last)]
+            valid, last = held, ends
+        m.d.comb += [
+            self.o_tvalid.eq(valid),
+            self.o_tlast.eq(last),
+            self.en.eq(~valid | self.o_tready),
+            self.i_tready.eq(self.en),
+        ]
+        return m

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.board.frames import WORD_BITS, Deframer, Framer
 from hw.board.uart import Receiver, Transmitter
-from hw.emit.netlist import place
+from hw.emit.netlist import instantiate
 from hw.spec.board import (
     FRESH,
     MAX_WORDS,
@@ -58,7 +58,7 @@ class Link(wiring.Component):
         bridge = Bridge(self._bits, len(identity) // WORD_BYTES)
         for name, part in (("receiver", receiver), ("transmitter", transmitter),
                            ("deframer", deframer), ("framer", framer), ("bridge", bridge)):
-            place(m, platform, part, name=name)
+            instantiate(m, platform, part, name=name)
         m.d.comb += [
             receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx),
             deframer.data.eq(receiver.data), deframer.valid.eq(receiver.valid),

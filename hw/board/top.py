@@ -38,9 +38,9 @@ def board(spec: BoardSpec) -> Netlist:
     for port in module_ports(link):
         if port.name.startswith(BUS_PREFIX):
             top.wire(port.name, port.width)
-    top.place(link, "link", **{port.name: port.name for port in module_ports(link)
+    top.instantiate(link, "link", **{port.name: port.name for port in module_ports(link)
                                if port not in CLOCKING})
-    top.place(unit, "engine", irq="irq",
+    top.instantiate(unit, "engine", irq="irq",
               **{f"{Wishbone.prefix}{name}": f"{BUS_PREFIX}{name}" for name in names})
     return top
 

@@ -95,7 +95,7 @@ class Netlist:
         """Drive a wire or an output."""
         self._body.append(f"  assign {target} = {source};")
 
-    def place(self, child: "Netlist | wiring.Component", name: str, **connections: str) -> None:
+    def instantiate(self, child: "Netlist | wiring.Component", name: str, **connections: str) -> None:
         """Instance of ``child``, of which only the first of its module name is kept."""
         child = self.children.setdefault(child.module_name, child)
         known = {port.name for port in module_ports(child)} - {port.name for port in CLOCKING}
@@ -151,7 +151,7 @@ class Hierarchy:
         return Instance(component.module_name, i_clk=ClockSignal(), i_rst=ResetSignal(), **ports)
 
 
-def place(m: Module, platform, component: wiring.Component, *, name: str) -> None:
+def instantiate(m: Module, platform, component: wiring.Component, *, name: str) -> None:
     """Add ``component``, which is clocked and has a ``module_name``, to ``m`` as ``name``."""
     if isinstance(platform, Hierarchy):
         component = platform.instance(component)

@@ -80,7 +80,7 @@ def place_part(top: Netlist, child, name: str, *, declare: tuple[str, ...] = (),
     for port in ports:
         if port.name in declare:
             top.wire(port.name, port.width)
-    top.place(child, name, **{port.name: wires.get(port.name, port.name) for port in ports})
+    top.instantiate(child, name, **{port.name: wires.get(port.name, port.name) for port in ports})
 
 
 def sizes(spec: GemmSpec, names: str) -> dict[str, str]:

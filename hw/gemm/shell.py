@@ -32,8 +32,8 @@ class Shell(Netlist):
         self.ports.append(Port(f"{name}_q", width, "input"))
         return f"{name}_q"
 
-    def place(self, child, name: str, **connections: str) -> None:
-        """Instance, or ports in place of the array; as `Netlist.place`."""
+    def instantiate(self, child, name: str, **connections: str) -> None:
+        """Instance, or ports in place of the array; as `Netlist.instantiate`."""
         ports = {port.name: port for port in module_ports(child)}
         if name == _ARRAY:
             for own, wire in connections.items():
@@ -43,7 +43,7 @@ class Shell(Netlist):
             for own in child.outside:
                 connections[own] = f"{name}_{own}"
                 self.ports.append(Port(f"{name}_{own}", ports[own].width, ports[own].direction))
-        super().place(child, name, **connections)
+        super().instantiate(child, name, **connections)
 
     @property
     def outside(self) -> list[str]:

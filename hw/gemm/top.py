@@ -109,7 +109,7 @@ def _place_results(top: Netlist, spec: GemmSpec, table: RegisterMap,
     streams |= {port: f"{{{spec.array.cols}{{{held}}}}}" for port, held in (
         ("c_scale", "o_scale_scale"), ("c_zero_point", "o_zero_point_zero_point"))
         if port in known}
-    top.place(unit, "array", **streams)
+    top.instantiate(unit, "array", **streams)
     writer = Writer(spec)
     place_part(top, writer, "writer", start="run", valid="c_valid", last="c_last", w_en="c_w_en",
                w_addr=top.wire("c_addr", len(writer.w_addr)), done="written", **sizes(spec, "mn"))

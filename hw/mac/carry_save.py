@@ -16,7 +16,7 @@ from hw.spec import Adder, MacSpec
 
 
 @dataclass(frozen=True, slots=True)
-class SavedSum:
+class CarrySaveState:
     """Where the bits of a sum that is not resolved yet are.
 
     A product reaches the columns below ``top``. From ``start`` on each of these keeps a carry
@@ -57,7 +57,7 @@ class SavedSum:
 
 
 @cache
-def saved_sum(spec: MacSpec) -> SavedSum:
+def carry_save_state(spec: MacSpec) -> CarrySaveState:
     """Fewest registers with the loop as short as it can be."""
     m, width = Module(), spec.acc.width
     terms = Columns(m, name="terms")
@@ -65,33 +65,33 @@ def saved_sum(spec: MacSpec) -> SavedSum:
     fill_columns(m, spec, terms, Signal(spec.lanes * spec.a.width),
                  Signal(spec.lanes * spec.b.width), stages)
 
-    def depth(saved: SavedSum) -> int | None:
+    def depth(saved: CarrySaveState) -> int | None:
         """Gate levels of a step; None if it does not fit."""
         columns = terms.copy()
         saved.fold(columns, Signal(width), Signal(saved.top - saved.start))
         return columns.depth if saved.step(columns) else None
 
     low = min(terms.top, width)
-    top = next(top for top in range(low, width + 1) if depth(SavedSum(width, top, 0)) is not None)
+    top = next(top for top in range(low, width + 1) if depth(CarrySaveState(width, top, 0)) is not None)
     # The later the carries start, the longer is the chain that leads up to them.
-    least, start, stop = depth(SavedSum(width, top, 0)), 0, top
+    least, start, stop = depth(CarrySaveState(width, top, 0)), 0, top
     while start < stop:
         middle = (start + stop + 1) // 2
-        if depth(SavedSum(width, top, middle)) == least:
+        if depth(CarrySaveState(width, top, middle)) == least:
             start = middle
         else:
             stop = middle - 1
-    return SavedSum(width, top, start)
+    return CarrySaveState(width, top, start)
 
 
-def kept_bits(spec: MacSpec) -> int:
+def state_width(spec: MacSpec) -> int:
     """Bits of the accumulator as the loop of a MAC keeps it."""
-    return saved_sum(spec).bits if spec.adder is Adder.CARRY_SAVE else spec.acc.width
+    return carry_save_state(spec).bits if spec.adder is Adder.CARRY_SAVE else spec.acc.width
 
 
 def resolve_sum(m: Module, spec: MacSpec, kept: Value) -> Value:
-    """Sum that `kept_bits` of a carry-save accumulator stand for."""
-    saved = saved_sum(spec)
+    """Sum that `state_width` of a carry-save accumulator stand for."""
+    saved = carry_save_state(spec)
     total, carries, up, down = saved.split(kept)
     # One step up or down as a number: the bits above its first one are those of its sign.
     step = Cat(up ^ down, (down & ~up).replicate(saved.width))
@@ -116,7 +116,7 @@ class Resolver(wiring.Component):
 
     def __init__(self, spec: MacSpec):
         self._spec = spec
-        super().__init__({"en": In(1), "i": In(kept_bits(spec) + spec.flag_bits),
+        super().__init__({"en": In(1), "i": In(state_width(spec) + spec.flag_bits),
                           "o": Out(spec.acc.width + spec.flag_bits)})
 
     @property
@@ -126,7 +126,7 @@ class Resolver(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        data, flags = self.i[:kept_bits(self._spec)], self.i[kept_bits(self._spec):]
+        data, flags = self.i[:state_width(self._spec)], self.i[state_width(self._spec):]
         result = Signal(len(self.o), reset_less=True)
         with m.If(self.en):
             m.d.sync += result.eq(Cat(resolve_sum(m, self._spec, data), flags))

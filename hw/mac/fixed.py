@@ -14,7 +14,7 @@ from amaranth import *
 
 from hw.arith.add import add, add_signed_magnitude, step_by_one
 from hw.arith.columns import Columns
-from hw.mac.carry_save import saved_sum
+from hw.mac.carry_save import carry_save_state
 from hw.mac.product import add_integers, extreme_units, fill_columns, signed_magnitudes
 from hw.mac.stages import ADDER_POINTS, delayed
 from hw.mac.unit import MacUnit
@@ -123,7 +123,7 @@ class CarrySaveMac(FixedMac):
 
     def next_sum(self, m, old, a, b, first, stages):
         """Kept bits of the accumulator and the lanes' products."""
-        saved = saved_sum(self._spec)
+        saved = carry_save_state(self._spec)
         total, carries, up, down = saved.split(old)
         columns = Columns(m, name="sum")
         flags = fill_columns(m, self._spec, columns, a, b, stages)

@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.mac import mac
-from hw.mac.carry_save import kept_bits
+from hw.mac.carry_save import state_width
 from hw.mac.stages import ADDER_POINTS, delayed, place_stages
 from hw.spec import MacSpec
 
@@ -32,7 +32,7 @@ class MacStep(wiring.Component):
 
     def __init__(self, spec: MacSpec):
         self._spec = spec
-        width = kept_bits(spec) + spec.flag_bits
+        width = state_width(spec) + spec.flag_bits
         super().__init__({"en": In(1), "i_a": In(spec.lanes * spec.a.width),
                           "i_b": In(spec.lanes * spec.b.width), "i_sum": In(width),
                           "o_sum": Out(width)})
@@ -50,7 +50,7 @@ class MacStep(wiring.Component):
         stages = place_stages(before, unit.step_points) + place_stages(inside, ADDER_POINTS)
         a = delayed(m, self.i_a, stages["operand"], name="a")
         b = delayed(m, self.i_b, stages["operand"], name="b")
-        bits = kept_bits(spec)
+        bits = state_width(spec)
         data, flags = unit.next_sum(m, self.i_sum[:bits], a, b, Const(0, 1), stages)
         kept_data = Signal(bits, reset_less=True)
         m.d.sync += kept_data.eq(data)

@@ -7,8 +7,8 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Member, Out
 
-from hw.emit.netlist import place
-from hw.mac.carry_save import Resolver, kept_bits
+from hw.emit.netlist import instantiate
+from hw.mac.carry_save import Resolver, state_width
 from hw.mac.stages import delayed, place_stages
 from hw.spec import MacSpec
 
@@ -63,14 +63,14 @@ class MacUnit(wiring.Component):
         Whether the unit has a clock enable ``en``.
     resolve
         Whether a sum is resolved on its way to ``o_data``; else this is the accumulator itself,
-        `kept_bits` wide, valid after ``spec.loop_latency`` cycles.
+        `state_width` wide, valid after ``spec.loop_latency`` cycles.
     """
 
     def __init__(self, spec: MacSpec, *, enable: bool = False, resolve: bool = True):
         self._spec = spec
         self._enable = enable
         self._resolve = resolve and spec.latency > spec.loop_latency
-        width = spec.acc.width if resolve else kept_bits(spec)
+        width = spec.acc.width if resolve else state_width(spec)
         super().__init__(mac_members(spec, enable=enable, width=width))
 
     @property
@@ -133,14 +133,14 @@ class MacUnit(wiring.Component):
     def _registers(self, m: Module, platform) -> tuple[Value, Value, Value]:
         """Accumulator, flags and valid bit of the loop: the outputs, unless a stage follows."""
         flag_bits = self._spec.flag_bits
-        data = Signal(kept_bits(self._spec), name="kept_data", reset_less=self.reset_less)
+        data = Signal(state_width(self._spec), name="kept_data", reset_less=self.reset_less)
         flags = Signal(flag_bits, name="kept_flags", reset_less=self.reset_less)
         valid = self.o_valid
         result = Cat(data, flags)
         if self._resolve:
             valid = Signal(name="kept_valid")
             resolver = Resolver(self._spec)
-            place(m, platform, resolver, name="resolver")
+            instantiate(m, platform, resolver, name="resolver")
             m.d.sync += self.o_valid.eq(valid)
             m.d.comb += [resolver.en.eq(self.en if self._enable else 1), resolver.i.eq(result)]
             result = resolver.o
@@ -165,7 +165,7 @@ class AlwaysValid(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        place(m, platform, self._unit, name="mac")
+        instantiate(m, platform, self._unit, name="mac")
         m.d.comb += self._unit.i_valid.eq(1)
         for name, member in self.signature.members.items():
             outer, inner = getattr(self, name), getattr(self._unit, name)

@@ -133,7 +133,7 @@ def _bench(specs: Sequence[MacSpec]) -> Netlist:
         own = [port for port in module_ports(unit)
                if port.direction == "output" and port.name in ("o_data", "o_flags")]
         bench.ports += [Port(f"u{index}_{port.name}", port.width, port.direction) for port in own]
-        bench.place(unit, f"u{index}", **{name: name for name in SHARED}, **TIED,
+        bench.instantiate(unit, f"u{index}", **{name: name for name in SHARED}, **TIED,
                     **{port.name: f"u{index}_{port.name}" for port in own})
     assert not {port.name for port in inputs} & {port.name for port in CLOCKING}
     return bench

@@ -58,8 +58,8 @@ def serial_loop(divider):
     top = Netlist("serial_loop", [Port("rx", 1, "input"), Port("tx", 1, "output")])
     for name, bits in (("data", 8), ("valid", 1)):
         top.wire(name, bits)
-    top.place(Receiver(divider), "receiver", rx="rx", data="data", valid="valid")
-    top.place(Transmitter(divider), "transmitter", tx="tx", data="data", valid="valid")
+    top.instantiate(Receiver(divider), "receiver", rx="rx", data="data", valid="valid")
+    top.instantiate(Transmitter(divider), "transmitter", tx="tx", data="data", valid="valid")
     return to_verilog(top)
 
 

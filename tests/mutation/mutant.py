@@ -165,9 +165,8 @@ def step_test(spelling: str) -> tuple[str, ...]:
 
 def array_test(spelling: str) -> tuple[str, ...]:
     """Sums and streams of an array; of a weight-stationary one the size has three numbers."""
-    file = "ws" if spelling.partition(":")[0].count("x") == 2 else "streams"
     test = "test_array_keeps_its_sums_and_its_protocol"
-    return (f"tests/hw/test_array_{file}.py::{test}[{spelling}]",)
+    return (f"tests/hw/test_array_streams.py::{test}[{spelling}]",)
 
 
 def output_test(spelling: str) -> tuple[str, ...]:

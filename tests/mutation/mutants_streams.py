@@ -58,18 +58,18 @@ OUTPUT_STATIONARY: tuple[Mutant, ...] = (
 #: What both dataflows share.
 SHARED: tuple[Mutant, ...] = (
     *group(
-        "RTL", "hw.array.result_lane",
+        "RTL", "hw.array.top",
         ("ResultLane.elaborate", "a kept row is overwritten",
          Replace("m.If(~self.kept)", "m.If(1)"), BYTES),
         ("ResultLane.elaborate", "a row that waited is forgotten",
          Replace("Mux(self.kept, _, _1)", "_1"), BYTES)),
     *group(
-        "RTL", "hw.array.skew",
+        "RTL", "hw.array.grid",
         ("skew", "skewed operands move while the array stops",
          Replace("module.register(_1, _2, _3, enable='en')",
                  "module.register(_1, _2, _3, enable=\"1'b1\")"), TALL)),
     *group(
-        "protocol", "hw.array.offer",
+        "protocol", "hw.array.core",
         ("offer_results", "a row waits one cycle only",
          Replace("unit.c_tvalid & ~_1", "~unit.kept & beat & ~_1"), SINGLE),
         ("offer_results", "tlast changes while its beat waits",
@@ -77,7 +77,7 @@ SHARED: tuple[Mutant, ...] = (
         ("offer_results", "the array does not stop for C",
          Replace("unit.en.eq(_)", "unit.en.eq(1)"), BYTES)),
     *group(
-        "RTL", "hw.array.handover",
+        "RTL", "hw.array.drain",
         ("Handover.elaborate", "a row that waits is overwritten",
          Replace("self.en.eq(_)", "self.en.eq(1)"), DRAINED),
         ("Handover.elaborate", "sums are taken while the stages stand",

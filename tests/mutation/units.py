@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hw.array.stream_top import stream_top
+from hw.array import array
 from hw.mac import mac
 from hw.spec import (
     AlignedAccumulator,
@@ -112,7 +112,7 @@ def _array(size: str, spelling: str, part: str = "", count: int = COUNT) -> Unit
     spec = parse_array(size, unit, out=out or None)
     name = f"{size}:{spelling}" + (f" {part}" if part else "")
     return Unit(name=name, room="netlist, array", cells=f"c:*{part}*", count=count,
-                build=lambda: stream_top(spec),
+                build=lambda: array(spec),
                 check=lambda: lambda model: check_array(spec, model, seed=4))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from hw.generate import generate
 from hw.mac.align_window import Frame
-from hw.mac.carry_save import saved_sum
+from hw.mac.carry_save import carry_save_state
 from hw.spec import Adder, AlignedAccumulator, Dataflow, FloatAccumulator
 from sim.cycle import Inputs, array
 from sim.cycle.wires import Wires, wires
@@ -237,10 +237,10 @@ def saved(spec):
 
 
 def resolved(spec, kept):
-    """Sum and flags that the bits of a register of `saved` come to, see `SavedSum`."""
+    """Sum and flags that the bits of a register of `saved` come to, see `CarrySaveState`."""
     if kept is None:
         return None
-    parts, width = saved_sum(spec.mac), spec.mac.acc.width
+    parts, width = carry_save_state(spec.mac), spec.mac.acc.width
     total, above = kept & (1 << width) - 1, kept >> width
     carries = above & (1 << parts.top - parts.start) - 1
     up, down = (kept >> parts.bits - 2 + place & 1 for place in range(2))

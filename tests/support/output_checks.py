@@ -80,7 +80,7 @@ def output_stages(specs: list[OutputSpec]) -> Netlist:
     for index, unit in enumerate(map(Output, specs)):
         own = [port for port in module_ports(unit) if port not in CLOCKING]
         bench.ports += [replace(port, name=f"u{index}_{port.name}") for port in own]
-        bench.place(unit, f"u{index}", **{port.name: f"u{index}_{port.name}" for port in own})
+        bench.instantiate(unit, f"u{index}", **{port.name: f"u{index}_{port.name}" for port in own})
     return bench
 
 

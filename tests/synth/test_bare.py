@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sim
-from hw.mac.carry_save import saved_sum
+from hw.mac.carry_save import carry_save_state
 from hw.spec import parse_mac
 from synth import run
 from synth.flow import cache
@@ -67,7 +67,7 @@ def test_loop_alone_keeps_the_sums(text):
             for name, codes, fmt in (("a", a.astype(int), spec.a), ("b", b.astype(int), spec.b))}
     first = np.arange(len(a)) % depth == 0
     trace = simulate(netlist, bits | {"i_first": first[:, None]})
-    saved, got = saved_sum(spec), trace.port("o_data")[1:]
+    saved, got = carry_save_state(spec), trace.port("o_data")[1:]
     kept = [int(sum(int(bit) << place for place, bit in enumerate(row))) for row in got]
     total = [_resolved(saved, value) for value in kept]
     wanted = [int(sim.dot(a[start:stop].reshape(-1), b[start:stop].reshape(-1), spec))
@@ -78,7 +78,7 @@ def test_loop_alone_keeps_the_sums(text):
 
 
 def _resolved(saved, kept):
-    """Sum that kept bits stand for, by the places that `SavedSum` tells."""
+    """Sum that kept bits stand for, by the places that `CarrySaveState` tells."""
     carries = kept >> saved.width & (1 << saved.top - saved.start) - 1
     up, down = kept >> saved.bits - 2 & 1, kept >> saved.bits - 1
     return (kept % (1 << saved.width) + (carries << saved.start)

@@ -6,28 +6,16 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.emit.netlist import place
+from hw.array.core import stored_width
+from hw.emit.netlist import instantiate
 from hw.mac import mac
-from hw.mac.carry_save import kept_bits
 from hw.spec import ArraySpec, MacSpec
-
-__all__ = ["ProcessingElement", "kept_width", "operand_layout", "result_width"]
 
 
 def operand_layout(spec: MacSpec) -> data.StructLayout:
     """What travels along a row: operand codes of a and the frame of the sum."""
     return data.StructLayout({
         "a": spec.lanes * spec.a.width, "valid": 1, "first": 1, "last": 1})
-
-
-def result_width(spec: MacSpec) -> int:
-    """Bits of a finished sum and its flags."""
-    return spec.acc.width + spec.flag_bits
-
-
-def kept_width(spec: MacSpec) -> int:
-    """Bits of the accumulator as a processing element keeps it, and flags."""
-    return kept_bits(spec) + spec.flag_bits
 
 
 class ProcessingElement(wiring.Component):
@@ -58,7 +46,7 @@ class ProcessingElement(wiring.Component):
     def __init__(self, spec: ArraySpec):
         self._spec = spec.mac
         layout = operand_layout(spec.mac)
-        b_width, c_width = spec.mac.lanes * spec.mac.b.width, kept_width(spec.mac)
+        b_width, c_width = spec.mac.lanes * spec.mac.b.width, stored_width(spec.mac)
         super().__init__({
             "en": In(1),
             "west": In(layout), "east": Out(layout),
@@ -75,7 +63,7 @@ class ProcessingElement(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         unit = mac(self._spec, enable=True, resolve=False)
-        place(m, platform, unit, name="mac")
+        instantiate(m, platform, unit, name="mac")
         m.d.comb += [
             unit.en.eq(self.en),
             unit.i_valid.eq(self.west.valid),

@@ -6,8 +6,8 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.array.os.pe import kept_width
-from hw.emit.netlist import place
+from hw.array.core import stored_width
+from hw.emit.netlist import instantiate
 from hw.mac.step import MacStep
 from hw.spec import ArraySpec, MacSpec
 
@@ -48,7 +48,7 @@ class WeightElement(wiring.Component):
     def __init__(self, spec: ArraySpec):
         self._spec = spec.mac
         layout = operand_layout(spec.mac)
-        b_width, sum_width = spec.mac.lanes * spec.mac.b.width, kept_width(spec.mac)
+        b_width, sum_width = spec.mac.lanes * spec.mac.b.width, stored_width(spec.mac)
         super().__init__({
             "en": In(1),
             "west": In(layout), "east": Out(layout),
@@ -64,7 +64,7 @@ class WeightElement(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         step = MacStep(self._spec)
-        place(m, platform, step, name="step")
+        instantiate(m, platform, step, name="step")
         a = Signal.like(self.west.a, name="a_q", reset_less=True)
         swap, load = Signal(name="swap_q"), Signal(name="load_q")
         used, waiting, passed = (Signal.like(self.north_b, name=name, reset_less=True)

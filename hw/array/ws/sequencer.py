@@ -7,7 +7,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.array.offer import offer_results
+from hw.array.core import offer_results
 from hw.array.ws.sums import control_layout
 from hw.spec import ArraySpec
 

@@ -5,7 +5,7 @@ from amaranth import *
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.array.os.pe import kept_width
+from hw.array.core import stored_width
 from hw.spec import ArraySpec
 
 __all__ = ["SumMemory", "control_layout"]
@@ -43,7 +43,7 @@ class SumMemory(wiring.Component):
     """
 
     def __init__(self, spec: ArraySpec):
-        self._depth, self._width = spec.depth, kept_width(spec.mac)
+        self._depth, self._width = spec.depth, stored_width(spec.mac)
         layout = control_layout(spec)
         super().__init__({"en": In(1), "west": In(layout), "east": Out(layout),
                           "south_sum": In(self._width), "north_sum": Out(self._width)})

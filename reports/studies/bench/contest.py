@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from amaranth.sim import Simulator as AmaranthSimulator  # type: ignore[import-untyped]
 
-from hw.array.mesh import Mesh
+from hw.array.os.mesh import Mesh
 from hw.spec import ArraySpec
 from reports.studies.bench.programs import (
     CACHE,

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from hw.array.stream_top import stream_top
+from hw.array import array
 from hw.spec.arrays import traffic
 from sim.tiling import A, B, beats
 from tests.support.specs import ARRAYS, WEIGHT_ARRAYS
@@ -15,7 +15,7 @@ SHAPES = ((1, 1, 1), (5, 7, 3), (16, 16, 16), (33, 2, 17))
 @pytest.mark.parametrize("name", [*ARRAYS, *WEIGHT_ARRAYS])
 def test_traffic_is_that_of_beats_and_ports(name):
     spec = (ARRAYS | WEIGHT_ARRAYS)[name]
-    size = {port.name: port.width // 8 for port in stream_top(spec).ports}
+    size = {port.name: port.width // 8 for port in array(spec).ports}
     for m, k, n in SHAPES:
         moved = traffic(spec, m, k, n)
         given = beats(spec, np.zeros((m, k), np.uint8), np.zeros((k, n), np.uint8))

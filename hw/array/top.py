@@ -1,16 +1,17 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""AXI4-Stream top of an array."""
+"""AXI4-Stream top of an array, and what offers each column's results on it."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from hw.array import drain
-from hw.array.os.core import OUTPUT_STATIONARY
-from hw.array.os.pe import result_width
-from hw.array.result_lane import ResultLane
-from hw.array.ws.core import WEIGHT_STATIONARY
+from hw.array.core import result_width
+from hw.array.os import OUTPUT_STATIONARY
+from hw.array.ws import WEIGHT_STATIONARY
 from hw.emit.netlist import Netlist, Port, lane
-from hw.spec import ArraySpec, Dataflow
-
-__all__ = ["descriptions", "element", "stream_top"]
+from hw.spec import ArraySpec, Dataflow, FixedAccumulator
 
 _CORES = {Dataflow.OS: OUTPUT_STATIONARY, Dataflow.WS: WEIGHT_STATIONARY}
 
@@ -43,12 +44,12 @@ def descriptions(spec: ArraySpec) -> dict[str, str]:
     return _DESCRIPTIONS | _CORES[spec.dataflow].descriptions | drain.descriptions(spec)
 
 
-def element(spec: ArraySpec):
+def element(spec: ArraySpec) -> wiring.Component:
     """Component that is the processing element of an array."""
     return _CORES[spec.dataflow].element(spec)
 
 
-def stream_top(spec: ArraySpec) -> Netlist:
+def array(spec: ArraySpec) -> Netlist:
     """``C = A @ B`` tile by tile over AXI4-Stream; any K from 1, cycles as `ArraySpec` says.
 
     While C is not taken, the whole array stops. A reset in mid-tile drops the tile. Output stages,
@@ -74,15 +75,62 @@ def stream_top(spec: ArraySpec) -> Netlist:
             if width:
                 top.wire(f"{sums}_{wire}", width)
         drain.drain(top, spec, sums=sums, codes=c)
-    core.place(top, spec, shakes)
-    _place_lanes(top, spec, sums)
+    core.instantiate(top, spec, shakes)
+    _add_lanes(top, spec, sums)
     return top
 
 
-def _place_lanes(top: Netlist, spec: ArraySpec, sums: str) -> None:
+def _add_lanes(top: Netlist, spec: ArraySpec, sums: str) -> None:
     """Place what puts each column's sum into its slot of the stream ``sums``."""
     mac, result = spec.mac, ResultLane(spec)
     for col in range(spec.cols):
         flags = {"o_flags": lane(f"{sums}_tuser", col, mac.flag_bits)} if mac.flag_bits else {}
-        top.place(result, f"result_{col}", kept="kept", i=lane("c", col, result_width(mac)),
+        top.instantiate(result, f"result_{col}", kept="kept", i=lane("c", col, result_width(mac)),
                   o_slot=lane(f"{sums}_tdata", col, len(result.o_slot)), **flags)
+
+
+class ResultLane(wiring.Component):
+    """Keeps one result for the `Sequencer` and puts it into a slot of whole bytes.
+
+    A fixed-point sum is extended with its sign, any other with zeros. In front of an output stage
+    the slot is the sum alone. Latency is 0 cycles.
+
+    Members
+    -------
+    kept
+        Offer the result that was kept; else offer ``i`` and keep it.
+    i
+        Sum in the low bits, flags above.
+    o_slot, o_flags
+        What is offered; ``o_flags`` is absent where a sum has no flags.
+    """
+
+    def __init__(self, spec: ArraySpec):
+        self._spec = spec.mac
+        self._bare = spec.out is not None
+        slot = spec.mac.acc.width if self._bare else spec.slot_width
+        members = {"kept": In(1), "i": In(result_width(spec.mac)), "o_slot": Out(slot)}
+        if spec.mac.flag_bits:
+            members["o_flags"] = Out(spec.mac.flag_bits)
+        super().__init__(members)
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        bare = "_bare" if self._bare else ""
+        return f"result_lane_{self._spec.name.removeprefix('mac_')}{bare}"
+
+    def elaborate(self, platform):
+        m = Module()
+        acc = self._spec.acc
+        held = Signal(len(self.i), reset_less=True)
+        offered = Signal(len(self.i))
+        with m.If(~self.kept):
+            m.d.sync += held.eq(self.i)
+        m.d.comb += offered.eq(Mux(self.kept, held, self.i))
+        data = offered[:acc.width]
+        m.d.comb += self.o_slot.eq(
+            data.as_signed() if isinstance(acc, FixedAccumulator) else data)
+        if self._spec.flag_bits:
+            m.d.comb += self.o_flags.eq(offered[acc.width:])
+        return m

@@ -5,9 +5,8 @@
 from amaranth import *
 
 from hw.array.os.pe import ProcessingElement
+from hw.mac.stages import delayed
 from hw.spec import ArraySpec
-
-__all__ = ["Mesh"]
 
 
 class Mesh(Elaboratable):
@@ -39,10 +38,11 @@ class Mesh(Elaboratable):
         m, spec = Module(), self._spec
         a_width = spec.mac.lanes * spec.mac.a.width
         b_width = spec.mac.lanes * spec.mac.b.width
-        souths = [_delayed(m, self.b[col * b_width:][:b_width], col) for col in range(spec.cols)]
+        souths = [delayed(m, self.b[col * b_width:][:b_width], col, name=f"b_{col}",
+                          reset_less=False) for col in range(spec.cols)]
         for row in reversed(range(spec.rows)):  # Row 0 is the northernmost.
             west = Cat(self.a[row * a_width:][:a_width], self.frame)
-            west = _delayed(m, west, spec.rows - 1 - row)
+            west = delayed(m, west, spec.rows - 1 - row, name=f"west_{row}", reset_less=False)
             for col, element in enumerate(self._elements[row]):
                 m.submodules[f"pe_{row}_{col}"] = element
                 m.d.comb += [
@@ -52,12 +52,3 @@ class Mesh(Elaboratable):
                 ]
                 west, souths[col] = element.east.as_value(), element.north_b
         return m
-
-
-def _delayed(m, value, cycles):
-    """``value`` some clock cycles later."""
-    for _ in range(cycles):
-        later = Signal.like(value)
-        m.d.sync += later.eq(value)
-        value = later
-    return value
