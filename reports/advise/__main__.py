@@ -43,7 +43,7 @@ from reports.studies.networks.task import Outputs, Task
 from sim.codes import NDArray
 from sim.files import whole_file
 from sim.network import Network, load
-from sim.network.feeds import feeds, load_data
+from sim.network.walk import feeds, load_data
 from sim.progress import Progress
 from synth.record import ROOT
 

@@ -6,16 +6,21 @@
     network = load("model.onnx")
     plan = Plan(array=parse_array("16x16", parse_mac("e4m3", acc="fp32")), weights="per=channel")
     quantizers = calibrate_network(network, [{"x": samples}], plan)
-    outcome = run(network, [{"x": images}], plan, quantizers)
+    result = run(network, [{"x": images}], plan, quantizers)
 """
 
 from sim.network.graph import Network, load
-from sim.network.plan import Plan, Quantizers, calibrate_network
-from sim.network.results import LayerResult, Noise, Outcome
+from sim.network.plan import (
+    Plan,
+    Quantizers,
+    calibrate_network,
+    load_calibration,
+    save_calibration,
+)
+from sim.network.results import Energy, LayerResult, NetworkResult, Noise
 from sim.network.run import run
-from sim.network.silicon import Energy
-from sim.network.store import load_calibration, save_calibration
 from sim.network.walk import Feed
 
-__all__ = ["Energy", "Feed", "LayerResult", "Network", "Noise", "Outcome", "Plan", "Quantizers",
-           "calibrate_network", "load", "load_calibration", "run", "save_calibration"]
+__all__ = ["Energy", "Feed", "LayerResult", "Network", "NetworkResult", "Noise", "Plan",
+           "Quantizers", "calibrate_network", "load", "load_calibration", "run",
+           "save_calibration"]

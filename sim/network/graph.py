@@ -1,35 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """An ONNX model as steps in order: checked when it is loaded, constants folded.
 
-What multiplies matrices is a layer of the array; all else is done by the implementations of
-`onnx.reference`, which define the operators.
+What multiplies matrices is a layer of the array (`sim.network.operators`); all else is done by the
+implementations of `onnx.reference`, which define the operators.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
-from onnx.reference.op_run import RuntimeContextError
+from onnx.reference.op_run import RuntimeContextError, RuntimeImplementationError
 from onnx.reference.ops import load_op
 
 from hw.spec import SpecError
 from hw.spec.errors import require
 from sim.codes import NDArray
+from sim.network.operators import OPERATORS, REFUSED, Layer, Node, layer
 
-__all__ = ["LAYERS", "Input", "Network", "Step", "load"]
+__all__ = ["SUPPORTED", "Input", "Network", "Step", "beside", "load"]
 
-#: Operators that run on the array.
-LAYERS = ("Conv", "Gemm", "MatMul")
-#: Operators that multiply matrices too, but in a way that the array is not driven in.
-REFUSED = frozenset({"Attention", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", "GRU",
-                     "LSTM", "LinearAttention", "MatMulInteger", "QLinearConv", "QLinearMatMul",
-                     "RNN"})
-SUPPORTED = (f"{', '.join(LAYERS)} (on the array) or one that onnx's reference evaluates without "
-             "multiplying matrices")
+SUPPORTED = (f"{', '.join(OPERATORS)} (on the array) or one that onnx's reference evaluates "
+             "without multiplying matrices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +38,11 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One node.
+class Step(Node):
+    """A node in its place; it has the name of its first output if it has none of its own.
 
     Attributes
     ----------
-    name
-        Its name, or that of its first output if it has none or another node has the same.
-    operator
-        Type of the node.
-    attributes
-        Attributes by name.
     inputs, outputs
         Names of tensors; an input that is left out is "".
     evaluate
@@ -61,9 +51,6 @@ class Step:
         Tensors that no later step needs.
     """
 
-    name: str
-    operator: str
-    attributes: Mapping[str, Any]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     evaluate: Callable[..., tuple[NDArray, ...]]
@@ -72,12 +59,7 @@ class Step:
     @property
     def is_layer(self) -> bool:
         """Whether it runs on the array."""
-        return self.operator in LAYERS
-
-    @property
-    def noun(self) -> str:
-        """Subject of messages."""
-        return f"Node {self.name!r} ({self.operator})"
+        return self.operator in OPERATORS
 
     def compute(self, *inputs: NDArray | None) -> tuple[NDArray, ...]:
         """Outputs of the step, computed in FP32.
@@ -111,6 +93,10 @@ class Network:
     def layers(self) -> tuple[Step, ...]:
         """Steps that run on the array."""
         return tuple(step for step in self.steps if step.is_layer)
+
+    def layer(self, step: Step, inputs: Sequence[NDArray | None]) -> Layer:
+        """Layer of a step for given inputs; raises SpecError if they are not supported."""
+        return layer(step, inputs, [name in self.constants for name in step.inputs[:2]])
 
 
 def load(path: str | Path) -> Network:
@@ -208,12 +194,12 @@ def _fold(model: onnx.ModelProto, names: list[str]) -> Network:
         step = Step(name, node.op_type, attributes, tuple(node.input), tuple(node.output),
                     runtime.run)
         if all(not each or each in constants for each in step.inputs):
-            found = step.compute(*(constants.get(each) for each in step.inputs))
-            constants |= dict(zip(step.outputs, found, strict=False))
+            outputs = step.compute(*(constants.get(each) for each in step.inputs))
+            constants |= dict(zip(step.outputs, outputs, strict=False))
         else:
             steps.append(step)
-    outputs = tuple(each.name for each in graph.output)
-    return Network(inputs, outputs, _with_ends(steps, set(outputs)), constants)
+    results = tuple(each.name for each in graph.output)
+    return Network(inputs, results, _with_ends(steps, set(results)), constants)
 
 
 def _attribute(attribute: onnx.AttributeProto) -> Any:
@@ -232,11 +218,35 @@ def _input(value: onnx.ValueInfoProto) -> Input:
 
 def _with_ends(steps: list[Step], kept: set[str]) -> tuple[Step, ...]:
     """The steps, each with the tensors that it is the last to need."""
-    found: list[Step] = []
+    ended: list[Step] = []
     needed = set(kept)
     for step in reversed(steps):
         dead = frozenset({*step.inputs, *step.outputs} - needed)
         needed |= set(step.inputs)
-        found.append(Step(step.name, step.operator, step.attributes, step.inputs, step.outputs,
-                          step.evaluate, dead))
-    return tuple(reversed(found))
+        ended.append(replace(step, dead=dead))
+    return tuple(reversed(ended))
+
+
+@cache
+def beside() -> tuple[str, ...]:
+    """Operators of the newest opset that onnx's reference evaluates in FP32, beside the array."""
+    return tuple(sorted(schema.name for schema in onnx.defs.get_all_schemas()
+                        if not schema.domain and not schema.deprecated and _runs(schema)))
+
+
+def _runs(schema: onnx.defs.OpSchema) -> bool:
+    """Whether a node of this operator is one that `load` takes."""
+    if schema.name in OPERATORS.keys() | REFUSED or _has_subgraph(schema):
+        return False
+    try:
+        load_op("", schema.name, evaluator_cls=ReferenceEvaluator)
+    except RuntimeContextError:  # A function of others that depends on the node: it has none.
+        return True
+    except RuntimeImplementationError:
+        return False
+    return True
+
+
+def _has_subgraph(schema: onnx.defs.OpSchema) -> bool:
+    kinds = onnx.defs.OpSchema.AttrType
+    return any(each.type in (kinds.GRAPH, kinds.GRAPHS) for each in schema.attributes.values())

@@ -1,27 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a network is run on, how its tensors are quantised, and the scales that data give."""
+"""What a network is run on, how its tensors are quantised, and the scales that data give.
 
-from collections.abc import Iterable, Mapping
+Scales that fill the operands' formats make the largest products; 448 * 448 of E4M3 is beyond the
+65,504 where FP16 ends. With headroom, scales are so large that the sums of a layer fit into the
+accumulator: raising a scale by a power of two lowers the codes' exponents, which costs
+floating-point operands no bit until they become subnormal, integers one bit each time.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from hw.spec import ArraySpec, Format
+from hw.spec import ArraySpec, FixedAccumulator, Format, MacSpec, SpecError
 from hw.spec.errors import require
 from sim.codes import NDArray
 from sim.network.graph import Network
-from sim.network.headroom import with_headroom
-from sim.network.layer import Layer
+from sim.network.operators import Layer
 from sim.network.walk import Feed, Pair, walk
 from sim.progress import Progress
-from sim.quantize import Per, Quantizer, Scheme, calibrate, parse_scheme
+from sim.quantize import (
+    Per,
+    Quantizer,
+    Scheme,
+    calibrate,
+    load_quantizers,
+    parse_scheme,
+    save_quantizers,
+)
 
-__all__ = ["Plan", "Quantizers", "Seen", "calibrate_network", "choose", "observe", "required"]
+__all__ = ["LayerQuantizers", "Observed", "Plan", "Quantizers", "calibrate_network", "choose",
+           "largest_sum", "load_calibration", "observe", "required", "save_calibration"]
 
 #: Numbers of an activation that are kept of each run; their ends are always among them.
 KEPT, SEED = 1 << 17, 0
-#: Scales of both operands of each layer; of blocks only the scheme.
-Quantizers = Mapping[str, tuple[Quantizer | Scheme, Quantizer | Scheme]]
+#: Share of the accumulator's range that the sums seen in calibration may take with headroom; other
+#: data and the sums on the way to the last one may be larger.
+MARGIN = 0.5
+#: What follows a layer's name in files of scales, for the matrices A and B.
+ENDINGS = ("/a", "/b")
+
+#: Scales of both operands of a layer, of blocks only the scheme; those of all layers by name.
+LayerQuantizers = tuple[Quantizer | Scheme, Quantizer | Scheme]
+Quantizers = Mapping[str, LayerQuantizers]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +113,7 @@ def required(plan: Plan, layer: Layer) -> tuple[Scheme, Scheme]:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observed:
     """A layer as calibration data went through it in FP32, samples of both operands, and the
     largest magnitudes (P, 1, N) of its products, of each run.
     """
@@ -101,75 +124,57 @@ class Seen:
     sums: list[NDArray]
 
 
-def observe(network: Network, feeds: Iterable[Feed], say: Progress | None = None
-            ) -> dict[str, Seen]:
-    """What ``feeds`` cause in every layer in FP32; the same for all plans.
+def observe(network: Network, feeds: Iterable[Feed], progress: Progress | None = None
+            ) -> dict[str, Observed]:
+    """What ``feeds``, the inputs of each run by name, cause in every layer in FP32.
 
-    Parameters
-    ----------
-    network
-        The network.
-    feeds
-        Inputs of each run, by name.
-    say
-        Told how far it is.
+    It is the same for all plans.
     """
-    seen: dict[str, Seen] = {}
+    seen: dict[str, Observed] = {}
 
     def watch(layer: Layer, _: Layer) -> Pair:
-        name = layer.step.name
-        before, products = seen.get(name, Seen(layer, [], [], [])), layer.products()
-        seen[name] = Seen(layer, [*before.x, _sample(layer.x)],
-                          before.w if layer.is_constant else [*before.w, _sample(layer.w)],
-                          [*before.sums, abs(products).max(axis=1, keepdims=True)])
+        name = layer.node.name
+        before, products = seen.get(name, Observed(layer, [], [], [])), layer.products()
+        seen[name] = Observed(layer, [*before.x, _sample(layer.x)],
+                              before.w if layer.is_constant else [*before.w, _sample(layer.w)],
+                              [*before.sums, abs(products).max(axis=1, keepdims=True)])
         result = layer.output(products)
         return Pair(result, result)
 
     for feed in feeds:
-        walk(network, feed, watch, say or Progress(), "calibrating")
+        walk(network, feed, watch, progress or Progress(), "calibrating")
     require(bool(seen), "Calibration data", "at least one sample", "none")
     return seen
 
 
-def choose(plan: Plan, seen: Mapping[str, Seen]
-           ) -> dict[str, tuple[Quantizer | Scheme, Quantizer | Scheme]]:
+def _sample(x: NDArray) -> NDArray:
+    """Numbers of ``x``, its ends among them."""
+    if x.size <= KEPT:
+        return x.ravel()
+    chosen = np.random.default_rng(SEED).integers(0, x.size, KEPT)
+    return np.concatenate([x.ravel()[chosen], [x.min(), x.max()]])
+
+
+def choose(plan: Plan, observed: Mapping[str, Observed]) -> dict[str, LayerQuantizers]:
     """Both operands' quantisers by the name of the layer, for what `observe` gave."""
-    return {name: _scales(plan, each) for name, each in seen.items()}
+    return {name: _layer_quantizers(plan, each) for name, each in observed.items()}
 
 
 def calibrate_network(network: Network, feeds: Iterable[Feed], plan: Plan,
-                      say: Progress | None = None) -> dict[
-                          str, tuple[Quantizer | Scheme, Quantizer | Scheme]]:
-    """Choose the scales of every layer from what ``feeds`` cause in FP32.
-
-    Parameters
-    ----------
-    network
-        The network.
-    feeds
-        Inputs of each run, by name.
-    plan
-        How its tensors are quantised.
-    say
-        Told how far it is.
-
-    Returns
-    -------
-    dict
-        Both operands' quantisers by the name of the layer.
-    """
-    return choose(plan, observe(network, feeds, say))
+                      progress: Progress | None = None) -> dict[str, LayerQuantizers]:
+    """Choose the scales of every layer from what ``feeds``, as in `observe`, cause in FP32."""
+    return choose(plan, observe(network, feeds, progress))
 
 
-def _scales(plan: Plan, seen: Seen) -> tuple[Quantizer | Scheme, Quantizer | Scheme]:
+def _layer_quantizers(plan: Plan, observed: Observed) -> LayerQuantizers:
     """Quantisers of both operands of a layer."""
-    layer = seen.layer
+    layer = observed.layer
     schemes = required(plan, layer)
-    first = _quantizer(schemes[0], seen.x)
-    second = _quantizer(schemes[1], [layer.w] if layer.is_constant else seen.w,
+    first = _quantizer(schemes[0], observed.x)
+    second = _quantizer(schemes[1], [layer.w] if layer.is_constant else observed.w,
                         layer.lowering.channel_axis)
     if plan.headroom and isinstance(first, Quantizer) and isinstance(second, Quantizer):
-        return with_headroom(plan.array.mac, layer, seen.sums, (first, second))
+        return _with_headroom(plan.array.mac, layer, observed.sums, first, second)
     return first, second
 
 
@@ -180,9 +185,47 @@ def _quantizer(scheme: Scheme, data: list[NDArray], axis: int | None = None) -> 
     return calibrate(data, scheme, axis=axis if scheme.per is Per.CHANNEL else None)
 
 
-def _sample(x: NDArray) -> NDArray:
-    """Numbers of ``x``, its ends among them."""
-    if x.size <= KEPT:
-        return x.ravel()
-    places = np.random.default_rng(SEED).integers(0, x.size, KEPT)
-    return np.concatenate([x.ravel()[places], [x.min(), x.max()]])
+def largest_sum(mac: MacSpec) -> float:
+    """Largest finite sum that the accumulator of ``mac`` holds, as a number."""
+    acc = mac.acc
+    return math.ldexp(acc.max, acc.lsb) if isinstance(acc, FixedAccumulator) else float(acc.fmt.max)
+
+
+def _with_headroom(mac: MacSpec, layer: Layer, sums: Sequence[NDArray], first: Quantizer,
+                   second: Quantizer) -> tuple[Quantizer, Quantizer]:
+    """Quantisers without zero points, their scales doubled as often as the sums need.
+
+    ``sums`` are the largest magnitudes (P, 1, N) of the layer's products in FP32, of each run. The
+    doublings are shared out, the odd one to the first.
+    """
+    scale = first.scale * (second.scale if second.axis is None
+                           else layer.lowering.channels(second.scale))
+    largest = max(float((each / scale).max()) for each in sums)
+    require(math.isfinite(largest), f"{layer.node.noun} sums in calibration", "finite", largest)
+    ratio = largest / (MARGIN * largest_sum(mac))
+    doublings = max(0, math.ceil(math.log2(ratio))) if ratio > 0 else 0
+    return (replace(first, scale=first.scale * 2.0**(doublings - doublings // 2)),
+            replace(second, scale=second.scale * 2.0**(doublings // 2)))
+
+
+def save_calibration(path: str | Path, quantizers: Quantizers) -> Path:
+    """Write the quantisers of a network to ``path``, whole or not at all, and hand it back."""
+    return save_quantizers(path, {name + ending: each for name, both in quantizers.items()
+                                  for ending, each in zip(ENDINGS, both, strict=True)})
+
+
+def load_calibration(path: str | Path) -> dict[str, LayerQuantizers]:
+    """Quantisers that `save_calibration` wrote to ``path``.
+
+    Raises
+    ------
+    SpecError
+        If the file is not one that was written so.
+    """
+    flat = load_quantizers(path)
+    names = list(dict.fromkeys(name[:-2] for name in flat))
+    if sorted(flat) != sorted(name + ending for name in names for ending in ENDINGS):
+        raise SpecError("Quantizers file must be that of a network, with /a and /b of each layer, "
+                        f"not {str(path)!r}")
+    first, second = ENDINGS
+    return {name: (flat[name + first], flat[name + second]) for name in names}

@@ -1,17 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run on the array took, layer by layer and in all."""
+"""What a run on the array took, layer by layer and in all, and what it costs in energy."""
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from hw.spec import ArraySpec
+from hw.spec import ArraySpec, MacSpec
 from sim.codes import NDArray
-from sim.network.silicon import Energy
 
-__all__ = ["LayerResult", "Noise", "Outcome"]
+__all__ = ["SOURCES", "Energy", "LayerResult", "NetworkResult", "Noise", "product_fj",
+           "recorded_energy"]
+
+#: Files of records that hold units, in the order in which they are asked.
+SOURCES = ("paper", "units")
+#: Of normally distributed operands: what a product takes, and what its glitches take beside it.
+PARTS = ("energy_gaussian", "energy_gaussian_glitches")
+
+
+class Energy(NamedTuple):
+    """Energy of one multiply-accumulation in pJ, and what it is known from."""
+
+    pj: float
+    source: str
+
+
+def product_fj(metrics: Mapping[str, float]) -> float | None:
+    """Energy of one multiply-accumulation in fJ, glitches included; None if it was not measured."""
+    return sum(metrics[name] for name in PARTS) if metrics.keys() >= set(PARTS) else None
+
+
+def recorded_energy(mac: MacSpec, folder: Path) -> Energy | None:
+    """Energy of a unit by the records of units in ``folder``; None if there is none."""
+    for name in SOURCES:
+        path = folder / f"{name}.json"
+        records = json.loads(path.read_text(encoding="utf-8"))["records"] if path.exists() else []
+        for record in records:
+            values = {key: metric["value"] for key, metric in record["metrics"].items()}
+            fj = product_fj(values) if record["subject"] == mac.name else None
+            if fj is not None:
+                library = (record["provenance"]["library"] or {}).get("name", "no library")
+                return Energy(fj / 1000, f"recorded of {mac.name} in {library}")
+    return None
 
 
 @dataclass(slots=True)
@@ -74,7 +108,7 @@ class LayerResult:
 
 
 @dataclass(slots=True)
-class Outcome:
+class NetworkResult:
     """A network on an array.
 
     Attributes
@@ -119,9 +153,9 @@ class Outcome:
 
     def facts(self, energy: Energy | None = None) -> dict[str, Any]:
         """Everything as plain data; ``energy`` is what one product takes."""
-        told = {} if energy is None else {"energy_pj": energy.pj, "energy_source": energy.source}
+        source = {} if energy is None else {"energy_pj": energy.pj, "energy_source": energy.source}
         return {
-            "array": self.array.name, **told,
+            "array": self.array.name, **source,
             "layers": [layer.facts(self.array, energy) for layer in self.layers],
             "total": _work(self.macs, self.cycles, self.array, energy),
             "outputs": {name: {"shape": list(runs[0].shape), "runs": len(runs),

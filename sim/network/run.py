@@ -1,24 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network whose Conv, Gemm and MatMul run on a simulated array, beside itself in FP32."""
+"""A network whose Conv, Gemm and MatMul run on a simulated array, beside itself in FP32.
+
+Tensors become codes, products of codes sums, and sums real numbers. What the array computes is bit
+for bit what `sim.matmul` gives. Scales, zero points and bias come after it, in binary64 and then
+FP32; where blocks of 32 have scales of their own, each block of K is a product on the array, and
+the scaled results are added up in FP32.
+"""
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+from hw.spec import ArraySpec, Flag, MacSpec
 from hw.spec.errors import require
+from sim.codes import NDArray
 from sim.network.graph import Network
-from sim.network.layer import Layer
-from sim.network.plan import Plan, Quantizers, required
-from sim.network.products import Products
-from sim.network.results import LayerResult, Outcome
+from sim.network.operators import Layer
+from sim.network.plan import LayerQuantizers, Plan, Quantizers, required
+from sim.network.results import LayerResult, NetworkResult
 from sim.network.walk import Feed, Pair, walk
 from sim.progress import Progress
-from sim.quantize import Scheme
+from sim.quantize import BLOCK, Quantizer, Scheme, encode_blocks
+from sim.quantize.blocks import scale_values
+from sim.quantize.nearest import values_of
+from sim.run.engines import DEFAULT_ENGINE, ENGINES
+from sim.run.outcome import values_of_sums
 
-__all__ = ["run"]
+__all__ = ["Operand", "activations", "run", "weights"]
+
+Floats = npt.NDArray[np.float64]
 
 
 def run(network: Network, feeds: Iterable[Feed], plan: Plan, quantizers: Quantizers, *,
-        compare: bool = True, backend: str = "fast", say: Progress | None = None) -> Outcome:
+        compare: bool = True, backend: str = DEFAULT_ENGINE, progress: Progress | None = None
+        ) -> NetworkResult:
     """Run a network on the array of ``plan``.
 
     Parameters
@@ -32,11 +50,11 @@ def run(network: Network, feeds: Iterable[Feed], plan: Plan, quantizers: Quantiz
     quantizers
         What `calibrate_network` or `load_calibration` gave for the same plan.
     compare
-        Whether to run the network in FP32 beside it and tell the noise of every layer.
+        Whether to run the network in FP32 beside it and measure the noise of every layer.
     backend
-        What computes the products: ``fast``, ``vector``, ``cycle`` or ``rtl``; the same bits.
-    say
-        Told how far it is.
+        What computes the products, one of `sim.run.engines.ENGINES`: all give the same bits.
+    progress
+        Reports how far it is.
 
     Raises
     ------
@@ -44,19 +62,19 @@ def run(network: Network, feeds: Iterable[Feed], plan: Plan, quantizers: Quantiz
         If a layer has no quantisers, or others than the plan asks for, or inputs or a tensor on
         the way are not supported.
     """
-    say = say or Progress()
+    progress = progress or Progress()
     lacking = [step.name for step in network.layers if step.name not in quantizers]
     require(not lacking, "Quantizers", "given for every layer", f"without {lacking[:1]}")
-    products = Products(plan.array, backend, say)
+    on_array = _ArrayLayers(plan.array, backend, progress)
     results: dict[str, LayerResult] = {}
 
     def multiply(exact: Layer, coded: Layer) -> Pair:
-        both = quantizers[coded.step.name]
+        both = quantizers[coded.node.name]
         schemes = tuple(each if isinstance(each, Scheme) else each.scheme for each in both)
-        require(schemes == required(plan, coded), f"{coded.step.noun} quantizers",
+        require(schemes == required(plan, coded), f"{coded.node.noun} quantizers",
                 " and ".join(map(str, required(plan, coded))), " and ".join(map(str, schemes)))
-        found, cycles = products(coded, both)
-        output = coded.output(found)
+        products, cycles = on_array.multiply(coded, both)
+        output = coded.output(products)
         result = _count(results, coded, cycles)
         if not compare:
             return Pair(output, output)
@@ -67,20 +85,156 @@ def run(network: Network, feeds: Iterable[Feed], plan: Plan, quantizers: Quantiz
 
     outputs: dict[str, list[Pair]] = {name: [] for name in network.outputs}
     for feed in feeds:
-        for name, pair in walk(network, feed, multiply, say, "running").items():
+        for name, pair in walk(network, feed, multiply, progress, "running").items():
             outputs[name].append(pair)
     require(all(outputs.values()), "Data", "at least one sample", "none")
-    return Outcome(plan.array, list(results.values()),
-                   {name: [pair.coded for pair in pairs] for name, pairs in outputs.items()},
-                   {name: [pair.exact for pair in pairs] for name, pairs in outputs.items()}
-                   if compare else {})
+    coded = {name: [pair.coded for pair in pairs] for name, pairs in outputs.items()}
+    exact = {name: [pair.exact for pair in pairs] for name, pairs in outputs.items()}
+    return NetworkResult(plan.array, list(results.values()), coded, exact if compare else {})
 
 
 def _count(results: dict[str, LayerResult], layer: Layer, cycles: int) -> LayerResult:
     """Result of a layer, with another run counted."""
     products, m, k, n = size = layer.lowering.size
-    step = layer.step
-    result = results.setdefault(step.name, LayerResult(step.name, step.operator, products, m, k, n))
+    node = layer.node
+    result = results.setdefault(node.name, LayerResult(node.name, node.operator, products, m, k, n))
     result.macs += math.prod(size)
     result.cycles += cycles
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """Matrices of codes and what they are worth.
+
+    Attributes
+    ----------
+    codes
+        (P, M, K) or (P, K, N).
+    scale
+        Goes with (P, M, N); or, with ``blocks``, with (P, blocks, M, N).
+    zero
+        Value that stands for zero, to go with (P, M, N).
+    blocks
+        Whether each block of K has a scale of its own.
+    """
+
+    codes: NDArray
+    scale: Floats
+    zero: Floats
+    blocks: bool = False
+
+
+def activations(layer: Layer, by: Quantizer | Scheme) -> Operand:
+    """Matrices A of a layer."""
+    if isinstance(by, Scheme):
+        blocks = encode_blocks(layer.lowering.left(layer.x, np.float32(0)), by.fmt)
+        scale = scale_values(blocks.scales).transpose(0, 2, 1)[..., None]
+        return Operand(blocks.codes, scale, np.zeros(1), blocks=True)
+    codes = layer.lowering.left(by.encode(layer.x), by.encode(np.zeros(1))[0])
+    return Operand(np.ascontiguousarray(codes), by.scale, _zeros(by))
+
+
+def weights(layer: Layer, by: Quantizer | Scheme) -> Operand:
+    """Matrices B of a layer."""
+    lowering = layer.lowering
+    if isinstance(by, Scheme):
+        blocks = encode_blocks(lowering.right(layer.w), by.fmt, axis=1)
+        return Operand(blocks.codes, scale_values(blocks.scales)[:, :, None, :], np.zeros(1),
+                       blocks=True)
+    codes = np.ascontiguousarray(lowering.right(by.encode(layer.w)))
+    scale, zero = by.scale, _zeros(by)
+    if by.axis is not None:
+        scale, zero = lowering.channels(scale), lowering.channels(zero)
+    return Operand(codes, scale, zero)
+
+
+def _zeros(by: Quantizer) -> Floats:
+    """Values of the format that stand for zero."""
+    return np.ldexp(by.zero_point.astype(np.float64), by.scheme.fmt.lsb)
+
+
+class _ArrayLayers:
+    """Multiplies the operands of layers on an array."""
+
+    def __init__(self, array: ArraySpec, backend: str, progress: Progress) -> None:
+        require(backend in ENGINES, "Backend", f"one of {', '.join(ENGINES)}", backend)
+        self._mac, self._progress = array.mac, progress
+        self._run = ENGINES[backend](array, progress)
+        self._weights: dict[str, Operand] = {}
+
+    def multiply(self, layer: Layer, by: LayerQuantizers) -> tuple[NDArray, int]:
+        """Products (P, M, N) of a layer in FP32, and the clock cycles that they take."""
+        a, b = activations(layer, by[0]), self._right(layer, by[1])
+        progress = _LayerProgress(self._progress, layer.node.name)
+        if a.blocks or b.blocks:
+            return self._by_blocks(a, b, progress)
+        sums, cycles = self._sums(a.codes, b.codes, progress)
+        # Sum of (a - za) (b - zb), of which the array has the sum of a b.
+        if b.zero.any():
+            sums -= b.zero * values_of(a.codes, self._mac.a).sum(axis=2, keepdims=True)
+        if a.zero.any():
+            sums -= a.zero * values_of(b.codes, self._mac.b).sum(axis=1, keepdims=True)
+            sums += a.codes.shape[2] * a.zero * b.zero
+        with np.errstate(all="ignore"):
+            return (sums * (a.scale * b.scale)).astype(np.float32), cycles
+
+    def _right(self, layer: Layer, by: Quantizer | Scheme) -> Operand:
+        """Matrices B, those of constants made once."""
+        if not layer.is_constant:
+            return weights(layer, by)
+        name = layer.node.name
+        if name not in self._weights:
+            self._weights[name] = weights(layer, by)
+        return self._weights[name]
+
+    def _sums(self, a: NDArray, b: NDArray, progress: Progress) -> tuple[Floats, int]:
+        """Sums of all products as numbers, and cycles."""
+        parts, cycles = [], 0
+        for index, (x, y) in enumerate(zip(a, b, strict=True)):
+            progress(f"product {index + 1} of {len(a)}")
+            product = self._run(x, y, progress)
+            cycles += product.cycles
+            parts.append(_numbers(product.codes, product.flags, self._mac))
+        return np.stack(parts), cycles
+
+    def _by_blocks(self, a: Operand, b: Operand, progress: Progress) -> tuple[NDArray, int]:
+        """Products, a block of K after the other."""
+        depth, cycles = a.codes.shape[2], 0
+        total = np.zeros((len(a.codes), a.codes.shape[1], b.codes.shape[2]), np.float32)
+        with np.errstate(all="ignore"):
+            for block, start in enumerate(range(0, depth, BLOCK)):
+                part = slice(start, start + BLOCK)
+                sums, taken = self._sums(a.codes[:, :, part], b.codes[:, part], progress)
+                cycles += taken
+                left, right = (side.scale[:, block] if side.blocks else side.scale
+                               for side in (a, b))
+                total += (sums * left * right).astype(np.float32)
+        return total, cycles
+
+
+class _LayerProgress(Progress):
+    """Reports the products of a layer, of which there may be hundreds, now and then only."""
+
+    def __init__(self, progress: Progress, layer: str) -> None:
+        super().__init__()
+        self._progress, self._layer = progress, layer
+
+    def __call__(self, text: str) -> None:
+        """Report how far the layer is, if nothing was reported for a while."""
+        self._progress(f"running: {self._layer}, {text}")
+
+    def at_once(self, text: str) -> None:
+        """As all else."""
+        self(text)
+
+
+def _numbers(sums: NDArray, flags: NDArray, mac: MacSpec) -> Floats:
+    """Sums as numbers, NaN and infinities where flags beside a fixed-point sum say so."""
+    numbers = values_of_sums(sums, mac)
+    if flags.any():
+        both = Flag.POS_INF | Flag.NEG_INF
+        numbers[(flags & Flag.POS_INF) > 0] = np.inf
+        numbers[(flags & Flag.NEG_INF) > 0] = -np.inf
+        numbers[((flags & Flag.NAN) > 0) | ((flags & both) == both)] = np.nan
+    return numbers

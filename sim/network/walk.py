@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network, step by step, in FP32 and with quantised layers side by side."""
+"""Data through a network, step by step, in FP32 and with quantised layers side by side."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from hw.spec import SpecError
 from hw.spec.errors import require
 from sim.codes import NDArray
 from sim.network.graph import Network, Step
-from sim.network.layer import Layer, layer
+from sim.network.operators import Layer
 from sim.progress import Progress
 
-__all__ = ["Feed", "Multiply", "Pair", "check_feed", "walk"]
+__all__ = ["Feed", "Multiply", "Pair", "feeds", "load_data", "walk"]
 
 #: What a run of the network is given, by the name of the input.
 Feed = Mapping[str, NDArray]
@@ -27,7 +31,66 @@ class Pair(NamedTuple):
 Multiply = Callable[[Layer, Layer], Pair]
 
 
-def walk(network: Network, feed: Feed, multiply: Multiply, say: Progress,
+def load_data(path: Path, network: Network) -> dict[str, NDArray]:
+    """Arrays by name of input: those of a .npz file, or the one of a .npy file.
+
+    Raises
+    ------
+    SpecError
+        If the file cannot be read or does not hold what the network is to be given.
+    """
+    try:
+        with path.open("rb") as file:  # A broken file would be left open.
+            loaded: Any = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                loaded = dict(zip([each.name for each in network.inputs], [loaded], strict=False))
+            return {name: np.asarray(loaded[name]) for name in loaded}
+    # A cut .npz file is a broken zip, whose exceptions are many.
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or "no .npz or .npy file of numbers"
+        raise SpecError(f"Data file must be readable, not {str(path)!r} "
+                        f"({reason.lower()})") from error
+
+
+def feeds(network: Network, data: Mapping[str, NDArray], *, samples: int | None = None,
+          batch: int | None = None) -> list[dict[str, NDArray]]:
+    """Inputs of each run, checked: the first ``samples``, ``batch`` of them at a time.
+
+    An input without sides is given to every run as it is.
+    """
+    counts = {len(x) for x in data.values() if x.ndim}
+    require(len(counts) == 1, "Data", "arrays of equally many samples", sorted(counts))
+    (count,) = counts
+    if samples is not None:
+        require(1 <= samples <= count, "Samples", f"from 1 to {count}", samples)
+        count = samples
+    if batch is not None:
+        require(1 <= batch <= count and count % batch == 0, "Batch",
+                f"a divisor of the {count} samples", batch)
+    step = batch or count
+    cut = [{name: x[start:start + step] if x.ndim else x for name, x in data.items()}
+           for start in range(0, count, step)]
+    for feed in cut:
+        _check_feed(network, feed)
+    return cut
+
+
+def _check_feed(network: Network, feed: Feed) -> None:
+    """Raise unless the inputs are those that the model asks for."""
+    names = sorted(each.name for each in network.inputs)
+    require(sorted(feed) == names, "Data", f"arrays by the names {', '.join(names)}",
+            ", ".join(sorted(feed)) or "none")
+    for each in network.inputs:
+        x = feed[each.name]
+        require(x.dtype == each.dtype, f"Data {each.name!r} dtype", str(each.dtype), str(x.dtype))
+        fits = len(x.shape) == len(each.shape) and all(
+            want in (None, side) for want, side in zip(each.shape, x.shape, strict=True))
+        require(fits and x.size > 0, f"Data {each.name!r} shape",
+                f"({', '.join('any' if side is None else str(side) for side in each.shape)})",
+                x.shape)
+
+
+def walk(network: Network, feed: Feed, multiply: Multiply, progress: Progress,
          doing: str) -> dict[str, Pair]:
     """Outputs of the network by name.
 
@@ -37,14 +100,14 @@ def walk(network: Network, feed: Feed, multiply: Multiply, say: Progress,
         The network and its inputs.
     multiply
         What computes the layers.
-    say, doing
-        Told how far it is, and what is done.
+    progress, doing
+        Reports how far it is, and what is done.
     """
-    check_feed(network, feed)
+    _check_feed(network, feed)
     tensors = {name: Pair(x, x) for name, x in feed.items()}
     tensors |= {name: Pair(x, x) for name, x in network.constants.items()}
-    for place, step in enumerate(network.steps):
-        say(f"{doing}: step {place + 1} of {len(network.steps)}, {step.name} ({step.operator})")
+    for number, step in enumerate(network.steps, 1):
+        progress(f"{doing}: step {number} of {len(network.steps)}, {step.name} ({step.operator})")
         given = [tensors[name] if name else None for name in step.inputs]
         if step.is_layer:
             tensors[step.outputs[0]] = _layer(network, step, given, multiply)
@@ -64,10 +127,10 @@ def _same(given: list[Pair | None]) -> bool:
 
 def _layer(network: Network, step: Step, given: list[Pair | None], multiply: Multiply) -> Pair:
     """Output of a layer."""
-    exact = layer(network, step, tuple(pair and pair.exact for pair in given))
+    exact = network.layer(step, [pair and pair.exact for pair in given])
     if _same(given):
         return multiply(exact, exact)
-    return multiply(exact, layer(network, step, tuple(pair and pair.coded for pair in given)))
+    return multiply(exact, network.layer(step, [pair and pair.coded for pair in given]))
 
 
 def _evaluate(step: Step, given: list[Pair | None]) -> list[Pair]:
@@ -77,18 +140,3 @@ def _evaluate(step: Step, given: list[Pair | None]) -> list[Pair]:
         return [Pair(x, x) for x in exact]
     coded = step.compute(*(pair and pair.coded for pair in given))
     return [Pair(*both) for both in zip(exact, coded, strict=True)]
-
-
-def check_feed(network: Network, feed: Feed) -> None:
-    """Raise unless the inputs are those that the model asks for."""
-    names = sorted(each.name for each in network.inputs)
-    require(sorted(feed) == names, "Data", f"arrays by the names {', '.join(names)}",
-            ", ".join(sorted(feed)) or "none")
-    for each in network.inputs:
-        x = feed[each.name]
-        require(x.dtype == each.dtype, f"Data {each.name!r} dtype", str(each.dtype), str(x.dtype))
-        fits = len(x.shape) == len(each.shape) and all(
-            want in (None, side) for want, side in zip(each.shape, x.shape, strict=True))
-        require(fits and x.size > 0, f"Data {each.name!r} shape",
-                f"({', '.join('any' if side is None else str(side) for side in each.shape)})",
-                x.shape)

@@ -20,10 +20,11 @@ from sim.codes import NDArray
 from sim.files import whole_file
 from sim.progress import Progress
 from sim.rtl import RtlError
-from sim.run.engines import ENGINES, Observer, Outcome, clocked, kernels
+from sim.run.engines import DEFAULT_ENGINE, ENGINES, Observer, clocked, kernels
 from sim.run.operands import DISTRIBUTIONS, draw, load, parse_gemm, require_product
 from sim.run.outcome import as_bits, digits, relative_error
 from sim.run.stage import add_stage_options, spelled_stage, stage_of
+from sim.tiling import ArrayProduct
 from sim.trace.page import viewed
 from sim.trace.waves import require_traceable, savefile, waves
 
@@ -50,7 +51,7 @@ def _parser() -> Parser:
                              f"{next(iter(DISTRIBUTIONS))})")
     parser.add_argument("--backend", metavar="NAME", choices=list(ENGINES),
                         help=f"what computes: {', '.join(ENGINES)} (default: "
-                             f"{next(iter(ENGINES))}, with --trace or --view cycle)")
+                             f"{DEFAULT_ENGINE}, with --trace or --view cycle)")
     parser.add_argument("--out", metavar="FILE", type=Path,
                         help="write the bits of C to this .npy file")
     parser.add_argument("--trace", metavar="FILE", type=Path,
@@ -71,7 +72,7 @@ def _array(options: argparse.Namespace) -> ArraySpec:
 
 
 def _operands(options: argparse.Namespace, spec: ArraySpec,
-              say: Progress) -> tuple[NDArray, NDArray]:
+              progress: Progress) -> tuple[NDArray, NDArray]:
     """Codes of A and B, checked against each other and against ``--gemm``."""
     gemm = None if options.gemm is None else parse_gemm(options.gemm)
     if gemm is not None:
@@ -83,8 +84,8 @@ def _operands(options: argparse.Namespace, spec: ArraySpec,
         (m, k, n), data = gemm, options.data or next(iter(DISTRIBUTIONS))
         seed = 0 if options.seed is None else options.seed
         require(seed >= 0, "Seed", "0 or more", seed)
-        return (draw(spec.mac.a, (m, k), data, [seed, 0], say),
-                draw(spec.mac.b, (k, n), data, [seed, 1], say))
+        return (draw(spec.mac.a, (m, k), data, [seed, 0], progress),
+                draw(spec.mac.b, (k, n), data, [seed, 1], progress))
     require(None not in files, "Operands", "given by both --a and --b, or by neither",
             " and ".join(f"--{name}" for name, file in zip("ab", files, strict=True) if file))
     require(options.seed is None and options.data is None, "Random operands",
@@ -105,28 +106,29 @@ def _backend(options: argparse.Namespace) -> str:
             require(options.backend in (None, CLOCKED), "Backend", f"{CLOCKED} with --{name}",
                     options.backend)
             return CLOCKED
-    return options.backend or next(iter(ENGINES))
+    return options.backend or DEFAULT_ENGINE
 
 
-def _run(options: argparse.Namespace, say: Progress) -> dict[str, Any]:
+def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     """Compute, write the files that are asked for, and describe the run."""
     backend, spec = _backend(options), _array(options)
     stage = stage_of(options, spec)
     given = stage.given if stage else {}
-    a, b = _operands(options, spec, say)
+    a, b = _operands(options, spec, progress)
     with ExitStack() as files:
         file = None if options.out is None else files.enter_context(whole_file(options.out))
         observers = list(_observers(options, spec, (*a.shape, b.shape[1]), files))
         start = time.perf_counter()
-        ready = clocked(spec, say, given, observers) if observers else \
-            ENGINES[backend](spec, say, given)
+        ready = clocked(spec, progress, given, observers) if observers else \
+            ENGINES[backend](spec, progress, given)
         started = time.perf_counter()
-        outcome = ready(a, b, say)
+        product = ready(a, b, progress)
         seconds = time.perf_counter() - started
-        found = _describe(backend, spec, a, b, outcome) | {"relative_rms_error": relative_error(
-            a, b, outcome.sums, outcome.flags, spec.mac, say, stage.values if stage else None)}
+        found = _describe(backend, spec, a, b, product) | {"relative_rms_error": relative_error(
+            a, b, product.codes, product.flags, spec.mac, progress,
+            stage.values if stage else None)}
         if file is not None:
-            np.save(file, as_bits(outcome.sums, spec.result_width), allow_pickle=False)
+            np.save(file, as_bits(product.codes, spec.result_width), allow_pickle=False)
     return found | {"start_up_s": started - start, "wall_s": seconds,
                     "mac_per_s": a.size * b.shape[1] / seconds}
 
@@ -144,19 +146,19 @@ def _observers(options: argparse.Namespace, spec: ArraySpec, sides: tuple[int, i
 
 
 def _describe(backend: str, spec: ArraySpec, a: NDArray, b: NDArray,
-              outcome: Outcome) -> dict[str, Any]:
+              product: ArrayProduct) -> dict[str, Any]:
     """All but the times."""
     (m, k), n = a.shape, b.shape[1]
     moved = traffic(spec, m, k, n)
     products = m * k * n
-    places = outcome.cycles * spec.rows * spec.cols * spec.mac.lanes
+    places = product.cycles * spec.rows * spec.cols * spec.mac.lanes
     return {
         "array": spec.name, "backend": backend,
         "kernels": kernels() if backend == "fast" else None,
-        "m": m, "k": k, "n": n, "cycles": outcome.cycles,
+        "m": m, "k": k, "n": n, "cycles": product.cycles,
         "utilisation": products / places, "tiles": spec.tiles(m, n),
         "bytes": {"a": moved.a, "b": moved.b, "c": moved.c, "total": moved.total},
-        "checksum": digits(outcome.sums, outcome.flags if spec.flag_bits else None,
+        "checksum": digits(product.codes, product.flags if spec.flag_bits else None,
                            spec.result_width),
     }
 

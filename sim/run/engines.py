@@ -3,7 +3,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -16,27 +15,16 @@ from sim.fast.kernels import has_numba
 from sim.linear import matmul, matmul_with_flags
 from sim.outputs import output
 from sim.progress import Progress
+from sim.tiling import ArrayProduct
 
-__all__ = ["ENGINES", "Observer", "Outcome", "Run", "clocked", "kernels"]
+__all__ = ["DEFAULT_ENGINE", "ENGINES", "Observer", "Run", "clocked", "kernels"]
 
-#: Products of the first rows that a model computes before it tells how far it is, and the seconds
-#: after which it shall tell again.
+#: Products of the first rows that a model computes before it reports how far it is, and the
+#: seconds after which it shall report again.
 FIRST, SECONDS = 1 << 28, 0.5
 #: ``scale`` and ``zero_point`` of output stages, as `sim.output` takes them.
 Settings = Mapping[str, Any]
 NONE: Settings = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Sums (M, N) as `sim.matmul` has them or as unsigned bits, their flags, and clock cycles.
-
-    With output stages the sums are their codes.
-    """
-
-    sums: NDArray
-    flags: NDArray
-    cycles: int
 
 
 class Observer(Protocol):
@@ -50,10 +38,10 @@ class Observer(Protocol):
 
 
 #: Computes the product of codes (M, K) and (K, N).
-Run = Callable[[NDArray, NDArray, Progress], Outcome]
+Run = Callable[[NDArray, NDArray, Progress], ArrayProduct]
 
 
-def _model(backend: str, spec: ArraySpec, say: Progress, given: Settings = NONE) -> Run:
+def _model(backend: str, spec: ArraySpec, progress: Progress, given: Settings = NONE) -> Run:
     """Backend of `sim.matmul`, with its code loaded; cycles are those of the closed form."""
     least = np.zeros((1, spec.mac.lanes), np.uint8)
     matmul(least, least.T, spec.mac, backend=backend)
@@ -61,25 +49,26 @@ def _model(backend: str, spec: ArraySpec, say: Progress, given: Settings = NONE)
 
 
 def _by_rows(backend: str, spec: ArraySpec, given: Settings, a: NDArray, b: NDArray,
-             say: Progress) -> Outcome:
-    """Some rows at a time, so many that there is progress to tell."""
+             progress: Progress) -> ArrayProduct:
+    """Some rows at a time, so many that there is progress to report."""
     (rows, depth), cols = a.shape, b.shape[1]
     step, top = max(1, FIRST // (depth * cols)), 0
     parts = []
-    say(f"0 of {rows:,} rows")
+    progress(f"0 of {rows:,} rows")
     while top < rows:
         start = time.perf_counter()
         parts.append(_encoded(spec, given, *matmul_with_flags(
             a[top:top + step], b, spec.mac, backend=backend)))
         top += step
-        say(f"{min(top, rows):,} of {rows:,} rows")
+        progress(f"{min(top, rows):,} of {rows:,} rows")
         seconds = max(time.perf_counter() - start, 1e-9)
         step = max(1, int(step * min(64, SECONDS / seconds)))
     sums, flags = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Outcome(sums, flags, spec.cycles(rows, depth, cols))
+    return ArrayProduct(sums, flags, spec.cycles(rows, depth, cols))
 
 
-def _encoded(spec: ArraySpec, given: Settings, sums: NDArray, flags: NDArray) -> tuple[NDArray, NDArray]:
+def _encoded(spec: ArraySpec, given: Settings, sums: NDArray, flags: NDArray
+             ) -> tuple[NDArray, NDArray]:
     """What an output stage, if there is one, makes of sums and flags."""
     if spec.out is None:
         return sums, flags
@@ -87,23 +76,22 @@ def _encoded(spec: ArraySpec, given: Settings, sums: NDArray, flags: NDArray) ->
     return output(sums, spec.out, flags=raised, **given), np.zeros_like(flags)
 
 
-def _rtl(spec: ArraySpec, say: Progress, given: Settings = NONE) -> Run:
+def _rtl(spec: ArraySpec, progress: Progress, given: Settings = NONE) -> Run:
     """Compiled RTL, whose cycles are counted on its streams."""
-    from sim.rtl.array import compiled_array, matmul
+    from sim.rtl import array
 
-    say.at_once(f"generating and compiling {spec.name}")
-    model = compiled_array(spec)
+    progress.at_once(f"generating and compiling {spec.name}")
+    model = array.compiled_array(spec)
 
-    def run(a: NDArray, b: NDArray, say: Progress) -> Outcome:
+    def run(a: NDArray, b: NDArray, progress: Progress) -> ArrayProduct:
         (m, k), n = a.shape, b.shape[1]
-        say.at_once(f"running {spec.cycles(m, k, n):,} clock cycles")
-        got = matmul(model, spec, a, b, **given)
-        return Outcome(got.codes, got.flags, got.cycles)
+        progress.at_once(f"running {spec.cycles(m, k, n):,} clock cycles")
+        return array.matmul(model, spec, a, b, **given)
 
     return run
 
 
-def clocked(spec: ArraySpec, say: Progress, given: Settings = NONE,
+def clocked(spec: ArraySpec, progress: Progress, given: Settings = NONE,
             observers: Sequence[Observer] = ()) -> Run:
     """Array clock by clock, whose cycles are counted and which observers look at."""
     from sim import cycle
@@ -116,12 +104,11 @@ def clocked(spec: ArraySpec, say: Progress, given: Settings = NONE,
         for observer in observers:
             observer.watch(inputs, outputs)
 
-    def run(a: NDArray, b: NDArray, say: Progress) -> Outcome:
+    def run(a: NDArray, b: NDArray, progress: Progress) -> ArrayProduct:
         (m, k), n = a.shape, b.shape[1]
-        say.at_once(f"stepping {spec.cycles(m, k, n):,} clock cycles")
-        got = cycle.matmul(a, b, spec, **given, probe=probe if observers else None,
-                           watch=watch if observers else None)
-        return Outcome(got.codes, got.flags, got.cycles)
+        progress.at_once(f"stepping {spec.cycles(m, k, n):,} clock cycles")
+        return cycle.matmul(a, b, spec, **given, probe=probe if observers else None,
+                            watch=watch if observers else None)
 
     return run
 
@@ -134,7 +121,7 @@ def kernels() -> str:
 class Engine(Protocol):
     """What makes itself ready for an array, given what its output stages take."""
 
-    def __call__(self, spec: ArraySpec, say: Progress, given: Settings = NONE) -> Run:
+    def __call__(self, spec: ArraySpec, progress: Progress, given: Settings = NONE) -> Run:
         """What computes products on the array."""
 
 
@@ -145,3 +132,5 @@ ENGINES: dict[str, Engine] = {
     "cycle": clocked,
     "rtl": _rtl,
 }
+#: What all commands take unless another one is asked for.
+DEFAULT_ENGINE = "fast"

@@ -10,13 +10,13 @@ import pytest
 import sim
 from hw.spec import SpecError, parse_mac
 from sim.network import (
+    Energy,
     calibrate_network,
     load,
     load_calibration,
     run,
     save_calibration,
 )
-from sim.network.silicon import Energy
 from sim.progress import Progress
 from sim.quantize import calibrate
 from tests.support.network_models import data, node, one_layer, plan, result, save, small_network

@@ -10,9 +10,9 @@ import pytest
 from onnx import helper
 
 from hw.spec import SpecError, parse_mac
-from sim.network.__main__ import main
+from sim.network.__main__ import COSTS, main
 from sim.network.graph import SUPPORTED, load
-from sim.network.silicon import DATA, recorded
+from sim.network.results import recorded_energy
 from tests.support.network_models import SEED, node, save, small_network
 
 ARRAY = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4"]
@@ -65,7 +65,7 @@ def test_table_and_json_tell_the_same(capsys, files):
 def test_energy_is_recorded_of_the_papers_units(capsys, files):
     words = ["{model}", "--data", "{x}", "--mac", "int8", "--acc", "int27", "--array", "4x4"]
     facts = json.loads(shown(capsys, files, *words, "--json"))
-    [record] = [each for each in json.loads((DATA / "paper.json").read_text())["records"]
+    [record] = [each for each in json.loads((COSTS / "paper.json").read_text())["records"]
                 if each["subject"] == "mac_int8_fx27" and "energy_gaussian" in each["metrics"]]
     wanted = sum(record["metrics"][f"energy_gaussian{part}"]["value"] for part in ("", "_glitches"))
     assert facts["energy_pj"] == pytest.approx(wanted / 1000)
@@ -76,7 +76,7 @@ def test_energy_is_recorded_of_the_papers_units(capsys, files):
 def test_energy_without_records(tmp_path):
     bare = {"subject": "mac_e4m3_fp32", "metrics": {}}
     (tmp_path / "units.json").write_text(json.dumps({"records": [bare]}))
-    assert recorded(parse_mac("e4m3,acc=fp32"), tmp_path) is None
+    assert recorded_energy(parse_mac("e4m3,acc=fp32"), tmp_path) is None
 
 
 def test_samples_batches_and_files(capsys, files):

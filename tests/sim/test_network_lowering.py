@@ -10,7 +10,6 @@ from onnx.reference import ReferenceEvaluator
 
 from hw.spec import SpecError
 from sim.network import load
-from sim.network.layer import layer
 from sim.network.walk import Pair, walk
 from sim.progress import Progress
 from tests.support.network_models import SEED, node, save, small_network
@@ -149,7 +148,7 @@ def test_shapes_that_do_not_fit_are_told_in_one_line(tmp_path, nodes, x, constan
     step = network.layers[0]
     arrays = {"x": np.ones(x, np.float32)} | network.constants
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
-        layer(network, step, tuple(arrays[name] for name in step.inputs))
+        network.layer(step, [arrays[name] for name in step.inputs])
 
 
 def load_unchecked(tmp_path, nodes, x, constants):

@@ -191,7 +191,7 @@ def test_rows_in_parts_make_the_whole(monkeypatch):
     ready = engines.ENGINES["vector"](spec, Progress())
     got = ready(a, b, Progress())
     sums, flags = sim.matmul_with_flags(a, b, spec.mac)
-    assert (got.sums == sums).all()
+    assert (got.codes == sums).all()
     assert (got.flags == flags).all()
     assert len(told) > 3
     assert told[:2] == ["0 of 1,000 rows", "10 of 1,000 rows"]

@@ -10,7 +10,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from hw.spec import parse_array, parse_mac
-from sim.network import Network, Outcome, Plan, Quantizers, calibrate_network, load, run
+from sim.network import Network, NetworkResult, Plan, Quantizers, calibrate_network, load, run
 
 __all__ = ["SEED", "data", "node", "one_layer", "plan", "result", "save", "small_network"]
 
@@ -92,7 +92,7 @@ def one_layer(folder: Path, operator: str, x: Sequence[int], w: Sequence[int] | 
 
 
 def result(network: Network, x: np.ndarray, chosen: Plan, **options: Any
-           ) -> tuple[np.ndarray, Outcome, Quantizers]:
+           ) -> tuple[np.ndarray, NetworkResult, Quantizers]:
     """First output of a network, calibrated on what it is run on, all else and the scales."""
     quantizers = calibrate_network(network, [{"x": x}], chosen)
     outcome = run(network, [{"x": x}], chosen, quantizers, **options)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hw.spec import ArraySpec, MacSpec, parse_array, parse_mac
-from sim.network.silicon import DATA, SOURCES, product_fj
-from synth.record import Metric, Record, read_records
+from sim.network.results import SOURCES, product_fj
+from synth.record import ROOT, Metric, Record, read_records
 
 #: File of more arrays.
 ARRAYS = "arrays"
@@ -45,7 +45,7 @@ class Costs:
         self._records = [record for record in records if "failed" not in record.metrics]
 
     @classmethod
-    def of_project(cls, folder: Path = DATA) -> "Costs":
+    def of_project(cls, folder: Path = ROOT / "reports" / "data") -> "Costs":
         """Those of the files that are there."""
         paths = [folder / f"{name}.json" for name in (*SOURCES, ARRAYS)]
         return cls(record for path in paths if path.exists() for record in read_records(path))

@@ -108,7 +108,7 @@ def pace(folder: Path, origin: Provenance, progress: Progress) -> list[Record]:
     network = load(task.model)
     quantizers = calibrate_network(network, task.calibration[:1], plan, progress)
     start = time.perf_counter(), time.process_time()
-    found = run_network(network, task.feeds, plan, quantizers, compare=False, say=progress)
+    found = run_network(network, task.feeds, plan, quantizers, compare=False, progress=progress)
     wall, spent = time.perf_counter() - start[0], time.process_time() - start[1]
     return [Record(
         subject=f"{task.name} on {SIZE}", provenance=origin,

@@ -10,9 +10,8 @@ from typing import NamedTuple
 from hw.spec import CATALOG, PAPER_FORMATS, parse_array, parse_mac
 from reports.studies.networks.task import Outputs, Task
 from sim.network import Network, Plan, load, run
-from sim.network.headroom import largest_sum
-from sim.network.layer import Layer
-from sim.network.plan import Seen, choose, observe
+from sim.network.operators import Layer
+from sim.network.plan import Observed, choose, largest_sum, observe
 from sim.network.walk import Pair, walk
 from sim.progress import Progress
 
@@ -149,19 +148,19 @@ def reference(task: Task, progress: Progress | None = None) -> Outputs:
             for feed in task.feeds]
 
 
-def calibration(task: Task, progress: Progress | None = None) -> dict[str, Seen]:
+def calibration(task: Task, progress: Progress | None = None) -> dict[str, Observed]:
     """What the calibration data of a task cause in FP32: the same for all settings."""
     return observe(_network(task.model), task.calibration, progress)
 
 
 def simulate(task: Task, plan: Plan, progress: Progress | None = None, *, compared: int = 0,
-             seen: Mapping[str, Seen] | None = None) -> Result:
+             seen: Mapping[str, Observed] | None = None) -> Result:
     """Run ``task``; the noise of each layer is told of the first ``compared`` runs, ``seen`` is its
     `calibration`.
     """
     network = _network(task.model)
     quantizers = choose(plan, seen or calibration(task, progress))
-    parts = [run(network, feeds, plan, quantizers, say=progress, compare=noise) for feeds, noise in
+    parts = [run(network, feeds, plan, quantizers, progress=progress, compare=noise) for feeds, noise in
              ((task.feeds[:compared], True), (task.feeds[compared:], False)) if feeds]
     return Result(
         outputs=[each for part in parts for each in part.outputs[network.outputs[0]]],

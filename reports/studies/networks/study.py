@@ -29,7 +29,7 @@ from reports.studies.networks.settings import (
     simulate,
 )
 from reports.studies.networks.task import Outputs, Task, relative_error
-from sim.network.plan import Seen
+from sim.network.plan import Observed
 from sim.progress import Progress
 from synth.flow.cache import cached, digest_of_files
 from synth.record import ROOT, Metric, Provenance, Record
@@ -45,7 +45,7 @@ CODE = ("sim/network/*.py", "sim/quantize/*.py", "sim/fast/*.py", "sim/vector/*.
         "hw/spec/arrays.py", "reports/studies/networks/settings.py",
         "reports/studies/networks/task.py", *(f"reports/studies/networks/{name}.py" for name in (
             "digits", "text", "sentences", "photographs")))
-ASIDE = ("__main__.py", "feeds.py", "silicon.py", "store.py", "table.py")
+ASIDE = ("__main__.py",)
 NOT_DONE = ("larger data sets", "layers left in higher precision",
             "corrections of bias, equalised ranges, learned rounding")
 
@@ -151,7 +151,7 @@ class Runs:
         return dict(cached("network", self._inputs(setting), compute))
 
     @cached_property
-    def _seen(self) -> dict[str, Seen]:
+    def _seen(self) -> dict[str, Observed]:
         """What scales are chosen from."""
         return calibration(self.task, self._progress)
 

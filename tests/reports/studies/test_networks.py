@@ -21,8 +21,8 @@ from reports.studies.networks.models import MAGIC, read_torch
 from reports.studies.networks.task import MissingPackage, alike, package_file, relative_error, share
 from sim.digits import accuracy, forward, load_digits, train
 from sim.network import Plan, calibrate_network, load
-from sim.network.layer import Layer
-from sim.network.products import activations, weights
+from sim.network.operators import Layer
+from sim.network.run import activations, weights
 from sim.network.walk import Pair, walk
 from sim.progress import Progress
 from sim.run.engines import ENGINES
@@ -195,11 +195,11 @@ def chosen(layers: list[Layer]) -> dict[str, Layer]:
     """First and last layer, those with the longest sums and the most products, and one of each
     operator.
     """
-    found = {each.step.operator: each for each in layers}
+    found = {each.node.operator: each for each in layers}
     found |= {"first": layers[0], "last": layers[-1],
               "deepest": max(layers, key=lambda each: each.lowering.size[2]),
               "grouped": max(layers, key=lambda each: each.lowering.size[0])}
-    return {each.step.name: each for each in found.values()}
+    return {each.node.name: each for each in found.values()}
 
 
 @pytest.mark.parametrize(("name", "array"), [("digits", QUICK), *(
@@ -218,7 +218,7 @@ def test_layers_on_compiled_rtl_have_the_models_bits(tmp_path: Path, name: str,
         return Pair(result, result)
 
     walk(network, feed, keep, Progress(), "")
-    assert [layer.step.name for layer in layers] == [step.name for step in network.layers]
+    assert [layer.node.name for layer in layers] == [step.name for step in network.layers]
     quantizers = calibrate_network(network, [feed], plan)
     on_rtl, compared = ENGINES["rtl"](array, Progress()), 0
     for layer_name, layer in chosen(layers).items():
@@ -227,7 +227,7 @@ def test_layers_on_compiled_rtl_have_the_models_bits(tmp_path: Path, name: str,
         a, b = a[:ROWS], b[:, :COLS]
         got = on_rtl(a, b, Progress())
         wanted = as_bits(sim.matmul(a, b, array.mac), array.mac.acc.width)
-        wrong = np.argwhere(as_bits(got.sums, array.mac.acc.width) != wanted)
+        wrong = np.argwhere(as_bits(got.codes, array.mac.acc.width) != wanted)
         assert not len(wrong), f"{name}, {layer_name}: {len(wrong)} sums differ, at {wrong[:1]}"
         assert got.cycles == array.cycles(a.shape[0], a.shape[1], b.shape[1]), layer_name
         assert (wanted != 0).any(), layer_name

@@ -1,24 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Convolutions and products of tensors as products of matrices, ``C[M, N] = A[M, K] @ B[K, N]``.
+"""ONNX operators that run on the array, as products of matrices ``C[M, N] = A[M, K] @ B[K, N]``.
 
-Every operator becomes P products of the same size. ``left`` and ``right`` lay out the tensors, real
-numbers or codes alike, and ``join`` puts the results (P, M, N) back in place.
+An operator is one function, registered by its name: it makes a `Layer` of a node and its inputs.
+The layer's lowering lays tensors out, real numbers or codes alike, as the matrices of P products of
+the same size, and puts the results (P, M, N) back in place.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from hw.spec import SpecError
 from hw.spec.errors import require
 from sim.codes import NDArray
 
-__all__ = ["Convolution", "Lowering", "MatrixProduct"]
+__all__ = ["OPERATORS", "REFUSED", "Layer", "Lowering", "Node", "layer"]
 
 Attributes = Mapping[str, Any]
 Shape = tuple[int, ...]
+Singles = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the model: its name, its operator, and attributes by name."""
+
+    name: str
+    operator: str
+    attributes: Attributes
+
+    @property
+    def noun(self) -> str:
+        """Subject of messages."""
+        return f"Node {self.name!r} ({self.operator})"
 
 
 class Lowering(Protocol):
@@ -40,6 +59,129 @@ class Lowering(Protocol):
 
     def join(self, results: NDArray) -> NDArray:
         """Tensor of the results (P, M, N)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One node of an operator on the array, with its operands.
+
+    Attributes
+    ----------
+    node
+        The node.
+    lowering
+        How its tensors become matrices.
+    x, w
+        Tensors of the matrices A and B: B holds the weights, if there are any.
+    factor, bias
+        The output is ``factor`` times the product, plus ``bias``.
+    is_constant
+        Whether ``w`` is the same for all data.
+    """
+
+    node: Node
+    lowering: Lowering
+    x: Singles
+    w: Singles
+    factor: float = 1.0
+    bias: Singles | None = None
+    is_constant: bool = False
+
+    def output(self, results: NDArray) -> Singles:
+        """Tensor that the node gives, from the products (P, M, N), in FP32."""
+        with np.errstate(all="ignore"):
+            joined = self.lowering.join(results.astype(np.float32, copy=False))
+            if self.factor != 1:
+                joined = joined * np.float32(self.factor)
+            if self.bias is not None:
+                joined = joined + self.bias
+        return joined
+
+    def products(self) -> Singles:
+        """Products (P, M, N) in FP32, nothing quantised."""
+        with np.errstate(all="ignore"):
+            a = np.ascontiguousarray(self.lowering.left(self.x, np.float32(0)))
+            found: Singles = a @ np.ascontiguousarray(self.lowering.right(self.w))
+            return found
+
+    def exact(self) -> Singles:
+        """Output in FP32, nothing quantised."""
+        return self.output(self.products())
+
+
+#: What makes the layer of a node of its inputs, those that are not given left out; ``turned`` says
+#: that the first one is the weights and the second is not.
+Operator = Callable[..., Layer]
+#: By the name of the operator.
+OPERATORS: dict[str, Operator] = {}
+
+
+def _on_array(name: str) -> Callable[[Operator], Operator]:
+    """Register what makes the layers of an operator."""
+    def register(operator: Operator) -> Operator:
+        OPERATORS[name] = operator
+        return operator
+
+    return register
+
+
+def layer(node: Node, inputs: Sequence[NDArray | None], constant: Sequence[bool]) -> Layer:
+    """Layer of a node for given inputs, the first two of which are constants or not.
+
+    Raises
+    ------
+    SpecError
+        If their types or shapes are not supported; the message names the node.
+    """
+    given: list[Singles] = []
+    for x in inputs:
+        if x is not None:
+            require(x.dtype == np.float32, f"{node.noun} inputs", "float32", str(x.dtype))
+            given.append(x)
+    made = OPERATORS[node.operator](node, *given, turned=constant[0] and not constant[1])
+    require(min(made.lowering.size) > 0, f"{node.noun} shapes", "such that no side is 0",
+            tuple(x.shape for x in given[:2]))
+    return replace(made, is_constant=any(constant))
+
+
+@_on_array("Conv")
+def _conv(node: Node, images: Singles, weights: Singles, bias: Singles | None = None, *,
+          turned: bool) -> Layer:
+    """Images and weights stay where they are."""
+    lowering = Convolution(node.noun, node.attributes, images.shape, weights.shape)
+    if bias is not None:
+        require(bias.size == weights.shape[0], f"{node.noun} bias shape",
+                f"({weights.shape[0]},)", bias.shape)
+        bias = bias.reshape(-1, *[1] * (images.ndim - 2))
+    return Layer(node, lowering, images, weights, bias=bias)
+
+
+@_on_array("Gemm")
+def _gemm(node: Node, a: Singles, b: Singles, c: Singles | None = None, *, turned: bool) -> Layer:
+    """``alpha * A @ B + beta * C``, A and B transposed or not."""
+    alpha, beta = (float(node.attributes.get(name, 1)) for name in ("alpha", "beta"))
+    transposed = {f"transpose_{side}": bool(node.attributes.get(f"trans{side.upper()}", 0))
+                  for side in "ab"}
+    return replace(_matmul(node, a, b, turned=turned, **transposed), factor=alpha,
+                   bias=c if c is None or beta == 1 else c * np.float32(beta))
+
+
+@_on_array("MatMul")
+def _matmul(node: Node, a: Singles, b: Singles, *, turned: bool, transpose_a: bool = False,
+            transpose_b: bool = False) -> Layer:
+    """Operands of a product, those of a constant first one turned."""
+    if min(a.ndim, b.ndim) < 1:
+        raise SpecError(f"{node.noun} inputs must be of one side or more, not numbers")
+    lowering = MatrixProduct(node.noun, a.shape, b.shape, turned=turned, transpose_a=transpose_a,
+                             transpose_b=transpose_b)
+    return Layer(node, lowering, *((b, a) if turned else (a, b)))
+
+
+#: Operators that multiply matrices in a way that has no function here: FP32 would hide that.
+REFUSED = frozenset({
+    "Attention", "Conv", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", "GRU", "Gemm",
+    "LSTM", "LinearAttention", "MatMul", "MatMulInteger", "QLinearConv", "QLinearMatMul", "RNN",
+}) - OPERATORS.keys()
 
 
 class Convolution:
