@@ -187,7 +187,8 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:
     return sums, flags
 
 
-def output(codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec) -> NDArray:
+def output(codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec
+           ) -> NDArray:
     """Codes of flat arrays of one length, dtype object; arguments as in `sim.output`, checked."""
     rows = zip(codes.tolist(), scale.tolist(), zero_point.tolist(), flags.tolist(), strict=True)
     return np.array([_code(code, exp, point, Flag(flag), spec) for code, exp, point, flag in rows],

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["History"]
+from sim.codes import NDArray
 
-Ints = npt.NDArray[Any]
+__all__ = ["History"]
 
 #: Cycles for which there is room before those that are still needed are copied.
 ROOM = 512
@@ -54,7 +54,7 @@ class History:
         """Forget everything."""
         self.past, self.end = np.zeros_like(self.past), self._window
 
-    def view(self, shape: tuple[int, ...], age: int, *steps: tuple[int | None, int]) -> Ints:
+    def view(self, shape: tuple[int, ...], age: int, *steps: tuple[int | None, int]) -> NDArray:
         """Registers as an array.
 
         Its first element entered ``age`` cycles before the last one. For each axis ``steps`` has
@@ -63,13 +63,13 @@ class History:
         return self.viewer(shape, age, *steps)()
 
     def viewer(self, shape: tuple[int, ...], age: int,
-               *steps: tuple[int | None, int]) -> Callable[[], Ints]:
+               *steps: tuple[int | None, int]) -> Callable[[], NDArray]:
         """What gives `view` of these at any time, faster: strides stay what they are."""
         (time, *given), dtype, before = self.past.strides, self.past.dtype, age + 1
         strides = tuple((0 if axis is None else given[axis]) + later * time
                         for axis, later in steps)
         return lambda: np.ndarray(shape, dtype, self.past, (self.end - before) * time, strides)
 
-    def ago(self, cycles: int) -> Ints:
+    def ago(self, cycles: int) -> NDArray:
         """Values that entered 1, 2, ... up to ``cycles`` cycles ago, (cycles, *shape)."""
         return self.past[self.end - cycles:self.end][::-1]

@@ -1,26 +1,101 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The output-stationary array, one step a clock."""
+"""The output-stationary array, one step a clock: its registers, and those of the sequencer."""
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow, FixedAccumulator
 from hw.spec.errors import require
-from sim.codes import code_dtype
-from sim.cycle.drain import Drain
+from sim.codes import NDArray, code_dtype
 from sim.cycle.history import History
-from sim.cycle.plain import FIRST, LAST, VALID
-from sim.cycle.results import Results
-from sim.cycle.sequencer import Sequencer, Timing, columns
-from sim.cycle.stepping import advance
-from sim.cycle.streams import Inputs, Outputs
+from sim.cycle.steps import FIRST, LAST, VALID, advance
+from sim.cycle.streams import Drain, Inputs, Outputs, Results
 from sim.vector import require_step, sum_dtype
 
-__all__ = ["OutputStationaryArray"]
+__all__ = ["OutputStationaryArray", "columns"]
 
-Ints = npt.NDArray[Any]
+Bools = npt.NDArray[np.bool_]
+
+
+class Timing(NamedTuple):
+    """Wires of one cycle: ``start``, ``shift``, ``final`` with a bit for each column, lowest first.
+
+    `columns` makes arrays of them.
+    """
+
+    start: int
+    shift: int
+    final: int
+    beat: bool
+    beat_last: bool
+    en: bool
+
+
+def columns(bits: int, cols: int) -> Bools:
+    """Bits as an array, the lowest first."""
+    octets = np.frombuffer(bits.to_bytes(-(-cols // 8), "little"), np.uint8)
+    return np.unpackbits(octets, count=cols, bitorder="little").astype(np.bool_)
+
+
+class Sequencer:
+    """Takes beats, frames tiles, times their drain and stops the array."""
+
+    def __init__(self, spec: ArraySpec) -> None:
+        self._rows, self._cols = spec.rows, spec.cols
+        self._stages = spec.mac.latency - spec.mac.loop_latency
+        self._depth = spec.mac.loop_latency + spec.rows
+        self.kept_last = False
+        self.reset()
+
+    def reset(self) -> None:
+        """What ``rst`` does at a clock edge."""
+        self.wait = self.left = 0
+        self.opening, self.error, self.kept, self.kept_last = True, False, False, False
+        #: Bit i is set i + 1 enabled cycles after the last beat of a tile.
+        self.pending = 0
+        self.start_q = self.shift_q = self.finals_q = 0
+        self.resolving = [(False, False)] * self._stages
+
+    def timing(self) -> Timing:
+        """Wires that depend on registers alone."""
+        start = bool(self.pending >> self._depth - 1)
+        final = start if self._rows == 1 else self.left == 1
+        starts = self.start_q << 1 | start
+        shifts = self.shift_q << 1 | (start or self.left != 0)
+        finals = self.finals_q << 1 | final
+        leaves = bool(shifts >> self._cols - 1), bool(finals >> self._cols - 1)
+        beat, beat_last = self.resolving[-1] if self._stages else leaves
+        return Timing(starts, shifts, finals, beat, beat_last, not (self.kept and beat))
+
+    def step(self, wires: Timing, taken: bool, a_last: bool, b_last: bool, c_ready: bool) -> None:
+        """One clock edge."""
+        if wires.en:
+            self._drain(wires, taken and a_last)
+        if taken and a_last:
+            self.wait = self._rows - 1
+        elif wires.en and self.wait:
+            self.wait -= 1
+        if taken:
+            self.opening = a_last
+            self.error |= a_last != b_last
+        if not self.kept:
+            self.kept_last = wires.beat_last
+        self.kept = (self.kept or wires.beat) and not c_ready
+
+    def _drain(self, wires: Timing, ended: bool) -> None:
+        """Registers of the drain, which stop with the array."""
+        self.pending = (self.pending << 1 | ended) & (1 << self._depth) - 1
+        if wires.start & 1:
+            self.left = self._rows - 1
+        elif self.left:
+            self.left -= 1
+        last = self._cols - 1
+        self.start_q, self.shift_q, self.finals_q = (
+            bits & (1 << last) - 1 for bits in (wires.start, wires.shift, wires.final))
+        leaves = bool(wires.shift >> last), bool(wires.final >> last)
+        self.resolving = [leaves, *self.resolving][:self._stages]
 
 
 class OutputStationaryArray:
@@ -71,32 +146,32 @@ class OutputStationaryArray:
         self._has_flags = mac.flag_bits > 0
 
     @property
-    def a_q(self) -> Ints:
+    def a_q(self) -> NDArray:
         """Codes of A that each element passes on, (rows, lanes, cols)."""
         return self._a_q()
 
     @property
-    def b_q(self) -> Ints:
+    def b_q(self) -> NDArray:
         """Codes of B that each element passes on, (rows, lanes, cols)."""
         return self._b_q()
 
     @property
-    def frame_q(self) -> Ints:
+    def frame_q(self) -> NDArray:
         """Frame beside ``a_q``: valid, first, last from the low bit on, (rows, cols)."""
         return self._frame_q()
 
     @property
-    def edge_frame(self) -> Ints:
+    def edge_frame(self) -> NDArray:
         """Frame that enters each row, (rows - 1,); the last row's comes from the `Sequencer`."""
         return self._frame.ago(self.spec.rows - 1)[::-1]
 
     @property
-    def skew_a(self) -> Ints:
+    def skew_a(self) -> NDArray:
         """Delays by cycles from 1 on, (rows - 1, rows, lanes)."""
         return self._a.ago(self.spec.rows - 1)
 
     @property
-    def skew_b(self) -> Ints:
+    def skew_b(self) -> NDArray:
         """Delays by cycles from 1 on, (cols - 1, cols, lanes)."""
         return self._b.ago(self.spec.cols - 1)
 
@@ -134,7 +209,7 @@ class OutputStationaryArray:
         self.flight = [(self._a_q(), self._b_q(), self._frame_q()), *self.flight]
         self._accumulate(*self.flight.pop())
 
-    def _accumulate(self, a: Ints, b: Ints, frame: Ints) -> None:
+    def _accumulate(self, a: NDArray, b: NDArray, frame: NDArray) -> None:
         """One step of all accumulators that have valid operands."""
         self.acc, self.flags = self._next(self.acc, self.flags, a, b, frame)
         # Few cycles have a last beat on its way through the array.
@@ -151,7 +226,7 @@ class OutputStationaryArray:
             self.result_flags = self._drained(self.flags, self.result_flags, moves)
         self.fresh = self.o_valid | (self.fresh & ~start)
 
-    def _drained(self, own: Ints, held: Ints, moves: Ints) -> Ints:
+    def _drained(self, own: NDArray, held: NDArray, moves: NDArray) -> NDArray:
         """An element's own sum if it is finished, else its southern neighbour's if that moves."""
         southern = np.concatenate([held[1:], np.zeros_like(held[:1])])
         return np.where(self.o_valid, own, np.where(moves, southern, held))

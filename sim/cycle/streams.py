@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the streams of an array carry in one clock cycle."""
+"""What the streams of an array carry in a clock cycle, and the way of results to that of C."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy.typing as npt
+import numpy as np
 
-__all__ = ["LEAVES", "STARTS", "Inputs", "Outputs"]
+from hw.spec import ArraySpec
+from sim.codes import NDArray
+from sim.cycle.history import History
+from sim.vector import output, sum_dtype
 
-Ints = npt.NDArray[Any]
+__all__ = ["LEAVES", "STARTS", "Drain", "Inputs", "Outputs", "Results"]
 
 #: Bits of the ``a_tuser`` of a weight-stationary array: sums start anew, sums leave.
 STARTS, LEAVES = 1, 2
@@ -21,10 +25,10 @@ class Inputs(NamedTuple):
     """
 
     a_tvalid: bool
-    a_tdata: Ints
+    a_tdata: NDArray
     a_tlast: bool
     b_tvalid: bool
-    b_tdata: Ints
+    b_tdata: NDArray
     b_tlast: bool
     c_tready: bool
     rst: bool = False
@@ -43,7 +47,109 @@ class Outputs(NamedTuple):
     a_tready: bool
     b_tready: bool
     c_tvalid: bool
-    c_tdata: Ints
+    c_tdata: NDArray
     c_tlast: bool
-    c_tuser: Ints
+    c_tuser: NDArray
     error: bool
+
+
+class Results:
+    """Registers that resolve carry-save sums, align the columns and keep a row that must wait.
+
+    They have no reset.
+
+    Attributes
+    ----------
+    held
+        The row that is kept, sums and flags, (2, cols).
+    """
+
+    def __init__(self, spec: ArraySpec) -> None:
+        self._cols, self._stages = spec.cols, spec.mac.latency - spec.mac.loop_latency
+        self._past = History((2, spec.cols), spec.cols + self._stages, sum_dtype(spec.mac))
+        self.held = np.zeros((2, spec.cols), sum_dtype(spec.mac))
+
+    @property
+    def align(self) -> NDArray:
+        """Delays by cycles from 1 on, (2, cols - 1, cols)."""
+        ago = self._past.ago(self._stages + self._cols - 1)[self._stages:]
+        return ago.transpose(1, 0, 2)
+
+    @property
+    def resolved(self) -> NDArray:
+        """Sums behind their resolvers, and flags, by cycles from 1 on, (cycles, 2, cols)."""
+        return self._past.ago(self._stages)
+
+    def offered(self, sums: NDArray, flags: NDArray, kept: bool) -> NDArray:
+        """Row that C offers, (2, cols), while sums and flags (cols,) leave the grid."""
+        past = self._past
+        past.past[past.end, 0], past.past[past.end, 1] = sums, flags
+        if not kept:
+            end = past.end - self._stages + 1
+            # A column later is a cycle later; the array moves on, so these are not written again.
+            self.held = past.past[end - self._cols:end].diagonal(0, 0, 2)
+        return self.held
+
+    def step(self) -> None:
+        """One enabled clock edge after `offered`; the kept row needs no enable."""
+        self._past.push()
+
+
+class Row(NamedTuple):
+    """Sums, flags, scales and zero points of the columns, as a clock edge takes them."""
+
+    sums: NDArray
+    flags: NDArray
+    scale: NDArray
+    zero_point: NDArray
+
+
+class Drain:
+    """A row of codes behind the rows of sums; it stops while it is offered and not taken.
+
+    Attributes
+    ----------
+    valid, last
+        Whether there is a row, and whether it is the last one of a tile.
+    """
+
+    def __init__(self, spec: ArraySpec) -> None:
+        assert spec.out is not None
+        self._spec, self._out, self._cols = spec, spec.out, spec.cols
+        self.valid = self.last = False
+        #: What the codes are made of: few of them are ever looked at.
+        self._row: Row | None = None
+        self._made: NDArray = np.zeros(spec.cols, np.int64)
+
+    @property
+    def codes(self) -> NDArray:
+        """Codes in the registers, (cols,)."""
+        if self._row is not None:
+            row, self._row = self._row, None
+            self._made = output(row.sums, row.scale, row.zero_point, row.flags, self._out)
+        return self._made
+
+    def step(self, inputs: Inputs, array: Callable[[Inputs], Outputs]) -> Outputs:
+        """Outputs of this cycle; ``array`` steps what is in front, whose rows of C are sums."""
+        ready = bool(not self.valid or inputs.c_tready)
+        sums = array(inputs._replace(c_tready=ready))
+        offered = sums._replace(
+            c_tvalid=self.valid, c_tlast=self.last, c_tuser=np.zeros(self._cols, np.uint8),
+            c_tdata=self._slots() if self.valid else self._made)
+        if ready:
+            self.valid, self.last = sums.c_tvalid, sums.c_tlast
+            scale, zero_point = (np.broadcast_to(np.asarray(x), self._cols)
+                                 for x in (inputs.c_scale, inputs.c_zero_point))
+            self._row = Row(sums.c_tdata, sums.c_tuser, scale, zero_point)
+        if inputs.rst:
+            self.valid = self.last = False
+        return offered
+
+    def _slots(self) -> NDArray:
+        """What is offered: codes, those of signed integers as numbers."""
+        codes = self.codes
+        if not self._spec.result_signed:
+            return codes
+        width = self._spec.result_width
+        numbers: NDArray = codes - (codes >> width - 1 << width)
+        return numbers

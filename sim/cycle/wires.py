@@ -1,19 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the registers of a clock-by-clock array are called in the RTL, and what bits they hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow, FixedAccumulator, FloatAccumulator, MacSpec
 from hw.spec.arrays import WeightStationary
-from sim.cycle.registers import WORD, Wires, packed
+from sim.codes import NDArray
 
 __all__ = ["Wires", "packed", "wires"]
 
-Ints = npt.NDArray[Any]
+#: Bits that an int64 holds as a number that is not negative.
+WORD = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """Registers of one width: their full names below the top, and what gives their bits.
+
+    Bits are numbers from 0 on, (names,): int64, or Python integers where those are too narrow.
+    """
+
+    names: Sequence[str]
+    width: int
+    read: Callable[[Any], NDArray]
+
+
+def packed(codes: NDArray, width: int) -> NDArray:
+    """Codes along the last axis side by side, the first one in the low bits."""
+    count = codes.shape[-1]
+    if count == 1:
+        return codes[..., 0]
+    kind = np.int64 if count * width <= WORD else object
+    places = np.arange(count).astype(kind) * width
+    whole: NDArray = (codes.astype(kind) << places).sum(axis=-1)
+    return whole
 
 
 def wires(spec: ArraySpec) -> list[Wires]:
@@ -24,11 +48,11 @@ def wires(spec: ArraySpec) -> list[Wires]:
     return _SETS[spec.dataflow](spec) + _results(spec)
 
 
-def _sums(mac: MacSpec, data: Ints, flags: Ints) -> Ints:
+def _sums(mac: MacSpec, data: NDArray, flags: NDArray) -> NDArray:
     """Sums in two's complement, or codes, with their flags above them."""
     width = mac.acc.width
     kind = np.int64 if width + mac.flag_bits <= WORD else object
-    bits: Ints = data.astype(kind) & (1 << width) - 1
+    bits: NDArray = data.astype(kind) & (1 << width) - 1
     if mac.flag_bits:
         bits |= (flags.astype(kind) & (1 << mac.flag_bits) - 1) << width
     return bits
@@ -67,7 +91,7 @@ def _skews(spec: ArraySpec, *, reverse_a: bool) -> list[Wires]:
     return found
 
 
-def _edges(spec: ArraySpec, name: str, width: int, read: Callable[[Any], Ints]) -> Wires:
+def _edges(spec: ArraySpec, name: str, width: int, read: Callable[[Any], NDArray]) -> Wires:
     """What goes from row to row in the first column."""
     return Wires([f"grid.{name}_{r}" for r in range(1, spec.rows)], width, read)
 

@@ -12,7 +12,8 @@ left to `sim.vector`:
   round their products; others that do, when numba is missing;
 - aligned: sums wider than 52 bits.
 
-With numba (``make fast``) the loops are compiled; without it numpy gives the same bits.
+With numba (``make fast``) the loops are compiled; without it, and within `numpy_only`, numpy gives
+the same bits.
 """
 
 import numpy as np
@@ -21,9 +22,14 @@ from hw.spec import AlignedAccumulator, FixedAccumulator, FloatAccumulator, MacS
 from sim import vector
 from sim.codes import NDArray
 from sim.fast import aligned, fixed, floating
-from sim.fast.tables import MAX_WIDTH
+from sim.fast.kernels import has_numba, numpy_only, uses_numba
+from sim.fast.numbers import MAX_WIDTH, flags
 
-__all__ = ["matmul"]
+__all__ = ["has_numba", "matmul", "numpy_only", "uses_numba"]
+
+#: By kind of accumulator: sums of codes (M, K) and (K, N), or None where no way will do.
+_KINDS = {FixedAccumulator: fixed.matmul, FloatAccumulator: floating.matmul,
+          AlignedAccumulator: aligned.matmul}
 
 
 def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:
@@ -31,17 +37,8 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:
 
     ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``.
     """
-    sums = None
-    if max(spec.a.width, spec.b.width) <= MAX_WIDTH:
-        match spec.acc:
-            case FixedAccumulator():
-                sums = fixed.matmul(a, b, spec)
-                if sums is not None:
-                    return sums, fixed.flags(a, b, spec)
-            case FloatAccumulator():
-                sums = floating.matmul(a, b, spec)
-            case AlignedAccumulator():
-                sums = aligned.matmul(a, b, spec)
+    narrow = max(spec.a.width, spec.b.width) <= MAX_WIDTH
+    sums = _KINDS[type(spec.acc)](a, b, spec) if narrow else None
     if sums is None:
         return vector.matmul(a, b, spec)
-    return sums, np.zeros(sums.shape, np.uint8)
+    return sums, flags(a, b, spec) if spec.flag_bits else np.zeros(sums.shape, np.uint8)

@@ -12,26 +12,32 @@ import numpy as np
 
 from hw.spec import AlignedAccumulator, Flag, Format, MacSpec
 from sim.codes import NDArray
-from sim.fast import fixed, plain_aligned
-from sim.fast.kernels import has_numba
-from sim.fast.results import exact_codes
-from sim.fast.rounding import LOWEST_PLACE, NOWHERE
-from sim.fast.tables import largest_units, parts, significand_bits, values, within
+from sim.fast.kernels import kernels
+from sim.fast.numbers import (
+    LOWEST_PLACE,
+    NOWHERE,
+    exact_codes,
+    flags,
+    largest_units,
+    parts,
+    significand_bits,
+    values,
+    within,
+)
 
 __all__ = ["matmul"]
 
 
 class Machine(NamedTuple):
-    """A floating-point type: its numpy types, fraction bits, and the exponents it is used with."""
+    """A floating-point type: its numpy type, fraction bits, and the exponents it is used with."""
 
     floats: type[np.floating]
-    ints: type[np.signedinteger]
     fraction: int
     top: int
 
 
-SINGLE = Machine(np.float32, np.int32, 23, 126)
-DOUBLE = Machine(np.float64, np.int64, 52, 900)
+SINGLE = Machine(np.float32, 23, 126)
+DOUBLE = Machine(np.float64, 52, 900)
 
 
 def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
@@ -43,7 +49,7 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
         return None
     sums = _sums(a, b, spec, machine)
     codes = exact_codes(sums, acc.fmt, acc.nan_code)
-    special = fixed.flags(a, b, spec)
+    special = flags(a, b, spec)
     inf = acc.fmt.inf_code
     assert inf is not None
     for flag, code in ((Flag.POS_INF, inf), (Flag.NEG_INF, inf | acc.fmt.sign_code),
@@ -58,22 +64,9 @@ def _sums(a: NDArray, b: NDArray, spec: MacSpec, machine: Machine) -> NDArray:
     assert isinstance(acc, AlignedAccumulator)
     tables = [_finite(fmt).astype(machine.floats) for fmt in (spec.a, spec.b)]
     places = [_places(fmt) for fmt in (spec.a, spec.b)]
-    kept, bytes_fit = (spec.lanes, acc.frac_bits, acc.kept_bits), False
     if machine is SINGLE and _fits_bytes(spec, a.shape[1]):
-        bytes_fit = True
         places = [np.maximum(place, LOWEST_PLACE).astype(np.int8) for place in places]
-    if not has_numba():
-        return plain_aligned.aligned(a, b, tables, places, *kept, machine.fraction, _lowest(spec))
-    from sim.fast import compiled
-
-    if bytes_fit:
-        return compiled.aligned_bytes(a, b, tables, places, *kept)
-    return compiled.aligned(a, b, tables, places, *kept, machine.fraction, machine.ints)
-
-
-def _lowest(spec: MacSpec) -> int:
-    """Lowest units place of a term that is not zero."""
-    return sum(int(_places(fmt)[parts(fmt).sig != 0].min()) for fmt in (spec.a, spec.b))
+    return kernels().aligned(a, b, tables, places, spec.lanes, acc.frac_bits, acc.kept_bits)
 
 
 def _fits(spec: MacSpec, depth: int, machine: Machine) -> bool:

@@ -19,9 +19,17 @@ import numpy as np
 from hw.spec import Flag, FloatAccumulator, MacSpec, Overflow, Rounding
 from sim.codes import NDArray
 from sim.fast.kernels import kernels
-from sim.fast.results import dropped, exact_codes
-from sim.fast.rounding import HALF, HALF_SATURATED, float64_rounding
-from sim.fast.tables import largest_units, significand_bits, values, within
+from sim.fast.numbers import (
+    HALF,
+    HALF_SATURATED,
+    dropped,
+    exact_codes,
+    float64_rounding,
+    largest_units,
+    significand_bits,
+    values,
+    within,
+)
 from sim.golden import special_code
 
 __all__ = ["in_float32", "in_float64", "matmul"]
@@ -37,14 +45,10 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     acc = spec.acc
     assert isinstance(acc, FloatAccumulator)
     sums = _singles(a, b, spec)
-    if sums is not None:
-        pass
-    elif in_float64(spec, a.shape[1]):
+    if sums is None and in_float64(spec, a.shape[1]):
         sums = kernels().stepwise(values(spec.a)[a], values(spec.b)[b], spec.lanes,
                                   float64_rounding(acc))
-    else:
-        return None
-    return exact_codes(sums, acc.fmt, special_code(acc.fmt, Flag.NAN))
+    return None if sums is None else exact_codes(sums, acc.fmt, special_code(acc.fmt, Flag.NAN))
 
 
 def _singles(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from hw.spec import ArraySpec
 from sim.codes import NDArray
-from sim.fast.kernels import has_numba
+from sim.fast import uses_numba
 from sim.linear import matmul, matmul_with_flags
 from sim.outputs import output
 from sim.progress import Progress
@@ -115,7 +115,7 @@ def clocked(spec: ArraySpec, progress: Progress, given: Settings = NONE,
 
 def kernels() -> str:
     """What the fast model's loops are made with."""
-    return "numba" if has_numba() else "numpy"
+    return "numba" if uses_numba() else "numpy"
 
 
 class Engine(Protocol):

@@ -13,8 +13,8 @@ from hw.spec.arrays import WeightStationary
 from hw.spec.errors import require
 from sim.cycle import Inputs, Outputs, OutputStationaryArray, WeightArray, matmul
 from sim.cycle.history import History
-from sim.cycle.plain import VALID
-from sim.cycle.sequencer import columns
+from sim.cycle.os import columns
+from sim.cycle.steps import VALID
 from sim.cycle.ws import LOAD, SWAP
 from sim.vector import sum_dtype
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Codes to integers and back, an array at a time.
 
-`unpack` is the numpy twin of `hw.spec.Format.unpack`, all else that of `sim.integers.pack`: integers
-times powers of two are rounded to a format's significand and become codes.
+`unpack` is the numpy twin of `hw.spec.Format.unpack`, all else that of `sim.integers.pack`:
+integers times powers of two are rounded to a format's significand and become codes.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from hw.spec import Flag, Format, Overflow, Rounding, Specials
 
-__all__ = ["CLASS_FLAGS", "FLAGS", "MAX_BITS", "Class", "Unpacked", "bit_length", "encode_parts", "holds",
-           "magnitude_codes", "overflow_code", "round_to", "shift_right", "unpack"]
+__all__ = ["CLASS_FLAGS", "FLAGS", "MAX_BITS", "Class", "Unpacked", "bit_length",
+           "encode_parts", "holds", "magnitude_codes", "overflow_code", "round_to", "shift_right", "unpack"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

@@ -28,7 +28,8 @@ MAX_INTEGER = 32
 HALF_BITS = 31
 
 
-def output(codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec) -> NDArray:
+def output(codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec
+           ) -> NDArray:
     """Codes of flat arrays of one length; arguments as in `sim.output`, checked."""
     if not _supports(spec):
         return golden.output(codes, scale, zero_point, flags, spec)

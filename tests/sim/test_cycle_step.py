@@ -7,9 +7,10 @@ import pytest
 import sim
 from hw.spec import AlignedAccumulator, FixedAccumulator, parse_array, parse_mac
 from sim.codes import code_dtype
-from sim.cycle import matmul, stepping
+from sim.cycle import matmul
 from sim.cycle.history import ROOM, History
-from sim.cycle.plain import plain
+from sim.cycle.steps import advance, compilable, moves, plain
+from sim.fast import numpy_only
 
 UNITS = ["int8", "e4m3", "e5m2,acc=fx60m20", "int8,acc=int20-sat,lanes=3", "e4m3,acc=fp32",
          "e5m2,acc=fp32", "bf16,acc=bf16", "e5m2,acc=bf16-sat", "e4m3,acc=fp16",
@@ -31,12 +32,18 @@ def sums(rng, mac, shape):
     return np.where(codes & ~fmt.sign_code > fmt.inf_code, nan, codes)
 
 
+def compiled(mac):
+    """Step that numba compiles."""
+    assert compilable(mac)
+    return advance(mac)
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_compiled_steps_equal_numpy(unit):
     """Any sums, then those of random operands, equal and opposite ones among them."""
     pytest.importorskip("numba")
     mac, rng = parse_mac(unit), np.random.default_rng(5)
-    one, other = plain(mac), stepping.advance(mac, compiled=True)
+    one, other = plain(mac), compiled(mac)
     distinct = set()
     for step in range(60):
         if step % 10 == 0:
@@ -68,27 +75,28 @@ def test_aligned_sums_that_cancel_keep_their_last_bit():
     mac, rng = parse_mac("bf16,acc=aligned:48,lanes=33"), np.random.default_rng(8)
     large = np.full(16, 1.9921875)
     left, right = np.r_[large, 2.0**-48, -large], np.r_[large, 1, large]
-    compiled, wanted = stepping.advance(mac, compiled=True), one_sum(plain(mac), mac, left, right)
+    step, wanted = compiled(mac), one_sum(plain(mac), mac, left, right)
     assert wanted != 0
     for _ in range(2000):
         order = rng.permutation(33)
-        assert one_sum(compiled, mac, left[order], right[order]) == wanted
+        assert one_sum(step, mac, left[order], right[order]) == wanted
 
 
 @pytest.mark.parametrize("exponents", [(-700, -600), (-900, -1000), (600, -590), (1000, -1000)])
 def test_products_beyond_the_range_of_binary64(exponents):
     mac = parse_mac("e11m4:ieee,acc=aligned:20,lanes=2")
     left, right = (np.full(2, 2.0**exponent) for exponent in exponents)
-    assert one_sum(stepping.advance(mac), mac, left, right) == one_sum(plain(mac), mac, left, right)
+    assert one_sum(advance(mac), mac, left, right) == one_sum(plain(mac), mac, left, right)
 
 
 @pytest.mark.parametrize("flow", ["os", "ws"])
-def test_product_without_numba_is_the_same(monkeypatch, flow):
-    monkeypatch.setattr(stepping, "has_numba", lambda: False)
+def test_product_without_numba_is_the_same(flow):
     spec = parse_array("3x2", "e5m2,acc=fp16", dataflow=flow)
     rng = np.random.default_rng(6)
     a, b = (rng.integers(0, 256, shape).astype(np.uint8) for shape in ((7, 8), (8, 5)))
-    assert (matmul(a, b, spec).codes == sim.matmul(a, b, spec.mac)).all()
+    with numpy_only():
+        got = matmul(a, b, spec)
+    assert (got.codes == sim.matmul(a, b, spec.mac)).all()
 
 
 @pytest.mark.parametrize("flow", ["os", "ws"])
@@ -127,7 +135,9 @@ def test_compiled_moves_equal_numpy(rows, lanes, cols, step):
     """Sums, the memory of them and weights, whatever the control says in each column."""
     pytest.importorskip("numba")
     mac, rng, now = parse_mac("e4m3"), np.random.default_rng(8), 40
-    ways = [stepping.moves(mac, compiled=compiled) for compiled in (True, False)]
+    ways = [moves(mac)]
+    with numpy_only():
+        ways.append(moves(mac))
     assert ways[0] != ways[1]
     for _ in range(20):
         acc, words = rng.integers(-99, 99, (rows, cols)), rng.integers(-99, 99, (2, 4, cols))

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sim.fast` must give the bits of `sim.vector`, compiled and with numpy alone."""
 
-import sys
 from itertools import product
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import sim
 from hw.spec import SpecError, parse_mac
 from sim import fast
-from sim.fast import floating, kernels, threads
+from sim.fast import floating, threads
 from tests.sim.test_vector import near_codes, random_codes
 from tests.support.tiers import tiers
 
@@ -33,13 +32,14 @@ NEED_NUMBA = ("sat", "fx")
 @pytest.fixture(params=["numba", "numpy"])
 def engine(request, monkeypatch):
     """Each kind of kernels in turn."""
+    monkeypatch.setattr(threads, "LEAST", 0)  # Small products go through threads too.
     if request.param == "numba":
         pytest.importorskip("numba", reason="numba is not installed: make fast")
-    else:
-        monkeypatch.setitem(sys.modules, "numba", None)
-    assert kernels.has_numba() == (request.param == "numba")
-    monkeypatch.setattr(threads, "LEAST", 0)  # Small products go through threads too.
-    return request.param
+        yield request.param
+        return
+    with fast.numpy_only():
+        assert not fast.uses_numba()
+        yield request.param
 
 
 @pytest.fixture

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Roundings of `sim.fast` in numpy, each against integers or numpy's own conversion."""
 
-import sys
-
 import numpy as np
 import pytest
 
 import sim
 from hw.spec import parse_format, parse_mac
-from sim.fast import plain_rounding
-from sim.fast.plain_rounding import STEPS, Shortening, unit
-from sim.fast.rounding import HALF, HALF_SATURATED
-from sim.fast.tables import values
+from sim.fast import numpy_only
+from sim.fast.numbers import HALF, HALF_SATURATED, values
+from sim.fast.plain import STEPS, Shortening, unit
 from tests.sim.test_fast import check
 from tests.sim.test_vector import random_codes
 
 SIGNIFICANDS = 1 << 23
+
+
+@pytest.fixture
+def numpy_kernels():
+    """As if numba were not installed."""
+    with numpy_only():
+        yield
 
 
 @pytest.fixture
@@ -64,9 +68,8 @@ def test_fine_sums_round_as_numpy_converts_them(quick):
 
 @pytest.mark.parametrize(("acc", "pair"), [
     ("fp16", "e4m3"), ("fp16", "e5m2"), ("fp16-sat", "e4m3"), ("fp16", "e4m3xe5m2")])
-def test_sums_that_overflow_on_the_way_equal_vector(monkeypatch, acc, pair):
+def test_sums_that_overflow_on_the_way_equal_vector(numpy_kernels, monkeypatch, acc, pair):
     """At any of the steps between two looks at the largest sum, up and down again."""
-    monkeypatch.setitem(sys.modules, "numba", None)
     looks, by_bits = [], Shortening._by_bits
     monkeypatch.setattr(Shortening, "_by_bits",
                         lambda self, total: looks.append(1) or by_bits(self, total))
@@ -93,8 +96,7 @@ def test_unit_without_subnormal_numbers():
 
 
 @pytest.mark.parametrize("mac", ["e4m3,acc=bf16", "e4m3,acc=fp16", "e5m2,acc=fp16"])
-def test_ordinary_sums_are_not_rounded_by_bits(quick, monkeypatch, mac):
-    monkeypatch.setitem(sys.modules, "numba", None)
+def test_ordinary_sums_are_not_rounded_by_bits(quick, numpy_kernels, mac):
     rng, spec = np.random.default_rng(6), parse_mac(mac)
     a, b = (sim.encode(rng.standard_normal(shape), fmt)
             for fmt, shape in ((spec.a, (20, 64)), (spec.b, (64, 30))))
@@ -102,7 +104,7 @@ def test_ordinary_sums_are_not_rounded_by_bits(quick, monkeypatch, mac):
 
 
 def test_infinities_and_numbers_too_large_are_rounded_by_bits(monkeypatch):
-    monkeypatch.setattr(plain_rounding.Shortening, "_by_bits", lambda self, total: seen.append(1))
+    monkeypatch.setattr(Shortening, "_by_bits", lambda self, total: seen.append(1))
     for number in (np.inf, np.nan, -np.inf, -70000.0, 2.0**112):
         seen = []
         shortened(np.float32([1, number, 2]), 16 if number == 2.0**112 else HALF)
@@ -111,9 +113,8 @@ def test_infinities_and_numbers_too_large_are_rounded_by_bits(monkeypatch):
 
 @pytest.mark.parametrize("mac", ["e4m3,acc=hopper", "e5m2,acc=hopper", "e4m3xe5m2,acc=blackwell",
                                  "e2m1,acc=ada", "e3m4,acc=aligned:10,lanes=5"])
-def test_aligned_sums_equal_vector(monkeypatch, mac):
+def test_aligned_sums_equal_vector(numpy_kernels, monkeypatch, mac):
     """Blocks of rows in threads; half of them finite, the others of all codes."""
-    monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.setattr("sim.fast.threads.LEAST", 0)
     rng, spec = np.random.default_rng(7), parse_mac(mac)
     a, b = (random_codes(rng, fmt, shape)

@@ -16,7 +16,7 @@ import pytest
 from hw.spec import parse_mac
 from hw.spec.catalog import CATALOG
 from sim.fast import floating
-from sim.fast.tables import values
+from sim.fast.numbers import values
 from tests.sim.test_vector_hosts import host_add
 
 FORMATS = [fmt for fmt in CATALOG.values() if fmt.width <= 8]

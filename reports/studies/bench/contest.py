@@ -6,8 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,7 @@ from reports.studies.bench.programs import (
 )
 from sim import cycle, rtl
 from sim.codes import NDArray
-from sim.fast.kernels import has_numba
+from sim.fast import has_numba, numpy_only
 from sim.linear import matmul_with_flags
 from sim.rtl.array import compile_array, generated_array
 from sim.tiling import a_beats, b_beats
@@ -114,19 +113,6 @@ class Simulator:
     wall: bool = False
 
 
-@contextmanager
-def _numpy_only() -> Iterator[None]:
-    """As if numba were not installed."""
-    missing, kept = "numba", sys.modules.get("numba")
-    sys.modules[missing] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[missing]
-        if kept is not None:
-            sys.modules[missing] = kept
-
-
 def _first_product(site: Site, cache: Path) -> float:
     """Seconds of the first product of a process whose compiled loops are kept in ``cache``."""
     sides = (str(16), str(16 * site.spec.mac.lanes), str(16))
@@ -145,7 +131,7 @@ def _fast(site: Site) -> Ready:
 def _numpy(site: Site) -> Ready:
     """The fast path as it is without numba."""
     def run(a: NDArray, b: NDArray) -> Ran:
-        with _numpy_only():
+        with numpy_only():
             return _repeated(site.spec, a, b)
 
     return Ready(run, 0.0)

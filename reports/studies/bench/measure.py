@@ -33,7 +33,7 @@ from reports.studies.bench.contest import (
 from reports.studies.bench.programs import Ran, build_program, run_program
 from reports.studies.bench.scalesim import ENVIRONMENT, ScaleSimError, compare
 from sim.codes import NDArray
-from sim.fast.kernels import has_numba
+from sim.fast import has_numba
 from sim.linear import matmul_with_flags
 from sim.progress import Progress
 from sim.rtl import RtlError

@@ -15,8 +15,8 @@ from hw.spec.errors import require
 from reports.registry import Measure
 from sim.codes import NDArray
 from sim.cycle import matmul
-from sim.fast.kernels import has_numba
-from sim.fast.tables import values
+from sim.fast import uses_numba
+from sim.fast.numbers import values
 from sim.progress import Progress
 from synth.record import Metric, Record, provenance
 
@@ -52,7 +52,7 @@ def measure(spec: ArraySpec, *, runs: int = RUNS, command: str = "make study NAM
                  "slowest_run": Metric(round(min(rates)), "cycle/s"),
                  "cycles": Metric(cycles, "cycle")},
         conditions={"dataflow": spec.dataflow.value, "array": spec.size, "mac": str(spec.mac),
-                    "steps": "numba" if has_numba() else "numpy", "product": f"{m}x{k}x{n}",
+                    "steps": "numba" if uses_numba() else "numpy", "product": f"{m}x{k}x{n}",
                     "time": "of the processor", "operands": "any finite codes",
                     "runs (the fastest counts)": runs},
         provenance=provenance(command, tools=("numpy",), seed=0))

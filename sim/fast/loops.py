@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loops in order of k that LLVM vectorises over the columns of a result."""
+"""Loops in order of k that LLVM vectorises over the columns of a result; need the extra ``fast``.
+
+The operations on one number that come first are those of the compiled steps of `sim.cycle`, too:
+numba inlines them. It keeps compiled functions by the file that they are in: after a change here,
+touch `sim.cycle.compiled` as well.
+"""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +15,13 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from hw.spec import FixedAccumulator, MacSpec, Overflow, Rounding
 from sim.codes import NDArray
-from sim.fast.rounding import NOWHERE, Float64Rounding
+from sim.fast.numbers import NOWHERE, Float64Rounding, parts
 from sim.fast.threads import by_rows
-from sim.vector.codes import Unpacked
 
-__all__ = ["aligned", "bits_of", "float_of", "in_order", "rounded", "stepwise"]
+__all__ = ["FixedFacts", "aligned", "bits_of", "fitted", "fixed_facts", "float_of", "in_order",
+           "length", "rounded", "stepwise", "term"]
 
 #: Columns that are worked on together: their sums stay in the first cache.
 STRIP = 256
@@ -37,30 +43,76 @@ def float_of(typing: Any, bits: Any) -> Any:
     return types.float64(types.int64), generate
 
 
+@intrinsic
+def length(typing: Any, x: Any) -> Any:
+    """Bits of a number from 0 on, as an instruction."""
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = ir.IntType(64)
+        return builder.sub(ir.Constant(word, 64), builder.ctlz(args[0], ir.Constant(
+            ir.IntType(1), 0)))
+    return types.int64(types.int64), generate
+
+
 @njit(nogil=True, cache=True)
-def rounded(x: Any, drop: Any, unit: Any, per_unit: Any, min_normal: Any, largest: Any,
-             beyond: Any, nearest: Any, flush: Any) -> Any:
-    """Round ``x`` once; as in `sim.fast.plain`."""
+def rounded(x: Any, how: Any) -> Any:
+    """Round ``x`` once, as a `Float64Rounding` says; as in `sim.fast.plain`."""
     magnitude = abs(x)
     bits = bits_of(magnitude)
-    if nearest:
-        bits += (bits >> drop & 1) + (1 << (drop - 1)) - 1
-        low = np.rint(magnitude * per_unit) * unit
+    if how.nearest:
+        bits += (bits >> how.drop & 1) + (1 << (how.drop - 1)) - 1
+        low = np.rint(magnitude * how.per_unit) * how.unit
     else:
-        low = np.floor(magnitude * per_unit) * unit
-    result = low if magnitude < min_normal else float_of(bits & -(1 << drop))
-    if result > largest and magnitude < np.inf:
-        result = beyond
-    if flush and result < min_normal:
+        low = np.floor(magnitude * how.per_unit) * how.unit
+    result = low if magnitude < how.min_normal else float_of(bits & -(1 << how.drop))
+    if result > how.largest and magnitude < np.inf:
+        result = how.beyond
+    if how.flush and result < how.min_normal:
         result = 0.0
     return math.copysign(result, x)
 
 
 @njit(nogil=True, cache=True)
-def _stepwise(a: Any, b: Any, out: Any, lanes: Any, drop: Any, unit: Any, min_normal: Any,
-              largest: Any, beyond: Any, nearest: Any, flush: Any) -> None:
+def term(product: Any, left: Any, nearest: Any) -> Any:
+    """``product * 2**left`` rounded to an integer."""
+    if left >= 0:
+        return product << left
+    right = min(-left, 62)
+    quotient = product >> right
+    rest = product - (quotient << right)
+    if nearest:
+        return quotient + (2 * rest + (quotient & 1) > 1 << right)
+    return quotient + (rest > 0 and product < 0)
+
+
+@njit(nogil=True, cache=True)
+def fitted(total: Any, fact: Any) -> Any:
+    """A sum brought into the range of `FixedFacts`."""
+    if fact.saturate:
+        return min(max(total, fact.low), fact.high)
+    return (total - fact.low & fact.high - fact.low) + fact.low
+
+
+class FixedFacts(NamedTuple):
+    """Facts of a fixed-point unit that its step needs; an integer each."""
+
+    coarser: int
+    nearest: int
+    saturate: int
+    low: int
+    high: int
+
+
+def fixed_facts(mac: MacSpec) -> FixedFacts:
+    """Facts of a unit; products are rounded to ``2**coarser`` of their units."""
+    acc = mac.acc
+    assert isinstance(acc, FixedAccumulator)
+    return FixedFacts(acc.lsb - mac.product_lsb, int(acc.rounding is Rounding.RNE),
+                      int(acc.overflow is Overflow.SATURATE), acc.min, acc.max)
+
+
+@njit(nogil=True, cache=True)
+def _stepwise(a: Any, b: Any, out: Any, lanes: Any, how: Any) -> None:
     """Fill ``out``, which holds zeros."""
-    per_unit = 1 / unit
     for left in range(0, b.shape[1], STRIP):
         right = min(left + STRIP, b.shape[1])
         for i in range(a.shape[0]):
@@ -71,62 +123,44 @@ def _stepwise(a: Any, b: Any, out: Any, lanes: Any, drop: Any, unit: Any, min_no
                     for j in range(total.size):
                         total[j] += x * row[j]
                 for j in range(total.size):
-                    total[j] = rounded(total[j], drop, unit, per_unit, min_normal, largest,
-                                        beyond, nearest, flush)
+                    total[j] = rounded(total[j], how)
 
 
 def stepwise(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int,
              rounding: Float64Rounding) -> npt.NDArray[np.float64]:
     """As `sim.fast.kernels.Kernels.stepwise`."""
     out = np.zeros((a.shape[0], b.shape[1]))
-    by_rows(a.shape[0], lambda rows: _stepwise(a[rows], b, out[rows], lanes, *rounding),
+    by_rows(a.shape[0], lambda rows: _stepwise(a[rows], b, out[rows], lanes, rounding),
             products=len(a) * b.size)
     return out
 
 
 @njit(nogil=True, cache=True)
-def _in_order(sig_a: Any, exp_a: Any, sig_b: Any, exp_b: Any, out: Any, lanes: Any, coarser: Any,
-              nearest: Any, saturate: Any, low: Any, high: Any) -> None:
+def _in_order(sig_a: Any, exp_a: Any, sig_b: Any, exp_b: Any, out: Any, lanes: Any,
+              fact: Any) -> None:
     """Fill ``out``, which holds zeros."""
-    size = high - low + 1
     for i in range(sig_a.shape[0]):
         total = out[i]
         for k in range(0, sig_a.shape[1], lanes):
             for lane in range(k, k + lanes):
-                x, place = sig_a[i, lane], exp_a[i, lane] - coarser
+                x, exp = sig_a[i, lane], exp_a[i, lane] - fact.coarser
                 for j in range(total.size):
-                    product, left = x * sig_b[lane, j], place + exp_b[lane, j]
-                    if left >= 0:
-                        total[j] += product << left
-                        continue
-                    right = min(-left, 62)
-                    quotient = product >> right
-                    rest = product - (quotient << right)
-                    if nearest:
-                        quotient += 2 * rest + (quotient & 1) > 1 << right
-                    else:
-                        quotient += rest > 0 and product < 0
-                    total[j] += quotient
+                    total[j] += term(x * sig_b[lane, j], exp + exp_b[lane, j], fact.nearest)
             for j in range(total.size):
-                if saturate:
-                    total[j] = min(max(total[j], low), high)
-                else:
-                    total[j] = (total[j] - low & size - 1) + low
+                total[j] = fitted(total[j], fact)
 
 
-def in_order(a: NDArray, b: NDArray, parts_a: Unpacked, parts_b: Unpacked, lanes: int, coarser: int,
-             nearest: bool, saturate: bool, width: int) -> npt.NDArray[np.int64]:
-    """Sums of integers of ``width`` bits; products are rounded to ``2**coarser`` of their units.
+def in_order(a: NDArray, b: NDArray, mac: MacSpec) -> npt.NDArray[np.int64]:
+    """Fixed-point sums brought into range after each group of lanes; products are rounded before.
 
     Sums and terms fit an int64.
     """
-    sig, exp = parts_b.sig[b], parts_b.exp[b]
+    x, y, facts = parts(mac.a), parts(mac.b), fixed_facts(mac)
+    sig, exp = y.sig[b], y.exp[b]
     out = np.zeros((a.shape[0], b.shape[1]), np.int64)
-    low, high = -(1 << width - 1), (1 << width - 1) - 1
 
     def work(rows: slice) -> None:
-        _in_order(parts_a.sig[a[rows]], parts_a.exp[a[rows]], sig, exp, out[rows], lanes, coarser,
-                  nearest, saturate, low, high)
+        _in_order(x.sig[a[rows]], x.exp[a[rows]], sig, exp, out[rows], mac.lanes, facts)
 
     by_rows(a.shape[0], work, products=len(a) * b.size)
     return out
@@ -209,14 +243,11 @@ def _aligned(a: Any, place_a: Any, b: Any, place_b: Any, acc: Any, bits: Any, la
             _cut(total, bits[i], place, drop, fraction, bias)
 
 
-def aligned(a: NDArray, b: NDArray, tables: list[NDArray], places: list[NDArray], lanes: int, frac: int,
-            kept: int, fraction: int, ints: type[np.signedinteger]) -> NDArray:
-    """Sums of ``lanes`` terms at a time, cut ``frac`` bits below the largest one's units place.
-
-    ``tables`` and ``places`` hold value and units place by code; a sum keeps ``kept`` of the
-    ``fraction`` bits of its type, of which ``ints`` is the integer of the same size.
-    """
+def aligned(a: NDArray, b: NDArray, tables: list[NDArray], places: list[NDArray], lanes: int,
+            frac: int, kept: int) -> NDArray:
+    """As `sim.fast.kernels.Kernels.aligned`."""
     out = np.zeros((a.shape[0], b.shape[1]), tables[1].dtype)
+    ints, fraction = f"i{out.itemsize}", int(np.finfo(out.dtype).nmant)
     bias = (1 << 8 * out.itemsize - fraction - 2) - 1
     for left in range(0, b.shape[1], STRIP):
         strip = slice(left, left + STRIP)
