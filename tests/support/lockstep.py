@@ -18,7 +18,7 @@ from hw.mac.carry_save import carry_save_state
 from hw.spec import Adder, AlignedAccumulator, Dataflow, FloatAccumulator
 from sim.cycle import Inputs, array
 from sim.cycle.wires import Wires, wires
-from sim.fast.tables import values
+from sim.fast.numbers import values
 from sim.trace.waves import samples
 
 
