@@ -12,7 +12,7 @@ import pytest
 from reports.registry import studies
 from reports.render import main
 from synth.record import Metric, Provenance, Record, write_records
-from tests.support.browser import visit
+from tests.support.pages import visit
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = [study for study in studies() if study.in_index]

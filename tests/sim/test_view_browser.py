@@ -13,7 +13,7 @@ import sim
 from hw.spec import parse_array
 from sim.trace.page import page, sum_values
 from sim.trace.record import record
-from tests.support.browser import visit
+from tests.support.pages import visit
 from tests.support.tiers import tiers
 
 #: What a reader does, and what the page then shows; runs behind the page's own script.

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the pages of studies say of given records."""
+"""Pages as readers have them: what studies say of given records, a page in a headless browser."""
 
+import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from reports.registry import Records, Study, find
 from reports.render import answer, environment, page_text
@@ -31,3 +36,25 @@ def _given(study: str, records: Sequence[Record] | Records) -> tuple[Study, Reco
     found = find(study)
     assert found is not None
     return found, records if isinstance(records, Mapping) else {study: records}
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+           "--disable-background-networking", "--disable-component-update", "--disable-sync",
+           "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom")
+
+
+def browser() -> str:
+    """Path of a browser; skips without one."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed, so no page was opened")
+    return found
+
+
+def visit(page: Path, scratch: Path, at: str = "") -> tuple[str, str]:
+    """The document after scripts have run, and what the browser logged; ``at`` is a fragment."""
+    done = subprocess.run([browser(), *OPTIONS, f"--user-data-dir={scratch / 'profile'}",
+                           page.as_uri() + at], capture_output=True, text=True, check=True,
+                          timeout=120)
+    return done.stdout, done.stderr

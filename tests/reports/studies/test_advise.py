@@ -19,7 +19,7 @@ from reports.advise import __main__ as command
 from reports.advise.page import page
 from reports.studies.networks.advice import Costs, Measure, Point, advise
 from reports.studies.networks.models import Graph
-from tests.support.browser import visit
+from tests.support.pages import visit
 
 pytest.importorskip("onnx", reason="onnx is not installed (make setup)")
 
