@@ -4,16 +4,22 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
+import numpy as np
+
+import sim
+import sim.rtl
 from hw.emit.files import write_files
 from hw.emit.yosys import YosysError
-from hw.spec import ArraySpec, parse_array, parse_mac
+from hw.spec import ArraySpec, FixedAccumulator, MacSpec, parse_array, parse_mac
 from hw.spec.errors import require
 from reports.registry import Measure
-from reports.studies.demo.hardware import Bench, Mismatch, compile_array, generate_array
 from sim.digits import SEED, Digits, Layer, accuracy, forward, load_digits, quantize, train
 from sim.progress import Progress
 from sim.rtl import Model, RtlError
+from sim.rtl.array import compile_array, generated_array
+from sim.tiling import ArrayProduct, Codes
 from synth.flow.gates import Gates, count_mac
 from synth.record import ROOT, Metric, Record, provenance
 
@@ -21,6 +27,10 @@ FORMATS = ("e4m3", "int8")
 #: Recipes of synth/flow/recipes.toml that the table shows.
 RECIPES = ("default", "keep")
 GENERATED = ROOT / "build" / "demo"
+
+
+class Mismatch(Exception):
+    """RTL and model, or RTL and closed form, disagree; the message is one line."""
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -41,10 +51,9 @@ def run(options: Namespace) -> list[Record]:
     images = len(digits.test_images)
     batch = images if options.batch is None else options.batch
     require(1 <= batch <= images, "Batch", f"from 1 to {images} test images", batch)
-    units = [generate_array(spec, GENERATED) for spec in specs]
-    progress.at_once(f"generated {' and '.join(spec.name for spec in specs)}; compiling their RTL")
+    progress.at_once(f"generating and compiling {' and '.join(spec.name for spec in specs)}")
     with ThreadPoolExecutor() as pool:
-        models = [pool.submit(compile_array, unit) for unit in units]
+        models = [pool.submit(build, spec) for spec in specs]
         gates = [{recipe: pool.submit(count_mac, spec.mac, recipe) for recipe in RECIPES}
                  for spec in specs]
         layers = train(digits)
@@ -61,6 +70,12 @@ def run(options: Namespace) -> list[Record]:
                    not_done=("placement and routing", "timing"),
                    conditions=arrays if "rtl_cycles" in metrics else shared)
             for subject, metrics in found]
+
+
+def build(spec: ArraySpec) -> Model:
+    """Compiled model of ``spec``, whose Verilog stays below `GENERATED`."""
+    files, ports = generated_array(spec, GENERATED / spec.name)
+    return compile_array(files, spec, ports)
 
 
 def _on_array(spec: ArraySpec, digits: Digits, layers: list[Layer], batch: int,
@@ -84,6 +99,79 @@ def _on_array(spec: ArraySpec, digits: Digits, layers: list[Layer], batch: int,
         "bits_checked": Metric(bench.bits, "bit"),
         **{f"two_input_gates_{recipe}": Metric(count.result().two_input, "gate")
            for recipe, count in gates.items()}}
+
+
+@dataclass(slots=True)
+class Bench:
+    """Runs layers on the RTL of ``spec``, checks each and adds up what was checked."""
+
+    spec: ArraySpec
+    model: sim.rtl.Model
+    cycles: int = 0
+    closed_form: int = 0
+    products: int = 0
+    bits: int = 0
+
+    def product(self, index: int, a: Codes, b: Codes) -> Codes:
+        """Product of codes in layer ``index``, computed by the RTL.
+
+        Raises
+        ------
+        Mismatch
+            If a bit differs from `sim.matmul`, or the cycles from `ArraySpec.cycles`.
+        """
+        (m, k), n = a.shape, b.shape[1]
+        got = sim.rtl.matmul(self.model, self.spec, a, b)
+        sums, flags = sim.matmul_with_flags(a, b, self.spec.mac)
+        self.bits += compare(self.spec, index, got, sums, flags)
+        wanted = self.spec.cycles(m, k, n)
+        if got.cycles != wanted:
+            raise Mismatch(f"{self.spec.name} layer {index}: {got.cycles} cycles in RTL, {wanted} "
+                           "by the closed form")
+        self.cycles += got.cycles
+        self.closed_form += wanted
+        self.products += m * k * n
+        # Equal bits, but it is the RTL's own that the next layer gets.
+        return _as_sums(got.codes, self.spec.mac)
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the array's products that were wanted ones, over all layers."""
+        mac = self.spec.mac
+        return self.products / (self.cycles * self.spec.rows * self.spec.cols * mac.lanes)
+
+
+def compare(spec: ArraySpec, index: int, got: ArrayProduct, sums: Codes, flags: Codes) -> int:
+    """Hold the bits of the RTL to those of the model; gives the number of bits compared.
+
+    Raises
+    ------
+    Mismatch
+        That names the first place where they differ.
+    """
+    mac = spec.mac
+    wanted = sums.astype(object) % (1 << mac.acc.width)
+    if got.codes.shape != wanted.shape:
+        raise Mismatch(f"{spec.name} layer {index}: {got.codes.shape} results in RTL, "
+                       f"{wanted.shape} in the model")
+    wrong = (got.codes.astype(object) != wanted) | (got.flags != flags)
+    if wrong.any():
+        row, col = (int(place) for place in np.argwhere(wrong)[0])
+        raise Mismatch(f"{spec.name} layer {index}: {int(wrong.sum())} of {wrong.size} results "
+                       f"differ; C[{row}, {col}] is {got.codes[row, col]:#x} with flags "
+                       f"{got.flags[row, col]} in RTL, {wanted[row, col]:#x} with flags "
+                       f"{flags[row, col]} in the model")
+    return int(wanted.size) * (mac.acc.width + mac.flag_bits)
+
+
+def _as_sums(codes: Codes, mac: MacSpec) -> Codes:
+    """Bits of the RTL as `sim.matmul` returns sums: signed in fixed point."""
+    if not isinstance(mac.acc, FixedAccumulator):
+        return codes
+    width = mac.acc.width
+    wide = codes.astype(np.int64 if width < 63 else object)
+    sums: Codes = wide - (wide >> (width - 1) << width)
+    return sums
 
 
 def table(records: Sequence[Record]) -> str:

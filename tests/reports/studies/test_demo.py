@@ -9,7 +9,6 @@ import pytest
 import sim
 import sim.rtl
 from hw.spec import Flag, parse_array, parse_mac
-from reports.studies.demo import hardware
 from reports.studies.demo import measure as command
 from reports.study import main
 from sim import digits as network
@@ -83,18 +82,18 @@ def test_every_planted_wrong_bit_is_named():
     flags = np.array([[0, 0], [Flag.NAN & 1, 0]], np.uint8)
     bits = sums.astype(object) % (1 << 49)
     good = ArrayProduct(bits, flags.copy(), 1)
-    assert hardware.compare(ARRAY, 0, good, sums, flags) == 4 * (49 + 1)
+    assert command.compare(ARRAY, 0, good, sums, flags) == 4 * (49 + 1)
     for bit in range(49):
         wrong = bits.copy()
         wrong[0, 1] ^= 1 << bit
         message = (f"{ARRAY.name} layer 3: 1 of 4 results differ; C[0, 1] is {wrong[0, 1]:#x} with "
                    "flags 0 in RTL, 0x1ffffffffffff with flags 0 in the model")
-        with pytest.raises(hardware.Mismatch, match=f"^{re.escape(message)}$"):
-            hardware.compare(ARRAY, 3, ArrayProduct(wrong, flags, 1), sums, flags)
-    with pytest.raises(hardware.Mismatch, match=r"C\[1, 0\] is 0x10000000000 with flags 0 in RTL"):
-        hardware.compare(ARRAY, 0, ArrayProduct(bits, np.zeros_like(flags), 1), sums, flags)
-    with pytest.raises(hardware.Mismatch, match=r"\(1, 2\) results in RTL, \(2, 2\) in the model$"):
-        hardware.compare(ARRAY, 0, ArrayProduct(bits[:1], flags[:1], 1), sums, flags)
+        with pytest.raises(command.Mismatch, match=f"^{re.escape(message)}$"):
+            command.compare(ARRAY, 3, ArrayProduct(wrong, flags, 1), sums, flags)
+    with pytest.raises(command.Mismatch, match=r"C\[1, 0\] is 0x10000000000 with flags 0 in RTL"):
+        command.compare(ARRAY, 0, ArrayProduct(bits, np.zeros_like(flags), 1), sums, flags)
+    with pytest.raises(command.Mismatch, match=r"\(1, 2\) results in RTL, \(2, 2\) in the model$"):
+        command.compare(ARRAY, 0, ArrayProduct(bits[:1], flags[:1], 1), sums, flags)
 
 
 def perfect(spec, a, b, late=0):
@@ -106,7 +105,7 @@ def perfect(spec, a, b, late=0):
 
 def test_bench_hands_on_the_sums_of_the_rtl_and_adds_up(monkeypatch):
     monkeypatch.setattr(sim.rtl, "matmul", lambda model, spec, a, b: perfect(spec, a, b))
-    bench = hardware.Bench(ARRAY, None)
+    bench = command.Bench(ARRAY, None)
     a, b = np.random.default_rng(1).integers(0, 127, (2, 6, 6))
     for _ in range(2):
         np.testing.assert_array_equal(bench.product(0, a, b - 0), sim.matmul(a, b, ARRAY.mac))
@@ -119,8 +118,8 @@ def test_bench_notices_a_cycle_too_many(monkeypatch):
     monkeypatch.setattr(sim.rtl, "matmul", lambda model, spec, a, b: perfect(spec, a, b, late=1))
     cycles = ARRAY.cycles(2, 2, 2)
     message = f"{ARRAY.name} layer 1: {cycles + 1} cycles in RTL, {cycles} by the closed form"
-    with pytest.raises(hardware.Mismatch, match=f"^{re.escape(message)}$"):
-        hardware.Bench(ARRAY, None).product(1, np.ones((2, 2), int), np.ones((2, 2), int))
+    with pytest.raises(command.Mismatch, match=f"^{re.escape(message)}$"):
+        command.Bench(ARRAY, None).product(1, np.ones((2, 2), int), np.ones((2, 2), int))
 
 
 def test_table_has_a_column_for_each_arithmetic():
@@ -169,8 +168,10 @@ def test_demo_runs_on_small_arrays(tmp_path, capsys):
 
 @pytest.mark.synth
 def test_demo_fails_on_a_wrong_bit(tmp_path, capsys, monkeypatch):
-    def faulty(unit):
-        model = hardware.compile_array(unit)
+    build = command.build
+
+    def faulty(spec):
+        model = build(spec)
         stream = model.stream
 
         def flipped(*arguments, **options):
@@ -181,7 +182,7 @@ def test_demo_fails_on_a_wrong_bit(tmp_path, capsys, monkeypatch):
         model.stream = flipped
         return model
 
-    monkeypatch.setattr(command, "compile_array", faulty)
+    monkeypatch.setattr(command, "build", faulty)
     out = tmp_path / "demo.json"
     assert main(["demo", "--array", "4x4", "--batch", "3", "--out", str(out), "--json"]) == 1
     printed = capsys.readouterr()
