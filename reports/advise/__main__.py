@@ -2,6 +2,7 @@
 """``python -m reports.advise MODEL.onnx``: which format and which accumulator for a network."""
 
 import argparse
+import itertools
 import json
 import sys
 from collections.abc import Sequence
@@ -21,12 +22,12 @@ from reports.studies.networks.advice import (
     Advice,
     Cost,
     Costs,
-    Measure,
+    Goal,
     Point,
     advise,
     energy_uj,
 )
-from reports.studies.networks.measure import SAMPLES, TASKS
+from reports.studies.networks.measure import MODELS, SAMPLES, TASKS
 from reports.studies.networks.settings import (
     ACCUMULATORS,
     COLUMNS,
@@ -35,6 +36,7 @@ from reports.studies.networks.settings import (
     accumulated,
     calibration,
     choices,
+    chosen,
     plan_of,
     reference,
     simulate,
@@ -45,12 +47,15 @@ from sim.files import whole_file
 from sim.network import Network, load
 from sim.network.walk import feeds, load_data
 from sim.progress import Progress
-from synth.record import ROOT
 
 #: Name of the measure where there are no labels.
 SQNR = "SQNR"
 #: Random samples where no data are given, their seed, and the SQNR of an output without noise.
 DRAWN, SEED, SILENT = 4, 0, 200.0
+#: SQNR that is enough unless told otherwise, in dB.
+ENOUGH = 20.0
+#: Of so many samples that all do worse a sign test has p = 2 / 2**8 < 0.01.
+LEAST = 8
 
 
 def own_task(model: Path, data: Path | None, labels: Path | None, samples: int | None) -> Task:
@@ -117,13 +122,6 @@ def _labels(path: Path, count: int) -> NDArray:
     return np.asarray(found[:count])
 
 
-MODELS = ROOT / "build" / "networks"
-#: SQNR that is enough unless told otherwise, in dB.
-ENOUGH = 20.0
-#: Of so many samples that all do worse a sign test has p = 2 / 2**8 < 0.01.
-LEAST = 8
-
-
 def _parser() -> Parser:
     parser = Parser(prog="python -m reports.advise", description=(
         "Run a network in every format with every accumulator on a simulated array; tell its "
@@ -153,13 +151,6 @@ def _parser() -> Parser:
     return parser
 
 
-def _names(noun: str, text: str, known: Sequence[str]) -> list[str]:
-    """Names of a list with commas."""
-    for name in text.split(","):
-        require(name in known, noun, f"one of {', '.join(known)}", name)
-    return list(dict.fromkeys(text.split(",")))
-
-
 def _task(options: argparse.Namespace) -> Task:
     """The project's or the user's own network."""
     if options.samples is not None:
@@ -172,32 +163,31 @@ def _task(options: argparse.Namespace) -> Task:
     return own_task(Path(options.model), options.data, options.labels, options.samples)
 
 
-def _measure(task: Task, exact: Outputs, options: argparse.Namespace) -> Measure:
+def _goal(task: Task, exact: Outputs, options: argparse.Namespace) -> Goal:
     """What is compared, and what is enough."""
     name, value = next(iter(task.score(exact, exact).items()))
     if name == SQNR:
-        return Measure(name, "dB", None, options.sqnr)
-    return Measure(name, "%", value, value - options.loss)
+        return Goal(name, "dB", None, options.sqnr)
+    return Goal(name, "%", value, value - options.loss)
 
 
 def _points(task: Task, options: argparse.Namespace, exact: Outputs, progress: Progress
             ) -> tuple[list[Point], list[Cost]]:
     """Every setting with its costs."""
-    columns = _names("Column", options.columns, list(COLUMNS))
-    accumulators = _names("Accumulator", options.acc, list(ACCUMULATORS))
     costs, points, found = Costs.of_project(), [], []
     seen = calibration(task, progress)
-    for column in columns:
-        for accumulator in accumulators:
-            progress(f"{column}, {accumulator} sums")
-            plan = plan_of(column, accumulator, _ranges(column, accumulator), options.array)
-            result = simulate(task, plan, progress, seen=seen)
-            cost = costs.of(plan.array)
-            energy = energy_uj(cost.energy_fj, result.macs, task.samples)
-            value = next(iter(task.score(result.outputs, exact).values()))
-            points.append(Point(column, accumulator, value, round(result.cycles / task.samples),
-                                cost.area_mm2, energy))
-            found.append(cost)
+    for column, accumulator in itertools.product(
+            chosen("Column", options.columns, COLUMNS),
+            chosen("Accumulator", options.acc, ACCUMULATORS)):
+        progress(f"{column}, {accumulator} sums")
+        plan = plan_of(column, accumulator, _ranges(column, accumulator), options.array)
+        result = simulate(task, plan, progress, seen=seen)
+        cost = costs.of(plan.array)
+        energy = energy_uj(cost.energy_fj, result.macs, task.samples)
+        value = next(iter(task.score(result.outputs, exact).values()))
+        points.append(Point(column, accumulator, value, round(result.cycles / task.samples),
+                            cost.area_mm2, energy))
+        found.append(cost)
     return points, found
 
 
@@ -232,33 +222,34 @@ def _notes(task: Task, costs: Sequence[Cost], size: str) -> list[str]:
     return notes
 
 
-def _as_json(title: str, array: str, points: Sequence[Point], measure: Measure, advice: Advice,
+def _as_json(title: str, array: str, points: Sequence[Point], goal: Goal, advice: Advice,
              notes: Sequence[str]) -> dict[str, Any]:
     rows = [asdict(point) | {"front": point in advice.front,
                              "recommended": point == advice.chosen} for point in points]
-    return {"model": title, "array": array, "measure": asdict(measure), "points": rows,
+    return {"model": title, "array": array, "measure": asdict(goal), "points": rows,
             "sentence": advice.sentence, "reasons": advice.reasons, "notes": list(notes)}
 
 
 def _body(options: argparse.Namespace) -> None:
-    """Measure, write the page, print."""
+    """Goal, write the page, print."""
     progress = Progress()
-    _names("Column", options.columns, list(COLUMNS))
-    _names("Accumulator", options.acc, list(ACCUMULATORS))
+    for noun, text, known in (("Column", options.columns, COLUMNS),
+                              ("Accumulator", options.acc, ACCUMULATORS)):
+        chosen(noun, text, known)  # Before anything takes long.
     task = _task(options)
     with nullcontext() if options.out is None else whole_file(options.out) as file:
         exact = reference(task, progress)
         points, costs = _points(task, options, exact, progress)
-        measure = _measure(task, exact, options)
-        advice, notes = advise(points, measure), _notes(task, costs, options.array)
+        goal = _goal(task, exact, options)
+        advice, notes = advise(points, goal), _notes(task, costs, options.array)
         if file is not None:
-            shown = page(task.name, options.array, points, measure, advice, notes)
+            shown = page(task.name, options.array, points, goal, advice, notes)
             file.write(shown.encode("utf-8"))
     if options.json:
-        print(json.dumps(_as_json(task.name, options.array, points, measure, advice, notes),
+        print(json.dumps(_as_json(task.name, options.array, points, goal, advice, notes),
                          indent=2))
         return
-    print("\n".join([table(points, measure, advice), "", *notes,
+    print("\n".join([table(points, goal, advice), "", *notes,
                       *([] if options.out is None else [str(options.out)])]))
 
 

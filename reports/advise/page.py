@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import jinja2
 
-from reports.studies.networks.advice import Advice, Measure, Point, figure
+from reports.studies.networks.advice import Advice, Goal, Point, figure
 
 #: Width of a letter and distance of lines of the labels' 12 pixels.
 LETTER, LINE = 6.8, 15
@@ -131,13 +131,13 @@ def cells(point: Point, advice: Advice) -> list[str]:
             "recommended" if point == advice.chosen else "yes" if point in advice.front else ""]
 
 
-def _headings(measure: Measure) -> list[str]:
-    return [*HEADINGS[:2], f"{measure.name.replace('_', ' ')} [{measure.unit}]", *HEADINGS[2:]]
+def _headings(goal: Goal) -> list[str]:
+    return [*HEADINGS[:2], f"{goal.name.replace('_', ' ')} [{goal.unit}]", *HEADINGS[2:]]
 
 
-def table(points: Sequence[Point], measure: Measure, advice: Advice) -> str:
+def table(points: Sequence[Point], goal: Goal, advice: Advice) -> str:
     """Aligned text: the table, the recommendation and its reasons."""
-    rows = [_headings(measure), *(cells(point, advice) for point in points)]
+    rows = [_headings(goal), *(cells(point, advice) for point in points)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -148,7 +148,7 @@ def table(points: Sequence[Point], measure: Measure, advice: Advice) -> str:
     return "\n".join([*lines, "", advice.sentence, *advice.reasons])
 
 
-def page(title: str, array: str, points: Sequence[Point], measure: Measure, advice: Advice,
+def page(title: str, array: str, points: Sequence[Point], goal: Goal, advice: Advice,
          notes: Sequence[str]) -> str:
     """HTML; the same points give the same text."""
     source = (files("reports.advise") / "advice.html.j2").read_text(encoding="utf-8")
@@ -156,6 +156,6 @@ def page(title: str, array: str, points: Sequence[Point], measure: Measure, advi
                                   undefined=jinja2.StrictUndefined,
                                   keep_trailing_newline=True).from_string(source)
     rows = [{"cells": cells(point, advice), "is_front": point in advice.front} for point in points]
-    return template.render(title=title, array=array, advice=advice, headings=_headings(measure),
-                           measure=f"{measure.name.replace('_', ' ')} [{measure.unit}]", rows=rows,
+    return template.render(title=title, array=array, advice=advice, headings=_headings(goal),
+                           measure=f"{goal.name.replace('_', ' ')} [{goal.unit}]", rows=rows,
                            plot=plot(points, advice), notes=notes)

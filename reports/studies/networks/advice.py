@@ -14,6 +14,10 @@ from synth.record import ROOT, Metric, Record, read_records
 #: File of more arrays.
 ARRAYS = "arrays"
 PREFIX = "array_"
+#: Settings without costs that are named; more are counted.
+NAMED = 3
+#: Points of the metric that may be lost unless told otherwise.
+LOSS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +96,14 @@ def _library(record: Record) -> str:
     return str((record.provenance.library or {}).get("name", ""))
 
 
-#: Settings without costs that are named; more are counted.
-NAMED = 3
-
-
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Goal:
     """What is compared: higher is better.
 
     Attributes
     ----------
     name, unit
-        Of the measure: a metric of the task, or the SQNR of the output.
+        A metric of the task, or the SQNR of the output.
     reference
         Its value in FP32; None for an SQNR, which has none.
     least
@@ -170,20 +170,20 @@ def _beats(other: Point, point: Point) -> bool:
     return theirs != ours and all(a <= b for a, b in zip(theirs, ours, strict=True))
 
 
-def advise(points: Sequence[Point], measure: Measure) -> Advice:
+def advise(points: Sequence[Point], goal: Goal) -> Advice:
     """Cheapest point that is good enough, or the best one if none is.
 
     Cheap is what has the least product of area, cycles and energy. If no point's costs are known,
     the best value wins.
     """
     best = front(points)
-    enough = [point for point in best if point.value >= measure.least]
+    enough = [point for point in best if point.value >= goal.least]
     if enough:
         chosen = min(enough, key=_price)
     else:
         chosen = max(best or points, key=lambda point: point.value)
-    return Advice(best, chosen, _sentence(chosen, measure, bool(enough)),
-                  _reasons(points, best, chosen, measure))
+    return Advice(best, chosen, _sentence(chosen, goal, bool(enough)),
+                  _reasons(points, best, chosen, goal))
 
 
 def _price(point: Point) -> float:
@@ -192,37 +192,37 @@ def _price(point: Point) -> float:
     return cycles * area * energy
 
 
-def _shown(value: float, measure: Measure) -> str:
-    return f"{value:.2f} {measure.unit}"
+def _shown(value: float, goal: Goal) -> str:
+    return f"{value:.2f} {goal.unit}"
 
 
-def _sentence(chosen: Point, measure: Measure, enough: bool) -> str:
+def _sentence(chosen: Point, goal: Goal, enough: bool) -> str:
     """The recommendation in one sentence."""
-    kept = f"{measure.name.replace('_', ' ')} {_shown(chosen.value, measure)}"
-    if measure.reference is not None:
-        kept += f" (FP32: {_shown(measure.reference, measure)})"
-    why = (f"the cheapest of those with at least {_shown(measure.least, measure)}" if enough else
-           f"the best, though none reaches {_shown(measure.least, measure)}")
+    kept = f"{goal.name.replace('_', ' ')} {_shown(chosen.value, goal)}"
+    if goal.reference is not None:
+        kept += f" (FP32: {_shown(goal.reference, goal)})"
+    why = (f"the cheapest of those with at least {_shown(goal.least, goal)}" if enough else
+           f"the best, though none reaches {_shown(goal.least, goal)}")
     return f"Take {chosen.name}: {kept}, {why}."
 
 
-def _reasons(points: Sequence[Point], best: Sequence[Point], chosen: Point, measure: Measure
+def _reasons(points: Sequence[Point], best: Sequence[Point], chosen: Point, goal: Goal
              ) -> list[str]:
     """What the others lack."""
     reasons = []
     if chosen.costs:
         cycles, area, energy = chosen.costs
         reasons.append(f"It takes {cycles:,} cycles, {figure(area)} mm2 and {figure(energy)} uJ.")
-    cheaper = [point for point in best if point.value < measure.least <= chosen.value
+    cheaper = [point for point in best if point.value < goal.least <= chosen.value
                and _price(point) < _price(chosen)]
     if cheaper:
         worst = max(cheaper, key=lambda point: point.value)
-        reasons.append(f"{worst.name} is cheaper, but has only {_shown(worst.value, measure)}.")
+        reasons.append(f"{worst.name} is cheaper, but has only {_shown(worst.value, goal)}.")
     dearer = [point for point in points if point.costs and point.value >= chosen.value
               and point != chosen and _price(point) > _price(chosen)]
     if dearer:
         nearest = min(dearer, key=_price)
-        reasons.append(f"{nearest.name} is as good or better ({_shown(nearest.value, measure)}) at "
+        reasons.append(f"{nearest.name} is as good or better ({_shown(nearest.value, goal)}) at "
                        f"{_price(nearest) / _price(chosen):.3g} times the price, the product of "
                        "cycles, area and energy.")
     unknown = [point.name for point in points if not point.costs]
@@ -230,10 +230,6 @@ def _reasons(points: Sequence[Point], best: Sequence[Point], chosen: Point, meas
         named = ", ".join(unknown) if len(unknown) <= NAMED else f"{len(unknown)} settings"
         reasons.append(f"No record tells the cost of {named}.")
     return reasons
-
-
-#: Points of the metric that may be lost unless told otherwise.
-LOSS = 1.0
 
 
 def energy_uj(energy_fj: float | None, macs: int, samples: int) -> float | None:
@@ -267,7 +263,7 @@ def answer(records: Sequence[Record]) -> Record:
     name = first.conditions["metric"]
     reference = float(first.metrics[name].value)
     points = [_point(record, name) for record in settings]
-    found = advise(points, Measure(name, "%", reference, reference - LOSS))
+    found = advise(points, Goal(name, "%", reference, reference - LOSS))
     conditions: dict[str, Any] = {
         "study": "answer", "loss": LOSS, "sentence": found.sentence, "reasons": found.reasons,
         "chosen": [found.chosen.column, found.chosen.accumulator],

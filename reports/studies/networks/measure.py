@@ -4,14 +4,21 @@
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from hw.spec.errors import require, require_int
 from reports.registry import Measure
 from reports.studies.networks import digits, photographs, sentences, text
 from reports.studies.networks.advice import Costs, answer, with_costs
-from reports.studies.networks.settings import ACCUMULATORS, COLUMNS, Ranges, mac_of, plan_of
+from reports.studies.networks.settings import (
+    ACCUMULATORS,
+    COLUMNS,
+    Ranges,
+    chosen,
+    mac_of,
+    plan_of,
+)
 from reports.studies.networks.study import Runs
 from reports.studies.networks.task import MissingPackage, Task
 from sim.network import calibrate_network, load
@@ -60,8 +67,8 @@ def run(options: Namespace) -> list[Record]:
     names = options.only or list(TASKS)
     for name in names:
         require(name in TASKS, "Network", f"one of {', '.join(TASKS)}", name)
-    columns = chosen("Column", options.columns, list(COLUMNS))
-    accumulators = chosen("Accumulator", options.acc, list(ACCUMULATORS))
+    columns = chosen("Column", options.columns, COLUMNS)
+    accumulators = chosen("Accumulator", options.acc, ACCUMULATORS)
     if options.samples is not None:
         require_int("Samples", options.samples, 1, 10_000)
     progress, origin = Progress(), provenance(_command(options), seed=0,
@@ -91,14 +98,6 @@ def _command(options: Namespace) -> str:
               (("columns", options.columns, COLUMNS), ("acc", options.acc, ACCUMULATORS))
               if value != ",".join(usual)]
     return " ".join(["python -m reports.study networks", *given]) if given else options.command
-
-
-def chosen(noun: str, text: str, known: Sequence[str]) -> list[str]:
-    """Names of a list with commas."""
-    names = text.split(",")
-    for name in names:
-        require(name in known, noun, f"one of {', '.join(known)}", name)
-    return names
 
 
 def pace(folder: Path, origin: Provenance, progress: Progress) -> list[Record]:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings: operand formats, accumulators and ranges, and what a run with them gives."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from hw.spec import CATALOG, PAPER_FORMATS, parse_array, parse_mac
+from hw.spec.errors import require
 from reports.studies.networks.task import Outputs, Task
 from sim.network import Network, Plan, load, run
 from sim.network.operators import Layer
@@ -49,10 +50,20 @@ COLUMNS = {
 #: Spellings by name. Floats saturate, as those units do whose cost was measured.
 ACCUMULATORS = {"exact": "exact", "fp32": "fp32-sat", "fp16": "fp16-sat", "bf16": "bf16-sat",
                 "hopper": "hopper"}
+#: Array that the cycles are counted on.
+SIZE = "16x16"
 #: Tried for each column; activations have one scale a tensor.
 RANGES = (Ranges("tensor", "minmax"), Ranges("channel", "minmax"), Ranges("channel", "mse"))
 #: Tried for integers, too.
 SHIFTED = (Ranges("channel", "minmax", zero_point=True),)
+
+
+def chosen(noun: str, text: str, known: Collection[str]) -> list[str]:
+    """Names of a list with commas, each once; SpecError for one that is not ``known``."""
+    names = list(dict.fromkeys(text.split(",")))
+    for name in names:
+        require(name in known, noun, f"one of {', '.join(known)}", name)
+    return names
 
 
 def mac_of(column: str, accumulator: str) -> str:
@@ -91,10 +102,6 @@ def choices(column: str, *, search: bool = True) -> tuple[Ranges, ...]:
         return (Ranges("block", "minmax"),)
     tried = RANGES + (SHIFTED if CATALOG[activations].is_integer else ())
     return tuple(ranges for ranges in tried if search or ranges.kept != "mse")
-
-
-#: Array that the cycles are counted on.
-SIZE = "16x16"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import pytest
 from hw.spec import parse_array, parse_mac
 from reports.advise import __main__ as command
 from reports.advise.page import page
-from reports.studies.networks.advice import Costs, Measure, Point, advise
+from reports.studies.networks.advice import Costs, Goal, Point, advise
 from reports.studies.networks.models import Graph
 from tests.support.pages import visit
 
@@ -186,7 +186,7 @@ POINTS = [
 
 
 def test_page_shows_every_setting(tmp_path: Path) -> None:
-    measure = Measure("retrieval_top1", "%", 66.67, 65.67)
+    measure = Goal("retrieval_top1", "%", 66.67, 65.67)
     advice = advise(POINTS, measure)
     assert len(advice.front) == 5
     file = tmp_path / "advice.html"

@@ -11,7 +11,7 @@ from hw.spec import parse_array
 from reports.advise.page import page, table
 from reports.studies.networks.advice import (
     Costs,
-    Measure,
+    Goal,
     Point,
     advise,
     answer,
@@ -22,7 +22,7 @@ from reports.studies.networks.advice import (
 from reports.studies.networks.settings import ACCUMULATORS, COLUMNS, mac_of
 from synth.record import Metric, Record, provenance
 
-MEASURE = Measure("accuracy", "%", 96.0, 95.0)
+MEASURE = Goal("accuracy", "%", 96.0, 95.0)
 POINTS = [
     Point("INT8", "exact", 95.5, 100, 2.0, 3.0),
     Point("E4M3", "fp32", 96.0, 100, 4.0, 5.0),
@@ -64,14 +64,14 @@ def test_advice_is_the_cheapest_that_is_good_enough() -> None:
 
 
 def test_advice_where_none_is_good_enough() -> None:
-    advice = advise(POINTS, Measure("SQNR", "dB", None, 200.0))
+    advice = advise(POINTS, Goal("SQNR", "dB", None, 200.0))
     assert advice.sentence == ("Take E4M3 with fp32 sums: SQNR 96.00 dB, the best, though none "
                                "reaches 200.00 dB.")
 
 
 def test_advice_without_costs_is_the_best() -> None:
     points = [Point("A", "exact", 1.0, 5, None, None), Point("B", "exact", 2.0, 5, None, None)]
-    advice = advise(points, Measure("SQNR", "dB", None, 0.0))
+    advice = advise(points, Goal("SQNR", "dB", None, 0.0))
     assert (advice.front, advice.chosen) == ([], points[1])
 
 
