@@ -52,7 +52,10 @@ ARITHMETIC: tuple[Mutant, ...] = (
         "RTL", "hw.arith.add",
         ("add_signed_magnitude", "a borrow is taken for a carry",
          Replace("carry ^ negative", "carry"), FLOAT),
-        ("step_by_one", "guard bits only step up", Replace("_1 ^ down", "_1"), FLOAT)),
+        ("step_by_one", "guard bits only step up", Replace("_1 ^ down", "_1"), FLOAT),
+        ("_join", "a carry passes what does not propagate", Replace("_ & low[0]", "low[0]"), SAVED),
+        ("prefix_step", "a step down goes as far as one up",
+         Replace("minus & downs[_1]", "minus & ups[_1]"), SAVED_MAC)),
     *group(
         "RTL", "hw.arith.multiply",
         ("booth_rows", "Booth digit -2 without its carry",
@@ -63,7 +66,9 @@ ARITHMETIC: tuple[Mutant, ...] = (
     *group(
         "RTL", "hw.arith.shift",
         ("shift_left", "the coarsest shift is one short",
-         Replace("value << (step << _1)", "value << ((step << _1) - (step == 3))"), FLOAT)),
+         Replace("value << (step << _1)", "value << ((step << _1) - (step == 3))"), FLOAT),
+        ("shift_right", "bits that a coarse stage drops are forgotten",
+         Replace("Cat(dropped)", "Cat(dropped[1:])"), HALF)),
     *group(
         "RTL", "hw.arith.decode",
         ("decode", "subnormals have exponent 0", Replace("Cat(_1[0] | ~_, _1[1:])", "_1"), FLOAT),
@@ -86,15 +91,6 @@ ARITHMETIC: tuple[Mutant, ...] = (
     *group(
         "RTL", "hw.arith.normalize",
         ("normalize", "a limit ends with the stage that uses it", Remove("~wanted"), HALF)),
-    *group(
-        "RTL", "hw.arith.shift",
-        ("shift_right", "bits that a coarse stage drops are forgotten",
-         Replace("Cat(dropped)", "Cat(dropped[1:])"), HALF)),
-    *group(
-        "RTL", "hw.arith.add",
-        ("_join", "a carry passes what does not propagate", Replace("_ & low[0]", "low[0]"), SAVED),
-        ("prefix_step", "a step down goes as far as one up",
-         Replace("minus & downs[_1]", "minus & ups[_1]"), SAVED_MAC)),
 )
 
 FIXED: tuple[Mutant, ...] = (
@@ -123,21 +119,17 @@ FIXED: tuple[Mutant, ...] = (
         ("FixedMac.next_sum", "a sum starts from the one before",
          Replace("Mux(first, 0, _1)", "_1"), INT),
         ("_saturate", "saturation at the wrong end",
-         Replace("Cat((~_1).replicate(_2), _1)", "Cat(_1.replicate(_2), ~_1)"), NARROW)),
+         Replace("Cat((~_1).replicate(_2), _1)", "Cat(_1.replicate(_2), ~_1)"), NARROW),
+        ("CarrySaveMac.next_sum", "carries outlive their sum",
+         Replace("Mux(first, 0, carries)", "carries"), SAVED),
+        ("pass_sum", "a part of a sum is a cycle early",
+         Replace("cycles - part", "cycles - part - 1"), STEPS)),
     *group(
         "RTL", "hw.mac.carry_save",
         ("resolve_sum", "carries are resolved a place too low",
          Replace("Const(0, saved.start)", "Const(0, max(saved.start - 1, 0))"), SAVED_MAC),
         ("resolve_sum", "a step down is resolved as one up",
          Replace("(_ & ~_).replicate(_1)", "Const(0, _1)"), SAVED_MAC)),
-    *group(
-        "RTL", "hw.mac.fixed",
-        ("CarrySaveMac.next_sum", "carries outlive their sum",
-         Replace("Mux(first, 0, carries)", "carries"), SAVED)),
-    *group(
-        "RTL", "hw.mac.fixed",
-        ("pass_sum", "a part of a sum is a cycle early",
-         Replace("cycles - part", "cycles - part - 1"), STEPS)),
 )
 
 FLOATING: tuple[Mutant, ...] = (
@@ -153,15 +145,11 @@ FLOATING: tuple[Mutant, ...] = (
          Replace("aligned.old_is_larger ^ carry", "~aligned.old_is_larger"), HALF),
         ("add_term", "a sum that cancels keeps a sign", Remove("~zero"), HALF),
         ("add_term", "a sum is rounded with the place of the next one",
-         Replace("cut('total', _1, _2)", "(*cut('total', _1), _2)"), FLOAT_STEPS)),
-    *group(
-        "RTL", "hw.mac.float_add",
+         Replace("cut('total', _1, _2)", "(*cut('total', _1), _2)"), FLOAT_STEPS),
         ("round_normal", "rounding does not reach the exponent",
          Replace("leads & carry", "Const(0)"), HALF),
         ("round_normal", "a subnormal never rounds to a normal", Replace("leads | carry", "leads"),
-         WIDE)),
-    *group(
-        "RTL", "hw.mac.float_add",
+         WIDE),
         ("unpack_sum", "the sign outlives its sum",
          Replace("code[-1] & ~first if _1 else _2", "code[-1] if _1 else _2"), WIDE),
         ("pack_sum", "infinity less infinity is infinite",
@@ -180,7 +168,13 @@ FLOATING: tuple[Mutant, ...] = (
         ("split_offset", "an offset stays with the sum of the exponents alone",
          Remove("own[_] = _"), HALF),
         ("lead", "a shifted operand keeps its exponent",
-         Replace("operand.base - place", "operand.base"), HALF)),
+         Replace("operand.base - place", "operand.base"), HALF),
+        ("_product", "a product of two or more is not moved",
+         Replace("Mux(leads, _1, _1 << 1)", "_1"), HALF),
+        ("_signed_sum", "a negative sum of lanes is one unit off",
+         Replace("add(_1, _2, _3, negative, adder=_4, name=_5)",
+                 "add(_1, _2, _3, Const(0), adder=_4, name=_5)"), BYTE),
+        ("_sum", "infinities of two lanes do not cancel", Remove("plus & minus"), FLOAT_LANES)),
     *group(
         "RTL", "hw.mac.fixed_window",
         ("Window._aligned", "a sum that starts anew goes on", Remove("~first.replicate(_)"),
@@ -191,14 +185,6 @@ FLOATING: tuple[Mutant, ...] = (
          Replace("_1 if self._may_turn else _2", "_1 if False else _2"), TURNING),
         ("Window.next_sum", "an infinity becomes finite",
          Replace("replace(_1, infinite=_)", "replace(_1, infinite=Const(0))"), TURNING)),
-    *group(
-        "RTL", "hw.mac.float_term",
-        ("_product", "a product of two or more is not moved",
-         Replace("Mux(leads, _1, _1 << 1)", "_1"), HALF),
-        ("_signed_sum", "a negative sum of lanes is one unit off",
-         Replace("add(_1, _2, _3, negative, adder=_4, name=_5)",
-                 "add(_1, _2, _3, Const(0), adder=_4, name=_5)"), BYTE),
-        ("_sum", "infinities of two lanes do not cancel", Remove("plus & minus"), FLOAT_LANES)),
     *group(
         "RTL", "hw.mac.align_window",
         ("Frame._width", "the frame is a column too narrow",
@@ -231,9 +217,7 @@ OUTPUT: tuple[Mutant, ...] = (
          ENCODER),
         ("_limit", "the largest number overflows",
          Replace("magnitude > fmt.max_code", "magnitude >= fmt.max_code"), FROM_FIXED),
-        ("_limit", "NaN is what its sum is", Replace("Mux(number.nan, _, _1)", "_1"), FROM_FIXED)),
-    *group(
-        "RTL", "hw.output.encode",
+        ("_limit", "NaN is what its sum is", Replace("Mux(number.nan, _, _1)", "_1"), FROM_FIXED),
         ("encode_integer", "a zero point has no sign",
          Replace("_1.as_signed() if fmt.signed else _1", "_1"), TO_INT),
         ("_round_integer", "what is far beyond is lost", Remove("over & number.sig.any()"), TO_INT),
@@ -242,9 +226,7 @@ OUTPUT: tuple[Mutant, ...] = (
         "RTL", "hw.output.number",
         ("_fixed", "an infinity has the sign of its sum", Replace("Mux(inf, _, _1)", "_1"),
          FROM_FIXED),
-        ("Number.zero", "an infinity is zero too", Remove("self.inf"), INFINITE)),
-    *group(
-        "RTL", "hw.output.number",
+        ("Number.zero", "an infinity is zero too", Remove("self.inf"), INFINITE),
         ("scaled", "the sign of a factor is lost", Remove("factor.sign"), SCALED),
         ("scaled", "an exponent has no sign", Replace("scale.as_signed()", "scale"), TO_INT)),
     *group(

@@ -67,9 +67,7 @@ MODEL: tuple[Mutant, ...] = (
     *group(
         "specification", "hw.spec.arrays",
         ("ArraySpec.passage", "the last column is forgotten in the latency",
-         Replace("_1 + self.cols - 1", "_1 + self.cols - 2"), ARRAYS)),
-    *group(
-        "specification", "hw.spec.arrays",
+         Replace("_1 + self.cols - 1", "_1 + self.cols - 2"), ARRAYS),
         ("OutputStationary.interval", "short tiles follow each other at once",
          Replace("max(_1, self._spec.rows)", "_1"), ARRAYS),
         ("WeightStationary.row_latency", "a sum passes a row in a cycle whatever its adder",

@@ -83,9 +83,7 @@ SHARED: tuple[Mutant, ...] = (
         ("Handover.elaborate", "sums are taken while the stages stand",
          Replace("self.i_tready.eq(_)", "self.i_tready.eq(1)"), DRAINED),
         ("Handover.elaborate", "the end of a tile is not delayed",
-         Replace("valid, last = held, ends", "valid, last = held, self.i_tlast"), DRAINED)),
-    *group(
-        "RTL", "hw.array.drain",
+         Replace("valid, last = held, ends", "valid, last = held, self.i_tlast"), DRAINED),
         ("drain", "a code loses its sign in its slot",
          Replace("_1 if spec.result_signed else _2", "_1 if False else _2"), SLOTS)),
 )
@@ -141,9 +139,7 @@ GEMM: tuple[Mutant, ...] = (
         ("Axi4Lite._write", "data is taken without an address",
          Remove("self.s_axil_awvalid"), AXI),
         ("Axi4Lite._read", "an answer to a read does not wait",
-         Replace("m.Elif(self.s_axil_rready)", "m.Else()"), AXI)),
-    *group(
-        "protocol", "hw.gemm.bus",
+         Replace("m.Elif(self.s_axil_rready)", "m.Else()"), AXI),
         ("Wishbone.elaborate", "an access is answered twice", Remove("~answered"), WISHBONE),
         ("Wishbone.elaborate", "a refused access is acknowledged too", Remove("~error"),
          WISHBONE)),
@@ -172,9 +168,7 @@ GEMM: tuple[Mutant, ...] = (
         ("RowFeeder._offer", "codes beyond K count",
          Replace("below(k_left, _1)", "(1 << _1) - 1"), WEIGHTS_ENGINE),
         ("RowFeeder._offer", "sums of a pass do not start anew",
-         Replace("first & ~self.held", "0"), WEIGHTS_ENGINE)),
-    *group(
-        "protocol", "hw.gemm.ws_feed",
+         Replace("first & ~self.held", "0"), WEIGHTS_ENGINE),
         ("WeightFeeder.elaborate", "weights of a step beyond K count",
          Replace("Mux(left < 0, 0, _1)", "Mux(left < 0, 1, _1)"), WEIGHTS_ENGINE),
         ("WeightFeeder.elaborate", "tiles of weights lie one word apart",
