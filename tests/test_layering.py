@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who imports whom, and the rules that a file must keep; each check proven on a planted fault."""
+"""Who imports whom, and the rules that a file must keep; each check proven on a breach."""
 
 from pathlib import Path
 
@@ -26,8 +26,8 @@ HOUSE = {
     "tests/test_mac.py": "import hw.mac, sim, synth.flow.gates, reports.render",
 }
 
-#: Planted fault: file, its text, and the one finding that it must cause.
-FAULTS = [
+#: A breach: file, its text, and the one finding that it must cause.
+BREACHES = [
     ("hw/spec/x.py", "import numpy", ":2: hw.spec.x must not import numpy"),
     ("hw/spec/x.py", "from hw.mac import Mac", ":2: hw.spec.x must not import hw.mac"),
     ("hw/spec/x.py", "from .. import mac", ":2: hw.spec.x must not import hw.mac"),
@@ -51,7 +51,8 @@ FAULTS = [
     ("sim/x.py", "__import__('amaranth')", ":2: sim.x must not import amaranth"),
     ("synth/x.py", "import reports.render", ":2: synth.x must not import reports.render"),
     ("reports/x.py", "import sim", ":2: reports.x must not import sim"),
-    ("reports/x.py", "from synth.flow.gates import f", ":2: reports.x must not import synth.flow.gates"),
+    ("reports/x.py", "from synth.flow.gates import f",
+     ":2: reports.x must not import synth.flow.gates"),
     ("reports/x.py", "import hw.emit.verilog",
      ":2: reports.x must not import hw.emit.verilog"),
     ("reports/x.py", "import pyosys", ":2: reports.x must not import pyosys"),
@@ -103,8 +104,8 @@ def test_layering_accepts_a_house_in_order(tmp_path: Path) -> None:
     assert findings(tmp_path) == []
 
 
-@pytest.mark.parametrize(("name", "text", "finding"), FAULTS)
-def test_layering_finds_planted_fault(tmp_path: Path, name: str, text: str, finding: str) -> None:
+@pytest.mark.parametrize(("name", "text", "finding"), BREACHES)
+def test_layering_finds_a_breach(tmp_path: Path, name: str, text: str, finding: str) -> None:
     build(tmp_path, HOUSE | {name: text})
     assert [line for line in findings(tmp_path) if line.startswith(name)] == [name + finding]
 

@@ -57,7 +57,7 @@ def test_mac_starts_from_zero_with_every_pair(tmp_path, spelling):
     "int8,acc=fp16", "int8xuint8,acc=fp16-sat", "int8,acc=fp16-rtz",
 ], ["e4m3,acc=bf16", "e5m2,acc=fp16-sat-ftz", "e4m3:fn-daz,acc=fp16", "int8,acc=fp16-rtz"]))
 def test_step_equals_the_host_for_every_accumulator(tmp_path, spelling):
-    # All products: tests/exhaustion.
+    # All products: tests/exhaustive.
     outcome = check_every_state(parse_mac(spelling), tmp_path, limit=12)
     assert outcome.wrong == 0, outcome.conditions
     assert outcome.counts["states"][0] >= 12 * 4_000, outcome.counts
