@@ -9,8 +9,6 @@ from hw.spec.errors import require
 from sim import fast, golden, vector
 from sim.codes import NDArray
 
-__all__ = ["BACKENDS", "DEFAULT", "Backend", "find"]
-
 
 @dataclass(frozen=True, slots=True)
 class Backend:

@@ -13,8 +13,6 @@ from sim import integers
 from sim.codes import MAX_INT64_CODE, NDArray, as_array, as_codes, as_format, code_dtype
 from sim.vector.codes import MAX_BITS, Class, encode_parts, holds, unpack
 
-__all__ = ["decode", "encode"]
-
 Ints = npt.NDArray[np.int64]
 
 

@@ -15,9 +15,6 @@ import numpy.typing as npt
 import sim
 from hw.spec import FixedAccumulator, Format, MacSpec
 
-__all__ = ["SEED", "CodeProduct", "Digits", "Layer", "Quantized", "QuantizedLayer", "accuracy", "forward",
-           "load_digits", "quantize", "scale_of", "sums_to_float", "train"]
-
 Floats = npt.NDArray[np.float32]
 
 SEED = 1

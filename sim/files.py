@@ -10,8 +10,6 @@ from typing import IO
 
 from hw.spec import SpecError
 
-__all__ = ["whole_file"]
-
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:

@@ -26,8 +26,6 @@ from hw.spec import (
 from sim.codes import NDArray
 from sim.integers import fit, infinite, pack, shift_right
 
-__all__ = ["Mac", "matmul", "output"]
-
 
 class Product(NamedTuple):
     """Exact product of two codes: ``sig * 2**exp`` in units of ``2**MacSpec.product_lsb``.

@@ -7,8 +7,6 @@ from fractions import Fraction
 from hw.spec import FixedAccumulator, Format, Overflow, Rounding
 from hw.spec.errors import require
 
-__all__ = ["Number", "encode", "fit", "infinite", "pack", "shift_right"]
-
 #: A real number that knows its exact value.
 Number = int | float | Fraction
 

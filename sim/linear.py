@@ -11,8 +11,6 @@ from hw.spec.errors import require
 from sim import backends
 from sim.codes import NDArray, as_array, as_short_codes, code_dtype
 
-__all__ = ["Sums", "dot", "dot_with_flags", "matmul", "matmul_with_flags"]
-
 
 class Sums(NamedTuple):
     """Sums as `matmul` or `dot` give them, and their flags: codes of `hw.spec.Flag`, uint8.

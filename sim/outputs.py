@@ -12,8 +12,6 @@ from sim import backends
 from sim.codes import NDArray, as_array, as_codes, code_dtype
 from sim.convert import encode
 
-__all__ = ["output", "settings"]
-
 
 def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike | None = None,
            zero_point: npt.ArrayLike = 0, flags: npt.ArrayLike | None = None,

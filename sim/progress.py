@@ -4,8 +4,6 @@
 import sys
 import time
 
-__all__ = ["Progress"]
-
 #: Seconds that a run may take without a word.
 PATIENCE = 2.0
 

@@ -16,8 +16,6 @@ from sim.digits import accuracy, load_digits, quantize, train
 from sim.progress import Progress
 from sim.run.operands import draw
 
-__all__ = ["Checked", "Mismatch", "Product", "check_digits", "check_products"]
-
 Codes = npt.NDArray[Any]
 #: Results and flags, (M, N), of codes (M, K) and (K, N).
 Product = Callable[[Codes, Codes], tuple[Codes, Codes]]

@@ -60,8 +60,6 @@ from sim.golden import special_code
 from sim.vector.codes import FLAGS, MAX_BITS, Class, Unpacked
 from sim.vector.floating import LOWEST, normalise
 
-__all__ = ["ADVANCES", "enter", "exchange"]
-
 #: As `sim.cycle.steps.Advance`.
 Advance = Callable[[NDArray, NDArray, NDArray, NDArray, NDArray], tuple[NDArray, NDArray]]
 

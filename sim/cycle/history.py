@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from sim.codes import NDArray
 
-__all__ = ["History"]
-
 #: Cycles for which there is room before those that are still needed are copied.
 ROOM = 512
 

@@ -14,8 +14,6 @@ from sim.cycle.steps import FIRST, LAST, VALID, advance
 from sim.cycle.streams import Drain, Inputs, Outputs, Results
 from sim.vector import require_step, sum_dtype
 
-__all__ = ["OutputStationaryArray", "columns"]
-
 Bools = npt.NDArray[np.bool_]
 
 

@@ -16,8 +16,6 @@ from sim.fast import uses_numba
 from sim.fast.numbers import MAX_WIDTH, within
 from sim.vector import fixed, stepper, sum_dtype
 
-__all__ = ["FIRST", "LAST", "VALID", "Advance", "Moves", "advance", "compilable", "moves", "plain"]
-
 #: Binades of products up and down that binary64 holds, scaled to any common place.
 DOUBLE = 900
 #: Bits of the frame beside the operands of an element.

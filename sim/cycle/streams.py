@@ -11,8 +11,6 @@ from sim.codes import NDArray
 from sim.cycle.history import History
 from sim.vector import output, sum_dtype
 
-__all__ = ["LEAVES", "STARTS", "Drain", "Inputs", "Outputs", "Results"]
-
 #: Bits of the ``a_tuser`` of a weight-stationary array: sums start anew, sums leave.
 STARTS, LEAVES = 1, 2
 

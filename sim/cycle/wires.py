@@ -11,8 +11,6 @@ from hw.spec import ArraySpec, Dataflow, FixedAccumulator, FloatAccumulator, Mac
 from hw.spec.arrays import WeightStationary
 from sim.codes import NDArray
 
-__all__ = ["Wires", "packed", "wires"]
-
 #: Bits that an int64 holds as a number that is not negative.
 WORD = 63
 

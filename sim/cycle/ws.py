@@ -14,8 +14,6 @@ from sim.cycle.steps import VALID, advance, moves
 from sim.cycle.streams import LEAVES, STARTS, Drain, Inputs, Outputs, Results
 from sim.vector import require_step, sum_dtype
 
-__all__ = ["LOAD", "SWAP", "WeightArray"]
-
 #: Bits of the frame beside the weights of an element.
 SWAP, LOAD = 1, 2
 

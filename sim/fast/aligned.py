@@ -25,8 +25,6 @@ from sim.fast.numbers import (
     within,
 )
 
-__all__ = ["matmul"]
-
 
 class Machine(NamedTuple):
     """A floating-point type: its numpy type, fraction bits, and the exponents it is used with."""

@@ -19,8 +19,6 @@ from sim.fast.kernels import kernels
 from sim.fast.numbers import largest_units, parts
 from sim.vector.fixed import FLOAT_BITS, INT_BITS, digits, term_bits, wrap
 
-__all__ = ["matmul"]
-
 Ints = npt.NDArray[np.int64]
 #: Widest accumulator whose sums an int64 holds; wider ones are Python integers.
 MAX_WIDTH = 63

@@ -32,8 +32,6 @@ from sim.fast.numbers import (
 )
 from sim.golden import special_code
 
-__all__ = ["in_float32", "in_float64", "matmul"]
-
 #: Binary32: bits of its significand, its lsb, and the power of two that its values are below.
 SINGLE_BITS, SINGLE_LSB, SINGLE_TOP = 24, -149, 128
 #: Bits of the integers that binary64 holds, and powers of two that its normal values surpass.

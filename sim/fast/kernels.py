@@ -11,8 +11,6 @@ from typing import Any
 from sim.codes import NDArray
 from sim.fast import plain
 
-__all__ = ["Kernels", "has_numba", "kernels", "numpy_only", "uses_numba"]
-
 _numpy_only: ContextVar[bool] = ContextVar("numpy_only", default=False)
 
 

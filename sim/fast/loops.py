@@ -20,9 +20,6 @@ from sim.codes import NDArray
 from sim.fast.numbers import NOWHERE, Float64Rounding, parts
 from sim.fast.threads import by_rows
 
-__all__ = ["FixedFacts", "aligned", "bits_of", "fitted", "fixed_facts", "float_of", "in_order",
-           "length", "rounded", "stepwise", "term"]
-
 #: Columns that are worked on together: their sums stay in the first cache.
 STRIP = 256
 

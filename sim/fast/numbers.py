@@ -12,10 +12,6 @@ from sim.codes import NDArray, code_dtype
 from sim.convert import decode, encode
 from sim.vector.codes import FLAGS, Class, Unpacked, unpack
 
-__all__ = ["HALF", "HALF_MAX", "HALF_SATURATED", "LOWEST_PLACE", "MAX_WIDTH", "NOWHERE",
-           "Float64Rounding", "dropped", "exact_codes", "flags", "float64_rounding", "largest_units", "parts",
-           "significand_bits", "values", "within"]
-
 #: In place of a number of bits to drop: round to binary16 and back.
 HALF = -1
 #: The same, what overflows staying at binary16's largest value.

@@ -23,8 +23,6 @@ from sim.codes import NDArray
 from sim.fast.numbers import HALF, HALF_MAX, HALF_SATURATED, Float64Rounding
 from sim.fast.threads import by_rows
 
-__all__ = ["STEPS", "Shortening", "aligned", "chain", "exact", "stepwise", "unit"]
-
 Floats = npt.NDArray[np.float32]
 
 #: Sums that are worked on together.

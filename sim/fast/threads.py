@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 
-__all__ = ["by_rows"]
-
 #: Blocks a processor, so that one that is busy elsewhere does not hold up the rest.
 BLOCKS = 4
 #: Products that are computed sooner than threads are woken.

@@ -26,8 +26,6 @@ from sim.fast import loops
 from sim.fast.numbers import HALF, HALF_MAX, HALF_SATURATED, LOWEST_PLACE
 from sim.fast.threads import by_rows
 
-__all__ = ["aligned", "chain", "exact"]
-
 _FEATURES = binding.get_host_cpu_features()
 #: Bytes of a vector, and whether there are 32 of them: with AVX-512 and on ARM; else 16.
 BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16

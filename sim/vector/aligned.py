@@ -7,8 +7,6 @@ import numpy.typing as npt
 from hw.spec import AlignedAccumulator, Flag, MacSpec
 from sim.vector.codes import CLASS_FLAGS, FLAGS, Unpacked, unpack
 
-__all__ = ["matmul", "step", "supports"]
-
 Ints = npt.NDArray[np.int64]
 
 #: Units place of a zero term: below that of any other.

@@ -14,9 +14,6 @@ import numpy.typing as npt
 
 from hw.spec import Flag, Format, Overflow, Rounding, Specials
 
-__all__ = ["CLASS_FLAGS", "FLAGS", "MAX_BITS", "Class", "Unpacked", "bit_length",
-           "encode_parts", "holds", "magnitude_codes", "overflow_code", "round_to", "shift_right", "unpack"]
-
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 

@@ -14,9 +14,6 @@ from hw.spec import FixedAccumulator, Format, MacSpec, Overflow, Rounding
 from sim.codes import NDArray
 from sim.vector.codes import FLAGS, Unpacked
 
-__all__ = ["FLOAT_BITS", "INT_BITS", "add", "digits", "exact", "flags", "matmul", "narrow", "step",
-           "step_flags", "supports", "term_bits", "wrap"]
-
 Ints = npt.NDArray[np.int64]
 
 #: Bits of integers of which float64 holds all.

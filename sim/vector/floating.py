@@ -29,8 +29,6 @@ from sim.vector.codes import (
     unpack,
 )
 
-__all__ = ["LOWEST", "matmul", "normalise", "step", "supports"]
-
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Flags = npt.NDArray[np.uint8]

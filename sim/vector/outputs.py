@@ -20,8 +20,6 @@ from sim.vector.codes import (
     unpack,
 )
 
-__all__ = ["output"]
-
 #: Widest integer to whose rounded values a zero point can be added in an int64.
 MAX_INTEGER = 32
 #: Bits of each half of a product: twice as many fit an int64.
