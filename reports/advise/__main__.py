@@ -231,7 +231,7 @@ def _as_json(title: str, array: str, points: Sequence[Point], goal: Goal, advice
 
 
 def _body(options: argparse.Namespace) -> None:
-    """Goal, write the page, print."""
+    """Measure, write the page, print."""
     progress = Progress()
     for noun, text, known in (("Column", options.columns, COLUMNS),
                               ("Accumulator", options.acc, ACCUMULATORS)):

@@ -18,6 +18,8 @@ SOURCE = "simulator"
 #: second is a smaller array, which is taken where the first was not compiled.
 FAST, NUMPY = "sim.fast", "sim.fast, numpy"
 WHOLE, SMALL = "Verilator", "Verilator, small array"
+#: What a reader needs to know of simulators besides their names.
+KNOWN_AS = {FAST: " (numba)", "sim.rtl": " (Verilator, elements compiled once)"}
 #: Speed of a simulator with threads, were the machine otherwise idle.
 BUSY = "mac_per_second_by_processor_time"
 PEAK = "peak of binary32 multiply-adds"
@@ -78,7 +80,8 @@ def _simulators(units: Mapping[str, Mapping[str, Record]]) -> list[str]:
 def ratios(records: Records) -> Table:
     """Speed of each simulator over that of Verilator, a column a unit."""
     units = _units(records)
-    rows = [[_named(name), *(_times(_ratio(unit, name)) for unit in units.values())]
+    rows = [[name + KNOWN_AS.get(name, ""),
+             *(_times(_ratio(unit, name)) for unit in units.values())]
             for name in _simulators(units)]
     for name in (FAST, NUMPY):
         busy = [_busy(unit, name) for unit in units.values()]
@@ -87,12 +90,6 @@ def ratios(records: Records) -> Table:
     base = ["compared with an array of", *(_reference(unit)["conditions"]["array"]
                                            for unit in units.values())]
     return Table(["times as many products a second as Verilator", *units], [*rows, base], [])
-
-
-def _named(simulator: str) -> str:
-    """What a reader needs to know of a simulator."""
-    more = {FAST: " (numba)", NUMPY: "", "sim.rtl": " (Verilator, elements compiled once)"}
-    return simulator + more.get(simulator, "")
 
 
 def _computed(records: Records) -> Table:

@@ -110,8 +110,7 @@ run.run_scale(top_path="out")
 def run_scalesim(spec: ArraySpec, layers: Sequence[Layer]) -> list[int]:
     """Cycles that SCALE-Sim reports for each layer."""
     if not ENVIRONMENT.exists():
-        raise ScaleSimError("SCALE-Sim must be installed under build/scalesim (make bench), and is "
-                            "not")
+        raise ScaleSimError("SCALE-Sim must be installed (make build/scalesim), and is not")
     with tempfile.TemporaryDirectory(prefix="scalesim-") as name:
         folder = Path(name)
         (folder / "run.cfg").write_text(_CONFIG.format(

@@ -158,7 +158,10 @@ def measure(spec: ArraySpec, chosen: Iterable[Case] | None = None, *,
     filled = [done for case, done in free if _fills(spec, case)]
     return Record(
         subject=spec.name,
-        metrics={"cases": Metric(len(found), "case"), **_sums(found),
+        metrics={"cases": Metric(len(found), "case"),
+                 "cycles": Metric(sum(done.cycles for done in found), "cycle"),
+                 "outputs": Metric(sum(done.outputs for done in found), "value"),
+                 "differences": Metric(sum(done.differences for done in found), "value"),
                  "cycles_unlike_closed_form": Metric(len(wrong), "case"),
                  "full_in_steady_state": Metric(sum(done.steady for done in filled), "case"),
                  "could_be_full": Metric(len(filled), "case")},
@@ -166,13 +169,6 @@ def measure(spec: ArraySpec, chosen: Iterable[Case] | None = None, *,
                     "what": "handshakes in all cycles; data, flags and last of C where offered"},
         provenance=provenance(
             command, tools=("amaranth", "pyosys", "verilator", "numpy"), seed=0))
-
-
-def _sums(found: Sequence[Compared]) -> dict[str, Metric]:
-    """What was compared in all products."""
-    return {"cycles": Metric(sum(done.cycles for done in found), "cycle"),
-            "outputs": Metric(sum(done.outputs for done in found), "value"),
-            "differences": Metric(sum(done.differences for done in found), "value")}
 
 
 def _fills(spec: ArraySpec, case: Case) -> bool:

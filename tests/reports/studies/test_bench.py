@@ -200,7 +200,7 @@ def test_scalesim_that_is_missing(monkeypatch, tmp_path):
     with pytest.raises(ScaleSimError) as caught:
         compare(ORIGIN, LAYERS[:1], ["4x4"])
     assert str(caught.value) == (
-        "SCALE-Sim must be installed under build/scalesim (make bench), and is not")
+        "SCALE-Sim must be installed (make build/scalesim), and is not")
 
 
 @pytest.mark.slow

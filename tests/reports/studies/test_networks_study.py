@@ -87,7 +87,7 @@ def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize(("name", "column", "samples", "layers"), [
     ("direction", "MXFP8", 2, 54), ("sentences", "E4M3", 2, 48)])
 def test_real_networks(tmp_path: Path, name: str, column: str, samples: int, layers: int) -> None:
-    """A small subset of what `make networks` does, from the packages to the records."""
+    """A small subset of what the study does, from the packages to the records."""
     task(name, tmp_path, samples)  # Skips the test where a package is missing.
     out = tmp_path / "networks.json"
     assert main(["networks", "--only", name, "--samples", str(samples), "--columns", column,
