@@ -12,6 +12,7 @@ from typing import Any
 from hw.board.design import Design, design
 from hw.board.platforms import board_named
 from hw.board.tools import ToolError, program, require_loader
+from hw.build import verilog
 from hw.emit.yosys import YosysError
 from hw.spec.board import DEFAULT_BAUD
 from hw.spec.command import (
@@ -95,7 +96,7 @@ def _flash(options: argparse.Namespace) -> dict[str, Any]:
     seed = _whole("Seed", options.seed, low=1, high=2**31 - 1)
     chosen = _chosen(options)
     chosen.require_room()
-    built = build(chosen.sources(), chosen.board, chosen.pins, name=chosen.spec.name,
+    built = build(chosen.sources(verilog(chosen.spec)), chosen.board, chosen.pins, name=chosen.spec.name,
                   clock_mhz=chosen.clock_mhz, dsp=options.dsp, seed=seed,
                   out=options.out or FOLDER / chosen.board.key, say=_say)
     if not options.build_only:

@@ -11,7 +11,7 @@ import tty
 from collections.abc import Sequence
 from typing import Any
 
-from hw.board import emit
+from hw.build import generate
 from hw.spec.board import BoardSpec
 from hw.spec.command import (
     INTERRUPTED,
@@ -42,9 +42,10 @@ def compile_board(spec: BoardSpec) -> Any:
     import sim.rtl
 
     with tempfile.TemporaryDirectory(prefix="board-") as folder:
-        emitted = emit(spec.gemm, spec.clock_hz, spec.baud, folder)
-        ports = json.loads(emitted.manifest.read_text(encoding="utf-8"))["ports"]
-        return sim.rtl.compile(emitted.files, emitted.top, ports, shared=["pe_*"], optimize="-O1")
+        manifest = generate(spec, folder)
+        ports = json.loads(manifest.read_text(encoding="utf-8"))["ports"]
+        return sim.rtl.compile([manifest.with_suffix(".v")], spec.name, ports, shared=["pe_*"],
+                               optimize="-O1")
 
 
 class VirtualBoard:

@@ -42,14 +42,10 @@ class Design:
         require(held <= available, "Array sums",
                 f"no more bits than the {available:,} flip-flops of {self.board.title}", held)
 
-    def sources(self) -> dict[str, str]:
-        """Verilog by file name: the design, and around it what belongs to the pins."""
-        from hw.board.top import board
-        from hw.emit.verilog import to_verilog
-
+    def sources(self, verilog: str) -> dict[str, str]:
+        """``verilog``, that of the spec, by file name, and around it what belongs to the pins."""
         name = self.spec.name
-        return {f"{name}.v": to_verilog(board(self.spec)),
-                "pinned.v": pinned(name, self.board, self.pll)}
+        return {f"{name}.v": verilog, "pinned.v": pinned(name, self.board, self.pll)}
 
 
 def design(board: Board, array: ArraySpec, *, depths: str | None = None,

@@ -1,4 +1,3 @@
-# amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
 """What goes through the flow: generated units and Verilog of others, as texts."""
 
@@ -7,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
+from hw.build import build
 from hw.emit.yosys import yosys_version
-from hw.spec import ArraySpec, GemmSpec, MacSpec, OutputSpec
+from hw.spec import Adder, ArraySpec, GemmSpec, MacSpec, OutputSpec
 from hw.spec.errors import require
-from synth.flow.bare import bare_verilog, check_bare
 from synth.flow.cache import cached, digest_of_files
 from synth.flow.netlists import placed, repeated
 from synth.record import ROOT
@@ -22,8 +20,6 @@ __all__ = ["Design", "of_files", "of_unit"]
 
 #: What can be generated.
 Unit = MacSpec | ArraySpec | OutputSpec | GemmSpec
-#: Amaranth does not say that two threads may elaborate at once.
-_ELABORATION = Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +70,15 @@ def of_unit(spec: Unit, *, flat: bool = False, resolve: bool = True,
     flat
         Whether an array or engine is mapped as a whole.
     resolve, always_valid
-        What is left of a MAC; see `synth.flow.bare`. A record says so if they are not as by default.
+        What is left of a MAC, see `hw.build.build`: the loop alone, without what an array has once
+        for many. A record says so if they are not as by default.
 
     Raises
     ------
     SpecError
         If the unit has no such part, or cannot be built.
     """
-    check_bare(spec, resolve=resolve, always_valid=always_valid)
+    _check_bare(spec, resolve=resolve, always_valid=always_valid)
     bare = {} if resolve and not always_valid else {
         "resolve": resolve, "always_valid": always_valid}
     sources = tuple(sorted((ROOT / "hw").rglob("*.py")))
@@ -110,19 +107,17 @@ def _parts(spec: Unit, verilog: str) -> tuple[str, ...]:
 
 def _generate(spec: Unit, **bare: bool) -> dict[str, str]:
     """Verilog of a unit, and the name of its element."""
-    from hw.array import element  # Amaranth takes a while to import.
-    from hw.emit.verilog import to_verilog
-    from hw.gemm import engine
-    from hw.gemm.shell import Shell
-    from hw.generate import verilog
+    built = build(spec, shell=isinstance(spec, GemmSpec), **bare)
+    return {"verilog": built.verilog(), "element": built.element}
 
-    with _ELABORATION:
-        if bare and isinstance(spec, MacSpec):
-            return bare_verilog(spec, **bare)
-        if isinstance(spec, GemmSpec):
-            return {"verilog": to_verilog(engine(spec, Shell)), "element": spec.name}
-        part = element(spec).module_name if isinstance(spec, ArraySpec) else spec.name
-        return {"verilog": verilog(spec), "element": part}
+
+def _check_bare(spec: MacSpec | ArraySpec | OutputSpec | GemmSpec, *, resolve: bool,
+               always_valid: bool) -> None:
+    """SpecError if there is no such part of ``spec``; the arguments are those of `of_unit`."""
+    is_mac = isinstance(spec, MacSpec)
+    require(resolve or (isinstance(spec, MacSpec) and spec.adder is Adder.CARRY_SAVE),
+            "Unresolved unit", "a MAC with the adder carry-save", str(spec))
+    require(is_mac or not always_valid, "Always valid unit", "a MAC", str(spec))
 
 
 def of_files(files: Iterable[str | Path], top: str) -> Design:

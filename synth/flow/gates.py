@@ -13,9 +13,9 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
+from hw.build import verilog
 from hw.spec import MacSpec
 from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
 from hw.spec.errors import require
@@ -29,8 +29,6 @@ RECIPES = Path(__file__).with_name("recipes.toml")
 _TWO_INPUT = {f"$_{name}_" for name in
               ("AND", "NAND", "OR", "NOR", "XOR", "XNOR", "ANDNOT", "ORNOT")}
 _FLIP_FLOP = re.compile(r"\$_(DFF|DFFE|SDFF|SDFFE|SDFFCE)_[A-Z0-9]+_")
-#: Amaranth does not say that two threads may elaborate at once.
-_ELABORATION = Lock()
 #: Neither gate nor register: `$scopeinfo` remembers the hierarchy before flattening.
 _UNCOUNTED = {"$_NOT_", "$_BUF_", "$scopeinfo"}
 
@@ -115,14 +113,10 @@ def sort_cells(cells: Mapping[str, int], top: str, recipe: str) -> Gates:
 
 def count_mac(spec: MacSpec, recipe: str = "default") -> Gates:
     """Generate the Verilog of a MAC and count its gates; see `count`."""
-    from hw.emit.verilog import to_verilog  # Amaranth takes a while to import.
-    from hw.mac import mac
-
     recipe_passes(recipe)
     with tempfile.TemporaryDirectory(prefix="gates-") as scratch:
         file = Path(scratch) / f"{spec.name}.v"
-        with _ELABORATION:
-            file.write_text(to_verilog(mac(spec)), encoding="utf-8")
+        file.write_text(verilog(spec), encoding="utf-8")
         return count([file], spec.name, recipe)
 
 

@@ -6,8 +6,8 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
 
+from hw.build import build
 from hw.emit.yosys import YosysError
 from hw.spec import MacSpec
 from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
@@ -19,8 +19,6 @@ from synth.record import Metric, Record, provenance
 PROGRAM = "python -m synth.fpga"
 SEEDS = 3
 NOT_DONE = ("pins and clocks of a board", "power")
-#: Amaranth does not say that two threads may elaborate at once.
-_ELABORATION = Lock()
 
 
 def measure(spec: MacSpec, part: Part, *, dsp: bool, seeds: int = SEEDS,
@@ -32,14 +30,8 @@ def measure(spec: MacSpec, part: Part, *, dsp: bool, seeds: int = SEEDS,
     SpecError, PlacingError, YosysError
         As `synth.fpga.place.place` does.
     """
-    from hw.emit.netlist import module_ports  # Amaranth takes a while to import.
-    from hw.emit.verilog import to_verilog
-    from hw.mac import mac
-
-    with _ELABORATION:
-        unit = mac(spec)
-        verilog, ports = to_verilog(unit), module_ports(unit)
-    placed = place(verilog, spec.name, ports, part, dsp=dsp, seeds=range(1, seeds + 1))
+    unit = build(spec)
+    placed = place(unit.verilog(), spec.name, unit.ports, part, dsp=dsp, seeds=range(1, seeds + 1))
     tools = ("amaranth", "pyosys", *part.route[:1])
     return Record(
         subject=spec.name, metrics=_metrics(placed),

@@ -11,7 +11,7 @@ from typing import Any
 
 import z3
 
-from hw.generate import verilog
+from hw.build import verilog
 from hw.spec import MacSpec
 from tests.formal.netlist import Circuit, Support, Terms, read_verilog, vector
 

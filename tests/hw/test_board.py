@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from amaranth.hdl import Fragment
 
-from hw.board import emit
 from hw.board.top import BoardTop
+from hw.build import generate
 from hw.host.exchange import Deframer, frame
 from hw.spec import SpecError, parse_gemm
 from hw.spec.board import BoardSpec, Code, Command, Identity
@@ -118,7 +118,7 @@ def test_board_top_brings_its_verilog_along():
 
 
 def test_same_board_same_bytes(tmp_path):
-    texts = [{file.name: file.read_bytes() for file in emit(GEMM, CLOCK_HZ, BAUD, tmp_path / name)
-              .manifest.parent.iterdir()} for name in "ab"]
+    texts = [{file.name: file.read_bytes()
+              for file in generate(BOARD, tmp_path / name).parent.iterdir()} for name in "ab"]
     assert texts[0] == texts[1]
     assert len(texts[0]) == 6

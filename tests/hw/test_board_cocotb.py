@@ -3,7 +3,7 @@
 
 import pytest
 
-from hw.board import emit
+from hw.build import generate
 from tests.cocotb.run import run_bench
 from tests.support.boards import BOARD
 
@@ -20,6 +20,6 @@ FAST = ("byte_without_a_stop_bit",)
     FAST, pytest.param(tuple(name for name in COUNTS if name not in FAST),
                        marks=pytest.mark.slow)], ids=["fast", "slow"])
 def test_line_loses_nothing_silently(names, tmp_path):
-    emitted = emit(BOARD.gemm, BOARD.clock_hz, BOARD.baud, tmp_path)
-    counts = run_bench(emitted.manifest, "tb_board", tmp_path / "run", tests=list(names))
+    manifest = generate(BOARD, tmp_path)
+    counts = run_bench(manifest, "tb_board", tmp_path / "run", tests=list(names))
     assert counts == {name: COUNTS[name] for name in names}

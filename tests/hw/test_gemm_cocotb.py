@@ -3,7 +3,7 @@
 
 import pytest
 
-from hw.generate import generate
+from hw.build import generate
 from hw.spec import GemmSpec
 from tests.cocotb.run import run_bench
 from tests.support.specs import GEMMS, WEIGHT_GEMMS

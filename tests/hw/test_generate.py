@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
+from hw.build import generate, verilog
 from hw.emit import files
-from hw.generate import generate, verilog
 from hw.spec import SpecError, parse_array, parse_mac
 from tests.support.stored import SPECS, stored
 from tests.support.tiers import tiers

@@ -3,7 +3,7 @@
 
 import pytest
 
-from hw.generate import generate
+from hw.build import generate
 from tests.cocotb.run import run_bench
 from tests.support.specs import EXHAUSTED_MACS, FLOAT_MACS, MACS, VARIED_MACS
 from tests.support.tiers import tiers

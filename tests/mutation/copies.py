@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from hw.generate import generate
+from hw.build import generate
 from hw.spec import parse_array, parse_mac
 from tests.mutation.mutant import Mutant, MutantError, VerilogMutant
 

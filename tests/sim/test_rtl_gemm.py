@@ -9,7 +9,7 @@ import pytest
 
 import sim
 import sim.rtl
-from hw.generate import generate
+from hw.build import generate
 from hw.spec import SpecError, parse_array
 from sim.rtl import RtlError
 from sim.tiling import A, B, C, pack, unpack

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import sim.rtl
-from hw.board import emit
+from hw.build import generate
 from hw.host.exchange import Deframer, Reply, frame
 from hw.spec import parse_array, parse_gemm
 from hw.spec.board import FLAG, BoardSpec, Code, Command
@@ -43,11 +43,11 @@ BOARD = board_spec("2x2", "int4,acc=int12", "16x16x16")
 def compiled_board(spec: BoardSpec, folder: Path, *, optimize: str = "-O0",
                    change: Callable[[str], str] = lambda verilog: verilog) -> sim.rtl.Model:
     """Compiled model of a board; ``change`` may make other Verilog of the Verilog."""
-    emitted = emit(spec.gemm, spec.clock_hz, spec.baud, folder)
-    for file in emitted.files:
-        file.write_text(change(file.read_text()))
-    ports = json.loads(emitted.manifest.read_text())["ports"]
-    return sim.rtl.compile(emitted.files, emitted.top, ports, optimize=optimize)
+    manifest = generate(spec, folder)
+    file = manifest.with_suffix(".v")
+    file.write_text(change(file.read_text()))
+    ports = json.loads(manifest.read_text())["ports"]
+    return sim.rtl.compile([file], spec.name, ports, optimize=optimize)
 
 
 class Spoiler(BoardLine):

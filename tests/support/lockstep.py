@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hw.generate import generate
+from hw.build import generate
 from hw.mac.align_window import Frame
 from hw.mac.carry_save import carry_save_state
 from hw.spec import Adder, AlignedAccumulator, Dataflow, FloatAccumulator

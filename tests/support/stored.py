@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.build import verilog
 from hw.emit.files import write_files
 from hw.emit.manifest import sha256
-from hw.generate import verilog
 from hw.spec import MacSpec, parse_mac
 from tests.support.specs import ARRAYS, GEMMS, MACS, WEIGHT_ARRAYS, WEIGHT_GEMMS
 

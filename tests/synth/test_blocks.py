@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from hw.generate import verilog
+from hw.build import verilog
 from hw.spec import parse_mac
 from synth.flow.gates import count
 from synth.flow.liberty import read

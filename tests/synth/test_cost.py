@@ -39,7 +39,7 @@ def test_cost_of_a_small_design_is_the_sum_of_its_parts(design):
 
 
 def test_cost_of_a_mac_lies_between_its_gates_and_three_times_as_many():
-    from hw.generate import verilog
+    from hw.build import verilog
 
     spec = parse_mac("int4")
     text = {"mac.v": verilog(spec)}

@@ -36,7 +36,7 @@ def joules(value):
 @pytest.fixture(scope="module")
 def mapped():
     """A small MAC in cells of the tiny library."""
-    from hw.generate import verilog
+    from hw.build import verilog
 
     spec = parse_mac("int4", acc="int12")
     return spec, map_to_cells({"unit.v": verilog(spec)}, spec.name, LIBRARY, "default")
@@ -147,7 +147,7 @@ def test_energy_of_a_mac_is_repeatable_and_follows_the_operands(mapped):
 
 @pytest.mark.parametrize("text", ["e2m1,acc=fp16", "e2m3,pipeline=1", "int4,lanes=2", "e5m2"])
 def test_netlists_of_all_kinds_give_the_sums_of_the_model(text):
-    from hw.generate import verilog
+    from hw.build import verilog
 
     spec = parse_mac(text)
     netlist = map_to_cells({"unit.v": verilog(spec)}, spec.name, LIBRARY, "keep")
@@ -197,7 +197,7 @@ def test_opensta_has_the_same_loads_leakage_and_tables(tmp_path):
     path = osu018.find()
     if path is None:
         pytest.skip("the OSU018 library is not there (make library)")
-    from hw.generate import verilog
+    from hw.build import verilog
 
     library, spec = read([path]), parse_mac("int4", acc="int12")
     netlist = map_to_cells({"unit.v": verilog(spec)}, spec.name, library)

@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from hw.generate import verilog
+from hw.build import verilog
 from hw.spec import parse_mac
 from synth.flow.liberty import read
 from synth.flow.mapping import map_to_cells

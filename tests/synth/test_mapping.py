@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.generate import verilog
+from hw.build import verilog
 from hw.spec import SpecError, parse_mac
 from synth.flow import gates, osu018
 from synth.flow.liberty import read

@@ -20,6 +20,7 @@ from hw.board.design import Design, design
 from hw.board.families import FAMILIES
 from hw.board.platforms import BOARDS, Board, board_named, pins
 from hw.board.tools import ToolError, required
+from hw.build import verilog
 from hw.emit.yosys import YosysError
 from hw.host.device import Device
 from hw.host.exchange import DeviceError
@@ -76,7 +77,7 @@ def bitstream(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
     chosen = design(board, inferred(mac, array))
     with tempfile.TemporaryDirectory(prefix="boards-") as scratch:
         try:
-            built = build(chosen.sources(), board, chosen.pins, name=chosen.spec.name, dsp=dsp,
+            built = build(chosen.sources(verilog(chosen.spec)), board, chosen.pins, name=chosen.spec.name, dsp=dsp,
                           clock_mhz=chosen.clock_mhz, out=Path(scratch), too_slow=True)
             metrics = _metrics(chosen, built)
         except RoomError as error:

@@ -13,6 +13,7 @@ from hw.board.build import RoomError, mapped, require_room
 from hw.board.design import Design, design
 from hw.board.families import FAMILIES
 from hw.board.platforms import Board, pins
+from hw.build import verilog
 from hw.spec import ArraySpec, parse_array
 from synth.record import Metric, Record, provenance
 
@@ -118,7 +119,7 @@ def _cells(chosen: Design, *, dsp: bool) -> dict[str, int]:
     key = (family.synth.format(top="", **chosen.pins.chip), chosen.spec.name, dsp)
     if key not in _CELLS:
         with tempfile.TemporaryDirectory(prefix="board-room-") as scratch:
-            sources = chosen.sources()
+            sources = chosen.sources(verilog(chosen.spec))
             for name, text in sources.items():
                 Path(scratch, name).write_text(text, encoding="utf-8")
             _CELLS[key] = mapped(Path(scratch), list(sources), chosen.board, chosen.pins, dsp=dsp)

@@ -12,7 +12,7 @@ from string import Template
 
 import numpy as np
 
-from hw.generate import generate
+from hw.build import generate
 from hw.spec import ArraySpec, parse_array
 from reports.registry import Measure
 from reports.studies.wavefront.trace import TILES, Tiles, TraceError, check, grid_text, trace

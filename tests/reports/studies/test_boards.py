@@ -38,7 +38,8 @@ def builds(monkeypatch):
     # Place and route need not be installed: its packages have names of their own.
     monkeypatch.setattr("synth.record.metadata.version", lambda name: (
         "1.0" if name.startswith("yowasp-") else version(name)))
-    monkeypatch.setattr(Design, "sources", lambda self: {})
+    monkeypatch.setattr(command, "verilog", lambda spec: "")
+    monkeypatch.setattr(Design, "sources", lambda self, verilog: {})
 
     def build(sources, board, pins, *, out, name, clock_mhz, dsp, too_slow):
         assert too_slow
@@ -153,7 +154,8 @@ def test_largest_side_is_the_last_that_has_room(fixed, each):
 def maps(monkeypatch):
     """Mapping that is done at once: 500 look-up tables, and 100 and a block for an element."""
     done = []
-    monkeypatch.setattr(Design, "sources", lambda self: {"a.v": "", "b.v": ""})
+    monkeypatch.setattr(rooms, "verilog", lambda spec: "")
+    monkeypatch.setattr(Design, "sources", lambda self, verilog: {"a.v": "", "b.v": ""})
     monkeypatch.setattr(rooms, "_CELLS", {})
 
     def mapped(folder, sources, board, pins, *, dsp):

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a spec to hardware: its component, its ports, its Verilog, all files that describe it.
+
+This is the one door to Amaranth for whoever has a spec. Amaranth takes a while to import, so that
+happens when something is built: a wrong option is reported at once.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from hw.emit.files import write_files
+from hw.spec import ArraySpec, GemmSpec, MacSpec, OutputSpec
+from hw.spec.board import BoardSpec
+from hw.version import VERSION
+
+if TYPE_CHECKING:
+    from hw.emit.netlist import Port
+
+__all__ = ["Hardware", "Spec", "build", "generate", "verilog"]
+
+#: What can be built.
+Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
+#: Amaranth does not say that two threads may elaborate at once.
+_ELABORATION = RLock()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hardware:
+    """What is built of a spec.
+
+    Parameters
+    ----------
+    top
+        Amaranth component, or netlist.
+    name
+        Its Verilog module.
+    element
+        Module whose timing is that of the whole: the top, or an array's processing element.
+    ports
+        Ports of the top, clock and reset first.
+    descriptions
+        What each port means.
+    """
+
+    top: Any
+    name: str
+    element: str
+    ports: "list[Port]"
+    descriptions: Mapping[str, str]
+
+    def verilog(self) -> str:
+        """Verilog of the top and of every module below it."""
+        from hw.emit.verilog import to_verilog
+
+        with _ELABORATION:
+            return to_verilog(self.top)
+
+
+def build(spec: Spec, *, resolve: bool = True, always_valid: bool = False,
+          shell: bool = False) -> Hardware:
+    """Component of ``spec``, its ports and what they mean.
+
+    Parameters
+    ----------
+    spec
+        What is built.
+    resolve
+        Whether the carry-save sum of a MAC is resolved; else ``o_data`` is the accumulator as it
+        is kept.
+    always_valid
+        Whether ``i_valid`` of a MAC is 1 in every cycle instead of a port.
+    shell
+        Whether of an engine nothing is built but what it adds around its array and its memories.
+
+    Raises
+    ------
+    SpecError
+        If it cannot be built.
+    """
+    from hw import array, gemm, output
+    from hw.board.top import DESCRIPTIONS as BOARD_DESCRIPTIONS
+    from hw.board.top import board
+    from hw.emit.netlist import Netlist, module_ports
+    from hw.gemm.shell import Shell
+    from hw.mac import mac
+    from hw.mac.unit import DESCRIPTIONS as MAC_DESCRIPTIONS
+    from hw.mac.unit import AlwaysValid
+
+    with _ELABORATION:
+        element, top, descriptions = None, None, {}
+        match spec:
+            case MacSpec():
+                unit = mac(spec, resolve=resolve)
+                top, descriptions = AlwaysValid(unit) if always_valid else unit, MAC_DESCRIPTIONS
+            case OutputSpec():
+                top, descriptions = output.Output(spec), output.descriptions(spec)
+            case ArraySpec():
+                top, descriptions = array.array(spec), array.descriptions(spec)
+                element = array.element(spec).module_name
+            case GemmSpec():
+                top = gemm.engine(spec, Shell if shell else Netlist)
+                descriptions = gemm.descriptions(spec)
+            case BoardSpec():
+                top, descriptions = board(spec), BOARD_DESCRIPTIONS
+        return Hardware(top=top, name=top.module_name, element=element or top.module_name,
+                        ports=module_ports(top), descriptions=descriptions)
+
+
+def verilog(spec: Spec) -> str:
+    """Verilog text of ``spec`` alone."""
+    return build(spec).verilog()
+
+
+def generate(spec: Spec, out: str | Path = ".") -> Path:
+    """Write the files of ``spec`` into the folder ``out``; gives the path of the manifest.
+
+    The files are ``spec.name`` with the endings .v (Verilog), .json (manifest) and, but for a
+    board, .core (FuseSoC) and .md (ports and protocol); the register map of a GEMM engine comes as
+    JSON, Markdown, C header and Python as well. The same spec gives the same bytes; only the
+    manifest names tool versions.
+
+    Raises
+    ------
+    SpecError
+        If the unit cannot be built or the folder cannot be written; nothing is written then.
+    """
+    return write_files(Path(out), _texts(spec))[-1]
+
+
+def _texts(spec: Spec) -> dict[str, str]:
+    """Text of each file by name, the manifest last."""
+    from hw.emit.manifest import core_file, describe
+    from hw.emit.register_map import map_texts
+    from hw.emit.sheet import sheet
+
+    built = build(spec)
+    texts = {f"{spec.name}.v": built.verilog()}
+    if isinstance(spec, BoardSpec):
+        texts |= map_texts(spec.gemm)
+    else:
+        manifest = describe(spec, built.ports, built.descriptions, texts)
+        texts[f"{spec.name}.core"] = core_file(spec.name, f"{spec.name}.v", str(spec), VERSION)
+        texts[f"{spec.name}.md"] = sheet(manifest, spec)
+        texts |= map_texts(spec) if isinstance(spec, GemmSpec) else {}
+    manifest = describe(spec, built.ports, built.descriptions, texts)
+    return texts | {f"{spec.name}.json": json.dumps(manifest, indent=2) + "\n"}
