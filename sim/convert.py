@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real numbers to codes and back. Encoding rounds on integers; no float is computed in between."""
+"""Real numbers to codes, codes and sums to real numbers.
+
+Encoding rounds on integers; no float is computed in between.
+"""
 
 from numbers import Real
 from typing import Any
@@ -7,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import Format, Overflow
+from hw.spec import CATALOG, FixedAccumulator, Flag, Format, MacSpec, Overflow
 from hw.spec.errors import require
 from sim import integers
 from sim.codes import MAX_INT64_CODE, NDArray, as_array, as_codes, as_format, code_dtype
@@ -153,3 +156,40 @@ def _decode_one(code: int, fmt: Format) -> float:
     except OverflowError:
         return sign * float("inf")
     return sign * abs(value)
+
+
+def values(sums: npt.ArrayLike, mac: MacSpec, flags: npt.ArrayLike | None = None
+           ) -> npt.NDArray[np.float64]:
+    """Binary64 numbers that the sums of ``mac`` stand for.
+
+    Parameters
+    ----------
+    sums
+        Sums as `sim.matmul` gives them, or their bits as unsigned numbers.
+    mac
+        The unit.
+    flags
+        Flags of fixed-point sums, by which they are infinite or NaN, by default none is set.
+    """
+    acc, array = mac.acc, np.asarray(sums)
+    numbers: npt.NDArray[np.float64]
+    if not isinstance(acc, FixedAccumulator):
+        if acc.fmt == CATALOG["fp32"] and array.dtype == np.uint32:  # The processor decodes these.
+            numbers = array.view(np.float32).astype(np.float64)
+        else:
+            numbers = np.asarray(decode(array, acc.fmt))
+        return numbers
+    if array.dtype.kind != "i":
+        wide, half = array.astype(object), 1 << acc.width - 1
+        # Bits, not Python integers.
+        if array.dtype != object or wide.max(initial=0) >= half:
+            wide = (wide ^ half) - half
+        array = wide
+    numbers = np.asarray(np.ldexp(array.astype(np.float64), acc.lsb))
+    if flags is not None:
+        for flag, value in _OF_FLAG.items():
+            numbers[np.asarray(flags) == flag] = value
+    return numbers
+
+
+_OF_FLAG = {Flag.POS_INF: np.inf, Flag.NEG_INF: -np.inf, Flag.NAN: np.nan}

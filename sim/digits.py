@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 import sim
-from hw.spec import FixedAccumulator, Format, MacSpec
+from hw.spec import Format, MacSpec
 
 Floats = npt.NDArray[np.float32]
 
@@ -147,7 +147,7 @@ class Quantized:
             a = sim.encode(x / layer.input_scale, self.mac.a)
             sums = (product or self.golden)(index, a, layer.weights)
             scale = layer.input_scale * layer.weight_scale
-            scaled: Floats = (sums_to_float(sums, self.mac) * scale).astype(np.float32)
+            scaled: Floats = (sim.values(sums, self.mac) * scale).astype(np.float32)
             return scaled
 
         return forward(images, self.layers, multiply)
@@ -178,10 +178,3 @@ def quantize(layers: list[Layer], mac: MacSpec, images: Floats) -> Quantized:
         codes.append(QuantizedLayer(sim.encode(layer.weights / scale, mac.b), scale,
                                     scale_of(x, mac.a)))
     return Quantized(mac, layers, codes)
-
-
-def sums_to_float(sums: Codes, mac: MacSpec) -> npt.NDArray[np.float64]:
-    """Values of accumulator codes as `sim.matmul` returns them."""
-    if isinstance(mac.acc, FixedAccumulator):
-        return np.asarray(sums, np.float64) * 2.0**mac.acc.lsb
-    return np.asarray(sim.decode(sums, mac.acc.fmt), np.float64)

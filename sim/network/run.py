@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import ArraySpec, Flag, MacSpec
+from hw.spec import ArraySpec
 from hw.spec.errors import require
 from sim.codes import NDArray
+from sim.convert import values
 from sim.network.graph import Network
 from sim.network.operators import Layer
 from sim.network.plan import LayerQuantizers, Plan, Quantizers, required
@@ -27,7 +28,6 @@ from sim.quantize import BLOCK, Quantizer, Scheme, encode_blocks
 from sim.quantize.blocks import scale_values
 from sim.quantize.nearest import values_of
 from sim.run.engines import DEFAULT_ENGINE, ENGINES
-from sim.run.outcome import values_of_sums
 
 __all__ = ["Operand", "activations", "run", "weights"]
 
@@ -195,7 +195,7 @@ class _ArrayLayers:
             progress(f"product {index + 1} of {len(a)}")
             product = self._run(x, y, progress)
             cycles += product.cycles
-            parts.append(_numbers(product.codes, product.flags, self._mac))
+            parts.append(values(product.codes, self._mac, product.flags))
         return np.stack(parts), cycles
 
     def _by_blocks(self, a: Operand, b: Operand, progress: Progress) -> tuple[NDArray, int]:
@@ -227,14 +227,3 @@ class _LayerProgress(Progress):
     def at_once(self, text: str) -> None:
         """As all else."""
         self(text)
-
-
-def _numbers(sums: NDArray, flags: NDArray, mac: MacSpec) -> Floats:
-    """Sums as numbers, NaN and infinities where flags beside a fixed-point sum say so."""
-    numbers = values_of_sums(sums, mac)
-    if flags.any():
-        both = Flag.POS_INF | Flag.NEG_INF
-        numbers[(flags & Flag.POS_INF) > 0] = np.inf
-        numbers[(flags & Flag.NEG_INF) > 0] = -np.inf
-        numbers[((flags & Flag.NAN) > 0) | ((flags & both) == both)] = np.nan
-    return numbers

@@ -22,8 +22,14 @@ from sim.progress import Progress
 from sim.rtl import RtlError
 from sim.run.engines import DEFAULT_ENGINE, ENGINES, Observer, clocked, kernels
 from sim.run.operands import DISTRIBUTIONS, draw, load, parse_gemm, require_product
-from sim.run.outcome import as_bits, digits, relative_error
-from sim.run.stage import add_stage_options, spelled_stage, stage_of
+from sim.run.sums import (
+    add_stage_options,
+    as_bits,
+    checksum,
+    relative_error,
+    spelled_stage,
+    stage_of,
+)
 from sim.tiling import ArrayProduct
 from sim.trace.page import viewed
 from sim.trace.waves import require_traceable, savefile, waves
@@ -158,8 +164,7 @@ def _describe(backend: str, spec: ArraySpec, a: NDArray, b: NDArray,
         "m": m, "k": k, "n": n, "cycles": product.cycles,
         "utilisation": products / places, "tiles": spec.tiles(m, n),
         "bytes": {"a": moved.a, "b": moved.b, "c": moved.c, "total": moved.total},
-        "checksum": digits(product.codes, product.flags if spec.flag_bits else None,
-                           spec.result_width),
+        "checksum": checksum(product.codes, product.flags, spec),
     }
 
 

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import ArraySpec, Dataflow, FixedAccumulator, Flag, Format, MacSpec
-from sim.convert import decode
+from hw.spec import ArraySpec, Dataflow
+from sim.convert import decode, values
 from sim.files import whole_file
 from sim.trace.record import Recorder, Trace, WeightRecorder, WeightTrace, recorder_of
 
-__all__ = ["page", "sum_values", "viewed"]
+__all__ = ["page", "viewed"]
 
 Ints = npt.NDArray[Any]
 AnyTrace = Trace | WeightTrace
@@ -36,7 +36,6 @@ Table = dict[str, int | str]
 SCRIPTS = ("data.js", "flow.js", "text.js", "grid.js", "lanes.js", "matrix.js", "plot.js",
            "inspector.js", "main.js")
 FLOWS = {Dataflow.OS: "output", Dataflow.WS: "weight"}
-OF_FLAG = {Flag.POS_INF: np.inf, Flag.NEG_INF: -np.inf, Flag.NAN: np.nan}
 
 
 def page(trace: AnyTrace) -> str:
@@ -132,7 +131,7 @@ def _words(trace: AnyTrace) -> tuple[dict[str, Table], dict[str, Plane]]:
         planes |= dict(zip(kept, map(_changes, numbers), strict=True))
     distinct, numbers = _numbered(*(np.stack(pair, axis=-1) for pair in sums.values()))
     found, flags = distinct.T
-    tables["c"] = _table(found[:, None], sum_values(found, flags, mac)[:, None], mac.acc.width)
+    tables["c"] = _table(found[:, None], values(found, mac, flags)[:, None], mac.acc.width)
     planes |= dict(zip(sums, map(_changes, numbers), strict=True))
     return tables, planes
 
@@ -143,22 +142,6 @@ def _table(codes: Ints, values: npt.NDArray[np.float64], width: int) -> Table:
     octets = np.ascontiguousarray(codes.astype("<i8") & np.int64((1 << width) - 1)).view(np.uint8)
     return {"width": width, "codes": _base64(octets.reshape(*codes.shape, 8)[..., :size]),
             "values": _base64(values)}
-
-
-def sum_values(sums: Ints, flags: Ints, mac: MacSpec) -> npt.NDArray[np.float64]:
-    """Sums and flags as binary64 numbers."""
-    acc = mac.acc
-    if not isinstance(acc, FixedAccumulator):
-        return _decoded(sums, acc.fmt)
-    values = np.ldexp(sums.astype(np.float64), acc.lsb)
-    for flag, value in OF_FLAG.items():
-        values[flags == flag] = value
-    return values
-
-
-def _decoded(codes: Ints, fmt: Format) -> npt.NDArray[np.float64]:
-    values: npt.NDArray[np.float64] = decode(codes.astype(np.uint64), fmt)
-    return values
 
 
 def _base64(array: Ints) -> str:

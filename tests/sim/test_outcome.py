@@ -7,8 +7,8 @@ import pytest
 import sim
 from hw.spec import parse_mac
 from sim.progress import Progress
-from sim.run import outcome
 from sim.run.operands import DISTRIBUTIONS, draw
+from sim.run.sums import as_bits, checksum, relative_error
 
 
 @pytest.mark.parametrize(("sums", "mac", "wanted"), [
@@ -17,21 +17,21 @@ from sim.run.operands import DISTRIBUTIONS, draw
     (np.array([[-2]], object), "e4m3,acc=fx64m18", [[(1 << 64) - 2]]),
     (np.array([[0x7F800000]], np.uint32), "e4m3,acc=fp32", [[0x7F800000]])])
 def test_bits_of_sums(sums, mac, wanted):
-    assert outcome.as_bits(sums, parse_mac(mac).acc.width).tolist() == wanted
+    assert as_bits(sums, parse_mac(mac).acc.width).tolist() == wanted
 
 
 def test_checksum_sees_every_bit_and_flag():
     spec, rng = parse_mac("e5m2,acc=fx51m12"), np.random.default_rng(5)
     sums, flags = rng.integers(-2**50, 2**50, (3, 4)), np.zeros((3, 4), np.uint8)
-    found = {outcome.checksum(sums, flags, spec)}
+    found = {checksum(sums, flags, spec)}
     for place in np.ndindex(3, 4):
         for bit in range(51):
             other = sums.copy()
             other[place] ^= 1 << bit
-            found.add(outcome.checksum(other, flags, spec))
+            found.add(checksum(other, flags, spec))
         raised = flags.copy()
         raised[place] = 1
-        found.add(outcome.checksum(sums, raised, spec))
+        found.add(checksum(sums, raised, spec))
     assert len(found) == 1 + 12 * (51 + 1)
 
 
@@ -45,9 +45,9 @@ def test_relative_error_leaves_out_what_is_not_finite():
     got = sim.decode(sums[:2], "bf16")
     assert got.tolist() == [[256.0, 3.25], [512.0, 6.5]]
     wanted = np.sqrt(((got - exact) ** 2).sum() / (exact ** 2).sum())
-    found = outcome.relative_error(a, b, sums, flags, mac, Progress())
+    found = relative_error(a, b, sums, flags, mac, Progress())
     assert found == pytest.approx(wanted, rel=1e-12)
-    assert outcome.relative_error(a[2:], b, sums[2:], flags[2:], mac, Progress()) is None
+    assert relative_error(a[2:], b, sums[2:], flags[2:], mac, Progress()) is None
 
 
 @pytest.mark.parametrize("data", DISTRIBUTIONS)

@@ -15,8 +15,9 @@ import sim
 from hw.spec import parse_array, parse_mac
 from hw.spec.arrays import traffic
 from sim.progress import Progress
-from sim.run import engines, outcome
+from sim.run import engines
 from sim.run.__main__ import main
+from sim.run.sums import checksum
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4"]
@@ -139,8 +140,8 @@ def test_operands_come_from_files_and_sums_go_to_one(capsys, tmp_path):
     got = np.load(out)
     assert got.dtype == np.uint32
     assert (got == wanted).all()
-    assert found["checksum"] == outcome.checksum(wanted, np.zeros_like(wanted),
-                                                 parse_mac("e4m3,acc=fp32"))
+    assert found["checksum"] == checksum(wanted, np.zeros_like(wanted),
+                                         parse_mac("e4m3,acc=fp32"))
     assert main([*UNIT, *files, "--out", str(out)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(out)
     assert [file.name for file in out.parent.iterdir()] == ["c.npy"]

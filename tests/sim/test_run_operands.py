@@ -11,7 +11,7 @@ import sim
 from hw.spec import Kind, parse_mac
 from sim.run import engines
 from sim.run.__main__ import main
-from sim.run.outcome import checksum
+from sim.run.sums import checksum
 
 UNIT = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4"]
 

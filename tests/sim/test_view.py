@@ -13,7 +13,7 @@ import sim
 from hw.spec import SpecError, parse_array
 from reports.studies.wavefront.measure import DUT, record_tiles
 from reports.studies.wavefront.trace import TILES, Tiles
-from sim.trace.page import page, sum_values
+from sim.trace.page import page
 from sim.trace.record import record, require_viewable
 from sim.view import main
 
@@ -169,8 +169,8 @@ def test_page_holds_the_trace(mac, size):
         assert (wide[numbers] == kept & (1 << words["width"]) - 1).all(), name
         fmt = {"a": spec.mac.a, "b": spec.mac.b}.get(table)
         flags = {"acc": trace.flags, "result": trace.result_flags, "c": trace.c_flags}.get(name)
-        wanted = sim.decode(kept.astype(np.uint64), fmt) if fmt else sum_values(
-            kept[..., 0], flags, spec.mac)[..., None]
+        wanted = sim.decode(kept.astype(np.uint64), fmt) if fmt else sim.values(
+            kept[..., 0], spec.mac, flags)[..., None]
         np.testing.assert_array_equal(values.reshape(-1, per_word)[numbers], wanted)
     assert data["busy"] == trace.busy.tolist()
     assert data["utilisation"] == pytest.approx(
@@ -179,7 +179,7 @@ def test_page_holds_the_trace(mac, size):
 
 def test_values_of_sums_know_their_flags():
     spec = parse_array("1x1", "e5m2").mac
-    values = sum_values(np.array([3, 0, 0, 0]), np.array([0, 1, 2, 3]), spec)
+    values = sim.values(np.array([3, 0, 0, 0]), spec, np.array([0, 1, 2, 3]))
     np.testing.assert_array_equal(values, [3 * 2.0 ** spec.acc.lsb, np.inf, -np.inf, np.nan])
 
 

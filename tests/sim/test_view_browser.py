@@ -11,7 +11,7 @@ import pytest
 
 import sim
 from hw.spec import parse_array
-from sim.trace.page import page, sum_values
+from sim.trace.page import page
 from sim.trace.record import record
 from tests.support.pages import visit
 from tests.support.tiers import tiers
@@ -138,7 +138,7 @@ def test_page_shows_the_sums_of_the_model(tmp_path, mac, size, sides):
     said = opened(trace, tmp_path)["sums"]
     prefixes = [sim.matmul_with_flags(a[:, :stop], b[:stop], spec.mac)
                 for stop in range(1, k + 1)]
-    values = np.array([sum_values(*pair, spec.mac) for pair in prefixes])
+    values = np.array([sim.values(sums, spec.mac, flags) for sums, flags in prefixes])
     codes = np.array([pair[0] for pair in prefixes]) & (1 << spec.mac.acc.width) - 1
     assert len(said) == trace.cycles * spec.rows * spec.cols
     compared = 0

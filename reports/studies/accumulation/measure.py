@@ -25,7 +25,7 @@ from hw.spec import (
 )
 from hw.spec.errors import require
 from reports.registry import Measure
-from sim.digits import load_digits, quantize, scale_of, sums_to_float, train
+from sim.digits import load_digits, quantize, scale_of, train
 from sim.progress import Progress
 from synth.record import Metric, Provenance, Record, provenance
 
@@ -123,7 +123,7 @@ def errors(operands: Sequence[Operands], mac: MacSpec, headroom: int, ks: Sequen
 def _anew(pairs: Sequence[Pair], mac: MacSpec, ks: Sequence[int]) -> Iterator[NDArray]:
     """Sums of each pair at every length, (pairs, SIDE, SIDE), each from the first product on."""
     for k in ks:
-        yield np.stack([sums_to_float(sim.matmul(a[:, :k], b[:k], mac), mac) for a, b in pairs])
+        yield np.stack([sim.values(sim.matmul(a[:, :k], b[:k], mac), mac) for a, b in pairs])
 
 
 def _chained(pairs: Sequence[Pair], mac: MacSpec, ks: Sequence[int]) -> Iterator[NDArray]:
@@ -146,7 +146,7 @@ def _chained(pairs: Sequence[Pair], mac: MacSpec, ks: Sequence[int]) -> Iterator
             terms = np.concatenate([sums[..., None], products], axis=-1).reshape(sums.size, -1)
             ones = np.full((terms.shape[1], 1), one)
             codes = sim.matmul(terms.astype(np.float32).view(np.uint32), ones, wide)
-            sums, start = sums_to_float(codes, wide).reshape(sums.shape), end
+            sums, start = sim.values(codes, wide).reshape(sums.shape), end
         yield sums
 
 

@@ -39,7 +39,7 @@ from sim.progress import Progress
 from sim.rtl import RtlError
 from sim.rtl.build import compiler
 from sim.run.operands import draw, parse_gemm, require_product
-from sim.run.outcome import as_bits, checksum
+from sim.run.sums import as_bits, checksum
 from synth.flow.yosys import YosysError
 from synth.record import ROOT, Metric, Provenance, Record, provenance
 

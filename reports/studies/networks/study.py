@@ -41,7 +41,7 @@ ACCUMULATED = ("E4M3", "INT8")
 EXACT = "exact"
 #: Files that a result depends on, and names of those among them that it does not.
 CODE = ("sim/network/*.py", "sim/quantize/*.py", "sim/fast/*.py", "sim/vector/*.py",
-        "sim/run/outcome.py", "hw/spec/formats.py", "hw/spec/accumulators.py", "hw/spec/macs.py",
+        "sim/run/sums.py", "hw/spec/formats.py", "hw/spec/accumulators.py", "hw/spec/macs.py",
         "hw/spec/arrays.py", "reports/studies/networks/settings.py",
         "reports/studies/networks/task.py", *(f"reports/studies/networks/{name}.py" for name in (
             "digits", "text", "sentences", "photographs")))

@@ -23,7 +23,7 @@ from reports.studies.accumulation import measure as sums
 from reports.studies.accumulation.measure import SIDE, draw
 from reports.studies.accumulation.page import LABEL, Curve, Curves, accumulation, limits
 from reports.study import main
-from sim.digits import load_digits, quantize, sums_to_float, train
+from sim.digits import load_digits, quantize, train
 from synth.record import ROOT, read_records
 from tests.support.pages import said
 
@@ -90,7 +90,7 @@ def test_error_is_that_of_fractions(few):
     x, y = ([[Fraction(float(value)) for value in row] for row in sim.decode(codes, E4M3)]
             for codes in (a, b.T))
     exact = [[sum(p * q for p, q in zip(row, col, strict=True)) for col in y] for row in x]
-    got = sums_to_float(sim.matmul(a, b, mac), mac)
+    got = sim.values(sim.matmul(a, b, mac), mac)
     errors = [(Fraction(float(got[i][j])) - exact[i][j])**2 for i in range(SIDE)
               for j in range(SIDE)]
     wanted = float(sum(errors) / sum(value**2 for row in exact for value in row))**0.5

@@ -22,7 +22,7 @@ from reports.studies.bench.programs import Ran
 from reports.studies.bench.scalesim import LAYERS, Layer, ScaleSimError, compare, model, terms
 from reports.study import main
 from sim.progress import Progress
-from sim.run.outcome import as_bits
+from sim.run.sums import as_bits
 from synth.record import provenance, read_records
 from tests.support.pages import said
 

@@ -71,9 +71,9 @@ def test_quantization_is_repeatable_and_close(digits, layers, name):
 
 
 def test_sums_become_values():
-    assert network.sums_to_float(np.array([-3, 4]), parse_mac("e4m3")).tolist() == [
+    assert sim.values(np.array([-3, 4]), parse_mac("e4m3")).tolist() == [
         -3 * 2.0**-18, 4 * 2.0**-18]
-    assert network.sums_to_float(np.array([0x3C00], np.uint16),
+    assert sim.values(np.array([0x3C00], np.uint16),
                                   parse_mac("e4m3,acc=fp16")).tolist() == [1.0]
 
 

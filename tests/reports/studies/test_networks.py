@@ -26,7 +26,7 @@ from sim.network.run import activations, weights
 from sim.network.walk import Pair, walk
 from sim.progress import Progress
 from sim.run.engines import ENGINES
-from sim.run.outcome import as_bits
+from sim.run.sums import as_bits
 
 
 def task(name: str, folder: Path, samples: int):

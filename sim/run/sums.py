@@ -1,23 +1,87 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Output stage at the drain of the array of a run: its options, and what it is given."""
+"""What one wants to know of the sums of a product: their bytes, a checksum, how far off they are.
+
+With an output stage at the array's drain, its codes are in the place of the sums.
+
+The bytes of a sum are its bits as an unsigned number, lowest byte first, in whole bytes.
+"""
 
 import argparse
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import ArraySpec, OutputSpec, Scale
+from hw.spec import ArraySpec, Flag, MacSpec, OutputSpec, Scale
 from hw.spec.errors import require
-from sim.codes import NDArray
-from sim.convert import decode, encode
+from sim.codes import NDArray, code_dtype
+from sim.convert import decode, encode, values
 from sim.outputs import settings
-from sim.run.outcome import as_bits
+from sim.progress import Progress
 
-__all__ = ["Stage", "add_stage_options", "spelled_stage", "stage_of"]
+__all__ = ["Stage", "add_stage_options", "as_bits", "checksum", "relative_error", "spelled_stage",
+           "stage_of"]
 
+#: Rows that are worked on together.
+ROWS = 256
+#: Hexadecimal digits of a checksum.
+DIGITS = 16
 _SCALED = [scale.value for scale in Scale if scale is not Scale.NONE]
+
+
+def as_bits(sums: NDArray, width: int) -> NDArray:
+    """Sums as unsigned numbers of ``width`` bits; beyond 64 bits their bytes on a third axis."""
+    if sums.dtype != object and width <= 64:
+        bits = sums.astype(np.uint64) & np.uint64((1 << width) - 1)
+        return bits.astype(code_dtype(width))
+    size, mask = -(-width // 8), (1 << width) - 1
+    raw = b"".join((int(number) & mask).to_bytes(size, "little") for number in sums.flat)
+    octets = np.frombuffer(raw, np.uint8).reshape(*sums.shape, size)
+    if width > 64:
+        return octets
+    whole = np.zeros((*sums.shape, 8), np.uint8)
+    whole[..., :size] = octets
+    return whole.view("<u8")[..., 0].astype(code_dtype(width))
+
+
+def checksum(sums: NDArray, flags: NDArray, unit: MacSpec | ArraySpec) -> str:
+    """First digits of the SHA-256 of all sums' bytes, row by row, and then of the flags, if any."""
+    width = unit.result_width if isinstance(unit, ArraySpec) else unit.acc.width
+    digest = hashlib.sha256()
+    for top in range(0, len(sums), ROWS):
+        bits = as_bits(sums[top:top + ROWS], width)
+        if bits.ndim == 2:
+            octets = bits.astype(bits.dtype.newbyteorder("<")).view(np.uint8)
+            bits = octets.reshape(*bits.shape, -1)[..., :-(-width // 8)]
+        digest.update(np.ascontiguousarray(bits).tobytes())
+    if unit.flag_bits:
+        digest.update(np.ascontiguousarray(flags, np.uint8).tobytes())
+    return digest.hexdigest()[:DIGITS]
+
+
+def relative_error(a: NDArray, b: NDArray, sums: NDArray, flags: NDArray, mac: MacSpec,
+                   progress: Progress, numbers: Callable[[NDArray], NDArray] | None = None
+                   ) -> float | None:
+    """Root mean square of the sums' errors over that of the sums of binary64.
+
+    Only sums count that are finite in both; None if there are none, or all should be zero.
+    ``numbers`` gives the sums that an output stage's codes stand for.
+    """
+    right = decode(b, mac.b)
+    wrong = whole = 0.0
+    for top in range(0, len(a), ROWS):
+        progress("comparing with FP64")
+        rows = slice(top, top + ROWS)
+        with np.errstate(invalid="ignore", over="ignore"):
+            wanted = decode(a[rows], mac.a) @ right
+        got = numbers(sums[rows]) if numbers else values(sums[rows], mac)
+        counts = np.isfinite(wanted) & np.isfinite(got) & (flags[rows] == Flag.FINITE)
+        wrong += float(((got[counts] - wanted[counts]) ** 2).sum())
+        whole += float((wanted[counts] ** 2).sum())
+    return None if whole == 0 else float(np.sqrt(wrong / whole))
 
 
 def add_stage_options(parser: argparse._ActionsContainer) -> None:
