@@ -65,7 +65,6 @@ def test_cycles_and_utilisation_are_those_of_the_array(tmp_path, dataflow):
     assert 20 < layer["sqnr_db"] < 40
 
 
-
 def test_nan_and_overflow_go_on_as_such(tmp_path):
     """A sum beyond FP16 is infinite, and so is the output; a NaN operand makes NaN."""
     x = np.ones((2, 8), np.float32)

@@ -38,6 +38,7 @@ endmodule
 WIDE_PORTS = [*CLOCKED, ("i__word", "input", 70), ("i_pair", "input", 128),
               ("o__word", "output", 70), ("o_pair", "output", 128)]
 
+
 def port_table(ports):
     return [{"name": name, "direction": way, "width": width} for name, way, width in ports]
 
