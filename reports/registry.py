@@ -14,6 +14,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+from reports import tables
 from reports.tables import Table
 from synth.record import Record
 
@@ -21,7 +22,7 @@ __all__ = ["FLOW_HIDDEN", "FLOW_METRICS", "Figure", "Measure", "Page", "Records"
            "Study", "find", "studies"]
 
 #: Records of ``reports/data`` as plain data, by the name of their file.
-Records = Mapping[str, Sequence[dict[str, Any]]]
+Records = Mapping[str, Sequence[tables.Record]]
 
 FOLDER = Path(__file__).parent / "studies"
 #: Metrics that come first in a table of what `synth.measure` finds, and conditions too long for it.
@@ -65,7 +66,7 @@ class Figure:
 
     name: str
     alt: str
-    draw: Callable[[Sequence[dict[str, Any]]], Any]
+    draw: Callable[[Sequence[tables.Record]], Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +94,7 @@ class Page:
     """
 
     values: Callable[[Records], dict[str, Any]] | None = None
-    answer: Callable[[Records], dict[str, Any] | str] = lambda records: ""
+    answer: Callable[[Records], dict[str, Any]] = lambda records: {}
     extract: Callable[[Records], Table] = lambda records: Table([], [], [])
     short: Callable[[Records], Table] | None = None
     plots: Callable[[Records], dict[str, Callable[[], str]]] = lambda records: {}

@@ -98,8 +98,6 @@ def environment() -> jinja2.Environment:
 def answer(templates: jinja2.Environment, study: Study, records: Records) -> str:
     """The page of a study in a few sentences."""
     numbers = study.load_page().answer(records)
-    if isinstance(numbers, str):
-        return numbers
     return _oneline(templates.get_template(f"{study.folder}/answer.md.j2").render(numbers))
 
 

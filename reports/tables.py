@@ -4,14 +4,15 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["MISSING", "Bar", "Table", "as_csv", "bars", "listed", "more",
-           "notes_of", "percent", "quoted", "table", "text"]
+__all__ = ["MISSING", "Bar", "Record", "Table", "as_csv", "bars", "cell", "listed", "more",
+           "notes_of", "percent", "quoted", "table", "text", "value", "values"]
 
-Record = dict[str, Any]
+#: A record as plain data, see `synth.record`.
+Record = Mapping[str, Any]
 MISSING = "-"
 #: Characters of a condition that a CSV file shows.
 LONGEST = 60
@@ -79,13 +80,13 @@ def table(records: Sequence[Record], *, metrics: Sequence[str] = (), hidden: Seq
     _, varying = _conditions(records, hidden)
     notes = notes_of(records, hidden)
     if len(records) == 1:
-        rows = [[_plain(name), _cell(records[0], name, with_unit=True)] for name in names]
+        rows = [[_plain(name), cell(records[0], name, with_unit=True)] for name in names]
         return Table([_plain(records[0]["subject"]), ""], rows, notes, [0] * len(rows))
     units = {name: _units(records, name) for name in names}
     heads = [_plain(name) + "".join(f" [{unit}]" for unit in units[name] if len(units[name]) == 1
                                     and unit) for name in names]
     rows = [[record["subject"], *(_condition(record, name) for name in varying),
-             *(_cell(record, name, with_unit=len(units[name]) > 1) for name in names)]
+             *(cell(record, name, with_unit=len(units[name]) > 1) for name in names)]
             for record in records]
     return Table(["", *map(_plain, varying), *heads], rows, notes, list(range(len(rows))))
 
@@ -111,7 +112,7 @@ def bars(records: Sequence[Record], metric: str, hidden: Sequence[str] = ()) -> 
 
 def quoted(record: Record, hidden: Sequence[str] = ()) -> str:
     """A record in sentences: its metrics, and all that they depend on but ``hidden`` conditions."""
-    values = ", ".join(f"{_plain(name)} {_cell(record, name, with_unit=True)}"
+    values = ", ".join(f"{_plain(name)} {cell(record, name, with_unit=True)}"
                        for name in record["metrics"])
     shared = [name for name in sorted(record["conditions"]) if name not in hidden]
     return f"{values}. {_note(record, shared)}"
@@ -144,11 +145,22 @@ def _units(records: Sequence[Record], name: str) -> set[str]:
     return {record["metrics"][name]["unit"] for record in records if name in record["metrics"]}
 
 
-def _cell(record: Record, name: str, *, with_unit: bool) -> str:
+def cell(record: Record, name: str, *, with_unit: bool = False) -> str:
+    """A metric as text, a dash if the record has none of this name."""
     if name not in record["metrics"]:
         return MISSING
     metric = record["metrics"][name]
     return f"{text(metric['value'])} {metric['unit'] if with_unit else ''}".rstrip()
+
+
+def value(record: Record, name: str) -> Any:
+    """Value of a metric."""
+    return record["metrics"][name]["value"]
+
+
+def values(record: Record) -> dict[str, Any]:
+    """Values of all metrics by name."""
+    return {name: metric["value"] for name, metric in record["metrics"].items()}
 
 
 def _note(record: Record, shared: list[str]) -> str:

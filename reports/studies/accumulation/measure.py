@@ -62,7 +62,7 @@ class Operands:
 def draw(depth: int, *, epochs: int | None = None) -> list[Operands]:
     """Operands of every kind for sums of up to ``depth`` products.
 
-    ``epochs`` trains the network for the digits less long than `synth.demo` does.
+    ``epochs`` trains the network for the digits less long than the study `demo` does.
     """
     rng = np.random.default_rng(SEED)
     a, b = rng.normal(size=(SIDE, depth)), rng.normal(size=(depth, SIDE))
@@ -78,7 +78,7 @@ def _scaled(kind: str, source: str, a: NDArray, b: NDArray) -> Operands:
 
 
 def _digits(depth: int, rng: np.random.Generator, options: dict[str, int]) -> Operands:
-    """Pixels and weights of the first layer of `synth.demo`, one image and unit after another."""
+    """Pixels and weights of the first layer of the demo, one image and unit after another."""
     digits = load_digits()
     layers = train(digits, **options)
     [first, *_] = quantize(layers, parse_mac(FORMAT), digits.train_images).codes
@@ -86,7 +86,7 @@ def _digits(depth: int, rng: np.random.Generator, options: dict[str, int]) -> Op
     count = -(-depth // images.shape[1])
     a = images[rng.integers(len(images), size=(SIDE, count))].reshape(SIDE, -1)
     b = weights.T[rng.integers(weights.shape[1], size=(SIDE, count))].reshape(SIDE, -1).T
-    return Operands("digits", "test images and weights of the first layer of synth.demo, drawn "
+    return Operands("digits", "test images and weights of the first layer of the demo, drawn "
                     f"again and again and joined along K; {images.shape[1]} products each",
                     a[:, :depth], b[:depth],
                     (first.input_scale, first.weight_scale))

@@ -10,9 +10,8 @@ from typing import Any
 
 from hw.spec.errors import require
 from reports.registry import Figure, Page
-from reports.tables import MISSING, Table, percent, text
+from reports.tables import MISSING, Record, Table, percent, text
 
-Record = dict[str, Any]
 #: Accumulators of a record that stand for the rounding of the operands, and for no error at all.
 CODES, EXACT = "none", "exact"
 _METRIC = re.compile(r"(error|infinite)_at_(\d+)")
@@ -71,7 +70,7 @@ class Curve:
 class Curves:
     """All curves: ``curves`` and ``codes``, the rounding of the operands, by kind of operands.
 
-    SpecError if the records are not what synth.accumulation writes.
+    SpecError if the records are not what the study writes.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:

@@ -8,11 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reports.plots import bars
-from reports.registry import Page
-from reports.tables import MISSING, Table
+from reports.registry import Page, Records
+from reports.tables import MISSING, Record, Table
 
-Record = Mapping[str, Any]
-Records = Mapping[str, Sequence[Record]]
 SOURCE = "simulator"
 #: Names of simulators, as the records have them: ours, and what all are compared with; the
 #: second is a smaller array, which is taken where the first was not compiled.

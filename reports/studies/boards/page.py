@@ -5,20 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hw.spec import parse_array, parse_gemm, parse_mac
-from reports.registry import Figure, Page
-from reports.tables import MISSING, Table, text
-
-Record = Mapping[str, Any]
-Records = Mapping[str, Sequence[Record]]
-
-
-def _value(record: Record, name: str) -> Any:
-    return record["metrics"][name]["value"]
+from reports.registry import Figure, Page, Records
+from reports.tables import MISSING, Record, Table, cell, text, value
 
 
 def _built(records: Records) -> list[Record]:
     """Records of bitstreams; others say that there was no room."""
-    return [record for record in records["boards"] if _value(record, "fits")]
+    return [record for record in records["boards"] if value(record, "fits")]
 
 
 def _title(records: Records, key: str) -> str:
@@ -40,7 +33,7 @@ def bitstreams(records: Records) -> Table:
         where = record["conditions"]
         head = [_title(records, where["board"]), where["mac"], where["array"],
                 text(where["dsp_blocks"])]
-        cells = [text(_value(record, name)) if name in record["metrics"] else MISSING
+        cells = [cell(record, name)
                  for name in _COLUMNS]
         clock = text(where["clock_mhz"])
         if not record["metrics"].get("meets_clock", {"value": True})["value"]:
@@ -56,7 +49,7 @@ def largest(records: Records) -> Table:
     macs = list(dict.fromkeys(record["conditions"]["mac"] for record in records["boards"]))
     rows = []
     for board in records["board_facts"]:
-        row = [board["conditions"]["title"], *(text(_value(board, name)) for name in (
+        row = [board["conditions"]["title"], *(text(value(board, name)) for name in (
             "luts", "dsps", "block_rams", "clock"))]
         for mac in macs:
             room = _room(records, board["conditions"]["die"], mac)
@@ -73,18 +66,18 @@ def _room(records: Records, die: str, mac: str) -> str:
     """Largest array for whose cells a chip has room, and whether it was tried, with DSP blocks or
     without as it is mapped, and did not place.
     """
-    found = [record for record in records["board_room"] if _value(record, "fits")
+    found = [record for record in records["board_room"] if value(record, "fits")
              and (record["conditions"]["die"], record["conditions"]["mac"]) == (die, mac)]
     if not found:
         return MISSING
-    array = max((_value(record, "array") for record in found), key=_elements)
+    array = max((value(record, "array") for record in found), key=_elements)
     boards = {board["subject"] for board in records["board_facts"]
               if board["conditions"]["die"] == die}
-    placed = [{_value(record, "fits") for record in records["boards"]
+    placed = [{value(record, "fits") for record in records["boards"]
                if record["conditions"]["board"] in boards
                and [record["conditions"][name] for name in ("mac", "array", "dsp_blocks")]
                == [mac, array, each["conditions"]["dsp_blocks"]]}
-              for each in found if _value(each, "array") == array]
+              for each in found if value(each, "array") == array]
     return f"{array}, does not place" if all(each == {False} for each in placed) else array
 
 
@@ -99,7 +92,7 @@ def largest_by_chip(records: Records) -> Table:
     rows = []
     for record in records["board_room"]:
         where = record["conditions"]
-        cells = [text(_value(record, name)) if name in record["metrics"] else MISSING
+        cells = [cell(record, name)
                  for name in ("array", "luts", "flip_flops", "dsps", "block_rams", "fullest")]
         rows.append([where["die"], where["mac"], text(where["dsp_blocks"]), *cells])
     return Table(["chip", "MAC", "DSP blocks", "largest array", "LUT", "FF", "DSP", "BRAM",
@@ -108,19 +101,19 @@ def largest_by_chip(records: Records) -> Table:
 
 def guide(records: Records) -> list[dict[str, Any]]:
     """What each board needs: hands, pins, commands."""
-    return [{"key": record["subject"], "clock": text(_value(record, "clock")),
+    return [{"key": record["subject"], "clock": text(value(record, "clock")),
              **record["conditions"]} for record in records["board_facts"]]
 
 
 def answer(records: Records) -> dict[str, Any]:
     """How many bitstreams there are, and the fastest of them."""
     built = _built(records)
-    best = max(built, key=lambda record: (_value(record, "fmax"), record["subject"]))
+    best = max(built, key=lambda record: (value(record, "fmax"), record["subject"]))
     where = best["conditions"]
     return {"built": len(built), "all": len(records["board_facts"]), "mac": where["mac"],
             "boards": len({record["conditions"]["board"] for record in built}),
-            "board": _title(records, where["board"]), "fmax": _value(best, "fmax"),
-            "slow": sum(not _value(record, "meets_clock") for record in built)}
+            "board": _title(records, where["board"]), "fmax": value(best, "fmax"),
+            "slow": sum(not value(record, "meets_clock") for record in built)}
 
 
 def checks(records: Records, source: str) -> list[dict[str, Any]]:

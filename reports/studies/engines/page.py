@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a GEMM engine adds around its array and memories: whole, and part by part."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from reports.registry import Page
-from reports.tables import MISSING, Table, text
-
-Record = Mapping[str, Any]
-
-
-def _value(record: Record, name: str) -> float:
-    return float(record["metrics"][name]["value"])
+from reports.tables import MISSING, Record, Table, cell, value
 
 
 def _engines(records: Sequence[Record], **conditions: str) -> list[Record]:
@@ -28,8 +22,8 @@ def _mac(record: Record) -> str:
 def _share(record: Record, records: Sequence[Record]) -> float | None:
     """Area over that of the engine's array, if that was measured."""
     array = record["conditions"]["unit"].partition(",depths=")[0]
-    areas = [_value(other, "area") for other in records if other["conditions"]["unit"] == array]
-    return _value(record, "area") / areas[0] if areas else None
+    areas = [value(other, "area") for other in records if other["conditions"]["unit"] == array]
+    return value(record, "area") / areas[0] if areas else None
 
 
 def engines(records: Sequence[Record]) -> Table:
@@ -38,10 +32,10 @@ def engines(records: Sequence[Record]) -> Table:
     for record in _engines(records):
         where, share = record["conditions"], _share(record, records)
         rows.append([f"{_mac(record)}, {where['array']} {where['dataflow']}", where["bus"],
-                     *(text(record["metrics"][name]["value"]) for name in (
+                     *(cell(record, name) for name in (
                          "area", "cells", "flip_flops")),
                      MISSING if share is None else f"{100 * share:.1f}",
-                     text(record["metrics"]["memory_bits"]["value"])])
+                     cell(record, "memory_bits")])
     return Table(["array", "bus", "area [um2]", "cells", "flip-flops", "area over the array's [%]",
                   "bits of the memories, which are not counted"], rows, [])
 
@@ -54,7 +48,7 @@ def parts(records: Sequence[Record]) -> Table:
     names = dict.fromkeys(name for record in shown for name in record["metrics"]
                           if name.startswith("area_"))
     rows = [[name.removeprefix("area_").replace("_", " "),
-             *(text(record["metrics"][name]["value"]) if name in record["metrics"] else MISSING
+             *(cell(record, name)
                for record in shown)] for name in names]
     heads = [f"{record['conditions']['array']} {record['conditions']['dataflow']}"
              for record in shown]
@@ -64,7 +58,7 @@ def parts(records: Sequence[Record]) -> Table:
 
 def answer(records: Sequence[Record]) -> dict[str, Any]:
     """Areas by dataflow, and the largest and the smallest share of the array's, in percent."""
-    areas = {name: [_value(record, "area") for record in _engines(records, dataflow=flow)]
+    areas = {name: [value(record, "area") for record in _engines(records, dataflow=flow)]
              for name, flow in (("output-stationary", "os"), ("weight-stationary", "ws"))}
     shares = [(100 * share, f"{record['conditions']['array']} {_mac(record)}")
               for record in _engines(records)

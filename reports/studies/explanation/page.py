@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports.registry import Page
+from reports.registry import Page, Records
 from reports.studies.explanation.page_factors import FACTORS, Factor
 from reports.studies.explanation.page_units import (
     ACCUMULATORS,
@@ -17,9 +17,7 @@ from reports.studies.explanation.page_units import (
     smallest,
     unit_of,
 )
-from reports.tables import MISSING, Table, text
-
-Records = Mapping[str, Sequence[dict[str, Any]]]
+from reports.tables import MISSING, Record, Table, cell, text, value
 
 SOURCES = ("paper", "factors", "fronts", "arrays", "nodes", "gates")
 GATES = "two_input_gates_keep"
@@ -105,18 +103,13 @@ def extract(records: Records) -> Table:
             found = paper.find(**unit_of(spelling, acc))
             if found:
                 rows.append([pair, name, *(_figure(found[0]) if metric == FIGURE
-                                           else _value(found[0], metric) for metric in COLUMNS)])
+                                           else cell(found[0], metric) for metric in COLUMNS)])
     return Table(["operands", "accumulator", *COLUMNS.values()], rows, [])
 
 
-def _value(record: dict[str, Any], metric: str) -> str:
-    known = record["metrics"].get(metric)
-    return MISSING if known is None else text(known["value"])
-
-
-def _figure(record: dict[str, Any]) -> str:
+def _figure(record: Record) -> str:
     """Lowest and highest reading of the paper's bar."""
-    low, high = (record["metrics"][f"figure_{end}"]["value"] for end in ("low", "high"))
+    low, high = (value(record, f"figure_{end}") for end in ("low", "high"))
     return f"{text(low)}-{text(high)}"
 
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hw.spec import PAPER_FORMATS
-
-Record = dict[str, Any]
+from reports.tables import Record
 
 #: Operand formats of the paper by what it calls them.
 FORMATS = PAPER_FORMATS
@@ -111,7 +110,7 @@ def netlists_of(units: Units, pair: str, *, loop: bool = False) -> list[Netlist]
             if {"min_period", "area"} <= record["metrics"].keys()]
 
 
-def _netlist(record: dict[str, Any]) -> Netlist:
+def _netlist(record: Record) -> Netlist:
     conditions, metrics = record["conditions"], record["metrics"]
     return Netlist(metrics["min_period"]["value"], metrics["area"]["value"],
                    conditions["unit"].partition("adder=")[2].partition(",")[0] or "ripple",

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each feature of a floating-point MAC costs, a line a feature, a column a unit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from reports.registry import Page
-from reports.tables import MISSING, Table, text
+from reports.tables import MISSING, Record, Table, cell
 
-Record = Mapping[str, Any]
 #: Condition that names what a unit does without, and its values for the whole unit and the barest.
 WITHOUT, NOTHING, ALL = "without", "nothing", "all of these"
 GATES, SAVED = "two_input_gates_keep", "saved_keep"
@@ -33,7 +32,7 @@ def costs(records: Sequence[Record]) -> Table:
         metric = GATES if feature == NOTHING else SAVED
         found = [unit.get(feature) for unit in units.values()]
         rows.append(["the whole unit [gates]" if feature == NOTHING else feature,
-                     *(text(record["metrics"][metric]["value"]) if record else MISSING
+                     *(cell(record, metric) if record else MISSING
                        for record in found)])
     return Table(["gates that a unit saves without", *units], rows, [])
 

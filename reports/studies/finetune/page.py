@@ -4,9 +4,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reports.tables import MISSING, Table
+from reports.tables import MISSING, Record, Table
 
-Record = dict[str, Any]
 DEVIATION = "_deviation"
 #: Metrics of the table of conversions, by heading.
 CONVERSIONS = {

@@ -8,9 +8,8 @@ from typing import Any
 
 from reports.registry import Page
 from reports.studies.finetune import page as conversions
-from reports.tables import MISSING, Table, text
+from reports.tables import MISSING, Record, Table, text
 
-Record = dict[str, Any]
 #: Accumulator that all formats are compared with.
 EXACT = "exact"
 INT8, E4M3, E5M2 = "INT8", "E4M3", "E5M2"

@@ -7,9 +7,8 @@ from typing import Any
 from hw.spec import PAPER_FORMATS
 from reports.plots import Curve, bars, curves
 from reports.registry import Page
-from reports.tables import MISSING, Table
+from reports.tables import MISSING, Record, Table
 
-Record = Mapping[str, Any]
 OUTLIERS = "normal with outliers"
 #: Bits by which a value may differ from the paper's without a word.
 TOLERANCE = 0.1

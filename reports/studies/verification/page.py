@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known of each unit, and how: proven, exhausted or sampled, as tables and sentences."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from reports.registry import Page
-from reports.tables import MISSING, Table, text
-
-Record = dict[str, Any]
-Records = Mapping[str, Sequence[Record]]
+from reports.registry import Page, Records
+from reports.tables import MISSING, Record, Table, text, values
 
 #: How much is known, the most first; "open" is nothing.
 TIERS = ("proven", "exhausted", "sampled", "open")
@@ -34,21 +31,20 @@ def verification_page(records: Records) -> dict[str, Any]:
 def answer(records: Records) -> dict[str, Any]:
     """How many units are known how well, what was compared, and which faults were caught."""
     best = _best(records)
-    states, recorded, cycles, faults = (
-        [_values(record) for record in records.get(name, ())]
-        for name in ("exhaustion", "recorded", "cycles", "mutants"))
-    compared = [values for values in recorded if values["results"]]
+    states, recorded, cycles = ([values(record) for record in records.get(name, ())]
+                                for name in ("exhaustion", "recorded", "cycles"))
+    compared = [metrics for metrics in recorded if metrics["results"]]
     return {"units": len(best), "tiers": [(tier, count) for tier in TIERS if (
                 count := sum(known == tier for known in best.values()))],
-            "states": sum(values["states"] for values in states),
-            "states_that_differ": sum(values["mismatches"] for values in states),
+            "states": sum(metrics["states"] for metrics in states),
+            "states_that_differ": sum(metrics["mismatches"] for metrics in states),
             "recorded": len(compared), "recorded_that_are_met": sum(
-                not any(count for name, count in values.items() if name.endswith("mismatches"))
-                for values in compared),
-            "arrays": len(cycles), "products": sum(values["cases"] for values in cycles),
-            "values_that_differ": sum(values["differences"] for values in cycles),
-            "faults": [values for record, values in zip(records.get("mutants", ()), faults,
-                                                        strict=True) if record["subject"] == "all"]}
+                not any(count for name, count in metrics.items() if name.endswith("mismatches"))
+                for metrics in compared),
+            "arrays": len(cycles), "products": sum(metrics["cases"] for metrics in cycles),
+            "values_that_differ": sum(metrics["differences"] for metrics in cycles),
+            "faults": [values(record) for record in records.get("mutants", ())
+                       if record["subject"] == "all"]}
 
 
 def extract(records: Records) -> Table:
@@ -97,19 +93,19 @@ def _units(records: Sequence[Record]) -> Table:
 
 def _proof(record: Record) -> str:
     """What a solver showed, and of how many cases."""
-    values, conditions = _values(record), record["conditions"]
+    metrics, conditions = values(record), record["conditions"]
     if conditions["tier"] != "proven":
-        return f"open: {text(values['proven'])} of {text(values['cases'])} cases"
+        return f"open: {text(metrics['proven'])} of {text(metrics['cases'])} cases"
     return f"proven: {conditions['what']}"
 
 
 def _simulated(record: Record) -> str:
     """What was simulated, and how many states."""
-    values, conditions = _values(record), record["conditions"]
-    wrong = f", {text(values['mismatches'])} differ" if values["mismatches"] else ""
+    metrics, conditions = values(record), record["conditions"]
+    wrong = f", {text(metrics['mismatches'])} differ" if metrics["mismatches"] else ""
     made_of = f" in {conditions['cells']}" if "cells" in conditions else ""
-    return (f"{conditions['tier']}{made_of}: {conditions['what']}, {text(values['states'])} states "
-            f"({conditions['against']}{wrong})")
+    return (f"{conditions['tier']}{made_of}: {conditions['what']}, {text(metrics['states'])} "
+            f"states ({conditions['against']}{wrong})")
 
 
 def _plain(records: Sequence[Record], heading: str) -> Table:
@@ -117,14 +113,14 @@ def _plain(records: Sequence[Record], heading: str) -> Table:
     names = list(dict.fromkeys(name for r in records for name in r["metrics"]
                                if name != "runtime"))
     rows = [[record["subject"], record["conditions"].get("what", MISSING),
-             *(text(_values(record).get(name, MISSING)) for name in names)] for record in records]
+             *(text(values(record).get(name, MISSING)) for name in names)] for record in records]
     return Table([heading, "what", *(name.replace("_", " ") for name in names)], rows, [])
 
 
 def _faults(records: Sequence[Record]) -> Table:
     """Planted faults by where they were planted."""
     names = ["planted", "caught", "equivalent"]
-    rows = [[record["subject"], *(text(_values(record).get(name, 0)) for name in names)]
+    rows = [[record["subject"], *(text(values(record).get(name, 0)) for name in names)]
             for record in records]
     return Table(["faults in", *names], rows, [])
 
@@ -133,10 +129,6 @@ def _survivors(records: Sequence[Record]) -> list[tuple[str, str]]:
     """Faults that no test catches, each with the reason why that is no hole."""
     return [fault for record in records if record["subject"] != "all"
             for fault in record["conditions"].get("survivors", {}).items()]
-
-
-def _values(record: Record) -> dict[str, Any]:
-    return {name: metric["value"] for name, metric in record["metrics"].items()}
 
 
 def _listed(items: Iterable[str]) -> str:

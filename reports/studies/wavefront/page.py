@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reports.registry import Figure, Page
+from reports.tables import Record
 
 #: Stands where there is no value.
 NOTHING = "-"
@@ -29,7 +30,7 @@ class Beat:
 class Trace:
     """Grids and beats of each cycle; all values are text, `NOTHING` where there is none."""
 
-    def __init__(self, record: dict[str, Any]) -> None:
+    def __init__(self, record: Record) -> None:
         self.conditions: dict[str, Any] = record["conditions"]
         self._texts: dict[str, list[str]] = self.conditions["trace"]
         self.depth: int = self.conditions["k"]
@@ -109,7 +110,7 @@ class Panel:
     beat: Label | None = None
 
 
-def wavefront(record: dict[str, Any]) -> dict[str, Any]:
+def wavefront(record: Record) -> dict[str, Any]:
     """What the template ``wavefront.svg.j2`` draws."""
     trace = Trace(record)
     rows, cols = len(trace.grid("acc", 0)), len(trace.grid("acc", 0)[0])
@@ -188,7 +189,7 @@ class Box:
     tile: int
 
 
-def streams(record: dict[str, Any]) -> dict[str, Any]:
+def streams(record: Record) -> dict[str, Any]:
     """What the template ``streams.svg.j2`` draws."""
     trace = Trace(record)
     waves, boxes, y = [], [], WAVES_TOP

@@ -123,7 +123,7 @@ def trace(cycles: Sequence[Sample], spec: ArraySpec, dut: str) -> dict[str, list
     Parameters
     ----------
     cycles
-        Values of all wires, as `sim.trace.waves.samples` gives them, from the first operand beat on.
+        Values of all wires as `sim.trace.waves.samples` gives them, from the first operand beat.
     spec
         The array.
     dut

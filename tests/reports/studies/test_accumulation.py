@@ -160,7 +160,7 @@ def test_command_wrong_depth(tmp_path: Path, capsys, depth):
 
 def record(accumulator: str, errors: dict[int, float], infinite: dict[int, float] | None = None,
            headroom: int = 0) -> dict:
-    """What of a record of synth.accumulation a figure shows."""
+    """What of a record a figure shows."""
     metrics = {f"error_at_{k}": {"value": value, "unit": ""} for k, value in errors.items()}
     metrics |= {f"infinite_at_{k}": {"value": value, "unit": ""}
                 for k, value in (infinite or {}).items()}
