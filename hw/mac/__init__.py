@@ -38,5 +38,5 @@ def mac(spec: MacSpec, *, enable: bool = False, resolve: bool = True):
     if unit is None:
         kinds = ", ".join(kind.__name__ for kind in _UNITS)
         raise SpecError(f"MAC acc must be one of {kinds} to be built as RTL, "
-                        f"not {spec.acc.spelling!r}")
+                        f"not {str(spec.acc)!r}")
     return unit(spec, enable=enable, resolve=resolve)

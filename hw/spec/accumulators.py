@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 from hw.spec.errors import require
 from hw.spec.formats import Format, Specials
@@ -10,6 +11,7 @@ from hw.spec.formats import Format, Specials
 __all__ = [
     "DEFAULT_PRODUCTS",
     "Accumulator",
+    "Adder",
     "AlignedAccumulator",
     "FixedAccumulator",
     "FloatAccumulator",
@@ -22,6 +24,16 @@ DEFAULT_PRODUCTS = 4096
 
 MAX_ACC_WIDTH = 1024
 MAX_FRAC_BITS = 48
+
+
+class Adder(Enum):
+    """Adder of the accumulate loop."""
+
+    RIPPLE = "ripple"  #: One carry chain: smallest.
+    PREFIX = "prefix"  #: Parallel prefix: delay grows with the logarithm of the width.
+    #: Sum and carry are kept apart, so that the loop has no carry chain; added once a sum is done.
+    CARRY_SAVE = "carry-save"
+    INFERRED = "inferred"  #: Verilog's ``+``, for the carry chains of FPGAs.
 
 
 class Rounding(Enum):
@@ -39,8 +51,45 @@ class Overflow(Enum):
     INF = "inf"  #: IEEE 754: the sum becomes infinite (floating point only).
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FixedAccumulator:
+#: Adders that leave one number.
+_RESOLVED = tuple(adder for adder in Adder if adder is not Adder.CARRY_SAVE)
+
+
+class _Shared:
+    """What every accumulator can tell a MAC; each kind answers for itself."""
+
+    __slots__ = ()
+
+    #: Whether sums are two's complement, with flags beside them for what is not a number.
+    is_fixed: ClassVar[bool] = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    @property
+    def identifier(self) -> str:
+        """Spelling as part of a Verilog identifier."""
+        return str(self).replace("-", "_").replace(":", "_")
+
+    @property
+    def adders(self) -> tuple[tuple[Adder, ...], str]:
+        """Adders that sums can be added by, and the words that say for what."""
+        return _RESOLVED, "for a floating-point accumulator"
+
+    def require_products(self, a: Format, b: Format, lanes: int) -> None:
+        """Raise unless one extreme product a lane can be added."""
+
+    def holds_multiples_of(self, lsb: int) -> bool:
+        """Whether sums of multiples of ``2**lsb`` are not rounded."""
+        return False
+
+    def stages_before_adder(self, pipeline: int) -> int:
+        """Registers before the adder where sums pass through it, of the first ``pipeline``."""
+        return 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class FixedAccumulator(_Shared):
     """Two's complement accumulator of ``width`` bits; bit 0 weighs ``2**lsb``.
 
     INT32 for INT8 products is ``lsb=0, width=32``. An exact (Kulisch) accumulator has the lsb of
@@ -51,6 +100,8 @@ class FixedAccumulator:
     width: int
     overflow: Overflow = Overflow.WRAP
     rounding: Rounding = Rounding.RNE
+
+    is_fixed = True
 
     def __post_init__(self) -> None:
         require(isinstance(self.lsb, int) and abs(self.lsb) <= MAX_ACC_WIDTH, "Accumulator lsb",
@@ -75,8 +126,7 @@ class FixedAccumulator:
         width = max(high.bit_length(), (-low - 1).bit_length() if low else 0) + 1
         return cls(lsb=a.lsb + b.lsb, width=width)
 
-    @property
-    def spelling(self) -> str:
+    def __str__(self) -> str:
         """Compact spelling that `hw.spec.parse_accumulator` reads back, for instance fx49m18."""
         place = "" if self.lsb == 0 else f"m{-self.lsb}" if self.lsb < 0 else f"p{self.lsb}"
         truncates = "t" if self.rounding is Rounding.RTZ else ""
@@ -84,9 +134,24 @@ class FixedAccumulator:
         return f"fx{self.width}{place}{truncates}{saturates}"
 
     @property
-    def identifier(self) -> str:
-        """Spelling as part of a Verilog identifier."""
-        return self.spelling
+    def adders(self) -> tuple[tuple[Adder, ...], str]:
+        """All, but that a sum which saturates is resolved in each step."""
+        if self.overflow is Overflow.SATURATE:
+            return _RESOLVED, "for an accumulator that saturates"
+        return tuple(Adder), "for an accumulator that wraps"
+
+    def require_products(self, a: Format, b: Format, lanes: int) -> None:
+        """Raise unless one extreme product a lane can be added."""
+        coarser = self.lsb - a.lsb - b.lsb
+        # Rounding to a coarser lsb may carry into one more bit.
+        least = max(2, FixedAccumulator.exact(a, b, lanes).width - coarser + (coarser > 0))
+        require(self.width >= least, "Accumulator width",
+                f"at least {least} to hold {lanes} product(s) of {a.name} and {b.name} at lsb "
+                f"{self.lsb}", self.width)
+
+    def holds_multiples_of(self, lsb: int) -> bool:
+        """Whether sums of multiples of ``2**lsb`` are not rounded."""
+        return self.lsb <= lsb
 
     @property
     def description(self) -> str:
@@ -105,8 +170,8 @@ class FixedAccumulator:
         return (1 << self.width - 1) - 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FloatAccumulator:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class FloatAccumulator(_Shared):
     """Floating-point accumulator: exact product, exact sum, one rounding to ``fmt`` per step.
 
     The first product of a sum is added to plus zero. ``overflow`` INF follows IEEE 754, SATURATE
@@ -143,21 +208,19 @@ class FloatAccumulator:
         return (f"`{self.fmt.name}`, {self.width} bits, one rounding ({self.rounding.value}) a "
                 f"step, overflow: {self.overflow.value}, subnormal sums: {tiny}")
 
-    @property
-    def spelling(self) -> str:
+    def __str__(self) -> str:
         """Spelling that `hw.spec.parse_accumulator` reads back, for instance fp16-sat-ftz."""
         options = ((self.rounding is Rounding.RTZ, "rtz"),
                    (self.overflow is Overflow.SATURATE, "sat"), (not self.subnormals, "ftz"))
         return "-".join([self.fmt.name, *(name for chosen, name in options if chosen)])
 
-    @property
-    def identifier(self) -> str:
-        """Spelling as part of a Verilog identifier."""
-        return self.spelling.replace("-", "_").replace(":", "_")
+    def stages_before_adder(self, pipeline: int) -> int:
+        """The adder is the longest part: a single stage is in it."""
+        return 0 if pipeline == 1 else 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AlignedAccumulator:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class AlignedAccumulator(_Shared):
     """Accumulator of a tensor core: a step adds the products of all lanes at one common place.
 
     The exponent of a product is the sum of its operands' exponents; it is not normalised. The
@@ -199,10 +262,14 @@ class AlignedAccumulator:
         """The one NaN: all ones but for the sign."""
         return (1 << self.fmt.magnitude_bits) - 1
 
-    @property
-    def spelling(self) -> str:
+    def __str__(self) -> str:
         """Spelling that `hw.spec.parse_accumulator` reads back, for instance aligned:13."""
         return f"aligned:{self.frac_bits}"
+
+    @property
+    def adders(self) -> tuple[tuple[Adder, ...], str]:
+        """One."""
+        return (Adder.RIPPLE,), "for an aligned accumulator"
 
     @property
     def identifier(self) -> str:

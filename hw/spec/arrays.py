@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from hw.spec.accumulators import FixedAccumulator
-from hw.spec.errors import require
-from hw.spec.macs import MacSpec, _require_range
+from hw.spec.errors import require, require_int
+from hw.spec.macs import MacSpec
 from hw.spec.outputs import OutputSpec
+from hw.spec.settings import Described, Setting
 
 __all__ = ["ArraySpec", "Beats", "Dataflow", "OutputStationary", "Schedule", "Traffic",
            "WeightStationary", "traffic"]
@@ -221,8 +221,8 @@ _SCHEDULES: dict[Dataflow, type[Schedule]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ArraySpec:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class ArraySpec(Described):
     """Array of ``rows x cols`` processing elements, each with one MAC.
 
     Parameters
@@ -249,10 +249,23 @@ class ArraySpec:
     out: OutputSpec | None = None
     depth: int | None = None
 
+    SETTINGS = (
+        Setting(key="array", attribute="size", metavar="ROWSxCOLS",
+                meaning="size of the systolic array"),
+        Setting(key="dataflow", metavar="FLOW", choices=Dataflow,
+                meaning="what stays in the processing element"),
+        Setting(key="depth", attribute="named_depth", default=None, option="acc_depth",
+                short="d{}",
+                meaning="with --dataflow ws, sums that the accumulator memory of a column holds "
+                        f"(default: {DEFAULT_DEPTH}, or the rows, if more)"),
+        Setting(key="out", attribute="drain", metavar="FMT", default=None, option="out_format",
+                meaning="round each sum once to a code of this format, at the array's drain"),
+    )
+
     def __post_init__(self) -> None:
         require(isinstance(self.mac, MacSpec), "Array mac", "a MacSpec", self.mac)
-        _require_range("Array rows", self.rows, 1, MAX_SIDE)
-        _require_range("Array cols", self.cols, 1, MAX_SIDE)
+        require_int("Array rows", self.rows, 1, MAX_SIDE)
+        require_int("Array cols", self.cols, 1, MAX_SIDE)
         require(isinstance(self.dataflow, Dataflow), "Array dataflow", "a Dataflow", self.dataflow)
         self._check_depth()
         if self.out is None:
@@ -270,14 +283,14 @@ class ArraySpec:
             return
         if self.depth is None:
             object.__setattr__(self, "depth", self._default_depth)
-        _require_range("Array depth", self.depth, 2, MAX_DEPTH)
+        require_int("Array depth", self.depth, 2, MAX_DEPTH)
 
     @property
     def _default_depth(self) -> int:
         return max(DEFAULT_DEPTH, self.rows)
 
     @property
-    def _named_depth(self) -> int | None:
+    def named_depth(self) -> int | None:
         """Depth, if it is not the default one."""
         return None if self.depth in (None, self._default_depth) else self.depth
 
@@ -289,16 +302,19 @@ class ArraySpec:
     @property
     def name(self) -> str:
         """Name of module, file and report row, for instance array_16x16_os_e4m3_fx49m18."""
-        out = f"_out_{self.out.identifier}" if self.out else ""
-        depth = f"_d{self._named_depth}" if self._named_depth else ""
-        mac = self.mac.name.removeprefix("mac_")
-        return f"array_{self.size}_{self.dataflow.value}_{mac}{depth}{out}"
+        out = ["out", self.out.identifier] if self.out else []
+        return "_".join(["array", *self.short_settings("array", "dataflow"),
+                         self.mac.name.removeprefix("mac_"), *self.short_settings("depth"), *out])
 
-    def __str__(self) -> str:
-        """Spelling for messages."""
-        out = f",out={self.out.spelling}" if self.out else ""
-        depth = f",depth={self._named_depth}" if self._named_depth else ""
-        return f"{self.mac},array={self.size},dataflow={self.dataflow.value}{depth}{out}"
+    @property
+    def head(self) -> str:
+        """The MAC."""
+        return str(self.mac)
+
+    @property
+    def drain(self) -> str | None:
+        """Spelling of the output stage, if there is one."""
+        return self.out.at_drain if self.out else None
 
     @property
     def result_width(self) -> int:
@@ -310,7 +326,7 @@ class ArraySpec:
         """Whether a result is two's complement, and its slot extended with the sign."""
         if self.out:
             return self.out.to.is_integer and self.out.to.signed
-        return isinstance(self.mac.acc, FixedAccumulator)
+        return self.mac.acc.is_fixed
 
     @property
     def flag_bits(self) -> int:
@@ -381,7 +397,7 @@ class ArraySpec:
 def _require_sizes(**sizes: int) -> None:
     """Raise unless all are sides of a product."""
     for side, size in sizes.items():
-        _require_range(f"GEMM {side}", size, 1, MAX_GEMM)
+        require_int(f"GEMM {side}", size, 1, MAX_GEMM)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

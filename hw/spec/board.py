@@ -36,6 +36,7 @@ from enum import IntEnum
 
 from hw.spec.errors import require, require_int
 from hw.spec.gemm import Bus, GemmSpec
+from hw.spec.settings import Described, Setting
 
 __all__ = [
     "CRC_BITS",
@@ -161,8 +162,8 @@ MAX_CLOCK_HZ = 1_000_000_000
 TOLERANCE = 2
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BoardSpec:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class BoardSpec(Described):
     """Engine behind a serial line, 8 data bits, no parity, one stop bit.
 
     Parameters
@@ -178,6 +179,12 @@ class BoardSpec:
     gemm: GemmSpec
     clock_hz: int
     baud: int
+
+    SETTINGS = (
+        Setting(key="clock", attribute="clock_hz", metavar="HZ", short="{}hz",
+                meaning="clock of everything"),
+        Setting(key="baud", short="{}bd", meaning="bits a second on the serial line"),
+    )
 
     def __post_init__(self) -> None:
         require(isinstance(self.gemm, GemmSpec), "Board engine", "a GemmSpec", self.gemm)
@@ -202,11 +209,12 @@ class BoardSpec:
     def name(self) -> str:
         """Name of module and file."""
         engine = self.gemm.name.removeprefix("gemm_").removesuffix(f"_{self.gemm.bus.value}")
-        return f"board_{engine}_{self.clock_hz}hz_{self.baud}bd"
+        return "_".join(["board", engine, *self.short_settings("clock", "baud")])
 
-    def __str__(self) -> str:
-        """Spelling for messages."""
-        return f"{self.gemm},clock={self.clock_hz},baud={self.baud}"
+    @property
+    def head(self) -> str:
+        """The engine."""
+        return str(self.gemm)
 
     @property
     def latency(self) -> int:

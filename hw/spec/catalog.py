@@ -11,7 +11,7 @@ from typing import Any
 
 from hw.spec.formats import Format, Specials, integer
 
-__all__ = ["CATALOG", "COLUMNS", "PAPER_FORMATS", "SOURCES", "format_cells", "format_rows",
+__all__ = ["ALIASES", "CATALOG", "COLUMNS", "PAPER_FORMATS", "SOURCES", "format_cells", "format_rows",
            "format_table", "format_table_json"]
 
 
@@ -86,6 +86,24 @@ CATALOG: dict[str, Format] = {fmt.name: fmt for _, group in _GROUPS for fmt in g
 
 #: Document that defines each format, by name.
 SOURCES: dict[str, str] = {fmt.name: source for source, group in _GROUPS for fmt in group}
+
+#: Names of the same formats elsewhere: in ml_dtypes, torch and numpy, and in IEEE 754.
+ALIASES = {
+    "float8_e4m3fn": "e4m3", "e4m3fn": "e4m3", "float8_e5m2": "e5m2", "float8_e3m4": "e3m4",
+    "float8_e4m3": "e4m3:ieee", "float8_e4m3fnuz": "e4m3fnuz", "float8_e5m2fnuz": "e5m2fnuz",
+    "float4_e2m1fn": "e2m1", "float6_e2m3fn": "e2m3", "float6_e3m2fn": "e3m2",
+    "bfloat16": "bf16", "float16": "fp16", "half": "fp16", "binary16": "fp16",
+    "float32": "fp32", "float": "fp32", "binary32": "fp32",
+}
+
+#: Names that fit several formats, and what they may mean.
+FAMILIES = {
+    "fp8": ("e4m3", "e5m2"), "float8": ("e4m3", "e5m2"), "mxfp8": ("e4m3", "e5m2"),
+    "fp6": ("e2m3", "e3m2"), "float6": ("e2m3", "e3m2"), "mxfp6": ("e2m3", "e3m2"),
+    "fp4": ("e2m1",), "float4": ("e2m1",), "mxfp4": ("e2m1",), "mxint8": ("int8m6",),
+    "int": ("int8", "int4"), "uint": ("uint8",),
+}
+
 #: Formats of arXiv 2303.17951, appendix A, by the paper's names.
 PAPER_FORMATS = {"INT8": "int8", "E2M5": "binary8p6", "E3M4": "binary8p5", "E4M3": "binary8p4",
                  "E5M2": "binary8p3"}

@@ -1,22 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the command lines have in common: one-line errors and the options that name a unit."""
+"""What the command lines have in common: one-line errors, exit statuses, and options of a unit.
+
+The options are the settings of `hw.spec.grammar`, each under its own name; what is chosen is put
+together as a spelling, which the grammar reads.
+"""
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
-from hw.spec.accumulators import DEFAULT_PRODUCTS
-from hw.spec.arrays import DEFAULT_DEPTH, ArraySpec, Dataflow
+from hw.spec.arrays import ArraySpec
 from hw.spec.errors import SpecError, require
-from hw.spec.gemm import Bus, GemmSpec
-from hw.spec.grammar import DEFAULT_DEPTHS, parse_array, parse_gemm, parse_mac, parse_output
-from hw.spec.macs import Adder, MacSpec, Multiplier
-from hw.spec.outputs import OutputSpec, Scale
+from hw.spec.gemm import GemmSpec
+from hw.spec.grammar import ACCUMULATORS, Spec, parse_gemm, parse_mac, parse_output, parse_spec
+from hw.spec.macs import MacSpec
+from hw.spec.outputs import MODE, OutputSpec
+from hw.spec.settings import Setting
 
 __all__ = ["INTERRUPTED", "Parser", "add_drain_options", "add_gemm_options", "add_mac_options",
            "add_output_options", "add_unit_options", "chosen_array", "chosen_design", "chosen_mac",
-           "chosen_output", "chosen_unit", "given_mac_options", "run_command", "with_engine"]
+           "chosen_unit", "given_mac_options", "run_command"]
+
+#: By the option that they need.
+EXAMPLES = {
+    "mac": "--mac e4m3xe5m2 --acc fp32 --lanes 4",
+    "array": "--mac float8_e4m3fn --acc fx40m18-sat --array 16x16 --dataflow ws",
+    "out_format": "--mac int8 --array 8x8 --out-format int8 --out-scale pow2",
+    "gemm": "--mac int8 --acc int32 --array 4x4 --gemm --bus wishbone",
+    "spec": "--spec e4m3,acc=fp32,array=16x16,dataflow=ws",
+}
+
+(FLAGS,) = (setting for setting in OutputSpec.SETTINGS if setting.key == "flags")
+(SOURCE,) = (setting for setting in OutputSpec.SETTINGS if setting.key == "from")
+(DRAIN,) = (setting for setting in ArraySpec.SETTINGS if setting.key == "out")
+ARRAY = tuple(setting for setting in ArraySpec.SETTINGS if setting is not DRAIN)
 
 #: Exit status after Ctrl-C, as a shell has it.
 INTERRUPTED = 130
@@ -28,6 +46,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End the program with ``message``."""
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+    def format_help(self) -> str:
+        """Help, with every accumulator and with examples where there are options of a MAC."""
+        options = {action.dest for action in self._actions}
+        if "mac" not in options:
+            return super().format_help()
+        width = max(map(len, ACCUMULATORS))
+        kinds = "".join(f"  {name:{width}}  {meaning}\n" for name, meaning in ACCUMULATORS.items())
+        examples = "".join(f"  {self.prog} {words}\n" for option, words in EXAMPLES.items()
+                           if option in options)
+        return f"{super().format_help()}\naccumulators:\n{kinds}\nexamples:\n{examples}"
 
 
 def run_command(parser: argparse.ArgumentParser, body: Callable[[argparse.Namespace], int | None],
@@ -57,41 +86,59 @@ def run_command(parser: argparse.ArgumentParser, body: Callable[[argparse.Namesp
         return INTERRUPTED
 
 
-#: Options of `add_mac_options` besides ``--mac``.
-MAC_SETTINGS = ("acc", "lanes", "pipeline", "adder", "multiplier")
-
-
-def add_mac_options(parser: argparse._ActionsContainer, *, mac_required: bool = False) -> None:
+def add_mac_options(parser: argparse._ActionsContainer) -> None:
     """Add the options that spell a MAC."""
-    parser.add_argument("--mac", metavar="PAIR", required=mac_required,
-                        help="operand formats, for instance e4m3, int8 or e4m3xe5m2")
-    parser.add_argument("--acc", metavar="ACC",
-                        help=f"accumulator: exact (holds {DEFAULT_PRODUCTS} extreme products), "
-                             "exact:N, int32 or another width, fxWIDTHmLSB, fp32, fp16, bf16; "
-                             "-sat behind it saturates (default: exact)")
-    parser.add_argument("--lanes", metavar="N", help="products a cycle and MAC (default: 1)")
-    parser.add_argument("--pipeline", metavar="N",
-                        help="register stages before the accumulate loop; with --dataflow ws in "
-                             "the adders too (default: 0)")
-    for name, choices in (("adder", Adder), ("multiplier", Multiplier)):
-        parser.add_argument(f"--{name}", metavar="NAME",
-                            help=f"{name}: {', '.join(choice.value for choice in choices)} "
-                                 f"(default: {next(iter(choices)).value})")
+    parser.add_argument("--mac", metavar="PAIR", help="operand formats, for instance e4m3, int8 or "
+                        "e4m3xe5m2; `python -m hw.spec --list` lists all")
+    _add(parser, MacSpec.SETTINGS)
 
 
-def add_unit_options(parser: argparse._ActionsContainer, *, mac_required: bool = False,
-                     array: str | None = None) -> None:
-    """Add the options that spell a MAC or an array, which has by default the size ``array``."""
-    add_mac_options(parser, mac_required=mac_required)
-    alone = "; without it the unit is a MAC alone" if array is None else " (default: %(default)s)"
-    parser.add_argument("--array", metavar="ROWSxCOLS", default=array,
-                        help=f"size of the systolic array{alone}")
-    parser.add_argument("--dataflow", metavar="FLOW", default=Dataflow.OS.value,
-                        help="what stays in the processing element: "
-                             f"{', '.join(flow.value for flow in Dataflow)} (default: %(default)s)")
-    parser.add_argument("--depth", metavar="N", type=int,
-                        help="with --dataflow ws, sums that the accumulator memory of a column "
-                             f"holds (default: {DEFAULT_DEPTH}, or the rows, if more)")
+def add_unit_options(parser: argparse._ActionsContainer, *, array: str | None = None) -> None:
+    """Add the options that spell a MAC or an array; ``array`` is the size if none is given."""
+    parser.add_argument("--spec", metavar="SPEC", help="the whole in one, instead of the options "
+                        "below: PAIR,acc=ACC,array=ROWSxCOLS,...")
+    add_mac_options(parser)
+    parser.set_defaults(default_array=array)
+    _add(parser, ARRAY)
+
+
+def add_drain_options(parser: argparse._ActionsContainer, *, values: bool = False) -> None:
+    """Add the options that spell an output stage at an array's drain.
+
+    With ``values`` they say what its inputs are given too: ``--out-scale pow2:-4``,
+    ``--zero-point 3``.
+    """
+    parser.set_defaults(drain_values=values)
+    _add(parser, (DRAIN, MODE[0]))
+    if values:
+        parser.add_argument("--out-scale", metavar="KIND:VALUE",
+                            help="what all sums are multiplied by: pow2:-4 (two to the -4) or "
+                                 "fp32:0.05 (default: nothing)")
+        parser.add_argument("--zero-point", metavar="N", type=int,
+                            help="with an integer --out-format, the code that stands for zero, in "
+                                 "units of its last place (default: none)")
+    else:
+        _add(parser, MODE[1:])
+
+
+def add_output_options(parser: argparse._ActionsContainer) -> None:
+    """Add the options that spell an output stage, on its own or at an array's drain."""
+    _add(parser, (SOURCE,))
+    add_drain_options(parser)
+    _add(parser, (FLAGS,))
+
+
+def add_gemm_options(parser: argparse._ActionsContainer) -> None:
+    """Add the options that put an engine around an array."""
+    parser.add_argument("--gemm", action="store_true",
+                        help="make a GEMM engine around the array: memories, registers, a bus")
+    _add(parser, GemmSpec.SETTINGS)
+
+
+def given_mac_options(options: argparse.Namespace) -> list[str]:
+    """Names of the options of `add_mac_options` that are given."""
+    return [name for name in ("mac", *(setting.dest for setting in MacSpec.SETTINGS))
+            if getattr(options, name) is not None]
 
 
 def chosen_mac(options: argparse.Namespace) -> MacSpec:
@@ -102,149 +149,137 @@ def chosen_mac(options: argparse.Namespace) -> MacSpec:
     SpecError
         If there is no such MAC.
     """
-    settings = [f"{name}={getattr(options, name)}" for name in MAC_SETTINGS
-                if getattr(options, name) is not None]
-    return parse_mac(",".join([options.mac, *settings]))
-
-
-def given_mac_options(options: argparse.Namespace) -> list[str]:
-    """Names of the options of `add_mac_options` that are given."""
-    return [name for name in ("mac", *MAC_SETTINGS) if getattr(options, name) is not None]
-
-
-def chosen_unit(options: argparse.Namespace, *, out: str | None = None) -> MacSpec | ArraySpec:
-    """Unit that the options of `add_unit_options` spell; ``out`` is the stage at an array's drain.
-
-    Raises
-    ------
-    SpecError
-        If there is no such unit.
-    """
-    mac = chosen_mac(options)
-    if options.array is None:
-        if out is not None:
-            raise SpecError("Output stage must be on its own (--from ACC) or at the drain of an "
-                            "array (--array), not behind a MAC alone")
-        require(options.depth is None, "Array depth", "given with --array", options.depth)
-        return mac
-    return parse_array(options.array, mac, dataflow=options.dataflow, out=out,
-                       depth=options.depth)
-
-
-def add_output_options(parser: argparse._ActionsContainer) -> None:
-    """Add the options that spell an output stage, on its own or at an array's drain."""
-    parser.add_argument("--from", metavar="ACC", dest="source",
-                        help="make an output stage alone that rounds sums of this accumulator, "
-                             "for instance fp32, bf16, fp16, int32, fx49m18 or aligned:13")
-    add_drain_options(parser)
-    parser.add_argument("--flag-bits", metavar="N",
-                        help="with --from, flags beside a fixed-point sum: 0, 1 (NaN) or 2 "
-                             "(default: 0)")
-
-
-def add_drain_options(parser: argparse._ActionsContainer) -> None:
-    """Add the options that spell an output stage at an array's drain."""
-    parser.add_argument("--out-format", metavar="FMT",
-                        help="format of the output stage's codes; with --array the stage is at the "
-                             "array's drain, one a column")
-    parser.add_argument("--no-saturate", action="store_true",
-                        help="overflow gives infinity or NaN where the format has one")
-    parser.add_argument("--scale", metavar="SCALE",
-                        help="scale of the sum, an input: "
-                             f"{', '.join(scale.value for scale in Scale)} (default: none)")
-    parser.add_argument("--zero-point", action="store_true",
-                        help="add a zero point, an input, to an integer")
-
-
-def chosen_output(options: argparse.Namespace, *, drain: bool = False) -> str | None:
-    """Spelling of the output stage of `add_output_options`; None if none of them is given.
-
-    With ``drain`` it stands at the drain of an array, which gives source and flags; the options of
-    `add_drain_options` will do.
-
-    Raises
-    ------
-    SpecError
-        If an option is missing or has no place there.
-    """
-    source, flags = getattr(options, "source", None), getattr(options, "flag_bits", None)
-    settings = {"from": source, "flags": flags, "scale": options.scale,
-                "saturate": "no" if options.no_saturate else None,
-                "zero_point": "yes" if options.zero_point else None}
-    given = [f"{name}={value}" for name, value in settings.items() if value is not None]
-    if not given and options.out_format is None:
-        return None
-    if drain:
-        require(flags is None, "Output flags", "those of the MAC", flags)
-    else:
-        require(source is not None, "Output source", "given by --from ACC", source)
-    require(options.out_format is not None, "Output format", "given by --out-format FMT",
-            options.out_format)
-    return ",".join([options.out_format, *given])
+    require(options.mac is not None, "MAC operands", "given by --mac PAIR", None)
+    return parse_mac(_spelling(options.mac, options, MacSpec.SETTINGS))
 
 
 def chosen_array(options: argparse.Namespace) -> ArraySpec:
-    """Array that the options of `add_unit_options` and `add_drain_options` spell.
+    """Array that the options of `add_unit_options` and, if there, `add_drain_options` spell.
 
     Raises
     ------
     SpecError
         If there is no such array.
     """
-    require(options.mac is not None, "MAC operands", "given by --mac PAIR", options.mac)
-    require(options.array is not None, "Array size", "given by --array ROWSxCOLS", options.array)
-    array = chosen_unit(options, out=chosen_output(options, drain=True))
-    assert isinstance(array, ArraySpec)
-    return array
+    unit = chosen_unit(options)
+    require(isinstance(unit, ArraySpec), "Array size", "given by --array ROWSxCOLS", None)
+    assert isinstance(unit, ArraySpec)
+    return unit
 
 
-def chosen_design(options: argparse.Namespace) -> MacSpec | ArraySpec | OutputSpec:
+def chosen_unit(options: argparse.Namespace) -> MacSpec | ArraySpec:
+    """MAC or array, as in `chosen_array`."""
+    unit = _whole(options)
+    if unit is None:
+        require(options.mac is not None, "MAC operands", "given by --mac PAIR", None)
+        array = options.array or options.default_array
+        drain = _given(options, (DRAIN, *MODE))
+        if drain and DRAIN.key not in drain:
+            named = [setting.option_string for setting in MODE if setting.key in drain]
+            require(False, "Output format", f"given by --out-format FMT with {', '.join(named)}",
+                    None)
+        if array is None:
+            for setting in ARRAY:
+                value = getattr(options, setting.dest)
+                require(value is None, f"Array {setting.key}", "given with --array", value)
+            if drain:
+                raise SpecError("Output stage must be on its own (--from ACC) or at the drain of "
+                                "an array (--array), not behind a MAC alone")
+            return chosen_mac(options)
+        unit = parse_spec(",".join([
+            _spelling(options.mac, options, MacSpec.SETTINGS), f"array={array}",
+            *_parts(_given(options, ARRAY[1:])), *_parts(drain)]))
+    if not isinstance(unit, MacSpec | ArraySpec):
+        raise SpecError(f"Spec must be that of a MAC or an array, not {str(unit)!r}")
+    return unit
+
+
+def chosen_design(options: argparse.Namespace) -> MacSpec | ArraySpec | OutputSpec | GemmSpec:
     """Whatever the options of `add_unit_options` and `add_output_options` spell together.
+
+    Those of `add_gemm_options` count too, if they are there.
 
     Raises
     ------
     SpecError
         If there is no such unit.
     """
-    behind_mac = given_mac_options(options) or options.array is not None
-    if options.source is not None and behind_mac:
+    whole = _whole(options)
+    if isinstance(whole, OutputSpec | GemmSpec):
+        require(not getattr(options, "gemm", False), "GEMM", "in --spec or given by --gemm",
+                "both")
+        return whole
+    source, flags = getattr(options, SOURCE.dest), getattr(options, FLAGS.dest)
+    behind_mac = bool(given_mac_options(options)) or options.array is not None
+    if source is not None and behind_mac:
         raise SpecError("Output stage must be made on its own, not with the options of a MAC")
-    output = chosen_output(options, drain=options.mac is not None)
-    if options.mac is not None:
-        return chosen_unit(options, out=output)
-    if output is None or behind_mac:
+    if whole is None and options.mac is None and (
+            source is not None or _given(options, (DRAIN, FLAGS, *MODE))):
+        require(source is not None, "Output source", "given by --from ACC", None)
+        require(options.out_format is not None, "Output format", "given by --out-format FMT", None)
+        return parse_output(_spelling(options.out_format, options, OutputSpec.SETTINGS))
+    if whole is None and options.mac is None:
         raise SpecError("MAC operands must be given by --mac PAIR, for instance --mac e4m3")
-    return parse_output(output)
+    require(flags is None, "Output flags", "those of the MAC", flags)
+    return _with_engine(options, chosen_unit(options))
 
 
-def add_gemm_options(parser: argparse._ActionsContainer) -> None:
-    """Add the options of an engine."""
-    parser.add_argument("--gemm", action="store_true",
-                        help="make a GEMM engine around the array: memories, registers, a bus")
-    parser.add_argument("--depths", metavar="AxBxC",
-                        help="with --gemm, words of the memories of A (a column of a tile each), "
-                             "of B (a row of a tile) and of C (a row of a tile) "
-                             f"(default: {DEFAULT_DEPTHS})")
-    parser.add_argument("--bus", metavar="BUS",
-                        help=f"with --gemm, the bus: {', '.join(bus.value for bus in Bus)} "
-                             f"(default: {next(iter(Bus)).value})")
-
-
-def with_engine(options: argparse.Namespace, unit: MacSpec | ArraySpec | OutputSpec,
-                ) -> MacSpec | ArraySpec | OutputSpec | GemmSpec:
-    """The engine around ``unit`` that the options of `add_gemm_options` spell, or ``unit``.
-
-    Raises
-    ------
-    SpecError
-        If an option has no place there, or there is no such engine.
-    """
-    given = {name: value for name in ("depths", "bus")
-             if (value := getattr(options, name)) is not None}
-    if not options.gemm:
+def _with_engine(options: argparse.Namespace,
+                 unit: MacSpec | ArraySpec) -> MacSpec | ArraySpec | GemmSpec:
+    """The engine around ``unit`` that the options of `add_gemm_options` spell, or ``unit``."""
+    given = _given(options, GemmSpec.SETTINGS)
+    if not getattr(options, "gemm", False):
         for name, value in given.items():
             require(False, f"GEMM {name}", "given with --gemm", value)
         return unit
     require(isinstance(unit, ArraySpec), "GEMM array", "given by --array ROWSxCOLS", None)
     assert isinstance(unit, ArraySpec)
     return parse_gemm(unit, **given)
+
+
+def _add(parser: argparse._ActionsContainer, settings: Iterable[Setting]) -> None:
+    """Add an option for each setting."""
+    for setting in settings:
+        if setting.flag:
+            parser.add_argument(setting.option_string, dest=setting.dest, action="store_const",
+                                const=setting.flag, help=setting.meaning)
+            continue
+        names = [str(member.value) for member in setting.choices or ()]
+        choices = f": {', '.join(names)} (default: {names[0]})" if names else ""
+        parser.add_argument(setting.option_string, dest=setting.dest, metavar=setting.metavar,
+                            help=setting.meaning + choices)
+
+
+def _given(options: argparse.Namespace, settings: Iterable[Setting]) -> dict[str, str]:
+    """Texts of the settings that are given, by key; of what the drain is given, only its kind."""
+    texts = {}
+    for setting in settings:
+        value = getattr(options, setting.dest, None)
+        if value is None:
+            continue
+        if getattr(options, "drain_values", False) and setting in MODE[1:]:
+            value = setting.flag or value.partition(":")[0]
+        texts[setting.key] = value
+    return texts
+
+
+def _parts(texts: dict[str, str]) -> list[str]:
+    """Parts of a spelling."""
+    return [f"{key}={value}" for key, value in texts.items()]
+
+
+def _spelling(head: str, options: argparse.Namespace, settings: Iterable[Setting]) -> str:
+    """Spelling of a head and what is given."""
+    return ",".join([head, *_parts(_given(options, settings))])
+
+
+def _whole(options: argparse.Namespace) -> Spec | None:
+    """What ``--spec`` spells, None without it; nothing else may spell a part then."""
+    if options.spec is None:
+        return None
+    settings = (*MacSpec.SETTINGS, *ARRAY, SOURCE, FLAGS, DRAIN, *MODE)
+    beside = [setting.option_string for setting in settings
+              if getattr(options, setting.dest, None) is not None]
+    beside += ["--mac"] if options.mac is not None else []
+    require(not beside, "Spec", "given by --spec alone", f"with {', '.join(beside)}")
+    return parse_spec(options.spec)

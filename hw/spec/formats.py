@@ -72,7 +72,7 @@ MAX_MAN_BITS = 64
 _NAME = re.compile(r"[a-z][a-z0-9]*(:[a-z0-9]+(-daz)?)?")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Format:
     """Binary number format; fixed point when ``exp_bits == 0`` (two's complement if signed).
 
@@ -126,6 +126,9 @@ class Format:
                     (self.exp_bits, self.man_bits))
         if self.specials is Specials.FNUZ:
             require(self.signed, "Format signed", "True for fnuz specials", self.signed)
+
+    def __repr__(self) -> str:
+        return f"Format({self.name!r})"
 
     # ---- widths and places
 

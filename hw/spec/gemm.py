@@ -10,6 +10,7 @@ from enum import Enum
 
 from hw.spec.arrays import ArraySpec, Dataflow
 from hw.spec.errors import require, require_int
+from hw.spec.settings import Described, Setting
 
 __all__ = ["Bus", "GemmSpec"]
 
@@ -24,8 +25,8 @@ class Bus(Enum):
     WISHBONE = "wishbone"  #: Wishbone B4, classic cycles.
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GemmSpec:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class GemmSpec(Described):
     """Engine that computes ``C[M, N] = A[M, K] @ B[K, N]`` from memories of its own.
 
     Parameters
@@ -45,6 +46,14 @@ class GemmSpec:
     depth_b: int = DEFAULT_DEPTH
     depth_c: int = DEFAULT_DEPTH
     bus: Bus = Bus.AXI4LITE
+
+    SETTINGS = (
+        Setting(key="depths", metavar="AxBxC",
+                meaning="words of the memories of A (a column of a tile each), of B (a row of a "
+                        "tile) and of C (a row of a tile) "
+                        f"(default: {'x'.join([str(DEFAULT_DEPTH)] * 3)})"),
+        Setting(key="bus", metavar="BUS", choices=Bus, meaning="the bus"),
+    )
 
     def __post_init__(self) -> None:
         require(isinstance(self.array, ArraySpec), "GEMM array", "an ArraySpec", self.array)
@@ -67,12 +76,13 @@ class GemmSpec:
     @property
     def name(self) -> str:
         """Name of module, file and report row."""
-        unit = self.array.name.removeprefix("array_")
-        return f"gemm_{unit}_{self.depths}_{self.bus.value}"
+        return "_".join(["gemm", self.array.name.removeprefix("array_"),
+                         *self.short_settings("depths", "bus")])
 
-    def __str__(self) -> str:
-        """Spelling for messages."""
-        return f"{self.array},depths={self.depths},bus={self.bus.value}"
+    @property
+    def head(self) -> str:
+        """The array."""
+        return str(self.array)
 
     @property
     def digest(self) -> int:

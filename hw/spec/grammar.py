@@ -1,14 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line's spelling of a description, and back."""
+"""The grammar: every description from its spelling, ``parse_spec(str(spec)) == spec``.
+
+=============  ====================================================================
+MAC            ``e4m3xe5m2,acc=fp32,lanes=4``
+array          a MAC and ``array=16x16,dataflow=ws,depth=512,out=int8,scale=pow2``
+GEMM engine    an array and ``depths=64x64x64,bus=wishbone``
+board          an engine and ``clock=12000000,baud=1000000``
+output stage   ``e4m3,from=fp32,saturate=no``
+=============  ====================================================================
+
+What follows the operands may stand in any order, and what is a default may be left out. Case does
+not matter, formats go by their names in ml_dtypes too, and a setting may be called as its option on
+the command line is. The settings are those of the tables ``SETTINGS`` in each class.
+"""
 
 import re
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from difflib import get_close_matches
 from enum import Enum
 from typing import Any, TypeVar
 
 from hw.spec.accumulators import (
     DEFAULT_PRODUCTS,
     Accumulator,
+    Adder,
     AlignedAccumulator,
     FixedAccumulator,
     FloatAccumulator,
@@ -16,76 +32,195 @@ from hw.spec.accumulators import (
     Rounding,
 )
 from hw.spec.arrays import ArraySpec, Dataflow
-from hw.spec.catalog import CATALOG
+from hw.spec.board import DEFAULT_BAUD, BoardSpec
+from hw.spec.catalog import ALIASES, CATALOG, FAMILIES
 from hw.spec.errors import SpecError, require
 from hw.spec.formats import Format, Specials
 from hw.spec.gemm import DEFAULT_DEPTH, Bus, GemmSpec
-from hw.spec.macs import Adder, MacSpec, Multiplier
-from hw.spec.outputs import OutputSpec, Scale
+from hw.spec.macs import MacSpec, Multiplier
+from hw.spec.outputs import MODE, OutputSpec, Scale
+from hw.spec.settings import Described, Setting
 
-__all__ = ["DEFAULT_DEPTHS", "is_format", "parse_accumulator", "parse_array", "parse_engine",
-           "parse_format", "parse_gemm", "parse_mac", "parse_output"]
+__all__ = ["ACCUMULATORS", "DEFAULT_DEPTHS", "PRESETS", "Spec", "parse_accumulator", "parse_array",
+           "parse_format", "parse_gemm", "parse_mac", "parse_output", "parse_sides", "parse_spec"]
 
-_FIXED = re.compile(r"fx(\d{1,5})(?:([mp])(\d{1,5}))?(t?)(s?)")
-_INTEGER = re.compile(r"int(\d{1,5})")
-_FIELDS = re.compile(r"e(\d{1,2})m(\d{1,2})")
+#: Whatever has a spelling.
+Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
+
+DEFAULT_DEPTHS = f"{DEFAULT_DEPTH}x{DEFAULT_DEPTH}x{DEFAULT_DEPTH}"
 
 #: Fraction bits and lanes of tensor cores' FP8 arithmetic: Hopper wgmma, Ada mma, Blackwell
 #: tcgen05 (arXiv 2511.10909 and its code).
 PRESETS = {"hopper": (13, 32), "ada": (13, 16), "blackwell": (25, 32)}
 
-#: What follows the operands of a MAC, and a word for its value.
-_SETTINGS = {"acc": "ACC", "lanes": "N", "pipeline": "N", "adder": "NAME", "multiplier": "NAME"}
+#: Every accumulator and suffix, for people.
+ACCUMULATORS = {
+    "exact, exact:N": f"two's complement that sums N extreme products ({DEFAULT_PRODUCTS}) exactly",
+    "intN": "N bits of two's complement in units of a product's last place",
+    "fxWIDTH[mLSB|pLSB][t][s]": "bit 0 weighs 2^-LSB or 2^LSB; t truncates, s saturates",
+    "fp32, fp16, bf16, eXmY:ieee": "floating point, rounded once a step",
+    "aligned:N": "tensor core: terms are cut N bits below the largest one",
+    ", ".join(PRESETS): "aligned, with fraction bits and lanes of such a GPU",
+    "-sat": "behind one of the first four: overflow gives the largest value",
+    "-rtz": "rounds toward zero",
+    "-ftz": "floating point: subnormal sums become zero",
+}
 
-Choice = TypeVar("Choice", bound=Enum)
+#: Settings of each kind of description, those of what is inside it too.
+_SETTINGS: dict[type[Described], tuple[Setting, ...]] = {
+    MacSpec: MacSpec.SETTINGS, OutputSpec: OutputSpec.SETTINGS}
+_SETTINGS[ArraySpec] = (*MacSpec.SETTINGS, *ArraySpec.SETTINGS, *MODE)
+_SETTINGS[GemmSpec] = (*_SETTINGS[ArraySpec], *GemmSpec.SETTINGS)
+_SETTINGS[BoardSpec] = (*_SETTINGS[GemmSpec], *BoardSpec.SETTINGS)
 
-_OPTIONS: dict[str, dict[str, Any]] = {
+#: Key of each setting, by that and by its option.
+_KEYS = {name: setting.key for settings in (_SETTINGS[BoardSpec], OutputSpec.SETTINGS)
+         for setting in settings
+         for name in (setting.key, setting.option if not setting.flag else "") if name}
+
+#: Settings that are whole numbers, and what messages call them.
+_WHOLE = {"lanes": "MAC lanes", "pipeline": "MAC pipeline", "depth": "Array depth",
+          "clock": "Board clock", "baud": "Board baud"}
+
+_FIXED = re.compile(r"fx(\d{1,5})(?:([mp])(\d{1,5}))?(t?)(s?)")
+_INTEGER = re.compile(r"int(\d{1,5})")
+_FIELDS = re.compile(r"e(\d{1,2})m(\d{1,2})")
+
+_SUFFIXES: dict[str, dict[str, Any]] = {
     "rtz": {"rounding": Rounding.RTZ},
     "sat": {"overflow": Overflow.SATURATE},
     "ftz": {"subnormals": False},
 }
 
+Choice = TypeVar("Choice", bound=Enum)
+
+
+def parse_spec(text: str | Spec) -> Spec:
+    """Description of which ``text`` is a spelling; its settings say of which kind.
+
+    Raises
+    ------
+    SpecError
+        If there is no such description.
+    """
+    if not isinstance(text, str):
+        require(isinstance(text, Described), "Spec", "a spelling such as e4m3,acc=fp32", text)
+        return text
+    given = {_key(part) for part in text.split(",")[1:]}
+    if {"from", "flags"} & given:
+        return parse_output(text)
+    for kind in (BoardSpec, GemmSpec, ArraySpec):
+        if any(setting.key in given for setting in kind.SETTINGS):
+            break
+    else:
+        return parse_mac(text)
+    head, values = _split("Spec", text, _SETTINGS[kind])
+    require("array" in values, "Array size", "given by array=ROWSxCOLS", None)
+    stage = None
+    if "out" in values:
+        stage = values["out"], {setting.key: values[setting.key] for setting in MODE
+                                if setting.key in values}
+    elif given & {setting.key for setting in MODE}:
+        raise SpecError("Output format must be given by out=FORMAT, not None")
+    mac = _mac(head, values)
+    array = _array(values["array"], mac, values.get("dataflow", Dataflow.OS.value),
+                   _output(*stage, mac) if stage else None,
+                   values.get("depth"))
+    if kind is ArraySpec:
+        return array
+    gemm = parse_gemm(array, depths=values.get("depths", DEFAULT_DEPTHS),
+                      bus=values.get("bus", (Bus.AXI4LITE if kind is GemmSpec
+                                             else Bus.WISHBONE).value))
+    if kind is GemmSpec:
+        return gemm
+    require("clock" in values, "Board clock", "given by clock=HZ", None)
+    return BoardSpec(gemm=gemm, clock_hz=values["clock"], baud=values.get("baud", DEFAULT_BAUD))
+
+
+def parse_mac(text: str | MacSpec, *, acc: str | Accumulator | None = None,
+              lanes: int | None = None, pipeline: int | None = None,
+              adder: str | Adder | None = None,
+              multiplier: str | Multiplier | None = None) -> MacSpec:
+    """MAC spelled ``e4m3``, ``e4m3xe5m2`` or in full ``e4m3,acc=fp32,lanes=4,pipeline=1``.
+
+    ``adder=carry-save`` and ``multiplier=array`` name other architectures. A keyword takes
+    precedence over the spelling; the accumulator is ``exact`` unless named. One of the `PRESETS`
+    brings its lanes along.
+    A `MacSpec` is handed back as it is, when no keyword is given.
+    """
+    given = {"acc": acc, "lanes": lanes, "pipeline": pipeline, "adder": adder,
+             "multiplier": multiplier}
+    given = {key: value for key, value in given.items() if value is not None}
+    if isinstance(text, MacSpec) and not given:
+        return text
+    text = str(text) if isinstance(text, MacSpec) else text
+    require(isinstance(text, str), "MAC", "a spelling such as e4m3xe5m2,acc=fp32", text)
+    head, values = _split("MAC", text, _SETTINGS[MacSpec])
+    return _mac(head, values | given)
+
+
+def parse_array(size: str, mac: str | MacSpec, *, dataflow: str = Dataflow.OS.value,
+                out: str | OutputSpec | None = None, depth: int | None = None) -> ArraySpec:
+    """Array of the size ``ROWSxCOLS`` with ``mac`` in every processing element, part by part.
+
+    ``out`` is the output stage at its drain, spelled ``e4m3`` or, in full,
+    ``int8,saturate=no,scale=fp32,zero_point=yes``: what it takes are the MAC's sums and flags.
+    ``depth`` is that of the accumulator memory of a weight-stationary array. `parse_spec` reads the
+    whole from one text.
+    """
+    mac = parse_mac(mac)
+    return _array(size, mac, dataflow, None if out is None else parse_output(out, mac=mac), depth)
+
+
+def parse_gemm(array: ArraySpec, *, depths: str = DEFAULT_DEPTHS,
+               bus: str = Bus.AXI4LITE.value) -> GemmSpec:
+    """Engine around ``array`` with memories of ``AxBxC`` words, behind a bus of this name."""
+    a, b, c = parse_sides("GEMM depths", depths, f"AxBxC, for instance {DEFAULT_DEPTHS}", 3)
+    return GemmSpec(array=array, depth_a=a, depth_b=b, depth_c=c, bus=_named(Bus, "GEMM bus", bus))
+
+
+def parse_output(text: str | OutputSpec, *, mac: MacSpec | None = None) -> OutputSpec:
+    """Output stage spelled ``e4m3,from=fp32`` or in full.
+
+    In full: ``int8,from=fx49m18,flags=1,saturate=no,scale=pow2,zero_point=yes``. The source is an
+    accumulator that needs no operands to be known: ``int32`` counts units of 1, ``exact`` is none.
+    Behind ``mac``, source and flags are its own and are not spelled. An `OutputSpec` is handed
+    back as it is.
+    """
+    if isinstance(text, OutputSpec):
+        return text
+    require(isinstance(text, str), "Output", "a spelling such as e4m3,from=fp32", text)
+    return _output(*_split("Output", text, MODE if mac else _SETTINGS[OutputSpec]), mac)
+
 
 def parse_format(text: str) -> Format:
-    """Format named in the catalogue, or any ``eXmY:policy``.
+    """Format named in the catalogue or as ml_dtypes does, or any ``eXmY:policy``.
 
     ``e4m3:ieee`` is E4M3 with the special codes and the bias of that policy. With ``-daz`` behind
     it, ``e4m3:fn-daz``, subnormal codes mean zero.
     """
     require(isinstance(text, str), "Format name", "a string", text)
-    base, _, options = text.partition(":")
+    name = text.strip().lower()
+    name = ALIASES.get(name, name)
+    base, _, options = name.partition(":")
     policy, _, option = options.partition("-")
-    if not policy and text in CATALOG:
-        return CATALOG[text]
-    fields = _FIELDS.fullmatch(base)
+    if not policy and name in CATALOG:
+        return CATALOG[name]
+    numbers = _FIELDS.fullmatch(base)
     policies = [p.value for p in Specials]
     require(not policy or policy in policies, "Format policy", f"one of {', '.join(policies)}",
             policy)
     require(options in (policy, f"{policy}-daz"), "Format option", "daz or none", option)
-    require(bool(policy and fields), "Format name",
-            f"one of {', '.join(CATALOG)}, or eXmY:policy", text)
-    exp_bits, man_bits = (int(field) for field in fields.groups())  # type: ignore[union-attr]
+    if not policy or numbers is None:
+        raise SpecError(f"Format name must be one of {', '.join(CATALOG)}, or eXmY:policy, not "
+                        f"{text!r}{_suggestion(name)}")
+    exp_bits, man_bits = int(numbers[1]), int(numbers[2])
     specials = Specials(policy)
     require(1 <= exp_bits <= 11, "Format exp_bits", "an integer from 1 to 11", exp_bits)
-    fmt = Format(name=text, exp_bits=exp_bits, man_bits=man_bits, specials=specials,
+    fmt = Format(name=name, exp_bits=exp_bits, man_bits=man_bits, specials=specials,
                  bias=specials.default_bias(exp_bits), subnormals=not option)
-    return _catalogued(fmt)
-
-
-def is_format(text: str) -> bool:
-    """Whether `parse_format` knows a format of this name."""
-    try:
-        parse_format(text)
-    except SpecError:
-        return False
-    return True
-
-
-def _catalogued(fmt: Format) -> Format:
-    """The catalogue's own entry where ``fmt`` is the plain name with its usual policy."""
-    own = CATALOG.get(fmt.name.partition(":")[0])
-    same = own and replace(fmt, name=own.name) == own
-    return own if own and same else fmt
+    own = CATALOG.get(base)  # The plain name with its usual policy is the catalogue's own entry.
+    return own if own is not None and replace(fmt, name=base) == own else fmt
 
 
 def parse_accumulator(text: str, a: Format, b: Format) -> Accumulator:
@@ -98,17 +233,113 @@ def parse_accumulator(text: str, a: Format, b: Format) -> Accumulator:
     largest term; `PRESETS` name the ones of tensor cores.
     """
     require(isinstance(text, str), "Accumulator", "a string", text)
-    kind, *options = text.split("-")
+    name = text.strip().lower()
+    kind, *suffixes = ALIASES.get(name, name).split("-")
     acc = _fixed(kind, a, b) or _floating(kind) or _aligned(kind)
-    wrong = [name for name in options if name not in _OPTIONS]
-    if acc is None or wrong or (options and isinstance(acc, AlignedAccumulator)):
+    wrong = [name for name in suffixes if name not in _SUFFIXES]
+    if acc is None or wrong or (suffixes and isinstance(acc, AlignedAccumulator)):
         raise SpecError("Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 "
                         "or bf16, with -rtz, -sat or -ftz behind it, or aligned:N, "
                         f"{', '.join(PRESETS)}, not {text!r}")
-    chosen = {key: value for name in options for key, value in _OPTIONS[name].items()}
+    chosen = {key: value for name in suffixes for key, value in _SUFFIXES[name].items()}
     require("subnormals" not in chosen or isinstance(acc, FloatAccumulator), "Accumulator option",
             "rtz or sat in fixed point", "ftz")
-    return _replace(acc, chosen)
+    return type(acc)(**{field.name: getattr(acc, field.name) for field in fields(acc)} | chosen)
+
+
+def parse_sides(noun: str, text: object, requirement: str, count: int) -> tuple[int, ...]:
+    """Whole numbers joined by x; SpecError unless there are ``count``."""
+    found = isinstance(text, str) and re.fullmatch(rf"\d{{1,9}}(x\d{{1,9}}){{{count - 1}}}",
+                                                   text.lower())
+    require(bool(found), noun, requirement, text)
+    return tuple(int(side) for side in str(text).lower().split("x"))
+
+
+# ---- a text into parts
+
+
+def _key(part: str) -> str:
+    """Key of a setting by any of its names; the name itself, in lower case, if there is none."""
+    name = part.partition("=")[0].strip().lower()
+    return _KEYS.get(name.replace("-", "_"), name)
+
+
+def _split(noun: str, text: str, settings: Iterable[Setting]) -> tuple[str, dict[str, Any]]:
+    """Head of a spelling and the texts of its settings, by key; SpecError for others than these."""
+    head, *parts = text.split(",")
+    values: dict[str, Any] = {_key(part): part.partition("=")[2].strip().lower() for part in parts}
+    known = {setting.key: setting for setting in settings}
+    needed = {"from"} & set(known)
+    if not needed <= set(values) <= set(known) or len(values) != len(parts):
+        form = {"MAC": "PAIR", "Output": "FORMAT", "Spec": "PAIR"}[noun] + "".join(
+            f",{key}={setting.metavar}" if key in ("from", "array") else
+            f"[,{key}={setting.flag or setting.metavar}]" for key, setting in known.items())
+        unknown = "".join(_close(key, known) for key in values if key not in known)
+        raise SpecError(f"{noun} must be {form}, not {text!r}{unknown}")
+    for key in _WHOLE.keys() & values.keys():
+        require(values[key].isdecimal(), _WHOLE[key], "a whole number", values[key])
+        values[key] = int(values[key])
+    return head.strip().lower(), values
+
+
+def _close(name: str, known: Iterable[str]) -> str:
+    """Suggestion of names that are spelled much the same, with what separates it, or nothing."""
+    near = get_close_matches(name, list(known), n=3, cutoff=0.75)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _suggestion(name: str) -> str:
+    """Formats that may be meant by a wrong name."""
+    if name in FAMILIES:
+        return f"; did you mean {' or '.join(FAMILIES[name])}?"
+    return _close(name, [*CATALOG, *ALIASES])
+
+
+# ---- parts into descriptions; a value is a text or, from a keyword, what the text stands for
+
+
+def _mac(head: str, values: Mapping[str, Any]) -> MacSpec:
+    """MAC of operands and settings."""
+    names = head.split("x")
+    require(len(names) <= 2, "MAC operands", "one format or two joined by x", head)
+    a, b = parse_format(names[0]), parse_format(names[-1])
+    acc, lanes = values.get("acc", "exact"), values.get("lanes")
+    own = PRESETS[acc.lower()][1] if isinstance(acc, str) and acc.lower() in PRESETS else None
+    require(own is None or lanes in (None, own), "MAC lanes", f"{own} for acc {acc}", lanes)
+    return MacSpec(
+        a=a, b=b, acc=parse_accumulator(acc, a, b) if isinstance(acc, str) else acc,
+        lanes=(own or 1) if lanes is None else lanes,
+        pipeline=values.get("pipeline", 0),
+        adder=_named(Adder, "MAC adder", values.get("adder", Adder.RIPPLE)),
+        multiplier=_named(Multiplier, "MAC multiplier",
+                          values.get("multiplier", Multiplier.DEFAULT)))
+
+
+def _array(size: str, mac: MacSpec, dataflow: str, out: OutputSpec | None,
+           depth: int | None) -> ArraySpec:
+    """Array of its parts."""
+    rows, cols = parse_sides("Array size", size, "ROWSxCOLS, for instance 16x16", 2)
+    return ArraySpec(mac=mac, rows=rows, cols=cols, out=out, depth=depth,
+                     dataflow=_named(Dataflow, "Array dataflow", dataflow))
+
+
+def _output(to: str, values: Mapping[str, str], mac: MacSpec | None) -> OutputSpec:
+    """Output stage of a format and settings, behind ``mac`` or on its own."""
+    scale = _named(Scale, "Output scale", values.get("scale", Scale.NONE))
+    flags = values.get("flags", "0")
+    require(flags in ("0", "1", "2"), "Output flags", "one of 0, 1, 2", flags)
+    return OutputSpec(source=mac.acc if mac else _source(values["from"]), to=parse_format(to),
+                      scale=scale, saturate=_chosen(values, "saturate", "yes"),
+                      zero_point=_chosen(values, "zero_point", "no"),
+                      flag_bits=mac.flag_bits if mac else int(flags))
+
+
+def _source(text: str) -> Accumulator:
+    """Accumulator that is known without its operands."""
+    require(not text.startswith("exact"), "Output source",
+            "an accumulator of a given width, such as fx49m18, int32 or fp32", text)
+    unit = CATALOG["int8"]
+    return parse_accumulator(text, unit, unit)
 
 
 def _fixed(kind: str, a: Format, b: Format) -> FixedAccumulator | None:
@@ -144,179 +375,17 @@ def _aligned(kind: str) -> AlignedAccumulator | None:
     return AlignedAccumulator(fmt=CATALOG["fp32"], frac_bits=int(bits))
 
 
-def _replace(acc: Accumulator, chosen: dict[str, Any]) -> Accumulator:
-    """Copy of ``acc`` with some fields chosen."""
-    fields = {name: getattr(acc, name) for name in acc.__dataclass_fields__}
-    return type(acc)(**fields | chosen)
-
-
-def parse_mac(text: str | MacSpec, *, acc: str | Accumulator | None = None,
-              lanes: int | None = None, pipeline: int | None = None,
-              adder: str | Adder | None = None,
-              multiplier: str | Multiplier | None = None) -> MacSpec:
-    """MAC spelled ``e4m3``, ``e4m3xe5m2`` or in full ``e4m3,acc=fp32,lanes=4,pipeline=1``.
-
-    ``adder=carry-save`` and ``multiplier=array`` name other architectures. A keyword takes
-    precedence over the spelling; the accumulator is ``exact`` unless named. One of the `PRESETS`
-    brings its lanes along.
-    A `MacSpec` is handed back as it is, when no keyword is given.
-    """
-    if isinstance(text, MacSpec):
-        if all(given is None for given in (acc, lanes, pipeline, adder, multiplier)):
-            return text
-        text = str(text)
-    require(isinstance(text, str), "MAC", "a spelling such as e4m3xe5m2,acc=fp32", text)
-    pair, *settings = text.split(",")
-    values = _settings(settings, text)
-    a, b = _operands(pair)
-    acc = values.get("acc", "exact") if acc is None else acc
-    if lanes is None:
-        lanes = _count("lanes", values["lanes"]) if "lanes" in values else None
-    lanes = _preset_lanes(acc, lanes)
-    pipeline = _count("pipeline", values.get("pipeline", "0")) if pipeline is None else pipeline
-    if isinstance(acc, str):
-        acc = parse_accumulator(acc, a, b)
-    adder = values.get("adder", Adder.RIPPLE) if adder is None else adder
-    multiplier = values.get("multiplier", Multiplier.DEFAULT) if multiplier is None else multiplier
-    return MacSpec(a=a, b=b, acc=acc, lanes=lanes, pipeline=pipeline,
-                   adder=_named(Adder, "MAC adder", adder),
-                   multiplier=_named(Multiplier, "MAC multiplier", multiplier))
-
-
 def _named(kind: type[Choice], noun: str, value: str | Choice) -> Choice:
     """Member of an enumeration, by its spelling."""
     if isinstance(value, kind):
         return value
-    spellings = [member.value for member in kind]
-    require(value in spellings, noun, f"one of {', '.join(spellings)}", value)
+    names = [member.value for member in kind]
+    require(value in names, noun, f"one of {', '.join(names)}", value)
     return kind(value)
 
 
-def _preset_lanes(acc: str | Accumulator, lanes: int | None) -> int:
-    """Lanes of a unit: as given, else the preset's, else 1."""
-    own = PRESETS[acc][1] if isinstance(acc, str) and acc in PRESETS else None
-    require(own is None or lanes in (None, own), "MAC lanes", f"{own} for acc {acc}", lanes)
-    return (own or 1) if lanes is None else lanes
-
-
-def _settings(settings: list[str], text: str) -> dict[str, str]:
-    """``key=value`` parts of a spelling."""
-    values = dict(part.partition("=")[::2] for part in settings)
-    require(set(values) <= set(_SETTINGS) and len(values) == len(settings), "MAC",
-            f"PAIR{''.join(f'[,{name}={value}]' for name, value in _SETTINGS.items())}", text)
-    return values
-
-
-def _operands(pair: str) -> tuple[Format, Format]:
-    """Both operand formats of ``e4m3xe5m2`` or ``e4m3``."""
-    names = pair.split("x")
-    require(len(names) <= 2, "MAC operands", "one format or two joined by x", pair)
-    return parse_format(names[0]), parse_format(names[-1])
-
-
-def _count(name: str, text: str) -> int:
-    """Whole number of a setting."""
-    require(text.isdecimal(), f"MAC {name}", "a whole number", text)
-    return int(text)
-
-
-def parse_array(text: str, mac: str | MacSpec, *, dataflow: str = "os",
-                out: str | OutputSpec | None = None, depth: int | None = None) -> ArraySpec:
-    """Array of the size ``ROWSxCOLS`` with ``mac`` in every processing element.
-
-    ``out`` is the output stage at its drain, spelled ``e4m3`` or, in full,
-    ``int8,saturate=no,scale=fp32,zero_point=yes``: what it takes are the MAC's sums and flags.
-    ``depth`` is that of the accumulator memory of a weight-stationary array.
-    """
-    require(isinstance(text, str) and re.fullmatch(r"\d{1,9}x\d{1,9}", text) is not None,
-            "Array size", "ROWSxCOLS, for instance 16x16", text)
-    flows = [flow.value for flow in Dataflow]
-    require(dataflow in flows, "Array dataflow", f"one of {', '.join(flows)}", dataflow)
-    rows, cols = (int(side) for side in text.split("x"))
-    mac = parse_mac(mac)
-    stage = None if out is None else parse_output(out, mac=mac)
-    return ArraySpec(mac=mac, rows=rows, cols=cols, dataflow=Dataflow(dataflow), out=stage,
-                     depth=depth)
-
-
-_FLAGS = ("0", "1", "2")
-_SCALES = tuple(scale.value for scale in Scale)
-
-#: Settings behind the format and words for their values: what is taken, and what is done with it.
-_SOURCE = {"from": "ACC", "flags": "N"}
-_STAGE = {"saturate": "no", "scale": "|".join(_SCALES[1:]), "zero_point": "yes"}
-
-
-def parse_output(text: str | OutputSpec, *, mac: MacSpec | None = None) -> OutputSpec:
-    """Output stage spelled ``e4m3,from=fp32`` or in full.
-
-    In full: ``int8,from=fx49m18,flags=1,saturate=no,scale=pow2,zero_point=yes``. The source is an
-    accumulator that needs no operands to be known: ``int32`` counts units of 1, ``exact`` is none.
-    Behind ``mac``, source and flags are its own and are not spelled. An `OutputSpec` is handed
-    back as it is.
-    """
-    if isinstance(text, OutputSpec):
-        return text
-    require(isinstance(text, str), "Output", "a spelling such as e4m3,from=fp32", text)
-    to, *settings = text.split(",")
-    values = dict(part.partition("=")[::2] for part in settings)
-    known, needed = (_STAGE, set()) if mac else (_SOURCE | _STAGE, {"from"})
-    require(needed <= set(values) <= set(known) and len(values) == len(settings), "Output",
-            "FORMAT" + "".join(f",{name}={value}" if name in needed else f"[,{name}={value}]"
-                               for name, value in known.items()), text)
-    scale, flags = values.get("scale", Scale.NONE.value), values.get("flags", "0")
-    require(scale in _SCALES, "Output scale", f"one of {', '.join(_SCALES)}", scale)
-    require(flags in _FLAGS, "Output flags", f"one of {', '.join(_FLAGS)}", flags)
-    return OutputSpec(source=mac.acc if mac else _source(values["from"]), to=parse_format(to),
-                      scale=Scale(scale), saturate=_chosen(values, "saturate", default="yes"),
-                      zero_point=_chosen(values, "zero_point", default="no"),
-                      flag_bits=mac.flag_bits if mac else int(flags))
-
-
-def _source(text: str) -> Accumulator:
-    """Accumulator that is known without its operands."""
-    require(not text.startswith("exact"), "Output source",
-            "an accumulator of a given width, such as fx49m18, int32 or fp32", text)
-    unit = CATALOG["int8"]
-    return parse_accumulator(text, unit, unit)
-
-
-def _chosen(values: dict[str, str], name: str, *, default: str) -> bool:
+def _chosen(values: Mapping[str, str], name: str, default: str) -> bool:
     """Whether a setting is on."""
     value = values.get(name, default)
     require(value in ("yes", "no"), f"Output {name}", "yes or no", value)
     return value == "yes"
-
-
-DEFAULT_DEPTHS = f"{DEFAULT_DEPTH}x{DEFAULT_DEPTH}x{DEFAULT_DEPTH}"
-
-_ENGINE = re.compile(r"(?P<mac>.+?),array=(?P<array>\d+x\d+),dataflow=(?P<dataflow>\w+)"
-                     r"(,depth=(?P<depth>\d{1,9}))?(,out=(?P<out>.+))?,depths=(?P<depths>\d+x\d+x\d+),bus=(?P<bus>\w+)")
-
-
-def parse_engine(text: str) -> GemmSpec:
-    """The engine of which ``text`` is the `str`.
-
-    Raises
-    ------
-    SpecError
-        If there is none.
-    """
-    found = _ENGINE.fullmatch(text)
-    require(found is not None, "Engine spelling",
-            "MAC,array=ROWSxCOLS,dataflow=FLOW,depths=AxBxC,bus=BUS", text)
-    assert found is not None
-    array = parse_array(found["array"], found["mac"], dataflow=found["dataflow"], out=found["out"],
-                        depth=int(found["depth"]) if found["depth"] else None)
-    return parse_gemm(array, depths=found["depths"], bus=found["bus"])
-
-
-def parse_gemm(array: ArraySpec, *, depths: str = DEFAULT_DEPTHS,
-               bus: str = "axi4lite") -> GemmSpec:
-    """Engine around ``array`` with memories of ``AxBxC`` words, behind a bus of this name."""
-    is_text = isinstance(depths, str) and re.fullmatch(r"\d{1,9}(x\d{1,9}){2}", depths)
-    require(bool(is_text), "GEMM depths", f"AxBxC, for instance {DEFAULT_DEPTHS}", depths)
-    buses = [known.value for known in Bus]
-    require(bus in buses, "GEMM bus", f"one of {', '.join(buses)}", bus)
-    depth_a, depth_b, depth_c = (int(depth) for depth in depths.split("x"))
-    return GemmSpec(array=array, depth_a=depth_a, depth_b=depth_b, depth_c=depth_c, bus=Bus(bus))

@@ -4,27 +4,12 @@
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
-from hw.spec.accumulators import (
-    Accumulator,
-    AlignedAccumulator,
-    FixedAccumulator,
-    FloatAccumulator,
-    Overflow,
-)
-from hw.spec.errors import require
+from hw.spec.accumulators import Accumulator, Adder
+from hw.spec.errors import require, require_int
 from hw.spec.formats import Format
+from hw.spec.settings import Described, Setting
 
-__all__ = ["Adder", "Flag", "MacSpec", "Multiplier"]
-
-
-class Adder(Enum):
-    """Adder of the accumulate loop."""
-
-    RIPPLE = "ripple"  #: One carry chain: smallest.
-    PREFIX = "prefix"  #: Parallel prefix: delay grows with the logarithm of the width.
-    #: Sum and carry are kept apart, so that the loop has no carry chain; added once a sum is done.
-    CARRY_SAVE = "carry-save"
-    INFERRED = "inferred"  #: Verilog's ``+``, for the carry chains of FPGAs.
+__all__ = ["Flag", "MacSpec", "Multiplier"]
 
 
 class Multiplier(Enum):
@@ -54,8 +39,8 @@ class Flag(IntEnum):
     NAN = 3
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MacSpec:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class MacSpec(Described):
     """Multiply-accumulate unit: ``acc += sum(a[i] * b[i] for i in range(lanes))`` every cycle.
 
     Parameters
@@ -83,24 +68,33 @@ class MacSpec:
     adder: Adder = Adder.RIPPLE
     multiplier: Multiplier = Multiplier.DEFAULT
 
+    SETTINGS = (
+        Setting(key="acc", metavar="ACC", meaning="accumulator (default: exact)"),
+        Setting(key="lanes", default=1, short="l{}",
+                meaning="products a cycle and MAC (default: 1)"),
+        Setting(key="pipeline", default=0, short="p{}",
+                meaning="register stages before the accumulate loop; with dataflow ws in the "
+                        "adders too (default: 0)"),
+        Setting(key="adder", metavar="NAME", default=Adder.RIPPLE, choices=Adder,
+                meaning="adder of the accumulate loop"),
+        Setting(key="multiplier", metavar="NAME", default=Multiplier.DEFAULT, choices=Multiplier,
+                meaning="rows of partial products"),
+    )
+
     def __post_init__(self) -> None:
         for side in ("a", "b"):
             fmt = getattr(self, side)
             require(isinstance(fmt, Format), f"MAC {side}", "a Format", fmt)
         require(isinstance(self.acc, Accumulator), "MAC acc",
                 "an accumulator", self.acc)
-        _require_range("MAC lanes", self.lanes, 1, MAX_LANES)
-        _require_range("MAC pipeline", self.pipeline, 0, MAX_PIPELINE)
-        if isinstance(self.acc, FixedAccumulator):
-            least = self._least_width()
-            require(self.acc.width >= least, "Accumulator width",
-                    f"at least {least} to hold {self.lanes} product(s) of {self.a.name} and "
-                    f"{self.b.name} at lsb {self.acc.lsb}", self.acc.width)
+        require_int("MAC lanes", self.lanes, 1, MAX_LANES)
+        require_int("MAC pipeline", self.pipeline, 0, MAX_PIPELINE)
+        self.acc.require_products(self.a, self.b, self.lanes)
         self._check_architectures()
 
     def _check_architectures(self) -> None:
         """Raise unless the accumulator takes the adder; drop the name of a default multiplier."""
-        adders, why = _adders(self.acc)
+        adders, why = self.acc.adders
         require(isinstance(self.adder, Adder), "MAC adder", "an Adder", self.adder)
         require(self.adder in adders, "MAC adder",
                 f"one of {', '.join(adder.value for adder in adders)} {why}", self.adder.value)
@@ -108,13 +102,6 @@ class MacSpec:
                 self.multiplier)
         if self.multiplier is self._default_multiplier:
             object.__setattr__(self, "multiplier", Multiplier.DEFAULT)
-
-    def _least_width(self) -> int:
-        """Width that holds one extreme product a lane in units of the accumulator's lsb."""
-        exact = FixedAccumulator.exact(self.a, self.b, self.lanes).width
-        coarser = self.acc.lsb - self.product_lsb  # type: ignore[union-attr]
-        # Rounding to a coarser lsb may carry into one more bit.
-        return max(2, exact - coarser + (coarser > 0))
 
     @property
     def product_lsb(self) -> int:
@@ -124,7 +111,7 @@ class MacSpec:
     @property
     def is_fused(self) -> bool:
         """Whether integers are summed as rows of partial products, not as products."""
-        return (isinstance(self.acc, FixedAccumulator) and self.acc.lsb <= self.product_lsb
+        return (self.acc.holds_multiples_of(self.product_lsb)
                 and self.a.is_integer and self.b.is_integer)
 
     @property
@@ -158,9 +145,8 @@ class MacSpec:
         """
         if self.adder is Adder.CARRY_SAVE:
             return 0
-        if isinstance(self.acc, FloatAccumulator) and self.pipeline == 1:
-            return 1
-        return min(max(self.pipeline - 1, 0), MAX_ADDER_STAGES)
+        return min(max(self.pipeline - self.acc.stages_before_adder(self.pipeline), 0),
+                   MAX_ADDER_STAGES)
 
     @property
     def neutral(self) -> tuple[int, int]:
@@ -178,7 +164,7 @@ class MacSpec:
 
         A floating-point sum has its special codes instead.
         """
-        if not isinstance(self.acc, FixedAccumulator):
+        if not self.acc.is_fixed:
             return 0
         if self.a.has_inf or self.b.has_inf:
             return 2
@@ -190,43 +176,13 @@ class MacSpec:
         return self.a.name if self.a == self.b else f"{self.a.name}x{self.b.name}"
 
     @property
-    def name(self) -> str:
-        """Name of module, file and report row, for instance mac_e4m3_fx49m18."""
-        parts = ["mac", self.pair.replace("-", "_").replace(":", "_"), self.acc.identifier]
-        parts += [f"l{self.lanes}"] if self.lanes > 1 else []
-        parts += [f"p{self.pipeline}"] if self.pipeline else []
-        parts += [value.replace("-", "_") for _, value in self._named_architectures]
-        return "_".join(parts)
+    def head(self) -> str:
+        """The operand pair."""
+        return self.pair
 
     @property
-    def _named_architectures(self) -> list[tuple[str, str]]:
-        """Field and value of each architecture that is not the default one."""
-        return [(name, getattr(self, name).value) for name in ("adder", "multiplier")
-                if getattr(self, name) is not self.__dataclass_fields__[name].default]
-
-    def __str__(self) -> str:
-        """Spelling that `hw.spec.parse_mac` reads back."""
-        parts = [self.pair, f"acc={self.acc.spelling}"]
-        parts += [f"lanes={self.lanes}"] if self.lanes > 1 else []
-        parts += [f"pipeline={self.pipeline}"] if self.pipeline else []
-        parts += [f"{name}={value}" for name, value in self._named_architectures]
-        return ",".join(parts)
-
-
-def _adders(acc: Accumulator) -> tuple[tuple[Adder, ...], str]:
-    """Adders that an accumulator takes, and the words that say which accumulators do."""
-    if isinstance(acc, AlignedAccumulator):
-        return (Adder.RIPPLE,), "for an aligned accumulator"
-    resolved = tuple(adder for adder in Adder if adder is not Adder.CARRY_SAVE)
-    if not isinstance(acc, FixedAccumulator):
-        return resolved, "for a floating-point accumulator"
-    if acc.overflow is Overflow.SATURATE:
-        return resolved, "for an accumulator that saturates"
-    return tuple(Adder), "for an accumulator that wraps"
-
-
-def _require_range(noun: str, value: object, low: int, high: int) -> None:
-    """Raise unless ``value`` is an integer from ``low`` to ``high``."""
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    require(is_int and low <= value <= high, noun,  # type: ignore[operator]
-            f"an integer from {low} to {high}", value)
+    def name(self) -> str:
+        """Name of module, file and report row, for instance mac_e4m3_fx49m18."""
+        pair = self.pair.replace("-", "_").replace(":", "_")
+        return "_".join(["mac", pair, self.acc.identifier, *self.short_settings(
+            "lanes", "pipeline", "adder", "multiplier")])

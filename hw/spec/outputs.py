@@ -4,13 +4,14 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from hw.spec.accumulators import Accumulator, FixedAccumulator
+from hw.spec.accumulators import Accumulator
 from hw.spec.catalog import CATALOG
-from hw.spec.errors import require
+from hw.spec.errors import require, require_int
 from hw.spec.formats import Format, integer
 from hw.spec.macs import MacSpec
+from hw.spec.settings import Described, Setting
 
-__all__ = ["OutputSpec", "Scale"]
+__all__ = ["MODE", "OutputSpec", "Scale"]
 
 
 class Scale(Enum):
@@ -25,13 +26,20 @@ class Scale(Enum):
 #: OCP MX E8M0 scale.
 _INPUTS = {Scale.POW2: integer("int8", 8), Scale.FP32: CATALOG["fp32"]}
 
-#: Words of a name and of a spelling for what is not the default; see `OutputSpec._mode`.
-_SHORT = ("nosat", "{}", "zp")
-_MODE = ("saturate=no", "scale={}", "zero_point=yes")
+#: What is done with a sum; an output stage at an array's drain is spelled by its format and these.
+MODE = (
+    Setting(key="saturate", default=True, flag="no", option="no_saturate", short="nosat",
+            meaning="overflow gives infinity or NaN where the format has one"),
+    Setting(key="scale", metavar="pow2|fp32", default=Scale.NONE, choices=Scale, option="out_scale",
+            meaning="scale of the sums"),
+    Setting(key="zero_point", default=False, flag="yes", short="zp",
+            meaning="zero point that is added to an integer"),
+)
+_MODE_KEYS = tuple(setting.key for setting in MODE)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OutputSpec:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class OutputSpec(Described):
     """Output stage: ``to(source * scale)``, one rounding to nearest even, a code a cycle.
 
     A sum in fixed point is a number of units of ``2**source.lsb``. The product with the scale is
@@ -71,6 +79,16 @@ class OutputSpec:
     zero_point: bool = False
     flag_bits: int = 0
 
+    SETTINGS = (
+        Setting(key="from", attribute="source", metavar="ACC",
+                meaning="make an output stage alone that rounds sums of this accumulator, for "
+                        "instance fp32, bf16, fp16, int32, fx49m18 or aligned:13"),
+        Setting(key="flags", attribute="flag_bits", default=0, option="flag_bits", short="f{}",
+                meaning="with --from, flags beside a fixed-point sum: 0, 1 (NaN) or 2 "
+                        "(default: 0)"),
+        *MODE,
+    )
+
     def __post_init__(self) -> None:
         require(isinstance(self.source, Accumulator), "Output source", "an accumulator",
                 self.source)
@@ -80,10 +98,8 @@ class OutputSpec:
         require(isinstance(self.zero_point, bool), "Output zero_point", "a bool", self.zero_point)
         require(self.to.is_integer or not self.zero_point, "Output zero_point",
                 f"False for {self.to.name}, which is no integer", self.zero_point)
-        is_int = isinstance(self.flag_bits, int) and not isinstance(self.flag_bits, bool)
-        require(is_int and 0 <= self.flag_bits <= 2, "Output flag_bits", "an integer from 0 to 2",
-                self.flag_bits)
-        require(isinstance(self.source, FixedAccumulator) or not self.flag_bits,
+        require_int("Output flag_bits", self.flag_bits, 0, 2)
+        require(self.source.is_fixed or not self.flag_bits,
                 "Output flag_bits", "0 for a source in floating point", self.flag_bits)
 
     @classmethod
@@ -116,27 +132,20 @@ class OutputSpec:
     @property
     def identifier(self) -> str:
         """Target and mode as part of a Verilog identifier, for instance e4m3_nosat_fp32."""
-        return "_".join([self.to.identifier, *self._mode(_SHORT)])
+        return "_".join([self.to.identifier, *self.short_settings(*_MODE_KEYS)])
 
     @property
     def name(self) -> str:
         """Name of module, file and report row, for instance out_fp32_e4m3."""
-        flags = [f"f{self.flag_bits}"] if self.flag_bits else []
-        return "_".join(["out", self.source.identifier, self.to.identifier, *flags,
-                         *self._mode(_SHORT)])
+        return "_".join(["out", self.source.identifier, self.to.identifier,
+                         *self.short_settings("flags", *_MODE_KEYS)])
 
     @property
-    def spelling(self) -> str:
-        """Spelling of target and mode, from which `hw.spec.parse_array` makes the stage again."""
-        return ",".join([self.to.name, *self._mode(_MODE)])
+    def head(self) -> str:
+        """Name of the format."""
+        return self.to.name
 
-    def __str__(self) -> str:
-        """Spelling that `hw.spec.parse_output` reads back."""
-        flags = [f"flags={self.flag_bits}"] if self.flag_bits else []
-        return ",".join([self.to.name, f"from={self.source.spelling}", *flags, *self._mode(_MODE)])
-
-    def _mode(self, words: tuple[str, str, str]) -> list[str]:
-        """Words for what is not the default: not saturating, the scale, a zero point."""
-        chosen = (not self.saturate, self.scale_bits, self.zero_point)
-        return [word.format(self.scale.value) for word, is_on in zip(words, chosen, strict=True)
-                if is_on]
+    @property
+    def at_drain(self) -> str:
+        """Spelling at the drain of an array, whose MAC gives source and flags."""
+        return ",".join([self.head, *self.spelled_settings(MODE)])

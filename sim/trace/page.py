@@ -70,7 +70,7 @@ def _array(trace: AnyTrace) -> str:
     lanes = f", {spec.mac.lanes} lanes" if spec.mac.lanes > 1 else ""
     pipeline = f", {spec.mac.pipeline} pipeline registers" if spec.mac.pipeline else ""
     return (f"{spec.size} {spec.mac.pair} elements, {FLOWS[spec.dataflow]} stationary, accumulator "
-            f"{spec.mac.acc.spelling}{lanes}{pipeline}")
+            f"{spec.mac.acc}{lanes}{pipeline}")
 
 
 def _data(trace: AnyTrace) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _data(trace: AnyTrace) -> dict[str, Any]:
         "rows": spec.rows, "cols": spec.cols, "lanes": spec.mac.lanes, "cycles": trace.cycles,
         "m": m, "k": k, "n": n, "across": -(-n // spec.cols), "tiles": spec.tiles(m, n),
         "utilisation": _utilisation(trace),
-        "formats": {"a": spec.mac.a.name, "b": spec.mac.b.name, "c": spec.mac.acc.spelling},
+        "formats": {"a": spec.mac.a.name, "b": spec.mac.b.name, "c": str(spec.mac.acc)},
         "busy": trace.busy.tolist(), "left": trace.left.tolist(), "tables": tables,
         "planes": planes}
 

@@ -103,7 +103,7 @@ def hand_count(spec: MacSpec) -> HandCount:
     if isinstance(spec.acc, FixedAccumulator):
         return _fixed(spec.a, spec.acc.width)
     require(hasattr(spec.acc, "rounding"), "Hand count accumulator", "fixed or floating point",
-            spec.acc.spelling)
+            str(spec.acc))
     return _floating(spec.a, spec.acc.fmt)
 
 

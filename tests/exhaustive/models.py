@@ -91,7 +91,7 @@ def _check_set(name: str, model: Model) -> Outcome:
     counts |= {f"{level}_{WRONG}": (int((got != wanted).sum()), "result")
                for level, got in found.items()}
     return Outcome(subject=name, counts=counts, conditions={
-        "what": f"acc={spec.acc.spelling}, lanes={spec.lanes}, K = {a.shape[1]}"})
+        "what": f"acc={spec.acc}, lanes={spec.lanes}, K = {a.shape[1]}"})
 
 
 def _check_chain(pair: str, names: Sequence[str], model: Model) -> Outcome:

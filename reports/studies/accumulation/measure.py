@@ -197,7 +197,7 @@ def measure(operands: Sequence[Operands], series: Sequence[Series], origin: Prov
         mac = parse_mac(FORMAT, acc=acc)
         say.at_once(f"{mac.name}, operands down by 2^{headroom}")
         facts = {"accumulator": "exact" if isinstance(mac.acc, FixedAccumulator)
-                 else mac.acc.spelling, "bits": _bits(mac.acc), "lanes": mac.lanes,
+                 else str(mac.acc), "bits": _bits(mac.acc), "lanes": mac.lanes,
                  "headroom": headroom}
         curves = zip(*errors(operands, mac, headroom, ks), strict=True)
         found += [_record(each, origin, mac.name, facts, _metrics(points))

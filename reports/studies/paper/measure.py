@@ -60,7 +60,7 @@ def paper_record(bar: Bar, library: Library | None, command: str, *, states: int
                     "netlist_states": Metric(found.states, "state"),
                     "netlist_mismatches": Metric(found.mismatches, "state")}
     conditions = dict(record.conditions) | {
-        "pair": bar.mac.pair, "accumulator": bar.mac.acc.spelling, "states seed": 1}
+        "pair": bar.mac.pair, "accumulator": str(bar.mac.acc), "states seed": 1}
     return replace(record, metrics=metrics, conditions=conditions, not_done=tuple(not_done))
 
 

@@ -80,7 +80,7 @@ def test_exact_holds_one_sided_products():
     (FloatAccumulator(fmt=parse_format("e4m3:ieee"), subnormals=False), "e4m3:ieee-ftz"),
 ])
 def test_accumulator_spelling(acc, spelling):
-    assert acc.spelling == spelling
+    assert str(acc) == spelling
     assert acc.identifier == spelling.replace("-", "_").replace(":", "_")
 
 

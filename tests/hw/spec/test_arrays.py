@@ -78,7 +78,7 @@ def test_array_with_an_output_stage():
     spec = parse_array("4x2", "e5m2", out="int4,saturate=no,scale=fp32,zero_point=yes")
     assert spec.name == "array_4x2_os_e5m2_fx77m32_out_int4_nosat_fp32_zp"
     assert str(spec).endswith(",dataflow=os,out=int4,saturate=no,scale=fp32,zero_point=yes")
-    assert parse_array("4x2", "e5m2", out=spec.out.spelling) == spec
+    assert parse_array("4x2", "e5m2", out=spec.drain) == spec
     assert parse_array("4x2", "e5m2", out=spec.out) == spec
     assert spec.out == OutputSpec.behind(spec.mac, CATALOG["int4"], saturate=False,
                                          scale=Scale.FP32, zero_point=True)

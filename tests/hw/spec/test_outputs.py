@@ -36,7 +36,7 @@ def test_output_behind_a_mac_takes_its_sums_and_flags():
     spec = OutputSpec.behind(mac, CATALOG["int8"], scale=Scale.POW2, zero_point=True)
     assert (spec.source, spec.flag_bits, spec.latency) == (mac.acc, 2, 1)
     assert (spec.scale_bits, spec.zero_point_bits) == (8, 8)
-    assert str(spec) == f"int8,from={mac.acc.spelling},flags=2,scale=pow2,zero_point=yes"
+    assert str(spec) == f"int8,from={mac.acc},flags=2,scale=pow2,zero_point=yes"
 
 
 @pytest.mark.parametrize(("scale", "fmt"), [("none", None), ("pow2", "int8"), ("fp32", "fp32")])
