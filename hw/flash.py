@@ -39,7 +39,7 @@ def _parser() -> Parser:
     parser.add_argument("--depths", metavar="AxBxC",
                         help="words of the memories of A, B and C (default: those of a block RAM "
                              "at its widest, for each)")
-    parser.add_argument("--clock", metavar="MHZ",
+    parser.add_argument("--clock-mhz", metavar="MHZ",
                         help="make this clock with the PLL (default: the board's own clock)")
     parser.add_argument("--baud", metavar="N", default=str(DEFAULT_BAUD),
                         help="bits a second on the serial line (default: %(default)s)")
@@ -79,13 +79,14 @@ def _whole(noun: str, text: str, *, low: int, high: int) -> int:
 def _chosen(options: argparse.Namespace) -> Design:
     """Design that the options spell; adders and multipliers are operators if they do not say."""
     require(options.board is not None, "Board", "given by --board NAME", None)
-    options.adder = options.adder or "inferred"
-    options.multiplier = options.multiplier or "inferred"
+    if options.spec is None:
+        options.adder = options.adder or "inferred"
+        options.multiplier = options.multiplier or "inferred"
     board, array = board_named(options.board), chosen_array(options)
     if not options.build_only:
         require_loader(board)
     return design(board, array, depths=options.depths,
-                  clock_mhz=_number("Board clock", options.clock, low=1, high=1000),
+                  clock_mhz=_number("Board clock", options.clock_mhz, low=1, high=1000),
                   baud=_whole("Baud rate", options.baud, low=1, high=100_000_000))
 
 

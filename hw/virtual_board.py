@@ -98,7 +98,7 @@ def _parser() -> Parser:
     parser = Parser(prog="python -m hw.virtual_board", description=(
         "Serve the compiled RTL of a board, serial line included, at a pseudo-terminal; print its "
         "path, answer until Ctrl-C."))
-    add_unit_options(parser, mac_required=True)
+    add_unit_options(parser)
     add_drain_options(parser)
     parser.add_argument("--depths", metavar="AxBxC", default=DEFAULT_DEPTHS,
                         help="words of the memories of A, B and C (default: %(default)s)")

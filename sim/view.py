@@ -6,12 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hw.spec import ArraySpec
-from hw.spec.command import Parser, add_unit_options, chosen_unit, run_command
+from hw.spec.command import Parser, add_unit_options, chosen_array, run_command
 from hw.spec.errors import require
 from sim.files import whole_file
 from sim.progress import Progress
-from sim.run.operands import DISTRIBUTIONS, draw, parse_gemm
+from sim.run.operands import DISTRIBUTIONS, draw, parse_size
 from sim.trace.page import page
 from sim.trace.record import record, require_viewable
 
@@ -23,8 +22,8 @@ DEFAULT_FILE = Path("build/view.html")
 def _parser() -> Parser:
     parser = Parser(prog="python -m sim.view", description=(
         "Write a page that plays a matrix product through a systolic array, clock by clock."))
-    add_unit_options(parser, mac_required=True)
-    parser.add_argument("--gemm", metavar="MxKxN", required=True,
+    add_unit_options(parser)
+    parser.add_argument("--size", metavar="MxKxN", required=True,
                         help="sides of A[M, K] @ B[K, N]")
     parser.add_argument("--seed", metavar="N", type=int, default=0,
                         help="seed of the random operands (default: %(default)s)")
@@ -38,10 +37,8 @@ def _parser() -> Parser:
 
 def _view(options: argparse.Namespace) -> None:
     """Record the product and write its page."""
-    require(options.array is not None, "Array size", "given by --array ROWSxCOLS", options.array)
     require(options.seed >= 0, "Seed", "0 or more", options.seed)
-    spec, (m, k, n) = chosen_unit(options), parse_gemm(options.gemm)
-    assert isinstance(spec, ArraySpec)
+    spec, (m, k, n) = chosen_array(options), parse_size(options.size)
     require_viewable(spec, m, k, n)
     progress = Progress()
     a = draw(spec.mac.a, (m, k), options.data, [options.seed, 0], progress)

@@ -79,9 +79,9 @@ def chosen_library(files: Sequence[str] | None) -> Library | None:
 
 def _design(options: argparse.Namespace) -> Design:
     """Design that the command line asks for."""
-    generated = options.mac or options.source
+    generated = options.spec or options.mac or getattr(options, "from")
     require((generated is None) != (options.verilog is None), "What to measure",
-            "given by one of --mac, --from and --verilog", generated)
+            "given by one of --spec, --mac, --from and --verilog", generated)
     if options.verilog is None:
         require(options.top is None, "Top", "given with --verilog only", options.top)
         return of_unit(chosen_design(options), flat=options.flat, resolve=not options.unresolved,

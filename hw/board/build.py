@@ -98,7 +98,7 @@ def build(sources: Mapping[str, str], board: Board, pins: Pins, *, name: str, cl
         fmax = _fmax(report)
         if fmax < clock_mhz and not too_slow:
             raise ToolError(f"{name} reaches {fmax:g} MHz on {board.title}, not {clock_mhz:g} MHz: "
-                            "--clock gives it a slower one")
+                            "--clock-mhz gives it a slower one")
         with _timed(seconds, "packing", say):
             call(family.pack.format(**fields).split(), cwd=folder, install=INSTALL)
         *_, bitstream = _keep(folder, out, [*texts, REPORT, fields["bitstream"]])

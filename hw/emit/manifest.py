@@ -19,14 +19,14 @@ Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
 
 def describe(spec: Spec, ports: list[Port],
              descriptions: dict[str, str], texts: dict[str, str]) -> dict[str, Any]:
-    """Manifest of ``spec``: fields, derived facts, ports, files with their hashes, tools."""
-    kind, spelling, derived = _subject(spec)
+    """Manifest of ``spec``: its spelling, its fields, derived facts, ports, files with their hashes, tools."""
+    kind, derived = _subject(spec)
     signed = _signed_ports(spec)
     return {
         "name": spec.name,
         "kind": kind,
-        "spelling": spelling,
-        "spec": _plain(dataclasses.asdict(spec)),
+        "spec": str(spec),
+        "fields": _plain(dataclasses.asdict(spec)),
         "derived": derived,
         "latency": (spec.mac if isinstance(spec, ArraySpec) else spec).latency,
         "ports": [{"name": port.name, "direction": port.direction, "width": port.width,
@@ -43,25 +43,19 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _subject(spec: Spec) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Kind of unit, its spelling, and facts that follow from its fields."""
-    if isinstance(spec, OutputSpec):
-        return "output", {"output": str(spec)}, _output_facts(spec)
-    if isinstance(spec, MacSpec):
-        return "mac", {"mac": str(spec)}, _derived(spec, None)
-    if isinstance(spec, BoardSpec):
-        _, spelling, derived = _subject(spec.gemm)
-        return ("board", spelling | {"clock_hz": spec.clock_hz, "baud": spec.baud},
-                derived | {"divider": spec.divider})
-    if isinstance(spec, GemmSpec):
-        _, spelling, derived = _subject(spec.array)
-        return ("gemm", spelling | {"depths": spec.depths, "bus": spec.bus.value},
-                derived | {"digest": spec.digest})
-    spelling: dict[str, Any] = {"mac": str(spec.mac), "array": spec.size,
-                                "dataflow": spec.dataflow.value}
-    spelling |= {"out": spec.out.spelling} if spec.out else {}
-    spelling |= {"depth": spec.depth} if spec.depth else {}
-    return "array", spelling, _derived(spec.mac, spec)
+def _subject(spec: Spec) -> tuple[str, dict[str, Any]]:
+    """Kind of unit, and facts that follow from its fields."""
+    match spec:
+        case OutputSpec():
+            return "output", _output_facts(spec)
+        case MacSpec():
+            return "mac", _derived(spec, None)
+        case ArraySpec():
+            return "array", _derived(spec.mac, spec)
+        case GemmSpec():
+            return "gemm", _subject(spec.array)[1] | {"digest": spec.digest}
+        case _:
+            return "board", _subject(spec.gemm)[1] | {"divider": spec.divider}
 
 
 def _output_facts(spec: OutputSpec) -> dict[str, Any]:

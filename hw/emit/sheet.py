@@ -208,7 +208,7 @@ def _gemm_title(spec: GemmSpec) -> str:
     flow = "" if array.dataflow is Dataflow.OS else "weight-stationary "
     return (f"GEMM engine: `C[M, N] = A[M, K] @ B[K, N]` on a {flow}array of {array.rows} rows "
             f"and {array.cols} columns, from memories of its own. MAC: `{array.mac}`."
-            + (f" Each sum leaves as `{array.out.spelling}`." if array.out else ""))
+            + (f" Each sum leaves as `{array.drain}`." if array.out else ""))
 
 
 def _gemm_protocol(spec: GemmSpec) -> list[str]:

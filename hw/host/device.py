@@ -19,7 +19,7 @@ from hw.host.words import Codes, operand
 from hw.spec import GemmSpec, SpecError
 from hw.spec.board import DEFAULT_BAUD, Identity
 from hw.spec.errors import require, require_int
-from hw.spec.grammar import parse_engine
+from hw.spec.grammar import parse_spec
 from hw.spec.outputs import Scale
 
 #: Times that a block is begun anew, each time after a reset of the board.
@@ -81,7 +81,9 @@ class Device:
     def __init__(self, line: Line, *, spec: GemmSpec | None = None) -> None:
         self._line, self._exchange = line, Exchange(line)
         self.identity = self._first_identity(spec)
-        self.spec = parse_engine(self.identity.spelling)
+        engine = parse_spec(self.identity.spelling)
+        require(isinstance(engine, GemmSpec), "Board engine", "a GEMM engine", str(engine))
+        self.spec: GemmSpec = engine
         self._engine = Engine(self._exchange, self.spec, self.identity.clock_hz)
         self._engine.check()
 

@@ -21,6 +21,7 @@ from hw.spec.grammar import (
     parse_gemm,
     parse_mac,
     parse_output,
+    parse_spec,
 )
 from hw.spec.macs import Adder, Flag, MacSpec, Multiplier
 from hw.spec.outputs import OutputSpec, Scale
@@ -57,4 +58,5 @@ __all__ = [
     "parse_gemm",
     "parse_mac",
     "parse_output",
+    "parse_spec",
 ]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hw.spec import CATALOG, ArraySpec
-from hw.spec.command import Parser, add_unit_options, chosen_unit, run_command
+from hw.spec.command import Parser, add_unit_options, chosen_array, run_command
 from hw.spec.errors import require
 from sim.files import whole_file
 from sim.network.graph import Network, beside, load
@@ -52,7 +52,7 @@ def _parser() -> Parser:
     parser.add_argument("model", metavar="MODEL.onnx", type=Path, help="the model, in FP32")
     parser.add_argument("--data", metavar="FILE", type=Path, required=True,
                         help="inputs: .npz with arrays by name, or .npy; samples along axis 0")
-    add_unit_options(parser, mac_required=True)
+    add_unit_options(parser)
     _add_scales(parser)
     parser.add_argument("--samples", metavar="N", type=int,
                         help="run the first N samples (default: all)")
@@ -94,9 +94,7 @@ def _add_scales(parser: Parser) -> None:
 
 def _plan(options: argparse.Namespace) -> Plan:
     """Array and schemes that the options spell."""
-    require(options.array is not None, "Array size", "given by --array ROWSxCOLS", options.array)
-    array = chosen_unit(options)
-    assert isinstance(array, ArraySpec)
+    array = chosen_array(options)
     require(options.energy is None or 0 <= options.energy < math.inf, "Energy",
             "0 pJ or more", options.energy)
     return Plan(array=array, weights=options.weights, activations=options.activations,

@@ -64,10 +64,8 @@ def generated_array(spec: ArraySpec, folder: Path) -> tuple[list[Path], list[dic
     RtlError
         If the array cannot be generated.
     """
-    command = [sys.executable, "-m", "hw.generate", "--mac", str(spec.mac), "--array",
-               spec.size, "--dataflow", spec.dataflow.value, "--out", str(folder), "--json"]
-    command += ["--depth", str(spec.depth)] if spec.depth else []
-    command += ["--out-format", spec.out.spelling] if spec.out else []
+    command = [sys.executable, "-m", "hw.generate", "--spec", str(spec), "--out",
+               str(folder), "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RtlError(f"{spec.name} could not be generated: {done.stderr.strip()}")

@@ -14,22 +14,21 @@ import numpy as np
 
 from hw.spec import ArraySpec, SpecError
 from hw.spec.arrays import traffic
-from hw.spec.command import INTERRUPTED, Parser, add_unit_options, chosen_unit
+from hw.spec.command import (
+    Parser,
+    add_drain_options,
+    add_unit_options,
+    chosen_array,
+    run_command,
+)
 from hw.spec.errors import require
 from sim.codes import NDArray
 from sim.files import whole_file
 from sim.progress import Progress
 from sim.rtl import RtlError
 from sim.run.engines import DEFAULT_ENGINE, ENGINES, Observer, clocked, kernels
-from sim.run.operands import DISTRIBUTIONS, draw, load, parse_gemm, require_product
-from sim.run.sums import (
-    add_stage_options,
-    as_bits,
-    checksum,
-    relative_error,
-    spelled_stage,
-    stage_of,
-)
+from sim.run.operands import DISTRIBUTIONS, draw, load, parse_size, require_product
+from sim.run.sums import as_bits, checksum, relative_error, stage_of
 from sim.tiling import ArrayProduct
 from sim.trace.page import viewed
 from sim.trace.waves import require_traceable, savefile, waves
@@ -43,9 +42,9 @@ CLOCKED = "cycle"
 def _parser() -> Parser:
     parser = Parser(prog="python -m sim.run", description=(
         "Compute a matrix product as a systolic array does, bit for bit, and count its cycles."))
-    add_unit_options(parser, mac_required=True)
-    add_stage_options(parser)
-    parser.add_argument("--gemm", metavar="MxKxN",
+    add_unit_options(parser)
+    add_drain_options(parser, values=True)
+    parser.add_argument("--size", metavar="MxKxN",
                         help="sides of A[M, K] @ B[K, N]; may be left out with --a and --b")
     for name in ("a", "b"):
         parser.add_argument(f"--{name}", metavar="FILE", type=Path,
@@ -69,25 +68,17 @@ def _parser() -> Parser:
     return parser
 
 
-def _array(options: argparse.Namespace) -> ArraySpec:
-    """Array that the options spell."""
-    require(options.array is not None, "Array size", "given by --array ROWSxCOLS", options.array)
-    spec = chosen_unit(options, out=spelled_stage(options))
-    assert isinstance(spec, ArraySpec)
-    return spec
-
-
 def _operands(options: argparse.Namespace, spec: ArraySpec,
               progress: Progress) -> tuple[NDArray, NDArray]:
-    """Codes of A and B, checked against each other and against ``--gemm``."""
-    gemm = None if options.gemm is None else parse_gemm(options.gemm)
-    if gemm is not None:
-        require_product(spec, *gemm)
+    """Codes of A and B, checked against each other and against ``--size``."""
+    size = None if options.size is None else parse_size(options.size)
+    if size is not None:
+        require_product(spec, *size)
     files = [options.a, options.b]
     if files == [None, None]:
-        require(gemm is not None, "Operands", "given by --gemm MxKxN, or by --a and --b", None)
-        assert gemm is not None
-        (m, k, n), data = gemm, options.data or next(iter(DISTRIBUTIONS))
+        require(size is not None, "Operands", "given by --size MxKxN, or by --a and --b", None)
+        assert size is not None
+        (m, k, n), data = size, options.data or next(iter(DISTRIBUTIONS))
         seed = 0 if options.seed is None else options.seed
         require(seed >= 0, "Seed", "0 or more", seed)
         return (draw(spec.mac.a, (m, k), data, [seed, 0], progress),
@@ -100,8 +91,8 @@ def _operands(options: argparse.Namespace, spec: ArraySpec,
     require(b.shape[0] == a.shape[1], "Operand b shape",
             f"({a.shape[1]}, N) to match the K of operand a", b.shape)
     sides = (*a.shape, b.shape[1])
-    require(gemm in (None, sides), "GEMM", f"{'x'.join(map(str, sides))} as in the files",
-            options.gemm)
+    require(size in (None, sides), "Size", f"{'x'.join(map(str, sides))} as in the files",
+            options.size)
     return a, b
 
 
@@ -117,7 +108,7 @@ def _backend(options: argparse.Namespace) -> str:
 
 def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     """Compute, write the files that are asked for, and describe the run."""
-    backend, spec = _backend(options), _array(options)
+    backend, spec = _backend(options), chosen_array(options)
     stage = stage_of(options, spec)
     given = stage.given if stage else {}
     a, b = _operands(options, spec, progress)
@@ -190,26 +181,19 @@ def _table(run: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    return run_command(_parser(), _body, arguments, tool_errors=(RtlError,))
+
+
+def _body(options: argparse.Namespace) -> None:
     try:
         run = _run(options, Progress())
-    except SpecError as error:
-        parser.error(str(error))
-    except MemoryError:
-        parser.error("GEMM must be one that the memory of this machine holds, not "
-                     f"{options.gemm or 'that of the files'!r}")
-    except RtlError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted, nothing is written", file=sys.stderr)
-        return INTERRUPTED
+    except MemoryError as error:
+        raise SpecError("Size must be that of a product which the memory of this machine holds, "
+                        f"not {options.size or 'that of the files'!r}") from error
     print(json.dumps(run, indent=2) if options.json else _table(run))
     written = [options.out, options.trace, options.trace and savefile(options.trace), options.view]
     if not options.json:
         print(*filter(None, written), sep="\n", end="\n" if any(written) else "")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operands of a matrix product: codes from .npy files, or drawn from a seed."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,12 @@ import numpy as np
 
 from hw.spec import ArraySpec, Format, SpecError
 from hw.spec.errors import require
+from hw.spec.grammar import parse_sides
 from sim.codes import NDArray, as_short_codes, code_dtype
 from sim.convert import encode
 from sim.progress import Progress
 
-__all__ = ["DISTRIBUTIONS", "draw", "load", "parse_gemm", "require_product"]
+__all__ = ["DISTRIBUTIONS", "draw", "load", "parse_size", "require_product"]
 
 #: Numbers that are drawn and encoded together.
 BLOCK = 1 << 20
@@ -26,11 +26,9 @@ DISTRIBUTIONS: dict[str, tuple[Callable[[np.random.Generator, int], NDArray], fl
 }
 
 
-def parse_gemm(text: str) -> tuple[int, int, int]:
+def parse_size(text: str) -> tuple[int, int, int]:
     """M, K and N of ``MxKxN``."""
-    require(re.fullmatch(r"\d{1,9}x\d{1,9}x\d{1,9}", text) is not None, "GEMM",
-            "MxKxN, for instance 512x512x512", text)
-    m, k, n = (int(side) for side in text.split("x"))
+    m, k, n = parse_sides("Size", text, "MxKxN, for instance 512x512x512", 3)
     return m, k, n
 
 

@@ -22,8 +22,7 @@ from sim.convert import decode, encode, values
 from sim.outputs import settings
 from sim.progress import Progress
 
-__all__ = ["Stage", "add_stage_options", "as_bits", "checksum", "relative_error", "spelled_stage",
-           "stage_of"]
+__all__ = ["Stage", "as_bits", "checksum", "relative_error", "stage_of"]
 
 #: Rows that are worked on together.
 ROWS = 256
@@ -84,22 +83,6 @@ def relative_error(a: NDArray, b: NDArray, sums: NDArray, flags: NDArray, mac: M
     return None if whole == 0 else float(np.sqrt(wrong / whole))
 
 
-def add_stage_options(parser: argparse._ActionsContainer) -> None:
-    """Add the options of an output stage; the names are those of `hw.generate`."""
-    parser.add_argument("--out-format", metavar="FMT",
-                        help="round each sum once to a code of this format, at the array's drain "
-                             "(default: C has the sums)")
-    parser.add_argument("--no-saturate", action="store_true",
-                        help="with --out-format, overflow gives infinity or NaN where the format "
-                             "has one")
-    parser.add_argument("--scale", metavar="KIND:VALUE",
-                        help="with --out-format, what all sums are multiplied by: pow2:-4 (two to "
-                             "the -4) or fp32:0.05 (default: nothing)")
-    parser.add_argument("--zero-point", metavar="N", type=int,
-                        help="with an integer --out-format, the code that stands for zero, in "
-                             "units of its last place (default: none)")
-
-
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What an output stage makes of the sums of a run.
@@ -127,27 +110,13 @@ class Stage:
         return numbers
 
 
-def spelled_stage(options: argparse.Namespace) -> str | None:
-    """Spelling of the stage for `hw.spec.parse_array`, None without one."""
-    kind = None if options.scale is None else options.scale.partition(":")[0]
-    given = [("saturate=no", "--no-saturate", options.no_saturate),
-             (f"scale={kind}", "--scale", kind is not None),
-             ("zero_point=yes", "--zero-point", options.zero_point is not None)]
-    words = [name for _, name, there in given if there]
-    require(not words or options.out_format is not None, "Output format",
-            f"given by --out-format FMT with {', '.join(words)}", options.out_format)
-    if options.out_format is None:
-        return None
-    return ",".join([options.out_format, *(word for word, _, there in given if there)])
-
-
 def stage_of(options: argparse.Namespace, spec: ArraySpec) -> Stage | None:
     """Stage of ``spec``, with its settings checked."""
     if spec.out is None:
         return None
     given: dict[str, Any] = {}
-    if options.scale is not None:
-        given["scale"] = _scale(options.scale)
+    if options.out_scale is not None:
+        given["scale"] = _scale(options.out_scale)
     if options.zero_point is not None:
         given["zero_point"] = options.zero_point
     settings(spec.out, (), scale=given.get("scale"), zero_point=given.get("zero_point", 0))

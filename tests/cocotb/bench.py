@@ -14,7 +14,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 from cocotb.utils import get_sim_time
 
-from hw.spec import ArraySpec, GemmSpec, MacSpec, parse_array, parse_gemm, parse_mac
+from hw.spec import ArraySpec, GemmSpec, MacSpec, parse_spec
 
 #: Environment variable that names the manifest inside the simulator.
 MANIFEST = "BENCH_MANIFEST"
@@ -36,17 +36,11 @@ class Design:
     def load(cls, path: str | Path | None = None) -> "Design":
         """Read the manifest at ``path``, or the one that the environment names."""
         manifest = json.loads(Path(path or os.environ[MANIFEST]).read_text())
-        spelling = manifest["spelling"]
-        mac = parse_mac(spelling["mac"])
-        array = None
-        gemm = None
-        if manifest["kind"] != "mac":
-            array = parse_array(spelling["array"], mac, dataflow=spelling["dataflow"],
-                                out=spelling.get("out"), depth=spelling.get("depth"))
-        if manifest["kind"] == "gemm":
-            gemm = parse_gemm(array, depths=spelling["depths"], bus=spelling["bus"])
-        name = (gemm or array or mac).name
-        assert manifest["name"] == name, f"manifest of {manifest['name']}, spelling of {name}"
+        spec = parse_spec(manifest["spec"])
+        assert manifest["name"] == spec.name, f"manifest of {manifest['name']}, spec of {spec.name}"
+        gemm = spec if isinstance(spec, GemmSpec) else None
+        array = gemm.array if gemm else spec if isinstance(spec, ArraySpec) else None
+        mac = array.mac if array else spec
         widths = {way: {port["name"]: port["width"] for port in manifest["ports"]
                         if port["direction"].startswith(way)} for way in ("in", "out")}
         return cls(mac, array, gemm, manifest["latency"], manifest["derived"]["flag_bits"],

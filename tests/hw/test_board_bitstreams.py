@@ -90,7 +90,7 @@ def test_bitstream_of_every_board(key, tmp_path, capsys):
     # What surrounds the array is slower than the clock of the fastest boards.
     clock, slower = pins(board_named(key)).clock_hz / 1e6, []
     if clock > 40:
-        clock, slower = 40, ["--clock", "40"]
+        clock, slower = 40, ["--clock-mhz", "40"]
     told = bitstream(key, tmp_path, capsys, *slower)
     assert (told["clock_mhz"], told["programmed"]) == (clock, False)
 
@@ -98,6 +98,6 @@ def test_bitstream_of_every_board(key, tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.synth
 def test_bitstream_at_another_clock(tmp_path, capsys):
-    told = bitstream("ulx3s_12f", tmp_path, capsys, "--clock", "30")
+    told = bitstream("ulx3s_12f", tmp_path, capsys, "--clock-mhz", "30")
     assert told["used"]["EHXPLLL"][0] == 1
     assert told["clock_mhz"] == 30

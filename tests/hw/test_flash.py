@@ -45,7 +45,7 @@ def test_design_of_every_board_has_clock_and_memories_of_its_own(key):
 
 @pytest.mark.parametrize(("flow", "unit"), [
     ([], "os_int4_fx12_inferred_inferred"),
-    (["--dataflow", "ws", "--depth", "8"], "ws_int4_fx12_inferred_inferred_d8"),
+    (["--dataflow", "ws", "--acc-depth", "8"], "ws_int4_fx12_inferred_inferred_d8"),
 ])
 def test_flash_builds_then_programs(flow, unit, monkeypatch, capsys, tmp_path):
     steps = []
@@ -73,15 +73,15 @@ WRONG = [
     (["--board", "icebreaker", "--mac", "int9"], None),
     (["--board", "icebreaker", "--mac", "int8", "--array", "4", "--build-only"],
      "Array size must be ROWSxCOLS, for instance 16x16, not '4'"),
-    (["--board", "icebreaker", "--mac", "int8", "--depth", "4", "--build-only"],
+    (["--board", "icebreaker", "--mac", "int8", "--acc-depth", "4", "--build-only"],
      "Array depth must be left out unless the dataflow is ws, not 4"),
     (["--board", "icebreaker", "--mac", "int8", "--array", "64x64", "--build-only"],
      "Array sums must be no more bits than the 5,280 flip-flops of iCEBreaker, not 114688"),
     (["--board", "icebreaker", "--mac", "int8", "--depths", "4", "--build-only"],
      "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '4'"),
-    (["--board", "icebreaker", "--mac", "int8", "--clock", "fast", "--build-only"],
+    (["--board", "icebreaker", "--mac", "int8", "--clock-mhz", "fast", "--build-only"],
      "Board clock must be a number from 1 to 1000, not 'fast'"),
-    (["--board", "icebreaker", "--mac", "int8", "--clock", "300", "--build-only"],
+    (["--board", "icebreaker", "--mac", "int8", "--clock-mhz", "300", "--build-only"],
      f"Board clock must be {RANGE}, not '300 MHz'"),
     (["--board", "icebreaker", "--mac", "int8", "--baud", "0", "--build-only"],
      "Baud rate must be a whole number from 1 to 100000000, not '0'"),

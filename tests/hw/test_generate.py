@@ -12,7 +12,7 @@ import pytest
 
 from hw.build import generate, verilog
 from hw.emit import files
-from hw.spec import SpecError, parse_array, parse_mac
+from hw.spec import SpecError, parse_array, parse_mac, parse_spec
 from tests.support.stored import SPECS, stored
 from tests.support.tiers import tiers
 
@@ -107,7 +107,7 @@ def test_manifest_says_what_was_written(spec, tmp_path):
         declared = re.search(rf"{port['direction']} (\[(\d+):0\] )?{port['name']};", header[2])
         assert int(declared[2] or 0) + 1 == port["width"], port
     mac = getattr(spec, "mac", spec)
-    assert parse_mac(manifest["spelling"]["mac"]) == mac
+    assert parse_spec(manifest["spec"]) == spec
     assert manifest["latency"] == mac.latency
     assert manifest["derived"]["flag_bits"] == mac.flag_bits
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from hw.generate import main
-from hw.spec import parse_array, parse_gemm, parse_output
+from hw.spec import parse_spec
 
 
 def test_command_prints_the_paths(tmp_path, capsys):
@@ -19,12 +19,12 @@ def test_command_prints_the_paths(tmp_path, capsys):
 
 def test_command_makes_an_output_stage(tmp_path, capsys):
     assert main(["--from", "fx49m18", "--flag-bits", "1", "--out-format", "int8", "--no-saturate",
-                 "--scale", "pow2", "--zero-point", "--out", str(tmp_path)]) == 0
+                 "--out-scale", "pow2", "--zero-point", "--out", str(tmp_path)]) == 0
     name = "out_fx49m18_int8_f1_nosat_pow2_zp"
     assert capsys.readouterr().out.split() == [
         str(tmp_path / f"{name}{ending}") for ending in (".v", ".core", ".md", ".json")]
     manifest = json.loads((tmp_path / f"{name}.json").read_text())
-    spec = parse_output(manifest["spelling"]["output"])
+    spec = parse_spec(manifest["spec"])
     assert (manifest["name"], manifest["kind"], manifest["latency"]) == (spec.name, "output", 1)
     ports = {port["name"]: (port["width"], port["signed"]) for port in manifest["ports"]}
     assert ports == {"clk": (1, False), "rst": (1, False), "i_valid": (1, False),
@@ -35,7 +35,7 @@ def test_command_makes_an_output_stage(tmp_path, capsys):
 
 
 def test_command_makes_an_output_stage_with_a_factor(tmp_path, capsys):
-    assert main(["--from", "fp16", "--out-format", "e4m3", "--scale", "fp32", "--out",
+    assert main(["--from", "fp16", "--out-format", "e4m3", "--out-scale", "fp32", "--out",
                  str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith(f"{tmp_path}/out_fp16_e4m3_fp32.v\n")
     manifest = json.loads((tmp_path / "out_fp16_e4m3_fp32.json").read_text())
@@ -46,18 +46,16 @@ def test_command_makes_an_output_stage_with_a_factor(tmp_path, capsys):
     assert "`o_data = e4m3(sum * i_scale)`" in sheet
 
 
-@pytest.mark.parametrize("spelling", ["--out-format e4m3", "--out e4m3"])
+@pytest.mark.parametrize("spelling", ["--out-format e4m3", "--out-format float8_E4M3fn"])
 def test_command_makes_an_array_with_an_output_stage(spelling, tmp_path, capsys):
-    assert main(["--mac", "e5m2", "--array", "2x3", "--scale", "fp32", "--no-saturate",
+    assert main(["--mac", "e5m2", "--array", "2x3", "--out-scale", "fp32", "--no-saturate",
                  *spelling.split(), "--out", str(tmp_path)]) == 0
     name = "array_2x3_os_e5m2_fx77m32_out_e4m3_nosat_fp32"
     assert capsys.readouterr().out.split() == [
         str(tmp_path / f"{name}{ending}") for ending in (".v", ".core", ".md", ".json")]
     manifest = json.loads((tmp_path / f"{name}.json").read_text())
-    spelled = manifest["spelling"]
-    spec = parse_array(spelled["array"], spelled["mac"], dataflow=spelled["dataflow"],
-                       out=spelled["out"])
-    assert (spec.name, spelled["out"]) == (name, "e4m3,saturate=no,scale=fp32")
+    spec = parse_spec(manifest["spec"])
+    assert (spec.name, spec.drain) == (name, "e4m3,saturate=no,scale=fp32")
     ports = {port["name"]: port["width"] for port in manifest["ports"]}
     assert (ports["m_axis_c_tdata"], ports["c_scale"]) == (3 * 8, 3 * 32)
     assert not {"m_axis_c_tuser", "c_zero_point"} & set(ports)
@@ -73,15 +71,13 @@ def test_command_makes_an_array_with_an_output_stage(spelling, tmp_path, capsys)
 
 @pytest.mark.parametrize("bus", ["axi4lite", "wishbone"])
 def test_command_makes_an_engine(bus, tmp_path, capsys):
-    assert main(["--gemm", "--mac", "int8", "--array", "2x3", "--out-format", "int8", "--scale",
+    assert main(["--gemm", "--mac", "int8", "--array", "2x3", "--out-format", "int8", "--out-scale",
                  "pow2", "--depths", "8x16x32", "--bus", bus, "--out", str(tmp_path)]) == 0
     name = f"gemm_2x3_os_int8_fx28_out_int8_pow2_8x16x32_{bus}"
     assert capsys.readouterr().out.split() == [str(tmp_path / f"{name}{ending}") for ending in (
         ".v", ".core", ".md", "_registers.json", "_registers.md", ".h", ".py", ".json")]
     manifest = json.loads((tmp_path / f"{name}.json").read_text())
-    spelled = manifest["spelling"]
-    spec = parse_gemm(parse_array(spelled["array"], spelled["mac"], dataflow=spelled["dataflow"],
-                                  out=spelled["out"]), depths=spelled["depths"], bus=spelled["bus"])
+    spec = parse_spec(manifest["spec"])
     assert (manifest["kind"], spec.name, manifest["latency"]) == ("gemm", name, spec.latency)
     assert manifest["derived"]["digest"] == spec.digest
     ports = {port["name"]: port["width"] for port in manifest["ports"]}
@@ -97,12 +93,10 @@ def test_command_makes_an_engine(bus, tmp_path, capsys):
 
 
 def test_command_makes_a_weight_stationary_array(tmp_path, capsys):
-    assert main(["--mac", "e4m3", "--acc", "fp16", "--array", "3x2", "--dataflow", "ws", "--depth",
+    assert main(["--mac", "e4m3", "--acc", "fp16", "--array", "3x2", "--dataflow", "ws", "--acc-depth",
                  "9", "--out", str(tmp_path), "--json"]) == 0
     manifest = json.loads(capsys.readouterr().out)
-    spelled = manifest["spelling"]
-    spec = parse_array(spelled["array"], spelled["mac"], dataflow=spelled["dataflow"],
-                       depth=spelled["depth"])
+    spec = parse_spec(manifest["spec"])
     assert manifest["name"] == spec.name == "array_3x2_ws_e4m3_fp16_d9"
     ports = {port["name"]: port["width"] for port in manifest["ports"]}
     assert [ports[f"{name}_tdata"] for name in ("s_axis_a", "s_axis_b", "m_axis_c")] == [24, 16, 32]
@@ -116,11 +110,9 @@ def test_command_makes_a_weight_stationary_array(tmp_path, capsys):
 
 def test_command_makes_a_weight_stationary_engine(tmp_path, capsys):
     assert main(["--gemm", "--mac", "e4m3", "--acc", "fp32", "--array", "3x2", "--dataflow", "ws",
-                 "--depth", "9", "--depths", "8x16x32", "--out", str(tmp_path), "--json"]) == 0
+                 "--acc-depth", "9", "--depths", "8x16x32", "--out", str(tmp_path), "--json"]) == 0
     manifest = json.loads(capsys.readouterr().out)
-    spelled, name = manifest["spelling"], "gemm_3x2_ws_e4m3_fp32_d9_8x16x32_axi4lite"
-    spec = parse_gemm(parse_array(spelled["array"], spelled["mac"], dataflow=spelled["dataflow"],
-                                  depth=spelled["depth"]), depths=spelled["depths"])
+    spec, name = parse_spec(manifest["spec"]), "gemm_3x2_ws_e4m3_fp32_d9_8x16x32_axi4lite"
     assert (manifest["kind"], manifest["name"], spec.name) == ("gemm", name, name)
     sheet = (tmp_path / f"{name}.md").read_text()
     assert "on a weight-stationary array of 3 rows and 2 columns" in sheet
@@ -136,11 +128,11 @@ def test_command_writes_into_a_folder_with_a_format_s_name(tmp_path, capsys, mon
     monkeypatch.chdir(tmp_path)
     assert main(["--mac", "int4", "--array", "1x1", "--out", "./e4m3"]) == 0
     assert main(["--mac", "int4", "--out", "e5m2"]) == 0
-    assert main(["--mac", "int4", "--array", "1x1", "--out", "e4m3:ieee", "--out", "int"]) == 0
+    assert main(["--mac", "int4", "--array", "1x1", "--out", "e4m3:ieee"]) == 0
     capsys.readouterr()
     made = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.v"))
-    assert made == ["e4m3/array_1x1_os_int4_fx20.v", "e5m2/mac_int4_fx20.v",
-                    "int/array_1x1_os_int4_fx20_out_e4m3_ieee.v"]
+    assert made == ["e4m3/array_1x1_os_int4_fx20.v", "e4m3:ieee/array_1x1_os_int4_fx20.v",
+                    "e5m2/mac_int4_fx20.v"]
 
 
 def test_command_prints_the_manifest(tmp_path, capsys):
@@ -165,10 +157,10 @@ WRONG = {
     "--mac e4m3 --array 16x9999": "Array cols must be an integer from 1 to 512, not 9999",
     "--mac e4m3 --array 16": "Array size must be ROWSxCOLS, for instance 16x16, not '16'",
     "--mac e4m3 --array 2x2 --dataflow xs": "Array dataflow must be one of os, ws, not 'xs'",
-    "--mac e4m3 --depth 4": "Array depth must be given with --array, not 4",
-    "--mac e4m3 --array 2x2 --depth 4": "Array depth must be left out unless the dataflow is ws, "
+    "--mac e4m3 --acc-depth 4": "Array depth must be given with --array, not '4'",
+    "--mac e4m3 --array 2x2 --acc-depth 4": "Array depth must be left out unless the dataflow is ws, "
                                         "not 4",
-    "--mac e4m3 --array 2x2 --dataflow ws --depth 1": "Array depth must be an integer from 2 to "
+    "--mac e4m3 --array 2x2 --dataflow ws --acc-depth 1": "Array depth must be an integer from 2 to "
                                                       "65536, not 1",
     "--mac e4m3 --acc int32": "Accumulator width must be at least 37 to hold 1 product(s) of e4m3 "
                               "and e4m3 at lsb -18, not 32",
@@ -188,19 +180,19 @@ WRONG = {
                                                 "the options of a MAC",
     "--mac e4m3 --out-format e4m3": "Output stage must be on its own (--from ACC) or at the drain "
                                     "of an array (--array), not behind a MAC alone",
-    "--mac e4m3 --array 2x2 --scale pow2": "Output format must be given by --out-format FMT, not "
-                                           "None",
+    "--mac e4m3 --array 2x2 --out-scale pow2": "Output format must be given by --out-format FMT "
+                                               "with --out-scale, not None",
     "--mac e4m3 --array 2x2 --out-format e4m3 --flag-bits 1": "Output flags must be those of the "
                                                               "MAC, not '1'",
     "--mac e4m3 --array 2x2 --out-format e4m3 --from fp32": "Output stage must be made on its own, "
                                                             "not with the options of a MAC",
-    "--mac e4m3 --array 2x2 --out int8 --out fp16": "Output format must be given once, not 'int8, "
-                                                    "fp16'",
-    "--mac e4m3 --array 2x2 --out int8 --out-format e4m3": "Output format must be given once, not "
-                                                           "'int8, e4m3'",
-    "--mac e4m3 --out here": "Output folder must be given once, not 'here, ",
+    "--spec e4m3,acc=fp32 --lanes 2": "Spec must be given by --spec alone, not 'with --lanes'",
+    "--spec e4m3,array=2x2,depths=8x8x8 --gemm": "GEMM must be in --spec or given by --gemm, not "
+                                                 "'both'",
+    "--spec e4m3,depth=4": "Array size must be given by array=ROWSxCOLS, not None",
+    "--mac fp8": "Format name must be one of ",
     "--mac e4m3 --array 2x2 --out-format e4m9": "Format name must be one of ",
-    "--mac e4m3 --array 2x2 --out-format e4m3 --scale fp16": "Output scale must be one of none, "
+    "--mac e4m3 --array 2x2 --out-format e4m3 --out-scale fp16": "Output scale must be one of none, "
                                                              "pow2, fp32, not 'fp16'",
     "--mac e4m3 --array 2x2 --out-format e4m3 --zero-point": "Output zero_point must be False for "
                                                              "e4m3, which is no integer, not True",
@@ -215,7 +207,7 @@ WRONG = {
     "--mac e4m3 --acc fp32 --array 512x512 --gemm --depths 1048576x1048576x1048576": (
         "GEMM depths must be those of memories within 32 bits of address, not "
         "'1048576x1048576x1048576'"),
-    "--mac e4m3 --array 2x2 --gemm --dataflow ws --depth 1": "Array depth must be an integer from "
+    "--mac e4m3 --array 2x2 --gemm --dataflow ws --acc-depth 1": "Array depth must be an integer from "
         "2 to 65536, not 1",
     "--mac e4m3 --array 2x2 --gemm --depths 1x8x8": "GEMM depth_a must be an integer from 2 to "
                                                     "1048576, not 1",

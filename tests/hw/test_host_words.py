@@ -11,7 +11,7 @@ from hw.host.exchange import Deframer, frame
 from hw.host.words import a_words, b_words, c_values
 from hw.spec import FixedAccumulator, SpecError
 from hw.spec.board import FLAG, Command, Identity
-from hw.spec.grammar import parse_engine
+from hw.spec.grammar import parse_spec
 from hw.spec.registers import gemm_map
 from sim.rtl.engine import bus_words, operand_words
 from tests.support.boards import BOARD
@@ -22,7 +22,7 @@ ENGINES = GEMMS | WEIGHT_GEMMS
 
 @pytest.mark.parametrize("spelling", ENGINES)
 def test_engine_spelling_is_parsed_back(spelling):
-    assert parse_engine(str(ENGINES[spelling])) == ENGINES[spelling]
+    assert parse_spec(str(ENGINES[spelling])) == ENGINES[spelling]
 
 
 @pytest.mark.parametrize("spelling", ENGINES)

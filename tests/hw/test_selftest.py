@@ -148,8 +148,8 @@ def test_selftest_without_a_port(capsys):
     (("--mac", "int4"), "Array size must be given by --array ROWSxCOLS, not None"),
     (("--mac", "int4", "--array", "2x2", "--depths", "1"),
      "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '1'"),
-    (("--mac", "int4", "--array", "2x2", "--scale", "pow2"),
-     "Output format must be given by --out-format FMT, not None"),
+    (("--mac", "int4", "--array", "2x2", "--out-scale", "pow2"),
+     "Output format must be given by --out-format FMT with --out-scale, not None"),
 ])
 def test_virtual_board_wrong(capsys, options, message):
     with pytest.raises(SystemExit) as stop:

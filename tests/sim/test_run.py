@@ -31,7 +31,7 @@ def run(capsys, *arguments):
 
 def test_run_prints_a_table(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert main([*UNIT, "--gemm", "30x20x10"]) == 0
+    assert main([*UNIT, "--size", "30x20x10"]) == 0
     shown = capsys.readouterr()
     *lines, took = shown.out.splitlines()
     assert lines == [
@@ -51,7 +51,7 @@ def test_run_prints_a_table(capsys, monkeypatch):
 
 
 def test_run_prints_json(capsys):
-    found = run(capsys, "--gemm", "40x70x50", "--seed", "3", "--backend", "vector")
+    found = run(capsys, "--size", "40x70x50", "--seed", "3", "--backend", "vector")
     spec = parse_array("4x4", parse_mac("e4m3", acc="fp32"))
     moved = traffic(spec, 40, 70, 50)
     assert {name: value for name, value in found.items()
@@ -70,7 +70,7 @@ def test_run_prints_json(capsys):
 def test_models_print_the_same(capsys, unit):
     found = []
     for backend in ("fast", "vector", "cycle"):
-        arguments = ["--mac", unit, "--array", "3x5", "--gemm", "20x64x30", "--backend", backend]
+        arguments = ["--mac", unit, "--array", "3x5", "--size", "20x64x30", "--backend", backend]
         assert main([*arguments, "--json"]) == 0
         found.append(json.loads(capsys.readouterr().out))
     for name in ("cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
@@ -78,13 +78,13 @@ def test_models_print_the_same(capsys, unit):
 
 
 def test_weight_stationary_models_print_the_same(capsys):
-    found = [run(capsys, "--dataflow", "ws", "--depth", "7", "--gemm", "20x30x12", "--backend",
+    found = [run(capsys, "--dataflow", "ws", "--acc-depth", "7", "--size", "20x30x12", "--backend",
                  backend) for backend in ("fast", "cycle")]
     for name in ("cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
         assert found[0][name] == found[1][name], name
 
 
-OUT = ["--out-format", "int8", "--scale", "fp32:-0.002", "--zero-point", "3"]
+OUT = ["--out-format", "int8", "--out-scale", "fp32:-0.002", "--zero-point", "3"]
 
 
 @pytest.mark.parametrize("unit", [["--mac", "e4m3", "--acc", "fp32", "--array", "2x2"],
@@ -94,7 +94,7 @@ OUT = ["--out-format", "int8", "--scale", "fp32:-0.002", "--zero-point", "3"]
 def test_rtl_prints_the_same(capsys, unit):
     found = []
     for backend in ("fast", "rtl"):
-        assert main([*unit, "--gemm", "9x13x7", "--backend", backend, "--json"]) == 0
+        assert main([*unit, "--size", "9x13x7", "--backend", backend, "--json"]) == 0
         shown = capsys.readouterr()
         found.append(json.loads(shown.out))
     for name in ("array", "cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
@@ -106,11 +106,11 @@ def test_rtl_prints_the_same(capsys, unit):
 
 
 @pytest.mark.parametrize(("unit", "stage"), [
-    ("int8", OUT), ("e4m3", ["--out-format", "e5m2", "--scale", "pow2:-3", "--no-saturate"]),
+    ("int8", OUT), ("e4m3", ["--out-format", "e5m2", "--out-scale", "pow2:-3", "--no-saturate"]),
     ("e5m2,acc=fp32,lanes=2", ["--out-format", "bf16"])])
 def test_models_round_alike_at_the_drain(capsys, tmp_path, unit, stage):
     """Codes that hold the sums to a few bits, and a cycle more than without the stage."""
-    whole, found, codes = ["--mac", unit, "--array", "3x5", "--gemm", "9x20x11"], [], []
+    whole, found, codes = ["--mac", unit, "--array", "3x5", "--size", "9x20x11"], [], []
     for backend, more in (("fast", []), *((name, stage) for name in ("fast", "vector", "cycle"))):
         file = tmp_path / f"{len(found)}.npy"
         assert main([*whole, *more, "--backend", backend, "--out", str(file), "--json"]) == 0
@@ -135,7 +135,7 @@ def test_operands_come_from_files_and_sums_go_to_one(capsys, tmp_path):
     np.save(tmp_path / "b.npy", b)
     out = tmp_path / "new" / "c.npy"
     files = ["--a", str(tmp_path / "a.npy"), "--b", str(tmp_path / "b.npy")]
-    found = run(capsys, *files, "--out", str(out), "--gemm", "6x9x5")
+    found = run(capsys, *files, "--out", str(out), "--size", "6x9x5")
     wanted = sim.matmul(a, b, "e4m3,acc=fp32")
     got = np.load(out)
     assert got.dtype == np.uint32
@@ -166,7 +166,7 @@ def test_tool_that_is_missing_is_told_in_one_line(capsys, monkeypatch):
         raise RtlError("verilator is missing")
 
     monkeypatch.setattr(array, "compiled_array", fail)
-    assert main([*UNIT, "--gemm", "4x4x4", "--backend", "rtl"]) == 1
+    assert main([*UNIT, "--size", "4x4x4", "--backend", "rtl"]) == 1
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.splitlines()[1:] == ["python -m sim.run: error: verilator is missing"]
@@ -201,7 +201,7 @@ def test_rows_in_parts_make_the_whole(monkeypatch):
 
 def test_interrupted_run_leaves_no_file(tmp_path):
     command = [sys.executable, "-m", "sim.run", "--mac", "e5m2", "--acc", "fp16-rtz", "--array",
-               "4x4", "--gemm", "4000x600x600", "--backend", "vector", "--out",
+               "4x4", "--size", "4000x600x600", "--backend", "vector", "--out",
                str(tmp_path / "c.npy")]
     # A test run in the background may ignore Ctrl-C, and what it starts would inherit that.
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True,
@@ -213,6 +213,6 @@ def test_interrupted_run_leaves_no_file(tmp_path):
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert told.splitlines()[-1] == "python -m sim.run: interrupted, nothing is written"
+    assert told.splitlines()[-1] == "python -m sim.run: interrupted"
     assert "Traceback" not in told
     assert list(tmp_path.iterdir()) == []

@@ -292,7 +292,7 @@ def test_weight_page_holds_the_trace():
     assert data["beats"] == 8
 
 
-ARGUMENTS = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4", "--gemm", "8x6x4"]
+ARGUMENTS = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4", "--size", "8x6x4"]
 
 
 def test_command_writes_the_same_page_again(tmp_path, capsys):
@@ -306,10 +306,10 @@ def test_command_writes_the_same_page_again(tmp_path, capsys):
 
 
 WRONG = [
-    (["--gemm", "8x6"], "GEMM must be MxKxN, for instance 512x512x512, not '8x6'"),
-    (["--gemm", "8x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
+    (["--size", "8x6"], "Size must be MxKxN, for instance 512x512x512, not '8x6'"),
+    (["--size", "8x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
     (["--array", "33x4"], "View array must be at most 32x32, not '33x4'"),
-    (["--array", "32x32", "--gemm", "32x512x32"],
+    (["--array", "32x32", "--size", "32x512x32"],
      "View cycles must be at most 195 on 32x32 elements, not 607"),
     (["--seed", "-1"], "Seed must be 0 or more, not -1"),
     (["--acc", "exact:1000000000000"],
@@ -331,7 +331,7 @@ def test_command_wrong(tmp_path, capsys, arguments, message):
 
 def test_command_without_array(capsys):
     with pytest.raises(SystemExit, match=r"^2$"):
-        main(["--mac", "e4m3", "--gemm", "1x1x1"])
+        main(["--mac", "e4m3", "--size", "1x1x1"])
     assert capsys.readouterr().err == (
         "python -m sim.view: error: Array size must be given by --array ROWSxCOLS, not None\n")
 

@@ -13,7 +13,7 @@ from sim.cycle.wires import wires
 from sim.run.__main__ import main
 from sim.trace.waves import samples, waves
 
-UNIT = ["--mac", "e4m3", "--acc", "fp16", "--array", "2x3", "--gemm", "4x5x6"]
+UNIT = ["--mac", "e4m3", "--acc", "fp16", "--array", "2x3", "--size", "4x5x6"]
 
 
 @pytest.mark.parametrize(("unit", "flow", "out"), [
@@ -96,9 +96,9 @@ def test_run_with_waves_and_page_prints_the_same(tmp_path, capsys):
      "Backend must be cycle with --trace, not 'fast'"),
     (["--view", "{x}.html", "--backend", "rtl"], "Backend must be cycle with --view, not 'rtl'"),
     (["--trace", "{x}.gtkw"], "Trace file must be named unlike its savefile, not '{x}.gtkw'"),
-    (["--trace", "{x}.vcd", "--gemm", "2x400000x3"],
+    (["--trace", "{x}.vcd", "--size", "2x400000x3"],
      "Trace cycles must be at most 333333 on 2x3 elements, not 400006"),
-    (["--view", "{x}.html", "--gemm", "2x40000x3"],
+    (["--view", "{x}.html", "--size", "2x40000x3"],
      "View cycles must be at most 33333 on 2x3 elements, not 40006"),
     (["--trace", "{folder}"], "Output file must be writable, not '{folder}' (is a directory)"),
 ])

@@ -162,7 +162,7 @@ def test_run_measures_output_stages(tmp_path):
     """Alone, and in an array, where each column has one."""
     out, found = tmp_path / "stages.json", {}
     for unit in ("--from fp16 --out-format e4m3", "--mac int4 --array 1x3",
-                 "--mac int4 --array 1x3 --out-format uint8 --scale pow2"):
+                 "--mac int4 --array 1x3 --out-format uint8 --out-scale pow2"):
         assert run.main([*unit.split(), "--metrics", "gate_counts", "--out", str(out)]) == 0
         (record,) = read_records(out)
         found[record.subject] = record
@@ -179,9 +179,9 @@ def test_run_measures_output_stages(tmp_path):
 
 
 WRONG = [
-    ([], "What to measure must be given by one of --mac, --from and --verilog, not None"),
+    ([], "What to measure must be given by one of --spec, --mac, --from and --verilog, not None"),
     (["--mac", "int4", "--verilog", "x.v"],
-     "What to measure must be given by one of --mac, --from and --verilog, not 'int4'"),
+     "What to measure must be given by one of --spec, --mac, --from and --verilog, not 'int4'"),
     (["--mac", "int4", "--out-format", "e4m3"],
      "Output stage must be on its own (--from ACC) or at the drain of an array (--array), not "),
     (["--mac", "int4", "--top", "m"], "Top must be given with --verilog only, not 'm'"),

@@ -38,7 +38,7 @@ from sim.linear import matmul_with_flags
 from sim.progress import Progress
 from sim.rtl import RtlError
 from sim.rtl.build import compiler
-from sim.run.operands import draw, parse_gemm, require_product
+from sim.run.operands import draw, parse_size, require_product
 from sim.run.sums import as_bits, checksum
 from synth.flow.yosys import YosysError
 from synth.record import ROOT, Metric, Provenance, Record, provenance
@@ -170,7 +170,7 @@ def measure_memory(origin: Provenance, gemm: str = LARGE_GEMM) -> Record:
     RtlError
         If it fails.
     """
-    command = [sys.executable, "-m", "sim.run", "--mac", LARGE_UNIT, "--array", SIZE, "--gemm",
+    command = [sys.executable, "-m", "sim.run", "--mac", LARGE_UNIT, "--array", SIZE, "--size",
                gemm, "--json"]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=log)
@@ -195,7 +195,7 @@ def measure_memory(origin: Provenance, gemm: str = LARGE_GEMM) -> Record:
 def _origin(options: Namespace) -> Provenance:
     """Provenance of a run; its command measures the same again, wherever it writes it."""
     words = [] if tuple(options.units) == UNITS else [*options.units]
-    words += [] if options.gemm == GEMM else ["--gemm", options.gemm]
+    words += [] if options.size == GEMM else ["--size", options.size]
     for flag in ("whole", "stationary", "only"):
         words += [word for value in getattr(options, flag) or () for word in (f"--{flag}", value)]
     command = shlex.join(["python", "-m", "reports.study", "bench", *words])
@@ -240,7 +240,7 @@ def add_options(parser: ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("units", metavar="MAC", nargs="*", default=UNITS,
                         help=f"units (default: {' '.join(UNITS)})")
-    parser.add_argument("--gemm", metavar="MxKxN", default=GEMM,
+    parser.add_argument("--size", metavar="MxKxN", default=GEMM,
                         help="sides of the product (default: %(default)s)")
     parser.add_argument("--whole", metavar="MAC", action="append",
                         help=f"units whose whole array {WHOLE} compiles too, which takes minutes "
@@ -256,7 +256,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> list[Record]:
     """All that is measured, in one run."""
     names = options.only or [name for name in KNOWN if name != HARNESS]
-    gemm, progress, records = Part(*parse_gemm(options.gemm)), Progress(), []
+    gemm, progress, records = Part(*parse_size(options.size)), Progress(), []
     _check([*options.units, *(options.whole or ()), *(options.stationary or ())], gemm, names)
     origin = _origin(options)
     if chosen := [simulator for simulator in SIMULATORS if simulator.name in names]:

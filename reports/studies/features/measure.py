@@ -117,7 +117,7 @@ def _options(parser: ArgumentParser) -> None:
 def _run(options: Namespace) -> list[Record]:
     for unit in options.units:
         acc = parse_mac(unit).acc
-        require(isinstance(acc, FloatAccumulator), "MAC acc", "floating point", acc.spelling)
+        require(isinstance(acc, FloatAccumulator), "MAC acc", "floating point", str(acc))
     return measure(options.units, options.command)
 
 

@@ -66,7 +66,7 @@ class Tiles:
         """Values of the sums by the model, after each product: shape (K, T, M, N)."""
         acc = spec.mac.acc
         require(isinstance(acc, FixedAccumulator), "Wavefront accumulator", "fixed point",
-                acc.spelling)
+                str(acc))
         a, b = self.codes(spec)
         return np.array([[sim.matmul(x[:, :k + 1], y[:k + 1], spec.mac)
                           for x, y in zip(a, b, strict=True)]

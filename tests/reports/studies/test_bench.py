@@ -93,7 +93,7 @@ def test_models_are_timed_and_recorded(tmp_path, capsys, monkeypatch):
     out = tmp_path / "simulator.json"
     names = ["sim.fast, numpy", "sim.cycle"]
     only = [word for name in names for word in ("--only", name)]
-    assert main(["bench", "int8", "--gemm", "20x16x16", "--stationary", "int8", *only,
+    assert main(["bench", "int8", "--size", "20x16x16", "--stationary", "int8", *only,
                          "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"{out}\n"
     machine, *records = read_records(out)
@@ -109,14 +109,14 @@ def test_models_are_timed_and_recorded(tmp_path, capsys, monkeypatch):
     assert len({record.metrics["checksum"].value for record in records}) == 1
     assert machine.metrics["mac_per_second_one_thread"].value > 1e8
     assert machine.provenance.command == (
-        "python -m reports.study bench int8 --gemm 20x16x16 --stationary int8 "
+        "python -m reports.study bench int8 --size 20x16x16 --stationary int8 "
         "--only 'sim.fast, numpy' --only sim.cycle")
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["e9m9"], None), (["--only", "x"], None),
-    (["--gemm", "3x3"], "GEMM must be MxKxN, for instance 512x512x512, not '3x3'"),
-    (["--gemm", "4x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
+    (["--size", "3x3"], "Size must be MxKxN, for instance 512x512x512, not '3x3'"),
+    (["--size", "4x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
 ])
 def test_bench_wrong(arguments, message, tmp_path, capsys):
     pytest.importorskip("numba", reason="numba is not installed: make fast")
