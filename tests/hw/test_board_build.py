@@ -72,7 +72,7 @@ def test_build_keeps_sources_constraints_report_and_bitstream(tmp_path, tools):
 
 def test_build_that_is_too_slow_leaves_nothing(tmp_path, tools):
     with pytest.raises(ToolError, match=r"^design reaches 61\.2 MHz on ULX3S 12F, not 80 MHz: "
-                                        r"--clock gives it a slower one$"):
+                                        r"--clock-mhz gives it a slower one$"):
         built(tmp_path / "out", clock_mhz=80.0)
     assert list(tmp_path.iterdir()) == []
     assert not built(tmp_path / "out", clock_mhz=80.0, too_slow=True).meets_clock
