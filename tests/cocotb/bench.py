@@ -18,6 +18,9 @@ from hw.spec import ArraySpec, GemmSpec, MacSpec, parse_spec
 
 #: Environment variable that names the manifest inside the simulator.
 MANIFEST = "BENCH_MANIFEST"
+PERIOD_NS = 10
+#: Environment variable that names the file which takes the counts out of the simulator.
+RESULTS = "BENCH_RESULTS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,6 @@ class Design:
             assert len(getattr(dut, name)) == width, f"{name} is not {width} bits wide"
 
 
-PERIOD_NS = 10
-
-
 def cycle() -> int:
     """Number of the present cycle; a cycle lasts from one falling edge to the next."""
     return int(get_sim_time("ns") + PERIOD_NS // 2) // PERIOD_NS
@@ -75,10 +75,6 @@ async def reset(dut, cycles: int = 1) -> None:
     for _ in range(cycles):
         await FallingEdge(dut.clk)
     dut.rst.value = 0
-
-
-#: Environment variable that names the file which takes the counts out of the simulator.
-RESULTS = "BENCH_RESULTS"
 
 
 class Checker:

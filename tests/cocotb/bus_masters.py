@@ -10,8 +10,6 @@ from hw.spec import Bus
 from hw.spec.registers import BUS_BITS, BUS_BYTES
 from tests.cocotb.bench import cycle
 
-__all__ = ["MASTERS", "Axi4LiteMaster", "WishboneMaster"]
-
 #: Cycles after which an access counts as never answered.
 PATIENCE = 60
 OKAY, SLVERR = 0, 2

@@ -12,8 +12,6 @@ from tests.cocotb.bench import Checker, Design, reset, start
 from tests.cocotb.bus_masters import MASTERS
 from tests.support.engine_checks import draw, noisy, results
 
-__all__ = ["DONE", "ERROR", "GemmBench"]
-
 #: Bits of IRQ_ENABLE, and of STATUS the one that tells the end.
 DONE, ERROR = 1, 2
 ENDED = 2

@@ -15,6 +15,8 @@ from tests.support.mac_operands import pack, port_of_flag
 
 #: One cycle's operands: packed codes of all lanes, and whether a sum starts or ends with them.
 Beat = namedtuple("Beat", "first last a b")
+#: A sum on the output: the cycle in which it was valid, the accumulator's bits, the flag port.
+Sum = namedtuple("Sum", "cycle data flags")
 
 
 def beats_of(packed) -> list[Beat]:
@@ -60,10 +62,6 @@ class MacDriver:
             if self._shown[index] != value:
                 self._ports[index].value = int(value)
                 self._shown[index] = value
-
-
-#: A sum on the output: the cycle in which it was valid, the accumulator's bits, the flag port.
-Sum = namedtuple("Sum", "cycle data flags")
 
 
 class MacMonitor:

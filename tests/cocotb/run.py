@@ -11,8 +11,6 @@ from cocotb_tools.runner import get_results, get_runner
 from sim.rtl.build import find_verilator
 from tests.cocotb.bench import MANIFEST, RESULTS
 
-__all__ = ["default_simulator", "run_bench"]
-
 
 def default_simulator() -> str:
     """Simulator that the environment asks for, icarus unless it does."""

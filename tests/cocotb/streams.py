@@ -12,6 +12,9 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from tests.cocotb.bench import cycle
 
+#: One accepted beat and the cycle in which it was.
+Transfer = namedtuple("Transfer", "cycle data last user")
+
 
 class StreamSource:
     """Offers queued ``(data, last)`` beats; ``stall`` is the chance of a pause before each.
@@ -84,10 +87,6 @@ class StreamSink:
         while True:
             self._ready.value = int(self._rng.random() >= self.stall)
             await FallingEdge(self._clk)
-
-
-#: One accepted beat and the cycle in which it was.
-Transfer = namedtuple("Transfer", "cycle data last user")
 
 
 class StreamMonitor:

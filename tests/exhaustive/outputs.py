@@ -13,8 +13,6 @@ from tests.exhaustive.outcome import Outcome, Tally, simulated
 from tests.support.compiled import Change, compile_module, unchanged
 from tests.support.output_checks import Case, OutputBench
 
-__all__ = ["check_output", "check_outputs"]
-
 AGAINST = "model"
 #: Lower halves of a 32-bit code that are tried with every upper half; more are drawn.
 LOWER = (0x0000, 0x0001, 0x7FFF, 0x8000, 0x8001, 0xFFFF)

@@ -21,8 +21,6 @@ from tests.exhaustive.outcome import Outcome, Tally, simulated
 from tests.support.compiled import Change, compile_module, unchanged
 from tests.support.mac_rtl import LENGTH, joined, walks
 
-__all__ = ["check_pairs", "check_sums", "check_unit_pairs"]
-
 AGAINST = "model"
 #: Parts that the codes of an operand are split in; any two of them meet in one step.
 PARTS = 4

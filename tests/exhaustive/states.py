@@ -24,6 +24,12 @@ from tests.support.float_steps import (
     wanted_codes,
 )
 
+AGAINST = "host FPU"
+#: Not all of these are apart: subnormal operands make classes of their own.
+EVERY = "every accumulator with every product value"
+#: Random states at a time.
+BLOCK = 1 << 15
+
 
 class WholeSteps:
     """Step of ``spec`` as it is, with each of the accumulators ``held``."""
@@ -65,13 +71,6 @@ class SlicedSteps:
             # All ones or all zeros: the same operand for 64 accumulators.
             inputs[name] = np.repeat(np.uint64(0) - bits, words, axis=1)
         return self._model.run(inputs, "o_acc").reshape(len(a), -1)[:, :self._count]
-
-
-AGAINST = "host FPU"
-#: Not all of these are apart: subnormal operands make classes of their own.
-EVERY = "every accumulator with every product value"
-#: Random states at a time.
-BLOCK = 1 << 15
 
 
 def check_every_state(spec: MacSpec, folder: Path, *, level: str = "RTL",

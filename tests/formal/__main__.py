@@ -19,8 +19,6 @@ from hw.spec.errors import require
 from synth.record import ROOT, provenance, write_records
 from tests.formal.units import UNITS, Result, prove
 
-__all__ = ["main"]
-
 RECORDS = ROOT / "reports" / "data" / "formal.json"
 COMMAND = "python -m tests.formal"
 #: Units at a time.

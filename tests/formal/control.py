@@ -10,8 +10,6 @@ from tests.formal.flow import Flow, Stimuli, number
 from tests.formal.netlist import vector
 from tests.formal.solving import Case, Query
 
-__all__ = ["control_cases"]
-
 
 def control_cases(flow: Flow) -> Iterator[Case]:
     """A pair that is not valid changes nothing; the last one announces the sum; resets clear."""

@@ -16,8 +16,6 @@ from tests.formal.netlist import bits_of, vector
 from tests.formal.rewriting import Rewriting, saved_cases
 from tests.formal.solving import Case, Query
 
-__all__ = ["as_term", "fixed_cases", "found"]
-
 
 def fixed_cases(flow: Flow) -> Iterator[Case]:
     """Every case of a unit's step; together they are all operands and all sums."""

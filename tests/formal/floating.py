@@ -30,6 +30,10 @@ from tests.formal.solving import Case, Query, Settled
 
 #: Parts of groups, beyond which the nets are no bits of a product.
 _MAX_PARTS = 64
+#: Operand bits that the solver is given at once.
+_TABLED_BITS = 16
+#: From floating-point terms to bits.
+_THEORY_TACTICS = ("fpa2bv", "simplify", "propagate-values", "bit-blast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,16 +230,12 @@ def _next(spec: MacSpec, stimuli: Stimuli, scale: Scale, group: Group, neg: z3.B
                                              z3.BoolVal(group.kind.inf)))
 
 
-#: Operand bits that the solver is given at once.
-_MAX_BITS = 16
-
-
 def tabled_cases(flow: Flow) -> Iterator[Case]:
     """Every case of a unit's step, by the code of b if there are too many pairs for one."""
     spec = flow.spec
     bits = spec.lanes * (spec.a.width + spec.b.width)
     stimuli = Stimuli(flow)
-    if bits <= _MAX_BITS and spec.b.width < 8:
+    if bits <= _TABLED_BITS and spec.b.width < 8:
         yield _tabled_query(stimuli, None)
     elif spec.lanes == 1:
         yield from (_tabled_query(stimuli, code) for code in range(1 << spec.b.width))
@@ -294,10 +294,6 @@ def _choose(bits: Sequence[z3.BoolRef | bool], values: Sequence[z3.ExprRef]) -> 
         else:
             level = [zero if zero.eq(one) else z3.If(bit, one, zero) for zero, one in pairs]
     return level[0]
-
-
-#: From floating-point terms to bits.
-_THEORY_TACTICS = ("fpa2bv", "simplify", "propagate-values", "bit-blast")
 
 
 def theory_cases(flow: Flow) -> Iterator[Case]:

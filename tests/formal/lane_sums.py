@@ -25,6 +25,8 @@ from tests.formal.solving import Case, Query
 #: Operands that are tried to find out what each net is; a proof follows.
 _SAMPLES = 4096
 _SEED = 73
+#: Bits of a sum that is left to the solver whole; a wider one by the place of its highest bit.
+_WHOLE = 20
 
 
 class Lane:
@@ -168,10 +170,6 @@ def _values(flow: Flow, drawn: np.ndarray) -> dict[int, int]:
 
     moment = flow.run(Patterns(len(drawn)), given)
     return {net: moment.values[net] for net in flow.joint_cuts}
-
-
-#: Bits of a sum that is left to the solver whole; a wider one by the place of its highest bit.
-_WHOLE = 20
 
 
 def sum_cases(flow: Flow) -> Iterator[Case]:

@@ -15,8 +15,6 @@ from tests.formal.flow import Flow
 from tests.formal.meaning import Product, products
 from tests.formal.netlist import Patterns
 
-__all__ = ["MAX_BITS", "Literal", "Tables", "column", "every_pair", "match", "tables"]
-
 #: Operand bits of a lane whose every combination is tabulated.
 MAX_BITS = 16
 

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 from hw.spec import FixedAccumulator, Format, Rounding, Specials
 
-__all__ = ["Meaning", "Product", "meaning", "products", "rounded"]
-
 
 class Meaning(NamedTuple):
     """One code: its sign bit, and a finite magnitude ``sig * 2**(exp + fmt.lsb)`` or what else."""

@@ -9,8 +9,6 @@ from typing import Protocol
 
 import z3
 
-__all__ = ["Case", "Outcome", "Query", "Settled", "Verdict"]
-
 #: Plain bit-blasting: the default strategy of the solver takes twenty times as long here.
 _TACTICS = ("simplify", "propagate-values", "bit-blast")
 

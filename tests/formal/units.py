@@ -17,6 +17,9 @@ from tests.formal.lane_sums import sum_cases
 from tests.formal.solving import Case, Outcome, Settled, Verdict
 from tests.support.specs import ALIGNED_MACS, FLOAT_MACS, MACS
 
+#: Cases of a unit that may run out of time before the rest is left alone.
+_PATIENCE = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -60,10 +63,6 @@ def _units() -> Iterator[tuple[str, Unit]]:
 
 
 UNITS = dict(_units())
-
-
-#: Cases of a unit that may run out of time before the rest is left alone.
-_PATIENCE = 3
 
 
 @dataclass(frozen=True, slots=True)

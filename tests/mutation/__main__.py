@@ -24,8 +24,6 @@ from tests.mutation.copies import ROOT, copy_tree, run_mutant, run_tests
 from tests.mutation.mutant import Mutant, MutantError, VerilogMutant
 from tests.mutation.units import UNITS, Unit, try_named
 
-__all__ = ["main"]
-
 RECORDS = ROOT / "reports" / "data" / "mutants.json"
 #: Copies, or units, that are tested at a time.
 WORKERS = 2

@@ -17,8 +17,6 @@ from hw.build import generate
 from hw.spec import parse_array, parse_mac
 from tests.mutation.mutant import Mutant, MutantError, VerilogMutant
 
-__all__ = ["PARTS", "ROOT", "Outcome", "apply", "copy_tree", "run_mutant", "run_tests"]
-
 ROOT = Path(__file__).resolve().parents[2]
 #: What the tests need of the tree.
 PARTS = ("hw", "sim", "synth", "reports", "tests", "pyproject.toml")

@@ -23,8 +23,6 @@ from hw.spec import AlignedAccumulator, FloatAccumulator, Format, MacSpec
 from tests.formal.netlist import Circuit, Terms, read_verilog, vector
 from tests.mutation.netlist import SELECT, MutatedNetlist
 
-__all__ = ["EQUAL", "SEQUENCES", "Equivalence", "States", "aligned_top", "held_sums"]
-
 #: Condition on outputs, which are registers: it holds in every state that can be reached.
 #: The argument gives the value of an output by its name.
 States = Callable[[Callable[[str], z3.BitVecRef]], z3.BoolRef]

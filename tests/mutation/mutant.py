@@ -14,9 +14,6 @@ from pathlib import Path
 
 from hw.spec.errors import SpecError
 
-__all__ = ["Mutant", "MutantError", "Operation", "Remove", "Replace", "VerilogMutant",
-           "array_test", "group", "mac_test", "output_test", "step_test"]
-
 Captured = dict[str, ast.AST]
 WILDCARDS = {"_", *(f"_{digit}" for digit in range(1, 10))}
 

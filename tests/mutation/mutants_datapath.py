@@ -13,8 +13,6 @@ from tests.mutation.mutant import (
     step_test,
 )
 
-__all__ = ["DATAPATH", "VERILOG"]
-
 INT, FLOAT, BOTH = mac_test("int8,acc=int27"), mac_test("e4m3,pipeline=1"), mac_test("e4m3:ieee")
 NARROW, COARSE = mac_test("int8,acc=int20-sat"), mac_test("e4m3,acc=fx32m10")
 INF, MIXED = mac_test("binary8p3e"), mac_test("int4xe4m3")

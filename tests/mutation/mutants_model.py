@@ -3,8 +3,6 @@
 
 from tests.mutation.mutant import Mutant, Remove, Replace, group
 
-__all__ = ["MODEL"]
-
 INTEGERS, GOLDEN = ("tests/sim/test_integers.py",), ("tests/sim/test_golden.py",)
 VECTOR, CONVERT = ("tests/sim/test_vector.py",), ("tests/sim/test_convert.py",)
 LINEAR = ("tests/sim/test_linear.py",)

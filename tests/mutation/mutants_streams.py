@@ -3,8 +3,6 @@
 
 from tests.mutation.mutant import Mutant, Remove, Replace, array_test, group
 
-__all__ = ["STREAMS"]
-
 TALL, WIDE, SINGLE = array_test("3x5:e2m1"), array_test("1x3:e5m2"), array_test("1x1:int8")
 STEADY, BYTES = array_test("3x2:int8,acc=int20-sat,pipeline=1"), array_test("3x1:int8xuint8")
 SAVED = array_test("2x3:int8,pipeline=1,adder=carry-save")

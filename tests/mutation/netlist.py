@@ -17,8 +17,6 @@ from hw.emit.verilog import to_verilog
 from hw.emit.yosys import run_yosys
 from sim.rtl import Model
 
-__all__ = ["SELECT", "MutatedNetlist", "Mutation", "SelectedModel"]
-
 #: The input that selects a mutation.
 SELECT = "mutsel"
 SELECT_BITS = 8
@@ -133,5 +131,5 @@ class SelectedModel(Model):
         del self.ports[SELECT]
         self._driven = [port for port in self._driven if port.name != SELECT]
         value = np.array([place], np.uint64)
-        self._code.bench_write(self._bench, self._index[SELECT], ctypes.c_void_p(value.ctypes.data))
+        self.code.bench_write(self.bench, self.index[SELECT], ctypes.c_void_p(value.ctypes.data))
         self.reset()

@@ -27,8 +27,6 @@ from tests.support.array_checks import check_array
 from tests.support.mac_rtl import SumsBench, Walks
 from tests.support.output_checks import OutputBench, output_case, output_stages
 
-__all__ = ["UNITS", "Check", "Trial", "Unit", "try_named", "try_unit"]
-
 #: Raises `AssertionError` or `sim.rtl.RtlError` if the model is not what it should be.
 Check = Callable[[Model], Any]
 

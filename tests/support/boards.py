@@ -28,6 +28,14 @@ from sim.progress import Progress
 from sim.rtl.serial import BoardLine, SerialLine
 from synth.record import ROOT, Metric, Record, provenance, write_records
 
+RECORDS = ROOT / "reports" / "data" / "board_frames.json"
+#: Cycles without anything going on, after which nothing will, and after which it hangs.
+IDLE, PATIENCE = 64, 1 << 17
+#: Registers that are written and read, and the run and stride of words side by side.
+REGISTERS, SIDE_BY_SIDE = ("M", "K", "N"), 1 | 1 << 16
+#: Chance of a wrong level in a cycle of a noisy frame.
+NOISE = 0.01
+
 
 def board_spec(size: str, mac: str, depths: str, out: str | None = None, **dataflow) -> BoardSpec:
     """Board with the engine of these spellings, at four cycles a bit."""
@@ -67,15 +75,6 @@ class Spoiler(BoardLine):
     def read(self, seconds: float) -> bytes:
         """What is left of what has come."""
         return self.spoil(super().read(seconds), False)
-
-
-RECORDS = ROOT / "reports" / "data" / "board_frames.json"
-#: Cycles without anything going on, after which nothing will, and after which it hangs.
-IDLE, PATIENCE = 64, 1 << 17
-#: Registers that are written and read, and the run and stride of words side by side.
-REGISTERS, SIDE_BY_SIDE = ("M", "K", "N"), 1 | 1 << 16
-#: Chance of a wrong level in a cycle of a noisy frame.
-NOISE = 0.01
 
 
 def flip(rng, data: bytes) -> bytes:

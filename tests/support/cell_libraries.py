@@ -7,8 +7,6 @@ from pathlib import Path
 
 from synth.flow import osu018
 
-__all__ = ["TINY", "installed_libraries", "rewritten"]
-
 TINY = Path(__file__).parents[1] / "data" / "tiny.lib"
 #: Folder with one .lib or .lib.gz a library, or a folder of files a library.
 FOLDER = os.environ.get("BYTEMAC_LIBERTY", "")

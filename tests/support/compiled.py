@@ -9,8 +9,6 @@ import sim.rtl
 from hw.emit.netlist import CLOCKING, module_ports
 from hw.emit.verilog import to_verilog
 
-__all__ = ["Change", "compile_module", "unchanged"]
-
 #: Makes other Verilog of a module's Verilog and of its name.
 Change = Callable[[str, str], str]
 

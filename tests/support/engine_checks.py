@@ -9,6 +9,12 @@ from hw.spec.registers import Access
 from sim.rtl.engine import BUSES, EngineDriver, bus_words, operand_words
 from tests.support.mac_operands import port_of_flag
 
+PRODUCTS = 24
+TIMED = 100
+RESETS = 6
+#: Beats of each part of K.
+HELD_PARTS = ((1, 1), (2, 1, 3), (1, 4), (3, 2))
+
 
 def draw(spec: GemmSpec, rng, shape) -> tuple[np.ndarray, np.ndarray]:
     """Codes (M, K) and (K, N): any, or, so that sums stay finite, halved ones of few values."""
@@ -59,11 +65,6 @@ def results(spec: GemmSpec, a, b, options) -> tuple[np.ndarray, np.ndarray]:
         return codes.astype(object), np.zeros_like(flags)
     shown = np.array([port_of_flag(flag, mac.flag_bits) for flag in flags.flat], dtype=np.uint8)
     return sums.astype(object) % (1 << mac.acc.width), shown.reshape(flags.shape)
-
-
-PRODUCTS = 24
-TIMED = 100
-RESETS = 6
 
 
 def check_engine(spec: GemmSpec, model, seed: int) -> int:
@@ -246,10 +247,6 @@ def _check_reset(driver: EngineDriver, model, rng) -> int:
     model.reset()
     assert [driver.get(name) for name in ("STATUS", "ERROR", "M", "IRQ_ENABLE")] == [0] * 4
     return _check_product(driver, model, rng, shape)
-
-
-#: Beats of each part of K.
-HELD_PARTS = ((1, 1), (2, 1, 3), (1, 4), (3, 2))
 
 
 def check_hold(driver: EngineDriver, rng) -> int:

@@ -17,9 +17,6 @@ from hw.mac.floating import FloatStep
 from hw.spec import FloatAccumulator, MacSpec, Overflow, Rounding
 from tests.support.compiled import Change, compile_module, unchanged
 
-__all__ = ["compile_step", "held_codes", "product_classes", "random_accumulators", "sum_codes",
-           "values", "wanted_codes"]
-
 Codes = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ROOMS", "Rule", "Source", "findings", "rule", "sources"]
-
 ROOMS = ("hw", "sim", "synth", "reports", "tests")
 SPDX = "# SPDX-License-Identifier: Apache-2.0"
 #: Names that say nothing about what is inside.

@@ -21,6 +21,20 @@ from sim.cycle.wires import Wires, wires
 from sim.fast.numbers import values
 from sim.trace.waves import samples
 
+CYCLES = 300
+BENCH = """module bench; reg clk = 0, rst, av, al, bv, bl, cr; reg [1:0] au; reg [A-1:0] a;
+reg [B-1:0] b; reg [S-1:0] s; reg [A+B+S+7:0] rows [0:N-1]; integer i;
+TOP dut(.clk(clk), .rst(rst), .s_axis_a_tvalid(av), .s_axis_a_tdata(a), .s_axis_a_tlast(al),
+  BESIDE .s_axis_b_tvalid(bv), .s_axis_b_tdata(b), .s_axis_b_tlast(bl), .m_axis_c_tready(cr));
+initial begin $readmemh("rows.hex", rows); $dumpfile("x.vcd"); $dumpvars(0, DUMPED);
+  for (i = 0; i < N; i = i + 1) begin {au, rst, av, al, bv, bl, cr, a, b, s} = rows[i];
+    #5 clk = 1; #5 clk = 0; end end endmodule
+"""
+#: Outputs of the RTL that are compared, and what the model calls them.
+SHAKES = {"s_axis_a_tready": "a_tready", "s_axis_b_tready": "b_tready",
+          "m_axis_c_tvalid": "c_tvalid"}
+USER = ".s_axis_a_tuser(au),"
+
 
 class Product(NamedTuple):
     """Registers of one product: names by role, their stage, row, lane and column, and meaning."""
@@ -97,21 +111,6 @@ def _term(mac, stage):
                        place - frame.bias - frame.shape.bits + 1)
 
     return {role: f"term_{role}" for role in roles}, stage, value
-
-
-CYCLES = 300
-BENCH = """module bench; reg clk = 0, rst, av, al, bv, bl, cr; reg [1:0] au; reg [A-1:0] a;
-reg [B-1:0] b; reg [S-1:0] s; reg [A+B+S+7:0] rows [0:N-1]; integer i;
-TOP dut(.clk(clk), .rst(rst), .s_axis_a_tvalid(av), .s_axis_a_tdata(a), .s_axis_a_tlast(al),
-  BESIDE .s_axis_b_tvalid(bv), .s_axis_b_tdata(b), .s_axis_b_tlast(bl), .m_axis_c_tready(cr));
-initial begin $readmemh("rows.hex", rows); $dumpfile("x.vcd"); $dumpvars(0, DUMPED);
-  for (i = 0; i < N; i = i + 1) begin {au, rst, av, al, bv, bl, cr, a, b, s} = rows[i];
-    #5 clk = 1; #5 clk = 0; end end endmodule
-"""
-#: Outputs of the RTL that are compared, and what the model calls them.
-SHAKES = {"s_axis_a_tready": "a_tready", "s_axis_b_tready": "b_tready",
-          "m_axis_c_tvalid": "c_tvalid"}
-USER = ".s_axis_a_tuser(au),"
 
 
 def stimulus(spec, seed, b_last=None):

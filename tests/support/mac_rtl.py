@@ -25,6 +25,13 @@ from tests.support.mac_operands import (
 LENGTH = 24
 SIDE = 48
 SHORT, SHORT_SIDE = 4, 128
+SUMS = 400
+#: Chances of an idle cycle and of a reset in a cycle.
+IDLE, RESET = 0.15, 0.02
+#: Products that it may take to reach an end of the accumulator.
+REACH = 9000
+#: Operand pairs of which every one is presented.
+PAIRS = 1 << 16
 
 
 def compiled_mac(spec, folder):
@@ -144,15 +151,6 @@ def check_walks(spec, folder, seed):
     """Hold the RTL to the model behind every step of many walks."""
     steps = Walks(spec, seed).check(compiled_mac(spec, folder))
     assert steps == LENGTH * SIDE**2 + SHORT * SHORT_SIDE**2
-
-
-SUMS = 400
-#: Chances of an idle cycle and of a reset in a cycle.
-IDLE, RESET = 0.15, 0.02
-#: Products that it may take to reach an end of the accumulator.
-REACH = 9000
-#: Operand pairs of which every one is presented.
-PAIRS = 1 << 16
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ from onnx import helper, numpy_helper
 from hw.spec import parse_array, parse_mac
 from sim.network import Network, NetworkResult, Plan, Quantizers, calibrate_network, load, run
 
-__all__ = ["SEED", "data", "node", "one_layer", "plan", "result", "save", "small_network"]
-
 SEED = 5
 
 

@@ -18,6 +18,9 @@ from sim.rtl import Model
 from tests.support.rounding_cases import corner_scales, near_float_ties, random_scales
 
 TOP = "bench"
+EDGES_SEED = 20
+#: Widest source of which every code is presented.
+EVERY_BITS = 16
 
 
 class OutputBench:
@@ -143,11 +146,6 @@ def _words(sums, spec: OutputSpec) -> np.ndarray:
         return np.array(codes, dtype=np.uint64)
     return np.array([[code >> 64 * word & (1 << 64) - 1 for word in range(-(-width // 64))]
                      for code in codes], dtype=np.uint64)
-
-
-EDGES_SEED = 20
-#: Widest source of which every code is presented.
-EVERY_BITS = 16
 
 
 def output_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:

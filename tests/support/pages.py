@@ -15,6 +15,10 @@ from reports.render import answer, environment, page_text
 Record = dict[str, Any]
 ORIGIN = {"command": "make x", "commit": "0123456789", "dirty": False, "date": "2026-01-02T03:04",
           "tools": {}, "library": None, "seed": None}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+           "--disable-background-networking", "--disable-component-update", "--disable-sync",
+           "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom")
 
 
 def said(study: str, records: Sequence[Record] | Records) -> str:
@@ -36,12 +40,6 @@ def _given(study: str, records: Sequence[Record] | Records) -> tuple[Study, Reco
     found = find(study)
     assert found is not None
     return found, records if isinstance(records, Mapping) else {study: records}
-
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-           "--disable-background-networking", "--disable-component-update", "--disable-sync",
-           "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom")
 
 
 def browser() -> str:

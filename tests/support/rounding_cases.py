@@ -28,6 +28,13 @@ GFLOAT = {
     **{f"binary8p{p}{suffix}": gfloat.formats.format_info_p3109(8, p, domain=domain)
        for p in (3, 4, 5, 6) for suffix, domain in (("", Domain.Finite), ("e", Domain.Extended))},
 }
+#: Zero, least and greatest subnormal, least normal, below and above one, two thirds, a power of
+#: two, greatest finite, infinity, two NaN; each with both signs.
+_MAGNITUDES = (0x00000000, 0x00000001, 0x007FFFFF, 0x00800000, 0x3F7FFFFF, 0x3F800000, 0x3F800001,
+               0x3F2AAAAB, 0x3A000000, 0x7F7FFFFF, 0x7F800000, 0x7F800001, 0x7FC00000)
+CORNERS = np.array([code | sign for code in _MAGNITUDES for sign in (0, 1 << 31)])
+#: Of the significand of binary32.
+FACTOR_BITS = 24
 
 
 def gfloat_info(name):
@@ -72,15 +79,6 @@ def same_values(x, y):
     """Whether two float64 arrays are equal, zeros by sign and NaN by being NaN."""
     same = (x == y) & (np.signbit(x) == np.signbit(y))
     return bool((same | (np.isnan(x) & np.isnan(y))).all())
-
-
-#: Zero, least and greatest subnormal, least normal, below and above one, two thirds, a power of
-#: two, greatest finite, infinity, two NaN; each with both signs.
-_MAGNITUDES = (0x00000000, 0x00000001, 0x007FFFFF, 0x00800000, 0x3F7FFFFF, 0x3F800000, 0x3F800001,
-               0x3F2AAAAB, 0x3A000000, 0x7F7FFFFF, 0x7F800000, 0x7F800001, 0x7FC00000)
-CORNERS = np.array([code | sign for code in _MAGNITUDES for sign in (0, 1 << 31)])
-#: Of the significand of binary32.
-FACTOR_BITS = 24
 
 
 def corner_scales(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,19 +3,6 @@
 
 from hw.spec import ArraySpec, MacSpec, parse_array, parse_gemm, parse_mac
 
-__all__ = [
-    "ALIGNED_MACS",
-    "ARRAYS",
-    "EXHAUSTED_MACS",
-    "FLOAT_MACS",
-    "GEMMS",
-    "LARGE_ARRAYS",
-    "MACS",
-    "VARIED_MACS",
-    "WEIGHT_ARRAYS",
-    "WEIGHT_GEMMS",
-]
-
 
 def _macs(*spellings: str) -> dict[str, MacSpec]:
     """MACs by their spelling."""

@@ -20,6 +20,8 @@ _RECORDED = np.load(Path(__file__).parents[1] / "data" / "h200_fp8_vectors.npz")
 
 #: Names of the sets, spelled ``{a}_{b}_{kind of operands}_k{K}``.
 NAMES = [str(name) for name in _RECORDED["names"]]
+HASHES = Path(__file__).parents[1] / "data" / "verilog.json"
+SPECS = MACS | ARRAYS | GEMMS | WEIGHT_ARRAYS | WEIGHT_GEMMS
 
 
 def recorded(name: str) -> tuple[MacSpec, np.ndarray, np.ndarray, np.ndarray]:
@@ -28,10 +30,6 @@ def recorded(name: str) -> tuple[MacSpec, np.ndarray, np.ndarray, np.ndarray]:
     mac = parse_mac(f"{a}x{b}", acc="hopper")
     return mac, *(_RECORDED[f"{name}_{part}"] for part in "ab"), \
         _RECORDED[f"{name}_d"].view(np.uint32)
-
-
-HASHES = Path(__file__).parents[1] / "data" / "verilog.json"
-SPECS = MACS | ARRAYS | GEMMS | WEIGHT_ARRAYS | WEIGHT_GEMMS
 
 
 def stored() -> dict[str, str]:

@@ -5,8 +5,6 @@ from collections.abc import Collection, Iterable
 
 import pytest
 
-__all__ = ["tiers"]
-
 
 def tiers(cases: Iterable, often: Collection) -> list:
     """Cases for `parametrize`, in their order; those that are not among ``often`` are slow.
