@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import sim
-from hw.spec import parse_array, parse_mac
+from hw.spec import Kind, parse_array, parse_mac
 from hw.spec.arrays import traffic
 from sim.progress import Progress
 from sim.run import engines
 from sim.run.__main__ import main
-from sim.run.sums import checksum
+from sim.run.operands import DISTRIBUTIONS, draw
+from sim.run.sums import as_bits, checksum, relative_error
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4"]
@@ -216,3 +217,152 @@ def test_interrupted_run_leaves_no_file(tmp_path):
     assert told.splitlines()[-1] == "python -m sim.run: interrupted"
     assert "Traceback" not in told
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("unit", ["e4m3,acc=fp32", "e5m2,acc=fp16", "e4m3", "e5m2",
+                                  "e5m2,acc=aligned:13"])
+def test_nan_and_infinity_are_codes_as_any(capsys, tmp_path, unit):
+    """They are computed with, not refused: the sums say so, or the flags beside them."""
+    mac = parse_mac(unit)
+    special = [code for code in range(256) if mac.a.unpack(code).kind in (Kind.NAN, Kind.INF)]
+    a = np.array([[special[0], 1, 2], [3, special[-1], 4], [5, 6, 7]], np.uint8)
+    b = np.array([[1, special[-1]], [0, 2], [special[0], 3]], np.uint8)
+    found = {}
+    for name, array in (("a", a), ("b", b)):
+        np.save(tmp_path / f"{name}.npy", array)
+    for backend in ("fast", "vector", "cycle"):
+        assert main(["--mac", unit, "--array", "2x2", "--a", str(tmp_path / "a.npy"), "--b",
+                     str(tmp_path / "b.npy"), "--backend", backend, "--json"]) == 0
+        found[backend] = json.loads(capsys.readouterr().out)["checksum"]
+    sums, flags = sim.matmul_with_flags(a, b, unit)
+    assert set(found.values()) == {checksum(sums, flags, mac)}
+    special_sums = flags if mac.flag_bits else ~np.isfinite(sim.decode(sums, mac.acc.fmt))
+    assert special_sums.any()
+
+
+REFUSED = [
+    (["--mac", "e4m3", "--size", "4x4x4"],
+     "Array size must be given by --array ROWSxCOLS, not None"),
+    ([*UNIT, "--size", "4x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
+    ([*UNIT, "--size", "0x4x4"], "GEMM m must be an integer from 1 to 281474976710656, not 0"),
+    ([*UNIT, "--size", "999999999x999999999x1"],
+     "Size must be that of a product which the memory of this machine holds, not '999999999x999999999x1'"),
+    ([*UNIT, "--size", "4x4"], "Size must be MxKxN, for instance 512x512x512, not '4x4'"),
+    ([*UNIT, "--size", "4x4x4", "--out-scale", "pow2:1", "--no-saturate"],
+     "Output format must be given by --out-format FMT with --no-saturate, --out-scale, not None"),
+    ([*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "bar:1"],
+     "Output scale must be one of none, pow2, fp32, not 'bar'"),
+    ([*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "pow2:0.5"],
+     ("Scale must be pow2:VALUE or fp32:VALUE, VALUE finite and not 0 for fp32, not "
+      "'pow2:0.5'")),
+    ([*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "fp32:inf"],
+     ("Scale must be pow2:VALUE or fp32:VALUE, VALUE finite and not 0 for fp32, not "
+      "'fp32:inf'")),
+    ([*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "pow2:200"],
+     "Scale must be from -128 to 127, not 200"),
+    ([*UNIT, "--size", "4x4x4", "--out-format", "int4", "--zero-point", "9"],
+     "Zero point must be from -8 to 7, not 9"),
+    (UNIT, "Operands must be given by --size MxKxN, or by --a and --b, not None"),
+    ([*UNIT, "--a", "{a}"],
+     "Operands must be given by both --a and --b, or by neither, not '--a'"),
+    ([*UNIT, "--size", "4x4x4", "--seed", "-1"], "Seed must be 0 or more, not -1"),
+    ([*UNIT, "--a", "{a}", "--b", "{b}", "--seed", "1"],
+     "Random operands must be left out with --a and --b, not '--seed'"),
+    ([*UNIT, "--a", "{a}", "--b", "{a}"],
+     "Operand b shape must be (4, N) to match the K of operand a, not (3, 4)"),
+    ([*UNIT, "--a", "{a}", "--b", "{b}", "--size", "3x4x6"],
+     "Size must be 3x4x5 as in the files, not '3x4x6'"),
+    ([*UNIT, "--a", "{real}", "--b", "{b}"],
+     "Operand a dtype must be an integer type, not 'float64'"),
+    ([*UNIT, "--a", "{wide}", "--b", "{b}"],
+     "Operand a must be codes of e4m3 from 0 to 255, not 256"),
+    ([*UNIT, "--a", "{flat}", "--b", "{b}"],
+     "Operand a shape must be two sides of at least 1, not (4,)"),
+    ([*UNIT, "--a", "{empty}", "--b", "{b}"],
+     "Operand a shape must be two sides of at least 1, not (4, 0)"),
+    ([*UNIT, "--a", "{nan}", "--b", "{b}"],
+     "Operand a dtype must be an integer type, not 'float64'"),
+    ([*UNIT, "--a", "{none}", "--b", "{b}"],
+     "Operand a file must be readable, not '{none}' (no such file or directory)"),
+    ([*UNIT, "--a", "{text}", "--b", "{b}"],
+     "Operand a file must be readable, not '{text}' (no .npy file of numbers)"),
+    ([*UNIT, "--size", "4x4x4", "--out", "{text}/c.npy"],
+     "Output file must be writable, not '{text}/c.npy' (file exists)"),
+    ([*UNIT, "--size", "4x4x4", "--out", "{folder}"],
+     "Output file must be writable, not '{folder}' (is a directory)"),
+    ([*UNIT, "--size", "4x4x4", "--backend", "slow"],
+     ("argument --backend: invalid choice: 'slow' (choose from "
+      f"{', '.join(map(repr, engines.ENGINES))})")),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED)
+def test_run_refuses_in_one_line(capsys, tmp_path, arguments, message):
+    arrays = {"a": np.ones((3, 4), int), "b": np.ones((4, 5), int), "real": np.ones((3, 4)),
+              "wide": np.full((3, 4), 256), "flat": np.ones(4, int),
+              "empty": np.ones((4, 0), int), "nan": np.full((3, 4), np.nan)}
+    paths = {name: str(tmp_path / f"{name}.npy") for name in (*arrays, "none", "text")}
+    for name, array in arrays.items():
+        np.save(paths[name], array)
+    Path(paths["text"]).write_text("no array")
+    paths["folder"] = str(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SystemExit) as ended:
+        main([word.format(**paths) for word in arguments])
+    shown = capsys.readouterr()
+    assert ended.value.code == 2
+    assert shown.out == ""
+    assert shown.err == f"python -m sim.run: error: {message.format(**paths)}\n"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(("sums", "mac", "wanted"), [
+    (np.array([[-1, 5]]), "int8,acc=int20", [[0xFFFFF, 5]]),
+    (np.array([[-1, 5]], object), "e5m2,acc=fx70m32", [[[255] * 8 + [63], [5] + [0] * 8]]),
+    (np.array([[-2]], object), "e4m3,acc=fx64m18", [[(1 << 64) - 2]]),
+    (np.array([[0x7F800000]], np.uint32), "e4m3,acc=fp32", [[0x7F800000]])])
+def test_bits_of_sums(sums, mac, wanted):
+    assert as_bits(sums, parse_mac(mac).acc.width).tolist() == wanted
+
+
+def test_checksum_sees_every_bit_and_flag():
+    spec, rng = parse_mac("e5m2,acc=fx51m12"), np.random.default_rng(5)
+    sums, flags = rng.integers(-2**50, 2**50, (3, 4)), np.zeros((3, 4), np.uint8)
+    found = {checksum(sums, flags, spec)}
+    for place in np.ndindex(3, 4):
+        for bit in range(51):
+            other = sums.copy()
+            other[place] ^= 1 << bit
+            found.add(checksum(other, flags, spec))
+        raised = flags.copy()
+        raised[place] = 1
+        found.add(checksum(sums, raised, spec))
+    assert len(found) == 1 + 12 * (51 + 1)
+
+
+def test_relative_error_leaves_out_what_is_not_finite():
+    mac = parse_mac("e5m2,acc=bf16")
+    a = sim.encode([[1.0, 0.5], [2.0, 1.0], [0.0, 0.0]], "e5m2")
+    b = sim.encode([[256.0, 3.0], [2.0, 0.5]], "e5m2")
+    a[2, 0] = mac.a.nan_code
+    sums, flags = sim.matmul_with_flags(a, b, mac)
+    exact = np.array([[257.0, 3.25], [514.0, 6.5]])
+    got = sim.decode(sums[:2], "bf16")
+    assert got.tolist() == [[256.0, 3.25], [512.0, 6.5]]
+    wanted = np.sqrt(((got - exact) ** 2).sum() / (exact ** 2).sum())
+    found = relative_error(a, b, sums, flags, mac, Progress())
+    assert found == pytest.approx(wanted, rel=1e-12)
+    assert relative_error(a[2:], b, sums[2:], flags[2:], mac, Progress()) is None
+
+
+@pytest.mark.parametrize("data", DISTRIBUTIONS)
+@pytest.mark.parametrize("name", ["e4m3", "int8", "uint8", "bf16"])
+def test_drawn_operands_are_finite_spread_and_repeatable(name, data):
+    fmt = parse_mac(name).a
+    codes = draw(fmt, (60, 70), data, [1, 0], Progress())
+    values = sim.decode(codes, fmt)
+    assert np.isfinite(values).all()
+    assert (codes == draw(fmt, (60, 70), data, [1, 0], Progress())).all()
+    assert (codes != draw(fmt, (60, 70), data, [1, 1], Progress())).any()
+    scale = fmt.max if fmt.is_integer else 1
+    assert 0.05 < np.abs(values).mean() / scale < 1
