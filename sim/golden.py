@@ -142,11 +142,11 @@ class Mac:
 
 
 def pack_kept(value: int, lsb: int, acc: AlignedAccumulator) -> int:
-    """Code of ``value * 2**lsb`` truncated to ``acc.kept_bits`` fraction bits; Inf beyond all."""
+    """Code of ``value * 2**lsb`` truncated to ``acc.fraction_bits`` fraction bits; Inf beyond all."""
     if value.bit_length() + lsb > acc.fmt.bias + 1:
         return special_code(acc.fmt, Flag.NEG_INF if value < 0 else Flag.POS_INF)
-    kept = replace(acc.fmt, name="kept", man_bits=acc.kept_bits)
-    code = pack(value, lsb, kept, rounding=Rounding.RTZ) << acc.fmt.man_bits - acc.kept_bits
+    kept = replace(acc.fmt, name="kept", man_bits=acc.fraction_bits)
+    code = pack(value, lsb, kept, rounding=Rounding.RTZ) << acc.fmt.man_bits - acc.fraction_bits
     return code if code & ~acc.fmt.sign_code else 0
 
 

@@ -38,8 +38,8 @@ class AlignedMac(MacUnit):
     def next_sum(self, m, kept, a, b, first, stages):
         """Largest place, aligned terms, their sum, its code."""
         spec = self._spec
-        old = Signal(1 + spec.acc.fmt.exp_bits + spec.acc.kept_bits)
-        dropped = spec.acc.fmt.man_bits - spec.acc.kept_bits
+        old = Signal(1 + spec.acc.fmt.exp_bits + spec.acc.fraction_bits)
+        dropped = spec.acc.fmt.man_bits - spec.acc.fraction_bits
         m.d.comb += old.eq(Mux(first, 0, kept[dropped:]))
         lanes = [multiply(m, spec, x, y, name=f"lane{lane}")
                  for lane, (x, y) in enumerate(lane_pairs(spec, a, b))]
@@ -70,7 +70,7 @@ class AlignedMac(MacUnit):
 
     def _old_term(self, m, old):
         """The accumulator as a term."""
-        fmt, kept = self._spec.acc.fmt, self._spec.acc.kept_bits
+        fmt, kept = self._spec.acc.fmt, self._spec.acc.fraction_bits
         field, normal = old[kept:-1], Signal()
         m.d.comb += normal.eq(field.any())
         place = Cat(field[0] | ~normal, field[1:]) + (-fmt.bias - self._origin)
@@ -127,13 +127,14 @@ class AlignedMac(MacUnit):
         m.d.comb += exp.eq((highest - places) & led[-1].replicate(len(highest)))
         led, exp, sign, flags = (delayed(m, part, cycles, name=f"normal_{name}") for part, name in (
             (led, "led"), (exp, "exp"), (sign, "sign"), (flags, "special")))
-        fraction = Cat(Const(0, max(acc.kept_bits - len(led) + 1, 0)), led[:-1])[-acc.kept_bits:]
+        low = Const(0, max(acc.fraction_bits - len(led) + 1, 0))
+        fraction = Cat(low, led[:-1])[-acc.fraction_bits:]
         pos, neg = flags
         infinite, nan = Signal(name="infinite"), Signal(name="nan")
         ones = Const(-1, acc.fmt.exp_bits).as_unsigned()
         m.d.comb += [nan.eq(pos & neg), infinite.eq(pos | neg | (exp >= ones))]
-        kept = Mux(nan, ~Const(0, acc.kept_bits), Mux(infinite, 0, fraction))
-        dropped = nan.replicate(acc.fmt.man_bits - acc.kept_bits)
+        kept = Mux(nan, ~Const(0, acc.fraction_bits), Mux(infinite, 0, fraction))
+        dropped = nan.replicate(acc.fmt.man_bits - acc.fraction_bits)
         return Cat(dropped, kept, Mux(infinite, ones, exp[:acc.fmt.exp_bits]),
                    Mux(pos | neg, neg & ~pos, sign & (led[-1] | fraction.any())))
 
@@ -157,7 +158,7 @@ class AlignedMac(MacUnit):
 
     def _special(self, m, old, lanes, stages):
         """Whether the sum has plus infinity, and minus infinity, in it; both make NaN."""
-        _spec, kept = self._spec, self._spec.acc.kept_bits
+        _spec, kept = self._spec, self._spec.acc.fraction_bits
         ended, nan = Signal(name="old_special"), Signal(name="old_nan")
         m.d.comb += [ended.eq(old[kept:-1].all()), nan.eq(ended & old[:kept].any())]
         pos, neg = nan | (ended & ~old[-1]), nan | (ended & old[-1])

@@ -67,7 +67,8 @@ def _product(m: Module, frame: Frame, a: Value, b: Value) -> Term:
         lead(m, operand, own, adder=adder, name=side) if shape.leads
         else (masked(operand), shift_exponent(m, operand.exp, own, adder=adder, name=side))
         for operand, own, side in ((x, offset_x, "a"), (y, offset_y, "b")))
-    sig = multiply_magnitudes(m, sig_x, sig_y, multiplier=frame.spec.rows, name="product")
+    sig = multiply_magnitudes(m, sig_x, sig_y, multiplier=frame.spec.resolved_multiplier,
+                              name="product")
     sign = Signal(name="term_sign")
     m.d.comb += sign.eq(x.sign ^ y.sign)
     leads = sig[-1] if shape.by_one else Const(1)

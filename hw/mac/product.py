@@ -60,7 +60,8 @@ def multiply(m: Module, spec: MacSpec, a: Value, b: Value, *, name: str) -> Prod
         sign.eq(x.sign ^ y.sign),
         sig_x.eq(x.sig & ~(x.hidden | y.hidden).replicate(len(x.sig))),
     ]
-    sig = multiply_magnitudes(m, sig_x, y.sig, multiplier=spec.rows, name=f"{name}_sig")
+    sig = multiply_magnitudes(m, sig_x, y.sig, multiplier=spec.resolved_multiplier,
+                              name=f"{name}_sig")
     exp = _add_exponents(m, x.exp, y.exp, name=f"{name}_exp")
     nan, inf = special_product(m, x, y, name=name)
     # In the encoding of `hw.spec.Flag`; a single bit is NaN.
@@ -105,12 +106,12 @@ def add_integers(m: Module, spec: MacSpec, columns: Columns, a: Value, b: Value)
     """Add the rows of every lane's product of integers to ``columns``."""
     weight = spec.product_lsb - spec.acc.lsb
     for lane, (x, y) in enumerate(lane_pairs(spec, a, b)):
-        if spec.rows is Multiplier.ARRAY:
+        if spec.resolved_multiplier is Multiplier.ARRAY:
             array_rows(columns, x, y, weight=weight, x_signed=spec.a.signed, y_signed=spec.b.signed)
             continue
         x, y = (_signed(code, fmt) for code, fmt in ((x, spec.a), (y, spec.b)))
         longer, shorter = (x, y) if len(x) >= len(y) else (y, x)
-        rows = inferred_row if spec.rows is Multiplier.INFERRED else booth_rows
+        rows = inferred_row if spec.resolved_multiplier is Multiplier.INFERRED else booth_rows
         rows(m, columns, longer, shorter, name=f"lane{lane}", weight=weight)
 
 

@@ -3,6 +3,7 @@
 
 from hw.spec.accumulators import (
     Accumulator,
+    Adder,
     AlignedAccumulator,
     FixedAccumulator,
     FloatAccumulator,
@@ -23,7 +24,7 @@ from hw.spec.grammar import (
     parse_output,
     parse_spec,
 )
-from hw.spec.macs import Adder, Flag, MacSpec, Multiplier
+from hw.spec.macs import Flag, MacSpec, Multiplier
 from hw.spec.outputs import OutputSpec, Scale
 
 __all__ = [

@@ -226,7 +226,7 @@ class AlignedAccumulator(_Shared):
     The exponent of a product is the sum of its operands' exponents; it is not normalised. The
     largest of these and of the accumulator's own, ``emax``, decides: every term is truncated toward
     zero to a multiple of ``2**(emax - frac_bits)``, their sum is exact, and it is truncated to
-    `kept_bits` fraction bits. A zero term has no say in ``emax``; a zero sum is plus zero; an
+    `fraction_bits` fraction bits. A zero term has no say in ``emax``; a zero sum is plus zero; an
     overflow is infinite. Source: T-FDPA of arXiv 2511.10909.
     """
 
@@ -250,10 +250,10 @@ class AlignedAccumulator(_Shared):
         """The accumulator in words."""
         return (f"`{self.fmt.name}`, {self.width} bits; every term of a step is truncated "
                 f"{self.frac_bits} bits below the largest one's units place, the sum to "
-                f"{self.kept_bits} fraction bits")
+                f"{self.fraction_bits} fraction bits")
 
     @property
-    def kept_bits(self) -> int:
+    def state_width(self) -> int:
         """Fraction bits of a sum; the bits of ``fmt`` below them are zero."""
         return min(self.frac_bits, self.fmt.man_bits)
 

@@ -279,7 +279,7 @@ def _split(noun: str, text: str, settings: Iterable[Setting]) -> tuple[str, dict
     for key in _WHOLE.keys() & values.keys():
         require(values[key].isdecimal(), _WHOLE[key], "a whole number", values[key])
         values[key] = int(values[key])
-    return head.strip().lower(), values
+    return head.strip(), values
 
 
 def _close(name: str, known: Iterable[str]) -> str:
@@ -300,7 +300,7 @@ def _suggestion(name: str) -> str:
 
 def _mac(head: str, values: Mapping[str, Any]) -> MacSpec:
     """MAC of operands and settings."""
-    names = head.split("x")
+    names = re.split("x", head, flags=re.IGNORECASE)
     require(len(names) <= 2, "MAC operands", "one format or two joined by x", head)
     a, b = parse_format(names[0]), parse_format(names[-1])
     acc, lanes = values.get("acc", "exact"), values.get("lanes")

@@ -120,7 +120,7 @@ class MacSpec(Described):
         return Multiplier.BOOTH if self.is_fused else Multiplier.ARRAY
 
     @property
-    def rows(self) -> Multiplier:
+    def resolved_multiplier(self) -> Multiplier:
         """Multiplier that is built: array or Booth."""
         named = self.multiplier is not Multiplier.DEFAULT
         return self.multiplier if named else self._default_multiplier

@@ -550,7 +550,7 @@ def _aligned_advance(mac: MacSpec, plain: Advance) -> Advance:
     fmt = acc.fmt
     facts = record(Aligned(
         sign=fmt.sign_code, inf=special_code(fmt, Flag.POS_INF), nan=acc.nan_code,
-        man_bits=fmt.man_bits, kept=acc.kept_bits, bias=fmt.bias, frac=acc.frac_bits))
+        man_bits=fmt.man_bits, kept=acc.fraction_bits, bias=fmt.bias, frac=acc.frac_bits))
     (left, places_a, classes_a), (right, places_b, classes_b) = _terms(mac.a), _terms(mac.b)
     return lambda acc, flags, a, b, frame: (
         _aligned(acc, a, b, frame, left, right, places_a, places_b, classes_a, classes_b, FLAGS,

@@ -64,7 +64,7 @@ def _sums(a: NDArray, b: NDArray, spec: MacSpec, machine: Machine) -> NDArray:
     places = [_places(fmt) for fmt in (spec.a, spec.b)]
     if machine is SINGLE and _fits_bytes(spec, a.shape[1]):
         places = [np.maximum(place, LOWEST_PLACE).astype(np.int8) for place in places]
-    return kernels().aligned(a, b, tables, places, spec.lanes, acc.frac_bits, acc.kept_bits)
+    return kernels().aligned(a, b, tables, places, spec.lanes, acc.frac_bits, acc.fraction_bits)
 
 
 def _fits(spec: MacSpec, depth: int, machine: Machine) -> bool:

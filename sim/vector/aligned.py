@@ -71,7 +71,7 @@ def _truncate(value: Ints, shift: Ints) -> Ints:
 
 def _pack(value: Ints, lsb: Ints, acc: AlignedAccumulator) -> Ints:
     """Codes of ``value * 2**lsb`` truncated to the kept fraction bits; Inf beyond all."""
-    fmt, kept = acc.fmt, acc.kept_bits
+    fmt, kept = acc.fmt, acc.fraction_bits
     magnitude = np.abs(value)
     length = np.frexp(magnitude.astype(np.float64))[1].astype(np.int64)
     # Exponent of the result's leading bit, but never below that of the smallest normal value.

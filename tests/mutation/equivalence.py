@@ -232,7 +232,7 @@ def _holds_aligned(spec: MacSpec, code: z3.BitVecRef) -> z3.BoolRef:
     acc, fmt = spec.acc, spec.acc.fmt
     magnitude = z3.Extract(fmt.magnitude_bits - 1, 0, code)
     highest = min(_power(fmt, aligned_top(spec) - fmt.lsb), fmt.inf_code)
-    dropped = (1 << fmt.man_bits - acc.kept_bits) - 1
+    dropped = (1 << fmt.man_bits - acc.fraction_bits) - 1
     finite = z3.And(z3.ULT(magnitude, highest), magnitude & dropped == 0,
                     _is_multiple(fmt, spec.product_lsb, magnitude),
                     z3.Implies(magnitude == 0, code == 0))

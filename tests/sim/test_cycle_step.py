@@ -28,7 +28,7 @@ def sums(rng, mac, shape):
     nan = mac.acc.nan_code if aligned else fmt.nan_code
     codes = rng.integers(0, 1 << fmt.width, shape)
     if aligned:
-        codes &= -(1 << fmt.man_bits - mac.acc.kept_bits)
+        codes &= -(1 << fmt.man_bits - mac.acc.fraction_bits)
     return np.where(codes & ~fmt.sign_code > fmt.inf_code, nan, codes)
 
 

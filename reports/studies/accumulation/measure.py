@@ -207,7 +207,7 @@ def measure(operands: Sequence[Operands], series: Sequence[Series], origin: Prov
 
 def _bits(acc: Accumulator) -> int:
     """Bits of ``acc`` that are not always zero."""
-    unused = acc.fmt.man_bits - acc.kept_bits if isinstance(acc, AlignedAccumulator) else 0
+    unused = acc.fmt.man_bits - acc.fraction_bits if isinstance(acc, AlignedAccumulator) else 0
     return acc.width - unused
 
 
