@@ -31,7 +31,6 @@ from hw.spec import (
     FloatAccumulator,
     Format,
     MacSpec,
-    Overflow,
     Rounding,
 )
 from sim.codes import NDArray
@@ -52,13 +51,12 @@ from sim.fast.numbers import (
     dropped,
     float64_rounding,
     parts,
-    significand_bits,
     values,
     within,
 )
 from sim.golden import special_code
-from sim.vector.codes import FLAGS, MAX_BITS, Class, Unpacked
-from sim.vector.floating import LOWEST, normalise
+from sim.vector.codes import FLAGS, Class, Unpacked, significand_bits
+from sim.vector.floating import LOWEST, Unit, normalise
 
 #: As `sim.cycle.steps.Advance`.
 Advance = Callable[[NDArray, NDArray, NDArray, NDArray, NDArray], tuple[NDArray, NDArray]]
@@ -420,17 +418,13 @@ def _float_advance(mac: MacSpec, plain: Advance) -> Advance:
 
 
 def _float_facts(mac: MacSpec, acc: FloatAccumulator) -> Float:
-    fmt = acc.fmt
-    largest = fmt.unpack(fmt.max_code)
+    fmt, unit = acc.fmt, Unit.of(mac)
     return Float(
-        lanes=mac.lanes, window=MAX_BITS - mac.lanes.bit_length(),
-        product_bits=significand_bits(mac.a) + significand_bits(mac.b),
+        lanes=mac.lanes, window=unit.window, product_bits=unit.product_bits,
         precision=fmt.precision, man_bits=fmt.man_bits, lsb=fmt.lsb, sign=fmt.sign_code,
         inf=special_code(fmt, Flag.POS_INF), nan=special_code(fmt, Flag.NAN),
-        nearest=acc.rounding is Rounding.RNE, subnormals=acc.subnormals,
-        largest=largest.sig, highest=largest.exp + fmt.lsb,
-        infinite=acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE,
-        double=_in_double(mac, acc))
+        nearest=acc.rounding is Rounding.RNE, subnormals=acc.subnormals, largest=unit.largest,
+        highest=unit.highest, infinite=unit.infinite, double=_in_double(mac, acc))
 
 
 # Aligned sums of tensor cores.

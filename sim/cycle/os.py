@@ -7,12 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec import ArraySpec, Dataflow, FixedAccumulator
-from hw.spec.errors import require
-from sim.codes import NDArray, code_dtype
+from sim.codes import NDArray
 from sim.cycle.history import History
-from sim.cycle.steps import FIRST, LAST, VALID, advance
-from sim.cycle.streams import Drain, Inputs, Outputs, Results
-from sim.vector import require_step, sum_dtype
+from sim.cycle.registers import ArrayRegisters
+from sim.cycle.steps import FIRST, LAST, VALID
+from sim.cycle.streams import Inputs, Outputs
 
 Bools = npt.NDArray[np.bool_]
 
@@ -96,38 +95,26 @@ class Sequencer:
         self.resolving = [leaves, *self.resolving][:self._stages]
 
 
-class OutputStationaryArray:
-    """Registers of an array of processing elements.
-
-    Latencies are those of the RTL, which this equals register by register, with two exceptions:
-    pipeline registers of a MAC hold its operands here, whatever the RTL has worked out of them; a
-    carry-save sum is held as one number. What the RTL holds instead comes to the same product and
-    the same sum.
+class OutputStationaryArray(ArrayRegisters):
+    """Registers of an array whose sums stay.
 
     Attributes
     ----------
     flight
         For each pipeline register of the MACs, newest first, operands a, b and frame.
-    acc, flags, o_valid
-        Accumulators, flags beside them, and whether a sum has just been finished, (rows, cols).
+    o_valid
+        Whether a sum has just been finished, (rows, cols).
     result_q, result_flags, fresh
         Finished sum, its flags, and whether it has not started to move, (rows, cols).
-    results, sequencer
-        The way to C, and the registers that time all this.
-    drain
-        Output stages in front of C, or None.
     """
 
+    dataflow = Dataflow.OS
+
     def __init__(self, spec: ArraySpec) -> None:
-        require(spec.dataflow is Dataflow.OS, "Array dataflow", "os", spec.dataflow.value)
-        require_step(spec.mac)
-        self.spec = spec
         rows, cols, lanes, mac = spec.rows, spec.cols, spec.mac.lanes, spec.mac
-        self.sequencer, self.results = Sequencer(spec), Results(spec)
-        self.drain = Drain(spec) if spec.out else None
         window = rows + cols
-        self._a = History((rows, lanes), window, code_dtype(mac.a.width))
-        self._b = History((cols, lanes), window, code_dtype(mac.b.width))
+        super().__init__(spec, window, window)
+        self.sequencer = Sequencer(spec)
         self._frame = History((), window, np.uint8)
         shape, age = (rows, lanes, cols), rows - 1
         self._a_q = self._a.viewer(shape, age, (0, 1), (1, 0), (None, -1))
@@ -136,11 +123,9 @@ class OutputStationaryArray:
         #: Bit i is set i cycles after the last beat of a tile, while the array may hold it.
         self._lasts, self._ages = 0, (1 << window + mac.pipeline) - 1
         self.flight = [(self.a_q, self.b_q, self.frame_q)] * mac.pipeline
-        self.acc = self.result_q = np.zeros((rows, cols), sum_dtype(mac))
-        self.flags = self.result_flags = np.zeros((rows, cols), np.uint8)
+        self.result_q, self.result_flags = self.acc, self.flags
         self._none = np.zeros((rows, cols), np.bool_)
         self.o_valid = self.fresh = self._none
-        self._next = advance(mac)
         self._has_flags = mac.flag_bits > 0
 
     @property
@@ -168,25 +153,12 @@ class OutputStationaryArray:
         """Delays by cycles from 1 on, (rows - 1, rows, lanes)."""
         return self._a.ago(self.spec.rows - 1)
 
-    @property
-    def skew_b(self) -> NDArray:
-        """Delays by cycles from 1 on, (cols - 1, cols, lanes)."""
-        return self._b.ago(self.spec.cols - 1)
-
-    def step(self, inputs: Inputs) -> Outputs:
-        """Outputs of this cycle; the registers take their next values."""
-        return self.drain.step(inputs, self._clock) if self.drain else self._clock(inputs)
-
     def _clock(self, inputs: Inputs) -> Outputs:
-        """Outputs in front of the output stages."""
         state, wires = self.sequencer, self.sequencer.timing()
         ready = wires.en and (not inputs.a_tlast or state.wait == 0)
         taken = bool(ready and inputs.a_tvalid and inputs.b_tvalid)
-        offered = self.results.offered(self.result_q[0], self.result_flags[0], state.kept)
-        outputs = Outputs(
-            bool(ready and inputs.b_tvalid), bool(ready and inputs.a_tvalid),
-            bool(state.kept or wires.beat), offered[0],
-            bool(state.kept_last if state.kept else wires.beat_last), offered[1], state.error)
+        outputs = self._outputs(bool(ready and inputs.b_tvalid), bool(ready and inputs.a_tvalid),
+                                wires, self.result_q[0], self.result_flags[0])
         if wires.en:
             frame = taken * VALID | state.opening * FIRST | bool(inputs.a_tlast) * LAST
             self.results.step()

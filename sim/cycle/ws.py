@@ -7,12 +7,12 @@ import numpy as np
 
 from hw.spec import ArraySpec, Dataflow
 from hw.spec.arrays import WeightStationary
-from hw.spec.errors import require
-from sim.codes import NDArray, code_dtype
+from sim.codes import NDArray
 from sim.cycle.history import History
-from sim.cycle.steps import VALID, advance, moves
-from sim.cycle.streams import LEAVES, STARTS, Drain, Inputs, Outputs, Results
-from sim.vector import require_step, sum_dtype
+from sim.cycle.registers import ArrayRegisters
+from sim.cycle.steps import VALID, moves
+from sim.cycle.streams import LEAVES, STARTS, Inputs, Outputs
+from sim.vector import sum_dtype
 
 #: Bits of the frame beside the weights of an element.
 SWAP, LOAD = 1, 2
@@ -162,11 +162,8 @@ class WeightSequencer:
         self.rows = [wires.following, *self.rows[:-1]]
 
 
-class WeightArray:
-    """Registers of an array whose weights stay; in `OutputStationaryArray` the sums do.
-
-    Latencies are those of the RTL, which this equals register by register, with the exceptions
-    that `OutputStationaryArray` names.
+class WeightArray(ArrayRegisters):
+    """Registers of an array whose weights stay.
 
     Attributes
     ----------
@@ -176,30 +173,21 @@ class WeightArray:
         For each register before the adder, newest first, operands a and b.
     adding
         For each register in the adder, newest first, the sum and the flags that will leave it.
-    acc, flags
-        Sums that leave each element, and flags beside them, (rows, cols).
     memory, read, before
         Stored sums and flags by address, (2, addresses, cols); those that were read, and those
         that left the column a cycle ago, (2, cols).
-    results, sequencer
-        The way to C, and the registers that time all this.
-    drain
-        Output stages in front of C, or None.
     """
 
+    dataflow = Dataflow.WS
+
     def __init__(self, spec: ArraySpec) -> None:
-        require(spec.dataflow is Dataflow.WS, "Array dataflow", "ws", spec.dataflow.value)
-        require_step(spec.mac)
-        self.spec = spec
         rows, cols, lanes, mac = spec.rows, spec.cols, spec.mac.lanes, spec.mac
-        self.sequencer, self.results = WeightSequencer(spec), Results(spec)
-        self.drain = Drain(spec) if spec.out else None
         times = WeightStationary(spec)
         #: Cycles by which sums are later in each row, and in the last one.
         self._step, self._last = times.row_latency, (rows - 1) * times.row_latency
         window = self._last + cols
-        self._a = History((rows, lanes), window, code_dtype(mac.a.width))
-        self._b = History((cols, lanes), cols, code_dtype(mac.b.width))
+        super().__init__(spec, window, cols)
+        self.sequencer = WeightSequencer(spec)
         self._swap, self._load = (History((), window, np.uint8) for _ in range(2))
         self._control = History((len(Control._fields),), cols)
         self._a_q = self._a.viewer((rows, lanes, cols), 0, (0, -self._step), (1, 0), (None, -1))
@@ -207,13 +195,10 @@ class WeightArray:
         self._swaps, self._loads, self._ages = 0, 0, (1 << window) - 1
         self.used = self.waiting = self.passed = np.zeros((rows, lanes, cols), self._b.past.dtype)
         self.flight = [(self.a_q, self.used)] * times.entry
-        self.acc = np.zeros((rows, cols), sum_dtype(mac))
-        self.flags = np.zeros((rows, cols), np.uint8)
         self.adding = [(self.acc, self.flags)] * mac.adder_stages
         self.memory = np.zeros((2, self.sequencer.addresses, cols), sum_dtype(mac))
         self.read, self.before = np.zeros((2, 2, cols), sum_dtype(mac))
-        self._next, self._always = advance(mac), np.full((rows, cols), VALID, np.uint8)
-        self._moves = moves(mac)
+        self._moves, self._always = moves(mac), np.full((rows, cols), VALID, np.uint8)
 
     @property
     def a_q(self) -> NDArray:
@@ -244,26 +229,13 @@ class WeightArray:
         return self._a.ago(self._last)
 
     @property
-    def skew_b(self) -> NDArray:
-        """Delays by cycles from 1 on, (cols - 1, cols, lanes)."""
-        return self._b.ago(self.spec.cols - 1)
-
-    @property
     def control(self) -> NDArray:
         """`Control` that each column's memory passes on, (6, cols)."""
         return self._control.view((len(Control._fields), self.spec.cols), 0, (0, 0), (None, -1))
 
-    def step(self, inputs: Inputs) -> Outputs:
-        """Outputs of this cycle; the registers take their next values."""
-        return self.drain.step(inputs, self._clock) if self.drain else self._clock(inputs)
-
     def _clock(self, inputs: Inputs) -> Outputs:
-        """Outputs in front of the output stages."""
         state, wires = self.sequencer, self.sequencer.timing(inputs)
-        offered = self.results.offered(self.acc[-1], self.flags[-1], state.kept)
-        outputs = Outputs(
-            wires.a_tready, wires.b_tready, bool(state.kept or wires.beat), offered[0],
-            bool(state.kept_last if state.kept else wires.beat_last), offered[1], state.error)
+        outputs = self._outputs(wires.a_tready, wires.b_tready, wires, self.acc[-1], self.flags[-1])
         if wires.en:
             self.results.step()
             self._move(inputs, wires)

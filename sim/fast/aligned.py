@@ -18,12 +18,11 @@ from sim.fast.numbers import (
     NOWHERE,
     exact_codes,
     flags,
-    largest_units,
     parts,
-    significand_bits,
     values,
     within,
 )
+from sim.vector.codes import largest_units, significand_bits
 
 
 class Machine(NamedTuple):

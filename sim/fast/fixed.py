@@ -16,7 +16,8 @@ import numpy.typing as npt
 from hw.spec import FixedAccumulator, MacSpec, Overflow
 from sim.codes import NDArray
 from sim.fast.kernels import kernels
-from sim.fast.numbers import largest_units, parts
+from sim.fast.numbers import parts
+from sim.vector.codes import largest_units
 from sim.vector.fixed import FLOAT_BITS, INT_BITS, digits, term_bits, wrap
 
 Ints = npt.NDArray[np.int64]

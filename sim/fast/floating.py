@@ -25,12 +25,11 @@ from sim.fast.numbers import (
     dropped,
     exact_codes,
     float64_rounding,
-    largest_units,
-    significand_bits,
     values,
     within,
 )
 from sim.golden import special_code
+from sim.vector.codes import largest_units, significand_bits
 
 #: Binary32: bits of its significand, its lsb, and the power of two that its values are below.
 SINGLE_BITS, SINGLE_LSB, SINGLE_TOP = 24, -149, 128

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hw.spec import Flag, FloatAccumulator, Format, MacSpec, Overflow, Rounding
 from sim.codes import NDArray, code_dtype
 from sim.convert import decode, encode
-from sim.vector.codes import FLAGS, Class, Unpacked, unpack
+from sim.vector.codes import FLAGS, Class, Unpacked, largest_units, unpack
 
 #: In place of a number of bits to drop: round to binary16 and back.
 HALF = -1
@@ -78,16 +78,6 @@ def values(fmt: Format) -> npt.NDArray[np.float64]:
 def parts(fmt: Format) -> Unpacked:
     """Significand, exponent, sign and class of each code."""
     return unpack(np.arange(1 << fmt.width, dtype=np.int64), fmt)
-
-
-def largest_units(fmt: Format) -> int:
-    """Largest magnitude of a finite value, in units of ``2**fmt.lsb``."""
-    return max(fmt.max_units, -fmt.min_units)
-
-
-def significand_bits(fmt: Format) -> int:
-    """Bits of the largest significand; that of -128 in int8 has eight."""
-    return max(fmt.precision, largest_units(fmt).bit_length() if fmt.is_integer else 0)
 
 
 def within(spec: MacSpec, lsb: int, top: int) -> bool:

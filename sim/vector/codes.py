@@ -121,6 +121,16 @@ def _specials(codes: Ints, magnitude: Ints, fmt: Format) -> tuple[Bools, Bools]:
     return inf, nan
 
 
+def largest_units(fmt: Format) -> int:
+    """Largest magnitude of a finite value, in units of ``2**fmt.lsb``."""
+    return max(fmt.max_units, -fmt.min_units)
+
+
+def significand_bits(fmt: Format) -> int:
+    """Bits of the largest significand; that of -128 in int8 has eight."""
+    return max(fmt.precision, largest_units(fmt).bit_length() if fmt.is_integer else 0)
+
+
 #: Bits of a magnitude that is rounded here, so that a shift by one more stays inside an int64.
 MAX_BITS = 61
 

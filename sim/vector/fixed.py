@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hw.spec import FixedAccumulator, Format, MacSpec, Overflow, Rounding
 from sim.codes import NDArray
-from sim.vector.codes import FLAGS, Unpacked
+from sim.vector.codes import FLAGS, Unpacked, largest_units
 
 Ints = npt.NDArray[np.int64]
 
@@ -79,9 +79,8 @@ def _by_digits(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -
 def digits(x: Unpacked, fmt: Format, bits: int) -> list[npt.NDArray[np.float64]]:
     """Signed digits of the values in units of ``2**fmt.lsb``, base ``2**bits``, lowest first."""
     magnitude, sign = abs(x.sig), np.sign(x.sig)
-    largest = max(fmt.max_units, -fmt.min_units)
     result = []
-    for low in range(0, largest.bit_length(), bits):
+    for low in range(0, largest_units(fmt).bit_length(), bits):
         left = x.exp - low
         # Bits above the digit would be masked away; they are not even shifted in.
         inside = np.where(left < bits, magnitude, 0)
@@ -138,8 +137,7 @@ def exact(spec: MacSpec, acc: FixedAccumulator) -> bool:
 
 def term_bits(spec: MacSpec, acc: FixedAccumulator) -> int:
     """Bits of the largest product before rounding, or of a lane sum after, whichever is more."""
-    largest = [max(fmt.max_units, -fmt.min_units) for fmt in (spec.a, spec.b)]
-    units = largest[0] * largest[1]
+    units = largest_units(spec.a) * largest_units(spec.b)
     coarser = acc.lsb - spec.product_lsb
     rounded = (units >> coarser) + 1 if coarser > 0 else units << -coarser
     return max((spec.lanes * rounded).bit_length(), spec.a.precision + spec.b.precision + 2)

@@ -26,6 +26,7 @@ from sim.vector.codes import (
     holds,
     magnitude_codes,
     round_to,
+    significand_bits,
     unpack,
 )
 
@@ -43,17 +44,12 @@ BLOCK = 1 << 13
 def supports(spec: MacSpec) -> bool:
     """Whether the window is wide enough for this unit."""
     assert isinstance(spec.acc, FloatAccumulator)
-    unit = _Unit.of(spec)
+    unit = Unit.of(spec)
     return holds(unit.fmt) and max(unit.product_bits, unit.sum_bits) <= unit.window - 4
 
 
-def _significand_bits(fmt: Format) -> int:
-    """Bits of the largest significand; that of -128 in int8 has eight."""
-    return max(fmt.precision, (-fmt.min_units).bit_length() if fmt.is_integer else 0)
-
-
 @dataclass(frozen=True, slots=True)
-class _Unit:
+class Unit:
     """Facts of a unit that every step needs.
 
     Attributes
@@ -79,14 +75,14 @@ class _Unit:
     infinite: bool
 
     @classmethod
-    def of(cls, spec: MacSpec) -> "_Unit":
+    def of(cls, spec: MacSpec) -> "Unit":
         """Facts of ``spec``."""
         assert isinstance(spec.acc, FloatAccumulator)
         acc, fmt = spec.acc, spec.acc.fmt
         largest = fmt.unpack(fmt.max_code)
         return cls(
             acc=acc, fmt=fmt, lanes=spec.lanes,
-            product_bits=_significand_bits(spec.a) + _significand_bits(spec.b),
+            product_bits=significand_bits(spec.a) + significand_bits(spec.b),
             sum_bits=fmt.precision + 1, window=MAX_BITS - spec.lanes.bit_length(),
             largest=largest.sig, highest=largest.exp + fmt.lsb,
             infinite=acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE)
@@ -94,7 +90,7 @@ class _Unit:
 
 def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:
     """Codes of the sums of ``a`` (M, K) times ``b`` (K, N) in the accumulator's format."""
-    unit = _Unit.of(spec)
+    unit = Unit.of(spec)
     a, b = normalise(a, spec.a), normalise(b, spec.b)
     rows, cols = a.sig.shape[0], b.sig.shape[1]
     result = np.empty((rows, cols), dtype=code_dtype(unit.fmt.width))
@@ -110,7 +106,7 @@ def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:
 
 def step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
     """Codes of sums (M, N) after the products of operands (M, lanes, N)."""
-    sums = _Sums.of(_Unit.of(spec), codes)
+    sums = _Sums.of(Unit.of(spec), codes)
     a, b = normalise(a, spec.a), normalise(b, spec.b)
     sums.flags |= np.bitwise_or.reduce(FLAGS[a.classes, b.classes], axis=1)
     sums.add([(a[:, lane], b[:, lane]) for lane in range(spec.lanes)])
@@ -119,7 +115,7 @@ def step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
 
 def normalise(x: Unpacked, fmt: Format) -> Unpacked:
     """Significands with their top bit set, and exponents to fit; a zero has the lowest one."""
-    left = _significand_bits(fmt) - bit_length(abs(x.sig))
+    left = significand_bits(fmt) - bit_length(abs(x.sig))
     exp = np.where(x.sig == 0, LOWEST, x.exp + fmt.lsb - left)
     return Unpacked(x.sig << left, exp, x.negative, x.classes)
 
@@ -132,20 +128,20 @@ class _Sums:
     tells minus zero from plus zero.
     """
 
-    unit: _Unit
+    unit: Unit
     sig: Ints
     exp: Ints
     minus: Bools
     flags: Flags
 
     @classmethod
-    def zeros(cls, unit: _Unit, shape: tuple[int, int]) -> "_Sums":
+    def zeros(cls, unit: Unit, shape: tuple[int, int]) -> "_Sums":
         """Accumulators that hold plus zero."""
         return cls(unit, np.zeros(shape, np.int64), np.full(shape, LOWEST, np.int64),
                    np.zeros(shape, np.bool_), np.zeros(shape, np.uint8))
 
     @classmethod
-    def of(cls, unit: _Unit, codes: Ints) -> "_Sums":
+    def of(cls, unit: Unit, codes: Ints) -> "_Sums":
         """Accumulators that hold ``codes``."""
         parts = unpack(codes, unit.fmt)
         x = normalise(parts, unit.fmt)
