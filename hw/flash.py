@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hw.board.design import Design, design
+from hw.board.listing import listing
 from hw.board.platforms import board_named
 from hw.board.tools import ToolError, program, require_loader
 from hw.build import verilog
@@ -28,6 +29,8 @@ __all__ = ["main"]
 
 DEFAULT_ARRAY = "4x4"
 FOLDER = Path("build/boards")
+#: Folder of what was measured of boards.
+RECORDS = Path(__file__).resolve().parents[1] / "reports" / "data"
 
 
 def _parser() -> Parser:
@@ -97,8 +100,8 @@ def _flash(options: argparse.Namespace) -> dict[str, Any]:
     seed = _whole("Seed", options.seed, low=1, high=2**31 - 1)
     chosen = _chosen(options)
     chosen.require_room()
-    built = build(chosen.sources(verilog(chosen.spec)), chosen.board, chosen.pins, name=chosen.spec.name,
-                  clock_mhz=chosen.clock_mhz, dsp=options.dsp, seed=seed,
+    built = build(chosen.sources(verilog(chosen.spec)), chosen.board, chosen.pins,
+                  name=chosen.spec.name, clock_mhz=chosen.clock_mhz, dsp=options.dsp, seed=seed,
                   out=options.out or FOLDER / chosen.board.key, say=_say)
     if not options.build_only:
         program(chosen.board, built.bitstream)
@@ -132,9 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _body(options: argparse.Namespace) -> None:
     if options.list_boards:
-        from hw.board.listing import listing
-
-        print(listing(as_json=options.json))
+        print(listing(RECORDS, as_json=options.json))
         return
     told = _flash(options)
     if options.json:

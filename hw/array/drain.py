@@ -49,7 +49,7 @@ def drain(top: Netlist, spec: ArraySpec, *, sums: str, codes: str) -> None:
             inputs["i_flags"] = lane(f"{sums}_tuser", col, out.flag_bits)
         code, spare = lane(data, col, out.to.width), spec.slot_width - out.to.width
         top.instantiate(stage, f"out_{col}", en="move", o_data=code, **inputs,
-                  i_data=lane(f"{sums}_tdata", col, out.source.width))
+                        i_data=lane(f"{sums}_tdata", col, out.source.width))
         fill = f"{data}[{(col + 1) * out.to.width - 1}]" if spec.result_signed else "1'b0"
         top.assign(lane(f"{codes}_tdata", col, spec.slot_width),
                    f"{{{{{spare}{{{fill}}}}}, {code}}}" if spare else code)

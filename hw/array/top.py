@@ -86,7 +86,7 @@ def _add_lanes(top: Netlist, spec: ArraySpec, sums: str) -> None:
     for col in range(spec.cols):
         flags = {"o_flags": lane(f"{sums}_tuser", col, mac.flag_bits)} if mac.flag_bits else {}
         top.instantiate(result, f"result_{col}", kept="kept", i=lane("c", col, result_width(mac)),
-                  o_slot=lane(f"{sums}_tdata", col, len(result.o_slot)), **flags)
+                        o_slot=lane(f"{sums}_tdata", col, len(result.o_slot)), **flags)
 
 
 class ResultLane(wiring.Component):

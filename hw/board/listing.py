@@ -9,13 +9,8 @@ from typing import Any
 from hw.board.families import FAMILIES
 from hw.board.platforms import BOARDS, Board, pins
 
-__all__ = ["NOTE", "RECORDS", "ROOM", "facts", "largest", "largest_mapped", "listing",
-           "unplaced"]
-
-REPORTS = Path(__file__).resolve().parents[2] / "reports" / "data"
-#: Records of what was built for each board, and of what its chip has room for.
-RECORDS = REPORTS / "boards.json"
-ROOM = REPORTS / "board_room.json"
+#: Files of records of what was built for each board, and of what its chip has room for.
+BUILT, ROOM = "boards.json", "board_room.json"
 HEADINGS = ("board", "look-up tables", "DSP blocks", "clock")
 #: What an asterisk means.
 NOTE = "* fits by its cells, but does not place"
@@ -84,13 +79,13 @@ def _read(path: Path) -> list[Record]:
     return json.loads(path.read_text(encoding="utf-8"))["records"] if path.exists() else []
 
 
-def listing(*, as_json: bool = False) -> str:
-    """Every board with its cells, its clock, and for each MAC the largest array.
+def listing(data: Path, *, as_json: bool = False) -> str:
+    """Every board with its cells, its clock, and for each MAC the largest array in ``data``.
 
     That is the largest square one for whose cells the chip has room, with an asterisk if it was
     tried and does not place, and in brackets the largest that was placed and routed.
     """
-    records = _read(RECORDS), _read(ROOM)
+    records = _read(data / BUILT), _read(data / ROOM)
     built, room, failed = largest(records[0]), largest_mapped(records[1]), unplaced(*records)
     boards = [facts(board) for board in BOARDS]
     for entry in boards:

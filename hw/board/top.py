@@ -41,7 +41,7 @@ def board(spec: BoardSpec) -> Netlist:
     top.instantiate(link, "link", **{port.name: port.name for port in module_ports(link)
                                if port not in CLOCKING})
     top.instantiate(unit, "engine", irq="irq",
-              **{f"{Wishbone.prefix}{name}": f"{BUS_PREFIX}{name}" for name in names})
+                    **{f"{Wishbone.prefix}{name}": f"{BUS_PREFIX}{name}" for name in names})
     return top
 
 

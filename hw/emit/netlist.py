@@ -8,6 +8,7 @@ Logic stays in Amaranth, whose components `instantiate` others.
 """
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,7 +96,8 @@ class Netlist:
         """Drive a wire or an output."""
         self._body.append(f"  assign {target} = {source};")
 
-    def instantiate(self, child: "Netlist | wiring.Component", name: str, **connections: str) -> None:
+    def instantiate(self, child: "Netlist | wiring.Component", name: str,
+                    **connections: str) -> None:
         """Instance of ``child``, of which only the first of its module name is kept."""
         child = self.children.setdefault(child.module_name, child)
         known = {port.name for port in module_ports(child)} - {port.name for port in CLOCKING}
@@ -104,6 +106,20 @@ class Netlist:
         wires = ", ".join(f".{port}({wire})" for port, wire in
                           ({port.name: port.name for port in CLOCKING} | connections).items())
         self._body.append(f"  {child.module_name} {name} ({wires});")
+
+    def join(self, child: "Netlist | wiring.Component", name: str, *,
+             declare: Container[str] = (), **wires: str) -> None:
+        """Instance of ``child``, whose ports are joined to the wires of their own names.
+
+        Ports among ``wires`` are joined to those instead; wires of those in ``declare`` are
+        declared here.
+        """
+        ports = [port for port in module_ports(child) if port not in CLOCKING]
+        for port in ports:
+            if port.name in declare:
+                self.wire(port.name, port.width)
+        self.instantiate(child, name, **{port.name: wires.get(port.name, port.name)
+                                         for port in ports})
 
     def verilog(self) -> str:
         """Text of this module alone."""

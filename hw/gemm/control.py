@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From start to done: sizes are checked and tiles counted, cycles are, and the interrupt is raised."""
+"""From start to done: sizes checked, tiles and cycles counted, and the interrupt."""
 
 from amaranth import *
 from amaranth.lib import wiring

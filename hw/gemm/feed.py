@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from amaranth import *
 
-from hw.emit.netlist import CLOCKING, Netlist, module_ports
+from hw.emit.netlist import Netlist
 from hw.spec import GemmSpec
 from hw.spec.registers import RegisterMap
 
@@ -17,14 +17,14 @@ class Feed:
 
     Parameters
     ----------
-    place
+    instantiate
         Puts feeders and memories of operands into an engine; gives the wires of the streams of A
         and B by the array's port.
     counts
         Numbers that it wants of `Limits`.
     """
 
-    place: Callable[[Netlist, GemmSpec, RegisterMap], dict[str, str]]
+    instantiate: Callable[[Netlist, GemmSpec, RegisterMap], dict[str, str]]
     counts: tuple[str, ...] = ()
 
 
@@ -68,19 +68,6 @@ class TilesLeft:
     def down(self) -> list:
         """To the first one of the next row."""
         return [self.cols.eq(self._n), self.rows.eq(self.rows - self._height)]
-
-
-def place_part(top: Netlist, child, name: str, *, declare: tuple[str, ...] = (),
-               **wires: str) -> None:
-    """Place ``child``; ports that are not in ``wires`` are joined to the wire of their own name.
-
-    Those among ``declare`` are declared here.
-    """
-    ports = [port for port in module_ports(child) if port not in CLOCKING]
-    for port in ports:
-        if port.name in declare:
-            top.wire(port.name, port.width)
-    top.instantiate(child, name, **{port.name: wires.get(port.name, port.name) for port in ports})
 
 
 def sizes(spec: GemmSpec, names: str) -> dict[str, str]:

@@ -49,8 +49,8 @@ def operand_memory(window: Window, *, slots: int, lanes: int, width: int,
     for name, bits in (("bytes", count), ("word", address), ("held", BUS_BITS), ("read_en", 1)):
         module.wire(name, bits)
     module.instantiate(WriteAccess(window), "access", busy="busy", en="w_en", place="w_place",
-                 data="w_data", strobe="w_strb", error="w_error", refused="refused", word="word",
-                 bytes="bytes", held="held", read="r_en", read_en="read_en")
+                       data="w_data", strobe="w_strb", error="w_error", refused="refused",
+                       word="word", bytes="bytes", held="held", read="r_en", read_en="read_en")
     data = {f"{8 * byte + 7}:{8 * byte}": lane("held", byte % BUS_BYTES, 8)
             for byte in range(count)}
     words = module.memory("words", 8 * count, window.depth, write=("bytes", "word"), data=data,
@@ -83,8 +83,8 @@ def result_memory(window: Window, kind: type[Netlist] = Netlist) -> Netlist:
         chosen = {"lane": module.wire("lane", window.lane_bits)}
         part = f"whole[lane * {BUS_BITS} +: {BUS_BITS}]"
     module.instantiate(ReadAccess(window), "access", busy="busy", en="r_en", place="r_place",
-                 refused="refused", word="word", read_en="read_en", error="r_error", write="w_en",
-                 write_en="write_en", **chosen)
+                       refused="refused", word="word", read_en="read_en", error="r_error",
+                       write="w_en", write_en="write_en", **chosen)
     words = module.memory("words", window.width, window.depth, write=("write_en", "w_addr"),
                           data={f"{window.width - 1}:0": "w_data"}, read=("read_en", "word"))
     module.assign("whole", words)

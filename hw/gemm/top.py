@@ -6,7 +6,7 @@ from hw.array import array
 from hw.emit.netlist import Netlist, Port, module_ports
 from hw.gemm.bus import Axi4Lite, Wishbone
 from hw.gemm.control import Control, Limits
-from hw.gemm.feed import place_part, sizes
+from hw.gemm.feed import sizes
 from hw.gemm.memories import result_memory
 from hw.gemm.os_feed import OUTPUT_STATIONARY
 from hw.gemm.register_file import RegisterFile, port_name
@@ -43,23 +43,23 @@ def engine(spec: GemmSpec, kind: type[Netlist] = Netlist) -> Netlist:
     front = _BUSES[spec.bus](table.address_bits)
     outer = [port for port in module_ports(front) if port.name.startswith(front.prefix)]
     top = kind(spec.name, [*outer, Port("irq", 1, "output")])
-    _place_bus(top, front, {port.name for port in outer}, table)
-    _place_state(top, spec, table)
-    streams = _FEEDS[spec.array.dataflow].place(top, spec, table)
-    _place_results(top, spec, table, streams)
+    _add_bus(top, front, {port.name for port in outer}, table)
+    _add_state(top, spec, table)
+    streams = _FEEDS[spec.array.dataflow].instantiate(top, spec, table)
+    _add_results(top, spec, table, streams)
     return top
 
 
-def _place_bus(top: Netlist, front, outer: set[str], table: RegisterMap) -> None:
+def _add_bus(top: Netlist, front, outer: set[str], table: RegisterMap) -> None:
     """Bus and address space; between them wires named as the ports of both."""
     inner = tuple(port.name for port in module_ports(front) if port.name not in outer)
-    place_part(top, front, "bus", declare=inner)
+    top.join(front, "bus", declare=inner)
     space = Space(table)
     own = tuple(port.name for port in module_ports(space) if port.name not in inner)
-    place_part(top, space, "space", declare=own)
+    top.join(space, "space", declare=own)
 
 
-def _place_state(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
+def _add_state(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     """Registers, check of the sizes, control."""
     counts = _FEEDS[spec.array.dataflow].counts
     registers, limits = RegisterFile(table), Limits(spec, counts)
@@ -78,21 +78,21 @@ def _place_state(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     for name in _REFUSALS:
         top.wire(name, 1)
     causes = tuple(name.removeprefix("error_") for name in errors if name != "error_busy")
-    place_part(top, registers, "registers", declare=declared, w_en="reg_w_en",
-               w_error="reg_w_error", r_data="reg_r_data", r_error="reg_r_error",
-               lock="busy", clear="o_control_start", i_status_busy="busy",
-               i_status_done="ended", i_status_held="held", i_cycles_cycles="cycles",
-               i_error_busy=" | ".join(("refused", *_REFUSALS)),
-               **{f"i_error_{cause}": cause for cause in causes})
-    place_part(top, limits, "limits", declare=(*causes, "across", *counts), start="o_control_start",
-               done="checked", **{size: f"o_{size}_{size}" for size in "mkn"})
+    top.join(registers, "registers", declare=declared, w_en="reg_w_en",
+             w_error="reg_w_error", r_data="reg_r_data", r_error="reg_r_error",
+             lock="busy", clear="o_control_start", i_status_busy="busy",
+             i_status_done="ended", i_status_held="held", i_cycles_cycles="cycles",
+             i_error_busy=" | ".join(("refused", *_REFUSALS)),
+             **{f"i_error_{cause}": cause for cause in causes})
+    top.join(limits, "limits", declare=(*causes, "across", *counts), start="o_control_start",
+             done="checked", **{size: f"o_{size}_{size}" for size in "mkn"})
     flags = ", ".join(f"o_{name}" for name in reversed(errors))
-    place_part(top, control, "control", start="o_control_start", hold="o_control_hold",
-               done="o_status_done", errors=f"{{{flags}}}", done_enable="o_irq_enable_done",
-               error_enable="o_irq_enable_error")
+    top.join(control, "control", start="o_control_start", hold="o_control_hold",
+             done="o_status_done", errors=f"{{{flags}}}", done_enable="o_irq_enable_done",
+             error_enable="o_irq_enable_error")
 
 
-def _place_results(top: Netlist, spec: GemmSpec, table: RegisterMap,
+def _add_results(top: Netlist, spec: GemmSpec, table: RegisterMap,
                    operands: dict[str, str]) -> None:
     """Array, writer and result memory."""
     unit = array(spec.array)
@@ -111,8 +111,8 @@ def _place_results(top: Netlist, spec: GemmSpec, table: RegisterMap,
         if port in known}
     top.instantiate(unit, "array", **streams)
     writer = Writer(spec)
-    place_part(top, writer, "writer", start="run", valid="c_valid", last="c_last", w_en="c_w_en",
-               w_addr=top.wire("c_addr", len(writer.w_addr)), done="written", **sizes(spec, "mn"))
-    place_part(top, result_memory(window, kind=type(top)), "memory_c", w_en="c_w_en",
-               w_addr="c_addr", w_data=row, r_en="c_r_en", r_place="c_place",
-               r_data="c_r_data", r_error="c_r_error", refused="c_refused")
+    top.join(writer, "writer", start="run", valid="c_valid", last="c_last", w_en="c_w_en",
+             w_addr=top.wire("c_addr", len(writer.w_addr)), done="written", **sizes(spec, "mn"))
+    top.join(result_memory(window, kind=type(top)), "memory_c", w_en="c_w_en",
+             w_addr="c_addr", w_data=row, r_en="c_r_en", r_place="c_place",
+             r_data="c_r_data", r_error="c_r_error", refused="c_refused")

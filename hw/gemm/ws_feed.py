@@ -7,22 +7,22 @@ from amaranth.lib.wiring import In, Out
 
 from hw.array.ws.sequencer import FIRST, LAST
 from hw.emit.netlist import Netlist, lane
-from hw.gemm.feed import Feed, TilesLeft, below, place_part, sizes
+from hw.gemm.feed import Feed, TilesLeft, below, sizes
 from hw.gemm.memories import operand_memory
 from hw.spec import GemmSpec
 from hw.spec.registers import RegisterMap
 
 
-def _place(top: Netlist, spec: GemmSpec, table: RegisterMap) -> dict[str, str]:
+def _instantiate(top: Netlist, spec: GemmSpec, table: RegisterMap) -> dict[str, str]:
     """Feeders, operand memories; codes of steps beyond K change no sum."""
     array, mac = spec.array, spec.array.mac
     for name in "ab":
         for wire in ("en", "valid", "ready"):
             top.wire(f"{name}_{wire}", 1)
-    place_part(top, RowFeeder(spec), "row_feeder", start="run", hold="holds", **sizes(spec, "mkn"),
-               declare=("a_addr", "a_last", "a_user", "codes"))
-    place_part(top, WeightFeeder(spec), "weight_feeder", start="run", **sizes(spec, "mkn"),
-               declare=("b_addr", "b_last", "lanes", "cols"))
+    top.join(RowFeeder(spec), "row_feeder", start="run", hold="holds", **sizes(spec, "mkn"),
+             declare=("a_addr", "a_last", "a_user", "codes"))
+    top.join(WeightFeeder(spec), "weight_feeder", start="run", **sizes(spec, "mkn"),
+             declare=("b_addr", "b_last", "lanes", "cols"))
     deep = array.rows * mac.lanes
     _memory(top, table, "a", slots=deep, lanes=1, width=mac.a.width, neutral=mac.neutral[0],
             steps=[f"codes[{place // mac.lanes * mac.lanes}]" for place in range(deep)],
@@ -45,9 +45,9 @@ def _memory(top: Netlist, table: RegisterMap, name: str, *, slots: int, lanes: i
                             kind=type(top))
     (read,) = (port for port in memory.ports if port.name == "r_data")
     word = top.wire(f"{name}_word", read.width)
-    place_part(top, memory, f"memory_{name}", w_en=f"{name}_w_en", w_place=f"{name}_place",
-               w_error=f"{name}_w_error", refused=f"{name}_refused", r_en=f"{name}_en",
-               r_addr=f"{name}_addr", r_data=word, **counts)
+    top.join(memory, f"memory_{name}", w_en=f"{name}_w_en", w_place=f"{name}_place",
+             w_error=f"{name}_w_error", refused=f"{name}_refused", r_en=f"{name}_en",
+             r_addr=f"{name}_addr", r_data=word, **counts)
     beat = top.wire(f"{name}_beat", read.width)
     if not neutral:
         top.assign(beat, word)
@@ -59,7 +59,7 @@ def _memory(top: Netlist, table: RegisterMap, name: str, *, slots: int, lanes: i
         top.assign(f"{beat}[{read.width - 1}:{width * len(steps)}]", "0")
 
 
-WEIGHT_STATIONARY = Feed(place=_place, counts=("beats", "steps"))
+WEIGHT_STATIONARY = Feed(instantiate=_instantiate, counts=("beats", "steps"))
 
 
 class RowFeeder(wiring.Component):

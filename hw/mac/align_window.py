@@ -29,7 +29,7 @@ class TermShape:
     leads
         Whether operands are shifted so that their significands lead with a one.
     by_one
-        Whether a product whose top bit is 0 is shifted by one place.
+        Whether a product whose top bit is 0 is shifted by one exponent.
     gates
         Rough cost of making it so.
     """
@@ -88,10 +88,10 @@ def _top(fmt: Format, exp: int) -> int:
 COLUMN_GATES = 30
 
 
-class Frame:
+class AlignWindow:
     """Facts about the step ``acc' = round(acc + term)`` of a `MacSpec`.
 
-    The frame is a window of ``width`` columns under the top bit of the larger one of accumulator
+    The window has ``width`` columns under the top bit of the larger one of accumulator
     and term; what lies below it is one sticky bit. Exponents are counted as the accumulator's field
     counts them, less ``offset``.
     """
@@ -209,37 +209,38 @@ class Frame:
         return 0 if self.clamps else (self.lsb + self.bias).bit_length() - 1
 
     @cached_property
-    def place_low(self) -> int:
+    def exponent_low(self) -> int:
         """Lowest exponent of a term's top bit."""
         return self.shape.low + self.bias
 
     @cached_property
-    def place_high(self) -> int:
+    def exponent_high(self) -> int:
         """Highest exponent of a term's top bit."""
         return self.shape.high + self.bias
 
     @cached_property
-    def place_bits(self) -> int:
+    def exponent_bits(self) -> int:
         """Bits of a term's exponent in two's complement."""
-        return signed_bits(self.place_low, self.place_high)
+        return signed_bits(self.exponent_low, self.exponent_high)
 
     @cached_property
     def distance_bits(self) -> int:
         """Bits of the difference of the exponents of accumulator and term, two's complement."""
-        return signed_bits(self.clamps - self.place_high, (1 << self.exp_bits) - self.place_low)
+        return signed_bits(self.clamps - self.exponent_high,
+                           (1 << self.exp_bits) - self.exponent_low)
 
     @cached_property
     def result_bits(self) -> int:
         """Bits of the exponent of a result, before overflow is treated."""
         if not self.overflows:
             return self.exp_bits
-        return (max(self.place_high, (1 << self.exp_bits) - 1) + 2).bit_length()
+        return (max(self.exponent_high, (1 << self.exp_bits) - 1) + 2).bit_length()
 
     # ---- columns
 
     @cached_property
     def width(self) -> int:
-        """Columns of the frame."""
+        """Columns of the window."""
         return self._width(self.shape)
 
     def _width(self, shape: TermShape) -> int:
@@ -271,7 +272,7 @@ class Frame:
     @cached_property
     def special_stays(self) -> bool:
         """Whether a special code, read as a number, is too large for any term to change."""
-        distance = (1 << self.exp_bits) - 1 - self.place_high
+        distance = (1 << self.exp_bits) - 1 - self.exponent_high
         return self.spec.acc.rounding is Rounding.RNE and distance >= self.fmt.man_bits + 3
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MAC of a tensor core: all products and the accumulator truncated to one common place."""
+"""MAC of a tensor core: all products and the accumulator truncated to one common exponent."""
 
 from functools import partial
 
@@ -30,13 +30,13 @@ class AlignedMac(MacUnit):
 
     @property
     def _origin(self) -> int:
-        """Exponent of a units place that is counted as 0: the lowest one of any term."""
+        """Exponent of units that is counted as 0: the lowest one of any term."""
         spec = self._spec
         lowest = spec.product_lsb + spec.a.man_bits + spec.b.man_bits
         return min(lowest, 1 - spec.acc.fmt.bias)
 
     def next_sum(self, m, kept, a, b, first, stages):
-        """Largest place, aligned terms, their sum, its code."""
+        """Largest exponent, aligned terms, their sum, its code."""
         spec = self._spec
         old = Signal(1 + spec.acc.fmt.exp_bits + spec.acc.fraction_bits)
         dropped = spec.acc.fmt.man_bits - spec.acc.fraction_bits
@@ -47,7 +47,7 @@ class AlignedMac(MacUnit):
         terms = [self._product_term(m, product, stages, name=f"lane{lane}")
                  for lane, product in enumerate(lanes)]
         terms.append(self._old_term(m, old))
-        top = _largest(m, [place for _, place, _ in terms])
+        top = _largest(m, [exponent for _, exponent, _ in terms])
         aligned = self._aligned(m, terms, top)
         cut = partial(delayed, m, cycles=stages["aligned"])
         aligned = [(cut(magnitude, name=f"term{index}"), cut(sign, name=f"term{index}_sign"))
@@ -59,7 +59,7 @@ class AlignedMac(MacUnit):
                           delayed(m, flags, behind, name="special"), stages["normal"]), None
 
     def _product_term(self, m, product, stages, *, name):
-        """Significand at the window's scale, its units place, its sign; a zero has place 0."""
+        """Significand at the window's scale, exponent of its units, sign; a zero has exponent 0."""
         spec = self._spec
         sig, exp, sign = (delayed(m, value, stages["product"], name=f"{name}_{part}")
                           for part, value in (("sig", product.sig), ("exp", product.exp),
@@ -73,13 +73,13 @@ class AlignedMac(MacUnit):
         fmt, kept = self._spec.acc.fmt, self._spec.acc.fraction_bits
         field, normal = old[kept:-1], Signal()
         m.d.comb += normal.eq(field.any())
-        place = Cat(field[0] | ~normal, field[1:]) + (-fmt.bias - self._origin)
-        return self._term(m, Cat(old[:kept], normal), place, old[-1], kept, name="old")
+        exponent = Cat(field[0] | ~normal, field[1:]) + (-fmt.bias - self._origin)
+        return self._term(m, Cat(old[:kept], normal), exponent, old[-1], kept, name="old")
 
-    def _term(self, m, sig, place, sign, point, *, name):
-        """Term of ``sig`` with ``point`` bits below its units place."""
-        masked = Signal(len(place), name=f"{name}_place")
-        m.d.comb += masked.eq(place.as_unsigned() & sig.any().replicate(len(place)))
+    def _term(self, m, sig, exponent, sign, point, *, name):
+        """Term of ``sig`` with ``point`` bits below its units."""
+        masked = Signal(len(exponent), name=f"{name}_place")
+        m.d.comb += masked.eq(exponent.as_unsigned() & sig.any().replicate(len(exponent)))
         scaled = Cat(Const(0, max(self._spec.acc.frac_bits - point, 0)), sig)
         # A point below the window is moved there behind the shifter: bits are dropped either way.
         return (scaled, max(point - self._spec.acc.frac_bits, 0)), masked, sign
@@ -87,9 +87,9 @@ class AlignedMac(MacUnit):
     def _aligned(self, m, terms, top):
         """Magnitude and sign of all terms, each truncated toward zero to the window."""
         aligned = []
-        for index, ((scaled, below), place, sign) in enumerate(terms):
+        for index, ((scaled, below), exponent, sign) in enumerate(terms):
             distance = Signal(len(top), name=f"term{index}_distance")
-            m.d.comb += distance.eq(top - place)
+            m.d.comb += distance.eq(top - exponent)
             stages = len(scaled).bit_length()
             moved, _ = shift_right(m, scaled, distance[:stages], name=f"term{index}_moved")
             near = ~distance[stages:].any()

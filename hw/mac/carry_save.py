@@ -65,14 +65,15 @@ def carry_save_state(spec: MacSpec) -> CarrySaveState:
     fill_columns(m, spec, terms, Signal(spec.lanes * spec.a.width),
                  Signal(spec.lanes * spec.b.width), stages)
 
-    def depth(saved: CarrySaveState) -> int | None:
+    def depth(state: CarrySaveState) -> int | None:
         """Gate levels of a step; None if it does not fit."""
         columns = terms.copy()
-        saved.fold(columns, Signal(width), Signal(saved.top - saved.start))
-        return columns.depth if saved.step(columns) else None
+        state.fold(columns, Signal(width), Signal(state.top - state.start))
+        return columns.depth if state.step(columns) else None
 
     low = min(terms.top, width)
-    top = next(top for top in range(low, width + 1) if depth(CarrySaveState(width, top, 0)) is not None)
+    top = next(top for top in range(low, width + 1)
+               if depth(CarrySaveState(width, top, 0)) is not None)
     # The later the carries start, the longer is the chain that leads up to them.
     least, start, stop = depth(CarrySaveState(width, top, 0)), 0, top
     while start < stop:
@@ -91,11 +92,11 @@ def state_width(spec: MacSpec) -> int:
 
 def resolve_sum(m: Module, spec: MacSpec, kept: Value) -> Value:
     """Sum that `state_width` of a carry-save accumulator stand for."""
-    saved = carry_save_state(spec)
-    total, carries, up, down = saved.split(kept)
+    state = carry_save_state(spec)
+    total, carries, up, down = state.split(kept)
     # One step up or down as a number: the bits above its first one are those of its sign.
-    step = Cat(up ^ down, (down & ~up).replicate(saved.width))
-    other = Cat(Const(0, saved.start), carries, step)[:saved.width]
+    step = Cat(up ^ down, (down & ~up).replicate(state.width))
+    other = Cat(Const(0, state.start), carries, step)[:state.width]
     return add(m, total, other, Const(0), adder=Adder.PREFIX, name="resolved")[0]
 
 

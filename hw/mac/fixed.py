@@ -123,20 +123,20 @@ class CarrySaveMac(FixedMac):
 
     def next_sum(self, m, old, a, b, first, stages):
         """Kept bits of the accumulator and the lanes' products."""
-        saved = carry_save_state(self._spec)
-        total, carries, up, down = saved.split(old)
+        state = carry_save_state(self._spec)
+        total, carries, up, down = state.split(old)
         columns = Columns(m, name="sum")
         flags = fill_columns(m, self._spec, columns, a, b, stages)
-        low, high = Signal(saved.top, name="low"), Signal(saved.width - saved.top, name="high")
-        stepped = step_by_one(m, total[saved.top:], up ^ down, down, adder=Adder.PREFIX,
+        low, high = Signal(state.top, name="low"), Signal(state.width - state.top, name="high")
+        stepped = step_by_one(m, total[state.top:], up ^ down, down, adder=Adder.PREFIX,
                               name="guard")
         m.d.comb += [
-            low.eq(Mux(first, 0, total[:saved.top])),
+            low.eq(Mux(first, 0, total[:state.top])),
             # Behind the step, whose own path is long.
             high.eq(Mux(first, 0, stepped)),
         ]
-        added, carries = saved.fold(columns, low, Mux(first, 0, carries))
-        return Cat(added, high, carries, *saved.step(columns)), flags
+        added, carries = state.fold(columns, low, Mux(first, 0, carries))
+        return Cat(added, high, carries, *state.step(columns)), flags
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 """The accumulate loop of a floating-point sum that few columns hold: added in fixed point.
 
 Where the accumulator's largest number and the unit of the products are not far apart, no larger one
-has to be found: the accumulator is put in its place among fixed columns, the products are added,
-and the sum is normalised and rounded. With INT8 products and FP16 that is smaller than a window
-which follows the larger one.
+has to be found: the accumulator is put where it belongs among fixed columns, the products are
+added, and the sum is normalised and rounded. With INT8 products and FP16 that is smaller than a
+window which follows the larger one.
 """
 
 from collections import Counter
@@ -16,38 +16,38 @@ from amaranth import *
 from hw.arith.add import add
 from hw.arith.columns import Columns
 from hw.arith.shift import shift_right
-from hw.mac.align_window import Frame
+from hw.mac.align_window import AlignWindow
 from hw.mac.float_add import OldSum, Total, normalize_total, pack_sum, round_normal, unpack_sum
 from hw.mac.float_term import Term
 from hw.mac.product import extreme_units, fill_columns
 from hw.mac.stages import delayed, delayed_fields
 from hw.spec import FixedAccumulator
 
-#: Columns more than in a frame that cost less than the two roles and the comparison of a frame.
+#: Columns more than in an `AlignWindow` that cost less than its two roles and their comparison.
 SPARE_COLUMNS = 3
 
 
-class Window:
+class FixedWindow:
     """Columns for the sum of the accumulator and all products of a step, and the step in them."""
 
-    def __init__(self, frame: Frame):
-        self.frame = frame
-        self.spec = frame.spec
+    def __init__(self, window: AlignWindow):
+        self.window = window
+        self.spec = window.spec
 
     @cached_property
     def lsb(self) -> int:
         """Exponent of the lowest column's weight."""
-        return min(self.frame.lsb, self.spec.product_lsb)
+        return min(self.window.lsb, self.spec.product_lsb)
 
     @cached_property
     def width(self) -> int:
         """Columns that hold the magnitude of every sum."""
-        frame = self.frame
-        if frame.overflows:
-            held = frame.fmt.max_units << frame.fmt.lsb - min(frame.fmt.lsb, self.lsb)
-            held >>= max(self.lsb - frame.fmt.lsb, 0)
+        window = self.window
+        if window.overflows:
+            held = window.fmt.max_units << window.fmt.lsb - min(window.fmt.lsb, self.lsb)
+            held >>= max(self.lsb - window.fmt.lsb, 0)
         else:
-            held = 1 << frame.top - self.lsb
+            held = 1 << window.top - self.lsb
         return (held + self._added).bit_length()
 
     @cached_property
@@ -57,15 +57,15 @@ class Window:
 
     @cached_property
     def is_worth_it(self) -> bool:
-        """Whether the window can be built, and is smaller than the frame.
+        """Whether it can be built, and is smaller than the `AlignWindow`.
 
         Products are finite, and a sum is zero only if it was before it was rounded: a minus zero
         does not occur.
         """
-        frame = self.frame
-        finite = not (frame.inf_terms or frame.nan_terms)
-        return (finite and not frame.has_minus_zero
-                and self.width <= frame.width + SPARE_COLUMNS)
+        window = self.window
+        finite = not (window.inf_terms or window.nan_terms)
+        return (finite and not window.has_minus_zero
+                and self.width <= window.width + SPARE_COLUMNS)
 
     def products(self, m: Module, a: Value, b: Value) -> Value:
         """Exact sum of the products of all lanes in two's complement, units of ``2**lsb``."""
@@ -79,10 +79,10 @@ class Window:
     def next_sum(self, m: Module, code: Value, term: Value, first: Value,
                  stages: Counter[str]) -> Value:
         """Code of the accumulator plus ``term``, see `hw.mac.float_add.add_term`."""
-        frame = self.frame
-        old = unpack_sum(m, frame, code, first)
+        window = self.window
+        old = unpack_sum(m, window, code, first)
         aligned = self._aligned(m, old, first)
-        old = replace(old, sig=Const(0), place=Const(0))
+        old = replace(old, sig=Const(0), exponent=Const(0))
         term, aligned = (delayed(m, value, stages["aligned"], name=f"aligned_{name}")
                          for name, value in (("term", term), ("old", aligned)))
         old = delayed_fields(m, old, stages["aligned"], name="aligned_old")
@@ -95,38 +95,38 @@ class Window:
         old = delayed_fields(m, old, stages["total"], name="total_old")
         negative = total[-1]
         total = Total(total[:-1] ^ negative.replicate(self.width), negative, Const(0))
-        # `normalize_total` wants the place of the column below the top one.
-        place = Const(self._top - 1, frame.result_bits)
-        total = normalize_total(m, frame, total, place, spare=False)
+        # `normalize_total` wants the exponent of the column below the top one.
+        exponent = Const(self._top - 1, window.result_bits)
+        total = normalize_total(m, window, total, exponent, spare=False)
         total, old = (delayed_fields(m, part, stages["normal"], name=name)
                       for part, name in ((total, "normal"), (old, "normal_old")))
         negative = total.short
-        rounded = round_normal(m, frame, total, narrow=False)
+        rounded = round_normal(m, window, total, narrow=False)
         sign = Signal(name="sum_sign")
         m.d.comb += sign.eq(Mux(old.special, old.sign, negative) if self._may_turn else negative)
         zero = Const(0)
-        finite = Term(sign=zero, sig=zero, place=zero, zero=zero, nan=zero, inf=zero)
-        return pack_sum(m, frame, replace(rounded, infinite=old.special), sign, old, finite)
+        finite = Term(sign=zero, sig=zero, exponent=zero, zero=zero, nan=zero, inf=zero)
+        return pack_sum(m, window, replace(rounded, infinite=old.special), sign, old, finite)
 
     @cached_property
     def _may_turn(self) -> bool:
         """Whether an infinity, read as a number, is one that products can outweigh."""
-        return self._added.bit_length() + self.lsb > self.frame.fmt.bias + 1
+        return self._added.bit_length() + self.lsb > self.window.fmt.bias + 1
 
     @cached_property
     def _top(self) -> int:
-        """Exponent of the top column's weight, counted as in `Frame`."""
-        return self.lsb + self.width - 1 + self.frame.bias
+        """Exponent of the top column's weight, counted as in `AlignWindow`."""
+        return self.lsb + self.width - 1 + self.window.bias
 
     def _aligned(self, m: Module, old: OldSum, first: Value) -> Value:
         """Magnitude of the accumulator in the columns."""
-        frame = self.frame
-        lowest = max(frame.lsb + frame.bias, 1)
+        window = self.window
+        lowest = max(window.lsb + window.bias, 1)
         stages = (self._top - lowest).bit_length()
         sig = Cat(Const(0, max(self.width - len(old.sig), 0)),
                   old.sig & ~first.replicate(len(old.sig)))
         # Zero may land anywhere; an infinity is told apart behind the sum.
-        amount, _ = add(m, ~old.place[:stages], Const((self._top + 1) % (1 << stages), stages),
+        amount, _ = add(m, ~old.exponent[:stages], Const((self._top + 1) % (1 << stages), stages),
                         Const(0), adder=self.spec.adder, name="amount")
         moved, _ = shift_right(m, sig, amount, name="aligned")
         return moved[-self.width:]

@@ -9,7 +9,7 @@ together as a code.
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from amaranth import *
 
@@ -17,7 +17,7 @@ from hw.arith.add import add, extend
 from hw.arith.normalize import normalize
 from hw.arith.round import rounds_up, rounds_up_short
 from hw.arith.shift import shift_right
-from hw.mac.align_window import Frame
+from hw.mac.align_window import AlignWindow
 from hw.mac.float_term import Term
 from hw.mac.stages import delayed_fields
 
@@ -30,15 +30,15 @@ class OldSum:
     -------
     sign, sig
         Sign and significand; ``sig`` keeps its mantissa where the sum starts anew.
-    place
-        Exponent of the weight of the significand's top bit, counted as in `Frame`.
+    exponent
+        Exponent of the weight of the significand's top bit, counted as in `AlignWindow`.
     special, nan
         Whether it is infinite or NaN, and whether it is NaN.
     """
 
     sign: Value
     sig: Value
-    place: Value
+    exponent: Value = field(metadata={"signal": "place"})
     special: Value
     nan: Value
 
@@ -56,54 +56,54 @@ class Rounded:
     infinite: Value
 
 
-def unpack_sum(m: Module, frame: Frame, code: Value, first: Value) -> OldSum:
+def unpack_sum(m: Module, window: AlignWindow, code: Value, first: Value) -> OldSum:
     """Take the accumulator apart; where a sum starts anew it stands below every term."""
-    fmt, bits = frame.fmt, frame.exp_bits
+    fmt, bits = window.fmt, window.exp_bits
     man, field = code[:fmt.man_bits], code[fmt.man_bits:fmt.magnitude_bits]
-    # A clamp needs the lowest place of all; elsewhere the term is above anyway.
-    kept = ~first if frame.clamps else Const(1)
+    # A clamp needs the lowest exponent of all; elsewhere the term is above anyway.
+    kept = ~first if window.clamps else Const(1)
     sign, hidden, special = (Signal(name=f"old_{part}") for part in ("sign", "hidden", "special"))
-    exp, place = (Signal(bits, name=f"old_{part}") for part in ("exp", "place"))
+    exp, exponent = (Signal(bits, name=f"old_{part}") for part in ("exp", "place"))
     m.d.comb += [
         exp.eq(Cat(field[:bits - 1], field[-1]) & kept.replicate(bits)),
-        hidden.eq(exp[frame.lowest_hidden:].any()),
-        place.eq(Cat(exp[0] | ~hidden, exp[1:]) if frame.clamps else exp),
+        hidden.eq(exp[window.lowest_hidden:].any()),
+        exponent.eq(Cat(exp[0] | ~hidden, exp[1:]) if window.clamps else exp),
     ]
-    if frame.has_negative:
+    if window.has_negative:
         # Elsewhere a zero is positive whatever the signs, and no other sum depends on this one.
-        m.d.comb += sign.eq(code[-1] & ~first if frame.has_minus_zero else code[-1])
-    if frame.has_special:
+        m.d.comb += sign.eq(code[-1] & ~first if window.has_minus_zero else code[-1])
+    if window.has_special:
         m.d.comb += special.eq(exp.all() & ~first)
-    return OldSum(sign, Cat(man, hidden), place, special, special & man[-1])
+    return OldSum(sign, Cat(man, hidden), exponent, special, special & man[-1])
 
 
-def pack_sum(m: Module, frame: Frame, rounded: Rounded, sign: Value, old: OldSum,
+def pack_sum(m: Module, window: AlignWindow, rounded: Rounded, sign: Value, old: OldSum,
              term: Term) -> Value:
     """Code of the rounded sum, or of what it is instead of a number."""
     nan, special = Signal(name="makes_nan"), term.nan | term.inf
-    exp = rounded.field[:frame.exp_bits] & rounded.is_normal.replicate(frame.exp_bits)
+    exp = rounded.field[:window.exp_bits] & rounded.is_normal.replicate(window.exp_bits)
     man = rounded.man
-    if frame.clamps and not frame.spec.acc.subnormals:
+    if window.clamps and not window.spec.acc.subnormals:
         man = man & rounded.is_normal.replicate(len(man))
     m.d.comb += nan.eq(term.nan | (term.inf & (old.nan | (old.special & (old.sign ^ term.sign)))))
-    if frame.overflows:
-        exp, man = _limit(m, frame, rounded, exp, man, old, special)
-        if frame.to_inf:
+    if window.overflows:
+        exp, man = _limit(m, window, rounded, exp, man, old, special)
+        if window.to_inf:
             man = Cat(man[:-1], man[-1] | old.nan)
     else:
         exp = exp | special.replicate(len(exp))
     sign = (sign & ~special) | (term.inf & ~nan & term.sign)
-    code = Signal(frame.fmt.width, name="sum_code")
-    m.d.comb += code.eq(Cat(man[:-1], man[-1] | nan, _widen(m, frame, exp), sign))
+    code = Signal(window.fmt.width, name="sum_code")
+    m.d.comb += code.eq(Cat(man[:-1], man[-1] | nan, _widen(m, window, exp), sign))
     return code
 
 
-def _limit(m: Module, frame: Frame, rounded: Rounded, exp: Value, man: Value,
+def _limit(m: Module, window: AlignWindow, rounded: Rounded, exp: Value, man: Value,
            old: OldSum, special: Value) -> tuple[Value, Value]:
     """Exponent and mantissa, held at infinity or at the largest number; ones if ``special``."""
     beyond = Signal(name="beyond")
-    high = rounded.field[frame.exp_bits:].any() | rounded.field[:frame.exp_bits].all()
-    if frame.to_inf:
+    high = rounded.field[window.exp_bits:].any() | rounded.field[:window.exp_bits].all()
+    if window.to_inf:
         m.d.comb += beyond.eq((rounded.is_normal & high) | rounded.infinite)
         return exp | (beyond | special).replicate(len(exp)), man & ~beyond.replicate(len(man))
     m.d.comb += beyond.eq(rounded.is_normal & high & ~old.special)
@@ -111,20 +111,20 @@ def _limit(m: Module, frame: Frame, rounded: Rounded, exp: Value, man: Value,
     return Cat((exp[0] & ~beyond) | special, exp[1:] | ones), man | beyond.replicate(len(man))
 
 
-def _widen(m: Module, frame: Frame, exp: Value) -> Value:
-    """Exponent in the accumulator's field, the bits that `Frame.exp_bits` left out put back."""
-    missing = frame.fmt.exp_bits - frame.exp_bits
+def _widen(m: Module, window: AlignWindow, exp: Value) -> Value:
+    """Exponent in the accumulator's field: what `AlignWindow.exp_bits` left out is put back."""
+    missing = window.fmt.exp_bits - window.exp_bits
     if not missing:
         return exp
     middle = Signal(name="exp_middle")
-    special = exp.all() if frame.has_special else Const(0)
+    special = exp.all() if window.has_special else Const(0)
     m.d.comb += middle.eq((exp.any() & ~exp[-1]) | special)
     return Cat(exp[:-1], middle.replicate(missing), exp[-1])
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """Magnitude of the exact sum, one column above the frame included.
+    """Magnitude of the exact sum, one column above the window included.
 
     If ``short``, it is less by one unit of its last column; the smaller one was not cut then,
     unless ``sticky`` says so and makes the magnitude right.
@@ -139,30 +139,31 @@ class Total:
 class Normal:
     """A `Total` whose magnitude was shifted left by ``places`` to lead with a one, if it can.
 
-    ``place`` is that of the frame's top column.
+    ``exponent`` is that of the window's top column.
     """
 
     value: Value
     places: Value
-    place: Value
+    exponent: Value = field(metadata={"signal": "place"})
     short: Value
     sticky: Value
 
 
-def normalize_total(m: Module, frame: Frame, total: Total, place: Value, *, spare: bool) -> Normal:
+def normalize_total(m: Module, window: AlignWindow, total: Total, exponent: Value, *,
+                    spare: bool) -> Normal:
     """Normalise; ``spare`` as in `normalize`."""
     value, places = normalize(m, total.magnitude, fill=total.short, name="normal",
-                              limit=place if frame.clamps else None, spare=spare)
-    return Normal(value, places, place, total.short, total.sticky)
+                              limit=exponent if window.clamps else None, spare=spare)
+    return Normal(value, places, exponent, total.short, total.sticky)
 
 
-def round_normal(m: Module, frame: Frame, total: Normal, *, narrow: bool) -> Rounded:
+def round_normal(m: Module, window: AlignWindow, total: Normal, *, narrow: bool) -> Rounded:
     """Round; ``narrow`` says that a short magnitude needs no rounding."""
-    value, places, place = total.value, total.places, total.place
-    man_bits = frame.fmt.man_bits
+    value, places, exponent = total.value, total.places, total.exponent
+    man_bits = window.fmt.man_bits
     leads, man = value[-1], value[-1 - man_bits:-1]
     guard, rest = value[-2 - man_bits], value[:-2 - man_bits]
-    rounding = frame.spec.acc.rounding
+    rounding = window.spec.acc.rounding
     up, is_normal = Signal(name="round_up"), Signal(name="is_normal")
     if narrow:
         m.d.comb += up.eq(rounds_up(rounding, odd=man[0], guard=guard, sticky=rest.any()
@@ -170,15 +171,15 @@ def round_normal(m: Module, frame: Frame, total: Normal, *, narrow: bool) -> Rou
     else:
         m.d.comb += up.eq(rounds_up_short(rounding, odd=man[0], guard=guard, rest=rest,
                                           sticky=total.sticky, short=total.short))
-    adder = frame.spec.adder
+    adder = window.spec.adder
     rounded, carry = add(m, man, Const(0, man_bits), up, adder=adder, name="rounded")
     m.d.comb += is_normal.eq(leads | carry)
-    # The exponent is that of the column above the frame, less the places: the last bit of
+    # The exponent is that of the column above the window, less the places: the last bit of
     # 1 - places is the inverse, the others are those of -(places >> 1).
-    width = frame.result_bits
+    width = window.result_bits
     less, _ = add(m, extend(~places[1:], width - 1, fill=1), Const(0, width - 1), Const(1),
                   adder=adder, name="less")
-    field, _ = add(m, place, Cat(~places[0], less), leads & carry, adder=adder, name="field")
+    field, _ = add(m, exponent, Cat(~places[0], less), leads & carry, adder=adder, name="field")
     return Rounded(field, rounded, is_normal, infinite=Const(0))
 
 
@@ -194,20 +195,20 @@ class _Roles:
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """What accumulator and term still decide behind the aligner: special codes, signs, place.
+    """What accumulator and term still decide behind the aligner: special codes, signs, exponent.
 
-    ``place`` is that of the frame's top column, ``sub`` says that the signs differ.
+    ``exponent`` is that of the window's top column, ``sub`` says that the signs differ.
     """
 
     old: OldSum
     term: Term
-    place: Value
+    exponent: Value = field(metadata={"signal": "place"})
     sub: Value
 
 
 @dataclass(frozen=True, slots=True)
 class _Aligned:
-    """Magnitudes in the frame; ``sticky`` is what the smaller one has lost below it."""
+    """Magnitudes in the window; ``sticky`` is what the smaller one has lost below it."""
 
     big: Value
     small: Value
@@ -224,7 +225,7 @@ class _Signed:
     zero: Value | None = None
 
 
-def add_term(m: Module, frame: Frame, code: Value, term: Term, first: Value,
+def add_term(m: Module, window: AlignWindow, code: Value, term: Term, first: Value,
              stages: Counter[str]) -> Value:
     """Code of the new sum; ``first`` starts from plus zero.
 
@@ -235,42 +236,42 @@ def add_term(m: Module, frame: Frame, code: Value, term: Term, first: Value,
         """Registers of a point behind all that is still to be used."""
         return (delayed_fields(m, part, stages[point], name=point) for part in parts)
 
-    old = unpack_sum(m, frame, code, first)
-    roles = _compare(m, frame, old, term, first)
+    old = unpack_sum(m, window, code, first)
+    roles = _compare(m, window, old, term, first)
     sub = Signal(name="subtract")
     m.d.comb += sub.eq(old.sign ^ term.sign)
-    aligned = _align(m, frame, old, term, roles)
-    sides = _sides(frame, old, term, roles, sub)
+    aligned = _align(m, window, old, term, roles)
+    sides = _sides(window, old, term, roles, sub)
     aligned, sides = cut("aligned", aligned, sides)
-    summed = _add(m, frame, aligned, sides)
-    place = Signal(frame.result_bits, name="frame_place")
-    m.d.comb += place.eq(sides.place)
-    sides = replace(sides, place=place)
+    summed = _add(m, window, aligned, sides)
+    exponent = Signal(window.result_bits, name="frame_place")
+    m.d.comb += exponent.eq(sides.exponent)
+    sides = replace(sides, exponent=exponent)
     summed, sides = cut("total", summed, sides)
-    summed = replace(summed, zero=_is_minus_zero(frame, summed.total, sides.sub), total=(
-        normalize_total(m, frame, summed.total, sides.place, spare=frame.has_spare_column)))
-    summed, sides = cut("normal", summed, replace(sides, place=Const(0), sub=Const(0)))
-    rounded = round_normal(m, frame, summed.total, narrow=frame.is_narrow)
-    zero = _is_zero(frame, rounded) if summed.zero is None else summed.zero
+    summed = replace(summed, zero=_is_minus_zero(window, summed.total, sides.sub), total=(
+        normalize_total(m, window, summed.total, sides.exponent, spare=window.has_spare_column)))
+    summed, sides = cut("normal", summed, replace(sides, exponent=Const(0), sub=Const(0)))
+    rounded = round_normal(m, window, summed.total, narrow=window.is_narrow)
+    zero = _is_zero(window, rounded) if summed.zero is None else summed.zero
     sign = Signal(name="sum_sign")
     m.d.comb += sign.eq(summed.negative & ~zero)
-    return pack_sum(m, frame, rounded, sign, sides.old, sides.term)
+    return pack_sum(m, window, rounded, sign, sides.old, sides.term)
 
 
-def _compare(m: Module, frame: Frame, old: OldSum, term: Term, first: Value) -> _Roles:
+def _compare(m: Module, window: AlignWindow, old: OldSum, term: Term, first: Value) -> _Roles:
     """Compare the exponents of accumulator and term.
 
     The accumulator also plays the larger one where there is no term: this keeps a subnormal or
     special one as it is.
     """
-    width = frame.distance_bits
-    distance, _ = add(m, extend(old.place, width), ~extend(term.place, width, signed=True),
-                      Const(1), adder=frame.spec.adder, name="distance")
+    width = window.distance_bits
+    distance, _ = add(m, extend(old.exponent, width), ~extend(term.exponent, width, signed=True),
+                      Const(1), adder=window.spec.adder, name="distance")
     below = distance[-1]
-    starts = Const(0) if frame.clamps else first
+    starts = Const(0) if window.clamps else first
     no_old, no_term, larger = (Signal(name=f"{name}") for name in ("no_old", "no_term", "larger"))
-    stays = Const(0) if frame.special_stays else old.special
-    stages = min(frame.width.bit_length(), width - 1)
+    stays = Const(0) if window.special_stays else old.special
+    stages = min(window.width.bit_length(), width - 1)
     # The smaller one enters one column lower if it is the accumulator, so -distance - 1 will do.
     steps = distance[:-1] ^ below.replicate(width - 1)
     amount = Signal(stages, name="amount")
@@ -283,11 +284,11 @@ def _compare(m: Module, frame: Frame, old: OldSum, term: Term, first: Value) -> 
     return _Roles(larger, ~no_old, ~no_term, amount)
 
 
-def _align(m: Module, frame: Frame, old: OldSum, term: Term, roles: _Roles) -> _Aligned:
-    """Both magnitudes in the frame, the larger one at its top."""
-    old_high = Cat(Const(0, frame.width - len(old.sig)), old.sig)
-    old_low = Cat(Const(0, frame.width - len(old.sig) - 1), old.sig, Const(0, 1))
-    term_high = Cat(Const(0, frame.width - len(term.sig)), term.sig)
+def _align(m: Module, window: AlignWindow, old: OldSum, term: Term, roles: _Roles) -> _Aligned:
+    """Both magnitudes in the window, the larger one at its top."""
+    old_high = Cat(Const(0, window.width - len(old.sig)), old.sig)
+    old_low = Cat(Const(0, window.width - len(old.sig) - 1), old.sig, Const(0, 1))
+    term_high = Cat(Const(0, window.width - len(term.sig)), term.sig)
     larger = roles.old_is_larger
     big = _either(m, (old_high, larger & roles.has_old), (term_high, ~larger), name="big")
     small = _either(m, (old_low, ~larger & roles.has_old), (term_high, larger & roles.has_term),
@@ -296,25 +297,25 @@ def _align(m: Module, frame: Frame, old: OldSum, term: Term, roles: _Roles) -> _
     return _Aligned(big, aligned, sticky, larger)
 
 
-def _sides(frame: Frame, old: OldSum, term: Term, roles: _Roles, sub: Value) -> _Sides:
+def _sides(window: AlignWindow, old: OldSum, term: Term, roles: _Roles, sub: Value) -> _Sides:
     """All that goes past the adder."""
-    width, none = frame.result_bits, Const(0)
-    place = Mux(roles.old_is_larger, extend(old.place, width),
-                extend(term.place, width, signed=True))
-    return _Sides(replace(old, sig=none, place=none),
-                  replace(term, sig=none, place=none, zero=none), place, sub)
+    width, none = window.result_bits, Const(0)
+    exponent = Mux(roles.old_is_larger, extend(old.exponent, width),
+                extend(term.exponent, width, signed=True))
+    return _Sides(replace(old, sig=none, exponent=none),
+                  replace(term, sig=none, exponent=none, zero=none), exponent, sub)
 
 
-def _add(m: Module, frame: Frame, aligned: _Aligned, sides: _Sides) -> _Signed:
-    """Exact sum or difference of the two magnitudes in the frame."""
+def _add(m: Module, window: AlignWindow, aligned: _Aligned, sides: _Sides) -> _Signed:
+    """Exact sum or difference of the two magnitudes in the window."""
     sub, sticky = sides.sub, aligned.sticky
-    total, carry = add(m, aligned.big, aligned.small ^ sub.replicate(frame.width), sub & ~sticky,
-                       adder=frame.spec.adder, name="sum")
+    total, carry = add(m, aligned.big, aligned.small ^ sub.replicate(window.width), sub & ~sticky,
+                       adder=window.spec.adder, name="sum")
     short = Signal(name="short")
-    magnitude = Signal(frame.width + 1, name="magnitude")
+    magnitude = Signal(window.width + 1, name="magnitude")
     m.d.comb += [
         short.eq(sub & ~carry),
-        magnitude.eq(Cat(total ^ short.replicate(frame.width), carry & ~sub)),
+        magnitude.eq(Cat(total ^ short.replicate(window.width), carry & ~sub)),
     ]
     # A difference has the sign of the larger one, or the other one if it is short.
     negative = sides.old.sign ^ (sub & (aligned.old_is_larger ^ carry))
@@ -333,15 +334,15 @@ def _either(m: Module, *choices: tuple[Value, Value], name: str) -> Value:
     return result
 
 
-def _is_minus_zero(frame: Frame, total: Total, sub: Value) -> Value | None:
+def _is_minus_zero(window: AlignWindow, total: Total, sub: Value) -> Value | None:
     """Whether the exact sum is zero, if only then it is plus zero whatever the signs."""
-    if not frame.has_minus_zero:
+    if not window.has_minus_zero:
         return None
     return sub & ~total.short & ~total.sticky & ~total.magnitude.any()
 
 
-def _is_zero(frame: Frame, rounded: Rounded) -> Value:
+def _is_zero(window: AlignWindow, rounded: Rounded) -> Value:
     """Whether the sum is zero: none but zero itself rounds to it, and it is never a minus zero."""
-    if not frame.clamps:
+    if not window.clamps:
         return ~rounded.is_normal
-    return ~(rounded.is_normal | rounded.man[frame.lsb - frame.fmt.lsb:].any())
+    return ~(rounded.is_normal | rounded.man[window.lsb - window.fmt.lsb:].any())

@@ -2,7 +2,7 @@
 """From operand codes to the term that a floating-point adder takes: exact, with its own sign."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from amaranth import *
 
@@ -12,7 +12,7 @@ from hw.arith.decode import Operand, decode
 from hw.arith.multiply import multiply_magnitudes
 from hw.arith.normalize import lead_one
 from hw.arith.shift import shift_left
-from hw.mac.align_window import Frame, leads, signed_bits
+from hw.mac.align_window import AlignWindow, leads, signed_bits
 from hw.mac.product import extreme_units, lane_pairs, multiply, special_product
 from hw.mac.stages import delayed, delayed_fields
 from hw.spec import Adder
@@ -20,7 +20,7 @@ from hw.spec import Adder
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Exact term of the shape ``Frame.shape``: sign and magnitude.
+    """Exact term of the shape ``AlignWindow.shape``: sign and magnitude.
 
     Members
     -------
@@ -28,17 +28,17 @@ class Term:
         Of a zero too: whether all its products are minus zeros.
     sig
         Significand.
-    place
-        Exponent of the weight of its top bit, counted as in `Frame`, two's complement.
+    exponent
+        Exponent of the weight of its top bit, counted as in `AlignWindow`, two's complement.
     zero
         Whether the term is zero; constant 0 where ``sig`` shows it.
     nan, inf
-        What it is instead of a number; ``sig``, ``place`` and ``zero`` mean nothing then.
+        What it is instead of a number; ``sig``, ``exponent`` and ``zero`` mean nothing then.
     """
 
     sign: Value
     sig: Value
-    place: Value
+    exponent: Value = field(metadata={"signal": "place"})
     zero: Value
     nan: Value
     inf: Value
@@ -48,26 +48,26 @@ class Term:
         return delayed_fields(m, self, cycles, name="term")
 
 
-def make_term(m: Module, frame: Frame, a: Value, b: Value, stages: int) -> Term:
+def make_term(m: Module, window: AlignWindow, a: Value, b: Value, stages: int) -> Term:
     """Exact sum of the products of all lanes; several have ``stages`` registers behind each."""
-    spec = frame.spec
+    spec = window.spec
     if spec.lanes == 1:
-        return _product(m, frame, a, b)
-    return _sum(m, frame, lane_pairs(spec, a, b), stages)
+        return _product(m, window, a, b)
+    return _sum(m, window, lane_pairs(spec, a, b), stages)
 
 
-def _product(m: Module, frame: Frame, a: Value, b: Value) -> Term:
+def _product(m: Module, window: AlignWindow, a: Value, b: Value) -> Term:
     """Product of one pair of operand codes."""
-    shape = frame.shape
+    shape = window.shape
     x, y = (decode(m, fmt, code, name=side)
-            for fmt, code, side in ((frame.spec.a, a, "a"), (frame.spec.b, b, "b")))
-    adder = frame.spec.adder
-    offset_x, offset_y, offset = split_offset(frame, x, y)
+            for fmt, code, side in ((window.spec.a, a, "a"), (window.spec.b, b, "b")))
+    adder = window.spec.adder
+    offset_x, offset_y, offset = split_offset(window, x, y)
     (sig_x, exp_x), (sig_y, exp_y) = (
         lead(m, operand, own, adder=adder, name=side) if shape.leads
         else (masked(operand), shift_exponent(m, operand.exp, own, adder=adder, name=side))
         for operand, own, side in ((x, offset_x, "a"), (y, offset_y, "b")))
-    sig = multiply_magnitudes(m, sig_x, sig_y, multiplier=frame.spec.resolved_multiplier,
+    sig = multiply_magnitudes(m, sig_x, sig_y, multiplier=window.spec.resolved_multiplier,
                               name="product")
     sign = Signal(name="term_sign")
     m.d.comb += sign.eq(x.sign ^ y.sign)
@@ -78,13 +78,13 @@ def _product(m: Module, frame: Frame, a: Value, b: Value) -> Term:
         sig = shifted
     zero = x.zero | y.zero if shape.leads else Const(0)
     nan, inf = special_product(m, x, y, name="product")
-    place = place_of_product(m, frame, exp_x, exp_y, offset, leads)
-    return Term(sign, sig[:shape.bits], place, zero, nan, inf & ~nan)
+    exponent = exponent_of_product(m, window, exp_x, exp_y, offset, leads)
+    return Term(sign, sig[:shape.bits], exponent, zero, nan, inf & ~nan)
 
 
-def _sum(m: Module, frame: Frame, pairs: Iterable[tuple[Value, Value]], stages: int) -> Term:
+def _sum(m: Module, window: AlignWindow, pairs: Iterable[tuple[Value, Value]], stages: int) -> Term:
     """Sum of several products in fixed point."""
-    spec = frame.spec
+    spec = window.spec
     largest = extreme_units(spec, lanes=1)
     columns = Columns(m, name="lanes")
     nan, plus, minus, is_minus = Const(0), Const(0), Const(0), Const(1)
@@ -101,16 +101,16 @@ def _sum(m: Module, frame: Frame, pairs: Iterable[tuple[Value, Value]], stages: 
         nan = nan | nan_lane
         plus, minus = plus | (inf_lane & ~sign), minus | (inf_lane & sign)
         is_minus = is_minus & sign
-    return _signed_sum(m, frame, Cat(*columns.reduce(0, frame.shape.bits + 1)), is_minus,
+    return _signed_sum(m, window, Cat(*columns.reduce(0, window.shape.bits + 1)), is_minus,
                        nan | (plus & minus), plus, minus)
 
 
-def _signed_sum(m: Module, frame: Frame, total: Value, is_minus: Value, nan: Value, plus: Value,
-                minus: Value) -> Term:
+def _signed_sum(m: Module, window: AlignWindow, total: Value, is_minus: Value, nan: Value,
+                plus: Value, minus: Value) -> Term:
     """Term of a sum in two's complement, unless it is NaN or an infinity."""
     negative = total[-1]
     flipped = total[:-1] ^ negative.replicate(len(total) - 1)
-    sig, _ = add(m, flipped, Const(0, len(flipped)), negative, adder=frame.spec.adder,
+    sig, _ = add(m, flipped, Const(0, len(flipped)), negative, adder=window.spec.adder,
                  name="term_sig")
     makes_nan, inf, sign = (Signal(name=f"term_{part}") for part in ("nan", "inf", "sign"))
     m.d.comb += [
@@ -118,8 +118,8 @@ def _signed_sum(m: Module, frame: Frame, total: Value, is_minus: Value, nan: Val
         inf.eq((plus | minus) & ~nan),
         sign.eq(Mux(plus | minus, minus, negative | is_minus)),
     ]
-    place = Const(frame.place_high & (1 << frame.place_bits) - 1, frame.place_bits)
-    return Term(sign, sig, place, Const(0, 1), makes_nan, inf)
+    exponent = Const(window.exponent_high & (1 << window.exponent_bits) - 1, window.exponent_bits)
+    return Term(sign, sig, exponent, Const(0, 1), makes_nan, inf)
 
 
 def masked(operand: Operand) -> Value:
@@ -144,8 +144,8 @@ def lead(m: Module, operand: Operand, offset: int, *, adder: Adder,
     field = extend(field, width, signed=True)
     exp = Signal(width, name=f"{name}_led_exp")
     for bit in range(width):
-        differs = [line for place, line in enumerate(lines) if place and
-                   (operand.base - place + offset ^ offset) >> bit & 1]
+        differs = [line for shift, line in enumerate(lines) if shift and
+                   (operand.base - shift + offset ^ offset) >> bit & 1]
         if offset >> bit & 1:
             m.d.comb += exp[bit].eq(field[bit] & ~Cat(*differs).any())
         else:
@@ -163,14 +163,14 @@ def shift_exponent(m: Module, exp: Value, offset: int, *, adder: Adder, name: st
     return total
 
 
-def split_offset(frame: Frame, x: Operand, y: Operand) -> tuple[int, int, int]:
-    """What to add to each exponent, and to their sum, so that it becomes the product's place.
+def split_offset(window: AlignWindow, x: Operand, y: Operand) -> tuple[int, int, int]:
+    """What to add to each exponent, and to their sum, so that it becomes the product's exponent.
 
     The shorter exponent takes the low bits of the offset, where adding them needs the least gates.
     """
-    lowest = x.fmt.lsb + y.fmt.lsb + frame.shape.bits - 1 + frame.bias
+    lowest = x.fmt.lsb + y.fmt.lsb + window.shape.bits - 1 + window.bias
     # What the sum of the exponents is when each stands at its lowest, both significands leading.
-    offset = lowest - (x.base + y.base + frame.shape.by_one)
+    offset = lowest - (x.base + y.base + window.shape.by_one)
     lengths = [len(operand.exp) for operand in (x, y)]
     if not any(lengths):
         return 0, 0, offset
@@ -182,18 +182,18 @@ def split_offset(frame: Frame, x: Operand, y: Operand) -> tuple[int, int, int]:
     return own[0], own[1], coarse
 
 
-def place_of_product(m: Module, frame: Frame, exp_x: Value, exp_y: Value, offset: int,
+def exponent_of_product(m: Module, window: AlignWindow, exp_x: Value, exp_y: Value, offset: int,
                      leads: Value) -> Value:
-    """Exponent of the product's top bit, counted as in `Frame`."""
-    width = frame.place_bits
-    if frame.place_low == frame.place_high:
-        return _constant(frame.place_high, width)
+    """Exponent of the product's top bit, counted as in `AlignWindow`."""
+    width = window.exponent_bits
+    if window.exponent_low == window.exponent_high:
+        return _constant(window.exponent_high, width)
     total, _ = add(m, extend(exp_x, width, signed=True), extend(exp_y, width, signed=True),
-                   leads if frame.shape.by_one else Const(0), adder=frame.spec.adder,
+                   leads if window.shape.by_one else Const(0), adder=window.spec.adder,
                    name="exp_sum")
-    place, _ = add(m, total, _constant(offset, width), Const(0), adder=frame.spec.adder,
+    exponent, _ = add(m, total, _constant(offset, width), Const(0), adder=window.spec.adder,
                    name="place")
-    return place
+    return exponent
 
 
 def _constant(value: int, width: int) -> Value:

@@ -7,8 +7,8 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.mac.align_window import Frame
-from hw.mac.fixed_window import Window
+from hw.mac.align_window import AlignWindow
+from hw.mac.fixed_window import FixedWindow
 from hw.mac.float_add import add_term
 from hw.mac.float_term import make_term
 from hw.mac.stages import delayed
@@ -72,18 +72,18 @@ class FloatMac(MacUnit):
 
 
 def _stage_points(spec: MacSpec) -> tuple[str, ...]:
-    """Places for registers; products of integers have none behind them in a window."""
-    short = spec.lanes == 1 or Window(Frame(spec)).is_worth_it
+    """Places for registers; products of integers have none behind them in a fixed."""
+    short = spec.lanes == 1 or FixedWindow(AlignWindow(spec)).is_worth_it
     return ("term", "operand") if short else ("term", "product", "operand")
 
 
 def _next_sum(m: Module, spec: MacSpec, old: Value, a: Value, b: Value, first: Value,
               stages: Counter[str]) -> Value:
     """Code of the next sum, by the smaller one of two ways."""
-    frame = Frame(spec)
-    window = Window(frame)
-    if window.is_worth_it:
-        term = delayed(m, window.products(m, a, b), stages["term"], name="term")
-        return window.next_sum(m, old, term, first, stages)
-    term = make_term(m, frame, a, b, stages["product"]).delayed(m, stages["term"])
-    return add_term(m, frame, old, term, first, stages)
+    window = AlignWindow(spec)
+    fixed = FixedWindow(window)
+    if fixed.is_worth_it:
+        term = delayed(m, fixed.products(m, a, b), stages["term"], name="term")
+        return fixed.next_sum(m, old, term, first, stages)
+    term = make_term(m, window, a, b, stages["product"]).delayed(m, stages["term"])
+    return add_term(m, window, old, term, first, stages)

@@ -34,11 +34,15 @@ def delayed(m: Module, value: Value, cycles: int, *, name: str, reset_less: bool
 
 
 def delayed_fields(m: Module, record: Record, cycles: int, *, name: str) -> Record:
-    """A dataclass of values and of such dataclasses, some cycles ago; constants stay."""
+    """A dataclass of values and of such dataclasses, some cycles ago; constants stay.
+
+    A register is named after its field, or by the ``signal`` of the field's metadata.
+    """
     later = {}
-    for part, value in ((field.name, getattr(record, field.name)) for field in fields(record)):
+    for part in fields(record):
+        value, own = getattr(record, part.name), f"{name}_{part.metadata.get('signal', part.name)}"
         if is_dataclass(value):
-            later[part] = delayed_fields(m, value, cycles, name=f"{name}_{part}")
+            later[part.name] = delayed_fields(m, value, cycles, name=own)
         elif isinstance(value, Value) and not isinstance(value, Const):
-            later[part] = delayed(m, value, cycles, name=f"{name}_{part}")
+            later[part.name] = delayed(m, value, cycles, name=own)
     return replace(record, **later)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every MAC has around its data path: ports, first and last of a sum, registers, clock enable."""
+"""What every MAC has around its data path: ports, registers, valid and last, clock enable."""
 
 from collections import Counter
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import z3
 
-from hw.mac.align_window import Frame
+from hw.mac.align_window import AlignWindow
 from hw.spec import Format, MacSpec, Overflow, Rounding
 from tests.formal.flow import Stimuli
 from tests.formal.meaning import products
@@ -135,7 +135,7 @@ def held(spec: MacSpec, code: z3.BitVecRef) -> z3.BoolRef:
 
     A hint only: what is proven is that the unit never leaves these codes.
     """
-    fmt, frame = spec.acc.fmt, Frame(spec)
+    fmt, frame = spec.acc.fmt, AlignWindow(spec)
     top, man_bits = fmt.magnitude_bits, fmt.man_bits
     magnitude, neg = z3.Extract(top - 1, 0, code), z3.Extract(top, top, code) == 1
     exp = z3.Extract(top - 1, man_bits, code)
@@ -168,7 +168,7 @@ class Scale:
     @classmethod
     def of(cls, spec: MacSpec) -> "Scale":
         """Scale for all that the accumulator can hold and all sums of products."""
-        fmt, frame = spec.acc.fmt, Frame(spec)
+        fmt, frame = spec.acc.fmt, AlignWindow(spec)
         unit = min(spec.product_lsb, fmt.lsb) if frame.clamps else frame.lsb - fmt.man_bits
         largest = spec.lanes * max(product.units for product in products(spec.a, spec.b))
         top = max(fmt.bias if frame.overflows else frame.top,

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import sim
-from hw.mac.align_window import Frame
-from hw.mac.fixed_window import Window
+from hw.mac.align_window import AlignWindow
+from hw.mac.fixed_window import FixedWindow
 from hw.spec import parse_mac
 from sim import golden
 from synth.flow import gates
@@ -101,7 +101,7 @@ def test_step_equals_the_host_for_ten_million_accumulators(tmp_path, spelling):
 ])
 def test_frame_holds_every_code_that_can_be_reached(spelling):
     spec = parse_mac(spelling)
-    frame, classes = Frame(spec), product_classes(spec)
+    frame, classes = AlignWindow(spec), product_classes(spec)
     classes = classes[::max(1, len(classes) // 200)]
     reached, pending = {0}, [0]
     while pending:
@@ -114,13 +114,13 @@ def test_frame_holds_every_code_that_can_be_reached(spelling):
 
 
 def test_frame_needs_no_more_than_the_operands_can_do():
-    fp16, fp32, exact = (Frame(parse_mac(text)) for text in
+    fp16, fp32, exact = (AlignWindow(parse_mac(text)) for text in
                          ("e4m3,acc=fp16", "e4m3,acc=fp32", "int8,acc=fp32"))
     assert (fp16.width, fp16.exp_bits, fp16.clamps, fp16.overflows) == (13, 5, True, True)
     assert (fp32.width, fp32.exp_bits, fp32.clamps, fp32.overflows) == (26, 7, False, False)
     assert (fp16.shape.leads, fp32.shape.leads, exact.shape.ragged) == (True, False, 14)
     assert not fp16.has_minus_zero
-    assert Frame(parse_mac("e5m2,acc=fp16")).has_minus_zero
+    assert AlignWindow(parse_mac("e5m2,acc=fp16")).has_minus_zero
 
 
 @pytest.mark.parametrize(("spelling", "width"), [
@@ -131,7 +131,7 @@ def test_frame_needs_no_more_than_the_operands_can_do():
     ("e2m3,acc=e3m4", None),
 ])
 def test_window_holds_what_few_columns_do(spelling, width):
-    window = Window(Frame(parse_mac(spelling)))
+    window = FixedWindow(AlignWindow(parse_mac(spelling)))
     assert (window.width if window.is_worth_it else None) == width
 
 

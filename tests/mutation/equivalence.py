@@ -18,7 +18,7 @@ import z3
 
 from hw.emit.netlist import Port
 from hw.emit.yosys import run_yosys
-from hw.mac.align_window import Frame
+from hw.mac.align_window import AlignWindow
 from hw.spec import AlignedAccumulator, FloatAccumulator, Format, MacSpec
 from tests.formal.netlist import Circuit, Terms, read_verilog, vector
 from tests.mutation.netlist import SELECT, MutatedNetlist
@@ -208,7 +208,7 @@ def held_sums(spec: MacSpec) -> States | None:
     if isinstance(spec.acc, AlignedAccumulator):
         return lambda signal: _holds_aligned(spec, signal("o_data"))
     if isinstance(spec.acc, FloatAccumulator):
-        return lambda signal: _holds(Frame(spec), signal("o_data"))
+        return lambda signal: _holds(AlignWindow(spec), signal("o_data"))
     return None
 
 
@@ -239,7 +239,7 @@ def _holds_aligned(spec: MacSpec, code: z3.BitVecRef) -> z3.BoolRef:
     return z3.Or(finite, magnitude == fmt.inf_code, code == acc.nan_code)
 
 
-def _holds(frame: Frame, code: z3.BitVecRef) -> z3.BoolRef:
+def _holds(frame: AlignWindow, code: z3.BitVecRef) -> z3.BoolRef:
     """Whether the accumulator may come to hold ``code``."""
     fmt = frame.fmt
     sign = z3.Extract(fmt.width - 1, fmt.width - 1, code) == 1
@@ -256,7 +256,7 @@ def _holds(frame: Frame, code: z3.BitVecRef) -> z3.BoolRef:
               z3.If(is_zero, z3.Or(frame.has_minus_zero, z3.Not(sign)), z3.And(number))))
 
 
-def _special(frame: Frame, code: z3.BitVecRef, magnitude: z3.BitVecRef) -> z3.BoolRef:
+def _special(frame: AlignWindow, code: z3.BitVecRef, magnitude: z3.BitVecRef) -> z3.BoolRef:
     """Whether an infinity, or the one NaN, may be held."""
     inf = frame.to_inf or frame.inf_terms
     nan = frame.inf_terms or frame.nan_terms

@@ -12,7 +12,7 @@ import z3
 import sim
 from hw.emit.netlist import Port
 from hw.mac import mac
-from hw.mac.align_window import Frame
+from hw.mac.align_window import AlignWindow
 from hw.spec import parse_mac
 from tests.mutation.equivalence import EQUAL, SEQUENCES, Equivalence, aligned_top, held_sums
 from tests.mutation.mutant import MutantError
@@ -98,7 +98,7 @@ def test_reason_tells_what_no_input_can_show(old, new, reason, tmp_path):
                                       "int4,acc=e3m4-sat", "e2m1,acc=e3m4-rtz"])
 def test_held_sums_are_those_of_the_frame(spelling):
     spec = parse_mac(spelling)
-    states, frame = held_sums(spec), Frame(spec)
+    states, frame = held_sums(spec), AlignWindow(spec)
     for code in range(1 << spec.acc.width):
         condition = states(lambda name, code=code: z3.BitVecVal(code, spec.acc.width))
         assert z3.is_true(z3.simplify(condition)) == frame.holds(code), (spelling, code)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 import sim
 import sim.rtl
-from hw.mac.align_window import Frame
+from hw.mac.align_window import AlignWindow
 from hw.mac.floating import FloatStep
 from hw.spec import FloatAccumulator, MacSpec, Overflow, Rounding
 from tests.support.compiled import Change, compile_module, unchanged
@@ -32,7 +32,7 @@ def compile_step(spec: MacSpec, folder: Path, optimize: str = "-O0", *,
 
 def held_codes(spec: MacSpec) -> Codes:
     """Every code that the accumulator may hold; for accumulators of 16 bits at most."""
-    frame = Frame(spec)
+    frame = AlignWindow(spec)
     return np.array([code for code in range(1 << spec.acc.width) if frame.holds(code)],
                     dtype=np.uint64)
 
@@ -113,7 +113,7 @@ def _codes(acc: FloatAccumulator, total: Floats) -> Codes:
 
 def random_accumulators(spec: MacSpec, rng: np.random.Generator, a: Codes, b: Codes) -> Codes:
     """Codes that the accumulator may hold, a third of them close to what ``a * b`` takes away."""
-    fmt, frame = spec.acc.fmt, Frame(spec)
+    fmt, frame = spec.acc.fmt, AlignWindow(spec)
     highest = min(frame.top, fmt.bias)
     x, y = (np.nan_to_num(values(codes, code_fmt), posinf=0, neginf=0)
             for codes, code_fmt in ((a, spec.a), (b, spec.b)))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hw.build import generate
-from hw.mac.align_window import Frame
+from hw.mac.align_window import AlignWindow
 from hw.mac.carry_save import carry_save_state
 from hw.spec import Adder, AlignedAccumulator, Dataflow, FloatAccumulator
 from sim.cycle import Inputs, array
@@ -95,8 +95,8 @@ def _number(sign, sig, exp):
 
 def _term(mac, stage):
     """Term of a floating-point adder, see `hw.mac.float_term.Term`."""
-    frame = Frame(mac)
-    moves = frame.place_low != frame.place_high
+    frame = AlignWindow(mac)
+    moves = frame.exponent_low != frame.exponent_high
     roles = ["sign", "sig", *["place"] * moves, *["zero"] * frame.shape.leads,
              *["nan"] * frame.nan_terms, *["inf"] * frame.inf_terms]
 
@@ -105,8 +105,8 @@ def _term(mac, stage):
             return math.nan
         if bits.get("inf"):
             return math.copysign(math.inf, -1 if bits["sign"] else 1)
-        place = bits.get("place", frame.place_high & (1 << frame.place_bits) - 1)
-        place -= place >> frame.place_bits - 1 << frame.place_bits
+        place = bits.get("place", frame.exponent_high & (1 << frame.exponent_bits) - 1)
+        place -= place >> frame.exponent_bits - 1 << frame.exponent_bits
         return _number(bits["sign"], 0 if bits.get("zero") else bits["sig"],
                        place - frame.bias - frame.shape.bits + 1)
 

@@ -35,10 +35,10 @@ def _instantiate(top: Netlist, spec: ArraySpec, shakes: dict[str, str]) -> None:
     mac = spec.mac
     a_width, b_width = spec.rows * mac.lanes * mac.a.width, spec.cols * mac.lanes * mac.b.width
     top.instantiate(WeightSequencer(spec), "sequencer", **shakes, a_tuser="s_axis_a_tuser",
-              error="error", en="en", swap="frame[0]", load="frame[1]", control="control",
-              kept="kept")
+                    error="error", en="en", swap="frame[0]", load="frame[1]", control="control",
+                    kept="kept")
     top.instantiate(grid(spec), "grid", en="en", frame="frame", control="control", c="c",
-              a=f"s_axis_a_tdata[{a_width - 1}:0]", b=f"s_axis_b_tdata[{b_width - 1}:0]")
+                    a=f"s_axis_a_tdata[{a_width - 1}:0]", b=f"s_axis_b_tdata[{b_width - 1}:0]")
 
 
 WEIGHT_STATIONARY = Core(element=WeightElement, wires=_wires, instantiate=_instantiate, a_user=2,
