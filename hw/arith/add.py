@@ -2,6 +2,7 @@
 """Adders: ripple, parallel prefix or Verilog's operator; signed magnitudes and guard bits."""
 
 from collections.abc import Callable
+from typing import Any
 
 from amaranth import *
 
@@ -118,7 +119,7 @@ def prefix_step(m: Module, x: Value, enable: Value, down: Value, *, name: str) -
     return total
 
 
-def _scan(items: list, join: Callable) -> list:
+def _scan(items: list[Any], join: Callable[[Any, Any, str], Any]) -> list[Any]:
     """Join of each item and all before it, in as few levels as there can be (Sklansky)."""
     items = list(items)
     span = 1

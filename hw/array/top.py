@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """AXI4-Stream top of an array, and what offers each column's results on it."""
 
+from typing import Any
+
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -44,7 +46,7 @@ def descriptions(spec: ArraySpec) -> dict[str, str]:
     return _DESCRIPTIONS | _CORES[spec.dataflow].descriptions | drain.descriptions(spec)
 
 
-def element(spec: ArraySpec) -> wiring.Component:
+def element(spec: ArraySpec) -> Any:
     """Component that is the processing element of an array."""
     return _CORES[spec.dataflow].element(spec)
 

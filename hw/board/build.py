@@ -158,7 +158,7 @@ def _used(report: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
 
 def _fmax(report: Mapping[str, Any]) -> float:
     """Highest clock in MHz: that of the slowest net that is a clock."""
-    clocks = [entry["achieved"] for entry in report["fmax"].values()]
+    clocks: list[float] = [entry["achieved"] for entry in report["fmax"].values()]
     if not clocks:
         raise ToolError("Place and route must report a clock, not none")
     return round(min(clocks), 1)

@@ -39,7 +39,8 @@ def unplaced(built: Sequence[Record], room: Sequence[Record]) -> set[tuple[str, 
     """Dies and MACs whose largest mapped array was tried, with DSP blocks or without as it is
     mapped, and did not place.
     """
-    largest_of, tried = largest_mapped(room), {}
+    largest_of = largest_mapped(room)
+    tried: dict[tuple[Any, ...], bool] = {}
     dies = {board.key: pins(board).die for board in BOARDS}
     for record in built:
         where = record["conditions"]

@@ -31,7 +31,7 @@ class Pll:
     @property
     def hz(self) -> int:
         """Frequency behind the flip-flops, to a hertz."""
-        return round(self.oscillator / self.post / 2**self.halvings)
+        return round(self.oscillator / self.post / (1 << self.halvings))
 
 
 def pll(family: Family, reference_hz: float, wanted_hz: float) -> Pll:

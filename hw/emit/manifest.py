@@ -4,6 +4,7 @@
 import dataclasses
 import hashlib
 import platform
+from collections.abc import Mapping
 from enum import Enum
 from importlib.metadata import version
 from typing import Any
@@ -18,8 +19,8 @@ Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
 
 
 def describe(spec: Spec, ports: list[Port],
-             descriptions: dict[str, str], texts: dict[str, str]) -> dict[str, Any]:
-    """Manifest of ``spec``: its spelling, its fields, derived facts, ports, files with their hashes, tools."""
+             descriptions: Mapping[str, str], texts: dict[str, str]) -> dict[str, Any]:
+    """Manifest of ``spec``: spelling, fields, derived facts, ports, files with hashes, tools."""
     kind, derived = _subject(spec)
     signed = _signed_ports(spec)
     return {
@@ -60,20 +61,20 @@ def _subject(spec: Spec) -> tuple[str, dict[str, Any]]:
 
 def _output_facts(spec: OutputSpec) -> dict[str, Any]:
     """Facts that follow from the fields of an output stage."""
-    fixed = isinstance(spec.source, FixedAccumulator)
-    facts = {"acc_width": spec.source.width, "acc_signed": fixed, "flag_bits": spec.flag_bits,
-             "to_width": spec.to.width, "scale_bits": spec.scale_bits,
+    fixed = spec.source if isinstance(spec.source, FixedAccumulator) else None
+    facts = {"acc_width": spec.source.width, "acc_signed": fixed is not None,
+             "flag_bits": spec.flag_bits, "to_width": spec.to.width, "scale_bits": spec.scale_bits,
              "zero_point_bits": spec.zero_point_bits}
-    return facts | ({"acc_lsb": spec.source.lsb} if fixed else {})
+    return facts | ({"acc_lsb": fixed.lsb} if fixed else {})
 
 
 def _derived(mac: MacSpec, array: ArraySpec | None) -> dict[str, Any]:
     """Facts that follow from the fields."""
-    fixed = isinstance(mac.acc, FixedAccumulator)
+    fixed = mac.acc if isinstance(mac.acc, FixedAccumulator) else None
     facts = {"a_width": mac.a.width, "b_width": mac.b.width, "product_lsb": mac.product_lsb,
-             "acc_width": mac.acc.width, "acc_signed": fixed, "flag_bits": mac.flag_bits}
+             "acc_width": mac.acc.width, "acc_signed": fixed is not None, "flag_bits": mac.flag_bits}
     if fixed:
-        facts |= {"acc_lsb": mac.acc.lsb, "acc_min": mac.acc.min, "acc_max": mac.acc.max}
+        facts |= {"acc_lsb": fixed.lsb, "acc_min": fixed.min, "acc_max": fixed.max}
     if array:
         facts |= {"slot_width": array.slot_width, "beats_without_bubble": array.rows}
     if array and array.out:

@@ -96,8 +96,7 @@ class Netlist:
         """Drive a wire or an output."""
         self._body.append(f"  assign {target} = {source};")
 
-    def instantiate(self, child: "Netlist | wiring.Component", name: str,
-                    **connections: str) -> None:
+    def instantiate(self, child: Any, name: str, **connections: str) -> None:
         """Instance of ``child``, of which only the first of its module name is kept."""
         child = self.children.setdefault(child.module_name, child)
         known = {port.name for port in module_ports(child)} - {port.name for port in CLOCKING}
@@ -107,8 +106,8 @@ class Netlist:
                           ({port.name: port.name for port in CLOCKING} | connections).items())
         self._body.append(f"  {child.module_name} {name} ({wires});")
 
-    def join(self, child: "Netlist | wiring.Component", name: str, *,
-             declare: Container[str] = (), **wires: str) -> None:
+    def join(self, child: Any, name: str, *, declare: Container[str] = (),
+             **wires: str) -> None:
         """Instance of ``child``, whose ports are joined to the wires of their own names.
 
         Ports among ``wires`` are joined to those instead; wires of those in ``declare`` are
@@ -157,7 +156,7 @@ class Hierarchy:
         #: Components by module name, in order of placing.
         self.components: dict[str, wiring.Component] = {}
 
-    def instance(self, component: wiring.Component) -> Instance:
+    def instance(self, component: Any) -> Instance:
         """Instance of the component's module, wired to the component's own ports."""
         self.components.setdefault(component.module_name, component)
         ports = {}
@@ -167,8 +166,7 @@ class Hierarchy:
         return Instance(component.module_name, i_clk=ClockSignal(), i_rst=ResetSignal(), **ports)
 
 
-def instantiate(m: Module, platform, component: wiring.Component, *, name: str) -> None:
+def instantiate(m: Module, platform: Any, component: wiring.Component, *, name: str) -> None:
     """Add ``component``, which is clocked and has a ``module_name``, to ``m`` as ``name``."""
-    if isinstance(platform, Hierarchy):
-        component = platform.instance(component)
-    m.submodules[name] = component
+    m.submodules[name] = platform.instance(component) if isinstance(
+        platform, Hierarchy) else component

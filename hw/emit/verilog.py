@@ -2,17 +2,21 @@
 """From a component or a netlist to Verilog text: the same bytes for the same description."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from amaranth.back import rtlil
+from amaranth.lib import wiring
 
 from hw.emit.netlist import Hierarchy, Netlist
 from hw.emit.yosys import run_yosys
 
-__all__ = ["to_verilog"]
+#: Component with a ``module_name``, or netlist.
+Module = Any
 
 
-def to_verilog(top) -> str:
+def to_verilog(top: Module) -> str:
     """Verilog of ``top`` and of every distinct module below it, each once, ``top`` first."""
     modules = _collect(top)
     texts = _convert({name: c for name, c in modules.items() if not isinstance(c, Netlist)})
@@ -20,9 +24,10 @@ def to_verilog(top) -> str:
     return "\n".join(texts[name] for name in [*modules, *(n for n in texts if n not in modules)])
 
 
-def _collect(top) -> dict:
+def _collect(top: Module) -> dict[str, Module]:
     """Modules by name, those above before those below."""
-    modules, pending = {}, [top]
+    modules: dict[str, Module] = {}
+    pending = [top]
     while pending:
         current = pending.pop(0)
         modules[current.module_name] = current
@@ -31,7 +36,7 @@ def _collect(top) -> dict:
     return modules
 
 
-def _convert(components: dict) -> dict[str, str]:
+def _convert(components: Mapping[str, wiring.Component]) -> dict[str, str]:
     """Verilog of Amaranth components and of those that they place, by module name."""
     hierarchy = Hierarchy()
     hierarchy.components |= components

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth import *
 
@@ -28,7 +29,7 @@ class Feed:
     counts: tuple[str, ...] = ()
 
 
-def below(left, count: int):
+def below(left: Value, count: int) -> Value:
     """A bit for each place of ``count`` that is below ``left``."""
     low = left[:count.bit_length()]
     return Mux(left >= count, (1 << count) - 1, Cat(low > place for place in range(count)))
@@ -57,15 +58,15 @@ class TilesLeft:
         self.rows, self.cols = Signal.like(m, name="m_left"), Signal.like(n, name="n_left")
         self.last_m, self.last_n = self.rows <= height, self.cols <= width
 
-    def first(self) -> list:
+    def first(self) -> list[Any]:
         """To the first tile: all rows, all columns."""
         return [self.rows.eq(self._m), self.cols.eq(self._n)]
 
-    def right(self) -> list:
+    def right(self) -> list[Any]:
         """To the next one of a row."""
         return [self.cols.eq(self.cols - self._width)]
 
-    def down(self) -> list:
+    def down(self) -> list[Any]:
         """To the first one of the next row."""
         return [self.cols.eq(self._n), self.rows.eq(self.rows - self._height)]
 
