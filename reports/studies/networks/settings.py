@@ -167,8 +167,9 @@ def simulate(task: Task, plan: Plan, progress: Progress | None = None, *, compar
     """
     network = _network(task.model)
     quantizers = choose(plan, seen or calibration(task, progress))
-    parts = [run(network, feeds, plan, quantizers, progress=progress, compare=noise) for feeds, noise in
-             ((task.feeds[:compared], True), (task.feeds[compared:], False)) if feeds]
+    parts = [run(network, feeds, plan, quantizers, progress=progress, compare=noise)
+             for feeds, noise in ((task.feeds[:compared], True), (task.feeds[compared:], False))
+             if feeds]
     return Result(
         outputs=[each for part in parts for each in part.outputs[network.outputs[0]]],
         sqnr={layer.name: round(layer.own.sqnr_db, 2) for layer in parts[0].layers

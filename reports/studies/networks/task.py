@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network with its data and the measure of how well it does on them."""
+"""A network with its data and the measure of how well it does on them.
+
+Files are those that installed packages ship; nothing is downloaded and none of their code runs.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -88,10 +91,15 @@ def share(name: str, each: Each) -> Score:
     return lambda outputs, reference: {name: float(100 * each(outputs, reference).mean())}
 
 
+def correct(labels: NDArray) -> Each:
+    """Whether the largest element of each row is at the place that its label says."""
+    return lambda outputs, reference: np.asarray(
+        np.concatenate(outputs).argmax(axis=-1) == labels, np.int64)
+
+
 def alike(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
     """Whether the largest element of each row is at the same place."""
-    got, wanted = np.concatenate(outputs), np.concatenate(reference)
-    return np.asarray(got.argmax(axis=-1) == wanted.argmax(axis=-1), np.int64)
+    return correct(np.concatenate(reference).argmax(axis=-1))(outputs, reference)
 
 
 def relative_error(outputs: Outputs, reference: Outputs) -> float:

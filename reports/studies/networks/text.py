@@ -11,11 +11,28 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from reports.studies.networks.task import Feed, MissingPackage, Outputs, Task, package_file, share
+from reports.studies.networks.task import (
+    Feed,
+    MissingPackage,
+    Outputs,
+    Task,
+    correct,
+    package_file,
+    share,
+)
 from sim.codes import NDArray
 
 Floats = npt.NDArray[np.float32]
 
+MODULE = "rapidocr_onnxruntime"
+#: Width of the pictures that the classifier of directions was trained on.
+WIDTH = 192
+#: Lines whose directions are told at once.
+BATCH = 16
+#: Lines, one a run, on which the recogniser's layers are compared with FP32.
+COMPARED = 4
+#: Name of the input of both networks.
+INPUT = "x"
 #: Height that the recogniser was trained for.
 HEIGHT = 48
 FONTS = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono", "DejaVuSans-Bold", "DejaVuSans-Oblique",
@@ -87,17 +104,6 @@ def distance(got: Sequence[str] | str, wanted: Sequence[str] | str) -> int:
     return row[-1]
 
 
-MODULE = "rapidocr_onnxruntime"
-#: Width of the pictures that the classifier of directions was trained on.
-WIDTH = 192
-#: Lines whose directions are told at once.
-BATCH = 16
-#: Lines, one a run, on which the recogniser's layers are compared with FP32.
-COMPARED = 4
-#: Name of the input of both networks.
-INPUT = "x"
-
-
 def characters(model: Path) -> list[str]:
     """What the recogniser's classes stand for; the first is "nothing", the last a space."""
     import onnx
@@ -140,11 +146,7 @@ def direction(folder: Path, samples: int | None = None) -> Task:
     """Tell lines that stand on their head from those that do not."""
     model = package_file(MODULE, "models/ch_ppocr_mobile_v2.0_cls_infer.onnx")
     turned = np.arange(len(LINES) * 2)[:samples] % 2
-
-    def right(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
-        best = np.concatenate(outputs).argmax(axis=1)
-        return np.asarray(best == turned, np.int64)
-
+    right = correct(turned)
     pictures = np.stack([picture(LINES[index // 2], index, width=WIDTH, upside_down=bool(down))
                          for index, down in enumerate(turned)])
     return Task(name="PP-OCR direction", model=model, licence=_licence(),
