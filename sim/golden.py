@@ -142,7 +142,7 @@ class Mac:
 
 
 def pack_kept(value: int, lsb: int, acc: AlignedAccumulator) -> int:
-    """Code of ``value * 2**lsb`` truncated to ``acc.fraction_bits`` fraction bits; Inf beyond all."""
+    """Code of ``value * 2**lsb`` truncated to ``acc.fraction_bits``; Inf beyond all."""
     if value.bit_length() + lsb > acc.fmt.bias + 1:
         return special_code(acc.fmt, Flag.NEG_INF if value < 0 else Flag.POS_INF)
     kept = replace(acc.fmt, name="kept", man_bits=acc.fraction_bits)

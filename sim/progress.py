@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run tells on stderr while it takes a while."""
+"""What a run reports on stderr while it takes a while."""
 
 import sys
 import time
@@ -9,17 +9,17 @@ PATIENCE = 2.0
 
 
 class Progress:
-    """Tells what happens, with the seconds since the start, but not too often."""
+    """Reports what happens, with the seconds since the start, but not too often."""
 
     def __init__(self) -> None:
-        self._start = self._told = time.perf_counter()
+        self._start = self._last = time.perf_counter()
 
     def __call__(self, text: str) -> None:
-        """Tell how far the run is, if nothing was told for `PATIENCE` seconds."""
-        if time.perf_counter() - self._told >= PATIENCE:
+        """Report how far the run is, if nothing was reported for `PATIENCE` seconds."""
+        if time.perf_counter() - self._last >= PATIENCE:
             self.at_once(text)
 
     def at_once(self, text: str) -> None:
-        """Tell what will take a while."""
-        self._told = time.perf_counter()
-        print(f"[{self._told - self._start:5.1f} s] {text}", file=sys.stderr, flush=True)
+        """Report what will take a while."""
+        self._last = time.perf_counter()
+        print(f"[{self._last - self._start:5.1f} s] {text}", file=sys.stderr, flush=True)

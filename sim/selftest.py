@@ -56,23 +56,23 @@ class _Bench:
             That names the first place where they differ.
         """
         start = time.perf_counter()
-        found, kinds = self._product(a, b)
+        codes, kinds = self._product(a, b)
         self.seconds += time.perf_counter() - start
         wanted, flags = sim.matmul_with_flags(a, b, self.spec.mac)
         if self.spec.out:
             wanted = sim.output(wanted, self.spec.out, flags=flags)
             flags = np.zeros_like(flags)
-        wrong = (found.astype(object) != wanted.astype(object)) | (kinds != flags)
+        wrong = (codes.astype(object) != wanted.astype(object)) | (kinds != flags)
         if wrong.any():
             row, col = (int(place) for place in np.argwhere(wrong)[0])
             raise Mismatch(f"C[{row}, {col}] of product {self.products}, "
                            f"{a.shape[0]}x{a.shape[1]}x{b.shape[1]}, must be {wanted[row, col]} "
-                           f"with flags {flags[row, col]}, not {found[row, col]} with flags "
+                           f"with flags {flags[row, col]}, not {codes[row, col]} with flags "
                            f"{kinds[row, col]}")
         self.products += 1
         self.results += wanted.size
         self.macs += a.size * b.shape[1]
-        return found
+        return codes
 
     def checked(self, accuracy: float | None = None) -> Checked:
         """The sum."""
@@ -80,21 +80,21 @@ class _Bench:
 
 
 def check_products(spec: GemmSpec, product: Product, count: int, seed: int,
-                   say: Progress) -> Checked:
+                   progress: Progress) -> Checked:
     """Make ``count`` products of random sizes, one of them with more K than the memories hold."""
     bench, mac = _Bench(spec.array, product), spec.array.mac
     for index, (m, k, n) in enumerate(_sizes(spec, count, seed)):
-        say(f"product {index} of {count}: {m}x{k}x{n}")
-        a, b = (_codes(fmt, shape, [seed, index, place], say)
+        progress(f"product {index} of {count}: {m}x{k}x{n}")
+        a, b = (_codes(fmt, shape, [seed, index, place], progress)
                 for place, (fmt, shape) in enumerate(((mac.a, (m, k)), (mac.b, (k, n)))))
         bench(a, b)
     return bench.checked()
 
 
-def _codes(fmt: Format, shape: tuple[int, int], seed: list[int], say: Progress) -> Codes:
+def _codes(fmt: Format, shape: tuple[int, int], seed: list[int], progress: Progress) -> Codes:
     """Operands of each second product are numbers, of the others any codes, special ones too."""
     if seed[1] % 2:
-        return draw(fmt, shape, "gaussian", seed, say)
+        return draw(fmt, shape, "gaussian", seed, progress)
     rng = np.random.default_rng(seed)
     return rng.integers(0, 1 << fmt.width, shape, dtype=np.uint64).astype(code_dtype(fmt.width))
 
@@ -109,13 +109,14 @@ def _sizes(spec: GemmSpec, count: int, seed: int) -> Iterator[tuple[int, int, in
         yield (1, deep + k, 1) if index == count - 1 else (m, k, n)
 
 
-def check_digits(spec: GemmSpec, product: Product, images: int | None, say: Progress) -> Checked:
+def check_digits(spec: GemmSpec, product: Product, images: int | None, progress: Progress
+                 ) -> Checked:
     """Classify test images of handwritten digits, by default all, every product compared."""
     digits = load_digits()
     batch = digits.test_images[:images]
     network = quantize(train(digits), spec.array.mac, digits.train_images)
     bench = _Bench(spec.array, product)
-    say(f"classifying {len(batch)} images")
+    progress(f"classifying {len(batch)} images")
     scores = network.forward(batch, lambda index, a, b: bench(a, b))
     return bench.checked(accuracy(scores, digits.test_labels[:len(batch)]))
 

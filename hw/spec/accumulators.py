@@ -253,7 +253,7 @@ class AlignedAccumulator(_Shared):
                 f"{self.fraction_bits} fraction bits")
 
     @property
-    def state_width(self) -> int:
+    def fraction_bits(self) -> int:
         """Fraction bits of a sum; the bits of ``fmt`` below them are zero."""
         return min(self.frac_bits, self.fmt.man_bits)
 

@@ -12,18 +12,18 @@ from hw.spec.errors import require
 from sim.codes import NDArray, as_codes, code_dtype
 from sim.cycle.os import OutputStationaryArray
 from sim.cycle.streams import Inputs, Outputs
-from sim.cycle.ws import WeightArray
+from sim.cycle.ws import WeightStationaryArray
 from sim.tiling import A, ArrayProduct, B, Beats, beats, stage_settings, unpack
 from sim.vector import sum_dtype
 
-__all__ = ["Inputs", "OutputStationaryArray", "Outputs", "WeightArray", "array", "matmul"]
+__all__ = ["Inputs", "OutputStationaryArray", "Outputs", "WeightStationaryArray", "array", "matmul"]
 
-AnyArray = OutputStationaryArray | WeightArray
+AnyArray = OutputStationaryArray | WeightStationaryArray
 Watch = Callable[[Inputs, Outputs], None]
 Probe = Callable[[Any], None]
 
 _ARRAYS: dict[Dataflow, Callable[[ArraySpec], AnyArray]] = {
-    Dataflow.OS: OutputStationaryArray, Dataflow.WS: WeightArray}
+    Dataflow.OS: OutputStationaryArray, Dataflow.WS: WeightStationaryArray}
 
 
 def array(spec: ArraySpec) -> AnyArray:

@@ -78,15 +78,15 @@ def _one(name: str, width: int, read: Callable[[Any], int]) -> Wires:
 
 def _skews(spec: ArraySpec, *, reverse_a: bool) -> list[Wires]:
     """Triangles that skew operands."""
-    found = []
+    registers = []
     for name, side, width, step in (("a", spec.rows, spec.mac.a.width, spec.schedule.row_latency),
                                     ("b", spec.cols, spec.mac.b.width, 1)):
         for d in range(1, (side - 1) * step + 1):
             left = side - -(-d // step)
             lanes = slice(0, left) if name == "a" and reverse_a else slice(side - left, side)
-            found.append(_delay(f"grid.skew_{name}.delay_{d}", f"skew_{name}", d, lanes, width,
+            registers.append(_delay(f"grid.skew_{name}.delay_{d}", f"skew_{name}", d, lanes, width,
                                 left * spec.mac.lanes))
-    return found
+    return registers
 
 
 def _edges(spec: ArraySpec, name: str, width: int, read: Callable[[Any], NDArray]) -> Wires:
@@ -111,19 +111,19 @@ def _delay(name: str, of: str, d: int, lanes: slice, width: int, count: int) -> 
 def _results(spec: ArraySpec) -> list[Wires]:
     """The way of results to C."""
     mac, width = spec.mac, spec.mac.acc.width + spec.mac.flag_bits
-    found = [Wires([f"result_{c}.held" for c in range(spec.cols)], width,
+    registers = [Wires([f"result_{c}.held" for c in range(spec.cols)], width,
                    lambda x: _sums(mac, *x.results.held))]
     for d in range(1, spec.cols):
-        found.append(_align(mac, d, spec.cols - d, width))
+        registers.append(_align(mac, d, spec.cols - d, width))
     if not _kept(spec):
-        found.append(Wires([f"grid.resolver_{c}.o" for c in range(spec.cols)], width,
+        registers.append(Wires([f"grid.resolver_{c}.o" for c in range(spec.cols)], width,
                            lambda x: _sums(mac, *x.results.resolved[0])))
     if spec.out:
-        found += [_one("handover.valid_q0", 1, lambda x: int(x.drain.valid)),
+        registers += [_one("handover.valid_q0", 1, lambda x: int(x.drain.valid)),
                   _one("handover.last_q0", 1, lambda x: int(x.drain.last))]
-        found.append(Wires([f"out_{c}.data_q1" for c in range(spec.cols)], spec.out.to.width,
+        registers.append(Wires([f"out_{c}.data_q1" for c in range(spec.cols)], spec.out.to.width,
                            lambda x: x.drain.codes))
-    return found
+    return registers
 
 
 def _align(mac: MacSpec, d: int, cols: int, width: int) -> Wires:
@@ -133,26 +133,26 @@ def _align(mac: MacSpec, d: int, cols: int, width: int) -> Wires:
 
 def _output_stationary(spec: ArraySpec) -> list[Wires]:
     mac, width = spec.mac, spec.mac.acc.width + spec.mac.flag_bits
-    found = [
+    registers = [
         _codes(spec, "a_q", mac.a.width, "a_q"), _codes(spec, "north_b", mac.b.width, "b_q"),
         Wires(_elements(spec, "frame_q"), 3, lambda x: x.frame_q.ravel()),
         Wires(_elements(spec, "fresh"), 1, lambda x: x.fresh.ravel()),
         Wires(_elements(spec, "mac.o_valid"), 1, lambda x: x.o_valid.ravel())]
     if _kept(spec):
-        found += [
+        registers += [
             Wires(_elements(spec, "north_c"), width,
                   lambda x: _sums(mac, x.result_q, x.result_flags).ravel()),
             Wires(_elements(spec, "mac.o_data"), mac.acc.width,
                   lambda x: _sums(mac, x.acc, x.flags * 0).ravel())]
     if mac.flag_bits:
-        found.append(Wires(_elements(spec, "mac.o_flags"), mac.flag_bits,
+        registers.append(Wires(_elements(spec, "mac.o_flags"), mac.flag_bits,
                            lambda x: x.flags.ravel() & (1 << mac.flag_bits) - 1))
     for stage in range(1, mac.pipeline + 1):
-        found += [_framed(spec, stage, place) for place in range(3)]
+        registers += [_framed(spec, stage, place) for place in range(3)]
         if stage <= _operand_stages(mac):
-            found += [_operand(spec, stage, place) for place in range(2)]
-    found.append(_edges(spec, "frame", 3, lambda x: x.edge_frame))
-    return found + _skews(spec, reverse_a=True) + _drain_timing(spec)
+            registers += [_operand(spec, stage, place) for place in range(2)]
+    registers.append(_edges(spec, "frame", 3, lambda x: x.edge_frame))
+    return registers + _skews(spec, reverse_a=True) + _drain_timing(spec)
 
 
 def _framed(spec: ArraySpec, stage: int, place: int) -> Wires:
@@ -182,14 +182,15 @@ def _drain_timing(spec: ArraySpec) -> list[Wires]:
             "kept_last": 1}
     if spec.rows > 1:
         bits |= dict.fromkeys(("wait", "left"), (spec.rows - 1).bit_length())
-    found = [_timing("first" if name == "opening" else name, name, width)
+    registers = [_timing("first" if name == "opening" else name, name, width)
              for name, width in bits.items()]
     if spec.cols > 1:
-        found += [_timing(name, name, spec.cols - 1) for name in ("start_q", "shift_q", "finals_q")]
+        registers += [_timing(name, name, spec.cols - 1)
+                      for name in ("start_q", "shift_q", "finals_q")]
     if not _kept(spec):
-        found.append(_one("sequencer.resolving_0", 2,
+        registers.append(_one("sequencer.resolving_0", 2,
                           lambda x: packed(np.array(x.sequencer.resolving, np.int64), 1)[0]))
-    return found
+    return registers
 
 
 def _timing(name: str, of: str, width: int) -> Wires:
@@ -198,15 +199,15 @@ def _timing(name: str, of: str, width: int) -> Wires:
 
 def _weight_stationary(spec: ArraySpec) -> list[Wires]:
     mac, width = spec.mac, spec.mac.acc.width + spec.mac.flag_bits
-    found = [_codes(spec, "a_q", mac.a.width, "a_q"),
+    registers = [_codes(spec, "a_q", mac.a.width, "a_q"),
              *(_codes(spec, name, mac.b.width, name) for name in ("used", "waiting", "passed")),
              Wires(_elements(spec, "swap_q"), 1, lambda x: x.frame_q.ravel() & 1),
              Wires(_elements(spec, "load_q"), 1, lambda x: x.frame_q.ravel() >> 1)]
     if _kept(spec):
-        found.append(Wires(_elements(spec, "step.o_sum"), width,
+        registers.append(Wires(_elements(spec, "step.o_sum"), width,
                            lambda x: _sums(mac, x.acc, x.flags).ravel()))
-    found += _memories(spec, width) + _swaps(spec) + _skews(spec, reverse_a=False)
-    return found + _weight_timing(spec)
+    registers += _memories(spec, width) + _swaps(spec) + _skews(spec, reverse_a=False)
+    return registers + _weight_timing(spec)
 
 
 def _memories(spec: ArraySpec, width: int) -> list[Wires]:
@@ -215,13 +216,13 @@ def _memories(spec: ArraySpec, width: int) -> list[Wires]:
     columns = [f"grid.memory.sums_{c}" for c in range(spec.cols)]
     address = ((spec.depth or 1) - 1).bit_length()
     places = np.array([0, 1, 2, 3, 4, 4 + address])
-    found = [Wires([f"{c}.east_q" for c in columns], 4 + 2 * address,
+    registers = [Wires([f"{c}.east_q" for c in columns], 4 + 2 * address,
                    lambda x: (x.control << places[:, None]).sum(axis=0))]
     if _kept(spec):
-        found += [
+        registers += [
             Wires([f"{c}.before" for c in columns], width, lambda x: _sums(mac, *x.before)),
             Wires([f"{c}.now__data" for c in columns], width, lambda x: _sums(mac, *x.read))]
-    return found
+    return registers
 
 
 def _weight_timing(spec: ArraySpec) -> list[Wires]:
@@ -234,10 +235,10 @@ def _weight_timing(spec: ArraySpec) -> list[Wires]:
             "end": to_c, "recent": 1, "error": 1, "kept": 1, "kept_last": 1,
             "wait": (times.down - 1).bit_length(), "start": times.entry,
             "swaps_left": max(times.load_wait - 1, 0).bit_length()}
-    found = [_timing(name, name, width) for name, width in bits.items() if width]
-    found.append(_timing("address", "place", address))
+    registers = [_timing(name, name, width) for name, width in bits.items() if width]
+    registers.append(_timing("address", "place", address))
     names = ["row", *(f"row_q{stage}" for stage in range(times.entry))]
-    return found + [_row(name, place, address) for place, name in enumerate(names)]
+    return registers + [_row(name, place, address) for place, name in enumerate(names)]
 
 
 def _row(name: str, place: int, width: int) -> Wires:

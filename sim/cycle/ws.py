@@ -162,7 +162,7 @@ class WeightSequencer:
         self.rows = [wires.following, *self.rows[:-1]]
 
 
-class WeightArray(ArrayRegisters):
+class WeightStationaryArray(ArrayRegisters):
     """Registers of an array whose weights stay.
 
     Attributes

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hw.spec import ArraySpec, Dataflow
 from hw.spec.arrays import WeightStationary
 from hw.spec.errors import require
-from sim.cycle import Inputs, Outputs, OutputStationaryArray, WeightArray, matmul
+from sim.cycle import Inputs, Outputs, OutputStationaryArray, WeightStationaryArray, matmul
 from sim.cycle.history import History
 from sim.cycle.os import columns
 from sim.cycle.steps import VALID
@@ -252,7 +252,7 @@ class WeightRecorder(_Recorder):
         self._taken = self._loaded = 0
         self._used = self._next = self._passed = np.zeros((spec.rows, spec.cols), np.int64)
 
-    def probe(self, array: WeightArray) -> None:
+    def probe(self, array: WeightStationaryArray) -> None:
         """All registers before a clock edge."""
         self._require_room()
         if self._moved:

@@ -6,7 +6,7 @@ import pytest
 
 import sim
 from hw.spec import CATALOG, SpecError, parse_array
-from sim.cycle import OutputStationaryArray, WeightArray, matmul
+from sim.cycle import OutputStationaryArray, WeightStationaryArray, matmul
 from tests.support.lockstep import CYCLES, lockstep, stimulus
 from tests.support.tiers import tiers
 
@@ -106,7 +106,7 @@ def test_wrong_arguments_are_named(changes, message):
 
 @pytest.mark.parametrize(("model", "flow", "message"), [
     (OutputStationaryArray, "ws", "Array dataflow must be os, not 'ws'"),
-    (WeightArray, "os", "Array dataflow must be ws, not 'os'")])
+    (WeightStationaryArray, "os", "Array dataflow must be ws, not 'os'")])
 def test_arrays_know_their_dataflow(model, flow, message):
     with pytest.raises(SpecError) as caught:
         model(parse_array("2x2", "e4m3", dataflow=flow))
