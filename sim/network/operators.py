@@ -101,8 +101,8 @@ class Layer:
         """Products (P, M, N) in FP32, nothing quantised."""
         with np.errstate(all="ignore"):
             a = np.ascontiguousarray(self.lowering.left(self.x, np.float32(0)))
-            found: Singles = a @ np.ascontiguousarray(self.lowering.right(self.w))
-            return found
+            products: Singles = a @ np.ascontiguousarray(self.lowering.right(self.w))
+            return products
 
     def exact(self) -> Singles:
         """Output in FP32, nothing quantised."""

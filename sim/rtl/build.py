@@ -155,12 +155,12 @@ def sharing_rules(files: Iterable[Path], shared: Sequence[str]) -> str:
 
 def _check_ports(header: Path, ports: Sequence[Port]) -> None:
     """Hold the table to the ports that Verilator found."""
-    found = {_verilog_name(name): ("input" if way == "IN" else "output", int(high) - int(low) + 1)
-             for way, name, high, low in _HEADER_PORT.findall(header.read_text())}
+    actual = {_verilog_name(name): ("input" if way == "IN" else "output", int(high) - int(low) + 1)
+              for way, name, high, low in _HEADER_PORT.findall(header.read_text())}
     table = {port.name: (port.direction, port.width) for port in ports}
-    for name in sorted(found.keys() | table.keys()):
-        if found.get(name) != table.get(name):
-            raise RtlError(f"Port {name} must be {_describe(found.get(name))} as in the Verilog, "
+    for name in sorted(actual.keys() | table.keys()):
+        if actual.get(name) != table.get(name):
+            raise RtlError(f"Port {name} must be {_describe(actual.get(name))} as in the Verilog, "
                            f"not {_describe(table.get(name))}")
 
 

@@ -69,9 +69,9 @@ class _Clock:
     def _step(self, inputs: Mapping[str, int]) -> dict[str, int]:
         """One cycle; the outputs just before its end."""
         rows = {name: np.array([value], np.uint64) for name, value in inputs.items()}
-        found = self._model.run(rows, cycles=1, outputs=self._outputs)
+        outputs = self._model.run(rows, cycles=1, outputs=self._outputs)
         self.cycle += 1
-        return {name: int(row[0]) for name, row in found.items()}
+        return {name: int(row[0]) for name, row in outputs.items()}
 
     _outputs: tuple[str, ...] = ()
 
@@ -104,17 +104,17 @@ class Axi4Lite(_Clock):
             for name, values in shown.items():
                 inputs |= {f"s_axil_{key}": value for key, value in values.items()}
                 inputs[f"s_axil_{name}valid"] = 1
-            found = {name.removeprefix("s_axil_"): value
+            wires = {name.removeprefix("s_axil_"): value
                      for name, value in self._step(inputs).items()}
-            offered = {key: found[key] for key in found
+            offered = {key: wires[key] for key in wires
                        if key in ("bresp", "rresp", "rdata") and key[0] == answer}
-            if found[f"{answer}valid"]:
+            if wires[f"{answer}valid"]:
                 if waiting not in (None, offered) or offers:
                     raise RtlError(f"AXI4-Lite {answer} must wait and stay, and does not")
                 waiting = offered
                 if ready:
                     return offered
-            taken = [name for name in shown if found[f"{name}ready"]]
+            taken = [name for name in shown if wires[f"{name}ready"]]
             for name in taken:
                 del shown[name], offers[name]
         raise RtlError(f"AXI4-Lite {answer} must answer in {PATIENCE} cycles, and does not")
@@ -127,25 +127,25 @@ class Wishbone(_Clock):
 
     def write(self, address: int, value: int, strobe: int = 0xF) -> bool:
         """Write to a byte address; whether the write was done."""
-        found = self._access({"s_wb_adr": address >> 2, "s_wb_we": 1, "s_wb_dat_w": value,
+        reply = self._access({"s_wb_adr": address >> 2, "s_wb_we": 1, "s_wb_dat_w": value,
                               "s_wb_sel": strobe})
-        return bool(found["s_wb_ack"])
+        return bool(reply["s_wb_ack"])
 
     def read(self, address: int) -> int | None:
         """Read from a byte address; None if the read was refused."""
-        found = self._access({"s_wb_adr": address >> 2, "s_wb_sel": 0xF})
-        return found["s_wb_dat_r"] if found["s_wb_ack"] else None
+        reply = self._access({"s_wb_adr": address >> 2, "s_wb_sel": 0xF})
+        return reply["s_wb_dat_r"] if reply["s_wb_ack"] else None
 
     def _access(self, asked: dict[str, int]) -> dict[str, int]:
         """One access, with pauses in front of it."""
         while self._pauses():
             self.idle()
         for _ in range(PATIENCE):
-            found = self._step(asked | {"s_wb_cyc": 1, "s_wb_stb": 1})
-            if found["s_wb_ack"] and found["s_wb_err"]:
+            reply = self._step(asked | {"s_wb_cyc": 1, "s_wb_stb": 1})
+            if reply["s_wb_ack"] and reply["s_wb_err"]:
                 raise RtlError("Wishbone must answer with ack or with err, not with both")
-            if found["s_wb_ack"] or found["s_wb_err"]:
-                return found
+            if reply["s_wb_ack"] or reply["s_wb_err"]:
+                return reply
         raise RtlError(f"Wishbone must answer in {PATIENCE} cycles, and does not")
 
 
@@ -242,9 +242,9 @@ class EngineDriver:
                 raw[place, lane] = value
         bits = self._bits(raw.view("<u8"), window.width)
         slots = array.cols * array.slot_width
-        found = [self._values(bits[:, low:low + array.cols * width], width, m, n)
-                 for low, width in ((0, array.slot_width), (slots, array.flag_bits))]
-        return found[0] & ((1 << array.result_width) - 1), found[1]
+        codes, flags = (self._values(bits[:, low:low + array.cols * width], width, m, n)
+                        for low, width in ((0, array.slot_width), (slots, array.flag_bits)))
+        return codes & ((1 << array.result_width) - 1), flags
 
     def _values(self, bits: npt.NDArray[np.uint8], width: int, m: int,
                 n: int) -> npt.NDArray[Any]:

@@ -162,11 +162,11 @@ class Model:
         require(len(counts) == 1, "Inputs", "of one number of rows", sorted(counts))
         n = counts.pop()
         wanted = self._names("output") if outputs is None else outputs
-        found = {name: self._port(name, "output").empty(n) for name in wanted}
+        sampled = {name: self._port(name, "output").empty(n) for name in wanted}
         self._zero_inputs()
         self.code.bench_run(self.bench, ctypes.c_int64(n), *self._columns(rows),
-                            *self._columns(found))
-        return found
+                            *self._columns(sampled))
+        return sampled
 
     def read(self, name: str) -> int:
         """Value of an output now, the clock low and the inputs as they were left."""

@@ -71,7 +71,7 @@ class SerialLine:
         At the latest after ``cycles`` it ends, what has not been sent is dropped then.
         """
         room = ctypes.create_string_buffer(ROOM)
-        sent, found = ctypes.c_int64(0), b""
+        sent, received = ctypes.c_int64(0), b""
         while True:
             taken = ctypes.c_int64(0)
             ran = self._model.code.bench_line(
@@ -80,9 +80,9 @@ class SerialLine:
                 ctypes.c_int64(idle), ctypes.c_int64(cycles))
             self.cycles += ran
             cycles -= ran
-            found += room.raw[:taken.value]
+            received += room.raw[:taken.value]
             if taken.value < ROOM:
-                return found
+                return received
 
 
 class BoardLine:
@@ -109,7 +109,7 @@ class BoardLine:
 
     def read(self, seconds: float) -> bytes:
         """Whatever has come; nothing comes later."""
-        found, self._waiting = self._waiting, b""
-        if not found:
+        received, self._waiting = self._waiting, b""
+        if not received:
             time.sleep(0)
-        return found
+        return received

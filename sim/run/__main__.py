@@ -121,12 +121,12 @@ def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         started = time.perf_counter()
         product = ready(a, b, progress)
         seconds = time.perf_counter() - started
-        found = _describe(backend, spec, a, b, product) | {"relative_rms_error": relative_error(
+        facts = _describe(backend, spec, a, b, product) | {"relative_rms_error": relative_error(
             a, b, product.codes, product.flags, spec.mac, progress,
             stage.values if stage else None)}
         if file is not None:
             np.save(file, as_bits(product.codes, spec.result_width), allow_pickle=False)
-    return found | {"start_up_s": started - start, "wall_s": seconds,
+    return facts | {"start_up_s": started - start, "wall_s": seconds,
                     "mac_per_s": a.size * b.shape[1] / seconds}
 
 

@@ -39,7 +39,7 @@ def require_product(spec: ArraySpec, m: int, k: int, n: int) -> None:
 
 
 def draw(fmt: Format, shape: tuple[int, int], distribution: str, seed: list[int],
-         say: Progress) -> NDArray:
+         progress: Progress) -> NDArray:
     """Codes of random numbers, rounded to nearest and saturated.
 
     Floating-point formats get the numbers as they are, gaussian with a deviation of 1 or uniform
@@ -51,7 +51,7 @@ def draw(fmt: Format, shape: tuple[int, int], distribution: str, seed: list[int]
     size = shape[0] * shape[1]
     codes = np.empty(size, code_dtype(fmt.width))
     for start in range(0, size, BLOCK):
-        say("drawing operands")
+        progress("drawing operands")
         count = min(BLOCK, size - start)
         codes[start:start + count] = encode(numbers(rng, count) * scale, fmt)
     return codes.reshape(shape)

@@ -130,8 +130,8 @@ def _words(trace: AnyTrace) -> tuple[dict[str, Table], dict[str, Plane]]:
         tables[name] = _table(distinct, decode(distinct.astype(np.uint64), fmt), fmt.width)
         planes |= dict(zip(kept, map(_changes, numbers), strict=True))
     distinct, numbers = _numbered(*(np.stack(pair, axis=-1) for pair in sums.values()))
-    found, flags = distinct.T
-    tables["c"] = _table(found[:, None], values(found, mac, flags)[:, None], mac.acc.width)
+    words, flags = distinct.T
+    tables["c"] = _table(words[:, None], values(words, mac, flags)[:, None], mac.acc.width)
     planes |= dict(zip(sums, map(_changes, numbers), strict=True))
     return tables, planes
 

@@ -117,22 +117,22 @@ def _settings(spec: ArraySpec) -> dict[str, int]:
 def _streams(spec: ArraySpec, inputs: Inputs, outputs: Outputs) -> dict[str, int]:
     """Bits on the wires of all streams."""
     mac, slot = spec.mac, (1 << spec.slot_width) - 1
-    found = {f"{A}_tvalid": int(inputs.a_tvalid), f"{A}_tready": int(outputs.a_tready),
-             f"{A}_tlast": int(inputs.a_tlast), f"{B}_tvalid": int(inputs.b_tvalid),
-             f"{B}_tready": int(outputs.b_tready), f"{B}_tlast": int(inputs.b_tlast),
-             f"{C}_tvalid": int(outputs.c_tvalid), f"{C}_tready": int(inputs.c_tready),
-             f"{C}_tlast": int(outputs.c_tlast), "error": int(outputs.error),
-             f"{A}_tdata": _bits(inputs.a_tdata, mac.a.width),
-             f"{B}_tdata": _bits(inputs.b_tdata, mac.b.width),
-             f"{C}_tdata": _bits(outputs.c_tdata.astype(object) & slot, spec.slot_width)}
+    values = {f"{A}_tvalid": int(inputs.a_tvalid), f"{A}_tready": int(outputs.a_tready),
+              f"{A}_tlast": int(inputs.a_tlast), f"{B}_tvalid": int(inputs.b_tvalid),
+              f"{B}_tready": int(outputs.b_tready), f"{B}_tlast": int(inputs.b_tlast),
+              f"{C}_tvalid": int(outputs.c_tvalid), f"{C}_tready": int(inputs.c_tready),
+              f"{C}_tlast": int(outputs.c_tlast), "error": int(outputs.error),
+              f"{A}_tdata": _bits(inputs.a_tdata, mac.a.width),
+              f"{B}_tdata": _bits(inputs.b_tdata, mac.b.width),
+              f"{C}_tdata": _bits(outputs.c_tdata.astype(object) & slot, spec.slot_width)}
     if spec.depth is not None:
-        found[f"{A}_tuser"] = inputs.a_tuser
+        values[f"{A}_tuser"] = inputs.a_tuser
     if spec.flag_bits:
-        found[f"{C}_tuser"] = _bits(outputs.c_tuser & (1 << spec.flag_bits) - 1, spec.flag_bits)
+        values[f"{C}_tuser"] = _bits(outputs.c_tuser & (1 << spec.flag_bits) - 1, spec.flag_bits)
     for name, width in _settings(spec).items():
         each = np.broadcast_to(np.asarray(getattr(inputs, name)), spec.cols)
-        found[name] = _bits(each & (1 << width) - 1, width)
-    return found
+        values[name] = _bits(each & (1 << width) - 1, width)
+    return values
 
 
 def _bits(codes: Ints, width: int) -> int:
