@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Floating-point MACs: compiled RTL against the model and against the host's own arithmetic."""
+"""Floating-point and tensor-core MACs: compiled RTL against model, host and recorded results."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,8 @@ from tests.support.float_steps import (
     wanted_codes,
 )
 from tests.support.mac_rtl import check_walks, compiled_mac, sums_by_step
-from tests.support.specs import FLOAT_MACS
+from tests.support.specs import ALIGNED_MACS, FLOAT_MACS
+from tests.support.stored import NAMES, recorded
 from tests.support.tiers import tiers
 
 #: Each accumulator, rounding and overflow, operands of 8 and 16 bits, integers, lanes, registers,
@@ -27,14 +28,18 @@ OFTEN = ("e4m3,acc=fp16", "e4m3,acc=fp32", "e5m2,acc=fp32,pipeline=1", "int8,acc
          "uint8,acc=bf16-rtz", "e5m2xe4m3,acc=fp16-sat", "e5m2,acc=e3m4-ftz",
          "int8,acc=bf16,lanes=3", "e4m3,acc=fp16,adder=prefix",
          "e4m3,acc=fp16,adder=inferred,multiplier=inferred", "bf16,acc=fp32,multiplier=booth")
+#: Wide and narrow windows, integers with registers; presets are held to what was recorded.
+OFTEN_ALIGNED = ("e5m2,acc=aligned:25,lanes=3", "e5m2,acc=aligned:1",
+         "int8,acc=aligned:9,lanes=4,pipeline=2", "e4m3:fn-dazxe5m2,acc=aligned:13,lanes=3")
 #: Of which every pair of codes can be tried.
 NARROW = [spelling for spelling, spec in FLOAT_MACS.items()
           if spec.lanes == 1 and spec.a.width + spec.b.width <= 16]
 
 
-@pytest.mark.parametrize("spelling", tiers(FLOAT_MACS, OFTEN))
+@pytest.mark.parametrize("spelling", tiers(FLOAT_MACS | ALIGNED_MACS, OFTEN + OFTEN_ALIGNED))
 def test_mac_equals_the_model_behind_every_step(tmp_path, spelling):
-    check_walks(FLOAT_MACS[spelling], tmp_path, seed=20)
+    check_walks((FLOAT_MACS | ALIGNED_MACS)[spelling], tmp_path,
+                seed=20 if spelling in FLOAT_MACS else 30)
 
 
 @pytest.mark.parametrize("spelling", tiers(NARROW, set(NARROW) & set(OFTEN)))
@@ -141,3 +146,31 @@ def test_window_holds_what_few_columns_do(spelling, width):
 def test_gates_stay_within_the_bar(spelling, bar):
     found = gates.count_mac(parse_mac(spelling)).two_input
     assert bar // 2 < found <= bar
+
+
+@pytest.mark.parametrize("pair", tiers(["e4m3_e4m3", "e4m3_e5m2", "e5m2_e4m3"], ["e5m2_e4m3"]))
+def test_mac_gives_every_recorded_bit(tmp_path, pair):
+    names = [name for name in NAMES if name.startswith(pair)]
+    assert len(names) == 5
+    model = compiled_mac(recorded(names[0])[0], tmp_path)
+    checked = 0
+    for name in names:
+        mac, a, b, wanted = recorded(name)
+        got = sums_by_step(mac, model, a, b)[..., -1]
+        wrong = np.argwhere(got != wanted)
+        assert not wrong.size, (f"{name}: {got[tuple(wrong[0])]:#x} != "
+                                f"{wanted[tuple(wrong[0])]:#x} (recorded) in {wrong[0]}")
+        checked += wanted.size
+    assert checked == 5 * 64 * 64
+
+
+def test_mac_chains_groups_along_k(tmp_path):
+    """K of 32 groups, all in one accumulator: beyond the recorded lengths."""
+    mac = parse_mac("e5m2xe4m3", acc="hopper")
+    model = compiled_mac(mac, tmp_path)
+    rng = np.random.default_rng(31)
+    a, b = (sim.encode(rng.normal(size=shape) * 8, fmt)
+            for shape, fmt in (((40, 1024), mac.a), ((1024, 40), mac.b)))
+    got = sums_by_step(mac, model, a, b)
+    assert (got[..., -1] == sim.matmul(a, b, mac)).all()
+    assert np.unique(got[..., -1]).size > 1000

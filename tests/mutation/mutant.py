@@ -155,9 +155,8 @@ def mac_test(spelling: str) -> tuple[str, ...]:
 
 def step_test(spelling: str) -> tuple[str, ...]:
     """Every step of walks of a MAC, in floating point or aligned."""
-    kind = "aligned" if "aligned" in spelling else "floating"
     test = "test_mac_equals_the_model_behind_every_step"
-    return (f"tests/hw/test_mac_{kind}.py::{test}[{spelling}]",)
+    return (f"tests/hw/test_mac_floating.py::{test}[{spelling}]",)
 
 
 def array_test(spelling: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ SLOTS = array_test("2x2:e5m2,adder=carry-save,out=int4,zero_point=yes")
 WEIGHTS, SLOW = array_test("3x2x5:int8"), array_test("2x2x9:int8,acc=int20-sat,pipeline=3")
 
 #: Benches of an engine on either bus.
-ENGINE = "tests/hw/test_gemm_cocotb.py::test_engine_matches_golden"
+ENGINE = "tests/hw/test_cocotb.py::test_engine_matches_golden"
 AXI = (f"{ENGINE}[3x2:e4m3,acc=fp16:axi4lite:50x70x33]",)
 WISHBONE = (f"{ENGINE}[2x3:int4,acc=int12,lanes=3:wishbone:24x40x24]",)
 WEIGHTS_ENGINE = (f"{ENGINE}[3x2x4:e4m3,acc=fp16:axi4lite:50x33x70]",)
