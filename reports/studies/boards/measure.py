@@ -77,8 +77,9 @@ def bitstream(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
     chosen = design(board, inferred(mac, array))
     with tempfile.TemporaryDirectory(prefix="boards-") as scratch:
         try:
-            built = build(chosen.sources(verilog(chosen.spec)), board, chosen.pins, name=chosen.spec.name, dsp=dsp,
-                          clock_mhz=chosen.clock_mhz, out=Path(scratch), too_slow=True)
+            built = build(chosen.sources(verilog(chosen.spec)), board, chosen.pins,
+                          name=chosen.spec.name, dsp=dsp, clock_mhz=chosen.clock_mhz,
+                          out=Path(scratch), too_slow=True)
             metrics = _metrics(chosen, built)
         except RoomError as error:
             metrics = {"fits": Metric(False), "reason": Metric(str(error))}

@@ -4,11 +4,9 @@
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
-
 from reports.studies.networks.models import Graph
 from reports.studies.networks.task import Task, correct, share
-from sim.digits import Digits, Layer, load_digits, train
+from sim.digits import Layer, load_digits, train
 
 #: Images whose activations choose the ranges; all are training images.
 CALIBRATION = 256
@@ -31,16 +29,11 @@ def export(layers: list[Layer], path: Path) -> Path:
 def task(folder: Path, samples: int | None = None) -> Task:
     """Train the network, which is repeatable, and take its test images."""
     digits = load_digits()
-    images, labels = digits.test_images[:samples], digits.test_labels[:samples]
-
-    right = correct(labels)
+    images, right = digits.test_images[:samples], correct(digits.test_labels[:samples])
     return Task(
         name="digits", model=export(train(digits), folder / "digits.onnx"), samples=len(images),
         data="test images of the digits of scikit-learn",
         licence=f"scikit-learn {metadata.version('scikit-learn')}, BSD-3-Clause; digits CC BY 4.0",
-        feeds=({"images": images},), calibration=(_calibration(digits),),
+        feeds=({"images": images},),
+        calibration=({"images": digits.train_images[:CALIBRATION]},),
         score=share("accuracy", right), each=right)
-
-
-def _calibration(digits: Digits) -> dict[str, np.ndarray]:
-    return {"images": digits.train_images[:CALIBRATION]}
