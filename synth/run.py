@@ -24,7 +24,7 @@ from synth.flow.design import Design, of_files, of_unit
 from synth.flow.gates import recipes
 from synth.flow.liberty import Library, read
 from synth.flow.timing import StaError
-from synth.measure.record import METRICS, Job, measure
+from synth.measure import METRICS, Job, measure
 from synth.power.energy import NetlistMismatch
 from synth.record import Record, write_records
 

@@ -2,35 +2,170 @@
 """``python -m synth.sweep``: many units through the flow, on this machine or on a cluster.
 
 A point that was measured before comes from the cache, so a sweep that was killed goes on where it
-was. A point that fails is a record with its reason.
+was. A point that fails is a record with its reason. Points are a TOML file of grids, each the
+product of its lists::
+
+    [[grid]]
+    mac = ["int8", "e4m3"]
+    acc = ["exact", "fp32"]        # acc, lanes, pipeline, ...: any setting of a MAC's spelling
+    array = ["4x4"]                # none: the MAC alone
+    dataflow = ["ws"]              # of the array; none: os
+    depth = [16]                   # of the accumulator memory of a weight-stationary one
+    bus = ["wishbone"]             # the engine around the array, without array and memories
+    depths = ["64x64x64"]          # of its memories
+    flat = [false, true]
+    resolve = [false]              # a carry-save MAC without the adder that resolves its sum
+    always_valid = [true]          # a MAC whose i_valid is 1
+    recipe = ["keep", "fast"]
+    clock = [4.0, 8.0]             # ns
+    library = ["osu018", ["a.lib.gz", "b.lib.gz"]]
+    metrics = ["cells", "clock"]   # of every point: some of synth.measure.METRICS; none: all
+
+Paths are from the folder of the file, and may have environment variables in them.
 """
 
+import itertools
 import os
 import sys
+import tomllib
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hw.emit.yosys import YosysError, yosys_version
-from hw.spec import SpecError
+from hw.emit.yosys import YosysError
+from hw.spec import (
+    ArraySpec,
+    Dataflow,
+    GemmSpec,
+    MacSpec,
+    parse_array,
+    parse_gemm,
+    parse_mac,
+)
 from hw.spec.command import Parser, run_command
-from hw.spec.errors import require
+from hw.spec.errors import SpecError, require
+from hw.spec.grammar import DEFAULT_DEPTHS
 from synth.flow import osu018
-from synth.flow.cache import digest_of_files, load, store
+from synth.flow.cache import Entry, Missing
 from synth.flow.design import Design, of_unit
 from synth.flow.liberty import Library, read
 from synth.flow.timing import StaError, sta_version
-from synth.grid import OSU018, Point, read_points
-from synth.measure.record import Job, measure
+from synth.measure import Job, measure
 from synth.power.energy import NetlistMismatch
 from synth.record import ROOT, Metric, Record, provenance, write_records
 
-__all__ = ["add_options", "main", "measure_point", "sweep", "sweep_file"]
-
+#: The default library, which `synth.flow.osu018` knows where to find.
+OSU018 = "osu018"
 OUT = ROOT / "build" / "sweep.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """One measurement: a unit by its spelling, and how it is mapped; ``clock`` in ns."""
+
+    mac: str
+    array: str | None = None
+    dataflow: str = Dataflow.OS.value
+    depth: int | None = None
+    bus: str | None = None
+    depths: str = DEFAULT_DEPTHS
+    flat: bool = False
+    resolve: bool = True
+    always_valid: bool = False
+    recipe: str = "keep"
+    clock: float | None = None
+    library: tuple[str, ...] = (OSU018,)
+    metrics: tuple[str, ...] = ()
+
+    def unit(self) -> MacSpec | ArraySpec | GemmSpec:
+        """The unit; SpecError if there is no such."""
+        mac = parse_mac(self.mac)
+        if self.array is None:
+            require(self.bus is None, "Grid bus", "given with an array", self.bus)
+            return mac
+        array = parse_array(self.array, mac, dataflow=self.dataflow, depth=self.depth)
+        return array if self.bus is None else parse_gemm(array, depths=self.depths, bus=self.bus)
+
+    @property
+    def _flow(self) -> str | None:
+        """Dataflow, if it is not the default one."""
+        return None if self.dataflow == Dataflow.OS.value else self.dataflow
+
+    def __str__(self) -> str:
+        shown = [self.mac, self.array, self._flow, self.bus, "flat" if self.flat else None,
+                 None if self.resolve else "unresolved",
+                 "always valid" if self.always_valid else None, self.recipe,
+                 None if self.clock is None else f"{self.clock:g} ns",
+                 Path(self.library[0]).name]
+        return " ".join(part for part in shown if part)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "mac": (str,), "array": (str,), "dataflow": (str,), "depth": (int,), "bus": (str,),
+    "depths": (str,), "flat": (bool,),
+    "resolve": (bool,), "always_valid": (bool,), "recipe": (str,), "clock": (int, float),
+    "library": (str, list), "metrics": (str,)}
+_SETTING = (str, int)
+
+
+def read_points(path: str | Path) -> list[Point]:
+    """Points of a file, in its order.
+
+    Raises
+    ------
+    SpecError
+        If the file cannot be read or is not as described. Whether a unit, a recipe or a library
+        exists is only found at its point.
+    """
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SpecError(f"Points must be a readable TOML file, not {str(path)!r}") from error
+    grids = data.get("grid")
+    require(list(data) == ["grid"] and isinstance(grids, list) and all(
+        isinstance(grid, dict) for grid in grids), "Points", "tables [[grid]]", sorted(data))
+    return [point for grid in data["grid"] for point in _points(grid, path.parent)]
+
+
+def _points(grid: Mapping[str, Any], folder: Path) -> list[Point]:
+    """Points of one grid."""
+    require("mac" in grid, "Grid", "one with a list mac", sorted(grid))
+    lists = {name: _list(name, value) for name, value in grid.items()}
+    metrics = tuple(lists.pop("metrics", ()))
+    points = []
+    for values in itertools.product(*lists.values()):
+        chosen = dict(zip(lists, values, strict=True))
+        fields = {name: value for name, value in chosen.items() if name in _TYPES}
+        settings = [f"{name}={value}" for name, value in chosen.items() if name not in _TYPES]
+        fields["mac"] = ",".join([chosen["mac"], *settings])
+        if "library" in fields:
+            fields["library"] = _files(fields["library"], folder)
+        points.append(Point(**fields, metrics=metrics))
+    return points
+
+
+def _list(name: str, value: Any) -> list[Any]:
+    """Values of a name, each of the right type."""
+    types = _TYPES.get(name, _SETTING)
+    require(isinstance(value, list) and bool(value) and all(
+        isinstance(item, types) and (bool in types or not isinstance(item, bool))
+        for item in value), f"Grid {name}",
+        f"a list of {' or '.join(kind.__name__ for kind in types)}", value)
+    return list(value)
+
+
+def _files(value: str | list[str], folder: Path) -> tuple[str, ...]:
+    """Files of a library."""
+    files = [value] if isinstance(value, str) else value
+    require(bool(files) and all(isinstance(file, str) for file in files), "Grid library",
+            "a path or a list of paths", value)
+    return tuple(file if file == OSU018 else str((folder / os.path.expandvars(file)).resolve())
+                 for file in files)
 
 
 @cache
@@ -67,12 +202,10 @@ def _failed(point: Point, command: str, reason: str) -> dict[str, Any]:
                   provenance=provenance(command)).to_json()
 
 
-def _inputs(point: Point) -> dict[str, Any]:
-    """What the record of a point depends on."""
-    code = tuple(sorted(file for folder in ("hw", "synth") for file in (ROOT / folder).rglob("*")
-                        if file.suffix in (".py", ".toml", ".genlib")))
-    return {"point": point.to_json(), "library": _library(point.library).sha256,
-            "code": digest_of_files(code), "yosys": yosys_version(), "sta": sta_version()}
+def _entry(point: Point) -> Entry:
+    """Place of the record of a point that could be measured."""
+    return Entry("point", {"point": point, "library": _library(point.library),
+                           "sta": sta_version()}, (measure_point,))
 
 
 def sweep(points: Sequence[Point], command: str, *, jobs: int | None = None,
@@ -82,7 +215,7 @@ def sweep(points: Sequence[Point], command: str, *, jobs: int | None = None,
     Parameters
     ----------
     points
-        From `synth.grid.read_points`.
+        From `synth.sweep.read_points`.
     command
         What asked for them.
     jobs
@@ -109,7 +242,7 @@ def sweep(points: Sequence[Point], command: str, *, jobs: int | None = None,
         number = missing[index]
         found[number] = record
         if "failed" not in record["metrics"]:
-            store("point", _inputs(points[number]), record)
+            _entry(points[number]).store(record)
         _tell(len(found), points, number, record)
     return [Record.from_json(found[number]) for number in range(len(points))]
 
@@ -117,8 +250,8 @@ def sweep(points: Sequence[Point], command: str, *, jobs: int | None = None,
 def _known(point: Point) -> dict[str, Any] | None:
     """Record of an earlier sweep."""
     try:
-        return load("point", _inputs(point))
-    except SpecError:  # Its library cannot be read, which is told when it is its turn.
+        return Record.from_json(_entry(point).load()).to_json()
+    except (Missing, SpecError):  # A library that cannot be read is told when it is its turn.
         return None
 
 

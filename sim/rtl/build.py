@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hw.spec.errors import require
+from sim.closure import code_digest
 from sim.rtl.model import CLOCK, Model, Port, RtlError
 
 __all__ = ["Verilator", "compile", "compiler", "find_verilator", "run", "run_all", "sharing_rules"]
@@ -109,13 +110,9 @@ def _digest(sources: Sequence[Path], top: str, ports: Sequence[Port], shared: Se
             optimize: str, version: str) -> str:
     """Name of everything that the library depends on."""
     facts = [top, [(p.name, p.direction, p.width) for p in ports], list(shared), optimize,
-             version, compiler(), sorted(_sha256(file) for file in sources), _sha256(HARNESS),
-             _sha256(Path(__file__))]
+             version, compiler(), code_digest(compile),
+             sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in sources)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _translate(verilator: Verilator, sources: Sequence[Path], top: str, work: Path,

@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.spec.errors import require
-from sim.tiling import Words
 
 __all__ = ["CLOCK", "Model", "Port", "Received", "RtlError", "Streamed"]
+
+#: 64-bit words, a row of them for each value that is wider, low word first.
+Words = npt.NDArray[np.uint64]
 
 CLOCK = "clk"
 RESET = "rst"

@@ -1,19 +1,165 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verilog models of a library's cells, so that a mapped netlist can be compiled and simulated.
+"""What cells compute: their Boolean functions, evaluated or as Verilog models.
 
 >>> text = models(library, names)    # Beside the netlist: ``sim.rtl.compile([netlist, models])``.
 
-A model has no delay and no supply pins. Functions come from the Liberty file alone; where a clear
-and a preset act at once, the clear wins.
+In a function as Liberty writes it, ``!`` before and ``'`` behind an operand invert it; ``^`` binds
+tighter than ``*``, ``&`` or nothing at all, which is a product, and those tighter than ``+`` or
+``|`` (Liberty Reference Manual, "function attribute"). A model has no delay and no supply pins;
+where a clear and a preset act at once, the clear wins.
 """
 
-from collections.abc import Iterable
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from hw.spec.errors import require
-from synth.flow.functions import Function, read_function
+from hw.spec.errors import SpecError, require
 from synth.flow.liberty import Cell, FlipFlop, Library
 
-__all__ = ["has_model", "models", "outputs"]
+_TOKEN = re.compile(r"\s*(?:([A-Za-z_][\w\[\]]*)|([01])|([!'&*+|^()]))")
+_END = ("end", "")
+_APPLY = {"&": operator.and_, "|": operator.or_, "^": operator.xor}
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """Tree of a function.
+
+    ``operator`` is one of ``~ & | ^``, ``name`` or ``constant``; only the last two have a ``text``,
+    and no ``inputs``.
+    """
+
+    operator: str
+    inputs: tuple["Function", ...] = ()
+    text: str = ""
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Names in the function."""
+        if self.operator == "name":
+            return frozenset({self.text})
+        return frozenset(name for part in self.inputs for name in part.variables)
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """Value at ``values``: bools, or boolean arrays of one shape."""
+        if self.operator == "name":
+            return values[self.text]
+        if self.operator == "constant":
+            return self.text == "1"
+        first = self.inputs[0].evaluate(values)
+        if self.operator == "~":
+            return first ^ True
+        for other in self.inputs[1:]:
+            first = _APPLY[self.operator](first, other.evaluate(values))
+        return first
+
+    def compiled(self) -> Callable[..., Any]:
+        """The function as one of a mask and of the variables in alphabetical order.
+
+        For bools and boolean arrays the mask is True; for integers, whose bits are cases, it has a
+        one for each case.
+        """
+        names = {name: f"v{place}" for place, name in enumerate(sorted(self.variables))}
+        text = f"lambda mask, {', '.join(names.values())}: {self._python(names)}"
+        found: Callable[..., Any] = eval(text, {})
+        return found
+
+    def _python(self, names: Mapping[str, str]) -> str:
+        """Expression in Python; ``names`` are those of the variables in it."""
+        if self.operator == "name":
+            return names[self.text]
+        if self.operator == "constant":
+            return "mask" if self.text == "1" else "(mask ^ mask)"
+        parts = [part._python(names) for part in self.inputs]
+        if self.operator == "~":
+            return f"(mask ^ {parts[0]})"
+        return f"({f' {self.operator} '.join(parts)})"
+
+    def verilog(self, prefix: str = "") -> str:
+        """Expression in Verilog; ``prefix`` goes before every name."""
+        if self.operator == "name":
+            return prefix + self.text
+        if self.operator == "constant":
+            return f"1'b{self.text}"
+        parts = [part.verilog(prefix) for part in self.inputs]
+        if self.operator == "~":
+            return f"~{parts[0]}"
+        return f"({f' {self.operator} '.join(parts)})"
+
+
+@cache
+def read_function(text: str) -> Function:
+    """Tree of the function ``text``; SpecError if it is none."""
+    try:
+        parser = _Parser(text)
+        function = parser.binary(0)
+        if parser.next != _END:
+            raise ValueError(text)
+    except ValueError as error:
+        raise SpecError(f"Liberty function must be a Boolean expression, not {text!r}") from error
+    return function
+
+
+class _Parser:
+    """Recursive descent over the tokens of a function."""
+
+    #: From the loosest to the tightest: signs and the operator that they mean.
+    LEVELS = (({"+", "|"}, "|"), ({"*", "&"}, "&"), ({"^"}, "^"))
+
+    def __init__(self, text: str) -> None:
+        self.tokens: list[tuple[str, str]] = []
+        text = text.strip()
+        place = 0
+        while place < len(text):
+            match = _TOKEN.match(text, place)
+            if match is None:
+                raise ValueError(text)
+            kind = ("name", "constant", "sign")[(match.lastindex or 1) - 1]
+            self.tokens.append((kind, match[0].strip()))
+            place = match.end()
+        self.tokens.append(_END)
+
+    @property
+    def next(self) -> tuple[str, str]:
+        """Token that is to be read next."""
+        return self.tokens[0]
+
+    def binary(self, level: int) -> Function:
+        """Operands of the operator of ``level``, joined."""
+        if level == len(self.LEVELS):
+            return self.operand()
+        signs, operator = self.LEVELS[level]
+        parts = [self.binary(level + 1)]
+        while self.next[1] in signs or (operator == "&" and self.starts_operand()):
+            if self.next[1] in signs:
+                self.tokens.pop(0)
+            parts.append(self.binary(level + 1))
+        return Function(operator, tuple(parts)) if len(parts) > 1 else parts[0]
+
+    def starts_operand(self) -> bool:
+        """Whether an operand follows without a sign between."""
+        return self.next[0] in ("name", "constant") or self.next[1] in ("!", "(")
+
+    def operand(self) -> Function:
+        """Name, constant or parentheses, with its inversions."""
+        kind, text = self.tokens.pop(0)
+        if text == "!":
+            return Function("~", (self.operand(),))
+        if text == "(":
+            found = self.binary(0)
+            if self.tokens.pop(0)[1] != ")":
+                raise ValueError(text)
+        elif kind in ("name", "constant"):
+            found = Function(kind, text=text)
+        else:
+            raise ValueError(text)
+        while self.next[1] == "'":
+            self.tokens.pop(0)
+            found = Function("~", (found,))
+        return found
 
 
 def has_model(cell: Cell) -> bool:

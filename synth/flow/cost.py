@@ -1,22 +1,136 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cost of a netlist by appendix B of arXiv 2303.17951, in the paper's equivalent two-input gates.
+"""Cost by appendix B of arXiv 2303.17951, in the paper's equivalent two-input gates.
 
-The paper adds up a drawing (`synth.flow.handcount`); this prices what synthesis makes of the RTL, mapped
-for the least cost.
+Two ways: the paper adds up a drawing (`hand_count`), and synthesis makes a netlist of the RTL,
+mapped for the least cost (`price`).
 """
 
+import argparse
+import json
 import re
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from hw.spec import FixedAccumulator, Format, MacSpec
+from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
 from hw.spec.errors import require
 from synth.flow import yosys
 from synth.flow.gates import recipe_passes
-from synth.flow.handcount import AND2, FLIP_FLOP, MUX2
 
-__all__ = ["Cost", "price"]
+# Appendix B, table of costs.
+AND2, MUX2, HALF_ADDER, FULL_ADDER, FLIP_FLOP = 1, 3, 3, 7, 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HandCount:
+    """Equivalent two-input gates of a MAC by block; ``missing`` are parts that have no cost."""
+
+    multiply: int
+    align_add: int
+    normalise: int
+    missing: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Gates of the whole unit, the missing parts left out."""
+        return self.multiply + self.align_add + self.normalise
+
+
+def add(bits: int) -> int:
+    """Adder of ``bits`` bits."""
+    return (bits - 1) * FULL_ADDER + HALF_ADDER
+
+
+def multiply(bits: int) -> int:
+    """Multiplier of two numbers of ``bits`` bits: partial products and their reduction."""
+    return bits**2 * AND2 + (bits - 1) ** 2 * FULL_ADDER + (bits - 1) * HALF_ADDER
+
+
+def shift_left(bits: int, most: int) -> int:
+    """Left shifter of ``bits`` bits by 0 to ``most`` places."""
+    return bits * most.bit_length() * MUX2 - most * (MUX2 - AND2)
+
+
+def shift_left_widening(bits: int, most: int) -> int:
+    """Left shifter that grows from ``bits`` to ``bits + most`` bits."""
+    return (bits - 2) * most.bit_length() * MUX2 + most * (MUX2 + AND2)
+
+
+def shift_right(bits: int, most: int) -> int:
+    """Right shifter of a signed number by 0 to ``most`` places."""
+    return (bits - 1) * most.bit_length() * MUX2
+
+
+def hand_count(spec: MacSpec) -> HandCount:
+    """Gates of ``spec`` as the paper counts them.
+
+    Raises
+    ------
+    SpecError
+        For a unit that the paper does not describe: several lanes, operands of two formats, a
+        format that is not 8 bits wide, an aligned accumulator.
+    """
+    require(spec.lanes == 1 and spec.a == spec.b and spec.a.width == 8 and spec.a.signed,
+            "Hand count unit", "one lane of two signed operands of one format of 8 bits", str(spec))
+    if isinstance(spec.acc, FixedAccumulator):
+        return _fixed(spec.a, spec.acc.width)
+    require(hasattr(spec.acc, "rounding"), "Hand count accumulator", "fixed or floating point",
+            str(spec.acc))
+    return _floating(spec.a, spec.acc.fmt)
+
+
+def _fixed(fmt: Format, width: int) -> HandCount:
+    """Fixed-point accumulation, figure 2a: align the product, add, step the guard bits."""
+    sig = _significand_bits(fmt)
+    product = 2 * sig - 1
+    if fmt.is_integer:
+        return HandCount(multiply=multiply(sig), align_add=add(product),
+                         normalise=_register(width) + _guard(width - product))
+    most = 2 * ((1 << fmt.exp_bits) - 2)
+    aligned = product + most
+    return HandCount(
+        multiply=multiply(sig) + add(fmt.exp_bits),
+        align_add=(_register(product + fmt.exp_bits + 1) + shift_left_widening(product, most)
+                   + add(aligned)),
+        normalise=_register(width) + _guard(width - aligned))
+
+
+def _floating(fmt: Format, acc: Format) -> HandCount:
+    """Floating-point accumulation, figure 2b: sort by exponent, align, add, normalise, round.
+
+    Appendix B has no leading-zero detector, so that is missing. Sorting is counted as the
+    multiplexers that swap both significands and choose the exponent.
+    """
+    sig, exp = _significand_bits(fmt), fmt.exp_bits or 2
+    product, sum_bits = 2 * sig - 1, acc.precision + 1
+    acc_exp = max(acc.exp_bits, exp + 2)
+    window = sum_bits + 2
+    sort = (2 * sum_bits + acc_exp) * MUX2
+    return HandCount(
+        multiply=multiply(sig) + add(exp + 1),
+        align_add=(_register(product + exp + 2) + add(acc_exp + 1) + sort
+                   + shift_right(window, window - 1) + add(window) + _register(window + 1)),
+        normalise=(shift_left(window, window - 1) + add(acc_exp + 1) + _guard(sum_bits)
+                   + _register(sum_bits + acc_exp)),
+        missing=("leading-zero detector",))
+
+
+def _significand_bits(fmt: Format) -> int:
+    """Bits of a significand with its sign."""
+    return fmt.width if fmt.is_integer else fmt.man_bits + 2
+
+
+def _register(bits: int) -> int:
+    return bits * FLIP_FLOP
+
+
+def _guard(bits: int) -> int:
+    """Incrementer."""
+    return bits * HALF_ADDER
+
 
 GENLIB = Path(__file__).with_name("appendix_b.genlib")
 #: Kind of register: with an enable behind it, and with a synchronous reset.
@@ -42,14 +156,10 @@ class Cost:
         """The whole, as the paper counts: without ``control``."""
         return self.logic + self.flip_flops
 
-    def to_json(self) -> dict[str, int]:
-        """The parts as plain data."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
-
 
 def price(verilog: Mapping[str, str] | Iterable[str | Path], top: str, recipe: str = "keep", *,
           keep: Sequence[str] = (), reader: str = "read_verilog") -> Cost:
-    """Map a design for the least cost and add it up; arguments as those of `synth.flow.gates.count`.
+    """Map a design for the least cost and add it up; arguments as of `synth.flow.gates.count`.
 
     Raises
     ------
@@ -84,3 +194,28 @@ def _sum(cells: Mapping[str, int], top: str) -> Cost:
 def _control(match: re.Match[str]) -> int:
     """Cost of the enable and the reset of a kind of register."""
     return MUX2 * bool(match["enable"]) + AND2 * bool(match["reset"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line: the hand count of one unit; 0 if all went well, 2 for wrong arguments."""
+    parser = Parser(prog="python -m synth.flow.cost",
+                    description="Count the gates of a MAC as appendix B of arXiv 2303.17951 does.")
+    add_mac_options(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return run_command(parser, _body, arguments)
+
+
+def _body(options: argparse.Namespace) -> None:
+    require(options.mac is not None, "What to count", "given by --mac PAIR", options.mac)
+    spec = chosen_mac(options)
+    gates = hand_count(spec)
+    if options.json:
+        print(json.dumps({"mac": str(spec), "total": gates.total, **asdict(gates)}, indent=2))
+        return
+    without = f", without {', '.join(gates.missing)}" if gates.missing else ""
+    print(f"{spec}: {gates.multiply} multiply + {gates.align_add} align and add + "
+          f"{gates.normalise} normalise = {gates.total} gates{without}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

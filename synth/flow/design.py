@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes through the flow: generated units and Verilog of others, as texts."""
+"""What goes through the flow: generated units and Verilog of others, as texts.
+
+A carry-save MAC may go without what an array has once for many, so that the loop alone is measured:
+
+>>> of_unit(parse_mac("int8,acc=int27,adder=carry-save"), resolve=False, always_valid=True)
+"""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from hw.build import build
-from hw.emit.yosys import yosys_version
 from hw.spec import Adder, ArraySpec, GemmSpec, MacSpec, OutputSpec
 from hw.spec.errors import require
-from synth.flow.cache import cached, digest_of_files
+from synth.flow.cache import cached_step
+from synth.flow.gates import Gates, count
 from synth.flow.netlists import placed, repeated
-from synth.record import ROOT
-
-__all__ = ["Design", "of_files", "of_unit"]
 
 #: What can be generated.
 Unit = MacSpec | ArraySpec | OutputSpec | GemmSpec
@@ -78,13 +79,12 @@ def of_unit(spec: Unit, *, flat: bool = False, resolve: bool = True,
     SpecError
         If the unit has no such part, or cannot be built.
     """
-    _check_bare(spec, resolve=resolve, always_valid=always_valid)
+    require(resolve or (isinstance(spec, MacSpec) and spec.adder is Adder.CARRY_SAVE),
+            "Unresolved unit", "a MAC with the adder carry-save", str(spec))
+    require(isinstance(spec, MacSpec) or not always_valid, "Always valid unit", "a MAC", str(spec))
+    data = _generate(spec, resolve=resolve, always_valid=always_valid)
     bare = {} if resolve and not always_valid else {
         "resolve": resolve, "always_valid": always_valid}
-    sources = tuple(sorted((ROOT / "hw").rglob("*.py")))
-    inputs = {"spec": repr(spec), "code": digest_of_files(sources), "yosys": yosys_version(),
-              "amaranth": version("amaranth"), "bare": bare}
-    data = cached("verilog", inputs, lambda: _generate(spec, **bare))
     keep = () if flat else _parts(spec, data["verilog"])
     configuration: dict[str, Any] = {"unit": str(spec)}
     if isinstance(spec, ArraySpec | GemmSpec):
@@ -105,19 +105,12 @@ def _parts(spec: Unit, verilog: str) -> tuple[str, ...]:
         spec, GemmSpec) else ()
 
 
-def _generate(spec: Unit, **bare: bool) -> dict[str, str]:
-    """Verilog of a unit, and the name of its element."""
-    built = build(spec, shell=isinstance(spec, GemmSpec), **bare)
+@cached_step
+def _generate(spec: Unit, *, resolve: bool, always_valid: bool) -> dict[str, str]:
+    """Verilog of a unit and the name of its element, as ``verilog`` and ``element``."""
+    built = build(spec, shell=isinstance(spec, GemmSpec), resolve=resolve,
+                  always_valid=always_valid)
     return {"verilog": built.verilog(), "element": built.element}
-
-
-def _check_bare(spec: MacSpec | ArraySpec | OutputSpec | GemmSpec, *, resolve: bool,
-               always_valid: bool) -> None:
-    """SpecError if there is no such part of ``spec``; the arguments are those of `of_unit`."""
-    is_mac = isinstance(spec, MacSpec)
-    require(resolve or (isinstance(spec, MacSpec) and spec.adder is Adder.CARRY_SAVE),
-            "Unresolved unit", "a MAC with the adder carry-save", str(spec))
-    require(is_mac or not always_valid, "Always valid unit", "a MAC", str(spec))
 
 
 def of_files(files: Iterable[str | Path], top: str) -> Design:
@@ -136,3 +129,9 @@ def of_files(files: Iterable[str | Path], top: str) -> Design:
         texts[str(path)] = path.read_bytes().decode("utf-8", errors="replace")
     return Design(name=top, top=top, verilog=texts, element=top, reader=f"read_slang --top {top}",
                   configuration={"files": [path.name for path in paths], "top": top})
+
+
+def count_mac(spec: MacSpec, recipe: str = "default") -> Gates:
+    """Two-input gates of a MAC; see `synth.flow.gates.count`."""
+    design = of_unit(spec)
+    return count(design.verilog, design.top, recipe)

@@ -1,28 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two-input gates of a design: a measure of size that needs no cell library.
+"""Two-input gates of a design: a measure of size that needs no cell library; the recipes."""
 
-``python -m synth.flow.gates --mac int8 --acc int27`` counts one unit.
-"""
-
-import argparse
-import json
 import re
-import sys
-import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hw.build import verilog
-from hw.spec import MacSpec
-from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
 from hw.spec.errors import require
 from synth.flow import yosys
-
-__all__ = ["Gates", "count", "count_mac", "recipe_passes", "recipes",
-           "sort_cells"]
 
 RECIPES = Path(__file__).with_name("recipes.toml")
 
@@ -48,10 +34,6 @@ class Gates:
     flip_flops: int
     by_type: Mapping[str, int]
     yosys: str
-
-    def to_json(self) -> dict[str, Any]:
-        """The counts as plain data."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 def recipes(target: str = "passes") -> dict[str, list[str]]:
@@ -109,44 +91,3 @@ def sort_cells(cells: Mapping[str, int], top: str, recipe: str) -> Gates:
         top=top, recipe=recipe, by_type=dict(sorted(cells.items())), yosys=yosys.yosys_version(),
         two_input=sum(n for name, n in cells.items() if name in _TWO_INPUT),
         inverters=cells.get("$_NOT_", 0), flip_flops=sum(cells[name] for name in flip_flops))
-
-
-def count_mac(spec: MacSpec, recipe: str = "default") -> Gates:
-    """Generate the Verilog of a MAC and count its gates; see `count`."""
-    recipe_passes(recipe)
-    with tempfile.TemporaryDirectory(prefix="gates-") as scratch:
-        file = Path(scratch) / f"{spec.name}.v"
-        file.write_text(verilog(spec), encoding="utf-8")
-        return count([file], spec.name, recipe)
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        prog="python -m synth.flow.gates", description="Count the two-input gates of a MAC.")
-    add_mac_options(parser)
-    parser.add_argument("--recipe", metavar="NAME", action="append",
-                        help=f"{', '.join(recipes())} (default: default); may be repeated")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    return parser
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
-    return run_command(_parser(), _body, arguments, tool_errors=(yosys.YosysError,))
-
-
-def _body(options: argparse.Namespace) -> None:
-    require(options.mac is not None, "What to count", "given by --mac PAIR", None)
-    spec = chosen_mac(options)
-    counts = [count_mac(spec, recipe) for recipe in options.recipe or ["default"]]
-    if options.json:
-        print(json.dumps([gates.to_json() for gates in counts], indent=2))
-        return
-    for gates in counts:
-        print(f"{gates.top}  recipe {gates.recipe}: {gates.two_input} two-input gates, "
-              f"{gates.inverters} inverters, {gates.flip_flops} flip-flops (Yosys "
-              f"{gates.yosys})")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

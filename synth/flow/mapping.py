@@ -7,9 +7,8 @@
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hw.spec.errors import require
 from synth.flow import yosys
@@ -45,10 +44,6 @@ class Mapped:
     nand2_equivalents: float
     leakage_nw: float
     yosys: str
-
-    def to_json(self) -> dict[str, Any]:
-        """The netlist and its numbers as plain data."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 def map_to_cells(verilog: Mapping[str, str] | Iterable[str | Path], top: str, library: Library,

@@ -10,16 +10,14 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hw.spec.errors import require
-from synth.flow.functions import read_function
+from synth.flow.cells import read_function
 from synth.flow.liberty import Cell, Library
 from synth.flow.mapping import Mapped
-from synth.flow.netlists import Port, clock_port, instances, ports
-from synth.flow.plain import plain
+from synth.flow.netlists import Port, clock_port, instances, plain, ports
 
 __all__ = ["CONDITIONS", "StaError", "Timing", "sta_version", "time_netlist"]
 
@@ -93,10 +91,6 @@ class Timing:
         """Worst setup slack in ns at a clock period in ns; SpecError if that is not above 0."""
         require(clock_ns > 0, "Clock", "above 0 ns", clock_ns)
         return round(clock_ns - self.min_period_ns, 4)
-
-    def to_json(self) -> dict[str, Any]:
-        """The result as plain data."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 def sta_version() -> str | None:

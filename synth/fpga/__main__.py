@@ -12,8 +12,8 @@ from hw.emit.yosys import YosysError
 from hw.spec import MacSpec
 from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
 from hw.spec.errors import require
+from synth.fpga.implement import Placed, PlacingError, place, router
 from synth.fpga.parts import Part, parts
-from synth.fpga.place import Placed, PlacingError, place, router
 from synth.record import Metric, Record, provenance
 
 PROGRAM = "python -m synth.fpga"
@@ -28,7 +28,7 @@ def measure(spec: MacSpec, part: Part, *, dsp: bool, seeds: int = SEEDS,
     Raises
     ------
     SpecError, PlacingError, YosysError
-        As `synth.fpga.place.place` does.
+        As `synth.fpga.implement.place` does.
     """
     unit = build(spec)
     placed = place(unit.verilog(), spec.name, unit.ports, part, dsp=dsp, seeds=range(1, seeds + 1))

@@ -61,7 +61,7 @@ def _ends() -> dict[str, list[str]]:
 
 
 def block_gates(verilog: Mapping[str, str], top: str, recipe: str = "keep") -> dict[str, int]:
-    """Two-input gates by block, in a recipe of recipes.toml; errors as in `synth.flow.gates.count`."""
+    """Two-input gates by block, in a recipe of recipes.toml; errors as of `gates.count`."""
     data = yosys.statistics(verilog, top, _cut(recipe_passes(recipe), verilog, top))
     found = dict.fromkeys(block_names(), 0)
     for module, entry in data["modules"].items():

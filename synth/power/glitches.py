@@ -14,9 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from hw.spec.errors import require
-from synth.power.activity import Bits, Trace
-from synth.power.delays import Delays
-from synth.power.graph import Instance, Net, Netlist
+from synth.power.activity import Bits, Instance, Net, Netlist, Trace
+from synth.power.tables import Delays
 
 __all__ = ["STEPS", "Timed", "with_glitches"]
 

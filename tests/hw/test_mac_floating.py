@@ -9,7 +9,7 @@ from hw.mac.align_window import AlignWindow
 from hw.mac.fixed_window import FixedWindow
 from hw.spec import parse_mac
 from sim import golden
-from synth.flow import gates
+from synth.flow import design
 from tests.exhaustive.states import check_every_state
 from tests.support.float_steps import (
     compile_step,
@@ -144,7 +144,7 @@ def test_window_holds_what_few_columns_do(spelling, width):
 @pytest.mark.parametrize(("spelling", "bar"), [
     ("e4m3,acc=fp16", 800), ("e4m3,acc=fp32", 1336), ("int8,acc=fp16-sat", 911)])
 def test_gates_stay_within_the_bar(spelling, bar):
-    found = gates.count_mac(parse_mac(spelling)).two_input
+    found = design.count_mac(parse_mac(spelling)).two_input
     assert bar // 2 < found <= bar
 
 

@@ -8,11 +8,9 @@ import pytest
 
 from hw.spec import SpecError
 from synth.flow.liberty import read
-from synth.power.activity import simulate
-from synth.power.delays import Delays
+from synth.power.activity import read_netlist, simulate
 from synth.power.glitches import with_glitches
-from synth.power.graph import read_netlist
-from synth.power.tables import read_tables
+from synth.power.tables import Delays, read_tables
 from tests.support.cell_libraries import TINY, rewritten
 
 LIBRARY = read([TINY])

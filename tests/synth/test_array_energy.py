@@ -5,14 +5,13 @@ import re
 from dataclasses import replace
 
 import pytest
+from synth.measure.job import Job
+from synth.measure.unit_parts import energy
 
 from hw.spec import SpecError, parse_array, parse_mac
 from synth.flow.design import of_unit
 from synth.flow.liberty import read
-from synth.measure.job import Job
-from synth.measure.unit_parts import energy
-from synth.power.array_energy import STREAMS, TILES, measure_array_energy
-from synth.power.energy import NetlistMismatch
+from synth.power.energy import STREAMS, TILES, NetlistMismatch, measure_array_energy
 from synth.power.streams import DEPTH
 from tests.support.cell_libraries import TINY
 from tests.support.tiers import tiers

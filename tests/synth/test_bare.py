@@ -13,9 +13,8 @@ from synth import run
 from synth.flow import cache
 from synth.flow.design import of_unit
 from synth.flow.liberty import read
-from synth.measure.steps import mapped_of
-from synth.power.activity import simulate
-from synth.power.graph import read_netlist
+from synth.measure import mapped_of
+from synth.power.activity import read_netlist, simulate
 from synth.power.streams import make_stream
 from synth.record import read_records
 

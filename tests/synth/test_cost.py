@@ -7,8 +7,7 @@ import pytest
 
 from hw.spec import SpecError, parse_mac
 from synth.flow import gates
-from synth.flow.cost import Cost, price
-from synth.flow.handcount import AND2, FLIP_FLOP, MUX2
+from synth.flow.cost import AND2, FLIP_FLOP, MUX2, Cost, price
 
 pytestmark = pytest.mark.synth
 

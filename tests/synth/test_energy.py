@@ -14,13 +14,11 @@ from hw.spec import SpecError, parse_mac
 from synth.flow import osu018
 from synth.flow.liberty import read
 from synth.flow.mapping import map_to_cells
-from synth.power.activity import simulate
-from synth.power.delays import Delays
+from synth.power.activity import read_netlist, simulate
 from synth.power.energy import NetlistMismatch, measure_energy
-from synth.power.graph import read_netlist
-from synth.power.power import run_energy
 from synth.power.streams import DEPTH, STREAMS, make_stream
-from synth.power.tables import read_tables
+from synth.power.tables import Delays, read_tables
+from synth.power.transitions import run_energy
 from tests.support.cell_libraries import TINY
 from tests.synth.test_activity import PARITY, column, delays, graph
 
@@ -191,7 +189,7 @@ foreach cell [get_cells *] {{ sta::instance_power $cell [sta::cmd_corner] }}
 
 
 def test_opensta_has_the_same_loads_leakage_and_tables(tmp_path):
-    """OpenSTA's power is not ours, see synth.power.power; what it is made of is."""
+    """OpenSTA's power is not ours, see synth.power.transitions; what it is made of is."""
     if shutil.which("sta") is None:
         pytest.skip("OpenSTA is not installed")
     path = osu018.find()

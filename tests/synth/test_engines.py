@@ -13,8 +13,8 @@ from hw.spec import SpecError, parse_array, parse_gemm
 from synth.flow.design import of_unit
 from synth.flow.liberty import read
 from synth.flow.netlists import modules, placed
-from synth.grid import Point
-from synth.measure.record import Job, measure
+from synth.measure import Job, measure
+from synth.sweep import Point
 
 pytestmark = pytest.mark.synth
 

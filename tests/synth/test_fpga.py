@@ -14,9 +14,8 @@ from reports.study import main as study_main
 from sim.rtl import compile as compile_rtl
 from synth.fpga import __main__ as command
 from synth.fpga import place as placing
-from synth.fpga.harness import harness
+from synth.fpga.implement import PlacingError, harness, place, router
 from synth.fpga.parts import parts
-from synth.fpga.place import PlacingError, place, router
 
 PORTS = [*CLOCKING, Port("i_a", 3, "input"), Port("o_b", 3, "output")]
 #: A register behind an inverter: three look-up tables at most, three flip-flops.

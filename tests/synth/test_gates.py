@@ -9,7 +9,7 @@ import pytest
 
 from hw.spec import SpecError, parse_mac
 from reports.studies.gates import measure as points
-from synth.flow import gates, yosys
+from synth.flow import design, gates, yosys
 
 ROOT = Path(__file__).parents[2]
 PLAIN = ROOT / "reports" / "studies" / "gates" / "int8_plain.v"
@@ -53,7 +53,7 @@ def test_count_of_a_tiny_design_is_known(tmp_path, recipe):
 def test_plain_int8_costs_more_than_it_should():
     plain = gates.count([PLAIN], "int8_plain", "default").two_input
     booth = gates.count([PLAIN], "int8_plain", "booth").two_input
-    unit = gates.count_mac(parse_mac("int8", acc="int32")).two_input
+    unit = design.count_mac(parse_mac("int8", acc="int32")).two_input
     assert 1.6 <= plain / booth <= 2.0, (plain, booth)
     assert 1.6 <= plain / unit <= 2.2, (plain, unit)
 
@@ -68,17 +68,17 @@ BARS = {"int8,acc=int27": 410, "e2m5:none": 440, "e3m4:none": 470, "e4m3:none": 
 @pytest.mark.synth
 @pytest.mark.parametrize(("spelling", "most"), BARS.items())
 def test_unit_is_as_small_as_it_was(spelling, most):
-    found = gates.count_mac(parse_mac(spelling), "keep").two_input
+    found = design.count_mac(parse_mac(spelling), "keep").two_input
     assert most * 0.8 < found <= most
 
 
 @pytest.mark.synth
 def test_fair_int8_has_at_most_500_gates():
     spec = parse_mac("int8", acc="int27")
-    counts = {recipe: gates.count_mac(spec, recipe) for recipe in ("default", "keep")}
+    counts = {recipe: design.count_mac(spec, recipe) for recipe in ("default", "keep")}
     assert all(100 < found.two_input <= 500 for found in counts.values()), counts
     assert all(found.flip_flops >= spec.acc.width for found in counts.values()), counts
-    again = gates.count_mac(spec, "keep")
+    again = design.count_mac(spec, "keep")
     assert again == counts["keep"]
 
 

@@ -12,12 +12,11 @@ from hw.build import verilog
 from hw.spec import parse_mac
 from synth.flow.liberty import read
 from synth.flow.mapping import map_to_cells
-from synth.power.delays import Delays
+from synth.power.activity import read_netlist
 from synth.power.energy import run_stream
 from synth.power.glitches import Timed, with_glitches
-from synth.power.graph import read_netlist
 from synth.power.streams import make_stream
-from synth.power.tables import read_tables
+from synth.power.tables import Delays, read_tables
 from tests.support.cell_libraries import TINY
 
 CYCLES = 120

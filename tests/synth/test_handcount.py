@@ -8,7 +8,7 @@ import pytest
 
 from hw.spec import FixedAccumulator, SpecError, parse_mac
 from synth.flow import handcount
-from synth.flow.handcount import figure, hand_count
+from synth.flow.cost import figure, hand_count
 
 UNIT = ("Hand count unit must be one lane of two signed operands of one format of 8 bits, not ")
 

@@ -13,8 +13,8 @@ from synth import run
 from synth.flow import cache, osu018, timing
 from synth.flow.design import of_unit
 from synth.flow.liberty import read
+from synth.measure import gates_of, mapped_of
 from synth.measure import record as measure
-from synth.measure.steps import gates_of, mapped_of
 from synth.power import energy
 from synth.power.blocks import block_names
 from synth.record import Record, read_records

@@ -12,8 +12,8 @@ import pytest
 from hw.spec import SpecError
 from synth import sweep
 from synth.flow import cache, osu018
-from synth.grid import Point, read_points
 from synth.record import read_records
+from synth.sweep import Point, read_points
 
 SMALL = Path(__file__).parents[1] / "data" / "small.lib"
 GRID = f"""

@@ -13,8 +13,7 @@ from hw.spec import SpecError
 from synth.flow import osu018, timing
 from synth.flow.liberty import read
 from synth.flow.mapping import map_to_cells
-from synth.flow.netlists import clock_port, instances, modules, ports, repeated
-from synth.flow.plain import plain
+from synth.flow.netlists import clock_port, instances, modules, plain, ports, repeated
 from synth.flow.timing import StaError, sta_version, time_netlist
 
 SMALL = Path(__file__).parents[1] / "data" / "small.lib"

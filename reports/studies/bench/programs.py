@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hw.emit.yosys import run_yosys, yosys_version
+from hw.emit.yosys import run_yosys
 from hw.spec import ArraySpec
 from sim.codes import NDArray
 from sim.rtl.build import compiler, find_verilator, run, run_all
 from sim.tiling import A, B, Beats, C, beats, unpack
+from synth.flow.cache import Entry, Missing
 from synth.record import ROOT
 
 
@@ -48,7 +49,10 @@ def busy() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-HERE = Path(__file__).parent
+#: What both programs include, and the main function of each.
+DRIVE = Path(__file__).with_name("drive.h")
+VERILATOR_MAIN = Path(__file__).with_name("verilator.cpp")
+CXXRTL_MAIN = Path(__file__).with_name("cxxrtl.cpp")
 #: Part of Verilator's run time that a model without tracing or timing needs.
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 CACHE = ROOT / "build" / "bench"
@@ -80,7 +84,7 @@ def _wires(ports: Iterable[Mapping[str, Any]], name: Callable[[str], str]) -> st
 
 def _compile(sources: Sequence[Path], folder: Path, options: Sequence[str | Path]) -> Path:
     """Compile C++ files side by side and link them."""
-    common = [compiler(), "-std=c++17", "-w", "-I", folder, "-I", HERE, *options]
+    common = [compiler(), "-std=c++17", "-w", "-I", folder, "-I", DRIVE.parent, *options]
     objects = [folder / f"{source.stem}.o" for source in sources]
     run_all([[*common, "-O0" if SLOW in source.stem else OPTIMIZE, "-c", source, "-o", out]
              for source, out in zip(sources, objects, strict=True)])
@@ -89,28 +93,31 @@ def _compile(sources: Sequence[Path], folder: Path, options: Sequence[str | Path
     return program
 
 
-def _kept(name: str, files: Sequence[Path], main: Path, make: Callable[[Path], Path]) -> Program:
+def _kept(name: str, files: Sequence[Path], make: Callable[[Path], Path]) -> Program:
     """The program that ``make`` builds in a folder, or the same one built before."""
-    sources = [*files, Path(__file__), HERE / "drive.h", main]
-    digest = hashlib.sha256("".join([compiler(), yosys_version(), find_verilator().version, *(
-        hashlib.sha256(file.read_bytes()).hexdigest() for file in sources)]).encode())
-    program = CACHE / f"{name}-{digest.hexdigest()[:20]}"
-    took = program.with_suffix(".json")
-    if not took.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=CACHE) as scratch:
-            start = busy()
-            made = make(Path(scratch))
-            seconds = busy() - start
-            made.replace(program)
-        took.write_text(json.dumps(seconds))
-    return Program(program, json.loads(took.read_text()))
+    entry = Entry(name, {"files": list(files), "compiler": compiler(),
+                         "verilator": find_verilator().version}, (build_verilator, build_cxxrtl))
+    program = CACHE / entry.file.stem
+    try:
+        made = entry.load()
+        if made["program"] == hashlib.sha256(program.read_bytes()).hexdigest():
+            return Program(program, made["seconds"])
+    except (Missing, OSError):
+        pass
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=CACHE) as scratch:
+        start = busy()
+        built = make(Path(scratch))
+        seconds = busy() - start
+        built.replace(program)
+    entry.store({"program": hashlib.sha256(program.read_bytes()).hexdigest(), "seconds": seconds})
+    return Program(program, seconds)
 
 
 def build_verilator(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]]
                     ) -> Program:
     """What Verilator makes of the array, with the options of its manual for speed."""
-    verilator, main = find_verilator(), HERE / "verilator.cpp"
+    verilator = find_verilator()
 
     def make(folder: Path) -> Path:
         (folder / "wires.h").write_text(_wires(ports, str))
@@ -121,15 +128,14 @@ def build_verilator(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapp
         sources = sorted(folder.glob("Vmodel*.cpp"), key=lambda file: -file.stat().st_size)
         include: list[str | Path] = ["-I", verilator.include]
         include += ["-I", verilator.include / "vltstd"]
-        return _compile([*sources, *runtime, main], folder, include)
+        return _compile([*sources, *runtime, VERILATOR_MAIN], folder, include)
 
-    return _kept(f"verilator-{spec.name}", files, main, make)
+    return _kept(f"verilator-{spec.name}", files, make)
 
 
 def build_cxxrtl(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]]
                  ) -> Program:
     """What CXXRTL makes of it, modules apart: flattened, the compiler does not come to an end."""
-    main = HERE / "cxxrtl.cpp"
 
     def make(folder: Path) -> Path:
         (folder / "wires.h").write_text(_wires(ports, _cxxrtl))
@@ -137,9 +143,9 @@ def build_cxxrtl(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping
                              f"hierarchy -top {spec.name}",
                              "write_cxxrtl -noflatten -g0 model.cc"]), cwd=folder)
         headers = Path(str(files_of("pyosys")), "share/include/backends/cxxrtl/runtime")
-        return _compile([main], folder, ["-I", headers, f"-DMODEL={_cxxrtl(spec.name)}"])
+        return _compile([CXXRTL_MAIN], folder, ["-I", headers, f"-DMODEL={_cxxrtl(spec.name)}"])
 
-    return _kept(f"cxxrtl-{spec.name}", files, main, make)
+    return _kept(f"cxxrtl-{spec.name}", files, make)
 
 
 def _cxxrtl(name: str) -> str:

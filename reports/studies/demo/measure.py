@@ -20,7 +20,8 @@ from sim.progress import Progress
 from sim.rtl import Model, RtlError
 from sim.rtl.array import compile_array, generated_array
 from sim.tiling import ArrayProduct, Codes
-from synth.flow.gates import Gates, count_mac
+from synth.flow.design import count_mac
+from synth.flow.gates import Gates
 from synth.record import ROOT, Metric, Record, provenance
 
 FORMATS = ("e4m3", "int8")

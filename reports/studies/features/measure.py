@@ -22,7 +22,8 @@ from hw.spec import (
 )
 from hw.spec.errors import require
 from reports.registry import Measure
-from synth.flow.gates import Gates, count_mac, recipes
+from synth.flow.design import count_mac
+from synth.flow.gates import Gates, recipes
 from synth.flow.yosys import YosysError
 from synth.record import Metric, Record, provenance
 

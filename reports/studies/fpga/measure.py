@@ -9,7 +9,7 @@ from hw.emit.yosys import YosysError
 from hw.spec import parse_mac
 from reports.registry import Measure
 from synth.fpga.__main__ import add_options, chosen_parts, measure_all
-from synth.fpga.place import PlacingError
+from synth.fpga.implement import PlacingError
 from synth.record import Record
 
 POINTS = Path(__file__).with_name("points.toml")

@@ -13,7 +13,8 @@ from typing import Any
 from hw.emit.yosys import YosysError
 from hw.spec import parse_mac
 from reports.registry import Measure
-from synth.flow.gates import Gates, count, count_mac, recipes
+from synth.flow.design import count_mac
+from synth.flow.gates import Gates, count, recipes
 from synth.record import Metric, Record, provenance
 
 HERE = Path(__file__).parent

@@ -5,16 +5,21 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from hw.spec import CATALOG, PAPER_FORMATS, parse_array, parse_mac
 from hw.spec.errors import require
-from reports.studies.networks.task import Outputs, Task
+from reports.studies.networks.task import Outputs, Task, relative_error
 from sim.network import Network, Plan, load, run
 from sim.network.operators import Layer
 from sim.network.plan import Observed, choose, largest_sum, observe
 from sim.network.walk import Pair, walk
 from sim.progress import Progress
+
+#: What is kept of a run, as plain data.
+Measures = dict[str, Any]
 
 
 class Column(NamedTuple):
@@ -176,3 +181,16 @@ def simulate(task: Task, plan: Plan, progress: Progress | None = None, *, compar
               if layer.own.sqnr_db is not None},
         shapes={layer.name: f"{layer.m}x{layer.k}x{layer.n}" for layer in parts[-1].layers},
         macs=sum(part.macs for part in parts), cycles=sum(part.cycles for part in parts))
+
+
+def measures(task: Task, outputs: Outputs, exact: Outputs) -> Measures:
+    """Measures of outputs beside those in FP32, and how well each sample does."""
+    sound = finite(outputs)
+    each = [] if task.each is None else task.each(sound, exact).tolist()
+    return {"measures": task.score(sound, exact) | {"relative_error": relative_error(sound, exact)},
+            "each": each}
+
+
+def finite(outputs: Outputs) -> Outputs:
+    """Outputs with zeros where they are not finite."""
+    return [np.nan_to_num(each, nan=0.0, posinf=0.0, neginf=0.0) for each in outputs]

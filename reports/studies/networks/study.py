@@ -4,7 +4,6 @@
 Each run is kept as soon as it is done, so that a study that was killed goes on where it was.
 """
 
-import hashlib
 import itertools
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -18,12 +17,15 @@ from reports.studies.networks.settings import (
     ACCUMULATORS,
     COLUMNS,
     SIZE,
+    Measures,
     Ranges,
     Result,
     accumulated,
     calibration,
     choices,
+    finite,
     mac_of,
+    measures,
     plan_of,
     reference,
     simulate,
@@ -31,21 +33,12 @@ from reports.studies.networks.settings import (
 from reports.studies.networks.task import Outputs, Task, relative_error
 from sim.network.plan import Observed
 from sim.progress import Progress
-from synth.flow.cache import cached, digest_of_files
-from synth.record import ROOT, Metric, Provenance, Record
-
-Measures = dict[str, Any]
+from synth.flow.cache import cached
+from synth.record import Metric, Provenance, Record
 
 #: Formats that are tried with every accumulator.
 ACCUMULATED = ("E4M3", "INT8")
 EXACT = "exact"
-#: Files that a result depends on, and names of those among them that it does not.
-CODE = ("sim/network/*.py", "sim/quantize/*.py", "sim/fast/*.py", "sim/vector/*.py",
-        "sim/run/sums.py", "hw/spec/formats.py", "hw/spec/accumulators.py", "hw/spec/macs.py",
-        "hw/spec/arrays.py", "reports/studies/networks/settings.py",
-        "reports/studies/networks/task.py", *(f"reports/studies/networks/{name}.py" for name in (
-            "digits", "text", "sentences", "photographs")))
-ASIDE = ("__main__.py",)
 NOT_DONE = ("larger data sets", "layers left in higher precision",
             "corrections of bias, equalised ranges, learned rounding")
 
@@ -120,13 +113,13 @@ class Runs:
 
     def _reference(self) -> Measures:
         """Measures in FP32."""
-        return self._cached("fp32", lambda: self._measured(self._exact))
+        return self._cached("fp32", lambda: measures(self.task, self._exact, self._exact))
 
     def _run(self, column: str, accumulator: str, ranges: Ranges) -> Measures:
         """Measures of one setting."""
         def compute() -> Measures:
             found = self._simulated(self.task, column, accumulator, ranges)
-            return self._measured(found.outputs) | {
+            return measures(self.task, found.outputs, self._exact) | {
                 "sqnr": found.sqnr, "shapes": found.shapes, "macs": found.macs,
                 "cycles": found.cycles}
 
@@ -136,7 +129,7 @@ class Runs:
         """Error of the output in percent, for the data that scales are chosen on."""
         def compute() -> Measures:
             found = self._simulated(self._rehearsal, column, accumulator, ranges)
-            return {"error": relative_error(_sound(found.outputs), self._rehearsed_exactly)}
+            return {"error": relative_error(finite(found.outputs), self._rehearsed_exactly)}
 
         setting = ["calibration", column, mac_of(column, accumulator), str(ranges)]
         return float(self._cached(setting, compute)["error"])
@@ -148,7 +141,11 @@ class Runs:
                         compared=task.compared, seen=self._seen)
 
     def _cached(self, setting: Any, compute: Callable[[], Measures]) -> Measures:
-        return dict(cached("network", self._inputs(setting), compute))
+        task = self.task
+        code = (simulate, task.score, *([] if task.each is None else [task.each]))
+        return dict(cached("network", {"setting": setting, "model": task.model,
+                                       "feeds": task.feeds, "calibration": task.calibration},
+                           compute, code=code))
 
     @cached_property
     def _seen(self) -> dict[str, Observed]:
@@ -165,18 +162,6 @@ class Runs:
         """Outputs in FP32 for the data that scales are chosen on."""
         return reference(self._rehearsal, self._progress)
 
-    def _measured(self, outputs: Outputs) -> Measures:
-        """Measures of outputs, zeros where not finite, and how well each sample does."""
-        exact, sound = self._exact, _sound(outputs)
-        each = [] if self.task.each is None else self.task.each(sound, exact).tolist()
-        return {"measures": self.task.score(sound, exact)
-                | {"relative_error": relative_error(sound, exact)}, "each": each}
-
-    def _inputs(self, setting: Any) -> dict[str, Any]:
-        """All that a run depends on."""
-        return {"setting": setting, "model": digest_of_files((self.task.model,)),
-                "code": _code(), "data": _digest(self.task)}
-
 
 def _change(found: Measures, beside: Measures) -> dict[str, Metric]:
     """Change of the metric, and how many samples do better and worse."""
@@ -185,25 +170,3 @@ def _change(found: Measures, beside: Measures) -> dict[str, Metric]:
     counts = {"better": changes > 0, "worse": changes < 0} if changes.size else {}
     return {**{name: Metric(int(each.sum()), "sample") for name, each in counts.items()},
             "change": Metric(round(now - then, 4), "%")}
-
-
-def _sound(outputs: Outputs) -> Outputs:
-    """Outputs with zeros where they are not finite."""
-    return [np.nan_to_num(each, nan=0.0, posinf=0.0, neginf=0.0) for each in outputs]
-
-
-def _code() -> str:
-    """Digest of what computes: of the model all but command lines and files, the descriptions."""
-    files = [file for pattern in CODE for file in sorted(ROOT.glob(pattern))
-             if file.name not in ASIDE]
-    return digest_of_files(tuple(files))
-
-
-def _digest(task: Task) -> str:
-    """Digest of the inputs of all runs."""
-    digest = hashlib.sha256()
-    for feed in (*task.feeds, *task.calibration):
-        for name, array in sorted(feed.items()):
-            digest.update(f"{name} {array.shape} {array.dtype}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

@@ -14,21 +14,23 @@ from dataclasses import replace
 from hw.emit.yosys import YosysError
 from hw.spec.errors import require
 from reports.registry import Measure
+from reports.studies.paper.figure import Bar, allowed_gates, figure
 from sim.rtl import RtlError
-from synth.flow.cache import cached
+from synth.flow.cache import cached_step
+from synth.flow.cost import hand_count
 from synth.flow.design import of_unit
-from synth.flow.handcount import Bar, allowed_gates, figure, hand_count
 from synth.flow.liberty import Library
 from synth.flow.timing import StaError
-from synth.flow.verify import Verified, verify
-from synth.measure.record import Job, measure
+from synth.flow.verify import verify
+from synth.measure import Job, measure
 from synth.power.energy import NetlistMismatch
-from synth.record import ROOT, Metric, Record
+from synth.record import Metric, Record
 from synth.run import chosen_library
 
 #: States of accumulator and product that each netlist is compared in, beside every operand pair.
 STATES = 1_000_000
 WORKERS = 2
+_verify = cached_step(verify)
 
 
 def paper_record(bar: Bar, library: Library | None, command: str, *, states: int = STATES
@@ -55,29 +57,13 @@ def paper_record(bar: Bar, library: Library | None, command: str, *, states: int
     if job.mapped is None or library is None:
         not_done.append("comparison of the mapped netlist with the model (no library)")
     else:
-        found = _verified(job, library, bar, states)
+        found = _verify(job.mapped, library, bar.mac, states=states)
         metrics |= {"netlist_pairs": Metric(found.pairs, "pair"),
                     "netlist_states": Metric(found.states, "state"),
                     "netlist_mismatches": Metric(found.mismatches, "state")}
     conditions = dict(record.conditions) | {
         "pair": bar.mac.pair, "accumulator": str(bar.mac.acc), "states seed": 1}
     return replace(record, metrics=metrics, conditions=conditions, not_done=tuple(not_done))
-
-
-def _verified(job: Job, library: Library, bar: Bar, states: int) -> Verified:
-    """Comparison of the netlist with the model, from the cache where it has been made."""
-    assert job.mapped is not None
-    mapped = job.mapped
-    code = [*sorted((ROOT / "sim").rglob("*.py")), ROOT / "synth" / "flow" / "verify.py"]
-    inputs = {"verilog": mapped.verilog, "library": library.sha256, "states": states,
-              "code": [file.read_text(encoding="utf-8") for file in code]}
-    data = cached("verified", inputs, lambda: _plain(verify(mapped, library, bar.mac,
-                                                            states=states)))
-    return Verified(**data)
-
-
-def _plain(found: Verified) -> dict[str, int]:
-    return {name: getattr(found, name) for name in Verified.__dataclass_fields__}
 
 
 def _options(parser: ArgumentParser) -> None:

@@ -16,8 +16,9 @@ from hw.emit.yosys import YosysError
 from hw.spec import FloatAccumulator, MacSpec
 from reports.registry import Measure
 from reports.studies.features.measure import FEATURES
-from synth.flow.gates import count_mac, recipes
-from synth.flow.handcount import Bar, figure
+from reports.studies.paper.figure import Bar, figure
+from synth.flow.design import count_mac
+from synth.flow.gates import recipes
 from synth.record import Metric, Record, provenance
 
 #: Gates of INT8 with a 27-bit accumulator that the paper's ratios are applied to. A yardstick that

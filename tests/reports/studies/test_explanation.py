@@ -16,7 +16,7 @@ ARRAY = {"flat": False, "energy": {"stream": "4 tiles of 64 beats"}}
 
 
 def record(unit, *, library="osu018", conditions=None, **metrics):
-    """Record such as synth.measure.record writes."""
+    """Record such as synth.measure writes."""
     return {"subject": unit, "not_done": [],
             "conditions": {"unit": unit, "recipe": "keep"} | (conditions or {}),
             "provenance": {"library": {"name": library}},

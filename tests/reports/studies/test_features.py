@@ -10,7 +10,7 @@ from reports.studies.features import measure as features
 from reports.studies.features.measure import FEATURES, measure, variants
 from reports.studies.features.page import costs
 from reports.study import main
-from synth.flow.gates import count_mac
+from synth.flow.design import count_mac
 from synth.record import read_records
 from tests.support.pages import said
 

@@ -13,11 +13,11 @@ import pytest
 
 from hw.spec import FixedAccumulator, FloatAccumulator, SpecError, parse_mac
 from reports.studies.paper import measure as paper
+from reports.studies.paper.figure import figure
 from reports.studies.ratios import measure as ratios
 from reports.study import main
-from synth.flow import cache, gates
+from synth.flow import cache, design
 from synth.flow.design import of_unit
-from synth.flow.handcount import figure
 from synth.flow.liberty import read
 from synth.flow.mapping import map_to_cells
 from synth.flow.verify import LENGTH, verify
@@ -125,7 +125,7 @@ def test_allowed_gates_are_those_of_the_paper():
 
 
 def test_record_of_a_unit_says_what_was_counted(monkeypatch):
-    count_mac = cached(gates.count_mac)
+    count_mac = cached(design.count_mac)
     monkeypatch.setattr(ratios, "count_mac", count_mac)
     bar = next(bar for bar in figure() if str(bar.mac) == "binary8p3,acc=fp16-sat")
     record, = ratios.measure("x", [bar])

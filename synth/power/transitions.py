@@ -16,10 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synth.power.activity import Bits, Trace
-from synth.power.delays import Delays
-from synth.power.graph import Instance
-from synth.power.tables import Energy
+from synth.power.activity import Bits, Instance, Trace
+from synth.power.tables import Delays, Energy
 
 __all__ = ["InstanceEnergy", "RunEnergy", "run_energy"]
 

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The code behind a function: the closure of its module's imports, as files and as one digest.
+
+>>> code_digest(matmul)    # Changes with every file and package that `matmul` may run.
+
+What counts is read, not run. From the function's module on, every import is followed, also one
+inside a function:
+
+- A module of this project counts whole. A package only passes names on: of
+  ``from hw.spec import MacSpec`` counts the module that defines ``MacSpec``, and the package's
+  ``__init__`` only if it does so itself, or if the package is imported by its own name.
+- A package from outside counts by its version, Python by its own. So does one that a module only
+  asks the version of (``version("pyosys")``), because a child process runs it.
+- A data file counts if a module names it as ``Path(__file__).with_name("recipes.toml")``, which is
+  therefore the only way in which code here names the data beside it.
+
+It is in ``sim`` because that is the lowest room of those that keep results: `sim.rtl`, ``synth``
+and the studies.
+"""
+
+import ast
+import hashlib
+import platform
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """What some modules may run: files of the project, and packages from outside."""
+
+    files: frozenset[Path]
+    packages: frozenset[str]
+
+    def digest(self, root: Path = ROOT) -> str:
+        """Digest of the contents of the files and of the versions of the packages."""
+        digest = hashlib.sha256(platform.python_version().encode())
+        for package in sorted(self.packages):
+            digest.update(f"\n{package} {_version(package)}".encode())
+        for file in sorted(self.files):
+            content = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "absent"
+            digest.update(f"\n{file.relative_to(root).as_posix()} {content}".encode())
+        return digest.hexdigest()
+
+
+def code_digest(*functions: Callable[..., Any]) -> str:
+    """Digest of the code behind ``functions``."""
+    return _digest(tuple(sorted({module_of(function) for function in functions})))
+
+
+def module_of(function: Callable[..., Any]) -> str:
+    """Name of the module that defines a function, also if it runs as ``__main__``."""
+    while isinstance(function, partial):
+        function = function.func
+    module = function.__module__
+    if module != "__main__":
+        return module
+    main = sys.modules["__main__"].__spec__
+    assert main is not None, "run by python -m"
+    return main.name
+
+
+@cache
+def _digest(modules: tuple[str, ...]) -> str:
+    return closure(modules).digest()
+
+
+def closure(modules: Iterable[str], root: Path = ROOT) -> Closure:
+    """Closure of the imports of ``modules``, which are below ``root``.
+
+    Raises
+    ------
+    ValueError
+        If a module imports by a name that it computes.
+    """
+    files: set[Path] = set()
+    packages: set[str] = set()
+    waiting = [_Name(module) for module in modules]
+    seen = set(waiting)
+    while waiting:
+        file = _source(waiting.pop(), root)
+        if file not in files:
+            files.add(file)
+            names = set(_names(_module(file, root), file, root))
+            ours = {name for name in names if _is_ours(name.module, root)}
+            packages |= {name.module.partition(".")[0] for name in names - ours
+                         if name.module.partition(".")[0] not in sys.stdlib_module_names}
+            waiting += ours - seen
+            seen |= ours
+    data = {file.with_name(name) for file in files for name in _data(_tree(file.read_text()))}
+    return Closure(frozenset(files | data), frozenset(packages))
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """What an import takes from a module; the whole of it by default."""
+
+    module: str
+    name: str = "*"
+
+
+@cache
+def _tree(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+def _module(file: Path, root: Path) -> str:
+    """Name of the module in a file."""
+    parts = file.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _file(module: str, root: Path) -> Path | None:
+    """File of a module of the project, if there is one."""
+    base = root.joinpath(*module.split("."))
+    files = (base / "__init__.py", base.with_name(f"{base.name}.py"))
+    return next((file for file in files if file.is_file()), None)
+
+
+def _is_ours(module: str, root: Path) -> bool:
+    return _file(module.partition(".")[0], root) is not None
+
+
+def _source(name: _Name, root: Path) -> Path:
+    """File that defines a name, past the packages that only pass it on."""
+    file = _file(name.module, root)
+    if file is None:
+        raise ValueError(f"Module must be one of this project, not {name.module!r}")
+    if name.name == "*" or file.name != "__init__.py":
+        return file
+    for node in _tree(file.read_text()).body:
+        if isinstance(node, ast.ImportFrom):
+            base = _base(node, name.module, file)
+            for alias in node.names:
+                if (alias.asname or alias.name) == name.name and base != name.module:
+                    return _source(_Name(base, alias.name), root) if _is_ours(base, root) else file
+    inside = _file(f"{name.module}.{name.name}", root)
+    return file if inside is None or name.name in _defined(file) else inside
+
+
+def _defined(file: Path) -> set[str]:
+    """Functions and classes at the top of a file."""
+    return {node.name for node in _tree(file.read_text()).body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+def _names(module: str, file: Path, root: Path) -> Iterator[_Name]:
+    """What a file imports, packages included of which it asks the version."""
+    for node in ast.walk(_tree(file.read_text())):
+        match node:
+            case ast.Import(names=aliases):
+                for alias in aliases:
+                    yield _Name(alias.name)
+                    if alias.asname is None:  # ``import a.b`` binds ``a``.
+                        parts = alias.name.split(".")
+                        yield from (_Name(".".join(parts[:end])) for end in range(1, len(parts)))
+            case ast.ImportFrom(names=aliases):
+                yield from (_Name(_base(node, module, file), alias.name) for alias in aliases)
+            case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called), args=[first, *_]):
+                if called in ("import_module", "__import__", "version"):
+                    if isinstance(first, ast.Constant):
+                        yield _Name(str(first.value).replace("-", "_"))
+                    elif called != "version":
+                        raise ValueError(f"Import must be by a name that can be read in {module}")
+
+
+def _base(node: ast.ImportFrom, module: str, file: Path) -> str:
+    """Absolute name of the module that ``node`` imports from."""
+    if not node.level:
+        return node.module or ""
+    package = module.split(".")
+    package = package[:len(package) - node.level + (file.name == "__init__.py")]
+    return ".".join([*package, *([node.module] if node.module else [])])
+
+
+def _data(tree: ast.Module) -> Iterator[str]:
+    """Names in ``Path(__file__).with_name(...)``."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                    func=ast.Attribute(
+                        value=ast.Call(func=ast.Name(id="Path"), args=[ast.Name(id="__file__")]),
+                        attr="with_name"),
+                    args=[ast.Constant(value=str(name))]):
+                yield name
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    """Distributions by the package that is imported."""
+    return {name: sorted(set(found)) for name, found in metadata.packages_distributions().items()}
+
+
+def _version(package: str) -> str:
+    """Version of an installed package, by what is imported or by what is installed."""
+    try:
+        return " ".join(metadata.version(name)
+                        for name in _distributions().get(package, [package]))
+    except metadata.PackageNotFoundError:
+        return "absent"
