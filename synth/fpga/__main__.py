@@ -12,7 +12,7 @@ from hw.emit.yosys import YosysError
 from hw.spec import MacSpec
 from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
 from hw.spec.errors import require
-from synth.fpga.implement import Placed, PlacingError, place, router
+from synth.fpga.implement import Implementation, PlacingError, implement, router
 from synth.fpga.parts import Part, parts
 from synth.record import Metric, Record, provenance
 
@@ -28,25 +28,26 @@ def measure(spec: MacSpec, part: Part, *, dsp: bool, seeds: int = SEEDS,
     Raises
     ------
     SpecError, PlacingError, YosysError
-        As `synth.fpga.implement.place` does.
+        As `synth.fpga.implement.implement` does.
     """
     unit = build(spec)
-    placed = place(unit.verilog(), spec.name, unit.ports, part, dsp=dsp, seeds=range(1, seeds + 1))
+    implemented = implement(unit.verilog(), spec.name, unit.ports, part, dsp=dsp,
+                            seeds=range(1, seeds + 1))
     tools = ("amaranth", "pyosys", *part.route[:1])
     return Record(
-        subject=spec.name, metrics=_metrics(placed),
+        subject=spec.name, metrics=_metrics(implemented),
         conditions={"part": part.key, "device": part.name, "dsp_blocks": dsp,
                     "seeds": seeds if part.route else 0},
         not_done=NOT_DONE if part.route else (*NOT_DONE, "placement and routing", "timing"),
         provenance=provenance(command, tools=tools))
 
 
-def _metrics(placed: Placed) -> dict[str, Metric]:
+def _metrics(unit: Implementation) -> dict[str, Metric]:
     """Counts, and the clock where there is one."""
-    metrics = {"luts": Metric(placed.luts, "LUT"),
-               "flip_flops": Metric(placed.flip_flops, "flip-flop"),
-               "dsps": Metric(placed.dsps, "DSP block")}
-    return metrics if placed.clock is None else metrics | {"clock": Metric(placed.clock, "MHz")}
+    metrics = {"luts": Metric(unit.luts, "LUT"),
+               "flip_flops": Metric(unit.flip_flops, "flip-flop"),
+               "dsps": Metric(unit.dsps, "DSP block")}
+    return metrics if unit.clock is None else metrics | {"clock": Metric(unit.clock, "MHz")}
 
 
 def _jobs(macs: Sequence[MacSpec], chosen: Sequence[Part]) -> Iterator[tuple[MacSpec, Part, bool]]:

@@ -71,7 +71,7 @@ class PlacingError(RuntimeError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Placed:
+class Implementation:
     """What a unit takes on a part, without the harness; ``mhz`` has a clock for each seed."""
 
     luts: int
@@ -85,8 +85,8 @@ class Placed:
         return statistics.median(self.mhz) if self.mhz else None
 
 
-def place(verilog: str, module: str, ports: Sequence[Port], part: Part, *, dsp: bool,
-          seeds: Sequence[int] = (1,)) -> Placed:
+def implement(verilog: str, module: str, ports: Sequence[Port], part: Part, *, dsp: bool,
+          seeds: Sequence[int] = (1,)) -> Implementation:
     """Map ``module``, and place and route it once for each of ``seeds``.
 
     Raises
@@ -103,7 +103,7 @@ def place(verilog: str, module: str, ports: Sequence[Port], part: Part, *, dsp: 
         (folder / "top.v").write_text(harness(module, ports), encoding="utf-8")
         counts = part.count(_cells(folder, module, part, dsp=dsp))
         clocks = tuple(_route(folder, part, tool, seed) for seed in seeds) if tool else ()
-    return Placed(**counts, mhz=clocks)
+    return Implementation(**counts, mhz=clocks)
 
 
 def router(part: Part) -> str | None:

@@ -22,7 +22,7 @@ import sim
 from hw.spec import ArraySpec, Dataflow, MacSpec
 from hw.spec.errors import require
 from sim.codes import NDArray
-from sim.run.outcome import as_bits
+from sim.run.sums import as_bits
 from sim.tiling import Beats, C, beats
 from synth.flow.liberty import Library
 from synth.flow.mapping import Mapped

@@ -5,13 +5,12 @@ import re
 from dataclasses import replace
 
 import pytest
-from synth.measure.job import Job
-from synth.measure.unit_parts import energy
 
 from hw.spec import SpecError, parse_array, parse_mac
 from synth.flow.design import of_unit
 from synth.flow.liberty import read
-from synth.power.energy import STREAMS, TILES, NetlistMismatch, measure_array_energy
+from synth.measure import Job, energy
+from synth.power.energy import ARRAY_STREAMS, TILES, NetlistMismatch, measure_array_energy
 from synth.power.streams import DEPTH
 from tests.support.cell_libraries import TINY
 from tests.support.tiers import tiers
@@ -62,7 +61,7 @@ def test_wrong_netlist_is_told():
 def test_what_has_no_energy_is_told():
     spec = parse_array("2x2", parse_mac("int4"))
     mapped = job("int4").mapped
-    message = f"Stream must be one of {', '.join(STREAMS)}, not 'digits1'"
+    message = f"Stream must be one of {', '.join(ARRAY_STREAMS)}, not 'digits1'"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         measure_array_energy(mapped, spec, LIBRARY, "digits1")
     tall = parse_array("65x2", parse_mac("int4"))
@@ -75,6 +74,6 @@ def test_what_has_no_energy_is_told():
 
 def test_record_has_energy_of_each_stream():
     part = energy(job("int4,acc=int12"))
-    assert {f"energy_{stream}" for stream in STREAMS} <= part.metrics.keys()
-    assert part.metrics["energy_results_checked"].value == len(STREAMS) * TILES * 4
+    assert {f"energy_{stream}" for stream in ARRAY_STREAMS} <= part.metrics.keys()
+    assert part.metrics["energy_results_checked"].value == len(ARRAY_STREAMS) * TILES * 4
     assert part.not_done == ("glitches of arrays",)

@@ -13,7 +13,7 @@ from synth import run
 from synth.flow import cache
 from synth.flow.design import of_unit
 from synth.flow.liberty import read
-from synth.measure import mapped_of
+from synth.measure import Job
 from synth.power.activity import read_netlist, simulate
 from synth.power.streams import make_stream
 from synth.record import read_records
@@ -57,7 +57,7 @@ def test_run_measures_the_loop_of_a_carry_save_unit_alone(tmp_path):
 def test_loop_alone_keeps_the_sums(text):
     """Every step of random sums, a pair in every cycle, from the mapped netlist."""
     spec, library, depth = parse_mac(text, adder="carry-save"), read([SMALL]), 8
-    mapped = mapped_of(of_unit(spec, resolve=False, always_valid=True), library, "keep")
+    mapped = Job(design=of_unit(spec, resolve=False, always_valid=True), library=library).mapped
     netlist = read_netlist(mapped.verilog, mapped.top, library)
     assert "i_valid" not in netlist.inputs
     stream = make_stream("uniform", spec, 8)

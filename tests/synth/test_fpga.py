@@ -13,8 +13,8 @@ from reports.studies.fpga import measure as fpga_study
 from reports.study import main as study_main
 from sim.rtl import compile as compile_rtl
 from synth.fpga import __main__ as command
-from synth.fpga import place as placing
-from synth.fpga.implement import PlacingError, harness, place, router
+from synth.fpga import implement as implementation
+from synth.fpga.implement import PlacingError, harness, implement, router
 from synth.fpga.parts import parts
 
 PORTS = [*CLOCKING, Port("i_a", 3, "input"), Port("o_b", 3, "output")]
@@ -43,7 +43,7 @@ def test_cells_of_the_unit_alone_are_counted():
     for part in parts():
         if part.route:
             continue
-        placed = place(UNIT, "unit_under_test", PORTS, part, dsp=False)
+        placed = implement(UNIT, "unit_under_test", PORTS, part, dsp=False)
         assert (placed.flip_flops, placed.dsps, placed.clock) == (3, 0, None), part.key
         assert 0 < placed.luts <= 3, part.key
 
@@ -93,9 +93,9 @@ def test_router_that_fails_is_quoted(tmp_path, monkeypatch):
     tool = tmp_path / "fails"
     tool.write_text("#!/bin/sh\necho 'Info: on it' >&2\necho 'ERROR: no such part' >&2\nexit 1\n")
     tool.chmod(0o755)
-    monkeypatch.setattr(placing, "router", lambda part: str(tool))
+    monkeypatch.setattr(implementation, "router", lambda part: str(tool))
     with pytest.raises(PlacingError, match=r"^ERROR: no such part$"):
-        place(UNIT, "unit_under_test", PORTS, parts("ecp5")[0], dsp=False)
+        implement(UNIT, "unit_under_test", PORTS, parts("ecp5")[0], dsp=False)
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -96,36 +96,12 @@ def test_points_become_records(tmp_path, capsys):
     assert "[2/2] int8_plain booth: 482 gates" in capsys.readouterr().err
 
 
-@pytest.mark.synth
-def test_cli_prints_counts(capsys):
-    assert gates.main(["--mac", "int4", "--acc", "int12", "--recipe", "keep", "--json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
-    assert gates.main(["--mac", "int4,acc=int12", "--recipe", "keep"]) == 0
-    assert capsys.readouterr().out == (
-        f"mac_int4_fx12  recipe keep: {found['two_input']} two-input gates, "
-        f"{found['inverters']} inverters, {found['flip_flops']} flip-flops (Yosys "
-        f"{yosys.yosys_version()})\n")
-
-
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--mac", "int8", "--recipe", "best"],
-     f"Recipe must be one of {', '.join(gates.recipes())}, not 'best'"),
-    (["--mac", "int8", "--acc", "int9"],
-     ("Accumulator width must be at least 16 to hold 1 product(s) of int8 and int8 at lsb 0, "
-      "not 9")),
-    (["--mac", "int8", "--lanes", "x"], "MAC lanes must be a whole number, not 'x'"),
-    ([], "What to count must be given by --mac PAIR, not None"),
-])
-def test_cli_wrong(arguments, message, capsys):
-    with pytest.raises(SystemExit) as ended:
-        gates.main(arguments)
-    assert ended.value.code == 2
-    assert capsys.readouterr() == ("", f"python -m synth.flow.gates: error: {message}\n")
-
-
 def test_count_wrong(tmp_path):
     with pytest.raises(SpecError, match=r"^Verilog file must be a readable file, not 'none\.v'$"):
         gates.count(["none.v"], "none")
+    with pytest.raises(SpecError, match=f"^Recipe must be one of {', '.join(gates.recipes())}, "
+                                        "not 'best'$"):
+        design.count_mac(parse_mac("int4"), "best")
     source = tmp_path / "tiny.v"
     source.write_text(TINY)
     with pytest.raises(yosys.YosysError, match=r"Module `other' not found!$"):

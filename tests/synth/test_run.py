@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from hw.spec import parse_array, parse_mac
-from synth import run
+from synth import measure, run
 from synth.flow import cache, osu018, timing
 from synth.flow.design import of_unit
+from synth.flow.gates import count
 from synth.flow.liberty import read
-from synth.measure import gates_of, mapped_of
-from synth.measure import record as measure
 from synth.power import energy
 from synth.power.blocks import block_names
 from synth.record import Record, read_records
@@ -88,40 +87,25 @@ def test_run_comes_from_the_cache_the_second_time(own_cache, capsys, monkeypatch
     first = json.loads(capsys.readouterr().out)
     assert len(list(own_cache.iterdir())) >= 5
     monkeypatch.setattr("synth.flow.yosys.run_yosys", None)
-    monkeypatch.setattr("synth.flow.design._generate", None)
+    monkeypatch.setattr("synth.flow.design._ELABORATION", None)
     assert run.main(arguments) == 0
     second = json.loads(capsys.readouterr().out)
     assert second["metrics"] == first["metrics"]
-
-
-def test_cache_computes_again_what_was_cut_or_has_other_inputs(own_cache):
-    calls = []
-
-    def compute():
-        calls.append(1)
-        return {"value": [len(calls), "text"]}
-
-    assert cache.cached("step", {"x": 1}, compute) == {"value": [1, "text"]}
-    assert cache.cached("step", {"x": 1}, compute) == {"value": [1, "text"]}
-    assert cache.cached("step", {"x": 2}, compute) == {"value": [2, "text"]}
-    assert cache.cached("other", {"x": 1}, compute) == {"value": [3, "text"]}
-    for file in own_cache.iterdir():
-        file.write_text(file.read_text()[:9])
-    assert cache.cached("step", {"x": 1}, compute) == {"value": [4, "text"]}
-    assert cache.cached("step", {"x": 1}, compute) == {"value": [4, "text"]}
 
 
 def test_array_by_hierarchy_is_near_the_flat_one():
     spec, library = parse_array("2x3", parse_mac("int4,acc=int12")), read([SMALL])
     parts, flat = of_unit(spec), of_unit(spec, flat=True)
     assert (len(parts.keep), flat.keep) == (3, ())
-    areas = [mapped_of(design, library, "keep").area_um2 for design in (parts, flat)]
+    areas = [measure.Job(design=design, library=library).mapped.area_um2
+             for design in (parts, flat)]
     # What the last column and the first row do not use goes only if the array is flat.
     assert 1.0 <= areas[0] / areas[1] < 1.25, areas
-    element = mapped_of(parts, library, "keep", element=True)
+    element = measure.Job(design=parts, library=library).element
     assert element.top == parts.element
     assert 6 * element.area_um2 < areas[0] < 12 * element.area_um2
-    counts = [gates_of(design, "keep") for design in (parts, flat)]
+    counts = [count(design.verilog, design.top, "keep", keep=design.keep)
+              for design in (parts, flat)]
     assert 1.0 <= counts[0].flip_flops / counts[1].flip_flops < 1.25, counts
 
 
