@@ -142,7 +142,7 @@ class Runs:
 
     def _cached(self, setting: Any, compute: Callable[[], Measures]) -> Measures:
         task = self.task
-        code = (simulate, task.score, *([] if task.each is None else [task.each]))
+        code = (measures, task.score, *([] if task.each is None else [task.each]))
         return dict(cached("network", {"setting": setting, "model": task.model,
                                        "feeds": task.feeds, "calibration": task.calibration},
                            compute, code=code))
