@@ -141,8 +141,8 @@ def test_packages_only_pass_names_on():
     rooms = ("hw", "sim", "synth", "reports")
     for file in (file for room in rooms for file in (ROOT / room).rglob("__init__.py")):
         body = ast.parse(file.read_text()).body
-        for node in (inner for node in body for inner in (
-                node.body if isinstance(node, ast.If) else [node])):
+        for node in (inner for outer in body for inner in (
+                outer.body if isinstance(outer, ast.If) else [outer])):
             is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             assert is_text or isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef
                                          | ast.ClassDef | ast.Assign | ast.AnnAssign), file

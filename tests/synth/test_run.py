@@ -87,7 +87,7 @@ def test_run_comes_from_the_cache_the_second_time(own_cache, capsys, monkeypatch
     first = json.loads(capsys.readouterr().out)
     assert len(list(own_cache.iterdir())) >= 5
     monkeypatch.setattr("synth.flow.yosys.run_yosys", None)
-    monkeypatch.setattr("synth.flow.design._ELABORATION", None)
+    monkeypatch.setattr("synth.flow.design.build", None)
     assert run.main(arguments) == 0
     second = json.loads(capsys.readouterr().out)
     assert second["metrics"] == first["metrics"]
@@ -212,7 +212,7 @@ def test_run_wrong(arguments, message, tmp_path, monkeypatch, capsys):
 
 
 def test_netlist_that_computes_something_else_is_told(monkeypatch, capsys):
-    monkeypatch.setattr(energy.sim, "dot", lambda a, b, spec, flags: (1, 0))
+    monkeypatch.setattr(energy.sim, "dot_with_flags", lambda a, b, spec: (1, 0))
     assert run.main(["--mac", "int4", "--liberty", SMALL]) == 1
     out, err = capsys.readouterr()
     assert out == ""
