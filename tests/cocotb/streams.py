@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """AXI4-Stream ports: a source, a sink, a monitor that holds the sender to the rules.
 
-All of them pause at random, by chances that a bench sets.
+Sources and sinks pause at random, by chances that a bench sets.
 """
 
 from collections import deque, namedtuple
