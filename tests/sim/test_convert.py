@@ -194,7 +194,7 @@ WRONG = [
     (lambda: sim.decode([[1], [1, 2]], "e4m3"),
      "Codes must be a rectangular array, not [[1], [1, 2]]"),
     (lambda: sim.decode([0], "fp64"), (f"Format name must be one of {', '.join(CATALOG)}, or "
-     "eXmY:policy, not 'fp64'")),
+     "eXmY:policy, not 'fp64'; did you mean fp16?")),
 ]
 
 
