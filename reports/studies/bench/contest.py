@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from amaranth.sim import Simulator as AmaranthSimulator  # type: ignore[import-untyped]
+from amaranth.sim import Simulator as AmaranthSimulator
 
 from hw.array.os.mesh import Mesh
 from hw.spec import ArraySpec
