@@ -22,6 +22,7 @@ from sim.fast.numbers import (
     values,
     within,
 )
+from sim.vector.aligned import special_codes
 from sim.vector.codes import largest_units, significand_bits
 
 
@@ -41,35 +42,23 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     """Codes of the sums of ``a`` (M, K) times ``b`` (K, N), or None if neither type will do."""
     acc = spec.acc
     assert isinstance(acc, AlignedAccumulator)
-    machine = next((m for m in (SINGLE, DOUBLE) if _fits(spec, a.shape[1], m)), None)
+    machine = next((m for m in (SINGLE, DOUBLE) if _fits(spec, acc, a.shape[1], m)), None)
     if machine is None:
         return None
-    sums = _sums(a, b, spec, machine)
-    codes = exact_codes(sums, acc.fmt, acc.nan_code)
-    special = flags(a, b, spec)
-    inf = acc.fmt.inf_code
-    assert inf is not None
-    for flag, code in ((Flag.POS_INF, inf), (Flag.NEG_INF, inf | acc.fmt.sign_code),
-                       (Flag.NAN, acc.nan_code)):
-        codes[special == flag] = code
+    tables = [_finite(fmt).astype(machine.floats) for fmt in (spec.a, spec.b)]
+    places = [_places(fmt) for fmt in (spec.a, spec.b)]
+    if machine is SINGLE and _fits_bytes(spec, acc, a.shape[1]):
+        places = [np.maximum(place, LOWEST_PLACE).astype(np.int8) for place in places]
+    sums = kernels().aligned(a, b, tables, places, spec.lanes, acc.frac_bits, acc.fraction_bits)
+    codes, raised = exact_codes(sums, acc.fmt, acc.nan_code), flags(a, b, spec)
+    if raised.any():
+        special = raised != Flag.FINITE
+        codes[special] = special_codes(acc)[raised[special]]
     return codes
 
 
-def _sums(a: NDArray, b: NDArray, spec: MacSpec, machine: Machine) -> NDArray:
-    """Sums of the finite terms."""
-    acc = spec.acc
-    assert isinstance(acc, AlignedAccumulator)
-    tables = [_finite(fmt).astype(machine.floats) for fmt in (spec.a, spec.b)]
-    places = [_places(fmt) for fmt in (spec.a, spec.b)]
-    if machine is SINGLE and _fits_bytes(spec, a.shape[1]):
-        places = [np.maximum(place, LOWEST_PLACE).astype(np.int8) for place in places]
-    return kernels().aligned(a, b, tables, places, spec.lanes, acc.frac_bits, acc.fraction_bits)
-
-
-def _fits(spec: MacSpec, depth: int, machine: Machine) -> bool:
+def _fits(spec: MacSpec, acc: AlignedAccumulator, depth: int, machine: Machine) -> bool:
     """Whether sums are exact in ``machine``, and neither subnormal nor infinite in the format."""
-    acc = spec.acc
-    assert isinstance(acc, AlignedAccumulator)
     bits = acc.frac_bits + 2 + spec.lanes.bit_length()
     lowest = sum(fmt.lsb + fmt.man_bits for fmt in (spec.a, spec.b)) - acc.frac_bits
     largest = depth * largest_units(spec.a) * largest_units(spec.b)
@@ -81,10 +70,8 @@ def _fits(spec: MacSpec, depth: int, machine: Machine) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _fits_bytes(spec: MacSpec, depth: int) -> bool:
+def _fits_bytes(spec: MacSpec, acc: AlignedAccumulator, depth: int) -> bool:
     """Whether places of terms and sums are bytes, and those with a zero below all others."""
-    acc = spec.acc
-    assert isinstance(acc, AlignedAccumulator)
     ranges = [_places(fmt)[parts(fmt).sig != 0] for fmt in (spec.a, spec.b)]
     lowest = sum(int(each.min()) for each in ranges)
     highest = max(int(each.max()) for each in ranges)

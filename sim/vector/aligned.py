@@ -51,10 +51,10 @@ def step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
     total += _truncate(old.sig, acc.frac_bits - acc.fmt.man_bits - (top - old_place))
     flags = np.bitwise_or.reduce(FLAGS[a.classes, b.classes], axis=1) | CLASS_FLAGS[old.classes]
     finite = _pack(total, top - acc.frac_bits, acc)
-    return np.where(flags == Flag.FINITE, finite, _special_codes(acc)[flags])
+    return np.where(flags == Flag.FINITE, finite, special_codes(acc)[flags])
 
 
-def _special_codes(acc: AlignedAccumulator) -> Ints:
+def special_codes(acc: AlignedAccumulator) -> Ints:
     """Code of a sum by its `Flag`."""
     inf = acc.fmt.inf_code
     assert inf is not None
