@@ -9,7 +9,7 @@ from typing import Any
 
 from reports.plots import bars
 from reports.registry import Page, Records
-from reports.tables import MISSING, Record, Table
+from reports.tables import MISSING, Record, Table, value
 
 SOURCE = "simulator"
 #: Names of simulators, as the records have them: ours, and what all are compared with; the
@@ -42,7 +42,7 @@ def _units(records: Records) -> dict[str, dict[str, Record]]:
 
 
 def _speed(record: Record) -> float:
-    return float(record["metrics"]["mac_per_second"]["value"])
+    return float(value(record, "mac_per_second"))
 
 
 def _reference(unit: Mapping[str, Record]) -> Record:
@@ -111,8 +111,8 @@ def _compiling(records: Records) -> Table:
     for name in _simulators(units):
         cells = []
         for unit in units.values():
-            base = unit[FAST]["metrics"]["time_to_compile"]["value"]
-            taken = unit[name]["metrics"]["time_to_compile"]["value"] if name in unit else 0
+            base = value(unit[FAST], "time_to_compile")
+            taken = value(unit[name], "time_to_compile") if name in unit else 0
             cells.append(_times(taken / base) if taken else MISSING)
         rows.append([name, *cells])
     return Table(["time to compile, over that of sim.fast", *units], rows, [])
@@ -131,8 +131,7 @@ def _compared(records: Sequence[Record]) -> list[Record]:
 
 def _both(record: Record) -> tuple[int, int]:
     """Cycles of SCALE-Sim and of the array."""
-    metrics = record["metrics"]
-    return metrics["scalesim_cycles"]["value"], metrics["cycles"]["value"]
+    return value(record, "scalesim_cycles"), value(record, "cycles")
 
 
 def cycles(records: Sequence[Record], dataflow: str) -> Table:
@@ -158,9 +157,9 @@ def answer(records: Records) -> dict[str, Any]:
     first = next(iter(units.values()))
     given = first[FAST]["conditions"]
     memory = [{"gemm": record["conditions"]["gemm"],
-               "gibibytes": record["metrics"]["peak_memory"]["value"] / (1 << 30)}
+               "gibibytes": value(record, "peak_memory") / (1 << 30)}
               for record in records[SOURCE] if "peak_memory" in record["metrics"]]
-    compared = sum(record["metrics"]["sums_compared"]["value"]
+    compared = sum(value(record, "sums_compared")
                    for unit in units.values() for record in unit.values())
     return {"gemm": given["gemm"], "array": given["array"], "compared": compared,
             "speeds": {name: _times(_ratio(unit, FAST)) for name, unit in units.items()},

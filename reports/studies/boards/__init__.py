@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays on FPGA boards: bitstreams, room on the chips, self-tests."""
+"""Arrays on FPGA boards: bitstreams, room on the chips, self-tests.
+
+Each is measured by its own name, for instance ``make study NAME=board_room ARGS=--missing``.
+"""
 
 from reports.registry import Study
 

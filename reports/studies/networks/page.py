@@ -8,7 +8,7 @@ from typing import Any
 
 from reports.registry import Page
 from reports.studies.finetune import page as conversions
-from reports.tables import MISSING, Record, Table, text
+from reports.tables import MISSING, Record, Table, cell, text, value
 
 #: Accumulator that all formats are compared with.
 EXACT = "exact"
@@ -85,15 +85,14 @@ class Results:
     @staticmethod
     def metric(record: Record) -> float:
         """Value of the network's own metric, in percent."""
-        return float(record["metrics"][record["conditions"]["metric"]]["value"])
+        return float(value(record, record["conditions"]["metric"]))
 
     @staticmethod
     def counts(record: Record) -> tuple[int, int] | None:
         """Samples that do better and worse than in FP32; None if that was not counted."""
-        metrics = record["metrics"]
-        if not {"better", "worse"} <= metrics.keys():
+        if not {"better", "worse"} <= record["metrics"].keys():
             return None
-        return int(metrics["better"]["value"]), int(metrics["worse"]["value"])
+        return int(value(record, "better")), int(value(record, "worse"))
 
     def is_significant(self, record: Record) -> bool:
         """Whether samples enough go one way that it is no chance: from FP32, of other accumulators
@@ -104,7 +103,7 @@ class Results:
 
     def errors(self, network: str, columns: Sequence[str]) -> dict[str, float]:
         """Error of the output by format, in percent of its size."""
-        return {column: float(record["metrics"]["relative_error"]["value"]) for column in columns
+        return {column: float(value(record, "relative_error")) for column in columns
                 if (record := self.quantized(network, column))}
 
     def depths(self, network: str) -> dict[str, int]:
@@ -159,9 +158,8 @@ def _change(results: Results, reference: Record, record: Record | None) -> str:
     return f"{change} (+{better} -{worse})" if better or worse else change
 
 
-def _signed(value: float) -> str:
-    """Points with their sign."""
-    return f"{value:+.2f}" if value else "0"
+def _signed(points: float) -> str:
+    return f"{points:+.2f}" if points else "0"
 
 
 def errors(records: Sequence[Record]) -> Table:
@@ -194,10 +192,8 @@ def fronts(records: Sequence[Record]) -> Table:
             record = results.accumulated(network, column, accumulator)
             if found and record:
                 chosen = found["conditions"]["chosen"] == [column, accumulator]
-                metrics = record["metrics"]
                 rows.append([network, column, accumulator, f"{results.metric(record):.2f}",
-                             *(text(metrics[name]["value"]) if name in metrics else MISSING
-                               for name in COSTS), "yes" if chosen else ""])
+                             *(cell(record, name) for name in COSTS), "yes" if chosen else ""])
     return Table(["network", "format", "sums", "metric [%]", *COSTS.values(), "to take"], rows, [])
 
 
