@@ -6,8 +6,6 @@ from itertools import count
 
 from amaranth import *
 
-__all__ = ["Columns", "full_adder"]
-
 
 def full_adder(m: Module, x: Value, y: Value, z: Value, *, name: str) -> tuple[Value, Value]:
     """Sum and carry of three bits: five two-input gates, in the form that mappers keep."""

@@ -7,8 +7,6 @@ from amaranth import *
 
 from hw.spec import Format, Specials
 
-__all__ = ["Operand", "decode"]
-
 
 @dataclass(frozen=True, slots=True)
 class Operand:

@@ -6,8 +6,6 @@ from amaranth import *
 from hw.arith.columns import Columns
 from hw.spec import Multiplier
 
-__all__ = ["array_rows", "booth_rows", "inferred_row", "multiply_magnitudes"]
-
 
 def multiply_magnitudes(m: Module, x: Value, y: Value, *,
                         multiplier: Multiplier = Multiplier.ARRAY, name: str) -> Value:

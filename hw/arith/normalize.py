@@ -3,8 +3,6 @@
 
 from amaranth import *
 
-__all__ = ["lead_one", "normalize"]
-
 
 def normalize(m: Module, value: Value, *, fill: Value, limit: Value | None = None,
               spare: bool = False, name: str) -> tuple[Value, Value]:

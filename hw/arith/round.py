@@ -5,8 +5,6 @@ from amaranth import *
 
 from hw.spec import Rounding
 
-__all__ = ["drop_bits", "rounds_up", "rounds_up_short"]
-
 
 def rounds_up(rounding: Rounding, *, odd: Value, guard: Value, sticky: Value,
               short: Value | None = None) -> Value:

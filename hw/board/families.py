@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["FAMILIES", "Family", "PllRanges", "matching"]
-
 FILE = Path(__file__).with_name("families.toml")
 
 

@@ -16,8 +16,6 @@ from hw.spec.board import (
     Code,
 )
 
-__all__ = ["WORD_BITS", "Deframer", "Framer"]
-
 WORD_BITS = 8 * WORD_BYTES
 #: Sequence and command, or code.
 HEAD_BYTES = 2

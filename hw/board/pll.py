@@ -8,8 +8,6 @@ from itertools import product
 from hw.board.families import Family
 from hw.spec.errors import require
 
-__all__ = ["Pll", "pll", "pll_verilog"]
-
 MHZ = 1_000_000
 
 

@@ -14,8 +14,6 @@ from hw.gemm.bus import Wishbone
 from hw.spec import GemmSpec
 from hw.spec.board import BoardSpec
 
-__all__ = ["DESCRIPTIONS", "BoardTop", "board"]
-
 DESCRIPTIONS = {
     "clk": "clock, rising edge",
     "rst": "synchronous reset, active high; drops a request, ends a product, clears registers",

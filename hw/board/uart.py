@@ -6,8 +6,6 @@ from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Receiver", "Transmitter"]
-
 DATA_BITS = 8
 #: A start bit, the data, a stop bit.
 FRAME_BITS = DATA_BITS + 2

@@ -7,8 +7,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["RULES_FILE", "has_rule", "in_serial_group", "rule"]
-
 RULES_FILE = Path("/etc/udev/rules.d/60-bytemac.rules")
 FOLDERS = tuple(Path(folder) for folder in (
     "/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d"))

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from hw.spec import SpecError
 
-__all__ = ["write_files"]
-
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     """Write ``texts`` (by file name) into ``folder``, which is made if it is missing.

@@ -72,7 +72,8 @@ def _derived(mac: MacSpec, array: ArraySpec | None) -> dict[str, Any]:
     """Facts that follow from the fields."""
     fixed = mac.acc if isinstance(mac.acc, FixedAccumulator) else None
     facts = {"a_width": mac.a.width, "b_width": mac.b.width, "product_lsb": mac.product_lsb,
-             "acc_width": mac.acc.width, "acc_signed": fixed is not None, "flag_bits": mac.flag_bits}
+             "acc_width": mac.acc.width, "acc_signed": fixed is not None,
+             "flag_bits": mac.flag_bits}
     if fixed:
         facts |= {"acc_lsb": fixed.lsb, "acc_min": fixed.min, "acc_max": fixed.max}
     if array:

@@ -7,8 +7,6 @@ from typing import Any
 from hw.spec import GemmSpec
 from hw.spec.registers import RegisterMap, Window, gemm_map
 
-__all__ = ["map_data", "map_texts"]
-
 
 def map_texts(spec: GemmSpec) -> dict[str, str]:
     """Text of each file by name: NAME_registers.json, NAME_registers.md, NAME.h, NAME.py."""

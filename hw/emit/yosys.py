@@ -6,8 +6,6 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["YosysError", "run_yosys", "yosys_version"]
-
 _CHILD = """
 import sys
 from pyosys import libyosys as ys

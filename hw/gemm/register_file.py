@@ -7,8 +7,6 @@ from amaranth.lib.wiring import In, Out
 
 from hw.spec.registers import BUS_BITS, BUS_BYTES, Access, Field, Register, RegisterMap
 
-__all__ = ["RegisterFile", "port_name"]
-
 #: Fields that the hardware drives; it sees all others that are no constants.
 _DRIVEN = {Access.STATUS, Access.STICKY}
 

@@ -4,8 +4,6 @@
 
 from hw.emit.netlist import Netlist, Port, module_ports
 
-__all__ = ["Shell"]
-
 #: Name under which an engine places its array.
 _ARRAY = "array"
 

@@ -8,8 +8,6 @@ from amaranth.lib.wiring import In, Out
 from hw.gemm.memories import place_bits
 from hw.spec.registers import BUS_BITS, BUS_BYTES, RegisterMap
 
-__all__ = ["Space", "word_bits"]
-
 
 def word_bits(table: RegisterMap) -> int:
     """Bits of the number of a bus word."""

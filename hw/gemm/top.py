@@ -16,8 +16,6 @@ from hw.gemm.ws_feed import WEIGHT_STATIONARY
 from hw.spec import Bus, Dataflow, GemmSpec
 from hw.spec.registers import Access, RegisterMap, gemm_map
 
-__all__ = ["descriptions", "engine"]
-
 _BUSES = {Bus.AXI4LITE: Axi4Lite, Bus.WISHBONE: Wishbone}
 _FEEDS = {Dataflow.OS: OUTPUT_STATIONARY, Dataflow.WS: WEIGHT_STATIONARY}
 #: Wires that say an access to a memory met a busy engine.

@@ -7,8 +7,6 @@ from amaranth.lib.wiring import In, Out
 
 from hw.spec import GemmSpec
 
-__all__ = ["Writer"]
-
 
 class Writer(wiring.Component):
     """Address of each row of a tile of C in the result memory; it takes a row each cycle.

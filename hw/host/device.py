@@ -83,7 +83,8 @@ class Device:
         self.identity = self._first_identity(spec)
         engine = parse_spec(self.identity.spelling)
         require(isinstance(engine, GemmSpec), "Board engine", "a GEMM engine", str(engine))
-        self.spec: GemmSpec = engine
+        assert isinstance(engine, GemmSpec)
+        self.spec = engine
         self._engine = Engine(self._exchange, self.spec, self.identity.clock_hz)
         self._engine.check()
 

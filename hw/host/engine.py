@@ -9,8 +9,6 @@ from hw.spec import GemmSpec
 from hw.spec.errors import require
 from hw.spec.registers import Access, gemm_map
 
-__all__ = ["Engine"]
-
 #: Seconds that a product may take beyond its cycles.
 PATIENCE = 5.0
 #: Times slower than its clock that an engine may run: it may be a simulated one.

@@ -9,8 +9,6 @@ import serial
 from hw.host.exchange import DeviceError
 from hw.spec.errors import SpecError
 
-__all__ = ["Port"]
-
 #: What there is to do about it, by the system's own error.
 _ADVICE = {
     errno.EACCES: "no permission: join the group that owns it, or add a udev rule",

@@ -10,8 +10,6 @@ from hw.spec import FixedAccumulator, Flag, Format, GemmSpec, SpecError
 from hw.spec.errors import require
 from hw.spec.registers import BUS_BITS, Window
 
-__all__ = ["BusWords", "Codes", "a_words", "b_words", "c_values", "operand"]
-
 Codes = npt.NDArray[Any]
 #: Bus words, (words of the memory, bus words of each).
 BusWords = npt.NDArray[np.uint32]

@@ -12,8 +12,6 @@ from hw.mac.product import lane_pairs, multiply
 from hw.mac.stages import delayed
 from hw.mac.unit import MacUnit
 
-__all__ = ["AlignedMac"]
-
 
 class AlignedMac(MacUnit):
     """``o_data`` becomes the aligned sum of itself and of the lanes' products, truncated.

@@ -15,8 +15,6 @@ from hw.mac.stages import delayed
 from hw.mac.unit import MacUnit
 from hw.spec import MacSpec
 
-__all__ = ["FloatMac", "FloatStep"]
-
 
 class FloatStep(wiring.Component):
     """One step of a `FloatMac` without its registers: old accumulator and operands to the new one.

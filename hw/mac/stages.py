@@ -7,8 +7,6 @@ from typing import TypeVar
 
 from amaranth import *
 
-__all__ = ["ADDER_POINTS", "delayed", "delayed_fields", "place_stages"]
-
 #: Places inside an adder where sums pass by, the most useful first: behind the sum, before it,
 #: and before it is rounded.
 ADDER_POINTS = ("total", "aligned", "normal")

@@ -10,8 +10,6 @@ from hw.mac.carry_save import state_width
 from hw.mac.stages import ADDER_POINTS, delayed, place_stages
 from hw.spec import MacSpec
 
-__all__ = ["MacStep"]
-
 
 class MacStep(wiring.Component):
     """``o_sum`` becomes what the unit's accumulator and flags would be behind ``i_sum``.

@@ -8,8 +8,6 @@ from amaranth.lib.wiring import In, Out
 from hw.array.core import offer_results
 from hw.spec import ArraySpec
 
-__all__ = ["Sequencer"]
-
 
 class Sequencer(wiring.Component):
     """Takes operand beats, frames the tiles, times their drain and stops the array when it must.

@@ -11,8 +11,6 @@ from hw.emit.netlist import instantiate
 from hw.mac.step import MacStep
 from hw.spec import ArraySpec, MacSpec
 
-__all__ = ["WeightElement", "operand_layout"]
-
 
 def operand_layout(spec: MacSpec) -> data.StructLayout:
     """What travels along a row: operand codes of a, and what its elements do with their weights."""

@@ -11,8 +11,6 @@ from hw.array.core import offer_results
 from hw.array.ws.sums import control_layout
 from hw.spec import ArraySpec
 
-__all__ = ["FIRST", "LAST", "WeightSequencer"]
-
 #: Bits of the tuser of A: the sums of the pass start anew; they leave on C.
 FIRST, LAST = 0, 1
 

@@ -8,8 +8,6 @@ from amaranth.lib.wiring import In, Out
 from hw.array.core import stored_width
 from hw.spec import ArraySpec
 
-__all__ = ["SumMemory", "control_layout"]
-
 
 def control_layout(spec: ArraySpec) -> data.StructLayout:
     """What the parts of all columns do, a cycle later in each column to the east.
