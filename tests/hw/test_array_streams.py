@@ -13,9 +13,12 @@ from tests.support.tiers import tiers
 
 #: Output stationary: tall, wide and single; an event simulator sees the others. Weight stationary:
 #: integers, registers in a floating-point adder and in carry chains, lanes, a single element.
-FAST = ("3x5:e2m1", "1x1:int8", "3x1:int8xuint8",
-        "3x2x5:int8", "3x2x5:e4m3,acc=fp16,pipeline=2", "1x1x2:e4m3",
-        "2x2x9:int8,acc=int20-sat,pipeline=3", "2x3x6:e4m3,acc=aligned:13,lanes=4,pipeline=1")
+FAST = ("e2m1,array=3x5", "int8,array=1x1", "int8xuint8,array=3x1",
+        "int8,array=3x2,dataflow=ws,depth=5",
+        "e4m3,acc=fp16,pipeline=2,array=3x2,dataflow=ws,depth=5",
+        "e4m3,array=1x1,dataflow=ws,depth=2",
+        "int8,acc=int20-sat,pipeline=3,array=2x2,dataflow=ws,depth=9",
+        "e4m3,acc=aligned:13,lanes=4,pipeline=1,array=2x3,dataflow=ws,depth=6")
 
 
 def compiled_array(spec, folder, change=unchanged):

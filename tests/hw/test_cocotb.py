@@ -4,7 +4,7 @@
 import pytest
 
 from hw.build import generate
-from hw.spec import ArraySpec, GemmSpec, parse_array
+from hw.spec import ArraySpec, GemmSpec, parse_spec
 from tests.cocotb.run import run_bench
 from tests.support.boards import BOARD
 from tests.support.specs import (
@@ -111,14 +111,18 @@ def depths_of(array: ArraySpec) -> int:
 
 #: Of each width of flags, shape, accumulator but the aligned ones (in lockstep with the model in
 #: `tests/sim/test_cycle.py`) and kind of output stage; registers, lanes, sums resolved at the edge.
-OFTEN_ARRAYS = ("1x1:int8", "1x3:e5m2", "2x2:e4m3,lanes=2", "3x2:e4m3,acc=fp16",
-                "3x2:int8,acc=int20-sat,pipeline=1", "2x3:int8,pipeline=1,adder=carry-save",
-                "4x2:int8,acc=int20,out=int8,scale=pow2,zero_point=yes",
-                "1x1:e4m3,acc=fp32,out=bf16,saturate=no")
+OFTEN_ARRAYS = ("int8,array=1x1", "e5m2,array=1x3", "e4m3,lanes=2,array=2x2",
+                "e4m3,acc=fp16,array=3x2",
+                "int8,acc=int20-sat,pipeline=1,array=3x2",
+                "int8,pipeline=1,adder=carry-save,array=2x3",
+                "int8,acc=int20,array=4x2,out=int8,scale=pow2,zero_point=yes",
+                "e4m3,acc=fp32,array=1x1,out=bf16,saturate=no")
 #: Weight stationary: floating point with registers, exact with flags, lanes, an output stage.
-WEIGHTS = ("3x2x5:e4m3,acc=fp16,pipeline=2", "2x3x4:e5m2", "2x2x6:int8,lanes=2,pipeline=3",
-           "3x2x5:int8,acc=int20,out=int8,scale=pow2,zero_point=yes",
-           "2x3x4:e4m3,out=e4m3,scale=fp32")
+WEIGHTS = ("e4m3,acc=fp16,pipeline=2,array=3x2,dataflow=ws,depth=5",
+           "e5m2,array=2x3,dataflow=ws,depth=4",
+           "int8,lanes=2,pipeline=3,array=2x2,dataflow=ws,depth=6",
+           "int8,acc=int20,array=3x2,dataflow=ws,depth=5,out=int8,scale=pow2,zero_point=yes",
+           "e4m3,array=2x3,dataflow=ws,depth=4,out=e4m3,scale=fp32")
 
 
 @pytest.mark.parametrize("name", tiers(ARRAYS, OFTEN_ARRAYS))
@@ -129,7 +133,7 @@ def test_array_matches_golden(name, tmp_path):
     assert counts == array_counts(array, depths_of(array))
 
 
-@pytest.mark.parametrize("name", tiers(LARGE_ARRAYS, ["12x10:e2m1"]))
+@pytest.mark.parametrize("name", tiers(LARGE_ARRAYS, ["e2m1,array=12x10"]))
 def test_large_array_matches_golden(name, tmp_path):
     array = LARGE_ARRAYS[name]
     manifest = generate(array, tmp_path / "rtl")
@@ -137,9 +141,10 @@ def test_large_array_matches_golden(name, tmp_path):
     assert counts == {"two_tiles": 2 * array.rows + 2}
 
 
-@pytest.mark.parametrize("spelling", tiers(["2x2:e5m2", "2x1:e2m1xe5m2"], ["2x1:e2m1xe5m2"]))
+@pytest.mark.parametrize("spelling", tiers(["e5m2,array=2x2", "e2m1xe5m2,array=2x1"],
+                                           ["e2m1xe5m2,array=2x1"]))
 def test_array_matches_golden_in_verilator(spelling, tmp_path):
-    array = parse_array(*spelling.split(":"))
+    array = parse_spec(spelling)
     manifest = generate(array, tmp_path / "rtl")
     counts = run_bench(manifest, "tb_array", tmp_path / "run", simulator="verilator")
     assert counts == array_counts(array, depths_of(array))
@@ -161,11 +166,14 @@ def test_weight_stationary_array_matches_golden(name, tmp_path):
 
 
 #: One of each bus and dataflow, lanes.
-FAST_ENGINES = ("3x2x4:e4m3,acc=fp16:axi4lite:50x33x70",
-                "2x3:int4,acc=int12,lanes=3:wishbone:24x40x24")
-SLOW = ("3x2:e4m3,acc=fp16:axi4lite:50x70x33", "2x3:e4m3,acc=fp16,lanes=3:wishbone:24x40x24",
-        "2x3x5:e4m3,acc=fp16-rtz,lanes=3,pipeline=4:wishbone:40x24x24",
-        "4x4:int8:axi4lite:64x64x64", "4x4:e4m3:wishbone:64x48x40")
+FAST_ENGINES = ("e4m3,acc=fp16,array=3x2,dataflow=ws,depth=4,depths=50x33x70,bus=axi4lite",
+                "int4,acc=int12,lanes=3,array=2x3,depths=24x40x24,bus=wishbone")
+SLOW = ("e4m3,acc=fp16,array=3x2,depths=50x70x33,bus=axi4lite",
+        "e4m3,acc=fp16,lanes=3,array=2x3,depths=24x40x24,bus=wishbone",
+        "e4m3,acc=fp16-rtz,lanes=3,pipeline=4,array=2x3,dataflow=ws,depth=5,depths=40x24x24,"
+        "bus=wishbone",
+        "int8,array=4x4,depths=64x64x64,bus=axi4lite",
+        "e4m3,array=4x4,depths=64x48x40,bus=wishbone")
 
 
 def engine_counts(spec: GemmSpec) -> dict[str, int]:

@@ -27,7 +27,8 @@ from tests.support.tiers import tiers
 
 ENGINES = GEMMS | WEIGHT_GEMMS
 #: One of each bus and dataflow.
-FAST = ("2x3:int4,acc=int12,lanes=3:wishbone:24x40x24", "3x2x4:e4m3,acc=fp16:axi4lite:50x33x70")
+FAST = ("int4,acc=int12,lanes=3,array=2x3,depths=24x40x24,bus=wishbone",
+        "e4m3,acc=fp16,array=3x2,dataflow=ws,depth=4,depths=50x33x70,bus=axi4lite")
 
 TOO_LARGE = "GEMM size must be one that the memories of depth 50x70x33 hold"
 #: By module: what is replaced, and the fault that takes its place.
@@ -81,7 +82,7 @@ def test_driver_loads_starts_polls_and_reads(spelling, tmp_path):
     (((2, 2), (2, 2)), 256, "Operand a must be codes of e4m3 from 0 to 255, not 256"),
 ])
 def test_driver_refuses_before_it_writes(shapes, code, message):
-    spec = GEMMS["3x2:e4m3,acc=fp16:axi4lite:50x70x33"]
+    spec = GEMMS["e4m3,acc=fp16,array=3x2,depths=50x70x33,bus=axi4lite"]
     a, b = (np.full(shape, code) for shape in shapes)
     # No bus: an access to it would be another error.
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
@@ -106,7 +107,7 @@ def test_checks_see_what_is_wrong(fault, tmp_path):
 
 def test_axi4lite_reads_and_writes_at_once(tmp_path):
     """Both channels busy without a pause: a write each cycle, reads as soon as these leave room."""
-    spec = GEMMS["3x2:e4m3,acc=fp16:axi4lite:50x70x33"]
+    spec = GEMMS["e4m3,acc=fp16,array=3x2,depths=50x70x33,bus=axi4lite"]
     model, table = compiled_engine(spec, tmp_path), gemm_map(spec)
     writes = (np.arange(40) < 20).astype(np.uint64)
     rows = {"s_axil_awvalid": writes, "s_axil_wvalid": writes,

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from hw.build import generate
-from hw.spec import parse_array, parse_mac
+from hw.spec import parse_spec
 from tests.mutation.mutant import Mutant, MutantError, VerilogMutant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,9 +71,8 @@ def apply(mutant: Mutant | VerilogMutant, tree: Path) -> Path:
 
 @cache
 def _verilog(spelling: str) -> str:
-    """Verilog of a MAC, or of an array spelled ``SIZE:MAC``, as it should be."""
-    size, _, mac = spelling.rpartition(":")
-    spec = parse_array(size, mac) if size else parse_mac(mac)
+    """Verilog of a MAC or an array as it should be."""
+    spec = parse_spec(spelling)
     with tempfile.TemporaryDirectory() as folder:
         return generate(spec, folder).with_suffix(".v").read_text()
 

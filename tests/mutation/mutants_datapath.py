@@ -17,7 +17,7 @@ INT, FLOAT, BOTH = mac_test("int8,acc=int27"), mac_test("e4m3,pipeline=1"), mac_
 NARROW, COARSE = mac_test("int8,acc=int20-sat"), mac_test("e4m3,acc=fx32m10")
 INF, MIXED = mac_test("binary8p3e"), mac_test("int4xe4m3")
 LANES, PIPE = mac_test("e4m3,lanes=3"), mac_test("int8,pipeline=3")
-ARRAY = array_test("3x5:e2m1")
+ARRAY = array_test("e2m1,array=3x5")
 
 HALF, SINGLE, WIDE = (step_test(unit) for unit in ("e4m3,acc=fp16", "e4m3,acc=fp32",
                                                    "e5m2,acc=fp16"))
@@ -249,12 +249,13 @@ VERILOG = (
              "sum_0_s, sum_0 } : o_data;", "sum_0_s, o_data[0] } : o_data;"),
     _verilog("e4m3,pipeline=1", "the sign is a cycle early", "lane0_sign_q1 <= lane0_sign;",
              "lane0_sign_q1 <= i_a[7];"),
-    _verilog("3x5:e2m1", "a column of B is skewed by its neighbour", "delay_3 <= delay_2[11:4];",
+    _verilog("e2m1,array=3x5", "a column of B is skewed by its neighbour",
+             "delay_3 <= delay_2[11:4];",
              "delay_3 <= delay_2[7:0];"),
-    _verilog("3x5:e2m1", "the frame of a row moves while the array stops",
+    _verilog("e2m1,array=3x5", "the frame of a row moves while the array stops",
              "else if (en) frame_2 <= frame;", "else frame_2 <= frame;"),
-    _verilog("3x5:e2m1", "two rows get the same codes of A", "{frame_1, skewed_a[3:0]}",
+    _verilog("e2m1,array=3x5", "two rows get the same codes of A", "{frame_1, skewed_a[3:0]}",
              "{frame_1, skewed_a[7:4]}"),
-    _verilog("3x5:e2m1", "a result is padded with zeros",
+    _verilog("e2m1,array=3x5", "a result is padded with zeros",
              "{ offered[20], offered[20], offered[20], offered }", "{ 3'h0, offered }"),
 )

@@ -3,19 +3,23 @@
 
 from tests.mutation.mutant import Mutant, Remove, Replace, array_test, group
 
-TALL, WIDE, SINGLE = array_test("3x5:e2m1"), array_test("1x3:e5m2"), array_test("1x1:int8")
-STEADY, BYTES = array_test("3x2:int8,acc=int20-sat,pipeline=1"), array_test("3x1:int8xuint8")
-SAVED = array_test("2x3:int8,pipeline=1,adder=carry-save")
-DRAINED = array_test("2x1:e2m1,out=fp32,saturate=no")
-SLOTS = array_test("2x2:e5m2,adder=carry-save,out=int4,zero_point=yes")
+TALL, WIDE = array_test("e2m1,array=3x5"), array_test("e5m2,array=1x3")
+SINGLE = array_test("int8,array=1x1")
+STEADY = array_test("int8,acc=int20-sat,pipeline=1,array=3x2")
+BYTES = array_test("int8xuint8,array=3x1")
+SAVED = array_test("int8,pipeline=1,adder=carry-save,array=2x3")
+DRAINED = array_test("e2m1,array=2x1,out=fp32,saturate=no")
+SLOTS = array_test("e5m2,adder=carry-save,array=2x2,out=int4,zero_point=yes")
 #: A weight-stationary one, and one whose rows are further apart in time.
-WEIGHTS, SLOW = array_test("3x2x5:int8"), array_test("2x2x9:int8,acc=int20-sat,pipeline=3")
+WEIGHTS = array_test("int8,array=3x2,dataflow=ws,depth=5")
+SLOW = array_test("int8,acc=int20-sat,pipeline=3,array=2x2,dataflow=ws,depth=9")
 
 #: Benches of an engine on either bus.
 ENGINE = "tests/hw/test_cocotb.py::test_engine_matches_golden"
-AXI = (f"{ENGINE}[3x2:e4m3,acc=fp16:axi4lite:50x70x33]",)
-WISHBONE = (f"{ENGINE}[2x3:int4,acc=int12,lanes=3:wishbone:24x40x24]",)
-WEIGHTS_ENGINE = (f"{ENGINE}[3x2x4:e4m3,acc=fp16:axi4lite:50x33x70]",)
+AXI = (f"{ENGINE}[e4m3,acc=fp16,array=3x2,depths=50x70x33,bus=axi4lite]",)
+WISHBONE = (f"{ENGINE}[int4,acc=int12,lanes=3,array=2x3,depths=24x40x24,bus=wishbone]",)
+WEIGHTS_ENGINE = (f"{ENGINE}[e4m3,acc=fp16,array=3x2,dataflow=ws,depth=4,depths=50x33x70,"
+                  "bus=axi4lite]",)
 
 OUTPUT_STATIONARY: tuple[Mutant, ...] = (
     *group(

@@ -15,9 +15,9 @@ from hw.spec import (
     AlignedAccumulator,
     FixedAccumulator,
     FloatAccumulator,
-    parse_array,
     parse_mac,
     parse_output,
+    parse_spec,
 )
 from sim.rtl import Model, RtlError
 from tests.mutation.equivalence import Equivalence, States, held_sums
@@ -104,13 +104,11 @@ def _output(spelling: str) -> Unit:
                 build=lambda: output_stages([spec]))
 
 
-def _array(size: str, spelling: str, part: str = "", count: int = COUNT) -> Unit:
+def _array(spelling: str, part: str = "", count: int = COUNT) -> Unit:
     """Array; only those of its cells are mutated whose names have ``part`` in them."""
-    unit, _, out = spelling.partition(",out=")
-    spec = parse_array(size, unit, out=out or None)
-    name = f"{size}:{spelling}" + (f" {part}" if part else "")
-    return Unit(name=name, room="netlist, array", cells=f"c:*{part}*", count=count,
-                build=lambda: array(spec),
+    spec = parse_spec(spelling)
+    return Unit(name=f"{spelling} {part}".strip(), room="netlist, array", cells=f"c:*{part}*",
+                count=count, build=lambda: array(spec),
                 check=lambda: lambda model: check_array(spec, model, seed=4))
 
 
@@ -129,10 +127,10 @@ UNITS = (
     *_units(_output, "e4m3,from=fp16", "e5m2,from=fp32,saturate=no",
             "e5m2,from=fx77m32,flags=2,saturate=no", "int8,from=int32,scale=pow2,zero_point=yes",
             "e4m3,from=fp16,scale=fp32"),
-    *_units(_array, ("3x5", "e2m1", "sequencer"), ("3x2", "int8,acc=int20-sat,pipeline=1"),
-            ("2x2", "e2m1xe5m2", "pe_0"), ("2x3", "e5m2", "result_1"),
-            ("2x3", "int8,pipeline=1,adder=carry-save", "resolver_0"),
-            ("2x1", "e2m1,out=fp32,saturate=no", "handover", 8)),
+    *_units(_array, ("e2m1,array=3x5", "sequencer"), "int8,acc=int20-sat,pipeline=1,array=3x2",
+            ("e2m1xe5m2,array=2x2", "pe_0"), ("e5m2,array=2x3", "result_1"),
+            ("int8,pipeline=1,adder=carry-save,array=2x3", "resolver_0"),
+            ("e2m1,array=2x1,out=fp32,saturate=no", "handover", 8)),
 )
 
 
