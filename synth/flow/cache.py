@@ -14,7 +14,7 @@ or put under another name is computed again.
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import wraps
@@ -52,7 +52,7 @@ class Entry:
 
     step: str
     inputs: Mapping[str, Any]
-    code: tuple[Callable[..., Any], ...]
+    code: Sequence[Callable[..., Any]]
 
     @property
     def file(self) -> Path:
@@ -78,7 +78,7 @@ class Entry:
 
 
 def cached(step: str, inputs: Mapping[str, Any], compute: Callable[[], Any], *,
-           code: tuple[Callable[..., Any], ...]) -> Any:
+           code: Sequence[Callable[..., Any]]) -> Any:
     """Result of ``compute``, plain data; of an earlier call with the same `Entry`, if there is."""
     entry = Entry(step, inputs, code)
     try:
@@ -110,11 +110,12 @@ def cached_step(compute: Callable[P, R], *, tools: Callable[[], Any] | None = No
                   "arguments": given.arguments}
         entry = Entry(compute.__name__.strip("_"), inputs, (compute,))
         try:
-            return _typed(kind, entry.load())
+            kept: R = _typed(kind, entry.load())
+            return kept
         except (Missing, TypeError, KeyError, ValueError, AttributeError):
-            result = compute(*args, **kwargs)
-            entry.store(asdict(result) if _is_data(result) else result)
-            return result
+            result: Any = compute(*args, **kwargs)
+            entry.store(asdict(result) if is_dataclass(result) else result)
+            return result  # type: ignore[no-any-return]
 
     return step
 
@@ -129,7 +130,7 @@ def plain(value: Any) -> Any:
         return value.value if isinstance(value, Enum) else value
     if hasattr(value, "cache_key"):
         return [type(value).__name__, plain(value.cache_key)]
-    if _is_data(value):
+    if is_dataclass(value):
         return [type(value).__name__, {f.name: plain(getattr(value, f.name))
                                        for f in fields(value)}]
     if isinstance(value, Mapping):
@@ -146,10 +147,6 @@ def plain(value: Any) -> Any:
     raise TypeError(f"Input of a cached step must be plain data, not {type(value).__name__}")
 
 
-def _is_data(value: Any) -> bool:
-    return is_dataclass(value) and not isinstance(value, type)
-
-
 def _checksum(file: Path, text: str) -> str:
     return hashlib.sha256(f"{file.name}\n{text}".encode()).hexdigest()
 
@@ -160,7 +157,8 @@ def _typed(kind: Any, data: Any) -> Any:
         return None
     if isinstance(kind, UnionType):
         (kind,) = set(get_args(kind)) - {type(None)}
+    make: Any = kind
     if is_dataclass(kind):
         hints = get_type_hints(kind)
-        return kind(**{name: _typed(hints[name], value) for name, value in data.items()})
+        return make(**{name: _typed(hints[name], value) for name, value in data.items()})
     return tuple(data) if get_origin(kind) is tuple else data

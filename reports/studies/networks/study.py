@@ -142,7 +142,8 @@ class Runs:
 
     def _cached(self, setting: Any, compute: Callable[[], Measures]) -> Measures:
         task = self.task
-        code = (measures, task.score, *([] if task.each is None else [task.each]))
+        code: list[Callable[..., Any]] = [measures, task.score]
+        code += [task.each] if task.each else []
         return dict(cached("network", {"setting": setting, "model": task.model,
                                        "feeds": task.feeds, "calibration": task.calibration},
                            compute, code=code))
