@@ -11,6 +11,6 @@ ports of an array and the registers of an engine are for.
 
 from sim.rtl.array import matmul
 from sim.rtl.build import compile
-from sim.rtl.model import Model, Port, Received, RtlError, Streamed
+from sim.rtl.model import Model, ModelPort, Received, RtlError, Streamed
 
-__all__ = ["Model", "Port", "Received", "RtlError", "Streamed", "compile", "matmul"]
+__all__ = ["Model", "ModelPort", "Received", "RtlError", "Streamed", "compile", "matmul"]

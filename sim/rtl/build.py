@@ -19,7 +19,7 @@ from typing import Any
 
 from hw.spec.errors import require
 from sim.closure import code_digest
-from sim.rtl.model import CLOCK, Model, Port, RtlError
+from sim.rtl.model import CLOCK, Model, ModelPort, RtlError
 
 __all__ = ["Verilator", "compile", "compiler", "find_verilator", "run", "run_all", "sharing_rules"]
 
@@ -86,7 +86,7 @@ def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, 
         If a tool is missing or reports an error, or ``ports`` is not what the Verilog says.
     """
     sources = [Path(file).resolve() for file in files]
-    table = [Port.of(port) for port in ports]
+    table = [ModelPort.of(port) for port in ports]
     require(bool(table), "Ports", "a table of at least one port", table)
     for source in sources:
         require(source.is_file(), "Verilog file", "a readable file", str(source))
@@ -106,7 +106,7 @@ def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, 
     return Model(library, table)
 
 
-def _digest(sources: Sequence[Path], top: str, ports: Sequence[Port], shared: Sequence[str],
+def _digest(sources: Sequence[Path], top: str, ports: Sequence[ModelPort], shared: Sequence[str],
             optimize: str, version: str) -> str:
     """Name of everything that the library depends on."""
     facts = [top, [(p.name, p.direction, p.width) for p in ports], list(shared), optimize,
@@ -150,7 +150,7 @@ def sharing_rules(files: Iterable[Path], shared: Sequence[str]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _check_ports(header: Path, ports: Sequence[Port]) -> None:
+def _check_ports(header: Path, ports: Sequence[ModelPort]) -> None:
     """Hold the table to the ports that Verilator found."""
     actual = {_verilog_name(name): ("input" if way == "IN" else "output", int(high) - int(low) + 1)
               for way, name, high, low in _HEADER_PORT.findall(header.read_text())}
@@ -174,7 +174,7 @@ def _verilog_name(name: str) -> str:
     return name.replace("___05F", "__")
 
 
-def _ports_header(ports: Sequence[Port]) -> str:
+def _ports_header(ports: Sequence[ModelPort]) -> str:
     """The only part of the C++ that differs from design to design."""
     driven = [f"X({_cpp_name(port.name)})" for port in ports if not port.is_clock]
     clock = ["#define CLOCK clk"] if any(port.is_clock for port in ports) else []

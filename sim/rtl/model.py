@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hw.spec.errors import require
 
-__all__ = ["CLOCK", "Model", "Port", "Received", "RtlError", "Streamed"]
+__all__ = ["CLOCK", "Model", "ModelPort", "Received", "RtlError", "Streamed"]
 
 #: 64-bit words, a row of them for each value that is wider, low word first.
 Words = npt.NDArray[np.uint64]
@@ -26,7 +26,7 @@ class RtlError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
+class ModelPort:
     """One port of the top module."""
 
     name: str
@@ -34,7 +34,7 @@ class Port:
     width: int
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Port":
+    def of(cls, row: Mapping[str, Any]) -> "ModelPort":
         """Port of a manifest's row; other keys of the row are ignored."""
         for key in ("name", "direction", "width"):
             require(key in row, "Port", f"a row with the key {key}", dict(row))
@@ -116,7 +116,7 @@ class Model:
         Ports of the design.
     """
 
-    def __init__(self, library: Path, ports: Iterable[Port]) -> None:
+    def __init__(self, library: Path, ports: Iterable[ModelPort]) -> None:
         self.library = library
         self.ports = {port.name: port for port in ports}
         self._driven = [port for port in self.ports.values() if not port.is_clock]
@@ -242,7 +242,7 @@ class Model:
             int(cycles),
             {name: self.read(name) for name in self._names("output") if not name.startswith(own)})
 
-    def _port(self, name: str, direction: str) -> Port:
+    def _port(self, name: str, direction: str) -> ModelPort:
         names = self._names(direction)
         require(name in names, f"{direction.capitalize()} port", f"one of {', '.join(names)}", name)
         return self.ports[name]
