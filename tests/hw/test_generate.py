@@ -234,8 +234,8 @@ def test_command_makes_an_engine(bus, tmp_path, capsys):
 
 
 def test_command_makes_a_weight_stationary_array(tmp_path, capsys):
-    assert main(["--mac", "e4m3", "--acc", "fp16", "--array", "3x2", "--dataflow", "ws", "--acc-depth",
-                 "9", "--out", str(tmp_path), "--json"]) == 0
+    assert main(["--mac", "e4m3", "--acc", "fp16", "--array", "3x2", "--dataflow", "ws",
+                 "--acc-depth", "9", "--out", str(tmp_path), "--json"]) == 0
     manifest = json.loads(capsys.readouterr().out)
     spec = parse_spec(manifest["spec"])
     assert manifest["name"] == spec.name == "array_3x2_ws_e4m3_fp16_d9"
@@ -299,10 +299,10 @@ WRONG = {
     "--mac e4m3 --array 16": "Array size must be ROWSxCOLS, for instance 16x16, not '16'",
     "--mac e4m3 --array 2x2 --dataflow xs": "Array dataflow must be one of os, ws, not 'xs'",
     "--mac e4m3 --acc-depth 4": "Array depth must be given with --array, not '4'",
-    "--mac e4m3 --array 2x2 --acc-depth 4": "Array depth must be left out unless the dataflow is ws, "
-                                        "not 4",
-    "--mac e4m3 --array 2x2 --dataflow ws --acc-depth 1": "Array depth must be an integer from 2 to "
-                                                      "65536, not 1",
+    "--mac e4m3 --array 2x2 --acc-depth 4": "Array depth must be left out unless the dataflow is "
+                                            "ws, not 4",
+    "--mac e4m3 --array 2x2 --dataflow ws --acc-depth 1": "Array depth must be an integer from 2 "
+                                                          "to 65536, not 1",
     "--mac e4m3 --acc int32": "Accumulator width must be at least 37 to hold 1 product(s) of e4m3 "
                               "and e4m3 at lsb -18, not 32",
     "--mac e4m3 --acc exact:0": "Accumulator products must be an integer from 1 to "
@@ -333,8 +333,8 @@ WRONG = {
     "--spec e4m3,depth=4": "Array size must be given by array=ROWSxCOLS, not None",
     "--mac fp8": "Format name must be one of ",
     "--mac e4m3 --array 2x2 --out-format e4m9": "Format name must be one of ",
-    "--mac e4m3 --array 2x2 --out-format e4m3 --out-scale fp16": "Output scale must be one of none, "
-                                                             "pow2, fp32, not 'fp16'",
+    "--mac e4m3 --array 2x2 --out-format e4m3 --out-scale fp16": "Output scale must be one of "
+                                                                 "none, pow2, fp32, not 'fp16'",
     "--mac e4m3 --array 2x2 --out-format e4m3 --zero-point": "Output zero_point must be False for "
                                                              "e4m3, which is no integer, not True",
     "--array 2x2 --out-format e4m3": "Output source must be given by --from ACC, not None",
@@ -348,8 +348,8 @@ WRONG = {
     "--mac e4m3 --acc fp32 --array 512x512 --gemm --depths 1048576x1048576x1048576": (
         "GEMM depths must be those of memories within 32 bits of address, not "
         "'1048576x1048576x1048576'"),
-    "--mac e4m3 --array 2x2 --gemm --dataflow ws --acc-depth 1": "Array depth must be an integer from "
-        "2 to 65536, not 1",
+    "--mac e4m3 --array 2x2 --gemm --dataflow ws --acc-depth 1": "Array depth must be an integer "
+        "from 2 to 65536, not 1",
     "--mac e4m3 --array 2x2 --gemm --depths 1x8x8": "GEMM depth_a must be an integer from 2 to "
                                                     "1048576, not 1",
     "--mac e4m3 --nonsense": "unrecognized arguments: --nonsense",
