@@ -114,7 +114,8 @@ def cached_step(compute: Callable[P, R], *, tools: Callable[[], Any] | None = No
             return kept
         except (Missing, TypeError, KeyError, ValueError, AttributeError):
             result: Any = compute(*args, **kwargs)
-            entry.store(asdict(result) if is_dataclass(result) else result)
+            is_data = is_dataclass(result) and not isinstance(result, type)
+            entry.store(asdict(result) if is_data else result)
             return result  # type: ignore[no-any-return]
 
     return step
