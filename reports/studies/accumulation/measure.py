@@ -228,16 +228,16 @@ def _record(operands: Operands, origin: Provenance, subject: str, facts: dict[st
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("--depth", metavar="K", type=int, default=DEPTH,
+    parser.add_argument("--longest", metavar="K", type=int, default=DEPTH,
                         help="products of the longest sum, a power of two (default: %(default)s)")
 
 
 def _run(options: Namespace) -> list[Record]:
-    lengths(options.depth)
+    lengths(options.longest)
     say = Progress()
     say.at_once("training the network for the digits")
     origin = provenance(options.command, tools=("numpy", "scikit-learn"), seed=SEED)
-    return measure(draw(options.depth), SERIES, origin, say)
+    return measure(draw(options.longest), SERIES, origin, say)
 
 
 MEASURE = Measure(run=_run, options=_options)

@@ -136,7 +136,7 @@ def test_kept_records_are_what_the_model_computes():
 def test_command_writes_records(tmp_path: Path, capsys, monkeypatch):
     monkeypatch.setattr(sums, "draw", lambda depth: draw(depth, epochs=1))
     out = tmp_path / "records.json"
-    assert main(["accumulation", "--depth", "32", "--json", "--out", str(out)]) == 0
+    assert main(["accumulation", "--longest", "32", "--json", "--out", str(out)]) == 0
     printed, progress = capsys.readouterr()
     assert json.loads(printed) == json.loads(out.read_text())
     assert len(re.findall(r"^\[ +\d+\.\d s\] ", progress, re.MULTILINE)) == 1 + len(sums.SERIES)
@@ -151,7 +151,7 @@ def test_command_writes_records(tmp_path: Path, capsys, monkeypatch):
 @pytest.mark.parametrize("depth", ["8", "100", "131072", "-16"])
 def test_command_wrong_depth(tmp_path: Path, capsys, depth):
     with pytest.raises(SystemExit, match=r"^2$"):
-        main(["accumulation", "--depth", depth, "--out", str(tmp_path / "x.json")])
+        main(["accumulation", "--longest", depth, "--out", str(tmp_path / "x.json")])
     assert capsys.readouterr() == (
         "", ("python -m reports.study accumulation: error: Depth must be a power of two from 16 to "
              f"65536, not {depth}\n"))
