@@ -77,7 +77,8 @@ def test_file_that_goes_or_comes_shows(project):
 
 def test_definition_in_a_package_brings_the_package(project):
     (project / "app/tools/__init__.py").write_text(
-        "from app.tools.unused import unused\ndef load(): ...\nclass Tool: ...\n")
+        "from app.tools.unused import unused\nfrom app.tools.tool import Tool\n"
+        "def load(): ...\n")
     (project / "app/tools/load.py").write_text("")  # The function of that name goes first.
     assert {project / "app/tools/__init__.py", project / "app/tools/unused.py"} <= closure(
         ["app.start"], project).files
