@@ -4,8 +4,11 @@
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from reports.studies.networks.models import Graph
-from reports.studies.networks.task import Task, correct, share
+from reports.studies.networks.task import Outputs, Task, correct, share
 from sim.digits import Layer, load_digits, train
 
 #: Images whose activations choose the ranges; all are training images.
@@ -29,7 +32,11 @@ def export(layers: list[Layer], path: Path) -> Path:
 def task(folder: Path, samples: int | None = None) -> Task:
     """Train the network, which is repeatable, and take its test images."""
     digits = load_digits()
-    images, right = digits.test_images[:samples], correct(digits.test_labels[:samples])
+    images, labels = digits.test_images[:samples], digits.test_labels[:samples]
+
+    def right(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
+        return correct(outputs, labels)
+
     return Task(
         name="digits", model=export(train(digits), folder / "digits.onnx"), samples=len(images),
         data="test images of the digits of scikit-learn",

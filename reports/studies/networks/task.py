@@ -91,15 +91,14 @@ def share(name: str, each: Each) -> Score:
     return lambda outputs, reference: {name: float(100 * each(outputs, reference).mean())}
 
 
-def correct(labels: NDArray) -> Each:
+def correct(outputs: Outputs, labels: NDArray) -> npt.NDArray[np.int64]:
     """Whether the largest element of each row is at the place that its label says."""
-    return lambda outputs, reference: np.asarray(
-        np.concatenate(outputs).argmax(axis=-1) == labels, np.int64)
+    return np.asarray(np.concatenate(outputs).argmax(axis=-1) == labels, np.int64)
 
 
 def alike(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
     """Whether the largest element of each row is at the same place."""
-    return correct(np.concatenate(reference).argmax(axis=-1))(outputs, reference)
+    return correct(outputs, np.concatenate(reference).argmax(axis=-1))
 
 
 def relative_error(outputs: Outputs, reference: Outputs) -> float:

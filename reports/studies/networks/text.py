@@ -146,7 +146,10 @@ def direction(folder: Path, samples: int | None = None) -> Task:
     """Tell lines that stand on their head from those that do not."""
     model = package_file(MODULE, "models/ch_ppocr_mobile_v2.0_cls_infer.onnx")
     turned = np.arange(len(LINES) * 2)[:samples] % 2
-    right = correct(turned)
+
+    def right(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
+        return correct(outputs, turned)
+
     pictures = np.stack([picture(LINES[index // 2], index, width=WIDTH, upside_down=bool(down))
                          for index, down in enumerate(turned)])
     return Task(name="PP-OCR direction", model=model, licence=_licence(),

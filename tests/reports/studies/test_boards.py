@@ -303,7 +303,7 @@ def test_answer_counts_what_was_built():
     assert said("boards", RECORDS) == (
         "Bitstreams built: 3, for 1 of 12 boards, each a GEMM engine behind a serial line. The "
         "fastest, int8,acc=int32 on iCEBreaker, reaches 18.5 MHz. Slower than their board's own "
-        "clock, so that they need `--clock`: 1.")
+        "clock, so that they need `--clock-mhz`: 1.")
     fast = RECORDS | {"boards": RECORDS["boards"][:2]}
     assert said("boards", fast).endswith("All reach their board's own clock.")
 
