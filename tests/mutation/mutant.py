@@ -160,7 +160,7 @@ def step_test(spelling: str) -> tuple[str, ...]:
 
 
 def array_test(spelling: str) -> tuple[str, ...]:
-    """Sums and streams of an array; of a weight-stationary one the size has three numbers."""
+    """Sums and streams of an array of either dataflow."""
     test = "test_array_keeps_its_sums_and_its_protocol"
     return (f"tests/hw/test_array_streams.py::{test}[{spelling}]",)
 

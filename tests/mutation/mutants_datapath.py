@@ -237,7 +237,7 @@ DATAPATH = (*ARITHMETIC, *FIXED, *FLOATING, *OUTPUT)
 
 def _verilog(unit: str, name: str, old: str, new: str) -> VerilogMutant:
     """A mutant of the Verilog of ``unit``, which its own bench must kill."""
-    tests = array_test(unit) if ":" in unit else mac_test(unit)
+    tests = array_test(unit) if ",array=" in unit else mac_test(unit)
     return VerilogMutant(name=name, place=unit, old=old, new=new, tests=tests)
 
 
