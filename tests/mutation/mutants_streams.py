@@ -18,8 +18,8 @@ SLOW = array_test("int8,acc=int20-sat,pipeline=3,array=2x2,dataflow=ws,depth=9")
 ENGINE = "tests/hw/test_cocotb.py::test_engine_matches_golden"
 AXI = (f"{ENGINE}[e4m3,acc=fp16,array=3x2,depths=50x70x33,bus=axi4lite]",)
 WISHBONE = (f"{ENGINE}[int4,acc=int12,lanes=3,array=2x3,depths=24x40x24,bus=wishbone]",)
-WEIGHTS_ENGINE = (f"{ENGINE}[e4m3,acc=fp16,array=3x2,dataflow=ws,depth=4,depths=50x33x70,"
-                  "bus=axi4lite]",)
+WEIGHTS_ENGINE = ((f"{ENGINE}[e4m3,acc=fp16,array=3x2,dataflow=ws,depth=4,depths=50x33x70,"
+                   "bus=axi4lite]"),)
 
 OUTPUT_STATIONARY: tuple[Mutant, ...] = (
     *group(
