@@ -3,21 +3,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from reports.registry import Page, Records
-from reports.studies.explanation.page_factors import FACTORS, Factor
+from reports.studies.explanation.page_factors import FACTORS
 from reports.studies.explanation.page_units import (
     ACCUMULATORS,
     FORMATS,
-    Netlist,
+    PAPER_UNITS,
     Units,
     netlists_of,
     ratio,
     smallest,
     unit_of,
 )
-from reports.tables import MISSING, Record, Table, cell, text, value
+from reports.tables import MISSING, Table, cell, text, value
 
 SOURCES = ("paper", "factors", "fronts", "arrays", "nodes", "gates")
 GATES = "two_input_gates_keep"
@@ -38,38 +39,25 @@ COLUMNS = {
     "netlist_pairs": "pairs", "netlist_states": "states", "netlist_mismatches": "differ"}
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A factor on the page: title, name of its picture and of its macro, numbers for that."""
-
-    title: str
-    figure: str
-    numbers: Any
-
-
 def explanation_page(records: Records) -> dict[str, Any]:
     """What the template ``page.md.j2`` shows."""
     units = _units(records)
     return {"bars": extract(records), "ratios": ratios(records), "missed": _missed(units["paper"]),
             "goals": goals(units["fronts"]),
-            "factors": [Shown(factor.title, factor.name, factor.numbers(units))
-                        for factor in _ready(units)]}
+            "factors": [{"title": factor.title, "figure": factor.name,
+                         "numbers": factor.numbers(units)}
+                        for factor in FACTORS if factor.is_ready(units)]}
 
 
 def plots(records: Records) -> dict[str, Callable[[], str]]:
     """Pictures of the factors that have their records, by name."""
     units = _units(records)
-    return {factor.name: lambda factor=factor: factor.plot(units)  # type: ignore[misc]
-            for factor in _ready(units)}
+    return {factor.name: partial(factor.plot, units)
+            for factor in FACTORS if factor.is_ready(units)}
 
 
 def _units(records: Records) -> dict[str, Units]:
     return {name: Units(records.get(name, ())) for name in SOURCES}
-
-
-def _ready(units: Mapping[str, Units]) -> list[Factor]:
-    """Factors whose records are there."""
-    return [factor for factor in FACTORS if factor.is_ready(units)]
 
 
 def answer(records: Records) -> dict[str, Any]:
@@ -87,8 +75,8 @@ def answer(records: Records) -> dict[str, Any]:
 
 def _over_int8(paper: Units, metrics: Sequence[str], acc: str, int8_acc: str) -> float | None:
     """Sum of some metrics of E4M3 with an accumulator over that of an INT8 unit."""
-    fp8, int8 = ([paper.value(metric, **unit_of(*unit)) for metric in metrics]
-                 for unit in ((FORMATS["E4M3"], acc), (FORMATS["INT8"], int8_acc)))
+    fp8, int8 = ([paper.of(metric, FORMATS[name], sum_) for metric in metrics]
+                 for name, sum_ in (("E4M3", acc), ("INT8", int8_acc)))
     if None in fp8 or None in int8:
         return None
     return sum(filter(None, fp8)) / sum(filter(None, int8))
@@ -96,52 +84,33 @@ def _over_int8(paper: Units, metrics: Sequence[str], acc: str, int8_acc: str) ->
 
 def extract(records: Records) -> Table:
     """The 15 units beside the paper's figure and its hand count."""
-    paper = Units(records.get("paper", ()))
-    rows = []
-    for pair, spelling in FORMATS.items():
-        for name, acc in ACCUMULATORS.items():
-            found = paper.find(**unit_of(spelling, acc))
-            if found:
-                rows.append([pair, name, *(_figure(found[0]) if metric == FIGURE
-                                           else cell(found[0], metric) for metric in COLUMNS)])
+    paper, rows = Units(records.get("paper", ())), []
+    for names, unit in PAPER_UNITS.items():
+        for record in paper.find(**unit_of(*unit))[:1]:
+            low, high = (text(value(record, f"figure_{end}")) for end in ("low", "high"))
+            rows.append([*names, *(f"{low}-{high}" if metric == FIGURE else cell(record, metric)
+                                   for metric in COLUMNS)])
     return Table(["operands", "accumulator", *COLUMNS.values()], rows, [])
-
-
-def _figure(record: Record) -> str:
-    """Lowest and highest reading of the paper's bar."""
-    low, high = (value(record, f"figure_{end}") for end in ("low", "high"))
-    return f"{text(low)}-{text(high)}"
 
 
 def ratios(records: Records) -> Table:
     """Each unit over INT8 with a 27-bit sum, by measure, and the paper's own ratio."""
-    paper, rows = Units(records.get("paper", ())), []
-    for pair, spelling in FORMATS.items():
-        for name, acc in ACCUMULATORS.items():
-            cells = [_ratio(paper, metric, spelling, acc) for metric in MEASURES]
-            rows.append([pair, name, *cells, _ratio(paper, "figure_low", spelling, acc)])
-    return Table(["operands", "accumulator", *MEASURES.values(),
-                  "the paper's figure 3"], rows, [])
-
-
-def _ratio(paper: Units, metric: str, spelling: str, acc: str) -> str:
-    over = ratio(paper.value(metric, **unit_of(spelling, acc)),
-                 paper.value(metric, **unit_of("int8", "fx")))
-    return MISSING if over is None else f"{over:.2f}"
+    paper = Units(records.get("paper", ()))
+    columns = MEASURES | {"figure_low": "the paper's figure 3"}
+    int8 = {metric: paper.of(metric, "int8", "fx") for metric in columns}
+    rows = [[*names, *(MISSING if (over := ratio(paper.of(metric, *unit), base)) is None
+                       else f"{over:.2f}" for metric, base in int8.items())]
+            for names, unit in PAPER_UNITS.items()]
+    return Table(["operands", "accumulator", *columns.values()], rows, [])
 
 
 def _missed(paper: Units) -> list[tuple[str, str, float, float]]:
     """Units that take more gates than the paper's ratio allows them: operands, accumulator, gates,
     and how many there may be.
     """
-    found = []
-    for pair, spelling in FORMATS.items():
-        for name, acc in ACCUMULATORS.items():
-            gates, bar = (paper.value(metric, **unit_of(spelling, acc))
-                          for metric in (GATES, "gates_at_paper_ratio"))
-            if gates is not None and bar is not None and gates > bar:
-                found.append((pair, name, gates, bar))
-    return found
+    return [(*names, gates, bar) for names, unit in PAPER_UNITS.items()
+            if (gates := paper.of(GATES, *unit)) is not None
+            and (bar := paper.of("gates_at_paper_ratio", *unit)) is not None and gates > bar]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,23 +140,21 @@ def goals(units: Units) -> Table:
     for goal in GOALS:
         for name, pair in goal.units.items():
             netlists = netlists_of(units, pair, loop=True)
-            if netlists:
-                rows.append([name, f"{goal.area:,.0f} at {goal.period:g}",
-                             *_against(netlists, goal)])
+            if not netlists:
+                continue
+            fastest = min(netlists)
+            best = smallest(netlists, goal.period) or fastest
+            slow = fastest.period - goal.period
+            reached = sum(netlist.period <= goal.period and netlist.area <= goal.area
+                          for netlist in netlists)
+            rows.append([name, f"{goal.area:,.0f} at {goal.period:g}", f"{best.area:,.0f}",
+                         f"{best.period:.3f}", best.recipe,
+                         MISSING if best.target is None else f"{best.target:g}",
+                         f"{best.area - goal.area:+,.0f} um2"
+                         + (f"; {slow:.3f} ns too slow" if slow > 0 else ""),
+                         f"{reached} of {len(netlists)}"])
     return Table(["loop", "goal [um2 at ns]", "area [um2]", "period [ns]", "recipe", "target [ns]",
                   "area against the goal", "netlists that reach it"], rows, [])
-
-
-def _against(netlists: list[Netlist], goal: Goal) -> list[str]:
-    """Cells of a row: the best netlist, and how many of them reach the goal."""
-    best = smallest(netlists, goal.period)
-    missed = "" if best else f"; {min(netlists).period - goal.period:.3f} ns too slow"
-    best = best or min(netlists)
-    reached = sum(netlist.period <= goal.period and netlist.area <= goal.area
-                  for netlist in netlists)
-    return [f"{best.area:,.0f}", f"{best.period:.3f}", best.recipe,
-            MISSING if best.target is None else f"{best.target:g}",
-            f"{best.area - goal.area:+,.0f} um2{missed}", f"{reached} of {len(netlists)}"]
 
 
 PAGE = Page(values=explanation_page, file="fp8-vs-int8", answer=answer, extract=extract,

@@ -5,7 +5,7 @@ The sentences around the numbers are in ``factors.md.j2``, a macro a factor.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,12 @@ from reports.studies.explanation.page_units import (
     ACCUMULATORS,
     COMPARED,
     FORMATS,
+    PAPER_UNITS,
     Units,
     front_of,
     netlists_of,
     ratio,
     smallest,
-    unit_of,
 )
 
 Sources = Mapping[str, Units]
@@ -45,97 +45,83 @@ class Factor:
 
     def is_ready(self, units: Sources) -> bool:
         """Whether its records are there."""
-        return all(units[name] and units[name].has(self.metrics) for name in self.sources)
+        return all(units[name] and (not self.metrics or units[name].metrics(self.metrics))
+                   for name in self.sources)
 
 
 def _figure_plot(units: Sources) -> str:
-    paper = units["paper"]
-    groups = [f"{pair}\n{name}" for pair in FORMATS for name in ACCUMULATORS]
-    found = {metric: [paper.value(metric, **unit_of(spelling, acc))
-                      for spelling in FORMATS.values() for acc in ACCUMULATORS.values()]
-             for metric in ("paper_cost", "hand_total", "figure_low")}
+    shown = {"this project's netlists": "paper_cost", "hand count of appendix B": "hand_total",
+             "figure 3 of the paper": "figure_low"}
     return bars("Netlists beside the paper's figure 3", unit="the paper's gates, with flip-flops",
-                groups=groups, series={
-                    "this project's netlists": found["paper_cost"],
-                    "hand count of appendix B": found["hand_total"],
-                    "figure 3 of the paper": found["figure_low"]})
+                groups=list(map("\n".join, PAPER_UNITS)), series={
+                    name: [units["paper"].of(metric, *unit) for unit in PAPER_UNITS.values()]
+                    for name, metric in shown.items()})
 
 
 def _figure_numbers(units: Sources) -> list[tuple[str, float | None, float | None]]:
     """Accumulator, and what E4M3 costs with it over INT8: here and in the figure."""
     paper = units["paper"]
-    own, theirs = ([ratio(paper.value(metric, **unit_of(E4M3, acc)),
-                          paper.value(metric, **unit_of("int8", "fx")))
+    own, theirs = ([ratio(paper.of(metric, E4M3, acc), paper.of(metric, "int8", "fx"))
                     for acc in ACCUMULATORS.values()] for metric in ("paper_cost", "figure_low"))
     return list(zip(ACCUMULATORS, own, theirs, strict=True))
 
 
 def _blocks_plot(units: Sources) -> str:
     paper = units["paper"]
-    whole = {f"{pair}\n{name}": unit_of(spelling, acc) for pair, spelling in FORMATS.items()
-             for name, acc in ACCUMULATORS.items()}
-    known = {group: unit for group, unit in whole.items()
-             if paper.value(f"area_{paper.blocks[0]}", **unit) is not None}
+    blocks = paper.metrics("area_")
+    known = {"\n".join(names): unit for names, unit in PAPER_UNITS.items()
+             if paper.of(f"area_{blocks[0]}", *unit) is not None}
     return stacks("Where the area goes", unit="cell area [um2], each block mapped on its own",
                   groups=list(known), parts={
-                      block.replace("_", " "): [paper.value(f"area_{block}", **unit) or 0
+                      block.replace("_", " "): [paper.of(f"area_{block}", *unit) or 0
                                                 for unit in known.values()]
-                      for block in paper.blocks})
+                      for block in blocks})
 
 
 def _blocks_numbers(units: Sources) -> list[tuple[str, list[tuple[str, float]]]]:
     """Unit, and the share in percent of each of its blocks."""
     paper, found = units["paper"], []
     for name, unit in COMPARED.items():
-        areas = {block: paper.value(f"area_{block}", **unit_of(*unit)) or 0
-                 for block in paper.blocks}
-        total = sum(areas.values())
-        found.append((name, [(block.replace("_", " "), 100 * area / total)
-                             for block, area in areas.items() if total and area]))
+        areas = {block: paper.of(f"area_{block}", *unit) or 0 for block in paper.metrics("area_")}
+        found.append((name, [(block.replace("_", " "), 100 * area / sum(areas.values()))
+                             for block, area in areas.items() if area]))
     return found
 
 
 def _alike_plot(units: Sources) -> str:
     return bars("The same accumulator on both sides", unit="two-input gates, no flip-flops",
                 groups=list(ACCUMULATORS), series={
-                    pair: [units["paper"].value(GATES, **unit_of(spelling, acc))
-                           for acc in ACCUMULATORS.values()]
-                    for pair, spelling in FORMATS.items()})
+                    name: [units["paper"].of(GATES, pair, acc) for acc in ACCUMULATORS.values()]
+                    for name, pair in FORMATS.items()})
 
 
 def _alike_numbers(units: Sources) -> list[tuple[str, float | None]]:
     """Accumulator, and E4M3 over INT8 with it."""
-    return [(name, ratio(*(units["paper"].value(GATES, **unit_of(spelling, acc))
-                           for spelling in (E4M3, "int8")))) for name, acc in ACCUMULATORS.items()]
+    return [(name, ratio(*(units["paper"].of(GATES, pair, acc) for pair in (E4M3, "int8"))))
+            for name, acc in ACCUMULATORS.items()]
 
 
-def _guard_points(units: Units, pair: str) -> list[tuple[float, float]]:
-    widths = [(_width(unit), unit) for unit in units.values("unit")
-              if unit.startswith(f"{pair},acc=fx") and unit.count(",") == 1]
-    return [(width, value) for width, unit in sorted(widths)
-            if (value := units.value(GATES, unit=unit)) is not None]
-
-
-def _width(unit: str) -> int:
-    """Bits of a fixed-point accumulator in a unit's spelling."""
-    digits = unit.partition("acc=fx")[2]
-    return int(digits[:next((i for i, c in enumerate(digits) if not c.isdecimal()), len(digits))])
+def _guard_points(units: Sources) -> dict[str, list[tuple[float, float]]]:
+    """Gates by bits of a fixed-point accumulator."""
+    found = {}
+    for name, pair in (("INT8", "int8"), ("E4M3", E4M3)):
+        widths = [(int(match[1]), unit) for unit in units["factors"].values("unit")
+                  if (match := re.match(rf"{re.escape(pair)},acc=fx(\d+)[^,]*$", unit))]
+        found[name] = [(width, value) for width, unit in sorted(widths)
+                       if (value := units["factors"].value(GATES, unit=unit)) is not None]
+    return found
 
 
 def _guards_plot(units: Sources) -> str:
     return curves("Width of the exact accumulator", x="accumulator [bit]",
                   y="two-input gates, no flip-flops",
-                  shown=[Curve(name, _guard_points(units["factors"], pair))
-                         for name, pair in (("INT8", "int8"), ("E4M3", E4M3))])
+                  shown=[Curve(*each) for each in _guard_points(units).items()])
 
 
 def _guards_numbers(units: Sources) -> list[tuple[str, float, float, float]]:
     """Format, gates a bit, and from which to which width."""
-    found = []
-    for name, pair in (("INT8", "int8"), ("E4M3", E4M3)):
-        (low, few), *_, (high, many) = _guard_points(units["factors"], pair)
-        found.append((name, (many - few) / (high - low), low, high))
-    return found
+    return [(name, (many - few) / (high - low), low, high)
+            for name, ((low, few), *_, (high, many)) in _guard_points(units).items()]
 
 
 #: Clock periods in ns at which units are compared.
@@ -147,16 +133,15 @@ SHOWN = {"INT8, 27 bits": FORMATS["INT8"], "E4M3, 49 bits": FORMATS["E4M3"],
 def _clock_plot(units: Sources) -> str:
     """The fronts, those of loops dashed."""
     shown = []
-    for place, (name, pair) in enumerate(SHOWN.items()):
-        front = front_of(netlists_of(units["fronts"], pair))
-        # An adder is named where it is met first.
-        marks = ["" if index and front[index - 1].adder == netlist.adder else netlist.adder
-                 for index, netlist in enumerate(front)]
-        shown.append(Curve(name, [netlist[:2] for netlist in front], marks, colour=place))
-    for place, (name, pair) in enumerate(SHOWN.items()):
-        loops = front_of(netlists_of(units["fronts"], pair, loop=True))
-        shown.append(Curve(f"{name}, loop alone", [netlist[:2] for netlist in loops], dashed=True,
-                           colour=place))
+    for loop in (False, True):
+        for place, (name, pair) in enumerate(SHOWN.items()):
+            front = front_of(netlists_of(units["fronts"], pair, loop=loop))
+            # An adder is named where it is met first.
+            marks = ["" if index and front[index - 1].adder == netlist.adder else netlist.adder
+                     for index, netlist in enumerate(front)]
+            shown.append(Curve(f"{name}, loop alone" if loop else name,
+                               [netlist[:2] for netlist in front], () if loop else marks,
+                               dashed=loop, colour=place))
     return curves("Area over clock period", x="clock period [ns]", y="cell area [um2]",
                   shown=[curve for curve in shown if curve.points], log_x=True)
 
@@ -165,12 +150,8 @@ def _clock_numbers(units: Sources) -> list[tuple[float, float]]:
     """E4M3 over INT8, and the clock, at each clock that both reach."""
     int8, fp8 = (netlists_of(units["fronts"], SHOWN[name])
                  for name in ("INT8, 27 bits", "E4M3, 49 bits"))
-    found = []
-    for period in PERIODS:
-        ours, theirs = smallest(fp8, period), smallest(int8, period)
-        if ours is not None and theirs is not None:
-            found.append((ours.area / theirs.area, period))
-    return found
+    return [(ours.area / theirs.area, period) for period in PERIODS
+            if (ours := smallest(fp8, period)) and (theirs := smallest(int8, period))]
 
 
 LANES = (1, 4, 16, 32)
@@ -196,8 +177,7 @@ def _per_lane(units: Units, pair: str, acc: str) -> list[tuple[float, float]]:
 
 def _lanes_plot(units: Sources) -> str:
     shown = [Curve(name, points, dashed=name.startswith("INT8"))
-             for name, (pair, acc) in LANE_UNITS.items()
-             if (points := _per_lane(units["factors"], pair, acc))]
+             for name, unit in LANE_UNITS.items() if (points := _per_lane(units["factors"], *unit))]
     return curves("Lanes share the accumulator", x="lanes (products a cycle)", log_x=True,
                   y="cell area a lane [um2]", shown=shown)
 
@@ -235,7 +215,7 @@ def _values(units: Units, metric: str, size: int) -> list[float | None]:
 
 def _alone(units: Units, metric: str) -> list[float | None]:
     """Metric of each of `COMPARED` alone."""
-    return [units.value(metric, **unit_of(pair, acc)) for pair, acc in COMPARED.values()]
+    return [units.of(metric, *unit) for unit in COMPARED.values()]
 
 
 def _over_first(values: list[float | None]) -> list[tuple[str, float | None]]:
@@ -246,11 +226,10 @@ def _over_first(values: list[float | None]) -> list[tuple[str, float | None]]:
 
 def _arrays_plot(units: Sources) -> str:
     size = _largest(units["arrays"], "area")
-    shares = [None if value is None else value / size
-              for value in _values(units["arrays"], "area", size)]
+    shares = [ratio(value, size) for value in _values(units["arrays"], "area", size)]
     return bars("A MAC alone, and its share of an array", unit="cell area a MAC [um2]",
                 groups=list(COMPARED), series={"MAC alone": _alone(units["paper"], "area"),
-                                                  f"in an array of {size}": shares})
+                                               f"in an array of {size}": shares})
 
 
 def _arrays_numbers(units: Sources) -> dict[str, Any]:
@@ -280,38 +259,22 @@ NODE_UNITS = {"E4M3 exact": (E4M3, "fx"), "E4M3 to FP16": (E4M3, "fp16"),
 
 def _node_ratio(nodes: Units, library: str, unit: tuple[str, str], *metrics: str) -> float | None:
     """Sum of some metrics over that of INT8/27."""
-    value, base = ([nodes.value(metric, library=library, **unit_of(*chosen)) for metric in metrics]
-                   for chosen in (unit, ("int8", "fx")))
-    if None in value or None in base:
+    values = [[nodes.of(metric, *chosen, library=library) for metric in metrics]
+              for chosen in (unit, ("int8", "fx"))]
+    if any(None in each for each in values):
         return None
-    return sum(filter(None, value)) / sum(filter(None, base))
-
-
-def _nodes_plot(units: Sources) -> str:
-    return _node_bars(units["nodes"], "The same units in five processes", "cell area", "area")
-
-
-def _node_energy_plot(units: Sources) -> str:
-    return _node_bars(units["nodes"], "Energy in five processes",
-                      "energy with glitches", ENERGY, GLITCHES)
+    return ratio(*(sum(filter(None, each)) for each in values))
 
 
 def _node_bars(nodes: Units, title: str, name: str, *metrics: str) -> str:
-    """Bars of the ratio to INT8/27, by library."""
+    """Bars of the ratio to INT8/27, by library, which is named without its corner."""
     libraries = nodes.values("library")
-    return bars(title, unit=f"{name}, INT8/27 = 1",
-                groups=[_short_library(library) for library in libraries], line=1.0,
-                line_name="INT8/27", series={
-                    name: [_node_ratio(nodes, library, unit, *metrics) for library in libraries]
-                    for name, unit in NODE_UNITS.items()})
-
-
-def _short_library(name: str) -> str:
-    """Name of a library without its corner."""
-    for known in ("osu018", "Nangate", "sky130", "sg13g2", "asap7"):
-        if known.lower() in name.lower():
-            return known
-    return name
+    known = ("osu018", "Nangate", "sky130", "sg13g2", "asap7")
+    return bars(title, unit=f"{name}, INT8/27 = 1", line=1.0, line_name="INT8/27",
+                groups=[next((short for short in known if short.lower() in library.lower()),
+                             library) for library in libraries], series={
+                    unit: [_node_ratio(nodes, library, spelling, *metrics)
+                           for library in libraries] for unit, spelling in NODE_UNITS.items()})
 
 
 def _node_ranges(nodes: Units, *metrics: str) -> list[tuple[str, float, float]]:
@@ -325,33 +288,31 @@ def _node_ranges(nodes: Units, *metrics: str) -> list[tuple[str, float, float]]:
     return found
 
 
-def _recipe_plot(units: Sources) -> str:
-    groups = {"INT8 as `acc + a * b`": None, "INT8/27": ("int8", "fx"), "E4M3 exact": (E4M3, "fx"),
-              "E4M3 to FP16": (E4M3, "fp16"), "E4M3 to FP32": (E4M3, "fp32")}
-    series: dict[str, Sequence[float | None]] = {}
-    for recipe in ("default", "keep"):
-        series[recipe] = [_plain_int8(units, recipe) if unit is None else units["paper"].value(
-            f"two_input_gates_{recipe}", **unit_of(*unit)) for unit in groups.values()]
-    return bars("What the recipe alone does", unit="two-input gates, no flip-flops",
-                groups=[name.replace("`", "") for name in groups], series=series)
-
-
 def _plain_int8(units: Sources, recipe: str) -> float | None:
     """Gates of the naive INT8 unit."""
     return units["gates"].value("two_input_gates", recipe=recipe, subject="int8_plain")
 
 
+def _recipe_plot(units: Sources) -> str:
+    groups = {"INT8/27": ("int8", "fx"), "E4M3 exact": (E4M3, "fx"),
+              "E4M3 to FP16": (E4M3, "fp16"), "E4M3 to FP32": (E4M3, "fp32")}
+    return bars("What the recipe alone does", unit="two-input gates, no flip-flops",
+                groups=["INT8 as acc + a * b", *groups], series={
+                    recipe: [_plain_int8(units, recipe),
+                             *(units["paper"].of(f"two_input_gates_{recipe}", *unit)
+                               for unit in groups.values())] for recipe in ("default", "keep")})
+
+
 def _recipe_numbers(units: Sources) -> dict[str, float | None]:
     """E4M3 over the naive INT8 unit and over a fair one, under the default recipe."""
-    fair, fp8 = (units["paper"].value("two_input_gates_default", **unit_of(pair, "fx"))
+    fair, fp8 = (units["paper"].of("two_input_gates_default", pair, "fx")
                  for pair in ("int8", E4M3))
     return {"naive": ratio(fp8, _plain_int8(units, "default")), "fair": ratio(fp8, fair)}
 
 
 def _energy(paper: Units, unit: tuple[str, str], stream: str) -> float | None:
     """Energy of a multiply-accumulation in pJ."""
-    value = paper.value(f"energy_{stream}", **unit_of(*unit))
-    return None if value is None else value / 1000
+    return ratio(paper.of(f"energy_{stream}", *unit), 1000)
 
 
 def _energy_plot(units: Sources) -> str:
@@ -376,16 +337,18 @@ def _energy_numbers(units: Sources) -> list[tuple[str, float, float]]:
     return found
 
 
-def _with_glitches(paper: Units, unit: tuple[str, str]) -> tuple[float, float] | None:
-    """Energy in pJ without and with glitches."""
-    calm = _energy(paper, unit, "gaussian")
-    added = paper.value(GLITCHES, **unit_of(*unit))
-    return None if calm is None or added is None else (calm, calm + added / 1000)
+def _with_glitches(units: Sources) -> dict[str, tuple[float, float] | None]:
+    """Energy in pJ without and with glitches of each of `COMPARED`."""
+    found: dict[str, tuple[float, float] | None] = {}
+    for name, unit in COMPARED.items():
+        calm = _energy(units["paper"], unit, "gaussian")
+        added = units["paper"].of(GLITCHES, *unit)
+        found[name] = None if calm is None or added is None else (calm, calm + added / 1000)
+    return found
 
 
 def _glitch_plot(units: Sources) -> str:
-    found = {name: _with_glitches(units["paper"], unit)
-             for name, unit in COMPARED.items()}
+    found = _with_glitches(units)
     return bars("What glitches add", unit="energy a multiply-accumulation [pJ]",
                 groups=list(found), series={
                     side: [None if pair is None else pair[place] for pair in found.values()]
@@ -394,8 +357,7 @@ def _glitch_plot(units: Sources) -> str:
 
 def _glitch_numbers(units: Sources) -> dict[str, Any]:
     """Each unit over the first one, without and with glitches."""
-    (base, reference), *others = ((name, _with_glitches(units["paper"], unit))
-                                  for name, unit in COMPARED.items())
+    (base, reference), *others = _with_glitches(units).items()
     return {"base": base, "units": [
         (name, pair[0] / reference[0], pair[1] / reference[1]) for name, pair in others
         if pair is not None and reference is not None]}
@@ -403,22 +365,20 @@ def _glitch_numbers(units: Sources) -> dict[str, Any]:
 
 FACTORS = (
     Factor("paper_units", "The paper's 15 units", ("paper",), _figure_plot, _figure_numbers),
-    Factor("split", "Block by block", ("paper",), _blocks_plot, _blocks_numbers,
-           metrics="area_"),
+    Factor("split", "Block by block", ("paper",), _blocks_plot, _blocks_numbers, metrics="area_"),
     Factor("alike", "Like for like", ("paper",), _alike_plot, _alike_numbers),
     Factor("guards", "Accumulator width and guard bits", ("factors",), _guards_plot,
            _guards_numbers),
     Factor("equal_clock", "Equal clock", ("fronts",), _clock_plot, _clock_numbers),
-    Factor("lanes", "Lanes and tensor-core sums", ("factors",), _lanes_plot,
-           _lanes_numbers),
-    Factor("array_level", "In an array", ("arrays", "paper"), _arrays_plot,
-           _arrays_numbers),
-    Factor("array_energy", "Energy in an array", ("arrays", "paper"),
-           _array_energy_plot, _array_energy_numbers,
-           metrics=ENERGY),
-    Factor("node", "Process", ("nodes",), _nodes_plot,
+    Factor("lanes", "Lanes and tensor-core sums", ("factors",), _lanes_plot, _lanes_numbers),
+    Factor("array_level", "In an array", ("arrays", "paper"), _arrays_plot, _arrays_numbers),
+    Factor("array_energy", "Energy in an array", ("arrays", "paper"), _array_energy_plot,
+           _array_energy_numbers, metrics=ENERGY),
+    Factor("node", "Process", ("nodes",), lambda units: _node_bars(
+        units["nodes"], "The same units in five processes", "cell area", "area"),
            lambda units: _node_ranges(units["nodes"], "area")),
-    Factor("node_energy", "Process and energy", ("nodes",), _node_energy_plot,
+    Factor("node_energy", "Process and energy", ("nodes",), lambda units: _node_bars(
+        units["nodes"], "Energy in five processes", "energy with glitches", ENERGY, GLITCHES),
            lambda units: _node_ranges(units["nodes"], ENERGY, GLITCHES), metrics=GLITCHES),
     Factor("recipe", "Recipe", ("paper", "gates"), _recipe_plot, _recipe_numbers),
     Factor("operands", "Operand statistics", ("paper",), _energy_plot, _energy_numbers,

@@ -14,6 +14,9 @@ ACCUMULATORS = {"FX+12": "fx", "FP16": "fp16", "FP32": "fp32"}
 #: The units that are compared throughout: operands and beginning of the accumulator.
 COMPARED = {"INT8/27": (FORMATS["INT8"], "fx27"), "E4M3 exact": (FORMATS["E4M3"], "fx"),
             "E4M3 to FP16": (FORMATS["E4M3"], "fp16"), "E4M3 to FP32": (FORMATS["E4M3"], "fp32")}
+#: The same for the paper's 15 units, by its names of operands and accumulator.
+PAPER_UNITS = {(pair, name): (spelling, acc) for pair, spelling in FORMATS.items()
+               for name, acc in ACCUMULATORS.items()}
 
 
 class Units:
@@ -30,34 +33,32 @@ class Units:
 
         ``library`` is the name of the cell library.
         """
+        def fits(record: Record, name: str, wanted: Any) -> bool:
+            value = _condition(record, name)
+            return bool(wanted(value)) if callable(wanted) else value == wanted
+
         return [record for record in self._records
-                if all(_fits(_condition(record, name), wanted)
-                       for name, wanted in conditions.items())]
+                if all(fits(record, *condition) for condition in conditions.items())]
 
     def value(self, metric: str, **conditions: Any) -> float | None:
         """Metric of the first such record that has it."""
-        for record in self.find(**conditions):
-            if metric in record["metrics"]:
-                return float(record["metrics"][metric]["value"])
-        return None
+        return next((float(record["metrics"][metric]["value"])
+                     for record in self.find(**conditions) if metric in record["metrics"]), None)
 
-    def has(self, metric: str) -> bool:
-        """Whether a record has a metric of this beginning; none is asked for by an empty one."""
-        return not metric or any(name.startswith(metric) for record in self._records
-                                 for name in record["metrics"])
+    def of(self, metric: str, pair: str, acc: str, **conditions: Any) -> float | None:
+        """Metric of a unit by the beginning of its spelling."""
+        return self.value(metric, **unit_of(pair, acc), **conditions)
+
+    def metrics(self, beginning: str) -> list[str]:
+        """What follows ``beginning`` in the names of metrics, in the records' order."""
+        return list(dict.fromkeys(name.removeprefix(beginning) for record in self._records
+                                  for name in record["metrics"] if name.startswith(beginning)))
 
     @property
     def streams(self) -> list[str]:
         """Streams of operands that energies were measured on."""
-        names = dict.fromkeys(name for record in self._records for name in record["metrics"])
-        return [name.removeprefix("energy_") for name in names
-                if name.startswith("energy_") and f"{name}_internal" in names]
-
-    @property
-    def blocks(self) -> list[str]:
-        """Blocks of a unit that areas were measured of."""
-        names = dict.fromkeys(name for record in self._records for name in record["metrics"])
-        return [name.removeprefix("area_") for name in names if name.startswith("area_")]
+        names = self.metrics("energy_")
+        return [name for name in names if f"{name}_internal" in names]
 
     def values(self, name: str) -> list[Any]:
         """What a condition can be, in the records' order."""
@@ -69,14 +70,7 @@ def _condition(record: Record, name: str) -> Any:
     """Condition of a record, its subject, or what stands in its provenance."""
     if name == "library":
         return (record["provenance"]["library"] or {}).get("name")
-    if name == "subject":
-        return record["subject"]
-    return record["conditions"].get(name)
-
-
-def _fits(value: Any, wanted: Any) -> bool:
-    """Whether a condition is as asked for."""
-    return bool(wanted(value)) if callable(wanted) else value == wanted
+    return record["subject"] if name == "subject" else record["conditions"].get(name)
 
 
 def ratio(value: float | None, base: float | None) -> float | None:
@@ -84,12 +78,11 @@ def ratio(value: float | None, base: float | None) -> float | None:
     return None if value is None or base is None else value / base
 
 
-def unit_of(pair: str, acc: str, **settings: int) -> Mapping[str, Any]:
+def unit_of(pair: str, acc: str) -> Mapping[str, Any]:
     """Condition for a unit by the beginning of its spelling."""
-    ends = "".join(f",{name}={value}" for name, value in settings.items())
     start = f"{pair},acc={acc}"
     return {"unit": lambda unit: isinstance(unit, str) and unit.startswith(start)
-            and (unit.endswith(ends) if ends else unit.count(",") == 1)}
+            and unit.count(",") == 1}
 
 
 class Netlist(NamedTuple):
@@ -106,15 +99,11 @@ def netlists_of(units: Units, pair: str, *, loop: bool = False) -> list[Netlist]
     """Netlists of an exact unit, whole or its loop alone."""
     found = units.find(unit=lambda unit: isinstance(unit, str)
                        and unit.startswith(f"{pair},acc=fx"), resolve=False if loop else None)
-    return [_netlist(record) for record in found
-            if {"min_period", "area"} <= record["metrics"].keys()]
-
-
-def _netlist(record: Record) -> Netlist:
-    conditions, metrics = record["conditions"], record["metrics"]
-    return Netlist(metrics["min_period"]["value"], metrics["area"]["value"],
-                   conditions["unit"].partition("adder=")[2].partition(",")[0] or "ripple",
-                   conditions["recipe"], conditions.get("clock_ns"))
+    return [Netlist(record["metrics"]["min_period"]["value"], record["metrics"]["area"]["value"],
+                    conditions["unit"].partition("adder=")[2].partition(",")[0] or "ripple",
+                    conditions["recipe"], conditions.get("clock_ns"))
+            for record in found if {"min_period", "area"} <= record["metrics"].keys()
+            for conditions in [record["conditions"]]]
 
 
 def front_of(netlists: list[Netlist]) -> list[Netlist]:

@@ -6,7 +6,7 @@ import pytest
 from reports.render import environment
 from reports.studies.explanation import page as explanation
 from reports.studies.explanation.page_factors import FACTORS
-from reports.studies.explanation.page_units import FORMATS, Units, unit_of
+from reports.studies.explanation.page_units import FORMATS, Units
 from reports.tables import more
 from tests.support.pages import said, shown
 
@@ -75,7 +75,7 @@ def test_page_names_units_that_miss_the_ratio():
 def test_factors_without_records_are_left_out():
     factors = explanation.explanation_page({"paper": paper()})["factors"]
     ready = {factor.name for factor in FACTORS if factor.sources == ("paper",)}
-    assert {factor.figure for factor in factors} == ready
+    assert {factor["figure"] for factor in factors} == ready
     assert explanation.plots({}) == {}
 
 
@@ -162,7 +162,7 @@ def test_processes_compare_energies_where_they_are_measured():
                                                                                  records)
     for node in records["nodes"]:
         del node["metrics"]["energy_gaussian_glitches"]
-    figures = {factor.figure for factor in explanation.explanation_page(records)["factors"]}
+    figures = {factor["figure"] for factor in explanation.explanation_page(records)["factors"]}
     assert "node" in figures
     assert "node_energy" not in figures
 
@@ -190,17 +190,17 @@ def test_goals_tell_what_reaches_them_and_what_is_missing():
 def test_every_factor_has_its_place():
     records = swept()
     factors = explanation.explanation_page(records)["factors"]
-    assert [factor.figure for factor in factors] == [factor.name for factor in FACTORS]
+    assert [factor["figure"] for factor in factors] == [factor.name for factor in FACTORS]
     assert list(explanation.plots(records)) == [factor.name for factor in FACTORS]
 
 
 def test_units_are_found_by_the_whole_of_what_is_asked():
     units = Units([record("e4m3,acc=fp16", area=1), record("e4m3,acc=fp16,lanes=4", area=2),
                    record("e4m3,acc=fp16,lanes=4", library="other", area=3)])
-    assert units.value("area", **unit_of("e4m3", "fp16")) == 1
-    assert units.value("area", **unit_of("e4m3", "fp16", lanes=4)) == 2
-    assert units.value("area", library="other", **unit_of("e4m3", "fp16", lanes=4)) == 3
-    assert units.value("area", **unit_of("e4m3", "fp32")) is None
+    assert units.of("area", "e4m3", "fp16") == 1
+    assert units.value("area", unit="e4m3,acc=fp16,lanes=4") == 2
+    assert units.value("area", library="other", unit="e4m3,acc=fp16,lanes=4") == 3
+    assert units.of("area", "e4m3", "fp32") is None
     assert units.values("library") == ["osu018", "other"]
 
 
