@@ -16,10 +16,10 @@ import numpy.typing as npt
 import sim
 from hw.spec import (
     CATALOG,
-    Accumulator,
     AlignedAccumulator,
     FixedAccumulator,
     FloatAccumulator,
+    Format,
     MacSpec,
     parse_mac,
 )
@@ -62,34 +62,27 @@ class Operands:
 def draw(depth: int, *, epochs: int | None = None) -> list[Operands]:
     """Operands of every kind for sums of up to ``depth`` products.
 
-    ``epochs`` trains the network for the digits less long than the study `demo` does.
+    Random ones have one scale a tensor, by its largest magnitude. Those of the digits are pixels
+    and weights of the first layer of the demo, one image and unit after another; ``epochs`` trains
+    that network less long than the study `demo` does.
     """
-    rng = np.random.default_rng(SEED)
+    rng, mac = np.random.default_rng(SEED), parse_mac(FORMAT)
     a, b = rng.normal(size=(SIDE, depth)), rng.normal(size=(depth, SIDE))
-    return [_scaled("gaussian", "normal distribution", a, b),
-            _scaled("positive", "magnitudes of the same numbers", np.abs(a), np.abs(b)),
-            _digits(depth, rng, {} if epochs is None else {"epochs": epochs})]
-
-
-def _scaled(kind: str, source: str, a: NDArray, b: NDArray) -> Operands:
-    """Operands with one scale a tensor, by its largest magnitude."""
-    mac = parse_mac(FORMAT)
-    return Operands(kind, source, a, b, (scale_of(a, mac.a), scale_of(b, mac.b)))
-
-
-def _digits(depth: int, rng: np.random.Generator, options: dict[str, int]) -> Operands:
-    """Pixels and weights of the first layer of the demo, one image and unit after another."""
+    found = [Operands(kind, source, x, y, (scale_of(x, mac.a), scale_of(y, mac.b)))
+             for kind, source, x, y in (
+                 ("gaussian", "normal distribution", a, b),
+                 ("positive", "magnitudes of the same numbers", np.abs(a), np.abs(b)))]
     digits = load_digits()
-    layers = train(digits, **options)
-    [first, *_] = quantize(layers, parse_mac(FORMAT), digits.train_images).codes
+    layers = train(digits) if epochs is None else train(digits, epochs=epochs)
+    first = quantize(layers, mac, digits.train_images).codes[0]
     images, weights = digits.test_images, layers[0].weights
     count = -(-depth // images.shape[1])
     a = images[rng.integers(len(images), size=(SIDE, count))].reshape(SIDE, -1)
     b = weights.T[rng.integers(weights.shape[1], size=(SIDE, count))].reshape(SIDE, -1).T
-    return Operands("digits", "test images and weights of the first layer of the demo, drawn "
-                    f"again and again and joined along K; {images.shape[1]} products each",
-                    a[:, :depth], b[:depth],
-                    (first.input_scale, first.weight_scale))
+    found.append(Operands("digits", "test images and weights of the first layer of the demo, drawn "
+                          f"again and again and joined along K; {images.shape[1]} products each",
+                          a[:, :depth], b[:depth], (first.input_scale, first.weight_scale)))
+    return found
 
 
 class Point(NamedTuple):
@@ -103,11 +96,15 @@ class Point(NamedTuple):
 def encoding(operands: Operands, ks: Sequence[int]) -> Iterator[Point]:
     """How far the exact sums of the codes are from those of the real numbers."""
     mac = parse_mac(FORMAT)
-    a, b = (sim.decode(codes, fmt).astype(np.float64) * scale for codes, fmt, scale in zip(
+    a, b = (_decoded(codes, fmt) * scale for codes, fmt, scale in zip(
         operands.codes(mac), (mac.a, mac.b), operands.scales, strict=True))
     real_a, real_b = operands.a.astype(np.float64), operands.b.astype(np.float64)
     for k in ks:
         yield Point(k, _ratio(a[:, :k] @ b[:k], real_a[:, :k] @ real_b[:k]))
+
+
+def _decoded(codes: NDArray, fmt: Format) -> NDArray:
+    return sim.decode(codes, fmt).astype(np.float64)
 
 
 def errors(operands: Sequence[Operands], mac: MacSpec, headroom: int, ks: Sequence[int]
@@ -116,7 +113,8 @@ def errors(operands: Sequence[Operands], mac: MacSpec, headroom: int, ks: Sequen
     pairs = [each.codes(mac, headroom) for each in operands]
     sums_of = _chained if isinstance(mac.acc, FloatAccumulator) else _anew
     for k, sums in zip(ks, sums_of(pairs, mac, ks), strict=True):
-        yield [_point(k, own, _exact(a[:, :k], b[:k], mac))
+        # Whole numbers of units below 2**53, so that no order of sums rounds.
+        yield [_point(k, own, _decoded(a[:, :k], mac.a) @ _decoded(b[:k], mac.b))
                for own, (a, b) in zip(sums, pairs, strict=True)]
 
 
@@ -148,13 +146,6 @@ def _chained(pairs: Sequence[Pair], mac: MacSpec, ks: Sequence[int]) -> Iterator
             codes = sim.matmul(terms.astype(np.float32).view(np.uint32), ones, wide)
             sums, start = sim.values(codes, wide).reshape(sums.shape), end
         yield sums
-
-
-def _exact(a: NDArray, b: NDArray, mac: MacSpec) -> NDArray:
-    """Product of codes: whole numbers of units below 2**53, so that no order of sums rounds."""
-    x, y = sim.decode(a, mac.a).astype(np.float64), sim.decode(b, mac.b).astype(np.float64)
-    exact: NDArray = x @ y
-    return exact
 
 
 def _point(k: int, sums: NDArray, exact: NDArray) -> Point:
@@ -192,23 +183,20 @@ def measure(operands: Sequence[Operands], series: Sequence[Series], origin: Prov
     """Records of every accumulator for each kind of operands, and of the codes themselves."""
     ks = lengths(operands[0].a.shape[1])
     found = [_record(each, origin, f"{FORMAT} codes", {"accumulator": "none", "headroom": 0},
-                     _metrics(encoding(each, ks))) for each in operands]
+                     encoding(each, ks)) for each in operands]
     for acc, headroom in series:
         mac = parse_mac(FORMAT, acc=acc)
         say.at_once(f"{mac.name}, operands down by 2^{headroom}")
+        # Bits that are always zero do not count.
+        unused = (mac.acc.fmt.man_bits - mac.acc.fraction_bits
+                  if isinstance(mac.acc, AlignedAccumulator) else 0)
         facts = {"accumulator": "exact" if isinstance(mac.acc, FixedAccumulator)
-                 else str(mac.acc), "bits": _bits(mac.acc), "lanes": mac.lanes,
+                 else str(mac.acc), "bits": mac.acc.width - unused, "lanes": mac.lanes,
                  "headroom": headroom}
         curves = zip(*errors(operands, mac, headroom, ks), strict=True)
-        found += [_record(each, origin, mac.name, facts, _metrics(points))
+        found += [_record(each, origin, mac.name, facts, points)
                   for each, points in zip(operands, curves, strict=True)]
     return found
-
-
-def _bits(acc: Accumulator) -> int:
-    """Bits of ``acc`` that are not always zero."""
-    unused = acc.fmt.man_bits - acc.fraction_bits if isinstance(acc, AlignedAccumulator) else 0
-    return acc.width - unused
 
 
 def _metrics(points: Iterable[Point]) -> dict[str, Metric]:
@@ -218,12 +206,13 @@ def _metrics(points: Iterable[Point]) -> dict[str, Metric]:
 
 
 def _record(operands: Operands, origin: Provenance, subject: str, facts: dict[str, Any],
-            metrics: dict[str, Metric]) -> Record:
-    mac = parse_mac(FORMAT)
+            points: Iterable[Point]) -> Record:
+    largest = parse_mac(FORMAT).a.max * 2.0**-facts["headroom"]
     conditions = {"operands": operands.kind, "source": operands.source, "format": FORMAT,
-                  "dot products": SIDE * SIDE, "largest code": mac.a.max * 2.0**-facts["headroom"],
+                  "dot products": SIDE * SIDE, "largest code": largest,
                   "error": "root mean square, relative to that of the exact sums", **facts}
-    return Record(subject=subject, metrics=metrics, conditions=conditions, provenance=origin,
+    return Record(subject=subject, metrics=_metrics(points), conditions=conditions,
+                  provenance=origin,
                   not_done=("partial sums of a few products, added up in a wider accumulator",))
 
 

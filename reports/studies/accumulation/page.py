@@ -91,10 +91,6 @@ class Curves:
         self.format: str = records[0]["conditions"]["format"]
         self.dots: int = records[0]["conditions"]["dot products"]
         self.largest: float = max(record["conditions"]["largest code"] for record in records)
-        self._check()
-
-    def _check(self) -> None:
-        """Every kind has the same curves, and every curve the same lengths."""
         labels = {tuple(curve.label for curve in curves) for curves in self.curves.values()}
         require(len(labels) == 1 and set(self.codes) == set(self.curves), "Accumulation records",
                 "of the same accumulators for all operands", sorted(labels))
@@ -102,31 +98,25 @@ class Curves:
             require(curve.ks == self.ks, "Accumulation records", "of the same K", curve.ks)
             wrong = max(curve.errors.values(), default=0) if curve.accumulator == EXACT else 0
             require(not wrong, "Accumulation error", "0 where sums are exact", wrong)
+        #: The curve of each kind of operands by name, in the curves' order.
+        self.by_label: dict[str, dict[str, Curve]] = {
+            label: {kind: next(curve for curve in curves if curve.label == label)
+                    for kind, curves in self.curves.items()} for label in labels.pop()}
 
     @property
     def all_curves(self) -> list[Curve]:
         """Curves of all kinds of operands, those of the codes too."""
         return [*self.codes.values(), *itertools.chain(*self.curves.values())]
 
-    @property
-    def labels(self) -> list[str]:
-        """Names of the curves, in their order."""
-        return [curve.label for curve in next(iter(self.curves.values()))]
-
-    def by_label(self, label: str) -> dict[str, Curve]:
-        """The curve of this name for each kind of operands."""
-        return {kind: next(curve for curve in curves if curve.label == label)
-                for kind, curves in self.curves.items()}
-
-
 def _curve(record: Record) -> Curve:
     """The curve of one record."""
-    names = {name: _METRIC.fullmatch(name) for name in record["metrics"]}
-    require(all(names.values()), "Accumulation metrics", "error_at_K or infinite_at_K", list(names))
     values: dict[str, dict[int, float]] = {"error": {}, "infinite": {}}
-    for name, match in names.items():
+    for name, metric in record["metrics"].items():
+        match = _METRIC.fullmatch(name)
+        require(match is not None, "Accumulation metrics", "error_at_K or infinite_at_K",
+                list(record["metrics"]))
         assert match is not None
-        values[match[1]][int(match[2])] = record["metrics"][name]["value"]
+        values[match[1]][int(match[2])] = metric["value"]
     for what, high in (("error", float("inf")), ("infinite", 1)):
         wrong = [value for value in values[what].values()
                  if not isinstance(value, int | float) or not 0 <= value <= high]
@@ -146,8 +136,7 @@ def answer(records: Sequence[Record]) -> dict[str, Any]:
     """
     study = Curves(records)
     good, bad, infinite = [], [], []
-    for label in study.labels:
-        curves = study.by_label(label)
+    for label, curves in study.by_label.items():
         first = {kind: k for kind, curve in curves.items() if (k := curve.passes(LIMIT))}
         name = f"{label} ({next(iter(curves.values())).bits} bits)"
         overflows = [min(curve.infinite) for curve in curves.values() if curve.infinite]
@@ -168,8 +157,7 @@ def limits(records: Sequence[Record]) -> Table:
     heads = [f"{kind}: error above {what}" for kind in study.curves
              for what in (percent(LIMIT), "that of the operands")]
     rows = []
-    for label in study.labels:
-        curves = study.by_label(label)
+    for label, curves in study.by_label.items():
         firsts = [curve.passes(limit) for kind, curve in curves.items()
                   for limit in (LIMIT, study.codes[kind].errors)]
         rows.append([label, text(next(iter(curves.values())).bits),
@@ -178,46 +166,33 @@ def limits(records: Sequence[Record]) -> Table:
 
 
 def accumulation_page(records: Sequence[Record]) -> dict[str, Any]:
-    """What the template ``page.md.j2`` shows."""
+    """What the template ``page.md.j2`` shows.
+
+    Errors of each kind of operands, a line for each K. Errors at the largest K by kind of operands,
+    of accumulators above `LIMIT`, and the largest of the others, None if there are none. Each
+    accumulator and kind of operands whose sums are infinite: which share of them at the first K
+    where one is, and the K from which on all are, if there is one.
+    """
     study = Curves(records)
-    return {"study": study, "limits": limits(records),
-            "errors": {kind: _errors(study, kind) for kind in study.curves}, "ends": _ends(study),
-            "overflows": _overflows(study)}
-
-
-def _errors(study: Curves, kind: str) -> Table:
-    """Errors of one kind of operands, a line for each K."""
-    curves = [study.codes[kind], *study.curves[kind]]
-    rows = [[text(k), *(f"Inf: {percent(curve.infinite[k])}" if k in curve.infinite
-                        else f"{curve.errors[k]:.1e}" if curve.errors[k] else "0"
-                        for curve in curves)] for k in study.ks]
-    return Table(["K", "rounding of the operands", *study.labels], rows, [])
-
-
-def _ends(study: Curves) -> tuple[list[tuple[str, dict[str, float]]], float | None]:
-    """Errors at the largest K by kind of operands, of accumulators above `LIMIT`; the largest of
-    the others, None if there are none.
-    """
+    errors = {}
+    for kind, own in study.curves.items():
+        rows = [[text(k), *(f"Inf: {percent(curve.infinite[k])}" if k in curve.infinite
+                            else f"{curve.errors[k]:.1e}" if curve.errors[k] else "0"
+                            for curve in (study.codes[kind], *own))] for k in study.ks]
+        errors[kind] = Table(["K", "rounding of the operands", *study.by_label], rows, [])
     k, large, others = study.ks[-1], [], list[float]()
-    for label in study.labels:
-        errors = {kind: curve.errors[k] for kind, curve in study.by_label(label).items()
-                  if k in curve.errors}
-        if max(errors.values(), default=0) > LIMIT:
-            large.append((label, errors))
+    for label, curves in study.by_label.items():
+        last = {kind: curve.errors[k] for kind, curve in curves.items() if k in curve.errors}
+        if max(last.values(), default=0) > LIMIT:
+            large.append((label, last))
         else:
-            others += errors.values()
-    return large, max(others, default=None)
-
-
-def _overflows(study: Curves) -> list[dict[str, Any]]:
-    """Each accumulator and kind of operands whose sums are infinite: which share of them at the
-    first K where one is, and the K from which on all are, if there is one.
-    """
-    return [{"label": label, "kind": kind, "k": min(curve.infinite),
-             "share": curve.infinite[min(curve.infinite)],
-             "whole": min((k for k, share in curve.infinite.items() if share == 1), default=None)}
-            for label in study.labels for kind, curve in study.by_label(label).items()
-            if curve.infinite]
+            others += last.values()
+    overflows = [{"label": label, "kind": kind, "k": min(shares), "share": shares[min(shares)],
+                  "whole": min((k for k, share in shares.items() if share == 1), default=None)}
+                 for label, curves in study.by_label.items() for kind, curve in curves.items()
+                 if (shares := curve.infinite)]
+    return {"study": study, "limits": limits(records), "errors": errors,
+            "ends": (large, max(others, default=None)), "overflows": overflows}
 
 
 @dataclass(slots=True)
@@ -285,8 +260,20 @@ def accumulation(records: Sequence[Record]) -> dict[str, Any]:
     errors = [error for curve in study.all_curves for error in curve.errors.values() if error]
     logs = [math.log10(error) for error in errors]
     axes = Axes(study.ks, math.ceil(max(logs, default=0)), math.floor(min(logs, default=-1)))
-    panels = [_panel(study, kind, axes, LEFT + place * PITCH)
-              for place, kind in enumerate(study.curves)]
+    panels = []
+    for place, (kind, curves) in enumerate(study.curves.items()):
+        names = [f"{curve.accumulator}{f' /{1 << curve.headroom}' if curve.headroom else ''} "
+                 f"({curve.bits})" for curve in curves]
+        lines = [_line(curve, colour, axes, name)
+                 for colour, (curve, name) in enumerate(zip(curves, names, strict=True))
+                 if curve.errors]
+        codes = _line(study.codes[kind], 0, axes, "operands")
+        dots = [Dot(colour, axes.x(k), share, name)
+                for colour, (curve, name) in enumerate(zip(curves, names, strict=True))
+                for k, share in curve.infinite.items()]
+        _spread([*lines, codes], axes)
+        panels.append(Panel(LEFT + place * PITCH, *TITLES.get(kind, (kind, "")), lines, dots,
+                            codes))
     decades = range(axes.low, axes.high + 1)
     labelled = study.ks[::4]
     return {"panels": panels, "format": study.format, "dots": study.dots, "left": LEFT, "top": TOP,
@@ -294,24 +281,6 @@ def accumulation(records: Sequence[Record]) -> dict[str, Any]:
             "decades": [(place, axes.y(10.0**place)) for place in decades],
             "ks": [(f"{k:,}" if k in labelled else "", axes.x(k)) for k in study.ks],
             "width": LEFT + len(panels) * PITCH + 8, "height": axes.zero + 78}
-
-
-def _panel(study: Curves, kind: str, axes: Axes, x: int) -> Panel:
-    """Curves of one kind of operands, their labels kept apart."""
-    curves = study.curves[kind]
-    lines = [_line(curve, place, axes, _name(curve)) for place, curve in enumerate(curves)
-             if curve.errors]
-    codes = _line(study.codes[kind], 0, axes, "operands")
-    dots = [Dot(place, axes.x(k), share, _name(curve)) for place, curve in enumerate(curves)
-            for k, share in curve.infinite.items()]
-    _spread([*lines, codes], axes)
-    return Panel(x, *TITLES.get(kind, (kind, "")), lines, dots, codes)
-
-
-def _name(curve: Curve) -> str:
-    """Short label: accumulator, what its operands were divided by, its bits."""
-    divided = f" /{1 << curve.headroom}" if curve.headroom else ""
-    return f"{curve.accumulator}{divided} ({curve.bits})"
 
 
 def _line(curve: Curve, colour: int, axes: Axes, label: str) -> Line:

@@ -9,9 +9,9 @@ section 4; its figure 5 stands beside the results.
 """
 
 import math
-from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -118,6 +118,7 @@ def mixture(weight: float, spread: float) -> Distribution:
     return Distribution(math.sqrt(1 - weight + weight * spread**2), beyond)
 
 
+@cache
 def values_of(fmt: Format) -> Floats:
     """Values from zero on; those below mirror them, an integer's lowest being left out."""
     require(fmt.signed, "Format signed", "True", fmt.signed)
@@ -136,21 +137,14 @@ def mse(values: Floats, scale: float, source: Distribution) -> float:
 def bits(fmt: Format, reach: float, source: Distribution) -> float:
     """Bits of accuracy if the largest value stands for ``reach`` standard deviations."""
     values = values_of(fmt)
-    return _bits(values, reach, source)
-
-
-def _bits(values: Floats, reach: float, source: Distribution) -> float:
-    """As `bits`, of values in order."""
     error = mse(values, reach * source.sigma / values[-1], source)
     return math.log2(source.sigma / math.sqrt(error))
 
 
 def best_scale(fmt: Format, source: Distribution) -> Best:
     """Largest magnitude with which the error is least; the smallest of those that are as good."""
-    values = values_of(fmt)
-
     def best(logs: Floats) -> tuple[float, float]:
-        found = [_bits(values, 2.0**log, source) for log in logs]
+        found = [bits(fmt, 2.0**log, source) for log in logs]
         place = int(np.argmax(found))
         return float(logs[place]), found[place]
 
@@ -164,40 +158,29 @@ def measure(origin: Provenance, say: Progress) -> list[Record]:
     found = []
     for name, source in DISTRIBUTIONS.items():
         paper = dict(zip(PAPER_FORMATS.values(), PAPER[name], strict=True))
-        for fmt in dict.fromkeys((*paper, *OWN_FORMATS)):
-            say(f"{fmt}, {name}")
-            best = best_scale(CATALOG[fmt], source)
+        for key in dict.fromkeys((*paper, *OWN_FORMATS)):
+            say(f"{key}, {name}")
+            fmt = CATALOG[key]
+            best = best_scale(fmt, source)
             metrics = {"bits": Metric(round(best.bits, 3), "bit"),
                        "reach": Metric(float(f"{best.reach:.4g}"), "sigma"),
-                       "span": Metric(round(_span(CATALOG[fmt]), 2), "binade")}
-            if fmt in paper:
-                metrics["paper"] = Metric(paper[fmt], "bit")
-            found.append(Record(subject=fmt, metrics=metrics, provenance=origin,
+                       "span": Metric(round(math.log2(fmt.max / fmt.min_subnormal), 2), "binade")}
+            if key in paper:
+                metrics["paper"] = Metric(paper[key], "bit")
+            found.append(Record(subject=key, metrics=metrics, provenance=origin,
                                 conditions={"numbers": name, "scale": "least mean squared error",
                                             "paper": "read off the figure, +-0.03 bit"}))
-    return found + list(_outliers(origin, say))
-
-
-def _span(fmt: Format) -> float:
-    """Powers of two from the smallest to the largest value."""
-    return math.log2(fmt.max / fmt.min_subnormal)
-
-
-def _outliers(origin: Provenance, say: Progress) -> Iterator[Record]:
-    """One record a format: SQNR by the share of outliers."""
-    for fmt in OWN_FORMATS:
+    for key in OWN_FORMATS:
         metrics = {}
         for place in PLACES:
-            say(f"{fmt}, one outlier in {1 << place}")
-            best = best_scale(CATALOG[fmt], mixture(2.0**-place, SPREAD))
+            say(f"{key}, one outlier in {1 << place}")
+            best = best_scale(CATALOG[key], mixture(2.0**-place, SPREAD))
             metrics[f"sqnr_at_{place}"] = Metric(round(best.decibels, 2), "dB")
-        yield Record(subject=fmt, metrics=metrics, provenance=origin, conditions={
+        found.append(Record(subject=key, metrics=metrics, provenance=origin, conditions={
             "numbers": "normal with outliers", "outlier spread": SPREAD,
-            "outliers": "one in 2**place", "scale": "least mean squared error"})
+            "outliers": "one in 2**place", "scale": "least mean squared error"}))
+    return found
 
 
-def _run(options: Namespace) -> list[Record]:
-    return measure(provenance(options.command, tools=("numpy",)), Progress())
-
-
-MEASURE = Measure(run=_run)
+MEASURE = Measure(run=lambda options: measure(provenance(options.command, tools=("numpy",)),
+                                              Progress()))

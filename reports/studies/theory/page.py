@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bits of accuracy beside those of arXiv 2303.17951, and SQNR against the share of outliers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from hw.spec import PAPER_FORMATS
@@ -28,17 +29,13 @@ def accuracy(records: Sequence[Record]) -> Table:
     bits, paper = _values(records, "bits"), _values(records, "paper")
     rows = []
     for name, title in NAMES.items():
-        rows.append([title, "the paper's figure 5",
-                     *(_bits(paper, name, group[0]) for group in COLUMNS.values())])
-        rows.append([title, "the paper's formats",
-                     *(_bits(bits, name, group[0]) for group in COLUMNS.values())])
-        rows.append([title, "this project's formats",
-                     *(_bits(bits, name, group[-1]) for group in COLUMNS.values())])
+        for line, values, place in (("the paper's figure 5", paper, 0),
+                                    ("the paper's formats", bits, 0),
+                                    ("this project's formats", bits, -1)):
+            known = [values.get((name, group[place])) for group in COLUMNS.values()]
+            rows.append([title, line, *(MISSING if each is None else f"{each:.2f}"
+                                        for each in known)])
     return Table(["numbers", "bits of accuracy", *COLUMNS], rows, [])
-
-
-def _bits(values: Mapping[tuple[str, str], float], name: str, fmt: str) -> str:
-    return f"{values[name, fmt]:.2f}" if (name, fmt) in values else MISSING
 
 
 def _far(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -59,13 +56,8 @@ def answer(records: Sequence[Record]) -> dict[str, Any]:
     off = [abs(bits[key] - value) for key, value in paper.items()]
     return {"near": sum(each <= TOLERANCE for each in off), "all": len(off), "largest": max(off),
             "tolerance": TOLERANCE, "best": [
-                (_best({column: bits[name, group[-1]] for column, group in COLUMNS.items()}), title)
+                (max(COLUMNS, key=lambda column: bits[name, COLUMNS[column][-1]]), title)
                 for name, title in NAMES.items()]}
-
-
-def _best(values: Mapping[str, float]) -> str:
-    """Name of the largest value."""
-    return max(values, key=lambda name: values[name])
 
 
 def _outliers(records: Sequence[Record]) -> dict[str, dict[int, float]]:
@@ -73,11 +65,6 @@ def _outliers(records: Sequence[Record]) -> dict[str, dict[int, float]]:
     return {record["subject"]: {int(name.rpartition("_")[2]): metric["value"]
                                 for name, metric in record["metrics"].items()}
             for record in records if record["conditions"]["numbers"] == OUTLIERS}
-
-
-def _spread(records: Sequence[Record]) -> float:
-    return next((float(record["conditions"]["outlier spread"]) for record in records
-                 if record["conditions"]["numbers"] == OUTLIERS), 0.0)
 
 
 def outliers(records: Sequence[Record]) -> Table:
@@ -95,7 +82,7 @@ def _crossing(records: Sequence[Record]) -> dict[str, Any] | None:
     """
     found = _outliers(records)
     for place in sorted(found.get("int8", {}), reverse=True):
-        best = _best({name: row[place] for name, row in found.items()})
+        best = max(found, key=lambda name: found[name][place])
         if best != "int8":
             return {"one_in": 1 << place, "best": best, "sqnr": found[best][place],
                     "int8": found["int8"][place]}
@@ -104,29 +91,25 @@ def _crossing(records: Sequence[Record]) -> dict[str, Any] | None:
 
 def plots(records: Sequence[Record]) -> dict[str, Callable[[], str]]:
     """Bars of the bits, and curves of the SQNR."""
-    bits, paper = _values(records, "bits"), _values(records, "paper")
-
-    def drawn_bits() -> str:
-        series = {}
-        for name, title in NAMES.items():
-            series[title] = [bits[name, group[0]] for group in COLUMNS.values()]
-            series[f"{title}, paper"] = [paper[name, group[0]] for group in COLUMNS.values()]
-        return bars("Bits of accuracy with the best scale", unit="log2(sigma / RMSE)",
-                    groups=list(COLUMNS), series=series)
-
-    def drawn_outliers() -> str:
-        shown = [Curve(name, [(2.0**-place, value) for place, value in sorted(row.items())])
-                 for name, row in _outliers(records).items()]
-        return curves("Outliers cost integers most", x="share of outliers", log_x=True,
-                      y="SQNR with the best scale [dB]", shown=shown)
-
-    return {"theory_bits": drawn_bits, "theory_outliers": drawn_outliers}
+    series = {f"{title}{suffix}": [values[name, group[0]] for group in COLUMNS.values()]
+              for name, title in NAMES.items()
+              for suffix, values in (("", _values(records, "bits")),
+                                     (", paper", _values(records, "paper")))}
+    shown = [Curve(name, [(2.0**-place, value) for place, value in sorted(row.items())])
+             for name, row in _outliers(records).items()]
+    return {"theory_bits": partial(bars, "Bits of accuracy with the best scale",
+                                   unit="log2(sigma / RMSE)", groups=list(COLUMNS), series=series),
+            "theory_outliers": partial(curves, "Outliers cost integers most",
+                                       x="share of outliers", log_x=True,
+                                       y="SQNR with the best scale [dB]", shown=shown)}
 
 
 def theory_page(records: Sequence[Record]) -> dict[str, Any]:
     """What the page shows."""
+    spread = next((float(record["conditions"]["outlier spread"]) for record in records
+                   if record["conditions"]["numbers"] == OUTLIERS), 0.0)
     return {"accuracy": accuracy(records), "far": _far(records), "outliers": outliers(records),
-            "crossing": _crossing(records), "spread": _spread(records)}
+            "crossing": _crossing(records), "spread": spread}
 
 
 PAGE = Page(
