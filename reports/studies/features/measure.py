@@ -39,16 +39,6 @@ def _operands(change: Callable[[Format], str], spec: MacSpec) -> MacSpec:
     return replace(spec, a=a, b=b)
 
 
-def _flushed(fmt: Format) -> str:
-    """The format whose subnormal codes mean zero."""
-    return f"e{fmt.exp_bits}m{fmt.man_bits}:{fmt.specials.value}-daz"
-
-
-def _finite(fmt: Format) -> str:
-    """The format in which every code is a number."""
-    return f"e{fmt.exp_bits}m{fmt.man_bits}:none{'' if fmt.subnormals else '-daz'}"
-
-
 def _accumulator(spec: MacSpec, **chosen: bool | Overflow | Rounding) -> MacSpec:
     """``spec`` with some fields of its accumulator chosen."""
     acc = spec.acc
@@ -58,8 +48,12 @@ def _accumulator(spec: MacSpec, **chosen: bool | Overflow | Rounding) -> MacSpec
 
 #: What takes each feature away from a spec, by the feature's name.
 FEATURES: dict[str, Callable[[MacSpec], MacSpec]] = {
-    "subnormals of the operands": partial(_operands, _flushed),
-    "NaN and Inf of the operands": partial(_operands, _finite),
+    # Subnormal codes mean zero.
+    "subnormals of the operands": partial(_operands, lambda fmt: (
+        f"e{fmt.exp_bits}m{fmt.man_bits}:{fmt.specials.value}-daz")),
+    # Every code is a number.
+    "NaN and Inf of the operands": partial(_operands, lambda fmt: (
+        f"e{fmt.exp_bits}m{fmt.man_bits}:none{'' if fmt.subnormals else '-daz'}")),
     "subnormals of the accumulator": partial(_accumulator, subnormals=False),
     "Inf of the accumulator (saturates)": partial(_accumulator, overflow=Overflow.SATURATE),
     "rounding to nearest (truncates)": partial(_accumulator, rounding=Rounding.RTZ),
@@ -79,40 +73,32 @@ def variants(spec: MacSpec) -> Iterator[tuple[str, MacSpec]]:
 
 def measure(units: Sequence[str], command: str) -> list[Record]:
     """Records of every unit and its variants, with the gates that each variant saves."""
-    jobs = [(left_out, spec, recipe) for unit in units for left_out, spec in
-            variants(parse_mac(unit)) for recipe in RECIPES]
+    jobs = [job for unit in units for job in variants(parse_mac(unit))]
+    known, origin = recipes(), provenance(command, tools=("amaranth", "pyosys"))
     records: list[Record] = []
     whole: list[Gates] = []
     with ThreadPoolExecutor() as pool:
-        counts = pool.map(lambda job: count_mac(job[1], job[2]), jobs)
-        for number, (left_out, spec, _) in enumerate(jobs[::len(RECIPES)], 1):
-            found = [next(counts) for _ in RECIPES]
+        counts = pool.map(lambda job: [count_mac(job[1], recipe) for recipe in RECIPES], jobs)
+        for number, ((left_out, spec), found) in enumerate(zip(jobs, counts, strict=True), 1):
             whole = found if left_out == WHOLE else whole
-            print(f"[{number}/{len(jobs) // len(RECIPES)}] {spec.name}, without {left_out}: "
+            print(f"[{number}/{len(jobs)}] {spec.name}, without {left_out}: "
                   + ", ".join(str(gates.two_input) for gates in found), file=sys.stderr)
-            records.append(_record(spec, left_out, found, whole, command))
+            metrics = {}
+            for recipe, gates, before in zip(RECIPES, found, whole, strict=True):
+                metrics[f"two_input_gates_{recipe}"] = Metric(gates.two_input, "gate")
+                metrics[f"saved_{recipe}"] = Metric(before.two_input - gates.two_input, "gate")
+            metrics["flip_flops"] = Metric(found[0].flip_flops, "flip-flop")
+            records.append(Record(
+                subject=spec.name, metrics=metrics, not_done=NOT_DONE, provenance=origin,
+                conditions={"without": left_out,
+                            "passes": {name: known[name] for name in RECIPES}}))
     return records
-
-
-def _record(spec: MacSpec, left_out: str, found: list[Gates], whole: list[Gates], command: str
-            ) -> Record:
-    """Record of one variant, counted under each recipe."""
-    metrics = {}
-    for recipe, gates, before in zip(RECIPES, found, whole, strict=True):
-        metrics[f"two_input_gates_{recipe}"] = Metric(gates.two_input, "gate")
-        metrics[f"saved_{recipe}"] = Metric(before.two_input - gates.two_input, "gate")
-    metrics["flip_flops"] = Metric(found[0].flip_flops, "flip-flop")
-    known = recipes()
-    return Record(
-        subject=spec.name, metrics=metrics, not_done=NOT_DONE,
-        conditions={"without": left_out, "passes": {name: known[name] for name in RECIPES}},
-        provenance=provenance(command, tools=("amaranth", "pyosys")))
 
 
 def _options(parser: ArgumentParser) -> None:
     parser.add_argument("units", metavar="MAC", nargs="*", default=UNITS,
-                        help=f"units with a floating-point accumulator (default: "
-                             f"{' '.join(UNITS)})")
+                        help="units with a floating-point accumulator "
+                             f"(default: {' '.join(UNITS)})")
 
 
 def _run(options: Namespace) -> list[Record]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reports.registry import Page
-from reports.tables import MISSING, Record, Table, cell
+from reports.tables import MISSING, Record, Table, cell, value
 
 #: Condition that names what a unit does without, and its values for the whole unit and the barest.
 WITHOUT, NOTHING, ALL = "without", "nothing", "all of these"
@@ -26,22 +26,17 @@ def _units(records: Sequence[Record]) -> dict[str, dict[str, Record]]:
 def costs(records: Sequence[Record]) -> Table:
     """Gates of each unit, and how many fewer it has without a feature."""
     units = _units(records)
-    features = dict.fromkeys(name for unit in units.values() for name in unit)
-    rows = []
-    for feature in features:
-        metric = GATES if feature == NOTHING else SAVED
-        found = [unit.get(feature) for unit in units.values()]
-        rows.append(["the whole unit [gates]" if feature == NOTHING else feature,
-                     *(cell(record, metric) if record else MISSING
-                       for record in found)])
+    rows = [["the whole unit [gates]" if feature == NOTHING else feature,
+             *(cell(unit[feature], GATES if feature == NOTHING else SAVED) if feature in unit
+               else MISSING for unit in units.values())]
+            for feature in dict.fromkeys(name for unit in units.values() for name in unit)]
     return Table(["gates that a unit saves without", *units], rows, [])
 
 
 def answer(records: Sequence[Record]) -> dict[str, Any]:
     """What all features together cost: unit, and the share of its gates."""
-    return {"shares": [
-        (name, unit[ALL]["metrics"][SAVED]["value"] / unit[NOTHING]["metrics"][GATES]["value"])
-        for name, unit in _units(records).items() if ALL in unit]}
+    return {"shares": [(name, value(unit[ALL], SAVED) / value(unit[NOTHING], GATES))
+                       for name, unit in _units(records).items() if ALL in unit]}
 
 
 PAGE = Page(

@@ -3,12 +3,9 @@
 
 import sys
 import tomllib
-from argparse import Namespace
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from hw.emit.yosys import YosysError
 from hw.spec import parse_mac
@@ -23,7 +20,11 @@ NOT_DONE = ("mapping to a cell library", "timing", "placement and routing")
 
 def measure_points(points: Path, command: str) -> list[Record]:
     """Records of the points of a TOML file."""
-    jobs = _jobs(tomllib.loads(points.read_text(encoding="utf-8")))
+    groups = tomllib.loads(points.read_text(encoding="utf-8"))
+    jobs = [partial(count_mac, parse_mac(mac), recipe) for group in groups["mac"]
+            for mac in group["macs"] for recipe in group["recipes"]]
+    jobs += [partial(count, [HERE / group["file"]], group["top"], recipe)
+             for group in groups["baseline"] for recipe in group["recipes"]]
     records = []
     with ThreadPoolExecutor() as pool:
         waiting = [pool.submit(job) for job in jobs]
@@ -33,18 +34,6 @@ def measure_points(points: Path, command: str) -> list[Record]:
                   file=sys.stderr)
             records.append(gates_record(gates, command))
     return records
-
-
-def _jobs(points: dict[str, Any]) -> list[Callable[[], Gates]]:
-    """One call for each point and recipe."""
-    jobs: list[Callable[[], Gates]] = []
-    for group in points["mac"]:
-        specs = [parse_mac(text) for text in group["macs"]]
-        jobs += [partial(count_mac, spec, recipe) for spec in specs for recipe in group["recipes"]]
-    for group in points["baseline"]:
-        file = HERE / group["file"]
-        jobs += [partial(count, [file], group["top"], recipe) for recipe in group["recipes"]]
-    return jobs
 
 
 def gates_record(gates: Gates, command: str) -> Record:
@@ -58,8 +47,5 @@ def gates_record(gates: Gates, command: str) -> Record:
         provenance=provenance(command, tools=("amaranth", "pyosys")))
 
 
-def _run(options: Namespace) -> list[Record]:
-    return measure_points(HERE / "points.toml", options.command)
-
-
-MEASURE = Measure(run=_run, tool_errors=(YosysError,))
+MEASURE = Measure(run=lambda options: measure_points(HERE / "points.toml", options.command),
+                  tool_errors=(YosysError,))

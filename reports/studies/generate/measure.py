@@ -28,28 +28,24 @@ RUNS = 3
 def measure(size: str, command: str, *, dataflow: Dataflow = Dataflow.OS, mac: str = MAC,
             runs: int = RUNS) -> Record:
     """Record of generating an array of ``mac`` with ``size`` ROWSxCOLS."""
+    seconds = []
     with tempfile.TemporaryDirectory(prefix="times-") as folder:
-        generate = [sys.executable, "-m", "hw.generate", "--mac", mac, "--array", size,
-                    "--dataflow", dataflow.value, "--out", folder]
-        seconds = min(_seconds(generate) for _ in range(runs))
+        for _ in range(runs):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-m", "hw.generate", "--mac", mac, "--array", size,
+                            "--dataflow", dataflow.value, "--out", folder], cwd=ROOT, check=True,
+                           stdout=subprocess.DEVNULL)
+            seconds.append(time.perf_counter() - start)
         manifest = json.loads(next(Path(folder).glob("*.json")).read_text(encoding="utf-8"))
-        verilog = [(Path(folder) / file["path"]).read_text(encoding="utf-8")
-                   for file in manifest["files"] if file["path"].endswith(".v")]
-    modules = re.findall(r"^module (\S+?)[ (;]", "".join(verilog), re.MULTILINE)
+        verilog = "".join((Path(folder) / file["path"]).read_text(encoding="utf-8")
+                          for file in manifest["files"] if file["path"].endswith(".v"))
     return Record(
         subject=manifest["name"],
-        metrics={"wall_time": Metric(round(seconds, 2), "s"),
-                 "verilog_size": Metric(len("".join(verilog).encode()), "byte"),
-                 "modules": Metric(len(modules))},
+        metrics={"wall_time": Metric(round(min(seconds), 2), "s"),
+                 "verilog_size": Metric(len(verilog.encode()), "byte"),
+                 "modules": Metric(len(re.findall(r"^module (\S+?)[ (;]", verilog, re.MULTILINE)))},
         conditions={"mac": mac, "dataflow": dataflow.value, "runs (the fastest counts)": runs},
         provenance=provenance(command, tools=("amaranth", "pyosys")))
-
-
-def _seconds(command: list[str]) -> float:
-    """Wall time of ``command``."""
-    start = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
 
 
 def _options(parser: ArgumentParser) -> None:

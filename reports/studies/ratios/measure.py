@@ -7,13 +7,12 @@ shows what of a miss these cost.
 """
 
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from hw.emit.yosys import YosysError
-from hw.spec import FloatAccumulator, MacSpec
+from hw.spec import FloatAccumulator
 from reports.registry import Measure
 from reports.studies.features.measure import FEATURES
 from reports.studies.paper.figure import Bar, figure
@@ -40,12 +39,12 @@ def allowed_gates(bar: Bar, int8: Bar) -> int:
 
 def measure(command: str, bars: Sequence[Bar] | None = None) -> list[Record]:
     """Records of the paper's floating-point units, or of some of them; its first bar is INT8."""
+    if bars is None:
+        bars = [bar for bar in figure() if isinstance(bar.mac.acc, FloatAccumulator)]
     int8 = figure()[0]
-    chosen = [bar for bar in figure() if isinstance(bar.mac.acc, FloatAccumulator)]
-    chosen = chosen if bars is None else list(bars)
     with ThreadPoolExecutor() as pool:
         base = {recipe: count_mac(int8.mac, recipe).two_input for recipe in RECIPES}
-        return list(pool.map(partial(_record, int8=int8, base=base, command=command), chosen))
+        return list(pool.map(partial(_record, int8=int8, base=base, command=command), bars))
 
 
 def _record(bar: Bar, *, int8: Bar, base: dict[str, int], command: str) -> Record:
@@ -53,14 +52,16 @@ def _record(bar: Bar, *, int8: Bar, base: dict[str, int], command: str) -> Recor
     allowed = allowed_gates(bar, int8)
     metrics = {"paper_ratio": Metric(round(paper_ratio(bar, int8), 3)),
                "gates_at_paper_ratio": Metric(allowed, "gate")}
+    flushed = WITHOUT(bar.mac)
     for recipe in RECIPES:
         gates = count_mac(bar.mac, recipe).two_input
+        # Integers have no subnormal operands.
+        without = gates if flushed == bar.mac else count_mac(flushed, recipe).two_input
         metrics |= {
             f"two_input_gates_{recipe}": Metric(gates, "gate"),
             f"beyond_{recipe}": Metric(max(gates - allowed, 0), "gate"),
             f"ratio_{recipe}": Metric(round(gates / base[recipe], 3)),
-            f"without_subnormal_operands_{recipe}": Metric(_flushed(bar.mac, recipe, gates),
-                                                           "gate")}
+            f"without_subnormal_operands_{recipe}": Metric(without, "gate")}
     print(f"{bar.mac}: {metrics['two_input_gates_keep'].value} gates, {allowed} at the paper's "
           "ratio", file=sys.stderr)
     known = recipes()
@@ -72,14 +73,4 @@ def _record(bar: Bar, *, int8: Bar, base: dict[str, int], command: str) -> Recor
         provenance=provenance(command, tools=("amaranth", "pyosys")))
 
 
-def _flushed(spec: MacSpec, recipe: str, gates: int) -> int:
-    """Gates of the unit that reads subnormal operands as zero; integers have none."""
-    flushed = WITHOUT(spec)
-    return gates if flushed == spec else count_mac(flushed, recipe).two_input
-
-
-def _run(options: Namespace) -> list[Record]:
-    return measure(options.command)
-
-
-MEASURE = Measure(run=_run, tool_errors=(YosysError,))
+MEASURE = Measure(run=lambda options: measure(options.command), tool_errors=(YosysError,))

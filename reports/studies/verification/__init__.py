@@ -5,8 +5,7 @@ from reports.registry import Study
 
 STUDIES = (
     Study(name="verification", title="What is proven, exhausted, sampled", order=160, page="page",
-          sources=("formal", "exhaustion", "twins", "recorded", "cycles", "mutants",
-                             "tests"),
+          sources=("formal", "exhaustion", "twins", "recorded", "cycles", "mutants", "tests"),
           command="make test-full", in_readme=True),
     Study(name="mutants", title="Planted faults", order=180, command="make mutation",
           metrics=("planted", "caught"), hidden=("caught_by",)),

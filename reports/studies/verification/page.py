@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known of each unit, and how: proven, exhausted or sampled, as tables and sentences."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from reports.registry import Page, Records
@@ -14,17 +14,26 @@ LEVELS = {"RTL": "simulated RTL", "netlist": "mapped netlist"}
 
 
 def verification_page(records: Records) -> dict[str, Any]:
-    """What the template ``page.md.j2`` shows."""
-    units = [*records.get("formal", ()), *records.get("exhaustion", ())]
-    kinds = list(dict.fromkeys(record["conditions"]["kind"] for record in units))
+    """What the template ``page.md.j2`` shows.
+
+    Among it are planted faults by where they were planted, and those that no test catches, each
+    with the reason why that is no hole.
+    """
+    kinds: dict[str, list[Record]] = {}
+    for record in _unit_records(records):
+        kinds.setdefault(record["conditions"]["kind"], []).append(record)
+    mutants = records.get("mutants", ())
+    names = ["planted", "caught", "equivalent"]
+    faults = [[record["subject"], *(text(values(record).get(name, 0)) for name in names)]
+              for record in mutants]
     return {"summary": extract(records),
-            "kinds": {kind: _units([r for r in units if r["conditions"]["kind"] == kind])
-                      for kind in kinds},
+            "kinds": {kind: _units(found) for kind, found in kinds.items()},
             "twins": _plain(records.get("twins", ()), "model"),
             "recorded": _plain(records.get("recorded", ()), "recorded results"),
             "cycles": _plain(records.get("cycles", ()), "array"),
-            "faults": _faults(records.get("mutants", ())),
-            "survivors": _survivors(records.get("mutants", ())),
+            "faults": Table(["faults in", *names], faults, []),
+            "survivors": [fault for record in mutants if record["subject"] != "all"
+                          for fault in record["conditions"].get("survivors", {}).items()],
             "tests": _plain(records.get("tests", ()), "test run")}
 
 
@@ -49,13 +58,14 @@ def answer(records: Records) -> dict[str, Any]:
 
 def extract(records: Records) -> Table:
     """Number of units of each kind by the best that is known of them."""
-    kind_of = {unit: record["conditions"]["kind"] for record in _unit_records(records)
-               for unit in _names(record)}
+    kinds: dict[str, dict[str, None]] = {}
+    for record in _unit_records(records):
+        kinds.setdefault(record["conditions"]["kind"], {}).update(dict.fromkeys(_names(record)))
     best = _best(records)
-    rows = [[kind, *(text(count) if count else MISSING for count in
-                     (sum(best[unit] == tier for unit in units) for tier in TIERS))]
-            for kind in dict.fromkeys(kind_of.values())
-            for units in [[unit for unit in kind_of if kind_of[unit] == kind]]]
+    counts = {kind: [sum(best[unit] == tier for unit in units) for tier in TIERS]
+              for kind, units in kinds.items()}
+    rows = [[kind, *(text(count) if count else MISSING for count in found)]
+            for kind, found in counts.items()]
     return Table(["units by accumulator", *TIERS], rows, [])
 
 
@@ -80,32 +90,28 @@ def _names(record: Record) -> Sequence[str]:
 
 
 def _units(records: Sequence[Record]) -> Table:
-    """One line a unit: its proof, then what was simulated at each level."""
+    """One line a unit: what a solver showed and of how many cases, then at each level what was
+    simulated and how many states.
+    """
     rows = []
     for unit in dict.fromkeys(record["subject"] for record in records):
-        own = [record for record in records if record["subject"] == unit]
-        proofs = [_proof(r) for r in own if "cases" in r["metrics"]]
-        levels = (_listed(_simulated(r) for r in own if r["conditions"].get("level") == level
-                          and "states" in r["metrics"]) for level in LEVELS)
-        rows.append([unit, _listed(proofs), *levels])
+        found: dict[str, list[str]] = {level: [] for level in ("formal", *LEVELS)}
+        for record in records:
+            if record["subject"] != unit:
+                continue
+            metrics, it = values(record), record["conditions"]
+            if "cases" in metrics:
+                found["formal"].append(
+                    f"proven: {it['what']}" if it["tier"] == "proven" else
+                    f"open: {text(metrics['proven'])} of {text(metrics['cases'])} cases")
+            if "states" in metrics and it.get("level") in LEVELS:
+                wrong = f", {text(metrics['mismatches'])} differ" if metrics["mismatches"] else ""
+                made_of = f" in {it['cells']}" if "cells" in it else ""
+                found[it["level"]].append(
+                    f"{it['tier']}{made_of}: {it['what']}, {text(metrics['states'])} states "
+                    f"({it['against']}{wrong})")
+        rows.append([unit, *("; ".join(items) or MISSING for items in found.values())])
     return Table(["unit", "formal", *LEVELS.values()], rows, [])
-
-
-def _proof(record: Record) -> str:
-    """What a solver showed, and of how many cases."""
-    metrics, conditions = values(record), record["conditions"]
-    if conditions["tier"] != "proven":
-        return f"open: {text(metrics['proven'])} of {text(metrics['cases'])} cases"
-    return f"proven: {conditions['what']}"
-
-
-def _simulated(record: Record) -> str:
-    """What was simulated, and how many states."""
-    metrics, conditions = values(record), record["conditions"]
-    wrong = f", {text(metrics['mismatches'])} differ" if metrics["mismatches"] else ""
-    made_of = f" in {conditions['cells']}" if "cells" in conditions else ""
-    return (f"{conditions['tier']}{made_of}: {conditions['what']}, {text(metrics['states'])} "
-            f"states ({conditions['against']}{wrong})")
 
 
 def _plain(records: Sequence[Record], heading: str) -> Table:
@@ -115,24 +121,6 @@ def _plain(records: Sequence[Record], heading: str) -> Table:
     rows = [[record["subject"], record["conditions"].get("what", MISSING),
              *(text(values(record).get(name, MISSING)) for name in names)] for record in records]
     return Table([heading, "what", *(name.replace("_", " ") for name in names)], rows, [])
-
-
-def _faults(records: Sequence[Record]) -> Table:
-    """Planted faults by where they were planted."""
-    names = ["planted", "caught", "equivalent"]
-    rows = [[record["subject"], *(text(values(record).get(name, 0)) for name in names)]
-            for record in records]
-    return Table(["faults in", *names], rows, [])
-
-
-def _survivors(records: Sequence[Record]) -> list[tuple[str, str]]:
-    """Faults that no test catches, each with the reason why that is no hole."""
-    return [fault for record in records if record["subject"] != "all"
-            for fault in record["conditions"].get("survivors", {}).items()]
-
-
-def _listed(items: Iterable[str]) -> str:
-    return "; ".join(items) or MISSING
 
 
 PAGE = Page(values=verification_page, answer=answer, extract=extract, short=extract)

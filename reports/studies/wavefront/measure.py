@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import tempfile
-from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
@@ -72,10 +71,30 @@ def record_tiles(spec: ArraySpec, tiles: Tiles, folder: Path) -> list[Sample]:
         If Icarus is missing or reports an error.
     """
     manifest = json.loads(generate(spec, folder).read_text(encoding="utf-8"))
-    (folder / "bench.v").write_text(_bench(spec, manifest["ports"], tiles), encoding="utf-8")
+    widths = {port["name"]: port["width"] for port in manifest["ports"]}
+    a, b = tiles.codes(spec)
+    beats = {"a": _beats(np.swapaxes(a, 1, 2), spec.mac.a.width),
+             "b": _beats(b, spec.mac.b.width)}
+    bench = _BENCH.substitute(
+        top=spec.name, beats=len(beats["a"]), depth=tiles.depth, tiles=tiles.count, limit=LIMIT,
+        memories="\n".join(f"  reg [{widths[f's_axis_{name}_tdata']}-1:0] {name} "
+                           f"[0:{len(values) - 1}];" for name, values in beats.items()),
+        wires="\n".join(f"  wire [{width}-1:0] {name};" for name, width in widths.items()
+                        if name not in {"clk", "rst"}),
+        connections=", ".join(f".{name}({name})" for name in widths),
+        contents="\n".join(f"    {name}[{index}] = {widths[f's_axis_{name}_tdata']}'h{value:x};"
+                           for name, values in beats.items()
+                           for index, value in enumerate(values)))
+    (folder / "bench.v").write_text(bench, encoding="utf-8")
     _tool(["iverilog", "-g2005", "-o", "bench.vvp", "bench.v", f"{spec.name}.v"], folder)
     _tool(["vvp", "-n", "bench.vvp"], folder)
     return list(samples(folder / "trace.vcd", "bench.clk"))
+
+
+def _beats(vectors: np.ndarray, width: int) -> Sequence[int]:
+    """One number for each vector of codes (the last axis), its first code in the low bits."""
+    return [sum(int(code) << (width * lane) for lane, code in enumerate(vector))
+            for vector in vectors.reshape(-1, vectors.shape[-1])]
 
 
 def icarus_version() -> str:
@@ -91,31 +110,6 @@ def _tool(command: list[str], folder: Path) -> str:
     if done.returncode:
         raise BenchError(f"{command[0]} failed: {(done.stdout + done.stderr).splitlines()[0]}")
     return done.stdout
-
-
-def _bench(spec: ArraySpec, ports: list[dict[str, str]], tiles: Tiles) -> str:
-    """Text of the testbench."""
-    a, b = tiles.codes(spec)
-    beats = {"a": _beats(np.swapaxes(a, 1, 2), spec.mac.a.width),
-             "b": _beats(b, spec.mac.b.width)}
-    widths = {port["name"]: port["width"] for port in ports}
-    driven = {"clk", "rst"}
-    return _BENCH.substitute(
-        top=spec.name, beats=len(beats["a"]), depth=tiles.depth, tiles=tiles.count, limit=LIMIT,
-        memories="\n".join(f"  reg [{widths[f's_axis_{name}_tdata']}-1:0] {name} "
-                           f"[0:{len(values) - 1}];" for name, values in beats.items()),
-        wires="\n".join(f"  wire [{width}-1:0] {name};" for name, width in widths.items()
-                        if name not in driven),
-        connections=", ".join(f".{name}({name})" for name in widths),
-        contents="\n".join(f"    {name}[{index}] = {widths[f's_axis_{name}_tdata']}'h{value:x};"
-                           for name, values in beats.items()
-                           for index, value in enumerate(values)))
-
-
-def _beats(vectors: np.ndarray, width: int) -> Sequence[int]:
-    """One number for each vector of codes (the last axis), its first code in the low bits."""
-    return [sum(int(code) << (width * lane) for lane, code in enumerate(vector))
-            for vector in vectors.reshape(-1, vectors.shape[-1])]
 
 
 def measure(command: str, tiles: Tiles = TILES) -> Record:
@@ -137,23 +131,14 @@ def measure(command: str, tiles: Tiles = TILES) -> Record:
                   "a": [grid_text(tile) for tile in tiles.a],
                   "b": [grid_text(tile) for tile in tiles.b],
                   "trace": trace(cycles, spec, DUT)}
-    compared = check(conditions)
+    tools = provenance("x", tools=("amaranth", "pyosys")).tools | {"iverilog": icarus_version()}
     return Record(
         subject=spec.name, conditions=conditions,
         metrics={"cycles": Metric(len(cycles), "cycle"),
                  "first_beat_of_c": Metric(spec.first_result(tiles.depth), "cycle"),
-                 "values_equal_to_the_model": Metric(compared)},
-        provenance=provenance(command, tools=_versions()))
+                 "values_equal_to_the_model": Metric(check(conditions))},
+        provenance=provenance(command, tools=tools))
 
 
-def _versions() -> dict[str, str]:
-    """Versions of what decides the trace."""
-    tools = provenance("x", tools=("amaranth", "pyosys")).tools
-    return {**tools, "iverilog": icarus_version()}
-
-
-def _run(options: Namespace) -> list[Record]:
-    return [measure(options.command)]
-
-
-MEASURE = Measure(run=_run, tool_errors=(BenchError, TraceError))
+MEASURE = Measure(run=lambda options: [measure(options.command)],
+                  tool_errors=(BenchError, TraceError))

@@ -129,38 +129,33 @@ def wavefront(record: Record) -> dict[str, Any]:
 
 def _panel(trace: Trace, cycle: int, x: int, y: int) -> Panel:
     """Picture of one cycle with its corner at ``x``, ``y``."""
-    left, top = LEFT, TOP
-    drain = trace.row("drain", cycle)
-    names = ("acc", "products", "tile", "a", "result_tile")
+    drain = [moves == "1" for moves in trace.row("drain", cycle)]
+    names = ("acc", "products", "tile", "a", "b", "result", "result_tile")
     grids = {name: trace.grid(name, cycle) for name in names}
-    panel = Panel(cycle, x, y, [
-        _cell({name: grid[row][col] for name, grid in grids.items()}, trace.depth,
-              left + col * CELL, top + row * CELL, moves=drain[col] == "1")
-        for row in range(len(grids["acc"])) for col in range(len(drain))])
-    bottom = top + len(grids["acc"]) * CELL
-    a, b = trace.grid("a", cycle), trace.grid("b", cycle)[-1]
+    panel = Panel(cycle, x, y, [])
+    for row in range(len(grids["acc"])):
+        for col, moves in enumerate(drain):
+            values = {name: grid[row][col] for name, grid in grids.items()}
+            tile, result = (0 if values[name] == NOTHING else int(values[name])
+                            for name in ("tile", "result_tile"))
+            panel.cells.append(Cell(
+                x=LEFT + col * CELL, y=TOP + row * CELL, acc=values["acc"] if tile else "",
+                tile=tile, busy=values["a"] != NOTHING, result=result, moves=moves and result > 0,
+                shade=-(-SHADES * int(values["products"]) // trace.depth) if tile else 0))
+    bottom = TOP + len(grids["acc"]) * CELL
     from_west, from_south = (trace.tile_of_operands(name, cycle) for name in "ab")
-    panel.west = [Label(left - 10, top + (row + 0.5) * CELL + 4, values[0], from_west[row][0])
-                  for row, values in enumerate(a) if values[0] != NOTHING]
-    panel.south = [Label(left + (col + 0.5) * CELL, bottom + 20, value, from_south[-1][col])
-                   for col, value in enumerate(b) if value != NOTHING]
-    panel.north = [Label(left + (col + 0.5) * CELL, top - 10, value, int(tile))
+    panel.west = [Label(LEFT - 10, TOP + (row + 0.5) * CELL + 4, values[0], from_west[row][0])
+                  for row, values in enumerate(grids["a"]) if values[0] != NOTHING]
+    panel.south = [Label(LEFT + (col + 0.5) * CELL, bottom + 20, value, from_south[-1][col])
+                   for col, value in enumerate(grids["b"][-1]) if value != NOTHING]
+    panel.north = [Label(LEFT + (col + 0.5) * CELL, TOP - 10, value, int(tile))
                    for col, (value, tile, moves) in enumerate(zip(
-                       trace.grid("result", cycle)[0], grids["result_tile"][0], drain,
-                       strict=True)) if moves == "1" and value != NOTHING]
+                       grids["result"][0], grids["result_tile"][0], drain, strict=True))
+                   if moves and value != NOTHING]
     beat = trace.beats("m_axis_c")[cycle]
     if beat.valid and beat.ready:
-        panel.beat = Label(left + len(drain) * CELL + 4, 14, " ".join(beat.values), beat.tile)
+        panel.beat = Label(LEFT + len(drain) * CELL + 4, 14, " ".join(beat.values), beat.tile)
     return panel
-
-
-def _cell(values: dict[str, str], depth: int, x: int, y: int, *, moves: bool) -> Cell:
-    """One element from its texts."""
-    tile, result = (0 if values[name] == NOTHING else int(values[name])
-                    for name in ("tile", "result_tile"))
-    shade = -(-SHADES * int(values["products"]) // depth) if tile else 0
-    return Cell(x=x, y=y, acc=values["acc"] if tile else "", tile=tile, shade=shade,
-                busy=values["a"] != NOTHING, result=result, moves=moves and result > 0)
 
 
 STEP, LINE, HIGH = 40, 26, 14
@@ -196,32 +191,22 @@ def streams(record: Record) -> dict[str, Any]:
     for stream, vector in _NAMES:
         beats = trace.beats(stream)
         for wire in ("valid", "ready", "last"):
-            levels = [getattr(beat, wire) for beat in beats]
-            waves.append(Wave(f"{stream}_t{wire}", y, _path(levels, y)))
+            heights = [y if getattr(beat, wire) else y + HIGH for beat in beats]
+            steps = "".join(f"V{height}H{WAVES_LEFT + (cycle + 1) * STEP}"
+                            for cycle, height in enumerate(heights))
+            waves.append(Wave(f"{stream}_t{wire}", y, f"M{WAVES_LEFT} {heights[0]}{steps}"))
             y += LINE
         waves.append(Wave(f"{stream}_tdata", y, ""))
-        boxes += [_box(beat, cycle, y, f"{stream[-1].upper()}{beat.tile}", vector)
-                  for cycle, beat in enumerate(beats) if beat.valid]
+        for cycle, beat in enumerate(beats):
+            if beat.valid:  # A row or a column of its matrix.
+                place = f"{beat.index},:" if vector == "row" else f":,{beat.index}"
+                boxes.append(Box(WAVES_LEFT + cycle * STEP, y,
+                                 f"{stream[-1].upper()}{beat.tile}[{place}]", beat.tile))
         y += LINE + GAP
     return {"waves": waves, "boxes": boxes, "cycles": trace.cycles, "step": STEP, "high": HIGH,
             "left": WAVES_LEFT, "top": WAVES_TOP, "margin": MARGIN, "bottom": y - GAP,
             "width": WAVES_LEFT + trace.cycles * STEP + MARGIN, "height": y + MARGIN - GAP,
             **{key: trace.conditions[key] for key in ("mac", "array")}}
-
-
-def _box(beat: Beat, cycle: int, y: int, matrix: str, vector: str) -> Box:
-    """Beat ``index`` of a tile: a row or a column of its matrix."""
-    place = f"{beat.index},:" if vector == "row" else f":,{beat.index}"
-    return Box(WAVES_LEFT + cycle * STEP, y, f"{matrix}[{place}]", beat.tile)
-
-
-def _path(levels: list[bool], y: int) -> str:
-    """Line of a wire that has these levels, a step wide each."""
-    heights = [y if level else y + HIGH for level in levels]
-    parts = [f"M{WAVES_LEFT} {heights[0]}"]
-    for cycle, height in enumerate(heights):
-        parts.append(f"V{height}H{WAVES_LEFT + (cycle + 1) * STEP}")
-    return "".join(parts)
 
 
 PAGE = Page(figures=(

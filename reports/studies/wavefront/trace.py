@@ -89,14 +89,9 @@ TILES = Tiles(
                 [[3, 2, 2, 1], [1, 3, 3, 2], [1, 3, 1, 2], [2, 3, 3, 2]]], np.float64))
 
 
-def number_text(value: float) -> str:
-    """``value`` without digits that say nothing."""
-    return f"{value:.12g}"
-
-
 def grid_text(rows: Iterable[Iterable[Any]]) -> str:
     """Text of a grid of numbers, None where there is nothing."""
-    return "; ".join(" ".join(NOTHING if value is None else number_text(value) for value in row)
+    return "; ".join(" ".join(NOTHING if value is None else f"{value:.12g}" for value in row)
                      for row in rows)
 
 
@@ -133,42 +128,28 @@ def trace(cycles: Sequence[Sample], spec: ArraySpec, dut: str) -> dict[str, list
     columns: list[_Column] = [{} for _ in range(spec.cols)]
     found: dict[str, list[str]] = {}
     for sample in cycles:
-        wires = [[_pe_wires(sample, f"{dut}.grid.row_{row}.pe_{col}") for col in range(spec.cols)]
-                 for row in range(spec.rows)]
-        step = _grids(wires, cells, columns, spec) | _streams(sample, dut, spec)
-        for name, text in step.items():
+        grids: dict[str, list[list[float | None]]] = {
+            name: [] for name in ("a", "b", "acc", "products", "tile", "result", "result_tile")}
+        for row, cell_row in enumerate(cells):
+            known = [_element(sample, f"{dut}.grid.row_{row}.pe_{col}", cell, columns[col], spec)
+                     for col, cell in enumerate(cell_row)]
+            for grid, values in zip(grids.values(), zip(*known, strict=True), strict=True):
+                grid.append(list(values))
+        step = {name: grid_text(grid) for name, grid in grids.items()}
+        step["drain"] = " ".join(str(sample[f"{dut}.grid.row_0.pe_{col}.shift"])
+                                 for col in range(spec.cols))
+        for name, text in (step | _streams(sample, dut, spec)).items():
             found.setdefault(name, []).append(text)
-        for cell_row, wire_row in zip(cells, wires, strict=True):
-            for cell, pe in zip(cell_row, wire_row, strict=True):
-                cell.step(pe)
     return found
 
 
-def _pe_wires(sample: Sample, path: str) -> dict[str, int]:
-    """Wires of one processing element that matter here."""
-    wires = {name: sample[f"{path}.{name}"] for name in ("result_q", "shift")}
-    wires |= {name: sample[f"{path}.mac.{name}"] for name in
-              ("i_valid", "i_first", "i_a", "i_b", "o_valid", "o_data")}
-    return {name: -1 if value is None else value for name, value in wires.items()}
-
-
-def _grids(wires: list[list[dict[str, int]]], cells: list[list[_Cell]], columns: list[_Column],
-           spec: ArraySpec) -> dict[str, str]:
-    """Texts of what the processing elements do."""
-    names = ("a", "b", "acc", "products", "tile", "result", "result_tile")
-    rows: dict[str, list[list[float | None]]] = {name: [] for name in names}
-    for wire_row, cell_row in zip(wires, cells, strict=True):
-        known = [_element(pe, cell, column, spec)
-                 for pe, cell, column in zip(wire_row, cell_row, columns, strict=True)]
-        for index, name in enumerate(names):
-            rows[name].append([values[index] for values in known])
-    drain = " ".join(str(pe["shift"]) for pe in wires[0])
-    return {name: grid_text(rows[name]) for name in names} | {"drain": drain}
-
-
-def _element(pe: dict[str, int], cell: _Cell, column: _Column,
+def _element(sample: Sample, path: str, cell: _Cell, column: _Column,
              spec: ArraySpec) -> tuple[float | None, ...]:
-    """Values of one processing element, None where there is nothing."""
+    """Values of one processing element, None where there is nothing; ``cell`` goes on."""
+    wires = {name: sample[f"{path}.mac.{name}"] for name in
+             ("i_valid", "i_first", "i_a", "i_b", "o_valid", "o_data")}
+    wires["result_q"] = sample[f"{path}.result_q"]
+    pe = {name: -1 if value is None else value for name, value in wires.items()}
     acc = _sum(pe["o_data"], spec)
     if pe["o_valid"]:
         column[acc] = cell.tile
@@ -178,6 +159,7 @@ def _element(pe: dict[str, int], cell: _Cell, column: _Column,
     a, b = ((_value(pe["i_a"], spec.mac.a), _value(pe["i_b"], spec.mac.b)) if pe["i_valid"]
             else (None, None))
     under_way = (acc, cell.products, cell.tile) if cell.tile else (None, None, None)
+    cell.step(pe)
     return a, b, *under_way, result if result_tile or result else None, result_tile
 
 
@@ -235,90 +217,68 @@ def check(conditions: Mapping[str, Any]) -> int:
     """
     spec = parse_array(conditions["array"], conditions["mac"])
     tiles, trace = tiles_of(conditions), conditions["trace"]
-    found = _Comparisons()
+    compared = 0
+
+    def equal(what: str, got: object, wanted: object, values: int = 1) -> None:
+        nonlocal compared
+        compared += values
+        if got != wanted:
+            raise TraceError(f"Trace of {what} must be {wanted!r}, not {got!r}")
+
     sums = tiles.sums(spec)
     for cycle in range(len(trace["acc"])):
         wanted = _operands(cycle, tiles, sums, spec) | _results(cycle, tiles, sums[-1], spec)
         for name, text in wanted.items():
-            found.equal(f"{name} in cycle {cycle}", trace[name][cycle], text,
-                        spec.rows * spec.cols)
+            equal(f"{name} in cycle {cycle}", trace[name][cycle], text, spec.rows * spec.cols)
+    # What leaves a column in the north is that column of C, row by row.
     rows = sums[-1].reshape(-1, spec.cols)
-    _check_drain(found, trace, rows)
-    _check_beats(found, trace, rows, tiles, spec)
-    return found.count
-
-
-class _Comparisons:
-    """Counts what was compared."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def equal(self, what: str, got: object, wanted: object, values: int = 1) -> None:
-        """Raise unless ``got`` is ``wanted``."""
-        self.count += values
-        if got != wanted:
-            raise TraceError(f"Trace of {what} must be {wanted!r}, not {got!r}")
+    left: list[list[float | None]] = [[] for _ in range(spec.cols)]
+    for results, drain in zip(trace["result"], trace["drain"], strict=True):
+        for column, value, moves in zip(left, grid(results)[0], drain.split(), strict=True):
+            if moves == "1":
+                column.append(value)
+    for index, column in enumerate(left):
+        equal(f"results of column {index}", column, rows[:, index].tolist(), len(rows))
+    beats = [cycle for cycle, shake in enumerate(trace["m_axis_c"]) if shake.startswith("1 1")]
+    got = [grid(trace["m_axis_c_tdata"][cycle])[0] for cycle in beats]
+    equal("beats of C", got, rows.tolist(), rows.size)
+    last = ["1 1 1" if row % spec.rows == spec.rows - 1 else "1 1 0" for row in range(len(rows))]
+    equal("handshakes of C", [trace["m_axis_c"][cycle] for cycle in beats], last, len(rows))
+    equal("first beat of C", beats[0], spec.first_result(tiles.depth))
+    equal("cycles", len(trace["m_axis_c"]),
+          spec.cycles(tiles.count * spec.rows, tiles.depth, spec.cols))
+    return compared
 
 
 def _operands(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> dict[str, str]:
     """Operands and accumulators that the processing elements must have in a cycle."""
-    names = ("a", "b", "acc", "products", "tile")
-    rows: dict[str, list[list[float | None]]] = {name: [] for name in names}
-    for row in range(spec.rows):
-        elements = []
-        for col in range(spec.cols):
-            # A enters in the west, B in the south: an element waits a cycle for each step.
-            pair = cycle - (spec.rows - 1 - row) - col
-            tile, k = divmod(pair, tiles.depth)
-            before, done = divmod(pair - 1, tiles.depth)
-            now = 0 <= tile < tiles.count
-            under_way = 0 <= before < tiles.count
-            elements.append((
-                *((tiles.a[tile, row, k], tiles.b[tile, k, col]) if now else (None, None)),
-                *((sums[done, before, row, col], done + 1, before + 1) if under_way
-                  else (None, None, None))))
-        for index, name in enumerate(names):
-            rows[name].append([values[index] for values in elements])
-    return {name: grid_text(rows[name]) for name in names}
+    found: dict[str, list[list[float | None]]] = {
+        name: [[None] * spec.cols for _ in range(spec.rows)]
+        for name in ("a", "b", "acc", "products", "tile")}
+    for row, col in np.ndindex(spec.rows, spec.cols):
+        # A enters in the west, B in the south: an element waits a cycle for each step.
+        pair = cycle - (spec.rows - 1 - row) - col
+        tile, k = divmod(pair, tiles.depth)
+        if 0 <= tile < tiles.count:
+            found["a"][row][col] = tiles.a[tile, row, k]
+            found["b"][row][col] = tiles.b[tile, k, col]
+        tile, k = divmod(pair - 1, tiles.depth)
+        if 0 <= tile < tiles.count:
+            found["acc"][row][col] = sums[k, tile, row, col]
+            found["products"][row][col], found["tile"][row][col] = k + 1, tile + 1
+    return {name: grid_text(rows) for name, rows in found.items()}
 
 
 def _results(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> dict[str, str]:
     """Results that the processing elements must hold in a cycle."""
     values: list[list[float | None]] = [[None] * spec.cols for _ in range(spec.rows)]
     owners: list[list[float | None]] = [[None] * spec.cols for _ in range(spec.rows)]
-    for tile in range(tiles.count):
-        for col in range(spec.cols):
-            # When the southernmost element has its sum, and when the column starts to move.
-            first = (tile + 1) * tiles.depth + col + spec.mac.latency
-            moved = max(0, cycle - (first + spec.rows - 1))
-            for row in range(max(0, spec.rows - 1 - (cycle - first)), spec.rows):
-                source = row + moved
-                inside = source < spec.rows
-                values[row][col] = sums[tile, source, col] if inside else None
-                owners[row][col] = tile + 1 if inside else None
+    for tile, col in np.ndindex(tiles.count, spec.cols):
+        # When the southernmost element has its sum, and when the column starts to move.
+        first = (tile + 1) * tiles.depth + col + spec.mac.latency
+        moved = max(0, cycle - (first + spec.rows - 1))
+        for row in range(max(0, spec.rows - 1 - (cycle - first)), spec.rows):
+            inside = row + moved < spec.rows
+            values[row][col] = sums[tile, row + moved, col] if inside else None
+            owners[row][col] = tile + 1 if inside else None
     return {"result": grid_text(values), "result_tile": grid_text(owners)}
-
-
-def _check_drain(found: _Comparisons, trace: Mapping[str, Any], rows: np.ndarray) -> None:
-    """What leaves a column in the north is that column of C, row by row."""
-    left: list[list[float | None]] = [[] for _ in rows[0]]
-    for results, drain in zip(trace["result"], trace["drain"], strict=True):
-        for column, value, moves in zip(left, grid(results)[0], drain.split(), strict=True):
-            if moves == "1":
-                column.append(value)
-    for index, column in enumerate(left):
-        found.equal(f"results of column {index}", column, rows[:, index].tolist(), len(rows))
-
-
-def _check_beats(found: _Comparisons, trace: Mapping[str, Any], rows: np.ndarray, tiles: Tiles,
-                 spec: ArraySpec) -> None:
-    """Beats of C, and when they leave."""
-    beats = [cycle for cycle, shake in enumerate(trace["m_axis_c"]) if shake.startswith("1 1")]
-    got = [grid(trace["m_axis_c_tdata"][cycle])[0] for cycle in beats]
-    found.equal("beats of C", got, rows.tolist(), rows.size)
-    last = ["1 1 1" if row % spec.rows == spec.rows - 1 else "1 1 0" for row in range(len(rows))]
-    found.equal("handshakes of C", [trace["m_axis_c"][cycle] for cycle in beats], last, len(rows))
-    found.equal("first beat of C", beats[0], spec.first_result(tiles.depth))
-    found.equal("cycles", len(trace["m_axis_c"]),
-                spec.cycles(tiles.count * spec.rows, tiles.depth, spec.cols))
