@@ -12,8 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-__all__ = ["COLOURS", "Curve", "bars", "curves", "stacks"]
-
 COLOURS = ("#2f6f9f", "#c26a00", "#2e7d32", "#7d4fa8", "#c0392b", "#5d6b7c", "#4a9bd4", "#8a6d00")
 INK, SOFT, LINE = "#1c2430", "#5d6b7c", "#d9dfe6"
 #: Any: matplotlib types the names of its settings one by one.

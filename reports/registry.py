@@ -18,9 +18,6 @@ from reports import tables
 from reports.tables import Table
 from synth.record import Record
 
-__all__ = ["FLOW_HIDDEN", "FLOW_METRICS", "Figure", "Measure", "Page", "Records",
-           "Study", "find", "studies"]
-
 #: Records of ``reports/data`` as plain data, by the name of their file.
 Records = Mapping[str, Sequence[tables.Record]]
 
@@ -155,34 +152,28 @@ class Study:
 
     def load_page(self) -> Page:
         """What it shows, imported now."""
-        return _attribute(self, self.page, "PAGE") if self.page else Page()
+        return self._attribute(self.page, "PAGE") if self.page else Page()
 
     def load_measure(self) -> Measure | None:
         """What measures it, imported now; None if nothing of its own does."""
         if self.measure.endswith(".toml"):
             of_points = resolve_name("reports.studies.sweep:measure_of")
             return of_points(FOLDER / self.folder / self.measure)  # type: ignore[no-any-return]
-        return _attribute(self, self.measure, "MEASURE") if self.measure else None
+        return self._attribute(self.measure, "MEASURE") if self.measure else None
 
-
-def _attribute(study: Study, module: str, name: str) -> Any:
-    module, _, named = module.partition(":")
-    return resolve_name(f"reports.studies.{study.folder}.{module}:{named or name}")
+    def _attribute(self, module: str, name: str) -> Any:
+        module, _, named = module.partition(":")
+        return resolve_name(f"reports.studies.{self.folder}.{module}:{named or name}")
 
 
 @cache
 def studies() -> tuple[Study, ...]:
     """Every study, in the order of their sections."""
-    found = [_completed(study, folder.name)
+    found = [replace(study, folder=folder.name, sources=study.sources or (study.name,),
+                     command=study.command or f"make study NAME={study.name}")
              for folder in sorted(FOLDER.iterdir()) if (folder / "__init__.py").exists()
              for study in resolve_name(f"reports.studies.{folder.name}:STUDIES")]
     return tuple(sorted(found, key=lambda study: (study.order, study.name)))
-
-
-def _completed(study: Study, folder: str) -> Study:
-    """The study with its folder and what follows from its name."""
-    return replace(study, folder=folder, sources=study.sources or (study.name,),
-                   command=study.command or f"make study NAME={study.name}")
 
 
 def find(name: str) -> Study | None:

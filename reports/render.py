@@ -22,29 +22,15 @@ from hw.emit.files import write_files
 from hw.spec import SpecError
 from hw.spec.catalog import COLUMNS, format_cells
 from hw.spec.command import Parser, run_command
+from reports import tables
 from reports.registry import Page, Records, Study, studies
-from reports.tables import (
-    Table,
-    as_csv,
-    bars,
-    listed,
-    more,
-    notes_of,
-    percent,
-    quoted,
-    table,
-    text,
-)
-
-__all__ = ["ReportError", "answer", "environment", "main", "page_text",
-           "pages", "render"]
+from reports.tables import Table
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RECORD_FIELDS = {"subject", "metrics", "conditions", "provenance", "not_done"}
 ORIGIN_FIELDS = {"command", "commit", "dirty", "date", "tools", "library", "seed"}
 _MARKED = re.compile(r"(<!-- begin:(\w+) -->\n)(.*?)(<!-- end:\2 -->)", re.DOTALL)
-_BACKTICKS = re.compile(r"`([^`]*)`")
 _BEGIN = re.compile(r"<!-- begin:(\w+) -->")
 
 
@@ -75,7 +61,7 @@ def pages(root: Path) -> dict[Path, str]:
         **{root / "reports" / f"{own[study.name].file or study.name}.md":
            page_text(templates, study, records)
            for study in shown if study.name in own},
-        **{root / "reports/csv" / f"{name}.csv": as_csv(found)
+        **{root / "reports/csv" / f"{name}.csv": tables.as_csv(found)
            for name, found in records.items() if found},
         root / "reports/index.html": templates.get_template("index.html.j2").render(),
         readme: _fill(readme, templates, shown),
@@ -88,9 +74,13 @@ def environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader([HERE / "templates", HERE / "studies"]),
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]))
-    templates.filters |= {"code": _code, "listed": listed, "more": more, "number": text,
-                          "oneline": _oneline, "percent": percent}
-    templates.globals |= {"table": table, "bars": bars, "quoted": quoted,
+    templates.filters |= {
+        "listed": tables.listed, "more": tables.more, "number": tables.text, "oneline": _oneline,
+        "percent": tables.percent,
+        # HTML of a text in which backticks mark code.
+        "code": lambda text: markupsafe.Markup(
+            re.sub(r"`([^`]*)`", r"<code>\1</code>", str(markupsafe.escape(text))))}
+    templates.globals |= {"table": tables.table, "bars": tables.bars, "quoted": tables.quoted,
                           "formats": Table(list(COLUMNS.values()), format_cells(), [])}
     return templates
 
@@ -106,34 +96,23 @@ def _oneline(text: str) -> str:
     return " ".join(text.split())
 
 
-def _code(text: str) -> markupsafe.Markup:
-    """HTML of a text in which backticks mark code."""
-    return markupsafe.Markup(_BACKTICKS.sub(r"<code>\1</code>", str(markupsafe.escape(text))))
-
-
 def _drawn(templates: jinja2.Environment, study: Study, page: Page,
            records: dict[str, list[dict[str, Any]]]) -> dict[str, Callable[..., str]]:
     """Each picture of a study, by name; ``alone`` makes it a file of its own.
 
     Within a page, a plot is an image, so that names in it stay its own.
     """
+    def plot(svg: str, *, alone: bool) -> str:
+        data = base64.b64encode(svg.encode()).decode()
+        return svg if alone else f'<img alt="" src="data:image/svg+xml;base64,{data}">'
+
     found: dict[str, Callable[..., str]] = {}
     if records.get(study.name):
         for figure in page.figures:
             template = templates.get_template(f"{study.folder}/{figure.name}.svg.j2")
             found[figure.name] = partial(template.render, figure.draw(records[study.name]),
                                          alt=figure.alt)
-    for name, draw in page.plots(records).items():
-        found[name] = partial(_plot, draw())
-    return found
-
-
-def _plot(svg: str, *, alone: bool) -> str:
-    """A picture as a file, or as an element of HTML."""
-    if alone:
-        return svg
-    data = base64.b64encode(svg.encode()).decode()
-    return f'<img alt="" src="data:image/svg+xml;base64,{data}">'
+    return found | {name: partial(plot, draw()) for name, draw in page.plots(records).items()}
 
 
 def page_text(templates: jinja2.Environment, study: Study, records: Records) -> str:
@@ -144,7 +123,7 @@ def page_text(templates: jinja2.Environment, study: Study, records: Records) -> 
     return templates.get_template(f"{study.folder}/page.md.j2").render(
         {"answer": answer(templates, study, records)} | page.values(records),
         alts=[figure.alt for figure in page.figures],
-        notes=notes_of(read, study.hidden))
+        notes=tables.notes_of(read, study.hidden))
 
 
 def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -168,16 +147,12 @@ def _fill(page: Path, templates: jinja2.Environment, shown: Sequence[Study]) -> 
     known = {study.name: study for study in shown}
 
     def section(match: re.Match[str]) -> str:
-        """Marks with the section between them."""
         begin, name, _, end = match.groups()
-        if name == "formats":
-            body = templates.get_template("formats.md.j2").render()
-        elif name in known:
-            body = templates.get_template("section.md.j2").render(study=known[name])
-        else:
+        if name != "formats" and name not in known:
             raise ReportError(f"{page.name} section must be one of formats, {', '.join(known)}, "
                               f"not {name!r}")
-        return begin + body + end
+        template = templates.get_template(f"{'formats' if name == 'formats' else 'section'}.md.j2")
+        return begin + template.render(study=known.get(name)) + end
 
     old = page.read_text(encoding="utf-8")
     begun, whole = _BEGIN.findall(old), [match[2] for match in _MARKED.finditer(old)]

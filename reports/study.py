@@ -18,8 +18,6 @@ from reports.registry import Measure, Study, find, studies
 from reports.render import render
 from synth.record import write_records
 
-__all__ = ["main"]
-
 PROG = "python -m reports.study"
 DATA = Path(__file__).resolve().parent / "data"
 
@@ -29,15 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given and not given[0].startswith("-"):
-        study = find(given[0])
-        if study is not None:
-            return _measure(study, given[1:])
-    return _list(given)
-
-
-def _list(given: Sequence[str]) -> int:
-    """The command without the name of a study: what there is."""
+    if given and not given[0].startswith("-") and (study := find(given[0])) is not None:
+        return _measure(study, given[1:])
     parser = Parser(prog=PROG, description="Measure a study, write its records to reports/data "
                     "and render the pages. NAME --help shows what a study takes.")
     parser.add_argument("name", metavar="NAME", nargs="?", help="a study of --list")

@@ -8,9 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["MISSING", "Bar", "Record", "Table", "as_csv", "bars", "cell", "listed", "more",
-           "notes_of", "percent", "quoted", "table", "text", "value", "values"]
-
 #: A record as plain data, see `synth.record`.
 Record = Mapping[str, Any]
 MISSING = "-"
@@ -76,13 +73,16 @@ def table(records: Sequence[Record], *, metrics: Sequence[str] = (), hidden: Seq
 
     ``metrics`` come first, in this order; ``hidden`` conditions are left out.
     """
-    names = _metric_names(records, metrics)
+    found = {name for record in records for name in record["metrics"]}
+    first = [name for name in metrics if name in found]
+    names = first + sorted(found - set(first))
     _, varying = _conditions(records, hidden)
     notes = notes_of(records, hidden)
     if len(records) == 1:
         rows = [[_plain(name), cell(records[0], name, with_unit=True)] for name in names]
         return Table([_plain(records[0]["subject"]), ""], rows, notes, [0] * len(rows))
-    units = {name: _units(records, name) for name in names}
+    units = {name: {record["metrics"][name]["unit"] for record in records
+                    if name in record["metrics"]} for name in names}
     heads = [_plain(name) + "".join(f" [{unit}]" for unit in units[name] if len(units[name]) == 1
                                     and unit) for name in names]
     rows = [[record["subject"], *(_condition(record, name) for name in varying),
@@ -122,12 +122,6 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _metric_names(records: Sequence[Record], metrics: Sequence[str]) -> list[str]:
-    found = {name for record in records for name in record["metrics"]}
-    first = [name for name in metrics if name in found]
-    return first + sorted(found - set(first))
-
-
 def _conditions(records: Sequence[Record], hidden: Sequence[str]
                 ) -> tuple[list[str], list[str]]:
     """Names of the conditions that are the same everywhere, and of those that are not."""
@@ -139,10 +133,6 @@ def _conditions(records: Sequence[Record], hidden: Sequence[str]
 
 def _condition(record: Record, name: str) -> str:
     return text(record["conditions"][name]) if name in record["conditions"] else MISSING
-
-
-def _units(records: Sequence[Record], name: str) -> set[str]:
-    return {record["metrics"][name]["unit"] for record in records if name in record["metrics"]}
 
 
 def cell(record: Record, name: str, *, with_unit: bool = False) -> str:
@@ -165,23 +155,19 @@ def values(record: Record) -> dict[str, Any]:
 
 def _note(record: Record, shared: list[str]) -> str:
     """Provenance, conditions and what was not done, in sentences."""
-    origin = record["provenance"]
+    origin, library = record["provenance"], record["provenance"]["library"] or {}
     tools = ", ".join(f"{name} {version}" for name, version in sorted(origin["tools"].items()))
     seed = "" if origin["seed"] is None else f", seed {origin['seed']}"
     dirty = " with changes" if origin["dirty"] else ""
-    commit = origin["commit"][:10]
     parts = [f"Measured by `{origin['command']}` on {origin['date'][:10]}.",
-             f"Commit {commit}{dirty}, {tools}{seed}."]
-    library = origin["library"] or {}
-    parts += ["Library: " + _listed(library) + "."] if library else []
+             f"Commit {origin['commit'][:10]}{dirty}, {tools}{seed}."]
     conditions = {name: record["conditions"][name] for name in shared}
-    parts += ["Conditions: " + _listed(conditions) + "."] if conditions else []
+    for what, named in (("Library", library), ("Conditions", conditions)):
+        if named:
+            parts.append(f"{what}: " + ", ".join(f"{_plain(name)} {text(value)}"
+                                                 for name, value in named.items()) + ".")
     parts += ["Not done: " + "; ".join(record["not_done"]) + "."] if record["not_done"] else []
     return " ".join(parts)
-
-
-def _listed(values: dict[str, Any]) -> str:
-    return ", ".join(f"{_plain(name)} {text(value)}" for name, value in values.items())
 
 
 def as_csv(records: Sequence[Record]) -> str:
@@ -189,25 +175,23 @@ def as_csv(records: Sequence[Record]) -> str:
 
     Conditions that are long or have parts are left to the JSON file.
     """
+    def short(value: Any) -> bool:
+        return len(str(_plain_value(value))) <= LONGEST
+
     conditions = sorted({
         name for record in records for name, value in record["conditions"].items()
-        if len(str(_plain_value(value))) <= LONGEST and not isinstance(value, dict)})
+        if short(value) and not isinstance(value, dict)})
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["subject", "metric", "value", "unit", *conditions, "command", "commit"])
     for record in records:
         origin = record["provenance"]
-        known = [_short(record["conditions"].get(name)) for name in conditions]
+        known = [_plain_value(value) if short(value := record["conditions"].get(name)) else ""
+                 for name in conditions]
         for name, metric in record["metrics"].items():
             writer.writerow([record["subject"], name, _plain_value(metric["value"]), metric["unit"],
                              *known, origin["command"], origin["commit"]])
     return out.getvalue()
-
-
-def _short(value: Any) -> Any:
-    """A condition that is short; an empty cell for any other one."""
-    cell = _plain_value(value)
-    return cell if len(str(cell)) <= LONGEST else ""
 
 
 def _plain_value(value: Any) -> Any:
