@@ -109,14 +109,14 @@ def test_virtual_board_ends_at_ctrl_c(model, capsys, monkeypatch):
 
 
 def test_selftest_notices_a_wrong_bit(port, capsys, monkeypatch):
-    matmul = Device.matmul
+    matmul = Device.matmul_with_flags
 
     def wrong(self, a, b, **options):
         sums, flags = matmul(self, a, b, **options)
         sums[-1, -1] ^= 1
         return sums, flags
 
-    monkeypatch.setattr(Device, "matmul", wrong)
+    monkeypatch.setattr(Device, "matmul_with_flags", wrong)
     status, out, err = run(capsys, "--port", port, "--gemms", 1)
     assert (status, out) == (1, "")
     assert err.startswith("python -m hw.selftest: error: C[0, 0] of product 0, 1x")
