@@ -4,10 +4,11 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import le
 from pathlib import Path
 from typing import Any
 
-from hw.spec import ArraySpec, MacSpec, parse_array, parse_mac
+from hw.spec import ArraySpec, parse_array, parse_mac
 from sim.network.results import SOURCES, product_fj
 from synth.record import ROOT, Metric, Record, read_records
 
@@ -55,36 +56,31 @@ class Costs:
         return cls(record for path in paths if path.exists() for record in read_records(path))
 
     def of(self, array: ArraySpec) -> Cost:
-        """Cost of ``array``; what no record tells is None."""
-        area, measured_as, library = self._area(array)
-        energy, other = self._energy(array.mac)
-        return Cost(area, energy, measured_as, library or other)
+        """Cost of ``array``; what no record tells is None.
 
-    def _area(self, array: ArraySpec) -> tuple[float | None, str, str]:
-        """Area in mm2, of the array itself or by its processing elements from another."""
-        found = {record.subject: record for record in self._records
+        The area is that of the array itself, or by its processing elements from another one; the
+        energy includes glitches.
+        """
+        known = {record.subject: record for record in self._records
                  if record.subject.startswith(PREFIX) and "area" in record.metrics}
         ending = array.name.removeprefix(f"{PREFIX}{array.size}")
-        alike = [name for name in found if name == array.name or (
+        alike = [name for name in known if name == array.name or (
             name.endswith(ending)
             and name.removeprefix(PREFIX).removesuffix(ending).count("x") == 1)]
-        if not alike:
-            return None, "", ""
-        name = max(alike, key=lambda each: (each == array.name, _elements(each)))
-        record = found[name]
-        area = float(record.metrics["area"].value) * array.rows * array.cols / _elements(name)
-        return area / 1e6, name, _library(record)
-
-    def _energy(self, mac: MacSpec) -> tuple[float | None, str]:
-        """Energy of a multiply-accumulation in fJ, glitches included."""
+        area, measured_as, library = None, "", ""
+        if alike:
+            measured_as = max(alike, key=lambda each: (each == array.name, _elements(each)))
+            record = known[measured_as]
+            area = (float(record.metrics["area"].value) * array.rows * array.cols
+                    / _elements(measured_as) / 1e6)
+            library = _library(record)
         for record in self._records:
             values = {name: metric.value for name, metric in record.metrics.items()
                       if isinstance(metric.value, int | float)}
-            found = product_fj(values) if record.subject == mac.name else None
-            if found is not None:
-                return found, _library(record)
-        return None, ""
-
+            energy = product_fj(values) if record.subject == array.mac.name else None
+            if energy is not None:
+                return Cost(area, energy, measured_as, library or _library(record))
+        return Cost(area, None, measured_as, library)
 
 def _elements(name: str) -> int:
     """Processing elements of an array by its name, ``array_16x16_...``."""
@@ -161,54 +157,26 @@ def figure(value: float) -> str:
 
 def front(points: Sequence[Point]) -> list[Point]:
     """Points that no other equals or beats in value, cycles, area and energy, and beats in one."""
-    known = [point for point in points if point.costs]
-    return [point for point in known if not any(_beats(other, point) for other in known)]
-
-
-def _beats(other: Point, point: Point) -> bool:
-    theirs, ours = ((-each.value, *(each.costs or ())) for each in (other, point))
-    return theirs != ours and all(a <= b for a, b in zip(theirs, ours, strict=True))
+    known = [(point, (-point.value, *point.costs)) for point in points if point.costs]
+    return [point for point, ours in known
+            if not any(theirs != ours and all(map(le, theirs, ours)) for _, theirs in known)]
 
 
 def advise(points: Sequence[Point], goal: Goal) -> Advice:
     """Cheapest point that is good enough, or the best one if none is.
 
     Cheap is what has the least product of area, cycles and energy. If no point's costs are known,
-    the best value wins.
+    the best value wins. The reasons say what the others lack.
     """
     best = front(points)
     enough = [point for point in best if point.value >= goal.least]
-    if enough:
-        chosen = min(enough, key=_price)
-    else:
-        chosen = max(best or points, key=lambda point: point.value)
-    return Advice(best, chosen, _sentence(chosen, goal, bool(enough)),
-                  _reasons(points, best, chosen, goal))
-
-
-def _price(point: Point) -> float:
-    """Product of cycles, area and energy."""
-    cycles, area, energy = point.costs or (0.0, 0.0, 0.0)
-    return cycles * area * energy
-
-
-def _shown(value: float, goal: Goal) -> str:
-    return f"{value:.2f} {goal.unit}"
-
-
-def _sentence(chosen: Point, goal: Goal, enough: bool) -> str:
-    """The recommendation in one sentence."""
+    chosen = (min(enough, key=_price) if enough else
+              max(best or points, key=lambda point: point.value))
     kept = f"{goal.name.replace('_', ' ')} {_shown(chosen.value, goal)}"
     if goal.reference is not None:
         kept += f" (FP32: {_shown(goal.reference, goal)})"
     why = (f"the cheapest of those with at least {_shown(goal.least, goal)}" if enough else
            f"the best, though none reaches {_shown(goal.least, goal)}")
-    return f"Take {chosen.name}: {kept}, {why}."
-
-
-def _reasons(points: Sequence[Point], best: Sequence[Point], chosen: Point, goal: Goal
-             ) -> list[str]:
-    """What the others lack."""
     reasons = []
     if chosen.costs:
         cycles, area, energy = chosen.costs
@@ -229,7 +197,16 @@ def _reasons(points: Sequence[Point], best: Sequence[Point], chosen: Point, goal
     if unknown:
         named = ", ".join(unknown) if len(unknown) <= NAMED else f"{len(unknown)} settings"
         reasons.append(f"No record tells the cost of {named}.")
-    return reasons
+    return Advice(best, chosen, f"Take {chosen.name}: {kept}, {why}.", reasons)
+
+
+def _price(point: Point) -> float:
+    """Product of cycles, area and energy."""
+    return math.prod(point.costs or (0.0,))
+
+
+def _shown(value: float, goal: Goal) -> str:
+    return f"{value:.2f} {goal.unit}"
 
 
 def energy_uj(energy_fj: float | None, macs: int, samples: int) -> float | None:
@@ -262,7 +239,13 @@ def answer(records: Sequence[Record]) -> Record:
     first, *settings = records
     name = first.conditions["metric"]
     reference = float(first.metrics[name].value)
-    points = [_point(record, name) for record in settings]
+    points = []
+    for record in settings:
+        values = {key: float(metric.value) for key, metric in record.metrics.items()
+                  if isinstance(metric.value, int | float)}
+        points.append(Point(record.conditions["column"], record.conditions["accumulator"],
+                            values[name], round(values["cycles_per_sample"]), values.get("area"),
+                            values.get("energy_per_sample")))
     found = advise(points, Goal(name, "%", reference, reference - LOSS))
     conditions: dict[str, Any] = {
         "study": "answer", "loss": LOSS, "sentence": found.sentence, "reasons": found.reasons,
@@ -271,12 +254,3 @@ def answer(records: Sequence[Record]) -> Record:
     return Record(subject=first.subject, metrics={"settings": Metric(len(points), "setting")},
                   conditions=conditions, provenance=first.provenance,
                   not_done=("every format with every accumulator (reports.advise)",))
-
-
-def _point(record: Record, name: str) -> Point:
-    """Value and costs of a record."""
-    values = {key: float(metric.value) for key, metric in record.metrics.items()
-              if isinstance(metric.value, int | float)}
-    return Point(record.conditions["column"], record.conditions["accumulator"], values[name],
-                 round(values["cycles_per_sample"]), values.get("area"),
-                 values.get("energy_per_sample"))

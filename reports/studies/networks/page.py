@@ -77,10 +77,8 @@ class Results:
         return next((str(record["conditions"].get("array", "")) for record in found if record), "")
 
     def _find(self, network: str, **conditions: str) -> Record | None:
-        for record in self._records:
-            if record["subject"] == network and conditions.items() <= record["conditions"].items():
-                return record
-        return None
+        return next((record for record in self._records if record["subject"] == network
+                     and conditions.items() <= record["conditions"].items()), None)
 
     @staticmethod
     def metric(record: Record) -> float:
@@ -134,52 +132,48 @@ def chance(better: int, worse: int) -> float:
 
 
 def changes(records: Sequence[Record]) -> Table:
-    """Networks by formats, as table 1 of arXiv 2303.17951 has them, and what to take."""
-    results = Results(records)
-    rows = []
+    """Networks by formats, as table 1 of arXiv 2303.17951 has them, and what to take.
+
+    Each change of the metric stands with the samples that do better and worse, if any.
+    """
+    results, rows = Results(records), []
     for network in results.networks:
         reference, answered = results.reference(network), results.answer(network)
-        if reference:
-            name = reference["conditions"]["metric"].replace("_", " ")
-            rows.append([network, f"{name} of {text(reference['conditions']['samples'])}",
-                         f"{results.metric(reference):.2f}",
-                         *(_change(results, reference, results.quantized(network, column))
-                           for column in results.columns),
-                         " ".join(answered["conditions"]["chosen"]) if answered else MISSING])
+        if not reference:
+            continue
+        name = reference["conditions"]["metric"].replace("_", " ")
+        row = [network, f"{name} of {text(reference['conditions']['samples'])}",
+               f"{results.metric(reference):.2f}"]
+        for column in results.columns:
+            record = results.quantized(network, column)
+            better, worse = (record and results.counts(record)) or (0, 0)
+            row.append(_signed(results, record, reference)
+                       + (f" (+{better} -{worse})" if better or worse else ""))
+        rows.append([*row, " ".join(answered["conditions"]["chosen"]) if answered else MISSING])
     return Table(["network", "metric [%]", "FP32", *results.columns, "to take"], rows, [])
 
 
-def _change(results: Results, reference: Record, record: Record | None) -> str:
-    """Change of the metric, and samples that do better and worse, if any."""
-    if record is None:
-        return MISSING
-    change = _signed(round(results.metric(record) - results.metric(reference), 2))
-    better, worse = results.counts(record) or (0, 0)
-    return f"{change} (+{better} -{worse})" if better or worse else change
-
-
-def _signed(points: float) -> str:
-    return f"{points:+.2f}" if points else "0"
+def _signed(results: Results, record: Record | None, before: Record) -> str:
+    """Change of the metric from another record."""
+    points = round(results.metric(record) - results.metric(before), 2) if record else None
+    return MISSING if points is None else f"{points:+.2f}" if points else "0"
 
 
 def errors(records: Sequence[Record]) -> Table:
     """Error of the outputs, which tells formats apart where the metric does not move."""
-    results, rows = Results(records), []
-    for network in results.networks:
-        found = results.errors(network, results.columns)
-        rows.append([network, *(text(found[column]) if column in found else MISSING
-                                for column in results.columns)])
+    results = Results(records)
+    found = {network: results.errors(network, results.columns) for network in results.networks}
+    rows = [[network, *(text(own[column]) if column in own else MISSING
+                        for column in results.columns)] for network, own in found.items()]
     return Table(["network", *results.columns], rows, [])
 
 
 def ranges(records: Sequence[Record]) -> Table:
     """Which ranges were best for each network and format."""
     results = Results(records)
-    rows = []
-    for network in results.networks:
-        found = [results.quantized(network, column) for column in results.columns]
-        rows.append([network, *(each["conditions"]["ranges"] if each else MISSING
-                                for each in found)])
+    rows = [[network, *(record["conditions"]["ranges"]
+                        if (record := results.quantized(network, column)) else MISSING
+                        for column in results.columns)] for network in results.networks]
     return Table(["network", *results.columns], rows, [])
 
 
@@ -213,12 +207,10 @@ def better_than_int8(records: Sequence[Record]) -> Table:
 
 def best_formats(records: Sequence[Record]) -> Table:
     """For how many layers each format has the highest SQNR, and the middle of all SQNRs."""
-    results = Results(records)
-    rows = []
+    results, rows = Results(records), []
     for network in results.networks:
         by_column = {column: results.layers(network, column) for column in results.columns}
-        layers = list(results.depths(network))
-        wins = dict.fromkeys(results.columns, 0)
+        layers, wins = results.depths(network), dict.fromkeys(results.columns, 0)
         for layer in layers:
             known = {column: found[layer] for column, found in by_column.items() if layer in found}
             if known:
@@ -247,27 +239,28 @@ def _moved(results: Results, exact: Record, record: Record | None, depths: dict[
     """Change of the metric, and the shortest sum of a layer that the accumulator harms."""
     if record is None:
         return MISSING
-    change = _signed(round(results.metric(record) - results.metric(exact), 2))
-    change += " *h*" if HEADROOM in record["conditions"]["ranges"] else ""
+    scaled = " *h*" if HEADROOM in record["conditions"]["ranges"] else ""
     sound, found = exact["conditions"]["sqnr"], record["conditions"]["sqnr"]
     harmed = [depths[name] for name in found if name in depths and name in sound
               and found[name] < sound[name] - LOSS]
-    return f"{change} (K >= {text(min(harmed))})" if harmed else change
+    return (f"{_signed(results, record, exact)}{scaled}"
+            + (f" (K >= {text(min(harmed))})" if harmed else ""))
 
 
 def answer(records: Sequence[Record]) -> dict[str, Any]:
     """What holds of the papers' findings here: which metrics move with exact sums, by network, of
     how many known; the least errors; what is to take.
     """
-    results = Results(records)
-    counted = [(network, column, record) for network in results.networks
-               for column in results.columns if (record := results.quantized(network, column))
-               and results.counts(record)]
+    results, known = Results(records), 0
     moved: dict[str, list[str]] = {}
-    for network, column, record in counted:
-        if results.is_significant(record):
-            moved.setdefault(network, []).append(column)
-    return {"chance": CHANCE, "known": len(counted), "moved": moved, "wins": _wins(results),
+    for network in results.networks:
+        for column in results.columns:
+            record = results.quantized(network, column)
+            if record and results.counts(record):
+                known += 1
+                if results.is_significant(record):
+                    moved.setdefault(network, []).append(column)
+    return {"chance": CHANCE, "known": known, "moved": moved, "wins": _wins(results),
             "loss": results.loss}
 
 
@@ -303,7 +296,7 @@ def _worst(results: Results) -> dict[str, Any]:
                            for network, found in layers.items() if not all(found.values())}}
 
 
-def _deciding(results: Results, count: int = 3) -> list[dict[str, Any]]:
+def _deciding(results: Results) -> list[dict[str, Any]]:
     """Layers where E4M3 gains or loses most against INT8, for each network."""
     found = []
     for network in results.networks:
@@ -312,17 +305,9 @@ def _deciding(results: Results, count: int = 3) -> list[dict[str, Any]]:
         if gains:
             better = [gain for gain in gains if gain[0] > 0]
             found.append({"network": network, "column": E4M3, "better": len(better),
-                          "layers": len(gains), "most": better[:count],
-                          "least": [gain for gain in gains[:-count - 1:-1] if gain[0] < 0]})
+                          "layers": len(gains), "most": better[:NAMED],
+                          "least": [gain for gain in gains[:-NAMED - 1:-1] if gain[0] < 0]})
     return found
-
-
-def _few(results: Results) -> dict[str, int]:
-    """Samples of networks that could not tell a change if all of them did worse."""
-    found = {network: reference["conditions"]["samples"] for network in results.networks
-             if (reference := results.reference(network))}
-    return {network: samples for network, samples in found.items()
-            if chance(0, samples) >= CHANCE}
 
 
 def _movers(results: Results) -> list[dict[str, Any]]:
@@ -347,10 +332,13 @@ def networks_page(records: Sequence[Record], tuned: Sequence[Record] = ()) -> di
     results = Results(records)
     references = [record for network in results.networks
                   if (record := results.reference(network))]
+    # Samples of networks that could not tell a change if all of them did worse.
+    few = {record["subject"]: samples for record in references
+           if chance(0, samples := record["conditions"]["samples"]) >= CHANCE}
     return {"changes": changes(records), "errors": errors(records), "ranges": ranges(records),
             "best": best_formats(records), "better": better_than_int8(records),
             "fronts": fronts(records), "accumulators": accumulators(records),
-            "worst": _worst(results), "wins": _wins(results), "few": _few(results),
+            "worst": _worst(results), "wins": _wins(results), "few": few,
             "gains": [gain for network in results.networks
                       for gain in results.gains(network, E4M3).values()],
             "deciding": _deciding(results), "movers": _movers(results), "paces": results.paces,
