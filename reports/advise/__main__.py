@@ -19,7 +19,6 @@ from hw.spec.errors import require, require_int
 from reports.advise.page import page, table
 from reports.studies.networks.advice import (
     LOSS,
-    Advice,
     Cost,
     Costs,
     Goal,
@@ -151,36 +150,24 @@ def _parser() -> Parser:
     return parser
 
 
-def _task(options: argparse.Namespace) -> Task:
-    """The project's or the user's own network."""
-    if options.samples is not None:
-        require_int("Samples", options.samples, 1, 1 << 30)
-    if options.model in TASKS:
-        for name in ("data", "labels"):
-            require(getattr(options, name) is None, f"--{name}", "left out for a network of the "
-                    "project", str(getattr(options, name)))
-        return TASKS[options.model](MODELS, options.samples or SAMPLES[options.model])
-    return own_task(Path(options.model), options.data, options.labels, options.samples)
-
-
-def _goal(task: Task, exact: Outputs, options: argparse.Namespace) -> Goal:
-    """What is compared, and what is enough."""
-    name, value = next(iter(task.score(exact, exact).items()))
-    if name == SQNR:
-        return Goal(name, "dB", None, options.sqnr)
-    return Goal(name, "%", value, value - options.loss)
-
-
 def _points(task: Task, options: argparse.Namespace, exact: Outputs, progress: Progress
             ) -> tuple[list[Point], list[Cost]]:
-    """Every setting with its costs."""
+    """Every setting with its costs.
+
+    Weights have scales per output channel, from the largest magnitude, with headroom where sums may
+    overflow; blocks have their own.
+    """
     costs, points, found = Costs.of_project(), [], []
     seen = calibration(task, progress)
     for column, accumulator in itertools.product(
             chosen("Column", options.columns, COLUMNS),
             chosen("Accumulator", options.acc, ACCUMULATORS)):
         progress(f"{column}, {accumulator} sums")
-        plan = plan_of(column, accumulator, _ranges(column, accumulator), options.array)
+        usual = Ranges("channel", "minmax")
+        if usual not in choices(column):
+            usual = choices(column)[0]
+        ranges = accumulated(column, accumulator, usual)[-1]
+        plan = plan_of(column, accumulator, ranges, options.array)
         result = simulate(task, plan, progress, seen=seen)
         cost = costs.of(plan.array)
         energy = energy_uj(cost.energy_fj, result.macs, task.samples)
@@ -189,15 +176,6 @@ def _points(task: Task, options: argparse.Namespace, exact: Outputs, progress: P
                             cost.area_mm2, energy))
         found.append(cost)
     return points, found
-
-
-def _ranges(column: str, accumulator: str) -> Ranges:
-    """Scales per output channel of the weights, from the largest magnitude, with headroom where
-    sums may overflow; blocks their own.
-    """
-    wanted = Ranges("channel", "minmax")
-    usual = wanted if wanted in choices(column) else choices(column)[0]
-    return accumulated(column, accumulator, usual)[-1]
 
 
 def _notes(task: Task, costs: Sequence[Cost], size: str) -> list[str]:
@@ -222,32 +200,37 @@ def _notes(task: Task, costs: Sequence[Cost], size: str) -> list[str]:
     return notes
 
 
-def _as_json(title: str, array: str, points: Sequence[Point], goal: Goal, advice: Advice,
-             notes: Sequence[str]) -> dict[str, Any]:
-    rows = [asdict(point) | {"front": point in advice.front,
-                             "recommended": point == advice.chosen} for point in points]
-    return {"model": title, "array": array, "measure": asdict(goal), "points": rows,
-            "sentence": advice.sentence, "reasons": advice.reasons, "notes": list(notes)}
-
-
 def _body(options: argparse.Namespace) -> None:
     """Measure, write the page, print."""
     progress = Progress()
     for noun, text, known in (("Column", options.columns, COLUMNS),
                               ("Accumulator", options.acc, ACCUMULATORS)):
         chosen(noun, text, known)  # Before anything takes long.
-    task = _task(options)
+    if options.samples is not None:
+        require_int("Samples", options.samples, 1, 1 << 30)
+    if options.model in TASKS:
+        for name in ("data", "labels"):
+            require(getattr(options, name) is None, f"--{name}", "left out for a network of the "
+                    "project", str(getattr(options, name)))
+        task = TASKS[options.model](MODELS, options.samples or SAMPLES[options.model])
+    else:
+        task = own_task(Path(options.model), options.data, options.labels, options.samples)
     with nullcontext() if options.out is None else whole_file(options.out) as file:
         exact = reference(task, progress)
         points, costs = _points(task, options, exact, progress)
-        goal = _goal(task, exact, options)
+        name, value = next(iter(task.score(exact, exact).items()))
+        goal = (Goal(name, "dB", None, options.sqnr) if name == SQNR else
+                Goal(name, "%", value, value - options.loss))
         advice, notes = advise(points, goal), _notes(task, costs, options.array)
         if file is not None:
             shown = page(task.name, options.array, points, goal, advice, notes)
             file.write(shown.encode("utf-8"))
     if options.json:
-        print(json.dumps(_as_json(task.name, options.array, points, goal, advice, notes),
-                         indent=2))
+        rows = [asdict(point) | {"front": point in advice.front,
+                                 "recommended": point == advice.chosen} for point in points]
+        print(json.dumps({"model": task.name, "array": options.array, "measure": asdict(goal),
+                          "points": rows, "sentence": advice.sentence, "reasons": advice.reasons,
+                          "notes": notes}, indent=2))
         return
     print("\n".join([table(points, goal, advice), "", *notes,
                       *([] if options.out is None else [str(options.out)])]))

@@ -5,7 +5,7 @@ The page has a plot of settings: what is compared over the energy, on a logarith
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 
@@ -17,14 +17,6 @@ from reports.studies.networks.advice import Advice, Goal, Point, figure
 LETTER, LINE = 6.8, 15
 #: Distance of a label from its dot, and from the baseline to its middle.
 ASIDE, DOWN = 12, 4
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A line of the grid."""
-
-    place: float
-    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +34,7 @@ class Dot:
 
 @dataclass(slots=True)
 class Plot:
-    """All that is drawn."""
+    """All that is drawn; a line of the grid is its place and label."""
 
     width: int = 760
     height: int = 400
@@ -50,8 +42,8 @@ class Plot:
     right: int = 620
     top: int = 60
     bottom: int = 340
-    rows: list[Tick] = field(default_factory=list)
-    columns: list[Tick] = field(default_factory=list)
+    rows: list[tuple[float, str]] = field(default_factory=list)
+    columns: list[tuple[float, str]] = field(default_factory=list)
     dots: list[Dot] = field(default_factory=list)
 
 
@@ -61,8 +53,8 @@ def plot(points: Sequence[Point], advice: Advice) -> Plot:
     known = [(point, point.energy_uj) for point in points if point.energy_uj]
     if not known:
         return drawn
-    rows = _even(*_ends([point.value for point, _ in known]))
-    columns = _decades(*_ends([energy for _, energy in known]))
+    values, energies = [point.value for point, _ in known], [energy for _, energy in known]
+    rows, columns = _even(min(values), max(values)), _decades(min(energies), max(energies))
     low, high = rows[0], rows[-1]
     first, last = math.log(columns[0]), math.log(columns[-1])
 
@@ -73,15 +65,23 @@ def plot(points: Sequence[Point], advice: Advice) -> Plot:
     def y(value: float) -> float:
         return round(drawn.bottom - (drawn.bottom - drawn.top) * (value - low) / (high - low), 1)
 
-    drawn.rows = [Tick(y(value), f"{value:g}") for value in rows]
-    drawn.columns = [Tick(x(energy), figure(energy)) for energy in columns]
-    drawn.dots = list(_dots([(point, x(energy), y(point.value)) for point, energy in known],
-                            advice))
+    drawn.rows = [(y(value), f"{value:g}") for value in rows]
+    drawn.columns = [(x(energy), figure(energy)) for energy in columns]
+    # Labels are to the right of dots and, where they would overlap, one above the other.
+    taken: list[tuple[float, float, float]] = []
+    for point, at, height in sorted(((point, x(energy), y(point.value))
+                                     for point, energy in known), key=lambda each: -each[1]):
+        in_front = point in advice.front
+        label = f"{point.column}, {point.accumulator}" if in_front else ""
+        left, foot, width = at + ASIDE, height + DOWN, LETTER * len(label)
+        while label and any(abs(foot - other) < LINE and left < end and start < left + width
+                            for start, end, other in taken):
+            foot -= LINE
+        if label:
+            taken.append((left, left + width, foot))
+        kind = " ".join(["front"] * in_front + ["chosen"] * (point == advice.chosen))
+        drawn.dots.append(Dot(at, height, kind, point.name, label, round(left, 1), round(foot, 1)))
     return drawn
-
-
-def _ends(values: Sequence[float]) -> tuple[float, float]:
-    return min(values), max(values)
 
 
 def _even(low: float, high: float) -> list[float]:
@@ -100,26 +100,6 @@ def _decades(low: float, high: float) -> list[float]:
     first = max(place for place, step in enumerate(steps) if step <= low)
     last = min(place for place, step in enumerate(steps) if step >= high)
     return steps[first:max(last, first + 1) + 1]
-
-
-def _dots(places: Sequence[tuple[Point, float, float]], advice: Advice) -> Iterator[Dot]:
-    """Dots, their labels to the right and, where they would overlap, one above the other."""
-    taken: list[tuple[float, float, float]] = []
-    for point, x, y in sorted(places, key=lambda each: -each[1]):
-        label = f"{point.column}, {point.accumulator}" if point in advice.front else ""
-        left, foot, width = x + ASIDE, y + DOWN, LETTER * len(label)
-        while label and any(abs(foot - other) < LINE and left < end and start < left + width
-                            for start, end, other in taken):
-            foot -= LINE
-        if label:
-            taken.append((left, left + width, foot))
-        yield Dot(x, y, _kind(point, advice), point.name, label, round(left, 1), round(foot, 1))
-
-
-def _kind(point: Point, advice: Advice) -> str:
-    """Class of a dot."""
-    return " ".join([*(["front"] if point in advice.front else []),
-                     *(["chosen"] if point == advice.chosen else [])])
 
 
 HEADINGS = ("format", "sums", "cycles", "array area [mm2]", "energy [uJ]", "on the front")
@@ -142,11 +122,9 @@ def table(points: Sequence[Point], goal: Goal, advice: Advice) -> str:
     """Aligned text: the table, the recommendation and its reasons."""
     rows = [_headings(goal), *(cells(point, advice) for point in points)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        padded = [cell.ljust(width) if place < 2 else cell.rjust(width)
-                  for place, (cell, width) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(padded).rstrip())
+    lines = ["  ".join(cell.ljust(width) if place < 2 else cell.rjust(width)
+                       for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+                       ).rstrip() for row in rows]
     lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
     return "\n".join([*lines, "", advice.sentence, *advice.reasons])
 

@@ -113,19 +113,14 @@ class Simulator:
     wall: bool = False
 
 
-def _first_product(site: Site, cache: Path) -> float:
-    """Seconds of the first product of a process whose compiled loops are kept in ``cache``."""
-    sides = (str(16), str(16 * site.spec.mac.lanes), str(16))
+def _fast(site: Site) -> Ready:
+    """The fast path with numba; the first product of a process compiles the loops."""
+    assert has_numba()
+    sides = ("16", str(16 * site.spec.mac.lanes), "16")
     done = subprocess.run([sys.executable, "-c", _FIRST, str(site.spec.mac), *sides], cwd=ROOT,
                           check=True, capture_output=True, text=True,
-                          env={"NUMBA_CACHE_DIR": str(cache), "PATH": ""})
-    return float(done.stdout)
-
-
-def _fast(site: Site) -> Ready:
-    """The fast path with numba; its loops are compiled once for all products."""
-    assert has_numba()
-    return Ready(partial(_repeated, site.spec), _first_product(site, site.scratch()))
+                          env={"NUMBA_CACHE_DIR": str(site.scratch()), "PATH": ""})
+    return Ready(partial(_repeated, site.spec), float(done.stdout))
 
 
 def _numpy(site: Site) -> Ready:
@@ -192,8 +187,8 @@ def _native(build: Callable[..., Program], site: Site) -> Ready:
 
 def _amaranth(site: Site) -> Ready:
     """Processing elements alone."""
-    ready = Elements(site.spec)
-    return Ready(ready.run, ready.seconds)
+    elements = Elements(site.spec)
+    return Ready(elements.run, elements.seconds)
 
 
 FAST, CYCLE, SMALL = "sim.fast", "sim.cycle", "Verilator, small array"
@@ -208,8 +203,7 @@ SIMULATORS = (
     Simulator(CYCLE, _cycle, Part(64, 512, 64)),
     Simulator(HARNESS, _harness, Part(64, 512, 64)),
     Simulator(WHOLE, partial(_native, build_verilator), Part(64, 512, 64)),
-    Simulator(SMALL, partial(_native, build_verilator),
-              Part(64, 512, 64), size=4),
+    Simulator(SMALL, partial(_native, build_verilator), Part(64, 512, 64), size=4),
     Simulator(CXXRTL, partial(_native, build_cxxrtl), Part(32, 512, 32)),
     Simulator("Amaranth", _amaranth, Part(2, 64, 2), size=2, counts=False),
 )
@@ -238,13 +232,16 @@ class Elements:
         """``a @ b`` of one tile, (rows, K) and (K, cols)."""
         spec, mesh = self._spec, self._mesh
         found: list[int] = []
-        west, south = (_whole(beats[0]) for beats in (a_beats(a, spec), b_beats(b, spec)))
-        cycles = len(west) + spec.rows + spec.cols + spec.mac.loop_latency
+        west, south = ([int.from_bytes(row.tobytes(), "little") for row in beats[0]]
+                       for beats in (a_beats(a, spec), b_beats(b, spec)))
+        count = len(west)
+        cycles = count + spec.rows + spec.cols + spec.mac.loop_latency
 
         async def bench(ctx: Any) -> None:
             for k in range(cycles):
-                ctx.set(mesh.frame, _frame(k, len(west)))
-                if k < len(west):
+                frame = VALID * (k < count) | FIRST * (k == 0) | LAST * (k == count - 1)
+                ctx.set(mesh.frame, frame)
+                if k < count:
                     ctx.set(mesh.a, west[k])
                     ctx.set(mesh.b, south[k])
                 await ctx.tick()
@@ -258,15 +255,3 @@ class Elements:
         width = spec.mac.acc.width
         sums: NDArray = bits & (1 << width) - 1
         return Ran(sums, (bits >> width).astype(np.uint8), cycles, seconds)
-
-
-def _frame(k: int, beats: int) -> int:
-    """Valid, first and last in cycle ``k`` of a tile of so many beats."""
-    if k >= beats:
-        return 0
-    return VALID + FIRST * (k == 0) + LAST * (k == beats - 1)
-
-
-def _whole(rows: NDArray) -> list[int]:
-    """Rows of 64-bit words as integers."""
-    return [int.from_bytes(row.tobytes(), "little") for row in rows]

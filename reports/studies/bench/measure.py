@@ -61,6 +61,11 @@ NOT_DONE = ("other processors and compilers",)
 PEAK = Path(__file__).with_name("peak.cpp")
 
 
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def peak(folder: Path) -> dict[str, Metric]:
     """Multiply-adds of binary32 that the machine can do, on one and on all processors."""
     program = build_program(PEAK, folder)
@@ -69,22 +74,9 @@ def peak(folder: Path) -> dict[str, Metric]:
                                 ("mac_per_second", processors()))}
 
 
-def peak_record(found: Sequence[dict[str, Metric]], origin: Provenance) -> Record:
-    """Record of the best of several looks at the machine, taken between other measurements."""
-    best = {name: max(look[name] for look in found) for name in found[0]}
-    return Record(subject="machine", provenance=origin, metrics=best,
-                  conditions={"simulator": "peak of binary32 multiply-adds",
-                              "processors": processors()})
-
-
-def processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 def measure(mac: str, gemm: Part, origin: Provenance, progress: Progress,
             simulators: Sequence[Simulator] = SIMULATORS, dataflow: str = "os") -> Iterator[Record]:
-    """Records of the unit ``mac`` in an array of 16x16, one a simulator.
+    """Records of the unit ``mac`` in an array of 16x16 or a smaller one, one a simulator.
 
     Raises
     ------
@@ -99,36 +91,33 @@ def measure(mac: str, gemm: Part, origin: Provenance, progress: Progress,
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         for simulator in simulators:
             progress.at_once(f"{spec.name}: {simulator.name}")
-            array = _array(simulator, spec)
+            array = spec
+            if simulator.size is not None:
+                side = simulator.size if spec.mac.lanes == 1 else max(1, simulator.size // 2)
+                array = replace(spec, rows=side, cols=side)
             folder = Path(scratch, simulator.name.replace(" ", "_"))
             folder.mkdir()
             yield _record(mac, simulator, Site(array, folder), gemm, a, b, origin)
 
 
-def _array(simulator: Simulator, spec: ArraySpec) -> ArraySpec:
-    """The array, or a smaller one of the same unit."""
-    if simulator.size is None:
-        return spec
-    side = simulator.size if spec.mac.lanes == 1 else max(1, simulator.size // 2)
-    return replace(spec, rows=side, cols=side)
-
-
 def _record(unit: str, simulator: Simulator, site: Site, gemm: Part, a: NDArray, b: NDArray,
             origin: Provenance) -> Record:
     """Record of one simulator, compared with the model of `sim.vector`."""
-    ready = simulator.prepare(site)
-    part = _part(simulator, site.spec, gemm)
+    ready, spec = simulator.prepare(site), site.spec
+    part = Part(*map(min, gemm, simulator.part or gemm))
+    if not simulator.counts:  # One that counts no cycles of the array does one tile of it.
+        part = Part(spec.rows, part.k, spec.cols)
     west, south = a[:part.m, :part.k], b[:part.k, :part.n]
     ran = ready.run(west, south)
-    compared, digest = _compare(simulator, site.spec, west, south, ran)
+    compared, digest = _compare(simulator, spec, west, south, ran)
     products = part.m * part.k * part.n
     threads = {} if ran.processor is None else {
         "mac_per_second_by_processor_time": Metric(
             products * processors() / max(ran.processor, 1e-9), "MAC/s")}
     return Record(
-        subject=site.spec.name, provenance=origin, not_done=NOT_DONE,
-        conditions={"simulator": simulator.name, "array": site.spec.size,
-                    "unit": unit.replace(",acc=", " ") + DATAFLOWS[site.spec.dataflow.value],
+        subject=spec.name, provenance=origin, not_done=NOT_DONE,
+        conditions={"simulator": simulator.name, "array": spec.size,
+                    "unit": unit.replace(",acc=", " ") + DATAFLOWS[spec.dataflow.value],
                     "gemm": "x".join(map(str, gemm)), "part": "x".join(map(str, part)),
                     "time": "wall" if simulator.wall else "processor"},
         metrics={"cycles": Metric(ran.cycles, "cycle"), "time": Metric(ran.seconds, "s"),
@@ -136,12 +125,6 @@ def _record(unit: str, simulator: Simulator, site: Site, gemm: Part, a: NDArray,
                  "mac_per_second": Metric(products / ran.seconds, "MAC/s"),
                  "time_to_compile": Metric(ready.seconds, "s"),
                  "sums_compared": Metric(compared), "checksum": Metric(digest), **threads})
-
-
-def _part(simulator: Simulator, spec: ArraySpec, gemm: Part) -> Part:
-    """What the simulator computes; one that counts no cycles of the array does one tile of it."""
-    part = Part(*map(min, gemm, simulator.part or gemm))
-    return part if simulator.counts else Part(spec.rows, part.k, spec.cols)
 
 
 def _compare(simulator: Simulator, spec: ArraySpec, a: NDArray, b: NDArray,
@@ -208,7 +191,8 @@ def _origin(options: Namespace) -> Provenance:
 
 def _timed(options: Namespace, gemm: Part, chosen: Sequence[Simulator],
            origin: Provenance, progress: Progress) -> list[Record]:
-    """The machine's peak, then a record for each unit and simulator."""
+    """The machine's peak, the best of two looks at it, then a record for each unit and simulator.
+    """
     records: list[Record] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         progress.at_once("measuring the machine's multiply-add peak")
@@ -220,7 +204,11 @@ def _timed(options: Namespace, gemm: Part, chosen: Sequence[Simulator],
             records += measure(unit, gemm, origin, progress, [
                 simulator for simulator in chosen if simulator.name in STATIONARY_BY], "ws")
         looks.append(peak(Path(folder)))
-    return [peak_record(looks, origin), *records]
+    machine = Record(
+        subject="machine", provenance=origin,
+        metrics={name: max(look[name] for look in looks) for name in looks[0]},
+        conditions={"simulator": "peak of binary32 multiply-adds", "processors": processors()})
+    return [machine, *records]
 
 
 def _takes(simulator: str, unit: str, options: Namespace) -> bool:
@@ -257,7 +245,13 @@ def run(options: Namespace) -> list[Record]:
     """All that is measured, in one run."""
     names = options.only or [name for name in KNOWN if name != HARNESS]
     gemm, progress, records = Part(*parse_size(options.size)), Progress(), []
-    _check([*options.units, *(options.whole or ()), *(options.stationary or ())], gemm, names)
+    # Before anything takes long.
+    for unit in (*options.units, *(options.whole or ()), *(options.stationary or ())):
+        require_product(parse_array(SIZE, unit), *gemm)
+    require(has_numba(), "Numba", "installed (make fast)", None)
+    require(hasattr(os, "sched_getaffinity"), "System", "Linux", sys.platform)
+    require(SCALESIM not in names or ENVIRONMENT.exists(), SCALESIM,
+            "installed (make build/scalesim)", None)
     origin = _origin(options)
     if chosen := [simulator for simulator in SIMULATORS if simulator.name in names]:
         records += _timed(options, gemm, chosen, origin, progress)
@@ -268,16 +262,6 @@ def run(options: Namespace) -> list[Record]:
         progress.at_once("running SCALE-Sim")
         records += compare(origin)
     return records
-
-
-def _check(units: Sequence[str], gemm: Part, names: Sequence[str]) -> None:
-    """SpecError, before anything takes long, if something is missing or unknown."""
-    for unit in units:
-        require_product(parse_array(SIZE, unit), *gemm)
-    require(has_numba(), "Numba", "installed (make fast)", None)
-    require(hasattr(os, "sched_getaffinity"), "System", "Linux", sys.platform)
-    require(SCALESIM not in names or ENVIRONMENT.exists(), SCALESIM,
-            "installed (make build/scalesim)", None)
 
 
 MEASURE = Measure(run=run, options=add_options,

@@ -5,6 +5,7 @@ Then cycles of SCALE-Sim beside those of the arrays, and what each difference is
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from reports.plots import bars
@@ -18,8 +19,8 @@ FAST, NUMPY = "sim.fast", "sim.fast, numpy"
 WHOLE, SMALL = "Verilator", "Verilator, small array"
 #: What a reader needs to know of simulators besides their names.
 KNOWN_AS = {FAST: " (numba)", "sim.rtl": " (Verilator, elements compiled once)"}
-#: Speed of a simulator with threads, were the machine otherwise idle.
-BUSY = "mac_per_second_by_processor_time"
+#: Speed of a simulator; of one with threads, were the machine otherwise idle.
+SPEED, BUSY = "mac_per_second", "mac_per_second_by_processor_time"
 PEAK = "peak of binary32 multiply-adds"
 #: Unit whose every sum is one multiply-add of binary32.
 BINARY32 = "fp32"
@@ -41,26 +42,16 @@ def _units(records: Records) -> dict[str, dict[str, Record]]:
     return found
 
 
-def _speed(record: Record) -> float:
-    return float(value(record, "mac_per_second"))
-
-
 def _reference(unit: Mapping[str, Record]) -> Record:
     """What a unit's simulators are compared with."""
     return unit[WHOLE] if WHOLE in unit else unit[SMALL]
 
 
-def _busy(unit: Mapping[str, Record], simulator: str) -> float | None:
-    """As `_ratio`, if all processors did nothing else."""
-    metric = unit[simulator]["metrics"].get(BUSY) if simulator in unit else None
-    return float(metric["value"]) / _speed(_reference(unit)) if metric else None
-
-
-def _ratio(unit: Mapping[str, Record], simulator: str) -> float | None:
-    """Products a second over those of the reference."""
-    if simulator not in unit:
+def _ratio(unit: Mapping[str, Record], simulator: str, metric: str = SPEED) -> float | None:
+    """Products a second over those of what a unit's simulators are compared with."""
+    if simulator not in unit or metric not in unit[simulator]["metrics"]:
         return None
-    return _speed(unit[simulator]) / _speed(_reference(unit))
+    return float(value(unit[simulator], metric)) / float(value(_reference(unit), SPEED))
 
 
 def _times(ratio: float | None) -> str:
@@ -82,47 +73,12 @@ def ratios(records: Records) -> Table:
              *(_times(_ratio(unit, name)) for unit in units.values())]
             for name in _simulators(units)]
     for name in (FAST, NUMPY):
-        busy = [_busy(unit, name) for unit in units.values()]
+        busy = [_ratio(unit, name, BUSY) for unit in units.values()]
         if any(busy):
             rows.append([f"{name}, by processor time", *map(_times, busy)])
     base = ["compared with an array of", *(_reference(unit)["conditions"]["array"]
                                            for unit in units.values())]
     return Table(["times as many products a second as Verilator", *units], [*rows, base], [])
-
-
-def _computed(records: Records) -> Table:
-    """What each simulator computed, and how it was timed."""
-    rows = []
-    for name, unit in _units(records).items():
-        for simulator, record in unit.items():
-            given, metrics = record["conditions"], record["metrics"]
-            rows.append([name, simulator, given["array"], given["part"],
-                         f"{metrics['cycles']['value']:,}",
-                         f"{metrics['sums_compared']['value']:,}", metrics["checksum"]["value"],
-                         given["time"]])
-    return Table(["unit", "simulator", "array", "product", "cycles", "sums, all equal", "checksum",
-                  "time of"], rows, [])
-
-
-def _compiling(records: Records) -> Table:
-    """Time to compile over that of the fast path's loops."""
-    units = _units(records)
-    rows = []
-    for name in _simulators(units):
-        cells = []
-        for unit in units.values():
-            base = value(unit[FAST], "time_to_compile")
-            taken = value(unit[name], "time_to_compile") if name in unit else 0
-            cells.append(_times(taken / base) if taken else MISSING)
-        rows.append([name, *cells])
-    return Table(["time to compile, over that of sim.fast", *units], rows, [])
-
-
-def _share(records: Records) -> float:
-    """Part of the machine's multiply-adds that the fast path does with sums of binary32."""
-    peak = next(record for record in _bench(records) if record["conditions"]["simulator"] == PEAK)
-    unit = next(unit for name, unit in _units(records).items() if name.endswith(BINARY32))
-    return _speed(unit[FAST]) / _speed(peak)
 
 
 def _compared(records: Sequence[Record]) -> list[Record]:
@@ -152,10 +108,14 @@ def cycles(records: Sequence[Record], dataflow: str) -> Table:
 
 
 def answer(records: Records) -> dict[str, Any]:
-    """Speed beside Verilator by unit, sums compared, memory, cycles beside SCALE-Sim."""
+    """Speed beside Verilator by unit, part of the machine's multiply-adds that the fast path does
+    with sums of binary32, sums compared, memory, cycles beside SCALE-Sim.
+    """
     units = _units(records)
     first = next(iter(units.values()))
     given = first[FAST]["conditions"]
+    peak = next(record for record in _bench(records) if record["conditions"]["simulator"] == PEAK)
+    binary32 = next(unit for name, unit in units.items() if name.endswith(BINARY32))
     memory = [{"gemm": record["conditions"]["gemm"],
                "gibibytes": value(record, "peak_memory") / (1 << 30)}
               for record in records[SOURCE] if "peak_memory" in record["metrics"]]
@@ -163,31 +123,46 @@ def answer(records: Records) -> dict[str, Any]:
                    for unit in units.values() for record in unit.values())
     return {"gemm": given["gemm"], "array": given["array"], "compared": compared,
             "speeds": {name: _times(_ratio(unit, FAST)) for name, unit in units.items()},
-            "numpy": _times(_ratio(first, NUMPY)), "share": _share(records),
+            "numpy": _times(_ratio(first, NUMPY)),
+            "share": value(binary32[FAST], SPEED) / value(peak, SPEED),
             "memory": memory[0] if memory else None,
             "scalesim": [theirs / ours - 1
                          for theirs, ours in map(_both, _compared(records[SOURCE]))]}
 
 
-def _drawn(records: Records) -> str:
-    """Bars of all ratios."""
+def plots(records: Records) -> dict[str, Callable[[], str]]:
+    """Pictures of the page: bars of all ratios."""
     units = _units(records)
     series = {name: [_ratio(unit, name) for unit in units.values()]
               for name in _simulators(units) if name not in (WHOLE, SMALL)}
-    return bars("Speed of simulators over a plain Verilator model", log=True, series=series,
-                groups=[name.replace(", ", "\n") for name in units],
-                unit="products a second, Verilator = 1", line=1.0, line_name="Verilator")
-
-
-def plots(records: Records) -> dict[str, Callable[[], str]]:
-    """Pictures of the page."""
-    return {"simulator-speed": lambda: _drawn(records)}
+    return {"simulator-speed": partial(
+        bars, "Speed of simulators over a plain Verilator model", log=True, series=series,
+        groups=[name.replace(", ", "\n") for name in units],
+        unit="products a second, Verilator = 1", line=1.0, line_name="Verilator")}
 
 
 def simulators_page(records: Records) -> dict[str, Any]:
-    """What the page shows."""
-    return {"ratios": ratios(records), "compiling": _compiling(records),
-            "computed": _computed(records),
+    """What the page shows.
+
+    Besides speeds and cycles: time to compile over that of the fast path's loops, and what each
+    simulator computed, and how it was timed.
+    """
+    units = _units(records)
+    compiling = []
+    for name in _simulators(units):
+        row = [name]
+        for unit in units.values():
+            taken = value(unit[name], "time_to_compile") if name in unit else 0
+            row.append(_times(taken / value(unit[FAST], "time_to_compile")) if taken else MISSING)
+        compiling.append(row)
+    computed = [[name, simulator, given["array"], given["part"], f"{value(record, 'cycles'):,}",
+                 f"{value(record, 'sums_compared'):,}", value(record, "checksum"), given["time"]]
+                for name, unit in units.items() for simulator, record in unit.items()
+                for given in [record["conditions"]]]
+    return {"ratios": ratios(records),
+            "compiling": Table(["time to compile, over that of sim.fast", *units], compiling, []),
+            "computed": Table(["unit", "simulator", "array", "product", "cycles",
+                               "sums, all equal", "checksum", "time of"], computed, []),
             "cycles": [cycles(records[SOURCE], dataflow) for dataflow in DATAFLOWS]}
 
 

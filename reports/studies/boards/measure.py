@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hw.board.build import INSTALL, Built, RoomError, build
-from hw.board.design import Design, design
+from hw.board.build import INSTALL, RoomError, build
+from hw.board.design import design
 from hw.board.families import FAMILIES
 from hw.board.platforms import BOARDS, Board, board_named, pins
 from hw.board.tools import ToolError, required
@@ -65,7 +65,8 @@ def facts(board: Board) -> Record:
 def bitstream(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
     """Record of one bitstream, at the board's own clock whether it is fast enough or not.
 
-    If there is no room on the board the record says so and nothing else.
+    If there is no room on the board the record says so and nothing else; else it has cells, the
+    clock, and what the array could do at it.
 
     ``mac`` spells operands and accumulator; adders and multipliers are operators.
 
@@ -74,46 +75,40 @@ def bitstream(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
     SpecError, ToolError, YosysError
         As `hw.board.build.build` does.
     """
-    chosen = design(board, inferred(mac, array))
+    chosen, family = design(board, inferred(mac, array)), FAMILIES[board.family]
     with tempfile.TemporaryDirectory(prefix="boards-") as scratch:
         try:
             built = build(chosen.sources(verilog(chosen.spec)), board, chosen.pins,
                           name=chosen.spec.name, dsp=dsp, clock_mhz=chosen.clock_mhz,
                           out=Path(scratch), too_slow=True)
-            metrics = _metrics(chosen, built)
         except RoomError as error:
             metrics = {"fits": Metric(False), "reason": Metric(str(error))}
-    wheel = FAMILIES[board.family].place.split()[0]
+        else:
+            it = chosen.spec.gemm.array
+            share, kind = max((100 * used / available, name)
+                              for name, (used, available) in built.used.items()
+                              if available and name in COUNTED)
+            peak = it.rows * it.cols * it.mac.lanes * built.fmax_mhz / 1000
+            metrics = {
+                "fits": Metric(True),
+                "luts": Metric(built.cells["luts"], "LUT"),
+                "flip_flops": Metric(built.cells["flip_flops"], "flip-flop"),
+                "dsps": Metric(built.cells["dsps"], "DSP block"),
+                "block_rams": Metric(built.cells["block_rams"], "block RAM"),
+                "luts_of_board": Metric(family.chips[chosen.pins.die]["luts"], "LUT"),
+                "fullest": Metric(round(share, 1), "%"), "fullest_cells": Metric(kind),
+                "fmax": Metric(built.fmax_mhz, "MHz"), "meets_clock": Metric(built.meets_clock),
+                "peak": Metric(round(peak, 3), "GMAC/s"),
+                "bitstream": Metric(built.bitstream.stat().st_size, "byte"),
+                "build_time": Metric(round(sum(built.seconds.values()), 1), "s"),
+                "cpu_time": Metric(built.cpu_seconds, "s")}
     return Record(
         subject=chosen.spec.name, metrics=metrics,
         not_done=("a board: nothing was programmed", "power"),
         conditions={"board": board.key, "mac": mac, "array": array, "dsp_blocks": dsp,
                     "clock_mhz": chosen.clock_mhz, "depths": chosen.spec.gemm.depths, "seed": 1},
-        provenance=provenance("make study NAME=boards",
-                              tools=("amaranth", "amaranth-boards", "pyosys", wheel)))
-
-
-def _metrics(chosen: Design, built: Built) -> dict[str, Metric]:
-    """Cells, the clock, and what the array could do at it."""
-    array = chosen.spec.gemm.array
-    units = array.rows * array.cols * array.mac.lanes
-    capacity = FAMILIES[chosen.board.family].chips[chosen.pins.die]
-    fullest = max((100 * used / available, name) for name, (used, available) in built.used.items()
-                  if available and name in COUNTED)
-    return {
-        "fits": Metric(True),
-        "luts": Metric(built.cells["luts"], "LUT"),
-        "flip_flops": Metric(built.cells["flip_flops"], "flip-flop"),
-        "dsps": Metric(built.cells["dsps"], "DSP block"),
-        "block_rams": Metric(built.cells["block_rams"], "block RAM"),
-        "luts_of_board": Metric(capacity["luts"], "LUT"),
-        "fullest": Metric(round(fullest[0], 1), "%"), "fullest_cells": Metric(fullest[1]),
-        "fmax": Metric(built.fmax_mhz, "MHz"), "meets_clock": Metric(built.meets_clock),
-        "peak": Metric(round(units * built.fmax_mhz / 1000, 3), "GMAC/s"),
-        "bitstream": Metric(built.bitstream.stat().st_size, "byte"),
-        "build_time": Metric(round(sum(built.seconds.values()), 1), "s"),
-        "cpu_time": Metric(built.cpu_seconds, "s"),
-    }
+        provenance=provenance("make study NAME=boards", tools=(
+            "amaranth", "amaranth-boards", "pyosys", family.place.split()[0])))
 
 
 def virtual(spec: BoardSpec, gemms: int) -> Record:
@@ -191,21 +186,17 @@ def _run(points: Callable[[Sequence[Board], Namespace], Iterable[Point]], option
     wanted = [measure for conditions, measure in points(boards, options)
               if not any(conditions.items() <= record.conditions.items() for record in records)]
     for number, measure in enumerate(wanted, 1):
-        records.append(measure())
-        print(f"[{number}/{len(wanted)}] {_line(records[-1])}", file=sys.stderr)
+        record = measure()
+        records.append(record)
         write_records(options.out, records)
+        words = [str(record.conditions[name]) for name in ("board", "die", "mac", "array")
+                 if name in record.conditions] or [record.subject]
+        if "dsp_blocks" in record.conditions:
+            words.append(f"{'with' if record.conditions['dsp_blocks'] else 'without'} DSP blocks")
+        values = ", ".join(f"{name} {value} {unit}".strip()
+                           for name, (value, unit) in record.metrics.items())
+        print(f"[{number}/{len(wanted)}] {' '.join(words)}: {values}", file=sys.stderr)
     return records
-
-
-def _line(record: Record) -> str:
-    """A record in one line."""
-    words = [str(record.conditions[name]) for name in ("board", "die", "mac", "array")
-             if name in record.conditions] or [record.subject]
-    if "dsp_blocks" in record.conditions:
-        words.append(f"{'with' if record.conditions['dsp_blocks'] else 'without'} DSP blocks")
-    values = ", ".join(f"{name} {value} {unit}".strip()
-                       for name, (value, unit) in record.metrics.items())
-    return f"{' '.join(words)}: {values}"
 
 
 def _board_options(parser: ArgumentParser) -> None:

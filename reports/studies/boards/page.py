@@ -6,7 +6,7 @@ from typing import Any
 
 from hw.spec import parse_array, parse_gemm, parse_mac
 from reports.registry import Figure, Page, Records
-from reports.tables import MISSING, Record, Table, cell, text, value
+from reports.tables import MISSING, Record, Table, cell, text, value, values
 
 
 def _built(records: Records) -> list[Record]:
@@ -30,15 +30,11 @@ def bitstreams(records: Records) -> Table:
     """Every bitstream: cells, clock and time."""
     rows = []
     for record in records["boards"]:
-        where = record["conditions"]
-        head = [_title(records, where["board"]), where["mac"], where["array"],
-                text(where["dsp_blocks"])]
-        cells = [cell(record, name)
-                 for name in _COLUMNS]
-        clock = text(where["clock_mhz"])
-        if not record["metrics"].get("meets_clock", {"value": True})["value"]:
-            clock += ", too fast"
-        rows.append([*head, *cells[:6], clock, *cells[6:]])
+        where, cells = record["conditions"], [cell(record, name) for name in _COLUMNS]
+        meets = record["metrics"].get("meets_clock", {"value": True})["value"]
+        rows.append([_title(records, where["board"]), where["mac"], where["array"],
+                     text(where["dsp_blocks"]), *cells[:6],
+                     text(where["clock_mhz"]) + ("" if meets else ", too fast"), *cells[6:]])
     headings = list(_COLUMNS.values())
     return Table(["board", "MAC", "array", "DSP blocks", *headings[:6], "board's clock [MHz]",
                   *headings[6:]], rows, [])
@@ -89,20 +85,12 @@ def _elements(array: str) -> int:
 
 def largest_by_chip(records: Records) -> Table:
     """Chips, and with and without DSP blocks the largest square array and what it takes."""
-    rows = []
-    for record in records["board_room"]:
-        where = record["conditions"]
-        cells = [cell(record, name)
-                 for name in ("array", "luts", "flip_flops", "dsps", "block_rams", "fullest")]
-        rows.append([where["die"], where["mac"], text(where["dsp_blocks"]), *cells])
+    names = ("array", "luts", "flip_flops", "dsps", "block_rams", "fullest")
+    rows = [[where["die"], where["mac"], text(where["dsp_blocks"]),
+             *(cell(record, name) for name in names)]
+            for record in records["board_room"] for where in [record["conditions"]]]
     return Table(["chip", "MAC", "DSP blocks", "largest array", "LUT", "FF", "DSP", "BRAM",
                   "fullest kind of cell [%]"], rows, [])
-
-
-def guide(records: Records) -> list[dict[str, Any]]:
-    """What each board needs: hands, pins, commands."""
-    return [{"key": record["subject"], "clock": text(value(record, "clock")),
-             **record["conditions"]} for record in records["board_facts"]]
 
 
 def answer(records: Records) -> dict[str, Any]:
@@ -118,15 +106,15 @@ def answer(records: Records) -> dict[str, Any]:
 
 def checks(records: Records, source: str) -> list[dict[str, Any]]:
     """What was checked on compiled RTL, the serial line included: metrics and conditions."""
-    return [record["conditions"]
-            | {name: metric["value"] for name, metric in record["metrics"].items()}
-            for record in records.get(source, ())]
+    return [record["conditions"] | values(record) for record in records.get(source, ())]
 
 
 def boards_page(records: Records) -> dict[str, Any]:
-    """What the page shows."""
+    """What the page shows; the guide is what each board needs: hands, pins, commands."""
     return {"bitstreams": bitstreams(records), "largest": largest(records),
-            "by_chip": largest_by_chip(records), "guide": guide(records),
+            "by_chip": largest_by_chip(records),
+            "guide": [{"key": record["subject"], "clock": text(value(record, "clock")),
+                       **record["conditions"]} for record in records["board_facts"]],
             "selftests": checks(records, "board_selftest"),
             "frames": checks(records, "board_frames")}
 

@@ -32,8 +32,7 @@ def engines(records: Sequence[Record]) -> Table:
     for record in _engines(records):
         where, share = record["conditions"], _share(record, records)
         rows.append([f"{_mac(record)}, {where['array']} {where['dataflow']}", where["bus"],
-                     *(cell(record, name) for name in (
-                         "area", "cells", "flip_flops")),
+                     *(cell(record, name) for name in ("area", "cells", "flip_flops")),
                      MISSING if share is None else f"{100 * share:.1f}",
                      cell(record, "memory_bits")])
     return Table(["array", "bus", "area [um2]", "cells", "flip-flops", "area over the array's [%]",
@@ -43,17 +42,16 @@ def engines(records: Sequence[Record]) -> Table:
 def parts(records: Sequence[Record]) -> Table:
     """Area of each part, a column for each engine of the first MAC on the first bus."""
     every = _engines(records)
-    shown = [record for record in every if (_mac(record), record["conditions"]["bus"]) == (
-        _mac(every[0]), every[0]["conditions"]["bus"])]
+    mac, bus = _mac(every[0]), every[0]["conditions"]["bus"]
+    shown = [record for record in every
+             if (_mac(record), record["conditions"]["bus"]) == (mac, bus)]
     names = dict.fromkeys(name for record in shown for name in record["metrics"]
                           if name.startswith("area_"))
     rows = [[name.removeprefix("area_").replace("_", " "),
-             *(cell(record, name)
-               for record in shown)] for name in names]
+             *(cell(record, name) for record in shown)] for name in names]
     heads = [f"{record['conditions']['array']} {record['conditions']['dataflow']}"
              for record in shown]
-    return Table([f"area [um2] of, with {_mac(every[0])} on {every[0]['conditions']['bus']}",
-                  *heads], rows, [])
+    return Table([f"area [um2] of, with {mac} on {bus}", *heads], rows, [])
 
 
 def answer(records: Sequence[Record]) -> dict[str, Any]:
@@ -68,12 +66,8 @@ def answer(records: Sequence[Record]) -> dict[str, Any]:
             "least": least}
 
 
-def engines_page(records: Sequence[Record]) -> dict[str, Any]:
-    """What the page shows."""
-    return {"engines": engines(records), "parts": parts(records)}
-
-
 PAGE = Page(
-    values=lambda records: engines_page(records["engines"]),
+    values=lambda records: {"engines": engines(records["engines"]),
+                            "parts": parts(records["engines"])},
     answer=lambda records: answer(records["engines"]),
     extract=lambda records: engines(records["engines"]))
