@@ -88,7 +88,9 @@ def closure(modules: Iterable[str], root: Path = ROOT) -> Closure:
         file = _source(waiting.pop(), root)
         if file not in files:
             files.add(file)
-            names = set(_names(_module(file, root), file, root))
+            parts = file.relative_to(root).with_suffix("").parts
+            module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            names = set(_names(module, file))
             ours = {name for name in names if _is_ours(name.module, root)}
             packages |= {name.module.partition(".")[0] for name in names - ours
                          if name.module.partition(".")[0] not in sys.stdlib_module_names}
@@ -111,12 +113,6 @@ def _tree(text: str) -> ast.Module:
     return ast.parse(text)
 
 
-def _module(file: Path, root: Path) -> str:
-    """Name of the module in a file."""
-    parts = file.relative_to(root).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
 def _file(module: str, root: Path) -> Path | None:
     """File of a module of the project, if there is one."""
     base = root.joinpath(*module.split("."))
@@ -135,23 +131,19 @@ def _source(name: _Name, root: Path) -> Path:
         raise ValueError(f"Module must be one of this project, not {name.module!r}")
     if name.name == "*" or file.name != "__init__.py":
         return file
-    for node in _tree(file.read_text()).body:
+    body = _tree(file.read_text()).body
+    for node in body:
         if isinstance(node, ast.ImportFrom):
             base = _base(node, name.module, file)
             for alias in node.names:
                 if (alias.asname or alias.name) == name.name and base != name.module:
                     return _source(_Name(base, alias.name), root) if _is_ours(base, root) else file
     inside = _file(f"{name.module}.{name.name}", root)
-    return file if inside is None or name.name in _defined(file) else inside
+    defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return file if inside is None or name.name in defined else inside
 
 
-def _defined(file: Path) -> set[str]:
-    """Functions and classes at the top of a file."""
-    return {node.name for node in _tree(file.read_text()).body
-            if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-
-
-def _names(module: str, file: Path, root: Path) -> Iterator[_Name]:
+def _names(module: str, file: Path) -> Iterator[_Name]:
     """What a file imports, packages included of which it asks the version."""
     for node in ast.walk(_tree(file.read_text())):
         match node:

@@ -203,15 +203,17 @@ def _code(code: int, scale: int, zero_point: int, flag: Flag, spec: OutputSpec) 
     if kind is Kind.INF:
         return infinite(fmt, negative, overflow)
     if fmt.is_integer:
-        return _quantize(sig, lsb, zero_point, fmt)
+        units = shift_right(sig, fmt.lsb - lsb) + zero_point
+        return min(max(units, fmt.min_units), fmt.max_units) % (1 << fmt.width)
     return pack(sig, lsb, fmt, overflow=overflow, minus_zero=negative)
 
 
 def _number(code: int, flag: Flag, spec: OutputSpec) -> Unpacked:
     """Sum whose ``exp`` is the exponent of one unit of ``sig``."""
     if isinstance(spec.source, FixedAccumulator):
-        return Unpacked(_kind(flag), flag is Flag.NEG_INF or (flag is Flag.FINITE and code < 0),
-                        code, spec.source.lsb)
+        kind = {Flag.FINITE: Kind.FINITE, Flag.NAN: Kind.NAN}.get(flag, Kind.INF)
+        negative = code < 0 if flag is Flag.FINITE else flag is Flag.NEG_INF
+        return Unpacked(kind, negative, code, spec.source.lsb)
     return _based(spec.source.fmt, code)
 
 
@@ -235,14 +237,3 @@ def _scaled(number: Unpacked, scale: int, spec: OutputSpec) -> Unpacked:
         zero = any(x.kind is Kind.FINITE and x.sig == 0 for x in (number, factor))
         return Unpacked(Kind.NAN if zero else Kind.INF, sign, 0, 0)
     return Unpacked(Kind.FINITE, sign, sig * factor.sig, lsb + factor.exp)
-
-
-def _kind(flag: Flag) -> Kind:
-    """What a flag makes of a sum in fixed point."""
-    return {Flag.FINITE: Kind.FINITE, Flag.NAN: Kind.NAN}.get(flag, Kind.INF)
-
-
-def _quantize(sig: int, lsb: int, zero_point: int, fmt: Format) -> int:
-    """Round to units, add the zero point, clamp."""
-    units = shift_right(sig, fmt.lsb - lsb) + zero_point
-    return min(max(units, fmt.min_units), fmt.max_units) % (1 << fmt.width)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hw.spec import CATALOG, ArraySpec
+from hw.spec import CATALOG
 from hw.spec.command import Parser, add_unit_options, chosen_array, run_command
 from hw.spec.errors import require
 from sim.files import whole_file
@@ -53,7 +53,19 @@ def _parser() -> Parser:
     parser.add_argument("--data", metavar="FILE", type=Path, required=True,
                         help="inputs: .npz with arrays by name, or .npy; samples along axis 0")
     add_unit_options(parser)
-    _add_scales(parser)
+    for name, shares in (("weights", "channel|block"), ("activations", "block")):
+        parser.add_argument(f"--{name}", metavar="SETTINGS", default="",
+                            help=f"how {name} are quantised: {SETTINGS.format(shares)} (default: "
+                                 "the first of each)")
+    parser.add_argument("--headroom", action="store_true", help=(
+        "double scales until the sums that calibration saw leave half of the accumulator's range "
+        "free"))
+    parser.add_argument("--calibration", metavar="FILE", type=Path,
+                        help="inputs that scales are chosen from (default: those of --data)")
+    parser.add_argument("--quantizers", metavar="FILE", type=Path,
+                        help="take the scales from this JSON file instead")
+    parser.add_argument("--save-quantizers", metavar="FILE", type=Path,
+                        help="write the scales to this JSON file")
     parser.add_argument("--samples", metavar="N", type=int,
                         help="run the first N samples (default: all)")
     parser.add_argument("--batch", metavar="N", type=int,
@@ -75,32 +87,6 @@ def _parser() -> Parser:
     return parser
 
 
-def _add_scales(parser: Parser) -> None:
-    """Add the options that say how tensors become codes."""
-    for name, shares in (("weights", "channel|block"), ("activations", "block")):
-        parser.add_argument(f"--{name}", metavar="SETTINGS", default="",
-                            help=f"how {name} are quantised: {SETTINGS.format(shares)} (default: "
-                                 "the first of each)")
-    parser.add_argument("--headroom", action="store_true", help=(
-        "double scales until the sums that calibration saw leave half of the accumulator's range "
-        "free"))
-    parser.add_argument("--calibration", metavar="FILE", type=Path,
-                        help="inputs that scales are chosen from (default: those of --data)")
-    parser.add_argument("--quantizers", metavar="FILE", type=Path,
-                        help="take the scales from this JSON file instead")
-    parser.add_argument("--save-quantizers", metavar="FILE", type=Path,
-                        help="write the scales to this JSON file")
-
-
-def _plan(options: argparse.Namespace) -> Plan:
-    """Array and schemes that the options spell."""
-    array = chosen_array(options)
-    require(options.energy is None or 0 <= options.energy < math.inf, "Energy",
-            "0 pJ or more", options.energy)
-    return Plan(array=array, weights=options.weights, activations=options.activations,
-                headroom=options.headroom)
-
-
 def _quantizers(options: argparse.Namespace, network: Network, plan: Plan,
                 given: list[dict[str, Any]], progress: Progress) -> Quantizers:
     """Scales, from a file or from data."""
@@ -117,7 +103,12 @@ def _quantizers(options: argparse.Namespace, network: Network, plan: Plan,
 
 def _run(options: argparse.Namespace) -> NetworkResult:
     """Run, and write the files that are asked for."""
-    plan, progress = _plan(options), Progress()
+    array = chosen_array(options)
+    require(options.energy is None or 0 <= options.energy < math.inf, "Energy",
+            "0 pJ or more", options.energy)
+    plan = Plan(array=array, weights=options.weights, activations=options.activations,
+                headroom=options.headroom)
+    progress = Progress()
     network = load(options.model)
     given = feeds(network, load_data(options.data, network), samples=options.samples,
                   batch=options.batch)
@@ -134,31 +125,31 @@ def _run(options: argparse.Namespace) -> NetworkResult:
     return result
 
 
-def _energy(options: argparse.Namespace, array: ArraySpec) -> Energy | None:
-    """Energy of one product, given or recorded."""
-    if options.energy is not None:
-        return Energy(options.energy, "as given")
-    return recorded_energy(array.mac, options.costs)
-
-
 def _show(options: argparse.Namespace) -> None:
     """Run, and print what it took."""
     result = _run(options)
-    facts = result.facts(_energy(options, result.array))
+    energy = recorded_energy(result.array.mac, options.costs) if options.energy is None else \
+        Energy(options.energy, "as given")
+    facts = result.facts(energy)
     print(json.dumps(facts, indent=2) if options.json else _table(facts))
 
 
 def _table(facts: Mapping[str, Any]) -> str:
     """`NetworkResult.facts` as text: a line a layer, the total, the outputs."""
-    rows = [_row(layer["name"], layer["operator"], _product(layer), layer)
-            for layer in facts["layers"]]
+    rows = []
+    for layer in facts["layers"]:
+        sides = f"{layer['m']}x{layer['k']}x{layer['n']}"
+        product = sides if layer["products"] == 1 else f"{layer['products']} of {sides}"
+        rows.append(_row(layer["name"], layer["operator"], product, layer))
     rows.append(_row("total", "", "", facts["total"]))
     cells = [list(HEADINGS), *rows]
     if "energy_nj" not in facts["total"]:
         cells = [row[:-1] for row in cells]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(_aligned(cell, width, column) for column, (cell, width)
-                       in enumerate(zip(row, widths, strict=True))).rstrip() for row in cells]
+    # Text to the left, numbers to the right.
+    sides = ["<"] * 3 + [">"] * (len(widths) - 3)
+    lines = ["  ".join(f"{cell:{side}{width}}" for cell, side, width
+                       in zip(row, sides, widths, strict=True)).rstrip() for row in cells]
     outputs = [f"output {name} {tuple(output['shape'])}, runs {output['runs']}: SQNR "
                f"{_decibels(output['sqnr_db'])} dB" for name, output in facts["outputs"].items()]
     source = [f"energy: {_plain(facts['energy_pj'])} pJ a product, {facts['energy_source']}"
@@ -167,32 +158,18 @@ def _table(facts: Mapping[str, Any]) -> str:
 
 
 def _row(name: str, operator: str, product: str, facts: Mapping[str, Any]) -> list[str]:
-    """Cells of a layer or of the total."""
     noise = [_decibels(facts[key]) if key in facts else "" for key in ("sqnr_own_db", "sqnr_db")]
     energy = _plain(facts["energy_nj"]) if "energy_nj" in facts else ""
     return [name, operator, product, f"{facts['macs']:,}", f"{facts['cycles']:,}",
             f"{facts['utilisation']:.1%}", *noise, energy]
 
 
-def _product(layer: Mapping[str, Any]) -> str:
-    """Sides of the product, and how many there are."""
-    sides = f"{layer['m']}x{layer['k']}x{layer['n']}"
-    return sides if layer["products"] == 1 else f"{layer['products']} of {sides}"
-
-
 def _plain(value: float) -> str:
-    """Four digits at least, thousands apart."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _decibels(value: float | None) -> str:
-    """SQNR; a dash where there is none to tell."""
     return "-" if value is None else f"{value:.1f}"
-
-
-def _aligned(cell: str, width: int, column: int) -> str:
-    """Text to the left, numbers to the right."""
-    return cell.ljust(width) if column < 3 else cell.rjust(width)
 
 
 def _listed(arguments: Sequence[str] | None) -> str | None:

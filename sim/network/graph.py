@@ -115,7 +115,9 @@ def load(path: str | Path) -> Network:
     except Exception as error:
         raise SpecError(f"Model file must be an ONNX model, not {str(path)!r} "
                         f"({_reason(error)})") from error
-    names = _names(model)
+    names: list[str] = []  # All different.
+    for node in model.graph.node:
+        names.append(node.name if node.name and node.name not in names else node.output[0])
     for name, node in zip(names, model.graph.node, strict=True):
         _check(f"Node {name!r} operator", node)
     return _fold(model, names)
@@ -125,14 +127,6 @@ def _reason(error: Exception) -> str:
     """First line of what an exception says."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).strip().splitlines()[0]
-
-
-def _names(model: onnx.ModelProto) -> list[str]:
-    """A name for each node, all different."""
-    names: list[str] = []
-    for node in model.graph.node:
-        names.append(node.name if node.name and node.name not in names else node.output[0])
-    return names
 
 
 def _check(noun: str, node: onnx.NodeProto) -> None:
@@ -190,7 +184,9 @@ def _fold(model: onnx.ModelProto, names: list[str]) -> Network:
     inputs = tuple(_input(each) for each in graph.input if each.name not in constants)
     steps: list[Step] = []
     for name, node, runtime in zip(names, graph.node, _evaluators(model, names), strict=True):
-        attributes = {each.name: _attribute(each) for each in node.attribute}
+        given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+        attributes = {key: value.decode() if isinstance(value, bytes) else value
+                      for key, value in given.items()}
         step = Step(name, node.op_type, attributes, tuple(node.input), tuple(node.output),
                     runtime.run)
         if all(not each or each in constants for each in step.inputs):
@@ -199,13 +195,11 @@ def _fold(model: onnx.ModelProto, names: list[str]) -> Network:
         else:
             steps.append(step)
     results = tuple(each.name for each in graph.output)
-    return Network(inputs, results, _with_ends(steps, set(results)), constants)
-
-
-def _attribute(attribute: onnx.AttributeProto) -> Any:
-    """Value of an attribute; text as such."""
-    value = onnx.helper.get_attribute_value(attribute)
-    return value.decode() if isinstance(value, bytes) else value
+    needed = set(results)
+    for place, step in reversed(list(enumerate(steps))):
+        steps[place] = replace(step, dead=frozenset({*step.inputs, *step.outputs} - needed))
+        needed |= set(step.inputs)
+    return Network(inputs, results, tuple(steps), constants)
 
 
 def _input(value: onnx.ValueInfoProto) -> Input:
@@ -214,17 +208,6 @@ def _input(value: onnx.ValueInfoProto) -> Input:
     require(tensor.elem_type > 0, f"Model input {value.name!r}", "a tensor", "something else")
     shape = tuple(side.dim_value if side.dim_value > 0 else None for side in tensor.shape.dim)
     return Input(value.name, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type), shape)
-
-
-def _with_ends(steps: list[Step], kept: set[str]) -> tuple[Step, ...]:
-    """The steps, each with the tensors that it is the last to need."""
-    ended: list[Step] = []
-    needed = set(kept)
-    for step in reversed(steps):
-        dead = frozenset({*step.inputs, *step.outputs} - needed)
-        needed |= set(step.inputs)
-        ended.append(replace(step, dead=dead))
-    return tuple(reversed(ended))
 
 
 @cache
@@ -236,7 +219,9 @@ def beside() -> tuple[str, ...]:
 
 def _runs(schema: onnx.defs.OpSchema) -> bool:
     """Whether a node of this operator is one that `load` takes."""
-    if schema.name in OPERATORS.keys() | REFUSED or _has_subgraph(schema):
+    kinds = onnx.defs.OpSchema.AttrType
+    if schema.name in OPERATORS.keys() | REFUSED or any(
+            each.type in (kinds.GRAPH, kinds.GRAPHS) for each in schema.attributes.values()):
         return False
     try:
         load_op("", schema.name, evaluator_cls=ReferenceEvaluator)
@@ -245,8 +230,3 @@ def _runs(schema: onnx.defs.OpSchema) -> bool:
     except RuntimeImplementationError:
         return False
     return True
-
-
-def _has_subgraph(schema: onnx.defs.OpSchema) -> bool:
-    kinds = onnx.defs.OpSchema.AttrType
-    return any(each.type in (kinds.GRAPH, kinds.GRAPHS) for each in schema.attributes.values())

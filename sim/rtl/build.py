@@ -92,7 +92,10 @@ def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, 
         require(source.is_file(), "Verilog file", "a readable file", str(source))
     verilator = find_verilator()
     folder = Path(build_dir or DEFAULT_BUILD_DIR)
-    digest = _digest(sources, top, table, shared, optimize, verilator.version)
+    facts = [top, [(p.name, p.direction, p.width) for p in table], list(shared), optimize,
+             verilator.version, compiler(), code_digest(compile),
+             sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in sources)]
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
     library = folder / f"{top}-{digest}.so"
     if not library.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,15 +107,6 @@ def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, 
             runtime = _runtime(verilator, folder, optimize)
             _link(verilator, work, runtime, optimize).replace(library)
     return Model(library, table)
-
-
-def _digest(sources: Sequence[Path], top: str, ports: Sequence[ModelPort], shared: Sequence[str],
-            optimize: str, version: str) -> str:
-    """Name of everything that the library depends on."""
-    facts = [top, [(p.name, p.direction, p.width) for p in ports], list(shared), optimize,
-             version, compiler(), code_digest(compile),
-             sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in sources)]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
 
 
 def _translate(verilator: Verilator, sources: Sequence[Path], top: str, work: Path,
@@ -152,7 +146,8 @@ def sharing_rules(files: Iterable[Path], shared: Sequence[str]) -> str:
 
 def _check_ports(header: Path, ports: Sequence[ModelPort]) -> None:
     """Hold the table to the ports that Verilator found."""
-    actual = {_verilog_name(name): ("input" if way == "IN" else "output", int(high) - int(low) + 1)
+    actual = {name.replace("___05F", "__"): (
+                  "input" if way == "IN" else "output", int(high) - int(low) + 1)
               for way, name, high, low in _HEADER_PORT.findall(header.read_text())}
     table = {port.name: (port.direction, port.width) for port in ports}
     for name in sorted(actual.keys() | table.keys()):
@@ -165,18 +160,10 @@ def _describe(port: tuple[str, int] | None) -> str:
     return f"{port[0]} of {port[1]} bits" if port else "absent"
 
 
-def _cpp_name(name: str) -> str:
-    """Name of a port in Verilator's C++, where a double underscore is its own."""
-    return name.replace("__", "___05F")
-
-
-def _verilog_name(name: str) -> str:
-    return name.replace("___05F", "__")
-
-
 def _ports_header(ports: Sequence[ModelPort]) -> str:
     """The only part of the C++ that differs from design to design."""
-    driven = [f"X({_cpp_name(port.name)})" for port in ports if not port.is_clock]
+    # Verilator keeps a double underscore in names for itself.
+    driven = [f"X({port.name.replace('__', '___05F')})" for port in ports if not port.is_clock]
     clock = ["#define CLOCK clk"] if any(port.is_clock for port in ports) else []
     return "\n".join([*clock, f"#define PORTS(X) {' '.join(driven)}", ""])
 
@@ -190,27 +177,21 @@ def _runtime(verilator: Verilator, folder: Path, optimize: str) -> Path:
         with tempfile.TemporaryDirectory(prefix="runtime-", dir=folder) as scratch:
             made = Path(scratch) / "runtime"
             made.mkdir()
-            _build_runtime(verilator, made, optimize)
+            header = made / HEADERS
+            header.write_text(HEADERS_TEXT)
+            commands = [_compile(verilator, verilator.include / name, made, optimize)
+                        for name in RUNTIME]
+            # Only GCC's precompiled headers are known to work here: it passes over those that do
+            # not fit, as with other options, and reads the text.
+            if "clang" not in Path(compiler()).name:
+                commands.append([*_options(verilator, optimize), "-x", "c++-header", header,
+                                 "-o", f"{header}.gch"])
+            run_all(commands)
             try:
                 made.rename(runtime)
             except OSError:  # another process was faster
                 shutil.rmtree(made)
     return runtime
-
-
-def _build_runtime(verilator: Verilator, out: Path, optimize: str) -> None:
-    """Compile the run time.
-
-    Only GCC's precompiled headers are known to work here: it passes over those that do not fit,
-    as with other options, and reads the text.
-    """
-    header = out / HEADERS
-    header.write_text(HEADERS_TEXT)
-    commands = [_compile(verilator, verilator.include / name, out, optimize) for name in RUNTIME]
-    if "clang" not in Path(compiler()).name:
-        commands.append([*_options(verilator, optimize), "-x", "c++-header", header,
-                         "-o", f"{header}.gch"])
-    run_all(commands)
 
 
 def _options(verilator: Verilator, optimize: str) -> list[str | Path]:

@@ -5,7 +5,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ from sim.rtl import RtlError
 from sim.run.engines import DEFAULT_ENGINE, ENGINES, Observer, clocked, kernels
 from sim.run.operands import DISTRIBUTIONS, draw, load, parse_size, require_product
 from sim.run.sums import as_bits, checksum, relative_error, stage_of
-from sim.tiling import ArrayProduct
 from sim.trace.page import viewed
 from sim.trace.waves import require_traceable, savefile, waves
 
@@ -96,66 +95,50 @@ def _operands(options: argparse.Namespace, spec: ArraySpec,
     return a, b
 
 
-def _backend(options: argparse.Namespace) -> str:
-    """Name of what computes."""
+def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """Compute, write the files that are asked for, and describe the run."""
+    backend = options.backend or DEFAULT_ENGINE
     for name in ("trace", "view"):
         if getattr(options, name) is not None:
             require(options.backend in (None, CLOCKED), "Backend", f"{CLOCKED} with --{name}",
                     options.backend)
-            return CLOCKED
-    return options.backend or DEFAULT_ENGINE
-
-
-def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
-    """Compute, write the files that are asked for, and describe the run."""
-    backend, spec = _backend(options), chosen_array(options)
+            backend = CLOCKED
+    spec = chosen_array(options)
     stage = stage_of(options, spec)
     given = stage.given if stage else {}
     a, b = _operands(options, spec, progress)
+    (m, k), n = a.shape, b.shape[1]
     with ExitStack() as files:
         file = None if options.out is None else files.enter_context(whole_file(options.out))
-        observers = list(_observers(options, spec, (*a.shape, b.shape[1]), files))
+        observers: list[Observer] = []
+        if options.trace is not None:
+            require_traceable(spec, spec.cycles(m, k, n))
+            require(options.trace != savefile(options.trace), "Trace file",
+                    "named unlike its savefile", str(options.trace))
+            observers.append(files.enter_context(waves(options.trace, spec)))
+        if options.view is not None:
+            observers.append(files.enter_context(viewed(options.view, spec, m, k, n)))
         start = time.perf_counter()
         ready = clocked(spec, progress, given, observers) if observers else \
             ENGINES[backend](spec, progress, given)
         started = time.perf_counter()
         product = ready(a, b, progress)
         seconds = time.perf_counter() - started
-        facts = _describe(backend, spec, a, b, product) | {"relative_rms_error": relative_error(
-            a, b, product.codes, product.flags, spec.mac, progress,
-            stage.values if stage else None)}
+        error = relative_error(a, b, product.codes, product.flags, spec.mac, progress,
+                               stage.values if stage else None)
         if file is not None:
             np.save(file, as_bits(product.codes, spec.result_width), allow_pickle=False)
-    return facts | {"start_up_s": started - start, "wall_s": seconds,
-                    "mac_per_s": a.size * b.shape[1] / seconds}
-
-
-def _observers(options: argparse.Namespace, spec: ArraySpec, sides: tuple[int, int, int],
-               files: ExitStack) -> Iterator[Observer]:
-    """What looks at the array; closing ``files`` writes what it saw."""
-    if options.trace is not None:
-        require_traceable(spec, spec.cycles(*sides))
-        require(options.trace != savefile(options.trace), "Trace file",
-                "named unlike its savefile", str(options.trace))
-        yield files.enter_context(waves(options.trace, spec))
-    if options.view is not None:
-        yield files.enter_context(viewed(options.view, spec, *sides))
-
-
-def _describe(backend: str, spec: ArraySpec, a: NDArray, b: NDArray,
-              product: ArrayProduct) -> dict[str, Any]:
-    """All but the times."""
-    (m, k), n = a.shape, b.shape[1]
     moved = traffic(spec, m, k, n)
-    products = m * k * n
-    places = product.cycles * spec.rows * spec.cols * spec.mac.lanes
     return {
         "array": spec.name, "backend": backend,
         "kernels": kernels() if backend == "fast" else None,
         "m": m, "k": k, "n": n, "cycles": product.cycles,
-        "utilisation": products / places, "tiles": spec.tiles(m, n),
+        "utilisation": m * k * n / (product.cycles * spec.rows * spec.cols * spec.mac.lanes),
+        "tiles": spec.tiles(m, n),
         "bytes": {"a": moved.a, "b": moved.b, "c": moved.c, "total": moved.total},
         "checksum": checksum(product.codes, product.flags, spec),
+        "relative_rms_error": error, "start_up_s": started - start, "wall_s": seconds,
+        "mac_per_s": m * k * n / seconds,
     }
 
 
