@@ -70,7 +70,9 @@ def _checked(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
     """Array of codes of ``fmt``, or of its values."""
     array = as_array(x, noun)
     is_integer = array.dtype.kind in "iu" or (
-        array.dtype.kind == "O" and all(_is_int(element) for element in array.flat))
+        array.dtype.kind == "O" and all(isinstance(element, int | np.integer)
+                                        and not isinstance(element, bool)
+                                        for element in array.flat))
     require(is_integer, f"{noun} dtype", "an integer type", str(array.dtype))
     as_values = array.dtype.kind == "i" and fmt.is_integer and fmt.signed
     low = fmt.min_units if as_values else 0
@@ -82,8 +84,3 @@ def _checked(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
             f"{'values' if as_values else 'codes'} of {fmt.name} from {low} to {high}",
             int(wrong.flat[0]) if wrong.size else None)
     return array
-
-
-def _is_int(element: object) -> bool:
-    """Whether an element of an object array is an integer; a bool is none."""
-    return isinstance(element, int | np.integer) and not isinstance(element, bool)

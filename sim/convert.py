@@ -58,7 +58,8 @@ def encode(x: Any, fmt: Format | str, saturate: bool = True) -> Any:
         exact = array.astype(np.int64)
         codes = encode_parts(abs(exact), np.zeros_like(exact), exact < 0, fmt, overflow)
     else:
-        codes = np.array([_encode_one(element, fmt, saturate) for element in array.flat],
+        numbers = (int(x) if isinstance(x, np.integer) else x for x in array.flat)
+        codes = np.array([integers.encode(x, fmt, saturate=saturate) for x in numbers],
                          dtype=object)
     return codes.astype(code_dtype(fmt.width)).reshape(given.shape)[()]
 
@@ -76,21 +77,11 @@ def _as_real(x: Any) -> NDArray:
         types = {type(element) for element in array.flat}
         if types == {float}:
             array = array.astype(np.float64)
-        wrong = [element for element in array.flat if not _is_real(element)]
+        wrong = [element for element in array.flat
+                 if not isinstance(element, Real) or isinstance(element, bool)]
         require(not wrong, "Value", "a real number", wrong[0] if wrong else None)
     require(array.dtype.kind in "iufO", "Values dtype", "a real number type", str(array.dtype))
     return array
-
-
-def _is_real(element: object) -> bool:
-    """Whether an element is a real number; a bool is none."""
-    return isinstance(element, Real) and not isinstance(element, bool)
-
-
-def _encode_one(element: Any, fmt: Format, saturate: bool) -> int:
-    """Code of one number, Python's or numpy's."""
-    value = int(element) if isinstance(element, np.integer) else element
-    return integers.encode(value, fmt, saturate=saturate)
 
 
 def _encode_floats(x: npt.NDArray[np.float64], fmt: Format, overflow: Overflow) -> Ints:

@@ -2,7 +2,7 @@
 """Whatever multiplies matrices of codes, held to the model: random products, and digits."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,13 @@ def check_products(spec: GemmSpec, product: Product, count: int, seed: int,
                    progress: Progress) -> Checked:
     """Make ``count`` products of random sizes, one of them with more K than the memories hold."""
     bench, mac = _Bench(spec.array, product), spec.array.mac
-    for index, (m, k, n) in enumerate(_sizes(spec, count, seed)):
+    rng, array = np.random.default_rng(seed), spec.array
+    deep = min(spec.depth_a, spec.depth_b) * mac.lanes
+    for index in range(count):
+        m, n = (int(rng.integers(1, 1 + TILES * side)) for side in (array.rows, array.cols))
+        k = int(rng.integers(1, 1 + DEEPEST))
+        if index == count - 1:
+            m, k, n = 1, deep + k, 1
         progress(f"product {index} of {count}: {m}x{k}x{n}")
         a, b = (_codes(fmt, shape, [seed, index, place], progress)
                 for place, (fmt, shape) in enumerate(((mac.a, (m, k)), (mac.b, (k, n)))))
@@ -97,16 +103,6 @@ def _codes(fmt: Format, shape: tuple[int, int], seed: list[int], progress: Progr
         return draw(fmt, shape, "gaussian", seed, progress)
     rng = np.random.default_rng(seed)
     return rng.integers(0, 1 << fmt.width, shape, dtype=np.uint64).astype(code_dtype(fmt.width))
-
-
-def _sizes(spec: GemmSpec, count: int, seed: int) -> Iterator[tuple[int, int, int]]:
-    """Sizes of the products."""
-    rng, array = np.random.default_rng(seed), spec.array
-    deep = min(spec.depth_a, spec.depth_b) * array.mac.lanes
-    for index in range(count):
-        m, n = (int(rng.integers(1, 1 + TILES * side)) for side in (array.rows, array.cols))
-        k = int(rng.integers(1, 1 + DEEPEST))
-        yield (1, deep + k, 1) if index == count - 1 else (m, k, n)
 
 
 def check_digits(spec: GemmSpec, product: Product, images: int | None, progress: Progress

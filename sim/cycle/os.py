@@ -162,22 +162,18 @@ class OutputStationaryArray(ArrayRegisters):
         if wires.en:
             frame = taken * VALID | state.opening * FIRST | bool(inputs.a_tlast) * LAST
             self.results.step()
-            self._move(inputs, frame, wires)
+            self._drain(wires)
+            for past, value in ((self._a, inputs.a_tdata), (self._b, inputs.b_tdata),
+                                (self._frame, frame)):
+                past.put(value)
+                past.push()
+            self._lasts = (self._lasts << 1 | (frame & (VALID | LAST) == VALID | LAST)) & self._ages
+            self.flight = [(self._a_q(), self._b_q(), self._frame_q()), *self.flight]
+            self._accumulate(*self.flight.pop())
         state.step(wires, taken, bool(inputs.a_tlast), bool(inputs.b_tlast), inputs.c_tready)
         if inputs.rst:
             self._reset()
         return outputs
-
-    def _move(self, inputs: Inputs, frame: int, wires: Timing) -> None:
-        """Registers of the grid."""
-        self._drain(wires)
-        for past, value in ((self._a, inputs.a_tdata), (self._b, inputs.b_tdata),
-                            (self._frame, frame)):
-            past.put(value)
-            past.push()
-        self._lasts = (self._lasts << 1 | (frame & (VALID | LAST) == VALID | LAST)) & self._ages
-        self.flight = [(self._a_q(), self._b_q(), self._frame_q()), *self.flight]
-        self._accumulate(*self.flight.pop())
 
     def _accumulate(self, a: NDArray, b: NDArray, frame: NDArray) -> None:
         """One step of all accumulators that have valid operands."""

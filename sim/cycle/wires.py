@@ -94,15 +94,6 @@ def _edges(spec: ArraySpec, name: str, width: int, read: Callable[[Any], NDArray
     return Wires([f"grid.{name}_{r}" for r in range(1, spec.rows)], width, read)
 
 
-def _swaps(spec: ArraySpec) -> list[Wires]:
-    """Loads and swaps on their way from row to row."""
-    step = spec.schedule.row_latency
-    if step == 1:
-        return [_edges(spec, "frame", 2, lambda x: x.edge_swap | x.edge_load << 1)]
-    return [_edges(spec, "load", 1, lambda x: x.edge_load),
-            _edges(spec, "swaps", step, lambda x: packed(x.edge_swap.reshape(-1, step), 1))]
-
-
 def _delay(name: str, of: str, d: int, lanes: slice, width: int, count: int) -> Wires:
     return Wires([name], count * width,
                  lambda x: packed(getattr(x, of)[d - 1, lanes].reshape(1, -1), width))
@@ -206,8 +197,16 @@ def _weight_stationary(spec: ArraySpec) -> list[Wires]:
     if _kept(spec):
         registers.append(Wires(_elements(spec, "step.o_sum"), width,
                            lambda x: _sums(mac, x.acc, x.flags).ravel()))
-    registers += _memories(spec, width) + _swaps(spec) + _skews(spec, reverse_a=False)
-    return registers + _weight_timing(spec)
+    registers += _memories(spec, width)
+    step = spec.schedule.row_latency
+    # Loads and swaps on their way from row to row.
+    if step == 1:
+        registers.append(_edges(spec, "frame", 2, lambda x: x.edge_swap | x.edge_load << 1))
+    else:
+        registers += [
+            _edges(spec, "load", 1, lambda x: x.edge_load),
+            _edges(spec, "swaps", step, lambda x: packed(x.edge_swap.reshape(-1, step), 1))]
+    return registers + _skews(spec, reverse_a=False) + _weight_timing(spec)
 
 
 def _memories(spec: ArraySpec, width: int) -> list[Wires]:

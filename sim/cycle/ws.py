@@ -106,15 +106,12 @@ class WeightSequencer:
                 and (not self.opened or bool(taken and inputs.a_tlast)))
         free = not self.swaps_left and not (swap and self._load_wait)
         b_ready = en and free and (swap or self.loaded != self._height)
-        following = self._following(inputs, taken)
+        # Row of the next beat of A.
+        following = self.rows[0]
+        if taken:
+            following = 0 if inputs.a_tlast else (following + 1) % self.addresses
         return WeightTiming(en, a_ready, b_ready, taken, bool(b_ready and inputs.b_tvalid), swap,
                             beat, beat_last, self._control(inputs, following), following)
-
-    def _following(self, inputs: Inputs, taken: bool) -> int:
-        """Row of the next beat of A."""
-        if not taken:
-            return self.rows[0]
-        return 0 if inputs.a_tlast else (self.rows[0] + 1) % self.addresses
 
     def _control(self, inputs: Inputs, following: int) -> Control:
         entering = self.rows[-1]
@@ -238,24 +235,20 @@ class WeightStationaryArray(ArrayRegisters):
         outputs = self._outputs(wires.a_tready, wires.b_tready, wires, self.acc[-1], self.flags[-1])
         if wires.en:
             self.results.step()
-            self._move(inputs, wires)
+            for past, value in ((self._a, inputs.a_tdata), (self._b, inputs.b_tdata),
+                                (self._swap, wires.swap), (self._load, wires.load),
+                                (self._control, wires.control)):
+                past.put(value)
+                past.push()
+            self._swaps = (self._swaps << 1 | wires.swap) & self._ages
+            self._loads = (self._loads << 1 | wires.load) & self._ages
+            self.flight = [(self._a_q(), self.used), *self.flight]
+            self._accumulate(*self.flight.pop())
+            self._change()
         state.step(wires, inputs)
         if inputs.rst:
             self._reset()
         return outputs
-
-    def _move(self, inputs: Inputs, wires: WeightTiming) -> None:
-        """Registers of the grid."""
-        for past, value in ((self._a, inputs.a_tdata), (self._b, inputs.b_tdata),
-                            (self._swap, wires.swap), (self._load, wires.load),
-                            (self._control, wires.control)):
-            past.put(value)
-            past.push()
-        self._swaps = (self._swaps << 1 | wires.swap) & self._ages
-        self._loads = (self._loads << 1 | wires.load) & self._ages
-        self.flight = [(self._a_q(), self.used), *self.flight]
-        self._accumulate(*self.flight.pop())
-        self._change()
 
     def _accumulate(self, a: NDArray, b: NDArray) -> None:
         """One step of every element on the sum from its north."""

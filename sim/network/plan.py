@@ -157,25 +157,22 @@ def _sample(x: NDArray) -> NDArray:
 
 def choose(plan: Plan, observed: Mapping[str, Observed]) -> dict[str, LayerQuantizers]:
     """Both operands' quantisers by the name of the layer, for what `observe` gave."""
-    return {name: _layer_quantizers(plan, each) for name, each in observed.items()}
+    chosen: dict[str, LayerQuantizers] = {}
+    for name, each in observed.items():
+        layer, schemes = each.layer, required(plan, each.layer)
+        first = _quantizer(schemes[0], each.x)
+        second = _quantizer(schemes[1], [layer.w] if layer.is_constant else each.w,
+                            layer.lowering.channel_axis)
+        chosen[name] = first, second
+        if plan.headroom and isinstance(first, Quantizer) and isinstance(second, Quantizer):
+            chosen[name] = _with_headroom(plan.array.mac, layer, each.sums, first, second)
+    return chosen
 
 
 def calibrate_network(network: Network, feeds: Iterable[Feed], plan: Plan,
                       progress: Progress | None = None) -> dict[str, LayerQuantizers]:
     """Choose the scales of every layer from what ``feeds``, as in `observe`, cause in FP32."""
     return choose(plan, observe(network, feeds, progress))
-
-
-def _layer_quantizers(plan: Plan, observed: Observed) -> LayerQuantizers:
-    """Quantisers of both operands of a layer."""
-    layer = observed.layer
-    schemes = required(plan, layer)
-    first = _quantizer(schemes[0], observed.x)
-    second = _quantizer(schemes[1], [layer.w] if layer.is_constant else observed.w,
-                        layer.lowering.channel_axis)
-    if plan.headroom and isinstance(first, Quantizer) and isinstance(second, Quantizer):
-        return _with_headroom(plan.array.mac, layer, observed.sums, first, second)
-    return first, second
 
 
 def _quantizer(scheme: Scheme, data: list[NDArray], axis: int | None = None) -> Quantizer | Scheme:

@@ -75,7 +75,10 @@ def run(network: Network, feeds: Iterable[Feed], plan: Plan, quantizers: Quantiz
                 " and ".join(map(str, required(plan, coded))), " and ".join(map(str, schemes)))
         products, cycles = on_array.multiply(coded, both)
         output = coded.output(products)
-        result = _count(results, coded, cycles)
+        node, size = coded.node, coded.lowering.size
+        result = results.setdefault(node.name, LayerResult(node.name, node.operator, *size))
+        result.macs += math.prod(size)
+        result.cycles += cycles
         if not compare:
             return Pair(output, output)
         wanted = exact.exact()
@@ -91,16 +94,6 @@ def run(network: Network, feeds: Iterable[Feed], plan: Plan, quantizers: Quantiz
     coded = {name: [pair.coded for pair in pairs] for name, pairs in outputs.items()}
     exact = {name: [pair.exact for pair in pairs] for name, pairs in outputs.items()}
     return NetworkResult(plan.array, list(results.values()), coded, exact if compare else {})
-
-
-def _count(results: dict[str, LayerResult], layer: Layer, cycles: int) -> LayerResult:
-    """Result of a layer, with another run counted."""
-    products, m, k, n = size = layer.lowering.size
-    node = layer.node
-    result = results.setdefault(node.name, LayerResult(node.name, node.operator, products, m, k, n))
-    result.macs += math.prod(size)
-    result.cycles += cycles
-    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +158,11 @@ class _ArrayLayers:
 
     def multiply(self, layer: Layer, by: LayerQuantizers) -> tuple[NDArray, int]:
         """Products (P, M, N) of a layer in FP32, and the clock cycles that they take."""
-        a, b = activations(layer, by[0]), self._right(layer, by[1])
-        progress = _LayerProgress(self._progress, layer.node.name)
+        a, name = activations(layer, by[0]), layer.node.name
+        b = self._weights.get(name) or weights(layer, by[1])
+        if layer.is_constant:
+            self._weights[name] = b
+        progress = _LayerProgress(self._progress, name)
         if a.blocks or b.blocks:
             return self._by_blocks(a, b, progress)
         sums, cycles = self._sums(a.codes, b.codes, progress)
@@ -178,15 +174,6 @@ class _ArrayLayers:
             sums += a.codes.shape[2] * a.zero * b.zero
         with np.errstate(all="ignore"):
             return (sums * (a.scale * b.scale)).astype(np.float32), cycles
-
-    def _right(self, layer: Layer, by: Quantizer | Scheme) -> Operand:
-        """Matrices B, those of constants made once."""
-        if not layer.is_constant:
-            return weights(layer, by)
-        name = layer.node.name
-        if name not in self._weights:
-            self._weights[name] = weights(layer, by)
-        return self._weights[name]
 
     def _sums(self, a: NDArray, b: NDArray, progress: Progress) -> tuple[Floats, int]:
         """Sums of all products as numbers, and cycles."""

@@ -130,10 +130,16 @@ def calibrate(data: npt.ArrayLike | Sequence[npt.ArrayLike], scheme: Scheme | st
             "given per channel, and only then", axis)
     arrays = [_checked(each) for each in (data if isinstance(data, list) else [data])]
     require(any(each.size for each in arrays), "Calibration data", "at least one number", "none")
-    if axis is None:
-        rows = np.concatenate([each.reshape(1, -1) for each in arrays], axis=1)
-    else:
-        rows = np.concatenate([_by_channel(each, axis) for each in arrays], axis=1)
+    parts = []
+    for each in arrays:
+        if axis is None:
+            parts.append(each.reshape(1, -1))
+            continue
+        require(-each.ndim <= axis < each.ndim, "Calibration data shape",
+                f"such that it has axis {axis}", each.shape)
+        moved = np.moveaxis(each, axis, 0)
+        parts.append(moved.reshape(len(moved), -1))
+    rows = np.concatenate(parts, axis=1)
     return Quantizer(scheme, *_scales(rows, scheme), axis)
 
 
@@ -147,14 +153,6 @@ def _checked(data: Any) -> Floats:
     require(wrong.size == 0, "Calibration data", "finite",
             float(wrong.flat[0]) if wrong.size else None)
     return numbers
-
-
-def _by_channel(x: Floats, axis: int) -> Floats:
-    """Rows of numbers, one for each channel."""
-    require(-x.ndim <= axis < x.ndim, "Calibration data shape", f"such that it has axis {axis}",
-            x.shape)
-    moved = np.moveaxis(x, axis, 0)
-    return moved.reshape(len(moved), -1)
 
 
 def _scales(rows: Floats, scheme: Scheme) -> tuple[Floats, npt.NDArray[np.int64]]:
@@ -267,7 +265,6 @@ def save_quantizers(path: str | Path, quantizers: Mapping[str, Quantizer | Schem
 
 
 def _plain(each: Quantizer | Scheme) -> dict[str, Any]:
-    """A quantiser as plain data."""
     if isinstance(each, Scheme):
         return {"scheme": str(each), "axis": None, "scale": [], "zero_point": []}
     return {"scheme": str(each.scheme), "axis": each.axis, "scale": each.scale.tolist(),
@@ -294,7 +291,6 @@ def load_quantizers(path: str | Path) -> dict[str, Quantizer | Scheme]:
 
 
 def _read(data: Any) -> Quantizer | Scheme:
-    """A quantiser from plain data."""
     if not isinstance(data, dict) or set(data) != FIELDS:
         raise ValueError(f"no object of {', '.join(sorted(FIELDS))}")
     scheme = parse_scheme(data["scheme"])

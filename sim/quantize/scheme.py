@@ -76,7 +76,17 @@ class Scheme:
         for name, kind in (("per", Per), ("range", Range)):
             require(isinstance(getattr(self, name), kind), f"Scheme {name}", f"a {kind.__name__}",
                     getattr(self, name))
-        self._fill_in()
+        if self.scale is None:
+            default = ScaleKind.POW2 if self.per is Per.BLOCK else ScaleKind.FP32
+            object.__setattr__(self, "scale", default)
+        given, wanted = self.percentile, self.range is Range.PERCENTILE
+        require(given is None or wanted, "Scheme percentile", "left out unless the range is "
+                "percentile", given)
+        if wanted and given is None:
+            object.__setattr__(self, "percentile", PERCENTILE)
+        if given is not None:
+            number = isinstance(given, int | float) and not isinstance(given, bool)
+            require(number and 50 < given <= 100, "Scheme percentile", "above 50 up to 100", given)
         require(isinstance(self.scale, ScaleKind), "Scheme scale", "a ScaleKind", self.scale)
         require(isinstance(self.zero_point, bool), "Scheme zero_point", "a bool", self.zero_point)
         require(self.fmt.is_integer or not self.zero_point, "Scheme zero_point",
@@ -86,20 +96,6 @@ class Scheme:
                     self.range.value)
             require(self.scale is ScaleKind.POW2, "Scheme scale", "pow2 per block", "fp32")
             require(not self.zero_point, "Scheme zero_point", "no per block", "yes")
-
-    def _fill_in(self) -> None:
-        """Put defaults in the place of None; check the percentile."""
-        if self.scale is None:
-            kind = ScaleKind.POW2 if self.per is Per.BLOCK else ScaleKind.FP32
-            object.__setattr__(self, "scale", kind)
-        given, wanted = self.percentile, self.range is Range.PERCENTILE
-        require(given is None or wanted, "Scheme percentile", "left out unless the range is "
-                "percentile", given)
-        if wanted and given is None:
-            object.__setattr__(self, "percentile", PERCENTILE)
-        if given is not None:
-            number = isinstance(given, int | float) and not isinstance(given, bool)
-            require(number and 50 < given <= 100, "Scheme percentile", "above 50 up to 100", given)
 
     def __str__(self) -> str:
         """Spelling; what has its default is left out."""
@@ -124,18 +120,16 @@ def _choice(kind: type[Enum], name: str, text: str) -> Any:
     return kind(text)
 
 
-def _yes(name: str, text: str) -> bool:
-    """Whether ``text`` is yes."""
-    require(text in ("yes", "no"), f"Scheme {name}", "yes or no", text)
+def _yes(text: str) -> bool:
+    require(text in ("yes", "no"), "Scheme zero_point", "yes or no", text)
     return text == "yes"
 
 
-def _number(name: str, text: str) -> float:
-    """Real number of a setting."""
+def _percentile(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        require(False, f"Scheme {name}", "a number", text)
+        require(False, "Scheme percentile", "a number", text)
         raise
 
 
@@ -143,9 +137,9 @@ def _number(name: str, text: str) -> float:
 _SETTINGS: dict[str, Callable[[str], Any]] = {
     "per": lambda text: _choice(Per, "per", text),
     "range": lambda text: _choice(Range, "range", text),
-    "percentile": lambda text: _number("percentile", text),
+    "percentile": _percentile,
     "scale": lambda text: _choice(ScaleKind, "scale", text),
-    "zero_point": lambda text: _yes("zero_point", text),
+    "zero_point": _yes,
 }
 
 

@@ -198,13 +198,11 @@ class EngineDriver:
         for name, words in zip("AB", operand_words(self.spec, a, b), strict=True):
             window = self.map.window(name)
             for place, row in enumerate(bus_words(words, window).tolist()):
-                self._write_word(window, place, row)
-
-    def _write_word(self, window: Window, place: int, row: list[int]) -> None:
-        base = self.map.base(window) + window.stride * place
-        for lane, value in enumerate(row):
-            if not self.bus.write(base + BUS_BYTES * lane, value):
-                raise RtlError(f"Word {place} of {window.name} must be writable, and is not")
+                base = self.map.base(window) + window.stride * place
+                for lane, value in enumerate(row):
+                    if not self.bus.write(base + BUS_BYTES * lane, value):
+                        raise RtlError(f"Word {place} of {window.name} must be writable, "
+                                       "and is not")
 
     def start(self, m: int, k: int, n: int, *, hold: bool = False) -> bool:
         """Set the sizes and start; whether the start was taken. ``hold``: the sums stay."""

@@ -348,7 +348,6 @@ def _source(model: Model, prefix: str, beats: npt.ArrayLike, last: npt.ArrayLike
 
 
 def _state(seed: int, place: int) -> int:
-    """Start of one stream's random numbers."""
     return int(np.random.SeedSequence([seed, place]).generate_state(1, np.uint64)[0])
 
 

@@ -84,7 +84,7 @@ def _data(trace: AnyTrace) -> dict[str, Any]:
     return _orders(trace) | {
         "rows": spec.rows, "cols": spec.cols, "lanes": spec.mac.lanes, "cycles": trace.cycles,
         "m": m, "k": k, "n": n, "across": -(-n // spec.cols), "tiles": spec.tiles(m, n),
-        "utilisation": _utilisation(trace),
+        "utilisation": m * k * n / (trace.cycles * spec.rows * spec.cols * spec.mac.lanes),
         "formats": {"a": spec.mac.a.name, "b": spec.mac.b.name, "c": str(spec.mac.acc)},
         "busy": trace.busy.tolist(), "left": trace.left.tolist(), "tables": tables,
         "planes": planes}
@@ -106,12 +106,6 @@ def _orders(trace: AnyTrace) -> dict[str, Any]:
     of_a = [(row, tile, part) for tile, rows in tiles for part in range(passes) for row in rows]
     return {"beats": passes * spec.rows, "passes": passes,
             "of_c": list(zip(*of_c, strict=True)), "of_a": list(zip(*of_a, strict=True))}
-
-
-def _utilisation(trace: AnyTrace) -> float:
-    """Share of the array's products that are wanted ones, 0 to 1."""
-    m, k, n = trace.sides
-    return m * k * n / (trace.cycles * trace.spec.rows * trace.spec.cols * trace.spec.mac.lanes)
 
 
 def _words(trace: AnyTrace) -> tuple[dict[str, Table], dict[str, Plane]]:

@@ -83,15 +83,11 @@ def _sums(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray], NDArray]:
     if (isinstance(acc, FixedAccumulator) and fixed.exact(spec, acc)
             and max(spec.a.width, spec.b.width) <= TABLE_BITS):
         x, y = _units(spec.a) << spec.product_lsb - acc.lsb, _units(spec.b)
-        return lambda old, a, b: fixed.add(old, _summed(x.take(a) * y.take(b)), acc)
+        if spec.lanes == 1:  # Without adding.
+            return lambda old, a, b: fixed.add(old, (x.take(a) * y.take(b))[:, 0], acc)
+        return lambda old, a, b: fixed.add(old, (x.take(a) * y.take(b)).sum(axis=1), acc)
     step = _KINDS[type(acc)].step
     return lambda old, a, b: step(old, _parts(a, spec.a), _parts(b, spec.b), spec)
-
-
-def _summed(terms: NDArray) -> NDArray:
-    """Sums over the lanes, (M, N); of one lane without adding."""
-    sums: NDArray = terms[:, 0] if terms.shape[1] == 1 else terms.sum(axis=1)
-    return sums
 
 
 def _raised(spec: MacSpec) -> Callable[[NDArray, NDArray], NDArray] | None:

@@ -175,7 +175,6 @@ def _wide_term(a: Unpacked, b: Unpacked, coarser: int, rounding: Rounding) -> ND
 
 
 def _wide_units(x: Unpacked) -> NDArray:
-    """Values in units of their format's lsb."""
     units: NDArray = x.sig.astype(object) << x.exp.astype(object)
     return units
 

@@ -29,10 +29,19 @@ HALF_BITS = 31
 def output(codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec
            ) -> NDArray:
     """Codes of flat arrays of one length; arguments as in `sim.output`, checked."""
-    if not _supports(spec):
+    source_fits = spec.source.width <= MAX_BITS if isinstance(spec.source, FixedAccumulator) \
+        else holds(spec.source.fmt)
+    zero_fits = spec.to.width <= MAX_INTEGER or not spec.zero_point
+    if not (source_fits and holds(spec.to) and zero_fits):  # int64 is too narrow.
         return golden.output(codes, scale, zero_point, flags, spec)
     overflow = Overflow.SATURATE if spec.saturate else Overflow.INF
-    number = _scaled(_unpack(codes, flags, spec), scale, spec)
+    if isinstance(spec.source, FixedAccumulator):
+        inf, nan = (flags == Flag.POS_INF) | (flags == Flag.NEG_INF), flags == Flag.NAN
+        negative = np.where(inf, flags == Flag.NEG_INF, codes < 0)
+        sums = _Numbers(abs(codes), np.full_like(codes, spec.source.lsb), negative, inf, nan)
+    else:
+        sums = _based(codes, spec.source.fmt)
+    number = _scaled(sums, scale, spec)
     result = encode_parts(number.magnitude, number.exp, number.negative, spec.to, overflow,
                           zero_point=zero_point)
     result[number.inf] = _infinite(number.negative[number.inf], spec, overflow)
@@ -56,25 +65,6 @@ class _Numbers:
         """Where a value is zero."""
         zero: Bools = (self.magnitude == 0) & ~self.inf & ~self.nan
         return zero
-
-
-def _supports(spec: OutputSpec) -> bool:
-    """Whether int64 is enough."""
-    if isinstance(spec.source, FixedAccumulator):
-        source_fits = spec.source.width <= MAX_BITS
-    else:
-        source_fits = holds(spec.source.fmt)
-    return source_fits and holds(spec.to) and (spec.to.width <= MAX_INTEGER or
-                                               not spec.zero_point)
-
-
-def _unpack(codes: NDArray, flags: NDArray, spec: OutputSpec) -> _Numbers:
-    """Sums taken apart."""
-    if isinstance(spec.source, FixedAccumulator):
-        inf, nan = (flags == Flag.POS_INF) | (flags == Flag.NEG_INF), flags == Flag.NAN
-        negative = np.where(inf, flags == Flag.NEG_INF, codes < 0)
-        return _Numbers(abs(codes), np.full_like(codes, spec.source.lsb), negative, inf, nan)
-    return _based(codes, spec.source.fmt)
 
 
 def _based(codes: NDArray, fmt: Format) -> _Numbers:
