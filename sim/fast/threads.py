@@ -36,16 +36,7 @@ def by_rows(rows: int, work: Callable[[slice], None], *, products: int, multiple
     length = min(-(-rows // (workers * blocks if workers > 1 else 1)), most)
     length = -(-length // multiple) * multiple
     parts = [slice(top, min(top + length, rows)) for top in range(0, rows, length)]
-    _share(parts, work, min(workers, len(parts)) - 1)
-
-
-def _share(blocks: list[slice], work: Callable[[slice], None], helpers: int) -> None:
-    """Call ``work`` with all blocks, here and in up to ``helpers`` threads.
-
-    A helper that has not begun when no block is left is not waited for: a busy pool, or work that
-    shares its own, cannot hold this up.
-    """
-    left = deque(blocks)
+    left = deque(parts)
 
     def some() -> None:
         try:
@@ -54,10 +45,12 @@ def _share(blocks: list[slice], work: Callable[[slice], None], helpers: int) -> 
         finally:
             left.clear()  # Nothing is left, or work has failed.
 
-    others = [_pool().submit(some) for _ in range(helpers)]
+    others = [_pool().submit(some) for _ in range(min(workers, len(parts)) - 1)]
     try:
         some()
     finally:
+        # A helper that has not begun when no block is left is not waited for: a busy pool, or work
+        # that shares its own, cannot hold this up.
         begun = [other for other in others if not other.cancel()]
         wait(begun)
     for other in begun:

@@ -103,7 +103,13 @@ def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, 
             work = Path(scratch)
             _translate(verilator, sources, top, work, shared)
             _check_ports(work / "Vmodel.h", table)
-            (work / "ports.h").write_text(_ports_header(table))
+            # The only part of the C++ that differs from design to design; Verilator keeps a double
+            # underscore in names for itself.
+            driven = [f"X({port.name.replace('__', '___05F')})"
+                      for port in table if not port.is_clock]
+            clock = ["#define CLOCK clk"] if any(port.is_clock for port in table) else []
+            (work / "ports.h").write_text(
+                "\n".join([*clock, f"#define PORTS(X) {' '.join(driven)}", ""]))
             runtime = _runtime(verilator, folder, optimize)
             _link(verilator, work, runtime, optimize).replace(library)
     return Model(library, table)
@@ -158,14 +164,6 @@ def _check_ports(header: Path, ports: Sequence[ModelPort]) -> None:
 
 def _describe(port: tuple[str, int] | None) -> str:
     return f"{port[0]} of {port[1]} bits" if port else "absent"
-
-
-def _ports_header(ports: Sequence[ModelPort]) -> str:
-    """The only part of the C++ that differs from design to design."""
-    # Verilator keeps a double underscore in names for itself.
-    driven = [f"X({port.name.replace('__', '___05F')})" for port in ports if not port.is_clock]
-    clock = ["#define CLOCK clk"] if any(port.is_clock for port in ports) else []
-    return "\n".join([*clock, f"#define PORTS(X) {' '.join(driven)}", ""])
 
 
 def _runtime(verilator: Verilator, folder: Path, optimize: str) -> Path:

@@ -233,7 +233,15 @@ class Model:
                     rows=row.ctypes.data) for (sink, port), row in rows.items()))
         cycles = self.code.bench_stream(self.bench, len(inputs), into, len(outputs), out,
                                         len(followers), followers, ctypes.c_int64(max_cycles))
-        _check(lanes, [*into, *out], max_cycles)
+        states = list(zip(lanes, [*into, *out], strict=True))
+        for lane, struct in states:
+            if struct.unstable >= 0:
+                raise RtlError(f"Stream {lane.prefix} changed a waiting beat in cycle "
+                               f"{struct.unstable}")
+        if any(struct.done < lane.total for lane, struct in states):
+            beats = ", ".join(f"{lane.prefix} {struct.done} of {lane.total}"
+                              for lane, struct in states)
+            raise RtlError(f"Streams did not end in {max_cycles} cycles; beats: {beats}")
         own = tuple(f"{lane.prefix}_t" for lane in lanes)
         return Streamed(
             {lane.prefix: lane.cycle for lane in inputs},
@@ -349,18 +357,6 @@ def _source(model: Model, prefix: str, beats: npt.ArrayLike, last: npt.ArrayLike
 
 def _state(seed: int, place: int) -> int:
     return int(np.random.SeedSequence([seed, place]).generate_state(1, np.uint64)[0])
-
-
-def _check(lanes: list[_Lane], structs: list[Any], max_cycles: int) -> None:
-    """Raise for a stream that did not end or broke the protocol."""
-    for lane, struct in zip(lanes, structs, strict=True):
-        if struct.unstable >= 0:
-            raise RtlError(f"Stream {lane.prefix} changed a waiting beat in cycle "
-                           f"{struct.unstable}")
-    if any(struct.done < lane.total for lane, struct in zip(lanes, structs, strict=True)):
-        progress = (f"{lane.prefix} {struct.done} of {lane.total}"
-                    for lane, struct in zip(lanes, structs, strict=True))
-        raise RtlError(f"Streams did not end in {max_cycles} cycles; beats: {', '.join(progress)}")
 
 
 def _load(library: Path) -> ctypes.CDLL:

@@ -45,35 +45,29 @@ def _model(backend: str, spec: ArraySpec, progress: Progress, given: Settings = 
     """Backend of `sim.matmul`, with its code loaded; cycles are those of the closed form."""
     least = np.zeros((1, spec.mac.lanes), np.uint8)
     matmul(least, least.T, spec.mac, backend=backend)
-    return partial(_by_rows, backend, spec, given)
 
+    def run(a: NDArray, b: NDArray, progress: Progress) -> ArrayProduct:
+        (rows, depth), cols = a.shape, b.shape[1]
+        # Some rows at a time, so many that there is progress to report.
+        step, top = max(1, FIRST // (depth * cols)), 0
+        parts = []
+        progress(f"0 of {rows:,} rows")
+        while top < rows:
+            start = time.perf_counter()
+            sums, flags = matmul_with_flags(a[top:top + step], b, spec.mac, backend=backend)
+            if spec.out:
+                raised = flags if spec.mac.flag_bits else None
+                sums = output(sums, spec.out, flags=raised, **given)
+                flags = np.zeros_like(flags)
+            parts.append((sums, flags))
+            top += step
+            progress(f"{min(top, rows):,} of {rows:,} rows")
+            seconds = max(time.perf_counter() - start, 1e-9)
+            step = max(1, int(step * min(64, SECONDS / seconds)))
+        sums, flags = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return ArrayProduct(sums, flags, spec.cycles(rows, depth, cols))
 
-def _by_rows(backend: str, spec: ArraySpec, given: Settings, a: NDArray, b: NDArray,
-             progress: Progress) -> ArrayProduct:
-    """Some rows at a time, so many that there is progress to report."""
-    (rows, depth), cols = a.shape, b.shape[1]
-    step, top = max(1, FIRST // (depth * cols)), 0
-    parts = []
-    progress(f"0 of {rows:,} rows")
-    while top < rows:
-        start = time.perf_counter()
-        parts.append(_encoded(spec, given, *matmul_with_flags(
-            a[top:top + step], b, spec.mac, backend=backend)))
-        top += step
-        progress(f"{min(top, rows):,} of {rows:,} rows")
-        seconds = max(time.perf_counter() - start, 1e-9)
-        step = max(1, int(step * min(64, SECONDS / seconds)))
-    sums, flags = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return ArrayProduct(sums, flags, spec.cycles(rows, depth, cols))
-
-
-def _encoded(spec: ArraySpec, given: Settings, sums: NDArray, flags: NDArray
-             ) -> tuple[NDArray, NDArray]:
-    """What an output stage, if there is one, makes of sums and flags."""
-    if spec.out is None:
-        return sums, flags
-    raised = flags if spec.mac.flag_bits else None
-    return output(sums, spec.out, flags=raised, **given), np.zeros_like(flags)
+    return run
 
 
 def _rtl(spec: ArraySpec, progress: Progress, given: Settings = NONE) -> Run:

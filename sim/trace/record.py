@@ -215,7 +215,10 @@ class Recorder(_Recorder):
         start, shift = (columns(bits, self._spec.cols) for bits in (wires.start, wires.shift))
         moves = shift & (start | ~array.fresh)
         southern = np.append(self._owners[1:], np.zeros_like(self._owners[:1]), axis=0)
-        self._next_owners = np.where(array.o_valid, self._rows_of_c(),
+        # Row of C, over all tiles, of the sum in each accumulator.
+        rows = np.arange(1, self._spec.rows + 1)[:, None]
+        of_c = (self._sums - 1) // self._beats * self._spec.rows + rows
+        self._next_owners = np.where(array.o_valid, of_c,
                                      np.where(moves, southern, self._owners))
 
     def trace(self) -> Trace:
@@ -232,11 +235,6 @@ class Recorder(_Recorder):
         self._sums = np.where(self._passed[-1] > 0, self._passed[-1],
                               np.where(self._finished, 0, self._sums))
         self._owners = self._next_owners
-
-    def _rows_of_c(self) -> Ints:
-        """Row of C, over all tiles, of the sum in each accumulator."""
-        rows: Ints = np.arange(1, self._spec.rows + 1)[:, None]
-        return (self._sums - 1) // self._beats * self._spec.rows + rows
 
 
 class WeightRecorder(_Recorder):
