@@ -247,7 +247,10 @@ class WeightStationaryArray(ArrayRegisters):
             self._change()
         state.step(wires, inputs)
         if inputs.rst:
-            self._reset()
+            state.reset()
+            for past in (self._swap, self._load, self._control):
+                past.clear()
+            self._swaps = self._loads = 0
         return outputs
 
     def _accumulate(self, a: NDArray, b: NDArray) -> None:
@@ -267,10 +270,3 @@ class WeightStationaryArray(ArrayRegisters):
                 self.used, waiting, self.passed, b.past, swap.past, load.past,
                 b.end - 1, swap.end - 1, load.end - 1, self._step)
         self.passed = waiting
-
-    def _reset(self) -> None:
-        """What ``rst`` does at a clock edge to the registers that have a reset."""
-        self.sequencer.reset()
-        for past in (self._swap, self._load, self._control):
-            past.clear()
-        self._swaps = self._loads = 0

@@ -126,7 +126,6 @@ def _same(given: list[Pair | None]) -> bool:
 
 
 def _layer(network: Network, step: Step, given: list[Pair | None], multiply: Multiply) -> Pair:
-    """Output of a layer."""
     exact = network.layer(step, [pair and pair.exact for pair in given])
     if _same(given):
         return multiply(exact, exact)

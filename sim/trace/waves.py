@@ -83,8 +83,23 @@ class Waves:
     def watch(self, inputs: Inputs, outputs: Outputs) -> None:
         """Streams of a cycle, and its clock edge."""
         time = PERIOD * self._cycle
-        for name, bits in _streams(self._spec, inputs, outputs).items():
-            self._writer.change(self._ports[name], time, bits)
+        spec, mac = self._spec, self._spec.mac
+        values = {f"{A}_tvalid": inputs.a_tvalid, f"{A}_tready": outputs.a_tready,
+                  f"{A}_tlast": inputs.a_tlast, f"{B}_tvalid": inputs.b_tvalid,
+                  f"{B}_tready": outputs.b_tready, f"{B}_tlast": inputs.b_tlast,
+                  f"{C}_tvalid": outputs.c_tvalid, f"{C}_tready": inputs.c_tready,
+                  f"{C}_tlast": outputs.c_tlast, "error": outputs.error,
+                  f"{A}_tdata": _bits(inputs.a_tdata, mac.a.width),
+                  f"{B}_tdata": _bits(inputs.b_tdata, mac.b.width),
+                  f"{C}_tdata": _bits(outputs.c_tdata.astype(object), spec.slot_width)}
+        if spec.depth is not None:
+            values[f"{A}_tuser"] = inputs.a_tuser
+        if spec.flag_bits:
+            values[f"{C}_tuser"] = _bits(outputs.c_tuser, spec.flag_bits)
+        for name, width in _settings(spec).items():
+            values[name] = _bits(np.broadcast_to(getattr(inputs, name), spec.cols), width)
+        for name, bits in values.items():
+            self._writer.change(self._ports[name], time, int(bits))
         self._writer.change(self._clock, time + PERIOD // 2, 1)
         self._cycle += 1
 
@@ -114,30 +129,9 @@ def _settings(spec: ArraySpec) -> dict[str, int]:
     return {name: width for name, width in widths.items() if width}
 
 
-def _streams(spec: ArraySpec, inputs: Inputs, outputs: Outputs) -> dict[str, int]:
-    """Bits on the wires of all streams."""
-    mac, slot = spec.mac, (1 << spec.slot_width) - 1
-    values = {f"{A}_tvalid": int(inputs.a_tvalid), f"{A}_tready": int(outputs.a_tready),
-              f"{A}_tlast": int(inputs.a_tlast), f"{B}_tvalid": int(inputs.b_tvalid),
-              f"{B}_tready": int(outputs.b_tready), f"{B}_tlast": int(inputs.b_tlast),
-              f"{C}_tvalid": int(outputs.c_tvalid), f"{C}_tready": int(inputs.c_tready),
-              f"{C}_tlast": int(outputs.c_tlast), "error": int(outputs.error),
-              f"{A}_tdata": _bits(inputs.a_tdata, mac.a.width),
-              f"{B}_tdata": _bits(inputs.b_tdata, mac.b.width),
-              f"{C}_tdata": _bits(outputs.c_tdata.astype(object) & slot, spec.slot_width)}
-    if spec.depth is not None:
-        values[f"{A}_tuser"] = inputs.a_tuser
-    if spec.flag_bits:
-        values[f"{C}_tuser"] = _bits(outputs.c_tuser & (1 << spec.flag_bits) - 1, spec.flag_bits)
-    for name, width in _settings(spec).items():
-        each = np.broadcast_to(np.asarray(getattr(inputs, name)), spec.cols)
-        values[name] = _bits(each & (1 << width) - 1, width)
-    return values
-
-
 def _bits(codes: Ints, width: int) -> int:
-    """Codes side by side as one number."""
-    return int(packed(codes.reshape(1, -1), width)[0])
+    """Codes, or their low ``width`` bits, side by side as one number."""
+    return int(packed(codes.reshape(1, -1) & (1 << width) - 1, width)[0])
 
 
 @contextmanager

@@ -92,9 +92,7 @@ def digits(x: Unpacked, fmt: Format, bits: int) -> list[npt.NDArray[np.float64]]
 def _by_steps(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> NDArray:
     """Sums in order of k, each group of lanes brought into range once."""
     coarser = acc.lsb - spec.product_lsb
-    fits = narrow(spec, acc)
-    term = _narrow_term if fits else _wide_term
-    dtype = np.int64 if fits else object
+    term, dtype = (_narrow_term, np.int64) if narrow(spec, acc) else (_wide_term, object)
     total: NDArray = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=dtype)
     for k in range(0, a.sig.shape[1], spec.lanes):
         for lane in range(k, k + spec.lanes):
