@@ -99,27 +99,20 @@ def compare(spec: ArraySpec, model: Model, shape: tuple[int, int, int],
     b = rng.integers(0, 1 << spec.mac.b.width, (k, n), dtype=np.uint64)
     got = matmul(a, b, spec, stalls=patterns, watch=lambda *wires: seen.append(wires))
     sent, wanted = [each[0] for each in seen], [each[1] for each in seen]
+    inputs: dict[str, Ints] = {f"{C}_tready": np.array([x.c_tready for x in sent])}
+    for axis, name, width in ((A, "a", spec.mac.a.width), (B, "b", spec.mac.b.width)):
+        for wire in ("tvalid", "tlast"):
+            inputs[f"{axis}_{wire}"] = np.array([getattr(x, f"{name}_{wire}") for x in sent])
+        codes = np.array([getattr(x, f"{name}_tdata") for x in sent])
+        inputs[f"{axis}_tdata"] = pack(codes.reshape(len(sent), -1), width)
+    if spec.depth is not None:
+        inputs[f"{A}_tuser"] = np.array([x.a_tuser for x in sent], np.uint64)
     model.reset()
-    found = model.run(_inputs(spec, sent))
-    pairs = _pairs(spec, found, wanted)
+    pairs = _pairs(spec, model.run(inputs), wanted)
     taken = np.flatnonzero([x.a_tvalid and y.a_tready for x, y in seen])
     return Compared(got.cycles, len(seen), sum(pair[0].size for pair in pairs),
                     sum(int((x != y).sum()) for x, y in pairs),
                     bool((np.diff(taken) == 1).all()))
-
-
-def _inputs(spec: ArraySpec, sent: Sequence[Inputs]) -> dict[str, Ints]:
-    """Rows of the RTL's inputs."""
-    rows = {f"{axis}_{wire}": np.array([getattr(x, f"{name}_{wire}") for x in sent])
-            for axis, name, wire in ((A, "a", "tvalid"), (B, "b", "tvalid"),
-                                     (A, "a", "tlast"), (B, "b", "tlast"),
-                                     (C, "c", "tready"))}
-    for axis, name, width in ((A, "a", spec.mac.a.width), (B, "b", spec.mac.b.width)):
-        codes = np.array([getattr(x, f"{name}_tdata") for x in sent])
-        rows[f"{axis}_tdata"] = pack(codes.reshape(len(sent), -1), width)
-    if spec.depth is not None:
-        rows[f"{A}_tuser"] = np.array([x.a_tuser for x in sent], np.uint64)
-    return rows
 
 
 def _pairs(spec: ArraySpec, found: Mapping[str, Words],

@@ -10,10 +10,9 @@ from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
-from hw.spec import ArraySpec, Format, parse_array
+from hw.spec import ArraySpec, parse_array
 from hw.spec.errors import require
 from reports.registry import Measure
-from sim.codes import NDArray
 from sim.cycle import matmul
 from sim.fast import uses_numba
 from sim.fast.numbers import values
@@ -38,7 +37,8 @@ def measure(spec: ArraySpec, *, runs: int = RUNS, command: str = "make study NAM
     rng, lanes = np.random.default_rng(0), spec.mac.lanes
     m, n = 2 * spec.rows, 2 * spec.cols
     k = max(CYCLES.get(spec.rows, 1000) // 4, spec.rows) * lanes
-    a, b = (rng.choice(_finite(fmt), shape)
+    # Sums that are not a number are little work.
+    a, b = (rng.choice(np.flatnonzero(np.isfinite(values(fmt))).astype(np.uint64), shape)
             for fmt, shape in ((spec.mac.a, (m, k)), (spec.mac.b, (k, n))))
     matmul(a[:1, :lanes], b[:lanes, :1], spec)  # Compiles what is to be compiled.
     rates, cycles = [], 0
@@ -56,11 +56,6 @@ def measure(spec: ArraySpec, *, runs: int = RUNS, command: str = "make study NAM
                     "time": "of the processor", "operands": "any finite codes",
                     "runs (the fastest counts)": runs},
         provenance=provenance(command, tools=("numpy",), seed=0))
-
-
-def _finite(fmt: Format) -> NDArray:
-    """Codes of finite values: sums that are not a number are little work."""
-    return np.flatnonzero(np.isfinite(values(fmt))).astype(np.uint64)
 
 
 def add_options(parser: ArgumentParser) -> None:
