@@ -26,7 +26,7 @@ from synth.flow.liberty import Library, read
 from synth.flow.timing import StaError
 from synth.measure import METRICS, Job, measure
 from synth.power.energy import NetlistMismatch
-from synth.record import Record, write_records
+from synth.record import write_records
 
 __all__ = ["chosen_library", "main"]
 
@@ -123,15 +123,11 @@ def _body(given: Sequence[str], options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(record.to_json(), indent=2))
     elif options.out is None:
-        print(_table(record))
-
-
-def _table(record: Record) -> str:
-    """Record as lines of text."""
-    width = max(map(len, record.metrics))
-    lines = [f"{name:{width}}  {value} {unit}" for name, (value, unit) in record.metrics.items()]
-    return "\n".join([record.subject, *lines, f"{'not done':{width}}  "
-                      + ", ".join(record.not_done)])
+        width = max(map(len, record.metrics))
+        print(record.subject)
+        for name, (value, unit) in record.metrics.items():
+            print(f"{name:{width}}  {value} {unit}")
+        print(f"{'not done':{width}}  " + ", ".join(record.not_done))
 
 
 if __name__ == "__main__":

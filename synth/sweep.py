@@ -37,21 +37,13 @@ from pathlib import Path
 from typing import Any
 
 from hw.emit.yosys import YosysError
-from hw.spec import (
-    ArraySpec,
-    Dataflow,
-    GemmSpec,
-    MacSpec,
-    parse_array,
-    parse_gemm,
-    parse_mac,
-)
+from hw.spec import ArraySpec, Dataflow, GemmSpec, MacSpec, parse_array, parse_gemm, parse_mac
 from hw.spec.command import Parser, run_command
 from hw.spec.errors import SpecError, require
 from hw.spec.grammar import DEFAULT_DEPTHS
 from synth.flow import osu018
 from synth.flow.cache import Entry, Missing
-from synth.flow.design import Design, of_unit
+from synth.flow.design import of_unit
 from synth.flow.liberty import Library, read
 from synth.flow.timing import StaError, sta_version
 from synth.measure import Job, measure
@@ -90,13 +82,9 @@ class Point:
         array = parse_array(self.array, mac, dataflow=self.dataflow, depth=self.depth)
         return array if self.bus is None else parse_gemm(array, depths=self.depths, bus=self.bus)
 
-    @property
-    def _flow(self) -> str | None:
-        """Dataflow, if it is not the default one."""
-        return None if self.dataflow == Dataflow.OS.value else self.dataflow
-
     def __str__(self) -> str:
-        shown = [self.mac, self.array, self._flow, self.bus, "flat" if self.flat else None,
+        shown = [self.mac, self.array, None if self.dataflow == Dataflow.OS.value else
+                 self.dataflow, self.bus, "flat" if self.flat else None,
                  None if self.resolve else "unresolved",
                  "always valid" if self.always_valid else None, self.recipe,
                  None if self.clock is None else f"{self.clock:g} ns",
@@ -182,17 +170,13 @@ def measure_point(point: Point, command: str) -> dict[str, Any]:
     try:
         require(point.clock is None or point.clock > 0, "Clock", "a number of ns above 0",
                 point.clock)
-        job = Job(design=_design(point), library=_library(point.library),
-                  recipe=point.recipe, clock_ns=point.clock)
+        design = of_unit(point.unit(), flat=point.flat, resolve=point.resolve,
+                         always_valid=point.always_valid)
+        job = Job(design=design, library=_library(point.library), recipe=point.recipe,
+                  clock_ns=point.clock)
         return measure(job, command, only=point.metrics).to_json()
     except (SpecError, YosysError, StaError, NetlistMismatch) as error:
         return _failed(point, command, str(error))
-
-
-def _design(point: Point) -> Design:
-    """Design of a point."""
-    return of_unit(point.unit(), flat=point.flat, resolve=point.resolve,
-                   always_valid=point.always_valid)
 
 
 def _failed(point: Point, command: str, reason: str) -> dict[str, Any]:
@@ -231,10 +215,11 @@ def sweep(points: Sequence[Point], command: str, *, jobs: int | None = None,
     """
     found: dict[int, dict[str, Any]] = {}
     for number, point in enumerate(points):
-        record = _known(point)
-        if record is not None:
-            found[number] = record
-            _tell(len(found), points, number, record, " (cached)")
+        try:
+            found[number] = Record.from_json(_entry(point).load()).to_json()
+        except (Missing, SpecError):  # A library that cannot be read is told when it is its turn.
+            continue
+        _tell(len(found), points, number, found[number], " (cached)")
     missing = [number for number in range(len(points)) if number not in found]
     calls = [(points[number], command) for number in missing]
     results = _on_cluster(calls, scheduler) if scheduler else _here(calls, jobs)
@@ -245,14 +230,6 @@ def sweep(points: Sequence[Point], command: str, *, jobs: int | None = None,
             _entry(points[number]).store(record)
         _tell(len(found), points, number, record)
     return [Record.from_json(found[number]) for number in range(len(points))]
-
-
-def _known(point: Point) -> dict[str, Any] | None:
-    """Record of an earlier sweep."""
-    try:
-        return Record.from_json(_entry(point).load()).to_json()
-    except (Missing, SpecError):  # A library that cannot be read is told when it is its turn.
-        return None
 
 
 def _tell(done: int, points: Sequence[Point], number: int, record: dict[str, Any],

@@ -170,7 +170,9 @@ def has_model(cell: Cell) -> bool:
     driven = [pin for pin in cell.pins if pin.direction == "output"]
     if not driven or any(pin.function is None or pin.three_state for pin in driven):
         return False
-    known = {pin.name for pin in cell.pins_of("input")} | _states(cell)
+    known = {pin.name for pin in cell.pins_of("input")}
+    if cell.flip_flop:
+        known |= {cell.flip_flop.state, cell.flip_flop.inverse}
     return all(function.variables <= known for function in outputs(cell).values())
 
 
@@ -189,24 +191,14 @@ def models(library: Library, names: Iterable[str] | None = None) -> str:
         If a name is no cell of the library or a cell has no model.
     """
     if names is None:
-        chosen = [cell for cell in library.cells.values() if has_model(cell)]
+        names = [name for name, cell in library.cells.items() if has_model(cell)]
     else:
-        chosen = [_named(library, name) for name in sorted(set(names))]
-    return "\n".join(["`timescale 1ns/1ps", *map(_module, chosen)])
-
-
-def _named(library: Library, name: str) -> Cell:
-    """Cell of that name, if it has a model."""
-    require(name in library.cells, "Cell", f"in the library {library.name}", name)
-    cell = library.cells[name]
-    require(has_model(cell), "Cell", "gates or a flip-flop with functions in the Liberty file",
-            name)
-    return cell
-
-
-def _states(cell: Cell) -> set[str]:
-    """Names of what the cell stores."""
-    return {cell.flip_flop.state, cell.flip_flop.inverse} if cell.flip_flop else set()
+        names = sorted(set(names))
+    for name in names:
+        require(name in library.cells, "Cell", f"in the library {library.name}", name)
+        require(has_model(library.cells[name]), "Cell",
+                "gates or a flip-flop with functions in the Liberty file", name)
+    return "\n".join(["`timescale 1ns/1ps", *(_module(library.cells[name]) for name in names)])
 
 
 def _module(cell: Cell) -> str:

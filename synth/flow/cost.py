@@ -172,13 +172,8 @@ def price(verilog: Mapping[str, str] | Iterable[str | Path], top: str, recipe: s
     with tempfile.TemporaryDirectory(prefix="cost-") as scratch:
         folder = Path(scratch)
         (folder / "cost.genlib").write_text(GENLIB.read_text(encoding="utf-8"), encoding="utf-8")
-        data = yosys.statistics(verilog, top, passes, keep=keep, reader=reader,
-                                folder=folder)
-    return _sum(yosys.cells(data, top), top)
-
-
-def _sum(cells: Mapping[str, int], top: str) -> Cost:
-    """Cost of cells by type."""
+        data = yosys.statistics(verilog, top, passes, keep=keep, reader=reader, folder=folder)
+    cells = yosys.cells(data, top)
     gates = {match[1]: int(match[2]) for match in
              re.finditer(r"^GATE (\w+) +(\d+)", GENLIB.read_text(encoding="utf-8"), re.MULTILINE)}
     registers = {name: match for name in cells if (match := _FLIP_FLOP.fullmatch(name))}
@@ -188,12 +183,8 @@ def _sum(cells: Mapping[str, int], top: str) -> Cost:
     return Cost(
         logic=sum(cells.get(name, 0) * cost for name, cost in gates.items()),
         flip_flops=sum(cells[name] for name in registers) * FLIP_FLOP,
-        control=sum(cells[name] * _control(match) for name, match in registers.items()))
-
-
-def _control(match: re.Match[str]) -> int:
-    """Cost of the enable and the reset of a kind of register."""
-    return MUX2 * bool(match["enable"]) + AND2 * bool(match["reset"])
+        control=sum(cells[name] * (MUX2 * bool(match["enable"]) + AND2 * bool(match["reset"]))
+                    for name, match in registers.items()))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

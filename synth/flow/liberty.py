@@ -100,13 +100,9 @@ def _statement(text: str, place: int, group: Group, read: Container[str]) -> int
         return _behind(text, place)
     inner = Group(name[1], args)
     group.groups.append(inner)
-    return _body(text, place + 1, inner, read)
-
-
-def _body(text: str, place: int, group: Group, read: Container[str]) -> int:
-    """Read statements into ``group`` up to its brace; place behind that."""
+    place += 1
     while not text.startswith("}", place := _skip_space(text, place)):
-        place = _statement(text, place, group, read)
+        place = _statement(text, place, inner, read)
     return place + 1
 
 
@@ -221,24 +217,16 @@ def read(files: Iterable[str | Path]) -> Library:
     for file, part in zip(sha256, parts, strict=True):
         require(list(part[1:4]) == corner, f"Liberty corner of {file}",
                 f"that of {name}, {corner[0]}", part[1])
-    excluded = _excluded(name)
-    cells = {cell.name: _marked(cell, excluded) for part in parts for cell in part[4]}
+    entries = tomllib.loads(EXCLUDED.read_text(encoding="utf-8")).values()
+    excluded = tuple(pattern for entry in entries if fnmatchcase(name, entry["library"])
+                     for pattern in entry["dont_use"])
+    cells = {cell.name: cell for part in parts for cell in part[4]}
+    for cell in cells.values():
+        if any(fnmatchcase(cell.name, pattern) for pattern in excluded):
+            cells[cell.name] = replace(cell, dont_use=True)
     require(any(cell.flip_flop for cell in cells.values()), "Liberty",
             "a library with a flip-flop", name)
     return Library(name, *parts[0][1:4], cells, texts, sha256, excluded)
-
-
-def _excluded(name: str) -> tuple[str, ...]:
-    """Patterns that libraries.toml has for the library ``name``."""
-    entries = tomllib.loads(EXCLUDED.read_text(encoding="utf-8")).values()
-    return tuple(pattern for entry in entries if fnmatchcase(name, entry["library"])
-                 for pattern in entry["dont_use"])
-
-
-def _marked(cell: Cell, excluded: tuple[str, ...]) -> Cell:
-    """The cell, marked if one of the patterns fits it."""
-    found = any(fnmatchcase(cell.name, pattern) for pattern in excluded)
-    return replace(cell, dont_use=True) if found else cell
 
 
 def _unpacked(path: Path) -> tuple[str, str, str]:

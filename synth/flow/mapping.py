@@ -102,16 +102,11 @@ def measures(cells: Mapping[str, int], library: Library) -> dict[str, float]:
     area = sum(number * cell.area for number, cell in found)
     sequential = sum(number * cell.area for number, cell in found if cell.flip_flop)
     leakage = sum(number * cell.leakage for number, cell in found)
+    nands = [cell.area for cell in library.cells.values() if not cell.dont_use and _is_nand2(cell)]
+    require(bool(nands), "Liberty", "a library with a two-input NAND", library.name)
     values = {"area_um2": area, "sequential_area_um2": sequential, "leakage_nw": leakage * 1e9,
-              "nand2_equivalents": area / _nand2_area(library)}
+              "nand2_equivalents": area / min(nands)}
     return {name: round(value, 6) for name, value in values.items()}
-
-
-def _nand2_area(library: Library) -> float:
-    """Area in um2 of the smallest two-input NAND."""
-    areas = [cell.area for cell in library.cells.values() if not cell.dont_use and _is_nand2(cell)]
-    require(bool(areas), "Liberty", "a library with a two-input NAND", library.name)
-    return min(areas)
 
 
 def _is_nand2(cell: Cell) -> bool:

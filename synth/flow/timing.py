@@ -17,7 +17,7 @@ from hw.spec.errors import require
 from synth.flow.cells import read_function
 from synth.flow.liberty import Cell, Library
 from synth.flow.mapping import Mapped
-from synth.flow.netlists import Port, clock_port, instances, plain, ports
+from synth.flow.netlists import clock_port, instances, plain, ports
 
 __all__ = ["CONDITIONS", "StaError", "Timing", "sta_version", "time_netlist"]
 
@@ -58,7 +58,6 @@ class _Path:
     slack: float
     library: float
     cells: tuple[str, ...]
-
 
 
 class StaError(RuntimeError):
@@ -119,11 +118,16 @@ def time_netlist(mapped: Mapped, library: Library) -> Timing | None:
         folder = Path(scratch)
         for number, text in enumerate(library.texts.values()):
             (folder / f"library{number}.lib").write_text(text, encoding="utf-8")
-        bench = _bench(mapped, library)
-        (folder / "netlist.v").write_text(plain(mapped.verilog) + bench, encoding="utf-8")
+        (folder / "netlist.v").write_text(plain(mapped.verilog) + _bench(mapped, library),
+                                          encoding="utf-8")
         setup, hold = _report(folder)
     period = ANALYSED_NS - setup.slack
-    places = _places(mapped)
+    # Ports and nets by the flip-flop of the bench or of the top that starts or ends a path.
+    places = {f"p{number}_{bit}": name for number, port in enumerate(ports(mapped.verilog))
+              for bit, name in enumerate(port.bits())}
+    for cell in instances(mapped.verilog):
+        outputs = [net for pin, net in cell.nets.items() if pin.startswith("Q")]
+        places[f"{_UNIT}/{cell.name.strip()}"] = outputs[0] if outputs else cell.name
     return Timing(
         min_period_ns=round(period, 4), hold_slack_ns=round(hold.slack, 4), sta=version,
         setup_ns=round(setup.library, 4), start=places.get(setup.start, setup.start),
@@ -158,20 +162,13 @@ def _path(text: str) -> _Path:
                  abs(float(word(rf"{_NUMBER} +{_NUMBER[1:-1]} +library"))), tuple(cells[2:-1]))
 
 
-def _places(mapped: Mapped) -> dict[str, str]:
-    """Ports and nets by the flip-flop of the bench or of the top that starts or ends a path."""
-    found = {f"p{number}_{bit}": name for number, port in enumerate(ports(mapped.verilog))
-             for bit, name in enumerate(port.bits())}
-    for cell in instances(mapped.verilog):
-        outputs = [net for pin, net in cell.nets.items() if pin.startswith("Q")]
-        found[f"{_UNIT}/{cell.name.strip()}"] = outputs[0] if outputs else cell.name
-    return found
-
-
 def _bench(mapped: Mapped, library: Library) -> str:
     """Verilog of a module that places the netlist between flip-flops."""
     clock = clock_port(mapped.verilog, library)
     register = _register(mapped, library)
+    assert register.flip_flop is not None
+    (edge,) = read_function(register.flip_flop.clock).variables
+    data = min(read_function(register.flip_flop.next_state).variables)
     lines, connections = [], []
     for number, port in enumerate(ports(mapped.verilog)):
         if port.name == clock:
@@ -179,7 +176,10 @@ def _bench(mapped: Mapped, library: Library) -> str:
             continue
         lines.append(f"  wire [{port.width - 1}:0] p{number};")
         connections.append(f".{port.name}(p{number})")
-        lines += _registers(register, port, number)
+        # In front of an input, behind an output.
+        pin = register.pins_of("output")[0].name if port.direction == "input" else data
+        lines += [f"  {register.name} p{number}_{bit} (.{edge}({_CLOCK}), "
+                  f".{pin}(p{number}[{bit}]));" for bit in range(port.width)]
     lines.append(f"  {mapped.top} {_UNIT} ({', '.join(connections)});")
     return "\n".join([f"module bench ({_CLOCK});", f"  input {_CLOCK};", *lines, "endmodule", ""])
 
@@ -194,13 +194,3 @@ def _register(mapped: Mapped, library: Library) -> Cell:
              and len(cell.pins_of("input")) == 2]
     require(bool(plain), "Liberty", "a library with a plain flip-flop", library.name)
     return min(plain, key=lambda cell: (cell.area, cell.name))
-
-
-def _registers(register: Cell, port: Port, number: int) -> list[str]:
-    """One flip-flop a bit of ``port``, in front of an input or behind an output."""
-    assert register.flip_flop is not None
-    (clock,) = read_function(register.flip_flop.clock).variables
-    data = min(read_function(register.flip_flop.next_state).variables)
-    pin = register.pins_of("output")[0].name if port.direction == "input" else data
-    return [f"  {register.name} p{number}_{bit} (.{clock}({_CLOCK}), .{pin}(p{number}[{bit}]));"
-            for bit in range(port.width)]

@@ -56,24 +56,18 @@ def verify(mapped: Mapped, library: Library, spec: MacSpec, *, states: int = 1_0
     """
     require(spec.lanes == 1 and spec.a.width + spec.b.width <= 16, "Netlist unit",
             "one lane of operands with 16 bits in all", str(spec))
-    model = _compiled(mapped, library)
-    a, b = (np.arange(1 << fmt.width, dtype=np.uint64) for fmt in (spec.a, spec.b))
-    single = _differing(model, spec, a[:, None], b[None])
-    side = int(np.ceil(np.sqrt(states / LENGTH)))
-    a, b = _wandering(spec, np.random.default_rng(seed), side)
-    return Verified(pairs=1 << spec.a.width + spec.b.width, states=side * side * LENGTH, seed=seed,
-                    mismatches=single + _differing(model, spec, a, b))
-
-
-def _compiled(mapped: Mapped, library: Library) -> sim.rtl.Model:
-    """The netlist with models of its cells, compiled and reset."""
     table = [asdict(port) for port in ports(mapped.verilog)]
     with tempfile.TemporaryDirectory(prefix="netlist-") as scratch:
         file = Path(scratch) / "netlist.v"
         file.write_text(models(library, mapped.cells) + mapped.verilog, encoding="utf-8")
         model = sim.rtl.compile([file], mapped.top, table, optimize="-O1")
     model.reset()
-    return model
+    a, b = (np.arange(1 << fmt.width, dtype=np.uint64) for fmt in (spec.a, spec.b))
+    single = _differing(model, spec, a[:, None], b[None])
+    side = int(np.ceil(np.sqrt(states / LENGTH)))
+    a, b = _wandering(spec, np.random.default_rng(seed), side)
+    return Verified(pairs=1 << spec.a.width + spec.b.width, states=side * side * LENGTH, seed=seed,
+                    mismatches=single + _differing(model, spec, a, b))
 
 
 def _differing(model: sim.rtl.Model, spec: MacSpec, a: Codes, b: Codes) -> int:

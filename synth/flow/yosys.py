@@ -62,15 +62,11 @@ def statistics(verilog: Mapping[str, str] | Iterable[str | Path], top: str,
     try:
         run_yosys("\n".join(script), cwd=folder)
     except YosysError as error:
-        raise YosysError(_renamed(str(error), verilog)) from None
+        named = list(map(str, verilog))
+        raise YosysError(re.sub(r"\bsource(\d+)\.v\b", lambda match: named[int(match[1])],
+                                str(error))) from None
     data: dict[str, Any] = json.loads((folder / STATISTICS).read_text(encoding="utf-8"))
     return data
-
-
-def _renamed(message: str, verilog: Mapping[str, str] | Iterable[str | Path]) -> str:
-    """``message`` with the sources' own names."""
-    named = dict(enumerate(verilog))
-    return re.sub(r"\bsource(\d+)\.v\b", lambda match: str(named[int(match[1])]), message)
 
 
 def _contents(verilog: Mapping[str, str] | Iterable[str | Path]) -> list[bytes]:

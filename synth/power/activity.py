@@ -133,30 +133,21 @@ def read_netlist(verilog: str, top: str, library: Library) -> Netlist:
     module = modules[top]
     ports = {way: {name: tuple(port["bits"]) for name, port in module["ports"].items()
                    if port["direction"] == way} for way in ("input", "output")}
-    instances = tuple(_instance(name, cell, library) for name, cell in module["cells"].items()
-                      if cell["type"] != "$scopeinfo")
-    netlist = Netlist(top, ports["input"], ports["output"], instances)
+    instances = []
+    for name, cell in module["cells"].items():
+        kind = cell["type"]
+        if kind != "$scopeinfo":
+            require(kind in library.cells and has_model(library.cells[kind]), "Netlist cell",
+                    f"one with a model in the library {library.name}", kind)
+            instances.append(Instance(name, library.cells[kind], {
+                pin: bits[0] for pin, bits in cell["connections"].items() if bits}))
+    netlist = Netlist(top, ports["input"], ports["output"], tuple(instances))
     for register in netlist.registers:
-        _require_clock(register, netlist)
+        assert register.cell.flip_flop is not None
+        function = read_function(register.cell.flip_flop.clock)
+        rising = function.operator == "name" and register.pins.get(function.text) == netlist.clock
+        require(rising, f"Netlist {top}", "clocked by the rising edge of clk alone", register.name)
     return netlist
-
-
-def _instance(name: str, cell: Mapping[str, Any], library: Library) -> Instance:
-    """Instance of the JSON netlist."""
-    kind = cell["type"]
-    require(kind in library.cells and has_model(library.cells[kind]), "Netlist cell",
-            f"one with a model in the library {library.name}", kind)
-    return Instance(name, library.cells[kind], {pin: bits[0] for pin, bits in
-                                                cell["connections"].items() if bits})
-
-
-def _require_clock(register: Instance, netlist: Netlist) -> None:
-    """Raise unless the register has the clock of the netlist."""
-    assert register.cell.flip_flop is not None
-    function = read_function(register.cell.flip_flop.clock)
-    rising = function.operator == "name" and register.pins.get(function.text) == netlist.clock
-    require(rising, f"Netlist {netlist.top}", "clocked by the rising edge of clk alone",
-            register.name)
 
 
 Bits = npt.NDArray[np.bool_]

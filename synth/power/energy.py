@@ -11,7 +11,7 @@ drain are included, and energy is counted over the tiles in the middle, in which
 element is busy.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,24 +176,18 @@ def check_sums(trace: Trace, spec: MacSpec, stream: Stream) -> None:
     ends = np.arange(1, stream.sums + 1) * DEPTH + spec.latency - 1
     names = [name for name in ("o_data", "o_flags") if name in trace.netlist.outputs]
     got = [_codes(trace.port(name)[ends]) for name in names]
-    for index, (found, wanted) in enumerate(zip(zip(*got, strict=True), _wanted(spec, stream),
-                                                strict=True)):
-        if found != wanted[:len(found)]:
-            raise NetlistMismatch(f"Netlist of {spec.name} must give {wanted[:len(found)]} for sum "
-                                  f"{index} of stream {stream.name}, not {found}")
+    for index, (a, b, *found) in enumerate(zip(stream.a, stream.b, *got, strict=True)):
+        total, flags = sim.dot_with_flags(a, b, spec)
+        wanted = [int(total) % (1 << spec.acc.width), int(flags)][:len(found)]
+        if found != wanted:
+            raise NetlistMismatch(f"Netlist of {spec.name} must give {tuple(wanted)} for sum "
+                                  f"{index} of stream {stream.name}, not {tuple(found)}")
 
 
 def _codes(bits: Bits) -> list[int]:
     """Rows of bits, low bit first, as numbers."""
     return [int.from_bytes(row.tobytes(), "little")
             for row in np.packbits(bits, axis=1, bitorder="little")]
-
-
-def _wanted(spec: MacSpec, stream: Stream) -> Iterator[tuple[int, int]]:
-    """Code and flags of each sum by the model."""
-    for a, b in zip(stream.a, stream.b, strict=True):
-        total, flags = sim.dot_with_flags(a, b, spec)
-        yield int(total) % (1 << spec.acc.width), int(flags)
 
 
 def significant(value: float) -> float:

@@ -80,8 +80,9 @@ class Timed:
         waves: dict[Net, Bits] = {}
         for net, bits in trace.values.items():
             if net in self.launch or isinstance(net, str):
-                step = self.steps(self.launch.get(net, 0.0))
-                waves[net] = _launched(bits[start:end + 1], max(1, step))
+                # It changes at one step of each cycle, not the first.
+                late = np.arange(STEPS) >= max(1, self.steps(self.launch.get(net, 0.0)))
+                waves[net] = np.where(late, bits[start + 1:end + 1, None], bits[start:end, None])
         for gate in self.netlist.gates:
             for pin in gate.outputs:
                 net = gate.pins[pin]
@@ -101,13 +102,6 @@ class Timed:
         require(bool((calm[:, -1] == settled[1:]).all()), "Cycle",
                 f"long enough for {gate.name} to settle", STEPS)
         return calm
-
-
-def _launched(bits: Bits, step: int) -> Bits:
-    """Waves (cycles, STEPS) of a net that changes at one step of each cycle, not the first."""
-    late = np.arange(STEPS) >= step
-    waves: Bits = np.where(late, bits[1:, None], bits[:-1, None])
-    return waves
 
 
 def _later(waves: Bits, steps: int) -> Bits:
