@@ -20,8 +20,6 @@ from hw.version import VERSION
 if TYPE_CHECKING:
     from hw.emit.netlist import Port
 
-__all__ = ["Hardware", "Spec", "build", "generate", "verilog"]
-
 #: What can be built.
 Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
 #: Amaranth does not say that two threads may elaborate at once.

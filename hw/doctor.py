@@ -12,8 +12,6 @@ from hw.board.needs import found, needs
 from hw.board.platforms import BOARDS
 from hw.spec.command import Parser, run_command
 
-__all__ = ["examine", "main"]
-
 
 def examine() -> dict[str, Any]:
     """What each use finds, whether the rules of USB are there, and who may open serial ports."""

@@ -25,8 +25,6 @@ from hw.spec.command import (
 )
 from hw.spec.errors import require
 
-__all__ = ["main"]
-
 DEFAULT_ARRAY = "4x4"
 FOLDER = Path("build/boards")
 #: Folder of what was measured of boards.
@@ -102,27 +100,13 @@ def _flash(options: argparse.Namespace) -> dict[str, Any]:
     chosen.require_room()
     built = build(chosen.sources(verilog(chosen.spec)), chosen.board, chosen.pins,
                   name=chosen.spec.name, clock_mhz=chosen.clock_mhz, dsp=options.dsp, seed=seed,
-                  out=options.out or FOLDER / chosen.board.key, say=_say)
+                  out=options.out or FOLDER / chosen.board.key,
+                  say=lambda step: print(f"{step} ...", file=sys.stderr))
     if not options.build_only:
         program(chosen.board, built.bitstream)
     return {"board": chosen.board.key, "design": chosen.spec.name, "dsp_blocks": options.dsp,
             **asdict(built), "bitstream": str(built.bitstream),
             "programmed": not options.build_only, "port": chosen.board.port}
-
-
-def _say(step: str) -> None:
-    """Tell what takes a while."""
-    print(f"{step} ...", file=sys.stderr)
-
-
-def _report(told: dict[str, Any]) -> str:
-    """What was built, for people."""
-    lines = [f"{name}: {used:,} of {available:,} ({100 * used / available:.1f} %)"
-             for name, (used, available) in told["used"].items() if available]
-    seconds = ", ".join(f"{name.replace('_', ' ')} {value:g} s"
-                        for name, value in told["seconds"].items())
-    return "\n".join([*lines, f"Clock: {told['clock_mhz']:g} MHz, highest {told['fmax_mhz']:g} MHz",
-                      f"Time: {seconds}"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -137,15 +121,19 @@ def _body(options: argparse.Namespace) -> None:
     if options.list_boards:
         print(listing(RECORDS, as_json=options.json))
         return
-    told = _flash(options)
+    done = _flash(options)
     if options.json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps(done, indent=2))
         return
-    print(_report(told), file=sys.stderr)
-    if told["programmed"]:
-        print(f"Check it: python -m hw.selftest --port {told['port']} --baud {options.baud}",
-              file=sys.stderr)
-    print(told["bitstream"])
+    lines = [f"{name}: {used:,} of {available:,} ({100 * used / available:.1f} %)"
+             for name, (used, available) in done["used"].items() if available]
+    lines.append(f"Clock: {done['clock_mhz']:g} MHz, highest {done['fmax_mhz']:g} MHz")
+    lines.append("Time: " + ", ".join(f"{name.replace('_', ' ')} {value:g} s"
+                                      for name, value in done["seconds"].items()))
+    if done["programmed"]:
+        lines.append(f"Check it: python -m hw.selftest --port {done['port']} --baud {options.baud}")
+    print(*lines, sep="\n", file=sys.stderr)
+    print(done["bitstream"])
 
 
 if __name__ == "__main__":

@@ -22,8 +22,6 @@ from hw.spec.command import (
 )
 from hw.spec.errors import require, require_int
 
-__all__ = ["main", "selftest"]
-
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m hw.selftest", description=(

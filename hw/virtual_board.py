@@ -23,8 +23,6 @@ from hw.spec.command import (
 )
 from hw.spec.grammar import DEFAULT_DEPTHS, parse_gemm
 
-__all__ = ["VirtualBoard", "compile_board", "main"]
-
 #: Of the line: as few cycles a bit as the receiver takes, so that little time goes into bits.
 CLOCK_HZ, BAUD = 12_000_000, 3_000_000
 #: Bytes that are taken from the terminal at once.

@@ -9,9 +9,6 @@ import numpy.typing as npt
 from hw.spec import Format, SpecError, parse_format
 from hw.spec.errors import require
 
-__all__ = ["MAX_INT64_CODE", "NDArray", "as_array", "as_codes", "as_format", "as_short_codes",
-           "code_dtype"]
-
 NDArray = npt.NDArray[Any]
 
 _to_int = np.frompyfunc(int, 1, 1)

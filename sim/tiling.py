@@ -12,8 +12,23 @@ from hw.spec import ArraySpec, Dataflow
 from hw.spec.errors import require
 from sim.outputs import settings
 
-__all__ = ["A", "B", "ArrayProduct", "Beats", "C", "Codes", "Words", "a_beats", "b_beats", "beats",
-           "filled", "pack", "stage_settings", "tile_words", "unpack"]
+__all__ = [
+    "A",
+    "ArrayProduct",
+    "B",
+    "Beats",
+    "C",
+    "Codes",
+    "Words",
+    "a_beats",
+    "b_beats",
+    "beats",
+    "filled",
+    "pack",
+    "stage_settings",
+    "tile_words",
+    "unpack",
+]
 
 Codes = npt.NDArray[Any]
 #: 64-bit words, a row of them for each value that is wider, low word first.

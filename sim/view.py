@@ -14,8 +14,6 @@ from sim.run.operands import DISTRIBUTIONS, draw, parse_size
 from sim.trace.page import page
 from sim.trace.record import record, require_viewable
 
-__all__ = ["main"]
-
 DEFAULT_FILE = Path("build/view.html")
 
 

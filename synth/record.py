@@ -30,8 +30,6 @@ from typing import Any, NamedTuple
 from hw.emit.files import write_files
 from hw.spec.errors import SpecError, require
 
-__all__ = ["Metric", "Provenance", "Record", "provenance", "read_records", "write_records"]
-
 ROOT = Path(__file__).resolve().parents[1]
 #: What a result depends on. Records and pages are results, so they do not make a tree dirty.
 SOURCES = ("hw", "sim", "synth", "reports/studies", "tests", "pyproject.toml", "locks")

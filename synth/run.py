@@ -28,8 +28,6 @@ from synth.measure import METRICS, Job, measure
 from synth.power.energy import NetlistMismatch
 from synth.record import write_records
 
-__all__ = ["chosen_library", "main"]
-
 TOOL_ERRORS = (YosysError, StaError, NetlistMismatch)
 
 

@@ -102,7 +102,9 @@ def build(sources: Mapping[str, str], board: Board, pins: Pins, *, name: str, cl
         with _timed(seconds, "packing", say):
             call(family.pack.format(**fields).split(), cwd=folder, install=INSTALL)
         *_, bitstream = _keep(folder, out, [*texts, REPORT, fields["bitstream"]])
-    return Built(bitstream=bitstream, cells=cells, used=_used(report), clock_mhz=clock_mhz,
+    used = {name: (entry["used"], entry["available"])
+            for name, entry in report["utilization"].items() if entry["used"]}
+    return Built(bitstream=bitstream, cells=cells, used=used, clock_mhz=clock_mhz,
                  fmax_mhz=fmax, seconds=seconds, cpu_seconds=round(_cpu_seconds() - began, 1))
 
 
@@ -148,12 +150,6 @@ def _keep(folder: Path, out: Path, names: list[str]) -> list[Path]:
     except OSError as error:
         raise SpecError(f"Output folder must be writable, not {str(out)!r} "
                         f"({(error.strerror or str(error)).lower()})") from error
-
-
-def _used(report: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    """Cells that place and route used, and those that there are."""
-    return {name: (entry["used"], entry["available"])
-            for name, entry in report["utilization"].items() if entry["used"]}
 
 
 def _fmax(report: Mapping[str, Any]) -> float:

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +65,10 @@ def _largest(records: Sequence[Record], place: str,
         where = record["conditions"]
         if record["metrics"]["fits"]["value"]:
             arrays = best.setdefault(where[place], {})
-            arrays[where["mac"]] = max(size(record), arrays.get(where["mac"], "0x0"),
-                                       key=_elements)
+            arrays[where["mac"]] = max(
+                size(record), arrays.get(where["mac"], "0x0"),
+                key=lambda array: prod(map(int, array.split("x"))))
     return best
-
-
-def _elements(array: str) -> int:
-    """Processing elements of an array."""
-    rows, cols = array.split("x")
-    return int(rows) * int(cols)
 
 
 def _read(path: Path) -> list[Record]:
@@ -98,17 +94,13 @@ def listing(data: Path, *, as_json: bool = False) -> str:
     macs = list(dict.fromkeys(mac for arrays in (*room.values(), *built.values())
                               for mac in arrays))
     rows = [(*HEADINGS, *(f"{mac} fits (built)" for mac in macs))]
-    rows += [(entry["board"], f"{entry['luts']:,}", str(entry["dsps"]),
-              f"{entry['clock_mhz']:g} MHz",
-              *(_cell(entry, mac) for mac in macs)) for entry in boards]
+    for entry in boards:
+        arrays = [f"{entry['largest_mapped'].get(mac, '-')}{'*' * (mac in entry['does_not_place'])}"
+                  f" ({entry['largest_built'].get(mac, '-')})" for mac in macs]
+        rows.append((entry["board"], f"{entry['luts']:,}", str(entry["dsps"]),
+                     f"{entry['clock_mhz']:g} MHz", *arrays))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
              for row in rows]
     starred = any(entry["does_not_place"] for entry in boards)
     return "\n".join([*lines, *([NOTE] if starred else [])])
-
-
-def _cell(entry: Mapping[str, Any], mac: str) -> str:
-    """Largest arrays of a MAC on a board."""
-    star = "*" if mac in entry["does_not_place"] else ""
-    return f"{entry['largest_mapped'].get(mac, '-')}{star} ({entry['largest_built'].get(mac, '-')})"

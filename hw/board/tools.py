@@ -56,17 +56,12 @@ def call(command: Sequence[str], *, install: str, cwd: Path | None = None) -> st
     done = subprocess.run([required(tool, install=install), *arguments], cwd=cwd, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", timeout=TIMEOUT_S)
-    if done.returncode:
-        raise ToolError(_reason(tool, done.returncode, done.stdout), tool=tool,
-                        printed=done.stdout)
+    if done.returncode:  # The first error that was printed, else the last line, says why.
+        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        errors = [line for line in lines if line.startswith("ERROR")]
+        reason = (errors or lines[-1:] or [f"{tool} ended with status {done.returncode}"])[0]
+        raise ToolError(reason, tool=tool, printed=done.stdout)
     return done.stdout
-
-
-def _reason(tool: str, status: int, printed: str) -> str:
-    """The first error that a tool printed, else its last line, else its status."""
-    lines = [line.strip() for line in printed.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR")]
-    return (errors or lines[-1:] or [f"{tool} ended with status {status}"])[0]
 
 
 #: What loaders print when the system does not let them, when there is no board, and when they are

@@ -48,7 +48,11 @@ def _subject(spec: Spec) -> tuple[str, dict[str, Any]]:
     """Kind of unit, and facts that follow from its fields."""
     match spec:
         case OutputSpec():
-            return "output", _output_facts(spec)
+            fixed = spec.source if isinstance(spec.source, FixedAccumulator) else None
+            facts = {"acc_width": spec.source.width, "acc_signed": fixed is not None,
+                     "flag_bits": spec.flag_bits, "to_width": spec.to.width,
+                     "scale_bits": spec.scale_bits, "zero_point_bits": spec.zero_point_bits}
+            return "output", facts | ({"acc_lsb": fixed.lsb} if fixed else {})
         case MacSpec():
             return "mac", _derived(spec, None)
         case ArraySpec():
@@ -57,15 +61,6 @@ def _subject(spec: Spec) -> tuple[str, dict[str, Any]]:
             return "gemm", _subject(spec.array)[1] | {"digest": spec.digest}
         case _:
             return "board", _subject(spec.gemm)[1] | {"divider": spec.divider}
-
-
-def _output_facts(spec: OutputSpec) -> dict[str, Any]:
-    """Facts that follow from the fields of an output stage."""
-    fixed = spec.source if isinstance(spec.source, FixedAccumulator) else None
-    facts = {"acc_width": spec.source.width, "acc_signed": fixed is not None,
-             "flag_bits": spec.flag_bits, "to_width": spec.to.width, "scale_bits": spec.scale_bits,
-             "zero_point_bits": spec.zero_point_bits}
-    return facts | ({"acc_lsb": fixed.lsb} if fixed else {})
 
 
 def _derived(mac: MacSpec, array: ArraySpec | None) -> dict[str, Any]:

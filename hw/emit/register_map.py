@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from hw.spec import GemmSpec
-from hw.spec.registers import RegisterMap, Window, gemm_map
+from hw.spec.registers import gemm_map
 
 
 def map_texts(spec: GemmSpec) -> dict[str, str]:
@@ -37,15 +37,12 @@ def map_data(spec: GemmSpec) -> dict[str, Any]:
                          "access": field.access.value, "value": field.value,
                          "meaning": field.meaning} for field in register.fields]}
             for register in table.registers],
-        "windows": [_window(table, window) for window in table.windows],
+        "windows": [
+            {"name": window.name, "base": table.base(window), "depth": window.depth,
+             "stride": window.stride, "width": window.width, "bus_words": window.lanes,
+             "access": "write" if window.writable else "read", "meaning": window.meaning}
+            for window in table.windows],
     }
-
-
-def _window(table: RegisterMap, window: Window) -> dict[str, Any]:
-    """A window as plain data."""
-    return {"name": window.name, "base": table.base(window), "depth": window.depth,
-            "stride": window.stride, "width": window.width, "bus_words": window.lanes,
-            "access": "write" if window.writable else "read", "meaning": window.meaning}
 
 
 def _markdown(data: dict[str, Any]) -> str:
@@ -53,7 +50,7 @@ def _markdown(data: dict[str, Any]) -> str:
     lines = [f"# Registers of {data['name']}", "",
              (f"Engine: `{data['spelling']}`, dataflow {data['dataflow']}. Byte addresses "
               f"of {data['address_bits']} bits, data of 32 bits."), "",
-             "| offset | register | bits | field | access | meaning |", _rule(6)]
+             "| offset | register | bits | field | access | meaning |", "|" + "---|" * 6]
     for register in data["registers"]:
         for field in register["fields"]:
             high = field["lsb"] + field["width"] - 1
@@ -65,17 +62,12 @@ def _markdown(data: dict[str, Any]) -> str:
     lines += ["", (f"While a product is running, a write to {locked} and every access to a memory "
                    "is refused and sets `ERROR.busy`. A `sticky` field is cleared by writing 1 to "
                    "it and by a start."),
-              "", "| base | memory | words | bits | stride | access | what |", _rule(7)]
+              "", "| base | memory | words | bits | stride | access | what |", "|" + "---|" * 7]
     lines += [f"| {w['base']:#x} | `{w['name']}` | {w['depth']} | {w['width']} | {w['stride']} | "
               f"{w['access']} | {w['meaning']} |" for w in data["windows"]]
     lines += ["", ("A word lies in as many 32-bit words as it needs, low bits first, from a "
                    "multiple of the stride on. Accesses to anything else are refused."), ""]
     return "\n".join(lines)
-
-
-def _rule(columns: int) -> str:
-    """Line below the head of a table."""
-    return "|" + "---|" * columns
 
 
 def _constants(data: dict[str, Any]) -> dict[str, int]:

@@ -15,17 +15,30 @@ from hw.spec import (
 )
 from hw.spec.registers import gemm_map, steps_text
 
+#: First line on timing.
+SYNCHRONOUS = "- Synchronous to the rising edge of `clk`; `rst` is synchronous and active high."
+
 
 def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec | OutputSpec | GemmSpec) -> str:
     """Sheet for ``spec``; the port table is the manifest's."""
     if isinstance(spec, OutputSpec):
-        title, numbers = _output_title(spec), _output_numbers(spec)
-        protocol = _output_protocol(spec)
+        title = f"Output stage `{spec}`: `o_data = {_result(spec, 'i')}`, one sum a cycle."
+        numbers = _output_numbers(spec)
+        protocol = [
+            SYNCHRONOUS,
+            f"- `o_valid` and `o_data` follow `i_valid` and the sum by {spec.latency} cycle(s).",
+            "- `o_data` means nothing while `o_valid` is 0. A reset drops the sum in flight.",
+        ]
     elif isinstance(spec, ArraySpec):
         title, numbers = _title(spec), _array_numbers(spec)
         protocol = array_protocol(spec)
     elif isinstance(spec, GemmSpec):
-        title, numbers = _gemm_title(spec), _array_numbers(spec.array)
+        array = spec.array
+        flow = "" if array.dataflow is Dataflow.OS else "weight-stationary "
+        title = (f"GEMM engine: `C[M, N] = A[M, K] @ B[K, N]` on a {flow}array of {array.rows} "
+                 f"rows and {array.cols} columns, from memories of its own. MAC: `{array.mac}`."
+                 + (f" Each sum leaves as `{array.drain}`." if array.out else ""))
+        numbers = _array_numbers(array)
         protocol = _gemm_protocol(spec)
     else:
         title, numbers, protocol = _title(spec), _numbers(spec), _mac_protocol(spec)
@@ -75,11 +88,6 @@ def _format(fmt: Format) -> str:
             + ("" if fmt.subnormals else ", subnormal codes mean zero"))
 
 
-def _output_title(spec: OutputSpec) -> str:
-    """What an output stage computes."""
-    return f"Output stage `{spec}`: `o_data = {_result(spec, 'i')}`, one sum a cycle."
-
-
 def _result(spec: OutputSpec, side: str) -> str:
     """What an output stage computes, as a formula; ``side`` begins the names of its inputs."""
     scale = {Scale.NONE: "", Scale.POW2: f" * 2^{side}_scale", Scale.FP32: f" * {side}_scale"}
@@ -100,19 +108,10 @@ def _output_numbers(spec: OutputSpec) -> list[str]:
             f"- values beyond the largest one and infinities become {beyond}; NaN becomes {nan}"]
 
 
-def _output_protocol(spec: OutputSpec) -> list[str]:
-    """Timing of an output stage."""
-    return [
-        "- Synchronous to the rising edge of `clk`; `rst` is synchronous and active high.",
-        f"- `o_valid` and `o_data` follow `i_valid` and the sum by {spec.latency} cycle(s).",
-        "- `o_data` means nothing while `o_valid` is 0. A reset drops the sum in flight.",
-    ]
-
-
 def _mac_protocol(mac: MacSpec) -> list[str]:
     """Timing of a MAC."""
     return [
-        "- Synchronous to the rising edge of `clk`; `rst` is synchronous and active high.",
+        SYNCHRONOUS,
         ("- Each cycle with `i_valid` accumulates one operand pair a lane. `i_first` starts a new "
         "sum with it, `i_last` ends one; both may be set at once."),
         (f"- `o_valid` is 1 for one cycle, {mac.latency} cycle(s) after the pair with `i_last`; "
@@ -200,15 +199,6 @@ def _weight_stationary(spec: ArraySpec) -> tuple[list[str], list[str]]:
 
 
 _DATAFLOWS = {Dataflow.OS: _output_stationary, Dataflow.WS: _weight_stationary}
-
-
-def _gemm_title(spec: GemmSpec) -> str:
-    """What the engine computes."""
-    array = spec.array
-    flow = "" if array.dataflow is Dataflow.OS else "weight-stationary "
-    return (f"GEMM engine: `C[M, N] = A[M, K] @ B[K, N]` on a {flow}array of {array.rows} rows "
-            f"and {array.cols} columns, from memories of its own. MAC: `{array.mac}`."
-            + (f" Each sum leaves as `{array.drain}`." if array.out else ""))
 
 
 def _gemm_protocol(spec: GemmSpec) -> list[str]:

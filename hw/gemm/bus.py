@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Buses in front of the address space: AXI4-Lite, and Wishbone B4 in classic cycles."""
 
+from typing import ClassVar
+
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -30,7 +32,7 @@ class Axi4Lite(wiring.Component):
     """
 
     prefix = "s_axil_"
-    descriptions = {
+    descriptions: ClassVar[dict[str, str]] = {
         "s_axil_awvalid": "an address to write to is offered",
         "s_axil_awready": "it is taken; only together with the data",
         "s_axil_awaddr": "byte address to write to; the two low bits do not count",
@@ -123,7 +125,7 @@ class Wishbone(wiring.Component):
     """
 
     prefix = "s_wb_"
-    descriptions = {
+    descriptions: ClassVar[dict[str, str]] = {
         "s_wb_cyc": "a bus cycle goes on",
         "s_wb_stb": "an access is asked for; held until it is answered",
         "s_wb_we": "the access writes",

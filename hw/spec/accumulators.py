@@ -8,17 +8,6 @@ from typing import ClassVar
 from hw.spec.errors import require
 from hw.spec.formats import Format, Specials
 
-__all__ = [
-    "DEFAULT_PRODUCTS",
-    "Accumulator",
-    "Adder",
-    "AlignedAccumulator",
-    "FixedAccumulator",
-    "FloatAccumulator",
-    "Overflow",
-    "Rounding",
-]
-
 #: Extreme products that an exact accumulator holds unless told otherwise (arXiv 2303.17951: 2**12).
 DEFAULT_PRODUCTS = 4096
 

@@ -15,9 +15,6 @@ from hw.spec.macs import MacSpec
 from hw.spec.outputs import OutputSpec
 from hw.spec.settings import Described, Setting
 
-__all__ = ["ArraySpec", "Beats", "Dataflow", "OutputStationary", "Schedule", "Traffic",
-           "WeightStationary", "traffic"]
-
 
 class Beats(NamedTuple):
     """Beats on the streams of A, B and C."""

@@ -11,9 +11,6 @@ from typing import Any
 
 from hw.spec.formats import Format, Specials, integer
 
-__all__ = ["ALIASES", "CATALOG", "COLUMNS", "FAMILIES", "PAPER_FORMATS", "SOURCES", "format_cells",
-           "format_rows", "format_table", "format_table_json"]
-
 
 def _float(name: str, exp_bits: int, man_bits: int, specials: Specials) -> Format:
     """Float format with the bias that its policy implies."""

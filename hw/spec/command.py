@@ -18,10 +18,6 @@ from hw.spec.macs import MacSpec
 from hw.spec.outputs import MODE, OutputSpec
 from hw.spec.settings import Setting
 
-__all__ = ["INTERRUPTED", "Parser", "add_drain_options", "add_gemm_options", "add_mac_options",
-           "add_output_options", "add_unit_options", "chosen_array", "chosen_design", "chosen_mac",
-           "chosen_unit", "given_mac_options", "run_command"]
-
 #: By the option that they need.
 EXAMPLES = {
     "mac": "--mac e4m3xe5m2 --acc fp32 --lanes 4",

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one exception that a wrong description raises, and the sentence that it carries."""
 
-__all__ = ["SpecError", "require", "require_int"]
-
 
 class SpecError(ValueError):
     """A description that cannot be built; the message is one line, fit to be shown to a user."""

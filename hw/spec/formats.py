@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 from hw.spec.errors import require, require_int
 
-__all__ = ["Format", "Kind", "Specials", "Unpacked", "integer"]
-
 
 class Specials(Enum):
     """Which codes of a format are not finite numbers."""

@@ -12,8 +12,6 @@ from hw.spec.arrays import ArraySpec, Dataflow
 from hw.spec.errors import require, require_int
 from hw.spec.settings import Described, Setting
 
-__all__ = ["Bus", "GemmSpec"]
-
 MIN_DEPTH, MAX_DEPTH = 2, 1 << 20
 DEFAULT_DEPTH = 1024
 

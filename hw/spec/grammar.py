@@ -41,9 +41,6 @@ from hw.spec.macs import MacSpec, Multiplier
 from hw.spec.outputs import MODE, OutputSpec, Scale
 from hw.spec.settings import Described, Setting
 
-__all__ = ["ACCUMULATORS", "DEFAULT_DEPTHS", "PRESETS", "Spec", "parse_accumulator", "parse_array",
-           "parse_format", "parse_gemm", "parse_mac", "parse_output", "parse_sides", "parse_spec"]
-
 #: Whatever has a spelling.
 Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
 

@@ -9,8 +9,6 @@ from hw.spec.errors import require, require_int
 from hw.spec.formats import Format
 from hw.spec.settings import Described, Setting
 
-__all__ = ["Flag", "MacSpec", "Multiplier"]
-
 
 class Multiplier(Enum):
     """Rows of partial products."""

@@ -11,8 +11,6 @@ from hw.spec.formats import Format, integer
 from hw.spec.macs import MacSpec
 from hw.spec.settings import Described, Setting
 
-__all__ = ["MODE", "OutputSpec", "Scale"]
-
 
 class Scale(Enum):
     """What a sum is multiplied by before it is rounded."""

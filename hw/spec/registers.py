@@ -13,20 +13,6 @@ from hw.spec.errors import require
 from hw.spec.gemm import GemmSpec
 from hw.spec.outputs import Scale
 
-__all__ = [
-    "BUS_BITS",
-    "BUS_BYTES",
-    "MAGIC",
-    "MAP_VERSION",
-    "Access",
-    "Field",
-    "Register",
-    "RegisterMap",
-    "Window",
-    "gemm_map",
-    "steps_text",
-]
-
 BUS_BITS = 32
 BUS_BYTES = BUS_BITS // 8
 

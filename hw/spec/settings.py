@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-__all__ = ["REQUIRED", "Described", "Setting", "spelled"]
-
 #: Default of a setting that is always spelled.
 REQUIRED = object()
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from reports.registry import Measure
 from synth.sweep import add_options, sweep_file
 
-__all__ = ["measure_of"]
-
 
 def measure_of(points: Path) -> Measure:
     """What measures the points of a file."""

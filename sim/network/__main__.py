@@ -33,8 +33,6 @@ from sim.progress import Progress
 from sim.rtl import RtlError
 from sim.run.engines import DEFAULT_ENGINE, ENGINES
 
-__all__ = ["main"]
-
 SETTINGS = ("per=tensor|{},range=minmax|percentile|mse,percentile=P,scale=fp32|pow2,"
             "zero_point=no|yes")
 #: Records of measured units, below the folder that a command is given in.
@@ -147,9 +145,9 @@ def _table(facts: Mapping[str, Any]) -> str:
         cells = [row[:-1] for row in cells]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     # Text to the left, numbers to the right.
-    sides = ["<"] * 3 + [">"] * (len(widths) - 3)
+    aligned = ["<"] * 3 + [">"] * (len(widths) - 3)
     lines = ["  ".join(f"{cell:{side}{width}}" for cell, side, width
-                       in zip(row, sides, widths, strict=True)).rstrip() for row in cells]
+                       in zip(row, aligned, widths, strict=True)).rstrip() for row in cells]
     outputs = [f"output {name} {tuple(output['shape'])}, runs {output['runs']}: SQNR "
                f"{_decibels(output['sqnr_db'])} dB" for name, output in facts["outputs"].items()]
     source = [f"energy: {_plain(facts['energy_pj'])} pJ a product, {facts['energy_source']}"

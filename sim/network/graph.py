@@ -22,8 +22,6 @@ from hw.spec.errors import require
 from sim.codes import NDArray
 from sim.network.operators import OPERATORS, REFUSED, Layer, Node, layer
 
-__all__ = ["SUPPORTED", "Input", "Network", "Step", "beside", "load"]
-
 SUPPORTED = (f"{', '.join(OPERATORS)} (on the array) or one that onnx's reference evaluates "
              "without multiplying matrices")
 

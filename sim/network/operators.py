@@ -19,8 +19,6 @@ from hw.spec import SpecError
 from hw.spec.errors import require
 from sim.codes import NDArray
 
-__all__ = ["OPERATORS", "REFUSED", "Layer", "Lowering", "Node", "layer"]
-
 Attributes = Mapping[str, Any]
 Shape = tuple[int, ...]
 Singles = npt.NDArray[np.float32]

@@ -31,9 +31,6 @@ from sim.quantize import (
     save_quantizers,
 )
 
-__all__ = ["LayerQuantizers", "Observed", "Plan", "Quantizers", "calibrate_network", "choose",
-           "largest_sum", "load_calibration", "observe", "required", "save_calibration"]
-
 #: Numbers of an activation that are kept of each run; their ends are always among them.
 KEPT, SEED = 1 << 17, 0
 #: Share of the accumulator's range that the sums seen in calibration may take with headroom; other

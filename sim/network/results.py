@@ -13,9 +13,6 @@ import numpy as np
 from hw.spec import ArraySpec, MacSpec
 from sim.codes import NDArray
 
-__all__ = ["SOURCES", "Energy", "LayerResult", "NetworkResult", "Noise", "product_fj",
-           "recorded_energy"]
-
 #: Files of records that hold units, in the order in which they are asked.
 SOURCES = ("paper", "units")
 #: Of normally distributed operands: what a product takes, and what its glitches take beside it.

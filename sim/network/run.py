@@ -29,8 +29,6 @@ from sim.quantize.blocks import scale_values
 from sim.quantize.nearest import values_of
 from sim.run.engines import DEFAULT_ENGINE, ENGINES
 
-__all__ = ["Operand", "activations", "run", "weights"]
-
 Floats = npt.NDArray[np.float64]
 
 

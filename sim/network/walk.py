@@ -14,8 +14,6 @@ from sim.network.graph import Network, Step
 from sim.network.operators import Layer
 from sim.progress import Progress
 
-__all__ = ["Feed", "Multiply", "Pair", "feeds", "load_data", "walk"]
-
 #: What a run of the network is given, by the name of the input.
 Feed = Mapping[str, NDArray]
 

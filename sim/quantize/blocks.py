@@ -16,8 +16,6 @@ from hw.spec.errors import require
 from sim.codes import NDArray, as_format
 from sim.quantize.nearest import codes_of, values_of
 
-__all__ = ["BLOCK", "MX", "Blocks", "decode_blocks", "encode_blocks"]
-
 Floats = npt.NDArray[np.float64]
 
 #: Numbers that share a scale.

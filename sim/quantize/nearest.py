@@ -13,8 +13,6 @@ from hw.spec import Format
 from sim.codes import NDArray, code_dtype
 from sim.convert import decode, encode
 
-__all__ = ["codes_of", "nearest", "values_of"]
-
 Floats = npt.NDArray[np.float64]
 
 #: Widest format whose values stand in a table.

@@ -21,8 +21,6 @@ from sim.files import whole_file
 from sim.quantize.nearest import codes_of, nearest, values_of
 from sim.quantize.scheme import Per, Range, ScaleKind, Scheme, parse_scheme
 
-__all__ = ["Quantizer", "calibrate", "load_quantizers", "save_quantizers"]
-
 Floats = npt.NDArray[np.float64]
 
 #: The search for the least error tries ranges down to 2**-OCTAVES of the whole one, STEPS an

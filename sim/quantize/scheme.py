@@ -10,8 +10,6 @@ from hw.spec import Format
 from hw.spec.errors import require
 from sim.codes import as_format
 
-__all__ = ["Per", "Range", "ScaleKind", "Scheme", "parse_scheme"]
-
 #: Percentile of the magnitudes that is kept unless told otherwise.
 PERCENTILE = 99.99
 

@@ -28,8 +28,6 @@ from sim.tiling import (
     unpack,
 )
 
-__all__ = ["compile_array", "compiled_array", "generated_array", "matmul"]
-
 ROOT = Path(__file__).parents[2]
 #: Modules of which an array has many: compiled once, or the model takes minutes to build.
 SHARED = ("pe_*",)

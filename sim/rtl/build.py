@@ -21,8 +21,6 @@ from hw.spec.errors import require
 from sim.closure import code_digest
 from sim.rtl.model import CLOCK, Model, ModelPort, RtlError
 
-__all__ = ["Verilator", "compile", "compiler", "find_verilator", "run", "run_all", "sharing_rules"]
-
 HARNESS = Path(__file__).with_name("harness.cpp")
 DEFAULT_BUILD_DIR = Path(__file__).parents[2] / "build" / "rtl"
 

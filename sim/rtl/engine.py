@@ -17,9 +17,6 @@ from sim.codes import as_codes
 from sim.rtl.model import Model, RtlError
 from sim.tiling import ArrayProduct, Words, tile_words, unpack
 
-__all__ = ["BUSES", "Axi4Lite", "BusDriver", "EngineDriver", "Wishbone", "bus_words",
-           "operand_words"]
-
 #: Cycles after which an access has failed.
 PATIENCE = 1000
 OKAY, SLVERR = 0, 2

@@ -12,8 +12,6 @@ import numpy.typing as npt
 
 from hw.spec.errors import require
 
-__all__ = ["CLOCK", "Model", "ModelPort", "Received", "RtlError", "Streamed"]
-
 #: 64-bit words, a row of them for each value that is wider, low word first.
 Words = npt.NDArray[np.uint64]
 

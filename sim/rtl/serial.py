@@ -10,8 +10,6 @@ from hw.spec.board import BoardSpec
 from hw.spec.errors import require
 from sim.rtl.model import Model
 
-__all__ = ["BoardLine", "SerialLine"]
-
 #: Most bytes that one call brings back.
 ROOM = 1 << 16
 #: Cycles in which nothing is going on on a board, after which nothing will.

@@ -32,8 +32,6 @@ from sim.run.sums import as_bits, checksum, relative_error, stage_of
 from sim.trace.page import viewed
 from sim.trace.waves import require_traceable, savefile, waves
 
-__all__ = ["main"]
-
 #: Backend that goes clock by clock.
 CLOCKED = "cycle"
 

@@ -17,8 +17,6 @@ from sim.outputs import output
 from sim.progress import Progress
 from sim.tiling import ArrayProduct
 
-__all__ = ["DEFAULT_ENGINE", "ENGINES", "Observer", "Run", "clocked", "kernels"]
-
 #: Products of the first rows that a model computes before it reports how far it is, and the
 #: seconds after which it shall report again.
 FIRST, SECONDS = 1 << 28, 0.5

@@ -14,8 +14,6 @@ from sim.codes import NDArray, as_short_codes, code_dtype
 from sim.convert import encode
 from sim.progress import Progress
 
-__all__ = ["DISTRIBUTIONS", "draw", "load", "parse_size", "require_product"]
-
 #: Numbers that are drawn and encoded together.
 BLOCK = 1 << 20
 #: Real numbers of spread one, by name of the distribution, and the share of an integer's largest

@@ -22,8 +22,6 @@ from sim.convert import decode, encode, values
 from sim.outputs import settings
 from sim.progress import Progress
 
-__all__ = ["Stage", "as_bits", "checksum", "relative_error", "stage_of"]
-
 #: Rows that are worked on together.
 ROWS = 256
 #: Hexadecimal digits of a checksum.

@@ -25,8 +25,6 @@ from sim.convert import decode, values
 from sim.files import whole_file
 from sim.trace.record import Recorder, Trace, WeightRecorder, WeightTrace, recorder_of
 
-__all__ = ["page", "viewed"]
-
 Ints = npt.NDArray[Any]
 AnyTrace = Trace | WeightTrace
 Plane = dict[str, int | str]

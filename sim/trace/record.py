@@ -18,9 +18,6 @@ from sim.cycle.steps import VALID
 from sim.cycle.ws import LOAD, SWAP
 from sim.vector import sum_dtype
 
-__all__ = ["Recorder", "Trace", "WeightRecorder", "WeightTrace", "record", "recorder_of",
-           "require_viewable"]
-
 Ints = npt.NDArray[Any]
 
 #: Largest side of an array that is still told apart on a screen.

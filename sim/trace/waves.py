@@ -23,8 +23,6 @@ from sim.cycle import Inputs, Outputs
 from sim.cycle.wires import Wires, packed, wires
 from sim.files import whole_file
 
-__all__ = ["MAX_PLACES", "Sample", "Waves", "require_traceable", "samples", "savefile", "waves"]
-
 Ints = npt.NDArray[Any]
 
 #: Processing elements times clock cycles: files of some 200 MB.

@@ -16,8 +16,6 @@ from synth.flow.cells import outputs
 from synth.flow.gates import recipe_passes
 from synth.flow.liberty import Cell, Library
 
-__all__ = ["Mapped", "liberty_files", "map_to_cells", "measures", "passes"]
-
 #: Names inside the child's folder; fixed, because names reach ABC's order of nodes.
 NETLIST = "mapped.v"
 #: Remembers the hierarchy before flattening; no cell of a netlist.

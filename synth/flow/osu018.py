@@ -18,8 +18,6 @@ from pathlib import Path
 from hw.spec.command import Parser, run_command
 from synth.record import ROOT
 
-__all__ = ["FetchError", "fetch", "find"]
-
 PACKAGE = "qflow-tech-osu018"
 INSIDE = Path("usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 FOLDER = ROOT / "build" / "osu018"

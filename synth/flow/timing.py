@@ -19,8 +19,6 @@ from synth.flow.liberty import Cell, Library
 from synth.flow.mapping import Mapped
 from synth.flow.netlists import clock_port, instances, plain, ports
 
-__all__ = ["CONDITIONS", "StaError", "Timing", "sta_version", "time_netlist"]
-
 CONDITIONS = {
     "inputs": "each bit from a flip-flop of the library",
     "outputs": "each bit to a flip-flop of the library",

@@ -23,8 +23,6 @@ from synth.flow.liberty import Library
 from synth.flow.mapping import Mapped
 from synth.flow.netlists import ports
 
-__all__ = ["Verified", "verify"]
-
 Codes = npt.NDArray[Any]
 
 #: Products of a sum that wanders.

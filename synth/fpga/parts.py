@@ -10,8 +10,6 @@ from typing import Any
 from hw.board.families import FAMILIES, matching
 from hw.spec.errors import require
 
-__all__ = ["Part", "parts"]
-
 FILE = Path(__file__).with_name("parts.toml")
 
 

@@ -23,8 +23,6 @@ from synth.flow.liberty import Library
 from synth.flow.mapping import Mapped
 from synth.power.energy import Energy
 
-__all__ = ["BLOCKS", "REST", "Split", "block_gates", "block_names", "energy_by_block", "split"]
-
 BLOCKS = Path(__file__).with_name("blocks.toml")
 REST = "registers"
 #: Kinds of flip-flops that a cone ends at: plain, with enable, with synchronous reset, with both.

@@ -17,8 +17,6 @@ from hw.spec.errors import require
 from synth.power.activity import Bits, Instance, Net, Netlist, Trace
 from synth.power.tables import Delays
 
-__all__ = ["STEPS", "Timed", "with_glitches"]
-
 #: Steps of a cycle; the longest path takes all but a few. Twice as many change the toggles of a MAC
 #: by 2 %, half as many by 4 %.
 STEPS = 768

@@ -21,8 +21,6 @@ from hw.spec.errors import require
 if TYPE_CHECKING:
     from sim.digits import Layer
 
-__all__ = ["DEPTH", "NEEDS", "STREAMS", "Package", "Stream", "make_stream"]
-
 Codes = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 

@@ -19,7 +19,6 @@ import numpy as np
 from synth.power.activity import Bits, Instance, Trace
 from synth.power.tables import Delays, Energy
 
-__all__ = ["InstanceEnergy", "RunEnergy", "run_energy"]
 
 @dataclass(frozen=True, slots=True)
 class InstanceEnergy:

@@ -67,11 +67,12 @@ def draw(depth: int, *, epochs: int | None = None) -> list[Operands]:
     that network less long than the study `demo` does.
     """
     rng, mac = np.random.default_rng(SEED), parse_mac(FORMAT)
-    a, b = rng.normal(size=(SIDE, depth)), rng.normal(size=(depth, SIDE))
+    normal: tuple[NDArray, NDArray] = (rng.normal(size=(SIDE, depth)),
+                                       rng.normal(size=(depth, SIDE)))
     found = [Operands(kind, source, x, y, (scale_of(x, mac.a), scale_of(y, mac.b)))
-             for kind, source, x, y in (
-                 ("gaussian", "normal distribution", a, b),
-                 ("positive", "magnitudes of the same numbers", np.abs(a), np.abs(b)))]
+             for kind, source, (x, y) in (
+                 ("gaussian", "normal distribution", normal),
+                 ("positive", "magnitudes of the same numbers", tuple(map(np.abs, normal))))]
     digits = load_digits()
     layers = train(digits) if epochs is None else train(digits, epochs=epochs)
     first = quantize(layers, mac, digits.train_images).codes[0]
@@ -104,7 +105,8 @@ def encoding(operands: Operands, ks: Sequence[int]) -> Iterator[Point]:
 
 
 def _decoded(codes: NDArray, fmt: Format) -> NDArray:
-    return sim.decode(codes, fmt).astype(np.float64)
+    numbers: NDArray = sim.decode(codes, fmt).astype(np.float64)
+    return numbers
 
 
 def errors(operands: Sequence[Operands], mac: MacSpec, headroom: int, ks: Sequence[int]

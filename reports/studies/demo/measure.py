@@ -12,7 +12,7 @@ import sim
 import sim.rtl
 from hw.emit.files import write_files
 from hw.emit.yosys import YosysError
-from hw.spec import ArraySpec, FixedAccumulator, MacSpec, parse_array, parse_mac
+from hw.spec import ArraySpec, FixedAccumulator, parse_array, parse_mac
 from hw.spec.errors import require
 from reports.registry import Measure
 from sim.digits import SEED, Digits, Layer, accuracy, forward, load_digits, quantize, train
@@ -132,8 +132,13 @@ class Bench:
         self.cycles += got.cycles
         self.closed_form += wanted
         self.products += m * k * n
-        # Equal bits, but it is the RTL's own that the next layer gets.
-        return _as_sums(got.codes, self.spec.mac)
+        # Equal bits, but it is the RTL's own that the next layer gets, signed in fixed point.
+        acc = self.spec.mac.acc
+        if not isinstance(acc, FixedAccumulator):
+            return got.codes
+        wide = got.codes.astype(np.int64 if acc.width < 63 else object)
+        signed: Codes = wide - (wide >> (acc.width - 1) << acc.width)
+        return signed
 
     @property
     def utilisation(self) -> float:
@@ -163,16 +168,6 @@ def compare(spec: ArraySpec, index: int, got: ArrayProduct, sums: Codes, flags: 
                        f"{got.flags[row, col]} in RTL, {wanted[row, col]:#x} with flags "
                        f"{flags[row, col]} in the model")
     return int(wanted.size) * (mac.acc.width + mac.flag_bits)
-
-
-def _as_sums(codes: Codes, mac: MacSpec) -> Codes:
-    """Bits of the RTL as `sim.matmul` returns sums: signed in fixed point."""
-    if not isinstance(mac.acc, FixedAccumulator):
-        return codes
-    width = mac.acc.width
-    wide = codes.astype(np.int64 if width < 63 else object)
-    sums: Codes = wide - (wide >> (width - 1) << width)
-    return sums
 
 
 def table(records: Sequence[Record]) -> str:

@@ -101,7 +101,7 @@ def _alike_numbers(units: Sources) -> list[tuple[str, float | None]]:
             for name, acc in ACCUMULATORS.items()]
 
 
-def _guard_points(units: Sources) -> dict[str, list[tuple[float, float]]]:
+def _guard_points(units: Sources) -> dict[str, list[tuple[int, float]]]:
     """Gates by bits of a fixed-point accumulator."""
     found = {}
     for name, pair in (("INT8", "int8"), ("E4M3", E4M3)):

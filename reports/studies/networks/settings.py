@@ -81,17 +81,13 @@ def mac_of(column: str, accumulator: str) -> str:
     return f"{pair},acc={exact if accumulator == 'exact' else ACCUMULATORS[accumulator]}"
 
 
-def _may_overflow(column: str, accumulator: str) -> bool:
-    """Whether an accumulator ends before the largest sum that the exact one is made for."""
-    mac = parse_mac(mac_of(column, accumulator))
-    return largest_sum(mac) < largest_sum(parse_mac(mac_of(column, "exact")))
-
-
 def accumulated(column: str, accumulator: str, best: Ranges) -> tuple[Ranges, ...]:
     """Ranges that are tried with an accumulator: the ``best`` with exact sums; where sums may
     overflow, too, such with headroom, which goes without zero points and blocks.
     """
-    if best.weights_per == "block" or not _may_overflow(column, accumulator):
+    narrow, exact = (largest_sum(parse_mac(mac_of(column, name)))
+                     for name in (accumulator, "exact"))
+    if best.weights_per == "block" or narrow >= exact:
         return (best,)
     return best, best._replace(zero_point=False, headroom=True)
 

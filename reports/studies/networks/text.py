@@ -66,7 +66,8 @@ def picture(text: str, index: int, *, width: int | None = None, upside_down: boo
     except ImportError as error:
         raise MissingPackage("Package pillow must be installed (make setup), not missing"
                              ) from error
-    font = ImageFont.truetype(package_file("matplotlib", str(_font(index))), 32)
+    font = ImageFont.truetype(package_file(
+        "matplotlib", f"mpl-data/fonts/ttf/{FONTS[index % len(FONTS)]}.ttf"), 32)
     left, _, right, _ = font.getbbox(text)
     image = Image.new("L", (round(right - left) + 16, HEIGHT), 235)
     ImageDraw.Draw(image).text((8 - left, HEIGHT // 2), text, fill=20, font=font, anchor="lm")
@@ -76,11 +77,6 @@ def picture(text: str, index: int, *, width: int | None = None, upside_down: boo
     grey = np.asarray(image.filter(ImageFilter.GaussianBlur(blur)), np.float32)
     grey = grey + np.random.default_rng(index).normal(0, noise, grey.shape).astype(np.float32)
     return np.repeat(_fit(np.clip(grey, 0, 255) / 127.5 - 1, width)[None], 3, axis=0)
-
-
-def _font(index: int) -> Path:
-    """File of the font below the folder of matplotlib."""
-    return Path("mpl-data/fonts/ttf", f"{FONTS[index % len(FONTS)]}.ttf")
 
 
 def _fit(grey: Floats, width: int | None) -> Floats:

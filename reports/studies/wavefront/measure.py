@@ -131,7 +131,7 @@ def measure(command: str, tiles: Tiles = TILES) -> Record:
                   "a": [grid_text(tile) for tile in tiles.a],
                   "b": [grid_text(tile) for tile in tiles.b],
                   "trace": trace(cycles, spec, DUT)}
-    tools = provenance("x", tools=("amaranth", "pyosys")).tools | {"iverilog": icarus_version()}
+    tools = {**provenance("x", tools=("amaranth", "pyosys")).tools, "iverilog": icarus_version()}
     return Record(
         subject=spec.name, conditions=conditions,
         metrics={"cycles": Metric(len(cycles), "cycle"),
