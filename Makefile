@@ -84,8 +84,9 @@ mutation: setup  ## Change one thing at a time and see that a test fails each ti
 	$(RUN) -m tests.mutation
 	$(RUN) -m reports.render
 
-lint: $(READY)  ## Check style (ruff) and types (mypy).
+lint: $(READY)  ## Check style and format (ruff) and types (mypy).
 	$(RUN) -m ruff check --quiet .
+	$(RUN) -m ruff format --quiet --check .
 	$(RUN) -m mypy --no-error-summary
 
 reports: $(READY)  ## Render README and reports from the records of reports/data.

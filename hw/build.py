@@ -58,8 +58,9 @@ class Hardware:
             return to_verilog(self.top)
 
 
-def build(spec: Spec, *, resolve: bool = True, always_valid: bool = False,
-          shell: bool = False) -> Hardware:
+def build(
+    spec: Spec, *, resolve: bool = True, always_valid: bool = False, shell: bool = False
+) -> Hardware:
     """Component of ``spec``, its ports and what they mean.
 
     Parameters
@@ -104,8 +105,13 @@ def build(spec: Spec, *, resolve: bool = True, always_valid: bool = False,
                 descriptions = gemm.descriptions(spec)
             case BoardSpec():
                 top, descriptions = board(spec), BOARD_DESCRIPTIONS
-        return Hardware(top=top, name=top.module_name, element=element or top.module_name,
-                        ports=module_ports(top), descriptions=descriptions)
+        return Hardware(
+            top=top,
+            name=top.module_name,
+            element=element or top.module_name,
+            ports=module_ports(top),
+            descriptions=descriptions,
+        )
 
 
 def verilog(spec: Spec) -> str:

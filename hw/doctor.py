@@ -21,12 +21,16 @@ def examine() -> dict[str, Any]:
         uses[use] = {
             "ready": all(item.version is not None for item in there),
             "found": {item.need.name: item.version for item in there if item.version is not None},
-            "missing": {item.need.name: item.need.install for item in there
-                        if item.version is None},
+            "missing": {
+                item.need.name: item.need.install for item in there if item.version is None
+            },
         }
     devices = dict.fromkeys(board.usb for board in BOARDS)
-    return {"uses": uses, "usb_rules": {device: usb.has_rule(device) for device in devices},
-            "serial_ports_open": usb.in_serial_group()}
+    return {
+        "uses": uses,
+        "usb_rules": {device: usb.has_rule(device) for device in devices},
+        "serial_ports_open": usb.in_serial_group(),
+    }
 
 
 def _lines(state: dict[str, Any]) -> list[str]:
@@ -35,10 +39,13 @@ def _lines(state: dict[str, Any]) -> list[str]:
     lines = []
     for use, item in state["uses"].items():
         there = ", ".join(f"{name} {version}".strip() for name, version in item["found"].items())
-        gone = ", ".join(f"{name} is missing: {command}"
-                         for name, command in item["missing"].items())
-        lines.append(f"{use:{width}}  {'ready  ' if item['ready'] else 'missing'}  "
-                     f"{'; '.join(filter(None, (gone, there)))}")
+        gone = ", ".join(
+            f"{name} is missing: {command}" for name, command in item["missing"].items()
+        )
+        lines.append(
+            f"{use:{width}}  {'ready  ' if item['ready'] else 'missing'}  "
+            f"{'; '.join(filter(None, (gone, there)))}"
+        )
     return [*lines, "", *_permissions(state)]
 
 
@@ -47,21 +54,31 @@ def _permissions(state: dict[str, Any]) -> list[str]:
     lines = []
     without = [device for device, present in state["usb_rules"].items() if not present]
     if without:
-        lines += ["Only root may program boards over USB until a udev rule opens them. As root,",
-                  f"write into {usb.RULES_FILE}:", "", *map(usb.rule, without), "",
-                  "then run `udevadm control --reload && udevadm trigger`, and connect again."]
+        lines += [
+            "Only root may program boards over USB until a udev rule opens them. As root,",
+            f"write into {usb.RULES_FILE}:",
+            "",
+            *map(usb.rule, without),
+            "",
+            "then run `udevadm control --reload && udevadm trigger`, and connect again.",
+        ]
     else:
         lines.append("udev rules open all boards to whoever sits at this machine.")
-    lines.append("Serial ports are open to this user." if state["serial_ports_open"] else
-                 f"Serial ports belong to a group: `sudo usermod -aG {usb.SERIAL_GROUP} $USER`, "
-                 "then log in again.")
+    lines.append(
+        "Serial ports are open to this user."
+        if state["serial_ports_open"]
+        else f"Serial ports belong to a group: `sudo usermod -aG {usb.SERIAL_GROUP} $USER`, "
+        "then log in again."
+    )
     return lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 whatever is missing, as nothing is needed by every use."""
-    parser = Parser(prog="python -m hw.doctor",
-                    description="Tell what is installed and what is missing, use by use.")
+    parser = Parser(
+        prog="python -m hw.doctor",
+        description="Tell what is installed and what is missing, use by use.",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     return run_command(parser, _body, arguments)
 

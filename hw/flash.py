@@ -32,29 +32,53 @@ RECORDS = Path(__file__).resolve().parents[1] / "reports" / "data"
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m hw.flash",
-                    description="Build a GEMM engine for an FPGA board and write it there.")
+    parser = Parser(
+        prog="python -m hw.flash",
+        description="Build a GEMM engine for an FPGA board and write it there.",
+    )
     parser.add_argument("--board", metavar="NAME", help="board; --list-boards names them")
     add_unit_options(parser, array=DEFAULT_ARRAY)
     add_drain_options(parser)
-    parser.add_argument("--depths", metavar="AxBxC",
-                        help="words of the memories of A, B and C (default: those of a block RAM "
-                             "at its widest, for each)")
-    parser.add_argument("--clock-mhz", metavar="MHZ",
-                        help="make this clock with the PLL (default: the board's own clock)")
-    parser.add_argument("--baud", metavar="N", default=str(DEFAULT_BAUD),
-                        help="bits a second on the serial line (default: %(default)s)")
-    parser.add_argument("--dsp", action=argparse.BooleanOptionalAction, default=True,
-                        help="put multipliers into DSP blocks where they fit (default: yes)")
-    parser.add_argument("--seed", metavar="N", default="1",
-                        help="seed of place and route (default: %(default)s)")
-    parser.add_argument("--build-only", action="store_true",
-                        help="stop at the bitstream; needs neither board nor loader")
-    parser.add_argument("--out", metavar="DIR", type=Path,
-                        help=f"folder of the bitstream (default: {FOLDER}/NAME)")
+    parser.add_argument(
+        "--depths",
+        metavar="AxBxC",
+        help="words of the memories of A, B and C (default: those of a block RAM "
+        "at its widest, for each)",
+    )
+    parser.add_argument(
+        "--clock-mhz",
+        metavar="MHZ",
+        help="make this clock with the PLL (default: the board's own clock)",
+    )
+    parser.add_argument(
+        "--baud",
+        metavar="N",
+        default=str(DEFAULT_BAUD),
+        help="bits a second on the serial line (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dsp",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="put multipliers into DSP blocks where they fit (default: yes)",
+    )
+    parser.add_argument(
+        "--seed", metavar="N", default="1", help="seed of place and route (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--build-only",
+        action="store_true",
+        help="stop at the bitstream; needs neither board nor loader",
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help=f"folder of the bitstream (default: {FOLDER}/NAME)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of paths and lines")
-    parser.add_argument("--list-boards", action="store_true",
-                        help="print the boards, what they have and what fits, and stop")
+    parser.add_argument(
+        "--list-boards",
+        action="store_true",
+        help="print the boards, what they have and what fits, and stop",
+    )
     return parser
 
 
@@ -72,8 +96,12 @@ def _number(noun: str, text: str | None, *, low: float, high: float) -> float | 
 
 def _whole(noun: str, text: str, *, low: int, high: int) -> int:
     """Whole number that an option spells."""
-    require(text.isdecimal() and low <= int(text) <= high, noun,
-            f"a whole number from {low} to {high}", text)
+    require(
+        text.isdecimal() and low <= int(text) <= high,
+        noun,
+        f"a whole number from {low} to {high}",
+        text,
+    )
     return int(text)
 
 
@@ -86,9 +114,13 @@ def _chosen(options: argparse.Namespace) -> Design:
     board, array = board_named(options.board), chosen_array(options)
     if not options.build_only:
         require_loader(board)
-    return design(board, array, depths=options.depths,
-                  clock_mhz=_number("Board clock", options.clock_mhz, low=1, high=1000),
-                  baud=_whole("Baud rate", options.baud, low=1, high=100_000_000))
+    return design(
+        board,
+        array,
+        depths=options.depths,
+        clock_mhz=_number("Board clock", options.clock_mhz, low=1, high=1000),
+        baud=_whole("Baud rate", options.baud, low=1, high=100_000_000),
+    )
 
 
 def _flash(options: argparse.Namespace) -> dict[str, Any]:
@@ -98,15 +130,28 @@ def _flash(options: argparse.Namespace) -> dict[str, Any]:
     seed = _whole("Seed", options.seed, low=1, high=2**31 - 1)
     chosen = _chosen(options)
     chosen.require_room()
-    built = build(chosen.sources(verilog(chosen.spec)), chosen.board, chosen.pins,
-                  name=chosen.spec.name, clock_mhz=chosen.clock_mhz, dsp=options.dsp, seed=seed,
-                  out=options.out or FOLDER / chosen.board.key,
-                  say=lambda step: print(f"{step} ...", file=sys.stderr))
+    built = build(
+        chosen.sources(verilog(chosen.spec)),
+        chosen.board,
+        chosen.pins,
+        name=chosen.spec.name,
+        clock_mhz=chosen.clock_mhz,
+        dsp=options.dsp,
+        seed=seed,
+        out=options.out or FOLDER / chosen.board.key,
+        say=lambda step: print(f"{step} ...", file=sys.stderr),
+    )
     if not options.build_only:
         program(chosen.board, built.bitstream)
-    return {"board": chosen.board.key, "design": chosen.spec.name, "dsp_blocks": options.dsp,
-            **asdict(built), "bitstream": str(built.bitstream),
-            "programmed": not options.build_only, "port": chosen.board.port}
+    return {
+        "board": chosen.board.key,
+        "design": chosen.spec.name,
+        "dsp_blocks": options.dsp,
+        **asdict(built),
+        "bitstream": str(built.bitstream),
+        "programmed": not options.build_only,
+        "port": chosen.board.port,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -125,11 +170,18 @@ def _body(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(done, indent=2))
         return
-    lines = [f"{name}: {used:,} of {available:,} ({100 * used / available:.1f} %)"
-             for name, (used, available) in done["used"].items() if available]
+    lines = [
+        f"{name}: {used:,} of {available:,} ({100 * used / available:.1f} %)"
+        for name, (used, available) in done["used"].items()
+        if available
+    ]
     lines.append(f"Clock: {done['clock_mhz']:g} MHz, highest {done['fmax_mhz']:g} MHz")
-    lines.append("Time: " + ", ".join(f"{name.replace('_', ' ')} {value:g} s"
-                                      for name, value in done["seconds"].items()))
+    lines.append(
+        "Time: "
+        + ", ".join(
+            f"{name.replace('_', ' ')} {value:g} s" for name, value in done["seconds"].items()
+        )
+    )
     if done["programmed"]:
         lines.append(f"Check it: python -m hw.selftest --port {done['port']} --baud {options.baud}")
     print(*lines, sep="\n", file=sys.stderr)

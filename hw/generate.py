@@ -21,14 +21,19 @@ DEFAULT_FOLDER = "build/verilog"
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 0 if all went well, 2 for wrong arguments."""
-    parser = Parser(prog="python -m hw.generate",
-                    description="Generate the Verilog of a MAC, an array, a GEMM engine or an "
-                                "output stage.")
+    parser = Parser(
+        prog="python -m hw.generate",
+        description="Generate the Verilog of a MAC, an array, a GEMM engine or an output stage.",
+    )
     add_unit_options(parser)
     add_output_options(parser)
     add_gemm_options(parser)
-    parser.add_argument("--out", metavar="DIR", default=DEFAULT_FOLDER,
-                        help="write the files into this folder (default: %(default)s)")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        default=DEFAULT_FOLDER,
+        help="write the files into this folder (default: %(default)s)",
+    )
     parser.add_argument("--json", action="store_true", help="print the manifest instead of paths")
     parser.add_argument("--list", action="store_true", help="print the formats that have a name")
     return run_command(parser, _body, arguments)

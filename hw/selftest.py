@@ -24,24 +24,49 @@ from hw.spec.errors import require, require_int
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m hw.selftest", description=(
-        "Multiply matrices on a board and compare every bit with the model: random sizes, one of "
-        "them with more K than the memories hold, and the layers of a digit classifier."))
-    parser.add_argument("--port", metavar="PATH", required=True,
-                        help="serial port of the board, for instance /dev/ttyUSB0, or what "
-                             "python -m hw.virtual_board prints")
-    parser.add_argument("--baud", metavar="N", type=int, default=DEFAULT_BAUD,
-                        help="bits a second, as in the bitstream (default: %(default)s)")
-    parser.add_argument("--gemms", metavar="N", type=int, default=100,
-                        help="random products (default: %(default)s)")
-    parser.add_argument("--seed", metavar="N", type=int, default=0,
-                        help="seed of sizes and operands (default: %(default)s)")
-    parser.add_argument("--images", metavar="N", type=int,
-                        help="test images of digits, 0 for none (default: all 449)")
+    parser = Parser(
+        prog="python -m hw.selftest",
+        description=(
+            "Multiply matrices on a board and compare every bit with the model: random sizes, one "
+            "of "
+            "them with more K than the memories hold, and the layers of a digit classifier."
+        ),
+    )
+    parser.add_argument(
+        "--port",
+        metavar="PATH",
+        required=True,
+        help="serial port of the board, for instance /dev/ttyUSB0, or what "
+        "python -m hw.virtual_board prints",
+    )
+    parser.add_argument(
+        "--baud",
+        metavar="N",
+        type=int,
+        default=DEFAULT_BAUD,
+        help="bits a second, as in the bitstream (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--gemms", metavar="N", type=int, default=100, help="random products (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="seed of sizes and operands (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--images",
+        metavar="N",
+        type=int,
+        help="test images of digits, 0 for none (default: all 449)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_mac_options(parser)
-    parser.add_argument("--array", metavar="ROWSxCOLS",
-                        help="size that the board's array must have (default: any)")
+    parser.add_argument(
+        "--array", metavar="ROWSxCOLS", help="size that the board's array must have (default: any)"
+    )
     return parser
 
 
@@ -56,8 +81,14 @@ def _require_unit(options: argparse.Namespace, array: ArraySpec) -> None:
     require(options.array in (None, array.size), "Board array", str(options.array), array.size)
 
 
-def selftest(device: Device, *, gemms: int, seed: int, images: int | None, say: Any,
-             ) -> dict[str, Any]:
+def selftest(
+    device: Device,
+    *,
+    gemms: int,
+    seed: int,
+    images: int | None,
+    say: Any,
+) -> dict[str, Any]:
     """Checks of a board, what was compared and how fast it was.
 
     Digits are left out where there is no scikit-learn, or an output stage behind the sums.
@@ -76,9 +107,14 @@ def selftest(device: Device, *, gemms: int, seed: int, images: int | None, say: 
 
     spec = device.spec
     found: dict[str, Any] = {
-        "engine": str(spec), "sha256": device.identity.digest.hex(),
-        "clock_hz": device.identity.clock_hz, "baud": device.identity.baud, "seed": seed,
-        "products": asdict(check_products(spec, product, gemms, seed, say)), "digits": None}
+        "engine": str(spec),
+        "sha256": device.identity.digest.hex(),
+        "clock_hz": device.identity.clock_hz,
+        "baud": device.identity.baud,
+        "seed": seed,
+        "products": asdict(check_products(spec, product, gemms, seed, say)),
+        "digits": None,
+    }
     if images != 0 and spec.array.out is None and find_spec("sklearn") is not None:
         found["digits"] = asdict(check_digits(spec, product, images, say))
     return found | {"repeated_requests": device.repeated}
@@ -86,16 +122,21 @@ def selftest(device: Device, *, gemms: int, seed: int, images: int | None, say: 
 
 def _table(found: dict[str, Any]) -> str:
     """The outcome as text."""
-    rows = {"engine": found["engine"], "clock": f"{found['clock_hz'] / 1e6:g} MHz",
-            "line": f"{found['baud']:,} baud, {found['repeated_requests']} requests repeated"}
+    rows = {
+        "engine": found["engine"],
+        "clock": f"{found['clock_hz'] / 1e6:g} MHz",
+        "line": f"{found['baud']:,} baud, {found['repeated_requests']} requests repeated",
+    }
     for name in ("products", "digits"):
         part = found[name]
         if part is None:
             rows[name] = "left out: they need sums and scikit-learn"
             continue
         right = "" if part["accuracy"] is None else f"; {part['accuracy']:.2%} of digits right"
-        rows[name] = (f"{part['products']}, {part['results']:,} results as the model has them, "
-                      f"{part['macs'] / max(part['seconds'], 1e-9):,.0f} MAC/s{right}")
+        rows[name] = (
+            f"{part['products']}, {part['results']:,} results as the model has them, "
+            f"{part['macs'] / max(part['seconds'], 1e-9):,.0f} MAC/s{right}"
+        )
     return "\n".join(f"{name:<10}{value}" for name, value in rows.items())
 
 
@@ -115,8 +156,9 @@ def _body(options: argparse.Namespace) -> None:
     require_int("Baud rate", options.baud, 1, 100_000_000)
     with Device.open(options.port, baud=options.baud) as device:
         _require_unit(options, device.spec.array)
-        found = selftest(device, gemms=options.gemms, seed=options.seed, images=options.images,
-                         say=Progress())
+        found = selftest(
+            device, gemms=options.gemms, seed=options.seed, images=options.images, say=Progress()
+        )
     print(json.dumps(found, indent=2) if options.json else _table(found))
 
 

@@ -42,8 +42,9 @@ def compile_board(spec: BoardSpec) -> Any:
     with tempfile.TemporaryDirectory(prefix="board-") as folder:
         manifest = generate(spec, folder)
         ports = json.loads(manifest.read_text(encoding="utf-8"))["ports"]
-        return sim.rtl.compile([manifest.with_suffix(".v")], spec.name, ports, shared=["pe_*"],
-                               optimize="-O1")
+        return sim.rtl.compile(
+            [manifest.with_suffix(".v")], spec.name, ports, shared=["pe_*"], optimize="-O1"
+        )
 
 
 class VirtualBoard:
@@ -80,7 +81,7 @@ class VirtualBoard:
             self.line.write(os.read(self._own, CHUNK))
             answer = self.line.read(0)
             while answer:
-                answer = answer[os.write(self._own, answer):]
+                answer = answer[os.write(self._own, answer) :]
 
     def stop(self) -> None:
         """End `serve`."""
@@ -93,15 +94,25 @@ class VirtualBoard:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m hw.virtual_board", description=(
-        "Serve the compiled RTL of a board, serial line included, at a pseudo-terminal; print its "
-        "path, answer until Ctrl-C."))
+    parser = Parser(
+        prog="python -m hw.virtual_board",
+        description=(
+            "Serve the compiled RTL of a board, serial line included, at a pseudo-terminal; print "
+            "its "
+            "path, answer until Ctrl-C."
+        ),
+    )
     add_unit_options(parser)
     add_drain_options(parser)
-    parser.add_argument("--depths", metavar="AxBxC", default=DEFAULT_DEPTHS,
-                        help="words of the memories of A, B and C (default: %(default)s)")
-    parser.add_argument("--json", action="store_true",
-                        help="print path, engine, clock and baud as JSON")
+    parser.add_argument(
+        "--depths",
+        metavar="AxBxC",
+        default=DEFAULT_DEPTHS,
+        help="words of the memories of A, B and C (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print path, engine, clock and baud as JSON"
+    )
     return parser
 
 
@@ -124,8 +135,12 @@ def _body(options: argparse.Namespace) -> int:
     spec = _spec(options)
     Progress().at_once(f"compiling {spec.name}")
     board = VirtualBoard(compile_board(spec), spec)
-    told = {"port": board.path, "engine": str(spec.gemm), "clock_hz": spec.clock_hz,
-            "baud": spec.baud}
+    told = {
+        "port": board.path,
+        "engine": str(spec.gemm),
+        "clock_hz": spec.clock_hz,
+        "baud": spec.baud,
+    }
     print(json.dumps(told) if options.json else board.path, flush=True)
     try:
         board.serve()

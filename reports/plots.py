@@ -16,11 +16,22 @@ COLOURS = ("#2f6f9f", "#c26a00", "#2e7d32", "#7d4fa8", "#c0392b", "#5d6b7c", "#4
 INK, SOFT, LINE = "#1c2430", "#5d6b7c", "#d9dfe6"
 #: Any: matplotlib types the names of its settings one by one.
 STYLE: Any = {
-    "font.family": "sans-serif", "font.size": 10.5, "svg.fonttype": "none",
-    "svg.hashsalt": "bytemac", "text.color": INK, "axes.edgecolor": LINE, "axes.labelcolor": SOFT,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
-    "xtick.color": SOFT, "ytick.color": SOFT, "grid.color": LINE, "grid.linewidth": 0.7,
-    "legend.frameon": False, "legend.fontsize": 10,
+    "font.family": "sans-serif",
+    "font.size": 10.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "bytemac",
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": SOFT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "grid.color": LINE,
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
 }
 THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.5g}" if value < 1e4 else f"{value:,.0f}")
 
@@ -43,9 +54,16 @@ class Curve:
 WIDEST = 14.0
 
 
-def bars(title: str, *, unit: str, groups: Sequence[str],
-         series: Mapping[str, Sequence[float | None]], line: float | None = None,
-         line_name: str = "", log: bool = False) -> str:
+def bars(
+    title: str,
+    *,
+    unit: str,
+    groups: Sequence[str],
+    series: Mapping[str, Sequence[float | None]],
+    line: float | None = None,
+    line_name: str = "",
+    log: bool = False,
+) -> str:
     """SVG of groups of bars, each with its value above; ``line`` is a level to compare with.
 
     Parameters
@@ -69,10 +87,21 @@ def bars(title: str, *, unit: str, groups: Sequence[str],
         for place, (name, values) in enumerate(series.items()):
             xs = [index + (place - (len(series) - 1) / 2) * share for index in range(len(groups))]
             shown = [(x, value) for x, value in zip(xs, values, strict=True) if value is not None]
-            drawn = axes.bar([x for x, _ in shown], [value for _, value in shown], 0.92 * share,
-                             label=name, color=COLOURS[place % len(COLOURS)])
-            axes.bar_label(drawn, [_short(value) for _, value in shown], padding=2, color=SOFT,
-                           fontsize=8.5, rotation="vertical" if crowded else "horizontal")
+            drawn = axes.bar(
+                [x for x, _ in shown],
+                [value for _, value in shown],
+                0.92 * share,
+                label=name,
+                color=COLOURS[place % len(COLOURS)],
+            )
+            axes.bar_label(
+                drawn,
+                [_short(value) for _, value in shown],
+                padding=2,
+                color=SOFT,
+                fontsize=8.5,
+                rotation="vertical" if crowded else "horizontal",
+            )
         if line is not None:
             axes.axhline(line, color=COLOURS[4], linewidth=1.2, linestyle="--", label=line_name)
         axes.set_xticks(range(len(groups)), groups)
@@ -88,19 +117,33 @@ def bars(title: str, *, unit: str, groups: Sequence[str],
         return _svg(figure, title)
 
 
-def stacks(title: str, *, unit: str, groups: Sequence[str],
-           parts: Mapping[str, Sequence[float]]) -> str:
+def stacks(
+    title: str, *, unit: str, groups: Sequence[str], parts: Mapping[str, Sequence[float]]
+) -> str:
     """SVG of one bar a group, made of parts on top of each other, the whole written above."""
     with matplotlib.rc_context(STYLE):
         figure, axes = _axes(title, max(7.2, 0.62 * len(groups) + 1.6))
         feet = [0.0] * len(groups)
         for place, (name, values) in enumerate(parts.items()):
-            axes.bar(range(len(groups)), values, 0.72, bottom=feet, label=name,
-                     color=COLOURS[place % len(COLOURS)])
+            axes.bar(
+                range(len(groups)),
+                values,
+                0.72,
+                bottom=feet,
+                label=name,
+                color=COLOURS[place % len(COLOURS)],
+            )
             feet = [foot + value for foot, value in zip(feet, values, strict=True)]
         for index, total in enumerate(feet):
-            axes.annotate(_short(total), (index, total), textcoords="offset points", xytext=(0, 3),
-                          ha="center", fontsize=8.5, color=SOFT)
+            axes.annotate(
+                _short(total),
+                (index, total),
+                textcoords="offset points",
+                xytext=(0, 3),
+                ha="center",
+                fontsize=8.5,
+                color=SOFT,
+            )
         axes.set_xticks(range(len(groups)), groups)
         axes.tick_params(axis="x", length=0)
         axes.set_ylabel(unit)
@@ -110,21 +153,37 @@ def stacks(title: str, *, unit: str, groups: Sequence[str],
         return _svg(figure, title)
 
 
-def curves(title: str, *, x: str, y: str, shown: Sequence[Curve], log_x: bool = False,
-           log_y: bool = False) -> str:
+def curves(
+    title: str, *, x: str, y: str, shown: Sequence[Curve], log_x: bool = False, log_y: bool = False
+) -> str:
     """SVG of curves over labelled axes, points marked; either axis may be logarithmic."""
     with matplotlib.rc_context(STYLE):
         figure, axes = _axes(title, 7.8)
         for place, curve in enumerate(shown):
             chosen_colour = place if curve.colour is None else curve.colour
             colour = COLOURS[chosen_colour % len(COLOURS)]
-            axes.plot(*zip(*curve.points, strict=True), label=curve.name, color=colour, marker="o",
-                      markersize=4.5, linewidth=1.6, linestyle="--" if curve.dashed else "-")
+            axes.plot(
+                *zip(*curve.points, strict=True),
+                label=curve.name,
+                color=colour,
+                marker="o",
+                markersize=4.5,
+                linewidth=1.6,
+                linestyle="--" if curve.dashed else "-",
+            )
             for mark, point in zip(curve.marks, curve.points, strict=bool(curve.marks)):
-                axes.annotate(mark, point, textcoords="offset points", xytext=(5, 5), fontsize=8.5,
-                              color=colour)
-        for chosen, set_scale, axis in ((log_x, axes.set_xscale, axes.xaxis),
-                                        (log_y, axes.set_yscale, axes.yaxis)):
+                axes.annotate(
+                    mark,
+                    point,
+                    textcoords="offset points",
+                    xytext=(5, 5),
+                    fontsize=8.5,
+                    color=colour,
+                )
+        for chosen, set_scale, axis in (
+            (log_x, axes.set_xscale, axes.xaxis),
+            (log_y, axes.set_yscale, axes.yaxis),
+        ):
             if chosen:
                 set_scale("log", base=2)
             axis.set_major_formatter(THOUSANDS)
@@ -161,7 +220,11 @@ def _short(value: float) -> str:
 def _svg(figure: Figure, title: str) -> str:
     """Text of the figure; date and writer are left out, as they are no part of what is shown."""
     out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Title": title},
-                   facecolor="white")
+    figure.savefig(
+        out,
+        format="svg",
+        metadata={"Date": None, "Creator": None, "Title": title},
+        facecolor="white",
+    )
     text = re.sub(r"^<\?xml.*?<svg", "<svg", out.getvalue(), flags=re.DOTALL)
     return re.sub(r"[ \t]+\n", "\n", text)

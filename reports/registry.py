@@ -169,10 +169,17 @@ class Study:
 @cache
 def studies() -> tuple[Study, ...]:
     """Every study, in the order of their sections."""
-    found = [replace(study, folder=folder.name, sources=study.sources or (study.name,),
-                     command=study.command or f"make study NAME={study.name}")
-             for folder in sorted(FOLDER.iterdir()) if (folder / "__init__.py").exists()
-             for study in resolve_name(f"reports.studies.{folder.name}:STUDIES")]
+    found = [
+        replace(
+            study,
+            folder=folder.name,
+            sources=study.sources or (study.name,),
+            command=study.command or f"make study NAME={study.name}",
+        )
+        for folder in sorted(FOLDER.iterdir())
+        if (folder / "__init__.py").exists()
+        for study in resolve_name(f"reports.studies.{folder.name}:STUDIES")
+    ]
     return tuple(sorted(found, key=lambda study: (study.order, study.name)))
 
 

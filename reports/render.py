@@ -42,27 +42,48 @@ def pages(root: Path) -> dict[Path, str]:
     """Text of every rendered page below ``root``, as it must be."""
     records = _records(root / "reports/data")
     shown = [study for study in studies() if study.in_index]
-    known = {study.name: study.load_page() for study in shown
-             if any(records.get(source) for source in study.sources)}
+    known = {
+        study.name: study.load_page()
+        for study in shown
+        if any(records.get(source) for source in study.sources)
+    }
     own = {name: page for name, page in known.items() if page.values}
     templates = environment()
-    drawn = {name: draw for study in shown if study.name in known
-             for name, draw in _drawn(templates, study, known[study.name], records).items()}
+    drawn = {
+        name: draw
+        for study in shown
+        if study.name in known
+        for name, draw in _drawn(templates, study, known[study.name], records).items()
+    }
     templates.globals |= {
-        "studies": shown, "records": records, "pages": own, "drawn": drawn,
+        "studies": shown,
+        "records": records,
+        "pages": own,
+        "drawn": drawn,
         "figures": {name: page.figures for name, page in known.items()},
-        "answers": {study.name: answer(templates, study, records)
-                    for study in shown if study.name in own}}
+        "answers": {
+            study.name: answer(templates, study, records) for study in shown if study.name in own
+        },
+    }
     readme = root / "README.md"
     # The README is written last: if the folder cannot be, it stays as it is.
     return {
-        **{root / "reports/figures" / f"{name}.svg": figure(alone=True)
-           for name, figure in drawn.items()},
-        **{root / "reports" / f"{own[study.name].file or study.name}.md":
-           page_text(templates, study, records)
-           for study in shown if study.name in own},
-        **{root / "reports/csv" / f"{name}.csv": tables.as_csv(found)
-           for name, found in records.items() if found},
+        **{
+            root / "reports/figures" / f"{name}.svg": figure(alone=True)
+            for name, figure in drawn.items()
+        },
+        **{
+            root / "reports" / f"{own[study.name].file or study.name}.md": page_text(
+                templates, study, records
+            )
+            for study in shown
+            if study.name in own
+        },
+        **{
+            root / "reports/csv" / f"{name}.csv": tables.as_csv(found)
+            for name, found in records.items()
+            if found
+        },
         root / "reports/index.html": templates.get_template("index.html.j2").render(),
         readme: _fill(readme, templates, shown),
     }
@@ -72,16 +93,29 @@ def environment() -> jinja2.Environment:
     """What templates find: each other, tables, and filters that put numbers into words."""
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader([HERE / "templates", HERE / "studies"]),
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]))
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]),
+    )
     templates.filters |= {
-        "listed": tables.listed, "more": tables.more, "number": tables.text, "oneline": _oneline,
+        "listed": tables.listed,
+        "more": tables.more,
+        "number": tables.text,
+        "oneline": _oneline,
         "percent": tables.percent,
         # HTML of a text in which backticks mark code.
         "code": lambda text: markupsafe.Markup(
-            re.sub(r"`([^`]*)`", r"<code>\1</code>", str(markupsafe.escape(text))))}
-    templates.globals |= {"table": tables.table, "bars": tables.bars, "quoted": tables.quoted,
-                          "formats": Table(list(COLUMNS.values()), format_cells(), [])}
+            re.sub(r"`([^`]*)`", r"<code>\1</code>", str(markupsafe.escape(text)))
+        ),
+    }
+    templates.globals |= {
+        "table": tables.table,
+        "bars": tables.bars,
+        "quoted": tables.quoted,
+        "formats": Table(list(COLUMNS.values()), format_cells(), []),
+    }
     return templates
 
 
@@ -96,12 +130,17 @@ def _oneline(text: str) -> str:
     return " ".join(text.split())
 
 
-def _drawn(templates: jinja2.Environment, study: Study, page: Page,
-           records: dict[str, list[dict[str, Any]]]) -> dict[str, Callable[..., str]]:
+def _drawn(
+    templates: jinja2.Environment,
+    study: Study,
+    page: Page,
+    records: dict[str, list[dict[str, Any]]],
+) -> dict[str, Callable[..., str]]:
     """Each picture of a study, by name; ``alone`` makes it a file of its own.
 
     Within a page, a plot is an image, so that names in it stay its own.
     """
+
     def plot(svg: str, *, alone: bool) -> str:
         data = base64.b64encode(svg.encode()).decode()
         return svg if alone else f'<img alt="" src="data:image/svg+xml;base64,{data}">'
@@ -110,8 +149,9 @@ def _drawn(templates: jinja2.Environment, study: Study, page: Page,
     if records.get(study.name):
         for figure in page.figures:
             template = templates.get_template(f"{study.folder}/{figure.name}.svg.j2")
-            found[figure.name] = partial(template.render, figure.draw(records[study.name]),
-                                         alt=figure.alt)
+            found[figure.name] = partial(
+                template.render, figure.draw(records[study.name]), alt=figure.alt
+            )
     return found | {name: partial(plot, draw()) for name, draw in page.plots(records).items()}
 
 
@@ -123,7 +163,8 @@ def page_text(templates: jinja2.Environment, study: Study, records: Records) -> 
     return templates.get_template(f"{study.folder}/page.md.j2").render(
         {"answer": answer(templates, study, records)} | page.values(records),
         alts=[figure.alt for figure in page.figures],
-        notes=tables.notes_of(read, study.hidden))
+        notes=tables.notes_of(read, study.hidden),
+    )
 
 
 def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -132,8 +173,10 @@ def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:
     for path in sorted(folder.glob("*.json")):
         try:
             records = json.loads(path.read_text(encoding="utf-8"))["records"]
-            whole = all(record.keys() == RECORD_FIELDS and
-                        record["provenance"].keys() == ORIGIN_FIELDS for record in records)
+            whole = all(
+                record.keys() == RECORD_FIELDS and record["provenance"].keys() == ORIGIN_FIELDS
+                for record in records
+            )
         except (ValueError, KeyError, TypeError, AttributeError):
             whole = False
         if not whole:
@@ -149,8 +192,9 @@ def _fill(page: Path, templates: jinja2.Environment, shown: Sequence[Study]) -> 
     def section(match: re.Match[str]) -> str:
         begin, name, _, end = match.groups()
         if name != "formats" and name not in known:
-            raise ReportError(f"{page.name} section must be one of formats, {', '.join(known)}, "
-                              f"not {name!r}")
+            raise ReportError(
+                f"{page.name} section must be one of formats, {', '.join(known)}, not {name!r}"
+            )
         template = templates.get_template(f"{'formats' if name == 'formats' else 'section'}.md.j2")
         return begin + template.render(study=known.get(name)) + end
 
@@ -164,10 +208,12 @@ def _fill(page: Path, templates: jinja2.Environment, shown: Sequence[Study]) -> 
 
 def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
     """Render or check; the exit code."""
-    parser = Parser(prog="python -m reports.render",
-                    description="Render README.md and reports/index.html.")
-    parser.add_argument("--check", action="store_true",
-                        help="write nothing; exit 1 if a page is out of date")
+    parser = Parser(
+        prog="python -m reports.render", description="Render README.md and reports/index.html."
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 if a page is out of date"
+    )
     return run_command(parser, lambda options: render(root, check=options.check), arguments)
 
 
@@ -178,8 +224,11 @@ def render(root: Path = ROOT, *, check: bool = False) -> int:
     SpecError if a record, a mark or the folder is not as it must be.
     """
     rendered = pages(root)
-    stale = [path for path, content in rendered.items()
-             if not path.exists() or path.read_text(encoding="utf-8") != content]
+    stale = [
+        path
+        for path, content in rendered.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != content
+    ]
     if check and stale:
         names = ", ".join(path.relative_to(root).as_posix() for path in stale)
         print(f"Out of date, run `make reports`: {names}", file=sys.stderr)

@@ -29,8 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and not given[0].startswith("-") and (study := find(given[0])) is not None:
         return _measure(study, given[1:])
-    parser = Parser(prog=PROG, description="Measure a study, write its records to reports/data "
-                    "and render the pages. NAME --help shows what a study takes.")
+    parser = Parser(
+        prog=PROG,
+        description="Measure a study, write its records to reports/data "
+        "and render the pages. NAME --help shows what a study takes.",
+    )
     parser.add_argument("name", metavar="NAME", nargs="?", help="a study of --list")
     parser.add_argument("--list", action="store_true", help="list the studies and exit")
     options = parser.parse_args(given)
@@ -48,19 +51,28 @@ def _measure(study: Study, given: Sequence[str]) -> int:
     measure = study.load_measure()
     if measure is None:
         parser.parse_args(given)
-        sources = [source for name in study.sources
-                   if (source := find(name)) is not None and source.measure]
+        sources = [
+            source
+            for name in study.sources
+            if (source := find(name)) is not None and source.measure
+        ]
         if not sources:
             parser.error(f"Study {study.name} must be measured by `{study.command}`")
         return max(_measure(source, []) for source in sources)
     usual = DATA / f"{study.name}.json"
-    parser.add_argument("--out", metavar="FILE", type=Path, default=usual,
-                        help=f"file of the records (default: reports/data/{usual.name})")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        default=usual,
+        help=f"file of the records (default: reports/data/{usual.name})",
+    )
     parser.add_argument("--json", action="store_true", help="print the records, not the path")
     parser.set_defaults(command=study.command)
     measure.options(parser)
-    return run_command(parser, partial(_run, measure, usual), given,
-                       tool_errors=measure.tool_errors)
+    return run_command(
+        parser, partial(_run, measure, usual), given, tool_errors=measure.tool_errors
+    )
 
 
 def _run(measure: Measure, usual: Path, options: Namespace) -> int:

@@ -67,8 +67,9 @@ def listed(items: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
 
 
-def table(records: Sequence[Record], *, metrics: Sequence[str] = (), hidden: Sequence[str] = ()
-          ) -> Table:
+def table(
+    records: Sequence[Record], *, metrics: Sequence[str] = (), hidden: Sequence[str] = ()
+) -> Table:
     """Table of ``records``: a line each, or a line for each metric if there is only one.
 
     ``metrics`` come first, in this order; ``hidden`` conditions are left out.
@@ -81,13 +82,23 @@ def table(records: Sequence[Record], *, metrics: Sequence[str] = (), hidden: Seq
     if len(records) == 1:
         rows = [[_plain(name), cell(records[0], name, with_unit=True)] for name in names]
         return Table([_plain(records[0]["subject"]), ""], rows, notes, [0] * len(rows))
-    units = {name: {record["metrics"][name]["unit"] for record in records
-                    if name in record["metrics"]} for name in names}
-    heads = [_plain(name) + "".join(f" [{unit}]" for unit in units[name] if len(units[name]) == 1
-                                    and unit) for name in names]
-    rows = [[record["subject"], *(_condition(record, name) for name in varying),
-             *(cell(record, name, with_unit=len(units[name]) > 1) for name in names)]
-            for record in records]
+    units = {
+        name: {record["metrics"][name]["unit"] for record in records if name in record["metrics"]}
+        for name in names
+    }
+    heads = [
+        _plain(name)
+        + "".join(f" [{unit}]" for unit in units[name] if len(units[name]) == 1 and unit)
+        for name in names
+    ]
+    rows = [
+        [
+            record["subject"],
+            *(_condition(record, name) for name in varying),
+            *(cell(record, name, with_unit=len(units[name]) > 1) for name in names),
+        ]
+        for record in records
+    ]
     return Table(["", *map(_plain, varying), *heads], rows, notes, list(range(len(rows))))
 
 
@@ -112,8 +123,9 @@ def bars(records: Sequence[Record], metric: str, hidden: Sequence[str] = ()) -> 
 
 def quoted(record: Record, hidden: Sequence[str] = ()) -> str:
     """A record in sentences: its metrics, and all that they depend on but ``hidden`` conditions."""
-    values = ", ".join(f"{_plain(name)} {cell(record, name, with_unit=True)}"
-                       for name in record["metrics"])
+    values = ", ".join(
+        f"{_plain(name)} {cell(record, name, with_unit=True)}" for name in record["metrics"]
+    )
     shared = [name for name in sorted(record["conditions"]) if name not in hidden]
     return f"{values}. {_note(record, shared)}"
 
@@ -122,8 +134,7 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _conditions(records: Sequence[Record], hidden: Sequence[str]
-                ) -> tuple[list[str], list[str]]:
+def _conditions(records: Sequence[Record], hidden: Sequence[str]) -> tuple[list[str], list[str]]:
     """Names of the conditions that are the same everywhere, and of those that are not."""
     found = {name for record in records for name in record["conditions"]} - set(hidden)
     values = {name: {_condition(record, name) for record in records} for name in sorted(found)}
@@ -159,13 +170,18 @@ def _note(record: Record, shared: list[str]) -> str:
     tools = ", ".join(f"{name} {version}" for name, version in sorted(origin["tools"].items()))
     seed = "" if origin["seed"] is None else f", seed {origin['seed']}"
     dirty = " with changes" if origin["dirty"] else ""
-    parts = [f"Measured by `{origin['command']}` on {origin['date'][:10]}.",
-             f"Commit {origin['commit'][:10]}{dirty}, {tools}{seed}."]
+    parts = [
+        f"Measured by `{origin['command']}` on {origin['date'][:10]}.",
+        f"Commit {origin['commit'][:10]}{dirty}, {tools}{seed}.",
+    ]
     conditions = {name: record["conditions"][name] for name in shared}
     for what, named in (("Library", library), ("Conditions", conditions)):
         if named:
-            parts.append(f"{what}: " + ", ".join(f"{_plain(name)} {text(value)}"
-                                                 for name, value in named.items()) + ".")
+            parts.append(
+                f"{what}: "
+                + ", ".join(f"{_plain(name)} {text(value)}" for name, value in named.items())
+                + "."
+            )
     parts += ["Not done: " + "; ".join(record["not_done"]) + "."] if record["not_done"] else []
     return " ".join(parts)
 
@@ -175,22 +191,39 @@ def as_csv(records: Sequence[Record]) -> str:
 
     Conditions that are long or have parts are left to the JSON file.
     """
+
     def short(value: Any) -> bool:
         return len(str(_plain_value(value))) <= LONGEST
 
-    conditions = sorted({
-        name for record in records for name, value in record["conditions"].items()
-        if short(value) and not isinstance(value, dict)})
+    conditions = sorted(
+        {
+            name
+            for record in records
+            for name, value in record["conditions"].items()
+            if short(value) and not isinstance(value, dict)
+        }
+    )
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["subject", "metric", "value", "unit", *conditions, "command", "commit"])
     for record in records:
         origin = record["provenance"]
-        known = [_plain_value(value) if short(value := record["conditions"].get(name)) else ""
-                 for name in conditions]
+        known = [
+            _plain_value(value) if short(value := record["conditions"].get(name)) else ""
+            for name in conditions
+        ]
         for name, metric in record["metrics"].items():
-            writer.writerow([record["subject"], name, _plain_value(metric["value"]), metric["unit"],
-                             *known, origin["command"], origin["commit"]])
+            writer.writerow(
+                [
+                    record["subject"],
+                    name,
+                    _plain_value(metric["value"]),
+                    metric["unit"],
+                    *known,
+                    origin["command"],
+                    origin["commit"],
+                ]
+            )
     return out.getvalue()
 
 

@@ -5,5 +5,13 @@ from sim.convert import decode, encode, values
 from sim.linear import dot, dot_with_flags, matmul, matmul_with_flags
 from sim.outputs import output
 
-__all__ = ["decode", "dot", "dot_with_flags", "encode", "matmul", "matmul_with_flags", "output",
-           "values"]
+__all__ = [
+    "decode",
+    "dot",
+    "dot_with_flags",
+    "encode",
+    "matmul",
+    "matmul_with_flags",
+    "output",
+    "values",
+]

@@ -43,6 +43,7 @@ def find(name: str) -> Backend:
     SpecError
         If there is none.
     """
-    require(isinstance(name, str) and name in BACKENDS, "Backend",
-            f"one of {', '.join(BACKENDS)}", name)
+    require(
+        isinstance(name, str) and name in BACKENDS, "Backend", f"one of {', '.join(BACKENDS)}", name
+    )
     return BACKENDS[name]

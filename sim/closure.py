@@ -92,8 +92,11 @@ def closure(modules: Iterable[str], root: Path = ROOT) -> Closure:
             module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
             names = set(_names(module, file))
             ours = {name for name in names if _is_ours(name.module, root)}
-            packages |= {name.module.partition(".")[0] for name in names - ours
-                         if name.module.partition(".")[0] not in sys.stdlib_module_names}
+            packages |= {
+                name.module.partition(".")[0]
+                for name in names - ours
+                if name.module.partition(".")[0] not in sys.stdlib_module_names
+            }
             waiting += ours - seen
             seen |= ours
     data = {file.with_name(name) for file in files for name in _data(_tree(file.read_text()))}
@@ -168,7 +171,7 @@ def _base(node: ast.ImportFrom, module: str, file: Path) -> str:
     if not node.level:
         return node.module or ""
     package = module.split(".")
-    package = package[:len(package) - node.level + (file.name == "__init__.py")]
+    package = package[: len(package) - node.level + (file.name == "__init__.py")]
     return ".".join([*package, *([node.module] if node.module else [])])
 
 
@@ -177,10 +180,12 @@ def _data(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         match node:
             case ast.Call(
-                    func=ast.Attribute(
-                        value=ast.Call(func=ast.Name(id="Path"), args=[ast.Name(id="__file__")]),
-                        attr="with_name"),
-                    args=[ast.Constant(value=str(name))]):
+                func=ast.Attribute(
+                    value=ast.Call(func=ast.Name(id="Path"), args=[ast.Name(id="__file__")]),
+                    attr="with_name",
+                ),
+                args=[ast.Constant(value=str(name))],
+            ):
                 yield name
 
 
@@ -193,7 +198,6 @@ def _distributions() -> dict[str, list[str]]:
 def _version(package: str) -> str:
     """Version of an installed package, by what is imported or by what is installed."""
     try:
-        return " ".join(metadata.version(name)
-                        for name in _distributions().get(package, [package]))
+        return " ".join(metadata.version(name) for name in _distributions().get(package, [package]))
     except metadata.PackageNotFoundError:
         return "absent"

@@ -67,9 +67,12 @@ def _checked(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
     """Array of codes of ``fmt``, or of its values."""
     array = as_array(x, noun)
     is_integer = array.dtype.kind in "iu" or (
-        array.dtype.kind == "O" and all(isinstance(element, int | np.integer)
-                                        and not isinstance(element, bool)
-                                        for element in array.flat))
+        array.dtype.kind == "O"
+        and all(
+            isinstance(element, int | np.integer) and not isinstance(element, bool)
+            for element in array.flat
+        )
+    )
     require(is_integer, f"{noun} dtype", "an integer type", str(array.dtype))
     as_values = array.dtype.kind == "i" and fmt.is_integer and fmt.signed
     low = fmt.min_units if as_values else 0
@@ -77,7 +80,10 @@ def _checked(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
     if array.dtype.kind == "u" and 8 * array.itemsize <= fmt.width:
         return array
     wrong = array[(array < low) | (array > high)]
-    require(wrong.size == 0, noun,
-            f"{'values' if as_values else 'codes'} of {fmt.name} from {low} to {high}",
-            int(wrong.flat[0]) if wrong.size else None)
+    require(
+        wrong.size == 0,
+        noun,
+        f"{'values' if as_values else 'codes'} of {fmt.name} from {low} to {high}",
+        int(wrong.flat[0]) if wrong.size else None,
+    )
     return array

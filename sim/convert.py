@@ -59,8 +59,9 @@ def encode(x: Any, fmt: Format | str, saturate: bool = True) -> Any:
         codes = encode_parts(abs(exact), np.zeros_like(exact), exact < 0, fmt, overflow)
     else:
         numbers = (int(x) if isinstance(x, np.integer) else x for x in array.flat)
-        codes = np.array([integers.encode(x, fmt, saturate=saturate) for x in numbers],
-                         dtype=object)
+        codes = np.array(
+            [integers.encode(x, fmt, saturate=saturate) for x in numbers], dtype=object
+        )
     return codes.astype(code_dtype(fmt.width)).reshape(given.shape)[()]
 
 
@@ -77,8 +78,11 @@ def _as_real(x: Any) -> NDArray:
         types = {type(element) for element in array.flat}
         if types == {float}:
             array = array.astype(np.float64)
-        wrong = [element for element in array.flat
-                 if not isinstance(element, Real) or isinstance(element, bool)]
+        wrong = [
+            element
+            for element in array.flat
+            if not isinstance(element, Real) or isinstance(element, bool)
+        ]
         require(not wrong, "Value", "a real number", wrong[0] if wrong else None)
     require(array.dtype.kind in "iufO", "Values dtype", "a real number type", str(array.dtype))
     return array
@@ -87,8 +91,9 @@ def _as_real(x: Any) -> NDArray:
 def _encode_floats(x: npt.NDArray[np.float64], fmt: Format, overflow: Overflow) -> Ints:
     """Codes of binary64 numbers, taken apart by their bits."""
     nan, inf = np.isnan(x), np.isinf(x)
-    require(fmt.nan_code is not None or not nan.any(), f"Value for {fmt.name}", "a number",
-            float("nan"))
+    require(
+        fmt.nan_code is not None or not nan.any(), f"Value for {fmt.name}", "a number", float("nan")
+    )
     bits = x.view(np.int64)
     field = bits >> 52 & 0x7FF
     magnitude = (bits & (1 << 52) - 1) | (field > 0).astype(np.int64) << 52
@@ -149,8 +154,9 @@ def _decode_one(code: int, fmt: Format) -> float:
     return sign * abs(value)
 
 
-def values(sums: npt.ArrayLike, mac: MacSpec, flags: npt.ArrayLike | None = None
-           ) -> npt.NDArray[np.float64]:
+def values(
+    sums: npt.ArrayLike, mac: MacSpec, flags: npt.ArrayLike | None = None
+) -> npt.NDArray[np.float64]:
     """Binary64 numbers that the sums of ``mac`` stand for.
 
     Parameters

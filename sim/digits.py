@@ -59,8 +59,11 @@ def load_digits() -> Digits:
     return Digits(images[train_], labels[train_], images[test], labels[test])
 
 
-def forward(images: Floats, layers: list[Layer],
-            product: Callable[[int, Floats, Floats], Floats] | None = None) -> Floats:
+def forward(
+    images: Floats,
+    layers: list[Layer],
+    product: Callable[[int, Floats, Floats], Floats] | None = None,
+) -> Floats:
     """Scores of the digits, (images, 10): layers with a ReLU between them.
 
     ``product(index, x, weights)`` multiplies the matrices of layer ``index``; in float32 unless
@@ -94,14 +97,14 @@ def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> list[Lay
         order = rng.permutation(len(digits.train_images))
         for start in range(0, len(order), BATCH):
             step += 1
-            chosen = order[start:start + BATCH]
+            chosen = order[start : start + BATCH]
             slopes = _slopes(digits.train_images[chosen], digits.train_labels[chosen], values)
             for value, m, v, slope in zip(values, first, second, slopes, strict=True):
                 m += (1 - DECAY_1) * (slope - m)
                 v += (1 - DECAY_2) * (slope**2 - v)
                 scale = np.sqrt(1 - DECAY_2**step) / (1 - DECAY_1**step)
                 value -= STEP * scale * m / (np.sqrt(v) + EPSILON)
-    return [Layer(*values[place:place + 2]) for place in range(0, len(values), 2)]
+    return [Layer(*values[place : place + 2]) for place in range(0, len(values), 2)]
 
 
 def _slopes(x: Floats, labels: npt.NDArray[np.int64], values: list[Floats]) -> list[Any]:
@@ -175,6 +178,7 @@ def quantize(layers: list[Layer], mac: MacSpec, images: Floats) -> Quantized:
     codes = []
     for layer, x in zip(layers, inputs, strict=True):
         scale = scale_of(layer.weights, mac.b)
-        codes.append(QuantizedLayer(sim.encode(layer.weights / scale, mac.b), scale,
-                                    scale_of(x, mac.a)))
+        codes.append(
+            QuantizedLayer(sim.encode(layer.weights / scale, mac.b), scale, scale_of(x, mac.a))
+        )
     return Quantized(mac, layers, codes)

@@ -26,8 +26,10 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-")
     except OSError as error:
-        raise SpecError(f"Output file must be writable, not {str(path)!r} "
-                        f"({(error.strerror or str(error)).lower()})") from error
+        raise SpecError(
+            f"Output file must be writable, not {str(path)!r} "
+            f"({(error.strerror or str(error)).lower()})"
+        ) from error
     with scratch:
         whole = Path(scratch.name, path.name)
         with whole.open("wb") as file:

@@ -119,8 +119,15 @@ class Mac:
             minus_zero &= product.negative
         if flags is not Flag.FINITE:
             return special_code(fmt, flags)
-        return pack(total, lsb, fmt, rounding=acc.rounding, overflow=acc.overflow,
-                    subnormals=acc.subnormals, minus_zero=minus_zero)
+        return pack(
+            total,
+            lsb,
+            fmt,
+            rounding=acc.rounding,
+            overflow=acc.overflow,
+            subnormals=acc.subnormals,
+            minus_zero=minus_zero,
+        )
 
     def _add_aligned(self, acc: AlignedAccumulator, products: Iterable[Product]) -> int:
         """Truncate every term to a common place, add them exactly, truncate the sum."""
@@ -180,17 +187,19 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:
         for n, col in enumerate(cols):
             mac = Mac(spec)
             for k in range(0, len(row), spec.lanes):
-                mac.step(row[k:k + spec.lanes], col[k:k + spec.lanes])
+                mac.step(row[k : k + spec.lanes], col[k : k + spec.lanes])
             sums[m, n], flags[m, n] = mac.acc, mac.flags
     return sums, flags
 
 
-def output(codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec
-           ) -> NDArray:
+def output(
+    codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec
+) -> NDArray:
     """Codes of flat arrays of one length, dtype object; arguments as in `sim.output`, checked."""
     rows = zip(codes.tolist(), scale.tolist(), zero_point.tolist(), flags.tolist(), strict=True)
-    return np.array([_code(code, exp, point, Flag(flag), spec) for code, exp, point, flag in rows],
-                    dtype=object)
+    return np.array(
+        [_code(code, exp, point, Flag(flag), spec) for code, exp, point, flag in rows], dtype=object
+    )
 
 
 def _code(code: int, scale: int, zero_point: int, flag: Flag, spec: OutputSpec) -> int:

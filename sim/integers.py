@@ -30,9 +30,16 @@ def fit(value: int, acc: FixedAccumulator) -> int:
     return (value - acc.min) % (1 << acc.width) + acc.min
 
 
-def pack(value: int, lsb: int, fmt: Format, *, rounding: Rounding = Rounding.RNE,
-         overflow: Overflow = Overflow.INF, subnormals: bool = True,
-         minus_zero: bool = False) -> int:
+def pack(
+    value: int,
+    lsb: int,
+    fmt: Format,
+    *,
+    rounding: Rounding = Rounding.RNE,
+    overflow: Overflow = Overflow.INF,
+    subnormals: bool = True,
+    minus_zero: bool = False,
+) -> int:
     """Round ``value * 2**lsb`` once and give the code of the result in ``fmt``.
 
     The value is rounded as if the exponent had no upper bound, and only then compared with the

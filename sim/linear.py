@@ -22,8 +22,9 @@ class Sums(NamedTuple):
     flags: Any
 
 
-def matmul(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *,
-           backend: str = backends.DEFAULT) -> NDArray:
+def matmul(
+    a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, backend: str = backends.DEFAULT
+) -> NDArray:
     """Compute ``C[M, N] = A[M, K] @ B[K, N]`` as ``mac`` accumulates it, in order of k.
 
     Parameters
@@ -53,19 +54,25 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *,
     return sums
 
 
-def matmul_with_flags(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *,
-                      backend: str = backends.DEFAULT) -> Sums:
+def matmul_with_flags(
+    a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, backend: str = backends.DEFAULT
+) -> Sums:
     """As `matmul`, with the flags of each sum."""
     x, y = as_array(a, "Operand a"), as_array(b, "Operand b")
     _require_shape("Operand a", x, "(M, K)", 2)
     _require_shape("Operand b", y, "(K, N)", 2)
-    require(y.shape[0] == x.shape[1], "Operand b shape",
-            f"({x.shape[1]}, N) to match the K of operand a", y.shape)
+    require(
+        y.shape[0] == x.shape[1],
+        "Operand b shape",
+        f"({x.shape[1]}, N) to match the K of operand a",
+        y.shape,
+    )
     return _accumulate(x, y, parse_mac(mac), backend)
 
 
-def dot(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *,
-        backend: str = backends.DEFAULT) -> Any:
+def dot(
+    a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, backend: str = backends.DEFAULT
+) -> Any:
     """Compute the sum of ``a[k] * b[k]`` as ``mac`` accumulates it, in order of k.
 
     ``a`` and ``b`` have the shape (K,); all else is as in `matmul`.
@@ -73,8 +80,9 @@ def dot(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *,
     return dot_with_flags(a, b, mac, backend=backend).sums
 
 
-def dot_with_flags(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *,
-                   backend: str = backends.DEFAULT) -> Sums:
+def dot_with_flags(
+    a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, backend: str = backends.DEFAULT
+) -> Sums:
     """As `dot`, with the flags of the sum."""
     x, y = as_array(a, "Operand a"), as_array(b, "Operand b")
     _require_shape("Operand a", x, "(K,)", 1)
@@ -86,8 +94,9 @@ def dot_with_flags(a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *,
 
 def _require_shape(noun: str, x: NDArray, sides: str, ndim: int) -> None:
     """Raise unless ``x`` has ``ndim`` sides of at least one element."""
-    require(x.ndim == ndim and 0 not in x.shape, f"{noun} shape",
-            f"{sides} with no side of 0", x.shape)
+    require(
+        x.ndim == ndim and 0 not in x.shape, f"{noun} shape", f"{sides} with no side of 0", x.shape
+    )
 
 
 def _accumulate(a: NDArray, b: NDArray, spec: MacSpec, backend: str) -> Sums:

@@ -13,9 +13,15 @@ from sim.codes import NDArray, as_array, as_codes, code_dtype
 from sim.convert import encode
 
 
-def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike | None = None,
-           zero_point: npt.ArrayLike = 0, flags: npt.ArrayLike | None = None,
-           backend: str = backends.DEFAULT) -> Any:
+def output(
+    codes: npt.ArrayLike,
+    spec: OutputSpec | str,
+    *,
+    scale: npt.ArrayLike | None = None,
+    zero_point: npt.ArrayLike = 0,
+    flags: npt.ArrayLike | None = None,
+    backend: str = backends.DEFAULT,
+) -> Any:
     """Codes of the scaled ``codes`` in ``spec.to``, rounded once; see `hw.spec.OutputSpec`.
 
     Parameters
@@ -52,21 +58,37 @@ def output(codes: npt.ArrayLike, spec: OutputSpec | str, *, scale: npt.ArrayLike
     else:
         sums = as_codes(codes, spec.source.fmt, "Sums")
     scales, points = settings(spec, sums.shape, scale=scale, zero_point=zero_point)
-    kinds = _like(sums.shape, _integers(Flag.FINITE if flags is None else flags, "Flags", 0,
-                                  Flag.NAN if spec.flag_bits else 0), "Flags")
+    kinds = _like(
+        sums.shape,
+        _integers(
+            Flag.FINITE if flags is None else flags, "Flags", 0, Flag.NAN if spec.flag_bits else 0
+        ),
+        "Flags",
+    )
     wrong = kinds[(kinds % Flag.NAN != 0) & (spec.flag_bits == 1)]
-    require(wrong.size == 0, "Flags", "FINITE or NAN for one bit",
-            int(wrong.flat[0]) if wrong.size else None)
+    require(
+        wrong.size == 0,
+        "Flags",
+        "FINITE or NAN for one bit",
+        int(wrong.flat[0]) if wrong.size else None,
+    )
     result = model.output(_flat(sums), _flat(scales), _flat(points), _flat(kinds), spec)
     return result.astype(code_dtype(spec.to.width)).reshape(sums.shape)[()]
 
 
-def settings(spec: OutputSpec, shape: tuple[int, ...], *, scale: npt.ArrayLike | None,
-             zero_point: npt.ArrayLike) -> tuple[NDArray, NDArray]:
+def settings(
+    spec: OutputSpec,
+    shape: tuple[int, ...],
+    *,
+    scale: npt.ArrayLike | None,
+    zero_point: npt.ArrayLike,
+) -> tuple[NDArray, NDArray]:
     """Scales and zero points of this shape, checked: exponents or codes of factors, and units."""
     low, high = (spec.to.min_units, spec.to.max_units) if spec.zero_point else (0, 0)
-    return (_like(shape, _scales(scale, spec), "Scale"),
-            _like(shape, _integers(zero_point, "Zero point", low, high), "Zero point"))
+    return (
+        _like(shape, _scales(scale, spec), "Scale"),
+        _like(shape, _integers(zero_point, "Zero point", low, high), "Zero point"),
+    )
 
 
 def _flat(x: NDArray) -> NDArray:
@@ -79,8 +101,9 @@ def _integers(x: npt.ArrayLike, noun: str, low: int, high: int) -> NDArray:
     array = as_array(x, noun)
     require(array.dtype.kind in "iuO", f"{noun} dtype", "an integer type", str(array.dtype))
     wrong = array[(array < low) | (array > high)]
-    require(wrong.size == 0, noun, f"from {low} to {high}",
-            int(wrong.flat[0]) if wrong.size else None)
+    require(
+        wrong.size == 0, noun, f"from {low} to {high}", int(wrong.flat[0]) if wrong.size else None
+    )
     wide = max(-low, high + 1).bit_length() > 63
     return array.astype(object if wide else np.int64)
 

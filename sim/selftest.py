@@ -65,10 +65,12 @@ class _Bench:
         wrong = (codes.astype(object) != wanted.astype(object)) | (kinds != flags)
         if wrong.any():
             row, col = (int(place) for place in np.argwhere(wrong)[0])
-            raise Mismatch(f"C[{row}, {col}] of product {self.products}, "
-                           f"{a.shape[0]}x{a.shape[1]}x{b.shape[1]}, must be {wanted[row, col]} "
-                           f"with flags {flags[row, col]}, not {codes[row, col]} with flags "
-                           f"{kinds[row, col]}")
+            raise Mismatch(
+                f"C[{row}, {col}] of product {self.products}, "
+                f"{a.shape[0]}x{a.shape[1]}x{b.shape[1]}, must be {wanted[row, col]} "
+                f"with flags {flags[row, col]}, not {codes[row, col]} with flags "
+                f"{kinds[row, col]}"
+            )
         self.products += 1
         self.results += wanted.size
         self.macs += a.size * b.shape[1]
@@ -79,8 +81,9 @@ class _Bench:
         return Checked(self.products, self.results, self.macs, self.seconds, accuracy)
 
 
-def check_products(spec: GemmSpec, product: Product, count: int, seed: int,
-                   progress: Progress) -> Checked:
+def check_products(
+    spec: GemmSpec, product: Product, count: int, seed: int, progress: Progress
+) -> Checked:
     """Make ``count`` products of random sizes, one of them with more K than the memories hold."""
     bench, mac = _Bench(spec.array, product), spec.array.mac
     rng, array = np.random.default_rng(seed), spec.array
@@ -91,8 +94,10 @@ def check_products(spec: GemmSpec, product: Product, count: int, seed: int,
         if index == count - 1:
             m, k, n = 1, deep + k, 1
         progress(f"product {index} of {count}: {m}x{k}x{n}")
-        a, b = (_codes(fmt, shape, [seed, index, place], progress)
-                for place, (fmt, shape) in enumerate(((mac.a, (m, k)), (mac.b, (k, n)))))
+        a, b = (
+            _codes(fmt, shape, [seed, index, place], progress)
+            for place, (fmt, shape) in enumerate(((mac.a, (m, k)), (mac.b, (k, n))))
+        )
         bench(a, b)
     return bench.checked()
 
@@ -105,8 +110,9 @@ def _codes(fmt: Format, shape: tuple[int, int], seed: list[int], progress: Progr
     return rng.integers(0, 1 << fmt.width, shape, dtype=np.uint64).astype(code_dtype(fmt.width))
 
 
-def check_digits(spec: GemmSpec, product: Product, images: int | None, progress: Progress
-                 ) -> Checked:
+def check_digits(
+    spec: GemmSpec, product: Product, images: int | None, progress: Progress
+) -> Checked:
     """Classify test images of handwritten digits, by default all, every product compared."""
     digits = load_digits()
     batch = digits.test_images[:images]
@@ -114,6 +120,4 @@ def check_digits(spec: GemmSpec, product: Product, images: int | None, progress:
     bench = _Bench(spec.array, product)
     progress(f"classifying {len(batch)} images")
     scores = network.forward(batch, lambda index, a, b: bench(a, b))
-    return bench.checked(accuracy(scores, digits.test_labels[:len(batch)]))
-
-
+    return bench.checked(accuracy(scores, digits.test_labels[: len(batch)]))

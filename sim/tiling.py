@@ -79,8 +79,9 @@ class Beats:
 
     def product(self, values: Codes) -> Codes:
         """Matrix of the values of the beats of C, (beats, cols)."""
-        whole = np.zeros((self.shape[0], self.shape[1] // values.shape[1], values.shape[1]),
-                         values.dtype)
+        whole = np.zeros(
+            (self.shape[0], self.shape[1] // values.shape[1], values.shape[1]), values.dtype
+        )
         whole[self.rows, self.tiles] = values
         return whole.reshape(self.shape)
 
@@ -103,11 +104,20 @@ def _output_stationary(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
     a_tiles, b_tiles = a_beats(a, spec), b_beats(b, spec)
     down, across, depth = len(a_tiles), len(b_tiles), a_tiles.shape[1]
     last = np.tile(np.arange(depth) == depth - 1, down * across)
-    sources = {A: np.repeat(a_tiles, across, axis=0).reshape(len(last), -1),
-               B: np.tile(b_tiles, (down, 1, 1)).reshape(len(last), -1)}
+    sources = {
+        A: np.repeat(a_tiles, across, axis=0).reshape(len(last), -1),
+        B: np.tile(b_tiles, (down, 1, 1)).reshape(len(last), -1),
+    }
     first, tile, row = (x.ravel() for x in np.indices((down, across, spec.rows)))
-    return Beats(sources, {A: last, B: last}, {}, first * spec.rows + row, tile,
-                 row == spec.rows - 1, (down * spec.rows, across * spec.cols))
+    return Beats(
+        sources,
+        {A: last, B: last},
+        {},
+        first * spec.rows + row,
+        tile,
+        row == spec.rows - 1,
+        (down * spec.rows, across * spec.cols),
+    )
 
 
 def _weight_stationary(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
@@ -115,19 +125,29 @@ def _weight_stationary(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
     assert spec.depth is not None
     m, across = len(a), -(-b.shape[1] // spec.cols)
     rows, steps = _passes(spec, a, b)
-    tiles = [(range(top, min(top + spec.depth, m)), tile)
-             for top in range(0, m, spec.depth) for tile in range(across)]
+    tiles = [
+        (range(top, min(top + spec.depth, m)), tile)
+        for top in range(0, m, spec.depth)
+        for tile in range(across)
+    ]
     order = [(chunk, tile, part) for chunk, tile in tiles for part in range(len(rows))]
     frame = [STARTS * (part == 0) + LEAVES * (part == len(rows) - 1) for *_, part in order]
     sizes = [len(chunk) for chunk, *_ in order]
     last = {A: _ends(sizes), B: _ends([spec.rows] * len(order))}
-    sources = {B: np.concatenate([steps[part, tile] for _, tile, part in order]),
-               A: np.concatenate([rows[part, chunk.start:chunk.stop] for chunk, _, part in order])}
+    sources = {
+        B: np.concatenate([steps[part, tile] for _, tile, part in order]),
+        A: np.concatenate([rows[part, chunk.start : chunk.stop] for chunk, _, part in order]),
+    }
     leaving = [len(chunk) for chunk, _ in tiles]
-    return Beats(sources, last, {A: np.repeat(np.array(frame, np.uint64), sizes)},
-                 np.concatenate([np.array(chunk) for chunk, _ in tiles]),
-                 np.repeat([tile for _, tile in tiles], leaving), _ends(leaving),
-                 (m, across * spec.cols))
+    return Beats(
+        sources,
+        last,
+        {A: np.repeat(np.array(frame, np.uint64), sizes)},
+        np.concatenate([np.array(chunk) for chunk, _ in tiles]),
+        np.repeat([tile for _, tile in tiles], leaving),
+        _ends(leaving),
+        (m, across * spec.cols),
+    )
 
 
 def _passes(spec: ArraySpec, a: Codes, b: Codes) -> tuple[Words, Words]:
@@ -170,34 +190,48 @@ def b_beats(b: Codes, spec: ArraySpec) -> Words:
 
 def tile_words(lines: Codes, slots: int, steps: int, width: int) -> Words:
     """Words of ``slots`` lines and ``steps`` codes of each: (slots of lines, steps, parts)."""
-    tiles, beats = (-(-size // part) for size, part in zip(lines.shape, (slots, steps),
-                                                            strict=True))
+    tiles, beats = (
+        -(-size // part) for size, part in zip(lines.shape, (slots, steps), strict=True)
+    )
     whole = filled(lines, (tiles * slots, beats * steps))
     words = whole.reshape(tiles, slots, beats, steps).transpose(0, 2, 1, 3)
     return pack(words.reshape(tiles, beats, -1), width)
 
 
-def stage_settings(spec: ArraySpec, shape: tuple[int, int], given: Beats,
-                   scale: npt.ArrayLike | None, zero_point: npt.ArrayLike) -> dict[str, Codes]:
+def stage_settings(
+    spec: ArraySpec,
+    shape: tuple[int, int],
+    given: Beats,
+    scale: npt.ArrayLike | None,
+    zero_point: npt.ArrayLike,
+) -> dict[str, Codes]:
     """What the ports of the output stages say in each beat of C, (beats, cols).
 
     Arguments are as in `sim.output`, for a product of ``shape``; no port, no entry.
     """
     if spec.out is None:
-        require(scale is None and not np.any(zero_point), "Scale and zero point",
-                "left out without an output stage", (scale, zero_point))
+        require(
+            scale is None and not np.any(zero_point),
+            "Scale and zero point",
+            "left out without an output stage",
+            (scale, zero_point),
+        )
         return {}
     scales, points = settings(spec.out, shape, scale=scale, zero_point=zero_point)
-    return {port: given.rows_of(filled(values, given.shape))
-            for port, values, width in (("c_scale", scales, spec.out.scale_bits),
-                                        ("c_zero_point", points, spec.out.zero_point_bits))
-            if width}
+    return {
+        port: given.rows_of(filled(values, given.shape))
+        for port, values, width in (
+            ("c_scale", scales, spec.out.scale_bits),
+            ("c_zero_point", points, spec.out.zero_point_bits),
+        )
+        if width
+    }
 
 
 def filled(x: Codes, shape: tuple[int, int]) -> Codes:
     """``x`` with zeros behind and below."""
     whole = np.zeros(shape, x.dtype)
-    whole[:x.shape[0], :x.shape[1]] = x
+    whole[: x.shape[0], : x.shape[1]] = x
     return whole
 
 
@@ -231,7 +265,7 @@ def unpack(words: Words, width: int, count: int) -> Codes:
     packed = np.packbits(bits.reshape(len(words), count, width), axis=-1, bitorder="little")
     size = 8 * -(-width // 64)
     whole = np.zeros((len(words), count, size), np.uint8)
-    whole[..., :packed.shape[-1]] = packed
+    whole[..., : packed.shape[-1]] = packed
     if width <= 64:
         codes: Codes = whole.view("<u8")[..., 0]
         return codes

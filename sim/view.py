@@ -18,18 +18,35 @@ DEFAULT_FILE = Path("build/view.html")
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m sim.view", description=(
-        "Write a page that plays a matrix product through a systolic array, clock by clock."))
+    parser = Parser(
+        prog="python -m sim.view",
+        description=(
+            "Write a page that plays a matrix product through a systolic array, clock by clock."
+        ),
+    )
     add_unit_options(parser)
-    parser.add_argument("--size", metavar="MxKxN", required=True,
-                        help="sides of A[M, K] @ B[K, N]")
-    parser.add_argument("--seed", metavar="N", type=int, default=0,
-                        help="seed of the random operands (default: %(default)s)")
-    parser.add_argument("--data", metavar="NAME", choices=list(DISTRIBUTIONS),
-                        default=next(iter(DISTRIBUTIONS)),
-                        help=f"random operands: {', '.join(DISTRIBUTIONS)} (default: %(default)s)")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=DEFAULT_FILE,
-                        help="file of the page (default: %(default)s)")
+    parser.add_argument("--size", metavar="MxKxN", required=True, help="sides of A[M, K] @ B[K, N]")
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="seed of the random operands (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="NAME",
+        choices=list(DISTRIBUTIONS),
+        default=next(iter(DISTRIBUTIONS)),
+        help=f"random operands: {', '.join(DISTRIBUTIONS)} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        default=DEFAULT_FILE,
+        help="file of the page (default: %(default)s)",
+    )
     return parser
 
 

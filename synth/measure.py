@@ -89,8 +89,15 @@ class Job:
         return self._mapped(self.library, self.design.element)
 
     def _mapped(self, library: Library, top: str, keep: tuple[str, ...] = ()) -> Mapped:
-        return _map(self.design.verilog, top, library, self.recipe, clock_ns=self.clock_ns,
-                    keep=keep, reader=self.design.reader)
+        return _map(
+            self.design.verilog,
+            top,
+            library,
+            self.recipe,
+            clock_ns=self.clock_ns,
+            keep=keep,
+            reader=self.design.reader,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,21 +115,27 @@ def gate_counts(job: Job) -> Part:
     metrics: dict[str, Metric] = {}
     design = job.design
     for recipe in GATE_RECIPES:
-        gates = _count(design.verilog, design.top, recipe, keep=design.keep,
-                       reader=design.reader)
-        metrics |= {f"two_input_gates_{recipe}": Metric(gates.two_input, "gate"),
-                    f"inverters_{recipe}": Metric(gates.inverters, "gate"),
-                    f"flip_flops_{recipe}": Metric(gates.flip_flops, "flip-flop")}
+        gates = _count(design.verilog, design.top, recipe, keep=design.keep, reader=design.reader)
+        metrics |= {
+            f"two_input_gates_{recipe}": Metric(gates.two_input, "gate"),
+            f"inverters_{recipe}": Metric(gates.inverters, "gate"),
+            f"flip_flops_{recipe}": Metric(gates.flip_flops, "flip-flop"),
+        }
     return Part(metrics=metrics)
 
 
 def paper_cost(job: Job) -> Part:
     """The paper's cost, flip-flops included, and what register enables and resets come to."""
-    cost = _price(job.design.verilog, job.design.top, "keep", keep=job.design.keep,
-                  reader=job.design.reader)
-    return Part(metrics={"paper_cost": Metric(cost.total, "gate"),
-                         "paper_cost_flip_flops": Metric(cost.flip_flops, "gate"),
-                         "paper_cost_enables_and_resets": Metric(cost.control, "gate")})
+    cost = _price(
+        job.design.verilog, job.design.top, "keep", keep=job.design.keep, reader=job.design.reader
+    )
+    return Part(
+        metrics={
+            "paper_cost": Metric(cost.total, "gate"),
+            "paper_cost_flip_flops": Metric(cost.flip_flops, "gate"),
+            "paper_cost_enables_and_resets": Metric(cost.control, "gate"),
+        }
+    )
 
 
 def cells(job: Job) -> Part:
@@ -131,12 +144,17 @@ def cells(job: Job) -> Part:
         return Part(not_done=("cells and area (no library)",))
     mapped, gemm = job.mapped, job.design.gemm
     part = _engine_parts(job.design, gemm, mapped, job.library) if gemm else Part()
-    return replace(part, metrics={
-        "area": Metric(mapped.area_um2, "um2"),
-        "sequential_area": Metric(mapped.sequential_area_um2, "um2"),
-        "nand2_equivalents": Metric(round(mapped.nand2_equivalents, 2), "NAND2"),
-        "cells": Metric(sum(mapped.cells.values()), "cell"),
-        "leakage": Metric(mapped.leakage_nw, "nW"), **part.metrics})
+    return replace(
+        part,
+        metrics={
+            "area": Metric(mapped.area_um2, "um2"),
+            "sequential_area": Metric(mapped.sequential_area_um2, "um2"),
+            "nand2_equivalents": Metric(round(mapped.nand2_equivalents, 2), "NAND2"),
+            "cells": Metric(sum(mapped.cells.values()), "cell"),
+            "leakage": Metric(mapped.leakage_nw, "nW"),
+            **part.metrics,
+        },
+    )
 
 
 def clock(job: Job) -> Part:
@@ -148,38 +166,55 @@ def clock(job: Job) -> Part:
     timing = _time(job.element, job.library)
     if timing is None:
         return Part(not_done=("timing (OpenSTA is not installed)",))
-    metrics = {"min_period": Metric(timing.min_period_ns, "ns"),
-               "max_clock": Metric(round(timing.max_clock_mhz, 3), "MHz"),
-               "critical_path_cells": Metric(len(timing.path), "cell"),
-               "setup": Metric(timing.setup_ns, "ns"),
-               "hold_slack": Metric(timing.hold_slack_ns, "ns")}
+    metrics = {
+        "min_period": Metric(timing.min_period_ns, "ns"),
+        "max_clock": Metric(round(timing.max_clock_mhz, 3), "MHz"),
+        "critical_path_cells": Metric(len(timing.path), "cell"),
+        "setup": Metric(timing.setup_ns, "ns"),
+        "hold_slack": Metric(timing.hold_slack_ns, "ns"),
+    }
     if job.clock_ns is not None:
         metrics["slack"] = Metric(timing.slack_ns(job.clock_ns), "ns")
     path = " ".join([timing.start, *timing.path, timing.end])
     apart = job.design.element != job.design.top
-    return Part(metrics=metrics, tools={"opensta": timing.sta},
-                conditions={"timing": CONDITIONS | {"module": job.design.element},
-                            "critical_path": path},
-                not_done=("timing between processing elements",) if apart else ())
+    return Part(
+        metrics=metrics,
+        tools={"opensta": timing.sta},
+        conditions={"timing": CONDITIONS | {"module": job.design.element}, "critical_path": path},
+        not_done=("timing between processing elements",) if apart else (),
+    )
 
 
 def _engine_parts(design: Design, spec: GemmSpec, mapped: Mapped, library: Library) -> Part:
     """Flip-flops, bits of the memories, area by part; a part is what the top places."""
     texts = modules(mapped.verilog)
-    metrics = {"flip_flops": Metric(sum(number for name, number in mapped.cells.items()
-                                        if library.cells[name].flip_flop), "flip-flop"),
-               "memory_bits": Metric(spec.depth_a * spec.a_width + spec.depth_b * spec.b_width
-                                     + spec.depth_c * spec.c_width, "bit")}
+    metrics = {
+        "flip_flops": Metric(
+            sum(number for name, number in mapped.cells.items() if library.cells[name].flip_flop),
+            "flip-flop",
+        ),
+        "memory_bits": Metric(
+            spec.depth_a * spec.a_width + spec.depth_b * spec.b_width + spec.depth_c * spec.c_width,
+            "bit",
+        ),
+    }
     if design.keep:
         parts = placed(design.verilog[f"{design.top}.v"], design.top) | {"rest": design.top}
         for name, module in parts.items():
-            cells = Counter(cell.cell for cell in instances(texts[module])
-                            if cell.cell not in texts)
+            cells = Counter(
+                cell.cell for cell in instances(texts[module]) if cell.cell not in texts
+            )
             metrics[f"area_{name}"] = Metric(measures(cells, library)["area_um2"], "um2")
-    return Part(metrics=metrics, conditions={"bus": spec.bus.value, "depths": spec.depths,
-                                             "dataflow": spec.array.dataflow.value,
-                                             "array": spec.array.size},
-                not_done=("cells of the array",))
+    return Part(
+        metrics=metrics,
+        conditions={
+            "bus": spec.bus.value,
+            "depths": spec.depths,
+            "dataflow": spec.array.dataflow.value,
+            "array": spec.array.size,
+        },
+        not_done=("cells of the array",),
+    )
 
 
 def energy(job: Job) -> Part:
@@ -192,22 +227,33 @@ def energy(job: Job) -> Part:
         return Part(not_done=("energy (operands are known of whole MACs and of arrays only)",))
     sized, sums = job.sized, 0
     assert sized.mapped is not None
-    part = Part(conditions={"energy": energies.CONDITIONS | {
-        "recipe": sized.recipe, "clock_ns": sized.clock_ns}})
+    part = Part(
+        conditions={
+            "energy": energies.CONDITIONS | {"recipe": sized.recipe, "clock_ns": sized.clock_ns}
+        }
+    )
     for name in STREAMS:
         package = NEEDS.get(name)
         if package is not None and find_spec(package.module) is None:
-            part = replace(part, not_done=(
-                *part.not_done, f"energy on {name} ({package.name} is not installed)"))
+            part = replace(
+                part,
+                not_done=(*part.not_done, f"energy on {name} ({package.name} is not installed)"),
+            )
             continue
-        measured = _energy(sized.mapped, job.design.mac, job.library, name,
-                           glitches=name in WITH_GLITCHES)
+        measured = _energy(
+            sized.mapped, job.design.mac, job.library, name, glitches=name in WITH_GLITCHES
+        )
         sums += measured.sums
         part.metrics.update(measured.metrics())
-        part.tools.update({name: version(name) for name in
-                           ("numpy", *([package.name] if package else []))})
-    part.metrics.update({"energy_sums_checked": Metric(sums, "sum"),
-                         "energy_area": Metric(sized.mapped.area_um2, "um2")})
+        part.tools.update(
+            {name: version(name) for name in ("numpy", *([package.name] if package else []))}
+        )
+    part.metrics.update(
+        {
+            "energy_sums_checked": Metric(sums, "sum"),
+            "energy_area": Metric(sized.mapped.area_um2, "um2"),
+        }
+    )
     return part
 
 
@@ -218,15 +264,24 @@ def _energy_in_array(job: Job, spec: ArraySpec) -> Part:
     sized, results = job.sized, 0
     assert sized.mapped is not None
     assert job.library is not None
-    part = Part(conditions={"energy": energies.ARRAY_CONDITIONS | {
-        "recipe": sized.recipe, "clock_ns": sized.clock_ns}},
-        tools={"numpy": version("numpy")}, not_done=("glitches of arrays",))
+    part = Part(
+        conditions={
+            "energy": energies.ARRAY_CONDITIONS
+            | {"recipe": sized.recipe, "clock_ns": sized.clock_ns}
+        },
+        tools={"numpy": version("numpy")},
+        not_done=("glitches of arrays",),
+    )
     for name in energies.ARRAY_STREAMS:
         measured = _energy_of_array(sized.mapped, spec, job.library, name)
         results += measured.results
         part.metrics.update(measured.metrics())
-    part.metrics.update({"energy_results_checked": Metric(results, "result"),
-                         "energy_area": Metric(sized.mapped.area_um2, "um2")})
+    part.metrics.update(
+        {
+            "energy_results_checked": Metric(results, "result"),
+            "energy_area": Metric(sized.mapped.area_um2, "um2"),
+        }
+    )
     return part
 
 
@@ -234,9 +289,10 @@ def blocks(job: Job) -> Part:
     """Gates, area and energy of a MAC by block, each mapped on its own."""
     if job.design.mac is None:
         return Part(not_done=("blocks (of whole MACs only)",))
-    metrics = {f"gates_{name}": Metric(number, "gate")
-               for name, number in _gates_by_block(job.design.verilog, job.design.top,
-                                                   "keep").items()}
+    metrics = {
+        f"gates_{name}": Metric(number, "gate")
+        for name, number in _gates_by_block(job.design.verilog, job.design.top, "keep").items()
+    }
     if job.mapped is None or job.library is None:
         return Part(metrics=metrics, not_done=("area and energy of blocks (no library)",))
     sized = job.sized
@@ -244,17 +300,25 @@ def blocks(job: Job) -> Part:
     areas = _split(job.design.verilog, job.mapped, job.library, job.clock_ns).areas
     cut = _split(job.design.verilog, sized.mapped, job.library, sized.clock_ns)
     joules = block.energy_by_block(
-        _energy(cut.mapped, job.design.mac, job.library, BLOCK_STREAM, glitches=False))
+        _energy(cut.mapped, job.design.mac, job.library, BLOCK_STREAM, glitches=False)
+    )
     metrics |= {f"area_{name}": Metric(area, "um2") for name, area in areas.items()}
-    metrics |= {f"energy_{BLOCK_STREAM}_block_{name}": Metric(significant(joule * 1e15), "fJ")
-                for name, joule in joules.items()}
-    return Part(metrics=metrics, conditions={
-        "blocks": "each mapped on its own, cut at the wires of synth/power/blocks.toml; the energy "
-                  "of a net is its driver's; netlists of area and of energy as without cuts"})
+    metrics |= {
+        f"energy_{BLOCK_STREAM}_block_{name}": Metric(significant(joule * 1e15), "fJ")
+        for name, joule in joules.items()
+    }
+    return Part(
+        metrics=metrics,
+        conditions={
+            "blocks": (
+                "each mapped on its own, cut at the wires of synth/power/blocks.toml; the energy "
+                "of a net is its driver's; netlists of area and of energy as without cuts"
+            )
+        },
+    )
 
 
-METRICS: tuple[Callable[[Job], Part], ...] = (
-    gate_counts, paper_cost, cells, clock, energy, blocks)
+METRICS: tuple[Callable[[Job], Part], ...] = (gate_counts, paper_cost, cells, clock, energy, blocks)
 
 
 def measure(job: Job, command: str, *, only: Sequence[str] = (), progress: bool = False) -> Record:
@@ -282,22 +346,33 @@ def measure(job: Job, command: str, *, only: Sequence[str] = (), progress: bool 
         if progress:
             print(f"[{number}/{len(chosen)}] {job.design.name}: {metric.__name__}", file=sys.stderr)
         parts.append(metric(job))
-    parts.append(Part(not_done=tuple(f"{metric.__name__} (not asked for)" for metric in METRICS
-                                     if metric not in chosen)))
+    parts.append(
+        Part(
+            not_done=tuple(
+                f"{metric.__name__} (not asked for)" for metric in METRICS if metric not in chosen
+            )
+        )
+    )
     conditions: dict[str, Any] = dict(job.design.configuration)
-    conditions |= {"recipe": job.recipe, "clock_ns": job.clock_ns,
-                   "passes": passes}
+    conditions |= {"recipe": job.recipe, "clock_ns": job.clock_ns, "passes": passes}
     metrics: dict[str, Metric] = {}
     tools: dict[str, str] = {}
     for part in parts:
         metrics |= part.metrics
         conditions |= part.conditions
         tools |= part.tools
-    origin = provenance(command, tools=("amaranth", "pyosys"),
-                        library=None if job.library is None else job.library.to_json())
-    return Record(subject=job.design.name, metrics=metrics, conditions=conditions,
-                  provenance=replace(origin, tools=dict(origin.tools) | tools),
-                  not_done=(*NOT_DONE, *(phrase for part in parts for phrase in part.not_done)))
+    origin = provenance(
+        command,
+        tools=("amaranth", "pyosys"),
+        library=None if job.library is None else job.library.to_json(),
+    )
+    return Record(
+        subject=job.design.name,
+        metrics=metrics,
+        conditions=conditions,
+        provenance=replace(origin, tools=dict(origin.tools) | tools),
+        not_done=(*NOT_DONE, *(phrase for part in parts for phrase in part.not_done)),
+    )
 
 
 def _chosen(only: Sequence[str]) -> tuple[Callable[[Job], Part], ...]:

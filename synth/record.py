@@ -65,12 +65,20 @@ class Provenance:
             _require_text(f"Provenance {name}", getattr(self, name))
         require(isinstance(self.dirty, bool), "Provenance dirty", "a bool", self.dirty)
         _require_keys("Provenance tools", self.tools)
-        require(all(isinstance(v, str) for v in self.tools.values()), "Provenance tools",
-                "versions by name", dict(self.tools))
+        require(
+            all(isinstance(v, str) for v in self.tools.values()),
+            "Provenance tools",
+            "versions by name",
+            dict(self.tools),
+        )
         if self.library is not None:
             _require_keys("Provenance library", self.library)
-        require(self.seed is None or type(self.seed) is int, "Provenance seed",
-                "an integer or None", self.seed)
+        require(
+            self.seed is None or type(self.seed) is int,
+            "Provenance seed",
+            "an integer or None",
+            self.seed,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,20 +117,32 @@ class Record:
         metrics = {name: _metric(name, pair) for name, pair in self.metrics.items()}
         object.__setattr__(self, "metrics", metrics)
         _require_keys("Record conditions", self.conditions)
-        require(isinstance(self.provenance, Provenance), "Record provenance", "a Provenance",
-                self.provenance)
-        require(isinstance(self.not_done, list | tuple)
-                and all(isinstance(item, str) for item in self.not_done),
-                "Record not_done", "a list of phrases", self.not_done)
+        require(
+            isinstance(self.provenance, Provenance),
+            "Record provenance",
+            "a Provenance",
+            self.provenance,
+        )
+        require(
+            isinstance(self.not_done, list | tuple)
+            and all(isinstance(item, str) for item in self.not_done),
+            "Record not_done",
+            "a list of phrases",
+            self.not_done,
+        )
         object.__setattr__(self, "not_done", tuple(self.not_done))
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain data."""
         origin = {f.name: getattr(self.provenance, f.name) for f in fields(Provenance)}
         origin["tools"] = dict(self.provenance.tools)
-        return {"subject": self.subject, "conditions": dict(self.conditions), "provenance": origin,
-                "metrics": {name: metric._asdict() for name, metric in self.metrics.items()},
-                "not_done": list(self.not_done)}
+        return {
+            "subject": self.subject,
+            "conditions": dict(self.conditions),
+            "provenance": origin,
+            "metrics": {name: metric._asdict() for name, metric in self.metrics.items()},
+            "not_done": list(self.not_done),
+        }
 
     @classmethod
     def from_json(cls, data: object) -> "Record":
@@ -132,8 +152,12 @@ class Record:
         _require_keys("Record metrics", data["metrics"])
         metrics = {}
         for name, pair in data["metrics"].items():
-            require(isinstance(pair, dict) and set(pair) == {"value", "unit"},
-                    f"Metric {name}", "an object of value and unit", pair)
+            require(
+                isinstance(pair, dict) and set(pair) == {"value", "unit"},
+                f"Metric {name}",
+                "an object of value and unit",
+                pair,
+            )
             metrics[name] = Metric(pair["value"], pair["unit"])
         return cls(**data | {"metrics": metrics, "provenance": Provenance(**origin)})
 
@@ -143,8 +167,12 @@ def _metric(name: str, pair: object) -> Metric:
     require(isinstance(pair, tuple) and len(pair) == 2, f"Metric {name}", "(value, unit)", pair)
     metric = Metric(*pair)  # type: ignore[misc]
     finite = not isinstance(metric.value, float) or abs(metric.value) < float("inf")
-    require(isinstance(metric.value, float | int | str) and finite, f"Metric {name} value",
-            "a finite number, a string or a bool", metric.value)
+    require(
+        isinstance(metric.value, float | int | str) and finite,
+        f"Metric {name} value",
+        "a finite number, a string or a bool",
+        metric.value,
+    )
     require(isinstance(metric.unit, str), f"Metric {name} unit", "a string", metric.unit)
     return metric
 
@@ -156,8 +184,12 @@ def _require_text(noun: str, value: object) -> None:
 
 def _require_keys(noun: str, value: object) -> None:
     """Raise unless ``value`` is a mapping from strings."""
-    require(isinstance(value, Mapping) and all(isinstance(key, str) for key in value), noun,
-            "a mapping from names", value)
+    require(
+        isinstance(value, Mapping) and all(isinstance(key, str) for key in value),
+        noun,
+        "a mapping from names",
+        value,
+    )
 
 
 def _require_fields(noun: str, data: object, cls: type) -> dict[str, Any]:
@@ -168,8 +200,13 @@ def _require_fields(noun: str, data: object, cls: type) -> dict[str, Any]:
     return data  # type: ignore[return-value]
 
 
-def provenance(command: str, *, tools: Iterable[str] | Mapping[str, str] = (),
-               library: Mapping[str, Any] | None = None, seed: int | None = None) -> Provenance:
+def provenance(
+    command: str,
+    *,
+    tools: Iterable[str] | Mapping[str, str] = (),
+    library: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> Provenance:
     """Provenance of something measured now, in this checkout, by ``command``.
 
     ``tools`` are names of installed Python packages, whose versions are looked up, or versions by
@@ -177,17 +214,22 @@ def provenance(command: str, *, tools: Iterable[str] | Mapping[str, str] = (),
     """
     versions = tools if isinstance(tools, Mapping) else {n: metadata.version(n) for n in tools}
     return Provenance(
-        command=command, commit=_git("rev-parse", "HEAD") or "unknown",
+        command=command,
+        commit=_git("rev-parse", "HEAD") or "unknown",
         dirty=bool(_git("status", "--porcelain", "--", *SOURCES)),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        tools={"python": platform.python_version(), **versions}, library=library, seed=seed)
+        tools={"python": platform.python_version(), **versions},
+        library=library,
+        seed=seed,
+    )
 
 
 def _git(*arguments: str) -> str:
     """Output of git in this checkout, "" where there is no git or no checkout."""
     try:
-        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True,
-                              check=True)
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return ""
     return done.stdout.strip()
@@ -210,6 +252,10 @@ def read_records(path: str | Path) -> list[Record]:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SpecError(f"Records must be a readable JSON file, not {str(path)!r}") from error
-    require(isinstance(data, dict) and list(data) == ["records"]
-            and isinstance(data["records"], list), "Records", '{"records": [...]}', str(path))
+    require(
+        isinstance(data, dict) and list(data) == ["records"] and isinstance(data["records"], list),
+        "Records",
+        '{"records": [...]}',
+        str(path),
+    )
     return [Record.from_json(item) for item in data["records"]]

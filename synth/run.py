@@ -34,30 +34,50 @@ TOOL_ERRORS = (YosysError, StaError, NetlistMismatch)
 def _parser() -> Parser:
     parser = Parser(
         prog="python -m synth.run",
-        description="Measure a unit: two-input gates, the paper's cost, area, timing, energy.")
+        description="Measure a unit: two-input gates, the paper's cost, area, timing, energy.",
+    )
     unit = parser.add_argument_group("what is measured: a generated unit, or files of anyone")
     add_unit_options(unit)
     add_output_options(unit)
-    unit.add_argument("--flat", action="store_true",
-                      help="flatten an array instead of counting its parts as often as placed")
-    unit.add_argument("--unresolved", action="store_true",
-                      help="leave out the adder that resolves the sum of a carry-save MAC")
-    unit.add_argument("--always-valid", action="store_true",
-                      help="tie i_valid of a MAC to 1")
+    unit.add_argument(
+        "--flat",
+        action="store_true",
+        help="flatten an array instead of counting its parts as often as placed",
+    )
+    unit.add_argument(
+        "--unresolved",
+        action="store_true",
+        help="leave out the adder that resolves the sum of a carry-save MAC",
+    )
+    unit.add_argument("--always-valid", action="store_true", help="tie i_valid of a MAC to 1")
     unit.add_argument("--verilog", metavar="FILE", nargs="+", help="SystemVerilog files")
     unit.add_argument("--top", metavar="MODULE", help="top module of --verilog")
     flow = parser.add_argument_group("how")
-    flow.add_argument("--liberty", metavar="FILE", nargs="+",
-                      help="Liberty files of one library, gzipped or not "
-                           "(default: OSU 0.18 um, from `make library`)")
-    flow.add_argument("--recipe", metavar="NAME", default="keep",
-                      help=f"recipe for the cells: {', '.join(recipes('cells'))} "
-                           "(default: %(default)s)")
-    flow.add_argument("--clock", metavar="NS", help="clock period in ns that the slack is told for "
-                      "and that recipes with a target map for")
-    flow.add_argument("--metrics", metavar="NAME", nargs="+", default=(),
-                      help=f"some of {', '.join(metric.__name__ for metric in METRICS)} "
-                           "(default: all)")
+    flow.add_argument(
+        "--liberty",
+        metavar="FILE",
+        nargs="+",
+        help="Liberty files of one library, gzipped or not "
+        "(default: OSU 0.18 um, from `make library`)",
+    )
+    flow.add_argument(
+        "--recipe",
+        metavar="NAME",
+        default="keep",
+        help=f"recipe for the cells: {', '.join(recipes('cells'))} (default: %(default)s)",
+    )
+    flow.add_argument(
+        "--clock",
+        metavar="NS",
+        help="clock period in ns that the slack is told for and that recipes with a target map for",
+    )
+    flow.add_argument(
+        "--metrics",
+        metavar="NAME",
+        nargs="+",
+        default=(),
+        help=f"some of {', '.join(metric.__name__ for metric in METRICS)} (default: all)",
+    )
     parser.add_argument("--json", action="store_true", help="print the record as JSON")
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the record to FILE")
     return parser
@@ -69,8 +89,10 @@ def chosen_library(files: Sequence[str] | None) -> Library | None:
         return read(files)
     found = osu018.find()
     if found is None:
-        print("OSU018 cell library is missing (`make library` gets it): no cells, no timing.",
-              file=sys.stderr)
+        print(
+            "OSU018 cell library is missing (`make library` gets it): no cells, no timing.",
+            file=sys.stderr,
+        )
         return None
     return read([found])
 
@@ -78,14 +100,26 @@ def chosen_library(files: Sequence[str] | None) -> Library | None:
 def _design(options: argparse.Namespace) -> Design:
     """Design that the command line asks for."""
     generated = options.spec or options.mac or getattr(options, "from")
-    require((generated is None) != (options.verilog is None), "What to measure",
-            "given by one of --spec, --mac, --from and --verilog", generated)
+    require(
+        (generated is None) != (options.verilog is None),
+        "What to measure",
+        "given by one of --spec, --mac, --from and --verilog",
+        generated,
+    )
     if options.verilog is None:
         require(options.top is None, "Top", "given with --verilog only", options.top)
-        return of_unit(chosen_design(options), flat=options.flat, resolve=not options.unresolved,
-                       always_valid=options.always_valid)
-    require(not (options.unresolved or options.always_valid), "What is left of a MAC",
-            "asked for with --mac only", "--verilog")
+        return of_unit(
+            chosen_design(options),
+            flat=options.flat,
+            resolve=not options.unresolved,
+            always_valid=options.always_valid,
+        )
+    require(
+        not (options.unresolved or options.always_valid),
+        "What is left of a MAC",
+        "asked for with --mac only",
+        "--verilog",
+    )
     require(options.top is not None, "Top", "given by --top MODULE", options.top)
     return of_files(options.verilog, options.top)
 
@@ -107,11 +141,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _body(given: Sequence[str], options: argparse.Namespace) -> None:
-    job = Job(clock_ns=_clock(options.clock), design=_design(options), recipe=options.recipe,
-              library=chosen_library(options.liberty))
+    job = Job(
+        clock_ns=_clock(options.clock),
+        design=_design(options),
+        recipe=options.recipe,
+        library=chosen_library(options.liberty),
+    )
     try:
-        record = measure(job, shlex.join(["python", "-m", "synth.run", *given]),
-                         only=options.metrics, progress=True)
+        record = measure(
+            job,
+            shlex.join(["python", "-m", "synth.run", *given]),
+            only=options.metrics,
+            progress=True,
+        )
     except TOOL_ERRORS as error:
         if options.verilog:  # Then the files are wrong, not the tool.
             raise SpecError(str(error)) from error

@@ -83,20 +83,36 @@ class Point:
         return array if self.bus is None else parse_gemm(array, depths=self.depths, bus=self.bus)
 
     def __str__(self) -> str:
-        shown = [self.mac, self.array, None if self.dataflow == Dataflow.OS.value else
-                 self.dataflow, self.bus, "flat" if self.flat else None,
-                 None if self.resolve else "unresolved",
-                 "always valid" if self.always_valid else None, self.recipe,
-                 None if self.clock is None else f"{self.clock:g} ns",
-                 Path(self.library[0]).name]
+        shown = [
+            self.mac,
+            self.array,
+            None if self.dataflow == Dataflow.OS.value else self.dataflow,
+            self.bus,
+            "flat" if self.flat else None,
+            None if self.resolve else "unresolved",
+            "always valid" if self.always_valid else None,
+            self.recipe,
+            None if self.clock is None else f"{self.clock:g} ns",
+            Path(self.library[0]).name,
+        ]
         return " ".join(part for part in shown if part)
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    "mac": (str,), "array": (str,), "dataflow": (str,), "depth": (int,), "bus": (str,),
-    "depths": (str,), "flat": (bool,),
-    "resolve": (bool,), "always_valid": (bool,), "recipe": (str,), "clock": (int, float),
-    "library": (str, list), "metrics": (str,)}
+    "mac": (str,),
+    "array": (str,),
+    "dataflow": (str,),
+    "depth": (int,),
+    "bus": (str,),
+    "depths": (str,),
+    "flat": (bool,),
+    "resolve": (bool,),
+    "always_valid": (bool,),
+    "recipe": (str,),
+    "clock": (int, float),
+    "library": (str, list),
+    "metrics": (str,),
+}
 _SETTING = (str, int)
 
 
@@ -115,8 +131,14 @@ def read_points(path: str | Path) -> list[Point]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SpecError(f"Points must be a readable TOML file, not {str(path)!r}") from error
     grids = data.get("grid")
-    require(list(data) == ["grid"] and isinstance(grids, list) and all(
-        isinstance(grid, dict) for grid in grids), "Points", "tables [[grid]]", sorted(data))
+    require(
+        list(data) == ["grid"]
+        and isinstance(grids, list)
+        and all(isinstance(grid, dict) for grid in grids),
+        "Points",
+        "tables [[grid]]",
+        sorted(data),
+    )
     return [point for grid in data["grid"] for point in _points(grid, path.parent)]
 
 
@@ -140,40 +162,63 @@ def _points(grid: Mapping[str, Any], folder: Path) -> list[Point]:
 def _list(name: str, value: Any) -> list[Any]:
     """Values of a name, each of the right type."""
     types = _TYPES.get(name, _SETTING)
-    require(isinstance(value, list) and bool(value) and all(
-        isinstance(item, types) and (bool in types or not isinstance(item, bool))
-        for item in value), f"Grid {name}",
-        f"a list of {' or '.join(kind.__name__ for kind in types)}", value)
+    require(
+        isinstance(value, list)
+        and bool(value)
+        and all(
+            isinstance(item, types) and (bool in types or not isinstance(item, bool))
+            for item in value
+        ),
+        f"Grid {name}",
+        f"a list of {' or '.join(kind.__name__ for kind in types)}",
+        value,
+    )
     return list(value)
 
 
 def _files(value: str | list[str], folder: Path) -> tuple[str, ...]:
     """Files of a library."""
     files = [value] if isinstance(value, str) else value
-    require(bool(files) and all(isinstance(file, str) for file in files), "Grid library",
-            "a path or a list of paths", value)
-    return tuple(file if file == OSU018 else str((folder / os.path.expandvars(file)).resolve())
-                 for file in files)
+    require(
+        bool(files) and all(isinstance(file, str) for file in files),
+        "Grid library",
+        "a path or a list of paths",
+        value,
+    )
+    return tuple(
+        file if file == OSU018 else str((folder / os.path.expandvars(file)).resolve())
+        for file in files
+    )
 
 
 @cache
 def _library(files: tuple[str, ...]) -> Library:
     """Library of a point, read once a process."""
     found = osu018.find()
-    require(OSU018 not in files or found is not None, "Library",
-            "one that is there: `make library` gets it", OSU018)
+    require(
+        OSU018 not in files or found is not None,
+        "Library",
+        "one that is there: `make library` gets it",
+        OSU018,
+    )
     return read([found if file == OSU018 and found else file for file in files])
 
 
 def measure_point(point: Point, command: str) -> dict[str, Any]:
     """Record of a point as plain data; one with the metric ``failed`` if it cannot be measured."""
     try:
-        require(point.clock is None or point.clock > 0, "Clock", "a number of ns above 0",
-                point.clock)
-        design = of_unit(point.unit(), flat=point.flat, resolve=point.resolve,
-                         always_valid=point.always_valid)
-        job = Job(design=design, library=_library(point.library), recipe=point.recipe,
-                  clock_ns=point.clock)
+        require(
+            point.clock is None or point.clock > 0, "Clock", "a number of ns above 0", point.clock
+        )
+        design = of_unit(
+            point.unit(), flat=point.flat, resolve=point.resolve, always_valid=point.always_valid
+        )
+        job = Job(
+            design=design,
+            library=_library(point.library),
+            recipe=point.recipe,
+            clock_ns=point.clock,
+        )
         return measure(job, command, only=point.metrics).to_json()
     except (SpecError, YosysError, StaError, NetlistMismatch) as error:
         return _failed(point, command, str(error))
@@ -181,19 +226,26 @@ def measure_point(point: Point, command: str) -> dict[str, Any]:
 
 def _failed(point: Point, command: str, reason: str) -> dict[str, Any]:
     """Record of a point that failed."""
-    return Record(subject=point.mac, metrics={"failed": Metric(reason)},
-                  conditions={"point": str(point)},
-                  provenance=provenance(command)).to_json()
+    return Record(
+        subject=point.mac,
+        metrics={"failed": Metric(reason)},
+        conditions={"point": str(point)},
+        provenance=provenance(command),
+    ).to_json()
 
 
 def _entry(point: Point) -> Entry:
     """Place of the record of a point that could be measured."""
-    return Entry("point", {"point": point, "library": _library(point.library),
-                           "sta": sta_version()}, (measure_point,))
+    return Entry(
+        "point",
+        {"point": point, "library": _library(point.library), "sta": sta_version()},
+        (measure_point,),
+    )
 
 
-def sweep(points: Sequence[Point], command: str, *, jobs: int | None = None,
-          scheduler: str | None = None) -> list[Record]:
+def sweep(
+    points: Sequence[Point], command: str, *, jobs: int | None = None, scheduler: str | None = None
+) -> list[Record]:
     """Records of ``points`` in their order.
 
     Parameters
@@ -232,16 +284,21 @@ def sweep(points: Sequence[Point], command: str, *, jobs: int | None = None,
     return [Record.from_json(found[number]) for number in range(len(points))]
 
 
-def _tell(done: int, points: Sequence[Point], number: int, record: dict[str, Any],
-          how: str = "") -> None:
+def _tell(
+    done: int, points: Sequence[Point], number: int, record: dict[str, Any], how: str = ""
+) -> None:
     """Progress on stderr."""
     failed = record["metrics"].get("failed")
-    print(f"[{done}/{len(points)}] {points[number]}{how}"
-          + (f": failed: {failed['value']}" if failed else ""), file=sys.stderr)
+    print(
+        f"[{done}/{len(points)}] {points[number]}{how}"
+        + (f": failed: {failed['value']}" if failed else ""),
+        file=sys.stderr,
+    )
 
 
-def _here(calls: Sequence[tuple[Point, str]], jobs: int | None
-          ) -> Iterator[tuple[int, dict[str, Any]]]:
+def _here(
+    calls: Sequence[tuple[Point, str]], jobs: int | None
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Results by index as they come, from processes on this machine."""
     with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
         waiting = {pool.submit(measure_point, *call): index for index, call in enumerate(calls)}
@@ -257,32 +314,41 @@ def _result(future: Future[dict[str, Any]], point: Point, command: str) -> dict[
     return _failed(point, command, f"{type(error).__name__}: {error}")
 
 
-def _on_cluster(calls: Sequence[tuple[Point, str]], scheduler: str
-                ) -> Iterator[tuple[int, dict[str, Any]]]:
+def _on_cluster(
+    calls: Sequence[tuple[Point, str]], scheduler: str
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Results by index as they come, from the workers of a Dask scheduler."""
     try:
         import distributed  # An optional dependency, slow to import.
     except ImportError as error:
-        raise SpecError("Scheduler must be left out where Dask is not installed "
-                        "(pip install '.[cluster]')") from error
+        raise SpecError(
+            "Scheduler must be left out where Dask is not installed (pip install '.[cluster]')"
+        ) from error
     try:
         client = distributed.Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
-        raise SpecError(f"Scheduler must be the address of one that answers, not {scheduler!r}"
-                        ) from error
+        raise SpecError(
+            f"Scheduler must be the address of one that answers, not {scheduler!r}"
+        ) from error
     with client:
-        waiting = {client.submit(measure_point, *call, pure=False): index
-                   for index, call in enumerate(calls)}
+        waiting = {
+            client.submit(measure_point, *call, pure=False): index
+            for index, call in enumerate(calls)
+        }
         for future in distributed.as_completed(list(waiting)):
             yield waiting[future], _result(future, *calls[waiting[future]])
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Add the options that say where points are measured."""
-    parser.add_argument("--jobs", metavar="N", type=int,
-                        help="processes on this machine (default: one a core)")
-    parser.add_argument("--scheduler", metavar="ADDRESS",
-                        help="Dask scheduler whose workers measure, for instance tcp://host:8786")
+    parser.add_argument(
+        "--jobs", metavar="N", type=int, help="processes on this machine (default: one a core)"
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Dask scheduler whose workers measure, for instance tcp://host:8786",
+    )
 
 
 def sweep_file(path: str | Path, options: Namespace) -> list[Record]:
@@ -293,8 +359,9 @@ def sweep_file(path: str | Path, options: Namespace) -> list[Record]:
     SpecError if the file or an option is not as it must be.
     """
     require(options.jobs is None or options.jobs > 0, "Jobs", "at least 1", options.jobs)
-    records = sweep(read_points(path), options.command, jobs=options.jobs,
-                    scheduler=options.scheduler)
+    records = sweep(
+        read_points(path), options.command, jobs=options.jobs, scheduler=options.scheduler
+    )
     failed = sum("failed" in record.metrics for record in records)
     if failed:
         print(f"{failed} of {len(records)} points failed; their records say why.", file=sys.stderr)
@@ -303,15 +370,26 @@ def sweep_file(path: str | Path, options: Namespace) -> list[Record]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if there is a record of every point, 2 for wrong arguments."""
-    parser = Parser(prog="python -m synth.sweep",
-                    description="Measure every point of a grid of units, recipes, libraries and "
-                                "clocks, and write their records.")
-    parser.add_argument("points", metavar="FILE", help="TOML file of tables [[grid]], each the "
-                        "product of its lists mac, acc, lanes, array, bus, flat, "
-                        "resolve, always_valid, recipe, clock, library and other settings of a MAC")
+    parser = Parser(
+        prog="python -m synth.sweep",
+        description="Measure every point of a grid of units, recipes, libraries and "
+        "clocks, and write their records.",
+    )
+    parser.add_argument(
+        "points",
+        metavar="FILE",
+        help="TOML file of tables [[grid]], each the "
+        "product of its lists mac, acc, lanes, array, bus, flat, "
+        "resolve, always_valid, recipe, clock, library and other settings of a MAC",
+    )
     add_options(parser)
-    parser.add_argument("--out", metavar="FILE", type=Path, default=OUT,
-                        help="write the records to FILE (default: build/sweep.json)")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        default=OUT,
+        help="write the records to FILE (default: build/sweep.json)",
+    )
     return run_command(parser, _body, arguments)
 
 

@@ -19,8 +19,12 @@ hypothesis.settings.load_profile("bytemac")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that records the outcome."""
-    parser.addoption("--record", metavar="FILE", type=Path,
-                     help="write the number of tests by outcome, and their time, to FILE")
+    parser.addoption(
+        "--record",
+        metavar="FILE",
+        type=Path,
+        help="write the number of tests by outcome, and their time, to FILE",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,8 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[STARTED] = time.monotonic()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter,
-                            config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Write the record; not in the workers, each of which knows a part."""
     path = config.getoption("--record")
     if path is None or hasattr(config, "workerinput"):
@@ -39,7 +44,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter,
     metrics["runtime"] = Metric(round(time.monotonic() - config.stash[STARTED], 1), "s")
     chosen = config.getoption("-m") or "all"
     record = Record(
-        subject="pytest", metrics=metrics, conditions={"markers": chosen},
-        provenance=provenance(f"pytest -m '{chosen}'" if chosen != "all" else "make test-full",
-                              tools=("pytest", "amaranth", "pyosys", "cocotb", "verilator")))
+        subject="pytest",
+        metrics=metrics,
+        conditions={"markers": chosen},
+        provenance=provenance(
+            f"pytest -m '{chosen}'" if chosen != "all" else "make test-full",
+            tools=("pytest", "amaranth", "pyosys", "cocotb", "verilator"),
+        ),
+    )
     terminalreporter.write_line(f"Wrote {write_records(path, [record])}")

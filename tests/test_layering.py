@@ -44,28 +44,45 @@ BREACHES = [
     ("sim/x.py", "from hw import mac", ":2: sim.x must not import hw.mac"),
     ("sim/x.py", "import hw", ":2: sim.x must not import hw"),
     ("sim/x.py", "import hw.specious", ":2: sim.x must not import hw.specious"),
-    ("sim/x.py", "from importlib import import_module\nimport_module('hw.mac')",
-     ":3: sim.x must not import hw.mac"),
-    ("sim/x.py", "import importlib\nimportlib.import_module('hw' + '.mac')",
-     ":3: sim.x must not import tests.<computed name>"),
+    (
+        "sim/x.py",
+        "from importlib import import_module\nimport_module('hw.mac')",
+        ":3: sim.x must not import hw.mac",
+    ),
+    (
+        "sim/x.py",
+        "import importlib\nimportlib.import_module('hw' + '.mac')",
+        ":3: sim.x must not import tests.<computed name>",
+    ),
     ("sim/x.py", "__import__('amaranth')", ":2: sim.x must not import amaranth"),
     ("synth/x.py", "import reports.render", ":2: synth.x must not import reports.render"),
     ("reports/x.py", "import sim", ":2: reports.x must not import sim"),
-    ("reports/x.py", "from synth.flow.gates import f",
-     ":2: reports.x must not import synth.flow.gates"),
-    ("reports/x.py", "import hw.emit.verilog",
-     ":2: reports.x must not import hw.emit.verilog"),
+    (
+        "reports/x.py",
+        "from synth.flow.gates import f",
+        ":2: reports.x must not import synth.flow.gates",
+    ),
+    ("reports/x.py", "import hw.emit.verilog", ":2: reports.x must not import hw.emit.verilog"),
     ("reports/x.py", "import pyosys", ":2: reports.x must not import pyosys"),
-    ("sim/x.py", "from numpy import *\n__all__ = ['array']",
-     ": __all__ must name what exists, not array"),
-    ("sim/x.py", "def f():\n    g = 1\n__all__ = ['f', 'g']",
-     ": __all__ must name what exists, not g"),
+    (
+        "sim/x.py",
+        "from numpy import *\n__all__ = ['array']",
+        ": __all__ must name what exists, not array",
+    ),
+    (
+        "sim/x.py",
+        "def f():\n    g = 1\n__all__ = ['f', 'g']",
+        ": __all__ must name what exists, not g",
+    ),
     ("tests/x.py", "f = 1\n__all__ = ['f' 'g', 'f']", ": __all__ must name what exists, not fg"),
     ("synth/utils.py", "", ": must have a name that says what is inside, not utils"),
     ("hw/common/x.py", "", ": must have a name that says what is inside, not common"),
     ("reports/studies/x/page.py", "import sim", ":2: reports.studies.x.page must not import sim"),
-    ("reports/studies/x/page_y.py", "import numpy",
-     ":2: reports.studies.x.page_y must not import numpy"),
+    (
+        "reports/studies/x/page_y.py",
+        "import numpy",
+        ":2: reports.studies.x.page_y must not import numpy",
+    ),
 ]
 
 
@@ -78,15 +95,31 @@ def build(root: Path, house: dict[str, str]) -> None:
 
 #: Imports in a circle: files, and the finding that they must cause.
 CIRCLES = [
-    ({"sim/a.py": "import sim.b", "sim/b.py": "def f():\n    import sim.a"},
-     "sim: must not import in a circle: sim.a -> sim.b -> sim.a"),
-    ({"sim/x/a.py": "import sim.y.b", "sim/y/b.py": "", "sim/y/c.py": "from sim.x import d",
-      "sim/x/d.py": ""}, "sim: must not import in a circle: sim.x -> sim.y -> sim.x"),
-    ({"sim/x/__init__.py": "from sim.x.a import f", "sim/x/a.py": "from sim.x import g"},
-     "sim.x: must not import in a circle: sim.x -> sim.x.a -> sim.x"),
-    ({"sim/a.py": "import sim.b", "sim/b.py": "import sim.c",
-      "sim/c.py": "if TYPE_CHECKING:\n    from sim.a import f"},
-     "sim: must not import in a circle: sim.a -> sim.b -> sim.c -> sim.a"),
+    (
+        {"sim/a.py": "import sim.b", "sim/b.py": "def f():\n    import sim.a"},
+        "sim: must not import in a circle: sim.a -> sim.b -> sim.a",
+    ),
+    (
+        {
+            "sim/x/a.py": "import sim.y.b",
+            "sim/y/b.py": "",
+            "sim/y/c.py": "from sim.x import d",
+            "sim/x/d.py": "",
+        },
+        "sim: must not import in a circle: sim.x -> sim.y -> sim.x",
+    ),
+    (
+        {"sim/x/__init__.py": "from sim.x.a import f", "sim/x/a.py": "from sim.x import g"},
+        "sim.x: must not import in a circle: sim.x -> sim.x.a -> sim.x",
+    ),
+    (
+        {
+            "sim/a.py": "import sim.b",
+            "sim/b.py": "import sim.c",
+            "sim/c.py": "if TYPE_CHECKING:\n    from sim.a import f",
+        },
+        "sim: must not import in a circle: sim.a -> sim.b -> sim.c -> sim.a",
+    ),
 ]
 
 
@@ -123,9 +156,9 @@ def test_layering_accepts_option_for_amaranth_first(tmp_path: Path) -> None:
     assert findings(tmp_path) == []
 
 
-
 @pytest.mark.parametrize(("files", "finding"), CIRCLES)
-def test_layering_finds_imports_in_a_circle(tmp_path: Path, files: dict[str, str], finding: str
-                                            ) -> None:
+def test_layering_finds_imports_in_a_circle(
+    tmp_path: Path, files: dict[str, str], finding: str
+) -> None:
     build(tmp_path, HOUSE | files)
     assert findings(tmp_path) == [finding]

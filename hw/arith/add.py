@@ -16,8 +16,9 @@ def extend(value: Value, width: int, *, signed: bool = False, fill: int = 0) -> 
     return Cat(value, top.replicate(max(width - len(value), 0)))[:width]
 
 
-def add(m: Module, x: Value, y: Value, carry: Value, *, adder: Adder,
-        name: str) -> tuple[Value, Value]:
+def add(
+    m: Module, x: Value, y: Value, carry: Value, *, adder: Adder, name: str
+) -> tuple[Value, Value]:
     """``x + y + carry`` for two values of one width: the sum's low bits, and the carry out."""
     functions = {Adder.RIPPLE: ripple_add, Adder.INFERRED: inferred_add}
     return functions.get(adder, prefix_add)(m, x, y, carry, name=name)
@@ -41,8 +42,9 @@ def inferred_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> t
     return total[1:-1], total[-1]
 
 
-def add_signed_magnitude(m: Module, x: Value, magnitude: Value, negative: Value, *, adder: Adder,
-                         name: str) -> Value:
+def add_signed_magnitude(
+    m: Module, x: Value, magnitude: Value, negative: Value, *, adder: Adder, name: str
+) -> Value:
     """``x - magnitude`` if ``negative`` else ``x + magnitude``, modulo ``2**len(x)``.
 
     The magnitude is complemented and the sign is the carry in, which the first bit makes use of:
@@ -60,18 +62,22 @@ def add_signed_magnitude(m: Module, x: Value, magnitude: Value, negative: Value,
     ]
     other = magnitude[1:width] ^ negative.replicate(width - 1)
     low, carry = add(m, x[1:width], other, carry, adder=adder, name=name)
-    return Cat(lowest, low, step_by_one(m, x[width:], carry ^ negative, negative, adder=adder,
-                                        name=f"{name}_guard"))
+    return Cat(
+        lowest,
+        low,
+        step_by_one(m, x[width:], carry ^ negative, negative, adder=adder, name=f"{name}_guard"),
+    )
 
 
-def step_by_one(m: Module, x: Value, enable: Value, down: Value, *, adder: Adder,
-                name: str) -> Value:
+def step_by_one(
+    m: Module, x: Value, enable: Value, down: Value, *, adder: Adder, name: str
+) -> Value:
     """``x - enable`` if ``down`` else ``x + enable``, modulo ``2**len(x)``.
 
     As a chain, three gates a bit.
     """
     if adder is Adder.INFERRED:
-        other = Cat(enable, (enable & down).replicate(max(len(x) - 1, 0)))[:len(x)]
+        other = Cat(enable, (enable & down).replicate(max(len(x) - 1, 0)))[: len(x)]
         return inferred_add(m, x, other, Const(0), name=name)[0]
     if adder is not Adder.RIPPLE:
         return prefix_step(m, x, enable, down, name=name)
@@ -93,8 +99,10 @@ def prefix_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> tup
     """``x + y + carry`` for two values of one width: the sum's low bits, and the carry out."""
     half = Signal(len(x), name=f"{name}_h")
     m.d.comb += half.eq(x ^ y)
-    runs = _scan([(carry, Const(0)), *((x[i] & y[i], half[i]) for i in range(len(x)))],
-                 lambda low, high, label: _join(m, low, high, name=f"{name}_{label}"))
+    runs = _scan(
+        [(carry, Const(0)), *((x[i] & y[i], half[i]) for i in range(len(x)))],
+        lambda low, high, label: _join(m, low, high, name=f"{name}_{label}"),
+    )
     carries = [generate for generate, _ in runs]
     total = Signal(len(x), name=name)
     m.d.comb += total.eq(Cat(half[i] ^ carries[i] for i in range(len(x))))
@@ -107,8 +115,13 @@ def prefix_step(m: Module, x: Value, enable: Value, down: Value, *, name: str) -
     Whether a step reaches a bit is known of both directions before it is known which one it is.
     """
     total, changes = Signal(len(x), name=name), Signal(len(x), name=f"{name}_changes")
-    ups, downs = (_scan([Const(1), *bits], lambda low, high, label, side=side: _both(
-        m, low, high, name=f"{name}_{side}_{label}")) for side, bits in (("up", x), ("down", ~x)))
+    ups, downs = (
+        _scan(
+            [Const(1), *bits],
+            lambda low, high, label, side=side: _both(m, low, high, name=f"{name}_{side}_{label}"),
+        )
+        for side, bits in (("up", x), ("down", ~x))
+    )
     plus, minus = Signal(name=f"{name}_plus"), Signal(name=f"{name}_minus")
     m.d.comb += [
         plus.eq(enable & ~down),
@@ -125,8 +138,10 @@ def _scan(items: list[Any], join: Callable[[Any, Any, str], Any]) -> list[Any]:
     span = 1
     while span < len(items):
         # An item in the upper half of a block takes all that the lower half comes to.
-        items = [join(items[(i | span - 1) - span], item, f"{i}_{span}") if i & span else item
-                 for i, item in enumerate(items)]
+        items = [
+            join(items[(i | span - 1) - span], item, f"{i}_{span}") if i & span else item
+            for i, item in enumerate(items)
+        ]
         span *= 2
     return items
 

@@ -141,8 +141,9 @@ class Columns:
                 sums.append(one if has_one else Const(0))
         return sums
 
-    def _place(self, weight: int, bits: list[tuple[int, int, Value]], size: int, *,
-               plus_one: bool = False) -> None:
+    def _place(
+        self, weight: int, bits: list[tuple[int, int, Value]], size: int, *, plus_one: bool = False
+    ) -> None:
         """Replace the ``size`` earliest bits by their sum; the carry joins the next column."""
         taken = [heapq.heappop(bits) for _ in range(size)]
         depth = taken[-1][0]

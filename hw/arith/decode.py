@@ -53,8 +53,8 @@ def decode(m: Module, fmt: Format, code: Value, *, name: str) -> Operand:
     """Decode ``code``; combinational."""
     if fmt.is_integer:
         return _decode_integer(m, fmt, code, name)
-    man = code[:fmt.man_bits]
-    field = code[fmt.man_bits:fmt.magnitude_bits]
+    man = code[: fmt.man_bits]
+    field = code[fmt.man_bits : fmt.magnitude_bits]
     sign = code[fmt.magnitude_bits] if fmt.signed else Const(0, 1)
     normal = Signal(name=f"{name}_normal")
     exp = Signal(fmt.exp_bits, name=f"{name}_exp")
@@ -89,12 +89,12 @@ def _decode_integer(m: Module, fmt: Format, code: Value, name: str) -> Operand:
 
 def _is_nan(fmt: Format, code: Value) -> Value:
     """Whether ``code`` is a NaN."""
-    magnitude, man = code[:fmt.magnitude_bits], code[:fmt.man_bits]
+    magnitude, man = code[: fmt.magnitude_bits], code[: fmt.man_bits]
     match fmt.specials:
         case Specials.NONE:
             return Const(0)
         case Specials.IEEE:
-            return code[fmt.man_bits:fmt.magnitude_bits].all() & man.any()
+            return code[fmt.man_bits : fmt.magnitude_bits].all() & man.any()
         case Specials.FN:
             return magnitude.all()
         case _:
@@ -105,4 +105,4 @@ def _is_inf(fmt: Format, code: Value) -> Value:
     """Whether ``code`` is an infinity."""
     if not fmt.has_inf:
         return Const(0)
-    return code[:fmt.magnitude_bits] == fmt.inf_code
+    return code[: fmt.magnitude_bits] == fmt.inf_code

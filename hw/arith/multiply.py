@@ -7,8 +7,9 @@ from hw.arith.columns import Columns
 from hw.spec import Multiplier
 
 
-def multiply_magnitudes(m: Module, x: Value, y: Value, *,
-                        multiplier: Multiplier = Multiplier.ARRAY, name: str) -> Value:
+def multiply_magnitudes(
+    m: Module, x: Value, y: Value, *, multiplier: Multiplier = Multiplier.ARRAY, name: str
+) -> Value:
     """Product of two unsigned values, ``len(x) + len(y)`` bits: rows, ripple carries."""
     product = Signal(len(x) + len(y), name=name)
     if multiplier is Multiplier.INFERRED:
@@ -24,15 +25,23 @@ def multiply_magnitudes(m: Module, x: Value, y: Value, *,
     return product
 
 
-def array_rows(columns: Columns, x: Value, y: Value, *, weight: int, x_signed: bool = False,
-               y_signed: bool = False) -> None:
+def array_rows(
+    columns: Columns,
+    x: Value,
+    y: Value,
+    *,
+    weight: int,
+    x_signed: bool = False,
+    y_signed: bool = False,
+) -> None:
     """Add the rows of ``x * y`` to ``columns``, one AND gate a bit.
 
     Where an operand is signed, its top bit weighs less than nothing: bits that have one such factor
     are stored inverted, and the constant makes up for it (Baugh-Wooley).
     """
-    x_top, y_top = ((len(side) - 1 if signed else None) for side, signed in
-                    ((x, x_signed), (y, y_signed)))
+    x_top, y_top = (
+        (len(side) - 1 if signed else None) for side, signed in ((x, x_signed), (y, y_signed))
+    )
     for i in range(len(x)):
         for j in range(len(y)):
             inverted = (i == x_top) != (j == y_top)
@@ -41,8 +50,9 @@ def array_rows(columns: Columns, x: Value, y: Value, *, weight: int, x_signed: b
             columns.constant -= inverted << weight + i + j
 
 
-def inferred_row(m: Module, columns: Columns, x: Value, y: Value, *, weight: int,
-                 name: str) -> None:
+def inferred_row(
+    m: Module, columns: Columns, x: Value, y: Value, *, weight: int, name: str
+) -> None:
     """Add ``x * y`` (both two's complement) to ``columns``, multiplied by Verilog's operator."""
     product = Signal(len(x) + len(y), name=f"{name}_product")
     m.d.comb += product.eq(x.as_signed() * y.as_signed())
@@ -71,6 +81,7 @@ def booth_rows(m: Module, columns: Columns, x: Value, y: Value, *, weight: int, 
 
 def _booth_digit(m: Module, y: Value, index: int, *, name: str) -> tuple[Value, Value, Value]:
     """Whether a digit's size is one, whether it is two, and whether it is negative."""
+
     def bit(place: int) -> Value:
         return Const(0) if place < 0 else y[min(place, len(y) - 1)]
 

@@ -4,8 +4,15 @@
 from amaranth import *
 
 
-def normalize(m: Module, value: Value, *, fill: Value, limit: Value | None = None,
-              spare: bool = False, name: str) -> tuple[Value, Value]:
+def normalize(
+    m: Module,
+    value: Value,
+    *,
+    fill: Value,
+    limit: Value | None = None,
+    spare: bool = False,
+    name: str,
+) -> tuple[Value, Value]:
     """``value`` shifted left until its top bit is set, and the number of places.
 
     ``fill`` is shifted in. The value moves by ``limit`` places at most, unless that is None. With
@@ -24,7 +31,7 @@ def normalize(m: Module, value: Value, *, fill: Value, limit: Value | None = Non
         if limit is not None:
             own = limit[stage] if stage < len(limit) else Const(0)
             empty, beyond = empty & (beyond | own), beyond | (own & ~wanted)
-        filled = Cat(fill.replicate(step), value)[:len(value)]
+        filled = Cat(fill.replicate(step), value)[: len(value)]
         kept = 1 if spare and step >= 4 else 0
         m.d.comb += [
             wanted.eq(empty),
@@ -50,7 +57,8 @@ def lead_one(m: Module, value: Value, *, name: str) -> tuple[Value, list[Value]]
         above = above | value[-1 - place]
     shifted = Signal(len(value), name=f"{name}_led")
     for bit in range(len(value) - 1):
-        m.d.comb += shifted[bit].eq(Cat(*(line & value[bit - place] for place, line in
-                                          enumerate(lines[:bit + 1]))).any())
+        m.d.comb += shifted[bit].eq(
+            Cat(*(line & value[bit - place] for place, line in enumerate(lines[: bit + 1]))).any()
+        )
     m.d.comb += shifted[-1].eq(1)
     return shifted, lines

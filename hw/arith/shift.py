@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from amaranth import *
 
 
-def shift_left(m: Module, value: Value, amount: Value, *, base: int, width: int,
-               name: str) -> Value:
+def shift_left(
+    m: Module, value: Value, amount: Value, *, base: int, width: int, name: str
+) -> Value:
     """``value << (amount - base)``, cut to ``width`` bits; ``amount`` is never below ``base``.
 
     Fine stages come first: while the value is still narrow, each stage needs a multiplexer for the
@@ -27,8 +28,10 @@ def shift_left(m: Module, value: Value, amount: Value, *, base: int, width: int,
         m.d.comb += selected.eq(amount[lines:] == step if len(amount) else 1)
         terms.append(((value << (step << lines)) >> base) & selected.replicate(width))
     while len(terms) > 1:
-        terms = [x if y is None else x | y for x, y in zip(terms[::2], [*terms[1::2], None],
-                                                           strict=False)]
+        terms = [
+            x if y is None else x | y
+            for x, y in zip(terms[::2], [*terms[1::2], None], strict=False)
+        ]
     m.d.comb += total.eq(terms[0])
     return total
 
@@ -43,7 +46,8 @@ def _first_decoded(bits: int, weights: int, *, base: int, width: int) -> int:
     steps = range(base // step * step, 4 * step, step)
     lines = len(steps) + _gates(bits, steps, base=base, width=width)
     stages = _gates(bits, (0, step), base=0, width=bits + step) + _gates(
-        bits + step, (0, 2 * step), base=base, width=width)
+        bits + step, (0, 2 * step), base=base, width=width
+    )
     return coarsest - (lines <= stages)
 
 

@@ -13,8 +13,9 @@ from hw.spec import ArraySpec, OutputSpec
 
 #: Inputs of the stages, by the name of the array's port.
 _SETTINGS = {"c_scale": "i_scale", "c_zero_point": "i_zero_point"}
-_SAMPLED = ("column 0 in the low bits; taken at the clock edge from which on a row of C is first "
-            "offered")
+_SAMPLED = (
+    "column 0 in the low bits; taken at the clock edge from which on a row of C is first offered"
+)
 
 
 def descriptions(spec: ArraySpec) -> dict[str, str]:
@@ -28,8 +29,11 @@ def descriptions(spec: ArraySpec) -> dict[str, str]:
 def drain_ports(spec: ArraySpec) -> list[Port]:
     """Inputs that the output stages add to the array."""
     widths = (spec.out.scale_bits, spec.out.zero_point_bits) if spec.out else (0, 0)
-    return [Port(name, spec.cols * width, "input")
-            for name, width in zip(_SETTINGS, widths, strict=True) if width]
+    return [
+        Port(name, spec.cols * width, "input")
+        for name, width in zip(_SETTINGS, widths, strict=True)
+        if width
+    ]
 
 
 def drain(top: Netlist, spec: ArraySpec, *, sums: str, codes: str) -> None:
@@ -38,21 +42,36 @@ def drain(top: Netlist, spec: ArraySpec, *, sums: str, codes: str) -> None:
     A code that fills no whole bytes is extended with its sign, if it has one, or with zeros.
     """
     out, stage = spec.out, Output(spec.out, enable=True)
-    shakes = {f"{way}_{wire}": f"{name}_{wire}" for way, name in (("i", sums), ("o", codes))
-              for wire in ("tvalid", "tready", "tlast")}
+    shakes = {
+        f"{way}_{wire}": f"{name}_{wire}"
+        for way, name in (("i", sums), ("o", codes))
+        for wire in ("tvalid", "tready", "tlast")
+    }
     top.instantiate(Handover(out), "handover", **shakes, en=top.wire("move", 1))
     data = top.wire("codes", spec.cols * out.to.width)
     for col in range(spec.cols):
-        inputs = {own: lane(port, col, width // spec.cols) for port, own, width in
-                  ((port.name, _SETTINGS[port.name], port.width) for port in drain_ports(spec))}
+        inputs = {
+            own: lane(port, col, width // spec.cols)
+            for port, own, width in (
+                (port.name, _SETTINGS[port.name], port.width) for port in drain_ports(spec)
+            )
+        }
         if out.flag_bits:
             inputs["i_flags"] = lane(f"{sums}_tuser", col, out.flag_bits)
         code, spare = lane(data, col, out.to.width), spec.slot_width - out.to.width
-        top.instantiate(stage, f"out_{col}", en="move", o_data=code, **inputs,
-                        i_data=lane(f"{sums}_tdata", col, out.source.width))
+        top.instantiate(
+            stage,
+            f"out_{col}",
+            en="move",
+            o_data=code,
+            **inputs,
+            i_data=lane(f"{sums}_tdata", col, out.source.width),
+        )
         fill = f"{data}[{(col + 1) * out.to.width - 1}]" if spec.result_signed else "1'b0"
-        top.assign(lane(f"{codes}_tdata", col, spec.slot_width),
-                   f"{{{{{spare}{{{fill}}}}}, {code}}}" if spare else code)
+        top.assign(
+            lane(f"{codes}_tdata", col, spec.slot_width),
+            f"{{{{{spare}{{{fill}}}}}, {code}}}" if spare else code,
+        )
 
 
 class Handover(wiring.Component):
@@ -73,10 +92,17 @@ class Handover(wiring.Component):
 
     def __init__(self, spec: OutputSpec):
         self._stages = spec.latency
-        super().__init__({
-            "i_tvalid": In(1), "i_tready": Out(1), "i_tlast": In(1),
-            "o_tvalid": Out(1), "o_tready": In(1), "o_tlast": Out(1), "en": Out(1),
-        })
+        super().__init__(
+            {
+                "i_tvalid": In(1),
+                "i_tready": Out(1),
+                "i_tlast": In(1),
+                "o_tvalid": Out(1),
+                "o_tready": In(1),
+                "o_tlast": Out(1),
+                "en": Out(1),
+            }
+        )
 
     @property
     def module_name(self) -> str:

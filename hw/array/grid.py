@@ -12,8 +12,15 @@ from hw.mac.carry_save import Resolver
 from hw.spec import ArraySpec
 
 
-def row(name: str, part: wiring.Component, cols: int, *, instance: str, vectors: Sequence[str],
-        connections: Sequence[str] = ()) -> Netlist:
+def row(
+    name: str,
+    part: wiring.Component,
+    cols: int,
+    *,
+    instance: str,
+    vectors: Sequence[str],
+    connections: Sequence[str] = (),
+) -> Netlist:
     """Module ``name``: as many of a component side by side as there are columns, west to east.
 
     What goes in at ``west`` of one comes out of its ``east``. What a column has of its own is a
@@ -32,13 +39,25 @@ def row(name: str, part: wiring.Component, cols: int, *, instance: str, vectors:
     """
     ports = {port.name: port for port in module_ports(part)}
     bits = ports["west"].width
-    module = Netlist(name, [Port("en", 1, "input"), Port("west", bits, "input"), *(
-        Port(own, cols * ports[own].width, ports[own].direction) for own in vectors)])
+    module = Netlist(
+        name,
+        [
+            Port("en", 1, "input"),
+            Port("west", bits, "input"),
+            *(Port(own, cols * ports[own].width, ports[own].direction) for own in vectors),
+        ],
+    )
     west = "west"
     for col in range(cols):
         east = module.wire(f"east_{col}", bits)
-        module.instantiate(part, f"{instance}_{col}", en="en", west=west, east=east, **{
-            own: lane(own, col, ports[own].width) for own in connections or vectors})
+        module.instantiate(
+            part,
+            f"{instance}_{col}",
+            en="en",
+            west=west,
+            east=east,
+            **{own: lane(own, col, ports[own].width) for own in connections or vectors},
+        )
         west = east
     return module
 
@@ -60,27 +79,31 @@ def skew(*, lanes: int, width: int, step: int = 1, reverse: bool = False) -> Net
     reverse
         Whether the first lane waits longest.
     """
-    ports = [Port("en", 1, "input"), Port("i", lanes * width, "input"),
-             Port("o", lanes * width, "output")]
+    ports = [
+        Port("en", 1, "input"),
+        Port("i", lanes * width, "input"),
+        Port("o", lanes * width, "output"),
+    ]
     kind = "unskew" if reverse else "skew"
     slow = f"_by{step}" if step > 1 else ""
     module = Netlist(f"{kind}_{lanes}x{width}{slow}", ports)
     vector, on_time = "i", lanes - 1 if reverse else 0
     for delay in range(lanes):
-        module.assign(lane("o", on_time if reverse else delay, width),
-                      lane(vector, on_time, width))
+        module.assign(lane("o", on_time if reverse else delay, width), lane(vector, on_time, width))
         rest = (lanes - delay - 1) * width
         if rest:
-            source = f"{vector}[{rest - 1}:0]" if reverse else \
-                f"{vector}[{rest + width - 1}:{width}]"
+            source = (
+                f"{vector}[{rest - 1}:0]" if reverse else f"{vector}[{rest + width - 1}:{width}]"
+            )
             for cycle in range(delay * step, (delay + 1) * step):
                 vector = source = module.register(f"delay_{cycle + 1}", rest, source, enable="en")
         on_time -= reverse
     return module
 
 
-def open_grid(spec: ArraySpec, *, frame: int, own: Sequence[Port], step: int = 1,
-              reverse: bool = False) -> tuple[Netlist, str, str]:
+def open_grid(
+    spec: ArraySpec, *, frame: int, own: Sequence[Port], step: int = 1, reverse: bool = False
+) -> tuple[Netlist, str, str]:
     """Grid with its ports and its operands, which come as whole columns of A and rows of B.
 
     Gives the module and the vectors of a and b behind the skew; ``step`` and ``reverse`` are those
@@ -90,14 +113,25 @@ def open_grid(spec: ArraySpec, *, frame: int, own: Sequence[Port], step: int = 1
     those of its ``own``; ``c`` one row of results.
     """
     a_width, b_width = (spec.mac.lanes * fmt.width for fmt in (spec.mac.a, spec.mac.b))
-    module = Netlist(spec.name.replace("array_", "grid_", 1), [
-        Port("en", 1, "input"), Port("frame", frame, "input"),
-        Port("a", spec.rows * a_width, "input"), Port("b", spec.cols * b_width, "input"), *own,
-        Port("c", spec.cols * result_width(spec.mac), "output"),
-    ])
+    module = Netlist(
+        spec.name.replace("array_", "grid_", 1),
+        [
+            Port("en", 1, "input"),
+            Port("frame", frame, "input"),
+            Port("a", spec.rows * a_width, "input"),
+            Port("b", spec.cols * b_width, "input"),
+            *own,
+            Port("c", spec.cols * result_width(spec.mac), "output"),
+        ],
+    )
     a = module.wire("skewed_a", spec.rows * a_width)
-    module.instantiate(skew(lanes=spec.rows, width=a_width, step=step, reverse=reverse), "skew_a",
-                       en="en", i="a", o=a)
+    module.instantiate(
+        skew(lanes=spec.rows, width=a_width, step=step, reverse=reverse),
+        "skew_a",
+        en="en",
+        i="a",
+        o=a,
+    )
     b = module.wire("skewed_b", spec.cols * b_width)
     module.instantiate(skew(lanes=spec.cols, width=b_width), "skew_b", en="en", i="b", o=b)
     return module, a, b
@@ -112,8 +146,13 @@ def close_grid(module: Netlist, spec: ArraySpec, stored: str) -> None:
     if spec.mac.latency != spec.mac.loop_latency:
         resolver, sums = Resolver(spec.mac), module.wire("sums", spec.cols * width)
         for col in range(spec.cols):
-            module.instantiate(resolver, f"resolver_{col}", en="en",
-                               i=lane(stored, col, stored_width(spec.mac)),
-                               o=lane(sums, col, width))
-    module.instantiate(skew(lanes=spec.cols, width=width, reverse=True), "align_c", en="en",
-                       i=sums, o="c")
+            module.instantiate(
+                resolver,
+                f"resolver_{col}",
+                en="en",
+                i=lane(stored, col, stored_width(spec.mac)),
+                o=lane(sums, col, width),
+            )
+    module.instantiate(
+        skew(lanes=spec.cols, width=width, reverse=True), "align_c", en="en", i=sums, o="c"
+    )

@@ -29,15 +29,19 @@ _DESCRIPTIONS = {
     "m_axis_c_tdata": "one row of C, row 0 first, column 0 in the low bits, a slot each",
     "m_axis_c_tlast": "last row of the tile",
     "m_axis_c_tuser": "flags of each column's sum, column 0 in the low bits: bit 0 plus infinity, "
-                      "bit 1 minus infinity, both NaN; a single bit is NaN",
+    "bit 1 minus infinity, both NaN; a single bit is NaN",
 }
 
 
 def _stream(name: str, width: int, *, user: int = 0) -> list[Port]:
     """Ports of one stream, operands coming in and results going out."""
     forth, back = ("output", "input") if name.startswith("m_") else ("input", "output")
-    ports = [Port(f"{name}_tvalid", 1, forth), Port(f"{name}_tready", 1, back),
-             Port(f"{name}_tdata", -(-width // 8) * 8, forth), Port(f"{name}_tlast", 1, forth)]
+    ports = [
+        Port(f"{name}_tvalid", 1, forth),
+        Port(f"{name}_tready", 1, back),
+        Port(f"{name}_tdata", -(-width // 8) * 8, forth),
+        Port(f"{name}_tlast", 1, forth),
+    ]
     return ports + ([Port(f"{name}_tuser", user, forth)] if user else [])
 
 
@@ -59,21 +63,31 @@ def array(spec: ArraySpec) -> Netlist:
     """
     mac, c, sums = spec.mac, "m_axis_c", "sums" if spec.out else "m_axis_c"
     core = _CORES[spec.dataflow]
-    top = Netlist(spec.name, [
-        *_stream("s_axis_a", spec.rows * mac.lanes * mac.a.width, user=core.a_user),
-        *_stream("s_axis_b", spec.cols * mac.lanes * mac.b.width),
-        *_stream(c, spec.cols * spec.slot_width, user=spec.cols * spec.flag_bits),
-        *drain.drain_ports(spec), Port("error", 1, "output"),
-    ])
+    top = Netlist(
+        spec.name,
+        [
+            *_stream("s_axis_a", spec.rows * mac.lanes * mac.a.width, user=core.a_user),
+            *_stream("s_axis_b", spec.cols * mac.lanes * mac.b.width),
+            *_stream(c, spec.cols * spec.slot_width, user=spec.cols * spec.flag_bits),
+            *drain.drain_ports(spec),
+            Port("error", 1, "output"),
+        ],
+    )
     for name, width in core.wires(spec):
         top.wire(name, width)
-    shakes = {f"{short}_{wire}": f"{name}_{wire}" for short, name in
-              (("a", "s_axis_a"), ("b", "s_axis_b"), ("c", sums))
-              for wire in ("tvalid", "tready", "tlast")}
+    shakes = {
+        f"{short}_{wire}": f"{name}_{wire}"
+        for short, name in (("a", "s_axis_a"), ("b", "s_axis_b"), ("c", sums))
+        for wire in ("tvalid", "tready", "tlast")
+    }
     if spec.out:
-        for wire, width in (("tvalid", 1), ("tready", 1), ("tlast", 1),
-                            ("tdata", spec.cols * mac.acc.width),
-                            ("tuser", spec.cols * mac.flag_bits)):
+        for wire, width in (
+            ("tvalid", 1),
+            ("tready", 1),
+            ("tlast", 1),
+            ("tdata", spec.cols * mac.acc.width),
+            ("tuser", spec.cols * mac.flag_bits),
+        ):
             if width:
                 top.wire(f"{sums}_{wire}", width)
         drain.drain(top, spec, sums=sums, codes=c)
@@ -87,8 +101,14 @@ def _add_lanes(top: Netlist, spec: ArraySpec, sums: str) -> None:
     mac, result = spec.mac, ResultLane(spec)
     for col in range(spec.cols):
         flags = {"o_flags": lane(f"{sums}_tuser", col, mac.flag_bits)} if mac.flag_bits else {}
-        top.instantiate(result, f"result_{col}", kept="kept", i=lane("c", col, result_width(mac)),
-                        o_slot=lane(f"{sums}_tdata", col, len(result.o_slot)), **flags)
+        top.instantiate(
+            result,
+            f"result_{col}",
+            kept="kept",
+            i=lane("c", col, result_width(mac)),
+            o_slot=lane(f"{sums}_tdata", col, len(result.o_slot)),
+            **flags,
+        )
 
 
 class ResultLane(wiring.Component):
@@ -130,9 +150,8 @@ class ResultLane(wiring.Component):
         with m.If(~self.kept):
             m.d.sync += held.eq(self.i)
         m.d.comb += offered.eq(Mux(self.kept, held, self.i))
-        data = offered[:acc.width]
-        m.d.comb += self.o_slot.eq(
-            data.as_signed() if isinstance(acc, FixedAccumulator) else data)
+        data = offered[: acc.width]
+        m.d.comb += self.o_slot.eq(data.as_signed() if isinstance(acc, FixedAccumulator) else data)
         if self._spec.flag_bits:
-            m.d.comb += self.o_flags.eq(offered[acc.width:])
+            m.d.comb += self.o_flags.eq(offered[acc.width :])
         return m

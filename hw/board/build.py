@@ -60,9 +60,19 @@ class Built:
         return self.fmax_mhz >= self.clock_mhz
 
 
-def build(sources: Mapping[str, str], board: Board, pins: Pins, *, name: str, clock_mhz: float,
-          dsp: bool, out: Path, seed: int = 1, too_slow: bool = False,
-          say: Callable[[str], None] = lambda step: None) -> Built:
+def build(
+    sources: Mapping[str, str],
+    board: Board,
+    pins: Pins,
+    *,
+    name: str,
+    clock_mhz: float,
+    dsp: bool,
+    out: Path,
+    seed: int = 1,
+    too_slow: bool = False,
+    say: Callable[[str], None] = lambda step: None,
+) -> Built:
     """Build ``sources``, which hold a module `TOP`, for ``board``.
 
     The folder ``out`` has Verilog, constraints, report and bitstream afterwards, or nothing new.
@@ -79,11 +89,25 @@ def build(sources: Mapping[str, str], board: Board, pins: Pins, *, name: str, cl
         If a tool fails, or the design is slower than its clock.
     """
     family = FAMILIES[board.family]
-    fields = {**pins.chip, "constraints": family.constraints, "routed": family.routed,
-              "bitstream": f"{name}.{family.bitstream}"}
+    fields = {
+        **pins.chip,
+        "constraints": family.constraints,
+        "routed": family.routed,
+        "bitstream": f"{name}.{family.bitstream}",
+    }
     texts = {**sources, **constraints(board, pins)}
-    options = ["--json", DESIGN, "--report", REPORT, "--freq", f"{clock_mhz:g}", "--seed",
-               str(seed), "--timing-allow-fail", "--quiet"]
+    options = [
+        "--json",
+        DESIGN,
+        "--report",
+        REPORT,
+        "--freq",
+        f"{clock_mhz:g}",
+        "--seed",
+        str(seed),
+        "--timing-allow-fail",
+        "--quiet",
+    ]
     seconds: dict[str, float] = {}
     began = _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="board-") as scratch:
@@ -97,15 +121,27 @@ def build(sources: Mapping[str, str], board: Board, pins: Pins, *, name: str, cl
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         fmax = _fmax(report)
         if fmax < clock_mhz and not too_slow:
-            raise ToolError(f"{name} reaches {fmax:g} MHz on {board.title}, not {clock_mhz:g} MHz: "
-                            "--clock-mhz gives it a slower one")
+            raise ToolError(
+                f"{name} reaches {fmax:g} MHz on {board.title}, not {clock_mhz:g} MHz: "
+                "--clock-mhz gives it a slower one"
+            )
         with _timed(seconds, "packing", say):
             call(family.pack.format(**fields).split(), cwd=folder, install=INSTALL)
         *_, bitstream = _keep(folder, out, [*texts, REPORT, fields["bitstream"]])
-    used = {name: (entry["used"], entry["available"])
-            for name, entry in report["utilization"].items() if entry["used"]}
-    return Built(bitstream=bitstream, cells=cells, used=used, clock_mhz=clock_mhz,
-                 fmax_mhz=fmax, seconds=seconds, cpu_seconds=round(_cpu_seconds() - began, 1))
+    used = {
+        name: (entry["used"], entry["available"])
+        for name, entry in report["utilization"].items()
+        if entry["used"]
+    }
+    return Built(
+        bitstream=bitstream,
+        cells=cells,
+        used=used,
+        clock_mhz=clock_mhz,
+        fmax_mhz=fmax,
+        seconds=seconds,
+        cpu_seconds=round(_cpu_seconds() - began, 1),
+    )
 
 
 def _cpu_seconds() -> float:
@@ -124,8 +160,14 @@ def _timed(seconds: dict[str, float], what: str, say: Callable[[str], None]) -> 
 
 
 #: How place and route begins to say that there is no room.
-_NO_ROOM = ("ERROR: Unable to find", "ERROR: Unable to place", "ERROR: unable to place",
-            "ERROR: No Bels", "ERROR: Failed to expand region", "ERROR: Failed to place")
+_NO_ROOM = (
+    "ERROR: Unable to find",
+    "ERROR: Unable to place",
+    "ERROR: unable to place",
+    "ERROR: No Bels",
+    "ERROR: Failed to expand region",
+    "ERROR: Failed to place",
+)
 
 
 def _place(command: list[str], folder: Path, board: Board) -> None:
@@ -134,8 +176,10 @@ def _place(command: list[str], folder: Path, board: Board) -> None:
         call(command, cwd=folder, install=INSTALL)
     except ToolError as error:
         if str(error).startswith(_NO_ROOM):
-            raise RoomError(f"Design must be one that {board.title} has room for, not this one: "
-                            f"{str(error).removeprefix('ERROR: ')}") from error
+            raise RoomError(
+                f"Design must be one that {board.title} has room for, not this one: "
+                f"{str(error).removeprefix('ERROR: ')}"
+            ) from error
         raise
 
 
@@ -148,8 +192,10 @@ def _keep(folder: Path, out: Path, names: list[str]) -> list[Path]:
                 shutil.copyfile(folder / name, Path(scratch, name))
             return [Path(scratch, name).replace(out / name) for name in names]
     except OSError as error:
-        raise SpecError(f"Output folder must be writable, not {str(out)!r} "
-                        f"({(error.strerror or str(error)).lower()})") from error
+        raise SpecError(
+            f"Output folder must be writable, not {str(out)!r} "
+            f"({(error.strerror or str(error)).lower()})"
+        ) from error
 
 
 def _fmax(report: Mapping[str, Any]) -> float:
@@ -168,8 +214,9 @@ class RoomError(SpecError):
     """The board has no room for the design."""
 
 
-def mapped(folder: Path, sources: Sequence[str], board: Board, pins: Pins, *,
-           dsp: bool) -> dict[str, int]:
+def mapped(
+    folder: Path, sources: Sequence[str], board: Board, pins: Pins, *, dsp: bool
+) -> dict[str, int]:
     """Map the files ``sources`` of ``folder`` into `DESIGN` there; cells by kind.
 
     Modules are mapped one by one, so that equal elements are mapped once, and flattened then.
@@ -181,17 +228,31 @@ def mapped(folder: Path, sources: Sequence[str], board: Board, pins: Pins, *,
     """
     family = FAMILIES[board.family]
     synth = family.synth.format(top=TOP, **pins.chip)
-    run_yosys("\n".join([
-        f"read_verilog {' '.join(sources)}", f"{synth} {family.dsp if dsp else family.no_dsp}",
-        "flatten", *family.finish, "opt_clean", f"write_json {DESIGN}"]), cwd=folder)
+    run_yosys(
+        "\n".join(
+            [
+                f"read_verilog {' '.join(sources)}",
+                f"{synth} {family.dsp if dsp else family.no_dsp}",
+                "flatten",
+                *family.finish,
+                "opt_clean",
+                f"write_json {DESIGN}",
+            ]
+        ),
+        cwd=folder,
+    )
     design = json.loads((folder / DESIGN).read_text(encoding="utf-8"))
     cells = design["modules"][TOP]["cells"].values()
     return family.count(Counter(cell["type"] for cell in cells))
 
 
 #: Kinds of cells for people, and what helps if there are too few.
-_KINDS = {"luts": "look-up tables", "flip_flops": "flip-flops",
-          "dsps": "DSP blocks (--no-dsp takes none)", "block_rams": "block RAMs"}
+_KINDS = {
+    "luts": "look-up tables",
+    "flip_flops": "flip-flops",
+    "dsps": "DSP blocks (--no-dsp takes none)",
+    "block_rams": "block RAMs",
+}
 
 
 def require_room(cells: Mapping[str, int], board: Board, pins: Pins) -> None:
@@ -204,5 +265,7 @@ def require_room(cells: Mapping[str, int], board: Board, pins: Pins) -> None:
     """
     for kind, available in FAMILIES[board.family].chips[pins.die].items():
         if cells.get(kind, 0) > available:
-            raise RoomError(f"Design must be one of at most {available:,} {_KINDS[kind]} for "
-                            f"{board.title}, not {cells[kind]:,}")
+            raise RoomError(
+                f"Design must be one of at most {available:,} {_KINDS[kind]} for "
+                f"{board.title}, not {cells[kind]:,}"
+            )

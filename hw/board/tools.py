@@ -53,9 +53,16 @@ def call(command: Sequence[str], *, install: str, cwd: Path | None = None) -> st
         If it fails.
     """
     tool, *arguments = command
-    done = subprocess.run([required(tool, install=install), *arguments], cwd=cwd, check=False,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace", timeout=TIMEOUT_S)
+    done = subprocess.run(
+        [required(tool, install=install), *arguments],
+        cwd=cwd,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=TIMEOUT_S,
+    )
     if done.returncode:  # The first error that was printed, else the last line, says why.
         lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith("ERROR")]
@@ -67,8 +74,12 @@ def call(command: Sequence[str], *, install: str, cwd: Path | None = None) -> st
 #: What loaders print when the system does not let them, when there is no board, and when they are
 #: too old for it or without its interface.
 _REFUSED = ("LIBUSB_ERROR_ACCESS", "usb_open() failed", "Permission denied")
-_ABSENT = ("device not found", "Can't find iCE FTDI USB device", "No device found",
-           "No DFU capable USB device")
+_ABSENT = (
+    "device not found",
+    "Can't find iCE FTDI USB device",
+    "No device found",
+    "No DFU capable USB device",
+)
 _UNKNOWN = ("cannot find board", "was not enabled at compile time")
 
 
@@ -92,24 +103,31 @@ def program(board: Board, bitstream: Path) -> None:
         copy = shutil.copy(bitstream, scratch)
         for command in board.program:
             try:
-                call([part.format(bitstream=copy) for part in command.split()],
-                     install=board.loader)
+                call(
+                    [part.format(bitstream=copy) for part in command.split()], install=board.loader
+                )
             except ToolError as error:
                 raise _explained(board, error) from error
 
 
 def _explained(board: Board, error: ToolError) -> Exception:
     """What a person can do about it, if that is known."""
+
     def says(*signs: str) -> bool:
         return any(sign in error.printed for sign in signs)
 
     if says(*_REFUSED):
-        return SpecError(f"Board {board.key} must be open to this user, not refused: "
-                         "`python -m hw.doctor` gives the USB rule")
+        return SpecError(
+            f"Board {board.key} must be open to this user, not refused: "
+            "`python -m hw.doctor` gives the USB rule"
+        )
     if says(*_UNKNOWN):
-        return SpecError(f"Tool {error.tool} must know the board {board.key} "
-                         f"(`{board.loader}`), not be without it")
+        return SpecError(
+            f"Tool {error.tool} must know the board {board.key} "
+            f"(`{board.loader}`), not be without it"
+        )
     if says(*_ABSENT):
-        return SpecError(f"Board {board.key} must be connected and ready, not missing on USB: "
-                         f"{board.hands}")
+        return SpecError(
+            f"Board {board.key} must be connected and ready, not missing on USB: {board.hands}"
+        )
     return error

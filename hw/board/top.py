@@ -29,17 +29,29 @@ _PINS = {"rx": In(1), "tx": Out(1, init=1), "active": Out(1), "fault": Out(1), "
 def board(spec: BoardSpec) -> Netlist:
     """Link and engine, joined by a Wishbone bus."""
     link, unit = Link(spec), engine(spec.gemm)
-    top = Netlist(spec.name, [Port(name, 1, "input" if member.flow is In else "output")
-                              for name, member in _PINS.items()])
+    top = Netlist(
+        spec.name,
+        [
+            Port(name, 1, "input" if member.flow is In else "output")
+            for name, member in _PINS.items()
+        ],
+    )
     (bits,) = (port.width for port in module_ports(link) if port.name == f"{BUS_PREFIX}adr")
     names = list(bus_members(bits))
     for port in module_ports(link):
         if port.name.startswith(BUS_PREFIX):
             top.wire(port.name, port.width)
-    top.instantiate(link, "link", **{port.name: port.name for port in module_ports(link)
-                               if port not in CLOCKING})
-    top.instantiate(unit, "engine", irq="irq",
-                    **{f"{Wishbone.prefix}{name}": f"{BUS_PREFIX}{name}" for name in names})
+    top.instantiate(
+        link,
+        "link",
+        **{port.name: port.name for port in module_ports(link) if port not in CLOCKING},
+    )
+    top.instantiate(
+        unit,
+        "engine",
+        irq="irq",
+        **{f"{Wishbone.prefix}{name}": f"{BUS_PREFIX}{name}" for name in names},
+    )
     return top
 
 
@@ -70,8 +82,11 @@ class BoardTop(wiring.Component):
     def elaborate(self, platform):
         platform.add_file(f"{self.spec.name}.v", to_verilog(board(self.spec)))
         m = Module()
-        pins = {f"{'i' if member.flow is In else 'o'}_{name}": getattr(self, name)
-                for name, member in _PINS.items()}
-        m.submodules.board = Instance(self.spec.name, i_clk=ClockSignal(), i_rst=ResetSignal(),
-                                      **pins)
+        pins = {
+            f"{'i' if member.flow is In else 'o'}_{name}": getattr(self, name)
+            for name, member in _PINS.items()
+        }
+        m.submodules.board = Instance(
+            self.spec.name, i_clk=ClockSignal(), i_rst=ResetSignal(), **pins
+        )
         return m

@@ -66,8 +66,7 @@ class Receiver(wiring.Component):
                     m.d.sync += [left.eq(0), count.eq(0)]
             with m.Elif(left == 1):
                 # The next start bit may come from here on.
-                m.d.sync += [count.eq(0), self.valid.eq(1), self.wrong.eq(~line),
-                             broken.eq(~line)]
+                m.d.sync += [count.eq(0), self.valid.eq(1), self.wrong.eq(~line), broken.eq(~line)]
             with m.Else():
                 m.d.sync += self.data.eq(Cat(self.data[1:], line))
         return m
@@ -111,9 +110,17 @@ class Transmitter(wiring.Component):
         with m.If(count != 0):
             m.d.sync += count.eq(count - 1)
         with m.Elif(left != 0):
-            m.d.sync += [left.eq(left - 1), count.eq(self._divider - 1), self.tx.eq(bits[0]),
-                         bits.eq(Cat(bits[1:], 1))]
+            m.d.sync += [
+                left.eq(left - 1),
+                count.eq(self._divider - 1),
+                self.tx.eq(bits[0]),
+                bits.eq(Cat(bits[1:], 1)),
+            ]
         with m.If(self.ready & self.valid):
-            m.d.sync += [left.eq(FRAME_BITS), count.eq(self._divider - 1), self.tx.eq(0),
-                         bits.eq(Cat(self.data, 1))]
+            m.d.sync += [
+                left.eq(FRAME_BITS),
+                count.eq(self._divider - 1),
+                self.tx.eq(0),
+                bits.eq(Cat(self.data, 1)),
+            ]
         return m

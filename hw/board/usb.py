@@ -8,8 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 RULES_FILE = Path("/etc/udev/rules.d/60-bytemac.rules")
-FOLDERS = tuple(Path(folder) for folder in (
-    "/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d"))
+FOLDERS = tuple(
+    Path(folder)
+    for folder in (
+        "/etc/udev/rules.d",
+        "/run/udev/rules.d",
+        "/usr/lib/udev/rules.d",
+        "/lib/udev/rules.d",
+    )
+)
 SERIAL_GROUP = "dialout"
 
 
@@ -19,16 +26,22 @@ def rule(usb: str) -> str:
     Some programmers are reached as HID devices, hence the second subsystem.
     """
     vendor, product = usb.split(":")
-    return (f'SUBSYSTEM=="usb|hidraw", ATTRS{{idVendor}}=="{vendor}", '
-            f'ATTRS{{idProduct}}=="{product}", MODE="0660", TAG+="uaccess"')
+    return (
+        f'SUBSYSTEM=="usb|hidraw", ATTRS{{idVendor}}=="{vendor}", '
+        f'ATTRS{{idProduct}}=="{product}", MODE="0660", TAG+="uaccess"'
+    )
 
 
 def has_rule(usb: str, folders: Iterable[Path] = FOLDERS) -> bool:
     """Whether some file of rules opens the device."""
     vendor, product = usb.split(":")
-    return any(vendor in line and product in line
-               for folder in folders for file in sorted(folder.glob("*.rules"))
-               for line in _lines(file) if not line.lstrip().startswith("#"))
+    return any(
+        vendor in line and product in line
+        for folder in folders
+        for file in sorted(folder.glob("*.rules"))
+        for line in _lines(file)
+        if not line.lstrip().startswith("#")
+    )
 
 
 def _lines(file: Path) -> list[str]:

@@ -35,6 +35,8 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
             for name in texts:
                 os.replace(Path(scratch, name), folder / name)
     except OSError as error:
-        raise SpecError(f"Output folder must be writable, not {str(folder)!r} "
-                        f"({(error.strerror or str(error)).lower()})") from error
+        raise SpecError(
+            f"Output folder must be writable, not {str(folder)!r} "
+            f"({(error.strerror or str(error)).lower()})"
+        ) from error
     return [folder / name for name in texts]

@@ -18,8 +18,9 @@ from hw.spec.board import BoardSpec
 Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
 
 
-def describe(spec: Spec, ports: list[Port],
-             descriptions: Mapping[str, str], texts: dict[str, str]) -> dict[str, Any]:
+def describe(
+    spec: Spec, ports: list[Port], descriptions: Mapping[str, str], texts: dict[str, str]
+) -> dict[str, Any]:
     """Manifest of ``spec``: spelling, fields, derived facts, ports, files with hashes, tools."""
     kind, derived = _subject(spec)
     signed = _signed_ports(spec)
@@ -30,12 +31,22 @@ def describe(spec: Spec, ports: list[Port],
         "fields": _plain(dataclasses.asdict(spec)),
         "derived": derived,
         "latency": (spec.mac if isinstance(spec, ArraySpec) else spec).latency,
-        "ports": [{"name": port.name, "direction": port.direction, "width": port.width,
-                   "signed": port.name in signed, "description": descriptions[port.name]}
-                  for port in ports],
+        "ports": [
+            {
+                "name": port.name,
+                "direction": port.direction,
+                "width": port.width,
+                "signed": port.name in signed,
+                "description": descriptions[port.name],
+            }
+            for port in ports
+        ],
         "files": [{"path": name, "sha256": sha256(text)} for name, text in texts.items()],
-        "tools": {"python": platform.python_version(), "amaranth": version("amaranth"),
-                  "yosys": yosys_version()},
+        "tools": {
+            "python": platform.python_version(),
+            "amaranth": version("amaranth"),
+            "yosys": yosys_version(),
+        },
     }
 
 
@@ -49,9 +60,14 @@ def _subject(spec: Spec) -> tuple[str, dict[str, Any]]:
     match spec:
         case OutputSpec():
             fixed = spec.source if isinstance(spec.source, FixedAccumulator) else None
-            facts = {"acc_width": spec.source.width, "acc_signed": fixed is not None,
-                     "flag_bits": spec.flag_bits, "to_width": spec.to.width,
-                     "scale_bits": spec.scale_bits, "zero_point_bits": spec.zero_point_bits}
+            facts = {
+                "acc_width": spec.source.width,
+                "acc_signed": fixed is not None,
+                "flag_bits": spec.flag_bits,
+                "to_width": spec.to.width,
+                "scale_bits": spec.scale_bits,
+                "zero_point_bits": spec.zero_point_bits,
+            }
             return "output", facts | ({"acc_lsb": fixed.lsb} if fixed else {})
         case MacSpec():
             return "mac", _derived(spec, None)
@@ -66,17 +82,25 @@ def _subject(spec: Spec) -> tuple[str, dict[str, Any]]:
 def _derived(mac: MacSpec, array: ArraySpec | None) -> dict[str, Any]:
     """Facts that follow from the fields."""
     fixed = mac.acc if isinstance(mac.acc, FixedAccumulator) else None
-    facts = {"a_width": mac.a.width, "b_width": mac.b.width, "product_lsb": mac.product_lsb,
-             "acc_width": mac.acc.width, "acc_signed": fixed is not None,
-             "flag_bits": mac.flag_bits}
+    facts = {
+        "a_width": mac.a.width,
+        "b_width": mac.b.width,
+        "product_lsb": mac.product_lsb,
+        "acc_width": mac.acc.width,
+        "acc_signed": fixed is not None,
+        "flag_bits": mac.flag_bits,
+    }
     if fixed:
         facts |= {"acc_lsb": fixed.lsb, "acc_min": fixed.min, "acc_max": fixed.max}
     if array:
         facts |= {"slot_width": array.slot_width, "beats_without_bubble": array.rows}
     if array and array.out:
-        facts |= {"result_width": array.result_width, "result_signed": array.result_signed,
-                  "scale_bits": array.out.scale_bits,
-                  "zero_point_bits": array.out.zero_point_bits}
+        facts |= {
+            "result_width": array.result_width,
+            "result_signed": array.result_signed,
+            "scale_bits": array.out.scale_bits,
+            "zero_point_bits": array.out.zero_point_bits,
+        }
     return facts
 
 
@@ -88,8 +112,7 @@ def _signed_ports(spec: Spec) -> set[str]:
         return {"o_data"} if isinstance(spec.acc, FixedAccumulator) else set()
     signed = {"i_data"} if isinstance(spec.source, FixedAccumulator) else set()
     formats = {"i_scale": spec.scale_format, "i_zero_point": spec.to, "o_data": spec.to}
-    return signed | {name for name, fmt in formats.items()
-                     if fmt and fmt.is_integer and fmt.signed}
+    return signed | {name for name, fmt in formats.items() if fmt and fmt.is_integer and fmt.signed}
 
 
 def _plain(value: Any) -> Any:

@@ -57,8 +57,9 @@ class Netlist:
         self._wires.append(f"  wire [{width - 1}:0] {name};")
         return name
 
-    def register(self, name: str, width: int, source: str, *, enable: str,
-                 reset: bool = False) -> str:
+    def register(
+        self, name: str, width: int, source: str, *, enable: str, reset: bool = False
+    ) -> str:
         """Declare a register that takes ``source`` while ``enable``; gives its name.
 
         With ``reset`` the module's reset clears it, whether enabled or not.
@@ -68,8 +69,16 @@ class Netlist:
         self._body.append(f"  always @(posedge clk) {clear}if ({enable}) {name} <= {source};")
         return name
 
-    def memory(self, name: str, width: int, depth: int, *, write: tuple[str, str],
-               data: dict[str, str], read: tuple[str, str]) -> str:
+    def memory(
+        self,
+        name: str,
+        width: int,
+        depth: int,
+        *,
+        write: tuple[str, str],
+        data: dict[str, str],
+        read: tuple[str, str],
+    ) -> str:
         """Declare a memory with a port that writes and one that reads, as block RAM has them.
 
         It starts with whatever is in it. What a word reads as while it is written is up to the
@@ -84,11 +93,15 @@ class Netlist:
         data
             What is written, by range of the word.
         """
-        self._wires += [f"  reg [{width - 1}:0] {name} [0:{depth - 1}];",
-                        f"  reg [{width - 1}:0] {name}_q;"]
+        self._wires += [
+            f"  reg [{width - 1}:0] {name} [0:{depth - 1}];",
+            f"  reg [{width - 1}:0] {name}_q;",
+        ]
         self._body.append("  always @(posedge clk) begin")
-        self._body += [f"    if ({write[0]}[{place}]) {name}[{write[1]}][{bits}] <= {source};"
-                       for place, (bits, source) in enumerate(data.items())]
+        self._body += [
+            f"    if ({write[0]}[{place}]) {name}[{write[1]}][{bits}] <= {source};"
+            for place, (bits, source) in enumerate(data.items())
+        ]
         self._body += [f"    if ({read[0]}) {name}_q <= {name}[{read[1]}];", "  end"]
         return f"{name}_q"
 
@@ -102,12 +115,13 @@ class Netlist:
         known = {port.name for port in module_ports(child)} - {port.name for port in CLOCKING}
         if unknown := set(connections) - known:
             raise KeyError(f"{child.module_name} has no port {', '.join(sorted(unknown))}")
-        wires = ", ".join(f".{port}({wire})" for port, wire in
-                          ({port.name: port.name for port in CLOCKING} | connections).items())
+        wires = ", ".join(
+            f".{port}({wire})"
+            for port, wire in ({port.name: port.name for port in CLOCKING} | connections).items()
+        )
         self._body.append(f"  {child.module_name} {name} ({wires});")
 
-    def join(self, child: Any, name: str, *, declare: Container[str] = (),
-             **wires: str) -> None:
+    def join(self, child: Any, name: str, *, declare: Container[str] = (), **wires: str) -> None:
         """Instance of ``child``, whose ports are joined to the wires of their own names.
 
         Ports among ``wires`` are joined to those instead; wires of those in ``declare`` are
@@ -117,17 +131,27 @@ class Netlist:
         for port in ports:
             if port.name in declare:
                 self.wire(port.name, port.width)
-        self.instantiate(child, name, **{port.name: wires.get(port.name, port.name)
-                                         for port in ports})
+        self.instantiate(
+            child, name, **{port.name: wires.get(port.name, port.name) for port in ports}
+        )
 
     def verilog(self) -> str:
         """Text of this module alone."""
         ports = module_ports(self)
         body = "\n".join(self._body)
-        declarations = [f"  {port.direction} {self._range(port, body)}{port.name};"
-                        for port in ports]
-        return "\n".join([f"module {self.module_name}({', '.join(port.name for port in ports)});",
-                          *declarations, *self._wires, body, "endmodule", ""])
+        declarations = [
+            f"  {port.direction} {self._range(port, body)}{port.name};" for port in ports
+        ]
+        return "\n".join(
+            [
+                f"module {self.module_name}({', '.join(port.name for port in ports)});",
+                *declarations,
+                *self._wires,
+                body,
+                "endmodule",
+                "",
+            ]
+        )
 
     def _range(self, port: Port, body: str) -> str:
         """Range of a port; one bit that no part-select names is a scalar."""
@@ -168,5 +192,6 @@ class Hierarchy:
 
 def instantiate(m: Module, platform: Any, component: wiring.Component, *, name: str) -> None:
     """Add ``component``, which is clocked and has a ``module_name``, to ``m`` as ``name``."""
-    m.submodules[name] = platform.instance(component) if isinstance(
-        platform, Hierarchy) else component
+    m.submodules[name] = (
+        platform.instance(component) if isinstance(platform, Hierarchy) else component
+    )

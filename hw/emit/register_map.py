@@ -11,10 +11,12 @@ from hw.spec.registers import gemm_map
 def map_texts(spec: GemmSpec) -> dict[str, str]:
     """Text of each file by name: NAME_registers.json, NAME_registers.md, NAME.h, NAME.py."""
     data = map_data(spec)
-    return {f"{spec.name}_registers.json": json.dumps(data, indent=2) + "\n",
-            f"{spec.name}_registers.md": _markdown(data),
-            f"{spec.name}.h": _header(data),
-            f"{spec.name}.py": _python(data)}
+    return {
+        f"{spec.name}_registers.json": json.dumps(data, indent=2) + "\n",
+        f"{spec.name}_registers.md": _markdown(data),
+        f"{spec.name}.h": _header(data),
+        f"{spec.name}.py": _python(data),
+    }
 
 
 def map_data(spec: GemmSpec) -> dict[str, Any]:
@@ -26,47 +28,100 @@ def map_data(spec: GemmSpec) -> dict[str, Any]:
         "spelling": str(spec),
         "dataflow": array.dataflow.value,
         "address_bits": table.address_bits,
-        "layout": {"rows": array.rows, "cols": array.cols, "lanes": array.mac.lanes,
-                   "a_rows": a_rows, "a_steps": a_steps,
-                   "a_bits": array.mac.a.width, "b_bits": array.mac.b.width,
-                   "slot_bits": array.slot_width, "result_bits": array.result_width,
-                   "flag_bits": array.flag_bits},
+        "layout": {
+            "rows": array.rows,
+            "cols": array.cols,
+            "lanes": array.mac.lanes,
+            "a_rows": a_rows,
+            "a_steps": a_steps,
+            "a_bits": array.mac.a.width,
+            "b_bits": array.mac.b.width,
+            "slot_bits": array.slot_width,
+            "result_bits": array.result_width,
+            "flag_bits": array.flag_bits,
+        },
         "registers": [
-            {"name": register.name, "offset": table.offset(register), "locked": register.locked,
-             "fields": [{"name": field.name, "lsb": field.lsb, "width": field.width,
-                         "access": field.access.value, "value": field.value,
-                         "meaning": field.meaning} for field in register.fields]}
-            for register in table.registers],
+            {
+                "name": register.name,
+                "offset": table.offset(register),
+                "locked": register.locked,
+                "fields": [
+                    {
+                        "name": field.name,
+                        "lsb": field.lsb,
+                        "width": field.width,
+                        "access": field.access.value,
+                        "value": field.value,
+                        "meaning": field.meaning,
+                    }
+                    for field in register.fields
+                ],
+            }
+            for register in table.registers
+        ],
         "windows": [
-            {"name": window.name, "base": table.base(window), "depth": window.depth,
-             "stride": window.stride, "width": window.width, "bus_words": window.lanes,
-             "access": "write" if window.writable else "read", "meaning": window.meaning}
-            for window in table.windows],
+            {
+                "name": window.name,
+                "base": table.base(window),
+                "depth": window.depth,
+                "stride": window.stride,
+                "width": window.width,
+                "bus_words": window.lanes,
+                "access": "write" if window.writable else "read",
+                "meaning": window.meaning,
+            }
+            for window in table.windows
+        ],
     }
 
 
 def _markdown(data: dict[str, Any]) -> str:
     """Tables for people."""
-    lines = [f"# Registers of {data['name']}", "",
-             (f"Engine: `{data['spelling']}`, dataflow {data['dataflow']}. Byte addresses "
-              f"of {data['address_bits']} bits, data of 32 bits."), "",
-             "| offset | register | bits | field | access | meaning |", "|" + "---|" * 6]
+    lines = [
+        f"# Registers of {data['name']}",
+        "",
+        (
+            f"Engine: `{data['spelling']}`, dataflow {data['dataflow']}. Byte addresses "
+            f"of {data['address_bits']} bits, data of 32 bits."
+        ),
+        "",
+        "| offset | register | bits | field | access | meaning |",
+        "|" + "---|" * 6,
+    ]
     for register in data["registers"]:
         for field in register["fields"]:
             high = field["lsb"] + field["width"] - 1
             bits = f"{high}:{field['lsb']}" if field["width"] > 1 else str(high)
             value = f" ({field['value']:#x})" if field["access"] == "constant" else ""
-            lines.append(f"| {register['offset']:#04x} | `{register['name']}` | {bits} | "
-                         f"`{field['name']}` | {field['access']}{value} | {field['meaning']} |")
+            lines.append(
+                f"| {register['offset']:#04x} | `{register['name']}` | {bits} | "
+                f"`{field['name']}` | {field['access']}{value} | {field['meaning']} |"
+            )
     locked = ", ".join(f"`{row['name']}`" for row in data["registers"] if row["locked"])
-    lines += ["", (f"While a product is running, a write to {locked} and every access to a memory "
-                   "is refused and sets `ERROR.busy`. A `sticky` field is cleared by writing 1 to "
-                   "it and by a start."),
-              "", "| base | memory | words | bits | stride | access | what |", "|" + "---|" * 7]
-    lines += [f"| {w['base']:#x} | `{w['name']}` | {w['depth']} | {w['width']} | {w['stride']} | "
-              f"{w['access']} | {w['meaning']} |" for w in data["windows"]]
-    lines += ["", ("A word lies in as many 32-bit words as it needs, low bits first, from a "
-                   "multiple of the stride on. Accesses to anything else are refused."), ""]
+    lines += [
+        "",
+        (
+            f"While a product is running, a write to {locked} and every access to a memory "
+            "is refused and sets `ERROR.busy`. A `sticky` field is cleared by writing 1 to "
+            "it and by a start."
+        ),
+        "",
+        "| base | memory | words | bits | stride | access | what |",
+        "|" + "---|" * 7,
+    ]
+    lines += [
+        f"| {w['base']:#x} | `{w['name']}` | {w['depth']} | {w['width']} | {w['stride']} | "
+        f"{w['access']} | {w['meaning']} |"
+        for w in data["windows"]
+    ]
+    lines += [
+        "",
+        (
+            "A word lies in as many 32-bit words as it needs, low bits first, from a "
+            "multiple of the stride on. Accesses to anything else are refused."
+        ),
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -82,16 +137,22 @@ def _constants(data: dict[str, Any]) -> dict[str, int]:
             elif len(register["fields"]) > 1 or field["name"].upper() != register["name"]:
                 found[f"{name}_MASK"] = (1 << field["width"]) - 1 << field["lsb"]
     for window in data["windows"]:
-        found |= {f"{window['name']}_{key.upper()}": window[key]
-                  for key in ("base", "depth", "stride", "bus_words")}
+        found |= {
+            f"{window['name']}_{key.upper()}": window[key]
+            for key in ("base", "depth", "stride", "bus_words")
+        }
     return found
 
 
 def _header(data: dict[str, Any]) -> str:
     """Macros for C."""
     guard = f"{data['name'].upper()}_H"
-    lines = [(f"/* Registers of {data['name']}, dataflow {data['dataflow']}. Addresses count "
-              "bytes. */"), f"#ifndef {guard}", f"#define {guard}", ""]
+    lines = [
+        (f"/* Registers of {data['name']}, dataflow {data['dataflow']}. Addresses count bytes. */"),
+        f"#ifndef {guard}",
+        f"#define {guard}",
+        "",
+    ]
     lines += [f"#define GEMM_{name} {value:#x}u" for name, value in _constants(data).items()]
     return "\n".join([*lines, "", "#endif", ""])
 
@@ -143,7 +204,12 @@ def _rows(words, n, step, bits, low):
 
 def _python(data: dict[str, Any]) -> str:
     """Constants and packers, standard library only."""
-    lines = [(f'"""Registers and memory words of {data["name"]}, dataflow {data["dataflow"]}. '
-              'Addresses count bytes."""'), ""]
+    lines = [
+        (
+            f'"""Registers and memory words of {data["name"]}, dataflow {data["dataflow"]}. '
+            'Addresses count bytes."""'
+        ),
+        "",
+    ]
     lines += [f"{name} = {value:#x}" for name, value in _constants(data).items()]
     return "\n".join(lines) + "\n" + _PACKERS

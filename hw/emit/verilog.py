@@ -43,8 +43,9 @@ def _convert(components: Mapping[str, wiring.Component]) -> dict[str, str]:
     parts: dict[str, str] = {}
     while missing := [name for name in hierarchy.components if name not in parts]:
         for name in missing:
-            parts[name] = rtlil.convert(hierarchy.components[name], name=name,
-                                        platform=hierarchy, emit_src=False)
+            parts[name] = rtlil.convert(
+                hierarchy.components[name], name=name, platform=hierarchy, emit_src=False
+            )
     if not parts:
         return {}
     with tempfile.TemporaryDirectory() as folder:
@@ -53,12 +54,17 @@ def _convert(components: Mapping[str, wiring.Component]) -> dict[str, str]:
         # A memory starts with whatever is in it, as in silicon.
         # A parallel multiplexer would be written as a function whose name begins with $, which
         # Icarus takes for one of its own.
-        run_yosys(f"read_rtlil design.il\nsetattr -mod -unset top\n"
-                  f"setattr -mod -set keep_hierarchy 1 {' '.join(parts)}\n"
-                  "flatten -separator _\ndelete t:$meminit_v2\nproc\npmuxtree\nclean\n"
-                  "write_verilog -norename -noattr design.v", cwd=Path(folder))
+        run_yosys(
+            f"read_rtlil design.il\nsetattr -mod -unset top\n"
+            f"setattr -mod -set keep_hierarchy 1 {' '.join(parts)}\n"
+            "flatten -separator _\ndelete t:$meminit_v2\nproc\npmuxtree\nclean\n"
+            "write_verilog -norename -noattr design.v",
+            cwd=Path(folder),
+        )
         written = Path(folder, "design.v").read_text()
     # What precedes the first module names the tool and its version.
-    texts = {chunk.partition("(")[0].strip(): f"module {chunk.rstrip()}\n"
-             for chunk in written.split("\nmodule ")[1:]}
+    texts = {
+        chunk.partition("(")[0].strip(): f"module {chunk.rstrip()}\n"
+        for chunk in written.split("\nmodule ")[1:]
+    }
     return {name: texts[name] for name in parts}

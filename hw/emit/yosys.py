@@ -27,12 +27,22 @@ def run_yosys(script: str, *, cwd: Path) -> str:
     YosysError
         If a pass fails.
     """
-    child = subprocess.run([sys.executable, "-c", _CHILD], input=script, cwd=cwd, text=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    child = subprocess.run(
+        [sys.executable, "-c", _CHILD],
+        input=script,
+        cwd=cwd,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     if child.returncode:
         # The frontend for SystemVerilog says what is wrong first, and then that it failed.
-        errors = [line.removeprefix("ERROR: ") for line in child.stdout.splitlines()
-                  if "ERROR: " in line and "see full log" not in line]
+        errors = [
+            line.removeprefix("ERROR: ")
+            for line in child.stdout.splitlines()
+            if "ERROR: " in line and "see full log" not in line
+        ]
         raise YosysError(errors[0] if errors else f"Yosys ended with status {child.returncode}")
     return child.stdout
 

@@ -15,9 +15,17 @@ PROT_BITS, RESPONSE_BITS = 3, 2
 
 def front_members(bits: int) -> dict[str, wiring.Member]:
     """Members with which a bus front asks the address space; ``bits`` number its words."""
-    return {"w_en": Out(1), "w_addr": Out(bits), "w_data": Out(BUS_BITS),
-            "w_strb": Out(BUS_BYTES), "w_error": In(1),
-            "r_en": Out(1), "r_addr": Out(bits), "r_data": In(BUS_BITS), "r_error": In(1)}
+    return {
+        "w_en": Out(1),
+        "w_addr": Out(bits),
+        "w_data": Out(BUS_BITS),
+        "w_strb": Out(BUS_BYTES),
+        "w_error": In(1),
+        "r_en": Out(1),
+        "r_addr": Out(bits),
+        "r_data": In(BUS_BITS),
+        "r_error": In(1),
+    }
 
 
 class Axi4Lite(wiring.Component):
@@ -58,15 +66,29 @@ class Axi4Lite(wiring.Component):
         self._low = (BUS_BYTES - 1).bit_length()
         word = address_bits - self._low
         ways = {
-            "awvalid": In(1), "awready": Out(1), "awaddr": In(address_bits),
-            "awprot": In(PROT_BITS), "wvalid": In(1), "wready": Out(1), "wdata": In(BUS_BITS),
-            "wstrb": In(BUS_BYTES), "bvalid": Out(1), "bready": In(1),
-            "bresp": Out(RESPONSE_BITS), "arvalid": In(1), "arready": Out(1),
-            "araddr": In(address_bits), "arprot": In(PROT_BITS), "rvalid": Out(1),
-            "rready": In(1), "rdata": Out(BUS_BITS), "rresp": Out(RESPONSE_BITS),
+            "awvalid": In(1),
+            "awready": Out(1),
+            "awaddr": In(address_bits),
+            "awprot": In(PROT_BITS),
+            "wvalid": In(1),
+            "wready": Out(1),
+            "wdata": In(BUS_BITS),
+            "wstrb": In(BUS_BYTES),
+            "bvalid": Out(1),
+            "bready": In(1),
+            "bresp": Out(RESPONSE_BITS),
+            "arvalid": In(1),
+            "arready": Out(1),
+            "araddr": In(address_bits),
+            "arprot": In(PROT_BITS),
+            "rvalid": Out(1),
+            "rready": In(1),
+            "rdata": Out(BUS_BITS),
+            "rresp": Out(RESPONSE_BITS),
         }
-        super().__init__({f"{self.prefix}{name}": way for name, way in ways.items()}
-                         | front_members(word))
+        super().__init__(
+            {f"{self.prefix}{name}": way for name, way in ways.items()} | front_members(word)
+        )
 
     @property
     def module_name(self) -> str:
@@ -82,17 +104,22 @@ class Axi4Lite(wiring.Component):
     def _write(self, m):
         """Address and data are taken together, when the answer before is gone."""
         m.d.comb += [
-            self.w_en.eq(self.s_axil_awvalid & self.s_axil_wvalid
-                         & (~self.s_axil_bvalid | self.s_axil_bready)),
+            self.w_en.eq(
+                self.s_axil_awvalid
+                & self.s_axil_wvalid
+                & (~self.s_axil_bvalid | self.s_axil_bready)
+            ),
             self.s_axil_awready.eq(self.w_en),
             self.s_axil_wready.eq(self.w_en),
-            self.w_addr.eq(self.s_axil_awaddr[self._low:]),
+            self.w_addr.eq(self.s_axil_awaddr[self._low :]),
             self.w_data.eq(self.s_axil_wdata),
             self.w_strb.eq(self.s_axil_wstrb),
         ]
         with m.If(self.w_en):
-            m.d.sync += [self.s_axil_bvalid.eq(1),
-                         self.s_axil_bresp.eq(Mux(self.w_error, SLVERR, OKAY))]
+            m.d.sync += [
+                self.s_axil_bvalid.eq(1),
+                self.s_axil_bresp.eq(Mux(self.w_error, SLVERR, OKAY)),
+            ]
         with m.Elif(self.s_axil_bready):
             m.d.sync += self.s_axil_bvalid.eq(0)
 
@@ -100,15 +127,22 @@ class Axi4Lite(wiring.Component):
         """One read at a time."""
         waiting = Signal()
         m.d.comb += [
-            self.r_en.eq(self.s_axil_arvalid & ~self.w_en & ~waiting
-                         & (~self.s_axil_rvalid | self.s_axil_rready)),
+            self.r_en.eq(
+                self.s_axil_arvalid
+                & ~self.w_en
+                & ~waiting
+                & (~self.s_axil_rvalid | self.s_axil_rready)
+            ),
             self.s_axil_arready.eq(self.r_en),
-            self.r_addr.eq(self.s_axil_araddr[self._low:]),
+            self.r_addr.eq(self.s_axil_araddr[self._low :]),
         ]
         m.d.sync += waiting.eq(self.r_en)
         with m.If(waiting):
-            m.d.sync += [self.s_axil_rvalid.eq(1), self.s_axil_rdata.eq(self.r_data),
-                         self.s_axil_rresp.eq(Mux(self.r_error, SLVERR, OKAY))]
+            m.d.sync += [
+                self.s_axil_rvalid.eq(1),
+                self.s_axil_rdata.eq(self.r_data),
+                self.s_axil_rresp.eq(Mux(self.r_error, SLVERR, OKAY)),
+            ]
         with m.Elif(self.s_axil_rready):
             m.d.sync += self.s_axil_rvalid.eq(0)
 
@@ -139,10 +173,20 @@ class Wishbone(wiring.Component):
 
     def __init__(self, address_bits: int):
         word = address_bits - (BUS_BYTES - 1).bit_length()
-        ways = {"cyc": In(1), "stb": In(1), "we": In(1), "adr": In(word), "sel": In(BUS_BYTES),
-                "dat_w": In(BUS_BITS), "dat_r": Out(BUS_BITS), "ack": Out(1), "err": Out(1)}
-        super().__init__({f"{self.prefix}{name}": way for name, way in ways.items()}
-                         | front_members(word))
+        ways = {
+            "cyc": In(1),
+            "stb": In(1),
+            "we": In(1),
+            "adr": In(word),
+            "sel": In(BUS_BYTES),
+            "dat_w": In(BUS_BITS),
+            "dat_r": Out(BUS_BITS),
+            "ack": Out(1),
+            "err": Out(1),
+        }
+        super().__init__(
+            {f"{self.prefix}{name}": way for name, way in ways.items()} | front_members(word)
+        )
 
     @property
     def module_name(self) -> str:
@@ -165,8 +209,11 @@ class Wishbone(wiring.Component):
         # Who ends the bus cycle early gets no answer.
         error = Mux(waiting, self.r_error, self.w_error)
         answers = self.s_wb_cyc & (waiting | self.w_en)
-        m.d.sync += [waiting.eq(self.r_en), self.s_wb_ack.eq(answers & ~error),
-                     self.s_wb_err.eq(answers & error)]
+        m.d.sync += [
+            waiting.eq(self.r_en),
+            self.s_wb_ack.eq(answers & ~error),
+            self.s_wb_err.eq(answers & error),
+        ]
         with m.If(waiting):
             m.d.sync += self.s_wb_dat_r.eq(self.r_data)
         return m

@@ -34,13 +34,24 @@ class Limits(wiring.Component):
     def __init__(self, spec: GemmSpec, counts: tuple[str, ...] = ()):
         self._spec, self._counts = spec, counts
         self._steps = spec.size_bits + 1
-        super().__init__({
-            "start": In(1), "holds": In(1), "hold": Out(1),
-            "m": In(BUS_BITS), "k": In(BUS_BITS), "n": In(BUS_BITS),
-            "done": Out(1), "wrong": Out(1),
-            "zero": Out(1), "size_a": Out(1), "size_b": Out(1), "size_c": Out(1),
-            "across": Out(self._steps), **{name: Out(self._steps) for name in counts},
-        })
+        super().__init__(
+            {
+                "start": In(1),
+                "holds": In(1),
+                "hold": Out(1),
+                "m": In(BUS_BITS),
+                "k": In(BUS_BITS),
+                "n": In(BUS_BITS),
+                "done": Out(1),
+                "wrong": Out(1),
+                "zero": Out(1),
+                "size_a": Out(1),
+                "size_b": Out(1),
+                "size_c": Out(1),
+                "across": Out(self._steps),
+                **{name: Out(self._steps) for name in counts},
+            }
+        )
 
     @property
     def module_name(self) -> str:
@@ -59,9 +70,11 @@ class Limits(wiring.Component):
             m.d.sync += active.eq(0)
         down, beats, steps, across = self._divide(m, divide)
         multiply = active & ~divide & (left != 0)
-        words = {"a": self._product(m, "a", down, steps, multiply),
-                 "b": self._product(m, "b", across, beats, multiply),
-                 "c": self._product(m, "c", across, self.m[:self._steps], multiply)}
+        words = {
+            "a": self._product(m, "a", down, steps, multiply),
+            "b": self._product(m, "b", across, beats, multiply),
+            "c": self._product(m, "c", across, self.m[: self._steps], multiply),
+        }
         for rotated in (down, across):
             with m.If(multiply):
                 m.d.sync += rotated.eq(rotated.rotate_left(1))
@@ -69,8 +82,12 @@ class Limits(wiring.Component):
             self.done.eq(active & (left == 0)),
             self.across.eq(across),
             self.wrong.eq(Cat(self.zero, self.size_a, self.size_b, self.size_c, self.hold).any()),
-            self.hold.eq(self.done & self.holds & (self._beyond_tile(down) | (across > 1)) & ~Cat(
-                self.zero, self.size_a, self.size_b, self.size_c).any()),
+            self.hold.eq(
+                self.done
+                & self.holds
+                & (self._beyond_tile(down) | (across > 1))
+                & ~Cat(self.zero, self.size_a, self.size_b, self.size_c).any()
+            ),
         ]
         self._compare(m, words)
         return m
@@ -81,8 +98,9 @@ class Limits(wiring.Component):
         rows, deep = array.schedule.a_block
         down = self._divided(m, "down", self.m, rows, divide)
         beats = self._divided(m, "beats", self.k, array.mac.lanes, divide)
-        steps = beats if deep == array.mac.lanes else self._divided(m, "steps", self.k, deep,
-                                                                    divide)
+        steps = (
+            beats if deep == array.mac.lanes else self._divided(m, "steps", self.k, deep, divide)
+        )
         for name, count in (("beats", beats), ("steps", steps)):
             if name in self._counts:
                 m.d.comb += getattr(self, name).eq(count)
@@ -100,10 +118,12 @@ class Limits(wiring.Component):
         trial = Cat(quotient[-1], rest)
         fits = trial >= divisor
         with m.If(self.start):
-            m.d.sync += [quotient.eq(size[:self._spec.size_bits] + (divisor - 1)), rest.eq(0)]
+            m.d.sync += [quotient.eq(size[: self._spec.size_bits] + (divisor - 1)), rest.eq(0)]
         with m.Elif(divide):
-            m.d.sync += [quotient.eq(Cat(fits, quotient[:-1])),
-                         rest.eq(Mux(fits, trial - divisor, trial))]
+            m.d.sync += [
+                quotient.eq(Cat(fits, quotient[:-1])),
+                rest.eq(Mux(fits, trial - divisor, trial)),
+            ]
         return quotient
 
     def _product(self, m, name: str, rotated, factor, multiply):
@@ -119,7 +139,7 @@ class Limits(wiring.Component):
         """Words against depths; sizes with more bits than were counted fit no memory."""
         zero = (self.m == 0) | (self.k == 0) | (self.n == 0)
         m.d.comb += self.zero.eq(self.done & zero)
-        wide = {size: getattr(self, size)[self._spec.size_bits:].any() for size in "mkn"}
+        wide = {size: getattr(self, size)[self._spec.size_bits :].any() for size in "mkn"}
         for name, sizes in (("a", "mk"), ("b", "kn"), ("c", "mn")):
             depth = getattr(self._spec, f"depth_{name}")
             beyond = (words[name] > depth) | wide[sizes[0]] | wide[sizes[1]]
@@ -155,12 +175,25 @@ class Control(wiring.Component):
     """
 
     def __init__(self, errors: int):
-        super().__init__({
-            "start": In(1), "hold": In(1), "holds": Out(1), "held": Out(1),
-            "checked": In(1), "wrong": In(1), "run": Out(1), "ended": In(1),
-            "busy": Out(1), "cycles": Out(BUS_BITS), "done": In(1), "errors": In(errors),
-            "done_enable": In(1), "error_enable": In(1), "irq": Out(1),
-        })
+        super().__init__(
+            {
+                "start": In(1),
+                "hold": In(1),
+                "holds": Out(1),
+                "held": Out(1),
+                "checked": In(1),
+                "wrong": In(1),
+                "run": Out(1),
+                "ended": In(1),
+                "busy": Out(1),
+                "cycles": Out(BUS_BITS),
+                "done": In(1),
+                "errors": In(errors),
+                "done_enable": In(1),
+                "error_enable": In(1),
+                "irq": Out(1),
+            }
+        )
 
     @property
     def module_name(self) -> str:
@@ -176,8 +209,10 @@ class Control(wiring.Component):
         with m.If(self.start):
             m.d.sync += [self.busy.eq(1), self.cycles.eq(1), self.holds.eq(self.hold)]
         with m.Elif(self.busy):
-            m.d.sync += [self.busy.eq(~(self.ended | (self.checked & self.wrong))),
-                         self.cycles.eq(self.cycles + 1)]
+            m.d.sync += [
+                self.busy.eq(~(self.ended | (self.checked & self.wrong))),
+                self.cycles.eq(self.cycles + 1),
+            ]
             with m.If(self.ended):
                 m.d.sync += self.held.eq(self.holds)
         return m

@@ -31,7 +31,7 @@ class Feed:
 
 def below(left: Value, count: int) -> Value:
     """A bit for each place of ``count`` that is below ``left``."""
-    low = left[:count.bit_length()]
+    low = left[: count.bit_length()]
     return Mux(left >= count, (1 << count) - 1, Cat(low > place for place in range(count)))
 
 

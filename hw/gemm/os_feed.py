@@ -17,21 +17,45 @@ def _instantiate(top: Netlist, spec: GemmSpec, table: RegisterMap) -> dict[str, 
     mac = spec.array.mac
     top.wire("valid", 1)
     top.wire("ready", 1)
-    top.join(Feeder(spec), "feeder", start="run", hold="holds", r_en="advance",
-             **sizes(spec, "mkn"),
-             declare=("a_addr", "b_addr", "last", "lanes", "cols"))
+    top.join(
+        Feeder(spec),
+        "feeder",
+        start="run",
+        hold="holds",
+        r_en="advance",
+        **sizes(spec, "mkn"),
+        declare=("a_addr", "b_addr", "last", "lanes", "cols"),
+    )
     top.wire("advance", 1)
-    for name, slots, fmt, count in (("a", spec.array.rows, mac.a, f"{{{spec.array.rows}{{1'b1}}}}"),
-                                    ("b", spec.array.cols, mac.b, "cols")):
-        memory = operand_memory(table.window(name.upper()), slots=slots, lanes=mac.lanes,
-                                width=fmt.width, kind=type(top))
+    for name, slots, fmt, count in (
+        ("a", spec.array.rows, mac.a, f"{{{spec.array.rows}{{1'b1}}}}"),
+        ("b", spec.array.cols, mac.b, "cols"),
+    ):
+        memory = operand_memory(
+            table.window(name.upper()),
+            slots=slots,
+            lanes=mac.lanes,
+            width=fmt.width,
+            kind=type(top),
+        )
         (read,) = (port for port in memory.ports if port.name == "r_data")
-        top.join(memory, f"memory_{name}", w_en=f"{name}_w_en", w_place=f"{name}_place",
-                 w_error=f"{name}_w_error", refused=f"{name}_refused", r_en="advance",
-                 r_addr=f"{name}_addr", slots=count,
-                 r_data=top.wire(f"{name}_beat", read.width))
-    streams = {f"s_axis_{name}_{wire}": source for name in "ab" for wire, source in (
-        ("tvalid", "valid"), ("tlast", "last"), ("tdata", f"{name}_beat"))}
+        top.join(
+            memory,
+            f"memory_{name}",
+            w_en=f"{name}_w_en",
+            w_place=f"{name}_place",
+            w_error=f"{name}_w_error",
+            refused=f"{name}_refused",
+            r_en="advance",
+            r_addr=f"{name}_addr",
+            slots=count,
+            r_data=top.wire(f"{name}_beat", read.width),
+        )
+    streams = {
+        f"s_axis_{name}_{wire}": source
+        for name in "ab"
+        for wire, source in (("tvalid", "valid"), ("tlast", "last"), ("tdata", f"{name}_beat"))
+    }
     return streams | {"s_axis_a_tready": "ready"}
 
 
@@ -62,13 +86,22 @@ class Feeder(wiring.Component):
     def __init__(self, spec: GemmSpec):
         self._spec = spec
         array = spec.array
-        super().__init__({
-            "start": In(1), **{size: In(spec.size_bits) for size in "mkn"},
-            "r_en": Out(1), "a_addr": Out(range(spec.depth_a)), "b_addr": Out(range(spec.depth_b)),
-            "valid": Out(1), "ready": In(1), "last": Out(1),
-            "hold": In(1), "fed": Out(1),
-            "lanes": Out(array.mac.lanes), "cols": Out(array.cols),
-        })
+        super().__init__(
+            {
+                "start": In(1),
+                **{size: In(spec.size_bits) for size in "mkn"},
+                "r_en": Out(1),
+                "a_addr": Out(range(spec.depth_a)),
+                "b_addr": Out(range(spec.depth_b)),
+                "valid": Out(1),
+                "ready": In(1),
+                "last": Out(1),
+                "hold": In(1),
+                "fed": Out(1),
+                "lanes": Out(array.mac.lanes),
+                "cols": Out(array.cols),
+            }
+        )
 
     @property
     def module_name(self) -> str:
@@ -82,23 +115,42 @@ class Feeder(wiring.Component):
         k_left = Signal(bits, name="k_left")
         row, feeding = Signal.like(self.a_addr, name="row"), Signal()
         last_k = k_left <= array.mac.lanes
-        m.d.comb += [self.r_en.eq(~self.valid | self.ready),
-                     self.fed.eq(self.hold & self.valid & self.ready & ~feeding)]
+        m.d.comb += [
+            self.r_en.eq(~self.valid | self.ready),
+            self.fed.eq(self.hold & self.valid & self.ready & ~feeding),
+        ]
         with m.If(self.r_en):
-            m.d.sync += [self.valid.eq(feeding), self.last.eq(last_k & ~self.hold),
-                         self.lanes.eq(below(k_left, array.mac.lanes)),
-                         self.cols.eq(below(tiles.cols, array.cols))]
+            m.d.sync += [
+                self.valid.eq(feeding),
+                self.last.eq(last_k & ~self.hold),
+                self.lanes.eq(below(k_left, array.mac.lanes)),
+                self.cols.eq(below(tiles.cols, array.cols)),
+            ]
         with m.If(self.start):
             all_m, all_n = tiles.first()
-            m.d.sync += [feeding.eq(1), all_m, k_left.eq(self.k), all_n,
-                         self.a_addr.eq(0), self.b_addr.eq(0), row.eq(0)]
+            m.d.sync += [
+                feeding.eq(1),
+                all_m,
+                k_left.eq(self.k),
+                all_n,
+                self.a_addr.eq(0),
+                self.b_addr.eq(0),
+                row.eq(0),
+            ]
         with m.Elif(self.r_en & feeding):
-            m.d.sync += [k_left.eq(k_left - array.mac.lanes), self.a_addr.eq(self.a_addr + 1),
-                         self.b_addr.eq(self.b_addr + 1)]
+            m.d.sync += [
+                k_left.eq(k_left - array.mac.lanes),
+                self.a_addr.eq(self.a_addr + 1),
+                self.b_addr.eq(self.b_addr + 1),
+            ]
             with m.If(last_k):
                 m.d.sync += [k_left.eq(self.k), *tiles.right(), self.a_addr.eq(row)]
             with m.If(last_k & tiles.last_n):
-                m.d.sync += [*tiles.down(),
-                             self.a_addr.eq(self.a_addr + 1), row.eq(self.a_addr + 1),
-                             self.b_addr.eq(0), feeding.eq(~tiles.last_m)]
+                m.d.sync += [
+                    *tiles.down(),
+                    self.a_addr.eq(self.a_addr + 1),
+                    row.eq(self.a_addr + 1),
+                    self.b_addr.eq(0),
+                    feeding.eq(~tiles.last_m),
+                ]
         return m

@@ -47,10 +47,16 @@ class RegisterFile(wiring.Component):
     def __init__(self, table: RegisterMap):
         self._table = table
         members = {
-            "index": In((len(table.registers) - 1).bit_length()), "w_en": In(1),
-            "w_data": In(BUS_BITS), "w_strb": In(BUS_BYTES), "w_error": Out(1),
-            "r_data": Out(BUS_BITS), "r_error": Out(1),
-            "lock": In(1), "refused": Out(1), "clear": In(1),
+            "index": In((len(table.registers) - 1).bit_length()),
+            "w_en": In(1),
+            "w_data": In(BUS_BITS),
+            "w_strb": In(BUS_BYTES),
+            "w_error": Out(1),
+            "r_data": Out(BUS_BITS),
+            "r_error": Out(1),
+            "lock": In(1),
+            "refused": Out(1),
+            "clear": In(1),
         }
         for register in table.registers:
             for field in register.fields:
@@ -81,8 +87,11 @@ class RegisterFile(wiring.Component):
 
     def _write(self, m, register: Register, mask):
         """A write to one register."""
-        writable = [field for field in register.fields
-                    if field.access not in (Access.CONSTANT, Access.STATUS)]
+        writable = [
+            field
+            for field in register.fields
+            if field.access not in (Access.CONSTANT, Access.STATUS)
+        ]
         if not writable:
             return
         free = ~self.lock if register.locked else 1
@@ -91,8 +100,10 @@ class RegisterFile(wiring.Component):
         with m.If(self.w_en & free):
             m.d.comb += self.w_error.eq(0)
             for field in writable:
-                port, bits = self._port("o", register, field), slice(field.lsb,
-                                                                     field.lsb + field.width)
+                port, bits = (
+                    self._port("o", register, field),
+                    slice(field.lsb, field.lsb + field.width),
+                )
                 if field.access is Access.STORED:
                     m.d.sync += port.eq(port & ~mask[bits] | self.w_data[bits] & mask[bits])
                 elif field.access is Access.PULSE:
@@ -104,8 +115,10 @@ class RegisterFile(wiring.Component):
             for field in register.fields:
                 if field.access is not Access.STICKY:
                     continue
-                port, bits = self._port("o", register, field), slice(field.lsb,
-                                                                     field.lsb + field.width)
+                port, bits = (
+                    self._port("o", register, field),
+                    slice(field.lsb, field.lsb + field.width),
+                )
                 written = (self.w_en & (self.index == place)).replicate(field.width)
                 kept = port & ~(written & self.w_data[bits] & mask[bits])
                 m.d.sync += port.eq(Mux(self.clear, 0, kept | self._port("i", register, field)))

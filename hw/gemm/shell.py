@@ -15,8 +15,16 @@ class Shell(Netlist):
     pass.
     """
 
-    def memory(self, name: str, width: int, depth: int, *, write: tuple[str, str],
-               data: dict[str, str], read: tuple[str, str]) -> str:
+    def memory(
+        self,
+        name: str,
+        width: int,
+        depth: int,
+        *,
+        write: tuple[str, str],
+        data: dict[str, str],
+        read: tuple[str, str],
+    ) -> str:
         """Ports in place of a memory; as `Netlist.memory`."""
         address, sources = (depth - 1).bit_length(), list(dict.fromkeys(data.values()))
         self._output(f"{name}_w_en", len(data), write[0])

@@ -38,17 +38,31 @@ class Space(wiring.Component):
         bits = word_bits(table)
         index = (len(table.registers) - 1).bit_length()
         members = {
-            "w_en": In(1), "w_addr": In(bits), "w_error": Out(1),
-            "r_en": In(1), "r_addr": In(bits), "r_data": Out(BUS_BITS), "r_error": Out(1),
-            "index": Out(index), "reg_w_en": Out(1), "reg_w_error": In(1),
-            "reg_r_data": In(BUS_BITS), "reg_r_error": In(1),
+            "w_en": In(1),
+            "w_addr": In(bits),
+            "w_error": Out(1),
+            "r_en": In(1),
+            "r_addr": In(bits),
+            "r_data": Out(BUS_BITS),
+            "r_error": Out(1),
+            "index": Out(index),
+            "reg_w_en": Out(1),
+            "reg_w_error": In(1),
+            "reg_r_data": In(BUS_BITS),
+            "reg_r_error": In(1),
         }
         for window in table.windows:
             name = window.name.lower()
             members[f"{name}_place"] = Out(place_bits(window))
-            members |= ({f"{name}_w_en": Out(1), f"{name}_w_error": In(1)} if window.writable else
-                        {f"{name}_r_en": Out(1), f"{name}_r_data": In(BUS_BITS),
-                         f"{name}_r_error": In(1)})
+            members |= (
+                {f"{name}_w_en": Out(1), f"{name}_w_error": In(1)}
+                if window.writable
+                else {
+                    f"{name}_r_en": Out(1),
+                    f"{name}_r_data": In(BUS_BITS),
+                    f"{name}_r_error": In(1),
+                }
+            )
         super().__init__(members)
 
     @property
@@ -60,13 +74,17 @@ class Space(wiring.Component):
         m = Module()
         bits = self._table.region_bits - (BUS_BYTES - 1).bit_length()
         (w_place, w_region), (r_place, r_region) = (
-            (addr[:bits], addr[bits:]) for addr in (self.w_addr, self.r_addr))
+            (addr[:bits], addr[bits:]) for addr in (self.w_addr, self.r_addr)
+        )
         region = Signal.like(r_region, name="region")
         beyond_w, beyond_r, was_beyond = Signal(), Signal(), Signal()
-        m.d.comb += [self.w_error.eq(self.w_en), self.r_error.eq(1),
-                     self.index.eq(Mux(self.w_en, w_place, r_place)),
-                     beyond_w.eq((w_place >> len(self.index)).any()),
-                     beyond_r.eq((r_place >> len(self.index)).any())]
+        m.d.comb += [
+            self.w_error.eq(self.w_en),
+            self.r_error.eq(1),
+            self.index.eq(Mux(self.w_en, w_place, r_place)),
+            beyond_w.eq((w_place >> len(self.index)).any()),
+            beyond_r.eq((r_place >> len(self.index)).any()),
+        ]
         with m.If(self.r_en):
             m.d.sync += [region.eq(r_region), was_beyond.eq(beyond_r)]
         with m.If((w_region == 0) & ~beyond_w):
@@ -86,13 +104,17 @@ class Space(wiring.Component):
         m.d.comb += place.eq(at)
         if window.writable:
             with m.If(inside):
-                m.d.comb += [getattr(self, f"{name}_w_en").eq(self.w_en),
-                             self.w_error.eq(getattr(self, f"{name}_w_error"))]
+                m.d.comb += [
+                    getattr(self, f"{name}_w_en").eq(self.w_en),
+                    self.w_error.eq(getattr(self, f"{name}_w_error")),
+                ]
             return
         was_inside = Signal(name=f"{name}_inside")
         with m.If(self.r_en):
             m.d.sync += was_inside.eq(inside)
         m.d.comb += getattr(self, f"{name}_r_en").eq(self.r_en & inside)
         with m.If((region == window.region) & was_inside):
-            m.d.comb += [self.r_data.eq(getattr(self, f"{name}_r_data")),
-                         self.r_error.eq(getattr(self, f"{name}_r_error"))]
+            m.d.comb += [
+                self.r_data.eq(getattr(self, f"{name}_r_data")),
+                self.r_error.eq(getattr(self, f"{name}_r_error")),
+            ]

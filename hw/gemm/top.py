@@ -63,9 +63,12 @@ def _add_state(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     registers, limits = RegisterFile(table), Limits(spec, counts)
     held = tuple(port.name for port in module_ports(registers) if port.name.startswith("o_"))
     declared = (*held, "refused")
-    errors = [port_name("ERROR", field.name) for register in table.registers
-              for field in register.fields
-              if register.name == "ERROR" and field.access is Access.STICKY]
+    errors = [
+        port_name("ERROR", field.name)
+        for register in table.registers
+        for field in register.fields
+        if register.name == "ERROR" and field.access is Access.STICKY
+    ]
     control = Control(len(errors))
     for name in ("checked", "wrong", "run", "holds", "held", "busy", "cycles"):
         (port,) = (port for port in module_ports(control) if port.name == name)
@@ -76,22 +79,47 @@ def _add_state(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
     for name in _REFUSALS:
         top.wire(name, 1)
     causes = tuple(name.removeprefix("error_") for name in errors if name != "error_busy")
-    top.join(registers, "registers", declare=declared, w_en="reg_w_en",
-             w_error="reg_w_error", r_data="reg_r_data", r_error="reg_r_error",
-             lock="busy", clear="o_control_start", i_status_busy="busy",
-             i_status_done="ended", i_status_held="held", i_cycles_cycles="cycles",
-             i_error_busy=" | ".join(("refused", *_REFUSALS)),
-             **{f"i_error_{cause}": cause for cause in causes})
-    top.join(limits, "limits", declare=(*causes, "across", *counts), start="o_control_start",
-             done="checked", **{size: f"o_{size}_{size}" for size in "mkn"})
+    top.join(
+        registers,
+        "registers",
+        declare=declared,
+        w_en="reg_w_en",
+        w_error="reg_w_error",
+        r_data="reg_r_data",
+        r_error="reg_r_error",
+        lock="busy",
+        clear="o_control_start",
+        i_status_busy="busy",
+        i_status_done="ended",
+        i_status_held="held",
+        i_cycles_cycles="cycles",
+        i_error_busy=" | ".join(("refused", *_REFUSALS)),
+        **{f"i_error_{cause}": cause for cause in causes},
+    )
+    top.join(
+        limits,
+        "limits",
+        declare=(*causes, "across", *counts),
+        start="o_control_start",
+        done="checked",
+        **{size: f"o_{size}_{size}" for size in "mkn"},
+    )
     flags = ", ".join(f"o_{name}" for name in reversed(errors))
-    top.join(control, "control", start="o_control_start", hold="o_control_hold",
-             done="o_status_done", errors=f"{{{flags}}}", done_enable="o_irq_enable_done",
-             error_enable="o_irq_enable_error")
+    top.join(
+        control,
+        "control",
+        start="o_control_start",
+        hold="o_control_hold",
+        done="o_status_done",
+        errors=f"{{{flags}}}",
+        done_enable="o_irq_enable_done",
+        error_enable="o_irq_enable_error",
+    )
 
 
-def _add_results(top: Netlist, spec: GemmSpec, table: RegisterMap,
-                   operands: dict[str, str]) -> None:
+def _add_results(
+    top: Netlist, spec: GemmSpec, table: RegisterMap, operands: dict[str, str]
+) -> None:
     """Array, writer and result memory."""
     unit = array(spec.array)
     for name in ("c_valid", "c_last", "c_w_en"):
@@ -99,18 +127,45 @@ def _add_results(top: Netlist, spec: GemmSpec, table: RegisterMap,
     window = table.window("C")
     row = top.wire("c_row", window.width)
     slots = spec.array.cols * spec.array.slot_width
-    streams = operands | {"m_axis_c_tvalid": "c_valid", "m_axis_c_tready": "1'b1",
-                          "m_axis_c_tlast": "c_last", "m_axis_c_tdata": f"{row}[{slots - 1}:0]"}
+    streams = operands | {
+        "m_axis_c_tvalid": "c_valid",
+        "m_axis_c_tready": "1'b1",
+        "m_axis_c_tlast": "c_last",
+        "m_axis_c_tdata": f"{row}[{slots - 1}:0]",
+    }
     if spec.array.flag_bits:
         streams["m_axis_c_tuser"] = f"{row}[{window.width - 1}:{slots}]"
     known = {port.name for port in unit.ports}
-    streams |= {port: f"{{{spec.array.cols}{{{held}}}}}" for port, held in (
-        ("c_scale", "o_scale_scale"), ("c_zero_point", "o_zero_point_zero_point"))
-        if port in known}
+    streams |= {
+        port: f"{{{spec.array.cols}{{{held}}}}}"
+        for port, held in (
+            ("c_scale", "o_scale_scale"),
+            ("c_zero_point", "o_zero_point_zero_point"),
+        )
+        if port in known
+    }
     top.instantiate(unit, "array", **streams)
     writer = Writer(spec)
-    top.join(writer, "writer", start="run", valid="c_valid", last="c_last", w_en="c_w_en",
-             w_addr=top.wire("c_addr", len(writer.w_addr)), done="written", **sizes(spec, "mn"))
-    top.join(result_memory(window, kind=type(top)), "memory_c", w_en="c_w_en",
-             w_addr="c_addr", w_data=row, r_en="c_r_en", r_place="c_place",
-             r_data="c_r_data", r_error="c_r_error", refused="c_refused")
+    top.join(
+        writer,
+        "writer",
+        start="run",
+        valid="c_valid",
+        last="c_last",
+        w_en="c_w_en",
+        w_addr=top.wire("c_addr", len(writer.w_addr)),
+        done="written",
+        **sizes(spec, "mn"),
+    )
+    top.join(
+        result_memory(window, kind=type(top)),
+        "memory_c",
+        w_en="c_w_en",
+        w_addr="c_addr",
+        w_data=row,
+        r_en="c_r_en",
+        r_place="c_place",
+        r_data="c_r_data",
+        r_error="c_r_error",
+        refused="c_refused",
+    )

@@ -27,11 +27,19 @@ class Writer(wiring.Component):
 
     def __init__(self, spec: GemmSpec):
         self._spec = spec
-        super().__init__({
-            "start": In(1), "m": In(spec.size_bits), "n": In(spec.size_bits),
-            "across": In(spec.size_bits + 1), "valid": In(1), "last": In(1),
-            "w_en": Out(1), "w_addr": Out(range(spec.depth_c)), "done": Out(1),
-        })
+        super().__init__(
+            {
+                "start": In(1),
+                "m": In(spec.size_bits),
+                "n": In(spec.size_bits),
+                "across": In(spec.size_bits + 1),
+                "valid": In(1),
+                "last": In(1),
+                "w_en": Out(1),
+                "w_addr": Out(range(spec.depth_c)),
+                "done": Out(1),
+            }
+        )
 
     @property
     def module_name(self) -> str:
@@ -47,19 +55,28 @@ class Writer(wiring.Component):
         last_n = n_left <= cols
         m.d.comb += [
             self.w_en.eq(self.valid & (m_left != 0)),
-            self.done.eq(self.valid & self.last & last_n & (
-                m_tile <= self._spec.array.schedule.height)),
+            self.done.eq(
+                self.valid & self.last & last_n & (m_tile <= self._spec.array.schedule.height)
+            ),
         ]
         with m.If(self.start):
-            m.d.sync += [m_left.eq(self.m), m_tile.eq(self.m), n_left.eq(self.n),
-                         self.w_addr.eq(0), first.eq(0)]
+            m.d.sync += [
+                m_left.eq(self.m),
+                m_tile.eq(self.m),
+                n_left.eq(self.n),
+                self.w_addr.eq(0),
+                first.eq(0),
+            ]
         with m.Elif(self.valid):
             rest = Mux(m_left == 0, 0, m_left - 1)
             m.d.sync += [m_left.eq(rest), self.w_addr.eq(self.w_addr + self.across)]
             with m.If(self.last):
                 following = Mux(last_n, self.w_addr, first) + 1
-                m.d.sync += [self.w_addr.eq(following), first.eq(following),
-                             n_left.eq(Mux(last_n, self.n, n_left - cols)),
-                             m_left.eq(Mux(last_n, rest, m_tile)),
-                             m_tile.eq(Mux(last_n, rest, m_tile))]
+                m.d.sync += [
+                    self.w_addr.eq(following),
+                    first.eq(following),
+                    n_left.eq(Mux(last_n, self.n, n_left - cols)),
+                    m_left.eq(Mux(last_n, rest, m_tile)),
+                    m_tile.eq(Mux(last_n, rest, m_tile)),
+                ]
         return m

@@ -19,42 +19,96 @@ def _instantiate(top: Netlist, spec: GemmSpec, table: RegisterMap) -> dict[str, 
     for name in "ab":
         for wire in ("en", "valid", "ready"):
             top.wire(f"{name}_{wire}", 1)
-    top.join(RowFeeder(spec), "row_feeder", start="run", hold="holds", **sizes(spec, "mkn"),
-             declare=("a_addr", "a_last", "a_user", "codes"))
-    top.join(WeightFeeder(spec), "weight_feeder", start="run", **sizes(spec, "mkn"),
-             declare=("b_addr", "b_last", "lanes", "cols"))
+    top.join(
+        RowFeeder(spec),
+        "row_feeder",
+        start="run",
+        hold="holds",
+        **sizes(spec, "mkn"),
+        declare=("a_addr", "a_last", "a_user", "codes"),
+    )
+    top.join(
+        WeightFeeder(spec),
+        "weight_feeder",
+        start="run",
+        **sizes(spec, "mkn"),
+        declare=("b_addr", "b_last", "lanes", "cols"),
+    )
     deep = array.rows * mac.lanes
-    _memory(top, table, "a", slots=deep, lanes=1, width=mac.a.width, neutral=mac.neutral[0],
-            steps=[f"codes[{place // mac.lanes * mac.lanes}]" for place in range(deep)],
-            counts={"slots": "codes", "lanes": "1'b1"})
-    _memory(top, table, "b", slots=array.cols, lanes=mac.lanes, width=mac.b.width,
-            neutral=mac.neutral[1], steps=["lanes[0]"] * (array.cols * mac.lanes),
-            counts={"slots": "cols", "lanes": "lanes"})
-    return {f"s_axis_{name}_t{wire}": f"{name}_{wire}" for name, wires in (
-        ("a", ("valid", "ready", "last", "user")), ("b", ("valid", "ready", "last")))
-        for wire in wires} | {f"s_axis_{name}_tdata": f"{name}_beat" for name in "ab"}
+    _memory(
+        top,
+        table,
+        "a",
+        slots=deep,
+        lanes=1,
+        width=mac.a.width,
+        neutral=mac.neutral[0],
+        steps=[f"codes[{place // mac.lanes * mac.lanes}]" for place in range(deep)],
+        counts={"slots": "codes", "lanes": "1'b1"},
+    )
+    _memory(
+        top,
+        table,
+        "b",
+        slots=array.cols,
+        lanes=mac.lanes,
+        width=mac.b.width,
+        neutral=mac.neutral[1],
+        steps=["lanes[0]"] * (array.cols * mac.lanes),
+        counts={"slots": "cols", "lanes": "lanes"},
+    )
+    return {
+        f"s_axis_{name}_t{wire}": f"{name}_{wire}"
+        for name, wires in (
+            ("a", ("valid", "ready", "last", "user")),
+            ("b", ("valid", "ready", "last")),
+        )
+        for wire in wires
+    } | {f"s_axis_{name}_tdata": f"{name}_beat" for name in "ab"}
 
 
-def _memory(top: Netlist, table: RegisterMap, name: str, *, slots: int, lanes: int, width: int,
-            neutral: int, steps: list[str], counts: dict[str, str]) -> None:
+def _memory(
+    top: Netlist,
+    table: RegisterMap,
+    name: str,
+    *,
+    slots: int,
+    lanes: int,
+    width: int,
+    neutral: int,
+    steps: list[str],
+    counts: dict[str, str],
+) -> None:
     """Memory of an operand, and the wire that has its beats.
 
     A code whose step, among ``steps``, is none of K's is ``neutral``.
     """
-    memory = operand_memory(table.window(name.upper()), slots=slots, lanes=lanes, width=width,
-                            kind=type(top))
+    memory = operand_memory(
+        table.window(name.upper()), slots=slots, lanes=lanes, width=width, kind=type(top)
+    )
     (read,) = (port for port in memory.ports if port.name == "r_data")
     word = top.wire(f"{name}_word", read.width)
-    top.join(memory, f"memory_{name}", w_en=f"{name}_w_en", w_place=f"{name}_place",
-             w_error=f"{name}_w_error", refused=f"{name}_refused", r_en=f"{name}_en",
-             r_addr=f"{name}_addr", r_data=word, **counts)
+    top.join(
+        memory,
+        f"memory_{name}",
+        w_en=f"{name}_w_en",
+        w_place=f"{name}_place",
+        w_error=f"{name}_w_error",
+        refused=f"{name}_refused",
+        r_en=f"{name}_en",
+        r_addr=f"{name}_addr",
+        r_data=word,
+        **counts,
+    )
     beat = top.wire(f"{name}_beat", read.width)
     if not neutral:
         top.assign(beat, word)
         return
     for place, step in enumerate(steps):
-        top.assign(lane(beat, place, width),
-                   f"{lane(word, place, width)} | ({step} ? {width}'d0 : {width}'d{neutral})")
+        top.assign(
+            lane(beat, place, width),
+            f"{lane(word, place, width)} | ({step} ? {width}'d0 : {width}'d{neutral})",
+        )
     if read.width > width * len(steps):
         top.assign(f"{beat}[{read.width - 1}:{width * len(steps)}]", "0")
 
@@ -89,19 +143,31 @@ class RowFeeder(wiring.Component):
         self._spec = spec
         array = spec.array
         self._deep = array.rows * array.mac.lanes
-        super().__init__({
-            "start": In(1), **{size: In(spec.size_bits) for size in "mkn"},
-            "steps": In(spec.size_bits + 1), "hold": In(1), "held": In(1),
-            "a_en": Out(1), "a_addr": Out(range(spec.depth_a)),
-            "a_valid": Out(1), "a_ready": In(1), "a_last": Out(1), "a_user": Out(2),
-            "fed": Out(1), "codes": Out(self._deep),
-        })
+        super().__init__(
+            {
+                "start": In(1),
+                **{size: In(spec.size_bits) for size in "mkn"},
+                "steps": In(spec.size_bits + 1),
+                "hold": In(1),
+                "held": In(1),
+                "a_en": Out(1),
+                "a_addr": Out(range(spec.depth_a)),
+                "a_valid": Out(1),
+                "a_ready": In(1),
+                "a_last": Out(1),
+                "a_user": Out(2),
+                "fed": Out(1),
+                "codes": Out(self._deep),
+            }
+        )
 
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return (f"row_feeder_{self._spec.tiling}_k{self._spec.array.mac.lanes}_{self._spec.depths}"
-                f"_l{self._spec.array.schedule.row_latency}")
+        return (
+            f"row_feeder_{self._spec.tiling}_k{self._spec.array.mac.lanes}_{self._spec.depths}"
+            f"_l{self._spec.array.schedule.row_latency}"
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -115,22 +181,44 @@ class RowFeeder(wiring.Component):
         last_row, last_k = rows_left == 1, k_left <= self._deep
         self._offer(m, feeding, first, last_row, k_left)
         with m.If(self.start):
-            m.d.sync += [feeding.eq(1), first.eq(1), *tiles.first(), k_left.eq(self.k),
-                         rows_left.eq(_least(self.m, high)),
-                         self.a_addr.eq(0), tile.eq(0), part.eq(0)]
+            m.d.sync += [
+                feeding.eq(1),
+                first.eq(1),
+                *tiles.first(),
+                k_left.eq(self.k),
+                rows_left.eq(_least(self.m, high)),
+                self.a_addr.eq(0),
+                tile.eq(0),
+                part.eq(0),
+            ]
         with m.Elif(self.a_en & feeding):
             m.d.sync += [rows_left.eq(rows_left - 1), self.a_addr.eq(self.a_addr + self.steps)]
             with m.If(last_row):
-                m.d.sync += [first.eq(0), k_left.eq(k_left - self._deep), self.a_addr.eq(part + 1),
-                             part.eq(part + 1), rows_left.eq(_least(tiles.rows, high))]
+                m.d.sync += [
+                    first.eq(0),
+                    k_left.eq(k_left - self._deep),
+                    self.a_addr.eq(part + 1),
+                    part.eq(part + 1),
+                    rows_left.eq(_least(tiles.rows, high)),
+                ]
             with m.If(last_row & last_k):
-                m.d.sync += [first.eq(1), *tiles.right(), k_left.eq(self.k), self.a_addr.eq(tile),
-                             part.eq(tile)]
+                m.d.sync += [
+                    first.eq(1),
+                    *tiles.right(),
+                    k_left.eq(self.k),
+                    self.a_addr.eq(tile),
+                    part.eq(tile),
+                ]
             with m.If(last_row & last_k & tiles.last_n):
                 following = self.a_addr + 1
-                m.d.sync += [*tiles.down(), self.a_addr.eq(following), tile.eq(following),
-                             part.eq(following), feeding.eq(~tiles.last_m),
-                             rows_left.eq(_least(tiles.rows - high, high))]
+                m.d.sync += [
+                    *tiles.down(),
+                    self.a_addr.eq(following),
+                    tile.eq(following),
+                    part.eq(following),
+                    feeding.eq(~tiles.last_m),
+                    rows_left.eq(_least(tiles.rows - high, high)),
+                ]
         self._tell_held(m, feeding)
         return m
 
@@ -138,10 +226,13 @@ class RowFeeder(wiring.Component):
         """What goes along with the word that is read now."""
         m.d.comb += self.a_en.eq(~self.a_valid | self.a_ready)
         with m.If(self.a_en):
-            m.d.sync += [self.a_valid.eq(feeding), self.a_last.eq(last_row),
-                         self.a_user[FIRST].eq(first & ~self.held),
-                         self.a_user[LAST].eq((k_left <= self._deep) & ~self.hold),
-                         self.codes.eq(below(k_left, self._deep))]
+            m.d.sync += [
+                self.a_valid.eq(feeding),
+                self.a_last.eq(last_row),
+                self.a_user[FIRST].eq(first & ~self.held),
+                self.a_user[LAST].eq((k_left <= self._deep) & ~self.hold),
+                self.codes.eq(below(k_left, self._deep)),
+            ]
 
     def _tell_held(self, m, feeding):
         """The last beat has been taken, and its sums have had the time for the way to memory."""
@@ -181,19 +272,27 @@ class WeightFeeder(wiring.Component):
     def __init__(self, spec: GemmSpec):
         self._spec = spec
         array = spec.array
-        super().__init__({
-            "start": In(1), **{size: In(spec.size_bits) for size in "mkn"},
-            "beats": In(spec.size_bits + 1),
-            "b_en": Out(1), "b_addr": Out(range(spec.depth_b)),
-            "b_valid": Out(1), "b_ready": In(1), "b_last": Out(1),
-            "lanes": Out(array.mac.lanes), "cols": Out(array.cols),
-        })
+        super().__init__(
+            {
+                "start": In(1),
+                **{size: In(spec.size_bits) for size in "mkn"},
+                "beats": In(spec.size_bits + 1),
+                "b_en": Out(1),
+                "b_addr": Out(range(spec.depth_b)),
+                "b_valid": Out(1),
+                "b_ready": In(1),
+                "b_last": Out(1),
+                "lanes": Out(array.mac.lanes),
+                "cols": Out(array.cols),
+            }
+        )
 
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return (f"weight_feeder_{self._spec.tiling}_k{self._spec.array.mac.lanes}"
-                f"_{self._spec.depths}")
+        return (
+            f"weight_feeder_{self._spec.tiling}_k{self._spec.array.mac.lanes}_{self._spec.depths}"
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -207,22 +306,37 @@ class WeightFeeder(wiring.Component):
         last_step, last_k, back = step == 0, left <= deep, deep - lanes
         m.d.comb += self.b_en.eq(~self.b_valid | self.b_ready)
         with m.If(self.b_en):
-            m.d.sync += [self.b_valid.eq(feeding), self.b_last.eq(last_step),
-                         self.lanes.eq(Mux(left < 0, 0, below(left.as_unsigned(), lanes))),
-                         self.cols.eq(below(tiles.cols, array.cols))]
+            m.d.sync += [
+                self.b_valid.eq(feeding),
+                self.b_last.eq(last_step),
+                self.lanes.eq(Mux(left < 0, 0, below(left.as_unsigned(), lanes))),
+                self.cols.eq(below(tiles.cols, array.cols)),
+            ]
         with m.If(self.start):
-            m.d.sync += [feeding.eq(1), *tiles.first(), left.eq(self.k - back), step.eq(rows - 1),
-                         self.b_addr.eq(rows - 1), tile.eq(0)]
+            m.d.sync += [
+                feeding.eq(1),
+                *tiles.first(),
+                left.eq(self.k - back),
+                step.eq(rows - 1),
+                self.b_addr.eq(rows - 1),
+                tile.eq(0),
+            ]
         with m.Elif(self.b_en & feeding):
-            m.d.sync += [left.eq(left + lanes), step.eq(step - 1),
-                         self.b_addr.eq(self.b_addr - 1)]
+            m.d.sync += [left.eq(left + lanes), step.eq(step - 1), self.b_addr.eq(self.b_addr - 1)]
             with m.If(last_step):
-                m.d.sync += [left.eq(left - deep - back), step.eq(rows - 1),
-                             self.b_addr.eq(self.b_addr + (2 * rows - 1))]
+                m.d.sync += [
+                    left.eq(left - deep - back),
+                    step.eq(rows - 1),
+                    self.b_addr.eq(self.b_addr + (2 * rows - 1)),
+                ]
             with m.If(last_step & last_k):
                 following = Mux(tiles.last_n, 0, tile + self.beats)
-                m.d.sync += [*tiles.right(), left.eq(self.k - back),
-                             self.b_addr.eq(following + (rows - 1)), tile.eq(following)]
+                m.d.sync += [
+                    *tiles.right(),
+                    left.eq(self.k - back),
+                    self.b_addr.eq(following + (rows - 1)),
+                    tile.eq(following),
+                ]
             with m.If(last_step & last_k & tiles.last_n):
                 m.d.sync += [*tiles.down(), feeding.eq(~tiles.last_m)]
         return m

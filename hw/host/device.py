@@ -129,13 +129,15 @@ class Device:
             If that is not what it said at first.
         """
         identity = self._exchange.identify()
-        require(identity == self.identity, "Board engine", self.identity.spelling,
-                identity.spelling)
+        require(
+            identity == self.identity, "Board engine", self.identity.spelling, identity.spelling
+        )
         self._engine.check()
         return identity
 
-    def matmul(self, a: npt.ArrayLike, b: npt.ArrayLike, *, scale: int | None = None,
-               zero_point: int = 0) -> Codes:
+    def matmul(
+        self, a: npt.ArrayLike, b: npt.ArrayLike, *, scale: int | None = None, zero_point: int = 0
+    ) -> Codes:
         """Compute ``C[M, N] = A[M, K] @ B[K, N]`` on the board, for any M, K, N.
 
         Parameters
@@ -159,13 +161,18 @@ class Device:
         """
         return self.matmul_with_flags(a, b, scale=scale, zero_point=zero_point)[0]
 
-    def matmul_with_flags(self, a: npt.ArrayLike, b: npt.ArrayLike, *, scale: int | None = None,
-                          zero_point: int = 0) -> tuple[Codes, Codes]:
+    def matmul_with_flags(
+        self, a: npt.ArrayLike, b: npt.ArrayLike, *, scale: int | None = None, zero_point: int = 0
+    ) -> tuple[Codes, Codes]:
         """As `matmul`, with the flags of each sum, (M, N)."""
         mac = self.spec.array.mac
         x, y = operand("Operand a", a, mac.a), operand("Operand b", b, mac.b)
-        require(y.shape[0] == x.shape[1], "Operand b shape",
-                f"({x.shape[1]}, N) to match the K of operand a", y.shape)
+        require(
+            y.shape[0] == x.shape[1],
+            "Operand b shape",
+            f"({x.shape[1]}, N) to match the K of operand a",
+            y.shape,
+        )
         settings = _settings(self.spec, scale, zero_point)
         (m, k), n = x.shape, y.shape[1]
         whole: list[tuple[Block, tuple[Codes, Codes]]] = []
@@ -173,12 +180,19 @@ class Device:
         for block in blocks(self.spec, m, k, n):
             whole.append((block, self._block(block, x, y, settings, held)))
             held = (block.rows, block.parts[0]) if len(block.parts) == 1 else None
-        results, flags = (_joined(m, n, [(block, part[which]) for block, part in whole])
-                          for which in (0, 1))
+        results, flags = (
+            _joined(m, n, [(block, part[which]) for block, part in whole]) for which in (0, 1)
+        )
         return results, flags
 
-    def _block(self, block: Block, a: Codes, b: Codes, settings: dict[str, int],
-               held: tuple[range, range] | None) -> tuple[Codes, Codes]:
+    def _block(
+        self,
+        block: Block,
+        a: Codes,
+        b: Codes,
+        settings: dict[str, int],
+        held: tuple[range, range] | None,
+    ) -> tuple[Codes, Codes]:
         """Results and flags of a block, begun anew when the board has been reset.
 
         ``held`` says which rows and part of K the memory of A has from the block before.
@@ -192,15 +206,23 @@ class Device:
                 self.identify()
         raise DeviceError(f"Board must not be reset {TRIES} times in a block, and was")
 
-    def _run(self, block: Block, a: Codes, b: Codes, settings: dict[str, int],
-             held: tuple[range, range] | None) -> tuple[Codes, Codes]:
+    def _run(
+        self,
+        block: Block,
+        a: Codes,
+        b: Codes,
+        settings: dict[str, int],
+        held: tuple[range, range] | None,
+    ) -> tuple[Codes, Codes]:
         """One try."""
         for register, value in settings.items():
             self._engine.set(**{register: value})
         if held is None:
             self._engine.release()
-        rows, cols = slice(block.rows.start, block.rows.stop), slice(block.cols.start,
-                                                                     block.cols.stop)
+        rows, cols = (
+            slice(block.rows.start, block.rows.stop),
+            slice(block.cols.start, block.cols.stop),
+        )
         last = block.parts[-1]
         for part in block.parts:
             depth = slice(part.start, part.stop)
@@ -217,10 +239,16 @@ class Device:
         try:
             identity = self._exchange.identify(tries=FIRST_TRIES)
         except DeviceError as error:
-            raise SpecError(f"Serial port must lead to a board that answers, and does not "
-                            f"({FIRST_TRIES} requests)") from error
-        require(spec is None or identity.spelling == str(spec), "Board engine", str(spec),
-                identity.spelling)
+            raise SpecError(
+                f"Serial port must lead to a board that answers, and does not "
+                f"({FIRST_TRIES} requests)"
+            ) from error
+        require(
+            spec is None or identity.spelling == str(spec),
+            "Board engine",
+            str(spec),
+            identity.spelling,
+        )
         return identity
 
 
@@ -229,20 +257,23 @@ def _settings(spec: GemmSpec, scale: int | None, zero_point: int) -> dict[str, i
     out = spec.array.out
     takes = bool(out and out.scale_bits), bool(out and out.zero_point_bits)
     require(scale is None or takes[0], "Scale", "left out without a scale in the engine", scale)
-    require(zero_point == 0 or takes[1], "Zero point", "left out without one in the engine",
-            zero_point)
+    require(
+        zero_point == 0 or takes[1], "Zero point", "left out without one in the engine", zero_point
+    )
     if out is None:
         return {}
     found = {}
     if takes[0]:
         power = out.scale is Scale.POW2
         one = 0 if power else int(np.float32(1).view(np.uint32))
-        low, high = (-1 << out.scale_bits - 1, (1 << out.scale_bits - 1) - 1) if power else (
-            0, (1 << out.scale_bits) - 1)
+        low, high = (
+            (-1 << out.scale_bits - 1, (1 << out.scale_bits - 1) - 1)
+            if power
+            else (0, (1 << out.scale_bits) - 1)
+        )
         found["SCALE"] = _integer("Scale", one if scale is None else scale, low, high)
     if takes[1]:
-        found["ZERO_POINT"] = _integer("Zero point", zero_point, out.to.min_units,
-                                       out.to.max_units)
+        found["ZERO_POINT"] = _integer("Zero point", zero_point, out.to.min_units, out.to.max_units)
     return found
 
 
@@ -257,5 +288,5 @@ def _joined(m: int, n: int, parts: list[tuple[Block, Codes]]) -> Codes:
     """A matrix from its blocks."""
     whole = np.zeros((m, n), parts[0][1].dtype)
     for block, values in parts:
-        whole[block.rows.start:block.rows.stop, block.cols.start:block.cols.stop] = values
+        whole[block.rows.start : block.rows.stop, block.cols.start : block.cols.stop] = values
     return whole

@@ -47,8 +47,7 @@ class Engine:
             (*_, field) = register.fields
             if field.access is Access.CONSTANT:
                 (value,) = self._exchange.read(self._map.offset(register), 1).tolist()
-                require(value == field.value, f"Engine {register.name}", f"{field.value:#x}",
-                        value)
+                require(value == field.value, f"Engine {register.name}", f"{field.value:#x}", value)
 
     def forget(self) -> None:
         """Nothing is known any more: the board has been reset."""
@@ -57,8 +56,10 @@ class Engine:
     def set(self, **values: int) -> None:
         """Write registers that lie behind each other, unless they have these values."""
         if any(self._known.get(name) != value for name, value in values.items()):
-            self._exchange.write(self._map.offset(next(iter(values))),
-                                 [value % (1 << 32) for value in values.values()])
+            self._exchange.write(
+                self._map.offset(next(iter(values))),
+                [value % (1 << 32) for value in values.values()],
+            )
             self._known |= values
 
     def load_a(self, a: Codes) -> None:
@@ -72,8 +73,9 @@ class Engine:
     def _fill(self, name: str, words: BusWords) -> None:
         """Write words into a memory from its start on."""
         window = self._map.window(name)
-        self._exchange.write(self._map.base(window), words, run=window.lanes,
-                             stride=1 << window.lane_bits)
+        self._exchange.write(
+            self._map.base(window), words, run=window.lanes, stride=1 << window.lane_bits
+        )
 
     def release(self) -> None:
         """Let go of sums that a product which was given up has left in the array."""
@@ -86,8 +88,12 @@ class Engine:
         self.run(m, k, n)
         window = self._map.window("C")
         count = m * self.spec.array.tiles(1, n)
-        words = self._exchange.read(self._map.base(window), count * window.lanes,
-                                    run=window.lanes, stride=1 << window.lane_bits)
+        words = self._exchange.read(
+            self._map.base(window),
+            count * window.lanes,
+            run=window.lanes,
+            stride=1 << window.lane_bits,
+        )
         return c_values(words.reshape(count, window.lanes), self.spec, m, n)
 
     def run(self, m: int, k: int, n: int, *, hold: bool = False) -> None:
@@ -98,8 +104,9 @@ class Engine:
         """
         control = self._mask("CONTROL", "start") | hold * self._mask("CONTROL", "hold")
         for _ in range(STARTS):
-            self._exchange.write(self._map.offset("STATUS"), [self._all("STATUS"),
-                                                              self._all("ERROR")])
+            self._exchange.write(
+                self._map.offset("STATUS"), [self._all("STATUS"), self._all("ERROR")]
+            )
             self.set(M=m, K=k, N=n)
             try:
                 self._exchange.write(self._map.offset("CONTROL"), [control], tries=1)
@@ -121,18 +128,26 @@ class Engine:
         done = self._mask("STATUS", "done")
         if not state["ERROR"] and not state["STATUS"] & done:
             return False
-        wanted = {"STATUS": done | hold * self._mask("STATUS", "held"), "ERROR": 0,
-                  "CYCLES": cycles, "M": m, "K": k, "N": n}
+        wanted = {
+            "STATUS": done | hold * self._mask("STATUS", "held"),
+            "ERROR": 0,
+            "CYCLES": cycles,
+            "M": m,
+            "K": k,
+            "N": n,
+        }
         for register, value in wanted.items():
             if state[register] != value:
-                raise DeviceError(f"Engine {register} must be {value:#x} behind a product, not "
-                                  f"{state[register]:#x}")
+                raise DeviceError(
+                    f"Engine {register} must be {value:#x} behind a product, not "
+                    f"{state[register]:#x}"
+                )
         return True
 
     def _state(self) -> dict[str, int]:
         """Registers from STATUS to N, read at once."""
         names = [register.name for register in self._map.registers]
-        names = names[names.index("STATUS"):names.index("N") + 1]
+        names = names[names.index("STATUS") : names.index("N") + 1]
         values = self._exchange.read(self._map.offset(names[0]), len(names)).tolist()
         return dict(zip(names, values, strict=True))
 

@@ -136,8 +136,13 @@ def _parts(address: int, count: int, run: int, stride: int, room: int) -> Iterat
             yield _Part(place, line, min(room // run * run, count - line), run, stride)
             continue
         for first in range(line, min(line + run, count), room):
-            yield _Part(place + WORD_BYTES * (first - line), first,
-                        min(room, line + run - first, count - first), 1, 1)
+            yield _Part(
+                place + WORD_BYTES * (first - line),
+                first,
+                min(room, line + run - first, count - first),
+                1,
+                1,
+            )
 
 
 class Line(Protocol):
@@ -179,16 +184,27 @@ class Exchange:
         SpecError
             If what answers is no board, or one with another protocol.
         """
-        return Identity.from_bytes(self._ask(Command.IDENTIFY, b"", reply_words=MAX_WORDS,
-                                             tries=tries))
+        return Identity.from_bytes(
+            self._ask(Command.IDENTIFY, b"", reply_words=MAX_WORDS, tries=tries)
+        )
 
-    def write(self, address: int, words: Sequence[int] | Words, *, run: int = 1, stride: int = 1,
-              tries: int = TRIES) -> None:
+    def write(
+        self,
+        address: int,
+        words: Sequence[int] | Words,
+        *,
+        run: int = 1,
+        stride: int = 1,
+        tries: int = TRIES,
+    ) -> None:
         """Write words, ``run`` of them in a row, then on from ``stride`` words further."""
         data = np.asarray(words, "<u4").ravel()
         for part in _parts(address, data.size, run, stride, MAX_WORDS - WRITE_WORDS):
-            self._ask(Command.WRITE, part.head + data[part.first:part.first + part.size].tobytes(),
-                      tries=tries)
+            self._ask(
+                Command.WRITE,
+                part.head + data[part.first : part.first + part.size].tobytes(),
+                tries=tries,
+            )
 
     def read(self, address: int, count: int, *, run: int = 1, stride: int = 1) -> Words:
         """Read words, ``run`` of them in a row, then on from ``stride`` words further."""
@@ -197,13 +213,15 @@ class Exchange:
             head = part.head + part.size.to_bytes(WORD_BYTES, "little")
             payload = self._ask(Command.READ, head, reply_words=part.size)
             if len(payload) != part.size * WORD_BYTES:
-                raise DeviceError(f"Board must answer with {part.size * WORD_BYTES} bytes, not "
-                                  f"{len(payload)}")
+                raise DeviceError(
+                    f"Board must answer with {part.size * WORD_BYTES} bytes, not {len(payload)}"
+                )
             found.append(np.frombuffer(payload, "<u4"))
         return np.concatenate(found)
 
-    def _ask(self, command: Command, payload: bytes, *, reply_words: int = 0,
-             tries: int = TRIES) -> bytes:
+    def _ask(
+        self, command: Command, payload: bytes, *, reply_words: int = 0, tries: int = TRIES
+    ) -> bytes:
         """Payload of the reply to a request."""
         for attempt in range(tries):
             if attempt:

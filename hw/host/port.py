@@ -41,16 +41,18 @@ class Port:
             self._serial = serial.Serial(path, baud, timeout=0, write_timeout=None, exclusive=True)
             self._serial.reset_input_buffer()
         except (OSError, ValueError, serial.SerialException) as error:
-            raise SpecError(f"Serial port must be one that can be opened, not {path!r} "
-                            f"({_reason(error)})") from error
+            raise SpecError(
+                f"Serial port must be one that can be opened, not {path!r} ({_reason(error)})"
+            ) from error
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
         try:
             self._serial.write(data)
         except (OSError, serial.SerialException) as error:
-            raise DeviceError(f"Serial port {self.path} must stay open, and does not "
-                              f"({_reason(error)})") from error
+            raise DeviceError(
+                f"Serial port {self.path} must stay open, and does not ({_reason(error)})"
+            ) from error
 
     def read(self, seconds: float) -> bytes:
         """Whatever has come, waiting for the first byte for at most ``seconds``."""
@@ -59,8 +61,9 @@ class Port:
             data: bytes = self._serial.read(1)
             return data + self._serial.read(self._serial.in_waiting) if data else data
         except (OSError, serial.SerialException) as error:
-            raise DeviceError(f"Serial port {self.path} must stay open, and does not "
-                              f"({_reason(error)})") from error
+            raise DeviceError(
+                f"Serial port {self.path} must stay open, and does not ({_reason(error)})"
+            ) from error
 
     def close(self) -> None:
         """Give the port back."""

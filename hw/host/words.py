@@ -27,14 +27,19 @@ def operand(noun: str, values: npt.ArrayLike, fmt: Format) -> Codes:
         array = np.asarray(values)
     except ValueError as error:
         raise SpecError(f"{noun} must be a rectangular array, not {values!r}") from error
-    require(array.ndim == 2 and 0 not in array.shape, f"{noun} shape",
-            "that of a matrix with no side of 0", array.shape)
+    require(
+        array.ndim == 2 and 0 not in array.shape,
+        f"{noun} shape",
+        "that of a matrix with no side of 0",
+        array.shape,
+    )
     require(array.dtype.kind in "iu", f"{noun} dtype", "an integer type", str(array.dtype))
     as_values = array.dtype.kind == "i" and fmt.is_integer and fmt.signed
     low, high = (fmt.min_units, fmt.max_units) if as_values else (0, (1 << fmt.width) - 1)
     wrong = array[(array < low) | (array > high)]
-    require(not wrong.size, noun, f"codes from {low} to {high}",
-            int(wrong[0]) if wrong.size else None)
+    require(
+        not wrong.size, noun, f"codes from {low} to {high}", int(wrong[0]) if wrong.size else None
+    )
     codes: Codes = array.astype(np.int64 if as_values else np.uint64).view(np.uint64)
     return codes & np.uint64((1 << fmt.width) - 1)
 
@@ -60,7 +65,7 @@ def _words(lines: Codes, slots: int, steps: int, width: int, window: Window) -> 
     rows = whole.reshape(tiles, slots, beats, steps).transpose(0, 2, 1, 3)
     bits = rows.reshape(tiles * beats, slots * steps, 1) >> np.arange(width, dtype=np.uint64) & 1
     flat = np.zeros((tiles * beats, window.lanes * BUS_BITS), np.uint8)
-    flat[:, :slots * steps * width] = bits.reshape(tiles * beats, -1)
+    flat[:, : slots * steps * width] = bits.reshape(tiles * beats, -1)
     return np.packbits(flat, axis=1, bitorder="little").view("<u4")
 
 
@@ -72,13 +77,13 @@ def c_values(words: BusWords, spec: GemmSpec, m: int, n: int) -> tuple[Codes, np
     """
     array, cols = spec.array, spec.array.cols
     bits = np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little")
-    slots = bits[:, :cols * array.slot_width].reshape(-1, array.slot_width)
+    slots = bits[:, : cols * array.slot_width].reshape(-1, array.slot_width)
     signed = array.out is None and isinstance(array.mac.acc, FixedAccumulator)
-    values = _numbers(slots[:, :array.result_width], signed=signed)
+    values = _numbers(slots[:, : array.result_width], signed=signed)
     flags = np.zeros(values.shape, np.uint8)
     if array.flag_bits:
         start = cols * array.slot_width
-        raw = bits[:, start:start + cols * array.flag_bits].reshape(-1, array.flag_bits)
+        raw = bits[:, start : start + cols * array.flag_bits].reshape(-1, array.flag_bits)
         # A single bit is NaN.
         flags = _numbers(raw, signed=False) * np.uint8(Flag.NAN if array.flag_bits == 1 else 1)
     return values.reshape(m, -1)[:, :n], flags.reshape(m, -1)[:, :n]

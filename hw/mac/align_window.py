@@ -55,12 +55,14 @@ def term_shapes(spec: MacSpec) -> list[TermShape]:
     shapes = [TermShape(bits=bits, low=low + 1, high=high, ragged=high)]
     if not (a.is_integer or b.is_integer):
         ragged = max(_top(a, 0) + _top(b, _max_exp(b)), _top(a, _max_exp(a)) + _top(b, 0))
-        shapes.append(TermShape(bits=bits, low=low, high=high, ragged=ragged, by_one=True,
-                                gates=3 * bits))
+        shapes.append(
+            TermShape(bits=bits, low=low, high=high, ragged=ragged, by_one=True, gates=3 * bits)
+        )
     gates = 3 * bits + sum(n * (n - 1) for n in (sig_bits(f) for f in (a, b) if not leads(f)))
     low = sum(_top(fmt, 0) if leads(fmt) else fmt.lsb for fmt in (a, b))
-    shapes.append(TermShape(bits=bits, low=low, high=high, ragged=None, leads=True, by_one=True,
-                            gates=gates))
+    shapes.append(
+        TermShape(bits=bits, low=low, high=high, ragged=None, leads=True, by_one=True, gates=gates)
+    )
     return shapes
 
 
@@ -99,8 +101,9 @@ class AlignWindow:
     def __init__(self, spec: MacSpec):
         self.spec = spec
         self.fmt: Format = spec.acc.fmt
-        self.shape = min(term_shapes(spec),
-                         key=lambda shape: shape.gates + COLUMN_GATES * self._width(shape))
+        self.shape = min(
+            term_shapes(spec), key=lambda shape: shape.gates + COLUMN_GATES * self._width(shape)
+        )
 
     # ---- what the accumulator can hold
 
@@ -133,7 +136,7 @@ class AlignWindow:
     def to_inf(self) -> bool:
         """Whether a finite sum can become an infinity."""
         acc = self.spec.acc
-        return (self.overflows and acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE)
+        return self.overflows and acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE
 
     @cached_property
     def inf_terms(self) -> bool:
@@ -177,7 +180,8 @@ class AlignWindow:
         _, _, sig, exp = fmt.unpack(magnitude)
         units = sig << exp
         return units % (1 << self.lsb - fmt.lsb) == 0 and (
-            self.overflows or units <= 1 << self.top - fmt.lsb)
+            self.overflows or units <= 1 << self.top - fmt.lsb
+        )
 
     # ---- exponents
 
@@ -193,10 +197,14 @@ class AlignWindow:
             return fmt.exp_bits
         half = 1 << fmt.exp_bits - 1
         return next(
-            (bits for bits in range(2, fmt.exp_bits)
-             if half - (1 << bits - 1) < self.lsb + fmt.bias
-             and self.top + fmt.bias < half + (1 << bits - 1) - self.has_special),
-            fmt.exp_bits)
+            (
+                bits
+                for bits in range(2, fmt.exp_bits)
+                if half - (1 << bits - 1) < self.lsb + fmt.bias
+                and self.top + fmt.bias < half + (1 << bits - 1) - self.has_special
+            ),
+            fmt.exp_bits,
+        )
 
     @cached_property
     def bias(self) -> int:
@@ -226,8 +234,9 @@ class AlignWindow:
     @cached_property
     def distance_bits(self) -> int:
         """Bits of the difference of the exponents of accumulator and term, two's complement."""
-        return signed_bits(self.clamps - self.exponent_high,
-                           (1 << self.exp_bits) - self.exponent_low)
+        return signed_bits(
+            self.clamps - self.exponent_high, (1 << self.exp_bits) - self.exponent_low
+        )
 
     @cached_property
     def result_bits(self) -> int:

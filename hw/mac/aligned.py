@@ -39,29 +39,40 @@ class AlignedMac(MacUnit):
         old = Signal(1 + spec.acc.fmt.exp_bits + spec.acc.fraction_bits)
         dropped = spec.acc.fmt.man_bits - spec.acc.fraction_bits
         m.d.comb += old.eq(Mux(first, 0, kept[dropped:]))
-        lanes = [multiply(m, spec, x, y, name=f"lane{lane}")
-                 for lane, (x, y) in enumerate(lane_pairs(spec, a, b))]
+        lanes = [
+            multiply(m, spec, x, y, name=f"lane{lane}")
+            for lane, (x, y) in enumerate(lane_pairs(spec, a, b))
+        ]
         flags = self._special(m, old, lanes, stages)
-        terms = [self._product_term(m, product, stages, name=f"lane{lane}")
-                 for lane, product in enumerate(lanes)]
+        terms = [
+            self._product_term(m, product, stages, name=f"lane{lane}")
+            for lane, product in enumerate(lanes)
+        ]
         terms.append(self._old_term(m, old))
         top = _largest(m, [exponent for _, exponent, _ in terms])
         aligned = self._aligned(m, terms, top)
         cut = partial(delayed, m, cycles=stages["aligned"])
-        aligned = [(cut(magnitude, name=f"term{index}"), cut(sign, name=f"term{index}_sign"))
-                   for index, (magnitude, sign) in enumerate(aligned)]
+        aligned = [
+            (cut(magnitude, name=f"term{index}"), cut(sign, name=f"term{index}_sign"))
+            for index, (magnitude, sign) in enumerate(aligned)
+        ]
         total = self._sum(m, aligned)
         behind = stages["aligned"] + stages["total"]
-        return self._code(m, delayed(m, total, stages["total"], name="total"),
-                          delayed(m, top, behind, name="top"),
-                          delayed(m, flags, behind, name="special"), stages["normal"]), None
+        return self._code(
+            m,
+            delayed(m, total, stages["total"], name="total"),
+            delayed(m, top, behind, name="top"),
+            delayed(m, flags, behind, name="special"),
+            stages["normal"],
+        ), None
 
     def _product_term(self, m, product, stages, *, name):
         """Significand at the window's scale, exponent of its units, sign; a zero has exponent 0."""
         spec = self._spec
-        sig, exp, sign = (delayed(m, value, stages["product"], name=f"{name}_{part}")
-                          for part, value in (("sig", product.sig), ("exp", product.exp),
-                                              ("sign", product.sign)))
+        sig, exp, sign = (
+            delayed(m, value, stages["product"], name=f"{name}_{part}")
+            for part, value in (("sig", product.sig), ("exp", product.exp), ("sign", product.sign))
+        )
         point = spec.a.man_bits + spec.b.man_bits
         lowest = spec.product_lsb + point - product.base - self._origin
         return self._term(m, sig, exp + lowest, sign, point, name=name)
@@ -123,18 +134,24 @@ class AlignedMac(MacUnit):
         led, places = normalize(m, magnitude, fill=Const(0), limit=limit, name="led")
         exp = Signal(len(highest))
         m.d.comb += exp.eq((highest - places) & led[-1].replicate(len(highest)))
-        led, exp, sign, flags = (delayed(m, part, cycles, name=f"normal_{name}") for part, name in (
-            (led, "led"), (exp, "exp"), (sign, "sign"), (flags, "special")))
+        led, exp, sign, flags = (
+            delayed(m, part, cycles, name=f"normal_{name}")
+            for part, name in ((led, "led"), (exp, "exp"), (sign, "sign"), (flags, "special"))
+        )
         low = Const(0, max(acc.fraction_bits - len(led) + 1, 0))
-        fraction = Cat(low, led[:-1])[-acc.fraction_bits:]
+        fraction = Cat(low, led[:-1])[-acc.fraction_bits :]
         pos, neg = flags
         infinite, nan = Signal(name="infinite"), Signal(name="nan")
         ones = Const(-1, acc.fmt.exp_bits).as_unsigned()
         m.d.comb += [nan.eq(pos & neg), infinite.eq(pos | neg | (exp >= ones))]
         kept = Mux(nan, ~Const(0, acc.fraction_bits), Mux(infinite, 0, fraction))
         dropped = nan.replicate(acc.fmt.man_bits - acc.fraction_bits)
-        return Cat(dropped, kept, Mux(infinite, ones, exp[:acc.fmt.exp_bits]),
-                   Mux(pos | neg, neg & ~pos, sign & (led[-1] | fraction.any())))
+        return Cat(
+            dropped,
+            kept,
+            Mux(infinite, ones, exp[: acc.fmt.exp_bits]),
+            Mux(pos | neg, neg & ~pos, sign & (led[-1] | fraction.any())),
+        )
 
     def _raise(self, m, magnitude, top):
         """Magnitude and the exponent field that it has if its top bit leads: at least 1.
@@ -161,8 +178,10 @@ class AlignedMac(MacUnit):
         m.d.comb += [ended.eq(old[kept:-1].all()), nan.eq(ended & old[:kept].any())]
         pos, neg = nan | (ended & ~old[-1]), nan | (ended & old[-1])
         for lane, product in enumerate(lanes):
-            flags = Cat(product.nan | (product.inf & ~product.sign),
-                        product.nan | (product.inf & product.sign))
+            flags = Cat(
+                product.nan | (product.inf & ~product.sign),
+                product.nan | (product.inf & product.sign),
+            )
             flags = delayed(m, flags, stages["product"], name=f"lane{lane}_flags")
             pos, neg = pos | flags[0], neg | flags[1]
         raised = Signal(2, name="special")
@@ -174,7 +193,7 @@ def _largest(m: Module, places: list[Value]) -> Value:
     """Largest of some unsigned values, by a tree of comparators."""
     level = 0
     while len(places) > 1:
-        pairs, odd = places[:len(places) // 2 * 2], places[len(places) // 2 * 2:]
+        pairs, odd = places[: len(places) // 2 * 2], places[len(places) // 2 * 2 :]
         largest = []
         for index, (x, y) in enumerate(zip(pairs[::2], pairs[1::2], strict=True)):
             larger = Signal(max(len(x), len(y)), name=f"largest{level}_{index}")

@@ -35,18 +35,17 @@ class CarrySaveState:
 
     def split(self, kept: Value) -> tuple[Value, Value, Value, Value]:
         """Sum, carries, step up and step down."""
-        return kept[:self.width], kept[self.width:-2], kept[-2], kept[-1]
+        return kept[: self.width], kept[self.width : -2], kept[-2], kept[-1]
 
     def fold(self, columns: Columns, total: Value, carries: Value) -> tuple[Value, Value] | None:
         """Add the kept bits below `top` to ``columns``; gives the new ones, or None without a fit.
 
         What leaves the columns waits there.
         """
-        columns.add_vector(0, total[:self.top])
+        columns.add_vector(0, total[: self.top])
         columns.add_vector(self.start, carries)
         low = columns.reduce(0, self.start)
-        rows = [(*bits, Const(0), Const(0))[:2]
-                for bits in columns.compress(self.start, self.top)]
+        rows = [(*bits, Const(0), Const(0))[:2] for bits in columns.compress(self.start, self.top)]
         return Cat(*low, *(x for x, _ in rows)), Cat(*(y for _, y in rows))
 
     def step(self, columns: Columns) -> tuple[Value, Value] | None:
@@ -62,8 +61,9 @@ def carry_save_state(spec: MacSpec) -> CarrySaveState:
     m, width = Module(), spec.acc.width
     terms = Columns(m, name="terms")
     stages = dict.fromkeys(("product", "term", "operand"), 0)
-    fill_columns(m, spec, terms, Signal(spec.lanes * spec.a.width),
-                 Signal(spec.lanes * spec.b.width), stages)
+    fill_columns(
+        m, spec, terms, Signal(spec.lanes * spec.a.width), Signal(spec.lanes * spec.b.width), stages
+    )
 
     def depth(state: CarrySaveState) -> int | None:
         """Gate levels of a step; None if it does not fit."""
@@ -72,8 +72,9 @@ def carry_save_state(spec: MacSpec) -> CarrySaveState:
         return columns.depth if state.step(columns) else None
 
     low = min(terms.top, width)
-    top = next(top for top in range(low, width + 1)
-               if depth(CarrySaveState(width, top, 0)) is not None)
+    top = next(
+        top for top in range(low, width + 1) if depth(CarrySaveState(width, top, 0)) is not None
+    )
     # The later the carries start, the longer is the chain that leads up to them.
     least, start, stop = depth(CarrySaveState(width, top, 0)), 0, top
     while start < stop:
@@ -96,7 +97,7 @@ def resolve_sum(m: Module, spec: MacSpec, kept: Value) -> Value:
     total, carries, up, down = state.split(kept)
     # One step up or down as a number: the bits above its first one are those of its sign.
     step = Cat(up ^ down, (down & ~up).replicate(state.width))
-    other = Cat(Const(0, state.start), carries, step)[:state.width]
+    other = Cat(Const(0, state.start), carries, step)[: state.width]
     return add(m, total, other, Const(0), adder=Adder.PREFIX, name="resolved")[0]
 
 
@@ -117,8 +118,13 @@ class Resolver(wiring.Component):
 
     def __init__(self, spec: MacSpec):
         self._spec = spec
-        super().__init__({"en": In(1), "i": In(state_width(spec) + spec.flag_bits),
-                          "o": Out(spec.acc.width + spec.flag_bits)})
+        super().__init__(
+            {
+                "en": In(1),
+                "i": In(state_width(spec) + spec.flag_bits),
+                "o": Out(spec.acc.width + spec.flag_bits),
+            }
+        )
 
     @property
     def module_name(self) -> str:
@@ -127,7 +133,7 @@ class Resolver(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        data, flags = self.i[:state_width(self._spec)], self.i[state_width(self._spec):]
+        data, flags = self.i[: state_width(self._spec)], self.i[state_width(self._spec) :]
         result = Signal(len(self.o), reset_less=True)
         with m.If(self.en):
             m.d.sync += result.eq(Cat(resolve_sum(m, self._spec, data), flags))

@@ -83,8 +83,9 @@ def _sum_columns(m: Module, columns: Columns, old: Value, adder: Adder) -> Value
         top += 1
     up, down = step or (Const(0), Const(0))
     total = Signal(len(old), name="total")
-    m.d.comb += total.eq(Cat(*low, step_by_one(m, old[top:], up ^ down, down, adder=adder,
-                                               name="guard")))
+    m.d.comb += total.eq(
+        Cat(*low, step_by_one(m, old[top:], up ^ down, down, adder=adder, name="guard"))
+    )
     return total
 
 
@@ -128,10 +129,11 @@ class CarrySaveMac(FixedMac):
         columns = Columns(m, name="sum")
         flags = fill_columns(m, self._spec, columns, a, b, stages)
         low, high = Signal(state.top, name="low"), Signal(state.width - state.top, name="high")
-        stepped = step_by_one(m, total[state.top:], up ^ down, down, adder=Adder.PREFIX,
-                              name="guard")
+        stepped = step_by_one(
+            m, total[state.top :], up ^ down, down, adder=Adder.PREFIX, name="guard"
+        )
         m.d.comb += [
-            low.eq(Mux(first, 0, total[:state.top])),
+            low.eq(Mux(first, 0, total[: state.top])),
             # Behind the step, whose own path is long.
             high.eq(Mux(first, 0, stepped)),
         ]
@@ -148,8 +150,13 @@ class Addend:
     carry: Value
 
 
-def addend_of_lanes(m: Module, spec: MacSpec, a: Value, b: Value, stages: Counter[str],
-                    ) -> tuple[Addend, Value | None]:
+def addend_of_lanes(
+    m: Module,
+    spec: MacSpec,
+    a: Value,
+    b: Value,
+    stages: Counter[str],
+) -> tuple[Addend, Value | None]:
     """Sum of the products of all lanes behind the registers ``addend``; the flags they raise.
 
     A single signed magnitude is complemented behind the registers.
@@ -162,8 +169,10 @@ def addend_of_lanes(m: Module, spec: MacSpec, a: Value, b: Value, stages: Counte
         return _number(m, columns, largest.bit_length() + 1, cycles), None
     terms, flags = signed_magnitudes(m, spec, a, b, stages)
     if spec.lanes == 1:
-        magnitude, sign = (delayed(m, part, cycles, name=f"addend_{name}")
-                           for part, name in zip(terms[0], ("magnitude", "sign"), strict=True))
+        magnitude, sign = (
+            delayed(m, part, cycles, name=f"addend_{name}")
+            for part, name in zip(terms[0], ("magnitude", "sign"), strict=True)
+        )
         return Addend(magnitude ^ sign.replicate(len(magnitude)), sign, sign), flags
     for magnitude, sign in terms:
         columns.add_signed(magnitude, sign)
@@ -187,18 +196,29 @@ def pass_sum(m: Module, old: Value, addend: Addend, stages: Counter[str], adder:
     line, negative, total = addend.carry, addend.negative, []
     for part, (low, high) in enumerate(pairwise(bounds)):
         name = f"part{part}"
-        x, y = (delayed(m, value[low:high], part, name=f"{name}_{side}")
-                for value, side in ((old, "old"), (addend.bits, "addend")))
-        bits, line = add(m, x[:len(y)], y, line, adder=adder, name=name) if len(y) else (
-            Const(0, 0), line)
+        x, y = (
+            delayed(m, value[low:high], part, name=f"{name}_{side}")
+            for value, side in ((old, "old"), (addend.bits, "addend"))
+        )
+        bits, line = (
+            add(m, x[: len(y)], y, line, adder=adder, name=name) if len(y) else (Const(0, 0), line)
+        )
         if high > reach:
             enable = line ^ negative if low <= reach else line
             # One bit more shows whether the next part has to be stepped too.
-            stepped = step_by_one(m, Cat(x[len(y):], Const(0, 1)), enable, negative, adder=adder,
-                                  name=f"{name}_guard")
+            stepped = step_by_one(
+                m,
+                Cat(x[len(y) :], Const(0, 1)),
+                enable,
+                negative,
+                adder=adder,
+                name=f"{name}_guard",
+            )
             bits, line = Cat(bits, stepped[:-1]), stepped[-1]
         total.append(delayed(m, bits, cycles - part, name=f"{name}_sum"))
         if part < cycles:
-            line, negative = (delayed(m, bit, 1, name=f"{name}_{role}")
-                              for bit, role in ((line, "carry"), (negative, "negative")))
+            line, negative = (
+                delayed(m, bit, 1, name=f"{name}_{role}")
+                for bit, role in ((line, "carry"), (negative, "negative"))
+            )
     return Cat(*total)

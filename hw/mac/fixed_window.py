@@ -64,8 +64,7 @@ class FixedWindow:
         """
         window = self.window
         finite = not (window.inf_terms or window.nan_terms)
-        return (finite and not window.has_minus_zero
-                and self.width <= window.width + SPARE_COLUMNS)
+        return finite and not window.has_minus_zero and self.width <= window.width + SPARE_COLUMNS
 
     def products(self, m: Module, a: Value, b: Value) -> Value:
         """Exact sum of the products of all lanes in two's complement, units of ``2**lsb``."""
@@ -76,15 +75,18 @@ class FixedWindow:
         m.d.comb += total.eq(Cat(*columns.reduce(0, len(total))))
         return total
 
-    def next_sum(self, m: Module, code: Value, term: Value, first: Value,
-                 stages: Counter[str]) -> Value:
+    def next_sum(
+        self, m: Module, code: Value, term: Value, first: Value, stages: Counter[str]
+    ) -> Value:
         """Code of the accumulator plus ``term``, see `hw.mac.float_add.add_term`."""
         window = self.window
         old = unpack_sum(m, window, code, first)
         aligned = self._aligned(m, old, first)
         old = replace(old, sig=Const(0), exponent=Const(0))
-        term, aligned = (delayed(m, value, stages["aligned"], name=f"aligned_{name}")
-                         for name, value in (("term", term), ("old", aligned)))
+        term, aligned = (
+            delayed(m, value, stages["aligned"], name=f"aligned_{name}")
+            for name, value in (("term", term), ("old", aligned))
+        )
         old = delayed_fields(m, old, stages["aligned"], name="aligned_old")
         columns = Columns(m, name="window")
         # The top bit weighs less than nothing: stored inverted, the constant makes up for it.
@@ -98,8 +100,10 @@ class FixedWindow:
         # `normalize_total` wants the exponent of the column below the top one.
         exponent = Const(self._top - 1, window.result_bits)
         total = normalize_total(m, window, total, exponent, spare=False)
-        total, old = (delayed_fields(m, part, stages["normal"], name=name)
-                      for part, name in ((total, "normal"), (old, "normal_old")))
+        total, old = (
+            delayed_fields(m, part, stages["normal"], name=name)
+            for part, name in ((total, "normal"), (old, "normal_old"))
+        )
         negative = total.short
         rounded = round_normal(m, window, total, narrow=False)
         sign = Signal(name="sum_sign")
@@ -123,10 +127,17 @@ class FixedWindow:
         window = self.window
         lowest = max(window.lsb + window.bias, 1)
         stages = (self._top - lowest).bit_length()
-        sig = Cat(Const(0, max(self.width - len(old.sig), 0)),
-                  old.sig & ~first.replicate(len(old.sig)))
+        sig = Cat(
+            Const(0, max(self.width - len(old.sig), 0)), old.sig & ~first.replicate(len(old.sig))
+        )
         # Zero may land anywhere; an infinity is told apart behind the sum.
-        amount, _ = add(m, ~old.exponent[:stages], Const((self._top + 1) % (1 << stages), stages),
-                        Const(0), adder=self.spec.adder, name="amount")
+        amount, _ = add(
+            m,
+            ~old.exponent[:stages],
+            Const((self._top + 1) % (1 << stages), stages),
+            Const(0),
+            adder=self.spec.adder,
+            name="amount",
+        )
         moved, _ = shift_right(m, sig, amount, name="aligned")
-        return moved[-self.width:]
+        return moved[-self.width :]

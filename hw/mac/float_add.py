@@ -59,14 +59,14 @@ class Rounded:
 def unpack_sum(m: Module, window: AlignWindow, code: Value, first: Value) -> OldSum:
     """Take the accumulator apart; where a sum starts anew it stands below every term."""
     fmt, bits = window.fmt, window.exp_bits
-    man, field = code[:fmt.man_bits], code[fmt.man_bits:fmt.magnitude_bits]
+    man, field = code[: fmt.man_bits], code[fmt.man_bits : fmt.magnitude_bits]
     # A clamp needs the lowest exponent of all; elsewhere the term is above anyway.
     kept = ~first if window.clamps else Const(1)
     sign, hidden, special = (Signal(name=f"old_{part}") for part in ("sign", "hidden", "special"))
     exp, exponent = (Signal(bits, name=f"old_{part}") for part in ("exp", "place"))
     m.d.comb += [
-        exp.eq(Cat(field[:bits - 1], field[-1]) & kept.replicate(bits)),
-        hidden.eq(exp[window.lowest_hidden:].any()),
+        exp.eq(Cat(field[: bits - 1], field[-1]) & kept.replicate(bits)),
+        hidden.eq(exp[window.lowest_hidden :].any()),
         exponent.eq(Cat(exp[0] | ~hidden, exp[1:]) if window.clamps else exp),
     ]
     if window.has_negative:
@@ -77,11 +77,12 @@ def unpack_sum(m: Module, window: AlignWindow, code: Value, first: Value) -> Old
     return OldSum(sign, Cat(man, hidden), exponent, special, special & man[-1])
 
 
-def pack_sum(m: Module, window: AlignWindow, rounded: Rounded, sign: Value, old: OldSum,
-             term: Term) -> Value:
+def pack_sum(
+    m: Module, window: AlignWindow, rounded: Rounded, sign: Value, old: OldSum, term: Term
+) -> Value:
     """Code of the rounded sum, or of what it is instead of a number."""
     nan, special = Signal(name="makes_nan"), term.nan | term.inf
-    exp = rounded.field[:window.exp_bits] & rounded.is_normal.replicate(window.exp_bits)
+    exp = rounded.field[: window.exp_bits] & rounded.is_normal.replicate(window.exp_bits)
     man = rounded.man
     if window.clamps and not window.spec.acc.subnormals:
         man = man & rounded.is_normal.replicate(len(man))
@@ -98,11 +99,18 @@ def pack_sum(m: Module, window: AlignWindow, rounded: Rounded, sign: Value, old:
     return code
 
 
-def _limit(m: Module, window: AlignWindow, rounded: Rounded, exp: Value, man: Value,
-           old: OldSum, special: Value) -> tuple[Value, Value]:
+def _limit(
+    m: Module,
+    window: AlignWindow,
+    rounded: Rounded,
+    exp: Value,
+    man: Value,
+    old: OldSum,
+    special: Value,
+) -> tuple[Value, Value]:
     """Exponent and mantissa, held at infinity or at the largest number; ones if ``special``."""
     beyond = Signal(name="beyond")
-    high = rounded.field[window.exp_bits:].any() | rounded.field[:window.exp_bits].all()
+    high = rounded.field[window.exp_bits :].any() | rounded.field[: window.exp_bits].all()
     if window.to_inf:
         m.d.comb += beyond.eq((rounded.is_normal & high) | rounded.infinite)
         return exp | (beyond | special).replicate(len(exp)), man & ~beyond.replicate(len(man))
@@ -149,11 +157,18 @@ class Normal:
     sticky: Value
 
 
-def normalize_total(m: Module, window: AlignWindow, total: Total, exponent: Value, *,
-                    spare: bool) -> Normal:
+def normalize_total(
+    m: Module, window: AlignWindow, total: Total, exponent: Value, *, spare: bool
+) -> Normal:
     """Normalise; ``spare`` as in `normalize`."""
-    value, places = normalize(m, total.magnitude, fill=total.short, name="normal",
-                              limit=exponent if window.clamps else None, spare=spare)
+    value, places = normalize(
+        m,
+        total.magnitude,
+        fill=total.short,
+        name="normal",
+        limit=exponent if window.clamps else None,
+        spare=spare,
+    )
     return Normal(value, places, exponent, total.short, total.sticky)
 
 
@@ -161,24 +176,40 @@ def round_normal(m: Module, window: AlignWindow, total: Normal, *, narrow: bool)
     """Round; ``narrow`` says that a short magnitude needs no rounding."""
     value, places, exponent = total.value, total.places, total.exponent
     man_bits = window.fmt.man_bits
-    leads, man = value[-1], value[-1 - man_bits:-1]
-    guard, rest = value[-2 - man_bits], value[:-2 - man_bits]
+    leads, man = value[-1], value[-1 - man_bits : -1]
+    guard, rest = value[-2 - man_bits], value[: -2 - man_bits]
     rounding = window.spec.acc.rounding
     up, is_normal = Signal(name="round_up"), Signal(name="is_normal")
     if narrow:
-        m.d.comb += up.eq(rounds_up(rounding, odd=man[0], guard=guard, sticky=rest.any()
-                                    | total.sticky, short=total.short))
+        m.d.comb += up.eq(
+            rounds_up(
+                rounding,
+                odd=man[0],
+                guard=guard,
+                sticky=rest.any() | total.sticky,
+                short=total.short,
+            )
+        )
     else:
-        m.d.comb += up.eq(rounds_up_short(rounding, odd=man[0], guard=guard, rest=rest,
-                                          sticky=total.sticky, short=total.short))
+        m.d.comb += up.eq(
+            rounds_up_short(
+                rounding, odd=man[0], guard=guard, rest=rest, sticky=total.sticky, short=total.short
+            )
+        )
     adder = window.spec.adder
     rounded, carry = add(m, man, Const(0, man_bits), up, adder=adder, name="rounded")
     m.d.comb += is_normal.eq(leads | carry)
     # The exponent is that of the column above the window, less the places: the last bit of
     # 1 - places is the inverse, the others are those of -(places >> 1).
     width = window.result_bits
-    less, _ = add(m, extend(~places[1:], width - 1, fill=1), Const(0, width - 1), Const(1),
-                  adder=adder, name="less")
+    less, _ = add(
+        m,
+        extend(~places[1:], width - 1, fill=1),
+        Const(0, width - 1),
+        Const(1),
+        adder=adder,
+        name="less",
+    )
     field, _ = add(m, exponent, Cat(~places[0], less), leads & carry, adder=adder, name="field")
     return Rounded(field, rounded, is_normal, infinite=Const(0))
 
@@ -225,13 +256,15 @@ class _Signed:
     zero: Value | None = None
 
 
-def add_term(m: Module, window: AlignWindow, code: Value, term: Term, first: Value,
-             stages: Counter[str]) -> Value:
+def add_term(
+    m: Module, window: AlignWindow, code: Value, term: Term, first: Value, stages: Counter[str]
+) -> Value:
     """Code of the new sum; ``first`` starts from plus zero.
 
     Registers may stand before the magnitudes are added (``aligned``), behind that (``total``) and
     before the sum is rounded (``normal``).
     """
+
     def cut(point: str, *parts):
         """Registers of a point behind all that is still to be used."""
         return (delayed_fields(m, part, stages[point], name=point) for part in parts)
@@ -248,8 +281,13 @@ def add_term(m: Module, window: AlignWindow, code: Value, term: Term, first: Val
     m.d.comb += exponent.eq(sides.exponent)
     sides = replace(sides, exponent=exponent)
     summed, sides = cut("total", summed, sides)
-    summed = replace(summed, zero=_is_minus_zero(window, summed.total, sides.sub), total=(
-        normalize_total(m, window, summed.total, sides.exponent, spare=window.has_spare_column)))
+    summed = replace(
+        summed,
+        zero=_is_minus_zero(window, summed.total, sides.sub),
+        total=(
+            normalize_total(m, window, summed.total, sides.exponent, spare=window.has_spare_column)
+        ),
+    )
     summed, sides = cut("normal", summed, replace(sides, exponent=Const(0), sub=Const(0)))
     rounded = round_normal(m, window, summed.total, narrow=window.is_narrow)
     zero = _is_zero(window, rounded) if summed.zero is None else summed.zero
@@ -265,8 +303,14 @@ def _compare(m: Module, window: AlignWindow, old: OldSum, term: Term, first: Val
     special one as it is.
     """
     width = window.distance_bits
-    distance, _ = add(m, extend(old.exponent, width), ~extend(term.exponent, width, signed=True),
-                      Const(1), adder=window.spec.adder, name="distance")
+    distance, _ = add(
+        m,
+        extend(old.exponent, width),
+        ~extend(term.exponent, width, signed=True),
+        Const(1),
+        adder=window.spec.adder,
+        name="distance",
+    )
     below = distance[-1]
     starts = Const(0) if window.clamps else first
     no_old, no_term, larger = (Signal(name=f"{name}") for name in ("no_old", "no_term", "larger"))
@@ -291,8 +335,9 @@ def _align(m: Module, window: AlignWindow, old: OldSum, term: Term, roles: _Role
     term_high = Cat(Const(0, window.width - len(term.sig)), term.sig)
     larger = roles.old_is_larger
     big = _either(m, (old_high, larger & roles.has_old), (term_high, ~larger), name="big")
-    small = _either(m, (old_low, ~larger & roles.has_old), (term_high, larger & roles.has_term),
-                    name="small")
+    small = _either(
+        m, (old_low, ~larger & roles.has_old), (term_high, larger & roles.has_term), name="small"
+    )
     aligned, sticky = shift_right(m, small, roles.amount, name="aligned")
     return _Aligned(big, aligned, sticky, larger)
 
@@ -300,17 +345,28 @@ def _align(m: Module, window: AlignWindow, old: OldSum, term: Term, roles: _Role
 def _sides(window: AlignWindow, old: OldSum, term: Term, roles: _Roles, sub: Value) -> _Sides:
     """All that goes past the adder."""
     width, none = window.result_bits, Const(0)
-    exponent = Mux(roles.old_is_larger, extend(old.exponent, width),
-                extend(term.exponent, width, signed=True))
-    return _Sides(replace(old, sig=none, exponent=none),
-                  replace(term, sig=none, exponent=none, zero=none), exponent, sub)
+    exponent = Mux(
+        roles.old_is_larger, extend(old.exponent, width), extend(term.exponent, width, signed=True)
+    )
+    return _Sides(
+        replace(old, sig=none, exponent=none),
+        replace(term, sig=none, exponent=none, zero=none),
+        exponent,
+        sub,
+    )
 
 
 def _add(m: Module, window: AlignWindow, aligned: _Aligned, sides: _Sides) -> _Signed:
     """Exact sum or difference of the two magnitudes in the window."""
     sub, sticky = sides.sub, aligned.sticky
-    total, carry = add(m, aligned.big, aligned.small ^ sub.replicate(window.width), sub & ~sticky,
-                       adder=window.spec.adder, name="sum")
+    total, carry = add(
+        m,
+        aligned.big,
+        aligned.small ^ sub.replicate(window.width),
+        sub & ~sticky,
+        adder=window.spec.adder,
+        name="sum",
+    )
     short = Signal(name="short")
     magnitude = Signal(window.width + 1, name="magnitude")
     m.d.comb += [
@@ -345,4 +401,4 @@ def _is_zero(window: AlignWindow, rounded: Rounded) -> Value:
     """Whether the sum is zero: none but zero itself rounds to it, and it is never a minus zero."""
     if not window.clamps:
         return ~rounded.is_normal
-    return ~(rounded.is_normal | rounded.man[window.lsb - window.fmt.lsb:].any())
+    return ~(rounded.is_normal | rounded.man[window.lsb - window.fmt.lsb :].any())

@@ -59,16 +59,21 @@ def make_term(m: Module, window: AlignWindow, a: Value, b: Value, stages: int) -
 def _product(m: Module, window: AlignWindow, a: Value, b: Value) -> Term:
     """Product of one pair of operand codes."""
     shape = window.shape
-    x, y = (decode(m, fmt, code, name=side)
-            for fmt, code, side in ((window.spec.a, a, "a"), (window.spec.b, b, "b")))
+    x, y = (
+        decode(m, fmt, code, name=side)
+        for fmt, code, side in ((window.spec.a, a, "a"), (window.spec.b, b, "b"))
+    )
     adder = window.spec.adder
     offset_x, offset_y, offset = split_offset(window, x, y)
     (sig_x, exp_x), (sig_y, exp_y) = (
-        lead(m, operand, own, adder=adder, name=side) if shape.leads
+        lead(m, operand, own, adder=adder, name=side)
+        if shape.leads
         else (masked(operand), shift_exponent(m, operand.exp, own, adder=adder, name=side))
-        for operand, own, side in ((x, offset_x, "a"), (y, offset_y, "b")))
-    sig = multiply_magnitudes(m, sig_x, sig_y, multiplier=window.spec.resolved_multiplier,
-                              name="product")
+        for operand, own, side in ((x, offset_x, "a"), (y, offset_y, "b"))
+    )
+    sig = multiply_magnitudes(
+        m, sig_x, sig_y, multiplier=window.spec.resolved_multiplier, name="product"
+    )
     sign = Signal(name="term_sign")
     m.d.comb += sign.eq(x.sign ^ y.sign)
     leads = sig[-1] if shape.by_one else Const(1)
@@ -79,7 +84,7 @@ def _product(m: Module, window: AlignWindow, a: Value, b: Value) -> Term:
     zero = x.zero | y.zero if shape.leads else Const(0)
     nan, inf = special_product(m, x, y, name="product")
     exponent = exponent_of_product(m, window, exp_x, exp_y, offset, leads)
-    return Term(sign, sig[:shape.bits], exponent, zero, nan, inf & ~nan)
+    return Term(sign, sig[: shape.bits], exponent, zero, nan, inf & ~nan)
 
 
 def _sum(m: Module, window: AlignWindow, pairs: Iterable[tuple[Value, Value]], stages: int) -> Term:
@@ -91,27 +96,49 @@ def _sum(m: Module, window: AlignWindow, pairs: Iterable[tuple[Value, Value]], s
     for lane, (a, b) in enumerate(pairs):
         name = f"lane{lane}"
         product = multiply(m, spec, a, b, name=name)
-        magnitude = shift_left(m, product.sig, product.exp, base=product.base,
-                               width=largest.bit_length(), name=f"{name}_aligned")
+        magnitude = shift_left(
+            m,
+            product.sig,
+            product.exp,
+            base=product.base,
+            width=largest.bit_length(),
+            name=f"{name}_aligned",
+        )
         infinite = product.inf & ~product.nan
         magnitude, sign, nan_lane, inf_lane = (
             delayed(m, part, stages, name=f"term_{name}_{index}")
-            for index, part in enumerate((magnitude, product.sign, product.nan, infinite)))
+            for index, part in enumerate((magnitude, product.sign, product.nan, infinite))
+        )
         columns.add_signed(magnitude, sign)
         nan = nan | nan_lane
         plus, minus = plus | (inf_lane & ~sign), minus | (inf_lane & sign)
         is_minus = is_minus & sign
-    return _signed_sum(m, window, Cat(*columns.reduce(0, window.shape.bits + 1)), is_minus,
-                       nan | (plus & minus), plus, minus)
+    return _signed_sum(
+        m,
+        window,
+        Cat(*columns.reduce(0, window.shape.bits + 1)),
+        is_minus,
+        nan | (plus & minus),
+        plus,
+        minus,
+    )
 
 
-def _signed_sum(m: Module, window: AlignWindow, total: Value, is_minus: Value, nan: Value,
-                plus: Value, minus: Value) -> Term:
+def _signed_sum(
+    m: Module,
+    window: AlignWindow,
+    total: Value,
+    is_minus: Value,
+    nan: Value,
+    plus: Value,
+    minus: Value,
+) -> Term:
     """Term of a sum in two's complement, unless it is NaN or an infinity."""
     negative = total[-1]
     flipped = total[:-1] ^ negative.replicate(len(total) - 1)
-    sig, _ = add(m, flipped, Const(0, len(flipped)), negative, adder=window.spec.adder,
-                 name="term_sig")
+    sig, _ = add(
+        m, flipped, Const(0, len(flipped)), negative, adder=window.spec.adder, name="term_sig"
+    )
     makes_nan, inf, sign = (Signal(name=f"term_{part}") for part in ("nan", "inf", "sign"))
     m.d.comb += [
         makes_nan.eq(nan),
@@ -128,12 +155,15 @@ def masked(operand: Operand) -> Value:
     return sig if operand.fmt.subnormals else sig & ~operand.zero.replicate(len(sig))
 
 
-def lead(m: Module, operand: Operand, offset: int, *, adder: Adder,
-         name: str) -> tuple[Value, Value]:
+def lead(
+    m: Module, operand: Operand, offset: int, *, adder: Adder, name: str
+) -> tuple[Value, Value]:
     """Significand that leads with a one, and exponent plus ``offset`` in two's complement."""
     if leads(operand.fmt):
-        return (Cat(operand.sig[:-1], Const(1, 1)),
-                shift_exponent(m, operand.exp, offset, adder=adder, name=name))
+        return (
+            Cat(operand.sig[:-1], Const(1, 1)),
+            shift_exponent(m, operand.exp, offset, adder=adder, name=name),
+        )
     sig, lines = lead_one(m, operand.sig, name=name)
     # A significand that has to be shifted stands at the lowest exponent, `base`; its field is 0.
     field = operand.exp
@@ -144,8 +174,11 @@ def lead(m: Module, operand: Operand, offset: int, *, adder: Adder,
     field = extend(field, width, signed=True)
     exp = Signal(width, name=f"{name}_led_exp")
     for bit in range(width):
-        differs = [line for shift, line in enumerate(lines) if shift and
-                   (operand.base - shift + offset ^ offset) >> bit & 1]
+        differs = [
+            line
+            for shift, line in enumerate(lines)
+            if shift and (operand.base - shift + offset ^ offset) >> bit & 1
+        ]
         if offset >> bit & 1:
             m.d.comb += exp[bit].eq(field[bit] & ~Cat(*differs).any())
         else:
@@ -158,8 +191,14 @@ def shift_exponent(m: Module, exp: Value, offset: int, *, adder: Adder, name: st
     if not offset:
         return Cat(exp, Const(0, 1))
     width = signed_bits(offset, (1 << len(exp)) - 1 + offset)
-    total, _ = add(m, extend(exp, width), _constant(offset, width), Const(0, 1), adder=adder,
-                   name=f"{name}_shifted_exp")
+    total, _ = add(
+        m,
+        extend(exp, width),
+        _constant(offset, width),
+        Const(0, 1),
+        adder=adder,
+        name=f"{name}_shifted_exp",
+    )
     return total
 
 
@@ -182,17 +221,24 @@ def split_offset(window: AlignWindow, x: Operand, y: Operand) -> tuple[int, int,
     return own[0], own[1], coarse
 
 
-def exponent_of_product(m: Module, window: AlignWindow, exp_x: Value, exp_y: Value, offset: int,
-                     leads: Value) -> Value:
+def exponent_of_product(
+    m: Module, window: AlignWindow, exp_x: Value, exp_y: Value, offset: int, leads: Value
+) -> Value:
     """Exponent of the product's top bit, counted as in `AlignWindow`."""
     width = window.exponent_bits
     if window.exponent_low == window.exponent_high:
         return _constant(window.exponent_high, width)
-    total, _ = add(m, extend(exp_x, width, signed=True), extend(exp_y, width, signed=True),
-                   leads if window.shape.by_one else Const(0), adder=window.spec.adder,
-                   name="exp_sum")
-    exponent, _ = add(m, total, _constant(offset, width), Const(0), adder=window.spec.adder,
-                   name="place")
+    total, _ = add(
+        m,
+        extend(exp_x, width, signed=True),
+        extend(exp_y, width, signed=True),
+        leads if window.shape.by_one else Const(0),
+        adder=window.spec.adder,
+        name="exp_sum",
+    )
+    exponent, _ = add(
+        m, total, _constant(offset, width), Const(0), adder=window.spec.adder, name="place"
+    )
     return exponent
 
 

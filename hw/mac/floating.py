@@ -36,13 +36,15 @@ class FloatStep(wiring.Component):
 
     def __init__(self, spec: MacSpec):
         self._spec = spec
-        super().__init__({
-            "i_acc": In(spec.acc.width),
-            "i_first": In(1),
-            "i_a": In(spec.lanes * spec.a.width),
-            "i_b": In(spec.lanes * spec.b.width),
-            "o_acc": Out(spec.acc.width),
-        })
+        super().__init__(
+            {
+                "i_acc": In(spec.acc.width),
+                "i_first": In(1),
+                "i_a": In(spec.lanes * spec.a.width),
+                "i_b": In(spec.lanes * spec.b.width),
+                "o_acc": Out(spec.acc.width),
+            }
+        )
 
     @property
     def module_name(self) -> str:
@@ -51,8 +53,9 @@ class FloatStep(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.d.comb += self.o_acc.eq(_next_sum(m, self._spec, self.i_acc, self.i_a, self.i_b,
-                                            self.i_first, Counter()))
+        m.d.comb += self.o_acc.eq(
+            _next_sum(m, self._spec, self.i_acc, self.i_a, self.i_b, self.i_first, Counter())
+        )
         return m
 
 
@@ -75,8 +78,9 @@ def _stage_points(spec: MacSpec) -> tuple[str, ...]:
     return ("term", "operand") if short else ("term", "product", "operand")
 
 
-def _next_sum(m: Module, spec: MacSpec, old: Value, a: Value, b: Value, first: Value,
-              stages: Counter[str]) -> Value:
+def _next_sum(
+    m: Module, spec: MacSpec, old: Value, a: Value, b: Value, first: Value, stages: Counter[str]
+) -> Value:
     """Code of the next sum, by the smaller one of two ways."""
     window = AlignWindow(spec)
     fixed = FixedWindow(window)

@@ -35,37 +35,46 @@ class Product:
 
 def extreme_units(spec: MacSpec, lanes: int) -> int:
     """Largest magnitude of a sum of ``lanes`` products, in units of ``2**product_lsb``."""
-    return lanes * max(abs(x * y) for x in (spec.a.min_units, spec.a.max_units)
-                       for y in (spec.b.min_units, spec.b.max_units))
+    return lanes * max(
+        abs(x * y)
+        for x in (spec.a.min_units, spec.a.max_units)
+        for y in (spec.b.min_units, spec.b.max_units)
+    )
 
 
 def split_lanes(codes: Value, width: int, lanes: int) -> list[Value]:
     """Code of each lane, lane 0 first."""
-    return [codes[lane * width:(lane + 1) * width] for lane in range(lanes)]
+    return [codes[lane * width : (lane + 1) * width] for lane in range(lanes)]
 
 
 def lane_pairs(spec: MacSpec, a: Value, b: Value) -> Iterable[tuple[Value, Value]]:
     """Codes of each lane's operands."""
-    return zip(split_lanes(a, spec.a.width, spec.lanes), split_lanes(b, spec.b.width, spec.lanes),
-               strict=True)
+    return zip(
+        split_lanes(a, spec.a.width, spec.lanes),
+        split_lanes(b, spec.b.width, spec.lanes),
+        strict=True,
+    )
 
 
 def multiply(m: Module, spec: MacSpec, a: Value, b: Value, *, name: str) -> Product:
     """Decode a pair of codes and multiply them exactly; combinational."""
-    x, y = (decode(m, fmt, code, name=f"{name}_{side}")
-            for fmt, code, side in ((spec.a, a, "a"), (spec.b, b, "b")))
+    x, y = (
+        decode(m, fmt, code, name=f"{name}_{side}")
+        for fmt, code, side in ((spec.a, a, "a"), (spec.b, b, "b"))
+    )
     sign = Signal(name=f"{name}_sign")
     sig_x = Signal(len(x.sig), name=f"{name}_a_masked")
     m.d.comb += [
         sign.eq(x.sign ^ y.sign),
         sig_x.eq(x.sig & ~(x.hidden | y.hidden).replicate(len(x.sig))),
     ]
-    sig = multiply_magnitudes(m, sig_x, y.sig, multiplier=spec.resolved_multiplier,
-                              name=f"{name}_sig")
+    sig = multiply_magnitudes(
+        m, sig_x, y.sig, multiplier=spec.resolved_multiplier, name=f"{name}_sig"
+    )
     exp = _add_exponents(m, x.exp, y.exp, name=f"{name}_exp")
     nan, inf = special_product(m, x, y, name=name)
     # In the encoding of `hw.spec.Flag`; a single bit is NaN.
-    flags = Cat(nan | (inf & ~sign), nan | (inf & sign))[:spec.flag_bits]
+    flags = Cat(nan | (inf & ~sign), nan | (inf & sign))[: spec.flag_bits]
     return Product(sign, sig, exp, x.base + y.base, nan, inf, flags)
 
 
@@ -90,8 +99,9 @@ def special_product(m: Module, x: Operand, y: Operand, *, name: str) -> tuple[Va
     return nan, inf
 
 
-def fill_columns(m: Module, spec: MacSpec, columns: Columns, a: Value, b: Value,
-                 stages: dict[str, int]) -> Value | None:
+def fill_columns(
+    m: Module, spec: MacSpec, columns: Columns, a: Value, b: Value, stages: dict[str, int]
+) -> Value | None:
     """Add the products of all lanes to ``columns``; gives the flags that they raise, if any."""
     if spec.is_fused:
         add_integers(m, spec, columns, a, b)
@@ -115,33 +125,48 @@ def add_integers(m: Module, spec: MacSpec, columns: Columns, a: Value, b: Value)
         rows(m, columns, longer, shorter, name=f"lane{lane}", weight=weight)
 
 
-def signed_magnitudes(m: Module, spec: MacSpec, a: Value, b: Value,
-                      stages: dict[str, int]) -> tuple[list[tuple[Value, Value]], Value]:
+def signed_magnitudes(
+    m: Module, spec: MacSpec, a: Value, b: Value, stages: dict[str, int]
+) -> tuple[list[tuple[Value, Value]], Value]:
     """Each lane's product as a magnitude in units of ``2**acc.lsb`` and a sign; the flags."""
-    lanes = [multiply(m, spec, x, y, name=f"lane{lane}")
-             for lane, (x, y) in enumerate(lane_pairs(spec, a, b))]
+    lanes = [
+        multiply(m, spec, x, y, name=f"lane{lane}")
+        for lane, (x, y) in enumerate(lane_pairs(spec, a, b))
+    ]
     flags = Signal(spec.flag_bits)
     for product in lanes:
         flags = flags | product.flags
-    return [_align_product(m, spec, product, stages, name=f"lane{lane}")
-            for lane, product in enumerate(lanes)], flags
+    return [
+        _align_product(m, spec, product, stages, name=f"lane{lane}")
+        for lane, product in enumerate(lanes)
+    ], flags
 
 
-def _align_product(m: Module, spec: MacSpec, product: Product, stages: dict[str, int], *,
-           name: str) -> tuple[Value, Value]:
+def _align_product(
+    m: Module, spec: MacSpec, product: Product, stages: dict[str, int], *, name: str
+) -> tuple[Value, Value]:
     """Magnitude and sign of one product, rounded if the accumulator's lsb is coarser."""
-    sig, exp, sign = (delayed(m, value, stages["product"], name=f"{name}_{part}")
-                      for part, value in (("sig", product.sig), ("exp", product.exp),
-                                          ("sign", product.sign)))
-    magnitude = shift_left(m, sig, exp, base=product.base,
-                           width=extreme_units(spec, lanes=1).bit_length(), name=f"{name}_aligned")
+    sig, exp, sign = (
+        delayed(m, value, stages["product"], name=f"{name}_{part}")
+        for part, value in (("sig", product.sig), ("exp", product.exp), ("sign", product.sign))
+    )
+    magnitude = shift_left(
+        m,
+        sig,
+        exp,
+        base=product.base,
+        width=extreme_units(spec, lanes=1).bit_length(),
+        name=f"{name}_aligned",
+    )
     coarser = spec.acc.lsb - spec.product_lsb
     if coarser > 0:
         magnitude = drop_bits(m, magnitude, coarser, spec.acc.rounding, name=f"{name}_rounded")
     elif coarser < 0:
         magnitude = Cat(Const(0, -coarser), magnitude)
-    return (delayed(m, magnitude, stages["term"], name=f"{name}_term"),
-            delayed(m, sign, stages["term"], name=f"{name}_term_sign"))
+    return (
+        delayed(m, magnitude, stages["term"], name=f"{name}_term"),
+        delayed(m, sign, stages["term"], name=f"{name}_term_sign"),
+    )
 
 
 def _signed(code: Value, fmt: Format) -> Value:

@@ -31,9 +31,15 @@ class MacStep(wiring.Component):
     def __init__(self, spec: MacSpec):
         self._spec = spec
         width = state_width(spec) + spec.flag_bits
-        super().__init__({"en": In(1), "i_a": In(spec.lanes * spec.a.width),
-                          "i_b": In(spec.lanes * spec.b.width), "i_sum": In(width),
-                          "o_sum": Out(width)})
+        super().__init__(
+            {
+                "en": In(1),
+                "i_a": In(spec.lanes * spec.a.width),
+                "i_b": In(spec.lanes * spec.b.width),
+                "i_sum": In(width),
+                "o_sum": Out(width),
+            }
+        )
 
     @property
     def module_name(self) -> str:

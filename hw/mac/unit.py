@@ -25,7 +25,7 @@ DESCRIPTIONS = {
     "o_valid": "the sum of the pairs up to the last one is on o_data, for one cycle",
     "o_data": "accumulator",
     "o_flags": "flags of the sum: bit 0 plus infinity, bit 1 minus infinity, both NaN; "
-               "a single bit is NaN",
+    "a single bit is NaN",
 }
 
 
@@ -95,8 +95,9 @@ class MacUnit(wiring.Component):
         """As `stage_points`, for registers before an adder through which sums pass."""
         return self.stage_points
 
-    def next_sum(self, m: Module, old: Value, a: Value, b: Value, first: Value,
-                 stages: Counter[str]):
+    def next_sum(
+        self, m: Module, old: Value, a: Value, b: Value, first: Value, stages: Counter[str]
+    ):
         """Next accumulator and the flags that this step raises, None without flags.
 
         ``old`` is the accumulator, ``a`` and ``b`` are codes of all lanes; ``stages`` says how many
@@ -144,7 +145,7 @@ class MacUnit(wiring.Component):
             m.d.sync += self.o_valid.eq(valid)
             m.d.comb += [resolver.en.eq(self.en if self._enable else 1), resolver.i.eq(result)]
             result = resolver.o
-        m.d.comb += self.o_data.eq(result[:len(self.o_data)])
+        m.d.comb += self.o_data.eq(result[: len(self.o_data)])
         if flag_bits:
             m.d.comb += self.o_flags.eq(result[-flag_bits:])
         return data, flags, valid
@@ -155,8 +156,9 @@ class AlwaysValid(wiring.Component):
 
     def __init__(self, unit: wiring.Component):
         self._unit = unit
-        super().__init__({name: member for name, member in unit.signature.members.items()
-                          if name != "i_valid"})
+        super().__init__(
+            {name: member for name, member in unit.signature.members.items() if name != "i_valid"}
+        )
 
     @property
     def module_name(self) -> str:

@@ -66,7 +66,7 @@ def _limit(m: Module, spec: OutputSpec, number: Number, magnitude: Value) -> Val
     m.d.comb += beyond.eq(number.inf | (magnitude > fmt.max_code))
     held = Signal(fmt.magnitude_bits, name="held")
     if not fmt.subnormals:
-        magnitude = Mux(magnitude[fmt.man_bits:].any(), magnitude, 0)
+        magnitude = Mux(magnitude[fmt.man_bits :].any(), magnitude, 0)
     m.d.comb += held.eq(Mux(beyond, highest, magnitude))
     negative = number.sign
     if not fmt.has_minus_zero:
@@ -92,8 +92,7 @@ def _highest(spec: OutputSpec) -> int:
     return next(code for code in codes if code is not None)
 
 
-def encode_integer(m: Module, spec: OutputSpec, number: Number,
-                   zero_point: Value | None) -> Value:
+def encode_integer(m: Module, spec: OutputSpec, number: Number, zero_point: Value | None) -> Value:
     """Code of ``number`` in ``spec.to``; combinational."""
     fmt = spec.to
     units, beyond = _round_integer(m, spec, number)
@@ -132,11 +131,11 @@ def _round_integer(m: Module, spec: OutputSpec, number: Number) -> tuple[Value, 
         amount.eq(distance[:stages] | (distance[stages:].any() & ~over).replicate(stages)),
     ]
     aligned, lost = shift_right(m, high, amount, name="aligned")
-    kept = aligned[1:1 + bits]
+    kept = aligned[1 : 1 + bits]
     up = rounds_up(Rounding.RNE, odd=kept[0], guard=aligned[0], sticky=lost)
     units, beyond = Signal(bits + 1, name="units"), Signal(name="beyond")
     m.d.comb += [
         units.eq(kept + up),
-        beyond.eq(aligned[1 + bits:].any() | (over & number.sig.any())),
+        beyond.eq(aligned[1 + bits :].any() | (over & number.sig.any())),
     ]
     return Mux(over, 0, units), beyond

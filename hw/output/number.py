@@ -69,6 +69,12 @@ def scaled(m: Module, spec: OutputSpec, number: Number, scale: Value) -> Number:
     # A number has what makes a product special, as an operand of a MAC has.
     factor = unpack_code(m, spec.scale_format, scale, name="scale")
     nan, inf = special_product(m, number, factor, name="scaled")
-    return Number(number.sign ^ factor.sign,
-                  multiply_magnitudes(m, number.sig, factor.sig, name="scaled_sig"),
-                  number.exp + factor.exp, number.lsb + factor.lsb, False, nan, inf)
+    return Number(
+        number.sign ^ factor.sign,
+        multiply_magnitudes(m, number.sig, factor.sig, name="scaled_sig"),
+        number.exp + factor.exp,
+        number.lsb + factor.lsb,
+        False,
+        nan,
+        inf,
+    )

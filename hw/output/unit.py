@@ -23,7 +23,7 @@ _DESCRIPTIONS = {
     "i_valid": "a sum is present",
     "i_data": "sum: the accumulator as it is",
     "i_flags": "flags of the sum: bit 0 plus infinity, bit 1 minus infinity, both NaN; "
-               "a single bit is NaN",
+    "a single bit is NaN",
     "i_zero_point": "integer code that stands for zero",
     "o_valid": "a code is on o_data",
     "o_data": "code of the result",
@@ -38,8 +38,11 @@ def descriptions(spec: OutputSpec) -> dict[str, str]:
 def output_members(spec: OutputSpec, *, enable: bool) -> dict[str, Member]:
     """Members of the signature of an output stage; with ``enable`` it has ``en``, but no valid."""
     members = {"en" if enable else "i_valid": In(1), "i_data": In(spec.source.width)}
-    options = {"i_flags": spec.flag_bits, "i_scale": spec.scale_bits,
-               "i_zero_point": spec.zero_point_bits}
+    options = {
+        "i_flags": spec.flag_bits,
+        "i_scale": spec.scale_bits,
+        "i_zero_point": spec.zero_point_bits,
+    }
     members |= {name: In(bits) for name, bits in options.items() if bits}
     return members | ({} if enable else {"o_valid": Out(1)}) | {"o_data": Out(spec.to.width)}
 
@@ -81,6 +84,7 @@ class Output(wiring.Component):
         m.d.comb += self.o_data.eq(delayed(m, code, spec.latency, name="data"))
         if self._enable:
             return EnableInserter(self.en)(m)
-        m.d.comb += self.o_valid.eq(delayed(m, self.i_valid, spec.latency, name="valid",
-                                            reset_less=False))
+        m.d.comb += self.o_valid.eq(
+            delayed(m, self.i_valid, spec.latency, name="valid", reset_less=False)
+        )
         return m

@@ -11,11 +11,18 @@ from hw.spec.command import Parser, run_command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what is asked for."""
     parser = Parser(prog="python -m hw.spec", description="Describe the formats that have a name.")
-    parser.add_argument("--list", action="store_true", required=True,
-                        help="print each format with its extremes, special codes and source")
+    parser.add_argument(
+        "--list",
+        action="store_true",
+        required=True,
+        help="print each format with its extremes, special codes and source",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    return run_command(parser, lambda options: print(
-        format_table_json() if options.json else format_table()), arguments)
+    return run_command(
+        parser,
+        lambda options: print(format_table_json() if options.json else format_table()),
+        arguments,
+    )
 
 
 if __name__ == "__main__":

@@ -93,14 +93,27 @@ class FixedAccumulator(_Shared):
     is_fixed = True
 
     def __post_init__(self) -> None:
-        require(isinstance(self.lsb, int) and abs(self.lsb) <= MAX_ACC_WIDTH, "Accumulator lsb",
-                f"an integer from {-MAX_ACC_WIDTH} to {MAX_ACC_WIDTH}", self.lsb)
-        require(isinstance(self.width, int) and 2 <= self.width <= MAX_ACC_WIDTH,
-                "Accumulator width", f"an integer from 2 to {MAX_ACC_WIDTH}", self.width)
-        require(self.overflow in (Overflow.WRAP, Overflow.SATURATE), "Accumulator overflow",
-                "wrap or sat in fixed point", getattr(self.overflow, "value", self.overflow))
-        require(isinstance(self.rounding, Rounding), "Accumulator rounding", "a Rounding",
-                self.rounding)
+        require(
+            isinstance(self.lsb, int) and abs(self.lsb) <= MAX_ACC_WIDTH,
+            "Accumulator lsb",
+            f"an integer from {-MAX_ACC_WIDTH} to {MAX_ACC_WIDTH}",
+            self.lsb,
+        )
+        require(
+            isinstance(self.width, int) and 2 <= self.width <= MAX_ACC_WIDTH,
+            "Accumulator width",
+            f"an integer from 2 to {MAX_ACC_WIDTH}",
+            self.width,
+        )
+        require(
+            self.overflow in (Overflow.WRAP, Overflow.SATURATE),
+            "Accumulator overflow",
+            "wrap or sat in fixed point",
+            getattr(self.overflow, "value", self.overflow),
+        )
+        require(
+            isinstance(self.rounding, Rounding), "Accumulator rounding", "a Rounding", self.rounding
+        )
 
     @classmethod
     def exact(cls, a: Format, b: Format, products: int = DEFAULT_PRODUCTS) -> "FixedAccumulator":
@@ -108,8 +121,12 @@ class FixedAccumulator(_Shared):
 
         The extreme product decides: (-128)**2 for int8, so 28 bits for 4096 products.
         """
-        require(isinstance(products, int) and 1 <= products <= 1 << 64, "Accumulator products",
-                f"an integer from 1 to {1 << 64}", products)
+        require(
+            isinstance(products, int) and 1 <= products <= 1 << 64,
+            "Accumulator products",
+            f"an integer from 1 to {1 << 64}",
+            products,
+        )
         high = products * max(a.max_units * b.max_units, a.min_units * b.min_units)
         low = products * min(a.min_units * b.max_units, a.max_units * b.min_units)
         width = max(high.bit_length(), (-low - 1).bit_length() if low else 0) + 1
@@ -134,9 +151,13 @@ class FixedAccumulator(_Shared):
         coarser = self.lsb - a.lsb - b.lsb
         # Rounding to a coarser lsb may carry into one more bit.
         least = max(2, FixedAccumulator.exact(a, b, lanes).width - coarser + (coarser > 0))
-        require(self.width >= least, "Accumulator width",
-                f"at least {least} to hold {lanes} product(s) of {a.name} and {b.name} at lsb "
-                f"{self.lsb}", self.width)
+        require(
+            self.width >= least,
+            "Accumulator width",
+            f"at least {least} to hold {lanes} product(s) of {a.name} and {b.name} at lsb "
+            f"{self.lsb}",
+            self.width,
+        )
 
     def holds_multiples_of(self, lsb: int) -> bool:
         """Whether sums of multiples of ``2**lsb`` are not rounded."""
@@ -145,8 +166,10 @@ class FixedAccumulator(_Shared):
     @property
     def description(self) -> str:
         """The accumulator in words."""
-        return (f"two's complement, {self.width} bits, bit 0 weighs 2^{self.lsb}, overflow: "
-                f"{self.overflow.value}")
+        return (
+            f"two's complement, {self.width} bits, bit 0 weighs 2^{self.lsb}, overflow: "
+            f"{self.overflow.value}"
+        )
 
     @property
     def min(self) -> int:
@@ -174,16 +197,25 @@ class FloatAccumulator(_Shared):
     subnormals: bool = True
 
     def __post_init__(self) -> None:
-        require(isinstance(self.fmt, Format) and self.fmt.specials is Specials.IEEE
-                and self.fmt.signed, "Accumulator fmt", "a signed format with ieee specials",
-                getattr(self.fmt, "name", self.fmt))
+        require(
+            isinstance(self.fmt, Format) and self.fmt.specials is Specials.IEEE and self.fmt.signed,
+            "Accumulator fmt",
+            "a signed format with ieee specials",
+            getattr(self.fmt, "name", self.fmt),
+        )
         require(self.fmt.subnormals, "Accumulator fmt", "a format with subnormals", self.fmt.name)
-        require(isinstance(self.rounding, Rounding), "Accumulator rounding", "a Rounding",
-                self.rounding)
-        require(self.overflow in (Overflow.INF, Overflow.SATURATE), "Accumulator overflow",
-                "inf or sat in floating point", getattr(self.overflow, "value", self.overflow))
-        require(isinstance(self.subnormals, bool), "Accumulator subnormals", "a bool",
-                self.subnormals)
+        require(
+            isinstance(self.rounding, Rounding), "Accumulator rounding", "a Rounding", self.rounding
+        )
+        require(
+            self.overflow in (Overflow.INF, Overflow.SATURATE),
+            "Accumulator overflow",
+            "inf or sat in floating point",
+            getattr(self.overflow, "value", self.overflow),
+        )
+        require(
+            isinstance(self.subnormals, bool), "Accumulator subnormals", "a bool", self.subnormals
+        )
 
     @property
     def width(self) -> int:
@@ -194,13 +226,18 @@ class FloatAccumulator(_Shared):
     def description(self) -> str:
         """The accumulator in words."""
         tiny = "kept" if self.subnormals else "flushed to zero"
-        return (f"`{self.fmt.name}`, {self.width} bits, one rounding ({self.rounding.value}) a "
-                f"step, overflow: {self.overflow.value}, subnormal sums: {tiny}")
+        return (
+            f"`{self.fmt.name}`, {self.width} bits, one rounding ({self.rounding.value}) a "
+            f"step, overflow: {self.overflow.value}, subnormal sums: {tiny}"
+        )
 
     def __str__(self) -> str:
         """Spelling that `hw.spec.parse_accumulator` reads back, for instance fp16-sat-ftz."""
-        options = ((self.rounding is Rounding.RTZ, "rtz"),
-                   (self.overflow is Overflow.SATURATE, "sat"), (not self.subnormals, "ftz"))
+        options = (
+            (self.rounding is Rounding.RTZ, "rtz"),
+            (self.overflow is Overflow.SATURATE, "sat"),
+            (not self.subnormals, "ftz"),
+        )
         return "-".join([self.fmt.name, *(name for chosen, name in options if chosen)])
 
     def stages_before_adder(self, pipeline: int) -> int:
@@ -223,11 +260,18 @@ class AlignedAccumulator(_Shared):
     frac_bits: int
 
     def __post_init__(self) -> None:
-        require(isinstance(self.fmt, Format) and self.fmt.specials is Specials.IEEE
-                and self.fmt.signed, "Accumulator fmt", "a signed format with ieee specials",
-                getattr(self.fmt, "name", self.fmt))
-        require(isinstance(self.frac_bits, int) and 1 <= self.frac_bits <= MAX_FRAC_BITS,
-                "Accumulator frac_bits", f"an integer from 1 to {MAX_FRAC_BITS}", self.frac_bits)
+        require(
+            isinstance(self.fmt, Format) and self.fmt.specials is Specials.IEEE and self.fmt.signed,
+            "Accumulator fmt",
+            "a signed format with ieee specials",
+            getattr(self.fmt, "name", self.fmt),
+        )
+        require(
+            isinstance(self.frac_bits, int) and 1 <= self.frac_bits <= MAX_FRAC_BITS,
+            "Accumulator frac_bits",
+            f"an integer from 1 to {MAX_FRAC_BITS}",
+            self.frac_bits,
+        )
 
     @property
     def width(self) -> int:
@@ -237,9 +281,11 @@ class AlignedAccumulator(_Shared):
     @property
     def description(self) -> str:
         """The accumulator in words."""
-        return (f"`{self.fmt.name}`, {self.width} bits; every term of a step is truncated "
-                f"{self.frac_bits} bits below the largest one's units place, the sum to "
-                f"{self.fraction_bits} fraction bits")
+        return (
+            f"`{self.fmt.name}`, {self.width} bits; every term of a step is truncated "
+            f"{self.frac_bits} bits below the largest one's units place, the sum to "
+            f"{self.fraction_bits} fraction bits"
+        )
 
     @property
     def fraction_bits(self) -> int:

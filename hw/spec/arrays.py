@@ -247,16 +247,32 @@ class ArraySpec(Described):
     depth: int | None = None
 
     SETTINGS = (
-        Setting(key="array", attribute="size", metavar="ROWSxCOLS",
-                meaning="size of the systolic array"),
-        Setting(key="dataflow", metavar="FLOW", choices=Dataflow,
-                meaning="what stays in the processing element"),
-        Setting(key="depth", attribute="named_depth", default=None, option="acc_depth",
-                short="d{}",
-                meaning="with --dataflow ws, sums that the accumulator memory of a column holds "
-                        f"(default: {DEFAULT_DEPTH}, or the rows, if more)"),
-        Setting(key="out", attribute="drain", metavar="FMT", default=None, option="out_format",
-                meaning="round each sum once to a code of this format, at the array's drain"),
+        Setting(
+            key="array", attribute="size", metavar="ROWSxCOLS", meaning="size of the systolic array"
+        ),
+        Setting(
+            key="dataflow",
+            metavar="FLOW",
+            choices=Dataflow,
+            meaning="what stays in the processing element",
+        ),
+        Setting(
+            key="depth",
+            attribute="named_depth",
+            default=None,
+            option="acc_depth",
+            short="d{}",
+            meaning="with --dataflow ws, sums that the accumulator memory of a column holds "
+            f"(default: {DEFAULT_DEPTH}, or the rows, if more)",
+        ),
+        Setting(
+            key="out",
+            attribute="drain",
+            metavar="FMT",
+            default=None,
+            option="out_format",
+            meaning="round each sum once to a code of this format, at the array's drain",
+        ),
     )
 
     def __post_init__(self) -> None:
@@ -269,14 +285,19 @@ class ArraySpec(Described):
             return
         require(isinstance(self.out, OutputSpec), "Array out", "an OutputSpec or None", self.out)
         behind = (self.mac.acc, self.mac.flag_bits)
-        require((self.out.source, self.out.flag_bits) == behind, "Array out",
-                f"a stage behind {self.mac}", str(self.out))
+        require(
+            (self.out.source, self.out.flag_bits) == behind,
+            "Array out",
+            f"a stage behind {self.mac}",
+            str(self.out),
+        )
 
     def _check_depth(self) -> None:
         """Raise unless the dataflow takes the depth; fill in the default one."""
         if self.dataflow is not Dataflow.WS:
-            require(self.depth is None, "Array depth", "left out unless the dataflow is ws",
-                    self.depth)
+            require(
+                self.depth is None, "Array depth", "left out unless the dataflow is ws", self.depth
+            )
             return
         if self.depth is None:
             object.__setattr__(self, "depth", self._default_depth)
@@ -300,8 +321,15 @@ class ArraySpec(Described):
     def name(self) -> str:
         """Name of module, file and report row, for instance array_16x16_os_e4m3_fx49m18."""
         out = ["out", self.out.identifier] if self.out else []
-        return "_".join(["array", *self.short_settings("array", "dataflow"),
-                         self.mac.name.removeprefix("mac_"), *self.short_settings("depth"), *out])
+        return "_".join(
+            [
+                "array",
+                *self.short_settings("array", "dataflow"),
+                self.mac.name.removeprefix("mac_"),
+                *self.short_settings("depth"),
+                *out,
+            ]
+        )
 
     @property
     def head(self) -> str:
@@ -420,9 +448,11 @@ def traffic(spec: ArraySpec, m: int, k: int, n: int) -> Traffic:
         If a side is no size of a product.
     """
     beats, mac = spec.stream_beats(m, k, n), spec.mac
-    return Traffic(a=beats.a * _bytes(spec.rows * mac.lanes * mac.a.width),
-                   b=beats.b * _bytes(spec.cols * mac.lanes * mac.b.width),
-                   c=beats.c * _bytes(spec.cols * spec.slot_width))
+    return Traffic(
+        a=beats.a * _bytes(spec.rows * mac.lanes * mac.a.width),
+        b=beats.b * _bytes(spec.cols * mac.lanes * mac.b.width),
+        c=beats.c * _bytes(spec.cols * spec.slot_width),
+    )
 
 
 def _bytes(bits: int) -> int:

@@ -127,8 +127,9 @@ class Identity:
     def to_bytes(self) -> bytes:
         """Payload of a reply, whole words."""
         text = self.spelling.encode()
-        head = _HEAD.pack(_MAGIC, self.version, self.max_words, self.clock_hz, self.baud,
-                          self.digest, len(text))
+        head = _HEAD.pack(
+            _MAGIC, self.version, self.max_words, self.clock_hz, self.baud, self.digest, len(text)
+        )
         return head + text + bytes(-len(text) % WORD_BYTES)
 
     @classmethod
@@ -140,15 +141,29 @@ class Identity:
         SpecError
             If that is none, or its digest is not that of its spelling.
         """
-        require(len(payload) >= _HEAD.size and payload.startswith(_MAGIC), "Identity",
-                f"one that starts with {_MAGIC.decode()}", payload[:len(_MAGIC)])
+        require(
+            len(payload) >= _HEAD.size and payload.startswith(_MAGIC),
+            "Identity",
+            f"one that starts with {_MAGIC.decode()}",
+            payload[: len(_MAGIC)],
+        )
         _, version, max_words, clock_hz, baud, digest, length = _HEAD.unpack_from(payload)
         require(version == PROTOCOL_VERSION, "Protocol version", str(PROTOCOL_VERSION), version)
-        text = payload[_HEAD.size:_HEAD.size + length]
-        require(hashlib.sha256(text).digest() == digest, "Identity digest",
-                "that of its spelling", digest.hex())
-        return cls(spelling=text.decode(), clock_hz=clock_hz, baud=baud, digest=digest,
-                   version=version, max_words=max_words)
+        text = payload[_HEAD.size : _HEAD.size + length]
+        require(
+            hashlib.sha256(text).digest() == digest,
+            "Identity digest",
+            "that of its spelling",
+            digest.hex(),
+        )
+        return cls(
+            spelling=text.decode(),
+            clock_hz=clock_hz,
+            baud=baud,
+            digest=digest,
+            version=version,
+            max_words=max_words,
+        )
 
 
 #: A whole number of cycles at 12, 25, 27, 48 and 50 MHz, which boards have.
@@ -181,8 +196,13 @@ class BoardSpec(Described):
     baud: int
 
     SETTINGS = (
-        Setting(key="clock", attribute="clock_hz", metavar="HZ", short="{}hz",
-                meaning="clock of everything"),
+        Setting(
+            key="clock",
+            attribute="clock_hz",
+            metavar="HZ",
+            short="{}hz",
+            meaning="clock of everything",
+        ),
         Setting(key="baud", short="{}bd", meaning="bits a second on the serial line"),
     )
 
@@ -192,13 +212,25 @@ class BoardSpec(Described):
         require_int("Board clock_hz", self.clock_hz, 1, MAX_CLOCK_HZ)
         require_int("Board baud", self.baud, 1, MAX_CLOCK_HZ)
         fastest, slowest = self.clock_hz // MIN_DIVIDER, -(-self.clock_hz // MAX_DIVIDER)
-        require(slowest <= self.baud <= fastest, "Board baud",
-                f"from {slowest} to {fastest} at {self.clock_hz} Hz", self.baud)
+        require(
+            slowest <= self.baud <= fastest,
+            "Board baud",
+            f"from {slowest} to {fastest} at {self.clock_hz} Hz",
+            self.baud,
+        )
         off = abs(self.divider * self.baud - self.clock_hz)
-        require(100 * off <= TOLERANCE * self.clock_hz, "Board baud",
-                f"within {TOLERANCE} % of {self.clock_hz} Hz over a whole number", self.baud)
-        require(len(self.identity.to_bytes()) <= MAX_WORDS * WORD_BYTES, "Board engine",
-                "one whose spelling fits into a frame", str(self.gemm))
+        require(
+            100 * off <= TOLERANCE * self.clock_hz,
+            "Board baud",
+            f"within {TOLERANCE} % of {self.clock_hz} Hz over a whole number",
+            self.baud,
+        )
+        require(
+            len(self.identity.to_bytes()) <= MAX_WORDS * WORD_BYTES,
+            "Board engine",
+            "one whose spelling fits into a frame",
+            str(self.gemm),
+        )
 
     @property
     def divider(self) -> int:

@@ -14,68 +14,84 @@ from hw.spec.formats import Format, Specials, integer
 
 def _float(name: str, exp_bits: int, man_bits: int, specials: Specials) -> Format:
     """Float format with the bias that its policy implies."""
-    return Format(name=name, exp_bits=exp_bits, man_bits=man_bits, specials=specials,
-                  bias=specials.default_bias(exp_bits))
+    return Format(
+        name=name,
+        exp_bits=exp_bits,
+        man_bits=man_bits,
+        specials=specials,
+        bias=specials.default_bias(exp_bits),
+    )
 
 
 #: Source and the formats that it defines.
 _GROUPS: tuple[tuple[str, tuple[Format, ...]], ...] = (
     # Also arXiv 2209.05433, table 1.
-    ("OCP OFP8 1.0, tables 1 and 2", (
-        _float("e4m3", 4, 3, Specials.FN),
-        _float("e5m2", 5, 2, Specials.IEEE),
-    )),
+    (
+        "OCP OFP8 1.0, tables 1 and 2",
+        (
+            _float("e4m3", 4, 3, Specials.FN),
+            _float("e5m2", 5, 2, Specials.IEEE),
+        ),
+    ),
     # IEEE 754 conventions carried over to 3 exponent bits.
-    ("ml_dtypes float8_e3m4", (
-        _float("e3m4", 3, 4, Specials.IEEE),
-    )),
+    ("ml_dtypes float8_e3m4", (_float("e3m4", 3, 4, Specials.IEEE),)),
     # With the special codes of OCP E4M3; no document standardises it.
-    ("E2M5 of arXiv 2303.17951", (
-        _float("e2m5", 2, 5, Specials.FN),
-    )),
-    ("arXiv 2206.02915, section 3", (
-        _float("e4m3fnuz", 4, 3, Specials.FNUZ),
-        _float("e5m2fnuz", 5, 2, Specials.FNUZ),
-    )),
+    ("E2M5 of arXiv 2303.17951", (_float("e2m5", 2, 5, Specials.FN),)),
+    (
+        "arXiv 2206.02915, section 3",
+        (
+            _float("e4m3fnuz", 4, 3, Specials.FNUZ),
+            _float("e5m2fnuz", 5, 2, Specials.FNUZ),
+        ),
+    ),
     # Signed, finite. These are the formats of arXiv 2303.17951, appendix A.
-    ("IEEE P3109 interim report, Binary8p{3..6}sf", (
-        _float("binary8p3", 5, 2, Specials.P3109),
-        _float("binary8p4", 4, 3, Specials.P3109),
-        _float("binary8p5", 3, 4, Specials.P3109),
-        _float("binary8p6", 2, 5, Specials.P3109),
-    )),
+    (
+        "IEEE P3109 interim report, Binary8p{3..6}sf",
+        (
+            _float("binary8p3", 5, 2, Specials.P3109),
+            _float("binary8p4", 4, 3, Specials.P3109),
+            _float("binary8p5", 3, 4, Specials.P3109),
+            _float("binary8p6", 2, 5, Specials.P3109),
+        ),
+    ),
     # Signed, extended (with infinities).
-    ("IEEE P3109 interim report, Binary8p{3..6}se", (
-        _float("binary8p3e", 5, 2, Specials.P3109E),
-        _float("binary8p4e", 4, 3, Specials.P3109E),
-        _float("binary8p5e", 3, 4, Specials.P3109E),
-        _float("binary8p6e", 2, 5, Specials.P3109E),
-    )),
+    (
+        "IEEE P3109 interim report, Binary8p{3..6}se",
+        (
+            _float("binary8p3e", 5, 2, Specials.P3109E),
+            _float("binary8p4e", 4, 3, Specials.P3109E),
+            _float("binary8p5e", 3, 4, Specials.P3109E),
+            _float("binary8p6e", 2, 5, Specials.P3109E),
+        ),
+    ),
     # Element formats without special codes.
-    ("OCP Microscaling (MX) 1.0, tables 4 to 6", (
-        _float("e2m1", 2, 1, Specials.NONE),
-        _float("e2m3", 2, 3, Specials.NONE),
-        _float("e3m2", 3, 2, Specials.NONE),
-    )),
+    (
+        "OCP Microscaling (MX) 1.0, tables 4 to 6",
+        (
+            _float("e2m1", 2, 1, Specials.NONE),
+            _float("e2m3", 2, 3, Specials.NONE),
+            _float("e3m2", 3, 2, Specials.NONE),
+        ),
+    ),
     # Elements of MXINT8; -2 stays unused where numbers are encoded symmetrically.
-    ("OCP Microscaling (MX) 1.0, MXINT8", (
-        integer("int8m6", 8, lsb=-6),
-    )),
-    ("two's complement", (
-        integer("int4", 4),
-        integer("int8", 8),
-        integer("int16", 16),
-    )),
-    ("unsigned binary", (
-        integer("uint8", 8, signed=False),
-    )),
-    ("upper half of IEEE 754 binary32", (
-        _float("bf16", 8, 7, Specials.IEEE),
-    )),
-    ("IEEE 754-2019, table 3.5", (
-        _float("fp16", 5, 10, Specials.IEEE),
-        _float("fp32", 8, 23, Specials.IEEE),
-    )),
+    ("OCP Microscaling (MX) 1.0, MXINT8", (integer("int8m6", 8, lsb=-6),)),
+    (
+        "two's complement",
+        (
+            integer("int4", 4),
+            integer("int8", 8),
+            integer("int16", 16),
+        ),
+    ),
+    ("unsigned binary", (integer("uint8", 8, signed=False),)),
+    ("upper half of IEEE 754 binary32", (_float("bf16", 8, 7, Specials.IEEE),)),
+    (
+        "IEEE 754-2019, table 3.5",
+        (
+            _float("fp16", 5, 10, Specials.IEEE),
+            _float("fp32", 8, 23, Specials.IEEE),
+        ),
+    ),
 )
 
 #: Formats by name, in the order of the printed table.
@@ -86,24 +102,49 @@ SOURCES: dict[str, str] = {fmt.name: source for source, group in _GROUPS for fmt
 
 #: Names of the same formats elsewhere: in ml_dtypes, torch and numpy, and in IEEE 754.
 ALIASES = {
-    "float8_e4m3fn": "e4m3", "e4m3fn": "e4m3", "float8_e5m2": "e5m2", "float8_e3m4": "e3m4",
-    "float8_e4m3": "e4m3:ieee", "float8_e4m3fnuz": "e4m3fnuz", "float8_e5m2fnuz": "e5m2fnuz",
-    "float4_e2m1fn": "e2m1", "float6_e2m3fn": "e2m3", "float6_e3m2fn": "e3m2",
-    "bfloat16": "bf16", "float16": "fp16", "half": "fp16", "binary16": "fp16",
-    "float32": "fp32", "float": "fp32", "binary32": "fp32",
+    "float8_e4m3fn": "e4m3",
+    "e4m3fn": "e4m3",
+    "float8_e5m2": "e5m2",
+    "float8_e3m4": "e3m4",
+    "float8_e4m3": "e4m3:ieee",
+    "float8_e4m3fnuz": "e4m3fnuz",
+    "float8_e5m2fnuz": "e5m2fnuz",
+    "float4_e2m1fn": "e2m1",
+    "float6_e2m3fn": "e2m3",
+    "float6_e3m2fn": "e3m2",
+    "bfloat16": "bf16",
+    "float16": "fp16",
+    "half": "fp16",
+    "binary16": "fp16",
+    "float32": "fp32",
+    "float": "fp32",
+    "binary32": "fp32",
 }
 
 #: Names that fit several formats, and what they may mean.
 FAMILIES = {
-    "fp8": ("e4m3", "e5m2"), "float8": ("e4m3", "e5m2"), "mxfp8": ("e4m3", "e5m2"),
-    "fp6": ("e2m3", "e3m2"), "float6": ("e2m3", "e3m2"), "mxfp6": ("e2m3", "e3m2"),
-    "fp4": ("e2m1",), "float4": ("e2m1",), "mxfp4": ("e2m1",), "mxint8": ("int8m6",),
-    "int": ("int8", "int4"), "uint": ("uint8",),
+    "fp8": ("e4m3", "e5m2"),
+    "float8": ("e4m3", "e5m2"),
+    "mxfp8": ("e4m3", "e5m2"),
+    "fp6": ("e2m3", "e3m2"),
+    "float6": ("e2m3", "e3m2"),
+    "mxfp6": ("e2m3", "e3m2"),
+    "fp4": ("e2m1",),
+    "float4": ("e2m1",),
+    "mxfp4": ("e2m1",),
+    "mxint8": ("int8m6",),
+    "int": ("int8", "int4"),
+    "uint": ("uint8",),
 }
 
 #: Formats of arXiv 2303.17951, appendix A, by the paper's names.
-PAPER_FORMATS = {"INT8": "int8", "E2M5": "binary8p6", "E3M4": "binary8p5", "E4M3": "binary8p4",
-                 "E5M2": "binary8p3"}
+PAPER_FORMATS = {
+    "INT8": "int8",
+    "E2M5": "binary8p6",
+    "E3M4": "binary8p5",
+    "E4M3": "binary8p4",
+    "E5M2": "binary8p3",
+}
 
 
 #: Heading of each column of the printed table.
@@ -166,8 +207,10 @@ def format_table(rows: list[dict[str, Any]] | None = None) -> str:
     """Table of `format_rows` as text: headings, then one line a format."""
     cells = [list(COLUMNS.values()), *format_cells(rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-             for line in cells]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in cells
+    ]
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -50,14 +50,19 @@ class Parser(argparse.ArgumentParser):
             return super().format_help()
         width = max(map(len, ACCUMULATORS))
         kinds = "".join(f"  {name:{width}}  {meaning}\n" for name, meaning in ACCUMULATORS.items())
-        examples = "".join(f"  {self.prog} {words}\n" for option, words in EXAMPLES.items()
-                           if option in options)
+        examples = "".join(
+            f"  {self.prog} {words}\n" for option, words in EXAMPLES.items() if option in options
+        )
         return f"{super().format_help()}\naccumulators:\n{kinds}\nexamples:\n{examples}"
 
 
-def run_command(parser: argparse.ArgumentParser, body: Callable[[argparse.Namespace], int | None],
-                arguments: Sequence[str] | None = None, *,
-                tool_errors: tuple[type[Exception], ...] = ()) -> int:
+def run_command(
+    parser: argparse.ArgumentParser,
+    body: Callable[[argparse.Namespace], int | None],
+    arguments: Sequence[str] | None = None,
+    *,
+    tool_errors: tuple[type[Exception], ...] = (),
+) -> int:
     """Run ``body`` with the options in ``arguments``; gives the exit status of the program.
 
     That is what ``body`` returns, 0 for None. What a person can mend, a wrong option or file
@@ -84,15 +89,22 @@ def run_command(parser: argparse.ArgumentParser, body: Callable[[argparse.Namesp
 
 def add_mac_options(parser: argparse._ActionsContainer) -> None:
     """Add the options that spell a MAC."""
-    parser.add_argument("--mac", metavar="PAIR", help="operand formats, for instance e4m3, int8 or "
-                        "e4m3xe5m2; `python -m hw.spec --list` lists all")
+    parser.add_argument(
+        "--mac",
+        metavar="PAIR",
+        help="operand formats, for instance e4m3, int8 or "
+        "e4m3xe5m2; `python -m hw.spec --list` lists all",
+    )
     _add(parser, MacSpec.SETTINGS)
 
 
 def add_unit_options(parser: argparse._ActionsContainer, *, array: str | None = None) -> None:
     """Add the options that spell a MAC or an array; ``array`` is the size if none is given."""
-    parser.add_argument("--spec", metavar="SPEC", help="the whole in one, instead of the options "
-                        "below: PAIR,acc=ACC,array=ROWSxCOLS,...")
+    parser.add_argument(
+        "--spec",
+        metavar="SPEC",
+        help="the whole in one, instead of the options below: PAIR,acc=ACC,array=ROWSxCOLS,...",
+    )
     add_mac_options(parser)
     parser.set_defaults(default_array=array)
     _add(parser, ARRAY)
@@ -107,12 +119,19 @@ def add_drain_options(parser: argparse._ActionsContainer, *, values: bool = Fals
     parser.set_defaults(drain_values=values)
     _add(parser, (DRAIN, MODE[0]))
     if values:
-        parser.add_argument("--out-scale", metavar="KIND:VALUE",
-                            help="what all sums are multiplied by: pow2:-4 (two to the -4) or "
-                                 "fp32:0.05 (default: nothing)")
-        parser.add_argument("--zero-point", metavar="N", type=int,
-                            help="with an integer --out-format, the code that stands for zero, in "
-                                 "units of its last place (default: none)")
+        parser.add_argument(
+            "--out-scale",
+            metavar="KIND:VALUE",
+            help="what all sums are multiplied by: pow2:-4 (two to the -4) or "
+            "fp32:0.05 (default: nothing)",
+        )
+        parser.add_argument(
+            "--zero-point",
+            metavar="N",
+            type=int,
+            help="with an integer --out-format, the code that stands for zero, in "
+            "units of its last place (default: none)",
+        )
     else:
         _add(parser, MODE[1:])
 
@@ -126,15 +145,21 @@ def add_output_options(parser: argparse._ActionsContainer) -> None:
 
 def add_gemm_options(parser: argparse._ActionsContainer) -> None:
     """Add the options that put an engine around an array."""
-    parser.add_argument("--gemm", action="store_true",
-                        help="make a GEMM engine around the array: memories, registers, a bus")
+    parser.add_argument(
+        "--gemm",
+        action="store_true",
+        help="make a GEMM engine around the array: memories, registers, a bus",
+    )
     _add(parser, GemmSpec.SETTINGS)
 
 
 def given_mac_options(options: argparse.Namespace) -> list[str]:
     """Names of the options of `add_mac_options` that are given."""
-    return [name for name in ("mac", *(setting.dest for setting in MacSpec.SETTINGS))
-            if getattr(options, name) is not None]
+    return [
+        name
+        for name in ("mac", *(setting.dest for setting in MacSpec.SETTINGS))
+        if getattr(options, name) is not None
+    ]
 
 
 def chosen_mac(options: argparse.Namespace) -> MacSpec:
@@ -172,19 +197,29 @@ def chosen_unit(options: argparse.Namespace) -> MacSpec | ArraySpec:
         drain = _given(options, (DRAIN, *MODE))
         if drain and DRAIN.key not in drain:
             named = [setting.option_string for setting in MODE if setting.key in drain]
-            require(False, "Output format", f"given by --out-format FMT with {', '.join(named)}",
-                    None)
+            require(
+                False, "Output format", f"given by --out-format FMT with {', '.join(named)}", None
+            )
         if array is None:
             for setting in ARRAY:
                 value = getattr(options, setting.dest)
                 require(value is None, f"Array {setting.key}", "given with --array", value)
             if drain:
-                raise SpecError("Output stage must be on its own (--from ACC) or at the drain of "
-                                "an array (--array), not behind a MAC alone")
+                raise SpecError(
+                    "Output stage must be on its own (--from ACC) or at the drain of "
+                    "an array (--array), not behind a MAC alone"
+                )
             return chosen_mac(options)
-        unit = parse_spec(",".join([
-            _spelling(options.mac, options, MacSpec.SETTINGS), f"array={array}",
-            *_parts(_given(options, ARRAY[1:])), *_parts(drain)]))
+        unit = parse_spec(
+            ",".join(
+                [
+                    _spelling(options.mac, options, MacSpec.SETTINGS),
+                    f"array={array}",
+                    *_parts(_given(options, ARRAY[1:])),
+                    *_parts(drain),
+                ]
+            )
+        )
     if not isinstance(unit, MacSpec | ArraySpec):
         raise SpecError(f"Spec must be that of a MAC or an array, not {str(unit)!r}")
     return unit
@@ -202,15 +237,17 @@ def chosen_design(options: argparse.Namespace) -> MacSpec | ArraySpec | OutputSp
     """
     whole = _whole(options)
     if isinstance(whole, OutputSpec | GemmSpec):
-        require(not getattr(options, "gemm", False), "GEMM", "in --spec or given by --gemm",
-                "both")
+        require(not getattr(options, "gemm", False), "GEMM", "in --spec or given by --gemm", "both")
         return whole
     source, flags = getattr(options, SOURCE.dest), getattr(options, FLAGS.dest)
     behind_mac = bool(given_mac_options(options)) or options.array is not None
     if source is not None and behind_mac:
         raise SpecError("Output stage must be made on its own, not with the options of a MAC")
-    if whole is None and options.mac is None and (
-            source is not None or _given(options, (DRAIN, FLAGS, *MODE))):
+    if (
+        whole is None
+        and options.mac is None
+        and (source is not None or _given(options, (DRAIN, FLAGS, *MODE)))
+    ):
         require(source is not None, "Output source", "given by --from ACC", None)
         require(options.out_format is not None, "Output format", "given by --out-format FMT", None)
         return parse_output(_spelling(options.out_format, options, OutputSpec.SETTINGS))
@@ -220,8 +257,9 @@ def chosen_design(options: argparse.Namespace) -> MacSpec | ArraySpec | OutputSp
     return _with_engine(options, chosen_unit(options))
 
 
-def _with_engine(options: argparse.Namespace,
-                 unit: MacSpec | ArraySpec) -> MacSpec | ArraySpec | GemmSpec:
+def _with_engine(
+    options: argparse.Namespace, unit: MacSpec | ArraySpec
+) -> MacSpec | ArraySpec | GemmSpec:
     """The engine around ``unit`` that the options of `add_gemm_options` spell, or ``unit``."""
     given = _given(options, GemmSpec.SETTINGS)
     if not getattr(options, "gemm", False):
@@ -237,13 +275,22 @@ def _add(parser: argparse._ActionsContainer, settings: Iterable[Setting]) -> Non
     """Add an option for each setting."""
     for setting in settings:
         if setting.flag:
-            parser.add_argument(setting.option_string, dest=setting.dest, action="store_const",
-                                const=setting.flag, help=setting.meaning)
+            parser.add_argument(
+                setting.option_string,
+                dest=setting.dest,
+                action="store_const",
+                const=setting.flag,
+                help=setting.meaning,
+            )
             continue
         names = [str(member.value) for member in setting.choices or ()]
         choices = f": {', '.join(names)} (default: {names[0]})" if names else ""
-        parser.add_argument(setting.option_string, dest=setting.dest, metavar=setting.metavar,
-                            help=setting.meaning + choices)
+        parser.add_argument(
+            setting.option_string,
+            dest=setting.dest,
+            metavar=setting.metavar,
+            help=setting.meaning + choices,
+        )
 
 
 def _given(options: argparse.Namespace, settings: Iterable[Setting]) -> dict[str, str]:
@@ -274,8 +321,11 @@ def _whole(options: argparse.Namespace) -> Spec | None:
     if options.spec is None:
         return None
     settings = (*MacSpec.SETTINGS, *ARRAY, SOURCE, FLAGS, DRAIN, *MODE)
-    beside = [setting.option_string for setting in settings
-              if getattr(options, setting.dest, None) is not None]
+    beside = [
+        setting.option_string
+        for setting in settings
+        if getattr(options, setting.dest, None) is not None
+    ]
     beside += ["--mac"] if options.mac is not None else []
     require(not beside, "Spec", "given by --spec alone", f"with {', '.join(beside)}")
     return parse_spec(options.spec)

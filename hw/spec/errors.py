@@ -15,5 +15,9 @@ def require(condition: bool, noun: str, requirement: str, value: object) -> None
 def require_int(noun: str, value: object, low: int, high: int) -> None:
     """Raise unless ``value`` is an integer (a bool is none) from ``low`` to ``high``."""
     is_int = isinstance(value, int) and not isinstance(value, bool)
-    require(is_int and low <= value <= high, noun,  # type: ignore[operator]
-            f"an integer from {low} to {high}", value)
+    require(
+        is_int and low <= value <= high,
+        noun,  # type: ignore[operator]
+        f"an integer from {low} to {high}",
+        value,
+    )

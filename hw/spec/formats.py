@@ -105,8 +105,12 @@ class Format:
 
     def __post_init__(self) -> None:
         named = isinstance(self.name, str) and _NAME.fullmatch(self.name) is not None
-        require(named, "Format name", "lower-case letters and digits, with an optional :policy",
-                self.name)
+        require(
+            named,
+            "Format name",
+            "lower-case letters and digits, with an optional :policy",
+            self.name,
+        )
         require_int("Format exp_bits", self.exp_bits, 0, MAX_EXP_BITS)
         require_int("Format man_bits", self.man_bits, 0, MAX_MAN_BITS)
         require_int("Format bias", self.bias, -4096, 4096)
@@ -115,13 +119,20 @@ class Format:
         require(isinstance(self.subnormals, bool), "Format subnormals", "a bool", self.subnormals)
         require(self.width >= 2, "Format width", "at least 2 bits", self.width)
         if self.is_integer:
-            require(self.specials is Specials.NONE, "Format specials", "none without exponent bits",
-                    self.specials.value)
+            require(
+                self.specials is Specials.NONE,
+                "Format specials",
+                "none without exponent bits",
+                self.specials.value,
+            )
             require(self.subnormals, "Format subnormals", "True without exponent bits", False)
         if self.specials is Specials.IEEE:
-            require(self.exp_bits >= 2 and self.man_bits >= 1, "Format fields",
-                    "at least 2 exponent bits and 1 mantissa bit for ieee specials",
-                    (self.exp_bits, self.man_bits))
+            require(
+                self.exp_bits >= 2 and self.man_bits >= 1,
+                "Format fields",
+                "at least 2 exponent bits and 1 mantissa bit for ieee specials",
+                (self.exp_bits, self.man_bits),
+            )
         if self.specials is Specials.FNUZ:
             require(self.signed, "Format signed", "True for fnuz specials", self.signed)
 

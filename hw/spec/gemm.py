@@ -46,10 +46,13 @@ class GemmSpec(Described):
     bus: Bus = Bus.AXI4LITE
 
     SETTINGS = (
-        Setting(key="depths", metavar="AxBxC",
-                meaning="words of the memories of A (a column of a tile each), of B (a row of a "
-                        "tile) and of C (a row of a tile) "
-                        f"(default: {'x'.join([str(DEFAULT_DEPTH)] * 3)})"),
+        Setting(
+            key="depths",
+            metavar="AxBxC",
+            meaning="words of the memories of A (a column of a tile each), of B (a row of a "
+            "tile) and of C (a row of a tile) "
+            f"(default: {'x'.join([str(DEFAULT_DEPTH)] * 3)})",
+        ),
         Setting(key="bus", metavar="BUS", choices=Bus, meaning="the bus"),
     )
 
@@ -68,14 +71,18 @@ class GemmSpec(Described):
     def tiling(self) -> str:
         """What tells units apart that cut a product into tiles, but for lanes and depths."""
         array = self.array
-        return array.size if array.dataflow is Dataflow.OS else (
-            f"{array.dataflow.value}_{array.size}_d{array.depth}")
+        return (
+            array.size
+            if array.dataflow is Dataflow.OS
+            else (f"{array.dataflow.value}_{array.size}_d{array.depth}")
+        )
 
     @property
     def name(self) -> str:
         """Name of module, file and report row."""
-        return "_".join(["gemm", self.array.name.removeprefix("array_"),
-                         *self.short_settings("depths", "bus")])
+        return "_".join(
+            ["gemm", self.array.name.removeprefix("array_"), *self.short_settings("depths", "bus")]
+        )
 
     @property
     def head(self) -> str:
@@ -106,8 +113,12 @@ class GemmSpec(Described):
     def size_bits(self) -> int:
         """Bits of the largest M, K or N that the memories could hold."""
         array = self.array
-        return max(self.depth_a * max(array.schedule.a_block), array.mac.lanes * self.depth_b,
-                   array.cols * max(self.depth_b, self.depth_c), self.depth_c).bit_length()
+        return max(
+            self.depth_a * max(array.schedule.a_block),
+            array.mac.lanes * self.depth_b,
+            array.cols * max(self.depth_b, self.depth_c),
+            self.depth_c,
+        ).bit_length()
 
     def words(self, m: int, k: int, n: int) -> tuple[int, int, int]:
         """Words of A, of B and of C that a product takes."""
@@ -123,8 +134,11 @@ class GemmSpec(Described):
         if not (m and k and n):
             return ("zero",)
         depths = (self.depth_a, self.depth_b, self.depth_c)
-        beyond = tuple(f"size_{name}" for name, words, depth in
-                       zip("abc", self.words(m, k, n), depths, strict=True) if words > depth)
+        beyond = tuple(
+            f"size_{name}"
+            for name, words, depth in zip("abc", self.words(m, k, n), depths, strict=True)
+            if words > depth
+        )
         return beyond or (("hold",) if hold and self.array.tiles(m, n) > 1 else ())
 
     @property
@@ -141,7 +155,11 @@ class GemmSpec(Described):
         With ``hold`` it is done when the sums are where they stay in the array.
         """
         refused = self.refusals(m, k, n, hold=hold)
-        require(not refused, "GEMM size", f"one that the memories of depth {self.depths} hold",
-                f"{m}x{k}x{n}")
+        require(
+            not refused,
+            "GEMM size",
+            f"one that the memories of depth {self.depths} hold",
+            f"{m}x{k}x{n}",
+        )
         array = self.array
         return self.latency + (array.schedule.held(m, k) if hold else array.cycles(m, k, n))

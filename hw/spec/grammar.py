@@ -65,19 +65,30 @@ ACCUMULATORS = {
 
 #: Settings of each kind of description, those of what is inside it too.
 _SETTINGS: dict[type[Described], tuple[Setting, ...]] = {
-    MacSpec: MacSpec.SETTINGS, OutputSpec: OutputSpec.SETTINGS}
+    MacSpec: MacSpec.SETTINGS,
+    OutputSpec: OutputSpec.SETTINGS,
+}
 _SETTINGS[ArraySpec] = (*MacSpec.SETTINGS, *ArraySpec.SETTINGS, *MODE)
 _SETTINGS[GemmSpec] = (*_SETTINGS[ArraySpec], *GemmSpec.SETTINGS)
 _SETTINGS[BoardSpec] = (*_SETTINGS[GemmSpec], *BoardSpec.SETTINGS)
 
 #: Key of each setting, by that and by its option.
-_KEYS = {name: setting.key for settings in (_SETTINGS[BoardSpec], OutputSpec.SETTINGS)
-         for setting in settings
-         for name in (setting.key, setting.option if not setting.flag else "") if name}
+_KEYS = {
+    name: setting.key
+    for settings in (_SETTINGS[BoardSpec], OutputSpec.SETTINGS)
+    for setting in settings
+    for name in (setting.key, setting.option if not setting.flag else "")
+    if name
+}
 
 #: Settings that are whole numbers, and what messages call them.
-_WHOLE = {"lanes": "MAC lanes", "pipeline": "MAC pipeline", "depth": "Array depth",
-          "clock": "Board clock", "baud": "Board baud"}
+_WHOLE = {
+    "lanes": "MAC lanes",
+    "pipeline": "MAC pipeline",
+    "depth": "Array depth",
+    "clock": "Board clock",
+    "baud": "Board baud",
+}
 
 _FIXED = re.compile(r"fx(\d{1,5})(?:([mp])(\d{1,5}))?(t?)(s?)")
 _INTEGER = re.compile(r"int(\d{1,5})")
@@ -115,29 +126,42 @@ def parse_spec(text: str | Spec) -> Spec:
     require("array" in values, "Array size", "given by array=ROWSxCOLS", None)
     stage = None
     if "out" in values:
-        stage = values["out"], {setting.key: values[setting.key] for setting in MODE
-                                if setting.key in values}
+        stage = (
+            values["out"],
+            {setting.key: values[setting.key] for setting in MODE if setting.key in values},
+        )
     elif given & {setting.key for setting in MODE}:
         raise SpecError("Output format must be given by out=FORMAT, not None")
     mac = _mac(head, values)
-    array = _array(values["array"], mac, values.get("dataflow", Dataflow.OS.value),
-                   _output(*stage, mac) if stage else None,
-                   values.get("depth"))
+    array = _array(
+        values["array"],
+        mac,
+        values.get("dataflow", Dataflow.OS.value),
+        _output(*stage, mac) if stage else None,
+        values.get("depth"),
+    )
     if kind is ArraySpec:
         return array
-    gemm = parse_gemm(array, depths=values.get("depths", DEFAULT_DEPTHS),
-                      bus=values.get("bus", (Bus.AXI4LITE if kind is GemmSpec
-                                             else Bus.WISHBONE).value))
+    gemm = parse_gemm(
+        array,
+        depths=values.get("depths", DEFAULT_DEPTHS),
+        bus=values.get("bus", (Bus.AXI4LITE if kind is GemmSpec else Bus.WISHBONE).value),
+    )
     if kind is GemmSpec:
         return gemm
     require("clock" in values, "Board clock", "given by clock=HZ", None)
     return BoardSpec(gemm=gemm, clock_hz=values["clock"], baud=values.get("baud", DEFAULT_BAUD))
 
 
-def parse_mac(text: str | MacSpec, *, acc: str | Accumulator | None = None,
-              lanes: int | None = None, pipeline: int | None = None,
-              adder: str | Adder | None = None,
-              multiplier: str | Multiplier | None = None) -> MacSpec:
+def parse_mac(
+    text: str | MacSpec,
+    *,
+    acc: str | Accumulator | None = None,
+    lanes: int | None = None,
+    pipeline: int | None = None,
+    adder: str | Adder | None = None,
+    multiplier: str | Multiplier | None = None,
+) -> MacSpec:
     """MAC spelled ``e4m3``, ``e4m3xe5m2`` or in full ``e4m3,acc=fp32,lanes=4,pipeline=1``.
 
     ``adder=carry-save`` and ``multiplier=array`` name other architectures. A keyword takes
@@ -145,8 +169,13 @@ def parse_mac(text: str | MacSpec, *, acc: str | Accumulator | None = None,
     brings its lanes along.
     A `MacSpec` is handed back as it is, when no keyword is given.
     """
-    given = {"acc": acc, "lanes": lanes, "pipeline": pipeline, "adder": adder,
-             "multiplier": multiplier}
+    given = {
+        "acc": acc,
+        "lanes": lanes,
+        "pipeline": pipeline,
+        "adder": adder,
+        "multiplier": multiplier,
+    }
     given = {key: value for key, value in given.items() if value is not None}
     if isinstance(text, MacSpec) and not given:
         return text
@@ -156,8 +185,14 @@ def parse_mac(text: str | MacSpec, *, acc: str | Accumulator | None = None,
     return _mac(head, values | given)
 
 
-def parse_array(size: str, mac: str | MacSpec, *, dataflow: str = Dataflow.OS.value,
-                out: str | OutputSpec | None = None, depth: int | None = None) -> ArraySpec:
+def parse_array(
+    size: str,
+    mac: str | MacSpec,
+    *,
+    dataflow: str = Dataflow.OS.value,
+    out: str | OutputSpec | None = None,
+    depth: int | None = None,
+) -> ArraySpec:
     """Array of the size ``ROWSxCOLS`` with ``mac`` in every processing element, part by part.
 
     ``out`` is the output stage at its drain, spelled ``e4m3`` or, in full,
@@ -169,8 +204,9 @@ def parse_array(size: str, mac: str | MacSpec, *, dataflow: str = Dataflow.OS.va
     return _array(size, mac, dataflow, None if out is None else parse_output(out, mac=mac), depth)
 
 
-def parse_gemm(array: ArraySpec, *, depths: str = DEFAULT_DEPTHS,
-               bus: str = Bus.AXI4LITE.value) -> GemmSpec:
+def parse_gemm(
+    array: ArraySpec, *, depths: str = DEFAULT_DEPTHS, bus: str = Bus.AXI4LITE.value
+) -> GemmSpec:
     """Engine around ``array`` with memories of ``AxBxC`` words, behind a bus of this name."""
     a, b, c = parse_sides("GEMM depths", depths, f"AxBxC, for instance {DEFAULT_DEPTHS}", 3)
     return GemmSpec(array=array, depth_a=a, depth_b=b, depth_c=c, bus=_named(Bus, "GEMM bus", bus))
@@ -205,17 +241,26 @@ def parse_format(text: str) -> Format:
         return CATALOG[name]
     numbers = _FIELDS.fullmatch(base)
     policies = [p.value for p in Specials]
-    require(not policy or policy in policies, "Format policy", f"one of {', '.join(policies)}",
-            policy)
+    require(
+        not policy or policy in policies, "Format policy", f"one of {', '.join(policies)}", policy
+    )
     require(options in (policy, f"{policy}-daz"), "Format option", "daz or none", option)
     if not policy or numbers is None:
-        raise SpecError(f"Format name must be one of {', '.join(CATALOG)}, or eXmY:policy, not "
-                        f"{text!r}{_suggestion(name)}")
+        raise SpecError(
+            f"Format name must be one of {', '.join(CATALOG)}, or eXmY:policy, not "
+            f"{text!r}{_suggestion(name)}"
+        )
     exp_bits, man_bits = int(numbers[1]), int(numbers[2])
     specials = Specials(policy)
     require(1 <= exp_bits <= 11, "Format exp_bits", "an integer from 1 to 11", exp_bits)
-    fmt = Format(name=name, exp_bits=exp_bits, man_bits=man_bits, specials=specials,
-                 bias=specials.default_bias(exp_bits), subnormals=not option)
+    fmt = Format(
+        name=name,
+        exp_bits=exp_bits,
+        man_bits=man_bits,
+        specials=specials,
+        bias=specials.default_bias(exp_bits),
+        subnormals=not option,
+    )
     own = CATALOG.get(base)  # The plain name with its usual policy is the catalogue's own entry.
     return own if own is not None and replace(fmt, name=base) == own else fmt
 
@@ -235,19 +280,26 @@ def parse_accumulator(text: str, a: Format, b: Format) -> Accumulator:
     acc = _fixed(kind, a, b) or _floating(kind) or _aligned(kind)
     wrong = [name for name in suffixes if name not in _SUFFIXES]
     if acc is None or wrong or (suffixes and isinstance(acc, AlignedAccumulator)):
-        raise SpecError("Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 "
-                        "or bf16, with -rtz, -sat or -ftz behind it, or aligned:N, "
-                        f"{', '.join(PRESETS)}, not {text!r}")
+        raise SpecError(
+            "Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 "
+            "or bf16, with -rtz, -sat or -ftz behind it, or aligned:N, "
+            f"{', '.join(PRESETS)}, not {text!r}"
+        )
     chosen = {key: value for name in suffixes for key, value in _SUFFIXES[name].items()}
-    require("subnormals" not in chosen or isinstance(acc, FloatAccumulator), "Accumulator option",
-            "rtz or sat in fixed point", "ftz")
+    require(
+        "subnormals" not in chosen or isinstance(acc, FloatAccumulator),
+        "Accumulator option",
+        "rtz or sat in fixed point",
+        "ftz",
+    )
     return type(acc)(**{field.name: getattr(acc, field.name) for field in fields(acc)} | chosen)
 
 
 def parse_sides(noun: str, text: object, requirement: str, count: int) -> tuple[int, ...]:
     """Whole numbers joined by x; SpecError unless there are ``count``."""
-    found = isinstance(text, str) and re.fullmatch(rf"\d{{1,9}}(x\d{{1,9}}){{{count - 1}}}",
-                                                   text.lower())
+    found = isinstance(text, str) and re.fullmatch(
+        rf"\d{{1,9}}(x\d{{1,9}}){{{count - 1}}}", text.lower()
+    )
     require(bool(found), noun, requirement, text)
     return tuple(int(side) for side in str(text).lower().split("x"))
 
@@ -269,8 +321,11 @@ def _split(noun: str, text: str, settings: Iterable[Setting]) -> tuple[str, dict
     needed = {"from"} & set(known)
     if not needed <= set(values) <= set(known) or len(values) != len(parts):
         form = {"MAC": "PAIR", "Output": "FORMAT", "Spec": "PAIR"}[noun] + "".join(
-            f",{key}={setting.metavar}" if key in ("from", "array") else
-            f"[,{key}={setting.flag or setting.metavar}]" for key, setting in known.items())
+            f",{key}={setting.metavar}"
+            if key in ("from", "array")
+            else f"[,{key}={setting.flag or setting.metavar}]"
+            for key, setting in known.items()
+        )
         unknown = "".join(_close(key, known) for key in values if key not in known)
         raise SpecError(f"{noun} must be {form}, not {text!r}{unknown}")
     for key in _WHOLE.keys() & values.keys():
@@ -304,20 +359,31 @@ def _mac(head: str, values: Mapping[str, Any]) -> MacSpec:
     own = PRESETS[acc.lower()][1] if isinstance(acc, str) and acc.lower() in PRESETS else None
     require(own is None or lanes in (None, own), "MAC lanes", f"{own} for acc {acc}", lanes)
     return MacSpec(
-        a=a, b=b, acc=parse_accumulator(acc, a, b) if isinstance(acc, str) else acc,
+        a=a,
+        b=b,
+        acc=parse_accumulator(acc, a, b) if isinstance(acc, str) else acc,
         lanes=(own or 1) if lanes is None else lanes,
         pipeline=values.get("pipeline", 0),
         adder=_named(Adder, "MAC adder", values.get("adder", Adder.RIPPLE)),
-        multiplier=_named(Multiplier, "MAC multiplier",
-                          values.get("multiplier", Multiplier.DEFAULT)))
+        multiplier=_named(
+            Multiplier, "MAC multiplier", values.get("multiplier", Multiplier.DEFAULT)
+        ),
+    )
 
 
-def _array(size: str, mac: MacSpec, dataflow: str, out: OutputSpec | None,
-           depth: int | None) -> ArraySpec:
+def _array(
+    size: str, mac: MacSpec, dataflow: str, out: OutputSpec | None, depth: int | None
+) -> ArraySpec:
     """Array of its parts."""
     rows, cols = parse_sides("Array size", size, "ROWSxCOLS, for instance 16x16", 2)
-    return ArraySpec(mac=mac, rows=rows, cols=cols, out=out, depth=depth,
-                     dataflow=_named(Dataflow, "Array dataflow", dataflow))
+    return ArraySpec(
+        mac=mac,
+        rows=rows,
+        cols=cols,
+        out=out,
+        depth=depth,
+        dataflow=_named(Dataflow, "Array dataflow", dataflow),
+    )
 
 
 def _output(to: str, values: Mapping[str, str], mac: MacSpec | None) -> OutputSpec:
@@ -325,16 +391,24 @@ def _output(to: str, values: Mapping[str, str], mac: MacSpec | None) -> OutputSp
     scale = _named(Scale, "Output scale", values.get("scale", Scale.NONE))
     flags = values.get("flags", "0")
     require(flags in ("0", "1", "2"), "Output flags", "one of 0, 1, 2", flags)
-    return OutputSpec(source=mac.acc if mac else _source(values["from"]), to=parse_format(to),
-                      scale=scale, saturate=_chosen(values, "saturate", "yes"),
-                      zero_point=_chosen(values, "zero_point", "no"),
-                      flag_bits=mac.flag_bits if mac else int(flags))
+    return OutputSpec(
+        source=mac.acc if mac else _source(values["from"]),
+        to=parse_format(to),
+        scale=scale,
+        saturate=_chosen(values, "saturate", "yes"),
+        zero_point=_chosen(values, "zero_point", "no"),
+        flag_bits=mac.flag_bits if mac else int(flags),
+    )
 
 
 def _source(text: str) -> Accumulator:
     """Accumulator that is known without its operands."""
-    require(not text.startswith("exact"), "Output source",
-            "an accumulator of a given width, such as fx49m18, int32 or fp32", text)
+    require(
+        not text.startswith("exact"),
+        "Output source",
+        "an accumulator of a given width, such as fx49m18, int32 or fp32",
+        text,
+    )
     unit = CATALOG["int8"]
     return parse_accumulator(text, unit, unit)
 
@@ -348,9 +422,12 @@ def _fixed(kind: str, a: Format, b: Format) -> FixedAccumulator | None:
         return FixedAccumulator(lsb=a.lsb + b.lsb, width=int(match[1]))
     if match := _FIXED.fullmatch(kind):
         lsb = int(match[3] or 0) * (-1 if match[2] == "m" else 1)
-        return FixedAccumulator(lsb=lsb, width=int(match[1]),
-                                rounding=Rounding.RTZ if match[4] else Rounding.RNE,
-                                overflow=Overflow.SATURATE if match[5] else Overflow.WRAP)
+        return FixedAccumulator(
+            lsb=lsb,
+            width=int(match[1]),
+            rounding=Rounding.RTZ if match[4] else Rounding.RNE,
+            overflow=Overflow.SATURATE if match[5] else Overflow.WRAP,
+        )
     return None
 
 

@@ -68,23 +68,37 @@ class MacSpec(Described):
 
     SETTINGS = (
         Setting(key="acc", metavar="ACC", meaning="accumulator (default: exact)"),
-        Setting(key="lanes", default=1, short="l{}",
-                meaning="products a cycle and MAC (default: 1)"),
-        Setting(key="pipeline", default=0, short="p{}",
-                meaning="register stages before the accumulate loop; with dataflow ws in the "
-                        "adders too (default: 0)"),
-        Setting(key="adder", metavar="NAME", default=Adder.RIPPLE, choices=Adder,
-                meaning="adder of the accumulate loop"),
-        Setting(key="multiplier", metavar="NAME", default=Multiplier.DEFAULT, choices=Multiplier,
-                meaning="rows of partial products"),
+        Setting(
+            key="lanes", default=1, short="l{}", meaning="products a cycle and MAC (default: 1)"
+        ),
+        Setting(
+            key="pipeline",
+            default=0,
+            short="p{}",
+            meaning="register stages before the accumulate loop; with dataflow ws in the "
+            "adders too (default: 0)",
+        ),
+        Setting(
+            key="adder",
+            metavar="NAME",
+            default=Adder.RIPPLE,
+            choices=Adder,
+            meaning="adder of the accumulate loop",
+        ),
+        Setting(
+            key="multiplier",
+            metavar="NAME",
+            default=Multiplier.DEFAULT,
+            choices=Multiplier,
+            meaning="rows of partial products",
+        ),
     )
 
     def __post_init__(self) -> None:
         for side in ("a", "b"):
             fmt = getattr(self, side)
             require(isinstance(fmt, Format), f"MAC {side}", "a Format", fmt)
-        require(isinstance(self.acc, Accumulator), "MAC acc",
-                "an accumulator", self.acc)
+        require(isinstance(self.acc, Accumulator), "MAC acc", "an accumulator", self.acc)
         require_int("MAC lanes", self.lanes, 1, MAX_LANES)
         require_int("MAC pipeline", self.pipeline, 0, MAX_PIPELINE)
         self.acc.require_products(self.a, self.b, self.lanes)
@@ -94,10 +108,18 @@ class MacSpec(Described):
         """Raise unless the accumulator takes the adder; drop the name of a default multiplier."""
         adders, why = self.acc.adders
         require(isinstance(self.adder, Adder), "MAC adder", "an Adder", self.adder)
-        require(self.adder in adders, "MAC adder",
-                f"one of {', '.join(adder.value for adder in adders)} {why}", self.adder.value)
-        require(isinstance(self.multiplier, Multiplier), "MAC multiplier", "a Multiplier",
-                self.multiplier)
+        require(
+            self.adder in adders,
+            "MAC adder",
+            f"one of {', '.join(adder.value for adder in adders)} {why}",
+            self.adder.value,
+        )
+        require(
+            isinstance(self.multiplier, Multiplier),
+            "MAC multiplier",
+            "a Multiplier",
+            self.multiplier,
+        )
         if self.multiplier is self._default_multiplier:
             object.__setattr__(self, "multiplier", Multiplier.DEFAULT)
 
@@ -109,8 +131,11 @@ class MacSpec(Described):
     @property
     def is_fused(self) -> bool:
         """Whether integers are summed as rows of partial products, not as products."""
-        return (self.acc.holds_multiples_of(self.product_lsb)
-                and self.a.is_integer and self.b.is_integer)
+        return (
+            self.acc.holds_multiples_of(self.product_lsb)
+            and self.a.is_integer
+            and self.b.is_integer
+        )
 
     @property
     def _default_multiplier(self) -> Multiplier:
@@ -143,8 +168,9 @@ class MacSpec(Described):
         """
         if self.adder is Adder.CARRY_SAVE:
             return 0
-        return min(max(self.pipeline - self.acc.stages_before_adder(self.pipeline), 0),
-                   MAX_ADDER_STAGES)
+        return min(
+            max(self.pipeline - self.acc.stages_before_adder(self.pipeline), 0), MAX_ADDER_STAGES
+        )
 
     @property
     def neutral(self) -> tuple[int, int]:
@@ -182,5 +208,11 @@ class MacSpec(Described):
     def name(self) -> str:
         """Name of module, file and report row, for instance mac_e4m3_fx49m18."""
         pair = self.pair.replace("-", "_").replace(":", "_")
-        return "_".join(["mac", pair, self.acc.identifier, *self.short_settings(
-            "lanes", "pipeline", "adder", "multiplier")])
+        return "_".join(
+            [
+                "mac",
+                pair,
+                self.acc.identifier,
+                *self.short_settings("lanes", "pipeline", "adder", "multiplier"),
+            ]
+        )

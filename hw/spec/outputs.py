@@ -26,12 +26,29 @@ _INPUTS = {Scale.POW2: integer("int8", 8), Scale.FP32: CATALOG["fp32"]}
 
 #: What is done with a sum; an output stage at an array's drain is spelled by its format and these.
 MODE = (
-    Setting(key="saturate", default=True, flag="no", option="no_saturate", short="nosat",
-            meaning="overflow gives infinity or NaN where the format has one"),
-    Setting(key="scale", metavar="pow2|fp32", default=Scale.NONE, choices=Scale, option="out_scale",
-            meaning="scale of the sums"),
-    Setting(key="zero_point", default=False, flag="yes", short="zp",
-            meaning="zero point that is added to an integer"),
+    Setting(
+        key="saturate",
+        default=True,
+        flag="no",
+        option="no_saturate",
+        short="nosat",
+        meaning="overflow gives infinity or NaN where the format has one",
+    ),
+    Setting(
+        key="scale",
+        metavar="pow2|fp32",
+        default=Scale.NONE,
+        choices=Scale,
+        option="out_scale",
+        meaning="scale of the sums",
+    ),
+    Setting(
+        key="zero_point",
+        default=False,
+        flag="yes",
+        short="zp",
+        meaning="zero point that is added to an integer",
+    ),
 )
 _MODE_KEYS = tuple(setting.key for setting in MODE)
 
@@ -78,34 +95,65 @@ class OutputSpec(Described):
     flag_bits: int = 0
 
     SETTINGS = (
-        Setting(key="from", attribute="source", metavar="ACC",
-                meaning="make an output stage alone that rounds sums of this accumulator, for "
-                        "instance fp32, bf16, fp16, int32, fx49m18 or aligned:13"),
-        Setting(key="flags", attribute="flag_bits", default=0, option="flag_bits", short="f{}",
-                meaning="with --from, flags beside a fixed-point sum: 0, 1 (NaN) or 2 "
-                        "(default: 0)"),
+        Setting(
+            key="from",
+            attribute="source",
+            metavar="ACC",
+            meaning="make an output stage alone that rounds sums of this accumulator, for "
+            "instance fp32, bf16, fp16, int32, fx49m18 or aligned:13",
+        ),
+        Setting(
+            key="flags",
+            attribute="flag_bits",
+            default=0,
+            option="flag_bits",
+            short="f{}",
+            meaning="with --from, flags beside a fixed-point sum: 0, 1 (NaN) or 2 (default: 0)",
+        ),
         *MODE,
     )
 
     def __post_init__(self) -> None:
-        require(isinstance(self.source, Accumulator), "Output source", "an accumulator",
-                self.source)
+        require(
+            isinstance(self.source, Accumulator), "Output source", "an accumulator", self.source
+        )
         require(isinstance(self.to, Format), "Output to", "a Format", self.to)
         require(isinstance(self.saturate, bool), "Output saturate", "a bool", self.saturate)
         require(isinstance(self.scale, Scale), "Output scale", "a Scale", self.scale)
         require(isinstance(self.zero_point, bool), "Output zero_point", "a bool", self.zero_point)
-        require(self.to.is_integer or not self.zero_point, "Output zero_point",
-                f"False for {self.to.name}, which is no integer", self.zero_point)
+        require(
+            self.to.is_integer or not self.zero_point,
+            "Output zero_point",
+            f"False for {self.to.name}, which is no integer",
+            self.zero_point,
+        )
         require_int("Output flag_bits", self.flag_bits, 0, 2)
-        require(self.source.is_fixed or not self.flag_bits,
-                "Output flag_bits", "0 for a source in floating point", self.flag_bits)
+        require(
+            self.source.is_fixed or not self.flag_bits,
+            "Output flag_bits",
+            "0 for a source in floating point",
+            self.flag_bits,
+        )
 
     @classmethod
-    def behind(cls, mac: MacSpec, to: Format, *, saturate: bool = True,
-               scale: Scale = Scale.NONE, zero_point: bool = False) -> "OutputSpec":
+    def behind(
+        cls,
+        mac: MacSpec,
+        to: Format,
+        *,
+        saturate: bool = True,
+        scale: Scale = Scale.NONE,
+        zero_point: bool = False,
+    ) -> "OutputSpec":
         """Output stage that takes the sums and the flags of ``mac``."""
-        return cls(source=mac.acc, to=to, saturate=saturate, scale=scale, zero_point=zero_point,
-                   flag_bits=mac.flag_bits)
+        return cls(
+            source=mac.acc,
+            to=to,
+            saturate=saturate,
+            scale=scale,
+            zero_point=zero_point,
+            flag_bits=mac.flag_bits,
+        )
 
     @property
     def scale_format(self) -> Format | None:
@@ -135,8 +183,14 @@ class OutputSpec(Described):
     @property
     def name(self) -> str:
         """Name of module, file and report row, for instance out_fp32_e4m3."""
-        return "_".join(["out", self.source.identifier, self.to.identifier,
-                         *self.short_settings("flags", *_MODE_KEYS)])
+        return "_".join(
+            [
+                "out",
+                self.source.identifier,
+                self.to.identifier,
+                *self.short_settings("flags", *_MODE_KEYS),
+            ]
+        )
 
     @property
     def head(self) -> str:

@@ -131,38 +131,121 @@ MAP_VERSION = 2
 _SIZES = {"M": "rows of A and of C", "K": "columns of A, rows of B", "N": "columns of B and of C"}
 
 _STATE = (
-    Register(name="CONTROL", locked=True, fields=(
-        Field(name="start", lsb=0, width=1, access=Access.PULSE,
-              meaning="start a product with the sizes in M, K and N"),
-        Field(name="hold", lsb=1, width=1, access=Access.PULSE,
-              meaning="with start: K goes on in the next product; the sums of the one tile of C "
-                      "stay in the array, C is not written"))),
-    Register(name="STATUS", fields=(
-        Field(name="busy", lsb=0, width=1, access=Access.STATUS, meaning="a product is running"),
-        Field(name="done", lsb=1, width=1, access=Access.STICKY, meaning="a product has ended"),
-        Field(name="held", lsb=2, width=1, access=Access.STATUS,
-              meaning="the array holds sums that the next product adds to"))),
-    Register(name="ERROR", fields=(
-        Field(name="zero", lsb=0, width=1, access=Access.STICKY,
-              meaning="start refused: M, K or N is 0"),
-        Field(name="size_a", lsb=1, width=1, access=Access.STICKY,
-              meaning="start refused: A does not fit its memory"),
-        Field(name="size_b", lsb=2, width=1, access=Access.STICKY,
-              meaning="start refused: B does not fit its memory"),
-        Field(name="size_c", lsb=3, width=1, access=Access.STICKY,
-              meaning="start refused: C does not fit its memory"),
-        Field(name="busy", lsb=4, width=1, access=Access.STICKY,
-              meaning="access refused while a product was running, which goes on"),
-        Field(name="hold", lsb=5, width=1, access=Access.STICKY,
-              meaning="start refused: more than one tile of C would stay in the array"))),
-    Register(name="IRQ_ENABLE", fields=(
-        Field(name="done", lsb=0, width=1, access=Access.STORED,
-              meaning="irq is 1 while STATUS.done is"),
-        Field(name="error", lsb=1, width=1, access=Access.STORED,
-              meaning="irq is 1 while any bit of ERROR is"))),
-    Register(name="CYCLES", fields=(
-        Field(name="cycles", lsb=0, width=BUS_BITS, access=Access.STATUS,
-              meaning="clock cycles from the write that starts to done, of the last product"),)),
+    Register(
+        name="CONTROL",
+        locked=True,
+        fields=(
+            Field(
+                name="start",
+                lsb=0,
+                width=1,
+                access=Access.PULSE,
+                meaning="start a product with the sizes in M, K and N",
+            ),
+            Field(
+                name="hold",
+                lsb=1,
+                width=1,
+                access=Access.PULSE,
+                meaning="with start: K goes on in the next product; the sums of the one tile of C "
+                "stay in the array, C is not written",
+            ),
+        ),
+    ),
+    Register(
+        name="STATUS",
+        fields=(
+            Field(
+                name="busy", lsb=0, width=1, access=Access.STATUS, meaning="a product is running"
+            ),
+            Field(name="done", lsb=1, width=1, access=Access.STICKY, meaning="a product has ended"),
+            Field(
+                name="held",
+                lsb=2,
+                width=1,
+                access=Access.STATUS,
+                meaning="the array holds sums that the next product adds to",
+            ),
+        ),
+    ),
+    Register(
+        name="ERROR",
+        fields=(
+            Field(
+                name="zero",
+                lsb=0,
+                width=1,
+                access=Access.STICKY,
+                meaning="start refused: M, K or N is 0",
+            ),
+            Field(
+                name="size_a",
+                lsb=1,
+                width=1,
+                access=Access.STICKY,
+                meaning="start refused: A does not fit its memory",
+            ),
+            Field(
+                name="size_b",
+                lsb=2,
+                width=1,
+                access=Access.STICKY,
+                meaning="start refused: B does not fit its memory",
+            ),
+            Field(
+                name="size_c",
+                lsb=3,
+                width=1,
+                access=Access.STICKY,
+                meaning="start refused: C does not fit its memory",
+            ),
+            Field(
+                name="busy",
+                lsb=4,
+                width=1,
+                access=Access.STICKY,
+                meaning="access refused while a product was running, which goes on",
+            ),
+            Field(
+                name="hold",
+                lsb=5,
+                width=1,
+                access=Access.STICKY,
+                meaning="start refused: more than one tile of C would stay in the array",
+            ),
+        ),
+    ),
+    Register(
+        name="IRQ_ENABLE",
+        fields=(
+            Field(
+                name="done",
+                lsb=0,
+                width=1,
+                access=Access.STORED,
+                meaning="irq is 1 while STATUS.done is",
+            ),
+            Field(
+                name="error",
+                lsb=1,
+                width=1,
+                access=Access.STORED,
+                meaning="irq is 1 while any bit of ERROR is",
+            ),
+        ),
+    ),
+    Register(
+        name="CYCLES",
+        fields=(
+            Field(
+                name="cycles",
+                lsb=0,
+                width=BUS_BITS,
+                access=Access.STATUS,
+                meaning="clock cycles from the write that starts to done, of the last product",
+            ),
+        ),
+    ),
 )
 
 
@@ -174,10 +257,17 @@ def gemm_map(spec: GemmSpec) -> RegisterMap:
     SpecError
         If an address would have more bits than a bus carries.
     """
-    table = RegisterMap(name=spec.name, registers=(*_identity(spec), *_STATE, *_settings(spec)),
-                        windows=_windows(spec))
-    require(table.address_bits <= BUS_BITS, "GEMM depths",
-            f"those of memories within {BUS_BITS} bits of address", spec.depths)
+    table = RegisterMap(
+        name=spec.name,
+        registers=(*_identity(spec), *_STATE, *_settings(spec)),
+        windows=_windows(spec),
+    )
+    require(
+        table.address_bits <= BUS_BITS,
+        "GEMM depths",
+        f"those of memories within {BUS_BITS} bits of address",
+        spec.depths,
+    )
     return table
 
 
@@ -186,20 +276,26 @@ def steps_text(steps: int) -> str:
     return "K" if steps == 1 else f"ceil(K / {steps})"
 
 
-def _whole(name: str, access: Access, meaning: str, *, width: int = BUS_BITS,
-           value: int = 0) -> Register:
+def _whole(
+    name: str, access: Access, meaning: str, *, width: int = BUS_BITS, value: int = 0
+) -> Register:
     """Register of one field; what it stores is locked."""
-    field = Field(name=name.lower(), lsb=0, width=width, access=access, meaning=meaning,
-                  value=value)
+    field = Field(
+        name=name.lower(), lsb=0, width=width, access=access, meaning=meaning, value=value
+    )
     return Register(name=name, fields=(field,), locked=access is Access.STORED)
 
 
 def _identity(spec: GemmSpec) -> tuple[Register, ...]:
     """What a driver reads first."""
-    return tuple(_whole(name, Access.CONSTANT, meaning, value=value) for name, value, meaning in (
-        ("MAGIC", MAGIC, "the letters GEMM, G in the high byte"),
-        ("VERSION", MAP_VERSION, "version of this register map"),
-        ("DIGEST", spec.digest, "first 32 bits of the SHA-256 of the engine's spelling")))
+    return tuple(
+        _whole(name, Access.CONSTANT, meaning, value=value)
+        for name, value, meaning in (
+            ("MAGIC", MAGIC, "the letters GEMM, G in the high byte"),
+            ("VERSION", MAP_VERSION, "version of this register map"),
+            ("DIGEST", spec.digest, "first 32 bits of the SHA-256 of the engine's spelling"),
+        )
+    )
 
 
 def _settings(spec: GemmSpec) -> tuple[Register, ...]:
@@ -208,11 +304,23 @@ def _settings(spec: GemmSpec) -> tuple[Register, ...]:
     settings = [_whole(name, Access.STORED, meaning) for name, meaning in _SIZES.items()]
     if out and out.scale_bits:
         scale = {Scale.POW2: "exponent of the power of two", Scale.FP32: "binary32 number"}
-        settings.append(_whole("SCALE", Access.STORED, width=out.scale_bits, meaning=(
-            f"{scale[out.scale]} that every sum is multiplied by")))
+        settings.append(
+            _whole(
+                "SCALE",
+                Access.STORED,
+                width=out.scale_bits,
+                meaning=(f"{scale[out.scale]} that every sum is multiplied by"),
+            )
+        )
     if out and out.zero_point_bits:
-        settings.append(_whole("ZERO_POINT", Access.STORED, "integer code that stands for zero",
-                               width=out.zero_point_bits))
+        settings.append(
+            _whole(
+                "ZERO_POINT",
+                Access.STORED,
+                "integer code that stands for zero",
+                width=out.zero_point_bits,
+            )
+        )
     return tuple(settings)
 
 
@@ -232,24 +340,51 @@ def _a_meaning(rows: int, steps: int) -> str:
     if rows == 1:
         order = "" if steps == 1 else "; k ascending from the low bits on"
         return f"{word}: row i of A at {_values(steps)}{order}"
-    return (f"{word}: {rows} rows of A from {rows} * i on at {_values(steps)}; the first row in "
-            f"the low bits{_inside(steps, 'a row')}")
+    return (
+        f"{word}: {rows} rows of A from {rows} * i on at {_values(steps)}; the first row in "
+        f"the low bits{_inside(steps, 'a row')}"
+    )
 
 
 def _windows(spec: GemmSpec) -> tuple[Window, ...]:
     """Memories."""
     array = spec.array
     cols, lanes, beats = array.cols, array.mac.lanes, steps_text(array.mac.lanes)
-    flags = (f"; above the slots {array.flag_bits} bit(s) of flags for each column"
-             if array.flag_bits else "")
+    flags = (
+        f"; above the slots {array.flag_bits} bit(s) of flags for each column"
+        if array.flag_bits
+        else ""
+    )
     return (
-        Window(name="A", region=1, depth=spec.depth_a, width=spec.a_width, writable=True,
-               meaning=_a_meaning(*array.schedule.a_block)),
-        Window(name="B", region=2, depth=spec.depth_b, width=spec.b_width, writable=True, meaning=(
-            f"word {beats} * j + t: {cols} columns of B from {cols} * j on at "
-            f"{_values(lanes)}; the first column in the low bits{_inside(lanes, 'a column')}")),
-        Window(name="C", region=3, depth=spec.depth_c, width=spec.c_width, writable=False,
-               meaning=(f"word ceil(N / {cols}) * i + j: {cols} columns from {cols} * j on of row "
-                        "i of C; the first column in the low bits, each in a slot of "
-                        f"{array.slot_width} bits{flags}; columns beyond N are sums of zeros")),
+        Window(
+            name="A",
+            region=1,
+            depth=spec.depth_a,
+            width=spec.a_width,
+            writable=True,
+            meaning=_a_meaning(*array.schedule.a_block),
+        ),
+        Window(
+            name="B",
+            region=2,
+            depth=spec.depth_b,
+            width=spec.b_width,
+            writable=True,
+            meaning=(
+                f"word {beats} * j + t: {cols} columns of B from {cols} * j on at "
+                f"{_values(lanes)}; the first column in the low bits{_inside(lanes, 'a column')}"
+            ),
+        ),
+        Window(
+            name="C",
+            region=3,
+            depth=spec.depth_c,
+            width=spec.c_width,
+            writable=False,
+            meaning=(
+                f"word ceil(N / {cols}) * i + j: {cols} columns from {cols} * j on of row "
+                "i of C; the first column in the low bits, each in a slot of "
+                f"{array.slot_width} bits{flags}; columns beyond N are sums of zeros"
+            ),
+        ),
     )

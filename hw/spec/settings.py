@@ -95,11 +95,18 @@ class Described:
 
     def spelled_settings(self, settings: tuple[Setting, ...]) -> list[str]:
         """Parts of the spelling."""
-        return [f"{setting.key}={text}" for setting in settings
-                if (text := setting.text(self)) is not None]
+        return [
+            f"{setting.key}={text}"
+            for setting in settings
+            if (text := setting.text(self)) is not None
+        ]
 
     def short_settings(self, *keys: str) -> list[str]:
         """Parts of a name: a valid Verilog identifier each."""
         texts = {setting.key: (setting.short, setting.text(self)) for setting in self.SETTINGS}
-        return [short.format(text.replace("-", "_")) for key in keys for short, text in [texts[key]]
-                if text is not None]
+        return [
+            short.format(text.replace("-", "_"))
+            for key in keys
+            for short, text in [texts[key]]
+            if text is not None
+        ]

@@ -76,20 +76,33 @@ def own_task(model: Path, data: Path | None, labels: Path | None, samples: int |
 
         def score(outputs: Outputs, reference: Outputs) -> dict[str, float]:
             best = np.concatenate(outputs).argmax(axis=-1)
-            require(best.shape == known.shape, "Labels shape", f"{best.shape}, as the output has "
-                    "rows", known.shape)
+            require(
+                best.shape == known.shape,
+                "Labels shape",
+                f"{best.shape}, as the output has rows",
+                known.shape,
+            )
             return {"accuracy": float(100 * (best == known).mean())}
 
-    return Task(name=model.stem, model=model, samples=count, licence="",
-                data="random inputs" if data is None else data.name, feeds=tuple(feed),
-                calibration=tuple(feed), score=score)
+    return Task(
+        name=model.stem,
+        model=model,
+        samples=count,
+        licence="",
+        data="random inputs" if data is None else data.name,
+        feeds=tuple(feed),
+        calibration=tuple(feed),
+        score=score,
+    )
 
 
 def _noise(outputs: Outputs, reference: Outputs) -> dict[str, float]:
     """SQNR of the output in dB."""
-    got, wanted = (np.concatenate([each.ravel() for each in side]).astype(np.float64)
-                   for side in (outputs, reference))
-    error, signal = float(((got - wanted)**2).sum()), float((wanted**2).sum())
+    got, wanted = (
+        np.concatenate([each.ravel() for each in side]).astype(np.float64)
+        for side in (outputs, reference)
+    )
+    error, signal = float(((got - wanted) ** 2).sum()), float((wanted**2).sum())
     if error == 0 or signal == 0:
         return {SQNR: SILENT if error == 0 else 0.0}
     return {SQNR: min(SILENT, 10 * float(np.log10(signal / error)))}
@@ -99,8 +112,12 @@ def _drawn(network: Network) -> dict[str, NDArray]:
     """Normally distributed inputs; sides that may have any size are 1, the first is `DRAWN`."""
     rng, found = np.random.default_rng(SEED), {}
     for each in network.inputs:
-        require(each.dtype == np.float32 and bool(each.shape), "Data", "given by --data, since "
-                f"input {each.name!r} is not of real numbers", None)
+        require(
+            each.dtype == np.float32 and bool(each.shape),
+            "Data",
+            f"given by --data, since input {each.name!r} is not of real numbers",
+            None,
+        )
         rest = [side or 1 for side in each.shape[1:]]
         found[each.name] = rng.standard_normal((each.shape[0] or DRAWN, *rest), np.float32)
     return found
@@ -112,46 +129,89 @@ def _labels(path: Path, count: int) -> NDArray:
         found: Any = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         reason = getattr(error, "strerror", None) or "no .npy file of numbers"
-        raise SpecError(f"Labels file must be readable, not {str(path)!r} "
-                        f"({reason.lower()})") from error
+        raise SpecError(
+            f"Labels file must be readable, not {str(path)!r} ({reason.lower()})"
+        ) from error
     is_whole = isinstance(found, np.ndarray) and found.dtype.kind in "iu" and found.ndim == 1
-    require(is_whole, "Labels", "whole numbers, one a sample",
-            getattr(found, "dtype", type(found).__name__))
+    require(
+        is_whole,
+        "Labels",
+        "whole numbers, one a sample",
+        getattr(found, "dtype", type(found).__name__),
+    )
     require(len(found) >= count, "Labels", f"at least {count}, one a sample", len(found))
     return np.asarray(found[:count])
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m reports.advise", description=(
-        "Run a network in every format with every accumulator on a simulated array; tell its "
-        "metric, cycles, array area and energy per inference, which settings nothing beats, and "
-        "which one to take. Area and energy are looked up in reports/data."))
-    parser.add_argument("model", metavar="MODEL.onnx",
-                        help=f"the model in FP32, or a network of the project: {', '.join(TASKS)}")
-    parser.add_argument("--data", metavar="FILE", type=Path,
-                        help="inputs: .npz with arrays by name, or .npy; samples along axis 0 "
-                             "(default: random)")
-    parser.add_argument("--labels", metavar="FILE", type=Path,
-                        help="right classes, a .npy file of whole numbers; without it the output "
-                             "is compared with FP32")
+    parser = Parser(
+        prog="python -m reports.advise",
+        description=(
+            "Run a network in every format with every accumulator on a simulated array; tell its "
+            "metric, cycles, array area and energy per inference, which settings nothing beats, "
+            "and "
+            "which one to take. Area and energy are looked up in reports/data."
+        ),
+    )
+    parser.add_argument(
+        "model",
+        metavar="MODEL.onnx",
+        help=f"the model in FP32, or a network of the project: {', '.join(TASKS)}",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        type=Path,
+        help="inputs: .npz with arrays by name, or .npy; samples along axis 0 (default: random)",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="FILE",
+        type=Path,
+        help="right classes, a .npy file of whole numbers; without it the output "
+        "is compared with FP32",
+    )
     parser.add_argument("--samples", metavar="N", type=int, help="run the first N (default: all)")
-    parser.add_argument("--array", metavar="ROWSxCOLS", default=SIZE,
-                        help="size of the array (default: %(default)s)")
-    parser.add_argument("--columns", metavar="LIST", default=",".join(COLUMNS),
-                        help="formats (default: %(default)s)")
-    parser.add_argument("--acc", metavar="LIST", default=",".join(ACCUMULATORS),
-                        help="accumulators (default: %(default)s)")
-    parser.add_argument("--loss", metavar="POINTS", type=float, default=LOSS,
-                        help="what the metric may lose of FP32 (default: %(default)s)")
-    parser.add_argument("--sqnr", metavar="DB", type=float, default=ENOUGH,
-                        help="without labels, SQNR that is enough (default: %(default)s dB)")
+    parser.add_argument(
+        "--array",
+        metavar="ROWSxCOLS",
+        default=SIZE,
+        help="size of the array (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--columns",
+        metavar="LIST",
+        default=",".join(COLUMNS),
+        help="formats (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--acc",
+        metavar="LIST",
+        default=",".join(ACCUMULATORS),
+        help="accumulators (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--loss",
+        metavar="POINTS",
+        type=float,
+        default=LOSS,
+        help="what the metric may lose of FP32 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sqnr",
+        metavar="DB",
+        type=float,
+        default=ENOUGH,
+        help="without labels, SQNR that is enough (default: %(default)s dB)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--out", metavar="FILE", type=Path, help="write a page to this HTML file")
     return parser
 
 
-def _points(task: Task, options: argparse.Namespace, exact: Outputs, progress: Progress
-            ) -> tuple[list[Point], list[Cost]]:
+def _points(
+    task: Task, options: argparse.Namespace, exact: Outputs, progress: Progress
+) -> tuple[list[Point], list[Cost]]:
     """Every setting with its costs.
 
     Weights have scales per output channel, from the largest magnitude, with headroom where sums may
@@ -160,8 +220,8 @@ def _points(task: Task, options: argparse.Namespace, exact: Outputs, progress: P
     costs, points, found = Costs.of_project(), [], []
     seen = calibration(task, progress)
     for column, accumulator in itertools.product(
-            chosen("Column", options.columns, COLUMNS),
-            chosen("Accumulator", options.acc, ACCUMULATORS)):
+        chosen("Column", options.columns, COLUMNS), chosen("Accumulator", options.acc, ACCUMULATORS)
+    ):
         progress(f"{column}, {accumulator} sums")
         usual = Ranges("channel", "minmax")
         if usual not in choices(column):
@@ -172,8 +232,16 @@ def _points(task: Task, options: argparse.Namespace, exact: Outputs, progress: P
         cost = costs.of(plan.array)
         energy = energy_uj(cost.energy_fj, result.macs, task.samples)
         value = next(iter(task.score(result.outputs, exact).values()))
-        points.append(Point(column, accumulator, value, round(result.cycles / task.samples),
-                            cost.area_mm2, energy))
+        points.append(
+            Point(
+                column,
+                accumulator,
+                value,
+                round(result.cycles / task.samples),
+                cost.area_mm2,
+                energy,
+            )
+        )
         found.append(cost)
     return points, found
 
@@ -181,20 +249,34 @@ def _points(task: Task, options: argparse.Namespace, exact: Outputs, progress: P
 def _notes(task: Task, costs: Sequence[Cost], size: str) -> list[str]:
     """What the figures are of."""
     libraries = sorted({cost.library for cost in costs if cost.library})
-    notes = [f"{task.samples} samples: {task.data}. Cycles and energy are those of one.",
-             ("Activations have one scale, weights one an output channel, from the largest "
-              "magnitude; MXFP8 has one for 32 numbers. Where full-scale operands may overflow the "
-              "accumulator, scales are doubled until sums fit (not for MXFP8). Nothing is trained "
-              "again.")]
+    notes = [
+        f"{task.samples} samples: {task.data}. Cycles and energy are those of one.",
+        (
+            "Activations have one scale, weights one an output channel, from the largest "
+            "magnitude; MXFP8 has one for 32 numbers. Where full-scale operands may overflow the "
+            "accumulator, scales are doubled until sums fit (not for MXFP8). Nothing is trained "
+            "again."
+        ),
+    ]
     if task.each is not None:
-        notes.insert(1, f"Unless {LEAST} samples more do worse than better, a sign test (p < 0.01) "
-                     "does not tell a loss of the metric from chance.")
+        notes.insert(
+            1,
+            f"Unless {LEAST} samples more do worse than better, a sign test (p < 0.01) "
+            "does not tell a loss of the metric from chance.",
+        )
     if libraries:
-        notes.append(f"Cell library {', '.join(libraries)}: mapped netlists, no placement, wires "
-                     "or memories. Energy is that of the multiply-accumulations alone, on normally "
-                     "distributed operands, glitches included.")
-    scaled = sorted({cost.measured_as for cost in costs
-                     if cost.measured_as and f"_{size}_" not in cost.measured_as})
+        notes.append(
+            f"Cell library {', '.join(libraries)}: mapped netlists, no placement, wires "
+            "or memories. Energy is that of the multiply-accumulations alone, on normally "
+            "distributed operands, glitches included."
+        )
+    scaled = sorted(
+        {
+            cost.measured_as
+            for cost in costs
+            if cost.measured_as and f"_{size}_" not in cost.measured_as
+        }
+    )
     if scaled:
         notes.append(f"Areas by processing element from {', '.join(scaled)}.")
     return notes
@@ -203,15 +285,21 @@ def _notes(task: Task, costs: Sequence[Cost], size: str) -> list[str]:
 def _body(options: argparse.Namespace) -> None:
     """Measure, write the page, print."""
     progress = Progress()
-    for noun, text, known in (("Column", options.columns, COLUMNS),
-                              ("Accumulator", options.acc, ACCUMULATORS)):
+    for noun, text, known in (
+        ("Column", options.columns, COLUMNS),
+        ("Accumulator", options.acc, ACCUMULATORS),
+    ):
         chosen(noun, text, known)  # Before anything takes long.
     if options.samples is not None:
         require_int("Samples", options.samples, 1, 1 << 30)
     if options.model in TASKS:
         for name in ("data", "labels"):
-            require(getattr(options, name) is None, f"--{name}", "left out for a network of the "
-                    "project", str(getattr(options, name)))
+            require(
+                getattr(options, name) is None,
+                f"--{name}",
+                "left out for a network of the project",
+                str(getattr(options, name)),
+            )
         task = TASKS[options.model](MODELS, options.samples or SAMPLES[options.model])
     else:
         task = own_task(Path(options.model), options.data, options.labels, options.samples)
@@ -219,21 +307,45 @@ def _body(options: argparse.Namespace) -> None:
         exact = reference(task, progress)
         points, costs = _points(task, options, exact, progress)
         name, value = next(iter(task.score(exact, exact).items()))
-        goal = (Goal(name, "dB", None, options.sqnr) if name == SQNR else
-                Goal(name, "%", value, value - options.loss))
+        goal = (
+            Goal(name, "dB", None, options.sqnr)
+            if name == SQNR
+            else Goal(name, "%", value, value - options.loss)
+        )
         advice, notes = advise(points, goal), _notes(task, costs, options.array)
         if file is not None:
             shown = page(task.name, options.array, points, goal, advice, notes)
             file.write(shown.encode("utf-8"))
     if options.json:
-        rows = [asdict(point) | {"front": point in advice.front,
-                                 "recommended": point == advice.chosen} for point in points]
-        print(json.dumps({"model": task.name, "array": options.array, "measure": asdict(goal),
-                          "points": rows, "sentence": advice.sentence, "reasons": advice.reasons,
-                          "notes": notes}, indent=2))
+        rows = [
+            asdict(point) | {"front": point in advice.front, "recommended": point == advice.chosen}
+            for point in points
+        ]
+        print(
+            json.dumps(
+                {
+                    "model": task.name,
+                    "array": options.array,
+                    "measure": asdict(goal),
+                    "points": rows,
+                    "sentence": advice.sentence,
+                    "reasons": advice.reasons,
+                    "notes": notes,
+                },
+                indent=2,
+            )
+        )
         return
-    print("\n".join([table(points, goal, advice), "", *notes,
-                      *([] if options.out is None else [str(options.out)])]))
+    print(
+        "\n".join(
+            [
+                table(points, goal, advice),
+                "",
+                *notes,
+                *([] if options.out is None else [str(options.out)]),
+            ]
+        )
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -69,13 +69,16 @@ def plot(points: Sequence[Point], advice: Advice) -> Plot:
     drawn.columns = [(x(energy), figure(energy)) for energy in columns]
     # Labels are to the right of dots and, where they would overlap, one above the other.
     taken: list[tuple[float, float, float]] = []
-    for point, at, height in sorted(((point, x(energy), y(point.value))
-                                     for point, energy in known), key=lambda each: -each[1]):
+    for point, at, height in sorted(
+        ((point, x(energy), y(point.value)) for point, energy in known), key=lambda each: -each[1]
+    ):
         in_front = point in advice.front
         label = f"{point.column}, {point.accumulator}" if in_front else ""
         left, foot, width = at + ASIDE, height + DOWN, LETTER * len(label)
-        while label and any(abs(foot - other) < LINE and left < end and start < left + width
-                            for start, end, other in taken):
+        while label and any(
+            abs(foot - other) < LINE and left < end and start < left + width
+            for start, end, other in taken
+        ):
             foot -= LINE
         if label:
             taken.append((left, left + width, foot))
@@ -99,7 +102,7 @@ def _decades(low: float, high: float) -> list[float]:
     steps = [part * 10.0**power for power in range(start, stop + 1) for part in (1, 2, 5)]
     first = max(place for place, step in enumerate(steps) if step <= low)
     last = min(place for place, step in enumerate(steps) if step >= high)
-    return steps[first:max(last, first + 1) + 1]
+    return steps[first : max(last, first + 1) + 1]
 
 
 HEADINGS = ("format", "sums", "cycles", "array area [mm2]", "energy [uJ]", "on the front")
@@ -108,10 +111,15 @@ MISSING = "-"
 
 def cells(point: Point, advice: Advice) -> list[str]:
     """Row of the table; the value comes third."""
-    return [point.column, point.accumulator, f"{point.value:.2f}", f"{point.cycles:,}",
-            MISSING if point.area_mm2 is None else figure(point.area_mm2),
-            MISSING if point.energy_uj is None else figure(point.energy_uj),
-            "recommended" if point == advice.chosen else "yes" if point in advice.front else ""]
+    return [
+        point.column,
+        point.accumulator,
+        f"{point.value:.2f}",
+        f"{point.cycles:,}",
+        MISSING if point.area_mm2 is None else figure(point.area_mm2),
+        MISSING if point.energy_uj is None else figure(point.energy_uj),
+        "recommended" if point == advice.chosen else "yes" if point in advice.front else "",
+    ]
 
 
 def _headings(goal: Goal) -> list[str]:
@@ -122,21 +130,42 @@ def table(points: Sequence[Point], goal: Goal, advice: Advice) -> str:
     """Aligned text: the table, the recommendation and its reasons."""
     rows = [_headings(goal), *(cells(point, advice) for point in points)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) if place < 2 else cell.rjust(width)
-                       for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-                       ).rstrip() for row in rows]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if place < 2 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
     lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
     return "\n".join([*lines, "", advice.sentence, *advice.reasons])
 
 
-def page(title: str, array: str, points: Sequence[Point], goal: Goal, advice: Advice,
-         notes: Sequence[str]) -> str:
+def page(
+    title: str,
+    array: str,
+    points: Sequence[Point],
+    goal: Goal,
+    advice: Advice,
+    notes: Sequence[str],
+) -> str:
     """HTML; the same points give the same text."""
     source = (files("reports.advise") / "advice.html.j2").read_text(encoding="utf-8")
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
-                                  undefined=jinja2.StrictUndefined,
-                                  keep_trailing_newline=True).from_string(source)
+    template = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    ).from_string(source)
     rows = [{"cells": cells(point, advice), "is_front": point in advice.front} for point in points]
-    return template.render(title=title, array=array, advice=advice, headings=_headings(goal),
-                           measure=f"{goal.name.replace('_', ' ')} [{goal.unit}]", rows=rows,
-                           plot=plot(points, advice), notes=notes)
+    return template.render(
+        title=title,
+        array=array,
+        advice=advice,
+        headings=_headings(goal),
+        measure=f"{goal.name.replace('_', ' ')} [{goal.unit}]",
+        rows=rows,
+        plot=plot(points, advice),
+        notes=notes,
+    )

@@ -23,7 +23,9 @@ Watch = Callable[[Inputs, Outputs], None]
 Probe = Callable[[Any], None]
 
 _ARRAYS: dict[Dataflow, Callable[[ArraySpec], AnyArray]] = {
-    Dataflow.OS: OutputStationaryArray, Dataflow.WS: WeightStationaryArray}
+    Dataflow.OS: OutputStationaryArray,
+    Dataflow.WS: WeightStationaryArray,
+}
 
 
 def array(spec: ArraySpec) -> AnyArray:
@@ -31,10 +33,17 @@ def array(spec: ArraySpec) -> AnyArray:
     return _ARRAYS[spec.dataflow](spec)
 
 
-def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
-           scale: npt.ArrayLike | None = None, zero_point: npt.ArrayLike = 0,
-           stalls: Mapping[str, npt.ArrayLike] | None = None,
-           watch: Watch | None = None, probe: Probe | None = None) -> ArrayProduct:
+def matmul(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    spec: ArraySpec,
+    *,
+    scale: npt.ArrayLike | None = None,
+    zero_point: npt.ArrayLike = 0,
+    stalls: Mapping[str, npt.ArrayLike] | None = None,
+    watch: Watch | None = None,
+    probe: Probe | None = None,
+) -> ArrayProduct:
     """Compute ``a @ b`` of codes (M, K) and (K, N), edges padded with zeros.
 
     Parameters
@@ -53,10 +62,16 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
     probe
         Called in each cycle before its clock edge with the array, whose registers it may read.
     """
-    a, b = (as_codes(x, fmt, f"Operand {name}")
-            for name, x, fmt in (("a", a, spec.mac.a), ("b", b, spec.mac.b)))
-    require(a.ndim == b.ndim == 2 and a.shape[1:] == b.shape[:1], "Operand shapes",
-            "(M, K) and (K, N)", (a.shape, b.shape))
+    a, b = (
+        as_codes(x, fmt, f"Operand {name}")
+        for name, x, fmt in (("a", a, spec.mac.a), ("b", b, spec.mac.b))
+    )
+    require(
+        a.ndim == b.ndim == 2 and a.shape[1:] == b.shape[:1],
+        "Operand shapes",
+        "(M, K) and (K, N)",
+        (a.shape, b.shape),
+    )
     (m, k), n = a.shape, b.shape[1]
     spec.cycles(m, k, n)
     given = beats(spec, a, b)
@@ -106,8 +121,13 @@ class _Source:
 class _Run:
     """One product on an array, cycle by cycle."""
 
-    def __init__(self, spec: ArraySpec, given: Beats, patterns: list[list[bool]],
-                 beside: Mapping[str, NDArray]) -> None:
+    def __init__(
+        self,
+        spec: ArraySpec,
+        given: Beats,
+        patterns: list[list[bool]],
+        beside: Mapping[str, NDArray],
+    ) -> None:
         mac = spec.mac
         self.beats, self._patterns, self._beside = given, patterns, beside
         self._array = array(spec)
@@ -142,8 +162,16 @@ class _Run:
         stall_a, stall_b, stall_c = [each[cycle % len(each)] for each in self._patterns]
         a_valid, row = a.offer(stall_a)
         b_valid, step = b.offer(stall_b)
-        inputs = Inputs(a_valid, a.data[row], a.last[row], b_valid, b.data[step], b.last[step],
-                        not stall_c, a_tuser=a.user[row])
+        inputs = Inputs(
+            a_valid,
+            a.data[row],
+            a.last[row],
+            b_valid,
+            b.data[step],
+            b.last[step],
+            not stall_c,
+            a_tuser=a.user[row],
+        )
         drain = self._array.drain
         if drain is None:
             return inputs

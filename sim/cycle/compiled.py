@@ -67,8 +67,9 @@ def record(facts: NamedTuple) -> NDArray:
     flat = {name: value for name, value in facts._asdict().items() if not isinstance(value, tuple)}
     for value in facts:
         flat |= value._asdict() if isinstance(value, tuple) else {}  # type: ignore[attr-defined]
-    kinds = [(name, np.float64 if isinstance(value, float) else np.int64)
-             for name, value in flat.items()]
+    kinds = [
+        (name, np.float64 if isinstance(value, float) else np.int64) for name, value in flat.items()
+    ]
     whole: NDArray = np.array([tuple(flat.values())], np.dtype(kinds))
     return whole
 
@@ -92,8 +93,9 @@ def operand_table(parts: Unpacked) -> NDArray:
 
 
 @njit(cache=True)
-def _fixed(acc: Any, flags: Any, a: Any, b: Any, frame: Any, left: Any, right: Any, table: Any,
-           facts: Any) -> Any:
+def _fixed(
+    acc: Any, flags: Any, a: Any, b: Any, frame: Any, left: Any, right: Any, table: Any, facts: Any
+) -> Any:
     """All elements of an array; ``facts`` are `FixedFacts`, and whether there are flags."""
     fact = FixedFacts(facts[0], facts[1], facts[2], facts[3], facts[4])
     flagged = facts[5] != 0
@@ -111,8 +113,7 @@ def _fixed(acc: Any, flags: Any, a: Any, b: Any, frame: Any, left: Any, right: A
                 old, flag = 0, 0
             for lane in range(lanes):
                 p, q = a[r, lane, c], b[r, lane, c]
-                old += term(x.sig[p] * y.sig[q], x.exp[p] + y.exp[q] - fact.coarser,
-                            fact.nearest)
+                old += term(x.sig[p] * y.sig[q], x.exp[p] + y.exp[q] - fact.coarser, fact.nearest)
                 if flagged:
                     flag |= table[x.classes[p], y.classes[q]]
             total[r, c] = fitted(old, fact)
@@ -125,7 +126,8 @@ def _fixed_advance(mac: MacSpec, plain: Advance) -> Advance:
     left, right = (operand_table(parts(fmt)) for fmt in (mac.a, mac.b))
     facts = np.array([*fixed_facts(mac), mac.flag_bits > 0], np.int64)
     return lambda acc, flags, a, b, frame: _fixed(
-        acc, flags, a, b, frame, left, right, FLAGS, facts)
+        acc, flags, a, b, frame, left, right, FLAGS, facts
+    )
 
 
 # Floating point: one addition of binary32.
@@ -134,34 +136,42 @@ def _fixed_advance(mac: MacSpec, plain: Advance) -> Advance:
 @intrinsic
 def _single_bits(typing: Any, x: Any) -> Any:
     """Bits of a binary32 number."""
+
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.zext(builder.bitcast(args[0], ir.IntType(32)), ir.IntType(64))
+
     return types.int64(types.float32), generate
 
 
 @intrinsic
 def _single(typing: Any, bits: Any) -> Any:
     """Binary32 number of these bits."""
+
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(builder.trunc(args[0], ir.IntType(32)), ir.FloatType())
+
     return types.float32(types.int64), generate
 
 
 @intrinsic
 def _half_bits(typing: Any, x: Any) -> Any:
     """Bits of a binary32 number rounded to binary16."""
+
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         half = builder.fptrunc(args[0], ir.HalfType())
         return builder.zext(builder.bitcast(half, ir.IntType(16)), ir.IntType(64))
+
     return types.int64(types.float32), generate
 
 
 @intrinsic
 def _half(typing: Any, bits: Any) -> Any:
     """Binary32 number of the binary16 number of these bits."""
+
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         half = builder.bitcast(builder.trunc(args[0], ir.IntType(16)), ir.HalfType())
         return builder.fpext(half, ir.FloatType())
+
     return types.float32(types.int64), generate
 
 
@@ -215,9 +225,23 @@ class Double(NamedTuple):
 @njit(cache=True)
 def _unrecorded(f: Any) -> Any:
     """`Double` of a record of it, whose fields stay in registers."""
-    return Double(f.sign, f.inf, f.nan, f.scale, f.rebias, Float64Rounding(
-        f.drop, f.unit, f.per_unit, f.min_normal, f.largest, f.beyond, f.nearest != 0,
-        f.flush != 0))
+    return Double(
+        f.sign,
+        f.inf,
+        f.nan,
+        f.scale,
+        f.rebias,
+        Float64Rounding(
+            f.drop,
+            f.unit,
+            f.per_unit,
+            f.min_normal,
+            f.largest,
+            f.beyond,
+            f.nearest != 0,
+            f.flush != 0,
+        ),
+    )
 
 
 @njit(cache=True)
@@ -267,19 +291,26 @@ def _double_one(code: Any, a: Any, b: Any, r: Any, c: Any, x: Any, y: Any, fact:
 def _in_double(mac: MacSpec, acc: FloatAccumulator) -> bool:
     """Whether binary64 has all products and sums of a unit, two bits of precision to spare."""
     fmt = acc.fmt
-    return (significand_bits(mac.a) + significand_bits(mac.b) <= DOUBLE_BITS
-            and within(mac, DOUBLE_LSB, DOUBLE_TOP) and fmt.lsb >= DOUBLE_LSB
-            and fmt.max_units.bit_length() + fmt.lsb <= DOUBLE_TOP
-            and fmt.precision <= DOUBLE_BITS - 2)
+    return (
+        significand_bits(mac.a) + significand_bits(mac.b) <= DOUBLE_BITS
+        and within(mac, DOUBLE_LSB, DOUBLE_TOP)
+        and fmt.lsb >= DOUBLE_LSB
+        and fmt.max_units.bit_length() + fmt.lsb <= DOUBLE_TOP
+        and fmt.precision <= DOUBLE_BITS - 2
+    )
 
 
 def _double_facts(acc: FloatAccumulator) -> Double:
     """Facts of units with this accumulator."""
     fmt = acc.fmt
     return Double(
-        sign=fmt.sign_code, inf=special_code(fmt, Flag.POS_INF), nan=special_code(fmt, Flag.NAN),
-        scale=2.0 ** (BIAS - fmt.bias), rebias=BIAS - fmt.bias << fmt.man_bits,
-        how=float64_rounding(acc))
+        sign=fmt.sign_code,
+        inf=special_code(fmt, Flag.POS_INF),
+        nan=special_code(fmt, Flag.NAN),
+        scale=2.0 ** (BIAS - fmt.bias),
+        rebias=BIAS - fmt.bias << fmt.man_bits,
+        how=float64_rounding(acc),
+    )
 
 
 # Floating point: a window of an int64.
@@ -344,8 +375,9 @@ def _encoded(total: Any, base: Any, stays: Any, flag: Any, unit: Any) -> Any:
 
 
 @njit(cache=True)
-def _float_one(code: Any, a: Any, b: Any, r: Any, c: Any, x: Any, y: Any, table: Any,
-               unit: Any) -> Any:
+def _float_one(
+    code: Any, a: Any, b: Any, r: Any, c: Any, x: Any, y: Any, table: Any, unit: Any
+) -> Any:
     """Next code of one element, and whether more bits were lost than one rounding may lose."""
     magnitude = code & ~unit.sign
     minus, flag = code & unit.sign != 0, 0
@@ -375,8 +407,19 @@ def _float_one(code: Any, a: Any, b: Any, r: Any, c: Any, x: Any, y: Any, table:
 
 
 @njit(cache=True)
-def _float(acc: Any, a: Any, b: Any, frame: Any, left: Any, right: Any, x_values: Any,
-           y_values: Any, classes: Any, units: Any, facts: Any) -> Any:
+def _float(
+    acc: Any,
+    a: Any,
+    b: Any,
+    frame: Any,
+    left: Any,
+    right: Any,
+    x_values: Any,
+    y_values: Any,
+    classes: Any,
+    units: Any,
+    facts: Any,
+) -> Any:
     """All elements of an array, and whether one lost too many bits."""
     x = Operand(left[0], left[1], left[2], left[3])
     y = Operand(right[0], right[1], right[2], right[3])
@@ -407,8 +450,9 @@ def _float_advance(mac: MacSpec, plain: Advance) -> Advance:
     tables = [operand_table(normalise(parts(fmt), fmt)) for fmt in (mac.a, mac.b)]
     numbers = [values(fmt) for fmt in (mac.a, mac.b)]
 
-    def one(acc: NDArray, flags: NDArray, a: NDArray, b: NDArray, frame: NDArray
-            ) -> tuple[NDArray, NDArray]:
+    def one(
+        acc: NDArray, flags: NDArray, a: NDArray, b: NDArray, frame: NDArray
+    ) -> tuple[NDArray, NDArray]:
         total, lossy = _float(acc, a, b, frame, *tables, *numbers, FLAGS, *facts)
         if lossy and mac.lanes > 1:
             return plain(acc, flags, a, b, frame)
@@ -420,11 +464,22 @@ def _float_advance(mac: MacSpec, plain: Advance) -> Advance:
 def _float_facts(mac: MacSpec, acc: FloatAccumulator) -> Float:
     fmt, unit = acc.fmt, Unit.of(mac)
     return Float(
-        lanes=mac.lanes, window=unit.window, product_bits=unit.product_bits,
-        precision=fmt.precision, man_bits=fmt.man_bits, lsb=fmt.lsb, sign=fmt.sign_code,
-        inf=special_code(fmt, Flag.POS_INF), nan=special_code(fmt, Flag.NAN),
-        nearest=acc.rounding is Rounding.RNE, subnormals=acc.subnormals, largest=unit.largest,
-        highest=unit.highest, infinite=unit.infinite, double=_in_double(mac, acc))
+        lanes=mac.lanes,
+        window=unit.window,
+        product_bits=unit.product_bits,
+        precision=fmt.precision,
+        man_bits=fmt.man_bits,
+        lsb=fmt.lsb,
+        sign=fmt.sign_code,
+        inf=special_code(fmt, Flag.POS_INF),
+        nan=special_code(fmt, Flag.NAN),
+        nearest=acc.rounding is Rounding.RNE,
+        subnormals=acc.subnormals,
+        largest=unit.largest,
+        highest=unit.highest,
+        infinite=unit.infinite,
+        double=_in_double(mac, acc),
+    )
 
 
 # Aligned sums of tensor cores.
@@ -477,8 +532,9 @@ def _packed(total: Any, lsb: Any, fact: Any) -> Any:
 
 
 @njit(cache=True)
-def _flagged(code: Any, a: Any, b: Any, classes_a: Any, classes_b: Any, table: Any, fact: Any
-             ) -> Any:
+def _flagged(
+    code: Any, a: Any, b: Any, classes_a: Any, classes_b: Any, table: Any, fact: Any
+) -> Any:
     """Code of a sum that has an infinite term or a NaN."""
     magnitude, flag = code & ~fact.sign, 0
     if magnitude >= fact.inf:
@@ -491,8 +547,9 @@ def _flagged(code: Any, a: Any, b: Any, classes_a: Any, classes_b: Any, table: A
 
 
 @njit(cache=True)
-def _place(a: Any, b: Any, left: Any, right: Any, places_a: Any, places_b: Any, product: Any,
-           top: Any) -> Any:
+def _place(
+    a: Any, b: Any, left: Any, right: Any, places_a: Any, places_b: Any, product: Any, top: Any
+) -> Any:
     """Fill in an element's products; the highest place of them and of ``top``."""
     for lane in range(a.size):
         p, q = a[lane], b[lane]
@@ -513,8 +570,20 @@ def _sum(product: Any, scale: Any) -> Any:
 
 
 @njit(cache=True)
-def _aligned(acc: Any, a: Any, b: Any, frame: Any, left: Any, right: Any, places_a: Any,
-             places_b: Any, classes_a: Any, classes_b: Any, table: Any, facts: Any) -> Any:
+def _aligned(
+    acc: Any,
+    a: Any,
+    b: Any,
+    frame: Any,
+    left: Any,
+    right: Any,
+    places_a: Any,
+    places_b: Any,
+    classes_a: Any,
+    classes_b: Any,
+    table: Any,
+    facts: Any,
+) -> Any:
     """All elements of an array."""
     f, (rows, lanes, cols) = facts[0], a.shape
     fact = Aligned(f.sign, f.inf, f.nan, f.man_bits, f.kept, f.bias, f.frac)
@@ -527,11 +596,14 @@ def _aligned(acc: Any, a: Any, b: Any, frame: Any, left: Any, right: Any, places
             old, place = _old(code, fact)
             top = _place(a[r, :, c], b[r, :, c], left, right, places_a, places_b, product, place)
             if top >= SPECIAL or code & ~fact.sign >= fact.inf:
-                sums[r, c] = _flagged(code, a[r, :, c], b[r, :, c], classes_a, classes_b, table,
-                                      fact)
+                sums[r, c] = _flagged(
+                    code, a[r, :, c], b[r, :, c], classes_a, classes_b, table, fact
+                )
             elif top > NOWHERE // 2:
                 cut = _truncated(old, fact.frac - fact.man_bits - (top - place))
-                total = _sum(product, 2.0**(fact.frac - top)) + (-cut if code & fact.sign else cut)
+                total = _sum(product, 2.0 ** (fact.frac - top)) + (
+                    -cut if code & fact.sign else cut
+                )
                 sums[r, c] = _packed(total, top - fact.frac, fact)
             else:
                 sums[r, c] = 0
@@ -542,13 +614,24 @@ def _aligned_advance(mac: MacSpec, plain: Advance) -> Advance:
     acc = mac.acc
     assert isinstance(acc, AlignedAccumulator)
     fmt = acc.fmt
-    facts = record(Aligned(
-        sign=fmt.sign_code, inf=special_code(fmt, Flag.POS_INF), nan=acc.nan_code,
-        man_bits=fmt.man_bits, kept=acc.fraction_bits, bias=fmt.bias, frac=acc.frac_bits))
+    facts = record(
+        Aligned(
+            sign=fmt.sign_code,
+            inf=special_code(fmt, Flag.POS_INF),
+            nan=acc.nan_code,
+            man_bits=fmt.man_bits,
+            kept=acc.fraction_bits,
+            bias=fmt.bias,
+            frac=acc.frac_bits,
+        )
+    )
     (left, places_a, classes_a), (right, places_b, classes_b) = _terms(mac.a), _terms(mac.b)
     return lambda acc, flags, a, b, frame: (
-        _aligned(acc, a, b, frame, left, right, places_a, places_b, classes_a, classes_b, FLAGS,
-                 facts), flags)
+        _aligned(
+            acc, a, b, frame, left, right, places_a, places_b, classes_a, classes_b, FLAGS, facts
+        ),
+        flags,
+    )
 
 
 def _terms(fmt: Format) -> tuple[NDArray, NDArray, NDArray]:
@@ -561,16 +644,18 @@ def _terms(fmt: Format) -> tuple[NDArray, NDArray, NDArray]:
 
 
 #: By kind of accumulator: what makes the step of a unit.
-ADVANCES = {FixedAccumulator: _fixed_advance, FloatAccumulator: _float_advance,
-            AlignedAccumulator: _aligned_advance}
+ADVANCES = {
+    FixedAccumulator: _fixed_advance,
+    FloatAccumulator: _float_advance,
+    AlignedAccumulator: _aligned_advance,
+}
 
 
 # Moves in the weight-stationary array: twins of those of `sim.cycle.steps`.
 
 
 @njit(cache=True)
-def enter(acc: Any, flags: Any, control: Any, now: Any, words: Any, read: Any,
-          before: Any) -> Any:
+def enter(acc: Any, flags: Any, control: Any, now: Any, words: Any, read: Any, before: Any) -> Any:
     """Sums and flags from the north of each element; the memory of sums takes its clock edge."""
     rows, cols = acc.shape
     sums, raised = np.empty_like(acc), np.empty_like(flags)
@@ -597,8 +682,18 @@ def enter(acc: Any, flags: Any, control: Any, now: Any, words: Any, read: Any,
 
 
 @njit(cache=True)
-def exchange(used: Any, waiting: Any, passed: Any, b: Any, swap: Any, load: Any, now_b: Any,
-             now_swap: Any, now_load: Any, step: Any) -> Any:
+def exchange(
+    used: Any,
+    waiting: Any,
+    passed: Any,
+    b: Any,
+    swap: Any,
+    load: Any,
+    now_b: Any,
+    now_swap: Any,
+    now_load: Any,
+    step: Any,
+) -> Any:
     """Next weights in use, and those that wait; most stay in a cycle."""
     rows, lanes, cols = used.shape
     in_use, kept = used.copy(), waiting.copy()

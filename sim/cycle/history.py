@@ -43,9 +43,9 @@ class History:
         """Let time go on."""
         self.end += 1
         if self.end == len(self.past):
-            kept = self.past[-self._window:]
+            kept = self.past[-self._window :]
             self.past = np.zeros_like(self.past)
-            self.past[:self._window] = kept
+            self.past[: self._window] = kept
             self.end = self._window
 
     def clear(self) -> None:
@@ -60,14 +60,16 @@ class History:
         """
         return self.viewer(shape, age, *steps)()
 
-    def viewer(self, shape: tuple[int, ...], age: int,
-               *steps: tuple[int | None, int]) -> Callable[[], NDArray]:
+    def viewer(
+        self, shape: tuple[int, ...], age: int, *steps: tuple[int | None, int]
+    ) -> Callable[[], NDArray]:
         """What gives `view` of these at any time, faster: strides stay what they are."""
         (time, *given), dtype, before = self.past.strides, self.past.dtype, age + 1
-        strides = tuple((0 if axis is None else given[axis]) + later * time
-                        for axis, later in steps)
+        strides = tuple(
+            (0 if axis is None else given[axis]) + later * time for axis, later in steps
+        )
         return lambda: np.ndarray(shape, dtype, self.past, (self.end - before) * time, strides)
 
     def ago(self, cycles: int) -> NDArray:
         """Values that entered 1, 2, ... up to ``cycles`` cycles ago, (cycles, *shape)."""
-        return self.past[self.end - cycles:self.end][::-1]
+        return self.past[self.end - cycles : self.end][::-1]

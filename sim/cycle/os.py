@@ -90,9 +90,10 @@ class Sequencer:
             self.left -= 1
         last = self._cols - 1
         self.start_q, self.shift_q, self.finals_q = (
-            bits & (1 << last) - 1 for bits in (wires.start, wires.shift, wires.final))
+            bits & (1 << last) - 1 for bits in (wires.start, wires.shift, wires.final)
+        )
         leaves = bool(wires.shift >> last), bool(wires.final >> last)
-        self.resolving = [leaves, *self.resolving][:self._stages]
+        self.resolving = [leaves, *self.resolving][: self._stages]
 
 
 class OutputStationaryArray(ArrayRegisters):
@@ -157,14 +158,22 @@ class OutputStationaryArray(ArrayRegisters):
         state, wires = self.sequencer, self.sequencer.timing()
         ready = wires.en and (not inputs.a_tlast or state.wait == 0)
         taken = bool(ready and inputs.a_tvalid and inputs.b_tvalid)
-        outputs = self._outputs(bool(ready and inputs.b_tvalid), bool(ready and inputs.a_tvalid),
-                                wires, self.result_q[0], self.result_flags[0])
+        outputs = self._outputs(
+            bool(ready and inputs.b_tvalid),
+            bool(ready and inputs.a_tvalid),
+            wires,
+            self.result_q[0],
+            self.result_flags[0],
+        )
         if wires.en:
             frame = taken * VALID | state.opening * FIRST | bool(inputs.a_tlast) * LAST
             self.results.step()
             self._drain(wires)
-            for past, value in ((self._a, inputs.a_tdata), (self._b, inputs.b_tdata),
-                                (self._frame, frame)):
+            for past, value in (
+                (self._a, inputs.a_tdata),
+                (self._b, inputs.b_tdata),
+                (self._frame, frame),
+            ):
                 past.put(value)
                 past.push()
             self._lasts = (self._lasts << 1 | (frame & (VALID | LAST) == VALID | LAST)) & self._ages

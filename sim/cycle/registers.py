@@ -37,8 +37,12 @@ class ArrayRegisters(ABC):
     sequencer: Any
 
     def __init__(self, spec: ArraySpec, window_a: int, window_b: int) -> None:
-        require(spec.dataflow is self.dataflow, "Array dataflow", self.dataflow.value,
-                spec.dataflow.value)
+        require(
+            spec.dataflow is self.dataflow,
+            "Array dataflow",
+            self.dataflow.value,
+            spec.dataflow.value,
+        )
         require_step(spec.mac)
         rows, cols, lanes, mac = spec.rows, spec.cols, spec.mac.lanes, spec.mac
         self.spec, self.results = spec, Results(spec)
@@ -62,11 +66,18 @@ class ArrayRegisters(ABC):
     def _clock(self, inputs: Inputs) -> Outputs:
         """Outputs in front of the output stages."""
 
-    def _outputs(self, a_ready: bool, b_ready: bool, wires: Any, sums: NDArray, flags: NDArray
-                 ) -> Outputs:
+    def _outputs(
+        self, a_ready: bool, b_ready: bool, wires: Any, sums: NDArray, flags: NDArray
+    ) -> Outputs:
         """Outputs while sums and flags (cols,) leave the grid."""
         state = self.sequencer
         offered = self.results.offered(sums, flags, state.kept)
-        return Outputs(a_ready, b_ready, bool(state.kept or wires.beat), offered[0],
-                       bool(state.kept_last if state.kept else wires.beat_last), offered[1],
-                       state.error)
+        return Outputs(
+            a_ready,
+            b_ready,
+            bool(state.kept or wires.beat),
+            offered[0],
+            bool(state.kept_last if state.kept else wires.beat_last),
+            offered[1],
+            state.error,
+        )

@@ -48,14 +48,17 @@ def plain(mac: MacSpec) -> Advance:
     """By numpy."""
     step, has_flags = stepper(mac), mac.flag_bits > 0
 
-    def one(acc: NDArray, flags: NDArray, a: NDArray, b: NDArray, frame: NDArray
-            ) -> tuple[NDArray, NDArray]:
+    def one(
+        acc: NDArray, flags: NDArray, a: NDArray, b: NDArray, frame: NDArray
+    ) -> tuple[NDArray, NDArray]:
         valid = (frame & VALID) != 0
         # Registers hold codes in their own width, which is too narrow to compute with.
         a, b = a.astype(np.int64), b.astype(np.int64)
         total, raised = step(acc, flags, a, b, (frame & FIRST) != 0)
-        return (np.where(valid, total, acc),
-                np.where(valid, raised, flags).astype(np.uint8) if has_flags else flags)
+        return (
+            np.where(valid, total, acc),
+            np.where(valid, raised, flags).astype(np.uint8) if has_flags else flags,
+        )
 
     return one
 
@@ -76,8 +79,15 @@ def moves(mac: MacSpec) -> Moves:
     return Moves(compiled.enter, compiled.exchange)
 
 
-def enter(acc: NDArray, flags: NDArray, control: NDArray, now: int, words: NDArray, read: NDArray,
-          before: NDArray) -> tuple[NDArray, NDArray]:
+def enter(
+    acc: NDArray,
+    flags: NDArray,
+    control: NDArray,
+    now: int,
+    words: NDArray,
+    read: NDArray,
+    before: NDArray,
+) -> tuple[NDArray, NDArray]:
     """Sums and flags from the north of each element; the memory of sums takes its clock edge.
 
     Parameters
@@ -91,20 +101,31 @@ def enter(acc: NDArray, flags: NDArray, control: NDArray, now: int, words: NDArr
         column a cycle ago, (2, cols). They take their next values.
     """
     cols = acc.shape[1]
-    start, forward, recent, write, next_read, place = control[now - cols + 1:now + 1][::-1].T
+    start, forward, recent, write, next_read, place = control[now - cols + 1 : now + 1][::-1].T
     south = np.array([acc[-1], flags[-1]], words.dtype)
     entering = np.where(start, 0, np.where(forward, south, np.where(recent, before, read)))
     read[:] = words[:, next_read, np.arange(cols)]
     where = np.flatnonzero(write)
     words[:, place[where], where] = south[:, where]
     before[:] = south
-    return (np.concatenate([entering[:1], acc[:-1]]),
-            np.concatenate([entering[1:].astype(np.uint8), flags[:-1]]))
+    return (
+        np.concatenate([entering[:1], acc[:-1]]),
+        np.concatenate([entering[1:].astype(np.uint8), flags[:-1]]),
+    )
 
 
-def exchange(used: NDArray, waiting: NDArray, passed: NDArray, b: NDArray, swap: NDArray,
-             load: NDArray, now_b: int, now_swap: int, now_load: int, step: int
-             ) -> tuple[NDArray, NDArray]:
+def exchange(
+    used: NDArray,
+    waiting: NDArray,
+    passed: NDArray,
+    b: NDArray,
+    swap: NDArray,
+    load: NDArray,
+    now_b: int,
+    now_swap: int,
+    now_load: int,
+    step: int,
+) -> tuple[NDArray, NDArray]:
     """Next weights in use, and those that wait, (rows, lanes, cols).
 
     Parameters
@@ -120,8 +141,7 @@ def exchange(used: NDArray, waiting: NDArray, passed: NDArray, b: NDArray, swap:
     """
     rows, lanes, cols = used.shape
     row, col = np.arange(rows)[:, None, None], np.arange(cols)
-    swaps, loads = (
-        swap[now_swap - row * step - col] != 0, load[now_load - row - col] != 0)
+    swaps, loads = (swap[now_swap - row * step - col] != 0, load[now_load - row - col] != 0)
     north = b[now_b - col, col, np.arange(lanes)[:, None]]
     coming = np.concatenate([north[None], passed[:-1]])
     return np.where(swaps, waiting, used), np.where(loads, coming, waiting)

@@ -70,7 +70,7 @@ class Results:
     @property
     def align(self) -> NDArray:
         """Delays by cycles from 1 on, (2, cols - 1, cols)."""
-        ago = self._past.ago(self._stages + self._cols - 1)[self._stages:]
+        ago = self._past.ago(self._stages + self._cols - 1)[self._stages :]
         return ago.transpose(1, 0, 2)
 
     @property
@@ -85,7 +85,7 @@ class Results:
         if not kept:
             end = past.end - self._stages + 1
             # A column later is a cycle later; the array moves on, so these are not written again.
-            self.held = past.past[end - self._cols:end].diagonal(0, 0, 2)
+            self.held = past.past[end - self._cols : end].diagonal(0, 0, 2)
         return self.held
 
     def step(self) -> None:
@@ -132,12 +132,17 @@ class Drain:
         ready = bool(not self.valid or inputs.c_tready)
         sums = array(inputs._replace(c_tready=ready))
         offered = sums._replace(
-            c_tvalid=self.valid, c_tlast=self.last, c_tuser=np.zeros(self._cols, np.uint8),
-            c_tdata=self._slots() if self.valid else self._made)
+            c_tvalid=self.valid,
+            c_tlast=self.last,
+            c_tuser=np.zeros(self._cols, np.uint8),
+            c_tdata=self._slots() if self.valid else self._made,
+        )
         if ready:
             self.valid, self.last = sums.c_tvalid, sums.c_tlast
-            scale, zero_point = (np.broadcast_to(np.asarray(x), self._cols)
-                                 for x in (inputs.c_scale, inputs.c_zero_point))
+            scale, zero_point = (
+                np.broadcast_to(np.asarray(x), self._cols)
+                for x in (inputs.c_scale, inputs.c_zero_point)
+            )
             self._row = Row(sums.c_tdata, sums.c_tuser, scale, zero_point)
         if inputs.rst:
             self.valid = self.last = False

@@ -62,8 +62,11 @@ def _elements(spec: ArraySpec, name: str) -> list[str]:
 
 def _codes(spec: ArraySpec, name: str, width: int, of: str) -> Wires:
     """Codes of all elements; ``of`` is an attribute (rows, lanes, cols)."""
-    return Wires(_elements(spec, name), spec.mac.lanes * width,
-                 lambda x: packed(np.moveaxis(getattr(x, of), 1, -1), width).ravel())
+    return Wires(
+        _elements(spec, name),
+        spec.mac.lanes * width,
+        lambda x: packed(np.moveaxis(getattr(x, of), 1, -1), width).ravel(),
+    )
 
 
 def _kept(spec: ArraySpec) -> bool:
@@ -79,13 +82,23 @@ def _one(name: str, width: int, read: Callable[[Any], int]) -> Wires:
 def _skews(spec: ArraySpec, *, reverse_a: bool) -> list[Wires]:
     """Triangles that skew operands."""
     registers = []
-    for name, side, width, step in (("a", spec.rows, spec.mac.a.width, spec.schedule.row_latency),
-                                    ("b", spec.cols, spec.mac.b.width, 1)):
+    for name, side, width, step in (
+        ("a", spec.rows, spec.mac.a.width, spec.schedule.row_latency),
+        ("b", spec.cols, spec.mac.b.width, 1),
+    ):
         for d in range(1, (side - 1) * step + 1):
             left = side - -(-d // step)
             lanes = slice(0, left) if name == "a" and reverse_a else slice(side - left, side)
-            registers.append(_delay(f"grid.skew_{name}.delay_{d}", f"skew_{name}", d, lanes, width,
-                                left * spec.mac.lanes))
+            registers.append(
+                _delay(
+                    f"grid.skew_{name}.delay_{d}",
+                    f"skew_{name}",
+                    d,
+                    lanes,
+                    width,
+                    left * spec.mac.lanes,
+                )
+            )
     return registers
 
 
@@ -95,49 +108,84 @@ def _edges(spec: ArraySpec, name: str, width: int, read: Callable[[Any], NDArray
 
 
 def _delay(name: str, of: str, d: int, lanes: slice, width: int, count: int) -> Wires:
-    return Wires([name], count * width,
-                 lambda x: packed(getattr(x, of)[d - 1, lanes].reshape(1, -1), width))
+    return Wires(
+        [name], count * width, lambda x: packed(getattr(x, of)[d - 1, lanes].reshape(1, -1), width)
+    )
 
 
 def _results(spec: ArraySpec) -> list[Wires]:
     """The way of results to C."""
     mac, width = spec.mac, spec.mac.acc.width + spec.mac.flag_bits
-    registers = [Wires([f"result_{c}.held" for c in range(spec.cols)], width,
-                   lambda x: _sums(mac, *x.results.held))]
+    registers = [
+        Wires(
+            [f"result_{c}.held" for c in range(spec.cols)],
+            width,
+            lambda x: _sums(mac, *x.results.held),
+        )
+    ]
     for d in range(1, spec.cols):
         registers.append(_align(mac, d, spec.cols - d, width))
     if not _kept(spec):
-        registers.append(Wires([f"grid.resolver_{c}.o" for c in range(spec.cols)], width,
-                           lambda x: _sums(mac, *x.results.resolved[0])))
+        registers.append(
+            Wires(
+                [f"grid.resolver_{c}.o" for c in range(spec.cols)],
+                width,
+                lambda x: _sums(mac, *x.results.resolved[0]),
+            )
+        )
     if spec.out:
-        registers += [_one("handover.valid_q0", 1, lambda x: int(x.drain.valid)),
-                  _one("handover.last_q0", 1, lambda x: int(x.drain.last))]
-        registers.append(Wires([f"out_{c}.data_q1" for c in range(spec.cols)], spec.out.to.width,
-                           lambda x: x.drain.codes))
+        registers += [
+            _one("handover.valid_q0", 1, lambda x: int(x.drain.valid)),
+            _one("handover.last_q0", 1, lambda x: int(x.drain.last)),
+        ]
+        registers.append(
+            Wires(
+                [f"out_{c}.data_q1" for c in range(spec.cols)],
+                spec.out.to.width,
+                lambda x: x.drain.codes,
+            )
+        )
     return registers
 
 
 def _align(mac: MacSpec, d: int, cols: int, width: int) -> Wires:
-    return Wires([f"grid.align_c.delay_{d}"], cols * width, lambda x: packed(
-        _sums(mac, *x.results.align[:, d - 1, :cols])[None], width))
+    return Wires(
+        [f"grid.align_c.delay_{d}"],
+        cols * width,
+        lambda x: packed(_sums(mac, *x.results.align[:, d - 1, :cols])[None], width),
+    )
 
 
 def _output_stationary(spec: ArraySpec) -> list[Wires]:
     mac, width = spec.mac, spec.mac.acc.width + spec.mac.flag_bits
     registers = [
-        _codes(spec, "a_q", mac.a.width, "a_q"), _codes(spec, "north_b", mac.b.width, "b_q"),
+        _codes(spec, "a_q", mac.a.width, "a_q"),
+        _codes(spec, "north_b", mac.b.width, "b_q"),
         Wires(_elements(spec, "frame_q"), 3, lambda x: x.frame_q.ravel()),
         Wires(_elements(spec, "fresh"), 1, lambda x: x.fresh.ravel()),
-        Wires(_elements(spec, "mac.o_valid"), 1, lambda x: x.o_valid.ravel())]
+        Wires(_elements(spec, "mac.o_valid"), 1, lambda x: x.o_valid.ravel()),
+    ]
     if _kept(spec):
         registers += [
-            Wires(_elements(spec, "north_c"), width,
-                  lambda x: _sums(mac, x.result_q, x.result_flags).ravel()),
-            Wires(_elements(spec, "mac.o_data"), mac.acc.width,
-                  lambda x: _sums(mac, x.acc, x.flags * 0).ravel())]
+            Wires(
+                _elements(spec, "north_c"),
+                width,
+                lambda x: _sums(mac, x.result_q, x.result_flags).ravel(),
+            ),
+            Wires(
+                _elements(spec, "mac.o_data"),
+                mac.acc.width,
+                lambda x: _sums(mac, x.acc, x.flags * 0).ravel(),
+            ),
+        ]
     if mac.flag_bits:
-        registers.append(Wires(_elements(spec, "mac.o_flags"), mac.flag_bits,
-                           lambda x: x.flags.ravel() & (1 << mac.flag_bits) - 1))
+        registers.append(
+            Wires(
+                _elements(spec, "mac.o_flags"),
+                mac.flag_bits,
+                lambda x: x.flags.ravel() & (1 << mac.flag_bits) - 1,
+            )
+        )
     for stage in range(1, mac.pipeline + 1):
         registers += [_framed(spec, stage, place) for place in range(3)]
         if stage <= _operand_stages(mac):
@@ -148,8 +196,11 @@ def _output_stationary(spec: ArraySpec) -> list[Wires]:
 
 def _framed(spec: ArraySpec, stage: int, place: int) -> Wires:
     name = ("valid", "first", "last")[place]
-    return Wires(_elements(spec, f"mac.{name}_q{stage}"), 1,
-                 lambda x: x.flight[stage - 1][2].ravel() >> place & 1)
+    return Wires(
+        _elements(spec, f"mac.{name}_q{stage}"),
+        1,
+        lambda x: x.flight[stage - 1][2].ravel() >> place & 1,
+    )
 
 
 def _operand_stages(mac: MacSpec) -> int:
@@ -162,25 +213,39 @@ def _operand_stages(mac: MacSpec) -> int:
 
 def _operand(spec: ArraySpec, stage: int, place: int) -> Wires:
     fmt = (spec.mac.a, spec.mac.b)[place]
-    return Wires(_elements(spec, f"mac.{'ab'[place]}_q{stage}"), spec.mac.lanes * fmt.width,
-                 lambda x: packed(np.moveaxis(x.flight[stage - 1][place], 1, -1),
-                                  fmt.width).ravel())
+    return Wires(
+        _elements(spec, f"mac.{'ab'[place]}_q{stage}"),
+        spec.mac.lanes * fmt.width,
+        lambda x: packed(np.moveaxis(x.flight[stage - 1][place], 1, -1), fmt.width).ravel(),
+    )
 
 
 def _drain_timing(spec: ArraySpec) -> list[Wires]:
     """Of the output-stationary sequencer."""
-    bits = {"opening": 1, "pending": spec.mac.loop_latency + spec.rows, "error": 1, "kept": 1,
-            "kept_last": 1}
+    bits = {
+        "opening": 1,
+        "pending": spec.mac.loop_latency + spec.rows,
+        "error": 1,
+        "kept": 1,
+        "kept_last": 1,
+    }
     if spec.rows > 1:
         bits |= dict.fromkeys(("wait", "left"), (spec.rows - 1).bit_length())
-    registers = [_timing("first" if name == "opening" else name, name, width)
-             for name, width in bits.items()]
+    registers = [
+        _timing("first" if name == "opening" else name, name, width) for name, width in bits.items()
+    ]
     if spec.cols > 1:
-        registers += [_timing(name, name, spec.cols - 1)
-                      for name in ("start_q", "shift_q", "finals_q")]
+        registers += [
+            _timing(name, name, spec.cols - 1) for name in ("start_q", "shift_q", "finals_q")
+        ]
     if not _kept(spec):
-        registers.append(_one("sequencer.resolving_0", 2,
-                          lambda x: packed(np.array(x.sequencer.resolving, np.int64), 1)[0]))
+        registers.append(
+            _one(
+                "sequencer.resolving_0",
+                2,
+                lambda x: packed(np.array(x.sequencer.resolving, np.int64), 1)[0],
+            )
+        )
     return registers
 
 
@@ -190,13 +255,18 @@ def _timing(name: str, of: str, width: int) -> Wires:
 
 def _weight_stationary(spec: ArraySpec) -> list[Wires]:
     mac, width = spec.mac, spec.mac.acc.width + spec.mac.flag_bits
-    registers = [_codes(spec, "a_q", mac.a.width, "a_q"),
-             *(_codes(spec, name, mac.b.width, name) for name in ("used", "waiting", "passed")),
-             Wires(_elements(spec, "swap_q"), 1, lambda x: x.frame_q.ravel() & 1),
-             Wires(_elements(spec, "load_q"), 1, lambda x: x.frame_q.ravel() >> 1)]
+    registers = [
+        _codes(spec, "a_q", mac.a.width, "a_q"),
+        *(_codes(spec, name, mac.b.width, name) for name in ("used", "waiting", "passed")),
+        Wires(_elements(spec, "swap_q"), 1, lambda x: x.frame_q.ravel() & 1),
+        Wires(_elements(spec, "load_q"), 1, lambda x: x.frame_q.ravel() >> 1),
+    ]
     if _kept(spec):
-        registers.append(Wires(_elements(spec, "step.o_sum"), width,
-                           lambda x: _sums(mac, x.acc, x.flags).ravel()))
+        registers.append(
+            Wires(
+                _elements(spec, "step.o_sum"), width, lambda x: _sums(mac, x.acc, x.flags).ravel()
+            )
+        )
     registers += _memories(spec, width)
     step = spec.schedule.row_latency
     # Loads and swaps on their way from row to row.
@@ -205,7 +275,8 @@ def _weight_stationary(spec: ArraySpec) -> list[Wires]:
     else:
         registers += [
             _edges(spec, "load", 1, lambda x: x.edge_load),
-            _edges(spec, "swaps", step, lambda x: packed(x.edge_swap.reshape(-1, step), 1))]
+            _edges(spec, "swaps", step, lambda x: packed(x.edge_swap.reshape(-1, step), 1)),
+        ]
     return registers + _skews(spec, reverse_a=False) + _weight_timing(spec)
 
 
@@ -215,12 +286,18 @@ def _memories(spec: ArraySpec, width: int) -> list[Wires]:
     columns = [f"grid.memory.sums_{c}" for c in range(spec.cols)]
     address = ((spec.depth or 1) - 1).bit_length()
     places = np.array([0, 1, 2, 3, 4, 4 + address])
-    registers = [Wires([f"{c}.east_q" for c in columns], 4 + 2 * address,
-                   lambda x: (x.control << places[:, None]).sum(axis=0))]
+    registers = [
+        Wires(
+            [f"{c}.east_q" for c in columns],
+            4 + 2 * address,
+            lambda x: (x.control << places[:, None]).sum(axis=0),
+        )
+    ]
     if _kept(spec):
         registers += [
             Wires([f"{c}.before" for c in columns], width, lambda x: _sums(mac, *x.before)),
-            Wires([f"{c}.now__data" for c in columns], width, lambda x: _sums(mac, *x.read))]
+            Wires([f"{c}.now__data" for c in columns], width, lambda x: _sums(mac, *x.read)),
+        ]
     return registers
 
 
@@ -230,10 +307,20 @@ def _weight_timing(spec: ArraySpec) -> list[Wires]:
     through = times.down + times.entry
     to_c = through + spec.cols - 1 + spec.mac.latency - spec.mac.loop_latency
     address = ((spec.depth or 1) - 1).bit_length()
-    bits = {"loaded": spec.rows.bit_length(), "opened": 1, "write": through, "leave": to_c,
-            "end": to_c, "recent": 1, "error": 1, "kept": 1, "kept_last": 1,
-            "wait": (times.down - 1).bit_length(), "start": times.entry,
-            "swaps_left": max(times.load_wait - 1, 0).bit_length()}
+    bits = {
+        "loaded": spec.rows.bit_length(),
+        "opened": 1,
+        "write": through,
+        "leave": to_c,
+        "end": to_c,
+        "recent": 1,
+        "error": 1,
+        "kept": 1,
+        "kept_last": 1,
+        "wait": (times.down - 1).bit_length(),
+        "start": times.entry,
+        "swaps_left": max(times.load_wait - 1, 0).bit_length(),
+    }
     registers = [_timing(name, name, width) for name, width in bits.items() if width]
     registers.append(_timing("address", "place", address))
     names = ["row", *(f"row_q{stage}" for stage in range(times.entry))]
@@ -245,4 +332,6 @@ def _row(name: str, place: int, width: int) -> Wires:
 
 
 _SETS: dict[Dataflow, Callable[[ArraySpec], list[Wires]]] = {
-    Dataflow.OS: _output_stationary, Dataflow.WS: _weight_stationary}
+    Dataflow.OS: _output_stationary,
+    Dataflow.WS: _weight_stationary,
+}

@@ -102,25 +102,41 @@ class WeightSequencer:
         en = not (self.kept and beat)
         a_ready = en and self.opened
         taken = bool(a_ready and inputs.a_tvalid)
-        swap = (en and self.loaded == self._height and self.wait == 0
-                and (not self.opened or bool(taken and inputs.a_tlast)))
+        swap = (
+            en
+            and self.loaded == self._height
+            and self.wait == 0
+            and (not self.opened or bool(taken and inputs.a_tlast))
+        )
         free = not self.swaps_left and not (swap and self._load_wait)
         b_ready = en and free and (swap or self.loaded != self._height)
         # Row of the next beat of A.
         following = self.rows[0]
         if taken:
             following = 0 if inputs.a_tlast else (following + 1) % self.addresses
-        return WeightTiming(en, a_ready, b_ready, taken, bool(b_ready and inputs.b_tvalid), swap,
-                            beat, beat_last, self._control(inputs, following), following)
+        return WeightTiming(
+            en,
+            a_ready,
+            b_ready,
+            taken,
+            bool(b_ready and inputs.b_tvalid),
+            swap,
+            beat,
+            beat_last,
+            self._control(inputs, following),
+            following,
+        )
 
     def _control(self, inputs: Inputs, following: int) -> Control:
         entering = self.rows[-1]
         read = self.rows[-2] if self._entry else following
         write = bool(self.write >> self._through - 1)
-        start = bool(self.start >> self._entry - 1) if self._entry else \
-            bool(inputs.a_tuser & STARTS)
-        return Control(start, write and self.place == entering, self.recent, write, read,
-                       self.place)
+        start = (
+            bool(self.start >> self._entry - 1) if self._entry else bool(inputs.a_tuser & STARTS)
+        )
+        return Control(
+            start, write and self.place == entering, self.recent, write, read, self.place
+        )
 
     def step(self, wires: WeightTiming, inputs: Inputs) -> None:
         """One clock edge."""
@@ -129,7 +145,8 @@ class WeightSequencer:
         first = 0 if wires.swap else self.loaded
         self.error |= bool(
             (taken and not ends and self.rows[0] == self._depth - 1 and not single)
-            or (wires.load and inputs.b_tlast != (first == self._height - 1)))
+            or (wires.load and inputs.b_tlast != (first == self._height - 1))
+        )
         if wires.en:
             self._time_sums(wires, inputs, ends)
         self.loaded = first + wires.load
@@ -205,8 +222,10 @@ class WeightStationaryArray(ArrayRegisters):
     @property
     def frame_q(self) -> NDArray:
         """What goes along with them, swap and load from the low bit on, (rows, cols)."""
-        swaps, loads = (past.view(self.acc.shape, 0, (None, -step), (None, -1))
-                        for past, step in ((self._swap, self._step), (self._load, 1)))
+        swaps, loads = (
+            past.view(self.acc.shape, 0, (None, -step), (None, -1))
+            for past, step in ((self._swap, self._step), (self._load, 1))
+        )
         frame: NDArray = swaps * SWAP | loads * LOAD
         return frame
 
@@ -235,9 +254,13 @@ class WeightStationaryArray(ArrayRegisters):
         outputs = self._outputs(wires.a_tready, wires.b_tready, wires, self.acc[-1], self.flags[-1])
         if wires.en:
             self.results.step()
-            for past, value in ((self._a, inputs.a_tdata), (self._b, inputs.b_tdata),
-                                (self._swap, wires.swap), (self._load, wires.load),
-                                (self._control, wires.control)):
+            for past, value in (
+                (self._a, inputs.a_tdata),
+                (self._b, inputs.b_tdata),
+                (self._swap, wires.swap),
+                (self._load, wires.load),
+                (self._control, wires.control),
+            ):
                 past.put(value)
                 past.push()
             self._swaps = (self._swaps << 1 | wires.swap) & self._ages
@@ -256,8 +279,9 @@ class WeightStationaryArray(ArrayRegisters):
     def _accumulate(self, a: NDArray, b: NDArray) -> None:
         """One step of every element on the sum from its north."""
         control = self._control
-        sums, flags = self._moves.enter(self.acc, self.flags, control.past, control.end - 1,
-                                        self.memory, self.read, self.before)
+        sums, flags = self._moves.enter(
+            self.acc, self.flags, control.past, control.end - 1, self.memory, self.read, self.before
+        )
         self.adding = [self._next(sums, flags, a, b, self._always), *self.adding]
         self.acc, self.flags = self.adding.pop()
 
@@ -267,6 +291,15 @@ class WeightStationaryArray(ArrayRegisters):
         if self._swaps or self._loads:
             b, swap, load = self._b, self._swap, self._load
             self.used, self.waiting = self._moves.exchange(
-                self.used, waiting, self.passed, b.past, swap.past, load.past,
-                b.end - 1, swap.end - 1, load.end - 1, self._step)
+                self.used,
+                waiting,
+                self.passed,
+                b.past,
+                swap.past,
+                load.past,
+                b.end - 1,
+                swap.end - 1,
+                load.end - 1,
+                self._step,
+            )
         self.passed = waiting

@@ -28,8 +28,11 @@ from sim.fast.numbers import MAX_WIDTH, flags
 __all__ = ["has_numba", "matmul", "numpy_only", "uses_numba"]
 
 #: By kind of accumulator: sums of codes (M, K) and (K, N), or None where no way will do.
-_KINDS = {FixedAccumulator: fixed.matmul, FloatAccumulator: floating.matmul,
-          AlignedAccumulator: aligned.matmul}
+_KINDS = {
+    FixedAccumulator: fixed.matmul,
+    FloatAccumulator: floating.matmul,
+    AlignedAccumulator: aligned.matmul,
+}
 
 
 def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:

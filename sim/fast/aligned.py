@@ -63,10 +63,13 @@ def _fits(spec: MacSpec, acc: AlignedAccumulator, depth: int, machine: Machine) 
     lowest = sum(fmt.lsb + fmt.man_bits for fmt in (spec.a, spec.b)) - acc.frac_bits
     largest = depth * largest_units(spec.a) * largest_units(spec.b)
     highest = largest.bit_length() + spec.product_lsb
-    return (max(bits, significand_bits(spec.a) + significand_bits(spec.b)) <= machine.fraction
-            and within(spec, -machine.top, machine.top)
-            and max(highest, -lowest) + acc.frac_bits <= machine.top
-            and lowest >= 1 - acc.fmt.bias and highest <= acc.fmt.bias)
+    return (
+        max(bits, significand_bits(spec.a) + significand_bits(spec.b)) <= machine.fraction
+        and within(spec, -machine.top, machine.top)
+        and max(highest, -lowest) + acc.frac_bits <= machine.top
+        and lowest >= 1 - acc.fmt.bias
+        and highest <= acc.fmt.bias
+    )
 
 
 @lru_cache(maxsize=256)
@@ -75,9 +78,11 @@ def _fits_bytes(spec: MacSpec, acc: AlignedAccumulator, depth: int) -> bool:
     ranges = [_places(fmt)[parts(fmt).sig != 0] for fmt in (spec.a, spec.b)]
     lowest = sum(int(each.min()) for each in ranges)
     highest = max(int(each.max()) for each in ranges)
-    return (LOWEST_PLACE + highest < lowest - acc.frac_bits
-            and min(int(each.min()) for each in ranges) > LOWEST_PLACE
-            and 2 * highest + depth.bit_length() + 1 < 100)
+    return (
+        LOWEST_PLACE + highest < lowest - acc.frac_bits
+        and min(int(each.min()) for each in ranges) > LOWEST_PLACE
+        and 2 * highest + depth.bit_length() + 1 < 100
+    )
 
 
 def _finite(fmt: Format) -> NDArray:

@@ -52,13 +52,13 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     return None
 
 
-def _wide(a: NDArray, b: NDArray, spec: MacSpec, acc: FixedAccumulator, *,
-          wraps: bool) -> NDArray:
+def _wide(a: NDArray, b: NDArray, spec: MacSpec, acc: FixedAccumulator, *, wraps: bool) -> NDArray:
     """Exact sums as Python integers in units of the accumulator."""
     bits = (FLOAT_BITS - (a.shape[1] - 1).bit_length()) // 2
     x, y = (digits(parts(fmt), fmt, bits) for fmt in (spec.a, spec.b))
-    places: list[Ints] = [np.zeros((a.shape[0], b.shape[1]), np.int64)
-                          for _ in range(len(x) + len(y) - 1)]
+    places: list[Ints] = [
+        np.zeros((a.shape[0], b.shape[1]), np.int64) for _ in range(len(x) + len(y) - 1)
+    ]
     for i, table_a in enumerate(x):
         for j, table_b in enumerate(y):
             places[i + j] += kernels().exact(a, b, table_a, table_b).astype(np.int64)
@@ -90,10 +90,14 @@ def _products(a: NDArray, b: NDArray, spec: MacSpec, depth: int) -> npt.NDArray[
     """Exact sums in units of the product; binary32 holds those of ``depth`` products."""
     single = depth >= min(LEAST, a.shape[1])
     dtype, depth = (np.float32, depth) if single else (np.float64, a.shape[1])
-    x, y = (np.ldexp(table.sig.astype(dtype), table.exp.astype(np.int32))
-            for table in (parts(spec.a), parts(spec.b)))
-    sums = (kernels().exact(a[:, k:k + depth], b[k:k + depth], x, y)
-            for k in range(0, a.shape[1], depth))
+    x, y = (
+        np.ldexp(table.sig.astype(dtype), table.exp.astype(np.int32))
+        for table in (parts(spec.a), parts(spec.b))
+    )
+    sums = (
+        kernels().exact(a[:, k : k + depth], b[k : k + depth], x, y)
+        for k in range(0, a.shape[1], depth)
+    )
     total: npt.NDArray[np.int64] = next(sums).astype(np.int64)
     for part in sums:
         total += part.astype(np.int64)

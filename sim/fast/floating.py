@@ -43,8 +43,9 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     assert isinstance(acc, FloatAccumulator)
     sums = _singles(a, b, spec)
     if sums is None and in_float64(spec, a.shape[1]):
-        sums = kernels().stepwise(values(spec.a)[a], values(spec.b)[b], spec.lanes,
-                                  float64_rounding(acc))
+        sums = kernels().stepwise(
+            values(spec.a)[a], values(spec.b)[b], spec.lanes, float64_rounding(acc)
+        )
     return None if sums is None else exact_codes(sums, acc.fmt, special_code(acc.fmt, Flag.NAN))
 
 
@@ -82,8 +83,12 @@ def in_float32(spec: MacSpec) -> bool:
     """Whether binary32 additions, rounded again where the accumulator is shorter, will do."""
     acc = spec.acc
     assert isinstance(acc, FloatAccumulator)
-    plain = (acc.rounding is Rounding.RNE and acc.overflow is Overflow.INF and acc.subnormals
-             and spec.lanes == 1)
+    plain = (
+        acc.rounding is Rounding.RNE
+        and acc.overflow is Overflow.INF
+        and acc.subnormals
+        and spec.lanes == 1
+    )
     bits = significand_bits(spec.a) + significand_bits(spec.b)
     exact = bits <= SINGLE_BITS and within(spec, SINGLE_LSB, SINGLE_TOP)
     drop, p = dropped(acc.fmt), acc.fmt.precision
@@ -105,6 +110,10 @@ def in_float64(spec: MacSpec, depth: int) -> bool:
     limit = acc.fmt.max_units << shift if shift >= 0 else (acc.fmt.max_units >> -shift) + 1
     largest = min(2 * depth * product, limit) + spec.lanes * product
     fmt = acc.fmt
-    return (largest <= 1 << DOUBLE_BITS and within(spec, DOUBLE_LSB, DOUBLE_TOP)
-            and fmt.lsb >= DOUBLE_LSB and fmt.max_units.bit_length() + fmt.lsb <= DOUBLE_TOP
-            and fmt.precision < DOUBLE_BITS)
+    return (
+        largest <= 1 << DOUBLE_BITS
+        and within(spec, DOUBLE_LSB, DOUBLE_TOP)
+        and fmt.lsb >= DOUBLE_LSB
+        and fmt.max_units.bit_length() + fmt.lsb <= DOUBLE_TOP
+        and fmt.precision < DOUBLE_BITS
+    )

@@ -27,26 +27,33 @@ STRIP = 256
 @intrinsic
 def bits_of(typing: Any, x: Any) -> Any:
     """Bits of a binary64 number."""
+
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], ir.IntType(64))
+
     return types.int64(types.float64), generate
 
 
 @intrinsic
 def float_of(typing: Any, bits: Any) -> Any:
     """Binary64 number of these bits."""
+
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], ir.DoubleType())
+
     return types.float64(types.int64), generate
 
 
 @intrinsic
 def length(typing: Any, x: Any) -> Any:
     """Bits of a number from 0 on, as an instruction."""
+
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         word = ir.IntType(64)
-        return builder.sub(ir.Constant(word, 64), builder.ctlz(args[0], ir.Constant(
-            ir.IntType(1), 0)))
+        return builder.sub(
+            ir.Constant(word, 64), builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
+        )
+
     return types.int64(types.int64), generate
 
 
@@ -103,8 +110,13 @@ def fixed_facts(mac: MacSpec) -> FixedFacts:
     """Facts of a unit; products are rounded to ``2**coarser`` of their units."""
     acc = mac.acc
     assert isinstance(acc, FixedAccumulator)
-    return FixedFacts(acc.lsb - mac.product_lsb, int(acc.rounding is Rounding.RNE),
-                      int(acc.overflow is Overflow.SATURATE), acc.min, acc.max)
+    return FixedFacts(
+        acc.lsb - mac.product_lsb,
+        int(acc.rounding is Rounding.RNE),
+        int(acc.overflow is Overflow.SATURATE),
+        acc.min,
+        acc.max,
+    )
 
 
 @njit(nogil=True, cache=True)
@@ -123,18 +135,23 @@ def _stepwise(a: Any, b: Any, out: Any, lanes: Any, how: Any) -> None:
                     total[j] = rounded(total[j], how)
 
 
-def stepwise(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int,
-             rounding: Float64Rounding) -> npt.NDArray[np.float64]:
+def stepwise(
+    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int, rounding: Float64Rounding
+) -> npt.NDArray[np.float64]:
     """As `sim.fast.kernels.Kernels.stepwise`."""
     out = np.zeros((a.shape[0], b.shape[1]))
-    by_rows(a.shape[0], lambda rows: _stepwise(a[rows], b, out[rows], lanes, rounding),
-            products=len(a) * b.size)
+    by_rows(
+        a.shape[0],
+        lambda rows: _stepwise(a[rows], b, out[rows], lanes, rounding),
+        products=len(a) * b.size,
+    )
     return out
 
 
 @njit(nogil=True, cache=True)
-def _in_order(sig_a: Any, exp_a: Any, sig_b: Any, exp_b: Any, out: Any, lanes: Any,
-              fact: Any) -> None:
+def _in_order(
+    sig_a: Any, exp_a: Any, sig_b: Any, exp_b: Any, out: Any, lanes: Any, fact: Any
+) -> None:
     """Fill ``out``, which holds zeros."""
     for i in range(sig_a.shape[0]):
         total = out[i]
@@ -194,8 +211,7 @@ def _add_terms(total: Any, left: Any, rows: Any, scale: Any) -> None:
         p, q, r, s = left[lane], left[lane + 1], left[lane + 2], left[lane + 3]
         for j in range(total.size):
             first = kind(p * rows[lane, j] * scale[j]) + kind(q * rows[lane + 1, j] * scale[j])
-            second = (kind(r * rows[lane + 2, j] * scale[j])
-                      + kind(s * rows[lane + 3, j] * scale[j]))
+            second = kind(r * rows[lane + 2, j] * scale[j]) + kind(s * rows[lane + 3, j] * scale[j])
             total[j] += first + second
     for lane in range(whole, len(left)):
         for j in range(total.size):
@@ -214,8 +230,19 @@ def _cut(total: Any, bits: Any, place: Any, drop: Any, fraction: Any, bias: Any)
 
 
 @njit(nogil=True, cache=True)
-def _aligned(a: Any, place_a: Any, b: Any, place_b: Any, acc: Any, bits: Any, lanes: Any,
-             frac: Any, drop: Any, fraction: Any, bias: Any) -> None:
+def _aligned(
+    a: Any,
+    place_a: Any,
+    b: Any,
+    place_b: Any,
+    acc: Any,
+    bits: Any,
+    lanes: Any,
+    frac: Any,
+    drop: Any,
+    fraction: Any,
+    bias: Any,
+) -> None:
     """Fill a strip ``acc``, which holds zeros and whose memory ``bits`` shows as integers."""
     cols = b.shape[1]
     scale, total = np.empty(cols, acc.dtype), np.empty(cols, bits.dtype)
@@ -226,22 +253,29 @@ def _aligned(a: Any, place_a: Any, b: Any, place_b: Any, acc: Any, bits: Any, la
         place[:] = NOWHERE
         for k in range(0, a.shape[1], lanes):
             top[:] = place
-            _raise(top, place_a[i, k:k + lanes], place_b[k:k + lanes])
+            _raise(top, place_a[i, k : k + lanes], place_b[k : k + lanes])
             for j in range(cols):
                 # Without any term the place does not matter.
                 top[j] = top[j] if top[j] > NOWHERE // 2 else 0
             _powers(powers, top, -1, frac + bias, fraction)
             for j in range(cols):
                 total[j] = total.dtype.type(sums[j] * scale[j])
-            _add_terms(total, a[i, k:k + lanes], b[k:k + lanes], scale)
+            _add_terms(total, a[i, k : k + lanes], b[k : k + lanes], scale)
             _powers(powers, top, 1, bias - frac, fraction)
             for j in range(cols):
                 sums[j] = sums.dtype.type(total[j]) * scale[j]
             _cut(total, bits[i], place, drop, fraction, bias)
 
 
-def aligned(a: NDArray, b: NDArray, tables: list[NDArray], places: list[NDArray], lanes: int,
-            frac: int, kept: int) -> NDArray:
+def aligned(
+    a: NDArray,
+    b: NDArray,
+    tables: list[NDArray],
+    places: list[NDArray],
+    lanes: int,
+    frac: int,
+    kept: int,
+) -> NDArray:
     """As `sim.fast.kernels.Kernels.aligned`."""
     out = np.zeros((a.shape[0], b.shape[1]), tables[1].dtype)
     ints, fraction = f"i{out.itemsize}", int(np.finfo(out.dtype).nmant)
@@ -250,11 +284,23 @@ def aligned(a: NDArray, b: NDArray, tables: list[NDArray], places: list[NDArray]
         strip = slice(left, left + STRIP)
         values, where = tables[1][b[:, strip]], places[1][b[:, strip]]
 
-        def work(rows: slice, strip: slice = strip, values: NDArray = values,
-                 where: NDArray = where) -> None:
+        def work(
+            rows: slice, strip: slice = strip, values: NDArray = values, where: NDArray = where
+        ) -> None:
             sums = np.zeros((rows.stop - rows.start, values.shape[1]), values.dtype)
-            _aligned(tables[0][a[rows]], places[0][a[rows]], values, where, sums,
-                     sums.view(ints), lanes, frac, fraction - kept, fraction, bias)
+            _aligned(
+                tables[0][a[rows]],
+                places[0][a[rows]],
+                values,
+                where,
+                sums,
+                sums.view(ints),
+                lanes,
+                frac,
+                fraction - kept,
+                fraction,
+                bias,
+            )
             out[rows, strip] = sums
 
         by_rows(a.shape[0], work, products=len(a) * b.size)

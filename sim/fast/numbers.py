@@ -56,10 +56,15 @@ def float64_rounding(acc: FloatAccumulator) -> Float64Rounding:
     fmt, nearest = acc.fmt, acc.rounding is Rounding.RNE
     infinite = nearest and acc.overflow is Overflow.INF
     return Float64Rounding(
-        drop=FRACTION - fmt.man_bits, unit=2.0**fmt.lsb, per_unit=2.0**-fmt.lsb,
+        drop=FRACTION - fmt.man_bits,
+        unit=2.0**fmt.lsb,
+        per_unit=2.0**-fmt.lsb,
         min_normal=fmt.min_normal,
-        largest=fmt.max, beyond=float("inf") if infinite else fmt.max, nearest=nearest,
-        flush=not acc.subnormals)
+        largest=fmt.max,
+        beyond=float("inf") if infinite else fmt.max,
+        nearest=nearest,
+        flush=not acc.subnormals,
+    )
 
 
 #: Widest code that has a table.
@@ -83,8 +88,10 @@ def parts(fmt: Format) -> Unpacked:
 def within(spec: MacSpec, lsb: int, top: int) -> bool:
     """Whether operands and products are multiples of ``2**lsb`` and below ``2**top``."""
     a, b = (largest_units(fmt).bit_length() for fmt in (spec.a, spec.b))
-    return (min(spec.a.lsb, spec.b.lsb, spec.product_lsb) >= lsb
-            and max(a + spec.a.lsb, b + spec.b.lsb, a + b + spec.product_lsb) <= top)
+    return (
+        min(spec.a.lsb, spec.b.lsb, spec.product_lsb) >= lsb
+        and max(a + spec.a.lsb, b + spec.b.lsb, a + b + spec.product_lsb) <= top
+    )
 
 
 def flags(a: NDArray, b: NDArray, spec: MacSpec) -> npt.NDArray[np.uint8]:

@@ -82,8 +82,9 @@ def exact(a: NDArray, b: NDArray, table_a: NDArray, table_b: NDArray) -> NDArray
     return sums
 
 
-def stepwise(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int,
-             rounding: Float64Rounding) -> npt.NDArray[np.float64]:
+def stepwise(
+    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], lanes: int, rounding: Float64Rounding
+) -> npt.NDArray[np.float64]:
     """As `sim.fast.kernels.Kernels.stepwise`."""
     rows, cols = a.shape[0], b.shape[1]
     out = np.zeros((rows, cols))
@@ -195,8 +196,15 @@ def unit(table: Floats) -> int:
     return int((exponents - SIGNIFICAND + last).min())
 
 
-def aligned(a: NDArray, b: NDArray, tables: list[NDArray], places: list[NDArray], lanes: int,
-            frac: int, kept: int) -> NDArray:
+def aligned(
+    a: NDArray,
+    b: NDArray,
+    tables: list[NDArray],
+    places: list[NDArray],
+    lanes: int,
+    frac: int,
+    kept: int,
+) -> NDArray:
     """As `sim.fast.kernels.Kernels.aligned`.
 
     Terms that are zero have lower places than all others. Integers of a group fit the fraction, so
@@ -226,8 +234,9 @@ def aligned(a: NDArray, b: NDArray, tables: list[NDArray], places: list[NDArray]
 class _Group:
     """Sums of a block before and after a group of lanes, and memory to work in."""
 
-    def __init__(self, sums: NDArray, kind: np.dtype[np.signedinteger], frac: int, fraction: int,
-                 lowest: int) -> None:
+    def __init__(
+        self, sums: NDArray, kind: np.dtype[np.signedinteger], frac: int, fraction: int, lowest: int
+    ) -> None:
         self.sums, self.frac, self.fraction = sums, frac, fraction
         self.bits = sums.view(f"i{sums.itemsize}")
         self.bias = (1 << 8 * sums.itemsize - fraction - 2) - 1

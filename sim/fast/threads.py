@@ -23,8 +23,15 @@ if hasattr(os, "register_at_fork"):  # A forked process has none of its parent's
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def by_rows(rows: int, work: Callable[[slice], None], *, products: int, multiple: int = 1,
-            most: int = 1 << 30, blocks: int = BLOCKS) -> None:
+def by_rows(
+    rows: int,
+    work: Callable[[slice], None],
+    *,
+    products: int,
+    multiple: int = 1,
+    most: int = 1 << 30,
+    blocks: int = BLOCKS,
+) -> None:
     """Call ``work`` with slices that cover ``range(rows)``, in threads if ``products`` are many.
 
     All slices but the last have a length that is a multiple of ``multiple``, and none is longer

@@ -39,8 +39,11 @@ def splat(build: Any, x: Any, count: int) -> Any:
     """Vector of ``count`` equal elements."""
     vector = ir.VectorType(x.type, count)
     first = build.insert_element(ir.Constant(vector, ir.Undefined), x, ir.Constant(I32, 0))
-    return build.shuffle_vector(first, ir.Constant(vector, ir.Undefined),
-                                ir.Constant(ir.VectorType(I32, count), [0] * count))
+    return build.shuffle_vector(
+        first,
+        ir.Constant(vector, ir.Undefined),
+        ir.Constant(ir.VectorType(I32, count), [0] * count),
+    )
 
 
 def same(kind: Any, number: float) -> Any:
@@ -77,8 +80,9 @@ class Memory:
         self.build.store(value, address).align = self.size
 
 
-def loop(build: Any, count: Any, start: list[Any], step: Callable[[Any, list[Any]], list[Any]]
-         ) -> list[Any]:
+def loop(
+    build: Any, count: Any, start: list[Any], step: Callable[[Any, list[Any]], list[Any]]
+) -> list[Any]:
     """What ``step(index, values)`` makes of ``start``, called ``count`` times, at least once."""
     before, body, done = build.block, *(build.append_basic_block(n) for n in ("body", "done"))
     build.branch(body)
@@ -86,8 +90,9 @@ def loop(build: Any, count: Any, start: list[Any], step: Callable[[Any, list[Any
     index, phis = build.phi(I64), [build.phi(value.type) for value in start]
     after = step(index, phis)
     following = build.add(index, I64(1))
-    for phi, first, again in zip([index, *phis], [I64(0), *start], [following, *after],
-                                 strict=True):
+    for phi, first, again in zip(
+        [index, *phis], [I64(0), *start], [following, *after], strict=True
+    ):
         phi.add_incoming(first, before)
         phi.add_incoming(again, build.block)
     build.cbranch(build.icmp_signed("<", following, count), body, done)
@@ -112,7 +117,7 @@ def _pack_cols(codes: Any, table: Any, out: Any, first: Any) -> None:
         left = (first + part) * out.shape[2]
         width = min(out.shape[2], codes.shape[1] - left)
         for k in range(out.shape[1]):
-            row, given = out[part, k], codes[k, left:left + width]
+            row, given = out[part, k], codes[k, left : left + width]
             for lane in range(width):
                 row[lane] = table[given[lane]]
             row[width:] = table[0]
@@ -161,12 +166,16 @@ def _saturated(build: Any, x: Any, drop: Any) -> Any:
 
 def _chain_tile(real: Any, rounded: _Round) -> tuple[Any, Any]:
     """Signature and code of a tile: ``c += a @ b`` in order of k, rounded at each step."""
+
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         a, b, c = (Memory(build, address, real) for address in args[:3])
         depth, stride, drop = args[3:]
         drops = splat(build, build.trunc(drop, I32), c.lanes)
-        offsets = [build.add(build.mul(stride, I64(row)), I64(v * c.lanes))
-                   for row in range(CHAIN_ROWS) for v in range(CHAIN_VECTORS)]
+        offsets = [
+            build.add(build.mul(stride, I64(row)), I64(v * c.lanes))
+            for row in range(CHAIN_ROWS)
+            for v in range(CHAIN_VECTORS)
+        ]
 
         def step(k: Any, sums: list[Any]) -> list[Any]:
             row = build.mul(k, I64(CHAIN_VECTORS * b.lanes))
@@ -174,13 +183,16 @@ def _chain_tile(real: Any, rounded: _Round) -> tuple[Any, Any]:
             right = [b.vector(build.add(row, I64(v * b.lanes))) for v in range(CHAIN_VECTORS)]
             left = [a.splat(build.add(column, I64(r))) for r in range(CHAIN_ROWS)]
             products = [build.fmul(x, y, flags=_FUSED) for x in left for y in right]
-            return [rounded(build, build.fadd(total, product, flags=_FUSED), drops)
-                    for total, product in zip(sums, products, strict=True)]
+            return [
+                rounded(build, build.fadd(total, product, flags=_FUSED), drops)
+                for total, product in zip(sums, products, strict=True)
+            ]
 
         sums = loop(build, depth, [c.vector(offset) for offset in offsets], step)
         for value, offset in zip(sums, offsets, strict=True):
             c.store(value, offset)
         return context.get_dummy_value()
+
     return types.void(*[types.intp] * 6), generate
 
 
@@ -200,8 +212,7 @@ def _tile_half(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, dro
 
 
 @intrinsic
-def _tile_saturated(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any
-                    ) -> Any:
+def _tile_saturated(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, drop: Any) -> Any:
     return _chain_tile(F32, _saturated)
 
 
@@ -217,7 +228,7 @@ def _chain(a: Any, b: Any, c: Any, drop: Any) -> None:
     edge = np.zeros((height, width), c.dtype)
     for j in range(b.shape[0]):
         for i in range(a.shape[0]):
-            part = c[i * height:(i + 1) * height, j * width:(j + 1) * width]
+            part = c[i * height : (i + 1) * height, j * width : (j + 1) * width]
             rows, cols = part.shape
             inside = rows == height and cols == width
             if not inside:
@@ -293,10 +304,13 @@ def _power(build: Any, exponent: Any) -> Any:
 def _widened(build: Any, row: Any) -> list[Any]:
     """Bytes of a row as vectors of int32."""
     lanes = ir.VectorType(I32, LANES)
-    orders = (ir.Constant(lanes, list(range(first, first + LANES)))
-              for first in range(0, WIDTH, LANES))
-    return [build.sext(build.shuffle_vector(row, ir.Constant(row.type, ir.Undefined), order), lanes)
-            for order in orders]
+    orders = (
+        ir.Constant(lanes, list(range(first, first + LANES))) for first in range(0, WIDTH, LANES)
+    )
+    return [
+        build.sext(build.shuffle_vector(row, ir.Constant(row.type, ir.Undefined), order), lanes)
+        for order in orders
+    ]
 
 
 def _joined(build: Any, parts: list[Any]) -> Any:
@@ -305,8 +319,9 @@ def _joined(build: Any, parts: list[Any]) -> Any:
     while len(parts) > 1:
         count = 2 * parts[0].type.count
         order = ir.Constant(ir.VectorType(I32, count), list(range(count)))
-        parts = [build.shuffle_vector(x, y, order)
-                 for x, y in zip(parts[::2], parts[1::2], strict=True)]
+        parts = [
+            build.shuffle_vector(x, y, order) for x, y in zip(parts[::2], parts[1::2], strict=True)
+        ]
     return parts[0]
 
 
@@ -314,8 +329,9 @@ def _places(build: Any, sums: list[Any]) -> Any:
     """Units places of a row of sums; that of zero is below `EMPTY`."""
     kind = ir.VectorType(I32, LANES)
     fields = (build.lshr(build.bitcast(value, kind), same(kind, FRACTION)) for value in sums)
-    return _joined(build, [build.sub(build.and_(field, same(kind, 255)), same(kind, BIAS))
-                           for field in fields])
+    return _joined(
+        build, [build.sub(build.and_(field, same(kind, 255)), same(kind, BIAS)) for field in fields]
+    )
 
 
 class _Group:
@@ -336,11 +352,15 @@ class _Group:
             k = build.add(first, lane)
             right = self.at_b.vector(build.mul(k, I64(WIDTH)))
             column = build.mul(k, I64(ROWS))
-            return [_largest(build, top, build.add(right, self.at_a.splat(
-                build.add(column, I64(row))))) for row, top in enumerate(highest)]
+            return [
+                _largest(build, top, build.add(right, self.at_a.splat(build.add(column, I64(row)))))
+                for row, top in enumerate(highest)
+            ]
 
-        return [_largest(build, top, same(top.type, EMPTY))
-                for top in loop(build, self.lanes, tops, step)]
+        return [
+            _largest(build, top, same(top.type, EMPTY))
+            for top in loop(build, self.lanes, tops, step)
+        ]
 
     def totals(self, first: Any, start: list[Any], scales: list[Any]) -> list[Any]:
         """Integers of the sums and of the terms from k = ``first`` on."""
@@ -351,10 +371,14 @@ class _Group:
             row, column = build.mul(k, I64(WIDTH)), build.mul(k, I64(ROWS))
             left = [self.a.splat(build.add(column, I64(r))) for r in range(ROWS)]
             right = [self.b.vector(build.add(row, I64(v * LANES))) for v in range(VECTORS)]
-            terms = [build.fmul(build.fmul(x, y), scale) for (x, y), scale in zip(
-                ((x, y) for x in left for y in right), scales, strict=True)]
-            return [build.add(total, build.fptosi(term, total.type))
-                    for total, term in zip(totals, terms, strict=True)]
+            terms = [
+                build.fmul(build.fmul(x, y), scale)
+                for (x, y), scale in zip(((x, y) for x in left for y in right), scales, strict=True)
+            ]
+            return [
+                build.add(total, build.fptosi(term, total.type))
+                for total, term in zip(totals, terms, strict=True)
+            ]
 
         return loop(build, self.lanes, start, step)
 
@@ -362,25 +386,47 @@ class _Group:
         """Sums after the group ``index``."""
         build, first = self.build, self.build.mul(index, self.lanes)
         kind = ir.VectorType(I32, LANES)
-        rows = [sums[r * VECTORS:(r + 1) * VECTORS] for r in range(ROWS)]
-        tops = [part for top in self.tops(first, [_places(build, row) for row in rows])
-                for part in _widened(build, top)]
+        rows = [sums[r * VECTORS : (r + 1) * VECTORS] for r in range(ROWS)]
+        tops = [
+            part
+            for top in self.tops(first, [_places(build, row) for row in rows])
+            for part in _widened(build, top)
+        ]
         up = build.add(self.frac, same(kind, BIAS))
         down = build.sub(same(kind, BIAS), self.frac)
         scales = [_power(build, build.sub(up, top)) for top in tops]
-        start = [build.fptosi(build.fmul(value, scale), kind)
-                 for value, scale in zip(sums, scales, strict=True)]
+        start = [
+            build.fptosi(build.fmul(value, scale), kind)
+            for value, scale in zip(sums, scales, strict=True)
+        ]
         back = [_power(build, build.add(down, top)) for top in tops]
-        totals = [build.sitofp(total, value.type) for total, value in
-                  zip(self.totals(first, start, scales), sums, strict=True)]
-        return [build.bitcast(build.and_(build.bitcast(build.fmul(total, scale), kind), self.mask),
-                              total.type) for total, scale in zip(totals, back, strict=True)]
+        totals = [
+            build.sitofp(total, value.type)
+            for total, value in zip(self.totals(first, start, scales), sums, strict=True)
+        ]
+        return [
+            build.bitcast(
+                build.and_(build.bitcast(build.fmul(total, scale), kind), self.mask), total.type
+            )
+            for total, scale in zip(totals, back, strict=True)
+        ]
 
 
 @intrinsic
-def _aligned_tile(typing: Any, a: Any, at_a: Any, b: Any, at_b: Any, c: Any, groups: Any,
-                  lanes: Any, frac: Any, mask: Any) -> Any:
+def _aligned_tile(
+    typing: Any,
+    a: Any,
+    at_a: Any,
+    b: Any,
+    at_b: Any,
+    c: Any,
+    groups: Any,
+    lanes: Any,
+    frac: Any,
+    mask: Any,
+) -> Any:
     """Fill a tile of ``ROWS x WIDTH`` sums from packed operands and their places."""
+
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         group, out = _Group(build, args), Memory(build, args[4], F32)
         zero = same(ir.VectorType(F32, LANES), 0.0)
@@ -388,25 +434,40 @@ def _aligned_tile(typing: Any, a: Any, at_a: Any, b: Any, at_b: Any, c: Any, gro
         for index, value in enumerate(sums):
             out.store(value, I64(index * LANES))
         return context.get_dummy_value()
+
     return types.void(*[types.intp] * 9), generate
 
 
 @njit(nogil=True, cache=True)
-def _aligned(a: Any, at_a: Any, b: Any, at_b: Any, out: Any, lanes: Any, frac: Any,
-             mask: Any) -> None:
+def _aligned(
+    a: Any, at_a: Any, b: Any, at_b: Any, out: Any, lanes: Any, frac: Any, mask: Any
+) -> None:
     """Fill ``out`` (parts of rows, parts of columns, tile) from packed operands."""
     depth = a.shape[1]
     for j in range(out.shape[1]):
         for i in range(out.shape[0]):
-            _aligned_tile(a.ctypes.data + 4 * i * depth * ROWS, at_a.ctypes.data + i * depth * ROWS,
-                          b.ctypes.data + 4 * j * depth * WIDTH,
-                          at_b.ctypes.data + j * depth * WIDTH,
-                          out.ctypes.data + 4 * (i * out.shape[1] + j) * ROWS * WIDTH,
-                          depth // lanes, lanes, frac, mask)
+            _aligned_tile(
+                a.ctypes.data + 4 * i * depth * ROWS,
+                at_a.ctypes.data + i * depth * ROWS,
+                b.ctypes.data + 4 * j * depth * WIDTH,
+                at_b.ctypes.data + j * depth * WIDTH,
+                out.ctypes.data + 4 * (i * out.shape[1] + j) * ROWS * WIDTH,
+                depth // lanes,
+                lanes,
+                frac,
+                mask,
+            )
 
 
-def aligned(a: NDArray, b: NDArray, tables: list[NDArray], places: list[NDArray], lanes: int,
-            frac: int, kept: int) -> NDArray:
+def aligned(
+    a: NDArray,
+    b: NDArray,
+    tables: list[NDArray],
+    places: list[NDArray],
+    lanes: int,
+    frac: int,
+    kept: int,
+) -> NDArray:
     """As `sim.fast.kernels.Kernels.aligned`; sums whose places are no bytes go in loops."""
     if places[0].dtype != np.int8:
         return loops.aligned(a, b, tables, places, lanes, frac, kept)

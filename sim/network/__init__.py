@@ -21,6 +21,18 @@ from sim.network.results import Energy, LayerResult, NetworkResult, Noise
 from sim.network.run import run
 from sim.network.walk import Feed
 
-__all__ = ["Energy", "Feed", "LayerResult", "Network", "NetworkResult", "Noise", "Plan",
-           "Quantizers", "calibrate_network", "load", "load_calibration", "run",
-           "save_calibration"]
+__all__ = [
+    "Energy",
+    "Feed",
+    "LayerResult",
+    "Network",
+    "NetworkResult",
+    "Noise",
+    "Plan",
+    "Quantizers",
+    "calibrate_network",
+    "load",
+    "load_calibration",
+    "run",
+    "save_calibration",
+]

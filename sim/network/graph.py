@@ -22,8 +22,10 @@ from hw.spec.errors import require
 from sim.codes import NDArray
 from sim.network.operators import OPERATORS, REFUSED, Layer, Node, layer
 
-SUPPORTED = (f"{', '.join(OPERATORS)} (on the array) or one that onnx's reference evaluates "
-             "without multiplying matrices")
+SUPPORTED = (
+    f"{', '.join(OPERATORS)} (on the array) or one that onnx's reference evaluates "
+    "without multiplying matrices"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,10 @@ class Step(Node):
         # The reference raises whatever numpy does.
         except Exception as error:
             given = ", ".join("none" if x is None else f"{x.dtype} {x.shape}" for x in inputs)
-            raise SpecError(f"{self.noun} inputs must be such that onnx's reference evaluates it, "
-                            f"not {given} ({_reason(error)})") from error
+            raise SpecError(
+                f"{self.noun} inputs must be such that onnx's reference evaluates it, "
+                f"not {given} ({_reason(error)})"
+            ) from error
         return tuple(np.asarray(x) if isinstance(x, np.generic) else x for x in outputs)
 
 
@@ -111,8 +115,9 @@ def load(path: str | Path) -> Network:
         model = onnx.shape_inference.infer_shapes(model)
     # Protobuf, checker and file system each raise their own.
     except Exception as error:
-        raise SpecError(f"Model file must be an ONNX model, not {str(path)!r} "
-                        f"({_reason(error)})") from error
+        raise SpecError(
+            f"Model file must be an ONNX model, not {str(path)!r} ({_reason(error)})"
+        ) from error
     names: list[str] = []  # All different.
     for node in model.graph.node:
         names.append(node.name if node.name and node.name not in names else node.output[0])
@@ -133,8 +138,12 @@ def _check(noun: str, node: onnx.NodeProto) -> None:
     require(domain == "ai.onnx", noun, SUPPORTED, f"{domain}.{node.op_type}")
     require(node.op_type not in REFUSED, noun, SUPPORTED, node.op_type)
     graphs = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
-    require(all(attribute.type not in graphs for attribute in node.attribute), noun,
-            f"{SUPPORTED}, and without a subgraph", node.op_type)
+    require(
+        all(attribute.type not in graphs for attribute in node.attribute),
+        noun,
+        f"{SUPPORTED}, and without a subgraph",
+        node.op_type,
+    )
 
 
 def _evaluators(model: onnx.ModelProto, names: list[str]) -> list[Any]:
@@ -151,8 +160,9 @@ def _evaluators(model: onnx.ModelProto, names: list[str]) -> list[Any]:
                 continue
             except Exception:
                 require(False, f"Node {name!r} operator", SUPPORTED, node.op_type)
-        raise SpecError(f"Model must be one that onnx's reference evaluates, not this one "
-                        f"({_reason(error)})") from error
+        raise SpecError(
+            f"Model must be one that onnx's reference evaluates, not this one ({_reason(error)})"
+        ) from error
 
 
 def _for_inference(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -169,8 +179,14 @@ def _for_inference(model: onnx.ModelProto) -> onnx.ModelProto:
             continue
         kept = [each for each in node.attribute if each.name not in ("is_test", "momentum")]
         del node.attribute[:]
-        node.attribute.extend([*kept, onnx.helper.make_attribute("is_test", 1) if version < 9 else
-                               onnx.helper.make_attribute("momentum", 1.0)])
+        node.attribute.extend(
+            [
+                *kept,
+                onnx.helper.make_attribute("is_test", 1)
+                if version < 9
+                else onnx.helper.make_attribute("momentum", 1.0),
+            ]
+        )
     return copy
 
 
@@ -183,10 +199,13 @@ def _fold(model: onnx.ModelProto, names: list[str]) -> Network:
     steps: list[Step] = []
     for name, node, runtime in zip(names, graph.node, _evaluators(model, names), strict=True):
         given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
-        attributes = {key: value.decode() if isinstance(value, bytes) else value
-                      for key, value in given.items()}
-        step = Step(name, node.op_type, attributes, tuple(node.input), tuple(node.output),
-                    runtime.run)
+        attributes = {
+            key: value.decode() if isinstance(value, bytes) else value
+            for key, value in given.items()
+        }
+        step = Step(
+            name, node.op_type, attributes, tuple(node.input), tuple(node.output), runtime.run
+        )
         if all(not each or each in constants for each in step.inputs):
             outputs = step.compute(*(constants.get(each) for each in step.inputs))
             constants |= dict(zip(step.outputs, outputs, strict=False))
@@ -211,15 +230,21 @@ def _input(value: onnx.ValueInfoProto) -> Input:
 @cache
 def beside() -> tuple[str, ...]:
     """Operators of the newest opset that onnx's reference evaluates in FP32, beside the array."""
-    return tuple(sorted(schema.name for schema in onnx.defs.get_all_schemas()
-                        if not schema.domain and not schema.deprecated and _runs(schema)))
+    return tuple(
+        sorted(
+            schema.name
+            for schema in onnx.defs.get_all_schemas()
+            if not schema.domain and not schema.deprecated and _runs(schema)
+        )
+    )
 
 
 def _runs(schema: onnx.defs.OpSchema) -> bool:
     """Whether a node of this operator is one that `load` takes."""
     kinds = onnx.defs.OpSchema.AttrType
     if schema.name in OPERATORS.keys() | REFUSED or any(
-            each.type in (kinds.GRAPH, kinds.GRAPHS) for each in schema.attributes.values()):
+        each.type in (kinds.GRAPH, kinds.GRAPHS) for each in schema.attributes.values()
+    ):
         return False
     try:
         load_op("", schema.name, evaluator_cls=ReferenceEvaluator)

@@ -116,6 +116,7 @@ OPERATORS: dict[str, Operator] = {}
 
 def _on_array(name: str) -> Callable[[Operator], Operator]:
     """Register what makes the layers of an operator."""
+
     def register(operator: Operator) -> Operator:
         OPERATORS[name] = operator
         return operator
@@ -137,19 +138,28 @@ def layer(node: Node, inputs: Sequence[NDArray | None], constant: Sequence[bool]
             require(x.dtype == np.float32, f"{node.noun} inputs", "float32", str(x.dtype))
             given.append(x)
     made = OPERATORS[node.operator](node, *given, turned=constant[0] and not constant[1])
-    require(min(made.lowering.size) > 0, f"{node.noun} shapes", "such that no side is 0",
-            tuple(x.shape for x in given[:2]))
+    require(
+        min(made.lowering.size) > 0,
+        f"{node.noun} shapes",
+        "such that no side is 0",
+        tuple(x.shape for x in given[:2]),
+    )
     return replace(made, is_constant=any(constant))
 
 
 @_on_array("Conv")
-def _conv(node: Node, images: Singles, weights: Singles, bias: Singles | None = None, *,
-          turned: bool) -> Layer:
+def _conv(
+    node: Node, images: Singles, weights: Singles, bias: Singles | None = None, *, turned: bool
+) -> Layer:
     """Images and weights stay where they are."""
     lowering = Convolution(node.noun, node.attributes, images.shape, weights.shape)
     if bias is not None:
-        require(bias.size == weights.shape[0], f"{node.noun} bias shape",
-                f"({weights.shape[0]},)", bias.shape)
+        require(
+            bias.size == weights.shape[0],
+            f"{node.noun} bias shape",
+            f"({weights.shape[0]},)",
+            bias.shape,
+        )
         bias = bias.reshape(-1, *[1] * (images.ndim - 2))
     return Layer(node, lowering, images, weights, bias=bias)
 
@@ -158,28 +168,58 @@ def _conv(node: Node, images: Singles, weights: Singles, bias: Singles | None = 
 def _gemm(node: Node, a: Singles, b: Singles, c: Singles | None = None, *, turned: bool) -> Layer:
     """``alpha * A @ B + beta * C``, A and B transposed or not."""
     alpha, beta = (float(node.attributes.get(name, 1)) for name in ("alpha", "beta"))
-    transposed = {f"transpose_{side}": bool(node.attributes.get(f"trans{side.upper()}", 0))
-                  for side in "ab"}
-    return replace(_matmul(node, a, b, turned=turned, **transposed), factor=alpha,
-                   bias=c if c is None or beta == 1 else c * np.float32(beta))
+    transposed = {
+        f"transpose_{side}": bool(node.attributes.get(f"trans{side.upper()}", 0)) for side in "ab"
+    }
+    return replace(
+        _matmul(node, a, b, turned=turned, **transposed),
+        factor=alpha,
+        bias=c if c is None or beta == 1 else c * np.float32(beta),
+    )
 
 
 @_on_array("MatMul")
-def _matmul(node: Node, a: Singles, b: Singles, *, turned: bool, transpose_a: bool = False,
-            transpose_b: bool = False) -> Layer:
+def _matmul(
+    node: Node,
+    a: Singles,
+    b: Singles,
+    *,
+    turned: bool,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+) -> Layer:
     """Operands of a product, those of a constant first one turned."""
     if min(a.ndim, b.ndim) < 1:
         raise SpecError(f"{node.noun} inputs must be of one side or more, not numbers")
-    lowering = MatrixProduct(node.noun, a.shape, b.shape, turned=turned, transpose_a=transpose_a,
-                             transpose_b=transpose_b)
+    lowering = MatrixProduct(
+        node.noun, a.shape, b.shape, turned=turned, transpose_a=transpose_a, transpose_b=transpose_b
+    )
     return Layer(node, lowering, *((b, a) if turned else (a, b)))
 
 
 #: Operators that multiply matrices in a way that has no function here: FP32 would hide that.
-REFUSED = frozenset({
-    "Attention", "Conv", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", "GRU", "Gemm",
-    "LSTM", "LinearAttention", "MatMul", "MatMulInteger", "QLinearConv", "QLinearMatMul", "RNN",
-}) - OPERATORS.keys()
+REFUSED = (
+    frozenset(
+        {
+            "Attention",
+            "Conv",
+            "ConvInteger",
+            "ConvTranspose",
+            "DeformConv",
+            "Einsum",
+            "GRU",
+            "Gemm",
+            "LSTM",
+            "LinearAttention",
+            "MatMul",
+            "MatMulInteger",
+            "QLinearConv",
+            "QLinearMatMul",
+            "RNN",
+        }
+    )
+    - OPERATORS.keys()
+)
 
 
 class Convolution:
@@ -191,26 +231,45 @@ class Convolution:
 
     def __init__(self, noun: str, attributes: Attributes, x: Shape, w: Shape) -> None:
         self._group, spatial = int(attributes.get("group", 1)), len(x) - 2
-        require(spatial > 0 and len(w) == len(x), f"{noun} weights shape",
-                f"of {max(len(x), 3)} sides, two more than the image's", w)
+        require(
+            spatial > 0 and len(w) == len(x),
+            f"{noun} weights shape",
+            f"of {max(len(x), 3)} sides, two more than the image's",
+            w,
+        )
         fits = x[1] == w[1] * self._group and w[0] % self._group == 0
-        require(fits, f"{noun} weights shape",
-                f"such that {self._group} groups of them fit {x[1]} channels", w)
+        require(
+            fits,
+            f"{noun} weights shape",
+            f"such that {self._group} groups of them fit {x[1]} channels",
+            w,
+        )
         self._kernel = w[2:]
         self._strides = _each(attributes, "strides", spatial)
         self._dilations = _each(attributes, "dilations", spatial)
-        self._spans = [step * (side - 1) + 1
-                       for step, side in zip(self._dilations, self._kernel, strict=True)]
+        self._spans = [
+            step * (side - 1) + 1 for step, side in zip(self._dilations, self._kernel, strict=True)
+        ]
         self._pads = self._padding(attributes, x[2:])
         wide = [side + sum(pad) for side, pad in zip(x[2:], self._pads, strict=True)]
-        self._places = tuple((side - span) // step + 1 for side, span, step
-                             in zip(wide, self._spans, self._strides, strict=True))
-        require(min(self._places) > 0, f"{noun} image shape",
-                f"no smaller than the kernel's span {tuple(self._spans)}", x)
+        self._places = tuple(
+            (side - span) // step + 1
+            for side, span, step in zip(wide, self._spans, self._strides, strict=True)
+        )
+        require(
+            min(self._places) > 0,
+            f"{noun} image shape",
+            f"no smaller than the kernel's span {tuple(self._spans)}",
+            x,
+        )
         self._images = x[0]
         self.channel_axis: int | None = 0
-        self.size = (self._group, x[0] * math.prod(self._places), w[1] * math.prod(w[2:]),
-                     w[0] // self._group)
+        self.size = (
+            self._group,
+            x[0] * math.prod(self._places),
+            w[1] * math.prod(w[2:]),
+            w[0] // self._group,
+        )
 
     def _padding(self, attributes: Attributes, sides: Shape) -> list[tuple[int, int]]:
         """Numbers of zeros before and after each spatial axis."""
@@ -219,20 +278,28 @@ class Convolution:
             return [(0, 0)] * len(sides)
         if automatic == "NOTSET":
             pads = [int(pad) for pad in attributes.get("pads", [0] * 2 * len(sides))]
-            return list(zip(pads[:len(sides)], pads[len(sides):], strict=True))
+            return list(zip(pads[: len(sides)], pads[len(sides) :], strict=True))
         # As many places as strides fit in; SAME_UPPER has the odd zero behind.
-        missing = [max(0, (-(-side // step) - 1) * step + span - side) for side, step, span
-                   in zip(sides, self._strides, self._spans, strict=True)]
-        return [(pad // 2, pad - pad // 2) if automatic == "SAME_UPPER" else
-                (pad - pad // 2, pad // 2) for pad in missing]
+        missing = [
+            max(0, (-(-side // step) - 1) * step + span - side)
+            for side, step, span in zip(sides, self._strides, self._spans, strict=True)
+        ]
+        return [
+            (pad // 2, pad - pad // 2) if automatic == "SAME_UPPER" else (pad - pad // 2, pad // 2)
+            for pad in missing
+        ]
 
     def left(self, x: NDArray, zero: Any) -> NDArray:
         """Matrices A, a row for each place of the output."""
         wide = np.pad(x, [(0, 0), (0, 0), *self._pads], constant_values=zero)
         axes = tuple(range(2, x.ndim))
         windows = sliding_window_view(wide, self._spans, axis=axes)
-        steps = (slice(None), slice(None), *(slice(None, None, step) for step in self._strides),
-                 *(slice(None, None, step) for step in self._dilations))
+        steps = (
+            slice(None),
+            slice(None),
+            *(slice(None, None, step) for step in self._strides),
+            *(slice(None, None, step) for step in self._dilations),
+        )
         chosen = windows[steps]
         groups = chosen.reshape(x.shape[0], self._group, -1, *chosen.shape[2:])
         spatial = len(axes)
@@ -269,14 +336,27 @@ class MatrixProduct:
     are the matrix B all the same.
     """
 
-    def __init__(self, noun: str, a: Shape, b: Shape, *, transpose_a: bool = False,
-                 transpose_b: bool = False, turned: bool = False) -> None:
+    def __init__(
+        self,
+        noun: str,
+        a: Shape,
+        b: Shape,
+        *,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
+        turned: bool = False,
+    ) -> None:
         self._flat = len(a) == 1, len(b) == 1
         self._transposed, self._turned = (transpose_a, transpose_b), turned
-        left, right = (self._matrices(np.empty(shape, np.bool_), side) for side, shape
-                       in enumerate((a, b)))
-        require(left.shape[-1] == right.shape[-2], f"{noun} shapes",
-                "such that the inner sides are equal", (a, b))
+        left, right = (
+            self._matrices(np.empty(shape, np.bool_), side) for side, shape in enumerate((a, b))
+        )
+        require(
+            left.shape[-1] == right.shape[-2],
+            f"{noun} shapes",
+            "such that the inner sides are equal",
+            (a, b),
+        )
         self._rows, k, n = left.shape[-2], left.shape[-1], right.shape[-1]
         if turned:
             left, right = right.swapaxes(-1, -2), left.swapaxes(-1, -2)
@@ -328,5 +408,6 @@ class MatrixProduct:
         """Tensor with the outer sides of both operands; sides that were not given are dropped."""
         whole = results.reshape(*self._batch, self._rows, self.size[3])
         whole = whole.swapaxes(-1, -2) if self._turned else whole
-        return whole.squeeze(tuple(axis for axis, flat in zip((-2, -1), self._flat, strict=True)
-                                   if flat))
+        return whole.squeeze(
+            tuple(axis for axis, flat in zip((-2, -1), self._flat, strict=True) if flat)
+        )

@@ -63,21 +63,32 @@ class Plan:
         for name, fmt in (("weights", self.array.mac.b), ("activations", self.array.mac.a)):
             given = getattr(self, name)
             scheme = given if isinstance(given, Scheme) else parse_scheme(given, fmt=fmt)
-            require(scheme.fmt == fmt, f"Plan {name} format", f"the array's {fmt.name}",
-                    scheme.fmt.name)
+            require(
+                scheme.fmt == fmt, f"Plan {name} format", f"the array's {fmt.name}", scheme.fmt.name
+            )
             object.__setattr__(self, name, scheme)
-        require(self.of_activations.per is not Per.CHANNEL, "Plan activations",
-                "per tensor or block, since K runs over their channels",
-                str(self.of_activations))
+        require(
+            self.of_activations.per is not Per.CHANNEL,
+            "Plan activations",
+            "per tensor or block, since K runs over their channels",
+            str(self.of_activations),
+        )
         both = (self.of_activations, self.of_weights)
-        require(not any(scheme.zero_point for scheme in both)
-                or all(scheme.per is not Per.BLOCK for scheme in both), "Plan schemes",
-                "without zero_point beside blocks", ", ".join(map(str, both)))
-        require(not self.headroom or not any(scheme.zero_point or scheme.per is Per.BLOCK
-                                             for scheme in both), "Plan schemes",
-                "without zero_point and blocks beside headroom", ", ".join(map(str, both)))
-        require(self.array.out is None, "Plan array", "without an output stage",
-                str(self.array))
+        require(
+            not any(scheme.zero_point for scheme in both)
+            or all(scheme.per is not Per.BLOCK for scheme in both),
+            "Plan schemes",
+            "without zero_point beside blocks",
+            ", ".join(map(str, both)),
+        )
+        require(
+            not self.headroom
+            or not any(scheme.zero_point or scheme.per is Per.BLOCK for scheme in both),
+            "Plan schemes",
+            "without zero_point and blocks beside headroom",
+            ", ".join(map(str, both)),
+        )
+        require(self.array.out is None, "Plan array", "without an output stage", str(self.array))
 
     @property
     def of_weights(self) -> Scheme:
@@ -121,8 +132,9 @@ class Observed:
     sums: list[NDArray]
 
 
-def observe(network: Network, feeds: Iterable[Feed], progress: Progress | None = None
-            ) -> dict[str, Observed]:
+def observe(
+    network: Network, feeds: Iterable[Feed], progress: Progress | None = None
+) -> dict[str, Observed]:
     """What ``feeds``, the inputs of each run by name, cause in every layer in FP32.
 
     It is the same for all plans.
@@ -132,9 +144,12 @@ def observe(network: Network, feeds: Iterable[Feed], progress: Progress | None =
     def watch(layer: Layer, _: Layer) -> Pair:
         name = layer.node.name
         before, products = seen.get(name, Observed(layer, [], [], [])), layer.products()
-        seen[name] = Observed(layer, [*before.x, _sample(layer.x)],
-                              before.w if layer.is_constant else [*before.w, _sample(layer.w)],
-                              [*before.sums, abs(products).max(axis=1, keepdims=True)])
+        seen[name] = Observed(
+            layer,
+            [*before.x, _sample(layer.x)],
+            before.w if layer.is_constant else [*before.w, _sample(layer.w)],
+            [*before.sums, abs(products).max(axis=1, keepdims=True)],
+        )
         result = layer.output(products)
         return Pair(result, result)
 
@@ -158,16 +173,18 @@ def choose(plan: Plan, observed: Mapping[str, Observed]) -> dict[str, LayerQuant
     for name, each in observed.items():
         layer, schemes = each.layer, required(plan, each.layer)
         first = _quantizer(schemes[0], each.x)
-        second = _quantizer(schemes[1], [layer.w] if layer.is_constant else each.w,
-                            layer.lowering.channel_axis)
+        second = _quantizer(
+            schemes[1], [layer.w] if layer.is_constant else each.w, layer.lowering.channel_axis
+        )
         chosen[name] = first, second
         if plan.headroom and isinstance(first, Quantizer) and isinstance(second, Quantizer):
             chosen[name] = _with_headroom(plan.array.mac, layer, each.sums, first, second)
     return chosen
 
 
-def calibrate_network(network: Network, feeds: Iterable[Feed], plan: Plan,
-                      progress: Progress | None = None) -> dict[str, LayerQuantizers]:
+def calibrate_network(
+    network: Network, feeds: Iterable[Feed], plan: Plan, progress: Progress | None = None
+) -> dict[str, LayerQuantizers]:
     """Choose the scales of every layer from what ``feeds``, as in `observe`, cause in FP32."""
     return choose(plan, observe(network, feeds, progress))
 
@@ -185,27 +202,37 @@ def largest_sum(mac: MacSpec) -> float:
     return math.ldexp(acc.max, acc.lsb) if isinstance(acc, FixedAccumulator) else float(acc.fmt.max)
 
 
-def _with_headroom(mac: MacSpec, layer: Layer, sums: Sequence[NDArray], first: Quantizer,
-                   second: Quantizer) -> tuple[Quantizer, Quantizer]:
+def _with_headroom(
+    mac: MacSpec, layer: Layer, sums: Sequence[NDArray], first: Quantizer, second: Quantizer
+) -> tuple[Quantizer, Quantizer]:
     """Quantisers without zero points, their scales doubled as often as the sums need.
 
     ``sums`` are the largest magnitudes (P, 1, N) of the layer's products in FP32, of each run. The
     doublings are shared out, the odd one to the first.
     """
-    scale = first.scale * (second.scale if second.axis is None
-                           else layer.lowering.channels(second.scale))
+    scale = first.scale * (
+        second.scale if second.axis is None else layer.lowering.channels(second.scale)
+    )
     largest = max(float((each / scale).max()) for each in sums)
     require(math.isfinite(largest), f"{layer.node.noun} sums in calibration", "finite", largest)
     ratio = largest / (MARGIN * largest_sum(mac))
     doublings = max(0, math.ceil(math.log2(ratio))) if ratio > 0 else 0
-    return (replace(first, scale=first.scale * 2.0**(doublings - doublings // 2)),
-            replace(second, scale=second.scale * 2.0**(doublings // 2)))
+    return (
+        replace(first, scale=first.scale * 2.0 ** (doublings - doublings // 2)),
+        replace(second, scale=second.scale * 2.0 ** (doublings // 2)),
+    )
 
 
 def save_calibration(path: str | Path, quantizers: Quantizers) -> Path:
     """Write the quantisers of a network to ``path``, whole or not at all, and hand it back."""
-    return save_quantizers(path, {name + ending: each for name, both in quantizers.items()
-                                  for ending, each in zip(ENDINGS, both, strict=True)})
+    return save_quantizers(
+        path,
+        {
+            name + ending: each
+            for name, both in quantizers.items()
+            for ending, each in zip(ENDINGS, both, strict=True)
+        },
+    )
 
 
 def load_calibration(path: str | Path) -> dict[str, LayerQuantizers]:
@@ -219,7 +246,9 @@ def load_calibration(path: str | Path) -> dict[str, LayerQuantizers]:
     flat = load_quantizers(path)
     names = list(dict.fromkeys(name[:-2] for name in flat))
     if sorted(flat) != sorted(name + ending for name in names for ending in ENDINGS):
-        raise SpecError("Quantizers file must be that of a network, with /a and /b of each layer, "
-                        f"not {str(path)!r}")
+        raise SpecError(
+            "Quantizers file must be that of a network, with /a and /b of each layer, "
+            f"not {str(path)!r}"
+        )
     first, second = ENDINGS
     return {name: (flat[name + first], flat[name + second]) for name in names}

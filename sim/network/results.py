@@ -98,10 +98,17 @@ class LayerResult:
 
     def facts(self, array: ArraySpec, energy: Energy | None) -> dict[str, Any]:
         """The result as plain data; utilisation is a share, energy in nJ."""
-        return {"name": self.name, "operator": self.operator, "products": self.products,
-                "m": self.m, "k": self.k, "n": self.n,
-                **_work(self.macs, self.cycles, array, energy),
-                "sqnr_own_db": self.own.sqnr_db, "sqnr_db": self.whole.sqnr_db}
+        return {
+            "name": self.name,
+            "operator": self.operator,
+            "products": self.products,
+            "m": self.m,
+            "k": self.k,
+            "n": self.n,
+            **_work(self.macs, self.cycles, array, energy),
+            "sqnr_own_db": self.own.sqnr_db,
+            "sqnr_db": self.whole.sqnr_db,
+        }
 
 
 @dataclass(slots=True)
@@ -152,12 +159,19 @@ class NetworkResult:
         """Everything as plain data; ``energy`` is what one product takes."""
         source = {} if energy is None else {"energy_pj": energy.pj, "energy_source": energy.source}
         return {
-            "array": self.array.name, **source,
+            "array": self.array.name,
+            **source,
             "layers": [layer.facts(self.array, energy) for layer in self.layers],
             "total": _work(self.macs, self.cycles, self.array, energy),
-            "outputs": {name: {"shape": list(runs[0].shape), "runs": len(runs),
-                               "sqnr_db": self.sqnr_db(name)}
-                        for name, runs in self.outputs.items()}}
+            "outputs": {
+                name: {
+                    "shape": list(runs[0].shape),
+                    "runs": len(runs),
+                    "sqnr_db": self.sqnr_db(name),
+                }
+                for name, runs in self.outputs.items()
+            },
+        }
 
 
 def _utilisation(macs: int, cycles: int, array: ArraySpec) -> float:
@@ -167,5 +181,9 @@ def _utilisation(macs: int, cycles: int, array: ArraySpec) -> float:
 def _work(macs: int, cycles: int, array: ArraySpec, energy: Energy | None) -> dict[str, Any]:
     """Facts of some products on an array."""
     spent = {} if energy is None else {"energy_nj": macs * energy.pj / 1000}
-    return {"macs": macs, "cycles": cycles, "utilisation": _utilisation(macs, cycles, array),
-            **spent}
+    return {
+        "macs": macs,
+        "cycles": cycles,
+        "utilisation": _utilisation(macs, cycles, array),
+        **spent,
+    }

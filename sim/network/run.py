@@ -32,9 +32,16 @@ from sim.run.engines import DEFAULT_ENGINE, ENGINES
 Floats = npt.NDArray[np.float64]
 
 
-def run(network: Network, feeds: Iterable[Feed], plan: Plan, quantizers: Quantizers, *,
-        compare: bool = True, backend: str = DEFAULT_ENGINE, progress: Progress | None = None
-        ) -> NetworkResult:
+def run(
+    network: Network,
+    feeds: Iterable[Feed],
+    plan: Plan,
+    quantizers: Quantizers,
+    *,
+    compare: bool = True,
+    backend: str = DEFAULT_ENGINE,
+    progress: Progress | None = None,
+) -> NetworkResult:
     """Run a network on the array of ``plan``.
 
     Parameters
@@ -69,8 +76,12 @@ def run(network: Network, feeds: Iterable[Feed], plan: Plan, quantizers: Quantiz
     def multiply(exact: Layer, coded: Layer) -> Pair:
         both = quantizers[coded.node.name]
         schemes = tuple(each if isinstance(each, Scheme) else each.scheme for each in both)
-        require(schemes == required(plan, coded), f"{coded.node.noun} quantizers",
-                " and ".join(map(str, required(plan, coded))), " and ".join(map(str, schemes)))
+        require(
+            schemes == required(plan, coded),
+            f"{coded.node.noun} quantizers",
+            " and ".join(map(str, required(plan, coded))),
+            " and ".join(map(str, schemes)),
+        )
         products, cycles = on_array.multiply(coded, both)
         output = coded.output(products)
         node, size = coded.node, coded.lowering.size
@@ -131,8 +142,9 @@ def weights(layer: Layer, by: Quantizer | Scheme) -> Operand:
     lowering = layer.lowering
     if isinstance(by, Scheme):
         blocks = encode_blocks(lowering.right(layer.w), by.fmt, axis=1)
-        return Operand(blocks.codes, scale_values(blocks.scales)[:, :, None, :], np.zeros(1),
-                       blocks=True)
+        return Operand(
+            blocks.codes, scale_values(blocks.scales)[:, :, None, :], np.zeros(1), blocks=True
+        )
     codes = np.ascontiguousarray(lowering.right(by.encode(layer.w)))
     scale, zero = by.scale, _zeros(by)
     if by.axis is not None:
@@ -192,8 +204,9 @@ class _ArrayLayers:
                 part = slice(start, start + BLOCK)
                 sums, taken = self._sums(a.codes[:, :, part], b.codes[:, part], progress)
                 cycles += taken
-                left, right = (side.scale[:, block] if side.blocks else side.scale
-                               for side in (a, b))
+                left, right = (
+                    side.scale[:, block] if side.blocks else side.scale for side in (a, b)
+                )
                 total += (sums * left * right).astype(np.float32)
         return total, cycles
 

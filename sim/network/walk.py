@@ -46,12 +46,18 @@ def load_data(path: Path, network: Network) -> dict[str, NDArray]:
     # A cut .npz file is a broken zip, whose exceptions are many.
     except Exception as error:
         reason = getattr(error, "strerror", None) or "no .npz or .npy file of numbers"
-        raise SpecError(f"Data file must be readable, not {str(path)!r} "
-                        f"({reason.lower()})") from error
+        raise SpecError(
+            f"Data file must be readable, not {str(path)!r} ({reason.lower()})"
+        ) from error
 
 
-def feeds(network: Network, data: Mapping[str, NDArray], *, samples: int | None = None,
-          batch: int | None = None) -> list[dict[str, NDArray]]:
+def feeds(
+    network: Network,
+    data: Mapping[str, NDArray],
+    *,
+    samples: int | None = None,
+    batch: int | None = None,
+) -> list[dict[str, NDArray]]:
     """Inputs of each run, checked: the first ``samples``, ``batch`` of them at a time.
 
     An input without sides is given to every run as it is.
@@ -63,11 +69,17 @@ def feeds(network: Network, data: Mapping[str, NDArray], *, samples: int | None 
         require(1 <= samples <= count, "Samples", f"from 1 to {count}", samples)
         count = samples
     if batch is not None:
-        require(1 <= batch <= count and count % batch == 0, "Batch",
-                f"a divisor of the {count} samples", batch)
+        require(
+            1 <= batch <= count and count % batch == 0,
+            "Batch",
+            f"a divisor of the {count} samples",
+            batch,
+        )
     step = batch or count
-    cut = [{name: x[start:start + step] if x.ndim else x for name, x in data.items()}
-           for start in range(0, count, step)]
+    cut = [
+        {name: x[start : start + step] if x.ndim else x for name, x in data.items()}
+        for start in range(0, count, step)
+    ]
     for feed in cut:
         _check_feed(network, feed)
     return cut
@@ -76,20 +88,29 @@ def feeds(network: Network, data: Mapping[str, NDArray], *, samples: int | None 
 def _check_feed(network: Network, feed: Feed) -> None:
     """Raise unless the inputs are those that the model asks for."""
     names = sorted(each.name for each in network.inputs)
-    require(sorted(feed) == names, "Data", f"arrays by the names {', '.join(names)}",
-            ", ".join(sorted(feed)) or "none")
+    require(
+        sorted(feed) == names,
+        "Data",
+        f"arrays by the names {', '.join(names)}",
+        ", ".join(sorted(feed)) or "none",
+    )
     for each in network.inputs:
         x = feed[each.name]
         require(x.dtype == each.dtype, f"Data {each.name!r} dtype", str(each.dtype), str(x.dtype))
         fits = len(x.shape) == len(each.shape) and all(
-            want in (None, side) for want, side in zip(each.shape, x.shape, strict=True))
-        require(fits and x.size > 0, f"Data {each.name!r} shape",
-                f"({', '.join('any' if side is None else str(side) for side in each.shape)})",
-                x.shape)
+            want in (None, side) for want, side in zip(each.shape, x.shape, strict=True)
+        )
+        require(
+            fits and x.size > 0,
+            f"Data {each.name!r} shape",
+            f"({', '.join('any' if side is None else str(side) for side in each.shape)})",
+            x.shape,
+        )
 
 
-def walk(network: Network, feed: Feed, multiply: Multiply, progress: Progress,
-         doing: str) -> dict[str, Pair]:
+def walk(
+    network: Network, feed: Feed, multiply: Multiply, progress: Progress, doing: str
+) -> dict[str, Pair]:
     """Outputs of the network by name.
 
     Parameters

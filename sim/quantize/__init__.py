@@ -9,5 +9,19 @@ from sim.quantize.blocks import BLOCK, MX, Blocks, decode_blocks, encode_blocks
 from sim.quantize.quantizer import Quantizer, calibrate, load_quantizers, save_quantizers
 from sim.quantize.scheme import Per, Range, ScaleKind, Scheme, parse_scheme
 
-__all__ = ["BLOCK", "MX", "Blocks", "Per", "Quantizer", "Range", "ScaleKind", "Scheme", "calibrate",
-           "decode_blocks", "encode_blocks", "load_quantizers", "parse_scheme", "save_quantizers"]
+__all__ = [
+    "BLOCK",
+    "MX",
+    "Blocks",
+    "Per",
+    "Quantizer",
+    "Range",
+    "ScaleKind",
+    "Scheme",
+    "calibrate",
+    "decode_blocks",
+    "encode_blocks",
+    "load_quantizers",
+    "parse_scheme",
+    "save_quantizers",
+]

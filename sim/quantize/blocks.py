@@ -23,8 +23,14 @@ BLOCK = 32
 #: Exponent that code 0 of E8M0 stands for, and the code of NaN.
 E8M0_BIAS, E8M0_NAN = 127, 0xFF
 #: Element formats by the name of the block format (MX 1.0, table 1).
-MX = {"mxfp8_e4m3": "e4m3", "mxfp8_e5m2": "e5m2", "mxfp6_e2m3": "e2m3", "mxfp6_e3m2": "e3m2",
-      "mxfp4": "e2m1", "mxint8": "int8m6"}
+MX = {
+    "mxfp8_e4m3": "e4m3",
+    "mxfp8_e5m2": "e5m2",
+    "mxfp6_e2m3": "e2m3",
+    "mxfp6_e3m2": "e3m2",
+    "mxfp4": "e2m1",
+    "mxint8": "int8m6",
+}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -66,7 +72,7 @@ def encode_blocks(x: npt.ArrayLike, fmt: Format | str, axis: int = -1) -> Blocks
     scaled = np.ldexp(np.where(broken[..., None], 0, blocks), -exponent[..., None])
     if fmt.is_integer and fmt.signed:
         scaled = np.clip(scaled, -fmt.max, fmt.max)
-    codes = codes_of(scaled, fmt).reshape(*moved.shape[:-1], -1)[..., :moved.shape[-1]]
+    codes = codes_of(scaled, fmt).reshape(*moved.shape[:-1], -1)[..., : moved.shape[-1]]
     scales = np.where(broken, E8M0_NAN, exponent + E8M0_BIAS).astype(np.uint8)
     return Blocks(fmt, np.moveaxis(codes, -1, axis), np.moveaxis(scales, -1, axis), axis)
 
@@ -76,7 +82,7 @@ def decode_blocks(blocks: Blocks) -> Floats:
     axis = blocks.axis
     values = np.moveaxis(values_of(blocks.codes, blocks.fmt), axis, -1)
     scales = scale_values(np.moveaxis(blocks.scales, axis, -1))
-    spread = np.repeat(scales, BLOCK, axis=-1)[..., :values.shape[-1]]
+    spread = np.repeat(scales, BLOCK, axis=-1)[..., : values.shape[-1]]
     return np.moveaxis(values * spread, -1, axis)
 
 

@@ -56,15 +56,33 @@ class Quantizer:
 
     def __post_init__(self) -> None:
         scale, zero = np.asarray(self.scale, np.float64), np.asarray(self.zero_point, np.int64)
-        require(self.scheme.per is not Per.BLOCK, "Quantizer scheme", "per tensor or channel",
-                str(self.scheme))
-        require((self.axis is None) == (self.scheme.per is Per.TENSOR), "Quantizer axis",
-                "given per channel, and only then", self.axis)
-        require(scale.ndim == 1 and scale.size > 0 and scale.shape == zero.shape
-                and (self.axis is not None or scale.size == 1), "Quantizer scale shape",
-                "one scale and zero point a channel", (scale.shape, zero.shape))
-        require(bool((np.isfinite(scale) & (scale > 0)).all()), "Quantizer scale",
-                "positive and finite", scale.tolist())
+        require(
+            self.scheme.per is not Per.BLOCK,
+            "Quantizer scheme",
+            "per tensor or channel",
+            str(self.scheme),
+        )
+        require(
+            (self.axis is None) == (self.scheme.per is Per.TENSOR),
+            "Quantizer axis",
+            "given per channel, and only then",
+            self.axis,
+        )
+        require(
+            scale.ndim == 1
+            and scale.size > 0
+            and scale.shape == zero.shape
+            and (self.axis is not None or scale.size == 1),
+            "Quantizer scale shape",
+            "one scale and zero point a channel",
+            (scale.shape, zero.shape),
+        )
+        require(
+            bool((np.isfinite(scale) & (scale > 0)).all()),
+            "Quantizer scale",
+            "positive and finite",
+            scale.tolist(),
+        )
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "zero_point", zero)
 
@@ -98,15 +116,20 @@ class Quantizer:
         """One number a channel in the shape that goes with ``x``."""
         if self.axis is None:
             return each.reshape(())
-        require(-x.ndim <= self.axis < x.ndim and x.shape[self.axis] == len(each),
-                "Values shape", f"{len(each)} along axis {self.axis}", x.shape)
+        require(
+            -x.ndim <= self.axis < x.ndim and x.shape[self.axis] == len(each),
+            "Values shape",
+            f"{len(each)} along axis {self.axis}",
+            x.shape,
+        )
         shape = [1] * x.ndim
         shape[self.axis] = len(each)
         return each.reshape(shape)
 
 
-def calibrate(data: npt.ArrayLike | Sequence[npt.ArrayLike], scheme: Scheme | str, *,
-              axis: int | None = None) -> Quantizer:
+def calibrate(
+    data: npt.ArrayLike | Sequence[npt.ArrayLike], scheme: Scheme | str, *, axis: int | None = None
+) -> Quantizer:
     """Quantiser whose scales are chosen from ``data``, finite numbers of any shape.
 
     Parameters
@@ -124,8 +147,12 @@ def calibrate(data: npt.ArrayLike | Sequence[npt.ArrayLike], scheme: Scheme | st
         If the numbers are not finite, or there are none.
     """
     scheme = parse_scheme(scheme)
-    require((axis is None) == (scheme.per is not Per.CHANNEL), "Quantizer axis",
-            "given per channel, and only then", axis)
+    require(
+        (axis is None) == (scheme.per is not Per.CHANNEL),
+        "Quantizer axis",
+        "given per channel, and only then",
+        axis,
+    )
     arrays = [_checked(each) for each in (data if isinstance(data, list) else [data])]
     require(any(each.size for each in arrays), "Calibration data", "at least one number", "none")
     parts = []
@@ -133,8 +160,12 @@ def calibrate(data: npt.ArrayLike | Sequence[npt.ArrayLike], scheme: Scheme | st
         if axis is None:
             parts.append(each.reshape(1, -1))
             continue
-        require(-each.ndim <= axis < each.ndim, "Calibration data shape",
-                f"such that it has axis {axis}", each.shape)
+        require(
+            -each.ndim <= axis < each.ndim,
+            "Calibration data shape",
+            f"such that it has axis {axis}",
+            each.shape,
+        )
         moved = np.moveaxis(each, axis, 0)
         parts.append(moved.reshape(len(moved), -1))
     rows = np.concatenate(parts, axis=1)
@@ -144,12 +175,14 @@ def calibrate(data: npt.ArrayLike | Sequence[npt.ArrayLike], scheme: Scheme | st
 def _checked(data: Any) -> Floats:
     """``data`` as finite float64 numbers."""
     array = as_array(data, "Calibration data")
-    require(array.dtype.kind in "iufb", "Calibration data dtype", "a real number type",
-            str(array.dtype))
+    require(
+        array.dtype.kind in "iufb", "Calibration data dtype", "a real number type", str(array.dtype)
+    )
     numbers = array.astype(np.float64)
     wrong = numbers[~np.isfinite(numbers)]
-    require(wrong.size == 0, "Calibration data", "finite",
-            float(wrong.flat[0]) if wrong.size else None)
+    require(
+        wrong.size == 0, "Calibration data", "finite", float(wrong.flat[0]) if wrong.size else None
+    )
     return numbers
 
 
@@ -184,15 +217,16 @@ def _sample(rows: Floats) -> tuple[Floats, Floats]:
         return rows, np.ones(size)
     outer = count // OUTER
     order = np.argpartition(abs(rows), size - outer, axis=1)
-    drawn = np.random.default_rng(SEED).permutation(size - outer)[:count - outer]
-    chosen = np.concatenate([order[:, drawn], order[:, size - outer:]], axis=1)
+    drawn = np.random.default_rng(SEED).permutation(size - outer)[: count - outer]
+    chosen = np.concatenate([order[:, drawn], order[:, size - outer :]], axis=1)
     weights = np.ones(count)
-    weights[:len(drawn)] = (size - outer) / len(drawn)
+    weights[: len(drawn)] = (size - outer) / len(drawn)
     return np.take_along_axis(rows, chosen, axis=1), weights
 
 
-def _search(rows: Floats, weights: Floats, low: Floats, high: Floats, scheme: Scheme,
-            shares: Floats) -> Floats:
+def _search(
+    rows: Floats, weights: Floats, low: Floats, high: Floats, scheme: Scheme, shares: Floats
+) -> Floats:
     """Of ``shares`` (tries, scales), logarithms of the range kept, the best of each row."""
     best: Floats = shares[0].copy()
     least = np.full(len(rows), np.inf)
@@ -265,8 +299,12 @@ def save_quantizers(path: str | Path, quantizers: Mapping[str, Quantizer | Schem
 def _plain(each: Quantizer | Scheme) -> dict[str, Any]:
     if isinstance(each, Scheme):
         return {"scheme": str(each), "axis": None, "scale": [], "zero_point": []}
-    return {"scheme": str(each.scheme), "axis": each.axis, "scale": each.scale.tolist(),
-            "zero_point": each.zero_point.tolist()}
+    return {
+        "scheme": str(each.scheme),
+        "axis": each.axis,
+        "scale": each.scale.tolist(),
+        "zero_point": each.zero_point.tolist(),
+    }
 
 
 def load_quantizers(path: str | Path) -> dict[str, Quantizer | Scheme]:
@@ -284,8 +322,9 @@ def load_quantizers(path: str | Path) -> dict[str, Quantizer | Scheme]:
         return {name: _read(each) for name, each in data["quantizers"].items()}
     except (OSError, ValueError, TypeError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise SpecError(f"Quantizers file must be one that was saved, not {str(path)!r} "
-                        f"({reason})") from error
+        raise SpecError(
+            f"Quantizers file must be one that was saved, not {str(path)!r} ({reason})"
+        ) from error
 
 
 def _read(data: Any) -> Quantizer | Scheme:
@@ -298,5 +337,9 @@ def _read(data: Any) -> Quantizer | Scheme:
         raise ValueError("no axis")
     if any(type(zero) is not int for zero in data["zero_point"]):
         raise ValueError("no whole zero points")
-    return Quantizer(scheme, np.array(data["scale"], np.float64),
-                     np.array(data["zero_point"], np.int64), data["axis"])
+    return Quantizer(
+        scheme,
+        np.array(data["scale"], np.float64),
+        np.array(data["zero_point"], np.int64),
+        data["axis"],
+    )

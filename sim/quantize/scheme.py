@@ -72,14 +72,22 @@ class Scheme:
     def __post_init__(self) -> None:
         require(isinstance(self.fmt, Format), "Scheme format", "a Format", self.fmt)
         for name, kind in (("per", Per), ("range", Range)):
-            require(isinstance(getattr(self, name), kind), f"Scheme {name}", f"a {kind.__name__}",
-                    getattr(self, name))
+            require(
+                isinstance(getattr(self, name), kind),
+                f"Scheme {name}",
+                f"a {kind.__name__}",
+                getattr(self, name),
+            )
         if self.scale is None:
             default = ScaleKind.POW2 if self.per is Per.BLOCK else ScaleKind.FP32
             object.__setattr__(self, "scale", default)
         given, wanted = self.percentile, self.range is Range.PERCENTILE
-        require(given is None or wanted, "Scheme percentile", "left out unless the range is "
-                "percentile", given)
+        require(
+            given is None or wanted,
+            "Scheme percentile",
+            "left out unless the range is percentile",
+            given,
+        )
         if wanted and given is None:
             object.__setattr__(self, "percentile", PERCENTILE)
         if given is not None:
@@ -87,11 +95,16 @@ class Scheme:
             require(number and 50 < given <= 100, "Scheme percentile", "above 50 up to 100", given)
         require(isinstance(self.scale, ScaleKind), "Scheme scale", "a ScaleKind", self.scale)
         require(isinstance(self.zero_point, bool), "Scheme zero_point", "a bool", self.zero_point)
-        require(self.fmt.is_integer or not self.zero_point, "Scheme zero_point",
-                "no unless the format is an integer", "yes")
+        require(
+            self.fmt.is_integer or not self.zero_point,
+            "Scheme zero_point",
+            "no unless the format is an integer",
+            "yes",
+        )
         if self.per is Per.BLOCK:
-            require(self.range is Range.MINMAX, "Scheme range", "minmax per block",
-                    self.range.value)
+            require(
+                self.range is Range.MINMAX, "Scheme range", "minmax per block", self.range.value
+            )
             require(self.scale is ScaleKind.POW2, "Scheme scale", "pow2 per block", "fp32")
             require(not self.zero_point, "Scheme zero_point", "no per block", "yes")
 
@@ -155,8 +168,11 @@ def parse_scheme(text: str | Scheme, *, fmt: Format | str | None = None) -> Sche
         require(bool(parts), "Scheme", "a spelling such as e4m3,per=channel", text)
         fmt = parts.pop(0)
     settings = dict(part.partition("=")[::2] for part in parts)
-    require(set(settings) <= set(_SETTINGS) and len(settings) == len(parts), "Scheme settings",
-            f"some of {', '.join(f'{name}=...' for name in _SETTINGS)}, once each",
-            ",".join(parts))
+    require(
+        set(settings) <= set(_SETTINGS) and len(settings) == len(parts),
+        "Scheme settings",
+        f"some of {', '.join(f'{name}=...' for name in _SETTINGS)}, once each",
+        ",".join(parts),
+    )
     values = {name: _SETTINGS[name](value) for name, value in settings.items()}
     return Scheme(fmt=as_format(fmt), **values)

@@ -33,8 +33,13 @@ ROOT = Path(__file__).parents[2]
 SHARED = ("pe_*",)
 
 
-def compile_array(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]], *,
-                  build_dir: Path | None = None) -> Model:
+def compile_array(
+    files: Sequence[Path],
+    spec: ArraySpec,
+    ports: Iterable[Mapping[str, Any]],
+    *,
+    build_dir: Path | None = None,
+) -> Model:
     """Compiled model of the Verilog ``files`` of ``spec``, reset; ``ports`` as in the manifest."""
     model = compile(files, spec.name, ports, shared=SHARED, optimize="-O1", build_dir=build_dir)
     model.reset()
@@ -62,8 +67,16 @@ def generated_array(spec: ArraySpec, folder: Path) -> tuple[list[Path], list[dic
     RtlError
         If the array cannot be generated.
     """
-    command = [sys.executable, "-m", "hw.generate", "--spec", str(spec), "--out",
-               str(folder), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "hw.generate",
+        "--spec",
+        str(spec),
+        "--out",
+        str(folder),
+        "--json",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RtlError(f"{spec.name} could not be generated: {done.stderr.strip()}")
@@ -72,9 +85,17 @@ def generated_array(spec: ArraySpec, folder: Path) -> tuple[list[Path], list[dic
     return [file for file in files if file.suffix == ".v"], manifest["ports"]
 
 
-def matmul(model: Model, spec: ArraySpec, a: npt.ArrayLike, b: npt.ArrayLike, *,
-           scale: npt.ArrayLike | None = None, zero_point: npt.ArrayLike = 0,
-           stall: Mapping[str, float] | None = None, seed: int = 0) -> ArrayProduct:
+def matmul(
+    model: Model,
+    spec: ArraySpec,
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    *,
+    scale: npt.ArrayLike | None = None,
+    zero_point: npt.ArrayLike = 0,
+    stall: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> ArrayProduct:
     """Compute ``C[M, N] = A[M, K] @ B[K, N]`` tile by tile, the tiles back to back.
 
     With output stages the result is that of `sim.output` on these sums.
@@ -101,15 +122,26 @@ def matmul(model: Model, spec: ArraySpec, a: npt.ArrayLike, b: npt.ArrayLike, *,
         If the streams stop, break the protocol or end a tile in the wrong place.
     """
     a, b = _codes("Operand a", a, spec.mac.a.width), _codes("Operand b", b, spec.mac.b.width)
-    require(a.ndim == b.ndim == 2 and a.shape[1:] == b.shape[:1], "Operand shapes",
-            "(M, K) and (K, N)", (a.shape, b.shape))
+    require(
+        a.ndim == b.ndim == 2 and a.shape[1:] == b.shape[:1],
+        "Operand shapes",
+        "(M, K) and (K, N)",
+        (a.shape, b.shape),
+    )
     (m, k), n = a.shape, b.shape[1]
     given = beats(spec, a, b)
     slowest = 1 - max((stall or {}).values(), default=0)
     beside = _settings(spec, (m, n), given, scale, zero_point)
-    ran = model.stream(given.sources, {C: len(given.rows)}, last=given.last, user=given.user,
-                       stall=stall, seed=seed, beside={C: beside},
-                       max_cycles=int(1000 + 8 * spec.cycles(m, k, n) / slowest))
+    ran = model.stream(
+        given.sources,
+        {C: len(given.rows)},
+        last=given.last,
+        user=given.user,
+        stall=stall,
+        seed=seed,
+        beside={C: beside},
+        max_cycles=int(1000 + 8 * spec.cycles(m, k, n) / slowest),
+    )
     got = ran.received[C]
     if not np.array_equal(got.last, given.ends):
         raise RtlError(f"{C}_tlast must be high on the last row of each tile, and is not")
@@ -122,13 +154,23 @@ def matmul(model: Model, spec: ArraySpec, a: npt.ArrayLike, b: npt.ArrayLike, *,
     return ArrayProduct(codes, flags.astype(np.uint8), int(got.cycle[-1] - start + 1))
 
 
-def _settings(spec: ArraySpec, shape: tuple[int, int], given: Beats,
-              scale: npt.ArrayLike | None, zero_point: npt.ArrayLike) -> dict[str, Words]:
+def _settings(
+    spec: ArraySpec,
+    shape: tuple[int, int],
+    given: Beats,
+    scale: npt.ArrayLike | None,
+    zero_point: npt.ArrayLike,
+) -> dict[str, Words]:
     """Rows of the ports of the output stages, one for each beat of C."""
-    widths = {"c_scale": spec.out.scale_bits, "c_zero_point": spec.out.zero_point_bits} \
-        if spec.out else {}
-    return {port: pack(values & (1 << widths[port]) - 1, widths[port]) for port, values
-            in stage_settings(spec, shape, given, scale, zero_point).items()}
+    widths = (
+        {"c_scale": spec.out.scale_bits, "c_zero_point": spec.out.zero_point_bits}
+        if spec.out
+        else {}
+    )
+    return {
+        port: pack(values & (1 << widths[port]) - 1, widths[port])
+        for port, values in stage_settings(spec, shape, given, scale, zero_point).items()
+    }
 
 
 def _codes(noun: str, values: npt.ArrayLike, width: int) -> Codes:
@@ -137,8 +179,12 @@ def _codes(noun: str, values: npt.ArrayLike, width: int) -> Codes:
     integers = codes.dtype.kind in "iu" or all(isinstance(code, int) for code in codes.flat)
     require(integers, f"{noun} dtype", "an integer type", str(codes.dtype))
     wrong = codes[(codes < 0) | (codes >= 1 << width)]
-    require(not wrong.size, noun, f"codes from 0 to {(1 << width) - 1}",
-            int(wrong[0]) if wrong.size else 0)
+    require(
+        not wrong.size,
+        noun,
+        f"codes from 0 to {(1 << width) - 1}",
+        int(wrong[0]) if wrong.size else 0,
+    )
     return codes
 
 

@@ -55,9 +55,15 @@ class Verilator:
         return self.root / "include"
 
 
-def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, Any]], *,
-            build_dir: str | Path | None = None, shared: Sequence[str] = (),
-            optimize: str = "-O2") -> Model:
+def compile(
+    files: Iterable[str | Path],
+    top: str,
+    ports: Iterable[Mapping[str, Any]],
+    *,
+    build_dir: str | Path | None = None,
+    shared: Sequence[str] = (),
+    optimize: str = "-O2",
+) -> Model:
     """Compile Verilog to a model that runs in this process.
 
     Parameters
@@ -90,9 +96,16 @@ def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, 
         require(source.is_file(), "Verilog file", "a readable file", str(source))
     verilator = find_verilator()
     folder = Path(build_dir or DEFAULT_BUILD_DIR)
-    facts = [top, [(p.name, p.direction, p.width) for p in table], list(shared), optimize,
-             verilator.version, compiler(), code_digest(compile),
-             sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in sources)]
+    facts = [
+        top,
+        [(p.name, p.direction, p.width) for p in table],
+        list(shared),
+        optimize,
+        verilator.version,
+        compiler(),
+        code_digest(compile),
+        sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in sources),
+    ]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
     library = folder / f"{top}-{digest}.so"
     if not library.exists():
@@ -103,28 +116,44 @@ def compile(files: Iterable[str | Path], top: str, ports: Iterable[Mapping[str, 
             _check_ports(work / "Vmodel.h", table)
             # The only part of the C++ that differs from design to design; Verilator keeps a double
             # underscore in names for itself.
-            driven = [f"X({port.name.replace('__', '___05F')})"
-                      for port in table if not port.is_clock]
+            driven = [
+                f"X({port.name.replace('__', '___05F')})" for port in table if not port.is_clock
+            ]
             clock = ["#define CLOCK clk"] if any(port.is_clock for port in table) else []
             (work / "ports.h").write_text(
-                "\n".join([*clock, f"#define PORTS(X) {' '.join(driven)}", ""]))
+                "\n".join([*clock, f"#define PORTS(X) {' '.join(driven)}", ""])
+            )
             runtime = _runtime(verilator, folder, optimize)
             _link(verilator, work, runtime, optimize).replace(library)
     return Model(library, table)
 
 
-def _translate(verilator: Verilator, sources: Sequence[Path], top: str, work: Path,
-               shared: Sequence[str]) -> None:
+def _translate(
+    verilator: Verilator, sources: Sequence[Path], top: str, work: Path, shared: Sequence[str]
+) -> None:
     """Verilog to C++."""
     options: list[str | Path] = [
-        "--cc", "-O3", "-Wno-fatal", "--x-assign", "fast", "--x-initial", "fast",
-        "--prefix", "Vmodel", "--top-module", top, "-Mdir", work]
+        "--cc",
+        "-O3",
+        "-Wno-fatal",
+        "--x-assign",
+        "fast",
+        "--x-initial",
+        "fast",
+        "--prefix",
+        "Vmodel",
+        "--top-module",
+        top,
+        "-Mdir",
+        work,
+    ]
     if shared:
         rules = work / "rules.vlt"
         rules.write_text(sharing_rules(sources, shared), encoding="utf-8")
         options += [*SHARING, rules]
-    run([verilator.program, *options, *sources],
-        environment={"VERILATOR_ROOT": str(verilator.root)})
+    run(
+        [verilator.program, *options, *sources], environment={"VERILATOR_ROOT": str(verilator.root)}
+    )
 
 
 def sharing_rules(files: Iterable[Path], shared: Sequence[str]) -> str:
@@ -143,21 +172,30 @@ def sharing_rules(files: Iterable[Path], shared: Sequence[str]) -> str:
         for name, body in _MODULE.findall(file.read_text(encoding="utf-8")):
             if any(fnmatchcase(name, pattern) for pattern in shared):
                 lines.append(f'no_inline -module "{name}"')
-                lines += [f'public_flat_rd -module "{name}" -var "{port}"'
-                          for port in _INPUT.findall(body) if port != CLOCK]
+                lines += [
+                    f'public_flat_rd -module "{name}" -var "{port}"'
+                    for port in _INPUT.findall(body)
+                    if port != CLOCK
+                ]
     return "\n".join([*lines, ""])
 
 
 def _check_ports(header: Path, ports: Sequence[ModelPort]) -> None:
     """Hold the table to the ports that Verilator found."""
-    actual = {name.replace("___05F", "__"): (
-                  "input" if way == "IN" else "output", int(high) - int(low) + 1)
-              for way, name, high, low in _HEADER_PORT.findall(header.read_text())}
+    actual = {
+        name.replace("___05F", "__"): (
+            "input" if way == "IN" else "output",
+            int(high) - int(low) + 1,
+        )
+        for way, name, high, low in _HEADER_PORT.findall(header.read_text())
+    }
     table = {port.name: (port.direction, port.width) for port in ports}
     for name in sorted(actual.keys() | table.keys()):
         if actual.get(name) != table.get(name):
-            raise RtlError(f"Port {name} must be {_describe(actual.get(name))} as in the Verilog, "
-                           f"not {_describe(table.get(name))}")
+            raise RtlError(
+                f"Port {name} must be {_describe(actual.get(name))} as in the Verilog, "
+                f"not {_describe(table.get(name))}"
+            )
 
 
 def _describe(port: tuple[str, int] | None) -> str:
@@ -175,13 +213,22 @@ def _runtime(verilator: Verilator, folder: Path, optimize: str) -> Path:
             made.mkdir()
             header = made / HEADERS
             header.write_text(HEADERS_TEXT)
-            commands = [_compile(verilator, verilator.include / name, made, optimize)
-                        for name in RUNTIME]
+            commands = [
+                _compile(verilator, verilator.include / name, made, optimize) for name in RUNTIME
+            ]
             # Only GCC's precompiled headers are known to work here: it passes over those that do
             # not fit, as with other options, and reads the text.
             if "clang" not in Path(compiler()).name:
-                commands.append([*_options(verilator, optimize), "-x", "c++-header", header,
-                                 "-o", f"{header}.gch"])
+                commands.append(
+                    [
+                        *_options(verilator, optimize),
+                        "-x",
+                        "c++-header",
+                        header,
+                        "-o",
+                        f"{header}.gch",
+                    ]
+                )
             run_all(commands)
             try:
                 made.rename(runtime)
@@ -192,26 +239,50 @@ def _runtime(verilator: Verilator, folder: Path, optimize: str) -> Path:
 
 def _options(verilator: Verilator, optimize: str) -> list[str | Path]:
     """Compiler and options of every compilation; what is precompiled must be given the same."""
-    return [compiler(), "-std=c++17", "-fPIC", "-w", optimize, "-I", verilator.include,
-            "-I", verilator.include / "vltstd"]
+    return [
+        compiler(),
+        "-std=c++17",
+        "-fPIC",
+        "-w",
+        optimize,
+        "-I",
+        verilator.include,
+        "-I",
+        verilator.include / "vltstd",
+    ]
 
 
-def _compile(verilator: Verilator, source: Path, out: Path, optimize: str,
-             headers: Sequence[str | Path] = ()) -> list[str | Path]:
+def _compile(
+    verilator: Verilator, source: Path, out: Path, optimize: str, headers: Sequence[str | Path] = ()
+) -> list[str | Path]:
     """Command that compiles one C++ file."""
-    return [*_options(verilator, optimize), *headers, "-I", out, "-c", source,
-            "-o", out / f"{source.stem}.o"]
+    return [
+        *_options(verilator, optimize),
+        *headers,
+        "-I",
+        out,
+        "-c",
+        source,
+        "-o",
+        out / f"{source.stem}.o",
+    ]
 
 
 def _link(verilator: Verilator, work: Path, runtime: Path, optimize: str) -> Path:
     """Compile the model and join it with its run time."""
     units = _units(work, optimize)
     headers: list[str | Path] = ["-include", runtime / HEADERS]
-    run_all([_compile(verilator, unit, work, "-O0" if SLOW in unit.stem else optimize, headers)
-             for unit in units])
+    run_all(
+        [
+            _compile(verilator, unit, work, "-O0" if SLOW in unit.stem else optimize, headers)
+            for unit in units
+        ]
+    )
     library = work / "model.so"
-    objects = [*(work / f"{unit.stem}.o" for unit in units),
-               *(runtime / f"{Path(name).stem}.o" for name in RUNTIME)]
+    objects = [
+        *(work / f"{unit.stem}.o" for unit in units),
+        *(runtime / f"{Path(name).stem}.o" for name in RUNTIME),
+    ]
     run([compiler(), "-shared", "-o", library, *objects, "-pthread", "-latomic"])
     return library
 
@@ -246,8 +317,9 @@ def find_verilator() -> Verilator:
     root = Path(spec.origin).parent if spec and spec.origin else None
     program = root / "bin" / "verilator_bin" if root else None
     if root is None or program is None or not program.exists():
-        raise RtlError("Verilator must be installed as the Python package verilator (make setup), "
-                       "and is not")
+        raise RtlError(
+            "Verilator must be installed as the Python package verilator (make setup), and is not"
+        )
     return Verilator(program, root, importlib.metadata.version("verilator"))
 
 
@@ -263,8 +335,9 @@ def compiler() -> str:
 def run(command: Sequence[str | Path], *, environment: dict[str, str] | None = None) -> None:
     """Run one tool; raise with the first error line of what it says if it fails."""
     words = [str(word) for word in command]
-    done = subprocess.run(words, capture_output=True, text=True, check=False,
-                          env=os.environ | (environment or {}))
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, env=os.environ | (environment or {})
+    )
     if done.returncode:
         lines = (done.stderr + done.stdout).splitlines() or [f"exit code {done.returncode}"]
         first = next((line for line in lines if "rror" in line), lines[0])

@@ -76,8 +76,10 @@ class _Clock:
 class Axi4Lite(_Clock):
     """Manager of AXI4-Lite; holds what it offers until it is taken, checks that answers stay."""
 
-    _outputs = tuple(f"s_axil_{name}" for name in (
-        "awready", "wready", "bvalid", "bresp", "arready", "rvalid", "rresp", "rdata"))
+    _outputs = tuple(
+        f"s_axil_{name}"
+        for name in ("awready", "wready", "bvalid", "bresp", "arready", "rvalid", "rresp", "rdata")
+    )
 
     def write(self, address: int, value: int, strobe: int = 0xF) -> bool:
         """Write to a byte address; whether the write was done."""
@@ -94,17 +96,24 @@ class Axi4Lite(_Clock):
         shown: dict[str, dict[str, int]] = {}
         waiting: dict[str, int] | None = None
         for _ in range(PATIENCE):
-            shown |= {name: values for name, values in offers.items()
-                      if name not in shown and not self._pauses()}
+            shown |= {
+                name: values
+                for name, values in offers.items()
+                if name not in shown and not self._pauses()
+            }
             ready = not self._pauses()
             inputs = {f"s_axil_{answer}ready": int(ready)}
             for name, values in shown.items():
                 inputs |= {f"s_axil_{key}": value for key, value in values.items()}
                 inputs[f"s_axil_{name}valid"] = 1
-            wires = {name.removeprefix("s_axil_"): value
-                     for name, value in self._step(inputs).items()}
-            offered = {key: wires[key] for key in wires
-                       if key in ("bresp", "rresp", "rdata") and key[0] == answer}
+            wires = {
+                name.removeprefix("s_axil_"): value for name, value in self._step(inputs).items()
+            }
+            offered = {
+                key: wires[key]
+                for key in wires
+                if key in ("bresp", "rresp", "rdata") and key[0] == answer
+            }
             if wires[f"{answer}valid"]:
                 if waiting not in (None, offered) or offers:
                     raise RtlError(f"AXI4-Lite {answer} must wait and stay, and does not")
@@ -124,8 +133,9 @@ class Wishbone(_Clock):
 
     def write(self, address: int, value: int, strobe: int = 0xF) -> bool:
         """Write to a byte address; whether the write was done."""
-        reply = self._access({"s_wb_adr": address >> 2, "s_wb_we": 1, "s_wb_dat_w": value,
-                              "s_wb_sel": strobe})
+        reply = self._access(
+            {"s_wb_adr": address >> 2, "s_wb_we": 1, "s_wb_dat_w": value, "s_wb_sel": strobe}
+        )
         return bool(reply["s_wb_ack"])
 
     def read(self, address: int) -> int | None:
@@ -147,8 +157,7 @@ class Wishbone(_Clock):
 
 
 #: Driver of each bus.
-BUSES: dict[Bus, type[Axi4Lite] | type[Wishbone]] = {
-    Bus.AXI4LITE: Axi4Lite, Bus.WISHBONE: Wishbone}
+BUSES: dict[Bus, type[Axi4Lite] | type[Wishbone]] = {Bus.AXI4LITE: Axi4Lite, Bus.WISHBONE: Wishbone}
 
 
 def operand_words(spec: GemmSpec, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> tuple[Words, Words]:
@@ -162,7 +171,7 @@ def operand_words(spec: GemmSpec, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> t
 
 def bus_words(words: Words, window: Window) -> npt.NDArray[np.uint32]:
     """Memory words as bus words, (words, lanes), low bits first."""
-    return np.ascontiguousarray(words).view("<u4")[:, :window.lanes]
+    return np.ascontiguousarray(words).view("<u4")[:, : window.lanes]
 
 
 class EngineDriver:
@@ -198,15 +207,17 @@ class EngineDriver:
                 base = self.map.base(window) + window.stride * place
                 for lane, value in enumerate(row):
                     if not self.bus.write(base + BUS_BYTES * lane, value):
-                        raise RtlError(f"Word {place} of {window.name} must be writable, "
-                                       "and is not")
+                        raise RtlError(
+                            f"Word {place} of {window.name} must be writable, and is not"
+                        )
 
     def start(self, m: int, k: int, n: int, *, hold: bool = False) -> bool:
         """Set the sizes and start; whether the start was taken. ``hold``: the sums stay."""
         control = self.map.field("CONTROL", "start").mask
         control |= hold * self.map.field("CONTROL", "hold").mask
-        return all([self.put("M", m), self.put("K", k), self.put("N", n),
-                    self.put("CONTROL", control)])
+        return all(
+            [self.put("M", m), self.put("K", k), self.put("N", n), self.put("CONTROL", control)]
+        )
 
     def wait(self, cycles: int) -> None:
         """Poll until the engine is no longer busy."""
@@ -237,12 +248,13 @@ class EngineDriver:
                 raw[place, lane] = value
         bits = self._bits(raw.view("<u8"), window.width)
         slots = array.cols * array.slot_width
-        codes, flags = (self._values(bits[:, low:low + array.cols * width], width, m, n)
-                        for low, width in ((0, array.slot_width), (slots, array.flag_bits)))
+        codes, flags = (
+            self._values(bits[:, low : low + array.cols * width], width, m, n)
+            for low, width in ((0, array.slot_width), (slots, array.flag_bits))
+        )
         return codes & ((1 << array.result_width) - 1), flags
 
-    def _values(self, bits: npt.NDArray[np.uint8], width: int, m: int,
-                n: int) -> npt.NDArray[Any]:
+    def _values(self, bits: npt.NDArray[np.uint8], width: int, m: int, n: int) -> npt.NDArray[Any]:
         """Numbers of ``width`` bits side by side, as a matrix."""
         if not width:
             return np.zeros((m, n), np.uint8)
@@ -267,10 +279,16 @@ class EngineDriver:
             If the engine does not do it.
         """
         mac = self.spec.array.mac
-        a, b = (as_codes(x, fmt, f"Operand {name}")
-                for name, x, fmt in (("a", a, mac.a), ("b", b, mac.b)))
-        require(a.ndim == b.ndim == 2 and a.shape[1:] == b.shape[:1], "Operand shapes",
-                "(M, K) and (K, N)", (a.shape, b.shape))
+        a, b = (
+            as_codes(x, fmt, f"Operand {name}")
+            for name, x, fmt in (("a", a, mac.a), ("b", b, mac.b))
+        )
+        require(
+            a.ndim == b.ndim == 2 and a.shape[1:] == b.shape[:1],
+            "Operand shapes",
+            "(M, K) and (K, N)",
+            (a.shape, b.shape),
+        )
         (m, k), n = a.shape, b.shape[1]
         limit = self.spec.cycles(m, k, n)
         self.load(a, b)

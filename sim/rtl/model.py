@@ -36,10 +36,18 @@ class ModelPort:
         """Port of a manifest's row; other keys of the row are ignored."""
         for key in ("name", "direction", "width"):
             require(key in row, "Port", f"a row with the key {key}", dict(row))
-        require(row["direction"] in ("input", "output"), f"Port {row['name']} direction",
-                "input or output", row["direction"])
-        require(isinstance(row["width"], int) and row["width"] >= 1, f"Port {row['name']} width",
-                "an integer from 1", row["width"])
+        require(
+            row["direction"] in ("input", "output"),
+            f"Port {row['name']} direction",
+            "input or output",
+            row["direction"],
+        )
+        require(
+            isinstance(row["width"], int) and row["width"] >= 1,
+            f"Port {row['name']} width",
+            "an integer from 1",
+            row["width"],
+        )
         return cls(str(row["name"]), str(row["direction"]), row["width"])
 
     @property
@@ -63,15 +71,27 @@ class ModelPort:
         shape = "1-D" if self.words == 1 else f"of shape (n, {self.words})"
         good_shape = array.ndim == 1 if self.words == 1 else array.shape[1:] == (self.words,)
         require(good_shape, f"Port {self.name} values", shape, array.shape)
-        require(array.dtype.kind in "bui", f"Port {self.name} values", "unsigned integers",
-                str(array.dtype))
-        require(array.dtype.kind != "i" or not (array < 0).any(), f"Port {self.name} values",
-                "unsigned integers", int(array.min(initial=0)))
+        require(
+            array.dtype.kind in "bui",
+            f"Port {self.name} values",
+            "unsigned integers",
+            str(array.dtype),
+        )
+        require(
+            array.dtype.kind != "i" or not (array < 0).any(),
+            f"Port {self.name} values",
+            "unsigned integers",
+            int(array.min(initial=0)),
+        )
         words: Words = np.ascontiguousarray(array, dtype=np.uint64)
         top = words if self.words == 1 else words[:, -1]
         spare = 64 * self.words - self.width
-        require(not spare or not (top >> np.uint64(64 - spare)).any(), f"Port {self.name} values",
-                f"below 2**{self.width}", hex(int(top.max(initial=0))))
+        require(
+            not spare or not (top >> np.uint64(64 - spare)).any(),
+            f"Port {self.name} values",
+            f"below 2**{self.width}",
+            hex(int(top.max(initial=0))),
+        )
         return words
 
     def empty(self, n: int) -> Words:
@@ -134,8 +154,13 @@ class Model:
         self.run({RESET: np.ones(cycles, np.uint64)}, outputs=())
         self._zero_inputs()
 
-    def run(self, inputs: Mapping[str, npt.ArrayLike], *, cycles: int | None = None,
-            outputs: Sequence[str] | None = None) -> dict[str, Words]:
+    def run(
+        self,
+        inputs: Mapping[str, npt.ArrayLike],
+        *,
+        cycles: int | None = None,
+        outputs: Sequence[str] | None = None,
+    ) -> dict[str, Words]:
         """Run one clock cycle for each row of ``inputs``.
 
         Outputs are sampled just before the rising edge that ends a cycle: what depends on the
@@ -164,8 +189,9 @@ class Model:
         wanted = self._names("output") if outputs is None else outputs
         sampled = {name: self._port(name, "output").empty(n) for name in wanted}
         self._zero_inputs()
-        self.code.bench_run(self.bench, ctypes.c_int64(n), *self._columns(rows),
-                            *self._columns(sampled))
+        self.code.bench_run(
+            self.bench, ctypes.c_int64(n), *self._columns(rows), *self._columns(sampled)
+        )
         return sampled
 
     def read(self, name: str) -> int:
@@ -174,12 +200,18 @@ class Model:
         self.code.bench_read(self.bench, self.index[name], ctypes.c_void_p(row.ctypes.data))
         return int.from_bytes(row.tobytes(), "little")
 
-    def stream(self, sources: Mapping[str, npt.ArrayLike], sinks: Mapping[str, int], *,
-               last: Mapping[str, npt.ArrayLike] | None = None,
-               user: Mapping[str, npt.ArrayLike] | None = None,
-               stall: Mapping[str, float] | None = None, seed: int = 0,
-               beside: Mapping[str, Mapping[str, npt.ArrayLike]] | None = None,
-               max_cycles: int = 1_000_000) -> Streamed:
+    def stream(
+        self,
+        sources: Mapping[str, npt.ArrayLike],
+        sinks: Mapping[str, int],
+        *,
+        last: Mapping[str, npt.ArrayLike] | None = None,
+        user: Mapping[str, npt.ArrayLike] | None = None,
+        stall: Mapping[str, float] | None = None,
+        seed: int = 0,
+        beside: Mapping[str, Mapping[str, npt.ArrayLike]] | None = None,
+        max_cycles: int = 1_000_000,
+    ) -> Streamed:
         """Move beats over AXI4-Stream ports until every beat has been sent and received.
 
         A stream ``x`` has the ports ``x_tvalid``, ``x_tready``, ``x_tdata`` and may have
@@ -214,39 +246,75 @@ class Model:
         """
         last, user, stall = last or {}, user or {}, stall or {}
         for name in (*last, *user, *stall):
-            require(name in sources or (name in sinks and name not in (*last, *user)), "Stream",
-                    f"one of {', '.join([*sources, *sinks])}", name)
+            require(
+                name in sources or (name in sinks and name not in (*last, *user)),
+                "Stream",
+                f"one of {', '.join([*sources, *sinks])}",
+                name,
+            )
         self._zero_inputs()
-        inputs = [_source(self, prefix, beats, last.get(prefix), user.get(prefix),
-                          stall.get(prefix, 0), _state(seed, place))
-                  for place, (prefix, beats) in enumerate(sources.items())]
-        outputs = [_Lane(self, prefix, False, total, stall.get(prefix, 0), _state(seed, place))
-                   for place, (prefix, total) in enumerate(sinks.items(), len(inputs))]
+        inputs = [
+            _source(
+                self,
+                prefix,
+                beats,
+                last.get(prefix),
+                user.get(prefix),
+                stall.get(prefix, 0),
+                _state(seed, place),
+            )
+            for place, (prefix, beats) in enumerate(sources.items())
+        ]
+        outputs = [
+            _Lane(self, prefix, False, total, stall.get(prefix, 0), _state(seed, place))
+            for place, (prefix, total) in enumerate(sinks.items(), len(inputs))
+        ]
         lanes = inputs + outputs
         into = (_Stream * len(inputs))(*(lane.struct for lane in inputs))
         out = (_Stream * len(outputs))(*(lane.struct for lane in outputs))
         rows = _rows_beside(self, sinks, beside or {})
-        followers = (_Beside * len(rows))(*(
-            _Beside(port=self.index[port], sink=list(sinks).index(sink), total=len(row),
-                    rows=row.ctypes.data) for (sink, port), row in rows.items()))
-        cycles = self.code.bench_stream(self.bench, len(inputs), into, len(outputs), out,
-                                        len(followers), followers, ctypes.c_int64(max_cycles))
+        followers = (_Beside * len(rows))(
+            *(
+                _Beside(
+                    port=self.index[port],
+                    sink=list(sinks).index(sink),
+                    total=len(row),
+                    rows=row.ctypes.data,
+                )
+                for (sink, port), row in rows.items()
+            )
+        )
+        cycles = self.code.bench_stream(
+            self.bench,
+            len(inputs),
+            into,
+            len(outputs),
+            out,
+            len(followers),
+            followers,
+            ctypes.c_int64(max_cycles),
+        )
         states = list(zip(lanes, [*into, *out], strict=True))
         for lane, struct in states:
             if struct.unstable >= 0:
-                raise RtlError(f"Stream {lane.prefix} changed a waiting beat in cycle "
-                               f"{struct.unstable}")
+                raise RtlError(
+                    f"Stream {lane.prefix} changed a waiting beat in cycle {struct.unstable}"
+                )
         if any(struct.done < lane.total for lane, struct in states):
-            beats = ", ".join(f"{lane.prefix} {struct.done} of {lane.total}"
-                              for lane, struct in states)
+            beats = ", ".join(
+                f"{lane.prefix} {struct.done} of {lane.total}" for lane, struct in states
+            )
             raise RtlError(f"Streams did not end in {max_cycles} cycles; beats: {beats}")
         own = tuple(f"{lane.prefix}_t" for lane in lanes)
         return Streamed(
             {lane.prefix: lane.cycle for lane in inputs},
-            {lane.prefix: Received(lane.data, lane.last.astype(bool), lane.user, lane.cycle)
-             for lane in outputs},
+            {
+                lane.prefix: Received(lane.data, lane.last.astype(bool), lane.user, lane.cycle)
+                for lane in outputs
+            },
             int(cycles),
-            {name: self.read(name) for name in self._names("output") if not name.startswith(own)})
+            {name: self.read(name) for name in self._names("output") if not name.startswith(own)},
+        )
 
     def _port(self, name: str, direction: str) -> ModelPort:
         names = self._names(direction)
@@ -259,8 +327,7 @@ class Model:
     def _zero_inputs(self) -> None:
         for name in self._names("input"):
             zero = self.ports[name].empty(1)
-            self.code.bench_write(self.bench, self.index[name],
-                                  ctypes.c_void_p(zero.ctypes.data))
+            self.code.bench_write(self.bench, self.index[name], ctypes.c_void_p(zero.ctypes.data))
 
     def _columns(self, rows: Mapping[str, Words]) -> tuple[int, Any, Any]:
         """Number of ports, their indices and their arrays, as the harness takes them."""
@@ -285,23 +352,34 @@ class _Stream(ctypes.Structure):
 class _Beside(ctypes.Structure):
     """Layout of ``struct Beside`` in harness.cpp."""
 
-    _fields_ = (("port", ctypes.c_int32), ("sink", ctypes.c_int32), ("total", ctypes.c_int64),
-                ("rows", ctypes.c_void_p))
+    _fields_ = (
+        ("port", ctypes.c_int32),
+        ("sink", ctypes.c_int32),
+        ("total", ctypes.c_int64),
+        ("rows", ctypes.c_void_p),
+    )
 
 
 class _Lane:
     """One stream: its arrays, and the struct that points at them."""
 
-    def __init__(self, model: Model, prefix: str, is_source: bool, total: int, stall: float,
-                 random: int) -> None:
+    def __init__(
+        self, model: Model, prefix: str, is_source: bool, total: int, stall: float, random: int
+    ) -> None:
         self.prefix, self.total = prefix, total
-        ports = {name: model.ports.get(f"{prefix}_t{name}")
-                 for name in ("valid", "ready", "data", "last", "user")}
+        ports = {
+            name: model.ports.get(f"{prefix}_t{name}")
+            for name in ("valid", "ready", "data", "last", "user")
+        }
         for name in ("valid", "ready", "data"):
             port = ports[name]
             way = "input" if is_source == (name != "ready") else "output"
-            require(port is not None and port.direction == way, "Stream",
-                    f"the prefix of an {way} PREFIX_t{name}", prefix)
+            require(
+                port is not None and port.direction == way,
+                "Stream",
+                f"the prefix of an {way} PREFIX_t{name}",
+                prefix,
+            )
         require(0 <= stall < 1, f"Stream {prefix} stall", "from 0 to below 1", stall)
         assert ports["data"] is not None
         self.data = ports["data"].empty(total)
@@ -310,14 +388,21 @@ class _Lane:
         self.cycle = np.zeros(total, np.int64)
         self.struct = _Stream(
             **{name: model.index[port.name] if port else -1 for name, port in ports.items()},
-            total=total, stall=int(stall * 2**32), random=random, unstable=-1,
-            data_rows=self.data.ctypes.data, last_rows=self.last.ctypes.data,
+            total=total,
+            stall=int(stall * 2**32),
+            random=random,
+            unstable=-1,
+            data_rows=self.data.ctypes.data,
+            last_rows=self.last.ctypes.data,
             user_rows=None if self.user is None else self.user.ctypes.data,
-            cycle_rows=self.cycle.ctypes.data)
+            cycle_rows=self.cycle.ctypes.data,
+        )
 
 
 def _rows_beside(
-        model: Model, sinks: Mapping[str, int], beside: Mapping[str, Mapping[str, npt.ArrayLike]],
+    model: Model,
+    sinks: Mapping[str, int],
+    beside: Mapping[str, Mapping[str, npt.ArrayLike]],
 ) -> dict[tuple[str, str], Words]:
     """Rows of the inputs beside sinks, by sink and port, checked."""
     rows = {}
@@ -325,24 +410,43 @@ def _rows_beside(
         require(sink in sinks, "Stream", f"one of {', '.join(sinks)}", sink)
         for name, values in ports.items():
             port = model.ports.get(name)
-            require(port is not None and port.direction == "input", "Input port",
-                    "one of the design", name)
+            require(
+                port is not None and port.direction == "input",
+                "Input port",
+                "one of the design",
+                name,
+            )
             assert port is not None
             rows[sink, name] = port.rows(values)
-            require(len(rows[sink, name]) == sinks[sink], f"Port {name} values",
-                    f"{sinks[sink]} rows", len(rows[sink, name]))
+            require(
+                len(rows[sink, name]) == sinks[sink],
+                f"Port {name} values",
+                f"{sinks[sink]} rows",
+                len(rows[sink, name]),
+            )
     return rows
 
 
-def _source(model: Model, prefix: str, beats: npt.ArrayLike, last: npt.ArrayLike | None,
-            user: npt.ArrayLike | None, stall: float, random: int) -> _Lane:
+def _source(
+    model: Model,
+    prefix: str,
+    beats: npt.ArrayLike,
+    last: npt.ArrayLike | None,
+    user: npt.ArrayLike | None,
+    stall: float,
+    random: int,
+) -> _Lane:
     """Stream that sends ``beats``."""
     lane = _Lane(model, prefix, True, len(np.asarray(beats)), stall, random)
     lane.data[...] = model.ports[f"{prefix}_tdata"].rows(beats)
     if last is not None:
         marks = np.asarray(last)
-        require(marks.shape == (lane.total,), f"Stream {prefix} last",
-                f"of shape ({lane.total},)", marks.shape)
+        require(
+            marks.shape == (lane.total,),
+            f"Stream {prefix} last",
+            f"of shape ({lane.total},)",
+            marks.shape,
+        )
         lane.last[...] = marks.astype(bool)
     if user is not None:
         require(lane.user is not None, f"Stream {prefix} user", "left out without a tuser", user)

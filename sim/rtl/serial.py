@@ -19,9 +19,23 @@ IDLE = 64
 class _Line(ctypes.Structure):
     """Layout of ``struct Line`` in harness.cpp."""
 
-    _fields_ = ([(name, ctypes.c_int32) for name in (
-        "rx", "tx", "busy", "divider", "sending", "send_left", "send_count", "taking", "take_left",
-        "take_count", "wrong", "pad")] + [("noise", ctypes.c_uint64), ("random", ctypes.c_uint64)])
+    _fields_ = [
+        (name, ctypes.c_int32)
+        for name in (
+            "rx",
+            "tx",
+            "busy",
+            "divider",
+            "sending",
+            "send_left",
+            "send_count",
+            "taking",
+            "take_left",
+            "take_count",
+            "wrong",
+            "pad",
+        )
+    ] + [("noise", ctypes.c_uint64), ("random", ctypes.c_uint64)]
 
 
 class SerialLine:
@@ -40,8 +54,9 @@ class SerialLine:
     def __init__(self, model: Model, divider: int, *, busy: str) -> None:
         require(divider >= 2, "Line divider", "2 or more", divider)
         self.cycles = 0
-        self._line = _Line(divider=divider, rx=model.index["rx"], tx=model.index["tx"],
-                           busy=model.index[busy])
+        self._line = _Line(
+            divider=divider, rx=model.index["rx"], tx=model.index["tx"], busy=model.index[busy]
+        )
         self._model = model
         self.reset()
 
@@ -73,12 +88,20 @@ class SerialLine:
         while True:
             taken = ctypes.c_int64(0)
             ran = self._model.code.bench_line(
-                self._model.bench, ctypes.byref(self._line), data, ctypes.c_int64(len(data)),
-                ctypes.byref(sent), room, ctypes.c_int64(ROOM), ctypes.byref(taken),
-                ctypes.c_int64(idle), ctypes.c_int64(cycles))
+                self._model.bench,
+                ctypes.byref(self._line),
+                data,
+                ctypes.c_int64(len(data)),
+                ctypes.byref(sent),
+                room,
+                ctypes.c_int64(ROOM),
+                ctypes.byref(taken),
+                ctypes.c_int64(idle),
+                ctypes.c_int64(cycles),
+            )
             self.cycles += ran
             cycles -= ran
-            received += room.raw[:taken.value]
+            received += room.raw[: taken.value]
             if taken.value < ROOM:
                 return received
 

@@ -37,36 +37,67 @@ CLOCKED = "cycle"
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m sim.run", description=(
-        "Compute a matrix product as a systolic array does, bit for bit, and count its cycles."))
+    parser = Parser(
+        prog="python -m sim.run",
+        description=(
+            "Compute a matrix product as a systolic array does, bit for bit, and count its cycles."
+        ),
+    )
     add_unit_options(parser)
     add_drain_options(parser, values=True)
-    parser.add_argument("--size", metavar="MxKxN",
-                        help="sides of A[M, K] @ B[K, N]; may be left out with --a and --b")
+    parser.add_argument(
+        "--size",
+        metavar="MxKxN",
+        help="sides of A[M, K] @ B[K, N]; may be left out with --a and --b",
+    )
     for name in ("a", "b"):
-        parser.add_argument(f"--{name}", metavar="FILE", type=Path,
-                            help=f"codes of {name.upper()}, a .npy file of integers")
-    parser.add_argument("--seed", metavar="N", type=int,
-                        help="seed of random operands, used without --a and --b (default: 0)")
-    parser.add_argument("--data", metavar="NAME", choices=list(DISTRIBUTIONS),
-                        help=f"random operands: {', '.join(DISTRIBUTIONS)} (default: "
-                             f"{next(iter(DISTRIBUTIONS))})")
-    parser.add_argument("--backend", metavar="NAME", choices=list(ENGINES),
-                        help=f"what computes: {', '.join(ENGINES)} (default: "
-                             f"{DEFAULT_ENGINE}, with --trace or --view cycle)")
-    parser.add_argument("--out", metavar="FILE", type=Path,
-                        help="write the bits of C to this .npy file")
-    parser.add_argument("--trace", metavar="FILE", type=Path,
-                        help="write waves of all registers to this VCD file, and a savefile for "
-                             "GTKWave beside it")
-    parser.add_argument("--view", metavar="FILE", type=Path,
-                        help="write a page that plays the product, clock by clock, to this file")
+        parser.add_argument(
+            f"--{name}",
+            metavar="FILE",
+            type=Path,
+            help=f"codes of {name.upper()}, a .npy file of integers",
+        )
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        help="seed of random operands, used without --a and --b (default: 0)",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="NAME",
+        choices=list(DISTRIBUTIONS),
+        help=f"random operands: {', '.join(DISTRIBUTIONS)} (default: {next(iter(DISTRIBUTIONS))})",
+    )
+    parser.add_argument(
+        "--backend",
+        metavar="NAME",
+        choices=list(ENGINES),
+        help=f"what computes: {', '.join(ENGINES)} (default: "
+        f"{DEFAULT_ENGINE}, with --trace or --view cycle)",
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="write the bits of C to this .npy file"
+    )
+    parser.add_argument(
+        "--trace",
+        metavar="FILE",
+        type=Path,
+        help="write waves of all registers to this VCD file, and a savefile for GTKWave beside it",
+    )
+    parser.add_argument(
+        "--view",
+        metavar="FILE",
+        type=Path,
+        help="write a page that plays the product, clock by clock, to this file",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
 
-def _operands(options: argparse.Namespace, spec: ArraySpec,
-              progress: Progress) -> tuple[NDArray, NDArray]:
+def _operands(
+    options: argparse.Namespace, spec: ArraySpec, progress: Progress
+) -> tuple[NDArray, NDArray]:
     """Codes of A and B, checked against each other and against ``--size``."""
     size = None if options.size is None else parse_size(options.size)
     if size is not None:
@@ -78,18 +109,33 @@ def _operands(options: argparse.Namespace, spec: ArraySpec,
         (m, k, n), data = size, options.data or next(iter(DISTRIBUTIONS))
         seed = 0 if options.seed is None else options.seed
         require(seed >= 0, "Seed", "0 or more", seed)
-        return (draw(spec.mac.a, (m, k), data, [seed, 0], progress),
-                draw(spec.mac.b, (k, n), data, [seed, 1], progress))
-    require(None not in files, "Operands", "given by both --a and --b, or by neither",
-            " and ".join(f"--{name}" for name, file in zip("ab", files, strict=True) if file))
-    require(options.seed is None and options.data is None, "Random operands",
-            "left out with --a and --b", "--seed" if options.data is None else "--data")
+        return (
+            draw(spec.mac.a, (m, k), data, [seed, 0], progress),
+            draw(spec.mac.b, (k, n), data, [seed, 1], progress),
+        )
+    require(
+        None not in files,
+        "Operands",
+        "given by both --a and --b, or by neither",
+        " and ".join(f"--{name}" for name, file in zip("ab", files, strict=True) if file),
+    )
+    require(
+        options.seed is None and options.data is None,
+        "Random operands",
+        "left out with --a and --b",
+        "--seed" if options.data is None else "--data",
+    )
     a, b = load(options.a, spec.mac.a, "Operand a"), load(options.b, spec.mac.b, "Operand b")
-    require(b.shape[0] == a.shape[1], "Operand b shape",
-            f"({a.shape[1]}, N) to match the K of operand a", b.shape)
+    require(
+        b.shape[0] == a.shape[1],
+        "Operand b shape",
+        f"({a.shape[1]}, N) to match the K of operand a",
+        b.shape,
+    )
     sides = (*a.shape, b.shape[1])
-    require(size in (None, sides), "Size", f"{'x'.join(map(str, sides))} as in the files",
-            options.size)
+    require(
+        size in (None, sides), "Size", f"{'x'.join(map(str, sides))} as in the files", options.size
+    )
     return a, b
 
 
@@ -98,8 +144,12 @@ def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     backend = options.backend or DEFAULT_ENGINE
     for name in ("trace", "view"):
         if getattr(options, name) is not None:
-            require(options.backend in (None, CLOCKED), "Backend", f"{CLOCKED} with --{name}",
-                    options.backend)
+            require(
+                options.backend in (None, CLOCKED),
+                "Backend",
+                f"{CLOCKED} with --{name}",
+                options.backend,
+            )
             backend = CLOCKED
     spec = chosen_array(options)
     stage = stage_of(options, spec)
@@ -111,31 +161,45 @@ def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         observers: list[Observer] = []
         if options.trace is not None:
             require_traceable(spec, spec.cycles(m, k, n))
-            require(options.trace != savefile(options.trace), "Trace file",
-                    "named unlike its savefile", str(options.trace))
+            require(
+                options.trace != savefile(options.trace),
+                "Trace file",
+                "named unlike its savefile",
+                str(options.trace),
+            )
             observers.append(files.enter_context(waves(options.trace, spec)))
         if options.view is not None:
             observers.append(files.enter_context(viewed(options.view, spec, m, k, n)))
         start = time.perf_counter()
-        ready = clocked(spec, progress, given, observers) if observers else \
-            ENGINES[backend](spec, progress, given)
+        ready = (
+            clocked(spec, progress, given, observers)
+            if observers
+            else ENGINES[backend](spec, progress, given)
+        )
         started = time.perf_counter()
         product = ready(a, b, progress)
         seconds = time.perf_counter() - started
-        error = relative_error(a, b, product.codes, product.flags, spec.mac, progress,
-                               stage.values if stage else None)
+        error = relative_error(
+            a, b, product.codes, product.flags, spec.mac, progress, stage.values if stage else None
+        )
         if file is not None:
             np.save(file, as_bits(product.codes, spec.result_width), allow_pickle=False)
     moved = traffic(spec, m, k, n)
     return {
-        "array": spec.name, "backend": backend,
+        "array": spec.name,
+        "backend": backend,
         "kernels": kernels() if backend == "fast" else None,
-        "m": m, "k": k, "n": n, "cycles": product.cycles,
+        "m": m,
+        "k": k,
+        "n": n,
+        "cycles": product.cycles,
         "utilisation": m * k * n / (product.cycles * spec.rows * spec.cols * spec.mac.lanes),
         "tiles": spec.tiles(m, n),
         "bytes": {"a": moved.a, "b": moved.b, "c": moved.c, "total": moved.total},
         "checksum": checksum(product.codes, product.flags, spec),
-        "relative_rms_error": error, "start_up_s": started - start, "wall_s": seconds,
+        "relative_rms_error": error,
+        "start_up_s": started - start,
+        "wall_s": seconds,
         "mac_per_s": m * k * n / seconds,
     }
 
@@ -150,12 +214,11 @@ def _table(run: dict[str, Any]) -> str:
         "cycles": f"{run['cycles']:,}",
         "utilisation": f"{run['utilisation']:.1%}",
         "tiles": f"{run['tiles']:,}",
-        "bytes moved": f"{moved['total']:,} (A {moved['a']:,}, B {moved['b']:,}, "
-                       f"C {moved['c']:,})",
+        "bytes moved": f"{moved['total']:,} (A {moved['a']:,}, B {moved['b']:,}, C {moved['c']:,})",
         "checksum": run["checksum"],
         "error": "none to tell" if error is None else f"{error:.3g} (relative RMS, against FP64)",
         "time": f"{run['wall_s']:.3g} s after {run['start_up_s']:.3g} s to start, "
-                f"{run['mac_per_s'] / 1e9:.3g} GMAC/s",
+        f"{run['mac_per_s'] / 1e9:.3g} GMAC/s",
     }
     return "\n".join(f"{name:<13}{value}" for name, value in rows.items())
 
@@ -169,8 +232,10 @@ def _body(options: argparse.Namespace) -> None:
     try:
         run = _run(options, Progress())
     except MemoryError as error:
-        raise SpecError("Size must be that of a product which the memory of this machine holds, "
-                        f"not {options.size or 'that of the files'!r}") from error
+        raise SpecError(
+            "Size must be that of a product which the memory of this machine holds, "
+            f"not {options.size or 'that of the files'!r}"
+        ) from error
     print(json.dumps(run, indent=2) if options.json else _table(run))
     written = [options.out, options.trace, options.trace and savefile(options.trace), options.view]
     if not options.json:

@@ -52,7 +52,7 @@ def _model(backend: str, spec: ArraySpec, progress: Progress, given: Settings = 
         progress(f"0 of {rows:,} rows")
         while top < rows:
             start = time.perf_counter()
-            sums, flags = matmul_with_flags(a[top:top + step], b, spec.mac, backend=backend)
+            sums, flags = matmul_with_flags(a[top : top + step], b, spec.mac, backend=backend)
             if spec.out:
                 raised = flags if spec.mac.flag_bits else None
                 sums = output(sums, spec.out, flags=raised, **given)
@@ -83,8 +83,9 @@ def _rtl(spec: ArraySpec, progress: Progress, given: Settings = NONE) -> Run:
     return run
 
 
-def clocked(spec: ArraySpec, progress: Progress, given: Settings = NONE,
-            observers: Sequence[Observer] = ()) -> Run:
+def clocked(
+    spec: ArraySpec, progress: Progress, given: Settings = NONE, observers: Sequence[Observer] = ()
+) -> Run:
     """Array clock by clock, whose cycles are counted and which observers look at."""
     from sim import cycle
 
@@ -99,8 +100,14 @@ def clocked(spec: ArraySpec, progress: Progress, given: Settings = NONE,
     def run(a: NDArray, b: NDArray, progress: Progress) -> ArrayProduct:
         (m, k), n = a.shape, b.shape[1]
         progress.at_once(f"stepping {spec.cycles(m, k, n):,} clock cycles")
-        return cycle.matmul(a, b, spec, **given, probe=probe if observers else None,
-                            watch=watch if observers else None)
+        return cycle.matmul(
+            a,
+            b,
+            spec,
+            **given,
+            probe=probe if observers else None,
+            watch=watch if observers else None,
+        )
 
     return run
 

@@ -36,8 +36,9 @@ def require_product(spec: ArraySpec, m: int, k: int, n: int) -> None:
     spec.tiles(m, n)
 
 
-def draw(fmt: Format, shape: tuple[int, int], distribution: str, seed: list[int],
-         progress: Progress) -> NDArray:
+def draw(
+    fmt: Format, shape: tuple[int, int], distribution: str, seed: list[int], progress: Progress
+) -> NDArray:
     """Codes of random numbers, rounded to nearest and saturated.
 
     Floating-point formats get the numbers as they are, gaussian with a deviation of 1 or uniform
@@ -51,7 +52,7 @@ def draw(fmt: Format, shape: tuple[int, int], distribution: str, seed: list[int]
     for start in range(0, size, BLOCK):
         progress("drawing operands")
         count = min(BLOCK, size - start)
-        codes[start:start + count] = encode(numbers(rng, count) * scale, fmt)
+        codes[start : start + count] = encode(numbers(rng, count) * scale, fmt)
     return codes.reshape(shape)
 
 
@@ -67,8 +68,13 @@ def load(path: Path, fmt: Format, noun: str) -> NDArray:
         array: Any = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         reason = getattr(error, "strerror", None) or "no .npy file of numbers"
-        raise SpecError(f"{noun} file must be readable, not {str(path)!r} "
-                        f"({reason.lower()})") from error
-    require(isinstance(array, np.ndarray) and array.ndim == 2 and 0 not in array.shape,
-            f"{noun} shape", "two sides of at least 1", getattr(array, "shape", None))
+        raise SpecError(
+            f"{noun} file must be readable, not {str(path)!r} ({reason.lower()})"
+        ) from error
+    require(
+        isinstance(array, np.ndarray) and array.ndim == 2 and 0 not in array.shape,
+        f"{noun} shape",
+        "two sides of at least 1",
+        getattr(array, "shape", None),
+    )
     return as_short_codes(array, fmt, noun)

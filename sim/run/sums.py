@@ -49,19 +49,25 @@ def checksum(sums: NDArray, flags: NDArray, unit: MacSpec | ArraySpec) -> str:
     width = unit.result_width if isinstance(unit, ArraySpec) else unit.acc.width
     digest = hashlib.sha256()
     for top in range(0, len(sums), ROWS):
-        bits = as_bits(sums[top:top + ROWS], width)
+        bits = as_bits(sums[top : top + ROWS], width)
         if bits.ndim == 2:
             octets = bits.astype(bits.dtype.newbyteorder("<")).view(np.uint8)
-            bits = octets.reshape(*bits.shape, -1)[..., :-(-width // 8)]
+            bits = octets.reshape(*bits.shape, -1)[..., : -(-width // 8)]
         digest.update(np.ascontiguousarray(bits).tobytes())
     if unit.flag_bits:
         digest.update(np.ascontiguousarray(flags, np.uint8).tobytes())
     return digest.hexdigest()[:DIGITS]
 
 
-def relative_error(a: NDArray, b: NDArray, sums: NDArray, flags: NDArray, mac: MacSpec,
-                   progress: Progress, numbers: Callable[[NDArray], NDArray] | None = None
-                   ) -> float | None:
+def relative_error(
+    a: NDArray,
+    b: NDArray,
+    sums: NDArray,
+    flags: NDArray,
+    mac: MacSpec,
+    progress: Progress,
+    numbers: Callable[[NDArray], NDArray] | None = None,
+) -> float | None:
     """Root mean square of the sums' errors over that of the sums of binary64.
 
     Only sums count that are finite in both; None if there are none, or all should be zero.
@@ -101,7 +107,7 @@ class Stage:
         to, fmt = self.out.to, self.out.scale_format
         numbers: npt.NDArray[np.float64] = decode(as_bits(codes, to.width), to)
         if self.out.zero_point:
-            numbers = numbers - self.given["zero_point"] * 2.0 ** to.lsb
+            numbers = numbers - self.given["zero_point"] * 2.0**to.lsb
         if fmt is not None:
             scale = self.given["scale"]
             numbers = numbers / (np.exp2(scale) if fmt.is_integer else decode(scale, fmt))

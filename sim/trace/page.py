@@ -31,8 +31,17 @@ Plane = dict[str, int | str]
 Table = dict[str, int | str]
 
 #: Scripts in their order, those of both dataflows; ``flow`` stands for os or ws.
-SCRIPTS = ("data.js", "flow.js", "text.js", "grid.js", "lanes.js", "matrix.js", "plot.js",
-           "inspector.js", "main.js")
+SCRIPTS = (
+    "data.js",
+    "flow.js",
+    "text.js",
+    "grid.js",
+    "lanes.js",
+    "matrix.js",
+    "plot.js",
+    "inspector.js",
+    "main.js",
+)
 FLOWS = {Dataflow.OS: "output", Dataflow.WS: "weight"}
 
 
@@ -43,18 +52,26 @@ def page(trace: AnyTrace) -> str:
     mac = trace.spec.mac
     # In a script, `<` could end it.
     data = json.dumps(_data(trace), separators=(",", ":")).replace("<", "\\u003c")
-    script = "\n".join((parts / name.replace("flow", trace.spec.dataflow.value))
-                       .read_text(encoding="utf-8") for name in SCRIPTS)
+    script = "\n".join(
+        (parts / name.replace("flow", trace.spec.dataflow.value)).read_text(encoding="utf-8")
+        for name in SCRIPTS
+    )
     return Template((parts / "page.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"{m}x{k}x{n} on {trace.spec.size} {mac.pair}"),
         product=escape(f"C[{m}, {n}] = A[{m}, {k}] B[{k}, {n}]"),
-        array=escape(_array(trace)), cycles=trace.cycles, last=trace.cycles - 1,
-        style=(parts / "page.css").read_text(encoding="utf-8"), data=data, script=script)
+        array=escape(_array(trace)),
+        cycles=trace.cycles,
+        last=trace.cycles - 1,
+        style=(parts / "page.css").read_text(encoding="utf-8"),
+        data=data,
+        script=script,
+    )
 
 
 @contextmanager
-def viewed(path: Path, spec: ArraySpec, m: int, k: int, n: int
-           ) -> Iterator[Recorder | WeightRecorder]:
+def viewed(
+    path: Path, spec: ArraySpec, m: int, k: int, n: int
+) -> Iterator[Recorder | WeightRecorder]:
     """Record a product of these sides, and write its page when all went well."""
     recorder = recorder_of(spec, m, k, n)
     with whole_file(path) as file:
@@ -67,8 +84,10 @@ def _array(trace: AnyTrace) -> str:
     spec = trace.spec
     lanes = f", {spec.mac.lanes} lanes" if spec.mac.lanes > 1 else ""
     pipeline = f", {spec.mac.pipeline} pipeline registers" if spec.mac.pipeline else ""
-    return (f"{spec.size} {spec.mac.pair} elements, {FLOWS[spec.dataflow]} stationary, accumulator "
-            f"{spec.mac.acc}{lanes}{pipeline}")
+    return (
+        f"{spec.size} {spec.mac.pair} elements, {FLOWS[spec.dataflow]} stationary, accumulator "
+        f"{spec.mac.acc}{lanes}{pipeline}"
+    )
 
 
 def _data(trace: AnyTrace) -> dict[str, Any]:
@@ -80,12 +99,22 @@ def _data(trace: AnyTrace) -> dict[str, Any]:
     planes |= {name: _changes(getattr(trace, name)) for name in names}
     planes["moved"] = _changes(trace.moved[:, None].astype(np.uint8))
     return _orders(trace) | {
-        "rows": spec.rows, "cols": spec.cols, "lanes": spec.mac.lanes, "cycles": trace.cycles,
-        "m": m, "k": k, "n": n, "across": -(-n // spec.cols), "tiles": spec.tiles(m, n),
+        "rows": spec.rows,
+        "cols": spec.cols,
+        "lanes": spec.mac.lanes,
+        "cycles": trace.cycles,
+        "m": m,
+        "k": k,
+        "n": n,
+        "across": -(-n // spec.cols),
+        "tiles": spec.tiles(m, n),
         "utilisation": m * k * n / (trace.cycles * spec.rows * spec.cols * spec.mac.lanes),
         "formats": {"a": spec.mac.a.name, "b": spec.mac.b.name, "c": str(spec.mac.acc)},
-        "busy": trace.busy.tolist(), "left": trace.left.tolist(), "tables": tables,
-        "planes": planes}
+        "busy": trace.busy.tolist(),
+        "left": trace.left.tolist(),
+        "tables": tables,
+        "planes": planes,
+    }
 
 
 def _orders(trace: AnyTrace) -> dict[str, Any]:
@@ -95,15 +124,23 @@ def _orders(trace: AnyTrace) -> dict[str, Any]:
     across = -(-n // spec.cols)
     if spec.depth is None:
         tile, row = np.divmod(np.arange(spec.tiles(m, n) * spec.rows), spec.rows)
-        return {"beats": spec.beats(k), "of_c": [(tile // across * spec.rows + row).tolist(),
-                                                 tile.tolist()]}
+        return {
+            "beats": spec.beats(k),
+            "of_c": [(tile // across * spec.rows + row).tolist(), tile.tolist()],
+        }
     passes = -(-spec.beats(k) // spec.rows)
-    tiles = [(number, range(top, min(top + spec.depth, m)))
-             for number, top in enumerate(np.repeat(range(0, m, spec.depth), across).tolist())]
+    tiles = [
+        (number, range(top, min(top + spec.depth, m)))
+        for number, top in enumerate(np.repeat(range(0, m, spec.depth), across).tolist())
+    ]
     of_c = [(row, tile) for tile, rows in tiles for row in rows]
     of_a = [(row, tile, part) for tile, rows in tiles for part in range(passes) for row in rows]
-    return {"beats": passes * spec.rows, "passes": passes,
-            "of_c": list(zip(*of_c, strict=True)), "of_a": list(zip(*of_a, strict=True))}
+    return {
+        "beats": passes * spec.rows,
+        "passes": passes,
+        "of_c": list(zip(*of_c, strict=True)),
+        "of_a": list(zip(*of_a, strict=True)),
+    }
 
 
 def _words(trace: AnyTrace) -> tuple[dict[str, Table], dict[str, Plane]]:
@@ -132,8 +169,11 @@ def _table(codes: Ints, values: npt.NDArray[np.float64], width: int) -> Table:
     """Codes, (entries, lanes), in whole bytes, and what they stand for."""
     size = -(-width // 8)
     octets = np.ascontiguousarray(codes.astype("<i8") & np.int64((1 << width) - 1)).view(np.uint8)
-    return {"width": width, "codes": _base64(octets.reshape(*codes.shape, 8)[..., :size]),
-            "values": _base64(values)}
+    return {
+        "width": width,
+        "codes": _base64(octets.reshape(*codes.shape, 8)[..., :size]),
+        "values": _base64(values),
+    }
 
 
 def _base64(array: Ints) -> str:
@@ -147,9 +187,13 @@ def _changes(numbers: Ints) -> Plane:
     before = np.concatenate([np.zeros_like(flat[:1]), flat[:-1]])
     changed = flat != before
     size = next(size for size in (1, 2, 4) if int(flat.max(initial=0)) >> 8 * size == 0)
-    return {"size": size, "cycles": len(flat), "elements": flat.shape[1],
-            "changed": _base64(np.packbits(changed, bitorder="little")),
-            "numbers": _base64(flat[changed].astype(f"u{size}"))}
+    return {
+        "size": size,
+        "cycles": len(flat),
+        "elements": flat.shape[1],
+        "changed": _base64(np.packbits(changed, bitorder="little")),
+        "numbers": _base64(flat[changed].astype(f"u{size}")),
+    }
 
 
 def _numbered(*words: Ints) -> tuple[Ints, list[Ints]]:
@@ -158,5 +202,7 @@ def _numbered(*words: Ints) -> tuple[Ints, list[Ints]]:
     distinct, numbers = np.unique(flat, axis=0, return_inverse=True)
     numbers = numbers.reshape(-1)
     ends = np.cumsum([part.size // part.shape[-1] for part in words])
-    return distinct, [number.reshape(part.shape[:-1]) for number, part in zip(
-        np.split(numbers, ends[:-1]), words, strict=True)]
+    return distinct, [
+        number.reshape(part.shape[:-1])
+        for number, part in zip(np.split(numbers, ends[:-1]), words, strict=True)
+    ]

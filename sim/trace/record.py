@@ -29,17 +29,26 @@ MAX_PLACES = 200_000
 def require_viewable(spec: ArraySpec, m: int, k: int, n: int) -> None:
     """Raise SpecError unless a page can show this product, streams never stalling."""
     require(spec.out is None, "View array", "one without output stages", str(spec))
-    require(not sum_dtype(spec.mac).hasobject, "View mac", "a unit whose sums fit int64",
-            str(spec.mac))
-    require(max(spec.rows, spec.cols) <= MAX_SIDE, "View array",
-            f"at most {MAX_SIDE}x{MAX_SIDE}", spec.size)
+    require(
+        not sum_dtype(spec.mac).hasobject, "View mac", "a unit whose sums fit int64", str(spec.mac)
+    )
+    require(
+        max(spec.rows, spec.cols) <= MAX_SIDE,
+        "View array",
+        f"at most {MAX_SIDE}x{MAX_SIDE}",
+        spec.size,
+    )
     _require_cycles(spec, spec.cycles(m, k, n))
 
 
 def _require_cycles(spec: ArraySpec, cycles: int) -> None:
     """Raise SpecError if a page would get too large."""
-    require(cycles <= MAX_PLACES // (spec.rows * spec.cols), "View cycles",
-            f"at most {MAX_PLACES // (spec.rows * spec.cols)} on {spec.size} elements", cycles)
+    require(
+        cycles <= MAX_PLACES // (spec.rows * spec.cols),
+        "View cycles",
+        f"at most {MAX_PLACES // (spec.rows * spec.cols)} on {spec.size} elements",
+        cycles,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,8 +141,13 @@ class WeightTrace(ArrayTrace):
     weights: Ints
 
 
-def record(a: npt.ArrayLike, b: npt.ArrayLike, spec: ArraySpec, *,
-           stalls: dict[str, npt.ArrayLike] | None = None) -> Trace | WeightTrace:
+def record(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    spec: ArraySpec,
+    *,
+    stalls: dict[str, npt.ArrayLike] | None = None,
+) -> Trace | WeightTrace:
     """Trace of ``a @ b`` on the clock-by-clock model, arguments as those of `sim.cycle.matmul`.
 
     Raises
@@ -178,10 +192,15 @@ class _Recorder:
     def _fields(self) -> dict[str, Any]:
         """Fields of the trace."""
         left, c, flags = (np.array(part) for part in zip(*self._rows, strict=True))
-        kept = {name: np.array([cycle[name] for cycle in self._cycles])
-                for name in self._cycles[0]}
-        return {"spec": self._spec, "sides": self._sides, "left": left, "c": c, "c_flags": flags,
-                **kept}
+        kept = {name: np.array([cycle[name] for cycle in self._cycles]) for name in self._cycles[0]}
+        return {
+            "spec": self._spec,
+            "sides": self._sides,
+            "left": left,
+            "c": c,
+            "c_flags": flags,
+            **kept,
+        }
 
 
 class Recorder(_Recorder):
@@ -201,12 +220,23 @@ class Recorder(_Recorder):
         self._require_room()
         if self._moved:
             self._tag(array.frame_q)
-        self._cycles.append({
-            "a": array.a_q, "b": array.b_q, "frame": array.frame_q, "acc": array.acc,
-            "flags": array.flags, "done": array.o_valid, "result": array.result_q,
-            "result_flags": array.result_flags, "fresh": array.fresh,
-            "operands": self._passed[0], "sums": self._sums, "owners": self._owners,
-            "moved": self._moved})
+        self._cycles.append(
+            {
+                "a": array.a_q,
+                "b": array.b_q,
+                "frame": array.frame_q,
+                "acc": array.acc,
+                "flags": array.flags,
+                "done": array.o_valid,
+                "result": array.result_q,
+                "result_flags": array.result_flags,
+                "fresh": array.fresh,
+                "operands": self._passed[0],
+                "sums": self._sums,
+                "owners": self._owners,
+                "moved": self._moved,
+            }
+        )
         wires = array.sequencer.timing()
         self._moved, self._finished = wires.en, array.o_valid
         start, shift = (columns(bits, self._spec.cols) for bits in (wires.start, wires.shift))
@@ -215,8 +245,7 @@ class Recorder(_Recorder):
         # Row of C, over all tiles, of the sum in each accumulator.
         rows = np.arange(1, self._spec.rows + 1)[:, None]
         of_c = (self._sums - 1) // self._beats * self._spec.rows + rows
-        self._next_owners = np.where(array.o_valid, of_c,
-                                     np.where(moves, southern, self._owners))
+        self._next_owners = np.where(array.o_valid, of_c, np.where(moves, southern, self._owners))
 
     def trace(self) -> Trace:
         """What was recorded."""
@@ -229,8 +258,9 @@ class Recorder(_Recorder):
         now = np.where(valid, self._taken, 0)
         self._passed = [now, *self._passed[:-1]]
         # The accumulator has what entered the pipeline of the MAC so many edges ago.
-        self._sums = np.where(self._passed[-1] > 0, self._passed[-1],
-                              np.where(self._finished, 0, self._sums))
+        self._sums = np.where(
+            self._passed[-1] > 0, self._passed[-1], np.where(self._finished, 0, self._sums)
+        )
         self._owners = self._next_owners
 
 
@@ -253,12 +283,24 @@ class WeightRecorder(_Recorder):
         if self._moved:
             self._tag(array.frame_q)
         shape = self._used.shape
-        tags = [self._beats.view(shape, age, (None, -self._step), (None, -1))
-                for age in (0, self._spec.mac.pipeline)]
-        self._cycles.append({
-            "a": array.a_q, "b": array.used, "waiting": array.waiting, "acc": array.acc,
-            "flags": array.flags, "operands": tags[0], "sums": tags[1], "weights": self._used,
-            "owners": np.where(self._next == self._used, 0, self._next), "moved": self._moved})
+        tags = [
+            self._beats.view(shape, age, (None, -self._step), (None, -1))
+            for age in (0, self._spec.mac.pipeline)
+        ]
+        self._cycles.append(
+            {
+                "a": array.a_q,
+                "b": array.used,
+                "waiting": array.waiting,
+                "acc": array.acc,
+                "flags": array.flags,
+                "operands": tags[0],
+                "sums": tags[1],
+                "weights": self._used,
+                "owners": np.where(self._next == self._used, 0, self._next),
+                "moved": self._moved,
+            }
+        )
         self._moved = array.sequencer.enabled
 
     def watch(self, inputs: Inputs, outputs: Outputs) -> None:

@@ -47,8 +47,9 @@ class _Group:
         self._signals: list[Variable[Any]] = []
         for name in group.names:
             *scope, own = name.split(".")
-            self._signals.append(writer.register_var(
-                ".".join([top, *scope]), own, "reg", size=group.width, init=0))
+            self._signals.append(
+                writer.register_var(".".join([top, *scope]), own, "reg", size=group.width, init=0)
+            )
 
     def write(self, writer: VCDWriter, time: int, bits: Ints) -> None:
         """Write what is not as before."""
@@ -63,11 +64,14 @@ class Waves:
 
     def __init__(self, file: IO[str], spec: ArraySpec) -> None:
         self._spec, self._cycle = spec, 0
-        self._writer = VCDWriter(file, timescale="1 ns", date="", version="bytemac",
-                                 check_values=False)
+        self._writer = VCDWriter(
+            file, timescale="1 ns", date="", version="bytemac", check_values=False
+        )
         self._clock = self._writer.register_var(spec.name, "clk", "wire", size=1, init=0)
-        self._ports = {name: self._writer.register_var(spec.name, name, "wire", size=width, init=0)
-                       for name, width in _ports(spec).items()}
+        self._ports = {
+            name: self._writer.register_var(spec.name, name, "wire", size=width, init=0)
+            for name, width in _ports(spec).items()
+        }
         self._groups = [_Group(self._writer, spec.name, group) for group in wires(spec)]
 
     def probe(self, array: Any) -> None:
@@ -82,14 +86,21 @@ class Waves:
         """Streams of a cycle, and its clock edge."""
         time = PERIOD * self._cycle
         spec, mac = self._spec, self._spec.mac
-        values = {f"{A}_tvalid": inputs.a_tvalid, f"{A}_tready": outputs.a_tready,
-                  f"{A}_tlast": inputs.a_tlast, f"{B}_tvalid": inputs.b_tvalid,
-                  f"{B}_tready": outputs.b_tready, f"{B}_tlast": inputs.b_tlast,
-                  f"{C}_tvalid": outputs.c_tvalid, f"{C}_tready": inputs.c_tready,
-                  f"{C}_tlast": outputs.c_tlast, "error": outputs.error,
-                  f"{A}_tdata": _bits(inputs.a_tdata, mac.a.width),
-                  f"{B}_tdata": _bits(inputs.b_tdata, mac.b.width),
-                  f"{C}_tdata": _bits(outputs.c_tdata.astype(object), spec.slot_width)}
+        values = {
+            f"{A}_tvalid": inputs.a_tvalid,
+            f"{A}_tready": outputs.a_tready,
+            f"{A}_tlast": inputs.a_tlast,
+            f"{B}_tvalid": inputs.b_tvalid,
+            f"{B}_tready": outputs.b_tready,
+            f"{B}_tlast": inputs.b_tlast,
+            f"{C}_tvalid": outputs.c_tvalid,
+            f"{C}_tready": inputs.c_tready,
+            f"{C}_tlast": outputs.c_tlast,
+            "error": outputs.error,
+            f"{A}_tdata": _bits(inputs.a_tdata, mac.a.width),
+            f"{B}_tdata": _bits(inputs.b_tdata, mac.b.width),
+            f"{C}_tdata": _bits(outputs.c_tdata.astype(object), spec.slot_width),
+        }
         if spec.depth is not None:
             values[f"{A}_tuser"] = inputs.a_tuser
         if spec.flag_bits:
@@ -110,9 +121,12 @@ def _ports(spec: ArraySpec) -> dict[str, int]:
     """Bits of the wires of all streams."""
     mac = spec.mac
     ports = {f"{axis}_{wire}": 1 for axis in (A, B, C) for wire in ("tvalid", "tready", "tlast")}
-    ports |= {f"{A}_tdata": spec.rows * mac.lanes * mac.a.width,
-              f"{B}_tdata": spec.cols * mac.lanes * mac.b.width,
-              f"{C}_tdata": spec.cols * spec.slot_width, "error": 1}
+    ports |= {
+        f"{A}_tdata": spec.rows * mac.lanes * mac.a.width,
+        f"{B}_tdata": spec.cols * mac.lanes * mac.b.width,
+        f"{C}_tdata": spec.cols * spec.slot_width,
+        "error": 1,
+    }
     if spec.depth is not None:
         ports[f"{A}_tuser"] = 2
     if spec.flag_bits:
@@ -122,8 +136,11 @@ def _ports(spec: ArraySpec) -> dict[str, int]:
 
 def _settings(spec: ArraySpec) -> dict[str, int]:
     """Bits of a column of what the output stages take."""
-    widths = {"c_scale": spec.out.scale_bits, "c_zero_point": spec.out.zero_point_bits} \
-        if spec.out else {}
+    widths = (
+        {"c_scale": spec.out.scale_bits, "c_zero_point": spec.out.zero_point_bits}
+        if spec.out
+        else {}
+    )
     return {name: width for name, width in widths.items() if width}
 
 

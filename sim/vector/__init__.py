@@ -38,8 +38,9 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> Pair:
     kind = _KINDS[type(spec.acc)]
     if not (_fits(spec.a) and _fits(spec.b) and kind.supports(spec)):
         return golden.matmul(a, b, spec)
-    x, y = (unpack(codes.astype(np.int64, copy=False), fmt)
-            for codes, fmt in ((a, spec.a), (b, spec.b)))
+    x, y = (
+        unpack(codes.astype(np.int64, copy=False), fmt) for codes, fmt in ((a, spec.a), (b, spec.b))
+    )
     sums = kind.matmul(x, y, spec)
     return sums, fixed.flags(x, y) if spec.flag_bits else np.zeros(sums.shape, np.uint8)
 
@@ -80,8 +81,11 @@ def stepper(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray, NDArray, NDAr
 def _sums(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray], NDArray]:
     """What makes new sums of old ones and of operands."""
     acc = spec.acc
-    if (isinstance(acc, FixedAccumulator) and fixed.exact(spec, acc)
-            and max(spec.a.width, spec.b.width) <= TABLE_BITS):
+    if (
+        isinstance(acc, FixedAccumulator)
+        and fixed.exact(spec, acc)
+        and max(spec.a.width, spec.b.width) <= TABLE_BITS
+    ):
         x, y = _units(spec.a) << spec.product_lsb - acc.lsb, _units(spec.b)
         if spec.lanes == 1:  # Without adding.
             return lambda old, a, b: fixed.add(old, (x.take(a) * y.take(b))[:, 0], acc)

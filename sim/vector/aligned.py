@@ -64,8 +64,9 @@ def special_codes(acc: AlignedAccumulator) -> Ints:
 def _truncate(value: Ints, shift: Ints) -> Ints:
     """``value * 2**shift`` toward zero; shifts beyond 62 bits leave nothing."""
     magnitude = np.abs(value)
-    moved = np.where(shift >= 0, magnitude << np.clip(shift, 0, 62),
-                     magnitude >> np.clip(-shift, 0, 62))
+    moved = np.where(
+        shift >= 0, magnitude << np.clip(shift, 0, 62), magnitude >> np.clip(-shift, 0, 62)
+    )
     return np.where(value < 0, -moved, moved)
 
 

@@ -69,8 +69,7 @@ class Unpacked:
 
     def __getitem__(self, index: Any) -> "Unpacked":
         """Part of the arrays."""
-        return Unpacked(self.sig[index], self.exp[index], self.negative[index],
-                        self.classes[index])
+        return Unpacked(self.sig[index], self.exp[index], self.negative[index], self.classes[index])
 
     @property
     def special(self) -> Bools:
@@ -196,8 +195,15 @@ def overflow_code(fmt: Format, overflow: Overflow) -> int:
     return fmt.max_code if fmt.nan_code is None else fmt.nan_code
 
 
-def encode_parts(magnitude: Ints, exp: Ints, negative: Bools, fmt: Format, overflow: Overflow, *,
-                 zero_point: Ints | None = None) -> Ints:
+def encode_parts(
+    magnitude: Ints,
+    exp: Ints,
+    negative: Bools,
+    fmt: Format,
+    overflow: Overflow,
+    *,
+    zero_point: Ints | None = None,
+) -> Ints:
     """Codes of ``magnitude * 2**exp`` with a sign; ``magnitude`` has `MAX_BITS` bits at most.
 
     ``zero_point`` is added to a rounded integer; no other format has one.
@@ -218,8 +224,9 @@ def encode_parts(magnitude: Ints, exp: Ints, negative: Bools, fmt: Format, overf
     return codes
 
 
-def _encode_integer(magnitude: Ints, exp: Ints, negative: Bools, fmt: Format,
-                    zero_point: Ints | None) -> Ints:
+def _encode_integer(
+    magnitude: Ints, exp: Ints, negative: Bools, fmt: Format, zero_point: Ints | None
+) -> Ints:
     """Codes in a format without exponent: round to a unit, clamp, two's complement."""
     right = fmt.lsb - exp
     length = bit_length(magnitude)

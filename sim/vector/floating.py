@@ -81,11 +81,16 @@ class Unit:
         acc, fmt = spec.acc, spec.acc.fmt
         largest = fmt.unpack(fmt.max_code)
         return cls(
-            acc=acc, fmt=fmt, lanes=spec.lanes,
+            acc=acc,
+            fmt=fmt,
+            lanes=spec.lanes,
             product_bits=significand_bits(spec.a) + significand_bits(spec.b),
-            sum_bits=fmt.precision + 1, window=MAX_BITS - spec.lanes.bit_length(),
-            largest=largest.sig, highest=largest.exp + fmt.lsb,
-            infinite=acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE)
+            sum_bits=fmt.precision + 1,
+            window=MAX_BITS - spec.lanes.bit_length(),
+            largest=largest.sig,
+            highest=largest.exp + fmt.lsb,
+            infinite=acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE,
+        )
 
 
 def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:
@@ -99,8 +104,8 @@ def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:
     for n in range(0, cols, wide):
         for m in range(0, rows, high):
             sums = _Sums.zeros(unit, (min(high, rows - m), min(wide, cols - n)))
-            sums.accumulate(a[m:m + high], b[:, n:n + wide])
-            result[m:m + high, n:n + wide] = sums.codes()
+            sums.accumulate(a[m : m + high], b[:, n : n + wide])
+            result[m : m + high, n : n + wide] = sums.codes()
     return result
 
 
@@ -137,8 +142,13 @@ class _Sums:
     @classmethod
     def zeros(cls, unit: Unit, shape: tuple[int, int]) -> "_Sums":
         """Accumulators that hold plus zero."""
-        return cls(unit, np.zeros(shape, np.int64), np.full(shape, LOWEST, np.int64),
-                   np.zeros(shape, np.bool_), np.zeros(shape, np.uint8))
+        return cls(
+            unit,
+            np.zeros(shape, np.int64),
+            np.full(shape, LOWEST, np.int64),
+            np.zeros(shape, np.bool_),
+            np.zeros(shape, np.uint8),
+        )
 
     @classmethod
     def of(cls, unit: Unit, codes: Ints) -> "_Sums":
@@ -222,8 +232,9 @@ def _sum(terms: list[Term], window: int) -> tuple[Ints, Ints]:
         lossy |= lost
     if len(terms) > 2 and lossy.any():
         for index in zip(*np.nonzero(lossy), strict=True):
-            total[index], base[index] = _exact_sum([(int(s[index]), int(e[index]))
-                                                    for s, e, _ in terms])
+            total[index], base[index] = _exact_sum(
+                [(int(s[index]), int(e[index])) for s, e, _ in terms]
+            )
     return total, base
 
 

@@ -26,11 +26,15 @@ MAX_INTEGER = 32
 HALF_BITS = 31
 
 
-def output(codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec
-           ) -> NDArray:
+def output(
+    codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec
+) -> NDArray:
     """Codes of flat arrays of one length; arguments as in `sim.output`, checked."""
-    source_fits = spec.source.width <= MAX_BITS if isinstance(spec.source, FixedAccumulator) \
+    source_fits = (
+        spec.source.width <= MAX_BITS
+        if isinstance(spec.source, FixedAccumulator)
         else holds(spec.source.fmt)
+    )
     zero_fits = spec.to.width <= MAX_INTEGER or not spec.zero_point
     if not (source_fits and holds(spec.to) and zero_fits):  # int64 is too narrow.
         return golden.output(codes, scale, zero_point, flags, spec)
@@ -42,8 +46,9 @@ def output(codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, 
     else:
         sums = _based(codes, spec.source.fmt)
     number = _scaled(sums, scale, spec)
-    result = encode_parts(number.magnitude, number.exp, number.negative, spec.to, overflow,
-                          zero_point=zero_point)
+    result = encode_parts(
+        number.magnitude, number.exp, number.negative, spec.to, overflow, zero_point=zero_point
+    )
     result[number.inf] = _infinite(number.negative[number.inf], spec, overflow)
     zero = zero_point[number.nan] & ((1 << spec.to.width) - 1)
     result[number.nan] = zero if spec.to.nan_code is None else spec.to.nan_code
@@ -82,8 +87,9 @@ def _scaled(x: _Numbers, scale: NDArray, spec: OutputSpec) -> _Numbers:
     y = _based(scale, fmt)
     magnitude, places = _product(x.magnitude, y.magnitude)
     nan = x.nan | y.nan | (x.inf & y.zero) | (y.inf & x.zero)
-    return _Numbers(magnitude, x.exp + y.exp + places, x.negative ^ y.negative,
-                    (x.inf | y.inf) & ~nan, nan)
+    return _Numbers(
+        magnitude, x.exp + y.exp + places, x.negative ^ y.negative, (x.inf | y.inf) & ~nan, nan
+    )
 
 
 def _product(x: Ints, y: Ints) -> tuple[Ints, Ints]:

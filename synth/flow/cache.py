@@ -77,8 +77,13 @@ class Entry:
         write_files(file.parent, {file.name: f"{_checksum(file, text)}\n{text}"})
 
 
-def cached(step: str, inputs: Mapping[str, Any], compute: Callable[[], Any], *,
-           code: Sequence[Callable[..., Any]]) -> Any:
+def cached(
+    step: str,
+    inputs: Mapping[str, Any],
+    compute: Callable[[], Any],
+    *,
+    code: Sequence[Callable[..., Any]],
+) -> Any:
     """Result of ``compute``, plain data; of an earlier call with the same `Entry`, if there is."""
     entry = Entry(step, inputs, code)
     try:
@@ -88,8 +93,9 @@ def cached(step: str, inputs: Mapping[str, Any], compute: Callable[[], Any], *,
         return entry.load()
 
 
-def cached_step(compute: Callable[P, R], *, tools: Callable[[], Any] | None = None
-                ) -> Callable[P, R]:
+def cached_step(
+    compute: Callable[P, R], *, tools: Callable[[], Any] | None = None
+) -> Callable[P, R]:
     """``compute``, its result taken from the cache where the same call has been made before.
 
     Parameters
@@ -106,8 +112,11 @@ def cached_step(compute: Callable[P, R], *, tools: Callable[[], Any] | None = No
     def step(*args: P.args, **kwargs: P.kwargs) -> R:
         given = signature.bind(*args, **kwargs)
         given.apply_defaults()
-        inputs = {"module": module_of(compute), "tools": tools() if tools else None,
-                  "arguments": given.arguments}
+        inputs = {
+            "module": module_of(compute),
+            "tools": tools() if tools else None,
+            "arguments": given.arguments,
+        }
         entry = Entry(compute.__name__.strip("_"), inputs, (compute,))
         try:
             kept: R = _typed(kind, entry.load())
@@ -132,8 +141,10 @@ def plain(value: Any) -> Any:
     if hasattr(value, "cache_key"):
         return [type(value).__name__, plain(value.cache_key)]
     if is_dataclass(value):
-        return [type(value).__name__, {f.name: plain(getattr(value, f.name))
-                                       for f in fields(value)}]
+        return [
+            type(value).__name__,
+            {f.name: plain(getattr(value, f.name)) for f in fields(value)},
+        ]
     if isinstance(value, Mapping):
         # As pairs, because their order may matter.
         return [[plain(key), plain(item)] for key, item in value.items()]

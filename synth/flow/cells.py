@@ -178,8 +178,11 @@ def has_model(cell: Cell) -> bool:
 
 def outputs(cell: Cell) -> dict[str, Function]:
     """Functions of a cell's outputs by pin, of its inputs and of its state."""
-    return {pin.name: read_function(pin.function) for pin in cell.pins_of("output")
-            if pin.function is not None}
+    return {
+        pin.name: read_function(pin.function)
+        for pin in cell.pins_of("output")
+        if pin.function is not None
+    }
 
 
 def models(library: Library, names: Iterable[str] | None = None) -> str:
@@ -196,27 +199,36 @@ def models(library: Library, names: Iterable[str] | None = None) -> str:
         names = sorted(set(names))
     for name in names:
         require(name in library.cells, "Cell", f"in the library {library.name}", name)
-        require(has_model(library.cells[name]), "Cell",
-                "gates or a flip-flop with functions in the Liberty file", name)
+        require(
+            has_model(library.cells[name]),
+            "Cell",
+            "gates or a flip-flop with functions in the Liberty file",
+            name,
+        )
     return "\n".join(["`timescale 1ns/1ps", *(_module(library.cells[name]) for name in names)])
 
 
 def _module(cell: Cell) -> str:
     """Verilog of one cell."""
     pins = [pin for pin in cell.pins if pin.direction in ("input", "output")]
-    lines = [f"module {cell.name}({', '.join(pin.name for pin in pins)});",
-             *(f"  {pin.direction} {pin.name};" for pin in pins)]
+    lines = [
+        f"module {cell.name}({', '.join(pin.name for pin in pins)});",
+        *(f"  {pin.direction} {pin.name};" for pin in pins),
+    ]
     if cell.flip_flop:
         lines += _register(cell.flip_flop)
-    lines += [f"  assign {name} = {function.verilog()};"
-              for name, function in outputs(cell).items()]
+    lines += [
+        f"  assign {name} = {function.verilog()};" for name, function in outputs(cell).items()
+    ]
     return "\n".join([*lines, "endmodule", ""])
 
 
 def _register(flip_flop: FlipFlop) -> list[str]:
     """Declarations and the process of a flip-flop."""
-    state, lines = flip_flop.state, [f"  reg {flip_flop.state};",
-                                     f"  wire {flip_flop.inverse} = ~{flip_flop.state};"]
+    state, lines = (
+        flip_flop.state,
+        [f"  reg {flip_flop.state};", f"  wire {flip_flop.inverse} = ~{flip_flop.state};"],
+    )
     events, branches = [_edge(flip_flop.clock, "ff_clock", lines)], ""
     for name, text, value in (("ff_clear", flip_flop.clear, 0), ("ff_preset", flip_flop.preset, 1)):
         if text is not None:

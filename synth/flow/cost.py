@@ -73,12 +73,20 @@ def hand_count(spec: MacSpec) -> HandCount:
         For a unit that the paper does not describe: several lanes, operands of two formats, a
         format that is not 8 bits wide, an aligned accumulator.
     """
-    require(spec.lanes == 1 and spec.a == spec.b and spec.a.width == 8 and spec.a.signed,
-            "Hand count unit", "one lane of two signed operands of one format of 8 bits", str(spec))
+    require(
+        spec.lanes == 1 and spec.a == spec.b and spec.a.width == 8 and spec.a.signed,
+        "Hand count unit",
+        "one lane of two signed operands of one format of 8 bits",
+        str(spec),
+    )
     if isinstance(spec.acc, FixedAccumulator):
         return _fixed(spec.a, spec.acc.width)
-    require(hasattr(spec.acc, "rounding"), "Hand count accumulator", "fixed or floating point",
-            str(spec.acc))
+    require(
+        hasattr(spec.acc, "rounding"),
+        "Hand count accumulator",
+        "fixed or floating point",
+        str(spec.acc),
+    )
     return _floating(spec.a, spec.acc.fmt)
 
 
@@ -87,15 +95,22 @@ def _fixed(fmt: Format, width: int) -> HandCount:
     sig = _significand_bits(fmt)
     product = 2 * sig - 1
     if fmt.is_integer:
-        return HandCount(multiply=multiply(sig), align_add=add(product),
-                         normalise=_register(width) + _guard(width - product))
+        return HandCount(
+            multiply=multiply(sig),
+            align_add=add(product),
+            normalise=_register(width) + _guard(width - product),
+        )
     most = 2 * ((1 << fmt.exp_bits) - 2)
     aligned = product + most
     return HandCount(
         multiply=multiply(sig) + add(fmt.exp_bits),
-        align_add=(_register(product + fmt.exp_bits + 1) + shift_left_widening(product, most)
-                   + add(aligned)),
-        normalise=_register(width) + _guard(width - aligned))
+        align_add=(
+            _register(product + fmt.exp_bits + 1)
+            + shift_left_widening(product, most)
+            + add(aligned)
+        ),
+        normalise=_register(width) + _guard(width - aligned),
+    )
 
 
 def _floating(fmt: Format, acc: Format) -> HandCount:
@@ -111,11 +126,22 @@ def _floating(fmt: Format, acc: Format) -> HandCount:
     sort = (2 * sum_bits + acc_exp) * MUX2
     return HandCount(
         multiply=multiply(sig) + add(exp + 1),
-        align_add=(_register(product + exp + 2) + add(acc_exp + 1) + sort
-                   + shift_right(window, window - 1) + add(window) + _register(window + 1)),
-        normalise=(shift_left(window, window - 1) + add(acc_exp + 1) + _guard(sum_bits)
-                   + _register(sum_bits + acc_exp)),
-        missing=("leading-zero detector",))
+        align_add=(
+            _register(product + exp + 2)
+            + add(acc_exp + 1)
+            + sort
+            + shift_right(window, window - 1)
+            + add(window)
+            + _register(window + 1)
+        ),
+        normalise=(
+            shift_left(window, window - 1)
+            + add(acc_exp + 1)
+            + _guard(sum_bits)
+            + _register(sum_bits + acc_exp)
+        ),
+        missing=("leading-zero detector",),
+    )
 
 
 def _significand_bits(fmt: Format) -> int:
@@ -157,8 +183,14 @@ class Cost:
         return self.logic + self.flip_flops
 
 
-def price(verilog: Mapping[str, str] | Iterable[str | Path], top: str, recipe: str = "keep", *,
-          keep: Sequence[str] = (), reader: str = "read_verilog") -> Cost:
+def price(
+    verilog: Mapping[str, str] | Iterable[str | Path],
+    top: str,
+    recipe: str = "keep",
+    *,
+    keep: Sequence[str] = (),
+    reader: str = "read_verilog",
+) -> Cost:
     """Map a design for the least cost and add it up; arguments as of `synth.flow.gates.count`.
 
     Raises
@@ -174,23 +206,33 @@ def price(verilog: Mapping[str, str] | Iterable[str | Path], top: str, recipe: s
         (folder / "cost.genlib").write_text(GENLIB.read_text(encoding="utf-8"), encoding="utf-8")
         data = yosys.statistics(verilog, top, passes, keep=keep, reader=reader, folder=folder)
     cells = yosys.cells(data, top)
-    gates = {match[1]: int(match[2]) for match in
-             re.finditer(r"^GATE (\w+) +(\d+)", GENLIB.read_text(encoding="utf-8"), re.MULTILINE)}
+    gates = {
+        match[1]: int(match[2])
+        for match in re.finditer(
+            r"^GATE (\w+) +(\d+)", GENLIB.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    }
     registers = {name: match for name in cells if (match := _FLIP_FLOP.fullmatch(name))}
     strange = sorted(cells.keys() - gates.keys() - registers.keys() - _UNCOUNTED)
-    require(not strange, f"Cells of {top}", "gates and flip-flops that have a cost",
-            ", ".join(strange))
+    require(
+        not strange, f"Cells of {top}", "gates and flip-flops that have a cost", ", ".join(strange)
+    )
     return Cost(
         logic=sum(cells.get(name, 0) * cost for name, cost in gates.items()),
         flip_flops=sum(cells[name] for name in registers) * FLIP_FLOP,
-        control=sum(cells[name] * (MUX2 * bool(match["enable"]) + AND2 * bool(match["reset"]))
-                    for name, match in registers.items()))
+        control=sum(
+            cells[name] * (MUX2 * bool(match["enable"]) + AND2 * bool(match["reset"]))
+            for name, match in registers.items()
+        ),
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: the hand count of one unit; 0 if all went well, 2 for wrong arguments."""
-    parser = Parser(prog="python -m synth.flow.cost",
-                    description="Count the gates of a MAC as appendix B of arXiv 2303.17951 does.")
+    parser = Parser(
+        prog="python -m synth.flow.cost",
+        description="Count the gates of a MAC as appendix B of arXiv 2303.17951 does.",
+    )
     add_mac_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return run_command(parser, _body, arguments)
@@ -204,8 +246,10 @@ def _body(options: argparse.Namespace) -> None:
         print(json.dumps({"mac": str(spec), "total": gates.total, **asdict(gates)}, indent=2))
         return
     without = f", without {', '.join(gates.missing)}" if gates.missing else ""
-    print(f"{spec}: {gates.multiply} multiply + {gates.align_add} align and add + "
-          f"{gates.normalise} normalise = {gates.total} gates{without}")
+    print(
+        f"{spec}: {gates.multiply} multiply + {gates.align_add} align and add + "
+        f"{gates.normalise} normalise = {gates.total} gates{without}"
+    )
 
 
 if __name__ == "__main__":

@@ -60,8 +60,9 @@ class Design:
     gemm: GemmSpec | None = None
 
 
-def of_unit(spec: Unit, *, flat: bool = False, resolve: bool = True,
-            always_valid: bool = False) -> Design:
+def of_unit(
+    spec: Unit, *, flat: bool = False, resolve: bool = True, always_valid: bool = False
+) -> Design:
     """Design of a unit that is generated.
 
     Parameters
@@ -79,37 +80,52 @@ def of_unit(spec: Unit, *, flat: bool = False, resolve: bool = True,
     SpecError
         If the unit has no such part, or cannot be built.
     """
-    require(resolve or (isinstance(spec, MacSpec) and spec.adder is Adder.CARRY_SAVE),
-            "Unresolved unit", "a MAC with the adder carry-save", str(spec))
+    require(
+        resolve or (isinstance(spec, MacSpec) and spec.adder is Adder.CARRY_SAVE),
+        "Unresolved unit",
+        "a MAC with the adder carry-save",
+        str(spec),
+    )
     require(isinstance(spec, MacSpec) or not always_valid, "Always valid unit", "a MAC", str(spec))
     data = _generate(spec, resolve=resolve, always_valid=always_valid)
-    bare = {} if resolve and not always_valid else {
-        "resolve": resolve, "always_valid": always_valid}
+    bare = (
+        {} if resolve and not always_valid else {"resolve": resolve, "always_valid": always_valid}
+    )
     keep = () if flat else _parts(spec, data["verilog"])
     configuration: dict[str, Any] = {"unit": str(spec)}
     if isinstance(spec, ArraySpec | GemmSpec):
         configuration |= {"flat": flat, "parts": list(keep)}
     top = data["element"] if bare else spec.name
-    return Design(name=top, top=top, verilog={f"{top}.v": data["verilog"]}, keep=keep,
-                  element=data["element"], configuration=configuration | bare,
-                  mac=spec if isinstance(spec, MacSpec) and not bare else None,
-                  array=spec if isinstance(spec, ArraySpec) else None,
-                  gemm=spec if isinstance(spec, GemmSpec) else None)
+    return Design(
+        name=top,
+        top=top,
+        verilog={f"{top}.v": data["verilog"]},
+        keep=keep,
+        element=data["element"],
+        configuration=configuration | bare,
+        mac=spec if isinstance(spec, MacSpec) and not bare else None,
+        array=spec if isinstance(spec, ArraySpec) else None,
+        gemm=spec if isinstance(spec, GemmSpec) else None,
+    )
 
 
 def _parts(spec: Unit, verilog: str) -> tuple[str, ...]:
     """Modules that are mapped apart: those that an array repeats, those that an engine places."""
     if isinstance(spec, ArraySpec):
         return tuple(repeated(verilog))
-    return tuple(dict.fromkeys(placed(verilog, spec.name).values())) if isinstance(
-        spec, GemmSpec) else ()
+    return (
+        tuple(dict.fromkeys(placed(verilog, spec.name).values()))
+        if isinstance(spec, GemmSpec)
+        else ()
+    )
 
 
 @cached_step
 def _generate(spec: Unit, *, resolve: bool, always_valid: bool) -> dict[str, str]:
     """Verilog of a unit and the name of its element, as ``verilog`` and ``element``."""
-    built = build(spec, shell=isinstance(spec, GemmSpec), resolve=resolve,
-                  always_valid=always_valid)
+    built = build(
+        spec, shell=isinstance(spec, GemmSpec), resolve=resolve, always_valid=always_valid
+    )
     return {"verilog": built.verilog(), "element": built.element}
 
 
@@ -127,8 +143,14 @@ def of_files(files: Iterable[str | Path], top: str) -> Design:
     for path in paths:
         require(path.is_file(), "Verilog file", "a readable file", str(path))
         texts[str(path)] = path.read_bytes().decode("utf-8", errors="replace")
-    return Design(name=top, top=top, verilog=texts, element=top, reader=f"read_slang --top {top}",
-                  configuration={"files": [path.name for path in paths], "top": top})
+    return Design(
+        name=top,
+        top=top,
+        verilog=texts,
+        element=top,
+        reader=f"read_slang --top {top}",
+        configuration={"files": [path.name for path in paths], "top": top},
+    )
 
 
 def count_mac(spec: MacSpec, recipe: str = "default") -> Gates:

@@ -12,8 +12,9 @@ from synth.flow import yosys
 
 RECIPES = Path(__file__).with_name("recipes.toml")
 
-_TWO_INPUT = {f"$_{name}_" for name in
-              ("AND", "NAND", "OR", "NOR", "XOR", "XNOR", "ANDNOT", "ORNOT")}
+_TWO_INPUT = {
+    f"$_{name}_" for name in ("AND", "NAND", "OR", "NOR", "XOR", "XNOR", "ANDNOT", "ORNOT")
+}
 _FLIP_FLOP = re.compile(r"\$_(DFF|DFFE|SDFF|SDFFE|SDFFCE)_[A-Z0-9]+_")
 #: Neither gate nor register: `$scopeinfo` remembers the hierarchy before flattening.
 _UNCOUNTED = {"$_NOT_", "$_BUF_", "$scopeinfo"}
@@ -46,8 +47,14 @@ def recipes(target: str = "passes") -> dict[str, list[str]]:
     return {name: entry[target] for name, entry in data.items() if target in entry}
 
 
-def count(verilog: Mapping[str, str] | Iterable[str | Path], top: str, recipe: str = "default", *,
-          keep: Sequence[str] = (), reader: str = "read_verilog") -> Gates:
+def count(
+    verilog: Mapping[str, str] | Iterable[str | Path],
+    top: str,
+    recipe: str = "default",
+    *,
+    keep: Sequence[str] = (),
+    reader: str = "read_verilog",
+) -> Gates:
     """Map a design to two-input gates and count them.
 
     Parameters
@@ -85,9 +92,18 @@ def sort_cells(cells: Mapping[str, int], top: str, recipe: str) -> Gates:
     """Cells by kind; a cell that is none of them makes the count meaningless and is an error."""
     flip_flops = {name for name in cells if _FLIP_FLOP.fullmatch(name)}
     strange = sorted(cells.keys() - _TWO_INPUT - _UNCOUNTED - flip_flops)
-    require(not strange, f"Cells of {top}", "two-input gates, inverters and flip-flops",
-            ", ".join(strange))
+    require(
+        not strange,
+        f"Cells of {top}",
+        "two-input gates, inverters and flip-flops",
+        ", ".join(strange),
+    )
     return Gates(
-        top=top, recipe=recipe, by_type=dict(sorted(cells.items())), yosys=yosys.yosys_version(),
+        top=top,
+        recipe=recipe,
+        by_type=dict(sorted(cells.items())),
+        yosys=yosys.yosys_version(),
         two_input=sum(n for name, n in cells.items() if name in _TWO_INPUT),
-        inverters=cells.get("$_NOT_", 0), flip_flops=sum(cells[name] for name in flip_flops))
+        inverters=cells.get("$_NOT_", 0),
+        flip_flops=sum(cells[name] for name in flip_flops),
+    )

@@ -53,14 +53,15 @@ def parse(text: str) -> Group:
     return library
 
 
-def find(text: str, name: str, read: Container[str], wanted: Container[str] | None = None
-         ) -> Iterator[Group]:
+def find(
+    text: str, name: str, read: Container[str], wanted: Container[str] | None = None
+) -> Iterator[Group]:
     """Groups ``name (argument)`` anywhere in ``text``, with those of ``read`` inside.
 
     ``name`` is one of ``read``; only the arguments in ``wanted`` are read, all if that is None.
     """
     for match in re.finditer(rf'{name}\s*\(\s*"?([\w.]+)"?\s*\)\s*\{{', text):
-        inside_a_word = re.match(r"\w", text[match.start() - 1:match.start()])
+        inside_a_word = re.match(r"\w", text[match.start() - 1 : match.start()])
         if not inside_a_word and (wanted is None or match[1] in wanted):
             outside = Group("", [])
             _statement(text, match.start(), outside, read)
@@ -192,9 +193,14 @@ class Library:
 
     def to_json(self) -> dict[str, Any]:
         """What a record says about the library."""
-        return {"name": self.name, "corner": self.corner, "voltage": self.voltage,
-                "temperature": self.temperature, "sha256": dict(self.sha256),
-                "dont_use": list(self.dont_use)}
+        return {
+            "name": self.name,
+            "corner": self.corner,
+            "voltage": self.voltage,
+            "temperature": self.temperature,
+            "sha256": dict(self.sha256),
+            "dont_use": list(self.dont_use),
+        }
 
 
 def read(files: Iterable[str | Path]) -> Library:
@@ -215,17 +221,29 @@ def read(files: Iterable[str | Path]) -> Library:
     require(bool(parts), "Liberty files", "at least one", parts)
     name, *corner = parts[0][:4]
     for file, part in zip(sha256, parts, strict=True):
-        require(list(part[1:4]) == corner, f"Liberty corner of {file}",
-                f"that of {name}, {corner[0]}", part[1])
+        require(
+            list(part[1:4]) == corner,
+            f"Liberty corner of {file}",
+            f"that of {name}, {corner[0]}",
+            part[1],
+        )
     entries = tomllib.loads(EXCLUDED.read_text(encoding="utf-8")).values()
-    excluded = tuple(pattern for entry in entries if fnmatchcase(name, entry["library"])
-                     for pattern in entry["dont_use"])
+    excluded = tuple(
+        pattern
+        for entry in entries
+        if fnmatchcase(name, entry["library"])
+        for pattern in entry["dont_use"]
+    )
     cells = {cell.name: cell for part in parts for cell in part[4]}
     for cell in cells.values():
         if any(fnmatchcase(cell.name, pattern) for pattern in excluded):
             cells[cell.name] = replace(cell, dont_use=True)
-    require(any(cell.flip_flop for cell in cells.values()), "Liberty",
-            "a library with a flip-flop", name)
+    require(
+        any(cell.flip_flop for cell in cells.values()),
+        "Liberty",
+        "a library with a flip-flop",
+        name,
+    )
     return Library(name, *parts[0][1:4], cells, texts, sha256, excluded)
 
 
@@ -248,9 +266,13 @@ def _library(path: Path, text: str) -> tuple[str, str, float, float, list[Cell]]
         watt = si_unit(top.simple.get("leakage_power_unit", "1nW"))
         farad = si_unit("".join(top.complex.get("capacitive_load_unit", ["1", "pf"])))
         corner = top.simple.get("default_operating_conditions", "nominal")
-        return (top.args[0], corner, float(top.simple["nom_voltage"]),
-                float(top.simple["nom_temperature"]),
-                [_cell(group, watt, farad) for group in top.groups if group.name == "cell"])
+        return (
+            top.args[0],
+            corner,
+            float(top.simple["nom_voltage"]),
+            float(top.simple["nom_temperature"]),
+            [_cell(group, watt, farad) for group in top.groups if group.name == "cell"],
+        )
     except (ValueError, KeyError, IndexError) as error:
         raise SpecError(f"Liberty file must be a Liberty library, not {str(path)!r}") from error
 
@@ -258,29 +280,47 @@ def _library(path: Path, text: str) -> tuple[str, str, float, float, list[Cell]]
 def si_unit(text: str) -> float:
     """SI value of a unit such as 1nW, 1ff or 1.0000pf."""
     number = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    letters = text[len(number):]
+    letters = text[len(number) :]
     return float(number) * (_PREFIX[letters[0].lower()] if len(letters) > 1 else 1.0)
 
 
 def _cell(group: Group, watt: float, farad: float) -> Cell:
     """Cell in a group of that name."""
-    pins = tuple(Pin(name, pin.simple.get("direction", "internal"),
-                     float(pin.simple.get("capacitance", 0)) * farad, pin.simple.get("function"),
-                     pin.simple.get("three_state"))
-                 for pin in group.groups if pin.name == "pin" for name in pin.args)
+    pins = tuple(
+        Pin(
+            name,
+            pin.simple.get("direction", "internal"),
+            float(pin.simple.get("capacitance", 0)) * farad,
+            pin.simple.get("function"),
+            pin.simple.get("three_state"),
+        )
+        for pin in group.groups
+        if pin.name == "pin"
+        for name in pin.args
+    )
     flip_flops = [_flip_flop(ff) for ff in group.groups if ff.name == "ff"]
-    return Cell(name=group.args[0], area=float(group.simple.get("area", 0)),
-                leakage=_leakage(group) * watt, pins=pins,
-                flip_flop=flip_flops[0] if flip_flops else None,
-                dont_use=group.simple.get("dont_use", "false") == "true")
+    return Cell(
+        name=group.args[0],
+        area=float(group.simple.get("area", 0)),
+        leakage=_leakage(group) * watt,
+        pins=pins,
+        flip_flop=flip_flops[0] if flip_flops else None,
+        dont_use=group.simple.get("dont_use", "false") == "true",
+    )
 
 
 def _flip_flop(group: Group) -> FlipFlop:
     """Flip-flop in a group ff."""
     simple = group.simple
     state, inverse = group.args
-    return FlipFlop(state, inverse, simple["clocked_on"], simple["next_state"],
-                    simple.get("clear"), simple.get("preset"))
+    return FlipFlop(
+        state,
+        inverse,
+        simple["clocked_on"],
+        simple["next_state"],
+        simple.get("clear"),
+        simple.get("preset"),
+    )
 
 
 def _leakage(group: Group) -> float:

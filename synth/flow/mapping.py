@@ -44,9 +44,16 @@ class Mapped:
     yosys: str
 
 
-def map_to_cells(verilog: Mapping[str, str] | Iterable[str | Path], top: str, library: Library,
-                 recipe: str = "keep", *, clock_ns: float | None = None, keep: Sequence[str] = (),
-                 reader: str = "read_verilog") -> Mapped:
+def map_to_cells(
+    verilog: Mapping[str, str] | Iterable[str | Path],
+    top: str,
+    library: Library,
+    recipe: str = "keep",
+    *,
+    clock_ns: float | None = None,
+    keep: Sequence[str] = (),
+    reader: str = "read_verilog",
+) -> Mapped:
     """Map a design to library cells in a child process.
 
     Parameters
@@ -81,17 +88,31 @@ def map_to_cells(verilog: Mapping[str, str] | Iterable[str | Path], top: str, li
         for name, text in liberty_files(library).items():
             (folder / name).write_text(text, encoding="utf-8")
         data = yosys.statistics(
-            verilog, top, [*script, f"write_verilog -noattr -noexpr -nohex -nodec {NETLIST}"],
-            keep=keep, reader=reader, folder=folder)
+            verilog,
+            top,
+            [*script, f"write_verilog -noattr -noexpr -nohex -nodec {NETLIST}"],
+            keep=keep,
+            reader=reader,
+            folder=folder,
+        )
         netlist = (folder / NETLIST).read_text(encoding="utf-8")
-    cells = {name: number for name, number in sorted(yosys.cells(data, top).items())
-             if name not in _UNCOUNTED}
+    cells = {
+        name: number
+        for name, number in sorted(yosys.cells(data, top).items())
+        if name not in _UNCOUNTED
+    }
     strange = sorted(cells.keys() - library.cells.keys())
-    require(not strange, f"Cells of {top}", f"cells of the library {library.name}",
-            ", ".join(strange))
+    require(
+        not strange, f"Cells of {top}", f"cells of the library {library.name}", ", ".join(strange)
+    )
     return Mapped(
-        top=top, recipe=recipe, verilog=netlist[netlist.index("\nmodule ") + 1:], cells=cells,
-        yosys=yosys.yosys_version(), **measures(cells, library))
+        top=top,
+        recipe=recipe,
+        verilog=netlist[netlist.index("\nmodule ") + 1 :],
+        cells=cells,
+        yosys=yosys.yosys_version(),
+        **measures(cells, library),
+    )
 
 
 def measures(cells: Mapping[str, int], library: Library) -> dict[str, float]:
@@ -102,17 +123,28 @@ def measures(cells: Mapping[str, int], library: Library) -> dict[str, float]:
     leakage = sum(number * cell.leakage for number, cell in found)
     nands = [cell.area for cell in library.cells.values() if not cell.dont_use and _is_nand2(cell)]
     require(bool(nands), "Liberty", "a library with a two-input NAND", library.name)
-    values = {"area_um2": area, "sequential_area_um2": sequential, "leakage_nw": leakage * 1e9,
-              "nand2_equivalents": area / min(nands)}
+    values = {
+        "area_um2": area,
+        "sequential_area_um2": sequential,
+        "leakage_nw": leakage * 1e9,
+        "nand2_equivalents": area / min(nands),
+    }
     return {name: round(value, 6) for name, value in values.items()}
 
 
 def _is_nand2(cell: Cell) -> bool:
     """Whether the cell has two inputs and one output, which is their NAND."""
     names, found = [pin.name for pin in cell.pins_of("input")], list(outputs(cell).values())
-    return len(names) == 2 and len(found) == 1 and found[0].variables == set(names) and all(
-        found[0].evaluate({names[0]: x, names[1]: y}) == (not (x and y))
-        for x in (False, True) for y in (False, True))
+    return (
+        len(names) == 2
+        and len(found) == 1
+        and found[0].variables == set(names)
+        and all(
+            found[0].evaluate({names[0]: x, names[1]: y}) == (not (x and y))
+            for x in (False, True)
+            for y in (False, True)
+        )
+    )
 
 
 def liberty_files(library: Library) -> dict[str, str]:
@@ -130,5 +162,6 @@ def passes(recipe: str, library: Library, clock_ns: float | None) -> list[str]:
     names = [f"-liberty {name}" for name in liberty_files(library)]
     names += [f"-dont_use {cell.name}" for cell in library.cells.values() if cell.dont_use]
     clock_ps = "" if clock_ns is None else f"{clock_ns * 1000:.0f}"
-    return [line.replace("{library}", " ".join(names)).replace("{clock_ps}", clock_ps)
-            for line in lines]
+    return [
+        line.replace("{library}", " ".join(names)).replace("{clock_ps}", clock_ps) for line in lines
+    ]

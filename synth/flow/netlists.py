@@ -15,8 +15,7 @@ from synth.flow.liberty import Library
 
 _MODULE = re.compile(r"^module (\\\S+ |[\w$]+)\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
 _NAME = r"(\\\S+ |[\w$]+)"
-_PORT = re.compile(
-    rf"^  (input|output) (?:signed )?(?:\[(\d+):(\d+)\] )?{_NAME};$", re.MULTILINE)
+_PORT = re.compile(rf"^  (input|output) (?:signed )?(?:\[(\d+):(\d+)\] )?{_NAME};$", re.MULTILINE)
 _INSTANCE = re.compile(rf"^  {_NAME} {_NAME} \(\n(.*?)\n  \);$", re.MULTILINE | re.DOTALL)
 _PLACED = re.compile(rf"^  (\w+) {_NAME} ?\(", re.MULTILINE)
 _PIN = re.compile(rf"^    \.{_NAME}\((.*)\),?$", re.MULTILINE)
@@ -64,8 +63,10 @@ def ports(module: str) -> list[Port]:
 
 def instances(module: str) -> list[CellInstance]:
     """Cells and other modules in a module, in the order of its text."""
-    return [CellInstance(name, cell, dict(_PIN.findall(pins)))
-            for cell, name, pins in _INSTANCE.findall(module)]
+    return [
+        CellInstance(name, cell, dict(_PIN.findall(pins)))
+        for cell, name, pins in _INSTANCE.findall(module)
+    ]
 
 
 def repeated(verilog: str) -> list[str]:
@@ -95,14 +96,19 @@ def clock_port(module: str, library: Library) -> str | None:
         if flip_flop:
             nets |= {instance.nets[pin] for pin in read_function(flip_flop.clock).variables}
     inputs = {bit for port in ports(module) if port.direction == "input" for bit in port.bits()}
-    require(len(nets) <= 1 and nets <= inputs, "Clock", "one input of the design",
-            ", ".join(sorted(nets)))
+    require(
+        len(nets) <= 1 and nets <= inputs,
+        "Clock",
+        "one input of the design",
+        ", ".join(sorted(nets)),
+    )
     return next(iter(nets), None)
 
 
 _IDENTIFIER = r"\\\S+ |[A-Za-z_$][\w$]*"
 _DECLARED = re.compile(
-    rf"^  (?:wire|input|output) (?:\[(\d+):(\d+)\] )?({_IDENTIFIER});$", re.MULTILINE)
+    rf"^  (?:wire|input|output) (?:\[(\d+):(\d+)\] )?({_IDENTIFIER});$", re.MULTILINE
+)
 _ASSIGN = re.compile(r"^  assign (.+?) = (.+);$", re.MULTILINE)
 _PART = re.compile(rf"(\d+)'[bh]([01xz]+)|({_IDENTIFIER})\s*(?:\[(\d+)(?::(\d+))?\])?")
 
@@ -111,8 +117,10 @@ def plain(verilog: str) -> str:
     """The same netlist without ``signed`` and with assignments of single bits only."""
     text = re.sub(r"\bsigned ", "", verilog)
     for module in modules(text).values():
-        widths = {name.strip(): (int(left or 0), int(right or 0), bool(left))
-                  for left, right, name in _DECLARED.findall(module)}
+        widths = {
+            name.strip(): (int(left or 0), int(right or 0), bool(left))
+            for left, right, name in _DECLARED.findall(module)
+        }
         changed = _ASSIGN.sub(partial(_single, widths), module)
         text = text.replace(module, changed, 1)
     return text

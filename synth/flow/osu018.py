@@ -71,8 +71,9 @@ def _download(scratch: Path) -> None:
 def _run(command: list[str], folder: Path) -> None:
     """Run ``command`` in ``folder``; FetchError with its last words if it fails."""
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False,
-                              timeout=120)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, timeout=120
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise FetchError(f"{command[0]} did not run ({error})") from error
     if done.returncode:
@@ -82,8 +83,10 @@ def _run(command: list[str], folder: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if the library is there, 1 if it cannot be had."""
-    parser = Parser(prog="python -m synth.flow.osu018",
-                    description="Get the OSU 0.18 um cell library and print its path.")
+    parser = Parser(
+        prog="python -m synth.flow.osu018",
+        description="Get the OSU 0.18 um cell library and print its path.",
+    )
     return run_command(parser, _body, arguments, tool_errors=(FetchError,))
 
 
@@ -91,8 +94,9 @@ def _body(_options: argparse.Namespace) -> None:
     try:
         print(fetch())
     except FetchError as error:
-        raise FetchError(f"OSU018 cell library is missing: {error}. Gate counts and the hand count "
-                         "need none.") from error
+        raise FetchError(
+            f"OSU018 cell library is missing: {error}. Gate counts and the hand count need none."
+        ) from error
 
 
 if __name__ == "__main__":

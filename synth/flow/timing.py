@@ -48,8 +48,7 @@ _NUMBER = r"(-?\d+\.\d+)"
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """Path of a report: times in ns, cells from the one after the start to the one before the end.
-    """
+    """Path of a report: times in ns, cells between its start and its end."""
 
     start: str
     end: str
@@ -116,28 +115,43 @@ def time_netlist(mapped: Mapped, library: Library) -> Timing | None:
         folder = Path(scratch)
         for number, text in enumerate(library.texts.values()):
             (folder / f"library{number}.lib").write_text(text, encoding="utf-8")
-        (folder / "netlist.v").write_text(plain(mapped.verilog) + _bench(mapped, library),
-                                          encoding="utf-8")
+        (folder / "netlist.v").write_text(
+            plain(mapped.verilog) + _bench(mapped, library), encoding="utf-8"
+        )
         setup, hold = _report(folder)
     period = ANALYSED_NS - setup.slack
     # Ports and nets by the flip-flop of the bench or of the top that starts or ends a path.
-    places = {f"p{number}_{bit}": name for number, port in enumerate(ports(mapped.verilog))
-              for bit, name in enumerate(port.bits())}
+    places = {
+        f"p{number}_{bit}": name
+        for number, port in enumerate(ports(mapped.verilog))
+        for bit, name in enumerate(port.bits())
+    }
     for cell in instances(mapped.verilog):
         outputs = [net for pin, net in cell.nets.items() if pin.startswith("Q")]
         places[f"{_UNIT}/{cell.name.strip()}"] = outputs[0] if outputs else cell.name
     return Timing(
-        min_period_ns=round(period, 4), hold_slack_ns=round(hold.slack, 4), sta=version,
-        setup_ns=round(setup.library, 4), start=places.get(setup.start, setup.start),
-        end=places.get(setup.end, setup.end), path=setup.cells)
+        min_period_ns=round(period, 4),
+        hold_slack_ns=round(hold.slack, 4),
+        sta=version,
+        setup_ns=round(setup.library, 4),
+        start=places.get(setup.start, setup.start),
+        end=places.get(setup.end, setup.end),
+        path=setup.cells,
+    )
 
 
 def _report(folder: Path) -> tuple[_Path, _Path]:
     """Worst setup and hold path of the netlist in ``folder``."""
     script = _SCRIPT.replace("{period}", str(ANALYSED_NS)).replace("{clock}", _CLOCK)
     (folder / "run.tcl").write_text(script, encoding="utf-8")
-    done = subprocess.run(["sta", "-no_splash", "-exit", "run.tcl"], cwd=folder, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    done = subprocess.run(
+        ["sta", "-no_splash", "-exit", "run.tcl"],
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     found = re.search(r"#setup\n(.*)#hold\n(.*)#end", done.stdout, re.DOTALL)
     errors = [line for line in done.stdout.splitlines() if re.search(r"\b[Ee]rror\b", line)]
     if errors or found is None:
@@ -147,6 +161,7 @@ def _report(folder: Path) -> tuple[_Path, _Path]:
 
 def _path(text: str) -> _Path:
     """Path of one report."""
+
     def word(pattern: str) -> str:
         match = re.search(pattern, text)
         if match is None:
@@ -155,9 +170,13 @@ def _path(text: str) -> _Path:
 
     arrival = text.partition("data arrival time")[0]
     cells = re.findall(r"[\^v] \S+/\S+ \((\S+)\)", arrival)
-    return _Path(word(r"Startpoint: (\S+)"), word(r"Endpoint: (\S+)"),
-                 float(word(rf"{_NUMBER} +slack")),
-                 abs(float(word(rf"{_NUMBER} +{_NUMBER[1:-1]} +library"))), tuple(cells[2:-1]))
+    return _Path(
+        word(r"Startpoint: (\S+)"),
+        word(r"Endpoint: (\S+)"),
+        float(word(rf"{_NUMBER} +slack")),
+        abs(float(word(rf"{_NUMBER} +{_NUMBER[1:-1]} +library"))),
+        tuple(cells[2:-1]),
+    )
 
 
 def _bench(mapped: Mapped, library: Library) -> str:
@@ -176,8 +195,10 @@ def _bench(mapped: Mapped, library: Library) -> str:
         connections.append(f".{port.name}(p{number})")
         # In front of an input, behind an output.
         pin = register.pins_of("output")[0].name if port.direction == "input" else data
-        lines += [f"  {register.name} p{number}_{bit} (.{edge}({_CLOCK}), "
-                  f".{pin}(p{number}[{bit}]));" for bit in range(port.width)]
+        lines += [
+            f"  {register.name} p{number}_{bit} (.{edge}({_CLOCK}), .{pin}(p{number}[{bit}]));"
+            for bit in range(port.width)
+        ]
     lines.append(f"  {mapped.top} {_UNIT} ({', '.join(connections)});")
     return "\n".join([f"module bench ({_CLOCK});", f"  input {_CLOCK};", *lines, "endmodule", ""])
 
@@ -187,8 +208,14 @@ def _register(mapped: Mapped, library: Library) -> Cell:
     used = {name: number for name, number in mapped.cells.items() if library.cells[name].flip_flop}
     if used:
         return library.cells[max(sorted(used), key=lambda name: used[name])]
-    plain = [cell for cell in library.cells.values() if cell.flip_flop and not cell.dont_use
-             and cell.flip_flop.clear is None and cell.flip_flop.preset is None
-             and len(cell.pins_of("input")) == 2]
+    plain = [
+        cell
+        for cell in library.cells.values()
+        if cell.flip_flop
+        and not cell.dont_use
+        and cell.flip_flop.clear is None
+        and cell.flip_flop.preset is None
+        and len(cell.pins_of("input")) == 2
+    ]
     require(bool(plain), "Liberty", "a library with a plain flip-flop", library.name)
     return min(plain, key=lambda cell: (cell.area, cell.name))

@@ -41,8 +41,9 @@ class Verified:
     seed: int
 
 
-def verify(mapped: Mapped, library: Library, spec: MacSpec, *, states: int = 1_000_000,
-           seed: int = 1) -> Verified:
+def verify(
+    mapped: Mapped, library: Library, spec: MacSpec, *, states: int = 1_000_000, seed: int = 1
+) -> Verified:
     """Compare a mapped MAC of one lane with `sim.matmul`, its accumulator behind every step.
 
     Raises
@@ -52,8 +53,12 @@ def verify(mapped: Mapped, library: Library, spec: MacSpec, *, states: int = 1_0
     RtlError
         If the netlist cannot be compiled.
     """
-    require(spec.lanes == 1 and spec.a.width + spec.b.width <= 16, "Netlist unit",
-            "one lane of operands with 16 bits in all", str(spec))
+    require(
+        spec.lanes == 1 and spec.a.width + spec.b.width <= 16,
+        "Netlist unit",
+        "one lane of operands with 16 bits in all",
+        str(spec),
+    )
     table = [asdict(port) for port in ports(mapped.verilog)]
     with tempfile.TemporaryDirectory(prefix="netlist-") as scratch:
         file = Path(scratch) / "netlist.v"
@@ -64,24 +69,35 @@ def verify(mapped: Mapped, library: Library, spec: MacSpec, *, states: int = 1_0
     single = _differing(model, spec, a[:, None], b[None])
     side = int(np.ceil(np.sqrt(states / LENGTH)))
     a, b = _wandering(spec, np.random.default_rng(seed), side)
-    return Verified(pairs=1 << spec.a.width + spec.b.width, states=side * side * LENGTH, seed=seed,
-                    mismatches=single + _differing(model, spec, a, b))
+    return Verified(
+        pairs=1 << spec.a.width + spec.b.width,
+        states=side * side * LENGTH,
+        seed=seed,
+        mismatches=single + _differing(model, spec, a, b),
+    )
 
 
 def _differing(model: sim.rtl.Model, spec: MacSpec, a: Codes, b: Codes) -> int:
     """Steps of ``a @ b`` behind which the netlist's accumulator is not the model's."""
     (m, length), n = a.shape, b.shape[1]
     place = np.broadcast_to(np.arange(length), (m, n, length)).ravel()
-    rows = {"i_valid": np.ones(place.size, np.uint64), "i_first": place == 0,
-            "i_last": place == length - 1,
-            "i_a": np.broadcast_to(a[:, None], (m, n, length)).ravel(),
-            "i_b": np.broadcast_to(b.T[None], (m, n, length)).ravel()}
+    rows = {
+        "i_valid": np.ones(place.size, np.uint64),
+        "i_first": place == 0,
+        "i_last": place == length - 1,
+        "i_a": np.broadcast_to(a[:, None], (m, n, length)).ravel(),
+        "i_b": np.broadcast_to(b.T[None], (m, n, length)).ravel(),
+    }
     waits = {name: np.zeros(spec.latency, np.uint64) for name in rows}
-    out = model.run({name: np.concatenate([row.astype(np.uint64), waits[name]])
-                     for name, row in rows.items()}, outputs=("o_data",))
-    got = out["o_data"][spec.latency:].reshape(m, n, length, -1)
-    return sum(_unequal(got[:, :, step], sim.matmul(a[:, :step + 1], b[:step + 1], spec), spec)
-               for step in range(length))
+    out = model.run(
+        {name: np.concatenate([row.astype(np.uint64), waits[name]]) for name, row in rows.items()},
+        outputs=("o_data",),
+    )
+    got = out["o_data"][spec.latency :].reshape(m, n, length, -1)
+    return sum(
+        _unequal(got[:, :, step], sim.matmul(a[:, : step + 1], b[: step + 1], spec), spec)
+        for step in range(length)
+    )
 
 
 def _unequal(got: Codes, wanted: Codes, spec: MacSpec) -> int:

@@ -17,9 +17,15 @@ __all__ = ["YosysError", "cells", "statistics", "yosys_version"]
 STATISTICS = "stat.json"
 
 
-def statistics(verilog: Mapping[str, str] | Iterable[str | Path], top: str,
-               passes: Sequence[str], *, keep: Sequence[str] = (), reader: str = "read_verilog",
-               folder: Path | None = None) -> dict[str, Any]:
+def statistics(
+    verilog: Mapping[str, str] | Iterable[str | Path],
+    top: str,
+    passes: Sequence[str],
+    *,
+    keep: Sequence[str] = (),
+    reader: str = "read_verilog",
+    folder: Path | None = None,
+) -> dict[str, Any]:
     """Read Verilog, run ``passes`` on it and hand back ``stat -json`` as data.
 
     The design has a process and a folder to itself, and its sources get fixed names: Yosys builds
@@ -56,15 +62,20 @@ def statistics(verilog: Mapping[str, str] | Iterable[str | Path], top: str,
     for number, content in enumerate(_contents(verilog)):
         names.append(f"source{number}.v")
         (folder / names[-1]).write_bytes(content)
-    script = [f"{reader} {' '.join(names)}", f"hierarchy -check -top {top}",
-              *(f"setattr -mod -set keep_hierarchy 1 {name}" for name in keep), *passes,
-              f"tee -q -o {STATISTICS} stat -json"]
+    script = [
+        f"{reader} {' '.join(names)}",
+        f"hierarchy -check -top {top}",
+        *(f"setattr -mod -set keep_hierarchy 1 {name}" for name in keep),
+        *passes,
+        f"tee -q -o {STATISTICS} stat -json",
+    ]
     try:
         run_yosys("\n".join(script), cwd=folder)
     except YosysError as error:
         named = list(map(str, verilog))
-        raise YosysError(re.sub(r"\bsource(\d+)\.v\b", lambda match: named[int(match[1])],
-                                str(error))) from None
+        raise YosysError(
+            re.sub(r"\bsource(\d+)\.v\b", lambda match: named[int(match[1])], str(error))
+        ) from None
     data: dict[str, Any] = json.loads((folder / STATISTICS).read_text(encoding="utf-8"))
     return data
 

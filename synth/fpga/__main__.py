@@ -21,8 +21,9 @@ SEEDS = 3
 NOT_DONE = ("pins and clocks of a board", "power")
 
 
-def measure(spec: MacSpec, part: Part, *, dsp: bool, seeds: int = SEEDS,
-            command: str = PROGRAM) -> Record:
+def measure(
+    spec: MacSpec, part: Part, *, dsp: bool, seeds: int = SEEDS, command: str = PROGRAM
+) -> Record:
     """Record of one MAC on one part: cells of the unit alone, and the median clock of the seeds.
 
     Raises
@@ -31,22 +32,31 @@ def measure(spec: MacSpec, part: Part, *, dsp: bool, seeds: int = SEEDS,
         As `synth.fpga.implement.implement` does.
     """
     unit = build(spec)
-    implemented = implement(unit.verilog(), spec.name, unit.ports, part, dsp=dsp,
-                            seeds=range(1, seeds + 1))
+    implemented = implement(
+        unit.verilog(), spec.name, unit.ports, part, dsp=dsp, seeds=range(1, seeds + 1)
+    )
     tools = ("amaranth", "pyosys", *part.route[:1])
     return Record(
-        subject=spec.name, metrics=_metrics(implemented),
-        conditions={"part": part.key, "device": part.name, "dsp_blocks": dsp,
-                    "seeds": seeds if part.route else 0},
+        subject=spec.name,
+        metrics=_metrics(implemented),
+        conditions={
+            "part": part.key,
+            "device": part.name,
+            "dsp_blocks": dsp,
+            "seeds": seeds if part.route else 0,
+        },
         not_done=NOT_DONE if part.route else (*NOT_DONE, "placement and routing", "timing"),
-        provenance=provenance(command, tools=tools))
+        provenance=provenance(command, tools=tools),
+    )
 
 
 def _metrics(unit: Implementation) -> dict[str, Metric]:
     """Counts, and the clock where there is one."""
-    metrics = {"luts": Metric(unit.luts, "LUT"),
-               "flip_flops": Metric(unit.flip_flops, "flip-flop"),
-               "dsps": Metric(unit.dsps, "DSP block")}
+    metrics = {
+        "luts": Metric(unit.luts, "LUT"),
+        "flip_flops": Metric(unit.flip_flops, "flip-flop"),
+        "dsps": Metric(unit.dsps, "DSP block"),
+    }
     return metrics if unit.clock is None else metrics | {"clock": Metric(unit.clock, "MHz")}
 
 
@@ -55,13 +65,16 @@ def _jobs(macs: Sequence[MacSpec], chosen: Sequence[Part]) -> Iterator[tuple[Mac
     return ((spec, part, dsp) for spec in macs for part in chosen for dsp in (False, True))
 
 
-def measure_all(macs: Sequence[MacSpec], chosen: Sequence[Part], seeds: int,
-                 command: str) -> list[Record]:
+def measure_all(
+    macs: Sequence[MacSpec], chosen: Sequence[Part], seeds: int, command: str
+) -> list[Record]:
     """Measure on both cores; says how far it is."""
     jobs, records = list(_jobs(macs, chosen)), []
     with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(measure, spec, part, dsp=dsp, seeds=seeds, command=command)
-                   for spec, part, dsp in jobs]
+        waiting = [
+            pool.submit(measure, spec, part, dsp=dsp, seeds=seeds, command=command)
+            for spec, part, dsp in jobs
+        ]
         for number, future in enumerate(waiting, 1):
             records.append(future.result())
             print(f"[{number}/{len(jobs)}] {_line(records[-1])}", file=sys.stderr)
@@ -78,15 +91,22 @@ def _line(record: Record) -> str:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options that say where and how to place."""
     parser.add_argument("--part", metavar="NAME", help="part (default: every one)")
-    parser.add_argument("--seeds", metavar="N", default=str(SEEDS),
-                        help="seeds of place and route, whose median clock counts "
-                             "(default: %(default)s)")
+    parser.add_argument(
+        "--seeds",
+        metavar="N",
+        default=str(SEEDS),
+        help="seeds of place and route, whose median clock counts (default: %(default)s)",
+    )
 
 
 def chosen_parts(options: argparse.Namespace) -> list[Part]:
     """Parts of the options of `add_options`; SpecError if they or what places is not there."""
-    require(options.seeds.isdecimal() and 1 <= int(options.seeds) <= 99, "Seeds",
-            "a whole number from 1 to 99", options.seeds)
+    require(
+        options.seeds.isdecimal() and 1 <= int(options.seeds) <= 99,
+        "Seeds",
+        "a whole number from 1 to 99",
+        options.seeds,
+    )
     chosen = parts(options.part)
     for part in chosen:
         router(part)
@@ -94,8 +114,7 @@ def chosen_parts(options: argparse.Namespace) -> list[Part]:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog=PROGRAM,
-                    description="Map a MAC to FPGAs, place and route it.")
+    parser = Parser(prog=PROGRAM, description="Map a MAC to FPGAs, place and route it.")
     add_mac_options(parser)
     add_options(parser)
     parser.add_argument("--list", action="store_true", help="print the parts and stop")
@@ -114,8 +133,12 @@ def _body(options: argparse.Namespace) -> None:
         return
     require(options.mac is not None, "What to map", "given by --mac PAIR", options.mac)
     spec = chosen_mac(options)
-    records = measure_all([spec], chosen_parts(options), int(options.seeds),
-                          f"{PROGRAM} --mac {spec} --seeds {options.seeds}")
+    records = measure_all(
+        [spec],
+        chosen_parts(options),
+        int(options.seeds),
+        f"{PROGRAM} --mac {spec} --seeds {options.seeds}",
+    )
     if options.json:
         print(json.dumps([record.to_json() for record in records], indent=2))
     else:

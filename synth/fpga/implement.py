@@ -55,10 +55,16 @@ def harness(module: str, ports: Sequence[Port]) -> str:
             continue
         low = widths[port.direction]
         widths[port.direction] += port.width
-        connections.append(
-            f".{port.name}({vectors[port.direction]}[{low + port.width - 1}:{low}])")
-    return _TEXT.format(top=TOP, clock=CLOCK, module=module, unit=UNIT, high_in=widths["input"] - 1,
-                        high_out=widths["output"] - 1, connections=", ".join(connections))
+        connections.append(f".{port.name}({vectors[port.direction]}[{low + port.width - 1}:{low}])")
+    return _TEXT.format(
+        top=TOP,
+        clock=CLOCK,
+        module=module,
+        unit=UNIT,
+        high_in=widths["input"] - 1,
+        high_out=widths["output"] - 1,
+        connections=", ".join(connections),
+    )
 
 
 TIMEOUT_S = 1800
@@ -85,8 +91,15 @@ class Implementation:
         return statistics.median(self.mhz) if self.mhz else None
 
 
-def implement(verilog: str, module: str, ports: Sequence[Port], part: Part, *, dsp: bool,
-          seeds: Sequence[int] = (1,)) -> Implementation:
+def implement(
+    verilog: str,
+    module: str,
+    ports: Sequence[Port],
+    part: Part,
+    *,
+    dsp: bool,
+    seeds: Sequence[int] = (1,),
+) -> Implementation:
     """Map ``module``, and place and route it once for each of ``seeds``.
 
     Raises
@@ -116,24 +129,41 @@ def router(part: Part) -> str | None:
     """
     if not part.route:
         return None
-    found = shutil.which(part.route[0], path=str(Path(sys.executable).parent)) \
-        or shutil.which(part.route[0])
+    found = shutil.which(part.route[0], path=str(Path(sys.executable).parent)) or shutil.which(
+        part.route[0]
+    )
     if found is None:
-        raise SpecError(f"FPGA part {part.key} must have {part.route[0]} installed "
-                        "(`make nextpnr` does that), not without")
+        raise SpecError(
+            f"FPGA part {part.key} must have {part.route[0]} installed "
+            "(`make nextpnr` does that), not without"
+        )
     return found
 
 
 def _cells(folder: Path, module: str, part: Part, *, dsp: bool) -> Counter[str]:
     """Cells of the unit by type; the flat design is left in design.json for nextpnr."""
     top, prefix = (TOP, f"{UNIT}.") if part.route else (module, "")
-    run_yosys("\n".join([
-        "read_verilog unit.v top.v", f"setattr -mod -set keep_hierarchy 1 {module}",
-        *part.passes(top, dsp=dsp), f"setattr -mod -unset keep_hierarchy {module}",
-        "flatten", *part.finish, "opt_clean", "write_json design.json"]), cwd=folder)
+    run_yosys(
+        "\n".join(
+            [
+                "read_verilog unit.v top.v",
+                f"setattr -mod -set keep_hierarchy 1 {module}",
+                *part.passes(top, dsp=dsp),
+                f"setattr -mod -unset keep_hierarchy {module}",
+                "flatten",
+                *part.finish,
+                "opt_clean",
+                "write_json design.json",
+            ]
+        ),
+        cwd=folder,
+    )
     design = json.loads((folder / "design.json").read_text(encoding="utf-8"))
-    return Counter(cell["type"] for name, cell in design["modules"][top]["cells"].items()
-                   if name.startswith(prefix))
+    return Counter(
+        cell["type"]
+        for name, cell in design["modules"][top]["cells"].items()
+        if name.startswith(prefix)
+    )
 
 
 def _route(folder: Path, part: Part, tool: str, seed: int) -> float:
@@ -144,13 +174,32 @@ def _route(folder: Path, part: Part, tool: str, seed: int) -> float:
         (folder / "pins.cst").write_text(lines, encoding="utf-8")
         constraints = ["--vopt", "cst=pins.cst"]
     done = subprocess.run(
-        [tool, *part.route[1:], *constraints, "--json", "design.json", "--seed", str(seed),
-         "--freq", str(TARGET_MHZ), "--timing-allow-fail", "--report", "report.json", "--quiet"],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+        [
+            tool,
+            *part.route[1:],
+            *constraints,
+            "--json",
+            "design.json",
+            "--seed",
+            str(seed),
+            "--freq",
+            str(TARGET_MHZ),
+            "--timing-allow-fail",
+            "--report",
+            "report.json",
+            "--quiet",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
+    )
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise PlacingError(errors[0] if errors
-                           else f"{part.route[0]} ended with status {done.returncode}")
+        raise PlacingError(
+            errors[0] if errors else f"{part.route[0]} ended with status {done.returncode}"
+        )
     report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     clocks = [entry["achieved"] for name, entry in report["fmax"].items() if CLOCK in name]
     if len(clocks) != 1:

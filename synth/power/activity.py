@@ -65,16 +65,26 @@ class Netlist:
 
     @cached_property
     def program(self) -> list[tuple[Callable[..., Any], tuple[Net, ...], Net]]:
-        """The gates' functions in order, compiled, with the nets they take and the one they drive.
-        """
-        return [(function.compiled(), tuple(gate.pins[name] for name in sorted(function.variables)),
-                 gate.pins[pin]) for gate in self.gates for pin, function in gate.outputs.items()]
+        """The gates' functions in order, compiled, with the nets they read and drive."""
+        return [
+            (
+                function.compiled(),
+                tuple(gate.pins[name] for name in sorted(function.variables)),
+                gate.pins[pin],
+            )
+            for gate in self.gates
+            for pin, function in gate.outputs.items()
+        ]
 
     @cached_property
     def gates(self) -> list[Instance]:
         """All but the flip-flops, each behind those that drive it; SpecError in a loop."""
-        drivers = {instance.pins[pin]: instance for instance in self.instances
-                   for pin in instance.outputs if not instance.cell.flip_flop}
+        drivers = {
+            instance.pins[pin]: instance
+            for instance in self.instances
+            for pin in instance.outputs
+            if not instance.cell.flip_flop
+        }
         done: dict[str, Instance] = {}
         for net in drivers:
             self._visit(net, drivers, done)
@@ -91,16 +101,25 @@ class Netlist:
                 open_ -= set(instance.pins.values())
                 stack.pop()
             elif drivers[source].name not in done:
-                require(source not in open_, f"Netlist {self.top}", "free of loops of gates",
-                        instance.name)
+                require(
+                    source not in open_,
+                    f"Netlist {self.top}",
+                    "free of loops of gates",
+                    instance.name,
+                )
                 open_.add(source)
                 stack.append((drivers[source], self._sources(drivers[source], drivers)))
 
     @staticmethod
     def _sources(instance: Instance, drivers: Mapping[Net, Instance]) -> Iterator[Net]:
         """Nets on the inputs of ``instance`` that gates drive."""
-        return iter([instance.pins[pin.name] for pin in instance.cell.pins_of("input")
-                     if instance.pins.get(pin.name) in drivers])
+        return iter(
+            [
+                instance.pins[pin.name]
+                for pin in instance.cell.pins_of("input")
+                if instance.pins.get(pin.name) in drivers
+            ]
+        )
 
     @cached_property
     def loads(self) -> dict[Net, float]:
@@ -131,16 +150,31 @@ def read_netlist(verilog: str, top: str, library: Library) -> Netlist:
         modules = json.loads((folder / "mapped.json").read_text(encoding="utf-8"))["modules"]
     require(top in modules, "Netlist", f"one with a module {top}", sorted(modules))
     module = modules[top]
-    ports = {way: {name: tuple(port["bits"]) for name, port in module["ports"].items()
-                   if port["direction"] == way} for way in ("input", "output")}
+    ports = {
+        way: {
+            name: tuple(port["bits"])
+            for name, port in module["ports"].items()
+            if port["direction"] == way
+        }
+        for way in ("input", "output")
+    }
     instances = []
     for name, cell in module["cells"].items():
         kind = cell["type"]
         if kind != "$scopeinfo":
-            require(kind in library.cells and has_model(library.cells[kind]), "Netlist cell",
-                    f"one with a model in the library {library.name}", kind)
-            instances.append(Instance(name, library.cells[kind], {
-                pin: bits[0] for pin, bits in cell["connections"].items() if bits}))
+            require(
+                kind in library.cells and has_model(library.cells[kind]),
+                "Netlist cell",
+                f"one with a model in the library {library.name}",
+                kind,
+            )
+            instances.append(
+                Instance(
+                    name,
+                    library.cells[kind],
+                    {pin: bits[0] for pin, bits in cell["connections"].items() if bits},
+                )
+            )
     netlist = Netlist(top, ports["input"], ports["output"], tuple(instances))
     for register in netlist.registers:
         assert register.cell.flip_flop is not None
@@ -176,9 +210,11 @@ class Trace:
             for pin, function in instance.outputs.items():
                 inverted = function.evaluate({ff.state: False, ff.inverse: True})
                 known |= {ff.state: found[pin] ^ inverted, ff.inverse: ~found[pin] ^ inverted}
-        return known | {pin: function.evaluate(known) ^ self.values["0"]
-                        for pin, function in outputs(instance.cell).items()
-                        if pin not in found and function.variables <= known.keys()}
+        return known | {
+            pin: function.evaluate(known) ^ self.values["0"]
+            for pin, function in outputs(instance.cell).items()
+            if pin not in found and function.variables <= known.keys()
+        }
 
     @cached_property
     def toggles(self) -> dict[Net, int]:
@@ -215,23 +251,29 @@ def simulate(netlist: Netlist, inputs: Mapping[str, npt.NDArray[Any]], *, piece:
     return Trace(netlist, {net: bits[:cycles] for net, bits in values.items()}, cycles - 1)
 
 
-def _sources(netlist: Netlist, inputs: Mapping[str, npt.NDArray[Any]], length: int
-             ) -> dict[Net, Bits]:
+def _sources(
+    netlist: Netlist, inputs: Mapping[str, npt.NDArray[Any]], length: int
+) -> dict[Net, Bits]:
     """Values of the input ports' nets, the last one repeated up to ``length``."""
     found: dict[Net, Bits] = {}
     for name, nets in netlist.inputs.items():
         if nets[0] == netlist.clock:
             continue
         bits = np.asarray(inputs.get(name, np.zeros((1, len(nets)))), bool)
-        require(bits.ndim == 2 and bits.shape[1] == len(nets), f"Input {name}",
-                f"bits of shape (cycles, {len(nets)})", bits.shape)
+        require(
+            bits.ndim == 2 and bits.shape[1] == len(nets),
+            f"Input {name}",
+            f"bits of shape (cycles, {len(nets)})",
+            bits.shape,
+        )
         filled = np.pad(bits, ((0, length - len(bits)), (0, 0)), "edge")
         found |= {net: np.ascontiguousarray(filled[:, place]) for place, net in enumerate(nets)}
     return found
 
 
-def _settle(netlist: Netlist, sources: Mapping[Net, Bits], pieces: int, piece: int
-            ) -> dict[str, Bits]:
+def _settle(
+    netlist: Netlist, sources: Mapping[Net, Bits], pieces: int, piece: int
+) -> dict[str, Bits]:
     """State of each register in each cycle, all pieces behind each other.
 
     While it is stepped a net is an integer with a bit for each piece.
@@ -254,8 +296,10 @@ def _settle(netlist: Netlist, sources: Mapping[Net, Bits], pieces: int, piece: i
 
 def _integers(bits: Bits) -> list[int]:
     """Columns of ``bits`` as integers, the first row the lowest bit."""
-    return [int.from_bytes(column.tobytes(), "little")
-            for column in np.packbits(bits.T, axis=1, bitorder="little")]
+    return [
+        int.from_bytes(column.tobytes(), "little")
+        for column in np.packbits(bits.T, axis=1, bitorder="little")
+    ]
 
 
 def _bits(integers: list[int], rows: int) -> Bits:
@@ -266,8 +310,9 @@ def _bits(integers: list[int], rows: int) -> Bits:
     return found
 
 
-def _next(netlist: Netlist, values: dict[Net, int], state: Mapping[str, int], mask: int
-          ) -> dict[str, int]:
+def _next(
+    netlist: Netlist, values: dict[Net, int], state: Mapping[str, int], mask: int
+) -> dict[str, int]:
     """State behind the next clock edge; ``values`` has those of inputs and constants."""
     for register in netlist.registers:
         values |= _stored(register, state[register.name], mask)
@@ -307,6 +352,9 @@ def _stored(register: Instance, state: Any, mask: Any) -> dict[Net, Any]:
     ff = register.cell.flip_flop
     assert ff is not None
     pins = {ff.state: state, ff.inverse: state ^ mask}
-    return {register.pins[pin]: pins[function.text] if function.operator == "name"
-            else pins[function.inputs[0].text] ^ mask
-            for pin, function in register.outputs.items()}
+    return {
+        register.pins[pin]: pins[function.text]
+        if function.operator == "name"
+        else pins[function.inputs[0].text] ^ mask
+        for pin, function in register.outputs.items()
+    }

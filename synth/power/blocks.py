@@ -26,9 +26,19 @@ from synth.power.energy import Energy
 BLOCKS = Path(__file__).with_name("blocks.toml")
 REST = "registers"
 #: Kinds of flip-flops that a cone ends at: plain, with enable, with synchronous reset, with both.
-_FLIP_FLOPS = ["$_DFF_P_", *(f"$_{kind}_P{''.join(rest)}_" for kind, parts in {
-    "DFFE": ("PN",), "SDFF": ("PN", "01"), "SDFFE": ("PN", "01", "PN"),
-    "SDFFCE": ("PN", "01", "PN")}.items() for rest in product(*parts))]
+_FLIP_FLOPS = [
+    "$_DFF_P_",
+    *(
+        f"$_{kind}_P{''.join(rest)}_"
+        for kind, parts in {
+            "DFFE": ("PN",),
+            "SDFF": ("PN", "01"),
+            "SDFFE": ("PN", "01", "PN"),
+            "SDFFCE": ("PN", "01", "PN"),
+        }.items()
+        for rest in product(*parts)
+    ),
+]
 _WIRE = re.compile(r"^\s+wire (?:\[\d+:0\] )?(\w+)[ ;]", re.MULTILINE)
 _NETLIST = "blocks.v"
 _CELLS = "blocks.json"
@@ -64,14 +74,18 @@ def block_gates(verilog: Mapping[str, str], top: str, recipe: str = "keep") -> d
     found = dict.fromkeys(block_names(), 0)
     for module, entry in data["modules"].items():
         # All else are the blocks themselves.
-        kinds = {kind: number for kind, number in entry["num_cells_by_type"].items()
-                 if kind.startswith("$")}
+        kinds = {
+            kind: number
+            for kind, number in entry["num_cells_by_type"].items()
+            if kind.startswith("$")
+        }
         found[_block(module.removeprefix("\\"), top)] += sort_cells(kinds, top, recipe).two_input
     return found
 
 
-def split(verilog: Mapping[str, str], whole: Mapped, library: Library,
-          clock_ns: float | None = None) -> Split:
+def split(
+    verilog: Mapping[str, str], whole: Mapped, library: Library, clock_ns: float | None = None
+) -> Split:
     """Map a MAC block by block, in the recipe and to the library that ``whole`` was mapped in.
 
     Raises
@@ -87,22 +101,43 @@ def split(verilog: Mapping[str, str], whole: Mapped, library: Library,
         folder = Path(scratch)
         for name, text in mapping.liberty_files(library).items():
             (folder / name).write_text(text, encoding="utf-8")
-        yosys.statistics(verilog, top, [
-            *passes, "rename -enumerate */t:*", "flatten", "opt_clean -purge",
-            f"write_json {_CELLS}",
-            f"write_verilog -noattr -noexpr -nohex -nodec {_NETLIST}"], folder=folder)
+        yosys.statistics(
+            verilog,
+            top,
+            [
+                *passes,
+                "rename -enumerate */t:*",
+                "flatten",
+                "opt_clean -purge",
+                f"write_json {_CELLS}",
+                f"write_verilog -noattr -noexpr -nohex -nodec {_NETLIST}",
+            ],
+            folder=folder,
+        )
         text = (folder / _NETLIST).read_text(encoding="utf-8")
         modules = json.loads((folder / _CELLS).read_text(encoding="utf-8"))["modules"]
-    cells = {name: cell["type"] for name, cell in modules[top]["cells"].items()
-             if cell["type"] in library.cells}
+    cells = {
+        name: cell["type"]
+        for name, cell in modules[top]["cells"].items()
+        if cell["type"] in library.cells
+    }
     kinds = {kind: list(cells.values()).count(kind) for kind in sorted(set(cells.values()))}
-    mapped = Mapped(top=top, recipe=whole.recipe, verilog=text[text.index("\nmodule ") + 1:],
-                    cells=kinds, yosys=whole.yosys, **mapping.measures(kinds, library))
+    mapped = Mapped(
+        top=top,
+        recipe=whole.recipe,
+        verilog=text[text.index("\nmodule ") + 1 :],
+        cells=kinds,
+        yosys=whole.yosys,
+        **mapping.measures(kinds, library),
+    )
     areas = dict.fromkeys(block_names(), 0.0)
     for name, kind in cells.items():
         areas[_block_of_cell(name, top)] += library.cells[kind].area
-    return Split(mapped=mapped, areas={name: round(area, 6) for name, area in areas.items()},
-                 excess=mapped.area_um2 / whole.area_um2 - 1)
+    return Split(
+        mapped=mapped,
+        areas={name: round(area, 6) for name, area in areas.items()},
+        excess=mapped.area_um2 / whole.area_um2 - 1,
+    )
 
 
 def energy_by_block(energy: Energy) -> dict[str, float]:
@@ -122,15 +157,18 @@ def energy_by_block(energy: Energy) -> dict[str, float]:
 def _present(verilog: Mapping[str, str]) -> dict[str, list[str]]:
     """Wires at which each block ends, of the blocks that the unit has."""
     wires = {name for text in verilog.values() for name in _WIRE.findall(text)}
-    found = {name: [end for end in ends if fnmatch.filter(wires, end)]
-             for name, ends in _ends().items()}
+    found = {
+        name: [end for end in ends if fnmatch.filter(wires, end)] for name, ends in _ends().items()
+    }
     return {name: ends for name, ends in found.items() if ends}
 
 
 def _cut(passes: Sequence[str], verilog: Mapping[str, str], top: str) -> list[str]:
     """Passes of a recipe with the cut before the mapping."""
-    place = next((number for number, line in enumerate(passes)
-                  if line.startswith(("dfflibmap", "abc"))), len(passes))
+    place = next(
+        (number for number, line in enumerate(passes) if line.startswith(("dfflibmap", "abc"))),
+        len(passes),
+    )
     blocks = _present(verilog)
     require(len(blocks) > 1, "Unit", f"one with wires of {BLOCKS.name}", top)
     *cut, last = blocks
@@ -138,15 +176,24 @@ def _cut(passes: Sequence[str], verilog: Mapping[str, str], top: str) -> list[st
     registers = "".join(f" t:{kind} %d" for kind in _FLIP_FLOPS)
     lines = [f"setattr -set keep 1 w:{wire}" for name in cut for wire in blocks[name]]
     # Flip-flops become those of the library here, so that their enables are in a block.
-    lines += [*passes[:place], *(line.replace("dfflibmap", "dfflibmap -prepare")
-                                 for line in passes[place:] if line.startswith("dfflibmap")),
-              "select -set done t:$none"]
+    lines += [
+        *passes[:place],
+        *(
+            line.replace("dfflibmap", "dfflibmap -prepare")
+            for line in passes[place:]
+            if line.startswith("dfflibmap")
+        ),
+        "select -set done t:$none",
+    ]
     for name in [*cut, last]:
         wires = " ".join(f"w:{wire}" for wire in blocks[name])
         union = "%u " * (len(blocks[name]) - 1)
         cells = "c:*" if name == last else f"{wires} {union}%ci*{stops} c:* %i"
-        lines += [f"select -set block {cells}{registers} @done %d",
-                  f'setattr -set submod "{name}" @block', "select -set done @done @block %u"]
+        lines += [
+            f"select -set block {cells}{registers} @done %d",
+            f'setattr -set submod "{name}" @block',
+            "select -set done @done @block %u",
+        ]
     return [*lines, "submod", "setattr -set keep 0 */w:*", f"hierarchy -top {top}", *passes[place:]]
 
 

@@ -44,7 +44,8 @@ CONDITIONS = {
     "delays": "none, so no glitches, but in _glitches: inertial, from the Liberty tables",
     "internal": "Liberty tables at slew and load, by condition and cause",
     "inputs and clock": "steep; the load of their pins is counted",
-    "wires": "no load"}
+    "wires": "no load",
+}
 
 
 class NetlistMismatch(Exception):
@@ -79,17 +80,32 @@ class Energy:
 
     def metrics(self) -> dict[str, Metric]:
         """The energy as metrics of a record, in fJ."""
-        parts = {"": self.per_mac, "_internal": self.internal, "_switching": self.switching,
-                 "_inputs": self.inputs, "_clock": self.clock, "_registers": self.registers}
+        parts = {
+            "": self.per_mac,
+            "_internal": self.internal,
+            "_switching": self.switching,
+            "_inputs": self.inputs,
+            "_clock": self.clock,
+            "_registers": self.registers,
+        }
         if self.glitches is not None:
             parts["_glitches"] = self.glitches
-        found = {f"energy_{self.stream}{name}": Metric(significant(value * 1e15), "fJ")
-                 for name, value in parts.items()}
+        found = {
+            f"energy_{self.stream}{name}": Metric(significant(value * 1e15), "fJ")
+            for name, value in parts.items()
+        }
         return found | {f"toggles_{self.stream}": Metric(significant(self.toggles), "toggle")}
 
 
-def measure_energy(mapped: Mapped, spec: MacSpec, library: Library, stream: str | Stream, *,
-                   sums: int = SUMS, glitches: bool = True) -> Energy:
+def measure_energy(
+    mapped: Mapped,
+    spec: MacSpec,
+    library: Library,
+    stream: str | Stream,
+    *,
+    sums: int = SUMS,
+    glitches: bool = True,
+) -> Energy:
     """Energy of the mapped unit ``spec`` on a stream, by name or as it is.
 
     Parameters
@@ -126,42 +142,66 @@ def measure_energy(mapped: Mapped, spec: MacSpec, library: Library, stream: str 
 def _glitch_energy(trace: Trace, delays: Delays, library: Library) -> float:
     """Energy that glitches add, as a share of the energy without."""
     cycles = min(GLITCH_CYCLES, trace.cycles)
-    calm = Trace(trace.netlist, {net: bits[:cycles + 1] for net, bits in trace.values.items()},
-                 cycles)
+    calm = Trace(
+        trace.netlist, {net: bits[: cycles + 1] for net, bits in trace.values.items()}, cycles
+    )
     without = run_energy(calm, delays, library.voltage).total
-    total = sum(run_energy(part, delays, library.voltage).total
-                for part in with_glitches(trace, delays, cycles))
+    total = sum(
+        run_energy(part, delays, library.voltage).total
+        for part in with_glitches(trace, delays, cycles)
+    )
     return total / without - 1
 
 
-def _energy(netlist: Netlist, spec: MacSpec, stream: Stream, trace: Trace, run: RunEnergy,
-            glitches: float | None) -> Energy:
+def _energy(
+    netlist: Netlist,
+    spec: MacSpec,
+    stream: Stream,
+    trace: Trace,
+    run: RunEnergy,
+    glitches: float | None,
+) -> Energy:
     """Energies for each multiply-accumulation."""
     macs = stream.sums * DEPTH * spec.lanes
-    by_instance = {name: (part.internal + part.switching) / macs
-                   for name, part in run.instances.items()}
+    by_instance = {
+        name: (part.internal + part.switching) / macs for name, part in run.instances.items()
+    }
     return Energy(
-        unit=spec.name, stream=stream.name, macs=macs, sums=stream.sums,
-        toggles=sum(trace.toggles.values()) / macs, per_mac=run.total / macs,
+        unit=spec.name,
+        stream=stream.name,
+        macs=macs,
+        sums=stream.sums,
+        toggles=sum(trace.toggles.values()) / macs,
+        per_mac=run.total / macs,
         internal=sum(part.internal for part in run.instances.values()) / macs,
         switching=sum(part.switching for part in run.instances.values()) / macs,
-        inputs=run.inputs / macs, clock=run.clock / macs,
+        inputs=run.inputs / macs,
+        clock=run.clock / macs,
         registers=run.clock / macs + sum(by_instance[r.name] for r in netlist.registers),
         glitches=None if glitches is None else glitches * run.total / macs,
-        leakage=run.leakage, by_instance=by_instance)
+        leakage=run.leakage,
+        by_instance=by_instance,
+    )
 
 
 def run_stream(netlist: Netlist, spec: MacSpec, stream: Stream) -> Trace:
     """Trace of a netlist of ``spec`` on a stream, one pair a lane and cycle without a pause."""
     cycles = stream.sums * DEPTH
     place = np.arange(cycles) % DEPTH
-    inputs = {"i_valid": np.ones((cycles, 1), bool), "i_first": (place == 0)[:, None],
-              "i_last": (place == DEPTH - 1)[:, None],
-              "i_a": _bits(stream.a.reshape(cycles, spec.lanes), spec.a.width),
-              "i_b": _bits(stream.b.reshape(cycles, spec.lanes), spec.b.width)}
+    inputs = {
+        "i_valid": np.ones((cycles, 1), bool),
+        "i_first": (place == 0)[:, None],
+        "i_last": (place == DEPTH - 1)[:, None],
+        "i_a": _bits(stream.a.reshape(cycles, spec.lanes), spec.a.width),
+        "i_b": _bits(stream.b.reshape(cycles, spec.lanes), spec.b.width),
+    }
     # What is in flight behind the last pair comes out; the last sum is read there.
-    idle = {name: np.concatenate([bits, np.repeat(bits[-1:] & (name != "i_valid"), spec.latency,
-                                                  axis=0)]) for name, bits in inputs.items()}
+    idle = {
+        name: np.concatenate(
+            [bits, np.repeat(bits[-1:] & (name != "i_valid"), spec.latency, axis=0)]
+        )
+        for name, bits in inputs.items()
+    }
     return simulate(netlist, idle, piece=DEPTH)
 
 
@@ -178,16 +218,20 @@ def check_sums(trace: Trace, spec: MacSpec, stream: Stream) -> None:
     got = [_codes(trace.port(name)[ends]) for name in names]
     for index, (a, b, *found) in enumerate(zip(stream.a, stream.b, *got, strict=True)):
         total, flags = sim.dot_with_flags(a, b, spec)
-        wanted = [int(total) % (1 << spec.acc.width), int(flags)][:len(found)]
+        wanted = [int(total) % (1 << spec.acc.width), int(flags)][: len(found)]
         if found != wanted:
-            raise NetlistMismatch(f"Netlist of {spec.name} must give {tuple(wanted)} for sum "
-                                  f"{index} of stream {stream.name}, not {tuple(found)}")
+            raise NetlistMismatch(
+                f"Netlist of {spec.name} must give {tuple(wanted)} for sum "
+                f"{index} of stream {stream.name}, not {tuple(found)}"
+            )
 
 
 def _codes(bits: Bits) -> list[int]:
     """Rows of bits, low bit first, as numbers."""
-    return [int.from_bytes(row.tobytes(), "little")
-            for row in np.packbits(bits, axis=1, bitorder="little")]
+    return [
+        int.from_bytes(row.tobytes(), "little")
+        for row in np.packbits(bits, axis=1, bitorder="little")
+    ]
 
 
 def significant(value: float) -> float:
@@ -203,7 +247,8 @@ TILES = 4
 ARRAY_CONDITIONS = CONDITIONS | {
     "unit": "multiply-accumulation of a lane of an element, its share of the array, no leakage",
     "stream": f"{TILES} tiles of {DEPTH} beats back to back, counted while all elements are busy",
-    "delays": "none, so no glitches"}
+    "delays": "none, so no glitches",
+}
 #: Cycles of reset before the first beat.
 RESET = 2
 
@@ -227,8 +272,10 @@ class ArrayEnergy:
     def metrics(self) -> dict[str, Metric]:
         """The energy as metrics of a record, in fJ."""
         parts = {"": self.per_mac, "_registers": self.registers, "_clock": self.clock}
-        return {f"energy_{self.stream}{name}": Metric(significant(value * 1e15), "fJ")
-                for name, value in parts.items()}
+        return {
+            f"energy_{self.stream}{name}": Metric(significant(value * 1e15), "fJ")
+            for name, value in parts.items()
+        }
 
 
 def has_array_energy(spec: ArraySpec) -> bool:
@@ -236,8 +283,9 @@ def has_array_energy(spec: ArraySpec) -> bool:
     return spec.dataflow is Dataflow.OS and spec.out is None and spec.rows <= DEPTH
 
 
-def measure_array_energy(mapped: Mapped, spec: ArraySpec, library: Library, stream: str
-                         ) -> ArrayEnergy:
+def measure_array_energy(
+    mapped: Mapped, spec: ArraySpec, library: Library, stream: str
+) -> ArrayEnergy:
     """Energy of the mapped array ``spec`` on matrices made of a stream.
 
     Parameters
@@ -257,10 +305,14 @@ def measure_array_energy(mapped: Mapped, spec: ArraySpec, library: Library, stre
         If the stream is no matrix, the array is none of those, or cells have no model.
     """
     require(stream in ARRAY_STREAMS, "Stream", f"one of {', '.join(ARRAY_STREAMS)}", stream)
-    require(has_array_energy(spec), "Array",
-            f"output stationary, of at most {DEPTH} rows and without output stages", str(spec))
+    require(
+        has_array_energy(spec),
+        "Array",
+        f"output stationary, of at most {DEPTH} rows and without output stages",
+        str(spec),
+    )
     codes = make_stream(stream, spec.mac, max(TILES * spec.rows, spec.cols))
-    a, b = codes.a[:TILES * spec.rows], codes.b[:spec.cols].T
+    a, b = codes.a[: TILES * spec.rows], codes.b[: spec.cols].T
     given = beats(spec, a, b)
     netlist = read_netlist(mapped.verilog, mapped.top, library)
     trace = _run_array(netlist, spec, given)
@@ -269,11 +321,17 @@ def measure_array_energy(mapped: Mapped, spec: ArraySpec, library: Library, stre
     tables = read_tables(library, {instance.cell.name for instance in netlist.instances})
     run = run_energy(counted, Delays(netlist, tables), library.voltage)
     macs = counted.cycles * spec.rows * spec.cols * spec.mac.lanes
-    stored = sum(run.instances[r.name].internal + run.instances[r.name].switching
-                 for r in netlist.registers)
-    return ArrayEnergy(stream=stream, macs=macs, results=len(a) * spec.cols,
-                       per_mac=run.total / macs, registers=(run.clock + stored) / macs,
-                       clock=run.clock / macs)
+    stored = sum(
+        run.instances[r.name].internal + run.instances[r.name].switching for r in netlist.registers
+    )
+    return ArrayEnergy(
+        stream=stream,
+        macs=macs,
+        results=len(a) * spec.cols,
+        per_mac=run.total / macs,
+        registers=(run.clock + stored) / macs,
+        clock=run.clock / macs,
+    )
 
 
 def _run_array(netlist: Netlist, spec: ArraySpec, given: Beats) -> Trace:
@@ -286,8 +344,11 @@ def _run_array(netlist: Netlist, spec: ArraySpec, given: Beats) -> Trace:
     for prefix, words in given.sources.items():
         width = len(netlist.inputs[f"{prefix}_tdata"])
         bits = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")[:, :width]
-        columns = {"tvalid": np.ones((sent, 1), bool), "tdata": bits.astype(bool),
-                   "tlast": given.last[prefix][:, None]}
+        columns = {
+            "tvalid": np.ones((sent, 1), bool),
+            "tdata": bits.astype(bool),
+            "tlast": given.last[prefix][:, None],
+        }
         for name, beat in columns.items():
             whole = np.zeros((cycles, beat.shape[1]), bool)
             whole[busy] = beat
@@ -299,12 +360,12 @@ def _run_array(netlist: Netlist, spec: ArraySpec, given: Beats) -> Trace:
     return trace
 
 
-def _check_results(trace: Trace, spec: ArraySpec, given: Beats, wanted: tuple[NDArray, NDArray]
-                   ) -> None:
+def _check_results(
+    trace: Trace, spec: ArraySpec, given: Beats, wanted: tuple[NDArray, NDArray]
+) -> None:
     """Hold what left the array to the sums and flags of the model."""
     valid = trace.port(f"{C}_tvalid")[:, 0]
-    fields = [("tdata", spec.slot_width, as_bits(wanted[0], spec.mac.acc.width),
-               spec.result_width)]
+    fields = [("tdata", spec.slot_width, as_bits(wanted[0], spec.mac.acc.width), spec.result_width)]
     if spec.flag_bits:
         fields.append(("tuser", spec.flag_bits, wanted[1], spec.flag_bits))
     for name, slot, sums, width in fields:
@@ -320,5 +381,8 @@ def _middle(trace: Trace, spec: ArraySpec) -> Trace:
     start = RESET + spec.passage
     stop = RESET + TILES * DEPTH
     cycles = (stop - start) // DEPTH * DEPTH
-    return Trace(trace.netlist, {net: bits[start:start + cycles + 1]
-                                 for net, bits in trace.values.items()}, cycles)
+    return Trace(
+        trace.netlist,
+        {net: bits[start : start + cycles + 1] for net, bits in trace.values.items()},
+        cycles,
+    )

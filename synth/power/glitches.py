@@ -44,19 +44,30 @@ class Timed:
     @cached_property
     def launch(self) -> dict[Net, float]:
         """Time behind the clock edge at which registers and inputs change."""
-        found = {register.pins[pin]: max(
-            (self.delays.delay(register, pin, cause.name)
-             for cause in register.cell.pins_of("input")), default=0.0)
-            for register in self.netlist.registers for pin in register.outputs}
+        found = {
+            register.pins[pin]: max(
+                (
+                    self.delays.delay(register, pin, cause.name)
+                    for cause in register.cell.pins_of("input")
+                ),
+                default=0.0,
+            )
+            for register in self.netlist.registers
+            for pin in register.outputs
+        }
         mean = sum(found.values()) / len(found) if found else 0.0
         return found | {net: mean for nets in self.netlist.inputs.values() for net in nets}
 
     @cached_property
     def arcs(self) -> dict[tuple[str, str], dict[str, float]]:
         """Delay from each input of a gate, by gate and output."""
-        return {(gate.name, pin): {cause: self.delays.delay(gate, pin, cause)
-                                   for cause in sorted(function.variables)}
-                for gate in self.netlist.gates for pin, function in gate.outputs.items()}
+        return {
+            (gate.name, pin): {
+                cause: self.delays.delay(gate, pin, cause) for cause in sorted(function.variables)
+            }
+            for gate in self.netlist.gates
+            for pin, function in gate.outputs.items()
+        }
 
     @cached_property
     def longest(self) -> float:
@@ -65,8 +76,12 @@ class Timed:
         for gate in self.netlist.gates:
             for pin in gate.outputs:
                 arrival[gate.pins[pin]] = max(
-                    (arrival.get(gate.pins[cause], 0.0) + delay
-                     for cause, delay in self.arcs[gate.name, pin].items()), default=0.0)
+                    (
+                        arrival.get(gate.pins[cause], 0.0) + delay
+                        for cause, delay in self.arcs[gate.name, pin].items()
+                    ),
+                    default=0.0,
+                )
         return max(arrival.values(), default=0.0)
 
     def steps(self, time: float) -> int:
@@ -80,25 +95,34 @@ class Timed:
             if net in self.launch or isinstance(net, str):
                 # It changes at one step of each cycle, not the first.
                 late = np.arange(STEPS) >= max(1, self.steps(self.launch.get(net, 0.0)))
-                waves[net] = np.where(late, bits[start + 1:end + 1, None], bits[start:end, None])
+                waves[net] = np.where(late, bits[start + 1 : end + 1, None], bits[start:end, None])
         for gate in self.netlist.gates:
             for pin in gate.outputs:
                 net = gate.pins[pin]
-                waves[net] = self._output(gate, pin, waves, trace.values[net][start:end + 1])
-        first = {net: trace.values[net][start:start + 1] for net in waves}
-        return Trace(self.netlist, {net: np.concatenate([first[net], wave.ravel()])
-                                    for net, wave in waves.items()}, end - start)
+                waves[net] = self._output(gate, pin, waves, trace.values[net][start : end + 1])
+        first = {net: trace.values[net][start : start + 1] for net in waves}
+        return Trace(
+            self.netlist,
+            {net: np.concatenate([first[net], wave.ravel()]) for net, wave in waves.items()},
+            end - start,
+        )
 
     def _output(self, gate: Instance, pin: str, waves: dict[Net, Bits], settled: Bits) -> Bits:
         """Wave of a gate's output; ``settled`` is its value at the ends of the cycles."""
         arcs = self.arcs[gate.name, pin]
-        inputs = {cause: _later(waves[gate.pins[cause]], self.steps(delay))
-                  for cause, delay in arcs.items()}
+        inputs = {
+            cause: _later(waves[gate.pins[cause]], self.steps(delay))
+            for cause, delay in arcs.items()
+        }
         wave = gate.outputs[pin].evaluate(inputs) ^ waves["0"]
         pulse = self.steps(sum(arcs.values()) / len(arcs)) if arcs else 0
         calm = _without_pulses(wave, settled[:-1], pulse)
-        require(bool((calm[:, -1] == settled[1:]).all()), "Cycle",
-                f"long enough for {gate.name} to settle", STEPS)
+        require(
+            bool((calm[:, -1] == settled[1:]).all()),
+            "Cycle",
+            f"long enough for {gate.name} to settle",
+            STEPS,
+        )
         return calm
 
 
@@ -125,8 +149,9 @@ def _without_pulses(waves: Bits, before: Bits, length: int) -> Bits:
 def _held(padded: Bits, changes: Bits, length: int) -> Bits:
     """Each step takes the value of the last one that stays; before the first, that of before."""
     count = np.cumsum(changes, axis=1, dtype=np.int16)
-    ahead = np.concatenate([count[:, length - 1:],
-                            np.repeat(count[:, -1:], length - 1, axis=1)], axis=1)
+    ahead = np.concatenate(
+        [count[:, length - 1 :], np.repeat(count[:, -1:], length - 1, axis=1)], axis=1
+    )
     places = np.arange(1, count.shape[1] + 1, dtype=np.int16)
     last = np.maximum.accumulate(np.where(ahead == count, places, np.int16(0)), axis=1)
     held: Bits = np.take_along_axis(padded, last.astype(np.intp), axis=1)

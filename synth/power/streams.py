@@ -102,8 +102,10 @@ def _digits(layer: int) -> Callable[[MacSpec, int], tuple[Codes, Codes]]:
         pairs = -(-sums * length // len(weights))
         images = np.arange(pairs) % len(x)
         columns = np.arange(pairs) // len(x) % weights.shape[1]
-        a, b = (y.reshape(-1)[:sums * length].reshape(sums, length)
-                for y in (quantised(x, spec.a)[images], quantised(weights, spec.b).T[columns]))
+        a, b = (
+            y.reshape(-1)[: sums * length].reshape(sums, length)
+            for y in (quantised(x, spec.a)[images], quantised(weights, spec.b).T[columns])
+        )
         return a, b
 
     return stream
@@ -121,8 +123,10 @@ def _trained() -> tuple[npt.NDArray[np.float32], list["Layer"]]:
 def quantised(x: npt.NDArray[Any], fmt: Format) -> Codes:
     """Codes of ``x`` with the scale that has the least mean squared error."""
     scales = np.abs(x).max() / fmt.max / OVERLOADS
-    errors = [np.square(sim.decode(sim.encode(x / scale, fmt), fmt) * scale - x).mean()
-              for scale in scales]
+    errors = [
+        np.square(sim.decode(sim.encode(x / scale, fmt), fmt) * scale - x).mean()
+        for scale in scales
+    ]
     codes: Codes = sim.encode(x / scales[int(np.argmin(errors))], fmt)
     return codes
 

@@ -25,8 +25,14 @@ _ARCS = {"cell_rise", "cell_fall", "rise_transition", "fall_transition"}
 _READ = {"cell", "pin", "pg_pin", "internal_power", "timing"} | _POWERS | _ARCS
 _TEMPLATES = {"lu_table_template", "power_lut_template"}
 #: Timing types of arcs that a signal takes; the rest are checks, clears and tristates.
-_TAKEN = {"", "combinational", "combinational_rise", "combinational_fall", "rising_edge",
-          "falling_edge"}
+_TAKEN = {
+    "",
+    "combinational",
+    "combinational_rise",
+    "combinational_fall",
+    "rising_edge",
+    "falling_edge",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,10 @@ class Table:
         """Value between the entries, or beyond the last ones, by straight lines."""
         row, down = _place(self.slews, slew)
         column, across = _place(self.loads, load)
-        above, below = (_between(line, column, across) for line in
-                        (self.values[row], self.values[min(row + 1, len(self.slews) - 1)]))
+        above, below = (
+            _between(line, column, across)
+            for line in (self.values[row], self.values[min(row + 1, len(self.slews) - 1)])
+        )
         return _between((above, below), 0, down)
 
 
@@ -110,16 +118,25 @@ class _Reader:
 
     def cell(self, group: Group) -> CellTables:
         """Tables of a cell; what flows to ground was counted where it came from."""
-        grounds = {pin.args[0] for pin in group.groups if pin.name == "pg_pin"
-                   and pin.simple.get("pg_type", "").endswith("ground")}
+        grounds = {
+            pin.args[0]
+            for pin in group.groups
+            if pin.name == "pg_pin" and pin.simple.get("pg_type", "").endswith("ground")
+        }
         energies, arcs = [], []
         for pin in group.groups:
             for name in pin.args if pin.name == "pin" else ():
-                energies += [self.energy(name, part) for part in pin.groups
-                             if part.name == "internal_power"
-                             and part.simple.get("related_pg_pin") not in grounds]
-                arcs += [self.arc(name, part) for part in pin.groups if part.name == "timing"
-                         and part.simple.get("timing_type", "") in _TAKEN]
+                energies += [
+                    self.energy(name, part)
+                    for part in pin.groups
+                    if part.name == "internal_power"
+                    and part.simple.get("related_pg_pin") not in grounds
+                ]
+                arcs += [
+                    self.arc(name, part)
+                    for part in pin.groups
+                    if part.name == "timing" and part.simple.get("timing_type", "") in _TAKEN
+                ]
         return CellTables(tuple(filter(None, energies)), tuple(arcs))
 
     def energy(self, pin: str, group: Group) -> Energy | None:
@@ -128,17 +145,20 @@ class _Reader:
         if not tables:
             return None
         nothing = tables.get("power", Table((0.0,), (0.0,), ((0.0,),)))
-        rise, fall = (tables.get(name, nothing)
-                      for name in ("rise_power", "fall_power"))
+        rise, fall = (tables.get(name, nothing) for name in ("rise_power", "fall_power"))
         when = group.simple.get("when")
         return Energy(pin, _names(group), read_function(when) if when else None, rise, fall)
 
     def arc(self, pin: str, group: Group) -> Arc:
         """Arc of a group timing."""
         tables = {part.name: self.table(part, 1.0) for part in group.groups}
-        return Arc(pin, _names(group), group.simple.get("timing_sense", "non_unate"),
-                   (tables.get("cell_rise"), tables.get("cell_fall")),
-                   (tables.get("rise_transition"), tables.get("fall_transition")))
+        return Arc(
+            pin,
+            _names(group),
+            group.simple.get("timing_sense", "non_unate"),
+            (tables.get("cell_rise"), tables.get("cell_fall")),
+            (tables.get("rise_transition"), tables.get("fall_transition")),
+        )
 
     def table(self, group: Group, unit: float) -> Table:
         """Table of a group, values in ``unit``; its template says what the axes are."""
@@ -157,10 +177,12 @@ class _Reader:
         if len(values) != len(slews) * len(loads):
             raise ValueError(name)
         if list(axes) == ["load", "slew"]:
-            rows = tuple(tuple(values[row::len(slews)]) for row in range(len(slews)))
+            rows = tuple(tuple(values[row :: len(slews)]) for row in range(len(slews)))
         else:
-            rows = tuple(tuple(values[row * len(loads):(row + 1) * len(loads)])
-                         for row in range(len(slews)))
+            rows = tuple(
+                tuple(values[row * len(loads) : (row + 1) * len(loads)])
+                for row in range(len(slews))
+            )
         return Table(slews, loads, rows)
 
 
@@ -208,9 +230,13 @@ class Delays:
                     before = found.get(instance.pins.get(cause, "x"), STEEP)
                     for edge, table in enumerate(arc.slews):
                         if table is not None:
-                            worst[edge] = max(worst[edge], *(
-                                table(before[at], self.netlist.loads.get(net, 0.0))
-                                for at in _causes(arc.sense, edge)))
+                            worst[edge] = max(
+                                worst[edge],
+                                *(
+                                    table(before[at], self.netlist.loads.get(net, 0.0))
+                                    for at in _causes(arc.sense, edge)
+                                ),
+                            )
                 found[net] = (worst[0], worst[1])
         return found
 
@@ -235,9 +261,13 @@ class Delays:
     def delay(self, instance: Instance, pin: str, cause: str) -> float:
         """Mean delay from ``cause`` to the output ``pin``, not below 0."""
         load = self.netlist.loads.get(instance.pins[pin], 0.0)
-        times = [table(self.slew(instance, cause), load)
-                 for arc, name in self._arcs(instance, pin) if name == cause
-                 for table in arc.delays if table is not None]
+        times = [
+            table(self.slew(instance, cause), load)
+            for arc, name in self._arcs(instance, pin)
+            if name == cause
+            for table in arc.delays
+            if table is not None
+        ]
         return max(0.0, sum(times) / len(times)) if times else 0.0
 
     def _arcs(self, instance: Instance, pin: str) -> Iterator[tuple[Arc, str]]:

@@ -40,16 +40,20 @@ class RunEnergy:
     @property
     def total(self) -> float:
         """All of it but the leakage, which depends on how long a cycle takes."""
-        return self.inputs + self.clock + sum(
-            part.internal + part.switching for part in self.instances.values())
+        return (
+            self.inputs
+            + self.clock
+            + sum(part.internal + part.switching for part in self.instances.values())
+        )
 
 
 def run_energy(trace: Trace, delays: Delays, voltage: float) -> RunEnergy:
     """Energy of the run that ``trace`` shows, at ``voltage`` in volt."""
     netlist = trace.netlist
     half = 0.5 * voltage**2
-    joule = {net: half * netlist.loads.get(net, 0.0) * toggles
-             for net, toggles in trace.toggles.items()}
+    joule = {
+        net: half * netlist.loads.get(net, 0.0) * toggles for net, toggles in trace.toggles.items()
+    }
     instances = {}
     for instance in netlist.instances:
         meter = _Meter(instance, trace, delays)
@@ -60,8 +64,11 @@ def run_energy(trace: Trace, delays: Delays, voltage: float) -> RunEnergy:
     driven = {instance.pins[pin] for instance in netlist.instances for pin in instance.outputs}
     clock = 2 * half * netlist.loads.get(netlist.clock or "", 0.0) * trace.cycles
     return RunEnergy(
-        instances=instances, inputs=sum(joule[net] for net in joule if net not in driven),
-        clock=clock, leakage=sum(instance.cell.leakage for instance in netlist.instances))
+        instances=instances,
+        inputs=sum(joule[net] for net in joule if net not in driven),
+        clock=clock,
+        leakage=sum(instance.cell.leakage for instance in netlist.instances),
+    )
 
 
 def _by_pin(energies: Iterable[Energy]) -> dict[str, list[Energy]]:
@@ -102,17 +109,22 @@ class _Meter:
         for cause in causes:
             own = [energy for energy in energies if cause in energy.related or not energy.related]
             # The clock, which has no values, is behind every step.
-            changes = (self.before[cause] ^ self.after[cause] if cause in self.before
-                       else self.always)
-            parts += [(energy, cause, mask & changes)
-                      for energy, mask in _masks(own, self.after, self.always)]
+            changes = (
+                self.before[cause] ^ self.after[cause] if cause in self.before else self.always
+            )
+            parts += [
+                (energy, cause, mask & changes)
+                for energy, mask in _masks(own, self.after, self.always)
+            ]
         return sum(self.edge_energy(edges[edge], edge, parts) for edge in (0, 1))
 
-    def edge_energy(self, edge: Bits, number: int, parts: Sequence[tuple[Energy, str, Bits]]
-                    ) -> float:
+    def edge_energy(
+        self, edge: Bits, number: int, parts: Sequence[tuple[Energy, str, Bits]]
+    ) -> float:
         """Energy of one kind of edge, each shared out among the causes that are there."""
-        joules = [self.delays.joules(self.instance, energy, cause)[number]
-                  for energy, cause, _ in parts]
+        joules = [
+            self.delays.joules(self.instance, energy, cause)[number] for energy, cause, _ in parts
+        ]
         chosen = np.array([mask[edge] for _, _, mask in parts], float)
         number_of_causes = chosen.sum(axis=0)
         # What no table covers costs what the tables say on average.
@@ -124,13 +136,16 @@ class _Meter:
         """Energy of a rise and a fall a cycle of the clock pin."""
         after = {pin: value[1:] for pin, value in self.values.items()}
         always = np.ones(len(self.trace.values["0"]) - 1, bool)
-        joules = sum(float(mask.mean()) * sum(self.delays.joules(self.instance, energy, name))
-                     for energy, mask in _masks(energies, after, always))
+        joules = sum(
+            float(mask.mean()) * sum(self.delays.joules(self.instance, energy, name))
+            for energy, mask in _masks(energies, after, always)
+        )
         return joules * self.trace.cycles
 
 
-def _masks(energies: Sequence[Energy], values: Mapping[str, Bits], always: Bits
-           ) -> list[tuple[Energy, Bits]]:
+def _masks(
+    energies: Sequence[Energy], values: Mapping[str, Bits], always: Bits
+) -> list[tuple[Energy, Bits]]:
     """Steps in which each table holds; one without condition holds where no other does."""
     found: list[tuple[Energy, Bits]] = []
     rest = always

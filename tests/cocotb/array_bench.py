@@ -42,7 +42,7 @@ class ArrayModel:
         used = side * lanes * width
         beats = []
         for first in range(0, depth, lanes):
-            codes = tile[:, first:first + lanes].ravel()
+            codes = tile[:, first : first + lanes].ravel()
             data = sum(int(code) << place * width for place, code in enumerate(codes))
             beats.append(data | self._rng.getrandbits(bus - used) << used if bus > used else data)
         return beats
@@ -50,33 +50,53 @@ class ArrayModel:
     def random_settings(self, rows: int) -> dict[str, np.ndarray]:
         """Arguments of `sim.output` for a tile, (rows, cols) each: what its stages have."""
         out = self._array.out
-        draws = {"scale": (out.scale_bits, self._scale), "zero_point": (
-            out.zero_point_bits, lambda: self._rng.randint(out.to.min_units, out.to.max_units))
-        } if out else {}
+        draws = (
+            {
+                "scale": (out.scale_bits, self._scale),
+                "zero_point": (
+                    out.zero_point_bits,
+                    lambda: self._rng.randint(out.to.min_units, out.to.max_units),
+                ),
+            }
+            if out
+            else {}
+        )
         shape = rows, self._array.cols
-        return {name: np.array([draw() for _ in range(shape[0] * shape[1])]).reshape(shape)
-                for name, (bits, draw) in draws.items() if bits}
+        return {
+            name: np.array([draw() for _ in range(shape[0] * shape[1])]).reshape(shape)
+            for name, (bits, draw) in draws.items()
+            if bits
+        }
 
     def _scale(self) -> int:
         """Any exponent or code of a factor, more often one near a scale of one."""
         fmt = self._array.out.scale_format
         if fmt.is_integer:
-            return self._rng.choice([self._rng.randint(fmt.min_units, fmt.max_units),
-                                     self._rng.randint(-12, 3)])
-        near = int(sim.encode(self._rng.choice([-1, 1]) * self._rng.uniform(0.5, 1) *
-                              2.0 ** self._rng.randint(-12, 3), fmt))
+            return self._rng.choice(
+                [self._rng.randint(fmt.min_units, fmt.max_units), self._rng.randint(-12, 3)]
+            )
+        near = int(
+            sim.encode(
+                self._rng.choice([-1, 1])
+                * self._rng.uniform(0.5, 1)
+                * 2.0 ** self._rng.randint(-12, 3),
+                fmt,
+            )
+        )
         return self._rng.choice([self._rng.getrandbits(fmt.width), near, near])
 
     def rows_beside(self, settings: dict[str, np.ndarray]) -> list[dict[str, int]]:
         """Values of the ports of the output stages for each row, column 0 in the low bits."""
         out = self._array.out
         widths = {"scale": out.scale_bits, "zero_point": out.zero_point_bits} if out else {}
-        return [{f"c_{name}": _packed(values[row], widths[name])
-                 for name, values in settings.items()}
-                for row in range(max(map(len, settings.values()), default=0))]
+        return [
+            {f"c_{name}": _packed(values[row], widths[name]) for name, values in settings.items()}
+            for row in range(max(map(len, settings.values()), default=0))
+        ]
 
-    def beats_c(self, results, flags, settings: dict[str, np.ndarray]
-                 ) -> list[tuple[int, int, int]]:
+    def beats_c(
+        self, results, flags, settings: dict[str, np.ndarray]
+    ) -> list[tuple[int, int, int]]:
         """Wanted ``(data, last, user)`` of each row of a tile of sums and their flags."""
         array = self._array
         if array.out:
@@ -85,15 +105,20 @@ class ArrayModel:
             results = codes - 2 * (codes & sign)
         bits = self._slot if array.result_signed else array.result_width
         users = [[port_of_flag(flag, array.flag_bits) for flag in row] for row in flags]
-        return [(_packed(results[row], bits, self._slot), int(row == len(results) - 1),
-                 _packed(users[row], array.flag_bits)) for row in range(len(results))]
+        return [
+            (
+                _packed(results[row], bits, self._slot),
+                int(row == len(results) - 1),
+                _packed(users[row], array.flag_bits),
+            )
+            for row in range(len(results))
+        ]
 
 
 def _packed(values, bits: int, slot: int | None = None) -> int:
     """The low ``bits`` of each value, the first one lowest, a slot (by default ``bits``) each."""
     slot = bits if slot is None else slot
-    return sum((int(value) & (1 << bits) - 1) << place * slot
-               for place, value in enumerate(values))
+    return sum((int(value) & (1 << bits) - 1) << place * slot for place, value in enumerate(values))
 
 
 class ArrayBench:
@@ -109,8 +134,13 @@ class ArrayBench:
         self.rng = Random(seed)
         self.checker = Checker(test, seed)
         widths = self.design.inputs
-        self.model = ArrayModel(self.array, self.design.outputs[f"{C}_tdata"] // self.array.cols,
-                                widths[f"{A}_tdata"], widths[f"{B}_tdata"], self.rng)
+        self.model = ArrayModel(
+            self.array,
+            self.design.outputs[f"{C}_tdata"] // self.array.cols,
+            widths[f"{A}_tdata"],
+            widths[f"{B}_tdata"],
+            self.rng,
+        )
         self._wanted: list[tuple[int, int, int]] = []
         self._about: list[str] = []
 
@@ -153,8 +183,10 @@ class ArrayBench:
 
     def expect(self, a, b) -> None:
         """Expect the product of a pair of tiles, and give its output stages something to do."""
-        self._expect_sums(*sim.matmul_with_flags(a, b, self.array.mac),
-                          f"tile with K={a.shape[1]}, A={a.tolist()}, B={b.tolist()}")
+        self._expect_sums(
+            *sim.matmul_with_flags(a, b, self.array.mac),
+            f"tile with K={a.shape[1]}, A={a.tolist()}, B={b.tolist()}",
+        )
 
     def _expect_sums(self, sums, flags, about: str) -> None:
         """Expect a tile of sums."""
@@ -170,8 +202,10 @@ class ArrayBench:
             if condition():
                 return
             await FallingEdge(self.dut.clk)
-        raise AssertionError(f"{self.checker.test}, seed {self.checker.seed}: stuck with "
-                             f"{len(self.monitors[C].transfers)} of {len(self._wanted)} beats of C")
+        raise AssertionError(
+            f"{self.checker.test}, seed {self.checker.seed}: stuck with "
+            f"{len(self.monitors[C].transfers)} of {len(self._wanted)} beats of C"
+        )
 
     def taken(self, name: str) -> int:
         """Beats that went over a stream."""
@@ -194,14 +228,22 @@ class ArrayBench:
         for _ in range(2 * (self.array.rows + self.array.cols) + 20):
             await FallingEdge(self.dut.clk)
         got = [tuple(beat[1:]) for beat in self.monitors[C].transfers]
-        self.checker.all_equal(got, self._wanted, lambda index: f"(data, last, user) of beat "
-                                                                f"{index}, {self._about[index]}")
+        self.checker.all_equal(
+            got,
+            self._wanted,
+            lambda index: f"(data, last, user) of beat {index}, {self._about[index]}",
+        )
         if self.together:
-            self.checker.equal([beat.cycle for beat in self.monitors[A].transfers],
-                               [beat.cycle for beat in self.monitors[B].transfers],
-                               "A and B are taken together, cycles")
-        self.checker.equal([source.waiting for source in self.sources.values()], [0, 0],
-                           "beats left in the sources")
+            self.checker.equal(
+                [beat.cycle for beat in self.monitors[A].transfers],
+                [beat.cycle for beat in self.monitors[B].transfers],
+                "A and B are taken together, cycles",
+            )
+        self.checker.equal(
+            [source.waiting for source in self.sources.values()],
+            [0, 0],
+            "beats left in the sources",
+        )
 
 
 class WeightBench(ArrayBench):
@@ -230,17 +272,24 @@ class WeightBench(ArrayBench):
                 cols = slice(left, left + array.cols)
                 for k_from in range(0, k + depth, step):
                     steps = slice(k_from, k_from + step)
-                    self._send(a[rows, steps], b[steps, cols], starts=k_from == 0,
-                               leaves=k_from + step == k + depth)
-                self._expect_sums(sums[rows, cols], flags[rows, cols],
-                                  f"tile of a product of {m}x{k}x{n}")
+                    self._send(
+                        a[rows, steps],
+                        b[steps, cols],
+                        starts=k_from == 0,
+                        leaves=k_from + step == k + depth,
+                    )
+                self._expect_sums(
+                    sums[rows, cols], flags[rows, cols], f"tile of a product of {m}x{k}x{n}"
+                )
 
     def _send(self, a, b, *, starts: bool, leaves: bool) -> None:
         """Queue a pass: rows of A, and steps of B of which the last one goes first."""
         lanes, user = self.array.mac.lanes, starts + 2 * leaves
         beats_a = [beat for row in a for beat in self.model.beats_a(row.reshape(-1, lanes))]
         beats_b = self.model.beats_b(b)[::-1]
-        self.sources[A].send((data, index == len(beats_a) - 1, user)
-                             for index, data in enumerate(beats_a))
-        self.sources[B].send((data, index == len(beats_b) - 1)
-                             for index, data in enumerate(beats_b))
+        self.sources[A].send(
+            (data, index == len(beats_a) - 1, user) for index, data in enumerate(beats_a)
+        )
+        self.sources[B].send(
+            (data, index == len(beats_b) - 1) for index, data in enumerate(beats_b)
+        )

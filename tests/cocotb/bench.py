@@ -44,10 +44,23 @@ class Design:
         gemm = spec if isinstance(spec, GemmSpec) else None
         array = gemm.array if gemm else spec if isinstance(spec, ArraySpec) else None
         mac = array.mac if array else spec
-        widths = {way: {port["name"]: port["width"] for port in manifest["ports"]
-                        if port["direction"].startswith(way)} for way in ("in", "out")}
-        return cls(mac, array, gemm, manifest["latency"], manifest["derived"]["flag_bits"],
-                   widths["in"], widths["out"])
+        widths = {
+            way: {
+                port["name"]: port["width"]
+                for port in manifest["ports"]
+                if port["direction"].startswith(way)
+            }
+            for way in ("in", "out")
+        }
+        return cls(
+            mac,
+            array,
+            gemm,
+            manifest["latency"],
+            manifest["derived"]["flag_bits"],
+            widths["in"],
+            widths["out"],
+        )
 
     def assert_ports(self, dut) -> None:
         """Compare the widths in the simulator with those of the manifest."""
@@ -90,15 +103,16 @@ class Checker:
         self.count += 1
         if got != wanted:
             text = about() if callable(about) else about
-            raise AssertionError(f"{self.test}, seed {self.seed}: {text}: got {got}, "
-                                 f"wanted {wanted}")
+            raise AssertionError(
+                f"{self.test}, seed {self.seed}: {text}: got {got}, wanted {wanted}"
+            )
 
     def all_equal(self, got, wanted, about) -> None:
         """Compare two lists item by item; leftovers on either side are failures."""
         for index, (left, right) in enumerate(zip(got, wanted, strict=False)):
             self.equal(left, right, lambda index=index: about(index))
-        surplus = got[len(wanted):]
-        missing = wanted[len(got):]
+        surplus = got[len(wanted) :]
+        missing = wanted[len(got) :]
         assert not surplus, f"{self.test}, seed {self.seed}: {len(surplus)} too many: {surplus[:3]}"
         assert not missing, f"{self.test}, seed {self.seed}: {len(missing)} missing: {missing[:3]}"
 

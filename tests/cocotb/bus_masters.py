@@ -30,8 +30,10 @@ class Axi4LiteMaster:
 
     async def write(self, address: int, data: int, strobe: int = 15) -> bool:
         """Write a bus word; whether it was done."""
-        parts = [cocotb.start_soon(self._offer("aw", awaddr=address, awprot=0)),
-                 cocotb.start_soon(self._offer("w", wdata=data, wstrb=strobe))]
+        parts = [
+            cocotb.start_soon(self._offer("aw", awaddr=address, awprot=0)),
+            cocotb.start_soon(self._offer("w", wdata=data, wstrb=strobe)),
+        ]
         for part in parts:
             await part
         (answer,) = await self._take("b", "bresp")
@@ -133,8 +135,14 @@ class WishboneMaster:
         """One access: whether it was done, and what was read."""
         while self._rng.random() < self.pause:
             await FallingEdge(self._dut.clk)
-        values = {"cyc": 1, "stb": 1, "we": we, "adr": address // BUS_BYTES, "sel": sel,
-                  "dat_w": data}
+        values = {
+            "cyc": 1,
+            "stb": 1,
+            "we": we,
+            "adr": address // BUS_BYTES,
+            "sel": sel,
+            "dat_w": data,
+        }
         for name, value in values.items():
             self._wire(name).value = value
         for _ in range(PATIENCE):
@@ -154,8 +162,9 @@ class WishboneMaster:
         """One answer at a time, and only to who asks (Wishbone B4, rules 3.35 and 3.45)."""
         while True:
             await ReadOnly()
-            ack, err, cyc, stb = (bool(self._wire(name).value)
-                                  for name in ("ack", "err", "cyc", "stb"))
+            ack, err, cyc, stb = (
+                bool(self._wire(name).value) for name in ("ack", "err", "cyc", "stb")
+            )
             assert not (ack and err), f"ack and err in cycle {cycle()}"
             assert (cyc and stb) or not (ack or err), f"an answer to nobody in cycle {cycle()}"
             self.waits += not stb

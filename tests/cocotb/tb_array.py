@@ -16,12 +16,17 @@ Bench = ArrayBench if OS else WeightBench
 #: Checks behind the rows of C: none of the operands is left; A and B were taken together.
 ENDS = 2 if OS else 1
 #: Depths of a tile in products: least, fewer beats than rows, as many, more; a lane left over.
-DEPTHS = sorted({1, max(1, ROWS - 1) * LANES, STEP, (ROWS + 1) * LANES + (LANES > 1),
-                 (ROWS + COLS + 3) * LANES})
+DEPTHS = sorted(
+    {1, max(1, ROWS - 1) * LANES, STEP, (ROWS + 1) * LANES + (LANES > 1), (ROWS + COLS + 3) * LANES}
+)
 #: One product; several passes of few rows, of as many as the array has, of more than the memory
 #: holds; several columns of tiles.
-SHAPES = [(1, 1, 1), (max(1, ROWS - 1), 3 * STEP - 1, COLS), (ROWS, 2 * STEP, 1),
-          ((ARRAY.depth or 0) + 2, STEP + 1, COLS + 1)]
+SHAPES = [
+    (1, 1, 1),
+    (max(1, ROWS - 1), 3 * STEP - 1, COLS),
+    (ROWS, 2 * STEP, 1),
+    ((ARRAY.depth or 0) + 2, STEP + 1, COLS + 1),
+]
 TILES = 4
 #: Products that follow each other without a pause: tiles of one depth, or one product.
 RUNS = [[(ROWS, k, COLS)] * TILES for k in DEPTHS] if OS else [[shape] for shape in SHAPES]
@@ -49,8 +54,14 @@ def due(shapes) -> list[tuple[int, int]]:
     first, last = ARRAY.first_result(k, m), ARRAY.cycles(count * m, k, n) - 1
     if not OS:
         return [(0, first), (-1, last)]
-    return [*((tile * ROWS + row, tile * ARRAY.interval(k) + first + row)
-              for tile in range(count) for row in range(ROWS)), (-1, last)]
+    return [
+        *(
+            (tile * ROWS + row, tile * ARRAY.interval(k) + first + row)
+            for tile in range(count)
+            for row in range(ROWS)
+        ),
+        (-1, last),
+    ]
 
 
 @cocotb.test
@@ -65,8 +76,11 @@ async def cycles_without_stalls(dut):
         await bench.compare()
         begin = min(bench.monitors[name].transfers[0].cycle for name in (A, B))
         for place, cycle in due(shapes):
-            bench.checker.equal(bench.monitors[C].transfers[place].cycle - begin, cycle,
-                                f"cycle of row {place} of C, {shapes}")
+            bench.checker.equal(
+                bench.monitors[C].transfers[place].cycle - begin,
+                cycle,
+                f"cycle of row {place} of C, {shapes}",
+            )
     bench.checker.close(sum(rows(shapes) + ENDS + len(due(shapes)) for shapes in RUNS))
 
 
@@ -111,7 +125,7 @@ async def reset_in_mid_tile(dut):
         bench.stall(0.2, 0.2, 0.5)
         for shape in BUSY:
             bench.product(*shape)
-        half = [ARRAY.stream_beats(*shape) for shape in BUSY[:len(BUSY) // 2]]
+        half = [ARRAY.stream_beats(*shape) for shape in BUSY[: len(BUSY) // 2]]
         stream, way = ((A, "a"), (B, "b"), (C, "c"))[number % 3]
         count = bench.rng.randint(1, sum(getattr(beats, way) for beats in half))
         await bench.until(lambda stream=stream, count=count: bench.taken(stream) >= count)
@@ -137,8 +151,10 @@ async def tlast_mismatch_is_reported(dut):
         await bench.compare()
         bench.checker.equal(bool(dut.error.value), False, "error after a tile without one")
         a, b = bench.random_operands(ROWS, beats * LANES, COLS)
-        for name, data, end in ((A, bench.model.beats_a(a), beats - 1),
-                                (B, bench.model.beats_b(b), wrong_end)):
+        for name, data, end in (
+            (A, bench.model.beats_a(a), beats - 1),
+            (B, bench.model.beats_b(b), wrong_end),
+        ):
             bench.sources[name].send((one, index == end) for index, one in enumerate(data))
         bench.expect(a, b)
         bench.product(ROWS, LANES, COLS)

@@ -81,8 +81,10 @@ class Line:
         self.replies.clear()
         assert reply.sequence == self._sequence, "the reply is to another request"
         data = reply.payload
-        return reply.code, [int.from_bytes(data[place:place + WORD_BYTES], "little")
-                            for place in range(0, len(data), WORD_BYTES)]
+        return reply.code, [
+            int.from_bytes(data[place : place + WORD_BYTES], "little")
+            for place in range(0, len(data), WORD_BYTES)
+        ]
 
     def codes(self) -> list[int]:
         """Codes of the replies that have come, which are taken thereby."""
@@ -158,13 +160,17 @@ async def wrong_check(dut):
     await bench.start()
     for place in range(1, 27):
         data = bytearray(bench.write(bench.values()))
-        data[place] = next(byte for byte in iter(lambda: bench.rng.randrange(0x7D), None)
-                           if byte != data[place])
+        data[place] = next(
+            byte for byte in iter(lambda: bench.rng.randrange(0x7D), None) if byte != data[place]
+        )
         await bench.line.send(bytes(data))
         await bench.line.quiet()
         codes = bench.line.codes() + await bench.settle()
-        bench.checker.equal(Code.CHECK in codes and Code.OK not in codes, True,
-                            f"byte {place} wrong is told, not {codes}")
+        bench.checker.equal(
+            Code.CHECK in codes and Code.OK not in codes,
+            True,
+            f"byte {place} wrong is told, not {codes}",
+        )
     await bench.works("behind wrong checks")
     bench.checker.close(26 + 4)
 
@@ -191,7 +197,7 @@ async def cut_in_mid_frame(dut):
     await bench.start()
     for number in range(CUTS):
         data = bench.write(bench.values())
-        await bench.line.send(data[:bench.rng.randrange(2, len(data) - 5)])
+        await bench.line.send(data[: bench.rng.randrange(2, len(data) - 5)])
         await bench.line.quiet(bits=bench.rng.randrange(40, 400))
         bench.checker.equal(bench.line.codes(), [], f"answers to a part of frame {number}")
         bench.checker.equal(await bench.settle(), [Code.CHECK], f"code of the cut frame {number}")
@@ -219,7 +225,9 @@ async def reset_in_mid_transfer(dut):
         (reply,) = bench.line.replies
         bench.line.replies.clear()
         bench.checker.equal((reply.code, reply.fresh), (Code.OK, True), f"reset {number} is told")
-        bench.wanted = [int.from_bytes(reply.payload[4 * i:4 * i + 4], "little") for i in range(3)]
+        bench.wanted = [
+            int.from_bytes(reply.payload[4 * i : 4 * i + 4], "little") for i in range(3)
+        ]
         await bench.works(f"behind reset {number}")
     bench.checker.close(RESETS * 6)
 

@@ -11,8 +11,13 @@ ARRAY = SPEC.array
 LANES = ARRAY.mac.lanes
 HIGH, DEEP = ARRAY.schedule.height, ARRAY.rows * LANES
 #: A single product, a whole tile, edges that are no multiples of the array, few rows and columns.
-SHAPES = [(1, 1, 1), (HIGH, DEEP, ARRAY.cols), (HIGH + 1, DEEP + 1, ARRAY.cols + 1),
-          (2 * HIGH + 1, 3, 1), (1, 5, 2 * ARRAY.cols + 1)]
+SHAPES = [
+    (1, 1, 1),
+    (HIGH, DEEP, ARRAY.cols),
+    (HIGH + 1, DEEP + 1, ARRAY.cols + 1),
+    (2 * HIGH + 1, 3, 1),
+    (1, 5, 2 * ARRAY.cols + 1),
+]
 EDGES = SHAPES[2]
 PAUSES = (0.0, 0.5)
 RESETS = 4
@@ -75,8 +80,9 @@ async def busy_engine_refuses(dut):
         else:
             refused = not await bench.put(name, 1)
         bench.checker.equal(refused, True, f"{name} refused under way")
-        bench.checker.equal(await bench.get("ERROR"), bench.map.field("ERROR", "busy").mask,
-                            f"ERROR after {name}")
+        bench.checker.equal(
+            await bench.get("ERROR"), bench.map.field("ERROR", "busy").mask, f"ERROR after {name}"
+        )
         bench.checker.equal(await bench.put("ERROR", 0x3F), True, "ERROR can be cleared")
         await bench.ended(shape)
         await bench.compare(wanted, f"{shape} with {name} under way")
@@ -119,8 +125,11 @@ async def interrupt_tells_what_is_enabled(dut):
             bits = sum(bench.map.field("ERROR", name).mask for name in refused)
             bench.checker.equal(await bench.get("ERROR"), bits, f"ERROR after {sizes}")
             bench.checker.equal(await bench.get("STATUS"), 0 if refused else 2, f"STATUS, {sizes}")
-            bench.checker.equal(int(dut.irq.value), int(bool(
-                enabled & (ERROR if refused else DONE))), f"irq after {sizes}, enabled {enabled}")
+            bench.checker.equal(
+                int(dut.irq.value),
+                int(bool(enabled & (ERROR if refused else DONE))),
+                f"irq after {sizes}, enabled {enabled}",
+            )
             await bench.put("ERROR", 0x3F)
             await bench.put("STATUS", 2)
             bench.checker.equal(int(dut.irq.value), 0, f"irq after {sizes} was cleared")

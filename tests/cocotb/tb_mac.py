@@ -29,9 +29,13 @@ def random_sum(rng):
     """Operand codes of a short sum; none, a tenth or half of them are at a corner."""
     length = rng.randint(1, 3 * MAC.lanes + 3)
     share = rng.choice([0, 0.1, 0.5])
-    return [[rng.choice(rng.choice(corners)) if rng.random() < share else rng.choice(finite)
-             for _ in range(length)]
-            for (finite, *corners) in CORNERS]
+    return [
+        [
+            rng.choice(rng.choice(corners)) if rng.random() < share else rng.choice(finite)
+            for _ in range(length)
+        ]
+        for (finite, *corners) in CORNERS
+    ]
 
 
 @cocotb.test

@@ -20,10 +20,14 @@ from tests.support.stored import NAMES, recorded
 PAIRS = tuple(dict.fromkeys("_".join(name.split("_")[:2]) for name in NAMES))
 #: Tensor cores of which no result is at hand.
 UNRECORDED = tuple(
-    Outcome(subject=f"acc={preset}", counts={"results": (0, "result")},
-            conditions={"what": "not compared with a GPU: no recorded results at hand"},
-            not_done=(f"comparison of acc={preset} with a GPU",))
-    for preset in ("ada", "blackwell"))
+    Outcome(
+        subject=f"acc={preset}",
+        counts={"results": (0, "result")},
+        conditions={"what": "not compared with a GPU: no recorded results at hand"},
+        not_done=(f"comparison of acc={preset} with a GPU",),
+    )
+    for preset in ("ada", "blackwell")
+)
 
 
 def check_twin(spec: MacSpec, seeds: Iterable[int], folder: Path | None = None) -> Outcome:
@@ -46,12 +50,16 @@ def check_twin(spec: MacSpec, seeds: Iterable[int], folder: Path | None = None) 
     conditions = {"what": str(spec)}
     if wrong:
         conditions["first_mismatch"] = next(iter(wrong.values()))
-    return Outcome(subject=kind_of(spec), conditions=conditions,
-                   counts={"states": (len(seen), "state"), WRONG: (len(wrong), "state")})
+    return Outcome(
+        subject=kind_of(spec),
+        conditions=conditions,
+        counts={"states": (len(seen), "state"), WRONG: (len(wrong), "state")},
+    )
 
 
-def _plain_steps(spec: MacSpec, a: np.ndarray, b: np.ndarray
-                 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _plain_steps(
+    spec: MacSpec, a: np.ndarray, b: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """State before every step as a number, sums and flags behind it, (M, N, steps)."""
     shape = len(a), b.shape[1], LENGTH
     states, flags = np.empty(shape, np.int64), np.empty(shape, np.uint8)
@@ -77,8 +85,11 @@ def check_recorded(pair: str, folder: Path, *, change: Change = unchanged) -> li
 def _check_set(name: str, model: Model) -> Outcome:
     """Compare one set."""
     spec, a, b, wanted = recorded(name)
-    found = {"plain_model": sim.matmul(a, b, spec, backend="golden"),
-             "model": sim.matmul(a, b, spec), "rtl": sums_by_step(spec, model, a, b)[..., -1]}
+    found = {
+        "plain_model": sim.matmul(a, b, spec, backend="golden"),
+        "model": sim.matmul(a, b, spec),
+        "rtl": sums_by_step(spec, model, a, b)[..., -1],
+    }
     magnitude = wanted & np.uint32(spec.acc.fmt.sign_code - 1)
     counts = {
         "sets": (1, "set"),
@@ -86,10 +97,14 @@ def _check_set(name: str, model: Model) -> Outcome:
         "nan": (int((magnitude > spec.acc.fmt.inf_code).sum()), "result"),
         "infinite": (int((magnitude == spec.acc.fmt.inf_code).sum()), "result"),
     }
-    counts |= {f"{level}_{WRONG}": (int((got != wanted).sum()), "result")
-               for level, got in found.items()}
-    return Outcome(subject=name, counts=counts, conditions={
-        "what": f"acc={spec.acc}, lanes={spec.lanes}, K = {a.shape[1]}"})
+    counts |= {
+        f"{level}_{WRONG}": (int((got != wanted).sum()), "result") for level, got in found.items()
+    }
+    return Outcome(
+        subject=name,
+        counts=counts,
+        conditions={"what": f"acc={spec.acc}, lanes={spec.lanes}, K = {a.shape[1]}"},
+    )
 
 
 def _check_chain(pair: str, names: Sequence[str], model: Model) -> Outcome:
@@ -100,11 +115,17 @@ def _check_chain(pair: str, names: Sequence[str], model: Model) -> Outcome:
     a = np.concatenate([recorded(name)[1] for name in names], axis=1)
     b = np.concatenate([recorded(name)[2] for name in names], axis=0)
     found = sums_by_step(spec, model, a, b)
-    wrong = sum(int((found[..., step] != sim.matmul(a[:, :k], b[:k], spec)).sum())
-                for step, k in enumerate(range(spec.lanes, a.shape[1] + 1, spec.lanes)))
+    wrong = sum(
+        int((found[..., step] != sim.matmul(a[:, :k], b[:k], spec)).sum())
+        for step, k in enumerate(range(spec.lanes, a.shape[1] + 1, spec.lanes))
+    )
     return Outcome(
-        subject=f"{pair} end to end", conditions={
-            "what": f"RTL and model with each other, K up to {a.shape[1]}"},
-        counts={"results": (0, "result"), "chained": (found.size, "result"),
-                f"chained_{WRONG}": (wrong, "result")},
-        not_done=("sums longer than K = 64 on a GPU",))
+        subject=f"{pair} end to end",
+        conditions={"what": f"RTL and model with each other, K up to {a.shape[1]}"},
+        counts={
+            "results": (0, "result"),
+            "chained": (found.size, "result"),
+            f"chained_{WRONG}": (wrong, "result"),
+        },
+        not_done=("sums longer than K = 64 on a GPU",),
+    )

@@ -46,8 +46,11 @@ def in_osu018(verilog: str, top: str) -> str:
     assert library is not None, "make library gets it"
     mapped = map_to_cells({"source.v": verilog}, top, library, RECIPE)
     # Flattening brings the functions of the cells in; nothing is optimised.
-    return _run({"mapped.v": mapped.verilog, "cells.v": models(library, mapped.cells)}, top,
-                ["proc -noopt", "flatten"])
+    return _run(
+        {"mapped.v": mapped.verilog, "cells.v": models(library, mapped.cells)},
+        top,
+        ["proc -noopt", "flatten"],
+    )
 
 
 @cache
@@ -63,8 +66,17 @@ def _run(sources: dict[str, str], top: str, passes: list[str]) -> str:
         folder = Path(scratch)
         for name, text in sources.items():
             (folder / name).write_text(text)
-        run_yosys("\n".join([f"read_verilog {' '.join(sources)}", f"hierarchy -check -top {top}",
-                             *passes, *BITWISE]), cwd=folder)
+        run_yosys(
+            "\n".join(
+                [
+                    f"read_verilog {' '.join(sources)}",
+                    f"hierarchy -check -top {top}",
+                    *passes,
+                    *BITWISE,
+                ]
+            ),
+            cwd=folder,
+        )
         return (folder / "bitwise.v").read_text()
 
 
@@ -73,8 +85,11 @@ def sliced(verilog: str, top: str) -> str:
     with TemporaryDirectory(prefix="sliced-") as scratch:
         folder = Path(scratch)
         (folder / "netlist.v").write_text(verilog)
-        run_yosys(f"read_verilog netlist.v\nhierarchy -check -top {top}\n"
-                  "splitnets -ports -format _\nclean\nwrite_verilog -noattr bits.v", cwd=folder)
+        run_yosys(
+            f"read_verilog netlist.v\nhierarchy -check -top {top}\n"
+            "splitnets -ports -format _\nclean\nwrite_verilog -noattr bits.v",
+            cwd=folder,
+        )
         text = (folder / "bits.v").read_text()
     strange = [line for line in _HEADER.sub("", text).splitlines() if not _LINE.fullmatch(line)]
     assert not strange, f"{top} must be gates, bit by bit, not {strange[0]!r}"
@@ -89,18 +104,28 @@ class SlicedModel:
         top = module.module_name
         source = folder / f"{top}_sliced.v"
         source.write_text(sliced(change(to_verilog(module), top), top))
-        self._bits = {port.name: _bit_names(port) for port in module_ports(module)
-                      if port not in CLOCKING}
+        self._bits = {
+            port.name: _bit_names(port) for port in module_ports(module) if port not in CLOCKING
+        }
         self._outputs = {port.name for port in module_ports(module) if port.direction == "output"}
-        ports = [{"name": bit, "width": STATES,
-                  "direction": "output" if name in self._outputs else "input"}
-                 for name, bits in self._bits.items() for bit in bits]
+        ports = [
+            {
+                "name": bit,
+                "width": STATES,
+                "direction": "output" if name in self._outputs else "input",
+            }
+            for name, bits in self._bits.items()
+            for bit in bits
+        ]
         self._model = sim.rtl.compile([source], top, ports, optimize="-O2")
 
     def run(self, inputs: dict[str, np.ndarray], output: str) -> np.ndarray:
         """Codes (n,) of an output of at most 16 bits for planes (bits, n / 64) of inputs."""
-        rows = {bit: plane for name, values in inputs.items()
-                for bit, plane in zip(self._bits[name], values, strict=True)}
+        rows = {
+            bit: plane
+            for name, values in inputs.items()
+            for bit, plane in zip(self._bits[name], values, strict=True)
+        }
         found = self._model.run(rows, outputs=self._bits[output])
         words = np.stack([found[bit] for bit in self._bits[output]])
         bits = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
@@ -110,8 +135,10 @@ class SlicedModel:
 
 def planes(codes: np.ndarray, width: int) -> np.ndarray:
     """Bit planes (width, n / 64) of codes (n,), n a multiple of 64."""
-    bits = [np.packbits(codes >> np.uint64(bit) & np.uint64(1) != 0, bitorder="little")
-            for bit in range(width)]
+    bits = [
+        np.packbits(codes >> np.uint64(bit) & np.uint64(1) != 0, bitorder="little")
+        for bit in range(width)
+    ]
     return np.stack(bits).view(np.uint64)
 
 

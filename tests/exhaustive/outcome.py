@@ -34,8 +34,13 @@ class Outcome:
     def record(self, provenance: Provenance) -> Record:
         """The outcome as a record."""
         metrics = {name: Metric(*pair) for name, pair in self.counts.items()}
-        return Record(subject=self.subject, metrics=metrics, conditions=self.conditions,
-                      provenance=provenance, not_done=self.not_done)
+        return Record(
+            subject=self.subject,
+            metrics=metrics,
+            conditions=self.conditions,
+            provenance=provenance,
+            not_done=self.not_done,
+        )
 
 
 class Tally(NamedTuple):
@@ -47,18 +52,34 @@ class Tally(NamedTuple):
 
     def plus(self, other: "Tally") -> "Tally":
         """Both together."""
-        return Tally(self.states + other.states, self.wrong + other.wrong,
-                     self.first or other.first)
+        return Tally(
+            self.states + other.states, self.wrong + other.wrong, self.first or other.first
+        )
 
 
-def simulated(spec: MacSpec | OutputSpec, states: int, mismatches: int, first: str, *, level: str,
-              what: str, against: str, tier: str = "exhausted", family: str = "") -> Outcome:
+def simulated(
+    spec: MacSpec | OutputSpec,
+    states: int,
+    mismatches: int,
+    first: str,
+    *,
+    level: str,
+    what: str,
+    against: str,
+    tier: str = "exhausted",
+    family: str = "",
+) -> Outcome:
     """Outcome of a unit, or of one unit of a ``family``, as the page of what is known shows it.
 
     ``level`` is "RTL" or says what the unit's netlist is made of.
     """
-    conditions: dict[str, Any] = {"kind": kind_of(spec), "tier": tier, "level": "RTL",
-                                  "what": what, "against": against}
+    conditions: dict[str, Any] = {
+        "kind": kind_of(spec),
+        "tier": tier,
+        "level": "RTL",
+        "what": what,
+        "against": against,
+    }
     if level != "RTL":
         conditions |= {"level": "netlist", "cells": level}
     name = SPELLINGS.get(spec, str(spec))
@@ -66,8 +87,11 @@ def simulated(spec: MacSpec | OutputSpec, states: int, mismatches: int, first: s
         conditions["units"] = [name]
     if first:
         conditions["first_mismatch"] = f"{name}: {first}"
-    return Outcome(subject=family or name, conditions=conditions,
-                   counts={"states": (states, "state"), WRONG: (mismatches, "state")})
+    return Outcome(
+        subject=family or name,
+        conditions=conditions,
+        counts={"states": (states, "state"), WRONG: (mismatches, "state")},
+    )
 
 
 def kind_of(spec: MacSpec | OutputSpec) -> str:
@@ -91,14 +115,20 @@ def merged(outcomes: Iterable[Outcome]) -> list[Outcome]:
 def _joined(group: list[Outcome]) -> Outcome:
     """One outcome of a group."""
     first = group[0]
-    counts = {name: (sum(outcome.counts[name][0] for outcome in group), unit)
-              for name, (_, unit) in first.counts.items()}
+    counts = {
+        name: (sum(outcome.counts[name][0] for outcome in group), unit)
+        for name, (_, unit) in first.counts.items()
+    }
     conditions = dict(first.conditions)
     if "units" in conditions:
         conditions["units"] = [unit for outcome in group for unit in outcome.conditions["units"]]
-    wrong = [outcome.conditions["first_mismatch"] for outcome in group
-             if "first_mismatch" in outcome.conditions]
+    wrong = [
+        outcome.conditions["first_mismatch"]
+        for outcome in group
+        if "first_mismatch" in outcome.conditions
+    ]
     if wrong:
         conditions["first_mismatch"] = wrong[0]
-    return Outcome(subject=first.subject, counts=counts, conditions=conditions,
-                   not_done=first.not_done)
+    return Outcome(
+        subject=first.subject, counts=counts, conditions=conditions, not_done=first.not_done
+    )

@@ -22,20 +22,31 @@ DRAWN = 10
 def check_outputs(specs: Sequence[OutputSpec], folder: Path, *, family: str) -> list[Outcome]:
     """Present every sum to stages whose sources have 16 bits at most, all in one model."""
     bench = OutputBench(list(specs), folder)
-    cases = {f"u{index}_": Case(spec, np.arange(1 << spec.source.width))
-             for index, spec in enumerate(specs)}
-    return [simulated(spec, *tally, level="RTL", what="every sum", against=AGAINST, family=family)
-            for spec, tally in zip(specs, _compare(bench.model, cases), strict=True)]
+    cases = {
+        f"u{index}_": Case(spec, np.arange(1 << spec.source.width))
+        for index, spec in enumerate(specs)
+    }
+    return [
+        simulated(spec, *tally, level="RTL", what="every sum", against=AGAINST, family=family)
+        for spec, tally in zip(specs, _compare(bench.model, cases), strict=True)
+    ]
 
 
-def check_output(spec: OutputSpec, folder: Path, *, level: str = "RTL", change: Change = unchanged,
-                 seed: int = 1) -> Outcome:
+def check_output(
+    spec: OutputSpec, folder: Path, *, level: str = "RTL", change: Change = unchanged, seed: int = 1
+) -> Outcome:
     """Present every sum to one stage if it has 16 bits at most, else about a million of them."""
     model = compile_module(Output(spec), folder, change=change)
     sums, what = _sums(spec, np.random.default_rng(seed))
     [tally] = _compare(model, {"": Case(spec, sums)})
-    return simulated(spec, *tally, level=level, what=what, against=AGAINST,
-                     tier="exhausted" if spec.source.width <= 16 else "sampled")
+    return simulated(
+        spec,
+        *tally,
+        level=level,
+        what=what,
+        against=AGAINST,
+        tier="exhausted" if spec.source.width <= 16 else "sampled",
+    )
 
 
 def _sums(spec: OutputSpec, rng: np.random.Generator) -> tuple[np.ndarray, str]:
@@ -58,11 +69,13 @@ def _compare(model: Model, cases: Mapping[str, Case]) -> list[Tally]:
     rows = {}
     for prefix, case in cases.items():
         idle = [(0, case.spec.latency), (0, 0)]
-        rows |= {prefix + name: np.pad(row, idle[:row.ndim]) for name, row in case.inputs().items()}
+        rows |= {
+            prefix + name: np.pad(row, idle[: row.ndim]) for name, row in case.inputs().items()
+        }
     found = model.run(rows, outputs=[f"{prefix}o_data" for prefix in cases])
     tallies = []
     for prefix, case in cases.items():
-        got, wanted = found[f"{prefix}o_data"][case.spec.latency:], case.wanted().astype(np.uint64)
+        got, wanted = found[f"{prefix}o_data"][case.spec.latency :], case.wanted().astype(np.uint64)
         wrong = got != wanted
         first = int(np.argmax(wrong))
         said = f"{case.sums[first]:#x}: {got[first]:#x}, not {wanted[first]:#x}"

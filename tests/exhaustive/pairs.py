@@ -44,13 +44,18 @@ class Walk(NamedTuple):
         a = np.broadcast_to(self.a.reshape(m, 1, self.steps, spec.lanes), shape)
         b = np.broadcast_to(self.b.T.reshape(1, n, self.steps, spec.lanes), shape)
         first = np.broadcast_to(np.arange(self.steps) == 0, shape[:3]).ravel()
-        return {"i_first": first, "i_a": joined(a.reshape(-1, spec.lanes), spec.a.width),
-                "i_b": joined(b.reshape(-1, spec.lanes), spec.b.width)}
+        return {
+            "i_first": first,
+            "i_a": joined(a.reshape(-1, spec.lanes), spec.a.width),
+            "i_b": joined(b.reshape(-1, spec.lanes), spec.b.width),
+        }
 
     def wanted(self, spec: MacSpec) -> tuple[np.ndarray, np.ndarray]:
         """Sums and flags that the model gives behind every step, in the order of the rows."""
-        behind = [sim.matmul_with_flags(self.a[:, :k], self.b[:k], spec)
-                  for k in range(spec.lanes, self.a.shape[1] + 1, spec.lanes)]
+        behind = [
+            sim.matmul_with_flags(self.a[:, :k], self.b[:k], spec)
+            for k in range(spec.lanes, self.a.shape[1] + 1, spec.lanes)
+        ]
         sums, flags = (np.stack(parts, axis=-1).ravel() for parts in zip(*behind, strict=True))
         return sums, flags
 
@@ -77,8 +82,15 @@ def _in_lanes(spec: MacSpec, a: np.ndarray, b: np.ndarray) -> Walk:
     return Walk(wide_a, wide_b, steps)
 
 
-def check_pairs(specs: Sequence[MacSpec], folder: Path, *, level: str = "RTL", family: str = "",
-                change: Change = unchanged, seed: int = 1) -> list[Outcome]:
+def check_pairs(
+    specs: Sequence[MacSpec],
+    folder: Path,
+    *,
+    level: str = "RTL",
+    family: str = "",
+    change: Change = unchanged,
+    seed: int = 1,
+) -> list[Outcome]:
     """Hold units with operands of the same widths to the model; one outcome a unit.
 
     ``level`` says what ``change`` makes of the RTL, ``family`` is the subject of all outcomes.
@@ -88,37 +100,51 @@ def check_pairs(specs: Sequence[MacSpec], folder: Path, *, level: str = "RTL", f
     model = compile_module(_bench(specs), folder, change=change)
     totals = _totals(specs, model, _every_pair(specs[0], seed))
     what = f"every operand pair, from zero and within a sum of {STEPS}"
-    return [simulated(spec, *tally, level=level, what=what, against=AGAINST, family=family)
-            for spec, tally in zip(specs, totals, strict=True)]
+    return [
+        simulated(spec, *tally, level=level, what=what, against=AGAINST, family=family)
+        for spec, tally in zip(specs, totals, strict=True)
+    ]
 
 
-def check_unit_pairs(spec: MacSpec, folder: Path, *, level: str = "RTL",
-                     change: Change = unchanged) -> Outcome:
+def check_unit_pairs(
+    spec: MacSpec, folder: Path, *, level: str = "RTL", change: Change = unchanged
+) -> Outcome:
     """Hold one unit to the model for every operand pair."""
     [outcome] = check_pairs([spec], folder, level=level, change=change)
     return outcome
 
 
-def check_sums(spec: MacSpec, folder: Path, *, level: str = "RTL", change: Change = unchanged,
-               seeds: int = 20) -> Outcome:
+def check_sums(
+    spec: MacSpec, folder: Path, *, level: str = "RTL", change: Change = unchanged, seeds: int = 20
+) -> Outcome:
     """Hold one unit to the model behind every step of random sums that wander and cancel.
 
     A seed gives some 55,000 steps; units with many lanes, for which that takes long, get fewer.
     """
     model = compile_module(_bench([spec]), folder, change=change)
-    drawn = (Walk(*walks(spec, np.random.default_rng(seed)), LENGTH)
-             for seed in range(-(-seeds // spec.lanes)))
+    drawn = (
+        Walk(*walks(spec, np.random.default_rng(seed)), LENGTH)
+        for seed in range(-(-seeds // spec.lanes))
+    )
     [tally] = _totals([spec], model, drawn)
-    return simulated(spec, *tally, level=level, tier="sampled", against=AGAINST,
-                     what=f"every step of random sums of {LENGTH}")
+    return simulated(
+        spec,
+        *tally,
+        level=level,
+        tier="sampled",
+        against=AGAINST,
+        what=f"every step of random sums of {LENGTH}",
+    )
 
 
 def _totals(specs: Sequence[MacSpec], model: Model, drawn: Iterable[Walk]) -> list[Tally]:
     """Results of all walks, unit by unit."""
     totals = [Tally()] * len(specs)
     for walk in drawn:
-        totals = [total.plus(found) for total, found
-                  in zip(totals, _compare(specs, model, walk), strict=True)]
+        totals = [
+            total.plus(found)
+            for total, found in zip(totals, _compare(specs, model, walk), strict=True)
+        ]
     return totals
 
 
@@ -128,11 +154,19 @@ def _bench(specs: Sequence[MacSpec]) -> Netlist:
     inputs = [port for port in module_ports(units[0]) if port.name in SHARED]
     bench = Netlist("bench", inputs)
     for index, unit in enumerate(units):
-        own = [port for port in module_ports(unit)
-               if port.direction == "output" and port.name in ("o_data", "o_flags")]
+        own = [
+            port
+            for port in module_ports(unit)
+            if port.direction == "output" and port.name in ("o_data", "o_flags")
+        ]
         bench.ports += [Port(f"u{index}_{port.name}", port.width, port.direction) for port in own]
-        bench.instantiate(unit, f"u{index}", **{name: name for name in SHARED}, **TIED,
-                    **{port.name: f"u{index}_{port.name}" for port in own})
+        bench.instantiate(
+            unit,
+            f"u{index}",
+            **{name: name for name in SHARED},
+            **TIED,
+            **{port.name: f"u{index}_{port.name}" for port in own},
+        )
     assert not {port.name for port in inputs} & {port.name for port in CLOCKING}
     return bench
 

@@ -25,20 +25,52 @@ EIGHT_BITS = tuple(fmt.name for fmt in CATALOG.values() if fmt.width == 8)
 ACCUMULATORS = ("exact", "fp32", "fp16", "bf16", "aligned:13")
 
 #: Accumulators of which all states are tried.
-STATES = tuple(f"{pair},acc={acc}" for acc in ("fp16", "bf16")
-               for pair in ("e2m5", "e3m4", "e4m3xe5m2", "e4m3", "e5m2", "int8"))
-STATE_OPTIONS = ("e4m3,acc=fp16-sat-ftz", "e5m2,acc=fp16-rtz", "e4m3,acc=bf16-rtz",
-                 "e4m3:fn-daz,acc=fp16",
-                 "e4m3,acc=e5m2", "e5m2,acc=e3m4-ftz", "e3m4,acc=e5m2-sat", "int4,acc=e3m4")
-RANDOM_STATES = ("e4m3,acc=fp32", "e5m2xe4m3,acc=fp32", "e3m4,acc=fp32", "e2m5,acc=fp32",
-                 "int8,acc=fp32", "e4m3,acc=fp32-rtz")
-RANDOM_SUMS = ("e4m3,acc=hopper", "e5m2,acc=hopper", "e4m3,acc=ada", "e5m2xe4m3,acc=blackwell",
-               "e4m3,acc=aligned:13", "e4m3,acc=fp16,lanes=4", "e4m3,lanes=4", "int8,lanes=4")
+STATES = tuple(
+    f"{pair},acc={acc}"
+    for acc in ("fp16", "bf16")
+    for pair in ("e2m5", "e3m4", "e4m3xe5m2", "e4m3", "e5m2", "int8")
+)
+STATE_OPTIONS = (
+    "e4m3,acc=fp16-sat-ftz",
+    "e5m2,acc=fp16-rtz",
+    "e4m3,acc=bf16-rtz",
+    "e4m3:fn-daz,acc=fp16",
+    "e4m3,acc=e5m2",
+    "e5m2,acc=e3m4-ftz",
+    "e3m4,acc=e5m2-sat",
+    "int4,acc=e3m4",
+)
+RANDOM_STATES = (
+    "e4m3,acc=fp32",
+    "e5m2xe4m3,acc=fp32",
+    "e3m4,acc=fp32",
+    "e2m5,acc=fp32",
+    "int8,acc=fp32",
+    "e4m3,acc=fp32-rtz",
+)
+RANDOM_SUMS = (
+    "e4m3,acc=hopper",
+    "e5m2,acc=hopper",
+    "e4m3,acc=ada",
+    "e5m2xe4m3,acc=blackwell",
+    "e4m3,acc=aligned:13",
+    "e4m3,acc=fp16,lanes=4",
+    "e4m3,lanes=4",
+    "int8,lanes=4",
+)
 PRESETS = ("e4m3,acc=hopper", "e5m2,acc=hopper", "e4m3,acc=ada", "e4m3,acc=blackwell")
 
 #: One unit of each kind and more, as netlists.
-GATE_PAIRS = ("e4m3", "e5m2", "int8", "e4m3,acc=fp16", "e4m3,acc=fp32", "e4m3,acc=bf16",
-              "e4m3,acc=aligned:13", "e4m3,acc=hopper")
+GATE_PAIRS = (
+    "e4m3",
+    "e5m2",
+    "int8",
+    "e4m3,acc=fp16",
+    "e4m3,acc=fp32",
+    "e4m3,acc=bf16",
+    "e4m3,acc=aligned:13",
+    "e4m3,acc=hopper",
+)
 GATE_RANDOM = ("e4m3,acc=fp32", "int8,acc=fp32")
 GATE_SUMS = ("e4m3", "int8", "e4m3,acc=aligned:13")
 CELL_STATES = ("e4m3,acc=fp16", "e5m2,acc=fp16", "e4m3,acc=bf16", "int8,acc=bf16")
@@ -47,21 +79,47 @@ CELL_RANDOM = ("e4m3,acc=fp32",)
 CELL_SUMS = ("e4m3", "int8", "e4m3,acc=aligned:13")
 
 #: Encoders of 16 bits go to every 8-bit format; wider ones and output stages are sampled.
-ENCODERS = tuple(parse_output(f"{to},from={source}{mode}") for source in ("fp16", "bf16")
-                 for to in EIGHT_BITS for mode in ("", ",saturate=no"))
-WIDE_OUTPUTS = ("e4m3,from=fp32", "e5m2,from=fp32,saturate=no", "e4m3,from=aligned:13",
-                "e4m3,from=fx49m18,flags=1", "int8,from=int32,scale=pow2")
-GATE_OUTPUTS = ("e4m3,from=fp16", "e5m2,from=bf16,saturate=no", "e4m3,from=fp32",
-                "e4m3,from=fx49m18,flags=1", "fp16,from=fx49m18")
+ENCODERS = tuple(
+    parse_output(f"{to},from={source}{mode}")
+    for source in ("fp16", "bf16")
+    for to in EIGHT_BITS
+    for mode in ("", ",saturate=no")
+)
+WIDE_OUTPUTS = (
+    "e4m3,from=fp32",
+    "e5m2,from=fp32,saturate=no",
+    "e4m3,from=aligned:13",
+    "e4m3,from=fx49m18,flags=1",
+    "int8,from=int32,scale=pow2",
+)
+GATE_OUTPUTS = (
+    "e4m3,from=fp16",
+    "e5m2,from=bf16,saturate=no",
+    "e4m3,from=fp32",
+    "e4m3,from=fx49m18,flags=1",
+    "fp16,from=fx49m18",
+)
 CELL_OUTPUTS = ("e4m3,from=fp16", "e4m3,from=fx49m18,flags=1")
 
 #: Random sums of each by the number of their seeds: 55,296 steps a seed.
 TWINS = {
-    "e4m3": 20, "e5m2": 16, "int8": 20, "e4m3,acc=fx32m10": 18, "e5m2,acc=fx48m12t": 18,
-    "e4m3,acc=fx40m18s": 18, "int8,acc=int17": 18,
-    "e4m3,acc=fp32": 20, "e5m2,acc=fp16": 18, "e3m4,acc=bf16": 18, "e4m3,acc=fp16-sat-ftz": 18,
-    "int8,acc=bf16-rtz": 18, "e4m3,acc=fp16,lanes=4": 8, "e2m5,acc=e5m2": 12,
-    "e4m3,acc=aligned:13": 18, "e5m2,acc=aligned:25,lanes=2": 12, "e4m3,acc=hopper": 1,
+    "e4m3": 20,
+    "e5m2": 16,
+    "int8": 20,
+    "e4m3,acc=fx32m10": 18,
+    "e5m2,acc=fx48m12t": 18,
+    "e4m3,acc=fx40m18s": 18,
+    "int8,acc=int17": 18,
+    "e4m3,acc=fp32": 20,
+    "e5m2,acc=fp16": 18,
+    "e3m4,acc=bf16": 18,
+    "e4m3,acc=fp16-sat-ftz": 18,
+    "int8,acc=bf16-rtz": 18,
+    "e4m3,acc=fp16,lanes=4": 8,
+    "e2m5,acc=e5m2": 12,
+    "e4m3,acc=aligned:13": 18,
+    "e5m2,acc=aligned:25,lanes=2": 12,
+    "e4m3,acc=hopper": 1,
     "e5m2xe4m3,acc=ada": 2,
 }
 
@@ -103,12 +161,18 @@ class Check:
 
 def plan() -> list[Check]:
     """Every check; those on library cells only where the library is."""
-    return [*_units(MACS, parse_mac), *_twins(), *_families(), *_units(OUTPUTS, parse_output),
-            *_recorded()]
+    return [
+        *_units(MACS, parse_mac),
+        *_twins(),
+        *_families(),
+        *_units(OUTPUTS, parse_output),
+        *_recorded(),
+    ]
 
 
-def _units(table: Iterable[tuple[str, Callable[..., Any], str, Iterable[str]]],
-           parse: Callable[[str], Any]) -> Iterator[Check]:
+def _units(
+    table: Iterable[tuple[str, Callable[..., Any], str, Iterable[str]]], parse: Callable[[str], Any]
+) -> Iterator[Check]:
     """Checks of one unit each."""
     for name, function, level, spellings in table:
         for spelling in spellings if level != OSU018 or osu018_library() else ():
@@ -122,18 +186,26 @@ def _families() -> Iterator[Check]:
         for a in EIGHT_BITS:
             specs = [parse_mac(a if a == b else f"{a}x{b}", acc=acc) for b in EIGHT_BITS]
             family = f"{len(EIGHT_BITS) ** 2} pairs of 8-bit formats, acc={acc}"
-            yield Check("exhaustion", f"pairs RTL {a} with {len(specs)} formats,acc={acc}",
-                        partial(check_pairs, specs, family=family))
-    yield Check("exhaustion", "outputs RTL fp16 and bf16 to 8 bits",
-                partial(check_outputs, ENCODERS,
-                        family=f"{len(ENCODERS)} encoders, fp16 and bf16 to 8 bits"))
+            yield Check(
+                "exhaustion",
+                f"pairs RTL {a} with {len(specs)} formats,acc={acc}",
+                partial(check_pairs, specs, family=family),
+            )
+    yield Check(
+        "exhaustion",
+        "outputs RTL fp16 and bf16 to 8 bits",
+        partial(
+            check_outputs, ENCODERS, family=f"{len(ENCODERS)} encoders, fp16 and bf16 to 8 bits"
+        ),
+    )
 
 
 def _twins() -> Iterator[Check]:
     """Checks of the vectorised model."""
     for spelling, seeds in TWINS.items():
-        yield Check("twins", f"twins {spelling}",
-                    partial(check_twin, parse_mac(spelling), range(seeds)))
+        yield Check(
+            "twins", f"twins {spelling}", partial(check_twin, parse_mac(spelling), range(seeds))
+        )
 
 
 def _recorded() -> Iterator[Check]:

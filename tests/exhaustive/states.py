@@ -44,8 +44,13 @@ class WholeSteps:
     def results(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Codes (pairs, accumulators) for pairs of operand codes."""
         count = len(self._held)
-        found = self._model.run({"i_acc": np.tile(self._held, len(a)), "i_a": np.repeat(a, count),
-                                 "i_b": np.repeat(b, count)})
+        found = self._model.run(
+            {
+                "i_acc": np.tile(self._held, len(a)),
+                "i_a": np.repeat(a, count),
+                "i_b": np.repeat(b, count),
+            }
+        )
         return found["o_acc"].reshape(len(a), count)
 
 
@@ -70,11 +75,17 @@ class SlicedSteps:
             bits = codes >> np.arange(self._widths[name], dtype=np.uint64)[:, None] & np.uint64(1)
             # All ones or all zeros: the same operand for 64 accumulators.
             inputs[name] = np.repeat(np.uint64(0) - bits, words, axis=1)
-        return self._model.run(inputs, "o_acc").reshape(len(a), -1)[:, :self._count]
+        return self._model.run(inputs, "o_acc").reshape(len(a), -1)[:, : self._count]
 
 
-def check_every_state(spec: MacSpec, folder: Path, *, level: str = "RTL",
-                      change: Change = unchanged, limit: int | None = None) -> Outcome:
+def check_every_state(
+    spec: MacSpec,
+    folder: Path,
+    *,
+    level: str = "RTL",
+    change: Change = unchanged,
+    limit: int | None = None,
+) -> Outcome:
     """Present every accumulator with one pair for each product value; 16 bits at most.
 
     A result must also be one that the accumulator may hold: then no other state can be reached.
@@ -85,7 +96,7 @@ def check_every_state(spec: MacSpec, folder: Path, *, level: str = "RTL",
     may_hold = np.zeros(1 << spec.acc.width, np.bool_)
     may_hold[held] = True
     classes = np.array(product_classes(spec), dtype=np.uint64)
-    chosen = classes if limit is None else classes[::-(-len(classes) // limit)]
+    chosen = classes if limit is None else classes[:: -(-len(classes) // limit)]
     old = values(held, spec.acc.fmt)
     tally = Tally()
     for a, b in _blocks(chosen, max(1, steps.block // len(held))):
@@ -95,19 +106,31 @@ def check_every_state(spec: MacSpec, folder: Path, *, level: str = "RTL",
         states = (held[None], a[:, None], b[:, None])
         tally = tally.plus(_tally(got, wanted, (got != wanted) | ~may_hold[got], states))
     whole = len(chosen) == len(classes)
-    return simulated(spec, *tally, level=level, against=AGAINST,
-                     tier="exhausted" if whole else "sampled",
-                     what=EVERY if whole else f"every accumulator with {len(chosen)} products")
+    return simulated(
+        spec,
+        *tally,
+        level=level,
+        against=AGAINST,
+        tier="exhausted" if whole else "sampled",
+        what=EVERY if whole else f"every accumulator with {len(chosen)} products",
+    )
 
 
 def _blocks(classes: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pairs of codes, ``count`` at a time."""
     for low in range(0, len(classes), count):
-        yield classes[low:low + count, 0], classes[low:low + count, 1]
+        yield classes[low : low + count, 0], classes[low : low + count, 1]
 
 
-def check_random_states(spec: MacSpec, folder: Path, *, level: str = "RTL",
-                        change: Change = unchanged, rounds: int = 32, seed: int = 1) -> Outcome:
+def check_random_states(
+    spec: MacSpec,
+    folder: Path,
+    *,
+    level: str = "RTL",
+    change: Change = unchanged,
+    rounds: int = 32,
+    seed: int = 1,
+) -> Outcome:
     """Present every operand pair with ``rounds`` random accumulators, many of them close to it."""
     model = compile_step(spec, folder, "-O2", change=change)
     rng = np.random.default_rng(seed)
@@ -121,17 +144,31 @@ def check_random_states(spec: MacSpec, folder: Path, *, level: str = "RTL",
             wanted = wanted_codes(spec, acc, a, b)
             got = model.run({"i_acc": acc, "i_a": a, "i_b": b})["o_acc"]
             tally = tally.plus(_tally(got, wanted, got != wanted, (acc, a, b)))
-    return simulated(spec, *tally, level=level, against=AGAINST, tier="sampled",
-                     what=f"every operand pair with {rounds} random accumulators")
+    return simulated(
+        spec,
+        *tally,
+        level=level,
+        against=AGAINST,
+        tier="sampled",
+        what=f"every operand pair with {rounds} random accumulators",
+    )
 
 
-def _tally(got: np.ndarray, wanted: np.ndarray, wrong: np.ndarray,
-           states: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Tally:
+def _tally(
+    got: np.ndarray,
+    wanted: np.ndarray,
+    wrong: np.ndarray,
+    states: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> Tally:
     """Counts of one block; ``states`` are the codes of accumulator and operands."""
     if not wrong.any():
         return Tally(got.size)
     first = np.unravel_index(np.argmax(wrong), wrong.shape)
     codes = (int(np.broadcast_to(part, wrong.shape)[first]) for part in states)
     acc, a, b = map(hex, codes)
-    return Tally(got.size, int(wrong.sum()), f"accumulator {acc}, operands {a} and {b}: "
-                                             f"{int(got[first]):#x}, not {int(wanted[first]):#x}")
+    return Tally(
+        got.size,
+        int(wrong.sum()),
+        f"accumulator {acc}, operands {a} and {b}: "
+        f"{int(got[first]):#x}, not {int(wanted[first]):#x}",
+    )

@@ -30,7 +30,7 @@ def faulty(change, verilog, top):
     text = change(verilog, top)
     places = [at for at in range(len(text)) if text.startswith(" & ", at)]
     at = places[len(places) // 2]
-    return f"{text[:at]} | {text[at + 3:]}"
+    return f"{text[:at]} | {text[at + 3 :]}"
 
 
 #: One small run of each check that compiles a unit, and the states of it.
@@ -72,9 +72,13 @@ def test_units_of_a_bench_are_told_apart(tmp_path):
         check_pairs([*specs, parse_mac("int8")], tmp_path)
     sound = merged(check_pairs(specs, tmp_path, family="four"))
     assert [(outcome.subject, outcome.conditions["kind"]) for outcome in sound] == [
-        ("four", "fixed"), ("four", "float")]
+        ("four", "fixed"),
+        ("four", "float"),
+    ]
     assert [outcome.conditions["units"] for outcome in sound] == [
-        ["int4,acc=fx20", "e2m1"], ["int4xe2m1,acc=e5m2", "e2m1,acc=fp32"]]
+        ["int4,acc=fx20", "e2m1"],
+        ["int4xe2m1,acc=e5m2", "e2m1,acc=fp32"],
+    ]
     assert all(outcome.counts["states"] == (2 * 2 << 8, "state") for outcome in sound)
     broken = check_pairs(specs, tmp_path, family="four", change=partial(faulty, unchanged))
     assert sum(outcome.wrong > 0 for outcome in broken) == 1
@@ -126,7 +130,7 @@ def test_reference_rounds_the_exact_sum(acc, bits):
     x = np.ldexp(rng.integers(1 << bits - 1, 1 << bits, 3000), rng.integers(-8, 1, 3000) - bits)
     ulp = np.ldexp(1.0, np.frexp(x)[1] - bits)
     y = rng.choice([-1, -0.5, 0, 0.5, 1, 1.5], 3000) * ulp
-    y += rng.choice([-1, 0, 1], 3000) * ulp * 2.0**-rng.integers(20, 29, 3000)
+    y += rng.choice([-1, 0, 1], 3000) * ulp * 2.0 ** -rng.integers(20, 29, 3000)
     exact = [Fraction(p) + Fraction(q) for p, q in zip(x.tolist(), y.tolist(), strict=True)]
     spec = parse_mac("e4m3", acc=acc)
     got = sim.decode(sum_codes(spec.acc, x, y).astype(np.uint64), spec.acc.fmt).tolist()
@@ -137,9 +141,11 @@ def test_reference_rounds_the_exact_sum(acc, bits):
 
 
 def test_command_writes_a_record_a_unit_and_says_what_differs(tmp_path, monkeypatch, capsys):
-    checks = [Check("exhaustion", "pairs", partial(check_unit_pairs, parse_mac("e2m1"))),
-              Check("twins", "twins", partial(constant, 0)),
-              Check("recorded", "recorded", partial(constant, 2))]
+    checks = [
+        Check("exhaustion", "pairs", partial(check_unit_pairs, parse_mac("e2m1"))),
+        Check("twins", "twins", partial(constant, 0)),
+        Check("recorded", "recorded", partial(constant, 2)),
+    ]
     monkeypatch.setattr(command, "plan", lambda: checks)
     assert command.main(["--out", str(tmp_path)]) == 1
     said = capsys.readouterr()
@@ -151,13 +157,19 @@ def test_command_writes_a_record_a_unit_and_says_what_differs(tmp_path, monkeypa
     assert record.provenance.command == "python -m tests.exhaustive"
     assert len(read_records(tmp_path / "twins.json")) == 1
     assert {record.subject for record in read_records(tmp_path / "recorded.json")} == {
-        "one", "acc=ada", "acc=blackwell"}
+        "one",
+        "acc=ada",
+        "acc=blackwell",
+    }
 
 
 def constant(wrong, folder):
     """Outcome without anything tried."""
-    return Outcome(subject="one", counts={"states": (5, "state"), "mismatches": (wrong, "state")},
-                   conditions={"what": "nothing", "first_mismatch": "here"})
+    return Outcome(
+        subject="one",
+        counts={"states": (5, "state"), "mismatches": (wrong, "state")},
+        conditions={"what": "nothing", "first_mismatch": "here"},
+    )
 
 
 def test_command_lists_checks_and_refuses_unknown_ones(tmp_path, capsys):
@@ -168,6 +180,8 @@ def test_command_lists_checks_and_refuses_unknown_ones(tmp_path, capsys):
     with pytest.raises(SystemExit) as error:
         command.main(["--only", "no such check", "--out", str(tmp_path)])
     assert error.value.code == 2
-    assert capsys.readouterr().err == ("python -m tests.exhaustive: error: --only must be part of "
-                                       "a check's name, not 'no such check'\n")
+    assert capsys.readouterr().err == (
+        "python -m tests.exhaustive: error: --only must be part of "
+        "a check's name, not 'no such check'\n"
+    )
     assert not list(tmp_path.iterdir())

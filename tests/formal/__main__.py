@@ -28,14 +28,26 @@ WORKERS = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 unless a claim is refuted."""
     parser = Parser(prog=COMMAND, description="Prove the RTL of units equal to specifications.")
-    parser.add_argument("--only", metavar="TEXT", default="",
-                        help="prove the units whose spelling contains TEXT; records nothing "
-                             "unless --out is given")
+    parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        default="",
+        help="prove the units whose spelling contains TEXT; records nothing unless --out is given",
+    )
     parser.add_argument("--list", action="store_true", help="print the units and stop")
-    parser.add_argument("--timeout", metavar="S", type=_seconds, default=20.0,
-                        help="seconds that the solver has for one case (default: %(default)g)")
-    parser.add_argument("--out", metavar="FILE", type=Path,
-                        help="write the records to FILE (default: reports/data/formal.json)")
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=_seconds,
+        default=20.0,
+        help="seconds that the solver has for one case (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="write the records to FILE (default: reports/data/formal.json)",
+    )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return run_command(parser, _run, arguments)
 
@@ -48,8 +60,11 @@ def _run(options: argparse.Namespace) -> int:
         print(*units, sep="\n")
         return 0
     results = sorted(_prove(units, options.timeout), key=lambda result: units.index(result.name))
-    print(json.dumps([result.to_json() for result in results], indent=2) if options.json
-          else "\n".join(map(str, results)))
+    print(
+        json.dumps([result.to_json() for result in results], indent=2)
+        if options.json
+        else "\n".join(map(str, results))
+    )
     out = options.out or (None if options.only else RECORDS)
     if out:
         origin = provenance(COMMAND, tools=("amaranth", "pyosys", "z3-solver"))
@@ -74,8 +89,10 @@ def _prove(units: Sequence[str], timeout: float) -> Iterator[Result]:
         pending = [pool.submit(prove, spelling, timeout) for spelling in slowest]
         for count, future in enumerate(as_completed(pending), 1):
             result = future.result()
-            print(f"[{count}/{len(units)}] {time.monotonic() - started:.0f} s: {result}",
-                  file=sys.stderr)
+            print(
+                f"[{count}/{len(units)}] {time.monotonic() - started:.0f} s: {result}",
+                file=sys.stderr,
+            )
             yield result
 
 

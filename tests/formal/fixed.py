@@ -30,8 +30,9 @@ def fixed_cases(flow: Flow) -> Iterator[Case]:
     elif spec.acc.overflow is Overflow.WRAP:
         yield Rewriting("sum", flow)
     else:
-        wider = Flow.of(replace(spec, acc=replace(spec.acc, width=spec.acc.width + 1,
-                                                  overflow=Overflow.WRAP)))
+        wider = Flow.of(
+            replace(spec, acc=replace(spec.acc, width=spec.acc.width + 1, overflow=Overflow.WRAP))
+        )
         yield Rewriting("sum of the unit that is one bit wider and wraps around", wider)
         yield _clamped(flow, wider)
 
@@ -48,8 +49,10 @@ class Term:
     def values(self) -> list[tuple[int, bool]]:
         """Magnitude and sign for every pair of codes."""
         spec = self.spec
-        return [(abs(rounded(spec.acc, product, spec.product_lsb)), product.negative)
-                for product in self.tables.products]
+        return [
+            (abs(rounded(spec.acc, product, spec.product_lsb)), product.negative)
+            for product in self.tables.products
+        ]
 
     @cached_property
     def mag(self) -> z3.BitVecRef:
@@ -100,8 +103,7 @@ def _step(flow: Flow, term: Term) -> Query:
         return None if pair is None else found(model, stimuli, [pair], got, want)
 
     def narrow() -> z3.BoolRef:
-        return z3.Or(*(z3.And(term.mag == mag, term.neg == neg)
-                       for mag, neg in set(term.values)))
+        return z3.Or(*(z3.And(term.mag == mag, term.neg == neg) for mag, neg in set(term.values)))
 
     return Query("sum", got == want, explain, narrow=narrow)
 
@@ -112,8 +114,12 @@ def _flags(flow: Flow) -> Query:
     got = vector(stimuli.run(behind=int(flow.resolves)).following("o_flags"))
     zero = z3.BitVecVal(0, spec.flag_bits)
     want = z3.If(stimuli.first, zero, stimuli.old_flags)
-    operands = list(zip(*(_split(stimuli, name, fmt) for name, fmt in
-                          (("i_a", spec.a), ("i_b", spec.b))), strict=True))
+    operands = list(
+        zip(
+            *(_split(stimuli, name, fmt) for name, fmt in (("i_a", spec.a), ("i_b", spec.b))),
+            strict=True,
+        )
+    )
     for a, b in operands:
         x, y = Special(spec.a, a), Special(spec.b, b)
         nan = z3.Or(x.nan, y.nan, z3.And(x.inf, y.zero), z3.And(y.inf, x.zero))
@@ -145,15 +151,16 @@ class Special:
 
 def _split(stimuli: Stimuli, name: str, fmt: Format) -> list[z3.BitVecRef]:
     """Operand of each lane."""
-    return [vector([stimuli.bit(name, lane * fmt.width + j, 0) for j in range(fmt.width)])
-            for lane in range(stimuli.spec.lanes)]
+    return [
+        vector([stimuli.bit(name, lane * fmt.width + j, 0) for j in range(fmt.width)])
+        for lane in range(stimuli.spec.lanes)
+    ]
 
 
 def _sum(acc: FixedAccumulator, stimuli: Stimuli, part: z3.BitVecRef) -> z3.BitVecRef:
     """Accumulator behind the step."""
     more = part.size() - acc.width
-    total = part + z3.If(stimuli.first, z3.BitVecVal(0, part.size()),
-                         z3.SignExt(more, stimuli.old))
+    total = part + z3.If(stimuli.first, z3.BitVecVal(0, part.size()), z3.SignExt(more, stimuli.old))
     return _held(acc, total)
 
 
@@ -163,8 +170,11 @@ def _held(acc: FixedAccumulator, total: z3.BitVecRef) -> z3.BitVecRef:
     if acc.overflow is Overflow.WRAP:
         return low
     half = 1 << acc.width - 1
-    return z3.If(total >= half, z3.BitVecVal(half - 1, acc.width),
-                 z3.If(total < -half, z3.BitVecVal(half, acc.width), low))
+    return z3.If(
+        total >= half,
+        z3.BitVecVal(half - 1, acc.width),
+        z3.If(total < -half, z3.BitVecVal(half, acc.width), low),
+    )
 
 
 def _clamped(flow: Flow, wider: Flow) -> Query:
@@ -179,8 +189,10 @@ def _clamped(flow: Flow, wider: Flow) -> Query:
 
     total = vector(other.run(override=extended).following("o_data"))
     want = _held(spec.acc, z3.SignExt(1, total))
-    a, b = (stimuli.word(name, 0, fmt.width * spec.lanes)
-            for name, fmt in (("i_a", spec.a), ("i_b", spec.b)))
+    a, b = (
+        stimuli.word(name, 0, fmt.width * spec.lanes)
+        for name, fmt in (("i_a", spec.a), ("i_b", spec.b))
+    )
 
     def explain(model: z3.ModelRef) -> str:
         return found(model, stimuli, [(number(model, a), number(model, b))], got, want)
@@ -188,10 +200,17 @@ def _clamped(flow: Flow, wider: Flow) -> Query:
     return Query("sum held at the extremes", got == want, explain)
 
 
-def found(model: z3.ModelRef, stimuli: Stimuli, pairs: Sequence[tuple[int, int]],
-          got: z3.BitVecRef, want: z3.BitVecRef) -> str:
+def found(
+    model: z3.ModelRef,
+    stimuli: Stimuli,
+    pairs: Sequence[tuple[int, int]],
+    got: z3.BitVecRef,
+    want: z3.BitVecRef,
+) -> str:
     """A counterexample in one line."""
     old = stimuli.old_flags if got.size() == stimuli.spec.flag_bits else stimuli.old
     codes = " ".join(f"a={a:#x} b={b:#x}" for a, b in pairs)
-    return (f"old={number(model, old):#x} first={number(model, stimuli.first)} {codes}: "
-            f"RTL {number(model, got):#x}, specification {number(model, want):#x}")
+    return (
+        f"old={number(model, old):#x} first={number(model, stimuli.first)} {codes}: "
+        f"RTL {number(model, got):#x}, specification {number(model, want):#x}"
+    )

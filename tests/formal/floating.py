@@ -67,8 +67,10 @@ _PLACES: tuple[Callable[[Product, int], int], ...] = (
 def groups(flow: Flow, table: Tables) -> list[Group] | None:
     """Groups of all pairs, by the place that tells most about the nets; None if they are many."""
     choices = [[_fill(flow, table, group) for group in _sorted(table, place)] for place in _PLACES]
-    best = min(choices, key=lambda groups: (
-        sum(len(group.free) for group in groups if group.sigs), len(groups)))
+    best = min(
+        choices,
+        key=lambda groups: (sum(len(group.free) for group in groups if group.sigs), len(groups)),
+    )
     if sum(len(_members(table, group)) for group in best if group.free) > _MAX_PARTS:
         return None
     return [part for group in best for part in _parts(flow, table, group)]
@@ -96,8 +98,10 @@ def _sorted(table: Tables, place: Callable[[Product, int], int]) -> list[Group]:
             name, kind = f"product*2^{exp}", Product(False, 1, exp, False, False)
             sig = product.units >> exp if exp >= 0 else product.units << -exp
         members.setdefault((name, kind), {})[index] = sig
-    return [Group(name, _set(found, table.count), kind, found if kind.sig else {})
-            for (name, kind), found in members.items()]
+    return [
+        Group(name, _set(found, table.count), kind, found if kind.sig else {})
+        for (name, kind), found in members.items()
+    ]
 
 
 def _set(indices: Mapping[int, int], count: int) -> int:
@@ -109,8 +113,10 @@ def _fill(flow: Flow, table: Tables, group: Group) -> Group:
     """The group with what stands for the nets in it."""
     named = {"sign": table.where(lambda product: product.negative)}
     width = max(group.sigs.values(), default=0).bit_length()
-    named |= {f"m{j}": column(group.sigs.get(index, 0) >> j & 1 for index in range(table.count))
-              for j in range(width)}
+    named |= {
+        f"m{j}": column(group.sigs.get(index, 0) >> j & 1 for index in range(table.count))
+        for j in range(width)
+    }
     named |= _complement(group, table, width)
     literals = match(table.nets, named, group.pairs)
     free = tuple(flow.unmatched(0, literals))
@@ -131,8 +137,11 @@ def _parts(flow: Flow, table: Tables, group: Group) -> Iterator[Group]:
         yield group
         return
     for part, sigs in enumerate(_members(table, group).values()):
-        yield _fill(flow, table, Group(f"{group.name}, part {part}", _set(sigs, table.count),
-                                        group.kind, sigs))
+        yield _fill(
+            flow,
+            table,
+            Group(f"{group.name}, part {part}", _set(sigs, table.count), group.kind, sigs),
+        )
 
 
 def members_of(pairs: int) -> Iterator[int]:
@@ -177,9 +186,11 @@ def _query(flow: Flow, stimuli: Stimuli, table: Tables, group: Group) -> Query:
         values = {net: number(model, variable) for net, variable in free.items()}
         negative = bool(number(model, neg))
         for index in group.sigs or members_of(group.pairs):
-            if (table.products[index].negative == negative
-                    and group.sigs.get(index, 0) == number(model, sig)
-                    and all(table.nets[net] >> index & 1 == bit for net, bit in values.items())):
+            if (
+                table.products[index].negative == negative
+                and group.sigs.get(index, 0) == number(model, sig)
+                and all(table.nets[net] >> index & 1 == bit for net, bit in values.items())
+            ):
                 b, a = divmod(index, 1 << spec.a.width)
                 return a, b
         return None
@@ -203,10 +214,18 @@ def _signs(table: Tables, group: Group) -> list[bool]:
 
 def _occurring(table: Tables, group: Group, free: Mapping[int, z3.BoolRef]) -> z3.BoolRef:
     """Free nets together have values that some pair of the group gives them."""
-    found = {tuple(bool(table.nets[net] >> index & 1) for net in free)
-             for index in members_of(group.pairs)}
-    return z3.Or(*(z3.And(*(variable == value for variable, value in
-                            zip(free.values(), values, strict=True))) for values in found))
+    found = {
+        tuple(bool(table.nets[net] >> index & 1) for net in free)
+        for index in members_of(group.pairs)
+    }
+    return z3.Or(
+        *(
+            z3.And(
+                *(variable == value for variable, value in zip(free.values(), values, strict=True))
+            )
+            for values in found
+        )
+    )
 
 
 def _bits(group: Group) -> dict[str, z3.BoolRef | bool]:
@@ -215,19 +234,30 @@ def _bits(group: Group) -> dict[str, z3.BoolRef | bool]:
     ones = zeros = (1 << width) - 1
     for sig in group.sigs.values():
         ones, zeros = ones & sig, zeros & ~sig
-    return {f"m{j}": True if ones >> j & 1 else False if zeros >> j & 1 else z3.Bool(f"sig[{j}]")
-            for j in range(width)}
+    return {
+        f"m{j}": True if ones >> j & 1 else False if zeros >> j & 1 else z3.Bool(f"sig[{j}]")
+        for j in range(width)
+    }
 
 
-def _next(spec: MacSpec, stimuli: Stimuli, scale: Scale, group: Group, neg: z3.BoolRef,
-          sig: z3.BitVecRef) -> z3.BitVecRef:
+def _next(
+    spec: MacSpec, stimuli: Stimuli, scale: Scale, group: Group, neg: z3.BoolRef, sig: z3.BitVecRef
+) -> z3.BitVecRef:
     """Accumulator behind the step of a group."""
     width, place = scale.width, group.exp + spec.product_lsb - scale.unit
     mag = widen(sig, max(width, sig.size()))
     mag = mag << place if place >= 0 else z3.LShR(mag, -place)
-    return accumulated(spec, stimuli, Number(neg, widen(mag, width), scale.unit,
-                                             z3.BoolVal(group.kind.nan),
-                                             z3.BoolVal(group.kind.inf)))
+    return accumulated(
+        spec,
+        stimuli,
+        Number(
+            neg,
+            widen(mag, width),
+            scale.unit,
+            z3.BoolVal(group.kind.nan),
+            z3.BoolVal(group.kind.inf),
+        ),
+    )
 
 
 def tabled_cases(flow: Flow) -> Iterator[Case]:
@@ -246,26 +276,39 @@ def tabled_cases(flow: Flow) -> Iterator[Case]:
 def _tabled_query(stimuli: Stimuli, code: int | None) -> Query:
     """The step for any operands, or for any a and one code of b."""
     spec = stimuli.spec
-    inputs = {} if code is None else {("i_b", place): bool(code >> place & 1)
-                                      for place in range(spec.b.width)}
+    inputs = (
+        {}
+        if code is None
+        else {("i_b", place): bool(code >> place & 1) for place in range(spec.b.width)}
+    )
     got = vector(stimuli.run(inputs=inputs).following("o_data"))
     scale = Scale.of(spec)
-    lanes = [[inputs.get((name, lane * fmt.width + place),
-                         stimuli.bit(name, lane * fmt.width + place, 0))
-              for name, fmt in (("i_a", spec.a), ("i_b", spec.b)) for place in range(fmt.width)]
-             for lane in range(spec.lanes)]
+    lanes = [
+        [
+            inputs.get(
+                (name, lane * fmt.width + place), stimuli.bit(name, lane * fmt.width + place, 0)
+            )
+            for name, fmt in (("i_a", spec.a), ("i_b", spec.b))
+            for place in range(fmt.width)
+        ]
+        for lane in range(spec.lanes)
+    ]
     table = products(spec.a, spec.b)
     terms = [_looked_up(bits, table, scale, spec.product_lsb - scale.unit) for bits in lanes]
     want = accumulated(spec, stimuli, reduce(_plus, terms))
-    operands = [(vector(bits[:spec.a.width]), vector(bits[spec.a.width:])) for bits in lanes]
+    operands = [(vector(bits[: spec.a.width]), vector(bits[spec.a.width :])) for bits in lanes]
 
     def explain(model: z3.ModelRef) -> str:
         pairs = [(number(model, a), number(model, b)) for a, b in operands]
         return found(model, stimuli, pairs, got, want)
 
     name = "step" if code is None else f"b={code:#x}"
-    return Query(name, z3.And(got == want, held(spec, want)), explain,
-                 [z3.Or(stimuli.first, held(spec, stimuli.old))])
+    return Query(
+        name,
+        z3.And(got == want, held(spec, want)),
+        explain,
+        [z3.Or(stimuli.first, held(spec, stimuli.old))],
+    )
 
 
 def _plus(x: Number, y: Number) -> Number:
@@ -274,11 +317,15 @@ def _plus(x: Number, y: Number) -> Number:
     return Number(total.neg, widen(total.mag, x.mag.size()), x.unit, total.nan, total.inf)
 
 
-def _looked_up(bits: Sequence[z3.BoolRef | bool], table: Sequence[Product], scale: Scale,
-               place: int) -> Number:
+def _looked_up(
+    bits: Sequence[z3.BoolRef | bool], table: Sequence[Product], scale: Scale, place: int
+) -> Number:
     """Product of the pair that ``bits`` are the index of, its unit at ``place`` of the scale."""
-    columns = [[product.negative for product in table], [product.nan for product in table],
-               [product.inf for product in table]]
+    columns = [
+        [product.negative for product in table],
+        [product.nan for product in table],
+        [product.inf for product in table],
+    ]
     neg, nan, inf = (_choose(bits, [z3.BoolVal(value) for value in values]) for values in columns)
     mag = _choose(bits, [z3.BitVecVal(product.units << place, scale.width) for product in table])
     return Number(neg, mag, scale.unit, nan, inf)
@@ -309,22 +356,31 @@ def theory_cases(flow: Flow) -> Iterator[Case]:
 def _theory_query(stimuli: Stimuli, field: int) -> Query:
     """The step for one exponent field of b."""
     spec, fmt = stimuli.spec, stimuli.spec.acc.fmt
-    bits = {("i_b", spec.b.man_bits + place): bool(field >> place & 1)
-            for place in range(spec.b.exp_bits)}
+    bits = {
+        ("i_b", spec.b.man_bits + place): bool(field >> place & 1)
+        for place in range(spec.b.exp_bits)
+    }
     got = vector(stimuli.run(inputs=bits).following("o_data"))
     a = stimuli.word("i_a", 0, spec.a.width)
-    b = vector([bits.get(("i_b", place), stimuli.bit("i_b", place, 0))
-                for place in range(spec.b.width)])
+    b = vector(
+        [bits.get(("i_b", place), stimuli.bit("i_b", place, 0)) for place in range(spec.b.width)]
+    )
     old = z3.If(stimuli.first, z3.BitVecVal(0, fmt.width), stimuli.old)
-    total = z3.fpFMA(z3.RNE(), _widened(spec.a, a, fmt), _widened(spec.b, b, fmt),
-                     z3.fpBVToFP(old, _sort(fmt)))
+    total = z3.fpFMA(
+        z3.RNE(), _widened(spec.a, a, fmt), _widened(spec.b, b, fmt), z3.fpBVToFP(old, _sort(fmt))
+    )
     want = z3.If(z3.fpIsNaN(total), z3.BitVecVal(fmt.nan_code, fmt.width), z3.fpToIEEEBV(total))
 
     def explain(model: z3.ModelRef) -> str:
         return found(model, stimuli, [(number(model, a), number(model, b))], got, want)
 
-    return Query(f"exponent field {field} of b", got == want, explain,
-                 [z3.Or(stimuli.first, held(spec, stimuli.old))], tactics=_THEORY_TACTICS)
+    return Query(
+        f"exponent field {field} of b",
+        got == want,
+        explain,
+        [z3.Or(stimuli.first, held(spec, stimuli.old))],
+        tactics=_THEORY_TACTICS,
+    )
 
 
 def _sort(fmt: Format) -> z3.FPSortRef:

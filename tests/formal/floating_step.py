@@ -52,10 +52,16 @@ def decode(fmt: Format, code: z3.BitVecRef, *, unit: int, width: int) -> Number:
         mag = sig << widen(places, size) << above
     else:
         # A subnormal, and any number that is smaller than this many units, is taken to be zero.
-        mag = z3.If(z3.UGE(field, 1 - above), sig << widen(places + above, size),
-                    z3.BitVecVal(0, size))
-    return Number(z3.Extract(top, top, code) == 1, widen(mag, width), unit,
-                  z3.And(special, man != 0), z3.And(special, man == 0))
+        mag = z3.If(
+            z3.UGE(field, 1 - above), sig << widen(places + above, size), z3.BitVecVal(0, size)
+        )
+    return Number(
+        z3.Extract(top, top, code) == 1,
+        widen(mag, width),
+        unit,
+        z3.And(special, man != 0),
+        z3.And(special, man == 0),
+    )
 
 
 def add(x: Number, y: Number) -> Number:
@@ -68,12 +74,14 @@ def add(x: Number, y: Number) -> Number:
     mag = z3.If(same, a + b, z3.If(larger, a - b, b - a))
     neg = z3.If(same, x.neg, z3.If(larger, z3.And(x.neg, a != b), y.neg))
     nan = z3.Or(x.nan, y.nan, z3.And(x.inf, y.inf, z3.Not(same)))
-    return Number(z3.If(x.inf, x.neg, z3.If(y.inf, y.neg, neg)), mag, x.unit, nan,
-                  z3.Or(x.inf, y.inf))
+    return Number(
+        z3.If(x.inf, x.neg, z3.If(y.inf, y.neg, neg)), mag, x.unit, nan, z3.Or(x.inf, y.inf)
+    )
 
 
-def round_to(fmt: Format, value: Number, *, rounding: Rounding, overflow: Overflow,
-             subnormals: bool = True) -> z3.BitVecRef:
+def round_to(
+    fmt: Format, value: Number, *, rounding: Rounding, overflow: Overflow, subnormals: bool = True
+) -> z3.BitVecRef:
     """Code of a number in a format with the special codes of IEEE 754, NaN the canonical one."""
     man_bits, exp_bits = fmt.man_bits, fmt.exp_bits
     low = fmt.lsb - value.unit
@@ -102,9 +110,14 @@ def _rounded(mag: z3.BitVecRef, man_bits: int, low: int, rounding: Rounding) -> 
     sig, below = z3.Extract(width - 1, width - precision, value), width - precision
     guard, rest = z3.Extract(below - 1, below - 1, value), z3.Extract(below - 2, 0, value)
     size = highest.bit_length() + precision + 1
-    code = z3.Concat(z3.If(z3.Extract(man_bits, man_bits, sig) == 1,
-                           highest - widen(places, size - man_bits),
-                           z3.BitVecVal(0, size - man_bits)), z3.BitVecVal(0, man_bits))
+    code = z3.Concat(
+        z3.If(
+            z3.Extract(man_bits, man_bits, sig) == 1,
+            highest - widen(places, size - man_bits),
+            z3.BitVecVal(0, size - man_bits),
+        ),
+        z3.BitVecVal(0, man_bits),
+    )
     code += widen(sig, size)
     if rounding is Rounding.RTZ:
         return code
@@ -149,8 +162,7 @@ def held(spec: MacSpec, code: z3.BitVecRef) -> z3.BoolRef:
         finite.append(z3.ULE(magnitude, (frame.top - fmt.lsb - man_bits + 1) << man_bits))
     if not spec.acc.subnormals:
         finite.append(z3.UGE(magnitude, 1 << man_bits))
-    kinds = [z3.And(magnitude != 0, *finite),
-             magnitude == 0 if frame.has_minus_zero else code == 0]
+    kinds = [z3.And(magnitude != 0, *finite), magnitude == 0 if frame.has_minus_zero else code == 0]
     if frame.to_inf or frame.inf_terms:
         kinds.append(magnitude == fmt.inf_code)
     if frame.inf_terms or frame.nan_terms:
@@ -171,8 +183,9 @@ class Scale:
         fmt, frame = spec.acc.fmt, AlignWindow(spec)
         unit = min(spec.product_lsb, fmt.lsb) if frame.clamps else frame.lsb - fmt.man_bits
         largest = spec.lanes * max(product.units for product in products(spec.a, spec.b))
-        top = max(fmt.bias if frame.overflows else frame.top,
-                  largest.bit_length() + spec.product_lsb - 1)
+        top = max(
+            fmt.bias if frame.overflows else frame.top, largest.bit_length() + spec.product_lsb - 1
+        )
         return cls(unit, top + 1 - unit)
 
 
@@ -181,8 +194,17 @@ def accumulated(spec: MacSpec, stimuli: Stimuli, term: Number) -> z3.BitVecRef:
     acc, width = spec.acc, term.mag.size()
     old = decode(acc.fmt, stimuli.old, unit=term.unit, width=width)
     continues = z3.Not(stimuli.first)
-    old = Number(z3.And(continues, old.neg),
-                 z3.If(continues, old.mag, z3.BitVecVal(0, width)), term.unit,
-                 z3.And(continues, old.nan), z3.And(continues, old.inf))
-    return round_to(acc.fmt, add(old, term), rounding=acc.rounding, overflow=acc.overflow,
-                    subnormals=acc.subnormals)
+    old = Number(
+        z3.And(continues, old.neg),
+        z3.If(continues, old.mag, z3.BitVecVal(0, width)),
+        term.unit,
+        z3.And(continues, old.nan),
+        z3.And(continues, old.inf),
+    )
+    return round_to(
+        acc.fmt,
+        add(old, term),
+        rounding=acc.rounding,
+        overflow=acc.overflow,
+        subnormals=acc.subnormals,
+    )

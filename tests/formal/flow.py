@@ -63,8 +63,7 @@ class Flow:
         reach = {net: values[self.circuit.registers[net]] for net in sources}
         found = reach
         for _ in range(len(sources)):
-            merged = {net: _merge(bits, reach, list(sources)) | bits
-                      for net, bits in found.items()}
+            merged = {net: _merge(bits, reach, list(sources)) | bits for net, bits in found.items()}
             if merged == found:
                 break
             found = merged
@@ -73,8 +72,14 @@ class Flow:
         read = [reach[net] for net in behind]
         return frozenset(loop.union(net for net in sources if any(sources[net] & r for r in read)))
 
-    def run(self, logic: Any, given: Callable[[str, int, int], Any],
-            fixed: Mapping[int, Mapping[int, Any]] | None = None, *, behind: int = 0) -> Moment:
+    def run(
+        self,
+        logic: Any,
+        given: Callable[[str, int, int], Any],
+        fixed: Mapping[int, Mapping[int, Any]] | None = None,
+        *,
+        behind: int = 0,
+    ) -> Moment:
         """Unroll in a logic; ``given(name, bit, cycle)`` is the value of an input or a register.
 
         Registers outside the loop are asked for in cycle 0, those of the loop in the cycle in
@@ -85,8 +90,11 @@ class Flow:
         last = taken + behind
         state = {net: given(*circuit.names[net], 0) for net in circuit.registers}
         for cycle in range(last + 1):
-            known = {net: given(name, bit, cycle) for name, bits in circuit.inputs.items()
-                     for bit, net in enumerate(bits)}
+            known = {
+                net: given(name, bit, cycle)
+                for name, bits in circuit.inputs.items()
+                for bit, net in enumerate(bits)
+            }
             if cycle == taken:
                 state |= {net: given(*circuit.names[net], taken) for net in self.loop}
             values = circuit.evaluate(logic, known | state, (fixed or {}).get(cycle))
@@ -124,13 +132,16 @@ class Flow:
             for net in inputs:
                 if support[net] != support[out]:
                     read[net] = support[net]
-        for net in (*self.circuit.registers.values(),
-                    *(net for bits in self.circuit.outputs.values() for net in bits)):
+        for net in (
+            *self.circuit.registers.values(),
+            *(net for bits in self.circuit.outputs.values() for net in bits),
+        ):
             read[net] = support[net]
         needed = self._needed()
-        return [sorted(net for net, sources in read.items()
-                       if sources == 2 << lane and net in needed)
-                for lane in range(self.spec.lanes)]
+        return [
+            sorted(net for net, sources in read.items() if sources == 2 << lane and net in needed)
+            for lane in range(self.spec.lanes)
+        ]
 
     @cached_property
     def joint_cuts(self) -> list[int]:
@@ -159,7 +170,8 @@ class Flow:
         def check(net: int) -> bool:
             if net not in follows:
                 follows[net] = net in known or (
-                    net in gates and all(check(source) for source in gates[net].inputs))
+                    net in gates and all(check(source) for source in gates[net].inputs)
+                )
             return follows[net]
 
         return [net for net in self.cuts[lane] if not check(net)]
@@ -168,8 +180,11 @@ class Flow:
         """Nets that the next sum depends on, seen from behind, up to those of one lane."""
         gates = {gate.out: gate for gate in self.circuit.gates}
         support = self.support.values
-        pending = [self.circuit.registers[net] for net in self.loop
-                   if net not in self.circuit.outputs.get("o_flags", ())]
+        pending = [
+            self.circuit.registers[net]
+            for net in self.loop
+            if net not in self.circuit.outputs.get("o_flags", ())
+        ]
         seen: set[int] = set()
         while pending:
             net = pending.pop()
@@ -225,11 +240,15 @@ class Stimuli:
         """Whether the pair begins a sum."""
         return self.bit("i_first", 0, 0)
 
-    def run(self, *, fixed: Mapping[int, Any] | None = None,
-            fixed_before: Mapping[int, Mapping[int, Any]] | None = None,
-            inputs: Mapping[tuple[str, int], Any] | None = None,
-            override: Callable[[str, int, int], Any] | None = None,
-            behind: int = 0) -> Moment:
+    def run(
+        self,
+        *,
+        fixed: Mapping[int, Any] | None = None,
+        fixed_before: Mapping[int, Mapping[int, Any]] | None = None,
+        inputs: Mapping[tuple[str, int], Any] | None = None,
+        override: Callable[[str, int, int], Any] | None = None,
+        behind: int = 0,
+    ) -> Moment:
         """The step with a valid pair and no reset.
 
         ``inputs`` are values of the pair's bits by name and bit; ``fixed`` of nets in the cycle of

@@ -35,29 +35,39 @@ class Lane:
     def __init__(self, flow: Flow, index: int):
         self.flow, self.index = flow, index
         self.table = tables(flow, index)
-        self.neg, self.nan, self.inf = (z3.Bool(f"{name}.{index}") for name in
-                                        ("sign", "nan", "inf"))
+        self.neg, self.nan, self.inf = (
+            z3.Bool(f"{name}.{index}") for name in ("sign", "nan", "inf")
+        )
         self.largest = max(product.units for product in self.table.products)
         self.mag = z3.BitVec(f"magnitude.{index}", self.largest.bit_length())
 
     @property
     def given(self) -> list[z3.BoolRef]:
         """What holds of every product."""
-        return [z3.ULE(self.mag, self.largest), z3.Not(z3.And(self.nan, self.inf)),
-                z3.Or(self.mag == 0, z3.Not(z3.Or(self.nan, self.inf)))]
+        return [
+            z3.ULE(self.mag, self.largest),
+            z3.Not(z3.And(self.nan, self.inf)),
+            z3.Or(self.mag == 0, z3.Not(z3.Or(self.nan, self.inf))),
+        ]
 
     def fixed(self, cycle: int) -> dict[int, z3.BoolRef | bool]:
         """Terms for nets that only this lane reaches, in a cycle of its pair."""
         table = tables(self.flow, self.index, behind=cycle - self.flow.spec.pipeline)
-        named = {name: table.where(lambda product, name=name: getattr(product, name))
-                 for name in ("nan", "inf")}
+        named = {
+            name: table.where(lambda product, name=name: getattr(product, name))
+            for name in ("nan", "inf")
+        }
         named["sign"] = table.where(lambda product: product.negative)
-        named |= {f"m{j}": column(product.units >> j & 1 for product in table.products)
-                  for j in range(self.mag.size())}
+        named |= {
+            f"m{j}": column(product.units >> j & 1 for product in table.products)
+            for j in range(self.mag.size())
+        }
         bits = {"sign": self.neg, "nan": self.nan, "inf": self.inf}
         bits |= {f"m{j}": bit for j, bit in enumerate(bits_of(self.mag))}
-        return {net: as_term(literal, bits)
-                for net, literal in match(table.nets, named, table.everywhere).items()}
+        return {
+            net: as_term(literal, bits)
+            for net, literal in match(table.nets, named, table.everywhere).items()
+        }
 
     def pair(self, model: z3.ModelRef) -> tuple[int, int] | None:
         """Codes that make of the variables what a model makes of them, if there are any."""
@@ -71,14 +81,17 @@ class Lane:
 
     def pairs_of(self, total: int) -> list[tuple[int, int]] | None:
         """Codes of all lanes that make a sum, if two lanes, the others being 0, can make it."""
-        indices = {-product.units if product.negative else product.units: index
-                   for index, product in enumerate(self.table.products)
-                   if not (product.nan or product.inf)}
+        indices = {
+            -product.units if product.negative else product.units: index
+            for index, product in enumerate(self.table.products)
+            if not (product.nan or product.inf)
+        }
         one = next((value for value in indices if total - value in indices), None)
         if one is None:
             return None
-        pairs = [divmod(indices[value], 1 << self.flow.spec.a.width) for value in
-                 (one, total - one)]
+        pairs = [
+            divmod(indices[value], 1 << self.flow.spec.a.width) for value in (one, total - one)
+        ]
         return [*((a, b) for b, a in pairs), *[(0, 0)] * (self.flow.spec.lanes - 2)]
 
 
@@ -109,16 +122,23 @@ def lane_sums(flow: Flow) -> list[LaneSum]:
     bits = {f"m{j}": column(total.sig >> j & 1 for total in totals) for j in range(width)}
     values_of = [-total.sig if total.negative else total.sig for total in totals]
     bits |= {f"t{j}": column(value >> j & 1 for value in values_of) for j in range(width + 1)}
-    kinds = {"number": Product(False, 0, 0, False, False), "nan": Product(False, 0, 0, True, False),
-             "+inf": Product(False, 0, 0, False, True), "-inf": Product(True, 0, 0, False, True)}
+    kinds = {
+        "number": Product(False, 0, 0, False, False),
+        "nan": Product(False, 0, 0, True, False),
+        "+inf": Product(False, 0, 0, False, True),
+        "-inf": Product(True, 0, 0, False, True),
+    }
     found: list[LaneSum] = []
     for name, kind in kinds.items():
         chosen = column(_is_like(total, kind) for total in totals)
         if not found:
             known = match(values, signs | bits, chosen)
             # Bits that say what is no number are constant in all numbers.
-            told = {net: values[net] for net, literal in known.items()
-                    if isinstance(literal, bool) or literal.name == "sign"}
+            told = {
+                net: values[net]
+                for net, literal in known.items()
+                if isinstance(literal, bool) or literal.name == "sign"
+            }
         else:
             known = match(told, signs if kind.inf else {}, chosen)
         if chosen:
@@ -142,12 +162,17 @@ def _drawn(table: Sequence[Product], lanes: int) -> np.ndarray:
 
 def _total(lanes: Sequence[Product]) -> Product:
     """Exact sum; a zero is minus zero only if all products are minus zeros."""
-    plus, minus = (any(product.inf and product.negative == negative for product in lanes)
-                   for negative in (False, True))
+    plus, minus = (
+        any(product.inf and product.negative == negative for product in lanes)
+        for negative in (False, True)
+    )
     nan = (plus and minus) or any(product.nan for product in lanes)
     total = sum(-product.units if product.negative else product.units for product in lanes)
-    negative = minus if plus or minus else total < 0 or (
-        total == 0 and all(product.negative for product in lanes))
+    negative = (
+        minus
+        if plus or minus
+        else total < 0 or (total == 0 and all(product.negative for product in lanes))
+    )
     return Product(negative, abs(total), 0, nan, (plus or minus) and not nan)
 
 
@@ -182,8 +207,11 @@ def sum_cases(flow: Flow) -> Iterator[Case]:
     stimuli = Stimuli(flow)
     for kind in kinds:
         bits = _complement_bits(kind) if takes_integers(flow.spec) else None
-        yield (HandedIntegers("sum of the lanes", flow, bits) if bits
-               else _handed(flow, stimuli, lanes, kind))
+        yield (
+            HandedIntegers("sum of the lanes", flow, bits)
+            if bits
+            else _handed(flow, stimuli, lanes, kind)
+        )
         if kind.kind.nan or kind.kind.inf or kind.width <= _WHOLE:
             yield _taken(flow, stimuli, lanes, kind)
         else:
@@ -192,8 +220,11 @@ def sum_cases(flow: Flow) -> Iterator[Case]:
 
 def _complement_bits(kind: LaneSum) -> list[tuple[int, bool]] | None:
     """Net of each bit of the sum in two's complement, if the loop reads these and nothing else."""
-    nets = {literal.name: (net, literal.inverted) for net, literal in kind.literals.items()
-            if not isinstance(literal, bool)}
+    nets = {
+        literal.name: (net, literal.inverted)
+        for net, literal in kind.literals.items()
+        if not isinstance(literal, bool)
+    }
     # The lowest bit is that of the magnitude too.
     names = ["m0", *(f"t{place}" for place in range(1, len(kind.literals)))]
     return [nets[name] for name in names] if set(names) == nets.keys() else None
@@ -215,8 +246,9 @@ def _handed(flow: Flow, stimuli: Stimuli, lanes: Sequence[Lane], kind: LaneSum) 
     sign = z3.Or(below, z3.And(total == 0, *(lane.neg for lane in lanes)))
     bits = {"sign": sign, **{f"m{j}": bit for j, bit in enumerate(bits_of(magnitude))}}
     bits |= {f"t{j}": bit for j, bit in enumerate(bits_of(total))}
-    claim = z3.And(*(moment.values[net] == as_term(literal, bits)
-                     for net, literal in kind.literals.items()))
+    claim = z3.And(
+        *(moment.values[net] == as_term(literal, bits) for net, literal in kind.literals.items())
+    )
 
     def explain(model: z3.ModelRef) -> str | None:
         pairs = [lane.pair(model) for lane in lanes]
@@ -225,8 +257,9 @@ def _handed(flow: Flow, stimuli: Stimuli, lanes: Sequence[Lane], kind: LaneSum) 
         return " ".join(f"a={a:#x} b={b:#x}" for a, b in pairs) + ": the sum is wrong"
 
     given = [condition for lane in lanes for condition in lane.given]
-    return Query(f"sum of the lanes: {kind.name}", claim, explain,
-                 [*given, _is_kind(lanes, kind.kind)])
+    return Query(
+        f"sum of the lanes: {kind.name}", claim, explain, [*given, _is_kind(lanes, kind.kind)]
+    )
 
 
 def _is_kind(lanes: Sequence[Lane], kind: Product) -> z3.BoolRef:
@@ -241,8 +274,9 @@ def _is_kind(lanes: Sequence[Lane], kind: Product) -> z3.BoolRef:
     return z3.Not(z3.Or(nan, plus, minus))
 
 
-def _taken(flow: Flow, stimuli: Stimuli, lanes: Sequence[Lane], kind: LaneSum,
-           top: int | None = None) -> Query:
+def _taken(
+    flow: Flow, stimuli: Stimuli, lanes: Sequence[Lane], kind: LaneSum, top: int | None = None
+) -> Query:
     """The loop adds the sum, whose bits stand in the place of the nets that they are equal to.
 
     With ``top``, the sums whose highest bit that is one; -1 is the sum zero.
@@ -250,19 +284,27 @@ def _taken(flow: Flow, stimuli: Stimuli, lanes: Sequence[Lane], kind: LaneSum,
     spec = flow.spec
     number_kind = not (kind.kind.nan or kind.kind.inf)
     neg = z3.Bool("sign") if number_kind else z3.BoolVal(kind.kind.negative)
-    lines = [z3.Bool(f"magnitude[{place}]") if top is None or place < top else place == top
-             for place in range(kind.width)]
+    lines = [
+        z3.Bool(f"magnitude[{place}]") if top is None or place < top else place == top
+        for place in range(kind.width)
+    ]
     magnitude = vector(lines)
-    bits = {"sign": neg, **{f"m{j}": bit for j, bit in enumerate(lines)},
-            **complement(neg, magnitude)}
+    bits = {
+        "sign": neg,
+        **{f"m{j}": bit for j, bit in enumerate(lines)},
+        **complement(neg, magnitude),
+    }
     free = {net: z3.Bool(f"net{net}") for net in flow.joint_cuts if net not in kind.literals}
     fixed = {net: as_term(literal, bits) for net, literal in kind.literals.items()}
     got = vector(stimuli.run(fixed=fixed | free).following("o_data"))
     scale = Scale.of(spec)
     place = spec.product_lsb - scale.unit
     term = widen(magnitude if number_kind else z3.BitVecVal(0, kind.width), scale.width) << place
-    want = accumulated(spec, stimuli, Number(neg, term, scale.unit, z3.BoolVal(kind.kind.nan),
-                                             z3.BoolVal(kind.kind.inf)))
+    want = accumulated(
+        spec,
+        stimuli,
+        Number(neg, term, scale.unit, z3.BoolVal(kind.kind.nan), z3.BoolVal(kind.kind.inf)),
+    )
 
     def explain(model: z3.ModelRef) -> str | None:
         value = number(model, magnitude) * (-1 if number(model, neg) else 1)
@@ -271,5 +313,6 @@ def _taken(flow: Flow, stimuli: Stimuli, lanes: Sequence[Lane], kind: LaneSum,
 
     given = [z3.Or(stimuli.first, held(spec, stimuli.old)), z3.ULE(magnitude, kind.largest)]
     part = "" if top is None else f", highest bit {top}"
-    return Query(f"accumulation: {kind.name}{part}", z3.And(got == want, held(spec, want)), explain,
-                 given)
+    return Query(
+        f"accumulation: {kind.name}{part}", z3.And(got == want, held(spec, want)), explain, given
+    )

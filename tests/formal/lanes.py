@@ -62,8 +62,7 @@ def tables(flow: Flow, lane: int, *, behind: int = 0) -> Tables:
     return Tables(1 << bits, nets, products(spec.a, spec.b))
 
 
-def every_pair(spec: MacSpec, lane: int, *, first: bool = False
-               ) -> Callable[[str, int, int], int]:
+def every_pair(spec: MacSpec, lane: int, *, first: bool = False) -> Callable[[str, int, int], int]:
     """Inputs of a run in which a lane is given every pair of codes, each a valid pair.
 
     If ``first``, each is a first one too; everything else is 0.
@@ -100,8 +99,9 @@ class Literal:
     by_sign: bool = False
 
 
-def match(nets: Mapping[int, int], named: Mapping[str, int],
-          pairs: int) -> dict[int, Literal | bool]:
+def match(
+    nets: Mapping[int, int], named: Mapping[str, int], pairs: int
+) -> dict[int, Literal | bool]:
     """What stands for each net in all of ``pairs``; a net that nothing is equal to is left out.
 
     ``named`` are columns of the specification by name, ``sign`` among them.

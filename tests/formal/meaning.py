@@ -54,8 +54,9 @@ def meaning(fmt: Format, code: int) -> Meaning:
     return Meaning(negative, man if fmt.subnormals else 0, 0)
 
 
-def _special(fmt: Format, negative: bool, field: int, man: int,
-             magnitude: int) -> tuple[bool, bool]:
+def _special(
+    fmt: Format, negative: bool, field: int, man: int, magnitude: int
+) -> tuple[bool, bool]:
     """Whether a code is NaN, and whether it is infinite."""
     highest, last = (1 << fmt.exp_bits) - 1, (1 << fmt.exp_bits + fmt.man_bits) - 1
     match fmt.specials:
@@ -76,15 +77,22 @@ def _special(fmt: Format, negative: bool, field: int, man: int,
 @cache
 def products(a: Format, b: Format) -> tuple[Product, ...]:
     """Product of every pair of codes; pair ``code_a + code_b * 2**a.width`` has that index."""
-    return tuple(_product(meaning(a, x), meaning(b, y))
-                 for y in range(1 << b.width) for x in range(1 << a.width))
+    return tuple(
+        _product(meaning(a, x), meaning(b, y))
+        for y in range(1 << b.width)
+        for x in range(1 << a.width)
+    )
 
 
 def _product(x: Meaning, y: Meaning) -> Product:
     """Product of two numbers, infinities or NaNs as IEEE 754 has it."""
     negative = x.negative != y.negative
-    nan = x.nan or y.nan or (x.inf and not y.inf and y.sig == 0) or (
-        y.inf and not x.inf and x.sig == 0)
+    nan = (
+        x.nan
+        or y.nan
+        or (x.inf and not y.inf and y.sig == 0)
+        or (y.inf and not x.inf and x.sig == 0)
+    )
     inf = (x.inf or y.inf) and not nan
     if nan or inf:
         return Product(negative, 0, 0, nan, inf)

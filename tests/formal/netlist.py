@@ -76,15 +76,20 @@ class Circuit:
     registers: Mapping[int, int]
     names: Mapping[int, tuple[str, int]]
 
-    def evaluate(self, logic: Logic, known: Mapping[int, Any],
-                 fixed: Mapping[int, Any] | None = None) -> dict[int, Any]:
+    def evaluate(
+        self, logic: Logic, known: Mapping[int, Any], fixed: Mapping[int, Any] | None = None
+    ) -> dict[int, Any]:
         """Value of every net from those of inputs and registers; ``fixed`` nets keep theirs."""
         values = {0: logic.zero, 1: logic.one, **known}
         kept = fixed or {}
         values |= kept
         call: dict[str, Callable[..., Any]] = {
-            "$_NOT_": logic.inv, "$_AND_": logic.conj, "$_OR_": logic.disj, "$_XOR_": logic.xor,
-            "$_MUX_": logic.mux}
+            "$_NOT_": logic.inv,
+            "$_AND_": logic.conj,
+            "$_OR_": logic.disj,
+            "$_XOR_": logic.xor,
+            "$_MUX_": logic.mux,
+        }
         for kind, out, inputs in self.gates:
             if out not in kept:
                 values[out] = call[kind](*(values[net] for net in inputs))
@@ -118,12 +123,14 @@ def _circuit(module: Mapping[str, Any]) -> Circuit:
     ports = {"input": {}, "output": {}}
     for name, port in module["ports"].items():
         ports[port["direction"]][name] = tuple(map(_net, port["bits"]))
-    return Circuit(gates, ports["input"], ports["output"], registers,
-                   _register_names(module, registers))
+    return Circuit(
+        gates, ports["input"], ports["output"], registers, _register_names(module, registers)
+    )
 
 
-def _register_names(module: Mapping[str, Any],
-                    registers: Iterable[int]) -> dict[int, tuple[str, int]]:
+def _register_names(
+    module: Mapping[str, Any], registers: Iterable[int]
+) -> dict[int, tuple[str, int]]:
     """Signal and bit of each register, the shortest name first."""
     names: dict[int, tuple[str, int]] = {}
     for name, signal in sorted(module["netnames"].items(), key=lambda item: -len(item[0])):
@@ -217,8 +224,12 @@ class Support:
 
 def vector(bits: Sequence) -> z3.BitVecRef:
     """Bits, the first one lowest, as a bit-vector of the solver."""
-    parts = [z3.If(bit, z3.BitVecVal(1, 1), z3.BitVecVal(0, 1)) if not isinstance(bit, bool)
-             else z3.BitVecVal(int(bit), 1) for bit in bits]
+    parts = [
+        z3.If(bit, z3.BitVecVal(1, 1), z3.BitVecVal(0, 1))
+        if not isinstance(bit, bool)
+        else z3.BitVecVal(int(bit), 1)
+        for bit in bits
+    ]
     return z3.Concat(*reversed(parts)) if len(parts) > 1 else parts[0]
 
 

@@ -71,8 +71,12 @@ class Ring:
         return {name: bool(term >> index & 1) for name, index in self.names.items()}
 
 
-def word(ring: Ring, circuit: Circuit, weights: Sequence[tuple[int, int]],
-         known: Mapping[int, Polynomial]) -> Polynomial | None:
+def word(
+    ring: Ring,
+    circuit: Circuit,
+    weights: Sequence[tuple[int, int]],
+    known: Mapping[int, Polynomial],
+) -> Polynomial | None:
     """Polynomial of a sum of nets, each with its weight, in the ``known`` ones.
 
     Gates are replaced when all that read them are; of those, the one that leaves the fewest terms.
@@ -107,8 +111,9 @@ def word(ring: Ring, circuit: Circuit, weights: Sequence[tuple[int, int]],
     return total
 
 
-def _cone(circuit: Circuit, nets: Iterable[int],
-          known: Mapping[int, Polynomial]) -> dict[int, Gate]:
+def _cone(
+    circuit: Circuit, nets: Iterable[int], known: Mapping[int, Polynomial]
+) -> dict[int, Gate]:
     """Gates between known nets and ``nets``."""
     drivers = {gate.out: gate for gate in circuit.gates}
     found: dict[int, Gate] = {}
@@ -121,8 +126,9 @@ def _cone(circuit: Circuit, nets: Iterable[int],
     return found
 
 
-def _change(ring: Ring, total: Polynomial, gate: Gate,
-            literal: Callable[[int], Polynomial]) -> tuple[int, list[int], Polynomial]:
+def _change(
+    ring: Ring, total: Polynomial, gate: Gate, literal: Callable[[int], Polynomial]
+) -> tuple[int, list[int], Polynomial]:
     """Growth if a gate is replaced; terms that go, and what comes in their place."""
     (variable,) = ring.bit(gate.out)
     removed = [term for term in total if term & variable]
@@ -173,11 +179,13 @@ class Rewriting:
         started = time.monotonic()
         circuit = self.flow.circuit
         ring = Ring(self.flow.spec.acc.width)
-        weights = self.weights or [(net, 1 << place) for place, net in
-                                   enumerate(circuit.outputs["o_data"])]
+        weights = self.weights or [
+            (net, 1 << place) for place, net in enumerate(circuit.outputs["o_data"])
+        ]
         wanted, known = self._wanted(ring, weights)
-        got = word(ring, circuit, [(circuit.registers[net], weight) for net, weight in weights],
-                   known)
+        got = word(
+            ring, circuit, [(circuit.registers[net], weight) for net, weight in weights], known
+        )
         if got is None:
             return self._tried(started, "the polynomial grows too large")
         difference = ring.sum((1, got), (-1, wanted))
@@ -186,8 +194,12 @@ class Rewriting:
         ones = [name for name, value in ring.smallest(difference).items() if value]
         if not all(isinstance(name, str) for name in ones):
             return self._tried(started, "some nets have no known meaning")
-        return Outcome(self.name, Verdict.REFUTED, time.monotonic() - started,
-                       f"{' '.join(sorted(map(str, ones))) or 'no bit'} set: the sums differ")
+        return Outcome(
+            self.name,
+            Verdict.REFUTED,
+            time.monotonic() - started,
+            f"{' '.join(sorted(map(str, ones))) or 'no bit'} set: the sums differ",
+        )
 
     def _tried(self, started: float, reason: str) -> Outcome:
         """What is left where algebra says nothing: a counterexample among the first pairs."""
@@ -195,8 +207,9 @@ class Rewriting:
         verdict = Verdict.REFUTED if wrong else Verdict.OPEN
         return Outcome(self.name, verdict, time.monotonic() - started, wrong or reason)
 
-    def _wanted(self, ring: Ring, weights: Sequence[tuple[int, int]]
-                ) -> tuple[Polynomial, dict[int, Polynomial]]:
+    def _wanted(
+        self, ring: Ring, weights: Sequence[tuple[int, int]]
+    ) -> tuple[Polynomial, dict[int, Polynomial]]:
         """Polynomial of the specification, and those of the nets that it is written in."""
         spec, stimuli = self.flow.spec, Stimuli(self.flow)
         known = dict(_variables(ring, stimuli))
@@ -211,8 +224,12 @@ class Rewriting:
         first = ring.bit(str(stimuli.first))
         kept = ring.sum((1, ring.constant(1)), (-1, first))
         names = self.flow.circuit.names
-        old = ring.sum(*((weight, ring.bit(str(stimuli.bit(*names[net], stimuli.last))))
-                         for net, weight in weights))
+        old = ring.sum(
+            *(
+                (weight, ring.bit(str(stimuli.bit(*names[net], stimuli.last))))
+                for net, weight in weights
+            )
+        )
         return ring.sum((1, ring.product(old, kept)), *parts), known
 
     def _magnitude(self, ring: Ring, lane: int) -> tuple[Polynomial, dict[int, Polynomial]]:
@@ -222,11 +239,12 @@ class Rewriting:
         units = [abs(rounded(spec.acc, product, spec.product_lsb)) for product in table.products]
         size = max(units).bit_length()
         named = {"sign": table.where(lambda product: product.negative)}
-        named |= {f"m{j}": column(value >> j & 1 for value in units)
-                  for j in range(size)}
+        named |= {f"m{j}": column(value >> j & 1 for value in units) for j in range(size)}
         bits = {name: ring.bit(f"{name}.{lane}") for name in named}
-        known = {net: _polynomial(ring, literal, bits)
-                 for net, literal in match(table.nets, named, table.everywhere).items()}
+        known = {
+            net: _polynomial(ring, literal, bits)
+            for net, literal in match(table.nets, named, table.everywhere).items()
+        }
         magnitude = ring.sum(*((1 << j, bits[f"m{j}"]) for j in range(size)))
         sign = ring.sum((1, ring.constant(1)), (-2, bits["sign"]))
         return ring.product(magnitude, sign), known
@@ -238,16 +256,19 @@ def first_wrong(flow: Flow) -> str:
     table = products(spec.a, spec.b)
     others = rounded(spec.acc, table[0], spec.product_lsb) * (spec.lanes - 1)
     for lane in range(spec.lanes):
-        moment = flow.run(Patterns(1 << bits), every_pair(spec, lane, first=True),
-                          behind=int(flow.resolves))
+        moment = flow.run(
+            Patterns(1 << bits), every_pair(spec, lane, first=True), behind=int(flow.resolves)
+        )
         columns = moment.following("o_data")
         for index, product in enumerate(table):
             got = sum((value >> index & 1) << place for place, value in enumerate(columns))
             want = (rounded(spec.acc, product, spec.product_lsb) + others) % (1 << spec.acc.width)
             if got != want:
                 b, a = divmod(index, 1 << spec.a.width)
-                return (f"old=0x0 first=1 a={a:#x} b={b:#x} in lane {lane}: RTL {got:#x}, "
-                        f"specification {want:#x}")
+                return (
+                    f"old=0x0 first=1 a={a:#x} b={b:#x} in lane {lane}: RTL {got:#x}, "
+                    f"specification {want:#x}"
+                )
     return ""
 
 
@@ -272,8 +293,9 @@ def saved_cases(flow: Flow) -> Iterator[Case]:
     yield Rewriting("sum", flow, weights)
 
 
-def _rows(flow: Flow, stimuli: Stimuli, weights: Sequence[tuple[int, int]]
-          ) -> list[dict[int, z3.BoolRef]]:
+def _rows(
+    flow: Flow, stimuli: Stimuli, weights: Sequence[tuple[int, int]]
+) -> list[dict[int, z3.BoolRef]]:
     """Registers by their weights, in as few rows as there is place for their bits."""
     rows: list[dict[int, z3.BoolRef]] = []
     for net, weight in weights:
@@ -309,16 +331,23 @@ class HandedIntegers:
         started = time.monotonic()
         spec, ring = self.flow.spec, Ring(len(self.bits))
         known = dict(_variables(ring, Stimuli(self.flow)))
-        weights = [(net, -(1 << place) if inverted else 1 << place)
-                   for place, (net, inverted) in enumerate(self.bits)]
+        weights = [
+            (net, -(1 << place) if inverted else 1 << place)
+            for place, (net, inverted) in enumerate(self.bits)
+        ]
         inverted = sum(1 << place for place, (_, flips) in enumerate(self.bits) if flips)
         got = word(ring, self.flow.circuit, weights, known)
         wanted = ring.sum(*((1, _integers(ring, spec, lane)) for lane in range(spec.lanes)))
-        same = got is not None and not ring.sum((1, got), (1, ring.constant(inverted)),
-                                                (-1, wanted))
+        same = got is not None and not ring.sum(
+            (1, got), (1, ring.constant(inverted)), (-1, wanted)
+        )
         verdict = Verdict.PROVEN if same else Verdict.OPEN
-        return Outcome(self.name, verdict, time.monotonic() - started,
-                       "" if same else "the polynomials are not found to be the same")
+        return Outcome(
+            self.name,
+            verdict,
+            time.monotonic() - started,
+            "" if same else "the polynomials are not found to be the same",
+        )
 
 
 def takes_integers(spec: MacSpec) -> bool:
@@ -326,8 +355,7 @@ def takes_integers(spec: MacSpec) -> bool:
     return spec.a.is_integer and spec.b.is_integer
 
 
-def _polynomial(ring: Ring, literal: Literal | bool,
-                bits: dict[str, Polynomial]) -> Polynomial:
+def _polynomial(ring: Ring, literal: Literal | bool, bits: dict[str, Polynomial]) -> Polynomial:
     """A literal in the ring."""
     if isinstance(literal, bool):
         return ring.constant(literal)
@@ -348,9 +376,15 @@ def _variables(ring: Ring, stimuli: Stimuli) -> Iterator[tuple[int, Polynomial]]
 
 def _integers(ring: Ring, spec: MacSpec, lane: int) -> Polynomial:
     """Product of two integers by the weights of their bits."""
-    x, y = (ring.sum(*((_weight(fmt, j), ring.bit(f"{name}[{lane * fmt.width + j}]@0"))
-                       for j in range(fmt.width)))
-            for name, fmt in (("i_a", spec.a), ("i_b", spec.b)))
+    x, y = (
+        ring.sum(
+            *(
+                (_weight(fmt, j), ring.bit(f"{name}[{lane * fmt.width + j}]@0"))
+                for j in range(fmt.width)
+            )
+        )
+        for name, fmt in (("i_a", spec.a), ("i_b", spec.b))
+    )
     return ring.product(x, y)
 
 

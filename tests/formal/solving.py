@@ -74,8 +74,9 @@ class Query:
             verdict = Verdict.REFUTED
         return Outcome(self.name, verdict, time.monotonic() - started, detail or "")
 
-    def _ask(self, timeout: float, given: Sequence[z3.BoolRef]
-             ) -> tuple[z3.CheckSatResult, z3.ModelRef | None]:
+    def _ask(
+        self, timeout: float, given: Sequence[z3.BoolRef]
+    ) -> tuple[z3.CheckSatResult, z3.ModelRef | None]:
         """Answer of the solver, and a counterexample if there is one."""
         started = time.monotonic()
         # The quick engine cannot tell a counterexample of floating-point terms; the other can.

@@ -32,15 +32,24 @@ def refuted(outcomes: list[Outcome]) -> list[str]:
 
 
 #: Units, and the cases that each proof has.
-PROVEN = (("e4m3", 5), ("e5m2xe4m3,pipeline=2", 9), ("int8", 4), ("int8,acc=int20-sat", 5),
-          ("e4m3,acc=fx32m10", 5), ("int4,acc=int9,adder=carry-save", 6), ("e2m1,acc=e5m2", 9),
-          ("e2m3,acc=e3m4-sat", 9), ("e2m1,acc=e5m2,lanes=2", 5))
+PROVEN = (
+    ("e4m3", 5),
+    ("e5m2xe4m3,pipeline=2", 9),
+    ("int8", 4),
+    ("int8,acc=int20-sat", 5),
+    ("e4m3,acc=fx32m10", 5),
+    ("int4,acc=int9,adder=carry-save", 6),
+    ("e2m1,acc=e5m2", 9),
+    ("e2m3,acc=e3m4-sat", 9),
+    ("e2m1,acc=e5m2,lanes=2", 5),
+)
 #: What takes seconds; each has a smaller unit of its kind beside it.
 SLOW_PROOFS = ("e4m3", "int8", "e2m3,acc=e3m4-sat")
 
 
-@pytest.mark.parametrize(("unit", "count"), tiers(
-    PROVEN, [case for case in PROVEN if case[0] not in SLOW_PROOFS]))
+@pytest.mark.parametrize(
+    ("unit", "count"), tiers(PROVEN, [case for case in PROVEN if case[0] not in SLOW_PROOFS])
+)
 def test_unit_is_proven(unit, count):
     outcomes = settle(parse_mac(unit))
     assert [outcome for outcome in outcomes if outcome.verdict is not Verdict.PROVEN] == []
@@ -57,11 +66,16 @@ def test_every_fixed_point_unit_is_proven():
 
 #: Units of the same ports that differ in one thing.
 UNLIKE = (
-    ("e2m1", "e2m1:none-daz"), ("int8,acc=int20", "int8,acc=int20-sat"),
-    ("int8xuint8,acc=int32", "uint8xint8,acc=int32"), ("e2m1,acc=fx12m0", "e2m1,acc=fx12m0t"),
-    ("e2m1,acc=e5m2", "e2m1,acc=e5m2-rtz"), ("e2m3,acc=e3m4", "e2m3,acc=e3m4-ftz"),
-    ("e2m3,acc=e3m4", "e2m3,acc=e3m4-sat"), ("e2m1,acc=e5m2,lanes=2", "e2m1,acc=e5m2-rtz,lanes=2"),
-    ("int8,acc=int32,lanes=2", "int8xuint8,acc=int32,lanes=2"))
+    ("e2m1", "e2m1:none-daz"),
+    ("int8,acc=int20", "int8,acc=int20-sat"),
+    ("int8xuint8,acc=int32", "uint8xint8,acc=int32"),
+    ("e2m1,acc=fx12m0", "e2m1,acc=fx12m0t"),
+    ("e2m1,acc=e5m2", "e2m1,acc=e5m2-rtz"),
+    ("e2m3,acc=e3m4", "e2m3,acc=e3m4-ftz"),
+    ("e2m3,acc=e3m4", "e2m3,acc=e3m4-sat"),
+    ("e2m1,acc=e5m2,lanes=2", "e2m1,acc=e5m2-rtz,lanes=2"),
+    ("int8,acc=int32,lanes=2", "int8xuint8,acc=int32,lanes=2"),
+)
 #: As the first and the fourth of these, of eight bits.
 WIDE = (("e4m3", "e4m3:fn-daz"), ("e4m3,acc=fx32m10", "e4m3,acc=fx32m10t"))
 
@@ -92,7 +106,7 @@ def with_gate(circuit: Circuit, index: int) -> Circuit:
     if gate.kind == "$_MUX_":
         inputs = inputs[0], inputs[2], inputs[1]
     changed = gate._replace(kind=other.get(gate.kind, gate.kind), inputs=inputs)
-    return replace(circuit, gates=(*circuit.gates[:index], changed, *circuit.gates[index + 1:]))
+    return replace(circuit, gates=(*circuit.gates[:index], changed, *circuit.gates[index + 1 :]))
 
 
 @pytest.mark.parametrize("unit", ["e2m1", "int4", "e2m1,acc=e5m2"])
@@ -102,8 +116,7 @@ def test_wrong_gate_is_refuted(unit):
     rng = np.random.default_rng(71)
     swapped = [index for index, gate in enumerate(circuit.gates) if gate.kind != "$_NOT_"]
     chosen = rng.choice(swapped, 6, replace=False)
-    verdicts = [bool(refuted(settle(spec, with_gate(circuit, index))))
-                for index in chosen]
+    verdicts = [bool(refuted(settle(spec, with_gate(circuit, index)))) for index in chosen]
     # A gate whose inputs are never both set is the same as the other kind.
     assert sum(verdicts) >= 4, f"seed 71: {dict(zip(chosen.tolist(), verdicts, strict=True))}"
 
@@ -116,8 +129,9 @@ def test_counterexample_names_the_codes():
     assert detail.partition(":")[2].split()[0] == "RTL"
 
 
-@pytest.mark.parametrize("name", ["e4m3", "e5m2", "e4m3fnuz", "binary8p3e", "int8", "uint8",
-                                  "e3m2", "e4m3:fn-daz"])
+@pytest.mark.parametrize(
+    "name", ["e4m3", "e5m2", "e4m3fnuz", "binary8p3e", "int8", "uint8", "e3m2", "e4m3:fn-daz"]
+)
 def test_meaning_of_a_code_is_that_of_the_catalogue(name):
     fmt = parse_format(name)
     for code in range(1 << fmt.width):
@@ -139,16 +153,18 @@ def test_specification_of_a_sum_is_that_of_the_host(rounding):
         exact = x.view(np.float16).astype(np.float64) + y.view(np.float16)
         nearest = exact.astype(np.float16)
         beyond = abs(nearest.astype(np.float64)) > abs(exact)
-        toward_zero = np.where(beyond & np.isfinite(exact), np.nextafter(nearest, np.float16(0)),
-                               nearest)
+        toward_zero = np.where(
+            beyond & np.isfinite(exact), np.nextafter(nearest, np.float16(0)), nearest
+        )
     wanted = (nearest if rounding is Rounding.RNE else toward_zero).view(np.uint16)
     wanted = np.where(np.isnan(exact), fmt.nan_code, wanted)
     left, right = z3.BitVec("x", 16), z3.BitVec("y", 16)
     total = add(*(decode(fmt, code, unit=fmt.lsb, width=40) for code in (left, right)))
     code = round_to(fmt, total, rounding=rounding, overflow=Overflow.INF)
     for one, other, want in zip(x.tolist(), y.tolist(), wanted.tolist(), strict=True):
-        got = z3.simplify(z3.substitute(code, (left, z3.BitVecVal(one, 16)),
-                                        (right, z3.BitVecVal(other, 16)))).as_long()
+        got = z3.simplify(
+            z3.substitute(code, (left, z3.BitVecVal(one, 16)), (right, z3.BitVecVal(other, 16)))
+        ).as_long()
         assert got == want, f"seed 72: {one:#x} + {other:#x}"
 
 
@@ -171,10 +187,16 @@ def test_main_records_what_is_proven(tmp_path, capsys):
     assert "9 of 9 cases proven" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--only", "no such unit"], "--only must be part of a unit's spelling, not 'no such unit'"),
-    (["--timeout", "0"], "argument --timeout: invalid _seconds value: '0'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--only", "no such unit"],
+            "--only must be part of a unit's spelling, not 'no such unit'",
+        ),
+        (["--timeout", "0"], "argument --timeout: invalid _seconds value: '0'"),
+    ],
+)
 def test_main_wrong(arguments, message, capsys):
     with pytest.raises(SystemExit) as stopped:
         formal.main(arguments)

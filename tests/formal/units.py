@@ -92,30 +92,48 @@ class Result:
         proven = f"{self.count(Verdict.PROVEN)} of {len(self.outcomes)} cases proven"
         lines = [f"{self.name}: {proven}, {self.seconds:.1f} s"]
         rest = [outcome for outcome in self.outcomes if outcome.verdict is not Verdict.PROVEN]
-        lines += [f"  {outcome.verdict.value}: {outcome.case}: {outcome.detail}"
-                  for outcome in rest[:1]]
+        lines += [
+            f"  {outcome.verdict.value}: {outcome.case}: {outcome.detail}" for outcome in rest[:1]
+        ]
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain data."""
-        return {"unit": self.name, "seconds": round(self.seconds, 2),
-                "cases": [{"name": outcome.case, "verdict": outcome.verdict.value,
-                           "seconds": round(outcome.seconds, 3), "detail": outcome.detail}
-                          for outcome in self.outcomes]}
+        return {
+            "unit": self.name,
+            "seconds": round(self.seconds, 2),
+            "cases": [
+                {
+                    "name": outcome.case,
+                    "verdict": outcome.verdict.value,
+                    "seconds": round(outcome.seconds, 3),
+                    "detail": outcome.detail,
+                }
+                for outcome in self.outcomes
+            ],
+        }
 
     def record(self, origin: Provenance) -> Record:
         """The result as a record."""
         unit = UNITS[self.name]
         rest = [outcome for outcome in self.outcomes if outcome.verdict is not Verdict.PROVEN]
         return Record(
-            subject=unit.spelling, provenance=origin,
-            metrics={"cases": Metric(len(self.outcomes), "case"),
-                     "proven": Metric(self.count(Verdict.PROVEN), "case"),
-                     "refuted": Metric(self.count(Verdict.REFUTED), "case"),
-                     "runtime": Metric(round(self.seconds, 1), "s")},
-            conditions={"tier": "proven" if self.proven else "open", "kind": unit.kind,
-                        "level": "Verilog", "what": unit.what},
-            not_done=[f"{outcome.case}: {outcome.detail}" for outcome in rest])
+            subject=unit.spelling,
+            provenance=origin,
+            metrics={
+                "cases": Metric(len(self.outcomes), "case"),
+                "proven": Metric(self.count(Verdict.PROVEN), "case"),
+                "refuted": Metric(self.count(Verdict.REFUTED), "case"),
+                "runtime": Metric(round(self.seconds, 1), "s"),
+            },
+            conditions={
+                "tier": "proven" if self.proven else "open",
+                "kind": unit.kind,
+                "level": "Verilog",
+                "what": unit.what,
+            },
+            not_done=[f"{outcome.case}: {outcome.detail}" for outcome in rest],
+        )
 
 
 def prove(name: str, timeout: float) -> Result:

@@ -70,31 +70,40 @@ def test_board_reads_and_writes(talk):
     assert np.frombuffer(reply.payload, "<u4").tolist() == [8, 6]
 
 
-@pytest.mark.parametrize(("words", "code"), [
-    ((Command.READ, 1 << 20, 1 | 1 << 16, 1), Code.BUS),
-    ((Command.READ, 2, 1 | 1 << 16, 1), Code.BUS),
-    ((Command.READ, 0, 1 | 1 << 16, 12), Code.BUS),
-    ((Command.READ, 0, 1 | 1 << 16, 0), Code.LENGTH),
-    ((Command.READ, 0, 1 | 1 << 16, 256), Code.LENGTH),
-    ((Command.READ, 0, 1 | 1 << 16), Code.LENGTH),
-    ((Command.WRITE, 0, 1 | 1 << 16), Code.LENGTH),
-    ((Command.WRITE, 0, 1 | 1 << 16, 0), Code.BUS),
-    ((Command.IDENTIFY, 0), Code.LENGTH),
-    ((0,), Code.COMMAND), ((9, 1), Code.COMMAND),
-])
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((Command.READ, 1 << 20, 1 | 1 << 16, 1), Code.BUS),
+        ((Command.READ, 2, 1 | 1 << 16, 1), Code.BUS),
+        ((Command.READ, 0, 1 | 1 << 16, 12), Code.BUS),
+        ((Command.READ, 0, 1 | 1 << 16, 0), Code.LENGTH),
+        ((Command.READ, 0, 1 | 1 << 16, 256), Code.LENGTH),
+        ((Command.READ, 0, 1 | 1 << 16), Code.LENGTH),
+        ((Command.WRITE, 0, 1 | 1 << 16), Code.LENGTH),
+        ((Command.WRITE, 0, 1 | 1 << 16, 0), Code.BUS),
+        ((Command.IDENTIFY, 0), Code.LENGTH),
+        ((0,), Code.COMMAND),
+        ((9, 1), Code.COMMAND),
+    ],
+)
 def test_board_refuses(talk, words, code):
     reply = talk.ask(*words)
     assert (reply.code, reply.payload) == (code, b"")
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"gemm": parse_gemm(GEMM.array)}, "Board bus must be wishbone, not 'axi4lite'"),
-    ({"gemm": GEMM.array}, f"Board engine must be a GemmSpec, not {GEMM.array!r}"),
-    ({"clock_hz": 0}, "Board clock_hz must be an integer from 1 to 1000000000, not 0"),
-    ({"baud": 4_000_000}, "Board baud must be from 184 to 3000000 at 12000000 Hz, not 4000000"),
-    ({"baud": 2_700_000},
-     "Board baud must be within 2 % of 12000000 Hz over a whole number, not 2700000"),
-])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"gemm": parse_gemm(GEMM.array)}, "Board bus must be wishbone, not 'axi4lite'"),
+        ({"gemm": GEMM.array}, f"Board engine must be a GemmSpec, not {GEMM.array!r}"),
+        ({"clock_hz": 0}, "Board clock_hz must be an integer from 1 to 1000000000, not 0"),
+        ({"baud": 4_000_000}, "Board baud must be from 184 to 3000000 at 12000000 Hz, not 4000000"),
+        (
+            {"baud": 2_700_000},
+            "Board baud must be within 2 % of 12000000 Hz over a whole number, not 2700000",
+        ),
+    ],
+)
 def test_board_spec_wrong(fields, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         BoardSpec(**{"gemm": GEMM, "clock_hz": CLOCK_HZ, "baud": BAUD} | fields)
@@ -118,8 +127,10 @@ def test_board_top_brings_its_verilog_along():
 
 
 def test_same_board_same_bytes(tmp_path):
-    texts = [{file.name: file.read_bytes()
-              for file in generate(BOARD, tmp_path / name).parent.iterdir()} for name in "ab"]
+    texts = [
+        {file.name: file.read_bytes() for file in generate(BOARD, tmp_path / name).parent.iterdir()}
+        for name in "ab"
+    ]
     assert texts[0] == texts[1]
     assert len(texts[0]) == 6
 
@@ -151,8 +162,12 @@ def test_no_frames_are_no_check(capsys):
     with pytest.raises(SystemExit, match=r"^2$"):
         main(["--frames", "0"])
     assert capsys.readouterr() == (
-        "", ("python -m tests.support.boards: error: Frames must be an integer from 1 to "
-             "1000000000, not 0\n"))
+        "",
+        (
+            "python -m tests.support.boards: error: Frames must be an integer from 1 to "
+            "1000000000, not 0\n"
+        ),
+    )
 
 
 @pytest.mark.slow

@@ -38,8 +38,9 @@ def bitstream(key, tmp_path, capsys, *options):
     board = board_named(key)
     family = FAMILIES[board.family]
     require_tools(board)
-    status = flash.main(["--board", key, *SMALL, "--build-only", "--json", "--out",
-                         str(tmp_path / "out"), *options])
+    status = flash.main(
+        ["--board", key, *SMALL, "--build-only", "--json", "--out", str(tmp_path / "out"), *options]
+    )
     told = json.loads(capsys.readouterr().out)
     assert status == 0
     written = (tmp_path / "out" / told["bitstream"].rpartition("/")[2]).read_bytes()
@@ -64,20 +65,28 @@ def serial_loop(divider):
 
 
 @pytest.mark.synth
-@pytest.mark.parametrize(("key", "clock_mhz", "cell"), [
-    ("ulx3s_12f", 60, "EHXPLLL"), ("icebreaker", 20, "ICESTORM_PLL"),
-    ("upduino_v3", 20, "ICESTORM_PLL"), ("tang_nano_9k", 54, "rPLL"),
-])
+@pytest.mark.parametrize(
+    ("key", "clock_mhz", "cell"),
+    [
+        ("ulx3s_12f", 60, "EHXPLLL"),
+        ("icebreaker", 20, "ICESTORM_PLL"),
+        ("upduino_v3", 20, "ICESTORM_PLL"),
+        ("tang_nano_9k", 54, "rPLL"),
+    ],
+)
 def test_bitstream_of_the_serial_line_with_a_pll(key, clock_mhz, cell, tmp_path):
     """Every family from Verilog to bitstream, on a design that is placed in a moment."""
     board = board_named(key)
     require_tools(board)
     found = pins(board)
     pll = clocking(board, found, clock_mhz * 1e6)
-    sources = {"loop.v": serial_loop(pll.hz // 1_000_000), "pinned.v": pinned("serial_loop", board,
-                                                                             pll)}
-    built = build(sources, board, found, name="loop", clock_mhz=pll.hz / 1e6, dsp=True,
-                  out=tmp_path)
+    sources = {
+        "loop.v": serial_loop(pll.hz // 1_000_000),
+        "pinned.v": pinned("serial_loop", board, pll),
+    }
+    built = build(
+        sources, board, found, name="loop", clock_mhz=pll.hz / 1e6, dsp=True, out=tmp_path
+    )
     assert built.used[cell][0] == 1
     assert built.meets_clock
     assert 30 < built.cells["flip_flops"] < 100

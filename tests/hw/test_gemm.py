@@ -27,8 +27,10 @@ from tests.support.tiers import tiers
 
 ENGINES = GEMMS | WEIGHT_GEMMS
 #: One of each bus and dataflow.
-FAST = ("int4,acc=int12,lanes=3,array=2x3,depths=24x40x24,bus=wishbone",
-        "e4m3,acc=fp16,array=3x2,dataflow=ws,depth=4,depths=50x33x70,bus=axi4lite")
+FAST = (
+    "int4,acc=int12,lanes=3,array=2x3,depths=24x40x24,bus=wishbone",
+    "e4m3,acc=fp16,array=3x2,dataflow=ws,depth=4,depths=50x33x70,bus=axi4lite",
+)
 
 TOO_LARGE = "GEMM size must be one that the memories of depth 50x70x33 hold"
 #: By module: what is replaced, and the fault that takes its place.
@@ -75,12 +77,15 @@ def test_driver_loads_starts_polls_and_reads(spelling, tmp_path):
         assert not result.flags.any()
 
 
-@pytest.mark.parametrize(("shapes", "code", "message"), [
-    (((4, 3), (2, 5)), 1, "Operand shapes must be (M, K) and (K, N), not ((4, 3), (2, 5))"),
-    (((4, 0), (0, 5)), 1, f"{TOO_LARGE}, not '4x0x5'"),
-    (((3, 51), (51, 2)), 1, f"{TOO_LARGE}, not '3x51x2'"),
-    (((2, 2), (2, 2)), 256, "Operand a must be codes of e4m3 from 0 to 255, not 256"),
-])
+@pytest.mark.parametrize(
+    ("shapes", "code", "message"),
+    [
+        (((4, 3), (2, 5)), 1, "Operand shapes must be (M, K) and (K, N), not ((4, 3), (2, 5))"),
+        (((4, 0), (0, 5)), 1, f"{TOO_LARGE}, not '4x0x5'"),
+        (((3, 51), (51, 2)), 1, f"{TOO_LARGE}, not '3x51x2'"),
+        (((2, 2), (2, 2)), 256, "Operand a must be codes of e4m3 from 0 to 255, not 256"),
+    ],
+)
 def test_driver_refuses_before_it_writes(shapes, code, message):
     spec = GEMMS["e4m3,acc=fp16,array=3x2,depths=50x70x33,bus=axi4lite"]
     a, b = (np.full(shape, code) for shape in shapes)
@@ -95,8 +100,9 @@ def test_checks_see_what_is_wrong(fault, tmp_path):
     module, old, new = FAULTS[fault]
 
     def change(verilog, top):
-        before, body, after = re.split(rf"(^module {module}\w*\(.*?^endmodule)", verilog,
-                                       flags=re.MULTILINE | re.DOTALL)
+        before, body, after = re.split(
+            rf"(^module {module}\w*\(.*?^endmodule)", verilog, flags=re.MULTILINE | re.DOTALL
+        )
         assert old in body
         return before + body.replace(old, new) + after
 
@@ -110,11 +116,17 @@ def test_axi4lite_reads_and_writes_at_once(tmp_path):
     spec = GEMMS["e4m3,acc=fp16,array=3x2,depths=50x70x33,bus=axi4lite"]
     model, table = compiled_engine(spec, tmp_path), gemm_map(spec)
     writes = (np.arange(40) < 20).astype(np.uint64)
-    rows = {"s_axil_awvalid": writes, "s_axil_wvalid": writes,
-            "s_axil_awaddr": np.full(40, table.offset("K")), "s_axil_wstrb": np.full(40, 15),
-            "s_axil_wdata": np.arange(40), "s_axil_bready": np.ones(40, np.uint64),
-            "s_axil_arvalid": np.ones(40, np.uint64), "s_axil_rready": np.ones(40, np.uint64),
-            "s_axil_araddr": np.full(40, table.offset("K"))}
+    rows = {
+        "s_axil_awvalid": writes,
+        "s_axil_wvalid": writes,
+        "s_axil_awaddr": np.full(40, table.offset("K")),
+        "s_axil_wstrb": np.full(40, 15),
+        "s_axil_wdata": np.arange(40),
+        "s_axil_bready": np.ones(40, np.uint64),
+        "s_axil_arvalid": np.ones(40, np.uint64),
+        "s_axil_rready": np.ones(40, np.uint64),
+        "s_axil_araddr": np.full(40, table.offset("K")),
+    }
     found = model.run(rows)
     assert found["s_axil_awready"].tolist() == writes.tolist()
     assert found["s_axil_bvalid"].tolist() == [0, *writes[:-1].tolist()]
@@ -131,11 +143,15 @@ def test_memories_become_block_ram(name, tmp_path):
     """On an ECP5 each memory is made of block RAM, without anything of its size beside it."""
     array = parse_array("4x4", "e4m3")
     window = gemm_map(parse_gemm(array)).window(name)
-    memory = operand_memory(window, slots=4, lanes=1, width=8) if window.writable else \
-        result_memory(window)
+    memory = (
+        operand_memory(window, slots=4, lanes=1, width=8)
+        if window.writable
+        else result_memory(window)
+    )
     (tmp_path / "memory.v").write_text(to_verilog(memory))
-    log = run_yosys(f"read_verilog memory.v\nsynth_ecp5 -top {memory.module_name}\nstat",
-                    cwd=tmp_path)
+    log = run_yosys(
+        f"read_verilog memory.v\nsynth_ecp5 -top {memory.module_name}\nstat", cwd=tmp_path
+    )
     found = re.findall(r"^ +(\d+) +(\w+)$", log.rpartition("Printing statistics")[2], re.MULTILINE)
     cells = {cell: int(count) for count, cell in found}
     assert 0 <= cells["DP16KD"] * 18 * 1024 - window.depth * window.width < 8 * 18 * 1024
@@ -159,8 +175,10 @@ def python_of(spec):
 def header_of(spec):
     """Numbers of the generated C header."""
     text = map_texts(spec)[f"{spec.name}.h"]
-    return {name: int(value, 16) for name, value in
-            re.findall(r"#define GEMM_(\w+) (0x[0-9a-f]+)u", text)}
+    return {
+        name: int(value, 16)
+        for name, value in re.findall(r"#define GEMM_(\w+) (0x[0-9a-f]+)u", text)
+    }
 
 
 @SPECS
@@ -170,7 +188,8 @@ def test_map_is_the_same_in_every_file(spec):
     page = map_texts(spec)[f"{spec.name}_registers.md"]
     assert header == {name: value for name, value in python.items() if name.isupper()}
     assert [(r["name"], r["offset"]) for r in data["registers"]] == [
-        (register.name, table.offset(register)) for register in table.registers]
+        (register.name, table.offset(register)) for register in table.registers
+    ]
     for register in table.registers:
         assert header[register.name] == table.offset(register)
         for field in register.fields:
@@ -201,18 +220,27 @@ def test_python_packs_as_the_model_does(spec):
     table, python, mac = gemm_map(spec), python_of(spec), spec.array.mac
     a = rng.integers(0, 1 << mac.a.width, (2 * spec.array.rows + 1, 5), dtype=np.uint64)
     b = rng.integers(0, 1 << mac.b.width, (5, spec.array.cols + 1), dtype=np.uint64)
-    for name, words, own in zip("AB", operand_words(spec, a, b), (
-            python["a_words"](a.tolist()), python["b_words"](b.tolist())), strict=True):
+    for name, words, own in zip(
+        "AB",
+        operand_words(spec, a, b),
+        (python["a_words"](a.tolist()), python["b_words"](b.tolist())),
+        strict=True,
+    ):
         window = table.window(name)
-        assert [python["bus_words"](word, window.lanes) for word in own] == \
-            bus_words(words, window).tolist()
+        assert [python["bus_words"](word, window.lanes) for word in own] == bus_words(
+            words, window
+        ).tolist()
     rows, n = 3, 2 * spec.array.cols - 1 or 1
     wanted = rng.integers(0, 1 << min(spec.array.result_width, 60), (rows, n)).tolist()
     words = []
     for row in wanted:
         for first in range(0, n, spec.array.cols):
-            words.append(sum(code << spec.array.slot_width * col for col, code in
-                             enumerate(row[first:first + spec.array.cols])))
+            words.append(
+                sum(
+                    code << spec.array.slot_width * col
+                    for col, code in enumerate(row[first : first + spec.array.cols])
+                )
+            )
     assert python["c_codes"](words, n) == wanted
     assert python["c_flags"](words, n) == [[0] * n] * rows
 
@@ -222,10 +250,12 @@ def test_header_compiles(tmp_path):
     (tmp_path / "map.h").write_text(map_texts(spec)[f"{spec.name}.h"])
     (tmp_path / "map.cpp").write_text(
         '#include "map.h"\n#include "map.h"\n#include <cstdio>\n'
-        'int main() { std::printf("%u %u", GEMM_C_BASE, GEMM_ERROR_BUSY_MASK); }\n')
+        'int main() { std::printf("%u %u", GEMM_C_BASE, GEMM_ERROR_BUSY_MASK); }\n'
+    )
     program = tmp_path / "map"
-    subprocess.run([compiler(), "-Wall", "-Werror", "-o", program, tmp_path / "map.cpp"],
-                   check=True)
+    subprocess.run(
+        [compiler(), "-Wall", "-Werror", "-o", program, tmp_path / "map.cpp"], check=True
+    )
     printed = subprocess.run([program], check=True, capture_output=True, text=True).stdout
     table = gemm_map(spec)
     assert printed == f"{table.base(table.window('C'))} {table.field('ERROR', 'busy').mask}"

@@ -39,8 +39,10 @@ def line(compiled, monkeypatch):
 
 def operands(rng, spec, shape):
     (m, k, n), mac = shape, spec.gemm.array.mac
-    return (rng.integers(0, 1 << mac.a.width, (m, k), dtype=np.uint64),
-            rng.integers(0, 1 << mac.b.width, (k, n), dtype=np.uint64))
+    return (
+        rng.integers(0, 1 << mac.a.width, (m, k), dtype=np.uint64),
+        rng.integers(0, 1 << mac.b.width, (k, n), dtype=np.uint64),
+    )
 
 
 def check(device, rng, shape):
@@ -87,7 +89,8 @@ def test_device_is_right_on_a_line_that_garbles(line, chance):
         for byte in data:
             fate = rng.random() / chance
             found += bytes([byte ^ (1 << int(rng.integers(8)) if fate < 1 / 3 else 0)]) * (
-                0 if 1 / 3 <= fate < 2 / 3 else 2 if 2 / 3 <= fate < 1 else 1)
+                0 if 1 / 3 <= fate < 2 / 3 else 2 if 2 / 3 <= fate < 1 else 1
+            )
         return bytes(found)
 
     line.spoil = spoil
@@ -138,32 +141,50 @@ def test_sums_of_a_product_that_was_given_up_are_let_go(line):
     assert check(Device(line), rng, (2, 3, 2)) == 4
 
 
-@pytest.mark.parametrize(("a", "b", "options", "message"), [
-    ([[1]], [[1, 2], [3, 4]], {}, (
-        "Operand b shape must be (1, N) to match the K of operand a, not (2, 2)")),
-    ([1], [[1]], {}, "Operand a shape must be that of a matrix with no side of 0, not (1,)"),
-    ([[1, 2]], np.zeros((2, 0), int), {},
-     "Operand b shape must be that of a matrix with no side of 0, not (2, 0)"),
-    ([[1], [1, 2]], [[1]], {}, "Operand a must be a rectangular array, not [[1], [1, 2]]"),
-    ([[float("nan")]], [[1]], {}, "Operand a dtype must be an integer type, not 'float64'"),
-    ([[1.0]], [[1]], {}, "Operand a dtype must be an integer type, not 'float64'"),
-    ([[8]], [[1]], {}, "Operand a must be codes from -8 to 7, not 8"),
-    ([[1]], np.array([[16]], np.uint8), {}, "Operand b must be codes from 0 to 15, not 16"),
-    ([[1]], [[1]], {"scale": 2}, "Scale must be left out without a scale in the engine, not 2"),
-    ([[1]], [[1]], {"zero_point": 3},
-     "Zero point must be left out without one in the engine, not 3"),
-])
+@pytest.mark.parametrize(
+    ("a", "b", "options", "message"),
+    [
+        (
+            [[1]],
+            [[1, 2], [3, 4]],
+            {},
+            ("Operand b shape must be (1, N) to match the K of operand a, not (2, 2)"),
+        ),
+        ([1], [[1]], {}, "Operand a shape must be that of a matrix with no side of 0, not (1,)"),
+        (
+            [[1, 2]],
+            np.zeros((2, 0), int),
+            {},
+            "Operand b shape must be that of a matrix with no side of 0, not (2, 0)",
+        ),
+        ([[1], [1, 2]], [[1]], {}, "Operand a must be a rectangular array, not [[1], [1, 2]]"),
+        ([[float("nan")]], [[1]], {}, "Operand a dtype must be an integer type, not 'float64'"),
+        ([[1.0]], [[1]], {}, "Operand a dtype must be an integer type, not 'float64'"),
+        ([[8]], [[1]], {}, "Operand a must be codes from -8 to 7, not 8"),
+        ([[1]], np.array([[16]], np.uint8), {}, "Operand b must be codes from 0 to 15, not 16"),
+        ([[1]], [[1]], {"scale": 2}, "Scale must be left out without a scale in the engine, not 2"),
+        (
+            [[1]],
+            [[1]],
+            {"zero_point": 3},
+            "Zero point must be left out without one in the engine, not 3",
+        ),
+    ],
+)
 def test_matmul_wrong(line, a, b, options, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         Device(line).matmul(a, b, **options)
 
 
-@pytest.mark.parametrize(("scale", "options", "message"), [
-    ("pow2", {"scale": 128}, "Scale must be an integer from -128 to 127, not 128"),
-    ("pow2", {"scale": 0.5}, "Scale must be an integer from -128 to 127, not 0.5"),
-    ("fp32", {"scale": -1}, "Scale must be an integer from 0 to 4294967295, not -1"),
-    ("pow2", {"zero_point": 8}, "Zero point must be an integer from -8 to 7, not 8"),
-])
+@pytest.mark.parametrize(
+    ("scale", "options", "message"),
+    [
+        ("pow2", {"scale": 128}, "Scale must be an integer from -128 to 127, not 128"),
+        ("pow2", {"scale": 0.5}, "Scale must be an integer from -128 to 127, not 0.5"),
+        ("fp32", {"scale": -1}, "Scale must be an integer from 0 to 4294967295, not -1"),
+        ("pow2", {"zero_point": 8}, "Zero point must be an integer from -8 to 7, not 8"),
+    ],
+)
 def test_settings_out_of_range_are_told(scale, options, message):
     out = f"int4,scale={scale},zero_point=yes"
     spec = board_spec("2x2", "int4,acc=int12", "16x16x16", out=out).gemm
@@ -197,8 +218,10 @@ def test_port_without_a_board_is_told(monkeypatch):
         os.close(far)
 
 
-@pytest.mark.parametrize(("name", "reason"), [
-    ("missing", "no such file"), ("file", "no serial port"), ("", "is a directory")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("missing", "no such file"), ("file", "no serial port"), ("", "is a directory")],
+)
 def test_port_wrong(tmp_path, name, reason):
     (tmp_path / "file").write_text("")
     path = tmp_path / name
@@ -207,10 +230,14 @@ def test_port_wrong(tmp_path, name, reason):
         Device.open(str(path))
 
 
-@pytest.mark.parametrize(("number", "reason"), [
-    (errno.EACCES, "no permission: join the group that owns it, or add a udev rule"),
-    (errno.EBUSY, "busy: another program has it open"),
-    (errno.EAGAIN, "busy: another program has it open")])
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.EACCES, "no permission: join the group that owns it, or add a udev rule"),
+        (errno.EBUSY, "busy: another program has it open"),
+        (errno.EAGAIN, "busy: another program has it open"),
+    ],
+)
 def test_port_that_is_not_given_is_told(monkeypatch, number, reason):
     def refuse(*_, **__):
         raise serial.SerialException(number, "could not open port")
@@ -236,8 +263,10 @@ def test_words_are_those_of_the_simulator(spelling):
     a = rng.integers(0, 1 << mac.a.width, (spec.array.rows + 1, mac.lanes + 1), dtype=np.uint64)
     b = rng.integers(0, 1 << mac.b.width, (mac.lanes + 1, spec.array.cols + 1), dtype=np.uint64)
     wanted = operand_words(spec, a, b)
-    for name, found, words in (("A", a_words(a, spec, table.window("A")), wanted[0]),
-                               ("B", b_words(b, spec, table.window("B")), wanted[1])):
+    for name, found, words in (
+        ("A", a_words(a, spec, table.window("A")), wanted[0]),
+        ("B", b_words(b, spec, table.window("B")), wanted[1]),
+    ):
         assert (found == bus_words(words, table.window(name))).all(), name
 
 
@@ -246,13 +275,17 @@ def test_results_are_read_from_words(spelling):
     spec, rng = ENGINES[spelling], np.random.default_rng(9)
     array, window, words, m = spec.array, gemm_map(spec).window("C"), [], 5
     bits, flag_bits = array.result_width, array.flag_bits
-    codes = [[int(rng.integers(0, 1 << 62)) << 20 >> 82 - bits for _ in range(array.cols)]
-             for _ in range(m)]
+    codes = [
+        [int(rng.integers(0, 1 << 62)) << 20 >> 82 - bits for _ in range(array.cols)]
+        for _ in range(m)
+    ]
     flags = rng.integers(0, 1 << flag_bits, (m, array.cols))
     for row, kinds in zip(codes, flags.tolist(), strict=True):
         word = sum(code << array.slot_width * col for col, code in enumerate(row))
-        word += sum(flag << array.slot_width * array.cols + flag_bits * col
-                    for col, flag in enumerate(kinds))
+        word += sum(
+            flag << array.slot_width * array.cols + flag_bits * col
+            for col, flag in enumerate(kinds)
+        )
         words.append(np.frombuffer(word.to_bytes(4 * window.lanes, "little"), "<u4"))
     values, found = c_values(np.array(words), spec, m, array.cols)
     assert values.shape == (m, array.cols)
@@ -268,11 +301,12 @@ def test_blocks_cover_c_once_and_fit(spelling):
     for m, k, n in ((1, 1, 1), (7, 5, 9), (200, 3, 1), (1, 3, 300), (20, 500, 20)):
         covered = np.zeros((m, n), int)
         for block in blocks(spec, m, k, n):
-            covered[block.rows.start:block.rows.stop, block.cols.start:block.cols.stop] += 1
+            covered[block.rows.start : block.rows.stop, block.cols.start : block.cols.stop] += 1
             assert [x for part in block.parts for x in part] == list(range(k))
             for part in block.parts:
-                assert not spec.refusals(len(block.rows), len(part), len(block.cols),
-                                         hold=part is not block.parts[-1])
+                assert not spec.refusals(
+                    len(block.rows), len(part), len(block.cols), hold=part is not block.parts[-1]
+                )
                 assert part.start % spec.array.mac.lanes == 0
         assert (covered == 1).all()
 
@@ -289,12 +323,17 @@ def test_frames_come_back_and_garbled_ones_do_not():
     assert deframer.garbled == 1
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda raw: b"XMAC" + raw[4:], "Identity must be one that starts with BMAC, not b'XMAC'"),
-    (lambda raw: raw[:4] + b"\2" + raw[5:], "Protocol version must be 1, not 2"),
-    (lambda raw: raw[:-4] + b"XXXX", (
-        f"Identity digest must be that of its spelling, not {BOARD.identity.digest.hex()!r}")),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: b"XMAC" + raw[4:], "Identity must be one that starts with BMAC, not b'XMAC'"),
+        (lambda raw: raw[:4] + b"\2" + raw[5:], "Protocol version must be 1, not 2"),
+        (
+            lambda raw: raw[:-4] + b"XXXX",
+            (f"Identity digest must be that of its spelling, not {BOARD.identity.digest.hex()!r}"),
+        ),
+    ],
+)
 def test_identity_wrong(change, message):
     raw = BOARD.identity.to_bytes()
     assert Identity.from_bytes(raw) == BOARD.identity

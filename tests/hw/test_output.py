@@ -12,28 +12,61 @@ from tests.support.rounding_cases import corner_scales, near_ties, random_scales
 SEED = 20
 TARGETS = ("e4m3", "e5m2", "e3m4", "e2m5", "e2m1", "int8")
 MODES = ("", ",saturate=no")
-HALVES = [parse_output(f"{to},from={source}{mode}")
-          for to in TARGETS for source in ("fp16", "bf16") for mode in MODES]
-HALVES += [parse_output(f"{to},from=fp16{mode}")
-           for to in ("e4m3fnuz", "binary8p4e", "uint8", "bf16", "fp32", "e4m3:fn-daz")
-           for mode in MODES]
-SINGLES = [parse_output(f"{to},from=fp32{mode}")
-           for to in ("e4m3", "e5m2", "e4m3fnuz", "bf16", "fp16", "int8") for mode in MODES]
+HALVES = [
+    parse_output(f"{to},from={source}{mode}")
+    for to in TARGETS
+    for source in ("fp16", "bf16")
+    for mode in MODES
+]
+HALVES += [
+    parse_output(f"{to},from=fp16{mode}")
+    for to in ("e4m3fnuz", "binary8p4e", "uint8", "bf16", "fp32", "e4m3:fn-daz")
+    for mode in MODES
+]
+SINGLES = [
+    parse_output(f"{to},from=fp32{mode}")
+    for to in ("e4m3", "e5m2", "e4m3fnuz", "bf16", "fp16", "int8")
+    for mode in MODES
+]
 SINGLES.append(parse_output("e4m3,from=aligned:13"))
-OPTIONS = [parse_output(text) for text in (
-    "int8,from=fp16,zero_point=yes", "uint8,from=bf16,zero_point=yes", "e4m3,from=fp16,scale=pow2",
-    "fp32,from=bf16,scale=pow2", "fp16,from=fp32,scale=pow2,saturate=no",
-    "int8,from=fp32,scale=pow2,zero_point=yes")]
-FIXED = [parse_output(text) for text in (
-    "e4m3,from=fx49m18,flags=1", "e5m2,from=fx77m32,flags=2,saturate=no",
-    "fp32,from=fx49m18,flags=1,saturate=no", "bf16,from=fx49m18", "fp16,from=int32,scale=pow2",
-    "int8,from=int32,scale=pow2,zero_point=yes", "uint8,from=int32,scale=pow2,zero_point=yes",
-    "int8,from=fx49m18,flags=2", "e2m1,from=fx12m3,flags=2", "fp32,from=fx12m140",
-    "e4m3fnuz,from=fx30m11,flags=2,saturate=no", "int16,from=fx9p3", "e4m3,from=fx9m9")]
+OPTIONS = [
+    parse_output(text)
+    for text in (
+        "int8,from=fp16,zero_point=yes",
+        "uint8,from=bf16,zero_point=yes",
+        "e4m3,from=fp16,scale=pow2",
+        "fp32,from=bf16,scale=pow2",
+        "fp16,from=fp32,scale=pow2,saturate=no",
+        "int8,from=fp32,scale=pow2,zero_point=yes",
+    )
+]
+FIXED = [
+    parse_output(text)
+    for text in (
+        "e4m3,from=fx49m18,flags=1",
+        "e5m2,from=fx77m32,flags=2,saturate=no",
+        "fp32,from=fx49m18,flags=1,saturate=no",
+        "bf16,from=fx49m18",
+        "fp16,from=int32,scale=pow2",
+        "int8,from=int32,scale=pow2,zero_point=yes",
+        "uint8,from=int32,scale=pow2,zero_point=yes",
+        "int8,from=fx49m18,flags=2",
+        "e2m1,from=fx12m3,flags=2",
+        "fp32,from=fx12m140",
+        "e4m3fnuz,from=fx30m11,flags=2,saturate=no",
+        "int16,from=fx9p3",
+        "e4m3,from=fx9m9",
+    )
+]
 #: One of each kind of source and target.
-ALONE = ("e4m3,from=fp16", "e5m2,from=fp32,saturate=no", "e5m2,from=fx77m32,flags=2,saturate=no",
-         "int8,from=int32,scale=pow2,zero_point=yes", "e4m3,from=fp16,scale=fp32",
-         "e5m2,from=fx77m32,flags=2,saturate=no,scale=fp32")
+ALONE = (
+    "e4m3,from=fp16",
+    "e5m2,from=fp32,saturate=no",
+    "e5m2,from=fx77m32,flags=2,saturate=no",
+    "int8,from=int32,scale=pow2,zero_point=yes",
+    "e4m3,from=fp16,scale=fp32",
+    "e5m2,from=fx77m32,flags=2,saturate=no,scale=fp32",
+)
 
 
 @pytest.fixture(scope="module")
@@ -95,20 +128,43 @@ def test_catalogue_is_covered_by_the_model():
 
 
 SCALE_SEED = 23
-SCALE_HALVES = [parse_output(f"{text},scale=fp32") for text in (
-    "e4m3,from=fp16", "e4m3,from=bf16,saturate=no", "e5m2,from=fp16,saturate=no",
-    "e4m3fnuz,from=bf16", "int8,from=fp16,zero_point=yes", "fp16,from=bf16,saturate=no",
-    "fp32,from=fp16,saturate=no", "e2m1,from=bf16")]
+SCALE_HALVES = [
+    parse_output(f"{text},scale=fp32")
+    for text in (
+        "e4m3,from=fp16",
+        "e4m3,from=bf16,saturate=no",
+        "e5m2,from=fp16,saturate=no",
+        "e4m3fnuz,from=bf16",
+        "int8,from=fp16,zero_point=yes",
+        "fp16,from=bf16,saturate=no",
+        "fp32,from=fp16,saturate=no",
+        "e2m1,from=bf16",
+    )
+]
 #: Sums that are saturated and that overflow, integers, the narrowest format.
 FEW = [SCALE_HALVES[place] for place in (0, 2, 4, 7)]
-FIXED_SUM = [parse_output(f"{text},scale=fp32") for text in (
-    "e2m1,from=fx12m3,flags=2", "fp16,from=fx9p3,flags=2,saturate=no", "int16,from=fx12m140",
-    "int8,from=fx17,flags=1,zero_point=yes")]
+FIXED_SUM = [
+    parse_output(f"{text},scale=fp32")
+    for text in (
+        "e2m1,from=fx12m3,flags=2",
+        "fp16,from=fx9p3,flags=2,saturate=no",
+        "int16,from=fx12m140",
+        "int8,from=fx17,flags=1,zero_point=yes",
+    )
+]
 #: Their multipliers take a while to compile.
-WIDE = [parse_output(f"{text},scale=fp32") for text in (
-    "e4m3,from=fp32", "fp32,from=fp32,saturate=no", "uint8,from=fp32,zero_point=yes",
-    "e5m2,from=aligned:13", "bf16,from=int32,flags=2,saturate=no", "e4m3,from=fx49m18,flags=1",
-    "int8,from=fx28,zero_point=yes")]
+WIDE = [
+    parse_output(f"{text},scale=fp32")
+    for text in (
+        "e4m3,from=fp32",
+        "fp32,from=fp32,saturate=no",
+        "uint8,from=fp32,zero_point=yes",
+        "e5m2,from=aligned:13",
+        "bf16,from=int32,flags=2,saturate=no",
+        "e4m3,from=fx49m18,flags=1",
+        "int8,from=fx28,zero_point=yes",
+    )
+]
 
 
 def _case(draw, spec, sums, scales):
@@ -129,8 +185,11 @@ def test_every_16_bit_sum_with_corner_scales(tmp_path):
     assert OutputBench(SCALE_HALVES, tmp_path).check(cases) == 8 * 26 << 16
 
 
-@pytest.mark.parametrize(("specs", "optimize"), [
-    (FEW, "-O0"), pytest.param(SCALE_HALVES, "-O1", marks=pytest.mark.slow)], ids=["few", "all"])
+@pytest.mark.parametrize(
+    ("specs", "optimize"),
+    [(FEW, "-O0"), pytest.param(SCALE_HALVES, "-O1", marks=pytest.mark.slow)],
+    ids=["few", "all"],
+)
 def test_every_16_bit_sum_with_random_scales(specs, optimize, tmp_path):
     draw = np.random.default_rng(SCALE_SEED)
     sums = np.arange(1 << 16)
@@ -138,9 +197,17 @@ def test_every_16_bit_sum_with_random_scales(specs, optimize, tmp_path):
     assert OutputBench(specs, tmp_path, optimize).check(cases) == len(specs) << 16
 
 
-@pytest.mark.parametrize(("specs", "count", "optimize"), [
-    (FIXED_SUM, 8_000, "-O0"), *(pytest.param(*case, marks=pytest.mark.slow) for case in (
-        (FIXED_SUM, 20_000, "-O0"), (WIDE, 150_000, "-O1")))], ids=["few fixed", "fixed", "wide"])
+@pytest.mark.parametrize(
+    ("specs", "count", "optimize"),
+    [
+        (FIXED_SUM, 8_000, "-O0"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in ((FIXED_SUM, 20_000, "-O0"), (WIDE, 150_000, "-O1"))
+        ),
+    ],
+    ids=["few fixed", "fixed", "wide"],
+)
 def test_other_sums_with_random_scales(specs, count, optimize, tmp_path):
     draw, bench = np.random.default_rng(SCALE_SEED), OutputBench(specs, tmp_path, optimize)
     cases = [_case(draw, spec, *_wide(draw, spec, count)) for spec in specs]
@@ -153,8 +220,10 @@ def _wide(draw, spec, count):
     if not isinstance(acc, FixedAccumulator):
         return draw.integers(0, 1 << acc.width, size=count), scales
     shifts = draw.integers(0, acc.width, size=count).tolist()
-    sums = [(int.from_bytes(draw.bytes(8), "little") % (1 << acc.width) + acc.min) >> shift
-            for shift in shifts]
+    sums = [
+        (int.from_bytes(draw.bytes(8), "little") % (1 << acc.width) + acc.min) >> shift
+        for shift in shifts
+    ]
     sums[:4] = acc.min, acc.max, 0, -1
-    sums[-count // 4:], scales[-count // 4:] = near_ties(draw, acc, -(-count // 4))
+    sums[-count // 4 :], scales[-count // 4 :] = near_ties(draw, acc, -(-count // 4))
     return np.array(sums), scales

@@ -54,8 +54,22 @@ def run(capsys, *arguments):
 
 def test_virtual_board_passes(port, capsys):
     """Several drivers behind each other, as JSON and as a table."""
-    status, out, _ = run(capsys, "--port", port, "--gemms", 3, "--images", 0, "--json",
-                         "--mac", "int4", "--acc", "int12", "--array", "2x2")
+    status, out, _ = run(
+        capsys,
+        "--port",
+        port,
+        "--gemms",
+        3,
+        "--images",
+        0,
+        "--json",
+        "--mac",
+        "int4",
+        "--acc",
+        "int12",
+        "--array",
+        "2x2",
+    )
     found = json.loads(out)
     assert (status, found["engine"], found["repeated_requests"]) == (0, ENGINE, 0)
     assert found["products"]["products"] == 3
@@ -77,11 +91,16 @@ def test_virtual_board_classifies_digits(tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mac", "options"), [
-    ("int8,acc=int32", {}), ("e4m3,acc=fp16", {}), ("e4m3,acc=fp32", {"dataflow": "ws"}),
-    ("e4m3,acc=fp32", {"out": "e4m3,scale=pow2"}),
-    ("int8,acc=int32", {"out": "int8,scale=fp32,zero_point=yes"}),
-])
+@pytest.mark.parametrize(
+    ("mac", "options"),
+    [
+        ("int8,acc=int32", {}),
+        ("e4m3,acc=fp16", {}),
+        ("e4m3,acc=fp32", {"dataflow": "ws"}),
+        ("e4m3,acc=fp32", {"out": "e4m3,scale=pow2"}),
+        ("int8,acc=int32", {"out": "int8,scale=fp32,zero_point=yes"}),
+    ],
+)
 def test_other_engines_on_virtual_boards(mac, options, tmp_path, capsys):
     spec = board_spec("2x3", mac, "32x32x32", **options)
     with served(compiled_board(spec, tmp_path), spec) as path:
@@ -97,8 +116,9 @@ def test_virtual_board_ends_at_ctrl_c(model, capsys, monkeypatch):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         threading.Timer(0.5, signal.pthread_kill, (main_thread, signal.SIGINT)).start()
-        status = virtual_board.main(["--mac", "int4", "--acc", "int12", "--array", "2x2",
-                                     "--depths", "16x16x16", "--json"])
+        status = virtual_board.main(
+            ["--mac", "int4", "--acc", "int12", "--array", "2x2", "--depths", "16x16x16", "--json"]
+        )
     finally:
         signal.signal(signal.SIGINT, before)
     printed = capsys.readouterr()
@@ -123,15 +143,21 @@ def test_selftest_notices_a_wrong_bit(port, capsys, monkeypatch):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (("--mac", "int8"), f"Board MAC must be int8,acc=fx28, not '{ENGINE.partition(',array')[0]}'"),
-    (("--array", "4x4"), "Board array must be 4x4, not '2x2'"),
-    (("--acc", "int12"), "MAC operands must be given by --mac PAIR, not '--acc'"),
-    (("--gemms", 0), "Products must be an integer from 1 to 1000000, not 0"),
-    (("--images", 450), "Images must be an integer from 0 to 449, not 450"),
-    (("--seed", -1), f"Seed must be an integer from 0 to {2**63}, not -1"),
-    (("--baud", 0), "Baud rate must be an integer from 1 to 100000000, not 0"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--mac", "int8"),
+            f"Board MAC must be int8,acc=fx28, not '{ENGINE.partition(',array')[0]}'",
+        ),
+        (("--array", "4x4"), "Board array must be 4x4, not '2x2'"),
+        (("--acc", "int12"), "MAC operands must be given by --mac PAIR, not '--acc'"),
+        (("--gemms", 0), "Products must be an integer from 1 to 1000000, not 0"),
+        (("--images", 450), "Images must be an integer from 0 to 449, not 450"),
+        (("--seed", -1), f"Seed must be an integer from 0 to {2**63}, not -1"),
+        (("--baud", 0), "Baud rate must be an integer from 1 to 100000000, not 0"),
+    ],
+)
 def test_selftest_wrong(port, capsys, options, message):
     status, out, err = run(capsys, "--port", port, *options)
     assert (status, out, err) == (2, "", f"python -m hw.selftest: error: {message}\n")
@@ -140,17 +166,26 @@ def test_selftest_wrong(port, capsys, options, message):
 def test_selftest_without_a_port(capsys):
     status, out, err = run(capsys, "--port", "/dev/ttyNone")
     assert (status, out) == (2, "")
-    assert err == ("python -m hw.selftest: error: Serial port must be one that can be opened, not "
-                   "'/dev/ttyNone' (no such file)\n")
+    assert err == (
+        "python -m hw.selftest: error: Serial port must be one that can be opened, not "
+        "'/dev/ttyNone' (no such file)\n"
+    )
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (("--mac", "int4"), "Array size must be given by --array ROWSxCOLS, not None"),
-    (("--mac", "int4", "--array", "2x2", "--depths", "1"),
-     "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '1'"),
-    (("--mac", "int4", "--array", "2x2", "--out-scale", "pow2"),
-     "Output format must be given by --out-format FMT with --out-scale, not None"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--mac", "int4"), "Array size must be given by --array ROWSxCOLS, not None"),
+        (
+            ("--mac", "int4", "--array", "2x2", "--depths", "1"),
+            "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '1'",
+        ),
+        (
+            ("--mac", "int4", "--array", "2x2", "--out-scale", "pow2"),
+            "Output format must be given by --out-format FMT with --out-scale, not None",
+        ),
+    ],
+)
 def test_virtual_board_wrong(capsys, options, message):
     with pytest.raises(SystemExit) as stop:
         virtual_board.main(options)
@@ -164,6 +199,7 @@ def test_products_have_all_kinds_of_codes():
     from sim.selftest import _codes
 
     fmt = BOARD.gemm.array.mac.a
-    whole = np.concatenate([_codes(fmt, (50, 50), [0, index, 0], Progress()).ravel()
-                            for index in range(2)])
+    whole = np.concatenate(
+        [_codes(fmt, (50, 50), [0, index, 0], Progress()).ravel() for index in range(2)]
+    )
     assert set(whole.tolist()) == set(range(16))

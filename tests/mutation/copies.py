@@ -46,8 +46,9 @@ def copy_tree(folder: Path, source: Path = ROOT) -> None:
     """Copy what the tests need from the tree ``source`` into ``folder``."""
     for part in PARTS:
         if (source / part).is_dir():
-            shutil.copytree(source / part, folder / part,
-                            ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                source / part, folder / part, ignore=shutil.ignore_patterns("__pycache__")
+            )
         else:
             shutil.copy(source / part, folder / part)
 
@@ -56,8 +57,10 @@ def apply(mutant: Mutant | VerilogMutant, tree: Path) -> Path:
     """Change one file of ``tree``, and give it."""
     if isinstance(mutant, VerilogMutant):
         if (count := _verilog(mutant.place).count(mutant.old)) != 1 or mutant.old == mutant.new:
-            raise MutantError(f"Mutant {mutant.name!r} must change text that occurs once in the "
-                              f"Verilog of {mutant.place}, not {count} times")
+            raise MutantError(
+                f"Mutant {mutant.name!r} must change text that occurs once in the "
+                f"Verilog of {mutant.place}, not {count} times"
+            )
         path = tree / EMITTER
         text = path.read_text() + WRAPPER.format(old=mutant.old, new=mutant.new)
     else:
@@ -98,8 +101,9 @@ def _share_models(tree: Path) -> None:
     (tree / "build" / "rtl").symlink_to(models)
 
 
-def _in_copy(source: Path, change: Callable[[Path], Path], tests: Iterable[str], *,
-             stop_early: bool) -> Outcome:
+def _in_copy(
+    source: Path, change: Callable[[Path], Path], tests: Iterable[str], *, stop_early: bool
+) -> Outcome:
     """Copy, change, run pytest; a run that is neither all passed nor failed raises."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         tree = Path(folder)
@@ -110,16 +114,36 @@ def _in_copy(source: Path, change: Callable[[Path], Path], tests: Iterable[str],
         started = time.monotonic()
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider",
-                 "--basetemp", str(tree / "build" / "pytest"), *options, *tests],
-                cwd=tree, capture_output=True, text=True, check=False, timeout=TIMEOUT_S,
-                env={name: value for name, value in os.environ.items()
-                     if not name.startswith("PYTEST_")})
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    "-q",
+                    "--no-header",
+                    "-p",
+                    "no:cacheprovider",
+                    "--basetemp",
+                    str(tree / "build" / "pytest"),
+                    *options,
+                    *tests,
+                ],
+                cwd=tree,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TIMEOUT_S,
+                env={
+                    name: value
+                    for name, value in os.environ.items()
+                    if not name.startswith("PYTEST_")
+                },
+            )
         except subprocess.TimeoutExpired:
             raise MutantError(f"Tests must end within {TIMEOUT_S} s, and did not") from None
     failed = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
     if done.returncode not in (0, 1) or (done.returncode == 1) != bool(failed):
         lines = (done.stdout + done.stderr).strip().splitlines() or ["no output"]
-        raise MutantError(f"Tests must pass or fail, not end with status {done.returncode}: "
-                            f"{lines[-1]}")
+        raise MutantError(
+            f"Tests must pass or fail, not end with status {done.returncode}: {lines[-1]}"
+        )
     return Outcome(failed[1] if failed else "", time.monotonic() - started)

@@ -40,8 +40,13 @@ UNREAD = "they mean nothing without o_valid, and i_first starts the next sum wit
 ABC = Path(pyosys.__file__).with_name("yosys-abc")
 SECONDS = 60
 #: Ends of the names of outputs that count only while another one is high, and that one's.
-COUNTS_WHILE = {"tdata": "tvalid", "tlast": "tvalid", "tuser": "tvalid", "data": "valid",
-                "flags": "valid"}
+COUNTS_WHILE = {
+    "tdata": "tvalid",
+    "tlast": "tvalid",
+    "tuser": "tvalid",
+    "data": "valid",
+    "flags": "valid",
+}
 _SCRIPT = """read_verilog mutated.v pair.v
 hierarchy -check -top pair
 proc
@@ -70,10 +75,14 @@ class Equivalence:
 
     def __init__(self, netlist: MutatedNetlist, states: States | None):
         self._circuit: Circuit = read_verilog(netlist.verilog, netlist.top)
-        self._known = {net: z3.Bool(f"{name}[{bit}]") for name, bits in self._circuit.inputs.items()
-                       for bit, net in enumerate(bits)}
-        self._known |= {net: z3.Bool(f"{name}[{bit}]")
-                        for net, (name, bit) in self._circuit.names.items()}
+        self._known = {
+            net: z3.Bool(f"{name}[{bit}]")
+            for name, bits in self._circuit.inputs.items()
+            for bit, net in enumerate(bits)
+        }
+        self._known |= {
+            net: z3.Bool(f"{name}[{bit}]") for net, (name, bit) in self._circuit.names.items()
+        }
         self._netlist, self._states = netlist, states
         self._seen = {net for bits in self._circuit.outputs.values() for net in bits}
         self._seen |= set(self._circuit.registers.values())
@@ -88,9 +97,11 @@ class Equivalence:
         if _equal_in_sequences(self._netlist, place):
             return SEQUENCES
         reset = self._known[self._circuit.inputs["rst"][0]]
-        sums = {self._circuit.registers[net]: z3.Not(reset)
-                for net, (name, _) in self._circuit.names.items()
-                if name.rpartition(".")[2] in SUMS}
+        sums = {
+            self._circuit.registers[net]: z3.Not(reset)
+            for net, (name, _) in self._circuit.names.items()
+            if name.rpartition(".")[2] in SUMS
+        }
         if self._shown(place, reachable, sums):
             return f"{EQUAL}, but for sums behind a reset: {UNREAD}"
         return ""
@@ -102,8 +113,11 @@ class Equivalence:
         """
         for by_steps in (False, True):
             values = self._mutated_values(place, known if by_steps else None)
-            differ = [z3.And(_differ(self._sound[net], values[net]), only.get(net, True))
-                      for net in self._seen if not _same(self._sound[net], values[net])]
+            differ = [
+                z3.And(_differ(self._sound[net], values[net]), only.get(net, True))
+                for net in self._seen
+                if not _same(self._sound[net], values[net])
+            ]
             outcome = _solve(differ, known, TIMEOUT_MS if by_steps else FIRST_MS)
             if outcome != z3.unknown:
                 return outcome == z3.unsat
@@ -111,8 +125,9 @@ class Equivalence:
 
     def _inputs(self, place: int) -> dict[int, Condition]:
         """Values of inputs and registers where a mutation is selected."""
-        return self._known | {net: bool(place >> bit & 1)
-                              for bit, net in enumerate(self._circuit.inputs[SELECT])}
+        return self._known | {
+            net: bool(place >> bit & 1) for bit, net in enumerate(self._circuit.inputs[SELECT])
+        }
 
     def _mutated_values(self, place: int, known: Condition | None) -> dict[int, Any]:
         """Values of all nets under one mutation.
@@ -142,8 +157,9 @@ class Equivalence:
         return vector([self._sound[net] for net in self._circuit.outputs[name]])
 
 
-def _solve(conditions: Sequence[z3.BoolRef], known: Condition,
-           timeout_ms: int) -> z3.CheckSatResult:
+def _solve(
+    conditions: Sequence[z3.BoolRef], known: Condition, timeout_ms: int
+) -> z3.CheckSatResult:
     """Whether any of the conditions can hold where ``known`` does."""
     solver = z3.Solver()
     solver.set("timeout", timeout_ms)
@@ -169,8 +185,13 @@ def _equal_in_sequences(netlist: MutatedNetlist, place: int) -> bool:
     """Whether outputs are equal, while they count, in all sequences of inputs from power-up."""
     (netlist.folder / "pair.v").write_text(_pair(netlist, place))
     run_yosys(_SCRIPT, cwd=netlist.folder)
-    done = subprocess.run([ABC, "-c", f"read pair.aig; scorr; pdr -T {SECONDS}; print_stats"],
-                          cwd=netlist.folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [ABC, "-c", f"read pair.aig; scorr; pdr -T {SECONDS}; print_stats"],
+        cwd=netlist.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     # Where the induction merges all, nothing is left to prove or to be asserted.
     merged = "lat =    0  and =      0" in done.stdout and "asserted" not in done.stdout
     return merged or "Property proved" in done.stdout
@@ -180,12 +201,18 @@ def _pair(netlist: MutatedNetlist, place: int) -> str:
     """Verilog of both side by side; ``bad`` is high where an output differs that counts."""
     inputs = [port for port in netlist.ports if port.direction == "input" and port.name != SELECT]
     outputs = [port for port in netlist.ports if port.direction == "output"]
-    lines = [f"module pair({', '.join(port.name for port in inputs)}, bad);",
-             *(f"input {_range(port)} {port.name};" for port in inputs), "output bad;"]
+    lines = [
+        f"module pair({', '.join(port.name for port in inputs)}, bad);",
+        *(f"input {_range(port)} {port.name};" for port in inputs),
+        "output bad;",
+    ]
     for name, selected in (("sound", 0), ("mutated", place)):
         lines += [f"wire {_range(port)} {name}_{port.name};" for port in outputs]
-        wires = [*(f".{port.name}({port.name})" for port in inputs), f".{SELECT}({selected})",
-                 *(f".{port.name}({name}_{port.name})" for port in outputs)]
+        wires = [
+            *(f".{port.name}({port.name})" for port in inputs),
+            f".{SELECT}({selected})",
+            *(f".{port.name}({name}_{port.name})" for port in outputs),
+        ]
         lines.append(f"{netlist.top} {name}({', '.join(wires)});")
     differ = [_differs(port.name, outputs) for port in outputs]
     return "\n".join([*lines, f"assign bad = {' | '.join(differ)};", "endmodule", ""])
@@ -233,9 +260,12 @@ def _holds_aligned(spec: MacSpec, code: z3.BitVecRef) -> z3.BoolRef:
     magnitude = z3.Extract(fmt.magnitude_bits - 1, 0, code)
     highest = min(_power(fmt, aligned_top(spec) - fmt.lsb), fmt.inf_code)
     dropped = (1 << fmt.man_bits - acc.fraction_bits) - 1
-    finite = z3.And(z3.ULT(magnitude, highest), magnitude & dropped == 0,
-                    _is_multiple(fmt, spec.product_lsb, magnitude),
-                    z3.Implies(magnitude == 0, code == 0))
+    finite = z3.And(
+        z3.ULT(magnitude, highest),
+        magnitude & dropped == 0,
+        _is_multiple(fmt, spec.product_lsb, magnitude),
+        z3.Implies(magnitude == 0, code == 0),
+    )
     return z3.Or(finite, magnitude == fmt.inf_code, code == acc.nan_code)
 
 
@@ -252,16 +282,21 @@ def _holds(frame: AlignWindow, code: z3.BitVecRef) -> z3.BoolRef:
         number.append(z3.ULE(magnitude, _power(fmt, frame.top - fmt.lsb)))
     return z3.And(
         z3.Or(frame.has_negative, z3.Not(sign)),
-        z3.If(special, _special(frame, code, magnitude),
-              z3.If(is_zero, z3.Or(frame.has_minus_zero, z3.Not(sign)), z3.And(number))))
+        z3.If(
+            special,
+            _special(frame, code, magnitude),
+            z3.If(is_zero, z3.Or(frame.has_minus_zero, z3.Not(sign)), z3.And(number)),
+        ),
+    )
 
 
 def _special(frame: AlignWindow, code: z3.BitVecRef, magnitude: z3.BitVecRef) -> z3.BoolRef:
     """Whether an infinity, or the one NaN, may be held."""
     inf = frame.to_inf or frame.inf_terms
     nan = frame.inf_terms or frame.nan_terms
-    return z3.Or(z3.And(inf, magnitude == frame.fmt.inf_code),
-                 z3.And(nan, code == frame.fmt.nan_code))
+    return z3.Or(
+        z3.And(inf, magnitude == frame.fmt.inf_code), z3.And(nan, code == frame.fmt.nan_code)
+    )
 
 
 def _is_multiple(fmt: Format, lsb: int, magnitude: z3.BitVecRef) -> z3.BoolRef:
@@ -272,8 +307,12 @@ def _is_multiple(fmt: Format, lsb: int, magnitude: z3.BitVecRef) -> z3.BoolRef:
     sig = z3.If(field == 0, man, man | 1 << fmt.man_bits)
     exp = z3.If(field == 0, field, field - 1)
     # In units of the format a significand ends `exp` places up.
-    return z3.And([z3.Implies(exp == low, sig & (1 << min(places - low, fmt.precision)) - 1 == 0)
-                   for low in range(places)])
+    return z3.And(
+        [
+            z3.Implies(exp == low, sig & (1 << min(places - low, fmt.precision)) - 1 == 0)
+            for low in range(places)
+        ]
+    )
 
 
 def _power(fmt: Format, exp: int) -> int:

@@ -32,8 +32,12 @@ class Replace:
     def apply(self, tree: ast.AST) -> int:
         """Change ``tree``; how many places match."""
         pattern, by = _parsed(self.pattern), _parsed(self.by)
-        return _rewrite(tree, lambda node: _filled(by, captured)
-                        if (captured := _match(pattern, node)) is not None else None)
+        return _rewrite(
+            tree,
+            lambda node: (
+                _filled(by, captured) if (captured := _match(pattern, node)) is not None else None
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,9 @@ class Remove:
         """Change ``tree``; how many places match."""
         pattern = _parsed(self.pattern)
         if isinstance(pattern, ast.stmt):
-            return _rewrite(tree, lambda node: None if _match(pattern, node) is None
-                            else ast.Pass())
+            return _rewrite(
+                tree, lambda node: None if _match(pattern, node) is None else ast.Pass()
+            )
         found = _rewrite(tree, lambda node: _without_operand(node, pattern))
         for node in ast.walk(tree):
             for items in (getattr(node, "elts", None), getattr(node, "args", None)):
@@ -102,26 +107,38 @@ class Mutant:
         """Text of the module with the function changed; the rest of it stays as it is."""
         definition, depth = _find(ast.parse(source), self.function.split("."))
         if definition is None:
-            raise MutantError(f"Mutant {self.name!r} must name a function of {self.module}, "
-                              f"not {self.function!r}")
+            raise MutantError(
+                f"Mutant {self.name!r} must name a function of {self.module}, not {self.function!r}"
+            )
         changed = copy.deepcopy(definition)
         count = self.operation.apply(changed)
         if count != 1 or ast.dump(changed) == ast.dump(definition):
-            raise MutantError(f"Mutant {self.name!r} must match once in {self.place}, "
-                              f"not {count} times: {self.operation.pattern}")
+            raise MutantError(
+                f"Mutant {self.name!r} must match once in {self.place}, "
+                f"not {count} times: {self.operation.pattern}"
+            )
         lines = source.splitlines(keepends=True)
-        first = min([definition.lineno, *(line.lineno for line in
-                                          getattr(definition, "decorator_list", []))])
-        return "".join([*lines[:first - 1], _unparsed(changed, depth),
-                        *lines[definition.end_lineno:]])
+        first = min(
+            [
+                definition.lineno,
+                *(line.lineno for line in getattr(definition, "decorator_list", [])),
+            ]
+        )
+        return "".join(
+            [*lines[: first - 1], _unparsed(changed, depth), *lines[definition.end_lineno :]]
+        )
 
 
-def group(room: str, module: str, *rows: tuple[str, str, Operation, tuple[str, ...]]) -> tuple[
-        Mutant, ...]:
+def group(
+    room: str, module: str, *rows: tuple[str, str, Operation, tuple[str, ...]]
+) -> tuple[Mutant, ...]:
     """Mutants of one module; of each its function, name, operation and tests."""
-    return tuple(Mutant(room=room, module=module, function=function, name=name,
-                        operation=operation, tests=tests)
-                 for function, name, operation, tests in rows)
+    return tuple(
+        Mutant(
+            room=room, module=module, function=function, name=name, operation=operation, tests=tests
+        )
+        for function, name, operation, tests in rows
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,7 +215,7 @@ def _unparsed(node: ast.stmt, depth: int) -> str:
 
 def _parsed(text: str) -> ast.AST:
     """An expression, or else a statement."""
-    statement, = ast.parse(text).body
+    (statement,) = ast.parse(text).body
     return statement.value if isinstance(statement, ast.Expr) else statement
 
 
@@ -216,12 +233,17 @@ def _equal(pattern: object, node: object, captured: Captured) -> bool:
             return isinstance(node, ast.expr)
         return _equal(captured[pattern.id], node, {})
     if isinstance(pattern, list):
-        return isinstance(node, list) and len(pattern) == len(node) and all(
-            _equal(x, y, captured) for x, y in zip(pattern, node, strict=True))
+        return (
+            isinstance(node, list)
+            and len(pattern) == len(node)
+            and all(_equal(x, y, captured) for x, y in zip(pattern, node, strict=True))
+        )
     if isinstance(pattern, ast.AST):
         return type(pattern) is type(node) and all(
             _equal(getattr(pattern, field, None), getattr(node, field, None), captured)
-            for field in pattern._fields if field not in ("ctx", "kind"))
+            for field in pattern._fields
+            if field not in ("ctx", "kind")
+        )
     return type(pattern) is type(node) and pattern == node
 
 
@@ -229,8 +251,14 @@ def _filled(pattern: ast.AST, captured: Captured) -> ast.AST:
     """A copy of a replacement with what the wildcards stand for."""
     result = copy.deepcopy(pattern)
     wrapped = ast.Module(body=[result], type_ignores=[])
-    _rewrite(wrapped, lambda node: copy.deepcopy(captured[node.id])
-             if isinstance(node, ast.Name) and node.id in WILDCARDS else None)
+    _rewrite(
+        wrapped,
+        lambda node: (
+            copy.deepcopy(captured[node.id])
+            if isinstance(node, ast.Name) and node.id in WILDCARDS
+            else None
+        ),
+    )
     return wrapped.body[0]
 
 
@@ -252,8 +280,9 @@ def _rewrite(tree: ast.AST, change: Callable[[ast.AST], ast.AST | None]) -> int:
         for field, value in ast.iter_fields(node):
             if isinstance(value, list):
                 new = [change(item) if isinstance(item, ast.AST) else None for item in value]
-                value[:] = [old if other is None else other
-                            for old, other in zip(value, new, strict=True)]
+                value[:] = [
+                    old if other is None else other for old, other in zip(value, new, strict=True)
+                ]
                 count += sum(other is not None for other in new)
             elif isinstance(value, ast.AST) and (other := change(value)) is not None:
                 setattr(node, field, other)

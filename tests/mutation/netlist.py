@@ -101,8 +101,10 @@ class MutatedNetlist:
         self.ports = [*module_ports(component), Port(SELECT, SELECT_BITS, "input")]
         (folder / "unit.v").write_text(to_verilog(component))
         # Some of those that are chosen may be at a clock.
-        run_yosys(_CHOOSE.format(top=self.top, count=count + count // 2, seed=seed, cells=cells),
-                  cwd=folder)
+        run_yosys(
+            _CHOOSE.format(top=self.top, count=count + count // 2, seed=seed, cells=cells),
+            cwd=folder,
+        )
         chosen = map(Mutation.of, (folder / "chosen.ys").read_text().splitlines())
         self.mutations = [one for one in chosen if one.port != _CLOCK_PORT][:count]
         assert len(set(self.mutations)) == count, len(set(self.mutations))
@@ -116,8 +118,13 @@ class MutatedNetlist:
 
     def compile(self, build_dir: Path | None = None) -> Model:
         """Compile the netlist with all its mutations."""
-        return sim.rtl.compile([self.folder / "mutated.v"], self.top, map(asdict, self.ports),
-                               build_dir=build_dir, optimize="-O1")
+        return sim.rtl.compile(
+            [self.folder / "mutated.v"],
+            self.top,
+            map(asdict, self.ports),
+            build_dir=build_dir,
+            optimize="-O1",
+        )
 
 
 class SelectedModel(Model):

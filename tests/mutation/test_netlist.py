@@ -24,14 +24,24 @@ from tests.support.mac_rtl import SumsBench, short_walks, walks
 def small_unit(**changes):
     """A unit whose check compares sums on its ports."""
     spec = parse_mac("e2m1,acc=exact:1")
-    return Unit(**{"name": str(spec), "room": "netlist", "build": lambda: mac(spec), "count": 12,
-                   "check": lambda: SumsBench(spec, seed=1).check} | changes)
+    return Unit(
+        **{
+            "name": str(spec),
+            "room": "netlist",
+            "build": lambda: mac(spec),
+            "count": 12,
+            "check": lambda: SumsBench(spec, seed=1).check,
+        }
+        | changes
+    )
 
 
 def test_netlist_has_one_mutation_at_a_time(tmp_path):
     unit = small_unit()
-    netlists = [MutatedNetlist(unit.build(), make_folder(tmp_path / name), count=12, seed=5)
-                for name in ("one", "other")]
+    netlists = [
+        MutatedNetlist(unit.build(), make_folder(tmp_path / name), count=12, seed=5)
+        for name in ("one", "other")
+    ]
     assert netlists[0].mutations == netlists[1].mutations
     assert netlists[0].verilog == netlists[1].verilog
     model, check = netlists[0].compile(), unit.check()
@@ -78,24 +88,43 @@ class Redundant:
         return (self.folder / "mutated.v").read_text()
 
 
-@pytest.mark.parametrize(("old", "new", "reason"), [
-    ("(q | i)", "(q | i ^ (mutsel == 1))", EQUAL),
-    ("left - 1", "(mutsel == 1 ? {left == 2, left == 2} : left - 1)", SEQUENCES),
-    ("(q | i)", "(q & i ^ (mutsel == 1))", ""),
-    ("? 2", "? 2 + (mutsel == 1)", ""),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("(q | i)", "(q | i ^ (mutsel == 1))", EQUAL),
+        ("left - 1", "(mutsel == 1 ? {left == 2, left == 2} : left - 1)", SEQUENCES),
+        ("(q | i)", "(q & i ^ (mutsel == 1))", ""),
+        ("? 2", "? 2 + (mutsel == 1)", ""),
+    ],
+)
 def test_reason_tells_what_no_input_can_show(old, new, reason, tmp_path):
     assert REDUNDANT.count(old) == 1
     text = REDUNDANT.replace(old, new).replace("input i,", f"input i, input [7:0] {SELECT},")
     (tmp_path / "mutated.v").write_text(text)
-    ports = tuple(Port(name, width, way) for name, width, way in (
-        ("clk", 1, "input"), ("rst", 1, "input"), ("i", 1, "input"), ("o", 1, "output"),
-        ("o_zero", 1, "output"), (SELECT, 8, "input")))
+    ports = tuple(
+        Port(name, width, way)
+        for name, width, way in (
+            ("clk", 1, "input"),
+            ("rst", 1, "input"),
+            ("i", 1, "input"),
+            ("o", 1, "output"),
+            ("o_zero", 1, "output"),
+            (SELECT, 8, "input"),
+        )
+    )
     assert Equivalence(Redundant("spare", tmp_path, ports), None).reason(1) == reason
 
 
-@pytest.mark.parametrize("spelling", ["e2m1,acc=e5m2", "e4m3,acc=e5m2", "e5m2,acc=e5m2-ftz",
-                                      "int4,acc=e3m4-sat", "e2m1,acc=e3m4-rtz"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "e2m1,acc=e5m2",
+        "e4m3,acc=e5m2",
+        "e5m2,acc=e5m2-ftz",
+        "int4,acc=e3m4-sat",
+        "e2m1,acc=e3m4-rtz",
+    ],
+)
 def test_held_sums_are_those_of_the_frame(spelling):
     spec = parse_mac(spelling)
     states, frame = held_sums(spec), AlignWindow(spec)
@@ -108,13 +137,24 @@ def test_held_sums_are_those_of_the_frame(spelling):
 def held(spec, codes):
     """Those of the codes that the condition does not accept."""
     states = held_sums(spec)
-    return [code for code in codes if not z3.is_true(z3.simplify(states(
-        lambda name, code=code: z3.BitVecVal(code, spec.acc.width))))]
+    return [
+        code
+        for code in codes
+        if not z3.is_true(
+            z3.simplify(states(lambda name, code=code: z3.BitVecVal(code, spec.acc.width)))
+        )
+    ]
 
 
-@pytest.mark.parametrize("spelling", [
-    pytest.param("e4m3,acc=aligned:13,lanes=4", marks=pytest.mark.slow),
-    "e5m2,acc=aligned:3,lanes=2", "e4m3xint8,acc=aligned:2", "bf16,acc=aligned:25,lanes=2"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        pytest.param("e4m3,acc=aligned:13,lanes=4", marks=pytest.mark.slow),
+        "e5m2,acc=aligned:3,lanes=2",
+        "e4m3xint8,acc=aligned:2",
+        "bf16,acc=aligned:25,lanes=2",
+    ],
+)
 def test_held_aligned_sums_cover_those_of_random_operands(spelling):
     spec = parse_mac(spelling)
     seen = set()
@@ -126,22 +166,29 @@ def test_held_aligned_sums_cover_those_of_random_operands(spelling):
     assert held(spec, seen) == []
 
 
-@pytest.mark.parametrize("spelling", ["e4m3,acc=aligned:3,lanes=4", "int8,acc=aligned:5",
-                                      "e2m1,acc=aligned:4,lanes=3"])
+@pytest.mark.parametrize(
+    "spelling", ["e4m3,acc=aligned:3,lanes=4", "int8,acc=aligned:5", "e2m1,acc=aligned:4,lanes=3"]
+)
 def test_aligned_sums_stop_below_their_top(spelling):
     """A sum of equal products grows until they are truncated to nothing, and not beyond."""
     spec = parse_mac(spelling)
     codes = [np.full(256 * spec.lanes, fmt.max_code) for fmt in (spec.a, spec.b)]
-    total, more = (int(sim.dot(*(side[:count] for side in codes), spec))
-                   for count in (255 * spec.lanes, 256 * spec.lanes))
+    total, more = (
+        int(sim.dot(*(side[:count] for side in codes), spec))
+        for count in (255 * spec.lanes, 256 * spec.lanes)
+    )
     fmt = spec.acc.fmt
     assert total == more, "grows no more"
     exponent = (total >> fmt.man_bits) - fmt.bias
     assert aligned_top(spec) - 4 <= exponent < aligned_top(spec)
     top = aligned_top(spec) + fmt.bias << fmt.man_bits
     assert held(spec, [total, total | fmt.sign_code, 0, fmt.inf_code, spec.acc.nan_code]) == []
-    assert held(spec, [top, 1, fmt.sign_code, fmt.inf_code + 1]) == \
-        [top, 1, fmt.sign_code, fmt.inf_code + 1]
+    assert held(spec, [top, 1, fmt.sign_code, fmt.inf_code + 1]) == [
+        top,
+        1,
+        fmt.sign_code,
+        fmt.inf_code + 1,
+    ]
 
 
 def test_check_that_fails_without_a_mutation_is_an_error():

@@ -34,8 +34,11 @@ Check = Callable[[Model], Any]
 SEED = 1
 #: Mutations a unit.
 COUNT = 24
-KINDS = {FixedAccumulator: "fixed point", FloatAccumulator: "floating point",
-         AlignedAccumulator: "aligned"}
+KINDS = {
+    FixedAccumulator: "fixed point",
+    FloatAccumulator: "floating point",
+    AlignedAccumulator: "aligned",
+}
 #: Random sums of an output stage.
 SUMS = 20_000
 
@@ -74,8 +77,13 @@ class Unit:
 def _mac(spelling: str) -> Unit:
     """MAC, checked in sums; where any step can go wrong by itself, behind every step too."""
     spec = parse_mac(spelling)
-    return Unit(name=spelling, room=f"netlist, {KINDS[type(spec.acc)]}", build=lambda: mac(spec),
-                check=lambda: _mac_check(spec), states=held_sums(spec))
+    return Unit(
+        name=spelling,
+        room=f"netlist, {KINDS[type(spec.acc)]}",
+        build=lambda: mac(spec),
+        check=lambda: _mac_check(spec),
+        states=held_sums(spec),
+    )
 
 
 def _mac_check(spec) -> Check:
@@ -100,16 +108,25 @@ def _output(spelling: str) -> Unit:
 
         return held
 
-    return Unit(name=spelling, room="netlist, output stage", check=check,
-                build=lambda: output_stages([spec]))
+    return Unit(
+        name=spelling,
+        room="netlist, output stage",
+        check=check,
+        build=lambda: output_stages([spec]),
+    )
 
 
 def _array(spelling: str, part: str = "", count: int = COUNT) -> Unit:
     """Array; only those of its cells are mutated whose names have ``part`` in them."""
     spec = parse_spec(spelling)
-    return Unit(name=f"{spelling} {part}".strip(), room="netlist, array", cells=f"c:*{part}*",
-                count=count, build=lambda: array(spec),
-                check=lambda: lambda model: check_array(spec, model, seed=4))
+    return Unit(
+        name=f"{spelling} {part}".strip(),
+        room="netlist, array",
+        cells=f"c:*{part}*",
+        count=count,
+        build=lambda: array(spec),
+        check=lambda: lambda model: check_array(spec, model, seed=4),
+    )
 
 
 def _units(make: Callable[..., Unit], *spellings: Iterable[str] | str) -> tuple[Unit, ...]:
@@ -118,19 +135,44 @@ def _units(make: Callable[..., Unit], *spellings: Iterable[str] | str) -> tuple[
 
 
 UNITS = (
-    *_units(_mac, "int8", "int8,acc=int20-sat", "e4m3", "e5m2", "e4m3xe5m2", "e4m3,lanes=2",
-            "e5m2,acc=fx48m12t,pipeline=1", "int8,acc=int27,adder=carry-save",
-            "e4m3,adder=carry-save"),
-    *_units(_mac, "e4m3,acc=fp16", "e4m3,acc=fp32", "e5m2,acc=bf16", "e5m2,acc=fp16-sat-ftz",
-            "e4m3,acc=fp16,lanes=2"),
+    *_units(
+        _mac,
+        "int8",
+        "int8,acc=int20-sat",
+        "e4m3",
+        "e5m2",
+        "e4m3xe5m2",
+        "e4m3,lanes=2",
+        "e5m2,acc=fx48m12t,pipeline=1",
+        "int8,acc=int27,adder=carry-save",
+        "e4m3,adder=carry-save",
+    ),
+    *_units(
+        _mac,
+        "e4m3,acc=fp16",
+        "e4m3,acc=fp32",
+        "e5m2,acc=bf16",
+        "e5m2,acc=fp16-sat-ftz",
+        "e4m3,acc=fp16,lanes=2",
+    ),
     *_units(_mac, "e4m3,acc=aligned:13,lanes=4", "e5m2,acc=aligned:25,lanes=2,pipeline=1"),
-    *_units(_output, "e4m3,from=fp16", "e5m2,from=fp32,saturate=no",
-            "e5m2,from=fx77m32,flags=2,saturate=no", "int8,from=int32,scale=pow2,zero_point=yes",
-            "e4m3,from=fp16,scale=fp32"),
-    *_units(_array, ("e2m1,array=3x5", "sequencer"), "int8,acc=int20-sat,pipeline=1,array=3x2",
-            ("e2m1xe5m2,array=2x2", "pe_0"), ("e5m2,array=2x3", "result_1"),
-            ("int8,pipeline=1,adder=carry-save,array=2x3", "resolver_0"),
-            ("e2m1,array=2x1,out=fp32,saturate=no", "handover", 8)),
+    *_units(
+        _output,
+        "e4m3,from=fp16",
+        "e5m2,from=fp32,saturate=no",
+        "e5m2,from=fx77m32,flags=2,saturate=no",
+        "int8,from=int32,scale=pow2,zero_point=yes",
+        "e4m3,from=fp16,scale=fp32",
+    ),
+    *_units(
+        _array,
+        ("e2m1,array=3x5", "sequencer"),
+        "int8,acc=int20-sat,pipeline=1,array=3x2",
+        ("e2m1xe5m2,array=2x2", "pe_0"),
+        ("e5m2,array=2x3", "result_1"),
+        ("int8,pipeline=1,adder=carry-save,array=2x3", "resolver_0"),
+        ("e2m1,array=2x1,out=fp32,saturate=no", "handover", 8),
+    ),
 )
 
 
@@ -158,18 +200,22 @@ def try_unit(unit: Unit) -> list[Trial]:
     """
     check = unit.check()
     with tempfile.TemporaryDirectory(prefix="netlist-") as folder:
-        netlist = MutatedNetlist(unit.build(), Path(folder), count=unit.count, seed=SEED,
-                                cells=unit.cells)
+        netlist = MutatedNetlist(
+            unit.build(), Path(folder), count=unit.count, seed=SEED, cells=unit.cells
+        )
         model = netlist.compile()
         if message := _message(check, SelectedModel(model, 0)):
-            raise MutantError(f"Check of {unit.name} must pass as it is, and fails: "
-                                f"{message}")
-        messages = [_message(check, SelectedModel(model, place))
-                    for place in range(1, unit.count + 1)]
+            raise MutantError(f"Check of {unit.name} must pass as it is, and fails: {message}")
+        messages = [
+            _message(check, SelectedModel(model, place)) for place in range(1, unit.count + 1)
+        ]
         solver = None if all(messages) else Equivalence(netlist, unit.states)
-        return [Trial(mutation.name, message, "" if message else solver.reason(place))
-                for place, (mutation, message) in
-                enumerate(zip(netlist.mutations, messages, strict=True), 1)]
+        return [
+            Trial(mutation.name, message, "" if message else solver.reason(place))
+            for place, (mutation, message) in enumerate(
+                zip(netlist.mutations, messages, strict=True), 1
+            )
+        ]
 
 
 def _message(check: Check, model: Model) -> str:

@@ -5,8 +5,14 @@ import xml.etree.ElementTree as ET
 
 from reports.plots import Curve, bars, curves, stacks
 
-BARS = {"title": "Cost by accumulator", "unit": "gates", "groups": ["FX+12", "FP16"],
-        "series": {"INT8": [415, None], "E4M3": [567.25, 1776]}, "line": 400, "line_name": "bar"}
+BARS = {
+    "title": "Cost by accumulator",
+    "unit": "gates",
+    "groups": ["FX+12", "FP16"],
+    "series": {"INT8": [415, None], "E4M3": [567.25, 1776]},
+    "line": 400,
+    "line_name": "bar",
+}
 
 
 def texts(svg: str) -> list[str]:
@@ -22,8 +28,18 @@ def drawn(**changes) -> str:
 
 def test_bars_show_every_value_and_name():
     shown = texts(drawn())
-    for text in ("Cost by accumulator", "gates", "FX+12", "FP16", "INT8", "E4M3", "bar", "415",
-                 "567", "1,776"):
+    for text in (
+        "Cost by accumulator",
+        "gates",
+        "FX+12",
+        "FP16",
+        "INT8",
+        "E4M3",
+        "bar",
+        "415",
+        "567",
+        "1,776",
+    ):
         assert text in shown, text
 
 
@@ -33,15 +49,27 @@ def test_bars_are_as_high_as_their_values():
 
 
 def test_curves_show_names_marks_and_units():
-    svg = curves("Fronts", x="period [ns]", y="area [um2]", log_x=True, log_y=True, shown=[
-        Curve("INT8", [(2, 4), (4, 2)], ["prefix", "ripple"]), Curve("E4M3", [(2, 8)])])
+    svg = curves(
+        "Fronts",
+        x="period [ns]",
+        y="area [um2]",
+        log_x=True,
+        log_y=True,
+        shown=[Curve("INT8", [(2, 4), (4, 2)], ["prefix", "ripple"]), Curve("E4M3", [(2, 8)])],
+    )
     for text in ("Fronts", "period [ns]", "area [um2]", "INT8", "E4M3", "prefix", "ripple"):
         assert text in texts(svg), text
 
 
 def test_stacks_show_parts_and_the_whole():
-    shown = texts(stacks("Split", unit="area", groups=["a", "b"],
-                         parts={"multiply": [100, 200], "add": [50, 1500]}))
+    shown = texts(
+        stacks(
+            "Split",
+            unit="area",
+            groups=["a", "b"],
+            parts={"multiply": [100, 200], "add": [50, 1500]},
+        )
+    )
     for text in ("Split", "area", "a", "b", "multiply", "add", "150", "1,700"):
         assert text in shown, text
 

@@ -17,15 +17,25 @@ from tests.support.pages import visit
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = [study for study in studies() if study.in_index]
 NAMES = [study.name for study in SHOWN]
-ORIGIN = Provenance(command="make gates", commit="0123456789abcdef", dirty=True,
-                    date="2026-01-02T03:04:05+00:00", tools={"pyosys": "0.70"}, seed=7)
+ORIGIN = Provenance(
+    command="make gates",
+    commit="0123456789abcdef",
+    dirty=True,
+    date="2026-01-02T03:04:05+00:00",
+    tools={"pyosys": "0.70"},
+    seed=7,
+)
 
 
 def gates(subject: str, count: int, recipe: str) -> Record:
     """Record such as synth.flow.gates writes."""
-    return Record(subject=subject, metrics={"two_input_gates": Metric(count, "gate")},
-                  conditions={"recipe": recipe, "width": 8}, provenance=ORIGIN,
-                  not_done=("timing",))
+    return Record(
+        subject=subject,
+        metrics={"two_input_gates": Metric(count, "gate")},
+        conditions={"recipe": recipe, "width": 8},
+        provenance=ORIGIN,
+        not_done=("timing",),
+    )
 
 
 @pytest.fixture
@@ -33,7 +43,8 @@ def root(tmp_path: Path) -> Path:
     """Root with a page of two sections and no records yet."""
     (tmp_path / "README.md").write_text(
         "# Title\n<!-- begin:gates -->\nold\n<!-- end:gates -->\nbetween\n"
-        "<!-- begin:tests -->\n<!-- end:tests -->\nend\n")
+        "<!-- begin:tests -->\n<!-- end:tests -->\nend\n"
+    )
     return tmp_path
 
 
@@ -65,12 +76,15 @@ def test_render_writes_records_as_csv(root: Path) -> None:
     assert main([], root=root) == 0
     assert (root / "reports/csv/gates.csv").read_text() == (
         "subject,metric,value,unit,recipe,width,command,commit\n"
-        "mac_a,two_input_gates,410,gate,default,8,make gates,0123456789abcdef\n")
+        "mac_a,two_input_gates,410,gate,default,8,make gates,0123456789abcdef\n"
+    )
 
 
 def test_render_links_numbers_to_their_record(root: Path) -> None:
-    write_records(root / "reports/data/gates.json",
-                  [gates("mac_a", 410, "default"), gates("mac_b", 400, "keep")])
+    write_records(
+        root / "reports/data/gates.json",
+        [gates("mac_a", 410, "default"), gates("mac_b", 400, "keep")],
+    )
     assert main([], root=root) == 0
     page = (root / "reports/index.html").read_text()
     assert '<td><a href="#gates-1">400</a></td>' in page
@@ -81,8 +95,10 @@ def test_render_links_numbers_to_their_record(root: Path) -> None:
 
 def test_render_shows_a_line_for_each_record(root: Path) -> None:
     """A condition that varies is a column, one that does not is said below."""
-    write_records(root / "reports/data/gates.json",
-                  [gates("mac_a|b", 1497, "booth"), gates("mac_c", 3, "plain")])
+    write_records(
+        root / "reports/data/gates.json",
+        [gates("mac_a|b", 1497, "booth"), gates("mac_c", 3, "plain")],
+    )
     assert main([], root=root) == 0
     assert section(root, "gates") == (
         "|  | recipe | two input gates [gate] |\n"
@@ -91,13 +107,22 @@ def test_render_shows_a_line_for_each_record(root: Path) -> None:
         "| mac_c | plain | 3 |\n"
         "\n"
         "Measured by `make gates` on 2026-01-02. Commit 0123456789 with changes, pyosys 0.70, "
-        "seed 7. Conditions: width 8. Not done: timing.\n")
+        "seed 7. Conditions: width 8. Not done: timing.\n"
+    )
 
 
 def test_render_shows_a_line_for_each_metric_of_one_record(root: Path) -> None:
-    record = Record(subject="pytest", provenance=replace(ORIGIN, dirty=False, seed=None), metrics={
-        "zeal": Metric(2.5), "runtime": Metric(12.34567, "s"), "passed": Metric(10, "test"),
-        "all_well": Metric(True), "long": Metric(123456.7, "s")})
+    record = Record(
+        subject="pytest",
+        provenance=replace(ORIGIN, dirty=False, seed=None),
+        metrics={
+            "zeal": Metric(2.5),
+            "runtime": Metric(12.34567, "s"),
+            "passed": Metric(10, "test"),
+            "all_well": Metric(True),
+            "long": Metric(123456.7, "s"),
+        },
+    )
     write_records(root / "reports/data/tests.json", [record])
     assert main([], root=root) == 0
     assert section(root, "tests") == (
@@ -109,7 +134,8 @@ def test_render_shows_a_line_for_each_metric_of_one_record(root: Path) -> None:
         "| long | 123,457 s |\n"
         "| zeal | 2.5 |\n"
         "\n"
-        "Measured by `make gates` on 2026-01-02. Commit 0123456789, pyosys 0.70.\n")
+        "Measured by `make gates` on 2026-01-02. Commit 0123456789, pyosys 0.70.\n"
+    )
 
 
 def test_render_marks_what_a_record_lacks(root: Path) -> None:
@@ -118,20 +144,28 @@ def test_render_marks_what_a_record_lacks(root: Path) -> None:
     write_records(root / "reports/data/gates.json", [gates("mac", 5, "booth"), other, third])
     assert main([], root=root) == 0
     assert section(root, "gates").splitlines()[:5] == [
-        "|  | recipe | width | two input gates [gate] | speed |", "|---|---|---|---|---|",
-        "| mac | booth | 8 | 5 | - |", "| x | - | - | - | 1 s |", "| y | - | - | - | 2 ms |"]
+        "|  | recipe | width | two input gates [gate] | speed |",
+        "|---|---|---|---|---|",
+        "| mac | booth | 8 | 5 | - |",
+        "| x | - | - | - | 1 s |",
+        "| y | - | - | - | 2 ms |",
+    ]
 
 
 def test_page_stands_alone_and_draws_bars(root: Path) -> None:
     """No network, names escaped, bars in proportion and told apart by what varies."""
-    write_records(root / "reports/data/gates.json",
-                  [gates("<mac>", 400, "booth"), gates("<mac>", 100, "plain")])
+    write_records(
+        root / "reports/data/gates.json",
+        [gates("<mac>", 400, "booth"), gates("<mac>", 100, "plain")],
+    )
     assert main([], root=root) == 0
     page = (root / "reports/index.html").read_text()
     assert not re.search(r"https?:|src=|url\(|@import", page)
     assert "<mac>" not in page
     assert re.findall(r'<text x="0" [^>]*>(.*?)</text>', page) == [
-        "&lt;mac&gt;, booth", "&lt;mac&gt;, plain"]
+        "&lt;mac&gt;, booth",
+        "&lt;mac&gt;, plain",
+    ]
     assert re.findall(r'<rect .*?width="(.*?)"', page) == ["360.0", "90.0"]
 
 
@@ -139,7 +173,9 @@ def test_check_finds_stale_page(root: Path, capsys: pytest.CaptureFixture[str]) 
     before = (root / "README.md").read_text()
     assert main(["--check"], root=root) == 1
     assert capsys.readouterr() == (
-        "", "Out of date, run `make reports`: reports/index.html, README.md\n")
+        "",
+        "Out of date, run `make reports`: reports/index.html, README.md\n",
+    )
     assert ((root / "README.md").read_text(), (root / "reports").exists()) == (before, False)
     assert main([], root=root) == 0
     assert capsys.readouterr().out == "reports/index.html\nREADME.md\n"
@@ -148,14 +184,22 @@ def test_check_finds_stale_page(root: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["--check"], root=root) == 1
 
 
-@pytest.mark.parametrize(("readme", "message"), [
-    ("<!-- begin:gate -->\n<!-- end:gate -->\n",
-     f"README.md section must be one of formats, {', '.join(NAMES)}, not 'gate'"),
-    ("<!-- begin:gates -->\n<!-- end:tests -->\n",
-     "README.md section must end with <!-- end:gates -->, not without"),
-])
-def test_render_wrong_page(root: Path, capsys: pytest.CaptureFixture[str], readme: str,
-                           message: str) -> None:
+@pytest.mark.parametrize(
+    ("readme", "message"),
+    [
+        (
+            "<!-- begin:gate -->\n<!-- end:gate -->\n",
+            f"README.md section must be one of formats, {', '.join(NAMES)}, not 'gate'",
+        ),
+        (
+            "<!-- begin:gates -->\n<!-- end:tests -->\n",
+            "README.md section must end with <!-- end:gates -->, not without",
+        ),
+    ],
+)
+def test_render_wrong_page(
+    root: Path, capsys: pytest.CaptureFixture[str], readme: str, message: str
+) -> None:
     (root / "README.md").write_text(readme)
     with pytest.raises(SystemExit, match=r"^2$"):
         main([], root=root)
@@ -163,20 +207,26 @@ def test_render_wrong_page(root: Path, capsys: pytest.CaptureFixture[str], readm
     assert [path.name for path in root.iterdir()] == ["README.md"]
 
 
-@pytest.mark.parametrize("content", [
-    "{", "[]", '{"records": [{"subject": "x"}]}', '{"records": 1}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"records": [{"subject": "x"}]}', '{"records": 1}']
+)
 def test_render_wrong_record(root: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
     (root / "reports/data").mkdir(parents=True)
     (root / "reports/data/gates.json").write_text(content)
     with pytest.raises(SystemExit, match=r"^2$"):
         main([], root=root)
     assert capsys.readouterr() == (
-        "", ("python -m reports.render: error: Records must be as synth.record writes them, "
-        "not 'gates.json'\n"))
+        "",
+        (
+            "python -m reports.render: error: Records must be as synth.record writes them, "
+            "not 'gates.json'\n"
+        ),
+    )
 
 
-def test_render_into_a_folder_that_is_a_file(root: Path,
-                                             capsys: pytest.CaptureFixture[str]) -> None:
+def test_render_into_a_folder_that_is_a_file(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (root / "reports").write_text("mine")
     before = (root / "README.md").read_text()
     with pytest.raises(SystemExit, match=r"^2$"):
@@ -184,7 +234,8 @@ def test_render_into_a_folder_that_is_a_file(root: Path,
     folder = root / "reports"
     assert capsys.readouterr().err == (
         f"python -m reports.render: error: Output folder must be writable, not {str(folder)!r} "
-        "(file exists)\n")
+        "(file exists)\n"
+    )
     assert (folder.read_text(), (root / "README.md").read_text()) == ("mine", before)
 
 

@@ -16,8 +16,11 @@ from synth.record import ROOT, Metric, Provenance, Record, read_records
 
 STUDIES = studies()
 DATA = ROOT / "reports" / "data"
-RECORD = Record(subject="x", metrics={"speed": Metric(1)}, provenance=Provenance(
-    command="x", commit="x", dirty=False, date="2026-01-02", tools={}))
+RECORD = Record(
+    subject="x",
+    metrics={"speed": Metric(1)},
+    provenance=Provenance(command="x", commit="x", dirty=False, date="2026-01-02", tools={}),
+)
 
 each_study = pytest.mark.parametrize("each", STUDIES, ids=lambda each: each.name)
 
@@ -34,14 +37,16 @@ def test_every_folder_is_a_study() -> None:
 
 @each_study
 def test_study_is_complete(each: Study) -> None:
-    """A title; a page with all that it needs; something that measures it, or a command that does.
-    """
+    """A title; a page with all that it needs; something that measures it, or a command."""
     assert each.title
     page, measure = each.load_page(), each.load_measure()
     assert isinstance(page, Page)
     assert isinstance(measure, Measure | None)
-    assert measure is not None or not each.command.startswith("make study") or any(
-        find(source) and find(source).measure for source in each.sources)
+    assert (
+        measure is not None
+        or not each.command.startswith("make study")
+        or any(find(source) and find(source).measure for source in each.sources)
+    )
     folder = FOLDER / each.folder
     assert page.values is None or (folder / "page.md.j2").exists()
     assert all((folder / f"{figure.name}.svg.j2").exists() for figure in page.figures)
@@ -72,26 +77,32 @@ def test_help_says_what_a_study_takes(each: Study, capsys: pytest.CaptureFixture
     assert each.title in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize("each", [each for each in STUDIES if each.load_measure()],
-                         ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "each", [each for each in STUDIES if each.load_measure()], ids=lambda each: each.name
+)
 def test_study_wrong(each: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong option or a folder in the place of a file: one line, at once, nothing written."""
     for arguments, message in (
-            (["--no-such-option"], "unrecognized arguments: --no-such-option"),
-            (["--out", str(tmp_path)], f"Output file must be a file, not {str(tmp_path)!r}")):
+        (["--no-such-option"], "unrecognized arguments: --no-such-option"),
+        (["--out", str(tmp_path)], f"Output file must be a file, not {str(tmp_path)!r}"),
+    ):
         with pytest.raises(SystemExit, match=r"^2$"):
             study.main([each.name, *arguments])
         assert capsys.readouterr() == (
-            "", f"python -m reports.study {each.name}: error: {message}\n")
+            "",
+            f"python -m reports.study {each.name}: error: {message}\n",
+        )
     assert not list(tmp_path.iterdir())
 
 
 def test_names_need_no_tool() -> None:
     """The list of studies imports neither numpy nor Amaranth, nor does a page."""
-    code = ("import sys\nfrom reports.registry import studies\nstudies()\n"
-            "assert not {'numpy', 'amaranth', 'numba', 'matplotlib'} & set(sys.modules)\n"
-            "[study.load_page() for study in studies()]\n"
-            "assert not {'amaranth', 'numba', 'sim', 'pyosys'} & set(sys.modules)\n")
+    code = (
+        "import sys\nfrom reports.registry import studies\nstudies()\n"
+        "assert not {'numpy', 'amaranth', 'numba', 'matplotlib'} & set(sys.modules)\n"
+        "[study.load_page() for study in studies()]\n"
+        "assert not {'amaranth', 'numba', 'sim', 'pyosys'} & set(sys.modules)\n"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
@@ -101,14 +112,28 @@ def planted(monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
     monkeypatch.setattr(Study, "load_measure", lambda self: measure)
 
 
-@pytest.mark.parametrize(("options", "status", "printed", "error"), [
-    ({}, 0, "{out}\n", ""),
-    ({"show": lambda records: records[0].subject}, 0, "x\n", ""),
-    ({"faults": lambda records: "two differ"}, 1, "{out}\n",
-     "python -m reports.study: error: two differ\n")])
-def test_records_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str],
-                             monkeypatch: pytest.MonkeyPatch, options: dict[str, object],
-                             status: int, printed: str, error: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "status", "printed", "error"),
+    [
+        ({}, 0, "{out}\n", ""),
+        ({"show": lambda records: records[0].subject}, 0, "x\n", ""),
+        (
+            {"faults": lambda records: "two differ"},
+            1,
+            "{out}\n",
+            "python -m reports.study: error: two differ\n",
+        ),
+    ],
+)
+def test_records_are_written(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, object],
+    status: int,
+    printed: str,
+    error: str,
+) -> None:
     """Those that show a fault, too; elsewhere than in their place they are not rendered."""
     planted(monkeypatch, **options)
     out = tmp_path / "new" / "x.json"
@@ -119,8 +144,9 @@ def test_records_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     assert json.loads(capsys.readouterr().out) == json.loads(out.read_text())
 
 
-def test_records_in_their_place_are_rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                             capsys: pytest.CaptureFixture[str]) -> None:
+def test_records_in_their_place_are_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     planted(monkeypatch)
     monkeypatch.setattr(study, "DATA", tmp_path)
     monkeypatch.setattr(study, "render", lambda: print("rendered"))
@@ -129,12 +155,13 @@ def test_records_in_their_place_are_rendered(tmp_path: Path, monkeypatch: pytest
 
 
 def test_study_without_a_measure_measures_its_sources(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-        ) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The explanation has the records of the paper, of sweeps, and of gates."""
     load = Study.load_measure
-    monkeypatch.setattr(Study, "load_measure", lambda self: load(self) and Measure(
-        run=lambda options: [RECORD]))
+    monkeypatch.setattr(
+        Study, "load_measure", lambda self: load(self) and Measure(run=lambda options: [RECORD])
+    )
     monkeypatch.setattr(study, "DATA", tmp_path)
     monkeypatch.setattr(study, "render", lambda: None)
     assert study.main(["explanation"]) == 0
@@ -143,11 +170,13 @@ def test_study_without_a_measure_measures_its_sources(
     with pytest.raises(SystemExit, match=r"^2$"):
         study.main(["tests"])
     assert capsys.readouterr().err == (
-        "python -m reports.study tests: error: Study tests must be measured by `make test-full`\n")
+        "python -m reports.study tests: error: Study tests must be measured by `make test-full`\n"
+    )
 
 
-def test_tool_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                     capsys: pytest.CaptureFixture[str]) -> None:
+def test_tool_that_fails_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def run(options: object) -> list[Record]:
         raise ZeroDivisionError("it broke")
 
@@ -161,10 +190,13 @@ def test_tool_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_list_names_every_study(capsys: pytest.CaptureFixture[str]) -> None:
     assert study.main(["--list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
-        each.name for each in registry.studies()]
+        each.name for each in registry.studies()
+    ]
     for arguments, name in (([], None), (["nothing"], "nothing")):
         with pytest.raises(SystemExit, match=r"^2$"):
             study.main(arguments)
         names = ", ".join(each.name for each in STUDIES)
         assert capsys.readouterr() == (
-            "", f"python -m reports.study: error: Study must be one of {names}, not {name!r}\n")
+            "",
+            f"python -m reports.study: error: Study must be one of {names}, not {name!r}\n",
+        )

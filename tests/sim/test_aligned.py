@@ -29,8 +29,10 @@ def test_plain_model_gives_the_recorded_bits(name):
     np.testing.assert_array_equal(sim.matmul(a[:16], b, mac, backend="golden"), want[:16])
 
 
-@pytest.mark.parametrize("wrong", ["acc=aligned:12,lanes=32", "acc=aligned:14,lanes=32",
-                                   "acc=ada", "acc=blackwell", "acc=fp32"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["acc=aligned:12,lanes=32", "acc=aligned:14,lanes=32", "acc=ada", "acc=blackwell", "acc=fp32"],
+)
 def test_recorded_bits_tell_variants_apart(wrong):
     """A check that no wrong model passes either."""
     mac, a, b, want = recorded("e4m3_e4m3_bits_k64")
@@ -45,14 +47,31 @@ def finite(rng, fmt, shape):
 
 
 #: Presets, windows narrower and wider than a product, integers, operands of 16 bits.
-OFTEN = ("e5m2,acc=hopper", "e5m2xe4m3,acc=blackwell", "e4m3,acc=aligned:3,lanes=5",
-         "e5m2,acc=aligned:1", "int8,acc=aligned:13,lanes=4", "bf16,acc=aligned:25,lanes=4")
+OFTEN = (
+    "e5m2,acc=hopper",
+    "e5m2xe4m3,acc=blackwell",
+    "e4m3,acc=aligned:3,lanes=5",
+    "e5m2,acc=aligned:1",
+    "int8,acc=aligned:13,lanes=4",
+    "bf16,acc=aligned:25,lanes=4",
+)
 
 
-@pytest.mark.parametrize("spelling", tiers((
-    *OFTEN, "e4m3,acc=hopper", "e4m3,acc=ada", "e2m1,acc=aligned:20,lanes=8",
-    "fp16,acc=aligned:16,lanes=2", "e3m4xint4,acc=aligned:9,lanes=3",
-    "binary8p3e,acc=aligned:13,lanes=2"), OFTEN))
+@pytest.mark.parametrize(
+    "spelling",
+    tiers(
+        (
+            *OFTEN,
+            "e4m3,acc=hopper",
+            "e4m3,acc=ada",
+            "e2m1,acc=aligned:20,lanes=8",
+            "fp16,acc=aligned:16,lanes=2",
+            "e3m4xint4,acc=aligned:9,lanes=3",
+            "binary8p3e,acc=aligned:13,lanes=2",
+        ),
+        OFTEN,
+    ),
+)
 def test_twin_equals_the_plain_model(spelling):
     mac = parse_mac(spelling)
     rng = np.random.default_rng(1)
@@ -65,14 +84,17 @@ def test_twin_equals_the_plain_model(spelling):
     assert np.unique(got).size > 20
 
 
-@pytest.mark.parametrize(("a", "b", "want"), [
-    ([256.0, 2.0**-6], [448.0, 2.0**-6], 114688.0),  # The small product lies below the window.
-    ([1.0, 2.0**-7], [1.0, 2.0**-6], 1.0 + 2.0**-13),  # The last place of the window.
-    ([1.0, 2.0**-7], [1.0, 2.0**-7], 1.0),
-    ([1.0, -(2.0**-7)], [1.0, 2.0**-7], 1.0),  # Truncated toward zero, not down.
-    ([1.75, 1.75, 2.0**-7], [1.75, 1.75, 2.0**-6], 6.125),  # The sum loses what its terms kept.
-    ([1.0, -1.0, 0.0], [1.0, 1.0, -1.0], 0.0),
-])
+@pytest.mark.parametrize(
+    ("a", "b", "want"),
+    [
+        ([256.0, 2.0**-6], [448.0, 2.0**-6], 114688.0),  # The small product lies below the window.
+        ([1.0, 2.0**-7], [1.0, 2.0**-6], 1.0 + 2.0**-13),  # The last place of the window.
+        ([1.0, 2.0**-7], [1.0, 2.0**-7], 1.0),
+        ([1.0, -(2.0**-7)], [1.0, 2.0**-7], 1.0),  # Truncated toward zero, not down.
+        ([1.75, 1.75, 2.0**-7], [1.75, 1.75, 2.0**-6], 6.125),  # The sum loses what its terms kept.
+        ([1.0, -1.0, 0.0], [1.0, 1.0, -1.0], 0.0),
+    ],
+)
 def test_hopper_by_hand(a, b, want):
     e4m3 = CATALOG["e4m3"]
     got = sim.dot(sim.encode(a, e4m3), sim.encode(b, e4m3), parse_mac("e4m3", acc="hopper"))
@@ -80,13 +102,16 @@ def test_hopper_by_hand(a, b, want):
     assert got != FP32.sign_code
 
 
-@pytest.mark.parametrize(("a", "b", "want"), [
-    ([0x7f], [0x00], 0x7fffffff),  # NaN
-    ([0x7c], [0x00], 0x7fffffff),  # Inf * 0
-    ([0x7c, 0x7c], [0x3c, 0xbc], 0x7fffffff),  # Inf - Inf
-    ([0x7c, 0x3c], [0x3c, 0x3c], 0x7f800000),
-    ([0xfc, 0x3c], [0x3c, 0x3c], 0xff800000),
-])
+@pytest.mark.parametrize(
+    ("a", "b", "want"),
+    [
+        ([0x7F], [0x00], 0x7FFFFFFF),  # NaN
+        ([0x7C], [0x00], 0x7FFFFFFF),  # Inf * 0
+        ([0x7C, 0x7C], [0x3C, 0xBC], 0x7FFFFFFF),  # Inf - Inf
+        ([0x7C, 0x3C], [0x3C, 0x3C], 0x7F800000),
+        ([0xFC, 0x3C], [0x3C, 0x3C], 0xFF800000),
+    ],
+)
 def test_specials_by_hand(a, b, want):
     got = sim.dot(np.array(a), np.array(b), parse_mac("e5m2", acc="hopper"))
     assert hex(got) == hex(want)

@@ -17,16 +17,16 @@ from synth.power.energy import measure_energy
 PROJECT = {
     "app/__init__.py": "from app.unused import nothing\n",
     "app/start.py": "import json\nimport numpy as np\nfrom app.tools import load, Tool as T\n"
-                    "from .near import x\ndef f():\n    from app import lazy\n"
-                    "    import other.deep\n",
+    "from .near import x\ndef f():\n    from app import lazy\n"
+    "    import other.deep\n",
     "app/near.py": "x = 1\n",
     "app/lazy.py": "from importlib.metadata import version\nversion('pyosys')\n",
     "app/unused.py": "nothing = 1\n",
     "app/tools/__init__.py": "from app.tools.loading import load\nfrom app.tools import plain\n"
-                             "from app.tools.unused import unused\n"
-                             "from app.tools.tool import Tool\n",
+    "from app.tools.unused import unused\n"
+    "from app.tools.tool import Tool\n",
     "app/tools/loading.py": "from pathlib import Path\n"
-                            "FILE = Path(__file__).with_name('data.toml')\ndef load(): ...\n",
+    "FILE = Path(__file__).with_name('data.toml')\ndef load(): ...\n",
     "app/tools/data.toml": "x = 1\n",
     "app/tools/tool.py": "from app.tools import plain\nclass Tool: ...\n",
     "app/tools/plain.py": "",
@@ -51,9 +51,18 @@ def test_closure_is_what_may_run(project):
     found = closure(["app.start"], project)
     names = {file.relative_to(project).as_posix() for file in found.files}
     # ``import other.deep`` binds ``other``, whose names are then at hand.
-    assert names == {"app/start.py", "app/near.py", "app/lazy.py", "app/tools/loading.py",
-                     "app/tools/data.toml", "app/tools/tool.py", "app/tools/plain.py",
-                     "other/__init__.py", "other/deep.py", "other/whole.py"}
+    assert names == {
+        "app/start.py",
+        "app/near.py",
+        "app/lazy.py",
+        "app/tools/loading.py",
+        "app/tools/data.toml",
+        "app/tools/tool.py",
+        "app/tools/plain.py",
+        "other/__init__.py",
+        "other/deep.py",
+        "other/whole.py",
+    }
     assert found.packages == {"numpy", "pyosys"}
 
 
@@ -77,31 +86,37 @@ def test_file_that_goes_or_comes_shows(project):
 
 def test_definition_in_a_package_brings_the_package(project):
     (project / "app/tools/__init__.py").write_text(
-        "from app.tools.unused import unused\nfrom app.tools.tool import Tool\n"
-        "def load(): ...\n")
+        "from app.tools.unused import unused\nfrom app.tools.tool import Tool\ndef load(): ...\n"
+    )
     (project / "app/tools/load.py").write_text("")  # The function of that name goes first.
     assert {project / "app/tools/__init__.py", project / "app/tools/unused.py"} <= closure(
-        ["app.start"], project).files
+        ["app.start"], project
+    ).files
 
 
 def test_version_of_a_package_shows(project, monkeypatch):
     before = closure(["app.start"], project).digest(project)
     for package in ("numpy", "pyosys"):
         with monkeypatch.context() as patch:
-            patch.setattr(module.metadata, "version", lambda name, package=package: (
-                "new" if name == package else "old"))
+            patch.setattr(
+                module.metadata,
+                "version",
+                lambda name, package=package: "new" if name == package else "old",
+            )
             assert closure(["app.start"], project).digest(project) != before
             patch.setattr(module.metadata, "version", lambda name: "old")
             old = closure(["app.start"], project).digest(project)
-            patch.setattr(module.metadata, "version", lambda name: (
-                "new" if name == "scipy" else "old"))
+            patch.setattr(
+                module.metadata, "version", lambda name: "new" if name == "scipy" else "old"
+            )
             assert closure(["app.start"], project).digest(project) == old
     monkeypatch.setattr(module.platform, "python_version", lambda: "4.0")
     assert closure(["app.start"], project).digest(project) != before
 
 
-@pytest.mark.parametrize("text", ["from importlib import import_module\nimport_module('app.' + x)",
-                                  "__import__(name)"])
+@pytest.mark.parametrize(
+    "text", ["from importlib import import_module\nimport_module('app.' + x)", "__import__(name)"]
+)
 def test_import_that_cannot_be_read_is_refused(project, text):
     (project / "app/near.py").write_text(text)
     with pytest.raises(ValueError, match=r"^Import must be by a name that can be read in app"):
@@ -109,8 +124,9 @@ def test_import_that_cannot_be_read_is_refused(project, text):
 
 
 def test_import_by_a_call_is_followed(project):
-    (project / "app/near.py").write_text("from importlib import import_module\n"
-                                         "import_module('app.unused')\n")
+    (project / "app/near.py").write_text(
+        "from importlib import import_module\nimport_module('app.unused')\n"
+    )
     assert project / "app/unused.py" in closure(["app.start"], project).files
 
 
@@ -118,8 +134,10 @@ def test_function_stands_for_its_module():
     assert module_of(partial(partial(count, {}), "m")) == "synth.flow.gates"
     assert code_digest(count) == closure(["synth.flow.gates"]).digest()
     assert code_digest(count, measure_energy) == code_digest(measure_energy, count)
-    assert len({code_digest(count), code_digest(measure_energy),
-                code_digest(count, measure_energy)}) >= 2
+    assert (
+        len({code_digest(count), code_digest(measure_energy), code_digest(count, measure_energy)})
+        >= 2
+    )
 
 
 def files_of(function):
@@ -129,13 +147,23 @@ def files_of(function):
 
 def test_closures_of_this_project():
     """The narrow ones are narrow, and the wide ones have what hand-written lists missed."""
-    assert {"synth/flow/gates.py", "synth/flow/recipes.toml", "synth/flow/yosys.py",
-            "hw/emit/yosys.py", "hw/spec/errors.py"} == files_of(count)
+    assert {
+        "synth/flow/gates.py",
+        "synth/flow/recipes.toml",
+        "synth/flow/yosys.py",
+        "hw/emit/yosys.py",
+        "hw/spec/errors.py",
+    } == files_of(count)
     assert "pyosys" in closure(["synth.flow.gates"]).packages
     assert {"sim/rtl/build.py", "sim/rtl/harness.cpp"} < files_of(compile_rtl)
     assert not any(name.startswith("sim/fast/") for name in files_of(compile_rtl))
-    assert {"sim/convert.py", "sim/linear.py", "synth/power/streams.py", "synth/flow/cells.py",
-            "synth/flow/libraries.toml"} < files_of(measure_energy)
+    assert {
+        "sim/convert.py",
+        "sim/linear.py",
+        "synth/power/streams.py",
+        "synth/flow/cells.py",
+        "synth/flow/libraries.toml",
+    } < files_of(measure_energy)
 
 
 def test_packages_only_pass_names_on():
@@ -143,22 +171,40 @@ def test_packages_only_pass_names_on():
     rooms = ("hw", "sim", "synth", "reports")
     for file in (file for room in rooms for file in (ROOT / room).rglob("__init__.py")):
         body = ast.parse(file.read_text()).body
-        for node in (inner for outer in body for inner in (
-                outer.body if isinstance(outer, ast.If) else [outer])):
+        for node in (
+            inner
+            for outer in body
+            for inner in (outer.body if isinstance(outer, ast.If) else [outer])
+        ):
             is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            assert is_text or isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef
-                                         | ast.ClassDef | ast.Assign | ast.AnnAssign), file
+            assert is_text or isinstance(
+                node,
+                ast.Import
+                | ast.ImportFrom
+                | ast.FunctionDef
+                | ast.ClassDef
+                | ast.Assign
+                | ast.AnnAssign,
+            ), file
 
 
 def test_data_beside_code_is_named_in_the_one_way():
     """``__file__`` is for `with_name` and for the root of the project, else its data are missed."""
-    for file in closure(["synth.sweep", "reports.studies.bench.programs",
-                         "reports.studies.networks.settings"]).files:
+    for file in closure(
+        ["synth.sweep", "reports.studies.bench.programs", "reports.studies.networks.settings"]
+    ).files:
         if file.suffix == ".py":
             tree = ast.parse(Path(file).read_text())
-            uses = [node for node in ast.walk(tree) if isinstance(node, ast.Name)
-                    and node.id == "__file__"]
-            named = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)
-                     and node.attr in ("with_name", "parents")
-                     and "__file__" in ast.unparse(node.value)]
+            uses = [
+                node
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Name) and node.id == "__file__"
+            ]
+            named = [
+                node
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Attribute)
+                and node.attr in ("with_name", "parents")
+                and "__file__" in ast.unparse(node.value)
+            ]
             assert len(uses) == len(named), file

@@ -19,8 +19,16 @@ from hw.spec import CATALOG, Format, SpecError, Specials, integer, parse_format
 from sim import integers
 from tests.support.rounding_cases import ML_DTYPES, all_codes, around, gfloat_info, same_values
 
-NAMES = [*CATALOG, "e4m3:ieee", "e2m5:p3109", "e3m2:p3109e", "e1m2:fn", "e2m0:fnuz", "e5m10:p3109e",
-         "e8m23:fn"]
+NAMES = [
+    *CATALOG,
+    "e4m3:ieee",
+    "e2m5:p3109",
+    "e3m2:p3109e",
+    "e1m2:fn",
+    "e2m0:fnuz",
+    "e5m10:p3109e",
+    "e8m23:fn",
+]
 
 
 @pytest.mark.parametrize("saturate", [True, False])
@@ -28,7 +36,7 @@ NAMES = [*CATALOG, "e4m3:ieee", "e2m5:p3109", "e3m2:p3109e", "e1m2:fn", "e2m0:fn
 def test_encode_equals_the_plain_model(name, saturate):
     fmt = parse_format(name)
     points = around(sim.decode(all_codes(name), name))
-    points = [*points[::max(1, points.size // 2000)].tolist(), 0.0, -0.0, np.inf, -np.inf]
+    points = [*points[:: max(1, points.size // 2000)].tolist(), 0.0, -0.0, np.inf, -np.inf]
     plain = [integers.encode(x, fmt, saturate=saturate) for x in points]
     assert sim.encode(points, fmt, saturate).tolist() == plain
     dtype = sim.encode(points, fmt, saturate).dtype
@@ -48,24 +56,39 @@ def test_encode_undoes_decode(name):
 
 # value, then what not saturating gives: OFP8 rev. 1.0, table 3, at the upper end of each format.
 OVERFLOW = [
-    ("e4m3", 464.0, 448.0), ("e4m3", np.nextafter(464.0, 1e9), np.nan), ("e4m3", np.inf, np.nan),
-    ("e5m2", np.nextafter(61440.0, 0), 57344.0), ("e5m2", 61440.0, np.inf),
+    ("e4m3", 464.0, 448.0),
+    ("e4m3", np.nextafter(464.0, 1e9), np.nan),
+    ("e4m3", np.inf, np.nan),
+    ("e5m2", np.nextafter(61440.0, 0), 57344.0),
+    ("e5m2", 61440.0, np.inf),
     ("e5m2", np.inf, np.inf),
-    ("e4m3fnuz", np.nextafter(248.0, 0), 240.0), ("e4m3fnuz", 248.0, np.nan),
-    ("binary8p4", 248.0, np.nan), ("e5m2fnuz", 61440.0, np.nan), ("binary8p3", 61440.0, np.nan),
-    ("binary8p4e", 232.0, 224.0), ("binary8p4e", np.nextafter(232.0, 1e9), np.inf),
-    ("binary8p3e", 53248.0, 49152.0), ("binary8p3e", np.nextafter(53248.0, 1e9), np.inf),
-    ("e2m1", 1e9, 6.0), ("e2m3", np.inf, 7.5), ("e3m2", -np.inf, -28.0),
-    ("int8", 127.5, 127), ("int8", -128.5, -128), ("int8", -np.inf, -128), ("uint8", -3.0, 0),
-    ("int4", 1e300, 7), ("int16", -1e300, -32768),
+    ("e4m3fnuz", np.nextafter(248.0, 0), 240.0),
+    ("e4m3fnuz", 248.0, np.nan),
+    ("binary8p4", 248.0, np.nan),
+    ("e5m2fnuz", 61440.0, np.nan),
+    ("binary8p3", 61440.0, np.nan),
+    ("binary8p4e", 232.0, 224.0),
+    ("binary8p4e", np.nextafter(232.0, 1e9), np.inf),
+    ("binary8p3e", 53248.0, 49152.0),
+    ("binary8p3e", np.nextafter(53248.0, 1e9), np.inf),
+    ("e2m1", 1e9, 6.0),
+    ("e2m3", np.inf, 7.5),
+    ("e3m2", -np.inf, -28.0),
+    ("int8", 127.5, 127),
+    ("int8", -128.5, -128),
+    ("int8", -np.inf, -128),
+    ("uint8", -3.0, 0),
+    ("int4", 1e300, 7),
+    ("int16", -1e300, -32768),
 ]
 
 
 @pytest.mark.parametrize(("name", "value", "open_ended"), OVERFLOW)
 def test_encode_overflow(name, value, open_ended):
     fmt = parse_format(name)
-    assert same_values(sim.decode(sim.encode(value, name, saturate=False), name),
-                       np.float64(open_ended))
+    assert same_values(
+        sim.decode(sim.encode(value, name, saturate=False), name), np.float64(open_ended)
+    )
     nearest = fmt.min if value < 0 else fmt.max
     assert sim.decode(sim.encode(value, name), name) == nearest
 
@@ -108,7 +131,8 @@ def test_encode_unsigned_floats_end_at_zero(specials):
             assert sim.encode(below, fmt, saturate) == 0
             assert integers.encode(below, fmt, saturate=saturate) == 0
     assert sim.encode([1e9, np.inf], fmt, False).tolist() == 2 * [
-        next(c for c in (fmt.inf_code, fmt.nan_code, fmt.max_code) if c is not None)]
+        next(c for c in (fmt.inf_code, fmt.nan_code, fmt.max_code) if c is not None)
+    ]
 
 
 def test_encode_takes_every_kind_of_real_number():
@@ -163,16 +187,22 @@ def test_convert_keeps_shape_and_wide_formats():
     assert sim.encode(1.0, "e4m3").shape == () == sim.decode(0, "e4m3").shape
     wide = parse_format("e11m60:ieee")
     assert sim.encode([1.5, -np.inf], wide, False).tolist() == [
-        (1023 << 60) + (1 << 59), (1 << 71) + (2047 << 60)]
+        (1023 << 60) + (1 << 59),
+        (1 << 71) + (2047 << 60),
+    ]
     assert sim.decode(sim.encode([1.5, -np.inf, np.nan], wide, False), wide).tolist()[:2] == [
-        1.5, -np.inf]
+        1.5,
+        -np.inf,
+    ]
     int80 = integer("int65", 65)
     assert sim.decode(sim.encode([-(1 << 70), 3], int80), int80).tolist() == [-(2.0**64), 3]
 
 
 WRONG = [
-    (lambda: sim.encode(1.0, "e9m9"), (f"Format name must be one of {', '.join(CATALOG)}, or "
-     "eXmY:policy, not 'e9m9'")),
+    (
+        lambda: sim.encode(1.0, "e9m9"),
+        (f"Format name must be one of {', '.join(CATALOG)}, or eXmY:policy, not 'e9m9'"),
+    ),
     (lambda: sim.encode(1.0, 8), "Format name must be a string, not 8"),
     (lambda: sim.encode([0.0, np.nan], "int8"), "Value for int8 must be a number, not nan"),
     (lambda: sim.encode(Fraction(1), None), "Format name must be a string, not None"),
@@ -180,21 +210,34 @@ WRONG = [
     (lambda: sim.encode([[1], [1, 2]], "e4m3"), "Value must be a real number, not [1]"),
     (lambda: sim.encode([True], "e4m3"), "Value must be a real number, not True"),
     (lambda: sim.encode([None, 1.0], "e4m3"), "Value must be a real number, not None"),
-    (lambda: sim.encode(np.array([1j]), "e4m3"),
-     "Values dtype must be a real number type, not 'complex128'"),
-    (lambda: sim.encode(np.array([True]), "e4m3"),
-     "Values dtype must be a real number type, not 'bool'"),
+    (
+        lambda: sim.encode(np.array([1j]), "e4m3"),
+        "Values dtype must be a real number type, not 'complex128'",
+    ),
+    (
+        lambda: sim.encode(np.array([True]), "e4m3"),
+        "Values dtype must be a real number type, not 'bool'",
+    ),
     (lambda: sim.decode([256], "e4m3"), "Codes must be codes of e4m3 from 0 to 255, not 256"),
     (lambda: sim.decode(-1, "e4m3"), "Codes must be codes of e4m3 from 0 to 255, not -1"),
     (lambda: sim.decode([-9], "int4"), "Codes must be values of int4 from -8 to 7, not -9"),
-    (lambda: sim.decode(np.uint8([16]), "int4"),
-     "Codes must be codes of int4 from 0 to 15, not 16"),
+    (
+        lambda: sim.decode(np.uint8([16]), "int4"),
+        "Codes must be codes of int4 from 0 to 15, not 16",
+    ),
     (lambda: sim.decode([1.0], "e4m3"), "Codes dtype must be an integer type, not 'float64'"),
     (lambda: sim.decode([True], "e4m3"), "Codes dtype must be an integer type, not 'bool'"),
-    (lambda: sim.decode([[1], [1, 2]], "e4m3"),
-     "Codes must be a rectangular array, not [[1], [1, 2]]"),
-    (lambda: sim.decode([0], "fp64"), (f"Format name must be one of {', '.join(CATALOG)}, or "
-     "eXmY:policy, not 'fp64'; did you mean fp16?")),
+    (
+        lambda: sim.decode([[1], [1, 2]], "e4m3"),
+        "Codes must be a rectangular array, not [[1], [1, 2]]",
+    ),
+    (
+        lambda: sim.decode([0], "fp64"),
+        (
+            f"Format name must be one of {', '.join(CATALOG)}, or "
+            "eXmY:policy, not 'fp64'; did you mean fp16?"
+        ),
+    ),
 ]
 
 
@@ -215,8 +258,9 @@ def oracle_points(name):
     # bfloat16 is made from a float32, even one scalar at a time.
     with np.errstate(over="ignore"):
         points = points.astype(np.float32)
-        points = np.concatenate([points, *(np.nextafter(points, np.float32(end))
-                                           for end in (-np.inf, np.inf))])
+        points = np.concatenate(
+            [points, *(np.nextafter(points, np.float32(end)) for end in (-np.inf, np.inf))]
+        )
     return points.astype(np.float64)
 
 

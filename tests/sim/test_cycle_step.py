@@ -12,11 +12,25 @@ from sim.cycle.history import ROOM, History
 from sim.cycle.steps import advance, compilable, moves, plain
 from sim.fast import numpy_only
 
-UNITS = ["int8", "e4m3", "e5m2,acc=fx60m20", "int8,acc=int20-sat,lanes=3", "e4m3,acc=fp32",
-         "e5m2,acc=fp32", "bf16,acc=bf16", "e5m2,acc=bf16-sat", "e4m3,acc=fp16",
-         "e5m2,acc=fp16-rtz", "e5m2,acc=fp16-ftz,lanes=3", "bf16,acc=fp32,lanes=2", "fp16,acc=fp16",
-         "e4m3,acc=aligned:13", "e4m3,acc=hopper", "int8,acc=aligned:9,lanes=3",
-         "e4m3xe5m2,acc=aligned:25,lanes=2"]
+UNITS = [
+    "int8",
+    "e4m3",
+    "e5m2,acc=fx60m20",
+    "int8,acc=int20-sat,lanes=3",
+    "e4m3,acc=fp32",
+    "e5m2,acc=fp32",
+    "bf16,acc=bf16",
+    "e5m2,acc=bf16-sat",
+    "e4m3,acc=fp16",
+    "e5m2,acc=fp16-rtz",
+    "e5m2,acc=fp16-ftz,lanes=3",
+    "bf16,acc=fp32,lanes=2",
+    "fp16,acc=fp16",
+    "e4m3,acc=aligned:13",
+    "e4m3,acc=hopper",
+    "int8,acc=aligned:9,lanes=3",
+    "e4m3xe5m2,acc=aligned:25,lanes=2",
+]
 
 
 def sums(rng, mac, shape):
@@ -52,8 +66,9 @@ def test_compiled_steps_equal_numpy(unit):
         b = a & (1 << mac.b.width) - 1 if step % 3 == 0 else b
         # As registers hold them.
         a, b = a.astype(code_dtype(mac.a.width)), b.astype(code_dtype(mac.b.width))
-        frame = rng.integers(0, 8, (8, 9)).astype(np.uint8) if step % 2 else np.ones(
-            (8, 9), np.uint8)
+        frame = (
+            rng.integers(0, 8, (8, 9)).astype(np.uint8) if step % 2 else np.ones((8, 9), np.uint8)
+        )
         got, wanted = (run(acc, flags, a, b, frame) for run in (other, one))
         assert (got[0] == wanted[0]).all(), step
         assert (got[1] == wanted[1]).all(), step
@@ -129,8 +144,9 @@ def test_history_is_kept_beyond_its_room():
     assert not past.ago(4).any()
 
 
-@pytest.mark.parametrize(("rows", "lanes", "cols", "step"),
-                         [(4, 1, 5, 1), (3, 2, 2, 3), (1, 1, 1, 2)])
+@pytest.mark.parametrize(
+    ("rows", "lanes", "cols", "step"), [(4, 1, 5, 1), (3, 2, 2, 3), (1, 1, 1, 2)]
+)
 def test_compiled_moves_equal_numpy(rows, lanes, cols, step):
     """Sums, the memory of them and weights, whatever the control says in each column."""
     pytest.importorskip("numba")
@@ -141,18 +157,25 @@ def test_compiled_moves_equal_numpy(rows, lanes, cols, step):
     assert ways[0] != ways[1]
     for _ in range(20):
         acc, words = rng.integers(-99, 99, (rows, cols)), rng.integers(-99, 99, (2, 4, cols))
-        flags, (read, before) = rng.integers(0, 4, (rows, cols)).astype(np.uint8), rng.integers(
-            0, 4, (2, 2, cols))
+        flags, (read, before) = (
+            rng.integers(0, 4, (rows, cols)).astype(np.uint8),
+            rng.integers(0, 4, (2, 2, cols)),
+        )
         words[1] &= 3
         control = np.concatenate([rng.integers(0, 2, (50, 4)), rng.integers(0, 4, (50, 2))], axis=1)
         states = [[x.copy() for x in (words, read, before)] for _ in ways]
-        results = [way.enter(acc, flags, control, now, *state)
-                   for way, state in zip(ways, states, strict=True)]
-        weights, b = rng.integers(0, 256, (3, rows, lanes, cols)), rng.integers(
-            0, 256, (50, cols, lanes))
+        results = [
+            way.enter(acc, flags, control, now, *state)
+            for way, state in zip(ways, states, strict=True)
+        ]
+        weights, b = (
+            rng.integers(0, 256, (3, rows, lanes, cols)),
+            rng.integers(0, 256, (50, cols, lanes)),
+        )
         swap, load = rng.integers(0, 2, (2, 50)).astype(np.uint8)
         moved = [way.exchange(*weights, b, swap, load, now, now - 1, now + 2, step) for way in ways]
-        for got, wanted in zip([*results[0], *states[0], *moved[0]],
-                               [*results[1], *states[1], *moved[1]], strict=True):
+        for got, wanted in zip(
+            [*results[0], *states[0], *moved[0]], [*results[1], *states[1], *moved[1]], strict=True
+        ):
             assert got.dtype == wanted.dtype
             assert (got == wanted).all()

@@ -16,11 +16,21 @@ from tests.support.rounding_cases import all_codes, around, same_values
 from tests.support.tiers import tiers
 
 #: A format without subnormals, and the one that has them.
-PAIRS = {"e4m3:fn-daz": "e4m3", "e5m2:ieee-daz": "e5m2", "e4m3:fnuz-daz": "e4m3fnuz",
-         "e3m4:p3109e-daz": "binary8p5e", "e2m1:none-daz": "e2m1", "e1m2:fn-daz": "e1m2:fn",
-         "e5m10:ieee-daz": "fp16"}
-DTYPES = {"e4m3:fn-daz": ml_dtypes.float8_e4m3fn, "e5m2:ieee-daz": ml_dtypes.float8_e5m2,
-          "e4m3:fnuz-daz": ml_dtypes.float8_e4m3fnuz, "e2m1:none-daz": ml_dtypes.float4_e2m1fn}
+PAIRS = {
+    "e4m3:fn-daz": "e4m3",
+    "e5m2:ieee-daz": "e5m2",
+    "e4m3:fnuz-daz": "e4m3fnuz",
+    "e3m4:p3109e-daz": "binary8p5e",
+    "e2m1:none-daz": "e2m1",
+    "e1m2:fn-daz": "e1m2:fn",
+    "e5m10:ieee-daz": "fp16",
+}
+DTYPES = {
+    "e4m3:fn-daz": ml_dtypes.float8_e4m3fn,
+    "e5m2:ieee-daz": ml_dtypes.float8_e5m2,
+    "e4m3:fnuz-daz": ml_dtypes.float8_e4m3fnuz,
+    "e2m1:none-daz": ml_dtypes.float4_e2m1fn,
+}
 
 
 @pytest.mark.parametrize(("name", "other"), PAIRS.items())
@@ -36,7 +46,11 @@ def test_unpack_reads_subnormal_codes_as_zeros_of_their_sign(name, other):
             kept = kept._replace(sig=0)
         assert read == kept, f"{name} {code:#x}"
         assert (parts.sig[code], parts.exp[code], parts.negative[code], parts.special[code]) == (
-            read.sig, read.exp, read.negative, read.kind.value != "finite"), f"{name} {code:#x}"
+            read.sig,
+            read.exp,
+            read.negative,
+            read.kind.value != "finite",
+        ), f"{name} {code:#x}"
     assert flushed == 2 * ((1 << fmt.man_bits) - 1)
 
 
@@ -73,18 +87,34 @@ def test_facts_of_a_format_without_subnormals(name):
     assert min(values[values > 0]) == fmt.min_subnormal
     assert fmt.num_finite == np.count_nonzero(np.isfinite(values))
     assert (fmt.max, fmt.lsb, fmt.nan_code, fmt.inf_code) == (
-        whole.max, whole.lsb, whole.nan_code, whole.inf_code)
+        whole.max,
+        whole.lsb,
+        whole.nan_code,
+        whole.inf_code,
+    )
     assert parse_mac(f"{name}xint8").name.split("_fx")[0].isidentifier()
 
 
 #: Every accumulator, every pair.
-OFTEN = (("e4m3:fn-daz", "exact"), ("e4m3:fn-daz", "fp16"), ("e4m3:fn-daz", "aligned:13"),
-         ("e5m2:ieee-dazxe4m3", "bf16-rtz"), ("int8xe4m3:fnuz-daz", "exact"))
+OFTEN = (
+    ("e4m3:fn-daz", "exact"),
+    ("e4m3:fn-daz", "fp16"),
+    ("e4m3:fn-daz", "aligned:13"),
+    ("e5m2:ieee-dazxe4m3", "bf16-rtz"),
+    ("int8xe4m3:fnuz-daz", "exact"),
+)
 
 
-@pytest.mark.parametrize(("pair", "acc"), tiers(product(
-    ["e4m3:fn-daz", "e5m2:ieee-dazxe4m3", "int8xe4m3:fnuz-daz"],
-    ["exact", "fp16", "bf16-rtz", "aligned:13"]), OFTEN))
+@pytest.mark.parametrize(
+    ("pair", "acc"),
+    tiers(
+        product(
+            ["e4m3:fn-daz", "e5m2:ieee-dazxe4m3", "int8xe4m3:fnuz-daz"],
+            ["exact", "fp16", "bf16-rtz", "aligned:13"],
+        ),
+        OFTEN,
+    ),
+)
 def test_models_agree_on_every_pair(pair, acc):
     spec = parse_mac(pair, acc=acc)
     a, b = (np.arange(1 << fmt.width, dtype=np.uint64) for fmt in (spec.a, spec.b))
@@ -98,14 +128,22 @@ def test_models_agree_on_every_pair(pair, acc):
 WRONG = [
     (lambda: parse_format("e4m3:fn-ftz"), "Format option must be daz or none, not 'ftz'"),
     (lambda: parse_format("e4m3:fn-"), "Format option must be daz or none, not ''"),
-    (lambda: parse_format("e4m3:-daz"),
-     f"Format name must be one of {', '.join(CATALOG)}, or eXmY:policy, not 'e4m3:-daz'"),
-    (lambda: Format(name="int3", exp_bits=0, man_bits=2, bias=-1, subnormals=False),
-     "Format subnormals must be True without exponent bits, not False"),
-    (lambda: Format(name="e4m3", exp_bits=4, man_bits=3, bias=7, subnormals=0),
-     "Format subnormals must be a bool, not 0"),
-    (lambda: FloatAccumulator(fmt=parse_format("e5m10:ieee-daz")),
-     "Accumulator fmt must be a format with subnormals, not 'e5m10:ieee-daz'"),
+    (
+        lambda: parse_format("e4m3:-daz"),
+        f"Format name must be one of {', '.join(CATALOG)}, or eXmY:policy, not 'e4m3:-daz'",
+    ),
+    (
+        lambda: Format(name="int3", exp_bits=0, man_bits=2, bias=-1, subnormals=False),
+        "Format subnormals must be True without exponent bits, not False",
+    ),
+    (
+        lambda: Format(name="e4m3", exp_bits=4, man_bits=3, bias=7, subnormals=0),
+        "Format subnormals must be a bool, not 0",
+    ),
+    (
+        lambda: FloatAccumulator(fmt=parse_format("e5m10:ieee-daz")),
+        "Accumulator fmt must be a format with subnormals, not 'e5m10:ieee-daz'",
+    ),
 ]
 
 

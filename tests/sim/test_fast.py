@@ -18,19 +18,71 @@ from sim.fast.plain import STEPS, Shortening, unit
 from tests.sim.test_vector import near_codes, random_codes
 from tests.support.tiers import tiers
 
-PAIRS = ("e4m3", "e5m2", "e4m3xe5m2", "e3m4", "e4m3xe3m4", "e2m5", "int8", "uint8xint8", "e2m1",
-         "int8xe5m2", "e5m2fnuzxe4m3fnuz", "binary8p3exbinary8p4", "fp16", "bf16",
-         "e4m3:fn-dazxe4m3", "int4xe4m3")
-ACCS = ("exact", "exact-sat", "int20", "int20-sat", "fx24m4", "fx24m4ts", "fp32", "fp16", "bf16",
-        "e5m2", "e3m4:ieee", "fp32-rtz", "fp16-sat", "fp16-ftz", "bf16-rtz-sat-ftz", "hopper",
-        "blackwell", "aligned:10")
+PAIRS = (
+    "e4m3",
+    "e5m2",
+    "e4m3xe5m2",
+    "e3m4",
+    "e4m3xe3m4",
+    "e2m5",
+    "int8",
+    "uint8xint8",
+    "e2m1",
+    "int8xe5m2",
+    "e5m2fnuzxe4m3fnuz",
+    "binary8p3exbinary8p4",
+    "fp16",
+    "bf16",
+    "e4m3:fn-dazxe4m3",
+    "int4xe4m3",
+)
+ACCS = (
+    "exact",
+    "exact-sat",
+    "int20",
+    "int20-sat",
+    "fx24m4",
+    "fx24m4ts",
+    "fp32",
+    "fp16",
+    "bf16",
+    "e5m2",
+    "e3m4:ieee",
+    "fp32-rtz",
+    "fp16-sat",
+    "fp16-ftz",
+    "bf16-rtz-sat-ftz",
+    "hopper",
+    "blackwell",
+    "aligned:10",
+)
 #: Units that no loop of `sim.vector` computes, with numba and without.
-COMPILED = ("e4m3,acc=fp32", "e5m2,acc=fp32", "e4m3xe5m2,acc=bf16", "e5m2,acc=fp16",
-            "int8,acc=fp32", "e4m3xe3m4,acc=bf16", "e4m3,acc=fp32-rtz", "e4m3,acc=bf16,lanes=4",
-            "e4m3,acc=fp16-sat", "e3m4,acc=e5m2", "e4m3", "int8,acc=int32", "int8,acc=int20",
-            "int8,acc=int20-sat", "e4m3,acc=fx24m4ts", "e4m3,acc=hopper", "e5m2,acc=ada",
-            "e4m3,acc=blackwell", "e5m2,acc=fp16-sat", "binary8p3,acc=fp32-sat",
-            "e5m2,acc=bf16-sat", "e5m2", "binary8p3", "fp16")
+COMPILED = (
+    "e4m3,acc=fp32",
+    "e5m2,acc=fp32",
+    "e4m3xe5m2,acc=bf16",
+    "e5m2,acc=fp16",
+    "int8,acc=fp32",
+    "e4m3xe3m4,acc=bf16",
+    "e4m3,acc=fp32-rtz",
+    "e4m3,acc=bf16,lanes=4",
+    "e4m3,acc=fp16-sat",
+    "e3m4,acc=e5m2",
+    "e4m3",
+    "int8,acc=int32",
+    "int8,acc=int20",
+    "int8,acc=int20-sat",
+    "e4m3,acc=fx24m4ts",
+    "e4m3,acc=hopper",
+    "e5m2,acc=ada",
+    "e4m3,acc=blackwell",
+    "e5m2,acc=fp16-sat",
+    "binary8p3,acc=fp32-sat",
+    "e5m2,acc=bf16-sat",
+    "e5m2",
+    "binary8p3",
+    "fp16",
+)
 NEED_NUMBA = ("sat", "fx")
 
 
@@ -51,8 +103,9 @@ def engine(request, monkeypatch):
 def left(monkeypatch):
     """Units that were left to `sim.vector`, as a growing list."""
     found, function = [], fast.vector.matmul
-    monkeypatch.setattr(fast.vector, "matmul",
-                        lambda a, b, spec: found.append(spec) or function(a, b, spec))
+    monkeypatch.setattr(
+        fast.vector, "matmul", lambda a, b, spec: found.append(spec) or function(a, b, spec)
+    )
     return found
 
 
@@ -62,9 +115,11 @@ def check(spec, a, b, seed):
     wanted, wanted_flags = sim.matmul_with_flags(a, b, spec)
     assert (sums.dtype, sums.shape) == (wanted.dtype, wanted.shape)
     wrong = np.argwhere((sums != wanted) | (flags != wanted_flags))
-    assert not wrong.size, (f"{spec}, seed {seed}: {len(wrong)} wrong, the first at "
-                            f"{wrong[0].tolist()}: {sums[tuple(wrong[0])]}, not "
-                            f"{wanted[tuple(wrong[0])]}")
+    assert not wrong.size, (
+        f"{spec}, seed {seed}: {len(wrong)} wrong, the first at "
+        f"{wrong[0].tolist()}: {sums[tuple(wrong[0])]}, not "
+        f"{wanted[tuple(wrong[0])]}"
+    )
     return sums.size
 
 
@@ -87,23 +142,47 @@ def test_fast_equals_vector(engine):
     assert states > 1_000_000
 
 
-LONG = ("e4m3,acc=fp32", "e4m3,acc=fp16", "e4m3,acc=bf16-rtz,lanes=2", "e4m3", "int8,acc=int32",
-        "e5m2,acc=hopper", "e5m2", "fp16", "e5m2,acc=fx65m32", "e5m2,acc=fx74m40")
+LONG = (
+    "e4m3,acc=fp32",
+    "e4m3,acc=fp16",
+    "e4m3,acc=bf16-rtz,lanes=2",
+    "e4m3",
+    "int8,acc=int32",
+    "e5m2,acc=hopper",
+    "e5m2",
+    "fp16",
+    "e5m2,acc=fx65m32",
+    "e5m2,acc=fx74m40",
+)
 
 
 @pytest.mark.parametrize("mac", tiers((*LONG, "e5m2,acc=bf16", "e5m2,acc=fp16-sat"), LONG))
 def test_long_sums_of_many_rows_equal_vector(engine, mac):
     """More than a slice of K, more than a tile, rows for every thread, finite."""
     rng, spec = np.random.default_rng(2), parse_mac(mac)
-    a, b = ((random_codes(rng, fmt, shape) & np.uint64(fmt.sign_code | 0x77)).astype(np.uint8)
-            for fmt, shape in ((spec.a, (131, 2200)), (spec.b, (2200, 101))))
+    a, b = (
+        (random_codes(rng, fmt, shape) & np.uint64(fmt.sign_code | 0x77)).astype(np.uint8)
+        for fmt, shape in ((spec.a, (131, 2200)), (spec.b, (2200, 101)))
+    )
     assert check(spec, a, b, 2) == 131 * 101
 
 
-@pytest.mark.parametrize(("pair", "acc"), [
-    ("e5m2", "fp16"), ("e5m2", "fp32"), ("e4m3", "fp16-ftz"), ("e4m3", "e3m4-sat"),
-    ("e5m2", "bf16"), ("e5m2", "fp16-sat"), ("e5m2", "fp32-sat"), ("binary8p3", "bf16-sat"),
-    ("e5m2", "aligned:13"), ("e4m3", "exact-sat"), ("e3m4", "e2m1:ieee-rtz")])
+@pytest.mark.parametrize(
+    ("pair", "acc"),
+    [
+        ("e5m2", "fp16"),
+        ("e5m2", "fp32"),
+        ("e4m3", "fp16-ftz"),
+        ("e4m3", "e3m4-sat"),
+        ("e5m2", "bf16"),
+        ("e5m2", "fp16-sat"),
+        ("e5m2", "fp32-sat"),
+        ("binary8p3", "bf16-sat"),
+        ("e5m2", "aligned:13"),
+        ("e4m3", "exact-sat"),
+        ("e3m4", "e2m1:ieee-rtz"),
+    ],
+)
 def test_short_chains_of_extremes_equal_vector(engine, pair, acc):
     """Zeros of both signs, underflow, overflow, infinities and NaN, each followed by all others."""
     spec = parse_mac(pair, acc=acc)
@@ -175,6 +254,7 @@ def numpy_kernels():
 @pytest.fixture
 def quick(monkeypatch):
     """No rounding by bits."""
+
     def wrong(self, total):
         raise AssertionError("rounded by bits")
 
@@ -185,13 +265,22 @@ def shortened(total, drop, lsb=0):
     """``total`` rounded as a block of sums is after its first step."""
     total, ones = total[:, None].copy(), np.ones((1, 1), np.float32)
     Shortening(drop, lsb, np.ones((1, len(total)), np.float32), ones).round(
-        0, total, np.empty_like(total))
+        0, total, np.empty_like(total)
+    )
     return total[:, 0]
 
 
-@pytest.mark.parametrize("drop", [
-    HALF, 16, *(pytest.param(drop, marks=pytest.mark.slow)
-                for drop in (13, 14, 15, 17, 18, 19, 20, 21, 22))])
+@pytest.mark.parametrize(
+    "drop",
+    [
+        HALF,
+        16,
+        *(
+            pytest.param(drop, marks=pytest.mark.slow)
+            for drop in (13, 14, 15, 17, 18, 19, 20, 21, 22)
+        ),
+    ],
+)
 def test_three_operations_round_every_significand_to_nearest_even(quick, drop):
     bits = np.arange(SIGNIFICANDS, dtype=np.uint32) | np.uint32(127 << 23)
     less = 13 if drop == HALF else drop
@@ -216,22 +305,25 @@ def test_fine_sums_round_as_numpy_converts_them(quick):
     assert np.count_nonzero((wanted == 0) & np.signbit(wanted)) > 1000
 
 
-@pytest.mark.parametrize(("acc", "pair"), [
-    ("fp16", "e4m3"), ("fp16", "e5m2"), ("fp16-sat", "e4m3"), ("fp16", "e4m3xe5m2")])
+@pytest.mark.parametrize(
+    ("acc", "pair"),
+    [("fp16", "e4m3"), ("fp16", "e5m2"), ("fp16-sat", "e4m3"), ("fp16", "e4m3xe5m2")],
+)
 def test_sums_that_overflow_on_the_way_equal_vector(numpy_kernels, monkeypatch, acc, pair):
     """At any of the steps between two looks at the largest sum, up and down again."""
     looks, by_bits = [], Shortening._by_bits
-    monkeypatch.setattr(Shortening, "_by_bits",
-                        lambda self, total: looks.append(1) or by_bits(self, total))
+    monkeypatch.setattr(
+        Shortening, "_by_bits", lambda self, total: looks.append(1) or by_bits(self, total)
+    )
     rng, spec = np.random.default_rng(5), parse_mac(pair, acc=acc)
     a = sim.encode(rng.uniform(4, 16, (24, 20 * STEPS)), spec.a)
     terms = rng.uniform(-4, 24, (20 * STEPS, 32)) * np.linspace(1, 8, 32)
-    terms[12 * STEPS:, ::2] *= -1
+    terms[12 * STEPS :, ::2] *= -1
     b = sim.encode(terms, spec.b)
     assert check(spec, a, b, 5) == 24 * 32
     assert 0 < len(looks) < 20 * STEPS
     ends = sim.decode(sim.matmul(a, b, spec, backend="fast"), spec.acc.fmt)
-    assert (np.isinf(ends).any() if acc == "fp16" else (ends == 65504).any())
+    assert np.isinf(ends).any() if acc == "fp16" else (ends == 65504).any()
     assert np.isfinite(ends).any()
 
 
@@ -248,8 +340,10 @@ def test_unit_without_subnormal_numbers():
 @pytest.mark.parametrize("mac", ["e4m3,acc=bf16", "e4m3,acc=fp16", "e5m2,acc=fp16"])
 def test_ordinary_sums_are_not_rounded_by_bits(quick, numpy_kernels, mac):
     rng, spec = np.random.default_rng(6), parse_mac(mac)
-    a, b = (sim.encode(rng.standard_normal(shape), fmt)
-            for fmt, shape in ((spec.a, (20, 64)), (spec.b, (64, 30))))
+    a, b = (
+        sim.encode(rng.standard_normal(shape), fmt)
+        for fmt, shape in ((spec.a, (20, 64)), (spec.b, (64, 30)))
+    )
     assert check(spec, a, b, 6) == 600
 
 
@@ -261,14 +355,23 @@ def test_infinities_and_numbers_too_large_are_rounded_by_bits(monkeypatch):
         assert seen == [1]
 
 
-@pytest.mark.parametrize("mac", ["e4m3,acc=hopper", "e5m2,acc=hopper", "e4m3xe5m2,acc=blackwell",
-                                 "e2m1,acc=ada", "e3m4,acc=aligned:10,lanes=5"])
+@pytest.mark.parametrize(
+    "mac",
+    [
+        "e4m3,acc=hopper",
+        "e5m2,acc=hopper",
+        "e4m3xe5m2,acc=blackwell",
+        "e2m1,acc=ada",
+        "e3m4,acc=aligned:10,lanes=5",
+    ],
+)
 def test_aligned_sums_equal_vector(numpy_kernels, monkeypatch, mac):
     """Blocks of rows in threads; half of them finite, the others of all codes."""
     monkeypatch.setattr("sim.fast.threads.LEAST", 0)
     rng, spec = np.random.default_rng(7), parse_mac(mac)
-    a, b = (random_codes(rng, fmt, shape)
-            for fmt, shape in ((spec.a, (37, 130)), (spec.b, (130, 50))))
+    a, b = (
+        random_codes(rng, fmt, shape) for fmt, shape in ((spec.a, (37, 130)), (spec.b, (130, 50)))
+    )
     for codes, fmt in ((a[::2], spec.a), (b, spec.b)):
         codes[~np.isfinite(values(fmt)[codes])] = 0
     a[0], b[:, 0] = spec.a.sign_code, 1

@@ -23,9 +23,17 @@ def by_rows(rows, work, **options):
     threads.by_rows(rows, work, products=MANY, **options)
 
 
-@pytest.mark.parametrize(("rows", "options"), [
-    (1, {}), (7, {}), (512, {}), (131, {"multiple": 8}), (100, {"most": 3}),
-    (100, {"most": 3, "multiple": 8})])
+@pytest.mark.parametrize(
+    ("rows", "options"),
+    [
+        (1, {}),
+        (7, {}),
+        (512, {}),
+        (131, {"multiple": 8}),
+        (100, {"most": 3}),
+        (100, {"most": 3, "multiple": 8}),
+    ],
+)
 def test_every_row_is_worked_on_once(rows, options):
     done, slices = np.zeros(rows, int), []
 

@@ -24,8 +24,10 @@ def finite_codes(fmt):
     return [c for c in range(1 << fmt.width) if fmt.unpack(c).kind is Kind.FINITE]
 
 
-@pytest.mark.parametrize("pair", ["int8", "int4xuint8", "e4m3", "e5m2", "e2m5xe3m4", "e2m1",
-                                  "e4m3xint8", "binary8p3xe4m3fnuz"])
+@pytest.mark.parametrize(
+    "pair",
+    ["int8", "int4xuint8", "e4m3", "e5m2", "e2m5xe3m4", "e2m1", "e4m3xint8", "binary8p3xe4m3fnuz"],
+)
 def test_exact_sum_of_every_product(pair):
     spec = parse_mac(pair, acc="exact:65536")
     mac, total, steps = Mac(spec), Fraction(0), 0
@@ -45,8 +47,12 @@ def test_sum_wraps_or_saturates_in_order():
     codes = [127, 127, 127, 0x80]  # The last one is -128.
     wrapped, kept = Mac(parse_mac("int8,acc=int16")), Mac(parse_mac("int8,acc=int16-sat"))
     sums = [(wrapped.step([code], [127]), kept.step([code], [127])) for code in codes]
-    assert sums == [(16129, 16129), (32258, 32258), (48387 - 65536, 32767),
-                    (48387 - 16256, 32767 - 16256)]
+    assert sums == [
+        (16129, 16129),
+        (32258, 32258),
+        (48387 - 65536, 32767),
+        (48387 - 16256, 32767 - 16256),
+    ]
     assert kept.step([1], [2], first=True) == 2
 
 
@@ -57,42 +63,55 @@ def test_lanes_overflow_once():
     assert mac.step([127, 0x80, 1], [127, 127, 0]) == spec.acc.max - 10 + 127 * (127 - 128)
 
 
-@pytest.mark.parametrize(("spelling", "sums"), [
-    # Products 1.5, 2.5, -1.5, -2.5, 0.25 in units of the accumulator; each is rounded alone.
-    ("fx20m16", [2, 4, 2, 0, 0]), ("fx20m16t", [1, 3, 2, 0, 0])])
+@pytest.mark.parametrize(
+    ("spelling", "sums"),
+    [
+        # Products 1.5, 2.5, -1.5, -2.5, 0.25 in units of the accumulator; each is rounded alone.
+        ("fx20m16", [2, 4, 2, 0, 0]),
+        ("fx20m16t", [1, 3, 2, 0, 0]),
+    ],
+)
 def test_coarse_accumulator_rounds_every_product(spelling, sums):
     mac = Mac(parse_mac("e3m4:fn", acc=spelling.replace("m16", "m8")))
     fmt = mac.spec.a
     unit = Fraction(2) ** mac.spec.acc.lsb
     one = next(c for c in finite_codes(fmt) if value(fmt, c) == Fraction(1, 16))
-    factors = [next(c for c in finite_codes(fmt) if value(fmt, c) == x * unit * 16)
-               for x in map(Fraction, ("1.5", "2.5", "-1.5", "-2.5", "0.25"))]
+    factors = [
+        next(c for c in finite_codes(fmt) if value(fmt, c) == x * unit * 16)
+        for x in map(Fraction, ("1.5", "2.5", "-1.5", "-2.5", "0.25"))
+    ]
     assert [mac.step([one], [factor]) for factor in factors] == sums
 
 
 INF, NINF, NAN, ZERO, ONE, MINUS = 0x7C, 0xFC, 0x7E, 0x00, 0x3C, 0xBC  # Codes of e5m2.
 
 
-@pytest.mark.parametrize(("pairs", "flags", "code"), [
-    ([(INF, ONE)], Flag.POS_INF, 0x7F800000),
-    ([(MINUS, INF)], Flag.NEG_INF, 0xFF800000),
-    ([(NINF, NINF)], Flag.POS_INF, 0x7F800000),
-    ([(INF, ONE), (ONE, MINUS)], Flag.POS_INF, 0x7F800000),
-    ([(INF, ONE), (NINF, ONE)], Flag.NAN, 0x7FC00000),
-    ([(INF, ZERO)], Flag.NAN, 0x7FC00000),
-    ([(ZERO, NINF)], Flag.NAN, 0x7FC00000),
-    ([(NAN, ZERO)], Flag.NAN, 0x7FC00000),
-    ([(0xFF, INF)], Flag.NAN, 0x7FC00000),
-    ([(NAN, ONE), (INF, ONE)], Flag.NAN, 0x7FC00000),
-    ([(ONE, ONE), (INF, ONE)], Flag.POS_INF, 0x7F800000),
-])
+@pytest.mark.parametrize(
+    ("pairs", "flags", "code"),
+    [
+        ([(INF, ONE)], Flag.POS_INF, 0x7F800000),
+        ([(MINUS, INF)], Flag.NEG_INF, 0xFF800000),
+        ([(NINF, NINF)], Flag.POS_INF, 0x7F800000),
+        ([(INF, ONE), (ONE, MINUS)], Flag.POS_INF, 0x7F800000),
+        ([(INF, ONE), (NINF, ONE)], Flag.NAN, 0x7FC00000),
+        ([(INF, ZERO)], Flag.NAN, 0x7FC00000),
+        ([(ZERO, NINF)], Flag.NAN, 0x7FC00000),
+        ([(NAN, ZERO)], Flag.NAN, 0x7FC00000),
+        ([(0xFF, INF)], Flag.NAN, 0x7FC00000),
+        ([(NAN, ONE), (INF, ONE)], Flag.NAN, 0x7FC00000),
+        ([(ONE, ONE), (INF, ONE)], Flag.POS_INF, 0x7F800000),
+    ],
+)
 def test_special_operands(pairs, flags, code):
     fixed, floating = Mac(parse_mac("e5m2")), Mac(parse_mac("e5m2,acc=fp32"))
     for a, b in pairs:
         fixed.step([a], [b])
         floating.step([a], [b])
-    finite = sum(value(CATALOG["e5m2"], a) * value(CATALOG["e5m2"], b)
-                 for a, b in pairs if {a, b} <= {ZERO, ONE, MINUS})
+    finite = sum(
+        value(CATALOG["e5m2"], a) * value(CATALOG["e5m2"], b)
+        for a, b in pairs
+        if {a, b} <= {ZERO, ONE, MINUS}
+    )
     assert (fixed.flags, fixed.acc) == (flags, finite * 2**32)
     assert (floating.acc, floating.flags) == (code, Flag.FINITE)
     lanes = Mac(parse_mac("e5m2", acc="fp32", lanes=len(pairs)))
@@ -104,29 +123,32 @@ def test_special_operands(pairs, flags, code):
 TINY, MINUS_TINY = 0x01, 0x81
 
 
-@pytest.mark.parametrize(("acc", "pairs", "code"), [
-    # The sum starts at +0, which a minus zero product leaves; an underflow may make it -0.
-    ("fp16", [(0x80, ONE)], 0x0000),
-    ("fp16", [(TINY, MINUS_TINY)], 0x8000),
-    ("fp16", [(TINY, MINUS_TINY), (0x80, ONE)], 0x8000),
-    ("fp16", [(TINY, MINUS_TINY), (ZERO, ONE)], 0x0000),
-    ("fp16", [(TINY, MINUS_TINY), (TINY, TINY)], 0x0000),
-    ("fp16", [(ONE, ONE), (MINUS, ONE)], 0x0000),
-    ("fp16-rtz", [(ONE, ONE), (MINUS, ONE)], 0x0000),
-    ("fp16-rtz", [(TINY, MINUS_TINY)], 0x8000),
-    # 2**-15 is subnormal in binary16.
-    ("fp16", [(0x04, 0x38)], 0x0200),
-    ("fp16-ftz", [(0x04, 0x38)], 0x0000),
-    ("fp16-ftz", [(0x84, 0x38)], 0x8000),
-    # 57344**2 overflows binary16.
-    ("fp16", [(0x7B, 0x7B)], 0x7C00),
-    ("fp16", [(0x7B, 0xFB), (0x7B, 0x7B)], 0xFC00),
-    ("fp16-sat", [(0x7B, 0x7B)], 0x7BFF),
-    ("fp16-sat", [(0x7B, 0xFB)], 0xFBFF),
-    ("fp16-sat", [(NINF, ONE)], 0xFC00),
-    ("fp16-rtz", [(0x7B, 0x7B)], 0x7BFF),
-    ("fp16-rtz", [(INF, ONE)], 0x7C00),
-])
+@pytest.mark.parametrize(
+    ("acc", "pairs", "code"),
+    [
+        # The sum starts at +0, which a minus zero product leaves; an underflow may make it -0.
+        ("fp16", [(0x80, ONE)], 0x0000),
+        ("fp16", [(TINY, MINUS_TINY)], 0x8000),
+        ("fp16", [(TINY, MINUS_TINY), (0x80, ONE)], 0x8000),
+        ("fp16", [(TINY, MINUS_TINY), (ZERO, ONE)], 0x0000),
+        ("fp16", [(TINY, MINUS_TINY), (TINY, TINY)], 0x0000),
+        ("fp16", [(ONE, ONE), (MINUS, ONE)], 0x0000),
+        ("fp16-rtz", [(ONE, ONE), (MINUS, ONE)], 0x0000),
+        ("fp16-rtz", [(TINY, MINUS_TINY)], 0x8000),
+        # 2**-15 is subnormal in binary16.
+        ("fp16", [(0x04, 0x38)], 0x0200),
+        ("fp16-ftz", [(0x04, 0x38)], 0x0000),
+        ("fp16-ftz", [(0x84, 0x38)], 0x8000),
+        # 57344**2 overflows binary16.
+        ("fp16", [(0x7B, 0x7B)], 0x7C00),
+        ("fp16", [(0x7B, 0xFB), (0x7B, 0x7B)], 0xFC00),
+        ("fp16-sat", [(0x7B, 0x7B)], 0x7BFF),
+        ("fp16-sat", [(0x7B, 0xFB)], 0xFBFF),
+        ("fp16-sat", [(NINF, ONE)], 0xFC00),
+        ("fp16-rtz", [(0x7B, 0x7B)], 0x7BFF),
+        ("fp16-rtz", [(INF, ONE)], 0x7C00),
+    ],
+)
 def test_zeros_underflow_and_overflow(acc, pairs, code):
     mac = Mac(parse_mac("e5m2", acc=acc))
     for a, b in pairs:
@@ -159,8 +181,9 @@ def test_float_step_is_one_rounding_of_the_exact_sum(pair, acc, rounding, lanes)
     for _ in range(60):
         start = random.randrange(fmt.max_code + 1) | random.choice((0, fmt.sign_code))
         a, b = (random.choices(codes, k=lanes) for codes in (codes_a, codes_b))
-        exact = value(fmt, start) + sum(value(spec.a, x) * value(spec.b, y)
-                                        for x, y in zip(a, b, strict=True))
+        exact = value(fmt, start) + sum(
+            value(spec.a, x) * value(spec.b, y) for x, y in zip(a, b, strict=True)
+        )
         if exact:
             got = Mac(spec, acc=start).step(a, b)
             assert got == _round(fmt, exact, spec.acc.rounding), f"{start:#x} {a} {b}"

@@ -19,10 +19,25 @@ from hw.spec import CATALOG, parse_mac
 from sim.fast import floating
 from sim.fast.numbers import values
 
-DTYPES = {"fp32": np.float32, "fp16": np.float16, "bf16": ml_dtypes.bfloat16,
-          "e5m2": ml_dtypes.float8_e5m2, "e3m4": ml_dtypes.float8_e3m4}
-PAIRS = ("e4m3", "e5m2", "e3m4", "e2m5", "e4m3xe5m2", "e5m2fnuz", "binary8p3exbinary8p6e", "int8",
-         "int8xe5m2", "uint8xe4m3fnuz")
+DTYPES = {
+    "fp32": np.float32,
+    "fp16": np.float16,
+    "bf16": ml_dtypes.bfloat16,
+    "e5m2": ml_dtypes.float8_e5m2,
+    "e3m4": ml_dtypes.float8_e3m4,
+}
+PAIRS = (
+    "e4m3",
+    "e5m2",
+    "e3m4",
+    "e2m5",
+    "e4m3xe5m2",
+    "e5m2fnuz",
+    "binary8p3exbinary8p6e",
+    "int8",
+    "int8xe5m2",
+    "uint8xe4m3fnuz",
+)
 STEPS = 6
 
 
@@ -74,16 +89,18 @@ def test_float_sums_equal_the_host(pair, acc):
     ours = sim.matmul(a, b, spec)
     assert ours.shape == (256, 256)
     wrong = np.argwhere(ours != np.where(nan, CATALOG[acc].nan_code, host))
-    assert not wrong.size, (f"{len(wrong)} wrong, the first for {a[wrong[0][0]]} and "
-                            f"{b[:, wrong[0][1]]}")
+    assert not wrong.size, (
+        f"{len(wrong)} wrong, the first for {a[wrong[0][0]]} and {b[:, wrong[0][1]]}"
+    )
 
 
 @pytest.mark.parametrize("scale", [0.01, 1, 30])
 @pytest.mark.parametrize("pair", ["e4m3", "e5m2", "e2m5", "int8"])
 def test_long_fp32_sums_equal_the_host(pair, scale):
     rng = np.random.default_rng(9)
-    a, b = (sim.encode(scale * rng.standard_normal(shape), pair)
-            for shape in ((40, 500), (500, 30)))
+    a, b = (
+        sim.encode(scale * rng.standard_normal(shape), pair) for shape in ((40, 500), (500, 30))
+    )
     x, y = (sim.decode(codes, pair).astype(np.float32) for codes in (a, b))
     sums = np.zeros((40, 30), np.float32)
     for k in range(500):
@@ -146,11 +163,15 @@ def test_a_spread_of_products_is_rounded_as_if_once(acc):
 @pytest.mark.parametrize("acc", SHORT)
 def test_every_product_is_rounded_as_if_once(acc, part):
     _, products, sums = COUNTS[acc]
-    assert check_twice(acc, magnitudes(acc)[part::PARTS]) == sums * len(range(part, products, PARTS))
+    assert check_twice(acc, magnitudes(acc)[part::PARTS]) == sums * len(
+        range(part, products, PARTS)
+    )
 
 
-@pytest.mark.parametrize(("pair", "acc"), [
-    ("e4m3xe3m4", "bf16"), ("e4m3xe2m5", "bf16"), ("e5m2xe2m5", "bf16"), ("e2m5", "fp16")])
+@pytest.mark.parametrize(
+    ("pair", "acc"),
+    [("e4m3xe3m4", "bf16"), ("e4m3xe2m5", "bf16"), ("e5m2xe2m5", "bf16"), ("e2m5", "fp16")],
+)
 def test_pairs_of_which_it_does_not_hold_are_not_among_them(pair, acc):
     assert not floating.in_float32(parse_mac(pair, acc=acc))
 

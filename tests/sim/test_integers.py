@@ -25,7 +25,22 @@ def test_shift_right_rounds_as_fractions_do(value, shift):
 
 def test_shift_right_ties_go_to_even():
     assert [shift_right(x, 1) for x in range(-7, 8)] == [
-        -4, -3, -2, -2, -2, -1, 0, 0, 0, 1, 2, 2, 2, 3, 4]
+        -4,
+        -3,
+        -2,
+        -2,
+        -2,
+        -1,
+        0,
+        0,
+        0,
+        1,
+        2,
+        2,
+        2,
+        3,
+        4,
+    ]
     assert [shift_right(x, 1, Rounding.RTZ) for x in range(-3, 4)] == [-1, -1, 0, 0, 0, 1, 1]
 
 
@@ -66,8 +81,13 @@ def _nearest(name, x, rounding):
     return below if x < middle else above
 
 
-@given(st.data(), st.sampled_from(NAMES), st.sampled_from(Rounding),
-       st.sampled_from((Overflow.INF, Overflow.SATURATE)), st.booleans())
+@given(
+    st.data(),
+    st.sampled_from(NAMES),
+    st.sampled_from(Rounding),
+    st.sampled_from((Overflow.INF, Overflow.SATURATE)),
+    st.booleans(),
+)
 def test_pack_chooses_among_all_values(data, name, rounding, overflow, subnormals):
     fmt, values = parse_format(name), MAGNITUDES[name]
     lsb = fmt.lsb - data.draw(st.integers(-3, 8))

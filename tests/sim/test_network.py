@@ -28,8 +28,16 @@ MAC = parse_mac("e4m3", acc="bf16")
 def test_convolution_is_a_dot_product_for_each_place(tmp_path, groups, scheme):
     """Codes gathered by plain loops, in order of channel and kernel; BF16 sums show the order."""
     x = data(2, 4, 6, 5)
-    network, w = one_layer(tmp_path, "Conv", x.shape, (4, 4 // groups, 3, 2), group=groups,
-                           pads=[1, 0, 1, 0], strides=[2, 1], dilations=[1, 2])
+    network, w = one_layer(
+        tmp_path,
+        "Conv",
+        x.shape,
+        (4, 4 // groups, 3, 2),
+        group=groups,
+        pads=[1, 0, 1, 0],
+        strides=[2, 1],
+        dilations=[1, 2],
+    )
     got, _, _ = result(network, x, plan(weights=scheme))
     by_x = calibrate(x, "e4m3")
     by_w = calibrate(w, "e4m3,per=channel", axis=0) if scheme else calibrate(w, "e4m3")
@@ -38,8 +46,12 @@ def test_convolution_is_a_dot_product_for_each_place(tmp_path, groups, scheme):
     assert got.shape == (2, 4, 3, 3)
     for image, channel, row, col in itertools.product(*map(range, got.shape)):
         first = channel // (4 // groups) * (4 // groups)
-        taken = [(codes_x[image, first + c, 2 * row + i, col + 2 * j], codes_w[channel, c, i, j])
-                 for c in range(4 // groups) for i in range(3) for j in range(2)]
+        taken = [
+            (codes_x[image, first + c, 2 * row + i, col + 2 * j], codes_w[channel, c, i, j])
+            for c in range(4 // groups)
+            for i in range(3)
+            for j in range(2)
+        ]
         a, b = (np.array(side) for side in zip(*taken, strict=True))
         scale = by_x.scale[0] * by_w.scale[channel if scheme else 0]
         wanted = np.float32(sim.decode(sim.dot(a, b, MAC, backend="golden"), "bf16") * scale)
@@ -57,7 +69,12 @@ def test_cycles_and_utilisation_are_those_of_the_array(tmp_path, dataflow):
     (layer,) = facts["layers"]
     m = 3 * 4 * 3
     assert {key: layer[key] for key in ("products", "m", "k", "n", "macs")} == {
-        "products": 2, "m": m, "k": 18, "n": 4, "macs": 2 * m * 18 * 4}
+        "products": 2,
+        "m": m,
+        "k": 18,
+        "n": 4,
+        "macs": 2 * m * 18 * 4,
+    }
     assert layer["cycles"] == 2 * chosen.array.cycles(m, 18, 4) == facts["total"]["cycles"]
     assert layer["utilisation"] == pytest.approx(chosen.array.utilisation(m, 18, 4))
     assert layer["energy_nj"] == pytest.approx(2 * m * 18 * 4 * 2.0 / 1000)
@@ -69,8 +86,15 @@ def test_nan_and_overflow_go_on_as_such(tmp_path):
     """A sum beyond FP16 is infinite, and so is the output; a NaN operand makes NaN."""
     x = np.ones((2, 8), np.float32)
     x[1] = 1e-6
-    network = load(save(tmp_path / "m.onnx", [node("MatMul", "x w", "y", "layer")],
-                        {"x": x.shape}, ["y"], {"w": np.ones((8, 1), np.float32)}))
+    network = load(
+        save(
+            tmp_path / "m.onnx",
+            [node("MatMul", "x w", "y", "layer")],
+            {"x": x.shape},
+            ["y"],
+            {"w": np.ones((8, 1), np.float32)},
+        )
+    )
     got, _, quantizers = result(network, x, plan(acc="fp16"))
     assert np.isinf(got[0, 0])
     assert got[1, 0] == pytest.approx(0)
@@ -80,9 +104,13 @@ def test_nan_and_overflow_go_on_as_such(tmp_path):
         assert np.isnan(outcome.outputs["y"][0]).tolist() == [[False], [True]]
 
 
-@pytest.mark.parametrize(("mac", "acc", "size", "dataflow"), [
-    ("e4m3", "fp32", "2x2", "os"),
-    pytest.param("e5m2", "exact", "2x3", "ws", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("mac", "acc", "size", "dataflow"),
+    [
+        ("e4m3", "fp32", "2x2", "os"),
+        pytest.param("e5m2", "exact", "2x3", "ws", marks=pytest.mark.slow),
+    ],
+)
 def test_network_on_compiled_rtl_has_the_same_bits(tmp_path, mac, acc, size, dataflow):
     """All layers of a network on the RTL of the array, cycles counted on its streams."""
     network = load(small_network(tmp_path / "m.onnx"))
@@ -91,7 +119,12 @@ def test_network_on_compiled_rtl_has_the_same_bits(tmp_path, mac, acc, size, dat
     fast, of_model, quantizers = result(network, x, chosen)
     on_rtl = run(network, [{"x": x}], chosen, quantizers, backend="rtl")
     assert [layer.name for layer in on_rtl.layers] == [
-        "first", "depthwise", "scores", "mixed", "classes"]
+        "first",
+        "depthwise",
+        "scores",
+        "mixed",
+        "classes",
+    ]
     assert (on_rtl.outputs["y"][0] == fast).all()
     for ours, theirs in zip(of_model.layers, on_rtl.layers, strict=True):
         assert (ours.macs, ours.cycles) == (theirs.macs, theirs.cycles), ours.name
@@ -104,8 +137,9 @@ def test_runs_add_up_and_without_comparison_nothing_changes(tmp_path):
     chosen = plan("int8", "int32", weights="per=channel,range=mse", activations="range=percentile")
     quantizers = calibrate_network(network, [{"x": x[:2]}, {"x": x[2:]}], chosen)
     whole = run(network, [{"x": x}], chosen, quantizers)
-    parts = run(network, [{"x": x[:1]}, {"x": x[1:2]}, {"x": x[2:]}], chosen, quantizers,
-                compare=False)
+    parts = run(
+        network, [{"x": x[:1]}, {"x": x[1:2]}, {"x": x[2:]}], chosen, quantizers, compare=False
+    )
     assert np.concatenate(parts.outputs["y"]) == pytest.approx(whole.outputs["y"][0], abs=1e-6)
     assert parts.macs == whole.macs
     assert parts.references == {}
@@ -125,8 +159,10 @@ def test_calibration_is_saved_and_loaded(tmp_path):
     first = run(network, [{"x": x}], chosen, quantizers)
     assert (again.outputs["y"][0] == first.outputs["y"][0]).all()
     path.write_text(path.read_text().replace("first/a", "first/c"))
-    message = (f"Quantizers file must be that of a network, with /a and /b of each layer, not "
-               f"{str(path)!r}")
+    message = (
+        f"Quantizers file must be that of a network, with /a and /b of each layer, not "
+        f"{str(path)!r}"
+    )
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         load_calibration(path)
 
@@ -138,28 +174,54 @@ def wrong_quantizers(tmp_path, change):
     run(network, [{"x": x}], change(quantizers) or plan(), quantizers)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda quantizers: quantizers.pop("mixed") and None,
-     "Quantizers must be given for every layer, not \"without ['mixed']\""),
-    (lambda quantizers: plan(weights="per=channel"),
-     ("Node 'first' (Conv) quantizers must be e4m3 and e4m3,per=channel, not 'e4m3 and e4m3'")),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda quantizers: quantizers.pop("mixed") and None,
+            "Quantizers must be given for every layer, not \"without ['mixed']\"",
+        ),
+        (
+            lambda quantizers: plan(weights="per=channel"),
+            (
+                "Node 'first' (Conv) quantizers must be e4m3 and e4m3,per=channel, not 'e4m3 and "
+                "e4m3'"
+            ),
+        ),
+    ],
+)
 def test_quantizers_of_another_plan_are_refused(tmp_path, change, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         wrong_quantizers(tmp_path, change)
 
 
-@pytest.mark.parametrize(("schemes", "message"), [
-    ({"activations": "per=channel"}, ("Plan activations must be per tensor or block, since K runs "
-                                      "over their channels, not 'e4m3,per=channel'")),
-    ({"weights": "per=row"}, "Scheme per must be one of tensor, channel, block, not 'row'"),
-    ({"mac": "int8", "weights": "per=block", "activations": "zero_point=yes"},
-     ("Plan schemes must be without zero_point beside blocks, not 'int8,zero_point=yes, "
-      "int8,per=block'")),
-    ({"mac": "int8", "activations": "zero_point=yes", "headroom": True},
-     ("Plan schemes must be without zero_point and blocks beside headroom, not "
-      "'int8,zero_point=yes, int8'")),
-])
+@pytest.mark.parametrize(
+    ("schemes", "message"),
+    [
+        (
+            {"activations": "per=channel"},
+            (
+                "Plan activations must be per tensor or block, since K runs "
+                "over their channels, not 'e4m3,per=channel'"
+            ),
+        ),
+        ({"weights": "per=row"}, "Scheme per must be one of tensor, channel, block, not 'row'"),
+        (
+            {"mac": "int8", "weights": "per=block", "activations": "zero_point=yes"},
+            (
+                "Plan schemes must be without zero_point beside blocks, not 'int8,zero_point=yes, "
+                "int8,per=block'"
+            ),
+        ),
+        (
+            {"mac": "int8", "activations": "zero_point=yes", "headroom": True},
+            (
+                "Plan schemes must be without zero_point and blocks beside headroom, not "
+                "'int8,zero_point=yes, int8'"
+            ),
+        ),
+    ],
+)
 def test_plan_wrong(schemes, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         plan(**schemes)
@@ -183,8 +245,9 @@ def test_zero_points_cost_no_accuracy(tmp_path, operator):
     """Against the product of what the codes stand for, padding and both zero points included."""
     x = data(6, 40) + 1.5
     network, w = one_layer(tmp_path, operator, x.shape, (40, 5))
-    chosen = plan("uint8xint8", "exact", weights="per=channel,zero_point=yes",
-                  activations="zero_point=yes")
+    chosen = plan(
+        "uint8xint8", "exact", weights="per=channel,zero_point=yes", activations="zero_point=yes"
+    )
     got, _, quantizers = result(network, x, chosen)
     by_x, by_w = quantizers["layer"]
     assert by_x.zero_point[0] > 0
@@ -200,8 +263,10 @@ def test_padding_is_zero_with_a_zero_point(tmp_path):
     assert got == pytest.approx(outcome.references["y"][0], abs=0.3)
 
 
-@pytest.mark.parametrize(("weights", "activations"), [
-    ("per=block", "per=block"), ("per=block", ""), ("per=channel", "per=block")])
+@pytest.mark.parametrize(
+    ("weights", "activations"),
+    [("per=block", "per=block"), ("per=block", ""), ("per=channel", "per=block")],
+)
 def test_blocks_are_products_of_their_own(tmp_path, weights, activations):
     """MXFP8 with FP32 sums: every block of K summed, scaled and added up in FP32."""
     x = data(5, 80)
@@ -209,8 +274,11 @@ def test_blocks_are_products_of_their_own(tmp_path, weights, activations):
     chosen = plan(acc="fp32", weights=weights, activations=activations)
     got, outcome, _ = result(network, x, chosen)
     a = decode_blocks(encode_blocks(x, "e4m3")) if activations else calibrate(x, "e4m3")(x)
-    b = (decode_blocks(encode_blocks(w, "e4m3", axis=0)) if weights == "per=block" else
-         calibrate(w, "e4m3,per=channel", axis=1)(w))
+    b = (
+        decode_blocks(encode_blocks(w, "e4m3", axis=0))
+        if weights == "per=block"
+        else calibrate(w, "e4m3,per=channel", axis=1)(w)
+    )
     assert got == pytest.approx((a @ b).astype(np.float32), rel=1e-5, abs=1e-5)
     cycles = chosen.array.cycles
     assert outcome.cycles == 2 * cycles(5, BLOCK, 3) + cycles(5, 80 - 2 * BLOCK, 3)
@@ -226,12 +294,15 @@ def test_headroom_keeps_sums_within_the_accumulator(tmp_path, groups, weights):
     network, _ = one_layer(tmp_path, "Conv", x.shape, w, group=groups)
     (_, full, before), (_, roomy, after) = (
         result(network, x, plan(acc="fp16-sat", weights=weights, headroom=headroom))
-        for headroom in (False, True))
+        for headroom in (False, True)
+    )
     scale = after["layer"][0].scale * after["layer"][1].scale.reshape(-1, 1, 1)
     assert limit / 4 < np.abs(roomy.references["y"][0] / scale).max() <= limit / 2
     # Shared out between both, all channels alike, the odd one to the activations.
-    first, second = (np.log2(now.scale / then.scale) for now, then
-                     in zip(after["layer"], before["layer"], strict=True))
+    first, second = (
+        np.log2(now.scale / then.scale)
+        for now, then in zip(after["layer"], before["layer"], strict=True)
+    )
     assert (first[0] - second).tolist() in ([0.0] * len(second), [1.0] * len(second))
     assert first[0] + second[0] == int(first[0] + second[0]) > 2
     assert roomy.layers[0].whole.sqnr_db > 25 > 15 > full.layers[0].whole.sqnr_db
@@ -240,8 +311,9 @@ def test_headroom_keeps_sums_within_the_accumulator(tmp_path, groups, weights):
 def test_headroom_changes_nothing_where_sums_fit(tmp_path):
     x = data(3, 20)
     network, _ = one_layer(tmp_path, "MatMul", x.shape, (20, 4))
-    got, wanted = (result(network, x, plan(acc="fp32", headroom=headroom))[0]
-                   for headroom in (True, False))
+    got, wanted = (
+        result(network, x, plan(acc="fp32", headroom=headroom))[0] for headroom in (True, False)
+    )
     assert (got == wanted).all()
 
 
@@ -249,8 +321,11 @@ def test_mx_formats_of_four_and_six_bits(tmp_path):
     """W4A8, MXFP6 and MXINT8 run; fewer bits, more noise."""
     x = data(16, 64)
     network, _ = one_layer(tmp_path, "MatMul", x.shape, (64, 8))
-    noise = {mac: result(network, x, plan(mac, "fp32", weights="per=block",
-                                          activations="per=block"))[1].sqnr_db("y")
-             for mac in ("int8m6", "e4m3", "e2m3", "e4m3xe2m1", "e2m1")}
+    noise = {
+        mac: result(network, x, plan(mac, "fp32", weights="per=block", activations="per=block"))[
+            1
+        ].sqnr_db("y")
+        for mac in ("int8m6", "e4m3", "e2m3", "e4m3xe2m1", "e2m1")
+    }
     assert noise["int8m6"] > noise["e4m3"] > noise["e4m3xe2m1"] > noise["e2m1"] > 10
     assert noise["int8m6"] > noise["e2m3"] > noise["e4m3xe2m1"]

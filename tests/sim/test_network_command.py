@@ -23,8 +23,12 @@ def files(tmp_path):
     """Model and data by name."""
     x = np.random.default_rng(SEED).normal(size=(4, 2, 6, 5)).astype(np.float32)
     paths = {"model": small_network(tmp_path / "small.onnx"), "folder": tmp_path}
-    for name, array in {"x": x, "wide": x[:, :, :, :4], "double": x.astype(float),
-                        "flat": np.float32(3)}.items():
+    for name, array in {
+        "x": x,
+        "wide": x[:, :, :, :4],
+        "double": x.astype(float),
+        "flat": np.float32(3),
+    }.items():
         paths[name] = tmp_path / f"{name}.npy"
         np.save(paths[name], array)
     paths["npz"], paths["other"] = tmp_path / "x.npz", tmp_path / "other.npz"
@@ -48,10 +52,25 @@ def test_table_and_json_tell_the_same(capsys, files):
     facts = json.loads(shown(capsys, files, *words, "--json"))
     text = shown(capsys, files, *words).splitlines()
     assert text[0] == facts["array"] == "array_4x4_os_e4m3_fp32"
-    assert text[1].split() == ["layer", "operator", "product", "MACs", "cycles", "utilisation",
-                               "own", "SQNR", "[dB]", "SQNR", "[dB]", "energy", "[nJ]"]
+    assert text[1].split() == [
+        "layer",
+        "operator",
+        "product",
+        "MACs",
+        "cycles",
+        "utilisation",
+        "own",
+        "SQNR",
+        "[dB]",
+        "SQNR",
+        "[dB]",
+        "energy",
+        "[nJ]",
+    ]
     assert [line.split()[0] for line in text[2:-2]] == [
-        *(layer["name"] for layer in facts["layers"]), "total"]
+        *(layer["name"] for layer in facts["layers"]),
+        "total",
+    ]
     total = facts["total"]
     assert f"{total['macs']:,}" in text[-3]
     assert total["macs"] == sum(layer["macs"] for layer in facts["layers"])
@@ -65,8 +84,11 @@ def test_table_and_json_tell_the_same(capsys, files):
 def test_energy_is_recorded_of_the_papers_units(capsys, files):
     words = ["{model}", "--data", "{x}", "--mac", "int8", "--acc", "int27", "--array", "4x4"]
     facts = json.loads(shown(capsys, files, *words, "--json"))
-    [record] = [each for each in json.loads((COSTS / "paper.json").read_text())["records"]
-                if each["subject"] == "mac_int8_fx27" and "energy_gaussian" in each["metrics"]]
+    [record] = [
+        each
+        for each in json.loads((COSTS / "paper.json").read_text())["records"]
+        if each["subject"] == "mac_int8_fx27" and "energy_gaussian" in each["metrics"]
+    ]
     wanted = sum(record["metrics"][f"energy_gaussian{part}"]["value"] for part in ("", "_glitches"))
     assert facts["energy_pj"] == pytest.approx(wanted / 1000)
     assert facts["energy_source"] == "recorded of mac_int8_fx27 in osu018_stdcells"
@@ -84,11 +106,37 @@ def test_samples_batches_and_files(capsys, files):
     first, second = files["folder"] / "new" / "y.npz", files["folder"] / "z.npz"
     scales = files["folder"] / "scales.json"
     words = ["{model}", "--data", "{npz}", *ARRAY, "--weights", "per=channel", "--json"]
-    facts = json.loads(shown(capsys, files, *words, "--samples", "2", "--batch", "1", "--out",
-                             str(first), "--calibration", "{x}", "--save-quantizers", str(scales)))
+    facts = json.loads(
+        shown(
+            capsys,
+            files,
+            *words,
+            "--samples",
+            "2",
+            "--batch",
+            "1",
+            "--out",
+            str(first),
+            "--calibration",
+            "{x}",
+            "--save-quantizers",
+            str(scales),
+        )
+    )
     assert facts["outputs"]["y"]["runs"] == 2
-    shown(capsys, files, *words, "--samples", "2", "--out", str(second), "--quantizers",
-          str(scales), "--backend", "vector")
+    shown(
+        capsys,
+        files,
+        *words,
+        "--samples",
+        "2",
+        "--out",
+        str(second),
+        "--quantizers",
+        str(scales),
+        "--backend",
+        "vector",
+    )
     with np.load(first) as ours, np.load(second) as theirs:
         assert ours["y"].shape == (2, 3)
         assert ours["y"] == pytest.approx(theirs["y"], abs=1e-6)
@@ -109,50 +157,88 @@ def test_list_is_what_load_takes(capsys, files):
     loaded = 0
     for name in ("Relu", "Gelu", "HardSwish", "Mish", "Sqrt"):
         assert name in facts["in_fp32"]
-        path = save(files["folder"] / f"{name}.onnx", [node(name, "x", "y")], {"x": [2, 3]},
-                    ["y"], {}, opset=20)
+        path = save(
+            files["folder"] / f"{name}.onnx",
+            [node(name, "x", "y")],
+            {"x": [2, 3]},
+            ["y"],
+            {},
+            opset=20,
+        )
         loaded += len(load(path).steps)
     assert loaded == 5
 
 
 def test_operator_without_an_implementation_is_named(files):
     """Not the one before it, which is a function of others."""
-    path = save(files["folder"] / "pool.onnx", [node("HardSwish", "x", "h"), node(
-        "GlobalLpPool", "h", "y", "pool")], {"x": [1, 2, 3, 3]}, ["y"], {}, opset=20)
+    path = save(
+        files["folder"] / "pool.onnx",
+        [node("HardSwish", "x", "h"), node("GlobalLpPool", "h", "y", "pool")],
+        {"x": [1, 2, 3, 3]},
+        ["y"],
+        {},
+        opset=20,
+    )
     with pytest.raises(SpecError) as wrong:
         load(path)
     assert str(wrong.value) == f"Node 'pool' operator must be {SUPPORTED}, not 'GlobalLpPool'"
 
 
 REFUSED = [
-    (["{model}", "--data", "{x}", "--mac", "e4m3"],
-     "Array size must be given by --array ROWSxCOLS, not None"),
-    (["{model}", "--data", "{x}", *ARRAY, "--energy", "-1"],
-     "Energy must be 0 pJ or more, not -1.0"),
-    (["{model}", "--data", "{x}", *ARRAY, "--weights", "bits=4"],
-     ("Scheme settings must be some of per=..., range=..., percentile=..., scale=..., "
-      "zero_point=..., once each, not 'bits=4'")),
-    (["{model}", "--data", "{wide}", *ARRAY],
-     "Data 'x' shape must be (any, 2, 6, 5), not (4, 2, 6, 4)"),
+    (
+        ["{model}", "--data", "{x}", "--mac", "e4m3"],
+        "Array size must be given by --array ROWSxCOLS, not None",
+    ),
+    (
+        ["{model}", "--data", "{x}", *ARRAY, "--energy", "-1"],
+        "Energy must be 0 pJ or more, not -1.0",
+    ),
+    (
+        ["{model}", "--data", "{x}", *ARRAY, "--weights", "bits=4"],
+        (
+            "Scheme settings must be some of per=..., range=..., percentile=..., scale=..., "
+            "zero_point=..., once each, not 'bits=4'"
+        ),
+    ),
+    (
+        ["{model}", "--data", "{wide}", *ARRAY],
+        "Data 'x' shape must be (any, 2, 6, 5), not (4, 2, 6, 4)",
+    ),
     (["{model}", "--data", "{double}", *ARRAY], "Data 'x' dtype must be float32, not 'float64'"),
-    (["{model}", "--data", "{flat}", *ARRAY],
-     "Data must be arrays of equally many samples, not []"),
+    (
+        ["{model}", "--data", "{flat}", *ARRAY],
+        "Data must be arrays of equally many samples, not []",
+    ),
     (["{model}", "--data", "{other}", *ARRAY], "Data must be arrays by the names x, not 'images'"),
-    (["{model}", "--data", "{none}", *ARRAY],
-     "Data file must be readable, not '{none}' (no such file or directory)"),
-    (["{model}", "--data", "{cut}", *ARRAY],
-     "Data file must be readable, not '{cut}' (no .npz or .npy file of numbers)"),
+    (
+        ["{model}", "--data", "{none}", *ARRAY],
+        "Data file must be readable, not '{none}' (no such file or directory)",
+    ),
+    (
+        ["{model}", "--data", "{cut}", *ARRAY],
+        "Data file must be readable, not '{cut}' (no .npz or .npy file of numbers)",
+    ),
     (["{model}", "--data", "{x}", *ARRAY, "--samples", "5"], "Samples must be from 1 to 4, not 5"),
-    (["{model}", "--data", "{x}", *ARRAY, "--batch", "3"],
-     "Batch must be a divisor of the 4 samples, not 3"),
-    (["{none}", "--data", "{x}", *ARRAY],
-     "Model file must be an ONNX model, not '{none}' (No such file or directory)"),
-    (["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{x}", "--calibration", "{x}"],
-     "Scales must be from --quantizers or from --calibration, not 'both'"),
-    (["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{x}", "--headroom"],
-     "Scales must be from --quantizers or from --headroom, not 'both'"),
-    (["{model}", "--data", "{x}", *ARRAY, "--out", "{folder}"],
-     "Output file must be writable, not '{folder}' (is a directory)"),
+    (
+        ["{model}", "--data", "{x}", *ARRAY, "--batch", "3"],
+        "Batch must be a divisor of the 4 samples, not 3",
+    ),
+    (
+        ["{none}", "--data", "{x}", *ARRAY],
+        "Model file must be an ONNX model, not '{none}' (No such file or directory)",
+    ),
+    (
+        ["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{x}", "--calibration", "{x}"],
+        "Scales must be from --quantizers or from --calibration, not 'both'",
+    ),
+    (
+        ["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{x}", "--headroom"],
+        "Scales must be from --quantizers or from --headroom, not 'both'",
+    ),
+    (
+        ["{model}", "--data", "{x}", *ARRAY, "--out", "{folder}"],
+        "Output file must be writable, not '{folder}' (is a directory)",
+    ),
 ]
 
 
@@ -165,7 +251,7 @@ def refusal(capsys, words):
     start = "python -m sim.network: error: "
     assert found.err.startswith(start)
     assert found.err.count("\n") == 1
-    return found.err[len(start):-1]
+    return found.err[len(start) : -1]
 
 
 @pytest.mark.parametrize(("words", "message"), REFUSED)
@@ -184,32 +270,55 @@ def test_broken_models_are_told_in_one_line(capsys, files, name):
 
 def branch():
     """If, whose branches give x as it is."""
-    inner = helper.make_graph([node("Identity", "x", "z")], "inner", [], [
-        helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, None)])
+    inner = helper.make_graph(
+        [node("Identity", "x", "z")],
+        "inner",
+        [],
+        [helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, None)],
+    )
     return node("If", "c", "y", "choice", then_branch=inner, else_branch=inner)
 
 
 UNSUPPORTED = [
-    ([node("Conv", "x w", "t"), node("ConvTranspose", "t w", "y", "up")],
-     f"Node 'up' operator must be {SUPPORTED}, not 'ConvTranspose'"),
-    ([node("Einsum", "x w", "y", equation="abcd,ebcd->ae")],
-     f"Node 'y' operator must be {SUPPORTED}, not 'Einsum'"),
+    (
+        [node("Conv", "x w", "t"), node("ConvTranspose", "t w", "y", "up")],
+        f"Node 'up' operator must be {SUPPORTED}, not 'ConvTranspose'",
+    ),
+    (
+        [node("Einsum", "x w", "y", equation="abcd,ebcd->ae")],
+        f"Node 'y' operator must be {SUPPORTED}, not 'Einsum'",
+    ),
     ([branch()], f"Node 'choice' operator must be {SUPPORTED}, and without a subgraph, not 'If'"),
-    ([helper.make_node("FusedConv", ["x", "w"], ["y"], name="f", domain="com.microsoft")],
-     f"Node 'f' operator must be {SUPPORTED}, not 'com.microsoft.FusedConv'"),
-    ([node("Cast", "x", "h", "cast", to=onnx.TensorProto.DOUBLE),
-      node("Cast", "w", "v", to=onnx.TensorProto.DOUBLE), node("Conv", "h v", "y", "layer")],
-     "Node 'layer' (Conv) inputs must be float32, not 'float64'"),
-    ([node("Conv", "x w", "h"), node("Reshape", "h shape", "y", "again")],
-     ("Node 'again' (Reshape) inputs must be such that onnx's reference evaluates it, not float32 "
-      "(4, 3, 4, 3), int64 (2,) (cannot reshape array of size 144 into shape (7,7))")),
+    (
+        [helper.make_node("FusedConv", ["x", "w"], ["y"], name="f", domain="com.microsoft")],
+        f"Node 'f' operator must be {SUPPORTED}, not 'com.microsoft.FusedConv'",
+    ),
+    (
+        [
+            node("Cast", "x", "h", "cast", to=onnx.TensorProto.DOUBLE),
+            node("Cast", "w", "v", to=onnx.TensorProto.DOUBLE),
+            node("Conv", "h v", "y", "layer"),
+        ],
+        "Node 'layer' (Conv) inputs must be float32, not 'float64'",
+    ),
+    (
+        [node("Conv", "x w", "h"), node("Reshape", "h shape", "y", "again")],
+        (
+            "Node 'again' (Reshape) inputs must be such that onnx's reference evaluates it, not "
+            "float32 "
+            "(4, 3, 4, 3), int64 (2,) (cannot reshape array of size 144 into shape (7,7))"
+        ),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("nodes", "message"), UNSUPPORTED)
 def test_unsupported_models_name_the_node(capsys, files, nodes, message):
-    constants = {"w": np.ones((3, 2, 3, 3), np.float32), "shape": np.array([7, 7]),
-                 "c": np.array(True)}
+    constants = {
+        "w": np.ones((3, 2, 3, 3), np.float32),
+        "shape": np.array([7, 7]),
+        "c": np.array(True),
+    }
     path = Path(files["folder"], "unsupported.onnx")
     save(path, nodes, {"x": ["n", 2, 6, 5]}, ["y"], constants)
     assert refusal(capsys, [str(path), "--data", str(files["x"]), *ARRAY]) == message

@@ -38,24 +38,45 @@ CONVOLUTIONS = [
 def test_convolution_is_that_of_the_reference(tmp_path, x, w, attributes, bias):
     rng = np.random.default_rng(SEED)
     constants = {"w": whole(rng, w)} | ({"b": whole(rng, w[:1])} if bias else {})
-    path = save(tmp_path / "m.onnx", [node("Conv", " ".join(["x", *constants]), "y", **attributes)],
-                {"x": x}, ["y"], constants)
+    path = save(
+        tmp_path / "m.onnx",
+        [node("Conv", " ".join(["x", *constants]), "y", **attributes)],
+        {"x": x},
+        ["y"],
+        constants,
+    )
     compare(path, {"x": whole(rng, x)})
 
 
-@pytest.mark.parametrize(("a", "b"), [
-    ((4, 5), (5, 3)), ((5,), (5, 3)), ((4, 5), (5,)), ((5,), (5,)), ((2, 3, 4, 5), (5, 3)),
-    ((2, 3, 4, 5), (2, 3, 5, 2)), ((2, 1, 4, 5), (3, 5, 2)), ((4, 5), (2, 5, 3)),
-    ((5,), (2, 5, 3)), ((2, 4, 5), (5,)), ((2, 4, 5), (1, 1, 5, 3))])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ((4, 5), (5, 3)),
+        ((5,), (5, 3)),
+        ((4, 5), (5,)),
+        ((5,), (5,)),
+        ((2, 3, 4, 5), (5, 3)),
+        ((2, 3, 4, 5), (2, 3, 5, 2)),
+        ((2, 1, 4, 5), (3, 5, 2)),
+        ((4, 5), (2, 5, 3)),
+        ((5,), (2, 5, 3)),
+        ((2, 4, 5), (5,)),
+        ((2, 4, 5), (1, 1, 5, 3)),
+    ],
+)
 @pytest.mark.parametrize("fixed", ["", "a", "b"])
 def test_product_is_that_of_the_reference(tmp_path, a, b, fixed):
     """Both operands data, or either one the weights."""
     rng = np.random.default_rng(SEED)
     arrays = {"a": whole(rng, a), "b": whole(rng, b)}
     data = {name: array for name, array in arrays.items() if name != fixed}
-    path = save(tmp_path / "m.onnx", [node("MatMul", "a b", "y")],
-                {name: array.shape for name, array in data.items()}, ["y"],
-                {name: array for name, array in arrays.items() if name == fixed})
+    path = save(
+        tmp_path / "m.onnx",
+        [node("MatMul", "a b", "y")],
+        {name: array.shape for name, array in data.items()},
+        ["y"],
+        {name: array for name, array in arrays.items() if name == fixed},
+    )
     (found,) = compare(path, data)
     assert found.is_constant == bool(fixed)
     if fixed:
@@ -63,20 +84,28 @@ def test_product_is_that_of_the_reference(tmp_path, a, b, fixed):
         assert found.w.shape == arrays[fixed].shape
 
 
-@pytest.mark.parametrize("attributes", [
-    {}, {"transA": 1}, {"transB": 1}, {"transA": 1, "transB": 1, "alpha": 0.5, "beta": 2.0}])
+@pytest.mark.parametrize(
+    "attributes",
+    [{}, {"transA": 1}, {"transB": 1}, {"transA": 1, "transB": 1, "alpha": 0.5, "beta": 2.0}],
+)
 @pytest.mark.parametrize("fixed", ["", "a", "b"])
 @pytest.mark.parametrize("c", [None, (3,), (4, 1), (4, 3)])
 def test_gemm_is_that_of_the_reference(tmp_path, attributes, fixed, c):
     rng = np.random.default_rng(SEED)
-    arrays = {"a": whole(rng, (5, 4) if attributes.get("transA") else (4, 5)),
-              "b": whole(rng, (3, 5) if attributes.get("transB") else (5, 3))}
+    arrays = {
+        "a": whole(rng, (5, 4) if attributes.get("transA") else (4, 5)),
+        "b": whole(rng, (3, 5) if attributes.get("transB") else (5, 3)),
+    }
     if c:
         arrays["c"] = whole(rng, c)
     data = {name: array for name, array in arrays.items() if name not in (fixed, "c")}
-    path = save(tmp_path / "m.onnx", [node("Gemm", " ".join(arrays), "y", **attributes)],
-                {name: array.shape for name, array in data.items()}, ["y"],
-                {name: array for name, array in arrays.items() if name not in data})
+    path = save(
+        tmp_path / "m.onnx",
+        [node("Gemm", " ".join(arrays), "y", **attributes)],
+        {name: array.shape for name, array in data.items()},
+        ["y"],
+        {name: array for name, array in arrays.items() if name not in data},
+    )
     compare(path, data)
 
 
@@ -88,8 +117,14 @@ def test_networks_run_as_the_reference_runs_them(tmp_path):
     rng = np.random.default_rng(SEED)
     constants = {name: abs(rng.normal(size=2)).astype(np.float32) for name in "sbmv"}
     for opset in (7, 9, 13, 15):
-        path = save(tmp_path / "n.onnx", [node("BatchNormalization", "x s b m v", "y")],
-                    {"x": x.shape}, ["y"], constants, opset=opset)
+        path = save(
+            tmp_path / "n.onnx",
+            [node("BatchNormalization", "x s b m v", "y")],
+            {"x": x.shape},
+            ["y"],
+            constants,
+            opset=opset,
+        )
         (got,) = run_exact(path, {"x": x}).values()
         s, b, m, v = (each[:, None, None] for each in constants.values())
         assert got == pytest.approx(s * (x - m) / np.sqrt(v + 1e-5) + b, rel=1e-4, abs=1e-5)
@@ -105,8 +140,9 @@ def run_exact(path, feed, seen=None):
         y = exact.exact()
         return Pair(y, y)
 
-    return {name: pair.exact for name, pair in
-            walk(network, feed, multiply, Progress(), "").items()}
+    return {
+        name: pair.exact for name, pair in walk(network, feed, multiply, Progress(), "").items()
+    }
 
 
 def compare(path, feed, tolerance=0.0):
@@ -126,23 +162,64 @@ def compare(path, feed, tolerance=0.0):
     return seen
 
 
-@pytest.mark.parametrize(("nodes", "x", "constants", "message"), [
-    ([node("Conv", "x w", "y", "c")], (1, 3, 5, 5), {"w": (4, 2, 3, 3)},
-     ("Node 'c' (Conv) weights shape must be such that 1 groups of them fit 3 channels, "
-      "not (4, 2, 3, 3)")),
-    ([node("Conv", "x w", "y", "c")], (1, 3, 5, 5), {"w": (4, 3, 3)},
-     "Node 'c' (Conv) weights shape must be of 4 sides, two more than the image's, not (4, 3, 3)"),
-    ([node("Conv", "x w", "y", "c")], (1, 3, 2, 5), {"w": (4, 3, 3, 3)},
-     ("Node 'c' (Conv) image shape must be no smaller than the kernel's span (3, 3), "
-      "not (1, 3, 2, 5)")),
-    ([node("Conv", "x w b", "y", "c")], (1, 3, 5, 5), {"w": (4, 3, 3, 3), "b": (3,)},
-     "Node 'c' (Conv) bias shape must be (4,), not (3,)"),
-    ([node("MatMul", "x w", "y", "m")], (4, 5), {"w": (4, 5)},
-     "Node 'm' (MatMul) shapes must be such that the inner sides are equal, not ((4, 5), (4, 5))"),
-    ([node("MatMul", "x w", "y", "m")], (2, 4, 5), {"w": (3, 5, 2)},
-     ("Node 'm' (MatMul) shapes must be such that the outer sides match, "
-      "not ((2, 4, 5), (3, 5, 2))")),
-])
+@pytest.mark.parametrize(
+    ("nodes", "x", "constants", "message"),
+    [
+        (
+            [node("Conv", "x w", "y", "c")],
+            (1, 3, 5, 5),
+            {"w": (4, 2, 3, 3)},
+            (
+                "Node 'c' (Conv) weights shape must be such that 1 groups of them fit 3 channels, "
+                "not (4, 2, 3, 3)"
+            ),
+        ),
+        (
+            [node("Conv", "x w", "y", "c")],
+            (1, 3, 5, 5),
+            {"w": (4, 3, 3)},
+            (
+                "Node 'c' (Conv) weights shape must be of 4 sides, two more than the "
+                "image's, not (4, "
+                "3, 3)"
+            ),
+        ),
+        (
+            [node("Conv", "x w", "y", "c")],
+            (1, 3, 2, 5),
+            {"w": (4, 3, 3, 3)},
+            (
+                "Node 'c' (Conv) image shape must be no smaller than the kernel's span (3, 3), "
+                "not (1, 3, 2, 5)"
+            ),
+        ),
+        (
+            [node("Conv", "x w b", "y", "c")],
+            (1, 3, 5, 5),
+            {"w": (4, 3, 3, 3), "b": (3,)},
+            "Node 'c' (Conv) bias shape must be (4,), not (3,)",
+        ),
+        (
+            [node("MatMul", "x w", "y", "m")],
+            (4, 5),
+            {"w": (4, 5)},
+            (
+                "Node 'm' (MatMul) shapes must be such that the inner sides are equal, "
+                "not ((4, 5), "
+                "(4, 5))"
+            ),
+        ),
+        (
+            [node("MatMul", "x w", "y", "m")],
+            (2, 4, 5),
+            {"w": (3, 5, 2)},
+            (
+                "Node 'm' (MatMul) shapes must be such that the outer sides match, "
+                "not ((2, 4, 5), (3, 5, 2))"
+            ),
+        ),
+    ],
+)
 def test_shapes_that_do_not_fit_are_told_in_one_line(tmp_path, nodes, x, constants, message):
     network = load_unchecked(tmp_path, nodes, x, constants)
     step = network.layers[0]
@@ -153,5 +230,12 @@ def test_shapes_that_do_not_fit_are_told_in_one_line(tmp_path, nodes, x, constan
 
 def load_unchecked(tmp_path, nodes, x, constants):
     """Model whose shapes are unknown when it is loaded."""
-    return load(save(tmp_path / "m.onnx", nodes, {"x": [None] * len(x)}, ["y"], {
-        name: np.ones(shape, np.float32) for name, shape in constants.items()}))
+    return load(
+        save(
+            tmp_path / "m.onnx",
+            nodes,
+            {"x": [None] * len(x)},
+            ["y"],
+            {name: np.ones(shape, np.float32) for name, shape in constants.items()},
+        )
+    )

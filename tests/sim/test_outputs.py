@@ -57,10 +57,16 @@ def test_output_is_the_encoded_value(source):
 
 
 @pytest.mark.parametrize("source", HALVES)
-@pytest.mark.parametrize(("to", "dtype"), [
-    ("e4m3", ml_dtypes.float8_e4m3fn), ("e5m2", ml_dtypes.float8_e5m2),
-    ("e3m4", ml_dtypes.float8_e3m4), ("e4m3fnuz", ml_dtypes.float8_e4m3fnuz),
-    ("e5m2fnuz", ml_dtypes.float8_e5m2fnuz)])
+@pytest.mark.parametrize(
+    ("to", "dtype"),
+    [
+        ("e4m3", ml_dtypes.float8_e4m3fn),
+        ("e5m2", ml_dtypes.float8_e5m2),
+        ("e3m4", ml_dtypes.float8_e3m4),
+        ("e4m3fnuz", ml_dtypes.float8_e4m3fnuz),
+        ("e5m2fnuz", ml_dtypes.float8_e5m2fnuz),
+    ],
+)
 def test_output_is_what_ml_dtypes_converts_to(source, to, dtype):
     values = SUMS.astype(np.uint16).view(HALVES[source])
     # Over binary32, which holds either source exactly.
@@ -79,8 +85,12 @@ def test_output_of_fp32_is_what_ml_dtypes_converts_to(to):
     with np.errstate(over="ignore"):
         cases = around(sim.decode(all_codes(to), to)).astype(np.float32).view(np.uint32)
     near = np.concatenate([cases.astype(np.int64) + step for step in range(-2, 3)])
-    sums = np.concatenate([near[(near >= 0) & (near < 1 << 32)],
-                           np.random.default_rng(SEED).integers(0, 1 << 32, size=300_000)])
+    sums = np.concatenate(
+        [
+            near[(near >= 0) & (near < 1 << 32)],
+            np.random.default_rng(SEED).integers(0, 1 << 32, size=300_000),
+        ]
+    )
     with np.errstate(invalid="ignore", over="ignore"):
         wanted = sums.astype(np.uint32).view(np.float32).astype(dtype)
     got = sim.output(sums, _spec(to, "fp32", saturate=False))
@@ -100,10 +110,15 @@ def test_output_of_fixed_point_is_the_encoded_fraction():
 
 def test_output_of_flags():
     flags = [Flag.FINITE, Flag.POS_INF, Flag.NEG_INF, Flag.NAN]
-    wanted = {"e4m3": [0xC0, 0x7E, 0xFE, 0x7F], "e4m3,saturate=no": [0xC0, 0x7F, 0x7F, 0x7F],
-              "e5m2": [0xC0, 0x7B, 0xFB, 0x7E], "e5m2,saturate=no": [0xC0, 0x7C, 0xFC, 0x7E],
-              "e2m1": [0xC, 0x7, 0xF, 0x0], "int8": [0xFE, 0x7F, 0x80, 0x00],
-              "uint8": [0, 0xFF, 0, 0]}
+    wanted = {
+        "e4m3": [0xC0, 0x7E, 0xFE, 0x7F],
+        "e4m3,saturate=no": [0xC0, 0x7F, 0x7F, 0x7F],
+        "e5m2": [0xC0, 0x7B, 0xFB, 0x7E],
+        "e5m2,saturate=no": [0xC0, 0x7C, 0xFC, 0x7E],
+        "e2m1": [0xC, 0x7, 0xF, 0x0],
+        "int8": [0xFE, 0x7F, 0x80, 0x00],
+        "uint8": [0, 0xFF, 0, 0],
+    }
     for text, codes in wanted.items():
         to, _, mode = text.partition(",")
         spec = parse_output(f"{to},from=int32,flags=2{mode and ',' + mode}")
@@ -127,24 +142,32 @@ def test_output_keeps_shape_and_takes_numbers():
     assert code == 0x44
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (((1 << 31,), "e4m3,from=int32"),
-     "Sums must be from -2147483648 to 2147483647, not 2147483648"),
-    (((1.5,), "e4m3,from=int32"), "Sums dtype must be an integer type, not 'float64'"),
-    (((70000,), "e4m3,from=fp16"), "Sums must be codes of fp16 from 0 to 65535, not 70000"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ((1 << 31,), "e4m3,from=int32"),
+            "Sums must be from -2147483648 to 2147483647, not 2147483648",
+        ),
+        (((1.5,), "e4m3,from=int32"), "Sums dtype must be an integer type, not 'float64'"),
+        (((70000,), "e4m3,from=fp16"), "Sums must be codes of fp16 from 0 to 65535, not 70000"),
+    ],
+)
 def test_output_sums_wrong(arguments, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         sim.output(*arguments)
 
 
-@pytest.mark.parametrize(("keywords", "message"), [
-    ({"scale": 1}, "Scale must be from 0 to 0, not 1"),
-    ({"zero_point": 1}, "Zero point must be from 0 to 0, not 1"),
-    ({"flags": [3, 2]}, "Flags must be FINITE or NAN for one bit, not 2"),
-    ({"flags": [0, 0, 3]}, "Flags shape must be one that broadcasts to (2,), not (3,)"),
-    ({"backend": "gpu"}, "Backend must be one of vector, fast, golden, not 'gpu'"),
-])
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"scale": 1}, "Scale must be from 0 to 0, not 1"),
+        ({"zero_point": 1}, "Zero point must be from 0 to 0, not 1"),
+        ({"flags": [3, 2]}, "Flags must be FINITE or NAN for one bit, not 2"),
+        ({"flags": [0, 0, 3]}, "Flags shape must be one that broadcasts to (2,), not (3,)"),
+        ({"backend": "gpu"}, "Backend must be one of vector, fast, golden, not 'gpu'"),
+    ],
+)
 def test_output_keywords_wrong(keywords, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         sim.output([1, 2], "e4m3,from=int32,flags=1", **keywords)
@@ -165,17 +188,22 @@ def _check_against_host(to, source, sums, scales):
     points = _product(sums, source, scales)
     for saturate in (True, False):
         spec = parse_output(f"{to},from={source},scale=fp32,saturate={'yes' if saturate else 'no'}")
-        theirs = gfloat.round_ndarray(gfloat_info(to), points, gfloat.RoundMode.TiesToEven,
-                                      sat=saturate)
+        theirs = gfloat.round_ndarray(
+            gfloat_info(to), points, gfloat.RoundMode.TiesToEven, sat=saturate
+        )
         ours = sim.decode(sim.output(sums, spec, scale=scales), to)
         assert same_values(ours, theirs), spec
     assert np.isnan(points).any()
     assert np.isinf(points).any()
 
 
-@pytest.mark.parametrize(("to", "source"), tiers(product(
-    ["e4m3", "fp32", "e5m2", "e3m4", "e4m3fnuz", "fp16", "bf16"], ["fp16", "bf16"]),
-    [("e4m3", "fp16"), ("fp32", "bf16")]))
+@pytest.mark.parametrize(
+    ("to", "source"),
+    tiers(
+        product(["e4m3", "fp32", "e5m2", "e3m4", "e4m3fnuz", "fp16", "bf16"], ["fp16", "bf16"]),
+        [("e4m3", "fp16"), ("fp32", "bf16")],
+    ),
+)
 def test_every_16_bit_sum_with_corner_scales(to, source):
     sums, scales = corner_scales(np.arange(1 << 16))
     assert sums.size == 26 << 16
@@ -194,16 +222,20 @@ def _fixed_cases(source, count, seed):
     acc = parse_output(f"e4m3,from={source}").source
     draw = np.random.default_rng(seed)
     shifts = draw.integers(0, acc.width, size=count).tolist()
-    sums = [(int.from_bytes(draw.bytes(128), "little") % (1 << acc.width) + acc.min) >> shift
-            for shift in shifts]
+    sums = [
+        (int.from_bytes(draw.bytes(128), "little") % (1 << acc.width) + acc.min) >> shift
+        for shift in shifts
+    ]
     sums[:4] = acc.min, acc.max, 0, -1
     ties, tie_scales = near_ties(draw, acc, count // 4)
     sums = np.array(sums + ties, dtype=object if acc.width > 63 else np.int64)
     scales = np.concatenate([random_scales(draw, count), tie_scales])
     scales = np.where(scales & 0x7F800000 == 0x7F800000, 0xBF800000, scales)
     factors = scales.astype(np.uint32).view(np.float32)
-    exact = [Fraction(int(value)) * Fraction(2) ** acc.lsb * Fraction(float(factor))
-             for value, factor in zip(sums, factors, strict=True)]
+    exact = [
+        Fraction(int(value)) * Fraction(2) ** acc.lsb * Fraction(float(factor))
+        for value, factor in zip(sums, factors, strict=True)
+    ]
     return sums, scales, exact
 
 
@@ -213,7 +245,7 @@ def _nearest(values, codes, exact):
     low, high = values[place - 1], values[place]
     below, above = exact - low, high - exact
     if below == above:
-        return next(code for code in codes[place - 1:place + 1] if code % 2 == 0)
+        return next(code for code in codes[place - 1 : place + 1] if code % 2 == 0)
     return codes[place - 1] if below < above else codes[place]
 
 
@@ -222,17 +254,22 @@ def _nearest(values, codes, exact):
 def test_fixed_point_is_the_nearest_value(to, source):
     fmt = CATALOG[to]
     codes = [*range(fmt.max_code, 0, -1)]
-    table = sorted([(-Fraction(float(sim.decode(code, to))), code | fmt.sign_code)
-                    for code in codes] + [(Fraction(float(sim.decode(code, to))), code)
-                                          for code in [0, *codes]])
+    table = sorted(
+        [(-Fraction(float(sim.decode(code, to))), code | fmt.sign_code) for code in codes]
+        + [(Fraction(float(sim.decode(code, to))), code) for code in [0, *codes]]
+    )
     values, codes = [value for value, _ in table], [code for _, code in table]
     sums, scales, exact = _fixed_cases(source, 3000, SCALE_SEED)
     got = sim.output(sums, f"{to},from={source},scale=fp32", scale=scales)
     # A negative product that rounds to zero is minus zero; of an exact zero the scale says it.
-    negative = [x < 0 or (x == 0 and (int(scale) >> 31 != (int(value) < 0)))
-                for x, value, scale in zip(exact, sums, scales, strict=True)]
-    wanted = [_nearest(values, codes, x) & ~fmt.sign_code | fmt.sign_code * is_negative
-              for x, is_negative in zip(exact, negative, strict=True)]
+    negative = [
+        x < 0 or (x == 0 and (int(scale) >> 31 != (int(value) < 0)))
+        for x, value, scale in zip(exact, sums, scales, strict=True)
+    ]
+    wanted = [
+        _nearest(values, codes, x) & ~fmt.sign_code | fmt.sign_code * is_negative
+        for x, is_negative in zip(exact, negative, strict=True)
+    ]
     assert got.tolist() == wanted
 
 
@@ -241,19 +278,30 @@ def test_fixed_point_is_the_nearest_value(to, source):
 def test_fixed_point_to_an_integer_is_rounded_and_clamped(to, source):
     fmt = CATALOG[to]
     sums, scales, exact = _fixed_cases(source, 3000, SCALE_SEED + 1)
-    points = np.random.default_rng(SCALE_SEED).integers(fmt.min_units, fmt.max_units + 1, size=sums.size)
+    points = np.random.default_rng(SCALE_SEED).integers(
+        fmt.min_units, fmt.max_units + 1, size=sums.size
+    )
     spec = parse_output(f"{to},from={source},scale=fp32,zero_point=yes")
     got = sim.output(sums, spec, scale=scales, zero_point=points)
-    wanted = [min(max(round(x) + int(point), fmt.min_units), fmt.max_units) % (1 << fmt.width)
-              for x, point in zip(exact, points, strict=True)]
+    wanted = [
+        min(max(round(x) + int(point), fmt.min_units), fmt.max_units) % (1 << fmt.width)
+        for x, point in zip(exact, points, strict=True)
+    ]
     assert got.tolist() == wanted
 
 
 #: Stages that need every case of a product: wide sums, flags, zero points, unsigned targets.
-TWINS = ("e4m3,from=fx61m30,flags=2", "int8,from=fx49m18,flags=2,zero_point=yes",
-         "fp32,from=fx61m30,flags=1,saturate=no", "uint8,from=fp32,zero_point=yes",
-         "e4m3fnuz,from=int32,flags=2,saturate=no", "e2m1,from=bf16", "e5m2,from=aligned:13",
-         "binary8p3e,from=fx37,flags=2,saturate=no", "int16,from=fx9p3")
+TWINS = (
+    "e4m3,from=fx61m30,flags=2",
+    "int8,from=fx49m18,flags=2,zero_point=yes",
+    "fp32,from=fx61m30,flags=1,saturate=no",
+    "uint8,from=fp32,zero_point=yes",
+    "e4m3fnuz,from=int32,flags=2,saturate=no",
+    "e2m1,from=bf16",
+    "e5m2,from=aligned:13",
+    "binary8p3e,from=fx37,flags=2,saturate=no",
+    "int16,from=fx9p3",
+)
 
 
 @pytest.mark.parametrize("text", TWINS)
@@ -266,8 +314,11 @@ def test_vector_equals_golden(text):
     else:
         sums = draw.integers(0, 1 << spec.source.width, size=count)
     flags = draw.choice({0: [0], 1: [0, 3], 2: [0, 0, 0, 1, 2, 3]}[spec.flag_bits], size=count)
-    points = draw.integers(spec.to.min_units, spec.to.max_units + 1, size=count) \
-        if spec.zero_point else 0
+    points = (
+        draw.integers(spec.to.min_units, spec.to.max_units + 1, size=count)
+        if spec.zero_point
+        else 0
+    )
     arguments = {"scale": random_scales(draw, count), "zero_point": points, "flags": flags}
     vector = sim.output(sums, spec, **arguments)
     assert (vector == sim.output(sums, spec, **arguments, backend="golden")).all()
@@ -277,10 +328,20 @@ def test_vector_equals_golden(text):
 def test_infinite_and_missing_numbers_of_a_product():
     spec = parse_output("e5m2,from=int32,flags=2,saturate=no,scale=fp32")
     inf, nan, zero = 0x7F800000, 0x7F800001, 0x80000000
-    cases = [(0, Flag.POS_INF, inf, 0x7C), (0, Flag.NEG_INF, inf, 0xFC), (0, Flag.NAN, inf, 0x7E),
-             (0, Flag.FINITE, inf, 0x7E), (-1, Flag.FINITE, inf, 0xFC), (5, 0, nan, 0x7E),
-             (5, Flag.POS_INF, zero, 0x7E), (5, Flag.FINITE, zero, 0x80), (-5, 0, zero, 0),
-             (0, Flag.FINITE, zero, 0x80), (0, 0, 0xBF800000, 0x80), (7, Flag.NEG_INF, 1, 0xFC)]
+    cases = [
+        (0, Flag.POS_INF, inf, 0x7C),
+        (0, Flag.NEG_INF, inf, 0xFC),
+        (0, Flag.NAN, inf, 0x7E),
+        (0, Flag.FINITE, inf, 0x7E),
+        (-1, Flag.FINITE, inf, 0xFC),
+        (5, 0, nan, 0x7E),
+        (5, Flag.POS_INF, zero, 0x7E),
+        (5, Flag.FINITE, zero, 0x80),
+        (-5, 0, zero, 0),
+        (0, Flag.FINITE, zero, 0x80),
+        (0, 0, 0xBF800000, 0x80),
+        (7, Flag.NEG_INF, 1, 0xFC),
+    ]
     sums, flags, scales, wanted = zip(*cases, strict=True)
     for backend in ("vector", "golden"):
         got = sim.output(sums, spec, scale=scales, flags=flags, backend=backend)
@@ -295,12 +356,15 @@ def test_scale_is_one_by_default():
     assert (sim.output(sums, "e4m3,from=int32,scale=fp32", scale=CORNERS[:1]) & 0x7F == 0).all()
 
 
-@pytest.mark.parametrize(("scale", "message"), [
-    (1 << 32, "Scale must be codes of fp32 from 0 to 4294967295, not 4294967296"),
-    (-1, "Scale must be codes of fp32 from 0 to 4294967295, not -1"),
-    (0.5, "Scale dtype must be an integer type, not 'float64'"),
-    ([1, 2, 3], "Scale shape must be one that broadcasts to (2,), not (3,)"),
-])
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [
+        (1 << 32, "Scale must be codes of fp32 from 0 to 4294967295, not 4294967296"),
+        (-1, "Scale must be codes of fp32 from 0 to 4294967295, not -1"),
+        (0.5, "Scale dtype must be an integer type, not 'float64'"),
+        ([1, 2, 3], "Scale shape must be one that broadcasts to (2,), not (3,)"),
+    ],
+)
 def test_scale_wrong(scale, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         sim.output([1, 2], "e4m3,from=int32,scale=fp32", scale=scale)

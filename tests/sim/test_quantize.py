@@ -32,7 +32,11 @@ from sim.quantize.nearest import codes_of, nearest, values_of
 
 SEED = 7
 SHORT = [name for name, fmt in CATALOG.items() if fmt.width <= 8] + [
-    "e4m3:ieee", "e4m3:fn-daz", "e3m2:p3109e", "fp16"]
+    "e4m3:ieee",
+    "e4m3:fn-daz",
+    "e3m2:p3109e",
+    "fp16",
+]
 
 
 def numbers(count: int = 4096) -> np.ndarray:
@@ -117,7 +121,8 @@ def test_numbers_of_one_sign_keep_zero() -> None:
 def test_percentile_leaves_outliers_out() -> None:
     x = np.concatenate([np.linspace(-1, 1, 9_999), [1000.0]])
     assert calibrate(x, "int8,range=percentile,percentile=99.9").scale[0] == pytest.approx(
-        1 / 127, rel=2e-3)
+        1 / 127, rel=2e-3
+    )
     assert calibrate(x, "int8").scale[0] == pytest.approx(1000 / 127)
     half = calibrate(abs(x), "int8,range=percentile,percentile=99.9,zero_point=yes")
     assert half.scale[0] == pytest.approx(1 / 255, rel=5e-3)
@@ -138,8 +143,10 @@ def test_mse_range_is_near_the_best_in_theory(name: str) -> None:
 
 def test_mse_range_is_better_than_all_others_by_channel() -> None:
     x = np.random.default_rng(SEED).standard_t(3, (5, 4096))
-    errors = {kind: ((calibrate(x, f"int4,per=channel,range={kind}", axis=0)(x) - x) ** 2).mean(1)
-              for kind in ("mse", "minmax", "percentile")}
+    errors = {
+        kind: ((calibrate(x, f"int4,per=channel,range={kind}", axis=0)(x) - x) ** 2).mean(1)
+        for kind in ("mse", "minmax", "percentile")
+    }
     assert (errors["mse"] < errors["minmax"]).all()
     assert (errors["mse"] < errors["percentile"]).all()
 
@@ -148,8 +155,10 @@ def test_rare_outliers_count_in_long_rows() -> None:
     """One number in 60,000 that holds nearly all of the energy is not cut off."""
     x = np.random.default_rng(SEED).normal(size=(3, 60_000))
     x[:, 12_345] = 400
-    errors = {kind: ((calibrate(x, f"e4m3,per=channel,range={kind}", axis=0)(x) - x) ** 2).sum(1)
-              for kind in ("mse", "minmax")}
+    errors = {
+        kind: ((calibrate(x, f"e4m3,per=channel,range={kind}", axis=0)(x) - x) ** 2).sum(1)
+        for kind in ("mse", "minmax")
+    }
     assert (errors["mse"] <= errors["minmax"]).all()
 
 
@@ -166,9 +175,16 @@ def test_zeros_and_lists_and_tiny_numbers() -> None:
     assert calibrate([1e-44], "e4m3").scale[0] == np.finfo(np.float32).tiny
 
 
-@pytest.mark.parametrize("text", [
-    "e4m3", "int8,per=channel,range=mse,scale=pow2,zero_point=yes", "e2m1,per=block",
-    "int8,range=percentile,percentile=99.5", "int4,range=percentile"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "e4m3",
+        "int8,per=channel,range=mse,scale=pow2,zero_point=yes",
+        "e2m1,per=block",
+        "int8,range=percentile,percentile=99.5",
+        "int4,range=percentile",
+    ],
+)
 def test_scheme_is_spelled_back(text: str) -> None:
     assert str(parse_scheme(text)) == text
     assert parse_scheme(parse_scheme(text)) == parse_scheme(text)
@@ -179,63 +195,114 @@ def test_scheme_is_spelled_back(text: str) -> None:
 SETTINGS = "per=..., range=..., percentile=..., scale=..., zero_point=..."
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda: parse_scheme(""), "Scheme must be a spelling such as e4m3,per=channel, not ''"),
-    (lambda: parse_scheme(3), "Scheme must be a spelling such as e4m3,per=channel, not 3"),
-    (lambda: parse_scheme("e4m3,per=row"),
-     "Scheme per must be one of tensor, channel, block, not 'row'"),
-    (lambda: parse_scheme("e4m3,per=block,per=block"),
-     f"Scheme settings must be some of {SETTINGS}, once each, not 'per=block,per=block'"),
-    (lambda: parse_scheme("e4m3,bits=8"),
-     f"Scheme settings must be some of {SETTINGS}, once each, not 'bits=8'"),
-    (lambda: parse_scheme("e4m3,zero_point=yes"),
-     "Scheme zero_point must be no unless the format is an integer, not 'yes'"),
-    (lambda: parse_scheme("int8,zero_point=1"), "Scheme zero_point must be yes or no, not '1'"),
-    (lambda: parse_scheme("e4m3,per=block,range=mse"),
-     "Scheme range must be minmax per block, not 'mse'"),
-    (lambda: parse_scheme("e4m3,per=block,scale=fp32"),
-     "Scheme scale must be pow2 per block, not 'fp32'"),
-    (lambda: parse_scheme("int8,per=block,zero_point=yes"),
-     "Scheme zero_point must be no per block, not 'yes'"),
-    (lambda: parse_scheme("e4m3,percentile=99"),
-     "Scheme percentile must be left out unless the range is percentile, not 99.0"),
-    (lambda: parse_scheme("e4m3,range=percentile,percentile=50"),
-     "Scheme percentile must be above 50 up to 100, not 50.0"),
-    (lambda: parse_scheme("e4m3,range=percentile,percentile=most"),
-     "Scheme percentile must be a number, not 'most'"),
-    (lambda: calibrate([1.0], "e4m3", axis=0),
-     "Quantizer axis must be given per channel, and only then, not 0"),
-    (lambda: calibrate([1.0], "e4m3,per=channel"),
-     "Quantizer axis must be given per channel, and only then, not None"),
-    (lambda: calibrate([1.0, np.nan], "e4m3"), "Calibration data must be finite, not nan"),
-    (lambda: calibrate([np.inf], "e4m3"), "Calibration data must be finite, not inf"),
-    (lambda: calibrate([], "e4m3"), "Calibration data must be at least one number, not 'none'"),
-    (lambda: calibrate(np.array(["a"]), "e4m3"),
-     "Calibration data dtype must be a real number type, not '<U1'"),
-    (lambda: calibrate(np.ones(1), "e4m3,per=channel", axis=1),
-     "Calibration data shape must be such that it has axis 1, not (1,)"),
-    (lambda: calibrate(np.ones((2, 3)), "e4m3,per=channel", axis=0).encode(np.ones((3, 2))),
-     "Values shape must be 2 along axis 0, not (3, 2)"),
-    (lambda: Quantizer(parse_scheme("e4m3"), np.array([0.0]), np.array([0])),
-     "Quantizer scale must be positive and finite, not [0.0]"),
-    (lambda: Quantizer(parse_scheme("e4m3"), np.array([1.0, 1.0]), np.array([0])),
-     "Quantizer scale shape must be one scale and zero point a channel, not ((2,), (1,))"),
-    (lambda: Quantizer(parse_scheme("e4m3,per=block"), np.array([1.0]), np.array([0])),
-     "Quantizer scheme must be per tensor or channel, not 'e4m3,per=block'"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: parse_scheme(""), "Scheme must be a spelling such as e4m3,per=channel, not ''"),
+        (lambda: parse_scheme(3), "Scheme must be a spelling such as e4m3,per=channel, not 3"),
+        (
+            lambda: parse_scheme("e4m3,per=row"),
+            "Scheme per must be one of tensor, channel, block, not 'row'",
+        ),
+        (
+            lambda: parse_scheme("e4m3,per=block,per=block"),
+            f"Scheme settings must be some of {SETTINGS}, once each, not 'per=block,per=block'",
+        ),
+        (
+            lambda: parse_scheme("e4m3,bits=8"),
+            f"Scheme settings must be some of {SETTINGS}, once each, not 'bits=8'",
+        ),
+        (
+            lambda: parse_scheme("e4m3,zero_point=yes"),
+            "Scheme zero_point must be no unless the format is an integer, not 'yes'",
+        ),
+        (lambda: parse_scheme("int8,zero_point=1"), "Scheme zero_point must be yes or no, not '1'"),
+        (
+            lambda: parse_scheme("e4m3,per=block,range=mse"),
+            "Scheme range must be minmax per block, not 'mse'",
+        ),
+        (
+            lambda: parse_scheme("e4m3,per=block,scale=fp32"),
+            "Scheme scale must be pow2 per block, not 'fp32'",
+        ),
+        (
+            lambda: parse_scheme("int8,per=block,zero_point=yes"),
+            "Scheme zero_point must be no per block, not 'yes'",
+        ),
+        (
+            lambda: parse_scheme("e4m3,percentile=99"),
+            "Scheme percentile must be left out unless the range is percentile, not 99.0",
+        ),
+        (
+            lambda: parse_scheme("e4m3,range=percentile,percentile=50"),
+            "Scheme percentile must be above 50 up to 100, not 50.0",
+        ),
+        (
+            lambda: parse_scheme("e4m3,range=percentile,percentile=most"),
+            "Scheme percentile must be a number, not 'most'",
+        ),
+        (
+            lambda: calibrate([1.0], "e4m3", axis=0),
+            "Quantizer axis must be given per channel, and only then, not 0",
+        ),
+        (
+            lambda: calibrate([1.0], "e4m3,per=channel"),
+            "Quantizer axis must be given per channel, and only then, not None",
+        ),
+        (lambda: calibrate([1.0, np.nan], "e4m3"), "Calibration data must be finite, not nan"),
+        (lambda: calibrate([np.inf], "e4m3"), "Calibration data must be finite, not inf"),
+        (lambda: calibrate([], "e4m3"), "Calibration data must be at least one number, not 'none'"),
+        (
+            lambda: calibrate(np.array(["a"]), "e4m3"),
+            "Calibration data dtype must be a real number type, not '<U1'",
+        ),
+        (
+            lambda: calibrate(np.ones(1), "e4m3,per=channel", axis=1),
+            "Calibration data shape must be such that it has axis 1, not (1,)",
+        ),
+        (
+            lambda: calibrate(np.ones((2, 3)), "e4m3,per=channel", axis=0).encode(np.ones((3, 2))),
+            "Values shape must be 2 along axis 0, not (3, 2)",
+        ),
+        (
+            lambda: Quantizer(parse_scheme("e4m3"), np.array([0.0]), np.array([0])),
+            "Quantizer scale must be positive and finite, not [0.0]",
+        ),
+        (
+            lambda: Quantizer(parse_scheme("e4m3"), np.array([1.0, 1.0]), np.array([0])),
+            "Quantizer scale shape must be one scale and zero point a channel, not ((2,), (1,))",
+        ),
+        (
+            lambda: Quantizer(parse_scheme("e4m3,per=block"), np.array([1.0]), np.array([0])),
+            "Quantizer scheme must be per tensor or channel, not 'e4m3,per=block'",
+        ),
+    ],
+)
 def test_quantize_wrong(make: Callable[[], object], message: str) -> None:
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         make()
 
 
 BLOCK_SEED = 3
-ORACLES = {name: getattr(gfloat.formats, f"format_info_{oracle}") for name, oracle in {
-    "mxfp8_e4m3": "mxfp8_e4m3", "mxfp8_e5m2": "mxfp8_e5m2", "mxfp6_e2m3": "mxfp6_e2m3",
-    "mxfp6_e3m2": "mxfp6_e3m2", "mxfp4": "mxfp4_e2m1", "mxint8": "mxint8"}.items()}
+ORACLES = {
+    name: getattr(gfloat.formats, f"format_info_{oracle}")
+    for name, oracle in {
+        "mxfp8_e4m3": "mxfp8_e4m3",
+        "mxfp8_e5m2": "mxfp8_e5m2",
+        "mxfp6_e2m3": "mxfp6_e2m3",
+        "mxfp6_e3m2": "mxfp6_e3m2",
+        "mxfp4": "mxfp4_e2m1",
+        "mxint8": "mxint8",
+    }.items()
+}
 #: ml_dtypes has the elements of these.
-ELEMENTS = {"mxfp8_e4m3": ml_dtypes.float8_e4m3fn, "mxfp8_e5m2": ml_dtypes.float8_e5m2,
-            "mxfp6_e2m3": ml_dtypes.float6_e2m3fn, "mxfp6_e3m2": ml_dtypes.float6_e3m2fn,
-            "mxfp4": ml_dtypes.float4_e2m1fn}
+ELEMENTS = {
+    "mxfp8_e4m3": ml_dtypes.float8_e4m3fn,
+    "mxfp8_e5m2": ml_dtypes.float8_e5m2,
+    "mxfp6_e2m3": ml_dtypes.float6_e2m3fn,
+    "mxfp6_e3m2": ml_dtypes.float6_e3m2fn,
+    "mxfp4": ml_dtypes.float4_e2m1fn,
+}
 
 
 def blocks(count: int) -> np.ndarray:
@@ -274,7 +341,7 @@ def test_blocks_are_those_of_ml_dtypes(name: str) -> None:
     got = encode_blocks(x, fmt)
     scales = (2.0**exponent).astype(ml_dtypes.float8_e8m0fnu)
     assert (got.scales[:, 0] == scales.view(np.uint8)).all()
-    elements = np.clip(x / 2.0**exponent[:, None], -fmt.max, fmt.max).astype(np.float32)
+    elements = np.clip(x / 2.0 ** exponent[:, None], -fmt.max, fmt.max).astype(np.float32)
     wanted = elements.astype(ELEMENTS[name]).view(np.uint8).astype(int)
     assert (got.codes == wanted & (1 << fmt.width) - 1).all()
 
@@ -309,8 +376,11 @@ def test_empty_blocks_wrong() -> None:
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     x = np.random.default_rng(BLOCK_SEED).normal(size=(6, 50))
     path = tmp_path / "new" / "q.json"
-    saved = {"a": calibrate(x, "int8,zero_point=yes"), "w": parse_scheme("e2m1,per=block"),
-             "b": calibrate(x, "e4m3,per=channel,range=mse", axis=0)}
+    saved = {
+        "a": calibrate(x, "int8,zero_point=yes"),
+        "w": parse_scheme("e2m1,per=block"),
+        "b": calibrate(x, "e4m3,per=channel,range=mse", axis=0),
+    }
     assert save_quantizers(path, saved) == path
     loaded = load_quantizers(path)
     assert list(loaded) == sorted(saved)
@@ -328,19 +398,24 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 GOOD = {"scheme": "int8", "axis": None, "scale": [0.5], "zero_point": [0]}
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    (None, "No such file or directory"),
-    ('{"quantizers": {"a"', "Expecting ':' delimiter: line 1 column 20 (char 19)"),
-    ("[]", "no object of quantizers"),
-    ('{"quantizers": []}', "no object of quantizers"),
-    (GOOD | {"more": 1}, "no object of axis, scale, scheme, zero_point"),
-    (GOOD | {"scheme": "int99"}, (f"Format name must be one of {', '.join(CATALOG)}, or "
-                                  "eXmY:policy, not 'int99'")),
-    (GOOD | {"scale": [-1.0]}, "Quantizer scale must be positive and finite, not [-1.0]"),
-    (GOOD | {"zero_point": [0.5]}, "no whole zero points"),
-    (GOOD | {"axis": "0"}, "no axis"),
-    (GOOD | {"axis": 0}, "Quantizer axis must be given per channel, and only then, not 0"),
-])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "No such file or directory"),
+        ('{"quantizers": {"a"', "Expecting ':' delimiter: line 1 column 20 (char 19)"),
+        ("[]", "no object of quantizers"),
+        ('{"quantizers": []}', "no object of quantizers"),
+        (GOOD | {"more": 1}, "no object of axis, scale, scheme, zero_point"),
+        (
+            GOOD | {"scheme": "int99"},
+            (f"Format name must be one of {', '.join(CATALOG)}, or eXmY:policy, not 'int99'"),
+        ),
+        (GOOD | {"scale": [-1.0]}, "Quantizer scale must be positive and finite, not [-1.0]"),
+        (GOOD | {"zero_point": [0.5]}, "no whole zero points"),
+        (GOOD | {"axis": "0"}, "no axis"),
+        (GOOD | {"axis": 0}, "Quantizer axis must be given per channel, and only then, not 0"),
+    ],
+)
 def test_wrong_file(tmp_path: Path, text: object, reason: str) -> None:
     path = tmp_path / "q.json"
     if text is not None:

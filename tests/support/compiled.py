@@ -18,8 +18,9 @@ def unchanged(verilog: str, top: str) -> str:
     return verilog
 
 
-def compile_module(module, folder: Path, *, clocked: bool = True, change: Change = unchanged,
-                   optimize: str = "-O0") -> sim.rtl.Model:
+def compile_module(
+    module, folder: Path, *, clocked: bool = True, change: Change = unchanged, optimize: str = "-O0"
+) -> sim.rtl.Model:
     """Compile a component or netlist; ``change`` may map it to gates or mutate it."""
     top = module.module_name
     source = folder / f"{top}.v"

@@ -21,8 +21,10 @@ def draw(spec: GemmSpec, rng, shape) -> tuple[np.ndarray, np.ndarray]:
     m, k, n = shape
     mac = spec.array.mac
     few = rng.random() < 0.5
-    a, b = (rng.integers(0, 1 << fmt.width, size, dtype=np.uint64)
-            for fmt, size in ((mac.a, (m, k)), (mac.b, (k, n))))
+    a, b = (
+        rng.integers(0, 1 << fmt.width, size, dtype=np.uint64)
+        for fmt, size in ((mac.a, (m, k)), (mac.b, (k, n)))
+    )
     return (a >> np.uint64(2), b >> np.uint64(2)) if few else (a, b)
 
 
@@ -35,11 +37,12 @@ def blocks(spec: GemmSpec) -> tuple[tuple[int, int], tuple[int, int]]:
 def noisy(spec: GemmSpec, rng, a, b) -> list[np.ndarray]:
     """Operands up to whole words, noise beyond the edges of the matrices."""
     found = []
-    for inside, block, fmt in zip((a, b), blocks(spec), (spec.array.mac.a, spec.array.mac.b),
-                                  strict=True):
+    for inside, block, fmt in zip(
+        (a, b), blocks(spec), (spec.array.mac.a, spec.array.mac.b), strict=True
+    ):
         whole = [-(-size // step) * step for size, step in zip(inside.shape, block, strict=True)]
         found.append(rng.integers(0, 1 << fmt.width, whole, dtype=np.uint64))
-        found[-1][:inside.shape[0], :inside.shape[1]] = inside
+        found[-1][: inside.shape[0], : inside.shape[1]] = inside
     return found
 
 
@@ -47,8 +50,11 @@ def set_output(driver: EngineDriver, rng) -> dict[str, int]:
     """Settings of the output stages, written to the registers, as `sim.output` takes them."""
     out, options = driver.spec.array.out, {}
     if out and out.scale is not Scale.NONE:
-        options["scale"] = int(rng.integers(-3, 4)) if out.scale is Scale.POW2 else int(
-            np.float32(2.0 ** rng.uniform(-6, 6)).view(np.uint32))
+        options["scale"] = (
+            int(rng.integers(-3, 4))
+            if out.scale is Scale.POW2
+            else int(np.float32(2.0 ** rng.uniform(-6, 6)).view(np.uint32))
+        )
         assert driver.put("SCALE", options["scale"] % (1 << 32))
     if out and out.zero_point:
         options["zero_point"] = int(rng.integers(-100, 100))
@@ -91,11 +97,19 @@ def _shapes(spec: GemmSpec, rng) -> list[tuple[int, int, int]]:
     """Sizes that fit: single, whole tiles, edges, few beats, full memories, random ones."""
     rows, cols, lanes = spec.array.rows, spec.array.cols, spec.array.mac.lanes
     high = spec.array.schedule.height
-    shapes = [(1, 1, 1), (rows, rows * lanes, cols), (2 * high, lanes, 2 * cols),
-              (high + 1, rows * lanes + 1, cols + 1), (high, 2 * rows * lanes, 1),
-              (rows + 1, 2 * lanes + 1, cols + 1), (1, 5, 2 * cols + 1), (2 * rows + 1, 3, 1),
-              (1, lanes * min(spec.depth_a, spec.depth_b), 1), (spec.depth_c, 1, 1),
-              (1, 1, cols * spec.depth_c)]
+    shapes = [
+        (1, 1, 1),
+        (rows, rows * lanes, cols),
+        (2 * high, lanes, 2 * cols),
+        (high + 1, rows * lanes + 1, cols + 1),
+        (high, 2 * rows * lanes, 1),
+        (rows + 1, 2 * lanes + 1, cols + 1),
+        (1, 5, 2 * cols + 1),
+        (2 * rows + 1, 3, 1),
+        (1, lanes * min(spec.depth_a, spec.depth_b), 1),
+        (spec.depth_c, 1, 1),
+        (1, 1, cols * spec.depth_c),
+    ]
     fitting = [shape for shape in shapes if not spec.refusals(*shape)]
     while len(fitting) < PRODUCTS:
         shape = tuple(int(rng.integers(1, top)) for top in (4 * rows, 8 * lanes, 4 * cols))
@@ -137,8 +151,14 @@ def _check_cycles(driver: EngineDriver, model, rng) -> None:
     spec, array, timed = driver.spec, driver.spec.array, 0
     assert driver.put("IRQ_ENABLE", 1)
     while timed < TIMED:
-        shape = tuple(int(rng.integers(1, 1 + top)) for top in (
-            max(6 * array.rows, 3 * array.schedule.height), 12 * array.mac.lanes, 6 * array.cols))
+        shape = tuple(
+            int(rng.integers(1, 1 + top))
+            for top in (
+                max(6 * array.rows, 3 * array.schedule.height),
+                12 * array.mac.lanes,
+                6 * array.cols,
+            )
+        )
         if spec.refusals(*shape):
             continue
         cycles = spec.cycles(*shape)
@@ -174,11 +194,21 @@ def _check_refusals(driver: EngineDriver, rng) -> None:
     """Sizes that cannot be set the bits of ERROR that the spec names, and nothing starts."""
     spec = driver.spec
     (rows, steps), (lanes, cols) = blocks(spec)
-    wrong = [(0, 1, 1), (1, 0, 1), (1, 1, 0), (0, 0, 0), (1 << 31, 1, 1), (1, (1 << 32) - 1, 1),
-             (1, 1, 1 << spec.size_bits), (1 << spec.size_bits, 0, 1),
-             (rows * spec.depth_a + 1, 1, 1), (1, steps * spec.depth_a + 1, 1),
-             (1, lanes * spec.depth_b + 1, 1), (1, 1, cols * spec.depth_b + 1),
-             (spec.depth_c + 1, 1, 1)]
+    wrong = [
+        (0, 1, 1),
+        (1, 0, 1),
+        (1, 1, 0),
+        (0, 0, 0),
+        (1 << 31, 1, 1),
+        (1, (1 << 32) - 1, 1),
+        (1, 1, 1 << spec.size_bits),
+        (1 << spec.size_bits, 0, 1),
+        (rows * spec.depth_a + 1, 1, 1),
+        (1, steps * spec.depth_a + 1, 1),
+        (1, lanes * spec.depth_b + 1, 1),
+        (1, 1, cols * spec.depth_b + 1),
+        (spec.depth_c + 1, 1, 1),
+    ]
     wrong += [tuple(int(rng.integers(1, 1 << spec.size_bits)) for _ in range(3)) for _ in range(30)]
     driver.put("IRQ_ENABLE", 0b10)
     refused = 0
@@ -207,8 +237,12 @@ def _check_rows_beyond(driver: EngineDriver, rng) -> None:
         driver.load(a, b)
         assert driver.start(m, 1, 1)
         driver.wait(spec.cycles(m, 1, 1))
-        after.append([driver.bus.read(driver.map.base(window) + window.stride * place)
-                      for place in range(1, many)])
+        after.append(
+            [
+                driver.bus.read(driver.map.base(window) + window.stride * place)
+                for place in range(1, many)
+            ]
+        )
     assert after[0] == after[1], str(spec)
 
 
@@ -254,8 +288,10 @@ def check_hold(driver: EngineDriver, rng) -> int:
     spec = driver.spec
     tops = min(spec.array.schedule.height, spec.depth_c), spec.array.cols
     sizes = [tops, *(tuple(int(rng.integers(1, 1 + top)) for top in tops) for _ in HELD_PARTS[1:])]
-    return sum(_check_parts(driver, rng, m, n, parts)
-               for (m, n), parts in zip(sizes, HELD_PARTS, strict=True))
+    return sum(
+        _check_parts(driver, rng, m, n, parts)
+        for (m, n), parts in zip(sizes, HELD_PARTS, strict=True)
+    )
 
 
 def _check_parts(driver: EngineDriver, rng, m: int, n: int, parts) -> int:

@@ -24,8 +24,9 @@ Floats = npt.NDArray[np.float64]
 HOST_FORMATS = {"fp16": (np.float16, np.uint16), "fp32": (np.float32, np.uint32)}
 
 
-def compile_step(spec: MacSpec, folder: Path, optimize: str = "-O0", *,
-                 change: Change = unchanged) -> sim.rtl.Model:
+def compile_step(
+    spec: MacSpec, folder: Path, optimize: str = "-O0", *, change: Change = unchanged
+) -> sim.rtl.Model:
     """Compile the step of ``spec`` alone, so that any accumulator can be presented."""
     return compile_module(FloatStep(spec), folder, clocked=False, change=change, optimize=optimize)
 
@@ -33,15 +34,18 @@ def compile_step(spec: MacSpec, folder: Path, optimize: str = "-O0", *,
 def held_codes(spec: MacSpec) -> Codes:
     """Every code that the accumulator may hold; for accumulators of 16 bits at most."""
     frame = AlignWindow(spec)
-    return np.array([code for code in range(1 << spec.acc.width) if frame.holds(code)],
-                    dtype=np.uint64)
+    return np.array(
+        [code for code in range(1 << spec.acc.width) if frame.holds(code)], dtype=np.uint64
+    )
 
 
 def product_classes(spec: MacSpec) -> list[tuple[int, int]]:
     """One pair of codes for each product value and kind of its operands, subnormal or not."""
     classes = {}
-    a, b = (np.asarray(sim.decode(np.arange(1 << fmt.width, dtype=np.uint64), fmt))
-            for fmt in (spec.a, spec.b))
+    a, b = (
+        np.asarray(sim.decode(np.arange(1 << fmt.width, dtype=np.uint64), fmt))
+        for fmt in (spec.a, spec.b)
+    )
     small_a, small_b = abs(a) < spec.a.min_normal, abs(b) < spec.b.min_normal
     for i, x in enumerate(a.tolist()):
         for j, y in enumerate(b.tolist()):
@@ -115,13 +119,19 @@ def random_accumulators(spec: MacSpec, rng: np.random.Generator, a: Codes, b: Co
     """Codes that the accumulator may hold, a third of them close to what ``a * b`` takes away."""
     fmt, frame = spec.acc.fmt, AlignWindow(spec)
     highest = min(frame.top, fmt.bias)
-    x, y = (np.nan_to_num(values(codes, code_fmt), posinf=0, neginf=0)
-            for codes, code_fmt in ((a, spec.a), (b, spec.b)))
-    size = np.where(rng.random(a.size) < 0.3, -x * y * 2.0 ** rng.integers(-1, 2, a.size),
-                    np.ldexp(rng.uniform(-1, 1, a.size), rng.integers(frame.lsb, highest, a.size)))
+    x, y = (
+        np.nan_to_num(values(codes, code_fmt), posinf=0, neginf=0)
+        for codes, code_fmt in ((a, spec.a), (b, spec.b))
+    )
+    size = np.where(
+        rng.random(a.size) < 0.3,
+        -x * y * 2.0 ** rng.integers(-1, 2, a.size),
+        np.ldexp(rng.uniform(-1, 1, a.size), rng.integers(frame.lsb, highest, a.size)),
+    )
     size += rng.integers(-3, 4, a.size) * np.spacing(size.astype(np.float32))
-    size = np.clip(np.ldexp(np.rint(np.ldexp(size, -frame.lsb)), frame.lsb),
-                   -2.0**highest, 2.0**highest)
+    size = np.clip(
+        np.ldexp(np.rint(np.ldexp(size, -frame.lsb)), frame.lsb), -(2.0**highest), 2.0**highest
+    )
     codes = sim.encode(size, fmt).astype(np.uint64)
     codes[codes == fmt.sign_code] = 0
     return codes

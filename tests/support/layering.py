@@ -74,8 +74,14 @@ def sources(root: Path) -> list[Source]:
         relative = path.relative_to(root)
         parts = relative.with_suffix("").parts
         is_package = parts[-1] == "__init__"
-        found.append(Source(relative.as_posix(), ".".join(parts[:-1] if is_package else parts),
-                            is_package, path.read_text(encoding="utf-8")))
+        found.append(
+            Source(
+                relative.as_posix(),
+                ".".join(parts[:-1] if is_package else parts),
+                is_package,
+                path.read_text(encoding="utf-8"),
+            )
+        )
     return found
 
 
@@ -134,8 +140,11 @@ def _bound(node: ast.stmt) -> set[str]:
     blocks = [block for block in ast.iter_child_nodes(node) if isinstance(block, ast.stmt)]
     if blocks:  # If, try, with and their like.
         return set().union(*map(_bound, blocks))
-    return {part.id for part in ast.walk(node)
-            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    return {
+        part.id
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    }
 
 
 def _wrong_imports(source: Source, modules: set[str]) -> Iterator[str]:
@@ -148,7 +157,8 @@ def _wrong_imports(source: Source, modules: set[str]) -> Iterator[str]:
             allowed = any(_within(name, room) for room in own.rooms)
         else:
             allowed = room not in own.never and (
-                not own.stdlib_only or room in sys.stdlib_module_names)
+                not own.stdlib_only or room in sys.stdlib_module_names
+            )
         if not allowed:
             yield f"{source.path}:{line}: {source.module} must not import {name}"
 
@@ -175,7 +185,7 @@ def _base(source: Source, node: ast.ImportFrom) -> str:
     if not node.level:
         return node.module or ""
     package = source.module.split(".")
-    package = package[:len(package) - node.level + source.is_package]
+    package = package[: len(package) - node.level + source.is_package]
     return ".".join([*package, *([node.module] if node.module else [])])
 
 
@@ -199,8 +209,10 @@ def _cycles(files: list[Source], modules: set[str]) -> Iterator[str]:
                 graphs.setdefault(folder, {}).setdefault(here, set()).add(there)
     for folder, graph in sorted(graphs.items()):
         if folder:  # Between rooms, the rules decide.
-            yield from (f"{folder}: must not import in a circle: {' -> '.join(circle)}"
-                        for circle in _circles(graph))
+            yield from (
+                f"{folder}: must not import in a circle: {' -> '.join(circle)}"
+                for circle in _circles(graph)
+            )
 
 
 def _parting(source: Source, name: str, modules: set[str]) -> tuple[str, str, str]:
@@ -210,7 +222,7 @@ def _parting(source: Source, name: str, modules: set[str]) -> tuple[str, str, st
     while shared < min(len(here), len(there)) and here[shared] == there[shared]:
         shared += 1
     folder = ".".join(here[:shared])
-    return folder, ".".join(here[:shared + 1]), ".".join(there[:shared + 1])
+    return folder, ".".join(here[: shared + 1]), ".".join(there[: shared + 1])
 
 
 def _circles(graph: dict[str, set[str]]) -> Iterator[list[str]]:

@@ -31,8 +31,11 @@ initial begin $readmemh("rows.hex", rows); $dumpfile("x.vcd"); $dumpvars(0, DUMP
     #5 clk = 1; #5 clk = 0; end end endmodule
 """
 #: Outputs of the RTL that are compared, and what the model calls them.
-SHAKES = {"s_axis_a_tready": "a_tready", "s_axis_b_tready": "b_tready",
-          "m_axis_c_tvalid": "c_tvalid"}
+SHAKES = {
+    "s_axis_a_tready": "a_tready",
+    "s_axis_b_tready": "b_tready",
+    "m_axis_c_tvalid": "c_tvalid",
+}
 USER = ".s_axis_a_tuser(au),"
 
 
@@ -50,10 +53,18 @@ def products(spec):
     mac = spec.mac
     if spec.dataflow is not Dataflow.OS or not mac.pipeline or mac.is_fused:
         return []
-    return [Product({role: f"grid.row_{r}.pe_{c}.mac.{name}_q1" for role, name in names.items()},
-                    stage, (r, lane, c), value)
-            for r in range(spec.rows) for c in range(spec.cols) for lane in range(mac.lanes)
-            for names, stage, value in _kinds(mac, lane)]
+    return [
+        Product(
+            {role: f"grid.row_{r}.pe_{c}.mac.{name}_q1" for role, name in names.items()},
+            stage,
+            (r, lane, c),
+            value,
+        )
+        for r in range(spec.rows)
+        for c in range(spec.cols)
+        for lane in range(mac.lanes)
+        for names, stage, value in _kinds(mac, lane)
+    ]
 
 
 def held(product, seen):
@@ -81,11 +92,21 @@ def _kinds(mac, lane):
     base = sum(not fmt.is_integer for fmt in (mac.a, mac.b))
     parts = {part: f"lane{lane}_{part}" for part in ("sig", "exp", "sign")}
     aligned = isinstance(mac.acc, AlignedAccumulator)
-    found = [(parts, last if aligned else max(last - 1, 0), lambda bits: _number(
-        bits["sign"], bits["sig"], bits["exp"] - base + mac.product_lsb))]
+    found = [
+        (
+            parts,
+            last if aligned else max(last - 1, 0),
+            lambda bits: _number(bits["sign"], bits["sig"], bits["exp"] - base + mac.product_lsb),
+        )
+    ]
     if not aligned and mac.pipeline > 1:
-        found.append(({"sign": f"lane{lane}_term_sign", "sig": f"lane{lane}_term"}, last,
-                      lambda bits: _number(bits["sign"], bits["sig"], mac.acc.lsb)))
+        found.append(
+            (
+                {"sign": f"lane{lane}_term_sign", "sig": f"lane{lane}_term"},
+                last,
+                lambda bits: _number(bits["sign"], bits["sig"], mac.acc.lsb),
+            )
+        )
     return found
 
 
@@ -97,8 +118,14 @@ def _term(mac, stage):
     """Term of a floating-point adder, see `hw.mac.float_term.Term`."""
     frame = AlignWindow(mac)
     moves = frame.exponent_low != frame.exponent_high
-    roles = ["sign", "sig", *["place"] * moves, *["zero"] * frame.shape.leads,
-             *["nan"] * frame.nan_terms, *["inf"] * frame.inf_terms]
+    roles = [
+        "sign",
+        "sig",
+        *["place"] * moves,
+        *["zero"] * frame.shape.leads,
+        *["nan"] * frame.nan_terms,
+        *["inf"] * frame.inf_terms,
+    ]
 
     def value(bits):
         if bits.get("nan"):
@@ -107,8 +134,11 @@ def _term(mac, stage):
             return math.copysign(math.inf, -1 if bits["sign"] else 1)
         place = bits.get("place", frame.exponent_high & (1 << frame.exponent_bits) - 1)
         place -= place >> frame.exponent_bits - 1 << frame.exponent_bits
-        return _number(bits["sign"], 0 if bits.get("zero") else bits["sig"],
-                       place - frame.bias - frame.shape.bits + 1)
+        return _number(
+            bits["sign"],
+            0 if bits.get("zero") else bits["sig"],
+            place - frame.bias - frame.shape.bits + 1,
+        )
 
     return {role: f"term_{role}" for role in roles}, stage, value
 
@@ -124,22 +154,34 @@ def stimulus(spec, seed, b_last=None):
         last = rng.random() < 0.2
         odd = rng.random() < 0.01
         ends = last if b_last is None else b_last[cycle]
-        rows.append(Inputs(
-            rng.random() < (0.95 if calm else 0.5),
-            rng.integers(0, 1 << mac.a.width, (spec.rows, mac.lanes)), last,
-            rng.random() < (0.95 if calm else 0.6),
-            rng.integers(0, 1 << mac.b.width, (spec.cols, mac.lanes)), ends ^ odd,
-            rng.random() < (0.9 if calm else 0.4), cycle < 2 or rng.random() < 0.01,
-            int(rng.integers(0, 4)) if spec.dataflow is Dataflow.WS else 0,
-            *(beside(rng, spec, *port) for port in settings(spec))))
+        rows.append(
+            Inputs(
+                rng.random() < (0.95 if calm else 0.5),
+                rng.integers(0, 1 << mac.a.width, (spec.rows, mac.lanes)),
+                last,
+                rng.random() < (0.95 if calm else 0.6),
+                rng.integers(0, 1 << mac.b.width, (spec.cols, mac.lanes)),
+                ends ^ odd,
+                rng.random() < (0.9 if calm else 0.4),
+                cycle < 2 or rng.random() < 0.01,
+                int(rng.integers(0, 4)) if spec.dataflow is Dataflow.WS else 0,
+                *(beside(rng, spec, *port) for port in settings(spec)),
+            )
+        )
     return rows
 
 
 def settings(spec):
     """Ports of the output stages: name, bits of a column, and whether they are a signed number."""
     out = spec.out
-    ports = (("c_scale", out.scale_bits, out.scale_bits == 8),
-             ("c_zero_point", out.zero_point_bits, out.to.signed)) if out else ()
+    ports = (
+        (
+            ("c_scale", out.scale_bits, out.scale_bits == 8),
+            ("c_zero_point", out.zero_point_bits, out.to.signed),
+        )
+        if out
+        else ()
+    )
     return [(name, width, signed) for name, width, signed in ports if width or name == "c_scale"]
 
 
@@ -158,12 +200,15 @@ def waveform(spec, rows, folder, names):
     """Registers, memory words and ports of the RTL of these names, in each cycle."""
     generate(spec, folder)
     mac = spec.mac
-    a, b = (-(-side * mac.lanes * fmt.width // 8) * 8
-            for side, fmt in ((spec.rows, mac.a), (spec.cols, mac.b)))
+    a, b = (
+        -(-side * mac.lanes * fmt.width // 8) * 8
+        for side, fmt in ((spec.rows, mac.a), (spec.cols, mac.b))
+    )
     ports = [(name, spec.cols * width) for name, width, _ in settings(spec) if width]
     s = max(sum(width for _, width in ports), 1)
     bench = BENCH.replace("BESIDE", connections(spec, ports)).replace(
-        "DUMPED", ", ".join(["clk", *map(verilog, names)]))
+        "DUMPED", ", ".join(["clk", *map(verilog, names)])
+    )
     for name, value in (("[A-1", a), ("[B-1", b), ("[S-1", s)):
         bench = bench.replace(name, f"[{value - 1}")
     bench = bench.replace("A+B+S+7", str(a + b + s + 7)).replace("N-1", str(len(rows) - 1))
@@ -171,8 +216,16 @@ def waveform(spec, rows, folder, names):
     (folder / "bench.v").write_text(bench)
     text = []
     for row in rows:
-        bits = [row.c_tready, row.b_tlast, row.b_tvalid, row.a_tlast, row.a_tvalid, row.rst,
-                row.a_tuser & 1, row.a_tuser >> 1]
+        bits = [
+            row.c_tready,
+            row.b_tlast,
+            row.b_tvalid,
+            row.a_tlast,
+            row.a_tvalid,
+            row.rst,
+            row.a_tuser & 1,
+            row.a_tuser >> 1,
+        ]
         data = packed(row.b_tdata, mac.b.width) | packed(row.a_tdata, mac.a.width) << b
         settled, place = 0, 0
         for name, width in ports:
@@ -181,8 +234,11 @@ def waveform(spec, rows, folder, names):
             place += width
         text.append(f"{(packed(bits, 1) << a + b | data) << s | settled:x}")
     (folder / "rows.hex").write_text("\n".join(text))
-    subprocess.run(["iverilog", "-g2012", "-s", "bench", "-o", "x", "bench.v", f"{spec.name}.v"],
-                   cwd=folder, check=True)
+    subprocess.run(
+        ["iverilog", "-g2012", "-s", "bench", "-o", "x", "bench.v", f"{spec.name}.v"],
+        cwd=folder,
+        check=True,
+    )
     subprocess.run(["vvp", "x"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     return list(samples(folder / "x.vcd", "bench.clk"))
 
@@ -204,8 +260,11 @@ def connections(spec, ports):
 
 def registers(model, groups):
     """What the RTL's registers hold by the model, by name below the top."""
-    found = {name: int(bits) for group in groups
-             for name, bits in zip(group.names, group.read(model), strict=True)}
+    found = {
+        name: int(bits)
+        for group in groups
+        for name, bits in zip(group.names, group.read(model), strict=True)
+    }
     assert all(0 <= found[name] < 1 << group.width for group in groups for name in group.names)
     return found
 
@@ -213,9 +272,14 @@ def registers(model, groups):
 def memory(spec):
     """Words of the memories of sums."""
     columns = range(spec.cols) if spec.depth else ()
-    return [Wires([f"grid.memory.sums_{c}.memory[{word}]" for word in range(spec.depth)],
-                  spec.mac.acc.width + spec.mac.flag_bits,
-                  lambda x, c=c: sums(spec.mac, *x.memory[:, :spec.depth, c])) for c in columns]
+    return [
+        Wires(
+            [f"grid.memory.sums_{c}.memory[{word}]" for word in range(spec.depth)],
+            spec.mac.acc.width + spec.mac.flag_bits,
+            lambda x, c=c: sums(spec.mac, *x.memory[:, : spec.depth, c]),
+        )
+        for c in columns
+    ]
 
 
 def saved(spec):
@@ -225,14 +289,25 @@ def saved(spec):
     width = spec.mac.acc.width + spec.mac.flag_bits
     places = [f"grid.row_{r}.pe_{c}" for r in range(spec.rows) for c in range(spec.cols)]
     columns = [f"grid.memory.sums_{c}" for c in range(spec.cols)]
-    found = {Dataflow.OS: [("mac.o_data", places, lambda x: (x.acc, x.flags * 0)),
-                           ("north_c", places, lambda x: (x.result_q, x.result_flags))],
-             Dataflow.WS: [("step.o_sum", places, lambda x: (x.acc, x.flags)),
-                           ("before", columns, lambda x: x.before),
-                           ("now__data", columns, lambda x: x.read)]}[spec.dataflow]
-    return [Wires([f"{scope}.{name}" for scope in scopes], width,
-                  lambda x, read=read: sums(spec.mac, *map(np.ravel, read(x))))
-            for name, scopes, read in found] + memory(spec)
+    found = {
+        Dataflow.OS: [
+            ("mac.o_data", places, lambda x: (x.acc, x.flags * 0)),
+            ("north_c", places, lambda x: (x.result_q, x.result_flags)),
+        ],
+        Dataflow.WS: [
+            ("step.o_sum", places, lambda x: (x.acc, x.flags)),
+            ("before", columns, lambda x: x.before),
+            ("now__data", columns, lambda x: x.read),
+        ],
+    }[spec.dataflow]
+    return [
+        Wires(
+            [f"{scope}.{name}" for scope in scopes],
+            width,
+            lambda x, read=read: sums(spec.mac, *map(np.ravel, read(x))),
+        )
+        for name, scopes, read in found
+    ] + memory(spec)
 
 
 def resolved(spec, kept):
@@ -249,8 +324,10 @@ def resolved(spec, kept):
 
 def sums(mac, data, flags):
     """Sums and flags as the RTL holds them."""
-    return [int(one) % (1 << mac.acc.width) | int(flag) % (1 << mac.flag_bits) << mac.acc.width
-            for one, flag in zip(data, flags, strict=True)]
+    return [
+        int(one) % (1 << mac.acc.width) | int(flag) % (1 << mac.flag_bits) << mac.acc.width
+        for one, flag in zip(data, flags, strict=True)
+    ]
 
 
 def lockstep(spec, rows, folder):
@@ -278,7 +355,9 @@ def lockstep(spec, rows, folder):
             number = held(product, seen)
             numbers += number is not None
             assert number is None or repr(number) == repr(wanted(spec, product, model)), (
-                product.names, cycle)
+                product.names,
+                cycle,
+            )
         outputs = model.step(row)
         for port, name in SHAKES.items():
             assert seen[f"bench.dut.{port}"] == getattr(outputs, name), (name, cycle)

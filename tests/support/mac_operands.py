@@ -39,9 +39,15 @@ def pack(mac: MacSpec, a, b) -> list[tuple[int, int]]:
     beats = []
     for start in range(0, len(a), mac.lanes):
         sides = ((a, mac.a.width), (b, mac.b.width))
-        beats.append(tuple(sum(int(code) << lane * width
-                               for lane, code in enumerate(side[start:start + mac.lanes]))
-                           for side, width in sides))
+        beats.append(
+            tuple(
+                sum(
+                    int(code) << lane * width
+                    for lane, code in enumerate(side[start : start + mac.lanes])
+                )
+                for side, width in sides
+            )
+        )
     return beats
 
 

@@ -65,11 +65,10 @@ def sums_by_step(spec, model, a, b):
         "i_a": joined(x.reshape(-1, spec.lanes), spec.a.width),
         "i_b": joined(y.reshape(-1, spec.lanes), spec.b.width),
     }
-    idle = {name: np.zeros((spec.latency, *row.shape[1:]), row.dtype)
-            for name, row in rows.items()}
+    idle = {name: np.zeros((spec.latency, *row.shape[1:]), row.dtype) for name, row in rows.items()}
     out = model.run({name: np.concatenate([row, idle[name]]) for name, row in rows.items()})
-    assert (out["o_valid"][spec.latency:] == rows["i_last"]).all()
-    return out["o_data"][spec.latency:].reshape(m, n, steps)
+    assert (out["o_valid"][spec.latency :] == rows["i_last"]).all()
+    return out["o_data"][spec.latency :].reshape(m, n, steps)
 
 
 def walks(spec, rng):
@@ -92,8 +91,10 @@ def short_walks(spec, rng):
     for fmt in (spec.a, spec.b):
         codes = rng.integers(0, 1 << fmt.width, (SHORT_SIDE, SHORT * spec.lanes), dtype=np.uint64)
         quarter = np.uint64(fmt.max_code // 4)
-        codes[:, -spec.lanes:] = (codes[:, -spec.lanes:] & np.uint64(fmt.sign_code)
-                                  | fmt.max_code - codes[:, -spec.lanes:] % quarter)
+        codes[:, -spec.lanes :] = (
+            codes[:, -spec.lanes :] & np.uint64(fmt.sign_code)
+            | fmt.max_code - codes[:, -spec.lanes :] % quarter
+        )
         sides.append(codes)
     return sides[0], np.ascontiguousarray(sides[1].T)
 
@@ -123,14 +124,17 @@ class Walks:
     def __init__(self, spec, seed):
         self.spec, self.seed = spec, seed
         rng = np.random.default_rng(seed)
-        self._walks = [(a, b, self._wanted(a, b))
-                       for a, b in (short_walks(spec, rng), walks(spec, rng))]
+        self._walks = [
+            (a, b, self._wanted(a, b)) for a, b in (short_walks(spec, rng), walks(spec, rng))
+        ]
 
     def _wanted(self, a, b):
         """Sums behind every step."""
         lanes = self.spec.lanes
-        return np.stack([sim.matmul(a[:, :k], b[:k], self.spec)
-                         for k in range(lanes, len(b) + 1, lanes)], axis=-1)
+        return np.stack(
+            [sim.matmul(a[:, :k], b[:k], self.spec) for k in range(lanes, len(b) + 1, lanes)],
+            axis=-1,
+        )
 
     def check(self, model):
         """Raise at the first step that differs; gives the number of steps."""
@@ -141,7 +145,8 @@ class Walks:
         wrong = np.argwhere(got != wanted)
         assert not wrong.size, (
             f"{self.spec}, seed {self.seed}: {got[tuple(wrong[0])]:#x} != "
-            f"{wanted[tuple(wrong[0])]:#x} (model) in row, column, step {wrong[0]}")
+            f"{wanted[tuple(wrong[0])]:#x} (model) in row, column, step {wrong[0]}"
+        )
         seen = len(np.unique(got))
         assert seen >= 30, seen
         return got.size
@@ -189,8 +194,10 @@ class SumsBench:
         The random sums come first, so that most faults are seen early.
         """
         model.reset()
-        return sum(self._check_rows(model, start, stop) for start, stop in
-                   pairwise((0, self._first_rows, len(self._rows))))
+        return sum(
+            self._check_rows(model, start, stop)
+            for start, stop in pairwise((0, self._first_rows, len(self._rows)))
+        )
 
     def _check_rows(self, model, start: int, stop: int) -> int:
         """Run some of the rows."""
@@ -201,8 +208,10 @@ class SumsBench:
         got = list(zip((ends + start).tolist(), data, flags, strict=True))
         wanted = [due for due in self._due if start <= due[0] < stop]
         for one, due in zip(got, wanted, strict=False):
-            assert one == due, (f"{self.spec}, seed {self.seed}: cycle, sum, flags "
-                                f"{_hex(one)} != {_hex(due)} (model)")
+            assert one == due, (
+                f"{self.spec}, seed {self.seed}: cycle, sum, flags "
+                f"{_hex(one)} != {_hex(due)} (model)"
+            )
         assert len(got) == len(wanted), f"{self.spec}: {len(got)} sums, not {len(wanted)}"
         return len(got)
 
@@ -211,11 +220,15 @@ class SumsBench:
         """Rows by port."""
         columns = list(zip(*self._rows, strict=True))
         spec = self.spec
-        rows = {name: np.array(column, np.uint64) for name, column in
-                zip(("rst", "i_valid", "i_first", "i_last"), columns, strict=False)}
+        rows = {
+            name: np.array(column, np.uint64)
+            for name, column in zip(("rst", "i_valid", "i_first", "i_last"), columns, strict=False)
+        }
         widths = {"i_a": spec.lanes * spec.a.width, "i_b": spec.lanes * spec.b.width}
-        return rows | {name: _words(column, width) for (name, width), column in
-                       zip(widths.items(), columns[4:], strict=True)}
+        return rows | {
+            name: _words(column, width)
+            for (name, width), column in zip(widths.items(), columns[4:], strict=True)
+        }
 
     def _send(self, one: Sum, *, idle: float, resets: bool) -> None:
         """Rows of one sum; a reset in mid-sum, or right behind it, ends it."""
@@ -238,8 +251,12 @@ class SumsBench:
 
     def _garbage(self) -> tuple[int, ...]:
         spec = self.spec
-        return tuple(map(self._rng.getrandbits, (1, 1, 1, spec.lanes * spec.a.width,
-                                                 spec.lanes * spec.b.width)))
+        return tuple(
+            map(
+                self._rng.getrandbits,
+                (1, 1, 1, spec.lanes * spec.a.width, spec.lanes * spec.b.width),
+            )
+        )
 
     def _sum(self, a, b) -> Sum:
         """Sum of the products of the codes ``a`` and ``b``."""
@@ -256,10 +273,12 @@ class SumsBench:
         if spec.a.width + spec.b.width <= PAIRS.bit_length() - 1:
             west, north = codes(spec.a), codes(spec.b)
         else:
-            west, north = ([code for corner in side[1:] for code in corner[:8]]
-                           for side in self._corners)
-        data, flags = sim.matmul_with_flags(np.array(west, np.uint64)[:, None],
-                                 np.array(north, np.uint64)[None], spec)
+            west, north = (
+                [code for corner in side[1:] for code in corner[:8]] for side in self._corners
+            )
+        data, flags = sim.matmul_with_flags(
+            np.array(west, np.uint64)[:, None], np.array(north, np.uint64)[None], spec
+        )
         sums = []
         for i, a in enumerate(west):
             for j, b in enumerate(north):
@@ -276,8 +295,10 @@ class SumsBench:
             fits = products_to_the_end(self.spec, pair)
             if fits <= REACH:
                 back = extremes[-1 if pair == extremes[0] else 0]
-                sums += [self._sum(*zip(*run, strict=True)) for run in
-                         ([pair] * max(1, fits), [pair] * (fits + 1) + [back] * 3)]
+                sums += [
+                    self._sum(*zip(*run, strict=True))
+                    for run in ([pair] * max(1, fits), [pair] * (fits + 1) + [back] * 3)
+                ]
         return sums
 
 
@@ -285,8 +306,13 @@ def _random_sum(rng: Random, spec: MacSpec, corners) -> list[list[int]]:
     """Operand codes of a short sum; none, a tenth or half of them are at a corner."""
     length = rng.randint(1, 3 * spec.lanes + 3)
     share = rng.choice([0, 0.1, 0.5])
-    return [[rng.choice(rng.choice(rare)) if rng.random() < share else rng.choice(finite)
-             for _ in range(length)] for (finite, *rare) in corners]
+    return [
+        [
+            rng.choice(rng.choice(rare)) if rng.random() < share else rng.choice(finite)
+            for _ in range(length)
+        ]
+        for (finite, *rare) in corners
+    ]
 
 
 def _words(values, width: int) -> np.ndarray:

@@ -15,30 +15,47 @@ from sim.network import Network, NetworkResult, Plan, Quantizers, calibrate_netw
 SEED = 5
 
 
-def node(operator: str, inputs: str, outputs: str, name: str = "", **attributes: Any
-         ) -> onnx.NodeProto:
+def node(
+    operator: str, inputs: str, outputs: str, name: str = "", **attributes: Any
+) -> onnx.NodeProto:
     """Node with inputs and outputs in words."""
     return helper.make_node(operator, inputs.split(), outputs.split(), name=name, **attributes)
 
 
-def save(path: Path, nodes: Sequence[onnx.NodeProto], inputs: Mapping[str, Sequence[Any]],
-         outputs: Sequence[str], constants: Mapping[str, np.ndarray], *, opset: int = 17,
-         dtype: int = onnx.TensorProto.FLOAT) -> Path:
+def save(
+    path: Path,
+    nodes: Sequence[onnx.NodeProto],
+    inputs: Mapping[str, Sequence[Any]],
+    outputs: Sequence[str],
+    constants: Mapping[str, np.ndarray],
+    *,
+    opset: int = 17,
+    dtype: int = onnx.TensorProto.FLOAT,
+) -> Path:
     """Write a model; inputs are given with their sides."""
     graph = helper.make_graph(
-        list(nodes), "model",
+        list(nodes),
+        "model",
         [helper.make_tensor_value_info(name, dtype, sides) for name, sides in inputs.items()],
         [helper.make_tensor_value_info(name, dtype, None) for name in outputs],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()])
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
     domains = {each.domain for each in nodes}
-    model = helper.make_model(graph, opset_imports=[
-        helper.make_opsetid(domain, 1 if domain else opset) for domain in sorted(domains | {""})])
+    model = helper.make_model(
+        graph,
+        opset_imports=[
+            helper.make_opsetid(domain, 1 if domain else opset) for domain in sorted(domains | {""})
+        ],
+    )
     model.ir_version = 8
     model = onnx.shape_inference.infer_shapes(model)
     for output in model.graph.output:  # A model must say how many sides they have.
         if not output.type.tensor_type.HasField("shape"):
-            output.CopyFrom(helper.make_tensor_value_info(
-                output.name, dtype, [None] * len(next(iter(inputs.values())))))
+            output.CopyFrom(
+                helper.make_tensor_value_info(
+                    output.name, dtype, [None] * len(next(iter(inputs.values())))
+                )
+            )
     path.write_bytes(model.SerializeToString())
     return path
 
@@ -63,14 +80,24 @@ def small_network(path: Path) -> Path:
         node("ReduceMean", "mixed", "mean", axes=[2], keepdims=0),
         node("Gemm", "mean w3 b3", "y", "classes", transB=1, alpha=0.5, beta=2.0),
     ]
-    constants = {"w1": weights(4, 2, 3, 3), "b1": weights(4), "w2": weights(4, 1, 3, 2),
-                 "s2": abs(weights(4)), "b2": weights(4), "m2": weights(4), "v2": abs(weights(4)),
-                 "shape": np.array([0, 4, -1]), "w3": weights(3, 4), "b3": weights(3)}
+    constants = {
+        "w1": weights(4, 2, 3, 3),
+        "b1": weights(4),
+        "w2": weights(4, 1, 3, 2),
+        "s2": abs(weights(4)),
+        "b2": weights(4),
+        "m2": weights(4),
+        "v2": abs(weights(4)),
+        "shape": np.array([0, 4, -1]),
+        "w3": weights(3, 4),
+        "b3": weights(3),
+    }
     return save(path, nodes, {"x": ["n", 2, 6, 5]}, ["y"], constants)
 
 
-def plan(mac: str = "e4m3", acc: str = "bf16", size: str = "4x4", dataflow: str = "os",
-         **settings: Any) -> Plan:
+def plan(
+    mac: str = "e4m3", acc: str = "bf16", size: str = "4x4", dataflow: str = "os", **settings: Any
+) -> Plan:
     """Plan of an array, with settings of `Plan`."""
     return Plan(array=parse_array(size, parse_mac(mac, acc=acc), dataflow=dataflow), **settings)
 
@@ -80,17 +107,29 @@ def data(*shape: int) -> np.ndarray:
     return np.random.default_rng(SEED).normal(size=shape).astype(np.float32)
 
 
-def one_layer(folder: Path, operator: str, x: Sequence[int], w: Sequence[int] | np.ndarray,
-              **attributes: Any) -> tuple[Network, np.ndarray]:
+def one_layer(
+    folder: Path, operator: str, x: Sequence[int], w: Sequence[int] | np.ndarray, **attributes: Any
+) -> tuple[Network, np.ndarray]:
     """Model of one layer and its weights, random ones of the shape ``w`` unless they are given."""
-    weights = w if isinstance(w, np.ndarray) else np.random.default_rng(SEED + 1).normal(
-        size=w).astype(np.float32)
-    return load(save(folder / "m.onnx", [node(operator, "x w", "y", "layer", **attributes)],
-                     {"x": x}, ["y"], {"w": weights})), weights
+    weights = (
+        w
+        if isinstance(w, np.ndarray)
+        else np.random.default_rng(SEED + 1).normal(size=w).astype(np.float32)
+    )
+    return load(
+        save(
+            folder / "m.onnx",
+            [node(operator, "x w", "y", "layer", **attributes)],
+            {"x": x},
+            ["y"],
+            {"w": weights},
+        )
+    ), weights
 
 
-def result(network: Network, x: np.ndarray, chosen: Plan, **options: Any
-           ) -> tuple[np.ndarray, NetworkResult, Quantizers]:
+def result(
+    network: Network, x: np.ndarray, chosen: Plan, **options: Any
+) -> tuple[np.ndarray, NetworkResult, Quantizers]:
     """First output of a network, calibrated on what it is run on, all else and the scales."""
     quantizers = calibrate_network(network, [{"x": x}], chosen)
     outcome = run(network, [{"x": x}], chosen, quantizers, **options)

@@ -55,8 +55,10 @@ class OutputBench:
         for case in cases:
             index = self.specs.index(case.spec)
             # A cycle more, so that the last result is seen.
-            rows |= {f"u{index}_{name}": np.pad(row, [(0, cycles - len(row)), (0, 0)][:row.ndim])
-                     for name, row in case.inputs().items()}
+            rows |= {
+                f"u{index}_{name}": np.pad(row, [(0, cycles - len(row)), (0, 0)][: row.ndim])
+                for name, row in case.inputs().items()
+            }
             outputs += [f"u{index}_o_valid", f"u{index}_o_data"]
         found = self.model.run(rows, outputs=outputs)
         for case in cases:
@@ -64,14 +66,13 @@ class OutputBench:
             _compare(case, found[f"u{index}_o_valid"], found[f"u{index}_o_data"])
         return sum(len(case.sums) for case in cases)
 
-
     def check_valid(self) -> int:
         """No result without a sum; a reset drops those in flight; gives the number of stages."""
         valid = np.array([1, 0, 1, 1, 0, 1] + [0] * max(spec.latency for spec in self.specs))
         rst = np.arange(len(valid)) == 3
         for index, spec in enumerate(self.specs):
             found = self.model.run({f"u{index}_i_valid": valid, "rst": rst})[f"u{index}_o_valid"]
-            due = [t for t in np.flatnonzero(valid) if not rst[t:t + spec.latency].any()]
+            due = [t for t in np.flatnonzero(valid) if not rst[t : t + spec.latency].any()]
             wanted = np.isin(np.arange(len(valid)), np.array(due) + spec.latency)
             assert (found == wanted).all(), f"{spec}: valid in {np.flatnonzero(found)}"
         return len(self.specs)
@@ -104,17 +105,25 @@ class Case:
 
     def wanted(self, backend: str = "vector") -> np.ndarray:
         """Codes that the golden model gives."""
-        return sim.output(self.sums, self.spec, scale=self.scale, zero_point=self.zero_point,
-                          flags=self.flags, backend=backend)
+        return sim.output(
+            self.sums,
+            self.spec,
+            scale=self.scale,
+            zero_point=self.zero_point,
+            flags=self.flags,
+            backend=backend,
+        )
 
     def inputs(self) -> dict[str, np.ndarray]:
         """Rows of each port."""
         spec, count = self.spec, len(self.sums)
         rows = {"i_valid": np.ones(count, np.uint64), "i_data": _words(self.sums, spec)}
         flags = self.flags if spec.flag_bits == 2 else np.asarray(self.flags) // int(Flag.NAN)
-        for name, values, width in (("i_scale", self.scale, spec.scale_bits),
-                                    ("i_zero_point", self.zero_point, spec.zero_point_bits),
-                                    ("i_flags", flags, spec.flag_bits)):
+        for name, values, width in (
+            ("i_scale", self.scale, spec.scale_bits),
+            ("i_zero_point", self.zero_point, spec.zero_point_bits),
+            ("i_flags", flags, spec.flag_bits),
+        ):
             if width:
                 codes = np.broadcast_to(np.asarray(values, dtype=np.int64), count)
                 rows[name] = (codes & ((1 << width) - 1)).astype(np.uint64)
@@ -125,15 +134,17 @@ def _compare(case: Case, valid: np.ndarray, data: np.ndarray) -> None:
     """Raise unless the codes are the model's and stand where they are due."""
     count, latency = len(case.sums), case.spec.latency
     assert not valid[:latency].any(), case.spec
-    assert valid[latency:latency + count].all(), case.spec
-    assert not valid[latency + count:].any(), case.spec
-    got, wanted = data[latency:latency + count], case.codes
+    assert valid[latency : latency + count].all(), case.spec
+    assert not valid[latency + count :].any(), case.spec
+    got, wanted = data[latency : latency + count], case.codes
     wrong = np.flatnonzero(got != wanted.astype(np.uint64))
     if wrong.size:
         first = wrong[0]
         at = {name: hex(int(np.atleast_1d(row[first])[0])) for name, row in case.inputs().items()}
-        raise AssertionError(f"{case.spec}: {wrong.size} wrong, first {at}: {got[first]:#x}, "
-                             f"golden {int(wanted[first]):#x}")
+        raise AssertionError(
+            f"{case.spec}: {wrong.size} wrong, first {at}: {got[first]:#x}, "
+            f"golden {int(wanted[first]):#x}"
+        )
 
 
 def _words(sums, spec: OutputSpec) -> np.ndarray:
@@ -144,8 +155,10 @@ def _words(sums, spec: OutputSpec) -> np.ndarray:
     codes = [int(value) % (1 << width) for value in sums]
     if width <= 64:
         return np.array(codes, dtype=np.uint64)
-    return np.array([[code >> 64 * word & (1 << 64) - 1 for word in range(-(-width // 64))]
-                     for code in codes], dtype=np.uint64)
+    return np.array(
+        [[code >> 64 * word & (1 << 64) - 1 for word in range(-(-width // 64))] for code in codes],
+        dtype=np.uint64,
+    )
 
 
 def output_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
@@ -166,19 +179,25 @@ def float_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
         return Case(spec, sums, scale, point)
     hard = [corner_scales(_special(spec)), near_float_ties(draw, spec, 2 * count)]
     more = sum(len(part) for part, _ in hard)
-    return Case(spec, np.concatenate([sums, *(part for part, _ in hard)]),
-                np.concatenate([scale, *(scales for _, scales in hard)]),
-                np.concatenate([np.broadcast_to(point, sums.shape), np.zeros(more, np.int64)]))
+    return Case(
+        spec,
+        np.concatenate([sums, *(part for part, _ in hard)]),
+        np.concatenate([scale, *(scales for _, scales in hard)]),
+        np.concatenate([np.broadcast_to(point, sums.shape), np.zeros(more, np.int64)]),
+    )
 
 
 def fixed_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
     """Random sums in fixed point of every size, and those near what the target can tell."""
     acc = spec.source
     shifts = draw.integers(0, acc.width, size=count).tolist()
-    drawn = [int.from_bytes(draw.bytes(128), "little") % (1 << acc.width) + acc.min >> shift
-             for shift in shifts]
-    sums = _clamp(acc, [*drawn, *_near_powers(acc), *_midpoint_units(spec),
-                        *_near_ties(draw, spec, count)])
+    drawn = [
+        int.from_bytes(draw.bytes(128), "little") % (1 << acc.width) + acc.min >> shift
+        for shift in shifts
+    ]
+    sums = _clamp(
+        acc, [*drawn, *_near_powers(acc), *_midpoint_units(spec), *_near_ties(draw, spec, count)]
+    )
     bits = {0: [0], 1: [0, 0, 0, 3], 2: [0, 0, 0, 0, 1, 2, 3]}[spec.flag_bits]
     flags = draw.choice(bits, size=len(sums))
     scale, point = draw_options(draw, spec, len(sums))
@@ -213,12 +232,15 @@ def _edges(spec: OutputSpec) -> np.ndarray:
     Of targets above 16 bits some values are taken; special codes and the extremes are added.
     """
     fmt, to = spec.source.fmt, spec.to
-    targets = np.arange(1 << to.width) if to.width <= 16 else \
-        np.random.default_rng(EDGES_SEED).integers(0, 1 << to.width, size=20_000)
+    targets = (
+        np.arange(1 << to.width)
+        if to.width <= 16
+        else np.random.default_rng(EDGES_SEED).integers(0, 1 << to.width, size=20_000)
+    )
     values = np.sort(sim.decode(targets.astype(np.uint64), to))
     values = np.unique(np.append(values[np.isfinite(values)], 0))
     middles = (values[1:] + values[:-1]) / 2
-    overflow = (to.max + (to.max - values[-2]) * np.array([0.25, 0.5, 0.75]))
+    overflow = to.max + (to.max - values[-2]) * np.array([0.25, 0.5, 0.75])
     points = np.concatenate([values, middles, overflow, -overflow])
     codes = sim.encode(points, fmt).astype(np.int64)
     near = np.concatenate([codes + step for step in range(-2, 3)])
@@ -249,7 +271,7 @@ def _midpoint_units(spec: OutputSpec) -> list[int]:
     shift = to.lsb - 1 - acc.lsb
     units = {half << shift if shift >= 0 else half >> -shift for half in halves}
     fitting = sorted(unit for unit in units if acc.min <= unit <= acc.max)
-    chosen = fitting[::max(1, len(fitting) // 2000)]
+    chosen = fitting[:: max(1, len(fitting) // 2000)]
     return [unit + step for unit in chosen for step in (-1, 0, 1)]
 
 
@@ -258,11 +280,24 @@ def _near_ties(draw: np.random.Generator, spec: OutputSpec, count: int) -> list[
     bits, width = spec.to.man_bits + 2, spec.source.width
     ties = draw.integers(1 << bits - 1, 1 << bits, size=count) | 1
     places = draw.integers(0, max(width - bits, 1), size=count)
-    steps = [sign << low for sign, low in zip(draw.choice([1, -1], size=count).tolist(),
-                                             draw.integers(0, places + 1).tolist(), strict=True)]
-    return [sign * ((tie << place) + step) for sign, tie, place, step in zip(
-        draw.choice([1, -1], size=count).tolist(), ties.tolist(), places.tolist(), steps,
-        strict=True)]
+    steps = [
+        sign << low
+        for sign, low in zip(
+            draw.choice([1, -1], size=count).tolist(),
+            draw.integers(0, places + 1).tolist(),
+            strict=True,
+        )
+    ]
+    return [
+        sign * ((tie << place) + step)
+        for sign, tie, place, step in zip(
+            draw.choice([1, -1], size=count).tolist(),
+            ties.tolist(),
+            places.tolist(),
+            steps,
+            strict=True,
+        )
+    ]
 
 
 def _clamp(acc: FixedAccumulator, sums: list[int]) -> np.ndarray:

@@ -13,12 +13,29 @@ from reports.registry import Records, Study, find
 from reports.render import answer, environment, page_text
 
 Record = dict[str, Any]
-ORIGIN = {"command": "make x", "commit": "0123456789", "dirty": False, "date": "2026-01-02T03:04",
-          "tools": {}, "library": None, "seed": None}
+ORIGIN = {
+    "command": "make x",
+    "commit": "0123456789",
+    "dirty": False,
+    "date": "2026-01-02T03:04",
+    "tools": {},
+    "library": None,
+    "seed": None,
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-           "--disable-background-networking", "--disable-component-update", "--disable-sync",
-           "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom")
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=3000",
+    "--dump-dom",
+)
 
 
 def said(study: str, records: Sequence[Record] | Records) -> str:
@@ -30,10 +47,17 @@ def said(study: str, records: Sequence[Record] | Records) -> str:
 def shown(study: str, records: Sequence[Record] | Records) -> str:
     """The page of a study; records need no provenance."""
     found, by_file = _given(study, records)
-    return page_text(environment(), found, {
-        name: [{"not_done": []} | record | {"provenance": ORIGIN | record.get("provenance", {})}
-               for record in each]
-        for name, each in by_file.items()})
+    return page_text(
+        environment(),
+        found,
+        {
+            name: [
+                {"not_done": []} | record | {"provenance": ORIGIN | record.get("provenance", {})}
+                for record in each
+            ]
+            for name, each in by_file.items()
+        },
+    )
 
 
 def _given(study: str, records: Sequence[Record] | Records) -> tuple[Study, Records]:
@@ -52,7 +76,11 @@ def browser() -> str:
 
 def visit(page: Path, scratch: Path, at: str = "") -> tuple[str, str]:
     """The document after scripts have run, and what the browser logged; ``at`` is a fragment."""
-    done = subprocess.run([browser(), *OPTIONS, f"--user-data-dir={scratch / 'profile'}",
-                           page.as_uri() + at], capture_output=True, text=True, check=True,
-                          timeout=120)
+    done = subprocess.run(
+        [browser(), *OPTIONS, f"--user-data-dir={scratch / 'profile'}", page.as_uri() + at],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     return done.stdout, done.stderr

@@ -11,27 +11,54 @@ from hw.spec import FixedAccumulator, OutputSpec, Specials, parse_format
 
 #: Our name to the dtype of ml_dtypes or numpy that has the same codes.
 ML_DTYPES = {
-    "e4m3": ml_dtypes.float8_e4m3fn, "e5m2": ml_dtypes.float8_e5m2,
-    "e3m4": ml_dtypes.float8_e3m4, "e4m3:ieee": ml_dtypes.float8_e4m3,
-    "e4m3fnuz": ml_dtypes.float8_e4m3fnuz, "e5m2fnuz": ml_dtypes.float8_e5m2fnuz,
-    "binary8p4": ml_dtypes.float8_e4m3fnuz, "binary8p3": ml_dtypes.float8_e5m2fnuz,
-    "e2m1": ml_dtypes.float4_e2m1fn, "e2m3": ml_dtypes.float6_e2m3fn,
-    "e3m2": ml_dtypes.float6_e3m2fn, "bf16": ml_dtypes.bfloat16, "fp16": np.float16,
+    "e4m3": ml_dtypes.float8_e4m3fn,
+    "e5m2": ml_dtypes.float8_e5m2,
+    "e3m4": ml_dtypes.float8_e3m4,
+    "e4m3:ieee": ml_dtypes.float8_e4m3,
+    "e4m3fnuz": ml_dtypes.float8_e4m3fnuz,
+    "e5m2fnuz": ml_dtypes.float8_e5m2fnuz,
+    "binary8p4": ml_dtypes.float8_e4m3fnuz,
+    "binary8p3": ml_dtypes.float8_e5m2fnuz,
+    "e2m1": ml_dtypes.float4_e2m1fn,
+    "e2m3": ml_dtypes.float6_e2m3fn,
+    "e3m2": ml_dtypes.float6_e3m2fn,
+    "bf16": ml_dtypes.bfloat16,
+    "fp16": np.float16,
 }
 
 #: Formats that gfloat defines itself; the others are described to it by `gfloat_info`.
 GFLOAT = {
-    "e4m3": gfloat.formats.format_info_ocp_e4m3, "e5m2": gfloat.formats.format_info_ocp_e5m2,
-    "e2m1": gfloat.formats.format_info_ocp_e2m1, "e2m3": gfloat.formats.format_info_ocp_e2m3,
-    "e3m2": gfloat.formats.format_info_ocp_e3m2, "bf16": gfloat.formats.format_info_bfloat16,
-    "fp16": gfloat.formats.format_info_binary16, "fp32": gfloat.formats.format_info_binary32,
-    **{f"binary8p{p}{suffix}": gfloat.formats.format_info_p3109(8, p, domain=domain)
-       for p in (3, 4, 5, 6) for suffix, domain in (("", Domain.Finite), ("e", Domain.Extended))},
+    "e4m3": gfloat.formats.format_info_ocp_e4m3,
+    "e5m2": gfloat.formats.format_info_ocp_e5m2,
+    "e2m1": gfloat.formats.format_info_ocp_e2m1,
+    "e2m3": gfloat.formats.format_info_ocp_e2m3,
+    "e3m2": gfloat.formats.format_info_ocp_e3m2,
+    "bf16": gfloat.formats.format_info_bfloat16,
+    "fp16": gfloat.formats.format_info_binary16,
+    "fp32": gfloat.formats.format_info_binary32,
+    **{
+        f"binary8p{p}{suffix}": gfloat.formats.format_info_p3109(8, p, domain=domain)
+        for p in (3, 4, 5, 6)
+        for suffix, domain in (("", Domain.Finite), ("e", Domain.Extended))
+    },
 }
 #: Zero, least and greatest subnormal, least normal, below and above one, two thirds, a power of
 #: two, greatest finite, infinity, two NaN; each with both signs.
-_MAGNITUDES = (0x00000000, 0x00000001, 0x007FFFFF, 0x00800000, 0x3F7FFFFF, 0x3F800000, 0x3F800001,
-               0x3F2AAAAB, 0x3A000000, 0x7F7FFFFF, 0x7F800000, 0x7F800001, 0x7FC00000)
+_MAGNITUDES = (
+    0x00000000,
+    0x00000001,
+    0x007FFFFF,
+    0x00800000,
+    0x3F7FFFFF,
+    0x3F800000,
+    0x3F800001,
+    0x3F2AAAAB,
+    0x3A000000,
+    0x7F7FFFFF,
+    0x7F800000,
+    0x7F800001,
+    0x7FC00000,
+)
 CORNERS = np.array([code | sign for code in _MAGNITUDES for sign in (0, 1 << 31)])
 #: Of the significand of binary32.
 FACTOR_BITS = 24
@@ -44,9 +71,17 @@ def gfloat_info(name):
     fmt = parse_format(name)
     nans = {Specials.IEEE: (1 << fmt.man_bits) - 1, Specials.FN: 1}
     return gfloat.FormatInfo(
-        name=name, k=fmt.width, precision=fmt.precision, bias=fmt.bias, is_signed=fmt.signed,
-        domain=Domain.Extended if fmt.has_inf else Domain.Finite, has_nz=fmt.has_minus_zero,
-        num_high_nans=nans.get(fmt.specials, 0), has_subnormals=True, is_twos_complement=False)
+        name=name,
+        k=fmt.width,
+        precision=fmt.precision,
+        bias=fmt.bias,
+        is_signed=fmt.signed,
+        domain=Domain.Extended if fmt.has_inf else Domain.Finite,
+        has_nz=fmt.has_minus_zero,
+        num_high_nans=nans.get(fmt.specials, 0),
+        has_subnormals=True,
+        is_twos_complement=False,
+    )
 
 
 def all_codes(name):
@@ -56,8 +91,10 @@ def all_codes(name):
         return np.arange(1 << fmt.width, dtype=np.uint32)
     upper = np.arange(1 << 13, dtype=np.uint32) << fmt.width - 13
     rng = np.random.default_rng(13)
-    return np.concatenate([upper | rng.integers(0, 1 << fmt.width - 13, upper.size) * low
-                           for low in (0, 1)] + [upper | (1 << fmt.width - 13) - 1])
+    return np.concatenate(
+        [upper | rng.integers(0, 1 << fmt.width - 13, upper.size) * low for low in (0, 1)]
+        + [upper | (1 << fmt.width - 13) - 1]
+    )
 
 
 def around(values):
@@ -69,8 +106,15 @@ def around(values):
     grid = np.unique(np.abs(values[np.isfinite(values)]))
     step = grid[-1] - grid[-2]
     grid = np.concatenate([grid, grid[-1] + step * np.arange(1, 5)])
-    points = np.concatenate([grid, (grid[1:] + grid[:-1]) / 2, grid[-1] * 2.0**np.arange(1, 9),
-                             grid[1] * 2.0**-np.arange(1, 5), [1e30, 1e300, 5e-324]])
+    points = np.concatenate(
+        [
+            grid,
+            (grid[1:] + grid[:-1]) / 2,
+            grid[-1] * 2.0 ** np.arange(1, 9),
+            grid[1] * 2.0 ** -np.arange(1, 5),
+            [1e30, 1e300, 5e-324],
+        ]
+    )
     points = np.concatenate([points, np.nextafter(points, np.inf), np.nextafter(points, -np.inf)])
     return np.concatenate([points, -points, [0.0, -0.0, np.inf, -np.inf]])
 
@@ -94,8 +138,9 @@ def random_scales(draw: np.random.Generator, count: int) -> np.ndarray:
     return np.choose(draw.integers(0, 3, size=count), codes)
 
 
-def near_ties(draw: np.random.Generator, acc: FixedAccumulator,
-              count: int) -> tuple[list[int], np.ndarray]:
+def near_ties(
+    draw: np.random.Generator, acc: FixedAccumulator, count: int
+) -> tuple[list[int], np.ndarray]:
     """Sums and scales whose product is a tie of five bits and less than a unit of the scale more.
 
     The scales have 24 bits, the last one set, so that of a wide sum only the very last bits of the
@@ -103,14 +148,19 @@ def near_ties(draw: np.random.Generator, acc: FixedAccumulator,
     """
     factors = (draw.integers(1 << 23, 1 << 24, size=count) | 1).tolist()
     ties = (draw.integers(0, 8, size=count) * 2 + 17).tolist()
-    sums = [-(-(tie << acc.width - 2 + 24 - 5) // factor) * sign for tie, factor, sign in
-            zip(ties, factors, draw.choice([1, -1], size=count).tolist(), strict=True)]
+    sums = [
+        -(-(tie << acc.width - 2 + 24 - 5) // factor) * sign
+        for tie, factor, sign in zip(
+            ties, factors, draw.choice([1, -1], size=count).tolist(), strict=True
+        )
+    ]
     exponents = draw.integers(80, 160, size=count)
     return sums, exponents << 23 | np.array(factors) & (1 << 23) - 1
 
 
-def near_float_ties(draw: np.random.Generator, spec: OutputSpec,
-                    count: int) -> tuple[np.ndarray, np.ndarray]:
+def near_float_ties(
+    draw: np.random.Generator, spec: OutputSpec, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Codes of a source in floating point and scales whose product is close to a tie.
 
     The scale is off by less than a power of two, so that each bit of the product decides now and
@@ -125,9 +175,13 @@ def near_float_ties(draw: np.random.Generator, spec: OutputSpec,
     fields[::4] = 0
     ties = draw.integers(1 << bits - 1, 1 << bits, size=count) | 1
     scales = []
-    for man, field, tie, off in zip(mans, fields.tolist(), ties.tolist(),
-                                    draw.integers(-9, 20, size=count).clip(0).tolist(),
-                                    strict=True):
+    for man, field, tie, off in zip(
+        mans,
+        fields.tolist(),
+        ties.tolist(),
+        draw.integers(-9, 20, size=count).clip(0).tolist(),
+        strict=True,
+    ):
         sig = man | 1 << fmt.man_bits if field else max(man, 1)
         places = next(k for k in range(64) if (tie << k) // sig >> FACTOR_BITS - 1)
         factor = -(-(tie << places) // sig) + int(draw.integers(-1 << off, 1 << off)) // 2

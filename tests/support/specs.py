@@ -171,8 +171,9 @@ WEIGHT_ARRAYS: dict[str, ArraySpec] = _specs(
     "e5m2xe4m3,acc=aligned:13,lanes=2,pipeline=4,array=2x2,dataflow=ws,depth=6",
 )
 
-LARGE_ARRAYS: dict[str, ArraySpec] = _specs("e4m3,array=16x16", "int8,array=16x16",
-"e2m1,array=12x10")
+LARGE_ARRAYS: dict[str, ArraySpec] = _specs(
+    "e4m3,array=16x16", "int8,array=16x16", "e2m1,array=12x10"
+)
 
 #: Engines: both buses, flags, lanes, sums in floating point, output stages with settings, memories
 #: whose depth is no power of two, sides that are none either.

@@ -28,8 +28,11 @@ def recorded(name: str) -> tuple[MacSpec, np.ndarray, np.ndarray, np.ndarray]:
     """MAC, codes of (M, K) and (K, N), and bits of the (M, N) results of a set."""
     a, b, *_ = name.split("_")
     mac = parse_mac(f"{a}x{b}", acc="hopper")
-    return mac, *(_RECORDED[f"{name}_{part}"] for part in "ab"), \
-        _RECORDED[f"{name}_d"].view(np.uint32)
+    return (
+        mac,
+        *(_RECORDED[f"{name}_{part}"] for part in "ab"),
+        _RECORDED[f"{name}_d"].view(np.uint32),
+    )
 
 
 def stored() -> dict[str, str]:

@@ -15,5 +15,10 @@ def tiers(cases: Iterable, often: Collection) -> list:
     for case in often:
         if case not in cases:
             raise ValueError(f"Case that runs often must be one of the cases, not {case!r}")
-    return [pytest.param(*(case if isinstance(case, tuple) else (case,)),
-                         marks=() if case in often else pytest.mark.slow) for case in cases]
+    return [
+        pytest.param(
+            *(case if isinstance(case, tuple) else (case,)),
+            marks=() if case in often else pytest.mark.slow,
+        )
+        for case in cases
+    ]

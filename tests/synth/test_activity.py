@@ -144,8 +144,9 @@ endmodule
 PASSED = FILTERED.replace("HA x(.A(y), .B(1'b1), .S(o_y))", "INV x(.A(y), .Y(o_y))")
 
 
-@pytest.mark.parametrize(("verilog", "inside", "outside"), [
-    (HAZARD, 3, 3), (FILTERED, 0, 0), (PASSED, 2, 0)])
+@pytest.mark.parametrize(
+    ("verilog", "inside", "outside"), [(HAZARD, 3, 3), (FILTERED, 0, 0), (PASSED, 2, 0)]
+)
 def test_glitches_pass_only_if_they_last(verilog, inside, outside):
     calm = simulate(graph(verilog), {"i_a": column(0, 1, 1, 0, 1)})
     nets = {gate.name: gate.pins.get("Y", gate.pins.get("S")) for gate in calm.netlist.gates}
@@ -164,23 +165,39 @@ def test_glitch_free_values_are_kept_at_the_ends_of_cycles():
     parts = list(with_glitches(calm, delays(netlist), 150))
     assert [part.cycles for part in parts] == [32, 32, 32, 32, 22]
     for net, bits in calm.values.items():
-        ends = [part.values[net][(len(part.values[net]) - 1) // part.cycles::
-                                 (len(part.values[net]) - 1) // part.cycles] for part in parts]
+        ends = [
+            part.values[net][
+                (len(part.values[net]) - 1) // part.cycles :: (len(part.values[net]) - 1)
+                // part.cycles
+            ]
+            for part in parts
+        ]
         assert (np.concatenate(ends) == bits[1:151]).all(), net
     toggles = sum(sum(part.toggles.values()) for part in parts)
     assert toggles > sum((bits[1:151] != bits[:150]).sum() for bits in calm.values.values())
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (("INV n", "LATCH n"), ("Netlist cell must be one with a model in the library tiny, "
-                            "not 'LATCH'")),
-    (("INV n", "AND9 n"), ("Netlist cell must be one with a model in the library tiny, "
-                           "not 'AND9'")),
-    ((".CK(clk)", ".CK(i_a)"), ("Netlist parity must be clocked by the rising edge of clk alone, "
-                                "not 'r'")),
-    (("DFF r(.CK(clk), .D(d), .Q(", "INV r(.A(d), .Y("), ("Netlist parity must be free of loops of "
-                                                          "gates, not 'x'")),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            ("INV n", "LATCH n"),
+            ("Netlist cell must be one with a model in the library tiny, not 'LATCH'"),
+        ),
+        (
+            ("INV n", "AND9 n"),
+            ("Netlist cell must be one with a model in the library tiny, not 'AND9'"),
+        ),
+        (
+            (".CK(clk)", ".CK(i_a)"),
+            ("Netlist parity must be clocked by the rising edge of clk alone, not 'r'"),
+        ),
+        (
+            ("DFF r(.CK(clk), .D(d), .Q(", "INV r(.A(d), .Y("),
+            ("Netlist parity must be free of loops of gates, not 'x'"),
+        ),
+    ],
+)
 def test_netlist_wrong(change, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         assert graph(PARITY.replace(*change)).gates is None
@@ -189,9 +206,10 @@ def test_netlist_wrong(change, message):
 def test_inputs_wrong():
     netlist = graph(PARITY)
     for inputs, message in [
-            ({"i_a": np.zeros((4, 2))}, "Input i_a must be bits of shape (cycles, 1), not (4, 2)"),
-            ({"i_a": np.zeros((1, 1))}, "Inputs must be of two cycles or more, not 1"),
-            ({}, "Inputs must be of one length, not []")]:
+        ({"i_a": np.zeros((4, 2))}, "Input i_a must be bits of shape (cycles, 1), not (4, 2)"),
+        ({"i_a": np.zeros((1, 1))}, "Inputs must be of two cycles or more, not 1"),
+        ({}, "Inputs must be of one length, not []"),
+    ]:
         with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
             simulate(netlist, inputs)
     trace = simulate(netlist, {"i_a": np.zeros((4, 1))})
@@ -205,31 +223,40 @@ UNITS = 1000
 
 
 def bench(trace, timed):
-    """Verilog that replays registers and inputs and counts changes; a gate is one delayed assign.
-    """
+    """Verilog that replays registers and inputs; a gate is one delayed assignment."""
     sources = [net for net in timed.launch if net in trace.values]
     nets = [net for net in trace.values if isinstance(net, int)]
     name = {net: f"n{net}" for net in nets} | {"0": "1'b0", "1": "1'b1", "x": "1'b0"}
     lines = [f"{'reg' if net in sources else 'wire'} {name[net]};" for net in nets]
-    lines += [f"always @(now) {name[net]} <= #{round(timed.launch[net] * UNITS)} now[{place}];"
-              for place, net in enumerate(sources)]
+    lines += [
+        f"always @(now) {name[net]} <= #{round(timed.launch[net] * UNITS)} now[{place}];"
+        for place, net in enumerate(sources)
+    ]
     for gate in trace.netlist.gates:
         for pin, function in gate.outputs.items():
             arcs = timed.arcs[gate.name, pin]
             delay = round(sum(arcs.values()) / len(arcs) * UNITS) if arcs else 0
-            text = re.sub(r"PIN_(\w+)", lambda m, pins=gate.pins: name[pins[m[1]]],
-                          function.verilog("PIN_"))
+            text = re.sub(
+                r"PIN_(\w+)", lambda m, pins=gate.pins: name[pins[m[1]]], function.verilog("PIN_")
+            )
             lines.append(f"assign #{delay} {name[gate.pins[pin]]} = {text};")
     lines += [f"always @({name[net]}) if (counting) changes = changes + 1;" for net in nets]
     width, period = len(sources), round(2 * timed.longest * UNITS)
-    rows = np.stack([trace.values[net] for net in sources], axis=1)[:CYCLES + 1, ::-1]
+    rows = np.stack([trace.values[net] for net in sources], axis=1)[: CYCLES + 1, ::-1]
     text = "\n".join("".join(map(str, row)) for row in rows.astype(int))
-    return text, "\n".join([
-        f"module bench; reg [{width - 1}:0] rows [0:{CYCLES}], now; integer i, changes = 0;",
-        "reg counting = 0;", *lines, "initial begin", '$readmemb("rows.txt", rows);',
-        f"now = rows[0]; #{period} counting = 1;",
-        f"for (i = 1; i <= {CYCLES}; i = i + 1) begin now = rows[i]; #{period}; end",
-        '$display("changes %0d", changes); $finish; end endmodule', ""])
+    return text, "\n".join(
+        [
+            f"module bench; reg [{width - 1}:0] rows [0:{CYCLES}], now; integer i, changes = 0;",
+            "reg counting = 0;",
+            *lines,
+            "initial begin",
+            '$readmemb("rows.txt", rows);',
+            f"now = rows[0]; #{period} counting = 1;",
+            f"for (i = 1; i <= {CYCLES}; i = i + 1) begin now = rows[i]; #{period}; end",
+            '$display("changes %0d", changes); $finish; end endmodule',
+            "",
+        ]
+    )
 
 
 @pytest.mark.slow
@@ -246,11 +273,12 @@ def test_glitches_are_those_of_an_event_simulator(text, tmp_path):
     (tmp_path / "rows.txt").write_text(rows)
     (tmp_path / "bench.v").write_text(source)
     subprocess.run(["iverilog", "-o", "bench", "bench.v"], cwd=tmp_path, check=True)
-    done = subprocess.run(["vvp", "bench"], cwd=tmp_path, check=True, text=True,
-                          stdout=subprocess.PIPE)
+    done = subprocess.run(
+        ["vvp", "bench"], cwd=tmp_path, check=True, text=True, stdout=subprocess.PIPE
+    )
     wanted = int(re.search(r"changes (\d+)", done.stdout)[1])
     found = sum(sum(part.toggles.values()) for part in with_glitches(trace, delays, CYCLES))
-    calm = sum(int((bits[1:CYCLES + 1] != bits[:CYCLES]).sum()) for bits in trace.values.values())
+    calm = sum(int((bits[1 : CYCLES + 1] != bits[:CYCLES]).sum()) for bits in trace.values.values())
     assert wanted > 1.2 * calm, (wanted, calm)
     # The event simulator has one delay a gate, ours has one for each input.
     assert found == pytest.approx(wanted, rel=0.12), (found, wanted, calm)

@@ -27,8 +27,7 @@ def texts(spec):
     return {"unit.v": verilog(spec)}
 
 
-@pytest.mark.parametrize("text", tiers(UNITS, ["int4,acc=int12", "e2m1,acc=fp16",
-                                               "e2m1,lanes=2"]))
+@pytest.mark.parametrize("text", tiers(UNITS, ["int4,acc=int12", "e2m1,acc=fp16", "e2m1,lanes=2"]))
 def test_blocks_add_up_and_compute_the_same(text):
     spec = parse_mac(text)
     gates = block_gates(texts(spec), spec.name)
@@ -53,18 +52,24 @@ def test_blocks_add_up_and_compute_the_same(text):
     assert all(joule > 0 for name, joule in parts.items() if name != "normalise" or has_float)
 
 
-
 def test_every_end_of_a_block_is_a_wire_of_some_unit():
-    units = [parse_mac(text) for text in (*UNITS, "e4m3,acc=fp32", "e4m3", "int8,acc=int27",
-                                              "e4m3,acc=aligned:13")]
-    wires = {name for spec in units for name in
-             re.findall(r"^\s+wire (?:\[\d+:0\] )?(\w+)[ ;]", verilog(spec), re.MULTILINE)}
+    units = [
+        parse_mac(text)
+        for text in (*UNITS, "e4m3,acc=fp32", "e4m3", "int8,acc=int27", "e4m3,acc=aligned:13")
+    ]
+    wires = {
+        name
+        for spec in units
+        for name in re.findall(r"^\s+wire (?:\[\d+:0\] )?(\w+)[ ;]", verilog(spec), re.MULTILINE)
+    }
     ends = [end for entry in tomllib.loads(BLOCKS.read_text()).values() for end in entry["ends"]]
     assert len(ends) >= 15
     assert [end for end in ends if not fnmatch.filter(wires, end)] == []
 
 
 def test_multiplier_does_not_depend_on_what_is_behind_it():
-    counts = [block_gates(texts(spec), spec.name)["multiply"]
-              for spec in (parse_mac("e4m3"), parse_mac("e4m3,acc=fp32"))]
+    counts = [
+        block_gates(texts(spec), spec.name)["multiply"]
+        for spec in (parse_mac("e4m3"), parse_mac("e4m3,acc=fp32"))
+    ]
     assert max(counts) <= 1.3 * min(counts), counts

@@ -39,8 +39,11 @@ class Result:
 def compute(value: object, *, scale: float = 2.0) -> Result | None:
     """A step."""
     CALLS.append(value)
-    return None if value is None else Result(
-        Inner(0.1 * scale), ("a", "b"), {"y": 1234567, "x": len(CALLS)})
+    return (
+        None
+        if value is None
+        else Result(Inner(0.1 * scale), ("a", "b"), {"y": 1234567, "x": len(CALLS)})
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -163,10 +166,15 @@ def test_inputs_count_by_what_is_in_them(tmp_path):
 
 @pytest.mark.synth
 def test_results_of_the_flow_are_the_same_from_the_cache(own_cache):
-    verilog = {"m.v": "module m(input clk, input a, input b, output reg y);\n"
-               "  always @(posedge clk) y <= ~(a & b);\nendmodule\n"}
-    for compute, arguments in ((count, ("keep",)), (price, ("keep",)),
-                               (map_to_cells, (read([LIBRARY]), "keep"))):
+    verilog = {
+        "m.v": "module m(input clk, input a, input b, output reg y);\n"
+        "  always @(posedge clk) y <= ~(a & b);\nendmodule\n"
+    }
+    for compute, arguments in (
+        (count, ("keep",)),
+        (price, ("keep",)),
+        (map_to_cells, (read([LIBRARY]), "keep")),
+    ):
         step = cached_step(compute)
         first = step(verilog, "m", *arguments)
         before = len(list(own_cache.iterdir()))
@@ -175,9 +183,22 @@ def test_results_of_the_flow_are_the_same_from_the_cache(own_cache):
 
 
 def test_result_of_energy_is_read_back(own_cache):
-    energy = Energy(unit="u", stream="s", macs=1, sums=2, toggles=0.1, per_mac=0.3, internal=1e-15,
-                    switching=0.0, inputs=0.0, clock=0.0, registers=0.0, glitches=None, leakage=1.0,
-                    by_instance={"b": 1.0, "a": 2.0})
+    energy = Energy(
+        unit="u",
+        stream="s",
+        macs=1,
+        sums=2,
+        toggles=0.1,
+        per_mac=0.3,
+        internal=1e-15,
+        switching=0.0,
+        inputs=0.0,
+        clock=0.0,
+        registers=0.0,
+        glitches=None,
+        leakage=1.0,
+        by_instance={"b": 1.0, "a": 2.0},
+    )
     hint = measure_energy.__annotations__["return"]
     data = json.loads(json.dumps(cache.asdict(energy)))
     assert cache._typed(hint, data) == energy

@@ -14,8 +14,9 @@ from synth.flow.liberty import read
 from tests.support.cell_libraries import TINY, installed_libraries, rewritten
 
 LIBRARIES = {TINY.name: [TINY]} | installed_libraries()
-NAMES = [pytest.param(name, marks=() if name == TINY.name else pytest.mark.slow)
-         for name in LIBRARIES]
+NAMES = [
+    pytest.param(name, marks=() if name == TINY.name else pytest.mark.slow) for name in LIBRARIES
+]
 STEPS = 200
 
 
@@ -32,12 +33,21 @@ def compiled(library, cells, width, folder):
             wires.append(f".{pin}(y[{place}])")
             place += 1
         lines.append(f"  {cell.name} c{len(lines)} ({', '.join(wires)});")
-    (folder / "top.v").write_text("\n".join([
-        f"module top(x, y); input [{width - 1}:0] x; output [{place - 1}:0] y;", *lines,
-        "endmodule", ""]))
+    (folder / "top.v").write_text(
+        "\n".join(
+            [
+                f"module top(x, y); input [{width - 1}:0] x; output [{place - 1}:0] y;",
+                *lines,
+                "endmodule",
+                "",
+            ]
+        )
+    )
     (folder / "cells.v").write_text(models(library, [cell.name for cell in cells]))
-    ports = [{"name": "x", "direction": "input", "width": width},
-             {"name": "y", "direction": "output", "width": place}]
+    ports = [
+        {"name": "x", "direction": "input", "width": width},
+        {"name": "y", "direction": "output", "width": place},
+    ]
     return sim.rtl.compile([folder / "top.v", folder / "cells.v"], "top", ports, optimize="-O0")
 
 
@@ -62,8 +72,11 @@ def test_gates_have_their_truth_tables(name, tmp_path):
                 assert got[x, place] == rewritten(pin.function, values), (cell.name, pin, values)
                 compared += 1
             place += 1
-    assert compared == (2 * 2 + 3 * 4 + 16 + 2 * 4 + 2 if name == TINY.name else
-                        sum(len(pins(c, "output")) << len(pins(c, "input")) for c in cells))
+    assert compared == (
+        2 * 2 + 3 * 4 + 16 + 2 * 4 + 2
+        if name == TINY.name
+        else sum(len(pins(c, "output")) << len(pins(c, "input")) for c in cells)
+    )
     assert len(cells) >= 8
 
 
@@ -104,8 +117,10 @@ def stepped(cell, rows):
     ff, state, states = cell.flip_flop, None, [None]
     for before, row in itertools.pairwise(rows):
         if rewritten(ff.clock, row) and not rewritten(ff.clock, before):
-            possible = {rewritten(ff.next_state, row | {ff.state: old, ff.inverse: 1 - old})
-                        for old in ((0, 1) if state is None else (state,))}
+            possible = {
+                rewritten(ff.next_state, row | {ff.state: old, ff.inverse: 1 - old})
+                for old in ((0, 1) if state is None else (state,))
+            }
             state = int(possible.pop()) if len(possible) == 1 else None
         for text, value in ((ff.clear, 0), (ff.preset, 1)):
             # One that was on from the start had no edge yet.
@@ -120,18 +135,28 @@ def test_cells_without_a_model_are_left_out():
     left = {name for name, cell in library.cells.items() if not has_model(cell)}
     assert left == {"LATCH", "TRI", "FILL"}
     assert set(re.findall(r"^module (\w+)", models(library), re.MULTILINE)) == (
-        set(library.cells) - left)
+        set(library.cells) - left
+    )
     assert re.findall(r"^module (\w+)", models(library, ["XOR2", "INV", "INV"]), re.MULTILINE) == [
-        "INV", "XOR2"]
+        "INV",
+        "XOR2",
+    ]
     assert {pin: f.variables for pin, f in outputs(library.cells["HA"]).items()} == {
-        "CO": {"A", "B"}, "S": {"A", "B"}}
+        "CO": {"A", "B"},
+        "S": {"A", "B"},
+    }
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("AND9", "Cell must be in the library tiny, not 'AND9'"),
-    ("LATCH", ("Cell must be gates or a flip-flop with functions in the Liberty file, "
-               "not 'LATCH'")),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("AND9", "Cell must be in the library tiny, not 'AND9'"),
+        (
+            "LATCH",
+            ("Cell must be gates or a flip-flop with functions in the Liberty file, not 'LATCH'"),
+        ),
+    ],
+)
 def test_cell_wrong(name, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         models(read([TINY]), [name])
@@ -144,9 +169,28 @@ def test_function_wrong(text):
         read_function(text)
 
 
-@pytest.mark.parametrize("text", [
-    "A", "!A'", "A^B C", "A B^C", "A+B^C", "A^B+C", "A|B&C", "(A B)'C", "!(A+B)'", "A''",
-    "A !B C'", "A(B+C)", "(A)(B)", "1 A", "A + 0", "A^B^C", "!A^!B"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A",
+        "!A'",
+        "A^B C",
+        "A B^C",
+        "A+B^C",
+        "A^B+C",
+        "A|B&C",
+        "(A B)'C",
+        "!(A+B)'",
+        "A''",
+        "A !B C'",
+        "A(B+C)",
+        "(A)(B)",
+        "1 A",
+        "A + 0",
+        "A^B^C",
+        "!A^!B",
+    ],
+)
 def test_function_evaluates_as_rewritten(text):
     function = read_function(text)
     for bits in itertools.product((False, True), repeat=3):

@@ -11,7 +11,7 @@ from reports.studies.paper.figure import figure
 from synth.flow import cost, gates
 from synth.flow.cost import AND2, FLIP_FLOP, MUX2, Cost, hand_count, price
 
-UNIT = ("Hand count unit must be one lane of two signed operands of one format of 8 bits, not ")
+UNIT = "Hand count unit must be one lane of two signed operands of one format of 8 bits, not "
 
 
 def test_components_cost_what_the_table_says():
@@ -53,12 +53,17 @@ def test_floating_point_bars_lack_what_has_no_cost():
         assert count.align_add == pytest.approx(bar.blocks["align_add"], rel=0.03)
 
 
-@pytest.mark.parametrize(("spelling", "message"), [
-    ("e4m3,lanes=4", f"{UNIT}'e4m3,acc=fx49m18,lanes=4'"),
-    ("e4m3xe5m2", f"{UNIT}'e4m3xe5m2,acc=fx63m25'"),
-    ("e4m3,acc=aligned:13",
-     "Hand count accumulator must be fixed or floating point, not 'aligned:13'"),
-])
+@pytest.mark.parametrize(
+    ("spelling", "message"),
+    [
+        ("e4m3,lanes=4", f"{UNIT}'e4m3,acc=fx49m18,lanes=4'"),
+        ("e4m3xe5m2", f"{UNIT}'e4m3xe5m2,acc=fx63m25'"),
+        (
+            "e4m3,acc=aligned:13",
+            "Hand count accumulator must be fixed or floating point, not 'aligned:13'",
+        ),
+    ],
+)
 def test_hand_count_wrong(spelling, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         hand_count(parse_mac(spelling))
@@ -67,8 +72,13 @@ def test_hand_count_wrong(spelling, message):
 def test_command_prints_the_count_of_a_unit(capsys):
     assert cost.main(["--mac", str(figure()[0].mac), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
-        "mac": "int8,acc=fx27", "multiply": 428, "align_add": 101, "normalise": 198, "total": 727,
-        "missing": []}
+        "mac": "int8,acc=fx27",
+        "multiply": 428,
+        "align_add": 101,
+        "normalise": 198,
+        "total": 727,
+        "missing": [],
+    }
     assert figure()[0].total == (718, 721)
     assert cost.main(["--mac", "e4m3"]) == 0
     assert capsys.readouterr().out.startswith("e4m3,acc=fx49m18: 173 multiply + ")
@@ -86,16 +96,20 @@ XOR2, OR2 = 3, 1
 DESIGNS = {
     # Inverters are free, and so are the inverting forms of a gate.
     "output reg y, always @(posedge clk) y <= ~(a & ~b);": Cost(
-        logic=AND2, flip_flops=FLIP_FLOP, control=0),
+        logic=AND2, flip_flops=FLIP_FLOP, control=0
+    ),
     "output y, assign y = a ^ b ^ c;": Cost(logic=2 * XOR2, flip_flops=0, control=0),
     "output y, assign y = a ? b : c;": Cost(logic=MUX2, flip_flops=0, control=0),
     "output y, assign y = ~(a & b | c);": Cost(logic=AND2 + OR2, flip_flops=0, control=0),
     "output reg y, always @(posedge clk) if (a) y <= b;": Cost(
-        logic=0, flip_flops=FLIP_FLOP, control=MUX2),
+        logic=0, flip_flops=FLIP_FLOP, control=MUX2
+    ),
     "output reg y, always @(posedge clk) if (c) y <= 0; else if (a) y <= b;": Cost(
-        logic=0, flip_flops=FLIP_FLOP, control=MUX2 + AND2),
+        logic=0, flip_flops=FLIP_FLOP, control=MUX2 + AND2
+    ),
     "output reg y, always @(posedge clk) if (c) y <= 0; else y <= b;": Cost(
-        logic=0, flip_flops=FLIP_FLOP, control=AND2),
+        logic=0, flip_flops=FLIP_FLOP, control=AND2
+    ),
 }
 
 
@@ -124,8 +138,12 @@ def test_cost_of_a_mac_lies_between_its_gates_and_three_times_as_many():
 def test_cost_wrong():
     latch = "module t(input a, input b, output reg y); always @* if (a) y <= b; endmodule"
     for recipe, text, message in (
-            ("fast", latch, "Recipe must be one of keep, not 'fast'"),
-            ("keep", latch, ("Cells of t must be gates and flip-flops that have a cost, "
-                             "not '$_DLATCH_P_'"))):
+        ("fast", latch, "Recipe must be one of keep, not 'fast'"),
+        (
+            "keep",
+            latch,
+            ("Cells of t must be gates and flip-flops that have a cost, not '$_DLATCH_P_'"),
+        ),
+    ):
         with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
             price({"t.v": text}, "t", recipe)

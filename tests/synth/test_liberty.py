@@ -19,33 +19,50 @@ CELLS = {"INV": 2, "BUF": 3, "NAND2": 4, "NOR2": 4, "XOR2": 8, "AND2": 1, "DFF":
 def test_library_has_its_cells_in_si_units():
     library = read([SMALL])
     assert (library.name, library.corner, library.voltage, library.temperature) == (
-        "small", "typical", 1.5, 25.0)
+        "small",
+        "typical",
+        1.5,
+        25.0,
+    )
     assert {name: cell.area for name, cell in library.cells.items()} == CELLS
     assert [name for name, cell in library.cells.items() if cell.dont_use] == ["AND2"]
     nand = library.cells["NAND2"]
     assert nand.leakage == pytest.approx(2e-9)
     assert [(pin.name, pin.direction, pin.function) for pin in nand.pins] == [
-        ("A", "input", None), ("B", "input", None), ("Y", "output", "(A B)'")]
+        ("A", "input", None),
+        ("B", "input", None),
+        ("Y", "output", "(A B)'"),
+    ]
     assert [pin.capacitance for pin in nand.pins_of("input")] == pytest.approx([0.02e-12] * 2)
     assert library.cells["DFF"].flip_flop == FlipFlop("IQ", "IQN", "CK", "D", None, None)
     digest = hashlib.sha256(SMALL.read_bytes()).hexdigest()
-    assert library.to_json() == {"name": "small", "corner": "typical", "voltage": 1.5,
-                                 "temperature": 25.0, "sha256": {"small.lib": digest},
-                                 "dont_use": []}
+    assert library.to_json() == {
+        "name": "small",
+        "corner": "typical",
+        "voltage": 1.5,
+        "temperature": 25.0,
+        "sha256": {"small.lib": digest},
+        "dont_use": [],
+    }
 
 
 def test_library_excludes_cells_that_are_not_for_logic(tmp_path):
     file = tmp_path / "sky.lib"
-    file.write_text(TEXT.replace("library (small)", "library (sky130_fd_sc_hd__tt)")
-                    .replace("cell (NOR2)", "cell (sky130_fd_sc_hd__lpflow_isobufsrc_1)"))
+    file.write_text(
+        TEXT.replace("library (small)", "library (sky130_fd_sc_hd__tt)").replace(
+            "cell (NOR2)", "cell (sky130_fd_sc_hd__lpflow_isobufsrc_1)"
+        )
+    )
     library = read([file])
     assert library.dont_use == ("*__lpflow_*", "*__probe*")
     assert [name for name, cell in library.cells.items() if cell.dont_use] == [
-        "sky130_fd_sc_hd__lpflow_isobufsrc_1", "AND2"]
+        "sky130_fd_sc_hd__lpflow_isobufsrc_1",
+        "AND2",
+    ]
 
 
 def test_library_of_several_files_is_one(tmp_path):
-    start, head = TEXT.index("  cell (INV)"), TEXT[:TEXT.index("  cell (INV)")]
+    start, head = TEXT.index("  cell (INV)"), TEXT[: TEXT.index("  cell (INV)")]
     middle = TEXT.index("  cell (DFF)")
     (tmp_path / "gates.lib.gz").write_bytes(gzip.compress((TEXT[:middle] + "}").encode()))
     (tmp_path / "registers.lib").write_text(head + TEXT[middle:])
@@ -53,23 +70,37 @@ def test_library_of_several_files_is_one(tmp_path):
     assert start < middle
     assert library.cells == read([SMALL]).cells
     assert list(library.texts) == ["gates.lib", "registers.lib"]
-    assert library.sha256["gates.lib.gz"] == hashlib.sha256(
-        (tmp_path / "gates.lib.gz").read_bytes()).hexdigest()
+    assert (
+        library.sha256["gates.lib.gz"]
+        == hashlib.sha256((tmp_path / "gates.lib.gz").read_bytes()).hexdigest()
+    )
 
 
-@pytest.mark.parametrize(("unit", "farad"), [
-    ("(1, pf)", 0.02e-12), ("(1, ff)", 0.02e-15), ('(1.0,"ff")', 0.02e-15), ("(10, ff)", 0.2e-15)])
+@pytest.mark.parametrize(
+    ("unit", "farad"),
+    [("(1, pf)", 0.02e-12), ("(1, ff)", 0.02e-15), ('(1.0,"ff")', 0.02e-15), ("(10, ff)", 0.2e-15)],
+)
 def test_library_capacitances_have_the_unit_of_the_file(tmp_path, unit, farad):
     file = tmp_path / "x.lib"
     file.write_text(TEXT.replace("capacitive_load_unit (1, pf)", f"capacitive_load_unit {unit}"))
     assert read([file]).cells["INV"].pins[0].capacitance == pytest.approx(farad)
 
 
-@pytest.mark.parametrize(("leakage", "nanowatt"), [
-    ("cell_leakage_power : 7;", 7),
-    ('leakage_power () { when : "A"; value : 2; } leakage_power () { when : "!A"; value : 4; }', 3),
-    ('leakage_power () { when : "A"; value : 2; } leakage_power () { value : 9; }', 9),
-    ("", 0)])
+@pytest.mark.parametrize(
+    ("leakage", "nanowatt"),
+    [
+        ("cell_leakage_power : 7;", 7),
+        (
+            (
+                'leakage_power () { when : "A"; value : 2; } '
+                'leakage_power () { when : "!A"; value : 4; }'
+            ),
+            3,
+        ),
+        ('leakage_power () { when : "A"; value : 2; } leakage_power () { value : 9; }', 9),
+        ("", 0),
+    ],
+)
 def test_library_leakage_is_the_cells_or_the_mean_over_states(tmp_path, leakage, nanowatt):
     file = tmp_path / "x.lib"
     file.write_text(TEXT.replace("cell_leakage_power : 1;", leakage))
@@ -80,23 +111,38 @@ def wrong_files(folder):
     """Bad arguments of `read`, and what it says."""
     whole = gzip.compress(TEXT.encode())
     no_register = re.sub(r"\bff \(IQ, IQN\)", "other (IQ, IQN)", TEXT)
-    contents = {"cut.lib.gz": whole[:200], "cut.lib": TEXT[:3000].encode(),
-                "binary.lib": b"\xff\xfe\x00", "empty.lib": b"", "word.lib": b"hello there",
-                "verilog.lib": b"module x(); endmodule", "none.lib": no_register.encode(),
-                "hot.lib": TEXT.replace("nom_temperature : 25", "nom_temperature : 90").encode(),
-                "unit.lib": TEXT.replace("(1, pf)", "(1, zf)").encode()}
+    contents = {
+        "cut.lib.gz": whole[:200],
+        "cut.lib": TEXT[:3000].encode(),
+        "binary.lib": b"\xff\xfe\x00",
+        "empty.lib": b"",
+        "word.lib": b"hello there",
+        "verilog.lib": b"module x(); endmodule",
+        "none.lib": no_register.encode(),
+        "hot.lib": TEXT.replace("nom_temperature : 25", "nom_temperature : 90").encode(),
+        "unit.lib": TEXT.replace("(1, pf)", "(1, zf)").encode(),
+    }
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     text = "Liberty file must be text or gzipped text, not {!r}"
     liberty = "Liberty file must be a Liberty library, not {!r}"
-    said = {"cut.lib.gz": text, "binary.lib": text, "cut.lib": liberty, "empty.lib": liberty,
-            "word.lib": liberty, "verilog.lib": liberty, "unit.lib": liberty,
-            "missing.lib": "Liberty file must be a readable file, not {!r}",
-            "none.lib": "Liberty must be a library with a flip-flop, not 'small'"}
+    said = {
+        "cut.lib.gz": text,
+        "binary.lib": text,
+        "cut.lib": liberty,
+        "empty.lib": liberty,
+        "word.lib": liberty,
+        "verilog.lib": liberty,
+        "unit.lib": liberty,
+        "missing.lib": "Liberty file must be a readable file, not {!r}",
+        "none.lib": "Liberty must be a library with a flip-flop, not 'small'",
+    }
     for name, message in said.items():
         yield [folder / name], message.format(str(folder / name))
-    yield [SMALL, folder / "hot.lib"], \
-        "Liberty corner of hot.lib must be that of small, typical, not 'typical'"
+    yield (
+        [SMALL, folder / "hot.lib"],
+        "Liberty corner of hot.lib must be that of small, typical, not 'typical'",
+    )
     yield [SMALL, SMALL], "Liberty files must be of different names, not 'small.lib'"
     yield [], "Liberty files must be at least one, not []"
 

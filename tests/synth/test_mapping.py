@@ -36,11 +36,13 @@ def uses_old_mapper(recipe):
     return ";map," in str(gates.recipes("cells")[recipe])
 
 
-@pytest.mark.parametrize("recipe", [name for name in gates.recipes("cells")
-                                    if not uses_old_mapper(name)])
+@pytest.mark.parametrize(
+    "recipe", [name for name in gates.recipes("cells") if not uses_old_mapper(name)]
+)
 def test_mapping_of_a_tiny_design_is_known(recipe):
-    mapped = map_to_cells({"tiny.v": TINY}, "tiny", read([SMALL]), recipe,
-                          clock_ns=2 if recipe in TIMED else None)
+    mapped = map_to_cells(
+        {"tiny.v": TINY}, "tiny", read([SMALL]), recipe, clock_ns=2 if recipe in TIMED else None
+    )
     # a & b ^ c is (a NAND b) XOR (NOT c); AND2 would be smaller, but the library forbids it.
     assert mapped.cells == {"DFF": 1, "INV": 2, "NAND2": 1, "XOR2": 1}
     assert (mapped.area_um2, mapped.sequential_area_um2) == (16 + 2 * 2 + 4 + 8, 16)
@@ -53,9 +55,16 @@ def test_mapping_of_a_tiny_design_is_known(recipe):
 @pytest.mark.skipif(osu018.find() is None, reason="no OSU018 library: `make library` gets it")
 def test_mapping_for_speed_is_faster_and_larger():
     library, spec = read([osu018.find()]), parse_mac("int8,acc=int27")
-    found = {recipe: map_to_cells({"mac.v": verilog(spec)}, spec.name, library, recipe,
-                                  clock_ns=1 if recipe in TIMED else None)
-             for recipe in ("keep", "speed")}
+    found = {
+        recipe: map_to_cells(
+            {"mac.v": verilog(spec)},
+            spec.name,
+            library,
+            recipe,
+            clock_ns=1 if recipe in TIMED else None,
+        )
+        for recipe in ("keep", "speed")
+    }
     assert found["speed"].area_um2 > found["keep"].area_um2
     periods = {recipe: time_netlist(mapped, library) for recipe, mapped in found.items()}
     if None in periods.values():
@@ -83,31 +92,45 @@ def test_mapping_depends_on_content_only(tmp_path):
     assert map_to_cells([source], "tiny", library) == map_to_cells({"x": TINY}, "tiny", library)
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"recipe": "best"},
-     f"Recipe must be one of {', '.join(gates.recipes('cells'))}, not 'best'"),
-    ({"recipe": "booth"},
-     f"Recipe must be one of {', '.join(gates.recipes('cells'))}, not 'booth'"),
-    ({"recipe": TIMED[0]}, f"Clock of recipe {TIMED[0]} must be given in ns, not None"),
-    ({"clock_ns": 0}, "Clock must be above 0 ns, not 0"),
-    ({"clock_ns": -1.5}, "Clock must be above 0 ns, not -1.5"),
-    ({"verilog": ["none.v"]}, "Verilog file must be a readable file, not 'none.v'"),
-    ({"verilog": {"x": BOXED + "(* blackbox *) module box(input a, output z); endmodule"}},
-     "Cells of tiny must be cells of the library small, not 'box'"),
-    ({"library": replace(read([SMALL]), cells={"DFF": read([SMALL]).cells["DFF"]})},
-     "Cells of tiny must be cells of the library small, not 'INV, NAND2, XOR2'"),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"recipe": "best"},
+            f"Recipe must be one of {', '.join(gates.recipes('cells'))}, not 'best'",
+        ),
+        (
+            {"recipe": "booth"},
+            f"Recipe must be one of {', '.join(gates.recipes('cells'))}, not 'booth'",
+        ),
+        ({"recipe": TIMED[0]}, f"Clock of recipe {TIMED[0]} must be given in ns, not None"),
+        ({"clock_ns": 0}, "Clock must be above 0 ns, not 0"),
+        ({"clock_ns": -1.5}, "Clock must be above 0 ns, not -1.5"),
+        ({"verilog": ["none.v"]}, "Verilog file must be a readable file, not 'none.v'"),
+        (
+            {"verilog": {"x": BOXED + "(* blackbox *) module box(input a, output z); endmodule"}},
+            "Cells of tiny must be cells of the library small, not 'box'",
+        ),
+        (
+            {"library": replace(read([SMALL]), cells={"DFF": read([SMALL]).cells["DFF"]})},
+            "Cells of tiny must be cells of the library small, not 'INV, NAND2, XOR2'",
+        ),
+    ],
+)
 def test_mapping_wrong(changes, message):
     arguments = {"verilog": {"x": TINY}, "top": "tiny", "library": read([SMALL])} | changes
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         map_to_cells(**arguments)
 
 
-@pytest.mark.parametrize(("verilog", "top", "message"), [
-    (TINY, "other", r"Module `other' not found!"),
-    (BOXED, "tiny", r"Module `\\box' .* is not part of the design"),
-    (TINY.replace("always @(posedge clk)", "always @* if (clk)"), "tiny", "D latches are not"),
-])
+@pytest.mark.parametrize(
+    ("verilog", "top", "message"),
+    [
+        (TINY, "other", r"Module `other' not found!"),
+        (BOXED, "tiny", r"Module `\\box' .* is not part of the design"),
+        (TINY.replace("always @(posedge clk)", "always @* if (clk)"), "tiny", "D latches are not"),
+    ],
+)
 def test_mapping_passes_on_what_yosys_says(verilog, top, message):
     with pytest.raises(YosysError, match=message):
         map_to_cells({"x": verilog}, top, read([SMALL]))

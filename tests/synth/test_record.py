@@ -13,18 +13,33 @@ from hw.spec import SpecError
 from synth import record as module
 from synth.record import Metric, Provenance, Record, provenance, read_records, write_records
 
-ORIGIN = Provenance(command="make gates", commit="0" * 40, dirty=False,
-                    date="2026-01-02T03:04:05+00:00", tools={"pyosys": "0.70"},
-                    library={"name": "cells", "sha256": "ab"}, seed=7)
-RECORD = Record(subject="mac_int8", metrics={"gates": Metric(497, "gate"), "time": Metric(0.1, "s"),
-                                             "equal": Metric(True), "top": Metric("mac")},
-                conditions={"recipe": "booth", "sizes": [1, 2]}, provenance=ORIGIN,
-                not_done=("timing",))
+ORIGIN = Provenance(
+    command="make gates",
+    commit="0" * 40,
+    dirty=False,
+    date="2026-01-02T03:04:05+00:00",
+    tools={"pyosys": "0.70"},
+    library={"name": "cells", "sha256": "ab"},
+    seed=7,
+)
+RECORD = Record(
+    subject="mac_int8",
+    metrics={
+        "gates": Metric(497, "gate"),
+        "time": Metric(0.1, "s"),
+        "equal": Metric(True),
+        "top": Metric("mac"),
+    },
+    conditions={"recipe": "booth", "sizes": [1, 2]},
+    provenance=ORIGIN,
+    not_done=("timing",),
+)
 
 
 def test_record_survives_its_file(tmp_path: Path) -> None:
-    bare = replace(RECORD, conditions={}, not_done=(),
-                   provenance=replace(ORIGIN, library=None, seed=None))
+    bare = replace(
+        RECORD, conditions={}, not_done=(), provenance=replace(ORIGIN, library=None, seed=None)
+    )
     path = write_records(tmp_path / "new" / "gates.json", [RECORD, bare])
     assert read_records(path) == [RECORD, bare]
     assert [entry.name for entry in path.parent.iterdir()] == ["gates.json"]
@@ -44,32 +59,45 @@ def test_record_accepts_plain_pairs() -> None:
     assert replace(RECORD, metrics={"gates": (1, "gate")}).metrics == {"gates": Metric(1, "gate")}
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"subject": ""}, "Record subject must be a string that is not empty, not ''"),
-    ({"metrics": {}}, "Record metrics must be at least one, not {}"),
-    ({"metrics": {1: (1, "")}}, "Record metrics must be a mapping from names, not {1: (1, '')}"),
-    ({"metrics": {"x": 3}}, "Metric x must be (value, unit), not 3"),
-    ({"metrics": {"x": ([], "")}},
-     "Metric x value must be a finite number, a string or a bool, not []"),
-    ({"metrics": {"x": (float("nan"), "")}},
-     "Metric x value must be a finite number, a string or a bool, not nan"),
-    ({"metrics": {"x": (1, 2)}}, "Metric x unit must be a string, not 2"),
-    ({"conditions": 5}, "Record conditions must be a mapping from names, not 5"),
-    ({"provenance": "me"}, "Record provenance must be a Provenance, not 'me'"),
-    ({"not_done": "timing"}, "Record not_done must be a list of phrases, not 'timing'"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"subject": ""}, "Record subject must be a string that is not empty, not ''"),
+        ({"metrics": {}}, "Record metrics must be at least one, not {}"),
+        (
+            {"metrics": {1: (1, "")}},
+            "Record metrics must be a mapping from names, not {1: (1, '')}",
+        ),
+        ({"metrics": {"x": 3}}, "Metric x must be (value, unit), not 3"),
+        (
+            {"metrics": {"x": ([], "")}},
+            "Metric x value must be a finite number, a string or a bool, not []",
+        ),
+        (
+            {"metrics": {"x": (float("nan"), "")}},
+            "Metric x value must be a finite number, a string or a bool, not nan",
+        ),
+        ({"metrics": {"x": (1, 2)}}, "Metric x unit must be a string, not 2"),
+        ({"conditions": 5}, "Record conditions must be a mapping from names, not 5"),
+        ({"provenance": "me"}, "Record provenance must be a Provenance, not 'me'"),
+        ({"not_done": "timing"}, "Record not_done must be a list of phrases, not 'timing'"),
+    ],
+)
 def test_record_wrong(change: dict, message: str) -> None:
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         replace(RECORD, **change)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"command": ""}, "Provenance command must be a string that is not empty, not ''"),
-    ({"dirty": 1}, "Provenance dirty must be a bool, not 1"),
-    ({"tools": {"x": 1}}, "Provenance tools must be versions by name, not {'x': 1}"),
-    ({"library": 1}, "Provenance library must be a mapping from names, not 1"),
-    ({"seed": True}, "Provenance seed must be an integer or None, not True"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"command": ""}, "Provenance command must be a string that is not empty, not ''"),
+        ({"dirty": 1}, "Provenance dirty must be a bool, not 1"),
+        ({"tools": {"x": 1}}, "Provenance tools must be versions by name, not {'x': 1}"),
+        ({"library": 1}, "Provenance library must be a mapping from names, not 1"),
+        ({"seed": True}, "Provenance seed must be an integer or None, not True"),
+    ],
+)
 def test_provenance_wrong(change: dict, message: str) -> None:
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         replace(ORIGIN, **change)
@@ -83,12 +111,26 @@ def test_provenance_knows_commit_and_versions() -> None:
     assert provenance("x", tools={"ghdl": "5"}).tools["ghdl"] == "5"
 
 
-def test_provenance_sees_changed_sources_only(tmp_path: Path,
-                                              monkeypatch: pytest.MonkeyPatch) -> None:
+def test_provenance_sees_changed_sources_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A changed record does not make a tree dirty, a changed or a new source does."""
+
     def git(*arguments: str) -> None:
-        subprocess.run(["git", "-C", tmp_path, "-c", "user.name=x", "-c", "user.email=x@x.example",
-                        *arguments], check=True, capture_output=True)
+        subprocess.run(
+            [
+                "git",
+                "-C",
+                tmp_path,
+                "-c",
+                "user.name=x",
+                "-c",
+                "user.email=x@x.example",
+                *arguments,
+            ],
+            check=True,
+            capture_output=True,
+        )
 
     monkeypatch.setattr(module, "ROOT", tmp_path)
     assert (provenance("x").commit, provenance("x").dirty) == ("unknown", False)
@@ -109,8 +151,11 @@ def test_provenance_sees_changed_sources_only(tmp_path: Path,
 def test_read_records_wrong(tmp_path: Path, change: str) -> None:
     path = tmp_path / "x.json"
     path.write_text(change)
-    start = "Records must be a readable JSON file" if change == "{" else (
-        'Records must be {"records": [...]}')
+    start = (
+        "Records must be a readable JSON file"
+        if change == "{"
+        else ('Records must be {"records": [...]}')
+    )
     with pytest.raises(SpecError, match=f"^{re.escape(f'{start}, not {str(path)!r}')}$"):
         read_records(path)
 
@@ -120,8 +165,10 @@ def test_read_records_wrong_fields(tmp_path: Path) -> None:
     data = json.loads(path.read_text())
     del data["records"][0]["provenance"]["seed"]
     path.write_text(json.dumps(data))
-    message = ("Provenance fields must be command, commit, date, dirty, library, seed, tools, "
-               "not ['command', 'commit', 'date', 'dirty', 'library', 'tools']")
+    message = (
+        "Provenance fields must be command, commit, date, dirty, library, seed, tools, "
+        "not ['command', 'commit', 'date', 'dirty', 'library', 'tools']"
+    )
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         read_records(path)
 

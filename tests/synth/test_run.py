@@ -50,16 +50,32 @@ def own_cache(tmp_path, monkeypatch):
 @needs_sta
 def test_run_writes_one_whole_record(tmp_path, capsys):
     out = tmp_path / "unit.json"
-    arguments = ["--mac", "int4", "--acc", "int12", "--liberty", SMALL, "--clock", "50",
-                 "--out", str(out)]
+    arguments = [
+        "--mac",
+        "int4",
+        "--acc",
+        "int12",
+        "--liberty",
+        SMALL,
+        "--clock",
+        "50",
+        "--out",
+        str(out),
+    ]
     assert run.main(arguments) == 0
     assert capsys.readouterr().out == f"{out}\n"
     (record,) = read_records(out)
     assert record.subject == parse_mac("int4,acc=int12").name
     assert record.conditions["unit"] == str(parse_mac("int4,acc=int12"))
     assert record.provenance.command == f"python -m synth.run {' '.join(arguments)}"
-    assert record.provenance.tools.keys() == {"python", "amaranth", "pyosys", "opensta", "numpy",
-                                              "scikit-learn"}
+    assert record.provenance.tools.keys() == {
+        "python",
+        "amaranth",
+        "pyosys",
+        "opensta",
+        "numpy",
+        "scikit-learn",
+    }
     assert record.provenance.library == read([SMALL]).to_json()
     assert set(measure.NOT_DONE) == set(record.not_done)
     values = {name: metric.value for name, metric in record.metrics.items()}
@@ -71,18 +87,31 @@ def test_run_writes_one_whole_record(tmp_path, capsys):
     assert 0 < values["energy_zeros"] < values["energy_gaussian"] < values["energy_uniform"]
     assert 0 < values["energy_digits1"]
     assert {name for name in values if name.endswith("_glitches")} == {
-        "energy_gaussian_glitches", "energy_digits1_glitches"}
+        "energy_gaussian_glitches",
+        "energy_digits1_glitches",
+    }
     assert sum(values[f"area_{name}"] for name in block_names()) == pytest.approx(
-        values["area"], rel=0.1)
+        values["area"], rel=0.1
+    )
     assert sum(values[f"energy_gaussian_block_{name}"] for name in (*block_names(), "inputs")) == (
-        pytest.approx(values["energy_gaussian"], rel=0.15))
+        pytest.approx(values["energy_gaussian"], rel=0.15)
+    )
     assert values["gates_normalise"] == values["area_normalise"] == 0
     assert values["energy_sums_checked"] == 5 * energy.SUMS
 
 
 def test_run_comes_from_the_cache_the_second_time(own_cache, capsys, monkeypatch):
-    arguments = ["--mac", "int4", "--liberty", SMALL, "--json",
-                 "--metrics", "gate_counts", "paper_cost", "cells"]
+    arguments = [
+        "--mac",
+        "int4",
+        "--liberty",
+        SMALL,
+        "--json",
+        "--metrics",
+        "gate_counts",
+        "paper_cost",
+        "cells",
+    ]
     assert run.main(arguments) == 0
     first = json.loads(capsys.readouterr().out)
     assert len(list(own_cache.iterdir())) >= 5
@@ -97,15 +126,17 @@ def test_array_by_hierarchy_is_near_the_flat_one():
     spec, library = parse_array("2x3", parse_mac("int4,acc=int12")), read([SMALL])
     parts, flat = of_unit(spec), of_unit(spec, flat=True)
     assert (len(parts.keep), flat.keep) == (3, ())
-    areas = [measure.Job(design=design, library=library).mapped.area_um2
-             for design in (parts, flat)]
+    areas = [
+        measure.Job(design=design, library=library).mapped.area_um2 for design in (parts, flat)
+    ]
     # What the last column and the first row do not use goes only if the array is flat.
     assert 1.0 <= areas[0] / areas[1] < 1.25, areas
     element = measure.Job(design=parts, library=library).element
     assert element.top == parts.element
     assert 6 * element.area_um2 < areas[0] < 12 * element.area_um2
-    counts = [count(design.verilog, design.top, "keep", keep=design.keep)
-              for design in (parts, flat)]
+    counts = [
+        count(design.verilog, design.top, "keep", keep=design.keep) for design in (parts, flat)
+    ]
     assert 1.0 <= counts[0].flip_flops / counts[1].flip_flops < 1.25, counts
 
 
@@ -130,9 +161,13 @@ def test_without_library_and_sta_the_rest_is_measured(capsys, monkeypatch):
     out, err = capsys.readouterr()
     assert err.startswith("OSU018 cell library is missing (`make library` gets it): no cells, no ")
     record = Record.from_json(json.loads(out))
-    assert record.not_done == (*measure.NOT_DONE, "cells and area (no library)",
-                               "timing (no library)", "energy (no library)",
-                               "area and energy of blocks (no library)")
+    assert record.not_done == (
+        *measure.NOT_DONE,
+        "cells and area (no library)",
+        "timing (no library)",
+        "energy (no library)",
+        "area and energy of blocks (no library)",
+    )
     assert {"two_input_gates_keep", "paper_cost"} < record.metrics.keys()
     monkeypatch.setattr(timing.shutil, "which", lambda name: None)
     assert run.main(["--mac", "int4", "--liberty", SMALL, "--metrics", "cells", "clock"]) == 0
@@ -145,50 +180,69 @@ def test_without_library_and_sta_the_rest_is_measured(capsys, monkeypatch):
 def test_run_measures_output_stages(tmp_path):
     """Alone, and in an array, where each column has one."""
     out, found = tmp_path / "stages.json", {}
-    for unit in ("--from fp16 --out-format e4m3", "--mac int4 --array 1x3",
-                 "--mac int4 --array 1x3 --out-format uint8 --out-scale pow2"):
+    for unit in (
+        "--from fp16 --out-format e4m3",
+        "--mac int4 --array 1x3",
+        "--mac int4 --array 1x3 --out-format uint8 --out-scale pow2",
+    ):
         assert run.main([*unit.split(), "--metrics", "gate_counts", "--out", str(out)]) == 0
         (record,) = read_records(out)
         found[record.subject] = record
     alone, plain, drained = found.values()
-    assert list(found) == ["out_fp16_e4m3", "array_1x3_os_int4_fx20",
-                           "array_1x3_os_int4_fx20_out_uint8_pow2"]
+    assert list(found) == [
+        "out_fp16_e4m3",
+        "array_1x3_os_int4_fx20",
+        "array_1x3_os_int4_fx20_out_uint8_pow2",
+    ]
     assert alone.metrics["flip_flops_default"].value == 8 + 1
-    assert {part for part in drained.conditions["parts"] if part not in
-            plain.conditions["parts"]} >= {"out_fx20_uint8_pow2_en"}
-    more = (drained.metrics["flip_flops_default"].value
-            - plain.metrics["flip_flops_default"].value)
+    assert {
+        part for part in drained.conditions["parts"] if part not in plain.conditions["parts"]
+    } >= {"out_fx20_uint8_pow2_en"}
+    more = drained.metrics["flip_flops_default"].value - plain.metrics["flip_flops_default"].value
     # A code a column, and once whether there is a row and whether it is the last one.
     assert more == 3 * 8 + 2
 
 
 WRONG = [
     ([], "What to measure must be given by one of --spec, --mac, --from and --verilog, not None"),
-    (["--mac", "int4", "--verilog", "x.v"],
-     "What to measure must be given by one of --spec, --mac, --from and --verilog, not 'int4'"),
-    (["--mac", "int4", "--out-format", "e4m3"],
-     "Output stage must be on its own (--from ACC) or at the drain of an array (--array), not "),
+    (
+        ["--mac", "int4", "--verilog", "x.v"],
+        "What to measure must be given by one of --spec, --mac, --from and --verilog, not 'int4'",
+    ),
+    (
+        ["--mac", "int4", "--out-format", "e4m3"],
+        "Output stage must be on its own (--from ACC) or at the drain of an array (--array), not ",
+    ),
     (["--mac", "int4", "--top", "m"], "Top must be given with --verilog only, not 'm'"),
     (["--verilog", "box.sv"], "Top must be given by --top MODULE, not None"),
-    (["--mac", "int4", "--unresolved"],
-     "Unresolved unit must be a MAC with the adder carry-save, not 'int4,acc=fx20'"),
-    (["--mac", "int4", "--array", "2x2", "--always-valid"],
-     "Always valid unit must be a MAC, not 'int4,acc=fx20,array=2x2,dataflow=os'"),
-    (["--verilog", "box.sv", "--top", "m", "--always-valid"],
-     "What is left of a MAC must be asked for with --mac only, not '--verilog'"),
+    (
+        ["--mac", "int4", "--unresolved"],
+        "Unresolved unit must be a MAC with the adder carry-save, not 'int4,acc=fx20'",
+    ),
+    (
+        ["--mac", "int4", "--array", "2x2", "--always-valid"],
+        "Always valid unit must be a MAC, not 'int4,acc=fx20,array=2x2,dataflow=os'",
+    ),
+    (
+        ["--verilog", "box.sv", "--top", "m", "--always-valid"],
+        "What is left of a MAC must be asked for with --mac only, not '--verilog'",
+    ),
     (["--verilog", "box.sv", "--top", "a; b"], "Top must be the name of a module, not 'a; b'"),
-    (["--verilog", "none.sv", "--top", "m"],
-     "Verilog file must be a readable file, not 'none.sv'"),
-    (["--verilog", "box.sv", "--top", "m"],
-     "Cells of m must be two-input gates, inverters and flip-flops, not 'box'"),
+    (["--verilog", "none.sv", "--top", "m"], "Verilog file must be a readable file, not 'none.sv'"),
+    (
+        ["--verilog", "box.sv", "--top", "m"],
+        "Cells of m must be two-input gates, inverters and flip-flops, not 'box'",
+    ),
     (["--verilog", "box.sv", "--top", "other"], "'other' is not a valid top-level module"),
     (["--verilog", "whole.sv", "--top", "whole"], "whole.sv:2: ERROR: unknown package 'sizes'"),
     (["--mac", "int4", "--clock", "0"], "Clock must be a number of ns above 0, not '0'"),
     (["--mac", "int4", "--clock", "-1"], "Clock must be a number of ns above 0, not '-1'"),
     (["--mac", "int4", "--clock", "nan"], "Clock must be a number of ns above 0, not 'nan'"),
     (["--mac", "int4", "--clock", "fast"], "Clock must be a number of ns above 0, not 'fast'"),
-    (["--mac", "int4", "--liberty", "none.lib"],
-     "Liberty file must be a readable file, not 'none.lib'"),
+    (
+        ["--mac", "int4", "--liberty", "none.lib"],
+        "Liberty file must be a readable file, not 'none.lib'",
+    ),
     (["--mac", "int4", "--metrics", "price"], "Metric must be one of gate_counts, "),
     (["--mac", "int4", "--recipe", "best"], "Recipe must be one of "),
 ]
@@ -201,8 +255,14 @@ def test_run_wrong(arguments, message, tmp_path, monkeypatch, capsys):
     (tmp_path / "whole.sv").write_text(TOP)
     (tmp_path / "old.json").write_text("kept")
     with pytest.raises(SystemExit) as ended:
-        run.main([*arguments, "--out", "old.json", *([] if "--liberty" in arguments else
-                                                     ["--liberty", SMALL])])
+        run.main(
+            [
+                *arguments,
+                "--out",
+                "old.json",
+                *([] if "--liberty" in arguments else ["--liberty", SMALL]),
+            ]
+        )
     assert ended.value.code == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -216,5 +276,8 @@ def test_netlist_that_computes_something_else_is_told(monkeypatch, capsys):
     assert run.main(["--mac", "int4", "--liberty", SMALL]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert re.fullmatch(r"python -m synth\.run: error: Netlist of mac_int4_fx20 must give \(1,\) "
-                        r"for sum 0 of stream uniform, not \(\d+,\)", err.splitlines()[-1])
+    assert re.fullmatch(
+        r"python -m synth\.run: error: Netlist of mac_int4_fx20 must give \(1,\) "
+        r"for sum 0 of stream uniform, not \(\d+,\)",
+        err.splitlines()[-1],
+    )

@@ -40,8 +40,13 @@ def test_netlist_reads_back_its_ports_and_cells(small):
     assert list(modules(mapped.verilog)) == ["tiny"]
     found = ports(mapped.verilog)
     assert [(port.name, port.direction, port.width) for port in found] == [
-        ("clock", "input", 1), ("a", "input", 2), ("b", "input", 1), ("c", "input", 1),
-        ("x", "output", 1), ("y", "output", 1)]
+        ("clock", "input", 1),
+        ("a", "input", 2),
+        ("b", "input", 1),
+        ("c", "input", 1),
+        ("x", "output", 1),
+        ("y", "output", 1),
+    ]
     assert found[1].bits() == ["a[0]", "a[1]"]
     cells = instances(mapped.verilog)
     assert {cell: [c.cell for c in cells].count(cell) for cell in mapped.cells} == mapped.cells
@@ -50,10 +55,15 @@ def test_netlist_reads_back_its_ports_and_cells(small):
 
 
 def test_modules_placed_twice_are_repeated():
-    texts = [f"module {name}(clk);\n{body}\nendmodule\n" for name, body in {
-        "top": "  row r0 (.clk(clk));\n  row r1 (.clk(clk));\n  edge e (.clk(clk));",
-        "row": "  pe \\p.0 (\n    .clk(clk)\n  );\n  pe p1 (\n    .clk(clk)\n  );",
-        "edge": "", "pe": ""}.items()]
+    texts = [
+        f"module {name}(clk);\n{body}\nendmodule\n"
+        for name, body in {
+            "top": "  row r0 (.clk(clk));\n  row r1 (.clk(clk));\n  edge e (.clk(clk));",
+            "row": "  pe \\p.0 (\n    .clk(clk)\n  );\n  pe p1 (\n    .clk(clk)\n  );",
+            "edge": "",
+            "pe": "",
+        }.items()
+    ]
     assert repeated("".join(texts)) == ["row", "pe"]
 
 
@@ -71,8 +81,13 @@ endmodule
     lines = plain(text).splitlines()
     assert lines[1] == "  input [2:0] a;"
     assert lines[5:11] == [
-        "  assign b[0] = a[2];", "  assign b[1] = a[1];", "  assign c = \\x.y ;",
-        "  assign \\x.y  = 1'b0;", "  assign c = 1'b1;", "  assign b[0] = 1'b0;"]
+        "  assign b[0] = a[2];",
+        "  assign b[1] = a[1];",
+        "  assign c = \\x.y ;",
+        "  assign \\x.y  = 1'b0;",
+        "  assign c = 1'b1;",
+        "  assign b[0] = 1'b0;",
+    ]
 
 
 @needs_sta
@@ -127,8 +142,9 @@ def test_timing_wrong_clock(small, clock):
 def test_timing_of_a_broken_netlist_says_so(small):
     library, mapped = small
     with pytest.raises(StaError, match=r"^Error: .*netlist\.v"):
-        time_netlist(replace(mapped, verilog=mapped.verilog.replace("NAND2 ", "NAND2 NAND2 ")),
-                     library)
+        time_netlist(
+            replace(mapped, verilog=mapped.verilog.replace("NAND2 ", "NAND2 NAND2 ")), library
+        )
 
 
 def test_two_clocks_are_refused(small):
@@ -169,7 +185,10 @@ def test_library_that_cannot_be_had_is_one_line(tmp_path, monkeypatch, capsys):
     assert osu018.main([]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert re.fullmatch(r"python -m synth\.flow\.osu018: error: OSU018 cell library is missing: "
-                        r"(sudo -n )?apt-get -qq update failed "
-                        r"\(E: no network\)\. Gate counts and the hand count need none\.\n", err)
+    assert re.fullmatch(
+        r"python -m synth\.flow\.osu018: error: OSU018 cell library is missing: "
+        r"(sudo -n )?apt-get -qq update failed "
+        r"\(E: no network\)\. Gate counts and the hand count need none\.\n",
+        err,
+    )
     assert not list(tmp_path.iterdir())

@@ -21,20 +21,46 @@ _DESCRIPTIONS = {
 
 
 def _wires(spec: ArraySpec) -> list[tuple[str, int]]:
-    return [("en", 1), ("frame", 3), ("kept", 1), ("shift", spec.cols), ("start", spec.cols),
-            ("c", spec.cols * result_width(spec.mac))]
+    return [
+        ("en", 1),
+        ("frame", 3),
+        ("kept", 1),
+        ("shift", spec.cols),
+        ("start", spec.cols),
+        ("c", spec.cols * result_width(spec.mac)),
+    ]
 
 
 def _instantiate(top: Netlist, spec: ArraySpec, shakes: dict[str, str]) -> None:
     """Sequencer and grid."""
     mac = spec.mac
     a_width, b_width = spec.rows * mac.lanes * mac.a.width, spec.cols * mac.lanes * mac.b.width
-    top.instantiate(Sequencer(spec), "sequencer", **shakes, error="error", en="en",
-                    valid="frame[0]", first="frame[1]", last="frame[2]", shift="shift",
-                    start="start", kept="kept")
-    top.instantiate(grid(spec), "grid", en="en", frame="frame", shift="shift", start="start", c="c",
-                    a=f"s_axis_a_tdata[{a_width - 1}:0]", b=f"s_axis_b_tdata[{b_width - 1}:0]")
+    top.instantiate(
+        Sequencer(spec),
+        "sequencer",
+        **shakes,
+        error="error",
+        en="en",
+        valid="frame[0]",
+        first="frame[1]",
+        last="frame[2]",
+        shift="shift",
+        start="start",
+        kept="kept",
+    )
+    top.instantiate(
+        grid(spec),
+        "grid",
+        en="en",
+        frame="frame",
+        shift="shift",
+        start="start",
+        c="c",
+        a=f"s_axis_a_tdata[{a_width - 1}:0]",
+        b=f"s_axis_b_tdata[{b_width - 1}:0]",
+    )
 
 
-OUTPUT_STATIONARY = Core(element=ProcessingElement, wires=_wires, instantiate=_instantiate,
-                         descriptions=_DESCRIPTIONS)
+OUTPUT_STATIONARY = Core(
+    element=ProcessingElement, wires=_wires, instantiate=_instantiate, descriptions=_DESCRIPTIONS
+)

@@ -30,18 +30,21 @@ class Mesh(Elaboratable):
         self.a = Signal(spec.rows * mac.lanes * mac.a.width)
         self.b = Signal(spec.cols * mac.lanes * mac.b.width)
         self.frame = Signal(3)
-        self._elements = [[ProcessingElement(spec) for _ in range(spec.cols)]
-                          for _ in range(spec.rows)]
+        self._elements = [
+            [ProcessingElement(spec) for _ in range(spec.cols)] for _ in range(spec.rows)
+        ]
         self.sums = [[element.north_c for element in row] for row in self._elements]
 
     def elaborate(self, platform):
         m, spec = Module(), self._spec
         a_width = spec.mac.lanes * spec.mac.a.width
         b_width = spec.mac.lanes * spec.mac.b.width
-        souths = [delayed(m, self.b[col * b_width:][:b_width], col, name=f"b_{col}",
-                          reset_less=False) for col in range(spec.cols)]
+        souths = [
+            delayed(m, self.b[col * b_width :][:b_width], col, name=f"b_{col}", reset_less=False)
+            for col in range(spec.cols)
+        ]
         for row in reversed(range(spec.rows)):  # Row 0 is the northernmost.
-            west = Cat(self.a[row * a_width:][:a_width], self.frame)
+            west = Cat(self.a[row * a_width :][:a_width], self.frame)
             west = delayed(m, west, spec.rows - 1 - row, name=f"west_{row}", reset_less=False)
             for col, element in enumerate(self._elements[row]):
                 m.submodules[f"pe_{row}_{col}"] = element

@@ -14,8 +14,7 @@ from hw.spec import ArraySpec, MacSpec
 
 def operand_layout(spec: MacSpec) -> data.StructLayout:
     """What travels along a row: operand codes of a and the frame of the sum."""
-    return data.StructLayout({
-        "a": spec.lanes * spec.a.width, "valid": 1, "first": 1, "last": 1})
+    return data.StructLayout({"a": spec.lanes * spec.a.width, "valid": 1, "first": 1, "last": 1})
 
 
 class ProcessingElement(wiring.Component):
@@ -47,13 +46,19 @@ class ProcessingElement(wiring.Component):
         self._spec = spec.mac
         layout = operand_layout(spec.mac)
         b_width, c_width = spec.mac.lanes * spec.mac.b.width, stored_width(spec.mac)
-        super().__init__({
-            "en": In(1),
-            "west": In(layout), "east": Out(layout),
-            "south_b": In(b_width), "north_b": Out(b_width),
-            "south_c": In(c_width), "north_c": Out(c_width),
-            "shift": In(1), "start": In(1),
-        })
+        super().__init__(
+            {
+                "en": In(1),
+                "west": In(layout),
+                "east": Out(layout),
+                "south_b": In(b_width),
+                "north_b": Out(b_width),
+                "south_c": In(c_width),
+                "north_c": Out(c_width),
+                "shift": In(1),
+                "start": In(1),
+            }
+        )
 
     @property
     def module_name(self) -> str:
@@ -73,8 +78,9 @@ class ProcessingElement(wiring.Component):
             unit.i_b.eq(self.south_b),
         ]
         self._pass_operands(m)
-        self._drain(m, Cat(unit.o_data, unit.o_flags if self._spec.flag_bits else Const(0, 0)),
-                    unit.o_valid)
+        self._drain(
+            m, Cat(unit.o_data, unit.o_flags if self._spec.flag_bits else Const(0, 0)), unit.o_valid
+        )
         return m
 
     def _pass_operands(self, m):

@@ -35,14 +35,27 @@ class Sequencer(wiring.Component):
 
     def __init__(self, spec: ArraySpec):
         self._spec = spec
-        super().__init__({
-            "a_tvalid": In(1), "a_tready": Out(1), "a_tlast": In(1),
-            "b_tvalid": In(1), "b_tready": Out(1), "b_tlast": In(1),
-            "c_tvalid": Out(1), "c_tready": In(1), "c_tlast": Out(1),
-            "error": Out(1), "en": Out(1),
-            "valid": Out(1), "first": Out(1), "last": Out(1),
-            "shift": Out(spec.cols), "start": Out(spec.cols), "kept": Out(1),
-        })
+        super().__init__(
+            {
+                "a_tvalid": In(1),
+                "a_tready": Out(1),
+                "a_tlast": In(1),
+                "b_tvalid": In(1),
+                "b_tready": Out(1),
+                "b_tlast": In(1),
+                "c_tvalid": Out(1),
+                "c_tready": In(1),
+                "c_tlast": Out(1),
+                "error": Out(1),
+                "en": Out(1),
+                "valid": Out(1),
+                "first": Out(1),
+                "last": Out(1),
+                "shift": Out(spec.cols),
+                "start": Out(spec.cols),
+                "kept": Out(1),
+            }
+        )
 
     @property
     def module_name(self) -> str:
@@ -106,8 +119,11 @@ class Sequencer(wiring.Component):
                 m.d.sync += left.eq(rows - 1)
             with m.Elif(left != 0):
                 m.d.sync += left.eq(left - 1)
-        for columns, now in ((self.start, start), (self.shift, start | (left != 0)),
-                             (finals, final)):
+        for columns, now in (
+            (self.start, start),
+            (self.shift, start | (left != 0)),
+            (finals, final),
+        ):
             earlier = Signal(cols - 1, name=f"{columns.name}_q")
             with m.If(self.en):
                 m.d.sync += earlier.eq(columns)

@@ -16,30 +16,57 @@ _DESCRIPTIONS = {
     "s_axis_a_tready": "the beat of A is taken",
     "s_axis_a_tdata": "row m of the A tile, step 0 of K in the low bits, its lanes side by side",
     "s_axis_a_tuser": "the same on all beats of a tile: bit 0 its sums start anew, bit 1 they "
-                      "leave on C",
+    "leave on C",
     "s_axis_b_tready": "the beat of B is taken",
     "s_axis_b_tdata": "one step of K of the B tile, the last step first, column 0 in the low "
-                      "bits, its lanes side by side",
+    "bits, its lanes side by side",
     "error": "a tile of B ended in the wrong place, or one of A did not fit the accumulator "
-             "memory; stays 1 until the reset",
+    "memory; stays 1 until the reset",
 }
 
 
 def _wires(spec: ArraySpec) -> list[tuple[str, int]]:
-    return [("en", 1), ("frame", 2), ("kept", 1), ("control", control_layout(spec).size),
-            ("c", spec.cols * result_width(spec.mac))]
+    return [
+        ("en", 1),
+        ("frame", 2),
+        ("kept", 1),
+        ("control", control_layout(spec).size),
+        ("c", spec.cols * result_width(spec.mac)),
+    ]
 
 
 def _instantiate(top: Netlist, spec: ArraySpec, shakes: dict[str, str]) -> None:
     """Sequencer and grid."""
     mac = spec.mac
     a_width, b_width = spec.rows * mac.lanes * mac.a.width, spec.cols * mac.lanes * mac.b.width
-    top.instantiate(WeightSequencer(spec), "sequencer", **shakes, a_tuser="s_axis_a_tuser",
-                    error="error", en="en", swap="frame[0]", load="frame[1]", control="control",
-                    kept="kept")
-    top.instantiate(grid(spec), "grid", en="en", frame="frame", control="control", c="c",
-                    a=f"s_axis_a_tdata[{a_width - 1}:0]", b=f"s_axis_b_tdata[{b_width - 1}:0]")
+    top.instantiate(
+        WeightSequencer(spec),
+        "sequencer",
+        **shakes,
+        a_tuser="s_axis_a_tuser",
+        error="error",
+        en="en",
+        swap="frame[0]",
+        load="frame[1]",
+        control="control",
+        kept="kept",
+    )
+    top.instantiate(
+        grid(spec),
+        "grid",
+        en="en",
+        frame="frame",
+        control="control",
+        c="c",
+        a=f"s_axis_a_tdata[{a_width - 1}:0]",
+        b=f"s_axis_b_tdata[{b_width - 1}:0]",
+    )
 
 
-WEIGHT_STATIONARY = Core(element=WeightElement, wires=_wires, instantiate=_instantiate, a_user=2,
-                         descriptions=_DESCRIPTIONS)
+WEIGHT_STATIONARY = Core(
+    element=WeightElement,
+    wires=_wires,
+    instantiate=_instantiate,
+    a_user=2,
+    descriptions=_DESCRIPTIONS,
+)

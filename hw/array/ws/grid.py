@@ -16,8 +16,13 @@ def _next_frame(module: Netlist, spec: ArraySpec, index: int, frame: str) -> str
     if cycles == 1:
         return module.register(f"frame_{index}", 2, frame, enable="en", reset=True)
     load = module.register(f"load_{index}", 1, f"{frame}[1]", enable="en", reset=True)
-    swaps = module.register(f"swaps_{index}", cycles, f"{{swaps_{index}[{cycles - 2}:0], "
-                            f"{frame}[0]}}", enable="en", reset=True)
+    swaps = module.register(
+        f"swaps_{index}",
+        cycles,
+        f"{{swaps_{index}[{cycles - 2}:0], {frame}[0]}}",
+        enable="en",
+        reset=True,
+    )
     own = module.wire(f"frame_{index}", 2)
     module.assign(own, f"{{{load}, {swaps}[{cycles - 1}]}}")
     return own
@@ -32,28 +37,51 @@ def grid(spec: ArraySpec) -> Netlist:
     is that of the memory of column 0.
     """
     mac = spec.mac
-    a_width, b_width, sum_width = (mac.lanes * mac.a.width, mac.lanes * mac.b.width,
-                                   stored_width(mac))
-    module, skewed_a, b = open_grid(spec, frame=2, step=spec.schedule.row_latency, own=[
-        Port("control", control_layout(spec).size, "input")])
+    a_width, b_width, sum_width = (
+        mac.lanes * mac.a.width,
+        mac.lanes * mac.b.width,
+        stored_width(mac),
+    )
+    module, skewed_a, b = open_grid(
+        spec,
+        frame=2,
+        step=spec.schedule.row_latency,
+        own=[Port("control", control_layout(spec).size, "input")],
+    )
     north = sums = module.wire("north_sum", spec.cols * sum_width)
-    one_row = row(f"row_{spec.cols}_ws_{mac.name.removeprefix('mac_')}", WeightElement(spec),
-                  spec.cols, instance="pe",
-                  vectors=("north_b", "south_b", "north_sum", "south_sum"),
-                  connections=("north_b", "north_sum", "south_b", "south_sum"))
+    one_row = row(
+        f"row_{spec.cols}_ws_{mac.name.removeprefix('mac_')}",
+        WeightElement(spec),
+        spec.cols,
+        instance="pe",
+        vectors=("north_b", "south_b", "north_sum", "south_sum"),
+        connections=("north_b", "north_sum", "south_b", "south_sum"),
+    )
     frame = "frame"
     for index in range(spec.rows):
         south_b = module.wire(f"south_b_{index}", spec.cols * b_width)
         south_sum = module.wire(f"south_sum_{index}", spec.cols * sum_width)
-        module.instantiate(one_row, f"row_{index}", en="en",
-                           west=f"{{{frame}, {lane(skewed_a, index, a_width)}}}",
-                           north_b=b, south_b=south_b, north_sum=sums, south_sum=south_sum)
+        module.instantiate(
+            one_row,
+            f"row_{index}",
+            en="en",
+            west=f"{{{frame}, {lane(skewed_a, index, a_width)}}}",
+            north_b=b,
+            south_b=south_b,
+            north_sum=sums,
+            south_sum=south_sum,
+        )
         b, sums = south_b, south_sum
         if index < spec.rows - 1:
             frame = _next_frame(module, spec, index + 1, frame)
     part = SumMemory(spec)
-    memory = row(f"memory_{spec.cols}_{part.module_name}", part, spec.cols, instance="sums",
-                 vectors=("south_sum", "north_sum"))
+    memory = row(
+        f"memory_{spec.cols}_{part.module_name}",
+        part,
+        spec.cols,
+        instance="sums",
+        vectors=("south_sum", "north_sum"),
+    )
     module.instantiate(memory, "memory", en="en", west="control", south_sum=sums, north_sum=north)
     close_grid(module, spec, sums)
     return module

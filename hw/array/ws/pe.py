@@ -47,12 +47,17 @@ class WeightElement(wiring.Component):
         self._spec = spec.mac
         layout = operand_layout(spec.mac)
         b_width, sum_width = spec.mac.lanes * spec.mac.b.width, stored_width(spec.mac)
-        super().__init__({
-            "en": In(1),
-            "west": In(layout), "east": Out(layout),
-            "north_b": In(b_width), "south_b": Out(b_width),
-            "north_sum": In(sum_width), "south_sum": Out(sum_width),
-        })
+        super().__init__(
+            {
+                "en": In(1),
+                "west": In(layout),
+                "east": Out(layout),
+                "north_b": In(b_width),
+                "south_b": Out(b_width),
+                "north_sum": In(sum_width),
+                "south_sum": Out(sum_width),
+            }
+        )
 
     @property
     def module_name(self) -> str:
@@ -65,11 +70,15 @@ class WeightElement(wiring.Component):
         instantiate(m, platform, step, name="step")
         a = Signal.like(self.west.a, name="a_q", reset_less=True)
         swap, load = Signal(name="swap_q"), Signal(name="load_q")
-        used, waiting, passed = (Signal.like(self.north_b, name=name, reset_less=True)
-                                 for name in ("used", "waiting", "passed"))
+        used, waiting, passed = (
+            Signal.like(self.north_b, name=name, reset_less=True)
+            for name in ("used", "waiting", "passed")
+        )
         with m.If(self.en):
             m.d.sync += [
-                a.eq(self.west.a), swap.eq(self.west.swap), load.eq(self.west.load),
+                a.eq(self.west.a),
+                swap.eq(self.west.swap),
+                load.eq(self.west.load),
                 passed.eq(waiting),
             ]
             with m.If(self.west.load):
@@ -77,9 +86,14 @@ class WeightElement(wiring.Component):
             with m.If(self.west.swap):
                 m.d.sync += used.eq(waiting)
         m.d.comb += [
-            step.en.eq(self.en), step.i_a.eq(self.west.a), step.i_b.eq(used),
-            step.i_sum.eq(self.north_sum), self.south_sum.eq(step.o_sum),
-            self.east.a.eq(a), self.east.swap.eq(swap), self.east.load.eq(load),
+            step.en.eq(self.en),
+            step.i_a.eq(self.west.a),
+            step.i_b.eq(used),
+            step.i_sum.eq(self.north_sum),
+            self.south_sum.eq(step.o_sum),
+            self.east.a.eq(a),
+            self.east.swap.eq(swap),
+            self.east.load.eq(load),
             self.south_b.eq(passed),
         ]
         return m

@@ -45,13 +45,26 @@ class WeightSequencer(wiring.Component):
 
     def __init__(self, spec: ArraySpec):
         self._spec = spec
-        super().__init__({
-            "a_tvalid": In(1), "a_tready": Out(1), "a_tlast": In(1), "a_tuser": In(2),
-            "b_tvalid": In(1), "b_tready": Out(1), "b_tlast": In(1),
-            "c_tvalid": Out(1), "c_tready": In(1), "c_tlast": Out(1),
-            "error": Out(1), "en": Out(1), "swap": Out(1), "load": Out(1),
-            "control": Out(control_layout(spec)), "kept": Out(1),
-        })
+        super().__init__(
+            {
+                "a_tvalid": In(1),
+                "a_tready": Out(1),
+                "a_tlast": In(1),
+                "a_tuser": In(2),
+                "b_tvalid": In(1),
+                "b_tready": Out(1),
+                "b_tlast": In(1),
+                "c_tvalid": Out(1),
+                "c_tready": In(1),
+                "c_tlast": Out(1),
+                "error": Out(1),
+                "en": Out(1),
+                "swap": Out(1),
+                "load": Out(1),
+                "control": Out(control_layout(spec)),
+                "kept": Out(1),
+            }
+        )
 
     @property
     def module_name(self) -> str:
@@ -145,8 +158,9 @@ class WeightSequencer(wiring.Component):
             m.d.sync += place.eq(Mux(end[through - 1], 0, place + 1))
         m.d.comb += [
             self.control.read.eq(read),
-            self.control.start.eq(self._later(m, first, entry, name="start")[-1]
-                                  if entry else first),
+            self.control.start.eq(
+                self._later(m, first, entry, name="start")[-1] if entry else first
+            ),
             self.control.write.eq(write),
             self.control.place.eq(place),
             self.control.forward.eq(write & (place == entering)),

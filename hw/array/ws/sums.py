@@ -18,8 +18,9 @@ def control_layout(spec: ArraySpec) -> data.StructLayout:
     at address ``place``.
     """
     address = (spec.depth - 1).bit_length()
-    return data.StructLayout({"start": 1, "forward": 1, "recent": 1, "write": 1,
-                              "read": address, "place": address})
+    return data.StructLayout(
+        {"start": 1, "forward": 1, "recent": 1, "write": 1, "read": address, "place": address}
+    )
 
 
 class SumMemory(wiring.Component):
@@ -43,8 +44,15 @@ class SumMemory(wiring.Component):
     def __init__(self, spec: ArraySpec):
         self._depth, self._width = spec.depth, stored_width(spec.mac)
         layout = control_layout(spec)
-        super().__init__({"en": In(1), "west": In(layout), "east": Out(layout),
-                          "south_sum": In(self._width), "north_sum": Out(self._width)})
+        super().__init__(
+            {
+                "en": In(1),
+                "west": In(layout),
+                "east": Out(layout),
+                "south_sum": In(self._width),
+                "north_sum": Out(self._width),
+            }
+        )
 
     @property
     def module_name(self) -> str:
@@ -63,8 +71,10 @@ class SumMemory(wiring.Component):
         chosen = Mux(now.forward, self.south_sum, Mux(now.recent, before, read.data))
         m.d.comb += [
             self.east.eq(east),
-            read.en.eq(self.en), read.addr.eq(now.read),
-            write.en.eq(self.en & now.write), write.addr.eq(now.place),
+            read.en.eq(self.en),
+            read.addr.eq(now.read),
+            write.en.eq(self.en & now.write),
+            write.addr.eq(now.place),
             write.data.eq(self.south_sum),
             self.north_sum.eq(Mux(now.start, 0, chosen)),
         ]

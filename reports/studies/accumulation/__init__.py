@@ -4,6 +4,13 @@
 from reports.registry import Study
 
 STUDIES = (
-    Study(name="accumulation", title="How many accumulator bits?", order=50, measure="measure",
-          page="page", hidden=("source",), in_readme=True),
+    Study(
+        name="accumulation",
+        title="How many accumulator bits?",
+        order=50,
+        measure="measure",
+        page="page",
+        hidden=("source",),
+        in_readme=True,
+    ),
 )

@@ -67,12 +67,17 @@ def draw(depth: int, *, epochs: int | None = None) -> list[Operands]:
     that network less long than the study `demo` does.
     """
     rng, mac = np.random.default_rng(SEED), parse_mac(FORMAT)
-    normal: tuple[NDArray, NDArray] = (rng.normal(size=(SIDE, depth)),
-                                       rng.normal(size=(depth, SIDE)))
-    found = [Operands(kind, source, x, y, (scale_of(x, mac.a), scale_of(y, mac.b)))
-             for kind, source, (x, y) in (
-                 ("gaussian", "normal distribution", normal),
-                 ("positive", "magnitudes of the same numbers", tuple(map(np.abs, normal))))]
+    normal: tuple[NDArray, NDArray] = (
+        rng.normal(size=(SIDE, depth)),
+        rng.normal(size=(depth, SIDE)),
+    )
+    found = [
+        Operands(kind, source, x, y, (scale_of(x, mac.a), scale_of(y, mac.b)))
+        for kind, source, (x, y) in (
+            ("gaussian", "normal distribution", normal),
+            ("positive", "magnitudes of the same numbers", tuple(map(np.abs, normal))),
+        )
+    ]
     digits = load_digits()
     layers = train(digits) if epochs is None else train(digits, epochs=epochs)
     first = quantize(layers, mac, digits.train_images).codes[0]
@@ -80,9 +85,16 @@ def draw(depth: int, *, epochs: int | None = None) -> list[Operands]:
     count = -(-depth // images.shape[1])
     a = images[rng.integers(len(images), size=(SIDE, count))].reshape(SIDE, -1)
     b = weights.T[rng.integers(weights.shape[1], size=(SIDE, count))].reshape(SIDE, -1).T
-    found.append(Operands("digits", "test images and weights of the first layer of the demo, drawn "
-                          f"again and again and joined along K; {images.shape[1]} products each",
-                          a[:, :depth], b[:depth], (first.input_scale, first.weight_scale)))
+    found.append(
+        Operands(
+            "digits",
+            "test images and weights of the first layer of the demo, drawn "
+            f"again and again and joined along K; {images.shape[1]} products each",
+            a[:, :depth],
+            b[:depth],
+            (first.input_scale, first.weight_scale),
+        )
+    )
     return found
 
 
@@ -97,8 +109,12 @@ class Point(NamedTuple):
 def encoding(operands: Operands, ks: Sequence[int]) -> Iterator[Point]:
     """How far the exact sums of the codes are from those of the real numbers."""
     mac = parse_mac(FORMAT)
-    a, b = (_decoded(codes, fmt) * scale for codes, fmt, scale in zip(
-        operands.codes(mac), (mac.a, mac.b), operands.scales, strict=True))
+    a, b = (
+        _decoded(codes, fmt) * scale
+        for codes, fmt, scale in zip(
+            operands.codes(mac), (mac.a, mac.b), operands.scales, strict=True
+        )
+    )
     real_a, real_b = operands.a.astype(np.float64), operands.b.astype(np.float64)
     for k in ks:
         yield Point(k, _ratio(a[:, :k] @ b[:k], real_a[:, :k] @ real_b[:k]))
@@ -109,15 +125,18 @@ def _decoded(codes: NDArray, fmt: Format) -> NDArray:
     return numbers
 
 
-def errors(operands: Sequence[Operands], mac: MacSpec, headroom: int, ks: Sequence[int]
-           ) -> Iterator[list[Point]]:
+def errors(
+    operands: Sequence[Operands], mac: MacSpec, headroom: int, ks: Sequence[int]
+) -> Iterator[list[Point]]:
     """Points of each kind of operands at every length."""
     pairs = [each.codes(mac, headroom) for each in operands]
     sums_of = _chained if isinstance(mac.acc, FloatAccumulator) else _anew
     for k, sums in zip(ks, sums_of(pairs, mac, ks), strict=True):
         # Whole numbers of units below 2**53, so that no order of sums rounds.
-        yield [_point(k, own, _decoded(a[:, :k], mac.a) @ _decoded(b[:k], mac.b))
-               for own, (a, b) in zip(sums, pairs, strict=True)]
+        yield [
+            _point(k, own, _decoded(a[:, :k], mac.a) @ _decoded(b[:k], mac.b))
+            for own, (a, b) in zip(sums, pairs, strict=True)
+        ]
 
 
 def _anew(pairs: Sequence[Pair], mac: MacSpec, ks: Sequence[int]) -> Iterator[NDArray]:
@@ -134,8 +153,10 @@ def _chained(pairs: Sequence[Pair], mac: MacSpec, ks: Sequence[int]) -> Iterator
     """
     fp32 = CATALOG["fp32"]
     wide = MacSpec(a=fp32, b=fp32, acc=mac.acc)
-    a, b = (np.stack([sim.decode(codes, fmt).astype(np.float32) for codes in side])
-            for side, fmt in zip(zip(*pairs, strict=True), (mac.a, mac.b), strict=True))
+    a, b = (
+        np.stack([sim.decode(codes, fmt).astype(np.float32) for codes in side])
+        for side, fmt in zip(zip(*pairs, strict=True), (mac.a, mac.b), strict=True)
+    )
     one = np.float32(1).view(np.uint32)
     sums: NDArray = np.zeros((len(pairs), SIDE, SIDE), np.float32)
     start = 0
@@ -158,7 +179,7 @@ def _point(k: int, sums: NDArray, exact: NDArray) -> Point:
 
 def _ratio(sums: NDArray, exact: NDArray) -> float:
     """Root mean square of the error, relative to that of the exact sums."""
-    return float(np.sqrt(np.mean((sums - exact)**2) / np.mean(exact**2)))
+    return float(np.sqrt(np.mean((sums - exact) ** 2) / np.mean(exact**2)))
 
 
 class Series(NamedTuple):
@@ -169,58 +190,106 @@ class Series(NamedTuple):
 
 
 #: FP16 ends at 65,504, so that it is also given operands whose sums stay below that.
-SERIES = (Series(f"exact:{DEPTH}"), Series("fp32"), Series("blackwell"), Series("hopper"),
-          Series("fp16"), Series("fp16", headroom=7), Series("bf16"))
+SERIES = (
+    Series(f"exact:{DEPTH}"),
+    Series("fp32"),
+    Series("blackwell"),
+    Series("hopper"),
+    Series("fp16"),
+    Series("fp16", headroom=7),
+    Series("bf16"),
+)
 
 
 def lengths(depth: int) -> list[int]:
     """Powers of two from the shortest sum to ``depth``; SpecError if it is none of them."""
     ks = [1 << place for place in range(LEAST.bit_length() - 1, DEPTH.bit_length())]
     require(depth in ks, "Depth", f"a power of two from {LEAST} to {DEPTH}", depth)
-    return ks[:ks.index(depth) + 1]
+    return ks[: ks.index(depth) + 1]
 
 
-def measure(operands: Sequence[Operands], series: Sequence[Series], origin: Provenance,
-            say: Progress) -> list[Record]:
+def measure(
+    operands: Sequence[Operands], series: Sequence[Series], origin: Provenance, say: Progress
+) -> list[Record]:
     """Records of every accumulator for each kind of operands, and of the codes themselves."""
     ks = lengths(operands[0].a.shape[1])
-    found = [_record(each, origin, f"{FORMAT} codes", {"accumulator": "none", "headroom": 0},
-                     encoding(each, ks)) for each in operands]
+    found = [
+        _record(
+            each,
+            origin,
+            f"{FORMAT} codes",
+            {"accumulator": "none", "headroom": 0},
+            encoding(each, ks),
+        )
+        for each in operands
+    ]
     for acc, headroom in series:
         mac = parse_mac(FORMAT, acc=acc)
         say.at_once(f"{mac.name}, operands down by 2^{headroom}")
         # Bits that are always zero do not count.
-        unused = (mac.acc.fmt.man_bits - mac.acc.fraction_bits
-                  if isinstance(mac.acc, AlignedAccumulator) else 0)
-        facts = {"accumulator": "exact" if isinstance(mac.acc, FixedAccumulator)
-                 else str(mac.acc), "bits": mac.acc.width - unused, "lanes": mac.lanes,
-                 "headroom": headroom}
+        unused = (
+            mac.acc.fmt.man_bits - mac.acc.fraction_bits
+            if isinstance(mac.acc, AlignedAccumulator)
+            else 0
+        )
+        facts = {
+            "accumulator": "exact" if isinstance(mac.acc, FixedAccumulator) else str(mac.acc),
+            "bits": mac.acc.width - unused,
+            "lanes": mac.lanes,
+            "headroom": headroom,
+        }
         curves = zip(*errors(operands, mac, headroom, ks), strict=True)
-        found += [_record(each, origin, mac.name, facts, points)
-                  for each, points in zip(operands, curves, strict=True)]
+        found += [
+            _record(each, origin, mac.name, facts, points)
+            for each, points in zip(operands, curves, strict=True)
+        ]
     return found
 
 
 def _metrics(points: Iterable[Point]) -> dict[str, Metric]:
     """Metrics of a curve: the error at each length, or the share that is infinite."""
-    return {(f"infinite_at_{point.k}" if point.infinite else f"error_at_{point.k}"):
-            Metric(float(f"{point.infinite or point.error:.4g}")) for point in points}
+    return {
+        (f"infinite_at_{point.k}" if point.infinite else f"error_at_{point.k}"): Metric(
+            float(f"{point.infinite or point.error:.4g}")
+        )
+        for point in points
+    }
 
 
-def _record(operands: Operands, origin: Provenance, subject: str, facts: dict[str, Any],
-            points: Iterable[Point]) -> Record:
-    largest = parse_mac(FORMAT).a.max * 2.0**-facts["headroom"]
-    conditions = {"operands": operands.kind, "source": operands.source, "format": FORMAT,
-                  "dot products": SIDE * SIDE, "largest code": largest,
-                  "error": "root mean square, relative to that of the exact sums", **facts}
-    return Record(subject=subject, metrics=_metrics(points), conditions=conditions,
-                  provenance=origin,
-                  not_done=("partial sums of a few products, added up in a wider accumulator",))
+def _record(
+    operands: Operands,
+    origin: Provenance,
+    subject: str,
+    facts: dict[str, Any],
+    points: Iterable[Point],
+) -> Record:
+    largest = parse_mac(FORMAT).a.max * 2.0 ** -facts["headroom"]
+    conditions = {
+        "operands": operands.kind,
+        "source": operands.source,
+        "format": FORMAT,
+        "dot products": SIDE * SIDE,
+        "largest code": largest,
+        "error": "root mean square, relative to that of the exact sums",
+        **facts,
+    }
+    return Record(
+        subject=subject,
+        metrics=_metrics(points),
+        conditions=conditions,
+        provenance=origin,
+        not_done=("partial sums of a few products, added up in a wider accumulator",),
+    )
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("--longest", metavar="K", type=int, default=DEPTH,
-                        help="products of the longest sum, a power of two (default: %(default)s)")
+    parser.add_argument(
+        "--longest",
+        metavar="K",
+        type=int,
+        default=DEPTH,
+        help="products of the longest sum, a power of two (default: %(default)s)",
+    )
 
 
 def _run(options: Namespace) -> list[Record]:

@@ -15,8 +15,15 @@ from reports.tables import MISSING, Record, Table, percent, text
 #: Accumulators of a record that stand for the rounding of the operands, and for no error at all.
 CODES, EXACT = "none", "exact"
 _METRIC = re.compile(r"(error|infinite)_at_(\d+)")
-_CONDITIONS = ("operands", "source", "accumulator", "headroom", "format", "dot products",
-               "largest code")
+_CONDITIONS = (
+    "operands",
+    "source",
+    "accumulator",
+    "headroom",
+    "format",
+    "dot products",
+    "largest code",
+)
 #: Error that counts as small.
 LIMIT = 0.01
 
@@ -27,9 +34,11 @@ WIDTH, PITCH = 188, 304
 DECADE, ROW = 32, 26
 #: Least distance of two labels, and how far they are from the ends of their lines.
 LABEL, LEADER = 15, 14
-TITLES = {"gaussian": ("Gaussian", "both signs: sums cancel"),
-          "positive": ("Gaussian magnitudes", "one sign: sums only grow"),
-          "digits": ("Digits network", "pixels x weights, joined along K")}
+TITLES = {
+    "gaussian": ("Gaussian", "both signs: sums cancel"),
+    "positive": ("Gaussian magnitudes", "one sign: sums only grow"),
+    "digits": ("Digits network", "pixels x weights, joined along K"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,40 +101,61 @@ class Curves:
         self.dots: int = records[0]["conditions"]["dot products"]
         self.largest: float = max(record["conditions"]["largest code"] for record in records)
         labels = {tuple(curve.label for curve in curves) for curves in self.curves.values()}
-        require(len(labels) == 1 and set(self.codes) == set(self.curves), "Accumulation records",
-                "of the same accumulators for all operands", sorted(labels))
+        require(
+            len(labels) == 1 and set(self.codes) == set(self.curves),
+            "Accumulation records",
+            "of the same accumulators for all operands",
+            sorted(labels),
+        )
         for curve in self.all_curves:
             require(curve.ks == self.ks, "Accumulation records", "of the same K", curve.ks)
             wrong = max(curve.errors.values(), default=0) if curve.accumulator == EXACT else 0
             require(not wrong, "Accumulation error", "0 where sums are exact", wrong)
         #: The curve of each kind of operands by name, in the curves' order.
         self.by_label: dict[str, dict[str, Curve]] = {
-            label: {kind: next(curve for curve in curves if curve.label == label)
-                    for kind, curves in self.curves.items()} for label in labels.pop()}
+            label: {
+                kind: next(curve for curve in curves if curve.label == label)
+                for kind, curves in self.curves.items()
+            }
+            for label in labels.pop()
+        }
 
     @property
     def all_curves(self) -> list[Curve]:
         """Curves of all kinds of operands, those of the codes too."""
         return [*self.codes.values(), *itertools.chain(*self.curves.values())]
 
+
 def _curve(record: Record) -> Curve:
     """The curve of one record."""
     values: dict[str, dict[int, float]] = {"error": {}, "infinite": {}}
     for name, metric in record["metrics"].items():
         match = _METRIC.fullmatch(name)
-        require(match is not None, "Accumulation metrics", "error_at_K or infinite_at_K",
-                list(record["metrics"]))
+        require(
+            match is not None,
+            "Accumulation metrics",
+            "error_at_K or infinite_at_K",
+            list(record["metrics"]),
+        )
         assert match is not None
         values[match[1]][int(match[2])] = metric["value"]
     for what, high in (("error", float("inf")), ("infinite", 1)):
-        wrong = [value for value in values[what].values()
-                 if not isinstance(value, int | float) or not 0 <= value <= high]
+        wrong = [
+            value
+            for value in values[what].values()
+            if not isinstance(value, int | float) or not 0 <= value <= high
+        ]
         require(not wrong, f"Accumulation {what}", f"from 0 to {high}", wrong)
     both = values["error"].keys() & values["infinite"].keys()
     require(not both, "Accumulation K", "of one metric", sorted(both))
     conditions = record["conditions"]
-    return Curve(conditions["accumulator"], conditions["headroom"], conditions.get("bits", 0),
-                 values["error"], values["infinite"])
+    return Curve(
+        conditions["accumulator"],
+        conditions["headroom"],
+        conditions.get("bits", 0),
+        values["error"],
+        values["infinite"],
+    )
 
 
 def answer(records: Sequence[Record]) -> dict[str, Any]:
@@ -147,21 +177,38 @@ def answer(records: Sequence[Record]) -> dict[str, Any]:
             bad.append((name, least, [kind for kind, k in first.items() if k == least]))
         else:
             good.append(name)
-    return {"last": study.ks[-1], "format": study.format, "limit": LIMIT, "good": good, "bad": bad,
-            "infinite": infinite}
+    return {
+        "last": study.ks[-1],
+        "format": study.format,
+        "limit": LIMIT,
+        "good": good,
+        "bad": bad,
+        "infinite": infinite,
+    }
 
 
 def limits(records: Sequence[Record]) -> Table:
     """From which K on each accumulator is worse than `LIMIT`, and than the operands' rounding."""
     study = Curves(records)
-    heads = [f"{kind}: error above {what}" for kind in study.curves
-             for what in (percent(LIMIT), "that of the operands")]
+    heads = [
+        f"{kind}: error above {what}"
+        for kind in study.curves
+        for what in (percent(LIMIT), "that of the operands")
+    ]
     rows = []
     for label, curves in study.by_label.items():
-        firsts = [curve.passes(limit) for kind, curve in curves.items()
-                  for limit in (LIMIT, study.codes[kind].errors)]
-        rows.append([label, text(next(iter(curves.values())).bits),
-                     *(f"K >= {text(k)}" if k else MISSING for k in firsts)])
+        firsts = [
+            curve.passes(limit)
+            for kind, curve in curves.items()
+            for limit in (LIMIT, study.codes[kind].errors)
+        ]
+        rows.append(
+            [
+                label,
+                text(next(iter(curves.values())).bits),
+                *(f"K >= {text(k)}" if k else MISSING for k in firsts),
+            ]
+        )
     return Table(["accumulator", "bits", *heads], rows, [])
 
 
@@ -176,9 +223,20 @@ def accumulation_page(records: Sequence[Record]) -> dict[str, Any]:
     study = Curves(records)
     errors = {}
     for kind, own in study.curves.items():
-        rows = [[text(k), *(f"Inf: {percent(curve.infinite[k])}" if k in curve.infinite
-                            else f"{curve.errors[k]:.1e}" if curve.errors[k] else "0"
-                            for curve in (study.codes[kind], *own))] for k in study.ks]
+        rows = [
+            [
+                text(k),
+                *(
+                    f"Inf: {percent(curve.infinite[k])}"
+                    if k in curve.infinite
+                    else f"{curve.errors[k]:.1e}"
+                    if curve.errors[k]
+                    else "0"
+                    for curve in (study.codes[kind], *own)
+                ),
+            ]
+            for k in study.ks
+        ]
         errors[kind] = Table(["K", "rounding of the operands", *study.by_label], rows, [])
     k, large, others = study.ks[-1], [], list[float]()
     for label, curves in study.by_label.items():
@@ -187,12 +245,25 @@ def accumulation_page(records: Sequence[Record]) -> dict[str, Any]:
             large.append((label, last))
         else:
             others += last.values()
-    overflows = [{"label": label, "kind": kind, "k": min(shares), "share": shares[min(shares)],
-                  "whole": min((k for k, share in shares.items() if share == 1), default=None)}
-                 for label, curves in study.by_label.items() for kind, curve in curves.items()
-                 if (shares := curve.infinite)]
-    return {"study": study, "limits": limits(records), "errors": errors,
-            "ends": (large, max(others, default=None)), "overflows": overflows}
+    overflows = [
+        {
+            "label": label,
+            "kind": kind,
+            "k": min(shares),
+            "share": shares[min(shares)],
+            "whole": min((k for k, share in shares.items() if share == 1), default=None),
+        }
+        for label, curves in study.by_label.items()
+        for kind, curve in curves.items()
+        if (shares := curve.infinite)
+    ]
+    return {
+        "study": study,
+        "limits": limits(records),
+        "errors": errors,
+        "ends": (large, max(others, default=None)),
+        "overflows": overflows,
+    }
 
 
 @dataclass(slots=True)
@@ -262,25 +333,43 @@ def accumulation(records: Sequence[Record]) -> dict[str, Any]:
     axes = Axes(study.ks, math.ceil(max(logs, default=0)), math.floor(min(logs, default=-1)))
     panels = []
     for place, (kind, curves) in enumerate(study.curves.items()):
-        names = [f"{curve.accumulator}{f' /{1 << curve.headroom}' if curve.headroom else ''} "
-                 f"({curve.bits})" for curve in curves]
-        lines = [_line(curve, colour, axes, name)
-                 for colour, (curve, name) in enumerate(zip(curves, names, strict=True))
-                 if curve.errors]
+        names = [
+            f"{curve.accumulator}{f' /{1 << curve.headroom}' if curve.headroom else ''} "
+            f"({curve.bits})"
+            for curve in curves
+        ]
+        lines = [
+            _line(curve, colour, axes, name)
+            for colour, (curve, name) in enumerate(zip(curves, names, strict=True))
+            if curve.errors
+        ]
         codes = _line(study.codes[kind], 0, axes, "operands")
-        dots = [Dot(colour, axes.x(k), share, name)
-                for colour, (curve, name) in enumerate(zip(curves, names, strict=True))
-                for k, share in curve.infinite.items()]
+        dots = [
+            Dot(colour, axes.x(k), share, name)
+            for colour, (curve, name) in enumerate(zip(curves, names, strict=True))
+            for k, share in curve.infinite.items()
+        ]
         _spread([*lines, codes], axes)
-        panels.append(Panel(LEFT + place * PITCH, *TITLES.get(kind, (kind, "")), lines, dots,
-                            codes))
+        panels.append(
+            Panel(LEFT + place * PITCH, *TITLES.get(kind, (kind, "")), lines, dots, codes)
+        )
     decades = range(axes.low, axes.high + 1)
     labelled = study.ks[::4]
-    return {"panels": panels, "format": study.format, "dots": study.dots, "left": LEFT, "top": TOP,
-            "margin": MARGIN, "plot": WIDTH, "row": ROW, "zero": axes.zero,
-            "decades": [(place, axes.y(10.0**place)) for place in decades],
-            "ks": [(f"{k:,}" if k in labelled else "", axes.x(k)) for k in study.ks],
-            "width": LEFT + len(panels) * PITCH + 8, "height": axes.zero + 78}
+    return {
+        "panels": panels,
+        "format": study.format,
+        "dots": study.dots,
+        "left": LEFT,
+        "top": TOP,
+        "margin": MARGIN,
+        "plot": WIDTH,
+        "row": ROW,
+        "zero": axes.zero,
+        "decades": [(place, axes.y(10.0**place)) for place in decades],
+        "ks": [(f"{k:,}" if k in labelled else "", axes.x(k)) for k in study.ks],
+        "width": LEFT + len(panels) * PITCH + 8,
+        "height": axes.zero + 78,
+    }
 
 
 def _line(curve: Curve, colour: int, axes: Axes, label: str) -> Line:
@@ -306,5 +395,12 @@ PAGE = Page(
     values=lambda records: accumulation_page(records["accumulation"]),
     answer=lambda records: answer(records["accumulation"]),
     extract=lambda records: limits(records["accumulation"]),
-    figures=(Figure("accumulation", "Error of FP8 dot products against the number of products, a "
-                    "line for each accumulator, for three kinds of operands", accumulation),))
+    figures=(
+        Figure(
+            "accumulation",
+            "Error of FP8 dot products against the number of products, a "
+            "line for each accumulator, for three kinds of operands",
+            accumulation,
+        ),
+    ),
+)

@@ -4,6 +4,13 @@
 from reports.registry import Study
 
 STUDIES = (
-    Study(name="simulator", title="How fast is the simulation?", order=150, page="page",
-          measure="measure", command="make study NAME=bench", in_readme=True),
+    Study(
+        name="simulator",
+        title="How fast is the simulation?",
+        order=150,
+        page="page",
+        measure="measure",
+        command="make study NAME=bench",
+        in_readme=True,
+    ),
 )

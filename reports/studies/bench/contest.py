@@ -117,14 +117,20 @@ def _fast(site: Site) -> Ready:
     """The fast path with numba; the first product of a process compiles the loops."""
     assert has_numba()
     sides = ("16", str(16 * site.spec.mac.lanes), "16")
-    done = subprocess.run([sys.executable, "-c", _FIRST, str(site.spec.mac), *sides], cwd=ROOT,
-                          check=True, capture_output=True, text=True,
-                          env={"NUMBA_CACHE_DIR": str(site.scratch()), "PATH": ""})
+    done = subprocess.run(
+        [sys.executable, "-c", _FIRST, str(site.spec.mac), *sides],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"NUMBA_CACHE_DIR": str(site.scratch()), "PATH": ""},
+    )
     return Ready(partial(_repeated, site.spec), float(done.stdout))
 
 
 def _numpy(site: Site) -> Ready:
     """The fast path as it is without numba."""
+
     def run(a: NDArray, b: NDArray) -> Ran:
         with numpy_only():
             return _repeated(site.spec, a, b)
@@ -148,6 +154,7 @@ def _repeated(spec: ArraySpec, a: NDArray, b: NDArray) -> Ran:
 
 def _cycle(site: Site) -> Ready:
     """The model that has every register in every cycle; a first product loads its steps."""
+
     def run(a: NDArray, b: NDArray) -> Ran:
         cycle.matmul(a[:1], b[:, :1], site.spec)
         start = time.process_time()
@@ -232,8 +239,10 @@ class Elements:
         """``a @ b`` of one tile, (rows, K) and (K, cols)."""
         spec, mesh = self._spec, self._mesh
         found: list[int] = []
-        west, south = ([int.from_bytes(row.tobytes(), "little") for row in beats[0]]
-                       for beats in (a_beats(a, spec), b_beats(b, spec)))
+        west, south = (
+            [int.from_bytes(row.tobytes(), "little") for row in beats[0]]
+            for beats in (a_beats(a, spec), b_beats(b, spec))
+        )
         count = len(west)
         cycles = count + spec.rows + spec.cols + spec.mac.loop_latency
 

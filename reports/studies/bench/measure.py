@@ -43,8 +43,14 @@ from sim.run.sums import as_bits, checksum
 from synth.flow.yosys import YosysError
 from synth.record import ROOT, Metric, Provenance, Record, provenance
 
-UNITS = ("e4m3,acc=fp32", "e4m3,acc=exact", "e4m3,acc=bf16", "e4m3,acc=fp16",
-         "e4m3,acc=hopper", "int8,acc=int32")
+UNITS = (
+    "e4m3,acc=fp32",
+    "e4m3,acc=exact",
+    "e4m3,acc=bf16",
+    "e4m3,acc=fp16",
+    "e4m3,acc=hopper",
+    "int8,acc=int32",
+)
 #: Units whose whole array Verilator compiles in a few minutes.
 SHORT = ("e4m3,acc=fp32", "int8,acc=int32")
 #: Units that are measured in weight-stationary arrays too, and by which simulators.
@@ -69,13 +75,20 @@ def processors() -> int:
 def peak(folder: Path) -> dict[str, Metric]:
     """Multiply-adds of binary32 that the machine can do, on one and on all processors."""
     program = build_program(PEAK, folder)
-    return {name: Metric(run_program(program, [str(count)])["per_second"], "MAC/s")
-            for name, count in (("mac_per_second_one_thread", 1),
-                                ("mac_per_second", processors()))}
+    return {
+        name: Metric(run_program(program, [str(count)])["per_second"], "MAC/s")
+        for name, count in (("mac_per_second_one_thread", 1), ("mac_per_second", processors()))
+    }
 
 
-def measure(mac: str, gemm: Part, origin: Provenance, progress: Progress,
-            simulators: Sequence[Simulator] = SIMULATORS, dataflow: str = "os") -> Iterator[Record]:
+def measure(
+    mac: str,
+    gemm: Part,
+    origin: Provenance,
+    progress: Progress,
+    simulators: Sequence[Simulator] = SIMULATORS,
+    dataflow: str = "os",
+) -> Iterator[Record]:
     """Records of the unit ``mac`` in an array of 16x16 or a smaller one, one a simulator.
 
     Raises
@@ -100,35 +113,61 @@ def measure(mac: str, gemm: Part, origin: Provenance, progress: Progress,
             yield _record(mac, simulator, Site(array, folder), gemm, a, b, origin)
 
 
-def _record(unit: str, simulator: Simulator, site: Site, gemm: Part, a: NDArray, b: NDArray,
-            origin: Provenance) -> Record:
+def _record(
+    unit: str,
+    simulator: Simulator,
+    site: Site,
+    gemm: Part,
+    a: NDArray,
+    b: NDArray,
+    origin: Provenance,
+) -> Record:
     """Record of one simulator, compared with the model of `sim.vector`."""
     ready, spec = simulator.prepare(site), site.spec
     part = Part(*map(min, gemm, simulator.part or gemm))
     if not simulator.counts:  # One that counts no cycles of the array does one tile of it.
         part = Part(spec.rows, part.k, spec.cols)
-    west, south = a[:part.m, :part.k], b[:part.k, :part.n]
+    west, south = a[: part.m, : part.k], b[: part.k, : part.n]
     ran = ready.run(west, south)
     compared, digest = _compare(simulator, spec, west, south, ran)
     products = part.m * part.k * part.n
-    threads = {} if ran.processor is None else {
-        "mac_per_second_by_processor_time": Metric(
-            products * processors() / max(ran.processor, 1e-9), "MAC/s")}
+    threads = (
+        {}
+        if ran.processor is None
+        else {
+            "mac_per_second_by_processor_time": Metric(
+                products * processors() / max(ran.processor, 1e-9), "MAC/s"
+            )
+        }
+    )
     return Record(
-        subject=spec.name, provenance=origin, not_done=NOT_DONE,
-        conditions={"simulator": simulator.name, "array": spec.size,
-                    "unit": unit.replace(",acc=", " ") + DATAFLOWS[spec.dataflow.value],
-                    "gemm": "x".join(map(str, gemm)), "part": "x".join(map(str, part)),
-                    "time": "wall" if simulator.wall else "processor"},
-        metrics={"cycles": Metric(ran.cycles, "cycle"), "time": Metric(ran.seconds, "s"),
-                 "cycles_per_second": Metric(ran.cycles / ran.seconds, "cycle/s"),
-                 "mac_per_second": Metric(products / ran.seconds, "MAC/s"),
-                 "time_to_compile": Metric(ready.seconds, "s"),
-                 "sums_compared": Metric(compared), "checksum": Metric(digest), **threads})
+        subject=spec.name,
+        provenance=origin,
+        not_done=NOT_DONE,
+        conditions={
+            "simulator": simulator.name,
+            "array": spec.size,
+            "unit": unit.replace(",acc=", " ") + DATAFLOWS[spec.dataflow.value],
+            "gemm": "x".join(map(str, gemm)),
+            "part": "x".join(map(str, part)),
+            "time": "wall" if simulator.wall else "processor",
+        },
+        metrics={
+            "cycles": Metric(ran.cycles, "cycle"),
+            "time": Metric(ran.seconds, "s"),
+            "cycles_per_second": Metric(ran.cycles / ran.seconds, "cycle/s"),
+            "mac_per_second": Metric(products / ran.seconds, "MAC/s"),
+            "time_to_compile": Metric(ready.seconds, "s"),
+            "sums_compared": Metric(compared),
+            "checksum": Metric(digest),
+            **threads,
+        },
+    )
 
 
-def _compare(simulator: Simulator, spec: ArraySpec, a: NDArray, b: NDArray,
-             ran: Ran) -> tuple[int, str]:
+def _compare(
+    simulator: Simulator, spec: ArraySpec, a: NDArray, b: NDArray, ran: Ran
+) -> tuple[int, str]:
     """Number of sums, all of them equal, and their checksum."""
     mac = spec.mac
     wanted, flags = matmul_with_flags(a, b, mac, backend="fast")
@@ -136,12 +175,16 @@ def _compare(simulator: Simulator, spec: ArraySpec, a: NDArray, b: NDArray,
     same = (as_bits(ran.sums, width) == as_bits(wanted, width)).reshape(*wanted.shape, -1).all(-1)
     same &= np.asarray(ran.flags, np.uint8) == flags
     if not same.all():
-        raise MismatchError(f"Sums of {simulator.name} must be those of sim.fast, and "
-                            f"{np.count_nonzero(~same)} of {same.size} are not ({spec.name})")
+        raise MismatchError(
+            f"Sums of {simulator.name} must be those of sim.fast, and "
+            f"{np.count_nonzero(~same)} of {same.size} are not ({spec.name})"
+        )
     (m, k), n = a.shape, b.shape[1]
     if simulator.counts and ran.cycles != spec.cycles(m, k, n):
-        raise MismatchError(f"Cycles of {simulator.name} must be {spec.cycles(m, k, n)}, "
-                            f"not {ran.cycles} ({spec.name})")
+        raise MismatchError(
+            f"Cycles of {simulator.name} must be {spec.cycles(m, k, n)}, "
+            f"not {ran.cycles} ({spec.name})"
+        )
     return same.size, checksum(ran.sums, ran.flags, mac)
 
 
@@ -153,8 +196,18 @@ def measure_memory(origin: Provenance, gemm: str = LARGE_GEMM) -> Record:
     RtlError
         If it fails.
     """
-    command = [sys.executable, "-m", "sim.run", "--mac", LARGE_UNIT, "--array", SIZE, "--size",
-               gemm, "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "sim.run",
+        "--mac",
+        LARGE_UNIT,
+        "--array",
+        SIZE,
+        "--size",
+        gemm,
+        "--json",
+    ]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
@@ -167,12 +220,16 @@ def measure_memory(origin: Provenance, gemm: str = LARGE_GEMM) -> Record:
         found = json.loads(out.read())
     spec = parse_array(SIZE, LARGE_UNIT)
     return Record(
-        subject=spec.name, provenance=origin,
+        subject=spec.name,
+        provenance=origin,
         conditions={"gemm": gemm, "command": "python " + " ".join(command[1:])},
-        metrics={"peak_memory": Metric(usage.ru_maxrss * 1024, "byte"),
-                 "lines_of_progress": Metric(len(lines)),
-                 "cycles": Metric(found["cycles"], "cycle"),
-                 "checksum": Metric(found["checksum"])})
+        metrics={
+            "peak_memory": Metric(usage.ru_maxrss * 1024, "byte"),
+            "lines_of_progress": Metric(len(lines)),
+            "cycles": Metric(found["cycles"], "cycle"),
+            "checksum": Metric(found["checksum"]),
+        },
+    )
 
 
 def _origin(options: Namespace) -> Provenance:
@@ -182,32 +239,53 @@ def _origin(options: Namespace) -> Provenance:
     for flag in ("whole", "stationary", "only"):
         words += [word for value in getattr(options, flag) or () for word in (f"--{flag}", value)]
     command = shlex.join(["python", "-m", "reports.study", "bench", *words])
-    version = subprocess.run([compiler(), "-dumpfullversion"], capture_output=True, text=True,
-                             check=True).stdout.strip()
+    version = subprocess.run(
+        [compiler(), "-dumpfullversion"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     tools = provenance("x", tools=("amaranth", "numba", "numpy", "pyosys", "verilator")).tools
-    return provenance(command if words else options.command, seed=0,
-                      tools={**tools, Path(compiler()).name: version})
+    return provenance(
+        command if words else options.command,
+        seed=0,
+        tools={**tools, Path(compiler()).name: version},
+    )
 
 
-def _timed(options: Namespace, gemm: Part, chosen: Sequence[Simulator],
-           origin: Provenance, progress: Progress) -> list[Record]:
-    """The machine's peak, the best of two looks at it, then a record for each unit and simulator.
-    """
+def _timed(
+    options: Namespace,
+    gemm: Part,
+    chosen: Sequence[Simulator],
+    origin: Provenance,
+    progress: Progress,
+) -> list[Record]:
+    """The machine's peak, the best of two runs, then a record for each unit and simulator."""
     records: list[Record] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         progress.at_once("measuring the machine's multiply-add peak")
         looks = [peak(Path(folder))]
         for unit in options.units:
-            records += measure(unit, gemm, origin, progress, [
-                simulator for simulator in chosen if _takes(simulator.name, unit, options)])
+            records += measure(
+                unit,
+                gemm,
+                origin,
+                progress,
+                [simulator for simulator in chosen if _takes(simulator.name, unit, options)],
+            )
         for unit in _among(options, "stationary", STATIONARY):
-            records += measure(unit, gemm, origin, progress, [
-                simulator for simulator in chosen if simulator.name in STATIONARY_BY], "ws")
+            records += measure(
+                unit,
+                gemm,
+                origin,
+                progress,
+                [simulator for simulator in chosen if simulator.name in STATIONARY_BY],
+                "ws",
+            )
         looks.append(peak(Path(folder)))
     machine = Record(
-        subject="machine", provenance=origin,
+        subject="machine",
+        provenance=origin,
         metrics={name: max(look[name] for look in looks) for name in looks[0]},
-        conditions={"simulator": "peak of binary32 multiply-adds", "processors": processors()})
+        conditions={"simulator": "peak of binary32 multiply-adds", "processors": processors()},
+    )
     return [machine, *records]
 
 
@@ -226,19 +304,33 @@ def _among(options: Namespace, flag: str, default: Sequence[str]) -> Sequence[st
 
 def add_options(parser: ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("units", metavar="MAC", nargs="*", default=UNITS,
-                        help=f"units (default: {' '.join(UNITS)})")
-    parser.add_argument("--size", metavar="MxKxN", default=GEMM,
-                        help="sides of the product (default: %(default)s)")
-    parser.add_argument("--whole", metavar="MAC", action="append",
-                        help=f"units whose whole array {WHOLE} compiles too, which takes minutes "
-                             f"(default: {' '.join(SHORT)})")
-    parser.add_argument("--stationary", metavar="MAC", action="append",
-                        help="units that are measured in weight-stationary arrays too (default: "
-                             f"{' '.join(STATIONARY)})")
-    parser.add_argument("--only", metavar="NAME", action="append", choices=KNOWN,
-                        help=f"leave out all but these: {', '.join(KNOWN)} (default: all but "
-                             f"{HARNESS})")
+    parser.add_argument(
+        "units", metavar="MAC", nargs="*", default=UNITS, help=f"units (default: {' '.join(UNITS)})"
+    )
+    parser.add_argument(
+        "--size", metavar="MxKxN", default=GEMM, help="sides of the product (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--whole",
+        metavar="MAC",
+        action="append",
+        help=f"units whose whole array {WHOLE} compiles too, which takes minutes "
+        f"(default: {' '.join(SHORT)})",
+    )
+    parser.add_argument(
+        "--stationary",
+        metavar="MAC",
+        action="append",
+        help="units that are measured in weight-stationary arrays too (default: "
+        f"{' '.join(STATIONARY)})",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        choices=KNOWN,
+        help=f"leave out all but these: {', '.join(KNOWN)} (default: all but {HARNESS})",
+    )
 
 
 def run(options: Namespace) -> list[Record]:
@@ -250,8 +342,12 @@ def run(options: Namespace) -> list[Record]:
         require_product(parse_array(SIZE, unit), *gemm)
     require(has_numba(), "Numba", "installed (make fast)", None)
     require(hasattr(os, "sched_getaffinity"), "System", "Linux", sys.platform)
-    require(SCALESIM not in names or ENVIRONMENT.exists(), SCALESIM,
-            "installed (make build/scalesim)", None)
+    require(
+        SCALESIM not in names or ENVIRONMENT.exists(),
+        SCALESIM,
+        "installed (make build/scalesim)",
+        None,
+    )
     origin = _origin(options)
     if chosen := [simulator for simulator in SIMULATORS if simulator.name in names]:
         records += _timed(options, gemm, chosen, origin, progress)
@@ -264,5 +360,6 @@ def run(options: Namespace) -> list[Record]:
     return records
 
 
-MEASURE = Measure(run=run, options=add_options,
-                  tool_errors=(RtlError, ScaleSimError, YosysError, MismatchError))
+MEASURE = Measure(
+    run=run, options=add_options, tool_errors=(RtlError, ScaleSimError, YosysError, MismatchError)
+)

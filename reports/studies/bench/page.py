@@ -69,15 +69,18 @@ def _simulators(units: Mapping[str, Mapping[str, Record]]) -> list[str]:
 def ratios(records: Records) -> Table:
     """Speed of each simulator over that of Verilator, a column a unit."""
     units = _units(records)
-    rows = [[name + KNOWN_AS.get(name, ""),
-             *(_times(_ratio(unit, name)) for unit in units.values())]
-            for name in _simulators(units)]
+    rows = [
+        [name + KNOWN_AS.get(name, ""), *(_times(_ratio(unit, name)) for unit in units.values())]
+        for name in _simulators(units)
+    ]
     for name in (FAST, NUMPY):
         busy = [_ratio(unit, name, BUSY) for unit in units.values()]
         if any(busy):
             rows.append([f"{name}, by processor time", *map(_times, busy)])
-    base = ["compared with an array of", *(_reference(unit)["conditions"]["array"]
-                                           for unit in units.values())]
+    base = [
+        "compared with an array of",
+        *(_reference(unit)["conditions"]["array"] for unit in units.values()),
+    ]
     return Table(["times as many products a second as Verilator", *units], [*rows, base], [])
 
 
@@ -92,19 +95,41 @@ def _both(record: Record) -> tuple[int, int]:
 
 def cycles(records: Sequence[Record], dataflow: str) -> Table:
     """A line a layer and array: both numbers, and the causes that add up to their difference."""
-    shown = [record for record in _compared(records)
-             if record["conditions"]["dataflow"] == dataflow]
-    causes = list(dict.fromkeys(name for record in shown
-                                for name in record["conditions"]["causes"]))
+    shown = [
+        record for record in _compared(records) if record["conditions"]["dataflow"] == dataflow
+    ]
+    causes = list(
+        dict.fromkeys(name for record in shown for name in record["conditions"]["causes"])
+    )
     rows = []
     for record in shown:
         given, (theirs, ours) = record["conditions"], _both(record)
-        rows.append([record["subject"], given["gemm"], given["array"], f"{theirs:,}", f"{ours:,}",
-                     f"{theirs - ours:+,}", *(f"{given['causes'].get(name, 0):+,}"
-                                            for name in causes),
-                     "yes" if given["stepped"] else "no"])
-    return Table([DATAFLOWS[dataflow], "product", "array", "SCALE-Sim", "array's cycles",
-                  "difference", *causes, "stepped"], rows, [])
+        rows.append(
+            [
+                record["subject"],
+                given["gemm"],
+                given["array"],
+                f"{theirs:,}",
+                f"{ours:,}",
+                f"{theirs - ours:+,}",
+                *(f"{given['causes'].get(name, 0):+,}" for name in causes),
+                "yes" if given["stepped"] else "no",
+            ]
+        )
+    return Table(
+        [
+            DATAFLOWS[dataflow],
+            "product",
+            "array",
+            "SCALE-Sim",
+            "array's cycles",
+            "difference",
+            *causes,
+            "stepped",
+        ],
+        rows,
+        [],
+    )
 
 
 def answer(records: Records) -> dict[str, Any]:
@@ -116,29 +141,49 @@ def answer(records: Records) -> dict[str, Any]:
     given = first[FAST]["conditions"]
     peak = next(record for record in _bench(records) if record["conditions"]["simulator"] == PEAK)
     binary32 = next(unit for name, unit in units.items() if name.endswith(BINARY32))
-    memory = [{"gemm": record["conditions"]["gemm"],
-               "gibibytes": value(record, "peak_memory") / (1 << 30)}
-              for record in records[SOURCE] if "peak_memory" in record["metrics"]]
-    compared = sum(value(record, "sums_compared")
-                   for unit in units.values() for record in unit.values())
-    return {"gemm": given["gemm"], "array": given["array"], "compared": compared,
-            "speeds": {name: _times(_ratio(unit, FAST)) for name, unit in units.items()},
-            "numpy": _times(_ratio(first, NUMPY)),
-            "share": value(binary32[FAST], SPEED) / value(peak, SPEED),
-            "memory": memory[0] if memory else None,
-            "scalesim": [theirs / ours - 1
-                         for theirs, ours in map(_both, _compared(records[SOURCE]))]}
+    memory = [
+        {
+            "gemm": record["conditions"]["gemm"],
+            "gibibytes": value(record, "peak_memory") / (1 << 30),
+        }
+        for record in records[SOURCE]
+        if "peak_memory" in record["metrics"]
+    ]
+    compared = sum(
+        value(record, "sums_compared") for unit in units.values() for record in unit.values()
+    )
+    return {
+        "gemm": given["gemm"],
+        "array": given["array"],
+        "compared": compared,
+        "speeds": {name: _times(_ratio(unit, FAST)) for name, unit in units.items()},
+        "numpy": _times(_ratio(first, NUMPY)),
+        "share": value(binary32[FAST], SPEED) / value(peak, SPEED),
+        "memory": memory[0] if memory else None,
+        "scalesim": [theirs / ours - 1 for theirs, ours in map(_both, _compared(records[SOURCE]))],
+    }
 
 
 def plots(records: Records) -> dict[str, Callable[[], str]]:
     """Pictures of the page: bars of all ratios."""
     units = _units(records)
-    series = {name: [_ratio(unit, name) for unit in units.values()]
-              for name in _simulators(units) if name not in (WHOLE, SMALL)}
-    return {"simulator-speed": partial(
-        bars, "Speed of simulators over a plain Verilator model", log=True, series=series,
-        groups=[name.replace(", ", "\n") for name in units],
-        unit="products a second, Verilator = 1", line=1.0, line_name="Verilator")}
+    series = {
+        name: [_ratio(unit, name) for unit in units.values()]
+        for name in _simulators(units)
+        if name not in (WHOLE, SMALL)
+    }
+    return {
+        "simulator-speed": partial(
+            bars,
+            "Speed of simulators over a plain Verilator model",
+            log=True,
+            series=series,
+            groups=[name.replace(", ", "\n") for name in units],
+            unit="products a second, Verilator = 1",
+            line=1.0,
+            line_name="Verilator",
+        )
+    }
 
 
 def simulators_page(records: Records) -> dict[str, Any]:
@@ -155,15 +200,40 @@ def simulators_page(records: Records) -> dict[str, Any]:
             taken = value(unit[name], "time_to_compile") if name in unit else 0
             row.append(_times(taken / value(unit[FAST], "time_to_compile")) if taken else MISSING)
         compiling.append(row)
-    computed = [[name, simulator, given["array"], given["part"], f"{value(record, 'cycles'):,}",
-                 f"{value(record, 'sums_compared'):,}", value(record, "checksum"), given["time"]]
-                for name, unit in units.items() for simulator, record in unit.items()
-                for given in [record["conditions"]]]
-    return {"ratios": ratios(records),
-            "compiling": Table(["time to compile, over that of sim.fast", *units], compiling, []),
-            "computed": Table(["unit", "simulator", "array", "product", "cycles",
-                               "sums, all equal", "checksum", "time of"], computed, []),
-            "cycles": [cycles(records[SOURCE], dataflow) for dataflow in DATAFLOWS]}
+    computed = [
+        [
+            name,
+            simulator,
+            given["array"],
+            given["part"],
+            f"{value(record, 'cycles'):,}",
+            f"{value(record, 'sums_compared'):,}",
+            value(record, "checksum"),
+            given["time"],
+        ]
+        for name, unit in units.items()
+        for simulator, record in unit.items()
+        for given in [record["conditions"]]
+    ]
+    return {
+        "ratios": ratios(records),
+        "compiling": Table(["time to compile, over that of sim.fast", *units], compiling, []),
+        "computed": Table(
+            [
+                "unit",
+                "simulator",
+                "array",
+                "product",
+                "cycles",
+                "sums, all equal",
+                "checksum",
+                "time of",
+            ],
+            computed,
+            [],
+        ),
+        "cycles": [cycles(records[SOURCE], dataflow) for dataflow in DATAFLOWS],
+    }
 
 
 PAGE = Page(values=simulators_page, answer=answer, extract=ratios, short=ratios, plots=plots)

@@ -86,8 +86,12 @@ def _compile(sources: Sequence[Path], folder: Path, options: Sequence[str | Path
     """Compile C++ files side by side and link them."""
     common = [compiler(), "-std=c++17", "-w", "-I", folder, "-I", DRIVE.parent, *options]
     objects = [folder / f"{source.stem}.o" for source in sources]
-    run_all([[*common, "-O0" if SLOW in source.stem else OPTIMIZE, "-c", source, "-o", out]
-             for source, out in zip(sources, objects, strict=True)])
+    run_all(
+        [
+            [*common, "-O0" if SLOW in source.stem else OPTIMIZE, "-c", source, "-o", out]
+            for source, out in zip(sources, objects, strict=True)
+        ]
+    )
     program = folder / "simulate"
     run([compiler(), "-o", program, *objects, "-pthread", "-latomic"])
     return program
@@ -95,8 +99,11 @@ def _compile(sources: Sequence[Path], folder: Path, options: Sequence[str | Path
 
 def _kept(name: str, files: Sequence[Path], make: Callable[[Path], Path]) -> Program:
     """The program that ``make`` builds in a folder, or the same one built before."""
-    entry = Entry(name, {"files": list(files), "compiler": compiler(),
-                         "verilator": find_verilator().version}, (build_verilator, build_cxxrtl))
+    entry = Entry(
+        name,
+        {"files": list(files), "compiler": compiler(), "verilator": find_verilator().version},
+        (build_verilator, build_cxxrtl),
+    )
     program = CACHE / entry.file.stem
     try:
         made = entry.load()
@@ -114,16 +121,34 @@ def _kept(name: str, files: Sequence[Path], make: Callable[[Path], Path]) -> Pro
     return Program(program, seconds)
 
 
-def build_verilator(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]]
-                    ) -> Program:
+def build_verilator(
+    files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]]
+) -> Program:
     """What Verilator makes of the array, with the options of its manual for speed."""
     verilator = find_verilator()
 
     def make(folder: Path) -> Path:
         (folder / "wires.h").write_text(_wires(ports, str))
-        run([verilator.program, "--cc", "-O3", "-Wno-fatal", "--x-assign", "fast", "--x-initial",
-             "fast", "--prefix", "Vmodel", "--top-module", spec.name, "-Mdir", folder, *files],
-            environment={"VERILATOR_ROOT": str(verilator.root)})
+        run(
+            [
+                verilator.program,
+                "--cc",
+                "-O3",
+                "-Wno-fatal",
+                "--x-assign",
+                "fast",
+                "--x-initial",
+                "fast",
+                "--prefix",
+                "Vmodel",
+                "--top-module",
+                spec.name,
+                "-Mdir",
+                folder,
+                *files,
+            ],
+            environment={"VERILATOR_ROOT": str(verilator.root)},
+        )
         runtime = [verilator.include / name for name in RUNTIME]
         sources = sorted(folder.glob("Vmodel*.cpp"), key=lambda file: -file.stat().st_size)
         include: list[str | Path] = ["-I", verilator.include]
@@ -133,15 +158,23 @@ def build_verilator(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapp
     return _kept(f"verilator-{spec.name}", files, make)
 
 
-def build_cxxrtl(files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]]
-                 ) -> Program:
+def build_cxxrtl(
+    files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]]
+) -> Program:
     """What CXXRTL makes of it, modules apart: flattened, the compiler does not come to an end."""
 
     def make(folder: Path) -> Path:
         (folder / "wires.h").write_text(_wires(ports, _cxxrtl))
-        run_yosys("\n".join([*(f"read_verilog {file}" for file in files),
-                             f"hierarchy -top {spec.name}",
-                             "write_cxxrtl -noflatten -g0 model.cc"]), cwd=folder)
+        run_yosys(
+            "\n".join(
+                [
+                    *(f"read_verilog {file}" for file in files),
+                    f"hierarchy -top {spec.name}",
+                    "write_cxxrtl -noflatten -g0 model.cc",
+                ]
+            ),
+            cwd=folder,
+        )
         headers = Path(str(files_of("pyosys")), "share/include/backends/cxxrtl/runtime")
         return _compile([CXXRTL_MAIN], folder, ["-I", headers, f"-DMODEL={_cxxrtl(spec.name)}"])
 
@@ -162,8 +195,9 @@ def build_program(source: Path, folder: Path) -> Path:
 
 def run_program(program: Path, arguments: Sequence[str | Path]) -> dict[str, float]:
     """What a program prints."""
-    done = subprocess.run([program, *map(str, arguments)], check=True, capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        [program, *map(str, arguments)], check=True, capture_output=True, text=True
+    )
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
@@ -173,15 +207,14 @@ def simulate(program: Path, spec: ArraySpec, a: NDArray, b: NDArray, folder: Pat
     given = beats(spec, a, b)
     for name, prefix in (("a", A), ("b", B)):
         _rows(given, prefix).tofile(folder / name)
-    printed = run_program(program, [folder / "a", folder / "b", folder / "c",
-                                         str(len(given.rows))])
+    printed = run_program(program, [folder / "a", folder / "b", folder / "c", str(len(given.rows))])
     words = -(-spec.cols * spec.slot_width // 64)
     rows = np.fromfile(folder / "c", "<u8").reshape(len(given.rows), -1)
     codes = unpack(rows[:, :words], spec.slot_width, spec.cols)
     flags = np.zeros_like(codes)
     if spec.flag_bits:
         flags = unpack(rows[:, words:], spec.flag_bits, spec.cols)
-    sums, marks = (given.product(x)[:len(a), :b.shape[1]] for x in (codes, flags))
+    sums, marks = (given.product(x)[: len(a), : b.shape[1]] for x in (codes, flags))
     return Ran(sums, marks, int(printed["cycles"]), printed["seconds"])
 
 

@@ -50,8 +50,7 @@ class Layer(NamedTuple):
         """M, K and N of the product that computes it."""
         down = (self.height - self.window_height) // self.stride + 1
         across = (self.width - self.window_width) // self.stride + 1
-        return (down * across, self.window_height * self.window_width * self.channels,
-                self.filters)
+        return (down * across, self.window_height * self.window_width * self.channels, self.filters)
 
 
 def product(m: int, k: int, n: int) -> Layer:
@@ -60,12 +59,23 @@ def product(m: int, k: int, n: int) -> Layer:
 
 
 LAYERS = (
-    product(16, 16, 16), product(16, 256, 16), product(64, 64, 64), product(128, 128, 128),
-    product(100, 50, 70), product(40, 8, 40), product(200, 300, 24), product(1, 128, 64),
-    product(7, 33, 5), product(65, 17, 33), product(300, 5, 20),
-    Layer("conv_28x28_5x5", 28, 28, 5, 5, 1, 6), Layer("conv_12x12_5x5", 12, 12, 5, 5, 6, 16),
-    Layer("conv_8x8_3x3", 8, 8, 3, 3, 16, 32), Layer("conv_15x15_3x3_2", 15, 15, 3, 3, 8, 24, 2),
-    Layer("conv_7x7_1x1", 7, 7, 1, 1, 64, 48), Layer("conv_14x14_7x7_7", 14, 14, 7, 7, 3, 20, 7),
+    product(16, 16, 16),
+    product(16, 256, 16),
+    product(64, 64, 64),
+    product(128, 128, 128),
+    product(100, 50, 70),
+    product(40, 8, 40),
+    product(200, 300, 24),
+    product(1, 128, 64),
+    product(7, 33, 5),
+    product(65, 17, 33),
+    product(300, 5, 20),
+    Layer("conv_28x28_5x5", 28, 28, 5, 5, 1, 6),
+    Layer("conv_12x12_5x5", 12, 12, 5, 5, 6, 16),
+    Layer("conv_8x8_3x3", 8, 8, 3, 3, 16, 32),
+    Layer("conv_15x15_3x3_2", 15, 15, 3, 3, 8, 24, 2),
+    Layer("conv_7x7_1x1", 7, 7, 1, 1, 64, 48),
+    Layer("conv_14x14_7x7_7", 14, 14, 7, 7, 3, 20, 7),
 )
 
 #: What SCALE-Sim reads besides the layers. CALC gives each memory the bandwidth that it asks for.
@@ -113,14 +123,16 @@ def run_scalesim(spec: ArraySpec, layers: Sequence[Layer]) -> list[int]:
         raise ScaleSimError("SCALE-Sim must be installed (make build/scalesim), and is not")
     with tempfile.TemporaryDirectory(prefix="scalesim-") as name:
         folder = Path(name)
-        (folder / "run.cfg").write_text(_CONFIG.format(
-            rows=spec.rows, cols=spec.cols, dataflow=spec.dataflow.value))
+        (folder / "run.cfg").write_text(
+            _CONFIG.format(rows=spec.rows, cols=spec.cols, dataflow=spec.dataflow.value)
+        )
         lines = [",".join(map(str, layer)) + "," for layer in layers]
         (folder / "layers.csv").write_text("\n".join(["name and sizes,", *lines, ""]))
         places = [f"{layer.name}," + "1," * 20 for layer in layers]
         (folder / "layout.csv").write_text("\n".join(["name and places,", *places, ""]))
-        done = subprocess.run([ENVIRONMENT, "-c", _RUN], cwd=folder, capture_output=True, text=True,
-                              check=False)
+        done = subprocess.run(
+            [ENVIRONMENT, "-c", _RUN], cwd=folder, capture_output=True, text=True, check=False
+        )
         report = folder / "out" / "run" / "COMPUTE_REPORT.csv"
         if done.returncode or not report.exists():
             lines = (done.stderr + done.stdout).splitlines() or ["nothing"]
@@ -152,12 +164,15 @@ def terms(spec: ArraySpec, m: int, k: int, n: int) -> dict[str, int]:
     stationary = spec.dataflow is Dataflow.OS
     steps = k if stationary else m
     waits = (folds - 1) * max(0, spec.rows - steps)
-    found = {"folds do not overlap": (folds - 1) * (fold - steps),
-             "short tiles wait": -waits,
-             "registers of the unit": -spec.mac.latency,
-             "rows of C leave one by one" if stationary else "weights are taken":
-                 -spec.rows if stationary else -1,
-             "cycles counted from 0": -1}
+    found = {
+        "folds do not overlap": (folds - 1) * (fold - steps),
+        "short tiles wait": -waits,
+        "registers of the unit": -spec.mac.latency,
+        "rows of C leave one by one" if stationary else "weights are taken": -spec.rows
+        if stationary
+        else -1,
+        "cycles counted from 0": -1,
+    }
     return found
 
 
@@ -166,8 +181,9 @@ def closed_form(spec: ArraySpec, m: int) -> ArraySpec:
     return spec if spec.dataflow is Dataflow.OS else replace(spec, depth=max(m, spec.rows, 2))
 
 
-def compare(origin: Provenance, layers: Sequence[Layer] = LAYERS,
-            arrays: Sequence[str] = ARRAYS) -> list[Record]:
+def compare(
+    origin: Provenance, layers: Sequence[Layer] = LAYERS, arrays: Sequence[str] = ARRAYS
+) -> list[Record]:
     """A record for each layer, array and dataflow.
 
     Raises
@@ -182,8 +198,10 @@ def compare(origin: Provenance, layers: Sequence[Layer] = LAYERS,
         for dataflow in Dataflow:
             spec = replace(parse_array(size, MAC), dataflow=dataflow, depth=None)
             counts = run_scalesim(spec, layers)
-            records += [_record(spec, layer, cycles, origin)
-                        for layer, cycles in zip(layers, counts, strict=True)]
+            records += [
+                _record(spec, layer, cycles, origin)
+                for layer, cycles in zip(layers, counts, strict=True)
+            ]
     return records
 
 
@@ -192,16 +210,27 @@ def _record(spec: ArraySpec, layer: Layer, theirs: int, origin: Provenance) -> R
     (m, k, n), spec = layer.gemm, closed_form(spec, layer.gemm[0])
     ours, causes = spec.cycles(m, k, n), terms(spec, m, k, n)
     if theirs - ours != sum(causes.values()):
-        raise MismatchError(f"Cycles of SCALE-Sim must be {ours + sum(causes.values())}, not "
-                            f"{theirs} ({layer.name} on {spec.name})")
+        raise MismatchError(
+            f"Cycles of SCALE-Sim must be {ours + sum(causes.values())}, not "
+            f"{theirs} ({layer.name} on {spec.name})"
+        )
     stepped = ours <= STEPPED
     if stepped:
         a, b = np.zeros((m, k), np.uint8), np.zeros((k, n), np.uint8)
         if (counted := cycle.matmul(a, b, spec).cycles) != ours:
-            raise MismatchError(f"Cycles of sim.cycle must be {ours}, not {counted} "
-                                f"({layer.name} on {spec.name})")
+            raise MismatchError(
+                f"Cycles of sim.cycle must be {ours}, not {counted} ({layer.name} on {spec.name})"
+            )
     return Record(
-        subject=layer.name, provenance=origin, not_done=("memories that stall",),
-        conditions={"array": spec.size, "dataflow": spec.dataflow.value, "gemm": f"{m}x{k}x{n}",
-                    "causes": causes, "stepped": stepped},
-        metrics={"scalesim_cycles": Metric(theirs, "cycle"), "cycles": Metric(ours, "cycle")})
+        subject=layer.name,
+        provenance=origin,
+        not_done=("memories that stall",),
+        conditions={
+            "array": spec.size,
+            "dataflow": spec.dataflow.value,
+            "gemm": f"{m}x{k}x{n}",
+            "causes": causes,
+            "stepped": stepped,
+        },
+        metrics={"scalesim_cycles": Metric(theirs, "cycle"), "cycles": Metric(ours, "cycle")},
+    )

@@ -7,14 +7,28 @@ Each is measured by its own name, for instance ``make study NAME=board_room ARGS
 from reports.registry import Study
 
 STUDIES = (
-    Study(name="boards", title="FPGA boards", order=120, page="page",
-          measure="measure:BITSTREAMS",
-          sources=("boards", "board_room", "board_selftest", "board_frames"),
-          hidden=("depths", "seed")),
-    Study(name="board_facts", title="What FPGA boards have", measure="measure:FACTS",
-          in_index=False),
-    Study(name="board_room", title="The largest arrays that chips of the boards have room for",
-          measure="measure:ROOM", in_index=False),
-    Study(name="board_selftest", title="Self-tests on virtual boards", measure="measure:SELFTEST",
-          in_index=False),
+    Study(
+        name="boards",
+        title="FPGA boards",
+        order=120,
+        page="page",
+        measure="measure:BITSTREAMS",
+        sources=("boards", "board_room", "board_selftest", "board_frames"),
+        hidden=("depths", "seed"),
+    ),
+    Study(
+        name="board_facts", title="What FPGA boards have", measure="measure:FACTS", in_index=False
+    ),
+    Study(
+        name="board_room",
+        title="The largest arrays that chips of the boards have room for",
+        measure="measure:ROOM",
+        in_index=False,
+    ),
+    Study(
+        name="board_selftest",
+        title="Self-tests on virtual boards",
+        measure="measure:SELFTEST",
+        in_index=False,
+    ),
 )

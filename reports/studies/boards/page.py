@@ -16,14 +16,28 @@ def _built(records: Records) -> list[Record]:
 
 def _title(records: Records, key: str) -> str:
     """Name of a board for people."""
-    return next((record["conditions"]["title"] for record in records["board_facts"]
-                 if record["subject"] == key), key)
+    return next(
+        (
+            record["conditions"]["title"]
+            for record in records["board_facts"]
+            if record["subject"] == key
+        ),
+        key,
+    )
 
 
 #: Metrics of the table of bitstreams, with their headings.
-_COLUMNS = {"luts": "LUT", "flip_flops": "FF", "dsps": "DSP", "block_rams": "BRAM",
-            "fullest": "fullest kind of cell [%]", "fmax": "fmax [MHz]", "peak": "peak [GMAC/s]",
-            "build_time": "build time [s]", "cpu_time": "of processors [s]"}
+_COLUMNS = {
+    "luts": "LUT",
+    "flip_flops": "FF",
+    "dsps": "DSP",
+    "block_rams": "BRAM",
+    "fullest": "fullest kind of cell [%]",
+    "fmax": "fmax [MHz]",
+    "peak": "peak [GMAC/s]",
+    "build_time": "build time [s]",
+    "cpu_time": "of processors [s]",
+}
 
 
 def bitstreams(records: Records) -> Table:
@@ -32,12 +46,31 @@ def bitstreams(records: Records) -> Table:
     for record in records["boards"]:
         where, cells = record["conditions"], [cell(record, name) for name in _COLUMNS]
         meets = record["metrics"].get("meets_clock", {"value": True})["value"]
-        rows.append([_title(records, where["board"]), where["mac"], where["array"],
-                     text(where["dsp_blocks"]), *cells[:6],
-                     text(where["clock_mhz"]) + ("" if meets else ", too fast"), *cells[6:]])
+        rows.append(
+            [
+                _title(records, where["board"]),
+                where["mac"],
+                where["array"],
+                text(where["dsp_blocks"]),
+                *cells[:6],
+                text(where["clock_mhz"]) + ("" if meets else ", too fast"),
+                *cells[6:],
+            ]
+        )
     headings = list(_COLUMNS.values())
-    return Table(["board", "MAC", "array", "DSP blocks", *headings[:6], "board's clock [MHz]",
-                  *headings[6:]], rows, [])
+    return Table(
+        [
+            "board",
+            "MAC",
+            "array",
+            "DSP blocks",
+            *headings[:6],
+            "board's clock [MHz]",
+            *headings[6:],
+        ],
+        rows,
+        [],
+    )
 
 
 def largest(records: Records) -> Table:
@@ -45,13 +78,18 @@ def largest(records: Records) -> Table:
     macs = list(dict.fromkeys(record["conditions"]["mac"] for record in records["boards"]))
     rows = []
     for board in records["board_facts"]:
-        row = [board["conditions"]["title"], *(text(value(board, name)) for name in (
-            "luts", "dsps", "block_rams", "clock"))]
+        row = [
+            board["conditions"]["title"],
+            *(text(value(board, name)) for name in ("luts", "dsps", "block_rams", "clock")),
+        ]
         for mac in macs:
             room = _room(records, board["conditions"]["die"], mac)
-            built = [record["conditions"]["array"] for record in _built(records)
-                     if record["conditions"]["mac"] == mac
-                     and record["conditions"]["board"] == board["subject"]]
+            built = [
+                record["conditions"]["array"]
+                for record in _built(records)
+                if record["conditions"]["mac"] == mac
+                and record["conditions"]["board"] == board["subject"]
+            ]
             row += [room, max(built, key=_elements, default=MISSING)]
         rows.append(row)
     heads = [f"{mac}, {what}" for mac in macs for what in ("fits", "built")]
@@ -62,18 +100,29 @@ def _room(records: Records, die: str, mac: str) -> str:
     """Largest array for whose cells a chip has room, and whether it was tried, with DSP blocks or
     without as it is mapped, and did not place.
     """
-    found = [record for record in records["board_room"] if value(record, "fits")
-             and (record["conditions"]["die"], record["conditions"]["mac"]) == (die, mac)]
+    found = [
+        record
+        for record in records["board_room"]
+        if value(record, "fits")
+        and (record["conditions"]["die"], record["conditions"]["mac"]) == (die, mac)
+    ]
     if not found:
         return MISSING
     array = max((value(record, "array") for record in found), key=_elements)
-    boards = {board["subject"] for board in records["board_facts"]
-              if board["conditions"]["die"] == die}
-    placed = [{value(record, "fits") for record in records["boards"]
-               if record["conditions"]["board"] in boards
-               and [record["conditions"][name] for name in ("mac", "array", "dsp_blocks")]
-               == [mac, array, each["conditions"]["dsp_blocks"]]}
-              for each in found if value(each, "array") == array]
+    boards = {
+        board["subject"] for board in records["board_facts"] if board["conditions"]["die"] == die
+    }
+    placed = [
+        {
+            value(record, "fits")
+            for record in records["boards"]
+            if record["conditions"]["board"] in boards
+            and [record["conditions"][name] for name in ("mac", "array", "dsp_blocks")]
+            == [mac, array, each["conditions"]["dsp_blocks"]]
+        }
+        for each in found
+        if value(each, "array") == array
+    ]
     return f"{array}, does not place" if all(each == {False} for each in placed) else array
 
 
@@ -86,11 +135,31 @@ def _elements(array: str) -> int:
 def largest_by_chip(records: Records) -> Table:
     """Chips, and with and without DSP blocks the largest square array and what it takes."""
     names = ("array", "luts", "flip_flops", "dsps", "block_rams", "fullest")
-    rows = [[where["die"], where["mac"], text(where["dsp_blocks"]),
-             *(cell(record, name) for name in names)]
-            for record in records["board_room"] for where in [record["conditions"]]]
-    return Table(["chip", "MAC", "DSP blocks", "largest array", "LUT", "FF", "DSP", "BRAM",
-                  "fullest kind of cell [%]"], rows, [])
+    rows = [
+        [
+            where["die"],
+            where["mac"],
+            text(where["dsp_blocks"]),
+            *(cell(record, name) for name in names),
+        ]
+        for record in records["board_room"]
+        for where in [record["conditions"]]
+    ]
+    return Table(
+        [
+            "chip",
+            "MAC",
+            "DSP blocks",
+            "largest array",
+            "LUT",
+            "FF",
+            "DSP",
+            "BRAM",
+            "fullest kind of cell [%]",
+        ],
+        rows,
+        [],
+    )
 
 
 def answer(records: Records) -> dict[str, Any]:
@@ -98,10 +167,15 @@ def answer(records: Records) -> dict[str, Any]:
     built = _built(records)
     best = max(built, key=lambda record: (value(record, "fmax"), record["subject"]))
     where = best["conditions"]
-    return {"built": len(built), "all": len(records["board_facts"]), "mac": where["mac"],
-            "boards": len({record["conditions"]["board"] for record in built}),
-            "board": _title(records, where["board"]), "fmax": value(best, "fmax"),
-            "slow": sum(not value(record, "meets_clock") for record in built)}
+    return {
+        "built": len(built),
+        "all": len(records["board_facts"]),
+        "mac": where["mac"],
+        "boards": len({record["conditions"]["board"] for record in built}),
+        "board": _title(records, where["board"]),
+        "fmax": value(best, "fmax"),
+        "slow": sum(not value(record, "meets_clock") for record in built),
+    }
 
 
 def checks(records: Records, source: str) -> list[dict[str, Any]]:
@@ -111,12 +185,21 @@ def checks(records: Records, source: str) -> list[dict[str, Any]]:
 
 def boards_page(records: Records) -> dict[str, Any]:
     """What the page shows; the guide is what each board needs: hands, pins, commands."""
-    return {"bitstreams": bitstreams(records), "largest": largest(records),
-            "by_chip": largest_by_chip(records),
-            "guide": [{"key": record["subject"], "clock": text(value(record, "clock")),
-                       **record["conditions"]} for record in records["board_facts"]],
-            "selftests": checks(records, "board_selftest"),
-            "frames": checks(records, "board_frames")}
+    return {
+        "bitstreams": bitstreams(records),
+        "largest": largest(records),
+        "by_chip": largest_by_chip(records),
+        "guide": [
+            {
+                "key": record["subject"],
+                "clock": text(value(record, "clock")),
+                **record["conditions"],
+            }
+            for record in records["board_facts"]
+        ],
+        "selftests": checks(records, "board_selftest"),
+        "frames": checks(records, "board_frames"),
+    }
 
 
 #: Elements of the array that are drawn in each direction.
@@ -130,15 +213,31 @@ def board_path(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     gemm = parse_gemm(parse_array(where["array"], mac), depths=where["depths"], bus="wishbone")
     array = gemm.array
     return {
-        "board": where["board"], "clock": f"{where['clock_mhz']:g}", "mac": where["mac"],
-        "array": where["array"], "acc": str(mac.acc.width),
-        "rows": min(array.rows, DRAWN), "cols": min(array.cols, DRAWN),
-        "memories": [("A", gemm.depth_a, gemm.a_width), ("B", gemm.depth_b, gemm.b_width),
-                     ("C", gemm.depth_c, gemm.c_width)],
+        "board": where["board"],
+        "clock": f"{where['clock_mhz']:g}",
+        "mac": where["mac"],
+        "array": where["array"],
+        "acc": str(mac.acc.width),
+        "rows": min(array.rows, DRAWN),
+        "cols": min(array.cols, DRAWN),
+        "memories": [
+            ("A", gemm.depth_a, gemm.a_width),
+            ("B", gemm.depth_b, gemm.b_width),
+            ("C", gemm.depth_c, gemm.c_width),
+        ],
     }
 
 
 PAGE = Page(
-    values=boards_page, answer=answer, extract=bitstreams,
-    figures=(Figure("board", "Path of data on a board: host, serial line, frames, registers, "
-                    "memories of A and B, systolic array, memory of C, and back", board_path),))
+    values=boards_page,
+    answer=answer,
+    extract=bitstreams,
+    figures=(
+        Figure(
+            "board",
+            "Path of data on a board: host, serial line, frames, registers, "
+            "memories of A and B, systolic array, memory of C, and back",
+            board_path,
+        ),
+    ),
+)

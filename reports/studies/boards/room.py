@@ -52,19 +52,29 @@ def largest(board: Board, mac: str, *, dsp: bool) -> Record:
     chosen = _design(board, mac, max(side, 1))
     if side:
         capacity = FAMILIES[board.family].chips[chosen.pins.die]
-        metrics |= {"array": Metric(chosen.spec.gemm.array.size),
-                    **_metrics(_cells(chosen, dsp=dsp), capacity)}
+        metrics |= {
+            "array": Metric(chosen.spec.gemm.array.size),
+            **_metrics(_cells(chosen, dsp=dsp), capacity),
+        }
     try:
         require_room(_cells(_design(board, mac, side + 1), dsp=dsp), board, chosen.pins)
     except RoomError as error:
         metrics["limit"] = Metric(str(error))
     return Record(
-        subject=chosen.spec.name, metrics=metrics,
+        subject=chosen.spec.name,
+        metrics=metrics,
         not_done=("place and route, which may need some room to spare",),
-        conditions={"die": chosen.pins.die, "board": board.key, "mac": mac, "dsp_blocks": dsp,
-                    "depths": chosen.spec.gemm.depths},
-        provenance=provenance("make study NAME=board_room",
-                              tools=("amaranth", "amaranth-boards", "pyosys")))
+        conditions={
+            "die": chosen.pins.die,
+            "board": board.key,
+            "mac": mac,
+            "dsp_blocks": dsp,
+            "depths": chosen.spec.gemm.depths,
+        },
+        provenance=provenance(
+            "make study NAME=board_room", tools=("amaranth", "amaranth-boards", "pyosys")
+        ),
+    )
 
 
 def largest_side(room: Callable[[int], float]) -> int:
@@ -97,11 +107,18 @@ def _room(board: Board, mac: str, side: int, *, dsp: bool) -> float:
 
 def _metrics(cells: Mapping[str, int], capacity: Mapping[str, int]) -> dict[str, Metric]:
     """Cells by kind and the share of each."""
-    units = {"luts": "LUT", "flip_flops": "flip-flop", "dsps": "DSP block",
-             "block_rams": "block RAM"}
+    units = {
+        "luts": "LUT",
+        "flip_flops": "flip-flop",
+        "dsps": "DSP block",
+        "block_rams": "block RAM",
+    }
     share, kind = max((100 * count / capacity[kind], kind) for kind, count in cells.items())
-    return {**{kind: Metric(count, units[kind]) for kind, count in cells.items()},
-            "fullest": Metric(round(share, 1), "%"), "fullest_cells": Metric(units[kind])}
+    return {
+        **{kind: Metric(count, units[kind]) for kind, count in cells.items()},
+        "fullest": Metric(round(share, 1), "%"),
+        "fullest_cells": Metric(units[kind]),
+    }
 
 
 @cache

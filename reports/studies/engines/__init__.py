@@ -4,6 +4,12 @@
 from reports.registry import Study
 
 STUDIES = (
-    Study(name="engines", title="What a GEMM engine adds around its array", order=130,
-          measure="engines.toml", page="page", hidden=("passes", "parts")),
+    Study(
+        name="engines",
+        title="What a GEMM engine adds around its array",
+        order=130,
+        measure="engines.toml",
+        page="page",
+        hidden=("passes", "parts"),
+    ),
 )

@@ -10,8 +10,12 @@ from reports.tables import MISSING, Record, Table, cell, value
 
 def _engines(records: Sequence[Record], **conditions: str) -> list[Record]:
     """Records of engines, those with these conditions."""
-    return [record for record in records if "bus" in record["conditions"] and all(
-        record["conditions"][name] == value for name, value in conditions.items())]
+    return [
+        record
+        for record in records
+        if "bus" in record["conditions"]
+        and all(record["conditions"][name] == value for name, value in conditions.items())
+    ]
 
 
 def _mac(record: Record) -> str:
@@ -31,43 +35,74 @@ def engines(records: Sequence[Record]) -> Table:
     rows = []
     for record in _engines(records):
         where, share = record["conditions"], _share(record, records)
-        rows.append([f"{_mac(record)}, {where['array']} {where['dataflow']}", where["bus"],
-                     *(cell(record, name) for name in ("area", "cells", "flip_flops")),
-                     MISSING if share is None else f"{100 * share:.1f}",
-                     cell(record, "memory_bits")])
-    return Table(["array", "bus", "area [um2]", "cells", "flip-flops", "area over the array's [%]",
-                  "bits of the memories, which are not counted"], rows, [])
+        rows.append(
+            [
+                f"{_mac(record)}, {where['array']} {where['dataflow']}",
+                where["bus"],
+                *(cell(record, name) for name in ("area", "cells", "flip_flops")),
+                MISSING if share is None else f"{100 * share:.1f}",
+                cell(record, "memory_bits"),
+            ]
+        )
+    return Table(
+        [
+            "array",
+            "bus",
+            "area [um2]",
+            "cells",
+            "flip-flops",
+            "area over the array's [%]",
+            "bits of the memories, which are not counted",
+        ],
+        rows,
+        [],
+    )
 
 
 def parts(records: Sequence[Record]) -> Table:
     """Area of each part, a column for each engine of the first MAC on the first bus."""
     every = _engines(records)
     mac, bus = _mac(every[0]), every[0]["conditions"]["bus"]
-    shown = [record for record in every
-             if (_mac(record), record["conditions"]["bus"]) == (mac, bus)]
-    names = dict.fromkeys(name for record in shown for name in record["metrics"]
-                          if name.startswith("area_"))
-    rows = [[name.removeprefix("area_").replace("_", " "),
-             *(cell(record, name) for record in shown)] for name in names]
-    heads = [f"{record['conditions']['array']} {record['conditions']['dataflow']}"
-             for record in shown]
+    shown = [
+        record for record in every if (_mac(record), record["conditions"]["bus"]) == (mac, bus)
+    ]
+    names = dict.fromkeys(
+        name for record in shown for name in record["metrics"] if name.startswith("area_")
+    )
+    rows = [
+        [name.removeprefix("area_").replace("_", " "), *(cell(record, name) for record in shown)]
+        for name in names
+    ]
+    heads = [
+        f"{record['conditions']['array']} {record['conditions']['dataflow']}" for record in shown
+    ]
     return Table([f"area [um2] of, with {mac} on {bus}", *heads], rows, [])
 
 
 def answer(records: Sequence[Record]) -> dict[str, Any]:
     """Areas by dataflow, and the largest and the smallest share of the array's, in percent."""
-    areas = {name: [value(record, "area") for record in _engines(records, dataflow=flow)]
-             for name, flow in (("output-stationary", "os"), ("weight-stationary", "ws"))}
-    shares = [(100 * share, f"{record['conditions']['array']} {_mac(record)}")
-              for record in _engines(records)
-              if (share := _share(record, records)) is not None]
+    areas = {
+        name: [value(record, "area") for record in _engines(records, dataflow=flow)]
+        for name, flow in (("output-stationary", "os"), ("weight-stationary", "ws"))
+    }
+    shares = [
+        (100 * share, f"{record['conditions']['array']} {_mac(record)}")
+        for record in _engines(records)
+        if (share := _share(record, records)) is not None
+    ]
     most, least = (pick(shares, key=lambda pair: pair[0], default=None) for pick in (max, min))
-    return {"around": {name: each for name, each in areas.items() if each}, "most": most,
-            "least": least}
+    return {
+        "around": {name: each for name, each in areas.items() if each},
+        "most": most,
+        "least": least,
+    }
 
 
 PAGE = Page(
-    values=lambda records: {"engines": engines(records["engines"]),
-                            "parts": parts(records["engines"])},
+    values=lambda records: {
+        "engines": engines(records["engines"]),
+        "parts": parts(records["engines"]),
+    },
     answer=lambda records: answer(records["engines"]),
-    extract=lambda records: engines(records["engines"]))
+    extract=lambda records: engines(records["engines"]),
+)

@@ -23,37 +23,54 @@ from reports.tables import MISSING, Table, cell, text, value
 SOURCES = ("paper", "factors", "fronts", "arrays", "nodes", "gates")
 GATES = "two_input_gates_keep"
 #: What is compared, by metric.
-MEASURES = {GATES: "two-input gates, no flip-flops",
-            "paper_cost": "the paper's gates, flip-flops included",
-            "area": "cell area",
-            "energy_gaussian": "energy on Gaussian operands"}
+MEASURES = {
+    GATES: "two-input gates, no flip-flops",
+    "paper_cost": "the paper's gates, flip-flops included",
+    "area": "cell area",
+    "energy_gaussian": "energy on Gaussian operands",
+}
 #: What an operation takes with the changes that delays cause, on Gaussian operands.
 ENERGY = ("energy_gaussian", "energy_gaussian_glitches")
 #: Both ends of the figure's bar, in one cell.
 FIGURE = "figure"
 #: Headings of the table of the paper's units by metric.
 COLUMNS = {
-    "two_input_gates_keep": "gates (keep)", "two_input_gates_default": "gates (default)",
-    "paper_cost": "paper's cost", FIGURE: "figure 3", "hand_total": "hand count",
-    "area": "area [um2]", "min_period": "period [ns]", "energy_gaussian": "energy [fJ]",
-    "netlist_pairs": "pairs", "netlist_states": "states", "netlist_mismatches": "differ"}
+    "two_input_gates_keep": "gates (keep)",
+    "two_input_gates_default": "gates (default)",
+    "paper_cost": "paper's cost",
+    FIGURE: "figure 3",
+    "hand_total": "hand count",
+    "area": "area [um2]",
+    "min_period": "period [ns]",
+    "energy_gaussian": "energy [fJ]",
+    "netlist_pairs": "pairs",
+    "netlist_states": "states",
+    "netlist_mismatches": "differ",
+}
 
 
 def explanation_page(records: Records) -> dict[str, Any]:
     """What the template ``page.md.j2`` shows."""
     units = _units(records)
-    return {"bars": extract(records), "ratios": ratios(records), "missed": _missed(units["paper"]),
-            "goals": goals(units["fronts"]),
-            "factors": [{"title": factor.title, "figure": factor.name,
-                         "numbers": factor.numbers(units)}
-                        for factor in FACTORS if factor.is_ready(units)]}
+    return {
+        "bars": extract(records),
+        "ratios": ratios(records),
+        "missed": _missed(units["paper"]),
+        "goals": goals(units["fronts"]),
+        "factors": [
+            {"title": factor.title, "figure": factor.name, "numbers": factor.numbers(units)}
+            for factor in FACTORS
+            if factor.is_ready(units)
+        ],
+    }
 
 
 def plots(records: Records) -> dict[str, Callable[[], str]]:
     """Pictures of the factors that have their records, by name."""
     units = _units(records)
-    return {factor.name: partial(factor.plot, units)
-            for factor in FACTORS if factor.is_ready(units)}
+    return {
+        factor.name: partial(factor.plot, units) for factor in FACTORS if factor.is_ready(units)
+    }
 
 
 def _units(records: Records) -> dict[str, Units]:
@@ -65,18 +82,28 @@ def answer(records: Records) -> dict[str, Any]:
     INT8, then in gates with the same accumulator on both sides.
     """
     paper = _units(records)["paper"]
-    claims = [(name, [_over_int8(paper, metrics, acc, "fx") for acc in ACCUMULATORS.values()])
-              for name, metrics in (("cell area", ("area",)), ("gates", (GATES,)),
-                                    ("energy, glitches included", ENERGY))]
-    return {"claims": [(name, found) for name, found in claims if None not in found],
-            "same": [(name, acc, _over_int8(paper, (GATES,), acc, acc))
-                     for name, acc in ACCUMULATORS.items()]}
+    claims = [
+        (name, [_over_int8(paper, metrics, acc, "fx") for acc in ACCUMULATORS.values()])
+        for name, metrics in (
+            ("cell area", ("area",)),
+            ("gates", (GATES,)),
+            ("energy, glitches included", ENERGY),
+        )
+    ]
+    return {
+        "claims": [(name, found) for name, found in claims if None not in found],
+        "same": [
+            (name, acc, _over_int8(paper, (GATES,), acc, acc)) for name, acc in ACCUMULATORS.items()
+        ],
+    }
 
 
 def _over_int8(paper: Units, metrics: Sequence[str], acc: str, int8_acc: str) -> float | None:
     """Sum of some metrics of E4M3 with an accumulator over that of an INT8 unit."""
-    fp8, int8 = ([paper.of(metric, FORMATS[name], sum_) for metric in metrics]
-                 for name, sum_ in (("E4M3", acc), ("INT8", int8_acc)))
+    fp8, int8 = (
+        [paper.of(metric, FORMATS[name], sum_) for metric in metrics]
+        for name, sum_ in (("E4M3", acc), ("INT8", int8_acc))
+    )
     if None in fp8 or None in int8:
         return None
     return sum(filter(None, fp8)) / sum(filter(None, int8))
@@ -88,8 +115,15 @@ def extract(records: Records) -> Table:
     for names, unit in PAPER_UNITS.items():
         for record in paper.find(**unit_of(*unit))[:1]:
             low, high = (text(value(record, f"figure_{end}")) for end in ("low", "high"))
-            rows.append([*names, *(f"{low}-{high}" if metric == FIGURE else cell(record, metric)
-                                   for metric in COLUMNS)])
+            rows.append(
+                [
+                    *names,
+                    *(
+                        f"{low}-{high}" if metric == FIGURE else cell(record, metric)
+                        for metric in COLUMNS
+                    ),
+                ]
+            )
     return Table(["operands", "accumulator", *COLUMNS.values()], rows, [])
 
 
@@ -98,9 +132,16 @@ def ratios(records: Records) -> Table:
     paper = Units(records.get("paper", ()))
     columns = MEASURES | {"figure_low": "the paper's figure 3"}
     int8 = {metric: paper.of(metric, "int8", "fx") for metric in columns}
-    rows = [[*names, *(MISSING if (over := ratio(paper.of(metric, *unit), base)) is None
-                       else f"{over:.2f}" for metric, base in int8.items())]
-            for names, unit in PAPER_UNITS.items()]
+    rows = [
+        [
+            *names,
+            *(
+                MISSING if (over := ratio(paper.of(metric, *unit), base)) is None else f"{over:.2f}"
+                for metric, base in int8.items()
+            ),
+        ]
+        for names, unit in PAPER_UNITS.items()
+    ]
     return Table(["operands", "accumulator", *columns.values()], rows, [])
 
 
@@ -108,9 +149,13 @@ def _missed(paper: Units) -> list[tuple[str, str, float, float]]:
     """Units that take more gates than the paper's ratio allows them: operands, accumulator, gates,
     and how many there may be.
     """
-    return [(*names, gates, bar) for names, unit in PAPER_UNITS.items()
-            if (gates := paper.of(GATES, *unit)) is not None
-            and (bar := paper.of("gates_at_paper_ratio", *unit)) is not None and gates > bar]
+    return [
+        (*names, gates, bar)
+        for names, unit in PAPER_UNITS.items()
+        if (gates := paper.of(GATES, *unit)) is not None
+        and (bar := paper.of("gates_at_paper_ratio", *unit)) is not None
+        and gates > bar
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,10 +172,16 @@ class Goal:
 
 GOALS = (
     Goal(units={"INT8/27": "int8"}, area=17_600, period=3.1),
-    Goal(units={"E4M3/49": "e4m3:none", "E4M3/49, one NaN code": FORMATS["E4M3"]},
-         area=26_400, period=2.6),
-    Goal(units={"E5M2/79": "e5m2:none", "E5M2/79, one NaN code": FORMATS["E5M2"]},
-         area=39_500, period=2.5),
+    Goal(
+        units={"E4M3/49": "e4m3:none", "E4M3/49, one NaN code": FORMATS["E4M3"]},
+        area=26_400,
+        period=2.6,
+    ),
+    Goal(
+        units={"E5M2/79": "e5m2:none", "E5M2/79, one NaN code": FORMATS["E5M2"]},
+        area=39_500,
+        period=2.5,
+    ),
 )
 
 
@@ -145,17 +196,43 @@ def goals(units: Units) -> Table:
             fastest = min(netlists)
             best = smallest(netlists, goal.period) or fastest
             slow = fastest.period - goal.period
-            reached = sum(netlist.period <= goal.period and netlist.area <= goal.area
-                          for netlist in netlists)
-            rows.append([name, f"{goal.area:,.0f} at {goal.period:g}", f"{best.area:,.0f}",
-                         f"{best.period:.3f}", best.recipe,
-                         MISSING if best.target is None else f"{best.target:g}",
-                         f"{best.area - goal.area:+,.0f} um2"
-                         + (f"; {slow:.3f} ns too slow" if slow > 0 else ""),
-                         f"{reached} of {len(netlists)}"])
-    return Table(["loop", "goal [um2 at ns]", "area [um2]", "period [ns]", "recipe", "target [ns]",
-                  "area against the goal", "netlists that reach it"], rows, [])
+            reached = sum(
+                netlist.period <= goal.period and netlist.area <= goal.area for netlist in netlists
+            )
+            rows.append(
+                [
+                    name,
+                    f"{goal.area:,.0f} at {goal.period:g}",
+                    f"{best.area:,.0f}",
+                    f"{best.period:.3f}",
+                    best.recipe,
+                    MISSING if best.target is None else f"{best.target:g}",
+                    f"{best.area - goal.area:+,.0f} um2"
+                    + (f"; {slow:.3f} ns too slow" if slow > 0 else ""),
+                    f"{reached} of {len(netlists)}",
+                ]
+            )
+    return Table(
+        [
+            "loop",
+            "goal [um2 at ns]",
+            "area [um2]",
+            "period [ns]",
+            "recipe",
+            "target [ns]",
+            "area against the goal",
+            "netlists that reach it",
+        ],
+        rows,
+        [],
+    )
 
 
-PAGE = Page(values=explanation_page, file="fp8-vs-int8", answer=answer, extract=extract,
-            plots=plots, short=ratios)
+PAGE = Page(
+    values=explanation_page,
+    file="fp8-vs-int8",
+    answer=answer,
+    extract=extract,
+    plots=plots,
+    short=ratios,
+)

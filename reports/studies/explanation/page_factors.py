@@ -45,37 +45,61 @@ class Factor:
 
     def is_ready(self, units: Sources) -> bool:
         """Whether its records are there."""
-        return all(units[name] and (not self.metrics or units[name].metrics(self.metrics))
-                   for name in self.sources)
+        return all(
+            units[name] and (not self.metrics or units[name].metrics(self.metrics))
+            for name in self.sources
+        )
 
 
 def _figure_plot(units: Sources) -> str:
-    shown = {"this project's netlists": "paper_cost", "hand count of appendix B": "hand_total",
-             "figure 3 of the paper": "figure_low"}
-    return bars("Netlists beside the paper's figure 3", unit="the paper's gates, with flip-flops",
-                groups=list(map("\n".join, PAPER_UNITS)), series={
-                    name: [units["paper"].of(metric, *unit) for unit in PAPER_UNITS.values()]
-                    for name, metric in shown.items()})
+    shown = {
+        "this project's netlists": "paper_cost",
+        "hand count of appendix B": "hand_total",
+        "figure 3 of the paper": "figure_low",
+    }
+    return bars(
+        "Netlists beside the paper's figure 3",
+        unit="the paper's gates, with flip-flops",
+        groups=list(map("\n".join, PAPER_UNITS)),
+        series={
+            name: [units["paper"].of(metric, *unit) for unit in PAPER_UNITS.values()]
+            for name, metric in shown.items()
+        },
+    )
 
 
 def _figure_numbers(units: Sources) -> list[tuple[str, float | None, float | None]]:
     """Accumulator, and what E4M3 costs with it over INT8: here and in the figure."""
     paper = units["paper"]
-    own, theirs = ([ratio(paper.of(metric, E4M3, acc), paper.of(metric, "int8", "fx"))
-                    for acc in ACCUMULATORS.values()] for metric in ("paper_cost", "figure_low"))
+    own, theirs = (
+        [
+            ratio(paper.of(metric, E4M3, acc), paper.of(metric, "int8", "fx"))
+            for acc in ACCUMULATORS.values()
+        ]
+        for metric in ("paper_cost", "figure_low")
+    )
     return list(zip(ACCUMULATORS, own, theirs, strict=True))
 
 
 def _blocks_plot(units: Sources) -> str:
     paper = units["paper"]
     blocks = paper.metrics("area_")
-    known = {"\n".join(names): unit for names, unit in PAPER_UNITS.items()
-             if paper.of(f"area_{blocks[0]}", *unit) is not None}
-    return stacks("Where the area goes", unit="cell area [um2], each block mapped on its own",
-                  groups=list(known), parts={
-                      block.replace("_", " "): [paper.of(f"area_{block}", *unit) or 0
-                                                for unit in known.values()]
-                      for block in blocks})
+    known = {
+        "\n".join(names): unit
+        for names, unit in PAPER_UNITS.items()
+        if paper.of(f"area_{blocks[0]}", *unit) is not None
+    }
+    return stacks(
+        "Where the area goes",
+        unit="cell area [um2], each block mapped on its own",
+        groups=list(known),
+        parts={
+            block.replace("_", " "): [
+                paper.of(f"area_{block}", *unit) or 0 for unit in known.values()
+            ]
+            for block in blocks
+        },
+    )
 
 
 def _blocks_numbers(units: Sources) -> list[tuple[str, list[tuple[str, float]]]]:
@@ -83,51 +107,80 @@ def _blocks_numbers(units: Sources) -> list[tuple[str, list[tuple[str, float]]]]
     paper, found = units["paper"], []
     for name, unit in COMPARED.items():
         areas = {block: paper.of(f"area_{block}", *unit) or 0 for block in paper.metrics("area_")}
-        found.append((name, [(block.replace("_", " "), 100 * area / sum(areas.values()))
-                             for block, area in areas.items() if area]))
+        found.append(
+            (
+                name,
+                [
+                    (block.replace("_", " "), 100 * area / sum(areas.values()))
+                    for block, area in areas.items()
+                    if area
+                ],
+            )
+        )
     return found
 
 
 def _alike_plot(units: Sources) -> str:
-    return bars("The same accumulator on both sides", unit="two-input gates, no flip-flops",
-                groups=list(ACCUMULATORS), series={
-                    name: [units["paper"].of(GATES, pair, acc) for acc in ACCUMULATORS.values()]
-                    for name, pair in FORMATS.items()})
+    return bars(
+        "The same accumulator on both sides",
+        unit="two-input gates, no flip-flops",
+        groups=list(ACCUMULATORS),
+        series={
+            name: [units["paper"].of(GATES, pair, acc) for acc in ACCUMULATORS.values()]
+            for name, pair in FORMATS.items()
+        },
+    )
 
 
 def _alike_numbers(units: Sources) -> list[tuple[str, float | None]]:
     """Accumulator, and E4M3 over INT8 with it."""
-    return [(name, ratio(*(units["paper"].of(GATES, pair, acc) for pair in (E4M3, "int8"))))
-            for name, acc in ACCUMULATORS.items()]
+    return [
+        (name, ratio(*(units["paper"].of(GATES, pair, acc) for pair in (E4M3, "int8"))))
+        for name, acc in ACCUMULATORS.items()
+    ]
 
 
 def _guard_points(units: Sources) -> dict[str, list[tuple[int, float]]]:
     """Gates by bits of a fixed-point accumulator."""
     found = {}
     for name, pair in (("INT8", "int8"), ("E4M3", E4M3)):
-        widths = [(int(match[1]), unit) for unit in units["factors"].values("unit")
-                  if (match := re.match(rf"{re.escape(pair)},acc=fx(\d+)[^,]*$", unit))]
-        found[name] = [(width, value) for width, unit in sorted(widths)
-                       if (value := units["factors"].value(GATES, unit=unit)) is not None]
+        widths = [
+            (int(match[1]), unit)
+            for unit in units["factors"].values("unit")
+            if (match := re.match(rf"{re.escape(pair)},acc=fx(\d+)[^,]*$", unit))
+        ]
+        found[name] = [
+            (width, value)
+            for width, unit in sorted(widths)
+            if (value := units["factors"].value(GATES, unit=unit)) is not None
+        ]
     return found
 
 
 def _guards_plot(units: Sources) -> str:
-    return curves("Width of the exact accumulator", x="accumulator [bit]",
-                  y="two-input gates, no flip-flops",
-                  shown=[Curve(*each) for each in _guard_points(units).items()])
+    return curves(
+        "Width of the exact accumulator",
+        x="accumulator [bit]",
+        y="two-input gates, no flip-flops",
+        shown=[Curve(*each) for each in _guard_points(units).items()],
+    )
 
 
 def _guards_numbers(units: Sources) -> list[tuple[str, float, float, float]]:
     """Format, gates a bit, and from which to which width."""
-    return [(name, (many - few) / (high - low), low, high)
-            for name, ((low, few), *_, (high, many)) in _guard_points(units).items()]
+    return [
+        (name, (many - few) / (high - low), low, high)
+        for name, ((low, few), *_, (high, many)) in _guard_points(units).items()
+    ]
 
 
 #: Clock periods in ns at which units are compared.
 PERIODS = (3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-SHOWN = {"INT8, 27 bits": FORMATS["INT8"], "E4M3, 49 bits": FORMATS["E4M3"],
-         "E5M2, 79 bits": FORMATS["E5M2"]}
+SHOWN = {
+    "INT8, 27 bits": FORMATS["INT8"],
+    "E4M3, 49 bits": FORMATS["E4M3"],
+    "E5M2, 79 bits": FORMATS["E5M2"],
+}
 
 
 def _clock_plot(units: Sources) -> str:
@@ -137,28 +190,50 @@ def _clock_plot(units: Sources) -> str:
         for place, (name, pair) in enumerate(SHOWN.items()):
             front = front_of(netlists_of(units["fronts"], pair, loop=loop))
             # An adder is named where it is met first.
-            marks = ["" if index and front[index - 1].adder == netlist.adder else netlist.adder
-                     for index, netlist in enumerate(front)]
-            shown.append(Curve(f"{name}, loop alone" if loop else name,
-                               [netlist[:2] for netlist in front], () if loop else marks,
-                               dashed=loop, colour=place))
-    return curves("Area over clock period", x="clock period [ns]", y="cell area [um2]",
-                  shown=[curve for curve in shown if curve.points], log_x=True)
+            marks = [
+                "" if index and front[index - 1].adder == netlist.adder else netlist.adder
+                for index, netlist in enumerate(front)
+            ]
+            shown.append(
+                Curve(
+                    f"{name}, loop alone" if loop else name,
+                    [netlist[:2] for netlist in front],
+                    () if loop else marks,
+                    dashed=loop,
+                    colour=place,
+                )
+            )
+    return curves(
+        "Area over clock period",
+        x="clock period [ns]",
+        y="cell area [um2]",
+        shown=[curve for curve in shown if curve.points],
+        log_x=True,
+    )
 
 
 def _clock_numbers(units: Sources) -> list[tuple[float, float]]:
     """E4M3 over INT8, and the clock, at each clock that both reach."""
-    int8, fp8 = (netlists_of(units["fronts"], SHOWN[name])
-                 for name in ("INT8, 27 bits", "E4M3, 49 bits"))
-    return [(ours.area / theirs.area, period) for period in PERIODS
-            if (ours := smallest(fp8, period)) and (theirs := smallest(int8, period))]
+    int8, fp8 = (
+        netlists_of(units["fronts"], SHOWN[name]) for name in ("INT8, 27 bits", "E4M3, 49 bits")
+    )
+    return [
+        (ours.area / theirs.area, period)
+        for period in PERIODS
+        if (ours := smallest(fp8, period)) and (theirs := smallest(int8, period))
+    ]
 
 
 LANES = (1, 4, 16, 32)
-LANE_UNITS = {"INT8 exact": ("int8", "fx"), "E4M3 exact": (E4M3, "fx"),
-              "INT8 to FP32": ("int8", "fp32"), "E4M3 to FP16": (E4M3, "fp16"),
-              "E4M3 to FP32": (E4M3, "fp32"), "INT8 aligned:13": ("int8", "aligned:13"),
-              "E4M3 aligned:13": ("e4m3", "aligned:13")}
+LANE_UNITS = {
+    "INT8 exact": ("int8", "fx"),
+    "E4M3 exact": (E4M3, "fx"),
+    "INT8 to FP32": ("int8", "fp32"),
+    "E4M3 to FP16": (E4M3, "fp16"),
+    "E4M3 to FP32": (E4M3, "fp32"),
+    "INT8 aligned:13": ("int8", "aligned:13"),
+    "E4M3 aligned:13": ("e4m3", "aligned:13"),
+}
 
 
 def _per_lane(units: Units, pair: str, acc: str) -> list[tuple[float, float]]:
@@ -168,18 +243,27 @@ def _per_lane(units: Units, pair: str, acc: str) -> list[tuple[float, float]]:
         one, several, _ = unit.partition(",lanes=")
         if several and unit.startswith(f"{pair},acc={acc}"):
             for lanes in LANES:
-                value = units.value("area", recipe="keep",
-                                    unit=f"{one},lanes={lanes}" if lanes > 1 else one)
+                value = units.value(
+                    "area", recipe="keep", unit=f"{one},lanes={lanes}" if lanes > 1 else one
+                )
                 if value is not None:
                     found[float(lanes)] = value / lanes
     return sorted(found.items())
 
 
 def _lanes_plot(units: Sources) -> str:
-    shown = [Curve(name, points, dashed=name.startswith("INT8"))
-             for name, unit in LANE_UNITS.items() if (points := _per_lane(units["factors"], *unit))]
-    return curves("Lanes share the accumulator", x="lanes (products a cycle)", log_x=True,
-                  y="cell area a lane [um2]", shown=shown)
+    shown = [
+        Curve(name, points, dashed=name.startswith("INT8"))
+        for name, unit in LANE_UNITS.items()
+        if (points := _per_lane(units["factors"], *unit))
+    ]
+    return curves(
+        "Lanes share the accumulator",
+        x="lanes (products a cycle)",
+        log_x=True,
+        y="cell area a lane [um2]",
+        shown=shown,
+    )
 
 
 def _lanes_numbers(units: Sources) -> list[tuple[str, float, float, float, float]]:
@@ -190,8 +274,9 @@ def _lanes_numbers(units: Sources) -> list[tuple[str, float, float, float, float
         known = sorted(ends[name].keys() & base.keys())
         if len(known) > 1:
             first, last = known[0], known[-1]
-            found.append((name, ends[name][first] / base[first], first,
-                          ends[name][last] / base[last], last))
+            found.append(
+                (name, ends[name][first] / base[first], first, ends[name][last] / base[last], last)
+            )
     return found
 
 
@@ -203,14 +288,28 @@ def _size(unit: str) -> int:
 
 def _largest(units: Units, metric: str) -> int:
     """Processing elements of the largest arrays that have the metric."""
-    return max((_size(unit) for unit in units.values("unit")
-                if units.value(metric, unit=unit) is not None), default=0)
+    return max(
+        (
+            _size(unit)
+            for unit in units.values("unit")
+            if units.value(metric, unit=unit) is not None
+        ),
+        default=0,
+    )
 
 
 def _values(units: Units, metric: str, size: int) -> list[float | None]:
     """Metric of each of `COMPARED` in arrays of that size, mapped by hierarchy."""
-    return [units.value(metric, flat=False, unit=lambda unit, start=f"{pair},acc={acc}": (
-        unit.startswith(start) and _size(unit) == size)) for pair, acc in COMPARED.values()]
+    return [
+        units.value(
+            metric,
+            flat=False,
+            unit=lambda unit, start=f"{pair},acc={acc}": (
+                unit.startswith(start) and _size(unit) == size
+            ),
+        )
+        for pair, acc in COMPARED.values()
+    ]
 
 
 def _alone(units: Units, metric: str) -> list[float | None]:
@@ -220,16 +319,21 @@ def _alone(units: Units, metric: str) -> list[float | None]:
 
 def _over_first(values: list[float | None]) -> list[tuple[str, float | None]]:
     """The units but the first, each over that."""
-    return [(name, ratio(value, values[0]))
-            for name, value in list(zip(COMPARED, values, strict=True))[1:]]
+    return [
+        (name, ratio(value, values[0]))
+        for name, value in list(zip(COMPARED, values, strict=True))[1:]
+    ]
 
 
 def _arrays_plot(units: Sources) -> str:
     size = _largest(units["arrays"], "area")
     shares = [ratio(value, size) for value in _values(units["arrays"], "area", size)]
-    return bars("A MAC alone, and its share of an array", unit="cell area a MAC [um2]",
-                groups=list(COMPARED), series={"MAC alone": _alone(units["paper"], "area"),
-                                               f"in an array of {size}": shares})
+    return bars(
+        "A MAC alone, and its share of an array",
+        unit="cell area a MAC [um2]",
+        groups=list(COMPARED),
+        series={"MAC alone": _alone(units["paper"], "area"), f"in an array of {size}": shares},
+    )
 
 
 def _arrays_numbers(units: Sources) -> dict[str, Any]:
@@ -239,28 +343,42 @@ def _arrays_numbers(units: Sources) -> dict[str, Any]:
 
 def _array_energy_plot(units: Sources) -> str:
     size = _largest(units["arrays"], ENERGY)
-    return bars("An operation of a MAC alone, and in an array", unit="energy an operation [fJ]",
-                groups=list(COMPARED), series={
-                    "MAC alone": _alone(units["paper"], ENERGY),
-                    f"in an array of {size}": _values(units["arrays"], ENERGY, size)})
+    return bars(
+        "An operation of a MAC alone, and in an array",
+        unit="energy an operation [fJ]",
+        groups=list(COMPARED),
+        series={
+            "MAC alone": _alone(units["paper"], ENERGY),
+            f"in an array of {size}": _values(units["arrays"], ENERGY, size),
+        },
+    )
 
 
 def _array_energy_numbers(units: Sources) -> dict[str, Any]:
     size = _largest(units["arrays"], ENERGY)
     shown = units["arrays"].find(unit=lambda unit: _size(unit) == size)[0]["conditions"]["energy"]
-    return {"size": size, "stream": shown["stream"],
-            "inside": _over_first(_values(units["arrays"], ENERGY, size)),
-            "alone": _over_first(_alone(units["paper"], ENERGY))}
+    return {
+        "size": size,
+        "stream": shown["stream"],
+        "inside": _over_first(_values(units["arrays"], ENERGY, size)),
+        "alone": _over_first(_alone(units["paper"], ENERGY)),
+    }
 
 
-NODE_UNITS = {"E4M3 exact": (E4M3, "fx"), "E4M3 to FP16": (E4M3, "fp16"),
-              "E4M3 to FP32": (E4M3, "fp32"), "E5M2 exact": (E5M2, "fx")}
+NODE_UNITS = {
+    "E4M3 exact": (E4M3, "fx"),
+    "E4M3 to FP16": (E4M3, "fp16"),
+    "E4M3 to FP32": (E4M3, "fp32"),
+    "E5M2 exact": (E5M2, "fx"),
+}
 
 
 def _node_ratio(nodes: Units, library: str, unit: tuple[str, str], *metrics: str) -> float | None:
     """Sum of some metrics over that of INT8/27."""
-    values = [[nodes.of(metric, *chosen, library=library) for metric in metrics]
-              for chosen in (unit, ("int8", "fx"))]
+    values = [
+        [nodes.of(metric, *chosen, library=library) for metric in metrics]
+        for chosen in (unit, ("int8", "fx"))
+    ]
     if any(None in each for each in values):
         return None
     return ratio(*(sum(filter(None, each)) for each in values))
@@ -270,19 +388,31 @@ def _node_bars(nodes: Units, title: str, name: str, *metrics: str) -> str:
     """Bars of the ratio to INT8/27, by library, which is named without its corner."""
     libraries = nodes.values("library")
     known = ("osu018", "Nangate", "sky130", "sg13g2", "asap7")
-    return bars(title, unit=f"{name}, INT8/27 = 1", line=1.0, line_name="INT8/27",
-                groups=[next((short for short in known if short.lower() in library.lower()),
-                             library) for library in libraries], series={
-                    unit: [_node_ratio(nodes, library, spelling, *metrics)
-                           for library in libraries] for unit, spelling in NODE_UNITS.items()})
+    return bars(
+        title,
+        unit=f"{name}, INT8/27 = 1",
+        line=1.0,
+        line_name="INT8/27",
+        groups=[
+            next((short for short in known if short.lower() in library.lower()), library)
+            for library in libraries
+        ],
+        series={
+            unit: [_node_ratio(nodes, library, spelling, *metrics) for library in libraries]
+            for unit, spelling in NODE_UNITS.items()
+        },
+    )
 
 
 def _node_ranges(nodes: Units, *metrics: str) -> list[tuple[str, float, float]]:
     """Smallest and largest ratio to INT8/27 of each unit, over the libraries."""
     found = []
     for name, unit in NODE_UNITS.items():
-        ratios = [ratio for library in nodes.values("library")
-                  if (ratio := _node_ratio(nodes, library, unit, *metrics)) is not None]
+        ratios = [
+            ratio
+            for library in nodes.values("library")
+            if (ratio := _node_ratio(nodes, library, unit, *metrics)) is not None
+        ]
         if ratios:
             found.append((name, min(ratios), max(ratios)))
     return found
@@ -294,19 +424,34 @@ def _plain_int8(units: Sources, recipe: str) -> float | None:
 
 
 def _recipe_plot(units: Sources) -> str:
-    groups = {"INT8/27": ("int8", "fx"), "E4M3 exact": (E4M3, "fx"),
-              "E4M3 to FP16": (E4M3, "fp16"), "E4M3 to FP32": (E4M3, "fp32")}
-    return bars("What the recipe alone does", unit="two-input gates, no flip-flops",
-                groups=["INT8 as acc + a * b", *groups], series={
-                    recipe: [_plain_int8(units, recipe),
-                             *(units["paper"].of(f"two_input_gates_{recipe}", *unit)
-                               for unit in groups.values())] for recipe in ("default", "keep")})
+    groups = {
+        "INT8/27": ("int8", "fx"),
+        "E4M3 exact": (E4M3, "fx"),
+        "E4M3 to FP16": (E4M3, "fp16"),
+        "E4M3 to FP32": (E4M3, "fp32"),
+    }
+    return bars(
+        "What the recipe alone does",
+        unit="two-input gates, no flip-flops",
+        groups=["INT8 as acc + a * b", *groups],
+        series={
+            recipe: [
+                _plain_int8(units, recipe),
+                *(
+                    units["paper"].of(f"two_input_gates_{recipe}", *unit)
+                    for unit in groups.values()
+                ),
+            ]
+            for recipe in ("default", "keep")
+        },
+    )
 
 
 def _recipe_numbers(units: Sources) -> dict[str, float | None]:
     """E4M3 over the naive INT8 unit and over a fair one, under the default recipe."""
-    fair, fp8 = (units["paper"].of("two_input_gates_default", pair, "fx")
-                 for pair in ("int8", E4M3))
+    fair, fp8 = (
+        units["paper"].of("two_input_gates_default", pair, "fx") for pair in ("int8", E4M3)
+    )
     return {"naive": ratio(fp8, _plain_int8(units, "default")), "fair": ratio(fp8, fair)}
 
 
@@ -317,10 +462,15 @@ def _energy(paper: Units, unit: tuple[str, str], stream: str) -> float | None:
 
 def _energy_plot(units: Sources) -> str:
     paper = units["paper"]
-    return bars("Energy by operands", unit="energy a multiply-accumulation [pJ]",
-                groups=paper.streams, series={
-                    name: [_energy(paper, unit, stream) for stream in paper.streams]
-                    for name, unit in COMPARED.items()})
+    return bars(
+        "Energy by operands",
+        unit="energy a multiply-accumulation [pJ]",
+        groups=paper.streams,
+        series={
+            name: [_energy(paper, unit, stream) for stream in paper.streams]
+            for name, unit in COMPARED.items()
+        },
+    )
 
 
 def _energy_numbers(units: Sources) -> list[tuple[str, float, float]]:
@@ -329,9 +479,12 @@ def _energy_numbers(units: Sources) -> list[tuple[str, float, float]]:
     (_, base), *others = COMPARED.items()
     found = []
     for name, unit in others:
-        ratios = [value / reference for stream in paper.streams
-                  if (value := _energy(paper, unit, stream)) is not None
-                  and (reference := _energy(paper, base, stream)) is not None]
+        ratios = [
+            value / reference
+            for stream in paper.streams
+            if (value := _energy(paper, unit, stream)) is not None
+            and (reference := _energy(paper, base, stream)) is not None
+        ]
         if ratios:
             found.append((name, min(ratios), max(ratios)))
     return found
@@ -349,39 +502,75 @@ def _with_glitches(units: Sources) -> dict[str, tuple[float, float] | None]:
 
 def _glitch_plot(units: Sources) -> str:
     found = _with_glitches(units)
-    return bars("What glitches add", unit="energy a multiply-accumulation [pJ]",
-                groups=list(found), series={
-                    side: [None if pair is None else pair[place] for pair in found.values()]
-                    for place, side in enumerate(("without delays", "with glitches"))})
+    return bars(
+        "What glitches add",
+        unit="energy a multiply-accumulation [pJ]",
+        groups=list(found),
+        series={
+            side: [None if pair is None else pair[place] for pair in found.values()]
+            for place, side in enumerate(("without delays", "with glitches"))
+        },
+    )
 
 
 def _glitch_numbers(units: Sources) -> dict[str, Any]:
     """Each unit over the first one, without and with glitches."""
     (base, reference), *others = _with_glitches(units).items()
-    return {"base": base, "units": [
-        (name, pair[0] / reference[0], pair[1] / reference[1]) for name, pair in others
-        if pair is not None and reference is not None]}
+    return {
+        "base": base,
+        "units": [
+            (name, pair[0] / reference[0], pair[1] / reference[1])
+            for name, pair in others
+            if pair is not None and reference is not None
+        ],
+    }
 
 
 FACTORS = (
     Factor("paper_units", "The paper's 15 units", ("paper",), _figure_plot, _figure_numbers),
     Factor("split", "Block by block", ("paper",), _blocks_plot, _blocks_numbers, metrics="area_"),
     Factor("alike", "Like for like", ("paper",), _alike_plot, _alike_numbers),
-    Factor("guards", "Accumulator width and guard bits", ("factors",), _guards_plot,
-           _guards_numbers),
+    Factor(
+        "guards", "Accumulator width and guard bits", ("factors",), _guards_plot, _guards_numbers
+    ),
     Factor("equal_clock", "Equal clock", ("fronts",), _clock_plot, _clock_numbers),
     Factor("lanes", "Lanes and tensor-core sums", ("factors",), _lanes_plot, _lanes_numbers),
     Factor("array_level", "In an array", ("arrays", "paper"), _arrays_plot, _arrays_numbers),
-    Factor("array_energy", "Energy in an array", ("arrays", "paper"), _array_energy_plot,
-           _array_energy_numbers, metrics=ENERGY),
-    Factor("node", "Process", ("nodes",), lambda units: _node_bars(
-        units["nodes"], "The same units in five processes", "cell area", "area"),
-           lambda units: _node_ranges(units["nodes"], "area")),
-    Factor("node_energy", "Process and energy", ("nodes",), lambda units: _node_bars(
-        units["nodes"], "Energy in five processes", "energy with glitches", ENERGY, GLITCHES),
-           lambda units: _node_ranges(units["nodes"], ENERGY, GLITCHES), metrics=GLITCHES),
+    Factor(
+        "array_energy",
+        "Energy in an array",
+        ("arrays", "paper"),
+        _array_energy_plot,
+        _array_energy_numbers,
+        metrics=ENERGY,
+    ),
+    Factor(
+        "node",
+        "Process",
+        ("nodes",),
+        lambda units: _node_bars(
+            units["nodes"], "The same units in five processes", "cell area", "area"
+        ),
+        lambda units: _node_ranges(units["nodes"], "area"),
+    ),
+    Factor(
+        "node_energy",
+        "Process and energy",
+        ("nodes",),
+        lambda units: _node_bars(
+            units["nodes"], "Energy in five processes", "energy with glitches", ENERGY, GLITCHES
+        ),
+        lambda units: _node_ranges(units["nodes"], ENERGY, GLITCHES),
+        metrics=GLITCHES,
+    ),
     Factor("recipe", "Recipe", ("paper", "gates"), _recipe_plot, _recipe_numbers),
-    Factor("operands", "Operand statistics", ("paper",), _energy_plot, _energy_numbers,
-           metrics="energy_"),
+    Factor(
+        "operands",
+        "Operand statistics",
+        ("paper",),
+        _energy_plot,
+        _energy_numbers,
+        metrics="energy_",
+    ),
     Factor("glitches", "Glitches", ("paper",), _glitch_plot, _glitch_numbers, metrics=GLITCHES),
 )

@@ -12,11 +12,18 @@ FORMATS = PAPER_FORMATS
 #: Accumulators of the paper by the spelling's beginning.
 ACCUMULATORS = {"FX+12": "fx", "FP16": "fp16", "FP32": "fp32"}
 #: The units that are compared throughout: operands and beginning of the accumulator.
-COMPARED = {"INT8/27": (FORMATS["INT8"], "fx27"), "E4M3 exact": (FORMATS["E4M3"], "fx"),
-            "E4M3 to FP16": (FORMATS["E4M3"], "fp16"), "E4M3 to FP32": (FORMATS["E4M3"], "fp32")}
+COMPARED = {
+    "INT8/27": (FORMATS["INT8"], "fx27"),
+    "E4M3 exact": (FORMATS["E4M3"], "fx"),
+    "E4M3 to FP16": (FORMATS["E4M3"], "fp16"),
+    "E4M3 to FP32": (FORMATS["E4M3"], "fp32"),
+}
 #: The same for the paper's 15 units, by its names of operands and accumulator.
-PAPER_UNITS = {(pair, name): (spelling, acc) for pair, spelling in FORMATS.items()
-               for name, acc in ACCUMULATORS.items()}
+PAPER_UNITS = {
+    (pair, name): (spelling, acc)
+    for pair, spelling in FORMATS.items()
+    for name, acc in ACCUMULATORS.items()
+}
 
 
 class Units:
@@ -33,17 +40,27 @@ class Units:
 
         ``library`` is the name of the cell library.
         """
+
         def fits(record: Record, name: str, wanted: Any) -> bool:
             value = _condition(record, name)
             return bool(wanted(value)) if callable(wanted) else value == wanted
 
-        return [record for record in self._records
-                if all(fits(record, *condition) for condition in conditions.items())]
+        return [
+            record
+            for record in self._records
+            if all(fits(record, *condition) for condition in conditions.items())
+        ]
 
     def value(self, metric: str, **conditions: Any) -> float | None:
         """Metric of the first such record that has it."""
-        return next((float(record["metrics"][metric]["value"])
-                     for record in self.find(**conditions) if metric in record["metrics"]), None)
+        return next(
+            (
+                float(record["metrics"][metric]["value"])
+                for record in self.find(**conditions)
+                if metric in record["metrics"]
+            ),
+            None,
+        )
 
     def of(self, metric: str, pair: str, acc: str, **conditions: Any) -> float | None:
         """Metric of a unit by the beginning of its spelling."""
@@ -51,8 +68,14 @@ class Units:
 
     def metrics(self, beginning: str) -> list[str]:
         """What follows ``beginning`` in the names of metrics, in the records' order."""
-        return list(dict.fromkeys(name.removeprefix(beginning) for record in self._records
-                                  for name in record["metrics"] if name.startswith(beginning)))
+        return list(
+            dict.fromkeys(
+                name.removeprefix(beginning)
+                for record in self._records
+                for name in record["metrics"]
+                if name.startswith(beginning)
+            )
+        )
 
     @property
     def streams(self) -> list[str]:
@@ -62,8 +85,11 @@ class Units:
 
     def values(self, name: str) -> list[Any]:
         """What a condition can be, in the records' order."""
-        return list(dict.fromkeys(value for record in self._records
-                                  if (value := _condition(record, name)) is not None))
+        return list(
+            dict.fromkeys(
+                value for record in self._records if (value := _condition(record, name)) is not None
+            )
+        )
 
 
 def _condition(record: Record, name: str) -> Any:
@@ -81,8 +107,11 @@ def ratio(value: float | None, base: float | None) -> float | None:
 def unit_of(pair: str, acc: str) -> Mapping[str, Any]:
     """Condition for a unit by the beginning of its spelling."""
     start = f"{pair},acc={acc}"
-    return {"unit": lambda unit: isinstance(unit, str) and unit.startswith(start)
-            and unit.count(",") == 1}
+    return {
+        "unit": lambda unit: (
+            isinstance(unit, str) and unit.startswith(start) and unit.count(",") == 1
+        )
+    }
 
 
 class Netlist(NamedTuple):
@@ -97,13 +126,22 @@ class Netlist(NamedTuple):
 
 def netlists_of(units: Units, pair: str, *, loop: bool = False) -> list[Netlist]:
     """Netlists of an exact unit, whole or its loop alone."""
-    found = units.find(unit=lambda unit: isinstance(unit, str)
-                       and unit.startswith(f"{pair},acc=fx"), resolve=False if loop else None)
-    return [Netlist(record["metrics"]["min_period"]["value"], record["metrics"]["area"]["value"],
-                    conditions["unit"].partition("adder=")[2].partition(",")[0] or "ripple",
-                    conditions["recipe"], conditions.get("clock_ns"))
-            for record in found if {"min_period", "area"} <= record["metrics"].keys()
-            for conditions in [record["conditions"]]]
+    found = units.find(
+        unit=lambda unit: isinstance(unit, str) and unit.startswith(f"{pair},acc=fx"),
+        resolve=False if loop else None,
+    )
+    return [
+        Netlist(
+            record["metrics"]["min_period"]["value"],
+            record["metrics"]["area"]["value"],
+            conditions["unit"].partition("adder=")[2].partition(",")[0] or "ripple",
+            conditions["recipe"],
+            conditions.get("clock_ns"),
+        )
+        for record in found
+        if {"min_period", "area"} <= record["metrics"].keys()
+        for conditions in [record["conditions"]]
+    ]
 
 
 def front_of(netlists: list[Netlist]) -> list[Netlist]:
@@ -117,5 +155,8 @@ def front_of(netlists: list[Netlist]) -> list[Netlist]:
 
 def smallest(netlists: list[Netlist], period: float) -> Netlist | None:
     """Smallest netlist that reaches a period, None if there is none."""
-    return min((netlist for netlist in netlists if netlist.period <= period),
-               key=lambda netlist: netlist.area, default=None)
+    return min(
+        (netlist for netlist in netlists if netlist.period <= period),
+        key=lambda netlist: netlist.area,
+        default=None,
+    )

@@ -4,6 +4,13 @@
 from reports.registry import Study
 
 STUDIES = (
-    Study(name="features", title="What each feature of a floating-point MAC costs", order=90,
-          measure="measure", page="page", hidden=("passes",), in_readme=True),
+    Study(
+        name="features",
+        title="What each feature of a floating-point MAC costs",
+        order=90,
+        measure="measure",
+        page="page",
+        hidden=("passes",),
+        in_readme=True,
+    ),
 )

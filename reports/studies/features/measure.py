@@ -49,11 +49,14 @@ def _accumulator(spec: MacSpec, **chosen: bool | Overflow | Rounding) -> MacSpec
 #: What takes each feature away from a spec, by the feature's name.
 FEATURES: dict[str, Callable[[MacSpec], MacSpec]] = {
     # Subnormal codes mean zero.
-    "subnormals of the operands": partial(_operands, lambda fmt: (
-        f"e{fmt.exp_bits}m{fmt.man_bits}:{fmt.specials.value}-daz")),
+    "subnormals of the operands": partial(
+        _operands, lambda fmt: f"e{fmt.exp_bits}m{fmt.man_bits}:{fmt.specials.value}-daz"
+    ),
     # Every code is a number.
-    "NaN and Inf of the operands": partial(_operands, lambda fmt: (
-        f"e{fmt.exp_bits}m{fmt.man_bits}:none{'' if fmt.subnormals else '-daz'}")),
+    "NaN and Inf of the operands": partial(
+        _operands,
+        lambda fmt: f"e{fmt.exp_bits}m{fmt.man_bits}:none{'' if fmt.subnormals else '-daz'}",
+    ),
     "subnormals of the accumulator": partial(_accumulator, subnormals=False),
     "Inf of the accumulator (saturates)": partial(_accumulator, overflow=Overflow.SATURATE),
     "rounding to nearest (truncates)": partial(_accumulator, rounding=Rounding.RTZ),
@@ -81,24 +84,39 @@ def measure(units: Sequence[str], command: str) -> list[Record]:
         counts = pool.map(lambda job: [count_mac(job[1], recipe) for recipe in RECIPES], jobs)
         for number, ((left_out, spec), found) in enumerate(zip(jobs, counts, strict=True), 1):
             whole = found if left_out == WHOLE else whole
-            print(f"[{number}/{len(jobs)}] {spec.name}, without {left_out}: "
-                  + ", ".join(str(gates.two_input) for gates in found), file=sys.stderr)
+            print(
+                f"[{number}/{len(jobs)}] {spec.name}, without {left_out}: "
+                + ", ".join(str(gates.two_input) for gates in found),
+                file=sys.stderr,
+            )
             metrics = {}
             for recipe, gates, before in zip(RECIPES, found, whole, strict=True):
                 metrics[f"two_input_gates_{recipe}"] = Metric(gates.two_input, "gate")
                 metrics[f"saved_{recipe}"] = Metric(before.two_input - gates.two_input, "gate")
             metrics["flip_flops"] = Metric(found[0].flip_flops, "flip-flop")
-            records.append(Record(
-                subject=spec.name, metrics=metrics, not_done=NOT_DONE, provenance=origin,
-                conditions={"without": left_out,
-                            "passes": {name: known[name] for name in RECIPES}}))
+            records.append(
+                Record(
+                    subject=spec.name,
+                    metrics=metrics,
+                    not_done=NOT_DONE,
+                    provenance=origin,
+                    conditions={
+                        "without": left_out,
+                        "passes": {name: known[name] for name in RECIPES},
+                    },
+                )
+            )
     return records
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("units", metavar="MAC", nargs="*", default=UNITS,
-                        help="units with a floating-point accumulator "
-                             f"(default: {' '.join(UNITS)})")
+    parser.add_argument(
+        "units",
+        metavar="MAC",
+        nargs="*",
+        default=UNITS,
+        help=f"units with a floating-point accumulator (default: {' '.join(UNITS)})",
+    )
 
 
 def _run(options: Namespace) -> list[Record]:

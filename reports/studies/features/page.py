@@ -26,21 +26,35 @@ def _units(records: Sequence[Record]) -> dict[str, dict[str, Record]]:
 def costs(records: Sequence[Record]) -> Table:
     """Gates of each unit, and how many fewer it has without a feature."""
     units = _units(records)
-    rows = [["the whole unit [gates]" if feature == NOTHING else feature,
-             *(cell(unit[feature], GATES if feature == NOTHING else SAVED) if feature in unit
-               else MISSING for unit in units.values())]
-            for feature in dict.fromkeys(name for unit in units.values() for name in unit)]
+    rows = [
+        [
+            "the whole unit [gates]" if feature == NOTHING else feature,
+            *(
+                cell(unit[feature], GATES if feature == NOTHING else SAVED)
+                if feature in unit
+                else MISSING
+                for unit in units.values()
+            ),
+        ]
+        for feature in dict.fromkeys(name for unit in units.values() for name in unit)
+    ]
     return Table(["gates that a unit saves without", *units], rows, [])
 
 
 def answer(records: Sequence[Record]) -> dict[str, Any]:
     """What all features together cost: unit, and the share of its gates."""
-    return {"shares": [(name, value(unit[ALL], SAVED) / value(unit[NOTHING], GATES))
-                       for name, unit in _units(records).items() if ALL in unit]}
+    return {
+        "shares": [
+            (name, value(unit[ALL], SAVED) / value(unit[NOTHING], GATES))
+            for name, unit in _units(records).items()
+            if ALL in unit
+        ]
+    }
 
 
 PAGE = Page(
     values=lambda records: {"costs": costs(records["features"])},
     answer=lambda records: answer(records["features"]),
     extract=lambda records: costs(records["features"]),
-    short=lambda records: costs(records["features"]))
+    short=lambda records: costs(records["features"]),
+)

@@ -4,6 +4,10 @@
 from reports.registry import Study
 
 STUDIES = (
-    Study(name="finetune", title="Networks fine-tuned in FP8 and converted to INT8",
-          measure="measure", in_index=False),
+    Study(
+        name="finetune",
+        title="Networks fine-tuned in FP8 and converted to INT8",
+        measure="measure",
+        in_index=False,
+    ),
 )

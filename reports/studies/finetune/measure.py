@@ -28,8 +28,9 @@ ROUNDED = ("INT8", "E2M5", "E3M4", "E4M3", "E5M2", "W4A8", "W8A16")
 FP8 = "E4M3"
 
 
-def measure(make: Callable[[], Any], digits: Digits, seed: int, epochs: int = EPOCHS,
-            tuning: int = TUNING) -> dict[str, float]:
+def measure(
+    make: Callable[[], Any], digits: Digits, seed: int, epochs: int = EPOCHS, tuning: int = TUNING
+) -> dict[str, float]:
     """Accuracies, in percent, of one network trained from one seed."""
     import torch
 
@@ -41,23 +42,26 @@ def measure(make: Callable[[], Any], digits: Digits, seed: int, epochs: int = EP
     found = {"fp32": accuracy(network, digits)}
     for name in ROUNDED:
         found[f"ptq_{name}"] = accuracy(with_operands(network, SCHEMES[name], digits), digits)
-    tuned = {name: train(with_operands(network, SCHEMES[name], digits), digits, tuning, seed,
-                         step=FINE) for name in ("FP32", *TUNED)}
+    tuned = {
+        name: train(with_operands(network, SCHEMES[name], digits), digits, tuning, seed, step=FINE)
+        for name in ("FP32", *TUNED)
+    }
     found |= {f"qat_{name}": accuracy(each, digits) for name, each in tuned.items()}
     scratch = train(with_operands(start, SCHEMES[FP8], digits), digits, epochs, seed)
     found["trained_in_fp8"] = accuracy(scratch, digits)
     for origin, each in (("qat_fp8", tuned[FP8]), ("trained_in_fp8", scratch)):
         for name in ("INT8", "W8A16"):
-            found[f"{origin}_to_{name}"] = accuracy(with_operands(each, SCHEMES[name], digits),
-                                                    digits)
-        again = train(with_operands(each, SCHEMES["INT8"], digits), digits, tuning, seed,
-                      step=FINE)
+            found[f"{origin}_to_{name}"] = accuracy(
+                with_operands(each, SCHEMES[name], digits), digits
+            )
+        again = train(with_operands(each, SCHEMES["INT8"], digits), digits, tuning, seed, step=FINE)
         found[f"{origin}_to_INT8_tuned"] = accuracy(again, digits)
     return found
 
 
-def _record(name: str, runs: Sequence[dict[str, float]], images: int, origin: Provenance,
-            epochs: int) -> Record:
+def _record(
+    name: str, runs: Sequence[dict[str, float]], images: int, origin: Provenance, epochs: int
+) -> Record:
     """Means over the seeds, and how far they spread."""
     metrics = {}
     for key in runs[0]:
@@ -66,21 +70,42 @@ def _record(name: str, runs: Sequence[dict[str, float]], images: int, origin: Pr
         if len(values) > 1:
             metrics[f"{key}_deviation"] = Metric(round(statistics.stdev(values), 2), "%")
     return Record(
-        subject=name, metrics=metrics, provenance=origin,
-        conditions={"data": "digits of scikit-learn", "test images": images, "seeds": len(runs),
-                    "epochs": epochs, "epochs of fine-tuning": TUNING,
-                    "scales": "from amax, weights per output, activations per tensor",
-                    "figures": "means over the seeds, each with its standard deviation"},
-        not_done=("accumulation as a MAC rounds it (operands are rounded, sums are FP32)",
-                  "learned ranges", "larger data sets"))
+        subject=name,
+        metrics=metrics,
+        provenance=origin,
+        conditions={
+            "data": "digits of scikit-learn",
+            "test images": images,
+            "seeds": len(runs),
+            "epochs": epochs,
+            "epochs of fine-tuning": TUNING,
+            "scales": "from amax, weights per output, activations per tensor",
+            "figures": "means over the seeds, each with its standard deviation",
+        },
+        not_done=(
+            "accumulation as a MAC rounds it (operands are rounded, sums are FP32)",
+            "learned ranges",
+            "larger data sets",
+        ),
+    )
 
 
 def add_options(parser: ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("--seeds", metavar="N", type=int, default=SEEDS,
-                        help="networks of each kind, 1 to 100 (default: %(default)s)")
-    parser.add_argument("--epochs", metavar="N", type=int, default=EPOCHS,
-                        help="epochs of training, 1 to 1000 (default: %(default)s)")
+    parser.add_argument(
+        "--seeds",
+        metavar="N",
+        type=int,
+        default=SEEDS,
+        help="networks of each kind, 1 to 100 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--epochs",
+        metavar="N",
+        type=int,
+        default=EPOCHS,
+        help="epochs of training, 1 to 1000 (default: %(default)s)",
+    )
 
 
 def run(options: Namespace) -> list[Record]:
@@ -90,8 +115,9 @@ def run(options: Namespace) -> list[Record]:
     try:
         import torch
     except ImportError as error:
-        raise SpecError("Package torch must be installed (locks/training.txt), not missing"
-                        ) from error
+        raise SpecError(
+            "Package torch must be installed (locks/training.txt), not missing"
+        ) from error
     from reports.studies.finetune.training import NETWORKS
 
     torch.set_num_threads(1)
@@ -104,8 +130,7 @@ def run(options: Namespace) -> list[Record]:
         for seed in range(options.seeds):
             runs.append(measure(make, digits, seed, options.epochs))
             progress.at_once(f"{name}: {seed + 1} of {options.seeds} seeds")
-        records.append(_record(name, runs, len(digits.test_images), origin,
-                               options.epochs))
+        records.append(_record(name, runs, len(digits.test_images), origin, options.epochs))
     return records
 
 

@@ -9,11 +9,18 @@ from reports.tables import MISSING, Record, Table
 DEVIATION = "_deviation"
 #: Metrics of the table of conversions, by heading.
 CONVERSIONS = {
-    "FP32": "fp32", "INT8 as is": "ptq_INT8", "E4M3 as is": "ptq_E4M3",
-    "E4M3 fine-tuned": "qat_E4M3", "-> INT8": "qat_fp8_to_INT8", "-> W8A16": "qat_fp8_to_W8A16",
-    "-> INT8 fine-tuned": "qat_fp8_to_INT8_tuned", "trained in E4M3": "trained_in_fp8",
-    "-> INT8 ": "trained_in_fp8_to_INT8", "-> W8A16 ": "trained_in_fp8_to_W8A16",
-    "-> INT8 fine-tuned ": "trained_in_fp8_to_INT8_tuned"}
+    "FP32": "fp32",
+    "INT8 as is": "ptq_INT8",
+    "E4M3 as is": "ptq_E4M3",
+    "E4M3 fine-tuned": "qat_E4M3",
+    "-> INT8": "qat_fp8_to_INT8",
+    "-> W8A16": "qat_fp8_to_W8A16",
+    "-> INT8 fine-tuned": "qat_fp8_to_INT8_tuned",
+    "trained in E4M3": "trained_in_fp8",
+    "-> INT8 ": "trained_in_fp8_to_INT8",
+    "-> W8A16 ": "trained_in_fp8_to_W8A16",
+    "-> INT8 fine-tuned ": "trained_in_fp8_to_INT8_tuned",
+}
 
 
 def _cell(record: Record, name: str) -> str:
@@ -28,42 +35,73 @@ def _cell(record: Record, name: str) -> str:
 
 def _by_prefix(records: Sequence[Record], prefix: str) -> Table:
     """Table of the metrics of one kind, a column a format."""
-    names = dict.fromkeys(name.removeprefix(prefix) for record in records
-                          for name in record["metrics"]
-                          if name.startswith(prefix) and "_to_" not in name
-                          and not name.endswith(DEVIATION))
+    names = dict.fromkeys(
+        name.removeprefix(prefix)
+        for record in records
+        for name in record["metrics"]
+        if name.startswith(prefix) and "_to_" not in name and not name.endswith(DEVIATION)
+    )
     # Formats in the papers' order, which sorted keys of a record have lost.
-    ordered = [name for name in ("FP32", "INT8", "E2M5", "E3M4", "E4M3", "E5M2", "W4A8", "W8A16")
-               if name in names]
-    return Table(["network", *ordered], [[record["subject"], *(
-        _cell(record, prefix + name) for name in ordered)] for record in records], [])
+    ordered = [
+        name
+        for name in ("FP32", "INT8", "E2M5", "E3M4", "E4M3", "E5M2", "W4A8", "W8A16")
+        if name in names
+    ]
+    return Table(
+        ["network", *ordered],
+        [
+            [record["subject"], *(_cell(record, prefix + name) for name in ordered)]
+            for record in records
+        ],
+        [],
+    )
 
 
 def conversions(records: Sequence[Record]) -> Table:
     """FP8 to INT8: tables 3 and 4."""
-    return Table(["network", *(name.strip() for name in CONVERSIONS)],
-                 [[record["subject"], *(_cell(record, name) for name in CONVERSIONS.values())]
-                  for record in records], [])
+    return Table(
+        ["network", *(name.strip() for name in CONVERSIONS)],
+        [
+            [record["subject"], *(_cell(record, name) for name in CONVERSIONS.values())]
+            for record in records
+        ],
+        [],
+    )
 
 
 def steps(record: Record) -> list[dict[str, Any]]:
     """What a network gains on the way in points, and how far the seeds spread, None for one."""
     metrics, found = record["metrics"], []
     for before, after, words in (
-            ("qat_E4M3", "qat_fp8_to_INT8", "from fine-tuned E4M3 to INT8"),
-            ("trained_in_fp8", "trained_in_fp8_to_INT8", "from trained in E4M3 to INT8"),
-            ("ptq_E4M3", "qat_E4M3", "by fine-tuning E4M3"),
-            ("ptq_W4A8", "qat_W4A8", "by fine-tuning W4A8")):
+        ("qat_E4M3", "qat_fp8_to_INT8", "from fine-tuned E4M3 to INT8"),
+        ("trained_in_fp8", "trained_in_fp8_to_INT8", "from trained in E4M3 to INT8"),
+        ("ptq_E4M3", "qat_E4M3", "by fine-tuning E4M3"),
+        ("ptq_W4A8", "qat_W4A8", "by fine-tuning W4A8"),
+    ):
         if before in metrics and after in metrics:
-            spread = max((metrics[name + DEVIATION]["value"] for name in (before, after)
-                          if name + DEVIATION in metrics), default=None)
-            found.append({"change": metrics[after]["value"] - metrics[before]["value"],
-                          "words": words, "spread": spread})
+            spread = max(
+                (
+                    metrics[name + DEVIATION]["value"]
+                    for name in (before, after)
+                    if name + DEVIATION in metrics
+                ),
+                default=None,
+            )
+            found.append(
+                {
+                    "change": metrics[after]["value"] - metrics[before]["value"],
+                    "words": words,
+                    "spread": spread,
+                }
+            )
     return found
 
 
 def conversions_page(records: Sequence[Record]) -> dict[str, Any]:
     """What the page of networks shows of fine-tuning."""
-    return {"post_training": _by_prefix(records, "ptq_"), "fine_tuned": _by_prefix(records, "qat_"),
-            "table": conversions(records),
-            "steps": {record["subject"]: steps(record) for record in records}}
+    return {
+        "post_training": _by_prefix(records, "ptq_"),
+        "fine_tuned": _by_prefix(records, "qat_"),
+        "table": conversions(records),
+        "steps": {record["subject"]: steps(record) for record in records},
+    }

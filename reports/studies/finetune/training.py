@@ -69,7 +69,8 @@ class Rounded(nn.Module):
         self.layer, self.operands, self.watching = layer, Operands(), False
         self.register_buffer("largest", torch.tensor(1.0))
         self._product: Callable[..., Tensor] = (
-            nn.functional.conv2d if isinstance(layer, nn.Conv2d) else nn.functional.linear)
+            nn.functional.conv2d if isinstance(layer, nn.Conv2d) else nn.functional.linear
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Output of the layer on rounded operands."""
@@ -96,21 +97,30 @@ HIDDEN, CHANNELS = 32, (8, 16)
 
 def dense() -> nn.Sequential:
     """The network of the demo: 64-32-10."""
-    return nn.Sequential(nn.Flatten(), Rounded(nn.Linear(64, HIDDEN)), nn.ReLU(),
-                         Rounded(nn.Linear(HIDDEN, 10)))
+    return nn.Sequential(
+        nn.Flatten(), Rounded(nn.Linear(64, HIDDEN)), nn.ReLU(), Rounded(nn.Linear(HIDDEN, 10))
+    )
 
 
 def convolutional() -> nn.Sequential:
     """Two convolutions of 3 x 3, each halved in size after it, and a dense layer."""
     first, second = CHANNELS
     return nn.Sequential(
-        Rounded(nn.Conv2d(1, first, 3, padding=1)), nn.ReLU(), nn.MaxPool2d(2),
-        Rounded(nn.Conv2d(first, second, 3, padding=1)), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), Rounded(nn.Linear(second * 4, 10)))
+        Rounded(nn.Conv2d(1, first, 3, padding=1)),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        Rounded(nn.Conv2d(first, second, 3, padding=1)),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        Rounded(nn.Linear(second * 4, 10)),
+    )
 
 
 NETWORKS: dict[str, Callable[[], nn.Sequential]] = {
-    "dense 64-32-10": dense, "convolutional 8-16": convolutional}
+    "dense 64-32-10": dense,
+    "convolutional 8-16": convolutional,
+}
 
 
 def _layers(network: nn.Sequential) -> list[Rounded]:
@@ -141,8 +151,9 @@ def with_operands(network: nn.Sequential, operands: Operands, digits: Digits) ->
     return other
 
 
-def train(network: nn.Sequential, digits: Digits, epochs: int, seed: int, *, step: float = STEP
-          ) -> nn.Sequential:
+def train(
+    network: nn.Sequential, digits: Digits, epochs: int, seed: int, *, step: float = STEP
+) -> nn.Sequential:
     """Train a copy with cross entropy and Adam on rounded operands; ranges anew each epoch."""
     network = copy.deepcopy(network)
     images, labels = _images(digits.train_images), torch.as_tensor(digits.train_labels)

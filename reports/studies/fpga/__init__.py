@@ -4,6 +4,12 @@
 from reports.registry import Study
 
 STUDIES = (
-    Study(name="fpga", title="MACs on FPGAs", order=110, measure="measure",
-          metrics=("luts", "flip_flops", "dsps", "clock"), hidden=("device",)),
+    Study(
+        name="fpga",
+        title="MACs on FPGAs",
+        order=110,
+        measure="measure",
+        metrics=("luts", "flip_flops", "dsps", "clock"),
+        hidden=("device",),
+    ),
 )

@@ -4,7 +4,13 @@
 from reports.registry import Study
 
 STUDIES = (
-    Study(name="gates", title="Two-input gates of a MAC", order=70, measure="measure",
-          metrics=("two_input_gates", "inverters", "flip_flops"), chart="two_input_gates",
-          hidden=("passes",)),  # synth/flow/recipes.toml has them.
+    Study(
+        name="gates",
+        title="Two-input gates of a MAC",
+        order=70,
+        measure="measure",
+        metrics=("two_input_gates", "inverters", "flip_flops"),
+        chart="two_input_gates",
+        hidden=("passes",),
+    ),  # synth/flow/recipes.toml has them.
 )

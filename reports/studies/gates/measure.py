@@ -21,31 +21,47 @@ NOT_DONE = ("mapping to a cell library", "timing", "placement and routing")
 def measure_points(points: Path, command: str) -> list[Record]:
     """Records of the points of a TOML file."""
     groups = tomllib.loads(points.read_text(encoding="utf-8"))
-    jobs = [partial(count_mac, parse_mac(mac), recipe) for group in groups["mac"]
-            for mac in group["macs"] for recipe in group["recipes"]]
-    jobs += [partial(count, [HERE / group["file"]], group["top"], recipe)
-             for group in groups["baseline"] for recipe in group["recipes"]]
+    jobs = [
+        partial(count_mac, parse_mac(mac), recipe)
+        for group in groups["mac"]
+        for mac in group["macs"]
+        for recipe in group["recipes"]
+    ]
+    jobs += [
+        partial(count, [HERE / group["file"]], group["top"], recipe)
+        for group in groups["baseline"]
+        for recipe in group["recipes"]
+    ]
     records = []
     with ThreadPoolExecutor() as pool:
         waiting = [pool.submit(job) for job in jobs]
         for number, future in enumerate(waiting, 1):
             gates = future.result()
-            print(f"[{number}/{len(jobs)}] {gates.top} {gates.recipe}: {gates.two_input} gates",
-                  file=sys.stderr)
+            print(
+                f"[{number}/{len(jobs)}] {gates.top} {gates.recipe}: {gates.two_input} gates",
+                file=sys.stderr,
+            )
             records.append(gates_record(gates, command))
     return records
 
 
 def gates_record(gates: Gates, command: str) -> Record:
     """Record of one count."""
-    metrics = {"two_input_gates": Metric(gates.two_input, "gate"),
-               "inverters": Metric(gates.inverters, "gate"),
-               "flip_flops": Metric(gates.flip_flops, "flip-flop")}
+    metrics = {
+        "two_input_gates": Metric(gates.two_input, "gate"),
+        "inverters": Metric(gates.inverters, "gate"),
+        "flip_flops": Metric(gates.flip_flops, "flip-flop"),
+    }
     return Record(
-        subject=gates.top, metrics=metrics, not_done=NOT_DONE,
+        subject=gates.top,
+        metrics=metrics,
+        not_done=NOT_DONE,
         conditions={"recipe": gates.recipe, "passes": recipes()[gates.recipe]},
-        provenance=provenance(command, tools=("amaranth", "pyosys")))
+        provenance=provenance(command, tools=("amaranth", "pyosys")),
+    )
 
 
-MEASURE = Measure(run=lambda options: measure_points(HERE / "points.toml", options.command),
-                  tool_errors=(YosysError,))
+MEASURE = Measure(
+    run=lambda options: measure_points(HERE / "points.toml", options.command),
+    tool_errors=(YosysError,),
+)

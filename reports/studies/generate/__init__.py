@@ -4,6 +4,11 @@
 from reports.registry import Study
 
 STUDIES = (
-    Study(name="generate", title="Time to generate", order=140, measure="measure",
-          metrics=("wall_time", "verilog_size", "modules")),
+    Study(
+        name="generate",
+        title="Time to generate",
+        order=140,
+        measure="measure",
+        metrics=("wall_time", "verilog_size", "modules"),
+    ),
 )

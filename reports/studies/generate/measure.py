@@ -25,34 +25,66 @@ MAC = "e4m3"
 RUNS = 3
 
 
-def measure(size: str, command: str, *, dataflow: Dataflow = Dataflow.OS, mac: str = MAC,
-            runs: int = RUNS) -> Record:
+def measure(
+    size: str, command: str, *, dataflow: Dataflow = Dataflow.OS, mac: str = MAC, runs: int = RUNS
+) -> Record:
     """Record of generating an array of ``mac`` with ``size`` ROWSxCOLS."""
     seconds = []
     with tempfile.TemporaryDirectory(prefix="times-") as folder:
         for _ in range(runs):
             start = time.perf_counter()
-            subprocess.run([sys.executable, "-m", "hw.generate", "--mac", mac, "--array", size,
-                            "--dataflow", dataflow.value, "--out", folder], cwd=ROOT, check=True,
-                           stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "hw.generate",
+                    "--mac",
+                    mac,
+                    "--array",
+                    size,
+                    "--dataflow",
+                    dataflow.value,
+                    "--out",
+                    folder,
+                ],
+                cwd=ROOT,
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
             seconds.append(time.perf_counter() - start)
         manifest = json.loads(next(Path(folder).glob("*.json")).read_text(encoding="utf-8"))
-        verilog = "".join((Path(folder) / file["path"]).read_text(encoding="utf-8")
-                          for file in manifest["files"] if file["path"].endswith(".v"))
+        verilog = "".join(
+            (Path(folder) / file["path"]).read_text(encoding="utf-8")
+            for file in manifest["files"]
+            if file["path"].endswith(".v")
+        )
     return Record(
         subject=manifest["name"],
-        metrics={"wall_time": Metric(round(min(seconds), 2), "s"),
-                 "verilog_size": Metric(len(verilog.encode()), "byte"),
-                 "modules": Metric(len(re.findall(r"^module (\S+?)[ (;]", verilog, re.MULTILINE)))},
+        metrics={
+            "wall_time": Metric(round(min(seconds), 2), "s"),
+            "verilog_size": Metric(len(verilog.encode()), "byte"),
+            "modules": Metric(len(re.findall(r"^module (\S+?)[ (;]", verilog, re.MULTILINE))),
+        },
         conditions={"mac": mac, "dataflow": dataflow.value, "runs (the fastest counts)": runs},
-        provenance=provenance(command, tools=("amaranth", "pyosys")))
+        provenance=provenance(command, tools=("amaranth", "pyosys")),
+    )
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("sizes", metavar="ROWSxCOLS", nargs="*", default=SIZES,
-                        help=f"sizes of the arrays (default: {' '.join(SIZES)})")
-    parser.add_argument("--runs", metavar="N", type=int, default=RUNS,
-                        help="runs of each, the fastest counts (default: %(default)s)")
+    parser.add_argument(
+        "sizes",
+        metavar="ROWSxCOLS",
+        nargs="*",
+        default=SIZES,
+        help=f"sizes of the arrays (default: {' '.join(SIZES)})",
+    )
+    parser.add_argument(
+        "--runs",
+        metavar="N",
+        type=int,
+        default=RUNS,
+        help="runs of each, the fastest counts (default: %(default)s)",
+    )
 
 
 def _run(options: Namespace) -> list[Record]:

@@ -61,26 +61,44 @@ class Costs:
         The area is that of the array itself, or by its processing elements from another one; the
         energy includes glitches.
         """
-        known = {record.subject: record for record in self._records
-                 if record.subject.startswith(PREFIX) and "area" in record.metrics}
+        known = {
+            record.subject: record
+            for record in self._records
+            if record.subject.startswith(PREFIX) and "area" in record.metrics
+        }
         ending = array.name.removeprefix(f"{PREFIX}{array.size}")
-        alike = [name for name in known if name == array.name or (
-            name.endswith(ending)
-            and name.removeprefix(PREFIX).removesuffix(ending).count("x") == 1)]
+        alike = [
+            name
+            for name in known
+            if name == array.name
+            or (
+                name.endswith(ending)
+                and name.removeprefix(PREFIX).removesuffix(ending).count("x") == 1
+            )
+        ]
         area, measured_as, library = None, "", ""
         if alike:
             measured_as = max(alike, key=lambda each: (each == array.name, _elements(each)))
             record = known[measured_as]
-            area = (float(record.metrics["area"].value) * array.rows * array.cols
-                    / _elements(measured_as) / 1e6)
+            area = (
+                float(record.metrics["area"].value)
+                * array.rows
+                * array.cols
+                / _elements(measured_as)
+                / 1e6
+            )
             library = _library(record)
         for record in self._records:
-            values = {name: metric.value for name, metric in record.metrics.items()
-                      if isinstance(metric.value, int | float)}
+            values = {
+                name: metric.value
+                for name, metric in record.metrics.items()
+                if isinstance(metric.value, int | float)
+            }
             energy = product_fj(values) if record.subject == array.mac.name else None
             if energy is not None:
                 return Cost(area, energy, measured_as, library or _library(record))
         return Cost(area, None, measured_as, library)
+
 
 def _elements(name: str) -> int:
     """Processing elements of an array by its name, ``array_16x16_...``."""
@@ -158,8 +176,11 @@ def figure(value: float) -> str:
 def front(points: Sequence[Point]) -> list[Point]:
     """Points that no other equals or beats in value, cycles, area and energy, and beats in one."""
     known = [(point, (-point.value, *point.costs)) for point in points if point.costs]
-    return [point for point, ours in known
-            if not any(theirs != ours and all(map(le, theirs, ours)) for _, theirs in known)]
+    return [
+        point
+        for point, ours in known
+        if not any(theirs != ours and all(map(le, theirs, ours)) for _, theirs in known)
+    ]
 
 
 def advise(points: Sequence[Point], goal: Goal) -> Advice:
@@ -170,29 +191,44 @@ def advise(points: Sequence[Point], goal: Goal) -> Advice:
     """
     best = front(points)
     enough = [point for point in best if point.value >= goal.least]
-    chosen = (min(enough, key=_price) if enough else
-              max(best or points, key=lambda point: point.value))
+    chosen = (
+        min(enough, key=_price) if enough else max(best or points, key=lambda point: point.value)
+    )
     kept = f"{goal.name.replace('_', ' ')} {_shown(chosen.value, goal)}"
     if goal.reference is not None:
         kept += f" (FP32: {_shown(goal.reference, goal)})"
-    why = (f"the cheapest of those with at least {_shown(goal.least, goal)}" if enough else
-           f"the best, though none reaches {_shown(goal.least, goal)}")
+    why = (
+        f"the cheapest of those with at least {_shown(goal.least, goal)}"
+        if enough
+        else f"the best, though none reaches {_shown(goal.least, goal)}"
+    )
     reasons = []
     if chosen.costs:
         cycles, area, energy = chosen.costs
         reasons.append(f"It takes {cycles:,} cycles, {figure(area)} mm2 and {figure(energy)} uJ.")
-    cheaper = [point for point in best if point.value < goal.least <= chosen.value
-               and _price(point) < _price(chosen)]
+    cheaper = [
+        point
+        for point in best
+        if point.value < goal.least <= chosen.value and _price(point) < _price(chosen)
+    ]
     if cheaper:
         worst = max(cheaper, key=lambda point: point.value)
         reasons.append(f"{worst.name} is cheaper, but has only {_shown(worst.value, goal)}.")
-    dearer = [point for point in points if point.costs and point.value >= chosen.value
-              and point != chosen and _price(point) > _price(chosen)]
+    dearer = [
+        point
+        for point in points
+        if point.costs
+        and point.value >= chosen.value
+        and point != chosen
+        and _price(point) > _price(chosen)
+    ]
     if dearer:
         nearest = min(dearer, key=_price)
-        reasons.append(f"{nearest.name} is as good or better ({_shown(nearest.value, goal)}) at "
-                       f"{_price(nearest) / _price(chosen):.3g} times the price, the product of "
-                       "cycles, area and energy.")
+        reasons.append(
+            f"{nearest.name} is as good or better ({_shown(nearest.value, goal)}) at "
+            f"{_price(nearest) / _price(chosen):.3g} times the price, the product of "
+            "cycles, area and energy."
+        )
     unknown = [point.name for point in points if not point.costs]
     if unknown:
         named = ", ".join(unknown) if len(unknown) <= NAMED else f"{len(unknown)} settings"
@@ -227,8 +263,11 @@ def with_costs(record: Record, costs: Costs) -> Record:
     energy = energy_uj(cost.energy_fj, macs, where["samples"])
     if energy is not None:
         found["energy_per_sample"] = Metric(float(f"{energy:.4g}"), "uJ")
-    return replace(record, metrics={**record.metrics, **found}, conditions={
-        **where, "area_of": cost.measured_as, "library": cost.library})
+    return replace(
+        record,
+        metrics={**record.metrics, **found},
+        conditions={**where, "area_of": cost.measured_as, "library": cost.library},
+    )
 
 
 def answer(records: Sequence[Record]) -> Record:
@@ -241,16 +280,34 @@ def answer(records: Sequence[Record]) -> Record:
     reference = float(first.metrics[name].value)
     points = []
     for record in settings:
-        values = {key: float(metric.value) for key, metric in record.metrics.items()
-                  if isinstance(metric.value, int | float)}
-        points.append(Point(record.conditions["column"], record.conditions["accumulator"],
-                            values[name], round(values["cycles_per_sample"]), values.get("area"),
-                            values.get("energy_per_sample")))
+        values = {
+            key: float(metric.value)
+            for key, metric in record.metrics.items()
+            if isinstance(metric.value, int | float)
+        }
+        points.append(
+            Point(
+                record.conditions["column"],
+                record.conditions["accumulator"],
+                values[name],
+                round(values["cycles_per_sample"]),
+                values.get("area"),
+                values.get("energy_per_sample"),
+            )
+        )
     found = advise(points, Goal(name, "%", reference, reference - LOSS))
     conditions: dict[str, Any] = {
-        "study": "answer", "loss": LOSS, "sentence": found.sentence, "reasons": found.reasons,
+        "study": "answer",
+        "loss": LOSS,
+        "sentence": found.sentence,
+        "reasons": found.reasons,
         "chosen": [found.chosen.column, found.chosen.accumulator],
-        "front": [[point.column, point.accumulator] for point in found.front]}
-    return Record(subject=first.subject, metrics={"settings": Metric(len(points), "setting")},
-                  conditions=conditions, provenance=first.provenance,
-                  not_done=("every format with every accumulator (reports.advise)",))
+        "front": [[point.column, point.accumulator] for point in found.front],
+    }
+    return Record(
+        subject=first.subject,
+        metrics={"settings": Metric(len(points), "setting")},
+        conditions=conditions,
+        provenance=first.provenance,
+        not_done=("every format with every accumulator (reports.advise)",),
+    )

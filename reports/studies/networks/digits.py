@@ -21,9 +21,13 @@ def export(layers: list[Layer], path: Path) -> Path:
     value = graph.input("images", ["n", len(layers[0].weights)])
     for index, layer in enumerate(layers):
         last = index == len(layers) - 1
-        value = graph.add("Gemm", value, graph.constant(layer.weights, f"weights_{index}"),
-                          graph.constant(layer.bias, f"bias_{index}"),
-                          name="scores" if last else f"layer_{index}")
+        value = graph.add(
+            "Gemm",
+            value,
+            graph.constant(layer.weights, f"weights_{index}"),
+            graph.constant(layer.bias, f"bias_{index}"),
+            name="scores" if last else f"layer_{index}",
+        )
         if not last:
             value = graph.add("Relu", value)
     return graph.save(path, {value: ["n", layers[-1].weights.shape[1]]})
@@ -38,9 +42,13 @@ def task(folder: Path, samples: int | None = None) -> Task:
         return correct(outputs, labels)
 
     return Task(
-        name="digits", model=export(train(digits), folder / "digits.onnx"), samples=len(images),
+        name="digits",
+        model=export(train(digits), folder / "digits.onnx"),
+        samples=len(images),
         data="test images of the digits of scikit-learn",
         licence=f"scikit-learn {metadata.version('scikit-learn')}, BSD-3-Clause; digits CC BY 4.0",
         feeds=({"images": images},),
         calibration=({"images": digits.train_images[:CALIBRATION]},),
-        score=share("accuracy", right), each=right)
+        score=share("accuracy", right),
+        each=right,
+    )

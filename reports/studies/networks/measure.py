@@ -46,17 +46,36 @@ SIZE, COLUMN, ACCUMULATOR, BAR = "32x32", "E4M3", "fp32", 60.0
 
 def add_options(parser: ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("--only", metavar="NAME", action="append",
-                        help=f"network to run, may be repeated: {', '.join(TASKS)} (default: all)")
-    parser.add_argument("--samples", metavar="N", type=int,
-                        help="samples of each network (default: "
-                             f"{', '.join(f'{count} {name}' for name, count in SAMPLES.items())})")
-    parser.add_argument("--columns", metavar="LIST", default=",".join(COLUMNS),
-                        help="formats (default: %(default)s)")
-    parser.add_argument("--acc", metavar="LIST", default=",".join(ACCUMULATORS),
-                        help="accumulators (default: %(default)s)")
-    parser.add_argument("--no-pace", action="store_true",
-                        help="leave out how long a line of text takes on a 32x32 array")
+    parser.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        help=f"network to run, may be repeated: {', '.join(TASKS)} (default: all)",
+    )
+    parser.add_argument(
+        "--samples",
+        metavar="N",
+        type=int,
+        help="samples of each network (default: "
+        f"{', '.join(f'{count} {name}' for name, count in SAMPLES.items())})",
+    )
+    parser.add_argument(
+        "--columns",
+        metavar="LIST",
+        default=",".join(COLUMNS),
+        help="formats (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--acc",
+        metavar="LIST",
+        default=",".join(ACCUMULATORS),
+        help="accumulators (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--no-pace",
+        action="store_true",
+        help="leave out how long a line of text takes on a 32x32 array",
+    )
 
 
 def run(options: Namespace) -> list[Record]:
@@ -71,8 +90,10 @@ def run(options: Namespace) -> list[Record]:
     accumulators = chosen("Accumulator", options.acc, ACCUMULATORS)
     if options.samples is not None:
         require_int("Samples", options.samples, 1, 10_000)
-    progress, origin = Progress(), provenance(_command(options), seed=0,
-                                               tools=("numpy", "onnx", "pillow", "scikit-learn"))
+    progress, origin = (
+        Progress(),
+        provenance(_command(options), seed=0, tools=("numpy", "onnx", "pillow", "scikit-learn")),
+    )
     records: list[Record] = []
     costs = Costs.of_project()
     for name in names:
@@ -94,9 +115,14 @@ def _command(options: Namespace) -> str:
     """Command that measures the same."""
     given = [f"--only {name}" for name in options.only or ()]
     given += [f"--samples {options.samples}"] if options.samples else []
-    given += [f"--{name} {value}" for name, value, usual in
-              (("columns", options.columns, COLUMNS), ("acc", options.acc, ACCUMULATORS))
-              if value != ",".join(usual)]
+    given += [
+        f"--{name} {value}"
+        for name, value, usual in (
+            ("columns", options.columns, COLUMNS),
+            ("acc", options.acc, ACCUMULATORS),
+        )
+        if value != ",".join(usual)
+    ]
     return " ".join(["python -m reports.study networks", *given]) if given else options.command
 
 
@@ -109,15 +135,28 @@ def pace(folder: Path, origin: Provenance, progress: Progress) -> list[Record]:
     start = time.perf_counter(), time.process_time()
     found = run_network(network, task.feeds, plan, quantizers, compare=False, progress=progress)
     wall, spent = time.perf_counter() - start[0], time.process_time() - start[1]
-    return [Record(
-        subject=f"{task.name} on {SIZE}", provenance=origin,
-        metrics={"wall_time": Metric(round(wall, 2), "s"),
-                 "processor_time": Metric(round(spent, 2), "s"),
-                 "share_of_bar": Metric(round(wall / BAR, 3)),
-                 "macs": Metric(found.macs, "MAC"), "cycles": Metric(found.cycles, "cycle")},
-        conditions={"study": "pace", "samples": 1, "unit": mac_of(COLUMN, ACCUMULATOR),
-                    "bar_s": BAR, "shape": list(task.feeds[0]["x"].shape), "array": SIZE},
-        not_done=("an idle machine: other work may have shared the processors",))]
+    return [
+        Record(
+            subject=f"{task.name} on {SIZE}",
+            provenance=origin,
+            metrics={
+                "wall_time": Metric(round(wall, 2), "s"),
+                "processor_time": Metric(round(spent, 2), "s"),
+                "share_of_bar": Metric(round(wall / BAR, 3)),
+                "macs": Metric(found.macs, "MAC"),
+                "cycles": Metric(found.cycles, "cycle"),
+            },
+            conditions={
+                "study": "pace",
+                "samples": 1,
+                "unit": mac_of(COLUMN, ACCUMULATOR),
+                "bar_s": BAR,
+                "shape": list(task.feeds[0]["x"].shape),
+                "array": SIZE,
+            },
+            not_done=("an idle machine: other work may have shared the processors",),
+        )
+    ]
 
 
 MEASURE = Measure(run=run, options=add_options)

@@ -64,11 +64,18 @@ class Graph:
         """Check the model and write it, whole or not at all; outputs are float32."""
         helper = self._onnx.helper
         graph = helper.make_graph(
-            self._nodes, self._name, self._inputs,
+            self._nodes,
+            self._name,
+            self._inputs,
             [self._value(name, shape, np.float32) for name, shape in outputs.items()],
-            self._constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)],
-                                  ir_version=IR, producer_name="bytemac")
+            self._constants,
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR,
+            producer_name="bytemac",
+        )
         self._onnx.checker.check_model(model, full_check=True)
         with whole_file(path) as file:
             file.write(model.SerializeToString(deterministic=True))
@@ -94,8 +101,13 @@ class _Tensor(NamedTuple):
     strides: Sequence[int]
 
 
-def _rebuild(storage: tuple[str, np.dtype[Any]], offset: int, shape: Sequence[int],
-             strides: Sequence[int], *_: object) -> _Tensor:
+def _rebuild(
+    storage: tuple[str, np.dtype[Any]],
+    offset: int,
+    shape: Sequence[int],
+    strides: Sequence[int],
+    *_: object,
+) -> _Tensor:
     """Stand in for ``torch._utils._rebuild_tensor_v2``."""
     return _Tensor(*storage, offset, shape, strides)
 
@@ -106,8 +118,10 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in DTYPES:
             return DTYPES[name]
-        known = {("torch._utils", "_rebuild_tensor_v2"): _rebuild,
-                 ("collections", "OrderedDict"): OrderedDict}
+        known = {
+            ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
+            ("collections", "OrderedDict"): OrderedDict,
+        }
         if (module, name) not in known:
             raise pickle.UnpicklingError(f"{module}.{name}")
         return known[module, name]
@@ -135,17 +149,27 @@ def read_torch(path: Path) -> dict[str, NDArray]:
                 size = count * dtypes[key].itemsize
                 storages[key] = np.frombuffer(file.read(size), dtypes[key], count)
         return {name: _view(tensor, storages[tensor.storage]) for name, tensor in tensors.items()}
-    except (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, IndexError,
-            pickle.UnpicklingError) as error:
-        raise SpecError("Weights file must be of PyTorch's format before 1.6, not "
-                        f"{str(path)!r}") from error
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        IndexError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise SpecError(
+            f"Weights file must be of PyTorch's format before 1.6, not {str(path)!r}"
+        ) from error
 
 
 def _view(tensor: _Tensor, storage: NDArray) -> NDArray:
     """Elements of a tensor, checked to lie within its storage."""
-    last = tensor.offset + sum((side - 1) * stride for side, stride in
-                               zip(tensor.shape, tensor.strides, strict=True))
+    last = tensor.offset + sum(
+        (side - 1) * stride for side, stride in zip(tensor.shape, tensor.strides, strict=True)
+    )
     if tensor.offset < 0 or min(tensor.strides, default=0) < 0 or last >= len(storage):
         raise ValueError("a tensor outside its storage")
     strides = [stride * storage.itemsize for stride in tensor.strides]
-    return np.lib.stride_tricks.as_strided(storage[tensor.offset:], tensor.shape, strides).copy()
+    return np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, strides).copy()

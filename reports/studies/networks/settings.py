@@ -53,8 +53,13 @@ COLUMNS = {
     "MXFP8": Column("e4m3", "e4m3", blocks=True),
 }
 #: Spellings by name. Floats saturate, as those units do whose cost was measured.
-ACCUMULATORS = {"exact": "exact", "fp32": "fp32-sat", "fp16": "fp16-sat", "bf16": "bf16-sat",
-                "hopper": "hopper"}
+ACCUMULATORS = {
+    "exact": "exact",
+    "fp32": "fp32-sat",
+    "fp16": "fp16-sat",
+    "bf16": "bf16-sat",
+    "hopper": "hopper",
+}
 #: Array that the cycles are counted on.
 SIZE = "16x16"
 #: Tried for each column; activations have one scale a tensor.
@@ -85,8 +90,9 @@ def accumulated(column: str, accumulator: str, best: Ranges) -> tuple[Ranges, ..
     """Ranges that are tried with an accumulator: the ``best`` with exact sums; where sums may
     overflow, too, such with headroom, which goes without zero points and blocks.
     """
-    narrow, exact = (largest_sum(parse_mac(mac_of(column, name)))
-                     for name in (accumulator, "exact"))
+    narrow, exact = (
+        largest_sum(parse_mac(mac_of(column, name))) for name in (accumulator, "exact")
+    )
     if best.weights_per == "block" or narrow >= exact:
         return (best,)
     return best, best._replace(zero_point=False, headroom=True)
@@ -135,8 +141,12 @@ def plan_of(column: str, accumulator: str, ranges: Ranges, size: str = SIZE) -> 
     if ranges.weights_per == "block":
         return Plan(array=array, weights="per=block", activations="per=block")
     zero = ",zero_point=yes" if ranges.zero_point else ""
-    return Plan(array=array, weights=f"per={ranges.weights_per},range={ranges.kept}",
-                activations=f"range={ranges.kept}{zero}", headroom=ranges.headroom)
+    return Plan(
+        array=array,
+        weights=f"per={ranges.weights_per},range={ranges.kept}",
+        activations=f"range={ranges.kept}{zero}",
+        headroom=ranges.headroom,
+    )
 
 
 @lru_cache(maxsize=1)
@@ -152,8 +162,10 @@ def reference(task: Task, progress: Progress | None = None) -> Outputs:
         result = layer.exact()
         return Pair(result, result)
 
-    return [walk(network, feed, multiply, progress or Progress(), "FP32")[network.outputs[0]].exact
-            for feed in task.feeds]
+    return [
+        walk(network, feed, multiply, progress or Progress(), "FP32")[network.outputs[0]].exact
+        for feed in task.feeds
+    ]
 
 
 def calibration(task: Task, progress: Progress | None = None) -> dict[str, Observed]:
@@ -161,30 +173,45 @@ def calibration(task: Task, progress: Progress | None = None) -> dict[str, Obser
     return observe(_network(task.model), task.calibration, progress)
 
 
-def simulate(task: Task, plan: Plan, progress: Progress | None = None, *, compared: int = 0,
-             seen: Mapping[str, Observed] | None = None) -> Result:
+def simulate(
+    task: Task,
+    plan: Plan,
+    progress: Progress | None = None,
+    *,
+    compared: int = 0,
+    seen: Mapping[str, Observed] | None = None,
+) -> Result:
     """Run ``task``; the noise of each layer is told of the first ``compared`` runs, ``seen`` is its
     `calibration`.
     """
     network = _network(task.model)
     quantizers = choose(plan, seen or calibration(task, progress))
-    parts = [run(network, feeds, plan, quantizers, progress=progress, compare=noise)
-             for feeds, noise in ((task.feeds[:compared], True), (task.feeds[compared:], False))
-             if feeds]
+    parts = [
+        run(network, feeds, plan, quantizers, progress=progress, compare=noise)
+        for feeds, noise in ((task.feeds[:compared], True), (task.feeds[compared:], False))
+        if feeds
+    ]
     return Result(
         outputs=[each for part in parts for each in part.outputs[network.outputs[0]]],
-        sqnr={layer.name: round(layer.own.sqnr_db, 2) for layer in parts[0].layers
-              if layer.own.sqnr_db is not None},
+        sqnr={
+            layer.name: round(layer.own.sqnr_db, 2)
+            for layer in parts[0].layers
+            if layer.own.sqnr_db is not None
+        },
         shapes={layer.name: f"{layer.m}x{layer.k}x{layer.n}" for layer in parts[-1].layers},
-        macs=sum(part.macs for part in parts), cycles=sum(part.cycles for part in parts))
+        macs=sum(part.macs for part in parts),
+        cycles=sum(part.cycles for part in parts),
+    )
 
 
 def measures(task: Task, outputs: Outputs, exact: Outputs) -> Measures:
     """Measures of outputs beside those in FP32, and how well each sample does."""
     sound = finite(outputs)
     each = [] if task.each is None else task.each(sound, exact).tolist()
-    return {"measures": task.score(sound, exact) | {"relative_error": relative_error(sound, exact)},
-            "each": each}
+    return {
+        "measures": task.score(sound, exact) | {"relative_error": relative_error(sound, exact)},
+        "each": each,
+    }
 
 
 def finite(outputs: Outputs) -> Outputs:

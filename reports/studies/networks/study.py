@@ -39,30 +39,44 @@ from synth.record import Metric, Provenance, Record
 #: Formats that are tried with every accumulator.
 ACCUMULATED = ("E4M3", "INT8")
 EXACT = "exact"
-NOT_DONE = ("larger data sets", "layers left in higher precision",
-            "corrections of bias, equalised ranges, learned rounding")
+NOT_DONE = (
+    "larger data sets",
+    "layers left in higher precision",
+    "corrections of bias, equalised ranges, learned rounding",
+)
 
 
 class Runs:
     """Runs of one task; ``progress`` tells which, ``search`` is as in `choices`."""
 
-    def __init__(self, task: Task, origin: Provenance, progress: Progress, *, search: bool = True
-                 ) -> None:
+    def __init__(
+        self, task: Task, origin: Provenance, progress: Progress, *, search: bool = True
+    ) -> None:
         self.task, self._origin, self._progress, self._search = task, origin, progress, search
         #: The same network on the data that scales are chosen on.
         self._rehearsal = replace(task, feeds=task.calibration, compared=0)
 
-    def records(self, columns: Sequence[str] = tuple(COLUMNS),
-                accumulators: Sequence[str] = tuple(ACCUMULATORS)) -> Iterator[Record]:
+    def records(
+        self,
+        columns: Sequence[str] = tuple(COLUMNS),
+        accumulators: Sequence[str] = tuple(ACCUMULATORS),
+    ) -> Iterator[Record]:
         """The network in FP32, in each format with its best ranges, and with other accumulators."""
         exact: dict[str, tuple[Ranges, Measures]] = {}
         for column in columns:
             best, tried = self._best(column, EXACT, choices(column, search=self._search))
             found = self._run(column, EXACT, best)
             if not exact:  # The layers are the same in every format.
-                yield self._record("fp32", self._reference(), {
-                    "data": self.task.data, "licence": self.task.licence,
-                    "shapes": found["shapes"], "macs": found["macs"]})
+                yield self._record(
+                    "fp32",
+                    self._reference(),
+                    {
+                        "data": self.task.data,
+                        "licence": self.task.licence,
+                        "shapes": found["shapes"],
+                        "macs": found["macs"],
+                    },
+                )
             exact[column] = best, found
             yield self._quantized("formats", found, column, EXACT, best, tried, self._reference())
         others = [name for name in accumulators if name != EXACT]
@@ -76,40 +90,78 @@ class Runs:
         found = self._run(column, accumulator, ranges)
         return self._quantized("accumulators", found, column, accumulator, ranges, tried, beside)
 
-    def _best(self, column: str, accumulator: str, among: Sequence[Ranges]
-              ) -> tuple[Ranges, dict[str, float]]:
+    def _best(
+        self, column: str, accumulator: str, among: Sequence[Ranges]
+    ) -> tuple[Ranges, dict[str, float]]:
         """Ranges that leave the least error in the output for the calibration data, and the errors
         in percent; none if there is no choice.
         """
         if len(among) == 1:
             return among[0], {}
         errors = [self._rehearsed(column, accumulator, ranges) for ranges in among]
-        tried = {str(ranges): float(f"{error:.6g}")
-                 for ranges, error in zip(among, errors, strict=True)}
+        tried = {
+            str(ranges): float(f"{error:.6g}") for ranges, error in zip(among, errors, strict=True)
+        }
         return among[errors.index(min(errors))], tried
 
-    def _quantized(self, study: str, found: Measures, column: str, accumulator: str,
-                   ranges: Ranges, tried: dict[str, float], beside: Measures) -> Record:
+    def _quantized(
+        self,
+        study: str,
+        found: Measures,
+        column: str,
+        accumulator: str,
+        ranges: Ranges,
+        tried: dict[str, float],
+        beside: Measures,
+    ) -> Record:
         """Record of a format with an accumulator, and of the change from ``beside``."""
-        return self._record(study, found, {
-            "column": column, "accumulator": accumulator, "unit": mac_of(column, accumulator),
-            "ranges": str(ranges), "tried": tried, "sqnr": found["sqnr"],
-            "compared_runs": self.task.compared}, beside)
+        return self._record(
+            study,
+            found,
+            {
+                "column": column,
+                "accumulator": accumulator,
+                "unit": mac_of(column, accumulator),
+                "ranges": str(ranges),
+                "tried": tried,
+                "sqnr": found["sqnr"],
+                "compared_runs": self.task.compared,
+            },
+            beside,
+        )
 
-    def _record(self, study: str, found: Measures, conditions: dict[str, Any],
-                beside: Measures | None = None) -> Record:
+    def _record(
+        self,
+        study: str,
+        found: Measures,
+        conditions: dict[str, Any],
+        beside: Measures | None = None,
+    ) -> Record:
         """Record of measures; of their change from those ``beside`` them, if any."""
         measures: dict[str, float] = found["measures"]
-        metrics = {key: Metric(float(f"{value:.6g}"), "" if "cosine" in key else "%")
-                   for key, value in measures.items()}
+        metrics = {
+            key: Metric(float(f"{value:.6g}"), "" if "cosine" in key else "%")
+            for key, value in measures.items()
+        }
         if beside is not None:
             metrics |= _change(found, beside) | {
-                "macs": Metric(found["macs"], "MAC"), "cycles": Metric(found["cycles"], "cycle"),
-                "median_sqnr": Metric(round(statistics.median(found["sqnr"].values()), 2), "dB")}
-        shared = {"study": study, "metric": next(iter(measures)), "samples": self.task.samples,
-                  "array": SIZE}
-        return Record(subject=self.task.name, metrics=metrics, conditions=shared | conditions,
-                      provenance=self._origin, not_done=NOT_DONE)
+                "macs": Metric(found["macs"], "MAC"),
+                "cycles": Metric(found["cycles"], "cycle"),
+                "median_sqnr": Metric(round(statistics.median(found["sqnr"].values()), 2), "dB"),
+            }
+        shared = {
+            "study": study,
+            "metric": next(iter(measures)),
+            "samples": self.task.samples,
+            "array": SIZE,
+        }
+        return Record(
+            subject=self.task.name,
+            metrics=metrics,
+            conditions=shared | conditions,
+            provenance=self._origin,
+            not_done=NOT_DONE,
+        )
 
     def _reference(self) -> Measures:
         """Measures in FP32."""
@@ -117,16 +169,21 @@ class Runs:
 
     def _run(self, column: str, accumulator: str, ranges: Ranges) -> Measures:
         """Measures of one setting."""
+
         def compute() -> Measures:
             found = self._simulated(self.task, column, accumulator, ranges)
             return measures(self.task, found.outputs, self._exact) | {
-                "sqnr": found.sqnr, "shapes": found.shapes, "macs": found.macs,
-                "cycles": found.cycles}
+                "sqnr": found.sqnr,
+                "shapes": found.shapes,
+                "macs": found.macs,
+                "cycles": found.cycles,
+            }
 
         return self._cached([column, mac_of(column, accumulator), str(ranges)], compute)
 
     def _rehearsed(self, column: str, accumulator: str, ranges: Ranges) -> float:
         """Error of the output in percent, for the data that scales are chosen on."""
+
         def compute() -> Measures:
             found = self._simulated(self._rehearsal, column, accumulator, ranges)
             return {"error": relative_error(finite(found.outputs), self._rehearsed_exactly)}
@@ -137,16 +194,31 @@ class Runs:
     def _simulated(self, task: Task, column: str, accumulator: str, ranges: Ranges) -> Result:
         """One run."""
         self._progress.at_once(f"{task.name}: {column}, {accumulator} sums, {ranges}")
-        return simulate(task, plan_of(column, accumulator, ranges), self._progress,
-                        compared=task.compared, seen=self._seen)
+        return simulate(
+            task,
+            plan_of(column, accumulator, ranges),
+            self._progress,
+            compared=task.compared,
+            seen=self._seen,
+        )
 
     def _cached(self, setting: Any, compute: Callable[[], Measures]) -> Measures:
         task = self.task
         code: list[Callable[..., Any]] = [measures, task.score]
         code += [task.each] if task.each else []
-        return dict(cached("network", {"setting": setting, "model": task.model,
-                                       "feeds": task.feeds, "calibration": task.calibration},
-                           compute, code=code))
+        return dict(
+            cached(
+                "network",
+                {
+                    "setting": setting,
+                    "model": task.model,
+                    "feeds": task.feeds,
+                    "calibration": task.calibration,
+                },
+                compute,
+                code=code,
+            )
+        )
 
     @cached_property
     def _seen(self) -> dict[str, Observed]:
@@ -169,5 +241,7 @@ def _change(found: Measures, beside: Measures) -> dict[str, Metric]:
     now, then = (next(iter(each["measures"].values())) for each in (found, beside))
     changes = np.subtract(found["each"], beside["each"])
     counts = {"better": changes > 0, "worse": changes < 0} if changes.size else {}
-    return {**{name: Metric(int(each.sum()), "sample") for name, each in counts.items()},
-            "change": Metric(round(now - then, 4), "%")}
+    return {
+        **{name: Metric(int(each.sum()), "sample") for name, each in counts.items()},
+        "change": Metric(round(now - then, 4), "%"),
+    }

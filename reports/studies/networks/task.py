@@ -34,8 +34,11 @@ def package_file(module: str, name: str) -> Path:
         path = Path(folder, name)
         if path.is_file():
             return path
-    raise MissingPackage(f"Package {module} must be installed (make models), not missing"
-                         if not folders else f"Package {module} must ship {name}, not go without")
+    raise MissingPackage(
+        f"Package {module} must be installed (make models), not missing"
+        if not folders
+        else f"Package {module} must ship {name}, not go without"
+    )
 
 
 #: What a run of the network is given, by the name of the input.
@@ -103,6 +106,8 @@ def alike(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
 
 def relative_error(outputs: Outputs, reference: Outputs) -> float:
     """Root of the mean squared difference, in percent of that of the reference itself."""
-    got, wanted = (np.concatenate([each.ravel() for each in side]).astype(np.float64)
-                   for side in (outputs, reference))
-    return float(100 * np.sqrt(np.mean((got - wanted)**2) / np.mean(wanted**2)))
+    got, wanted = (
+        np.concatenate([each.ravel() for each in side]).astype(np.float64)
+        for side in (outputs, reference)
+    )
+    return float(100 * np.sqrt(np.mean((got - wanted) ** 2) / np.mean(wanted**2)))

@@ -35,27 +35,80 @@ COMPARED = 4
 INPUT = "x"
 #: Height that the recogniser was trained for.
 HEIGHT = 48
-FONTS = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono", "DejaVuSans-Bold", "DejaVuSans-Oblique",
-         "DejaVuSerif-Bold")
+FONTS = (
+    "DejaVuSans",
+    "DejaVuSerif",
+    "DejaVuSansMono",
+    "DejaVuSans-Bold",
+    "DejaVuSans-Oblique",
+    "DejaVuSerif-Bold",
+)
 #: Deviation of the blur in pixels and of the noise in grey levels, in turn.
 SPOILED = ((0.0, 8.0), (1.0, 16.0), (1.4, 24.0), (1.8, 16.0), (0.6, 48.0))
 #: What is recognised; this project's own lines.
 LINES = (
-    "Invoice No", "16 columns", "Total 1,249", "nearest", "Open Friday", "Platform 9", "e4m3, int8",
-    "Shut door", "Shelf C12", "quick fox", "lazy dogs", "36.8 degrees", "KL1024 Oslo", "0.001953",
-    "Do not bend", "build 828", "carry out", "thanks", "quarter", "diagonal",
-    "Room 204", "blue paint", "Gate closes", "Monday", "3.1416", "one hour", "Receipt 77",
-    "keep left", "Harbour", "27 boxes", "No smoking", "cold water", "Lot 5,600", "Exit west",
-    "window", "Batch 93B", "fragile", "Tuesday", "60 percent", "railway", "Oak Street", "rounding",
-    "Please ring", "42.195 km", "winter", "Level 3", "Key under mat", "tickets",
+    "Invoice No",
+    "16 columns",
+    "Total 1,249",
+    "nearest",
+    "Open Friday",
+    "Platform 9",
+    "e4m3, int8",
+    "Shut door",
+    "Shelf C12",
+    "quick fox",
+    "lazy dogs",
+    "36.8 degrees",
+    "KL1024 Oslo",
+    "0.001953",
+    "Do not bend",
+    "build 828",
+    "carry out",
+    "thanks",
+    "quarter",
+    "diagonal",
+    "Room 204",
+    "blue paint",
+    "Gate closes",
+    "Monday",
+    "3.1416",
+    "one hour",
+    "Receipt 77",
+    "keep left",
+    "Harbour",
+    "27 boxes",
+    "No smoking",
+    "cold water",
+    "Lot 5,600",
+    "Exit west",
+    "window",
+    "Batch 93B",
+    "fragile",
+    "Tuesday",
+    "60 percent",
+    "railway",
+    "Oak Street",
+    "rounding",
+    "Please ring",
+    "42.195 km",
+    "winter",
+    "Level 3",
+    "Key under mat",
+    "tickets",
 )
 CALIBRATION = (
-    "Sums move", "Order 5531", "No parking", "Zero, too", "Wipe twice", "07/2031",
+    "Sums move",
+    "Order 5531",
+    "No parking",
+    "Zero, too",
+    "Wipe twice",
+    "07/2031",
 )
 
 
-def picture(text: str, index: int, *, width: int | None = None, upside_down: bool = False
-            ) -> Floats:
+def picture(
+    text: str, index: int, *, width: int | None = None, upside_down: bool = False
+) -> Floats:
     """Picture (3, `HEIGHT`, W) of a line, from -1 (black) to 1 (white).
 
     Font and spoiling depend on ``index``, which also seeds the noise. ``width`` cuts the picture
@@ -64,10 +117,12 @@ def picture(text: str, index: int, *, width: int | None = None, upside_down: boo
     try:
         from PIL import Image, ImageDraw, ImageFilter, ImageFont
     except ImportError as error:
-        raise MissingPackage("Package pillow must be installed (make setup), not missing"
-                             ) from error
-    font = ImageFont.truetype(package_file(
-        "matplotlib", f"mpl-data/fonts/ttf/{FONTS[index % len(FONTS)]}.ttf"), 32)
+        raise MissingPackage(
+            "Package pillow must be installed (make setup), not missing"
+        ) from error
+    font = ImageFont.truetype(
+        package_file("matplotlib", f"mpl-data/fonts/ttf/{FONTS[index % len(FONTS)]}.ttf"), 32
+    )
     left, _, right, _ = font.getbbox(text)
     image = Image.new("L", (round(right - left) + 16, HEIGHT), 235)
     ImageDraw.Draw(image).text((8 - left, HEIGHT // 2), text, fill=20, font=font, anchor="lm")
@@ -95,8 +150,10 @@ def distance(got: Sequence[str] | str, wanted: Sequence[str] | str) -> int:
     for place, char in enumerate(got, 1):
         above, row[0] = row[0], place
         for index, other in enumerate(wanted, 1):
-            above, row[index] = row[index], min(row[index] + 1, row[index - 1] + 1,
-                                                above + (char != other))
+            above, row[index] = (
+                row[index],
+                min(row[index] + 1, row[index - 1] + 1, above + (char != other)),
+            )
     return row[-1]
 
 
@@ -104,8 +161,9 @@ def characters(model: Path) -> list[str]:
     """What the recogniser's classes stand for; the first is "nothing", the last a space."""
     import onnx
 
-    facts = {fact.key: fact.value for fact in onnx.load(model, load_external_data=False)
-             .metadata_props}
+    facts = {
+        fact.key: fact.value for fact in onnx.load(model, load_external_data=False).metadata_props
+    }
     return ["", *facts["character"].splitlines(), " "]
 
 
@@ -124,18 +182,28 @@ def recogniser(folder: Path, samples: int | None = None) -> Task:
 
     def right(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
         """Characters of each line less those that are wrong."""
-        return np.array([len(line) - distance(read(each[0], known), line)
-                         for each, line in zip(outputs, lines, strict=True)])
+        return np.array(
+            [
+                len(line) - distance(read(each[0], known), line)
+                for each, line in zip(outputs, lines, strict=True)
+            ]
+        )
 
     def score(outputs: Outputs, reference: Outputs) -> dict[str, float]:
         return {"character_accuracy": 100 * float(right(outputs, reference).sum()) / length}
 
-    return Task(name="PP-OCRv4 recogniser", model=model, licence=_licence(),
-                data="rendered lines of text with blur and noise", samples=len(lines),
-                feeds=tuple(_line(line, index) for index, line in enumerate(lines)),
-                calibration=tuple(_line(line, 100 + index)
-                                  for index, line in enumerate(CALIBRATION)),
-                score=score, each=right, compared=COMPARED)
+    return Task(
+        name="PP-OCRv4 recogniser",
+        model=model,
+        licence=_licence(),
+        data="rendered lines of text with blur and noise",
+        samples=len(lines),
+        feeds=tuple(_line(line, index) for index, line in enumerate(lines)),
+        calibration=tuple(_line(line, 100 + index) for index, line in enumerate(CALIBRATION)),
+        score=score,
+        each=right,
+        compared=COMPARED,
+    )
 
 
 def direction(folder: Path, samples: int | None = None) -> Task:
@@ -146,16 +214,34 @@ def direction(folder: Path, samples: int | None = None) -> Task:
     def right(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
         return correct(outputs, turned)
 
-    pictures = np.stack([picture(LINES[index // 2], index, width=WIDTH, upside_down=bool(down))
-                         for index, down in enumerate(turned)])
-    return Task(name="PP-OCR direction", model=model, licence=_licence(),
-                data="rendered lines of text, half of them upside down", samples=len(turned),
-                feeds=tuple({INPUT: pictures[start:start + BATCH]}
-                            for start in range(0, len(pictures), BATCH)),
-                calibration=({INPUT: np.stack([
-                    picture(line, 100 + index, width=WIDTH, upside_down=index % 2 == 1)
-                    for index, line in enumerate(CALIBRATION)])},),
-                score=share("accuracy", right), each=right)
+    pictures = np.stack(
+        [
+            picture(LINES[index // 2], index, width=WIDTH, upside_down=bool(down))
+            for index, down in enumerate(turned)
+        ]
+    )
+    return Task(
+        name="PP-OCR direction",
+        model=model,
+        licence=_licence(),
+        data="rendered lines of text, half of them upside down",
+        samples=len(turned),
+        feeds=tuple(
+            {INPUT: pictures[start : start + BATCH]} for start in range(0, len(pictures), BATCH)
+        ),
+        calibration=(
+            {
+                INPUT: np.stack(
+                    [
+                        picture(line, 100 + index, width=WIDTH, upside_down=index % 2 == 1)
+                        for index, line in enumerate(CALIBRATION)
+                    ]
+                )
+            },
+        ),
+        score=share("accuracy", right),
+        each=right,
+    )
 
 
 def _line(line: str, index: int) -> Feed:
@@ -163,5 +249,6 @@ def _line(line: str, index: int) -> Feed:
 
 
 def _licence() -> str:
-    return (f"rapidocr-onnxruntime {metadata.version('rapidocr-onnxruntime')}, Apache-2.0; "
-            "fonts DejaVu")
+    return (
+        f"rapidocr-onnxruntime {metadata.version('rapidocr-onnxruntime')}, Apache-2.0; fonts DejaVu"
+    )

@@ -4,6 +4,12 @@
 from reports.registry import FLOW_HIDDEN, FLOW_METRICS, Study
 
 STUDIES = (
-    Study(name="paper", title="The paper's 15 units, all metrics", order=80, measure="measure",
-          metrics=FLOW_METRICS, hidden=FLOW_HIDDEN),
+    Study(
+        name="paper",
+        title="The paper's 15 units, all metrics",
+        order=80,
+        measure="measure",
+        metrics=FLOW_METRICS,
+        hidden=FLOW_HIDDEN,
+    ),
 )

@@ -22,8 +22,10 @@ class Bar:
 def figure() -> list[Bar]:
     """The bars of the paper's figure 3."""
     data = tomllib.loads(FIGURE.read_text(encoding="utf-8"))
-    return [Bar(parse_mac(bar["mac"]), bar["blocks"], (bar["total"][0], bar["total"][1]))
-            for bar in data["bar"]]
+    return [
+        Bar(parse_mac(bar["mac"]), bar["blocks"], (bar["total"][0], bar["total"][1]))
+        for bar in data["bar"]
+    ]
 
 
 def allowed_gates() -> dict[MacSpec, int]:

@@ -33,8 +33,9 @@ WORKERS = 2
 _verify = cached_step(verify)
 
 
-def paper_record(bar: Bar, library: Library | None, command: str, *, states: int = STATES
-                 ) -> Record:
+def paper_record(
+    bar: Bar, library: Library | None, command: str, *, states: int = STATES
+) -> Record:
     """Record of one unit: what it costs here, by the paper's hand count, and in its figure.
 
     Raises
@@ -46,43 +47,66 @@ def paper_record(bar: Bar, library: Library | None, command: str, *, states: int
     record = measure(job, command)
     count = hand_count(bar.mac)
     metrics = dict(record.metrics)
-    metrics |= {f"hand_{name}": Metric(getattr(count, name), "gate")
-                for name in ("multiply", "align_add", "normalise", "total")}
+    metrics |= {
+        f"hand_{name}": Metric(getattr(count, name), "gate")
+        for name in ("multiply", "align_add", "normalise", "total")
+    }
     metrics |= {f"figure_{name}": Metric(gates, "gate") for name, gates in bar.blocks.items()}
-    metrics |= {"figure_low": Metric(bar.total[0], "gate"),
-                "figure_high": Metric(bar.total[1], "gate"),
-                "gates_at_paper_ratio": Metric(allowed_gates()[bar.mac], "gate")}
-    not_done = list(record.not_done) + [f"cost of a {part} in the hand count"
-                                        for part in count.missing]
+    metrics |= {
+        "figure_low": Metric(bar.total[0], "gate"),
+        "figure_high": Metric(bar.total[1], "gate"),
+        "gates_at_paper_ratio": Metric(allowed_gates()[bar.mac], "gate"),
+    }
+    not_done = list(record.not_done) + [
+        f"cost of a {part} in the hand count" for part in count.missing
+    ]
     if job.mapped is None or library is None:
         not_done.append("comparison of the mapped netlist with the model (no library)")
     else:
         found = _verify(job.mapped, library, bar.mac, states=states)
-        metrics |= {"netlist_pairs": Metric(found.pairs, "pair"),
-                    "netlist_states": Metric(found.states, "state"),
-                    "netlist_mismatches": Metric(found.mismatches, "state")}
+        metrics |= {
+            "netlist_pairs": Metric(found.pairs, "pair"),
+            "netlist_states": Metric(found.states, "state"),
+            "netlist_mismatches": Metric(found.mismatches, "state"),
+        }
     conditions = dict(record.conditions) | {
-        "pair": bar.mac.pair, "accumulator": str(bar.mac.acc), "states seed": 1}
+        "pair": bar.mac.pair,
+        "accumulator": str(bar.mac.acc),
+        "states seed": 1,
+    }
     return replace(record, metrics=metrics, conditions=conditions, not_done=tuple(not_done))
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("--liberty", metavar="FILE", nargs="+",
-                        help="Liberty files of one library, gzipped or not "
-                             "(default: OSU 0.18 um, from `make library`)")
-    parser.add_argument("--states", metavar="N", default=str(STATES),
-                        help="states of accumulator and product to compare in each netlist "
-                             "(default: %(default)s)")
+    parser.add_argument(
+        "--liberty",
+        metavar="FILE",
+        nargs="+",
+        help="Liberty files of one library, gzipped or not "
+        "(default: OSU 0.18 um, from `make library`)",
+    )
+    parser.add_argument(
+        "--states",
+        metavar="N",
+        default=str(STATES),
+        help="states of accumulator and product to compare in each netlist (default: %(default)s)",
+    )
 
 
 def _run(options: Namespace) -> list[Record]:
     """Records of all bars; says how far it is."""
-    require(options.states.isdecimal() and int(options.states) > 0, "States",
-            "a whole number from 1", options.states)
+    require(
+        options.states.isdecimal() and int(options.states) > 0,
+        "States",
+        "a whole number from 1",
+        options.states,
+    )
     library, bars, records = chosen_library(options.liberty), figure(), []
     with ThreadPoolExecutor(WORKERS) as pool:
-        waiting = [pool.submit(paper_record, bar, library, options.command,
-                               states=int(options.states)) for bar in bars]
+        waiting = [
+            pool.submit(paper_record, bar, library, options.command, states=int(options.states))
+            for bar in bars
+        ]
         for number, future in enumerate(waiting, 1):
             record = future.result()
             gates = record.metrics["two_input_gates_keep"].value
@@ -92,10 +116,17 @@ def _run(options: Namespace) -> list[Record]:
 
 
 def _faults(records: Sequence[Record]) -> str:
-    wrong = [record.subject for record in records if "netlist_mismatches" in record.metrics
-             and record.metrics["netlist_mismatches"].value]
+    wrong = [
+        record.subject
+        for record in records
+        if "netlist_mismatches" in record.metrics and record.metrics["netlist_mismatches"].value
+    ]
     return f"netlists differ from the model: {', '.join(wrong)}" if wrong else ""
 
 
-MEASURE = Measure(run=_run, options=_options, faults=_faults,
-                  tool_errors=(YosysError, StaError, RtlError, NetlistMismatch))
+MEASURE = Measure(
+    run=_run,
+    options=_options,
+    faults=_faults,
+    tool_errors=(YosysError, StaError, RtlError, NetlistMismatch),
+)

@@ -50,8 +50,10 @@ def measure(command: str, bars: Sequence[Bar] | None = None) -> list[Record]:
 def _record(bar: Bar, *, int8: Bar, base: dict[str, int], command: str) -> Record:
     """Record of one unit."""
     allowed = allowed_gates(bar, int8)
-    metrics = {"paper_ratio": Metric(round(paper_ratio(bar, int8), 3)),
-               "gates_at_paper_ratio": Metric(allowed, "gate")}
+    metrics = {
+        "paper_ratio": Metric(round(paper_ratio(bar, int8), 3)),
+        "gates_at_paper_ratio": Metric(allowed, "gate"),
+    }
     flushed = WITHOUT(bar.mac)
     for recipe in RECIPES:
         gates = count_mac(bar.mac, recipe).two_input
@@ -61,16 +63,24 @@ def _record(bar: Bar, *, int8: Bar, base: dict[str, int], command: str) -> Recor
             f"two_input_gates_{recipe}": Metric(gates, "gate"),
             f"beyond_{recipe}": Metric(max(gates - allowed, 0), "gate"),
             f"ratio_{recipe}": Metric(round(gates / base[recipe], 3)),
-            f"without_subnormal_operands_{recipe}": Metric(without, "gate")}
-    print(f"{bar.mac}: {metrics['two_input_gates_keep'].value} gates, {allowed} at the paper's "
-          "ratio", file=sys.stderr)
+            f"without_subnormal_operands_{recipe}": Metric(without, "gate"),
+        }
+    print(
+        f"{bar.mac}: {metrics['two_input_gates_keep'].value} gates, {allowed} at the paper's ratio",
+        file=sys.stderr,
+    )
     known = recipes()
     return Record(
-        subject=bar.mac.name, metrics=metrics,
-        conditions={"reference": REFERENCE, "int8": int8.mac.name,
-                    "passes": {name: known[name] for name in RECIPES}},
+        subject=bar.mac.name,
+        metrics=metrics,
+        conditions={
+            "reference": REFERENCE,
+            "int8": int8.mac.name,
+            "passes": {name: known[name] for name in RECIPES},
+        },
         not_done=("mapping to a cell library", "timing", "placement and routing"),
-        provenance=provenance(command, tools=("amaranth", "pyosys")))
+        provenance=provenance(command, tools=("amaranth", "pyosys")),
+    )
 
 
 MEASURE = Measure(run=lambda options: measure(options.command), tool_errors=(YosysError,))

@@ -4,6 +4,11 @@
 from reports.registry import Study
 
 STUDIES = (
-    Study(name="theory", title="Bits of accuracy of 8-bit formats", order=60, measure="measure",
-          page="page"),
+    Study(
+        name="theory",
+        title="Bits of accuracy of 8-bit formats",
+        order=60,
+        measure="measure",
+        page="page",
+    ),
 )

@@ -111,8 +111,10 @@ def mixture(weight: float, spread: float) -> Distribution:
 
     def beyond(x: Floats) -> tuple[Floats, Floats, Floats]:
         inner, outer = _normal(x), _normal(x / spread)
-        zero, one, two = ((1 - weight) * near + weight * spread**power * far
-                          for power, (near, far) in enumerate(zip(inner, outer, strict=True)))
+        zero, one, two = (
+            (1 - weight) * near + weight * spread**power * far
+            for power, (near, far) in enumerate(zip(inner, outer, strict=True))
+        )
         return zero, one, two
 
     return Distribution(math.sqrt(1 - weight + weight * spread**2), beyond)
@@ -143,6 +145,7 @@ def bits(fmt: Format, reach: float, source: Distribution) -> float:
 
 def best_scale(fmt: Format, source: Distribution) -> Best:
     """Largest magnitude with which the error is least; the smallest of those that are as good."""
+
     def best(logs: Floats) -> tuple[float, float]:
         found = [bits(fmt, 2.0**log, source) for log in logs]
         place = int(np.argmax(found))
@@ -162,25 +165,47 @@ def measure(origin: Provenance, say: Progress) -> list[Record]:
             say(f"{key}, {name}")
             fmt = CATALOG[key]
             best = best_scale(fmt, source)
-            metrics = {"bits": Metric(round(best.bits, 3), "bit"),
-                       "reach": Metric(float(f"{best.reach:.4g}"), "sigma"),
-                       "span": Metric(round(math.log2(fmt.max / fmt.min_subnormal), 2), "binade")}
+            metrics = {
+                "bits": Metric(round(best.bits, 3), "bit"),
+                "reach": Metric(float(f"{best.reach:.4g}"), "sigma"),
+                "span": Metric(round(math.log2(fmt.max / fmt.min_subnormal), 2), "binade"),
+            }
             if key in paper:
                 metrics["paper"] = Metric(paper[key], "bit")
-            found.append(Record(subject=key, metrics=metrics, provenance=origin,
-                                conditions={"numbers": name, "scale": "least mean squared error",
-                                            "paper": "read off the figure, +-0.03 bit"}))
+            found.append(
+                Record(
+                    subject=key,
+                    metrics=metrics,
+                    provenance=origin,
+                    conditions={
+                        "numbers": name,
+                        "scale": "least mean squared error",
+                        "paper": "read off the figure, +-0.03 bit",
+                    },
+                )
+            )
     for key in OWN_FORMATS:
         metrics = {}
         for place in PLACES:
             say(f"{key}, one outlier in {1 << place}")
             best = best_scale(CATALOG[key], mixture(2.0**-place, SPREAD))
             metrics[f"sqnr_at_{place}"] = Metric(round(best.decibels, 2), "dB")
-        found.append(Record(subject=key, metrics=metrics, provenance=origin, conditions={
-            "numbers": "normal with outliers", "outlier spread": SPREAD,
-            "outliers": "one in 2**place", "scale": "least mean squared error"}))
+        found.append(
+            Record(
+                subject=key,
+                metrics=metrics,
+                provenance=origin,
+                conditions={
+                    "numbers": "normal with outliers",
+                    "outlier spread": SPREAD,
+                    "outliers": "one in 2**place",
+                    "scale": "least mean squared error",
+                },
+            )
+        )
     return found
 
 
-MEASURE = Measure(run=lambda options: measure(provenance(options.command, tools=("numpy",)),
-                                              Progress()))
+MEASURE = Measure(
+    run=lambda options: measure(provenance(options.command, tools=("numpy",)), Progress())
+)

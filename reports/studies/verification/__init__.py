@@ -4,11 +4,28 @@
 from reports.registry import Study
 
 STUDIES = (
-    Study(name="verification", title="What is proven, exhausted, sampled", order=160, page="page",
-          sources=("formal", "exhaustion", "twins", "recorded", "cycles", "mutants", "tests"),
-          command="make test-full", in_readme=True),
-    Study(name="mutants", title="Planted faults", order=180, command="make mutation",
-          metrics=("planted", "caught"), hidden=("caught_by",)),
-    Study(name="tests", title="Tests", order=190, command="make test-full",
-          metrics=("passed", "failed", "error", "skipped", "runtime")),
+    Study(
+        name="verification",
+        title="What is proven, exhausted, sampled",
+        order=160,
+        page="page",
+        sources=("formal", "exhaustion", "twins", "recorded", "cycles", "mutants", "tests"),
+        command="make test-full",
+        in_readme=True,
+    ),
+    Study(
+        name="mutants",
+        title="Planted faults",
+        order=180,
+        command="make mutation",
+        metrics=("planted", "caught"),
+        hidden=("caught_by",),
+    ),
+    Study(
+        name="tests",
+        title="Tests",
+        order=190,
+        command="make test-full",
+        metrics=("passed", "failed", "error", "skipped", "runtime"),
+    ),
 )

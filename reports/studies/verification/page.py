@@ -24,36 +24,56 @@ def verification_page(records: Records) -> dict[str, Any]:
         kinds.setdefault(record["conditions"]["kind"], []).append(record)
     mutants = records.get("mutants", ())
     names = ["planted", "caught", "equivalent"]
-    faults = [[record["subject"], *(text(values(record).get(name, 0)) for name in names)]
-              for record in mutants]
-    return {"summary": extract(records),
-            "kinds": {kind: _units(found) for kind, found in kinds.items()},
-            "twins": _plain(records.get("twins", ()), "model"),
-            "recorded": _plain(records.get("recorded", ()), "recorded results"),
-            "cycles": _plain(records.get("cycles", ()), "array"),
-            "faults": Table(["faults in", *names], faults, []),
-            "survivors": [fault for record in mutants if record["subject"] != "all"
-                          for fault in record["conditions"].get("survivors", {}).items()],
-            "tests": _plain(records.get("tests", ()), "test run")}
+    faults = [
+        [record["subject"], *(text(values(record).get(name, 0)) for name in names)]
+        for record in mutants
+    ]
+    return {
+        "summary": extract(records),
+        "kinds": {kind: _units(found) for kind, found in kinds.items()},
+        "twins": _plain(records.get("twins", ()), "model"),
+        "recorded": _plain(records.get("recorded", ()), "recorded results"),
+        "cycles": _plain(records.get("cycles", ()), "array"),
+        "faults": Table(["faults in", *names], faults, []),
+        "survivors": [
+            fault
+            for record in mutants
+            if record["subject"] != "all"
+            for fault in record["conditions"].get("survivors", {}).items()
+        ],
+        "tests": _plain(records.get("tests", ()), "test run"),
+    }
 
 
 def answer(records: Records) -> dict[str, Any]:
     """How many units are known how well, what was compared, and which faults were caught."""
     best = _best(records)
-    states, recorded, cycles = ([values(record) for record in records.get(name, ())]
-                                for name in ("exhaustion", "recorded", "cycles"))
+    states, recorded, cycles = (
+        [values(record) for record in records.get(name, ())]
+        for name in ("exhaustion", "recorded", "cycles")
+    )
     compared = [metrics for metrics in recorded if metrics["results"]]
-    return {"units": len(best), "tiers": [(tier, count) for tier in TIERS if (
-                count := sum(known == tier for known in best.values()))],
-            "states": sum(metrics["states"] for metrics in states),
-            "states_that_differ": sum(metrics["mismatches"] for metrics in states),
-            "recorded": len(compared), "recorded_that_are_met": sum(
-                not any(count for name, count in metrics.items() if name.endswith("mismatches"))
-                for metrics in compared),
-            "arrays": len(cycles), "products": sum(metrics["cases"] for metrics in cycles),
-            "values_that_differ": sum(metrics["differences"] for metrics in cycles),
-            "faults": [values(record) for record in records.get("mutants", ())
-                       if record["subject"] == "all"]}
+    return {
+        "units": len(best),
+        "tiers": [
+            (tier, count)
+            for tier in TIERS
+            if (count := sum(known == tier for known in best.values()))
+        ],
+        "states": sum(metrics["states"] for metrics in states),
+        "states_that_differ": sum(metrics["mismatches"] for metrics in states),
+        "recorded": len(compared),
+        "recorded_that_are_met": sum(
+            not any(count for name, count in metrics.items() if name.endswith("mismatches"))
+            for metrics in compared
+        ),
+        "arrays": len(cycles),
+        "products": sum(metrics["cases"] for metrics in cycles),
+        "values_that_differ": sum(metrics["differences"] for metrics in cycles),
+        "faults": [
+            values(record) for record in records.get("mutants", ()) if record["subject"] == "all"
+        ],
+    }
 
 
 def extract(records: Records) -> Table:
@@ -62,10 +82,14 @@ def extract(records: Records) -> Table:
     for record in _unit_records(records):
         kinds.setdefault(record["conditions"]["kind"], {}).update(dict.fromkeys(_names(record)))
     best = _best(records)
-    counts = {kind: [sum(best[unit] == tier for unit in units) for tier in TIERS]
-              for kind, units in kinds.items()}
-    rows = [[kind, *(text(count) if count else MISSING for count in found)]
-            for kind, found in counts.items()]
+    counts = {
+        kind: [sum(best[unit] == tier for unit in units) for tier in TIERS]
+        for kind, units in kinds.items()
+    }
+    rows = [
+        [kind, *(text(count) if count else MISSING for count in found)]
+        for kind, found in counts.items()
+    ]
     return Table(["units by accumulator", *TIERS], rows, [])
 
 
@@ -102,24 +126,32 @@ def _units(records: Sequence[Record]) -> Table:
             metrics, it = values(record), record["conditions"]
             if "cases" in metrics:
                 found["formal"].append(
-                    f"proven: {it['what']}" if it["tier"] == "proven" else
-                    f"open: {text(metrics['proven'])} of {text(metrics['cases'])} cases")
+                    f"proven: {it['what']}"
+                    if it["tier"] == "proven"
+                    else f"open: {text(metrics['proven'])} of {text(metrics['cases'])} cases"
+                )
             if "states" in metrics and it.get("level") in LEVELS:
                 wrong = f", {text(metrics['mismatches'])} differ" if metrics["mismatches"] else ""
                 made_of = f" in {it['cells']}" if "cells" in it else ""
                 found[it["level"]].append(
                     f"{it['tier']}{made_of}: {it['what']}, {text(metrics['states'])} states "
-                    f"({it['against']}{wrong})")
+                    f"({it['against']}{wrong})"
+                )
         rows.append([unit, *("; ".join(items) or MISSING for items in found.values())])
     return Table(["unit", "formal", *LEVELS.values()], rows, [])
 
 
 def _plain(records: Sequence[Record], heading: str) -> Table:
     """One line a record, a column a metric."""
-    names = list(dict.fromkeys(name for r in records for name in r["metrics"]
-                               if name != "runtime"))
-    rows = [[record["subject"], record["conditions"].get("what", MISSING),
-             *(text(values(record).get(name, MISSING)) for name in names)] for record in records]
+    names = list(dict.fromkeys(name for r in records for name in r["metrics"] if name != "runtime"))
+    rows = [
+        [
+            record["subject"],
+            record["conditions"].get("what", MISSING),
+            *(text(values(record).get(name, MISSING)) for name in names),
+        ]
+        for record in records
+    ]
     return Table([heading, "what", *(name.replace("_", " ") for name in names)], rows, [])
 
 

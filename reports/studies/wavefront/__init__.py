@@ -4,7 +4,14 @@
 from reports.registry import Study
 
 STUDIES = (
-    Study(name="wavefront", title="A tile flows through a 4x4 array", order=30, measure="measure",
-          page="page", metrics=("cycles", "first_beat_of_c"), hidden=("trace", "a", "b"),
-          in_readme=True),
+    Study(
+        name="wavefront",
+        title="A tile flows through a 4x4 array",
+        order=30,
+        measure="measure",
+        page="page",
+        metrics=("cycles", "first_beat_of_c"),
+        hidden=("trace", "a", "b"),
+        in_readme=True,
+    ),
 )

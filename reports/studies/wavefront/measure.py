@@ -73,18 +73,29 @@ def record_tiles(spec: ArraySpec, tiles: Tiles, folder: Path) -> list[Sample]:
     manifest = json.loads(generate(spec, folder).read_text(encoding="utf-8"))
     widths = {port["name"]: port["width"] for port in manifest["ports"]}
     a, b = tiles.codes(spec)
-    beats = {"a": _beats(np.swapaxes(a, 1, 2), spec.mac.a.width),
-             "b": _beats(b, spec.mac.b.width)}
+    beats = {"a": _beats(np.swapaxes(a, 1, 2), spec.mac.a.width), "b": _beats(b, spec.mac.b.width)}
     bench = _BENCH.substitute(
-        top=spec.name, beats=len(beats["a"]), depth=tiles.depth, tiles=tiles.count, limit=LIMIT,
-        memories="\n".join(f"  reg [{widths[f's_axis_{name}_tdata']}-1:0] {name} "
-                           f"[0:{len(values) - 1}];" for name, values in beats.items()),
-        wires="\n".join(f"  wire [{width}-1:0] {name};" for name, width in widths.items()
-                        if name not in {"clk", "rst"}),
+        top=spec.name,
+        beats=len(beats["a"]),
+        depth=tiles.depth,
+        tiles=tiles.count,
+        limit=LIMIT,
+        memories="\n".join(
+            f"  reg [{widths[f's_axis_{name}_tdata']}-1:0] {name} [0:{len(values) - 1}];"
+            for name, values in beats.items()
+        ),
+        wires="\n".join(
+            f"  wire [{width}-1:0] {name};"
+            for name, width in widths.items()
+            if name not in {"clk", "rst"}
+        ),
         connections=", ".join(f".{name}({name})" for name in widths),
-        contents="\n".join(f"    {name}[{index}] = {widths[f's_axis_{name}_tdata']}'h{value:x};"
-                           for name, values in beats.items()
-                           for index, value in enumerate(values)))
+        contents="\n".join(
+            f"    {name}[{index}] = {widths[f's_axis_{name}_tdata']}'h{value:x};"
+            for name, values in beats.items()
+            for index, value in enumerate(values)
+        ),
+    )
     (folder / "bench.v").write_text(bench, encoding="utf-8")
     _tool(["iverilog", "-g2005", "-o", "bench.vvp", "bench.v", f"{spec.name}.v"], folder)
     _tool(["vvp", "-n", "bench.vvp"], folder)
@@ -93,8 +104,10 @@ def record_tiles(spec: ArraySpec, tiles: Tiles, folder: Path) -> list[Sample]:
 
 def _beats(vectors: np.ndarray, width: int) -> Sequence[int]:
     """One number for each vector of codes (the last axis), its first code in the low bits."""
-    return [sum(int(code) << (width * lane) for lane, code in enumerate(vector))
-            for vector in vectors.reshape(-1, vectors.shape[-1])]
+    return [
+        sum(int(code) << (width * lane) for lane, code in enumerate(vector))
+        for vector in vectors.reshape(-1, vectors.shape[-1])
+    ]
 
 
 def icarus_version() -> str:
@@ -127,18 +140,28 @@ def measure(command: str, tiles: Tiles = TILES) -> Record:
         cycles = record_tiles(spec, tiles, Path(folder))
     while cycles and not cycles[0][f"{DUT}.s_axis_a_tvalid"]:  # The reset.
         del cycles[0]
-    conditions = {"mac": MAC, "array": SIZE, "k": tiles.depth, "tiles": tiles.count,
-                  "a": [grid_text(tile) for tile in tiles.a],
-                  "b": [grid_text(tile) for tile in tiles.b],
-                  "trace": trace(cycles, spec, DUT)}
+    conditions = {
+        "mac": MAC,
+        "array": SIZE,
+        "k": tiles.depth,
+        "tiles": tiles.count,
+        "a": [grid_text(tile) for tile in tiles.a],
+        "b": [grid_text(tile) for tile in tiles.b],
+        "trace": trace(cycles, spec, DUT),
+    }
     tools = {**provenance("x", tools=("amaranth", "pyosys")).tools, "iverilog": icarus_version()}
     return Record(
-        subject=spec.name, conditions=conditions,
-        metrics={"cycles": Metric(len(cycles), "cycle"),
-                 "first_beat_of_c": Metric(spec.first_result(tiles.depth), "cycle"),
-                 "values_equal_to_the_model": Metric(check(conditions))},
-        provenance=provenance(command, tools=tools))
+        subject=spec.name,
+        conditions=conditions,
+        metrics={
+            "cycles": Metric(len(cycles), "cycle"),
+            "first_beat_of_c": Metric(spec.first_result(tiles.depth), "cycle"),
+            "values_equal_to_the_model": Metric(check(conditions)),
+        },
+        provenance=provenance(command, tools=tools),
+    )
 
 
-MEASURE = Measure(run=lambda options: [measure(options.command)],
-                  tool_errors=(BenchError, TraceError))
+MEASURE = Measure(
+    run=lambda options: [measure(options.command)], tool_errors=(BenchError, TraceError)
+)

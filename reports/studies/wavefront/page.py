@@ -47,8 +47,13 @@ class Trace:
     def tile_of_operands(self, name: str, cycle: int) -> list[list[int]]:
         """Tile of what each element is given in the cycle: its operands so far, counted."""
         so_far = [self.grid(name, earlier) for earlier in range(cycle + 1)]
-        return [[(sum(grid[row][col] != NOTHING for grid in so_far) - 1) // self.depth + 1
-                 for col in range(len(so_far[0][0]))] for row in range(len(so_far[0]))]
+        return [
+            [
+                (sum(grid[row][col] != NOTHING for grid in so_far) - 1) // self.depth + 1
+                for col in range(len(so_far[0][0]))
+            ]
+            for row in range(len(so_far[0]))
+        ]
 
     def beats(self, stream: str) -> list[Beat]:
         """Every cycle of a stream."""
@@ -115,16 +120,31 @@ def wavefront(record: Record) -> dict[str, Any]:
     trace = Trace(record)
     rows, cols = len(trace.grid("acc", 0)), len(trace.grid("acc", 0)[0])
     width, height = cols * CELL + 40, rows * CELL + 78
-    panels = [_panel(trace, cycle, MARGIN + cycle % PANEL_COLUMNS * width,
-                     HEADER + cycle // PANEL_COLUMNS * height) for cycle in range(trace.cycles)]
+    panels = [
+        _panel(
+            trace,
+            cycle,
+            MARGIN + cycle % PANEL_COLUMNS * width,
+            HEADER + cycle // PANEL_COLUMNS * height,
+        )
+        for cycle in range(trace.cycles)
+    ]
     legend = trace.cycles  # The place after the last cycle, in a line of its own if that is full.
     lines = legend // PANEL_COLUMNS + 1
-    return {"panels": panels, "cell": CELL, "strip": STRIP,
-            "width": 2 * MARGIN + PANEL_COLUMNS * width - 6, "height": HEADER + lines * height + 10,
-            "legend": {"x": MARGIN + legend % PANEL_COLUMNS * width,
-                       "y": HEADER + legend // PANEL_COLUMNS * height},
-            "shades": SHADES, "margin": MARGIN,
-            **{key: trace.conditions[key] for key in ("mac", "array", "k", "tiles")}}
+    return {
+        "panels": panels,
+        "cell": CELL,
+        "strip": STRIP,
+        "width": 2 * MARGIN + PANEL_COLUMNS * width - 6,
+        "height": HEADER + lines * height + 10,
+        "legend": {
+            "x": MARGIN + legend % PANEL_COLUMNS * width,
+            "y": HEADER + legend // PANEL_COLUMNS * height,
+        },
+        "shades": SHADES,
+        "margin": MARGIN,
+        **{key: trace.conditions[key] for key in ("mac", "array", "k", "tiles")},
+    }
 
 
 def _panel(trace: Trace, cycle: int, x: int, y: int) -> Panel:
@@ -136,22 +156,41 @@ def _panel(trace: Trace, cycle: int, x: int, y: int) -> Panel:
     for row in range(len(grids["acc"])):
         for col, moves in enumerate(drain):
             values = {name: grid[row][col] for name, grid in grids.items()}
-            tile, result = (0 if values[name] == NOTHING else int(values[name])
-                            for name in ("tile", "result_tile"))
-            panel.cells.append(Cell(
-                x=LEFT + col * CELL, y=TOP + row * CELL, acc=values["acc"] if tile else "",
-                tile=tile, busy=values["a"] != NOTHING, result=result, moves=moves and result > 0,
-                shade=-(-SHADES * int(values["products"]) // trace.depth) if tile else 0))
+            tile, result = (
+                0 if values[name] == NOTHING else int(values[name])
+                for name in ("tile", "result_tile")
+            )
+            panel.cells.append(
+                Cell(
+                    x=LEFT + col * CELL,
+                    y=TOP + row * CELL,
+                    acc=values["acc"] if tile else "",
+                    tile=tile,
+                    busy=values["a"] != NOTHING,
+                    result=result,
+                    moves=moves and result > 0,
+                    shade=-(-SHADES * int(values["products"]) // trace.depth) if tile else 0,
+                )
+            )
     bottom = TOP + len(grids["acc"]) * CELL
     from_west, from_south = (trace.tile_of_operands(name, cycle) for name in "ab")
-    panel.west = [Label(LEFT - 10, TOP + (row + 0.5) * CELL + 4, values[0], from_west[row][0])
-                  for row, values in enumerate(grids["a"]) if values[0] != NOTHING]
-    panel.south = [Label(LEFT + (col + 0.5) * CELL, bottom + 20, value, from_south[-1][col])
-                   for col, value in enumerate(grids["b"][-1]) if value != NOTHING]
-    panel.north = [Label(LEFT + (col + 0.5) * CELL, TOP - 10, value, int(tile))
-                   for col, (value, tile, moves) in enumerate(zip(
-                       grids["result"][0], grids["result_tile"][0], drain, strict=True))
-                   if moves and value != NOTHING]
+    panel.west = [
+        Label(LEFT - 10, TOP + (row + 0.5) * CELL + 4, values[0], from_west[row][0])
+        for row, values in enumerate(grids["a"])
+        if values[0] != NOTHING
+    ]
+    panel.south = [
+        Label(LEFT + (col + 0.5) * CELL, bottom + 20, value, from_south[-1][col])
+        for col, value in enumerate(grids["b"][-1])
+        if value != NOTHING
+    ]
+    panel.north = [
+        Label(LEFT + (col + 0.5) * CELL, TOP - 10, value, int(tile))
+        for col, (value, tile, moves) in enumerate(
+            zip(grids["result"][0], grids["result_tile"][0], drain, strict=True)
+        )
+        if moves and value != NOTHING
+    ]
     beat = trace.beats("m_axis_c")[cycle]
     if beat.valid and beat.ready:
         panel.beat = Label(LEFT + len(drain) * CELL + 4, 14, " ".join(beat.values), beat.tile)
@@ -192,26 +231,53 @@ def streams(record: Record) -> dict[str, Any]:
         beats = trace.beats(stream)
         for wire in ("valid", "ready", "last"):
             heights = [y if getattr(beat, wire) else y + HIGH for beat in beats]
-            steps = "".join(f"V{height}H{WAVES_LEFT + (cycle + 1) * STEP}"
-                            for cycle, height in enumerate(heights))
+            steps = "".join(
+                f"V{height}H{WAVES_LEFT + (cycle + 1) * STEP}"
+                for cycle, height in enumerate(heights)
+            )
             waves.append(Wave(f"{stream}_t{wire}", y, f"M{WAVES_LEFT} {heights[0]}{steps}"))
             y += LINE
         waves.append(Wave(f"{stream}_tdata", y, ""))
         for cycle, beat in enumerate(beats):
             if beat.valid:  # A row or a column of its matrix.
                 place = f"{beat.index},:" if vector == "row" else f":,{beat.index}"
-                boxes.append(Box(WAVES_LEFT + cycle * STEP, y,
-                                 f"{stream[-1].upper()}{beat.tile}[{place}]", beat.tile))
+                boxes.append(
+                    Box(
+                        WAVES_LEFT + cycle * STEP,
+                        y,
+                        f"{stream[-1].upper()}{beat.tile}[{place}]",
+                        beat.tile,
+                    )
+                )
         y += LINE + GAP
-    return {"waves": waves, "boxes": boxes, "cycles": trace.cycles, "step": STEP, "high": HIGH,
-            "left": WAVES_LEFT, "top": WAVES_TOP, "margin": MARGIN, "bottom": y - GAP,
-            "width": WAVES_LEFT + trace.cycles * STEP + MARGIN, "height": y + MARGIN - GAP,
-            **{key: trace.conditions[key] for key in ("mac", "array")}}
+    return {
+        "waves": waves,
+        "boxes": boxes,
+        "cycles": trace.cycles,
+        "step": STEP,
+        "high": HIGH,
+        "left": WAVES_LEFT,
+        "top": WAVES_TOP,
+        "margin": MARGIN,
+        "bottom": y - GAP,
+        "width": WAVES_LEFT + trace.cycles * STEP + MARGIN,
+        "height": y + MARGIN - GAP,
+        **{key: trace.conditions[key] for key in ("mac", "array")},
+    }
 
 
-PAGE = Page(figures=(
-    Figure("wavefront", "Two tiles flowing through a 4x4 array, cycle by cycle: sums grow along "
-           "diagonals from the southwest and leave in the north",
-           lambda records: wavefront(records[0])),
-    Figure("streams", "Handshakes and beats of the streams of A, B and C in the same cycles",
-           lambda records: streams(records[0]))))
+PAGE = Page(
+    figures=(
+        Figure(
+            "wavefront",
+            "Two tiles flowing through a 4x4 array, cycle by cycle: sums grow along "
+            "diagonals from the southwest and leave in the north",
+            lambda records: wavefront(records[0]),
+        ),
+        Figure(
+            "streams",
+            "Handshakes and beats of the streams of A, B and C in the same cycles",
+            lambda records: streams(records[0]),
+        ),
+    )
+)

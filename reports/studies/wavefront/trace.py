@@ -65,34 +65,58 @@ class Tiles:
     def sums(self, spec: ArraySpec) -> npt.NDArray[np.float64]:
         """Values of the sums by the model, after each product: shape (K, T, M, N)."""
         acc = spec.mac.acc
-        require(isinstance(acc, FixedAccumulator), "Wavefront accumulator", "fixed point",
-                str(acc))
+        require(isinstance(acc, FixedAccumulator), "Wavefront accumulator", "fixed point", str(acc))
         a, b = self.codes(spec)
-        return np.array([[sim.matmul(x[:, :k + 1], y[:k + 1], spec.mac)
-                          for x, y in zip(a, b, strict=True)]
-                         for k in range(self.depth)]) * 2.0 ** acc.lsb  # type: ignore[union-attr]
+        return (
+            np.array(
+                [
+                    [
+                        sim.matmul(x[:, : k + 1], y[: k + 1], spec.mac)
+                        for x, y in zip(a, b, strict=True)
+                    ]
+                    for k in range(self.depth)
+                ]
+            )
+            * 2.0**acc.lsb
+        )  # type: ignore[union-attr]
 
 
 def _exact(name: str, values: npt.NDArray[np.float64], fmt: Format) -> npt.NDArray[Any]:
     """Codes of ``values``, none of which may be rounded."""
     codes: npt.NDArray[Any] = sim.encode(values, fmt)
-    require(bool((sim.decode(codes, fmt) == values).all()), f"Wavefront operand {name}",
-            f"values of {fmt.name}", values.tolist())
+    require(
+        bool((sim.decode(codes, fmt) == values).all()),
+        f"Wavefront operand {name}",
+        f"values of {fmt.name}",
+        values.tolist(),
+    )
     return codes
 
 
 #: Small whole numbers, such that all sums of a column differ: each can be told where it appears.
 TILES = Tiles(
-    a=np.array([[[1, 1, 1, 2], [3, 1, 3, 2], [1, 1, 1, 3], [1, 1, 3, 2]],
-                [[2, 1, 3, 2], [3, 3, 2, 3], [3, 3, 2, 2], [2, 2, 3, 3]]], np.float64),
-    b=np.array([[[1, 2, 3, 3], [1, 2, 3, 1], [3, 2, 1, 1], [1, 2, 1, 1]],
-                [[3, 2, 2, 1], [1, 3, 3, 2], [1, 3, 1, 2], [2, 3, 3, 2]]], np.float64))
+    a=np.array(
+        [
+            [[1, 1, 1, 2], [3, 1, 3, 2], [1, 1, 1, 3], [1, 1, 3, 2]],
+            [[2, 1, 3, 2], [3, 3, 2, 3], [3, 3, 2, 2], [2, 2, 3, 3]],
+        ],
+        np.float64,
+    ),
+    b=np.array(
+        [
+            [[1, 2, 3, 3], [1, 2, 3, 1], [3, 2, 1, 1], [1, 2, 1, 1]],
+            [[3, 2, 2, 1], [1, 3, 3, 2], [1, 3, 1, 2], [2, 3, 3, 2]],
+        ],
+        np.float64,
+    ),
+)
 
 
 def grid_text(rows: Iterable[Iterable[Any]]) -> str:
     """Text of a grid of numbers, None where there is nothing."""
-    return "; ".join(" ".join(NOTHING if value is None else f"{value:.12g}" for value in row)
-                     for row in rows)
+    return "; ".join(
+        " ".join(NOTHING if value is None else f"{value:.12g}" for value in row) for row in rows
+    )
 
 
 @dataclass(slots=True)
@@ -129,25 +153,32 @@ def trace(cycles: Sequence[Sample], spec: ArraySpec, dut: str) -> dict[str, list
     found: dict[str, list[str]] = {}
     for sample in cycles:
         grids: dict[str, list[list[float | None]]] = {
-            name: [] for name in ("a", "b", "acc", "products", "tile", "result", "result_tile")}
+            name: [] for name in ("a", "b", "acc", "products", "tile", "result", "result_tile")
+        }
         for row, cell_row in enumerate(cells):
-            known = [_element(sample, f"{dut}.grid.row_{row}.pe_{col}", cell, columns[col], spec)
-                     for col, cell in enumerate(cell_row)]
+            known = [
+                _element(sample, f"{dut}.grid.row_{row}.pe_{col}", cell, columns[col], spec)
+                for col, cell in enumerate(cell_row)
+            ]
             for grid, values in zip(grids.values(), zip(*known, strict=True), strict=True):
                 grid.append(list(values))
         step = {name: grid_text(grid) for name, grid in grids.items()}
-        step["drain"] = " ".join(str(sample[f"{dut}.grid.row_0.pe_{col}.shift"])
-                                 for col in range(spec.cols))
+        step["drain"] = " ".join(
+            str(sample[f"{dut}.grid.row_0.pe_{col}.shift"]) for col in range(spec.cols)
+        )
         for name, text in (step | _streams(sample, dut, spec)).items():
             found.setdefault(name, []).append(text)
     return found
 
 
-def _element(sample: Sample, path: str, cell: _Cell, column: _Column,
-             spec: ArraySpec) -> tuple[float | None, ...]:
+def _element(
+    sample: Sample, path: str, cell: _Cell, column: _Column, spec: ArraySpec
+) -> tuple[float | None, ...]:
     """Values of one processing element, None where there is nothing; ``cell`` goes on."""
-    wires = {name: sample[f"{path}.mac.{name}"] for name in
-             ("i_valid", "i_first", "i_a", "i_b", "o_valid", "o_data")}
+    wires = {
+        name: sample[f"{path}.mac.{name}"]
+        for name in ("i_valid", "i_first", "i_a", "i_b", "o_valid", "o_data")
+    }
     wires["result_q"] = sample[f"{path}.result_q"]
     pe = {name: -1 if value is None else value for name, value in wires.items()}
     acc = _sum(pe["o_data"], spec)
@@ -156,8 +187,11 @@ def _element(sample: Sample, path: str, cell: _Cell, column: _Column,
     result = _sum(pe["result_q"], spec)
     # All sums of a column differ, none is zero: the register's contents say whose they are.
     result_tile = column.get(result)
-    a, b = ((_value(pe["i_a"], spec.mac.a), _value(pe["i_b"], spec.mac.b)) if pe["i_valid"]
-            else (None, None))
+    a, b = (
+        (_value(pe["i_a"], spec.mac.a), _value(pe["i_b"], spec.mac.b))
+        if pe["i_valid"]
+        else (None, None)
+    )
     under_way = (acc, cell.products, cell.tile) if cell.tile else (None, None, None)
     cell.step(pe)
     return a, b, *under_way, result if result_tile or result else None, result_tile
@@ -165,19 +199,25 @@ def _element(sample: Sample, path: str, cell: _Cell, column: _Column,
 
 def _streams(sample: Sample, dut: str, spec: ArraySpec) -> dict[str, str]:
     """Texts of the three streams."""
-    shakes = {name: [sample[f"{dut}.{name}_{wire}"] for wire in ("tvalid", "tready", "tlast")]
-              for name in STREAMS}
+    shakes = {
+        name: [sample[f"{dut}.{name}_{wire}"] for wire in ("tvalid", "tready", "tlast")]
+        for name in STREAMS
+    }
     values = {}
     mac = spec.mac
     for name, count, width, value in (
-            ("s_axis_a", spec.rows, mac.a.width, partial(_value, fmt=mac.a)),
-            ("s_axis_b", spec.cols, mac.b.width, partial(_value, fmt=mac.b)),
-            ("m_axis_c", spec.cols, spec.slot_width, partial(_sum, spec=spec))):
+        ("s_axis_a", spec.rows, mac.a.width, partial(_value, fmt=mac.a)),
+        ("s_axis_b", spec.cols, mac.b.width, partial(_value, fmt=mac.b)),
+        ("m_axis_c", spec.cols, spec.slot_width, partial(_sum, spec=spec)),
+    ):
         data = sample[f"{dut}.{name}_tdata"] if shakes[name][0] else None
-        values[name] = [None if data is None else value(data >> (width * lane) & ((1 << width) - 1))
-                        for lane in range(count)]
-    return ({name: grid_text([wires]) for name, wires in shakes.items()}
-            | {f"{name}_tdata": grid_text([row]) for name, row in values.items()})
+        values[name] = [
+            None if data is None else value(data >> (width * lane) & ((1 << width) - 1))
+            for lane in range(count)
+        ]
+    return {name: grid_text([wires]) for name, wires in shakes.items()} | {
+        f"{name}_tdata": grid_text([row]) for name, row in values.items()
+    }
 
 
 def _value(code: int, fmt: Format) -> float:
@@ -189,13 +229,15 @@ def _sum(bits: int, spec: ArraySpec) -> float:
     """Value of a two's complement sum; what stands above its bits does not count."""
     width = spec.mac.acc.width
     low = bits & ((1 << width) - 1)
-    return (low - (low >> (width - 1) << width)) * 2.0 ** spec.mac.acc.lsb  # type: ignore[union-attr]
+    return (low - (low >> (width - 1) << width)) * 2.0**spec.mac.acc.lsb  # type: ignore[union-attr]
 
 
 def grid(text: str) -> list[list[float | None]]:
     """Numbers of a grid, None where there is nothing."""
-    return [[None if word == NOTHING else float(word) for word in row.split()]
-            for row in text.split("; ")]
+    return [
+        [None if word == NOTHING else float(word) for word in row.split()]
+        for row in text.split("; ")
+    ]
 
 
 def tiles_of(conditions: Mapping[str, Any]) -> Tiles:
@@ -245,8 +287,11 @@ def check(conditions: Mapping[str, Any]) -> int:
     last = ["1 1 1" if row % spec.rows == spec.rows - 1 else "1 1 0" for row in range(len(rows))]
     equal("handshakes of C", [trace["m_axis_c"][cycle] for cycle in beats], last, len(rows))
     equal("first beat of C", beats[0], spec.first_result(tiles.depth))
-    equal("cycles", len(trace["m_axis_c"]),
-          spec.cycles(tiles.count * spec.rows, tiles.depth, spec.cols))
+    equal(
+        "cycles",
+        len(trace["m_axis_c"]),
+        spec.cycles(tiles.count * spec.rows, tiles.depth, spec.cols),
+    )
     return compared
 
 
@@ -254,7 +299,8 @@ def _operands(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> di
     """Operands and accumulators that the processing elements must have in a cycle."""
     found: dict[str, list[list[float | None]]] = {
         name: [[None] * spec.cols for _ in range(spec.rows)]
-        for name in ("a", "b", "acc", "products", "tile")}
+        for name in ("a", "b", "acc", "products", "tile")
+    }
     for row, col in np.ndindex(spec.rows, spec.cols):
         # A enters in the west, B in the south: an element waits a cycle for each step.
         pair = cycle - (spec.rows - 1 - row) - col

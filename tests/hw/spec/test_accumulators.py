@@ -50,8 +50,10 @@ def test_exact_is_the_narrowest_that_holds_every_sum(products):
     small = [fmt for fmt in CATALOG.values() if fmt.width <= 8]
     for a, b in product(small, small):
         acc = FixedAccumulator.exact(a, b, products)
-        ends = [products * x * y for x, y in product((a.min_units, a.max_units),
-                                                     (b.min_units, b.max_units))]
+        ends = [
+            products * x * y
+            for x, y in product((a.min_units, a.max_units), (b.min_units, b.max_units))
+        ]
         assert acc.min <= min(ends), f"{a.name} x {b.name}"
         assert max(ends) <= acc.max, f"{a.name} x {b.name}"
         half = acc.max >> 1
@@ -67,44 +69,86 @@ def test_exact_holds_one_sided_products():
     assert FixedAccumulator.exact(power, CATALOG["int8"], 1).width == 10
 
 
-@pytest.mark.parametrize(("acc", "spelling"), [
-    (FixedAccumulator(lsb=0, width=32), "fx32"),
-    (FixedAccumulator(lsb=-18, width=49), "fx49m18"),
-    (FixedAccumulator(lsb=3, width=20, overflow=Overflow.SATURATE), "fx20p3s"),
-    (FixedAccumulator(lsb=-10, width=32, rounding=Rounding.RTZ), "fx32m10t"),
-    (FixedAccumulator(lsb=-10, width=32, rounding=Rounding.RTZ, overflow=Overflow.SATURATE),
-     "fx32m10ts"),
-    (FloatAccumulator(fmt=CATALOG["fp32"]), "fp32"),
-    (FloatAccumulator(fmt=CATALOG["fp16"], rounding=Rounding.RTZ, overflow=Overflow.SATURATE,
-                      subnormals=False), "fp16-rtz-sat-ftz"),
-    (FloatAccumulator(fmt=parse_format("e4m3:ieee"), subnormals=False), "e4m3:ieee-ftz"),
-])
+@pytest.mark.parametrize(
+    ("acc", "spelling"),
+    [
+        (FixedAccumulator(lsb=0, width=32), "fx32"),
+        (FixedAccumulator(lsb=-18, width=49), "fx49m18"),
+        (FixedAccumulator(lsb=3, width=20, overflow=Overflow.SATURATE), "fx20p3s"),
+        (FixedAccumulator(lsb=-10, width=32, rounding=Rounding.RTZ), "fx32m10t"),
+        (
+            FixedAccumulator(lsb=-10, width=32, rounding=Rounding.RTZ, overflow=Overflow.SATURATE),
+            "fx32m10ts",
+        ),
+        (FloatAccumulator(fmt=CATALOG["fp32"]), "fp32"),
+        (
+            FloatAccumulator(
+                fmt=CATALOG["fp16"],
+                rounding=Rounding.RTZ,
+                overflow=Overflow.SATURATE,
+                subnormals=False,
+            ),
+            "fp16-rtz-sat-ftz",
+        ),
+        (FloatAccumulator(fmt=parse_format("e4m3:ieee"), subnormals=False), "e4m3:ieee-ftz"),
+    ],
+)
 def test_accumulator_spelling(acc, spelling):
     assert str(acc) == spelling
     assert acc.identifier == spelling.replace("-", "_").replace(":", "_")
 
 
 WRONG = [
-    (FixedAccumulator, {"lsb": 0.5, "width": 8},
-     "Accumulator lsb must be an integer from -1024 to 1024, not 0.5"),
-    (FixedAccumulator, {"lsb": -1025, "width": 8},
-     "Accumulator lsb must be an integer from -1024 to 1024, not -1025"),
-    (FixedAccumulator, {"lsb": 0, "width": 1},
-     "Accumulator width must be an integer from 2 to 1024, not 1"),
-    (FixedAccumulator, {"lsb": 0, "width": 8, "overflow": Overflow.INF},
-     "Accumulator overflow must be wrap or sat in fixed point, not 'inf'"),
-    (FixedAccumulator, {"lsb": 0, "width": 8, "rounding": "rne"},
-     "Accumulator rounding must be a Rounding, not 'rne'"),
-    (FloatAccumulator, {"fmt": CATALOG["e4m3"]},
-     "Accumulator fmt must be a signed format with ieee specials, not 'e4m3'"),
-    (FloatAccumulator, {"fmt": "fp32"},
-     "Accumulator fmt must be a signed format with ieee specials, not 'fp32'"),
-    (FloatAccumulator, {"fmt": CATALOG["fp32"], "overflow": Overflow.WRAP},
-     "Accumulator overflow must be inf or sat in floating point, not 'wrap'"),
-    (FloatAccumulator, {"fmt": CATALOG["fp32"], "rounding": None},
-     "Accumulator rounding must be a Rounding, not None"),
-    (FloatAccumulator, {"fmt": CATALOG["fp32"], "subnormals": 1},
-     "Accumulator subnormals must be a bool, not 1"),
+    (
+        FixedAccumulator,
+        {"lsb": 0.5, "width": 8},
+        "Accumulator lsb must be an integer from -1024 to 1024, not 0.5",
+    ),
+    (
+        FixedAccumulator,
+        {"lsb": -1025, "width": 8},
+        "Accumulator lsb must be an integer from -1024 to 1024, not -1025",
+    ),
+    (
+        FixedAccumulator,
+        {"lsb": 0, "width": 1},
+        "Accumulator width must be an integer from 2 to 1024, not 1",
+    ),
+    (
+        FixedAccumulator,
+        {"lsb": 0, "width": 8, "overflow": Overflow.INF},
+        "Accumulator overflow must be wrap or sat in fixed point, not 'inf'",
+    ),
+    (
+        FixedAccumulator,
+        {"lsb": 0, "width": 8, "rounding": "rne"},
+        "Accumulator rounding must be a Rounding, not 'rne'",
+    ),
+    (
+        FloatAccumulator,
+        {"fmt": CATALOG["e4m3"]},
+        "Accumulator fmt must be a signed format with ieee specials, not 'e4m3'",
+    ),
+    (
+        FloatAccumulator,
+        {"fmt": "fp32"},
+        "Accumulator fmt must be a signed format with ieee specials, not 'fp32'",
+    ),
+    (
+        FloatAccumulator,
+        {"fmt": CATALOG["fp32"], "overflow": Overflow.WRAP},
+        "Accumulator overflow must be inf or sat in floating point, not 'wrap'",
+    ),
+    (
+        FloatAccumulator,
+        {"fmt": CATALOG["fp32"], "rounding": None},
+        "Accumulator rounding must be a Rounding, not None",
+    ),
+    (
+        FloatAccumulator,
+        {"fmt": CATALOG["fp32"], "subnormals": 1},
+        "Accumulator subnormals must be a bool, not 1",
+    ),
 ]
 
 

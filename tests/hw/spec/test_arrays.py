@@ -57,7 +57,12 @@ def test_beats_and_tiles_cover_the_edges():
     spec = parse_array("4x8", "int8,lanes=4")
     assert [spec.beats(k) for k in (1, 4, 5, 8)] == [1, 1, 2, 2]
     assert [spec.tiles(m, n) for m, n in ((1, 1), (4, 8), (5, 8), (4, 9), (9, 17))] == [
-        1, 1, 2, 2, 9]
+        1,
+        1,
+        2,
+        2,
+        9,
+    ]
     assert [spec.interval(k) for k in (1, 16, 17, 32)] == [4, 4, 5, 8]
 
 
@@ -80,21 +85,32 @@ def test_array_with_an_output_stage():
     assert str(spec).endswith(",dataflow=os,out=int4,saturate=no,scale=fp32,zero_point=yes")
     assert parse_array("4x2", "e5m2", out=spec.drain) == spec
     assert parse_array("4x2", "e5m2", out=spec.out) == spec
-    assert spec.out == OutputSpec.behind(spec.mac, CATALOG["int4"], saturate=False,
-                                         scale=Scale.FP32, zero_point=True)
+    assert spec.out == OutputSpec.behind(
+        spec.mac, CATALOG["int4"], saturate=False, scale=Scale.FP32, zero_point=True
+    )
     assert (spec.result_width, spec.result_signed, spec.slot_width, spec.flag_bits) == (
-        4, True, 8, 0)
+        4,
+        True,
+        8,
+        0,
+    )
     plain = parse_array("4x2", "e5m2")
     assert plain.out is None
     assert (plain.result_width, plain.result_signed, plain.slot_width, plain.flag_bits) == (
-        77, True, 80, 2)
+        77,
+        True,
+        80,
+        2,
+    )
     for shape in ((1, 1, 1), (9, 5, 3), (4, 40, 8)):
         assert spec.cycles(*shape) == plain.cycles(*shape) + spec.out.latency
         assert spec.interval(shape[1]) == plain.interval(shape[1])
 
 
-@pytest.mark.parametrize(("out", "width", "signed"), [
-    ("e4m3", 8, False), ("bf16", 16, False), ("uint8", 8, False), ("int16", 16, True)])
+@pytest.mark.parametrize(
+    ("out", "width", "signed"),
+    [("e4m3", 8, False), ("bf16", 16, False), ("uint8", 8, False), ("int16", 16, True)],
+)
 def test_result_is_the_output_stage_s(out, width, signed):
     spec = parse_array("2x2", "e4m3,acc=fp32", out=out)
     assert (spec.slot_width, spec.result_signed) == (width, signed)
@@ -103,18 +119,25 @@ def test_result_is_the_output_stage_s(out, width, signed):
 MAC = parse_mac("int8")
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"mac": "int8"}, "Array mac must be a MacSpec, not 'int8'"),
-    ({"rows": 0}, "Array rows must be an integer from 1 to 512, not 0"),
-    ({"rows": True}, "Array rows must be an integer from 1 to 512, not True"),
-    ({"cols": 513}, "Array cols must be an integer from 1 to 512, not 513"),
-    ({"dataflow": "os"}, "Array dataflow must be a Dataflow, not 'os'"),
-    ({"out": "e4m3"}, "Array out must be an OutputSpec or None, not 'e4m3'"),
-    ({"out": parse_output("e4m3,from=fp32")},
-     "Array out must be a stage behind int8,acc=fx28, not 'e4m3,from=fp32'"),
-    ({"out": parse_output("e4m3,from=fx28,flags=1")},
-     "Array out must be a stage behind int8,acc=fx28, not 'e4m3,from=fx28,flags=1'"),
-])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"mac": "int8"}, "Array mac must be a MacSpec, not 'int8'"),
+        ({"rows": 0}, "Array rows must be an integer from 1 to 512, not 0"),
+        ({"rows": True}, "Array rows must be an integer from 1 to 512, not True"),
+        ({"cols": 513}, "Array cols must be an integer from 1 to 512, not 513"),
+        ({"dataflow": "os"}, "Array dataflow must be a Dataflow, not 'os'"),
+        ({"out": "e4m3"}, "Array out must be an OutputSpec or None, not 'e4m3'"),
+        (
+            {"out": parse_output("e4m3,from=fp32")},
+            "Array out must be a stage behind int8,acc=fx28, not 'e4m3,from=fp32'",
+        ),
+        (
+            {"out": parse_output("e4m3,from=fx28,flags=1")},
+            "Array out must be a stage behind int8,acc=fx28, not 'e4m3,from=fx28,flags=1'",
+        ),
+    ],
+)
 def test_array_wrong(fields, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         ArraySpec(**{"mac": MAC, "rows": 4, "cols": 4} | fields)

@@ -13,8 +13,9 @@ def _passes(spec, m, k, n):
     """Rows of A of each pass, in order."""
     steps = len(range(0, k, spec.mac.lanes * spec.rows))
     columns = len(range(0, n, spec.cols))
-    return [min(spec.depth, m - top) for top in range(0, m, spec.depth)
-            for _ in range(columns * steps)]
+    return [
+        min(spec.depth, m - top) for top in range(0, m, spec.depth) for _ in range(columns * steps)
+    ]
 
 
 def _last_cycle(spec, down, m, k, n):
@@ -37,9 +38,16 @@ def _last_cycle(spec, down, m, k, n):
 
 
 @pytest.mark.parametrize("size", ["1x1", "4x4", "2x8", "8x2"])
-@pytest.mark.parametrize(("mac", "down"), [
-    ("int8", 1), ("e4m3,lanes=4,pipeline=1", 1), ("e5m2,acc=fp16,pipeline=2", 2),
-    ("e4m3,pipeline=8", 4), ("e5m2,pipeline=3,adder=carry-save", 1)])
+@pytest.mark.parametrize(
+    ("mac", "down"),
+    [
+        ("int8", 1),
+        ("e4m3,lanes=4,pipeline=1", 1),
+        ("e5m2,acc=fp16,pipeline=2", 2),
+        ("e4m3,pipeline=8", 4),
+        ("e5m2,pipeline=3,adder=carry-save", 1),
+    ],
+)
 @pytest.mark.parametrize("depth", [8, 11])
 def test_cycles_match_a_count_of_events(size, mac, down, depth):
     spec = parse_array(size, mac, dataflow="ws", depth=depth)
@@ -68,7 +76,12 @@ def test_first_result_is_that_of_a_product_of_one_tile():
 def test_tiles_and_beats():
     spec = parse_array("4x8", "int8,lanes=2", dataflow="ws", depth=10)
     assert [spec.tiles(m, n) for m, n in ((1, 1), (10, 8), (11, 8), (10, 9), (21, 17))] == [
-        1, 1, 2, 2, 9]
+        1,
+        1,
+        2,
+        2,
+        9,
+    ]
     assert spec.stream_beats(1, 1, 1) == (1, 4, 1)
     assert spec.stream_beats(21, 17, 9) == (21 * 3 * 2, 4 * 3 * 2 * 3, 21 * 2)
 
@@ -99,13 +112,18 @@ def test_names():
 MAC = parse_mac("int8")
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"depth": 1}, "Array depth must be an integer from 2 to 65536, not 1"),
-    ({"depth": 65537}, "Array depth must be an integer from 2 to 65536, not 65537"),
-    ({"depth": "8"}, "Array depth must be an integer from 2 to 65536, not '8'"),
-    ({"depth": 8, "dataflow": Dataflow.OS},
-     "Array depth must be left out unless the dataflow is ws, not 8"),
-])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"depth": 1}, "Array depth must be an integer from 2 to 65536, not 1"),
+        ({"depth": 65537}, "Array depth must be an integer from 2 to 65536, not 65537"),
+        ({"depth": "8"}, "Array depth must be an integer from 2 to 65536, not '8'"),
+        (
+            {"depth": 8, "dataflow": Dataflow.OS},
+            "Array depth must be left out unless the dataflow is ws, not 8",
+        ),
+    ],
+)
 def test_depth_wrong(fields, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         ArraySpec(**{"mac": MAC, "rows": 4, "cols": 4, "dataflow": Dataflow.WS} | fields)

@@ -12,11 +12,27 @@ from hw.spec import CATALOG, Format, Kind, SpecError, Specials, integer, parse_f
 PUBLISHED = [
     # OCP OFP8 rev. 1.0, tables 1 and 2.
     ("e4m3", 7, {0x7F, 0xFF}, set(), 448, 2**-6, 2**-9, 254),
-    ("e5m2", 15, {*range(0x7D, 0x80), *range(0xFD, 0x100)}, {0x7C, 0xFC}, 57344, 2**-14, 2**-16,
-     248),
+    (
+        "e5m2",
+        15,
+        {*range(0x7D, 0x80), *range(0xFD, 0x100)},
+        {0x7C, 0xFC},
+        57344,
+        2**-14,
+        2**-16,
+        248,
+    ),
     # ml_dtypes 0.6.0, comments of float8_e4m3, float8_e3m4, float8_e4m3fnuz, float8_e5m2fnuz.
-    ("e4m3:ieee", 7, {*range(0x79, 0x80), *range(0xF9, 0x100)}, {0x78, 0xF8}, 240, 2**-6, 2**-9,
-     240),
+    (
+        "e4m3:ieee",
+        7,
+        {*range(0x79, 0x80), *range(0xF9, 0x100)},
+        {0x78, 0xF8},
+        240,
+        2**-6,
+        2**-9,
+        240,
+    ),
     ("e3m4", 3, {*range(0x71, 0x80), *range(0xF1, 0x100)}, {0x70, 0xF0}, 15.5, 2**-2, 2**-6, 224),
     ("e4m3fnuz", 8, {0x80}, set(), 240, 2**-7, 2**-10, 255),
     ("e5m2fnuz", 16, {0x80}, set(), 57344, 2**-15, 2**-17, 255),
@@ -34,15 +50,34 @@ PUBLISHED = [
     ("e3m2", 3, set(), set(), 28, 0.25, 0.0625, 64),
     ("e2m1", 1, set(), set(), 6, 1, 0.5, 16),
     # IEEE 754-2019, table 3.5; bfloat16 is the upper half of binary32.
-    ("fp16", 15, {*range(0x7C01, 0x8000), *range(0xFC01, 0x10000)}, {0x7C00, 0xFC00}, 65504,
-     2**-14, 2**-24, 63488),
-    ("bf16", 127, {*range(0x7F81, 0x8000), *range(0xFF81, 0x10000)}, {0x7F80, 0xFF80},
-     (2 - 2**-7) * 2.0**127, 2**-126, 2**-133, 65280),
+    (
+        "fp16",
+        15,
+        {*range(0x7C01, 0x8000), *range(0xFC01, 0x10000)},
+        {0x7C00, 0xFC00},
+        65504,
+        2**-14,
+        2**-24,
+        63488,
+    ),
+    (
+        "bf16",
+        127,
+        {*range(0x7F81, 0x8000), *range(0xFF81, 0x10000)},
+        {0x7F80, 0xFF80},
+        (2 - 2**-7) * 2.0**127,
+        2**-126,
+        2**-133,
+        65280,
+    ),
 ]
 
 
-@pytest.mark.parametrize(("name", "bias", "nans", "infs", "largest", "normal", "subnormal",
-                          "finite"), PUBLISHED, ids=[row[0] for row in PUBLISHED])
+@pytest.mark.parametrize(
+    ("name", "bias", "nans", "infs", "largest", "normal", "subnormal", "finite"),
+    PUBLISHED,
+    ids=[row[0] for row in PUBLISHED],
+)
 def test_format_has_published_extremes(name, bias, nans, infs, largest, normal, subnormal, finite):
     fmt = parse_format(name)
     kinds = [fmt.unpack(code).kind for code in range(1 << fmt.width)]
@@ -50,7 +85,12 @@ def test_format_has_published_extremes(name, bias, nans, infs, largest, normal, 
     assert {code for code, kind in enumerate(kinds) if kind is Kind.INF} == infs
     assert kinds.count(Kind.FINITE) == finite == fmt.num_finite
     assert (fmt.bias, fmt.max, fmt.min, fmt.min_normal, fmt.min_subnormal) == (
-        bias, largest, -largest, normal, subnormal)
+        bias,
+        largest,
+        -largest,
+        normal,
+        subnormal,
+    )
     assert fmt.nan_code in nans or (fmt.nan_code is None and not nans)
     assert fmt.inf_code == (min(infs) if infs else None)
     assert (fmt.has_nan, fmt.has_inf) == (bool(nans), bool(infs))
@@ -59,19 +99,29 @@ def test_format_has_published_extremes(name, bias, nans, infs, largest, normal, 
 def test_format_has_published_canonical_nan():
     # IEEE 754-2019, 6.2.1: quiet is the leading fraction bit.
     assert [CATALOG[name].nan_code for name in ("fp32", "fp16", "bf16", "e5m2", "e4m3")] == [
-        0x7FC00000, 0x7E00, 0x7FC0, 0x7E, 0x7F]
+        0x7FC00000,
+        0x7E00,
+        0x7FC0,
+        0x7E,
+        0x7F,
+    ]
 
 
 def test_format_fp32_has_published_extremes():
     fp32 = CATALOG["fp32"]
     assert (fp32.bias, fp32.max_code, fp32.inf_code) == (127, 0x7F7FFFFF, 0x7F800000)
     assert (fp32.max, fp32.min_normal, fp32.min_subnormal) == (
-        (2 - 2.0**-23) * 2.0**127, 2.0**-126, 2.0**-149)
+        (2 - 2.0**-23) * 2.0**127,
+        2.0**-126,
+        2.0**-149,
+    )
     assert fp32.num_finite == 2 * (255 << 23)
 
 
-@pytest.mark.parametrize(("name", "low", "high"), [
-    ("int4", -8, 7), ("int8", -128, 127), ("int16", -32768, 32767), ("uint8", 0, 255)])
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("int4", -8, 7), ("int8", -128, 127), ("int16", -32768, 32767), ("uint8", 0, 255)],
+)
 def test_integer_holds_every_value(name, low, high):
     fmt = CATALOG[name]
     values = [fmt.unpack(code) for code in range(1 << fmt.width)]
@@ -87,9 +137,16 @@ def test_integer_places_its_binary_point():
     assert (fmt.max, fmt.min, fmt.min_subnormal) == (1.984375, -2.0, 2**-6)
 
 
-@pytest.mark.parametrize("name", [*(n for n in CATALOG if CATALOG[n].width <= 16
-                                    and CATALOG[n].exp_bits), "e4m3:none", "e3m2:p3109e",
-                                  "e1m2:fn", "e2m0:fnuz"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(n for n in CATALOG if CATALOG[n].width <= 16 and CATALOG[n].exp_bits),
+        "e4m3:none",
+        "e3m2:p3109e",
+        "e1m2:fn",
+        "e2m0:fnuz",
+    ],
+)
 def test_unpack_follows_the_textbook_formula(name):
     fmt = parse_format(name)
     finite = 0
@@ -100,7 +157,7 @@ def test_unpack_follows_the_textbook_formula(name):
             continue
         finite += 1
         bits = f"{code:0{fmt.width}b}"
-        sign, field, man = bits[0], int(bits[1:1 + fmt.exp_bits], 2), bits[1 + fmt.exp_bits:]
+        sign, field, man = bits[0], int(bits[1 : 1 + fmt.exp_bits], 2), bits[1 + fmt.exp_bits :]
         # Exact in binary64 for all formats here.
         fraction = int(man or "0", 2) / (1 << fmt.man_bits) + (field > 0)
         value = (-1) ** int(sign) * fraction * 2.0 ** (max(field, 1) - fmt.bias)
@@ -124,8 +181,10 @@ def _float(**fields):
 
 
 WRONG = [
-    (_float(name="E4M3"), ("Format name must be lower-case letters and digits, with an optional "
-     ":policy, not 'E4M3'")),
+    (
+        _float(name="E4M3"),
+        ("Format name must be lower-case letters and digits, with an optional :policy, not 'E4M3'"),
+    ),
     (_float(exp_bits=12), "Format exp_bits must be an integer from 0 to 11, not 12"),
     (_float(exp_bits=True), "Format exp_bits must be an integer from 0 to 11, not True"),
     (_float(man_bits=-1), "Format man_bits must be an integer from 0 to 64, not -1"),
@@ -133,12 +192,21 @@ WRONG = [
     (_float(specials="fn"), "Format specials must be a Specials, not 'fn'"),
     (_float(signed=1), "Format signed must be a bool, not 1"),
     (_float(exp_bits=1, man_bits=0, signed=False), "Format width must be at least 2 bits, not 1"),
-    (_float(exp_bits=0, specials=Specials.FN),
-     "Format specials must be none without exponent bits, not 'fn'"),
-    (_float(exp_bits=1, specials=Specials.IEEE), ("Format fields must be at least 2 exponent bits "
-     "and 1 mantissa bit for ieee specials, not (1, 3)")),
-    (_float(signed=False, specials=Specials.FNUZ),
-     "Format signed must be True for fnuz specials, not False"),
+    (
+        _float(exp_bits=0, specials=Specials.FN),
+        "Format specials must be none without exponent bits, not 'fn'",
+    ),
+    (
+        _float(exp_bits=1, specials=Specials.IEEE),
+        (
+            "Format fields must be at least 2 exponent bits "
+            "and 1 mantissa bit for ieee specials, not (1, 3)"
+        ),
+    ),
+    (
+        _float(signed=False, specials=Specials.FNUZ),
+        "Format signed must be True for fnuz specials, not False",
+    ),
 ]
 
 

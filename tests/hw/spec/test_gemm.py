@@ -9,24 +9,30 @@ from tests.support.specs import GEMMS, WEIGHT_GEMMS
 ARRAY = parse_array("4x4", "int8")
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"array": "4x4"}, "GEMM array must be an ArraySpec, not '4x4'"),
-    ({"depth_a": 1}, "GEMM depth_a must be an integer from 2 to 1048576, not 1"),
-    ({"depth_b": True}, "GEMM depth_b must be an integer from 2 to 1048576, not True"),
-    ({"depth_c": 1 << 21}, "GEMM depth_c must be an integer from 2 to 1048576, not 2097152"),
-    ({"bus": "axi4lite"}, "GEMM bus must be a Bus, not 'axi4lite'"),
-])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"array": "4x4"}, "GEMM array must be an ArraySpec, not '4x4'"),
+        ({"depth_a": 1}, "GEMM depth_a must be an integer from 2 to 1048576, not 1"),
+        ({"depth_b": True}, "GEMM depth_b must be an integer from 2 to 1048576, not True"),
+        ({"depth_c": 1 << 21}, "GEMM depth_c must be an integer from 2 to 1048576, not 2097152"),
+        ({"bus": "axi4lite"}, "GEMM bus must be a Bus, not 'axi4lite'"),
+    ],
+)
 def test_gemm_fields_wrong(fields, message):
     with pytest.raises(SpecError) as raised:
         GemmSpec(**{"array": ARRAY} | fields)
     assert str(raised.value) == message
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"depths": "8x8"}, "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '8x8'"),
-    ({"depths": 8}, "GEMM depths must be AxBxC, for instance 1024x1024x1024, not 8"),
-    ({"bus": "apb"}, "GEMM bus must be one of axi4lite, wishbone, not 'apb'"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"depths": "8x8"}, "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '8x8'"),
+        ({"depths": 8}, "GEMM depths must be AxBxC, for instance 1024x1024x1024, not 8"),
+        ({"bus": "apb"}, "GEMM bus must be one of axi4lite, wishbone, not 'apb'"),
+    ],
+)
 def test_parse_gemm_wrong(settings, message):
     with pytest.raises(SpecError) as raised:
         parse_gemm(ARRAY, **settings)
@@ -45,26 +51,42 @@ def test_gemm_names_and_digests_differ():
     assert len({spec.name for spec in specs}) == len({spec.digest for spec in specs}) == len(specs)
 
 
-@pytest.mark.parametrize(("shape", "refused"), [
-    ((4, 64, 4), ()), ((4, 65, 4), ("size_a", "size_b")), ((0, 9, 9), ("zero",)),
-    ((256, 1, 1), ("size_c",)), ((64, 4, 5), ("size_c",)), ((5, 33, 1), ("size_a",)),
-    ((1, 33, 5), ("size_b",)), ((64, 4, 4), ()), ((1, 1, 256), ()), ((1, 1, 257), (
-        "size_b", "size_c")),
-])
+@pytest.mark.parametrize(
+    ("shape", "refused"),
+    [
+        ((4, 64, 4), ()),
+        ((4, 65, 4), ("size_a", "size_b")),
+        ((0, 9, 9), ("zero",)),
+        ((256, 1, 1), ("size_c",)),
+        ((64, 4, 5), ("size_c",)),
+        ((5, 33, 1), ("size_a",)),
+        ((1, 33, 5), ("size_b",)),
+        ((64, 4, 4), ()),
+        ((1, 1, 256), ()),
+        ((1, 1, 257), ("size_b", "size_c")),
+    ],
+)
 def test_gemm_refuses_what_does_not_fit(shape, refused):
     spec = parse_gemm(ARRAY, depths="64x64x64")
     assert spec.refusals(*shape) == refused
     if refused:
         with pytest.raises(SpecError) as raised:
             spec.cycles(*shape)
-        assert str(raised.value) == ("GEMM size must be one that the memories of depth 64x64x64 "
-                                     f"hold, not '{'x'.join(map(str, shape))}'")
+        assert str(raised.value) == (
+            "GEMM size must be one that the memories of depth 64x64x64 "
+            f"hold, not '{'x'.join(map(str, shape))}'"
+        )
 
 
 def test_gemm_cycles_are_those_of_the_array_and_a_constant():
     spec = parse_gemm(ARRAY, depths="64x64x64")
-    shapes = [(m, k, n) for m in range(1, 20) for k in range(1, 9) for n in range(1, 12)
-              if not spec.refusals(m, k, n)]
+    shapes = [
+        (m, k, n)
+        for m in range(1, 20)
+        for k in range(1, 9)
+        for n in range(1, 12)
+        if not spec.refusals(m, k, n)
+    ]
     assert len(shapes) > 1000
     assert {spec.cycles(*shape) - ARRAY.cycles(*shape) for shape in shapes} == {spec.latency}
 

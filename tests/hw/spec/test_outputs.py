@@ -14,13 +14,20 @@ SOURCES = ("fp32", "bf16", "fp16-sat", "int32", "fx49m18", "fx20p3ts", "aligned:
 def test_parse_output_reads_every_spelling_back():
     names, count = set(), 0
     for to, source, saturate, scale, zero, flags in product(
-            [*CATALOG, "e4m3:ieee"], SOURCES, (True, False), Scale, (True, False), range(3)):
+        [*CATALOG, "e4m3:ieee"], SOURCES, (True, False), Scale, (True, False), range(3)
+    ):
         base = parse_output(f"{to},from={source}")
         fixed = source.startswith(("int", "fx"))
         if (zero and not base.to.is_integer) or (flags and not fixed):
             continue
-        spec = OutputSpec(source=base.source, to=base.to, saturate=saturate, scale=scale,
-                          zero_point=zero, flag_bits=flags)
+        spec = OutputSpec(
+            source=base.source,
+            to=base.to,
+            saturate=saturate,
+            scale=scale,
+            zero_point=zero,
+            flag_bits=flags,
+        )
         assert parse_output(str(spec)) == spec
         assert parse_output(spec) is spec
         assert re.fullmatch(r"out_[a-z0-9_]+", spec.name)
@@ -54,14 +61,21 @@ WRONG = [
     ("e4m3", f"Output must be {FULL}, not 'e4m3'"),
     ("e4m3,from=fp32,from=fp16", f"Output must be {FULL}, not 'e4m3,from=fp32,from=fp16'"),
     ("e4m3,from=fp32,round=up", f"Output must be {FULL}, not 'e4m3,from=fp32,round=up'"),
-    ("e4m3,from=exact", ("Output source must be an accumulator of a given width, such as fx49m18, "
-     "int32 or fp32, not 'exact'")),
+    (
+        "e4m3,from=exact",
+        (
+            "Output source must be an accumulator of a given width, such as fx49m18, "
+            "int32 or fp32, not 'exact'"
+        ),
+    ),
     ("e4m3,from=fp32,scale=fp16", "Output scale must be one of none, pow2, fp32, not 'fp16'"),
     ("e4m3,from=int32,flags=3", "Output flags must be one of 0, 1, 2, not '3'"),
     ("e4m3,from=fp32,flags=1", "Output flag_bits must be 0 for a source in floating point, not 1"),
     ("e4m3,from=fp32,saturate=1", "Output saturate must be yes or no, not '1'"),
-    ("e4m3,from=fp32,zero_point=yes",
-     "Output zero_point must be False for e4m3, which is no integer, not True"),
+    (
+        "e4m3,from=fp32,zero_point=yes",
+        "Output zero_point must be False for e4m3, which is no integer, not True",
+    ),
     ("e4m3,from=fx1", "Accumulator width must be an integer from 2 to 1024, not 1"),
 ]
 
@@ -72,26 +86,34 @@ def test_parse_output_wrong(text, message):
         parse_output(text)
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("e4m3,from=fp32", f"Output must be {DRAIN}, not 'e4m3,from=fp32'"),
-    ("e4m3,flags=1", f"Output must be {DRAIN}, not 'e4m3,flags=1'"),
-    ("e4m3,scale=int8", "Output scale must be one of none, pow2, fp32, not 'int8'"),
-    ("e4m3,zero_point=yes",
-     "Output zero_point must be False for e4m3, which is no integer, not True"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("e4m3,from=fp32", f"Output must be {DRAIN}, not 'e4m3,from=fp32'"),
+        ("e4m3,flags=1", f"Output must be {DRAIN}, not 'e4m3,flags=1'"),
+        ("e4m3,scale=int8", "Output scale must be one of none, pow2, fp32, not 'int8'"),
+        (
+            "e4m3,zero_point=yes",
+            "Output zero_point must be False for e4m3, which is no integer, not True",
+        ),
+    ],
+)
 def test_parse_output_behind_a_mac_wrong(text, message):
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         parse_output(text, mac=parse_mac("e5m2"))
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"source": "fp32"}, "Output source must be an accumulator, not 'fp32'"),
-    ({"to": "e4m3"}, "Output to must be a Format, not 'e4m3'"),
-    ({"saturate": 1}, "Output saturate must be a bool, not 1"),
-    ({"scale": "pow2"}, "Output scale must be a Scale, not 'pow2'"),
-    ({"zero_point": 0}, "Output zero_point must be a bool, not 0"),
-    ({"flag_bits": True}, "Output flag_bits must be an integer from 0 to 2, not True"),
-])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"source": "fp32"}, "Output source must be an accumulator, not 'fp32'"),
+        ({"to": "e4m3"}, "Output to must be a Format, not 'e4m3'"),
+        ({"saturate": 1}, "Output saturate must be a bool, not 1"),
+        ({"scale": "pow2"}, "Output scale must be a Scale, not 'pow2'"),
+        ({"zero_point": 0}, "Output zero_point must be a bool, not 0"),
+        ({"flag_bits": True}, "Output flag_bits must be an integer from 0 to 2, not True"),
+    ],
+)
 def test_output_spec_wrong(fields, message):
     good = {"source": parse_output("e4m3,from=int32").source, "to": CATALOG["e4m3"]}
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):

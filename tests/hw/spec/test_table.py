@@ -20,8 +20,9 @@ def test_table_has_every_format_with_source() -> None:
     assert all(row["source"] for row in format_rows())
 
 
-@pytest.mark.parametrize("row", [row for row in format_rows() if row["width"] <= 16],
-                         ids=lambda row: row["name"])
+@pytest.mark.parametrize(
+    "row", [row for row in format_rows() if row["width"] <= 16], ids=lambda row: row["name"]
+)
 def test_table_matches_every_code(row: dict) -> None:
     """Extremes, counts and special codes hold over all codes of the format."""
     fmt = CATALOG[row["name"]]
@@ -41,17 +42,40 @@ def test_table_shows_what_a_reader_knows() -> None:
     """OCP OFP8 1.0, table 2, as text."""
     cells = dict(zip(COLUMNS, format_cells()[0], strict=True))
     assert cells == {
-        "name": "e4m3", "bits": "1/4/3", "bias": "7", "specials": "fn", "max": "448",
-        "min": "-448", "min_normal": "0.015625", "min_subnormal": "0.001953125", "lsb": "-9",
-        "num_finite": "254", "nan_code": "0x7f", "inf_code": "-",
-        "source": "OCP OFP8 1.0, tables 1 and 2"}
+        "name": "e4m3",
+        "bits": "1/4/3",
+        "bias": "7",
+        "specials": "fn",
+        "max": "448",
+        "min": "-448",
+        "min_normal": "0.015625",
+        "min_subnormal": "0.001953125",
+        "lsb": "-9",
+        "num_finite": "254",
+        "nan_code": "0x7f",
+        "inf_code": "-",
+        "source": "OCP OFP8 1.0, tables 1 and 2",
+    }
 
 
 def test_table_accepts_format_without_source() -> None:
     heading, line = format_table(format_rows([integer("int3", 3)])).splitlines()
     assert heading.split() == " ".join(COLUMNS.values()).split()
-    assert line.split() == ["int3", "1/0/2", "-", "none", "3", "-4", "1", "1", "0", "8", "-", "-",
-                            "-"]
+    assert line.split() == [
+        "int3",
+        "1/0/2",
+        "-",
+        "none",
+        "3",
+        "-4",
+        "1",
+        "1",
+        "0",
+        "8",
+        "-",
+        "-",
+        "-",
+    ]
 
 
 def test_list_prints_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,8 +86,10 @@ def test_list_prints_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_list_wrong() -> None:
-    done = subprocess.run([sys.executable, "-m", "hw.spec"], cwd=ROOT, capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "hw.spec"], cwd=ROOT, capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "python -m hw.spec: error: the following arguments are required: --list\n")
+        "python -m hw.spec: error: the following arguments are required: --list\n"
+    )

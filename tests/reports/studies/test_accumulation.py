@@ -75,8 +75,9 @@ def test_chained_sums_are_those_of_the_model(few, monkeypatch, acc):
     infinite = 0
     for headroom in (0, 7):
         pairs = [each.codes(mac, headroom) for each in few]
-        for got, wanted in zip(sums._chained(pairs, mac, [16, 64]),
-                               sums._anew(pairs, mac, [16, 64]), strict=True):
+        for got, wanted in zip(
+            sums._chained(pairs, mac, [16, 64]), sums._anew(pairs, mac, [16, 64]), strict=True
+        ):
             assert got.shape == (3, SIDE, SIDE)
             assert (got == wanted).all(), (headroom, acc)
             infinite += int(np.isinf(got).sum())
@@ -87,13 +88,16 @@ def test_error_is_that_of_fractions(few):
     """The root mean square by hand, on rational numbers, of the least precise accumulator."""
     mac = parse_mac("e4m3", acc="bf16")
     a, b = few[0].codes(mac)
-    x, y = ([[Fraction(float(value)) for value in row] for row in sim.decode(codes, E4M3)]
-            for codes in (a, b.T))
+    x, y = (
+        [[Fraction(float(value)) for value in row] for row in sim.decode(codes, E4M3)]
+        for codes in (a, b.T)
+    )
     exact = [[sum(p * q for p, q in zip(row, col, strict=True)) for col in y] for row in x]
     got = sim.values(sim.matmul(a, b, mac), mac)
-    errors = [(Fraction(float(got[i][j])) - exact[i][j])**2 for i in range(SIDE)
-              for j in range(SIDE)]
-    wanted = float(sum(errors) / sum(value**2 for row in exact for value in row))**0.5
+    errors = [
+        (Fraction(float(got[i][j])) - exact[i][j]) ** 2 for i in range(SIDE) for j in range(SIDE)
+    ]
+    wanted = float(sum(errors) / sum(value**2 for row in exact for value in row)) ** 0.5
     [[point]] = sums.errors(few[:1], mac, 0, [64])
     assert point == (64, pytest.approx(wanted, rel=1e-9), 0)
     assert wanted > 1e-3
@@ -121,11 +125,16 @@ def test_kept_records_are_what_the_model_computes():
     compared = 0
     for acc, headroom in sums.SERIES:
         mac = parse_mac("e4m3", acc=acc)
-        for each, points in zip(whole, zip(*sums.errors(whole, mac, headroom, ks),
-                                           strict=True), strict=True):
-            [kept] = [record for record in KEPT if record.subject == mac.name
-                      and record.conditions["operands"] == each.kind
-                      and record.conditions["headroom"] == headroom]
+        for each, points in zip(
+            whole, zip(*sums.errors(whole, mac, headroom, ks), strict=True), strict=True
+        ):
+            [kept] = [
+                record
+                for record in KEPT
+                if record.subject == mac.name
+                and record.conditions["operands"] == each.kind
+                and record.conditions["headroom"] == headroom
+            ]
             assert sums._metrics(points).items() <= kept.metrics.items(), (acc, each.kind)
             assert len(kept.metrics) == 13
             compared += len(points)
@@ -153,27 +162,48 @@ def test_command_wrong_depth(tmp_path: Path, capsys, depth):
     with pytest.raises(SystemExit, match=r"^2$"):
         main(["accumulation", "--longest", depth, "--out", str(tmp_path / "x.json")])
     assert capsys.readouterr() == (
-        "", ("python -m reports.study accumulation: error: Depth must be a power of two from 16 to "
-             f"65536, not {depth}\n"))
+        "",
+        (
+            "python -m reports.study accumulation: error: Depth must be a power of two from 16 to "
+            f"65536, not {depth}\n"
+        ),
+    )
     assert not list(tmp_path.iterdir())
 
 
-def record(accumulator: str, errors: dict[int, float], infinite: dict[int, float] | None = None,
-           headroom: int = 0) -> dict:
+def record(
+    accumulator: str,
+    errors: dict[int, float],
+    infinite: dict[int, float] | None = None,
+    headroom: int = 0,
+) -> dict:
     """What of a record a figure shows."""
     metrics = {f"error_at_{k}": {"value": value, "unit": ""} for k, value in errors.items()}
-    metrics |= {f"infinite_at_{k}": {"value": value, "unit": ""}
-                for k, value in (infinite or {}).items()}
-    return {"metrics": metrics, "conditions": {
-        "operands": "gaussian", "source": "numbers", "accumulator": accumulator, "bits": 9,
-        "headroom": headroom, "format": "e4m3", "dot products": 64, "largest code": 448.0}}
+    metrics |= {
+        f"infinite_at_{k}": {"value": value, "unit": ""} for k, value in (infinite or {}).items()
+    }
+    return {
+        "metrics": metrics,
+        "conditions": {
+            "operands": "gaussian",
+            "source": "numbers",
+            "accumulator": accumulator,
+            "bits": 9,
+            "headroom": headroom,
+            "format": "e4m3",
+            "dot products": 64,
+            "largest code": 448.0,
+        },
+    }
 
 
-FEW = [record("none", {16: 0.04, 32: 0.03, 64: 0.02}),
-       record("exact", {16: 0, 32: 0, 64: 0}),
-       record("narrow", {16: 0.02, 32: 0.001, 64: 0.05}),
-       record("short", {16: 0.003}, {32: 0.25, 64: 1.0}),
-       record("short", {16: 0.003, 32: 0.004, 64: 0.011}, headroom=3)]
+FEW = [
+    record("none", {16: 0.04, 32: 0.03, 64: 0.02}),
+    record("exact", {16: 0, 32: 0, 64: 0}),
+    record("narrow", {16: 0.02, 32: 0.001, 64: 0.05}),
+    record("short", {16: 0.003}, {32: 0.25, 64: 1.0}),
+    record("short", {16: 0.003, 32: 0.004, 64: 0.011}, headroom=3),
+]
 
 
 @pytest.fixture
@@ -186,8 +216,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("limit", "first"), [
-    (0.01, 64), (0.06, None), (0.0005, 16), ({16: 1, 32: 0.0009, 64: 0.0}, 32)])
+@pytest.mark.parametrize(
+    ("limit", "first"), [(0.01, 64), (0.06, None), (0.0005, 16), ({16: 1, 32: 0.0009, 64: 0.0}, 32)]
+)
 def test_curve_passes_where_it_stays_above(limit, first):
     curve = Curve("narrow", 0, 9, {16: 0.02, 32: 0.001, 64: 0.05}, {})
     assert curve.passes(limit) == first
@@ -199,22 +230,33 @@ def test_answer_is_read_off_the_records():
         "Up to K = 64, the error of e4m3 dot products stays below 1 % with exact (9 bits). It is "
         "above 1 % with narrow (9 bits) from K = 64 on (gaussian) and short on operands / 8 (9 "
         "bits) from K = 64 on (gaussian). With operands that fill the format, short (9 bits) "
-        "overflows from K = 32 on.")
+        "overflows from K = 32 on."
+    )
 
 
 def test_limits_are_a_line_for_each_accumulator():
     assert limits(FEW).rows == [
-        ["exact", "9", "-", "-"], ["narrow", "9", "K >= 64", "K >= 64"],
-        ["short", "9", "K >= 32", "K >= 32"], ["short on operands / 8", "9", "K >= 64", "-"]]
+        ["exact", "9", "-", "-"],
+        ["narrow", "9", "K >= 64", "K >= 64"],
+        ["short", "9", "K >= 32", "K >= 32"],
+        ["short on operands / 8", "9", "K >= 64", "-"],
+    ]
 
 
 def test_panels_hold_every_point():
     """Errors lie where their logarithm is, zero below all, infinite shares in a row of dots."""
     [panel] = accumulation(FEW)["panels"]
-    height = {line.label: [float(y) for y in re.findall(r" ([\d.]+)", line.path)]
-              for line in [*panel.lines, panel.codes]}
+    height = {
+        line.label: [float(y) for y in re.findall(r" ([\d.]+)", line.path)]
+        for line in [*panel.lines, panel.codes]
+    }
     assert {name: len(ys) for name, ys in height.items()} == {
-        "exact (9)": 3, "narrow (9)": 3, "short (9)": 1, "short /8 (9)": 3, "operands": 3}
+        "exact (9)": 3,
+        "narrow (9)": 3,
+        "short (9)": 1,
+        "short /8 (9)": 3,
+        "operands": 3,
+    }
     high, low, _ = height["narrow (9)"]
     assert low - high == pytest.approx(32 * 1.30103, abs=0.11)  # log10(0.02 / 0.001)
     assert min(height["exact (9)"]) > max(height["narrow (9)"] + height["operands"])
@@ -235,7 +277,9 @@ def test_figure_is_well_formed_and_within_its_card(root: Path):
     seen = 0
     groups = [(tree, 0.0)] + [
         (group, float((re.findall(r"[\d.]+", panel.get("transform", "")) or [0])[0]))
-        for panel in tree.findall(f"{SVG}g") for group in [panel, *panel.iter(f"{SVG}g")]]
+        for panel in tree.findall(f"{SVG}g")
+        for group in [panel, *panel.iter(f"{SVG}g")]
+    ]
     for group, shift in groups:
         for item in [*group.findall(f"{SVG}rect"), *group.findall(f"{SVG}text")]:
             # A letter is about 6.5 wide at this size, and the anchor at most at its left end.
@@ -255,7 +299,9 @@ def test_pages_show_answer_figure_and_tables(root: Path):
     assert text in readme
     assert text in (root / "reports/index.html").read_text()
     assert re.findall(r"\]\((.+?)\)", readme) == [
-        "reports/accumulation.md", "reports/figures/accumulation.svg"]
+        "reports/accumulation.md",
+        "reports/figures/accumulation.svg",
+    ]
     assert all((root / file).exists() for file in re.findall(r"\]\((.+?)\)", readme))
     assert (root / "reports" / re.search(r"\]\((.+?)\)", page)[1]).exists()
     study, shown = Curves(RECORDS), 0
@@ -276,40 +322,67 @@ def test_pages_show_answer_figure_and_tables(root: Path):
 def test_check_finds_page_of_other_records(root: Path, capsys: pytest.CaptureFixture[str]):
     assert render(["--check"], root=root) == 0
     changed = copy.deepcopy(RECORDS)
-    next(each for each in changed if each["conditions"]["accumulator"] == "bf16")[
-        "metrics"]["error_at_16"]["value"] = 0.5
+    next(each for each in changed if each["conditions"]["accumulator"] == "bf16")["metrics"][
+        "error_at_16"
+    ]["value"] = 0.5
     (root / "reports/data/accumulation.json").write_text(json.dumps({"records": changed}))
     capsys.readouterr()
     assert render(["--check"], root=root) == 1
     assert capsys.readouterr().err == (
         "Out of date, run `make reports`: reports/figures/accumulation.svg, "
-        "reports/accumulation.md, reports/csv/accumulation.csv, reports/index.html\n")
+        "reports/accumulation.md, reports/csv/accumulation.csv, reports/index.html\n"
+    )
 
 
 #: What is planted in the first record of that accumulator, and the error that names it.
 FAULTS = [
-    ("exact", lambda it: it["metrics"]["error_at_16"].update(value=0.5),
-     r"Accumulation error must be 0 where sums are exact, not 0\.5"),
-    ("fp32", lambda it: it["metrics"].pop("error_at_16"),
-     r"Accumulation records must be of the same K, not \[32, .*\]"),
-    ("fp32", lambda it: it["metrics"]["error_at_16"].update(value=-1),
-     r"Accumulation error must be from 0 to inf, not \[-1\]"),
-    ("fp16", lambda it: it["metrics"]["infinite_at_16"].update(value=2),
-     r"Accumulation infinite must be from 0 to 1, not \[2\]"),
-    ("fp32", lambda it: it["metrics"].update(infinite_at_16={"value": 1, "unit": ""}),
-     r"Accumulation K must be of one metric, not \[16\]"),
-    ("bf16", lambda it: it["metrics"].update(speed={"value": 1, "unit": ""}),
-     r"Accumulation metrics must be error_at_K or infinite_at_K, not \[.*'speed'\]"),
-    ("none", lambda it: it["conditions"].pop("headroom"),
-     r"Accumulation record must be complete, not \"without \['headroom'\]\""),
-    ("bf16", lambda it: it["conditions"].update(operands="others"),
-     "Accumulation records must be of the same accumulators for all operands, not .*"),
+    (
+        "exact",
+        lambda it: it["metrics"]["error_at_16"].update(value=0.5),
+        r"Accumulation error must be 0 where sums are exact, not 0\.5",
+    ),
+    (
+        "fp32",
+        lambda it: it["metrics"].pop("error_at_16"),
+        r"Accumulation records must be of the same K, not \[32, .*\]",
+    ),
+    (
+        "fp32",
+        lambda it: it["metrics"]["error_at_16"].update(value=-1),
+        r"Accumulation error must be from 0 to inf, not \[-1\]",
+    ),
+    (
+        "fp16",
+        lambda it: it["metrics"]["infinite_at_16"].update(value=2),
+        r"Accumulation infinite must be from 0 to 1, not \[2\]",
+    ),
+    (
+        "fp32",
+        lambda it: it["metrics"].update(infinite_at_16={"value": 1, "unit": ""}),
+        r"Accumulation K must be of one metric, not \[16\]",
+    ),
+    (
+        "bf16",
+        lambda it: it["metrics"].update(speed={"value": 1, "unit": ""}),
+        r"Accumulation metrics must be error_at_K or infinite_at_K, not \[.*'speed'\]",
+    ),
+    (
+        "none",
+        lambda it: it["conditions"].pop("headroom"),
+        r"Accumulation record must be complete, not \"without \['headroom'\]\"",
+    ),
+    (
+        "bf16",
+        lambda it: it["conditions"].update(operands="others"),
+        "Accumulation records must be of the same accumulators for all operands, not .*",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("accumulator", "plant", "message"), FAULTS)
-def test_render_refuses_planted_record(root: Path, capsys: pytest.CaptureFixture[str],
-                                       accumulator: str, plant, message: str):
+def test_render_refuses_planted_record(
+    root: Path, capsys: pytest.CaptureFixture[str], accumulator: str, plant, message: str
+):
     """One line, and no page is touched."""
     changed = copy.deepcopy(RECORDS)
     plant(next(each for each in changed if each["conditions"]["accumulator"] == accumulator))

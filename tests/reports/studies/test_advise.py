@@ -48,15 +48,33 @@ def run(capsys: pytest.CaptureFixture, *arguments: str) -> str:
     return capsys.readouterr().out
 
 
-def test_json_has_metric_cycles_and_costs(files: dict[str, str], capsys: pytest.CaptureFixture
-                                          ) -> None:
+def test_json_has_metric_cycles_and_costs(
+    files: dict[str, str], capsys: pytest.CaptureFixture
+) -> None:
     """Against the closed form of the cycles, the records' costs, and the noise computed here."""
-    found = json.loads(run(capsys, files["m.onnx"], "--data", files["x.npz"], "--columns",
-                           "INT8,E5M2", "--acc", "exact,fp32", "--array", "8x8", "--json"))
+    found = json.loads(
+        run(
+            capsys,
+            files["m.onnx"],
+            "--data",
+            files["x.npz"],
+            "--columns",
+            "INT8,E5M2",
+            "--acc",
+            "exact,fp32",
+            "--array",
+            "8x8",
+            "--json",
+        )
+    )
     assert found["measure"] == {"name": "SQNR", "unit": "dB", "reference": None, "least": 20.0}
     points = {(point["column"], point["accumulator"]): point for point in found["points"]}
-    assert list(points) == [("INT8", "exact"), ("INT8", "fp32"), ("E5M2", "exact"),
-                            ("E5M2", "fp32")]
+    assert list(points) == [
+        ("INT8", "exact"),
+        ("INT8", "fp32"),
+        ("E5M2", "exact"),
+        ("E5M2", "fp32"),
+    ]
     array = parse_array("8x8", parse_mac("int8", acc="int27"))
     point, cost = points["INT8", "exact"], Costs.of_project().of(array)
     assert point["cycles"] == round(array.cycles(20, 12, 5) / 20)
@@ -66,7 +84,7 @@ def test_json_has_metric_cycles_and_costs(files: dict[str, str], capsys: pytest.
     scales = np.abs(WEIGHTS).max(axis=0) / 127
     rounded = np.rint(x / (abs(x).max() / 127)) * abs(x).max() / 127
     got, wanted = rounded @ (np.rint(WEIGHTS / scales) * scales), x @ WEIGHTS
-    noise = 10 * math.log10((wanted**2).sum() / ((got - wanted)**2).sum())
+    noise = 10 * math.log10((wanted**2).sum() / ((got - wanted) ** 2).sum())
     assert point["value"] == pytest.approx(noise, abs=0.2)
     assert point["value"] - points["E5M2", "exact"]["value"] > 6
     assert [point["recommended"] for point in found["points"]].count(True) == 1
@@ -78,21 +96,50 @@ def test_json_has_metric_cycles_and_costs(files: dict[str, str], capsys: pytest.
 
 
 def test_labels_give_accuracy(files: dict[str, str], capsys: pytest.CaptureFixture) -> None:
-    found = json.loads(run(capsys, files["m.onnx"], "--data", files["x.npz"], "--labels",
-                           files["labels.npy"], "--columns", "E3M4", "--acc", "exact", "--loss",
-                           "2.5", "--samples", "10", "--json"))
-    assert found["measure"] == {"name": "accuracy", "unit": "%", "reference": 100.0,
-                                "least": 97.5}
+    found = json.loads(
+        run(
+            capsys,
+            files["m.onnx"],
+            "--data",
+            files["x.npz"],
+            "--labels",
+            files["labels.npy"],
+            "--columns",
+            "E3M4",
+            "--acc",
+            "exact",
+            "--loss",
+            "2.5",
+            "--samples",
+            "10",
+            "--json",
+        )
+    )
+    assert found["measure"] == {"name": "accuracy", "unit": "%", "reference": 100.0, "least": 97.5}
     assert found["points"][0]["value"] >= 80
 
 
-def test_table_and_page(files: dict[str, str], capsys: pytest.CaptureFixture, tmp_path: Path
-                        ) -> None:
+def test_table_and_page(
+    files: dict[str, str], capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
     page = tmp_path / "advice.html"
     text = run(capsys, files["m.onnx"], "--columns", "INT8", "--acc", "exact", "--out", str(page))
     lines = text.splitlines()
-    assert lines[0].split() == ["format", "sums", "SQNR", "[dB]", "cycles", "array", "area",
-                                "[mm2]", "energy", "[uJ]", "on", "the", "front"]
+    assert lines[0].split() == [
+        "format",
+        "sums",
+        "SQNR",
+        "[dB]",
+        "cycles",
+        "array",
+        "area",
+        "[mm2]",
+        "energy",
+        "[uJ]",
+        "on",
+        "the",
+        "front",
+    ]
     assert re.fullmatch(r"INT8 +exact +\d\d\.\d\d +\d+ +7\.44 +\S+ +recommended", lines[2])
     assert lines[4].startswith("Take INT8 with exact sums: SQNR ")
     assert "4 samples: random inputs. Cycles and energy are those of one." in lines
@@ -112,29 +159,49 @@ def test_every_setting_of_a_network_of_the_project(capsys: pytest.CaptureFixture
 
 WRONG = [
     (["{m.onnx}", "--array", "16"], "Array size must be ROWSxCOLS, for instance 16x16, not '16'"),
-    (["{m.onnx}", "--columns", "FP4"], ("Column must be one of INT8, E2M5, E3M4, E4M3, E5M2, W4A8, "
-     "MXFP8, not 'FP4'")),
-    (["{m.onnx}", "--acc", "exact,x"], ("Accumulator must be one of exact, fp32, fp16, bf16, "
-     "hopper, not 'x'")),
+    (
+        ["{m.onnx}", "--columns", "FP4"],
+        ("Column must be one of INT8, E2M5, E3M4, E4M3, E5M2, W4A8, MXFP8, not 'FP4'"),
+    ),
+    (
+        ["{m.onnx}", "--acc", "exact,x"],
+        ("Accumulator must be one of exact, fp32, fp16, bf16, hopper, not 'x'"),
+    ),
     (["{m.onnx}", "--samples", "0"], "Samples must be an integer from 1 to 1073741824, not 0"),
-    (["{m.onnx}", "--data", "{x.npz}", "--labels", "{few.npy}"],
-     "Labels must be at least 20, one a sample, not 3"),
-    (["{m.onnx}", "--data", "{x.npz}", "--labels", "{real.npy}"],
-     "Labels must be whole numbers, one a sample, not dtype('float64')"),
-    (["{m.onnx}", "--labels", "{text}"],
-     "Labels file must be readable, not '{text}' (no .npy file of numbers)"),
-    (["{m.onnx}", "--data", "nowhere.npz"],
-     "Data file must be readable, not 'nowhere.npz' (no such file or directory)"),
-    (["digits", "--data", "{x.npz}"],
-     "--data must be left out for a network of the project, not '{x.npz}'"),
+    (
+        ["{m.onnx}", "--data", "{x.npz}", "--labels", "{few.npy}"],
+        "Labels must be at least 20, one a sample, not 3",
+    ),
+    (
+        ["{m.onnx}", "--data", "{x.npz}", "--labels", "{real.npy}"],
+        "Labels must be whole numbers, one a sample, not dtype('float64')",
+    ),
+    (
+        ["{m.onnx}", "--labels", "{text}"],
+        "Labels file must be readable, not '{text}' (no .npy file of numbers)",
+    ),
+    (
+        ["{m.onnx}", "--data", "nowhere.npz"],
+        "Data file must be readable, not 'nowhere.npz' (no such file or directory)",
+    ),
+    (
+        ["digits", "--data", "{x.npz}"],
+        "--data must be left out for a network of the project, not '{x.npz}'",
+    ),
     (["{m.onnx}", "--loss", "x"], "argument --loss: invalid float value: 'x'"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG)
-def test_wrong(arguments: list[str], message: str, files: dict[str, str], tmp_path: Path,
-               capsys: pytest.CaptureFixture) -> None:
+def test_wrong(
+    arguments: list[str],
+    message: str,
+    files: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
     """One line, exit status 2, no page."""
+
     def filled(text: str) -> str:
         return re.sub(r"\{(\S+?)\}", lambda match: files[match[1]], text)
 
@@ -150,8 +217,11 @@ def test_no_model(files: dict[str, str], capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as stop:
         command.main([files["text"]])
     assert stop.value.code == 2
-    assert re.fullmatch(r"python -m reports\.advise: error: Model file must be an ONNX model, not "
-                        rf"{re.escape(repr(files['text']))} \(.*\)\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"python -m reports\.advise: error: Model file must be an ONNX model, not "
+        rf"{re.escape(repr(files['text']))} \(.*\)\n",
+        capsys.readouterr().err,
+    )
 
 
 #: What the page shows; runs behind it.
@@ -190,15 +260,20 @@ def test_page_shows_every_setting(tmp_path: Path) -> None:
     advice = advise(POINTS, measure)
     assert len(advice.front) == 5
     file = tmp_path / "advice.html"
-    file.write_text(page("net", "16x16", POINTS, measure, advice, ["A note."]).replace(
-        "</body>", VISIT + "</body>"), encoding="utf-8")
+    file.write_text(
+        page("net", "16x16", POINTS, measure, advice, ["A note."]).replace(
+            "</body>", VISIT + "</body>"
+        ),
+        encoding="utf-8",
+    )
     document, log = visit(file, tmp_path)
     found = re.search(r'<pre id="said">(.*?)</pre>', document)
     assert found, log
     assert "CONSOLE" not in log, log
     said = json.loads(html.unescape(found[1]))
     assert sorted(dot[0] for dot in said["dots"]) == sorted(
-        point.name for point in POINTS if point.energy_uj)
+        point.name for point in POINTS if point.energy_uj
+    )
     assert said["rows"] == [point.column for point in POINTS]
     assert (said["wide"], said["requests"]) == (True, 0)
     labels = {f"{point.column}, {point.accumulator}" for point in advice.front}
@@ -215,5 +290,7 @@ def test_page_shows_every_setting(tmp_path: Path) -> None:
 def _overlap(one: list, other: list) -> bool:
     """Whether the boxes of two texts share more than a pixel or two of their line spacing."""
     (_, x, y, wide, high), (_, left, top, width, height) = one, other
-    return (min(x + wide, left + width) - max(x, left) > 0
-            and min(y + high, top + height) - max(y, top) > 3)
+    return (
+        min(x + wide, left + width) - max(x, left) > 0
+        and min(y + high, top + height) - max(y, top) > 3
+    )

@@ -31,8 +31,10 @@ ORIGIN = provenance("test")
 
 def operands(spec, m, k, n):
     rng = np.random.default_rng(3)
-    return (rng.integers(0, 1 << fmt.width, shape).astype(np.uint8)
-            for fmt, shape in ((spec.mac.a, (m, k)), (spec.mac.b, (k, n))))
+    return (
+        rng.integers(0, 1 << fmt.width, shape).astype(np.uint8)
+        for fmt, shape in ((spec.mac.a, (m, k)), (spec.mac.b, (k, n)))
+    )
 
 
 def simulator(name):
@@ -64,21 +66,26 @@ def test_compiled_simulators_count_cycles_and_compute_sums(name, tmp_path):
     assert got.cycles == spec.cycles(5, 9, 7)
 
 
-WRONG = ("Sums of wrong must be those of sim.fast, and 256 of 256 are not "
-         "(array_16x16_os_int8_fx28)")
+WRONG = "Sums of wrong must be those of sim.fast, and 256 of 256 are not (array_16x16_os_int8_fx28)"
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"sums": 1}, WRONG), ({"flags": 1}, WRONG),
-    ({"cycles": 1}, "Cycles of wrong must be 63, not 64 (array_16x16_os_int8_fx28)"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sums": 1}, WRONG),
+        ({"flags": 1}, WRONG),
+        ({"cycles": 1}, "Cycles of wrong must be 63, not 64 (array_16x16_os_int8_fx28)"),
+    ],
+)
 def test_a_simulator_that_differs_is_found(change, message):
     def prepare(site):
         def run(a, b):
             sums, flags = sim.matmul_with_flags(a, b, site.spec.mac)
             right = Ran(sums, flags, site.spec.cycles(16, 16, 16), 1.0)
-            return right._replace(**{name: getattr(right, name) + by
-                                     for name, by in change.items()})
+            return right._replace(
+                **{name: getattr(right, name) + by for name, by in change.items()}
+            )
+
         return Ready(run, 0.0)
 
     wrong = Simulator("wrong", prepare)
@@ -93,31 +100,53 @@ def test_models_are_timed_and_recorded(tmp_path, capsys, monkeypatch):
     out = tmp_path / "simulator.json"
     names = ["sim.fast, numpy", "sim.cycle"]
     only = [word for name in names for word in ("--only", name)]
-    assert main(["bench", "int8", "--size", "20x16x16", "--stationary", "int8", *only,
-                         "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                "bench",
+                "int8",
+                "--size",
+                "20x16x16",
+                "--stationary",
+                "int8",
+                *only,
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().out == f"{out}\n"
     machine, *records = read_records(out)
     assert [(record.conditions["simulator"], record.conditions["unit"]) for record in records] == [
-        *((name, "int8") for name in names), ("sim.cycle", "int8, weight stationary")]
+        *((name, "int8") for name in names),
+        ("sim.cycle", "int8, weight stationary"),
+    ]
     for record, dataflow in zip(records, ("os", "os", "ws"), strict=True):
         metrics, spec = record.metrics, parse_array("16x16", "int8", dataflow=dataflow)
         assert record.subject == spec.name
         assert metrics["cycles"].value == spec.cycles(20, 16, 16)
         assert metrics["sums_compared"].value == 20 * 16
         assert metrics["mac_per_second"].value == pytest.approx(
-            20 * 16 * 16 / metrics["time"].value)
+            20 * 16 * 16 / metrics["time"].value
+        )
     assert len({record.metrics["checksum"].value for record in records}) == 1
     assert machine.metrics["mac_per_second_one_thread"].value > 1e8
     assert machine.provenance.command == (
         "python -m reports.study bench int8 --size 20x16x16 --stationary int8 "
-        "--only 'sim.fast, numpy' --only sim.cycle")
+        "--only 'sim.fast, numpy' --only sim.cycle"
+    )
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["e9m9"], None), (["--only", "x"], None),
-    (["--size", "3x3"], "Size must be MxKxN, for instance 512x512x512, not '3x3'"),
-    (["--size", "4x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["e9m9"], None),
+        (["--only", "x"], None),
+        (["--size", "3x3"], "Size must be MxKxN, for instance 512x512x512, not '3x3'"),
+        (["--size", "4x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
+    ],
+)
 def test_bench_wrong(arguments, message, tmp_path, capsys):
     pytest.importorskip("numba", reason="numba is not installed: make fast")
     with pytest.raises(SystemExit, match=r"^2$"):
@@ -134,15 +163,20 @@ def test_bench_without_numba(monkeypatch, tmp_path, capsys):
     with pytest.raises(SystemExit, match=r"^2$"):
         main(["bench", "--out", str(tmp_path / "x.json")])
     assert capsys.readouterr().err == (
-        "python -m reports.study simulator: error: Numba must be installed (make fast), not None\n")
+        "python -m reports.study simulator: error: Numba must be installed (make fast), not None\n"
+    )
 
 
-@pytest.mark.parametrize(("arguments", "simulator", "taken"), [
-    ([], "Verilator", ["e4m3,acc=fp32", "int8,acc=int32"]),
-    (["--whole", "e4m3,acc=bf16"], "Verilator", ["e4m3,acc=bf16"]),
-    ([], "CXXRTL", [unit for unit in command.UNITS if "hopper" not in unit]),
-    (["--only", "CXXRTL"], "CXXRTL", list(command.UNITS)),
-    ([], "sim.cycle", list(command.UNITS))])
+@pytest.mark.parametrize(
+    ("arguments", "simulator", "taken"),
+    [
+        ([], "Verilator", ["e4m3,acc=fp32", "int8,acc=int32"]),
+        (["--whole", "e4m3,acc=bf16"], "Verilator", ["e4m3,acc=bf16"]),
+        ([], "CXXRTL", [unit for unit in command.UNITS if "hopper" not in unit]),
+        (["--only", "CXXRTL"], "CXXRTL", list(command.UNITS)),
+        ([], "sim.cycle", list(command.UNITS)),
+    ],
+)
 def test_what_takes_long_is_left_out_unless_asked_for(arguments, simulator, taken):
     parser = ArgumentParser()
     command.add_options(parser)
@@ -159,8 +193,7 @@ def test_folds_are_those_of_scalesim(dataflow):
     spec = replace(parse_array("16x16", "int8"), dataflow=dataflow)
     folds, cycles = model(spec, 256, 256, 256)
     assert folds * cycles - 1 == TOLD[dataflow]
-    assert TOLD[dataflow] - spec.cycles(256, 256, 256) == sum(
-        terms(spec, 256, 256, 256).values())
+    assert TOLD[dataflow] - spec.cycles(256, 256, 256) == sum(terms(spec, 256, 256, 256).values())
 
 
 def test_layers_are_products():
@@ -172,9 +205,14 @@ def test_layers_are_products():
 def told(monkeypatch):
     """SCALE-Sim as its closed form has it, some cycles off."""
     off = []
-    monkeypatch.setattr(scalesim, "run_scalesim", lambda spec, layers: [
-        (lambda folds, cycles: folds * cycles - 1 + sum(off))(*model(spec, *layer.gemm))
-        for layer in layers])
+    monkeypatch.setattr(
+        scalesim,
+        "run_scalesim",
+        lambda spec, layers: [
+            (lambda folds, cycles: folds * cycles - 1 + sum(off))(*model(spec, *layer.gemm))
+            for layer in layers
+        ],
+    )
     return off
 
 
@@ -191,16 +229,16 @@ def test_a_difference_without_cause_is_found(told):
     told.append(1)
     with pytest.raises(MismatchError) as caught:
         compare(ORIGIN, LAYERS[:1], ["4x4"])
-    assert str(caught.value) == ("Cycles of SCALE-Sim must be 351, not 352 "
-                                 "(gemm_16x16x16 on array_4x4_os_int8_fx28)")
+    assert str(caught.value) == (
+        "Cycles of SCALE-Sim must be 351, not 352 (gemm_16x16x16 on array_4x4_os_int8_fx28)"
+    )
 
 
 def test_scalesim_that_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr(scalesim, "ENVIRONMENT", tmp_path / "python")
     with pytest.raises(ScaleSimError) as caught:
         compare(ORIGIN, LAYERS[:1], ["4x4"])
-    assert str(caught.value) == (
-        "SCALE-Sim must be installed (make build/scalesim), and is not")
+    assert str(caught.value) == ("SCALE-Sim must be installed (make build/scalesim), and is not")
 
 
 @pytest.mark.slow
@@ -211,33 +249,56 @@ def test_scalesim_itself_tells_what_its_model_does():
 
 
 def record(unit, simulator, speed, *, compiled=0.0, array="16x16"):
-    return {"subject": f"array_{unit}",
-            "conditions": {"simulator": simulator, "unit": unit, "array": array, "time": "wall",
-                           "gemm": "64x64x64", "part": "64x64x64"},
-            "metrics": {"mac_per_second": {"value": speed}, "cycles": {"value": 1071},
-                        "time_to_compile": {"value": compiled}, "sums_compared": {"value": 4096},
-                        "checksum": {"value": "ab12"}}}
+    return {
+        "subject": f"array_{unit}",
+        "conditions": {
+            "simulator": simulator,
+            "unit": unit,
+            "array": array,
+            "time": "wall",
+            "gemm": "64x64x64",
+            "part": "64x64x64",
+        },
+        "metrics": {
+            "mac_per_second": {"value": speed},
+            "cycles": {"value": 1071},
+            "time_to_compile": {"value": compiled},
+            "sums_compared": {"value": 4096},
+            "checksum": {"value": "ab12"},
+        },
+    }
 
 
-PEAK = {"subject": "machine", "metrics": {"mac_per_second": {"value": 2e11}},
-        "conditions": {"simulator": "peak of binary32 multiply-adds"}}
-RECORDS = {"simulator": [
-    PEAK, record("e4m3 fp32", "sim.fast", 1.5e11, compiled=2.0),
-    record("e4m3 fp32", "sim.fast, numpy", 3e9), record("e4m3 fp32", "Verilator", 1e7, compiled=90),
-    record("e4m3 fp32", "Verilator, small array", 2e7, compiled=9, array="4x4"),
-    record("int8 int32", "sim.fast", 1e11, compiled=2.0),
-    record("int8 int32", "Verilator, small array", 5e7, compiled=3, array="4x4"),
-    record("int8 int32", "Amaranth", 100.0),
-]}
+PEAK = {
+    "subject": "machine",
+    "metrics": {"mac_per_second": {"value": 2e11}},
+    "conditions": {"simulator": "peak of binary32 multiply-adds"},
+}
+RECORDS = {
+    "simulator": [
+        PEAK,
+        record("e4m3 fp32", "sim.fast", 1.5e11, compiled=2.0),
+        record("e4m3 fp32", "sim.fast, numpy", 3e9),
+        record("e4m3 fp32", "Verilator", 1e7, compiled=90),
+        record("e4m3 fp32", "Verilator, small array", 2e7, compiled=9, array="4x4"),
+        record("int8 int32", "sim.fast", 1e11, compiled=2.0),
+        record("int8 int32", "Verilator, small array", 5e7, compiled=3, array="4x4"),
+        record("int8 int32", "Amaranth", 100.0),
+    ]
+}
 
 
 def test_ratios_are_over_verilator_on_the_whole_array_if_it_was_compiled():
     table = ratios(RECORDS)
     assert table.headings[1:] == ["e4m3 fp32", "int8 int32"]
     assert table.rows == [
-        ["sim.fast (numba)", "15,000", "2,000"], ["sim.fast, numpy", "300", "-"],
-        ["Verilator", "1", "-"], ["Verilator, small array", "2", "1"], ["Amaranth", "-", "2e-06"],
-        ["compared with an array of", "16x16", "4x4"]]
+        ["sim.fast (numba)", "15,000", "2,000"],
+        ["sim.fast, numpy", "300", "-"],
+        ["Verilator", "1", "-"],
+        ["Verilator, small array", "2", "1"],
+        ["Amaranth", "-", "2e-06"],
+        ["compared with an array of", "16x16", "4x4"],
+    ]
 
 
 def test_answer_has_share_of_the_peak_and_sums():
@@ -249,5 +310,8 @@ def test_answer_has_share_of_the_peak_and_sums():
 
 def test_compiling_is_told_as_a_ratio():
     rows = simulators_page(RECORDS)["compiling"].rows
-    assert rows[2:5] == [["Verilator", "45", "-"], ["Verilator, small array", "4.5", "1.5"],
-                         ["Amaranth", "-", "-"]]
+    assert rows[2:5] == [
+        ["Verilator", "45", "-"],
+        ["Verilator, small array", "4.5", "1.5"],
+        ["Amaranth", "-", "-"],
+    ]

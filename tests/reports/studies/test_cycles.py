@@ -26,8 +26,11 @@ def check(spec):
     return found["cases"]
 
 
-@pytest.mark.parametrize("spec", tiers(
-    ARRAYS, [spec for spec in ARRAYS if spec.name in OFTEN]), ids=lambda spec: spec.name)
+@pytest.mark.parametrize(
+    "spec",
+    tiers(ARRAYS, [spec for spec in ARRAYS if spec.name in OFTEN]),
+    ids=lambda spec: spec.name,
+)
 def test_streams_equal_the_rtl_in_every_cycle(spec):
     """Shapes by stalls, 42 an array and 504 in all, half of them of each dataflow."""
     assert check(spec) == 42
@@ -41,6 +44,7 @@ def test_streams_of_a_large_array_equal_the_rtl(spec):
 
 def test_a_difference_is_found(monkeypatch):
     """The RTL of another array is not equal."""
+
     class Other:
         """Answers as if nothing were ever ready."""
 
@@ -49,8 +53,14 @@ def test_a_difference_is_found(monkeypatch):
 
         def run(self, rows):
             """Zeros of the right shape."""
-            names = ("s_axis_a_tready", "s_axis_b_tready", "m_axis_c_tvalid", "m_axis_c_tlast",
-                     "m_axis_c_tdata", "error")
+            names = (
+                "s_axis_a_tready",
+                "s_axis_b_tready",
+                "m_axis_c_tvalid",
+                "m_axis_c_tlast",
+                "m_axis_c_tdata",
+                "error",
+            )
             return dict.fromkeys(names, rows["s_axis_a_tvalid"] & 0)
 
     spec = parse_array("1x1", "int8")
@@ -86,7 +96,8 @@ def test_command_measures_an_array_and_refuses_others(tmp_path, capsys, monkeypa
         main(["cycles", "--only", "array", "--out", str(out)])
     names = ", ".join(spec.name for spec in (*ARRAYS, *LARGE))
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"python -m reports.study cycles: error: Array must be one of {names}, not 'array'")
+        f"python -m reports.study cycles: error: Array must be one of {names}, not 'array'"
+    )
 
 
 @pytest.mark.parametrize("flow", ["os", "ws"])
@@ -103,5 +114,6 @@ def test_speed_refuses_in_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit, match=r"^2$"):
         main(["sim_cycle", "--runs", "0", "--out", str(tmp_path / "x.json")])
     assert capsys.readouterr().err == (
-        "python -m reports.study sim_cycle: error: Runs must be a positive number, not 0\n")
+        "python -m reports.study sim_cycle: error: Runs must be a positive number, not 0\n"
+    )
     assert not list(tmp_path.iterdir())

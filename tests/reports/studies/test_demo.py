@@ -44,8 +44,10 @@ def test_training_is_repeatable_and_good(digits, layers):
         np.testing.assert_array_equal(layer.weights, again.weights)
         np.testing.assert_array_equal(layer.bias, again.bias)
     other = network.train(digits, epochs=1)
-    scores = [network.accuracy(network.forward(digits.test_images, net), digits.test_labels)
-              for net in (layers, other)]
+    scores = [
+        network.accuracy(network.forward(digits.test_images, net), digits.test_labels)
+        for net in (layers, other)
+    ]
     assert scores[0] > 0.95 > scores[1], scores
 
 
@@ -72,9 +74,10 @@ def test_quantization_is_repeatable_and_close(digits, layers, name):
 
 def test_sums_become_values():
     assert sim.values(np.array([-3, 4]), parse_mac("e4m3")).tolist() == [
-        -3 * 2.0**-18, 4 * 2.0**-18]
-    assert sim.values(np.array([0x3C00], np.uint16),
-                                  parse_mac("e4m3,acc=fp16")).tolist() == [1.0]
+        -3 * 2.0**-18,
+        4 * 2.0**-18,
+    ]
+    assert sim.values(np.array([0x3C00], np.uint16), parse_mac("e4m3,acc=fp16")).tolist() == [1.0]
 
 
 def test_every_planted_wrong_bit_is_named():
@@ -86,8 +89,10 @@ def test_every_planted_wrong_bit_is_named():
     for bit in range(49):
         wrong = bits.copy()
         wrong[0, 1] ^= 1 << bit
-        message = (f"{ARRAY.name} layer 3: 1 of 4 results differ; C[0, 1] is {wrong[0, 1]:#x} with "
-                   "flags 0 in RTL, 0x1ffffffffffff with flags 0 in the model")
+        message = (
+            f"{ARRAY.name} layer 3: 1 of 4 results differ; C[0, 1] is {wrong[0, 1]:#x} with "
+            "flags 0 in RTL, 0x1ffffffffffff with flags 0 in the model"
+        )
         with pytest.raises(command.Mismatch, match=f"^{re.escape(message)}$"):
             command.compare(ARRAY, 3, ArrayProduct(wrong, flags, 1), sums, flags)
     with pytest.raises(command.Mismatch, match=r"C\[1, 0\] is 0x10000000000 with flags 0 in RTL"):
@@ -125,14 +130,26 @@ def test_bench_notices_a_cycle_too_many(monkeypatch):
 def test_table_has_a_column_for_each_arithmetic():
     def record(subject, accuracy, **metrics):
         found = {"accuracy": accuracy} | metrics
-        return Record(subject=subject, provenance=provenance("x"),
-                      metrics={name: Metric(value) for name, value in found.items()},
-                      conditions={"test images": 449, "images on RTL": 100})
+        return Record(
+            subject=subject,
+            provenance=provenance("x"),
+            metrics={name: Metric(value) for name, value in found.items()},
+            conditions={"test images": 449, "images on RTL": 100},
+        )
 
-    arrays = [record(parse_array("16x16", name).name, 96.65, rtl_cycles=4734,
-                     closed_form_cycles=4734, utilisation=87.7, bits_checked=942900,
-                     two_input_gates_default=592, two_input_gates_keep=567)
-              for name in ("e4m3", "int8")]
+    arrays = [
+        record(
+            parse_array("16x16", name).name,
+            96.65,
+            rtl_cycles=4734,
+            closed_form_cycles=4734,
+            utilisation=87.7,
+            bits_checked=942900,
+            two_input_gates_default=592,
+            two_input_gates_keep=567,
+        )
+        for name in ("e4m3", "int8")
+    ]
     assert command.table([record("network in FP32", 96.44), *arrays]).splitlines() == [
         "                                   FP32     E4M3     INT8",
         "---------------------------------------------------------",
@@ -187,20 +204,33 @@ def test_demo_fails_on_a_wrong_bit(tmp_path, capsys, monkeypatch):
     assert main(["demo", "--array", "4x4", "--batch", "3", "--out", str(out), "--json"]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert re.match(r"python -m reports\.study demo: error: array_4x4_os_e4m3_fx49m18 layer 0: 1 "
-                    r"of 96 results differ; C\[0, 0\] is 0x", printed.err.splitlines()[-1])
+    assert re.match(
+        r"python -m reports\.study demo: error: array_4x4_os_e4m3_fx49m18 layer 0: 1 "
+        r"of 96 results differ; C\[0, 0\] is 0x",
+        printed.err.splitlines()[-1],
+    )
     assert not out.exists()
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--array", "4"], "Array size must be ROWSxCOLS, for instance 16x16, not '4'"),
-    (["--batch", "0"], "Batch must be from 1 to 449 test images, not 0"),
-    (["--batch", "450"], "Batch must be from 1 to 449 test images, not 450"),
-    (["--acc", "int9"], ("Accumulator width must be at least 37 to hold 1 product(s) of e4m3 and "
-                         "e4m3 at lsb -18, not 9")),
-    (["--out", "/dev/null/x.json"],
-     "Output folder must be writable, not '/dev/null' (file exists)"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--array", "4"], "Array size must be ROWSxCOLS, for instance 16x16, not '4'"),
+        (["--batch", "0"], "Batch must be from 1 to 449 test images, not 0"),
+        (["--batch", "450"], "Batch must be from 1 to 449 test images, not 450"),
+        (
+            ["--acc", "int9"],
+            (
+                "Accumulator width must be at least 37 to hold 1 product(s) of e4m3 and "
+                "e4m3 at lsb -18, not 9"
+            ),
+        ),
+        (
+            ["--out", "/dev/null/x.json"],
+            "Output folder must be writable, not '/dev/null' (file exists)",
+        ),
+    ],
+)
 def test_demo_wrong(arguments, message, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["demo", *arguments])

@@ -17,10 +17,13 @@ ARRAY = {"flat": False, "energy": {"stream": "4 tiles of 64 beats"}}
 
 def record(unit, *, library="osu018", conditions=None, **metrics):
     """Record such as synth.measure writes."""
-    return {"subject": unit, "not_done": [],
-            "conditions": {"unit": unit, "recipe": "keep"} | (conditions or {}),
-            "provenance": {"library": {"name": library}},
-            "metrics": {name: {"value": value, "unit": ""} for name, value in metrics.items()}}
+    return {
+        "subject": unit,
+        "not_done": [],
+        "conditions": {"unit": unit, "recipe": "keep"} | (conditions or {}),
+        "provenance": {"library": {"name": library}},
+        "metrics": {name: {"value": value, "unit": ""} for name, value in metrics.items()},
+    }
 
 
 def paper(fp8=1.5, fp8_float=0.9):
@@ -30,25 +33,44 @@ def paper(fp8=1.5, fp8_float=0.9):
         for acc, factor in ACCUMULATORS.items():
             share = 1 if pair == "int8" else fp8 if acc == "fx27" else fp8_float
             size = 400 * factor * share
-            records.append(record(
-                f"{pair},acc={acc}", two_input_gates_keep=size, two_input_gates_default=size + 1,
-                paper_cost=size + 2, area=10 * size, hand_total=700, figure_low=700 * factor,
-                figure_high=703 * factor, gates_at_paper_ratio=500, energy_gaussian=size,
-                energy_gaussian_internal=1, energy_gaussian_glitches=size * factor,
-                area_multiply=7 * size, area_align_add=3 * size, netlist_mismatches=0))
+            records.append(
+                record(
+                    f"{pair},acc={acc}",
+                    two_input_gates_keep=size,
+                    two_input_gates_default=size + 1,
+                    paper_cost=size + 2,
+                    area=10 * size,
+                    hand_total=700,
+                    figure_low=700 * factor,
+                    figure_high=703 * factor,
+                    gates_at_paper_ratio=500,
+                    energy_gaussian=size,
+                    energy_gaussian_internal=1,
+                    energy_gaussian_glitches=size * factor,
+                    area_multiply=7 * size,
+                    area_align_add=3 * size,
+                    netlist_mismatches=0,
+                )
+            )
     return records
 
 
 def test_verdict_gives_the_ratios_of_the_records():
     text = said("explanation", {"paper": paper()})
     for measure in ("gates", "cell area"):
-        assert (f"in {measure} 50 % more with an exact sum, 80 % more with FP16 and 170 % more "
-                "with FP32") in text
+        assert (
+            f"in {measure} 50 % more with an exact sum, 80 % more with FP16 and 170 % more "
+            "with FP32"
+        ) in text
     # Size and size times factor, over 400 and 400.
-    assert ("in energy, glitches included 50 % more with an exact sum, 170 % more with FP16 and "
-            "440 % more with FP32") in text
-    assert ("with the same accumulator on both sides E4M3 takes, in gates, 50 % more with FX+12, "
-            "10 % less") in text
+    assert (
+        "in energy, glitches included 50 % more with an exact sum, 170 % more with FP16 and "
+        "440 % more with FP32"
+    ) in text
+    assert (
+        "with the same accumulator on both sides E4M3 takes, in gates, 50 % more with FX+12, "
+        "10 % less"
+    ) in text
     assert "the price of floating-point sums" in text
 
 
@@ -81,35 +103,73 @@ def test_factors_without_records_are_left_out():
 
 def loop(pair, period, area):
     """Record of the loop of a carry-save unit."""
-    return record(f"{pair},acc=fx79,adder=carry-save", min_period=period, area=area,
-                  conditions={"resolve": False, "always_valid": True, "clock_ns": 2.0})
+    return record(
+        f"{pair},acc=fx79,adder=carry-save",
+        min_period=period,
+        area=area,
+        conditions={"resolve": False, "always_valid": True, "clock_ns": 2.0},
+    )
 
 
 def swept():
     """Records of every sweep."""
-    fixed = [record(f"{pair},acc=fx{width}", two_input_gates_keep=width * 10.0)
-             for pair in ("int8", "binary8p4") for width in (20, 30)]
-    lanes = [record(f"{pair},acc={acc},lanes={lanes}",
-                    area=(100.0 + len(pair)) * lanes)
-             for pair in ("int8", "binary8p4", "e4m3")
-             for acc in ("fx27", "fp16-sat", "fp32-sat", "aligned:13") for lanes in (4, 16)]
-    fronts = [record(f"{pair},acc=fx27{adder}", min_period=period, area=1000 * len(pair) / period)
-              for pair in ("int8", "binary8p4", "binary8p3")
-              for adder, period in (("", 9.0), (",adder=prefix", 4.0), (",adder=carry-save", 2.0))]
-    fronts += [loop("int8", 3.0, 17000.0), loop("int8", 3.1, 16000.0), loop("int8", 3.2, 15000.0),
-               loop("e5m2:none", 2.4, 40000.0), loop("e5m2:none", 2.6, 38000.0),
-               loop("binary8p3", 2.6, 38000.0), loop("binary8p3", 2.75, 37000.0)]
-    arrays = [record(f"{pair},acc={acc},array=16x16,dataflow=os", area=256.0,
-                     conditions=ARRAY, energy_gaussian=100.0 * len(pair) + len(acc))
-              for pair in ("int8", "binary8p4") for acc in ("fx27", "fp16-sat", "fp32-sat")]
-    nodes = [record(f"{pair},acc={acc}", library=library, area=float(len(pair)),
-                    energy_gaussian=100.0 * factor, energy_gaussian_glitches=len(pair) * factor)
-             for library in ("osu018", "nangate") for pair in ("int8", "binary8p4", "binary8p3")
-             for acc, factor in ACCUMULATORS.items()]
+    fixed = [
+        record(f"{pair},acc=fx{width}", two_input_gates_keep=width * 10.0)
+        for pair in ("int8", "binary8p4")
+        for width in (20, 30)
+    ]
+    lanes = [
+        record(f"{pair},acc={acc},lanes={lanes}", area=(100.0 + len(pair)) * lanes)
+        for pair in ("int8", "binary8p4", "e4m3")
+        for acc in ("fx27", "fp16-sat", "fp32-sat", "aligned:13")
+        for lanes in (4, 16)
+    ]
+    fronts = [
+        record(f"{pair},acc=fx27{adder}", min_period=period, area=1000 * len(pair) / period)
+        for pair in ("int8", "binary8p4", "binary8p3")
+        for adder, period in (("", 9.0), (",adder=prefix", 4.0), (",adder=carry-save", 2.0))
+    ]
+    fronts += [
+        loop("int8", 3.0, 17000.0),
+        loop("int8", 3.1, 16000.0),
+        loop("int8", 3.2, 15000.0),
+        loop("e5m2:none", 2.4, 40000.0),
+        loop("e5m2:none", 2.6, 38000.0),
+        loop("binary8p3", 2.6, 38000.0),
+        loop("binary8p3", 2.75, 37000.0),
+    ]
+    arrays = [
+        record(
+            f"{pair},acc={acc},array=16x16,dataflow=os",
+            area=256.0,
+            conditions=ARRAY,
+            energy_gaussian=100.0 * len(pair) + len(acc),
+        )
+        for pair in ("int8", "binary8p4")
+        for acc in ("fx27", "fp16-sat", "fp32-sat")
+    ]
+    nodes = [
+        record(
+            f"{pair},acc={acc}",
+            library=library,
+            area=float(len(pair)),
+            energy_gaussian=100.0 * factor,
+            energy_gaussian_glitches=len(pair) * factor,
+        )
+        for library in ("osu018", "nangate")
+        for pair in ("int8", "binary8p4", "binary8p3")
+        for acc, factor in ACCUMULATORS.items()
+    ]
     plain = record("int8_plain", two_input_gates=900)
     plain["conditions"] = {"recipe": "default"}
-    return {"paper": paper(), "factors": fixed + lanes, "fronts": fronts, "arrays": arrays,
-            "nodes": nodes, "gates": [plain]}
+    return {
+        "paper": paper(),
+        "factors": fixed + lanes,
+        "fronts": fronts,
+        "arrays": arrays,
+        "nodes": nodes,
+        "gates": [plain],
+    }
 
 
 def sentence(name, records):
@@ -134,9 +194,12 @@ def test_lanes_compare_area_a_lane():
     records = swept()
     assert "E4M3 to FP16 from 5 % more with 4 to 5 % more with 16" in sentence("lanes", records)
     # The sweep of guard bits has exact sums of one lane and other widths.
-    records["factors"] = [record("int8,acc=fx16", area=10.0), *records["factors"],
-                          record("int8,acc=fx27", area=100.0),
-                          record("binary8p4,acc=fx27", area=150.0)]
+    records["factors"] = [
+        record("int8,acc=fx16", area=10.0),
+        *records["factors"],
+        record("int8,acc=fx27", area=100.0),
+        record("binary8p4,acc=fx27", area=150.0),
+    ]
     assert "E4M3 exact from 50 % more with 1 to 5 % more with 16" in sentence("lanes", records)
 
 
@@ -144,22 +207,30 @@ def test_arrays_are_the_largest_that_have_the_metric():
     records = swept()
     # 404 and 904 over 404, and by their lengths alone for the units by themselves.
     assert "in an array of 256 takes, against INT8/27, for E4M3 exact 124 % more" in sentence(
-        "array_energy", records)
+        "array_energy", records
+    )
     for array in records["arrays"]:
         del array["metrics"]["energy_gaussian"]
-    records["arrays"] += [record(f"{pair},acc=fx27,array=2x2,dataflow=os", energy_gaussian=energy,
-                                 conditions=ARRAY | {"flat": flat})
-                          for pair, energy in (("int8", 2.0), ("binary8p4", 3.0))
-                          for flat in (True, False)]
+    records["arrays"] += [
+        record(
+            f"{pair},acc=fx27,array=2x2,dataflow=os",
+            energy_gaussian=energy,
+            conditions=ARRAY | {"flat": flat},
+        )
+        for pair, energy in (("int8", 2.0), ("binary8p4", 3.0))
+        for flat in (True, False)
+    ]
     assert "in an array of 4 takes, against INT8/27, for E4M3 exact 50 % more" in sentence(
-        "array_energy", records)
+        "array_energy", records
+    )
 
 
 def test_processes_compare_energies_where_they_are_measured():
     records = swept()
     # 109 over 104 with the same accumulator.
-    assert "of INT8/27 being 1, ranges for E4M3 exact from 1.05 to 1.05" in sentence("node_energy",
-                                                                                 records)
+    assert "of INT8/27 being 1, ranges for E4M3 exact from 1.05 to 1.05" in sentence(
+        "node_energy", records
+    )
     for node in records["nodes"]:
         del node["metrics"]["energy_gaussian_glitches"]
     figures = {factor["figure"] for factor in explanation.explanation_page(records)["factors"]}
@@ -182,8 +253,15 @@ def test_goals_tell_what_reaches_them_and_what_is_missing():
     assert [row[:4] + row[6:] for row in table.rows] == [
         ["INT8/27", "17,600 at 3.1", "16,000", "3.100", "-1,600 um2", "2 of 3"],
         ["E5M2/79", "39,500 at 2.5", "40,000", "2.400", "+500 um2", "0 of 2"],
-        ["E5M2/79, one NaN code", "39,500 at 2.5", "38,000", "2.600",
-         "-1,500 um2; 0.100 ns too slow", "0 of 2"]]
+        [
+            "E5M2/79, one NaN code",
+            "39,500 at 2.5",
+            "38,000",
+            "2.600",
+            "-1,500 um2; 0.100 ns too slow",
+            "0 of 2",
+        ],
+    ]
     assert explanation.explanation_page({"paper": paper()})["goals"].rows == []
 
 
@@ -195,8 +273,13 @@ def test_every_factor_has_its_place():
 
 
 def test_units_are_found_by_the_whole_of_what_is_asked():
-    units = Units([record("e4m3,acc=fp16", area=1), record("e4m3,acc=fp16,lanes=4", area=2),
-                   record("e4m3,acc=fp16,lanes=4", library="other", area=3)])
+    units = Units(
+        [
+            record("e4m3,acc=fp16", area=1),
+            record("e4m3,acc=fp16,lanes=4", area=2),
+            record("e4m3,acc=fp16,lanes=4", library="other", area=3),
+        ]
+    )
     assert units.of("area", "e4m3", "fp16") == 1
     assert units.value("area", unit="e4m3,acc=fp16,lanes=4") == 2
     assert units.value("area", library="other", unit="e4m3,acc=fp16,lanes=4") == 3
@@ -205,5 +288,9 @@ def test_units_are_found_by_the_whole_of_what_is_asked():
 
 
 def test_ratios_are_more_less_or_as_much():
-    assert [more(ratio) for ratio in (1.53, 0.88, 1, None)] == ["53 % more", "12 % less",
-                                                                "as much", "-"]
+    assert [more(ratio) for ratio in (1.53, 0.88, 1, None)] == [
+        "53 % more",
+        "12 % less",
+        "as much",
+        "-",
+    ]

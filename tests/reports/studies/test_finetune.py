@@ -60,21 +60,30 @@ def test_record_of_one_seed(tmp_path: Path) -> None:
             assert abs(record.metrics[name].value - fp32) < 8, name
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--seeds", "0"], "Seeds must be an integer from 1 to 100, not 0"),
-    (["--epochs", "1001"], "Epochs must be an integer from 1 to 1000, not 1001"),
-    (["--epochs", "x"], "argument --epochs: invalid int value: 'x'"),
-    ([], "Package torch must be installed (locks/training.txt), not missing"),
-])
-def test_wrong(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-               capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "0"], "Seeds must be an integer from 1 to 100, not 0"),
+        (["--epochs", "1001"], "Epochs must be an integer from 1 to 1000, not 1001"),
+        (["--epochs", "x"], "argument --epochs: invalid int value: 'x'"),
+        ([], "Package torch must be installed (locks/training.txt), not missing"),
+    ],
+)
+def test_wrong(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     out = tmp_path / "finetune.json"
     with pytest.raises(SystemExit) as stop:
         main(["finetune", *arguments, "--out", str(out)])
     assert stop.value.code == 2
-    assert re.fullmatch(re.escape(f"python -m reports.study finetune: error: {message}\n"),
-                        capsys.readouterr().err)
+    assert re.fullmatch(
+        re.escape(f"python -m reports.study finetune: error: {message}\n"), capsys.readouterr().err
+    )
     assert not out.exists()
 
 

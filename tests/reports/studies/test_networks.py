@@ -60,7 +60,8 @@ def test_digits_model_computes_what_the_network_does(tmp_path: Path) -> None:
     assert got.shape == wanted.shape == (100, 10)
     assert np.abs(got - wanted).max() < 1e-4
     assert found.score([got], [wanted])["accuracy"] == 100 * accuracy(
-        wanted, digits.test_labels[:100])
+        wanted, digits.test_labels[:100]
+    )
     # Another run writes the same bytes.
     first = found.model.read_bytes()
     assert task("digits", tmp_path / "again", 100).model.read_bytes() == first
@@ -73,7 +74,10 @@ def test_recogniser_reads_lines(tmp_path: Path) -> None:
     known = text.characters(found.model)
     assert len(known) == scores[0].shape[2] == 6625
     assert [text.read(each[0], known).strip() for each in scores] == [
-        "Invoice No", "16 columns", "Total 1,249"]
+        "Invoice No",
+        "16 columns",
+        "Total 1,249",
+    ]
     assert found.score(scores, scores)["character_accuracy"] > 95
 
 
@@ -105,13 +109,20 @@ def test_photographs_are_named(tmp_path: Path) -> None:
 def test_padding_is_tensorflows() -> None:
     """An even number of rows leaves one to the end: 224 rows by 3 with a stride of 2."""
     pytest.importorskip("onnx", reason="onnx is not installed")
-    weights = {"c.weight": np.ones((1, 3, 3, 3), np.float32),
-               **{f"n.{part}": np.ones(1, np.float32)
-                  for part in ("weight", "bias", "running_mean", "running_var")}}
+    weights = {
+        "c.weight": np.ones((1, 3, 3, 3), np.float32),
+        **{
+            f"n.{part}": np.ones(1, np.float32)
+            for part in ("weight", "bias", "running_mean", "running_var")
+        },
+    }
     builder = photographs._Builder(weights)
     builder.conv(builder.graph.input("x", ["n", 3, 224, 224]), "c", "n", 2)
-    [pads] = [list(attribute.ints) for attribute in builder.graph._nodes[0].attribute
-              if attribute.name == "pads"]
+    [pads] = [
+        list(attribute.ints)
+        for attribute in builder.graph._nodes[0].attribute
+        if attribute.name == "pads"
+    ]
     assert pads == [0, 0, 1, 1]
     assert builder.side == 112
 
@@ -124,9 +135,17 @@ def test_lines_upside_down() -> None:
     assert (text.picture("A line", 0, width=20) == up[:, :, :20]).all()
 
 
-@pytest.mark.parametrize(("got", "wanted", "count"), [
-    ("", "", 0), ("abc", "abc", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3),
-    ("ab", "ba", 2)])
+@pytest.mark.parametrize(
+    ("got", "wanted", "count"),
+    [
+        ("", "", 0),
+        ("abc", "abc", 0),
+        ("", "abc", 3),
+        ("abc", "", 3),
+        ("kitten", "sitting", 3),
+        ("ab", "ba", 2),
+    ],
+)
 def test_distance(got: str, wanted: str, count: int) -> None:
     assert text.distance(got, wanted) == count
 
@@ -145,8 +164,11 @@ def test_measures() -> None:
 
 
 def test_missing_package() -> None:
-    with pytest.raises(MissingPackage, match=r"^Package no_such_package must be installed "
-                       r"\(make models\), not missing$"):
+    with pytest.raises(
+        MissingPackage,
+        match=r"^Package no_such_package must be installed "
+        r"\(make models\), not missing$",
+    ):
         package_file("no_such_package", "x")
     with pytest.raises(MissingPackage, match=r"^Package numpy must ship no/such, not go without$"):
         package_file("numpy", "no/such")
@@ -155,13 +177,25 @@ def test_missing_package() -> None:
 def legacy(path: Path, key: str = "0", count: int = 6, call: bytes = b"torch._utils\n") -> Path:
     """File of a tensor "w" of (2, 2) from the second element on, its columns 2 apart."""
     module, name = call.rstrip().decode(), "_rebuild_tensor_v2"
-    body = (b"\x80\x02}X\x01\x00\x00\x00w" + f"c{module}\n{name}\n".encode()
-            + b"((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00"
-            b"cpuK\x06NtQK\x01K\x02K\x02\x86K\x02K\x01\x86\x89}tRs.")
-    path.write_bytes(b"".join([
-        pickle.dumps(MAGIC, 2), pickle.dumps(1001, 2), pickle.dumps({}, 2), body,
-        pickle.dumps([key], 2), struct.pack("<q", count),
-        np.arange(count, dtype="<f4").tobytes()]))
+    body = (
+        b"\x80\x02}X\x01\x00\x00\x00w"
+        + f"c{module}\n{name}\n".encode()
+        + b"((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00"
+        b"cpuK\x06NtQK\x01K\x02K\x02\x86K\x02K\x01\x86\x89}tRs."
+    )
+    path.write_bytes(
+        b"".join(
+            [
+                pickle.dumps(MAGIC, 2),
+                pickle.dumps(1001, 2),
+                pickle.dumps({}, 2),
+                body,
+                pickle.dumps([key], 2),
+                struct.pack("<q", count),
+                np.arange(count, dtype="<f4").tobytes(),
+            ]
+        )
+    )
     return path
 
 
@@ -171,8 +205,7 @@ def test_weights_of_pytorch_are_read(tmp_path: Path) -> None:
     assert found["w"].tolist() == [[1, 2], [3, 4]]
 
 
-@pytest.mark.parametrize("fault", [
-    {"call": b"os\n"}, {"key": "1"}, {"count": 4}, None])
+@pytest.mark.parametrize("fault", [{"call": b"os\n"}, {"key": "1"}, {"count": 4}, None])
 def test_weights_wrong(tmp_path: Path, fault: dict | None) -> None:
     """A pickle that calls something else, a storage that is missing or short, another file."""
     path = tmp_path / "w.pth"
@@ -180,8 +213,12 @@ def test_weights_wrong(tmp_path: Path, fault: dict | None) -> None:
         path.write_bytes(b"PK\3\4")
     else:
         legacy(path, **fault)
-    with pytest.raises(SpecError, match="^" + re.escape(
-            f"Weights file must be of PyTorch's format before 1.6, not {str(path)!r}") + "$"):
+    with pytest.raises(
+        SpecError,
+        match="^"
+        + re.escape(f"Weights file must be of PyTorch's format before 1.6, not {str(path)!r}")
+        + "$",
+    ):
         read_torch(path)
 
 
@@ -196,16 +233,22 @@ def chosen(layers: list[Layer]) -> dict[str, Layer]:
     operator.
     """
     found = {each.node.operator: each for each in layers}
-    found |= {"first": layers[0], "last": layers[-1],
-              "deepest": max(layers, key=lambda each: each.lowering.size[2]),
-              "grouped": max(layers, key=lambda each: each.lowering.size[0])}
+    found |= {
+        "first": layers[0],
+        "last": layers[-1],
+        "deepest": max(layers, key=lambda each: each.lowering.size[2]),
+        "grouped": max(layers, key=lambda each: each.lowering.size[0]),
+    }
     return {each.node.name: each for each in found.values()}
 
 
-@pytest.mark.parametrize(("name", "array"), [("digits", QUICK), *(
-    pytest.param(name, THOROUGH, marks=pytest.mark.slow) for name in TASKS)])
-def test_layers_on_compiled_rtl_have_the_models_bits(tmp_path: Path, name: str,
-                                                     array: ArraySpec) -> None:
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [("digits", QUICK), *(pytest.param(name, THOROUGH, marks=pytest.mark.slow) for name in TASKS)],
+)
+def test_layers_on_compiled_rtl_have_the_models_bits(
+    tmp_path: Path, name: str, array: ArraySpec
+) -> None:
     found = task(name, tmp_path, 8)
     network = load(found.model)
     plan = Plan(array=array, weights="per=channel")
@@ -222,8 +265,10 @@ def test_layers_on_compiled_rtl_have_the_models_bits(tmp_path: Path, name: str,
     quantizers = calibrate_network(network, [feed], plan)
     on_rtl, compared = ENGINES["rtl"](array, Progress()), 0
     for layer_name, layer in chosen(layers).items():
-        a, b = (made(layer, by).codes[-1] for made, by in zip(
-            (activations, weights), quantizers[layer_name], strict=True))
+        a, b = (
+            made(layer, by).codes[-1]
+            for made, by in zip((activations, weights), quantizers[layer_name], strict=True)
+        )
         a, b = a[:ROWS], b[:, :COLS]
         got = on_rtl(a, b, Progress())
         wanted = as_bits(sim.matmul(a, b, array.mac), array.mac.acc.width)

@@ -12,19 +12,34 @@ from tests.support.pages import said, shown
 SHAPES = {"first": "10x27x8", "second": "10x1024x8"}
 
 
-def record(study: str, value: float, sqnr: dict[str, float] | None = None,
-           counts: tuple[int, int] = (0, 0), **conditions: Any) -> dict[str, Any]:
-    metrics = {"accuracy": {"value": value, "unit": "%"},
-               "relative_error": {"value": 100 - value, "unit": "%"},
-               "better": {"value": counts[0], "unit": "sample"},
-               "worse": {"value": counts[1], "unit": "sample"}}
+def record(
+    study: str,
+    value: float,
+    sqnr: dict[str, float] | None = None,
+    counts: tuple[int, int] = (0, 0),
+    **conditions: Any,
+) -> dict[str, Any]:
+    metrics = {
+        "accuracy": {"value": value, "unit": "%"},
+        "relative_error": {"value": 100 - value, "unit": "%"},
+        "better": {"value": counts[0], "unit": "sample"},
+        "worse": {"value": counts[1], "unit": "sample"},
+    }
     if study == "fp32":
-        conditions |= {"shapes": SHAPES, "macs": 12345, "samples": 40, "data": "digits",
-                       "licence": "BSD"}
+        conditions |= {
+            "shapes": SHAPES,
+            "macs": 12345,
+            "samples": 40,
+            "data": "digits",
+            "licence": "BSD",
+        }
     else:
         conditions = {"sqnr": sqnr, "ranges": "channel, mse"} | conditions
-    return {"subject": "net", "metrics": metrics,
-            "conditions": {"study": study, "metric": "accuracy", **conditions}}
+    return {
+        "subject": "net",
+        "metrics": metrics,
+        "conditions": {"study": study, "metric": "accuracy", **conditions},
+    }
 
 
 def layers(first: float, second: float) -> dict[str, float]:
@@ -46,20 +61,35 @@ RECORDS = [
 def listed(records: Any, heading: str) -> list[str]:
     """Items of the first list behind a text of the page."""
     found = shown("networks", records).partition(heading)[2].partition("\n\n")[2]
-    return [line.removeprefix("- ") for line in found.partition("\n\n")[0].splitlines()
-            if line.startswith("- ")]
+    return [
+        line.removeprefix("- ")
+        for line in found.partition("\n\n")[0].splitlines()
+        if line.startswith("- ")
+    ]
 
 
 def test_changes_are_from_fp32() -> None:
     found = networks.changes(RECORDS)
-    assert found.headings == ["network", "metric [%]", "FP32", "INT8", "E2M5", "E3M4", "E4M3",
-                              "E5M2", "to take"]
-    assert found.rows == [["net", "accuracy of 40", "96.00", "-0.50", "0", "0", "0",
-                           "-6.00 (+1 -12)", "-"]]
+    assert found.headings == [
+        "network",
+        "metric [%]",
+        "FP32",
+        "INT8",
+        "E2M5",
+        "E3M4",
+        "E4M3",
+        "E5M2",
+        "to take",
+    ]
+    assert found.rows == [
+        ["net", "accuracy of 40", "96.00", "-0.50", "0", "0", "0", "-6.00 (+1 -12)", "-"]
+    ]
 
 
-@pytest.mark.parametrize(("better", "worse", "wanted"), [
-    (0, 0, 1), (1, 0, 1), (0, 8, 2 / 256), (2, 1, 1), (1, 12, 2 * 14 / 8192)])
+@pytest.mark.parametrize(
+    ("better", "worse", "wanted"),
+    [(0, 0, 1), (1, 0, 1), (0, 8, 2 / 256), (2, 1, 1), (1, 12, 2 * 14 / 8192)],
+)
 def test_chance_is_the_sign_tests(better: int, worse: int, wanted: float) -> None:
     assert chance(better, worse) == chance(worse, better) == pytest.approx(wanted)
 
@@ -68,38 +98,53 @@ def test_answer_tells_changes_from_chance() -> None:
     assert said("networks", RECORDS) == (
         "With exact sums, a sign test (p < 0.01) tells 1 of 5 changes of a metric from chance: net "
         "in E5M2. The least error of the output has an FP8 format for net (4.5 % against 4 % of "
-        "E2M5).")
+        "E2M5)."
+    )
 
 
 def test_layers_decide() -> None:
     assert networks.best_formats(RECORDS).rows == [
-        ["net", "2", "1 (30.0 dB)", "0 (33.0 dB)", "1 (33.0 dB)", "0 (28.8 dB)", "0 (26.2 dB)"]]
+        ["net", "2", "1 (30.0 dB)", "0 (33.0 dB)", "1 (33.0 dB)", "0 (28.8 dB)", "0 (26.2 dB)"]
+    ]
     assert networks.better_than_int8(RECORDS).rows == [
-        ["net", "1 of 2 (+3.0 dB)", "1 of 2 (+3.0 dB)", "1 of 2 (-1.2 dB)", "1 of 2 (-3.8 dB)"]]
+        ["net", "1 of 2 (+3.0 dB)", "1 of 2 (+3.0 dB)", "1 of 2 (-1.2 dB)", "1 of 2 (-3.8 dB)"]
+    ]
     assert listed(RECORDS, "The layers that decide") == [
-        ("net: E4M3 has the higher SQNR in 1 of 2 layers; most in `second` (7.5 dB); INT8 leads "
-         "most in `first` (10.0 dB).")]
+        (
+            "net: E4M3 has the higher SQNR in 1 of 2 layers; most in `second` (7.5 dB); INT8 leads "
+            "most in `first` (10.0 dB)."
+        )
+    ]
 
 
 def test_findings_say_what_was_measured() -> None:
     assert listed(RECORDS, "the best otherwise. Here") == [
-        ("E5M2 is the worst of the FP8 formats in 1 of 2 layers, and at the output of 1 of 1 "
-         "networks. It is not in `second` of net."),
+        (
+            "E5M2 is the worst of the FP8 formats in 1 of 2 layers, and at the output of 1 of 1 "
+            "networks. It is not in `second` of net."
+        ),
         "The least error of the output has an FP8 format for net (4.5 % against 4 % of E2M5).",
-        "E4M3 has a higher SQNR than INT8 in 1 of 2 layers."]
+        "E4M3 has a higher SQNR than INT8 in 1 of 2 layers.",
+    ]
 
 
 def test_too_few_samples_are_told() -> None:
     """Seven of seven that do worse are chance in 1 of 64 cases; eight of eight in 1 of 128."""
+
     def found(samples: int) -> list[str]:
         first = record("fp32", 96.0)
-        return listed([{**first, "conditions": first["conditions"] | {"samples": samples}}],
-                      "the best otherwise. Here")
+        return listed(
+            [{**first, "conditions": first["conditions"] | {"samples": samples}}],
+            "the best otherwise. Here",
+        )
 
     assert found(8) == []
     assert found(7) == [
-        ("Too few samples to tell any change of the metric: net (7); even if all did worse, p "
-         "would not be below 0.01. Their layers and outputs are many numbers each, and do tell.")]
+        (
+            "Too few samples to tell any change of the metric: net (7); even if all did worse, p "
+            "would not be below 0.01. Their layers and outputs are many numbers each, and do tell."
+        )
+    ]
 
 
 def test_accumulators_are_compared_with_exact_sums() -> None:
@@ -107,33 +152,61 @@ def test_accumulators_are_compared_with_exact_sums() -> None:
     found = networks.accumulators(RECORDS)
     assert found.headings == ["network", "format", "largest K", "fp32", "bf16"]
     assert found.rows == [["net", "E4M3", "1,024", "0", "-16.00 (K >= 1,024)"]]
-    roomy = [*RECORDS[:-1], record("accumulators", 95.0, layers(30.0, 27.0), column="E4M3",
-                                   accumulator="fp16", ranges="channel, mse, headroom")]
+    roomy = [
+        *RECORDS[:-1],
+        record(
+            "accumulators",
+            95.0,
+            layers(30.0, 27.0),
+            column="E4M3",
+            accumulator="fp16",
+            ranges="channel, mse, headroom",
+        ),
+    ]
     assert networks.accumulators(roomy).rows == [["net", "E4M3", "1,024", "0", "-1.00 *h*"]]
     none = "fp32 moves none."
     assert listed(RECORDS, "than with exact sums") == [none, "bf16 moves net in E4M3 (-16.00)."]
-    few = [*RECORDS[:-1], record("accumulators", 90.0, layers(29.5, 12.0), (1, 2), column="E4M3",
-                                 accumulator="bf16")]
+    few = [
+        *RECORDS[:-1],
+        record("accumulators", 90.0, layers(29.5, 12.0), (1, 2), column="E4M3", accumulator="bf16"),
+    ]
     assert listed(few, "than with exact sums") == [
-        none, "bf16 moves none that is told from chance; by chance or not net in E4M3 (-6.00)."]
+        none,
+        "bf16 moves none that is told from chance; by chance or not net in E4M3 (-6.00).",
+    ]
 
 
 def test_costs_stand_beside_the_metric() -> None:
-    advised = {"subject": "net", "metrics": {}, "conditions": {
-        "study": "answer", "loss": 1.0, "sentence": "Take E4M3.",
-        "reasons": ["It is cheap.", "It is good."], "chosen": ["E4M3", "fp32"],
-        "front": [["INT8", "exact"], ["E4M3", "fp32"]]}}
-    priced = [each | {"metrics": each["metrics"] | {
-        "cycles_per_sample": {"value": 1234}, "area": {"value": 0.5}}} for each in RECORDS[:-1]]
+    advised = {
+        "subject": "net",
+        "metrics": {},
+        "conditions": {
+            "study": "answer",
+            "loss": 1.0,
+            "sentence": "Take E4M3.",
+            "reasons": ["It is cheap.", "It is good."],
+            "chosen": ["E4M3", "fp32"],
+            "front": [["INT8", "exact"], ["E4M3", "fp32"]],
+        },
+    }
+    priced = [
+        each
+        | {
+            "metrics": each["metrics"]
+            | {"cycles_per_sample": {"value": 1234}, "area": {"value": 0.5}}
+        }
+        for each in RECORDS[:-1]
+    ]
     found = [*priced, advised]
-    assert listed(found, "points of the metric: 1.") == [
-        "net: Take E4M3. It is cheap. It is good."]
+    assert listed(found, "points of the metric: 1.") == ["net: Take E4M3. It is cheap. It is good."]
     assert networks.fronts(found).rows == [
         ["net", "INT8", "exact", "95.50", "1,234", "0.5", "-", ""],
-        ["net", "E4M3", "fp32", "96.00", "1,234", "0.5", "-", "yes"]]
+        ["net", "E4M3", "fp32", "96.00", "1,234", "0.5", "-", "yes"],
+    ]
     assert networks.changes(found).rows[0][-1] == "E4M3 fp32"
     assert said("networks", found).endswith(
-        "to take is the cheapest setting that loses at most 1, if there is one.")
+        "to take is the cheapest setting that loses at most 1, if there is one."
+    )
     # Without an answer nothing is said.
     assert "Which to take" not in shown("networks", RECORDS)
     assert networks.fronts(RECORDS).rows == []
@@ -147,10 +220,25 @@ def test_page_of_what_is_there(count: int) -> None:
     assert len(page["data"]) == (count > 0)
 
 
-TUNED = [{"subject": "small", "conditions": {}, "metrics": {
-    name: {"value": value, "unit": "%"} for name, value in {
-    "fp32": 97.0, "ptq_INT8": 96.9, "ptq_E4M3": 96.5, "qat_FP32": 97.2, "qat_E4M3": 97.1,
-    "qat_E4M3_deviation": 0.4, "qat_fp8_to_INT8": 96.8, "trained_in_fp8": 96.0}.items()}}]
+TUNED = [
+    {
+        "subject": "small",
+        "conditions": {},
+        "metrics": {
+            name: {"value": value, "unit": "%"}
+            for name, value in {
+                "fp32": 97.0,
+                "ptq_INT8": 96.9,
+                "ptq_E4M3": 96.5,
+                "qat_FP32": 97.2,
+                "qat_E4M3": 97.1,
+                "qat_E4M3_deviation": 0.4,
+                "qat_fp8_to_INT8": 96.8,
+                "trained_in_fp8": 96.0,
+            }.items()
+        },
+    }
+]
 
 
 def test_conversions_from_fp8_to_int8() -> None:
@@ -158,23 +246,49 @@ def test_conversions_from_fp8_to_int8() -> None:
     assert page["post_training"].headings == ["network", "INT8", "E4M3"]
     assert page["post_training"].rows == [["small", "96.90", "96.50"]]
     assert page["fine_tuned"].rows == [["small", "97.20", "97.10 +- 0.40"]]
-    assert page["table"].rows == [["small", "97.00", "96.90", "96.50", "97.10 +- 0.40", "96.80",
-                                   "-", "-", "96.00", "-", "-", "-"]]
+    assert page["table"].rows == [
+        [
+            "small",
+            "97.00",
+            "96.90",
+            "96.50",
+            "97.10 +- 0.40",
+            "96.80",
+            "-",
+            "-",
+            "96.00",
+            "-",
+            "-",
+            "-",
+        ]
+    ]
     text = shown("networks", {"finetune": TUNED})
     assert [line for line in text.splitlines() if line.startswith("- small")] == [
-        ("- small: -0.30 points from fine-tuned E4M3 to INT8, less than seeds deviate (0.4); +0.60 "
-         "points by fine-tuning E4M3, more than seeds deviate (0.4).")]
+        (
+            "- small: -0.30 points from fine-tuned E4M3 to INT8, less than seeds deviate (0.4); "
+            "+0.60 "
+            "points by fine-tuning E4M3, more than seeds deviate (0.4)."
+        )
+    ]
     assert networks.networks_page([])["conversions"] == {}
 
 
 def test_pace_stands_beside_its_bar() -> None:
     """It is no network of its own."""
-    pace = {"subject": "net on 32x32", "metrics": {
-        name: {"value": value, "unit": ""} for name, value in
-        (("wall_time", 12.5), ("processor_time", 20.0), ("macs", 123456))},
-        "conditions": {"study": "pace", "samples": 1, "unit": "e4m3,acc=fp32", "bar_s": 60.0}}
+    pace = {
+        "subject": "net on 32x32",
+        "metrics": {
+            name: {"value": value, "unit": ""}
+            for name, value in (("wall_time", 12.5), ("processor_time", 20.0), ("macs", 123456))
+        },
+        "conditions": {"study": "pace", "samples": 1, "unit": "e4m3,acc=fp32", "bar_s": 60.0},
+    }
     page = networks.networks_page([*RECORDS, pace])
     assert listed([*RECORDS, pace], "## How long it takes") == [
-        ("net on 32x32, 1 line, `e4m3,acc=fp32`: 123,456 multiply-accumulations in 12.5 s, 20 s of "
-         "processor time; the bar is 60 s.")]
+        (
+            "net on 32x32, 1 line, `e4m3,acc=fp32`: 123,456 multiply-accumulations in 12.5 s, 20 "
+            "s of "
+            "processor time; the bar is 60 s."
+        )
+    ]
     assert len(page["errors"].rows) == 1

@@ -32,22 +32,41 @@ def _folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(command, "MODELS", tmp_path / "models")
 
 
-def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                           capsys: pytest.CaptureFixture) -> None:
+def test_records_of_digits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     """FP32, two formats with their best ranges, another accumulator; then all from cache."""
     out = tmp_path / "networks.json"
-    arguments = ["networks", "--only", "digits", "--samples", "64", "--columns", "E4M3,MXFP8",
-                 "--acc", "exact,fp16", "--out", str(out)]
+    arguments = [
+        "networks",
+        "--only",
+        "digits",
+        "--samples",
+        "64",
+        "--columns",
+        "E4M3,MXFP8",
+        "--acc",
+        "exact,fp16",
+        "--out",
+        str(out),
+    ]
     assert main(arguments) == 0
     assert capsys.readouterr().out == f"{out}\n"
     fp32, e4m3, mx, fp16, answer = records = read_records(out)
     assert [record.conditions["study"] for record in records] == [
-        "fp32", "formats", "formats", "accumulators", "answer"]
+        "fp32",
+        "formats",
+        "formats",
+        "accumulators",
+        "answer",
+    ]
     assert fp32.conditions["shapes"] == {"layer_0": "64x64x32", "scores": "64x32x10"}
     assert fp32.conditions["macs"] == 64 * (64 * 32 + 32 * 10)
     assert fp32.metrics["relative_error"].value == 0
-    assert fp32.provenance.command == ("python -m reports.study networks --only digits --samples "
-                                       "64 --columns E4M3,MXFP8 --acc exact,fp16")
+    assert fp32.provenance.command == (
+        "python -m reports.study networks --only digits --samples "
+        "64 --columns E4M3,MXFP8 --acc exact,fp16"
+    )
     tried = e4m3.conditions["tried"]
     assert set(tried) == {"tensor, minmax", "channel, minmax", "channel, mse"}
     assert tried[e4m3.conditions["ranges"]] == min(tried.values())
@@ -60,7 +79,8 @@ def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         change = found.metrics["change"].value
         assert 100 * (better - worse) / 64 == pytest.approx(change, abs=1e-3)
         assert change == pytest.approx(
-            found.metrics["accuracy"].value - beside.metrics["accuracy"].value, abs=1e-3)
+            found.metrics["accuracy"].value - beside.metrics["accuracy"].value, abs=1e-3
+        )
     assert set(e4m3.conditions["sqnr"]) == {"layer_0", "scores"}
     assert 25 < e4m3.conditions["sqnr"]["layer_0"] < 40
     assert mx.conditions["ranges"] == "block, minmax"
@@ -79,19 +99,38 @@ def test_records_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(study, "simulate", None)
     again = tmp_path / "again.json"
     assert main([*arguments[:-1], str(again)]) == 0
-    first, second = ([(r.metrics, r.conditions) for r in read_records(path)]
-                     for path in (out, again))
+    first, second = (
+        [(r.metrics, r.conditions) for r in read_records(path)] for path in (out, again)
+    )
     assert first == second
 
 
-@pytest.mark.parametrize(("name", "column", "samples", "layers"), [
-    ("direction", "MXFP8", 2, 54), ("sentences", "E4M3", 2, 48)])
+@pytest.mark.parametrize(
+    ("name", "column", "samples", "layers"),
+    [("direction", "MXFP8", 2, 54), ("sentences", "E4M3", 2, 48)],
+)
 def test_real_networks(tmp_path: Path, name: str, column: str, samples: int, layers: int) -> None:
     """A small subset of what the study does, from the packages to the records."""
     task(name, tmp_path, samples)  # Skips the test where a package is missing.
     out = tmp_path / "networks.json"
-    assert main(["networks", "--only", name, "--samples", str(samples), "--columns", column,
-                 "--acc", "exact", "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                "networks",
+                "--only",
+                name,
+                "--samples",
+                str(samples),
+                "--columns",
+                column,
+                "--acc",
+                "exact",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     fp32, found, answer = read_records(out)
     assert answer.conditions["chosen"] == [column, "exact"]
     assert fp32.metrics["relative_error"].value == 0
@@ -141,8 +180,10 @@ def test_result_is_bit_exact_to_the_product(tmp_path: Path) -> None:
     mac, x = plan.array.mac, task.feeds[0]["images"]
     calibration = [each["images"] for each in task.calibration]
     for index, layer in enumerate(train(load_digits())):
-        scales = [np.float64(np.float32(np.abs(side).max() / 240.0)) for side in
-                  (np.concatenate(calibration), layer.weights)]
+        scales = [
+            np.float64(np.float32(np.abs(side).max() / 240.0))
+            for side in (np.concatenate(calibration), layer.weights)
+        ]
         codes = sim.encode(x / scales[0], mac.a), sim.encode(layer.weights / scales[1], mac.b)
         sums = sim.decode(sim.matmul(*codes, mac, backend="golden"), mac.acc.fmt)
         x = (sums * (scales[0] * scales[1])).astype(np.float32) + layer.bias
@@ -153,22 +194,37 @@ def test_result_is_bit_exact_to_the_product(tmp_path: Path) -> None:
     assert np.abs(got - x).max() < 1e-6
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--only", "x"], ("Network must be one of digits, direction, recogniser, sentences, "
-     "photographs, not 'x'")),
-    (["--columns", "INT8,"], ("Column must be one of INT8, E2M5, E3M4, E4M3, E5M2, W4A8, MXFP8, "
-     "not ''")),
-    (["--acc", "fp64"], "Accumulator must be one of exact, fp32, fp16, bf16, hopper, not 'fp64'"),
-    (["--samples", "0"], "Samples must be an integer from 1 to 10000, not 0"),
-])
-def test_wrong(arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
-               ) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--only", "x"],
+            (
+                "Network must be one of digits, direction, recogniser, sentences, "
+                "photographs, not 'x'"
+            ),
+        ),
+        (
+            ["--columns", "INT8,"],
+            ("Column must be one of INT8, E2M5, E3M4, E4M3, E5M2, W4A8, MXFP8, not ''"),
+        ),
+        (
+            ["--acc", "fp64"],
+            "Accumulator must be one of exact, fp32, fp16, bf16, hopper, not 'fp64'",
+        ),
+        (["--samples", "0"], "Samples must be an integer from 1 to 10000, not 0"),
+    ],
+)
+def test_wrong(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     out = tmp_path / "networks.json"
     with pytest.raises(SystemExit) as stop:
         main(["networks", *arguments, "--out", str(out)])
     assert stop.value.code == 2
-    assert re.fullmatch(re.escape(f"python -m reports.study networks: error: {message}\n"),
-                        capsys.readouterr().err)
+    assert re.fullmatch(
+        re.escape(f"python -m reports.study networks: error: {message}\n"), capsys.readouterr().err
+    )
     assert not out.exists()
 
 
@@ -176,4 +232,5 @@ def test_help_lists_the_networks(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
         main(["networks", "--help"])
     assert "digits, direction, recogniser, sentences, photographs" in " ".join(
-        capsys.readouterr().out.split())
+        capsys.readouterr().out.split()
+    )

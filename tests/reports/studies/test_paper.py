@@ -58,7 +58,7 @@ def test_netlist_with_a_fault_differs():
     places = [match.start() for match in re.finditer(r"\bXOR2 ", sound.verilog)]
     noticed = 0
     for place in places[:2]:
-        text = sound.verilog[:place] + "NAND2" + sound.verilog[place + 4:]
+        text = sound.verilog[:place] + "NAND2" + sound.verilog[place + 4 :]
         cells = dict(sound.cells) | {"NAND2": sound.cells.get("NAND2", 0) + 1}
         wrong = replace(sound, verilog=text, cells=cells)
         noticed += verify(wrong, read([SMALL]), spec, states=2000).mismatches > 0
@@ -67,8 +67,11 @@ def test_netlist_with_a_fault_differs():
 
 def test_verify_wrong():
     spec = parse_mac("e4m3,lanes=2")
-    with pytest.raises(SpecError, match=r"^Netlist unit must be one lane of operands with 16 bits "
-                                        r"in all, not 'e4m3,acc=fx49m18,lanes=2'$"):
+    with pytest.raises(
+        SpecError,
+        match=r"^Netlist unit must be one lane of operands with 16 bits "
+        r"in all, not 'e4m3,acc=fx49m18,lanes=2'$",
+    ):
         verify(None, read([SMALL]), spec)
 
 
@@ -93,18 +96,22 @@ def test_record_without_library_says_what_is_missing():
 def test_command_fails_where_a_netlist_differs(tmp_path, monkeypatch, capsys):
     record = paper.paper_record(figure()[0], None, "x")
     metrics = dict(record.metrics) | {"netlist_mismatches": Metric(1, "state")}
-    monkeypatch.setattr(paper, "paper_record",
-                        lambda *args, **kwargs: replace(record, metrics=metrics))
+    monkeypatch.setattr(
+        paper, "paper_record", lambda *args, **kwargs: replace(record, metrics=metrics)
+    )
     out = tmp_path / "paper.json"
     assert main(["paper", "--liberty", str(SMALL), "--out", str(out)]) == 1
     assert "netlists differ from the model: mac_int8_fx27" in capsys.readouterr().err
     assert len(json.loads(out.read_text())["records"]) == 15
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--states", "0"], "States must be a whole number from 1, not '0'"),
-    (["--liberty", "none.lib"], "Liberty file must be a readable file, not 'none.lib'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--states", "0"], "States must be a whole number from 1, not '0'"),
+        (["--liberty", "none.lib"], "Liberty file must be a readable file, not 'none.lib'"),
+    ],
+)
 def test_command_wrong(arguments, message, tmp_path, capsys):
     out = tmp_path / "paper.json"
     with pytest.raises(SystemExit) as ended:
@@ -116,8 +123,11 @@ def test_command_wrong(arguments, message, tmp_path, capsys):
 
 def test_allowed_gates_are_those_of_the_paper():
     int8, *bars = figure()
-    allowed = {str(bar.mac): ratios.allowed_gates(bar, int8) for bar in bars
-               if isinstance(bar.mac.acc, FloatAccumulator)}
+    allowed = {
+        str(bar.mac): ratios.allowed_gates(bar, int8)
+        for bar in bars
+        if isinstance(bar.mac.acc, FloatAccumulator)
+    }
     assert len(allowed) == 10
     # +53 % and +183 %, the paper's headline.
     assert abs(allowed["binary8p4,acc=fp16-sat"] - 1.534 * 472) < 2
@@ -128,7 +138,7 @@ def test_record_of_a_unit_says_what_was_counted(monkeypatch):
     count_mac = cached(design.count_mac)
     monkeypatch.setattr(ratios, "count_mac", count_mac)
     bar = next(bar for bar in figure() if str(bar.mac) == "binary8p3,acc=fp16-sat")
-    record, = ratios.measure("x", [bar])
+    (record,) = ratios.measure("x", [bar])
     value = {name: metric.value for name, metric in record.metrics.items()}
     assert record.subject == bar.mac.name
     for recipe in ("keep", "default"):
@@ -137,8 +147,11 @@ def test_record_of_a_unit_says_what_was_counted(monkeypatch):
         assert value[f"two_input_gates_{recipe}"] == found
         assert value[f"beyond_{recipe}"] == max(found - value["gates_at_paper_ratio"], 0)
         assert value[f"ratio_{recipe}"] == round(found / int8, 3)
-        assert value[f"without_subnormal_operands_{recipe}"] == count_mac(
-            parse_mac("e5m2:p3109-daz,acc=fp16-sat"), recipe).two_input < found
+        assert (
+            value[f"without_subnormal_operands_{recipe}"]
+            == count_mac(parse_mac("e5m2:p3109-daz,acc=fp16-sat"), recipe).two_input
+            < found
+        )
 
 
 def test_ratios_are_written(tmp_path, capsys, monkeypatch):
@@ -147,7 +160,7 @@ def test_ratios_are_written(tmp_path, capsys, monkeypatch):
     out = tmp_path / "ratios.json"
     assert main(["ratios", "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"{out}\n"
-    record, = read_records(out)
+    (record,) = read_records(out)
     value = {name: metric.value for name, metric in record.metrics.items()}
     assert value["beyond_keep"] == value["beyond_default"] == 0
     assert value["without_subnormal_operands_keep"] == value["two_input_gates_keep"]

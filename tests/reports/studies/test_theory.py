@@ -26,8 +26,11 @@ SEED = 1
 
 def draw(name: str, count: int) -> np.ndarray:
     rng = np.random.default_rng(SEED)
-    return {"uniform": lambda: rng.uniform(-1, 1, count), "normal": lambda: rng.normal(size=count),
-            "student_t3": lambda: rng.standard_t(3, count)}[name]()
+    return {
+        "uniform": lambda: rng.uniform(-1, 1, count),
+        "normal": lambda: rng.normal(size=count),
+        "student_t3": lambda: rng.standard_t(3, count),
+    }[name]()
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
@@ -49,12 +52,14 @@ def test_bits_agree_with_a_sample(name: str, fmt: str) -> None:
     reach, source = 6.0, DISTRIBUTIONS[name]
     x = draw(name, 400_000)
     scale = reach * source.sigma / CATALOG[fmt].max
-    error = ((nearest(np.clip(x / scale, -CATALOG[fmt].max, None), CATALOG[fmt]) * scale - x)
-             ** 2).mean()
+    error = (
+        (nearest(np.clip(x / scale, -CATALOG[fmt].max, None), CATALOG[fmt]) * scale - x) ** 2
+    ).mean()
     # The tails of Student's t beyond the reach make samples of the error differ.
     tolerance = 0.2 if name == "student_t3" else 0.02
     assert bits(CATALOG[fmt], reach, source) == pytest.approx(
-        math.log2(source.sigma / math.sqrt(error)), abs=tolerance)
+        math.log2(source.sigma / math.sqrt(error)), abs=tolerance
+    )
 
 
 def test_best_scale_of_few_levels_is_the_textbook_one() -> None:
@@ -82,33 +87,50 @@ def test_outliers_favour_exponents() -> None:
     int8, e4m3 = CATALOG["int8"], CATALOG["e4m3"]
     none, some = mixture(0, 100), mixture(1e-3, 100)
     assert best_scale(int8, none).bits == pytest.approx(
-        best_scale(int8, DISTRIBUTIONS["normal"]).bits)
+        best_scale(int8, DISTRIBUTIONS["normal"]).bits
+    )
     assert some.sigma == pytest.approx(math.sqrt(0.999 + 10))
     assert best_scale(int8, none).bits > best_scale(e4m3, none).bits + 1
     assert best_scale(int8, some).bits < best_scale(e4m3, some).bits
 
 
-@pytest.mark.parametrize(("weight", "spread", "message"), [
-    (-0.1, 10, "Outlier weight must be from 0 to 1, not -0.1"),
-    (1.5, 10, "Outlier weight must be from 0 to 1, not 1.5"),
-    (0.1, 0, "Outlier spread must be positive and finite, not 0"),
-])
+@pytest.mark.parametrize(
+    ("weight", "spread", "message"),
+    [
+        (-0.1, 10, "Outlier weight must be from 0 to 1, not -0.1"),
+        (1.5, 10, "Outlier weight must be from 0 to 1, not 1.5"),
+        (0.1, 0, "Outlier spread must be positive and finite, not 0"),
+    ],
+)
 def test_mixture_wrong(weight: float, spread: float, message: str) -> None:
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         mixture(weight, spread)
 
 
 def record(subject, numbers, **metrics):
-    return {"subject": subject, "conditions": {"numbers": numbers, "outlier spread": 50.0},
-            "metrics": {name: {"value": value} for name, value in metrics.items()}}
+    return {
+        "subject": subject,
+        "conditions": {"numbers": numbers, "outlier spread": 50.0},
+        "metrics": {name: {"value": value} for name, value in metrics.items()},
+    }
 
 
-RECORDS = [record(fmt, name, bits=5 + place + (0.25 if (fmt, name) == ("e3m4", "normal") else 0),
-                  span=9.0 + (fmt == "binary8p5"), **({"paper": 5.0 + place} if not own else {}))
-           for name in NAMES for place, group in enumerate(COLUMNS.values())
-           for own, fmt in enumerate(dict.fromkeys(group))]
-RECORDS += [record(fmt, "normal with outliers", sqnr_at_4=low, sqnr_at_20=40.0)
-            for fmt, low in (("int8", 12.5), ("e4m3", 31.0))]
+RECORDS = [
+    record(
+        fmt,
+        name,
+        bits=5 + place + (0.25 if (fmt, name) == ("e3m4", "normal") else 0),
+        span=9.0 + (fmt == "binary8p5"),
+        **({"paper": 5.0 + place} if not own else {}),
+    )
+    for name in NAMES
+    for place, group in enumerate(COLUMNS.values())
+    for own, fmt in enumerate(dict.fromkeys(group))
+]
+RECORDS += [
+    record(fmt, "normal with outliers", sqnr_at_4=low, sqnr_at_20=40.0)
+    for fmt, low in (("int8", 12.5), ("e4m3", 31.0))
+]
 RECORDS[-1]["metrics"]["sqnr_at_20"]["value"] = 35.0
 
 
@@ -116,7 +138,10 @@ def test_accuracy_has_the_papers_values_above_those_of_both_kinds_of_formats():
     table = accuracy(RECORDS)
     assert table.headings == ["numbers", "bits of accuracy", *COLUMNS]
     assert [row[1] for row in table.rows[3:6]] == [
-        "the paper's figure 5", "the paper's formats", "this project's formats"]
+        "the paper's figure 5",
+        "the paper's formats",
+        "this project's formats",
+    ]
     assert table.rows[3][2:] == ["5.00", "6.00", "7.00", "8.00", "9.00"]
     assert table.rows[5][2:] == ["5.00", "6.00", "7.25", "8.00", "9.00"]
 
@@ -126,27 +151,42 @@ def test_answer_counts_what_is_near():
     assert text.startswith("15 of 15 values are within 0.1 bit of arXiv 2303.17951")
     assert "E5M2 on normal numbers" in text
     far = [record("int8", "normal", bits=5.11, paper=5.0, span=7)]
-    assert "14 of 15" in said("theory", [each for each in RECORDS if each["subject"] != "int8" or
-                                 each["conditions"]["numbers"] != "normal"] + far)
+    assert "14 of 15" in said(
+        "theory",
+        [
+            each
+            for each in RECORDS
+            if each["subject"] != "int8" or each["conditions"]["numbers"] != "normal"
+        ]
+        + far,
+    )
 
 
 def test_differences_are_explained():
     sentences = [line for line in shown("theory", RECORDS).splitlines() if " differs by " in line]
     assert sentences == [
-        ("e3m4 on normal numbers differs by +0.25 bit: it spans 9.00 binades, the paper's "
-         "binary8p5 10.00, as its special codes take a whole exponent.")]
+        (
+            "e3m4 on normal numbers differs by +0.25 bit: it spans 9.00 binades, the paper's "
+            "binary8p5 10.00, as its special codes take a whole exponent."
+        )
+    ]
 
 
 def test_outliers_tell_where_int8_is_no_longer_best():
-    assert outliers(RECORDS).rows == [["1 in 1,048,576", "40.0", "35.0"],
-                                      ["1 in 16", "12.5", "31.0"]]
+    assert outliers(RECORDS).rows == [
+        ["1 in 1,048,576", "40.0", "35.0"],
+        ["1 in 16", "12.5", "31.0"],
+    ]
     page = shown("theory", RECORDS)
     assert "a share of which is 50 times as wide." in page
     assert "\nFrom one outlier" not in page
-    assert ("outliers included. From one outlier in 16 on, INT8 is not the best: e4m3 has 31.0 dB, "
-            "int8 12.5 dB.\n") in page
-    assert ("outliers included. INT8 is the best with every share of outliers.\n"
-            ) in shown("theory", RECORDS[:-1])
+    assert (
+        "outliers included. From one outlier in 16 on, INT8 is not the best: e4m3 has 31.0 dB, "
+        "int8 12.5 dB.\n"
+    ) in page
+    assert ("outliers included. INT8 is the best with every share of outliers.\n") in shown(
+        "theory", RECORDS[:-1]
+    )
 
 
 def test_plots_show_every_format():

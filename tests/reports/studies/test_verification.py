@@ -10,41 +10,75 @@ from reports.studies.verification.page import extract
 from synth.record import Metric, Provenance, Record, write_records
 from tests.support.pages import said
 
-ORIGIN = Provenance(command="make test-full", commit="0123456789abcdef", dirty=False,
-                    date="2026-01-02T03:04:05+00:00", tools={"z3": "5.4"}, seed=7)
+ORIGIN = Provenance(
+    command="make test-full",
+    commit="0123456789abcdef",
+    dirty=False,
+    date="2026-01-02T03:04:05+00:00",
+    tools={"z3": "5.4"},
+    seed=7,
+)
 
 
 def formal(unit: str, proven: int, *, tier: str = "proven") -> Record:
-    return Record(subject=unit, provenance=ORIGIN,
-                  metrics={"cases": Metric(4, "case"), "proven": Metric(proven, "case")},
-                  conditions={"tier": tier, "kind": "fixed", "what": "next state from every state",
-                              "against": "bit-vector specification"})
+    return Record(
+        subject=unit,
+        provenance=ORIGIN,
+        metrics={"cases": Metric(4, "case"), "proven": Metric(proven, "case")},
+        conditions={
+            "tier": tier,
+            "kind": "fixed",
+            "what": "next state from every state",
+            "against": "bit-vector specification",
+        },
+    )
 
 
 def simulated(unit: str, states: int, *, tier: str = "exhausted", wrong: int = 0) -> Record:
-    return Record(subject=unit, provenance=ORIGIN,
-                  metrics={"states": Metric(states, "state"), "mismatches": Metric(wrong, "state")},
-                  conditions={"tier": tier, "kind": "float", "level": "netlist",
-                              "cells": "gates", "what": "every pair", "against": "host FPU"})
+    return Record(
+        subject=unit,
+        provenance=ORIGIN,
+        metrics={"states": Metric(states, "state"), "mismatches": Metric(wrong, "state")},
+        conditions={
+            "tier": tier,
+            "kind": "float",
+            "level": "netlist",
+            "cells": "gates",
+            "what": "every pair",
+            "against": "host FPU",
+        },
+    )
 
 
 def family(name: str, units: list[str]) -> Record:
     whole = simulated(name, 10)
-    return Record(subject=name, provenance=ORIGIN, metrics=whole.metrics,
-                  conditions={**whole.conditions, "units": units})
+    return Record(
+        subject=name,
+        provenance=ORIGIN,
+        metrics=whole.metrics,
+        conditions={**whole.conditions, "units": units},
+    )
 
 
 def compared(subject: str, results: int, wrong: int = 0) -> Record:
-    return Record(subject=subject, provenance=ORIGIN,
-                  metrics={"results": Metric(results, "result"),
-                           "rtl_mismatches": Metric(wrong, "result")})
+    return Record(
+        subject=subject,
+        provenance=ORIGIN,
+        metrics={"results": Metric(results, "result"), "rtl_mismatches": Metric(wrong, "result")},
+    )
 
 
 def faults(subject: str, survivors: dict[str, str]) -> Record:
-    return Record(subject=subject, provenance=ORIGIN,
-                  metrics={"planted": Metric(200, "fault"), "caught": Metric(199, "fault"),
-                           "equivalent": Metric(1, "fault")},
-                  conditions={"survivors": survivors})
+    return Record(
+        subject=subject,
+        provenance=ORIGIN,
+        metrics={
+            "planted": Metric(200, "fault"),
+            "caught": Metric(199, "fault"),
+            "equivalent": Metric(1, "fault"),
+        },
+        conditions={"survivors": survivors},
+    )
 
 
 @pytest.fixture
@@ -52,19 +86,27 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "README.md").write_text("<!-- begin:verification -->\n<!-- end:verification -->\n")
     data = tmp_path / "reports/data"
     write_records(data / "formal.json", [formal("int8", 4), formal("e5m2", 3, tier="open")])
-    write_records(data / "exhaustion.json", [
-        simulated("e4m3,acc=fp16", 1000), simulated("e4m3,acc=fp16", 24, tier="sampled"),
-        simulated("e4m3,acc=fp32", 500, tier="sampled", wrong=2)])
-    write_records(data / "mutants.json", [faults("RTL", {"a fault": "unreachable"}),
-                                          faults("all", {})])
+    write_records(
+        data / "exhaustion.json",
+        [
+            simulated("e4m3,acc=fp16", 1000),
+            simulated("e4m3,acc=fp16", 24, tier="sampled"),
+            simulated("e4m3,acc=fp32", 500, tier="sampled", wrong=2),
+        ],
+    )
+    write_records(
+        data / "mutants.json", [faults("RTL", {"a fault": "unreachable"}), faults("all", {})]
+    )
     return tmp_path
 
 
 def test_answer_counts_each_unit_once_by_the_best_that_is_known(root: Path) -> None:
     assert main([], root=root) == 0
-    text = ("Of 4 units, by the best that is known of each: 1 proven, 1 exhausted, 1 sampled, "
-            "1 open. 1,524 states were simulated, 2 differ. Of 200 planted faults, 199 are caught "
-            "and 1 shown to change nothing.")
+    text = (
+        "Of 4 units, by the best that is known of each: 1 proven, 1 exhausted, 1 sampled, "
+        "1 open. 1,524 states were simulated, 2 differ. Of 200 planted faults, 199 are caught "
+        "and 1 shown to change nothing."
+    )
     assert text in (root / "README.md").read_text()
     assert text in (root / "reports/verification.md").read_text()
     assert text in (root / "reports/index.html").read_text()
@@ -76,10 +118,13 @@ def test_page_tells_proof_from_sample_and_shows_what_differs(root: Path) -> None
     lines = page.splitlines()
     assert "| int8 | proven: next state from every state | - | - |" in lines
     assert "| e5m2 | open: 3 of 4 cases | - | - |" in lines
-    assert ("| e4m3,acc=fp16 | - | - | exhausted in gates: every pair, 1,000 states (host FPU); "
-            "sampled in gates: every pair, 24 states (host FPU) |") in lines
-    assert ("| e4m3,acc=fp32 | - | - | sampled in gates: every pair, 500 states "
-            "(host FPU, 2 differ) |") in lines
+    assert (
+        "| e4m3,acc=fp16 | - | - | exhausted in gates: every pair, 1,000 states (host FPU); "
+        "sampled in gates: every pair, 24 states (host FPU) |"
+    ) in lines
+    assert (
+        "| e4m3,acc=fp32 | - | - | sampled in gates: every pair, 500 states (host FPU, 2 differ) |"
+    ) in lines
     assert "- a fault: unreachable" in lines
     assert "| RTL | 200 | 199 | 1 |" in lines
 
@@ -87,15 +132,18 @@ def test_page_tells_proof_from_sample_and_shows_what_differs(root: Path) -> None
 def test_every_unit_of_a_family_counts_once() -> None:
     records = [family("a family", ["x", "y"]), simulated("x", 5)]
     text = said("verification", {"exhaustion": [record.to_json() for record in records]})
-    assert text == ("Of 2 units, by the best that is known of each: 2 exhausted. "
-                    "15 states were simulated, 0 differ.")
+    assert text == (
+        "Of 2 units, by the best that is known of each: 2 exhausted. "
+        "15 states were simulated, 0 differ."
+    )
 
 
 def test_answer_counts_recorded_sets_that_are_met() -> None:
     records = [compared("a", 10), compared("b", 10, wrong=1), compared("not compared", 0)]
     text = said("verification", {"recorded": [record.to_json() for record in records]})
-    assert text == ("Model and RTL give 1 of 2 sets of results that were recorded on a GPU bit "
-                    "for bit.")
+    assert text == (
+        "Model and RTL give 1 of 2 sets of results that were recorded on a GPU bit for bit."
+    )
 
 
 def test_nothing_is_said_without_records() -> None:

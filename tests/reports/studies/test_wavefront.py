@@ -105,17 +105,25 @@ def test_command_records_the_same_again(tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr() == (f"{out}\n", "")
     [found] = read_records(out)
     assert (found.subject, found.conditions, found.metrics) == (
-        KEPT.subject, KEPT.conditions, KEPT.metrics)
+        KEPT.subject,
+        KEPT.conditions,
+        KEPT.metrics,
+    )
     assert found.provenance.tools["iverilog"] == measure.icarus_version()
 
 
-def test_command_without_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_without_icarus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(measure.shutil, "which", lambda name: None)
     assert main(["wavefront", "--out", str(tmp_path / "x.json")]) == 1
     assert capsys.readouterr() == (
-        "", ("python -m reports.study wavefront: error: Program iverilog must be installed "
-             "(make tools), and is not\n"))
+        "",
+        (
+            "python -m reports.study wavefront: error: Program iverilog must be installed "
+            "(make tools), and is not\n"
+        ),
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -135,9 +143,11 @@ def test_panels_hold_the_record() -> None:
     assert [panel.cycle for panel in panels] == list(range(len(TRACE["acc"])))
     compared = 0
     for panel in panels:
-        for name, get in (("acc", lambda cell: cell.acc or "-"),
-                          ("tile", lambda cell: str(cell.tile or "-")),
-                          ("result_tile", lambda cell: str(cell.result or "-"))):
+        for name, get in (
+            ("acc", lambda cell: cell.acc or "-"),
+            ("tile", lambda cell: str(cell.tile or "-")),
+            ("result_tile", lambda cell: str(cell.result or "-")),
+        ):
             wanted = TRACE[name][panel.cycle].replace(";", "").split()
             assert [get(cell) for cell in panel.cells] == wanted, (name, panel.cycle)
             compared += len(wanted)
@@ -158,7 +168,8 @@ def test_streams_name_every_beat_once() -> None:
     boxes = [box.text for box in streams(PLAIN)["boxes"]]
     assert sorted(boxes) == sorted(
         [f"A{tile}[:,{k}]" for tile in (1, 2) for k in range(4)]
-        + [f"{name}{tile}[{row},:]" for name in "BC" for tile in (1, 2) for row in range(4)])
+        + [f"{name}{tile}[{row},:]" for name in "BC" for tile in (1, 2) for row in range(4)]
+    )
 
 
 @pytest.mark.parametrize("name", ["wavefront", "streams"])
@@ -188,7 +199,8 @@ def test_figure_shows_a_changed_record(root: Path) -> None:
     assert render([], root=root) == 0
     after = re.findall(r">(\d+)</text>", path.read_text())
     assert [pair for pair in zip(before, after, strict=True) if len(set(pair)) > 1] == [
-        ("13", "77")]
+        ("13", "77")
+    ]
 
 
 def test_pages_show_the_figures(root: Path) -> None:
