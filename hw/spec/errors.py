@@ -14,10 +14,5 @@ def require(condition: bool, noun: str, requirement: str, value: object) -> None
 
 def require_int(noun: str, value: object, low: int, high: int) -> None:
     """Raise unless ``value`` is an integer (a bool is none) from ``low`` to ``high``."""
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    require(
-        is_int and low <= value <= high,
-        noun,  # type: ignore[operator]
-        f"an integer from {low} to {high}",
-        value,
-    )
+    within = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    require(within, noun, f"an integer from {low} to {high}", value)

@@ -33,6 +33,7 @@ from reports.studies.networks.settings import (
     SIZE,
     Ranges,
     accumulated,
+    add_settings,
     calibration,
     choices,
     chosen,
@@ -178,18 +179,7 @@ def _parser() -> Parser:
         default=SIZE,
         help="size of the array (default: %(default)s)",
     )
-    parser.add_argument(
-        "--columns",
-        metavar="LIST",
-        default=",".join(COLUMNS),
-        help="formats (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--acc",
-        metavar="LIST",
-        default=",".join(ACCUMULATORS),
-        help="accumulators (default: %(default)s)",
-    )
+    add_settings(parser)
     parser.add_argument(
         "--loss",
         metavar="POINTS",

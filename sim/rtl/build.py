@@ -32,6 +32,11 @@ HEADERS, HEADERS_TEXT = "headers.h", '#include "verilated.h"\n'
 SLOW = "__Slow"
 #: Generated code worth a compilation of its own.
 UNIT_BYTES = 100_000
+#: Options that make C++ of Verilog, as Verilator's manual has it for speed; the top follows.
+TRANSLATE = (
+    *("--cc", "-O3", "-Wno-fatal", "--x-assign", "fast", "--x-initial", "fast"),
+    *("--prefix", "Vmodel", "--top-module"),
+)
 #: Options that go with `sharing_rules`. Merging of conditions is off because it takes longest and
 #: gains nothing on gates.
 SHARING = ("-fno-dfg-scoped", "-fno-merge-cond")
@@ -132,21 +137,7 @@ def _translate(
     verilator: Verilator, sources: Sequence[Path], top: str, work: Path, shared: Sequence[str]
 ) -> None:
     """Verilog to C++."""
-    options: list[str | Path] = [
-        "--cc",
-        "-O3",
-        "-Wno-fatal",
-        "--x-assign",
-        "fast",
-        "--x-initial",
-        "fast",
-        "--prefix",
-        "Vmodel",
-        "--top-module",
-        top,
-        "-Mdir",
-        work,
-    ]
+    options: list[str | Path] = [*TRANSLATE, top, "-Mdir", work]
     if shared:
         rules = work / "rules.vlt"
         rules.write_text(sharing_rules(sources, shared), encoding="utf-8")

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from hw.emit.yosys import run_yosys
 from hw.spec import ArraySpec
 from sim.codes import NDArray
-from sim.rtl.build import compiler, find_verilator, run, run_all
+from sim.rtl.build import TRANSLATE, compiler, find_verilator, run, run_all
 from sim.tiling import A, B, Beats, C, beats, unpack
 from synth.flow.cache import Entry, Missing
 from synth.record import ROOT
@@ -132,16 +132,7 @@ def build_verilator(
         run(
             [
                 verilator.program,
-                "--cc",
-                "-O3",
-                "-Wno-fatal",
-                "--x-assign",
-                "fast",
-                "--x-initial",
-                "fast",
-                "--prefix",
-                "Vmodel",
-                "--top-module",
+                *TRANSLATE,
                 spec.name,
                 "-Mdir",
                 folder,

@@ -15,6 +15,7 @@ from reports.studies.networks.settings import (
     ACCUMULATORS,
     COLUMNS,
     Ranges,
+    add_settings,
     chosen,
     mac_of,
     plan_of,
@@ -59,18 +60,7 @@ def add_options(parser: ArgumentParser) -> None:
         help="samples of each network (default: "
         f"{', '.join(f'{count} {name}' for name, count in SAMPLES.items())})",
     )
-    parser.add_argument(
-        "--columns",
-        metavar="LIST",
-        default=",".join(COLUMNS),
-        help="formats (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--acc",
-        metavar="LIST",
-        default=",".join(ACCUMULATORS),
-        help="accumulators (default: %(default)s)",
-    )
+    add_settings(parser)
     parser.add_argument(
         "--no-pace",
         action="store_true",

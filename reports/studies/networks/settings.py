@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings: operand formats, accumulators and ranges, and what a run with them gives."""
 
+from argparse import ArgumentParser
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -66,6 +67,17 @@ SIZE = "16x16"
 RANGES = (Ranges("tensor", "minmax"), Ranges("channel", "minmax"), Ranges("channel", "mse"))
 #: Tried for integers, too.
 SHIFTED = (Ranges("channel", "minmax", zero_point=True),)
+
+
+def add_settings(parser: ArgumentParser) -> None:
+    """Add the options that name formats and accumulators; `chosen` reads them."""
+    for option, what, known in (
+        ("--columns", "formats", COLUMNS),
+        ("--acc", "accumulators", ACCUMULATORS),
+    ):
+        parser.add_argument(
+            option, metavar="LIST", default=",".join(known), help=f"{what} (default: %(default)s)"
+        )
 
 
 def chosen(noun: str, text: str, known: Collection[str]) -> list[str]:

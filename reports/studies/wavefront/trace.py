@@ -66,19 +66,13 @@ class Tiles:
         """Values of the sums by the model, after each product: shape (K, T, M, N)."""
         acc = spec.mac.acc
         require(isinstance(acc, FixedAccumulator), "Wavefront accumulator", "fixed point", str(acc))
-        a, b = self.codes(spec)
-        return (
-            np.array(
-                [
-                    [
-                        sim.matmul(x[:, : k + 1], y[: k + 1], spec.mac)
-                        for x, y in zip(a, b, strict=True)
-                    ]
-                    for k in range(self.depth)
-                ]
-            )
-            * 2.0**acc.lsb
-        )  # type: ignore[union-attr]
+        assert isinstance(acc, FixedAccumulator)
+        tiles = list(zip(*self.codes(spec), strict=True))
+        sums = [
+            [sim.matmul(a[:, : k + 1], b[: k + 1], spec.mac) for a, b in tiles]
+            for k in range(self.depth)
+        ]
+        return np.array(sums) * 2.0**acc.lsb
 
 
 def _exact(name: str, values: npt.NDArray[np.float64], fmt: Format) -> npt.NDArray[Any]:
