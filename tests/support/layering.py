@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOMS = ("hw", "sim", "synth", "reports", "tests")
+ROOMS = ("hw", "sim", "synth", "reports", "bytemac", "tests")
 SPDX = "# SPDX-License-Identifier: Apache-2.0"
 #: Names that say nothing about what is inside.
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "misc"}
@@ -46,6 +46,7 @@ RULES = {
     # A study measures with anything; its page follows the rule of ``reports``.
     "reports.studies": Rule(("reports", "synth", "sim", "hw")),
     "reports.advise": Rule(("reports", "synth", "sim", "hw")),
+    "bytemac": Rule(("bytemac", "reports", "synth", "sim", "hw")),
     "tests": Rule(ROOMS),
 }
 #: A module of this name, or of one that begins so, is a page or a part of one, wherever it is.
