@@ -113,6 +113,7 @@ def environment() -> jinja2.Environment:
     templates.globals |= {
         "table": tables.table,
         "bars": tables.bars,
+        "comma": tables.comma,
         "quoted": tables.quoted,
         "formats": Table(list(COLUMNS.values()), format_cells(), []),
     }

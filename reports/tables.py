@@ -49,12 +49,22 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def more(ratio: float | None) -> str:
-    """A ratio as people say it, for instance "53 % more" or "12 % less"; a dash for none."""
+def more(ratio: float | None, less: str = "less") -> str:
+    """A ratio in words, for instance "53 % more" or "12 % less"; a dash for none.
+
+    ``less`` is "fewer" for things that are counted.
+    """
     if ratio is None:
         return MISSING
     percent = round(100 * (ratio - 1))
-    return "as much" if not percent else f"{abs(percent)} % {'more' if percent > 0 else 'less'}"
+    if not percent:
+        return "as many" if less == "fewer" else "as much"
+    return f"{abs(percent)} % {'more' if percent > 0 else less}"
+
+
+def comma(loop: Any) -> str:
+    """What separates the items of a Jinja loop: commas, and an "and" before the last."""
+    return "" if loop.last else " and " if loop.revindex == 2 else ", "
 
 
 def percent(share: float) -> str:

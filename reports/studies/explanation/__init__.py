@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What moves the cost of FP8 over INT8, factor by factor, beside arXiv 2303.17951."""
+"""What decides the cost of FP8 relative to INT8, compared with arXiv 2303.17951."""
 
 from reports.registry import FLOW_HIDDEN, FLOW_METRICS, Study
 
@@ -14,7 +14,7 @@ STUDIES = (
     ),
     Study(
         name="fronts",
-        title="Area over clock period",
+        title="Area by clock period",
         order=81,
         measure="fronts.toml",
         metrics=FLOW_METRICS,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is FP8 50 to 180 % less efficient than INT8? One factor after the other, from records."""
+"""Is FP8 50 to 180 % less efficient than INT8? One factor at a time, from records."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from reports.tables import MISSING, Table, cell, text, value
 
 SOURCES = ("paper", "factors", "fronts", "arrays", "nodes", "gates")
 GATES = "two_input_gates_keep"
-#: What is compared, by metric.
+#: Measures to compare, by metric.
 MEASURES = {
-    GATES: "two-input gates, no flip-flops",
-    "paper_cost": "the paper's gates, flip-flops included",
+    GATES: "two-input gates, without flip-flops",
+    "paper_cost": "the paper's gates, with flip-flops",
     "area": "cell area",
     "energy_gaussian": "energy on Gaussian operands",
 }
-#: What an operation takes with the changes that delays cause, on Gaussian operands.
+#: Energy per operation on Gaussian operands: without glitches, and what glitches add.
 ENERGY = ("energy_gaussian", "energy_gaussian_glitches")
 #: Both ends of the figure's bar, in one cell.
 FIGURE = "figure"
@@ -50,7 +50,7 @@ COLUMNS = {
 
 
 def explanation_page(records: Records) -> dict[str, Any]:
-    """What the template ``page.md.j2`` shows."""
+    """Values for the template ``page.md.j2``."""
     units = _units(records)
     return {
         "bars": extract(records),
@@ -66,7 +66,7 @@ def explanation_page(records: Records) -> dict[str, Any]:
 
 
 def plots(records: Records) -> dict[str, Callable[[], str]]:
-    """Pictures of the factors that have their records, by name."""
+    """Plots of the factors whose records exist, by name."""
     units = _units(records)
     return {
         factor.name: partial(factor.plot, units) for factor in FACTORS if factor.is_ready(units)
@@ -78,8 +78,8 @@ def _units(records: Records) -> dict[str, Units]:
 
 
 def answer(records: Records) -> dict[str, Any]:
-    """E4M3 over INT8 with each accumulator: by what is counted, each with the paper's wide sum of
-    INT8, then in gates with the same accumulator on both sides.
+    """Ratios of E4M3 to INT8 for each accumulator of E4M3: first by measure, with INT8 on its wide
+    sum; then in gates, with the same accumulator on both sides.
     """
     paper = _units(records)["paper"]
     claims = [
@@ -87,7 +87,7 @@ def answer(records: Records) -> dict[str, Any]:
         for name, metrics in (
             ("cell area", ("area",)),
             ("gates", (GATES,)),
-            ("energy, glitches included", ENERGY),
+            ("energy", ENERGY),
         )
     ]
     return {
@@ -99,7 +99,7 @@ def answer(records: Records) -> dict[str, Any]:
 
 
 def _over_int8(paper: Units, metrics: Sequence[str], acc: str, int8_acc: str) -> float | None:
-    """Sum of some metrics of E4M3 with an accumulator over that of an INT8 unit."""
+    """Sum of some metrics of E4M3 with an accumulator, relative to an INT8 unit."""
     fp8, int8 = (
         [paper.of(metric, FORMATS[name], sum_) for metric in metrics]
         for name, sum_ in (("E4M3", acc), ("INT8", int8_acc))
@@ -110,7 +110,7 @@ def _over_int8(paper: Units, metrics: Sequence[str], acc: str, int8_acc: str) ->
 
 
 def extract(records: Records) -> Table:
-    """The 15 units beside the paper's figure and its hand count."""
+    """The 15 units with the paper's figure and hand count."""
     paper, rows = Units(records.get("paper", ())), []
     for names, unit in PAPER_UNITS.items():
         for record in paper.find(**unit_of(*unit))[:1]:
@@ -128,7 +128,7 @@ def extract(records: Records) -> Table:
 
 
 def ratios(records: Records) -> Table:
-    """Each unit over INT8 with a 27-bit sum, by measure, and the paper's own ratio."""
+    """Each unit relative to INT8 with a 27-bit sum, by measure, and the paper's own ratio."""
     paper = Units(records.get("paper", ()))
     columns = MEASURES | {"figure_low": "the paper's figure 3"}
     int8 = {metric: paper.of(metric, "int8", "fx") for metric in columns}
@@ -146,8 +146,8 @@ def ratios(records: Records) -> Table:
 
 
 def _missed(paper: Units) -> list[tuple[str, str, float, float]]:
-    """Units that take more gates than the paper's ratio allows them: operands, accumulator, gates,
-    and how many there may be.
+    """Units with more gates than the paper's ratio allows: operands, accumulator, gates, and the
+    number allowed.
     """
     return [
         (*names, gates, bar)
@@ -160,9 +160,9 @@ def _missed(paper: Units) -> list[tuple[str, str, float, float]]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Goal:
-    """What the loop of an exact unit is to come to: area in um2 at a clock period in ns.
+    """Goal for the loop of an exact unit: area in um2 at a clock period in ns.
 
-    ``units`` are the beginnings of spellings by name.
+    ``units`` has the start of each unit's spelling by name.
     """
 
     units: Mapping[str, str]
@@ -186,7 +186,7 @@ GOALS = (
 
 
 def goals(units: Units) -> Table:
-    """Loops beside their goals: the smallest netlist at the goal's clock, else the fastest."""
+    """Loops and their goals: the smallest netlist at the goal's clock, else the fastest."""
     rows = []
     for goal in GOALS:
         for name, pair in goal.units.items():
@@ -220,8 +220,8 @@ def goals(units: Units) -> Table:
             "period [ns]",
             "recipe",
             "target [ns]",
-            "area against the goal",
-            "netlists that reach it",
+            "area minus goal",
+            "netlists that reach the goal",
         ],
         rows,
         [],

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What moves the cost of FP8 over INT8: a picture and numbers for each factor, from records.
+"""What decides the cost of FP8 relative to INT8: a plot and numbers for each factor.
 
-The sentences around the numbers are in ``factors.md.j2``, a macro a factor.
+The sentences are in ``factors.md.j2``, one macro per factor.
 """
 
 import re
@@ -25,15 +25,15 @@ from reports.studies.explanation.page_units import (
 Sources = Mapping[str, Units]
 GATES = "two_input_gates_keep"
 E4M3, E5M2 = FORMATS["E4M3"], FORMATS["E5M2"]
-#: Energy on Gaussian operands, without glitches and what they add.
+#: Energy on Gaussian operands: without glitches, and what glitches add.
 ENERGY, GLITCHES = "energy_gaussian", "energy_gaussian_glitches"
 
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """One factor: its records, the picture, and the numbers of its sentence.
+    """One factor: its sources, its plot, and the numbers of its sentence.
 
-    ``metrics`` is the beginning of the metrics that each of its sources must have.
+    ``metrics`` is the start of the name of a metric that each source must have.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Factor:
     metrics: str = ""
 
     def is_ready(self, units: Sources) -> bool:
-        """Whether its records are there."""
+        """Whether its records exist."""
         return all(
             units[name] and (not self.metrics or units[name].metrics(self.metrics))
             for name in self.sources
@@ -58,7 +58,7 @@ def _figure_plot(units: Sources) -> str:
         "figure 3 of the paper": "figure_low",
     }
     return bars(
-        "Netlists beside the paper's figure 3",
+        "Netlists and the paper's figure 3",
         unit="the paper's gates, with flip-flops",
         groups=list(map("\n".join, PAPER_UNITS)),
         series={
@@ -69,7 +69,7 @@ def _figure_plot(units: Sources) -> str:
 
 
 def _figure_numbers(units: Sources) -> list[tuple[str, float | None, float | None]]:
-    """Accumulator, and what E4M3 costs with it over INT8: here and in the figure."""
+    """Accumulator, and cost of E4M3 with it relative to INT8: here and in the figure."""
     paper = units["paper"]
     own, theirs = (
         [
@@ -81,6 +81,15 @@ def _figure_numbers(units: Sources) -> list[tuple[str, float | None, float | Non
     return list(zip(ACCUMULATORS, own, theirs, strict=True))
 
 
+#: Blocks of a MAC by the end of their metric's name.
+BLOCKS = {
+    "multiply": "multiplier",
+    "align_add": "alignment and addition",
+    "normalise": "normalisation",
+    "registers": "registers",
+}
+
+
 def _blocks_plot(units: Sources) -> str:
     paper = units["paper"]
     blocks = paper.metrics("area_")
@@ -90,11 +99,11 @@ def _blocks_plot(units: Sources) -> str:
         if paper.of(f"area_{blocks[0]}", *unit) is not None
     }
     return stacks(
-        "Where the area goes",
-        unit="cell area [um2], each block mapped on its own",
+        "Area by block",
+        unit="cell area [um2], each block mapped separately",
         groups=list(known),
         parts={
-            block.replace("_", " "): [
+            BLOCKS.get(block, block): [
                 paper.of(f"area_{block}", *unit) or 0 for unit in known.values()
             ]
             for block in blocks
@@ -111,7 +120,7 @@ def _blocks_numbers(units: Sources) -> list[tuple[str, list[tuple[str, float]]]]
             (
                 name,
                 [
-                    (block.replace("_", " "), 100 * area / sum(areas.values()))
+                    (BLOCKS.get(block, block), 100 * area / sum(areas.values()))
                     for block, area in areas.items()
                     if area
                 ],
@@ -122,8 +131,8 @@ def _blocks_numbers(units: Sources) -> list[tuple[str, list[tuple[str, float]]]]
 
 def _alike_plot(units: Sources) -> str:
     return bars(
-        "The same accumulator on both sides",
-        unit="two-input gates, no flip-flops",
+        "Same accumulator on both sides",
+        unit="two-input gates, without flip-flops",
         groups=list(ACCUMULATORS),
         series={
             name: [units["paper"].of(GATES, pair, acc) for acc in ACCUMULATORS.values()]
@@ -133,7 +142,7 @@ def _alike_plot(units: Sources) -> str:
 
 
 def _alike_numbers(units: Sources) -> list[tuple[str, float | None]]:
-    """Accumulator, and E4M3 over INT8 with it."""
+    """Accumulator, and gates of E4M3 relative to INT8 with it."""
     return [
         (name, ratio(*(units["paper"].of(GATES, pair, acc) for pair in (E4M3, "int8"))))
         for name, acc in ACCUMULATORS.items()
@@ -141,7 +150,7 @@ def _alike_numbers(units: Sources) -> list[tuple[str, float | None]]:
 
 
 def _guard_points(units: Sources) -> dict[str, list[tuple[int, float]]]:
-    """Gates by bits of a fixed-point accumulator."""
+    """Gates by width of a fixed-point accumulator."""
     found = {}
     for name, pair in (("INT8", "int8"), ("E4M3", E4M3)):
         widths = [
@@ -161,13 +170,13 @@ def _guards_plot(units: Sources) -> str:
     return curves(
         "Width of the exact accumulator",
         x="accumulator [bit]",
-        y="two-input gates, no flip-flops",
+        y="two-input gates, without flip-flops",
         shown=[Curve(*each) for each in _guard_points(units).items()],
     )
 
 
 def _guards_numbers(units: Sources) -> list[tuple[str, float, float, float]]:
-    """Format, gates a bit, and from which to which width."""
+    """Format, gates per bit, smallest and largest width."""
     return [
         (name, (many - few) / (high - low), low, high)
         for name, ((low, few), *_, (high, many)) in _guard_points(units).items()
@@ -184,19 +193,19 @@ SHOWN = {
 
 
 def _clock_plot(units: Sources) -> str:
-    """The fronts, those of loops dashed."""
+    """Pareto fronts; those of loops are dashed."""
     shown = []
     for loop in (False, True):
         for place, (name, pair) in enumerate(SHOWN.items()):
             front = front_of(netlists_of(units["fronts"], pair, loop=loop))
-            # An adder is named where it is met first.
+            # The first netlist with an adder carries its name.
             marks = [
                 "" if index and front[index - 1].adder == netlist.adder else netlist.adder
                 for index, netlist in enumerate(front)
             ]
             shown.append(
                 Curve(
-                    f"{name}, loop alone" if loop else name,
+                    f"{name}, loop only" if loop else name,
                     [netlist[:2] for netlist in front],
                     () if loop else marks,
                     dashed=loop,
@@ -204,7 +213,7 @@ def _clock_plot(units: Sources) -> str:
                 )
             )
     return curves(
-        "Area over clock period",
+        "Area by clock period",
         x="clock period [ns]",
         y="cell area [um2]",
         shown=[curve for curve in shown if curve.points],
@@ -213,7 +222,7 @@ def _clock_plot(units: Sources) -> str:
 
 
 def _clock_numbers(units: Sources) -> list[tuple[float, float]]:
-    """E4M3 over INT8, and the clock, at each clock that both reach."""
+    """Area of E4M3 relative to INT8, and the period, for each period that both reach."""
     int8, fp8 = (
         netlists_of(units["fronts"], SHOWN[name]) for name in ("INT8, 27 bits", "E4M3, 49 bits")
     )
@@ -237,7 +246,7 @@ LANE_UNITS = {
 
 
 def _per_lane(units: Units, pair: str, acc: str) -> list[tuple[float, float]]:
-    """Lanes and area a lane, of the accumulator that units of several lanes have."""
+    """Lanes and area per lane, with the accumulator of the units with several lanes."""
     found = {}
     for unit in units.values("unit"):
         one, several, _ = unit.partition(",lanes=")
@@ -259,15 +268,15 @@ def _lanes_plot(units: Sources) -> str:
     ]
     return curves(
         "Lanes share the accumulator",
-        x="lanes (products a cycle)",
+        x="lanes (products per cycle)",
         log_x=True,
-        y="cell area a lane [um2]",
+        y="cell area per lane [um2]",
         shown=shown,
     )
 
 
 def _lanes_numbers(units: Sources) -> list[tuple[str, float, float, float, float]]:
-    """Unit, and its area over that of INT8 exact with the fewest and with the most lanes."""
+    """Unit, and its area relative to INT8 exact with the fewest and with the most lanes."""
     ends = {name: dict(_per_lane(units["factors"], *unit)) for name, unit in LANE_UNITS.items()}
     base, found = ends["INT8 exact"], []
     for name in ("E4M3 exact", "E4M3 to FP16", "E4M3 to FP32", "E4M3 aligned:13"):
@@ -281,7 +290,7 @@ def _lanes_numbers(units: Sources) -> list[tuple[str, float, float, float, float
 
 
 def _size(unit: str) -> int:
-    """Processing elements of an array by its spelling, 0 if it is none."""
+    """Processing elements of an array by its spelling; 0 if it is not an array."""
     found = re.search(r",array=(\d+)x(\d+)", unit)
     return int(found[1]) * int(found[2]) if found else 0
 
@@ -299,7 +308,7 @@ def _largest(units: Units, metric: str) -> int:
 
 
 def _values(units: Units, metric: str, size: int) -> list[float | None]:
-    """Metric of each of `COMPARED` in arrays of that size, mapped by hierarchy."""
+    """Metric of each of `COMPARED` in arrays of this size, mapped module by module."""
     return [
         units.value(
             metric,
@@ -318,7 +327,7 @@ def _alone(units: Units, metric: str) -> list[float | None]:
 
 
 def _over_first(values: list[float | None]) -> list[tuple[str, float | None]]:
-    """The units but the first, each over that."""
+    """Each unit except the first, relative to the first."""
     return [
         (name, ratio(value, values[0]))
         for name, value in list(zip(COMPARED, values, strict=True))[1:]
@@ -329,8 +338,8 @@ def _arrays_plot(units: Sources) -> str:
     size = _largest(units["arrays"], "area")
     shares = [ratio(value, size) for value in _values(units["arrays"], "area", size)]
     return bars(
-        "A MAC alone, and its share of an array",
-        unit="cell area a MAC [um2]",
+        "A MAC alone and one element of an array",
+        unit="cell area per MAC [um2]",
         groups=list(COMPARED),
         series={"MAC alone": _alone(units["paper"], "area"), f"in an array of {size}": shares},
     )
@@ -344,8 +353,8 @@ def _arrays_numbers(units: Sources) -> dict[str, Any]:
 def _array_energy_plot(units: Sources) -> str:
     size = _largest(units["arrays"], ENERGY)
     return bars(
-        "An operation of a MAC alone, and in an array",
-        unit="energy an operation [fJ]",
+        "One operation, in a MAC alone and in an array",
+        unit="energy per operation [fJ]",
         groups=list(COMPARED),
         series={
             "MAC alone": _alone(units["paper"], ENERGY),
@@ -374,7 +383,7 @@ NODE_UNITS = {
 
 
 def _node_ratio(nodes: Units, library: str, unit: tuple[str, str], *metrics: str) -> float | None:
-    """Sum of some metrics over that of INT8/27."""
+    """Sum of some metrics relative to INT8/27."""
     values = [
         [nodes.of(metric, *chosen, library=library) for metric in metrics]
         for chosen in (unit, ("int8", "fx"))
@@ -385,7 +394,7 @@ def _node_ratio(nodes: Units, library: str, unit: tuple[str, str], *metrics: str
 
 
 def _node_bars(nodes: Units, title: str, name: str, *metrics: str) -> str:
-    """Bars of the ratio to INT8/27, by library, which is named without its corner."""
+    """Bars of the ratio to INT8/27 by library; names of libraries omit the corner."""
     libraries = nodes.values("library")
     known = ("osu018", "Nangate", "sky130", "sg13g2", "asap7")
     return bars(
@@ -405,7 +414,7 @@ def _node_bars(nodes: Units, title: str, name: str, *metrics: str) -> str:
 
 
 def _node_ranges(nodes: Units, *metrics: str) -> list[tuple[str, float, float]]:
-    """Smallest and largest ratio to INT8/27 of each unit, over the libraries."""
+    """Smallest and largest ratio of each unit to INT8/27 over all libraries."""
     found = []
     for name, unit in NODE_UNITS.items():
         ratios = [
@@ -431,8 +440,8 @@ def _recipe_plot(units: Sources) -> str:
         "E4M3 to FP32": (E4M3, "fp32"),
     }
     return bars(
-        "What the recipe alone does",
-        unit="two-input gates, no flip-flops",
+        "Effect of the recipe",
+        unit="two-input gates, without flip-flops",
         groups=["INT8 as acc + a * b", *groups],
         series={
             recipe: [
@@ -448,7 +457,7 @@ def _recipe_plot(units: Sources) -> str:
 
 
 def _recipe_numbers(units: Sources) -> dict[str, float | None]:
-    """E4M3 over the naive INT8 unit and over a fair one, under the default recipe."""
+    """E4M3 relative to the naive and to the best INT8 unit, with the default recipe."""
     fair, fp8 = (
         units["paper"].of("two_input_gates_default", pair, "fx") for pair in ("int8", E4M3)
     )
@@ -456,7 +465,7 @@ def _recipe_numbers(units: Sources) -> dict[str, float | None]:
 
 
 def _energy(paper: Units, unit: tuple[str, str], stream: str) -> float | None:
-    """Energy of a multiply-accumulation in pJ."""
+    """Energy of one multiply-accumulation in pJ."""
     return ratio(paper.of(f"energy_{stream}", *unit), 1000)
 
 
@@ -464,7 +473,7 @@ def _energy_plot(units: Sources) -> str:
     paper = units["paper"]
     return bars(
         "Energy by operands",
-        unit="energy a multiply-accumulation [pJ]",
+        unit="energy per multiply-accumulation [pJ]",
         groups=paper.streams,
         series={
             name: [_energy(paper, unit, stream) for stream in paper.streams]
@@ -474,7 +483,7 @@ def _energy_plot(units: Sources) -> str:
 
 
 def _energy_numbers(units: Sources) -> list[tuple[str, float, float]]:
-    """Unit, and its least and most energy over that of the first one on the same stream."""
+    """Unit, and its lowest and highest energy relative to the first unit on the same stream."""
     paper = units["paper"]
     (_, base), *others = COMPARED.items()
     found = []
@@ -491,7 +500,7 @@ def _energy_numbers(units: Sources) -> list[tuple[str, float, float]]:
 
 
 def _with_glitches(units: Sources) -> dict[str, tuple[float, float] | None]:
-    """Energy in pJ without and with glitches of each of `COMPARED`."""
+    """Energy in pJ of each of `COMPARED`, without and with glitches."""
     found: dict[str, tuple[float, float] | None] = {}
     for name, unit in COMPARED.items():
         calm = _energy(units["paper"], unit, "gaussian")
@@ -503,18 +512,18 @@ def _with_glitches(units: Sources) -> dict[str, tuple[float, float] | None]:
 def _glitch_plot(units: Sources) -> str:
     found = _with_glitches(units)
     return bars(
-        "What glitches add",
-        unit="energy a multiply-accumulation [pJ]",
+        "Energy of glitches",
+        unit="energy per multiply-accumulation [pJ]",
         groups=list(found),
         series={
             side: [None if pair is None else pair[place] for pair in found.values()]
-            for place, side in enumerate(("without delays", "with glitches"))
+            for place, side in enumerate(("without glitches", "with glitches"))
         },
     )
 
 
 def _glitch_numbers(units: Sources) -> dict[str, Any]:
-    """Each unit over the first one, without and with glitches."""
+    """Each unit relative to the first, without and with glitches."""
     (base, reference), *others = _with_glitches(units).items()
     return {
         "base": base,
@@ -528,8 +537,8 @@ def _glitch_numbers(units: Sources) -> dict[str, Any]:
 
 FACTORS = (
     Factor("paper_units", "The paper's 15 units", ("paper",), _figure_plot, _figure_numbers),
-    Factor("split", "Block by block", ("paper",), _blocks_plot, _blocks_numbers, metrics="area_"),
-    Factor("alike", "Like for like", ("paper",), _alike_plot, _alike_numbers),
+    Factor("split", "Area by block", ("paper",), _blocks_plot, _blocks_numbers, metrics="area_"),
+    Factor("alike", "Same accumulator on both sides", ("paper",), _alike_plot, _alike_numbers),
     Factor(
         "guards", "Accumulator width and guard bits", ("factors",), _guards_plot, _guards_numbers
     ),

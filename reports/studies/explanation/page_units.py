@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of units looked up in records: by unit, recipe, library, stream; fronts of netlists."""
+"""Metrics of units, looked up in records by unit, recipe, library or stream; Pareto fronts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from hw.spec import PAPER_FORMATS
 from reports.tables import Record
 
-#: Operand formats of the paper by what it calls them.
+#: Operand formats of the paper by the paper's names.
 FORMATS = PAPER_FORMATS
-#: Accumulators of the paper by the spelling's beginning.
+#: Accumulators of the paper: the start of each spelling.
 ACCUMULATORS = {"FX+12": "fx", "FP16": "fp16", "FP32": "fp32"}
-#: The units that are compared throughout: operands and beginning of the accumulator.
+#: The units compared throughout: operands and start of the accumulator's spelling.
 COMPARED = {
     "INT8/27": (FORMATS["INT8"], "fx27"),
     "E4M3 exact": (FORMATS["E4M3"], "fx"),
@@ -36,7 +36,7 @@ class Units:
         return bool(self._records)
 
     def find(self, **conditions: Any) -> list[Record]:
-        """Records whose conditions are those given; a callable says whether it accepts a value.
+        """Records with these conditions; a callable decides whether it accepts a value.
 
         ``library`` is the name of the cell library.
         """
@@ -63,11 +63,11 @@ class Units:
         )
 
     def of(self, metric: str, pair: str, acc: str, **conditions: Any) -> float | None:
-        """Metric of a unit by the beginning of its spelling."""
+        """Metric of a unit by the start of its spelling."""
         return self.value(metric, **unit_of(pair, acc), **conditions)
 
     def metrics(self, beginning: str) -> list[str]:
-        """What follows ``beginning`` in the names of metrics, in the records' order."""
+        """The rest of each metric's name after ``beginning``, in the order of the records."""
         return list(
             dict.fromkeys(
                 name.removeprefix(beginning)
@@ -79,12 +79,12 @@ class Units:
 
     @property
     def streams(self) -> list[str]:
-        """Streams of operands that energies were measured on."""
+        """Streams of operands on which energy was measured."""
         names = self.metrics("energy_")
         return [name for name in names if f"{name}_internal" in names]
 
     def values(self, name: str) -> list[Any]:
-        """What a condition can be, in the records' order."""
+        """Values of a condition, in the order of the records."""
         return list(
             dict.fromkeys(
                 value for record in self._records if (value := _condition(record, name)) is not None
@@ -93,19 +93,19 @@ class Units:
 
 
 def _condition(record: Record, name: str) -> Any:
-    """Condition of a record, its subject, or what stands in its provenance."""
+    """Condition of a record, its subject, or its library."""
     if name == "library":
         return (record["provenance"]["library"] or {}).get("name")
     return record["subject"] if name == "subject" else record["conditions"].get(name)
 
 
 def ratio(value: float | None, base: float | None) -> float | None:
-    """How often ``base`` goes into ``value``; None where a figure is missing."""
+    """``value`` divided by ``base``; None if either is missing."""
     return None if value is None or base is None else value / base
 
 
 def unit_of(pair: str, acc: str) -> Mapping[str, Any]:
-    """Condition for a unit by the beginning of its spelling."""
+    """Condition that selects a unit by the start of its spelling."""
     start = f"{pair},acc={acc}"
     return {
         "unit": lambda unit: (
@@ -115,7 +115,7 @@ def unit_of(pair: str, acc: str) -> Mapping[str, Any]:
 
 
 class Netlist(NamedTuple):
-    """Clock period in ns and area in um2 of a mapped unit, and how it came about."""
+    """Clock period in ns and area in um2 of a mapped unit, and how it was made."""
 
     period: float
     area: float
@@ -125,7 +125,7 @@ class Netlist(NamedTuple):
 
 
 def netlists_of(units: Units, pair: str, *, loop: bool = False) -> list[Netlist]:
-    """Netlists of an exact unit, whole or its loop alone."""
+    """Netlists of an exact unit: the whole unit, or only its loop."""
     found = units.find(
         unit=lambda unit: isinstance(unit, str) and unit.startswith(f"{pair},acc=fx"),
         resolve=False if loop else None,
@@ -145,7 +145,7 @@ def netlists_of(units: Units, pair: str, *, loop: bool = False) -> list[Netlist]
 
 
 def front_of(netlists: list[Netlist]) -> list[Netlist]:
-    """Netlists than which no other is both smaller and faster, the fastest first."""
+    """Pareto front of area and period, the fastest first."""
     front: list[Netlist] = []
     for netlist in sorted(netlists):
         if not front or netlist.area < front[-1].area:
@@ -154,7 +154,7 @@ def front_of(netlists: list[Netlist]) -> list[Netlist]:
 
 
 def smallest(netlists: list[Netlist], period: float) -> Netlist | None:
-    """Smallest netlist that reaches a period, None if there is none."""
+    """Smallest netlist that reaches a period, or None."""
     return min(
         (netlist for netlist in netlists if netlist.period <= period),
         key=lambda netlist: netlist.area,

@@ -57,26 +57,23 @@ def paper(fp8=1.5, fp8_float=0.9):
 
 def test_verdict_gives_the_ratios_of_the_records():
     text = said("explanation", {"paper": paper()})
-    for measure in ("gates", "cell area"):
-        assert (
-            f"in {measure} 50 % more with an exact sum, 80 % more with FP16 and 170 % more "
-            "with FP32"
-        ) in text
-    # Size and size times factor, over 400 and 400.
+    # The last is size and size times factor, over 400 and 400.
+    for ratios in (
+        "50 % more cell area, 50 % more gates and 50 % more energy",
+        "80 % more cell area, 80 % more gates and 170 % more energy",
+        "170 % more cell area, 170 % more gates and 440 % more energy",
+    ):
+        assert ratios in text
+    assert "Energy includes glitches." in text
     assert (
-        "in energy, glitches included 50 % more with an exact sum, 170 % more with FP16 and "
-        "440 % more with FP32"
+        "with the same accumulator on both sides, E4M3 needs 50 % more gates with FX+12, 10 % fewer"
     ) in text
-    assert (
-        "with the same accumulator on both sides E4M3 takes, in gates, 50 % more with FX+12, "
-        "10 % less"
-    ) in text
-    assert "the price of floating-point sums" in text
+    assert "the cost of floating-point sums" in text
 
 
 def test_verdict_claims_no_cause_that_the_records_deny():
     text = said("explanation", {"paper": paper(fp8_float=1.2)})
-    assert "the price of" not in text
+    assert "the cost of" not in text
     assert "20 % more with FP16" in text
     assert said("explanation", {}) == ""
 
@@ -192,7 +189,7 @@ def test_factor_is_drawn_and_said_from_its_records(factor):
 
 def test_lanes_compare_area_a_lane():
     records = swept()
-    assert "E4M3 to FP16 from 5 % more with 4 to 5 % more with 16" in sentence("lanes", records)
+    assert "E4M3 to FP16, 5 % more with 4 and 5 % more with 16" in sentence("lanes", records)
     # The sweep of guard bits has exact sums of one lane and other widths.
     records["factors"] = [
         record("int8,acc=fx16", area=10.0),
@@ -200,13 +197,13 @@ def test_lanes_compare_area_a_lane():
         record("int8,acc=fx27", area=100.0),
         record("binary8p4,acc=fx27", area=150.0),
     ]
-    assert "E4M3 exact from 50 % more with 1 to 5 % more with 16" in sentence("lanes", records)
+    assert "E4M3 exact, 50 % more with 1 and 5 % more with 16" in sentence("lanes", records)
 
 
 def test_arrays_are_the_largest_that_have_the_metric():
     records = swept()
     # 404 and 904 over 404, and by their lengths alone for the units by themselves.
-    assert "in an array of 256 takes, against INT8/27, for E4M3 exact 124 % more" in sentence(
+    assert "in an array of 256 compared with INT8/27: E4M3 exact 124 % more" in sentence(
         "array_energy", records
     )
     for array in records["arrays"]:
@@ -220,7 +217,7 @@ def test_arrays_are_the_largest_that_have_the_metric():
         for pair, energy in (("int8", 2.0), ("binary8p4", 3.0))
         for flat in (True, False)
     ]
-    assert "in an array of 4 takes, against INT8/27, for E4M3 exact 50 % more" in sentence(
+    assert "in an array of 4 compared with INT8/27: E4M3 exact 50 % more" in sentence(
         "array_energy", records
     )
 
@@ -228,9 +225,7 @@ def test_arrays_are_the_largest_that_have_the_metric():
 def test_processes_compare_energies_where_they_are_measured():
     records = swept()
     # 109 over 104 with the same accumulator.
-    assert "of INT8/27 being 1, ranges for E4M3 exact from 1.05 to 1.05" in sentence(
-        "node_energy", records
-    )
+    assert "relative to INT8/27 is 1.05 to 1.05 for E4M3 exact" in sentence("node_energy", records)
     for node in records["nodes"]:
         del node["metrics"]["energy_gaussian_glitches"]
     figures = {factor["figure"] for factor in explanation.explanation_page(records)["factors"]}
@@ -241,7 +236,7 @@ def test_processes_compare_energies_where_they_are_measured():
 def test_equal_clock_takes_the_smallest_netlist_that_reaches_it():
     text = sentence("equal_clock", swept())
     # Whole units only, by adder 500, 250 and 111 a character of their names.
-    assert "125 % more at 3 ns, 125 % more at 4 ns" in text
+    assert "125 % more area at 3 ns, 125 % more at 4 ns" in text
     records = swept()
     slow = record("int8,acc=fx27,adder=prefix", min_period=4.5, area=900.0)
     records["fronts"].append(slow)
