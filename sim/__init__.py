@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the hardware must compute: exact integers to be read, numpy to be used. Codes in and out."""
+"""Bit-exact models of MACs, arrays and output stages. Operands and results are codes."""
 
 from sim.convert import decode, encode, values
 from sim.linear import dot, dot_with_flags, matmul, matmul_with_flags

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models of sums and of output stages: one table, one default; all give the same bits."""
+"""Backends that compute sums and output stages. All give the same bits; one is the default."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,21 +12,22 @@ from sim.codes import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One model; its arguments are checked codes.
+    """One model. Its arguments are codes that have been checked.
 
     Attributes
     ----------
     matmul
-        Sums and flags, (M, N), of codes (M, K) and (K, N) on a unit; K is a multiple of its lanes.
+        Sums and flags (M, N) of codes (M, K) and (K, N) on a unit. K is a multiple of its lanes.
     output
-        Codes that an output stage makes of flat arrays: sums, scales, zero points and flags.
+        Output codes for flat arrays of sums, scales, zero points and flags.
     """
 
     matmul: Callable[[NDArray, NDArray, MacSpec], tuple[NDArray, NDArray]]
     output: Callable[[NDArray, NDArray, NDArray, NDArray, OutputSpec], NDArray]
 
 
-#: numpy; machine arithmetic, compiled where numba is installed; the plain model, slow.
+#: ``vector`` is numpy. ``fast`` uses machine arithmetic, compiled if numba is installed. ``golden``
+#: is the plain, slow reference model.
 BACKENDS = {
     "vector": Backend(vector.matmul, vector.output),
     "fast": Backend(fast.matmul, vector.output),
@@ -36,12 +37,12 @@ DEFAULT = "vector"
 
 
 def find(name: str) -> Backend:
-    """Backend of this name.
+    """Return the backend with this name.
 
     Raises
     ------
     SpecError
-        If there is none.
+        If there is no such backend.
     """
     require(
         isinstance(name, str) and name in BACKENDS, "Backend", f"one of {', '.join(BACKENDS)}", name

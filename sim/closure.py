@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The code behind a function: the closure of its module's imports, as files and as one digest.
+"""Find the code that a function may run, as a set of files and as one digest.
 
->>> code_digest(matmul)    # Changes with every file and package that `matmul` may run.
+>>> code_digest(matmul)    # Changes when a file or package that `matmul` may run changes.
 
-What counts is read, not run. From the function's module on, every import is followed, also one
-inside a function:
+The source is parsed, not run. Starting at the function's module, every import is followed,
+including imports inside functions:
 
-- A module of this project counts whole. A package only passes names on: of
-  ``from hw.spec import MacSpec`` counts the module that defines ``MacSpec``, and the package's
-  ``__init__`` only if it does so itself, or if the package is imported by its own name.
-- A package from outside counts by its version, Python by its own. So does one that a module only
-  asks the version of (``version("pyosys")``), because a child process runs it.
-- A data file counts if a module names it as ``Path(__file__).with_name("recipes.toml")``, which is
-  therefore the only way in which code here names the data beside it.
+- A module of this project counts as a whole file. A package ``__init__`` usually only re-exports
+  names: ``from hw.spec import MacSpec`` counts the module that defines ``MacSpec``. The
+  ``__init__`` counts only if it defines the name itself, or if the package itself is imported.
+- Third-party packages and Python count by their versions. A package whose version a module asks
+  for (``version("pyosys")``) counts too, because a child process runs it.
+- A data file counts if a module names it as ``Path(__file__).with_name("recipes.toml")``. Code in
+  this project must therefore name its data files in this way.
 
-It is in ``sim`` because that is the lowest room of those that keep results: `sim.rtl`, ``synth``
-and the studies.
+This module is in ``sim`` because ``sim`` is the lowest layer that caches results; `sim.rtl`,
+``synth`` and the studies all use it.
 """
 
 import ast
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """What some modules may run: files of the project, and packages from outside."""
+    """What a set of modules may run: files of this project and third-party packages."""
 
     files: frozenset[Path]
     packages: frozenset[str]
@@ -51,12 +51,12 @@ class Closure:
 
 
 def code_digest(*functions: Callable[..., Any]) -> str:
-    """Digest of the code behind ``functions``."""
+    """Digest of the code that ``functions`` may run."""
     return _digest(tuple(sorted({module_of(function) for function in functions})))
 
 
 def module_of(function: Callable[..., Any]) -> str:
-    """Name of the module that defines a function, also if it runs as ``__main__``."""
+    """Name of the module that defines a function, even if it runs as ``__main__``."""
     while isinstance(function, partial):
         function = function.func
     module = function.__module__
@@ -73,12 +73,12 @@ def _digest(modules: tuple[str, ...]) -> str:
 
 
 def closure(modules: Iterable[str], root: Path = ROOT) -> Closure:
-    """Closure of the imports of ``modules``, which are below ``root``.
+    """Follow the imports of ``modules``, which are below ``root``.
 
     Raises
     ------
     ValueError
-        If a module imports by a name that it computes.
+        If a module computes the name of an import.
     """
     files: set[Path] = set()
     packages: set[str] = set()
@@ -105,7 +105,7 @@ def closure(modules: Iterable[str], root: Path = ROOT) -> Closure:
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """What an import takes from a module; the whole of it by default."""
+    """What an import takes from a module: one name, or ``*`` for all of it."""
 
     module: str
     name: str = "*"
@@ -117,7 +117,7 @@ def _tree(text: str) -> ast.Module:
 
 
 def _file(module: str, root: Path) -> Path | None:
-    """File of a module of the project, if there is one."""
+    """File of a module, or None if the module is not part of this project."""
     base = root.joinpath(*module.split("."))
     files = (base / "__init__.py", base.with_name(f"{base.name}.py"))
     return next((file for file in files if file.is_file()), None)
@@ -128,7 +128,7 @@ def _is_ours(module: str, root: Path) -> bool:
 
 
 def _source(name: _Name, root: Path) -> Path:
-    """File that defines a name, past the packages that only pass it on."""
+    """File that defines a name, skipping packages that only re-export it."""
     file = _file(name.module, root)
     if file is None:
         raise ValueError(f"Module must be one of this project, not {name.module!r}")
@@ -147,7 +147,7 @@ def _source(name: _Name, root: Path) -> Path:
 
 
 def _names(module: str, file: Path) -> Iterator[_Name]:
-    """What a file imports, packages included of which it asks the version."""
+    """What a file imports, and the packages whose version it asks for."""
     for node in ast.walk(_tree(file.read_text())):
         match node:
             case ast.Import(names=aliases):
@@ -163,7 +163,7 @@ def _names(module: str, file: Path) -> Iterator[_Name]:
                     if isinstance(first, ast.Constant):
                         yield _Name(str(first.value).replace("-", "_"))
                     elif called != "version":
-                        raise ValueError(f"Import must be by a name that can be read in {module}")
+                        raise ValueError(f"Imports in {module} must use a literal name")
 
 
 def _base(node: ast.ImportFrom, module: str, file: Path) -> str:
@@ -191,12 +191,12 @@ def _data(tree: ast.Module) -> Iterator[str]:
 
 @cache
 def _distributions() -> dict[str, list[str]]:
-    """Distributions by the package that is imported."""
+    """Distributions by the name of the package that they install."""
     return {name: sorted(set(found)) for name, found in metadata.packages_distributions().items()}
 
 
 def _version(package: str) -> str:
-    """Version of an installed package, by what is imported or by what is installed."""
+    """Version of an installed package, given its import name or its distribution name."""
     try:
         return " ".join(metadata.version(name) for name in _distributions().get(package, [package]))
     except metadata.PackageNotFoundError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays of codes at the border of the package: which dtype they have, and which are refused."""
+"""Check arrays of codes that users pass in, and choose the dtype of those that are returned."""
 
 from typing import Any
 
@@ -26,12 +26,12 @@ def code_dtype(width: int) -> np.dtype[Any]:
 
 
 def as_format(fmt: Format | str) -> Format:
-    """Format that is given as such or by name."""
+    """Format, given as an object or by name."""
     return fmt if isinstance(fmt, Format) else parse_format(fmt)
 
 
 def as_array(x: npt.ArrayLike, noun: str) -> NDArray:
-    """Array of ``x``, whose nested sequences must be of one length."""
+    """Convert ``x`` to an array. Nested sequences must have equal lengths."""
     try:
         return np.asarray(x)
     except ValueError as error:
@@ -39,15 +39,15 @@ def as_array(x: npt.ArrayLike, noun: str) -> NDArray:
 
 
 def as_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
-    """Check an array of codes of ``fmt`` and hand it back as int64, as Python integers if wider.
+    """Check an array of codes of ``fmt``. Return int64, or Python integers if they are wider.
 
-    An array of any integer dtype holds codes, with one exception: for a signed integer format an
-    array of a signed dtype holds the values themselves (int8 arrays for int8).
+    Arrays of any integer dtype hold codes, with one exception: for a signed integer format, an
+    array of a signed dtype holds values (an int8 array for int8).
 
     Raises
     ------
     SpecError
-        If the dtype is no integer one or an element is not a code of ``fmt``.
+        If the dtype is not an integer type or an element is not a code of ``fmt``.
     """
     array = _checked(x, fmt, noun)
     exact: Any = _to_int(array) if fmt.width > MAX_INT64_CODE else array.astype(np.int64)
@@ -56,7 +56,7 @@ def as_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
 
 
 def as_short_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
-    """As `as_codes`, in the dtype `code_dtype`; an array that has it is handed back itself."""
+    """As `as_codes`, in the dtype `code_dtype`. An array that already has it is not copied."""
     array, dtype = _checked(x, fmt, noun), code_dtype(fmt.width)
     if array.dtype == dtype and dtype.kind == "u":
         return array
@@ -64,7 +64,7 @@ def as_short_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
 
 
 def _checked(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
-    """Array of codes of ``fmt``, or of its values."""
+    """Check an array of codes or values of ``fmt``."""
     array = as_array(x, noun)
     is_integer = array.dtype.kind in "iu" or (
         array.dtype.kind == "O"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real numbers to codes, codes and sums to real numbers.
+"""Convert real numbers to codes, and codes and sums to real numbers.
 
-Encoding rounds on integers; no float is computed in between.
+Encoding rounds with integer arithmetic only, so no floating-point rounding comes in between.
 """
 
 from numbers import Real
@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def encode(x: Any, fmt: Format | str, saturate: bool = True) -> Any:
-    """Encode real numbers, rounded to nearest even and only then compared with the largest value.
+    """Encode real numbers: round to nearest even, then check for overflow.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ def encode(x: Any, fmt: Format | str, saturate: bool = True) -> Any:
     Notes
     -----
     NaN gives the canonical ``fmt.nan_code``. Minus zero and negative values that round to zero give
-    minus zero, or plus zero where there is no other. Negative values are 0 in an unsigned format.
+    minus zero if the format has it, else plus zero. Negative values give 0 in an unsigned format.
 
     Raises
     ------
     SpecError
-        If ``x`` is not real, or NaN and the format has none.
+        If ``x`` is not real, or if it is NaN and the format has no NaN.
     """
     fmt = as_format(fmt)
     given = _as_real(x)
@@ -66,13 +66,13 @@ def encode(x: Any, fmt: Format | str, saturate: bool = True) -> Any:
 
 
 def _exceeds(array: NDArray) -> bool:
-    """Whether an integer is too long for the rounding on int64."""
+    """Whether an integer is too wide to be rounded in int64."""
     limit = 1 << MAX_BITS
     return bool(((array >= limit) | (array <= -limit)).any())
 
 
 def _as_real(x: Any) -> NDArray:
-    """Array of ``x`` that has lost nothing: a list of mixed numbers becomes no float array."""
+    """Convert ``x`` to an array without loss: a list of mixed numbers stays an object array."""
     array = as_array(x, "Values") if hasattr(x, "dtype") else np.asarray(x, dtype=object)
     if array.dtype.kind == "O":
         types = {type(element) for element in array.flat}
@@ -89,7 +89,7 @@ def _as_real(x: Any) -> NDArray:
 
 
 def _encode_floats(x: npt.NDArray[np.float64], fmt: Format, overflow: Overflow) -> Ints:
-    """Codes of binary64 numbers, taken apart by their bits."""
+    """Codes of binary64 numbers, which are split into their bit fields."""
     nan, inf = np.isnan(x), np.isinf(x)
     require(
         fmt.nan_code is not None or not nan.any(), f"Value for {fmt.name}", "a number", float("nan")
@@ -97,7 +97,7 @@ def _encode_floats(x: npt.NDArray[np.float64], fmt: Format, overflow: Overflow) 
     bits = x.view(np.int64)
     field = bits >> 52 & 0x7FF
     magnitude = (bits & (1 << 52) - 1) | (field > 0).astype(np.int64) << 52
-    # An infinity is as good as any value far beyond the largest one, and takes its way.
+    # Treat an infinity as a finite value far above the largest one: it overflows in the same way.
     exp = np.where(inf, 4096, np.maximum(field, 1) - 1075)
     codes = encode_parts(magnitude, exp, bits < 0, fmt, overflow)
     if fmt.nan_code is not None:
@@ -106,7 +106,7 @@ def _encode_floats(x: npt.NDArray[np.float64], fmt: Format, overflow: Overflow) 
 
 
 def decode(codes: npt.ArrayLike, fmt: Format | str) -> Any:
-    """Decode codes to float64 values, infinities and NaN included.
+    """Decode codes to float64 values, including infinities and NaN.
 
     Exact for every format in the catalogue. A format with more than 53 significand bits or a wider
     range than binary64 is rounded to the nearest float64.
@@ -114,15 +114,15 @@ def decode(codes: npt.ArrayLike, fmt: Format | str) -> Any:
     Parameters
     ----------
     codes
-        Codes of any shape and integer dtype; for a signed integer format an array of a signed dtype
-        holds the values themselves.
+        Codes of any shape and integer dtype. For a signed integer format, an array of a signed
+        dtype holds values.
     fmt
         Format or its name.
 
     Raises
     ------
     SpecError
-        If an element is not a code of ``fmt`` or the dtype is not an integer one.
+        If an element is not a code of ``fmt`` or the dtype is not an integer type.
     """
     fmt = as_format(fmt)
     checked = as_codes(codes, fmt, "Codes")
@@ -130,7 +130,7 @@ def decode(codes: npt.ArrayLike, fmt: Format | str) -> Any:
         values = np.array([_decode_one(int(code), fmt) for code in checked.flat], dtype=np.float64)
         return values.reshape(checked.shape)[()]
     parts = unpack(np.atleast_1d(checked), fmt)
-    # The exponent fits an int; ldexp rounds once, where the value is below binary64's normals.
+    # The exponent fits an int. ldexp rounds at most once: values below binary64's normal range.
     with np.errstate(over="ignore", under="ignore"):
         values = np.ldexp(parts.sig.astype(np.float64), (parts.exp + fmt.lsb).astype(np.int32))
     values = np.where((parts.sig == 0) & parts.negative, -0.0, values)
@@ -141,7 +141,7 @@ def decode(codes: npt.ArrayLike, fmt: Format | str) -> Any:
 
 
 def _decode_one(code: int, fmt: Format) -> float:
-    """Value of one code, rounded to nearest by Python's own conversions."""
+    """Value of one code, rounded to nearest by Python's conversions."""
     kind, negative, sig, exp = fmt.unpack(code)
     sign = -1.0 if negative else 1.0
     if kind.value != "finite":
@@ -157,28 +157,28 @@ def _decode_one(code: int, fmt: Format) -> float:
 def values(
     sums: npt.ArrayLike, mac: MacSpec, flags: npt.ArrayLike | None = None
 ) -> npt.NDArray[np.float64]:
-    """Binary64 numbers that the sums of ``mac`` stand for.
+    """Convert the sums of ``mac`` to binary64 numbers.
 
     Parameters
     ----------
     sums
-        Sums as `sim.matmul` gives them, or their bits as unsigned numbers.
+        Sums as returned by `sim.matmul`, or their bits as unsigned numbers.
     mac
         The unit.
     flags
-        Flags of fixed-point sums, by which they are infinite or NaN, by default none is set.
+        Flags that mark fixed-point sums as infinite or NaN. By default, none is.
     """
     acc, array = mac.acc, np.asarray(sums)
     numbers: npt.NDArray[np.float64]
     if not isinstance(acc, FixedAccumulator):
-        if acc.fmt == CATALOG["fp32"] and array.dtype == np.uint32:  # The processor decodes these.
+        if acc.fmt == CATALOG["fp32"] and array.dtype == np.uint32:  # The CPU has this format.
             numbers = array.view(np.float32).astype(np.float64)
         else:
             numbers = np.asarray(decode(array, acc.fmt))
         return numbers
     if array.dtype.kind != "i":
         wide, half = array.astype(object), 1 << acc.width - 1
-        # Bits, not Python integers.
+        # These are bits, not signed Python integers.
         if array.dtype != object or wide.max(initial=0) >= half:
             wide = (wide ^ half) - half
         array = wide

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handwritten digits through a small network whose matrix products are done on codes.
+"""Classify handwritten digits with a small network whose matrix products run on codes.
 
-The network is trained in a way that can be repeated; one scale a tensor takes it to codes.
+Training is deterministic. Each tensor is quantised with one scale.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,18 @@ from hw.spec import Format, MacSpec
 Floats = npt.NDArray[np.float32]
 
 SEED = 1
-#: Share of the images that the network never sees in training.
+#: Share of the images held out for testing.
 TEST_SHARE = 0.25
 HIDDEN = 32
 EPOCHS = 60
 BATCH = 32
-#: Adam (Kingma and Ba 2015) with the paper's own moments.
+#: Adam (Kingma and Ba 2015) with the decay rates of the paper.
 STEP, DECAY_1, DECAY_2, EPSILON = 2e-3, 0.9, 0.999, 1e-8
 
 
 @dataclass(frozen=True, slots=True)
 class Digits:
-    """Images of 8 x 8 pixels from 0 to 1 as rows of 64, and the digit that each one shows."""
+    """Images of 8 x 8 pixels from 0 to 1, one row of 64 per image, and their labels."""
 
     train_images: Floats
     train_labels: npt.NDArray[np.int64]
@@ -46,8 +46,8 @@ class Layer:
 
 
 def load_digits() -> Digits:
-    """The 1,797 digits that scikit-learn ships (UCI, Alpaydin and Kaynak 1998), split once."""
-    # Takes a while to import, and has no types.
+    """Load the 1,797 digits in scikit-learn (UCI, Alpaydin and Kaynak 1998), with a fixed split."""
+    # Imported here because the import is slow; the package has no type hints.
     from sklearn.datasets import load_digits as bundled  # type: ignore[import-untyped]
 
     data = bundled()
@@ -64,10 +64,10 @@ def forward(
     layers: list[Layer],
     product: Callable[[int, Floats, Floats], Floats] | None = None,
 ) -> Floats:
-    """Scores of the digits, (images, 10): layers with a ReLU between them.
+    """Scores of the digits, (images, 10), from layers with a ReLU between them.
 
-    ``product(index, x, weights)`` multiplies the matrices of layer ``index``; in float32 unless
-    given.
+    ``product(index, x, weights)`` multiplies the matrices of layer ``index``. The default
+    multiplies in float32.
     """
     x = images
     for index, layer in enumerate(layers):
@@ -78,12 +78,12 @@ def forward(
 
 
 def accuracy(scores: Floats, labels: npt.NDArray[np.int64]) -> float:
-    """Share of the images whose highest score is that of their digit."""
+    """Share of the images that are classified correctly."""
     return float((scores.argmax(axis=1) == labels).mean())
 
 
 def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> list[Layer]:
-    """Train 64-32-10 with cross entropy and Adam; the same seed gives the same network."""
+    """Train a 64-32-10 network with cross entropy and Adam. The seed determines the result."""
     rng = np.random.default_rng(seed)
     sizes = (digits.train_images.shape[1], HIDDEN, int(digits.train_labels.max()) + 1)
     values: list[Floats] = []
@@ -108,7 +108,7 @@ def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> list[Lay
 
 
 def _slopes(x: Floats, labels: npt.NDArray[np.int64], values: list[Floats]) -> list[Any]:
-    """Gradient of the mean cross entropy of a batch by each of ``values``."""
+    """Gradient of the mean cross entropy of a batch with respect to each of ``values``."""
     w1, b1, w2, b2 = values
     hidden = np.maximum(x @ w1 + b1, 0)
     scores = hidden @ w2 + b2
@@ -121,13 +121,13 @@ def _slopes(x: Floats, labels: npt.NDArray[np.int64], values: list[Floats]) -> l
 
 
 Codes = npt.NDArray[Any]
-#: ``product(index, a, b)``: accumulator codes of the product of codes in layer ``index``.
+#: ``product(index, a, b)`` multiplies codes in layer ``index`` and returns accumulator codes.
 CodeProduct = Callable[[int, Codes, Codes], Codes]
 
 
 @dataclass(frozen=True, slots=True)
 class QuantizedLayer:
-    """Codes of the weights, (K, N), and what one unit of activations and of weights is worth."""
+    """Codes of the weights, (K, N), and the scales of weights and activations."""
 
     weights: Codes
     weight_scale: float
@@ -136,14 +136,14 @@ class QuantizedLayer:
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """A network and the codes of its weights for ``mac``. Bias, ReLU and scales are in float."""
+    """A network and the codes of its weights for ``mac``. Bias, ReLU and scaling are in float."""
 
     mac: MacSpec
     layers: list[Layer]
     codes: list[QuantizedLayer]
 
     def forward(self, images: Floats, product: CodeProduct | None = None) -> Floats:
-        """Scores of the digits; the matrix products by ``product``, else by `sim.matmul`."""
+        """Scores of the digits. Matrix products use ``product``, by default `sim.matmul`."""
 
         def multiply(index: int, x: Floats, _: Floats) -> Floats:
             layer = self.codes[index]
@@ -156,18 +156,18 @@ class Quantized:
         return forward(images, self.layers, multiply)
 
     def golden(self, index: int, a: Codes, b: Codes) -> Codes:
-        """Product of codes by the model."""
+        """Multiply codes with `sim.matmul`."""
         codes: Codes = sim.matmul(a, b, self.mac)
         return codes
 
 
 def scale_of(x: Floats, fmt: Format) -> float:
-    """What to divide ``x`` by so that its largest magnitude becomes that of ``fmt``."""
+    """Scale that maps the largest magnitude of ``x`` to the largest value of ``fmt``."""
     return float(np.abs(x).max()) / fmt.max
 
 
 def quantize(layers: list[Layer], mac: MacSpec, images: Floats) -> Quantized:
-    """Choose the scales, activations by those that ``images`` cause, and encode the weights."""
+    """Encode the weights, and choose activation scales from a float pass over ``images``."""
     inputs: list[Floats] = []
 
     def watch(index: int, x: Floats, weights: Floats) -> Floats:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays as files that are there whole or not at all."""
+"""Write files atomically: a file appears complete, or not at all."""
 
 import os
 import tempfile
@@ -13,12 +13,12 @@ from hw.spec import SpecError
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that gets the name ``path`` only when all went well.
+    """Open a file for writing. It is moved to ``path`` only if the block succeeds.
 
     Raises
     ------
     SpecError
-        If there is no place for it, before anything else is done.
+        If the file cannot be created there. This is checked before the block runs.
     """
     try:
         if path.is_dir():
@@ -27,8 +27,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         scratch = tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-")
     except OSError as error:
         raise SpecError(
-            f"Output file must be writable, not {str(path)!r} "
-            f"({(error.strerror or str(error)).lower()})"
+            f"Output file {str(path)!r} cannot be written: {(error.strerror or str(error)).lower()}"
         ) from error
     with scratch:
         whole = Path(scratch.name, path.name)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a MAC and an output stage compute, one Python integer at a time. Made to be read.
+"""Reference model of MACs and output stages, in Python integers. Written to be read.
 
-All other models are held to it.
+All other models are checked against it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,14 +45,14 @@ class Product(NamedTuple):
 
 
 def multiply(spec: MacSpec, a: int, b: int) -> Product:
-    """Multiply a code of ``spec.a`` by a code of ``spec.b``. Zeros have the signs' exclusive or."""
+    """Multiply codes of ``spec.a`` and ``spec.b``. The sign, even of zero, is the XOR of both."""
     x, y = spec.a.unpack(a), spec.b.unpack(b)
     negative = x.negative != y.negative
     return Product(_flag(x, y, negative), negative, x.sig * y.sig, x.exp + y.exp)
 
 
 def _flag(x: Unpacked, y: Unpacked, negative: bool) -> Flag:
-    """What a product with a special operand is; FINITE if there is none."""
+    """Flag of a product; FINITE if neither operand is infinite or NaN."""
     kinds = (x.kind, y.kind)
     if Kind.INF not in kinds and Kind.NAN not in kinds:
         return Flag.FINITE
@@ -74,7 +74,7 @@ class Mac:
         Accumulator. Fixed point: the sum in units of ``2**spec.acc.lsb``. Floating point: the code
         of the sum in ``spec.acc.fmt``; code 0 is plus zero.
     flags
-        Special operands so far; stays FINITE beside a floating-point sum, which shows them itself.
+        Infinities and NaNs so far. Stays FINITE in floating point, where the sum encodes them.
     """
 
     spec: MacSpec
@@ -84,7 +84,7 @@ class Mac:
     def step(self, a: Sequence[int], b: Sequence[int], *, first: bool = False) -> int:
         """Accumulate the products of ``spec.lanes`` pairs of codes and return `acc`.
 
-        ``first`` clears sum and flags before.
+        ``first`` clears the sum and the flags before that.
         """
         if first:
             self.acc, self.flags = 0, Flag.FINITE
@@ -98,7 +98,7 @@ class Mac:
         return self.acc
 
     def _add_fixed(self, acc: FixedAccumulator, products: Iterable[Product]) -> None:
-        """Round every product to the accumulator's lsb, add them all, treat overflow once."""
+        """Round every product to the accumulator's lsb, add them all, then handle overflow once."""
         total = self.acc
         for product in products:
             total += shift_right(product.units, acc.lsb - self.spec.product_lsb, acc.rounding)
@@ -130,10 +130,10 @@ class Mac:
         )
 
     def _add_aligned(self, acc: AlignedAccumulator, products: Iterable[Product]) -> int:
-        """Truncate every term to a common place, add them exactly, truncate the sum."""
+        """Align and truncate all terms to a common lsb, add them exactly, truncate the sum."""
         old = acc.fmt.unpack(self.acc)
         flags = _flag_of(old)
-        # Each term as (significand, exponent of its unit, exponent of its units place).
+        # Each term is (significand, exponent of its lsb, exponent of its units place).
         point = self.spec.a.man_bits + self.spec.b.man_bits
         terms = [(old.sig, old.exp + acc.fmt.lsb, old.exp + acc.fmt.lsb + acc.fmt.man_bits)]
         for product in products:
@@ -149,7 +149,7 @@ class Mac:
 
 
 def pack_kept(value: int, lsb: int, acc: AlignedAccumulator) -> int:
-    """Code of ``value * 2**lsb`` truncated to ``acc.fraction_bits``; Inf beyond all."""
+    """Code of ``value * 2**lsb`` truncated to ``acc.fraction_bits``; overflow gives Inf."""
     if value.bit_length() + lsb > acc.fmt.bias + 1:
         return special_code(acc.fmt, Flag.NEG_INF if value < 0 else Flag.POS_INF)
     kept = replace(acc.fmt, name="kept", man_bits=acc.fraction_bits)
@@ -167,7 +167,7 @@ def _flag_of(value: Unpacked) -> Flag:
 
 
 def special_code(fmt: Format, flag: Flag) -> int:
-    """Code of the infinity or the canonical NaN that ``flag`` (not FINITE) means."""
+    """Code of the infinity or canonical NaN for a ``flag`` other than FINITE."""
     assert fmt.nan_code is not None
     assert fmt.inf_code is not None
     if flag is Flag.NAN:
@@ -195,7 +195,7 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:
 def output(
     codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec
 ) -> NDArray:
-    """Codes of flat arrays of one length, dtype object; arguments as in `sim.output`, checked."""
+    """Output codes for flat arrays of checked arguments, dtype object; see `sim.output`."""
     rows = zip(codes.tolist(), scale.tolist(), zero_point.tolist(), flags.tolist(), strict=True)
     return np.array(
         [_code(code, exp, point, Flag(flag), spec) for code, exp, point, flag in rows], dtype=object
@@ -203,7 +203,7 @@ def output(
 
 
 def _code(code: int, scale: int, zero_point: int, flag: Flag, spec: OutputSpec) -> int:
-    """Code of one sum in ``spec.to``."""
+    """Output code of one sum."""
     fmt = spec.to
     kind, negative, sig, lsb = _scaled(_number(code, flag, spec), scale, spec)
     overflow = Overflow.SATURATE if spec.saturate else Overflow.INF
@@ -218,7 +218,7 @@ def _code(code: int, scale: int, zero_point: int, flag: Flag, spec: OutputSpec) 
 
 
 def _number(code: int, flag: Flag, spec: OutputSpec) -> Unpacked:
-    """Sum whose ``exp`` is the exponent of one unit of ``sig``."""
+    """Unpacked sum; ``exp`` is the absolute exponent of one unit of ``sig``."""
     if isinstance(spec.source, FixedAccumulator):
         kind = {Flag.FINITE: Kind.FINITE, Flag.NAN: Kind.NAN}.get(flag, Kind.INF)
         negative = code < 0 if flag is Flag.FINITE else flag is Flag.NEG_INF
@@ -227,13 +227,13 @@ def _number(code: int, flag: Flag, spec: OutputSpec) -> Unpacked:
 
 
 def _based(fmt: Format, code: int) -> Unpacked:
-    """Parts of a code, ``exp`` counted from 1."""
+    """Unpacked code; ``exp`` is the absolute exponent of one unit of ``sig``."""
     kind, negative, sig, exp = fmt.unpack(code)
     return Unpacked(kind, negative, sig, exp + fmt.lsb)
 
 
 def _scaled(number: Unpacked, scale: int, spec: OutputSpec) -> Unpacked:
-    """Exact product of a number and the scale: the value of an exponent, or a factor's code."""
+    """Exact product of a number and the scale, which is an exponent or the code of a factor."""
     kind, negative, sig, lsb = number
     fmt = spec.scale_format
     if fmt is None or fmt.is_integer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rounding, overflow and packing of exact Python integers: the rules that all else is held to."""
+"""Rounding, overflow and packing in exact Python integers. This is the reference."""
 
 import math
 from fractions import Fraction
@@ -7,7 +7,7 @@ from fractions import Fraction
 from hw.spec import FixedAccumulator, Format, Overflow, Rounding
 from hw.spec.errors import require
 
-#: A real number that knows its exact value.
+#: A real number with an exact value.
 Number = int | float | Fraction
 
 
@@ -40,10 +40,10 @@ def pack(
     subnormals: bool = True,
     minus_zero: bool = False,
 ) -> int:
-    """Round ``value * 2**lsb`` once and give the code of the result in ``fmt``.
+    """Round ``value * 2**lsb`` once and return its code in ``fmt``.
 
-    The value is rounded as if the exponent had no upper bound, and only then compared with the
-    largest finite value (OFP8 rev. 1.0, table 3).
+    The value is rounded as if the exponent had no upper bound, then compared with the largest
+    finite value (OFP8 rev. 1.0, table 3).
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def pack(
     fmt
         Format of the code.
     rounding
-        To nearest even or toward zero. Toward zero never leaves the finite values (IEEE 754).
+        To nearest even or toward zero. Rounding toward zero never gives infinity (IEEE 754).
     overflow
         INF: infinity where the format has one, else NaN, else the largest finite value. SATURATE:
         the largest finite value.
@@ -63,8 +63,8 @@ def pack(
 
     Notes
     -----
-    A negative result that rounds to zero is minus zero where the format has one. An unsigned format
-    has zero for all that is negative.
+    A negative value that rounds to zero gives minus zero if the format has it. In an unsigned
+    format, all negative values give zero.
     """
     negative = value < 0 or (value == 0 and minus_zero)
     if negative and not fmt.signed:
@@ -75,7 +75,7 @@ def pack(
     magnitude = abs(value)
     exp = max(magnitude.bit_length() + lsb - fmt.precision - fmt.lsb, 0) if magnitude else 0
     sig = shift_right(magnitude, exp + fmt.lsb - lsb, rounding)
-    # The hidden bit, where there is one, adds the missing one to the exponent field.
+    # If there is a hidden bit, adding it increments the exponent field.
     code = (exp << fmt.man_bits) + sig
     if code > fmt.max_code:
         return _beyond(fmt, negative, overflow if rounding is Rounding.RNE else Overflow.SATURATE)
@@ -85,7 +85,7 @@ def pack(
 
 
 def _beyond(fmt: Format, negative: bool, overflow: Overflow) -> int:
-    """Code of a value beyond the largest finite one."""
+    """Code of a value that overflows."""
     sign = fmt.sign_code if negative else 0
     if overflow is Overflow.SATURATE:
         return fmt.max_code | sign
@@ -95,7 +95,7 @@ def _beyond(fmt: Format, negative: bool, overflow: Overflow) -> int:
 
 
 def encode(value: Number, fmt: Format, *, saturate: bool = True) -> int:
-    """Code of one real number, rounded to nearest even; see `sim.encode`, whose twin this is."""
+    """Code of one real number, rounded to nearest even; the scalar version of `sim.encode`."""
     overflow = Overflow.SATURATE if saturate else Overflow.INF
     if value != value:
         require(fmt.nan_code is not None, f"Value for {fmt.name}", "a number", float(value))
@@ -114,10 +114,10 @@ def infinite(fmt: Format, negative: bool, overflow: Overflow) -> int:
 
 
 def _units(value: Number, fmt: Format) -> tuple[int, int]:
-    """``(units, lsb)`` of a finite number: exact, or so fine that ``fmt`` rounds it all the same.
+    """``(units, lsb)`` of a finite number: exact, or precise enough to round correctly in ``fmt``.
 
-    A quotient that is no dyadic fraction is cut two bits below the format's unit, and its last bit
-    set: it then stands on the same side of every midpoint.
+    A fraction that has no finite binary expansion is truncated two bits below the format's lsb, and
+    its last bit is set (sticky), so that it stays on the same side of every midpoint.
     """
     numerator, denominator = value.as_integer_ratio()
     places = denominator.bit_length() - 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dot and matrix products of arrays of codes, bit for bit as a MAC accumulates them."""
+"""Dot and matrix products of codes, accumulated exactly as a MAC does it."""
 
 from typing import Any, NamedTuple
 
@@ -13,9 +13,9 @@ from sim.codes import NDArray, as_array, as_short_codes, code_dtype
 
 
 class Sums(NamedTuple):
-    """Sums as `matmul` or `dot` give them, and their flags: codes of `hw.spec.Flag`, uint8.
+    """Sums as returned by `matmul` or `dot`, and their flags: codes of `hw.spec.Flag`, uint8.
 
-    Flags are all zero for floating point, where a sum shows by itself what it is.
+    Flags are all zero in floating point, where the sums encode infinities and NaN.
     """
 
     sums: Any
@@ -31,13 +31,13 @@ def matmul(
     ----------
     a, b
         Codes of ``mac.a``, shape (M, K), and of ``mac.b``, shape (K, N); any integer dtype. For a
-        signed integer format an array of a signed dtype holds the values instead of their codes. K
-        is taken in groups of ``mac.lanes``, the last one filled up with code 0.
+        signed integer format, an array of a signed dtype holds values instead of codes. K is split
+        into groups of ``mac.lanes``; the last group is padded with code 0.
     mac
         The unit, or its spelling for `hw.spec.parse_mac`.
     backend
         One of `sim.backends.BACKENDS`: ``vector`` (numpy), ``fast`` (machine arithmetic, compiled
-        where numba is installed) or ``golden`` (the plain model, slow); the results are the same.
+        if numba is installed) or ``golden`` (the plain, slow model). All give the same results.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def matmul(
     Raises
     ------
     SpecError
-        If dtype, shape or an element of ``a`` or ``b`` is wrong, or ``mac`` or ``backend`` unknown.
+        If the dtype, shape or an element of ``a`` or ``b`` is wrong, or ``mac`` or ``backend`` is.
     """
     sums: NDArray = matmul_with_flags(a, b, mac, backend=backend).sums
     return sums
@@ -57,7 +57,7 @@ def matmul(
 def matmul_with_flags(
     a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, backend: str = backends.DEFAULT
 ) -> Sums:
-    """As `matmul`, with the flags of each sum."""
+    """As `matmul`, and return the flags of the sums too."""
     x, y = as_array(a, "Operand a"), as_array(b, "Operand b")
     _require_shape("Operand a", x, "(M, K)", 2)
     _require_shape("Operand b", y, "(K, N)", 2)
@@ -75,7 +75,7 @@ def dot(
 ) -> Any:
     """Compute the sum of ``a[k] * b[k]`` as ``mac`` accumulates it, in order of k.
 
-    ``a`` and ``b`` have the shape (K,); all else is as in `matmul`.
+    ``a`` and ``b`` have shape (K,); everything else is as in `matmul`.
     """
     return dot_with_flags(a, b, mac, backend=backend).sums
 
@@ -83,7 +83,7 @@ def dot(
 def dot_with_flags(
     a: npt.ArrayLike, b: npt.ArrayLike, mac: MacSpec | str, *, backend: str = backends.DEFAULT
 ) -> Sums:
-    """As `dot`, with the flags of the sum."""
+    """As `dot`, and return the flags of the sum too."""
     x, y = as_array(a, "Operand a"), as_array(b, "Operand b")
     _require_shape("Operand a", x, "(K,)", 1)
     _require_shape("Operand b", y, "(K,)", 1)
@@ -93,14 +93,14 @@ def dot_with_flags(
 
 
 def _require_shape(noun: str, x: NDArray, sides: str, ndim: int) -> None:
-    """Raise unless ``x`` has ``ndim`` sides of at least one element."""
+    """Raise unless ``x`` has ``ndim`` dimensions, none of them empty."""
     require(
         x.ndim == ndim and 0 not in x.shape, f"{noun} shape", f"{sides} with no side of 0", x.shape
     )
 
 
 def _accumulate(a: NDArray, b: NDArray, spec: MacSpec, backend: str) -> Sums:
-    """Check the codes, fill up the lanes, compute, and cast to the promised dtypes."""
+    """Check the codes, pad K to whole groups of lanes, compute, and cast to the output dtypes."""
     model = backends.find(backend)
     x, y = as_short_codes(a, spec.a, "Operand a"), as_short_codes(b, spec.b, "Operand b")
     missing = -x.shape[1] % spec.lanes

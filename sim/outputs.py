@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an output stage makes of sums: exact Python integers, and numpy where int64 is enough."""
+"""Model of output stages: scale sums and round them to codes."""
 
 from typing import Any
 
@@ -22,24 +22,24 @@ def output(
     flags: npt.ArrayLike | None = None,
     backend: str = backends.DEFAULT,
 ) -> Any:
-    """Codes of the scaled ``codes`` in ``spec.to``, rounded once; see `hw.spec.OutputSpec`.
+    """Scale sums and round them once to codes of ``spec.to``; see `hw.spec.OutputSpec`.
 
     Parameters
     ----------
     codes
-        Sums as `sim.matmul` gives them: integers in units of ``2**spec.source.lsb`` in fixed point,
-        codes of the accumulator's format in floating point. Any shape.
+        Sums as returned by `sim.matmul`, of any shape. Fixed point: integers in units of
+        ``2**spec.source.lsb``. Floating point: codes of the accumulator's format.
     spec
         The output stage, or its spelling for `hw.spec.parse_output`.
     scale
-        What the stage's ``scale`` says, broadcast to ``codes``; by default a scale of one. POW2:
-        the exponent, from -128 to 127. FP32: codes of ``fp32``, as `encode` gives them.
+        Scale of each sum, broadcast to ``codes``, by default 1. If ``spec.scale`` is POW2: the
+        exponent, from -128 to 127. FP32: codes of ``fp32``, as returned by `encode`.
     zero_point
-        Value of the zero point in units of ``2**spec.to.lsb``, broadcast; 0 if the stage has none.
+        Zero point in units of ``2**spec.to.lsb``, broadcast; must be 0 if the stage has none.
     flags
-        Codes of `hw.spec.Flag` of the shape of ``codes``, by default none is set.
+        Codes of `hw.spec.Flag` in the shape of ``codes``, by default all FINITE.
     backend
-        As in `sim.matmul`; the results are the same.
+        As in `sim.matmul`. All give the same results.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def settings(
     scale: npt.ArrayLike | None,
     zero_point: npt.ArrayLike,
 ) -> tuple[NDArray, NDArray]:
-    """Scales and zero points of this shape, checked: exponents or codes of factors, and units."""
+    """Check scales (exponents or codes) and zero points (units). Broadcast them to ``shape``."""
     low, high = (spec.to.min_units, spec.to.max_units) if spec.zero_point else (0, 0)
     return (
         _like(shape, _scales(scale, spec), "Scale"),
@@ -92,12 +92,12 @@ def settings(
 
 
 def _flat(x: NDArray) -> NDArray:
-    """Elements in a row."""
+    """The array as one row."""
     return np.atleast_1d(x).ravel()
 
 
 def _integers(x: npt.ArrayLike, noun: str, low: int, high: int) -> NDArray:
-    """Integers from ``low`` to ``high``: int64, or Python integers where that is too narrow."""
+    """Check integers from ``low`` to ``high``. Return int64, or Python integers if wider."""
     array = as_array(x, noun)
     require(array.dtype.kind in "iuO", f"{noun} dtype", "an integer type", str(array.dtype))
     wrong = array[(array < low) | (array > high)]
@@ -109,7 +109,7 @@ def _integers(x: npt.ArrayLike, noun: str, low: int, high: int) -> NDArray:
 
 
 def _scales(scale: npt.ArrayLike | None, spec: OutputSpec) -> NDArray:
-    """Scales as the stage takes them: values of an exponent, codes of a factor."""
+    """Check the scales: exponents for POW2, codes for FP32."""
     fmt = spec.scale_format
     if fmt is None or fmt.is_integer:
         low, high = (fmt.min_units, fmt.max_units) if fmt else (0, 0)
@@ -118,7 +118,7 @@ def _scales(scale: npt.ArrayLike | None, spec: OutputSpec) -> NDArray:
 
 
 def _like(shape: tuple[int, ...], array: NDArray, noun: str) -> NDArray:
-    """Array broadcast to a shape."""
+    """Broadcast an array to a shape."""
     try:
         return np.broadcast_to(array, shape)
     except ValueError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever multiplies matrices of codes, held to the model: random products, and digits."""
+"""Check anything that multiplies matrices of codes against the model."""
 
 import time
 from collections.abc import Callable
@@ -20,17 +20,17 @@ Codes = npt.NDArray[Any]
 #: Results and flags, (M, N), of codes (M, K) and (K, N).
 Product = Callable[[Codes, Codes], tuple[Codes, Codes]]
 
-#: Sides of the random products, in sides of a tile, and products of K.
+#: Largest M and N of a random product, in tiles, and largest K.
 TILES, DEEPEST = 3, 64
 
 
 class Mismatch(Exception):
-    """A result is not what the model has; the message is one line."""
+    """A result differs from the model. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Products made, results compared, MACs in them, and the time that the products took."""
+    """Numbers of products, results compared and MACs, and the seconds that the products took."""
 
     products: int
     results: int
@@ -40,7 +40,7 @@ class Checked:
 
 
 class _Bench:
-    """Makes products, compares each and adds up."""
+    """Runs products, compares each with the model and keeps count."""
 
     def __init__(self, spec: ArraySpec, product: Product) -> None:
         self.spec, self._product = spec, product
@@ -48,12 +48,12 @@ class _Bench:
         self.seconds = 0.0
 
     def __call__(self, a: Codes, b: Codes) -> Codes:
-        """One product, as the model has it.
+        """Run one product and compare it with the model.
 
         Raises
         ------
         Mismatch
-            That names the first place where they differ.
+            If they differ. The message names the first difference.
         """
         start = time.perf_counter()
         codes, kinds = self._product(a, b)
@@ -77,14 +77,14 @@ class _Bench:
         return codes
 
     def checked(self, accuracy: float | None = None) -> Checked:
-        """The sum."""
+        """Counts so far."""
         return Checked(self.products, self.results, self.macs, self.seconds, accuracy)
 
 
 def check_products(
     spec: GemmSpec, product: Product, count: int, seed: int, progress: Progress
 ) -> Checked:
-    """Make ``count`` products of random sizes, one of them with more K than the memories hold."""
+    """Check ``count`` products of random sizes. K of the last one is too large for the memories."""
     bench, mac = _Bench(spec.array, product), spec.array.mac
     rng, array = np.random.default_rng(seed), spec.array
     deep = min(spec.depth_a, spec.depth_b) * mac.lanes
@@ -103,7 +103,7 @@ def check_products(
 
 
 def _codes(fmt: Format, shape: tuple[int, int], seed: list[int], progress: Progress) -> Codes:
-    """Operands of each second product are numbers, of the others any codes, special ones too."""
+    """Operands: Gaussian numbers in every second product, else random codes, specials included."""
     if seed[1] % 2:
         return draw(fmt, shape, "gaussian", seed, progress)
     rng = np.random.default_rng(seed)
@@ -113,7 +113,7 @@ def _codes(fmt: Format, shape: tuple[int, int], seed: list[int], progress: Progr
 def check_digits(
     spec: GemmSpec, product: Product, images: int | None, progress: Progress
 ) -> Checked:
-    """Classify test images of handwritten digits, by default all, every product compared."""
+    """Classify handwritten digits and check every product. By default, use all test images."""
     digits = load_digits()
     batch = digits.test_images[:images]
     network = quantize(train(digits), spec.array.mac, digits.train_images)

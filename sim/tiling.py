@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A matrix product as beats on the streams of an array: their order, and codes packed in words."""
+"""Split a matrix product into stream beats of an array, and pack codes into words."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import ArraySpec, Dataflow
-from hw.spec.errors import require
+from hw.spec import ArraySpec, Dataflow, SpecError
 from sim.outputs import settings
 
 __all__ = [
@@ -36,24 +35,24 @@ Words = npt.NDArray[np.uint64]
 
 #: Prefixes of the array's streams.
 A, B, C = "s_axis_a", "s_axis_b", "m_axis_c"
-#: Bits of the tuser of A of a weight-stationary array: sums start anew, sums leave.
+#: Bits of A's tuser in a weight-stationary array: start new sums, output the sums.
 STARTS, LEAVES = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayProduct:
-    """What an array made of a product, and how long it took.
+    """Result of a product on an array, and its cycles.
 
     Attributes
     ----------
     codes
-        Results (M, N): sums as `sim.matmul` has them or their bits as unsigned numbers, Python
-        integers past 64 bits; with output stages their codes.
+        Results (M, N). Without an output stage: sums as in `sim.matmul`, or their bits as unsigned
+        numbers, Python integers beyond 64 bits. With an output stage: its codes.
     flags
-        Flag bits beside each, (M, N).
+        Flags of each result, (M, N).
     cycles
-        Clock cycles from the first operand beat to the last beat of C, both included; on an engine
-        those that it counts itself.
+        Clock cycles from the first operand beat to the last beat of C, both included. An engine
+        reports its own count.
     """
 
     codes: Codes
@@ -63,10 +62,10 @@ class ArrayProduct:
 
 @dataclass(frozen=True, slots=True)
 class Beats:
-    """Beats of A and B with what goes along with them, and what the beats of C are.
+    """Beats of A and B with their sidebands, and the place of each beat of C in the product.
 
-    Beat i of C is row ``rows[i]`` of the product's ``tiles[i]``-th ``cols`` columns, the last one
-    of a tile where ``ends[i]``. ``shape`` is that of the product with its edges filled up.
+    Beat i of C is row ``rows[i]`` of the column strip ``tiles[i]``, ``cols`` columns wide. It is
+    the last one of a tile if ``ends[i]``. ``shape`` is the shape of the padded product.
     """
 
     sources: dict[str, Words]
@@ -78,7 +77,7 @@ class Beats:
     shape: tuple[int, int]
 
     def product(self, values: Codes) -> Codes:
-        """Matrix of the values of the beats of C, (beats, cols)."""
+        """Product from the values in the beats of C, (beats, cols)."""
         whole = np.zeros(
             (self.shape[0], self.shape[1] // values.shape[1], values.shape[1]), values.dtype
         )
@@ -86,21 +85,21 @@ class Beats:
         return whole.reshape(self.shape)
 
     def rows_of(self, whole: Codes) -> Codes:
-        """Values of the beats of C, (beats, cols), from a matrix of `shape`."""
+        """Values in the beats of C, (beats, cols), from a matrix of `shape`."""
         across = int(self.tiles.max()) + 1
         return whole.reshape(self.shape[0], across, -1)[self.rows, self.tiles]
 
 
 def beats(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
-    """Beats of ``a @ b`` of codes (M, K) and (K, N).
+    """Beats of ``a @ b`` for codes (M, K) and (K, N).
 
-    Edges are filled up with code 0, steps of K to whole passes with `MacSpec.neutral`.
+    Edges are padded with code 0; K is padded to whole passes with `MacSpec.neutral`.
     """
     return _DATAFLOWS[spec.dataflow](spec, a, b)
 
 
 def _output_stationary(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
-    """Tiles of ``rows x cols`` results, row by row of tiles, each over all of K."""
+    """Tiles of ``rows x cols`` results in row-major order, each over the whole of K."""
     a_tiles, b_tiles = a_beats(a, spec), b_beats(b, spec)
     down, across, depth = len(a_tiles), len(b_tiles), a_tiles.shape[1]
     last = np.tile(np.arange(depth) == depth - 1, down * across)
@@ -121,7 +120,7 @@ def _output_stationary(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
 
 
 def _weight_stationary(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
-    """Tiles of up to ``depth`` rows and ``cols`` columns, each in passes over ``rows`` of K."""
+    """Tiles of up to ``depth x cols`` results, each in passes over ``rows`` steps of K."""
     assert spec.depth is not None
     m, across = len(a), -(-b.shape[1] // spec.cols)
     rows, steps = _passes(spec, a, b)
@@ -156,17 +155,17 @@ def _passes(spec: ArraySpec, a: Codes, b: Codes) -> tuple[Words, Words]:
     passes, deep = -(-spec.beats(k) // spec.rows), spec.rows * lanes
     rows, weights = filled(a, (m, passes * deep)), filled(b, (passes * deep, across * spec.cols))
     whole = spec.beats(k) * lanes
-    # Steps beyond K are added to the sums by themselves.
+    # Padding steps beyond K are groups of their own.
     rows[:, whole:], weights[whole:] = spec.mac.neutral
     rows = rows.reshape(m, passes, deep).swapaxes(0, 1)
     weights = weights.reshape(passes, spec.rows, lanes, across, spec.cols).transpose(0, 3, 1, 4, 2)
     steps = pack(weights.reshape(passes, across, spec.rows, -1), spec.mac.b.width)
-    # The last step of K goes first, since it has the longest way.
+    # The last step of K goes first, since it travels farthest.
     return pack(rows, spec.mac.a.width), steps[:, :, ::-1]
 
 
 def _ends(sizes: list[int]) -> npt.NDArray[np.bool_]:
-    """Last beat of each tile, tiles of these sizes."""
+    """Marks the last beat of each tile, given the sizes of the tiles."""
     ends = np.zeros(sum(sizes), np.bool_)
     ends[np.cumsum(sizes) - 1] = True
     return ends
@@ -179,17 +178,17 @@ _DATAFLOWS: dict[Dataflow, Callable[[ArraySpec, Codes, Codes], Beats]] = {
 
 
 def a_beats(a: Codes, spec: ArraySpec) -> Words:
-    """Beats of A for each row of tiles: (tiles down, beats of K, words)."""
+    """Beats of A for each row of tiles: (tile rows, beats of K, words)."""
     return tile_words(a, spec.rows, spec.mac.lanes, spec.mac.a.width)
 
 
 def b_beats(b: Codes, spec: ArraySpec) -> Words:
-    """Beats of B for each column of tiles: (tiles across, beats of K, words)."""
+    """Beats of B for each column of tiles: (tile columns, beats of K, words)."""
     return tile_words(b.T, spec.cols, spec.mac.lanes, spec.mac.b.width)
 
 
 def tile_words(lines: Codes, slots: int, steps: int, width: int) -> Words:
-    """Words of ``slots`` lines and ``steps`` codes of each: (slots of lines, steps, parts)."""
+    """Pack ``steps`` codes from each of ``slots`` lines into words: (line groups, steps, parts)."""
     tiles, beats = (
         -(-size // part) for size, part in zip(lines.shape, (slots, steps), strict=True)
     )
@@ -205,17 +204,13 @@ def stage_settings(
     scale: npt.ArrayLike | None,
     zero_point: npt.ArrayLike,
 ) -> dict[str, Codes]:
-    """What the ports of the output stages say in each beat of C, (beats, cols).
+    """Values of the output stages' ports in each beat of C, (beats, cols), by port.
 
-    Arguments are as in `sim.output`, for a product of ``shape``; no port, no entry.
+    Arguments are as in `sim.output`, for a product of ``shape``.
     """
     if spec.out is None:
-        require(
-            scale is None and not np.any(zero_point),
-            "Scale and zero point",
-            "left out without an output stage",
-            (scale, zero_point),
-        )
+        if scale is not None or np.any(zero_point):
+            raise SpecError("Scale and zero point need an array with an output stage")
         return {}
     scales, points = settings(spec.out, shape, scale=scale, zero_point=zero_point)
     return {
@@ -229,18 +224,18 @@ def stage_settings(
 
 
 def filled(x: Codes, shape: tuple[int, int]) -> Codes:
-    """``x`` with zeros behind and below."""
+    """``x`` padded with zeros to ``shape``."""
     whole = np.zeros(shape, x.dtype)
     whole[: x.shape[0], : x.shape[1]] = x
     return whole
 
 
-#: Widths of codes that are numbers in memory.
+#: Code widths that are integer types in memory.
 WHOLE = (8, 16, 32)
 
 
 def pack(codes: Codes, width: int) -> Words:
-    """Codes of ``width`` bits side by side along the last axis, the first one in the low bits."""
+    """Pack codes of ``width`` bits along the last axis, the first one in the low bits."""
     if width in WHOLE and codes.dtype != object:
         return _padded(np.ascontiguousarray(codes.astype(f"<u{width // 8}")).view(np.uint8))
     codes = codes.astype(np.uint64 if width <= 64 else object)
@@ -251,13 +246,13 @@ def pack(codes: Codes, width: int) -> Words:
 
 
 def _padded(octets: npt.NDArray[np.uint8]) -> Words:
-    """Words of octets along the last axis, filled up with zeros."""
+    """Words from bytes along the last axis, padded with zeros."""
     spare = np.zeros((*octets.shape[:-1], -octets.shape[-1] % 8), np.uint8)
     return np.ascontiguousarray(np.concatenate([octets, spare], axis=-1)).view("<u8")
 
 
 def unpack(words: Words, width: int, count: int) -> Codes:
-    """``count`` codes of ``width`` bits from each row of words, (rows, count)."""
+    """Unpack ``count`` codes of ``width`` bits from each row of words: (rows, count)."""
     raw = np.ascontiguousarray(words.reshape(len(words), -1), dtype="<u8").view(np.uint8)
     if width in WHOLE:
         return raw.view(f"<u{width // 8}")[:, :count].astype("<u8")

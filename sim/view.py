@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m sim.view``: one page that plays a matrix product through an array."""
+"""``python -m sim.view``: write an HTML page that animates a matrix product on an array."""
 
 import argparse
 import sys
@@ -21,11 +21,13 @@ def _parser() -> Parser:
     parser = Parser(
         prog="python -m sim.view",
         description=(
-            "Write a page that plays a matrix product through a systolic array, clock by clock."
+            "Write an HTML page that animates a matrix product on a systolic array, cycle by cycle."
         ),
     )
     add_unit_options(parser)
-    parser.add_argument("--size", metavar="MxKxN", required=True, help="sides of A[M, K] @ B[K, N]")
+    parser.add_argument(
+        "--size", metavar="MxKxN", required=True, help="size of the product A[M, K] @ B[K, N]"
+    )
     parser.add_argument(
         "--seed",
         metavar="N",
@@ -38,20 +40,20 @@ def _parser() -> Parser:
         metavar="NAME",
         choices=list(DISTRIBUTIONS),
         default=next(iter(DISTRIBUTIONS)),
-        help=f"random operands: {', '.join(DISTRIBUTIONS)} (default: %(default)s)",
+        help=f"distribution of the operands: {', '.join(DISTRIBUTIONS)} (default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         metavar="FILE",
         type=Path,
         default=DEFAULT_FILE,
-        help="file of the page (default: %(default)s)",
+        help="file to write (default: %(default)s)",
     )
     return parser
 
 
 def _view(options: argparse.Namespace) -> None:
-    """Record the product and write its page."""
+    """Simulate the product and write the page."""
     require(options.seed >= 0, "Seed", "0 or more", options.seed)
     spec, (m, k, n) = chosen_array(options), parse_size(options.size)
     require_viewable(spec, m, k, n)
@@ -64,7 +66,7 @@ def _view(options: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 2 for wrong arguments."""
+    """Run the command. Returns 0, or 2 if the arguments are wrong."""
     return run_command(_parser(), _view, arguments)
 
 

@@ -88,7 +88,9 @@ def _patterns(stalls: Mapping[str, npt.ArrayLike]) -> list[list[bool]]:
     """Stalls of A, B and C, at least one cycle each; a pattern must not stall for ever."""
     patterns = [np.atleast_1d(np.asarray(stalls.get(name, False), np.bool_)) for name in "abc"]
     for name, pattern in zip("abc", patterns, strict=True):
-        require(not pattern.all(), f"Stalls {name}", "false in a cycle at least", pattern.tolist())
+        require(
+            not pattern.all(), f"Stalls {name}", "false in at least one cycle", pattern.tolist()
+        )
     require(stalls.keys() <= set("abc"), "Stalls", "of a, b or c", sorted(stalls))
     return [pattern.tolist() for pattern in patterns]
 

@@ -45,10 +45,8 @@ def load_data(path: Path, network: Network) -> dict[str, NDArray]:
             return {name: np.asarray(loaded[name]) for name in loaded}
     # A cut .npz file is a broken zip, whose exceptions are many.
     except Exception as error:
-        reason = getattr(error, "strerror", None) or "no .npz or .npy file of numbers"
-        raise SpecError(
-            f"Data file must be readable, not {str(path)!r} ({reason.lower()})"
-        ) from error
+        reason = getattr(error, "strerror", None) or "not a .npz or .npy file of numbers"
+        raise SpecError(f"Data file {str(path)!r} cannot be read: {reason.lower()}") from error
 
 
 def feeds(

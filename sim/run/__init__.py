@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One product on an array, by any backend."""
+"""Run one matrix product on an array with any backend."""

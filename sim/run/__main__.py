@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m sim.run``: a matrix product on an array, its cycles, sums and what they cost."""
+"""``python -m sim.run``: compute a matrix product on an array and report its cycles."""
 
 import argparse
 import json
@@ -32,7 +32,7 @@ from sim.run.sums import as_bits, checksum, relative_error, stage_of
 from sim.trace.page import viewed
 from sim.trace.waves import require_traceable, savefile, waves
 
-#: Backend that goes clock by clock.
+#: Backend that simulates every clock cycle.
 CLOCKED = "cycle"
 
 
@@ -40,7 +40,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="python -m sim.run",
         description=(
-            "Compute a matrix product as a systolic array does, bit for bit, and count its cycles."
+            "Compute a matrix product bit-exactly as a systolic array does, and count its cycles."
         ),
     )
     add_unit_options(parser)
@@ -48,33 +48,34 @@ def _parser() -> Parser:
     parser.add_argument(
         "--size",
         metavar="MxKxN",
-        help="sides of A[M, K] @ B[K, N]; may be left out with --a and --b",
+        help="size of the product A[M, K] @ B[K, N]; not needed with --a and --b",
     )
     for name in ("a", "b"):
         parser.add_argument(
             f"--{name}",
             metavar="FILE",
             type=Path,
-            help=f"codes of {name.upper()}, a .npy file of integers",
+            help=f".npy file with the codes of {name.upper()}, integers",
         )
     parser.add_argument(
         "--seed",
         metavar="N",
         type=int,
-        help="seed of random operands, used without --a and --b (default: 0)",
+        help="seed of the random operands (default: 0)",
     )
     parser.add_argument(
         "--data",
         metavar="NAME",
         choices=list(DISTRIBUTIONS),
-        help=f"random operands: {', '.join(DISTRIBUTIONS)} (default: {next(iter(DISTRIBUTIONS))})",
+        help=f"distribution of the random operands: {', '.join(DISTRIBUTIONS)} "
+        f"(default: {next(iter(DISTRIBUTIONS))})",
     )
     parser.add_argument(
         "--backend",
         metavar="NAME",
         choices=list(ENGINES),
-        help=f"what computes: {', '.join(ENGINES)} (default: "
-        f"{DEFAULT_ENGINE}, with --trace or --view cycle)",
+        help=f"{', '.join(ENGINES)}; all give the same bits (default: "
+        f"{DEFAULT_ENGINE}, or {CLOCKED} with --trace or --view)",
     )
     parser.add_argument(
         "--out", metavar="FILE", type=Path, help="write the bits of C to this .npy file"
@@ -83,13 +84,13 @@ def _parser() -> Parser:
         "--trace",
         metavar="FILE",
         type=Path,
-        help="write waves of all registers to this VCD file, and a savefile for GTKWave beside it",
+        help="write waveforms of all registers to this VCD file, and a GTKWave savefile next to it",
     )
     parser.add_argument(
         "--view",
         metavar="FILE",
         type=Path,
-        help="write a page that plays the product, clock by clock, to this file",
+        help="write an HTML page that animates the product, cycle by cycle, to this file",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
@@ -98,14 +99,14 @@ def _parser() -> Parser:
 def _operands(
     options: argparse.Namespace, spec: ArraySpec, progress: Progress
 ) -> tuple[NDArray, NDArray]:
-    """Codes of A and B, checked against each other and against ``--size``."""
+    """Codes of A and B: random, or from files whose shapes must match each other and ``--size``."""
     size = None if options.size is None else parse_size(options.size)
     if size is not None:
         require_product(spec, *size)
     files = [options.a, options.b]
     if files == [None, None]:
-        require(size is not None, "Operands", "given by --size MxKxN, or by --a and --b", None)
-        assert size is not None
+        if size is None:
+            raise SpecError("Operands are missing: give --size MxKxN, or --a FILE and --b FILE")
         (m, k, n), data = size, options.data or next(iter(DISTRIBUTIONS))
         seed = 0 if options.seed is None else options.seed
         require(seed >= 0, "Seed", "0 or more", seed)
@@ -113,18 +114,13 @@ def _operands(
             draw(spec.mac.a, (m, k), data, [seed, 0], progress),
             draw(spec.mac.b, (k, n), data, [seed, 1], progress),
         )
-    require(
-        None not in files,
-        "Operands",
-        "given by both --a and --b, or by neither",
-        " and ".join(f"--{name}" for name, file in zip("ab", files, strict=True) if file),
-    )
-    require(
-        options.seed is None and options.data is None,
-        "Random operands",
-        "left out with --a and --b",
-        "--seed" if options.data is None else "--data",
-    )
+    if None in files:
+        raise SpecError("Only one operand file is given: give both --a and --b, or neither")
+    if options.seed is not None or options.data is not None:
+        raise SpecError(
+            f"--{'seed' if options.data is None else 'data'} is for random operands: "
+            "leave it out with --a and --b"
+        )
     a, b = load(options.a, spec.mac.a, "Operand a"), load(options.b, spec.mac.b, "Operand b")
     require(
         b.shape[0] == a.shape[1],
@@ -134,22 +130,20 @@ def _operands(
     )
     sides = (*a.shape, b.shape[1])
     require(
-        size in (None, sides), "Size", f"{'x'.join(map(str, sides))} as in the files", options.size
+        size in (None, sides), "Size", f"{'x'.join(map(str, sides))}, as in the files", options.size
     )
     return a, b
 
 
 def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
-    """Compute, write the files that are asked for, and describe the run."""
+    """Compute the product, write the requested files, and describe the run."""
     backend = options.backend or DEFAULT_ENGINE
     for name in ("trace", "view"):
         if getattr(options, name) is not None:
-            require(
-                options.backend in (None, CLOCKED),
-                "Backend",
-                f"{CLOCKED} with --{name}",
-                options.backend,
-            )
+            if options.backend not in (None, CLOCKED):
+                raise SpecError(
+                    f"--{name} needs the backend {CLOCKED}: leave out --backend {options.backend}"
+                )
             backend = CLOCKED
     spec = chosen_array(options)
     stage = stage_of(options, spec)
@@ -161,12 +155,11 @@ def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         observers: list[Observer] = []
         if options.trace is not None:
             require_traceable(spec, spec.cycles(m, k, n))
-            require(
-                options.trace != savefile(options.trace),
-                "Trace file",
-                "named unlike its savefile",
-                str(options.trace),
-            )
+            if options.trace == savefile(options.trace):
+                raise SpecError(
+                    f"Trace file {str(options.trace)!r} has the name of its GTKWave savefile: "
+                    "choose another suffix, such as .vcd"
+                )
             observers.append(files.enter_context(waves(options.trace, spec)))
         if options.view is not None:
             observers.append(files.enter_context(viewed(options.view, spec, m, k, n)))
@@ -205,7 +198,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
 
 
 def _table(run: dict[str, Any]) -> str:
-    """The run as text."""
+    """The run as a table."""
     moved, error = run["bytes"], run["relative_rms_error"]
     rows = {
         "array": run["array"],
@@ -216,7 +209,9 @@ def _table(run: dict[str, Any]) -> str:
         "tiles": f"{run['tiles']:,}",
         "bytes moved": f"{moved['total']:,} (A {moved['a']:,}, B {moved['b']:,}, C {moved['c']:,})",
         "checksum": run["checksum"],
-        "error": "none to tell" if error is None else f"{error:.3g} (relative RMS, against FP64)",
+        "error": "none (no finite sum to compare)"
+        if error is None
+        else f"{error:.3g} (relative RMS, against FP64)",
         "time": f"{run['wall_s']:.3g} s after {run['start_up_s']:.3g} s to start, "
         f"{run['mac_per_s'] / 1e9:.3g} GMAC/s",
     }
@@ -224,7 +219,7 @@ def _table(run: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
+    """Run the command. Returns 0, 1 if a tool failed, or 2 if the arguments are wrong."""
     return run_command(_parser(), _body, arguments, tool_errors=(RtlError,))
 
 
@@ -233,8 +228,8 @@ def _body(options: argparse.Namespace) -> None:
         run = _run(options, Progress())
     except MemoryError as error:
         raise SpecError(
-            "Size must be that of a product which the memory of this machine holds, "
-            f"not {options.size or 'that of the files'!r}"
+            f"The product{f' {options.size}' if options.size else ''} does not fit in memory: "
+            "use a smaller size"
         ) from error
     print(json.dumps(run, indent=2) if options.json else _table(run))
     written = [options.out, options.trace, options.trace and savefile(options.trace), options.view]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can compute a matrix product on an array: the models, and the compiled RTL."""
+"""Engines that compute a matrix product on an array: the models and the compiled RTL."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,22 +17,21 @@ from sim.outputs import output
 from sim.progress import Progress
 from sim.tiling import ArrayProduct
 
-#: Products of the first rows that a model computes before it reports how far it is, and the
-#: seconds after which it shall report again.
+#: Number of products in the first chunk of rows, and the target seconds between progress reports.
 FIRST, SECONDS = 1 << 28, 0.5
-#: ``scale`` and ``zero_point`` of output stages, as `sim.output` takes them.
+#: ``scale`` and ``zero_point`` of output stages, as in `sim.output`.
 Settings = Mapping[str, Any]
 NONE: Settings = MappingProxyType({})
 
 
 class Observer(Protocol):
-    """Looks at an array clock by clock, as `sim.cycle.matmul` lets it."""
+    """Observes an array in each clock cycle; see `sim.cycle.matmul`."""
 
     def probe(self, array: Any) -> None:
-        """Registers before a clock edge."""
+        """Read the registers before a clock edge."""
 
     def watch(self, inputs: Any, outputs: Any) -> None:
-        """Streams in the same cycle."""
+        """Read the streams in the same cycle."""
 
 
 #: Computes the product of codes (M, K) and (K, N).
@@ -40,13 +39,13 @@ Run = Callable[[NDArray, NDArray, Progress], ArrayProduct]
 
 
 def _model(backend: str, spec: ArraySpec, progress: Progress, given: Settings = NONE) -> Run:
-    """Backend of `sim.matmul`, with its code loaded; cycles are those of the closed form."""
+    """A backend of `sim.matmul`, with its code loaded. Cycles come from the closed form."""
     least = np.zeros((1, spec.mac.lanes), np.uint8)
     matmul(least, least.T, spec.mac, backend=backend)
 
     def run(a: NDArray, b: NDArray, progress: Progress) -> ArrayProduct:
         (rows, depth), cols = a.shape, b.shape[1]
-        # Some rows at a time, so many that there is progress to report.
+        # Work on chunks of rows, sized so that progress can be reported.
         step, top = max(1, FIRST // (depth * cols)), 0
         parts = []
         progress(f"0 of {rows:,} rows")
@@ -69,7 +68,7 @@ def _model(backend: str, spec: ArraySpec, progress: Progress, given: Settings = 
 
 
 def _rtl(spec: ArraySpec, progress: Progress, given: Settings = NONE) -> Run:
-    """Compiled RTL, whose cycles are counted on its streams."""
+    """The compiled RTL. Cycles are counted on its streams."""
     from sim.rtl import array
 
     progress.at_once(f"generating and compiling {spec.name}")
@@ -86,7 +85,7 @@ def _rtl(spec: ArraySpec, progress: Progress, given: Settings = NONE) -> Run:
 def clocked(
     spec: ArraySpec, progress: Progress, given: Settings = NONE, observers: Sequence[Observer] = ()
 ) -> Run:
-    """Array clock by clock, whose cycles are counted and which observers look at."""
+    """The cycle-accurate model, with observers. Cycles are counted."""
     from sim import cycle
 
     def probe(array: Any) -> None:
@@ -99,7 +98,7 @@ def clocked(
 
     def run(a: NDArray, b: NDArray, progress: Progress) -> ArrayProduct:
         (m, k), n = a.shape, b.shape[1]
-        progress.at_once(f"stepping {spec.cycles(m, k, n):,} clock cycles")
+        progress.at_once(f"simulating {spec.cycles(m, k, n):,} clock cycles")
         return cycle.matmul(
             a,
             b,
@@ -113,23 +112,23 @@ def clocked(
 
 
 def kernels() -> str:
-    """What the fast model's loops are made with."""
+    """What runs the loops of the fast backend: numba or numpy."""
     return "numba" if uses_numba() else "numpy"
 
 
 class Engine(Protocol):
-    """What makes itself ready for an array, given what its output stages take."""
+    """Prepares to run products on an array with given output-stage settings."""
 
     def __call__(self, spec: ArraySpec, progress: Progress, given: Settings = NONE) -> Run:
-        """What computes products on the array."""
+        """Return the function that computes products on the array."""
 
 
-#: By the name on the command line.
+#: Engines by their names on the command line.
 ENGINES: dict[str, Engine] = {
     "fast": partial(_model, "fast"),
     "vector": partial(_model, "vector"),
     "cycle": clocked,
     "rtl": _rtl,
 }
-#: What all commands take unless another one is asked for.
+#: Default of all commands.
 DEFAULT_ENGINE = "fast"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operands of a matrix product: codes from .npy files, or drawn from a seed."""
+"""Operands of a matrix product: codes from .npy files, or random codes from a seed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +14,10 @@ from sim.codes import NDArray, as_short_codes, code_dtype
 from sim.convert import encode
 from sim.progress import Progress
 
-#: Numbers that are drawn and encoded together.
+#: Numbers drawn and encoded at a time.
 BLOCK = 1 << 20
-#: Real numbers of spread one, by name of the distribution, and the share of an integer's largest
-#: value that is worth one.
+#: By name of the distribution: a generator of real numbers, and the share of an integer format's
+#: largest value that 1.0 is scaled to.
 DISTRIBUTIONS: dict[str, tuple[Callable[[np.random.Generator, int], NDArray], float]] = {
     "gaussian": (lambda rng, count: rng.standard_normal(count), 1 / 4),
     "uniform": (lambda rng, count: rng.uniform(-1, 1, count), 1),
@@ -25,13 +25,13 @@ DISTRIBUTIONS: dict[str, tuple[Callable[[np.random.Generator, int], NDArray], fl
 
 
 def parse_size(text: str) -> tuple[int, int, int]:
-    """M, K and N of ``MxKxN``."""
+    """Parse M, K and N from ``MxKxN``."""
     m, k, n = parse_sides("Size", text, "MxKxN, for instance 512x512x512", 3)
     return m, k, n
 
 
 def require_product(spec: ArraySpec, m: int, k: int, n: int) -> None:
-    """Raise unless an array can compute a product of these sides."""
+    """Raise unless an array can compute a product of this size."""
     spec.beats(k)
     spec.tiles(m, n)
 
@@ -41,8 +41,9 @@ def draw(
 ) -> NDArray:
     """Codes of random numbers, rounded to nearest and saturated.
 
-    Floating-point formats get the numbers as they are, gaussian with a deviation of 1 or uniform
-    from -1 to 1; integers get them times a quarter of their largest value, or all of it.
+    Floating-point formats get the numbers unscaled: gaussian with a standard deviation of 1, or
+    uniform from -1 to 1. For integers, gaussian numbers are multiplied by a quarter of the largest
+    value, uniform ones by the largest value.
     """
     rng = np.random.default_rng(seed)
     numbers, share = DISTRIBUTIONS[distribution]
@@ -57,7 +58,7 @@ def draw(
 
 
 def load(path: Path, fmt: Format, noun: str) -> NDArray:
-    """Codes of a .npy file, two-dimensional; signed integers may be values, as in `sim.matmul`.
+    """Two-dimensional codes from a .npy file. Signed integers may be values, as in `sim.matmul`.
 
     Raises
     ------
@@ -67,10 +68,8 @@ def load(path: Path, fmt: Format, noun: str) -> NDArray:
     try:
         array: Any = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or "no .npy file of numbers"
-        raise SpecError(
-            f"{noun} file must be readable, not {str(path)!r} ({reason.lower()})"
-        ) from error
+        reason = getattr(error, "strerror", None) or "not a .npy file of numbers"
+        raise SpecError(f"{noun} file {str(path)!r} cannot be read: {reason.lower()}") from error
     require(
         isinstance(array, np.ndarray) and array.ndim == 2 and 0 not in array.shape,
         f"{noun} shape",

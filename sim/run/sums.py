@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one wants to know of the sums of a product: their bytes, a checksum, how far off they are.
+"""Evaluate the sums of a product: bytes, checksum, and error against FP64.
 
-With an output stage at the array's drain, its codes are in the place of the sums.
+With an output stage at the array's drain, its codes take the place of the sums.
 
-The bytes of a sum are its bits as an unsigned number, lowest byte first, in whole bytes.
+The bytes of a sum are its bits as an unsigned number, little-endian, in whole bytes.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from sim.convert import decode, encode, values
 from sim.outputs import settings
 from sim.progress import Progress
 
-#: Rows that are worked on together.
+#: Rows processed at a time.
 ROWS = 256
 #: Hexadecimal digits of a checksum.
 DIGITS = 16
@@ -30,7 +30,7 @@ _SCALED = [scale.value for scale in Scale if scale is not Scale.NONE]
 
 
 def as_bits(sums: NDArray, width: int) -> NDArray:
-    """Sums as unsigned numbers of ``width`` bits; beyond 64 bits their bytes on a third axis."""
+    """Sums as unsigned numbers of ``width`` bits. Wider than 64 bits: bytes on a third axis."""
     if sums.dtype != object and width <= 64:
         bits = sums.astype(np.uint64) & np.uint64((1 << width) - 1)
         return bits.astype(code_dtype(width))
@@ -45,7 +45,7 @@ def as_bits(sums: NDArray, width: int) -> NDArray:
 
 
 def checksum(sums: NDArray, flags: NDArray, unit: MacSpec | ArraySpec) -> str:
-    """First digits of the SHA-256 of all sums' bytes, row by row, and then of the flags, if any."""
+    """First digits of the SHA-256 of all bytes of the sums, row by row, then of any flags."""
     width = unit.result_width if isinstance(unit, ArraySpec) else unit.acc.width
     digest = hashlib.sha256()
     for top in range(0, len(sums), ROWS):
@@ -68,10 +68,10 @@ def relative_error(
     progress: Progress,
     numbers: Callable[[NDArray], NDArray] | None = None,
 ) -> float | None:
-    """Root mean square of the sums' errors over that of the sums of binary64.
+    """RMS error of the sums, relative to the RMS of the FP64 sums.
 
-    Only sums count that are finite in both; None if there are none, or all should be zero.
-    ``numbers`` gives the sums that an output stage's codes stand for.
+    Only sums that are finite in both are compared. None if there are none, or if all FP64 sums are
+    zero. ``numbers`` converts the codes of an output stage to sums.
     """
     right = decode(b, mac.b)
     wrong = whole = 0.0
@@ -89,21 +89,21 @@ def relative_error(
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What an output stage makes of the sums of a run.
+    """Output stage of a run and its settings.
 
     Attributes
     ----------
     out
         The stage.
     given
-        Its ``scale`` and ``zero_point``, the same for all sums, as `sim.output` takes them.
+        Its ``scale`` and ``zero_point``, the same for all sums; see `sim.output`.
     """
 
     out: OutputSpec
     given: dict[str, Any]
 
     def values(self, codes: NDArray) -> npt.NDArray[np.float64]:
-        """Sums that codes stand for: without the zero point, divided by the scale."""
+        """Sums for output codes: subtract the zero point, then divide by the scale."""
         to, fmt = self.out.to, self.out.scale_format
         numbers: npt.NDArray[np.float64] = decode(as_bits(codes, to.width), to)
         if self.out.zero_point:
@@ -115,7 +115,7 @@ class Stage:
 
 
 def stage_of(options: argparse.Namespace, spec: ArraySpec) -> Stage | None:
-    """Stage of ``spec``, with its settings checked."""
+    """Output stage of ``spec`` with checked settings; None if it has none."""
     if spec.out is None:
         return None
     given: dict[str, Any] = {}
@@ -128,9 +128,9 @@ def stage_of(options: argparse.Namespace, spec: ArraySpec) -> Stage | None:
 
 
 def _scale(text: str) -> Any:
-    """Exponent, or code of binary32."""
+    """Exponent for ``pow2``, code of binary32 for ``fp32``."""
     kind, _, value = text.partition(":")
-    wanted = f"{' or '.join(f'{name}:VALUE' for name in _SCALED)}, VALUE finite and not 0 for fp32"
+    wanted = f"{' or '.join(f'{name}:VALUE' for name in _SCALED)}, for fp32 finite and not 0"
     try:
         if kind == Scale.POW2.value:
             return int(value)

@@ -112,8 +112,8 @@ def sim_codes(rng, fmt, shape):
             "GEMM m must be an integer from 1 to 281474976710656, not 0",
         ),
         ({"stalls": {"d": [0]}}, "Stalls must be of a, b or c, not ['d']"),
-        ({"scale": 1}, "Scale and zero point must be left out without an output stage, not (1, 0)"),
-        ({"stalls": {"a": [1]}}, "Stalls a must be false in a cycle at least, not [True]"),
+        ({"scale": 1}, "Scale and zero point need an array with an output stage"),
+        ({"stalls": {"a": [1]}}, "Stalls a must be false in at least one cycle, not [True]"),
         (
             {"spec": parse_array("2x2", "e4m3,acc=aligned:48,lanes=64")},
             (

@@ -212,11 +212,11 @@ REFUSED = [
     (["{model}", "--data", "{other}", *ARRAY], "Data must be arrays by the names x, not 'images'"),
     (
         ["{model}", "--data", "{none}", *ARRAY],
-        "Data file must be readable, not '{none}' (no such file or directory)",
+        "Data file '{none}' cannot be read: no such file or directory",
     ),
     (
         ["{model}", "--data", "{cut}", *ARRAY],
-        "Data file must be readable, not '{cut}' (no .npz or .npy file of numbers)",
+        "Data file '{cut}' cannot be read: not a .npz or .npy file of numbers",
     ),
     (["{model}", "--data", "{x}", *ARRAY, "--samples", "5"], "Samples must be from 1 to 4, not 5"),
     (
@@ -237,7 +237,7 @@ REFUSED = [
     ),
     (
         ["{model}", "--data", "{x}", *ARRAY, "--out", "{folder}"],
-        "Output file must be writable, not '{folder}' (is a directory)",
+        "Output file '{folder}' cannot be written: is a directory",
     ),
 ]
 

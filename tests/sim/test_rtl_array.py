@@ -183,11 +183,9 @@ def test_matmul_wrong(tiny_array, a, b, message):
         sim.rtl.matmul(model, spec, a, b)
 
 
-@pytest.mark.parametrize(
-    ("given", "value"), [({"scale": 1}, "(1, 0)"), ({"zero_point": 2}, "(None, 2)")]
-)
-def test_settings_without_an_output_stage_wrong(tiny_array, given, value):
+@pytest.mark.parametrize("given", [{"scale": 1}, {"zero_point": 2}])
+def test_settings_without_an_output_stage_wrong(tiny_array, given):
     spec, model = tiny_array
-    message = f"Scale and zero point must be left out without an output stage, not {value}"
+    message = "Scale and zero point need an array with an output stage"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         sim.rtl.matmul(model, spec, [[1]], [[1]], **given)

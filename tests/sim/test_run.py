@@ -326,10 +326,7 @@ REFUSED = [
     ([*UNIT, "--size", "0x4x4"], "GEMM m must be an integer from 1 to 281474976710656, not 0"),
     (
         [*UNIT, "--size", "999999999x999999999x1"],
-        (
-            "Size must be that of a product which the memory of this machine holds, not "
-            "'999999999x999999999x1'"
-        ),
+        "The product 999999999x999999999x1 does not fit in memory: use a smaller size",
     ),
     ([*UNIT, "--size", "4x4"], "Size must be MxKxN, for instance 512x512x512, not '4x4'"),
     (
@@ -342,11 +339,11 @@ REFUSED = [
     ),
     (
         [*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "pow2:0.5"],
-        ("Scale must be pow2:VALUE or fp32:VALUE, VALUE finite and not 0 for fp32, not 'pow2:0.5'"),
+        ("Scale must be pow2:VALUE or fp32:VALUE, for fp32 finite and not 0, not 'pow2:0.5'"),
     ),
     (
         [*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "fp32:inf"],
-        ("Scale must be pow2:VALUE or fp32:VALUE, VALUE finite and not 0 for fp32, not 'fp32:inf'"),
+        ("Scale must be pow2:VALUE or fp32:VALUE, for fp32 finite and not 0, not 'fp32:inf'"),
     ),
     (
         [*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "pow2:200"],
@@ -356,12 +353,12 @@ REFUSED = [
         [*UNIT, "--size", "4x4x4", "--out-format", "int4", "--zero-point", "9"],
         "Zero point must be from -8 to 7, not 9",
     ),
-    (UNIT, "Operands must be given by --size MxKxN, or by --a and --b, not None"),
-    ([*UNIT, "--a", "{a}"], "Operands must be given by both --a and --b, or by neither, not '--a'"),
+    (UNIT, "Operands are missing: give --size MxKxN, or --a FILE and --b FILE"),
+    ([*UNIT, "--a", "{a}"], "Only one operand file is given: give both --a and --b, or neither"),
     ([*UNIT, "--size", "4x4x4", "--seed", "-1"], "Seed must be 0 or more, not -1"),
     (
         [*UNIT, "--a", "{a}", "--b", "{b}", "--seed", "1"],
-        "Random operands must be left out with --a and --b, not '--seed'",
+        "--seed is for random operands: leave it out with --a and --b",
     ),
     (
         [*UNIT, "--a", "{a}", "--b", "{a}"],
@@ -369,7 +366,7 @@ REFUSED = [
     ),
     (
         [*UNIT, "--a", "{a}", "--b", "{b}", "--size", "3x4x6"],
-        "Size must be 3x4x5 as in the files, not '3x4x6'",
+        "Size must be 3x4x5, as in the files, not '3x4x6'",
     ),
     (
         [*UNIT, "--a", "{real}", "--b", "{b}"],
@@ -393,19 +390,19 @@ REFUSED = [
     ),
     (
         [*UNIT, "--a", "{none}", "--b", "{b}"],
-        "Operand a file must be readable, not '{none}' (no such file or directory)",
+        "Operand a file '{none}' cannot be read: no such file or directory",
     ),
     (
         [*UNIT, "--a", "{text}", "--b", "{b}"],
-        "Operand a file must be readable, not '{text}' (no .npy file of numbers)",
+        "Operand a file '{text}' cannot be read: not a .npy file of numbers",
     ),
     (
         [*UNIT, "--size", "4x4x4", "--out", "{text}/c.npy"],
-        "Output file must be writable, not '{text}/c.npy' (file exists)",
+        "Output file '{text}/c.npy' cannot be written: file exists",
     ),
     (
         [*UNIT, "--size", "4x4x4", "--out", "{folder}"],
-        "Output file must be writable, not '{folder}' (is a directory)",
+        "Output file '{folder}' cannot be written: is a directory",
     ),
     (
         [*UNIT, "--size", "4x4x4", "--backend", "slow"],

@@ -124,13 +124,19 @@ def test_run_with_waves_and_page_prints_the_same(tmp_path, capsys):
     [
         (
             ["--trace", "{x}.vcd", "--backend", "fast"],
-            "Backend must be cycle with --trace, not 'fast'",
+            "--trace needs the backend cycle: leave out --backend fast",
         ),
         (
             ["--view", "{x}.html", "--backend", "rtl"],
-            "Backend must be cycle with --view, not 'rtl'",
+            "--view needs the backend cycle: leave out --backend rtl",
         ),
-        (["--trace", "{x}.gtkw"], "Trace file must be named unlike its savefile, not '{x}.gtkw'"),
+        (
+            ["--trace", "{x}.gtkw"],
+            (
+                "Trace file '{x}.gtkw' has the name of its GTKWave savefile: "
+                "choose another suffix, such as .vcd"
+            ),
+        ),
         (
             ["--trace", "{x}.vcd", "--size", "2x400000x3"],
             "Trace cycles must be at most 333333 on 2x3 elements, not 400006",
@@ -139,7 +145,7 @@ def test_run_with_waves_and_page_prints_the_same(tmp_path, capsys):
             ["--view", "{x}.html", "--size", "2x40000x3"],
             "View cycles must be at most 33333 on 2x3 elements, not 40006",
         ),
-        (["--trace", "{folder}"], "Output file must be writable, not '{folder}' (is a directory)"),
+        (["--trace", "{folder}"], "Output file '{folder}' cannot be written: is a directory"),
     ],
 )
 def test_run_refuses_in_one_line(tmp_path, capsys, arguments, message):
