@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bit-exact models of MACs, arrays and output stages. Operands and results are codes."""
 
+from hw.spec.startup import guard
 from sim.convert import decode, encode, values
 from sim.linear import dot, dot_with_flags, matmul, matmul_with_flags
 from sim.outputs import output
+
+guard()
 
 __all__ = [
     "decode",

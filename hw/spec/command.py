@@ -6,9 +6,10 @@ together as a spelling, which the grammar reads.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hw.spec.arrays import ArraySpec
 from hw.spec.errors import SpecError, require
@@ -16,6 +17,7 @@ from hw.spec.gemm import GemmSpec
 from hw.spec.grammar import ACCUMULATORS, Spec, parse_gemm, parse_mac, parse_output, parse_spec
 from hw.spec.macs import MacSpec
 from hw.spec.outputs import MODE, OutputSpec
+from hw.spec.packages import explanation
 from hw.spec.settings import Setting
 
 #: By the option that they need.
@@ -36,15 +38,31 @@ ARRAY = tuple(setting for setting in ArraySpec.SETTINGS if setting is not DRAIN)
 INTERRUPTED = 130
 
 
+#: Names of commands by the module of ``python -m``; `bytemac` fills it where it is what was called.
+CALLED: dict[str, str] = {}
+_CALL = re.compile(r"\bpython -m (\w+(?:\.\w+)*)")
+
+
+def as_called(text: str) -> str:
+    """``text`` with its commands spelled as the user called this one: ``bytemac generate``."""
+    return _CALL.sub(lambda match: CALLED.get(match[1], match[0]), text)
+
+
 class Parser(argparse.ArgumentParser):
     """Argument parser whose errors are one line on stderr and exit status 2."""
 
+    def __init__(self, *, prog: str, **settings: Any) -> None:
+        super().__init__(prog=as_called(prog), **settings)
+
     def error(self, message: str) -> NoReturn:
         """End the program with ``message``."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, as_called(f"{self.prog}: error: {message}\n"))
 
     def format_help(self) -> str:
         """Help, with every accumulator and with examples where there are options of a MAC."""
+        return as_called(self._help())
+
+    def _help(self) -> str:
         options = {action.dest for action in self._actions}
         if "mac" not in options:
             return super().format_help()
@@ -66,8 +84,8 @@ def run_command(
     """Run ``body`` with the options in ``arguments``; gives the exit status of the program.
 
     That is what ``body`` returns, 0 for None. What a person can mend, a wrong option or file
-    (`SpecError`, `OSError`), becomes one line on stderr and status 2; a tool that fails
-    (``tool_errors``) one line and 1; Ctrl-C one line and `INTERRUPTED`.
+    (`SpecError`, `OSError`) or install (`ModuleNotFoundError`), becomes one line on stderr and
+    status 2; a tool that fails (``tool_errors``) one line and 1; Ctrl-C one line and `INTERRUPTED`.
 
     Raises
     ------
@@ -78,8 +96,13 @@ def run_command(
     try:
         return body(options) or 0
     except tool_errors as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        print(as_called(f"{parser.prog}: error: {error}"), file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        sentence = explanation(error)
+        if sentence is None:
+            raise
+        parser.error(sentence)
     except (SpecError, OSError) as error:
         parser.error(str(error))
     except KeyboardInterrupt:

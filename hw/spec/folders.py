@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Folders of files that the project writes for itself: caches, and what it downloads.
+
+In a checkout both are in ``build``. An installed copy keeps them in the user's XDG folders, usually
+``~/.cache/bytemac`` and ``~/.local/share/bytemac``. The environment variable ``BYTEMAC_HOME`` names
+one folder for both instead. Nothing is written beside the installed code.
+"""
+
+import os
+from pathlib import Path
+
+VARIABLE = "BYTEMAC_HOME"
+#: Folder that the packages are in: the checkout, or ``site-packages``.
+ROOT = Path(__file__).resolve().parents[2]
+#: Records that come with the project.
+RECORDS = ROOT / "reports" / "data"
+
+
+def checkout() -> Path | None:
+    """Folder of the checkout that this code runs from; None for an installed copy."""
+    return ROOT if (ROOT / "pyproject.toml").is_file() else None
+
+
+def cache(name: str) -> Path:
+    """Folder for files that can be made again at any time."""
+    return _folder("XDG_CACHE_HOME", ".cache", name)
+
+
+def data(name: str) -> Path:
+    """Folder for files that were downloaded."""
+    return _folder("XDG_DATA_HOME", ".local/share", name)
+
+
+def records() -> Path:
+    """Folder for new records of studies: ``reports/data`` of a checkout, else one of the user."""
+    return RECORDS if checkout() else data("records")
+
+
+def _folder(variable: str, usual: str, name: str) -> Path:
+    own, root = os.environ.get(VARIABLE), checkout()
+    if own:
+        return Path(own).expanduser().absolute() / name
+    if root:
+        return root / "build" / name
+    base = Path(os.environ.get(variable, ""))
+    # The XDG specification has relative paths ignored.
+    return (base if base.is_absolute() else Path.home() / usual) / "bytemac" / name
