@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m reports.advise MODEL.onnx``: which format and which accumulator for a network."""
+"""``python -m reports.advise MODEL.onnx``: recommends a format and an accumulator."""
 
 import argparse
 import itertools
@@ -48,13 +48,13 @@ from sim.network import Network, load
 from sim.network.walk import feeds, load_data
 from sim.progress import Progress
 
-#: Name of the measure where there are no labels.
+#: Name of the measure without labels.
 SQNR = "SQNR"
-#: Random samples where no data are given, their seed, and the SQNR of an output without noise.
+#: Number of random samples without data, their seed, and the SQNR of an output without noise.
 DRAWN, SEED, SILENT = 4, 0, 200.0
-#: SQNR that is enough unless told otherwise, in dB.
+#: Default of the acceptable SQNR in dB.
 ENOUGH = 20.0
-#: Of so many samples that all do worse a sign test has p = 2 / 2**8 < 0.01.
+#: If this many samples all do worse, the sign test has p = 2 / 2**8 < 0.01.
 LEAST = 8
 
 
@@ -64,7 +64,7 @@ def own_task(model: Path, data: Path | None, labels: Path | None, samples: int |
     Raises
     ------
     SpecError
-        If a file cannot be read or does not fit the others.
+        If a file cannot be read or does not match the others.
     """
     network = load(model)
     given = _drawn(network) if data is None else load_data(data, network)
@@ -80,7 +80,7 @@ def own_task(model: Path, data: Path | None, labels: Path | None, samples: int |
             require(
                 best.shape == known.shape,
                 "Labels shape",
-                f"{best.shape}, as the output has rows",
+                f"{best.shape}, like the output",
                 known.shape,
             )
             return {"accuracy": float(100 * (best == known).mean())}
@@ -110,7 +110,7 @@ def _noise(outputs: Outputs, reference: Outputs) -> dict[str, float]:
 
 
 def _drawn(network: Network) -> dict[str, NDArray]:
-    """Normally distributed inputs; sides that may have any size are 1, the first is `DRAWN`."""
+    """Normally distributed inputs; free dimensions are 1, the first is `DRAWN`."""
     rng, found = np.random.default_rng(SEED), {}
     for each in network.inputs:
         require(
@@ -129,7 +129,7 @@ def _labels(path: Path, count: int) -> NDArray:
     try:
         found: Any = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or "no .npy file of numbers"
+        reason = getattr(error, "strerror", None) or "not a .npy file of numbers"
         raise SpecError(
             f"Labels file must be readable, not {str(path)!r} ({reason.lower()})"
         ) from error
@@ -137,10 +137,10 @@ def _labels(path: Path, count: int) -> NDArray:
     require(
         is_whole,
         "Labels",
-        "whole numbers, one a sample",
+        "integers, one per sample",
         getattr(found, "dtype", type(found).__name__),
     )
-    require(len(found) >= count, "Labels", f"at least {count}, one a sample", len(found))
+    require(len(found) >= count, "Labels", f"at least {count}, one per sample", len(found))
     return np.asarray(found[:count])
 
 
@@ -148,16 +148,15 @@ def _parser() -> Parser:
     parser = Parser(
         prog="python -m reports.advise",
         description=(
-            "Run a network in every format with every accumulator on a simulated array; tell its "
-            "metric, cycles, array area and energy per inference, which settings nothing beats, "
-            "and "
-            "which one to take. Area and energy are looked up in reports/data."
+            "Run a network in every format with every accumulator on a simulated array. Report "
+            "its metric, cycles, array area and energy per inference, the Pareto front, and the "
+            "recommended setting. Area and energy come from the records in reports/data."
         ),
     )
     parser.add_argument(
         "model",
         metavar="MODEL.onnx",
-        help=f"the model in FP32, or a network of the project: {', '.join(TASKS)}",
+        help=f"FP32 model, or the name of a network of this project: {', '.join(TASKS)}",
     )
     parser.add_argument(
         "--data",
@@ -169,15 +168,17 @@ def _parser() -> Parser:
         "--labels",
         metavar="FILE",
         type=Path,
-        help="right classes, a .npy file of whole numbers; without it the output "
-        "is compared with FP32",
+        help="correct classes, a .npy file of integers; without it, the output is compared "
+        "with FP32",
     )
-    parser.add_argument("--samples", metavar="N", type=int, help="run the first N (default: all)")
+    parser.add_argument(
+        "--samples", metavar="N", type=int, help="run only the first N (default: all)"
+    )
     parser.add_argument(
         "--array",
         metavar="ROWSxCOLS",
         default=SIZE,
-        help="size of the array (default: %(default)s)",
+        help="array size (default: %(default)s)",
     )
     add_settings(parser)
     parser.add_argument(
@@ -185,17 +186,17 @@ def _parser() -> Parser:
         metavar="POINTS",
         type=float,
         default=LOSS,
-        help="what the metric may lose of FP32 (default: %(default)s)",
+        help="acceptable loss of the metric compared with FP32 (default: %(default)s)",
     )
     parser.add_argument(
         "--sqnr",
         metavar="DB",
         type=float,
         default=ENOUGH,
-        help="without labels, SQNR that is enough (default: %(default)s dB)",
+        help="acceptable SQNR without labels (default: %(default)s dB)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="write a page to this HTML file")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write an HTML page to FILE")
     return parser
 
 
@@ -204,8 +205,8 @@ def _points(
 ) -> tuple[list[Point], list[Cost]]:
     """Every setting with its costs.
 
-    Weights have scales per output channel, from the largest magnitude, with headroom where sums may
-    overflow; blocks have their own.
+    Weights have one scale per output channel from the largest magnitude, with headroom where sums
+    may overflow; blocks have their own scales.
     """
     costs, points, found = Costs.of_project(), [], []
     seen = calibration(task, progress)
@@ -237,28 +238,28 @@ def _points(
 
 
 def _notes(task: Task, costs: Sequence[Cost], size: str) -> list[str]:
-    """What the figures are of."""
+    """Notes on how the figures were measured."""
     libraries = sorted({cost.library for cost in costs if cost.library})
     notes = [
-        f"{task.samples} samples: {task.data}. Cycles and energy are those of one.",
+        f"{task.samples} samples: {task.data}. Cycles and energy are per sample.",
         (
-            "Activations have one scale, weights one an output channel, from the largest "
-            "magnitude; MXFP8 has one for 32 numbers. Where full-scale operands may overflow the "
-            "accumulator, scales are doubled until sums fit (not for MXFP8). Nothing is trained "
-            "again."
+            "Activations have one scale per tensor and weights one per output channel, from the "
+            "largest magnitude; MXFP8 has one per 32 numbers. Where full-scale operands could "
+            "overflow the accumulator, scales are doubled until sums fit (not for MXFP8). There "
+            "is no retraining."
         ),
     ]
     if task.each is not None:
         notes.insert(
             1,
-            f"Unless {LEAST} samples more do worse than better, a sign test (p < 0.01) "
-            "does not tell a loss of the metric from chance.",
+            f"A loss of the metric is significant (sign test, p < 0.01) only if at least {LEAST} "
+            "more samples do worse than better.",
         )
     if libraries:
         notes.append(
-            f"Cell library {', '.join(libraries)}: mapped netlists, no placement, wires "
-            "or memories. Energy is that of the multiply-accumulations alone, on normally "
-            "distributed operands, glitches included."
+            f"Cell library {', '.join(libraries)}: mapped netlists without placement, wires "
+            "or memories. Energy is for the multiply-accumulations alone, on normally "
+            "distributed operands, with glitches."
         )
     scaled = sorted(
         {
@@ -268,7 +269,7 @@ def _notes(task: Task, costs: Sequence[Cost], size: str) -> list[str]:
         }
     )
     if scaled:
-        notes.append(f"Areas by processing element from {', '.join(scaled)}.")
+        notes.append(f"Areas are scaled per processing element from {', '.join(scaled)}.")
     return notes
 
 

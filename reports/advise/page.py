@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Advice as a table of text and as a page that asks for nothing from outside.
+"""Advice as a text table and as a self-contained HTML page.
 
-The page has a plot of settings: what is compared over the energy, on a logarithmic axis.
+The page plots the measure of each setting by its energy, on a logarithmic axis.
 """
 
 import math
@@ -11,7 +11,7 @@ from importlib.resources import files
 
 import jinja2
 
-from reports.studies.networks.advice import Advice, Goal, Point, figure
+from reports.studies.networks.choice import Advice, Goal, Point, figure, metric_name
 
 #: Width of a letter and distance of lines of the labels' 12 pixels.
 LETTER, LINE = 6.8, 15
@@ -21,7 +21,7 @@ ASIDE, DOWN = 12, 4
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A setting; only those on the front have a label, the foot of which is at ``text_y``."""
+    """A setting; only those on the front have a label, with its baseline at ``text_y``."""
 
     x: float
     y: float
@@ -34,7 +34,7 @@ class Dot:
 
 @dataclass(slots=True)
 class Plot:
-    """All that is drawn; a line of the grid is its place and label."""
+    """Everything in the plot; a grid line is a position and a label."""
 
     width: int = 760
     height: int = 400
@@ -48,7 +48,7 @@ class Plot:
 
 
 def plot(points: Sequence[Point], advice: Advice) -> Plot:
-    """Plot of the points whose energy is known; without dots if there are none."""
+    """Plot of the points with a known energy; no dots if there are none."""
     drawn = Plot()
     known = [(point, point.energy_uj) for point in points if point.energy_uj]
     if not known:
@@ -67,7 +67,7 @@ def plot(points: Sequence[Point], advice: Advice) -> Plot:
 
     drawn.rows = [(y(value), f"{value:g}") for value in rows]
     drawn.columns = [(x(energy), figure(energy)) for energy in columns]
-    # Labels are to the right of dots and, where they would overlap, one above the other.
+    # Labels are to the right of dots, and stacked where they would overlap.
     taken: list[tuple[float, float, float]] = []
     for point, at, height in sorted(
         ((point, x(energy), y(point.value)) for point, energy in known), key=lambda each: -each[1]
@@ -88,7 +88,7 @@ def plot(points: Sequence[Point], advice: Advice) -> Plot:
 
 
 def _even(low: float, high: float) -> list[float]:
-    """Round numbers, equally far apart, the first and last around the ends."""
+    """Evenly spaced round numbers that enclose the range."""
     span = max(high - low, 1.0)
     step = 10.0 ** math.floor(math.log10(span))
     step = next(step * part for part in (0.2, 0.5, 1, 2) if span / (step * part) <= 6)
@@ -97,7 +97,7 @@ def _even(low: float, high: float) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Numbers 1, 2 and 5 times powers of ten, the first and last around the ends."""
+    """1, 2 and 5 times powers of ten that enclose the range."""
     start, stop = math.floor(math.log10(low)), math.floor(math.log10(high)) + 1
     steps = [part * 10.0**power for power in range(start, stop + 1) for part in (1, 2, 5)]
     first = max(place for place, step in enumerate(steps) if step <= low)
@@ -105,12 +105,12 @@ def _decades(low: float, high: float) -> list[float]:
     return steps[first : max(last, first + 1) + 1]
 
 
-HEADINGS = ("format", "sums", "cycles", "array area [mm2]", "energy [uJ]", "on the front")
+HEADINGS = ("format", "sums", "cycles", "array area [mm2]", "energy [uJ]", "Pareto front")
 MISSING = "-"
 
 
 def cells(point: Point, advice: Advice) -> list[str]:
-    """Row of the table; the value comes third."""
+    """One row of the table; the value is third."""
     return [
         point.column,
         point.accumulator,
@@ -123,11 +123,11 @@ def cells(point: Point, advice: Advice) -> list[str]:
 
 
 def _headings(goal: Goal) -> list[str]:
-    return [*HEADINGS[:2], f"{goal.name.replace('_', ' ')} [{goal.unit}]", *HEADINGS[2:]]
+    return [*HEADINGS[:2], f"{metric_name(goal.name)} [{goal.unit}]", *HEADINGS[2:]]
 
 
 def table(points: Sequence[Point], goal: Goal, advice: Advice) -> str:
-    """Aligned text: the table, the recommendation and its reasons."""
+    """Aligned text: table, recommendation and reasons."""
     rows = [_headings(goal), *(cells(point, advice) for point in points)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -164,7 +164,7 @@ def page(
         array=array,
         advice=advice,
         headings=_headings(goal),
-        measure=f"{goal.name.replace('_', ' ')} [{goal.unit}]",
+        measure=f"{metric_name(goal.name)} [{goal.unit}]",
         rows=rows,
         plot=plot(points, advice),
         notes=notes,

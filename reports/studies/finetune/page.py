@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fine-tuned networks, and what is left of them when INT8 takes over from FP8."""
+"""Fine-tuned networks, and their accuracy after conversion from FP8 to INT8."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +10,8 @@ DEVIATION = "_deviation"
 #: Metrics of the table of conversions, by heading.
 CONVERSIONS = {
     "FP32": "fp32",
-    "INT8 as is": "ptq_INT8",
-    "E4M3 as is": "ptq_E4M3",
+    "INT8, rounded": "ptq_INT8",
+    "E4M3, rounded": "ptq_E4M3",
     "E4M3 fine-tuned": "qat_E4M3",
     "-> INT8": "qat_fp8_to_INT8",
     "-> W8A16": "qat_fp8_to_W8A16",
@@ -24,7 +24,7 @@ CONVERSIONS = {
 
 
 def _cell(record: Record, name: str) -> str:
-    """Mean with its deviation."""
+    """Mean and standard deviation."""
     metrics = record["metrics"]
     if name not in metrics:
         return MISSING
@@ -34,14 +34,14 @@ def _cell(record: Record, name: str) -> str:
 
 
 def _by_prefix(records: Sequence[Record], prefix: str) -> Table:
-    """Table of the metrics of one kind, a column a format."""
+    """Table of the metrics of one kind, one column per format."""
     names = dict.fromkeys(
         name.removeprefix(prefix)
         for record in records
         for name in record["metrics"]
         if name.startswith(prefix) and "_to_" not in name and not name.endswith(DEVIATION)
     )
-    # Formats in the papers' order, which sorted keys of a record have lost.
+    # The order of the papers; keys of a record are sorted.
     ordered = [
         name
         for name in ("FP32", "INT8", "E2M5", "E3M4", "E4M3", "E5M2", "W4A8", "W8A16")
@@ -70,11 +70,11 @@ def conversions(records: Sequence[Record]) -> Table:
 
 
 def steps(record: Record) -> list[dict[str, Any]]:
-    """What a network gains on the way in points, and how far the seeds spread, None for one."""
+    """Gain of each step in points, and the deviation over seeds; None for a single seed."""
     metrics, found = record["metrics"], []
     for before, after, words in (
         ("qat_E4M3", "qat_fp8_to_INT8", "from fine-tuned E4M3 to INT8"),
-        ("trained_in_fp8", "trained_in_fp8_to_INT8", "from trained in E4M3 to INT8"),
+        ("trained_in_fp8", "trained_in_fp8_to_INT8", "from training in E4M3 to INT8"),
         ("ptq_E4M3", "qat_E4M3", "by fine-tuning E4M3"),
         ("ptq_W4A8", "qat_W4A8", "by fine-tuning W4A8"),
     ):
@@ -98,7 +98,7 @@ def steps(record: Record) -> list[dict[str, Any]]:
 
 
 def conversions_page(records: Sequence[Record]) -> dict[str, Any]:
-    """What the page of networks shows of fine-tuning."""
+    """The part on fine-tuning for the page on networks."""
     return {
         "post_training": _by_prefix(records, "ptq_"),
         "fine_tuned": _by_prefix(records, "qat_"),

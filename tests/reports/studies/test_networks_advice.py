@@ -9,16 +9,8 @@ import pytest
 
 from hw.spec import parse_array
 from reports.advise.page import page, table
-from reports.studies.networks.advice import (
-    Costs,
-    Goal,
-    Point,
-    advise,
-    answer,
-    figure,
-    front,
-    with_costs,
-)
+from reports.studies.networks.advice import Costs, answer, with_costs
+from reports.studies.networks.choice import Goal, Point, advise, figure, front
 from reports.studies.networks.settings import ACCUMULATORS, COLUMNS, mac_of
 from synth.record import Metric, Record, provenance
 
@@ -58,25 +50,25 @@ def test_advice_is_the_cheapest_that_is_good_enough() -> None:
     assert advice.front == POINTS[:3]
     assert advice.chosen == POINTS[0]
     assert advice.sentence == (
-        "Take INT8 with exact sums: accuracy 95.50 % (FP32: 96.00 %), the "
-        "cheapest of those with at least 95.00 %."
+        "Recommended: INT8 with exact sums; accuracy 95.50 % (FP32: 96.00 %), the cheapest setting "
+        "with at least 95.00 %."
     )
     assert advice.reasons == [
-        "It takes 100 cycles, 2 mm2 and 3 uJ.",
-        "E4M3 with fp16 sums is cheaper, but has only 80.00 %.",
+        "It needs 100 cycles, 2 mm2 and 3 uJ.",
+        "E4M3 with fp16 sums is cheaper but reaches only 80.00 %.",
         (
-            "E4M3 with fp32 sums is as good or better (96.00 %) at 3.33 times the price, the "
-            "product "
-            "of cycles, area and energy."
+            "E4M3 with fp32 sums is at least as good (96.00 %) but costs 3.33 times as much "
+            "(cycles x area x energy)."
         ),
-        "No record tells the cost of MXFP8 with fp32 sums.",
+        "No costs were measured for MXFP8 with fp32 sums.",
     ]
 
 
 def test_advice_where_none_is_good_enough() -> None:
     advice = advise(POINTS, Goal("SQNR", "dB", None, 200.0))
     assert advice.sentence == (
-        "Take E4M3 with fp32 sums: SQNR 96.00 dB, the best, though none reaches 200.00 dB."
+        "Recommended: E4M3 with fp32 sums; SQNR 96.00 dB, the best setting, but none reaches "
+        "200.00 dB."
     )
 
 
@@ -216,7 +208,7 @@ def test_settings_get_their_costs_and_an_answer() -> None:
     told = answer(found).conditions
     assert (told["chosen"], told["front"]) == (["INT8", "exact"], [["INT8", "exact"]])
     assert told["sentence"] == (
-        "Take INT8 with exact sums: accuracy 95.50 % (FP32: 96.00 %), the "
-        "cheapest of those with at least 95.00 %."
+        "Recommended: INT8 with exact sums; accuracy 95.50 % (FP32: 96.00 %), the cheapest setting "
+        "with at least 95.00 %."
     )
-    assert "No record tells the cost of E4M3 with exact sums." in told["reasons"]
+    assert "No costs were measured for E4M3 with exact sums." in told["reasons"]

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page on networks: what its tables and sentences say of given records."""
 
+import json
 from typing import Any
 
 import pytest
 
 from reports.studies.networks import page as networks
 from reports.studies.networks.page import chance
+from synth.record import ROOT
 from tests.support.pages import said, shown
 
 SHAPES = {"first": "10x27x8", "second": "10x1024x8"}
@@ -79,7 +81,7 @@ def test_changes_are_from_fp32() -> None:
         "E3M4",
         "E4M3",
         "E5M2",
-        "to take",
+        "recommended",
     ]
     assert found.rows == [
         ["net", "accuracy of 40", "96.00", "-0.50", "0", "0", "0", "-6.00 (+1 -12)", "-"]
@@ -94,11 +96,11 @@ def test_chance_is_the_sign_tests(better: int, worse: int, wanted: float) -> Non
     assert chance(better, worse) == chance(worse, better) == pytest.approx(wanted)
 
 
-def test_answer_tells_changes_from_chance() -> None:
+def test_answer_counts_significant_changes() -> None:
     assert said("networks", RECORDS) == (
-        "With exact sums, a sign test (p < 0.01) tells 1 of 5 changes of a metric from chance: net "
-        "in E5M2. The least error of the output has an FP8 format for net (4.5 % against 4 % of "
-        "E2M5)."
+        "With exact sums, 1 of 5 changes of a metric from FP32 are significant (sign test, "
+        "p < 0.01): net in E5M2. The output error is lowest in an FP8 format for net (E2M5 4 %, "
+        "INT8 4.5 %)."
     )
 
 
@@ -109,10 +111,10 @@ def test_layers_decide() -> None:
     assert networks.better_than_int8(RECORDS).rows == [
         ["net", "1 of 2 (+3.0 dB)", "1 of 2 (+3.0 dB)", "1 of 2 (-1.2 dB)", "1 of 2 (-3.8 dB)"]
     ]
-    assert listed(RECORDS, "The layers that decide") == [
+    assert listed(RECORDS, "Layers with the largest differences") == [
         (
-            "net: E4M3 has the higher SQNR in 1 of 2 layers; most in `second` (7.5 dB); INT8 leads "
-            "most in `first` (10.0 dB)."
+            "net: E4M3 has a higher SQNR than INT8 in 1 of 2 layers. Its largest leads are in "
+            "`second` (7.5 dB). INT8 has its largest leads in `first` (10.0 dB)."
         )
     ]
 
@@ -120,15 +122,15 @@ def test_layers_decide() -> None:
 def test_findings_say_what_was_measured() -> None:
     assert listed(RECORDS, "the best otherwise. Here") == [
         (
-            "E5M2 is the worst of the FP8 formats in 1 of 2 layers, and at the output of 1 of 1 "
-            "networks. It is not in `second` of net."
+            "E5M2 is the worst FP8 format in 1 of 2 layers, and at the output of 1 of 1 networks. "
+            "The exceptions are `second` of net."
         ),
-        "The least error of the output has an FP8 format for net (4.5 % against 4 % of E2M5).",
+        "The output error is lowest in an FP8 format for net (E2M5 4 %, INT8 4.5 %).",
         "E4M3 has a higher SQNR than INT8 in 1 of 2 layers.",
     ]
 
 
-def test_too_few_samples_are_told() -> None:
+def test_too_few_samples_are_reported() -> None:
     """Seven of seven that do worse are chance in 1 of 64 cases; eight of eight in 1 of 128."""
 
     def found(samples: int) -> list[str]:
@@ -141,8 +143,9 @@ def test_too_few_samples_are_told() -> None:
     assert found(8) == []
     assert found(7) == [
         (
-            "Too few samples to tell any change of the metric: net (7); even if all did worse, p "
-            "would not be below 0.01. Their layers and outputs are many numbers each, and do tell."
+            "These networks have too few samples for any change of the metric to be significant, "
+            "even if all samples did worse (p < 0.01): net (7). Errors of their layers and outputs "
+            "are still meaningful."
         )
     ]
 
@@ -164,15 +167,15 @@ def test_accumulators_are_compared_with_exact_sums() -> None:
         ),
     ]
     assert networks.accumulators(roomy).rows == [["net", "E4M3", "1,024", "0", "-1.00 *h*"]]
-    none = "fp32 moves none."
-    assert listed(RECORDS, "than with exact sums") == [none, "bf16 moves net in E4M3 (-16.00)."]
+    none = "fp32: none."
+    assert listed(RECORDS, "compared with exact sums:") == [none, "bf16: net in E4M3 (-16.00)."]
     few = [
         *RECORDS[:-1],
         record("accumulators", 90.0, layers(29.5, 12.0), (1, 2), column="E4M3", accumulator="bf16"),
     ]
-    assert listed(few, "than with exact sums") == [
+    assert listed(few, "compared with exact sums:") == [
         none,
-        "bf16 moves none that is told from chance; by chance or not net in E4M3 (-6.00).",
+        "bf16: none significant; not significant: net in E4M3 (-6.00).",
     ]
 
 
@@ -198,17 +201,23 @@ def test_costs_stand_beside_the_metric() -> None:
         for each in RECORDS[:-1]
     ]
     found = [*priced, advised]
-    assert listed(found, "points of the metric: 1.") == ["net: Take E4M3. It is cheap. It is good."]
+    assert listed(found, "product of cycles, area and energy.") == [
+        (
+            "net. Recommended: E2M5 with exact sums; accuracy 96.00 % (FP32: 96.00 %), the best "
+            "setting. No costs were measured for 6 settings."
+        )
+    ]
     assert networks.fronts(found).rows == [
         ["net", "INT8", "exact", "95.50", "1,234", "0.5", "-", ""],
         ["net", "E4M3", "fp32", "96.00", "1,234", "0.5", "-", "yes"],
     ]
     assert networks.changes(found).rows[0][-1] == "E4M3 fp32"
     assert said("networks", found).endswith(
-        "to take is the cheapest setting that loses at most 1, if there is one."
+        "The recommended setting is the cheapest that loses at most 1 point, or the best if none "
+        "does."
     )
-    # Without an answer nothing is said.
-    assert "Which to take" not in shown("networks", RECORDS)
+    # No section without an answer.
+    assert "Recommended settings" not in shown("networks", RECORDS)
     assert networks.fronts(RECORDS).rows == []
 
 
@@ -265,9 +274,9 @@ def test_conversions_from_fp8_to_int8() -> None:
     text = shown("networks", {"finetune": TUNED})
     assert [line for line in text.splitlines() if line.startswith("- small")] == [
         (
-            "- small: -0.30 points from fine-tuned E4M3 to INT8, less than seeds deviate (0.4); "
-            "+0.60 "
-            "points by fine-tuning E4M3, more than seeds deviate (0.4)."
+            "- small: -0.30 points from fine-tuned E4M3 to INT8 (less than the deviation over "
+            "seeds, 0.4); +0.60 points by fine-tuning E4M3 (more than the deviation over seeds, "
+            "0.4)."
         )
     ]
     assert networks.networks_page([])["conversions"] == {}
@@ -284,11 +293,24 @@ def test_pace_stands_beside_its_bar() -> None:
         "conditions": {"study": "pace", "samples": 1, "unit": "e4m3,acc=fp32", "bar_s": 60.0},
     }
     page = networks.networks_page([*RECORDS, pace])
-    assert listed([*RECORDS, pace], "## How long it takes") == [
+    assert listed([*RECORDS, pace], "## Simulation time") == [
         (
-            "net on 32x32, 1 line, `e4m3,acc=fp32`: 123,456 multiply-accumulations in 12.5 s, 20 "
-            "s of "
-            "processor time; the bar is 60 s."
+            "net on 32x32, 1 line, `e4m3,acc=fp32`: 123,456 multiply-accumulations in 12.5 s (20 s "
+            "of processor time). The limit is 60 s."
         )
     ]
     assert len(page["errors"].rows) == 1
+
+
+def test_advice_of_the_page_is_that_of_the_records() -> None:
+    """The page words its advice anew; the setting and the front are those of the records."""
+    records = json.loads((ROOT / "reports" / "data" / "networks.json").read_text())["records"]
+    advised = dict(networks.networks_page(records)["advice"])
+    compared = 0
+    for network, advice in advised.items():
+        recorded = networks.Results(records).answer(network)["conditions"]
+        assert [advice.chosen.column, advice.chosen.accumulator] == recorded["chosen"]
+        front = [[point.column, point.accumulator] for point in advice.front]
+        assert sorted(front) == sorted(recorded["front"])
+        compared += len(front)
+    assert compared >= 5

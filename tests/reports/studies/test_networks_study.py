@@ -95,7 +95,7 @@ def test_records_of_digits(
     assert e4m3.metrics["cycles_per_sample"].value == round(e4m3.metrics["cycles"].value / 64)
     assert {"area", "energy_per_sample"} <= e4m3.metrics.keys()
     assert answer.conditions["chosen"] in answer.conditions["front"]
-    assert answer.conditions["sentence"].startswith("Take ")
+    assert answer.conditions["sentence"].startswith("Recommended: ")
     monkeypatch.setattr(study, "simulate", None)
     again = tmp_path / "again.json"
     assert main([*arguments[:-1], str(again)]) == 0
