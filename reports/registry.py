@@ -58,12 +58,12 @@ class Figure:
     """Picture drawn by the template ``<name>.svg.j2`` of the study's folder.
 
     ``alt`` is what it shows in words, ``draw`` makes what the template draws from the records of
-    the study.
+    the study, or from all records where the study has none of its own; nothing is drawn of None.
     """
 
     name: str
     alt: str
-    draw: Callable[[Sequence[tables.Record]], Any]
+    draw: Callable[[Any], Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,16 +76,19 @@ class Page:
         What the template ``page.md.j2`` of the folder shows; without it, the study has no page of
         its own, and the other functions but ``figures`` are not called.
     answer
-        The page in a few sentences, for README and index: the numbers that the folder's template
+        The page in a few sentences, for ``docs`` and index: the numbers that the folder's template
         ``answer.md.j2`` puts into words.
     extract
         Its main table, for the index.
     short
-        Table for the README, None for none.
+        Table for a page of ``docs``, None for none.
+    brief
+        Numbers for the template ``brief.md.j2`` of the folder, which the README shows; None for
+        none.
     plots
         Pictures of the page by name, beside ``figures``, as functions that give SVG.
     figures
-        Pictures in README and index.
+        Pictures in README, ``docs`` and index.
     file
         Name of the file in ``reports``, unless it is that of the study.
     """
@@ -94,6 +97,7 @@ class Page:
     answer: Callable[[Records], dict[str, Any]] = lambda records: {}
     extract: Callable[[Records], Table] = lambda records: Table([], [], [])
     short: Callable[[Records], Table] | None = None
+    brief: Callable[[Records], dict[str, Any]] | None = None
     plots: Callable[[Records], dict[str, Callable[[], str]]] = lambda records: {}
     figures: tuple[Figure, ...] = ()
     file: str = ""
@@ -106,7 +110,7 @@ class Study:
     Parameters
     ----------
     name
-        Name of the data file, and of the marks in README.md.
+        Name of the data file, and of the marks in README.md and ``docs``.
     title
         Heading on the page.
     order
@@ -129,7 +133,7 @@ class Study:
     hidden
         Conditions that would only widen the table.
     in_readme
-        Whether README.md shows it too.
+        Whether README.md or a page of ``docs`` shows it too.
     in_index
         Whether ``index.html`` shows it as a section.
     folder

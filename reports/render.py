@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m reports.render [--check]``: pages from the records of ``reports/data``.
 
-Rendered are the marked sections of README.md, each between ``<!-- begin:NAME -->`` and
-``<!-- end:NAME -->``, the figures of ``reports/figures``, the pages of sections that have one, the
-records as ``reports/csv/*.csv``, and the whole of ``reports/index.html``, which needs no network.
+Rendered are the marked sections of README.md and ``docs/*.md``, each between
+``<!-- begin:NAME -->`` and ``<!-- end:NAME -->``, the figures of ``reports/figures``, the pages of
+sections that have one, the records as ``reports/csv/*.csv``, and the whole of
+``reports/index.html``, which needs no network.
 """
 
 import base64
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import markupsafe
 
 from hw.emit.files import write_files
 from hw.spec import SpecError
-from hw.spec.catalog import COLUMNS, format_cells
+from hw.spec.catalog import CATALOG, COLUMNS, SOURCES, format_cells
 from hw.spec.command import Parser, run_command
 from reports import tables
 from reports.registry import Page, Records, Study, studies
@@ -60,13 +61,16 @@ def pages(root: Path) -> dict[Path, str]:
         "records": records,
         "pages": own,
         "drawn": drawn,
-        "figures": {name: page.figures for name, page in known.items()},
+        "figures": {
+            name: [figure for figure in page.figures if figure.name in drawn]
+            for name, page in known.items()
+        },
         "answers": {
             study.name: answer(templates, study, records) for study in shown if study.name in own
         },
     }
-    readme = root / "README.md"
     # The README is written last: if the folder cannot be, it stays as it is.
+    marked = [*sorted((root / "docs").glob("*.md")), root / "README.md"]
     return {
         **{
             root / "reports/figures" / f"{name}.svg": figure(alone=True)
@@ -85,7 +89,7 @@ def pages(root: Path) -> dict[Path, str]:
             if found
         },
         root / "reports/index.html": templates.get_template("index.html.j2").render(),
-        readme: _fill(readme, templates, shown),
+        **{page: _fill(page, templates, shown, root) for page in marked},
     }
 
 
@@ -116,8 +120,24 @@ def environment() -> jinja2.Environment:
         "comma": tables.comma,
         "quoted": tables.quoted,
         "formats": Table(list(COLUMNS.values()), format_cells(), []),
+        "families": _families(),
     }
     return templates
+
+
+def _families() -> Table:
+    """The formats that have a name, a line for each document that defines some of them."""
+    rows = [
+        [source, ", ".join(f"`{fmt.name}`" for fmt in found), _span(fmt.width for fmt in found)]
+        for source in dict.fromkeys(SOURCES.values())
+        for found in [[fmt for fmt in CATALOG.values() if SOURCES[fmt.name] == source]]
+    ]
+    return Table(["defined by", "formats", "bits"], rows, [])
+
+
+def _span(numbers: Iterable[int]) -> str:
+    """The numbers that occur, in order."""
+    return ", ".join(map(str, sorted(set(numbers))))
 
 
 def answer(templates: jinja2.Environment, study: Study, records: Records) -> str:
@@ -147,12 +167,12 @@ def _drawn(
         return svg if alone else f'<img alt="" src="data:image/svg+xml;base64,{data}">'
 
     found: dict[str, Callable[..., str]] = {}
-    if records.get(study.name):
+    shown = records.get(study.name) if study.name in study.sources else records
+    if shown:
         for figure in page.figures:
             template = templates.get_template(f"{study.folder}/{figure.name}.svg.j2")
-            found[figure.name] = partial(
-                template.render, figure.draw(records[study.name]), alt=figure.alt
-            )
+            if values := figure.draw(shown):
+                found[figure.name] = partial(template.render, values, alt=figure.alt)
     return found | {name: partial(plot, draw()) for name, draw in page.plots(records).items()}
 
 
@@ -186,18 +206,34 @@ def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _fill(page: Path, templates: jinja2.Environment, shown: Sequence[Study]) -> str:
-    """Text of ``page`` with its marked sections rendered."""
-    known = {study.name: study for study in shown}
+def _fill(page: Path, templates: jinja2.Environment, shown: Sequence[Study], root: Path) -> str:
+    """Text of ``page`` with its marked sections rendered: ``formats``, ``families``, the name of a
+    study, or that name and ``_brief`` for what the study says in short.
+    """
+    known: dict[str, tuple[str, Study | None]] = {
+        name: (f"{name}.md.j2", None) for name in ("formats", "families")
+    }
+    for study in shown:
+        known[study.name] = ("section.md.j2", study)
+        known[f"{study.name}_brief"] = (f"{study.folder}/brief.md.j2", study)
+    records: Any = templates.globals["records"]
+    up = "../" * len(page.parent.relative_to(root).parts)
 
     def section(match: re.Match[str]) -> str:
         begin, name, _, end = match.groups()
-        if name != "formats" and name not in known:
-            raise ReportError(
-                f"{page.name} section must be one of formats, {', '.join(known)}, not {name!r}"
-            )
-        template = templates.get_template(f"{'formats' if name == 'formats' else 'section'}.md.j2")
-        return begin + template.render(study=known.get(name)) + end
+        if name not in known:
+            names = ", ".join(name for name in known if not name.endswith("_brief"))
+            raise ReportError(f"{page.name} section must be one of {names}, not {name!r}")
+        template, study = known[name]
+        numbers = {}
+        if study and name != study.name:
+            brief = study.load_page().brief
+            if brief is None:
+                raise ReportError(
+                    f"{page.name} section {name!r} is of a study without a short form"
+                )
+            numbers = brief(records)
+        return begin + templates.get_template(template).render(numbers, study=study, up=up) + end
 
     old = page.read_text(encoding="utf-8")
     begun, whole = _BEGIN.findall(old), [match[2] for match in _MARKED.finditer(old)]

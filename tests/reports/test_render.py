@@ -58,10 +58,18 @@ def test_pages_of_this_project_are_up_to_date() -> None:
     assert main(["--check"]) == 0
 
 
-def test_readme_shows_every_section() -> None:
+def test_readme_and_docs_show_every_section() -> None:
     """One pair of marks for each section that belongs there, and one for the formats."""
-    names = re.findall(r"<!-- begin:(\w+) -->", (ROOT / "README.md").read_text())
-    assert sorted(names) == sorted(["formats", *(study.name for study in SHOWN if study.in_readme)])
+    names = [
+        name
+        for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+        for name in re.findall(r"<!-- begin:(\w+) -->", page.read_text())
+    ]
+    own = {name for name in names if name.endswith("_brief")} | {"families"}
+    assert sorted(set(names) - own) == sorted(
+        ["formats", *(study.name for study in SHOWN if study.in_readme)]
+    )
+    assert len(names) == len(set(names))
 
 
 def test_render_says_what_is_not_measured(root: Path) -> None:
@@ -189,7 +197,7 @@ def test_check_finds_stale_page(root: Path, capsys: pytest.CaptureFixture[str]) 
     [
         (
             "<!-- begin:gate -->\n<!-- end:gate -->\n",
-            f"README.md section must be one of formats, {', '.join(NAMES)}, not 'gate'",
+            f"README.md section must be one of formats, families, {', '.join(NAMES)}, not 'gate'",
         ),
         (
             "<!-- begin:gates -->\n<!-- end:tests -->\n",

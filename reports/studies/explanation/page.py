@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from reports.registry import Page, Records
+from reports.registry import Figure, Page, Records
 from reports.studies.explanation.page_factors import FACTORS
 from reports.studies.explanation.page_units import (
     ACCUMULATORS,
@@ -98,15 +98,17 @@ def answer(records: Records) -> dict[str, Any]:
     }
 
 
-def _over_int8(paper: Units, metrics: Sequence[str], acc: str, int8_acc: str) -> float | None:
-    """Sum of some metrics of E4M3 with an accumulator, relative to an INT8 unit."""
-    fp8, int8 = (
+def _over_int8(
+    paper: Units, metrics: Sequence[str], acc: str, int8_acc: str, fp8: str = "E4M3"
+) -> float | None:
+    """Sum of some metrics of a format with an accumulator over that of an INT8 unit."""
+    unit, int8 = (
         [paper.of(metric, FORMATS[name], sum_) for metric in metrics]
-        for name, sum_ in (("E4M3", acc), ("INT8", int8_acc))
+        for name, sum_ in ((fp8, acc), ("INT8", int8_acc))
     )
-    if None in fp8 or None in int8:
+    if None in unit or None in int8:
         return None
-    return sum(filter(None, fp8)) / sum(filter(None, int8))
+    return sum(filter(None, unit)) / sum(filter(None, int8))
 
 
 def extract(records: Records) -> Table:
@@ -143,6 +145,83 @@ def ratios(records: Records) -> Table:
         for names, unit in PAPER_UNITS.items()
     ]
     return Table(["operands", "accumulator", *columns.values()], rows, [])
+
+
+#: Accumulators in words.
+SUMS = {"FX+12": "exact sum", "FP16": "FP16 sum", "FP32": "FP32 sum"}
+
+
+def brief(records: Records) -> dict[str, Any]:
+    """The units over INT8 with a 27-bit sum, a row for each operand format, and E4M3 over INT8 with
+    the same sum on both sides.
+    """
+    paper = _units(records)["paper"]
+    shown = [("area", ("area",), acc) for acc in SUMS] + [
+        ("energy", ENERGY, acc) for acc in ("FX+12", "FP32")
+    ]
+    rows = []
+    for name in FORMATS:
+        found = [
+            _over_int8(paper, metrics, ACCUMULATORS[acc], "fx", fp8=name)
+            for _, metrics, acc in shown
+        ]
+        rows.append([name, *(MISSING if over is None else f"{over:.2f}" for over in found)])
+    headings = ["operands", *(f"{what}, {SUMS[acc]}" for what, _, acc in shown)]
+    return {
+        "ratios": Table(headings, rows, []),
+        "same": [
+            (SUMS[name], _over_int8(paper, ("area",), acc, acc))
+            for name, acc in ACCUMULATORS.items()
+        ],
+        "alt": ANSWER.alt,
+    }
+
+
+#: Sizes of the picture of the answer.
+WIDTH, LEFT, RIGHT, TOP, PITCH, BAR = 660, 92, 24, 64, 17, 12
+
+
+def _answer_bars(records: Records) -> dict[str, Any] | None:
+    """Bars of areas over that of INT8 with a 27-bit sum, in groups by accumulator, each with the
+    ratio of the paper's figure 3 as a tick.
+    """
+    paper, y = _units(records)["paper"], TOP
+    groups, highest = [], 1.0
+    for sums, acc in ACCUMULATORS.items():
+        bars = []
+        for name in FORMATS:
+            over, theirs = (
+                _over_int8(paper, (metric,), acc, "fx", fp8=name)
+                for metric in ("area", "figure_low")
+            )
+            if over is not None:
+                bars.append({"name": name, "over": over, "theirs": theirs, "y": y})
+                highest = max(highest, over, theirs or 0)
+                y += PITCH
+        groups.append({"name": SUMS[sums], "bars": bars})
+        y += PITCH
+    if not any(group["bars"] for group in groups):
+        return None
+    scale = (WIDTH - LEFT - RIGHT) / (highest * 1.08)
+    return {
+        "groups": groups,
+        "width": WIDTH,
+        "left": LEFT,
+        "top": TOP,
+        "bar_height": BAR,
+        "foot": y - PITCH + 4,
+        "height": y + 46,
+        "scale": scale,
+        "steps": [step / 2 for step in range(int(2 * highest * 1.08) + 1)],
+    }
+
+
+ANSWER = Figure(
+    "answer",
+    "Cell area of multiply-accumulate units in INT8 and four FP8 formats with an exact, an FP16 "
+    "and an FP32 sum, relative to INT8 with an exact sum, beside the ratios that the paper gives",
+    _answer_bars,
+)
 
 
 def _missed(paper: Units) -> list[tuple[str, str, float, float]]:
@@ -235,4 +314,6 @@ PAGE = Page(
     extract=extract,
     plots=plots,
     short=ratios,
+    brief=brief,
+    figures=(ANSWER,),
 )

@@ -155,4 +155,4 @@ def _plain(records: Sequence[Record], heading: str) -> Table:
     return Table([heading, "what", *(name.replace("_", " ") for name in names)], rows, [])
 
 
-PAGE = Page(values=verification_page, answer=answer, extract=extract, short=extract)
+PAGE = Page(values=verification_page, answer=answer, extract=extract, short=extract, brief=answer)
