@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backends that compute sums and output stages. All give the same bits; one is the default."""
+"""Backends that compute sums and output stages. All give the same bits; one is the default.
+
+`sim.run.engines` adds those that need an array: `sim.cycle` and the compiled RTL.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,14 +29,15 @@ class Backend:
     output: Callable[[NDArray, NDArray, NDArray, NDArray, OutputSpec], NDArray]
 
 
-#: ``vector`` is numpy. ``fast`` uses machine arithmetic, compiled if numba is installed. ``golden``
+#: ``fast`` uses machine arithmetic, compiled if numba is installed. ``vector`` is numpy. ``golden``
 #: is the plain, slow reference model.
 BACKENDS = {
-    "vector": Backend(vector.matmul, vector.output),
     "fast": Backend(fast.matmul, vector.output),
+    "vector": Backend(vector.matmul, vector.output),
     "golden": Backend(golden.matmul, golden.output),
 }
-DEFAULT = "vector"
+#: Used by functions and commands unless another one is named.
+DEFAULT = "fast"
 
 
 def find(name: str) -> Backend:

@@ -36,8 +36,9 @@ def matmul(
     mac
         The unit, or its spelling for `hw.spec.parse_mac`.
     backend
-        One of `sim.backends.BACKENDS`: ``vector`` (numpy), ``fast`` (machine arithmetic, compiled
-        if numba is installed) or ``golden`` (the plain, slow model). All give the same results.
+        One of `sim.backends.BACKENDS`: ``fast`` (machine arithmetic, compiled if numba is
+        installed), ``vector`` (numpy) or ``golden`` (the plain, slow model). All give the same
+        results.
 
     Returns
     -------

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hw.spec import ArraySpec
+from sim import backends
 from sim.codes import NDArray
 from sim.fast import uses_numba
 from sim.linear import matmul, matmul_with_flags
@@ -123,12 +124,11 @@ class Engine(Protocol):
         """Return the function that computes products on the array."""
 
 
-#: Engines by their names on the command line.
+#: Engines by their names on the command line: all models, and two that run the array itself.
 ENGINES: dict[str, Engine] = {
-    "fast": partial(_model, "fast"),
-    "vector": partial(_model, "vector"),
+    **{name: partial(_model, name) for name in backends.BACKENDS},
     "cycle": clocked,
     "rtl": _rtl,
 }
-#: Default of all commands.
-DEFAULT_ENGINE = "fast"
+#: Default of all commands, and of `sim.matmul`.
+DEFAULT_ENGINE = backends.DEFAULT

@@ -43,7 +43,7 @@ def check_twin(spec: MacSpec, seeds: Iterable[int], folder: Path | None = None) 
         seen.update(states.ravel().tolist())
         for step in range(LENGTH):
             k = (step + 1) * spec.lanes
-            got, got_flags = sim.matmul_with_flags(a[:, :k], b[:k], spec)
+            got, got_flags = sim.matmul_with_flags(a[:, :k], b[:k], spec, backend="vector")
             differs = (got != sums[..., step]) | (got_flags != flags[..., step])
             for m, n in np.argwhere(differs):
                 wrong[states[m, n, step]] = f"seed {seed}, row {m}, column {n}, step {step}"
@@ -87,7 +87,7 @@ def _check_set(name: str, model: Model) -> Outcome:
     spec, a, b, wanted = recorded(name)
     found = {
         "plain_model": sim.matmul(a, b, spec, backend="golden"),
-        "model": sim.matmul(a, b, spec),
+        "model": sim.matmul(a, b, spec, backend="vector"),
         "rtl": sums_by_step(spec, model, a, b)[..., -1],
     }
     magnitude = wanted & np.uint32(spec.acc.fmt.sign_code - 1)
@@ -116,7 +116,7 @@ def _check_chain(pair: str, names: Sequence[str], model: Model) -> Outcome:
     b = np.concatenate([recorded(name)[2] for name in names], axis=0)
     found = sums_by_step(spec, model, a, b)
     wrong = sum(
-        int((found[..., step] != sim.matmul(a[:, :k], b[:k], spec)).sum())
+        int((found[..., step] != sim.matmul(a[:, :k], b[:k], spec, backend="vector")).sum())
         for step, k in enumerate(range(spec.lanes, a.shape[1] + 1, spec.lanes))
     )
     return Outcome(

@@ -53,7 +53,7 @@ class Walk(NamedTuple):
     def wanted(self, spec: MacSpec) -> tuple[np.ndarray, np.ndarray]:
         """Sums and flags that the model gives behind every step, in the order of the rows."""
         behind = [
-            sim.matmul_with_flags(self.a[:, :k], self.b[:k], spec)
+            sim.matmul_with_flags(self.a[:, :k], self.b[:k], spec, backend="vector")
             for k in range(spec.lanes, self.a.shape[1] + 1, spec.lanes)
         ]
         sums, flags = (np.stack(parts, axis=-1).ravel() for parts in zip(*behind, strict=True))

@@ -86,7 +86,7 @@ def test_float_sums_equal_the_host(pair, acc):
             sums = host_add(sums, np.multiply.outer(x[:, k], y[k]), dtype)
         nan = np.isnan(sums.astype(np.float64))
     host = sums.view(f"u{sums.dtype.itemsize}")
-    ours = sim.matmul(a, b, spec)
+    ours = sim.matmul(a, b, spec, backend="vector")
     assert ours.shape == (256, 256)
     wrong = np.argwhere(ours != np.where(nan, CATALOG[acc].nan_code, host))
     assert not wrong.size, (
@@ -105,7 +105,9 @@ def test_long_fp32_sums_equal_the_host(pair, scale):
     sums = np.zeros((40, 30), np.float32)
     for k in range(500):
         sums += np.multiply.outer(x[:, k], y[k])
-    assert (sim.matmul(a, b, f"{pair},acc=fp32") == sums.view(np.uint32)).all()
+    for backend in ("fast", "vector"):
+        ours = sim.matmul(a, b, f"{pair},acc=fp32", backend=backend)
+        assert (ours == sums.view(np.uint32)).all()
 
 
 FORMATS = [fmt for fmt in CATALOG.values() if fmt.width <= 8]

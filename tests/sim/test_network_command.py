@@ -153,7 +153,7 @@ def test_list_is_what_load_takes(capsys, files):
     assert not {"If", "Loop", "Scan", "MaxRoiPool"} & set(facts["in_fp32"])
     assert set(names) <= {word.strip(",") for word in text.split()}
     assert "e4m3" in facts["formats"]
-    assert facts["backends"] == ["fast", "vector", "cycle", "rtl"]
+    assert facts["backends"] == ["fast", "vector", "golden", "cycle", "rtl"]
     loaded = 0
     for name in ("Relu", "Gelu", "HardSwish", "Mish", "Sqrt"):
         assert name in facts["in_fp32"]

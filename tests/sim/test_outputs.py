@@ -165,7 +165,7 @@ def test_output_sums_wrong(arguments, message):
         ({"zero_point": 1}, "Zero point must be from 0 to 0, not 1"),
         ({"flags": [3, 2]}, "Flags must be FINITE or NAN for one bit, not 2"),
         ({"flags": [0, 0, 3]}, "Flags shape must be one that broadcasts to (2,), not (3,)"),
-        ({"backend": "gpu"}, "Backend must be one of vector, fast, golden, not 'gpu'"),
+        ({"backend": "gpu"}, "Backend must be one of fast, vector, golden, not 'gpu'"),
     ],
 )
 def test_output_keywords_wrong(keywords, message):

@@ -28,7 +28,7 @@ OTHERS = ("e4m3:ieee", "e3m3:p3109e", "e1m2:none", "e2m0:fnuz", "e8m30:ieee")
 
 def check(spec, a, b):
     """Compare both models on arrays of codes, and the number of sums."""
-    sums, flags = sim.matmul_with_flags(a, b, spec)
+    sums, flags = sim.matmul_with_flags(a, b, spec, backend="vector")
     wanted, wanted_flags = sim.matmul_with_flags(a, b, spec, backend="golden")
     assert sums.dtype == wanted.dtype
     assert sums.shape == (a.shape[0], b.shape[1])
@@ -80,7 +80,7 @@ def test_unpack_equals_the_format(name):
 def test_flags_equal_those_of_every_product(pair):
     spec = parse_mac(pair)
     a, b = (np.arange(1 << fmt.width).astype(np.uint16) for fmt in (spec.a, spec.b))
-    _, flags = sim.matmul_with_flags(a[:, None], b[None, :], spec)
+    _, flags = sim.matmul_with_flags(a[:, None], b[None, :], spec, backend="vector")
     wanted = [[golden.multiply(spec, x, y).flag for y in b.tolist()] for x in a.tolist()]
     assert (flags == np.array(wanted)).all()
     assert flags.size == 1 << spec.a.width + spec.b.width
@@ -202,7 +202,7 @@ def test_fixed_never_wraps_at_the_width_of_a_machine_word(width, overflow):
         if overflow
         else ((total - spec.acc.min) % (1 << width) + spec.acc.min)
     )
-    sums = sim.matmul(largest, lowest, spec)
+    sums = sim.matmul(largest, lowest, spec, backend="vector")
     assert sums.dtype == (np.int64 if width <= 63 else object)
     assert sums.tolist() == [[wanted] * 2] * 2
 
@@ -219,7 +219,7 @@ def test_exact_equals_integer_matrix_products(pair, k):
         ).reshape(codes.shape)
         for fmt, codes in ((spec.a, a), (spec.b, b))
     )
-    assert (sim.matmul(a, b, spec) == x @ y).all()
+    assert (sim.matmul(a, b, spec, backend="vector") == x @ y).all()
 
 
 def _count_calls(monkeypatch, module, name):
@@ -245,9 +245,10 @@ def test_units_too_wide_for_int64_are_left_to_golden(monkeypatch):
     calls = _count_calls(monkeypatch, floating, "matmul")
     codes = np.ones((2, 2), np.uint64)
     for spelling in ("e8m30:ieee,acc=fp32", "e8m30:ieee", "e11m52:ieee,acc=fp32"):
-        sim.matmul(codes, codes, spelling)
+        sim.matmul(codes, codes, spelling, backend="vector")
     wide = FloatAccumulator(fmt=parse_format("e11m52:ieee"))
-    assert sim.dot(codes[0], codes[0], parse_mac("e4m3", acc=wide)) == 0x3EE0000000000000
+    double = parse_mac("e4m3", acc=wide)
+    assert sim.dot(codes[0], codes[0], double, backend="vector") == 0x3EE0000000000000
     assert not calls
-    assert sim.dot(codes[0], codes[0], "fp32") == 2
+    assert sim.dot(codes[0], codes[0], "fp32", backend="vector") == 2
     assert not fixed.flags(*2 * [unpack(np.ones((1, 1), np.int64), CATALOG["e4m3"])]).any()
