@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX models on a simulated array: every Conv, Gemm and MatMul, bit for bit as its MACs do it.
+"""Run ONNX models on a simulated array. Every Conv, Gemm and MatMul is bit-exact.
 
 ::
 

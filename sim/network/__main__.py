@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m sim.network``: an ONNX model on a simulated array, layer by layer."""
+"""``python -m sim.network``: run an ONNX model on a simulated array, layer by layer."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hw.spec import CATALOG
+from hw.spec import CATALOG, SpecError
 from hw.spec.command import Parser, add_unit_options, chosen_array, run_command
 from hw.spec.errors import require
 from sim.files import whole_file
@@ -36,7 +36,7 @@ from sim.run.engines import DEFAULT_ENGINE, ENGINES
 SETTINGS = (
     "per=tensor|{},range=minmax|percentile|mse,percentile=P,scale=fp32|pow2,zero_point=no|yes"
 )
-#: Records of measured units, below the folder that a command is given in.
+#: Folder of the records of measured units, relative to the working folder.
 COSTS = Path("reports/data")
 WIDTH = 100
 HEADINGS = (
@@ -56,20 +56,18 @@ def _parser() -> Parser:
     parser = Parser(
         prog="python -m sim.network",
         description=(
-            f"Run an ONNX model whose {', '.join(OPERATORS)} are computed by a systolic array, "
-            "bit for "
-            "bit, and tell cycles, utilisation and quantisation noise of each. All other "
-            "operators are "
-            "evaluated in FP32 as onnx's reference defines them."
+            f"Run an ONNX model on a systolic array. {', '.join(OPERATORS)} run on the array, "
+            "bit-exact; all other operators are evaluated in FP32 by onnx's reference. Reports "
+            "cycles, utilisation and quantisation noise of each layer."
         ),
     )
-    parser.add_argument("model", metavar="MODEL.onnx", type=Path, help="the model, in FP32")
+    parser.add_argument("model", metavar="MODEL.onnx", type=Path, help="the FP32 model")
     parser.add_argument(
         "--data",
         metavar="FILE",
         type=Path,
         required=True,
-        help="inputs: .npz with arrays by name, or .npy; samples along axis 0",
+        help="inputs: a .npz file with an array for each input, or a .npy file; samples on axis 0",
     )
     add_unit_options(parser)
     for name, shares in (("weights", "channel|block"), ("activations", "block")):
@@ -77,29 +75,25 @@ def _parser() -> Parser:
             f"--{name}",
             metavar="SETTINGS",
             default="",
-            help=f"how {name} are quantised: {SETTINGS.format(shares)} (default: "
-            "the first of each)",
+            help=f"how to quantise {name}: {SETTINGS.format(shares)} (default: the first of each)",
         )
     parser.add_argument(
         "--headroom",
         action="store_true",
-        help=(
-            "double scales until the sums that calibration saw leave half of the accumulator's "
-            "range "
-            "free"
-        ),
+        help="double the scales until all sums seen in calibration use at most half of the "
+        "accumulator's range",
     )
     parser.add_argument(
         "--calibration",
         metavar="FILE",
         type=Path,
-        help="inputs that scales are chosen from (default: those of --data)",
+        help="inputs to choose the scales from (default: those of --data)",
     )
     parser.add_argument(
         "--quantizers",
         metavar="FILE",
         type=Path,
-        help="take the scales from this JSON file instead",
+        help="read the scales from this JSON file instead",
     )
     parser.add_argument(
         "--save-quantizers", metavar="FILE", type=Path, help="write the scales to this JSON file"
@@ -108,41 +102,40 @@ def _parser() -> Parser:
         "--samples", metavar="N", type=int, help="run the first N samples (default: all)"
     )
     parser.add_argument(
-        "--batch", metavar="N", type=int, help="samples of each run (default: all in one)"
+        "--batch", metavar="N", type=int, help="samples per run (default: all in one run)"
     )
     parser.add_argument(
         "--energy",
         metavar="PJ",
         type=float,
-        help="energy of one product, in pJ, to tell that of each layer (default: "
-        "that of the records of measured units, where there is one)",
+        help="energy of one multiply-accumulate in pJ, for the energy of each layer (default: "
+        "from the record of the unit, if there is one)",
     )
     parser.add_argument(
         "--costs",
         metavar="FOLDER",
         type=Path,
         default=COSTS,
-        help="records of measured units that the energy of a product is taken from "
-        "(default: %(default)s)",
+        help="records of measured units, with their energies (default: %(default)s)",
     )
     parser.add_argument(
         "--backend",
         metavar="NAME",
         choices=list(ENGINES),
         default=DEFAULT_ENGINE,
-        help=f"what computes: {', '.join(ENGINES)} (default: %(default)s)",
+        help=f"{', '.join(ENGINES)}; all give the same bits (default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         metavar="FILE",
         type=Path,
-        help="write the outputs, samples joined, to this .npz file",
+        help="write the outputs of all samples to this .npz file",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
         "--list",
         action="store_true",
-        help="print the operators and formats that are supported, and stop",
+        help="list the supported operators and formats, and exit",
     )
     return parser
 
@@ -154,12 +147,13 @@ def _quantizers(
     given: list[dict[str, Any]],
     progress: Progress,
 ) -> Quantizers:
-    """Scales, from a file or from data."""
+    """Scales from a file, or chosen from data."""
     if options.quantizers is not None:
         for name in ("calibration", "headroom"):
-            require(
-                not getattr(options, name), "Scales", f"from --quantizers or from --{name}", "both"
-            )
+            if getattr(options, name):
+                raise SpecError(
+                    f"--{name} chooses scales, but --quantizers already gives them: use one of both"
+                )
         return load_calibration(options.quantizers)
     if options.calibration is not None:
         data = load_data(options.calibration, network)
@@ -168,7 +162,7 @@ def _quantizers(
 
 
 def _run(options: argparse.Namespace) -> NetworkResult:
-    """Run, and write the files that are asked for."""
+    """Run the network and write the requested files."""
     array = chosen_array(options)
     require(
         options.energy is None or 0 <= options.energy < math.inf,
@@ -202,7 +196,7 @@ def _run(options: argparse.Namespace) -> NetworkResult:
 
 
 def _show(options: argparse.Namespace) -> None:
-    """Run, and print what it took."""
+    """Run the network and print the results."""
     result = _run(options)
     energy = (
         recorded_energy(result.array.mac, options.costs)
@@ -214,7 +208,7 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _table(facts: Mapping[str, Any]) -> str:
-    """`NetworkResult.facts` as text: a line a layer, the total, the outputs."""
+    """`NetworkResult.facts` as text: one line per layer, the total, the outputs."""
     rows = []
     for layer in facts["layers"]:
         sides = f"{layer['m']}x{layer['k']}x{layer['n']}"
@@ -225,7 +219,7 @@ def _table(facts: Mapping[str, Any]) -> str:
     if "energy_nj" not in facts["total"]:
         cells = [row[:-1] for row in cells]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    # Text to the left, numbers to the right.
+    # Text is left-aligned, numbers are right-aligned.
     aligned = ["<"] * 3 + [">"] * (len(widths) - 3)
     lines = [
         "  ".join(
@@ -239,7 +233,12 @@ def _table(facts: Mapping[str, Any]) -> str:
         for name, output in facts["outputs"].items()
     ]
     source = (
-        [f"energy: {_plain(facts['energy_pj'])} pJ a product, {facts['energy_source']}"]
+        [
+            (
+                f"energy: {_plain(facts['energy_pj'])} pJ per multiply-accumulate, "
+                f"{facts['energy_source']}"
+            )
+        ]
         if "energy_pj" in facts
         else []
     )
@@ -270,7 +269,7 @@ def _decibels(value: float | None) -> str:
 
 
 def _listed(arguments: Sequence[str] | None) -> str | None:
-    """What --list prints; None if it is not given, which needs neither model nor data."""
+    """Output of --list, which needs no model or data; None without --list."""
     parser = Parser(prog="python -m sim.network", add_help=False)
     for name in ("--list", "--json"):
         parser.add_argument(name, action="store_true")
@@ -279,9 +278,9 @@ def _listed(arguments: Sequence[str] | None) -> str | None:
         return None
     words = {
         "on_array": "Operators on the array",
-        "in_fp32": "Operators in FP32, as onnx's reference evaluates them",
-        "refused": "Operators that are refused, since they multiply matrices in other ways",
-        "formats": "Operand formats (python -m hw.spec --list tells more)",
+        "in_fp32": "Operators in FP32, evaluated by onnx's reference",
+        "refused": "Operators that are not supported (they multiply matrices in other ways)",
+        "formats": "Operand formats (for details: python -m hw.spec --list)",
         "backends": "Backends",
     }
     groups = dict(
@@ -305,7 +304,7 @@ def _listed(arguments: Sequence[str] | None) -> str | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments or models."""
+    """Run the command. Returns 0, 1 if a tool failed, or 2 if the arguments or model are wrong."""
     listed = _listed(arguments)
     if listed is not None:
         print(listed)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An ONNX model as steps in order: checked when it is loaded, constants folded.
+"""Load an ONNX model as a list of steps. Operators are checked and constants are folded.
 
-What multiplies matrices is a layer of the array (`sim.network.operators`); all else is done by the
-implementations of `onnx.reference`, which define the operators.
+Operators that multiply matrices become layers of the array (`sim.network.operators`). All others
+are evaluated by `onnx.reference`, the reference implementation.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,14 +23,14 @@ from sim.codes import NDArray
 from sim.network.operators import OPERATORS, REFUSED, Layer, Node, layer
 
 SUPPORTED = (
-    f"{', '.join(OPERATORS)} (on the array) or one that onnx's reference evaluates "
-    "without multiplying matrices"
+    f"{', '.join(OPERATORS)}, or an operator without matrix products that onnx's reference "
+    "evaluates"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What the model is to be given: its name, dtype, and sides, None where any will do."""
+    """An input of the model: name, dtype, and shape, with None for sides of any size."""
 
     name: str
     dtype: np.dtype[Any]
@@ -39,14 +39,14 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Step(Node):
-    """A node in its place; it has the name of its first output if it has none of its own.
+    """A node of the model. A node without a name has the name of its first output.
 
     Attributes
     ----------
     inputs, outputs
-        Names of tensors; an input that is left out is "".
+        Names of tensors; an omitted input is "".
     evaluate
-        Computes the outputs in FP32 as the standard defines them.
+        Computes the outputs in FP32 with `onnx.reference`.
     dead
         Tensors that no later step needs.
     """
@@ -67,24 +67,23 @@ class Step(Node):
         Raises
         ------
         SpecError
-            If the operator does not take these inputs.
+            If the operator cannot be evaluated on these inputs.
         """
         try:
             with np.errstate(all="ignore"):
                 outputs = self.evaluate(*inputs)
-        # The reference raises whatever numpy does.
+        # The reference passes on any exception of numpy.
         except Exception as error:
             given = ", ".join("none" if x is None else f"{x.dtype} {x.shape}" for x in inputs)
             raise SpecError(
-                f"{self.noun} inputs must be such that onnx's reference evaluates it, "
-                f"not {given} ({_reason(error)})"
+                f"{self.noun} cannot be evaluated on the inputs {given}: {_reason(error)}"
             ) from error
         return tuple(np.asarray(x) if isinstance(x, np.generic) else x for x in outputs)
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Steps that depend on the inputs, in order, and all that does not."""
+    """Steps that depend on the inputs, in order, and the constants."""
 
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
@@ -97,7 +96,7 @@ class Network:
         return tuple(step for step in self.steps if step.is_layer)
 
     def layer(self, step: Step, inputs: Sequence[NDArray | None]) -> Layer:
-        """Layer of a step for given inputs; raises SpecError if they are not supported."""
+        """Layer of a step for given inputs. Raises SpecError if they are not supported."""
         return layer(step, inputs, [name in self.constants for name in step.inputs[:2]])
 
 
@@ -107,16 +106,16 @@ def load(path: str | Path) -> Network:
     Raises
     ------
     SpecError
-        If it is none, or has an operator that is not supported; the message names the node.
+        If it is not an ONNX model or an operator is not supported; the message names the node.
     """
     try:
         model = onnx.load(str(path))
         onnx.checker.check_model(model)
         model = onnx.shape_inference.infer_shapes(model)
-    # Protobuf, checker and file system each raise their own.
+    # Protobuf, checker and file system raise different exceptions.
     except Exception as error:
         raise SpecError(
-            f"Model file must be an ONNX model, not {str(path)!r} ({_reason(error)})"
+            f"Model file {str(path)!r} cannot be read as ONNX: {_reason(error)}"
         ) from error
     names: list[str] = []  # All different.
     for node in model.graph.node:
@@ -127,7 +126,7 @@ def load(path: str | Path) -> Network:
 
 
 def _reason(error: Exception) -> str:
-    """First line of what an exception says."""
+    """First line of an exception's message."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).strip().splitlines()[0]
 
@@ -147,7 +146,7 @@ def _check(noun: str, node: onnx.NodeProto) -> None:
 
 
 def _evaluators(model: onnx.ModelProto, names: list[str]) -> list[Any]:
-    """What evaluates each node."""
+    """Reference evaluator of each node."""
     try:
         evaluators: list[Any] = ReferenceEvaluator(_for_inference(model)).rt_nodes_
         return evaluators
@@ -161,15 +160,15 @@ def _evaluators(model: onnx.ModelProto, names: list[str]) -> list[Any]:
             except Exception:
                 require(False, f"Node {name!r} operator", SUPPORTED, node.op_type)
         raise SpecError(
-            f"Model must be one that onnx's reference evaluates, not this one ({_reason(error)})"
+            f"The model cannot be evaluated by onnx's reference: {_reason(error)}"
         ) from error
 
 
 def _for_inference(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Model whose batch normalisations of one output are evaluated as the standard has it.
+    """Set attributes so that BatchNormalization runs in inference mode, as the standard says.
 
-    Up to version 13 the number of outputs says whether they are trained; the reference of onnx
-    1.23.2 looks at attributes instead: with a momentum of 1 mean and variance stay as given.
+    Up to opset 13, the number of outputs selects training or inference. The reference of onnx
+    1.23.2 looks at attributes instead; with a momentum of 1, mean and variance do not change.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -191,9 +190,10 @@ def _for_inference(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _fold(model: onnx.ModelProto, names: list[str]) -> Network:
-    """Steps of the model; those that depend on no input are computed."""
+    """Steps of the model. Those that depend on no input are computed now."""
     graph = model.graph
-    require(not graph.sparse_initializer, "Model constants", "dense tensors", "sparse ones")
+    if graph.sparse_initializer:
+        raise SpecError("Model constants must be dense tensors, not sparse tensors")
     constants = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
     inputs = tuple(_input(each) for each in graph.input if each.name not in constants)
     steps: list[Step] = []
@@ -220,16 +220,17 @@ def _fold(model: onnx.ModelProto, names: list[str]) -> Network:
 
 
 def _input(value: onnx.ValueInfoProto) -> Input:
-    """What the model says of an input."""
+    """Input as declared in the model."""
     tensor = value.type.tensor_type
-    require(tensor.elem_type > 0, f"Model input {value.name!r}", "a tensor", "something else")
+    if tensor.elem_type == 0:
+        raise SpecError(f"Model input {value.name!r} must be a tensor with a dtype")
     shape = tuple(side.dim_value if side.dim_value > 0 else None for side in tensor.shape.dim)
     return Input(value.name, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type), shape)
 
 
 @cache
 def beside() -> tuple[str, ...]:
-    """Operators of the newest opset that onnx's reference evaluates in FP32, beside the array."""
+    """Operators of the newest opset that are evaluated in FP32 instead of on the array."""
     return tuple(
         sorted(
             schema.name
@@ -240,7 +241,7 @@ def beside() -> tuple[str, ...]:
 
 
 def _runs(schema: onnx.defs.OpSchema) -> bool:
-    """Whether a node of this operator is one that `load` takes."""
+    """Whether `load` accepts nodes of this operator."""
     kinds = onnx.defs.OpSchema.AttrType
     if schema.name in OPERATORS.keys() | REFUSED or any(
         each.type in (kinds.GRAPH, kinds.GRAPHS) for each in schema.attributes.values()
@@ -248,7 +249,7 @@ def _runs(schema: onnx.defs.OpSchema) -> bool:
         return False
     try:
         load_op("", schema.name, evaluator_cls=ReferenceEvaluator)
-    except RuntimeContextError:  # A function of others that depends on the node: it has none.
+    except RuntimeContextError:  # A function whose body depends on the node: no implementation.
         return True
     except RuntimeImplementationError:
         return False

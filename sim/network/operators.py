@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX operators that run on the array, as products of matrices ``C[M, N] = A[M, K] @ B[K, N]``.
+"""Lower ONNX operators to matrix products ``C[M, N] = A[M, K] @ B[K, N]`` on the array.
 
-An operator is one function, registered by its name: it makes a `Layer` of a node and its inputs.
-The layer's lowering lays tensors out, real numbers or codes alike, as the matrices of P products of
-the same size, and puts the results (P, M, N) back in place.
+Each operator is one function, registered by name, that makes a `Layer` from a node and its inputs.
+The layer's lowering rearranges tensors of real numbers or codes into the matrices of P products of
+equal size, and rearranges the results (P, M, N) into the output tensor.
 """
 
 import math
@@ -26,7 +26,7 @@ Singles = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of the model: its name, its operator, and attributes by name."""
+    """A node of the model: its name, operator and attributes."""
 
     name: str
     operator: str
@@ -34,34 +34,34 @@ class Node:
 
     @property
     def noun(self) -> str:
-        """Subject of messages."""
+        """How error messages name the node."""
         return f"Node {self.name!r} ({self.operator})"
 
 
 class Lowering(Protocol):
-    """How one operator on tensors of given shapes becomes matrix products."""
+    """Lowering of one operator, on tensors of given shapes, to matrix products."""
 
     #: Products, and the sides of each.
     size: tuple[int, int, int, int]
-    #: Axis of the weights' tensor that N runs along; None if there is none.
+    #: Axis of the weight tensor that corresponds to N; None if there is none.
     channel_axis: int | None
 
     def left(self, x: NDArray, zero: Any) -> NDArray:
-        """Matrices A (P, M, K) of the activations; ``zero`` is what padding consists of."""
+        """Matrices A (P, M, K) of the activations, padded with ``zero``."""
 
     def right(self, w: NDArray) -> NDArray:
         """Matrices B (P, K, N) of the weights, or of the second activations."""
 
     def channels(self, each: NDArray) -> NDArray:
-        """One number a channel, shaped to go with the results (P, M, N)."""
+        """One number per channel, shaped to broadcast with the results (P, M, N)."""
 
     def join(self, results: NDArray) -> NDArray:
-        """Tensor of the results (P, M, N)."""
+        """Output tensor from the results (P, M, N)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One node of an operator on the array, with its operands.
+    """A node that runs on the array, with its operands.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Layer:
     lowering
         How its tensors become matrices.
     x, w
-        Tensors of the matrices A and B: B holds the weights, if there are any.
+        Tensors that become the matrices A and B. B holds the weights, if there are any.
     factor, bias
         The output is ``factor`` times the product, plus ``bias``.
     is_constant
@@ -86,7 +86,7 @@ class Layer:
     is_constant: bool = False
 
     def output(self, results: NDArray) -> Singles:
-        """Tensor that the node gives, from the products (P, M, N), in FP32."""
+        """Output tensor of the node in FP32, from the products (P, M, N)."""
         with np.errstate(all="ignore"):
             joined = self.lowering.join(results.astype(np.float32, copy=False))
             if self.factor != 1:
@@ -96,26 +96,26 @@ class Layer:
         return joined
 
     def products(self) -> Singles:
-        """Products (P, M, N) in FP32, nothing quantised."""
+        """Products (P, M, N) in FP32, without quantisation."""
         with np.errstate(all="ignore"):
             a = np.ascontiguousarray(self.lowering.left(self.x, np.float32(0)))
             products: Singles = a @ np.ascontiguousarray(self.lowering.right(self.w))
             return products
 
     def exact(self) -> Singles:
-        """Output in FP32, nothing quantised."""
+        """Output in FP32, without quantisation."""
         return self.output(self.products())
 
 
-#: What makes the layer of a node of its inputs, those that are not given left out; ``turned`` says
-#: that the first one is the weights and the second is not.
+#: Makes the layer of a node from its inputs. ``turned`` is true if the first input is the weights
+#: and the second is not.
 Operator = Callable[..., Layer]
-#: By the name of the operator.
+#: By name of the operator.
 OPERATORS: dict[str, Operator] = {}
 
 
 def _on_array(name: str) -> Callable[[Operator], Operator]:
-    """Register what makes the layers of an operator."""
+    """Register a function that makes the layers of an operator."""
 
     def register(operator: Operator) -> Operator:
         OPERATORS[name] = operator
@@ -125,7 +125,7 @@ def _on_array(name: str) -> Callable[[Operator], Operator]:
 
 
 def layer(node: Node, inputs: Sequence[NDArray | None], constant: Sequence[bool]) -> Layer:
-    """Layer of a node for given inputs, the first two of which are constants or not.
+    """Layer of a node for given inputs. ``constant`` marks which of the first two are constants.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def layer(node: Node, inputs: Sequence[NDArray | None], constant: Sequence[bool]
     require(
         min(made.lowering.size) > 0,
         f"{node.noun} shapes",
-        "such that no side is 0",
+        "without a side of 0",
         tuple(x.shape for x in given[:2]),
     )
     return replace(made, is_constant=any(constant))
@@ -151,7 +151,7 @@ def layer(node: Node, inputs: Sequence[NDArray | None], constant: Sequence[bool]
 def _conv(
     node: Node, images: Singles, weights: Singles, bias: Singles | None = None, *, turned: bool
 ) -> Layer:
-    """Images and weights stay where they are."""
+    """Images are the activations, weights the second input."""
     lowering = Convolution(node.noun, node.attributes, images.shape, weights.shape)
     if bias is not None:
         require(
@@ -188,16 +188,16 @@ def _matmul(
     transpose_a: bool = False,
     transpose_b: bool = False,
 ) -> Layer:
-    """Operands of a product, those of a constant first one turned."""
+    """Layer of a matrix product, transposed if the weights are on the left."""
     if min(a.ndim, b.ndim) < 1:
-        raise SpecError(f"{node.noun} inputs must be of one side or more, not numbers")
+        raise SpecError(f"{node.noun} inputs must have at least one dimension, not be scalars")
     lowering = MatrixProduct(
         node.noun, a.shape, b.shape, turned=turned, transpose_a=transpose_a, transpose_b=transpose_b
     )
     return Layer(node, lowering, *((b, a) if turned else (a, b)))
 
 
-#: Operators that multiply matrices in a way that has no function here: FP32 would hide that.
+#: Operators that multiply matrices but are not lowered here. Running them in FP32 would hide that.
 REFUSED = (
     frozenset(
         {
@@ -223,10 +223,10 @@ REFUSED = (
 
 
 class Convolution:
-    """Convolution over any number of spatial axes, by im2col; a product for each group.
+    """Convolution over any number of spatial axes, by im2col, with one product per group.
 
-    K runs over the channels of a group and, within each, over the kernel; M over the images and,
-    within each, over the places of the output.
+    K runs over the channels of a group and, for each channel, over the kernel. M runs over the
+    images and, for each image, over the output positions.
     """
 
     def __init__(self, noun: str, attributes: Attributes, x: Shape, w: Shape) -> None:
@@ -234,14 +234,14 @@ class Convolution:
         require(
             spatial > 0 and len(w) == len(x),
             f"{noun} weights shape",
-            f"of {max(len(x), 3)} sides, two more than the image's",
+            f"one of {max(len(x), 3)} dimensions, as many as the images have",
             w,
         )
         fits = x[1] == w[1] * self._group and w[0] % self._group == 0
         require(
             fits,
             f"{noun} weights shape",
-            f"such that {self._group} groups of them fit {x[1]} channels",
+            f"one for {x[1]} channels and group={self._group}",
             w,
         )
         self._kernel = w[2:]
@@ -259,7 +259,7 @@ class Convolution:
         require(
             min(self._places) > 0,
             f"{noun} image shape",
-            f"no smaller than the kernel's span {tuple(self._spans)}",
+            f"at least the kernel's extent {tuple(self._spans)}",
             x,
         )
         self._images = x[0]
@@ -272,14 +272,14 @@ class Convolution:
         )
 
     def _padding(self, attributes: Attributes, sides: Shape) -> list[tuple[int, int]]:
-        """Numbers of zeros before and after each spatial axis."""
+        """Padding before and after each spatial axis."""
         automatic = attributes.get("auto_pad", "NOTSET")
         if automatic == "VALID":
             return [(0, 0)] * len(sides)
         if automatic == "NOTSET":
             pads = [int(pad) for pad in attributes.get("pads", [0] * 2 * len(sides))]
             return list(zip(pads[: len(sides)], pads[len(sides) :], strict=True))
-        # As many places as strides fit in; SAME_UPPER has the odd zero behind.
+        # ceil(side / stride) outputs; SAME_UPPER puts the odd zero at the end.
         missing = [
             max(0, (-(-side // step) - 1) * step + span - side)
             for side, step, span in zip(sides, self._strides, self._spans, strict=True)
@@ -290,7 +290,7 @@ class Convolution:
         ]
 
     def left(self, x: NDArray, zero: Any) -> NDArray:
-        """Matrices A, a row for each place of the output."""
+        """Matrices A, one row per output position."""
         wide = np.pad(x, [(0, 0), (0, 0), *self._pads], constant_values=zero)
         axes = tuple(range(2, x.ndim))
         windows = sliding_window_view(wide, self._spans, axis=axes)
@@ -308,32 +308,32 @@ class Convolution:
         return groups.transpose(order).reshape(count, m, k)
 
     def right(self, w: NDArray) -> NDArray:
-        """Matrices B, a column for each channel of the output."""
+        """Matrices B, one column per output channel."""
         count, _, k, n = self.size
         return w.reshape(count, n, k).transpose(0, 2, 1)
 
     def channels(self, each: NDArray) -> NDArray:
-        """One number a channel of the output."""
+        """One number per output channel."""
         return each.reshape(self._group, 1, -1)
 
     def join(self, results: NDArray) -> NDArray:
-        """Images: (images, channels, places...)."""
+        """Images, (images, channels, spatial axes...)."""
         count, _, _, n = self.size
         split = results.reshape(count, self._images, -1, n).transpose(1, 0, 3, 2)
         return split.reshape(self._images, count * n, *self._places)
 
 
 def _each(attributes: Attributes, name: str, spatial: int) -> list[int]:
-    """One positive number a spatial axis, 1 unless given."""
+    """One positive number per spatial axis, 1 by default."""
     return [int(number) for number in attributes.get(name, [1] * spatial)]
 
 
 class MatrixProduct:
-    """Product of tensors of matrices, as numpy's ``matmul`` has it, either side transposed or not.
+    """Product of stacks of matrices with the semantics of numpy's ``matmul``.
 
-    Where the second tensor has no further axes, those of the first are rows of one product.
-    With ``turned`` the weights are on the left: their product is computed transposed, so that they
-    are the matrix B all the same.
+    Either side may be transposed. If the second tensor is a single matrix, the batch axes of the
+    first become rows of one product. With ``turned`` the weights are on the left: the transposed
+    product is computed, so that the weights are still the matrix B.
     """
 
     def __init__(
@@ -354,7 +354,7 @@ class MatrixProduct:
         require(
             left.shape[-1] == right.shape[-2],
             f"{noun} shapes",
-            "such that the inner sides are equal",
+            "those with equal inner dimensions",
             (a, b),
         )
         self._rows, k, n = left.shape[-2], left.shape[-1], right.shape[-1]
@@ -364,24 +364,24 @@ class MatrixProduct:
         try:
             self._batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
         except ValueError:
-            require(False, f"{noun} shapes", "such that the outer sides match", (a, b))
+            require(False, f"{noun} shapes", "those with batch dimensions that broadcast", (a, b))
         self._joined = math.prod(right.shape[:-2]) == 1
         count = 1 if self._joined else math.prod(self._batch)
         rows = self._rows * math.prod(self._batch) if self._joined else self._rows
         self.size = (count, rows, k, n)
-        # The weights' own axis that N runs along.
+        # The axis of the weight tensor that corresponds to N.
         side = 0 if turned else 1
         last = (side == 1) != self._transposed[side]
         self.channel_axis: int | None = None if self._flat[side] else -1 if last else -2
 
     def _matrices(self, x: NDArray, side: int) -> NDArray:
-        """Operand of a side as matrices, before anything is turned."""
+        """Operand as matrices, before ``turned`` is applied."""
         if self._flat[side]:
             return x[None, :] if side == 0 else x[:, None]
         return x.swapaxes(-1, -2) if self._transposed[side] else x
 
     def left(self, x: NDArray, zero: Any) -> NDArray:
-        """Matrices A; nothing is padded."""
+        """Matrices A, without padding."""
         turned = self._turned
         matrices = self._matrices(x, 1 if turned else 0)
         return self._spread(matrices.swapaxes(-1, -2) if turned else matrices, self.size[1:3])
@@ -396,16 +396,16 @@ class MatrixProduct:
         return self._spread(matrices, self.size[2:])
 
     def _spread(self, matrices: NDArray, sides: tuple[int, ...]) -> NDArray:
-        """As many matrices as there are products."""
+        """Broadcast to one matrix per product."""
         whole = np.broadcast_to(matrices, (*self._batch, *matrices.shape[-2:]))
         return whole.reshape(self.size[0], *sides)
 
     def channels(self, each: NDArray) -> NDArray:
-        """One number a column."""
+        """One number per column."""
         return each.reshape(1, 1, -1)
 
     def join(self, results: NDArray) -> NDArray:
-        """Tensor with the outer sides of both operands; sides that were not given are dropped."""
+        """Output tensor with the batch axes of both operands. Axes added to vectors are dropped."""
         whole = results.reshape(*self._batch, self._rows, self.size[3])
         whole = whole.swapaxes(-1, -2) if self._turned else whole
         return whole.squeeze(

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a network is run on, how its tensors are quantised, and the scales that data give.
+"""Plan of a run: the array, how tensors are quantised, and scales chosen from data.
 
-Scales that fill the operands' formats make the largest products; 448 * 448 of E4M3 is beyond the
-65,504 where FP16 ends. With headroom, scales are so large that the sums of a layer fit into the
-accumulator: raising a scale by a power of two lowers the codes' exponents, which costs
-floating-point operands no bit until they become subnormal, integers one bit each time.
+Scales that use the full range of the operand formats can overflow the accumulator: in E4M3,
+448 * 448 is above 65,504, the largest FP16 number. With headroom, scales are raised until the sums
+of a layer fit the accumulator. Doubling a scale lowers the exponents of the codes by one: it costs
+floating-point operands nothing until they become subnormal, and integers one bit each time.
 """
 
 import math
@@ -31,27 +31,27 @@ from sim.quantize import (
     save_quantizers,
 )
 
-#: Numbers of an activation that are kept of each run; their ends are always among them.
+#: Numbers kept per activation tensor and run, plus its minimum and maximum.
 KEPT, SEED = 1 << 17, 0
-#: Share of the accumulator's range that the sums seen in calibration may take with headroom; other
-#: data and the sums on the way to the last one may be larger.
+#: With headroom, the share of the accumulator's range that sums in calibration may use. Partial
+#: sums and sums of other data may be larger.
 MARGIN = 0.5
-#: What follows a layer's name in files of scales, for the matrices A and B.
+#: Suffixes of a layer's name in files of scales, for the matrices A and B.
 ENDINGS = ("/a", "/b")
 
-#: Scales of both operands of a layer, of blocks only the scheme; those of all layers by name.
+#: Scales of both operands of a layer (for blocks only the scheme), and of all layers by name.
 LayerQuantizers = tuple[Quantizer | Scheme, Quantizer | Scheme]
 Quantizers = Mapping[str, LayerQuantizers]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """Array, and how weights and activations become its codes.
+    """Array and quantisation schemes of a run.
 
-    Activations have the array's first format, weights the second; where a layer multiplies
-    activations with activations, the second ones have the second format and the scheme of
-    activations. Schemes may be spelled, with or without the format. With ``headroom`` scales are
-    doubled until the sums that calibration saw leave half of the accumulator's range free.
+    Activations use the array's first format, weights the second. If a layer multiplies two
+    activations, the second one uses the second format with the activations' scheme. Schemes may be
+    given as text, with or without the format. With ``headroom``, scales are doubled until all sums
+    seen in calibration use at most half of the accumulator's range.
     """
 
     array: ArraySpec
@@ -70,25 +70,20 @@ class Plan:
         require(
             self.of_activations.per is not Per.CHANNEL,
             "Plan activations",
-            "per tensor or block, since K runs over their channels",
+            "per=tensor or per=block, because K runs over the channels",
             str(self.of_activations),
         )
         both = (self.of_activations, self.of_weights)
+        zero_point = any(scheme.zero_point for scheme in both)
+        blocks = any(scheme.per is Per.BLOCK for scheme in both)
+        if zero_point and blocks:
+            raise SpecError("zero_point=yes cannot be combined with per=block: drop one of them")
+        if self.headroom and (zero_point or blocks):
+            setting = "zero_point=yes" if zero_point else "per=block"
+            raise SpecError(f"Headroom cannot be combined with {setting}: drop one of them")
         require(
-            not any(scheme.zero_point for scheme in both)
-            or all(scheme.per is not Per.BLOCK for scheme in both),
-            "Plan schemes",
-            "without zero_point beside blocks",
-            ", ".join(map(str, both)),
+            self.array.out is None, "Plan array", "one without an output stage", str(self.array)
         )
-        require(
-            not self.headroom
-            or not any(scheme.zero_point or scheme.per is Per.BLOCK for scheme in both),
-            "Plan schemes",
-            "without zero_point and blocks beside headroom",
-            ", ".join(map(str, both)),
-        )
-        require(self.array.out is None, "Plan array", "without an output stage", str(self.array))
 
     @property
     def of_weights(self) -> Scheme:
@@ -104,7 +99,7 @@ class Plan:
 
     @property
     def of_second_activations(self) -> Scheme:
-        """Scheme of activations in the place of weights."""
+        """Scheme of activations that take the place of weights."""
         fmt: Format = self.array.mac.b
         scheme = self.of_activations
         return replace(scheme, fmt=fmt, zero_point=scheme.zero_point and fmt.is_integer)
@@ -116,14 +111,15 @@ def required(plan: Plan, layer: Layer) -> tuple[Scheme, Scheme]:
         return plan.of_activations, plan.of_second_activations
     scheme = plan.of_weights
     if scheme.per is Per.CHANNEL and layer.lowering.channel_axis is None:
-        scheme = replace(scheme, per=Per.TENSOR)  # A vector has no channels of its own.
+        scheme = replace(scheme, per=Per.TENSOR)  # A vector has no channel axis.
     return plan.of_activations, scheme
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A layer as calibration data went through it in FP32, samples of both operands, and the
-    largest magnitudes (P, 1, N) of its products, of each run.
+    """What calibration in FP32 saw of a layer.
+
+    Samples of both operands, and for each run the largest magnitudes (P, 1, N) of the products.
     """
 
     layer: Layer
@@ -135,9 +131,9 @@ class Observed:
 def observe(
     network: Network, feeds: Iterable[Feed], progress: Progress | None = None
 ) -> dict[str, Observed]:
-    """What ``feeds``, the inputs of each run by name, cause in every layer in FP32.
+    """Run ``feeds``, the inputs of each run by name, in FP32 and record every layer.
 
-    It is the same for all plans.
+    The result does not depend on a plan.
     """
     seen: dict[str, Observed] = {}
 
@@ -155,12 +151,16 @@ def observe(
 
     for feed in feeds:
         walk(network, feed, watch, progress or Progress(), "calibrating")
-    require(bool(seen), "Calibration data", "at least one sample", "none")
+    if not seen:
+        raise SpecError(
+            "Calibration reached no layer: the model must have a layer that runs on the array, and "
+            "the data at least one sample"
+        )
     return seen
 
 
 def _sample(x: NDArray) -> NDArray:
-    """Numbers of ``x``, its ends among them."""
+    """Random numbers from ``x``, plus its minimum and maximum."""
     if x.size <= KEPT:
         return x.ravel()
     chosen = np.random.default_rng(SEED).integers(0, x.size, KEPT)
@@ -168,7 +168,7 @@ def _sample(x: NDArray) -> NDArray:
 
 
 def choose(plan: Plan, observed: Mapping[str, Observed]) -> dict[str, LayerQuantizers]:
-    """Both operands' quantisers by the name of the layer, for what `observe` gave."""
+    """Quantisers of both operands of each layer, from the result of `observe`."""
     chosen: dict[str, LayerQuantizers] = {}
     for name, each in observed.items():
         layer, schemes = each.layer, required(plan, each.layer)
@@ -185,19 +185,19 @@ def choose(plan: Plan, observed: Mapping[str, Observed]) -> dict[str, LayerQuant
 def calibrate_network(
     network: Network, feeds: Iterable[Feed], plan: Plan, progress: Progress | None = None
 ) -> dict[str, LayerQuantizers]:
-    """Choose the scales of every layer from what ``feeds``, as in `observe`, cause in FP32."""
+    """Run ``feeds`` in FP32, as in `observe`, and choose the scales of every layer."""
     return choose(plan, observe(network, feeds, progress))
 
 
 def _quantizer(scheme: Scheme, data: list[NDArray], axis: int | None = None) -> Quantizer | Scheme:
-    """Quantiser for some data; blocks need none."""
+    """Quantiser calibrated on data; for blocks, just the scheme."""
     if scheme.per is Per.BLOCK:
         return scheme
     return calibrate(data, scheme, axis=axis if scheme.per is Per.CHANNEL else None)
 
 
 def largest_sum(mac: MacSpec) -> float:
-    """Largest finite sum that the accumulator of ``mac`` holds, as a number."""
+    """Largest finite value of the accumulator of ``mac``."""
     acc = mac.acc
     return math.ldexp(acc.max, acc.lsb) if isinstance(acc, FixedAccumulator) else float(acc.fmt.max)
 
@@ -205,10 +205,10 @@ def largest_sum(mac: MacSpec) -> float:
 def _with_headroom(
     mac: MacSpec, layer: Layer, sums: Sequence[NDArray], first: Quantizer, second: Quantizer
 ) -> tuple[Quantizer, Quantizer]:
-    """Quantisers without zero points, their scales doubled as often as the sums need.
+    """Quantisers whose scales are doubled until the sums fit; they have no zero points.
 
-    ``sums`` are the largest magnitudes (P, 1, N) of the layer's products in FP32, of each run. The
-    doublings are shared out, the odd one to the first.
+    ``sums`` holds, for each run, the largest magnitudes (P, 1, N) of the layer's products in FP32.
+    The doublings are shared between the operands; an odd one goes to the first.
     """
     scale = first.scale * (
         second.scale if second.axis is None else layer.lowering.channels(second.scale)
@@ -224,7 +224,7 @@ def _with_headroom(
 
 
 def save_calibration(path: str | Path, quantizers: Quantizers) -> Path:
-    """Write the quantisers of a network to ``path``, whole or not at all, and hand it back."""
+    """Write the quantisers of a network to ``path`` atomically, and return the path."""
     return save_quantizers(
         path,
         {
@@ -236,19 +236,19 @@ def save_calibration(path: str | Path, quantizers: Quantizers) -> Path:
 
 
 def load_calibration(path: str | Path) -> dict[str, LayerQuantizers]:
-    """Quantisers that `save_calibration` wrote to ``path``.
+    """Read quantisers that `save_calibration` wrote.
 
     Raises
     ------
     SpecError
-        If the file is not one that was written so.
+        If the file was not written by `save_calibration`.
     """
     flat = load_quantizers(path)
+    first, second = ENDINGS
     names = list(dict.fromkeys(name[:-2] for name in flat))
     if sorted(flat) != sorted(name + ending for name in names for ending in ENDINGS):
         raise SpecError(
-            "Quantizers file must be that of a network, with /a and /b of each layer, "
-            f"not {str(path)!r}"
+            f"Quantizers file {str(path)!r} must have the entries LAYER{first} and LAYER{second} "
+            "for each layer"
         )
-    first, second = ENDINGS
     return {name: (flat[name + first], flat[name + second]) for name in names}

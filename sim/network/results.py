@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run on the array took, layer by layer and in all, and what it costs in energy."""
+"""Results of a run: cycles, noise and energy, for each layer and in total."""
 
 import json
 import math
@@ -13,26 +13,26 @@ import numpy as np
 from hw.spec import ArraySpec, MacSpec
 from sim.codes import NDArray
 
-#: Files of records that hold units, in the order in which they are asked.
+#: Files with records of units, in the order in which they are searched.
 SOURCES = ("paper", "units")
-#: Of normally distributed operands: what a product takes, and what its glitches take beside it.
+#: Metrics with Gaussian operands: energy of a multiply-accumulate, and of its glitches.
 PARTS = ("energy_gaussian", "energy_gaussian_glitches")
 
 
 class Energy(NamedTuple):
-    """Energy of one multiply-accumulation in pJ, and what it is known from."""
+    """Energy of one multiply-accumulate in pJ, and its source."""
 
     pj: float
     source: str
 
 
 def product_fj(metrics: Mapping[str, float]) -> float | None:
-    """Energy of one multiply-accumulation in fJ, glitches included; None if it was not measured."""
+    """Energy of one multiply-accumulate in fJ, including glitches; None if not measured."""
     return sum(metrics[name] for name in PARTS) if metrics.keys() >= set(PARTS) else None
 
 
 def recorded_energy(mac: MacSpec, folder: Path) -> Energy | None:
-    """Energy of a unit by the records of units in ``folder``; None if there is none."""
+    """Energy of a unit from the records in ``folder``; None if there is no record."""
     for name in SOURCES:
         path = folder / f"{name}.json"
         records = json.loads(path.read_text(encoding="utf-8"))["records"] if path.exists() else []
@@ -41,19 +41,19 @@ def recorded_energy(mac: MacSpec, folder: Path) -> Energy | None:
             fj = product_fj(values) if record["subject"] == mac.name else None
             if fj is not None:
                 library = (record["provenance"]["library"] or {}).get("name", "no library")
-                return Energy(fj / 1000, f"recorded of {mac.name} in {library}")
+                return Energy(fj / 1000, f"from the record of {mac.name} in {library}")
     return None
 
 
 @dataclass(slots=True)
 class Noise:
-    """Powers of a signal and of what differs from it, added up."""
+    """Accumulated power of a signal and of its error."""
 
     signal: float = 0.0
     error: float = 0.0
 
     def add(self, exact: NDArray, coded: NDArray) -> None:
-        """Count some numbers in FP32, and what quantised layers make of them."""
+        """Add FP32 numbers and the corresponding numbers from quantised layers."""
         with np.errstate(all="ignore"):
             reference = exact.astype(np.float64)
             self.signal += float((reference**2).sum())
@@ -61,7 +61,7 @@ class Noise:
 
     @property
     def sqnr_db(self) -> float | None:
-        """Signal to quantisation noise, in dB; None where there is no noise or no number."""
+        """Signal-to-quantisation-noise ratio in dB; None if there is no noise or no data."""
         if self.error == 0 or self.signal == 0 or not math.isfinite(self.error):
             return None
         return 10 * math.log10(self.signal / self.error)
@@ -69,20 +69,20 @@ class Noise:
 
 @dataclass(slots=True)
 class LayerResult:
-    """One layer, all runs together.
+    """Results of one layer over all runs.
 
     Attributes
     ----------
     name, operator
         The node.
     products, m, k, n
-        Products of matrices of one run, and their sides.
+        Number of matrix products per run, and their size.
     macs, cycles
-        Products of numbers, and clock cycles of the array.
+        Multiply-accumulates, and clock cycles of the array.
     own
-        Noise that the layer adds: against FP32 on the same, quantised inputs.
+        Noise added by the layer: compared with FP32 on the same quantised inputs.
     whole
-        Noise at its output: against the network in FP32.
+        Noise at the output of the layer: compared with the network in FP32.
     """
 
     name: str
@@ -97,7 +97,7 @@ class LayerResult:
     whole: Noise = field(default_factory=Noise)
 
     def facts(self, array: ArraySpec, energy: Energy | None) -> dict[str, Any]:
-        """The result as plain data; utilisation is a share, energy in nJ."""
+        """The result as plain data. Utilisation is a fraction, energy is in nJ."""
         return {
             "name": self.name,
             "operator": self.operator,
@@ -113,7 +113,7 @@ class LayerResult:
 
 @dataclass(slots=True)
 class NetworkResult:
-    """A network on an array.
+    """Results of a network on an array.
 
     Attributes
     ----------
@@ -122,9 +122,9 @@ class NetworkResult:
     layers
         Its layers in the order they run.
     outputs
-        Outputs of the quantised network by name, one array a run.
+        Outputs of the quantised network by name, one array per run.
     references
-        The same in FP32, unless that was not asked for.
+        The same in FP32; empty if not requested.
     """
 
     array: ArraySpec
@@ -134,21 +134,21 @@ class NetworkResult:
 
     @property
     def macs(self) -> int:
-        """Products of numbers, all layers and runs."""
+        """Multiply-accumulates of all layers and runs."""
         return sum(layer.macs for layer in self.layers)
 
     @property
     def cycles(self) -> int:
-        """Clock cycles of the array, layer after layer."""
+        """Clock cycles of the array for all layers and runs."""
         return sum(layer.cycles for layer in self.layers)
 
     @property
     def utilisation(self) -> float:
-        """Share of the array's products that were wanted."""
+        """Useful multiply-accumulates as a share of what the array could do in these cycles."""
         return _utilisation(self.macs, self.cycles, self.array)
 
     def sqnr_db(self, name: str) -> float | None:
-        """Signal to quantisation noise of an output; None if there is none to tell."""
+        """Signal-to-quantisation-noise ratio of an output in dB; None if not defined."""
         noise = Noise()
         for exact, coded in zip(self.references.get(name, []), self.outputs[name], strict=False):
             if exact.dtype.kind == "f":
@@ -156,7 +156,7 @@ class NetworkResult:
         return noise.sqnr_db
 
     def facts(self, energy: Energy | None = None) -> dict[str, Any]:
-        """Everything as plain data; ``energy`` is what one product takes."""
+        """All results as plain data. ``energy`` is that of one multiply-accumulate."""
         source = {} if energy is None else {"energy_pj": energy.pj, "energy_source": energy.source}
         return {
             "array": self.array.name,
@@ -179,7 +179,7 @@ def _utilisation(macs: int, cycles: int, array: ArraySpec) -> float:
 
 
 def _work(macs: int, cycles: int, array: ArraySpec, energy: Energy | None) -> dict[str, Any]:
-    """Facts of some products on an array."""
+    """Multiply-accumulates, cycles, utilisation and energy as plain data."""
     spent = {} if energy is None else {"energy_nj": macs * energy.pj / 1000}
     return {
         "macs": macs,

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network whose Conv, Gemm and MatMul run on a simulated array, beside itself in FP32.
+"""Run a network on a simulated array and, for comparison, in FP32.
 
-Tensors become codes, products of codes sums, and sums real numbers. What the array computes is bit
-for bit what `sim.matmul` gives. Scales, zero points and bias come after it, in binary64 and then
-FP32; where blocks of 32 have scales of their own, each block of K is a product on the array, and
-the scaled results are added up in FP32.
+Conv, Gemm and MatMul run on the array: tensors are quantised to codes, the array computes sums, and
+the sums are converted to real numbers. The sums are bit-exact, equal to those of `sim.matmul`.
+Scales, zero points and bias are applied afterwards in binary64, and the result is rounded to FP32.
+With one scale per block of 32, each block of K is a separate product on the array, and the scaled
+results are added in FP32.
 """
 
 import math
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import ArraySpec
+from hw.spec import ArraySpec, SpecError
 from hw.spec.errors import require
 from sim.codes import NDArray
 from sim.convert import values
@@ -53,23 +54,24 @@ def run(
     plan
         Array and schemes.
     quantizers
-        What `calibrate_network` or `load_calibration` gave for the same plan.
+        Result of `calibrate_network` or `load_calibration` for the same plan.
     compare
-        Whether to run the network in FP32 beside it and measure the noise of every layer.
+        Whether to run the network in FP32 too and measure the noise of every layer.
     backend
-        What computes the products, one of `sim.run.engines.ENGINES`: all give the same bits.
+        One of `sim.run.engines.ENGINES`. All give the same bits.
     progress
-        Reports how far it is.
+        Reports progress.
 
     Raises
     ------
     SpecError
-        If a layer has no quantisers, or others than the plan asks for, or inputs or a tensor on
-        the way are not supported.
+        If a layer has no quantisers, its quantisers do not match the plan, or an input or
+        intermediate tensor is not supported.
     """
     progress = progress or Progress()
     lacking = [step.name for step in network.layers if step.name not in quantizers]
-    require(not lacking, "Quantizers", "given for every layer", f"without {lacking[:1]}")
+    if lacking:
+        raise SpecError(f"Quantizers are missing for the layer {lacking[0]!r}")
     on_array = _ArrayLayers(plan.array, backend, progress)
     results: dict[str, LayerResult] = {}
 
@@ -99,7 +101,8 @@ def run(
     for feed in feeds:
         for name, pair in walk(network, feed, multiply, progress, "running").items():
             outputs[name].append(pair)
-    require(all(outputs.values()), "Data", "at least one sample", "none")
+    if not all(outputs.values()):
+        raise SpecError("Data must have at least one sample")
     coded = {name: [pair.coded for pair in pairs] for name, pairs in outputs.items()}
     exact = {name: [pair.exact for pair in pairs] for name, pairs in outputs.items()}
     return NetworkResult(plan.array, list(results.values()), coded, exact if compare else {})
@@ -107,18 +110,18 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """Matrices of codes and what they are worth.
+    """Matrices of codes with their scales.
 
     Attributes
     ----------
     codes
         (P, M, K) or (P, K, N).
     scale
-        Goes with (P, M, N); or, with ``blocks``, with (P, blocks, M, N).
+        Broadcasts to (P, M, N), or with ``blocks`` to (P, blocks, M, N).
     zero
-        Value that stands for zero, to go with (P, M, N).
+        Zero point; broadcasts to (P, M, N).
     blocks
-        Whether each block of K has a scale of its own.
+        Whether each block of K has its own scale.
     """
 
     codes: NDArray
@@ -153,12 +156,12 @@ def weights(layer: Layer, by: Quantizer | Scheme) -> Operand:
 
 
 def _zeros(by: Quantizer) -> Floats:
-    """Values of the format that stand for zero."""
+    """Zero points as values of the format."""
     return np.ldexp(by.zero_point.astype(np.float64), by.scheme.fmt.lsb)
 
 
 class _ArrayLayers:
-    """Multiplies the operands of layers on an array."""
+    """Runs the products of layers on an array."""
 
     def __init__(self, array: ArraySpec, backend: str, progress: Progress) -> None:
         require(backend in ENGINES, "Backend", f"one of {', '.join(ENGINES)}", backend)
@@ -167,7 +170,7 @@ class _ArrayLayers:
         self._weights: dict[str, Operand] = {}
 
     def multiply(self, layer: Layer, by: LayerQuantizers) -> tuple[NDArray, int]:
-        """Products (P, M, N) of a layer in FP32, and the clock cycles that they take."""
+        """Products (P, M, N) of a layer in FP32, and their clock cycles."""
         a, name = activations(layer, by[0]), layer.node.name
         b = self._weights.get(name) or weights(layer, by[1])
         if layer.is_constant:
@@ -176,7 +179,7 @@ class _ArrayLayers:
         if a.blocks or b.blocks:
             return self._by_blocks(a, b, progress)
         sums, cycles = self._sums(a.codes, b.codes, progress)
-        # Sum of (a - za) (b - zb), of which the array has the sum of a b.
+        # Sum of (a - za) * (b - zb); the array computed the sum of a * b.
         if b.zero.any():
             sums -= b.zero * values_of(a.codes, self._mac.a).sum(axis=2, keepdims=True)
         if a.zero.any():
@@ -186,7 +189,7 @@ class _ArrayLayers:
             return (sums * (a.scale * b.scale)).astype(np.float32), cycles
 
     def _sums(self, a: NDArray, b: NDArray, progress: Progress) -> tuple[Floats, int]:
-        """Sums of all products as numbers, and cycles."""
+        """Sums of all products as real numbers, and cycles."""
         parts, cycles = [], 0
         for index, (x, y) in enumerate(zip(a, b, strict=True)):
             progress(f"product {index + 1} of {len(a)}")
@@ -196,7 +199,7 @@ class _ArrayLayers:
         return np.stack(parts), cycles
 
     def _by_blocks(self, a: Operand, b: Operand, progress: Progress) -> tuple[NDArray, int]:
-        """Products, a block of K after the other."""
+        """Products, one block of K after the other."""
         depth, cycles = a.codes.shape[2], 0
         total = np.zeros((len(a.codes), a.codes.shape[1], b.codes.shape[2]), np.float32)
         with np.errstate(all="ignore"):
@@ -212,16 +215,16 @@ class _ArrayLayers:
 
 
 class _LayerProgress(Progress):
-    """Reports the products of a layer, of which there may be hundreds, now and then only."""
+    """Progress within a layer that has many products; reports only now and then."""
 
     def __init__(self, progress: Progress, layer: str) -> None:
         super().__init__()
         self._progress, self._layer = progress, layer
 
     def __call__(self, text: str) -> None:
-        """Report how far the layer is, if nothing was reported for a while."""
+        """Report the progress of the layer, unless there was a report a short time ago."""
         self._progress(f"running: {self._layer}, {text}")
 
     def at_once(self, text: str) -> None:
-        """As all else."""
+        """Treat immediate reports like all others."""
         self(text)

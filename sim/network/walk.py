@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data through a network, step by step, in FP32 and with quantised layers side by side."""
+"""Run data through a network, step by step, in FP32 and with quantised layers."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,36 +14,36 @@ from sim.network.graph import Network, Step
 from sim.network.operators import Layer
 from sim.progress import Progress
 
-#: What a run of the network is given, by the name of the input.
+#: Inputs of one run of the network, by name.
 Feed = Mapping[str, NDArray]
 
 
 class Pair(NamedTuple):
-    """A tensor in FP32, and what it is with quantised layers: the same object as long as it is."""
+    """A tensor in FP32 and with quantised layers: the same object until a layer is quantised."""
 
     exact: NDArray
     coded: NDArray
 
 
-#: Output of a layer, which it is given with its inputs in FP32 and with those of quantised layers.
+#: Computes the output of a layer. The arguments are the layer with FP32 and with quantised inputs.
 Multiply = Callable[[Layer, Layer], Pair]
 
 
 def load_data(path: Path, network: Network) -> dict[str, NDArray]:
-    """Arrays by name of input: those of a .npz file, or the one of a .npy file.
+    """Inputs by name, from a .npz file or, for a single input, a .npy file.
 
     Raises
     ------
     SpecError
-        If the file cannot be read or does not hold what the network is to be given.
+        If the file cannot be read or does not hold the inputs of the network.
     """
     try:
-        with path.open("rb") as file:  # A broken file would be left open.
+        with path.open("rb") as file:  # numpy would leave a broken file open.
             loaded: Any = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 loaded = dict(zip([each.name for each in network.inputs], [loaded], strict=False))
             return {name: np.asarray(loaded[name]) for name in loaded}
-    # A cut .npz file is a broken zip, whose exceptions are many.
+    # A truncated .npz file is a broken zip file, which raises many kinds of exceptions.
     except Exception as error:
         reason = getattr(error, "strerror", None) or "not a .npz or .npy file of numbers"
         raise SpecError(f"Data file {str(path)!r} cannot be read: {reason.lower()}") from error
@@ -56,12 +56,12 @@ def feeds(
     samples: int | None = None,
     batch: int | None = None,
 ) -> list[dict[str, NDArray]]:
-    """Inputs of each run, checked: the first ``samples``, ``batch`` of them at a time.
+    """Check the inputs and split the first ``samples`` into runs of ``batch`` samples.
 
-    An input without sides is given to every run as it is.
+    A scalar input is passed to every run.
     """
     counts = {len(x) for x in data.values() if x.ndim}
-    require(len(counts) == 1, "Data", "arrays of equally many samples", sorted(counts))
+    require(len(counts) == 1, "Data", "arrays with the same number of samples", sorted(counts))
     (count,) = counts
     if samples is not None:
         require(1 <= samples <= count, "Samples", f"from 1 to {count}", samples)
@@ -70,7 +70,7 @@ def feeds(
         require(
             1 <= batch <= count and count % batch == 0,
             "Batch",
-            f"a divisor of the {count} samples",
+            f"a divisor of the number of samples, {count}",
             batch,
         )
     step = batch or count
@@ -84,12 +84,12 @@ def feeds(
 
 
 def _check_feed(network: Network, feed: Feed) -> None:
-    """Raise unless the inputs are those that the model asks for."""
+    """Raise unless names, dtypes and shapes are those of the model's inputs."""
     names = sorted(each.name for each in network.inputs)
     require(
         sorted(feed) == names,
         "Data",
-        f"arrays by the names {', '.join(names)}",
+        f"arrays named {', '.join(names)}",
         ", ".join(sorted(feed)) or "none",
     )
     for each in network.inputs:
@@ -116,9 +116,9 @@ def walk(
     network, feed
         The network and its inputs.
     multiply
-        What computes the layers.
+        Computes the layers.
     progress, doing
-        Reports how far it is, and what is done.
+        Reports progress; the word that it begins with.
     """
     _check_feed(network, feed)
     tensors = {name: Pair(x, x) for name, x in feed.items()}
@@ -138,7 +138,7 @@ def walk(
 
 
 def _same(given: list[Pair | None]) -> bool:
-    """Whether no input depends on a quantised layer."""
+    """Whether all inputs are still equal to FP32."""
     return all(pair is None or pair.exact is pair.coded for pair in given)
 
 
@@ -150,7 +150,7 @@ def _layer(network: Network, step: Step, given: list[Pair | None], multiply: Mul
 
 
 def _evaluate(step: Step, given: list[Pair | None]) -> list[Pair]:
-    """Outputs of a step that is none, computed once where both are the same."""
+    """Outputs of a step that is not a layer, computed once if both versions are the same."""
     exact = step.compute(*(pair and pair.exact for pair in given))
     if _same(given):
         return [Pair(x, x) for x in exact]

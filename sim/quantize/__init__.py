@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real tensors to codes and back: scales per tensor, per channel and per block of 32.
+"""Quantise real tensors to codes and back, with scales per tensor, channel or block of 32.
 
-`calibrate` chooses scales from data as a `Scheme` says; `encode_blocks` is OCP MX, where each block
-chooses its own.
+`calibrate` chooses scales from data according to a `Scheme`. `encode_blocks` implements OCP MX,
+where the scale of each block follows from its numbers.
 """
 
 from sim.quantize.blocks import BLOCK, MX, Blocks, decode_blocks, encode_blocks

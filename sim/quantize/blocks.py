@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OCP MX: blocks of 32 numbers along an axis share a power of two, which the numbers choose.
+"""OCP MX block formats: 32 neighbours along an axis share a power-of-two scale.
 
-OCP Microscaling (MX) 1.0, section 6.3: the scale is 2 to the exponent of the largest magnitude
-less that of the element format's largest value; elements are divided by it, rounded to nearest even
-and saturated. Scales are E8M0: 2**-127 to 2**127, a byte each, 0xFF being NaN.
+OCP Microscaling (MX) 1.0, section 6.3: the scale's exponent is that of the largest magnitude in the
+block minus that of the element format's largest value. Elements are divided by the scale, rounded
+to nearest even and saturated. Scales are E8M0: 2**-127 to 2**127, one byte each; 0xFF is NaN.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 #: Numbers that share a scale.
 BLOCK = 32
-#: Exponent that code 0 of E8M0 stands for, and the code of NaN.
+#: Exponent of code 0 of E8M0, and the code of NaN.
 E8M0_BIAS, E8M0_NAN = 127, 0xFF
 #: Element formats by the name of the block format (MX 1.0, table 1).
 MX = {
@@ -35,14 +35,14 @@ MX = {
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Blocks:
-    """Codes of elements and of scales.
+    """Codes of the elements and of the scales.
 
     Attributes
     ----------
     fmt
         Format of the elements.
     codes
-        In the shape of the numbers.
+        Codes of the elements, in the shape of the numbers.
     scales
         E8M0 codes, uint8, one for each block along ``axis``; the last block may be shorter.
     axis
@@ -56,10 +56,10 @@ class Blocks:
 
 
 def encode_blocks(x: npt.ArrayLike, fmt: Format | str, axis: int = -1) -> Blocks:
-    """Encode ``x``, blocks of 32 along ``axis``; ``fmt`` is an element format or a name of `MX`.
+    """Encode ``x`` in blocks of 32 along ``axis``. ``fmt`` is an element format or a key of `MX`.
 
-    A block with a NaN or an infinity has the scale NaN and elements 0; a block of zeros has the
-    least scale, 2**-127. Symmetric signed integers leave the lowest value out.
+    A block with a NaN or an infinity gets the scale NaN and elements 0. A block of zeros gets the
+    smallest scale, 2**-127. Signed integers are symmetric: the lowest code is not used.
     """
     fmt = as_format(MX.get(fmt, fmt) if isinstance(fmt, str) else fmt)
     moved = np.moveaxis(np.asarray(x, np.float64), axis, -1)
@@ -78,7 +78,7 @@ def encode_blocks(x: npt.ArrayLike, fmt: Format | str, axis: int = -1) -> Blocks
 
 
 def decode_blocks(blocks: Blocks) -> Floats:
-    """Numbers that the codes stand for; a block whose scale is NaN is NaN."""
+    """Decode blocks to numbers. A block whose scale is NaN decodes to NaN."""
     axis = blocks.axis
     values = np.moveaxis(values_of(blocks.codes, blocks.fmt), axis, -1)
     scales = scale_values(np.moveaxis(blocks.scales, axis, -1))
@@ -93,7 +93,7 @@ def scale_values(scales: npt.NDArray[np.uint8]) -> Floats:
 
 
 def _cut(x: Floats) -> Floats:
-    """Blocks on an axis of their own, the last one filled up with zeros."""
+    """Split the last axis into blocks on a new axis, padding the last block with zeros."""
     missing = -x.shape[-1] % BLOCK
     if missing:
         x = np.concatenate([x, np.zeros((*x.shape[:-1], missing))], axis=-1)

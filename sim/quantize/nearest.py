@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quick ways from real numbers to the values and codes of a format, and back.
+"""Fast rounding to the values and codes of a format, and decoding.
 
-They give what `sim.encode` and `sim.decode` give, on tables and binary64 instead of integers.
+The results equal those of `sim.encode` and `sim.decode`, but are computed with tables and binary64
+instead of integers.
 """
 
 from functools import lru_cache
@@ -15,12 +16,12 @@ from sim.convert import decode, encode
 
 Floats = npt.NDArray[np.float64]
 
-#: Widest format whose values stand in a table.
+#: Widest format that uses a table of its values.
 MAX_WIDTH = 16
 
 
 def nearest(x: npt.ArrayLike, fmt: Format) -> Floats:
-    """Value of ``fmt`` that is nearest to each finite number: ties to even, overflow saturates."""
+    """Round finite numbers to the nearest values of ``fmt``: ties to even, overflow saturates."""
     x = np.clip(np.asarray(x, np.float64), fmt.min, fmt.max)
     if not fmt.subnormals or fmt.precision > 24 or fmt.exp_bits > 8:
         values: Floats = np.asarray(decode(encode(x, fmt), fmt))
@@ -34,7 +35,7 @@ def nearest(x: npt.ArrayLike, fmt: Format) -> Floats:
 
 
 def codes_of(x: npt.ArrayLike, fmt: Format) -> NDArray:
-    """Codes as `sim.encode` gives them, saturating; a NaN is 0 where the format has none."""
+    """Codes as from `sim.encode`, saturating. A NaN gives 0 if the format has no NaN."""
     x = np.asarray(x)
     nan = np.isnan(x)
     if fmt.nan_code is None and nan.any():
@@ -58,7 +59,7 @@ def codes_of(x: npt.ArrayLike, fmt: Format) -> NDArray:
 
 
 def values_of(codes: NDArray, fmt: Format) -> Floats:
-    """Values of codes, as `sim.decode` gives them."""
+    """Values of codes, as from `sim.decode`."""
     if fmt.width > MAX_WIDTH or codes.dtype.kind != "u":
         values: Floats = np.asarray(decode(codes, fmt))
         return values
@@ -74,10 +75,10 @@ def _values(fmt: Format) -> Floats:
 
 @lru_cache
 def _limits(fmt: Format) -> Floats:
-    """Largest number that rounds to each code from 0 on, that of the largest value left out.
+    """Largest number that rounds to each code from 0 on, except for the largest code.
 
-    Halfway between two values the even code wins: codes count up with the values, so that is the
-    lower one if its last bit is 0, else the number just below halfway is the last one of it.
+    Ties go to the even code. Codes increase with the values, so halfway rounds down if the last bit
+    of the lower code is 0. Otherwise the limit is the number just below halfway.
     """
     values = np.asarray(decode(np.arange(fmt.max_code + 1, dtype=code_dtype(fmt.width)), fmt))
     middle = (values[1:] + values[:-1]) / 2

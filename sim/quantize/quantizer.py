@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantisers with scales of their own, per tensor and per channel: chosen from data, kept as JSON.
+"""Quantisers with scales per tensor or per channel, chosen from data and saved as JSON.
 
-How much of a tensor's range is kept decides the scale: what to divide by so that the format fits
-the numbers. The search works on rows of numbers, one row for each scale; float64 in and out.
+The scale follows from the range of numbers to keep: it maps this range to the range of the format.
+Numbers outside saturate. The search works on rows of float64 numbers, one row for each scale.
 """
 
 import json
@@ -23,14 +23,19 @@ from sim.quantize.scheme import Per, Range, ScaleKind, Scheme, parse_scheme
 
 Floats = npt.NDArray[np.float64]
 
-#: The search for the least error tries ranges down to 2**-OCTAVES of the whole one, STEPS an
-#: octave, and then FINE between the neighbours of the best.
+#: The search for the smallest error tries ranges down to 2**-OCTAVES of the full range, STEPS per
+#: octave, and then FINE more between the neighbours of the best one.
 OCTAVES, STEPS, FINE = 8, 4, 16
-#: Numbers that the search looks at, in all and at least of each row: one in OUTER of them are those
-#: of the largest magnitudes, the others drawn with the seed.
+#: Numbers that the search uses, in total and at least per row. One in OUTER of them are those with
+#: the largest magnitudes; the others are drawn at random with SEED.
 SAMPLE, LEAST, OUTER, SEED = 1 << 17, 1 << 10, 8, 0
-#: Of a quantiser in a file.
+#: Fields of a quantiser in a file.
 FIELDS = {"scheme", "axis", "scale", "zero_point"}
+#: What the axis of a quantiser must be.
+_AXIS = {
+    each: "an integer with per=channel" if each is Per.CHANNEL else "None without per=channel"
+    for each in Per
+}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,13 +45,13 @@ class Quantizer:
     Attributes
     ----------
     scheme
-        How it quantises.
+        How to quantise.
     scale
         Positive binary32 numbers in float64, shape (channels,), or (1,) per tensor.
     zero_point
-        Integers in units of the format, same shape; 0 without a zero point.
+        Integers in units of the format's lsb, same shape; 0 without a zero point.
     axis
-        Axis of the channels, None per tensor.
+        Axis of the channels; None per tensor.
     """
 
     scheme: Scheme
@@ -59,13 +64,13 @@ class Quantizer:
         require(
             self.scheme.per is not Per.BLOCK,
             "Quantizer scheme",
-            "per tensor or channel",
+            "one with per=tensor or per=channel",
             str(self.scheme),
         )
         require(
             (self.axis is None) == (self.scheme.per is Per.TENSOR),
             "Quantizer axis",
-            "given per channel, and only then",
+            _AXIS[self.scheme.per],
             self.axis,
         )
         require(
@@ -74,7 +79,7 @@ class Quantizer:
             and scale.shape == zero.shape
             and (self.axis is not None or scale.size == 1),
             "Quantizer scale shape",
-            "one scale and zero point a channel",
+            "one scale and zero point per channel",
             (scale.shape, zero.shape),
         )
         require(
@@ -87,9 +92,10 @@ class Quantizer:
         object.__setattr__(self, "zero_point", zero)
 
     def encode(self, x: npt.ArrayLike) -> NDArray:
-        """Codes of ``x``: divided in binary64, rounded once to nearest even, saturated.
+        """Quantise: divide by the scale in binary64, round once to nearest even, saturate.
 
-        Symmetric signed integers leave the lowest value out. A NaN is 0 where there is none.
+        Without a zero point, signed integers do not use the lowest code. NaN gives 0 in a format
+        without NaN.
         """
         x = np.asarray(x)
         fmt, scaled = self.scheme.fmt, x / self._spread(self.scale, x)
@@ -101,7 +107,7 @@ class Quantizer:
         return codes_of(scaled, fmt)
 
     def decode(self, codes: NDArray) -> Floats:
-        """Numbers that codes stand for."""
+        """Dequantise codes to numbers."""
         values = values_of(codes, self.scheme.fmt)
         if self.scheme.zero_point:
             values = values - self._spread(self.zero_point, codes) * 2.0**self.scheme.fmt.lsb
@@ -109,11 +115,11 @@ class Quantizer:
         return numbers
 
     def __call__(self, x: npt.ArrayLike) -> Floats:
-        """What is left of ``x`` after quantisation."""
+        """Quantise and dequantise ``x``."""
         return self.decode(self.encode(x))
 
     def _spread(self, each: NDArray, x: NDArray) -> NDArray:
-        """One number a channel in the shape that goes with ``x``."""
+        """One number per channel, in a shape that broadcasts with ``x``."""
         if self.axis is None:
             return each.reshape(())
         require(
@@ -130,16 +136,16 @@ class Quantizer:
 def calibrate(
     data: npt.ArrayLike | Sequence[npt.ArrayLike], scheme: Scheme | str, *, axis: int | None = None
 ) -> Quantizer:
-    """Quantiser whose scales are chosen from ``data``, finite numbers of any shape.
+    """Choose the scales of a quantiser from ``data``, finite numbers of any shape.
 
     Parameters
     ----------
     data
-        The numbers; a list of arrays counts as one, joined along the other axes.
+        The numbers. A list of arrays is joined along all axes but that of the channels.
     scheme
-        How to quantise, per tensor or per channel, or its spelling.
+        How to quantise, as a `Scheme` or as text; per tensor or per channel.
     axis
-        Axis of the channels; per channel only.
+        Axis of the channels; only for per=channel.
 
     Raises
     ------
@@ -150,11 +156,12 @@ def calibrate(
     require(
         (axis is None) == (scheme.per is not Per.CHANNEL),
         "Quantizer axis",
-        "given per channel, and only then",
+        _AXIS[scheme.per],
         axis,
     )
     arrays = [_checked(each) for each in (data if isinstance(data, list) else [data])]
-    require(any(each.size for each in arrays), "Calibration data", "at least one number", "none")
+    if not any(each.size for each in arrays):
+        raise SpecError("Calibration data must have at least one number")
     parts = []
     for each in arrays:
         if axis is None:
@@ -162,9 +169,9 @@ def calibrate(
             continue
         require(
             -each.ndim <= axis < each.ndim,
-            "Calibration data shape",
-            f"such that it has axis {axis}",
-            each.shape,
+            "Calibration axis",
+            f"an axis of data of shape {each.shape}",
+            axis,
         )
         moved = np.moveaxis(each, axis, 0)
         parts.append(moved.reshape(len(moved), -1))
@@ -173,7 +180,7 @@ def calibrate(
 
 
 def _checked(data: Any) -> Floats:
-    """``data`` as finite float64 numbers."""
+    """Convert ``data`` to float64 and check that it is finite."""
     array = as_array(data, "Calibration data")
     require(
         array.dtype.kind in "iufb", "Calibration data dtype", "a real number type", str(array.dtype)
@@ -189,8 +196,8 @@ def _checked(data: Any) -> Floats:
 def _scales(rows: Floats, scheme: Scheme) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Scales and zero points of ``rows`` (scales, numbers), each of shape (scales,).
 
-    A number x becomes the format's value nearest to x / scale, or with a zero point the integer
-    nearest to x / scale + zero point. Rows of zeros have the scale 1.
+    A number x becomes the value of the format nearest to x / scale, or with a zero point the
+    integer nearest to x / scale + zero point. Rows of zeros get the scale 1.
     """
     low, high = _ends(rows, scheme)
     if scheme.range is not Range.MSE:
@@ -203,7 +210,7 @@ def _scales(rows: Floats, scheme: Scheme) -> tuple[Floats, npt.NDArray[np.int64]
 
     best = search(-steps[:, None] + np.zeros(len(rows)))
     if scheme.scale is ScaleKind.POW2:
-        # Rounding a scale up is as good as keeping more; nothing lies between its neighbours.
+        # For powers of two, rounding the scale up keeps more of the range; there is no finer step.
         return _fit(low * 2.0**best, high * 2.0**best, scheme)
     around = np.linspace(-1, 1, FINE + 1)[:, None] / STEPS
     best = search(best + around)
@@ -211,7 +218,7 @@ def _scales(rows: Floats, scheme: Scheme) -> tuple[Floats, npt.NDArray[np.int64]
 
 
 def _sample(rows: Floats) -> tuple[Floats, Floats]:
-    """Some numbers of each row, if there are many, and how many of the row each stands for."""
+    """Sample the numbers of each row, and the weight of each: how many numbers it represents."""
     count, size = max(LEAST, SAMPLE // len(rows)), rows.shape[1]
     if size <= count:
         return rows, np.ones(size)
@@ -227,7 +234,7 @@ def _sample(rows: Floats) -> tuple[Floats, Floats]:
 def _search(
     rows: Floats, weights: Floats, low: Floats, high: Floats, scheme: Scheme, shares: Floats
 ) -> Floats:
-    """Of ``shares`` (tries, scales), logarithms of the range kept, the best of each row."""
+    """Pick, for each row, the best of ``shares`` (tries, scales), logarithms of the range kept."""
     best: Floats = shares[0].copy()
     least = np.full(len(rows), np.inf)
     for share in shares:
@@ -240,20 +247,20 @@ def _search(
 
 
 def _rounded(rows: Floats, scales: Floats, zeros: npt.NDArray[np.int64], scheme: Scheme) -> Floats:
-    """What is left of ``rows`` after quantisation, one scale a row."""
+    """Quantise and dequantise ``rows``, with one scale per row."""
     fmt, scale, zero = scheme.fmt, scales[:, None], zeros[:, None] * 2.0**scheme.fmt.lsb
     scaled = np.asarray(rows / scale, np.float64)
     if scheme.zero_point:
         scaled = np.rint(scaled / 2.0**fmt.lsb) * 2.0**fmt.lsb + zero
     elif fmt.is_integer and fmt.signed:
-        # As many steps up as down: the lowest integer has no partner.
+        # Symmetric: the lowest integer is not used.
         scaled = scaled.clip(-fmt.max, fmt.max)
     numbers: Floats = (nearest(scaled, fmt) - zero) * scale
     return numbers
 
 
 def _ends(rows: Floats, scheme: Scheme) -> tuple[Floats, Floats]:
-    """Lowest and highest number kept of each row; of equal size unless there is a zero point."""
+    """Lowest and highest number to keep of each row; symmetric unless there is a zero point."""
     if scheme.percentile is not None and scheme.zero_point:
         low, high = np.percentile(rows, [100 - scheme.percentile, scheme.percentile], axis=1)
     elif scheme.percentile is not None:
@@ -268,10 +275,10 @@ def _ends(rows: Floats, scheme: Scheme) -> tuple[Floats, Floats]:
 
 
 def _fit(low: Floats, high: Floats, scheme: Scheme) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Scales and zero points with which ``low`` and ``high`` are the ends of the format."""
+    """Scales and zero points that map ``low`` and ``high`` to the ends of the format."""
     fmt = scheme.fmt
     span = (high - low) / (fmt.max - fmt.min) if scheme.zero_point else high / fmt.max
-    # Subnormal scales would lose what they are to keep.
+    # A subnormal scale would have too few bits.
     scales = np.where(span > 0, np.maximum(span, np.finfo(np.float32).tiny), 1.0)
     if scheme.scale is ScaleKind.POW2:
         significand, exponent = np.frexp(scales)
@@ -285,9 +292,9 @@ def _fit(low: Floats, high: Floats, scheme: Scheme) -> tuple[Floats, npt.NDArray
 
 
 def save_quantizers(path: str | Path, quantizers: Mapping[str, Quantizer | Scheme]) -> Path:
-    """Write quantisers by name to ``path``, whole or not at all, and hand back the path.
+    """Write quantisers by name to ``path`` atomically, and return the path.
 
-    Per block there is nothing to calibrate, so that the scheme is all.
+    With per=block there is nothing to calibrate, so only the scheme is stored.
     """
     data = {"quantizers": {name: _plain(each) for name, each in quantizers.items()}}
     text = json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n"
@@ -308,35 +315,33 @@ def _plain(each: Quantizer | Scheme) -> dict[str, Any]:
 
 
 def load_quantizers(path: str | Path) -> dict[str, Quantizer | Scheme]:
-    """Quantisers that `save_quantizers` wrote to ``path``.
+    """Read quantisers that `save_quantizers` wrote.
 
     Raises
     ------
     SpecError
-        If the file cannot be read, is cut short or is not as written.
+        If the file cannot be read, is truncated or was not written by `save_quantizers`.
     """
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
         if list(data) != ["quantizers"] or not isinstance(data["quantizers"], dict):
-            raise ValueError("no object of quantizers")
+            raise ValueError('it must be an object with the key "quantizers"')
         return {name: _read(each) for name, each in data["quantizers"].items()}
     except (OSError, ValueError, TypeError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise SpecError(
-            f"Quantizers file must be one that was saved, not {str(path)!r} ({reason})"
-        ) from error
+        raise SpecError(f"Quantizers file {str(path)!r} cannot be used: {reason}") from error
 
 
 def _read(data: Any) -> Quantizer | Scheme:
     if not isinstance(data, dict) or set(data) != FIELDS:
-        raise ValueError(f"no object of {', '.join(sorted(FIELDS))}")
+        raise ValueError(f"each quantizer must have the fields {', '.join(sorted(FIELDS))}")
     scheme = parse_scheme(data["scheme"])
     if data["scale"] == []:
         return scheme
     if data["axis"] is not None and type(data["axis"]) is not int:
-        raise ValueError("no axis")
+        raise ValueError("an axis must be an integer")
     if any(type(zero) is not int for zero in data["zero_point"]):
-        raise ValueError("no whole zero points")
+        raise ValueError("zero points must be integers")
     return Quantizer(
         scheme,
         np.array(data["scale"], np.float64),

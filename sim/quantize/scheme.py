@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a tensor of real numbers becomes codes: what shares a scale, which range, which scales."""
+"""Quantisation schemes: what shares a scale, which range is kept, and the kind of scale."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from hw.spec import Format
+from hw.spec import Format, SpecError
 from hw.spec.errors import require
 from sim.codes import as_format
 
-#: Percentile of the magnitudes that is kept unless told otherwise.
+#: Default percentile of the magnitudes to keep.
 PERCENTILE = 99.99
 
 
@@ -19,27 +19,27 @@ class Per(Enum):
 
     TENSOR = "tensor"  #: The whole tensor.
     CHANNEL = "channel"  #: One slice along an axis, for instance the weights of one output.
-    BLOCK = "block"  #: 32 neighbours along an axis (OCP MX), chosen by the numbers themselves.
+    BLOCK = "block"  #: 32 neighbours along an axis (OCP MX); the scale follows from the numbers.
 
 
 class Range(Enum):
-    """Which numbers are kept when the scale is chosen; what is beyond saturates."""
+    """Range that the scale keeps. Numbers outside saturate."""
 
     MINMAX = "minmax"  #: All: the largest magnitude becomes that of the format (arXiv 2209.05433).
-    PERCENTILE = "percentile"  #: All but a share of the largest magnitudes.
-    MSE = "mse"  #: Those with which the mean squared error is least.
+    PERCENTILE = "percentile"  #: All but the largest magnitudes.
+    MSE = "mse"  #: The range with the smallest mean squared error.
 
 
 class ScaleKind(Enum):
-    """What a scale can be."""
+    """Which values a scale can have."""
 
     FP32 = "fp32"  #: Any binary32 number.
-    POW2 = "pow2"  #: A power of two: a shift in hardware; of blocks E8M0.
+    POW2 = "pow2"  #: A power of two, which is a shift in hardware; for blocks E8M0.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scheme:
-    """One way to quantise; `str` spells it and `parse_scheme` reads it.
+    """How to quantise a tensor. `str` and `parse_scheme` convert to and from text.
 
     Parameters
     ----------
@@ -48,13 +48,13 @@ class Scheme:
     per
         What shares a scale.
     range
-        Which numbers are kept; blocks take the largest magnitude (``minmax``).
+        Range that the scale keeps; ``minmax`` for blocks.
     scale
-        What a scale can be: by default ``fp32``, of blocks ``pow2``.
+        Kind of scale; by default ``fp32``, for blocks ``pow2``.
     zero_point
-        Whether zero has a code of its own choosing (asymmetric); integer formats only.
+        Whether to choose the code of zero (asymmetric quantisation); integer formats only.
     percentile
-        Of the magnitudes, above 50 up to 100; with ``range`` ``percentile`` only.
+        Percentile of the magnitudes, above 50 up to 100; only if ``range`` is ``percentile``.
 
     Raises
     ------
@@ -82,34 +82,31 @@ class Scheme:
             default = ScaleKind.POW2 if self.per is Per.BLOCK else ScaleKind.FP32
             object.__setattr__(self, "scale", default)
         given, wanted = self.percentile, self.range is Range.PERCENTILE
-        require(
-            given is None or wanted,
-            "Scheme percentile",
-            "left out unless the range is percentile",
-            given,
-        )
+        if given is not None and not wanted:
+            raise SpecError(f"Scheme percentile needs range=percentile, not {self.range.value}")
         if wanted and given is None:
             object.__setattr__(self, "percentile", PERCENTILE)
         if given is not None:
             number = isinstance(given, int | float) and not isinstance(given, bool)
-            require(number and 50 < given <= 100, "Scheme percentile", "above 50 up to 100", given)
+            require(
+                number and 50 < given <= 100, "Scheme percentile", "above 50 and at most 100", given
+            )
         require(isinstance(self.scale, ScaleKind), "Scheme scale", "a ScaleKind", self.scale)
         require(isinstance(self.zero_point, bool), "Scheme zero_point", "a bool", self.zero_point)
-        require(
-            self.fmt.is_integer or not self.zero_point,
-            "Scheme zero_point",
-            "no unless the format is an integer",
-            "yes",
-        )
+        if self.zero_point and not self.fmt.is_integer:
+            raise SpecError(f"Scheme zero_point needs an integer format, not {self.fmt.name}")
         if self.per is Per.BLOCK:
             require(
-                self.range is Range.MINMAX, "Scheme range", "minmax per block", self.range.value
+                self.range is Range.MINMAX,
+                "Scheme range",
+                "minmax with per=block",
+                self.range.value,
             )
-            require(self.scale is ScaleKind.POW2, "Scheme scale", "pow2 per block", "fp32")
-            require(not self.zero_point, "Scheme zero_point", "no per block", "yes")
+            require(self.scale is ScaleKind.POW2, "Scheme scale", "pow2 with per=block", "fp32")
+            require(not self.zero_point, "Scheme zero_point", "no with per=block", "yes")
 
     def __str__(self) -> str:
-        """Spelling; what has its default is left out."""
+        """Text of the scheme, without settings that have their defaults."""
         parts = [self.fmt.name]
         if self.per is not Per.TENSOR:
             parts.append(f"per={self.per.value}")
@@ -125,7 +122,7 @@ class Scheme:
 
 
 def _choice(kind: type[Enum], name: str, text: str) -> Any:
-    """Member of an enumeration, by its spelling."""
+    """Member of an enumeration by its text."""
     spellings = [member.value for member in kind]
     require(text in spellings, f"Scheme {name}", f"one of {', '.join(spellings)}", text)
     return kind(text)
@@ -144,7 +141,7 @@ def _percentile(text: str) -> float:
         raise
 
 
-#: How each setting is read.
+#: Parser of each setting.
 _SETTINGS: dict[str, Callable[[str], Any]] = {
     "per": lambda text: _choice(Per, "per", text),
     "range": lambda text: _choice(Range, "range", text),
@@ -155,10 +152,10 @@ _SETTINGS: dict[str, Callable[[str], Any]] = {
 
 
 def parse_scheme(text: str | Scheme, *, fmt: Format | str | None = None) -> Scheme:
-    """Scheme spelled ``e4m3,per=channel,range=mse,scale=pow2``.
+    """Parse a scheme such as ``e4m3,per=channel,range=mse,scale=pow2``.
 
     Settings are ``per``, ``range``, ``percentile``, ``scale`` and ``zero_point`` (yes or no). With
-    ``fmt`` the spelling is the settings alone, and may be empty.
+    ``fmt``, the text has only the settings and may be empty.
     """
     if isinstance(text, Scheme):
         return text

@@ -76,7 +76,7 @@ def test_table_and_json_tell_the_same(capsys, files):
     assert total["macs"] == sum(layer["macs"] for layer in facts["layers"])
     assert total["energy_nj"] == pytest.approx(total["macs"] / 2000)
     assert text[-2] == (f"output y (4, 3), runs 1: SQNR {facts['outputs']['y']['sqnr_db']:.1f} dB")
-    assert text[-1] == "energy: 0.5 pJ a product, as given"
+    assert text[-1] == "energy: 0.5 pJ per multiply-accumulate, as given"
     # No record tells that of the unit.
     assert "energy" not in shown(capsys, files, *words[:-2])
 
@@ -91,7 +91,7 @@ def test_energy_is_recorded_of_the_papers_units(capsys, files):
     ]
     wanted = sum(record["metrics"][f"energy_gaussian{part}"]["value"] for part in ("", "_glitches"))
     assert facts["energy_pj"] == pytest.approx(wanted / 1000)
-    assert facts["energy_source"] == "recorded of mac_int8_fx27 in osu018_stdcells"
+    assert facts["energy_source"] == "from the record of mac_int8_fx27 in osu018_stdcells"
     assert facts["total"]["energy_nj"] == pytest.approx(facts["total"]["macs"] * wanted / 1e6)
 
 
@@ -207,9 +207,9 @@ REFUSED = [
     (["{model}", "--data", "{double}", *ARRAY], "Data 'x' dtype must be float32, not 'float64'"),
     (
         ["{model}", "--data", "{flat}", *ARRAY],
-        "Data must be arrays of equally many samples, not []",
+        "Data must be arrays with the same number of samples, not []",
     ),
-    (["{model}", "--data", "{other}", *ARRAY], "Data must be arrays by the names x, not 'images'"),
+    (["{model}", "--data", "{other}", *ARRAY], "Data must be arrays named x, not 'images'"),
     (
         ["{model}", "--data", "{none}", *ARRAY],
         "Data file '{none}' cannot be read: no such file or directory",
@@ -221,19 +221,19 @@ REFUSED = [
     (["{model}", "--data", "{x}", *ARRAY, "--samples", "5"], "Samples must be from 1 to 4, not 5"),
     (
         ["{model}", "--data", "{x}", *ARRAY, "--batch", "3"],
-        "Batch must be a divisor of the 4 samples, not 3",
+        "Batch must be a divisor of the number of samples, 4, not 3",
     ),
     (
         ["{none}", "--data", "{x}", *ARRAY],
-        "Model file must be an ONNX model, not '{none}' (No such file or directory)",
+        "Model file '{none}' cannot be read as ONNX: No such file or directory",
     ),
     (
         ["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{x}", "--calibration", "{x}"],
-        "Scales must be from --quantizers or from --calibration, not 'both'",
+        "--calibration chooses scales, but --quantizers already gives them: use one of both",
     ),
     (
         ["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{x}", "--headroom"],
-        "Scales must be from --quantizers or from --headroom, not 'both'",
+        "--headroom chooses scales, but --quantizers already gives them: use one of both",
     ),
     (
         ["{model}", "--data", "{x}", *ARRAY, "--out", "{folder}"],
@@ -265,7 +265,7 @@ def test_wrong_arguments_are_told_in_one_line(capsys, files, words, message):
 @pytest.mark.parametrize("name", ["half", "x"])
 def test_broken_models_are_told_in_one_line(capsys, files, name):
     got = refusal(capsys, [str(files[name]), "--data", str(files["x"]), *ARRAY])
-    assert got.startswith(f"Model file must be an ONNX model, not {str(files[name])!r} (")
+    assert got.startswith(f"Model file {str(files[name])!r} cannot be read as ONNX: ")
 
 
 def branch():
@@ -304,9 +304,8 @@ UNSUPPORTED = [
     (
         [node("Conv", "x w", "h"), node("Reshape", "h shape", "y", "again")],
         (
-            "Node 'again' (Reshape) inputs must be such that onnx's reference evaluates it, not "
-            "float32 "
-            "(4, 3, 4, 3), int64 (2,) (cannot reshape array of size 144 into shape (7,7))"
+            "Node 'again' (Reshape) cannot be evaluated on the inputs float32 (4, 3, 4, 3), "
+            "int64 (2,): cannot reshape array of size 144 into shape (7,7)"
         ),
     ),
 ]

@@ -170,7 +170,7 @@ def compare(path, feed, tolerance=0.0):
             (1, 3, 5, 5),
             {"w": (4, 2, 3, 3)},
             (
-                "Node 'c' (Conv) weights shape must be such that 1 groups of them fit 3 channels, "
+                "Node 'c' (Conv) weights shape must be one for 3 channels and group=1, "
                 "not (4, 2, 3, 3)"
             ),
         ),
@@ -179,9 +179,8 @@ def compare(path, feed, tolerance=0.0):
             (1, 3, 5, 5),
             {"w": (4, 3, 3)},
             (
-                "Node 'c' (Conv) weights shape must be of 4 sides, two more than the "
-                "image's, not (4, "
-                "3, 3)"
+                "Node 'c' (Conv) weights shape must be one of 4 dimensions, as many as the images "
+                "have, not (4, 3, 3)"
             ),
         ),
         (
@@ -189,7 +188,7 @@ def compare(path, feed, tolerance=0.0):
             (1, 3, 2, 5),
             {"w": (4, 3, 3, 3)},
             (
-                "Node 'c' (Conv) image shape must be no smaller than the kernel's span (3, 3), "
+                "Node 'c' (Conv) image shape must be at least the kernel's extent (3, 3), "
                 "not (1, 3, 2, 5)"
             ),
         ),
@@ -204,9 +203,8 @@ def compare(path, feed, tolerance=0.0):
             (4, 5),
             {"w": (4, 5)},
             (
-                "Node 'm' (MatMul) shapes must be such that the inner sides are equal, "
-                "not ((4, 5), "
-                "(4, 5))"
+                "Node 'm' (MatMul) shapes must be those with equal inner dimensions, "
+                "not ((4, 5), (4, 5))"
             ),
         ),
         (
@@ -214,7 +212,7 @@ def compare(path, feed, tolerance=0.0):
             (2, 4, 5),
             {"w": (3, 5, 2)},
             (
-                "Node 'm' (MatMul) shapes must be such that the outer sides match, "
+                "Node 'm' (MatMul) shapes must be those with batch dimensions that broadcast, "
                 "not ((2, 4, 5), (3, 5, 2))"
             ),
         ),

@@ -214,28 +214,28 @@ SETTINGS = "per=..., range=..., percentile=..., scale=..., zero_point=..."
         ),
         (
             lambda: parse_scheme("e4m3,zero_point=yes"),
-            "Scheme zero_point must be no unless the format is an integer, not 'yes'",
+            "Scheme zero_point needs an integer format, not e4m3",
         ),
         (lambda: parse_scheme("int8,zero_point=1"), "Scheme zero_point must be yes or no, not '1'"),
         (
             lambda: parse_scheme("e4m3,per=block,range=mse"),
-            "Scheme range must be minmax per block, not 'mse'",
+            "Scheme range must be minmax with per=block, not 'mse'",
         ),
         (
             lambda: parse_scheme("e4m3,per=block,scale=fp32"),
-            "Scheme scale must be pow2 per block, not 'fp32'",
+            "Scheme scale must be pow2 with per=block, not 'fp32'",
         ),
         (
             lambda: parse_scheme("int8,per=block,zero_point=yes"),
-            "Scheme zero_point must be no per block, not 'yes'",
+            "Scheme zero_point must be no with per=block, not 'yes'",
         ),
         (
             lambda: parse_scheme("e4m3,percentile=99"),
-            "Scheme percentile must be left out unless the range is percentile, not 99.0",
+            "Scheme percentile needs range=percentile, not minmax",
         ),
         (
             lambda: parse_scheme("e4m3,range=percentile,percentile=50"),
-            "Scheme percentile must be above 50 up to 100, not 50.0",
+            "Scheme percentile must be above 50 and at most 100, not 50.0",
         ),
         (
             lambda: parse_scheme("e4m3,range=percentile,percentile=most"),
@@ -243,22 +243,22 @@ SETTINGS = "per=..., range=..., percentile=..., scale=..., zero_point=..."
         ),
         (
             lambda: calibrate([1.0], "e4m3", axis=0),
-            "Quantizer axis must be given per channel, and only then, not 0",
+            "Quantizer axis must be None without per=channel, not 0",
         ),
         (
             lambda: calibrate([1.0], "e4m3,per=channel"),
-            "Quantizer axis must be given per channel, and only then, not None",
+            "Quantizer axis must be an integer with per=channel, not None",
         ),
         (lambda: calibrate([1.0, np.nan], "e4m3"), "Calibration data must be finite, not nan"),
         (lambda: calibrate([np.inf], "e4m3"), "Calibration data must be finite, not inf"),
-        (lambda: calibrate([], "e4m3"), "Calibration data must be at least one number, not 'none'"),
+        (lambda: calibrate([], "e4m3"), "Calibration data must have at least one number"),
         (
             lambda: calibrate(np.array(["a"]), "e4m3"),
             "Calibration data dtype must be a real number type, not '<U1'",
         ),
         (
             lambda: calibrate(np.ones(1), "e4m3,per=channel", axis=1),
-            "Calibration data shape must be such that it has axis 1, not (1,)",
+            "Calibration axis must be an axis of data of shape (1,), not 1",
         ),
         (
             lambda: calibrate(np.ones((2, 3)), "e4m3,per=channel", axis=0).encode(np.ones((3, 2))),
@@ -270,11 +270,11 @@ SETTINGS = "per=..., range=..., percentile=..., scale=..., zero_point=..."
         ),
         (
             lambda: Quantizer(parse_scheme("e4m3"), np.array([1.0, 1.0]), np.array([0])),
-            "Quantizer scale shape must be one scale and zero point a channel, not ((2,), (1,))",
+            "Quantizer scale shape must be one scale and zero point per channel, not ((2,), (1,))",
         ),
         (
             lambda: Quantizer(parse_scheme("e4m3,per=block"), np.array([1.0]), np.array([0])),
-            "Quantizer scheme must be per tensor or channel, not 'e4m3,per=block'",
+            "Quantizer scheme must be one with per=tensor or per=channel, not 'e4m3,per=block'",
         ),
     ],
 )
@@ -403,23 +403,26 @@ GOOD = {"scheme": "int8", "axis": None, "scale": [0.5], "zero_point": [0]}
     [
         (None, "No such file or directory"),
         ('{"quantizers": {"a"', "Expecting ':' delimiter: line 1 column 20 (char 19)"),
-        ("[]", "no object of quantizers"),
-        ('{"quantizers": []}', "no object of quantizers"),
-        (GOOD | {"more": 1}, "no object of axis, scale, scheme, zero_point"),
+        ("[]", 'it must be an object with the key "quantizers"'),
+        ('{"quantizers": []}', 'it must be an object with the key "quantizers"'),
+        (GOOD | {"more": 1}, "each quantizer must have the fields axis, scale, scheme, zero_point"),
         (
             GOOD | {"scheme": "int99"},
             (f"Format name must be one of {', '.join(CATALOG)}, or eXmY:policy, not 'int99'"),
         ),
         (GOOD | {"scale": [-1.0]}, "Quantizer scale must be positive and finite, not [-1.0]"),
-        (GOOD | {"zero_point": [0.5]}, "no whole zero points"),
-        (GOOD | {"axis": "0"}, "no axis"),
-        (GOOD | {"axis": 0}, "Quantizer axis must be given per channel, and only then, not 0"),
+        (GOOD | {"zero_point": [0.5]}, "zero points must be integers"),
+        (GOOD | {"axis": "0"}, "an axis must be an integer"),
+        (
+            GOOD | {"axis": 0},
+            "Quantizer axis must be None without per=channel, not 0",
+        ),
     ],
 )
 def test_wrong_file(tmp_path: Path, text: object, reason: str) -> None:
     path = tmp_path / "q.json"
     if text is not None:
         path.write_text(text if isinstance(text, str) else json.dumps({"quantizers": {"a": text}}))
-    message = f"Quantizers file must be one that was saved, not {str(path)!r} ({reason})"
+    message = f"Quantizers file {str(path)!r} cannot be used: {reason}"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         load_quantizers(path)
