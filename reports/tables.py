@@ -11,16 +11,31 @@ from typing import Any
 #: A record as plain data, see `synth.record`.
 Record = Mapping[str, Any]
 MISSING = "-"
+#: Names of metrics and conditions on pages, where the name in the record is not plain.
+LABELS = {
+    "closed_form_cycles": "cycles by closed form",
+    "could_be_full": "cases that can fill the array",
+    "cycles_unlike_closed_form": "cases that differ from the closed form",
+    "full_in_steady_state": "cases that fill it in steady state",
+    "infinite": "Inf",
+    "nan": "NaN",
+    "planted": "injected",
+    "rtl_cycles": "RTL cycles",
+    "rtl_mismatches": "RTL mismatches",
+    "two_input_gates": "two-input gates",
+    "two_input_gates_default": "two-input gates (default)",
+    "two_input_gates_keep": "two-input gates (keep)",
+}
 #: Characters of a condition that a CSV file shows.
 LONGEST = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells of a table, headings first, and what must be said about it.
+    """Headings and cells of a table, and notes on it.
 
-    ``sources`` has the place of each row's record among those of its section; it is empty where a
-    row is not that of one record.
+    ``sources`` has the index of each row's record in its section; it is empty if rows are not
+    records.
     """
 
     headings: list[str]
@@ -31,7 +46,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar of a chart: its name, the value as text, and its length from 0 to 1."""
+    """One bar of a chart: name, value as text, and length from 0 to 1."""
 
     name: str
     value: str
@@ -39,7 +54,7 @@ class Bar:
 
 
 def text(value: Any) -> str:
-    """``value`` to be read by people: four digits at least, thousands apart."""
+    """``value`` for people: at least four digits, with thousands separators."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -80,7 +95,7 @@ def listed(items: Sequence[str]) -> str:
 def table(
     records: Sequence[Record], *, metrics: Sequence[str] = (), hidden: Sequence[str] = ()
 ) -> Table:
-    """Table of ``records``: a line each, or a line for each metric if there is only one.
+    """Table of ``records``: one row each, or one row per metric if there is only one record.
 
     ``metrics`` come first, in this order; ``hidden`` conditions are left out.
     """
@@ -90,14 +105,14 @@ def table(
     _, varying = _conditions(records, hidden)
     notes = notes_of(records, hidden)
     if len(records) == 1:
-        rows = [[_plain(name), cell(records[0], name, with_unit=True)] for name in names]
-        return Table([_plain(records[0]["subject"]), ""], rows, notes, [0] * len(rows))
+        rows = [[label(name), cell(records[0], name, with_unit=True)] for name in names]
+        return Table([label(records[0]["subject"]), ""], rows, notes, [0] * len(rows))
     units = {
         name: {record["metrics"][name]["unit"] for record in records if name in record["metrics"]}
         for name in names
     }
     heads = [
-        _plain(name)
+        label(name)
         + "".join(f" [{unit}]" for unit in units[name] if len(units[name]) == 1 and unit)
         for name in names
     ]
@@ -109,11 +124,11 @@ def table(
         ]
         for record in records
     ]
-    return Table(["", *map(_plain, varying), *heads], rows, notes, list(range(len(rows))))
+    return Table(["", *map(label, varying), *heads], rows, notes, list(range(len(rows))))
 
 
 def notes_of(records: Sequence[Record], hidden: Sequence[str] = ()) -> list[str]:
-    """How the records were measured, each way once, with the conditions that they share."""
+    """Notes on how the records were measured, each once, with shared conditions."""
     shared, _ = _conditions(records, hidden)
     return list(dict.fromkeys(_note(record, shared) for record in records))
 
@@ -132,20 +147,21 @@ def bars(records: Sequence[Record], metric: str, hidden: Sequence[str] = ()) -> 
 
 
 def quoted(record: Record, hidden: Sequence[str] = ()) -> str:
-    """A record in sentences: its metrics, and all that they depend on but ``hidden`` conditions."""
+    """A record in sentences: metrics, provenance and conditions except ``hidden`` ones."""
     values = ", ".join(
-        f"{_plain(name)} {cell(record, name, with_unit=True)}" for name in record["metrics"]
+        f"{label(name)} {cell(record, name, with_unit=True)}" for name in record["metrics"]
     )
     shared = [name for name in sorted(record["conditions"]) if name not in hidden]
     return f"{values}. {_note(record, shared)}"
 
 
-def _plain(name: str) -> str:
-    return name.replace("_", " ")
+def label(name: str) -> str:
+    """Name of a metric or condition for people."""
+    return LABELS.get(name, name.replace("_", " "))
 
 
 def _conditions(records: Sequence[Record], hidden: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Names of the conditions that are the same everywhere, and of those that are not."""
+    """Names of the conditions that all records share, and of those that vary."""
     found = {name for record in records for name in record["conditions"]} - set(hidden)
     values = {name: {_condition(record, name) for record in records} for name in sorted(found)}
     shared = [name for name in values if len(values[name]) == 1]
@@ -157,7 +173,7 @@ def _condition(record: Record, name: str) -> str:
 
 
 def cell(record: Record, name: str, *, with_unit: bool = False) -> str:
-    """A metric as text, a dash if the record has none of this name."""
+    """A metric as text, or a dash if the record does not have it."""
     if name not in record["metrics"]:
         return MISSING
     metric = record["metrics"][name]
@@ -175,7 +191,7 @@ def values(record: Record) -> dict[str, Any]:
 
 
 def _note(record: Record, shared: list[str]) -> str:
-    """Provenance, conditions and what was not done, in sentences."""
+    """Provenance, conditions and omissions, in sentences."""
     origin, library = record["provenance"], record["provenance"]["library"] or {}
     tools = ", ".join(f"{name} {version}" for name, version in sorted(origin["tools"].items()))
     seed = "" if origin["seed"] is None else f", seed {origin['seed']}"
@@ -189,7 +205,7 @@ def _note(record: Record, shared: list[str]) -> str:
         if named:
             parts.append(
                 f"{what}: "
-                + ", ".join(f"{_plain(name)} {text(value)}" for name, value in named.items())
+                + ", ".join(f"{label(name)} {text(value)}" for name, value in named.items())
                 + "."
             )
     parts += ["Not done: " + "; ".join(record["not_done"]) + "."] if record["not_done"] else []
@@ -199,7 +215,7 @@ def _note(record: Record, shared: list[str]) -> str:
 def as_csv(records: Sequence[Record]) -> str:
     """Text of a CSV file (RFC 4180): subject, metric, value, unit, conditions, command, commit.
 
-    Conditions that are long or have parts are left to the JSON file.
+    Long and nested conditions are only in the JSON file.
     """
 
     def short(value: Any) -> bool:
@@ -238,7 +254,7 @@ def as_csv(records: Sequence[Record]) -> str:
 
 
 def _plain_value(value: Any) -> Any:
-    """A plain value as it is, anything else as JSON, nothing as an empty cell."""
+    """Plain values unchanged, None as an empty cell, anything else as JSON."""
     if value is None:
         return ""
     return value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)

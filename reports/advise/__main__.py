@@ -17,15 +17,8 @@ from hw.spec import SpecError
 from hw.spec.command import Parser, run_command
 from hw.spec.errors import require, require_int
 from reports.advise.page import page, table
-from reports.studies.networks.advice import (
-    LOSS,
-    Cost,
-    Costs,
-    Goal,
-    Point,
-    advise,
-    energy_uj,
-)
+from reports.studies.networks.advice import LOSS, Cost, Costs, energy_uj
+from reports.studies.networks.choice import Goal, Point, advise
 from reports.studies.networks.measure import MODELS, SAMPLES, TASKS
 from reports.studies.networks.settings import (
     ACCUMULATORS,

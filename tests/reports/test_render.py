@@ -97,7 +97,7 @@ def test_render_links_numbers_to_their_record(root: Path) -> None:
     page = (root / "reports/index.html").read_text()
     assert '<td><a href="#gates-1">400</a></td>' in page
     record = re.search(r'<div id="gates-1">(.*?)</div>', page, re.DOTALL)[1]
-    assert "two input gates 400 gate" in record
+    assert "two-input gates 400 gate" in record
     assert "<code>make gates</code>" in record
 
 
@@ -109,7 +109,7 @@ def test_render_shows_a_line_for_each_record(root: Path) -> None:
     )
     assert main([], root=root) == 0
     assert section(root, "gates") == (
-        "|  | recipe | two input gates [gate] |\n"
+        "|  | recipe | two-input gates [gate] |\n"
         "|---|---|---|\n"
         "| mac_a\\|b | booth | 1,497 |\n"
         "| mac_c | plain | 3 |\n"
@@ -152,7 +152,7 @@ def test_render_marks_what_a_record_lacks(root: Path) -> None:
     write_records(root / "reports/data/gates.json", [gates("mac", 5, "booth"), other, third])
     assert main([], root=root) == 0
     assert section(root, "gates").splitlines()[:5] == [
-        "|  | recipe | width | two input gates [gate] | speed |",
+        "|  | recipe | width | two-input gates [gate] | speed |",
         "|---|---|---|---|---|",
         "| mac | booth | 8 | 5 | - |",
         "| x | - | - | - | 1 s |",

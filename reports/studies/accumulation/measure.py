@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Error of E4M3 dot products by accumulator and length, on random operands and those of a network.
+"""Error of E4M3 dot products by accumulator and length, on random and on network operands.
 
-Every accumulator sums the same codes; what it makes of them is held to their exact sum. The error
-that the codes themselves have, compared with the numbers they stand for, is recorded beside it.
+All accumulators sum the same codes, and each sum is compared with the exact sum. The error from
+rounding the operands to codes is recorded as well.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -34,18 +34,18 @@ Pair = tuple[NDArray, NDArray]
 
 SEED = 1
 FORMAT = "e4m3"
-#: A product of matrices of this size at each K: 64 dot products.
+#: Size of the matrix product at each K: 64 dot products.
 SIDE = 8
 DEPTH = 1 << 16
-#: Two rows of an image, the first of which alone has hardly a pixel that is not zero.
+#: Smallest K: two rows of an image. The first row alone is almost all zeros.
 LEAST = 16
-#: Products that are unpacked at a time, for each sum.
+#: Products per sum that are unpacked at a time.
 CHUNK = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Operands:
-    """Real numbers to multiply, ``a`` (SIDE, K) and ``b`` (K, SIDE), and what a unit is worth."""
+    """Real numbers to multiply, ``a`` (SIDE, K) and ``b`` (K, SIDE), and their scales."""
 
     kind: str
     source: str
@@ -54,7 +54,7 @@ class Operands:
     scales: tuple[float, float]
 
     def codes(self, mac: MacSpec, headroom: int = 0) -> tuple[NDArray, NDArray]:
-        """Codes of both, ``2**headroom`` below what the scales would make of them."""
+        """Codes of both, scaled down by ``2**headroom``."""
         a_scale, b_scale = (scale * 2.0**headroom for scale in self.scales)
         return sim.encode(self.a / a_scale, mac.a), sim.encode(self.b / b_scale, mac.b)
 
@@ -62,9 +62,9 @@ class Operands:
 def draw(depth: int, *, epochs: int | None = None) -> list[Operands]:
     """Operands of every kind for sums of up to ``depth`` products.
 
-    Random ones have one scale a tensor, by its largest magnitude. Those of the digits are pixels
-    and weights of the first layer of the demo, one image and unit after another; ``epochs`` trains
-    that network less long than the study `demo` does.
+    Random operands have one scale per tensor from the largest magnitude. The digits operands are
+    pixels and first-layer weights of the demo, one image and unit after another; ``epochs``
+    shortens the training of that network.
     """
     rng, mac = np.random.default_rng(SEED), parse_mac(FORMAT)
     normal: tuple[NDArray, NDArray] = (
@@ -99,7 +99,7 @@ def draw(depth: int, *, epochs: int | None = None) -> list[Operands]:
 
 
 class Point(NamedTuple):
-    """Error of sums of ``k`` products, or which share of them is infinite."""
+    """Error of sums of ``k`` products, or the share of infinite sums."""
 
     k: int
     error: float
@@ -107,7 +107,7 @@ class Point(NamedTuple):
 
 
 def encoding(operands: Operands, ks: Sequence[int]) -> Iterator[Point]:
-    """How far the exact sums of the codes are from those of the real numbers."""
+    """Error of the exact sums of the codes, compared with the sums of the real numbers."""
     mac = parse_mac(FORMAT)
     a, b = (
         _decoded(codes, fmt) * scale
@@ -132,7 +132,7 @@ def errors(
     pairs = [each.codes(mac, headroom) for each in operands]
     sums_of = _chained if isinstance(mac.acc, FloatAccumulator) else _anew
     for k, sums in zip(ks, sums_of(pairs, mac, ks), strict=True):
-        # Whole numbers of units below 2**53, so that no order of sums rounds.
+        # Integers below 2**53: sums are exact in any order.
         yield [
             _point(k, own, _decoded(a[:, :k], mac.a) @ _decoded(b[:k], mac.b))
             for own, (a, b) in zip(sums, pairs, strict=True)
@@ -140,16 +140,16 @@ def errors(
 
 
 def _anew(pairs: Sequence[Pair], mac: MacSpec, ks: Sequence[int]) -> Iterator[NDArray]:
-    """Sums of each pair at every length, (pairs, SIDE, SIDE), each from the first product on."""
+    """Sums of each pair at every length, (pairs, SIDE, SIDE), each computed from the start."""
     for k in ks:
         yield np.stack([sim.values(sim.matmul(a[:, :k], b[:k], mac), mac) for a, b in pairs])
 
 
 def _chained(pairs: Sequence[Pair], mac: MacSpec, ks: Sequence[int]) -> Iterator[NDArray]:
-    """As `_anew` for one lane and a floating-point accumulator, each product added only once.
+    """Same as `_anew` for one lane and a floating-point accumulator, adding each product once.
 
-    The accumulator sees nothing of a product but its value, which is exact. So the sum so far and
-    the products after it are summed as FP32 numbers, which hold them all, times one.
+    Products are exact, so the accumulator depends only on their values. The sum so far and the
+    following products are therefore fed in as FP32 numbers times one.
     """
     fp32 = CATALOG["fp32"]
     wide = MacSpec(a=fp32, b=fp32, acc=mac.acc)
@@ -161,7 +161,7 @@ def _chained(pairs: Sequence[Pair], mac: MacSpec, ks: Sequence[int]) -> Iterator
     sums: NDArray = np.zeros((len(pairs), SIDE, SIDE), np.float32)
     start = 0
     for k in ks:
-        while start < k and np.isfinite(sums).any():  # What is infinite stays so.
+        while start < k and np.isfinite(sums).any():  # Infinite sums stay infinite.
             end = min(k, start + CHUNK)
             products = a[:, :, None, start:end] * b.transpose(0, 2, 1)[:, None, :, start:end]
             terms = np.concatenate([sums[..., None], products], axis=-1).reshape(sums.size, -1)
@@ -172,7 +172,7 @@ def _chained(pairs: Sequence[Pair], mac: MacSpec, ks: Sequence[int]) -> Iterator
 
 
 def _point(k: int, sums: NDArray, exact: NDArray) -> Point:
-    """Error of ``sums``, if all of them are finite."""
+    """Error of ``sums``, or the share of infinite sums."""
     infinite = float(np.isinf(sums).mean())
     return Point(k, 0.0 if infinite else _ratio(sums, exact), infinite)
 
@@ -183,13 +183,13 @@ def _ratio(sums: NDArray, exact: NDArray) -> float:
 
 
 class Series(NamedTuple):
-    """An accumulator; its operands are ``2**headroom`` smaller than they could be."""
+    """An accumulator; its operands are scaled down by ``2**headroom``."""
 
     acc: str
     headroom: int = 0
 
 
-#: FP16 ends at 65,504, so that it is also given operands whose sums stay below that.
+#: The largest FP16 value is 65,504, so FP16 is also measured with operands scaled down.
 SERIES = (
     Series(f"exact:{DEPTH}"),
     Series("fp32"),
@@ -202,7 +202,7 @@ SERIES = (
 
 
 def lengths(depth: int) -> list[int]:
-    """Powers of two from the shortest sum to ``depth``; SpecError if it is none of them."""
+    """Powers of two from `LEAST` to ``depth``; SpecError if ``depth`` is not one of them."""
     ks = [1 << place for place in range(LEAST.bit_length() - 1, DEPTH.bit_length())]
     require(depth in ks, "Depth", f"a power of two from {LEAST} to {DEPTH}", depth)
     return ks[: ks.index(depth) + 1]
@@ -211,7 +211,7 @@ def lengths(depth: int) -> list[int]:
 def measure(
     operands: Sequence[Operands], series: Sequence[Series], origin: Provenance, say: Progress
 ) -> list[Record]:
-    """Records of every accumulator for each kind of operands, and of the codes themselves."""
+    """Records of every accumulator and of the codes, for each kind of operands."""
     ks = lengths(operands[0].a.shape[1])
     found = [
         _record(
@@ -247,7 +247,7 @@ def measure(
 
 
 def _metrics(points: Iterable[Point]) -> dict[str, Metric]:
-    """Metrics of a curve: the error at each length, or the share that is infinite."""
+    """Metrics of a curve: error, or share of infinite sums, at each length."""
     return {
         (f"infinite_at_{point.k}" if point.infinite else f"error_at_{point.k}"): Metric(
             float(f"{point.infinite or point.error:.4g}")
@@ -288,7 +288,7 @@ def _options(parser: ArgumentParser) -> None:
         metavar="K",
         type=int,
         default=DEPTH,
-        help="products of the longest sum, a power of two (default: %(default)s)",
+        help="number of products in the longest sum, a power of two (default: %(default)s)",
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Curves of error against the number of products: a picture, tables, and what they say."""
+"""Error of dot products by number of products: figure, tables and sentences."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ from hw.spec.errors import require
 from reports.registry import Figure, Page
 from reports.tables import MISSING, Record, Table, percent, text
 
-#: Accumulators of a record that stand for the rounding of the operands, and for no error at all.
+#: Names of accumulators in records: only the operands are rounded; exact sums.
 CODES, EXACT = "none", "exact"
 _METRIC = re.compile(r"(error|infinite)_at_(\d+)")
 _CONDITIONS = (
@@ -27,26 +27,33 @@ _CONDITIONS = (
 #: Error that counts as small.
 LIMIT = 0.01
 
-#: Places of the picture.
+#: Layout of the figure.
 LEFT, TOP, MARGIN = 66, 128, 20
 WIDTH, PITCH = 188, 304
-#: Height of a power of ten, and of the rows for infinity above and for zero below all of them.
+#: Height of a decade, and of the rows for infinity (top) and zero (bottom).
 DECADE, ROW = 32, 26
-#: Least distance of two labels, and how far they are from the ends of their lines.
+#: Smallest distance between labels, and between a label and the end of its line.
 LABEL, LEADER = 15, 14
 TITLES = {
     "gaussian": ("Gaussian", "both signs: sums cancel"),
     "positive": ("Gaussian magnitudes", "one sign: sums only grow"),
     "digits": ("Digits network", "pixels x weights, joined along K"),
 }
+#: Kinds of operands on pages, by their names in records, and their descriptions.
+NAMES = {"gaussian": "Gaussian", "positive": "positive", "digits": "digits"}
+SOURCES = {
+    "gaussian": "normally distributed numbers",
+    "positive": "the magnitudes of the same numbers",
+    "digits": "test images and first-layer weights of the digits network, in pieces of 64 products "
+    "that are drawn at random and joined along K",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Error of an accumulator by K, and the share of infinite sums where there are any.
+    """Error of an accumulator by K, and the share of infinite sums if there are any.
 
-    ``accumulator`` is its name, ``headroom`` the power of two by which its operands were made
-    smaller, ``bits`` how wide it is.
+    ``headroom`` is the power of two by which the operands are scaled down, ``bits`` the width.
     """
 
     accumulator: str
@@ -57,7 +64,7 @@ class Curve:
 
     @property
     def label(self) -> str:
-        """Name of the curve: an accumulator has several if its operands were made smaller."""
+        """Name of the curve; scaled operands have a curve of their own."""
         return self.accumulator + (f" on operands / {1 << self.headroom}" if self.headroom else "")
 
     @property
@@ -66,7 +73,7 @@ class Curve:
         return sorted([*self.errors, *self.infinite])
 
     def passes(self, limits: float | dict[int, float]) -> int | None:
-        """Smallest K from which on the error is above the limits, or None."""
+        """Smallest K from which the error stays above the limits, or None."""
         first = None
         for k in reversed(self.ks):
             limit = limits[k] if isinstance(limits, dict) else limits
@@ -77,9 +84,9 @@ class Curve:
 
 
 class Curves:
-    """All curves: ``curves`` and ``codes``, the rounding of the operands, by kind of operands.
+    """All curves by kind of operands: accumulators (``curves``) and rounding (``codes``).
 
-    SpecError if the records are not what the study writes.
+    SpecError if the records are not from this study.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
@@ -111,7 +118,7 @@ class Curves:
             require(curve.ks == self.ks, "Accumulation records", "of the same K", curve.ks)
             wrong = max(curve.errors.values(), default=0) if curve.accumulator == EXACT else 0
             require(not wrong, "Accumulation error", "0 where sums are exact", wrong)
-        #: The curve of each kind of operands by name, in the curves' order.
+        #: Curves by label, then by kind of operands.
         self.by_label: dict[str, dict[str, Curve]] = {
             label: {
                 kind: next(curve for curve in curves if curve.label == label)
@@ -122,7 +129,7 @@ class Curves:
 
     @property
     def all_curves(self) -> list[Curve]:
-        """Curves of all kinds of operands, those of the codes too."""
+        """All curves, including those of the codes."""
         return [*self.codes.values(), *itertools.chain(*self.curves.values())]
 
 
@@ -161,8 +168,8 @@ def _curve(record: Record) -> Curve:
 def answer(records: Sequence[Record]) -> dict[str, Any]:
     """How many accumulator bits are enough.
 
-    Names and bits of the accumulators whose error stays below `LIMIT`; of those whose error does
-    not, the K from which on, and the operands; of those that overflow, the K from which on.
+    Accumulators whose error stays below `LIMIT`, those whose error exceeds it (with the smallest K
+    and the operands), and those that overflow (with the smallest K).
     """
     study = Curves(records)
     good, bad, infinite = [], [], []
@@ -174,7 +181,9 @@ def answer(records: Sequence[Record]) -> dict[str, Any]:
             infinite.append((name, min(overflows)))
         elif first:
             least = min(first.values())
-            bad.append((name, least, [kind for kind, k in first.items() if k == least]))
+            bad.append(
+                (name, least, [NAMES.get(kind, kind) for kind, k in first.items() if k == least])
+            )
         else:
             good.append(name)
     return {
@@ -188,12 +197,12 @@ def answer(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def limits(records: Sequence[Record]) -> Table:
-    """From which K on each accumulator is worse than `LIMIT`, and than the operands' rounding."""
+    """Smallest K from which each accumulator exceeds `LIMIT`, and the operands' rounding."""
     study = Curves(records)
     heads = [
-        f"{kind}: error above {what}"
+        f"{NAMES.get(kind, kind)}: error above {what}"
         for kind in study.curves
-        for what in (percent(LIMIT), "that of the operands")
+        for what in (percent(LIMIT), "operand rounding")
     ]
     rows = []
     for label, curves in study.by_label.items():
@@ -213,12 +222,11 @@ def limits(records: Sequence[Record]) -> Table:
 
 
 def accumulation_page(records: Sequence[Record]) -> dict[str, Any]:
-    """What the template ``page.md.j2`` shows.
+    """Values for the template ``page.md.j2``.
 
-    Errors of each kind of operands, a line for each K. Errors at the largest K by kind of operands,
-    of accumulators above `LIMIT`, and the largest of the others, None if there are none. Each
-    accumulator and kind of operands whose sums are infinite: which share of them at the first K
-    where one is, and the K from which on all are, if there is one.
+    ``errors`` has a table per kind of operands, one row per K. ``ends`` has the errors at the
+    largest K of accumulators above `LIMIT`, and the largest error of the others. ``overflows`` has
+    the share of infinite sums at the first K with any, and the K from which all are infinite.
     """
     study = Curves(records)
     errors = {}
@@ -237,10 +245,14 @@ def accumulation_page(records: Sequence[Record]) -> dict[str, Any]:
             ]
             for k in study.ks
         ]
-        errors[kind] = Table(["K", "rounding of the operands", *study.by_label], rows, [])
+        errors[kind] = Table(["K", "operand rounding", *study.by_label], rows, [])
     k, large, others = study.ks[-1], [], list[float]()
     for label, curves in study.by_label.items():
-        last = {kind: curve.errors[k] for kind, curve in curves.items() if k in curve.errors}
+        last = {
+            NAMES.get(kind, kind): curve.errors[k]
+            for kind, curve in curves.items()
+            if k in curve.errors
+        }
         if max(last.values(), default=0) > LIMIT:
             large.append((label, last))
         else:
@@ -248,7 +260,7 @@ def accumulation_page(records: Sequence[Record]) -> dict[str, Any]:
     overflows = [
         {
             "label": label,
-            "kind": kind,
+            "kind": NAMES.get(kind, kind),
             "k": min(shares),
             "share": shares[min(shares)],
             "whole": min((k for k, share in shares.items() if share == 1), default=None),
@@ -259,6 +271,8 @@ def accumulation_page(records: Sequence[Record]) -> dict[str, Any]:
     ]
     return {
         "study": study,
+        "names": NAMES,
+        "sources": {kind: SOURCES.get(kind, source) for kind, source in study.sources.items()},
         "limits": limits(records),
         "errors": errors,
         "ends": (large, max(others, default=None)),
@@ -268,7 +282,7 @@ def accumulation_page(records: Sequence[Record]) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Line:
-    """One curve: which colour, its path, where it ends, its label and where that stands."""
+    """One curve: colour, path, end point, label and height of the label."""
 
     colour: int
     path: str
@@ -302,31 +316,31 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """Places of K and of errors, those relative to a panel's left edge."""
+    """Positions of K (from the left edge of a panel) and of errors."""
 
     ks: list[int]
     high: int
     low: int
 
     def x(self, k: int) -> float:
-        """Place of ``k``."""
+        """Position of ``k``."""
         span = math.log2(self.ks[-1] / self.ks[0]) or 1
         return round(WIDTH * math.log2(k / self.ks[0]) / span, 1)
 
     def y(self, error: float) -> float:
-        """Place of an error; 0 has a row of its own."""
+        """Position of an error; 0 has its own row."""
         if not error:
             return self.zero
         return round(TOP + ROW + DECADE * (self.high - math.log10(error)), 1)
 
     @property
     def zero(self) -> float:
-        """Place of no error."""
+        """Position of zero."""
         return TOP + ROW + DECADE * (self.high - self.low) + ROW
 
 
 def accumulation(records: Sequence[Record]) -> dict[str, Any]:
-    """What the template ``accumulation.svg.j2`` draws."""
+    """Values for the template ``accumulation.svg.j2``."""
     study = Curves(records)
     errors = [error for curve in study.all_curves for error in curve.errors.values() if error]
     logs = [math.log10(error) for error in errors]
@@ -373,7 +387,7 @@ def accumulation(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _line(curve: Curve, colour: int, axes: Axes, label: str) -> Line:
-    """Path through all errors but those that are 0 before they are not."""
+    """Path through all errors except zeros."""
     shown = {k: error for k, error in curve.errors.items() if error} or curve.errors
     points = [(axes.x(k), axes.y(error)) for k, error in sorted(shown.items())]
     x, y = points[-1]
@@ -381,7 +395,7 @@ def _line(curve: Curve, colour: int, axes: Axes, label: str) -> Line:
 
 
 def _spread(lines: list[Line], axes: Axes) -> None:
-    """Move labels apart, up where there is room above and down from the top."""
+    """Move labels apart vertically."""
     ordered = sorted(lines, key=lambda line: line.y)
     for upper, lower in itertools.pairwise(ordered):
         lower.label_y = max(lower.label_y, upper.label_y + LABEL)
@@ -398,8 +412,8 @@ PAGE = Page(
     figures=(
         Figure(
             "accumulation",
-            "Error of FP8 dot products against the number of products, a "
-            "line for each accumulator, for three kinds of operands",
+            "Error of FP8 dot products by number of products, one line per accumulator, for three "
+            "kinds of operands",
             accumulation,
         ),
     ),

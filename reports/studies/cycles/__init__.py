@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock-by-clock model of arrays beside compiled RTL, and its speed."""
+"""The cycle-accurate model of arrays compared with compiled RTL, and its speed."""
 
 from reports.registry import Study
 
 STUDIES = (
     Study(
         name="cycles",
-        title="Arrays clock by clock, model beside RTL",
+        title="Arrays cycle by cycle, model against RTL",
         order=170,
         measure="measure",
         metrics=("cases", "cycles", "outputs", "differences"),
@@ -14,7 +14,7 @@ STUDIES = (
     ),
     Study(
         name="sim_cycle",
-        title="Speed of the clock-by-clock model",
+        title="Speed of the cycle-accurate model",
         order=171,
         measure="speed",
         hidden=("mac", "product"),

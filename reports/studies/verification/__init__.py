@@ -6,7 +6,7 @@ from reports.registry import Study
 STUDIES = (
     Study(
         name="verification",
-        title="What is proven, exhausted, sampled",
+        title="What is proven, exhausted and sampled",
         order=160,
         page="page",
         sources=("formal", "exhaustion", "twins", "recorded", "cycles", "mutants", "tests"),
@@ -15,7 +15,7 @@ STUDIES = (
     ),
     Study(
         name="mutants",
-        title="Planted faults",
+        title="Injected faults",
         order=180,
         command="make mutation",
         metrics=("planted", "caught"),

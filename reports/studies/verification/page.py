@@ -1,23 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of each unit, and how: proven, exhausted or sampled, as tables and sentences."""
+"""How each unit was checked: proven, exhausted or sampled; tables and sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reports.registry import Page, Records
-from reports.tables import MISSING, Record, Table, text, values
+from reports.tables import MISSING, Record, Table, label, text, values
 
-#: How much is known, the most first; "open" is nothing.
+#: Strength of a check, the strongest first; "open" claims nothing.
 TIERS = ("proven", "exhausted", "sampled", "open")
-#: Where a check looked, as columns; a formal proof is of the RTL.
+#: Levels of simulation, as columns; formal proofs are of the RTL.
 LEVELS = {"RTL": "simulated RTL", "netlist": "mapped netlist"}
+
+#: Descriptions in records, reworded for the page.
+WHAT = {
+    "every pair from every sum, against bit-vectors": "every pair added to every sum, "
+    "in bit-vectors",
+    "every pair from every sum that it can hold, against bit-vectors": "every pair added to every "
+    "representable sum, in bit-vectors",
+    "every pair from every sum that it can hold, against the FloatingPoint theory": "every pair "
+    "added to every representable sum, in the theory of floating point",
+    "every step of random sums of 24": "every step of random sums of 24 products",
+    "every operand pair, from zero and within a sum of 16": "every operand pair, added to zero and "
+    "within a sum of 16 products",
+    "every upper half of a sum with 16 lower ones": "every upper half of a sum with 16 lower "
+    "halves",
+    "not compared with a GPU: no recorded results at hand": "not compared with a GPU: no recorded "
+    "results",
+    "RTL and model with each other, K up to 224": "RTL against model, K up to 224",
+    "handshakes in all cycles; data, flags and last of C where offered": "handshakes in every "
+    "cycle; data, flags and last of C when valid",
+}
+
+
+def _what(conditions: Mapping[str, Any]) -> str:
+    """What a record checked."""
+    found = str(conditions.get("what", MISSING))
+    return WHAT.get(found, found)
 
 
 def verification_page(records: Records) -> dict[str, Any]:
-    """What the template ``page.md.j2`` shows.
+    """Values for the template ``page.md.j2``.
 
-    Among it are planted faults by where they were planted, and those that no test catches, each
-    with the reason why that is no hole.
+    ``faults`` counts injected faults by place; ``survivors`` are those that no test catches, each
+    with the reason why it is harmless.
     """
     kinds: dict[str, list[Record]] = {}
     for record in _unit_records(records):
@@ -34,7 +60,7 @@ def verification_page(records: Records) -> dict[str, Any]:
         "twins": _plain(records.get("twins", ()), "model"),
         "recorded": _plain(records.get("recorded", ()), "recorded results"),
         "cycles": _plain(records.get("cycles", ()), "array"),
-        "faults": Table(["faults in", *names], faults, []),
+        "faults": Table(["faults in", *map(label, names)], faults, []),
         "survivors": [
             fault
             for record in mutants
@@ -46,7 +72,7 @@ def verification_page(records: Records) -> dict[str, Any]:
 
 
 def answer(records: Records) -> dict[str, Any]:
-    """How many units are known how well, what was compared, and which faults were caught."""
+    """Number of units by strongest check, results compared, and faults caught."""
     best = _best(records)
     states, recorded, cycles = (
         [values(record) for record in records.get(name, ())]
@@ -77,7 +103,7 @@ def answer(records: Records) -> dict[str, Any]:
 
 
 def extract(records: Records) -> Table:
-    """Number of units of each kind by the best that is known of them."""
+    """Number of units of each kind by their strongest check."""
     kinds: dict[str, dict[str, None]] = {}
     for record in _unit_records(records):
         kinds.setdefault(record["conditions"]["kind"], {}).update(dict.fromkeys(_names(record)))
@@ -98,7 +124,7 @@ def _unit_records(records: Records) -> list[Record]:
 
 
 def _best(records: Records) -> dict[str, str]:
-    """Best tier of each unit."""
+    """Strongest check of each unit."""
     found: dict[str, str] = {}
     for record in _unit_records(records):
         tier = record["conditions"]["tier"]
@@ -108,15 +134,13 @@ def _best(records: Records) -> dict[str, str]:
 
 
 def _names(record: Record) -> Sequence[str]:
-    """Units that a record is about: those that it lists, else its subject."""
+    """Units of a record: those that it lists, else its subject."""
     units: Sequence[str] = record["conditions"].get("units", [record["subject"]])
     return units
 
 
 def _units(records: Sequence[Record]) -> Table:
-    """One line a unit: what a solver showed and of how many cases, then at each level what was
-    simulated and how many states.
-    """
+    """One row per unit: the result of the solver, then checks and states at each level."""
     rows = []
     for unit in dict.fromkeys(record["subject"] for record in records):
         found: dict[str, list[str]] = {level: [] for level in ("formal", *LEVELS)}
@@ -126,7 +150,7 @@ def _units(records: Sequence[Record]) -> Table:
             metrics, it = values(record), record["conditions"]
             if "cases" in metrics:
                 found["formal"].append(
-                    f"proven: {it['what']}"
+                    f"proven: {_what(it)}"
                     if it["tier"] == "proven"
                     else f"open: {text(metrics['proven'])} of {text(metrics['cases'])} cases"
                 )
@@ -134,7 +158,7 @@ def _units(records: Sequence[Record]) -> Table:
                 wrong = f", {text(metrics['mismatches'])} differ" if metrics["mismatches"] else ""
                 made_of = f" in {it['cells']}" if "cells" in it else ""
                 found[it["level"]].append(
-                    f"{it['tier']}{made_of}: {it['what']}, {text(metrics['states'])} states "
+                    f"{it['tier']}{made_of}: {_what(it)}, {text(metrics['states'])} states "
                     f"({it['against']}{wrong})"
                 )
         rows.append([unit, *("; ".join(items) or MISSING for items in found.values())])
@@ -142,17 +166,17 @@ def _units(records: Sequence[Record]) -> Table:
 
 
 def _plain(records: Sequence[Record], heading: str) -> Table:
-    """One line a record, a column a metric."""
+    """One row per record, one column per metric."""
     names = list(dict.fromkeys(name for r in records for name in r["metrics"] if name != "runtime"))
     rows = [
         [
             record["subject"],
-            record["conditions"].get("what", MISSING),
+            _what(record["conditions"]),
             *(text(values(record).get(name, MISSING)) for name in names),
         ]
         for record in records
     ]
-    return Table([heading, "what", *(name.replace("_", " ") for name in names)], rows, [])
+    return Table([heading, "what", *map(label, names)], rows, [])
 
 
 PAGE = Page(values=verification_page, answer=answer, extract=extract, short=extract, brief=answer)

@@ -21,7 +21,7 @@ from hw.spec import CATALOG, parse_mac
 from reports.render import main as render
 from reports.studies.accumulation import measure as sums
 from reports.studies.accumulation.measure import SIDE, draw
-from reports.studies.accumulation.page import LABEL, Curve, Curves, accumulation, limits
+from reports.studies.accumulation.page import LABEL, NAMES, Curve, Curves, accumulation, limits
 from reports.study import main
 from sim.digits import load_digits, quantize, train
 from synth.record import ROOT, read_records
@@ -227,10 +227,10 @@ def test_curve_passes_where_it_stays_above(limit, first):
 
 def test_answer_is_read_off_the_records():
     assert said("accumulation", FEW) == (
-        "Up to K = 64, the error of e4m3 dot products stays below 1 % with exact (9 bits). It is "
-        "above 1 % with narrow (9 bits) from K = 64 on (gaussian) and short on operands / 8 (9 "
-        "bits) from K = 64 on (gaussian). With operands that fill the format, short (9 bits) "
-        "overflows from K = 32 on."
+        "Up to K = 64, the error of e4m3 dot products stays below 1 % with exact (9 bits). It "
+        "exceeds 1 % with narrow (9 bits) from K = 64 for Gaussian operands and with short on "
+        "operands / 8 (9 bits) from K = 64 for Gaussian operands. If operands use the whole range "
+        "of the format, short (9 bits) overflows from K = 32."
     )
 
 
@@ -306,7 +306,7 @@ def test_pages_show_answer_figure_and_tables(root: Path):
     assert (root / "reports" / re.search(r"\]\((.+?)\)", page)[1]).exists()
     study, shown = Curves(RECORDS), 0
     for kind, curves in study.curves.items():
-        table = page.partition(f"## Error by K: {kind}\n")[2].partition("\n## ")[0]
+        table = page.partition(f"## Error by K: {NAMES[kind]}\n")[2].partition("\n## ")[0]
         for k in study.ks:
             [row] = re.findall(rf"^\| {k:,} \| (.*) \|$", table, re.MULTILINE)
             cells = row.split(" | ")[1:]

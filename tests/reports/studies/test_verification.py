@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page that says what is proven, exhausted and sampled: nothing is made better than it is."""
+"""The page on what is proven, exhausted and sampled: no check counts as stronger than it is."""
 
 from pathlib import Path
 
@@ -100,12 +100,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_answer_counts_each_unit_once_by_the_best_that_is_known(root: Path) -> None:
+def test_answer_counts_each_unit_once_by_its_strongest_check(root: Path) -> None:
     assert main([], root=root) == 0
     text = (
-        "Of 4 units, by the best that is known of each: 1 proven, 1 exhausted, 1 sampled, "
-        "1 open. 1,524 states were simulated, 2 differ. Of 200 planted faults, 199 are caught "
-        "and 1 shown to change nothing."
+        "Of 4 units, 1 is proven, 1 is exhausted, 1 is sampled and 1 is open, each counted by its "
+        "strongest check. 1,524 states were simulated and 2 differ. Of 200 injected faults, 199 "
+        "are caught and 1 is proven to change nothing."
     )
     assert text in (root / "README.md").read_text()
     assert text in (root / "reports/verification.md").read_text()
@@ -133,8 +133,8 @@ def test_every_unit_of_a_family_counts_once() -> None:
     records = [family("a family", ["x", "y"]), simulated("x", 5)]
     text = said("verification", {"exhaustion": [record.to_json() for record in records]})
     assert text == (
-        "Of 2 units, by the best that is known of each: 2 exhausted. "
-        "15 states were simulated, 0 differ."
+        "Of 2 units, 2 are exhausted, each counted by its strongest check. "
+        "15 states were simulated and 0 differ."
     )
 
 
@@ -142,7 +142,7 @@ def test_answer_counts_recorded_sets_that_are_met() -> None:
     records = [compared("a", 10), compared("b", 10, wrong=1), compared("not compared", 0)]
     text = said("verification", {"recorded": [record.to_json() for record in records]})
     assert text == (
-        "Model and RTL give 1 of 2 sets of results that were recorded on a GPU bit for bit."
+        "Model and RTL reproduce 1 of 2 sets of results recorded on a GPU, bit for bit."
     )
 
 
