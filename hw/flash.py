@@ -15,6 +15,7 @@ from hw.board.platforms import board_named
 from hw.board.tools import ToolError, program, require_loader
 from hw.build import verilog
 from hw.emit.yosys import YosysError
+from hw.spec import folders
 from hw.spec.board import DEFAULT_BAUD
 from hw.spec.command import (
     Parser,
@@ -27,8 +28,6 @@ from hw.spec.errors import require
 
 DEFAULT_ARRAY = "4x4"
 FOLDER = Path("build/boards")
-#: Folder of what was measured of boards.
-RECORDS = Path(__file__).resolve().parents[1] / "reports" / "data"
 
 
 def _parser() -> Parser:
@@ -164,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _body(options: argparse.Namespace) -> None:
     if options.list_boards:
-        print(listing(RECORDS, as_json=options.json))
+        print(listing(folders.RECORDS, as_json=options.json))
         return
     done = _flash(options)
     if options.json:

@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
+from hw.spec import folders
 from hw.spec.command import Parser, run_command
 from hw.spec.errors import require
 from reports.registry import Measure, Study, find, studies
@@ -19,7 +20,6 @@ from reports.render import render
 from synth.record import write_records
 
 PROG = "python -m reports.study"
-DATA = Path(__file__).resolve().parent / "data"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,13 +59,13 @@ def _measure(study: Study, given: Sequence[str]) -> int:
         if not sources:
             parser.error(f"Study {study.name} must be measured by `{study.command}`")
         return max(_measure(source, []) for source in sources)
-    usual = DATA / f"{study.name}.json"
+    usual = folders.records() / f"{study.name}.json"
     parser.add_argument(
         "--out",
         metavar="FILE",
         type=Path,
         default=usual,
-        help=f"file of the records (default: reports/data/{usual.name})",
+        help=f"file of the records (default: {_shown(usual)})",
     )
     parser.add_argument("--json", action="store_true", help="print the records, not the path")
     parser.set_defaults(command=study.command)
@@ -73,6 +73,12 @@ def _measure(study: Study, given: Sequence[str]) -> int:
     return run_command(
         parser, partial(_run, measure, usual), given, tool_errors=measure.tool_errors
     )
+
+
+def _shown(path: Path) -> Path:
+    """Path below the project, where it is there; else the whole of it."""
+    root = folders.checkout()
+    return path.relative_to(root) if root and path.is_relative_to(root) else path
 
 
 def _run(measure: Measure, usual: Path, options: Namespace) -> int:
@@ -87,7 +93,7 @@ def _run(measure: Measure, usual: Path, options: Namespace) -> int:
     faults = measure.faults(records)
     if faults:
         print(f"{PROG}: error: {faults}", file=sys.stderr)
-    if path.resolve() == usual:
+    if folders.checkout() and path.resolve() == usual:
         with redirect_stdout(sys.stderr):
             render()
     return int(bool(faults))

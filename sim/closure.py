@@ -29,7 +29,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from hw.spec.folders import ROOT
+
+#: The packages of this project; in `ROOT` there may be others.
+PACKAGES = ("hw", "sim", "synth", "reports", "bytemac", "tests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,8 @@ def _file(module: str, root: Path) -> Path | None:
 
 
 def _is_ours(module: str, root: Path) -> bool:
-    return _file(module.partition(".")[0], root) is not None
+    package = module.partition(".")[0]
+    return (root != ROOT or package in PACKAGES) and _file(package, root) is not None
 
 
 def _source(name: _Name, root: Path) -> Path:

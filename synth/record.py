@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hw.emit.files import write_files
+from hw.spec import folders
 from hw.spec.errors import SpecError, require
 
-ROOT = Path(__file__).resolve().parents[1]
 #: What a result depends on. Records and pages are results, so they do not make a tree dirty.
 SOURCES = ("hw", "sim", "synth", "reports/studies", "tests", "pyproject.toml", "locks")
 
@@ -226,9 +226,12 @@ def provenance(
 
 def _git(*arguments: str) -> str:
     """Output of git in this checkout, "" where there is no git or no checkout."""
+    root = folders.checkout()
+    if root is None:
+        return ""
     try:
         done = subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return ""

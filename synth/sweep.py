@@ -48,11 +48,11 @@ from synth.flow.liberty import Library, read
 from synth.flow.timing import StaError, sta_version
 from synth.measure import Job, measure
 from synth.power.energy import NetlistMismatch
-from synth.record import ROOT, Metric, Record, provenance, write_records
+from synth.record import Metric, Record, provenance, write_records
 
 #: The default library, which `synth.flow.osu018` knows where to find.
 OSU018 = "osu018"
-OUT = ROOT / "build" / "sweep.json"
+OUT = Path("build/sweep.json")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

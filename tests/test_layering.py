@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: A small house in order.
 HOUSE = {
-    "hw/__init__.py": "from hw.spec.startup import guard",
-    "hw/spec/startup.py": "import sys\ndef guard(): ...",
+    "hw/__init__.py": "from hw.spec import startup as startup",
+    "hw/spec/startup.py": "import sys",
     "hw/spec/__init__.py": "from hw.spec.formats import Format\n__all__ = ['Format']",
     "hw/spec/formats.py": "import re\nfrom dataclasses import dataclass\nclass Format: ...",
     "hw/mac.py": "from amaranth.hdl import *\nfrom hw.spec import Format\nfrom . import spec",

@@ -2,19 +2,14 @@
 """What becomes of errors before a command reads its options: one line instead of a traceback.
 
 ``python -m sim.run`` imports the package ``sim`` before anything else. The ``__init__`` of each
-package calls `guard`, so that a failure of any later import is reported as other errors are.
+package imports this module first, so that a failure of any later import is reported as other errors
+are.
 """
 
 import sys
 from types import TracebackType
 
 from hw.spec.packages import explanation
-
-
-def guard() -> None:
-    """Report a missing package in one line, if this is the start of ``python -m``."""
-    if sys.argv[:1] == ["-m"]:
-        sys.excepthook = _report
 
 
 def _report(
@@ -34,3 +29,8 @@ def _program() -> str:
     words = sys.orig_argv
     place = words.index("-m") + 1 if "-m" in words else len(words)
     return " ".join(["python", "-m", *words[place : place + 1]])
+
+
+# `sys.argv` begins so while ``python -m`` imports the packages around its module.
+if sys.argv[:1] == ["-m"]:
+    sys.excepthook = _report

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hw.spec import CATALOG, SpecError
+from hw.spec import CATALOG, SpecError, folders
 from hw.spec.command import Parser, add_unit_options, chosen_array, run_command
 from hw.spec.errors import require
 from sim.files import whole_file
@@ -36,8 +36,6 @@ from sim.run.engines import DEFAULT_ENGINE, ENGINES
 SETTINGS = (
     "per=tensor|{},range=minmax|percentile|mse,percentile=P,scale=fp32|pow2,zero_point=no|yes"
 )
-#: Folder of the records of measured units, relative to the working folder.
-COSTS = Path("reports/data")
 WIDTH = 100
 HEADINGS = (
     "layer",
@@ -115,8 +113,8 @@ def _parser() -> Parser:
         "--costs",
         metavar="FOLDER",
         type=Path,
-        default=COSTS,
-        help="records of measured units, with their energies (default: %(default)s)",
+        default=folders.RECORDS,
+        help="records of measured units, with their energies (default: those of the project)",
     )
     parser.add_argument(
         "--backend",

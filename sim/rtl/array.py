@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import ArraySpec
+from hw.spec import ArraySpec, folders
 from hw.spec.errors import require
 from sim.rtl.build import compile
 from sim.rtl.model import Model, RtlError
@@ -28,7 +28,6 @@ from sim.tiling import (
     unpack,
 )
 
-ROOT = Path(__file__).parents[2]
 #: Modules of which an array has many: compiled once, or the model takes minutes to build.
 SHARED = ("pe_*",)
 
@@ -77,7 +76,7 @@ def generated_array(spec: ArraySpec, folder: Path) -> tuple[list[Path], list[dic
         str(folder),
         "--json",
     ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folders.ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RtlError(f"{spec.name} could not be generated: {done.stderr.strip()}")
     manifest = json.loads(done.stdout)

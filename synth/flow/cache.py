@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of slow steps by the digest of all that they depend on, kept in build/cache.
+"""Results of slow steps by the digest of all that they depend on, kept between runs.
 
 >>> count_once = cached_step(count)
 >>> count_once({"unit.v": text}, "unit", "keep")    # From the cache the second time.
@@ -23,10 +23,10 @@ from types import UnionType
 from typing import Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 from hw.emit.files import write_files
+from hw.spec import folders
 from sim.closure import code_digest, module_of
-from synth.record import ROOT
 
-FOLDER = ROOT / "build" / "cache"
+FOLDER = folders.cache("cache")
 
 P = ParamSpec("P")
 R = TypeVar("R")

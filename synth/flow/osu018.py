@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m synth.flow.osu018``: get the OSU 0.18 um standard cells, the default library.
 
-They come with Debian's package qflow-tech-osu018, which is downloaded and unpacked under build/: an
+They come with Debian's package qflow-tech-osu018, which is downloaded and unpacked into
+the data folder of the project (`hw.spec.folders`): an
 installation would bring tools along that get in the way of ours, and its licence (GPL) is why the
 file is not part of this project.
 """
@@ -15,12 +16,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from hw.spec import folders
 from hw.spec.command import Parser, run_command
-from synth.record import ROOT
 
 PACKAGE = "qflow-tech-osu018"
 INSIDE = Path("usr/share/qflow/tech/osu018/osu018_stdcells.lib")
-FOLDER = ROOT / "build" / "osu018"
+FOLDER = folders.data("osu018")
 
 
 class FetchError(RuntimeError):

@@ -13,8 +13,9 @@ from pathlib import Path
 from hw.emit.yosys import YosysError
 from hw.spec.command import Parser, run_command
 from hw.spec.errors import require
+from hw.spec.folders import ROOT
 from sim.rtl import RtlError
-from synth.record import ROOT, provenance, write_records
+from synth.record import provenance, write_records
 from tests.exhaustive.models import UNRECORDED
 from tests.exhaustive.netlists import osu018_library
 from tests.exhaustive.outcome import Outcome, merged

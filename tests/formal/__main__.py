@@ -16,7 +16,8 @@ from pathlib import Path
 
 from hw.spec.command import Parser, run_command
 from hw.spec.errors import require
-from synth.record import ROOT, provenance, write_records
+from hw.spec.folders import ROOT
+from synth.record import provenance, write_records
 from tests.formal.units import UNITS, Result, prove
 
 RECORDS = ROOT / "reports" / "data" / "formal.json"

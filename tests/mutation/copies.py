@@ -19,7 +19,7 @@ from tests.mutation.mutant import Mutant, MutantError, VerilogMutant
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What the tests need of the tree.
-PARTS = ("hw", "sim", "synth", "reports", "tests", "pyproject.toml")
+PARTS = ("hw", "sim", "synth", "reports", "bytemac", "tests", "pyproject.toml")
 TIMEOUT_S = 600
 
 EMITTER = "hw/emit/verilog.py"

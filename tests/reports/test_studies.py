@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from hw.spec import folders
+from hw.spec.folders import ROOT
 from reports import registry, study
 from reports.registry import FOLDER, Measure, Page, Study, find, studies
 from reports.render import answer, environment, page_text
 from reports.tables import Table
-from synth.record import ROOT, Metric, Provenance, Record, read_records
+from synth.record import Metric, Provenance, Record, read_records
 
 STUDIES = studies()
 DATA = ROOT / "reports" / "data"
@@ -148,7 +150,7 @@ def test_records_in_their_place_are_rendered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     planted(monkeypatch)
-    monkeypatch.setattr(study, "DATA", tmp_path)
+    monkeypatch.setattr(folders, "RECORDS", tmp_path)
     monkeypatch.setattr(study, "render", lambda: print("rendered"))
     assert study.main(["gates"]) == 0
     assert capsys.readouterr() == (f"{tmp_path / 'gates.json'}\n", "rendered\n")
@@ -162,7 +164,7 @@ def test_study_without_a_measure_measures_its_sources(
     monkeypatch.setattr(
         Study, "load_measure", lambda self: load(self) and Measure(run=lambda options: [RECORD])
     )
-    monkeypatch.setattr(study, "DATA", tmp_path)
+    monkeypatch.setattr(folders, "RECORDS", tmp_path)
     monkeypatch.setattr(study, "render", lambda: None)
     assert study.main(["explanation"]) == 0
     assert {path.stem for path in tmp_path.iterdir()} == set(find("explanation").sources)

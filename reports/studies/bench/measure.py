@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.spec import ArraySpec, parse_array, parse_mac
+from hw.spec import ArraySpec, folders, parse_array, parse_mac
 from hw.spec.errors import require
 from reports.registry import Measure
 from reports.studies.bench.contest import (
@@ -41,7 +41,7 @@ from sim.rtl.build import compiler
 from sim.run.operands import draw, parse_size, require_product
 from sim.run.sums import as_bits, checksum
 from synth.flow.yosys import YosysError
-from synth.record import ROOT, Metric, Provenance, Record, provenance
+from synth.record import Metric, Provenance, Record, provenance
 
 UNITS = (
     "e4m3,acc=fp32",
@@ -209,7 +209,7 @@ def measure_memory(origin: Provenance, gemm: str = LARGE_GEMM) -> Record:
         "--json",
     ]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=log)
+        process = subprocess.Popen(command, cwd=folders.ROOT, stdout=out, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         for file in (out, log):

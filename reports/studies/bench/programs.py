@@ -2,7 +2,7 @@
 """Arrays as programs: what Verilator and CXXRTL make of the Verilog, each with a plain C++ main.
 
 Nothing here is tuned for arrays: default optimisations of either tool, no module kept apart by
-choice, no bulk interface. `sim.rtl` is what tuning gives. Programs are kept in ``build/bench`` with
+choice, no bulk interface. `sim.rtl` is what tuning gives. Programs are kept with
 the seconds that they took to make, since that is minutes.
 """
 
@@ -21,12 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.emit.yosys import run_yosys
-from hw.spec import ArraySpec
+from hw.spec import ArraySpec, folders
 from sim.codes import NDArray
 from sim.rtl.build import TRANSLATE, compiler, find_verilator, run, run_all
 from sim.tiling import A, B, Beats, C, beats, unpack
 from synth.flow.cache import Entry, Missing
-from synth.record import ROOT
 
 
 class Ran(NamedTuple):
@@ -55,7 +54,7 @@ VERILATOR_MAIN = Path(__file__).with_name("verilator.cpp")
 CXXRTL_MAIN = Path(__file__).with_name("cxxrtl.cpp")
 #: Part of Verilator's run time that a model without tracing or timing needs.
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
-CACHE = ROOT / "build" / "bench"
+CACHE = folders.cache("bench")
 #: Option of the C++ compiler: that of `sim.rtl`, twice as quick to compile as the next one. What
 #: runs once a simulation is not optimised, as in Verilator's own makefiles.
 OPTIMIZE, SLOW = "-O1", "__Slow"

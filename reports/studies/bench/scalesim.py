@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hw.spec import ArraySpec, Dataflow, parse_array
+from hw.spec import ArraySpec, Dataflow, folders, parse_array
 from reports.studies.bench.contest import MismatchError
 from sim import cycle
-from synth.record import ROOT, Metric, Provenance, Record
+from synth.record import Metric, Provenance, Record
 
-ENVIRONMENT = ROOT / "build" / "scalesim" / "bin" / "python"
+ENVIRONMENT = folders.ROOT / "build" / "scalesim" / "bin" / "python"
 ARRAYS = ("16x16", "8x24")
 MAC = "int8"
 #: Cycles up to which an array is also stepped register by register.

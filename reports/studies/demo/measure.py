@@ -12,7 +12,7 @@ import sim
 import sim.rtl
 from hw.emit.files import write_files
 from hw.emit.yosys import YosysError
-from hw.spec import ArraySpec, FixedAccumulator, parse_array, parse_mac
+from hw.spec import ArraySpec, FixedAccumulator, folders, parse_array, parse_mac
 from hw.spec.errors import require
 from reports.registry import Measure
 from sim.digits import SEED, Digits, Layer, accuracy, forward, load_digits, quantize, train
@@ -22,12 +22,12 @@ from sim.rtl.array import compile_array, generated_array
 from sim.tiling import ArrayProduct, Codes
 from synth.flow.design import count_mac
 from synth.flow.gates import Gates
-from synth.record import ROOT, Metric, Record, provenance
+from synth.record import Metric, Record, provenance
 
 FORMATS = ("e4m3", "int8")
 #: Recipes of synth/flow/recipes.toml that the table shows.
 RECIPES = ("default", "keep")
-GENERATED = ROOT / "build" / "demo"
+GENERATED = folders.cache("demo")
 
 
 class Mismatch(Exception):

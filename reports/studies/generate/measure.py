@@ -15,10 +15,10 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from hw.spec import Dataflow, parse_array
+from hw.spec import Dataflow, folders, parse_array
 from hw.spec.errors import require
 from reports.registry import Measure
-from synth.record import ROOT, Metric, Record, provenance
+from synth.record import Metric, Record, provenance
 
 SIZES = ("16x16", "128x128", "256x256")
 MAC = "e4m3"
@@ -47,7 +47,7 @@ def measure(
                     "--out",
                     folder,
                 ],
-                cwd=ROOT,
+                cwd=folders.ROOT,
                 check=True,
                 stdout=subprocess.DEVNULL,
             )

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hw.spec import ArraySpec, parse_array, parse_mac
+from hw.spec import ArraySpec, folders, parse_array, parse_mac
 from reports.studies.networks.choice import Goal, Point, advise
 from sim.network.results import SOURCES, product_fj
-from synth.record import ROOT, Metric, Record, read_records
+from synth.record import Metric, Record, read_records
 
 #: File of more arrays.
 ARRAYS = "arrays"
@@ -47,7 +47,7 @@ class Costs:
         self._records = [record for record in records if "failed" not in record.metrics]
 
     @classmethod
-    def of_project(cls, folder: Path = ROOT / "reports" / "data") -> "Costs":
+    def of_project(cls, folder: Path = folders.RECORDS) -> "Costs":
         """Costs from the files that exist."""
         paths = [folder / f"{name}.json" for name in (*SOURCES, ARRAYS)]
         return cls(record for path in paths if path.exists() for record in read_records(path))

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
 
+from hw.spec import folders
 from hw.spec.errors import require, require_int
 from reports.registry import Measure
 from reports.studies.networks import digits, photographs, sentences, text
@@ -25,7 +26,7 @@ from reports.studies.networks.task import MissingPackage, Task
 from sim.network import calibrate_network, load
 from sim.network import run as run_network
 from sim.progress import Progress
-from synth.record import ROOT, Metric, Provenance, Record, provenance
+from synth.record import Metric, Provenance, Record, provenance
 
 #: Makes a task: models that are written go to the folder; so many samples, or all of them.
 TASKS: dict[str, Callable[[Path, int | None], Task]] = {
@@ -40,7 +41,7 @@ TASKS: dict[str, Callable[[Path, int | None], Task]] = {
 SAMPLES = {"digits": 449, "direction": 96, "recogniser": 40, "sentences": 80, "photographs": 36}
 #: Networks so small that ranges of least squared error are tried, too.
 SEARCHED = ("digits", "direction")
-MODELS = ROOT / "build" / "networks"
+MODELS = folders.cache("networks")
 #: Setting whose pace is measured, and seconds that the run may take on two processors.
 SIZE, COLUMN, ACCUMULATOR, BAR = "32x32", "E4M3", "fp32", 60.0
 

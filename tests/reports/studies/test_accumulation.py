@@ -18,13 +18,14 @@ import pytest
 
 import sim
 from hw.spec import CATALOG, parse_mac
+from hw.spec.folders import ROOT
 from reports.render import main as render
 from reports.studies.accumulation import measure as sums
 from reports.studies.accumulation.measure import SIDE, draw
 from reports.studies.accumulation.page import LABEL, NAMES, Curve, Curves, accumulation, limits
 from reports.study import main
 from sim.digits import load_digits, quantize, train
-from synth.record import ROOT, read_records
+from synth.record import read_records
 from tests.support.pages import said
 
 DATA = ROOT / "reports" / "data" / "accumulation.json"

@@ -4,11 +4,12 @@
 import pytest
 
 from hw.spec import parse_array
+from hw.spec.folders import ROOT
 from reports.studies.cycles import measure as command
 from reports.studies.cycles import speed
 from reports.studies.cycles.measure import ARRAYS, LARGE, SHAPES, cases, compare
 from reports.study import main
-from synth.record import ROOT, Metric, read_records
+from synth.record import Metric, read_records
 from tests.support.tiers import tiers
 
 __all__ = []

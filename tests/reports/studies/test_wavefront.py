@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from hw.spec import SpecError, parse_array
+from hw.spec.folders import ROOT
 from reports.render import main as render
 from reports.studies.wavefront import measure
 from reports.studies.wavefront.page import streams, wavefront
 from reports.studies.wavefront.trace import TILES, Tiles, TraceError, check
 from reports.study import main
-from synth.record import ROOT, read_records
+from synth.record import read_records
 
 DATA = ROOT / "reports" / "data" / "wavefront.json"
 [KEPT] = read_records(DATA)
