@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from hw.spec.folders import ROOT
 from reports.studies.networks import page as networks
 from reports.studies.networks.page import chance
-from synth.record import ROOT
 from tests.support.pages import said, shown
 
 SHAPES = {"first": "10x27x8", "second": "10x1024x8"}
