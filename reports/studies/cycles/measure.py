@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock-by-clock model of arrays held to compiled RTL: all outputs, in every cycle."""
+"""The cycle-accurate model of arrays checked against compiled RTL: all outputs in every cycle."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from synth.record import Metric, Record, provenance
 
 Ints = npt.NDArray[Any]
 
-#: Stalls of a stream are repeated after so many cycles.
+#: Period in cycles of the pattern of stalls.
 PERIOD = 97
 #: Shares of cycles in which streams stall.
 STALLS: tuple[Mapping[str, float], ...] = (
@@ -45,7 +45,7 @@ class Case(NamedTuple):
 
 
 def _arrays(*points: tuple[str, str]) -> list[ArraySpec]:
-    """Arrays of both dataflows; the memories of sums are small, so that tiles take several."""
+    """Arrays of both dataflows; accumulator memories are small, so tiles need several passes."""
     return [
         parse_array(size, mac, dataflow=flow, depth=7 if flow == "ws" else None)
         for flow in ("os", "ws")
@@ -53,7 +53,7 @@ def _arrays(*points: tuple[str, str]) -> list[ArraySpec]:
     ]
 
 
-#: Small ones of every kind of accumulator.
+#: Small arrays with every kind of accumulator.
 ARRAYS = _arrays(
     ("2x3", "e4m3"),
     ("3x2", "int8"),
@@ -77,10 +77,10 @@ def cases(spec: ArraySpec) -> Iterator[Case]:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One product on both: its cycles, and how many outputs were compared and differed.
+    """One product on both: cycles, outputs compared, and outputs that differ.
 
-    ``product`` counts from the first operand beat to the last of C; ``steady`` says that a beat of
-    A was taken in every cycle from the first one taken to the last.
+    ``product`` counts cycles from the first operand beat to the last beat of C. ``steady`` is true
+    if a beat of A was accepted in every cycle from the first to the last.
     """
 
     product: int
@@ -99,19 +99,19 @@ def compare(
 ) -> Compared:
     """Run random codes of ``shape`` (M, K, N) on both.
 
-    The clock-by-clock model runs first, since what it is given depends on what it answers; the RTL
-    then gets the same inputs and must answer alike.
+    The model runs first, because its inputs depend on its handshakes. The RTL then gets the same
+    inputs and must give the same outputs.
 
     Parameters
     ----------
     spec, model
         The array, and its compiled RTL.
     shape
-        Sides of the product.
+        M, K and N.
     stalls
-        Share of cycles in which each of the streams a, b and c stalls.
+        Share of cycles in which the streams a, b and c stall.
     seed
-        Decides operands and stalls.
+        Seed of operands and stalls.
     """
     rng, (m, k, n) = np.random.default_rng(seed), shape
     seen: list[tuple[Inputs, Outputs]] = []
@@ -145,7 +145,7 @@ def compare(
 def _pairs(
     spec: ArraySpec, found: Mapping[str, Words], wanted: Sequence[Outputs]
 ) -> list[tuple[Ints, Ints]]:
-    """What both have: handshakes in all cycles, what goes along with them where it is offered."""
+    """Outputs of both: handshakes in every cycle, and data when valid."""
     pairs = [
         (found[port], np.array([getattr(x, name) for x in wanted]))
         for port, name in (
@@ -177,7 +177,7 @@ def measure(
     *,
     command: str = "make study NAME=cycles",
 ) -> Record:
-    """Record of the products that ``spec`` was compared on, by default of all its cases.
+    """Record of the comparison of ``spec``, by default on all its cases.
 
     Raises
     ------
@@ -213,24 +213,24 @@ def measure(
 
 
 def _fills(spec: ArraySpec, case: Case) -> bool:
-    """Whether tiles follow each other without a bubble: the array is then full but at both ends."""
+    """Whether tiles follow each other without a bubble, which fills the array."""
     m, k, n = case.shape
     if spec.depth is None:
         return spec.beats(k) >= spec.rows
-    # The shortest pass; where sums take several cycles a row the next one waits for them.
+    # The shortest pass; if sums take several cycles per row, the next pass waits for them.
     rest = (m - 1) % spec.depth + 1
     alone = spec.tiles(m, n) == 1 and spec.beats(k) <= spec.rows
     return rest >= spec.rows and (alone or spec.interval(k, rest) == rest)
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """What the command takes."""
+    """Add the options of the command."""
     names = ", ".join(spec.name for spec in (*ARRAYS, *LARGE))
     parser.add_argument(
         "--only",
         metavar="NAME",
         action="append",
-        help=f"array to compare, may be repeated (default: {names})",
+        help=f"array to compare; can be repeated (default: {names})",
     )
 
 
@@ -247,7 +247,7 @@ def run(options: Namespace) -> list[Record]:
 
 
 def faults(records: Sequence[Record]) -> str:
-    """Arrays that are not as their model or their closed form."""
+    """Arrays that differ from their model or closed form."""
     wrong = [
         record.subject
         for record in records

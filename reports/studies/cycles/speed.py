@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cycles a second of the clock-by-clock model, with values.
+"""Cycles per second of the cycle-accurate model, with values.
 
-Runs are of one thread, and its processor time counts: that of other work on the machine does not,
-but it still takes caches and shared cores. So the fastest of a few runs counts.
+Each run has one thread and is timed by processor time, which excludes other work on the machine.
+Other work still affects caches and shared cores, so the fastest of several runs counts.
 """
 
 import time
@@ -20,7 +20,7 @@ from sim.progress import Progress
 from synth.record import Metric, Record, provenance
 
 RUNS = 20
-#: Enabled cycles of one run, at the least.
+#: Smallest number of enabled cycles per run.
 CYCLES = {16: 2000, 128: 600}
 POINTS = [
     parse_array(size, mac, dataflow=flow)
@@ -49,16 +49,16 @@ POINTS = [
 def measure(
     spec: ArraySpec, *, runs: int = RUNS, command: str = "make study NAME=sim_cycle"
 ) -> Record:
-    """Record of products that keep the array full: tiles of rows x K x cols, back to back."""
+    """Record of products that keep the array full: rows x K x cols tiles, back to back."""
     rng, lanes = np.random.default_rng(0), spec.mac.lanes
     m, n = 2 * spec.rows, 2 * spec.cols
     k = max(CYCLES.get(spec.rows, 1000) // 4, spec.rows) * lanes
-    # Sums that are not a number are little work.
+    # NaN sums would be less work.
     a, b = (
         rng.choice(np.flatnonzero(np.isfinite(values(fmt))).astype(np.uint64), shape)
         for fmt, shape in ((spec.mac.a, (m, k)), (spec.mac.b, (k, n)))
     )
-    matmul(a[:1, :lanes], b[:lanes, :1], spec)  # Compiles what is to be compiled.
+    matmul(a[:1, :lanes], b[:lanes, :1], spec)  # Compiles the loops.
     rates, cycles = [], 0
     for _ in range(runs):
         start = time.thread_time()
@@ -86,13 +86,13 @@ def measure(
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """What the command takes."""
+    """Add the options of the command."""
     parser.add_argument(
         "--runs",
         metavar="N",
         type=int,
         default=RUNS,
-        help="runs of each, the fastest counts (default: %(default)s)",
+        help="runs per array; the fastest counts (default: %(default)s)",
     )
 
 

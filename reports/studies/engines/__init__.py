@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a GEMM engine adds around its array, part by part."""
+"""Area that a GEMM engine adds to its array, by part."""
 
 from reports.registry import Study
 
 STUDIES = (
     Study(
         name="engines",
-        title="What a GEMM engine adds around its array",
+        title="What a GEMM engine adds to its array",
         order=130,
         measure="engines.toml",
         page="page",

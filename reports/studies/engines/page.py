@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a GEMM engine adds around its array and memories: whole, and part by part."""
+"""Area that a GEMM engine adds to its array and memories, in total and by part."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from reports.registry import Page
-from reports.tables import MISSING, Record, Table, cell, value
+from reports.tables import MISSING, Record, Table, cell, label, value
 
 
 def _engines(records: Sequence[Record], **conditions: str) -> list[Record]:
-    """Records of engines, those with these conditions."""
+    """Records of engines with these conditions."""
     return [
         record
         for record in records
@@ -24,14 +24,14 @@ def _mac(record: Record) -> str:
 
 
 def _share(record: Record, records: Sequence[Record]) -> float | None:
-    """Area over that of the engine's array, if that was measured."""
+    """Area relative to that of the engine's array, if it was measured."""
     array = record["conditions"]["unit"].partition(",depths=")[0]
     areas = [value(other, "area") for other in records if other["conditions"]["unit"] == array]
     return value(record, "area") / areas[0] if areas else None
 
 
 def engines(records: Sequence[Record]) -> Table:
-    """A line for each engine."""
+    """One row per engine."""
     rows = []
     for record in _engines(records):
         where, share = record["conditions"], _share(record, records)
@@ -51,8 +51,8 @@ def engines(records: Sequence[Record]) -> Table:
             "area [um2]",
             "cells",
             "flip-flops",
-            "area over the array's [%]",
-            "bits of the memories, which are not counted",
+            "% of the array's area",
+            "memory bits (not counted)",
         ],
         rows,
         [],
@@ -60,7 +60,7 @@ def engines(records: Sequence[Record]) -> Table:
 
 
 def parts(records: Sequence[Record]) -> Table:
-    """Area of each part, a column for each engine of the first MAC on the first bus."""
+    """Area of each part, one column per engine of the first MAC and bus."""
     every = _engines(records)
     mac, bus = _mac(every[0]), every[0]["conditions"]["bus"]
     shown = [
@@ -70,17 +70,17 @@ def parts(records: Sequence[Record]) -> Table:
         name for record in shown for name in record["metrics"] if name.startswith("area_")
     )
     rows = [
-        [name.removeprefix("area_").replace("_", " "), *(cell(record, name) for record in shown)]
+        [label(name.removeprefix("area_")), *(cell(record, name) for record in shown)]
         for name in names
     ]
     heads = [
         f"{record['conditions']['array']} {record['conditions']['dataflow']}" for record in shown
     ]
-    return Table([f"area [um2] of, with {mac} on {bus}", *heads], rows, [])
+    return Table([f"area [um2] with {mac} and {bus}", *heads], rows, [])
 
 
 def answer(records: Sequence[Record]) -> dict[str, Any]:
-    """Areas by dataflow, and the largest and the smallest share of the array's, in percent."""
+    """Areas by dataflow, and the largest and smallest percentage of the array's area."""
     areas = {
         name: [value(record, "area") for record in _engines(records, dataflow=flow)]
         for name, flow in (("output-stationary", "os"), ("weight-stationary", "ws"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gates that each feature of a floating-point MAC costs.
 
-Every unit is counted whole, then without one feature at a time, then without all of them.
+Every unit is counted with all features, then without one feature at a time, then without any.
 """
 
 import sys
@@ -34,7 +34,7 @@ WHOLE = "nothing"
 
 
 def _operands(change: Callable[[Format], str], spec: MacSpec) -> MacSpec:
-    """``spec`` with other operand formats; integers stay."""
+    """``spec`` with other operand formats; integer formats stay."""
     a, b = (fmt if fmt.is_integer else parse_format(change(fmt)) for fmt in (spec.a, spec.b))
     return replace(spec, a=a, b=b)
 
@@ -46,7 +46,7 @@ def _accumulator(spec: MacSpec, **chosen: bool | Overflow | Rounding) -> MacSpec
     return replace(spec, acc=replace(acc, **chosen))  # type: ignore[arg-type]
 
 
-#: What takes each feature away from a spec, by the feature's name.
+#: Functions that remove a feature from a spec, by name of the feature.
 FEATURES: dict[str, Callable[[MacSpec], MacSpec]] = {
     # Subnormal codes mean zero.
     "subnormals of the operands": partial(
@@ -64,7 +64,7 @@ FEATURES: dict[str, Callable[[MacSpec], MacSpec]] = {
 
 
 def variants(spec: MacSpec) -> Iterator[tuple[str, MacSpec]]:
-    """What is left out, and the unit without it; a feature that a unit never had is not listed."""
+    """Removed feature and the unit without it; features that the unit lacks are skipped."""
     yield WHOLE, spec
     everything = spec
     for name, without in FEATURES.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many bits 8-bit formats keep of random numbers."""
+"""Bits of accuracy that 8-bit formats keep of random numbers."""
 
 from reports.registry import Study
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many bits of a random number a format keeps: log2(sigma / RMSE), integrated, not sampled.
+"""Bits of accuracy of a format on random numbers: log2(sigma / RMSE), integrated, not sampled.
 
-Between two neighbouring limits all numbers become one value q, so that the mean squared error is
-the sum over all values of the integral of ``(x - q)**2 p(x)``: the moments 0, 1 and 2 of the
-distribution between the limits, which have closed forms for every distribution here. Beyond the
-largest value numbers saturate. The scale is searched for the least error, as in arXiv 2303.17951,
-section 4; its figure 5 stands beside the results.
+All numbers between two neighbouring limits become one value q. The mean squared error is therefore
+the sum over all values of the integral of ``(x - q)**2 p(x)``. It needs moments 0, 1 and 2 of the
+distribution between the limits, which have closed forms here. Numbers beyond the largest value
+saturate. The scale minimises the error, as in arXiv 2303.17951, section 4; results are compared
+with its figure 5.
 """
 
 import math
@@ -26,19 +26,19 @@ from synth.record import Metric, Provenance, Record, provenance
 
 Floats = npt.NDArray[np.float64]
 
-#: The formats of the same widths that this project's units are measured with.
+#: This project's formats with the same fields.
 OWN_FORMATS = tuple(name.lower() for name in PAPER_FORMATS)
-#: Bits of accuracy in figure 5 for `PAPER_FORMATS`, read off the figure to +-0.03.
+#: Bits of accuracy in figure 5 for `PAPER_FORMATS`, read from the figure to +-0.03.
 PAPER = {
     "uniform": (7.99, 7.34, 6.42, 5.44, 4.47),
     "normal": (6.73, 7.10, 6.25, 5.25, 4.25),
     "student_t3": (2.88, 3.21, 4.19, 5.16, 4.24),
 }
-#: Outliers: how much wider than the other numbers, and shares of one in 2**place.
+#: Outliers: width relative to the other numbers, and shares of one in 2**place.
 SPREAD, PLACES = 20.0, range(24, 2, -1)
 
-#: The search tries STEPS largest magnitudes an octave, from 2**LOW to 2**HIGH deviations, and then
-#: FINE between the neighbours of the best.
+#: The search tries STEPS largest magnitudes per octave, from 2**LOW to 2**HIGH deviations, then
+#: FINE steps around the best.
 LOW, HIGH, STEPS, FINE = -1, 26, 16, 64
 
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
@@ -53,8 +53,8 @@ class Distribution:
     sigma
         Standard deviation.
     beyond
-        Integrals of ``p(x)``, ``x p(x)`` and ``x**2 p(x)`` from each number, none of them negative,
-        to infinity: small numbers, so that little is lost where they are taken from each other.
+        Integrals of ``p(x)``, ``x p(x)`` and ``x**2 p(x)`` from each non-negative number to
+        infinity. They are small, so little accuracy is lost when they are subtracted.
     """
 
     sigma: float
@@ -63,7 +63,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """Largest magnitude kept, in deviations, and bits of accuracy with it."""
+    """Largest representable magnitude, in deviations, and bits of accuracy with it."""
 
     reach: float
     bits: float
@@ -105,7 +105,7 @@ DISTRIBUTIONS = {
 
 
 def mixture(weight: float, spread: float) -> Distribution:
-    """Standard normal numbers, of which a share ``weight`` is ``spread`` times as wide."""
+    """Standard normal numbers; a share ``weight`` of them is ``spread`` times as wide."""
     require(0 <= weight <= 1, "Outlier weight", "from 0 to 1", weight)
     require(0 < spread < math.inf, "Outlier spread", "positive and finite", spread)
 
@@ -122,7 +122,7 @@ def mixture(weight: float, spread: float) -> Distribution:
 
 @cache
 def values_of(fmt: Format) -> Floats:
-    """Values from zero on; those below mirror them, an integer's lowest being left out."""
+    """Non-negative values; negative ones mirror them, without the lowest integer."""
     require(fmt.signed, "Format signed", "True", fmt.signed)
     values = np.unique(decode(np.arange(1 << fmt.width, dtype=code_dtype(fmt.width)), fmt))
     return np.asarray(values[np.isfinite(values) & (values >= 0)], np.float64)
@@ -137,14 +137,14 @@ def mse(values: Floats, scale: float, source: Distribution) -> float:
 
 
 def bits(fmt: Format, reach: float, source: Distribution) -> float:
-    """Bits of accuracy if the largest value stands for ``reach`` standard deviations."""
+    """Bits of accuracy if the largest value represents ``reach`` standard deviations."""
     values = values_of(fmt)
     error = mse(values, reach * source.sigma / values[-1], source)
     return math.log2(source.sigma / math.sqrt(error))
 
 
 def best_scale(fmt: Format, source: Distribution) -> Best:
-    """Largest magnitude with which the error is least; the smallest of those that are as good."""
+    """Largest magnitude that minimises the error; the smallest one on a tie."""
 
     def best(logs: Floats) -> tuple[float, float]:
         found = [bits(fmt, 2.0**log, source) for log in logs]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bits of accuracy beside those of arXiv 2303.17951, and SQNR against the share of outliers."""
+"""Bits of accuracy compared with arXiv 2303.17951, and SQNR by share of outliers."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,11 +11,15 @@ from reports.registry import Page
 from reports.tables import MISSING, Record, Table
 
 OUTLIERS = "normal with outliers"
-#: Bits by which a value may differ from the paper's without a word.
+#: Bits by which a value may differ from the paper's without a comment.
 TOLERANCE = 0.1
-#: The formats of a width, and the name that the paper's figure gives them.
+#: Formats by their name in the paper's figure: the paper's own, and this project's.
 COLUMNS = {name: tuple(dict.fromkeys((fmt, name.lower()))) for name, fmt in PAPER_FORMATS.items()}
-NAMES = {"uniform": "uniform", "normal": "normal", "student_t3": "Student's t, 3 degrees"}
+NAMES = {
+    "uniform": "uniform numbers",
+    "normal": "normal numbers",
+    "student_t3": "Student's t with 3 degrees of freedom",
+}
 
 
 def _values(records: Sequence[Record], metric: str) -> dict[tuple[str, str], float]:
@@ -28,7 +32,7 @@ def _values(records: Sequence[Record], metric: str) -> dict[tuple[str, str], flo
 
 
 def accuracy(records: Sequence[Record]) -> Table:
-    """A line for each distribution and kind of special codes, a column for each width."""
+    """One row per distribution and kind of special codes, one column per format."""
     bits, paper = _values(records, "bits"), _values(records, "paper")
     rows = []
     for name, title in NAMES.items():
@@ -45,9 +49,7 @@ def accuracy(records: Sequence[Record]) -> Table:
 
 
 def _far(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Each value that is far from the paper's: distribution, format and that of the paper,
-    difference, and the binades that both formats span.
-    """
+    """Values that differ from the paper's: distribution, both formats, difference, and spans."""
     bits, paper, span = (_values(records, metric) for metric in ("bits", "paper", "span"))
     return [
         {
@@ -66,7 +68,7 @@ def _far(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def answer(records: Sequence[Record]) -> dict[str, Any]:
-    """How many values are the paper's, and which format is best where."""
+    """Number of values that match the paper, and the best format by distribution."""
     bits, paper = _values(records, "bits"), _values(records, "paper")
     off = [abs(bits[key] - value) for key, value in paper.items()]
     return {
@@ -82,7 +84,7 @@ def answer(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _outliers(records: Sequence[Record]) -> dict[str, dict[int, float]]:
-    """SQNR by format and by the logarithm of one over the share of outliers."""
+    """SQNR by format and by -log2 of the share of outliers."""
     return {
         record["subject"]: {
             int(name.rpartition("_")[2]): metric["value"]
@@ -94,7 +96,7 @@ def _outliers(records: Sequence[Record]) -> dict[str, dict[int, float]]:
 
 
 def outliers(records: Sequence[Record]) -> Table:
-    """SQNR, a line for each share of outliers."""
+    """SQNR, one row per share of outliers."""
     found = _outliers(records)
     places = sorted({place for row in found.values() for place in row}, reverse=True)
     rows = [
@@ -105,8 +107,9 @@ def outliers(records: Sequence[Record]) -> Table:
 
 
 def _crossing(records: Sequence[Record]) -> dict[str, Any] | None:
-    """The smallest share of outliers, one in so many, with which INT8 is not the best, the format
-    that is, and the SQNR of both; None if there is no such share.
+    """The smallest share of outliers for which INT8 is not the best, with the best format.
+
+    None if there is no such share.
     """
     found = _outliers(records)
     for place in sorted(found.get("int8", {}), reverse=True):
@@ -145,7 +148,7 @@ def plots(records: Sequence[Record]) -> dict[str, Callable[[], str]]:
         ),
         "theory_outliers": partial(
             curves,
-            "Outliers cost integers most",
+            "SQNR by share of outliers",
             x="share of outliers",
             log_x=True,
             y="SQNR with the best scale [dB]",
@@ -155,7 +158,7 @@ def plots(records: Sequence[Record]) -> dict[str, Callable[[], str]]:
 
 
 def theory_page(records: Sequence[Record]) -> dict[str, Any]:
-    """What the page shows."""
+    """Values for the page."""
     spread = next(
         (
             float(record["conditions"]["outlier spread"])

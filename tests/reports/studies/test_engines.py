@@ -51,14 +51,14 @@ def test_a_line_for_each_engine():
 
 def test_a_line_for_each_part():
     table = parts(RECORDS)
-    assert table.headings == ["area [um2] of, with int8,acc=fx28 on axi4lite", "4x4 os", "4x4 ws"]
+    assert table.headings == ["area [um2] with int8,acc=fx28 and axi4lite", "4x4 os", "4x4 ws"]
     assert table.rows == [["bus", "200", "200"], ["feeder", "300", "-"], ["row feeder", "-", "550"]]
 
 
 def test_answer_tells_range_and_share():
     assert said("engines", RECORDS) == (
-        "Bus, registers, feeders and control of a GEMM engine take 490 to 500 um2 around "
-        "output-stationary arrays and 750 to 750 um2 around weight-stationary arrays, memories "
-        "apart. Of their arrays' area it is 25.0 % (4x4 int8,acc=fx28) at most, 24.5 % (4x4 "
-        "int8,acc=fx28) at least."
+        "The bus, registers, feeders and control of a GEMM engine take 490 to 500 um2 around "
+        "output-stationary arrays and 750 to 750 um2 around weight-stationary arrays, without the "
+        "memories. This is between 24.5 % (4x4 int8,acc=fx28) and 25.0 % (4x4 int8,acc=fx28) of "
+        "the area of the array."
     )

@@ -148,8 +148,8 @@ def test_accuracy_has_the_papers_values_above_those_of_both_kinds_of_formats():
 
 def test_answer_counts_what_is_near():
     text = said("theory", RECORDS)
-    assert text.startswith("15 of 15 values are within 0.1 bit of arXiv 2303.17951")
-    assert "E5M2 on normal numbers" in text
+    assert text.startswith("15 of 15 values are within 0.1 bit of figure 5 of arXiv 2303.17951")
+    assert "E5M2 for normal numbers" in text
     far = [record("int8", "normal", bits=5.11, paper=5.0, span=7)]
     assert "14 of 15" in said(
         "theory",
@@ -166,8 +166,8 @@ def test_differences_are_explained():
     sentences = [line for line in shown("theory", RECORDS).splitlines() if " differs by " in line]
     assert sentences == [
         (
-            "e3m4 on normal numbers differs by +0.25 bit: it spans 9.00 binades, the paper's "
-            "binary8p5 10.00, as its special codes take a whole exponent."
+            "e3m4 differs by +0.25 bit for normal numbers. Its special codes use a whole exponent, "
+            "so it spans 9.00 binades; the paper's binary8p5 spans 10.00."
         )
     ]
 
@@ -178,13 +178,13 @@ def test_outliers_tell_where_int8_is_no_longer_best():
         ["1 in 16", "12.5", "31.0"],
     ]
     page = shown("theory", RECORDS)
-    assert "a share of which is 50 times as wide." in page
-    assert "\nFrom one outlier" not in page
+    assert "the outliers, is 50 times as wide." in page
+    assert "\nINT8 is" not in page
     assert (
-        "outliers included. From one outlier in 16 on, INT8 is not the best: e4m3 has 31.0 dB, "
-        "int8 12.5 dB.\n"
+        "includes the outliers. INT8 is no longer the best format once one number in 16 is an "
+        "outlier: e4m3 then has 31.0 dB and int8 12.5 dB.\n"
     ) in page
-    assert ("outliers included. INT8 is the best with every share of outliers.\n") in shown(
+    assert ("the outliers. INT8 is the best format for every share of outliers.\n") in shown(
         "theory", RECORDS[:-1]
     )
 
