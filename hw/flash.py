@@ -15,6 +15,7 @@ from hw.board.platforms import board_named
 from hw.board.tools import ToolError, program, require_loader
 from hw.build import verilog
 from hw.emit.yosys import YosysError
+from hw.progress import Progress
 from hw.spec import folders
 from hw.spec.board import DEFAULT_BAUD
 from hw.spec.command import (
@@ -24,7 +25,7 @@ from hw.spec.command import (
     chosen_array,
     run_command,
 )
-from hw.spec.errors import require
+from hw.spec.errors import require, whole_number
 
 DEFAULT_ARRAY = "4x4"
 FOLDER = Path("build/boards")
@@ -93,17 +94,6 @@ def _number(noun: str, text: str | None, *, low: float, high: float) -> float | 
     return value
 
 
-def _whole(noun: str, text: str, *, low: int, high: int) -> int:
-    """Whole number that an option spells."""
-    require(
-        text.isdecimal() and low <= int(text) <= high,
-        noun,
-        f"a whole number from {low} to {high}",
-        text,
-    )
-    return int(text)
-
-
 def _chosen(options: argparse.Namespace) -> Design:
     """Design that the options spell; adders and multipliers are operators if they do not say."""
     require(options.board is not None, "Board", "given by --board NAME", None)
@@ -118,15 +108,15 @@ def _chosen(options: argparse.Namespace) -> Design:
         array,
         depths=options.depths,
         clock_mhz=_number("Board clock", options.clock_mhz, low=1, high=1000),
-        baud=_whole("Baud rate", options.baud, low=1, high=100_000_000),
+        baud=whole_number("Baud rate", options.baud, 1, 100_000_000),
     )
 
 
-def _flash(options: argparse.Namespace) -> dict[str, Any]:
+def _flash(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     """Build, and program unless only the bitstream is wanted; what there is to tell."""
     from hw.board.build import build
 
-    seed = _whole("Seed", options.seed, low=1, high=2**31 - 1)
+    seed = whole_number("Seed", options.seed, 1, 2**31 - 1)
     chosen = _chosen(options)
     chosen.require_room()
     built = build(
@@ -138,7 +128,7 @@ def _flash(options: argparse.Namespace) -> dict[str, Any]:
         dsp=options.dsp,
         seed=seed,
         out=options.out or FOLDER / chosen.board.key,
-        say=lambda step: print(f"{step} ...", file=sys.stderr),
+        say=progress.at_once,
     )
     if not options.build_only:
         program(chosen.board, built.bitstream)
@@ -165,7 +155,9 @@ def _body(options: argparse.Namespace) -> None:
     if options.list_boards:
         print(listing(folders.RECORDS, as_json=options.json))
         return
-    done = _flash(options)
+    progress = Progress()
+    done = _flash(options, progress)
+    progress.done()
     if options.json:
         print(json.dumps(done, indent=2))
         return
@@ -181,10 +173,20 @@ def _body(options: argparse.Namespace) -> None:
             f"{name.replace('_', ' ')} {value:g} s" for name, value in done["seconds"].items()
         )
     )
-    if done["programmed"]:
-        lines.append(f"Check it: python -m hw.selftest --port {done['port']} --baud {options.baud}")
-    print(*lines, sep="\n", file=sys.stderr)
+    lines.append(f"Next: {_next(options, done)}")
+    progress.note("\n".join(lines))
     print(done["bitstream"])
+
+
+def _next(options: argparse.Namespace, done: dict[str, Any]) -> str:
+    """Command that a person runs next: that which writes the bitstream, or checks the board."""
+    if done["programmed"]:
+        return f"python -m hw.selftest --port {done['port']} --baud {options.baud}"
+    words = [
+        word.replace("{bitstream}", done["bitstream"])
+        for word in board_named(done["board"]).program
+    ]
+    return " && ".join(words)
 
 
 if __name__ == "__main__":

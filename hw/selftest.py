@@ -11,6 +11,7 @@ from typing import Any
 
 from hw.host.device import Device
 from hw.host.exchange import DeviceError
+from hw.progress import Progress
 from hw.spec import ArraySpec
 from hw.spec.board import DEFAULT_BAUD
 from hw.spec.command import (
@@ -148,17 +149,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _body(options: argparse.Namespace) -> None:
-    from sim.progress import Progress
-
     require_int("Products", options.gemms, 1, 1_000_000)
     require_int("Seed", options.seed, 0, 2**63)
     require_int("Images", 0 if options.images is None else options.images, 0, 449)
     require_int("Baud rate", options.baud, 1, 100_000_000)
+    progress = Progress()
     with Device.open(options.port, baud=options.baud) as device:
         _require_unit(options, device.spec.array)
         found = selftest(
-            device, gemms=options.gemms, seed=options.seed, images=options.images, say=Progress()
+            device, gemms=options.gemms, seed=options.seed, images=options.images, say=progress
         )
+    progress.done()
     print(json.dumps(found, indent=2) if options.json else _table(found))
 
 

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from hw.build import generate
+from hw.progress import Progress
 from hw.spec.board import BoardSpec
 from hw.spec.command import (
-    INTERRUPTED,
     Parser,
     add_drain_options,
     add_unit_options,
@@ -129,12 +129,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(_parser(), _body, arguments, tool_errors=(RtlError,))
 
 
-def _body(options: argparse.Namespace) -> int:
-    from sim.progress import Progress
-
+def _body(options: argparse.Namespace) -> None:
     spec = _spec(options)
-    Progress().at_once(f"compiling {spec.name}")
+    progress = Progress()
+    progress.at_once(f"compiling {spec.name}")
     board = VirtualBoard(compile_board(spec), spec)
+    progress.done()
     told = {
         "port": board.path,
         "engine": str(spec.gemm),
@@ -142,13 +142,13 @@ def _body(options: argparse.Namespace) -> int:
         "baud": spec.baud,
     }
     print(json.dumps(told) if options.json else board.path, flush=True)
+    command = f"python -m hw.selftest --port {board.path} --baud {spec.baud}"
+    if not options.json:
+        progress.note(f"Check it from another terminal: {command}\nStop it with Ctrl-C.")
     try:
         board.serve()
-    except KeyboardInterrupt:  # The usual end.
-        return INTERRUPTED
     finally:
         board.close()
-    return 0
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
+from hw import manners
 from hw.spec import folders
 from hw.spec.command import Parser, run_command
 from hw.spec.errors import require
@@ -85,6 +86,7 @@ def _run(measure: Measure, usual: Path, options: Namespace) -> int:
     """Measure, write, print and render; 1 if the records show a fault."""
     require(not options.out.is_dir(), "Output file", "a file", str(options.out))
     records = measure.run(options)
+    manners.settle()
     path = write_records(options.out, records)
     if options.json:
         print(json.dumps({"records": [record.to_json() for record in records]}, indent=2))

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write files atomically: a file appears complete, or not at all."""
+"""Read arrays from files; write files atomically: a file appears complete, or not at all."""
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from hw.spec import SpecError
+import numpy as np
+
+from hw.manners import FULL, folder_in
+from hw.spec.errors import SpecError, shortened
 
 
 @contextmanager
@@ -19,18 +21,44 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     ------
     SpecError
         If the file cannot be created there. This is checked before the block runs.
+    OSError
+        If the disk is full; the error names the file.
+    """
+    with ExitStack() as stack:
+        try:
+            if path.is_dir():
+                raise IsADirectoryError(None, "is a directory")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            whole = Path(stack.enter_context(folder_in(path.parent)), path.name)
+        except OSError as error:
+            raise SpecError(
+                f"Output file {shortened(str(path))} cannot be written: "
+                f"{(error.strerror or str(error)).lower()}"
+            ) from error
+        try:
+            with whole.open("wb") as file:
+                yield file
+            os.replace(whole, path)
+        except OSError as error:
+            if error.errno in FULL and error.filename is None:
+                raise OSError(error.errno, error.strerror, str(path)) from error
+            raise
+
+
+def read_array(path: Path, noun: str) -> Any:
+    """Read a .npy file without pickles.
+
+    Raises
+    ------
+    SpecError
+        If it is not a complete .npy file of numbers.
     """
     try:
-        if path.is_dir():
-            raise IsADirectoryError(None, "is a directory")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-")
-    except OSError as error:
+        with path.open("rb") as file:
+            return np.load(file, allow_pickle=False)
+    # Python parses the header and zipfile reads a .npz file: the exceptions are many.
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or "not a .npy file of numbers"
         raise SpecError(
-            f"Output file {str(path)!r} cannot be written: {(error.strerror or str(error)).lower()}"
+            f"{noun} file {shortened(str(path))} cannot be read: {reason.lower()}"
         ) from error
-    with scratch:
-        whole = Path(scratch.name, path.name)
-        with whole.open("wb") as file:
-            yield file
-        os.replace(whole, path)

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 import sim
+from hw.progress import Progress
 from hw.spec import ArraySpec, Format, GemmSpec
 from sim.codes import code_dtype
 from sim.digits import accuracy, load_digits, quantize, train
-from sim.progress import Progress
 from sim.run.operands import draw
 
 Codes = npt.NDArray[Any]

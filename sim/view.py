@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hw.progress import Progress
 from hw.spec.command import Parser, add_unit_options, chosen_array, run_command
 from hw.spec.errors import require
 from sim.files import whole_file
-from sim.progress import Progress
 from sim.run.operands import DISTRIBUTIONS, draw, parse_size
 from sim.trace.page import page
 from sim.trace.record import record, require_viewable
@@ -62,6 +62,7 @@ def _view(options: argparse.Namespace) -> None:
     b = draw(spec.mac.b, (k, n), options.data, [options.seed, 1], progress)
     with whole_file(options.out) as file:
         file.write(page(record(a, b, spec)).encode("utf-8"))
+    progress.done()
     print(options.out)
 
 

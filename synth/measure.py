@@ -5,7 +5,6 @@ A metric is a function in `METRICS`: it gets a `Job` and gives a `Part`, and eve
 has it from then on. What a metric computes comes from the cache where it has been computed before.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
+from hw.progress import Progress
 from hw.spec import ArraySpec, GemmSpec
 from hw.spec.errors import require
 from synth.flow.cache import cached_step
@@ -331,7 +331,7 @@ def measure(job: Job, command: str, *, only: Sequence[str] = (), progress: bool 
     only
         Names of metrics in `METRICS`; all by default.
     progress
-        Tell each metric on stderr.
+        Report each metric on stderr.
 
     Raises
     ------
@@ -342,10 +342,12 @@ def measure(job: Job, command: str, *, only: Sequence[str] = (), progress: bool 
     """
     passes = recipe_passes(job.recipe, "cells")
     chosen, parts = _chosen(only), []
+    report = Progress()
     for number, metric in enumerate(chosen, 1):
         if progress:
-            print(f"[{number}/{len(chosen)}] {job.design.name}: {metric.__name__}", file=sys.stderr)
+            report.at_once(f"[{number}/{len(chosen)}] {job.design.name}: {metric.__name__}")
         parts.append(metric(job))
+    report.done()
     parts.append(
         Part(
             not_done=tuple(

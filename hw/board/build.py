@@ -19,6 +19,7 @@ from hw.board.platforms import Board, Pins
 from hw.board.tools import ToolError, call
 from hw.emit.files import write_files
 from hw.emit.yosys import run_yosys
+from hw.manners import folder_in
 from hw.spec.errors import SpecError
 
 #: What installs place and route and the packers.
@@ -187,7 +188,7 @@ def _keep(folder: Path, out: Path, names: list[str]) -> list[Path]:
     """Copy files into ``out``, each whole or not at all."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out, prefix=".writing-") as scratch:
+        with folder_in(out) as scratch:
             for name in names:
                 shutil.copyfile(folder / name, Path(scratch, name))
             return [Path(scratch, name).replace(out / name) for name in names]

@@ -2,10 +2,10 @@
 """Files that are there whole or not at all."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from hw.manners import folder_in
 from hw.spec import SpecError
 
 
@@ -29,7 +29,7 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
+        with folder_in(folder) as scratch:
             for name, text in texts.items():
                 Path(scratch, name).write_text(text, encoding="utf-8", newline="\n")
             for name in texts:

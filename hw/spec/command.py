@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
+from hw import manners
 from hw.spec.arrays import ArraySpec
-from hw.spec.errors import SpecError, require
+from hw.spec.errors import DIGITS, LONGEST, SpecError, require, shortened
 from hw.spec.gemm import GemmSpec
 from hw.spec.grammar import ACCUMULATORS, Spec, parse_gemm, parse_mac, parse_output, parse_spec
 from hw.spec.macs import MacSpec
@@ -34,8 +35,19 @@ EXAMPLES = {
 (DRAIN,) = (setting for setting in ArraySpec.SETTINGS if setting.key == "out")
 ARRAY = tuple(setting for setting in ArraySpec.SETTINGS if setting is not DRAIN)
 
-#: Exit status after Ctrl-C, as a shell has it.
-INTERRUPTED = 130
+#: What Python says of a text that no option or file may hold, by words of it.
+VALUES = {
+    "integer string conversion": f"Number must have at most {DIGITS} digits",
+    "embedded null": "Path must have no NUL character",
+}
+
+
+class Quiet(argparse.Action):
+    """The option ``--quiet``, which every command has."""
+
+    def __call__(self, *_: object) -> None:
+        """Report no progress from now on."""
+        manners.quiet(True)
 
 
 #: Names of commands by the module of ``python -m``; `bytemac` fills it where it is what was called.
@@ -53,10 +65,25 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *, prog: str, **settings: Any) -> None:
         super().__init__(prog=as_called(prog), **settings)
+        self.add_argument("--quiet", action=Quiet, nargs=0, help="report no progress on stderr")
 
     def error(self, message: str) -> NoReturn:
         """End the program with ``message``."""
         self.exit(2, as_called(f"{self.prog}: error: {message}\n"))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print ``message``; argparse's own hides that the disk is full."""
+        (file or sys.stderr).write(message)
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Value of an option; an error shows no more of a long one than can be read."""
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError as error:
+            if len(arg_string) <= LONGEST:
+                raise
+            text = str(error.message).replace(repr(arg_string), shortened(arg_string))
+            raise argparse.ArgumentError(action, text) from None
 
     def format_help(self) -> str:
         """Help, with every accumulator and with examples where there are options of a MAC."""
@@ -83,31 +110,100 @@ def run_command(
 ) -> int:
     """Run ``body`` with the options in ``arguments``; gives the exit status of the program.
 
-    That is what ``body`` returns, 0 for None. What a person can mend, a wrong option or file
-    (`SpecError`, `OSError`) or install (`ModuleNotFoundError`), becomes one line on stderr and
-    status 2; a tool that fails (``tool_errors``) one line and 1; Ctrl-C one line and `INTERRUPTED`.
+    That is what ``body`` returns, 0 for None. Each other end is one line on stderr: status 2 for
+    what a person can mend, a wrong option or file (`SpecError`, `OSError`) or a missing package
+    (`ModuleNotFoundError`); 1 for a tool that fails (``tool_errors``), a full disk, or stdout that
+    cannot be written; 130 after Ctrl-C, 143 after SIGTERM. A closed pipe ends the program with 141
+    and without a line.
 
     Raises
     ------
     SystemExit
-        With status 2, or 0 after ``--help``, as argparse does.
+        As argparse does: with status 2, or 0 after ``--help``.
     """
-    options = parser.parse_args(arguments)
+    prog = parser.prog
+    manners.quiet(False)
     try:
-        return body(options) or 0
-    except tool_errors as error:
-        print(as_called(f"{parser.prog}: error: {error}"), file=sys.stderr)
-        return 1
-    except ModuleNotFoundError as error:
-        sentence = explanation(error)
-        if sentence is None:
-            raise
-        parser.error(sentence)
-    except (SpecError, OSError) as error:
-        parser.error(str(error))
+        options = parser.parse_args(_arguments(parser, arguments))
+        with manners.unwinding(), manners.temporary_files():
+            try:
+                status = body(options) or 0
+            finally:
+                manners.settle()
+    except SystemExit as end:
+        raise SystemExit(manners.flushed(prog, _status(end))) from None
     except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _interrupted(prog)
+    except BrokenPipeError as error:
+        return manners.unwritten(prog, error)
+    except Exception as error:
+        if manners.was_stopped():  # The error is that of a thread whose tool was ended.
+            return _interrupted(prog)
+        status, sentence = _explained(error, tool_errors)
+        if not status:
+            raise
+        manners.say(as_called(f"{prog}: error: {sentence}"))
+        if status == 2:
+            raise SystemExit(2) from error
+    return manners.flushed(prog, status)
+
+
+def _interrupted(prog: str) -> int:
+    status, word = manners.stopped()
+    manners.say(f"{prog}: {word}")
+    return status
+
+
+def _status(end: SystemExit) -> int:
+    return end.code if isinstance(end.code, int) else int(end.code is not None)
+
+
+def _arguments(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None
+) -> Sequence[str] | None:
+    """The words of the command line; one that no file name can have ends the program."""
+    for word in arguments or ():
+        if "\0" in word:
+            parser.error(f"Argument must have no NUL character, not {shortened(word)}")
+    return arguments
+
+
+def _explained(error: Exception, tool_errors: tuple[type[Exception], ...]) -> tuple[int, str]:
+    """Exit status and sentence for an error; status 0 for one that is a fault of the program."""
+    full = _full_disk(error)
+    if full is not None:
+        reason = (full.strerror or "input or output error").lower()
+        name = f"File {full.filename}" if full.filename else "Output"
+        return 1, f"{name} could not be written ({reason})"
+    if isinstance(error, tool_errors):
+        return 1, str(error)
+    match error:
+        case SpecError():
+            return 2, str(error)
+        case ModuleNotFoundError():
+            missing = explanation(error)
+            return (0, "") if missing is None else (2, missing)
+        case OSError():
+            if error.filename is None or error.strerror is None:
+                return 2, str(error)
+            return 2, f"{error.strerror}: {shortened(str(error.filename))}"
+        case MemoryError():
+            return 1, "Not enough memory for this; try a smaller one"
+        case RecursionError():
+            return 2, "Input must not be nested this deep"
+        case ValueError():
+            found = [sentence for sign, sentence in VALUES.items() if sign in str(error)]
+            return (2, found[0]) if found else (0, "")
+    return 0, ""
+
+
+def _full_disk(error: BaseException | None) -> OSError | None:
+    """What said that a disk is full, if that is why ``error`` was raised."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in manners.FULL:
+            return error
+        error = error.__cause__
+    return None
 
 
 def add_mac_options(parser: argparse._ActionsContainer) -> None:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one exception that a wrong description raises, and the sentence that it carries."""
 
+#: Characters of a value that a message shows, and digits that a whole number may have.
+LONGEST, DIGITS = 200, 4300
+
 
 class SpecError(ValueError):
     """A description that cannot be built; the message is one line, fit to be shown to a user."""
@@ -9,7 +12,27 @@ class SpecError(ValueError):
 def require(condition: bool, noun: str, requirement: str, value: object) -> None:
     """Raise ``<noun> must be <requirement>, not <value>`` unless ``condition`` holds."""
     if not condition:
-        raise SpecError(f"{noun} must be {requirement}, not {value!r}")
+        raise SpecError(f"{noun} must be {requirement}, not {shortened(value)}")
+
+
+def shortened(value: object) -> str:
+    """How a message shows ``value``: its `repr`, the middle of a long one left out."""
+    try:
+        text = repr(value)
+    except ValueError:  # A whole number of more digits than Python prints.
+        return f"a number of more than {DIGITS} digits"
+    if len(text) <= LONGEST:
+        return text
+    half = LONGEST // 4
+    return f"{text[:half]}...{text[-half:]} ({len(text)} characters)"
+
+
+def whole_number(noun: str, text: str, low: int, high: int) -> int:
+    """Whole number that ``text`` spells; SpecError for others than those from low to high."""
+    fits = text.isascii() and text.isdecimal() and len(text.lstrip("0")) <= len(str(high))
+    number = int(text.lstrip("0") or "0") if fits else low - 1
+    require(low <= number <= high, noun, f"a whole number from {low} to {high}", text)
+    return number
 
 
 def require_int(noun: str, value: object, low: int, high: int) -> None:

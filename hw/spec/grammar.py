@@ -34,7 +34,7 @@ from hw.spec.accumulators import (
 from hw.spec.arrays import ArraySpec, Dataflow
 from hw.spec.board import DEFAULT_BAUD, BoardSpec
 from hw.spec.catalog import ALIASES, CATALOG, FAMILIES
-from hw.spec.errors import SpecError, require
+from hw.spec.errors import DIGITS, SpecError, require, shortened
 from hw.spec.formats import Format, Specials
 from hw.spec.gemm import DEFAULT_DEPTH, Bus, GemmSpec
 from hw.spec.macs import MacSpec, Multiplier
@@ -248,7 +248,7 @@ def parse_format(text: str) -> Format:
     if not policy or numbers is None:
         raise SpecError(
             f"Format name must be one of {', '.join(CATALOG)}, or eXmY:policy, not "
-            f"{text!r}{_suggestion(name)}"
+            f"{shortened(text)}{_suggestion(name)}"
         )
     exp_bits, man_bits = int(numbers[1]), int(numbers[2])
     specials = Specials(policy)
@@ -283,7 +283,7 @@ def parse_accumulator(text: str, a: Format, b: Format) -> Accumulator:
         raise SpecError(
             "Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 "
             "or bf16, with -rtz, -sat or -ftz behind it, or aligned:N, "
-            f"{', '.join(PRESETS)}, not {text!r}"
+            f"{', '.join(PRESETS)}, not {shortened(text)}"
         )
     chosen = {key: value for name in suffixes for key, value in _SUFFIXES[name].items()}
     require(
@@ -327,11 +327,17 @@ def _split(noun: str, text: str, settings: Iterable[Setting]) -> tuple[str, dict
             for key, setting in known.items()
         )
         unknown = "".join(_close(key, known) for key in values if key not in known)
-        raise SpecError(f"{noun} must be {form}, not {text!r}{unknown}")
+        raise SpecError(f"{noun} must be {form}, not {shortened(text)}{unknown}")
     for key in _WHOLE.keys() & values.keys():
         require(values[key].isdecimal(), _WHOLE[key], "a whole number", values[key])
-        values[key] = int(values[key])
+        values[key] = _int(_WHOLE[key], values[key])
     return head.strip(), values
+
+
+def _int(noun: str, digits: str) -> int:
+    """Whole number of ``digits``, no more of them than Python reads."""
+    require(len(digits) <= DIGITS, noun, f"a number of at most {DIGITS} digits", digits)
+    return int(digits)
 
 
 def _close(name: str, known: Iterable[str]) -> str:
@@ -417,7 +423,9 @@ def _fixed(kind: str, a: Format, b: Format) -> FixedAccumulator | None:
     """Fixed-point accumulator spelled ``kind``, or None."""
     name, _, count = kind.partition(":")
     if name == "exact" and (not count or count.isdecimal()) and kind != "exact:":
-        return FixedAccumulator.exact(a, b, int(count) if count else DEFAULT_PRODUCTS)
+        return FixedAccumulator.exact(
+            a, b, _int("Accumulator products", count) if count else DEFAULT_PRODUCTS
+        )
     if match := _INTEGER.fullmatch(kind):
         return FixedAccumulator(lsb=a.lsb + b.lsb, width=int(match[1]))
     if match := _FIXED.fullmatch(kind):
@@ -446,7 +454,9 @@ def _aligned(kind: str) -> AlignedAccumulator | None:
         bits = str(PRESETS[kind][0])
     elif name != "aligned" or not bits.isdecimal():
         return None
-    return AlignedAccumulator(fmt=CATALOG["fp32"], frac_bits=int(bits))
+    return AlignedAccumulator(
+        fmt=CATALOG["fp32"], frac_bits=_int("Accumulator fraction bits", bits)
+    )
 
 
 def _named(kind: type[Choice], noun: str, value: str | Choice) -> Choice:

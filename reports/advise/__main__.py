@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from hw.spec import SpecError
+from hw.progress import Progress
 from hw.spec.command import Parser, run_command
 from hw.spec.errors import require, require_int
 from reports.advise.page import page, table
@@ -36,10 +35,9 @@ from reports.studies.networks.settings import (
 )
 from reports.studies.networks.task import Outputs, Task
 from sim.codes import NDArray
-from sim.files import whole_file
+from sim.files import read_array, whole_file
 from sim.network import Network, load
 from sim.network.walk import feeds, load_data
-from sim.progress import Progress
 
 #: Name of the measure without labels.
 SQNR = "SQNR"
@@ -119,13 +117,7 @@ def _drawn(network: Network) -> dict[str, NDArray]:
 
 def _labels(path: Path, count: int) -> NDArray:
     """Classes of the samples."""
-    try:
-        found: Any = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or "not a .npy file of numbers"
-        raise SpecError(
-            f"Labels file must be readable, not {str(path)!r} ({reason.lower()})"
-        ) from error
+    found = read_array(path, "Labels")
     is_whole = isinstance(found, np.ndarray) and found.dtype.kind in "iu" and found.ndim == 1
     require(
         is_whole,
@@ -300,6 +292,7 @@ def _body(options: argparse.Namespace) -> None:
         if file is not None:
             shown = page(task.name, options.array, points, goal, advice, notes)
             file.write(shown.encode("utf-8"))
+    progress.done()
     if options.json:
         rows = [
             asdict(point) | {"front": point in advice.front, "recommended": point == advice.chosen}

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hw.progress import Progress
 from hw.spec import CATALOG, SpecError, folders
 from hw.spec.command import Parser, add_unit_options, chosen_array, run_command
 from hw.spec.errors import require
@@ -29,7 +30,6 @@ from sim.network.plan import (
 from sim.network.results import Energy, NetworkResult, recorded_energy
 from sim.network.run import run
 from sim.network.walk import feeds, load_data
-from sim.progress import Progress
 from sim.rtl import RtlError
 from sim.run.engines import DEFAULT_ENGINE, ENGINES
 
@@ -190,6 +190,7 @@ def _run(options: argparse.Namespace) -> NetworkResult:
                 for name, runs in result.outputs.items()
             }
             np.savez(file, **joined)
+    progress.done()
     return result
 
 

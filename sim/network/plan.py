@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.progress import Progress
 from hw.spec import ArraySpec, FixedAccumulator, Format, MacSpec, SpecError
 from hw.spec.errors import require
 from sim.codes import NDArray
 from sim.network.graph import Network
 from sim.network.operators import Layer
 from sim.network.walk import Feed, Pair, walk
-from sim.progress import Progress
 from sim.quantize import (
     Per,
     Quantizer,

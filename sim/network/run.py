@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hw.progress import Progress
 from hw.spec import ArraySpec, SpecError
 from hw.spec.errors import require
 from sim.codes import NDArray
@@ -24,7 +25,6 @@ from sim.network.operators import Layer
 from sim.network.plan import LayerQuantizers, Plan, Quantizers, required
 from sim.network.results import LayerResult, NetworkResult
 from sim.network.walk import Feed, Pair, walk
-from sim.progress import Progress
 from sim.quantize import BLOCK, Quantizer, Scheme, encode_blocks
 from sim.quantize.blocks import scale_values
 from sim.quantize.nearest import values_of

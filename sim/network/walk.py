@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hw.progress import Progress
 from hw.spec import SpecError
 from hw.spec.errors import require
 from sim.codes import NDArray
 from sim.network.graph import Network, Step
 from sim.network.operators import Layer
-from sim.progress import Progress
 
 #: Inputs of one run of the network, by name.
 Feed = Mapping[str, NDArray]

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from hw.manners import folder_in
 from hw.spec import folders
 from hw.spec.errors import require
 from hw.spec.packages import remedy
@@ -117,7 +117,7 @@ def compile(
     library = folder / f"{top}-{digest}.so"
     if not library.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{top}-", dir=folder) as scratch:
+        with folder_in(folder) as scratch:
             work = Path(scratch)
             _translate(verilator, sources, top, work, shared)
             _check_ports(work / "Vmodel.h", table)
@@ -201,7 +201,7 @@ def _runtime(verilator: Verilator, folder: Path, optimize: str) -> Path:
     label = hashlib.sha256(" ".join(facts).encode()).hexdigest()[:12]
     runtime = folder / f"runtime-{label}"
     if not runtime.exists():
-        with tempfile.TemporaryDirectory(prefix="runtime-", dir=folder) as scratch:
+        with folder_in(folder) as scratch:
             made = Path(scratch) / "runtime"
             made.mkdir()
             header = made / HEADERS

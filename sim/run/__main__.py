@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hw.progress import Progress
 from hw.spec import ArraySpec, SpecError
 from hw.spec.arrays import traffic
 from hw.spec.command import (
@@ -24,7 +25,6 @@ from hw.spec.command import (
 from hw.spec.errors import require
 from sim.codes import NDArray
 from sim.files import whole_file
-from sim.progress import Progress
 from sim.rtl import RtlError
 from sim.run.engines import DEFAULT_ENGINE, ENGINES, Observer, clocked, kernels
 from sim.run.operands import DISTRIBUTIONS, draw, load, parse_size, require_product
@@ -224,13 +224,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _body(options: argparse.Namespace) -> None:
+    progress = Progress()
     try:
-        run = _run(options, Progress())
+        run = _run(options, progress)
     except MemoryError as error:
         raise SpecError(
             f"The product{f' {options.size}' if options.size else ''} does not fit in memory: "
             "use a smaller size"
         ) from error
+    progress.done()
     print(json.dumps(run, indent=2) if options.json else _table(run))
     written = [options.out, options.trace, options.trace and savefile(options.trace), options.view]
     if not options.json:

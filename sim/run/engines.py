@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from hw.progress import Progress
 from hw.spec import ArraySpec
 from sim import backends
 from sim.codes import NDArray
 from sim.fast import uses_numba
 from sim.linear import matmul, matmul_with_flags
 from sim.outputs import output
-from sim.progress import Progress
 from sim.tiling import ArrayProduct
 
 #: Number of products in the first chunk of rows, and the target seconds between progress reports.

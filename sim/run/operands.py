@@ -3,16 +3,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from hw.spec import ArraySpec, Format, SpecError
+from hw.progress import Progress
+from hw.spec import ArraySpec, Format
 from hw.spec.errors import require
 from hw.spec.grammar import parse_sides
 from sim.codes import NDArray, as_short_codes, code_dtype
 from sim.convert import encode
-from sim.progress import Progress
+from sim.files import read_array
 
 #: Numbers drawn and encoded at a time.
 BLOCK = 1 << 20
@@ -65,11 +65,7 @@ def load(path: Path, fmt: Format, noun: str) -> NDArray:
     SpecError
         If the file cannot be read or does not hold codes of ``fmt``.
     """
-    try:
-        array: Any = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or "not a .npy file of numbers"
-        raise SpecError(f"{noun} file {str(path)!r} cannot be read: {reason.lower()}") from error
+    array = read_array(path, noun)
     require(
         isinstance(array, np.ndarray) and array.ndim == 2 and 0 not in array.shape,
         f"{noun} shape",

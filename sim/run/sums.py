@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hw.progress import Progress
 from hw.spec import ArraySpec, Flag, MacSpec, OutputSpec, Scale
 from hw.spec.errors import require
 from sim.codes import NDArray, code_dtype
 from sim.convert import decode, encode, values
 from sim.outputs import settings
-from sim.progress import Progress
 
 #: Rows processed at a time.
 ROWS = 256

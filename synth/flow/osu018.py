@@ -12,10 +12,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from hw.manners import folder_in
 from hw.spec import folders
 from hw.spec.command import Parser, run_command
 
@@ -46,7 +46,7 @@ def fetch(folder: Path = FOLDER) -> Path:
     if found is not None:
         return found
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".osu018-") as name:
+    with folder_in(folder.parent) as name:
         scratch = Path(name)
         _download(scratch)
         (package,) = scratch.glob("*.deb")

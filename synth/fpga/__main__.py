@@ -11,7 +11,7 @@ from hw.build import build
 from hw.emit.yosys import YosysError
 from hw.spec import MacSpec
 from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
-from hw.spec.errors import require
+from hw.spec.errors import require, whole_number
 from synth.fpga.implement import Implementation, PlacingError, implement, router
 from synth.fpga.parts import Part, parts
 from synth.record import Metric, Record, provenance
@@ -101,12 +101,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def chosen_parts(options: argparse.Namespace) -> list[Part]:
     """Parts of the options of `add_options`; SpecError if they or what places is not there."""
-    require(
-        options.seeds.isdecimal() and 1 <= int(options.seeds) <= 99,
-        "Seeds",
-        "a whole number from 1 to 99",
-        options.seeds,
-    )
+    whole_number("Seeds", options.seeds, 1, 99)
     chosen = parts(options.part)
     for part in chosen:
         router(part)

@@ -195,7 +195,7 @@ def test_virtual_board_wrong(capsys, options, message):
 
 
 def test_products_have_all_kinds_of_codes():
-    from sim.progress import Progress
+    from hw.progress import Progress
     from sim.selftest import _codes
 
     fmt = BOARD.gemm.array.mac.a

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import sim
+from hw.progress import Progress
 from hw.spec import SpecError, parse_mac
 from sim.network import (
     Energy,
@@ -17,7 +18,6 @@ from sim.network import (
     run,
     save_calibration,
 )
-from sim.progress import Progress
 from sim.quantize import BLOCK, calibrate, decode_blocks, encode_blocks
 from tests.support.network_models import data, node, one_layer, plan, result, save, small_network
 

@@ -8,10 +8,10 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
+from hw.progress import Progress
 from hw.spec import SpecError
 from sim.network import load
 from sim.network.walk import Pair, walk
-from sim.progress import Progress
 from tests.support.network_models import SEED, node, save, small_network
 
 

@@ -2,6 +2,7 @@
 """``python -m sim.run``: what it prints, refuses and writes; the same sums whatever computes."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,9 +13,9 @@ import numpy as np
 import pytest
 
 import sim
+from hw.progress import Progress
 from hw.spec import Kind, parse_array, parse_mac
 from hw.spec.arrays import traffic
-from sim.progress import Progress
 from sim.run import engines
 from sim.run.__main__ import main
 from sim.run.operands import DISTRIBUTIONS, draw
@@ -130,8 +131,9 @@ OUT = ["--out-format", "int8", "--out-scale", "fp32:-0.002", "--zero-point", "3"
         ["--mac", "int8", "--lanes", "2", "--array", "3x1"],
     ],
 )
-def test_rtl_prints_the_same(capsys, unit):
-    found = []
+def test_rtl_prints_the_same(capsys, monkeypatch, unit):
+    found, steps = [], []
+    monkeypatch.setattr(Progress, "at_once", lambda self, text: steps.append(text))
     for backend in ("fast", "rtl"):
         assert main([*unit, "--size", "9x13x7", "--backend", backend, "--json"]) == 0
         shown = capsys.readouterr()
@@ -139,9 +141,10 @@ def test_rtl_prints_the_same(capsys, unit):
     for name in ("array", "cycles", "checksum", "utilisation", "bytes", "relative_rms_error"):
         assert found[0][name] == found[1][name], name
     spec = found[0]["array"]
-    first, second = shown.err.splitlines()
-    assert first.endswith(f" s] generating and compiling {spec}")
-    assert second.endswith(f" s] running {found[0]['cycles']:,} clock cycles")
+    assert steps == [
+        f"generating and compiling {spec}",
+        f"running {found[0]['cycles']:,} clock cycles",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +215,7 @@ def test_tool_that_is_missing_is_told_in_one_line(capsys, monkeypatch):
     assert main([*UNIT, "--size", "4x4x4", "--backend", "rtl"]) == 1
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.splitlines()[1:] == ["python -m sim.run: error: verilator is missing"]
+    assert shown.err == "python -m sim.run: error: verilator is missing\n"
 
 
 def test_progress_is_told_now_and_then(capsys, monkeypatch):
@@ -222,8 +225,27 @@ def test_progress_is_told_now_and_then(capsys, monkeypatch):
     for seconds, text in ((1.9, "no"), (0.1, "a"), (1.0, "no"), (1.0, "b")):
         now[0] += seconds
         say(text)
-    say.at_once("c")
-    assert capsys.readouterr().err == "[  2.0 s] a\n[  4.0 s] b\n[  4.0 s] c\n"
+    assert capsys.readouterr().err == "[  2.0 s] a\n[  4.0 s] b\n"
+
+
+def test_step_is_reported_once_it_takes_long(capsys, monkeypatch):
+    monkeypatch.setattr("hw.progress.PATIENCE", 0.2)
+    say = Progress()
+    say.at_once("short")
+    say.at_once("long")
+    time.sleep(0.5)
+    say.at_once("not reached")
+    say.done()
+    time.sleep(0.3)
+    assert re.fullmatch(r"\[  0\.\d s\] long\n", capsys.readouterr().err)
+
+
+def test_quiet_reports_nothing(capsys, monkeypatch):
+    monkeypatch.setattr("hw.progress.PATIENCE", 0.0)
+    assert main([*UNIT, "--size", "4x4x4", "--json"]) == 0
+    assert capsys.readouterr().err
+    assert main([*UNIT, "--size", "4x4x4", "--json", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_rows_in_parts_make_the_whole(monkeypatch):

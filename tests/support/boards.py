@@ -19,13 +19,13 @@ import numpy as np
 import sim.rtl
 from hw.build import generate
 from hw.host.exchange import Deframer, Reply, frame
+from hw.progress import Progress
 from hw.spec import parse_array, parse_gemm
 from hw.spec.board import FLAG, BoardSpec, Code, Command
 from hw.spec.command import Parser, run_command
 from hw.spec.errors import require_int
 from hw.spec.folders import ROOT
 from hw.spec.registers import gemm_map
-from sim.progress import Progress
 from sim.rtl.serial import BoardLine, SerialLine
 from synth.record import Metric, Record, provenance, write_records
 

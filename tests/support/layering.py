@@ -27,10 +27,14 @@ class Rule:
     never: tuple[str, ...] = ()
 
 
+#: The ground floor: how commands end and report. Every floor may import it.
+GROUND = ("hw.manners", "hw.progress")
 #: Longest matching prefix decides.
 RULES = {
+    "hw.manners": Rule(("hw.manners",), stdlib_only=True),
+    "hw.progress": Rule(GROUND, never=("amaranth", "numpy")),
     "hw": Rule(("hw",)),
-    "hw.spec": Rule(("hw.spec",), stdlib_only=True),
+    "hw.spec": Rule(("hw.spec", "hw.manners"), stdlib_only=True),
     # Used on its own, on a machine with nothing but a serial port.
     "hw.host": Rule(("hw.host", "hw.spec"), never=("amaranth",)),
     # These two check a board against the model.
@@ -151,11 +155,12 @@ def _bound(node: ast.stmt) -> set[str]:
 def _wrong_imports(source: Source, modules: set[str]) -> Iterator[str]:
     own = rule(source.module)
     if source.module == "hw":  # Importing hw.spec runs it.
-        own = Rule(("hw.spec.startup",))
+        own = Rule(("hw.manners", "hw.spec.startup"))
+    ground = () if own.stdlib_only or source.module in ("hw", *GROUND) else GROUND
     for line, name in _imports(source, modules):
         room = name.partition(".")[0]
         if room in ROOMS:
-            allowed = any(_within(name, room) for room in own.rooms)
+            allowed = any(_within(name, room) for room in (*own.rooms, *ground))
         else:
             allowed = room not in own.never and (
                 not own.stdlib_only or room in sys.stdlib_module_names

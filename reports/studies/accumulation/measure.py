@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import sim
+from hw.progress import Progress
 from hw.spec import (
     CATALOG,
     AlignedAccumulator,
@@ -26,7 +27,6 @@ from hw.spec import (
 from hw.spec.errors import require
 from reports.registry import Measure
 from sim.digits import load_digits, quantize, scale_of, train
-from sim.progress import Progress
 from synth.record import Metric, Provenance, Record, provenance
 
 NDArray = npt.NDArray[Any]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.progress import Progress
 from hw.spec import ArraySpec, folders, parse_array, parse_mac
 from hw.spec.errors import require
 from reports.registry import Measure
@@ -35,7 +36,6 @@ from reports.studies.bench.scalesim import ENVIRONMENT, ScaleSimError, compare
 from sim.codes import NDArray
 from sim.fast import has_numba
 from sim.linear import matmul_with_flags
-from sim.progress import Progress
 from sim.rtl import RtlError
 from sim.rtl.build import compiler
 from sim.run.operands import draw, parse_size, require_product

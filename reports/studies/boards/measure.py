@@ -24,6 +24,7 @@ from hw.build import verilog
 from hw.emit.yosys import YosysError
 from hw.host.device import Device
 from hw.host.exchange import DeviceError
+from hw.progress import Progress
 from hw.selftest import selftest
 from hw.spec import parse_array, parse_gemm, parse_mac
 from hw.spec.board import BoardSpec
@@ -31,7 +32,6 @@ from hw.spec.errors import require_int
 from hw.virtual_board import BAUD, CLOCK_HZ, VirtualBoard, compile_board
 from reports.registry import Measure
 from reports.studies.boards.room import dies, inferred, largest, plan
-from sim.progress import Progress
 from sim.rtl import RtlError
 from sim.selftest import Mismatch
 from synth.record import Metric, Record, provenance, read_records, write_records

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hw.progress import Progress
 from hw.spec import ArraySpec, parse_array
 from hw.spec.errors import require
 from reports.registry import Measure
 from sim.cycle import Inputs, Outputs, matmul
-from sim.progress import Progress
 from sim.rtl import RtlError
 from sim.rtl.array import compiled_array
 from sim.rtl.model import Model

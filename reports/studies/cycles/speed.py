@@ -10,13 +10,13 @@ from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
+from hw.progress import Progress
 from hw.spec import ArraySpec, parse_array
 from hw.spec.errors import require
 from reports.registry import Measure
 from sim.cycle import matmul
 from sim.fast import uses_numba
 from sim.fast.numbers import values
-from sim.progress import Progress
 from synth.record import Metric, Record, provenance
 
 RUNS = 20

@@ -12,11 +12,11 @@ import sim
 import sim.rtl
 from hw.emit.files import write_files
 from hw.emit.yosys import YosysError
+from hw.progress import Progress
 from hw.spec import ArraySpec, FixedAccumulator, folders, parse_array, parse_mac
 from hw.spec.errors import require
 from reports.registry import Measure
 from sim.digits import SEED, Digits, Layer, accuracy, forward, load_digits, quantize, train
-from sim.progress import Progress
 from sim.rtl import Model, RtlError
 from sim.rtl.array import compile_array, generated_array
 from sim.tiling import ArrayProduct, Codes

@@ -11,11 +11,11 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hw.progress import Progress
 from hw.spec import SpecError
 from hw.spec.errors import require_int
 from reports.registry import Measure
 from sim.digits import Digits, load_digits
-from sim.progress import Progress
 from synth.record import Metric, Provenance, Record, provenance
 
 SEEDS = 5

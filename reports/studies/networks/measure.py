@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
 
+from hw.progress import Progress
 from hw.spec import folders
 from hw.spec.errors import require, require_int
 from reports.registry import Measure
@@ -25,7 +26,6 @@ from reports.studies.networks.study import Runs
 from reports.studies.networks.task import MissingPackage, Task
 from sim.network import calibrate_network, load
 from sim.network import run as run_network
-from sim.progress import Progress
 from synth.record import Metric, Provenance, Record, provenance
 
 #: Makes a task: models that are written go to the folder; so many samples, or all of them.

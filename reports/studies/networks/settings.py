@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hw.progress import Progress
 from hw.spec import CATALOG, PAPER_FORMATS, parse_array, parse_mac
 from hw.spec.errors import require
 from reports.studies.networks.task import Outputs, Task, relative_error
@@ -17,7 +18,6 @@ from sim.network import Network, Plan, load, run
 from sim.network.operators import Layer
 from sim.network.plan import Observed, choose, largest_sum, observe
 from sim.network.walk import Pair, walk
-from sim.progress import Progress
 
 #: What is kept of a run, as plain data.
 Measures = dict[str, Any]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hw.progress import Progress
 from reports.studies.networks.settings import (
     ACCUMULATORS,
     COLUMNS,
@@ -32,7 +33,6 @@ from reports.studies.networks.settings import (
 )
 from reports.studies.networks.task import Outputs, Task, relative_error
 from sim.network.plan import Observed
-from sim.progress import Progress
 from synth.flow.cache import cached
 from synth.record import Metric, Provenance, Record
 

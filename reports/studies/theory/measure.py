@@ -16,12 +16,12 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from hw.progress import Progress
 from hw.spec import CATALOG, PAPER_FORMATS, Format
 from hw.spec.errors import require
 from reports.registry import Measure
 from sim.codes import code_dtype
 from sim.convert import decode
-from sim.progress import Progress
 from synth.record import Metric, Provenance, Record, provenance
 
 Floats = npt.NDArray[np.float64]

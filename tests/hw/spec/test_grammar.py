@@ -113,6 +113,7 @@ def test_every_setting_has_an_option_and_every_option_is_a_setting():
     options = {action.dest: action for action in _parser()._actions}
     assert set(options) - {setting.dest for setting in settings.values()} == {
         "help",
+        "quiet",
         "spec",
         "mac",
         "gemm",

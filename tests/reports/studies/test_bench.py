@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import sim
+from hw.progress import Progress
 from hw.spec import Dataflow, parse_array
 from reports.studies.bench import contest, scalesim
 from reports.studies.bench import measure as command
@@ -21,7 +22,6 @@ from reports.studies.bench.page import ratios, simulators_page
 from reports.studies.bench.programs import Ran
 from reports.studies.bench.scalesim import LAYERS, Layer, ScaleSimError, compare, model, terms
 from reports.study import main
-from sim.progress import Progress
 from sim.run.sums import as_bits
 from synth.record import provenance, read_records
 from tests.support.pages import said

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import sim
+from hw.progress import Progress
 from hw.spec import ArraySpec, SpecError, parse_array, parse_mac
 from reports.studies.networks import photographs, text
 from reports.studies.networks.measure import TASKS
@@ -24,7 +25,6 @@ from sim.network import Plan, calibrate_network, load
 from sim.network.operators import Layer
 from sim.network.run import activations, weights
 from sim.network.walk import Pair, walk
-from sim.progress import Progress
 from sim.run.engines import ENGINES
 from sim.run.sums import as_bits
 
