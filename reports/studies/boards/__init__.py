@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays on FPGA boards: bitstreams, room on the chips, self-tests.
+"""Arrays on FPGA boards: bitstreams, largest arrays, self-tests.
 
-Each is measured by its own name, for instance ``make study NAME=board_room ARGS=--missing``.
+Each study is measured separately, for instance ``make study NAME=board_room ARGS=--missing``.
 """
 
 from reports.registry import Study
@@ -17,11 +17,14 @@ STUDIES = (
         hidden=("depths", "seed"),
     ),
     Study(
-        name="board_facts", title="What FPGA boards have", measure="measure:FACTS", in_index=False
+        name="board_facts",
+        title="Resources of FPGA boards",
+        measure="measure:FACTS",
+        in_index=False,
     ),
     Study(
         name="board_room",
-        title="The largest arrays that chips of the boards have room for",
+        title="Largest arrays that fit on the chips",
         measure="measure:ROOM",
         in_index=False,
     ),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FPGA boards: what they have, what fits, bitstreams for them, and the self-test of their RTL.
+"""FPGA boards: resources, largest arrays, bitstreams, and the self-test of their RTL.
 
-Each part of the study has a file of records of its own, one record a point, kept at once.
+Each part of the study has its own file of records, one per point. Records are written at once.
 """
 
 import itertools
@@ -36,9 +36,9 @@ from sim.rtl import RtlError
 from sim.selftest import Mismatch
 from synth.record import Metric, Record, provenance, read_records, write_records
 
-#: Conditions that tell a point from all others, and what measures it.
+#: Conditions that identify a point, and the function that measures it.
 Point = tuple[Mapping[str, Any], Callable[[], Record]]
-#: Cells of place and route that an array grows with.
+#: Cells of place and route that an array uses.
 COUNTED = {
     "TRELLIS_COMB",
     "TRELLIS_FF",
@@ -63,7 +63,7 @@ SEED = 0
 
 
 def facts(board: Board) -> Record:
-    """What is known of a board without building anything."""
+    """Facts about a board that need no build."""
     found, family = pins(board), FAMILIES[board.family]
     capacity = family.chips[found.die]
     return Record(
@@ -91,12 +91,10 @@ def facts(board: Board) -> Record:
 
 
 def bitstream(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
-    """Record of one bitstream, at the board's own clock whether it is fast enough or not.
+    """Record of one bitstream for the board's own clock, even if it does not reach it.
 
-    If there is no room on the board the record says so and nothing else; else it has cells, the
-    clock, and what the array could do at it.
-
-    ``mac`` spells operands and accumulator; adders and multipliers are operators.
+    If the design does not fit, the record only says so. Otherwise it has cells, fmax and peak
+    throughput. ``mac`` has operands and accumulator; adders and multipliers are operators.
 
     Raises
     ------
@@ -145,7 +143,7 @@ def bitstream(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
     return Record(
         subject=chosen.spec.name,
         metrics=metrics,
-        not_done=("a board: nothing was programmed", "power"),
+        not_done=("tests on hardware", "power"),
         conditions={
             "board": board.key,
             "mac": mac,
@@ -163,7 +161,7 @@ def bitstream(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
 
 
 def virtual(spec: BoardSpec, gemms: int) -> Record:
-    """Self-test of the compiled RTL of ``spec``, over a pseudo-terminal.
+    """Self-test of the compiled RTL of ``spec`` over a pseudo-terminal.
 
     Raises
     ------
@@ -199,7 +197,7 @@ def virtual(spec: BoardSpec, gemms: int) -> Record:
     return Record(
         subject=spec.name,
         metrics=metrics,
-        not_done=("a board of silicon",),
+        not_done=("tests on hardware",),
         conditions={
             "engine": str(spec.gemm),
             "clock_hz": spec.clock_hz,
@@ -250,7 +248,7 @@ def _selftests(boards: Sequence[Board], options: Namespace) -> Iterator[Point]:
 def _run(
     points: Callable[[Sequence[Board], Namespace], Iterable[Point]], options: Namespace
 ) -> list[Record]:
-    """Measure every point, or what is missing, and write after each, since some take an hour."""
+    """Measure all points, or the missing ones; write after each, since some take an hour."""
     boards = [board_named(key) for key in options.board or [board.key for board in BOARDS]]
     records = read_records(options.out) if options.missing and options.out.exists() else []
     wanted = [
@@ -277,24 +275,24 @@ def _run(
 
 
 def _board_options(parser: ArgumentParser) -> None:
-    """What all commands take."""
+    """Add the options of all commands."""
     parser.add_argument(
         "--board",
         metavar="NAME",
         action="append",
-        help="board to measure, may be repeated (default: every one)",
+        help="board to measure; can be repeated (default: all)",
     )
     parser.add_argument(
         "--missing",
         action="store_true",
-        help="keep the records that there are, measure only what is missing",
+        help="keep existing records and measure only missing points",
     )
 
 
 def _bitstream_options(parser: ArgumentParser) -> None:
     _board_options(parser)
     parser.add_argument(
-        "--array", metavar="ROWSxCOLS", help="size of the arrays (default: that of boards.toml)"
+        "--array", metavar="ROWSxCOLS", help="array size (default: from boards.toml)"
     )
 
 
@@ -311,10 +309,14 @@ def _selftest_options(parser: ArgumentParser) -> None:
         "--array",
         metavar="ROWSxCOLS",
         default="4x4",
-        help="size of the arrays (default: %(default)s)",
+        help="array size (default: %(default)s)",
     )
     parser.add_argument(
-        "--gemms", metavar="N", type=int, default=100, help="random products (default: %(default)s)"
+        "--gemms",
+        metavar="N",
+        type=int,
+        default=100,
+        help="random products (default: %(default)s)",
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FPGA boards: what bitstreams take, what fits, and what hands must do."""
+"""FPGA boards: bitstreams, arrays that fit, and instructions for each board."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from reports.tables import MISSING, Record, Table, cell, text, value, values
 
 
 def _built(records: Records) -> list[Record]:
-    """Records of bitstreams; others say that there was no room."""
+    """Records of bitstreams that were built; the others did not fit."""
     return [record for record in records["boards"] if value(record, "fits")]
 
 
@@ -26,17 +26,17 @@ def _title(records: Records, key: str) -> str:
     )
 
 
-#: Metrics of the table of bitstreams, with their headings.
+#: Metrics in the table of bitstreams, with their headings.
 _COLUMNS = {
     "luts": "LUT",
     "flip_flops": "FF",
     "dsps": "DSP",
     "block_rams": "BRAM",
-    "fullest": "fullest kind of cell [%]",
+    "fullest": "highest utilisation [%]",
     "fmax": "fmax [MHz]",
     "peak": "peak [GMAC/s]",
     "build_time": "build time [s]",
-    "cpu_time": "of processors [s]",
+    "cpu_time": "CPU time [s]",
 }
 
 
@@ -53,7 +53,7 @@ def bitstreams(records: Records) -> Table:
                 where["array"],
                 text(where["dsp_blocks"]),
                 *cells[:6],
-                text(where["clock_mhz"]) + ("" if meets else ", too fast"),
+                text(where["clock_mhz"]) + ("" if meets else " (not met)"),
                 *cells[6:],
             ]
         )
@@ -65,7 +65,7 @@ def bitstreams(records: Records) -> Table:
             "array",
             "DSP blocks",
             *headings[:6],
-            "board's clock [MHz]",
+            "board clock [MHz]",
             *headings[6:],
         ],
         rows,
@@ -74,7 +74,7 @@ def bitstreams(records: Records) -> Table:
 
 
 def largest(records: Records) -> Table:
-    """Boards, and for each MAC the largest array there is room for and the largest built."""
+    """Boards, with the largest array that fits and the largest that was built for each MAC."""
     macs = list(dict.fromkeys(record["conditions"]["mac"] for record in records["boards"]))
     rows = []
     for board in records["board_facts"]:
@@ -97,8 +97,9 @@ def largest(records: Records) -> Table:
 
 
 def _room(records: Records, die: str, mac: str) -> str:
-    """Largest array for whose cells a chip has room, and whether it was tried, with DSP blocks or
-    without as it is mapped, and did not place.
+    """Largest array whose cells fit on a chip, with a remark if place and route failed.
+
+    Only attempts with the same use of DSP blocks count.
     """
     found = [
         record
@@ -123,7 +124,7 @@ def _room(records: Records, die: str, mac: str) -> str:
         for each in found
         if value(each, "array") == array
     ]
-    return f"{array}, does not place" if all(each == {False} for each in placed) else array
+    return f"{array} (does not place)" if all(each == {False} for each in placed) else array
 
 
 def _elements(array: str) -> int:
@@ -133,7 +134,7 @@ def _elements(array: str) -> int:
 
 
 def largest_by_chip(records: Records) -> Table:
-    """Chips, and with and without DSP blocks the largest square array and what it takes."""
+    """Largest square array of each chip and its cells, with and without DSP blocks."""
     names = ("array", "luts", "flip_flops", "dsps", "block_rams", "fullest")
     rows = [
         [
@@ -155,7 +156,7 @@ def largest_by_chip(records: Records) -> Table:
             "FF",
             "DSP",
             "BRAM",
-            "fullest kind of cell [%]",
+            "highest utilisation [%]",
         ],
         rows,
         [],
@@ -163,7 +164,7 @@ def largest_by_chip(records: Records) -> Table:
 
 
 def answer(records: Records) -> dict[str, Any]:
-    """How many bitstreams there are, and the fastest of them."""
+    """Number of bitstreams, and the fastest one."""
     built = _built(records)
     best = max(built, key=lambda record: (value(record, "fmax"), record["subject"]))
     where = best["conditions"]
@@ -179,12 +180,12 @@ def answer(records: Records) -> dict[str, Any]:
 
 
 def checks(records: Records, source: str) -> list[dict[str, Any]]:
-    """What was checked on compiled RTL, the serial line included: metrics and conditions."""
+    """Checks on compiled RTL including the serial line: metrics and conditions."""
     return [record["conditions"] | values(record) for record in records.get(source, ())]
 
 
 def boards_page(records: Records) -> dict[str, Any]:
-    """What the page shows; the guide is what each board needs: hands, pins, commands."""
+    """Values for the page; ``guide`` has pins, commands and instructions of each board."""
     return {
         "bitstreams": bitstreams(records),
         "largest": largest(records),
@@ -202,12 +203,12 @@ def boards_page(records: Records) -> dict[str, Any]:
     }
 
 
-#: Elements of the array that are drawn in each direction.
+#: Elements of the array drawn in each direction.
 DRAWN = 4
 
 
 def board_path(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the template draws: widths, depths and sizes of the first bitstream."""
+    """Values for the template: widths, depths and sizes of the first bitstream."""
     where = records[0]["conditions"]
     mac = parse_mac(f"{where['mac']},adder=inferred,multiplier=inferred")
     gemm = parse_gemm(parse_array(where["array"], mac), depths=where["depths"], bus="wishbone")
@@ -235,8 +236,8 @@ PAGE = Page(
     figures=(
         Figure(
             "board",
-            "Path of data on a board: host, serial line, frames, registers, "
-            "memories of A and B, systolic array, memory of C, and back",
+            "Data path on a board: host, serial line, frames, registers, memories of A and B, "
+            "systolic array, memory of C, and back",
             board_path,
         ),
     ),

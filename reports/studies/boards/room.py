@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The largest square array for whose cells a chip has room."""
+"""The largest square array whose cells fit on a chip."""
 
 import math
 import tempfile
@@ -22,17 +22,17 @@ HIGHEST = 64
 
 
 def plan() -> dict[str, Any]:
-    """What boards.toml says: ``macs``, spelled with their accumulators, and the size ``array``."""
+    """Contents of boards.toml: ``macs`` with their accumulators, and the size ``array``."""
     return tomllib.loads(POINTS.read_text(encoding="utf-8"))
 
 
 def inferred(mac: str, array: str) -> ArraySpec:
-    """Array of that size, whose adders and multipliers are operators."""
+    """Array of this size with operators as adders and multipliers."""
     return parse_array(array, f"{mac},adder=inferred,multiplier=inferred")
 
 
 def dies(boards: Sequence[Board]) -> dict[str, Board]:
-    """The first board of each chip, by the name of its die."""
+    """The first board of each chip, by name of the die."""
     found: dict[str, Board] = {}
     for board in boards:
         found.setdefault(pins(board).die, board)
@@ -40,7 +40,7 @@ def dies(boards: Sequence[Board]) -> dict[str, Board]:
 
 
 def largest(board: Board, mac: str, *, dsp: bool) -> Record:
-    """Record of the largest square array on a board's chip, or of what keeps the smallest off it.
+    """Record of the largest square array on a board's chip, or of why none fits.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def largest(board: Board, mac: str, *, dsp: bool) -> Record:
     return Record(
         subject=chosen.spec.name,
         metrics=metrics,
-        not_done=("place and route, which may need some room to spare",),
+        not_done=("place and route, which may need some spare room",),
         conditions={
             "die": chosen.pins.die,
             "board": board.key,
@@ -78,10 +78,10 @@ def largest(board: Board, mac: str, *, dsp: bool) -> Record:
 
 
 def largest_side(room: Callable[[int], float]) -> int:
-    """Largest side up to `HIGHEST` that is not above 1 in ``room``, which grows with it; 0 if none.
+    """Largest side up to `HIGHEST` with ``room(side) <= 1``; 0 if none.
 
-    ``room`` is the share of the fullest kind of cell that an array of that side takes. It grows
-    about as the square of the side, which tells where to look.
+    ``room`` is the utilisation of the scarcest kind of cell by an array of that side. It grows
+    roughly as the square of the side, which guides the search.
     """
     fits, too_large = 0, HIGHEST + 1
     last, share, each = 2, room(2), math.inf
@@ -99,14 +99,14 @@ def largest_side(room: Callable[[int], float]) -> int:
 
 
 def _room(board: Board, mac: str, side: int, *, dsp: bool) -> float:
-    """Share of the fullest kind of cell."""
+    """Utilisation of the scarcest kind of cell."""
     chosen = _design(board, mac, side)
     capacity = FAMILIES[board.family].chips[chosen.pins.die]
     return max(count / capacity[kind] for kind, count in _cells(chosen, dsp=dsp).items())
 
 
 def _metrics(cells: Mapping[str, int], capacity: Mapping[str, int]) -> dict[str, Metric]:
-    """Cells by kind and the share of each."""
+    """Cells by kind, and the highest utilisation."""
     units = {
         "luts": "LUT",
         "flip_flops": "flip-flop",
@@ -123,7 +123,7 @@ def _metrics(cells: Mapping[str, int], capacity: Mapping[str, int]) -> dict[str,
 
 @cache
 def _design(board: Board, mac: str, side: int) -> Design:
-    """Square array of a side on a board."""
+    """Design of a square array on a board."""
     return design(board, inferred(mac, f"{side}x{side}"))
 
 
@@ -131,7 +131,7 @@ _CELLS: dict[tuple[str, str, bool], dict[str, int]] = {}
 
 
 def _cells(chosen: Design, *, dsp: bool) -> dict[str, int]:
-    """Cells of a design; chips of a family that are mapped alike share them."""
+    """Cells of a design; chips that are mapped in the same way share them."""
     family = FAMILIES[chosen.board.family]
     key = (family.synth.format(top="", **chosen.pins.chip), chosen.spec.name, dsp)
     if key not in _CELLS:
