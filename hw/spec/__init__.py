@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked for: formats, accumulators, MACs, arrays, engines. Standard library only."""
+"""Descriptions of hardware: formats, accumulators, MACs, arrays, engines. Standard library only."""
 
 from hw.spec.accumulators import (
     Accumulator,

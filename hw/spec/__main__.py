@@ -9,13 +9,13 @@ from hw.spec.command import Parser, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what is asked for."""
-    parser = Parser(prog="python -m hw.spec", description="Describe the formats that have a name.")
+    """Print the table of formats."""
+    parser = Parser(prog="python -m hw.spec", description="List the named number formats.")
     parser.add_argument(
         "--list",
         action="store_true",
         required=True,
-        help="print each format with its extremes, special codes and source",
+        help="print each format with its range, special codes and source",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return run_command(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accumulators: what a sum of products is kept in, and where it is rounded."""
+"""Accumulators: how a sum of products is stored, and where it is rounded."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,7 +8,7 @@ from typing import ClassVar
 from hw.spec.errors import require
 from hw.spec.formats import Format, Specials
 
-#: Extreme products that an exact accumulator holds unless told otherwise (arXiv 2303.17951: 2**12).
+#: Default number of extreme products that an exact accumulator holds (arXiv 2303.17951: 2**12).
 DEFAULT_PRODUCTS = 4096
 
 MAX_ACC_WIDTH = 1024
@@ -16,40 +16,40 @@ MAX_FRAC_BITS = 48
 
 
 class Adder(Enum):
-    """Adder of the accumulate loop."""
+    """Adder in the accumulate loop."""
 
-    RIPPLE = "ripple"  #: One carry chain: smallest.
-    PREFIX = "prefix"  #: Parallel prefix: delay grows with the logarithm of the width.
-    #: Sum and carry are kept apart, so that the loop has no carry chain; added once a sum is done.
+    RIPPLE = "ripple"  #: One carry chain; the smallest.
+    PREFIX = "prefix"  #: Parallel prefix; delay grows with the logarithm of the width.
+    #: Sum and carry stay separate, so the loop has no carry chain. They are added at the end.
     CARRY_SAVE = "carry-save"
     INFERRED = "inferred"  #: Verilog's ``+``, for the carry chains of FPGAs.
 
 
 class Rounding(Enum):
-    """Where a value between two representable ones goes."""
+    """How a value between two representable ones is rounded."""
 
     RNE = "rne"  #: To nearest, ties to the even neighbour.
     RTZ = "rtz"  #: Toward zero.
 
 
 class Overflow(Enum):
-    """What happens to a sum beyond the largest one."""
+    """What happens to a sum that is out of range."""
 
     WRAP = "wrap"  #: Two's complement wraps around.
-    SATURATE = "sat"  #: The sum stays at the nearest extreme.
+    SATURATE = "sat"  #: The sum stays at the largest or smallest value.
     INF = "inf"  #: IEEE 754: the sum becomes infinite (floating point only).
 
 
-#: Adders that leave one number.
+#: Adders whose result is one number, not a sum and a carry.
 _RESOLVED = tuple(adder for adder in Adder if adder is not Adder.CARRY_SAVE)
 
 
 class _Shared:
-    """What every accumulator can tell a MAC; each kind answers for itself."""
+    """Properties that a MAC reads from every accumulator; each kind overrides what differs."""
 
     __slots__ = ()
 
-    #: Whether sums are two's complement, with flags beside them for what is not a number.
+    #: Whether sums are two's complement, with separate flags for NaN and infinities.
     is_fixed: ClassVar[bool] = False
 
     def __repr__(self) -> str:
@@ -62,27 +62,27 @@ class _Shared:
 
     @property
     def adders(self) -> tuple[tuple[Adder, ...], str]:
-        """Adders that sums can be added by, and the words that say for what."""
+        """Adders that this accumulator supports, and the words that name it in an error."""
         return _RESOLVED, "for a floating-point accumulator"
 
     def require_products(self, a: Format, b: Format, lanes: int) -> None:
-        """Raise unless one extreme product a lane can be added."""
+        """Raise unless the accumulator can add one extreme product per lane."""
 
     def holds_multiples_of(self, lsb: int) -> bool:
         """Whether sums of multiples of ``2**lsb`` are not rounded."""
         return False
 
     def stages_before_adder(self, pipeline: int) -> int:
-        """Registers before the adder where sums pass through it, of the first ``pipeline``."""
+        """Of ``pipeline`` registers, those before the adder, in arrays where sums move."""
         return 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class FixedAccumulator(_Shared):
-    """Two's complement accumulator of ``width`` bits; bit 0 weighs ``2**lsb``.
+    """Two's complement accumulator of ``width`` bits; bit 0 has weight ``2**lsb``.
 
     INT32 for INT8 products is ``lsb=0, width=32``. An exact (Kulisch) accumulator has the lsb of
-    the product. With a coarser lsb each product is rounded to it before it is added.
+    the product. With a coarser lsb, each product is rounded to that lsb before it is added.
     """
 
     lsb: int
@@ -108,7 +108,7 @@ class FixedAccumulator(_Shared):
         require(
             self.overflow in (Overflow.WRAP, Overflow.SATURATE),
             "Accumulator overflow",
-            "wrap or sat in fixed point",
+            "wrap or sat for a fixed-point accumulator",
             getattr(self.overflow, "value", self.overflow),
         )
         require(
@@ -119,7 +119,8 @@ class FixedAccumulator(_Shared):
     def exact(cls, a: Format, b: Format, products: int = DEFAULT_PRODUCTS) -> "FixedAccumulator":
         """Narrowest accumulator that sums ``products`` products of ``a`` and ``b`` exactly.
 
-        The extreme product decides: (-128)**2 for int8, so 28 bits for 4096 products.
+        The width follows from the extreme product: (-128)**2 for int8, so 28 bits for 4096
+        products.
         """
         require(
             isinstance(products, int) and 1 <= products <= 1 << 64,
@@ -133,7 +134,7 @@ class FixedAccumulator(_Shared):
         return cls(lsb=a.lsb + b.lsb, width=width)
 
     def __str__(self) -> str:
-        """Compact spelling that `hw.spec.parse_accumulator` reads back, for instance fx49m18."""
+        """Short spelling that `hw.spec.parse_accumulator` reads, for instance fx49m18."""
         place = "" if self.lsb == 0 else f"m{-self.lsb}" if self.lsb < 0 else f"p{self.lsb}"
         truncates = "t" if self.rounding is Rounding.RTZ else ""
         saturates = "s" if self.overflow is Overflow.SATURATE else ""
@@ -141,13 +142,13 @@ class FixedAccumulator(_Shared):
 
     @property
     def adders(self) -> tuple[tuple[Adder, ...], str]:
-        """All, but that a sum which saturates is resolved in each step."""
+        """All of them; saturation needs the resolved sum in each step, so not carry-save."""
         if self.overflow is Overflow.SATURATE:
             return _RESOLVED, "for an accumulator that saturates"
         return tuple(Adder), "for an accumulator that wraps"
 
     def require_products(self, a: Format, b: Format, lanes: int) -> None:
-        """Raise unless one extreme product a lane can be added."""
+        """Raise unless the accumulator can add one extreme product per lane."""
         coarser = self.lsb - a.lsb - b.lsb
         # Rounding to a coarser lsb may carry into one more bit.
         least = max(2, FixedAccumulator.exact(a, b, lanes).width - coarser + (coarser > 0))
@@ -167,18 +168,18 @@ class FixedAccumulator(_Shared):
     def description(self) -> str:
         """The accumulator in words."""
         return (
-            f"two's complement, {self.width} bits, bit 0 weighs 2^{self.lsb}, overflow: "
+            f"two's complement, {self.width} bits, bit 0 has weight 2^{self.lsb}, overflow: "
             f"{self.overflow.value}"
         )
 
     @property
     def min(self) -> int:
-        """Lowest sum, in units of ``2**lsb``."""
+        """Smallest sum, in units of ``2**lsb``."""
         return -(1 << self.width - 1)
 
     @property
     def max(self) -> int:
-        """Highest sum, in units of ``2**lsb``."""
+        """Largest sum, in units of ``2**lsb``."""
         return (1 << self.width - 1) - 1
 
 
@@ -186,9 +187,9 @@ class FixedAccumulator(_Shared):
 class FloatAccumulator(_Shared):
     """Floating-point accumulator: exact product, exact sum, one rounding to ``fmt`` per step.
 
-    The first product of a sum is added to plus zero. ``overflow`` INF follows IEEE 754, SATURATE
-    keeps a finite overflow at the largest finite value. Without ``subnormals`` a rounded result
-    below the smallest normal becomes a zero of its sign.
+    The first product of a sum is added to plus zero. ``overflow`` INF follows IEEE 754; SATURATE
+    turns an overflow into the largest finite value. Without ``subnormals``, a rounded result below
+    the smallest normal value becomes a zero of the same sign.
     """
 
     fmt: Format
@@ -210,7 +211,7 @@ class FloatAccumulator(_Shared):
         require(
             self.overflow in (Overflow.INF, Overflow.SATURATE),
             "Accumulator overflow",
-            "inf or sat in floating point",
+            "inf or sat for a floating-point accumulator",
             getattr(self.overflow, "value", self.overflow),
         )
         require(
@@ -227,12 +228,12 @@ class FloatAccumulator(_Shared):
         """The accumulator in words."""
         tiny = "kept" if self.subnormals else "flushed to zero"
         return (
-            f"`{self.fmt.name}`, {self.width} bits, one rounding ({self.rounding.value}) a "
-            f"step, overflow: {self.overflow.value}, subnormal sums: {tiny}"
+            f"`{self.fmt.name}`, {self.width} bits, rounded once per step "
+            f"({self.rounding.value}), overflow: {self.overflow.value}, subnormal sums: {tiny}"
         )
 
     def __str__(self) -> str:
-        """Spelling that `hw.spec.parse_accumulator` reads back, for instance fp16-sat-ftz."""
+        """Spelling that `hw.spec.parse_accumulator` reads, for instance fp16-sat-ftz."""
         options = (
             (self.rounding is Rounding.RTZ, "rtz"),
             (self.overflow is Overflow.SATURATE, "sat"),
@@ -241,19 +242,19 @@ class FloatAccumulator(_Shared):
         return "-".join([self.fmt.name, *(name for chosen, name in options if chosen)])
 
     def stages_before_adder(self, pipeline: int) -> int:
-        """The adder is the longest part: a single stage is in it."""
+        """The adder is the slowest part, so a single register goes inside it."""
         return 0 if pipeline == 1 else 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class AlignedAccumulator(_Shared):
-    """Accumulator of a tensor core: a step adds the products of all lanes at one common place.
+    """Tensor-core accumulator: a step aligns the products of all lanes and adds them together.
 
-    The exponent of a product is the sum of its operands' exponents; it is not normalised. The
-    largest of these and of the accumulator's own, ``emax``, decides: every term is truncated toward
-    zero to a multiple of ``2**(emax - frac_bits)``, their sum is exact, and it is truncated to
-    `fraction_bits` fraction bits. A zero term has no say in ``emax``; a zero sum is plus zero; an
-    overflow is infinite. Source: T-FDPA of arXiv 2511.10909.
+    The exponent of a product is the sum of its operands' exponents; the product is not normalised.
+    ``emax`` is the largest exponent among the products and the accumulator. Every term is truncated
+    toward zero to a multiple of ``2**(emax - frac_bits)``. The terms are added exactly, and the sum
+    is truncated to `fraction_bits` fraction bits. Zero terms do not count for ``emax``. A zero sum
+    is plus zero, and an overflow is infinite. Source: T-FDPA of arXiv 2511.10909.
     """
 
     fmt: Format
@@ -282,28 +283,28 @@ class AlignedAccumulator(_Shared):
     def description(self) -> str:
         """The accumulator in words."""
         return (
-            f"`{self.fmt.name}`, {self.width} bits; every term of a step is truncated "
-            f"{self.frac_bits} bits below the largest one's units place, the sum to "
+            f"`{self.fmt.name}`, {self.width} bits; in each step every term is truncated "
+            f"{self.frac_bits} bits below the units place of the largest term, and the sum to "
             f"{self.fraction_bits} fraction bits"
         )
 
     @property
     def fraction_bits(self) -> int:
-        """Fraction bits of a sum; the bits of ``fmt`` below them are zero."""
+        """Fraction bits of a sum; any lower bits of ``fmt`` are zero."""
         return min(self.frac_bits, self.fmt.man_bits)
 
     @property
     def nan_code(self) -> int:
-        """The one NaN: all ones but for the sign."""
+        """The only NaN: sign 0, all other bits 1."""
         return (1 << self.fmt.magnitude_bits) - 1
 
     def __str__(self) -> str:
-        """Spelling that `hw.spec.parse_accumulator` reads back, for instance aligned:13."""
+        """Spelling that `hw.spec.parse_accumulator` reads, for instance aligned:13."""
         return f"aligned:{self.frac_bits}"
 
     @property
     def adders(self) -> tuple[tuple[Adder, ...], str]:
-        """One."""
+        """Only the ripple adder."""
         return (Adder.RIPPLE,), "for an aligned accumulator"
 
     @property

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Systolic arrays and their closed-form cycle counts.
 
-``C[M, N] = A[M, K] @ B[K, N]`` is cut into tiles; edges are padded with zeros. Streams
-never stall and what can run back to back does; cycles are counted on the streams. Each dataflow has
-one schedule.
+``C[M, N] = A[M, K] @ B[K, N]`` is cut into tiles, padded with zeros at the edges. The counts assume
+that the streams never stall and that tiles run back to back where the schedule allows it. Cycles
+are counted at the streams. Each dataflow has one schedule.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from hw.spec.errors import require, require_int
+from hw.spec.errors import SpecError, require, require_int
 from hw.spec.macs import MacSpec
 from hw.spec.outputs import OutputSpec
 from hw.spec.settings import Described, Setting
@@ -25,7 +25,7 @@ class Beats(NamedTuple):
 
 
 class Schedule(Protocol):
-    """What every dataflow can tell; the methods of `ArraySpec` of the same names check and ask."""
+    """Cycle counts of a dataflow. `ArraySpec` has methods of the same names that check sizes."""
 
     def __init__(self, spec: "ArraySpec") -> None:
         """Schedule of one array."""
@@ -36,39 +36,38 @@ class Schedule(Protocol):
 
     @property
     def height(self) -> int:
-        """Rows of C that a tile has at the most."""
+        """Largest number of rows of C in a tile."""
 
     @property
     def a_block(self) -> tuple[int, int]:
-        """Rows and columns of A in a beat of A."""
+        """Rows and columns of A in one beat."""
 
     def tiles(self, m: int, n: int) -> int:
         """Number of tiles of C."""
 
     def interval(self, m: int, k: int) -> int:
-        """Cycles from the end of one tile of operands to that of the next."""
+        """Cycles from the end of one tile of operands to the end of the next."""
 
     def first_result(self, m: int, k: int) -> int:
         """Cycles from the first operand beat to the first beat of C."""
 
     def cycles(self, m: int, k: int, n: int) -> int:
-        """Cycles from the first operand beat to the last beat of C, both counted."""
+        """Cycles from the first operand beat to the last beat of C, counting both."""
 
     def held(self, m: int, k: int) -> int:
-        """Cycles from the first operand beat until the sums of one tile are kept in the array."""
+        """Cycles from the first operand beat until the array holds the sums of one tile."""
 
     def stream_beats(self, m: int, k: int, n: int) -> Beats:
         """Beats of the whole product."""
 
 
 class OutputStationary:
-    """A tile of C is ``rows x cols`` sums, over the whole of K.
+    """A tile of C is ``rows x cols`` sums over all of K.
 
-    Its drain takes ``rows`` cycles, so tiles with at least that many beats follow each other
-    without a bubble.
+    Draining a tile takes ``rows`` cycles, so tiles of at least ``rows`` beats run without a bubble.
     """
 
-    #: Operands pass a register from row to row.
+    #: One register between rows for the operands.
     row_latency = 1
 
     def __init__(self, spec: "ArraySpec") -> None:
@@ -76,12 +75,12 @@ class OutputStationary:
 
     @property
     def height(self) -> int:
-        """A row of C for each row of elements."""
+        """One row of C per row of elements."""
         return self._spec.rows
 
     @property
     def a_block(self) -> tuple[int, int]:
-        """A step of each row."""
+        """One step of K for each row."""
         return self._spec.rows, self._spec.mac.lanes
 
     def tiles(self, m: int, n: int) -> int:
@@ -89,36 +88,36 @@ class OutputStationary:
         return -(-m // self.height) * -(-n // self._spec.cols)
 
     def interval(self, m: int, k: int) -> int:
-        """Cycles from the last operand beat of one tile to that of the next, for any M."""
+        """Cycles from the last operand beat of one tile to that of the next; M does not matter."""
         return max(self._spec.beats(k), self._spec.rows)
 
     def first_result(self, m: int, k: int) -> int:
-        """Beats of a tile, one of which copies the sums, and the way through, for any M."""
+        """Beats of a tile plus the delay through the array; M does not matter."""
         return self._spec.beats(k) + self._spec.passage
 
     def cycles(self, m: int, k: int, n: int) -> int:
-        """All tiles but the last, then this one and its drain."""
+        """All tiles but the last, then the last one and its drain."""
         steady = (self.tiles(m, n) - 1) * self.interval(m, k)
         return steady + self.first_result(m, k) + self._spec.rows
 
     def held(self, m: int, k: int) -> int:
-        """All beats: the sums stay where they are."""
+        """All beats of the tile: the sums do not move."""
         return self._spec.beats(k)
 
     def stream_beats(self, m: int, k: int, n: int) -> Beats:
-        """Each tile takes its rows of A and its columns of B anew, and gives all of its rows."""
+        """Each tile reads its rows of A and columns of B again, and writes all of its rows."""
         tiles = self.tiles(m, n)
         beats = tiles * self._spec.beats(k)
         return Beats(beats, beats, tiles * self._spec.rows)
 
 
 class WeightStationary:
-    """A tile of C is up to ``depth`` rows of M by ``cols``; each of its passes takes ``rows`` of K.
+    """A tile of C is up to ``depth`` rows of M by ``cols``; each pass covers ``rows`` steps of K.
 
-    A pass needs ``rows`` beats of B, which load while the pass before is computed, then a beat of A
-    for each row of C. Its sums leave, or wait in the accumulator memory for the next pass; with
-    registers in the adders a sum takes ``row_latency`` cycles a row, and as many rows of C are
-    needed to fill the time until it is back.
+    A pass needs ``rows`` beats of B, which load during the previous pass, then one beat of A for
+    each row of C. The sums leave the array, or wait in the accumulator memory for the next pass.
+    With registers in the adders a sum takes ``row_latency`` cycles per row; a pass over fewer rows
+    of C than the column delay leaves idle cycles.
     """
 
     def __init__(self, spec: "ArraySpec") -> None:
@@ -126,40 +125,40 @@ class WeightStationary:
 
     @property
     def row_latency(self) -> int:
-        """Cycles that a sum takes through an element: a register, and those of the adder."""
+        """Cycles that a sum takes through an element: one register plus those in the adder."""
         return 1 + self._spec.mac.adder_stages
 
     @property
     def down(self) -> int:
-        """Cycles that a sum takes through a column: the least from one pass to the next."""
+        """Cycles that a sum takes down a column; also the shortest time between two passes."""
         return self._spec.rows * self.row_latency
 
     @property
     def entry(self) -> int:
-        """Cycles from a row of A to the sums that enter the columns: registers before the adder."""
+        """Cycles from a row of A to its sums entering the columns: registers before the adder."""
         return self._spec.mac.pipeline - self._spec.mac.adder_stages
 
     @property
     def load_wait(self) -> int:
-        """Cycles from a swap of weights to the first beat of the next: the swap moves as sums do.
+        """Cycles from a swap of weights to the first beat of the next weights.
 
-        Weights move down a row a cycle.
+        The swap moves down at the speed of the sums, weights at one row per cycle.
         """
         return (self._spec.rows - 1) * (self.row_latency - 1)
 
     @property
     def height(self) -> int:
-        """What the accumulator memory holds."""
+        """Rows that the accumulator memory holds."""
         assert self._spec.depth is not None
         return self._spec.depth
 
     @property
     def a_block(self) -> tuple[int, int]:
-        """All of a pass of one row."""
+        """One row, with all the steps of K of a pass."""
         return 1, self._spec.rows * self._spec.mac.lanes
 
     def passes(self, k: int) -> int:
-        """Passes of a tile of C: K in steps of what the rows hold."""
+        """Passes of a tile of C; each covers ``rows`` steps of K."""
         return -(-self._spec.beats(k) // self._spec.rows)
 
     def tiles(self, m: int, n: int) -> int:
@@ -167,15 +166,15 @@ class WeightStationary:
         return -(-m // self.height) * -(-n // self._spec.cols)
 
     def interval(self, m: int, k: int) -> int:
-        """Cycles from the first beat of A of a pass over M rows to that of the next, for any K."""
+        """Cycles from the first beat of A of a pass over M rows to that of the next pass."""
         return max(min(m, self.height), self.down)
 
     def first_result(self, m: int, k: int) -> int:
-        """First weights, all passes of the first tile but its last, the way through the array."""
+        """Loading weights, all passes of the first tile but its last, the delay of the array."""
         return self._fill + (self.passes(k) - 1) * self.interval(m, k) + self._spec.passage
 
     def cycles(self, m: int, k: int, n: int) -> int:
-        """First weights, all passes but the last, this one's beats, the way through the array."""
+        """Loading weights, all passes but the last, its beats, the delay through the array."""
         each = -(-n // self._spec.cols) * self.passes(k)
         whole, last = divmod(m - 1, self.height)
         steady = each * whole * self.interval(self.height, k)
@@ -183,33 +182,33 @@ class WeightStationary:
         return self._fill + steady + last + self._spec.passage + 1
 
     def held(self, m: int, k: int) -> int:
-        """First weights, all passes but the last, this one's beats, the way to the memory."""
+        """Loading weights, all passes but the last, its beats, the delay to the memory."""
         return self._fill + (self.passes(k) - 1) * self.interval(m, k) + m + self.down
 
     def stream_beats(self, m: int, k: int, n: int) -> Beats:
-        """Each tile takes all weights of its columns, and a row of A for each pass and row of C."""
+        """Each tile reads all weights of its columns, and a row of A for each pass and row of C."""
         across = -(-n // self._spec.cols)
         weights = self.tiles(m, n) * self.passes(k) * self._spec.rows
         return Beats(across * self.passes(k) * m, weights, across * m)
 
     @property
     def _fill(self) -> int:
-        """Cycles from the first beat of B to the first of A: weights enter, then they are taken."""
+        """Cycles from the first beat of B to the first of A: weights load, then are swapped in."""
         return self._spec.rows + 1
 
 
 MAX_SIDE = 512
 MAX_DEPTH = 1 << 16
 MAX_GEMM = 1 << 48
-#: Sums a column that an accumulator memory holds unless told otherwise, if the rows are no more.
+#: Default number of sums per column in the accumulator memory; more if there are more rows.
 DEFAULT_DEPTH = 256
 
 
 class Dataflow(Enum):
-    """Which operand stays in its processing element."""
+    """What stays in the processing elements."""
 
-    OS = "os"  #: Output stationary: the sums stay, both operands travel.
-    WS = "ws"  #: Weight stationary: B stays, A and the sums travel.
+    OS = "os"  #: Output stationary: the sums stay, both operands move.
+    WS = "ws"  #: Weight stationary: B stays, A and the sums move.
 
 
 _SCHEDULES: dict[Dataflow, type[Schedule]] = {
@@ -227,16 +226,16 @@ class ArraySpec(Described):
     mac
         The unit in every processing element.
     rows, cols
-        Rows and columns of processing elements, 1 to 512. Columns are those of C; rows are rows of
-        C (output stationary) or steps of K (weight stationary).
+        Rows and columns of processing elements, 1 to 512. A column computes a column of C. A row
+        computes a row of C (output stationary) or a step of K (weight stationary).
     dataflow
-        What stays in the processing element.
+        What stays in the processing elements.
     out
-        Output stage that each column's sums pass on their way out; without it C holds the sums.
+        Output stage at the end of each column; without one, C holds the sums.
     depth
-        Weight stationary: sums that the accumulator memory of a column holds, 2 to 65536: the most
-        rows of M that one load of weights serves where K takes several. By default 256, or the
-        rows, if these are more.
+        Weight stationary: sums in the accumulator memory of a column, 2 to 65536. If K takes
+        several passes, one load of weights serves at most this many rows of M. The default is 256,
+        or the number of rows if that is larger.
     """
 
     mac: MacSpec
@@ -254,7 +253,7 @@ class ArraySpec(Described):
             key="dataflow",
             metavar="FLOW",
             choices=Dataflow,
-            meaning="what stays in the processing element",
+            meaning="what stays in the processing elements: the sums (os) or B (ws)",
         ),
         Setting(
             key="depth",
@@ -262,8 +261,8 @@ class ArraySpec(Described):
             default=None,
             option="acc_depth",
             short="d{}",
-            meaning="with --dataflow ws, sums that the accumulator memory of a column holds "
-            f"(default: {DEFAULT_DEPTH}, or the rows, if more)",
+            meaning="with --dataflow ws, number of sums in the accumulator memory of a column "
+            f"(default: {DEFAULT_DEPTH}, or the number of rows if larger)",
         ),
         Setting(
             key="out",
@@ -271,7 +270,7 @@ class ArraySpec(Described):
             metavar="FMT",
             default=None,
             option="out_format",
-            meaning="round each sum once to a code of this format, at the array's drain",
+            meaning="add an output stage that rounds each sum to this format",
         ),
     )
 
@@ -288,16 +287,17 @@ class ArraySpec(Described):
         require(
             (self.out.source, self.out.flag_bits) == behind,
             "Array out",
-            f"a stage behind {self.mac}",
+            f"an output stage for the sums of {self.mac}",
             str(self.out),
         )
 
     def _check_depth(self) -> None:
-        """Raise unless the dataflow takes the depth; fill in the default one."""
+        """Raise if the dataflow has no depth or cannot have this one; fill in the default."""
         if self.dataflow is not Dataflow.WS:
-            require(
-                self.depth is None, "Array depth", "left out unless the dataflow is ws", self.depth
-            )
+            if self.depth is not None:
+                raise SpecError(
+                    "Array depth applies to dataflow ws only; leave it out, or choose dataflow ws"
+                )
             return
         if self.depth is None:
             object.__setattr__(self, "depth", self._default_depth)
@@ -309,7 +309,7 @@ class ArraySpec(Described):
 
     @property
     def named_depth(self) -> int | None:
-        """Depth, if it is not the default one."""
+        """Depth, or None if it is the default."""
         return None if self.depth in (None, self._default_depth) else self.depth
 
     @property
@@ -319,7 +319,7 @@ class ArraySpec(Described):
 
     @property
     def name(self) -> str:
-        """Name of module, file and report row, for instance array_16x16_os_e4m3_fx49m18."""
+        """Name of module, file and row in reports, for instance array_16x16_os_e4m3_fx49m18."""
         out = ["out", self.out.identifier] if self.out else []
         return "_".join(
             [
@@ -338,45 +338,45 @@ class ArraySpec(Described):
 
     @property
     def drain(self) -> str | None:
-        """Spelling of the output stage, if there is one."""
+        """Spelling of the output stage, or None."""
         return self.out.at_drain if self.out else None
 
     @property
     def result_width(self) -> int:
-        """Bits of one result: of the output stage's code, or of the accumulator."""
+        """Bits of one result: a code of the output stage, or a sum."""
         return self.out.to.width if self.out else self.mac.acc.width
 
     @property
     def result_signed(self) -> bool:
-        """Whether a result is two's complement, and its slot extended with the sign."""
+        """Whether a result is two's complement, so that its slot is sign-extended."""
         if self.out:
             return self.out.to.is_integer and self.out.to.signed
         return self.mac.acc.is_fixed
 
     @property
     def flag_bits(self) -> int:
-        """Bits of the flags beside one result; an output stage uses them up."""
+        """Bits of the flags beside one result; 0 with an output stage, which consumes them."""
         return 0 if self.out else self.mac.flag_bits
 
     @property
     def slot_width(self) -> int:
-        """Bits of one result on the stream of C: its width in whole bytes."""
+        """Bits of one result on the stream of C: its width rounded up to whole bytes."""
         return -(-self.result_width // 8) * 8
 
     @property
     def schedule(self) -> Schedule:
-        """Closed forms of the dataflow; they take sizes that are known to be right."""
+        """Closed forms of the dataflow; they do not check sizes."""
         return _SCHEDULES[self.dataflow](self)
 
     @property
     def passage(self) -> int:
-        """Cycles that a sum takes through unit, rows, columns and output stage, at the least."""
+        """Shortest delay of a sum through the MAC, rows, columns and output stage, in cycles."""
         stage = self.out.latency if self.out else 0
         down = (self.rows - 1) * self.schedule.row_latency
         return self.mac.latency + down + self.cols - 1 + stage
 
     def beats(self, k: int) -> int:
-        """Steps of the MAC that K takes: output stationary, beats of a tile on each operand."""
+        """MAC steps that K takes. If output stationary, also beats of a tile on each operand."""
         _require_sizes(k=k)
         return -(-k // self.mac.lanes)
 
@@ -386,10 +386,10 @@ class ArraySpec(Described):
         return self.schedule.tiles(m, n)
 
     def interval(self, k: int, m: int | None = None) -> int:
-        """Cycles from one tile of operands to the next, streams never stalling.
+        """Cycles from one tile of operands to the next if the streams never stall.
 
-        Output stationary, K decides; weight stationary, the rows ``m`` of C that a tile of weights
-        serves, by default as many as the array has.
+        Output stationary, it depends on K. Weight stationary, it depends on the rows ``m`` of C
+        that a tile of weights serves; the default is the number of rows of the array.
         """
         m = self.rows if m is None else m
         _require_sizes(m=m, k=k)
@@ -402,9 +402,9 @@ class ArraySpec(Described):
         return self.schedule.first_result(m, k)
 
     def cycles(self, m: int, k: int, n: int) -> int:
-        """Cycles from the first operand beat to the last beat of C, both counted.
+        """Cycles from the first operand beat to the last beat of C, counting both.
 
-        Streams never stall and the tiles run back to back.
+        The streams never stall and the tiles run back to back.
         """
         _require_sizes(m=m, k=k, n=n)
         return self.schedule.cycles(m, k, n)
@@ -415,12 +415,12 @@ class ArraySpec(Described):
         return self.schedule.stream_beats(m, k, n)
 
     def utilisation(self, m: int, k: int, n: int) -> float:
-        """Share of the array's products that are wanted ones, 0 to 1."""
+        """Share of the array's products that belong to C, 0 to 1."""
         return m * k * n / (self.cycles(m, k, n) * self.rows * self.cols * self.mac.lanes)
 
 
 def _require_sizes(**sizes: int) -> None:
-    """Raise unless all are sides of a product."""
+    """Raise unless all are valid sizes of a product."""
     for side, size in sizes.items():
         require_int(f"GEMM {side}", size, 1, MAX_GEMM)
 
@@ -445,7 +445,7 @@ def traffic(spec: ArraySpec, m: int, k: int, n: int) -> Traffic:
     Raises
     ------
     SpecError
-        If a side is no size of a product.
+        If a size is out of range.
     """
     beats, mac = spec.stream_beats(m, k, n), spec.mac
     return Traffic(
@@ -456,5 +456,5 @@ def traffic(spec: ArraySpec, m: int, k: int, n: int) -> Traffic:
 
 
 def _bytes(bits: int) -> int:
-    """Whole bytes of a beat."""
+    """Bytes of a beat, rounded up."""
     return -(-bits // 8)

@@ -1,32 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is on a board: a GEMM engine, the serial line that it is reached over, and the protocol.
+"""A board: a GEMM engine behind a serial line, and the protocol on that line.
 
-The protocol between a host and an engine on a board: framing, commands, error codes, identity.
-
-Framing is that of RFC 1662 (PPP in HDLC-like framing): a frame lies between two flags, a flag or
-an escape inside it becomes an escape and the byte with bit 5 inverted, and the last four bytes are
-the 32-bit frame check sequence, low byte first. A flag ends whatever was going on, so that a
-receiver is in step again after any garbage without a clock of its own. Of garbled frames one in
-2**32 passes as good; with 16 bits it would be one in 65,536.
+Frames follow RFC 1662 (PPP in HDLC-like framing). A frame lies between two flag bytes. A flag or
+escape byte inside it is sent as an escape byte, then the byte with bit 5 inverted. The last four
+bytes are the 32-bit frame check sequence, low byte first. A flag always ends a frame, so a receiver
+resynchronises after any garbage without a timeout. One corrupted frame in 2**32 passes the check;
+with 16 bits it would be one in 65,536.
 
 ==========  =========================================================================
 request     sequence, command, payload, check
-reply       sequence of the request, code, payload, check; code has `FRESH` on top of it
+reply       sequence of the request, code (perhaps with bit `FRESH`), payload, check
 ==========  =========================================================================
 
 A payload is at most `MAX_WORDS` words of 32 bits, low byte first:
 
 ==========  ================================  ============================
-command     request                           payload of a good reply
+command     request                           payload of an OK reply
 ==========  ================================  ============================
 IDENTIFY    none                              an `Identity`
 WRITE       address, run and stride, data...  none
 READ        address, run and stride, count    that many words
 ==========  ================================  ============================
 
-The address counts bytes. Words go to or come from ``run`` addresses in a row (low half of the word
-"run and stride"), then go on ``stride`` words (high half) behind the first of them. A write is done
-when the whole frame has been checked. Whoever asks has one request under way at a time.
+The address counts bytes. Words are transferred in runs of ``run`` consecutive addresses (low half
+of the word "run and stride"); each run starts ``stride`` words (high half) after the start of the
+previous one. A write takes effect after the whole frame has been checked. The host sends one
+request at a time and waits for its reply.
 """
 
 import hashlib
@@ -59,16 +58,16 @@ __all__ = [
 ]
 
 FLAG, ESCAPE, FLIP = 0x7E, 0x7D, 0x20
-#: Frame check sequence of RFC 1662, which is that of Ethernet and of zlib.
+#: Frame check sequence of RFC 1662; Ethernet and zlib use the same one.
 CRC_BITS, CRC_POLYNOMIAL = 32, 0x04C11DB7
 WORD_BYTES = 4
 #: Words of a payload; with the check they fill the buffer of 256 words.
 MAX_WORDS = 255
-#: Words before the data of a WRITE, and of a whole READ.
+#: Words before the data of a WRITE request, and words in a READ request.
 WRITE_WORDS, READ_WORDS = 2, 3
-#: Grows with each change that a host has to know.
+#: Raised with each change that affects a host.
 PROTOCOL_VERSION = 1
-#: Bit of a reply's code: a reset has happened since the last IDENTIFY.
+#: Bit of a reply's code: the board was reset after the last IDENTIFY.
 FRESH = 0x80
 
 _MAGIC = b"BMAC"
@@ -76,7 +75,7 @@ _HEAD = struct.Struct("<4sHHII32sI")
 
 
 class Command(IntEnum):
-    """What is asked for."""
+    """Command of a request."""
 
     IDENTIFY = 1
     WRITE = 2
@@ -84,31 +83,31 @@ class Command(IntEnum):
 
 
 class Code(IntEnum):
-    """How it went; of whatever is not OK nothing counts, and the payload is empty."""
+    """Status of a reply. If it is not OK, the payload is empty."""
 
     OK = 0
-    CHECK = 1  #: The frame's check does not fit; nor does that of a frame which is too long.
+    CHECK = 1  #: The frame check sequence is wrong, or the frame is too long.
     FRAMING = 2  #: A byte had no stop bit.
-    LENGTH = 3  #: No whole words, or not as many as the command takes.
-    OVERRUN = 4  #: Bytes came while a request was under way, and were dropped.
-    COMMAND = 5  #: There is no such command.
-    BUS = 6  #: The engine refused an access; those before it were done.
+    LENGTH = 3  #: Not a whole number of words, or a wrong number for the command.
+    OVERRUN = 4  #: Bytes arrived while a request was being processed and were dropped.
+    COMMAND = 5  #: Unknown command.
+    BUS = 6  #: The engine refused an access; earlier accesses of the request took effect.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """What a board says of itself.
+    """What a board reports about itself.
 
     Parameters
     ----------
     spelling
-        Of the engine, as `str` of its spec gives it.
+        Spelling of the engine: the `str` of its spec.
     clock_hz, baud
-        Clock of the engine and bits a second of the line.
+        Clock of the engine, and bits per second on the line.
     digest
         SHA-256 of the spelling.
     version, max_words
-        Of the protocol, and of a payload.
+        Version of the protocol, and largest number of words in a payload.
     """
 
     spelling: str
@@ -120,12 +119,12 @@ class Identity:
 
     @classmethod
     def of(cls, spelling: str, clock_hz: int, baud: int) -> "Identity":
-        """Identity of an engine of this spelling."""
+        """Identity of the engine with this spelling."""
         digest = hashlib.sha256(spelling.encode()).digest()
         return cls(spelling=spelling, clock_hz=clock_hz, baud=baud, digest=digest)
 
     def to_bytes(self) -> bytes:
-        """Payload of a reply, whole words."""
+        """Payload of a reply, padded to whole words."""
         text = self.spelling.encode()
         head = _HEAD.pack(
             _MAGIC, self.version, self.max_words, self.clock_hz, self.baud, self.digest, len(text)
@@ -139,12 +138,12 @@ class Identity:
         Raises
         ------
         SpecError
-            If that is none, or its digest is not that of its spelling.
+            If the payload is not an identity, or its digest does not match its spelling.
         """
         require(
             len(payload) >= _HEAD.size and payload.startswith(_MAGIC),
-            "Identity",
-            f"one that starts with {_MAGIC.decode()}",
+            "Board identity",
+            f"a payload that starts with {_MAGIC.decode()}",
             payload[: len(_MAGIC)],
         )
         _, version, max_words, clock_hz, baud, digest, length = _HEAD.unpack_from(payload)
@@ -152,8 +151,8 @@ class Identity:
         text = payload[_HEAD.size : _HEAD.size + length]
         require(
             hashlib.sha256(text).digest() == digest,
-            "Identity digest",
-            "that of its spelling",
+            "Board identity digest",
+            "the SHA-256 of its spelling",
             digest.hex(),
         )
         return cls(
@@ -166,29 +165,30 @@ class Identity:
         )
 
 
-#: A whole number of cycles at 12, 25, 27, 48 and 50 MHz, which boards have.
+#: A whole number of cycles at 12, 25, 27, 48 and 50 MHz, the usual clocks of boards.
 DEFAULT_BAUD = 1_000_000
 
-#: Cycles of a bit: the middle of a bit must be told from its edges, two cycles go into a register.
+#: Cycles per bit: at least enough to sample near the middle, behind a two-cycle synchroniser.
 MIN_DIVIDER, MAX_DIVIDER = 4, 1 << 16
 MAX_CLOCK_HZ = 1_000_000_000
-#: Share by which the line may be off, in percent: both ends' together must stay below 5 for the
-#: tenth bit to be sampled within itself.
+#: Largest error of the baud rate, in percent. The errors of both ends must add up to less than 5,
+#: or the tenth bit is sampled outside its time.
 TOLERANCE = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class BoardSpec(Described):
-    """Engine behind a serial line, 8 data bits, no parity, one stop bit.
+    """Engine behind a serial line: 8 data bits, no parity, one stop bit.
 
     Parameters
     ----------
     gemm
-        The engine; its bus is Wishbone.
+        The engine; its bus must be Wishbone.
     clock_hz
-        Clock of everything.
+        The only clock, in Hz.
     baud
-        Bits a second on the line; at least 4 clock cycles a bit, and within 2 % of a whole number.
+        Bits per second on the line. A bit takes at least 4 clock cycles, and the rate is within
+        2 % of the clock divided by a whole number.
     """
 
     gemm: GemmSpec
@@ -201,9 +201,9 @@ class BoardSpec(Described):
             attribute="clock_hz",
             metavar="HZ",
             short="{}hz",
-            meaning="clock of everything",
+            meaning="clock of the design",
         ),
-        Setting(key="baud", short="{}bd", meaning="bits a second on the serial line"),
+        Setting(key="baud", short="{}bd", meaning="bits per second on the serial line"),
     )
 
     def __post_init__(self) -> None:
@@ -222,19 +222,19 @@ class BoardSpec(Described):
         require(
             100 * off <= TOLERANCE * self.clock_hz,
             "Board baud",
-            f"within {TOLERANCE} % of {self.clock_hz} Hz over a whole number",
+            f"within {TOLERANCE} % of {self.clock_hz} Hz divided by a whole number",
             self.baud,
         )
         require(
             len(self.identity.to_bytes()) <= MAX_WORDS * WORD_BYTES,
             "Board engine",
-            "one whose spelling fits into a frame",
+            "an engine whose spelling fits in a frame",
             str(self.gemm),
         )
 
     @property
     def divider(self) -> int:
-        """Clock cycles of a bit."""
+        """Clock cycles per bit."""
         return (2 * self.clock_hz + self.baud) // (2 * self.baud)
 
     @property
@@ -250,10 +250,10 @@ class BoardSpec(Described):
 
     @property
     def latency(self) -> int:
-        """That of the engine; the line is slower by far."""
+        """Latency of the engine; the serial line is far slower."""
         return self.gemm.latency
 
     @property
     def identity(self) -> Identity:
-        """What it says of itself."""
+        """What the board reports about itself."""
         return Identity.of(str(self.gemm), self.clock_hz, self.baud)

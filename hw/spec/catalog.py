@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The formats that have a name: data only, each with its source.
+"""The named formats, each with its source. Data only.
 
-Adding a format is adding an entry here.
-The table of `python -m hw.spec --list` is made of it.
+To add a format, add an entry here. `python -m hw.spec --list` prints the table.
 """
 
 import json
@@ -13,7 +12,7 @@ from hw.spec.formats import Format, Specials, integer
 
 
 def _float(name: str, exp_bits: int, man_bits: int, specials: Specials) -> Format:
-    """Float format with the bias that its policy implies."""
+    """Floating-point format with the usual bias of its policy."""
     return Format(
         name=name,
         exp_bits=exp_bits,
@@ -23,7 +22,7 @@ def _float(name: str, exp_bits: int, man_bits: int, specials: Specials) -> Forma
     )
 
 
-#: Source and the formats that it defines.
+#: Each source with the formats that it defines.
 _GROUPS: tuple[tuple[str, tuple[Format, ...]], ...] = (
     # Also arXiv 2209.05433, table 1.
     (
@@ -35,7 +34,7 @@ _GROUPS: tuple[tuple[str, tuple[Format, ...]], ...] = (
     ),
     # IEEE 754 conventions carried over to 3 exponent bits.
     ("ml_dtypes float8_e3m4", (_float("e3m4", 3, 4, Specials.IEEE),)),
-    # With the special codes of OCP E4M3; no document standardises it.
+    # With the special codes of OCP E4M3; not standardised.
     ("E2M5 of arXiv 2303.17951", (_float("e2m5", 2, 5, Specials.FN),)),
     (
         "arXiv 2206.02915, section 3",
@@ -73,7 +72,7 @@ _GROUPS: tuple[tuple[str, tuple[Format, ...]], ...] = (
             _float("e3m2", 3, 2, Specials.NONE),
         ),
     ),
-    # Elements of MXINT8; -2 stays unused where numbers are encoded symmetrically.
+    # Elements of MXINT8; -2 is unused if numbers are encoded symmetrically.
     ("OCP Microscaling (MX) 1.0, MXINT8", (integer("int8m6", 8, lsb=-6),)),
     (
         "two's complement",
@@ -100,7 +99,7 @@ CATALOG: dict[str, Format] = {fmt.name: fmt for _, group in _GROUPS for fmt in g
 #: Document that defines each format, by name.
 SOURCES: dict[str, str] = {fmt.name: source for source, group in _GROUPS for fmt in group}
 
-#: Names of the same formats elsewhere: in ml_dtypes, torch and numpy, and in IEEE 754.
+#: Names of the same formats in ml_dtypes, torch, numpy and IEEE 754.
 ALIASES = {
     "float8_e4m3fn": "e4m3",
     "e4m3fn": "e4m3",
@@ -121,7 +120,7 @@ ALIASES = {
     "binary32": "fp32",
 }
 
-#: Names that fit several formats, and what they may mean.
+#: Names that are not formats, and the formats that may be meant.
 FAMILIES = {
     "fp8": ("e4m3", "e5m2"),
     "float8": ("e4m3", "e5m2"),
@@ -168,9 +167,8 @@ COLUMNS = {
 def format_rows(formats: Iterable[Format] = CATALOG.values()) -> list[dict[str, Any]]:
     """Facts of each format, ready for JSON.
 
-    ``bias``, ``nan_code``, ``inf_code`` and ``source`` are None where there is none. ``lsb`` is the
-    exponent of the unit that every value is a multiple of. Of an integer both smallest values are
-    one unit.
+    ``bias``, ``nan_code``, ``inf_code`` and ``source`` are None if the format has none. Every value
+    is a multiple of ``2**lsb``. Both smallest values of an integer are one unit.
     """
     return [_row(fmt) for fmt in formats]
 
@@ -198,13 +196,13 @@ def _row(fmt: Format) -> dict[str, Any]:
 
 
 def format_cells(rows: list[dict[str, Any]] | None = None) -> list[list[str]]:
-    """Text of each cell of `format_rows`, a list for each format, in the order of `COLUMNS`."""
+    """Text of each cell of `format_rows`: a list per format, in the order of `COLUMNS`."""
     rows = format_rows() if rows is None else rows
     return [[_cell(row, name) for name in COLUMNS] for row in rows]
 
 
 def format_table(rows: list[dict[str, Any]] | None = None) -> str:
-    """Table of `format_rows` as text: headings, then one line a format."""
+    """Table of `format_rows` as text: headings, then one line per format."""
     cells = [list(COLUMNS.values()), *format_cells(rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [

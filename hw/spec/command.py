@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the command lines have in common: one-line errors, exit statuses, and options of a unit.
+"""Shared by all commands: one-line errors, exit statuses, and the options that describe a unit.
 
-The options are the settings of `hw.spec.grammar`, each under its own name; what is chosen is put
-together as a spelling, which the grammar reads.
+There is an option for each setting of `hw.spec.grammar`. The given options are joined to a
+spelling, which the grammar parses.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from hw import manners
 from hw.spec.arrays import ArraySpec
-from hw.spec.errors import DIGITS, LONGEST, SpecError, require, shortened
+from hw.spec.errors import DIGITS, LONGEST, SpecError, shortened
 from hw.spec.gemm import GemmSpec
 from hw.spec.grammar import ACCUMULATORS, Spec, parse_gemm, parse_mac, parse_output, parse_spec
 from hw.spec.macs import MacSpec
@@ -21,7 +21,7 @@ from hw.spec.outputs import MODE, OutputSpec
 from hw.spec.packages import explanation
 from hw.spec.settings import Setting
 
-#: By the option that they need.
+#: Examples, by the option that they need.
 EXAMPLES = {
     "mac": "--mac e4m3xe5m2 --acc fp32 --lanes 4",
     "array": "--mac float8_e4m3fn --acc fx40m18-sat --array 16x16 --dataflow ws",
@@ -35,7 +35,10 @@ EXAMPLES = {
 (DRAIN,) = (setting for setting in ArraySpec.SETTINGS if setting.key == "out")
 ARRAY = tuple(setting for setting in ArraySpec.SETTINGS if setting is not DRAIN)
 
-#: What Python says of a text that no option or file may hold, by words of it.
+#: Message where an option for the operands is missing.
+NO_MAC = "No MAC is given; add --mac PAIR, for instance --mac e4m3"
+
+#: Our message for errors that Python itself raises, by words of Python's message.
 VALUES = {
     "integer string conversion": f"Number must have at most {DIGITS} digits",
     "embedded null": "Path must have no NUL character",
@@ -61,14 +64,14 @@ def as_called(text: str) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """Argument parser whose errors are one line on stderr and exit status 2."""
+    """Argument parser that reports an error as one line on stderr, with exit status 2."""
 
     def __init__(self, *, prog: str, **settings: Any) -> None:
         super().__init__(prog=as_called(prog), **settings)
         self.add_argument("--quiet", action=Quiet, nargs=0, help="report no progress on stderr")
 
     def error(self, message: str) -> NoReturn:
-        """End the program with ``message``."""
+        """Exit with ``message``."""
         self.exit(2, as_called(f"{self.prog}: error: {message}\n"))
 
     def _print_message(self, message: str, file: Any = None) -> None:
@@ -86,7 +89,7 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, text) from None
 
     def format_help(self) -> str:
-        """Help, with every accumulator and with examples where there are options of a MAC."""
+        """Help; commands with MAC options also list all accumulators and show examples."""
         return as_called(self._help())
 
     def _help(self) -> str:
@@ -212,17 +215,18 @@ def add_mac_options(parser: argparse._ActionsContainer) -> None:
         "--mac",
         metavar="PAIR",
         help="operand formats, for instance e4m3, int8 or "
-        "e4m3xe5m2; `python -m hw.spec --list` lists all",
+        "e4m3xe5m2; for a list run python -m hw.spec --list",
     )
     _add(parser, MacSpec.SETTINGS)
 
 
 def add_unit_options(parser: argparse._ActionsContainer, *, array: str | None = None) -> None:
-    """Add the options that spell a MAC or an array; ``array`` is the size if none is given."""
+    """Add the options that spell a MAC or an array; ``array`` is the default size."""
     parser.add_argument(
         "--spec",
         metavar="SPEC",
-        help="the whole in one, instead of the options below: PAIR,acc=ACC,array=ROWSxCOLS,...",
+        help="the whole unit in one text, instead of separate options: "
+        "PAIR,acc=ACC,array=ROWSxCOLS,...",
     )
     add_mac_options(parser)
     parser.set_defaults(default_array=array)
@@ -232,7 +236,7 @@ def add_unit_options(parser: argparse._ActionsContainer, *, array: str | None = 
 def add_drain_options(parser: argparse._ActionsContainer, *, values: bool = False) -> None:
     """Add the options that spell an output stage at an array's drain.
 
-    With ``values`` they say what its inputs are given too: ``--out-scale pow2:-4``,
+    With ``values`` the options also set the values of its inputs: ``--out-scale pow2:-4``,
     ``--zero-point 3``.
     """
     parser.set_defaults(drain_values=values)
@@ -241,22 +245,22 @@ def add_drain_options(parser: argparse._ActionsContainer, *, values: bool = Fals
         parser.add_argument(
             "--out-scale",
             metavar="KIND:VALUE",
-            help="what all sums are multiplied by: pow2:-4 (two to the -4) or "
-            "fp32:0.05 (default: nothing)",
+            help="multiply all sums by this before rounding: pow2:-4 (two to the -4) or "
+            "fp32:0.05 (default: no scale)",
         )
         parser.add_argument(
             "--zero-point",
             metavar="N",
             type=int,
-            help="with an integer --out-format, the code that stands for zero, in "
-            "units of its last place (default: none)",
+            help="with an integer --out-format, the code that means zero, in units of its last "
+            "place (default: none)",
         )
     else:
         _add(parser, MODE[1:])
 
 
 def add_output_options(parser: argparse._ActionsContainer) -> None:
-    """Add the options that spell an output stage, on its own or at an array's drain."""
+    """Add the options that spell an output stage, stand-alone or at an array's drain."""
     _add(parser, (SOURCE,))
     add_drain_options(parser)
     _add(parser, (FLAGS,))
@@ -267,13 +271,13 @@ def add_gemm_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--gemm",
         action="store_true",
-        help="make a GEMM engine around the array: memories, registers, a bus",
+        help="generate a GEMM engine: the array with memories, registers and a bus",
     )
     _add(parser, GemmSpec.SETTINGS)
 
 
 def given_mac_options(options: argparse.Namespace) -> list[str]:
-    """Names of the options of `add_mac_options` that are given."""
+    """Names of the options of `add_mac_options` that the user gave."""
     return [
         name
         for name in ("mac", *(setting.dest for setting in MacSpec.SETTINGS))
@@ -287,23 +291,24 @@ def chosen_mac(options: argparse.Namespace) -> MacSpec:
     Raises
     ------
     SpecError
-        If there is no such MAC.
+        If the options do not spell a valid MAC.
     """
-    require(options.mac is not None, "MAC operands", "given by --mac PAIR", None)
+    if options.mac is None:
+        raise SpecError(NO_MAC)
     return parse_mac(_spelling(options.mac, options, MacSpec.SETTINGS))
 
 
 def chosen_array(options: argparse.Namespace) -> ArraySpec:
-    """Array that the options of `add_unit_options` and, if there, `add_drain_options` spell.
+    """Array that the options of `add_unit_options` and perhaps `add_drain_options` spell.
 
     Raises
     ------
     SpecError
-        If there is no such array.
+        If the options do not spell a valid array.
     """
     unit = chosen_unit(options)
-    require(isinstance(unit, ArraySpec), "Array size", "given by --array ROWSxCOLS", None)
-    assert isinstance(unit, ArraySpec)
+    if not isinstance(unit, ArraySpec):
+        raise SpecError("No array size is given; add --array ROWSxCOLS, for instance --array 16x16")
     return unit
 
 
@@ -311,22 +316,23 @@ def chosen_unit(options: argparse.Namespace) -> MacSpec | ArraySpec:
     """MAC or array, as in `chosen_array`."""
     unit = _whole(options)
     if unit is None:
-        require(options.mac is not None, "MAC operands", "given by --mac PAIR", None)
+        if options.mac is None:
+            raise SpecError(NO_MAC)
         array = options.array or options.default_array
         drain = _given(options, (DRAIN, *MODE))
         if drain and DRAIN.key not in drain:
             named = [setting.option_string for setting in MODE if setting.key in drain]
-            require(
-                False, "Output format", f"given by --out-format FMT with {', '.join(named)}", None
-            )
+            raise SpecError(f"{', '.join(named)} needs an output stage; add --out-format FMT")
         if array is None:
             for setting in ARRAY:
-                value = getattr(options, setting.dest)
-                require(value is None, f"Array {setting.key}", "given with --array", value)
+                if getattr(options, setting.dest) is not None:
+                    raise SpecError(
+                        f"{setting.option_string} needs an array; add --array ROWSxCOLS"
+                    )
             if drain:
                 raise SpecError(
-                    "Output stage must be on its own (--from ACC) or at the drain of "
-                    "an array (--array), not behind a MAC alone"
+                    "A single MAC cannot have an output stage; add --array ROWSxCOLS, or generate "
+                    "the output stage alone with --from ACC and without --mac"
                 )
             return chosen_mac(options)
         unit = parse_spec(
@@ -340,53 +346,62 @@ def chosen_unit(options: argparse.Namespace) -> MacSpec | ArraySpec:
             )
         )
     if not isinstance(unit, MacSpec | ArraySpec):
-        raise SpecError(f"Spec must be that of a MAC or an array, not {str(unit)!r}")
+        raise SpecError(f"Spec must describe a MAC or an array, not {str(unit)!r}")
     return unit
 
 
 def chosen_design(options: argparse.Namespace) -> MacSpec | ArraySpec | OutputSpec | GemmSpec:
-    """Whatever the options of `add_unit_options` and `add_output_options` spell together.
+    """Unit that the options of `add_unit_options` and `add_output_options` spell together.
 
-    Those of `add_gemm_options` count too, if they are there.
+    The options of `add_gemm_options` are included if the parser has them.
 
     Raises
     ------
     SpecError
-        If there is no such unit.
+        If the options do not spell a valid unit.
     """
     whole = _whole(options)
     if isinstance(whole, OutputSpec | GemmSpec):
-        require(not getattr(options, "gemm", False), "GEMM", "in --spec or given by --gemm", "both")
+        if getattr(options, "gemm", False):
+            raise SpecError("--spec describes the whole unit already; leave out --gemm")
         return whole
     source, flags = getattr(options, SOURCE.dest), getattr(options, FLAGS.dest)
     behind_mac = bool(given_mac_options(options)) or options.array is not None
     if source is not None and behind_mac:
-        raise SpecError("Output stage must be made on its own, not with the options of a MAC")
+        raise SpecError(
+            "--from generates an output stage alone; leave out --from, or the options of the MAC"
+        )
     if (
         whole is None
         and options.mac is None
         and (source is not None or _given(options, (DRAIN, FLAGS, *MODE)))
     ):
-        require(source is not None, "Output source", "given by --from ACC", None)
-        require(options.out_format is not None, "Output format", "given by --out-format FMT", None)
+        if source is None:
+            raise SpecError(
+                "No accumulator is given for the output stage; add --from ACC, or --mac PAIR and "
+                "--array ROWSxCOLS"
+            )
+        if options.out_format is None:
+            raise SpecError("No output format is given; add --out-format FMT")
         return parse_output(_spelling(options.out_format, options, OutputSpec.SETTINGS))
     if whole is None and options.mac is None:
-        raise SpecError("MAC operands must be given by --mac PAIR, for instance --mac e4m3")
-    require(flags is None, "Output flags", "those of the MAC", flags)
+        raise SpecError(NO_MAC)
+    if flags is not None:
+        raise SpecError("--flag-bits needs --from; the flags of an array follow from its MAC")
     return _with_engine(options, chosen_unit(options))
 
 
 def _with_engine(
     options: argparse.Namespace, unit: MacSpec | ArraySpec
 ) -> MacSpec | ArraySpec | GemmSpec:
-    """The engine around ``unit`` that the options of `add_gemm_options` spell, or ``unit``."""
+    """Engine around ``unit`` that the options of `add_gemm_options` spell, else ``unit``."""
     given = _given(options, GemmSpec.SETTINGS)
     if not getattr(options, "gemm", False):
-        for name, value in given.items():
-            require(False, f"GEMM {name}", "given with --gemm", value)
+        for name in given:
+            raise SpecError(f"--{name} needs a GEMM engine; add --gemm")
         return unit
-    require(isinstance(unit, ArraySpec), "GEMM array", "given by --array ROWSxCOLS", None)
-    assert isinstance(unit, ArraySpec)
+    if not isinstance(unit, ArraySpec):
+        raise SpecError("--gemm needs an array; add --array ROWSxCOLS")
     return parse_gemm(unit, **given)
 
 
@@ -413,7 +428,7 @@ def _add(parser: argparse._ActionsContainer, settings: Iterable[Setting]) -> Non
 
 
 def _given(options: argparse.Namespace, settings: Iterable[Setting]) -> dict[str, str]:
-    """Texts of the settings that are given, by key; of what the drain is given, only its kind."""
+    """Texts of the given settings, by key; of an output stage's input value, only its kind."""
     texts = {}
     for setting in settings:
         value = getattr(options, setting.dest, None)
@@ -426,17 +441,17 @@ def _given(options: argparse.Namespace, settings: Iterable[Setting]) -> dict[str
 
 
 def _parts(texts: dict[str, str]) -> list[str]:
-    """Parts of a spelling."""
+    """Settings of a spelling, as ``key=value``."""
     return [f"{key}={value}" for key, value in texts.items()]
 
 
 def _spelling(head: str, options: argparse.Namespace, settings: Iterable[Setting]) -> str:
-    """Spelling of a head and what is given."""
+    """Spelling of a head and the given settings."""
     return ",".join([head, *_parts(_given(options, settings))])
 
 
 def _whole(options: argparse.Namespace) -> Spec | None:
-    """What ``--spec`` spells, None without it; nothing else may spell a part then."""
+    """Description that ``--spec`` spells, or None; no other option may spell a part as well."""
     if options.spec is None:
         return None
     settings = (*MacSpec.SETTINGS, *ARRAY, SOURCE, FLAGS, DRAIN, *MODE)
@@ -446,5 +461,9 @@ def _whole(options: argparse.Namespace) -> Spec | None:
         if getattr(options, setting.dest, None) is not None
     ]
     beside += ["--mac"] if options.mac is not None else []
-    require(not beside, "Spec", "given by --spec alone", f"with {', '.join(beside)}")
+    if beside:
+        raise SpecError(
+            f"--spec cannot be combined with {', '.join(beside)}; put everything into --spec, or "
+            "leave it out"
+        )
     return parse_spec(options.spec)

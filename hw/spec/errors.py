@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception that a wrong description raises, and the sentence that it carries."""
+"""The exception for a wrong description, and the usual form of its message."""
 
 #: Characters of a value that a message shows, and digits that a whole number may have.
 LONGEST, DIGITS = 200, 4300
 
 
 class SpecError(ValueError):
-    """A description that cannot be built; the message is one line, fit to be shown to a user."""
+    """A description that cannot be built; the message is one line that users can read."""
 
 
 def require(condition: bool, noun: str, requirement: str, value: object) -> None:
@@ -36,6 +36,6 @@ def whole_number(noun: str, text: str, low: int, high: int) -> int:
 
 
 def require_int(noun: str, value: object, low: int, high: int) -> None:
-    """Raise unless ``value`` is an integer (a bool is none) from ``low`` to ``high``."""
+    """Raise unless ``value`` is an integer from ``low`` to ``high``; a bool is not an integer."""
     within = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
     require(within, noun, f"an integer from {low} to {high}", value)

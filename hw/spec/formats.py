@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Number formats: four numbers, a sign and a policy for special codes; all else is derived.
+"""Number formats: field widths, bias, sign and a policy for special codes; the rest is derived.
 
-A finite value of any format is a whole number of units of ``2**lsb``. Unpacking a code therefore
-gives a signed integer ``sig`` and an ``exp >= 0`` with value ``sig * 2**(exp + lsb)``. Integers are
-the case of no exponent bits, subnormals are ``exp == 0`` without the hidden bit.
+Every finite value of a format is a multiple of ``2**lsb``. Unpacking a code gives a signed integer
+``sig`` and ``exp >= 0``; the value is ``sig * 2**(exp + lsb)``. An integer is a format without
+exponent bits. A subnormal has ``exp == 0`` and no hidden bit.
 """
 
 import re
@@ -18,11 +18,11 @@ class Specials(Enum):
     """Which codes of a format are not finite numbers."""
 
     NONE = "none"  #: Every code is finite (integers, OCP MX element formats).
-    IEEE = "ieee"  #: Highest exponent: Inf where the mantissa is 0, else NaN (binary16, OCP E5M2).
+    IEEE = "ieee"  #: Highest exponent: Inf if the mantissa is 0, else NaN (binary16, OCP E5M2).
     FN = "fn"  #: No Inf; NaN is the all-ones magnitude (OCP E4M3).
     FNUZ = "fnuz"  #: No Inf, no minus zero; NaN is the code of minus zero.
-    P3109 = "p3109"  #: P3109 finite: as FNUZ; unsigned formats have NaN in the last code.
-    P3109E = "p3109e"  #: P3109 extended: Inf is the largest magnitude beside the P3109 NaN.
+    P3109 = "p3109"  #: P3109 finite: like FNUZ; in unsigned formats NaN is the last code.
+    P3109E = "p3109e"  #: P3109 extended: NaN as in P3109; Inf is the largest remaining magnitude.
 
     @property
     def has_nan(self) -> bool:
@@ -36,11 +36,11 @@ class Specials(Enum):
 
     @property
     def nan_is_minus_zero(self) -> bool:
-        """Whether a signed format has NaN in the place of minus zero."""
+        """Whether NaN takes the code of minus zero in a signed format."""
         return self in (Specials.FNUZ, Specials.P3109, Specials.P3109E)
 
     def default_bias(self, exp_bits: int) -> int:
-        """Exponent bias that the policy's own documents give to ``exp_bits``."""
+        """Usual exponent bias of the policy for ``exp_bits``."""
         return (1 << exp_bits >> 1) - (0 if self.nan_is_minus_zero else 1)
 
 
@@ -53,9 +53,9 @@ class Kind(Enum):
 
 
 class Unpacked(NamedTuple):
-    """One code taken apart; a finite value is ``sig * 2**(exp + lsb)``.
+    """One code, unpacked; a finite value is ``sig * 2**(exp + lsb)``.
 
-    ``negative`` is the sign bit, which ``sig`` cannot show for a minus zero or an infinity.
+    ``negative`` is the sign bit; minus zero and minus infinity need it, as their ``sig`` is 0.
     ``sig`` and ``exp`` are 0 unless ``kind`` is finite.
     """
 
@@ -79,20 +79,21 @@ class Format:
     name
         Spelling on the command line, for instance ``e4m3`` or ``e4m3:ieee``.
     exp_bits, man_bits
-        Widths of the stored fields; the hidden bit is not counted.
+        Widths of the stored fields, without the hidden bit.
     bias
-        Exponent bias. For ``exp_bits == 0`` it only places the binary point (see `lsb`).
+        Exponent bias. If ``exp_bits == 0`` it sets the position of the binary point (see `lsb`).
     specials
         Policy for codes that are not finite numbers.
     signed
         Whether the top bit is a sign.
     subnormals
-        Whether codes without a hidden bit count. If not, they mean a zero of their sign (x86: DAZ).
+        Whether there are subnormal values. If not, such codes mean a zero of the same sign (DAZ on
+        x86).
 
     Raises
     ------
     SpecError
-        If the fields contradict each other.
+        If a field is out of range or the fields contradict each other.
     """
 
     name: str
@@ -139,7 +140,7 @@ class Format:
     def __repr__(self) -> str:
         return f"Format({self.name!r})"
 
-    # ---- widths and places
+    # ---- widths and positions
 
     @property
     def is_integer(self) -> bool:
@@ -153,12 +154,12 @@ class Format:
 
     @property
     def precision(self) -> int:
-        """Bits of the significand, hidden bit included; of an integer, its magnitude bits."""
+        """Bits of the significand with the hidden bit; for an integer, its magnitude bits."""
         return self.man_bits + (not self.is_integer)
 
     @property
     def lsb(self) -> int:
-        """Exponent of one unit: every finite value is a multiple of ``2**lsb``."""
+        """Exponent of the last place: every finite value is a multiple of ``2**lsb``."""
         return 1 - self.bias - self.man_bits
 
     @property
@@ -185,12 +186,12 @@ class Format:
 
     @property
     def has_minus_zero(self) -> bool:
-        """Whether minus zero has a code of its own."""
+        """Whether minus zero has its own code."""
         return self.signed and not self.is_integer and not self.specials.nan_is_minus_zero
 
     @property
     def nan_code(self) -> int | None:
-        """Canonical (quiet, positive where there is a choice) NaN, or None."""
+        """Canonical NaN (quiet, and positive if there is a choice), or None."""
         top = (1 << self.magnitude_bits) - 1
         match self.specials:
             case Specials.NONE:
@@ -204,7 +205,7 @@ class Format:
 
     @property
     def inf_code(self) -> int | None:
-        """Code of plus infinity, or None; minus infinity also has the sign bit."""
+        """Code of plus infinity, or None; minus infinity has the sign bit set as well."""
         top = (1 << self.magnitude_bits) - 1
         match self.specials:
             case Specials.IEEE:
@@ -216,7 +217,7 @@ class Format:
 
     @property
     def sign_code(self) -> int:
-        """The sign bit in its place; 0 for an unsigned format."""
+        """Code with only the sign bit set; 0 for an unsigned format."""
         return (1 << self.width - 1) if self.signed else 0
 
     # ---- extremes
@@ -254,7 +255,7 @@ class Format:
 
     @property
     def min_normal(self) -> float:
-        """Smallest positive value with a hidden bit; of an integer, one unit."""
+        """Smallest positive value with a hidden bit; for an integer, one unit."""
         return 2.0**self.lsb if self.is_integer else 2.0 ** (1 - self.bias)
 
     @property
@@ -273,7 +274,7 @@ class Format:
     # ---- codes
 
     def unpack(self, code: int) -> Unpacked:
-        """Take a code apart. The only place outside RTL that says what a code means.
+        """Unpack a code. Outside RTL, this alone defines what a code means.
 
         Raises
         ------
@@ -309,6 +310,6 @@ class Format:
 
 
 def integer(name: str, width: int, *, signed: bool = True, lsb: int = 0) -> Format:
-    """Fixed-point format of ``width`` bits whose last bit weighs ``2**lsb`` (an integer at 0)."""
+    """Fixed-point format of ``width`` bits; bit 0 has weight ``2**lsb`` (0: an integer)."""
     man_bits = width - signed
     return Format(name=name, exp_bits=0, man_bits=man_bits, bias=1 - lsb - man_bits, signed=signed)

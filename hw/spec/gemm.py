@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GEMM engines: an array, the memories around it, the bus in front, and closed-form cycle counts.
+"""GEMM engines: an array with memories and a bus, and closed-form cycle counts.
 
-What a word of each memory holds, and where, is written down in `hw.spec.registers`.
+`hw.spec.registers` defines the layout of each memory.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ DEFAULT_DEPTH = 1024
 
 
 class Bus(Enum):
-    """What the engine is reached over; data has 32 bits on either."""
+    """Bus of the engine; both have 32 data bits."""
 
     AXI4LITE = "axi4lite"  #: AXI4-Lite.
     WISHBONE = "wishbone"  #: Wishbone B4, classic cycles.
@@ -25,18 +25,18 @@ class Bus(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class GemmSpec(Described):
-    """Engine that computes ``C[M, N] = A[M, K] @ B[K, N]`` from memories of its own.
+    """Engine that computes ``C[M, N] = A[M, K] @ B[K, N]`` from its own memories.
 
     Parameters
     ----------
     array
         Array that multiplies.
     depth_a, depth_b, depth_c
-        Words of the memories, 2 to 2**20. A word of A is what the array takes at once: output
-        stationary, a column of a tile of A (one code a row and lane), weight stationary, a row of
-        one. A word of B is a row of a tile of B, a word of C a row of a tile of C.
+        Words of the memories, 2 to 2**20. A word of A is one beat of the array: a column of a tile
+        of A if output stationary (one code per row and lane), a row of a tile if weight stationary.
+        A word of B is a row of a tile of B, and a word of C a row of a tile of C.
     bus
-        What registers and memories are reached over.
+        Bus for registers and memories.
     """
 
     array: ArraySpec
@@ -49,11 +49,11 @@ class GemmSpec(Described):
         Setting(
             key="depths",
             metavar="AxBxC",
-            meaning="words of the memories of A (a column of a tile each), of B (a row of a "
-            "tile) and of C (a row of a tile) "
+            meaning="words in the memories of A, B and C; a word is a column of a tile of A (a row "
+            "with dataflow ws), a row of a tile of B, a row of a tile of C "
             f"(default: {'x'.join([str(DEFAULT_DEPTH)] * 3)})",
         ),
-        Setting(key="bus", metavar="BUS", choices=Bus, meaning="the bus"),
+        Setting(key="bus", metavar="BUS", choices=Bus, meaning="bus of the engine"),
     )
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class GemmSpec(Described):
 
     @property
     def tiling(self) -> str:
-        """What tells units apart that cut a product into tiles, but for lanes and depths."""
+        """Name of the tiling for module names: all that affects it except lanes and depths."""
         array = self.array
         return (
             array.size
@@ -79,7 +79,7 @@ class GemmSpec(Described):
 
     @property
     def name(self) -> str:
-        """Name of module, file and report row."""
+        """Name of module, file and row in reports."""
         return "_".join(
             ["gemm", self.array.name.removeprefix("array_"), *self.short_settings("depths", "bus")]
         )
@@ -91,7 +91,7 @@ class GemmSpec(Described):
 
     @property
     def digest(self) -> int:
-        """First 32 bits of the SHA-256 of the spelling: tells a driver which engine it talks to."""
+        """First 32 bits of the SHA-256 of the spelling; a driver identifies the engine by it."""
         return int.from_bytes(hashlib.sha256(str(self).encode()).digest()[:4], "big")
 
     @property
@@ -106,12 +106,12 @@ class GemmSpec(Described):
 
     @property
     def c_width(self) -> int:
-        """Bits of a word of C: a slot for each column, above them the flags of each."""
+        """Bits of a word of C: a slot per column, with the flags of all columns above the slots."""
         return self.array.cols * (self.array.slot_width + self.array.flag_bits)
 
     @property
     def size_bits(self) -> int:
-        """Bits of the largest M, K or N that the memories could hold."""
+        """Bits of the largest M, K or N that fits in the memories."""
         array = self.array
         return max(
             self.depth_a * max(array.schedule.a_block),
@@ -121,15 +121,15 @@ class GemmSpec(Described):
         ).bit_length()
 
     def words(self, m: int, k: int, n: int) -> tuple[int, int, int]:
-        """Words of A, of B and of C that a product takes."""
+        """Words of A, B and C in a product of this size."""
         rows, steps = self.array.schedule.a_block
         across = self.array.tiles(1, n)
         return -(-m // rows) * -(-k // steps), self.array.beats(k) * across, m * across
 
     def refusals(self, m: int, k: int, n: int, *, hold: bool = False) -> tuple[str, ...]:
-        """Fields of the register ERROR that a start with these sizes sets; none if it runs.
+        """Fields of the register ERROR that a start with these sizes sets; empty if it runs.
 
-        With ``hold`` the sums stay in the array, for the next product to add to.
+        With ``hold`` the sums stay in the array, and the next product adds to them.
         """
         if not (m and k and n):
             return ("zero",)
@@ -143,22 +143,22 @@ class GemmSpec(Described):
 
     @property
     def latency(self) -> int:
-        """Cycles from the write that starts to the first beat at the array: the sizes are checked.
+        """Cycles from the write to ``start`` to the first beat at the array.
 
-        Two passes over the bits of the sizes, one that divides and one that multiplies.
+        In this time the sizes are checked: one pass over their bits divides, one multiplies.
         """
         return 2 * (self.size_bits + 1) + 3
 
     def cycles(self, m: int, k: int, n: int, *, hold: bool = False) -> int:
-        """Cycles from the write that starts to ``done``: those of the array and a constant.
+        """Cycles from the write to ``start`` to ``done``: those of the array plus `latency`.
 
-        With ``hold`` it is done when the sums are where they stay in the array.
+        With ``hold``, ``done`` is set when the array holds the final sums.
         """
         refused = self.refusals(m, k, n, hold=hold)
         require(
             not refused,
             "GEMM size",
-            f"one that the memories of depth {self.depths} hold",
+            f"small enough for memories of {self.depths} words",
             f"{m}x{k}x{n}",
         )
         array = self.array

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The grammar: every description from its spelling, ``parse_spec(str(spec)) == spec``.
+"""The grammar: reads descriptions from text, so that ``parse_spec(str(spec)) == spec``.
 
 =============  ====================================================================
 MAC            ``e4m3xe5m2,acc=fp32,lanes=4``
@@ -9,9 +9,9 @@ board          an engine and ``clock=12000000,baud=1000000``
 output stage   ``e4m3,from=fp32,saturate=no``
 =============  ====================================================================
 
-What follows the operands may stand in any order, and what is a default may be left out. Case does
-not matter, formats go by their names in ml_dtypes too, and a setting may be called as its option on
-the command line is. The settings are those of the tables ``SETTINGS`` in each class.
+Settings may come in any order, and defaults may be left out. Case does not matter. A format may
+also have its name from ml_dtypes, and a setting the name of its command-line option. The settings
+are listed in ``SETTINGS`` of each class.
 """
 
 import re
@@ -41,29 +41,29 @@ from hw.spec.macs import MacSpec, Multiplier
 from hw.spec.outputs import MODE, OutputSpec, Scale
 from hw.spec.settings import Described, Setting
 
-#: Whatever has a spelling.
+#: Everything that has a spelling.
 Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
 
 DEFAULT_DEPTHS = f"{DEFAULT_DEPTH}x{DEFAULT_DEPTH}x{DEFAULT_DEPTH}"
 
-#: Fraction bits and lanes of tensor cores' FP8 arithmetic: Hopper wgmma, Ada mma, Blackwell
+#: Fraction bits and lanes of FP8 arithmetic in tensor cores: Hopper wgmma, Ada mma, Blackwell
 #: tcgen05 (arXiv 2511.10909 and its code).
 PRESETS = {"hopper": (13, 32), "ada": (13, 16), "blackwell": (25, 32)}
 
-#: Every accumulator and suffix, for people.
+#: Every accumulator and suffix, for the help text.
 ACCUMULATORS = {
-    "exact, exact:N": f"two's complement that sums N extreme products ({DEFAULT_PRODUCTS}) exactly",
-    "intN": "N bits of two's complement in units of a product's last place",
-    "fxWIDTH[mLSB|pLSB][t][s]": "bit 0 weighs 2^-LSB or 2^LSB; t truncates, s saturates",
-    "fp32, fp16, bf16, eXmY:ieee": "floating point, rounded once a step",
-    "aligned:N": "tensor core: terms are cut N bits below the largest one",
-    ", ".join(PRESETS): "aligned, with fraction bits and lanes of such a GPU",
-    "-sat": "behind one of the first four: overflow gives the largest value",
-    "-rtz": "rounds toward zero",
-    "-ftz": "floating point: subnormal sums become zero",
+    "exact, exact:N": f"two's complement, sums N extreme products exactly ({DEFAULT_PRODUCTS})",
+    "intN": "N bits of two's complement, with the product's last place as the unit",
+    "fxWIDTH[mLSB|pLSB][t][s]": "bit 0 has weight 2^-LSB or 2^LSB; t truncates, s saturates",
+    "fp32, fp16, bf16, eXmY:ieee": "floating point, rounded once per step",
+    "aligned:N": "tensor core: terms are truncated N bits below the largest one",
+    ", ".join(PRESETS): "aligned, with the fraction bits and lanes of that GPU",
+    "-sat": "suffix of the first four: overflow gives the largest value",
+    "-rtz": "suffix: rounds toward zero",
+    "-ftz": "suffix, floating point: subnormal sums become zero",
 }
 
-#: Settings of each kind of description, those of what is inside it too.
+#: Settings of each kind of description, including those of its parts.
 _SETTINGS: dict[type[Described], tuple[Setting, ...]] = {
     MacSpec: MacSpec.SETTINGS,
     OutputSpec: OutputSpec.SETTINGS,
@@ -72,7 +72,7 @@ _SETTINGS[ArraySpec] = (*MacSpec.SETTINGS, *ArraySpec.SETTINGS, *MODE)
 _SETTINGS[GemmSpec] = (*_SETTINGS[ArraySpec], *GemmSpec.SETTINGS)
 _SETTINGS[BoardSpec] = (*_SETTINGS[GemmSpec], *BoardSpec.SETTINGS)
 
-#: Key of each setting, by that and by its option.
+#: Key of each setting, by the key itself and by the name of its option.
 _KEYS = {
     name: setting.key
     for settings in (_SETTINGS[BoardSpec], OutputSpec.SETTINGS)
@@ -81,7 +81,7 @@ _KEYS = {
     if name
 }
 
-#: Settings that are whole numbers, and what messages call them.
+#: Settings that are whole numbers, and their names in messages.
 _WHOLE = {
     "lanes": "MAC lanes",
     "pipeline": "MAC pipeline",
@@ -104,12 +104,12 @@ Choice = TypeVar("Choice", bound=Enum)
 
 
 def parse_spec(text: str | Spec) -> Spec:
-    """Description of which ``text`` is a spelling; its settings say of which kind.
+    """Description that ``text`` spells; its settings determine the kind.
 
     Raises
     ------
     SpecError
-        If there is no such description.
+        If ``text`` is not a valid spelling.
     """
     if not isinstance(text, str):
         require(isinstance(text, Described), "Spec", "a spelling such as e4m3,acc=fp32", text)
@@ -123,7 +123,8 @@ def parse_spec(text: str | Spec) -> Spec:
     else:
         return parse_mac(text)
     head, values = _split("Spec", text, _SETTINGS[kind])
-    require("array" in values, "Array size", "given by array=ROWSxCOLS", None)
+    if "array" not in values:
+        raise SpecError(f"{shortened(text)} has no array size; add array=ROWSxCOLS")
     stage = None
     if "out" in values:
         stage = (
@@ -131,7 +132,7 @@ def parse_spec(text: str | Spec) -> Spec:
             {setting.key: values[setting.key] for setting in MODE if setting.key in values},
         )
     elif given & {setting.key for setting in MODE}:
-        raise SpecError("Output format must be given by out=FORMAT, not None")
+        raise SpecError(f"{shortened(text)} has no output format; add out=FORMAT")
     mac = _mac(head, values)
     array = _array(
         values["array"],
@@ -149,7 +150,8 @@ def parse_spec(text: str | Spec) -> Spec:
     )
     if kind is GemmSpec:
         return gemm
-    require("clock" in values, "Board clock", "given by clock=HZ", None)
+    if "clock" not in values:
+        raise SpecError(f"{shortened(text)} has no board clock; add clock=HZ")
     return BoardSpec(gemm=gemm, clock_hz=values["clock"], baud=values.get("baud", DEFAULT_BAUD))
 
 
@@ -164,10 +166,9 @@ def parse_mac(
 ) -> MacSpec:
     """MAC spelled ``e4m3``, ``e4m3xe5m2`` or in full ``e4m3,acc=fp32,lanes=4,pipeline=1``.
 
-    ``adder=carry-save`` and ``multiplier=array`` name other architectures. A keyword takes
-    precedence over the spelling; the accumulator is ``exact`` unless named. One of the `PRESETS`
-    brings its lanes along.
-    A `MacSpec` is handed back as it is, when no keyword is given.
+    ``adder=carry-save`` and ``multiplier=array`` choose other architectures. A keyword overrides
+    the spelling. The default accumulator is ``exact``. An accumulator of `PRESETS` also sets the
+    lanes. A `MacSpec` without keywords is returned unchanged.
     """
     given = {
         "acc": acc,
@@ -193,12 +194,12 @@ def parse_array(
     out: str | OutputSpec | None = None,
     depth: int | None = None,
 ) -> ArraySpec:
-    """Array of the size ``ROWSxCOLS`` with ``mac`` in every processing element, part by part.
+    """Array of size ``ROWSxCOLS`` with ``mac`` in every processing element, from its parts.
 
-    ``out`` is the output stage at its drain, spelled ``e4m3`` or, in full,
-    ``int8,saturate=no,scale=fp32,zero_point=yes``: what it takes are the MAC's sums and flags.
-    ``depth`` is that of the accumulator memory of a weight-stationary array. `parse_spec` reads the
-    whole from one text.
+    ``out`` is the output stage, spelled ``e4m3`` or in full
+    ``int8,saturate=no,scale=fp32,zero_point=yes``; its inputs are the MAC's sums and flags.
+    ``depth`` is the depth of the accumulator memory of a weight-stationary array. `parse_spec`
+    reads the whole array from one text.
     """
     mac = parse_mac(mac)
     return _array(size, mac, dataflow, None if out is None else parse_output(out, mac=mac), depth)
@@ -207,7 +208,7 @@ def parse_array(
 def parse_gemm(
     array: ArraySpec, *, depths: str = DEFAULT_DEPTHS, bus: str = Bus.AXI4LITE.value
 ) -> GemmSpec:
-    """Engine around ``array`` with memories of ``AxBxC`` words, behind a bus of this name."""
+    """Engine around ``array`` with memories of ``AxBxC`` words and the bus of this name."""
     a, b, c = parse_sides("GEMM depths", depths, f"AxBxC, for instance {DEFAULT_DEPTHS}", 3)
     return GemmSpec(array=array, depth_a=a, depth_b=b, depth_c=c, bus=_named(Bus, "GEMM bus", bus))
 
@@ -215,10 +216,10 @@ def parse_gemm(
 def parse_output(text: str | OutputSpec, *, mac: MacSpec | None = None) -> OutputSpec:
     """Output stage spelled ``e4m3,from=fp32`` or in full.
 
-    In full: ``int8,from=fx49m18,flags=1,saturate=no,scale=pow2,zero_point=yes``. The source is an
-    accumulator that needs no operands to be known: ``int32`` counts units of 1, ``exact`` is none.
-    Behind ``mac``, source and flags are its own and are not spelled. An `OutputSpec` is handed
-    back as it is.
+    In full: ``int8,from=fx49m18,flags=1,saturate=no,scale=pow2,zero_point=yes``. The source must be
+    an accumulator whose width does not depend on operands: ``int32`` (in units of 1), but not
+    ``exact``. With ``mac``, source and flags come from the MAC and are not spelled. An `OutputSpec`
+    is returned unchanged.
     """
     if isinstance(text, OutputSpec):
         return text
@@ -227,10 +228,10 @@ def parse_output(text: str | OutputSpec, *, mac: MacSpec | None = None) -> Outpu
 
 
 def parse_format(text: str) -> Format:
-    """Format named in the catalogue or as ml_dtypes does, or any ``eXmY:policy``.
+    """Format by its name in the catalogue or in ml_dtypes, or any ``eXmY:policy``.
 
-    ``e4m3:ieee`` is E4M3 with the special codes and the bias of that policy. With ``-daz`` behind
-    it, ``e4m3:fn-daz``, subnormal codes mean zero.
+    ``e4m3:ieee`` is E4M3 with the special codes and the bias of that policy. With the suffix
+    ``-daz``, as in ``e4m3:fn-daz``, subnormal codes mean zero.
     """
     require(isinstance(text, str), "Format name", "a string", text)
     name = text.strip().lower()
@@ -261,18 +262,18 @@ def parse_format(text: str) -> Format:
         bias=specials.default_bias(exp_bits),
         subnormals=not option,
     )
-    own = CATALOG.get(base)  # The plain name with its usual policy is the catalogue's own entry.
+    own = CATALOG.get(base)  # With its usual policy it is the catalogue's own entry.
     return own if own is not None and replace(fmt, name=base) == own else fmt
 
 
 def parse_accumulator(text: str, a: Format, b: Format) -> Accumulator:
     """Accumulator for products of ``a`` and ``b``.
 
-    ``exact`` and ``exact:N`` sum N extreme products without overflow, ``int32`` (any width) has the
-    product's lsb, ``fx32m10`` is 32 bits with lsb 2**-10 (``t``: truncating, ``s``: saturating),
-    ``fp32``, ``fp16``, ``bf16`` are floating point (``-rtz``, ``-sat``, ``-ftz``).
-    ``int32-sat`` saturates too. ``aligned:13`` adds at a common place, 13 fraction bits below the
-    largest term; `PRESETS` name the ones of tensor cores.
+    ``exact`` and ``exact:N`` sum N extreme products without overflow. ``int32`` (or another width)
+    has the product's lsb. ``fx32m10`` has 32 bits and lsb 2**-10 (``t``: truncates, ``s``:
+    saturates). ``fp32``, ``fp16`` and ``bf16`` are floating point (suffixes ``-rtz``, ``-sat``,
+    ``-ftz``). ``int32-sat`` saturates too. ``aligned:13`` truncates each term 13 fraction bits
+    below the largest one; `PRESETS` are the tensor cores that do so.
     """
     require(isinstance(text, str), "Accumulator", "a string", text)
     name = text.strip().lower()
@@ -281,22 +282,22 @@ def parse_accumulator(text: str, a: Format, b: Format) -> Accumulator:
     wrong = [name for name in suffixes if name not in _SUFFIXES]
     if acc is None or wrong or (suffixes and isinstance(acc, AlignedAccumulator)):
         raise SpecError(
-            "Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 "
-            "or bf16, with -rtz, -sat or -ftz behind it, or aligned:N, "
+            "Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 or bf16, "
+            "optionally followed by -rtz, -sat or -ftz, or one of aligned:N, "
             f"{', '.join(PRESETS)}, not {shortened(text)}"
         )
     chosen = {key: value for name in suffixes for key, value in _SUFFIXES[name].items()}
     require(
         "subnormals" not in chosen or isinstance(acc, FloatAccumulator),
         "Accumulator option",
-        "rtz or sat in fixed point",
+        "rtz or sat for a fixed-point accumulator",
         "ftz",
     )
     return type(acc)(**{field.name: getattr(acc, field.name) for field in fields(acc)} | chosen)
 
 
 def parse_sides(noun: str, text: object, requirement: str, count: int) -> tuple[int, ...]:
-    """Whole numbers joined by x; SpecError unless there are ``count``."""
+    """The ``count`` whole numbers joined by x in ``text``; anything else is a SpecError."""
     found = isinstance(text, str) and re.fullmatch(
         rf"\d{{1,9}}(x\d{{1,9}}){{{count - 1}}}", text.lower()
     )
@@ -304,17 +305,17 @@ def parse_sides(noun: str, text: object, requirement: str, count: int) -> tuple[
     return tuple(int(side) for side in str(text).lower().split("x"))
 
 
-# ---- a text into parts
+# ---- from text to parts
 
 
 def _key(part: str) -> str:
-    """Key of a setting by any of its names; the name itself, in lower case, if there is none."""
+    """Key of a setting by any of its names; an unknown name is returned in lower case."""
     name = part.partition("=")[0].strip().lower()
     return _KEYS.get(name.replace("-", "_"), name)
 
 
 def _split(noun: str, text: str, settings: Iterable[Setting]) -> tuple[str, dict[str, Any]]:
-    """Head of a spelling and the texts of its settings, by key; SpecError for others than these."""
+    """Head of a spelling and the texts of its ``settings`` by key; SpecError for any other."""
     head, *parts = text.split(",")
     values: dict[str, Any] = {_key(part): part.partition("=")[2].strip().lower() for part in parts}
     known = {setting.key: setting for setting in settings}
@@ -341,23 +342,23 @@ def _int(noun: str, digits: str) -> int:
 
 
 def _close(name: str, known: Iterable[str]) -> str:
-    """Suggestion of names that are spelled much the same, with what separates it, or nothing."""
+    """Suggestion of similar names, starting with a semicolon; empty if there are none."""
     near = get_close_matches(name, list(known), n=3, cutoff=0.75)
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def _suggestion(name: str) -> str:
-    """Formats that may be meant by a wrong name."""
+    """Suggestion of formats for an unknown name."""
     if name in FAMILIES:
         return f"; did you mean {' or '.join(FAMILIES[name])}?"
     return _close(name, [*CATALOG, *ALIASES])
 
 
-# ---- parts into descriptions; a value is a text or, from a keyword, what the text stands for
+# ---- from parts to descriptions; a value is a text or, from a keyword, the object itself
 
 
 def _mac(head: str, values: Mapping[str, Any]) -> MacSpec:
-    """MAC of operands and settings."""
+    """MAC from its operands and settings."""
     names = re.split("x", head, flags=re.IGNORECASE)
     require(len(names) <= 2, "MAC operands", "one format or two joined by x", head)
     a, b = parse_format(names[0]), parse_format(names[-1])
@@ -380,7 +381,7 @@ def _mac(head: str, values: Mapping[str, Any]) -> MacSpec:
 def _array(
     size: str, mac: MacSpec, dataflow: str, out: OutputSpec | None, depth: int | None
 ) -> ArraySpec:
-    """Array of its parts."""
+    """Array from its parts."""
     rows, cols = parse_sides("Array size", size, "ROWSxCOLS, for instance 16x16", 2)
     return ArraySpec(
         mac=mac,
@@ -393,7 +394,7 @@ def _array(
 
 
 def _output(to: str, values: Mapping[str, str], mac: MacSpec | None) -> OutputSpec:
-    """Output stage of a format and settings, behind ``mac`` or on its own."""
+    """Output stage from a format and settings, after ``mac`` or stand-alone."""
     scale = _named(Scale, "Output scale", values.get("scale", Scale.NONE))
     flags = values.get("flags", "0")
     require(flags in ("0", "1", "2"), "Output flags", "one of 0, 1, 2", flags)
@@ -408,11 +409,11 @@ def _output(to: str, values: Mapping[str, str], mac: MacSpec | None) -> OutputSp
 
 
 def _source(text: str) -> Accumulator:
-    """Accumulator that is known without its operands."""
+    """Accumulator whose width does not depend on operands."""
     require(
         not text.startswith("exact"),
         "Output source",
-        "an accumulator of a given width, such as fx49m18, int32 or fp32",
+        "an accumulator of fixed width, such as fx49m18, int32 or fp32",
         text,
     )
     unit = CATALOG["int8"]
@@ -460,7 +461,7 @@ def _aligned(kind: str) -> AlignedAccumulator | None:
 
 
 def _named(kind: type[Choice], noun: str, value: str | Choice) -> Choice:
-    """Member of an enumeration, by its spelling."""
+    """Member of an enumeration by its text."""
     if isinstance(value, kind):
         return value
     names = [member.value for member in kind]
@@ -469,7 +470,7 @@ def _named(kind: type[Choice], noun: str, value: str | Choice) -> Choice:
 
 
 def _chosen(values: Mapping[str, str], name: str, default: str) -> bool:
-    """Whether a setting is on."""
+    """Value of a yes-or-no setting."""
     value = values.get(name, default)
     require(value in ("yes", "no"), f"Output {name}", "yes or no", value)
     return value == "yes"

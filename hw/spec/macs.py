@@ -11,11 +11,11 @@ from hw.spec.settings import Described, Setting
 
 
 class Multiplier(Enum):
-    """Rows of partial products."""
+    """How partial products are formed."""
 
-    DEFAULT = "default"  #: Booth for integers that are summed as they are, else array.
-    ARRAY = "array"  #: One AND gate a bit; Baugh-Wooley where operands are signed.
-    BOOTH = "booth"  #: Radix 4: half as many rows, each of more gates.
+    DEFAULT = "default"  #: Booth for integers with exact sums, else array.
+    ARRAY = "array"  #: One AND gate per bit; Baugh-Wooley if operands are signed.
+    BOOTH = "booth"  #: Radix 4: half as many rows, with more gates per row.
     INFERRED = "inferred"  #: Verilog's ``*``, for the DSP blocks of FPGAs.
 
 
@@ -25,10 +25,10 @@ MAX_ADDER_STAGES = 3
 
 
 class Flag(IntEnum):
-    """State of a fixed-point sum. The bits are sticky and OR together: both infinities make NaN.
+    """Flags of a fixed-point sum. The bits are sticky and ORed: both infinities together mean NaN.
 
-    A product with a special operand adds zero to the sum and sets the flag instead: NaN for a NaN
-    operand or Inf * 0, else the infinity of the product's sign.
+    A product with a special operand adds zero to the sum and sets a flag: NaN for a NaN operand or
+    Inf * 0, otherwise the infinity with the product's sign.
     """
 
     FINITE = 0
@@ -46,16 +46,16 @@ class MacSpec(Described):
     a, b
         Operand formats; they may differ.
     acc
-        Accumulator. One in fixed point must hold at least one extreme product a lane.
+        Accumulator. A fixed-point one must hold at least one extreme product per lane.
     lanes
-        Products a cycle, 1 to 256.
+        Products per cycle, 1 to 256.
     pipeline
-        Register stages before the accumulate loop, 0 to 8; where sums pass by, some are in the
-        adder, see `adder_stages`.
+        Register stages before the accumulate loop, 0 to 8. In weight-stationary arrays some of them
+        are inside the adder, see `adder_stages`.
     adder
-        Adder of the accumulate loop. A carry-save sum is resolved in a stage of its own.
+        Adder in the accumulate loop. A carry-save sum is resolved in a separate stage.
     multiplier
-        Rows of partial products. Naming the default one is the same spec as not naming it.
+        How partial products are formed. Naming the default gives the same spec as leaving it out.
     """
 
     a: Format
@@ -69,28 +69,28 @@ class MacSpec(Described):
     SETTINGS = (
         Setting(key="acc", metavar="ACC", meaning="accumulator (default: exact)"),
         Setting(
-            key="lanes", default=1, short="l{}", meaning="products a cycle and MAC (default: 1)"
+            key="lanes", default=1, short="l{}", meaning="products per cycle of a MAC (default: 1)"
         ),
         Setting(
             key="pipeline",
             default=0,
             short="p{}",
-            meaning="register stages before the accumulate loop; with dataflow ws in the "
-            "adders too (default: 0)",
+            meaning="register stages before the accumulate loop; with dataflow ws also inside "
+            "the adders (default: 0)",
         ),
         Setting(
             key="adder",
             metavar="NAME",
             default=Adder.RIPPLE,
             choices=Adder,
-            meaning="adder of the accumulate loop",
+            meaning="adder in the accumulate loop",
         ),
         Setting(
             key="multiplier",
             metavar="NAME",
             default=Multiplier.DEFAULT,
             choices=Multiplier,
-            meaning="rows of partial products",
+            meaning="how partial products are formed",
         ),
     )
 
@@ -105,7 +105,7 @@ class MacSpec(Described):
         self._check_architectures()
 
     def _check_architectures(self) -> None:
-        """Raise unless the accumulator takes the adder; drop the name of a default multiplier."""
+        """Raise unless the accumulator supports the adder; replace a default multiplier."""
         adders, why = self.acc.adders
         require(isinstance(self.adder, Adder), "MAC adder", "an Adder", self.adder)
         require(
@@ -125,12 +125,12 @@ class MacSpec(Described):
 
     @property
     def product_lsb(self) -> int:
-        """Exponent of one unit of an exact product."""
+        """Exponent of the last place of an exact product."""
         return self.a.lsb + self.b.lsb
 
     @property
     def is_fused(self) -> bool:
-        """Whether integers are summed as rows of partial products, not as products."""
+        """Whether partial products are summed directly, without forming each product."""
         return (
             self.acc.holds_multiples_of(self.product_lsb)
             and self.a.is_integer
@@ -139,32 +139,32 @@ class MacSpec(Described):
 
     @property
     def _default_multiplier(self) -> Multiplier:
-        """Multiplier that is built unless another one is named."""
+        """Multiplier that is built by default."""
         return Multiplier.BOOTH if self.is_fused else Multiplier.ARRAY
 
     @property
     def resolved_multiplier(self) -> Multiplier:
-        """Multiplier that is built: array or Booth."""
+        """Multiplier that is built, never DEFAULT."""
         named = self.multiplier is not Multiplier.DEFAULT
         return self.multiplier if named else self._default_multiplier
 
     @property
     def loop_latency(self) -> int:
-        """Cycles from an operand pair on the inputs to the accumulator that holds it."""
+        """Cycles from an operand pair at the inputs to the accumulator that includes it."""
         return 1 + self.pipeline
 
     @property
     def latency(self) -> int:
-        """Cycles from an operand pair on the inputs to the sum that holds it on the output."""
+        """Cycles from an operand pair at the inputs to the sum that includes it at the output."""
         return self.loop_latency + (self.adder is Adder.CARRY_SAVE)
 
     @property
     def adder_stages(self) -> int:
-        """Registers inside the adder where sums pass through it: in a weight-stationary element.
+        """Registers inside the adder of a weight-stationary processing element.
 
-        One stage of `pipeline` stands between product and sum, the next ones cut the adder, what is
-        left cuts the way to the product. A floating-point adder is the longest part, so that a
-        single stage is in it; a carry-save sum is one adder cell deep and has none.
+        The first stage of `pipeline` goes between product and adder, the next ones inside the
+        adder, and the rest before the product. A floating-point adder is the slowest part, so a
+        single stage goes inside it. A carry-save adder is one cell deep and has none.
         """
         if self.adder is Adder.CARRY_SAVE:
             return 0
@@ -174,9 +174,9 @@ class MacSpec(Described):
 
     @property
     def neutral(self) -> tuple[int, int]:
-        """Codes of a and b whose product changes no sum: minus zero, where a format has one.
+        """Codes of a and b whose product changes no sum: minus zero, if a format has it.
 
-        A sum that was rounded to minus zero would become plus zero by the other one.
+        A product of plus zero would turn a sum of minus zero into plus zero.
         """
         if self.a.has_minus_zero:
             return self.a.sign_code, 0
@@ -186,7 +186,7 @@ class MacSpec(Described):
     def flag_bits(self) -> int:
         """Bits of the flags beside a sum: 0, 1 (NaN) or 2 (`Flag`).
 
-        A floating-point sum has its special codes instead.
+        A floating-point sum has special codes instead.
         """
         if not self.acc.is_fixed:
             return 0
@@ -206,7 +206,7 @@ class MacSpec(Described):
 
     @property
     def name(self) -> str:
-        """Name of module, file and report row, for instance mac_e4m3_fx49m18."""
+        """Name of module, file and row in reports, for instance mac_e4m3_fx49m18."""
         pair = self.pair.replace("-", "_").replace(":", "_")
         return "_".join(
             [

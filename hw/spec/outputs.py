@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Output stages: an accumulator's sum becomes a code of a format, rounded once."""
+"""Output stages: they convert an accumulator's sum to a code of a format, rounding once."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -13,18 +13,17 @@ from hw.spec.settings import Described, Setting
 
 
 class Scale(Enum):
-    """What a sum is multiplied by before it is rounded."""
+    """Factor that a sum is multiplied by before it is rounded."""
 
-    NONE = "none"  #: Nothing.
-    POW2 = "pow2"  #: A power of two, whose exponent is an input.
-    FP32 = "fp32"  #: A binary32 number, whose code is an input.
+    NONE = "none"  #: No factor.
+    POW2 = "pow2"  #: A power of two; the exponent is an input.
+    FP32 = "fp32"  #: A binary32 number; its code is an input.
 
 
-#: Format of the input by which a sum is scaled. The exponent of a power of two has the range of an
-#: OCP MX E8M0 scale.
+#: Format of the scale input. The exponent of a power of two has the range of an OCP MX E8M0 scale.
 _INPUTS = {Scale.POW2: integer("int8", 8), Scale.FP32: CATALOG["fp32"]}
 
-#: What is done with a sum; an output stage at an array's drain is spelled by its format and these.
+#: Settings of an output stage at an array's drain, besides its format.
 MODE = (
     Setting(
         key="saturate",
@@ -32,7 +31,7 @@ MODE = (
         flag="no",
         option="no_saturate",
         short="nosat",
-        meaning="overflow gives infinity or NaN where the format has one",
+        meaning="overflow gives infinity or NaN if the format has one, not the largest value",
     ),
     Setting(
         key="scale",
@@ -40,14 +39,14 @@ MODE = (
         default=Scale.NONE,
         choices=Scale,
         option="out_scale",
-        meaning="scale of the sums",
+        meaning="multiply each sum by an input of this kind before rounding",
     ),
     Setting(
         key="zero_point",
         default=False,
         flag="yes",
         short="zp",
-        meaning="zero point that is added to an integer",
+        meaning="add an input, the zero point, to the rounded integer",
     ),
 )
 _MODE_KEYS = tuple(setting.key for setting in MODE)
@@ -55,36 +54,36 @@ _MODE_KEYS = tuple(setting.key for setting in MODE)
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class OutputSpec(Described):
-    """Output stage: ``to(source * scale)``, one rounding to nearest even, a code a cycle.
+    """Output stage: ``to(source * scale)``, rounded once to nearest even, one code per cycle.
 
-    A sum in fixed point is a number of units of ``2**source.lsb``. The product with the scale is
-    exact. A value is rounded first and only then compared with the largest one. To an integer the
-    zero point is added behind the rounding, and the result is clamped.
+    A fixed-point sum is in units of ``2**source.lsb``. The product with the scale is exact. The
+    value is rounded first and checked for overflow afterwards. For an integer the zero point is
+    added after rounding, and the result is clamped.
 
     Parameters
     ----------
     source
-        What the sum is kept in. Of one in floating point every code of its format is taken.
+        Accumulator of the sum. If it is floating point, every code of its format is accepted.
     to
         Format of the result.
     saturate
-        True: overflow and infinities give the largest finite value of their sign. False: infinity
-        where the format has one, else NaN, and the largest finite value where it has neither.
+        True: overflow and infinities give the largest finite value of the same sign. False: they
+        give infinity if the format has one, else NaN, else the largest finite value.
     scale
-        What the sum is multiplied by.
+        Factor of the sum.
     zero_point
-        Whether an integer result has a zero point: a code of ``to`` that stands for zero.
+        Whether an integer result has a zero point: the code of ``to`` that means zero.
     flag_bits
         Bits of the flags beside a fixed-point sum, see `MacSpec.flag_bits`.
 
     Notes
     -----
-    NaN gives ``to.nan_code``; where there is none it gives zero, which is the zero point if there
-    is one. A negative sum is zero in an unsigned floating-point format.
+    NaN gives ``to.nan_code``. If there is none it gives zero, or the zero point if there is one. A
+    negative sum gives zero in an unsigned floating-point format.
 
-    Every code of a binary32 scale counts, subnormal ones too. As in IEEE 754 the sign of the
-    product is that of its factors, of zeros and infinities too, and NaN or infinity times zero is
-    NaN. A sum of zero in fixed point is plus zero.
+    Every code of a binary32 scale is accepted, including subnormals. As in IEEE 754, the sign of a
+    product is the product of the signs, also for zeros and infinities, and NaN or infinity times
+    zero is NaN. A fixed-point sum of zero is plus zero.
     """
 
     source: Accumulator
@@ -99,7 +98,7 @@ class OutputSpec(Described):
             key="from",
             attribute="source",
             metavar="ACC",
-            meaning="make an output stage alone that rounds sums of this accumulator, for "
+            meaning="generate a stand-alone output stage for sums of this accumulator, for "
             "instance fp32, bf16, fp16, int32, fx49m18 or aligned:13",
         ),
         Setting(
@@ -108,7 +107,8 @@ class OutputSpec(Described):
             default=0,
             option="flag_bits",
             short="f{}",
-            meaning="with --from, flags beside a fixed-point sum: 0, 1 (NaN) or 2 (default: 0)",
+            meaning="with --from, number of flag bits beside a fixed-point sum: 0, 1 (NaN) or 2 "
+            "(NaN and infinities) (default: 0)",
         ),
         *MODE,
     )
@@ -124,14 +124,14 @@ class OutputSpec(Described):
         require(
             self.to.is_integer or not self.zero_point,
             "Output zero_point",
-            f"False for {self.to.name}, which is no integer",
+            f"False for {self.to.name}, which is not an integer format",
             self.zero_point,
         )
         require_int("Output flag_bits", self.flag_bits, 0, 2)
         require(
             self.source.is_fixed or not self.flag_bits,
             "Output flag_bits",
-            "0 for a source in floating point",
+            "0 for a floating-point source",
             self.flag_bits,
         )
 
@@ -145,7 +145,7 @@ class OutputSpec(Described):
         scale: Scale = Scale.NONE,
         zero_point: bool = False,
     ) -> "OutputSpec":
-        """Output stage that takes the sums and the flags of ``mac``."""
+        """Output stage for the sums and flags of ``mac``."""
         return cls(
             source=mac.acc,
             to=to,
@@ -157,12 +157,12 @@ class OutputSpec(Described):
 
     @property
     def scale_format(self) -> Format | None:
-        """Format of the input that scales: an exponent's or a factor's; None without a scale."""
+        """Format of the scale input (an exponent or a factor); None without a scale."""
         return _INPUTS.get(self.scale)
 
     @property
     def scale_bits(self) -> int:
-        """Bits of the input that scales; 0 without a scale."""
+        """Bits of the scale input; 0 without a scale."""
         return self.scale_format.width if self.scale_format else 0
 
     @property
@@ -172,17 +172,17 @@ class OutputSpec(Described):
 
     @property
     def latency(self) -> int:
-        """Cycles from a sum on the inputs to its code on the output."""
+        """Cycles from a sum at the inputs to its code at the output."""
         return 1
 
     @property
     def identifier(self) -> str:
-        """Target and mode as part of a Verilog identifier, for instance e4m3_nosat_fp32."""
+        """Format and settings as part of a Verilog identifier, for instance e4m3_nosat_fp32."""
         return "_".join([self.to.identifier, *self.short_settings(*_MODE_KEYS)])
 
     @property
     def name(self) -> str:
-        """Name of module, file and report row, for instance out_fp32_e4m3."""
+        """Name of module, file and row in reports, for instance out_fp32_e4m3."""
         return "_".join(
             [
                 "out",
@@ -199,5 +199,5 @@ class OutputSpec(Described):
 
     @property
     def at_drain(self) -> str:
-        """Spelling at the drain of an array, whose MAC gives source and flags."""
+        """Spelling at the drain of an array, without source and flags."""
         return ",".join([self.head, *self.spelled_settings(MODE)])

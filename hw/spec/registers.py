@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A register map as data: hardware decodes it, documents and drivers are rendered from it.
+"""A register map as data: the source for the hardware, the documents and the drivers.
 
-Addresses count bytes, registers have 32 bits. The address space is cut into regions of one size:
-the registers are region 0, each memory window is one of the regions behind it.
-`gemm_map` is the one of a GEMM engine.
+Addresses count bytes, registers have 32 bits. The address space consists of regions of equal size:
+region 0 holds the registers, each later region one memory window. `gemm_map` returns the map of a
+GEMM engine.
 """
 
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ BUS_BYTES = BUS_BITS // 8
 
 
 class Access(Enum):
-    """What a field does when it is written and read."""
+    """What a field does when it is written or read."""
 
     CONSTANT = "constant"  #: Reads as its value.
-    STATUS = "status"  #: Reads as the hardware's state.
-    STORED = "stored"  #: Keeps what is written; 0 after a reset.
-    PULSE = "pulse"  #: Writing 1 acts once; reads as 0.
-    STICKY = "sticky"  #: Set by the hardware, cleared by writing 1, by a start and by a reset.
+    STATUS = "status"  #: Reads as the state of the hardware.
+    STORED = "stored"  #: Stores the value written; 0 after a reset.
+    PULSE = "pulse"  #: Writing 1 triggers once; reads as 0.
+    STICKY = "sticky"  #: Set by the hardware; cleared by writing 1, by a start or by a reset.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,13 +40,13 @@ class Field:
 
     @property
     def mask(self) -> int:
-        """Bits of the field in its register."""
+        """Mask of the field within its register."""
         return (1 << self.width) - 1 << self.lsb
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Register:
-    """One word of region 0; a ``locked`` one takes no write while the hardware is busy."""
+    """One word of region 0; a ``locked`` one refuses writes while the hardware is busy."""
 
     name: str
     fields: tuple[Field, ...]
@@ -57,8 +57,8 @@ class Register:
 class Window:
     """A memory: ``depth`` words of ``width`` bits, each at a multiple of ``stride`` bytes.
 
-    A word lies in ``lanes`` bus words, low bits first; ``writable`` ones cannot be read and the
-    others not be written.
+    A word takes ``lanes`` bus words, low bits first. A ``writable`` memory is write-only, any other
+    is read-only.
     """
 
     name: str
@@ -70,12 +70,12 @@ class Window:
 
     @property
     def lanes(self) -> int:
-        """Bus words that hold one word."""
+        """Bus words per word."""
         return -(-self.width // BUS_BITS)
 
     @property
     def lane_bits(self) -> int:
-        """Bits of an address that choose the bus word within a word."""
+        """Address bits that select the bus word within a word."""
         return (self.lanes - 1).bit_length()
 
     @property
@@ -86,7 +86,7 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegisterMap:
-    """Registers and windows of one piece of hardware."""
+    """Registers and windows of one hardware unit."""
 
     name: str
     registers: tuple[Register, ...]
@@ -113,19 +113,19 @@ class RegisterMap:
         return window.region << self.region_bits
 
     def field(self, register: str, name: str) -> Field:
-        """Field of a register."""
+        """Field by name."""
         (found,) = (known for known in self.registers if known.name == register)
         (field,) = (known for known in found.fields if known.name == name)
         return field
 
     def window(self, name: str) -> Window:
-        """Window of a name."""
+        """Window by name."""
         (found,) = (known for known in self.windows if known.name == name)
         return found
 
 
 MAGIC = int.from_bytes(b"GEMM", "big")
-#: Grows with each change that a driver has to know.
+#: Raised with each change that affects a driver.
 MAP_VERSION = 2
 
 _SIZES = {"M": "rows of A and of C", "K": "columns of A, rows of B", "N": "columns of B and of C"}
@@ -147,8 +147,8 @@ _STATE = (
                 lsb=1,
                 width=1,
                 access=Access.PULSE,
-                meaning="with start: K goes on in the next product; the sums of the one tile of C "
-                "stay in the array, C is not written",
+                meaning="with start: the next product continues K; the sums stay in the array, "
+                "C is not written; needs a C of one tile",
             ),
         ),
     ),
@@ -158,13 +158,15 @@ _STATE = (
             Field(
                 name="busy", lsb=0, width=1, access=Access.STATUS, meaning="a product is running"
             ),
-            Field(name="done", lsb=1, width=1, access=Access.STICKY, meaning="a product has ended"),
+            Field(
+                name="done", lsb=1, width=1, access=Access.STICKY, meaning="a product has finished"
+            ),
             Field(
                 name="held",
                 lsb=2,
                 width=1,
                 access=Access.STATUS,
-                meaning="the array holds sums that the next product adds to",
+                meaning="the array holds sums, and the next product adds to them",
             ),
         ),
     ),
@@ -204,14 +206,14 @@ _STATE = (
                 lsb=4,
                 width=1,
                 access=Access.STICKY,
-                meaning="access refused while a product was running, which goes on",
+                meaning="access refused because a product was running; the product continues",
             ),
             Field(
                 name="hold",
                 lsb=5,
                 width=1,
                 access=Access.STICKY,
-                meaning="start refused: more than one tile of C would stay in the array",
+                meaning="start refused: hold is set and C has more than one tile",
             ),
         ),
     ),
@@ -223,14 +225,14 @@ _STATE = (
                 lsb=0,
                 width=1,
                 access=Access.STORED,
-                meaning="irq is 1 while STATUS.done is",
+                meaning="irq is 1 while STATUS.done is 1",
             ),
             Field(
                 name="error",
                 lsb=1,
                 width=1,
                 access=Access.STORED,
-                meaning="irq is 1 while any bit of ERROR is",
+                meaning="irq is 1 while any bit of ERROR is 1",
             ),
         ),
     ),
@@ -242,7 +244,7 @@ _STATE = (
                 lsb=0,
                 width=BUS_BITS,
                 access=Access.STATUS,
-                meaning="clock cycles from the write that starts to done, of the last product",
+                meaning="clock cycles of the last product, from the write to start to done",
             ),
         ),
     ),
@@ -255,7 +257,7 @@ def gemm_map(spec: GemmSpec) -> RegisterMap:
     Raises
     ------
     SpecError
-        If an address would have more bits than a bus carries.
+        If an address would need more than 32 bits.
     """
     table = RegisterMap(
         name=spec.name,
@@ -265,21 +267,21 @@ def gemm_map(spec: GemmSpec) -> RegisterMap:
     require(
         table.address_bits <= BUS_BITS,
         "GEMM depths",
-        f"those of memories within {BUS_BITS} bits of address",
+        f"small enough for addresses of {BUS_BITS} bits",
         spec.depths,
     )
     return table
 
 
 def steps_text(steps: int) -> str:
-    """Words that K takes, ``steps`` values each, as a formula."""
+    """Formula for the words that K takes, with ``steps`` values per word."""
     return "K" if steps == 1 else f"ceil(K / {steps})"
 
 
 def _whole(
     name: str, access: Access, meaning: str, *, width: int = BUS_BITS, value: int = 0
 ) -> Register:
-    """Register of one field; what it stores is locked."""
+    """Register of one field; it is locked if it stores a value."""
     field = Field(
         name=name.lower(), lsb=0, width=width, access=access, meaning=meaning, value=value
     )
@@ -287,11 +289,11 @@ def _whole(
 
 
 def _identity(spec: GemmSpec) -> tuple[Register, ...]:
-    """What a driver reads first."""
+    """Registers that identify the engine."""
     return tuple(
         _whole(name, Access.CONSTANT, meaning, value=value)
         for name, value, meaning in (
-            ("MAGIC", MAGIC, "the letters GEMM, G in the high byte"),
+            ("MAGIC", MAGIC, "ASCII letters GEMM, G in the high byte"),
             ("VERSION", MAP_VERSION, "version of this register map"),
             ("DIGEST", spec.digest, "first 32 bits of the SHA-256 of the engine's spelling"),
         )
@@ -299,7 +301,7 @@ def _identity(spec: GemmSpec) -> tuple[Register, ...]:
 
 
 def _settings(spec: GemmSpec) -> tuple[Register, ...]:
-    """Sizes, and what the output stages take."""
+    """Sizes of a product, and inputs of the output stages."""
     out = spec.array.out
     settings = [_whole(name, Access.STORED, meaning) for name, meaning in _SIZES.items()]
     if out and out.scale_bits:
@@ -309,7 +311,7 @@ def _settings(spec: GemmSpec) -> tuple[Register, ...]:
                 "SCALE",
                 Access.STORED,
                 width=out.scale_bits,
-                meaning=(f"{scale[out.scale]} that every sum is multiplied by"),
+                meaning=(f"{scale[out.scale]} by which every sum is multiplied"),
             )
         )
     if out and out.zero_point_bits:
@@ -317,7 +319,7 @@ def _settings(spec: GemmSpec) -> tuple[Register, ...]:
             _whole(
                 "ZERO_POINT",
                 Access.STORED,
-                "integer code that stands for zero",
+                "integer code that means zero",
                 width=out.zero_point_bits,
             )
         )
@@ -326,11 +328,11 @@ def _settings(spec: GemmSpec) -> tuple[Register, ...]:
 
 def _values(steps: int) -> str:
     """Values of k in a word."""
-    return "value t of k" if steps == 1 else f"{steps} values of k from {steps} * t on"
+    return "k = t" if steps == 1 else f"{steps} values of k starting at {steps} * t"
 
 
 def _inside(steps: int, line: str) -> str:
-    """Their order within a line of a matrix."""
+    """Order of the values of k within a row or column."""
     return "" if steps == 1 else f", k ascending within {line}"
 
 
@@ -338,22 +340,20 @@ def _a_meaning(rows: int, steps: int) -> str:
     """What a word of A holds."""
     word = f"word {steps_text(steps)} * i + t"
     if rows == 1:
-        order = "" if steps == 1 else "; k ascending from the low bits on"
-        return f"{word}: row i of A at {_values(steps)}{order}"
+        order = "" if steps == 1 else "; the lowest k in the low bits"
+        return f"{word}: row i of A, {_values(steps)}{order}"
     return (
-        f"{word}: {rows} rows of A from {rows} * i on at {_values(steps)}; the first row in "
+        f"{word}: {rows} rows of A starting at {rows} * i, {_values(steps)}; the first row in "
         f"the low bits{_inside(steps, 'a row')}"
     )
 
 
 def _windows(spec: GemmSpec) -> tuple[Window, ...]:
-    """Memories."""
+    """Memory windows."""
     array = spec.array
     cols, lanes, beats = array.cols, array.mac.lanes, steps_text(array.mac.lanes)
     flags = (
-        f"; above the slots {array.flag_bits} bit(s) of flags for each column"
-        if array.flag_bits
-        else ""
+        f"; above the slots, {array.flag_bits} flag bit(s) per column" if array.flag_bits else ""
     )
     return (
         Window(
@@ -371,7 +371,7 @@ def _windows(spec: GemmSpec) -> tuple[Window, ...]:
             width=spec.b_width,
             writable=True,
             meaning=(
-                f"word {beats} * j + t: {cols} columns of B from {cols} * j on at "
+                f"word {beats} * j + t: {cols} columns of B starting at {cols} * j, "
                 f"{_values(lanes)}; the first column in the low bits{_inside(lanes, 'a column')}"
             ),
         ),
@@ -382,9 +382,9 @@ def _windows(spec: GemmSpec) -> tuple[Window, ...]:
             width=spec.c_width,
             writable=False,
             meaning=(
-                f"word ceil(N / {cols}) * i + j: {cols} columns from {cols} * j on of row "
-                "i of C; the first column in the low bits, each in a slot of "
-                f"{array.slot_width} bits{flags}; columns beyond N are sums of zeros"
+                f"word ceil(N / {cols}) * i + j: row i of C, {cols} columns starting at "
+                f"{cols} * j; the first column in the low bits, each in a slot of "
+                f"{array.slot_width} bits{flags}; columns beyond N are padding, to be ignored"
             ),
         ),
     )

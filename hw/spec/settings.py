@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of a description, the table behind its spelling, its parser, its options and its name.
+"""Settings of a description: one table for its spelling, parser, command-line options and name.
 
-A spelling is a head, the operands of a MAC or the format of an output stage, and ``key=value``
-parts behind it, separated by commas: ``e4m3,acc=fp32,array=16x16,dataflow=ws``. Every class of
-descriptions lists its parts in ``SETTINGS``; `hw.spec.grammar` reads them, `hw.spec.command` makes
-options of them.
+A spelling starts with a head, which is the operands of a MAC or the format of an output stage.
+Settings ``key=value`` follow, separated by commas: ``e4m3,acc=fp32,array=16x16,dataflow=ws``. Every
+class of descriptions lists its settings in ``SETTINGS``; `hw.spec.grammar` parses them, and
+`hw.spec.command` turns them into options.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-#: Default of a setting that is always spelled.
+#: Default of a setting that every spelling contains.
 REQUIRED = object()
 
 
@@ -31,21 +31,21 @@ class Setting:
     key
         Name in a spelling.
     meaning
-        What it is, for ``--help``; of a flag what the value does that is not the default one.
+        Help text; for a flag, the effect of giving it.
     metavar
-        Word for the value.
+        Word for the value in help texts.
     attribute
-        Where the description has the value, if not under ``key``.
+        Attribute of the description with the value, if not ``key``.
     default
-        Value that is not spelled.
+        Value that a spelling leaves out.
     choices
-        Enumeration whose values the texts are.
+        Enumeration of the allowed values.
     option
         Name on the command line, if not ``key``.
     flag
-        Text that the option sets, which takes no value then.
+        Value that the option sets; the option then takes no argument.
     short
-        What stands for the setting in names of modules and files.
+        Abbreviation in names of modules and files.
     """
 
     key: str
@@ -60,7 +60,7 @@ class Setting:
 
     @property
     def dest(self) -> str:
-        """Name of the option's value among the options."""
+        """Attribute of the option in the parsed arguments."""
         return self.key if self.flag or not self.option else self.option
 
     @property
@@ -69,13 +69,13 @@ class Setting:
         return "--" + (self.option or self.key).replace("_", "-")
 
     def text(self, description: object) -> str | None:
-        """Text of the value that a description has; None if it goes without saying."""
+        """Text of the description's value; None if it is the default."""
         value = getattr(description, self.attribute or self.key)
         return None if value is None or value == self.default else spelled(value)
 
 
 class Described:
-    """A description with a spelling: `str` gives it, `hw.spec.parse_spec` reads it back."""
+    """A description with a spelling, which `str` returns and `hw.spec.parse_spec` reads."""
 
     __slots__ = ()
 
@@ -83,18 +83,18 @@ class Described:
 
     @property
     def head(self) -> str:
-        """What the settings stand behind."""
+        """First part of the spelling, before the settings."""
         raise NotImplementedError
 
     def __str__(self) -> str:
-        """Spelling: nothing that is a default."""
+        """Spelling, without defaults."""
         return ",".join([self.head, *self.spelled_settings(self.SETTINGS)])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
 
     def spelled_settings(self, settings: tuple[Setting, ...]) -> list[str]:
-        """Parts of the spelling."""
+        """Settings of the spelling, as ``key=value``."""
         return [
             f"{setting.key}={text}"
             for setting in settings
@@ -102,7 +102,7 @@ class Described:
         ]
 
     def short_settings(self, *keys: str) -> list[str]:
-        """Parts of a name: a valid Verilog identifier each."""
+        """Settings in a name, each a valid Verilog identifier."""
         texts = {setting.key: (setting.short, setting.text(self)) for setting in self.SETTINGS}
         return [
             short.format(text.replace("-", "_"))

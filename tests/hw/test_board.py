@@ -100,7 +100,7 @@ def test_board_refuses(talk, words, code):
         ({"baud": 4_000_000}, "Board baud must be from 184 to 3000000 at 12000000 Hz, not 4000000"),
         (
             {"baud": 2_700_000},
-            "Board baud must be within 2 % of 12000000 Hz over a whole number, not 2700000",
+            "Board baud must be within 2 % of 12000000 Hz divided by a whole number, not 2700000",
         ),
     ],
 )

@@ -75,7 +75,7 @@ WRONG = [
     ([], "Board must be given by --board NAME, not None"),
     (
         ["--board", "icebreaker", "--build-only"],
-        "MAC operands must be given by --mac PAIR, not None",
+        "No MAC is given; add --mac PAIR, for instance --mac e4m3",
     ),
     (["--board", "arty", "--mac", "int8"], f"Board must be one of {', '.join(KEYS)}, not 'arty'"),
     (["--board", "icebreaker", "--mac", "int9"], None),
@@ -85,7 +85,7 @@ WRONG = [
     ),
     (
         ["--board", "icebreaker", "--mac", "int8", "--acc-depth", "4", "--build-only"],
-        "Array depth must be left out unless the dataflow is ws, not 4",
+        "Array depth applies to dataflow ws only; leave it out, or choose dataflow ws",
     ),
     (
         ["--board", "icebreaker", "--mac", "int8", "--array", "64x64", "--build-only"],

@@ -32,7 +32,7 @@ FAST = (
     "e4m3,acc=fp16,array=3x2,dataflow=ws,depth=4,depths=50x33x70,bus=axi4lite",
 )
 
-TOO_LARGE = "GEMM size must be one that the memories of depth 50x70x33 hold"
+TOO_LARGE = "GEMM size must be small enough for memories of 50x70x33 words"
 #: By module: what is replaced, and the fault that takes its place.
 FAULTS = {
     "a row of A's tiles is not read again": ("feeder", "? row :", "? 4'h0 :"),

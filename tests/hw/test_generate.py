@@ -466,7 +466,7 @@ def test_command_lists_the_formats(capsys):
 
 
 WRONG = {
-    "": "MAC operands must be given by --mac PAIR, for instance --mac e4m3",
+    "": ("No MAC is given; add --mac PAIR, for instance --mac e4m3"),
     "--mac e4m9": "Format name must be one of ",
     "--mac e4m3:odd": "Format policy must be one of none, ieee, fn, fnuz, p3109, p3109e, not 'odd'",
     "--mac e4m3xint8xint8": "MAC operands must be one format or two joined by x, not "
@@ -475,56 +475,75 @@ WRONG = {
     "--mac e4m3 --array 16x9999": "Array cols must be an integer from 1 to 512, not 9999",
     "--mac e4m3 --array 16": "Array size must be ROWSxCOLS, for instance 16x16, not '16'",
     "--mac e4m3 --array 2x2 --dataflow xs": "Array dataflow must be one of os, ws, not 'xs'",
-    "--mac e4m3 --acc-depth 4": "Array depth must be given with --array, not '4'",
-    "--mac e4m3 --array 2x2 --acc-depth 4": "Array depth must be left out unless the dataflow is "
-    "ws, not 4",
+    "--mac e4m3 --acc-depth 4": ("--acc-depth needs an array; add --array ROWSxCOLS"),
+    "--mac e4m3 --array 2x2 --acc-depth 4": (
+        "Array depth applies to dataflow ws only; leave it out, or choose dataflow ws"
+    ),
     "--mac e4m3 --array 2x2 --dataflow ws --acc-depth 1": "Array depth must be an integer from 2 "
     "to 65536, not 1",
     "--mac e4m3 --acc int32": "Accumulator width must be at least 37 to hold 1 product(s) of e4m3 "
     "and e4m3 at lsb -18, not 32",
     "--mac e4m3 --acc exact:0": "Accumulator products must be an integer from 1 to "
     "18446744073709551616, not 0",
-    "--mac e4m3 --acc exotic": "Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32,"
-    " fp16 or bf16, with -rtz, -sat or -ftz behind it, or aligned:N, "
-    "hopper, ada, blackwell, not 'exotic'",
+    "--mac e4m3 --acc exotic": (
+        "Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 or bf16, "
+        "optionally followed by -rtz, -sat or -ftz, or one of aligned:N, hopper, ada, "
+        "blackwell, not 'exotic'"
+    ),
     "--mac e4m3 --lanes 0": "MAC lanes must be an integer from 1 to 256, not 0",
     "--mac e4m3 --lanes=-1": "MAC lanes must be a whole number, not '-1'",
     "--mac e4m3 --pipeline 9": "MAC pipeline must be an integer from 0 to 8, not 9",
-    "--out-format e4m3": "Output source must be given by --from ACC, not None",
-    "--from fp32": "Output format must be given by --out-format FMT, not None",
-    "--from fp32 --out-format e4m3 --zero-point": "Output zero_point must be False for e4m3, which "
-    "is no integer, not True",
-    "--from fp32 --out-format e4m3 --mac e4m3": "Output stage must be made on its own, not with "
-    "the options of a MAC",
-    "--mac e4m3 --out-format e4m3": "Output stage must be on its own (--from ACC) or at the drain "
-    "of an array (--array), not behind a MAC alone",
-    "--mac e4m3 --array 2x2 --out-scale pow2": "Output format must be given by --out-format FMT "
-    "with --out-scale, not None",
-    "--mac e4m3 --array 2x2 --out-format e4m3 --flag-bits 1": "Output flags must be those of the "
-    "MAC, not '1'",
-    "--mac e4m3 --array 2x2 --out-format e4m3 --from fp32": "Output stage must be made on its own, "
-    "not with the options of a MAC",
-    "--spec e4m3,acc=fp32 --lanes 2": "Spec must be given by --spec alone, not 'with --lanes'",
-    "--spec e4m3,array=2x2,depths=8x8x8 --gemm": "GEMM must be in --spec or given by --gemm, not "
-    "'both'",
-    "--spec e4m3,depth=4": "Array size must be given by array=ROWSxCOLS, not None",
+    "--out-format e4m3": (
+        "No accumulator is given for the output stage; add --from ACC, or --mac PAIR and "
+        "--array ROWSxCOLS"
+    ),
+    "--from fp32": ("No output format is given; add --out-format FMT"),
+    "--from fp32 --out-format e4m3 --zero-point": (
+        "Output zero_point must be False for e4m3, which is not an integer format, not True"
+    ),
+    "--from fp32 --out-format e4m3 --mac e4m3": (
+        "--from generates an output stage alone; leave out --from, or the options of the MAC"
+    ),
+    "--mac e4m3 --out-format e4m3": (
+        "A single MAC cannot have an output stage; add --array ROWSxCOLS, or generate the "
+        "output stage alone with --from ACC and without --mac"
+    ),
+    "--mac e4m3 --array 2x2 --out-scale pow2": (
+        "--out-scale needs an output stage; add --out-format FMT"
+    ),
+    "--mac e4m3 --array 2x2 --out-format e4m3 --flag-bits 1": (
+        "--flag-bits needs --from; the flags of an array follow from its MAC"
+    ),
+    "--mac e4m3 --array 2x2 --out-format e4m3 --from fp32": (
+        "--from generates an output stage alone; leave out --from, or the options of the MAC"
+    ),
+    "--spec e4m3,acc=fp32 --lanes 2": (
+        "--spec cannot be combined with --lanes; put everything into --spec, or leave it out"
+    ),
+    "--spec e4m3,array=2x2,depths=8x8x8 --gemm": (
+        "--spec describes the whole unit already; leave out --gemm"
+    ),
+    "--spec e4m3,depth=4": ("'e4m3,depth=4' has no array size; add array=ROWSxCOLS"),
     "--mac fp8": "Format name must be one of ",
     "--mac e4m3 --array 2x2 --out-format e4m9": "Format name must be one of ",
     "--mac e4m3 --array 2x2 --out-format e4m3 --out-scale fp16": "Output scale must be one of "
     "none, pow2, fp32, not 'fp16'",
-    "--mac e4m3 --array 2x2 --out-format e4m3 --zero-point": "Output zero_point must be False for "
-    "e4m3, which is no integer, not True",
-    "--array 2x2 --out-format e4m3": "Output source must be given by --from ACC, not None",
-    "--mac e4m3 --gemm": "GEMM array must be given by --array ROWSxCOLS, not None",
-    "--mac e4m3 --array 2x2 --bus wishbone": "GEMM bus must be given with --gemm, not 'wishbone'",
-    "--mac e4m3 --array 2x2 --depths 8x8x8": "GEMM depths must be given with --gemm, not '8x8x8'",
+    "--mac e4m3 --array 2x2 --out-format e4m3 --zero-point": (
+        "Output zero_point must be False for e4m3, which is not an integer format, not True"
+    ),
+    "--array 2x2 --out-format e4m3": (
+        "No accumulator is given for the output stage; add --from ACC, or --mac PAIR and "
+        "--array ROWSxCOLS"
+    ),
+    "--mac e4m3 --gemm": ("--gemm needs an array; add --array ROWSxCOLS"),
+    "--mac e4m3 --array 2x2 --bus wishbone": ("--bus needs a GEMM engine; add --gemm"),
+    "--mac e4m3 --array 2x2 --depths 8x8x8": ("--depths needs a GEMM engine; add --gemm"),
     "--mac e4m3 --array 2x2 --gemm --bus apb": "GEMM bus must be one of axi4lite, wishbone, not "
     "'apb'",
     "--mac e4m3 --array 2x2 --gemm --depths 64": "GEMM depths must be AxBxC, for instance "
     "1024x1024x1024, not '64'",
     "--mac e4m3 --acc fp32 --array 512x512 --gemm --depths 1048576x1048576x1048576": (
-        "GEMM depths must be those of memories within 32 bits of address, not "
-        "'1048576x1048576x1048576'"
+        "GEMM depths must be small enough for addresses of 32 bits, not '1048576x1048576x1048576'"
     ),
     "--mac e4m3 --array 2x2 --gemm --dataflow ws --acc-depth 1": "Array depth must be an integer "
     "from 2 to 65536, not 1",

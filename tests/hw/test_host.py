@@ -326,11 +326,17 @@ def test_frames_come_back_and_garbled_ones_do_not():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda raw: b"XMAC" + raw[4:], "Identity must be one that starts with BMAC, not b'XMAC'"),
+        (
+            lambda raw: b"XMAC" + raw[4:],
+            "Board identity must be a payload that starts with BMAC, not b'XMAC'",
+        ),
         (lambda raw: raw[:4] + b"\2" + raw[5:], "Protocol version must be 1, not 2"),
         (
             lambda raw: raw[:-4] + b"XXXX",
-            (f"Identity digest must be that of its spelling, not {BOARD.identity.digest.hex()!r}"),
+            (
+                "Board identity digest must be the SHA-256 of its spelling, not "
+                f"{BOARD.identity.digest.hex()!r}"
+            ),
         ),
     ],
 )

@@ -175,14 +175,17 @@ def test_selftest_without_a_port(capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--mac", "int4"), "Array size must be given by --array ROWSxCOLS, not None"),
+        (
+            ("--mac", "int4"),
+            "No array size is given; add --array ROWSxCOLS, for instance --array 16x16",
+        ),
         (
             ("--mac", "int4", "--array", "2x2", "--depths", "1"),
             "GEMM depths must be AxBxC, for instance 1024x1024x1024, not '1'",
         ),
         (
             ("--mac", "int4", "--array", "2x2", "--out-scale", "pow2"),
-            "Output format must be given by --out-format FMT with --out-scale, not None",
+            "--out-scale needs an output stage; add --out-format FMT",
         ),
     ],
 )

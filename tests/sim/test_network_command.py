@@ -188,7 +188,7 @@ def test_operator_without_an_implementation_is_named(files):
 REFUSED = [
     (
         ["{model}", "--data", "{x}", "--mac", "e4m3"],
-        "Array size must be given by --array ROWSxCOLS, not None",
+        "No array size is given; add --array ROWSxCOLS, for instance --array 16x16",
     ),
     (
         ["{model}", "--data", "{x}", *ARRAY, "--energy", "-1"],

@@ -342,7 +342,7 @@ def test_nan_and_infinity_are_codes_as_any(capsys, tmp_path, unit):
 REFUSED = [
     (
         ["--mac", "e4m3", "--size", "4x4x4"],
-        "Array size must be given by --array ROWSxCOLS, not None",
+        "No array size is given; add --array ROWSxCOLS, for instance --array 16x16",
     ),
     ([*UNIT, "--size", "4x0x4"], "GEMM k must be an integer from 1 to 281474976710656, not 0"),
     ([*UNIT, "--size", "0x4x4"], "GEMM m must be an integer from 1 to 281474976710656, not 0"),
@@ -353,7 +353,7 @@ REFUSED = [
     ([*UNIT, "--size", "4x4"], "Size must be MxKxN, for instance 512x512x512, not '4x4'"),
     (
         [*UNIT, "--size", "4x4x4", "--out-scale", "pow2:1", "--no-saturate"],
-        "Output format must be given by --out-format FMT with --no-saturate, --out-scale, not None",
+        "--no-saturate, --out-scale needs an output stage; add --out-format FMT",
     ),
     (
         [*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "bar:1"],

@@ -370,7 +370,8 @@ def test_command_without_array(capsys):
     with pytest.raises(SystemExit, match=r"^2$"):
         main(["--mac", "e4m3", "--size", "1x1x1"])
     assert capsys.readouterr().err == (
-        "python -m sim.view: error: Array size must be given by --array ROWSxCOLS, not None\n"
+        "python -m sim.view: error: No array size is given; add --array ROWSxCOLS, for "
+        "instance --array 16x16\n"
     )
 
 

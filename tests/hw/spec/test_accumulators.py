@@ -117,7 +117,7 @@ WRONG = [
     (
         FixedAccumulator,
         {"lsb": 0, "width": 8, "overflow": Overflow.INF},
-        "Accumulator overflow must be wrap or sat in fixed point, not 'inf'",
+        "Accumulator overflow must be wrap or sat for a fixed-point accumulator, not 'inf'",
     ),
     (
         FixedAccumulator,
@@ -137,7 +137,7 @@ WRONG = [
     (
         FloatAccumulator,
         {"fmt": CATALOG["fp32"], "overflow": Overflow.WRAP},
-        "Accumulator overflow must be inf or sat in floating point, not 'wrap'",
+        "Accumulator overflow must be inf or sat for a floating-point accumulator, not 'wrap'",
     ),
     (
         FloatAccumulator,

@@ -130,11 +130,14 @@ MAC = parse_mac("int8")
         ({"out": "e4m3"}, "Array out must be an OutputSpec or None, not 'e4m3'"),
         (
             {"out": parse_output("e4m3,from=fp32")},
-            "Array out must be a stage behind int8,acc=fx28, not 'e4m3,from=fp32'",
+            "Array out must be an output stage for the sums of int8,acc=fx28, not 'e4m3,from=fp32'",
         ),
         (
             {"out": parse_output("e4m3,from=fx28,flags=1")},
-            "Array out must be a stage behind int8,acc=fx28, not 'e4m3,from=fx28,flags=1'",
+            (
+                "Array out must be an output stage for the sums of int8,acc=fx28, not "
+                "'e4m3,from=fx28,flags=1'"
+            ),
         ),
     ],
 )

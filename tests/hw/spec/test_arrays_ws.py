@@ -120,7 +120,7 @@ MAC = parse_mac("int8")
         ({"depth": "8"}, "Array depth must be an integer from 2 to 65536, not '8'"),
         (
             {"depth": 8, "dataflow": Dataflow.OS},
-            "Array depth must be left out unless the dataflow is ws, not 8",
+            "Array depth applies to dataflow ws only; leave it out, or choose dataflow ws",
         ),
     ],
 )

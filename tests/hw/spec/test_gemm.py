@@ -73,8 +73,8 @@ def test_gemm_refuses_what_does_not_fit(shape, refused):
         with pytest.raises(SpecError) as raised:
             spec.cycles(*shape)
         assert str(raised.value) == (
-            "GEMM size must be one that the memories of depth 64x64x64 "
-            f"hold, not '{'x'.join(map(str, shape))}'"
+            "GEMM size must be small enough for memories of 64x64x64 words, "
+            f"not '{'x'.join(map(str, shape))}'"
         )
 
 

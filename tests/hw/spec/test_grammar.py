@@ -83,12 +83,18 @@ def test_names_of_elsewhere(name, fmt):
         ("float8_e4m3fm", "; did you mean float8_e4m3fn or "),
         ("e4m3,lane=4", ", not 'e4m3,lane=4'; did you mean lanes?"),
         ("e4m3,array=2x2,datafow=ws", "'e4m3,array=2x2,datafow=ws'; did you mean dataflow?"),
-        ("e4m3,scale=pow2,array=2x2", "Output format must be given by out=FORMAT, not None"),
+        (
+            "e4m3,scale=pow2,array=2x2",
+            "'e4m3,scale=pow2,array=2x2' has no output format; add out=FORMAT",
+        ),
         (
             "e4m3,array=2x2,clock=12,bus=wishbone,baud=x",
             "Board baud must be a whole number, not 'x'",
         ),
-        ("e4m3,array=2x2,bus=wishbone,baud=3", "Board clock must be given by clock=HZ, not None"),
+        (
+            "e4m3,array=2x2,bus=wishbone,baud=3",
+            "'e4m3,array=2x2,bus=wishbone,baud=3' has no board clock; add clock=HZ",
+        ),
         ("e4m3,from=fp32,lanes=2", ", not 'e4m3,from=fp32,lanes=2'"),
         (3, "Spec must be a spelling such as e4m3,acc=fp32, not 3"),
     ],

@@ -64,17 +64,17 @@ WRONG = [
     (
         "e4m3,from=exact",
         (
-            "Output source must be an accumulator of a given width, such as fx49m18, "
+            "Output source must be an accumulator of fixed width, such as fx49m18, "
             "int32 or fp32, not 'exact'"
         ),
     ),
     ("e4m3,from=fp32,scale=fp16", "Output scale must be one of none, pow2, fp32, not 'fp16'"),
     ("e4m3,from=int32,flags=3", "Output flags must be one of 0, 1, 2, not '3'"),
-    ("e4m3,from=fp32,flags=1", "Output flag_bits must be 0 for a source in floating point, not 1"),
+    ("e4m3,from=fp32,flags=1", "Output flag_bits must be 0 for a floating-point source, not 1"),
     ("e4m3,from=fp32,saturate=1", "Output saturate must be yes or no, not '1'"),
     (
         "e4m3,from=fp32,zero_point=yes",
-        "Output zero_point must be False for e4m3, which is no integer, not True",
+        "Output zero_point must be False for e4m3, which is not an integer format, not True",
     ),
     ("e4m3,from=fx1", "Accumulator width must be an integer from 2 to 1024, not 1"),
 ]
@@ -94,7 +94,7 @@ def test_parse_output_wrong(text, message):
         ("e4m3,scale=int8", "Output scale must be one of none, pow2, fp32, not 'int8'"),
         (
             "e4m3,zero_point=yes",
-            "Output zero_point must be False for e4m3, which is no integer, not True",
+            "Output zero_point must be False for e4m3, which is not an integer format, not True",
         ),
     ],
 )

@@ -135,8 +135,8 @@ def test_parse_array():
 
 LIST = ", ".join(CATALOG)
 ACC = (
-    "Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 or bf16, with "
-    "-rtz, -sat or -ftz behind it, or aligned:N, hopper, ada, blackwell, not "
+    "Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 or bf16, "
+    "optionally followed by -rtz, -sat or -ftz, or one of aligned:N, hopper, ada, blackwell, not "
 )
 MAC = "MAC must be PAIR[,acc=ACC][,lanes=N][,pipeline=N][,adder=NAME][,multiplier=NAME], not "
 WRONG = [
@@ -163,7 +163,10 @@ WRONG = [
     ("e4m3,acc=fp32-up", f"{ACC}'fp32-up'"),
     ("e4m3,acc=fx32q3", f"{ACC}'fx32q3'"),
     ("e4m3,acc=", f"{ACC}''"),
-    ("e4m3,acc=exact-ftz", "Accumulator option must be rtz or sat in fixed point, not 'ftz'"),
+    (
+        "e4m3,acc=exact-ftz",
+        "Accumulator option must be rtz or sat for a fixed-point accumulator, not 'ftz'",
+    ),
     ("e4m3,acc=exact:0", f"Accumulator products must be an integer from 1 to {1 << 64}, not 0"),
     (
         "e4m3,acc=int20",
