@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from hw.spec import Format, SpecError, parse_format
 from hw.spec.errors import require
+from sim.dtypes import as_numpy, bits_of, dtype_name
 
 NDArray = npt.NDArray[Any]
 
@@ -33,7 +34,9 @@ def as_format(fmt: Format | str) -> Format:
 def as_array(x: npt.ArrayLike, noun: str) -> NDArray:
     """Convert ``x`` to an array. Nested sequences must have equal lengths."""
     try:
-        return np.asarray(x)
+        return np.asarray(as_numpy(x))
+    except SpecError:
+        raise
     except ValueError as error:
         raise SpecError(f"{noun} must be a rectangular array, not {x!r}") from error
 
@@ -42,12 +45,13 @@ def as_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
     """Check an array of codes of ``fmt``. Return int64, or Python integers if they are wider.
 
     Arrays of any integer dtype hold codes, with one exception: for a signed integer format, an
-    array of a signed dtype holds values (an int8 array for int8).
+    array of a signed dtype holds values (an int8 array for int8). An array whose dtype is ``fmt``
+    itself (ml_dtypes, torch) gives its bits, and so do raw bytes of that size (.npy files).
 
     Raises
     ------
     SpecError
-        If the dtype is not an integer type or an element is not a code of ``fmt``.
+        If the dtype is neither ``fmt`` nor an integer type or an element is not a code of ``fmt``.
     """
     array = _checked(x, fmt, noun)
     exact: Any = _to_int(array) if fmt.width > MAX_INT64_CODE else array.astype(np.int64)
@@ -66,6 +70,8 @@ def as_short_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
 def _checked(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
     """Check an array of codes or values of ``fmt``."""
     array = as_array(x, noun)
+    own = bits_of(array, fmt)
+    array = array if own is None else own
     is_integer = array.dtype.kind in "iu" or (
         array.dtype.kind == "O"
         and all(
@@ -73,7 +79,11 @@ def _checked(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
             for element in array.flat
         )
     )
-    require(is_integer, f"{noun} dtype", "an integer type", str(array.dtype))
+    if not is_integer:
+        raise SpecError(
+            f"{noun} dtype must be {fmt.name} or an integer type, not {dtype_name(array.dtype)!r}; "
+            f"sim.encode(x, {fmt.name!r}) turns numbers into codes"
+        )
     as_values = array.dtype.kind == "i" and fmt.is_integer and fmt.signed
     low = fmt.min_units if as_values else 0
     high = fmt.max_units if as_values else (1 << fmt.width) - 1

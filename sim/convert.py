@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import CATALOG, FixedAccumulator, Flag, Format, MacSpec, Overflow
+from hw.spec import CATALOG, FixedAccumulator, Flag, Format, MacSpec, Overflow, SpecError
 from hw.spec.errors import require
 from sim import integers
 from sim.codes import MAX_INT64_CODE, NDArray, as_array, as_codes, as_format, code_dtype
+from sim.dtypes import dtype_format, dtype_name, is_raw
 from sim.vector.codes import MAX_BITS, Class, encode_parts, holds, unpack
 
 Ints = npt.NDArray[np.int64]
@@ -25,7 +26,8 @@ def encode(x: Any, fmt: Format | str, saturate: bool = True) -> Any:
     Parameters
     ----------
     x
-        Real numbers of any shape: floating-point or integer arrays, Python ints, floats, Fractions.
+        Real numbers of any shape: floating-point or integer arrays, also of ml_dtypes and torch,
+        Python ints, floats, Fractions.
     fmt
         Format or its name.
     saturate
@@ -73,7 +75,8 @@ def _exceeds(array: NDArray) -> bool:
 
 def _as_real(x: Any) -> NDArray:
     """Convert ``x`` to an array without loss: a list of mixed numbers stays an object array."""
-    array = as_array(x, "Values") if hasattr(x, "dtype") else np.asarray(x, dtype=object)
+    typed = hasattr(x, "dtype") or hasattr(x, "__dlpack__")
+    array = as_numbers(x, "Values") if typed else np.asarray(x, dtype=object)
     if array.dtype.kind == "O":
         types = {type(element) for element in array.flat}
         if types == {float}:
@@ -85,6 +88,31 @@ def _as_real(x: Any) -> NDArray:
         ]
         require(not wrong, "Value", "a real number", wrong[0] if wrong else None)
     require(array.dtype.kind in "iufO", "Values dtype", "a real number type", str(array.dtype))
+    return array
+
+
+def as_numbers(x: Any, noun: str) -> NDArray:
+    """Convert ``x`` to an array of numbers; what numpy itself has no dtype for becomes float64.
+
+    Raises
+    ------
+    SpecError
+        If ``x`` is raw bytes, which may be anything.
+    """
+    array = as_array(x, noun)
+    if array.dtype.kind in "iufbcO":
+        return array
+    fmt = dtype_format(array.dtype)
+    if fmt is not None:
+        numbers: NDArray = np.asarray(decode(array, fmt))
+        return numbers
+    if is_raw(array.dtype):
+        raise SpecError(
+            f"{noun} dtype must be a real number type, not {dtype_name(array.dtype)!r}; give bytes "
+            "that ml_dtypes saved their dtype back, for instance x.view(ml_dtypes.float8_e4m3fn)"
+        )
+    if np.can_cast(array.dtype, np.float64):
+        return array.astype(np.float64)
     return array
 
 
@@ -114,8 +142,8 @@ def decode(codes: npt.ArrayLike, fmt: Format | str) -> Any:
     Parameters
     ----------
     codes
-        Codes of any shape and integer dtype. For a signed integer format, an array of a signed
-        dtype holds values.
+        Codes of any shape and integer dtype, or an array whose dtype is the format. For a signed
+        integer format, an array of a signed dtype holds values.
     fmt
         Format or its name.
 

@@ -7,10 +7,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
 from hw.manners import FULL, folder_in
 from hw.spec.errors import SpecError, shortened
+from sim.dtypes import load_npy
 
 
 @contextmanager
@@ -46,7 +45,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def read_array(path: Path, noun: str) -> Any:
-    """Read a .npy file without pickles.
+    """Read a .npy file without pickles; see `sim.dtypes.load_npy`.
 
     Raises
     ------
@@ -55,7 +54,7 @@ def read_array(path: Path, noun: str) -> Any:
     """
     try:
         with path.open("rb") as file:
-            return np.load(file, allow_pickle=False)
+            return load_npy(file)
     # Python parses the header and zipfile reads a .npz file: the exceptions are many.
     except Exception as error:
         reason = getattr(error, "strerror", None) or "not a .npy file of numbers"

@@ -30,9 +30,10 @@ def matmul(
     Parameters
     ----------
     a, b
-        Codes of ``mac.a``, shape (M, K), and of ``mac.b``, shape (K, N); any integer dtype. For a
-        signed integer format, an array of a signed dtype holds values instead of codes. K is split
-        into groups of ``mac.lanes``; the last group is padded with code 0.
+        Codes of ``mac.a``, shape (M, K), and of ``mac.b``, shape (K, N); any integer dtype, or
+        arrays of ml_dtypes or torch whose dtype is the format. For a signed integer format, an
+        array of a signed dtype holds values instead of codes. K is split into groups of
+        ``mac.lanes``; the last group is padded with code 0.
     mac
         The unit, or its spelling for `hw.spec.parse_mac`.
     backend

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from hw.spec import SpecError
 from hw.spec.errors import require
-from sim.codes import NDArray, as_array
+from sim.codes import NDArray
+from sim.convert import as_numbers
 from sim.files import whole_file
 from sim.quantize.nearest import codes_of, nearest, values_of
 from sim.quantize.scheme import Per, Range, ScaleKind, Scheme, parse_scheme
@@ -181,7 +182,7 @@ def calibrate(
 
 def _checked(data: Any) -> Floats:
     """Convert ``data`` to float64 and check that it is finite."""
-    array = as_array(data, "Calibration data")
+    array = as_numbers(data, "Calibration data")
     require(
         array.dtype.kind in "iufb", "Calibration data dtype", "a real number type", str(array.dtype)
     )

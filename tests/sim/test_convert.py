@@ -225,8 +225,20 @@ WRONG = [
         lambda: sim.decode(np.uint8([16]), "int4"),
         "Codes must be codes of int4 from 0 to 15, not 16",
     ),
-    (lambda: sim.decode([1.0], "e4m3"), "Codes dtype must be an integer type, not 'float64'"),
-    (lambda: sim.decode([True], "e4m3"), "Codes dtype must be an integer type, not 'bool'"),
+    (
+        lambda: sim.decode([1.0], "e4m3"),
+        (
+            "Codes dtype must be e4m3 or an integer type, not 'float64'; "
+            "sim.encode(x, 'e4m3') turns numbers into codes"
+        ),
+    ),
+    (
+        lambda: sim.decode([True], "e4m3"),
+        (
+            "Codes dtype must be e4m3 or an integer type, not 'bool'; "
+            "sim.encode(x, 'e4m3') turns numbers into codes"
+        ),
+    ),
     (
         lambda: sim.decode([[1], [1, 2]], "e4m3"),
         "Codes must be a rectangular array, not [[1], [1, 2]]",

@@ -114,17 +114,52 @@ NAMES = ", ".join(CATALOG)
     [
         (OK, OK, "e9m9", f"Format name must be one of {NAMES}, or eXmY:policy, not 'e9m9'"),
         (OK, OK, None, "MAC must be a spelling such as e4m3xe5m2,acc=fp32, not None"),
-        (OK.astype(float), OK, "e4m3", "Operand a dtype must be an integer type, not 'float64'"),
-        (OK, OK.astype(bool), "e4m3", "Operand b dtype must be an integer type, not 'bool'"),
+        (
+            OK.astype(float),
+            OK,
+            "e4m3",
+            (
+                "Operand a dtype must be e4m3 or an integer type, not 'float64'; "
+                "sim.encode(x, 'e4m3') turns numbers into codes"
+            ),
+        ),
+        (
+            OK,
+            OK.astype(bool),
+            "e4m3",
+            (
+                "Operand b dtype must be e4m3 or an integer type, not 'bool'; "
+                "sim.encode(x, 'e4m3') turns numbers into codes"
+            ),
+        ),
         (
             OK,
             OK.astype(complex),
             "e4m3",
-            "Operand b dtype must be an integer type, not 'complex128'",
+            (
+                "Operand b dtype must be e4m3 or an integer type, not 'complex128'; "
+                "sim.encode(x, 'e4m3') turns numbers into codes"
+            ),
         ),
-        ([["1"]], [[1]], "e4m3", "Operand a dtype must be an integer type, not '<U1'"),
+        (
+            [["1"]],
+            [[1]],
+            "e4m3",
+            (
+                "Operand a dtype must be e4m3 or an integer type, not '<U1'; "
+                "sim.encode(x, 'e4m3') turns numbers into codes"
+            ),
+        ),
         ([[1], [1, 2]], OK, "e4m3", "Operand a must be a rectangular array, not [[1], [1, 2]]"),
-        (OK * 256.0, OK, "e4m3", "Operand a dtype must be an integer type, not 'float64'"),
+        (
+            OK * 256.0,
+            OK,
+            "e4m3",
+            (
+                "Operand a dtype must be e4m3 or an integer type, not 'float64'; "
+                "sim.encode(x, 'e4m3') turns numbers into codes"
+            ),
+        ),
         (OK * np.uint16(256), OK, "e4m3", "Operand a must be codes of e4m3 from 0 to 255, not 256"),
         (OK, -OK.astype(int), "e4m3", "Operand b must be codes of e4m3 from 0 to 255, not -1"),
         (OK * 16, OK, "int4", "Operand a must be codes of int4 from 0 to 15, not 16"),
@@ -158,7 +193,14 @@ def test_matmul_wrong(a, b, mac, message, backend):
         (OK[0], OK, "Operand b shape must be (K,) with no side of 0, not (2, 2)"),
         (OK[0, :0], OK[0, :0], "Operand a shape must be (K,) with no side of 0, not (0,)"),
         (OK[0], OK[0, :1], "Operand b shape must be (2,) to match operand a, not (1,)"),
-        (OK[0], OK[0] / 2, "Operand b dtype must be an integer type, not 'float64'"),
+        (
+            OK[0],
+            OK[0] / 2,
+            (
+                "Operand b dtype must be int8 or an integer type, not 'float64'; "
+                "sim.encode(x, 'int8') turns numbers into codes"
+            ),
+        ),
     ],
 )
 def test_dot_wrong(a, b, message):

@@ -361,7 +361,13 @@ def test_scale_is_one_by_default():
     [
         (1 << 32, "Scale must be codes of fp32 from 0 to 4294967295, not 4294967296"),
         (-1, "Scale must be codes of fp32 from 0 to 4294967295, not -1"),
-        (0.5, "Scale dtype must be an integer type, not 'float64'"),
+        (
+            0.5,
+            (
+                "Scale dtype must be fp32 or an integer type, not 'float64'; "
+                "sim.encode(x, 'fp32') turns numbers into codes"
+            ),
+        ),
         ([1, 2, 3], "Scale shape must be one that broadcasts to (2,), not (3,)"),
     ],
 )

@@ -392,7 +392,10 @@ REFUSED = [
     ),
     (
         [*UNIT, "--a", "{real}", "--b", "{b}"],
-        "Operand a dtype must be an integer type, not 'float64'",
+        (
+            "Operand a dtype must be e4m3 or an integer type, not 'float64'; "
+            "sim.encode(x, 'e4m3') turns numbers into codes"
+        ),
     ),
     (
         [*UNIT, "--a", "{wide}", "--b", "{b}"],
@@ -408,7 +411,10 @@ REFUSED = [
     ),
     (
         [*UNIT, "--a", "{nan}", "--b", "{b}"],
-        "Operand a dtype must be an integer type, not 'float64'",
+        (
+            "Operand a dtype must be e4m3 or an integer type, not 'float64'; "
+            "sim.encode(x, 'e4m3') turns numbers into codes"
+        ),
     ),
     (
         [*UNIT, "--a", "{none}", "--b", "{b}"],
