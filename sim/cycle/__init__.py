@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays clock by clock: every register of every processing element, vectorised over elements."""
+"""Cycle-accurate model of arrays: every register of every processing element, in numpy."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,7 +29,7 @@ _ARRAYS: dict[Dataflow, Callable[[ArraySpec], AnyArray]] = {
 
 
 def array(spec: ArraySpec) -> AnyArray:
-    """Registers of an array of either dataflow, as they are after a reset."""
+    """Array of either dataflow, with its registers as after a reset."""
     return _ARRAYS[spec.dataflow](spec)
 
 
@@ -44,7 +44,7 @@ def matmul(
     watch: Watch | None = None,
     probe: Probe | None = None,
 ) -> ArrayProduct:
-    """Compute ``a @ b`` of codes (M, K) and (K, N), edges padded with zeros.
+    """Compute ``a @ b`` for codes (M, K) and (K, N). Edges are padded with zeros.
 
     Parameters
     ----------
@@ -53,14 +53,14 @@ def matmul(
     spec
         The array.
     scale, zero_point
-        What the output stages take, as in `sim.output`; broadcast to (M, N).
+        Settings of the output stages, as in `sim.output`; broadcast to (M, N).
     stalls
-        For ``a``, ``b`` and ``c`` whether the stream stalls in each cycle, repeated from the start
-        where they end; a beat of A or B once offered stays.
+        For ``a``, ``b`` and ``c``: whether the stream stalls in each cycle. A pattern repeats when
+        it ends. A beat of A or B stays offered until it is taken.
     watch
-        Called in each cycle with inputs and outputs.
+        Called in each cycle with the inputs and outputs.
     probe
-        Called in each cycle before its clock edge with the array, whose registers it may read.
+        Called with the array in each cycle before the clock edge, to read its registers.
     """
     a, b = (
         as_codes(x, fmt, f"Operand {name}")
@@ -85,18 +85,18 @@ def matmul(
 
 
 def _patterns(stalls: Mapping[str, npt.ArrayLike]) -> list[list[bool]]:
-    """Stalls of A, B and C, at least one cycle each; a pattern must not stall for ever."""
+    """Stall patterns of A, B and C. A pattern must not stall in all cycles."""
     patterns = [np.atleast_1d(np.asarray(stalls.get(name, False), np.bool_)) for name in "abc"]
     for name, pattern in zip("abc", patterns, strict=True):
         require(
             not pattern.all(), f"Stalls {name}", "false in at least one cycle", pattern.tolist()
         )
-    require(stalls.keys() <= set("abc"), "Stalls", "of a, b or c", sorted(stalls))
+    require(stalls.keys() <= set("abc"), "Stalls", "for a, b or c", sorted(stalls))
     return [pattern.tolist() for pattern in patterns]
 
 
 class _Source:
-    """Beats of one operand, offered one by one; an offer stays until it is taken."""
+    """Offers the beats of one operand; each stays until it is taken."""
 
     def __init__(self, stream: str, given: Beats, width: int, shape: tuple[int, int]) -> None:
         codes = unpack(given.sources[stream], width, shape[0] * shape[1])
@@ -108,12 +108,12 @@ class _Source:
         self.place, self.offers = 0, False
 
     def offer(self, stall: bool) -> tuple[bool, int]:
-        """Whether a beat is offered, and the number of the one on the wires."""
+        """Whether a beat is offered, and the index of the beat on the wires."""
         self.offers = self.place < self.count and (self.offers or not stall)
         return self.offers, min(self.place, self.count - 1)
 
     def edge(self, ready: bool) -> bool:
-        """Whether the beat is taken."""
+        """Take the clock edge; returns whether the beat was taken."""
         taken = self.offers and ready
         if taken:
             self.place, self.offers = self.place + 1, False
@@ -139,7 +139,7 @@ class _Run:
         self.rows = np.zeros((2, len(given.rows), spec.cols), sum_dtype(mac))
 
     def all(self, watch: Watch | None, probe: Probe | None) -> int:
-        """Run to the last beat of C; gives the cycles from the first operand beat on."""
+        """Run until the last beat of C. Returns the cycles since the first operand beat."""
         a, b, total = self._a, self._b, self.rows.shape[1]
         taken, cycle, first = 0, 0, None
         while taken < total:
@@ -159,7 +159,7 @@ class _Run:
         return cycle - first
 
     def _inputs(self, cycle: int, taken: int) -> Inputs:
-        """What is on the wires."""
+        """Inputs of the array in this cycle."""
         a, b = self._a, self._b
         stall_a, stall_b, stall_c = [each[cycle % len(each)] for each in self._patterns]
         a_valid, row = a.offer(stall_a)
@@ -177,6 +177,6 @@ class _Run:
         drain = self._array.drain
         if drain is None:
             return inputs
-        # Settings are those of the row that enters the stages next.
+        # Settings belong to the row that enters the stages next.
         entering = min(taken + drain.valid, self.rows.shape[1] - 1)
         return inputs._replace(**{name: rows[entering] for name, rows in self._beside.items()})

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps of all elements of an array, compiled by numba: those of `sim.vector`, one by one.
+"""Steps of all elements of an array, compiled by numba; they equal the steps of `sim.vector`.
 
-There is one function for each kind of accumulator, and floating point has three ways:
+There is one function for each kind of accumulator. Floating point has three methods:
 
-- one addition of binary32, where that will do (`sim.fast.floating`);
-- binary64, where a sum is good: a sum of two binary64 numbers and the error of its rounding are
-  both known exactly (TwoSum: Knuth, The Art of Computer Programming 2, 4.2.2). Where the error is
-  not zero the sum is moved to its odd neighbour; rounding it again to two bits less, or to fewer,
-  is then the one rounding of the exact sum, in any mode (Boldo and Melquiond, Emulation of FMA and
-  correctly rounded sums, 2008);
-- else a window of an int64 that has the terms. Of more than two terms the few sums that lose bits
-  there, too, are left to numpy, with all others of their cycle.
+- one binary32 addition, if that is exact enough (`sim.fast.floating`);
+- binary64 with round-to-odd, if the terms fit: TwoSum gives the rounded sum and its exact error
+  (Knuth, The Art of Computer Programming 2, 4.2.2). If the error is not zero, the sum is moved to
+  its odd neighbour. Rounding that again, to at least two bits less, equals rounding the exact sum
+  once, in any mode (Boldo and Melquiond, Emulation of FMA and correctly rounded sums, 2008);
+- else a window in an int64 that holds the terms. With more than two terms, a few sums may lose bits
+  there; then numpy computes the whole cycle.
 
-What moves sums and weights in the weight-stationary array is here as well.
+The functions that move sums and weights in the weight-stationary array are here too.
 """
 
 import math
@@ -63,7 +62,7 @@ Advance = Callable[[NDArray, NDArray, NDArray, NDArray, NDArray], tuple[NDArray,
 
 
 def record(facts: NamedTuple) -> NDArray:
-    """Facts as an array of one record: numba takes one argument faster than many."""
+    """Facts as an array with one record: numba passes one argument faster than many."""
     flat = {name: value for name, value in facts._asdict().items() if not isinstance(value, tuple)}
     for value in facts:
         flat |= value._asdict() if isinstance(value, tuple) else {}  # type: ignore[attr-defined]
@@ -84,7 +83,7 @@ class Operand(NamedTuple):
 
 
 def operand_table(parts: Unpacked) -> NDArray:
-    """Fields of `Operand` as rows of one array: numba takes a few arguments faster than many."""
+    """Fields of `Operand` as rows of one array: numba passes few arguments faster than many."""
     table: NDArray = np.array([parts.sig, parts.exp, parts.negative, parts.classes], np.int64)
     return table
 
@@ -96,7 +95,7 @@ def operand_table(parts: Unpacked) -> NDArray:
 def _fixed(
     acc: Any, flags: Any, a: Any, b: Any, frame: Any, left: Any, right: Any, table: Any, facts: Any
 ) -> Any:
-    """All elements of an array; ``facts`` are `FixedFacts`, and whether there are flags."""
+    """Step all elements. ``facts`` are `FixedFacts`, and whether there are flags."""
     fact = FixedFacts(facts[0], facts[1], facts[2], facts[3], facts[4])
     flagged = facts[5] != 0
     x = Operand(left[0], left[1], left[2], left[3])
@@ -122,7 +121,7 @@ def _fixed(
 
 
 def _fixed_advance(mac: MacSpec, plain: Advance) -> Advance:
-    """Sums and terms fit an int64."""
+    """Step for sums and terms that fit an int64."""
     left, right = (operand_table(parts(fmt)) for fmt in (mac.a, mac.b))
     facts = np.array([*fixed_facts(mac), mac.flag_bits > 0], np.int64)
     return lambda acc, flags, a, b, frame: _fixed(
@@ -177,7 +176,7 @@ def _half(typing: Any, bits: Any) -> Any:
 
 @njit(cache=True)
 def _singles(acc: Any, a: Any, b: Any, frame: Any, x: Any, y: Any, drop: Any, nan: Any) -> Any:
-    """All elements of an array whose sums are binary32, the upper bits of it, or binary16."""
+    """Step all elements whose sums are binary32, its upper bits, or binary16."""
     rows, _, cols = a.shape
     total = np.empty_like(acc)
     for r in range(rows):
@@ -199,7 +198,7 @@ def _singles(acc: Any, a: Any, b: Any, frame: Any, x: Any, y: Any, drop: Any, na
 
 
 def _single_advance(mac: MacSpec, acc: FloatAccumulator, drop: int) -> Advance:
-    """``drop`` is `sim.fast.numbers.dropped` of the accumulator's format."""
+    """Step in binary32. ``drop`` is `sim.fast.numbers.dropped` of the accumulator's format."""
     x, y = (values(side).astype(np.float32) for side in (mac.a, mac.b))
     nan = special_code(acc.fmt, Flag.NAN)
     return lambda acc, flags, a, b, frame: (_singles(acc, a, b, frame, x, y, drop, nan), flags)
@@ -212,7 +211,7 @@ BIAS, FRACTION = 1023, 52
 
 
 class Double(NamedTuple):
-    """Facts of a unit that a step in binary64 needs."""
+    """Facts of a unit for a step in binary64."""
 
     sign: int
     inf: int
@@ -224,7 +223,7 @@ class Double(NamedTuple):
 
 @njit(cache=True)
 def _unrecorded(f: Any) -> Any:
-    """`Double` of a record of it, whose fields stay in registers."""
+    """`Double` from a record, so that its fields stay in registers."""
     return Double(
         f.sign,
         f.inf,
@@ -246,7 +245,7 @@ def _unrecorded(f: Any) -> Any:
 
 @njit(cache=True)
 def _decoded(code: Any, fact: Any) -> Any:
-    """Number that a code of the accumulator means."""
+    """Value of an accumulator code."""
     magnitude = code & ~fact.sign
     number = float_of(magnitude << fact.how.drop) * fact.scale
     if magnitude >= fact.inf:
@@ -256,7 +255,7 @@ def _decoded(code: Any, fact: Any) -> Any:
 
 @njit(cache=True)
 def _coded(number: Any, fact: Any) -> Any:
-    """Code of a number that the accumulator's format has."""
+    """Code of a value that the accumulator's format can represent."""
     if number != number:
         return fact.nan
     magnitude = abs(number)
@@ -271,9 +270,9 @@ def _coded(number: Any, fact: Any) -> Any:
 
 @njit(cache=True)
 def _double_one(code: Any, a: Any, b: Any, r: Any, c: Any, x: Any, y: Any, fact: Any) -> Any:
-    """Next code of one element, and whether it is good: only the last lane may be inexact.
+    """Next code of one element, and whether it is correct: only the last lane may be inexact.
 
-    ``x`` and ``y`` have the operands' values by code, ``fact`` is a `Double`.
+    ``x`` and ``y`` are tables of the operands' values; ``fact`` is a `Double`.
     """
     total, error = _decoded(code, fact), 0.0
     for lane in range(a.shape[1]):
@@ -289,7 +288,7 @@ def _double_one(code: Any, a: Any, b: Any, r: Any, c: Any, x: Any, y: Any, fact:
 
 
 def _in_double(mac: MacSpec, acc: FloatAccumulator) -> bool:
-    """Whether binary64 has all products and sums of a unit, two bits of precision to spare."""
+    """Whether binary64 holds all products and sums of a unit with two bits to spare."""
     fmt = acc.fmt
     return (
         significand_bits(mac.a) + significand_bits(mac.b) <= DOUBLE_BITS
@@ -317,7 +316,7 @@ def _double_facts(acc: FloatAccumulator) -> Double:
 
 
 class Float(NamedTuple):
-    """Facts of a floating-point unit that its step needs, all integers."""
+    """Facts of a floating-point unit for its step, all integers."""
 
     lanes: int
     window: int
@@ -349,7 +348,7 @@ def _placed(sig: Any, left: Any) -> Any:
 
 @njit(cache=True)
 def _encoded(total: Any, base: Any, stays: Any, flag: Any, unit: Any) -> Any:
-    """Code of ``total * 2**base`` rounded once; ``stays`` if a sum of zero is minus zero."""
+    """Code of ``total * 2**base`` rounded once. ``stays``: a zero sum is minus zero."""
     magnitude, negative = abs(total), total < 0
     bits = length(magnitude)
     excess = bits - unit.precision
@@ -378,7 +377,7 @@ def _encoded(total: Any, base: Any, stays: Any, flag: Any, unit: Any) -> Any:
 def _float_one(
     code: Any, a: Any, b: Any, r: Any, c: Any, x: Any, y: Any, table: Any, unit: Any
 ) -> Any:
-    """Next code of one element, and whether more bits were lost than one rounding may lose."""
+    """Next code of one element, and whether too many bits were lost to round correctly."""
     magnitude = code & ~unit.sign
     minus, flag = code & unit.sign != 0, 0
     if magnitude == unit.inf:
@@ -420,7 +419,7 @@ def _float(
     units: Any,
     facts: Any,
 ) -> Any:
-    """All elements of an array, and whether one lost too many bits."""
+    """Step all elements. Returns whether any lost too many bits."""
     x = Operand(left[0], left[1], left[2], left[3])
     y = Operand(right[0], right[1], right[2], right[3])
     unit, fact = units[0], _unrecorded(facts[0])
@@ -484,13 +483,13 @@ def _float_facts(mac: MacSpec, acc: FloatAccumulator) -> Float:
 
 # Aligned sums of tensor cores.
 
-#: Units place of a zero, below all others, and of what is infinite or NaN, above all others; also
-#: when another place is added. From `SPECIAL` on a place tells that such a term is there.
+#: Units place of a zero, below all others, and of an infinity or NaN, above all others, even after
+#: another place is added. A place of at least `SPECIAL` means that a term is infinite or NaN.
 NOWHERE, BEYOND, SPECIAL = -(1 << 20), 1 << 22, 1 << 21
 
 
 class Aligned(NamedTuple):
-    """Facts of a unit that its step needs."""
+    """Facts of a unit for its step."""
 
     sign: int
     inf: int
@@ -519,7 +518,7 @@ def _old(code: Any, fact: Any) -> Any:
 
 @njit(cache=True)
 def _packed(total: Any, lsb: Any, fact: Any) -> Any:
-    """Code of ``total * 2**lsb`` truncated to the kept fraction bits; Inf beyond all."""
+    """Code of ``total * 2**lsb`` truncated to the kept fraction bits; overflow gives Inf."""
     magnitude = abs(total)
     lead = max(length(magnitude) - 1 + lsb, 1 - fact.bias)
     sig = _truncated(magnitude, fact.kept - (lead - lsb))
@@ -535,7 +534,7 @@ def _packed(total: Any, lsb: Any, fact: Any) -> Any:
 def _flagged(
     code: Any, a: Any, b: Any, classes_a: Any, classes_b: Any, table: Any, fact: Any
 ) -> Any:
-    """Code of a sum that has an infinite term or a NaN."""
+    """Code of a sum with an infinite or NaN term."""
     magnitude, flag = code & ~fact.sign, 0
     if magnitude >= fact.inf:
         flag = 3 if magnitude > fact.inf else 2 if code & fact.sign else 1
@@ -550,7 +549,7 @@ def _flagged(
 def _place(
     a: Any, b: Any, left: Any, right: Any, places_a: Any, places_b: Any, product: Any, top: Any
 ) -> Any:
-    """Fill in an element's products; the highest place of them and of ``top``."""
+    """Compute an element's products. Returns the highest place of them and of ``top``."""
     for lane in range(a.size):
         p, q = a[lane], b[lane]
         product[lane] = left[p] * right[q]
@@ -560,8 +559,9 @@ def _place(
 
 @njit(cache=True)
 def _sum(product: Any, scale: Any) -> Any:
-    """Sum of products, each cut off at the common place, which has the scale; LLVM makes vectors of
-    it. A product is exact, but not always a sum of many.
+    """Sum of products, each truncated at the common place, which ``scale`` moves to one.
+
+    LLVM vectorises the loop. Each product is exact, but a sum of many may not be.
     """
     total = np.int64(0)
     for lane in range(product.size):
@@ -635,7 +635,7 @@ def _aligned_advance(mac: MacSpec, plain: Advance) -> Advance:
 
 
 def _terms(fmt: Format) -> tuple[NDArray, NDArray, NDArray]:
-    """Value, place and class of each code; what is not finite has the value 0."""
+    """Value, place and class of each code. Infinities and NaN have the value 0."""
     table = parts(fmt)
     place = np.where(table.sig == 0, NOWHERE, table.exp + fmt.lsb + fmt.man_bits)
     place = np.where(table.classes >= Class.POS_INF, BEYOND, place)
@@ -643,7 +643,7 @@ def _terms(fmt: Format) -> tuple[NDArray, NDArray, NDArray]:
     return finite, place.astype(np.int64), table.classes.astype(np.int64)
 
 
-#: By kind of accumulator: what makes the step of a unit.
+#: Makers of a step, by kind of accumulator.
 ADVANCES = {
     FixedAccumulator: _fixed_advance,
     FloatAccumulator: _float_advance,
@@ -651,12 +651,12 @@ ADVANCES = {
 }
 
 
-# Moves in the weight-stationary array: twins of those of `sim.cycle.steps`.
+# Moves in the weight-stationary array; see `sim.cycle.steps` for the numpy versions.
 
 
 @njit(cache=True)
 def enter(acc: Any, flags: Any, control: Any, now: Any, words: Any, read: Any, before: Any) -> Any:
-    """Sums and flags from the north of each element; the memory of sums takes its clock edge."""
+    """Sums and flags from the north of each element. The memory of sums takes its clock edge."""
     rows, cols = acc.shape
     sums, raised = np.empty_like(acc), np.empty_like(flags)
     for c in range(cols):
@@ -694,7 +694,7 @@ def exchange(
     now_load: Any,
     step: Any,
 ) -> Any:
-    """Next weights in use, and those that wait; most stay in a cycle."""
+    """Next weights in use and next waiting weights. Most do not change in a cycle."""
     rows, lanes, cols = used.shape
     in_use, kept = used.copy(), waiting.copy()
     for r in range(rows):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values that travel through an array unchanged, kept once instead of in every register they pass.
+"""Values that travel through an array unchanged, stored once instead of in every register.
 
-A register that lies ``d`` enabled cycles behind an input holds what entered ``d`` cycles before it.
-So the registers of a whole grid are one strided view of the values that have entered.
+A register ``d`` enabled cycles behind an input holds what entered ``d`` cycles ago. So the
+registers of a whole grid are one strided view of the values that have entered.
 """
 
 from collections.abc import Callable
@@ -13,19 +13,19 @@ import numpy.typing as npt
 
 from sim.codes import NDArray
 
-#: Cycles for which there is room before those that are still needed are copied.
+#: Cycles that fit before the ones still needed are copied to the start.
 ROOM = 512
 
 
 class History:
-    """What has entered in each enabled cycle; time is the first axis of ``past``, the newest last.
+    """Values that entered in each enabled cycle. Time is the first axis of ``past``, newest last.
 
-    Values that have entered are never written again, so views stay what they are.
+    Values are never overwritten, so views stay valid.
 
     Attributes
     ----------
     past
-        Values by time, (times, *shape); before all of them are zeros.
+        Values by time, (times, *shape), preceded by zeros.
     end
         Time of the next value.
     """
@@ -36,11 +36,11 @@ class History:
         self.end = window
 
     def put(self, value: npt.ArrayLike) -> None:
-        """Enter a value, but for `push`: it may be put again."""
+        """Set the next value. It can be set again until `push`."""
         self.past[self.end] = value
 
     def push(self) -> None:
-        """Let time go on."""
+        """Advance time by one cycle."""
         self.end += 1
         if self.end == len(self.past):
             kept = self.past[-self._window :]
@@ -49,21 +49,21 @@ class History:
             self.end = self._window
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget all values."""
         self.past, self.end = np.zeros_like(self.past), self._window
 
     def view(self, shape: tuple[int, ...], age: int, *steps: tuple[int | None, int]) -> NDArray:
-        """Registers as an array.
+        """Registers as a strided view.
 
-        Its first element entered ``age`` cycles before the last one. For each axis ``steps`` has
-        the axis of a value that goes along, if any, and by how much later the next element came.
+        The first element entered ``age`` cycles before the newest value. For each axis of the view,
+        ``steps`` gives the matching axis of a value, or None, and the delay to the next element.
         """
         return self.viewer(shape, age, *steps)()
 
     def viewer(
         self, shape: tuple[int, ...], age: int, *steps: tuple[int | None, int]
     ) -> Callable[[], NDArray]:
-        """What gives `view` of these at any time, faster: strides stay what they are."""
+        """Function that returns `view` of these arguments, faster, since strides do not change."""
         (time, *given), dtype, before = self.past.strides, self.past.dtype, age + 1
         strides = tuple(
             (0 if axis is None else given[axis]) + later * time for axis, later in steps

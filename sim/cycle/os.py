@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The output-stationary array, one step a clock: its registers, and those of the sequencer."""
+"""The output-stationary array, one step per clock cycle: its registers and its sequencer."""
 
 from typing import NamedTuple
 
@@ -17,9 +17,9 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Timing(NamedTuple):
-    """Wires of one cycle: ``start``, ``shift``, ``final`` with a bit for each column, lowest first.
+    """Wires of one cycle. ``start``, ``shift`` and ``final`` have a bit per column, lowest first.
 
-    `columns` makes arrays of them.
+    `columns` converts them to arrays.
     """
 
     start: int
@@ -37,7 +37,7 @@ def columns(bits: int, cols: int) -> Bools:
 
 
 class Sequencer:
-    """Takes beats, frames tiles, times their drain and stops the array."""
+    """Accepts beats, frames tiles, times their drain, and stalls the array."""
 
     def __init__(self, spec: ArraySpec) -> None:
         self._rows, self._cols = spec.rows, spec.cols
@@ -82,7 +82,7 @@ class Sequencer:
         self.kept = (self.kept or wires.beat) and not c_ready
 
     def _drain(self, wires: Timing, ended: bool) -> None:
-        """Registers of the drain, which stop with the array."""
+        """Registers of the drain, which stall with the array."""
         self.pending = (self.pending << 1 | ended) & (1 << self._depth) - 1
         if wires.start & 1:
             self.left = self._rows - 1
@@ -97,16 +97,16 @@ class Sequencer:
 
 
 class OutputStationaryArray(ArrayRegisters):
-    """Registers of an array whose sums stay.
+    """Registers of an output-stationary array.
 
     Attributes
     ----------
     flight
-        For each pipeline register of the MACs, newest first, operands a, b and frame.
+        Operands a, b and frame in each pipeline stage of the MACs, newest first.
     o_valid
-        Whether a sum has just been finished, (rows, cols).
+        Whether a sum was just finished, (rows, cols).
     result_q, result_flags, fresh
-        Finished sum, its flags, and whether it has not started to move, (rows, cols).
+        Finished sum, its flags, and whether it has not moved yet, (rows, cols).
     """
 
     dataflow = Dataflow.OS
@@ -141,7 +141,7 @@ class OutputStationaryArray(ArrayRegisters):
 
     @property
     def frame_q(self) -> NDArray:
-        """Frame beside ``a_q``: valid, first, last from the low bit on, (rows, cols)."""
+        """Frame of ``a_q``: valid, first and last, lowest bit first, (rows, cols)."""
         return self._frame_q()
 
     @property
@@ -151,7 +151,7 @@ class OutputStationaryArray(ArrayRegisters):
 
     @property
     def skew_a(self) -> NDArray:
-        """Delays by cycles from 1 on, (rows - 1, rows, lanes)."""
+        """Skew registers by delay, from 1 cycle on, (rows - 1, rows, lanes)."""
         return self._a.ago(self.spec.rows - 1)
 
     def _clock(self, inputs: Inputs) -> Outputs:
@@ -185,13 +185,13 @@ class OutputStationaryArray(ArrayRegisters):
         return outputs
 
     def _accumulate(self, a: NDArray, b: NDArray, frame: NDArray) -> None:
-        """One step of all accumulators that have valid operands."""
+        """Step all accumulators that have valid operands."""
         self.acc, self.flags = self._next(self.acc, self.flags, a, b, frame)
-        # Few cycles have a last beat on its way through the array.
+        # In most cycles, no last beat is in the array.
         self.o_valid = (frame & (VALID | LAST)) == VALID | LAST if self._lasts else self._none
 
     def _drain(self, wires: Timing) -> None:
-        """Finished sums: taken out of the accumulators, or moved to the north."""
+        """Move finished sums: out of the accumulators, or to the north."""
         if not wires.shift and (self.o_valid is self._none or not self.o_valid.any()):
             return
         start, shift = (columns(bits, self.spec.cols) for bits in (wires.start, wires.shift))
@@ -202,7 +202,7 @@ class OutputStationaryArray(ArrayRegisters):
         self.fresh = self.o_valid | (self.fresh & ~start)
 
     def _drained(self, own: NDArray, held: NDArray, moves: NDArray) -> NDArray:
-        """An element's own sum if it is finished, else its southern neighbour's if that moves."""
+        """An element's own sum if it was just finished, else that from the south if it moves."""
         southern = np.concatenate([held[1:], np.zeros_like(held[:1])])
         return np.where(self.o_valid, own, np.where(moves, southern, held))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the arrays of both dataflows have: operands that travel, accumulators, the way to C."""
+"""Registers that both dataflows have: moving operands, accumulators, and the path to C."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -18,19 +18,18 @@ from sim.vector import require_step, sum_dtype
 class ArrayRegisters(ABC):
     """Registers of an array of processing elements.
 
-    Latencies are those of the RTL, which this equals register by register, with two exceptions:
-    pipeline registers of a MAC hold its operands here, whatever the RTL has worked out of them; a
-    carry-save sum is held as one number. What the RTL holds instead comes to the same product and
-    the same sum.
+    The model equals the RTL register by register, with two exceptions: pipeline registers of a MAC
+    hold its operands here, while the RTL holds intermediate results; and a carry-save sum is held
+    as one number. Latencies, products and sums are the same.
 
     Attributes
     ----------
     acc, flags
-        Sums of the elements, and flags beside them, (rows, cols).
+        Sums of the elements, and their flags, (rows, cols).
     results, sequencer
-        The way to C, and the registers that time all this.
+        The path to C, and the sequencer.
     drain
-        Output stages in front of C, or None.
+        Output stages before C, or None.
     """
 
     dataflow: ClassVar[Dataflow]
@@ -55,21 +54,21 @@ class ArrayRegisters(ABC):
 
     @property
     def skew_b(self) -> NDArray:
-        """Delays by cycles from 1 on, (cols - 1, cols, lanes)."""
+        """Skew registers by delay, from 1 cycle on, (cols - 1, cols, lanes)."""
         return self._b.ago(self.spec.cols - 1)
 
     def step(self, inputs: Inputs) -> Outputs:
-        """Outputs of this cycle; the registers take their next values."""
+        """Return the outputs of this cycle and take the clock edge."""
         return self.drain.step(inputs, self._clock) if self.drain else self._clock(inputs)
 
     @abstractmethod
     def _clock(self, inputs: Inputs) -> Outputs:
-        """Outputs in front of the output stages."""
+        """Outputs before the output stages; takes the clock edge."""
 
     def _outputs(
         self, a_ready: bool, b_ready: bool, wires: Any, sums: NDArray, flags: NDArray
     ) -> Outputs:
-        """Outputs while sums and flags (cols,) leave the grid."""
+        """Outputs, given the sums and flags (cols,) that leave the grid."""
         state = self.sequencer
         offered = self.results.offered(sums, flags, state.kept)
         return Outputs(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One step of all elements of an array: compiled by numba where it is installed, else numpy's.
+"""One step of all elements of an array: compiled if numba is installed, else in numpy.
 
-Both give the same bits. Compiled are steps of units whose operands have tables; others are
-`sim.vector`'s, on Python integers where int64 is too narrow.
+Both give the same bits. Steps are compiled for units whose operands have tables. All others use
+`sim.vector`, with Python integers if int64 is too narrow.
 """
 
 from collections.abc import Callable
@@ -16,17 +16,18 @@ from sim.fast import uses_numba
 from sim.fast.numbers import MAX_WIDTH, within
 from sim.vector import fixed, stepper, sum_dtype
 
-#: Binades of products up and down that binary64 holds, scaled to any common place.
+#: Exponents of products, up and down, that binary64 holds when scaled to any common place.
 DOUBLE = 900
-#: Bits of the frame beside the operands of an element.
+#: Bits of the frame of an element's operands.
 VALID, FIRST, LAST = 1, 2, 4
-#: Accumulators and flags (rows, cols), codes a and b (rows, lanes, cols), frame (rows, cols) to the
-#: next accumulators and flags: new ones where the frame is valid, from zero where it is first.
+#: Maps accumulators and flags (rows, cols), codes a and b (rows, lanes, cols), and frame (rows,
+#: cols) to the next accumulators and flags. Elements change if their frame is valid, and start from
+#: zero if it is first.
 Advance = Callable[[NDArray, NDArray, NDArray, NDArray, NDArray], tuple[NDArray, NDArray]]
 
 
 def advance(mac: MacSpec) -> Advance:
-    """What one clock edge does to accumulators."""
+    """Step of the accumulators at one clock edge."""
     if not (uses_numba() and compilable(mac)):
         return plain(mac)
     from sim.cycle import compiled
@@ -45,14 +46,14 @@ def compilable(mac: MacSpec) -> bool:
 
 
 def plain(mac: MacSpec) -> Advance:
-    """By numpy."""
+    """Step in numpy."""
     step, has_flags = stepper(mac), mac.flag_bits > 0
 
     def one(
         acc: NDArray, flags: NDArray, a: NDArray, b: NDArray, frame: NDArray
     ) -> tuple[NDArray, NDArray]:
         valid = (frame & VALID) != 0
-        # Registers hold codes in their own width, which is too narrow to compute with.
+        # Registers hold codes in narrow dtypes; widen them before computing.
         a, b = a.astype(np.int64), b.astype(np.int64)
         total, raised = step(acc, flags, a, b, (frame & FIRST) != 0)
         return (
@@ -71,7 +72,7 @@ class Moves(NamedTuple):
 
 
 def moves(mac: MacSpec) -> Moves:
-    """Compiled ones where sums are of int64."""
+    """Compiled moves if sums are int64, else those in numpy."""
     if not (uses_numba() and sum_dtype(mac) == np.int64):
         return Moves(enter, exchange)
     from sim.cycle import compiled
@@ -88,17 +89,17 @@ def enter(
     read: NDArray,
     before: NDArray,
 ) -> tuple[NDArray, NDArray]:
-    """Sums and flags from the north of each element; the memory of sums takes its clock edge.
+    """Sums and flags from the north of each element. The memory of sums takes its clock edge.
 
     Parameters
     ----------
     acc, flags
-        Sums that leave each element, and flags beside them, (rows, cols).
+        Sums that leave each element, and their flags, (rows, cols).
     control, now
-        `Control` by time, (times, 6), and the time of column 0; each column is a cycle later.
+        `Control` by time, (times, 6), and the time of column 0; each column is one cycle later.
     words, read, before
-        Stored sums and flags, (2, addresses, cols); those that were read, and those that left the
-        column a cycle ago, (2, cols). They take their next values.
+        Stored sums and flags, (2, addresses, cols); sums and flags that were read, and those that
+        left the column one cycle ago, (2, cols). Updated in place.
     """
     cols = acc.shape[1]
     start, forward, recent, write, next_read, place = control[now - cols + 1 : now + 1][::-1].T
@@ -126,18 +127,18 @@ def exchange(
     now_load: int,
     step: int,
 ) -> tuple[NDArray, NDArray]:
-    """Next weights in use, and those that wait, (rows, lanes, cols).
+    """Next weights in use, and next waiting weights, (rows, lanes, cols).
 
     Parameters
     ----------
     used, waiting, passed
-        Weights in use, those that wait, and those that go south, (rows, lanes, cols).
+        Weights in use, waiting weights, and weights that move south, (rows, lanes, cols).
     b, swap, load
         Codes of B by time, (times, cols, lanes), and whether there is a swap or a load, (times,).
     now_b, now_swap, now_load
-        Times of these three in row 0 and column 0; each column is a cycle later.
+        Times of these three in row 0 and column 0; each column is one cycle later.
     step
-        Cycles by which a swap is later in each row; a load is one later.
+        Delay of a swap from row to row, in cycles; a load is delayed by one.
     """
     rows, lanes, cols = used.shape
     row, col = np.arange(rows)[:, None, None], np.arange(cols)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the streams of an array carry in a clock cycle, and the way of results to that of C."""
+"""Streams of an array in a clock cycle, and the path of results to the C stream."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,15 +11,15 @@ from sim.codes import NDArray
 from sim.cycle.history import History
 from sim.vector import output, sum_dtype
 
-#: Bits of the ``a_tuser`` of a weight-stationary array: sums start anew, sums leave.
+#: Bits of ``a_tuser`` in a weight-stationary array: start new sums, output the sums.
 STARTS, LEAVES = 1, 2
 
 
 class Inputs(NamedTuple):
-    """Inputs of one cycle; ``a_tdata`` (rows, lanes) and ``b_tdata`` (cols, lanes) hold codes.
+    """Inputs of one cycle. ``a_tdata`` (rows, lanes) and ``b_tdata`` (cols, lanes) hold codes.
 
-    ``a_tuser`` is that of a weight-stationary array. ``c_scale`` and ``c_zero_point`` are what the
-    output stages take: exponents or codes of fp32, and units, for all columns or for each.
+    ``a_tuser`` is for weight-stationary arrays only. ``c_scale`` (exponents or codes of fp32) and
+    ``c_zero_point`` (units) are inputs of the output stages, one for all columns or one for each.
     """
 
     a_tvalid: bool
@@ -36,10 +36,10 @@ class Inputs(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """Outputs of one cycle, before its clock edge; ``c_tdata`` and ``c_tuser`` have a column each.
+    """Outputs of one cycle, before its clock edge. ``c_tdata`` and ``c_tuser`` are by column.
 
-    ``c_tdata`` has sums in units of the accumulator's lsb, or codes; an output stage's codes of
-    signed integers are numbers.
+    ``c_tdata`` holds sums in units of the accumulator's lsb, or codes. With an output stage, codes
+    of signed integers are given as values.
     """
 
     a_tready: bool
@@ -52,14 +52,14 @@ class Outputs(NamedTuple):
 
 
 class Results:
-    """Registers that resolve carry-save sums, align the columns and keep a row that must wait.
+    """Registers that resolve carry-save sums, align the columns and hold a row that is stalled.
 
     They have no reset.
 
     Attributes
     ----------
     held
-        The row that is kept, sums and flags, (2, cols).
+        The row that is held, sums and flags, (2, cols).
     """
 
     def __init__(self, spec: ArraySpec) -> None:
@@ -69,32 +69,32 @@ class Results:
 
     @property
     def align(self) -> NDArray:
-        """Delays by cycles from 1 on, (2, cols - 1, cols)."""
+        """Alignment registers by delay, from 1 cycle on, (2, cols - 1, cols)."""
         ago = self._past.ago(self._stages + self._cols - 1)[self._stages :]
         return ago.transpose(1, 0, 2)
 
     @property
     def resolved(self) -> NDArray:
-        """Sums behind their resolvers, and flags, by cycles from 1 on, (cycles, 2, cols)."""
+        """Resolved sums and flags by delay, from 1 cycle on, (cycles, 2, cols)."""
         return self._past.ago(self._stages)
 
     def offered(self, sums: NDArray, flags: NDArray, kept: bool) -> NDArray:
-        """Row that C offers, (2, cols), while sums and flags (cols,) leave the grid."""
+        """Row that C offers, (2, cols), given the sums and flags (cols,) that leave the grid."""
         past = self._past
         past.past[past.end, 0], past.past[past.end, 1] = sums, flags
         if not kept:
             end = past.end - self._stages + 1
-            # A column later is a cycle later; the array moves on, so these are not written again.
+            # Each column is one cycle later. The array moves on, so the view is not overwritten.
             self.held = past.past[end - self._cols : end].diagonal(0, 0, 2)
         return self.held
 
     def step(self) -> None:
-        """One enabled clock edge after `offered`; the kept row needs no enable."""
+        """One enabled clock edge, after `offered`. The held row needs no enable."""
         self._past.push()
 
 
 class Row(NamedTuple):
-    """Sums, flags, scales and zero points of the columns, as a clock edge takes them."""
+    """Sums, flags, scales and zero points of the columns, as registered at a clock edge."""
 
     sums: NDArray
     flags: NDArray
@@ -103,7 +103,7 @@ class Row(NamedTuple):
 
 
 class Drain:
-    """A row of codes behind the rows of sums; it stops while it is offered and not taken.
+    """Output register: a row of codes. It stalls while the row is offered but not taken.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class Drain:
         assert spec.out is not None
         self._spec, self._out, self._cols = spec, spec.out, spec.cols
         self.valid = self.last = False
-        #: What the codes are made of: few of them are ever looked at.
+        #: Inputs of the codes. Codes are computed only when they are read.
         self._row: Row | None = None
         self._made: NDArray = np.zeros(spec.cols, np.int64)
 
@@ -128,7 +128,7 @@ class Drain:
         return self._made
 
     def step(self, inputs: Inputs, array: Callable[[Inputs], Outputs]) -> Outputs:
-        """Outputs of this cycle; ``array`` steps what is in front, whose rows of C are sums."""
+        """Outputs of this cycle. ``array`` steps the array, whose rows of C are sums."""
         ready = bool(not self.valid or inputs.c_tready)
         sums = array(inputs._replace(c_tready=ready))
         offered = sums._replace(
@@ -149,7 +149,7 @@ class Drain:
         return offered
 
     def _slots(self) -> NDArray:
-        """What is offered: codes, those of signed integers as numbers."""
+        """Codes as offered on C; codes of signed integers are converted to values."""
         codes = self.codes
         if not self._spec.result_signed:
             return codes

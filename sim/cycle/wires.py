@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the registers of a clock-by-clock array are called in the RTL, and what bits they hold."""
+"""RTL names and bits of the registers of the cycle-accurate model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from hw.spec import ArraySpec, Dataflow, FixedAccumulator, FloatAccumulator, Mac
 from hw.spec.arrays import WeightStationary
 from sim.codes import NDArray
 
-#: Bits that an int64 holds as a number that is not negative.
+#: Bits of a non-negative number in an int64.
 WORD = 63
 
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """Registers of one width: their full names below the top, and what gives their bits.
+    """Registers of one width: their full names below the top, and a function that reads their bits.
 
-    Bits are numbers from 0 on, (names,): int64, or Python integers where those are too narrow.
+    Bits are non-negative numbers, (names,): int64, or Python integers if that is too narrow.
     """
 
     names: Sequence[str]
@@ -28,7 +28,7 @@ class Wires:
 
 
 def packed(codes: NDArray, width: int) -> NDArray:
-    """Codes along the last axis side by side, the first one in the low bits."""
+    """Concatenate codes along the last axis, the first one in the low bits."""
     count = codes.shape[-1]
     if count == 1:
         return codes[..., 0]
@@ -39,15 +39,15 @@ def packed(codes: NDArray, width: int) -> NDArray:
 
 
 def wires(spec: ArraySpec) -> list[Wires]:
-    """Every register of an array but, in a MAC, those of products and in adders.
+    """All registers of an array, except registers of products and inside adders of the MACs.
 
-    A sum that the RTL keeps as two vectors (carry-save) is not among them.
+    Sums that the RTL holds as two vectors (carry-save) are not included.
     """
     return _SETS[spec.dataflow](spec) + _results(spec)
 
 
 def _sums(mac: MacSpec, data: NDArray, flags: NDArray) -> NDArray:
-    """Sums in two's complement, or codes, with their flags above them."""
+    """Sums in two's complement, or codes, with the flags in the bits above."""
     width = mac.acc.width
     kind = np.int64 if width + mac.flag_bits <= WORD else object
     bits: NDArray = data.astype(kind) & (1 << width) - 1
@@ -61,7 +61,7 @@ def _elements(spec: ArraySpec, name: str) -> list[str]:
 
 
 def _codes(spec: ArraySpec, name: str, width: int, of: str) -> Wires:
-    """Codes of all elements; ``of`` is an attribute (rows, lanes, cols)."""
+    """Codes of all elements, from the attribute ``of`` (rows, lanes, cols)."""
     return Wires(
         _elements(spec, name),
         spec.mac.lanes * width,
@@ -70,7 +70,7 @@ def _codes(spec: ArraySpec, name: str, width: int, of: str) -> Wires:
 
 
 def _kept(spec: ArraySpec) -> bool:
-    """Whether elements keep a sum as one number."""
+    """Whether elements hold a sum as one number."""
     return spec.mac.latency == spec.mac.loop_latency
 
 
@@ -80,7 +80,7 @@ def _one(name: str, width: int, read: Callable[[Any], int]) -> Wires:
 
 
 def _skews(spec: ArraySpec, *, reverse_a: bool) -> list[Wires]:
-    """Triangles that skew operands."""
+    """Triangles of registers that skew operands."""
     registers = []
     for name, side, width, step in (
         ("a", spec.rows, spec.mac.a.width, spec.schedule.row_latency),
@@ -103,7 +103,7 @@ def _skews(spec: ArraySpec, *, reverse_a: bool) -> list[Wires]:
 
 
 def _edges(spec: ArraySpec, name: str, width: int, read: Callable[[Any], NDArray]) -> Wires:
-    """What goes from row to row in the first column."""
+    """Signals that pass from row to row in the first column."""
     return Wires([f"grid.{name}_{r}" for r in range(1, spec.rows)], width, read)
 
 
@@ -114,7 +114,7 @@ def _delay(name: str, of: str, d: int, lanes: slice, width: int, count: int) -> 
 
 
 def _results(spec: ArraySpec) -> list[Wires]:
-    """The way of results to C."""
+    """Registers on the path of results to C."""
     mac, width = spec.mac, spec.mac.acc.width + spec.mac.flag_bits
     registers = [
         Wires(
@@ -204,7 +204,7 @@ def _framed(spec: ArraySpec, stage: int, place: int) -> Wires:
 
 
 def _operand_stages(mac: MacSpec) -> int:
-    """Pipeline registers that hold operands, not what the MAC makes of them."""
+    """Number of pipeline stages that hold operands, not intermediate results."""
     if mac.is_fused:
         return mac.pipeline
     behind = 2 if isinstance(mac.acc, FixedAccumulator | FloatAccumulator) else 1
@@ -221,7 +221,7 @@ def _operand(spec: ArraySpec, stage: int, place: int) -> Wires:
 
 
 def _drain_timing(spec: ArraySpec) -> list[Wires]:
-    """Of the output-stationary sequencer."""
+    """Registers of the output-stationary sequencer."""
     bits = {
         "opening": 1,
         "pending": spec.mac.loop_latency + spec.rows,
@@ -269,7 +269,7 @@ def _weight_stationary(spec: ArraySpec) -> list[Wires]:
         )
     registers += _memories(spec, width)
     step = spec.schedule.row_latency
-    # Loads and swaps on their way from row to row.
+    # Loads and swaps that pass from row to row.
     if step == 1:
         registers.append(_edges(spec, "frame", 2, lambda x: x.edge_swap | x.edge_load << 1))
     else:
@@ -281,7 +281,7 @@ def _weight_stationary(spec: ArraySpec) -> list[Wires]:
 
 
 def _memories(spec: ArraySpec, width: int) -> list[Wires]:
-    """Of the memories of sums, but for the words in them."""
+    """Registers of the memories of sums, without the stored words."""
     mac = spec.mac
     columns = [f"grid.memory.sums_{c}" for c in range(spec.cols)]
     address = ((spec.depth or 1) - 1).bit_length()
@@ -302,7 +302,7 @@ def _memories(spec: ArraySpec, width: int) -> list[Wires]:
 
 
 def _weight_timing(spec: ArraySpec) -> list[Wires]:
-    """Of the weight-stationary sequencer."""
+    """Registers of the weight-stationary sequencer."""
     times = WeightStationary(spec)
     through = times.down + times.entry
     to_c = through + spec.cols - 1 + spec.mac.latency - spec.mac.loop_latency

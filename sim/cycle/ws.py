@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The weight-stationary array, one step a clock: its registers, and those of the sequencer."""
+"""The weight-stationary array, one step per clock cycle: its registers and its sequencer."""
 
 from typing import NamedTuple
 
@@ -14,15 +14,15 @@ from sim.cycle.steps import VALID, moves
 from sim.cycle.streams import LEAVES, STARTS, Inputs, Outputs
 from sim.vector import sum_dtype
 
-#: Bits of the frame beside the weights of an element.
+#: Bits of the frame of an element's weights.
 SWAP, LOAD = 1, 2
 
 
 class Control(NamedTuple):
-    """What the memory of column 0 does with sums; one cycle later in each column to the east.
+    """Control of the memory of sums in column 0. Each column to the east is one cycle later.
 
-    A sum that enters is zero with ``start``, the one that leaves with ``forward``, the one that
-    left a cycle ago with ``recent``, else the one that was read.
+    The sum that enters the column is zero with ``start``, the sum that is leaving with ``forward``,
+    the sum that left one cycle ago with ``recent``, else the sum that was read.
     """
 
     start: bool
@@ -34,7 +34,7 @@ class Control(NamedTuple):
 
 
 class WeightTiming(NamedTuple):
-    """Wires of one cycle: handshakes, what row 0 does with its weights, ``control``.
+    """Wires of one cycle: handshakes, weight control of row 0, and ``control``.
 
     ``following`` is the row of the next beat of A.
     """
@@ -52,21 +52,21 @@ class WeightTiming(NamedTuple):
 
 
 class WeightSequencer:
-    """Takes weights and rows of A, swaps the weights, times the memory of sums.
+    """Accepts weights and rows of A, swaps weights, and times the memory of sums.
 
     Attributes
     ----------
     loaded, opened, wait, swaps_left
-        Weights that wait in a column; whether some are in use; cycles until these may give way, and
-        until a load may follow the swaps that are on their way.
+        Number of waiting weights in a column; whether weights are in use; cycles until these may be
+        swapped out; cycles until a load may follow the swaps in progress.
     rows
-        Row of the beat of A that may come next, then that of each cycle before.
+        Row of the next possible beat of A, then the rows of earlier cycles.
     write, leave, end, start
-        Bit i is set i + 1 enabled cycles after a beat whose sums stay, leave, are the last ones of
-        a tile, start anew.
+        Bit i is set i + 1 enabled cycles after a beat whose sums are stored, leave the array, are
+        the last of a tile, or start from zero.
     place, recent
-        Address of the sum that leaves the column; whether the last one was stored where one was
-        read.
+        Address of the sum that leaves the column; whether the previous sum was stored at the
+        address that was read.
     """
 
     def __init__(self, spec: ArraySpec) -> None:
@@ -74,11 +74,11 @@ class WeightSequencer:
         self._height, self._depth = spec.rows, spec.depth
         times = WeightStationary(spec)
         self._down, self._entry, self._load_wait = times.down, times.entry, times.load_wait
-        #: Addresses that a row can have; those from the depth on are of rows that are not stored.
+        #: Row addresses. Rows from the depth on are not stored.
         self.addresses = 1 << (spec.depth - 1).bit_length()
         self._through = self._down + self._entry
         to_c = self._through + spec.cols - 1 + spec.mac.latency - spec.mac.loop_latency
-        #: Place of the bit of a beat that is at C, and the bits of each shift register.
+        #: Position of the bit of a beat that has reached C, and the width of each shift register.
         self._last, self._all_c = to_c - 1, (1 << to_c) - 1
         self._all_through, self._all_entry = (1 << self._through) - 1, (1 << self._entry) - 1
         self.reset()
@@ -93,7 +93,7 @@ class WeightSequencer:
 
     @property
     def enabled(self) -> bool:
-        """Whether the array takes the next clock edge."""
+        """Whether the array is enabled at the next clock edge."""
         return not (self.kept and self.leave >> self._last)
 
     def timing(self, inputs: Inputs) -> WeightTiming:
@@ -163,7 +163,7 @@ class WeightSequencer:
         self.kept = (self.kept or wires.beat) and not inputs.c_tready
 
     def _time_sums(self, wires: WeightTiming, inputs: Inputs, ends: bool) -> None:
-        """Registers of the memory's timing, which stop with the array."""
+        """Timing registers of the memory, which stall with the array."""
         control, leaves = wires.control, bool(inputs.a_tuser & LEAVES)
         self.recent = control.write and self.place == control.read
         passed = self._through - 1
@@ -177,19 +177,19 @@ class WeightSequencer:
 
 
 class WeightStationaryArray(ArrayRegisters):
-    """Registers of an array whose weights stay.
+    """Registers of a weight-stationary array.
 
     Attributes
     ----------
     used, waiting, passed
-        Weights in use, the next ones, and those that go south, (rows, lanes, cols).
+        Weights in use, the next ones, and those that move south, (rows, lanes, cols).
     flight
-        For each register before the adder, newest first, operands a and b.
+        Operands a and b in each register before the adder, newest first.
     adding
-        For each register in the adder, newest first, the sum and the flags that will leave it.
+        Sum and flags in each register of the adder, as they will leave it, newest first.
     memory, read, before
-        Stored sums and flags by address, (2, addresses, cols); those that were read, and those
-        that left the column a cycle ago, (2, cols).
+        Stored sums and flags by address, (2, addresses, cols); sums and flags that were read, and
+        those that left the column one cycle ago, (2, cols).
     """
 
     dataflow = Dataflow.WS
@@ -197,7 +197,7 @@ class WeightStationaryArray(ArrayRegisters):
     def __init__(self, spec: ArraySpec) -> None:
         rows, cols, lanes, mac = spec.rows, spec.cols, spec.mac.lanes, spec.mac
         times = WeightStationary(spec)
-        #: Cycles by which sums are later in each row, and in the last one.
+        #: Delay of the sums from row to row in cycles, and delay of the last row.
         self._step, self._last = times.row_latency, (rows - 1) * times.row_latency
         window = self._last + cols
         super().__init__(spec, window, cols)
@@ -221,7 +221,7 @@ class WeightStationaryArray(ArrayRegisters):
 
     @property
     def frame_q(self) -> NDArray:
-        """What goes along with them, swap and load from the low bit on, (rows, cols)."""
+        """Frame of the weights: swap and load, lowest bit first, (rows, cols)."""
         swaps, loads = (
             past.view(self.acc.shape, 0, (None, -step), (None, -1))
             for past, step in ((self._swap, self._step), (self._load, 1))
@@ -231,17 +231,17 @@ class WeightStationaryArray(ArrayRegisters):
 
     @property
     def edge_load(self) -> NDArray:
-        """Loads on their way to the rows, by cycles from 1 on; a cycle later in each row."""
+        """Loads passing from row to row, by delay from 1 cycle on; each row is one cycle later."""
         return self._load.ago(self.spec.rows - 1)
 
     @property
     def edge_swap(self) -> NDArray:
-        """Swaps on their way to the rows, by cycles from 1 on; as late as the sums in each row."""
+        """Swaps passing from row to row, by delay from 1 cycle on; delayed like the sums."""
         return self._swap.ago(self._last)
 
     @property
     def skew_a(self) -> NDArray:
-        """Delays by cycles from 1 on, (cycles to the last row, rows, lanes)."""
+        """Skew registers by delay, from 1 cycle on, (cycles to the last row, rows, lanes)."""
         return self._a.ago(self._last)
 
     @property
@@ -277,7 +277,7 @@ class WeightStationaryArray(ArrayRegisters):
         return outputs
 
     def _accumulate(self, a: NDArray, b: NDArray) -> None:
-        """One step of every element on the sum from its north."""
+        """Step every element: add its product to the sum from the north."""
         control = self._control
         sums, flags = self._moves.enter(
             self.acc, self.flags, control.past, control.end - 1, self.memory, self.read, self.before
@@ -286,7 +286,7 @@ class WeightStationaryArray(ArrayRegisters):
         self.acc, self.flags = self.adding.pop()
 
     def _change(self) -> None:
-        """Weights go into use, and southward."""
+        """Swap weights into use, and move weights south."""
         waiting = self.waiting
         if self._swaps or self._loads:
             b, swap, load = self._b, self._swap, self._load

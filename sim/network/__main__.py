@@ -34,7 +34,7 @@ from sim.rtl import RtlError
 from sim.run.engines import DEFAULT_ENGINE, ENGINES
 
 SETTINGS = (
-    "per=tensor|{},range=minmax|percentile|mse,percentile=P,scale=fp32|pow2,zero_point=no|yes"
+    "per=tensor|{} range=minmax|percentile|mse percentile=P scale=fp32|pow2 zero_point=no|yes"
 )
 WIDTH = 100
 HEADINGS = (
@@ -73,7 +73,8 @@ def _parser() -> Parser:
             f"--{name}",
             metavar="SETTINGS",
             default="",
-            help=f"how to quantise {name}: {SETTINGS.format(shares)} (default: the first of each)",
+            help=f"how to quantise {name}, settings separated by commas: "
+            f"{SETTINGS.format(shares)} (default: the first of each)",
         )
     parser.add_argument(
         "--headroom",

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one can look at: waves and pages of an array at work."""
+"""Record an array in operation, as waveforms and as an animated page."""

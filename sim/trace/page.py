@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One page that plays a trace: all it needs is inside, it asks for nothing.
+"""Self-contained HTML page that animates a trace. It makes no network requests.
 
-Arrays are short texts that the page unpacks with a few lines. A plane (cycles, elements) of small
-numbers is kept as its changes: a bit for each number that is not the one of the cycle before, and
-those numbers, 1, 2 or 4 bytes each, lowest byte first. Words (codes with flags) are numbers of
-entries in a table.
+Arrays are stored as compact text that the page's scripts unpack. A plane (cycles, elements) of
+small numbers is stored as changes: one bit per number that says whether it differs from the cycle
+before, and the changed numbers, 1, 2 or 4 bytes each, little-endian. Words (codes with flags) are
+stored as indices into a table.
 """
 
 import json
@@ -30,7 +30,7 @@ AnyTrace = Trace | WeightTrace
 Plane = dict[str, int | str]
 Table = dict[str, int | str]
 
-#: Scripts in their order, those of both dataflows; ``flow`` stands for os or ws.
+#: Scripts in their order; ``flow`` stands for os or ws.
 SCRIPTS = (
     "data.js",
     "flow.js",
@@ -46,11 +46,11 @@ FLOWS = {Dataflow.OS: "output", Dataflow.WS: "weight"}
 
 
 def page(trace: AnyTrace) -> str:
-    """HTML of the page; the same trace gives the same text."""
+    """HTML of the page. The same trace always gives the same text."""
     parts = files("sim.trace") / "parts"
     m, k, n = trace.sides
     mac = trace.spec.mac
-    # In a script, `<` could end it.
+    # `<` could end the script element.
     data = json.dumps(_data(trace), separators=(",", ":")).replace("<", "\\u003c")
     script = "\n".join(
         (parts / name.replace("flow", trace.spec.dataflow.value)).read_text(encoding="utf-8")
@@ -72,7 +72,7 @@ def page(trace: AnyTrace) -> str:
 def viewed(
     path: Path, spec: ArraySpec, m: int, k: int, n: int
 ) -> Iterator[Recorder | WeightRecorder]:
-    """Record a product of these sides, and write its page when all went well."""
+    """Record a product of this size. If the block succeeds, write its page."""
     recorder = recorder_of(spec, m, k, n)
     with whole_file(path) as file:
         yield recorder
@@ -80,7 +80,7 @@ def viewed(
 
 
 def _array(trace: AnyTrace) -> str:
-    """The array in words."""
+    """Description of the array for the page."""
     spec = trace.spec
     lanes = f", {spec.mac.lanes} lanes" if spec.mac.lanes > 1 else ""
     pipeline = f", {spec.mac.pipeline} pipeline registers" if spec.mac.pipeline else ""
@@ -91,7 +91,7 @@ def _array(trace: AnyTrace) -> str:
 
 
 def _data(trace: AnyTrace) -> dict[str, Any]:
-    """What the scripts read."""
+    """Data for the scripts."""
     spec = trace.spec
     m, k, n = trace.sides
     tables, planes = _words(trace)
@@ -118,7 +118,7 @@ def _data(trace: AnyTrace) -> dict[str, Any]:
 
 
 def _orders(trace: AnyTrace) -> dict[str, Any]:
-    """Steps of a sum, and which row and tile of C each beat of C and of weight-stationary A has."""
+    """Steps per sum, and the row and tile of C of each beat of C and of weight-stationary A."""
     spec = trace.spec
     m, k, n = trace.sides
     across = -(-n // spec.cols)
@@ -144,7 +144,7 @@ def _orders(trace: AnyTrace) -> dict[str, Any]:
 
 
 def _words(trace: AnyTrace) -> tuple[dict[str, Table], dict[str, Plane]]:
-    """Tables of the words of a, b and c, and the planes that hold numbers of their entries."""
+    """Tables of the words of a, b and c, and planes with indices into them."""
     mac = trace.spec.mac
     tables: dict[str, Table] = {}
     planes: dict[str, Plane] = {}
@@ -166,7 +166,7 @@ def _words(trace: AnyTrace) -> tuple[dict[str, Table], dict[str, Plane]]:
 
 
 def _table(codes: Ints, values: npt.NDArray[np.float64], width: int) -> Table:
-    """Codes, (entries, lanes), in whole bytes, and what they stand for."""
+    """Codes, (entries, lanes), in whole bytes, and their values."""
     size = -(-width // 8)
     octets = np.ascontiguousarray(codes.astype("<i8") & np.int64((1 << width) - 1)).view(np.uint8)
     return {
@@ -177,12 +177,12 @@ def _table(codes: Ints, values: npt.NDArray[np.float64], width: int) -> Table:
 
 
 def _base64(array: Ints) -> str:
-    """Bytes of an array, little-endian."""
+    """Little-endian bytes of an array in Base64."""
     return b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
 
 
 def _changes(numbers: Ints) -> Plane:
-    """Plane of numbers from 0 on, the cycle along the first axis; before it all are 0."""
+    """Encode a plane of non-negative numbers, cycle by cycle, as changes that start from 0."""
     flat = numbers.reshape(len(numbers), -1)
     before = np.concatenate([np.zeros_like(flat[:1]), flat[:-1]])
     changed = flat != before
@@ -197,7 +197,7 @@ def _changes(numbers: Ints) -> Plane:
 
 
 def _numbered(*words: Ints) -> tuple[Ints, list[Ints]]:
-    """Distinct words (the last axis), sorted, and the number of each word in every array."""
+    """Sorted distinct words (along the last axis), and each array as indices into them."""
     flat = np.concatenate([part.reshape(-1, part.shape[-1]) for part in words])
     distinct, numbers = np.unique(flat, axis=0, return_inverse=True)
     numbers = numbers.reshape(-1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every processing element holds in every clock cycle, and which part of the product it is."""
+"""Record what every processing element holds in every clock cycle, and what it belongs to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from sim.vector import sum_dtype
 
 Ints = npt.NDArray[Any]
 
-#: Largest side of an array that is still told apart on a screen.
+#: Largest side of an array whose elements can still be seen on a screen.
 MAX_SIDE = 32
-#: Processing elements times clock cycles: pages of some 3 MB for 32x32, of 7 MB for 4x4.
+#: Largest number of elements times cycles: pages of about 3 MB for 32x32, 7 MB for 4x4.
 MAX_PLACES = 200_000
 
 
 def require_viewable(spec: ArraySpec, m: int, k: int, n: int) -> None:
-    """Raise SpecError unless a page can show this product, streams never stalling."""
+    """Raise SpecError unless a page can show this product, without stalls."""
     require(spec.out is None, "View array", "one without output stages", str(spec))
     require(
         not sum_dtype(spec.mac).hasobject, "View mac", "a unit whose sums fit int64", str(spec.mac)
@@ -42,7 +42,7 @@ def require_viewable(spec: ArraySpec, m: int, k: int, n: int) -> None:
 
 
 def _require_cycles(spec: ArraySpec, cycles: int) -> None:
-    """Raise SpecError if a page would get too large."""
+    """Raise SpecError if the page would be too large."""
     require(
         cycles <= MAX_PLACES // (spec.rows * spec.cols),
         "View cycles",
@@ -53,7 +53,7 @@ def _require_cycles(spec: ArraySpec, cycles: int) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArrayTrace:
-    """Registers by cycle, row and column, as they are before the clock edge of the cycle.
+    """Registers by cycle, row and column, sampled before the clock edge of the cycle.
 
     Attributes
     ----------
@@ -62,15 +62,15 @@ class ArrayTrace:
     a, b
         Codes in the operand registers of an element, (cycles, rows, lanes, cols).
     acc, flags
-        Sums of an element, and flags beside them.
+        Sums of each element, and their flags.
     operands, sums
-        Which beat the operands and the sum belong to, counted from 1; 0 if they are none.
+        Beat that the operands and the sum belong to, counted from 1; 0 if there is none.
     owners
-        What a second register of an element belongs to, counted from 1; 0 if to none.
+        What a second register of an element belongs to, counted from 1; 0 if to nothing.
     moved
-        Whether the array took the clock edge before each cycle, (cycles,).
+        Whether the array was enabled at the clock edge before each cycle, (cycles,).
     left
-        Cycle in which each row of C left, (beats,).
+        Cycle in which each row of C left the array, (beats,).
     c, c_flags
         Those rows, (beats, cols).
     """
@@ -91,12 +91,12 @@ class ArrayTrace:
 
     @property
     def cycles(self) -> int:
-        """Cycles from the first operand beat to the last of C, both counted."""
+        """Cycles from the first operand beat to the last beat of C, both included."""
         return len(self.operands)
 
     @property
     def busy(self) -> Ints:
-        """Elements that have taken operands, in each cycle."""
+        """Number of elements with operands in each cycle."""
         counts: Ints = (self.operands > 0).sum(axis=(1, 2))
         return counts
 
@@ -108,12 +108,12 @@ class Trace(ArrayTrace):
     Attributes
     ----------
     frame
-        Valid, first and last beside the operands, from the low bit on.
+        Valid, first and last bits of the operands, lowest bit first.
     done
-        Whether a sum has just been finished.
+        Whether a sum was just finished.
     result, result_flags, fresh
-        Result registers, flags beside them, and whether the sum has not started to move. Their
-        ``owners`` are rows of C; ``sums`` has the last beat in the accumulator.
+        Result registers, their flags, and whether the result has not moved yet. ``owners`` are
+        rows of C; ``sums`` is the last beat in the accumulator.
     """
 
     frame: Ints
@@ -125,16 +125,16 @@ class Trace(ArrayTrace):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WeightTrace(ArrayTrace):
-    """Trace of a weight-stationary array; ``b`` are the weights in use, beats are those of A.
+    """Trace of a weight-stationary array. ``b`` holds the weights in use; beats are those of A.
 
     Attributes
     ----------
     waiting
         Codes of the next weight, (cycles, rows, lanes, cols).
     weights
-        Which beat of B the weight in use came with, ``owners`` the one that waits, counted from 1;
-        0 if there is none, or the one that waits is in use already. While a pass loads, weights on
-        their way south wait in elements that will not use them.
+        Beat of B that brought the weight in use, counted from 1, or 0; ``owners`` is the same for
+        the waiting weight, 0 once it is in use. While a pass loads, weights that move south also
+        wait in elements that will not use them.
     """
 
     waiting: Ints
@@ -148,12 +148,12 @@ def record(
     *,
     stalls: dict[str, npt.ArrayLike] | None = None,
 ) -> Trace | WeightTrace:
-    """Trace of ``a @ b`` on the clock-by-clock model, arguments as those of `sim.cycle.matmul`.
+    """Trace ``a @ b`` on the cycle-accurate model. Arguments are as in `sim.cycle.matmul`.
 
     Raises
     ------
     SpecError
-        If the array or the number of cycles is too large to be shown.
+        If the array or the number of cycles is too large to show.
     """
     sides = np.shape(a), np.shape(b)
     require(len(sides[0]) == len(sides[1]) == 2, "Operand shapes", "(M, K) and (K, N)", sides)
@@ -164,29 +164,29 @@ def record(
 
 
 def recorder_of(spec: ArraySpec, m: int, k: int, n: int) -> "Recorder | WeightRecorder":
-    """What records a product of these sides."""
+    """Recorder of a product of this size."""
     kind = Recorder if spec.dataflow is Dataflow.OS else WeightRecorder
     return kind(spec, m, k, n)
 
 
 class _Recorder:
-    """Registers of each cycle so far, and rows of C that have left."""
+    """Collects the registers of each cycle, and the rows of C that leave the array."""
 
     def __init__(self, spec: ArraySpec, m: int, k: int, n: int) -> None:
         require_viewable(spec, m, k, n)
         self._spec, self._sides = spec, (m, k, n)
         self._cycles: list[Mapping[str, Any]] = []
         self._rows: list[tuple[int, Ints, Ints]] = []
-        #: Whether the array takes the clock edge before the next cycle.
+        #: Whether the array is enabled at the clock edge before the next cycle.
         self._moved = False
 
     def watch(self, inputs: Inputs, outputs: Outputs) -> None:
-        """Keep the row of C that leaves in the last cycle, if one does."""
+        """Keep the row of C that left in this cycle, if any."""
         if outputs.c_tvalid and inputs.c_tready:
             self._rows.append((len(self._cycles) - 1, outputs.c_tdata, outputs.c_tuser))
 
     def _require_room(self) -> None:
-        """Raise if another cycle were one too many to be shown."""
+        """Raise SpecError if one more cycle would be too many to show."""
         _require_cycles(self._spec, len(self._cycles) + 1)
 
     def _fields(self) -> dict[str, Any]:
@@ -204,19 +204,19 @@ class _Recorder:
 
 
 class Recorder(_Recorder):
-    """Keeps registers cycle by cycle and tags what is in them."""
+    """Records the registers in each cycle, and which part of the product each one holds."""
 
     def __init__(self, spec: ArraySpec, m: int, k: int, n: int) -> None:
         super().__init__(spec, m, k, n)
         self._beats = spec.beats(k)
         none = np.zeros((spec.rows, spec.cols), np.int64)
-        #: Beats that each element has taken; beats in its operand registers, edge by edge.
+        #: Beats that each element has taken, and beats in its operand registers, edge by edge.
         self._taken, self._passed = none, [none] * (1 + spec.mac.pipeline)
         self._sums = self._owners = self._next_owners = none
         self._finished = np.zeros_like(none, np.bool_)
 
     def probe(self, array: OutputStationaryArray) -> None:
-        """All registers before a clock edge."""
+        """Record all registers before a clock edge."""
         self._require_room()
         if self._moved:
             self._tag(array.frame_q)
@@ -242,22 +242,22 @@ class Recorder(_Recorder):
         start, shift = (columns(bits, self._spec.cols) for bits in (wires.start, wires.shift))
         moves = shift & (start | ~array.fresh)
         southern = np.append(self._owners[1:], np.zeros_like(self._owners[:1]), axis=0)
-        # Row of C, over all tiles, of the sum in each accumulator.
+        # Row of C, counted over all tiles, of the sum in each accumulator.
         rows = np.arange(1, self._spec.rows + 1)[:, None]
         of_c = (self._sums - 1) // self._beats * self._spec.rows + rows
         self._next_owners = np.where(array.o_valid, of_c, np.where(moves, southern, self._owners))
 
     def trace(self) -> Trace:
-        """What was recorded."""
+        """Trace of the recorded cycles."""
         return Trace(**self._fields())
 
     def _tag(self, frame: Ints) -> None:
-        """What the registers hold after a clock edge."""
+        """Update the tags of the registers after a clock edge."""
         valid = (frame & VALID) != 0
         self._taken = self._taken + valid
         now = np.where(valid, self._taken, 0)
         self._passed = [now, *self._passed[:-1]]
-        # The accumulator has what entered the pipeline of the MAC so many edges ago.
+        # The accumulator holds what entered the pipeline of the MAC this many edges ago.
         self._sums = np.where(
             self._passed[-1] > 0, self._passed[-1], np.where(self._finished, 0, self._sums)
         )
@@ -265,20 +265,20 @@ class Recorder(_Recorder):
 
 
 class WeightRecorder(_Recorder):
-    """Keeps registers cycle by cycle and tags what is in them."""
+    """Records the registers in each cycle, and which part of the product each one holds."""
 
     def __init__(self, spec: ArraySpec, m: int, k: int, n: int) -> None:
         super().__init__(spec, m, k, n)
-        #: Cycles by which sums are later in each row.
+        #: Delay of the sums from row to row, in cycles.
         self._step = WeightStationary(spec).row_latency
         window = (spec.rows - 1) * self._step + spec.cols + spec.mac.pipeline
-        #: Numbers of the beats of A and of B that entered in each cycle.
+        #: Beats of A and of B that entered in each cycle.
         self._beats, self._loads = History((), window), History((), window)
         self._taken = self._loaded = 0
         self._used = self._next = self._passed = np.zeros((spec.rows, spec.cols), np.int64)
 
     def probe(self, array: WeightStationaryArray) -> None:
-        """All registers before a clock edge."""
+        """Record all registers before a clock edge."""
         self._require_room()
         if self._moved:
             self._tag(array.frame_q)
@@ -304,7 +304,7 @@ class WeightRecorder(_Recorder):
         self._moved = array.sequencer.enabled
 
     def watch(self, inputs: Inputs, outputs: Outputs) -> None:
-        """Beats that are taken, and rows of C that leave."""
+        """Record the beats that are taken, and rows of C that leave."""
         beat = load = 0
         if inputs.a_tvalid and outputs.a_tready:
             self._taken += 1
@@ -319,11 +319,11 @@ class WeightRecorder(_Recorder):
         super().watch(inputs, outputs)
 
     def trace(self) -> WeightTrace:
-        """What was recorded."""
+        """Trace of the recorded cycles."""
         return WeightTrace(**self._fields())
 
     def _tag(self, frame: Ints) -> None:
-        """Weights move as those of the array do."""
+        """Move the tags as the array moves its weights."""
         north = self._loads.view((1, self._spec.cols), 0, (None, 0), (None, -1))
         coming = np.concatenate([north, self._passed[:-1]])
         self._used = np.where(frame & SWAP, self._next, self._used)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waveforms of an array clock by clock: VCD files, how GTKWave shows them, and how they are read.
+"""Waveforms of an array: write VCD files with GTKWave savefiles, and read VCD files.
 
-Signals have the names that they have in the RTL, below the name of the array. A cycle takes 10 ns:
-at its start registers have their values of this cycle, in its middle the clock rises.
+Signals have the same names as in the RTL, in a scope with the name of the array. A cycle takes
+10 ns. Registers change at its start; the clock rises in its middle.
 """
 
 import io
@@ -25,7 +25,7 @@ from sim.files import whole_file
 
 Ints = npt.NDArray[Any]
 
-#: Processing elements times clock cycles: files of some 200 MB.
+#: Largest number of elements times cycles: files of about 200 MB.
 MAX_PLACES = 2_000_000
 PERIOD = 10
 #: Prefixes of the streams.
@@ -33,13 +33,13 @@ A, B, C = "s_axis_a", "s_axis_b", "m_axis_c"
 
 
 def require_traceable(spec: ArraySpec, cycles: int) -> None:
-    """Raise SpecError if a waveform would get too large."""
+    """Raise SpecError if the waveform would be too large."""
     most = MAX_PLACES // (spec.rows * spec.cols)
     require(cycles <= most, "Trace cycles", f"at most {most} on {spec.size} elements", cycles)
 
 
 class _Group:
-    """Signals of one width; only what changes is written."""
+    """Signals of one width. Only changes are written."""
 
     def __init__(self, writer: VCDWriter, top: str, group: Wires) -> None:
         self.read = group.read
@@ -52,7 +52,7 @@ class _Group:
             )
 
     def write(self, writer: VCDWriter, time: int, bits: Ints) -> None:
-        """Write what is not as before."""
+        """Write the bits that changed."""
         changed = np.flatnonzero(bits if self._before is None else bits != self._before)
         for place in changed.tolist():
             writer.change(self._signals[place], time, int(bits[place]))
@@ -60,7 +60,7 @@ class _Group:
 
 
 class Waves:
-    """Writes the waveform of a run; `probe` and `watch` are those of `sim.cycle.matmul`."""
+    """Writes the waveform of a run. Pass `probe` and `watch` to `sim.cycle.matmul`."""
 
     def __init__(self, file: IO[str], spec: ArraySpec) -> None:
         self._spec, self._cycle = spec, 0
@@ -75,7 +75,7 @@ class Waves:
         self._groups = [_Group(self._writer, spec.name, group) for group in wires(spec)]
 
     def probe(self, array: Any) -> None:
-        """Registers of a cycle."""
+        """Write the registers of a cycle."""
         require_traceable(self._spec, self._cycle + 1)
         time = PERIOD * self._cycle
         self._writer.change(self._clock, time, 0)
@@ -83,7 +83,7 @@ class Waves:
             group.write(self._writer, time, group.read(array))
 
     def watch(self, inputs: Inputs, outputs: Outputs) -> None:
-        """Streams of a cycle, and its clock edge."""
+        """Write the streams of a cycle, and its clock edge."""
         time = PERIOD * self._cycle
         spec, mac = self._spec, self._spec.mac
         values = {
@@ -113,12 +113,12 @@ class Waves:
         self._cycle += 1
 
     def close(self) -> None:
-        """Write what is left."""
+        """Finish the file."""
         self._writer.close(PERIOD * self._cycle)
 
 
 def _ports(spec: ArraySpec) -> dict[str, int]:
-    """Bits of the wires of all streams."""
+    """Widths of the wires of all streams."""
     mac = spec.mac
     ports = {f"{axis}_{wire}": 1 for axis in (A, B, C) for wire in ("tvalid", "tready", "tlast")}
     ports |= {
@@ -135,7 +135,7 @@ def _ports(spec: ArraySpec) -> dict[str, int]:
 
 
 def _settings(spec: ArraySpec) -> dict[str, int]:
-    """Bits of a column of what the output stages take."""
+    """Widths, per column, of the output-stage settings."""
     widths = (
         {"c_scale": spec.out.scale_bits, "c_zero_point": spec.out.zero_point_bits}
         if spec.out
@@ -145,13 +145,13 @@ def _settings(spec: ArraySpec) -> dict[str, int]:
 
 
 def _bits(codes: Ints, width: int) -> int:
-    """Codes, or their low ``width`` bits, side by side as one number."""
+    """Concatenate the low ``width`` bits of codes into one number."""
     return int(packed(codes.reshape(1, -1) & (1 << width) - 1, width)[0])
 
 
 @contextmanager
 def waves(path: Path, spec: ArraySpec) -> Iterator[Waves]:
-    """Write a VCD file at ``path`` and `savefile` of it, both only when all went well."""
+    """Write a VCD file and its `savefile`. Both appear only if the block succeeds."""
     with whole_file(savefile(path)) as view, whole_file(path) as file:
         text = io.TextIOWrapper(file, encoding="ascii", newline="\n")
         made = Waves(text, spec)
@@ -164,12 +164,12 @@ def waves(path: Path, spec: ArraySpec) -> Iterator[Waves]:
 
 
 def savefile(path: Path) -> Path:
-    """Name of the GTKWave savefile beside a VCD file."""
+    """Name of the GTKWave savefile of a VCD file."""
     return path.with_suffix(".gtkw")
 
 
 def _show(file: IO[str], dump: str, spec: ArraySpec) -> None:
-    """Streams, then a closed group for each row of elements."""
+    """Show the streams, then a collapsed group for each row of elements."""
     save = GTKWSave(file)
     save.dumpfile(dump, abspath=False)
     save.treeopen(f"{spec.name}.")
@@ -188,18 +188,18 @@ def _show(file: IO[str], dump: str, spec: ArraySpec) -> None:
 
 
 def _ranged(spec: ArraySpec, name: str, width: int) -> str:
-    """Full name with the bits that GTKWave wants to see."""
+    """Full name of a signal, with the bit range that GTKWave needs."""
     return f"{spec.name}.{name}" + (f"[{width - 1}:0]" if width > 1 else "")
 
 
-#: Value of each wire by its full name, for instance "bench.dut.error"; None where a bit is unknown.
+#: Value of each wire by full name, for instance "bench.dut.error"; None if a bit is unknown.
 Sample = dict[str, int | None]
 
 
 def samples(file: str | Path, clock: str) -> Iterator[Sample]:
-    """Values of all wires just before each rising edge of ``clock``: what registers then take.
+    """Values of all wires just before each rising edge of ``clock``.
 
-    A wire with several names has its value under each of them.
+    A wire with several names is listed under each of them.
     """
     names: dict[str, list[str]] = {}
     values: Sample = {}
@@ -222,7 +222,7 @@ def samples(file: str | Path, clock: str) -> Iterator[Sample]:
                     bits = token.vector_change
                     changed |= dict.fromkeys(names[bits.id_code], _number(bits.value))
                 case TokenKind.CHANGE_TIME:
-                    # What changes with the edge is there after it.
+                    # Changes at the time of the edge come after it.
                     if changed.get(clock) and values.get(clock) == 0:
                         yield dict(values)
                     values |= changed
@@ -230,5 +230,5 @@ def samples(file: str | Path, clock: str) -> Iterator[Sample]:
 
 
 def _number(value: int | str) -> int | None:
-    """Bits as a number; pyvcd gives those with an x or z as text."""
+    """Bits as a number, or None; pyvcd returns bits with x or z as text."""
     return value if isinstance(value, int) else {"0": 0, "1": 1}.get(value)

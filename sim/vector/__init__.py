@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The golden model on numpy arrays: products of matrices, and one step of many accumulators.
+"""Vectorised model in numpy: matrix products, and one step of many accumulators.
 
-Held equal to `sim.golden` by tests.
+Tests check that it equals `sim.golden`.
 """
 
 from collections.abc import Callable
@@ -20,11 +20,11 @@ from sim.vector.outputs import output
 
 __all__ = ["matmul", "output", "require_step", "stepper", "sum_dtype"]
 
-#: Arithmetic of each kind of accumulator: `supports` a unit, `matmul`, and one `step`.
+#: Module for each kind of accumulator, with `supports`, `matmul` and `step`.
 _KINDS = {FixedAccumulator: fixed, FloatAccumulator: floating, AlignedAccumulator: aligned}
-#: Widest code whose parts are looked up.
+#: Widest code that is unpacked with a table.
 TABLE_BITS = 12
-#: Widest codes whose pairs are looked up.
+#: Widest codes whose pairs use a table.
 PAIR_BITS = 8
 Pair = tuple[NDArray, NDArray]
 
@@ -32,8 +32,8 @@ Pair = tuple[NDArray, NDArray]
 def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> Pair:
     """Sums and flags of ``a @ b``, shape (M, N).
 
-    ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``. Units too
-    wide for the arithmetic on int64 are left to `sim.golden`.
+    ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``. Units that
+    are too wide for int64 arithmetic use `sim.golden`.
     """
     kind = _KINDS[type(spec.acc)]
     if not (_fits(spec.a) and _fits(spec.b) and kind.supports(spec)):
@@ -46,28 +46,28 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> Pair:
 
 
 def _fits(fmt: Format) -> bool:
-    """Whether a significand leaves an int64 room for a digit of `sim.vector.fixed`."""
+    """Whether a significand fits an int64 with room for a digit of `sim.vector.fixed`."""
     return fmt.width <= 62 and fmt.precision <= 31
 
 
 def require_step(spec: MacSpec) -> None:
-    """Raise SpecError for a unit of which `stepper` knows no step."""
+    """Raise SpecError if `stepper` does not support a unit."""
     fits = max(spec.a.width, spec.b.width) <= 32 and _KINDS[type(spec.acc)].supports(spec)
     require(fits, "Array mac", "a unit whose steps fit int64, or a fixed-point one", str(spec))
 
 
 def sum_dtype(spec: MacSpec) -> np.dtype[Any]:
-    """Type of the sums: int64, or Python integers where that does not hold every step."""
+    """Dtype of the sums: int64, or Python integers if a step can exceed int64."""
     wide = isinstance(spec.acc, FixedAccumulator) and not fixed.narrow(spec, spec.acc)
     return np.dtype(object if wide else np.int64)
 
 
 def stepper(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray, NDArray, NDArray], Pair]:
-    """One step of many accumulators, each with operands of its own, for a unit of `require_step`.
+    """Function that steps many accumulators of a unit at once; see `require_step`.
 
-    Its arguments are accumulators and the flags beside them, (M, N); codes of the operands a and b,
-    (M, lanes, N); where a sum starts, (M, N). It gives accumulators and flags after these products.
-    What depends on the unit alone is worked out once.
+    Its arguments are accumulators and their flags, (M, N); codes of the operands a and b,
+    (M, lanes, N), for each accumulator its own; and where a sum starts, (M, N). It returns the
+    accumulators and flags after these products. What depends only on the unit is computed once.
     """
     sums, raised = _sums(spec), _raised(spec)
 
@@ -79,7 +79,7 @@ def stepper(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray, NDArray, NDAr
 
 
 def _sums(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray], NDArray]:
-    """What makes new sums of old ones and of operands."""
+    """Function that computes new sums from old sums and operands."""
     acc = spec.acc
     if (
         isinstance(acc, FixedAccumulator)
@@ -87,7 +87,7 @@ def _sums(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray], NDArray]:
         and max(spec.a.width, spec.b.width) <= TABLE_BITS
     ):
         x, y = _units(spec.a) << spec.product_lsb - acc.lsb, _units(spec.b)
-        if spec.lanes == 1:  # Without adding.
+        if spec.lanes == 1:  # Without a sum over lanes.
             return lambda old, a, b: fixed.add(old, (x.take(a) * y.take(b))[:, 0], acc)
         return lambda old, a, b: fixed.add(old, (x.take(a) * y.take(b)).sum(axis=1), acc)
     step = _KINDS[type(acc)].step
@@ -95,7 +95,7 @@ def _sums(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray], NDArray]:
 
 
 def _raised(spec: MacSpec) -> Callable[[NDArray, NDArray], NDArray] | None:
-    """What gives the flags, (M, N), that products raise; None where sums have no flags."""
+    """Function that computes the flags, (M, N), of products; None if sums have no flags."""
     if not spec.flag_bits:
         return None
     if max(spec.a.width, spec.b.width) > PAIR_BITS:
@@ -108,25 +108,25 @@ def _raised(spec: MacSpec) -> Callable[[NDArray, NDArray], NDArray] | None:
 
 @lru_cache(maxsize=8)
 def _pair_flags(a: Format, b: Format) -> NDArray:
-    """Flags of the products of all pairs of codes, that of b in the low bits."""
+    """Flags of the products of all pairs of codes. The index has the code of b in the low bits."""
     x, y = _table(a)[:, None, None], _table(b)[None, None, :]
     return fixed.step_flags(x, y).ravel()
 
 
 @lru_cache(maxsize=32)
 def _table(fmt: Format) -> Unpacked:
-    """All codes, taken apart."""
+    """All codes of a format, unpacked."""
     return unpack(np.arange(1 << fmt.width), fmt)
 
 
 @lru_cache(maxsize=32)
 def _units(fmt: Format) -> NDArray:
-    """Values of all codes in units of the format's lsb; 0 for specials."""
+    """Values of all codes in units of the format's lsb; 0 for infinities and NaN."""
     table = _table(fmt)
     units: NDArray = table.sig << table.exp
     return units
 
 
 def _parts(codes: NDArray, fmt: Format) -> Unpacked:
-    """Codes taken apart."""
+    """Unpack codes."""
     return _table(fmt)[codes] if fmt.width <= TABLE_BITS else unpack(codes, fmt)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensor-core accumulation on numpy arrays: the twin of ``sim.golden.Mac`` with aligned terms."""
+"""Tensor-core accumulation in numpy; equals `sim.golden.Mac` with an aligned accumulator."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,14 +9,14 @@ from sim.vector.codes import CLASS_FLAGS, FLAGS, Unpacked, unpack
 
 Ints = npt.NDArray[np.int64]
 
-#: Units place of a zero term: below that of any other.
+#: Units place of a zero term, below all others.
 NOWHERE = -(1 << 20)
-#: Products that are held at a time.
+#: Products computed at a time.
 BLOCK = 1 << 21
 
 
 def supports(spec: MacSpec) -> bool:
-    """Whether a sum of all lanes fits the integers that a float64 holds exactly."""
+    """Whether float64 holds a sum of all lanes exactly, as an integer."""
     assert isinstance(spec.acc, AlignedAccumulator)
     term = max(spec.acc.frac_bits + 2, spec.a.precision + spec.b.precision)
     return term + spec.lanes.bit_length() + 1 <= 52
@@ -38,7 +38,7 @@ def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
 
 
 def step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
-    """Accumulators (M, N) after the products of operands that broadcast to (M, lanes, N)."""
+    """Accumulators (M, N) after products of operands that broadcast to (M, lanes, N)."""
     acc = spec.acc
     assert isinstance(acc, AlignedAccumulator)
     old = unpack(codes, acc.fmt)
@@ -55,14 +55,14 @@ def step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
 
 
 def special_codes(acc: AlignedAccumulator) -> Ints:
-    """Code of a sum by its `Flag`."""
+    """Code of a special sum, by `Flag`."""
     inf = acc.fmt.inf_code
     assert inf is not None
     return np.array([0, inf, inf | acc.fmt.sign_code, acc.nan_code])
 
 
 def _truncate(value: Ints, shift: Ints) -> Ints:
-    """``value * 2**shift`` toward zero; shifts beyond 62 bits leave nothing."""
+    """``value * 2**shift`` truncated toward zero; right shifts beyond 62 bits give 0."""
     magnitude = np.abs(value)
     moved = np.where(
         shift >= 0, magnitude << np.clip(shift, 0, 62), magnitude >> np.clip(-shift, 0, 62)
@@ -71,11 +71,11 @@ def _truncate(value: Ints, shift: Ints) -> Ints:
 
 
 def _pack(value: Ints, lsb: Ints, acc: AlignedAccumulator) -> Ints:
-    """Codes of ``value * 2**lsb`` truncated to the kept fraction bits; Inf beyond all."""
+    """Codes of ``value * 2**lsb`` truncated to the kept fraction bits; overflow gives Inf."""
     fmt, kept = acc.fmt, acc.fraction_bits
     magnitude = np.abs(value)
     length = np.frexp(magnitude.astype(np.float64))[1].astype(np.int64)
-    # Exponent of the result's leading bit, but never below that of the smallest normal value.
+    # Exponent of the result's leading bit, but at least that of the smallest normal value.
     lead = np.maximum(length - 1 + lsb, 1 - fmt.bias)
     sig = np.abs(_truncate(magnitude, kept - (lead - lsb)))
     code = ((lead + fmt.bias - 1) << kept) + sig << (fmt.man_bits - kept)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Codes to integers and back, an array at a time.
+"""Unpack and pack arrays of codes.
 
-`unpack` is the numpy twin of `hw.spec.Format.unpack`, all else that of `sim.integers.pack`:
-integers times powers of two are rounded to a format's significand and become codes.
+`unpack` is the numpy version of `hw.spec.Format.unpack`. The rest is the numpy version of
+`sim.integers.pack`: integers times powers of two are rounded and packed into codes.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Class(IntEnum):
-    """What a product's flag depends on; indexes `FLAGS`. Finite classes come first."""
+    """Class of an operand, which determines the flag of a product. Finite classes come first."""
 
     ZERO = 0
     POS = 1
@@ -30,7 +30,7 @@ class Class(IntEnum):
 
 
 def _flags() -> npt.NDArray[np.uint8]:
-    """Flag of a product by the classes of its operands."""
+    """Table of the flag of a product by the classes of its operands."""
     c = Class
     table = np.zeros((len(c), len(c)), dtype=np.uint8)
     for inf, flag in ((c.POS_INF, Flag.POS_INF), (c.NEG_INF, Flag.NEG_INF)):
@@ -50,14 +50,14 @@ CLASS_FLAGS = np.array([Flag.FINITE] * 3 + [Flag.POS_INF, Flag.NEG_INF, Flag.NAN
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """Arrays of one shape; a finite value is ``sig * 2**(exp + lsb)`` with ``exp >= 0``.
+    """Unpacked codes. A finite value is ``sig * 2**(exp + lsb)`` with ``exp >= 0``.
 
     Attributes
     ----------
     sig, exp
         As in `hw.spec.Unpacked`, int64.
     negative
-        Sign, also of zeros and infinities.
+        Sign bit, including zeros and infinities.
     classes
         `Class`, uint8.
     """
@@ -68,17 +68,17 @@ class Unpacked:
     classes: npt.NDArray[np.uint8]
 
     def __getitem__(self, index: Any) -> "Unpacked":
-        """Part of the arrays."""
+        """Index all arrays."""
         return Unpacked(self.sig[index], self.exp[index], self.negative[index], self.classes[index])
 
     @property
     def special(self) -> Bools:
-        """Where the value is infinite or NaN."""
+        """Mask of values that are infinite or NaN."""
         return self.classes >= Class.POS_INF
 
 
 def unpack(codes: Ints, fmt: Format) -> Unpacked:
-    """Take checked codes of at most 63 bits apart."""
+    """Unpack checked codes of at most 63 bits."""
     if fmt.is_integer:
         sig = codes - ((codes & fmt.sign_code) << 1)
         return Unpacked(sig, np.zeros_like(sig), sig < 0, _classes(sig, sig < 0))
@@ -107,7 +107,7 @@ def _classes(sig: Ints, negative: Bools) -> npt.NDArray[np.uint8]:
 
 
 def _specials(codes: Ints, magnitude: Ints, fmt: Format) -> tuple[Bools, Bools]:
-    """Where codes of a format with exponent bits are infinite, and where NaN."""
+    """Masks of the infinite and of the NaN codes of a format with exponent bits."""
     none = np.zeros(codes.shape, dtype=np.bool_)
     inf = none if fmt.inf_code is None else magnitude == fmt.inf_code
     match fmt.specials:
@@ -126,22 +126,22 @@ def largest_units(fmt: Format) -> int:
 
 
 def significand_bits(fmt: Format) -> int:
-    """Bits of the largest significand; that of -128 in int8 has eight."""
+    """Bits of the largest significand; -128 in int8 has eight."""
     return max(fmt.precision, largest_units(fmt).bit_length() if fmt.is_integer else 0)
 
 
-#: Bits of a magnitude that is rounded here, so that a shift by one more stays inside an int64.
+#: Most bits of a magnitude to round, so that one more left shift still fits an int64.
 MAX_BITS = 61
 
 
 def holds(fmt: Format) -> bool:
-    """Whether codes and significands of ``fmt`` leave the int64 arithmetic here room enough."""
+    """Whether codes and significands of ``fmt`` fit the int64 arithmetic here."""
     return fmt.width <= 62 and fmt.precision <= 55
 
 
 def bit_length(value: Ints) -> Ints:
-    """Bits of each ``value >= 0``, as `int.bit_length`."""
-    # Without its second bit a number below 2**n cannot round up to 2**n on its way to a float.
+    """Bit length of each ``value >= 0``, like `int.bit_length`."""
+    # With its second bit cleared, a number below 2**n cannot round up to 2**n as a float.
     leading = (value & ~(value >> 1)).astype(np.float64)
     length: Ints = (leading.view(np.int64) >> 52) - 1022
     return np.maximum(length, 0, out=length)
@@ -175,7 +175,7 @@ def round_to(fmt: Format, magnitude: Ints, exp: Ints, rounding: Rounding) -> tup
 
 
 def magnitude_codes(fmt: Format, sig: Ints, exp: Ints) -> Ints:
-    """Codes, without sign, of values that `round_to` gave; above ``max_code`` if they overflow."""
+    """Unsigned codes of the results of `round_to`; above ``max_code`` if they overflow."""
     field = exp - fmt.lsb
     beyond = (fmt.max_code >> fmt.man_bits) + 2
     normal = (np.clip(field, 0, beyond) << fmt.man_bits) + sig
@@ -187,7 +187,7 @@ def magnitude_codes(fmt: Format, sig: Ints, exp: Ints) -> Ints:
 
 
 def overflow_code(fmt: Format, overflow: Overflow) -> int:
-    """Code, without sign, of what lies beyond the largest finite value."""
+    """Unsigned code of an overflow."""
     if overflow is Overflow.SATURATE:
         return fmt.max_code
     if fmt.inf_code is not None:
@@ -204,9 +204,9 @@ def encode_parts(
     *,
     zero_point: Ints | None = None,
 ) -> Ints:
-    """Codes of ``magnitude * 2**exp`` with a sign; ``magnitude`` has `MAX_BITS` bits at most.
+    """Codes of ``magnitude * 2**exp`` with a sign. ``magnitude`` has at most `MAX_BITS` bits.
 
-    ``zero_point`` is added to a rounded integer; no other format has one.
+    ``zero_point`` is added to rounded integers; other formats have none.
     """
     if fmt.is_integer:
         return _encode_integer(magnitude, exp, negative, fmt, zero_point)
@@ -227,12 +227,12 @@ def encode_parts(
 def _encode_integer(
     magnitude: Ints, exp: Ints, negative: Bools, fmt: Format, zero_point: Ints | None
 ) -> Ints:
-    """Codes in a format without exponent: round to a unit, clamp, two's complement."""
+    """Codes in a format without exponent: round, clamp, two's complement."""
     right = fmt.lsb - exp
     length = bit_length(magnitude)
     units = shift_right(magnitude, np.clip(right, 0, length + 1), Rounding.RNE)
     units <<= np.clip(-right, 0, MAX_BITS + 1 - length)
-    # What would be shifted further has reached the top bit, which no format here holds.
+    # The left shift stops at the top bit; such a magnitude is above the range of any format here.
     units = np.where(negative, -units, units)
     if zero_point is not None:
         units += zero_point

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matrix products with a fixed-point accumulator.
 
-Where no sum can leave the accumulator, or leaving it wraps, the order of the additions does not
-matter: operands are cut into digits so small that float64 matrix products of them are exact. Else
-the sums go step by step in order of k, on int64 where that provably holds them and on Python
-integers where not.
+If no sum can overflow, or overflow wraps, the order of additions does not matter: operands are
+split into digits so small that float64 matrix products are exact. Otherwise the sums are computed
+step by step in order of k, in int64 if that provably holds them, else in Python integers.
 """
 
 import numpy as np
@@ -16,14 +15,14 @@ from sim.vector.codes import FLAGS, Unpacked, largest_units
 
 Ints = npt.NDArray[np.int64]
 
-#: Bits of integers of which float64 holds all.
+#: Bits of integers that float64 holds exactly.
 FLOAT_BITS = 53
-#: Bits of magnitudes that int64 arithmetic here may reach.
+#: Most bits of a magnitude in the int64 arithmetic here.
 INT_BITS = 62
 
 
 def supports(spec: MacSpec) -> bool:
-    """Whether there is a way for this unit: always, on Python integers at the worst."""
+    """Whether the unit is supported: always, if need be in Python integers."""
     return True
 
 
@@ -37,7 +36,7 @@ def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:
 
 
 def flags(a: Unpacked, b: Unpacked) -> npt.NDArray[np.uint8]:
-    """Flags of the sums: those of all products, or-ed. Only a k with special operands has any."""
+    """Flags of the sums: the OR over all products. Only special operands raise flags."""
     result = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=np.uint8)
     for k in np.flatnonzero(a.special.any(axis=0) | b.special.any(axis=1)):
         result |= FLAGS[a.classes[:, k, None], b.classes[k]]
@@ -45,23 +44,23 @@ def flags(a: Unpacked, b: Unpacked) -> npt.NDArray[np.uint8]:
 
 
 def _never_full(a: Unpacked, b: Unpacked, spec: MacSpec) -> bool:
-    """Whether the largest operands, multiplied K times, still fit the accumulator."""
+    """Whether K products of the largest operands fit the accumulator."""
     assert isinstance(spec.acc, FixedAccumulator)
     products = a.sig.shape[1] * _largest(a) * _largest(b)
     return bool(products << (spec.product_lsb - spec.acc.lsb) <= spec.acc.max)
 
 
 def _largest(x: Unpacked) -> int:
-    """Largest magnitude, in units; with a hidden bit it is among those of the largest exponent."""
+    """Largest magnitude in units. With a hidden bit, it has the largest exponent."""
     exp = int(x.exp.max())
     return int(abs(x.sig[x.exp == exp]).max()) << exp
 
 
 def _by_digits(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> NDArray:
-    """Exact sums, brought into the accumulator's range at the end.
+    """Exact sums, wrapped to the accumulator's range at the end.
 
-    With digits of ``d`` bits no partial sum exceeds ``K * 2**(2 * d) <= 2**53``, in whatever order
-    and with whatever instructions a matrix product is computed.
+    With digits of ``d`` bits, no partial sum exceeds ``K * 2**(2 * d) <= 2**53``, whatever order
+    and instructions a matrix product uses.
     """
     bits = (FLOAT_BITS - (a.sig.shape[1] - 1).bit_length()) // 2
     dtype = np.int64 if acc.width <= 63 else object
@@ -71,7 +70,7 @@ def _by_digits(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -
         for j, digit_b in enumerate(digits_b):
             shift = (i + j) * bits + spec.product_lsb - acc.lsb
             if dtype is object or shift < 64:
-                # Sums on int64 wrap at 2**64, which a narrower accumulator cannot tell.
+                # int64 sums wrap at 2**64, which makes no difference to a narrower accumulator.
                 total += (digit_a @ digit_b).astype(np.int64).astype(dtype) << shift
     return wrap(total, acc.width)
 
@@ -82,7 +81,7 @@ def digits(x: Unpacked, fmt: Format, bits: int) -> list[npt.NDArray[np.float64]]
     result = []
     for low in range(0, largest_units(fmt).bit_length(), bits):
         left = x.exp - low
-        # Bits above the digit would be masked away; they are not even shifted in.
+        # Bits above the digit would be masked off, so they are not shifted in.
         inside = np.where(left < bits, magnitude, 0)
         digit = (inside << np.clip(left, 0, bits)) >> np.clip(-left, 0, 63)
         result.append((sign * (digit & ((1 << bits) - 1))).astype(np.float64))
@@ -90,7 +89,7 @@ def digits(x: Unpacked, fmt: Format, bits: int) -> list[npt.NDArray[np.float64]]
 
 
 def _by_steps(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> NDArray:
-    """Sums in order of k, each group of lanes brought into range once."""
+    """Sums in order of k, wrapped or saturated once after each group of lanes."""
     coarser = acc.lsb - spec.product_lsb
     term, dtype = (_narrow_term, np.int64) if narrow(spec, acc) else (_wide_term, object)
     total: NDArray = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=dtype)
@@ -102,14 +101,14 @@ def _by_steps(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) ->
 
 
 def add(total: NDArray, terms: NDArray | int, acc: FixedAccumulator) -> NDArray:
-    """Sums with the terms of one step, brought into range."""
+    """Add the terms of one step, then wrap or saturate."""
     if acc.overflow is Overflow.SATURATE:
         return np.clip(total + terms, acc.min, acc.max)
     return wrap(total + terms, acc.width)
 
 
 def step(total: NDArray, a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:
-    """Sums (M, N) after the products of operands (M, lanes, N); dtypes as in `matmul`'s steps."""
+    """Sums (M, N) after the products of operands (M, lanes, N), with the dtypes of `matmul`."""
     acc = spec.acc
     assert isinstance(acc, FixedAccumulator)
     term = _narrow_term if narrow(spec, acc) else _wide_term
@@ -118,7 +117,7 @@ def step(total: NDArray, a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:
 
 
 def step_flags(a: Unpacked, b: Unpacked) -> npt.NDArray[np.uint8]:
-    """Flags that the products of operands (M, lanes, N) raise, (M, N)."""
+    """Flags (M, N) of the products of operands (M, lanes, N)."""
     raised: npt.NDArray[np.uint8] = np.bitwise_or.reduce(FLAGS[a.classes, b.classes], axis=1)
     return raised
 
@@ -134,7 +133,7 @@ def exact(spec: MacSpec, acc: FixedAccumulator) -> bool:
 
 
 def term_bits(spec: MacSpec, acc: FixedAccumulator) -> int:
-    """Bits of the largest product before rounding, or of a lane sum after, whichever is more."""
+    """Bits of the largest product before rounding or of a sum over lanes after it, the larger."""
     units = largest_units(spec.a) * largest_units(spec.b)
     coarser = acc.lsb - spec.product_lsb
     rounded = (units >> coarser) + 1 if coarser > 0 else units << -coarser

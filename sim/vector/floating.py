@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matrix products with a floating-point accumulator, vectorised over M and N.
 
-Every step aligns accumulator and products in a window of an int64, whose top is that of the largest
-possible term. Operands and accumulator are kept normalised (the top bit of a significand set), so a
-term that loses bits at the lower end of the window is far below the largest one. With one product
-the lost bits are then as good as a sticky bit; with more, which may cancel, the few sums concerned
-are done on Python integers.
+Every step aligns the accumulator and the products in an int64 window whose top is that of the
+largest possible term. Operands and accumulator are normalised (the top bit of each significand is
+set), so a term that loses bits at the lower end of the window is much smaller than the largest one.
+With one product, a sticky bit replaces the lost bits. With more products, which may cancel, the few
+affected sums are computed in Python integers.
 """
 
 from dataclasses import dataclass
@@ -35,9 +35,9 @@ Bools = npt.NDArray[np.bool_]
 Flags = npt.NDArray[np.uint8]
 Term = tuple[Ints, Ints, int]  # significand, exponent, bits of the largest significand
 
-#: Exponent of a zero: below all others, also when another exponent is added.
+#: Exponent of a zero, below all others even after another exponent is added.
 LOWEST = -(1 << 20)
-#: Sums that are worked on together; some dozen arrays of them stay in a cache.
+#: Sums computed at a time, so that a dozen arrays of them stay in the cache.
 BLOCK = 1 << 13
 
 
@@ -50,18 +50,18 @@ def supports(spec: MacSpec) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Facts of a unit that every step needs.
+    """Constants of a unit for every step.
 
     Attributes
     ----------
     product_bits, sum_bits
         Bits of the largest significand of a product and of the accumulator.
     window
-        Bits of the window below the sum's carries.
+        Bits of the window below the carries of the sum.
     largest, highest
         Significand and exponent of the largest finite sum.
     infinite
-        Whether overflow gives an infinity.
+        Whether overflow gives infinity.
     """
 
     acc: FloatAccumulator
@@ -76,7 +76,7 @@ class Unit:
 
     @classmethod
     def of(cls, spec: MacSpec) -> "Unit":
-        """Facts of ``spec``."""
+        """Constants of ``spec``."""
         assert isinstance(spec.acc, FloatAccumulator)
         acc, fmt = spec.acc, spec.acc.fmt
         largest = fmt.unpack(fmt.max_code)
@@ -119,7 +119,7 @@ def step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
 
 
 def normalise(x: Unpacked, fmt: Format) -> Unpacked:
-    """Significands with their top bit set, and exponents to fit; a zero has the lowest one."""
+    """Set the top bit of all significands and adjust the exponents. A zero gets the lowest one."""
     left = significand_bits(fmt) - bit_length(abs(x.sig))
     exp = np.where(x.sig == 0, LOWEST, x.exp + fmt.lsb - left)
     return Unpacked(x.sig << left, exp, x.negative, x.classes)
@@ -129,8 +129,8 @@ def normalise(x: Unpacked, fmt: Format) -> Unpacked:
 class _Sums:
     """A block of accumulators: ``sig * 2**exp``, unless ``flags`` says Inf or NaN.
 
-    The magnitude of ``sig`` is 0 or from ``2**(precision - 1)`` to ``2**precision``; ``minus``
-    tells minus zero from plus zero.
+    The magnitude of ``sig`` is 0 or from ``2**(precision - 1)`` to ``2**precision``. ``minus``
+    marks minus zeros.
     """
 
     unit: Unit
@@ -193,7 +193,7 @@ class _Sums:
         self.sig, self.exp = np.where(negative, -sig, sig), exp
 
     def _limit(self, sig: Ints, exp: Ints, negative: Bools) -> None:
-        """Treat overflow of the rounded magnitudes, in place."""
+        """Handle overflow of the rounded magnitudes, in place."""
         unit = self.unit
         beyond = exp + (sig >> unit.fmt.precision) > unit.highest
         sig[beyond], exp[beyond] = unit.largest, unit.highest
@@ -212,7 +212,7 @@ class _Sums:
 
 
 def _sum(terms: list[Term], window: int) -> tuple[Ints, Ints]:
-    """Sum of the terms ``sig * 2**exp`` as ``total * 2**exp``, good for one rounding."""
+    """Sum of the terms ``sig * 2**exp`` as ``total * 2**exp``, precise enough to round once."""
     top = terms[0][1] + terms[0][2]
     for _, exp, bits in terms[1:]:
         top = np.maximum(top, exp + bits)
@@ -239,7 +239,7 @@ def _sum(terms: list[Term], window: int) -> tuple[Ints, Ints]:
 
 
 def _exact_sum(terms: list[tuple[int, int]]) -> tuple[int, int]:
-    """Sum of a few terms on Python integers, cut to the window with a sticky last bit."""
+    """Sum of a few terms in Python integers, truncated to the window with a sticky last bit."""
     terms = [(sig, exp) for sig, exp in terms if sig]
     base = min(exp for _, exp in terms)
     total = sum(sig << (exp - base) for sig, exp in terms)

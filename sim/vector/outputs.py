@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Output stages on numpy arrays; the twin of `sim.golden.output`."""
+"""Output stages in numpy; equals `sim.golden.output`."""
 
 from dataclasses import dataclass, replace
 
@@ -20,16 +20,16 @@ from sim.vector.codes import (
     unpack,
 )
 
-#: Widest integer to whose rounded values a zero point can be added in an int64.
+#: Widest integer format for which a zero point can be added in int64.
 MAX_INTEGER = 32
-#: Bits of each half of a product: twice as many fit an int64.
+#: Bits of each half of a product, so that a product of halves fits an int64.
 HALF_BITS = 31
 
 
 def output(
     codes: NDArray, scale: NDArray, zero_point: NDArray, flags: NDArray, spec: OutputSpec
 ) -> NDArray:
-    """Codes of flat arrays of one length; arguments as in `sim.output`, checked."""
+    """Output codes for flat arrays of checked arguments; see `sim.output`."""
     source_fits = (
         spec.source.width <= MAX_BITS
         if isinstance(spec.source, FixedAccumulator)
@@ -67,20 +67,20 @@ class _Numbers:
 
     @property
     def zero(self) -> Bools:
-        """Where a value is zero."""
+        """Mask of zeros."""
         zero: Bools = (self.magnitude == 0) & ~self.inf & ~self.nan
         return zero
 
 
 def _based(codes: NDArray, fmt: Format) -> _Numbers:
-    """Codes taken apart."""
+    """Unpack codes."""
     parts = unpack(codes, fmt)
     nan = parts.classes == Class.NAN
     return _Numbers(abs(parts.sig), parts.exp + fmt.lsb, parts.negative, parts.special & ~nan, nan)
 
 
 def _scaled(x: _Numbers, scale: NDArray, spec: OutputSpec) -> _Numbers:
-    """Numbers times the scale: the values of exponents, or the codes of factors."""
+    """Numbers times the scale, which is an exponent or the code of a factor."""
     fmt = spec.scale_format
     if fmt is None or fmt.is_integer:
         return replace(x, exp=x.exp + scale)
@@ -93,10 +93,10 @@ def _scaled(x: _Numbers, scale: NDArray, spec: OutputSpec) -> _Numbers:
 
 
 def _product(x: Ints, y: Ints) -> tuple[Ints, Ints]:
-    """``x * y`` as a magnitude of `MAX_BITS` bits and its exponent; ``y`` has `HALF_BITS` at most.
+    """``x * y`` as a magnitude of `MAX_BITS` bits and an exponent. ``y`` has at most `HALF_BITS`.
 
-    The last bit of a longer product says whether anything was dropped below it: far enough down for
-    every rounding of `encode_parts`.
+    If a longer product is shortened, its last bit is sticky, low enough for every rounding of
+    `encode_parts`.
     """
     mask = np.int64((1 << HALF_BITS) - 1)
     low = (x & mask) * y
@@ -107,7 +107,7 @@ def _product(x: Ints, y: Ints) -> tuple[Ints, Ints]:
 
 
 def _infinite(negative: Bools, spec: OutputSpec, overflow: Overflow) -> Ints:
-    """Codes of infinities of these signs."""
+    """Codes of infinities with these signs."""
     fmt = spec.to
     if fmt.is_integer:
         return np.where(negative, fmt.min_units, fmt.max_units) & ((1 << fmt.width) - 1)

@@ -111,7 +111,7 @@ def sim_codes(rng, fmt, shape):
             {"a": np.zeros((0, 1), int)},
             "GEMM m must be an integer from 1 to 281474976710656, not 0",
         ),
-        ({"stalls": {"d": [0]}}, "Stalls must be of a, b or c, not ['d']"),
+        ({"stalls": {"d": [0]}}, "Stalls must be for a, b or c, not ['d']"),
         ({"scale": 1}, "Scale and zero point need an array with an output stage"),
         ({"stalls": {"a": [1]}}, "Stalls a must be false in at least one cycle, not [True]"),
         (

@@ -5,7 +5,7 @@ const { rows: ROWS, cols: COLS, cycles: CYCLES, beats: BEATS, lanes: LANES } = D
 const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
 const ARRAYS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array };
 
-// Numbers of a plane, cycle by cycle: those that changed, over those of the cycle before.
+// Unpack a plane, cycle by cycle: unchanged numbers are copied from the cycle before.
 function unpacked({ size, elements, cycles, changed, numbers }) {
   const bits = bytes(changed), fresh = new ARRAYS[size](bytes(numbers).buffer);
   const count = elements * cycles, plane = new ARRAYS[size](count);
@@ -19,7 +19,7 @@ function unpacked({ size, elements, cycles, changed, numbers }) {
 const PLANES = Object.fromEntries(
   Object.entries(DATA.planes).map(([name, plane]) => [name, unpacked(plane)]));
 
-// A table of words: the values they stand for, and their codes in hexadecimal.
+// A table of words: their values, and their codes in hexadecimal.
 class Words {
   constructor({ width, codes, values }, lanes) {
     this.size = Math.ceil(width / 8);
@@ -43,12 +43,12 @@ class Words {
 const WORDS = { a: new Words(DATA.tables.a, LANES), b: new Words(DATA.tables.b, LANES),
   c: new Words(DATA.tables.c, 1) };
 
-// Number in a plane for the element in row and column.
+// Number in a plane for the element in a row and column.
 const at = (name, cycle, row, col) => PLANES[name][(cycle * ROWS + row) * COLS + col];
 
-// Where in C a column of a beat of C is; beats are counted from 0.
+// Position in C of a column of a beat of C; beats are counted from 0.
 const placeOfBeat = (beat, col) => ({ i: DATA.of_c[0][beat], tile: DATA.of_c[1][beat],
   j: DATA.of_c[1][beat] % DATA.across * COLS + col });
 
-// Sums outside of C are of padding.
+// Sums outside C come from padding.
 const wanted = place => place.i < DATA.m && place.j < DATA.n;

@@ -1,13 +1,13 @@
-// The array: its elements with their sums. Operands and results are drawn over it by lanes.js.
+// The array: elements and their sums. lanes.js draws operands and results on top.
 const SIDE = Math.max(20, Math.min(104, Math.floor(720 / Math.max(ROWS, COLS))));
-//: Cells of operands on their way in, at the west and, where B moves, at the south.
+//: Cells of waiting operands, in the west and, if B moves, in the south.
 const QUEUE = SIDE >= 80 ? 2 : SIDE >= 36 ? 3 : 5;
 const STAYS = DATA.passes !== undefined;
 const LEFT = QUEUE * SIDE + 12, TOP = (STAYS ? 0 : SIDE) + 24;
 const SOUTH = STAYS ? Math.max(SIDE / 2, 20) : QUEUE * SIDE;
 const WIDTH = LEFT + COLS * SIDE + 32, HEIGHT = TOP + ROWS * SIDE + SOUTH + 14;
 const STRIP = Math.max(3, Math.round(SIDE * (SIDE >= 36 ? 0.2 : 0.16)));
-//: What is written into a cell.
+//: What has room in a cell as text.
 const WRITES = { sum: SIDE >= 36, code: SIDE >= 76, operands: SIDE >= 60, result: SIDE >= 60,
   queue: SIDE >= 36 };
 const left = col => LEFT + col * SIDE, top_ = row => TOP + row * SIDE;
@@ -16,7 +16,7 @@ const picture = draw(document.getElementById("array"), "svg", {
   viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", tabindex: "0", "aria-describedby": "status",
   "aria-label": `${ROWS} by ${COLS} processing elements`, "font-size": "11" });
 
-// The largest finite sum, for colours by value.
+// The largest finite sum, to scale colours by value.
 const LARGEST = WORDS.c.values.reduce(
   (most, value) => Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most, 0) || 1;
 
@@ -65,7 +65,7 @@ drawLabels();
 const CELLS = Array.from({ length: ROWS }, (_, row) =>
   Array.from({ length: COLS }, (_, col) => drawElement(row, col)));
 
-// How an element's sum is filled: its colour and how much of it.
+// Fill of an element's sum: colour and opacity.
 function tintOf(sum, colour) {
   if (!sum) return { fill: "none", share: 0 };
   if (colour === "progress") {

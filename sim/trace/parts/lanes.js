@@ -1,4 +1,4 @@
-// What moves: operands of A to the east, and, where sums stay, those of B and finished sums north.
+// What moves: A to the east and, in output-stationary arrays, B and finished sums to the north.
 const PAD = Math.max(2, Math.round(SIDE * 0.05));
 const CHIP = WRITES.operands ? Math.round(SIDE * 0.19) : Math.max(3, Math.round(SIDE * 0.12));
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
@@ -6,7 +6,7 @@ const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 const lane = name => draw(picture, "g", { class: `chip ${name}` });
 const layers = { a: lane("a"), b: lane("b"), c: lane("c") };
 
-// A chip in the cell at row and column, inside or outside of the array.
+// A chip in the cell at a row and column, inside or outside the array.
 function chip(layer, row, col, { dx, dy, width, height, writes }) {
   const group = draw(layer, "g", { visibility: "hidden" });
   const x = left(col) + dx, y = top_(row) + dy, size = Math.min(11, height - 2);
@@ -41,7 +41,7 @@ for (let col = 0; col < COLS; col += 1) {
   }
 }
 
-// An operand that is in the first element of its lane so many cycles from now waits outside.
+// An operand outside the array: the one that enters the first element some cycles from now.
 function waiting(name, cycle, row, col) {
   const later = name === "a" ? -col : row - ROWS + 1;
   const steps = inTheArray(name, row, col) ? 0 : later;
@@ -72,14 +72,14 @@ function showOperands(name, cycle) {
   }
 }
 
-// The result in an element, or the one that has just left the northernmost of a column.
+// The result in an element, or above the array the one that just left the top of the column.
 function resultAt(cycle, row, col) {
   if (row >= 0) return element(cycle, row, col).result;
   const before = cycle ? element(cycle - 1, 0, col).result : null;
   return before && at("owners", cycle, 0, col) !== at("owners", cycle - 1, 0, col) ? before : null;
 }
 
-// The next weight of an element, or the finished sum that has just left the column in the south.
+// The next weight of an element, or below the array the sum that just left the column.
 function nextAt(cycle, row, col) {
   if (row < ROWS) return element(cycle, row, col)["next b"];
   const before = cycle && PLANES.moved[cycle] ? element(cycle - 1, ROWS - 1, col).sum : null;
@@ -105,7 +105,7 @@ function showResults(cycle, direction) {
   }
 }
 
-// A group comes from where it was a cycle ago.
+// Animate a group from its position one cycle ago.
 function slide(group, dx, dy) {
   for (const running of group.getAnimations()) running.cancel();
   if (STILL.matches) return;

@@ -15,8 +15,8 @@ function show(direction = 0) {
   showChosen(row, col);
   control("cycle").value = cycle;
   control("cycle").setAttribute("aria-valuetext", `cycle ${cycle} of ${CYCLES - 1}`);
-  set(status_, {}, `Cycle ${cycle} of ${CYCLES - 1}: ${DATA.busy[cycle]} of ${total} elements at `
-    + `work, ${DATA.left.filter(when => when <= cycle).length} of ${DATA.left.length} rows of C out`);
+  set(status_, {}, `Cycle ${cycle} of ${CYCLES - 1}: ${DATA.busy[cycle]} of ${total} elements `
+    + `busy, ${DATA.left.filter(when => when <= cycle).length} of ${DATA.left.length} rows of C done`);
 }
 
 function go(cycle) {
@@ -103,7 +103,7 @@ setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 control("theme").addEventListener("click",
   () => setTheme(root.dataset.theme === "dark" ? "light" : "dark"));
 
-// An address may say where to begin: #cycle=12&element=3,2&colour=value&theme=dark
+// The URL can set the initial state: #cycle=12&element=3,2&colour=value&theme=dark
 function begin(wishes) {
   const [row, col] = (wishes.get("element") || "").split(",").map(Number);
   if (wishes.get("theme")) setTheme(wishes.get("theme"));

@@ -1,4 +1,4 @@
-// C, filling as its rows leave.
+// C, which fills up as its rows leave the array.
 const AREA = 4096;
 const leaves = Array.from({ length: DATA.m * DATA.n <= AREA ? DATA.m : 0 }, () => []);
 DATA.left.forEach((cycle, beat) => {
@@ -15,7 +15,7 @@ product.append(count);
 const C_SIDE = Math.max(2, Math.min(16, Math.floor(220 / Math.max(DATA.m, DATA.n))));
 const map = leaves.length ? draw(product, "svg", { viewBox: `0 0 ${DATA.n} ${DATA.m}`,
   width: DATA.n * C_SIDE, height: DATA.m * C_SIDE, role: "img",
-  "aria-label": "Results of C that have left the array" }) : null;
+  "aria-label": "Results of C so far" }) : null;
 const C_CELLS = leaves.map((row, i) => row.map((result, j) => {
   const cell = draw(map, "rect", { x: j, y: i, width: 1, height: 1 });
   draw(cell, "title", {}, `C[${i}, ${j}] = ${full(result.value)}, in cycle ${result.cycle}`);
@@ -24,7 +24,7 @@ const C_CELLS = leaves.map((row, i) => row.map((result, j) => {
 
 function showProduct(cycle, colour) {
   const beats = DATA.left.filter(when => when <= cycle).length;
-  set(count, {}, `${beats} of ${DATA.left.length} rows of ${DATA.tiles} tile${
+  set(count, {}, `${beats} of ${DATA.left.length} rows done, ${DATA.tiles} tile${
     DATA.tiles > 1 ? "s" : ""}; C is ${DATA.m} by ${DATA.n}`);
   leaves.forEach((row, i) => row.forEach((result, j) => {
     const out = result.cycle <= cycle;

@@ -1,16 +1,16 @@
-// Output stationary: A goes east and B north through the elements, finished sums go north.
+// Output stationary: A moves east and B north through the elements; finished sums move north.
 const FLOW = {
-  facts: ["a", "b", "sum", "of", "result"], last: "result", kept: "finished sums held",
-  signs: [["t1 t2", "tiles in turn; the fuller, the more products are in the sum"],
+  facts: ["a", "b", "sum", "of", "result"], last: "result", kept: "holding a finished sum",
+  signs: [["t1 t2", "partial sum; colours alternate by tile and deepen with each product"],
     ["a", "operand of A, moves east"], ["b", "operand of B, moves north"],
-    ["r", "finished sum, moves north to the stream of C"]],
+    ["r", "finished sum, moves north to the C stream"]],
 };
 
-// Where a result of a tile is in C.
+// Position in C of a result of a tile.
 const placeInC = (tile, row, col) => ({ i: Math.floor(tile / DATA.across) * ROWS + row,
   j: tile % DATA.across * COLS + col });
 
-// All that an element holds in a cycle; what holds nothing is null.
+// What an element holds in a cycle; null for empty registers.
 function element(cycle, row, col) {
   const step = at("operands", cycle, row, col), sum = at("sums", cycle, row, col);
   const owner = at("owners", cycle, row, col);

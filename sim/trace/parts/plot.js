@@ -1,4 +1,4 @@
-// Elements at work by cycle; a click or a drag goes there.
+// Busy elements by cycle. Click or drag to go to a cycle.
 const PLOT = { width: 1000, height: 60 };
 const total = ROWS * COLS;
 const plot = document.getElementById("plot");
@@ -48,5 +48,5 @@ function showPlot(cycle) {
   used.replaceChildren(make("b", { class: "use" }, `Utilisation ${percent(busy / total)}`),
     ` (${percent(mean)} on average), `,
     make("b", { class: "kept" }, `${FLOW.kept} ${percent(held[cycle] / total)}`));
-  set(useful, {}, `wanted products: ${percent(DATA.utilisation)} of all places in ${CYCLES} cycles`);
+  set(useful, {}, `useful products: ${percent(DATA.utilisation)} of all slots in ${CYCLES} cycles`);
 }

@@ -1,9 +1,9 @@
-// Numbers as texts, and elements of pictures.
+// Format numbers, and create SVG and HTML elements.
 const full = value => Number.isFinite(value) ? String(value)
   : Number.isNaN(value) ? "NaN" : value < 0 ? "-Inf" : "Inf";
 const minus = text => text.replace(/^-/, "\u2212").replace("e-", "e\u2212");
 
-// As many digits of a value as fit into so many letters; nothing if none do.
+// As many digits of a value as fit into a number of letters; empty if none fit.
 function fit(value, letters) {
   if (!Number.isFinite(value)) return full(value).length <= letters ? minus(full(value)) : "";
   for (let digits = 7; digits; digits -= 1) {
@@ -20,7 +20,7 @@ function fit(value, letters) {
 const fitAll = (words, word, letters) => words.lanes === 1 ? fit(words.value(word), letters)
   : (text => text.length <= letters ? text : "")(words.all(word).map(x => fit(x, 4)).join(" "));
 
-// An element of a picture with its attributes, inside `parent`.
+// Create an SVG element with attributes inside `parent`.
 function draw(parent, name, attributes = {}, text = "") {
   const node = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
@@ -29,7 +29,7 @@ function draw(parent, name, attributes = {}, text = "") {
   return node;
 }
 
-// Sets what has changed only: a step touches few of thousands of attributes.
+// Set only attributes that changed: one step changes few of thousands.
 function set(node, attributes, text) {
   for (const [key, value] of Object.entries(attributes)) {
     const wished = String(value);
@@ -38,7 +38,7 @@ function set(node, attributes, text) {
   if (text !== undefined && node.textContent !== text) node.textContent = text;
 }
 
-// An element of the page with children.
+// Create an HTML element with children.
 function make(name, attributes = {}, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);

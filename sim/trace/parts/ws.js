@@ -1,7 +1,7 @@
-// Weight stationary: B stays in the elements, A goes east through them, sums go south.
+// Weight stationary: B stays in the elements, A moves east through them, sums move south.
 const FLOW = {
-  facts: ["a", "b", "sum", "of", "next b"], last: "next b", kept: "next weights wait",
-  signs: [["t1 t2", "tiles in turn; the fuller, the more products are in the sum, which moves south"],
+  facts: ["a", "b", "sum", "of", "next b"], last: "next b", kept: "holding a next weight",
+  signs: [["t1 t2", "partial sum, moves south; colours alternate by tile and deepen with each product"],
     ["a", "operand of A, moves east"], ["b", "weight of B in use, stays"],
     ["r", "weight of the next pass, waits"]],
 };
@@ -15,7 +15,7 @@ function weight(name, beat, cycle, row, col) {
     word: at(name, cycle, row, col) };
 }
 
-// All that an element holds in a cycle; what holds nothing is null.
+// What an element holds in a cycle; null for empty registers.
 function element(cycle, row, col) {
   const step = at("operands", cycle, row, col), tag = at("sums", cycle, row, col);
   const held = { a: null, sum: null,
@@ -33,5 +33,5 @@ function element(cycle, row, col) {
   return held;
 }
 
-// Whether a sum with this tag is the first one of an element: each is another row's.
+// Whether a sum with this tag starts a new curve: each sum belongs to another row of C.
 const opens = () => true;
