@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast arrays are simulated: models beside Verilator, CXXRTL, Amaranth and SCALE-Sim."""
+"""Speed of simulators of arrays, compared with Verilator, CXXRTL, Amaranth and SCALE-Sim."""
 
 from reports.registry import Study
 

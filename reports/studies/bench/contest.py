@@ -48,11 +48,11 @@ print(time.process_time() - start)
 
 
 class MismatchError(RuntimeError):
-    """A simulator that gives another sum; the message is one line."""
+    """A simulator gives a different sum; the message is one line."""
 
 
 class Part(NamedTuple):
-    """Corner of the product that a simulator computes: its first rows, products and columns."""
+    """Corner of the product that a simulator computes: first rows, products and columns."""
 
     m: int
     k: int
@@ -61,7 +61,7 @@ class Part(NamedTuple):
 
 @dataclass(slots=True)
 class Site:
-    """An array to be simulated, and a folder to work in; its Verilog is generated once."""
+    """An array to simulate and a working folder; its Verilog is generated once."""
 
     spec: ArraySpec
     folder: Path
@@ -77,7 +77,7 @@ class Site:
 
 
 class Ready(NamedTuple):
-    """A simulator that is built, and the seconds of processor time that this took."""
+    """A built simulator, and the processor time of its build in seconds."""
 
     run: Callable[[NDArray, NDArray], Ran]
     seconds: float
@@ -85,23 +85,23 @@ class Ready(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Simulator:
-    """One contestant.
+    """One simulator.
 
     Parameters
     ----------
     name
-        As a reader knows it.
+        Name on the page.
     prepare
         Builds it for an array.
     part
-        Largest part of the product that it computes, None for all of it.
+        Largest part of the product that it computes; None for all of it.
     size
-        Side of the array that it simulates, None for the whole one; units of several lanes take
+        Side of the array that it simulates, None for the whole array; units with several lanes use
         half of it.
     counts
-        Whether its cycles are those of the array.
+        Whether its cycles must equal those of the array.
     wall
-        Whether it is timed by the wall, since it uses all processors, and not by processor time.
+        Whether it is timed by wall-clock time, since it uses all processors.
     """
 
     name: str
@@ -128,7 +128,7 @@ def _fast(site: Site) -> Ready:
 
 
 def _numpy(site: Site) -> Ready:
-    """The fast path as it is without numba."""
+    """The fast path without numba."""
 
     def run(a: NDArray, b: NDArray) -> Ran:
         with numpy_only():
@@ -138,7 +138,7 @@ def _numpy(site: Site) -> Ready:
 
 
 def _repeated(spec: ArraySpec, a: NDArray, b: NDArray) -> Ran:
-    """The fastest of some products, codes in and codes out; a first one loads the loops."""
+    """The fastest of several products on codes; the first one loads the loops."""
     matmul_with_flags(a, b, spec.mac, backend="fast")
     begin, best, least = time.perf_counter(), float("inf"), float("inf")
     (m, k), n = a.shape, b.shape[1]
@@ -152,7 +152,7 @@ def _repeated(spec: ArraySpec, a: NDArray, b: NDArray) -> Ran:
 
 
 def _cycle(site: Site) -> Ready:
-    """The model that has every register in every cycle; a first product loads its steps."""
+    """The model with every register in every cycle; the first product loads its loops."""
 
     def run(a: NDArray, b: NDArray) -> Ran:
         cycle.matmul(a[:1], b[:, :1], site.spec)
@@ -181,7 +181,7 @@ def _harness(site: Site) -> Ready:
 
 
 def _native(build: Callable[..., Program], site: Site) -> Ready:
-    """A program of its own."""
+    """A separate program."""
     folder = site.scratch()
     program = build(site.files, site.spec, site.ports)
 
@@ -192,13 +192,13 @@ def _native(build: Callable[..., Program], site: Site) -> Ready:
 
 
 def _amaranth(site: Site) -> Ready:
-    """Processing elements alone."""
+    """Only the processing elements."""
     elements = Elements(site.spec)
     return Ready(elements.run, elements.seconds)
 
 
 FAST, CYCLE, SMALL = "sim.fast", "sim.cycle", "Verilator, small array"
-#: Verilator on the whole array, and on elements compiled once: both take long to compile.
+#: Verilator on the whole array and on elements compiled once; both take long to compile.
 WHOLE, HARNESS = "Verilator", "sim.rtl"
 #: Its C++ takes long to compile where an element has many lanes.
 CXXRTL = "CXXRTL"
@@ -224,7 +224,7 @@ class Elements:
     Attributes
     ----------
     seconds
-        What that took.
+        Time of elaboration and compilation.
     """
 
     def __init__(self, spec: ArraySpec) -> None:

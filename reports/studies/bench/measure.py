@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulators of one array on one product, timed in one run."""
+"""Simulators of one array on the same product, timed in one run."""
 
 import json
 import os
@@ -53,15 +53,15 @@ UNITS = (
 )
 #: Units whose whole array Verilator compiles in a few minutes.
 SHORT = ("e4m3,acc=fp32", "int8,acc=int32")
-#: Units that are measured in weight-stationary arrays too, and by which simulators.
+#: Units that are also measured in weight-stationary arrays, and the simulators for that.
 STATIONARY, STATIONARY_BY = ("e4m3,acc=fp32", "int8,acc=int32"), (FAST, CYCLE, SMALL)
 SIZE, GEMM, SEED = "16x16", "512x512x512", 0
-#: What the memory of a large product is measured on.
+#: Unit and product of the memory measurement.
 LARGE_UNIT, LARGE_GEMM = "e4m3,acc=fp32", "4096x4096x4096"
-#: What is measured besides simulators of values.
+#: Measurements other than simulators of values.
 SCALESIM, MEMORY = "SCALE-Sim", "memory"
 KNOWN = (*(simulator.name for simulator in SIMULATORS), SCALESIM, MEMORY)
-#: What a unit is called in an array of each dataflow.
+#: Suffix of a unit's name by dataflow.
 DATAFLOWS = {"os": "", "ws": ", weight stationary"}
 NOT_DONE = ("other processors and compilers",)
 PEAK = Path(__file__).with_name("peak.cpp")
@@ -73,7 +73,7 @@ def processors() -> int:
 
 
 def peak(folder: Path) -> dict[str, Metric]:
-    """Multiply-adds of binary32 that the machine can do, on one and on all processors."""
+    """Peak rate of binary32 multiply-adds of the machine, on one and on all processors."""
     program = build_program(PEAK, folder)
     return {
         name: Metric(run_program(program, [str(count)])["per_second"], "MAC/s")
@@ -89,12 +89,12 @@ def measure(
     simulators: Sequence[Simulator] = SIMULATORS,
     dataflow: str = "os",
 ) -> Iterator[Record]:
-    """Records of the unit ``mac`` in an array of 16x16 or a smaller one, one a simulator.
+    """Records of the unit ``mac``, one per simulator, in a 16x16 or smaller array.
 
     Raises
     ------
     MismatchError
-        If a simulator's sums or cycles are not those of the others.
+        If sums or cycles of a simulator differ from the others.
     RtlError
         If an array cannot be generated or compiled.
     """
@@ -122,7 +122,7 @@ def _record(
     b: NDArray,
     origin: Provenance,
 ) -> Record:
-    """Record of one simulator, compared with the model of `sim.vector`."""
+    """Record of one simulator, checked against the model of `sim.vector`."""
     ready, spec = simulator.prepare(site), site.spec
     part = Part(*map(min, gemm, simulator.part or gemm))
     if not simulator.counts:  # One that counts no cycles of the array does one tile of it.
@@ -168,7 +168,7 @@ def _record(
 def _compare(
     simulator: Simulator, spec: ArraySpec, a: NDArray, b: NDArray, ran: Ran
 ) -> tuple[int, str]:
-    """Number of sums, all of them equal, and their checksum."""
+    """Number of sums compared, and their checksum."""
     mac = spec.mac
     wanted, flags = matmul_with_flags(a, b, mac, backend="fast")
     width = mac.acc.width
@@ -189,7 +189,7 @@ def _compare(
 
 
 def measure_memory(origin: Provenance, gemm: str = LARGE_GEMM) -> Record:
-    """Record of ``python -m sim.run`` on ``gemm``: largest resident set, lines of progress.
+    """Record of ``python -m sim.run`` on ``gemm``: peak memory and lines of progress.
 
     Raises
     ------
@@ -233,7 +233,7 @@ def measure_memory(origin: Provenance, gemm: str = LARGE_GEMM) -> Record:
 
 
 def _origin(options: Namespace) -> Provenance:
-    """Provenance of a run; its command measures the same again, wherever it writes it."""
+    """Provenance of a run, with the command that repeats it."""
     words = [] if tuple(options.units) == UNITS else [*options.units]
     words += [] if options.size == GEMM else ["--size", options.size]
     for flag in ("whole", "stationary", "only"):
@@ -257,7 +257,7 @@ def _timed(
     origin: Provenance,
     progress: Progress,
 ) -> list[Record]:
-    """The machine's peak, the best of two runs, then a record for each unit and simulator."""
+    """Records: the machine's peak (best of two runs), then each unit and simulator."""
     records: list[Record] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         progress.at_once("measuring the machine's multiply-add peak")
@@ -290,38 +290,38 @@ def _timed(
 
 
 def _takes(simulator: str, unit: str, options: Namespace) -> bool:
-    """Whether a simulator of those to be timed takes a unit: some compile others for too long."""
+    """Whether a simulator is timed on a unit; some units take too long to compile."""
     if simulator == WHOLE:
         return unit in _among(options, "whole", SHORT)
     return simulator != CXXRTL or bool(options.only) or parse_mac(unit).lanes == 1
 
 
 def _among(options: Namespace, flag: str, default: Sequence[str]) -> Sequence[str]:
-    """Units that an option names, else those of the default that are measured at all."""
+    """Units named by an option, or the measured ones among the defaults."""
     named: Sequence[str] | None = getattr(options, flag)
     return [unit for unit in default if unit in options.units] if named is None else named
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """What the command takes."""
+    """Add the options of the command."""
     parser.add_argument(
         "units", metavar="MAC", nargs="*", default=UNITS, help=f"units (default: {' '.join(UNITS)})"
     )
     parser.add_argument(
-        "--size", metavar="MxKxN", default=GEMM, help="sides of the product (default: %(default)s)"
+        "--size", metavar="MxKxN", default=GEMM, help="size of the product (default: %(default)s)"
     )
     parser.add_argument(
         "--whole",
         metavar="MAC",
         action="append",
-        help=f"units whose whole array {WHOLE} compiles too, which takes minutes "
+        help=f"units whose whole array {WHOLE} also compiles, which takes minutes "
         f"(default: {' '.join(SHORT)})",
     )
     parser.add_argument(
         "--stationary",
         metavar="MAC",
         action="append",
-        help="units that are measured in weight-stationary arrays too (default: "
+        help="units that are also measured in weight-stationary arrays (default: "
         f"{' '.join(STATIONARY)})",
     )
     parser.add_argument(
@@ -329,12 +329,12 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="NAME",
         action="append",
         choices=KNOWN,
-        help=f"leave out all but these: {', '.join(KNOWN)} (default: all but {HARNESS})",
+        help=f"run only these: {', '.join(KNOWN)} (default: all but {HARNESS})",
     )
 
 
 def run(options: Namespace) -> list[Record]:
-    """All that is measured, in one run."""
+    """Measure everything in one run."""
     names = options.only or [name for name in KNOWN if name != HARNESS]
     gemm, progress, records = Part(*parse_size(options.size)), Progress(), []
     # Before anything takes long.

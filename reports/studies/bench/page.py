@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulators beside each other: how fast each is against Verilator, in products a second.
+"""Speed of simulators relative to Verilator, in products per second.
 
-Then cycles of SCALE-Sim beside those of the arrays, and what each difference is made of.
+Also cycles of SCALE-Sim compared with those of the arrays, and the causes of each difference.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +13,13 @@ from reports.registry import Page, Records
 from reports.tables import MISSING, Record, Table, value
 
 SOURCE = "simulator"
-#: Names of simulators, as the records have them: ours, and what all are compared with; the
-#: second is a smaller array, which is taken where the first was not compiled.
+#: Names of simulators in records: this project's, and the references. The reference is the small
+#: array where the whole one was not compiled.
 FAST, NUMPY = "sim.fast", "sim.fast, numpy"
 WHOLE, SMALL = "Verilator", "Verilator, small array"
-#: What a reader needs to know of simulators besides their names.
+#: Remarks on simulators in tables.
 KNOWN_AS = {FAST: " (numba)", "sim.rtl": " (Verilator, elements compiled once)"}
-#: Speed of a simulator; of one with threads, were the machine otherwise idle.
+#: Speed of a simulator; and of one with threads on an idle machine.
 SPEED, BUSY = "mac_per_second", "mac_per_second_by_processor_time"
 PEAK = "peak of binary32 multiply-adds"
 #: Unit whose every sum is one multiply-add of binary32.
@@ -43,19 +43,19 @@ def _units(records: Records) -> dict[str, dict[str, Record]]:
 
 
 def _reference(unit: Mapping[str, Record]) -> Record:
-    """What a unit's simulators are compared with."""
+    """The reference for the simulators of a unit."""
     return unit[WHOLE] if WHOLE in unit else unit[SMALL]
 
 
 def _ratio(unit: Mapping[str, Record], simulator: str, metric: str = SPEED) -> float | None:
-    """Products a second over those of what a unit's simulators are compared with."""
+    """Products per second relative to the reference."""
     if simulator not in unit or metric not in unit[simulator]["metrics"]:
         return None
     return float(value(unit[simulator], metric)) / float(value(_reference(unit), SPEED))
 
 
 def _times(ratio: float | None) -> str:
-    """A ratio, to three digits."""
+    """A ratio with three digits."""
     if ratio is None:
         return MISSING
     return f"{float(f'{ratio:.3g}'):,.0f}" if ratio >= 100 else f"{ratio:.3g}"
@@ -67,7 +67,7 @@ def _simulators(units: Mapping[str, Mapping[str, Record]]) -> list[str]:
 
 
 def ratios(records: Records) -> Table:
-    """Speed of each simulator over that of Verilator, a column a unit."""
+    """Speed of each simulator relative to Verilator, one column per unit."""
     units = _units(records)
     rows = [
         [name + KNOWN_AS.get(name, ""), *(_times(_ratio(unit, name)) for unit in units.values())]
@@ -78,10 +78,10 @@ def ratios(records: Records) -> Table:
         if any(busy):
             rows.append([f"{name}, by processor time", *map(_times, busy)])
     base = [
-        "compared with an array of",
+        "array of the reference",
         *(_reference(unit)["conditions"]["array"] for unit in units.values()),
     ]
-    return Table(["times as many products a second as Verilator", *units], [*rows, base], [])
+    return Table(["products per second, Verilator = 1", *units], [*rows, base], [])
 
 
 def _compared(records: Sequence[Record]) -> list[Record]:
@@ -94,7 +94,7 @@ def _both(record: Record) -> tuple[int, int]:
 
 
 def cycles(records: Sequence[Record], dataflow: str) -> Table:
-    """A line a layer and array: both numbers, and the causes that add up to their difference."""
+    """One row per layer and array: both numbers, and the causes of their difference."""
     shown = [
         record for record in _compared(records) if record["conditions"]["dataflow"] == dataflow
     ]
@@ -122,7 +122,7 @@ def cycles(records: Sequence[Record], dataflow: str) -> Table:
             "product",
             "array",
             "SCALE-Sim",
-            "array's cycles",
+            "this array",
             "difference",
             *causes,
             "stepped",
@@ -133,9 +133,7 @@ def cycles(records: Sequence[Record], dataflow: str) -> Table:
 
 
 def answer(records: Records) -> dict[str, Any]:
-    """Speed beside Verilator by unit, part of the machine's multiply-adds that the fast path does
-    with sums of binary32, sums compared, memory, cycles beside SCALE-Sim.
-    """
+    """Speed relative to Verilator, share of the peak rate, sums compared, memory, SCALE-Sim."""
     units = _units(records)
     first = next(iter(units.values()))
     given = first[FAST]["conditions"]
@@ -165,7 +163,7 @@ def answer(records: Records) -> dict[str, Any]:
 
 
 def plots(records: Records) -> dict[str, Callable[[], str]]:
-    """Pictures of the page: bars of all ratios."""
+    """Plots of the page: bars of all ratios."""
     units = _units(records)
     series = {
         name: [_ratio(unit, name) for unit in units.values()]
@@ -175,11 +173,11 @@ def plots(records: Records) -> dict[str, Callable[[], str]]:
     return {
         "simulator-speed": partial(
             bars,
-            "Speed of simulators over a plain Verilator model",
+            "Speed of simulators relative to a plain Verilator model",
             log=True,
             series=series,
             groups=[name.replace(", ", "\n") for name in units],
-            unit="products a second, Verilator = 1",
+            unit="products per second, Verilator = 1",
             line=1.0,
             line_name="Verilator",
         )
@@ -187,10 +185,10 @@ def plots(records: Records) -> dict[str, Callable[[], str]]:
 
 
 def simulators_page(records: Records) -> dict[str, Any]:
-    """What the page shows.
+    """Values for the page.
 
-    Besides speeds and cycles: time to compile over that of the fast path's loops, and what each
-    simulator computed, and how it was timed.
+    Besides speeds and cycles: compilation time relative to `sim.fast`, and the product that each
+    simulator computed.
     """
     units = _units(records)
     compiling = []
@@ -217,7 +215,7 @@ def simulators_page(records: Records) -> dict[str, Any]:
     ]
     return {
         "ratios": ratios(records),
-        "compiling": Table(["time to compile, over that of sim.fast", *units], compiling, []),
+        "compiling": Table(["compilation time, sim.fast = 1", *units], compiling, []),
         "computed": Table(
             [
                 "unit",
@@ -225,9 +223,9 @@ def simulators_page(records: Records) -> dict[str, Any]:
                 "array",
                 "product",
                 "cycles",
-                "sums, all equal",
+                "sums compared",
                 "checksum",
-                "time of",
+                "timed by",
             ],
             computed,
             [],

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays as programs: what Verilator and CXXRTL make of the Verilog, each with a plain C++ main.
+"""Arrays as programs: Verilog compiled by Verilator and CXXRTL, with a plain C++ main.
 
-Nothing here is tuned for arrays: default optimisations of either tool, no module kept apart by
-choice, no bulk interface. `sim.rtl` is what tuning gives. Programs are kept with
-the seconds that they took to make, since that is minutes.
+Nothing is tuned for arrays: default optimisations of each tool, no module kept separate by choice,
+no bulk interface. `sim.rtl` is the tuned version. Programs take minutes to build, so they are
+kept together with their build time.
 """
 
 import hashlib
@@ -29,10 +29,10 @@ from synth.flow.cache import Entry, Missing
 
 
 class Ran(NamedTuple):
-    """Sums (M, N), as `sim.matmul` has them or as unsigned bits, their flags, cycles, seconds.
+    """Sums (M, N), as from `sim.matmul` or as unsigned bits, with flags, cycles and seconds.
 
-    Seconds are of processor time where a simulator has one thread, so that other work on the
-    machine does not count; else of wall time, and ``processor`` has the time of all threads.
+    Seconds are processor time if a simulator has one thread, which excludes other work on the
+    machine. Otherwise they are wall-clock time, and ``processor`` has the time of all threads.
     """
 
     sums: NDArray
@@ -43,35 +43,35 @@ class Ran(NamedTuple):
 
 
 def busy() -> float:
-    """Seconds of processor time of this process and of those that it has waited for."""
+    """Processor time in seconds of this process and of its finished children."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
-#: What both programs include, and the main function of each.
+#: Header of both programs, and the main function of each.
 DRIVE = Path(__file__).with_name("drive.h")
 VERILATOR_MAIN = Path(__file__).with_name("verilator.cpp")
 CXXRTL_MAIN = Path(__file__).with_name("cxxrtl.cpp")
 #: Part of Verilator's run time that a model without tracing or timing needs.
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 CACHE = folders.cache("bench")
-#: Option of the C++ compiler: that of `sim.rtl`, twice as quick to compile as the next one. What
-#: runs once a simulation is not optimised, as in Verilator's own makefiles.
+#: Option of the C++ compiler, as in `sim.rtl`; the next level takes twice as long to compile. Code
+#: that runs once per simulation is not optimised, as in Verilator's own makefiles.
 OPTIMIZE, SLOW = "-O1", "__Slow"
-#: What `Stream` of drive.h has, in its order.
+#: Fields of `Stream` in drive.h, in order.
 STREAM = ("tvalid", "tready", "tdata", "tlast", "tuser")
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A compiled simulator of one array, and the seconds of processor time that it took to make."""
+    """A compiled simulator of one array, and the processor time of its build in seconds."""
 
     path: Path
     seconds: float
 
 
 def _wires(ports: Iterable[Mapping[str, Any]], name: Callable[[str], str]) -> str:
-    """Text of wires.h: each stream's ports, the absent ones empty."""
+    """Text of wires.h: the ports of each stream; missing ones are empty."""
     known = {port["name"] for port in ports}
     streams = []
     for short, prefix in (("a", A), ("b", B), ("c", C)):
@@ -82,7 +82,7 @@ def _wires(ports: Iterable[Mapping[str, Any]], name: Callable[[str], str]) -> st
 
 
 def _compile(sources: Sequence[Path], folder: Path, options: Sequence[str | Path]) -> Path:
-    """Compile C++ files side by side and link them."""
+    """Compile C++ files in parallel and link them."""
     common = [compiler(), "-std=c++17", "-w", "-I", folder, "-I", DRIVE.parent, *options]
     objects = [folder / f"{source.stem}.o" for source in sources]
     run_all(
@@ -97,7 +97,7 @@ def _compile(sources: Sequence[Path], folder: Path, options: Sequence[str | Path
 
 
 def _kept(name: str, files: Sequence[Path], make: Callable[[Path], Path]) -> Program:
-    """The program that ``make`` builds in a folder, or the same one built before."""
+    """The program that ``make`` builds in a folder, or a kept copy."""
     entry = Entry(
         name,
         {"files": list(files), "compiler": compiler(), "verilator": find_verilator().version},
@@ -123,7 +123,7 @@ def _kept(name: str, files: Sequence[Path], make: Callable[[Path], Path]) -> Pro
 def build_verilator(
     files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]]
 ) -> Program:
-    """What Verilator makes of the array, with the options of its manual for speed."""
+    """The array compiled by Verilator, with the options that its manual recommends for speed."""
     verilator = find_verilator()
 
     def make(folder: Path) -> Path:
@@ -151,7 +151,7 @@ def build_verilator(
 def build_cxxrtl(
     files: Sequence[Path], spec: ArraySpec, ports: Iterable[Mapping[str, Any]]
 ) -> Program:
-    """What CXXRTL makes of it, modules apart: flattened, the compiler does not come to an end."""
+    """The array compiled by CXXRTL, not flattened, since the compiler would not finish."""
 
     def make(folder: Path) -> Path:
         (folder / "wires.h").write_text(_wires(ports, _cxxrtl))
@@ -172,19 +172,19 @@ def build_cxxrtl(
 
 
 def _cxxrtl(name: str) -> str:
-    """How CXXRTL spells a public name."""
+    """A public name as CXXRTL spells it."""
     return "p_" + name.replace("_", "__")
 
 
 def build_program(source: Path, folder: Path) -> Path:
-    """A program of one C++ file, made for this very processor."""
+    """A program from one C++ file, compiled for this processor."""
     program = folder / source.stem
     run([compiler(), "-std=c++17", "-O3", "-march=native", "-pthread", source, "-o", program])
     return program
 
 
 def run_program(program: Path, arguments: Sequence[str | Path]) -> dict[str, float]:
-    """What a program prints."""
+    """Output of a program."""
     done = subprocess.run(
         [program, *map(str, arguments)], check=True, capture_output=True, text=True
     )
@@ -209,7 +209,7 @@ def simulate(program: Path, spec: ArraySpec, a: NDArray, b: NDArray, folder: Pat
 
 
 def _rows(given: Beats, prefix: str) -> npt.NDArray[np.uint64]:
-    """Beats of a source as drive.h reads them."""
+    """Beats of a source in the format of drive.h."""
     data, marks = given.sources[prefix], given.last[prefix].astype(np.uint64)
     if prefix in given.user:
         marks = marks | given.user[prefix] << np.uint64(1)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cycles of SCALE-Sim beside the closed forms, each difference taken apart.
+"""Cycles of SCALE-Sim compared with the closed forms, with the causes of each difference.
 
-SCALE-Sim computes no values and is tied to no hardware. It has an environment of its own (``make
-build/scalesim``), since it needs an older numpy. Its memories are given room and bandwidth for
-everything, so that only its array is compared.
+SCALE-Sim computes no values and models no specific hardware. It needs an older numpy and therefore
+its own environment (``make build/scalesim``). Its memories get enough room and bandwidth for
+everything, so only the array is compared.
 """
 
 import csv
@@ -30,11 +30,11 @@ STEPPED = 3000
 
 
 class ScaleSimError(RuntimeError):
-    """SCALE-Sim is not there or fails; the message is one line."""
+    """SCALE-Sim is missing or fails; the message is one line."""
 
 
 class Layer(NamedTuple):
-    """A convolution in SCALE-Sim's words; a matrix product is one of 1 x K windows over M x K."""
+    """A convolution in SCALE-Sim's terms; a matrix product has 1 x K windows over M x K."""
 
     name: str
     height: int
@@ -47,7 +47,7 @@ class Layer(NamedTuple):
 
     @property
     def gemm(self) -> tuple[int, int, int]:
-        """M, K and N of the product that computes it."""
+        """M, K and N of the equivalent product."""
         down = (self.height - self.window_height) // self.stride + 1
         across = (self.width - self.window_width) // self.stride + 1
         return (down * across, self.window_height * self.window_width * self.channels, self.filters)
@@ -78,7 +78,7 @@ LAYERS = (
     Layer("conv_14x14_7x7_7", 14, 14, 7, 7, 3, 20, 7),
 )
 
-#: What SCALE-Sim reads besides the layers. CALC gives each memory the bandwidth that it asks for.
+#: Configuration of SCALE-Sim. CALC gives each memory the bandwidth that it needs.
 _CONFIG = """[general]
 run_name = run
 [run_presets]
@@ -143,7 +143,7 @@ def run_scalesim(spec: ArraySpec, layers: Sequence[Layer]) -> list[int]:
 
 
 def model(spec: ArraySpec, m: int, k: int, n: int) -> tuple[int, int]:
-    """What SCALE-Sim does, in closed form: its folds, and the cycles of one.
+    """SCALE-Sim in closed form: number of folds, and cycles of one fold.
 
     Each fold fills the array, computes and empties it before the next one starts. A fold of an
     output-stationary array has all of K; one of a weight-stationary array loads its weights first
@@ -156,9 +156,9 @@ def model(spec: ArraySpec, m: int, k: int, n: int) -> tuple[int, int]:
 
 
 def terms(spec: ArraySpec, m: int, k: int, n: int) -> dict[str, int]:
-    """Cycles that SCALE-Sim reports more than the array takes, by cause.
+    """Cycles that SCALE-Sim reports in excess of the array, by cause.
 
-    They add up to the difference; negative ones are cycles that only the array has.
+    They add up to the difference; negative ones are cycles that only the array takes.
     """
     folds, fold = model(spec, m, k, n)
     stationary = spec.dataflow is Dataflow.OS
@@ -177,19 +177,19 @@ def terms(spec: ArraySpec, m: int, k: int, n: int) -> dict[str, int]:
 
 
 def closed_form(spec: ArraySpec, m: int) -> ArraySpec:
-    """The array, with an accumulator memory for all rows of C, as SCALE-Sim has it."""
+    """The array with an accumulator memory for all rows of C, as in SCALE-Sim."""
     return spec if spec.dataflow is Dataflow.OS else replace(spec, depth=max(m, spec.rows, 2))
 
 
 def compare(
     origin: Provenance, layers: Sequence[Layer] = LAYERS, arrays: Sequence[str] = ARRAYS
 ) -> list[Record]:
-    """A record for each layer, array and dataflow.
+    """One record per layer, array and dataflow.
 
     Raises
     ------
     MismatchError
-        If a difference is not what `terms` says, or the array is not as its closed form.
+        If a difference is not explained by `terms`, or the array differs from its closed form.
     ScaleSimError
         If SCALE-Sim does not run.
     """
