@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from hw.emit.yosys import YosysError
-from hw.spec import SpecError
+from hw.spec import ArraySpec, MacSpec, OutputSpec, SpecError
 from hw.spec.command import (
     Parser,
     add_output_options,
@@ -26,8 +26,12 @@ from synth.flow.liberty import Library, read
 from synth.flow.timing import StaError
 from synth.measure import METRICS, Job, measure
 from synth.power.energy import NetlistMismatch
-from synth.record import write_records
+from synth.record import Record, write_records
 
+#: Settings of a generated unit.
+UNIT = (*MacSpec.SETTINGS, *ArraySpec.SETTINGS, *OutputSpec.SETTINGS)
+#: Operands; the summary has the energy of the first that was measured.
+STREAMS = ("gaussian", "uniform")
 TOOL_ERRORS = (YosysError, StaError, NetlistMismatch)
 
 
@@ -78,6 +82,9 @@ def _parser() -> Parser:
         default=(),
         help=f"some of {', '.join(metric.__name__ for metric in METRICS)} (default: all)",
     )
+    parser.add_argument(
+        "--verbose", action="store_true", help="print every metric, not only the summary"
+    )
     parser.add_argument("--json", action="store_true", help="print the record as JSON")
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the record to FILE")
     return parser
@@ -114,6 +121,15 @@ def _design(options: argparse.Namespace) -> Design:
             resolve=not options.unresolved,
             always_valid=options.always_valid,
         )
+    beside = [
+        setting.option_string
+        for setting in UNIT
+        if getattr(options, setting.dest, None) is not None
+    ]
+    if beside:
+        raise SpecError(
+            f"{', '.join(beside)} describe a generated unit; leave them out with --verilog"
+        )
     require(
         not (options.unresolved or options.always_valid),
         "What is left of a MAC",
@@ -132,6 +148,56 @@ def _clock(text: str | None) -> float | None:
         period = 0.0
     require(period is None or 0 < period < float("inf"), "Clock", "a number of ns above 0", text)
     return period
+
+
+def summary(record: Record, clock_ns: float | None) -> str:
+    """Gates, area, timing and energy of a record, in six lines."""
+
+    def each(form: str, *names: str) -> str | None:
+        """``form`` with the value and unit of the first metric that the record has."""
+        for name in names:
+            if name in record.metrics:
+                value, unit = record.metrics[name]
+                shown = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
+                return form.format(value=shown, unit=unit)
+        return None
+
+    def line(title: str, *parts: str | None) -> str:
+        there = [part for part in parts if part is not None]
+        return f"{title:10}{', '.join(there) if there else 'not measured'}"
+
+    operands = next((name for name in STREAMS if f"energy_{name}" in record.metrics), "")
+    slack = None if clock_ns is None else f"slack {{value}} {{unit}} at {clock_ns:g} ns"
+    return "\n".join(
+        [
+            line("unit", record.subject, f"recipe {record.conditions['recipe']}"),
+            line(
+                "gates",
+                each("{value} two-input gates", "two_input_gates_keep", "two_input_gates_default"),
+                each("{value} flip-flops", "flip_flops_keep", "flip_flops_default"),
+            ),
+            line(
+                "area",
+                each("{value} {unit}", "area"),
+                each("{value} cells", "cells"),
+                each("{value} NAND2 equivalents", "nand2_equivalents"),
+            ),
+            line(
+                "timing",
+                each("shortest clock period {value} {unit}", "min_period"),
+                each("{value} {unit}", "max_clock"),
+                each(slack, "slack") if slack else None,
+            ),
+            line(
+                "energy",
+                each(
+                    f"{{value}} {{unit}} per MAC operation ({stream} operands)", f"energy_{stream}"
+                ),
+                each("leakage {value} {unit}", "leakage"),
+            ),
+            line("not done", *record.not_done),
+        ]
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -163,11 +229,14 @@ def _body(given: Sequence[str], options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(record.to_json(), indent=2))
     elif options.out is None:
+        print(summary(record, _clock(options.clock)))
+        if not options.verbose:
+            print(f"--verbose prints all {len(record.metrics)} metrics, --json the record")
+            return
         width = max(map(len, record.metrics))
-        print(record.subject)
+        print()
         for name, (value, unit) in record.metrics.items():
             print(f"{name:{width}}  {value} {unit}")
-        print(f"{'not done':{width}}  " + ", ".join(record.not_done))
 
 
 if __name__ == "__main__":

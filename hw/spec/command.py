@@ -6,6 +6,7 @@ spelling, which the grammar parses.
 """
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -45,6 +46,11 @@ VALUES = {
 }
 
 
+#: Metavars of options that name a file or folder, and options that name one that is written.
+PLACES = ("DIR", "FILE", "FOLDER", "MODEL.onnx", "PATH", "POINTS")
+WRITTEN = ("out", "trace", "view", "save_quantizers")
+
+
 class Quiet(argparse.Action):
     """The option ``--quiet``, which every command has."""
 
@@ -80,6 +86,8 @@ class Parser(argparse.ArgumentParser):
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """Value of an option; an error shows no more of a long one than can be read."""
+        if not arg_string and action.metavar in PLACES:
+            raise argparse.ArgumentError(action, "must name a file or folder, not ''")
         try:
             return super()._get_value(action, arg_string)
         except argparse.ArgumentError as error:
@@ -128,6 +136,7 @@ def run_command(
     manners.quiet(False)
     try:
         options = parser.parse_args(_arguments(parser, arguments))
+        _require_distinct(parser, options)
         with manners.unwinding(), manners.temporary_files():
             try:
                 status = body(options) or 0
@@ -169,6 +178,18 @@ def _arguments(
         if "\0" in word:
             parser.error(f"Argument must have no NUL character, not {shortened(word)}")
     return arguments
+
+
+def _require_distinct(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End the program if two options name one file to be written."""
+    names: dict[str, str] = {}
+    for dest in WRITTEN:
+        path = getattr(options, dest, None)
+        if path is not None:
+            option = f"--{dest.replace('_', '-')}"
+            first = names.setdefault(os.path.realpath(path), option)
+            if first != option:
+                parser.error(f"{first} and {option} must name different files, not both {path}")
 
 
 def _explained(error: Exception, tool_errors: tuple[type[Exception], ...]) -> tuple[int, str]:
@@ -366,7 +387,7 @@ def chosen_design(options: argparse.Namespace) -> MacSpec | ArraySpec | OutputSp
             raise SpecError("--spec describes the whole unit already; leave out --gemm")
         return whole
     source, flags = getattr(options, SOURCE.dest), getattr(options, FLAGS.dest)
-    behind_mac = bool(given_mac_options(options)) or options.array is not None
+    behind_mac = bool(given_mac_options(options) or _given(options, ARRAY))
     if source is not None and behind_mac:
         raise SpecError(
             "--from generates an output stage alone; leave out --from, or the options of the MAC"

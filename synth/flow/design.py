@@ -14,7 +14,7 @@ from typing import Any
 
 from hw.build import build
 from hw.spec import Adder, ArraySpec, GemmSpec, MacSpec, OutputSpec
-from hw.spec.errors import require
+from hw.spec.errors import SpecError, require
 from synth.flow.cache import cached_step
 from synth.flow.gates import Gates, count
 from synth.flow.netlists import placed, repeated
@@ -142,6 +142,8 @@ def of_files(files: Iterable[str | Path], top: str) -> Design:
     texts = {}
     for path in paths:
         require(path.is_file(), "Verilog file", "a readable file", str(path))
+        if any(path.samefile(other) for other in texts):
+            raise SpecError(f"Verilog file {str(path)!r} is given twice; name it once")
         texts[str(path)] = path.read_bytes().decode("utf-8", errors="replace")
     return Design(
         name=top,

@@ -170,8 +170,21 @@ def test_without_library_and_sta_the_rest_is_measured(capsys, monkeypatch):
     )
     assert {"two_input_gates_keep", "paper_cost"} < record.metrics.keys()
     monkeypatch.setattr(timing.shutil, "which", lambda name: None)
-    assert run.main(["--mac", "int4", "--liberty", SMALL, "--metrics", "cells", "clock"]) == 0
+    assert (
+        run.main(["--mac", "int4", "--liberty", SMALL, "--metrics", "cells", "clock", "--verbose"])
+        == 0
+    )
     out = capsys.readouterr().out
+    summary = out.partition("\n\n")[0].splitlines()
+    assert [line[:10].rstrip() for line in summary] == [
+        "unit",
+        "gates",
+        "area",
+        "timing",
+        "energy",
+        "not done",
+    ]
+    assert summary[1] == "gates     not measured"
     assert re.search(r"^area +\d", out, re.MULTILINE)
     assert "memories, timing (OpenSTA is not installed), " in out
     assert "energy (not asked for)" in out
