@@ -191,7 +191,8 @@ def summary(record: Record, clock_ns: float | None) -> str:
             line(
                 "energy",
                 each(
-                    f"{{value}} {{unit}} per MAC operation ({stream} operands)", f"energy_{stream}"
+                    f"{{value}} {{unit}} per MAC operation ({operands} operands)",
+                    f"energy_{operands}",
                 ),
                 each("leakage {value} {unit}", "leakage"),
             ),
