@@ -29,7 +29,7 @@ class Verb:
 #: Verbs by task, in the order of a project.
 GROUPS: dict[str, tuple[Verb, ...]] = {
     "Design": (
-        Verb("formats", "hw.spec.__main__", "List the number formats.", "--list"),
+        Verb("formats", "hw.spec.__main__", "List the number formats.", ""),
         Verb(
             "generate",
             "hw.generate",

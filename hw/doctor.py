@@ -1,16 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m hw.doctor``: what is installed, what is missing, and what installs it."""
+"""``python -m hw.doctor``: what is installed, what is missing, and what installs it.
+
+With ``--install`` it installs what is missing. It prints each command before it runs it.
+"""
 
 import argparse
 import json
+import os
+import shlex
+import shutil
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import invalidate_caches
 from typing import Any
 
 from hw.board import usb
-from hw.board.needs import found, needs
+from hw.board.needs import Need, found, needs
 from hw.board.platforms import BOARDS
+from hw.spec import folders
 from hw.spec.command import Parser, run_command
+from hw.spec.errors import require
+from hw.spec.packages import installer
+
+#: Uses that ``--install`` is for unless others are named: those that take little room.
+USUAL = ("generate", "simulate", "run networks", "synthesise", "plot", "talk to a board")
 
 
 def examine() -> dict[str, Any]:
@@ -73,19 +87,106 @@ def _permissions(state: dict[str, Any]) -> list[str]:
     return lines
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 whatever is missing, as nothing is needed by every use."""
+def chosen_uses(words: Sequence[str]) -> list[str]:
+    """Uses that ``words`` name, whole or by the last word; `USUAL` without any.
+
+    Raises
+    ------
+    SpecError
+        If there is no such use.
+    """
+    known = needs()
+    names = {use.rpartition(" ")[2]: use for use in known} | {use: use for use in known}
+    for word in words:
+        require(word in names, "Use", f"one of {', '.join(known)}", word)
+    return [names[word] for word in words] or list(USUAL)
+
+
+def install(uses: Iterable[str]) -> bool:
+    """Install what the uses miss, a command at a time; whether all of it is there now."""
+    known = needs()
+    wanted = list(dict.fromkeys(need for use in uses for need in known[use]))
+    missing = [item.need for item in found(wanted) if item.version is None]
+    if not missing:
+        _say("Nothing is missing.")
+    for command in dict.fromkeys(command for need in missing for command in commands(need)):
+        _say(f"Running: {shlex.join(command)}")
+        try:
+            done = subprocess.run(
+                command,
+                cwd=folders.ROOT,  # The project's own modules are found there.
+                check=False,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+            )
+        except OSError as error:
+            _say(f"Failed: {error}")
+            continue
+        if done.returncode:
+            lines = (done.stderr or done.stdout).strip().splitlines()
+            _say(f"Failed: {lines[-1] if lines else f'status {done.returncode}'}")
+    invalidate_caches()
+    left = [item.need for item in found(missing) if item.version is None]
+    for need in left:
+        _say(f"{need.name} is still missing. To install it, run: {need.install}")
+    return not left
+
+
+def commands(need: Need) -> list[tuple[str, ...]]:
+    """Commands that install what is missing; none where that is up to a person."""
+    if need.extra is not None:
+        command = installer(need.extra)
+        return [tuple(command)] if command else []
+    steps: list[tuple[str, ...]] = []
+    for step in need.install.split(" && "):
+        match step.split():
+            case ["apt", "install", *packages]:
+                if os.geteuid() != 0 or shutil.which("apt-get") is None:
+                    return []
+                apt = ("apt-get", "-q", "-y")
+                steps += [(*apt, "update")]
+                steps += [(*apt, "install", "--no-install-recommends", *packages)]
+            case ["pip", *words]:
+                steps.append((sys.executable, "-m", "pip", *words))
+            case ["python", *words]:
+                steps.append((sys.executable, *words))
+            case _:
+                return []
+    return steps
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def parser() -> Parser:
+    """Options of the command."""
     parser = Parser(
         prog="python -m hw.doctor",
-        description="Tell what is installed and what is missing, use by use.",
+        description="Show what is installed and what is missing for each use.",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
-    return run_command(parser, _body, arguments)
+    parser.add_argument(
+        "--install",
+        metavar="USE",
+        nargs="*",
+        help="install what is missing for these uses, such as ecp5 or 'simulate fast' "
+        f"(default: {', '.join(USUAL)})",
+    )
+    return parser
 
 
-def _body(options: argparse.Namespace) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0, unless ``--install`` leaves something out: no use needs everything."""
+    return run_command(parser(), _body, arguments)
+
+
+def _body(options: argparse.Namespace) -> int:
+    is_whole = options.install is None or install(chosen_uses(options.install))
     state = examine()
     print(json.dumps(state, indent=2) if options.json else "\n".join(_lines(state)))
+    return int(not is_whole)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ DEFAULT_ARRAY = "4x4"
 FOLDER = Path("build/boards")
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     parser = Parser(
         prog="python -m hw.flash",
         description="Build a GEMM engine for an FPGA board and write it there.",
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     130 after Ctrl-C.
     """
-    return run_command(_parser(), _body, arguments, tool_errors=(ToolError, YosysError))
+    return run_command(parser(), _body, arguments, tool_errors=(ToolError, YosysError))
 
 
 def _body(options: argparse.Namespace) -> None:

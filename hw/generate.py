@@ -19,8 +19,8 @@ from hw.spec.command import (
 DEFAULT_FOLDER = "build/verilog"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; 0 if all went well, 2 for wrong arguments."""
+def parser() -> Parser:
+    """Options of the command."""
     parser = Parser(
         prog="python -m hw.generate",
         description="Generate the Verilog of a MAC, an array, a GEMM engine or an output stage.",
@@ -36,7 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print the manifest instead of paths")
     parser.add_argument("--list", action="store_true", help="print the formats that have a name")
-    return run_command(parser, _body, arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; 0 if all went well, 2 for wrong arguments."""
+    return run_command(parser(), _body, arguments)
 
 
 def _body(options: argparse.Namespace) -> None:

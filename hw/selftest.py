@@ -24,7 +24,7 @@ from hw.spec.command import (
 from hw.spec.errors import require, require_int
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     parser = Parser(
         prog="python -m hw.selftest",
         description=(
@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all agreed, 1 if not or if the board failed, 2 for wrong arguments."""
     from sim.selftest import Mismatch
 
-    return run_command(_parser(), _body, arguments, tool_errors=(DeviceError, Mismatch))
+    return run_command(parser(), _body, arguments, tool_errors=(DeviceError, Mismatch))
 
 
 def _body(options: argparse.Namespace) -> None:

@@ -93,7 +93,7 @@ class VirtualBoard:
             os.close(end)
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     parser = Parser(
         prog="python -m hw.virtual_board",
         description=(
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 130 after Ctrl-C, 1 if a tool failed, 2 for wrong arguments."""
     from sim.rtl import RtlError
 
-    return run_command(_parser(), _body, arguments, tool_errors=(RtlError,))
+    return run_command(parser(), _body, arguments, tool_errors=(RtlError,))
 
 
 def _body(options: argparse.Namespace) -> None:

@@ -243,15 +243,20 @@ def _fill(page: Path, templates: jinja2.Environment, shown: Sequence[Study], roo
     return _MARKED.sub(section, old)
 
 
-def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
-    """Render or check; the exit code."""
+def parser() -> Parser:
+    """Options of the command."""
     parser = Parser(
         prog="python -m reports.render", description="Render README.md and reports/index.html."
     )
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 if a page is out of date"
     )
-    return run_command(parser, lambda options: render(root, check=options.check), arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
+    """Render or check; the exit code."""
+    return run_command(parser(), lambda options: render(root, check=options.check), arguments)
 
 
 def render(root: Path = ROOT, *, check: bool = False) -> int:

@@ -23,13 +23,8 @@ from synth.record import write_records
 PROG = "python -m reports.study"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a tool failed or the records show a fault, 2 for wrong
-    arguments.
-    """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given and not given[0].startswith("-") and (study := find(given[0])) is not None:
-        return _measure(study, given[1:])
+def parser() -> Parser:
+    """Options of the command; each study adds its own."""
     parser = Parser(
         prog=PROG,
         description="Measure a study, write its records to reports/data "
@@ -37,10 +32,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="a study of --list")
     parser.add_argument("--list", action="store_true", help="list the studies and exit")
-    options = parser.parse_args(given)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all went well, 1 if a tool failed or the records show a fault, 2 for wrong
+    arguments.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and not given[0].startswith("-") and (study := find(given[0])) is not None:
+        return _measure(study, given[1:])
+    command = parser()
+    options = command.parse_args(given)
     if not options.list:
         names = ", ".join(study.name for study in studies())
-        parser.error(f"Study must be one of {names}, not {options.name!r}")
+        command.error(f"Study must be one of {names}, not {options.name!r}")
     for study in studies():
         print(f"{study.name:16}{study.title}")
     return 0

@@ -17,7 +17,7 @@ from sim.trace.record import record, require_viewable
 DEFAULT_FILE = Path("build/view.html")
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     parser = Parser(
         prog="python -m sim.view",
         description=(
@@ -68,7 +68,7 @@ def _view(options: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0, or 2 if the arguments are wrong."""
-    return run_command(_parser(), _view, arguments)
+    return run_command(parser(), _view, arguments)
 
 
 if __name__ == "__main__":

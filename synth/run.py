@@ -19,6 +19,7 @@ from hw.spec.command import (
     run_command,
 )
 from hw.spec.errors import require
+from hw.spec.packages import library_remedy
 from synth.flow import osu018
 from synth.flow.design import Design, of_files, of_unit
 from synth.flow.gates import recipes
@@ -35,7 +36,7 @@ STREAMS = ("gaussian", "uniform")
 TOOL_ERRORS = (YosysError, StaError, NetlistMismatch)
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     parser = Parser(
         prog="python -m synth.run",
         description="Measure a unit: two-input gates, the paper's cost, area, timing, energy.",
@@ -62,7 +63,7 @@ def _parser() -> Parser:
         metavar="FILE",
         nargs="+",
         help="Liberty files of one library, gzipped or not "
-        "(default: OSU 0.18 um, from `make library`)",
+        f"(default: OSU 0.18 um, from `{library_remedy()}`)",
     )
     flow.add_argument(
         "--recipe",
@@ -97,7 +98,7 @@ def chosen_library(files: Sequence[str] | None) -> Library | None:
     found = osu018.find()
     if found is None:
         print(
-            "OSU018 cell library is missing (`make library` gets it): no cells, no timing.",
+            f"OSU018 cell library is missing (`{library_remedy()}` gets it): no cells, no timing.",
             file=sys.stderr,
         )
         return None
@@ -204,7 +205,7 @@ def summary(record: Record, clock_ns: float | None) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    return run_command(_parser(), partial(_body, given), given, tool_errors=TOOL_ERRORS)
+    return run_command(parser(), partial(_body, given), given, tool_errors=TOOL_ERRORS)
 
 
 def _body(given: Sequence[str], options: argparse.Namespace) -> None:

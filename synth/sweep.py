@@ -41,6 +41,7 @@ from hw.spec import ArraySpec, Dataflow, GemmSpec, MacSpec, parse_array, parse_g
 from hw.spec.command import Parser, run_command
 from hw.spec.errors import SpecError, require
 from hw.spec.grammar import DEFAULT_DEPTHS
+from hw.spec.packages import library_remedy
 from synth.flow import osu018
 from synth.flow.cache import Entry, Missing
 from synth.flow.design import of_unit
@@ -198,7 +199,7 @@ def _library(files: tuple[str, ...]) -> Library:
     require(
         OSU018 not in files or found is not None,
         "Library",
-        "one that is there: `make library` gets it",
+        f"one that is there: `{library_remedy()}` gets it",
         OSU018,
     )
     return read([found if file == OSU018 and found else file for file in files])
@@ -368,8 +369,8 @@ def sweep_file(path: str | Path, options: Namespace) -> list[Record]:
     return records
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if there is a record of every point, 2 for wrong arguments."""
+def parser() -> Parser:
+    """Options of the command."""
     parser = Parser(
         prog="python -m synth.sweep",
         description="Measure every point of a grid of units, recipes, libraries and "
@@ -390,7 +391,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=OUT,
         help="write the records to FILE (default: build/sweep.json)",
     )
-    return run_command(parser, _body, arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 if there is a record of every point, 2 for wrong arguments."""
+    return run_command(parser(), _body, arguments)
 
 
 def _body(options: Namespace) -> None:

@@ -21,9 +21,10 @@ from hw.emit.files import write_files
 from hw.emit.yosys import run_yosys
 from hw.manners import folder_in
 from hw.spec.errors import SpecError
+from hw.spec.packages import remedy
 
 #: What installs place and route and the packers.
-INSTALL = "make nextpnr"
+INSTALL = remedy("fpga")
 REPORT = "report.json"
 
 

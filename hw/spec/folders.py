@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Records that come with the project.
 RECORDS = ROOT / "reports" / "data"
 
+#: The OSU 0.18 um cell library, below the folder ``osu018`` of `data` or the root of the system.
+CELL_LIBRARY = Path("usr/share/qflow/tech/osu018/osu018_stdcells.lib")
+
 
 def checkout() -> Path | None:
     """Folder of the checkout that this code runs from; None for an installed copy."""
@@ -29,6 +32,12 @@ def cache(name: str) -> Path:
 def data(name: str) -> Path:
     """Folder for files that were downloaded."""
     return _folder("XDG_DATA_HOME", ".local/share", name)
+
+
+def cell_library() -> Path | None:
+    """The OSU 0.18 um cell library, downloaded or of the system; None if it is missing."""
+    places = (data("osu018") / CELL_LIBRARY, Path("/") / CELL_LIBRARY)
+    return next((place for place in places if place.is_file()), None)
 
 
 def records() -> Path:

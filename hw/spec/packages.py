@@ -7,6 +7,8 @@ from pathlib import Path
 
 from hw.spec.folders import checkout
 
+#: Distribution that this project is installed as.
+PROJECT = "bytemac"
 #: Packages by the extra that brings them; "" are those that every installation has.
 EXTRAS: dict[str, tuple[str, ...]] = {
     "": ("amaranth", "amaranth_boards", "jinja2", "numpy", "pyosys", "shtab", "vcd"),
@@ -28,18 +30,28 @@ _NO_TARGET = ("training", "cluster")
 def remedy(extra: str = "") -> str:
     """Command that installs the packages of ``extra`` where this Python finds them."""
     root = checkout()
-    venv = root and root / ".venv"
-    if venv and Path(sys.prefix).resolve() == venv.resolve() and extra not in _NO_TARGET:
-        return f"make {TARGETS.get(extra, 'setup')}"
-    if _is_installed():
-        return f"pip install 'bytemac[{extra}]'" if extra else "pip install --upgrade bytemac"
-    if root is None:
-        return f"pip install 'bytemac[{extra}]'" if extra else "pip install bytemac"
+    if (target := _target(extra)) is not None:
+        return f"make {target}"
+    if root is None or is_installed():
+        return f"pip install {_requirement(extra)!r}" if extra else "pip install bytemac"
     activate = f". {_shown(root / '.venv/bin/activate')}"
     if (root / ".venv/bin/python").exists():
         return activate
     setup = "make setup" if Path.cwd() == root else f"make -C {_shown(root)} setup"
     return f"{setup} && {activate}"
+
+
+def installer(extra: str) -> list[str] | None:
+    """Program and arguments that do what `remedy` says; None if that is up to a person."""
+    root = checkout()
+    if root and (target := _target(extra)) is not None:
+        return ["make", "-C", str(root), target]
+    return [sys.executable, "-m", "pip", "install", _requirement(extra)] if is_installed() else None
+
+
+def library_remedy() -> str:
+    """Command that downloads the OSU 0.18 um cell library."""
+    return "bytemac doctor --install" if _target("") is None else "make library"
 
 
 def explanation(error: ModuleNotFoundError) -> str | None:
@@ -51,12 +63,24 @@ def explanation(error: ModuleNotFoundError) -> str | None:
     return None
 
 
-def _is_installed() -> bool:
+def is_installed() -> bool:
+    """Whether this project is installed in this Python, from a checkout or not."""
     try:
-        metadata.version("bytemac")
+        metadata.version(PROJECT)
     except metadata.PackageNotFoundError:
         return False
     return True
+
+
+def _target(extra: str) -> str | None:
+    """Target of make for an extra, if this Python is that of the checkout's ``.venv``."""
+    root = checkout()
+    is_own = root is not None and Path(sys.prefix).resolve() == (root / ".venv").resolve()
+    return TARGETS.get(extra, "setup") if is_own and extra not in _NO_TARGET else None
+
+
+def _requirement(extra: str) -> str:
+    return f"bytemac[{extra}]" if extra else "bytemac"
 
 
 def _shown(path: Path) -> str:

@@ -129,7 +129,7 @@ def _labels(path: Path, count: int) -> NDArray:
     return np.asarray(found[:count])
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     parser = Parser(
         prog="python -m reports.advise",
         description=(
@@ -327,7 +327,7 @@ def _body(options: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 2 for wrong arguments, models or data."""
-    return run_command(_parser(), _body, arguments)
+    return run_command(parser(), _body, arguments)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ HEADINGS = (
 )
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     parser = Parser(
         prog="python -m sim.network",
         description=(
@@ -309,7 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if listed is not None:
         print(listed)
         return 0
-    return run_command(_parser(), _show, arguments, tool_errors=(RtlError,))
+    return run_command(parser(), _show, arguments, tool_errors=(RtlError,))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from sim.trace.waves import require_traceable, savefile, waves
 CLOCKED = "cycle"
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     parser = Parser(
         prog="python -m sim.run",
         description=(
@@ -220,7 +220,7 @@ def _table(run: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0, 1 if a tool failed, or 2 if the arguments are wrong."""
-    return run_command(_parser(), _body, arguments, tool_errors=(RtlError,))
+    return run_command(parser(), _body, arguments, tool_errors=(RtlError,))
 
 
 def _body(options: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ from hw.spec import folders
 from hw.spec.command import Parser, run_command
 
 PACKAGE = "qflow-tech-osu018"
-INSIDE = Path("usr/share/qflow/tech/osu018/osu018_stdcells.lib")
+INSIDE = folders.CELL_LIBRARY
 FOLDER = folders.data("osu018")
 
 

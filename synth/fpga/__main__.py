@@ -108,7 +108,7 @@ def chosen_parts(options: argparse.Namespace) -> list[Part]:
     return chosen
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     parser = Parser(prog=PROGRAM, description="Map a MAC to FPGAs, place and route it.")
     add_mac_options(parser)
     add_options(parser)
@@ -119,7 +119,7 @@ def _parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 if all went well, 1 if a tool failed, 2 for wrong arguments."""
-    return run_command(_parser(), _body, arguments, tool_errors=(PlacingError, YosysError))
+    return run_command(parser(), _body, arguments, tool_errors=(PlacingError, YosysError))
 
 
 def _body(options: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from hw.emit.netlist import CLOCKING, Port
 from hw.emit.yosys import run_yosys
 from hw.spec import SpecError
+from hw.spec.packages import remedy
 from synth.fpga.parts import Part
 
 TOP = "top"
@@ -135,7 +136,7 @@ def router(part: Part) -> str | None:
     if found is None:
         raise SpecError(
             f"FPGA part {part.key} must have {part.route[0]} installed "
-            "(`make nextpnr` does that), not without"
+            f"(`{remedy('fpga')}` does that), not without"
         )
     return found
 

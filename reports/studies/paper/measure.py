@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from hw.emit.yosys import YosysError
 from hw.spec.errors import require
+from hw.spec.packages import library_remedy
 from reports.registry import Measure
 from reports.studies.paper.figure import Bar, allowed_gates, figure
 from sim.rtl import RtlError
@@ -83,7 +84,7 @@ def _options(parser: ArgumentParser) -> None:
         metavar="FILE",
         nargs="+",
         help="Liberty files of one library, gzipped or not "
-        "(default: OSU 0.18 um, from `make library`)",
+        f"(default: OSU 0.18 um, from `{library_remedy()}`)",
     )
     parser.add_argument(
         "--states",

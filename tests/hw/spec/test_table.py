@@ -87,9 +87,7 @@ def test_list_prints_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_list_wrong() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "hw.spec"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "hw.spec", "--lists"], cwd=ROOT, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "python -m hw.spec: error: the following arguments are required: --list\n"
-    )
+    assert done.stderr == ("python -m hw.spec: error: unrecognized arguments: --lists\n")

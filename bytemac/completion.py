@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scripts by which a shell completes ``bytemac``: verbs, options, and what options take."""
+
+import argparse
+import re
+from pathlib import Path
+from pkgutil import resolve_name
+
+import shtab
+
+from bytemac.verbs import VERBS
+from hw.board.platforms import BOARDS
+from hw.spec import CATALOG, ArraySpec, GemmSpec, MacSpec, OutputSpec
+from hw.spec.grammar import ACCUMULATORS
+from hw.version import VERSION
+from reports.registry import studies
+
+#: Words for the value of an option that is a file or a folder.
+_FILES = {"FILE": shtab.FILE, "MODEL.onnx": shtab.FILE, "PATH": shtab.FILE, "DIR": shtab.DIRECTORY}
+
+#: Accumulators that are one word, not a pattern.
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+def completion(shell: str) -> str:
+    """Script for ``shell``."""
+    return shtab.complete(whole_parser(), shell)
+
+
+def whole_parser() -> argparse.ArgumentParser:
+    """The command with every verb, in a form that `shtab` reads; it is not used to run anything."""
+    whole = argparse.ArgumentParser(prog="bytemac")
+    whole.add_argument("--version", action="version", version=VERSION, help="print the version")
+    whole.add_argument(
+        "--print-completion", choices=shtab.SUPPORTED_SHELLS, help="print this script"
+    )
+    verbs = whole.add_subparsers(metavar="VERB")
+    known = _values()
+    for verb in VERBS.values():
+        own = resolve_name(f"{verb.module}:parser")()
+        part = verbs.add_parser(verb.name, parents=[own], add_help=False, help=verb.meaning)
+        for action in part._actions:
+            if action.nargs == 0:
+                continue
+            if verb.name == "study" and action.dest == "name":
+                action.choices = [study.name for study in studies()]
+            elif action.choices is None and action.dest in known:
+                action.choices = known[action.dest]
+            elif action.metavar in _FILES or action.type is Path:
+                action.complete = _FILES.get(str(action.metavar), shtab.FILE)  # type: ignore[attr-defined]
+    return whole
+
+
+def _values() -> dict[str, list[str]]:
+    """Values of options that have no choices of their own, as they may be spelled in other ways."""
+    values = {
+        setting.dest: [str(member.value) for member in setting.choices]
+        for spec in (MacSpec, ArraySpec, OutputSpec, GemmSpec)
+        for setting in spec.SETTINGS
+        if setting.choices
+    }
+    kinds = [name for names in ACCUMULATORS for name in names.split(", ") if _WORD.fullmatch(name)]
+    boards = [board.key for board in BOARDS]
+    return values | {"mac": list(CATALOG), "acc": kinds, "from": kinds, "board": boards}
