@@ -76,10 +76,8 @@ class Page:
         What the template ``page.md.j2`` of the folder shows; without it, the study has no page of
         its own, and the other functions but ``figures`` are not called.
     answer
-        The page in a few sentences, for ``docs`` and index: the numbers that the folder's template
-        ``answer.md.j2`` puts into words.
-    extract
-        Its main table, for the index.
+        The page in a few sentences, for ``docs`` and report: the numbers that the template
+        ``answer.md.j2`` of the folder puts into words.
     short
         Table for a page of ``docs``, None for none.
     brief
@@ -88,14 +86,13 @@ class Page:
     plots
         Pictures of the page by name, beside ``figures``, as functions that give SVG.
     figures
-        Pictures in README, ``docs`` and index.
+        Pictures in README, ``docs`` and report.
     file
         Name of the file in ``reports``, unless it is that of the study.
     """
 
     values: Callable[[Records], dict[str, Any]] | None = None
     answer: Callable[[Records], dict[str, Any]] = lambda records: {}
-    extract: Callable[[Records], Table] = lambda records: Table([], [], [])
     short: Callable[[Records], Table] | None = None
     brief: Callable[[Records], dict[str, Any]] | None = None
     plots: Callable[[Records], dict[str, Callable[[], str]]] = lambda records: {}
@@ -114,7 +111,7 @@ class Study:
     title
         Heading on the page.
     order
-        Place among the sections of ``index.html``, from small to large.
+        Place among the topics of the report, from small to large.
     measure
         Module of the folder that has a ``MEASURE`` (``module:NAME`` if it has several), or a TOML
         file of the folder, whose points `synth.sweep` measures. Without either, the studies of
@@ -135,7 +132,7 @@ class Study:
     in_readme
         Whether README.md or a page of ``docs`` shows it too.
     in_index
-        Whether ``index.html`` shows it as a section.
+        Whether it is a topic of the report.
     folder
         Name of its folder, which the registry fills in.
     """

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m reports.render [--check]``: pages from the records of ``reports/data``.
 
-Rendered are the marked sections of README.md and ``docs/*.md``, each between
-``<!-- begin:NAME -->`` and ``<!-- end:NAME -->``, the figures of ``reports/figures``, the pages of
-sections that have one, the records as ``reports/csv/*.csv``, and the whole of
-``reports/index.html``, which needs no network.
+It renders the marked sections of README.md and ``docs/*.md``, each between
+``<!-- begin:NAME -->`` and ``<!-- end:NAME -->``, the figures of ``reports/figures`` and the
+Markdown pages of ``reports``. `reports.report` makes the HTML report of the same records.
 """
 
-import base64
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +37,49 @@ class ReportError(SpecError):
     """A page that cannot be rendered; the message is one line."""
 
 
-def pages(root: Path) -> dict[Path, str]:
-    """Text of every rendered page below ``root``, as it must be."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Content:
+    """What pages are made of: the studies with a section, and what the records below a root give.
+
+    Parameters
+    ----------
+    studies
+        Studies with a section, in their order.
+    records
+        Records by the name of their file.
+    known
+        Pages of the studies that have records, by the study's name.
+    drawn
+        SVG of each figure, by name.
+    templates
+        What renders all of it.
+    """
+
+    studies: Sequence[Study]
+    records: dict[str, list[dict[str, Any]]]
+    known: dict[str, Page]
+    drawn: dict[str, str]
+    templates: jinja2.Environment
+
+    @property
+    def own(self) -> dict[str, Page]:
+        """Pages that have a Markdown file."""
+        return {name: page for name, page in self.known.items() if page.values}
+
+    def markdown(self) -> dict[str, str]:
+        """Text of each Markdown page, by the name of its study."""
+        return {
+            study.name: page_text(self.templates, study, self.records)
+            for study in self.studies
+            if study.name in self.own
+        }
+
+
+def content(root: Path) -> Content:
+    """What the records below ``root`` give.
+
+    SpecError if a record is not as `synth.record` writes it.
+    """
     records = _records(root / "reports/data")
     shown = [study for study in studies() if study.in_index]
     known = {
@@ -48,48 +87,42 @@ def pages(root: Path) -> dict[Path, str]:
         for study in shown
         if any(records.get(source) for source in study.sources)
     }
-    own = {name: page for name, page in known.items() if page.values}
     templates = environment()
     drawn = {
-        name: draw
+        name: svg
         for study in shown
         if study.name in known
-        for name, draw in _drawn(templates, study, known[study.name], records).items()
+        for name, svg in _drawn(templates, study, known[study.name], records).items()
     }
     templates.globals |= {
         "studies": shown,
         "records": records,
-        "pages": own,
-        "drawn": drawn,
+        "pages": {name: page for name, page in known.items() if page.values},
         "figures": {
             name: [figure for figure in page.figures if figure.name in drawn]
             for name, page in known.items()
         },
         "answers": {
-            study.name: answer(templates, study, records) for study in shown if study.name in own
+            study.name: answer(templates, study, records)
+            for study in shown
+            if study.name in known and known[study.name].values
         },
     }
+    return Content(studies=shown, records=records, known=known, drawn=drawn, templates=templates)
+
+
+def pages(root: Path) -> dict[Path, str]:
+    """Text of every rendered page below ``root``, as it must be."""
+    found = content(root)
     # The README is written last: if the folder cannot be, it stays as it is.
     marked = [*sorted((root / "docs").glob("*.md")), root / "README.md"]
     return {
+        **{root / "reports/figures" / f"{name}.svg": svg for name, svg in found.drawn.items()},
         **{
-            root / "reports/figures" / f"{name}.svg": figure(alone=True)
-            for name, figure in drawn.items()
+            root / "reports" / f"{found.own[name].file or name}.md": text
+            for name, text in found.markdown().items()
         },
-        **{
-            root / "reports" / f"{own[study.name].file or study.name}.md": page_text(
-                templates, study, records
-            )
-            for study in shown
-            if study.name in own
-        },
-        **{
-            root / "reports/csv" / f"{name}.csv": tables.as_csv(found)
-            for name, found in records.items()
-            if found
-        },
-        root / "reports/index.html": templates.get_template("index.html.j2").render(),
-        **{page: _fill(page, templates, shown, root) for page in marked},
+        **{page: _fill(page, found.templates, found.studies, root) for page in marked},
     }
 
 
@@ -116,9 +149,7 @@ def environment() -> jinja2.Environment:
     }
     templates.globals |= {
         "table": tables.table,
-        "bars": tables.bars,
         "comma": tables.comma,
-        "quoted": tables.quoted,
         "formats": Table(list(COLUMNS.values()), format_cells(), []),
         "families": _families(),
     }
@@ -156,24 +187,16 @@ def _drawn(
     study: Study,
     page: Page,
     records: dict[str, list[dict[str, Any]]],
-) -> dict[str, Callable[..., str]]:
-    """Each picture of a study, by name; ``alone`` makes it a file of its own.
-
-    Within a page, a plot is an image, so that names in it stay its own.
-    """
-
-    def plot(svg: str, *, alone: bool) -> str:
-        data = base64.b64encode(svg.encode()).decode()
-        return svg if alone else f'<img alt="" src="data:image/svg+xml;base64,{data}">'
-
-    found: dict[str, Callable[..., str]] = {}
+) -> dict[str, str]:
+    """SVG of each picture of a study, by name."""
+    found = {}
     shown = records.get(study.name) if study.name in study.sources else records
     if shown:
         for figure in page.figures:
             template = templates.get_template(f"{study.folder}/{figure.name}.svg.j2")
             if values := figure.draw(shown):
-                found[figure.name] = partial(template.render, values, alt=figure.alt)
-    return found | {name: partial(plot, draw()) for name, draw in page.plots(records).items()}
+                found[figure.name] = template.render(values, alt=figure.alt)
+    return found | {name: draw() for name, draw in page.plots(records).items()}
 
 
 def page_text(templates: jinja2.Environment, study: Study, records: Records) -> str:
@@ -246,7 +269,8 @@ def _fill(page: Path, templates: jinja2.Environment, shown: Sequence[Study], roo
 def parser() -> Parser:
     """Options of the command."""
     parser = Parser(
-        prog="python -m reports.render", description="Render README.md and reports/index.html."
+        prog="python -m reports.render",
+        description="Render README.md, docs, the figures and the Markdown pages.",
     )
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 if a page is out of date"

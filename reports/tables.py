@@ -93,15 +93,20 @@ def listed(items: Sequence[str]) -> str:
 
 
 def table(
-    records: Sequence[Record], *, metrics: Sequence[str] = (), hidden: Sequence[str] = ()
+    records: Sequence[Record],
+    *,
+    metrics: Sequence[str] = (),
+    hidden: Sequence[str] = (),
+    only: bool = False,
 ) -> Table:
     """Table of ``records``: one row each, or one row per metric if there is only one record.
 
-    ``metrics`` come first, in this order; ``hidden`` conditions are left out.
+    ``metrics`` come first, in this order, and with ``only`` no others follow; ``hidden`` conditions
+    are left out.
     """
     found = {name for record in records for name in record["metrics"]}
     first = [name for name in metrics if name in found]
-    names = first + sorted(found - set(first))
+    names = first + ([] if only else sorted(found - set(first)))
     _, varying = _conditions(records, hidden)
     notes = notes_of(records, hidden)
     if len(records) == 1:
@@ -146,13 +151,9 @@ def bars(records: Sequence[Record], metric: str, hidden: Sequence[str] = ()) -> 
     return [Bar(name, text(value), value / longest) for name, value in found]
 
 
-def quoted(record: Record, hidden: Sequence[str] = ()) -> str:
-    """A record in sentences: metrics, provenance and conditions except ``hidden`` ones."""
-    values = ", ".join(
-        f"{label(name)} {cell(record, name, with_unit=True)}" for name in record["metrics"]
-    )
-    shared = [name for name in sorted(record["conditions"]) if name not in hidden]
-    return f"{values}. {_note(record, shared)}"
+def origin(record: Record) -> str:
+    """How a record was measured, and all that its metrics depend on, in sentences."""
+    return _note(record, sorted(record["conditions"]))
 
 
 def label(name: str) -> str:
@@ -169,7 +170,8 @@ def _conditions(records: Sequence[Record], hidden: Sequence[str]) -> tuple[list[
 
 
 def _condition(record: Record, name: str) -> str:
-    return text(record["conditions"][name]) if name in record["conditions"] else MISSING
+    value = record["conditions"].get(name)
+    return MISSING if value is None else text(value)
 
 
 def cell(record: Record, name: str, *, with_unit: bool = False) -> str:

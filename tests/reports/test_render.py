@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages rendered from records: right cells, nothing stale, nothing half written; in a browser,
-offline, tables sort and numbers lead to records.
-"""
+"""Pages rendered from records: right cells, nothing stale, nothing half written."""
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from reports.registry import studies
 from reports.render import main
 from synth.record import Metric, Provenance, Record, write_records
-from tests.support.pages import visit
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = [study for study in studies() if study.in_index]
@@ -76,29 +74,6 @@ def test_render_says_what_is_not_measured(root: Path) -> None:
     assert main([], root=root) == 0
     assert section(root, "gates") == "not measured yet (run `make study NAME=gates`)\n"
     assert (root / "README.md").read_text().startswith("# Title\n<!-- begin")
-    assert "run <code>make study NAME=gates</code>" in (root / "reports/index.html").read_text()
-
-
-def test_render_writes_records_as_csv(root: Path) -> None:
-    write_records(root / "reports/data/gates.json", [gates("mac_a", 410, "default")])
-    assert main([], root=root) == 0
-    assert (root / "reports/csv/gates.csv").read_text() == (
-        "subject,metric,value,unit,recipe,width,command,commit\n"
-        "mac_a,two_input_gates,410,gate,default,8,make gates,0123456789abcdef\n"
-    )
-
-
-def test_render_links_numbers_to_their_record(root: Path) -> None:
-    write_records(
-        root / "reports/data/gates.json",
-        [gates("mac_a", 410, "default"), gates("mac_b", 400, "keep")],
-    )
-    assert main([], root=root) == 0
-    page = (root / "reports/index.html").read_text()
-    assert '<td><a href="#gates-1">400</a></td>' in page
-    record = re.search(r'<div id="gates-1">(.*?)</div>', page, re.DOTALL)[1]
-    assert "two-input gates 400 gate" in record
-    assert "<code>make gates</code>" in record
 
 
 def test_render_shows_a_line_for_each_record(root: Path) -> None:
@@ -160,33 +135,16 @@ def test_render_marks_what_a_record_lacks(root: Path) -> None:
     ]
 
 
-def test_page_stands_alone_and_draws_bars(root: Path) -> None:
-    """No network, names escaped, bars in proportion and told apart by what varies."""
-    write_records(
-        root / "reports/data/gates.json",
-        [gates("<mac>", 400, "booth"), gates("<mac>", 100, "plain")],
-    )
-    assert main([], root=root) == 0
-    page = (root / "reports/index.html").read_text()
-    assert not re.search(r"https?:|src=|url\(|@import", page)
-    assert "<mac>" not in page
-    assert re.findall(r'<text x="0" [^>]*>(.*?)</text>', page) == [
-        "&lt;mac&gt;, booth",
-        "&lt;mac&gt;, plain",
-    ]
-    assert re.findall(r'<rect .*?width="(.*?)"', page) == ["360.0", "90.0"]
-
-
 def test_check_finds_stale_page(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (root / "README.md").read_text()
     assert main(["--check"], root=root) == 1
     assert capsys.readouterr() == (
         "",
-        "Out of date, run `make reports`: reports/index.html, README.md\n",
+        "Out of date, run `make reports`: README.md\n",
     )
     assert ((root / "README.md").read_text(), (root / "reports").exists()) == (before, False)
     assert main([], root=root) == 0
-    assert capsys.readouterr().out == "reports/index.html\nREADME.md\n"
+    assert capsys.readouterr().out == "README.md\n"
     assert main(["--check"], root=root) == 0
     write_records(root / "reports/data/gates.json", [gates("mac", 5, "booth")])
     assert main(["--check"], root=root) == 1
@@ -235,72 +193,15 @@ def test_render_wrong_record(root: Path, capsys: pytest.CaptureFixture[str], con
 def test_render_into_a_folder_that_is_a_file(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (root / "reports").write_text("mine")
+    (root / "reports/data").mkdir(parents=True)
+    shutil.copy(ROOT / "reports/data/wavefront.json", root / "reports/data")
+    folder = root / "reports/figures"
+    folder.write_text("mine")
     before = (root / "README.md").read_text()
     with pytest.raises(SystemExit, match=r"^2$"):
         main([], root=root)
-    folder = root / "reports"
     assert capsys.readouterr().err == (
         f"python -m reports.render: error: Output folder must be writable, not {str(folder)!r} "
         "(file exists)\n"
     )
     assert (folder.read_text(), (root / "README.md").read_text()) == ("mine", before)
-
-
-PAGE = ROOT / "reports" / "index.html"
-#: What a reader does, and what comes of it; runs behind the page's own script.
-VISIT = """
-<script>
-const said = [];
-const table = document.querySelector("#gates table");
-const column = [...table.tHead.rows[0].cells].findIndex(cell => /gates/.test(cell.textContent));
-const values = () => [...table.tBodies[0].rows].map(
-  row => Number(row.cells[column].textContent.replaceAll(",", "")));
-const button = table.tHead.rows[0].cells[column].querySelector("button");
-button.click();
-said.push(values().join(" "));
-button.click();
-said.push(values().join(" "));
-const link = table.tBodies[0].rows[0].querySelector("a");
-const target = document.getElementById(link.hash.slice(1));
-said.push(target.closest("details").open);
-location.hash = link.hash;
-setTimeout(() => {
-  said.push(target.closest("details").open, target.textContent.includes("Measured by"));
-  said.push(performance.getEntriesByType("resource").length);
-  const result = document.createElement("pre");
-  result.id = "said";
-  result.textContent = said.join("|");
-  document.body.append(result);
-}, 500);
-</script>
-"""
-
-
-def test_page_sorts_links_and_stays_offline(tmp_path):
-    page = tmp_path / "index.html"
-    page.write_text(PAGE.read_text().replace("</body>", VISIT + "</body>"))
-    document, log = visit(page, tmp_path)
-    found = re.search(r'<pre id="said">(.*?)</pre>', document)
-    assert found, document[-400:]
-    up, down, folded, opened, measured, requests = found[1].split("|")
-    rising = [float(value) for value in up.split()]
-    assert len(rising) >= 10
-    assert rising == sorted(rising)
-    assert [float(value) for value in down.split()] == rising[::-1]
-    assert (folded, opened, measured, requests) == ("false", "true", "true", "0")
-    assert "CONSOLE" not in log, log
-
-
-def test_a_wrong_page_is_noticed(tmp_path):
-    page = tmp_path / "index.html"
-    page.write_text("<!doctype html><script>missing()</script>")
-    _, log = visit(page, tmp_path)
-    assert "CONSOLE" in log
-
-
-def test_page_names_no_other_host():
-    text = PAGE.read_text()
-    assert not re.search(r"""(src|href)=["'](https?:)?//""", text)
-    assert "@import" not in text
-    assert not re.search(r"url\((?!#)", text)  # What begins with # is in the page itself.

@@ -74,10 +74,14 @@ def browser() -> str:
     return found
 
 
-def visit(page: Path, scratch: Path, at: str = "") -> tuple[str, str]:
-    """The document after scripts have run, and what the browser logged; ``at`` is a fragment."""
+def visit(page: Path | str, scratch: Path, at: str = "") -> tuple[str, str]:
+    """The document after scripts have run, and what the browser logged.
+
+    ``page`` is a file or an address, ``at`` a fragment.
+    """
+    address = page if isinstance(page, str) else page.as_uri()
     done = subprocess.run(
-        [browser(), *OPTIONS, f"--user-data-dir={scratch / 'profile'}", page.as_uri() + at],
+        [browser(), *OPTIONS, f"--user-data-dir={scratch / 'profile'}", address + at],
         capture_output=True,
         text=True,
         check=True,

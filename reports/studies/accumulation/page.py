@@ -408,7 +408,6 @@ def _spread(lines: list[Line], axes: Axes) -> None:
 PAGE = Page(
     values=lambda records: accumulation_page(records["accumulation"]),
     answer=lambda records: answer(records["accumulation"]),
-    extract=lambda records: limits(records["accumulation"]),
     figures=(
         Figure(
             "accumulation",

@@ -234,4 +234,4 @@ def simulators_page(records: Records) -> dict[str, Any]:
     }
 
 
-PAGE = Page(values=simulators_page, answer=answer, extract=ratios, short=ratios, plots=plots)
+PAGE = Page(values=simulators_page, answer=answer, short=ratios, plots=plots)

@@ -232,7 +232,6 @@ def board_path(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 PAGE = Page(
     values=boards_page,
     answer=answer,
-    extract=bitstreams,
     figures=(
         Figure(
             "board",

@@ -104,5 +104,4 @@ PAGE = Page(
         "parts": parts(records["engines"]),
     },
     answer=lambda records: answer(records["engines"]),
-    extract=lambda records: engines(records["engines"]),
 )

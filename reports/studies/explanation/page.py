@@ -311,7 +311,6 @@ PAGE = Page(
     values=explanation_page,
     file="fp8-vs-int8",
     answer=answer,
-    extract=extract,
     plots=plots,
     short=ratios,
     brief=brief,

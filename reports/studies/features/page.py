@@ -56,6 +56,5 @@ def answer(records: Sequence[Record]) -> dict[str, Any]:
 PAGE = Page(
     values=lambda records: {"costs": costs(records["features"])},
     answer=lambda records: answer(records["features"]),
-    extract=lambda records: costs(records["features"]),
     short=lambda records: costs(records["features"]),
 )

@@ -478,6 +478,5 @@ def networks_page(records: Sequence[Record], tuned: Sequence[Record] = ()) -> di
 PAGE = Page(
     values=lambda records: networks_page(records.get("networks", ()), records.get("finetune", ())),
     answer=lambda records: answer(records.get("networks", ())),
-    extract=lambda records: changes(records.get("networks", ())),
     short=lambda records: changes(records.get("networks", ())),
 )

@@ -179,6 +179,5 @@ def theory_page(records: Sequence[Record]) -> dict[str, Any]:
 PAGE = Page(
     values=lambda records: theory_page(records["theory"]),
     answer=lambda records: answer(records["theory"]),
-    extract=lambda records: accuracy(records["theory"]),
     plots=lambda records: plots(records["theory"]),
 )

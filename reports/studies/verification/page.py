@@ -179,4 +179,4 @@ def _plain(records: Sequence[Record], heading: str) -> Table:
     return Table([heading, "what", *map(label, names)], rows, [])
 
 
-PAGE = Page(values=verification_page, answer=answer, extract=extract, short=extract, brief=answer)
+PAGE = Page(values=verification_page, answer=answer, short=extract, brief=answer)

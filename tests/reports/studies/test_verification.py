@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from reports.render import main
+from reports.report import site
 from reports.studies.verification.page import extract
 from synth.record import Metric, Provenance, Record, write_records
 from tests.support.pages import said
@@ -109,7 +110,7 @@ def test_answer_counts_each_unit_once_by_its_strongest_check(root: Path) -> None
     )
     assert text in (root / "README.md").read_text()
     assert text in (root / "reports/verification.md").read_text()
-    assert text in (root / "reports/index.html").read_text()
+    assert text in site(root)["verification.html"]
 
 
 def test_page_tells_proof_from_sample_and_shows_what_differs(root: Path) -> None:

@@ -22,14 +22,3 @@ for (const button of document.querySelectorAll("th button")) {
     body.append(...rows.map(([, row]) => row));
   });
 }
-// A number leads to its record, which may be folded away.
-function unfold() {
-  const target = location.hash && document.getElementById(location.hash.slice(1));
-  const details = target && target.closest("details");
-  if (details && !details.open) {
-    details.open = true;
-    target.scrollIntoView();
-  }
-}
-addEventListener("hashchange", unfold);
-unfold();
