@@ -96,7 +96,7 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
     "Project": (
         Verb("doctor", "hw.doctor", "Show what is installed and what is missing.", "--install"),
         Verb("study", "reports.study", "Repeat a study of the report.", "theory"),
-        Verb("report", "reports.render", "Render the report from the records.", "--check"),
+        Verb("report", "reports.report", "Write the report as HTML pages.", "--out build/report"),
     ),
 }
 VERBS = {verb.name: verb for group in GROUPS.values() for verb in group}
