@@ -44,6 +44,23 @@ def as_bits(sums: NDArray, width: int) -> NDArray:
     return whole.view("<u8")[..., 0].astype(code_dtype(width))
 
 
+def as_integers(results: NDArray, spec: ArraySpec) -> NDArray:
+    """Results of an array as integers that print as they are meant.
+
+    Two's complement is signed: int64, or Python integers beyond 63 bits. Codes of floating-point
+    formats are unsigned, in the smallest dtype.
+    """
+    width = spec.result_width
+    if not spec.result_signed:
+        return results.astype(code_dtype(width), copy=False)
+    half, mask = 1 << width - 1, (1 << width) - 1
+    if width <= 63 and results.dtype != object:
+        signed: NDArray = ((results.astype(np.int64) & mask) ^ half) - half
+        return signed
+    wide: NDArray = ((results.astype(object) & mask) ^ half) - half
+    return wide if width > 63 else wide.astype(np.int64)
+
+
 def checksum(sums: NDArray, flags: NDArray, unit: MacSpec | ArraySpec) -> str:
     """First digits of the SHA-256 of all bytes of the sums, row by row, then of any flags."""
     width = unit.result_width if isinstance(unit, ArraySpec) else unit.acc.width
