@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same sums as `sim.vector`, bit for bit, on arithmetic that the processor has itself.
+"""The same sums as `sim.vector`, bit for bit, computed with the CPU's native arithmetic.
 
-Each accumulator is taken to a machine type in which its steps are exact or rounded once; the
-conditions are on the fields of the unit and are stated with each way. What meets none of them is
-left to `sim.vector`:
+Each accumulator is computed in a machine type in which a step is exact or rounded once. The
+conditions depend on the fields of the unit and are stated with each method. Units that meet none of
+them use `sim.vector`:
 
 - operands of more than 16 bits;
-- floating point: units whose products or sums need more than 53 bits of binary64, unless they round
-  as binary32 itself does or it is wide enough to be rounded twice (see `sim.fast.floating`);
-- fixed point: sums of 54 to 63 bits that are exact; those of more than 63 bits that saturate or
-  round their products; others that do, when numba is missing;
+- floating point: products or sums that need more than the 53 bits of binary64, unless they round as
+  binary32 does, or binary32 is wide enough for double rounding (see `sim.fast.floating`);
+- fixed point: exact sums of 54 to 63 bits; sums of more than 63 bits that saturate or round their
+  products; without numba, all sums that saturate or round their products;
 - aligned: sums wider than 52 bits.
 
-With numba (``make fast``) the loops are compiled; without it, and within `numpy_only`, numpy gives
+With numba (``make fast``) the loops are compiled. Without it, or inside `numpy_only`, numpy gives
 the same bits.
 """
 
@@ -27,7 +27,7 @@ from sim.fast.numbers import MAX_WIDTH, flags
 
 __all__ = ["has_numba", "matmul", "numpy_only", "uses_numba"]
 
-#: By kind of accumulator: sums of codes (M, K) and (K, N), or None where no way will do.
+#: By kind of accumulator: computes sums of codes (M, K) and (K, N), or returns None if unsupported.
 _KINDS = {
     FixedAccumulator: fixed.matmul,
     FloatAccumulator: floating.matmul,

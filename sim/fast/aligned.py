@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix products as a tensor core accumulates them, on binary32 or binary64 arithmetic.
+"""Matrix products with tensor-core accumulation, in binary32 or binary64 arithmetic.
 
-Terms are scaled by a power of two so that the common place has the weight one, and cut to integers:
-no rounding mode is touched. A first pass over the lanes finds the place, a second adds.
+Terms are scaled by a power of two so that the common lsb has weight one, and truncated to integers,
+so the rounding mode need not change. A first pass over the lanes finds the place, a second one
+adds.
 """
 
 from functools import lru_cache
@@ -27,7 +28,7 @@ from sim.vector.codes import largest_units, significand_bits
 
 
 class Machine(NamedTuple):
-    """A floating-point type: its numpy type, fraction bits, and the exponents it is used with."""
+    """A machine type: its numpy dtype, fraction bits, and range of exponents."""
 
     floats: type[np.floating]
     fraction: int
@@ -39,7 +40,7 @@ DOUBLE = Machine(np.float64, 52, 900)
 
 
 def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
-    """Codes of the sums of ``a`` (M, K) times ``b`` (K, N), or None if neither type will do."""
+    """Codes of the sums of ``a`` (M, K) times ``b`` (K, N), or None if neither type fits."""
     acc = spec.acc
     assert isinstance(acc, AlignedAccumulator)
     machine = next((m for m in (SINGLE, DOUBLE) if _fits(spec, acc, a.shape[1], m)), None)
@@ -74,7 +75,7 @@ def _fits(spec: MacSpec, acc: AlignedAccumulator, depth: int, machine: Machine) 
 
 @lru_cache(maxsize=256)
 def _fits_bytes(spec: MacSpec, acc: AlignedAccumulator, depth: int) -> bool:
-    """Whether places of terms and sums are bytes, and those with a zero below all others."""
+    """Whether the places of terms and sums fit bytes, with those of zeros below all others."""
     ranges = [_places(fmt)[parts(fmt).sig != 0] for fmt in (spec.a, spec.b)]
     lowest = sum(int(each.min()) for each in ranges)
     highest = max(int(each.max()) for each in ranges)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matrix products with a fixed-point accumulator.
 
-Where no sum can leave the accumulator, or leaving it wraps, the order does not matter: a matrix
-product of binary64 does it if no sum exceeds 53 bits, or, faster, slices of it in binary32 if sums
-of enough products fit its 24 bits. Sums of more than 63 bits, as of E5M2, take one for each pair of
-digits of the operands: a code has its digits in tables, carries stay on int64, and only the two
-halves of a sum are joined on Python integers. Else compiled loops go in order of k on int64.
+If no sum can overflow, or overflow wraps, the order of additions does not matter. Then a binary64
+matrix product is exact if no sum exceeds 53 bits. Slices in binary32 are faster, if the sums of
+enough products fit its 24 bits. Sums of more than 63 bits, such as those of E5M2, use one matrix
+product for each pair of digits of the operands: tables give the digits of a code, carries are in
+int64, and only the two halves of each sum are joined in Python integers. Otherwise, compiled loops
+add in order of k in int64.
 """
 
 from collections.abc import Iterable
@@ -21,18 +22,18 @@ from sim.vector.codes import largest_units
 from sim.vector.fixed import FLOAT_BITS, INT_BITS, digits, term_bits, wrap
 
 Ints = npt.NDArray[np.int64]
-#: Widest accumulator whose sums an int64 holds; wider ones are Python integers.
+#: Widest accumulator whose sums fit int64; wider ones use Python integers.
 MAX_WIDTH = 63
-#: Integers up to here are exact in binary32 and binary64.
+#: Integers up to these limits are exact in binary32 and binary64.
 SINGLE, DOUBLE = 1 << 24, 1 << 53
-#: Fewest products a slice for which binary32 is the faster way.
+#: Fewest products per slice for which binary32 is faster.
 LEAST = 256
 #: Bits of the lower half of a wide sum.
 LOW_BITS = 62
 
 
 def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
-    """Sums of ``a`` (M, K) times ``b`` (K, N), or None where none of the ways will do."""
+    """Sums of ``a`` (M, K) times ``b`` (K, N), or None if no method fits."""
     acc = spec.acc
     assert isinstance(acc, FixedAccumulator)
     product = largest_units(spec.a) * largest_units(spec.b)
@@ -53,7 +54,7 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
 
 
 def _wide(a: NDArray, b: NDArray, spec: MacSpec, acc: FixedAccumulator, *, wraps: bool) -> NDArray:
-    """Exact sums as Python integers in units of the accumulator."""
+    """Exact sums as Python integers in units of the accumulator's lsb."""
     bits = (FLOAT_BITS - (a.shape[1] - 1).bit_length()) // 2
     x, y = (digits(parts(fmt), fmt, bits) for fmt in (spec.a, spec.b))
     places: list[Ints] = [
@@ -87,7 +88,7 @@ def _joined(places: Iterable[Ints], bits: int) -> NDArray:
 
 
 def _products(a: NDArray, b: NDArray, spec: MacSpec, depth: int) -> npt.NDArray[np.int64]:
-    """Exact sums in units of the product; binary32 holds those of ``depth`` products."""
+    """Exact sums in units of the product's lsb. binary32 holds the sum of ``depth`` products."""
     single = depth >= min(LEAST, a.shape[1])
     dtype, depth = (np.float32, depth) if single else (np.float64, a.shape[1])
     x, y = (

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix products with a floating-point accumulator, on binary32 or binary64 arithmetic.
+"""Matrix products with a floating-point accumulator, in binary32 or binary64 arithmetic.
 
-Binary32: products of at most 24 bits within its range are exact, so that one addition (or a fused
-multiply-add, which then has the same result) is one rounding. That is the accumulator fp32. A
-shorter sum of p bits is rounded a second time; that is harmless if the product has no more than p
-bits and ``24 >= 2 * p + 2``: an inexact sum then cannot come to lie on the middle between two
-shorter numbers. Tests exhaust this for the pairs of 8-bit formats.
+Binary32: products of at most 24 bits within its range are exact, so one addition (or a fused
+multiply-add, which gives the same result) rounds once. This is the accumulator fp32. Shorter sums
+of p bits are rounded a second time. This double rounding is harmless if products have at most p
+bits and ``24 >= 2 * p + 2``: an inexact sum then cannot land on the midpoint between two p-bit
+numbers. Tests check this exhaustively for pairs of 8-bit formats.
 
-Binary64: where every term and sum is an integer of at most 53 bits in units of the product's lsb,
-sums of any number of lanes are exact, and rounded once to any format with any option.
+Binary64: if every term and sum is an integer of at most 53 bits in units of the product's lsb, sums
+over any number of lanes are exact, and can be rounded once to any format with any option.
 """
 
 from dataclasses import replace
@@ -31,14 +31,14 @@ from sim.fast.numbers import (
 from sim.golden import special_code
 from sim.vector.codes import largest_units, significand_bits
 
-#: Binary32: bits of its significand, its lsb, and the power of two that its values are below.
+#: Binary32: significand bits, exponent of the lsb, and exponent that all values are below.
 SINGLE_BITS, SINGLE_LSB, SINGLE_TOP = 24, -149, 128
-#: Bits of the integers that binary64 holds, and powers of two that its normal values surpass.
+#: Bits of exact integers in binary64, and limits of the exponents of its normal values.
 DOUBLE_BITS, DOUBLE_LSB, DOUBLE_TOP = 53, -900, 900
 
 
 def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
-    """Codes of the sums of ``a`` (M, K) times ``b`` (K, N), or None where neither type will do."""
+    """Codes of the sums of ``a`` (M, K) times ``b`` (K, N), or None if neither type fits."""
     acc = spec.acc
     assert isinstance(acc, FloatAccumulator)
     sums = _singles(a, b, spec)
@@ -50,10 +50,10 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
 
 
 def _singles(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
-    """Sums in binary32, or None where they will not do.
+    """Sums in binary32, or None if binary32 does not fit.
 
-    Sums that saturate are those that do not as long as none overflows; an infinity stays, so that
-    it shows at the end.
+    Saturating sums are computed without saturation. If one overflows, it stays infinite, which
+    shows at the end.
     """
     acc, saturates = spec.acc, False
     assert isinstance(acc, FloatAccumulator)
@@ -73,14 +73,14 @@ def _singles(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
 
 @lru_cache
 def _infinite(spec: MacSpec) -> MacSpec:
-    """Unit whose sums overflow to infinity."""
+    """The unit with overflow to infinity."""
     assert isinstance(spec.acc, FloatAccumulator)
     return replace(spec, acc=replace(spec.acc, overflow=Overflow.INF))
 
 
 @lru_cache
 def in_float32(spec: MacSpec) -> bool:
-    """Whether binary32 additions, rounded again where the accumulator is shorter, will do."""
+    """Whether binary32 additions give correct sums, rounded again for shorter accumulators."""
     acc = spec.acc
     assert isinstance(acc, FloatAccumulator)
     plain = (
@@ -98,10 +98,10 @@ def in_float32(spec: MacSpec) -> bool:
 
 @lru_cache
 def in_float64(spec: MacSpec, depth: int) -> bool:
-    """Whether no sum of ``depth`` products, nor one before its rounding, needs more than 53 bits.
+    """Whether all sums of ``depth`` products, before and after rounding, fit 53 bits.
 
-    Rounding to nearest at most doubles the bound: a step that is rounded up by more than the
-    products it adds would have been rounded down.
+    Rounding to nearest at most doubles the bound: a step never rounds up by more than the products
+    that it adds, else it would round down.
     """
     acc, lsb = spec.acc, spec.product_lsb
     assert isinstance(acc, FloatAccumulator)

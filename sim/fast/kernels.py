@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which implementation of the kernels there is: compiled by numba, or numpy's."""
+"""Select the kernels: compiled by numba, or in numpy."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,26 +16,26 @@ _numpy_only: ContextVar[bool] = ContextVar("numpy_only", default=False)
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """Sums (M, N) of the products of codes (M, K) and (K, N), whose values are in tables.
+    """Kernels: sums (M, N) of products of codes (M, K) and (K, N), with tables of values.
 
     Attributes
     ----------
     chain
-        Of tables of binary32: sums in order of k, after each step rounded as ``drop`` says.
+        With binary32 tables: sums in order of k, rounded after each step by ``drop`` bits.
         ``chain(a, b, table_a, table_b, drop)``
     exact
-        Sums that the tables' type has exactly, in whatever order.
+        Sums that are exact in the type of the tables, in any order.
         ``exact(a, b, table_a, table_b)``
     stepwise
-        Of values, not codes, in binary64: sums in order of k, rounded once after each group of
-        ``lanes`` products, as a `sim.fast.numbers.Float64Rounding` says.
+        With binary64 values instead of codes: sums in order of k, rounded once after each group of
+        ``lanes`` products according to a `sim.fast.numbers.Float64Rounding`.
         ``stepwise(a, b, lanes, rounding)``
     aligned
-        Sums of ``lanes`` terms at a time, cut ``frac`` bits below the largest one's units place;
-        a sum keeps ``kept`` of the fraction bits of its type. The pairs ``tables`` and ``places``
-        hold value and units place by code. ``aligned(a, b, tables, places, lanes, frac, kept)``
+        Sums of ``lanes`` terms at a time, truncated ``frac`` bits below the units place of the
+        largest one. A sum keeps ``kept`` fraction bits. The pairs ``tables`` and ``places`` give
+        the value and units place of each code. ``aligned(a, b, tables, places, lanes, frac, kept)``
     in_order
-        `sim.fast.loops.in_order`, or None: numpy has nothing that is faster than `sim.vector`.
+        `sim.fast.loops.in_order`, or None: numpy is not faster than `sim.vector` here.
     """
 
     chain: Callable[..., NDArray]
@@ -51,7 +51,7 @@ def has_numba() -> bool:
 
 
 def uses_numba() -> bool:
-    """Whether loops are compiled: with numba, but for `numpy_only`."""
+    """Whether loops are compiled: numba is installed and `numpy_only` is not active."""
     return not _numpy_only.get() and has_numba()
 
 
@@ -66,7 +66,7 @@ def numpy_only() -> Iterator[None]:
 
 
 def kernels() -> Kernels:
-    """The fastest kernels at hand."""
+    """The fastest kernels available."""
     if not uses_numba():
         return Kernels(plain.chain, plain.exact, plain.stepwise, plain.aligned, None)
     from sim.fast import loops, tiles

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loops in order of k that LLVM vectorises over the columns of a result; need the extra ``fast``.
+"""Loops in order of k, which LLVM vectorises over the columns. They need the extra ``fast``.
 
-The operations on one number that come first are those of the compiled steps of `sim.cycle`, too:
-numba inlines them. It keeps compiled functions by the file that they are in: after a change here,
-touch `sim.cycle.compiled` as well.
+The scalar operations at the top are also inlined by the compiled steps of `sim.cycle`. numba caches
+compiled functions by their source file: after a change here, touch `sim.cycle.compiled` too.
 """
 
 import math
@@ -20,7 +19,7 @@ from sim.codes import NDArray
 from sim.fast.numbers import NOWHERE, Float64Rounding, parts
 from sim.fast.threads import by_rows
 
-#: Columns that are worked on together: their sums stay in the first cache.
+#: Columns computed at a time, so that their sums stay in the L1 cache.
 STRIP = 256
 
 
@@ -46,7 +45,7 @@ def float_of(typing: Any, bits: Any) -> Any:
 
 @intrinsic
 def length(typing: Any, x: Any) -> Any:
-    """Bits of a number from 0 on, as an instruction."""
+    """Bit length of a non-negative number, as one instruction."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         word = ir.IntType(64)
@@ -59,7 +58,7 @@ def length(typing: Any, x: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def rounded(x: Any, how: Any) -> Any:
-    """Round ``x`` once, as a `Float64Rounding` says; as in `sim.fast.plain`."""
+    """Round ``x`` once according to a `Float64Rounding`; see `sim.fast.plain`."""
     magnitude = abs(x)
     bits = bits_of(magnitude)
     if how.nearest:
@@ -90,14 +89,14 @@ def term(product: Any, left: Any, nearest: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def fitted(total: Any, fact: Any) -> Any:
-    """A sum brought into the range of `FixedFacts`."""
+    """Wrap or saturate a sum to the range of `FixedFacts`."""
     if fact.saturate:
         return min(max(total, fact.low), fact.high)
     return (total - fact.low & fact.high - fact.low) + fact.low
 
 
 class FixedFacts(NamedTuple):
-    """Facts of a fixed-point unit that its step needs; an integer each."""
+    """Constants of a fixed-point unit for its step, all integers."""
 
     coarser: int
     nearest: int
@@ -107,7 +106,7 @@ class FixedFacts(NamedTuple):
 
 
 def fixed_facts(mac: MacSpec) -> FixedFacts:
-    """Facts of a unit; products are rounded to ``2**coarser`` of their units."""
+    """Constants of a unit. Products are rounded to ``2**coarser`` of their units."""
     acc = mac.acc
     assert isinstance(acc, FixedAccumulator)
     return FixedFacts(
@@ -165,9 +164,9 @@ def _in_order(
 
 
 def in_order(a: NDArray, b: NDArray, mac: MacSpec) -> npt.NDArray[np.int64]:
-    """Fixed-point sums brought into range after each group of lanes; products are rounded before.
+    """Fixed-point sums with rounded products, wrapped or saturated after each group of lanes.
 
-    Sums and terms fit an int64.
+    Sums and terms must fit an int64.
     """
     x, y, facts = parts(mac.a), parts(mac.b), fixed_facts(mac)
     sig, exp = y.sig[b], y.exp[b]
@@ -182,7 +181,7 @@ def in_order(a: NDArray, b: NDArray, mac: MacSpec) -> npt.NDArray[np.int64]:
 
 @njit(nogil=True, cache=True)
 def _raise(top: Any, places: Any, rows: Any) -> None:
-    """Raise ``top`` to the places of products, four lanes a pass: one pass is mostly overhead."""
+    """Raise ``top`` to the places of products, four lanes per pass to reduce overhead."""
     kind, whole = top.dtype.type, len(places) // 4 * 4
     for lane in range(0, whole, 4):
         p, q, r, s = places[lane], places[lane + 1], places[lane + 2], places[lane + 3]
@@ -197,7 +196,7 @@ def _raise(top: Any, places: Any, rows: Any) -> None:
 
 @njit(nogil=True, cache=True)
 def _powers(bits: Any, top: Any, sign: Any, add: Any, fraction: Any) -> None:
-    """Fill the memory of floating-point numbers with ``2**(sign * top + add - bias)``."""
+    """Write ``2**(sign * top + add - bias)`` as the bits of floating-point numbers."""
     number = bits.dtype.type
     for j in range(bits.size):
         bits[j] = number(sign * top[j] + add) << number(fraction)
@@ -205,7 +204,7 @@ def _powers(bits: Any, top: Any, sign: Any, add: Any, fraction: Any) -> None:
 
 @njit(nogil=True, cache=True)
 def _add_terms(total: Any, left: Any, rows: Any, scale: Any) -> None:
-    """Add products, scaled and cut to integers, four lanes a pass."""
+    """Add products, scaled and truncated to integers, four lanes per pass."""
     kind, whole = total.dtype.type, len(left) // 4 * 4
     for lane in range(0, whole, 4):
         p, q, r, s = left[lane], left[lane + 1], left[lane + 2], left[lane + 3]
@@ -220,7 +219,7 @@ def _add_terms(total: Any, left: Any, rows: Any, scale: Any) -> None:
 
 @njit(nogil=True, cache=True)
 def _cut(total: Any, bits: Any, place: Any, drop: Any, fraction: Any, bias: Any) -> None:
-    """Cut ``drop`` bits from the sums whose memory is ``bits``, and tell their places."""
+    """Truncate ``drop`` bits of the sums stored in ``bits``, and compute their places."""
     number = bits.dtype.type
     for j in range(bits.size):
         kept = bits[j] >> number(drop) << number(drop)
@@ -243,7 +242,7 @@ def _aligned(
     fraction: Any,
     bias: Any,
 ) -> None:
-    """Fill a strip ``acc``, which holds zeros and whose memory ``bits`` shows as integers."""
+    """Compute a strip ``acc``, which starts as zeros. ``bits`` is the same memory as integers."""
     cols = b.shape[1]
     scale, total = np.empty(cols, acc.dtype), np.empty(cols, bits.dtype)
     powers = scale.view(bits.dtype)
@@ -255,7 +254,7 @@ def _aligned(
             top[:] = place
             _raise(top, place_a[i, k : k + lanes], place_b[k : k + lanes])
             for j in range(cols):
-                # Without any term the place does not matter.
+                # Without nonzero terms, the place does not matter.
                 top[j] = top[j] if top[j] > NOWHERE // 2 else 0
             _powers(powers, top, -1, frac + bias, fraction)
             for j in range(cols):

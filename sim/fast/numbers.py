@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Codes of narrow formats as machine numbers and back, and how such numbers are rounded."""
+"""Convert codes of narrow formats to machine numbers and back, and describe rounding."""
 
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -12,13 +12,13 @@ from sim.codes import NDArray, code_dtype
 from sim.convert import decode, encode
 from sim.vector.codes import FLAGS, Class, Unpacked, largest_units, unpack
 
-#: In place of a number of bits to drop: round to binary16 and back.
+#: Instead of a number of bits to drop: round to binary16 and back.
 HALF = -1
-#: The same, what overflows staying at binary16's largest value.
+#: The same, but overflow saturates at the largest binary16 value.
 HALF_SATURATED, HALF_MAX = -2, 65504.0
-#: Units place of a zero: below all others, also when another place is added to it.
+#: Units place of a zero, below all others even after another place is added.
 NOWHERE = -8192
-#: The same in a byte: two of them add up to a byte, too.
+#: The same in a byte; the sum of two also fits a byte.
 LOWEST_PLACE = -64
 #: Fraction bits of binary64.
 FRACTION = 52
@@ -30,13 +30,13 @@ class Float64Rounding(NamedTuple):
     Attributes
     ----------
     drop
-        Fraction bits that a normal result does not have.
+        Fraction bits to drop from a normal result.
     unit, per_unit, min_normal, largest
-        Smallest subnormal and one over it, smallest normal and largest finite result.
+        Smallest subnormal and its reciprocal, smallest normal and largest finite result.
     beyond
         Result of an overflow: ``largest`` or infinity.
     nearest
-        Round to nearest even; else toward zero.
+        Whether to round to nearest even; else toward zero.
     flush
         Whether results below ``min_normal`` become zero.
     """
@@ -52,7 +52,7 @@ class Float64Rounding(NamedTuple):
 
 
 def float64_rounding(acc: FloatAccumulator) -> Float64Rounding:
-    """Rounding of ``acc``'s sums."""
+    """Rounding of the sums of ``acc``."""
     fmt, nearest = acc.fmt, acc.rounding is Rounding.RNE
     infinite = nearest and acc.overflow is Overflow.INF
     return Float64Rounding(
@@ -95,14 +95,14 @@ def within(spec: MacSpec, lsb: int, top: int) -> bool:
 
 
 def flags(a: NDArray, b: NDArray, spec: MacSpec) -> npt.NDArray[np.uint8]:
-    """Flags of the sums of ``a`` (M, K) times ``b`` (K, N): those of all products, or-ed."""
+    """Flags of the sums of ``a`` (M, K) times ``b`` (K, N): the OR over all products."""
     result = np.zeros((a.shape[0], b.shape[1]), np.uint8)
     if not (spec.a.has_nan or spec.a.has_inf or spec.b.has_nan or spec.b.has_inf):
         return result
     x, y = parts(spec.a).classes[a], parts(spec.b).classes[b]
     if max(x.max(), y.max()) < Class.POS_INF:
         return result
-    # A NaN makes NaN of a product whatever the other operand is.
+    # A NaN operand always gives a NaN product.
     result[(x == Class.NAN).any(axis=1)[:, None] | (y == Class.NAN).any(axis=0)] = Flag.NAN
     for kind in Class:
         here = x == kind
@@ -111,7 +111,7 @@ def flags(a: NDArray, b: NDArray, spec: MacSpec) -> npt.NDArray[np.uint8]:
         for bit in (Flag.POS_INF, Flag.NEG_INF):
             partners = FLAGS[kind][y] & bit
             if partners.any():
-                # Counts of products that raise this flag, exact below 2**24 or at least not zero.
+                # Number of products with this flag: exact below 2**24, otherwise at least not zero.
                 count = here.astype(np.float32) @ (partners > 0).astype(np.float32)
                 result |= (count > 0).astype(np.uint8) * np.uint8(bit)
     return result
@@ -122,7 +122,7 @@ SINGLE_FIELDS, HALF_FIELDS = (8, 23, 127), (5, 10, 15)
 
 
 def dropped(fmt: Format) -> int | None:
-    """Bits by which ``fmt`` is shorter than binary32, `HALF` for binary16, None for others."""
+    """Fraction bits that ``fmt`` has less than binary32; `HALF` for binary16; else None."""
     if (fmt.exp_bits, fmt.man_bits, fmt.bias) == HALF_FIELDS:
         return HALF
     exp_bits, man_bits, bias = SINGLE_FIELDS
@@ -131,12 +131,12 @@ def dropped(fmt: Format) -> int | None:
 
 
 def exact_codes(numbers: npt.NDArray[np.floating[Any]], fmt: Format, nan_code: int) -> NDArray:
-    """Codes of numbers that ``fmt``, which has IEEE 754's special codes, has exactly, or NaN.
+    """Codes of NaN and of numbers that are exact in ``fmt``, an IEEE 754 format.
 
-    Numbers of binary32 may give their memory to the codes.
+    The codes may share the memory of binary32 numbers.
     """
     drop = dropped(fmt)
-    # That a maximum is no number is found sooner than which numbers are none.
+    # Checking the maximum for NaN is faster than checking every number.
     nan = np.isnan(numbers) if np.isnan(numbers.max()) else None
     codes: NDArray
     if drop == HALF:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kernels of `sim.fast` in numpy: one outer product a k, on blocks that stay in a cache.
+"""The kernels of `sim.fast` in numpy: one outer product per k, on blocks that fit the cache.
 
-Chains of binary32 are rounded to shorter numbers, to nearest even, in few passes:
-``c = t * (2**drop + 1)`` and ``c - (c - t)`` leave ``t`` without its last ``drop`` bits (T. J.
-Dekker, A Floating-Point Technique for Extending the Available Precision, 1971); tests show for all
-significands that ties go to even. That needs sums so small that ``c`` is finite and nothing
-overflows. Before each few steps the largest sum tells if they stay so; if not, those steps round by
-the bits. Where sums can be finer than the smallest result, a number with the wanted last place is
-added and taken away instead.
+Binary32 sums are rounded to shorter numbers, to nearest even, in a few passes:
+``c = t * (2**drop + 1)``, then ``c - (c - t)`` is ``t`` rounded by ``drop`` bits (T. J. Dekker, A
+Floating-Point Technique for Extending the Available Precision, 1971). Tests check for all
+significands that ties go to even. This requires that ``c`` is finite and nothing overflows. Every
+few steps, the largest sum shows whether that holds; if not, those steps round with integer
+operations on the bits. If sums can have bits below the smallest result, a number with the wanted
+lsb is added and subtracted instead.
 
-Aligned sums have the places of their terms on bytes where these fit, and cut terms to integers in
+Aligned sums keep the places of terms in bytes, if they fit, and truncate terms to integers in
 floating point.
 """
 
@@ -25,26 +25,27 @@ from sim.fast.threads import by_rows
 
 Floats = npt.NDArray[np.float32]
 
-#: Sums that are worked on together.
+#: Sums computed at a time.
 BLOCK = 1 << 16
-#: Blocks a processor: a call of numpy on few sums is mostly overhead.
+#: Blocks per processor. numpy calls on small blocks are mostly overhead.
 FEW = 2
-#: Fewest elements of numpy's buffer.
+#: Smallest size of numpy's buffer, in elements.
 SMALLEST = 16
-#: Steps between looks at the largest sum.
+#: Steps between checks of the largest sum.
 STEPS = 16
-#: Of binary32: bits of the significand, exponents of the largest and the smallest number.
+#: Binary32: significand bits, exponents of the largest and the smallest number.
 SIGNIFICAND, TOP, SINGLE_LSB = 24, 127, -149
-#: Its fields.
+#: Binary32: bit fields.
 SIGN, EXPONENT = np.uint32(1 << 31), np.uint32(0xFF << 23)
-#: Of binary16: bits that it has less, exponent of its smallest number, smallest normal number.
+#: Binary16: bits less than binary32, exponent of the smallest number, smallest normal number.
 HALF_DROP, HALF_LSB, HALF_NORMAL = 13, -24, np.float32(2.0**-14)
 
 
 @contextmanager
 def _unbuffered() -> Iterator[None]:
-    """Arithmetic without warnings, in which numpy copies no operand whose rows are shorter than
-    its buffer: a product of a column and a row takes a third of the time.
+    """Disable warnings, and shrink numpy's buffer so that operands are not copied to it.
+
+    An outer product then takes a third of the time.
     """
     with np.errstate(all="ignore"):
         kept = np.setbufsize(SMALLEST)
@@ -120,16 +121,16 @@ def _rounded(x: npt.NDArray[np.float64], how: Float64Rounding) -> npt.NDArray[np
 
 
 class Shortening:
-    """How the sums of a block are rounded after each step.
+    """Rounds the sums of a block after each step.
 
     Parameters
     ----------
     drop
         As in `sim.fast.kernels.Kernels.chain`.
     lsb
-        All products are multiples of ``2**lsb``.
+        Products are multiples of ``2**lsb``.
     x, y
-        Operands (K, rows) and (K, columns), which tell how much a step can add.
+        Operands (K, rows) and (K, columns), which bound how much a step can add.
     """
 
     def __init__(self, drop: int, lsb: int, x: Floats, y: Floats) -> None:
@@ -139,7 +140,7 @@ class Shortening:
         self._factor = np.float32((1 << self._drop) + 1)
         self._limit = HALF_MAX if self._half else 2.0 ** (TOP - 1 - self._drop)
         if not self._half and lsb < SINGLE_LSB + drop:
-            self._limit = 0.0  # Never small.
+            self._limit = 0.0  # Sums never count as small.
         self._growth = (1 + 2.0 ** (self._drop - SIGNIFICAND)) ** (STEPS + 1)
         self._signs = np.empty((x.shape[1], y.shape[1]) if self._fine else 0, np.uint32)
         with np.errstate(all="ignore"):
@@ -148,9 +149,9 @@ class Shortening:
         self._small = False
 
     def round(self, k: int, total: Floats, spare: Floats) -> None:
-        """Round the sums after step ``k``, which was the first to change them since the last."""
+        """Round the sums. Must be called after every step ``k``."""
         if k % STEPS == 0:
-            # The step is counted twice, having been added: once too often does no harm.
+            # This step is already in the sums, so it counts twice; that is harmless.
             top = max(float(total.max()), -float(total.min()))
             self._small = (top + self._more[k // STEPS]) * self._growth < self._limit
         if not self._small:
@@ -163,7 +164,7 @@ class Shortening:
             np.subtract(spare, total, out=total)
 
     def _by_bits(self, total: Floats) -> None:
-        """Round whatever numbers, infinities and NaN too."""
+        """Round any numbers, including infinities and NaN, with integer operations."""
         if self._half:
             total[:] = total.astype(np.float16)
             if self._half == HALF_SATURATED:
@@ -171,13 +172,13 @@ class Shortening:
             return
         bits, drop = total.view(np.uint32), self._drop
         odd = bits >> np.uint32(drop) & np.uint32(1)
-        # A carry goes on into the exponent, as it should, up to that of infinity.
+        # A carry moves into the exponent, as it should, up to infinity.
         bits += odd + np.uint32((1 << drop - 1) - 1)
         bits &= np.uint32((1 << 32) - (1 << drop))
 
 
 def _to_place(total: Floats, spare: Floats, signs: npt.NDArray[np.uint32]) -> None:
-    """Round to binary16, subnormal numbers too: to its last place of each sum's exponent."""
+    """Round to the binary16 lsb for each sum's exponent, including subnormals."""
     bits, exponents = total.view(np.uint32), spare.view(np.uint32)
     np.bitwise_and(bits, EXPONENT, out=exponents)
     np.maximum(spare, HALF_NORMAL, out=spare)
@@ -185,11 +186,11 @@ def _to_place(total: Floats, spare: Floats, signs: npt.NDArray[np.uint32]) -> No
     np.bitwise_and(bits, SIGN, out=signs)
     np.add(total, spare, out=total)
     np.subtract(total, spare, out=total)
-    np.bitwise_or(bits, signs, out=bits)  # A zero keeps the sign of what became zero.
+    np.bitwise_or(bits, signs, out=bits)  # Keep the sign of numbers that became zero.
 
 
 def unit(table: Floats) -> int:
-    """Largest exponent of which all finite values of ``table`` are multiples."""
+    """Largest exponent e such that all finite values of ``table`` are multiples of ``2**e``."""
     fractions, exponents = np.frexp(table[np.isfinite(table) & (table != 0)])
     integers = np.ldexp(fractions, SIGNIFICAND).astype(np.int64)
     last = np.frexp((integers & -integers).astype(np.float32))[1] - 1
@@ -207,8 +208,8 @@ def aligned(
 ) -> NDArray:
     """As `sim.fast.kernels.Kernels.aligned`.
 
-    Terms that are zero have lower places than all others. Integers of a group fit the fraction, so
-    that they add up exactly.
+    Terms that are zero have the lowest places. The integers of a group fit the fraction, so their
+    sum is exact.
     """
     rows, cols = a.shape[0], b.shape[1]
     values, where = tables[1].take(b), places[1].take(b)
@@ -232,7 +233,7 @@ def aligned(
 
 
 class _Group:
-    """Sums of a block before and after a group of lanes, and memory to work in."""
+    """Sums of a block before and after a group of lanes, with working memory."""
 
     def __init__(
         self, sums: NDArray, kind: np.dtype[np.signedinteger], frac: int, fraction: int, lowest: int
@@ -245,7 +246,7 @@ class _Group:
         self.term, self.scale = np.empty_like(sums), np.empty_like(sums)
 
     def find(self, at_x: NDArray, at_y: NDArray) -> None:
-        """Largest places of sums and terms; without any, one that is low enough."""
+        """Find the largest places of sums and terms; without nonzero terms, a low one."""
         exponents = (self.bits >> self.fraction & 2 * self.bias + 1) - self.bias
         np.maximum(exponents, self.floor, out=self.top, casting="unsafe")
         for column, row in zip(at_x, at_y, strict=True):
@@ -253,7 +254,7 @@ class _Group:
             np.maximum(self.top, self.place, out=self.top)
 
     def add(self, x: NDArray, y: NDArray) -> None:
-        """Sums as integers at the common place, the terms' added."""
+        """Add sums and terms as integers at the common place."""
         self._power(self.frac - self.top.astype(self.bits.dtype))
         self.sums *= self.scale
         np.trunc(self.sums, out=self.sums)
@@ -264,7 +265,7 @@ class _Group:
             np.add(self.sums, self.term, out=self.sums)
 
     def finish(self, drop: int) -> None:
-        """Sums as they are, less their last ``drop`` bits."""
+        """Scale the sums back and truncate their last ``drop`` bits."""
         self._power(self.top.astype(self.bits.dtype) - self.frac)
         self.sums *= self.scale
         self.bits &= -1 << drop

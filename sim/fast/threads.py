@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work on the rows of a result, spread over the processors."""
+"""Distribute work on the rows of a result over the processors."""
 
 import os
 from collections import deque
@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 
-#: Blocks a processor, so that one that is busy elsewhere does not hold up the rest.
+#: Blocks per processor; several, so that a busy processor does not delay the rest.
 BLOCKS = 4
-#: Products that are computed sooner than threads are woken.
+#: Number of products below which one thread is faster.
 LEAST = 1 << 20
 
 
 @lru_cache
 def _pool() -> ThreadPoolExecutor:
-    """Threads that stay, since to start them takes as long as millions of products."""
+    """Persistent threads: starting them takes as long as millions of products."""
     return ThreadPoolExecutor(os.cpu_count())
 
 
-if hasattr(os, "register_at_fork"):  # A forked process has none of its parent's threads.
+if hasattr(os, "register_at_fork"):  # A forked process does not have its parent's threads.
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
@@ -32,11 +32,11 @@ def by_rows(
     most: int = 1 << 30,
     blocks: int = BLOCKS,
 ) -> None:
-    """Call ``work`` with slices that cover ``range(rows)``, in threads if ``products`` are many.
+    """Call ``work`` with slices that cover ``range(rows)``, in threads if there are many products.
 
-    All slices but the last have a length that is a multiple of ``multiple``, and none is longer
-    than ``most`` or that; a processor gets ``blocks`` of them on average. numpy and the compiled
-    kernels let other threads run meanwhile.
+    The length of all slices but the last is a multiple of ``multiple``, and at most ``most``
+    rounded up to such a multiple. Each processor gets ``blocks`` slices on average. numpy and the
+    compiled kernels release the GIL.
     """
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = workers if workers and products >= LEAST else 1
@@ -50,14 +50,14 @@ def by_rows(
             for block in _taken(left):
                 work(block)
         finally:
-            left.clear()  # Nothing is left, or work has failed.
+            left.clear()  # Nothing is left, or a call failed.
 
     others = [_pool().submit(some) for _ in range(min(workers, len(parts)) - 1)]
     try:
         some()
     finally:
-        # A helper that has not begun when no block is left is not waited for: a busy pool, or work
-        # that shares its own, cannot hold this up.
+        # Do not wait for helpers that have not started when no block is left, so that a busy pool,
+        # or nested calls, cannot block this.
         begun = [other for other in others if not other.cancel()]
         wait(begun)
     for other in begun:
@@ -65,7 +65,7 @@ def by_rows(
 
 
 def _taken(left: deque[slice]) -> Iterator[slice]:
-    """Blocks, each taken by one thread only."""
+    """Blocks, each taken by only one thread."""
     while True:
         try:
             block = left.popleft()

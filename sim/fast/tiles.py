@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sums in order of k, a tile of them in vector registers; needs the extra ``fast``.
+"""Sums in order of k, computed in tiles in vector registers. Needs the extra ``fast``.
 
-LLVM gets a tile as vector code, which its own vectoriser does not find; operands lie packed in the
-order in which a tile takes them. There are two kinds of tiles:
+Tiles are generated as LLVM vector code, because LLVM's vectoriser does not find it. Operands are
+packed in the order in which a tile reads them. There are two kinds of tiles:
 
-- chains, rounded binary32 or exact binary64: a product is exact, so that fusing it with the
-  addition (``contract``) changes no bit;
+- chains in rounded binary32 or exact binary64. Products are exact, so fusing them with the addition
+  (``contract``) changes no bit;
 - aligned sums in binary32, for operands of a small range. A group of lanes takes two passes. The
-  first finds the place of the largest term of each sum, on vectors of bytes. The second scales
-  products so that the common place has weight one, cuts them to integers and adds these.
+  first finds the place of the largest term of each sum, in vectors of bytes. The second scales the
+  products so that the common lsb has weight one, truncates them to integers and adds them.
 
-All vector code is in this file, since numba keeps compiled kernels by the file that they are in.
+All vector code is in this file, because numba caches compiled kernels by source file.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from sim.fast.numbers import HALF, HALF_MAX, HALF_SATURATED, LOWEST_PLACE
 from sim.fast.threads import by_rows
 
 _FEATURES = binding.get_host_cpu_features()
-#: Bytes of a vector, and whether there are 32 of them: with AVX-512 and on ARM; else 16.
+#: Bytes of a vector, and whether there are 32 vector registers (AVX-512, ARM) instead of 16.
 BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16
 WIDE = BYTES == 64 or "neon" in _FEATURES
 F32, F64 = ir.FloatType(), ir.DoubleType()
@@ -52,7 +52,7 @@ def same(kind: Any, number: float) -> Any:
 
 
 class Memory:
-    """Numbers of one type at an address that is an integer, taken ``lanes`` at a time."""
+    """Numbers of one type at an integer address, accessed ``lanes`` at a time."""
 
     def __init__(self, build: Any, address: Any, kind: Any, lanes: int = 0) -> None:
         self.build, self.kind, self.size = build, kind, _SIZES[kind]
@@ -64,18 +64,18 @@ class Memory:
         return self.build.gep(self.start, [index], source_etype=self.kind)
 
     def splat(self, index: Any) -> Any:
-        """Vector of one element."""
+        """Vector with one element repeated."""
         return splat(self.build, self.build.load(self.at(index), typ=self.kind), self.lanes)
 
     def vector(self, index: Any) -> Any:
-        """Vector from an element on."""
+        """Vector that starts at an element."""
         kind = ir.VectorType(self.kind, self.lanes)
         loaded = self.build.load(self.build.bitcast(self.at(index), kind.as_pointer()), typ=kind)
         loaded.align = self.size
         return loaded
 
     def store(self, value: Any, index: Any) -> None:
-        """Put a vector there."""
+        """Store a vector."""
         address = self.build.bitcast(self.at(index), value.type.as_pointer())
         self.build.store(value, address).align = self.size
 
@@ -83,7 +83,7 @@ class Memory:
 def loop(
     build: Any, count: Any, start: list[Any], step: Callable[[Any, list[Any]], list[Any]]
 ) -> list[Any]:
-    """What ``step(index, values)`` makes of ``start``, called ``count`` times, at least once."""
+    """Loop: apply ``values = step(index, values)`` ``count`` times (at least once) to ``start``."""
     before, body, done = build.block, *(build.append_basic_block(n) for n in ("body", "done"))
     build.branch(body)
     build.position_at_end(body)
@@ -102,7 +102,7 @@ def loop(
 
 @njit(nogil=True, cache=True)
 def _pack_rows(codes: Any, table: Any, out: Any) -> None:
-    """Look ``codes`` (M, K) up into ``out`` (parts, K, rows of a part); code 0 fills it up."""
+    """Look up ``codes`` (M, K) and write ``out`` (parts, K, rows of a part), padded with code 0."""
     for part in range(out.shape[0]):
         for lane in range(out.shape[2]):
             row = part * out.shape[2] + lane
@@ -112,7 +112,7 @@ def _pack_rows(codes: Any, table: Any, out: Any) -> None:
 
 @njit(nogil=True, cache=True)
 def _pack_cols(codes: Any, table: Any, out: Any, first: Any) -> None:
-    """As `_pack_rows`, ``codes`` (K, N) from part ``first`` on into (parts, K, columns)."""
+    """As `_pack_rows` for ``codes`` (K, N): write (parts, K, columns) from part ``first`` on."""
     for part in range(out.shape[0]):
         left = (first + part) * out.shape[2]
         width = min(out.shape[2], codes.shape[1] - left)
@@ -127,21 +127,21 @@ def _pack_cols(codes: Any, table: Any, out: Any, first: Any) -> None:
 
 #: Rows and vectors of a tile.
 CHAIN_ROWS, CHAIN_VECTORS = (8, 3) if WIDE else (4, 2)
-#: Products a sum after which the operands' next part is packed: it stays in the second cache.
+#: Steps of K for which operands are packed at a time, so that they stay in the L2 cache.
 DEPTH = 1024
 _FUSED = ("contract",)
 
-#: Makes a vector of sums rounded; the last argument is a vector of the bits to drop.
+#: Rounds a vector of sums. The last argument is a vector with the number of bits to drop.
 _Round = Callable[[Any, Any, Any], Any]
 
 
 def _kept(build: Any, x: Any, drop: Any) -> Any:
-    """Sums as they are."""
+    """Sums without rounding."""
     return x
 
 
 def _shortened(build: Any, x: Any, drop: Any) -> Any:
-    """Sums with ``drop`` bits less, to nearest even; a carry goes on into the exponent."""
+    """Sums rounded by ``drop`` bits to nearest even. A carry moves into the exponent."""
     one = same(drop.type, 1)
     bits = build.bitcast(x, drop.type)
     odd = build.and_(build.lshr(bits, drop), one)
@@ -156,7 +156,7 @@ def _halved(build: Any, x: Any, drop: Any) -> Any:
 
 
 def _saturated(build: Any, x: Any, drop: Any) -> Any:
-    """Sums rounded to binary16; those beyond its largest value stay there."""
+    """Sums rounded to binary16; overflow saturates."""
     half = _halved(build, x, drop)
     for relation, largest in ((">", HALF_MAX), ("<", -HALF_MAX)):
         limit = same(half.type, largest)
@@ -165,7 +165,7 @@ def _saturated(build: Any, x: Any, drop: Any) -> Any:
 
 
 def _chain_tile(real: Any, rounded: _Round) -> tuple[Any, Any]:
-    """Signature and code of a tile: ``c += a @ b`` in order of k, rounded at each step."""
+    """Signature and generator of a tile: ``c += a @ b`` in order of k, rounded at each step."""
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         a, b, c = (Memory(build, address, real) for address in args[:3])
@@ -223,7 +223,7 @@ def _tile_double(typing: Any, a: Any, b: Any, c: Any, depth: Any, stride: Any, d
 
 @njit(nogil=True, cache=True)
 def _chain(a: Any, b: Any, c: Any, drop: Any) -> None:
-    """Add packed operands to ``c``; tiles that reach beyond it are worked on elsewhere."""
+    """Add products of packed operands to ``c``. Tiles at its edge use separate memory."""
     size, depth, height, width = c.itemsize, a.shape[1], a.shape[2], b.shape[2]
     edge = np.zeros((height, width), c.dtype)
     for j in range(b.shape[0]):
@@ -283,11 +283,11 @@ def exact(a: NDArray, b: NDArray, table_a: NDArray, table_b: NDArray) -> NDArray
 # Aligned sums.
 
 LANES = BYTES // 4
-#: Rows and vectors of a tile: a vector of bytes has the places of a row of it.
+#: Rows and vectors of a tile. A vector of bytes holds the places of one row.
 ROWS, VECTORS = (3 if WIDE else 1), 4
 WIDTH = LANES * VECTORS
 BIAS, FRACTION = 127, 23
-#: A place that is no number's: of sums without any term.
+#: Place that no number has, for sums without nonzero terms.
 EMPTY = -100
 
 
@@ -296,13 +296,13 @@ def _largest(build: Any, x: Any, y: Any) -> Any:
 
 
 def _power(build: Any, exponent: Any) -> Any:
-    """Two to the ``exponent``, int32, which has the bias added."""
+    """Two to the power of a biased int32 exponent."""
     bits = build.shl(exponent, same(exponent.type, FRACTION))
     return build.bitcast(bits, ir.VectorType(F32, exponent.type.count))
 
 
 def _widened(build: Any, row: Any) -> list[Any]:
-    """Bytes of a row as vectors of int32."""
+    """Bytes of a row, widened to vectors of int32."""
     lanes = ir.VectorType(I32, LANES)
     orders = (
         ir.Constant(lanes, list(range(first, first + LANES))) for first in range(0, WIDTH, LANES)
@@ -314,7 +314,7 @@ def _widened(build: Any, row: Any) -> list[Any]:
 
 
 def _joined(build: Any, parts: list[Any]) -> Any:
-    """Vectors of int32 as bytes of a row."""
+    """Vectors of int32, narrowed to the bytes of a row."""
     parts = [build.trunc(part, ir.VectorType(I8, LANES)) for part in parts]
     while len(parts) > 1:
         count = 2 * parts[0].type.count
@@ -326,7 +326,7 @@ def _joined(build: Any, parts: list[Any]) -> Any:
 
 
 def _places(build: Any, sums: list[Any]) -> Any:
-    """Units places of a row of sums; that of zero is below `EMPTY`."""
+    """Units places of a row of sums. The place of zero is below `EMPTY`."""
     kind = ir.VectorType(I32, LANES)
     fields = (build.lshr(build.bitcast(value, kind), same(kind, FRACTION)) for value in sums)
     return _joined(
@@ -335,7 +335,7 @@ def _places(build: Any, sums: list[Any]) -> Any:
 
 
 class _Group:
-    """Code of one group of lanes: the operands in memory, and the constants of the unit."""
+    """Code generator for one group of lanes: operands in memory, and constants of the unit."""
 
     def __init__(self, build: Any, args: Any) -> None:
         self.build = build
@@ -345,7 +345,7 @@ class _Group:
         self.frac, self.mask = (splat(build, build.trunc(arg, I32), LANES) for arg in args[7:])
 
     def tops(self, first: Any, tops: list[Any]) -> list[Any]:
-        """Largest places of the sums and of the terms from k = ``first`` on."""
+        """Largest places of the sums and the terms, from k = ``first`` on."""
         build = self.build
 
         def step(lane: Any, highest: list[Any]) -> list[Any]:
@@ -363,7 +363,7 @@ class _Group:
         ]
 
     def totals(self, first: Any, start: list[Any], scales: list[Any]) -> list[Any]:
-        """Integers of the sums and of the terms from k = ``first`` on."""
+        """Sums plus terms as integers, from k = ``first`` on."""
         build = self.build
 
         def step(lane: Any, totals: list[Any]) -> list[Any]:
@@ -425,7 +425,7 @@ def _aligned_tile(
     frac: Any,
     mask: Any,
 ) -> Any:
-    """Fill a tile of ``ROWS x WIDTH`` sums from packed operands and their places."""
+    """Compute a tile of ``ROWS x WIDTH`` sums from packed operands and their places."""
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         group, out = _Group(build, args), Memory(build, args[4], F32)
@@ -442,7 +442,7 @@ def _aligned_tile(
 def _aligned(
     a: Any, at_a: Any, b: Any, at_b: Any, out: Any, lanes: Any, frac: Any, mask: Any
 ) -> None:
-    """Fill ``out`` (parts of rows, parts of columns, tile) from packed operands."""
+    """Compute ``out`` (parts of rows, parts of columns, tile) from packed operands."""
     depth = a.shape[1]
     for j in range(out.shape[1]):
         for i in range(out.shape[0]):
@@ -468,7 +468,7 @@ def aligned(
     frac: int,
     kept: int,
 ) -> NDArray:
-    """As `sim.fast.kernels.Kernels.aligned`; sums whose places are no bytes go in loops."""
+    """As `sim.fast.kernels.Kernels.aligned`. If places do not fit bytes, loops are used."""
     if places[0].dtype != np.int8:
         return loops.aligned(a, b, tables, places, lanes, frac, kept)
     assert all(place[0] == LOWEST_PLACE for place in places)

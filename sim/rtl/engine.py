@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix products on a compiled GEMM engine, through nothing but its bus.
+"""Run matrix products on a compiled GEMM engine over its bus.
 
-Accesses go over AXI4-Lite or Wishbone one at a time, with pauses.
+Accesses use AXI4-Lite or Wishbone, one at a time, with optional pauses.
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ from sim.codes import as_codes
 from sim.rtl.model import Model, RtlError
 from sim.tiling import ArrayProduct, Words, tile_words, unpack
 
-#: Cycles after which an access has failed.
+#: Cycles until an access times out.
 PATIENCE = 1000
 OKAY, SLVERR = 0, 2
 
 
 class BusDriver(Protocol):
-    """What drives a bus; ``cycle`` counts clock cycles."""
+    """Driver of a bus. ``cycle`` counts clock cycles."""
 
     cycle: int
 
@@ -38,7 +38,7 @@ class BusDriver(Protocol):
 
 
 class _Clock:
-    """Steps a model and counts."""
+    """Steps a model and counts cycles."""
 
     def __init__(self, model: Model, *, pause: float = 0, seed: int = 0) -> None:
         self.cycle = 0
@@ -46,7 +46,7 @@ class _Clock:
 
     @property
     def irq(self) -> int:
-        """The interrupt line, now."""
+        """Current value of the interrupt line."""
         return self._model.read("irq")
 
     @property
@@ -60,11 +60,11 @@ class _Clock:
         self.cycle += cycles
 
     def _pauses(self) -> bool:
-        """Whether nothing new is offered or taken in this cycle."""
+        """Whether this cycle is a pause, in which nothing new is offered or taken."""
         return self._pause > 0 and bool(self._random.random() < self._pause)
 
     def _step(self, inputs: Mapping[str, int]) -> dict[str, int]:
-        """One cycle; the outputs just before its end."""
+        """Run one cycle. Returns the outputs just before its end."""
         rows = {name: np.array([value], np.uint64) for name, value in inputs.items()}
         outputs = self._model.run(rows, cycles=1, outputs=self._outputs)
         self.cycle += 1
@@ -74,7 +74,7 @@ class _Clock:
 
 
 class Axi4Lite(_Clock):
-    """Manager of AXI4-Lite; holds what it offers until it is taken, checks that answers stay."""
+    """AXI4-Lite manager. Holds offers until they are taken; checks that responses are stable."""
 
     _outputs = tuple(
         f"s_axil_{name}"
@@ -92,7 +92,7 @@ class Axi4Lite(_Clock):
         return answer["rdata"] if answer["rresp"] == OKAY else None
 
     def _access(self, offers: dict[str, dict[str, int]], answer: str) -> dict[str, int]:
-        """Offer on some channels until all is taken, and take one answer."""
+        """Offer on some channels until all are taken, then take one response."""
         shown: dict[str, dict[str, int]] = {}
         waiting: dict[str, int] | None = None
         for _ in range(PATIENCE):
@@ -116,18 +116,20 @@ class Axi4Lite(_Clock):
             }
             if wires[f"{answer}valid"]:
                 if waiting not in (None, offered) or offers:
-                    raise RtlError(f"AXI4-Lite {answer} must wait and stay, and does not")
+                    raise RtlError(
+                        f"AXI4-Lite channel {answer} answered too early or changed while waiting"
+                    )
                 waiting = offered
                 if ready:
                     return offered
             taken = [name for name in shown if wires[f"{name}ready"]]
             for name in taken:
                 del shown[name], offers[name]
-        raise RtlError(f"AXI4-Lite {answer} must answer in {PATIENCE} cycles, and does not")
+        raise RtlError(f"AXI4-Lite channel {answer} did not answer in {PATIENCE} cycles")
 
 
 class Wishbone(_Clock):
-    """Host of Wishbone with classic cycles."""
+    """Wishbone host with classic cycles."""
 
     _outputs = ("s_wb_ack", "s_wb_err", "s_wb_dat_r")
 
@@ -144,16 +146,16 @@ class Wishbone(_Clock):
         return reply["s_wb_dat_r"] if reply["s_wb_ack"] else None
 
     def _access(self, asked: dict[str, int]) -> dict[str, int]:
-        """One access, with pauses in front of it."""
+        """One access, after optional pauses."""
         while self._pauses():
             self.idle()
         for _ in range(PATIENCE):
             reply = self._step(asked | {"s_wb_cyc": 1, "s_wb_stb": 1})
             if reply["s_wb_ack"] and reply["s_wb_err"]:
-                raise RtlError("Wishbone must answer with ack or with err, not with both")
+                raise RtlError("Wishbone answered with both ack and err")
             if reply["s_wb_ack"] or reply["s_wb_err"]:
                 return reply
-        raise RtlError(f"Wishbone must answer in {PATIENCE} cycles, and does not")
+        raise RtlError(f"Wishbone did not answer in {PATIENCE} cycles")
 
 
 #: Driver of each bus.
@@ -161,7 +163,7 @@ BUSES: dict[Bus, type[Axi4Lite] | type[Wishbone]] = {Bus.AXI4LITE: Axi4Lite, Bus
 
 
 def operand_words(spec: GemmSpec, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> tuple[Words, Words]:
-    """Words of the memories of A and of B, in order: (words, 64-bit parts), low part first."""
+    """Words of the memories of A and B in order: (words, 64-bit parts), low part first."""
     array = spec.array
     rows, steps = array.schedule.a_block
     first = tile_words(a, rows, steps, array.mac.a.width)
@@ -170,12 +172,12 @@ def operand_words(spec: GemmSpec, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> t
 
 
 def bus_words(words: Words, window: Window) -> npt.NDArray[np.uint32]:
-    """Memory words as bus words, (words, lanes), low bits first."""
+    """Split memory words into bus words, (words, lanes), low bits first."""
     return np.ascontiguousarray(words).view("<u4")[:, : window.lanes]
 
 
 class EngineDriver:
-    """Fills the memories, starts, waits, reads C.
+    """Loads the memories, starts the engine, waits, and reads C.
 
     Parameters
     ----------
@@ -192,11 +194,11 @@ class EngineDriver:
         """Value of a register."""
         value = self.bus.read(self.map.offset(register))
         if value is None:
-            raise RtlError(f"Register {register} must be readable, and is not")
+            raise RtlError(f"Reading register {register} was refused")
         return value
 
     def put(self, register: str, value: int) -> bool:
-        """Write a register; whether the write was taken."""
+        """Write a register. Returns whether the write was accepted."""
         return self.bus.write(self.map.offset(register), value)
 
     def load(self, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> None:
@@ -207,12 +209,10 @@ class EngineDriver:
                 base = self.map.base(window) + window.stride * place
                 for lane, value in enumerate(row):
                     if not self.bus.write(base + BUS_BYTES * lane, value):
-                        raise RtlError(
-                            f"Word {place} of {window.name} must be writable, and is not"
-                        )
+                        raise RtlError(f"Writing word {place} of {window.name} was refused")
 
     def start(self, m: int, k: int, n: int, *, hold: bool = False) -> bool:
-        """Set the sizes and start; whether the start was taken. ``hold``: the sums stay."""
+        """Set the sizes and start. Returns whether it started. ``hold`` keeps the sums."""
         control = self.map.field("CONTROL", "start").mask
         control |= hold * self.map.field("CONTROL", "hold").mask
         return all(
@@ -224,17 +224,17 @@ class EngineDriver:
         last = self.bus.cycle + cycles
         while self.get("STATUS") & self.map.field("STATUS", "busy").mask:
             if self.bus.cycle > last:
-                raise RtlError(f"Engine must end in {cycles} cycles, and does not")
+                raise RtlError(f"Engine did not finish in {cycles} cycles")
             self.bus.idle(8)
 
     def errors(self) -> tuple[str, ...]:
-        """Fields of ERROR that are set."""
+        """Names of the fields of ERROR that are set."""
         value = self.get("ERROR")
         (register,) = (known for known in self.map.registers if known.name == "ERROR")
         return tuple(field.name for field in register.fields if value & field.mask)
 
     def result(self, m: int, n: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Codes and flags of C from its memory."""
+        """Read the codes and flags of C."""
         array, window = self.spec.array, self.map.window("C")
         across = array.tiles(1, n)
         lanes = window.lanes + window.lanes % 2
@@ -244,7 +244,7 @@ class EngineDriver:
             for lane in range(window.lanes):
                 value = self.bus.read(base + BUS_BYTES * lane)
                 if value is None:
-                    raise RtlError(f"Word {place} of C must be readable, and is not")
+                    raise RtlError(f"Reading word {place} of C was refused")
                 raw[place, lane] = value
         bits = self._bits(raw.view("<u8"), window.width)
         slots = array.cols * array.slot_width
@@ -255,7 +255,7 @@ class EngineDriver:
         return codes & ((1 << array.result_width) - 1), flags
 
     def _values(self, bits: npt.NDArray[np.uint8], width: int, m: int, n: int) -> npt.NDArray[Any]:
-        """Numbers of ``width`` bits side by side, as a matrix."""
+        """Unpack numbers of ``width`` bits into a matrix."""
         if not width:
             return np.zeros((m, n), np.uint8)
         spare = -bits.shape[1] % 64
@@ -274,9 +274,9 @@ class EngineDriver:
         Raises
         ------
         SpecError
-            If they are no such codes, or the memories do not hold them; nothing is written then.
+            If they are not such codes or do not fit the memories. Nothing is written then.
         RtlError
-            If the engine does not do it.
+            If the engine fails.
         """
         mac = self.spec.array.mac
         a, b = (
@@ -293,9 +293,9 @@ class EngineDriver:
         limit = self.spec.cycles(m, k, n)
         self.load(a, b)
         if not self.start(m, k, n):
-            raise RtlError("Engine must take a start, and does not")
+            raise RtlError("Engine did not start")
         self.wait(limit + BUS_BITS)
         if self.errors() or not self.get("STATUS") & self.map.field("STATUS", "done").mask:
-            raise RtlError(f"Engine must be done, not {self.errors()}")
+            raise RtlError(f"Engine did not finish; errors: {', '.join(self.errors()) or 'none'}")
         codes, flags = self.result(m, n)
         return ArrayProduct(codes, flags, self.get("CYCLES"))

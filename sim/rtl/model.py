@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A compiled model: rows of port values in and out, or beats over AXI4-Stream ports."""
+"""A compiled model, driven with rows of port values or with beats over AXI4-Stream ports."""
 
 import ctypes
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ RESET = "rst"
 
 
 class RtlError(RuntimeError):
-    """Verilog that cannot be compiled or does not finish; the message is one line."""
+    """Verilog cannot be compiled, or its simulation failed. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class ModelPort:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "ModelPort":
-        """Port of a manifest's row; other keys of the row are ignored."""
+        """Port from a row of a manifest. Other keys of the row are ignored."""
         for key in ("name", "direction", "width"):
             require(key in row, "Port", f"a row with the key {key}", dict(row))
         require(
@@ -52,18 +52,18 @@ class ModelPort:
 
     @property
     def is_clock(self) -> bool:
-        """Whether the harness toggles this port."""
+        """Whether this port is the clock, which the harness toggles."""
         return self.name == CLOCK
 
     @property
     def words(self) -> int:
-        """64-bit words of one value."""
+        """Number of 64-bit words per value."""
         return -(-self.width // 64)
 
     def rows(self, values: npt.ArrayLike) -> Words:
-        """Values checked and as words, one row a value: (n,) or, past 64 bits, (n, words).
+        """Check values and convert them to words: (n,), or (n, words) beyond 64 bits.
 
-        A narrow port takes (n, 1) as well.
+        Ports of up to 64 bits also accept (n, 1).
         """
         array = np.asarray(values)
         if self.words == 1 and array.shape[1:] == (1,):
@@ -95,13 +95,13 @@ class ModelPort:
         return words
 
     def empty(self, n: int) -> Words:
-        """Room for ``n`` values."""
+        """Empty array for ``n`` values."""
         return np.zeros(n if self.words == 1 else (n, self.words), np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Beats that a sink took: ``data`` and ``user`` as rows of words, ``cycle`` from 0."""
+    """Beats received by a sink: ``data`` and ``user`` as rows of words; ``cycle`` counts from 0."""
 
     data: Words
     last: npt.NDArray[np.bool_]
@@ -111,10 +111,10 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """What a run of streams left.
+    """Result of `Model.stream`.
 
-    ``sent`` has the cycle in which each beat of each source was taken, ``received`` the beats of
-    each sink, ``cycles`` the clock cycles run, ``outputs`` the other outputs after the last one.
+    ``sent`` has, for each source, the cycle in which each beat was taken, ``received`` the beats of
+    each sink, ``cycles`` the number of cycles, ``outputs`` the other outputs after the last cycle.
     """
 
     sent: dict[str, npt.NDArray[np.int64]]
@@ -124,7 +124,7 @@ class Streamed:
 
 
 class Model:
-    """A compiled design and its state. The state lasts from call to call until `reset`.
+    """A compiled design and its state. The state is kept between calls until `reset`.
 
     Parameters
     ----------
@@ -138,8 +138,7 @@ class Model:
         self.library = library
         self.ports = {port.name: port for port in ports}
         self._driven = [port for port in self.ports.values() if not port.is_clock]
-        #: For what drives the ports in a protocol of its own: their numbers, the functions of
-        #: the harness, and the design.
+        #: For drivers of other protocols: the port numbers, the harness functions, and the design.
         self.index = {port.name: index for index, port in enumerate(self._driven)}
         self.code = _load(library)
         self.bench = ctypes.c_void_p(self.code.bench_open())
@@ -149,7 +148,7 @@ class Model:
             self.code.bench_close(self.bench)
 
     def reset(self, cycles: int = 1) -> None:
-        """Hold ``rst`` high for some clock cycles, all other inputs low."""
+        """Hold ``rst`` high for some clock cycles, with all other inputs low."""
         require(RESET in self.ports, "Reset", f"a port {RESET} of the design", None)
         self.run({RESET: np.ones(cycles, np.uint64)}, outputs=())
         self._zero_inputs()
@@ -163,28 +162,27 @@ class Model:
     ) -> dict[str, Words]:
         """Run one clock cycle for each row of ``inputs``.
 
-        Outputs are sampled just before the rising edge that ends a cycle: what depends on the
-        inputs without a register stands in the same row, what a pipeline of ``latency`` registers
-        makes of row ``t`` stands in row ``t + latency``.
+        Outputs are sampled just before the rising edge that ends a cycle. A combinational output
+        for row ``t`` is in row ``t``; behind ``latency`` registers it is in row ``t + latency``.
 
         Parameters
         ----------
         inputs
             Rows of uint64 by port: (cycles,), or (cycles, ceil(width / 64)) past 64 bits, low word
-            first. An input that is left out is 0.
+            first. Omitted inputs are 0.
         cycles
-            Number of cycles, needed only where no input is given.
+            Number of cycles; needed only without inputs.
         outputs
-            Outputs wanted, by default all.
+            Outputs to return; by default all.
 
         Returns
         -------
         dict
-            Rows of uint64 by output, shaped as the inputs are.
+            Rows of uint64 by output, shaped like inputs.
         """
         rows = {name: self._port(name, "input").rows(values) for name, values in inputs.items()}
         counts = {len(row) for row in rows.values()} | ({cycles} if cycles is not None else set())
-        require(len(counts) == 1, "Inputs", "of one number of rows", sorted(counts))
+        require(len(counts) == 1, "Inputs", "arrays with the same number of rows", sorted(counts))
         n = counts.pop()
         wanted = self._names("output") if outputs is None else outputs
         sampled = {name: self._port(name, "output").empty(n) for name in wanted}
@@ -195,7 +193,7 @@ class Model:
         return sampled
 
     def read(self, name: str) -> int:
-        """Value of an output now, the clock low and the inputs as they were left."""
+        """Current value of an output, with the clock low and the inputs unchanged."""
         row = self._port(name, "output").empty(1)
         self.code.bench_read(self.bench, self.index[name], ctypes.c_void_p(row.ctypes.data))
         return int.from_bytes(row.tobytes(), "little")
@@ -223,26 +221,26 @@ class Model:
         sources
             Beats of ``tdata`` by stream, as rows of words.
         sinks
-            Number of beats to receive by stream; behind that ``tready`` is low.
+            Number of beats to receive by stream. After that, ``tready`` is low.
         last
             ``tlast`` of each beat by source, by default low.
         user
             ``tuser`` of each beat by source, as rows of words, by default 0.
         stall
-            Probability by stream that a cycle is one in which it offers or takes nothing new.
+            By stream, the probability of a stall in a cycle: nothing new is offered or taken.
         seed
-            Decides in which cycles that is.
+            Seed of the stalls.
         beside
-            Rows of other inputs by sink and port, one a beat: row i is on the port from the cycle
-            in which beat i - 1 is first offered until that of beat i. The ``tvalid`` of such a sink
-            must be a register.
+            Rows of other inputs by sink and port, one per beat. Row i is applied from the cycle in
+            which beat i - 1 is first offered until beat i is first offered. The ``tvalid`` of such
+            a sink must be a register.
         max_cycles
-            Cycles after which the run has failed.
+            Cycles until the run times out.
 
         Raises
         ------
         RtlError
-            If it does not end, or a sink's beat changes before it was taken.
+            If it does not end, or a beat of a sink changes before it is taken.
         """
         last, user, stall = last or {}, user or {}, stall or {}
         for name in (*last, *user, *stall):
@@ -330,7 +328,7 @@ class Model:
             self.code.bench_write(self.bench, self.index[name], ctypes.c_void_p(zero.ctypes.data))
 
     def _columns(self, rows: Mapping[str, Words]) -> tuple[int, Any, Any]:
-        """Number of ports, their indices and their arrays, as the harness takes them."""
+        """Number of ports, their indices and their arrays, as arguments of the harness."""
         indices = (ctypes.c_int * len(rows))(*(self.index[name] for name in rows))
         arrays = (ctypes.c_void_p * len(rows))(*(row.ctypes.data for row in rows.values()))
         return len(rows), indices, arrays
@@ -361,7 +359,7 @@ class _Beside(ctypes.Structure):
 
 
 class _Lane:
-    """One stream: its arrays, and the struct that points at them."""
+    """One stream: its arrays, and the C struct that points to them."""
 
     def __init__(
         self, model: Model, prefix: str, is_source: bool, total: int, stall: float, random: int
@@ -404,7 +402,7 @@ def _rows_beside(
     sinks: Mapping[str, int],
     beside: Mapping[str, Mapping[str, npt.ArrayLike]],
 ) -> dict[tuple[str, str], Words]:
-    """Rows of the inputs beside sinks, by sink and port, checked."""
+    """Check the rows of inputs that accompany sinks, by sink and port."""
     rows = {}
     for sink, ports in beside.items():
         require(sink in sinks, "Stream", f"one of {', '.join(sinks)}", sink)
@@ -413,7 +411,7 @@ def _rows_beside(
             require(
                 port is not None and port.direction == "input",
                 "Input port",
-                "one of the design",
+                "an input of the design",
                 name,
             )
             assert port is not None
@@ -436,7 +434,7 @@ def _source(
     stall: float,
     random: int,
 ) -> _Lane:
-    """Stream that sends ``beats``."""
+    """Source stream that sends ``beats``."""
     lane = _Lane(model, prefix, True, len(np.asarray(beats)), stall, random)
     lane.data[...] = model.ports[f"{prefix}_tdata"].rows(beats)
     if last is not None:
@@ -449,7 +447,12 @@ def _source(
         )
         lane.last[...] = marks.astype(bool)
     if user is not None:
-        require(lane.user is not None, f"Stream {prefix} user", "left out without a tuser", user)
+        require(
+            lane.user is not None,
+            f"Stream {prefix} user",
+            "omitted for a stream without tuser",
+            user,
+        )
         assert lane.user is not None
         rows = model.ports[f"{prefix}_tuser"].rows(user)
         require(len(rows) == lane.total, f"Stream {prefix} user", f"{lane.total} rows", len(rows))
@@ -462,7 +465,7 @@ def _state(seed: int, place: int) -> int:
 
 
 def _load(library: Path) -> ctypes.CDLL:
-    """The harness's functions, typed."""
+    """Load the library and declare the types of its functions."""
     code = ctypes.CDLL(str(library.resolve()))
     code.bench_open.restype = ctypes.c_void_p
     code.bench_stream.restype = code.bench_line.restype = ctypes.c_int64

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A serial line to a compiled model: bytes in and out, bit by bit, 8 data bits and a stop bit."""
+"""Serial line to a compiled model, simulated bit by bit: 8 data bits, 1 stop bit."""
 
 import ctypes
 import time
@@ -10,9 +10,9 @@ from hw.spec.board import BoardSpec
 from hw.spec.errors import require
 from sim.rtl.model import Model
 
-#: Most bytes that one call brings back.
+#: Most bytes that one call returns.
 ROOM = 1 << 16
-#: Cycles in which nothing is going on on a board, after which nothing will.
+#: Idle cycles after which a board sends nothing more.
 IDLE = 64
 
 
@@ -39,16 +39,16 @@ class _Line(ctypes.Structure):
 
 
 class SerialLine:
-    """Both ends of a line; time passes only in `exchange`.
+    """Both ends of a line. Time passes only in `exchange`.
 
     Parameters
     ----------
     model
-        Design with the ports ``rx`` and ``tx``; it is reset, the line idle.
+        Design with the ports ``rx`` and ``tx``. It is reset, with the line idle.
     divider
-        Clock cycles of a bit.
+        Clock cycles per bit.
     busy
-        Output of the design that is high while an answer is to be waited for.
+        Output of the design that is high while it works on an answer.
     """
 
     def __init__(self, model: Model, divider: int, *, busy: str) -> None:
@@ -61,27 +61,27 @@ class SerialLine:
         self.reset()
 
     def reset(self, cycles: int = 4) -> None:
-        """Reset the design, the line idle; what was on its way is gone."""
+        """Reset the design with the line idle. Bytes in transit are lost."""
         idle = np.ones(cycles + 1, np.uint64)
-        # A run leaves the inputs as they were in its last cycle.
+        # A run leaves the inputs as in its last cycle.
         self._model.run({"rst": np.arange(cycles, -1, -1) > 0, "rx": idle}, outputs=())
         for name in ("send_left", "send_count", "take_left", "take_count"):
             setattr(self._line, name, 0)
 
     def disturb(self, chance: float, *, seed: int = 0) -> None:
-        """From now on, invert the line going in during a cycle with this chance."""
+        """From now on, invert the input line in each cycle with this probability."""
         require(0 <= chance < 1, "Line chance", "from 0 to below 1", chance)
         self._line.noise, self._line.random = int(chance * 2**32), seed
 
     @property
     def wrong(self) -> int:
-        """Bytes that came back without a stop bit."""
+        """Number of received bytes without a stop bit."""
         return int(self._line.wrong)
 
     def exchange(self, data: bytes, *, idle: int, cycles: int = 1 << 40) -> bytes:
-        """Send ``data``; gives what came back until nothing was busy for ``idle`` cycles.
+        """Send ``data``. Returns the bytes received until all was idle for ``idle`` cycles.
 
-        At the latest after ``cycles`` it ends, what has not been sent is dropped then.
+        Ends after ``cycles`` at the latest; bytes that are not sent by then are dropped.
         """
         room = ctypes.create_string_buffer(ROOM)
         sent, received = ctypes.c_int64(0), b""
@@ -107,9 +107,9 @@ class SerialLine:
 
 
 class BoardLine:
-    """A compiled board as the line that a driver talks over, without a port between them.
+    """A compiled board as the serial line of a driver, without a real port.
 
-    Its time passes while bytes are on their way.
+    Time passes only while bytes are in transit.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class BoardLine:
         self._waiting += self.serial.exchange(data, idle=IDLE)
 
     def read(self, seconds: float) -> bytes:
-        """Whatever has come; nothing comes later."""
+        """Bytes received so far; no more will come."""
         received, self._waiting = self._waiting, b""
         if not received:
             time.sleep(0)

