@@ -80,7 +80,7 @@ def _operand(x: Any, fmt: Format, noun: str, codes: bool, scheme: Any, axis: int
 
 def _has_dtype(array: NDArray, fmt: Format) -> bool:
     """Whether an array is of the format: by its dtype, or integers for an integer format."""
-    if fmt.is_integer and fmt.lsb == 0 and array.dtype.kind in "iu":
+    if fmt.is_integer and fmt.lsb_exp == 0 and array.dtype.kind in "iu":
         return True
     own = dtype_format(array.dtype)
     return own is not None and same_codes(own, fmt)
@@ -117,7 +117,7 @@ def _within(a: Operand, b: Operand, mac: MacSpec) -> tuple[Operand, Operand]:
     """Raise scales by powers of two until no sum, nor a part of one, can leave the accumulator."""
     free = [side for side in (a, b) if side.quantizer is not None]
     acc = mac.acc
-    top = acc.max * 2.0**acc.lsb if isinstance(acc, FixedAccumulator) else acc.fmt.max
+    top = acc.max * 2.0**acc.lsb_exp if isinstance(acc, FixedAccumulator) else acc.fmt.max
     for _ in range(2 if free else 0):  # Rounding can take a sum up to the limit once more.
         x, y = abs(decode(a.codes, mac.a)), abs(decode(b.codes, mac.b))
         x, y = (np.where(np.isfinite(side), side, 0) for side in (x, y))

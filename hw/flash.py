@@ -128,7 +128,7 @@ def _flash(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         dsp=options.dsp,
         seed=seed,
         out=options.out or FOLDER / chosen.board.key,
-        say=progress.at_once,
+        progress=progress.at_once,
     )
     if not options.build_only:
         program(chosen.board, built.bitstream)

@@ -74,9 +74,14 @@ def parser() -> Parser:
 def _require_unit(options: argparse.Namespace, array: ArraySpec) -> None:
     """Hold the board's engine to the options that spell one; how it adds makes no difference."""
     if options.mac is not None:
-        mac, found = chosen_mac(options), array.mac
-        same = (mac.a, mac.b, mac.acc, mac.lanes) == (found.a, found.b, found.acc, found.lanes)
-        require(same, "Board MAC", str(mac), str(found))
+        mac, on_board = chosen_mac(options), array.mac
+        same = (mac.a, mac.b, mac.acc, mac.lanes) == (
+            on_board.a,
+            on_board.b,
+            on_board.acc,
+            on_board.lanes,
+        )
+        require(same, "Board MAC", str(mac), str(on_board))
     elif given := given_mac_options(options):
         require(False, "MAC operands", "given by --mac PAIR", f"--{given[0]}")
     require(options.array in (None, array.size), "Board array", str(options.array), array.size)
@@ -88,7 +93,7 @@ def selftest(
     gemms: int,
     seed: int,
     images: int | None,
-    say: Any,
+    progress: Any,
 ) -> dict[str, Any]:
     """Checks of a board, what was compared and how fast it was.
 
@@ -107,29 +112,29 @@ def selftest(
         return device.matmul_with_flags(a, b)
 
     spec = device.spec
-    found: dict[str, Any] = {
+    report: dict[str, Any] = {
         "engine": str(spec),
         "sha256": device.identity.digest.hex(),
         "clock_hz": device.identity.clock_hz,
         "baud": device.identity.baud,
         "seed": seed,
-        "products": asdict(check_products(spec, product, gemms, seed, say)),
+        "products": asdict(check_products(spec, product, gemms, seed, progress)),
         "digits": None,
     }
     if images != 0 and spec.array.out is None and find_spec("sklearn") is not None:
-        found["digits"] = asdict(check_digits(spec, product, images, say))
-    return found | {"repeated_requests": device.repeated}
+        report["digits"] = asdict(check_digits(spec, product, images, progress))
+    return report | {"repeated_requests": device.repeated}
 
 
-def _table(found: dict[str, Any]) -> str:
+def _table(report: dict[str, Any]) -> str:
     """The outcome as text."""
     rows = {
-        "engine": found["engine"],
-        "clock": f"{found['clock_hz'] / 1e6:g} MHz",
-        "line": f"{found['baud']:,} baud, {found['repeated_requests']} requests repeated",
+        "engine": report["engine"],
+        "clock": f"{report['clock_hz'] / 1e6:g} MHz",
+        "line": f"{report['baud']:,} baud, {report['repeated_requests']} requests repeated",
     }
     for name in ("products", "digits"):
-        part = found[name]
+        part = report[name]
         if part is None:
             rows[name] = "left out: they need sums and scikit-learn"
             continue
@@ -156,11 +161,11 @@ def _body(options: argparse.Namespace) -> None:
     progress = Progress()
     with Device.open(options.port, baud=options.baud) as device:
         _require_unit(options, device.spec.array)
-        found = selftest(
-            device, gemms=options.gemms, seed=options.seed, images=options.images, say=progress
+        report = selftest(
+            device, gemms=options.gemms, seed=options.seed, images=options.images, progress=progress
         )
     progress.done()
-    print(json.dumps(found, indent=2) if options.json else _table(found))
+    print(json.dumps(report, indent=2) if options.json else _table(report))
 
 
 if __name__ == "__main__":

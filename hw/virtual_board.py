@@ -135,13 +135,13 @@ def _body(options: argparse.Namespace) -> None:
     progress.at_once(f"compiling {spec.name}")
     board = VirtualBoard(compile_board(spec), spec)
     progress.done()
-    told = {
+    served = {
         "port": board.path,
         "engine": str(spec.gemm),
         "clock_hz": spec.clock_hz,
         "baud": spec.baud,
     }
-    print(json.dumps(told) if options.json else board.path, flush=True)
+    print(json.dumps(served) if options.json else board.path, flush=True)
     command = f"python -m hw.selftest --port {board.path} --baud {spec.baud}"
     if not options.json:
         progress.note(f"Check it from another terminal: {command}\nStop it with Ctrl-C.")

@@ -170,7 +170,7 @@ class Study:
 @cache
 def studies() -> tuple[Study, ...]:
     """Every study, in the order of their sections."""
-    found = [
+    registered = [
         replace(
             study,
             folder=folder.name,
@@ -181,7 +181,7 @@ def studies() -> tuple[Study, ...]:
         if (folder / "__init__.py").exists()
         for study in resolve_name(f"reports.studies.{folder.name}:STUDIES")
     ]
-    return tuple(sorted(found, key=lambda study: (study.order, study.name)))
+    return tuple(sorted(registered, key=lambda study: (study.order, study.name)))
 
 
 def find(name: str) -> Study | None:

@@ -113,16 +113,16 @@ def content(root: Path) -> Content:
 
 def pages(root: Path) -> dict[Path, str]:
     """Text of every rendered page below ``root``, as it must be."""
-    found = content(root)
+    listed = content(root)
     # The README is written last: if the folder cannot be, it stays as it is.
     marked = [*sorted((root / "docs").glob("*.md")), root / "README.md"]
     return {
-        **{root / "reports/figures" / f"{name}.svg": svg for name, svg in found.drawn.items()},
+        **{root / "reports/figures" / f"{name}.svg": svg for name, svg in listed.drawn.items()},
         **{
-            root / "reports" / f"{found.own[name].file or name}.md": text
-            for name, text in found.markdown().items()
+            root / "reports" / f"{listed.own[name].file or name}.md": text
+            for name, text in listed.markdown().items()
         },
-        **{page: _fill(page, found.templates, found.studies, root) for page in marked},
+        **{page: _fill(page, listed.templates, listed.studies, root) for page in marked},
     }
 
 
@@ -189,14 +189,14 @@ def _drawn(
     records: dict[str, list[dict[str, Any]]],
 ) -> dict[str, str]:
     """SVG of each picture of a study, by name."""
-    found = {}
+    drawings = {}
     shown = records.get(study.name) if study.name in study.sources else records
     if shown:
         for figure in page.figures:
             template = templates.get_template(f"{study.folder}/{figure.name}.svg.j2")
             if values := figure.draw(shown):
-                found[figure.name] = template.render(values, alt=figure.alt)
-    return found | {name: draw() for name, draw in page.plots(records).items()}
+                drawings[figure.name] = template.render(values, alt=figure.alt)
+    return drawings | {name: draw() for name, draw in page.plots(records).items()}
 
 
 def page_text(templates: jinja2.Environment, study: Study, records: Records) -> str:
@@ -213,7 +213,7 @@ def page_text(templates: jinja2.Environment, study: Study, records: Records) -> 
 
 def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Records of each file of the folder, by the file's name."""
-    found = {}
+    by_file = {}
     for path in sorted(folder.glob("*.json")):
         try:
             records = json.loads(path.read_text(encoding="utf-8"))["records"]
@@ -225,8 +225,8 @@ def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:
             whole = False
         if not whole:
             raise ReportError(f"Records must be as synth.record writes them, not {path.name!r}")
-        found[path.stem] = records
-    return found
+        by_file[path.stem] = records
+    return by_file
 
 
 def _fill(page: Path, templates: jinja2.Environment, shown: Sequence[Study], root: Path) -> str:

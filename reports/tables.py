@@ -104,9 +104,9 @@ def table(
     ``metrics`` come first, in this order, and with ``only`` no others follow; ``hidden`` conditions
     are left out.
     """
-    found = {name for record in records for name in record["metrics"]}
-    first = [name for name in metrics if name in found]
-    names = first + ([] if only else sorted(found - set(first)))
+    present = {name for record in records for name in record["metrics"]}
+    first = [name for name in metrics if name in present]
+    names = first + ([] if only else sorted(present - set(first)))
     _, varying = _conditions(records, hidden)
     notes = notes_of(records, hidden)
     if len(records) == 1:
@@ -141,14 +141,14 @@ def notes_of(records: Sequence[Record], hidden: Sequence[str] = ()) -> list[str]
 def bars(records: Sequence[Record], metric: str, hidden: Sequence[str] = ()) -> list[Bar]:
     """Bars of a chart: one for each record that has ``metric`` as a number."""
     _, varying = _conditions(records, hidden)
-    found = []
+    drawn = []
     for record in records:
         value = record["metrics"].get(metric, {}).get("value")
         if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
             name = ", ".join([record["subject"], *(_condition(record, key) for key in varying)])
-            found.append((name, value))
-    longest = max((value for _, value in found), default=0) or 1
-    return [Bar(name, text(value), value / longest) for name, value in found]
+            drawn.append((name, value))
+    longest = max((value for _, value in drawn), default=0) or 1
+    return [Bar(name, text(value), value / longest) for name, value in drawn]
 
 
 def origin(record: Record) -> str:
@@ -163,8 +163,8 @@ def label(name: str) -> str:
 
 def _conditions(records: Sequence[Record], hidden: Sequence[str]) -> tuple[list[str], list[str]]:
     """Names of the conditions that all records share, and of those that vary."""
-    found = {name for record in records for name in record["conditions"]} - set(hidden)
-    values = {name: {_condition(record, name) for record in records} for name in sorted(found)}
+    conditions = {name for record in records for name in record["conditions"]} - set(hidden)
+    values = {name: {_condition(record, name) for record in records} for name in sorted(conditions)}
     shared = [name for name in values if len(values[name]) == 1]
     return shared, [name for name in values if len(values[name]) > 1]
 

@@ -196,7 +196,7 @@ def _data(tree: ast.Module) -> Iterator[str]:
 @cache
 def _distributions() -> dict[str, list[str]]:
     """Distributions by the name of the package that they install."""
-    return {name: sorted(set(found)) for name, found in metadata.packages_distributions().items()}
+    return {name: sorted(set(names)) for name, names in metadata.packages_distributions().items()}
 
 
 def _version(package: str) -> str:

@@ -160,7 +160,7 @@ def decode(codes: npt.ArrayLike, fmt: Format | str) -> Any:
     parts = unpack(np.atleast_1d(checked), fmt)
     # The exponent fits an int. ldexp rounds at most once: values below binary64's normal range.
     with np.errstate(over="ignore", under="ignore"):
-        values = np.ldexp(parts.sig.astype(np.float64), (parts.exp + fmt.lsb).astype(np.int32))
+        values = np.ldexp(parts.sig.astype(np.float64), (parts.exp + fmt.lsb_exp).astype(np.int32))
     values = np.where((parts.sig == 0) & parts.negative, -0.0, values)
     values[parts.classes == Class.POS_INF] = np.inf
     values[parts.classes == Class.NEG_INF] = -np.inf
@@ -174,7 +174,7 @@ def _decode_one(code: int, fmt: Format) -> float:
     sign = -1.0 if negative else 1.0
     if kind.value != "finite":
         return sign * float(kind.value)
-    places = exp + fmt.lsb
+    places = exp + fmt.lsb_exp
     try:
         value = float(sig << places) if places >= 0 else sig / (1 << -places)
     except OverflowError:
@@ -210,7 +210,7 @@ def values(
         if array.dtype != object or wide.max(initial=0) >= half:
             wide = (wide ^ half) - half
         array = wide
-    numbers = np.asarray(np.ldexp(array.astype(np.float64), acc.lsb))
+    numbers = np.asarray(np.ldexp(array.astype(np.float64), acc.lsb_exp))
     if flags is not None:
         for flag, value in _OF_FLAG.items():
             numbers[np.asarray(flags) == flag] = value

@@ -71,8 +71,8 @@ class Mac:
     spec
         The unit.
     acc
-        Accumulator. Fixed point: the sum in units of ``2**spec.acc.lsb``. Floating point: the code
-        of the sum in ``spec.acc.fmt``; code 0 is plus zero.
+        Accumulator. Fixed point: the sum in units of ``2**spec.acc.lsb_exp``. Floating point: the
+        code of the sum in ``spec.acc.fmt``; code 0 is plus zero.
     flags
         Infinities and NaNs so far. Stays FINITE in floating point, where the sum encodes them.
     """
@@ -101,7 +101,7 @@ class Mac:
         """Round every product to the accumulator's lsb, add them all, then handle overflow once."""
         total = self.acc
         for product in products:
-            total += shift_right(product.units, acc.lsb - self.spec.product_lsb, acc.rounding)
+            total += shift_right(product.units, acc.lsb_exp - self.spec.product_lsb, acc.rounding)
             self.flags = Flag(self.flags | product.flag)
         self.acc = fit(total, acc)
 
@@ -109,8 +109,8 @@ class Mac:
         """Add all products to the accumulator exactly and round once."""
         fmt = acc.fmt
         old = fmt.unpack(self.acc)
-        lsb = min(self.spec.product_lsb, fmt.lsb)
-        total = old.sig << (old.exp + fmt.lsb - lsb)
+        lsb = min(self.spec.product_lsb, fmt.lsb_exp)
+        total = old.sig << (old.exp + fmt.lsb_exp - lsb)
         flags = _flag_of(old)
         minus_zero = old.negative
         for product in products:
@@ -135,7 +135,7 @@ class Mac:
         flags = _flag_of(old)
         # Each term is (significand, exponent of its lsb, exponent of its units place).
         point = self.spec.a.man_bits + self.spec.b.man_bits
-        terms = [(old.sig, old.exp + acc.fmt.lsb, old.exp + acc.fmt.lsb + acc.fmt.man_bits)]
+        terms = [(old.sig, old.exp + acc.fmt.lsb_exp, old.exp + acc.fmt.lsb_exp + acc.fmt.man_bits)]
         for product in products:
             flags = Flag(flags | product.flag)
             unit = product.exp + self.spec.product_lsb
@@ -149,7 +149,7 @@ class Mac:
 
 
 def pack_kept(value: int, lsb: int, acc: AlignedAccumulator) -> int:
-    """Code of ``value * 2**lsb`` truncated to ``acc.fraction_bits``; overflow gives Inf."""
+    """Code of ``value * 2**lsb_exp`` truncated to ``acc.fraction_bits``; overflow gives Inf."""
     if value.bit_length() + lsb > acc.fmt.bias + 1:
         return special_code(acc.fmt, Flag.NEG_INF if value < 0 else Flag.POS_INF)
     kept = replace(acc.fmt, name="kept", man_bits=acc.fraction_bits)
@@ -212,7 +212,7 @@ def _code(code: int, scale: int, zero_point: int, flag: Flag, spec: OutputSpec) 
     if kind is Kind.INF:
         return infinite(fmt, negative, overflow)
     if fmt.is_integer:
-        units = shift_right(sig, fmt.lsb - lsb) + zero_point
+        units = shift_right(sig, fmt.lsb_exp - lsb) + zero_point
         return min(max(units, fmt.min_units), fmt.max_units) % (1 << fmt.width)
     return pack(sig, lsb, fmt, overflow=overflow, minus_zero=negative)
 
@@ -222,14 +222,14 @@ def _number(code: int, flag: Flag, spec: OutputSpec) -> Unpacked:
     if isinstance(spec.source, FixedAccumulator):
         kind = {Flag.FINITE: Kind.FINITE, Flag.NAN: Kind.NAN}.get(flag, Kind.INF)
         negative = code < 0 if flag is Flag.FINITE else flag is Flag.NEG_INF
-        return Unpacked(kind, negative, code, spec.source.lsb)
+        return Unpacked(kind, negative, code, spec.source.lsb_exp)
     return _based(spec.source.fmt, code)
 
 
 def _based(fmt: Format, code: int) -> Unpacked:
     """Unpacked code; ``exp`` is the absolute exponent of one unit of ``sig``."""
     kind, negative, sig, exp = fmt.unpack(code)
-    return Unpacked(kind, negative, sig, exp + fmt.lsb)
+    return Unpacked(kind, negative, sig, exp + fmt.lsb_exp)
 
 
 def _scaled(number: Unpacked, scale: int, spec: OutputSpec) -> Unpacked:

@@ -24,7 +24,7 @@ def shift_right(value: int, shift: int, rounding: Rounding = Rounding.RNE) -> in
 
 
 def fit(value: int, acc: FixedAccumulator) -> int:
-    """Bring a sum in units of ``2**acc.lsb`` into the accumulator's range: wrap or saturate."""
+    """Bring a sum in units of ``2**acc.lsb_exp`` into the accumulator's range: wrap or saturate."""
     if acc.overflow is Overflow.SATURATE:
         return min(max(value, acc.min), acc.max)
     return (value - acc.min) % (1 << acc.width) + acc.min
@@ -40,7 +40,7 @@ def pack(
     subnormals: bool = True,
     minus_zero: bool = False,
 ) -> int:
-    """Round ``value * 2**lsb`` once and return its code in ``fmt``.
+    """Round ``value * 2**lsb_exp`` once and return its code in ``fmt``.
 
     The value is rounded as if the exponent had no upper bound, then compared with the largest
     finite value (OFP8 rev. 1.0, table 3).
@@ -48,7 +48,7 @@ def pack(
     Parameters
     ----------
     value, lsb
-        Exact value, an integer in units of ``2**lsb``.
+        Exact value, an integer in units of ``2**lsb_exp``.
     fmt
         Format of the code.
     rounding
@@ -70,11 +70,11 @@ def pack(
     if negative and not fmt.signed:
         return 0
     if fmt.is_integer:
-        units = shift_right(value, fmt.lsb - lsb, rounding)
+        units = shift_right(value, fmt.lsb_exp - lsb, rounding)
         return min(max(units, fmt.min_units), fmt.max_units) % (1 << fmt.width)
     magnitude = abs(value)
-    exp = max(magnitude.bit_length() + lsb - fmt.precision - fmt.lsb, 0) if magnitude else 0
-    sig = shift_right(magnitude, exp + fmt.lsb - lsb, rounding)
+    exp = max(magnitude.bit_length() + lsb - fmt.precision - fmt.lsb_exp, 0) if magnitude else 0
+    sig = shift_right(magnitude, exp + fmt.lsb_exp - lsb, rounding)
     # If there is a hidden bit, adding it increments the exponent field.
     code = (exp << fmt.man_bits) + sig
     if code > fmt.max_code:
@@ -123,7 +123,7 @@ def _units(value: Number, fmt: Format) -> tuple[int, int]:
     places = denominator.bit_length() - 1
     if denominator == 1 << places:
         return numerator, -places
-    places = max(2 - fmt.lsb, 0)
+    places = max(2 - fmt.lsb_exp, 0)
     quotient, rest = divmod(abs(numerator) << places, denominator)
     units = quotient | (rest > 0)
     return -units if numerator < 0 else units, -places

@@ -44,7 +44,7 @@ def matmul(
     Returns
     -------
     array of shape (M, N)
-        Fixed point: sums in units of ``2**mac.acc.lsb``, int64, or Python integers in an object
+        Fixed point: sums in units of ``2**mac.acc.lsb_exp``, int64, or Python integers in an object
         array if ``mac.acc.width > 63``. Floating point: codes in the smallest unsigned dtype.
 
     Raises

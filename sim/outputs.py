@@ -28,14 +28,14 @@ def output(
     ----------
     codes
         Sums as returned by `sim.matmul`, of any shape. Fixed point: integers in units of
-        ``2**spec.source.lsb``. Floating point: codes of the accumulator's format.
+        ``2**spec.source.lsb_exp``. Floating point: codes of the accumulator's format.
     spec
         The output stage, or its spelling for `hw.spec.parse_output`.
     scale
         Scale of each sum, broadcast to ``codes``, by default 1. If ``spec.scale`` is POW2: the
         exponent, from -128 to 127. FP32: codes of ``fp32``, as returned by `encode`.
     zero_point
-        Zero point in units of ``2**spec.to.lsb``, broadcast; must be 0 if the stage has none.
+        Zero point in units of ``2**spec.to.lsb_exp``, broadcast; must be 0 if the stage has none.
     flags
         Codes of `hw.spec.Flag` in the shape of ``codes``, by default all FINITE.
     backend

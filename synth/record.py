@@ -195,8 +195,8 @@ def _require_keys(noun: str, value: object) -> None:
 def _require_fields(noun: str, data: object, cls: type) -> dict[str, Any]:
     """``data`` if it is an object with exactly the fields of ``cls``, else raise."""
     names = sorted(f.name for f in fields(cls))
-    found = sorted(data) if isinstance(data, dict) else data
-    require(isinstance(data, dict) and found == names, f"{noun} fields", ", ".join(names), found)
+    given = sorted(data) if isinstance(data, dict) else data
+    require(isinstance(data, dict) and given == names, f"{noun} fields", ", ".join(names), given)
     return data  # type: ignore[return-value]
 
 

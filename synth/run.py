@@ -95,14 +95,14 @@ def chosen_library(files: Sequence[str] | None) -> Library | None:
     """Library of ``files``, else OSU018, else None with a line on stderr."""
     if files:
         return read(files)
-    found = osu018.find()
-    if found is None:
+    library = osu018.find()
+    if library is None:
         print(
             f"OSU018 cell library is missing (`{library_remedy()}` gets it): no cells, no timing.",
             file=sys.stderr,
         )
         return None
-    return read([found])
+    return read([library])
 
 
 def _design(options: argparse.Namespace) -> Design:

@@ -195,14 +195,14 @@ def _files(value: str | list[str], folder: Path) -> tuple[str, ...]:
 @cache
 def _library(files: tuple[str, ...]) -> Library:
     """Library of a point, read once a process."""
-    found = osu018.find()
+    library = osu018.find()
     require(
-        OSU018 not in files or found is not None,
+        OSU018 not in files or library is not None,
         "Library",
         f"one that is there: `{library_remedy()}` gets it",
         OSU018,
     )
-    return read([found if file == OSU018 and found else file for file in files])
+    return read([library if file == OSU018 and library else file for file in files])
 
 
 def measure_point(point: Point, command: str) -> dict[str, Any]:
@@ -266,23 +266,23 @@ def sweep(
     SpecError
         If Dask is not installed or does not answer.
     """
-    found: dict[int, dict[str, Any]] = {}
+    measured: dict[int, dict[str, Any]] = {}
     for number, point in enumerate(points):
         try:
-            found[number] = Record.from_json(_entry(point).load()).to_json()
+            measured[number] = Record.from_json(_entry(point).load()).to_json()
         except (Missing, SpecError):  # A library that cannot be read is told when it is its turn.
             continue
-        _tell(len(found), points, number, found[number], " (cached)")
-    missing = [number for number in range(len(points)) if number not in found]
+        _tell(len(measured), points, number, measured[number], " (cached)")
+    missing = [number for number in range(len(points)) if number not in measured]
     calls = [(points[number], command) for number in missing]
     results = _on_cluster(calls, scheduler) if scheduler else _here(calls, jobs)
     for index, record in results:
         number = missing[index]
-        found[number] = record
+        measured[number] = record
         if "failed" not in record["metrics"]:
             _entry(points[number]).store(record)
-        _tell(len(found), points, number, record)
-    return [Record.from_json(found[number]) for number in range(len(points))]
+        _tell(len(measured), points, number, record)
+    return [Record.from_json(measured[number]) for number in range(len(points))]
 
 
 def _tell(

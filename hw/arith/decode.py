@@ -10,7 +10,7 @@ from hw.spec import Format, Specials
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """One decoded operand; a finite value is ``(-1)**sign * sig * 2**(exp - base + fmt.lsb)``.
+    """One decoded operand; a finite value is ``(-1)**sign * sig * 2**(exp - base + fmt.lsb_exp)``.
 
     Members
     -------

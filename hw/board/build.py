@@ -73,13 +73,13 @@ def build(
     out: Path,
     seed: int = 1,
     too_slow: bool = False,
-    say: Callable[[str], None] = lambda step: None,
+    progress: Callable[[str], None] = lambda step: None,
 ) -> Built:
     """Build ``sources``, which hold a module `TOP`, for ``board``.
 
     The folder ``out`` has Verilog, constraints, report and bitstream afterwards, or nothing new.
-    A design that is slower than its clock is built if it may be ``too_slow``. ``say`` is told each
-    step before it is done.
+    A design that is slower than its clock is built if it may be ``too_slow``. ``progress`` is told
+    each step before it is done.
 
     Raises
     ------
@@ -115,10 +115,10 @@ def build(
     with tempfile.TemporaryDirectory(prefix="board-") as scratch:
         folder = Path(scratch)
         write_files(folder, texts)
-        with _timed(seconds, "synthesis", say):
+        with _timed(seconds, "synthesis", progress):
             cells = mapped(folder, list(sources), board, pins, dsp=dsp)
         require_room(cells, board, pins)
-        with _timed(seconds, "place_and_route", say):
+        with _timed(seconds, "place_and_route", progress):
             _place([*family.place.format(**fields).split(), *options], folder, board)
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         fmax = _fmax(report)
@@ -127,7 +127,7 @@ def build(
                 f"{name} reaches {fmax:g} MHz on {board.title}, not {clock_mhz:g} MHz: "
                 "--clock-mhz gives it a slower one"
             )
-        with _timed(seconds, "packing", say):
+        with _timed(seconds, "packing", progress):
             call(family.pack.format(**fields).split(), cwd=folder, install=INSTALL)
         *_, bitstream = _keep(folder, out, [*texts, REPORT, fields["bitstream"]])
     used = {
@@ -153,9 +153,9 @@ def _cpu_seconds() -> float:
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], what: str, say: Callable[[str], None]) -> Iterator[None]:
+def _timed(seconds: dict[str, float], what: str, progress: Callable[[str], None]) -> Iterator[None]:
     """Tell what is done within, and note its wall time."""
-    say(what.replace("_", " "))
+    progress(what.replace("_", " "))
     began = time.monotonic()
     yield
     seconds[what] = round(time.monotonic() - began, 1)

@@ -69,14 +69,14 @@ def design(
     SpecError
         If there is no such engine, or the PLL cannot make the clock.
     """
-    found, words = pins(board), FAMILIES[board.family].ram_words
-    chosen = clocking(board, found, None if clock_mhz is None else clock_mhz * 1e6)
+    board_pins, words = pins(board), FAMILIES[board.family].ram_words
+    chosen = clocking(board, board_pins, None if clock_mhz is None else clock_mhz * 1e6)
     gemm = parse_gemm(array, depths=depths or f"{words}x{words}x{words}", bus="wishbone")
     return Design(
         board=board,
-        pins=found,
+        pins=board_pins,
         pll=chosen,
-        spec=BoardSpec(gemm=gemm, clock_hz=chosen.hz if chosen else found.clock_hz, baud=baud),
+        spec=BoardSpec(gemm=gemm, clock_hz=chosen.hz if chosen else board_pins.clock_hz, baud=baud),
     )
 
 

@@ -20,15 +20,15 @@ Record = Mapping[str, Any]
 
 def facts(board: Board) -> dict[str, Any]:
     """Cells and clock of a board."""
-    found = pins(board)
-    capacity = FAMILIES[board.family].chips[found.die]
+    board_pins = pins(board)
+    capacity = FAMILIES[board.family].chips[board_pins.die]
     return {
         "board": board.key,
         "title": board.title,
-        "die": found.die,
+        "die": board_pins.die,
         "luts": capacity["luts"],
         "dsps": capacity["dsps"],
-        "clock_mhz": found.clock_hz / 1e6,
+        "clock_mhz": board_pins.clock_hz / 1e6,
     }
 
 

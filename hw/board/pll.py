@@ -46,7 +46,7 @@ def pll(family: Family, reference_hz: float, wanted_hz: float) -> Pll:
     """
     low, high = family.pll.output
     halvings = max(0, math.ceil(math.log2(low * MHZ / wanted_hz)))
-    found = [
+    candidates = [
         replace(candidate, halvings=halvings)
         for divide, post, up in product(_span(family.pll.divide), family.pll.post, (0, 1))
         if (
@@ -55,7 +55,7 @@ def pll(family: Family, reference_hz: float, wanted_hz: float) -> Pll:
     ]
     middle = sum(family.pll.oscillator) / 2 * MHZ
     best = min(
-        found,
+        candidates,
         default=None,
         key=lambda choice: (
             abs(choice.hz - wanted_hz),

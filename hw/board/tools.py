@@ -28,9 +28,9 @@ class ToolError(RuntimeError):
 def find(tool: str) -> str | None:
     """Path of ``tool``, beside this Python or on PATH; None if it is not installed."""
     for name in NAMES.get(tool, (tool,)):
-        found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
-        if found:
-            return found
+        path = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+        if path:
+            return path
     return None
 
 

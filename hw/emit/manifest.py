@@ -68,7 +68,7 @@ def _subject(spec: Spec) -> tuple[str, dict[str, Any]]:
                 "scale_bits": spec.scale_bits,
                 "zero_point_bits": spec.zero_point_bits,
             }
-            return "output", facts | ({"acc_lsb": fixed.lsb} if fixed else {})
+            return "output", facts | ({"acc_lsb": fixed.lsb_exp} if fixed else {})
         case MacSpec():
             return "mac", _derived(spec, None)
         case ArraySpec():
@@ -91,7 +91,7 @@ def _derived(mac: MacSpec, array: ArraySpec | None) -> dict[str, Any]:
         "flag_bits": mac.flag_bits,
     }
     if fixed:
-        facts |= {"acc_lsb": fixed.lsb, "acc_min": fixed.min, "acc_max": fixed.max}
+        facts |= {"acc_lsb": fixed.lsb_exp, "acc_min": fixed.min, "acc_max": fixed.max}
     if array:
         facts |= {"slot_width": array.slot_width, "beats_without_bubble": array.rows}
     if array and array.out:

@@ -127,21 +127,21 @@ def _markdown(data: dict[str, Any]) -> str:
 
 def _constants(data: dict[str, Any]) -> dict[str, int]:
     """Every number of the map under a name."""
-    found = {name.upper(): value for name, value in data["layout"].items()}
+    constants = {name.upper(): value for name, value in data["layout"].items()}
     for register in data["registers"]:
-        found[register["name"]] = register["offset"]
+        constants[register["name"]] = register["offset"]
         for field in register["fields"]:
             name = f"{register['name']}_{field['name'].upper()}"
             if field["access"] == "constant":
-                found[f"{register['name']}_VALUE"] = field["value"]
+                constants[f"{register['name']}_VALUE"] = field["value"]
             elif len(register["fields"]) > 1 or field["name"].upper() != register["name"]:
-                found[f"{name}_MASK"] = (1 << field["width"]) - 1 << field["lsb"]
+                constants[f"{name}_MASK"] = (1 << field["width"]) - 1 << field["lsb"]
     for window in data["windows"]:
-        found |= {
+        constants |= {
             f"{window['name']}_{key.upper()}": window[key]
             for key in ("base", "depth", "stride", "bus_words")
         }
-    return found
+    return constants
 
 
 def _header(data: dict[str, Any]) -> str:

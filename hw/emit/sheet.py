@@ -87,7 +87,7 @@ def _numbers(mac: MacSpec) -> list[str]:
     lines.append(f"- accumulator: {acc.description}")
     if not isinstance(acc, FixedAccumulator):
         return lines
-    if acc.lsb > mac.product_lsb:
+    if acc.lsb_exp > mac.product_lsb:
         lines.append(f"- each product is rounded ({acc.rounding.value}) to the accumulator's lsb")
     if mac.flag_bits:
         lines.append(

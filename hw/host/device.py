@@ -262,7 +262,7 @@ def _settings(spec: GemmSpec, scale: int | None, zero_point: int) -> dict[str, i
     )
     if out is None:
         return {}
-    found = {}
+    settings = {}
     if takes[0]:
         power = out.scale is Scale.POW2
         one = 0 if power else int(np.float32(1).view(np.uint32))
@@ -271,10 +271,12 @@ def _settings(spec: GemmSpec, scale: int | None, zero_point: int) -> dict[str, i
             if power
             else (0, (1 << out.scale_bits) - 1)
         )
-        found["SCALE"] = _integer("Scale", one if scale is None else scale, low, high)
+        settings["SCALE"] = _integer("Scale", one if scale is None else scale, low, high)
     if takes[1]:
-        found["ZERO_POINT"] = _integer("Zero point", zero_point, out.to.min_units, out.to.max_units)
-    return found
+        settings["ZERO_POINT"] = _integer(
+            "Zero point", zero_point, out.to.min_units, out.to.max_units
+        )
+    return settings
 
 
 def _integer(noun: str, value: Any, low: int, high: int) -> int:

@@ -153,8 +153,8 @@ class Engine:
 
     def _all(self, register: str) -> int:
         """All sticky fields of a register."""
-        (found,) = (known for known in self._map.registers if known.name == register)
-        return sum(field.mask for field in found.fields if field.access is Access.STICKY)
+        (entry,) = (known for known in self._map.registers if known.name == register)
+        return sum(field.mask for field in entry.fields if field.access is Access.STICKY)
 
     def _mask(self, register: str, field: str) -> int:
         return self._map.field(register, field).mask

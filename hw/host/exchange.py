@@ -74,9 +74,9 @@ class Deframer:
     def push(self, data: bytes) -> list[Reply]:
         """Replies that these bytes complete; garbled ones are counted."""
         *ended, self._rest = (self._rest + data).split(_FLAG)
-        found = [_unstuffed(stuffed) for stuffed in ended if stuffed]
-        self.garbled += found.count(None)
-        return [reply for reply in found if reply is not None]
+        frames = [_unstuffed(stuffed) for stuffed in ended if stuffed]
+        self.garbled += frames.count(None)
+        return [reply for reply in frames if reply is not None]
 
     def clear(self) -> None:
         """Forget the frame that has begun."""
@@ -208,7 +208,7 @@ class Exchange:
 
     def read(self, address: int, count: int, *, run: int = 1, stride: int = 1) -> Words:
         """Read words, ``run`` of them in a row, then on from ``stride`` words further."""
-        found = []
+        words = []
         for part in _parts(address, count, run, stride, MAX_WORDS):
             head = part.head + part.size.to_bytes(WORD_BYTES, "little")
             payload = self._ask(Command.READ, head, reply_words=part.size)
@@ -216,8 +216,8 @@ class Exchange:
                 raise DeviceError(
                     f"Board must answer with {part.size * WORD_BYTES} bytes, not {len(payload)}"
                 )
-            found.append(np.frombuffer(payload, "<u4"))
-        return np.concatenate(found)
+            words.append(np.frombuffer(payload, "<u4"))
+        return np.concatenate(words)
 
     def _ask(
         self, command: Command, payload: bytes, *, reply_words: int = 0, tries: int = TRIES

@@ -59,7 +59,7 @@ def term_shapes(spec: MacSpec) -> list[TermShape]:
             TermShape(bits=bits, low=low, high=high, ragged=ragged, by_one=True, gates=3 * bits)
         )
     gates = 3 * bits + sum(n * (n - 1) for n in (sig_bits(f) for f in (a, b) if not leads(f)))
-    low = sum(_top(fmt, 0) if leads(fmt) else fmt.lsb for fmt in (a, b))
+    low = sum(_top(fmt, 0) if leads(fmt) else fmt.lsb_exp for fmt in (a, b))
     shapes.append(
         TermShape(bits=bits, low=low, high=high, ragged=None, leads=True, by_one=True, gates=gates)
     )
@@ -83,7 +83,7 @@ def _max_exp(fmt: Format) -> int:
 
 def _top(fmt: Format, exp: int) -> int:
     """Exponent of the weight of a significand's top bit."""
-    return fmt.lsb + exp + sig_bits(fmt) - 1
+    return fmt.lsb_exp + exp + sig_bits(fmt) - 1
 
 
 #: Two-input gates, roughly, of one more column in roles, aligner, adder and normaliser.
@@ -108,9 +108,9 @@ class AlignWindow:
     # ---- what the accumulator can hold
 
     @cached_property
-    def lsb(self) -> int:
-        """Every value in the accumulator is a multiple of ``2**lsb``."""
-        lsb = max(self.spec.product_lsb, self.fmt.lsb)
+    def lsb_exp(self) -> int:
+        """Every value in the accumulator is a multiple of ``2**lsb_exp``."""
+        lsb = max(self.spec.product_lsb, self.fmt.lsb_exp)
         if self.overflows and not self.to_inf:
             # The largest number may have bits below the products' unit.
             return min(lsb, self.fmt.bias - self.fmt.man_bits)
@@ -119,7 +119,7 @@ class AlignWindow:
     @cached_property
     def clamps(self) -> bool:
         """Whether a sum can lie below the smallest normal number."""
-        return self.lsb < 1 - self.fmt.bias
+        return self.lsb_exp < 1 - self.fmt.bias
 
     @cached_property
     def top(self) -> int:
@@ -162,7 +162,7 @@ class AlignWindow:
     def has_minus_zero(self) -> bool:
         """Whether a sum that is not zero can round, or be flushed, to zero."""
         flushes = self.clamps and not self.spec.acc.subnormals
-        return self.has_negative and (flushes or self.spec.product_lsb < self.fmt.lsb)
+        return self.has_negative and (flushes or self.spec.product_lsb < self.fmt.lsb_exp)
 
     def holds(self, code: int) -> bool:
         """Whether the accumulator may come to hold ``code``; it never leaves these."""
@@ -179,8 +179,8 @@ class AlignWindow:
             return False
         _, _, sig, exp = fmt.unpack(magnitude)
         units = sig << exp
-        return units % (1 << self.lsb - fmt.lsb) == 0 and (
-            self.overflows or units <= 1 << self.top - fmt.lsb
+        return units % (1 << self.lsb_exp - fmt.lsb_exp) == 0 and (
+            self.overflows or units <= 1 << self.top - fmt.lsb_exp
         )
 
     # ---- exponents
@@ -200,7 +200,7 @@ class AlignWindow:
             (
                 bits
                 for bits in range(2, fmt.exp_bits)
-                if half - (1 << bits - 1) < self.lsb + fmt.bias
+                if half - (1 << bits - 1) < self.lsb_exp + fmt.bias
                 and self.top + fmt.bias < half + (1 << bits - 1) - self.has_special
             ),
             fmt.exp_bits,
@@ -214,7 +214,7 @@ class AlignWindow:
     @cached_property
     def lowest_hidden(self) -> int:
         """First bit of the exponent of which those from there on say whether a sum is normal."""
-        return 0 if self.clamps else (self.lsb + self.bias).bit_length() - 1
+        return 0 if self.clamps else (self.lsb_exp + self.bias).bit_length() - 1
 
     @cached_property
     def exponent_low(self) -> int:
@@ -262,8 +262,8 @@ class AlignWindow:
 
     def _exact_columns(self, shape: TermShape) -> int:
         """Columns that sums which cancel deeply reach."""
-        ragged = self.lsb if shape.ragged is None else shape.ragged
-        return max(self.fmt.man_bits + 2, shape.bits + 1, ragged - self.lsb + 1)
+        ragged = self.lsb_exp if shape.ragged is None else shape.ragged
+        return max(self.fmt.man_bits + 2, shape.bits + 1, ragged - self.lsb_exp + 1)
 
     @cached_property
     def has_spare_column(self) -> bool:
@@ -274,9 +274,9 @@ class AlignWindow:
     def is_narrow(self) -> bool:
         """Whether a sum that changes the sign of the larger exponent's side needs no rounding."""
         shape, precision = self.shape, self.fmt.precision
-        ragged = self.lsb if shape.ragged is None else shape.ragged
-        below = self.clamps and self.spec.product_lsb < self.fmt.lsb
-        return shape.bits <= precision and ragged - self.lsb < precision and not below
+        ragged = self.lsb_exp if shape.ragged is None else shape.ragged
+        below = self.clamps and self.spec.product_lsb < self.fmt.lsb_exp
+        return shape.bits <= precision and ragged - self.lsb_exp < precision and not below
 
     @cached_property
     def special_stays(self) -> bool:

@@ -22,7 +22,7 @@ from hw.spec import Adder, MacSpec, Overflow
 
 
 class FixedMac(MacUnit):
-    """``o_data += sum(a * b)`` over the lanes, in units of ``2**spec.acc.lsb``.
+    """``o_data += sum(a * b)`` over the lanes, in units of ``2**spec.acc.lsb_exp``.
 
     Integers are multiplied as rows that share their adder tree with the accumulator. All other
     pairs are multiplied as significands, aligned, rounded if the accumulator's lsb is coarser than
@@ -165,7 +165,7 @@ def addend_of_lanes(
     columns = Columns(m, by_arrival=spec.adder is not Adder.RIPPLE, name="lanes")
     if spec.is_fused:
         add_integers(m, spec, columns, a, b)
-        largest = extreme_units(spec, spec.lanes) << spec.product_lsb - spec.acc.lsb
+        largest = extreme_units(spec, spec.lanes) << spec.product_lsb - spec.acc.lsb_exp
         return _number(m, columns, largest.bit_length() + 1, cycles), None
     terms, flags = signed_magnitudes(m, spec, a, b, stages)
     if spec.lanes == 1:

@@ -35,25 +35,27 @@ class FixedWindow:
         self.spec = window.spec
 
     @cached_property
-    def lsb(self) -> int:
+    def lsb_exp(self) -> int:
         """Exponent of the lowest column's weight."""
-        return min(self.window.lsb, self.spec.product_lsb)
+        return min(self.window.lsb_exp, self.spec.product_lsb)
 
     @cached_property
     def width(self) -> int:
         """Columns that hold the magnitude of every sum."""
         window = self.window
         if window.overflows:
-            held = window.fmt.max_units << window.fmt.lsb - min(window.fmt.lsb, self.lsb)
-            held >>= max(self.lsb - window.fmt.lsb, 0)
+            held = window.fmt.max_units << window.fmt.lsb_exp - min(
+                window.fmt.lsb_exp, self.lsb_exp
+            )
+            held >>= max(self.lsb_exp - window.fmt.lsb_exp, 0)
         else:
-            held = 1 << window.top - self.lsb
+            held = 1 << window.top - self.lsb_exp
         return (held + self._added).bit_length()
 
     @cached_property
     def _added(self) -> int:
-        """Largest magnitude of a sum of the products of all lanes, in units of ``2**lsb``."""
-        return extreme_units(self.spec, self.spec.lanes) << self.spec.product_lsb - self.lsb
+        """Largest magnitude of a sum of the products of all lanes, in units of ``2**lsb_exp``."""
+        return extreme_units(self.spec, self.spec.lanes) << self.spec.product_lsb - self.lsb_exp
 
     @cached_property
     def is_worth_it(self) -> bool:
@@ -67,9 +69,11 @@ class FixedWindow:
         return finite and not window.has_minus_zero and self.width <= window.width + SPARE_COLUMNS
 
     def products(self, m: Module, a: Value, b: Value) -> Value:
-        """Exact sum of the products of all lanes in two's complement, units of ``2**lsb``."""
+        """Exact sum of the products of all lanes in two's complement, units of ``2**lsb_exp``."""
         columns = Columns(m, name="products")
-        as_fixed = replace(self.spec, acc=FixedAccumulator(lsb=self.lsb, width=self.width + 1))
+        as_fixed = replace(
+            self.spec, acc=FixedAccumulator(lsb_exp=self.lsb_exp, width=self.width + 1)
+        )
         fill_columns(m, as_fixed, columns, a, b, {"product": 0, "term": 0})
         total = Signal(self._added.bit_length() + 1, name="term")
         m.d.comb += total.eq(Cat(*columns.reduce(0, len(total))))
@@ -115,17 +119,17 @@ class FixedWindow:
     @cached_property
     def _may_turn(self) -> bool:
         """Whether an infinity, read as a number, is one that products can outweigh."""
-        return self._added.bit_length() + self.lsb > self.window.fmt.bias + 1
+        return self._added.bit_length() + self.lsb_exp > self.window.fmt.bias + 1
 
     @cached_property
     def _top(self) -> int:
         """Exponent of the top column's weight, counted as in `AlignWindow`."""
-        return self.lsb + self.width - 1 + self.window.bias
+        return self.lsb_exp + self.width - 1 + self.window.bias
 
     def _aligned(self, m: Module, old: OldSum, first: Value) -> Value:
         """Magnitude of the accumulator in the columns."""
         window = self.window
-        lowest = max(window.lsb + window.bias, 1)
+        lowest = max(window.lsb_exp + window.bias, 1)
         stages = (self._top - lowest).bit_length()
         sig = Cat(
             Const(0, max(self.width - len(old.sig), 0)), old.sig & ~first.replicate(len(old.sig))

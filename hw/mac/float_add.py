@@ -401,4 +401,4 @@ def _is_zero(window: AlignWindow, rounded: Rounded) -> Value:
     """Whether the sum is zero: none but zero itself rounds to it, and it is never a minus zero."""
     if not window.clamps:
         return ~rounded.is_normal
-    return ~(rounded.is_normal | rounded.man[window.lsb - window.fmt.lsb :].any())
+    return ~(rounded.is_normal | rounded.man[window.lsb_exp - window.fmt.lsb_exp :].any())

@@ -207,7 +207,7 @@ def split_offset(window: AlignWindow, x: Operand, y: Operand) -> tuple[int, int,
 
     The shorter exponent takes the low bits of the offset, where adding them needs the least gates.
     """
-    lowest = x.fmt.lsb + y.fmt.lsb + window.shape.bits - 1 + window.bias
+    lowest = x.fmt.lsb_exp + y.fmt.lsb_exp + window.shape.bits - 1 + window.bias
     # What the sum of the exponents is when each stands at its lowest, both significands leading.
     offset = lowest - (x.base + y.base + window.shape.by_one)
     lengths = [len(operand.exp) for operand in (x, y)]

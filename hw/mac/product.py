@@ -114,7 +114,7 @@ def fill_columns(
 
 def add_integers(m: Module, spec: MacSpec, columns: Columns, a: Value, b: Value) -> None:
     """Add the rows of every lane's product of integers to ``columns``."""
-    weight = spec.product_lsb - spec.acc.lsb
+    weight = spec.product_lsb - spec.acc.lsb_exp
     for lane, (x, y) in enumerate(lane_pairs(spec, a, b)):
         if spec.resolved_multiplier is Multiplier.ARRAY:
             array_rows(columns, x, y, weight=weight, x_signed=spec.a.signed, y_signed=spec.b.signed)
@@ -128,7 +128,7 @@ def add_integers(m: Module, spec: MacSpec, columns: Columns, a: Value, b: Value)
 def signed_magnitudes(
     m: Module, spec: MacSpec, a: Value, b: Value, stages: dict[str, int]
 ) -> tuple[list[tuple[Value, Value]], Value]:
-    """Each lane's product as a magnitude in units of ``2**acc.lsb`` and a sign; the flags."""
+    """Each lane's product as a magnitude in units of ``2**acc.lsb_exp`` and a sign; the flags."""
     lanes = [
         multiply(m, spec, x, y, name=f"lane{lane}")
         for lane, (x, y) in enumerate(lane_pairs(spec, a, b))
@@ -158,7 +158,7 @@ def _align_product(
         width=extreme_units(spec, lanes=1).bit_length(),
         name=f"{name}_aligned",
     )
-    coarser = spec.acc.lsb - spec.product_lsb
+    coarser = spec.acc.lsb_exp - spec.product_lsb
     if coarser > 0:
         magnitude = drop_bits(m, magnitude, coarser, spec.acc.rounding, name=f"{name}_rounded")
     elif coarser < 0:

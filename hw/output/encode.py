@@ -14,10 +14,10 @@ def encode_float(m: Module, spec: OutputSpec, number: Number) -> Value:
     """Code of ``number`` in ``spec.to``; combinational."""
     fmt = spec.to
     # Exponent of the hidden bit's weight in the smallest normal number.
-    lowest = fmt.lsb + fmt.man_bits
-    sig, top = number.sig, number.exp + (number.lsb + len(number.sig) - 1)
+    lowest = fmt.lsb_exp + fmt.man_bits
+    sig, top = number.sig, number.exp + (number.lsb_exp + len(number.sig) - 1)
     # What does not lead is a subnormal of the source: one of the target's as well, or smaller.
-    if not (number.leads and number.lsb + len(number.sig) <= lowest):
+    if not (number.leads and number.lsb_exp + len(number.sig) <= lowest):
         sig, places = normalize(m, sig, fill=Const(0), name="normal")
         top = top - places
     above = top - lowest
@@ -113,7 +113,7 @@ def encode_integer(m: Module, spec: OutputSpec, number: Number, zero_point: Valu
 
 
 def _round_integer(m: Module, spec: OutputSpec, number: Number) -> tuple[Value, Value]:
-    """Rounded magnitude in units of ``2**to.lsb``, and whether it is beyond any zero point.
+    """Rounded magnitude in units of ``2**to.lsb_exp``, and whether it is beyond any zero point.
 
     The magnitude has a bit more than the format: as much as a zero point can bring back.
     """
@@ -121,7 +121,7 @@ def _round_integer(m: Module, spec: OutputSpec, number: Number) -> tuple[Value, 
     bits = fmt.man_bits + 1
     high = Cat(Const(0, bits), number.sig)
     # The bit at the foot of the result is the guard bit.
-    steps = (fmt.lsb - 1 + bits - number.lsb) - number.exp
+    steps = (fmt.lsb_exp - 1 + bits - number.lsb_exp) - number.exp
     distance = Signal(steps.shape(), name="distance")
     stages = len(high).bit_length()
     amount, over = Signal(stages, name="amount"), Signal(name="over")

@@ -13,7 +13,7 @@ from hw.spec import FixedAccumulator, Format, OutputSpec
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Value ``(-1)**sign * sig * 2**(exp + lsb)``; NaN if ``nan`` is set, else infinite if ``inf``.
+    """Value ``(-1)**sign * sig * 2**(exp + lsb_exp)``; NaN if ``nan``, else infinite if ``inf``.
 
     If ``leads``, the top bit of ``sig`` is set wherever ``exp`` is above its lowest value, 1.
     """
@@ -21,7 +21,7 @@ class Number:
     sign: Value
     sig: Value
     exp: Value
-    lsb: int
+    lsb_exp: int
     leads: bool
     nan: Value
     inf: Value
@@ -42,7 +42,7 @@ def unpack_source(m: Module, spec: OutputSpec, data: Value, flags: Value | None)
 def unpack_code(m: Module, fmt: Format, data: Value, *, name: str) -> Number:
     """Take a code apart; combinational."""
     code = decode(m, fmt, data, name=name)
-    return Number(code.sign, code.sig, code.exp, fmt.lsb - code.base, True, code.nan, code.inf)
+    return Number(code.sign, code.sig, code.exp, fmt.lsb_exp - code.base, True, code.nan, code.inf)
 
 
 def _fixed(m: Module, spec: OutputSpec, data: Value, flags: Value | None) -> Number:
@@ -59,7 +59,7 @@ def _fixed(m: Module, spec: OutputSpec, data: Value, flags: Value | None) -> Num
             m.d.comb += inf.eq(flags[0] ^ flags[1])
             negative = Mux(inf, flags[1], negative)
     m.d.comb += sign.eq(negative)
-    return Number(sign, sig, Const(0, 1), spec.source.lsb, False, nan, inf)
+    return Number(sign, sig, Const(0, 1), spec.source.lsb_exp, False, nan, inf)
 
 
 def scaled(m: Module, spec: OutputSpec, number: Number, scale: Value) -> Number:
@@ -73,7 +73,7 @@ def scaled(m: Module, spec: OutputSpec, number: Number, scale: Value) -> Number:
         number.sign ^ factor.sign,
         multiply_magnitudes(m, number.sig, factor.sig, name="scaled_sig"),
         number.exp + factor.exp,
-        number.lsb + factor.lsb,
+        number.lsb_exp + factor.lsb_exp,
         False,
         nan,
         inf,

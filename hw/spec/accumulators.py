@@ -69,7 +69,7 @@ class _Shared:
         """Raise unless the accumulator can add one extreme product per lane."""
 
     def holds_multiples_of(self, lsb: int) -> bool:
-        """Whether sums of multiples of ``2**lsb`` are not rounded."""
+        """Whether sums of multiples of ``2**lsb_exp`` are not rounded."""
         return False
 
     def stages_before_adder(self, pipeline: int) -> int:
@@ -79,13 +79,13 @@ class _Shared:
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class FixedAccumulator(_Shared):
-    """Two's complement accumulator of ``width`` bits; bit 0 has weight ``2**lsb``.
+    """Two's complement accumulator of ``width`` bits; bit 0 has weight ``2**lsb_exp``.
 
-    INT32 for INT8 products is ``lsb=0, width=32``. An exact (Kulisch) accumulator has the lsb of
-    the product. With a coarser lsb, each product is rounded to that lsb before it is added.
+    INT32 for INT8 products is ``lsb_exp=0, width=32``. An exact (Kulisch) accumulator has the lsb
+    of the product. With a coarser lsb, each product is rounded to that lsb before it is added.
     """
 
-    lsb: int
+    lsb_exp: int
     width: int
     overflow: Overflow = Overflow.WRAP
     rounding: Rounding = Rounding.RNE
@@ -94,10 +94,10 @@ class FixedAccumulator(_Shared):
 
     def __post_init__(self) -> None:
         require(
-            isinstance(self.lsb, int) and abs(self.lsb) <= MAX_ACC_WIDTH,
+            isinstance(self.lsb_exp, int) and abs(self.lsb_exp) <= MAX_ACC_WIDTH,
             "Accumulator lsb",
             f"an integer from {-MAX_ACC_WIDTH} to {MAX_ACC_WIDTH}",
-            self.lsb,
+            self.lsb_exp,
         )
         require(
             isinstance(self.width, int) and 2 <= self.width <= MAX_ACC_WIDTH,
@@ -131,11 +131,17 @@ class FixedAccumulator(_Shared):
         high = products * max(a.max_units * b.max_units, a.min_units * b.min_units)
         low = products * min(a.min_units * b.max_units, a.max_units * b.min_units)
         width = max(high.bit_length(), (-low - 1).bit_length() if low else 0) + 1
-        return cls(lsb=a.lsb + b.lsb, width=width)
+        return cls(lsb_exp=a.lsb_exp + b.lsb_exp, width=width)
 
     def __str__(self) -> str:
         """Short spelling that `hw.spec.parse_accumulator` reads, for instance fx49m18."""
-        place = "" if self.lsb == 0 else f"m{-self.lsb}" if self.lsb < 0 else f"p{self.lsb}"
+        place = (
+            ""
+            if self.lsb_exp == 0
+            else f"m{-self.lsb_exp}"
+            if self.lsb_exp < 0
+            else f"p{self.lsb_exp}"
+        )
         truncates = "t" if self.rounding is Rounding.RTZ else ""
         saturates = "s" if self.overflow is Overflow.SATURATE else ""
         return f"fx{self.width}{place}{truncates}{saturates}"
@@ -149,37 +155,37 @@ class FixedAccumulator(_Shared):
 
     def require_products(self, a: Format, b: Format, lanes: int) -> None:
         """Raise unless the accumulator can add one extreme product per lane."""
-        coarser = self.lsb - a.lsb - b.lsb
+        coarser = self.lsb_exp - a.lsb_exp - b.lsb_exp
         # Rounding to a coarser lsb may carry into one more bit.
         least = max(2, FixedAccumulator.exact(a, b, lanes).width - coarser + (coarser > 0))
         require(
             self.width >= least,
             "Accumulator width",
             f"at least {least} to hold {lanes} product(s) of {a.name} and {b.name} at lsb "
-            f"{self.lsb}",
+            f"{self.lsb_exp}",
             self.width,
         )
 
     def holds_multiples_of(self, lsb: int) -> bool:
-        """Whether sums of multiples of ``2**lsb`` are not rounded."""
-        return self.lsb <= lsb
+        """Whether sums of multiples of ``2**lsb_exp`` are not rounded."""
+        return self.lsb_exp <= lsb
 
     @property
     def description(self) -> str:
         """The accumulator in words."""
         return (
-            f"two's complement, {self.width} bits, bit 0 has weight 2^{self.lsb}, overflow: "
+            f"two's complement, {self.width} bits, bit 0 has weight 2^{self.lsb_exp}, overflow: "
             f"{self.overflow.value}"
         )
 
     @property
     def min(self) -> int:
-        """Smallest sum, in units of ``2**lsb``."""
+        """Smallest sum, in units of ``2**lsb_exp``."""
         return -(1 << self.width - 1)
 
     @property
     def max(self) -> int:
-        """Largest sum, in units of ``2**lsb``."""
+        """Largest sum, in units of ``2**lsb_exp``."""
         return (1 << self.width - 1) - 1
 
 

@@ -168,7 +168,7 @@ def format_rows(formats: Iterable[Format] = CATALOG.values()) -> list[dict[str, 
     """Facts of each format, ready for JSON.
 
     ``bias``, ``nan_code``, ``inf_code`` and ``source`` are None if the format has none. Every value
-    is a multiple of ``2**lsb``. Both smallest values of an integer are one unit.
+    is a multiple of ``2**lsb_exp``. Both smallest values of an integer are one unit.
     """
     return [_row(fmt) for fmt in formats]
 
@@ -187,7 +187,7 @@ def _row(fmt: Format) -> dict[str, Any]:
         "min": fmt.min,
         "min_normal": fmt.min_normal,
         "min_subnormal": fmt.min_subnormal,
-        "lsb": fmt.lsb,
+        "lsb": fmt.lsb_exp,
         "num_finite": fmt.num_finite,
         "nan_code": fmt.nan_code,
         "inf_code": fmt.inf_code,

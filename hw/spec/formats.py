@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Number formats: field widths, bias, sign and a policy for special codes; the rest is derived.
 
-Every finite value of a format is a multiple of ``2**lsb``. Unpacking a code gives a signed integer
-``sig`` and ``exp >= 0``; the value is ``sig * 2**(exp + lsb)``. An integer is a format without
-exponent bits. A subnormal has ``exp == 0`` and no hidden bit.
+Every finite value of a format is a multiple of ``2**lsb_exp``. Unpacking a code gives a signed
+integer ``sig`` and ``exp >= 0``; the value is ``sig * 2**(exp + lsb_exp)``. An integer is a format
+without exponent bits. A subnormal has ``exp == 0`` and no hidden bit.
 """
 
 import re
@@ -53,7 +53,7 @@ class Kind(Enum):
 
 
 class Unpacked(NamedTuple):
-    """One code, unpacked; a finite value is ``sig * 2**(exp + lsb)``.
+    """One code, unpacked; a finite value is ``sig * 2**(exp + lsb_exp)``.
 
     ``negative`` is the sign bit; minus zero and minus infinity need it, as their ``sig`` is 0.
     ``sig`` and ``exp`` are 0 unless ``kind`` is finite.
@@ -81,7 +81,8 @@ class Format:
     exp_bits, man_bits
         Widths of the stored fields, without the hidden bit.
     bias
-        Exponent bias. If ``exp_bits == 0`` it sets the position of the binary point (see `lsb`).
+        Exponent bias. If ``exp_bits == 0`` it sets the position of the binary point (see
+        `lsb_exp`).
     specials
         Policy for codes that are not finite numbers.
     signed
@@ -158,8 +159,8 @@ class Format:
         return self.man_bits + (not self.is_integer)
 
     @property
-    def lsb(self) -> int:
-        """Exponent of the last place: every finite value is a multiple of ``2**lsb``."""
+    def lsb_exp(self) -> int:
+        """Exponent of the last place: every finite value is a multiple of ``2**lsb_exp``."""
         return 1 - self.bias - self.man_bits
 
     @property
@@ -232,13 +233,13 @@ class Format:
 
     @property
     def max_units(self) -> int:
-        """Largest finite value in units of ``2**lsb``."""
+        """Largest finite value in units of ``2**lsb_exp``."""
         unpacked = self.unpack(self.max_code)
         return unpacked.sig << unpacked.exp
 
     @property
     def min_units(self) -> int:
-        """Lowest finite value in units of ``2**lsb``; 0 for an unsigned format."""
+        """Lowest finite value in units of ``2**lsb_exp``; 0 for an unsigned format."""
         if not self.signed:
             return 0
         return -(1 << self.man_bits) if self.is_integer else -self.max_units
@@ -246,22 +247,22 @@ class Format:
     @property
     def max(self) -> float:
         """Largest finite value."""
-        return self.max_units * 2.0**self.lsb
+        return self.max_units * 2.0**self.lsb_exp
 
     @property
     def min(self) -> float:
         """Lowest finite value."""
-        return self.min_units * 2.0**self.lsb
+        return self.min_units * 2.0**self.lsb_exp
 
     @property
     def min_normal(self) -> float:
         """Smallest positive value with a hidden bit; for an integer, one unit."""
-        return 2.0**self.lsb if self.is_integer else 2.0 ** (1 - self.bias)
+        return 2.0**self.lsb_exp if self.is_integer else 2.0 ** (1 - self.bias)
 
     @property
     def min_subnormal(self) -> float:
         """Smallest positive value."""
-        return 2.0**self.lsb if self.subnormals else self.min_normal
+        return 2.0**self.lsb_exp if self.subnormals else self.min_normal
 
     @property
     def num_finite(self) -> int:
@@ -310,6 +311,6 @@ class Format:
 
 
 def integer(name: str, width: int, *, signed: bool = True, lsb: int = 0) -> Format:
-    """Fixed-point format of ``width`` bits; bit 0 has weight ``2**lsb`` (0: an integer)."""
+    """Fixed-point format of ``width`` bits; bit 0 has weight ``2**lsb_exp`` (0: an integer)."""
     man_bits = width - signed
     return Format(name=name, exp_bits=0, man_bits=man_bits, bias=1 - lsb - man_bits, signed=signed)

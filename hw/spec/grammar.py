@@ -298,10 +298,10 @@ def parse_accumulator(text: str, a: Format, b: Format) -> Accumulator:
 
 def parse_sides(noun: str, text: object, requirement: str, count: int) -> tuple[int, ...]:
     """The ``count`` whole numbers joined by x in ``text``; anything else is a SpecError."""
-    found = isinstance(text, str) and re.fullmatch(
+    match = isinstance(text, str) and re.fullmatch(
         rf"\d{{1,9}}(x\d{{1,9}}){{{count - 1}}}", text.lower()
     )
-    require(bool(found), noun, requirement, text)
+    require(bool(match), noun, requirement, text)
     return tuple(int(side) for side in str(text).lower().split("x"))
 
 
@@ -428,11 +428,11 @@ def _fixed(kind: str, a: Format, b: Format) -> FixedAccumulator | None:
             a, b, _int("Accumulator products", count) if count else DEFAULT_PRODUCTS
         )
     if match := _INTEGER.fullmatch(kind):
-        return FixedAccumulator(lsb=a.lsb + b.lsb, width=int(match[1]))
+        return FixedAccumulator(lsb_exp=a.lsb_exp + b.lsb_exp, width=int(match[1]))
     if match := _FIXED.fullmatch(kind):
         lsb = int(match[3] or 0) * (-1 if match[2] == "m" else 1)
         return FixedAccumulator(
-            lsb=lsb,
+            lsb_exp=lsb,
             width=int(match[1]),
             rounding=Rounding.RTZ if match[4] else Rounding.RNE,
             overflow=Overflow.SATURATE if match[5] else Overflow.WRAP,

@@ -126,7 +126,7 @@ class MacSpec(Described):
     @property
     def product_lsb(self) -> int:
         """Exponent of the last place of an exact product."""
-        return self.a.lsb + self.b.lsb
+        return self.a.lsb_exp + self.b.lsb_exp
 
     @property
     def is_fused(self) -> bool:

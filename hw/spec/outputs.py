@@ -56,7 +56,7 @@ _MODE_KEYS = tuple(setting.key for setting in MODE)
 class OutputSpec(Described):
     """Output stage: ``to(source * scale)``, rounded once to nearest even, one code per cycle.
 
-    A fixed-point sum is in units of ``2**source.lsb``. The product with the scale is exact. The
+    A fixed-point sum is in units of ``2**source.lsb_exp``. The product with the scale is exact. The
     value is rounded first and checked for overflow afterwards. For an integer the zero point is
     added after rounding, and the result is clamped.
 

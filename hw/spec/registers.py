@@ -114,14 +114,14 @@ class RegisterMap:
 
     def field(self, register: str, name: str) -> Field:
         """Field by name."""
-        (found,) = (known for known in self.registers if known.name == register)
-        (field,) = (known for known in found.fields if known.name == name)
+        (entry,) = (known for known in self.registers if known.name == register)
+        (field,) = (known for known in entry.fields if known.name == name)
         return field
 
     def window(self, name: str) -> Window:
         """Window by name."""
-        (found,) = (known for known in self.windows if known.name == name)
-        return found
+        (entry,) = (known for known in self.windows if known.name == name)
+        return entry
 
 
 MAGIC = int.from_bytes(b"GEMM", "big")

@@ -102,7 +102,7 @@ def _noise(outputs: Outputs, reference: Outputs) -> dict[str, float]:
 
 def _drawn(network: Network) -> dict[str, NDArray]:
     """Normally distributed inputs; free dimensions are 1, the first is `DRAWN`."""
-    rng, found = np.random.default_rng(SEED), {}
+    rng, operands = np.random.default_rng(SEED), {}
     for each in network.inputs:
         require(
             each.dtype == np.float32 and bool(each.shape),
@@ -111,22 +111,22 @@ def _drawn(network: Network) -> dict[str, NDArray]:
             None,
         )
         rest = [side or 1 for side in each.shape[1:]]
-        found[each.name] = rng.standard_normal((each.shape[0] or DRAWN, *rest), np.float32)
-    return found
+        operands[each.name] = rng.standard_normal((each.shape[0] or DRAWN, *rest), np.float32)
+    return operands
 
 
 def _labels(path: Path, count: int) -> NDArray:
     """Classes of the samples."""
-    found = read_array(path, "Labels")
-    is_whole = isinstance(found, np.ndarray) and found.dtype.kind in "iu" and found.ndim == 1
+    labels = read_array(path, "Labels")
+    is_whole = isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and labels.ndim == 1
     require(
         is_whole,
         "Labels",
         "integers, one per sample",
-        getattr(found, "dtype", type(found).__name__),
+        getattr(labels, "dtype", type(labels).__name__),
     )
-    require(len(found) >= count, "Labels", f"at least {count}, one per sample", len(found))
-    return np.asarray(found[:count])
+    require(len(labels) >= count, "Labels", f"at least {count}, one per sample", len(labels))
+    return np.asarray(labels[:count])
 
 
 def parser() -> Parser:
@@ -193,7 +193,7 @@ def _points(
     Weights have one scale per output channel from the largest magnitude, with headroom where sums
     may overflow; blocks have their own scales.
     """
-    costs, points, found = Costs.of_project(), [], []
+    costs, points, unit_costs = Costs.of_project(), [], []
     seen = calibration(task, progress)
     for column, accumulator in itertools.product(
         chosen("Column", options.columns, COLUMNS), chosen("Accumulator", options.acc, ACCUMULATORS)
@@ -218,8 +218,8 @@ def _points(
                 energy,
             )
         )
-        found.append(cost)
-    return points, found
+        unit_costs.append(cost)
+    return points, unit_costs
 
 
 def _notes(task: Task, costs: Sequence[Cost], size: str) -> list[str]:

@@ -293,8 +293,8 @@ def _in_double(mac: MacSpec, acc: FloatAccumulator) -> bool:
     return (
         significand_bits(mac.a) + significand_bits(mac.b) <= DOUBLE_BITS
         and within(mac, DOUBLE_LSB, DOUBLE_TOP)
-        and fmt.lsb >= DOUBLE_LSB
-        and fmt.max_units.bit_length() + fmt.lsb <= DOUBLE_TOP
+        and fmt.lsb_exp >= DOUBLE_LSB
+        and fmt.max_units.bit_length() + fmt.lsb_exp <= DOUBLE_TOP
         and fmt.precision <= DOUBLE_BITS - 2
     )
 
@@ -323,7 +323,7 @@ class Float(NamedTuple):
     product_bits: int
     precision: int
     man_bits: int
-    lsb: int
+    lsb_exp: int
     sign: int
     inf: int
     nan: int
@@ -352,13 +352,13 @@ def _encoded(total: Any, base: Any, stays: Any, flag: Any, unit: Any) -> Any:
     magnitude, negative = abs(total), total < 0
     bits = length(magnitude)
     excess = bits - unit.precision
-    drop = min(max(excess, unit.lsb - base, 0), bits + 1)
+    drop = min(max(excess, unit.lsb_exp - base, 0), bits + 1)
     sig = magnitude >> drop
     if unit.nearest:
         sig += ((magnitude - (sig << drop)) << 1) + (sig & 1) > 1 << drop
     sig <<= drop - excess
     exp = base + excess
-    if not unit.subnormals and exp + (sig >> unit.precision) < unit.lsb:
+    if not unit.subnormals and exp + (sig >> unit.precision) < unit.lsb_exp:
         sig = 0
     if sig != 0 and exp + (sig >> unit.precision) > unit.highest:
         sig, exp = unit.largest, unit.highest
@@ -368,7 +368,7 @@ def _encoded(total: Any, base: Any, stays: Any, flag: Any, unit: Any) -> Any:
         return unit.nan if flag == 3 else unit.inf | (unit.sign if flag == 2 else 0)
     if sig == 0:
         return unit.sign if negative or stays else 0
-    field = exp - unit.lsb
+    field = exp - unit.lsb_exp
     code = (field << unit.man_bits) + sig if field >= 0 else sig >> min(-field, 62)
     return code | unit.sign if negative else code
 
@@ -389,7 +389,7 @@ def _float_one(
     if flag:
         sig = 0
     left = unit.precision - length(sig)
-    sig, exp = sig << left, exp + unit.lsb - left if sig else LOWEST
+    sig, exp = sig << left, exp + unit.lsb_exp - left if sig else LOWEST
     top, stays = exp + unit.precision + 1, minus and sig == 0
     for lane in range(unit.lanes):
         p, q = a[r, lane, c], b[r, lane, c]
@@ -468,7 +468,7 @@ def _float_facts(mac: MacSpec, acc: FloatAccumulator) -> Float:
         product_bits=unit.product_bits,
         precision=fmt.precision,
         man_bits=fmt.man_bits,
-        lsb=fmt.lsb,
+        lsb_exp=fmt.lsb_exp,
         sign=fmt.sign_code,
         inf=special_code(fmt, Flag.POS_INF),
         nan=special_code(fmt, Flag.NAN),
@@ -518,7 +518,7 @@ def _old(code: Any, fact: Any) -> Any:
 
 @njit(cache=True)
 def _packed(total: Any, lsb: Any, fact: Any) -> Any:
-    """Code of ``total * 2**lsb`` truncated to the kept fraction bits; overflow gives Inf."""
+    """Code of ``total * 2**lsb_exp`` truncated to the kept fraction bits; overflow gives Inf."""
     magnitude = abs(total)
     lead = max(length(magnitude) - 1 + lsb, 1 - fact.bias)
     sig = _truncated(magnitude, fact.kept - (lead - lsb))
@@ -637,7 +637,7 @@ def _aligned_advance(mac: MacSpec, plain: Advance) -> Advance:
 def _terms(fmt: Format) -> tuple[NDArray, NDArray, NDArray]:
     """Value, place and class of each code. Infinities and NaN have the value 0."""
     table = parts(fmt)
-    place = np.where(table.sig == 0, NOWHERE, table.exp + fmt.lsb + fmt.man_bits)
+    place = np.where(table.sig == 0, NOWHERE, table.exp + fmt.lsb_exp + fmt.man_bits)
     place = np.where(table.classes >= Class.POS_INF, BEYOND, place)
     finite = np.where(table.classes >= Class.POS_INF, 0.0, values(fmt))
     return finite, place.astype(np.int64), table.classes.astype(np.int64)

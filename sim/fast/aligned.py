@@ -61,7 +61,7 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
 def _fits(spec: MacSpec, acc: AlignedAccumulator, depth: int, machine: Machine) -> bool:
     """Whether sums are exact in ``machine``, and neither subnormal nor infinite in the format."""
     bits = acc.frac_bits + 2 + spec.lanes.bit_length()
-    lowest = sum(fmt.lsb + fmt.man_bits for fmt in (spec.a, spec.b)) - acc.frac_bits
+    lowest = sum(fmt.lsb_exp + fmt.man_bits for fmt in (spec.a, spec.b)) - acc.frac_bits
     largest = depth * largest_units(spec.a) * largest_units(spec.b)
     highest = largest.bit_length() + spec.product_lsb
     return (
@@ -95,4 +95,6 @@ def _finite(fmt: Format) -> NDArray:
 def _places(fmt: Format) -> NDArray:
     """Exponent of the units place of each code."""
     table = parts(fmt)
-    return np.where(table.sig == 0, NOWHERE, table.exp + fmt.lsb + fmt.man_bits).astype(np.int16)
+    return np.where(table.sig == 0, NOWHERE, table.exp + fmt.lsb_exp + fmt.man_bits).astype(
+        np.int16
+    )

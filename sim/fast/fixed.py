@@ -37,7 +37,7 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     acc = spec.acc
     assert isinstance(acc, FixedAccumulator)
     product = largest_units(spec.a) * largest_units(spec.b)
-    finer, largest = spec.product_lsb - acc.lsb, a.shape[1] * product
+    finer, largest = spec.product_lsb - acc.lsb_exp, a.shape[1] * product
     fits = finer >= 0 and largest << finer <= acc.max
     free = finer >= 0 and (acc.overflow is Overflow.WRAP or fits)
     if acc.width > MAX_WIDTH:
@@ -63,7 +63,7 @@ def _wide(a: NDArray, b: NDArray, spec: MacSpec, acc: FixedAccumulator, *, wraps
     for i, table_a in enumerate(x):
         for j, table_b in enumerate(y):
             places[i + j] += kernels().exact(a, b, table_a, table_b).astype(np.int64)
-    finer = spec.product_lsb - acc.lsb
+    finer = spec.product_lsb - acc.lsb_exp
     sums = _joined(places, bits) << finer if finer else _joined(places, bits)
     return wrap(sums, acc.width) if wraps else sums
 

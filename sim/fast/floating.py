@@ -106,14 +106,14 @@ def in_float64(spec: MacSpec, depth: int) -> bool:
     acc, lsb = spec.acc, spec.product_lsb
     assert isinstance(acc, FloatAccumulator)
     product = largest_units(spec.a) * largest_units(spec.b)
-    shift = acc.fmt.lsb - lsb
+    shift = acc.fmt.lsb_exp - lsb
     limit = acc.fmt.max_units << shift if shift >= 0 else (acc.fmt.max_units >> -shift) + 1
     largest = min(2 * depth * product, limit) + spec.lanes * product
     fmt = acc.fmt
     return (
         largest <= 1 << DOUBLE_BITS
         and within(spec, DOUBLE_LSB, DOUBLE_TOP)
-        and fmt.lsb >= DOUBLE_LSB
-        and fmt.max_units.bit_length() + fmt.lsb <= DOUBLE_TOP
+        and fmt.lsb_exp >= DOUBLE_LSB
+        and fmt.max_units.bit_length() + fmt.lsb_exp <= DOUBLE_TOP
         and fmt.precision < DOUBLE_BITS
     )

@@ -110,7 +110,7 @@ def fixed_facts(mac: MacSpec) -> FixedFacts:
     acc = mac.acc
     assert isinstance(acc, FixedAccumulator)
     return FixedFacts(
-        acc.lsb - mac.product_lsb,
+        acc.lsb_exp - mac.product_lsb,
         int(acc.rounding is Rounding.RNE),
         int(acc.overflow is Overflow.SATURATE),
         acc.min,

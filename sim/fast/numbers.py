@@ -57,8 +57,8 @@ def float64_rounding(acc: FloatAccumulator) -> Float64Rounding:
     infinite = nearest and acc.overflow is Overflow.INF
     return Float64Rounding(
         drop=FRACTION - fmt.man_bits,
-        unit=2.0**fmt.lsb,
-        per_unit=2.0**-fmt.lsb,
+        unit=2.0**fmt.lsb_exp,
+        per_unit=2.0**-fmt.lsb_exp,
         min_normal=fmt.min_normal,
         largest=fmt.max,
         beyond=float("inf") if infinite else fmt.max,
@@ -86,11 +86,11 @@ def parts(fmt: Format) -> Unpacked:
 
 
 def within(spec: MacSpec, lsb: int, top: int) -> bool:
-    """Whether operands and products are multiples of ``2**lsb`` and below ``2**top``."""
+    """Whether operands and products are multiples of ``2**lsb_exp`` and below ``2**top``."""
     a, b = (largest_units(fmt).bit_length() for fmt in (spec.a, spec.b))
     return (
-        min(spec.a.lsb, spec.b.lsb, spec.product_lsb) >= lsb
-        and max(a + spec.a.lsb, b + spec.b.lsb, a + b + spec.product_lsb) <= top
+        min(spec.a.lsb_exp, spec.b.lsb_exp, spec.product_lsb) >= lsb
+        and max(a + spec.a.lsb_exp, b + spec.b.lsb_exp, a + b + spec.product_lsb) <= top
     )
 
 

@@ -128,7 +128,7 @@ class Shortening:
     drop
         As in `sim.fast.kernels.Kernels.chain`.
     lsb
-        Products are multiples of ``2**lsb``.
+        Products are multiples of ``2**lsb_exp``.
     x, y
         Operands (K, rows) and (K, columns), which bound how much a step can add.
     """

@@ -199,7 +199,11 @@ def _quantizer(scheme: Scheme, data: list[NDArray], axis: int | None = None) -> 
 def largest_sum(mac: MacSpec) -> float:
     """Largest finite value of the accumulator of ``mac``."""
     acc = mac.acc
-    return math.ldexp(acc.max, acc.lsb) if isinstance(acc, FixedAccumulator) else float(acc.fmt.max)
+    return (
+        math.ldexp(acc.max, acc.lsb_exp)
+        if isinstance(acc, FixedAccumulator)
+        else float(acc.fmt.max)
+    )
 
 
 def _with_headroom(

@@ -157,7 +157,7 @@ def weights(layer: Layer, by: Quantizer | Scheme) -> Operand:
 
 def _zeros(by: Quantizer) -> Floats:
     """Zero points as values of the format."""
-    return np.ldexp(by.zero_point.astype(np.float64), by.scheme.fmt.lsb)
+    return np.ldexp(by.zero_point.astype(np.float64), by.scheme.fmt.lsb_exp)
 
 
 class _ArrayLayers:

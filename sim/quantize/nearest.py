@@ -27,7 +27,7 @@ def nearest(x: npt.ArrayLike, fmt: Format) -> Floats:
         values: Floats = np.asarray(decode(encode(x, fmt), fmt))
         return values
     if fmt.is_integer:
-        unit: npt.ArrayLike = 2.0**fmt.lsb
+        unit: npt.ArrayLike = 2.0**fmt.lsb_exp
     else:
         exponent = np.maximum(np.frexp(x)[1] - 1, 1 - fmt.bias) - fmt.man_bits
         unit = np.ldexp(1.0, exponent)
@@ -43,7 +43,7 @@ def codes_of(x: npt.ArrayLike, fmt: Format) -> NDArray:
     if fmt.width > MAX_WIDTH or not fmt.subnormals:
         return np.asarray(encode(x, fmt))
     if fmt.is_integer:
-        units = np.rint(np.clip(np.asarray(x, np.float64), fmt.min, fmt.max) / 2.0**fmt.lsb)
+        units = np.rint(np.clip(np.asarray(x, np.float64), fmt.min, fmt.max) / 2.0**fmt.lsb_exp)
         return (units.astype(np.int64) & (1 << fmt.width) - 1).astype(code_dtype(fmt.width))
     codes = np.searchsorted(_limits(fmt), abs(np.asarray(x, np.float64)))
     negative = np.signbit(x)

@@ -101,8 +101,8 @@ class Quantizer:
         x = np.asarray(x)
         fmt, scaled = self.scheme.fmt, x / self._spread(self.scale, x)
         if self.scheme.zero_point:
-            scaled = np.rint(scaled / 2.0**fmt.lsb) + self._spread(self.zero_point, x)
-            scaled *= 2.0**fmt.lsb
+            scaled = np.rint(scaled / 2.0**fmt.lsb_exp) + self._spread(self.zero_point, x)
+            scaled *= 2.0**fmt.lsb_exp
         elif fmt.is_integer and fmt.signed:
             np.clip(scaled, -fmt.max, fmt.max, out=scaled)
         return codes_of(scaled, fmt)
@@ -111,7 +111,7 @@ class Quantizer:
         """Dequantise codes to numbers."""
         values = values_of(codes, self.scheme.fmt)
         if self.scheme.zero_point:
-            values = values - self._spread(self.zero_point, codes) * 2.0**self.scheme.fmt.lsb
+            values = values - self._spread(self.zero_point, codes) * 2.0**self.scheme.fmt.lsb_exp
         numbers: Floats = values * self._spread(self.scale, codes)
         return numbers
 
@@ -249,10 +249,10 @@ def _search(
 
 def _rounded(rows: Floats, scales: Floats, zeros: npt.NDArray[np.int64], scheme: Scheme) -> Floats:
     """Quantise and dequantise ``rows``, with one scale per row."""
-    fmt, scale, zero = scheme.fmt, scales[:, None], zeros[:, None] * 2.0**scheme.fmt.lsb
+    fmt, scale, zero = scheme.fmt, scales[:, None], zeros[:, None] * 2.0**scheme.fmt.lsb_exp
     scaled = np.asarray(rows / scale, np.float64)
     if scheme.zero_point:
-        scaled = np.rint(scaled / 2.0**fmt.lsb) * 2.0**fmt.lsb + zero
+        scaled = np.rint(scaled / 2.0**fmt.lsb_exp) * 2.0**fmt.lsb_exp + zero
     elif fmt.is_integer and fmt.signed:
         # Symmetric: the lowest integer is not used.
         scaled = scaled.clip(-fmt.max, fmt.max)
@@ -287,7 +287,7 @@ def _fit(low: Floats, high: Floats, scheme: Scheme) -> tuple[Floats, npt.NDArray
     scales = scales.astype(np.float32).astype(np.float64)
     zeros = np.zeros(len(scales), np.int64)
     if scheme.zero_point:
-        zeros = np.rint(fmt.min_units - low / scales / 2.0**fmt.lsb).astype(np.int64)
+        zeros = np.rint(fmt.min_units - low / scales / 2.0**fmt.lsb_exp).astype(np.int64)
         zeros = np.clip(zeros, fmt.min_units, fmt.max_units)
     return scales, zeros
 

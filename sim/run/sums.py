@@ -124,7 +124,7 @@ class Stage:
         to, fmt = self.out.to, self.out.scale_format
         numbers: npt.NDArray[np.float64] = decode(as_bits(codes, to.width), to)
         if self.out.zero_point:
-            numbers = numbers - self.given["zero_point"] * 2.0**to.lsb
+            numbers = numbers - self.given["zero_point"] * 2.0**to.lsb_exp
         if fmt is not None:
             scale = self.given["scale"]
             numbers = numbers / (np.exp2(scale) if fmt.is_integer else decode(scale, fmt))

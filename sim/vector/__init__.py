@@ -86,7 +86,7 @@ def _sums(spec: MacSpec) -> Callable[[NDArray, NDArray, NDArray], NDArray]:
         and fixed.exact(spec, acc)
         and max(spec.a.width, spec.b.width) <= TABLE_BITS
     ):
-        x, y = _units(spec.a) << spec.product_lsb - acc.lsb, _units(spec.b)
+        x, y = _units(spec.a) << spec.product_lsb - acc.lsb_exp, _units(spec.b)
         if spec.lanes == 1:  # Without a sum over lanes.
             return lambda old, a, b: fixed.add(old, (x.take(a) * y.take(b))[:, 0], acc)
         return lambda old, a, b: fixed.add(old, (x.take(a) * y.take(b)).sum(axis=1), acc)

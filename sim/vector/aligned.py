@@ -45,7 +45,7 @@ def step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
     point = spec.a.man_bits + spec.b.man_bits
     sig = a.sig * b.sig
     place = np.where(sig == 0, NOWHERE, a.exp + b.exp + spec.product_lsb + point)
-    old_place = np.where(old.sig == 0, NOWHERE, old.exp + acc.fmt.lsb + acc.fmt.man_bits)
+    old_place = np.where(old.sig == 0, NOWHERE, old.exp + acc.fmt.lsb_exp + acc.fmt.man_bits)
     top = np.maximum(place.max(axis=1), old_place)
     total = _truncate(sig, acc.frac_bits - point - (top[:, None, :] - place)).sum(axis=1)
     total += _truncate(old.sig, acc.frac_bits - acc.fmt.man_bits - (top - old_place))
@@ -71,7 +71,7 @@ def _truncate(value: Ints, shift: Ints) -> Ints:
 
 
 def _pack(value: Ints, lsb: Ints, acc: AlignedAccumulator) -> Ints:
-    """Codes of ``value * 2**lsb`` truncated to the kept fraction bits; overflow gives Inf."""
+    """Codes of ``value * 2**lsb_exp`` truncated to the kept fraction bits; overflow gives Inf."""
     fmt, kept = acc.fmt, acc.fraction_bits
     magnitude = np.abs(value)
     length = np.frexp(magnitude.astype(np.float64))[1].astype(np.int64)

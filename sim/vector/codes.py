@@ -50,7 +50,7 @@ CLASS_FLAGS = np.array([Flag.FINITE] * 3 + [Flag.POS_INF, Flag.NEG_INF, Flag.NAN
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """Unpacked codes. A finite value is ``sig * 2**(exp + lsb)`` with ``exp >= 0``.
+    """Unpacked codes. A finite value is ``sig * 2**(exp + lsb_exp)`` with ``exp >= 0``.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ def _specials(codes: Ints, magnitude: Ints, fmt: Format) -> tuple[Bools, Bools]:
 
 
 def largest_units(fmt: Format) -> int:
-    """Largest magnitude of a finite value, in units of ``2**fmt.lsb``."""
+    """Largest magnitude of a finite value, in units of ``2**fmt.lsb_exp``."""
     return max(fmt.max_units, -fmt.min_units)
 
 
@@ -162,12 +162,12 @@ def round_to(fmt: Format, magnitude: Ints, exp: Ints, rounding: Rounding) -> tup
     Returns
     -------
     sig, exp
-        The rounded value is ``sig * 2**exp``, a multiple of ``2**fmt.lsb``; ``sig`` is 0 or from
-        ``2**(precision - 1)`` to ``2**precision``, both ends included.
+        The rounded value is ``sig * 2**exp``, a multiple of ``2**fmt.lsb_exp``; ``sig`` is 0 or
+        from ``2**(precision - 1)`` to ``2**precision``, both ends included.
     """
     length = bit_length(magnitude)
     excess = length - fmt.precision
-    drop = np.maximum(excess, fmt.lsb - exp)
+    drop = np.maximum(excess, fmt.lsb_exp - exp)
     np.clip(drop, 0, length + 1, out=drop)
     sig = shift_right(magnitude, drop, rounding)
     sig <<= drop - excess
@@ -176,7 +176,7 @@ def round_to(fmt: Format, magnitude: Ints, exp: Ints, rounding: Rounding) -> tup
 
 def magnitude_codes(fmt: Format, sig: Ints, exp: Ints) -> Ints:
     """Unsigned codes of the results of `round_to`; above ``max_code`` if they overflow."""
-    field = exp - fmt.lsb
+    field = exp - fmt.lsb_exp
     beyond = (fmt.max_code >> fmt.man_bits) + 2
     normal = (np.clip(field, 0, beyond) << fmt.man_bits) + sig
     codes = np.where(field >= 0, normal, sig >> np.clip(-field, 0, 62))
@@ -228,7 +228,7 @@ def _encode_integer(
     magnitude: Ints, exp: Ints, negative: Bools, fmt: Format, zero_point: Ints | None
 ) -> Ints:
     """Codes in a format without exponent: round, clamp, two's complement."""
-    right = fmt.lsb - exp
+    right = fmt.lsb_exp - exp
     length = bit_length(magnitude)
     units = shift_right(magnitude, np.clip(right, 0, length + 1), Rounding.RNE)
     units <<= np.clip(-right, 0, MAX_BITS + 1 - length)

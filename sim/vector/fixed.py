@@ -30,7 +30,9 @@ def matmul(a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:
     """Sums of ``a`` (M, K) times ``b`` (K, N): int64, or Python integers if ``acc.width > 63``."""
     acc = spec.acc
     assert isinstance(acc, FixedAccumulator)
-    if acc.lsb <= spec.product_lsb and (acc.overflow is Overflow.WRAP or _never_full(a, b, spec)):
+    if acc.lsb_exp <= spec.product_lsb and (
+        acc.overflow is Overflow.WRAP or _never_full(a, b, spec)
+    ):
         return _by_digits(a, b, spec, acc)
     return _by_steps(a, b, spec, acc)
 
@@ -47,7 +49,7 @@ def _never_full(a: Unpacked, b: Unpacked, spec: MacSpec) -> bool:
     """Whether K products of the largest operands fit the accumulator."""
     assert isinstance(spec.acc, FixedAccumulator)
     products = a.sig.shape[1] * _largest(a) * _largest(b)
-    return bool(products << (spec.product_lsb - spec.acc.lsb) <= spec.acc.max)
+    return bool(products << (spec.product_lsb - spec.acc.lsb_exp) <= spec.acc.max)
 
 
 def _largest(x: Unpacked) -> int:
@@ -68,7 +70,7 @@ def _by_digits(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -
     digits_b = digits(b, spec.b, bits)
     for i, digit_a in enumerate(digits(a, spec.a, bits)):
         for j, digit_b in enumerate(digits_b):
-            shift = (i + j) * bits + spec.product_lsb - acc.lsb
+            shift = (i + j) * bits + spec.product_lsb - acc.lsb_exp
             if dtype is object or shift < 64:
                 # int64 sums wrap at 2**64, which makes no difference to a narrower accumulator.
                 total += (digit_a @ digit_b).astype(np.int64).astype(dtype) << shift
@@ -76,7 +78,7 @@ def _by_digits(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -
 
 
 def digits(x: Unpacked, fmt: Format, bits: int) -> list[npt.NDArray[np.float64]]:
-    """Signed digits of the values in units of ``2**fmt.lsb``, base ``2**bits``, lowest first."""
+    """Signed digits of the values in units of ``2**fmt.lsb_exp``, base ``2**bits``, low first."""
     magnitude, sign = abs(x.sig), np.sign(x.sig)
     result = []
     for low in range(0, largest_units(fmt).bit_length(), bits):
@@ -90,7 +92,7 @@ def digits(x: Unpacked, fmt: Format, bits: int) -> list[npt.NDArray[np.float64]]
 
 def _by_steps(a: Unpacked, b: Unpacked, spec: MacSpec, acc: FixedAccumulator) -> NDArray:
     """Sums in order of k, wrapped or saturated once after each group of lanes."""
-    coarser = acc.lsb - spec.product_lsb
+    coarser = acc.lsb_exp - spec.product_lsb
     term, dtype = (_narrow_term, np.int64) if narrow(spec, acc) else (_wide_term, object)
     total: NDArray = np.zeros((a.sig.shape[0], b.sig.shape[1]), dtype=dtype)
     for k in range(0, a.sig.shape[1], spec.lanes):
@@ -112,7 +114,7 @@ def step(total: NDArray, a: Unpacked, b: Unpacked, spec: MacSpec) -> NDArray:
     acc = spec.acc
     assert isinstance(acc, FixedAccumulator)
     term = _narrow_term if narrow(spec, acc) else _wide_term
-    terms = term(a, b, acc.lsb - spec.product_lsb, acc.rounding)
+    terms = term(a, b, acc.lsb_exp - spec.product_lsb, acc.rounding)
     return add(total, terms.sum(axis=1), acc)
 
 
@@ -129,13 +131,13 @@ def narrow(spec: MacSpec, acc: FixedAccumulator) -> bool:
 
 def exact(spec: MacSpec, acc: FixedAccumulator) -> bool:
     """Whether no product is rounded, and int64 holds every term and sum of a step."""
-    return acc.lsb <= spec.product_lsb and narrow(spec, acc)
+    return acc.lsb_exp <= spec.product_lsb and narrow(spec, acc)
 
 
 def term_bits(spec: MacSpec, acc: FixedAccumulator) -> int:
     """Bits of the largest product before rounding or of a sum over lanes after it, the larger."""
     units = largest_units(spec.a) * largest_units(spec.b)
-    coarser = acc.lsb - spec.product_lsb
+    coarser = acc.lsb_exp - spec.product_lsb
     rounded = (units >> coarser) + 1 if coarser > 0 else units << -coarser
     return max((spec.lanes * rounded).bit_length(), spec.a.precision + spec.b.precision + 2)
 

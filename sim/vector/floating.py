@@ -88,7 +88,7 @@ class Unit:
             sum_bits=fmt.precision + 1,
             window=MAX_BITS - spec.lanes.bit_length(),
             largest=largest.sig,
-            highest=largest.exp + fmt.lsb,
+            highest=largest.exp + fmt.lsb_exp,
             infinite=acc.overflow is Overflow.INF and acc.rounding is Rounding.RNE,
         )
 
@@ -121,7 +121,7 @@ def step(codes: Ints, a: Unpacked, b: Unpacked, spec: MacSpec) -> Ints:
 def normalise(x: Unpacked, fmt: Format) -> Unpacked:
     """Set the top bit of all significands and adjust the exponents. A zero gets the lowest one."""
     left = significand_bits(fmt) - bit_length(abs(x.sig))
-    exp = np.where(x.sig == 0, LOWEST, x.exp + fmt.lsb - left)
+    exp = np.where(x.sig == 0, LOWEST, x.exp + fmt.lsb_exp - left)
     return Unpacked(x.sig << left, exp, x.negative, x.classes)
 
 
@@ -177,7 +177,7 @@ class _Sums:
         sig, exp = round_to(fmt, abs(total), exp, unit.acc.rounding)
         negative: Bools = np.less(total, 0)
         if not unit.acc.subnormals:
-            below: Bools = np.less(exp + (sig >> fmt.precision), fmt.lsb)
+            below: Bools = np.less(exp + (sig >> fmt.precision), fmt.lsb_exp)
             sig[below] = 0
         zero: Bools = np.equal(sig, 0)
         if zero.any():

@@ -42,7 +42,7 @@ def output(
     if isinstance(spec.source, FixedAccumulator):
         inf, nan = (flags == Flag.POS_INF) | (flags == Flag.NEG_INF), flags == Flag.NAN
         negative = np.where(inf, flags == Flag.NEG_INF, codes < 0)
-        sums = _Numbers(abs(codes), np.full_like(codes, spec.source.lsb), negative, inf, nan)
+        sums = _Numbers(abs(codes), np.full_like(codes, spec.source.lsb_exp), negative, inf, nan)
     else:
         sums = _based(codes, spec.source.fmt)
     number = _scaled(sums, scale, spec)
@@ -76,7 +76,9 @@ def _based(codes: NDArray, fmt: Format) -> _Numbers:
     """Unpack codes."""
     parts = unpack(codes, fmt)
     nan = parts.classes == Class.NAN
-    return _Numbers(abs(parts.sig), parts.exp + fmt.lsb, parts.negative, parts.special & ~nan, nan)
+    return _Numbers(
+        abs(parts.sig), parts.exp + fmt.lsb_exp, parts.negative, parts.special & ~nan, nan
+    )
 
 
 def _scaled(x: _Numbers, scale: NDArray, spec: OutputSpec) -> _Numbers:

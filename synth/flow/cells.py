@@ -64,8 +64,8 @@ class Function:
         """
         names = {name: f"v{place}" for place, name in enumerate(sorted(self.variables))}
         text = f"lambda mask, {', '.join(names.values())}: {self._python(names)}"
-        found: Callable[..., Any] = eval(text, {})
-        return found
+        function: Callable[..., Any] = eval(text, {})
+        return function
 
     def _python(self, names: Mapping[str, str]) -> str:
         """Expression in Python; ``names`` are those of the variables in it."""
@@ -149,17 +149,17 @@ class _Parser:
         if text == "!":
             return Function("~", (self.operand(),))
         if text == "(":
-            found = self.binary(0)
+            function = self.binary(0)
             if self.tokens.pop(0)[1] != ")":
                 raise ValueError(text)
         elif kind in ("name", "constant"):
-            found = Function(kind, text=text)
+            function = Function(kind, text=text)
         else:
             raise ValueError(text)
         while self.next[1] == "'":
             self.tokens.pop(0)
-            found = Function("~", (found,))
-        return found
+            function = Function("~", (function,))
+        return function
 
 
 def has_model(cell: Cell) -> bool:

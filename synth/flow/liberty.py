@@ -90,10 +90,10 @@ def _statement(text: str, place: int, group: Group, read: Container[str]) -> int
         value = _expect(_VALUE, text, place)
         group.simple[name[1]] = value[1].strip().strip('"')
         return value.end()
-    found = _expect(_ARGS, text, place)
-    args = [quoted or plain for quoted, plain in _ARG.findall(found[1])]
+    arguments = _expect(_ARGS, text, place)
+    args = [quoted or plain for quoted, plain in _ARG.findall(arguments[1])]
     args = [part.strip() for arg in args for part in arg.split(",")]
-    place = _skip_space(text, found.end())
+    place = _skip_space(text, arguments.end())
     if not text.startswith("{", place):
         group.complex[name[1]] = args
         return place

@@ -117,10 +117,10 @@ def map_to_cells(
 
 def measures(cells: Mapping[str, int], library: Library) -> dict[str, float]:
     """Areas and leakage of so many cells of a library, by the fields of `Mapped`."""
-    found = [(number, library.cells[name]) for name, number in cells.items()]
-    area = sum(number * cell.area for number, cell in found)
-    sequential = sum(number * cell.area for number, cell in found if cell.flip_flop)
-    leakage = sum(number * cell.leakage for number, cell in found)
+    counted = [(number, library.cells[name]) for name, number in cells.items()]
+    area = sum(number * cell.area for number, cell in counted)
+    sequential = sum(number * cell.area for number, cell in counted if cell.flip_flop)
+    leakage = sum(number * cell.leakage for number, cell in counted)
     nands = [cell.area for cell in library.cells.values() if not cell.dont_use and _is_nand2(cell)]
     require(bool(nands), "Liberty", "a library with a two-input NAND", library.name)
     values = {
@@ -134,13 +134,13 @@ def measures(cells: Mapping[str, int], library: Library) -> dict[str, float]:
 
 def _is_nand2(cell: Cell) -> bool:
     """Whether the cell has two inputs and one output, which is their NAND."""
-    names, found = [pin.name for pin in cell.pins_of("input")], list(outputs(cell).values())
+    names, functions = [pin.name for pin in cell.pins_of("input")], list(outputs(cell).values())
     return (
         len(names) == 2
-        and len(found) == 1
-        and found[0].variables == set(names)
+        and len(functions) == 1
+        and functions[0].variables == set(names)
         and all(
-            found[0].evaluate({names[0]: x, names[1]: y}) == (not (x and y))
+            functions[0].evaluate({names[0]: x, names[1]: y}) == (not (x and y))
             for x in (False, True)
             for y in (False, True)
         )

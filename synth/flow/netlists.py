@@ -54,11 +54,11 @@ def modules(verilog: str) -> dict[str, str]:
 
 def ports(module: str) -> list[Port]:
     """Ports of a module in the order of its text."""
-    found = []
+    declared = []
     for direction, left, right, name in _PORT.findall(module):
         low, high = sorted((int(left or 0), int(right or 0)))
-        found.append(Port(name, direction, high - low + 1, low, bool(left)))
-    return found
+        declared.append(Port(name, direction, high - low + 1, low, bool(left)))
+    return declared
 
 
 def instances(module: str) -> list[CellInstance]:
@@ -135,14 +135,14 @@ def _single(widths: dict[str, tuple[int, int, bool]], match: re.Match[str]) -> s
 
 def _bits(expression: str, widths: dict[str, tuple[int, int, bool]]) -> list[str]:
     """Bits of a name, a part of one, a constant, or of several in braces."""
-    found = []
+    bits = []
     for width, digits, name, high, low in _PART.findall(expression):
         if width:
-            found += [f"1'b{digit}" for digit in digits.rjust(int(width), "0")]
+            bits += [f"1'b{digit}" for digit in digits.rjust(int(width), "0")]
             continue
         left, right, vector = widths[name.strip()]
         if high:
             left, right = int(high), int(low or high)
         step = -1 if left >= right else 1
-        found += [f"{name}[{bit}]" for bit in range(left, right + step, step)] if vector else [name]
-    return found
+        bits += [f"{name}[{bit}]" for bit in range(left, right + step, step)] if vector else [name]
+    return bits

@@ -42,9 +42,9 @@ def fetch(folder: Path = FOLDER) -> Path:
     FetchError
         If there is no apt-get or no network, or the package has no such file.
     """
-    found = find(folder)
-    if found is not None:
-        return found
+    library = find(folder)
+    if library is not None:
+        return library
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder_in(folder.parent) as name:
         scratch = Path(name)

@@ -152,11 +152,11 @@ def _report(folder: Path) -> tuple[_Path, _Path]:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    found = re.search(r"#setup\n(.*)#hold\n(.*)#end", done.stdout, re.DOTALL)
+    sections = re.search(r"#setup\n(.*)#hold\n(.*)#end", done.stdout, re.DOTALL)
     errors = [line for line in done.stdout.splitlines() if re.search(r"\b[Ee]rror\b", line)]
-    if errors or found is None:
+    if errors or sections is None:
         raise StaError((errors or [f"OpenSTA ended with status {done.returncode}"])[0])
-    return _path(found[1]), _path(found[2])
+    return _path(sections[1]), _path(sections[2])
 
 
 def _path(text: str) -> _Path:

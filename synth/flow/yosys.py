@@ -96,10 +96,10 @@ def cells(data: Mapping[str, Any], top: str) -> dict[str, int]:
     require(top in modules, "Netlist", f"one with the module {top}", ", ".join(sorted(modules)))
 
     def below(name: str) -> Counter[str]:
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for kind, number in modules[name]["num_cells_by_type"].items():
             parts = below(kind) if kind in modules else {kind: 1}
-            found.update({part: number * count for part, count in parts.items()})
-        return found
+            counts.update({part: number * count for part, count in parts.items()})
+        return counts
 
     return dict(below(top))

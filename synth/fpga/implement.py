@@ -130,15 +130,15 @@ def router(part: Part) -> str | None:
     """
     if not part.route:
         return None
-    found = shutil.which(part.route[0], path=str(Path(sys.executable).parent)) or shutil.which(
+    path = shutil.which(part.route[0], path=str(Path(sys.executable).parent)) or shutil.which(
         part.route[0]
     )
-    if found is None:
+    if path is None:
         raise SpecError(
             f"FPGA part {part.key} must have {part.route[0]} installed "
             f"(`{remedy('fpga')}` does that), not without"
         )
-    return found
+    return path
 
 
 def _cells(folder: Path, module: str, part: Part, *, dsp: bool) -> Counter[str]:

@@ -124,12 +124,12 @@ class Netlist:
     @cached_property
     def loads(self) -> dict[Net, float]:
         """Capacitance of the pins on each net in farad; wires and output ports have none."""
-        found: dict[Net, float] = {}
+        by_net: dict[Net, float] = {}
         for instance in self.instances:
             for pin in instance.cell.pins_of("input"):
                 net = instance.pins.get(pin.name, "x")
-                found[net] = found.get(net, 0.0) + pin.capacitance
-        return found
+                by_net[net] = by_net.get(net, 0.0) + pin.capacitance
+        return by_net
 
 
 def read_netlist(verilog: str, top: str, library: Library) -> Netlist:
@@ -204,16 +204,16 @@ class Trace:
 
     def pins(self, instance: Instance) -> dict[str, Bits]:
         """Values of an instance's pins, of outputs that go nowhere too, but not of its clock."""
-        found = {pin: self.values[net] for pin, net in instance.pins.items() if net in self.values}
-        ff, known = instance.cell.flip_flop, dict(found)
+        by_pin = {pin: self.values[net] for pin, net in instance.pins.items() if net in self.values}
+        ff, known = instance.cell.flip_flop, dict(by_pin)
         if ff is not None:
             for pin, function in instance.outputs.items():
                 inverted = function.evaluate({ff.state: False, ff.inverse: True})
-                known |= {ff.state: found[pin] ^ inverted, ff.inverse: ~found[pin] ^ inverted}
+                known |= {ff.state: by_pin[pin] ^ inverted, ff.inverse: ~by_pin[pin] ^ inverted}
         return known | {
             pin: function.evaluate(known) ^ self.values["0"]
             for pin, function in outputs(instance.cell).items()
-            if pin not in found and function.variables <= known.keys()
+            if pin not in by_pin and function.variables <= known.keys()
         }
 
     @cached_property
@@ -255,7 +255,7 @@ def _sources(
     netlist: Netlist, inputs: Mapping[str, npt.NDArray[Any]], length: int
 ) -> dict[Net, Bits]:
     """Values of the input ports' nets, the last one repeated up to ``length``."""
-    found: dict[Net, Bits] = {}
+    sources: dict[Net, Bits] = {}
     for name, nets in netlist.inputs.items():
         if nets[0] == netlist.clock:
             continue
@@ -267,8 +267,8 @@ def _sources(
             bits.shape,
         )
         filled = np.pad(bits, ((0, length - len(bits)), (0, 0)), "edge")
-        found |= {net: np.ascontiguousarray(filled[:, place]) for place, net in enumerate(nets)}
-    return found
+        sources |= {net: np.ascontiguousarray(filled[:, place]) for place, net in enumerate(nets)}
+    return sources
 
 
 def _settle(
@@ -306,8 +306,8 @@ def _bits(integers: list[int], rows: int) -> Bits:
     """Integers as `_integers` makes them, back in rows behind each other."""
     data = b"".join(number.to_bytes(-(-rows // 8), "little") for number in integers)
     table = np.frombuffer(data, np.uint8).reshape(len(integers), -1)
-    found: Bits = np.unpackbits(table, axis=1, bitorder="little")[:, :rows].T.astype(bool).ravel()
-    return found
+    bits: Bits = np.unpackbits(table, axis=1, bitorder="little")[:, :rows].T.astype(bool).ravel()
+    return bits
 
 
 def _next(

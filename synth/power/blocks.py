@@ -71,7 +71,7 @@ def _ends() -> dict[str, list[str]]:
 def block_gates(verilog: Mapping[str, str], top: str, recipe: str = "keep") -> dict[str, int]:
     """Two-input gates by block, in a recipe of recipes.toml; errors as of `gates.count`."""
     data = yosys.statistics(verilog, top, _cut(recipe_passes(recipe), verilog, top))
-    found = dict.fromkeys(block_names(), 0)
+    gates = dict.fromkeys(block_names(), 0)
     for module, entry in data["modules"].items():
         # All else are the blocks themselves.
         kinds = {
@@ -79,8 +79,8 @@ def block_gates(verilog: Mapping[str, str], top: str, recipe: str = "keep") -> d
             for kind, number in entry["num_cells_by_type"].items()
             if kind.startswith("$")
         }
-        found[_block(module.removeprefix("\\"), top)] += sort_cells(kinds, top, recipe).two_input
-    return found
+        gates[_block(module.removeprefix("\\"), top)] += sort_cells(kinds, top, recipe).two_input
+    return gates
 
 
 def split(
@@ -146,21 +146,21 @@ def energy_by_block(energy: Energy) -> dict[str, float]:
     A net is charged to the block that drives it; clock pins to `REST`. The nets of the operands and
     of the frame are "inputs".
     """
-    found = dict.fromkeys([*block_names(), "inputs"], 0.0)
+    energies = dict.fromkeys([*block_names(), "inputs"], 0.0)
     for name, joule in energy.by_instance.items():
-        found[_block_of_cell(name, energy.unit)] += joule
-    found[REST] += energy.clock
-    found["inputs"] += energy.inputs
-    return found
+        energies[_block_of_cell(name, energy.unit)] += joule
+    energies[REST] += energy.clock
+    energies["inputs"] += energy.inputs
+    return energies
 
 
 def _present(verilog: Mapping[str, str]) -> dict[str, list[str]]:
     """Wires at which each block ends, of the blocks that the unit has."""
     wires = {name for text in verilog.values() for name in _WIRE.findall(text)}
-    found = {
+    parts = {
         name: [end for end in ends if fnmatch.filter(wires, end)] for name, ends in _ends().items()
     }
-    return {name: ends for name, ends in found.items() if ends}
+    return {name: ends for name, ends in parts.items() if ends}
 
 
 def _cut(passes: Sequence[str], verilog: Mapping[str, str], top: str) -> list[str]:

@@ -90,11 +90,11 @@ class Energy:
         }
         if self.glitches is not None:
             parts["_glitches"] = self.glitches
-        found = {
+        by_name = {
             f"energy_{self.stream}{name}": Metric(significant(value * 1e15), "fJ")
             for name, value in parts.items()
         }
-        return found | {f"toggles_{self.stream}": Metric(significant(self.toggles), "toggle")}
+        return by_name | {f"toggles_{self.stream}": Metric(significant(self.toggles), "toggle")}
 
 
 def measure_energy(
@@ -216,13 +216,13 @@ def check_sums(trace: Trace, spec: MacSpec, stream: Stream) -> None:
     ends = np.arange(1, stream.sums + 1) * DEPTH + spec.latency - 1
     names = [name for name in ("o_data", "o_flags") if name in trace.netlist.outputs]
     got = [_codes(trace.port(name)[ends]) for name in names]
-    for index, (a, b, *found) in enumerate(zip(stream.a, stream.b, *got, strict=True)):
+    for index, (a, b, *sums) in enumerate(zip(stream.a, stream.b, *got, strict=True)):
         total, flags = sim.dot_with_flags(a, b, spec)
-        wanted = [int(total) % (1 << spec.acc.width), int(flags)][: len(found)]
-        if found != wanted:
+        wanted = [int(total) % (1 << spec.acc.width), int(flags)][: len(sums)]
+        if sums != wanted:
             raise NetlistMismatch(
                 f"Netlist of {spec.name} must give {tuple(wanted)} for sum "
-                f"{index} of stream {stream.name}, not {tuple(found)}"
+                f"{index} of stream {stream.name}, not {tuple(sums)}"
             )
 
 

@@ -44,7 +44,7 @@ class Timed:
     @cached_property
     def launch(self) -> dict[Net, float]:
         """Time behind the clock edge at which registers and inputs change."""
-        found = {
+        delays = {
             register.pins[pin]: max(
                 (
                     self.delays.delay(register, pin, cause.name)
@@ -55,8 +55,8 @@ class Timed:
             for register in self.netlist.registers
             for pin in register.outputs
         }
-        mean = sum(found.values()) / len(found) if found else 0.0
-        return found | {net: mean for nets in self.netlist.inputs.values() for net in nets}
+        mean = sum(delays.values()) / len(delays) if delays else 0.0
+        return delays | {net: mean for nets in self.netlist.inputs.values() for net in nets}
 
     @cached_property
     def arcs(self) -> dict[tuple[str, str], dict[str, float]]:

@@ -93,15 +93,15 @@ class CellTables:
 
 def read_tables(library: Library, names: Iterable[str]) -> dict[str, CellTables]:
     """Tables of the cells ``names``; SpecError if the file's are malformed."""
-    wanted, found = set(names), {}
+    wanted, by_cell = set(names), {}
     for name, text in library.texts.items():
         try:
             reader = _Reader(text)
             for group in find(text, "cell", _READ, wanted):
-                found[group.args[0]] = reader.cell(group)
+                by_cell[group.args[0]] = reader.cell(group)
         except (ValueError, KeyError, IndexError) as error:
             raise SpecError(f"Liberty tables must be whole, not those of {name!r}") from error
-    return found
+    return by_cell
 
 
 class _Reader:
@@ -221,13 +221,13 @@ class Delays:
     @cached_property
     def slews(self) -> dict[Net, Slews]:
         """Worst slew of the rise and of the fall of each net."""
-        found: dict[Net, Slews] = {}
+        by_net: dict[Net, Slews] = {}
         for instance in [*self.netlist.registers, *self.netlist.gates]:
             for pin in instance.outputs:
                 net = instance.pins[pin]
                 worst = [0.0, 0.0]
                 for arc, cause in self._arcs(instance, pin):
-                    before = found.get(instance.pins.get(cause, "x"), STEEP)
+                    before = by_net.get(instance.pins.get(cause, "x"), STEEP)
                     for edge, table in enumerate(arc.slews):
                         if table is not None:
                             worst[edge] = max(
@@ -237,8 +237,8 @@ class Delays:
                                     for at in _causes(arc.sense, edge)
                                 ),
                             )
-                found[net] = (worst[0], worst[1])
-        return found
+                by_net[net] = (worst[0], worst[1])
+        return by_net
 
     @cached_property
     def _joules(self) -> dict[tuple[str, str, int], tuple[float, float]]:

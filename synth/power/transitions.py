@@ -73,10 +73,10 @@ def run_energy(trace: Trace, delays: Delays, voltage: float) -> RunEnergy:
 
 def _by_pin(energies: Iterable[Energy]) -> dict[str, list[Energy]]:
     """Tables by pin."""
-    found: dict[str, list[Energy]] = {}
+    by_pin: dict[str, list[Energy]] = {}
     for energy in energies:
-        found.setdefault(energy.pin, []).append(energy)
-    return found
+        by_pin.setdefault(energy.pin, []).append(energy)
+    return by_pin
 
 
 class _Meter:
@@ -147,12 +147,12 @@ def _masks(
     energies: Sequence[Energy], values: Mapping[str, Bits], always: Bits
 ) -> list[tuple[Energy, Bits]]:
     """Steps in which each table holds; one without condition holds where no other does."""
-    found: list[tuple[Energy, Bits]] = []
+    masks: list[tuple[Energy, Bits]] = []
     rest = always
     for energy in energies:
         if energy.when is not None:
             known = energy.when.variables <= values.keys()
             mask = energy.when.evaluate(values) & always if known else ~always
-            found.append((energy, mask))
+            masks.append((energy, mask))
             rest = rest & ~mask
-    return found + [(energy, rest) for energy in energies if energy.when is None]
+    return masks + [(energy, rest) for energy in energies if energy.when is None]

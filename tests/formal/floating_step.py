@@ -47,7 +47,7 @@ def decode(fmt: Format, code: z3.BitVecRef, *, unit: int, width: int) -> Number:
     hidden = z3.If(subnormal, z3.BitVecVal(0, 1), z3.BitVecVal(1, 1))
     sig = widen(z3.Concat(hidden, man), size)
     places = z3.If(subnormal, z3.BitVecVal(0, exp_bits), field - 1)
-    above = fmt.lsb - unit
+    above = fmt.lsb_exp - unit
     if above >= 0:
         mag = sig << widen(places, size) << above
     else:
@@ -84,7 +84,7 @@ def round_to(
 ) -> z3.BitVecRef:
     """Code of a number in a format with the special codes of IEEE 754, NaN the canonical one."""
     man_bits, exp_bits = fmt.man_bits, fmt.exp_bits
-    low = fmt.lsb - value.unit
+    low = fmt.lsb_exp - value.unit
     magnitude = _rounded(value.mag, man_bits, low, rounding)
     if not subnormals:
         zero = z3.BitVecVal(0, magnitude.size())
@@ -153,13 +153,13 @@ def held(spec: MacSpec, code: z3.BitVecRef) -> z3.BoolRef:
     magnitude, neg = z3.Extract(top - 1, 0, code), z3.Extract(top, top, code) == 1
     exp = z3.Extract(top - 1, man_bits, code)
     finite = [z3.ULT(magnitude, fmt.inf_code)]
-    missing = frame.lsb - fmt.lsb
+    missing = frame.lsb_exp - fmt.lsb_exp
     for place in range(man_bits + 1):
         bit = z3.Extract(place, place, code) == 1 if place < man_bits else exp != 0
         if place < missing:
             finite.append(z3.Or(z3.Not(bit), z3.UGE(exp, missing - place + 1)))
     if not frame.overflows:
-        finite.append(z3.ULE(magnitude, (frame.top - fmt.lsb - man_bits + 1) << man_bits))
+        finite.append(z3.ULE(magnitude, (frame.top - fmt.lsb_exp - man_bits + 1) << man_bits))
     if not spec.acc.subnormals:
         finite.append(z3.UGE(magnitude, 1 << man_bits))
     kinds = [z3.And(magnitude != 0, *finite), magnitude == 0 if frame.has_minus_zero else code == 0]
@@ -181,7 +181,7 @@ class Scale:
     def of(cls, spec: MacSpec) -> "Scale":
         """Scale for all that the accumulator can hold and all sums of products."""
         fmt, frame = spec.acc.fmt, AlignWindow(spec)
-        unit = min(spec.product_lsb, fmt.lsb) if frame.clamps else frame.lsb - fmt.man_bits
+        unit = min(spec.product_lsb, fmt.lsb_exp) if frame.clamps else frame.lsb_exp - fmt.man_bits
         largest = spec.lanes * max(product.units for product in products(spec.a, spec.b))
         top = max(
             fmt.bias if frame.overflows else frame.top, largest.bit_length() + spec.product_lsb - 1

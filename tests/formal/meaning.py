@@ -8,7 +8,7 @@ from hw.spec import FixedAccumulator, Format, Rounding, Specials
 
 
 class Meaning(NamedTuple):
-    """One code: its sign bit, and a finite magnitude ``sig * 2**(exp + fmt.lsb)`` or what else."""
+    """One code: its sign bit, and a magnitude ``sig * 2**(exp + fmt.lsb_exp)`` or a special."""
 
     negative: bool
     sig: int
@@ -18,12 +18,12 @@ class Meaning(NamedTuple):
 
     @property
     def units(self) -> int:
-        """Magnitude in units of ``2**fmt.lsb``."""
+        """Magnitude in units of ``2**fmt.lsb_exp``."""
         return self.sig << self.exp
 
 
 class Product(NamedTuple):
-    """Exact product: ``(-1)**negative * sig * 2**(exp + a.lsb + b.lsb)``, or what it is instead."""
+    """Exact product, ``(-1)**negative * sig * 2**(exp + a.lsb_exp + b.lsb_exp)``, or a special."""
 
     negative: bool
     sig: int
@@ -33,7 +33,7 @@ class Product(NamedTuple):
 
     @property
     def units(self) -> int:
-        """Magnitude in units of ``2**(a.lsb + b.lsb)``."""
+        """Magnitude in units of ``2**(a.lsb_exp + b.lsb_exp)``."""
         return self.sig << self.exp
 
 
@@ -101,7 +101,7 @@ def _product(x: Meaning, y: Meaning) -> Product:
 
 def rounded(acc: FixedAccumulator, product: Product, product_lsb: int) -> int:
     """Product in units of the accumulator, rounded."""
-    coarser = acc.lsb - product_lsb
+    coarser = acc.lsb_exp - product_lsb
     whole, rest = divmod(product.units << max(0, -coarser), 1 << max(0, coarser))
     if acc.rounding is Rounding.RNE:
         double = 2 * rest >> max(0, coarser)

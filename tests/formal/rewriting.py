@@ -215,8 +215,10 @@ class Rewriting:
         known = dict(_variables(ring, stimuli))
         parts: list[tuple[int, Polynomial]] = []
         for lane in range(spec.lanes):
-            if takes_integers(spec) and spec.acc.lsb <= spec.product_lsb:
-                parts.append((1 << spec.product_lsb - spec.acc.lsb, _integers(ring, spec, lane)))
+            if takes_integers(spec) and spec.acc.lsb_exp <= spec.product_lsb:
+                parts.append(
+                    (1 << spec.product_lsb - spec.acc.lsb_exp, _integers(ring, spec, lane))
+                )
             else:
                 product, nets = self._magnitude(ring, lane)
                 known |= nets

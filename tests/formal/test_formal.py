@@ -159,7 +159,7 @@ def test_specification_of_a_sum_is_that_of_the_host(rounding):
     wanted = (nearest if rounding is Rounding.RNE else toward_zero).view(np.uint16)
     wanted = np.where(np.isnan(exact), fmt.nan_code, wanted)
     left, right = z3.BitVec("x", 16), z3.BitVec("y", 16)
-    total = add(*(decode(fmt, code, unit=fmt.lsb, width=40) for code in (left, right)))
+    total = add(*(decode(fmt, code, unit=fmt.lsb_exp, width=40) for code in (left, right)))
     code = round_to(fmt, total, rounding=rounding, overflow=Overflow.INF)
     for one, other, want in zip(x.tolist(), y.tolist(), wanted.tolist(), strict=True):
         got = z3.simplify(

@@ -65,7 +65,7 @@ def built(out, *, clock_mhz=25.0, **options):
 
 def test_build_keeps_sources_constraints_report_and_bitstream(tmp_path, tools):
     said = []
-    result = built(tmp_path / "out", say=said.append)
+    result = built(tmp_path / "out", progress=said.append)
     assert (
         said
         == ["synthesis", "place and route", "packing"]

@@ -168,8 +168,8 @@ def loader(tmp_path, monkeypatch, script):
 
 
 def test_flash_interrupted(monkeypatch, capsys):
-    def build(*arguments, say, **options):
-        say("place and route")
+    def build(*arguments, progress, **options):
+        progress("place and route")
         raise KeyboardInterrupt
 
     monkeypatch.setattr("hw.board.build.build", build)

@@ -258,7 +258,7 @@ def _holds_aligned(spec: MacSpec, code: z3.BitVecRef) -> z3.BoolRef:
     """
     acc, fmt = spec.acc, spec.acc.fmt
     magnitude = z3.Extract(fmt.magnitude_bits - 1, 0, code)
-    highest = min(_power(fmt, aligned_top(spec) - fmt.lsb), fmt.inf_code)
+    highest = min(_power(fmt, aligned_top(spec) - fmt.lsb_exp), fmt.inf_code)
     dropped = (1 << fmt.man_bits - acc.fraction_bits) - 1
     finite = z3.And(
         z3.ULT(magnitude, highest),
@@ -275,11 +275,11 @@ def _holds(frame: AlignWindow, code: z3.BitVecRef) -> z3.BoolRef:
     sign = z3.Extract(fmt.width - 1, fmt.width - 1, code) == 1
     magnitude = z3.Extract(fmt.magnitude_bits - 1, 0, code)
     is_zero, special = magnitude == 0, z3.UGE(magnitude, fmt.inf_code)
-    number = [_is_multiple(fmt, frame.lsb, magnitude)]
+    number = [_is_multiple(fmt, frame.lsb_exp, magnitude)]
     if not frame.spec.acc.subnormals:
         number.append(z3.UGE(magnitude, 1 << fmt.man_bits))
     if not frame.overflows:
-        number.append(z3.ULE(magnitude, _power(fmt, frame.top - fmt.lsb)))
+        number.append(z3.ULE(magnitude, _power(fmt, frame.top - fmt.lsb_exp)))
     return z3.And(
         z3.Or(frame.has_negative, z3.Not(sign)),
         z3.If(
@@ -300,8 +300,8 @@ def _special(frame: AlignWindow, code: z3.BitVecRef, magnitude: z3.BitVecRef) ->
 
 
 def _is_multiple(fmt: Format, lsb: int, magnitude: z3.BitVecRef) -> z3.BoolRef:
-    """Whether a finite magnitude is a multiple of ``2**lsb``."""
-    places = lsb - fmt.lsb
+    """Whether a finite magnitude is a multiple of ``2**lsb_exp``."""
+    places = lsb - fmt.lsb_exp
     field = z3.LShR(magnitude, fmt.man_bits)
     man = magnitude & (1 << fmt.man_bits) - 1
     sig = z3.If(field == 0, man, man | 1 << fmt.man_bits)

@@ -116,7 +116,7 @@ MODEL: tuple[Mutant, ...] = (
             FORMATS,
         ),
         (
-            "Format.lsb",
+            "Format.lsb_exp",
             "a unit is twice as large",
             Replace("1 - self.bias", "2 - self.bias"),
             FORMATS,

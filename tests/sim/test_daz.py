@@ -86,9 +86,9 @@ def test_facts_of_a_format_without_subnormals(name):
     values = sim.decode(all_codes(name), name)
     assert min(values[values > 0]) == fmt.min_subnormal
     assert fmt.num_finite == np.count_nonzero(np.isfinite(values))
-    assert (fmt.max, fmt.lsb, fmt.nan_code, fmt.inf_code) == (
+    assert (fmt.max, fmt.lsb_exp, fmt.nan_code, fmt.inf_code) == (
         whole.max,
-        whole.lsb,
+        whole.lsb_exp,
         whole.nan_code,
         whole.inf_code,
     )

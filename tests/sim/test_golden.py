@@ -15,7 +15,7 @@ def value(fmt, code):
     """Exact value of a finite code."""
     kind, _, sig, exp = fmt.unpack(code)
     assert kind is Kind.FINITE
-    return sig * Fraction(2) ** (exp + fmt.lsb)
+    return sig * Fraction(2) ** (exp + fmt.lsb_exp)
 
 
 @cache
@@ -38,7 +38,7 @@ def test_exact_sum_of_every_product(pair):
             total += value_a * value_b
             mac.step([a], [b])
             steps += 1
-        assert mac.acc * Fraction(2) ** spec.acc.lsb == total
+        assert mac.acc * Fraction(2) ** spec.acc.lsb_exp == total
     assert steps == spec.a.num_finite * len(values_b[::5])
     assert mac.flags is Flag.FINITE
 
@@ -74,7 +74,7 @@ def test_lanes_overflow_once():
 def test_coarse_accumulator_rounds_every_product(spelling, sums):
     mac = Mac(parse_mac("e3m4:fn", acc=spelling.replace("m16", "m8")))
     fmt = mac.spec.a
-    unit = Fraction(2) ** mac.spec.acc.lsb
+    unit = Fraction(2) ** mac.spec.acc.lsb_exp
     one = next(c for c in finite_codes(fmt) if value(fmt, c) == Fraction(1, 16))
     factors = [
         next(c for c in finite_codes(fmt) if value(fmt, c) == x * unit * 16)
@@ -159,8 +159,8 @@ def test_zeros_underflow_and_overflow(acc, pairs, code):
 def _round(fmt, x, rounding):
     """Code of ``x`` in a format with ieee specials, found by halving the list of all codes."""
     low, high = 0, fmt.inf_code  # Infinity takes part as the next value would.
-    step = Fraction(2) ** (fmt.unpack(fmt.max_code).exp + fmt.lsb)
-    values = {fmt.inf_code: Fraction(fmt.max_units) * Fraction(2) ** fmt.lsb + step}
+    step = Fraction(2) ** (fmt.unpack(fmt.max_code).exp + fmt.lsb_exp)
+    values = {fmt.inf_code: Fraction(fmt.max_units) * Fraction(2) ** fmt.lsb_exp + step}
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if value(fmt, middle) <= abs(x) else (low, middle)

@@ -47,17 +47,17 @@ def test_shift_right_ties_go_to_even():
 @given(st.integers(-(1 << 80), 1 << 80), st.integers(2, 70))
 def test_fit_wraps_and_saturates(value, width):
     half = 1 << width - 1
-    wrapped = fit(value, FixedAccumulator(lsb=0, width=width))
+    wrapped = fit(value, FixedAccumulator(lsb_exp=0, width=width))
     assert -half <= wrapped < half
     assert (wrapped - value) % (2 * half) == 0
-    kept = fit(value, FixedAccumulator(lsb=0, width=width, overflow=Overflow.SATURATE))
+    kept = fit(value, FixedAccumulator(lsb_exp=0, width=width, overflow=Overflow.SATURATE))
     assert kept == sorted((-half, value, half - 1))[1]
 
 
 def _magnitudes(fmt):
     """Values of the finite codes without sign, in order of the codes, and one step beyond."""
     values = [fmt.unpack(code) for code in range(fmt.max_code + 1)]
-    exact = [value.sig * Fraction(2) ** (value.exp + fmt.lsb) for value in values]
+    exact = [value.sig * Fraction(2) ** (value.exp + fmt.lsb_exp) for value in values]
     return [*exact, 2 * exact[-1] - exact[-2]]
 
 
@@ -90,7 +90,7 @@ def _nearest(name, x, rounding):
 )
 def test_pack_chooses_among_all_values(data, name, rounding, overflow, subnormals):
     fmt, values = parse_format(name), MAGNITUDES[name]
-    lsb = fmt.lsb - data.draw(st.integers(-3, 8))
+    lsb = fmt.lsb_exp - data.draw(st.integers(-3, 8))
     around = data.draw(st.sampled_from(values)) / Fraction(2) ** lsb
     value = round(around) * data.draw(st.sampled_from((-1, 1, 2))) + data.draw(st.integers(-9, 9))
     code = pack(value, lsb, fmt, rounding=rounding, overflow=overflow, subnormals=subnormals)
@@ -116,10 +116,10 @@ def test_pack_undoes_unpack(name):
         kind, negative, sig, exp = fmt.unpack(code)
         if kind is Kind.FINITE:
             finite += 1
-            assert pack(sig << exp, fmt.lsb, fmt, minus_zero=negative) == code
+            assert pack(sig << exp, fmt.lsb_exp, fmt, minus_zero=negative) == code
             # Any other unit says the same.
-            assert pack(sig << exp + 9, fmt.lsb - 9, fmt, minus_zero=negative) == code
-            assert pack(sig, fmt.lsb + exp, fmt, minus_zero=negative) == code
+            assert pack(sig << exp + 9, fmt.lsb_exp - 9, fmt, minus_zero=negative) == code
+            assert pack(sig, fmt.lsb_exp + exp, fmt, minus_zero=negative) == code
     assert finite == fmt.num_finite
 
 
@@ -129,4 +129,4 @@ def test_pack_minus_zero_only_where_it_exists():
         assert pack(0, 5, fmt, minus_zero=True) == zero, fmt.name
         assert pack(0, 5, fmt) == 0, fmt.name
         if fmt.signed and not fmt.is_integer:
-            assert pack(-1, fmt.lsb - 2, fmt) == zero, fmt.name
+            assert pack(-1, fmt.lsb_exp - 2, fmt) == zero, fmt.name

@@ -233,7 +233,7 @@ def _fixed_cases(source, count, seed):
     scales = np.where(scales & 0x7F800000 == 0x7F800000, 0xBF800000, scales)
     factors = scales.astype(np.uint32).view(np.float32)
     exact = [
-        Fraction(int(value)) * Fraction(2) ** acc.lsb * Fraction(float(factor))
+        Fraction(int(value)) * Fraction(2) ** acc.lsb_exp * Fraction(float(factor))
         for value, factor in zip(sums, factors, strict=True)
     ]
     return sums, scales, exact

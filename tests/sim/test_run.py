@@ -221,21 +221,21 @@ def test_tool_that_is_missing_is_told_in_one_line(capsys, monkeypatch):
 def test_progress_is_told_now_and_then(capsys, monkeypatch):
     now = [10.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    say = Progress()
+    progress = Progress()
     for seconds, text in ((1.9, "no"), (0.1, "a"), (1.0, "no"), (1.0, "b")):
         now[0] += seconds
-        say(text)
+        progress(text)
     assert capsys.readouterr().err == "[  2.0 s] a\n[  4.0 s] b\n"
 
 
 def test_step_is_reported_once_it_takes_long(capsys, monkeypatch):
     monkeypatch.setattr("hw.progress.PATIENCE", 0.2)
-    say = Progress()
-    say.at_once("short")
-    say.at_once("long")
+    progress = Progress()
+    progress.at_once("short")
+    progress.at_once("long")
     time.sleep(0.5)
-    say.at_once("not reached")
-    say.done()
+    progress.at_once("not reached")
+    progress.done()
     time.sleep(0.3)
     assert re.fullmatch(r"\[  0\.\d s\] long\n", capsys.readouterr().err)
 

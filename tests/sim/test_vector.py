@@ -113,8 +113,8 @@ def unit(pair, acc, lanes):
     if not acc.startswith("coarse"):
         return parse_mac(pair, acc=acc.replace(":3", f":{lanes + 1}"), lanes=lanes)
     spec = parse_mac(pair, acc=f"exact:{lanes + 1}{acc.removeprefix('coarse')}", lanes=lanes)
-    lsb = spec.acc.lsb + spec.acc.width // 3
-    return replace(spec, acc=replace(spec.acc, lsb=lsb, width=spec.acc.width * 2 // 3 + 3))
+    lsb = spec.acc.lsb_exp + spec.acc.width // 3
+    return replace(spec, acc=replace(spec.acc, lsb_exp=lsb, width=spec.acc.width * 2 // 3 + 3))
 
 
 @pytest.mark.parametrize("acc", ["fp32", "fp16", "bf16", "any"])
@@ -183,7 +183,9 @@ def test_fixed_equals_golden_for_any_lsb_and_width(
     spec = parse_mac(pair, lanes=lanes, acc=f"exact:{lanes}")
     lsb += spec.product_lsb
     needed = max(spec.acc.width - (lsb - spec.product_lsb) + (lsb > spec.product_lsb), 2)
-    acc = FixedAccumulator(lsb=lsb, width=needed + spare // 4, rounding=rounding, overflow=overflow)
+    acc = FixedAccumulator(
+        lsb_exp=lsb, width=needed + spare // 4, rounding=rounding, overflow=overflow
+    )
     rng = np.random.default_rng(seed)
     check(
         replace(spec, acc=acc), random_codes(rng, spec.a, (3, 9)), random_codes(rng, spec.b, (9, 3))

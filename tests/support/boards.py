@@ -221,9 +221,9 @@ def _run(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = compiled_board(BOARD, Path(folder), optimize="-O2")
     line = SerialLine(model, BOARD.divider, busy="active")
-    bench, say = Bench(line, options.seed), Progress()
+    bench, progress = Bench(line, options.seed), Progress()
     for index in range(options.frames):
-        say(f"frame {index} of {options.frames}")
+        progress(f"frame {index} of {options.frames}")
         bench.garbled()
     metrics = {
         "frames": Metric(bench.outcomes.total(), "frame"),

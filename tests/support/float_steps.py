@@ -101,10 +101,10 @@ def _codes(acc: FloatAccumulator, total: Floats) -> Codes:
     fmt = acc.fmt
     finite = np.isfinite(total)
     value = np.where(finite, abs(total), 0)
-    unit = np.maximum(np.frexp(value)[1] - fmt.precision, fmt.lsb)
+    unit = np.maximum(np.frexp(value)[1] - fmt.precision, fmt.lsb_exp)
     scaled = np.ldexp(value, -unit)
     whole = (np.trunc(scaled) if acc.rounding is Rounding.RTZ else np.rint(scaled)).astype(np.int64)
-    code = np.where(whole == 0, 0, ((unit - fmt.lsb).astype(np.int64) << fmt.man_bits) + whole)
+    code = np.where(whole == 0, 0, ((unit - fmt.lsb_exp).astype(np.int64) << fmt.man_bits) + whole)
     if not acc.subnormals:
         code[code < 1 << fmt.man_bits] = 0
     to_inf = acc.rounding is Rounding.RNE and acc.overflow is Overflow.INF
@@ -126,11 +126,13 @@ def random_accumulators(spec: MacSpec, rng: np.random.Generator, a: Codes, b: Co
     size = np.where(
         rng.random(a.size) < 0.3,
         -x * y * 2.0 ** rng.integers(-1, 2, a.size),
-        np.ldexp(rng.uniform(-1, 1, a.size), rng.integers(frame.lsb, highest, a.size)),
+        np.ldexp(rng.uniform(-1, 1, a.size), rng.integers(frame.lsb_exp, highest, a.size)),
     )
     size += rng.integers(-3, 4, a.size) * np.spacing(size.astype(np.float32))
     size = np.clip(
-        np.ldexp(np.rint(np.ldexp(size, -frame.lsb)), frame.lsb), -(2.0**highest), 2.0**highest
+        np.ldexp(np.rint(np.ldexp(size, -frame.lsb_exp)), frame.lsb_exp),
+        -(2.0**highest),
+        2.0**highest,
     )
     codes = sim.encode(size, fmt).astype(np.uint64)
     codes[codes == fmt.sign_code] = 0

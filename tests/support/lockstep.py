@@ -104,7 +104,7 @@ def _kinds(mac, lane):
             (
                 {"sign": f"lane{lane}_term_sign", "sig": f"lane{lane}_term"},
                 last,
-                lambda bits: _number(bits["sign"], bits["sig"], mac.acc.lsb),
+                lambda bits: _number(bits["sign"], bits["sig"], mac.acc.lsb_exp),
             )
         )
     return found

@@ -71,15 +71,15 @@ def products_to_the_end(mac: MacSpec, pair: tuple[int, int]) -> int:
     units = _units(mac.a, pair[0]) * _units(mac.b, pair[1])
     term = units * Fraction(2) ** mac.product_lsb
     if isinstance(mac.acc, FixedAccumulator):
-        end = (mac.acc.max if term > 0 else mac.acc.min) * Fraction(2) ** mac.acc.lsb
+        end = (mac.acc.max if term > 0 else mac.acc.min) * Fraction(2) ** mac.acc.lsb_exp
     else:
         highest = mac.acc.fmt.max_units
-        end = (highest if term > 0 else -highest) * Fraction(2) ** mac.acc.fmt.lsb
+        end = (highest if term > 0 else -highest) * Fraction(2) ** mac.acc.fmt.lsb_exp
     return int(end / term)
 
 
 def _units(fmt: Format, code: int) -> int:
-    """Finite value of a code in units of ``2**fmt.lsb``."""
+    """Finite value of a code in units of ``2**fmt.lsb_exp``."""
     unpacked = fmt.unpack(code)
     return unpacked.sig << unpacked.exp
 

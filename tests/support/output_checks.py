@@ -268,7 +268,7 @@ def _midpoint_units(spec: OutputSpec) -> list[int]:
     values = {code.sig << code.exp for code in map(to.unpack, codes)}
     halves = {2 * value + half for value in values for half in (-1, 0, 1)}
     # Half a unit of the target, in units of the accumulator.
-    shift = to.lsb - 1 - acc.lsb
+    shift = to.lsb_exp - 1 - acc.lsb_exp
     units = {half << shift if shift >= 0 else half >> -shift for half in halves}
     fitting = sorted(unit for unit in units if acc.min <= unit <= acc.max)
     chosen = fitting[:: max(1, len(fitting) // 2000)]

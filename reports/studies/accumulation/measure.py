@@ -71,7 +71,7 @@ def draw(depth: int, *, epochs: int | None = None) -> list[Operands]:
         rng.normal(size=(SIDE, depth)),
         rng.normal(size=(depth, SIDE)),
     )
-    found = [
+    drawn = [
         Operands(kind, source, x, y, (scale_of(x, mac.a), scale_of(y, mac.b)))
         for kind, source, (x, y) in (
             ("gaussian", "normal distribution", normal),
@@ -85,7 +85,7 @@ def draw(depth: int, *, epochs: int | None = None) -> list[Operands]:
     count = -(-depth // images.shape[1])
     a = images[rng.integers(len(images), size=(SIDE, count))].reshape(SIDE, -1)
     b = weights.T[rng.integers(weights.shape[1], size=(SIDE, count))].reshape(SIDE, -1).T
-    found.append(
+    drawn.append(
         Operands(
             "digits",
             "test images and weights of the first layer of the demo, drawn "
@@ -95,7 +95,7 @@ def draw(depth: int, *, epochs: int | None = None) -> list[Operands]:
             (first.input_scale, first.weight_scale),
         )
     )
-    return found
+    return drawn
 
 
 class Point(NamedTuple):
@@ -209,11 +209,11 @@ def lengths(depth: int) -> list[int]:
 
 
 def measure(
-    operands: Sequence[Operands], series: Sequence[Series], origin: Provenance, say: Progress
+    operands: Sequence[Operands], series: Sequence[Series], origin: Provenance, progress: Progress
 ) -> list[Record]:
     """Records of every accumulator and of the codes, for each kind of operands."""
     ks = lengths(operands[0].a.shape[1])
-    found = [
+    records = [
         _record(
             each,
             origin,
@@ -225,7 +225,7 @@ def measure(
     ]
     for acc, headroom in series:
         mac = parse_mac(FORMAT, acc=acc)
-        say.at_once(f"{mac.name}, operands down by 2^{headroom}")
+        progress.at_once(f"{mac.name}, operands down by 2^{headroom}")
         # Bits that are always zero do not count.
         unused = (
             mac.acc.fmt.man_bits - mac.acc.fraction_bits
@@ -239,11 +239,11 @@ def measure(
             "headroom": headroom,
         }
         curves = zip(*errors(operands, mac, headroom, ks), strict=True)
-        found += [
+        records += [
             _record(each, origin, mac.name, facts, points)
             for each, points in zip(operands, curves, strict=True)
         ]
-    return found
+    return records
 
 
 def _metrics(points: Iterable[Point]) -> dict[str, Metric]:
@@ -294,10 +294,10 @@ def _options(parser: ArgumentParser) -> None:
 
 def _run(options: Namespace) -> list[Record]:
     lengths(options.longest)
-    say = Progress()
-    say.at_once("training the network for the digits")
+    progress = Progress()
+    progress.at_once("training the network for the digits")
     origin = provenance(options.command, tools=("numpy", "scikit-learn"), seed=SEED)
-    return measure(draw(options.longest), SERIES, origin, say)
+    return measure(draw(options.longest), SERIES, origin, progress)
 
 
 MEASURE = Measure(run=_run, options=_options)

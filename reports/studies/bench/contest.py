@@ -237,7 +237,7 @@ class Elements:
     def run(self, a: NDArray, b: NDArray) -> Ran:
         """``a @ b`` of one tile, (rows, K) and (K, cols)."""
         spec, mesh = self._spec, self._mesh
-        found: list[int] = []
+        counts: list[int] = []
         west, south = (
             [int.from_bytes(row.tobytes(), "little") for row in beats[0]]
             for beats in (a_beats(a, spec), b_beats(b, spec))
@@ -253,13 +253,13 @@ class Elements:
                     ctx.set(mesh.a, west[k])
                     ctx.set(mesh.b, south[k])
                 await ctx.tick()
-            found.extend(ctx.get(total) for row in mesh.sums for total in row)
+            counts.extend(ctx.get(total) for row in mesh.sums for total in row)
 
         self._simulator.add_testbench(bench)
         start = time.process_time()
         self._simulator.run()
         seconds = time.process_time() - start
-        bits: NDArray = np.array(found, dtype="O").reshape(spec.rows, spec.cols)
+        bits: NDArray = np.array(counts, dtype="O").reshape(spec.rows, spec.cols)
         width = spec.mac.acc.width
         sums: NDArray = bits & (1 << width) - 1
         return Ran(sums, (bits >> width).astype(np.uint8), cycles, seconds)

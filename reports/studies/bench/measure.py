@@ -217,7 +217,7 @@ def measure_memory(origin: Provenance, gemm: str = LARGE_GEMM) -> Record:
         lines = log.read().splitlines()
         if process.returncode:
             raise RtlError(f"{' '.join(command[1:])} failed: {lines[-1] if lines else status}")
-        found = json.loads(out.read())
+        printed = json.loads(out.read())
     spec = parse_array(SIZE, LARGE_UNIT)
     return Record(
         subject=spec.name,
@@ -226,8 +226,8 @@ def measure_memory(origin: Provenance, gemm: str = LARGE_GEMM) -> Record:
         metrics={
             "peak_memory": Metric(usage.ru_maxrss * 1024, "byte"),
             "lines_of_progress": Metric(len(lines)),
-            "cycles": Metric(found["cycles"], "cycle"),
-            "checksum": Metric(found["checksum"]),
+            "cycles": Metric(printed["cycles"], "cycle"),
+            "checksum": Metric(printed["checksum"]),
         },
     )
 

@@ -34,12 +34,12 @@ def _bench(records: Records) -> Sequence[Record]:
 
 def _units(records: Records) -> dict[str, dict[str, Record]]:
     """Records of each unit by simulator."""
-    found: dict[str, dict[str, Record]] = {}
+    units: dict[str, dict[str, Record]] = {}
     for record in _bench(records):
         if record["conditions"]["simulator"] != PEAK:
             name = str(record["conditions"]["unit"])
-            found.setdefault(name, {})[record["conditions"]["simulator"]] = record
-    return found
+            units.setdefault(name, {})[record["conditions"]["simulator"]] = record
+    return units
 
 
 def _reference(unit: Mapping[str, Record]) -> Record:

@@ -188,8 +188,8 @@ def run_program(program: Path, arguments: Sequence[str | Path]) -> dict[str, flo
     done = subprocess.run(
         [program, *map(str, arguments)], check=True, capture_output=True, text=True
     )
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    printed: dict[str, float] = json.loads(done.stdout)
+    return printed
 
 
 def simulate(program: Path, spec: ArraySpec, a: NDArray, b: NDArray, folder: Path) -> Ran:

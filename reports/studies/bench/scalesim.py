@@ -164,7 +164,7 @@ def terms(spec: ArraySpec, m: int, k: int, n: int) -> dict[str, int]:
     stationary = spec.dataflow is Dataflow.OS
     steps = k if stationary else m
     waits = (folds - 1) * max(0, spec.rows - steps)
-    found = {
+    by_term = {
         "folds do not overlap": (folds - 1) * (fold - steps),
         "short tiles wait": -waits,
         "registers of the unit": -spec.mac.latency,
@@ -173,7 +173,7 @@ def terms(spec: ArraySpec, m: int, k: int, n: int) -> dict[str, int]:
         else -1,
         "cycles counted from 0": -1,
     }
-    return found
+    return by_term
 
 
 def closed_form(spec: ArraySpec, m: int) -> ArraySpec:

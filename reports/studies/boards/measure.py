@@ -64,22 +64,22 @@ SEED = 0
 
 def facts(board: Board) -> Record:
     """Facts about a board that need no build."""
-    found, family = pins(board), FAMILIES[board.family]
-    capacity = family.chips[found.die]
+    board_pins, family = pins(board), FAMILIES[board.family]
+    capacity = family.chips[board_pins.die]
     return Record(
         subject=board.key,
         metrics={
             "luts": Metric(capacity["luts"], "LUT"),
             "dsps": Metric(capacity["dsps"], "DSP block"),
             "block_rams": Metric(capacity["block_rams"], "block RAM"),
-            "clock": Metric(found.clock_hz / 1e6, "MHz"),
+            "clock": Metric(board_pins.clock_hz / 1e6, "MHz"),
         },
         conditions={
             "title": board.title,
             "family": board.family,
             "chips": family.name,
-            "die": found.die,
-            "pins": dict(found.ports),
+            "die": board_pins.die,
+            "pins": dict(board_pins.ports),
             "usb": board.usb,
             "hands": board.hands,
             "port": board.port,
@@ -174,26 +174,26 @@ def virtual(spec: BoardSpec, gemms: int) -> Record:
     start = time.perf_counter()
     try:
         with Device.open(board.path, spec=spec.gemm, baud=spec.baud) as device:
-            found = selftest(device, gemms=gemms, seed=SEED, images=None, say=Progress())
+            checked = selftest(device, gemms=gemms, seed=SEED, images=None, progress=Progress())
     finally:
         board.stop()
         thread.join()
     seconds, cycles = time.perf_counter() - start, board.line.serial.cycles
     board.close()
     metrics = {
-        "repeated_requests": Metric(found["repeated_requests"]),
+        "repeated_requests": Metric(checked["repeated_requests"]),
         "cycles": Metric(cycles, "cycle"),
         "seconds": Metric(round(seconds, 1), "s"),
         "seconds_at_the_clock": Metric(round(cycles / spec.clock_hz, 2), "s"),
     }
     for name in ("products", "digits"):
-        part = found[name]
+        part = checked[name]
         metrics |= {
             f"{name}": Metric(part["products"]),
             f"{name}_results": Metric(part["results"]),
             f"{name}_macs": Metric(part["macs"]),
         }
-    metrics["digits_accuracy"] = Metric(round(100 * found["digits"]["accuracy"], 2), "%")
+    metrics["digits_accuracy"] = Metric(round(100 * checked["digits"]["accuracy"], 2), "%")
     return Record(
         subject=spec.name,
         metrics=metrics,

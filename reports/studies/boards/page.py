@@ -101,15 +101,15 @@ def _room(records: Records, die: str, mac: str) -> str:
 
     Only attempts with the same use of DSP blocks count.
     """
-    found = [
+    arrays = [
         record
         for record in records["board_room"]
         if value(record, "fits")
         and (record["conditions"]["die"], record["conditions"]["mac"]) == (die, mac)
     ]
-    if not found:
+    if not arrays:
         return MISSING
-    array = max((value(record, "array") for record in found), key=_elements)
+    array = max((value(record, "array") for record in arrays), key=_elements)
     boards = {
         board["subject"] for board in records["board_facts"] if board["conditions"]["die"] == die
     }
@@ -121,7 +121,7 @@ def _room(records: Records, die: str, mac: str) -> str:
             and [record["conditions"][name] for name in ("mac", "array", "dsp_blocks")]
             == [mac, array, each["conditions"]["dsp_blocks"]]
         }
-        for each in found
+        for each in arrays
         if value(each, "array") == array
     ]
     return f"{array} (does not place)" if all(each == {False} for each in placed) else array

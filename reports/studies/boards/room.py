@@ -33,10 +33,10 @@ def inferred(mac: str, array: str) -> ArraySpec:
 
 def dies(boards: Sequence[Board]) -> dict[str, Board]:
     """The first board of each chip, by name of the die."""
-    found: dict[str, Board] = {}
+    by_die: dict[str, Board] = {}
     for board in boards:
-        found.setdefault(pins(board).die, board)
-    return found
+        by_die.setdefault(pins(board).die, board)
+    return by_die
 
 
 def largest(board: Board, mac: str, *, dsp: bool) -> Record:

@@ -143,11 +143,11 @@ def compare(
 
 
 def _pairs(
-    spec: ArraySpec, found: Mapping[str, Words], wanted: Sequence[Outputs]
+    spec: ArraySpec, outputs: Mapping[str, Words], wanted: Sequence[Outputs]
 ) -> list[tuple[Ints, Ints]]:
     """Outputs of both: handshakes in every cycle, and data when valid."""
     pairs = [
-        (found[port], np.array([getattr(x, name) for x in wanted]))
+        (outputs[port], np.array([getattr(x, name) for x in wanted]))
         for port, name in (
             (f"{A}_tready", "a_tready"),
             (f"{B}_tready", "b_tready"),
@@ -157,8 +157,8 @@ def _pairs(
     ]
     offered = [place for place, x in enumerate(wanted) if x.c_tvalid]
     rows = {
-        port: found[port].reshape(len(wanted), -1)[offered]
-        for port in found
+        port: outputs[port].reshape(len(wanted), -1)[offered]
+        for port in outputs
         if port.startswith(f"{C}_t")
     }
     pairs.append((rows[f"{C}_tlast"][:, 0], np.array([wanted[i].c_tlast for i in offered])))
@@ -185,19 +185,19 @@ def measure(
         If the array cannot be generated and compiled.
     """
     model, wanted = compiled_array(spec), list(cases(spec) if chosen is None else chosen)
-    found = [
+    differences = [
         compare(spec, model, case.shape, case.stalls, seed) for seed, case in enumerate(wanted)
     ]
-    free = [(case, done) for case, done in zip(wanted, found, strict=True) if not case.stalls]
+    free = [(case, done) for case, done in zip(wanted, differences, strict=True) if not case.stalls]
     wrong = [case for case, done in free if done.product != spec.cycles(*case.shape)]
     filled = [done for case, done in free if _fills(spec, case)]
     return Record(
         subject=spec.name,
         metrics={
-            "cases": Metric(len(found), "case"),
-            "cycles": Metric(sum(done.cycles for done in found), "cycle"),
-            "outputs": Metric(sum(done.outputs for done in found), "value"),
-            "differences": Metric(sum(done.differences for done in found), "value"),
+            "cases": Metric(len(differences), "case"),
+            "cycles": Metric(sum(done.cycles for done in differences), "cycle"),
+            "outputs": Metric(sum(done.outputs for done in differences), "value"),
+            "differences": Metric(sum(done.differences for done in differences), "value"),
             "cycles_unlike_closed_form": Metric(len(wrong), "case"),
             "full_in_steady_state": Metric(sum(done.steady for done in filled), "case"),
             "could_be_full": Metric(len(filled), "case"),

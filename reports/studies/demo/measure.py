@@ -71,8 +71,8 @@ def run(options: Namespace) -> list[Record]:
         layers = train(digits)
         reference = accuracy(forward(digits.test_images, layers), digits.test_labels)
         progress.at_once(f"trained the network: {reference:.2%} of {images} test images in FP32")
-        found = [("network in FP32", {"accuracy": Metric(round(100 * reference, 2), "%")})]
-        found += [
+        columns = [("network in FP32", {"accuracy": Metric(round(100 * reference, 2), "%")})]
+        columns += [
             (spec.name, _on_array(spec, digits, layers, batch, model, counts, progress))
             for spec, model, counts in zip(specs, models, gates, strict=True)
         ]
@@ -91,7 +91,7 @@ def run(options: Namespace) -> list[Record]:
             not_done=("placement and routing", "timing"),
             conditions=arrays if "rtl_cycles" in metrics else shared,
         )
-        for subject, metrics in found
+        for subject, metrics in columns
     ]
 
 

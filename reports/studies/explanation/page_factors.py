@@ -113,10 +113,10 @@ def _blocks_plot(units: Sources) -> str:
 
 def _blocks_numbers(units: Sources) -> list[tuple[str, list[tuple[str, float]]]]:
     """Unit, and the share in percent of each of its blocks."""
-    paper, found = units["paper"], []
+    paper, numbers = units["paper"], []
     for name, unit in COMPARED.items():
         areas = {block: paper.of(f"area_{block}", *unit) or 0 for block in paper.metrics("area_")}
-        found.append(
+        numbers.append(
             (
                 name,
                 [
@@ -126,7 +126,7 @@ def _blocks_numbers(units: Sources) -> list[tuple[str, list[tuple[str, float]]]]
                 ],
             )
         )
-    return found
+    return numbers
 
 
 def _alike_plot(units: Sources) -> str:
@@ -151,19 +151,19 @@ def _alike_numbers(units: Sources) -> list[tuple[str, float | None]]:
 
 def _guard_points(units: Sources) -> dict[str, list[tuple[int, float]]]:
     """Gates by width of a fixed-point accumulator."""
-    found = {}
+    points = {}
     for name, pair in (("INT8", "int8"), ("E4M3", E4M3)):
         widths = [
             (int(match[1]), unit)
             for unit in units["factors"].values("unit")
             if (match := re.match(rf"{re.escape(pair)},acc=fx(\d+)[^,]*$", unit))
         ]
-        found[name] = [
+        points[name] = [
             (width, value)
             for width, unit in sorted(widths)
             if (value := units["factors"].value(GATES, unit=unit)) is not None
         ]
-    return found
+    return points
 
 
 def _guards_plot(units: Sources) -> str:
@@ -247,7 +247,7 @@ LANE_UNITS = {
 
 def _per_lane(units: Units, pair: str, acc: str) -> list[tuple[float, float]]:
     """Lanes and area per lane, with the accumulator of the units with several lanes."""
-    found = {}
+    by_lanes = {}
     for unit in units.values("unit"):
         one, several, _ = unit.partition(",lanes=")
         if several and unit.startswith(f"{pair},acc={acc}"):
@@ -256,8 +256,8 @@ def _per_lane(units: Units, pair: str, acc: str) -> list[tuple[float, float]]:
                     "area", recipe="keep", unit=f"{one},lanes={lanes}" if lanes > 1 else one
                 )
                 if value is not None:
-                    found[float(lanes)] = value / lanes
-    return sorted(found.items())
+                    by_lanes[float(lanes)] = value / lanes
+    return sorted(by_lanes.items())
 
 
 def _lanes_plot(units: Sources) -> str:
@@ -278,21 +278,21 @@ def _lanes_plot(units: Sources) -> str:
 def _lanes_numbers(units: Sources) -> list[tuple[str, float, float, float, float]]:
     """Unit, and its area relative to INT8 exact with the fewest and with the most lanes."""
     ends = {name: dict(_per_lane(units["factors"], *unit)) for name, unit in LANE_UNITS.items()}
-    base, found = ends["INT8 exact"], []
+    base, numbers = ends["INT8 exact"], []
     for name in ("E4M3 exact", "E4M3 to FP16", "E4M3 to FP32", "E4M3 aligned:13"):
         known = sorted(ends[name].keys() & base.keys())
         if len(known) > 1:
             first, last = known[0], known[-1]
-            found.append(
+            numbers.append(
                 (name, ends[name][first] / base[first], first, ends[name][last] / base[last], last)
             )
-    return found
+    return numbers
 
 
 def _size(unit: str) -> int:
     """Processing elements of an array by its spelling; 0 if it is not an array."""
-    found = re.search(r",array=(\d+)x(\d+)", unit)
-    return int(found[1]) * int(found[2]) if found else 0
+    match = re.search(r",array=(\d+)x(\d+)", unit)
+    return int(match[1]) * int(match[2]) if match else 0
 
 
 def _largest(units: Units, metric: str) -> int:
@@ -415,7 +415,7 @@ def _node_bars(nodes: Units, title: str, name: str, *metrics: str) -> str:
 
 def _node_ranges(nodes: Units, *metrics: str) -> list[tuple[str, float, float]]:
     """Smallest and largest ratio of each unit to INT8/27 over all libraries."""
-    found = []
+    ranges = []
     for name, unit in NODE_UNITS.items():
         ratios = [
             ratio
@@ -423,8 +423,8 @@ def _node_ranges(nodes: Units, *metrics: str) -> list[tuple[str, float, float]]:
             if (ratio := _node_ratio(nodes, library, unit, *metrics)) is not None
         ]
         if ratios:
-            found.append((name, min(ratios), max(ratios)))
-    return found
+            ranges.append((name, min(ratios), max(ratios)))
+    return ranges
 
 
 def _plain_int8(units: Sources, recipe: str) -> float | None:
@@ -486,7 +486,7 @@ def _energy_numbers(units: Sources) -> list[tuple[str, float, float]]:
     """Unit, and its lowest and highest energy relative to the first unit on the same stream."""
     paper = units["paper"]
     (_, base), *others = COMPARED.items()
-    found = []
+    numbers = []
     for name, unit in others:
         ratios = [
             value / reference
@@ -495,28 +495,28 @@ def _energy_numbers(units: Sources) -> list[tuple[str, float, float]]:
             and (reference := _energy(paper, base, stream)) is not None
         ]
         if ratios:
-            found.append((name, min(ratios), max(ratios)))
-    return found
+            numbers.append((name, min(ratios), max(ratios)))
+    return numbers
 
 
 def _with_glitches(units: Sources) -> dict[str, tuple[float, float] | None]:
     """Energy in pJ of each of `COMPARED`, without and with glitches."""
-    found: dict[str, tuple[float, float] | None] = {}
+    energies: dict[str, tuple[float, float] | None] = {}
     for name, unit in COMPARED.items():
         calm = _energy(units["paper"], unit, "gaussian")
         added = units["paper"].of(GLITCHES, *unit)
-        found[name] = None if calm is None or added is None else (calm, calm + added / 1000)
-    return found
+        energies[name] = None if calm is None or added is None else (calm, calm + added / 1000)
+    return energies
 
 
 def _glitch_plot(units: Sources) -> str:
-    found = _with_glitches(units)
+    energies = _with_glitches(units)
     return bars(
         "Energy of glitches",
         unit="energy per multiply-accumulation [pJ]",
-        groups=list(found),
+        groups=list(energies),
         series={
-            side: [None if pair is None else pair[place] for pair in found.values()]
+            side: [None if pair is None else pair[place] for pair in energies.values()]
             for place, side in enumerate(("without glitches", "with glitches"))
         },
     )

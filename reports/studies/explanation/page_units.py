@@ -126,7 +126,7 @@ class Netlist(NamedTuple):
 
 def netlists_of(units: Units, pair: str, *, loop: bool = False) -> list[Netlist]:
     """Netlists of an exact unit: the whole unit, or only its loop."""
-    found = units.find(
+    records = units.find(
         unit=lambda unit: isinstance(unit, str) and unit.startswith(f"{pair},acc=fx"),
         resolve=False if loop else None,
     )
@@ -138,7 +138,7 @@ def netlists_of(units: Units, pair: str, *, loop: bool = False) -> list[Netlist]
             conditions["recipe"],
             conditions.get("clock_ns"),
         )
-        for record in found
+        for record in records
         if {"min_period", "area"} <= record["metrics"].keys()
         for conditions in [record["conditions"]]
     ]

@@ -82,18 +82,18 @@ def measure(units: Sequence[str], command: str) -> list[Record]:
     whole: list[Gates] = []
     with ThreadPoolExecutor() as pool:
         counts = pool.map(lambda job: [count_mac(job[1], recipe) for recipe in RECIPES], jobs)
-        for number, ((left_out, spec), found) in enumerate(zip(jobs, counts, strict=True), 1):
-            whole = found if left_out == WHOLE else whole
+        for number, ((left_out, spec), counted) in enumerate(zip(jobs, counts, strict=True), 1):
+            whole = counted if left_out == WHOLE else whole
             print(
                 f"[{number}/{len(jobs)}] {spec.name}, without {left_out}: "
-                + ", ".join(str(gates.two_input) for gates in found),
+                + ", ".join(str(gates.two_input) for gates in counted),
                 file=sys.stderr,
             )
             metrics = {}
-            for recipe, gates, before in zip(RECIPES, found, whole, strict=True):
+            for recipe, gates, before in zip(RECIPES, counted, whole, strict=True):
                 metrics[f"two_input_gates_{recipe}"] = Metric(gates.two_input, "gate")
                 metrics[f"saved_{recipe}"] = Metric(before.two_input - gates.two_input, "gate")
-            metrics["flip_flops"] = Metric(found[0].flip_flops, "flip-flop")
+            metrics["flip_flops"] = Metric(counted[0].flip_flops, "flip-flop")
             records.append(
                 Record(
                     subject=spec.name,

@@ -14,14 +14,14 @@ GATES, SAVED = "two_input_gates_keep", "saved_keep"
 
 def _units(records: Sequence[Record]) -> dict[str, dict[str, Record]]:
     """Records of each unit by missing feature; the whole unit comes before its variants."""
-    found: dict[str, dict[str, Record]] = {}
+    units: dict[str, dict[str, Record]] = {}
     for record in records:
         without = record["conditions"][WITHOUT]
         if without == NOTHING:
             name = record["subject"].removeprefix("mac_").replace("_", " to ", 1)
-            found[name] = {}
-        next(reversed(found.values()))[without] = record
-    return found
+            units[name] = {}
+        next(reversed(units.values()))[without] = record
+    return units
 
 
 def costs(records: Sequence[Record]) -> Table:

@@ -39,24 +39,24 @@ def measure(
     torch.manual_seed(seed)
     start = make()
     network = train(start, digits, epochs, seed)
-    found = {"fp32": accuracy(network, digits)}
+    accuracies = {"fp32": accuracy(network, digits)}
     for name in ROUNDED:
-        found[f"ptq_{name}"] = accuracy(with_operands(network, SCHEMES[name], digits), digits)
+        accuracies[f"ptq_{name}"] = accuracy(with_operands(network, SCHEMES[name], digits), digits)
     tuned = {
         name: train(with_operands(network, SCHEMES[name], digits), digits, tuning, seed, step=FINE)
         for name in ("FP32", *TUNED)
     }
-    found |= {f"qat_{name}": accuracy(each, digits) for name, each in tuned.items()}
+    accuracies |= {f"qat_{name}": accuracy(each, digits) for name, each in tuned.items()}
     scratch = train(with_operands(start, SCHEMES[FP8], digits), digits, epochs, seed)
-    found["trained_in_fp8"] = accuracy(scratch, digits)
+    accuracies["trained_in_fp8"] = accuracy(scratch, digits)
     for origin, each in (("qat_fp8", tuned[FP8]), ("trained_in_fp8", scratch)):
         for name in ("INT8", "W8A16"):
-            found[f"{origin}_to_{name}"] = accuracy(
+            accuracies[f"{origin}_to_{name}"] = accuracy(
                 with_operands(each, SCHEMES[name], digits), digits
             )
         again = train(with_operands(each, SCHEMES["INT8"], digits), digits, tuning, seed, step=FINE)
-        found[f"{origin}_to_INT8_tuned"] = accuracy(again, digits)
-    return found
+        accuracies[f"{origin}_to_INT8_tuned"] = accuracy(again, digits)
+    return accuracies
 
 
 def _record(

@@ -71,7 +71,7 @@ def conversions(records: Sequence[Record]) -> Table:
 
 def steps(record: Record) -> list[dict[str, Any]]:
     """Gain of each step in points, and the deviation over seeds; None for a single seed."""
-    metrics, found = record["metrics"], []
+    metrics, rows = record["metrics"], []
     for before, after, words in (
         ("qat_E4M3", "qat_fp8_to_INT8", "from fine-tuned E4M3 to INT8"),
         ("trained_in_fp8", "trained_in_fp8_to_INT8", "from training in E4M3 to INT8"),
@@ -87,14 +87,14 @@ def steps(record: Record) -> list[dict[str, Any]]:
                 ),
                 default=None,
             )
-            found.append(
+            rows.append(
                 {
                     "change": metrics[after]["value"] - metrics[before]["value"],
                     "words": words,
                     "spread": spread,
                 }
             )
-    return found
+    return rows
 
 
 def conversions_page(records: Sequence[Record]) -> dict[str, Any]:

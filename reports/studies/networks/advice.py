@@ -119,15 +119,15 @@ def with_costs(record: Record, costs: Costs) -> Record:
         return record
     cost = costs.of(parse_array(where["array"], parse_mac(where["unit"])))
     macs, cycles = (int(record.metrics[name].value) for name in ("macs", "cycles"))
-    found = {"cycles_per_sample": Metric(round(cycles / where["samples"]), "cycle")}
+    metrics = {"cycles_per_sample": Metric(round(cycles / where["samples"]), "cycle")}
     if cost.area_mm2 is not None:
-        found["area"] = Metric(float(f"{cost.area_mm2:.4g}"), "mm2")
+        metrics["area"] = Metric(float(f"{cost.area_mm2:.4g}"), "mm2")
     energy = energy_uj(cost.energy_fj, macs, where["samples"])
     if energy is not None:
-        found["energy_per_sample"] = Metric(float(f"{energy:.4g}"), "uJ")
+        metrics["energy_per_sample"] = Metric(float(f"{energy:.4g}"), "uJ")
     return replace(
         record,
-        metrics={**record.metrics, **found},
+        metrics={**record.metrics, **metrics},
         conditions={**where, "area_of": cost.measured_as, "library": cost.library},
     )
 
@@ -157,14 +157,14 @@ def answer(records: Sequence[Record]) -> Record:
                 values.get("energy_per_sample"),
             )
         )
-    found = advise(points, Goal(name, "%", reference, reference - LOSS))
+    advised = advise(points, Goal(name, "%", reference, reference - LOSS))
     conditions: dict[str, Any] = {
         "study": "answer",
         "loss": LOSS,
-        "sentence": found.sentence,
-        "reasons": found.reasons,
-        "chosen": [found.chosen.column, found.chosen.accumulator],
-        "front": [[point.column, point.accumulator] for point in found.front],
+        "sentence": advised.sentence,
+        "reasons": advised.reasons,
+        "chosen": [advised.chosen.column, advised.chosen.accumulator],
+        "front": [[point.column, point.accumulator] for point in advised.front],
     }
     return Record(
         subject=first.subject,

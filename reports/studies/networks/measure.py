@@ -94,8 +94,8 @@ def run(options: Namespace) -> list[Record]:
             print(f"{name}: left out: {error}", file=sys.stderr)
             continue
         runs = Runs(task, origin, progress, search=name in SEARCHED)
-        found = [with_costs(record, costs) for record in runs.records(columns, accumulators)]
-        records += [*found, answer(found)]
+        measured = [with_costs(record, costs) for record in runs.records(columns, accumulators)]
+        records += [*measured, answer(measured)]
     if "recogniser" in names and not options.no_pace:
         records += pace(MODELS, origin, progress)
     require(bool(records), "Networks", "installed (make models)", ", ".join(names))
@@ -124,7 +124,7 @@ def pace(folder: Path, origin: Provenance, progress: Progress) -> list[Record]:
     network = load(task.model)
     quantizers = calibrate_network(network, task.calibration[:1], plan, progress)
     start = time.perf_counter(), time.process_time()
-    found = run_network(network, task.feeds, plan, quantizers, compare=False, progress=progress)
+    result = run_network(network, task.feeds, plan, quantizers, compare=False, progress=progress)
     wall, spent = time.perf_counter() - start[0], time.process_time() - start[1]
     return [
         Record(
@@ -134,8 +134,8 @@ def pace(folder: Path, origin: Provenance, progress: Progress) -> list[Record]:
                 "wall_time": Metric(round(wall, 2), "s"),
                 "processor_time": Metric(round(spent, 2), "s"),
                 "share_of_bar": Metric(round(wall / BAR, 3)),
-                "macs": Metric(found.macs, "MAC"),
-                "cycles": Metric(found.cycles, "cycle"),
+                "macs": Metric(result.macs, "MAC"),
+                "cycles": Metric(result.cycles, "cycle"),
             },
             conditions={
                 "study": "pace",

@@ -75,18 +75,20 @@ class Results:
     @property
     def loss(self) -> float | None:
         """Points of the metric that the recommended setting may lose; None without one."""
-        found = [
+        losses = [
             each["conditions"]["loss"]
             for network in self.networks
             if (each := self.answer(network))
         ]
-        return found[0] if found else None
+        return losses[0] if losses else None
 
     @property
     def size(self) -> str:
         """Size of the array for cycles."""
-        found = (self.reference(network) for network in self.networks)
-        return next((str(record["conditions"].get("array", "")) for record in found if record), "")
+        references = (self.reference(network) for network in self.networks)
+        return next(
+            (str(record["conditions"].get("array", "")) for record in references if record), ""
+        )
 
     def _find(self, network: str, **conditions: str) -> Record | None:
         return next(
@@ -129,19 +131,19 @@ class Results:
 
     def depths(self, network: str) -> dict[str, int]:
         """K of each layer."""
-        found = self.reference(network)
-        shapes = found["conditions"]["shapes"] if found else {}
+        reference = self.reference(network)
+        shapes = reference["conditions"]["shapes"] if reference else {}
         return {name: int(shape.split("x")[1]) for name, shape in shapes.items()}
 
     def layers(self, network: str, column: str) -> dict[str, float]:
         """SQNR of each layer in dB, in a format with exact sums."""
-        found = self.quantized(network, column)
-        return dict(found["conditions"]["sqnr"]) if found else {}
+        record = self.quantized(network, column)
+        return dict(record["conditions"]["sqnr"]) if record else {}
 
     def gains(self, network: str, column: str) -> dict[str, float]:
         """Gain in SQNR of each layer over INT8, in dB."""
-        int8, found = self.layers(network, INT8), self.layers(network, column)
-        return {name: found[name] - int8[name] for name in int8 if name in found}
+        int8, others = self.layers(network, INT8), self.layers(network, column)
+        return {name: others[name] - int8[name] for name in int8 if name in others}
 
 
 def chance(better: int, worse: int) -> float:
@@ -187,10 +189,10 @@ def _signed(results: Results, record: Record | None, before: Record) -> str:
 def errors(records: Sequence[Record]) -> Table:
     """Output errors, which differ between formats even where the metric does not."""
     results = Results(records)
-    found = {network: results.errors(network, results.columns) for network in results.networks}
+    by_network = {network: results.errors(network, results.columns) for network in results.networks}
     rows = [
         [network, *(text(own[column]) if column in own else MISSING for column in results.columns)]
-        for network, own in found.items()
+        for network, own in by_network.items()
     ]
     return Table(["network", *results.columns], rows, [])
 
@@ -217,11 +219,11 @@ def fronts(records: Sequence[Record]) -> Table:
     """Settings on the Pareto front of metric, cycles, area and energy."""
     results, rows = Results(records), []
     for network in results.networks:
-        found = results.answer(network)
-        for column, accumulator in found["conditions"]["front"] if found else ():
+        advice = results.answer(network)
+        for column, accumulator in advice["conditions"]["front"] if advice else ():
             record = results.accumulated(network, column, accumulator)
-            if found and record:
-                chosen = found["conditions"]["chosen"] == [column, accumulator]
+            if advice and record:
+                chosen = advice["conditions"]["chosen"] == [column, accumulator]
                 rows.append(
                     [
                         network,
@@ -286,14 +288,14 @@ def accumulators(records: Sequence[Record]) -> Table:
         depths = results.depths(network)
         for column in results.columns:
             exact = results.quantized(network, column)
-            found = [results.accumulated(network, column, name) for name in results.accumulators]
-            if exact and any(found):
+            compared = [results.accumulated(network, column, name) for name in results.accumulators]
+            if exact and any(compared):
                 rows.append(
                     [
                         network,
                         column,
                         text(max(depths.values())),
-                        *(_moved(results, exact, each, depths) for each in found),
+                        *(_moved(results, exact, each, depths) for each in compared),
                     ]
                 )
     return Table(["network", "format", "largest K", *results.accumulators], rows, [])
@@ -304,11 +306,11 @@ def _moved(results: Results, exact: Record, record: Record | None, depths: dict[
     if record is None:
         return MISSING
     scaled = " *h*" if HEADROOM in record["conditions"]["ranges"] else ""
-    sound, found = exact["conditions"]["sqnr"], record["conditions"]["sqnr"]
+    sound, moved = exact["conditions"]["sqnr"], record["conditions"]["sqnr"]
     harmed = [
         depths[name]
-        for name in found
-        if name in depths and name in sound and found[name] < sound[name] - LOSS
+        for name in moved
+        if name in depths and name in sound and moved[name] < sound[name] - LOSS
     ]
     return f"{_signed(results, record, exact)}{scaled}" + (
         f" (K >= {text(min(harmed))})" if harmed else ""
@@ -339,12 +341,12 @@ def _wins(results: Results) -> dict[str, list[dict[str, Any]]]:
     """Networks whose output error is lowest in INT8, and in an FP8 format."""
     wins: dict[str, list[dict[str, Any]]] = {"an FP8 format": [], INT8: []}
     for network in results.networks:
-        found = results.errors(network, (INT8, *FP8))
-        int8 = found.pop(INT8, None)
-        if int8 is not None and found:
-            best = min(found, key=found.__getitem__)
-            wins[INT8 if found[best] >= int8 else "an FP8 format"].append(
-                {"network": network, "int8": int8, "fp8": found[best], "column": best}
+        by_column = results.errors(network, (INT8, *FP8))
+        int8 = by_column.pop(INT8, None)
+        if int8 is not None and by_column:
+            best = min(by_column, key=by_column.__getitem__)
+            wins[INT8 if by_column[best] >= int8 else "an FP8 format"].append(
+                {"network": network, "int8": int8, "fp8": by_column[best], "column": best}
             )
     return {name: each for name, each in wins.items() if each}
 
@@ -380,14 +382,14 @@ def _worst(results: Results) -> dict[str, Any]:
 
 def _deciding(results: Results) -> list[dict[str, Any]]:
     """Layers of each network where E4M3 gains or loses most compared with INT8."""
-    found = []
+    rows = []
     for network in results.networks:
         gains = sorted(
             ((gain, name) for name, gain in results.gains(network, E4M3).items()), reverse=True
         )
         if gains:
             better = [gain for gain in gains if gain[0] > 0]
-            found.append(
+            rows.append(
                 {
                     "network": network,
                     "column": E4M3,
@@ -397,12 +399,12 @@ def _deciding(results: Results) -> list[dict[str, Any]]:
                     "least": [gain for gain in gains[: -NAMED - 1 : -1] if gain[0] < 0],
                 }
             )
-    return found
+    return rows
 
 
 def _movers(results: Results) -> list[dict[str, Any]]:
     """For each accumulator, the networks that lose: significantly or not."""
-    found = []
+    rows = []
     for name in results.accumulators:
         moved: dict[bool, list[tuple[str, str, float]]] = {True: [], False: []}
         for network in results.networks:
@@ -413,8 +415,8 @@ def _movers(results: Results) -> list[dict[str, Any]]:
                     change = results.metric(other) - results.metric(exact)
                     if change <= -MOVES:
                         moved[results.is_significant(other)].append((network, column, change))
-        found.append({"name": name, "significant": moved[True], "perhaps": moved[False]})
-    return found
+        rows.append({"name": name, "significant": moved[True], "perhaps": moved[False]})
+    return rows
 
 
 def _advice(results: Results, network: str) -> Advice:

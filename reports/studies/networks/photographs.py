@@ -188,7 +188,7 @@ def _images(
         raise MissingPackage(
             "Package pillow must be installed (make setup), not missing"
         ) from error
-    found = []
+    images = []
     for part, (across, down), mirrored, brightness in views:
         for module, name in PHOTOGRAPHS:
             with Image.open(package_file(module, name)) as file:
@@ -198,5 +198,5 @@ def _images(
             image = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
             image = ImageOps.mirror(image) if mirrored else image
             pixels = np.clip(np.asarray(image, np.float32) * brightness, 0, 255)
-            found.append(((pixels - 127) / 128).transpose(2, 0, 1))
-    return np.stack(found)
+            images.append(((pixels - 127) / 128).transpose(2, 0, 1))
+    return np.stack(images)

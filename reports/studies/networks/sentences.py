@@ -210,8 +210,8 @@ def _shipped() -> tuple[Any, dict[str, Any]]:
 
 def _feed(tokenizer: Any, sentences: list[str]) -> Feed:
     """Tokens and mask of sentences."""
-    found = tokenizer.encode_batch(sentences)
+    encoded = tokenizer.encode_batch(sentences)
     return {
-        "tokens": np.array([each.ids for each in found], np.int64),
-        "mask": np.array([each.attention_mask for each in found], np.int64),
+        "tokens": np.array([each.ids for each in encoded], np.int64),
+        "mask": np.array([each.attention_mask for each in encoded], np.int64),
     }

@@ -65,7 +65,7 @@ class Runs:
         exact: dict[str, tuple[Ranges, Measures]] = {}
         for column in columns:
             best, tried = self._best(column, EXACT, choices(column, search=self._search))
-            found = self._run(column, EXACT, best)
+            measured = self._run(column, EXACT, best)
             if not exact:  # The layers are the same in every format.
                 yield self._record(
                     "fp32",
@@ -73,12 +73,14 @@ class Runs:
                     {
                         "data": self.task.data,
                         "licence": self.task.licence,
-                        "shapes": found["shapes"],
-                        "macs": found["macs"],
+                        "shapes": measured["shapes"],
+                        "macs": measured["macs"],
                     },
                 )
-            exact[column] = best, found
-            yield self._quantized("formats", found, column, EXACT, best, tried, self._reference())
+            exact[column] = best, measured
+            yield self._quantized(
+                "formats", measured, column, EXACT, best, tried, self._reference()
+            )
         others = [name for name in accumulators if name != EXACT]
         for column, accumulator in itertools.product(ACCUMULATED, others):
             if column in exact:
@@ -87,8 +89,8 @@ class Runs:
     def _accumulated(self, column: str, accumulator: str, best: Ranges, beside: Measures) -> Record:
         """Record of a format with another accumulator, beside exact sums."""
         ranges, tried = self._best(column, accumulator, accumulated(column, accumulator, best))
-        found = self._run(column, accumulator, ranges)
-        return self._quantized("accumulators", found, column, accumulator, ranges, tried, beside)
+        measured = self._run(column, accumulator, ranges)
+        return self._quantized("accumulators", measured, column, accumulator, ranges, tried, beside)
 
     def _best(
         self, column: str, accumulator: str, among: Sequence[Ranges]
@@ -107,7 +109,7 @@ class Runs:
     def _quantized(
         self,
         study: str,
-        found: Measures,
+        measured: Measures,
         column: str,
         accumulator: str,
         ranges: Ranges,
@@ -117,14 +119,14 @@ class Runs:
         """Record of a format with an accumulator, and of the change from ``beside``."""
         return self._record(
             study,
-            found,
+            measured,
             {
                 "column": column,
                 "accumulator": accumulator,
                 "unit": mac_of(column, accumulator),
                 "ranges": str(ranges),
                 "tried": tried,
-                "sqnr": found["sqnr"],
+                "sqnr": measured["sqnr"],
                 "compared_runs": self.task.compared,
             },
             beside,
@@ -133,21 +135,21 @@ class Runs:
     def _record(
         self,
         study: str,
-        found: Measures,
+        measured: Measures,
         conditions: dict[str, Any],
         beside: Measures | None = None,
     ) -> Record:
         """Record of measures; of their change from those ``beside`` them, if any."""
-        measures: dict[str, float] = found["measures"]
+        measures: dict[str, float] = measured["measures"]
         metrics = {
             key: Metric(float(f"{value:.6g}"), "" if "cosine" in key else "%")
             for key, value in measures.items()
         }
         if beside is not None:
-            metrics |= _change(found, beside) | {
-                "macs": Metric(found["macs"], "MAC"),
-                "cycles": Metric(found["cycles"], "cycle"),
-                "median_sqnr": Metric(round(statistics.median(found["sqnr"].values()), 2), "dB"),
+            metrics |= _change(measured, beside) | {
+                "macs": Metric(measured["macs"], "MAC"),
+                "cycles": Metric(measured["cycles"], "cycle"),
+                "median_sqnr": Metric(round(statistics.median(measured["sqnr"].values()), 2), "dB"),
             }
         shared = {
             "study": study,
@@ -171,12 +173,12 @@ class Runs:
         """Measures of one setting."""
 
         def compute() -> Measures:
-            found = self._simulated(self.task, column, accumulator, ranges)
-            return measures(self.task, found.outputs, self._exact) | {
-                "sqnr": found.sqnr,
-                "shapes": found.shapes,
-                "macs": found.macs,
-                "cycles": found.cycles,
+            result = self._simulated(self.task, column, accumulator, ranges)
+            return measures(self.task, result.outputs, self._exact) | {
+                "sqnr": result.sqnr,
+                "shapes": result.shapes,
+                "macs": result.macs,
+                "cycles": result.cycles,
             }
 
         return self._cached([column, mac_of(column, accumulator), str(ranges)], compute)
@@ -185,8 +187,8 @@ class Runs:
         """Error of the output in percent, for the data that scales are chosen on."""
 
         def compute() -> Measures:
-            found = self._simulated(self._rehearsal, column, accumulator, ranges)
-            return {"error": relative_error(finite(found.outputs), self._rehearsed_exactly)}
+            result = self._simulated(self._rehearsal, column, accumulator, ranges)
+            return {"error": relative_error(finite(result.outputs), self._rehearsed_exactly)}
 
         setting = ["calibration", column, mac_of(column, accumulator), str(ranges)]
         return float(self._cached(setting, compute)["error"])
@@ -236,10 +238,10 @@ class Runs:
         return reference(self._rehearsal, self._progress)
 
 
-def _change(found: Measures, beside: Measures) -> dict[str, Metric]:
+def _change(measured: Measures, beside: Measures) -> dict[str, Metric]:
     """Change of the metric, and how many samples do better and worse."""
-    now, then = (next(iter(each["measures"].values())) for each in (found, beside))
-    changes = np.subtract(found["each"], beside["each"])
+    now, then = (next(iter(each["measures"].values())) for each in (measured, beside))
+    changes = np.subtract(measured["each"], beside["each"])
     counts = {"better": changes > 0, "worse": changes < 0} if changes.size else {}
     return {
         **{name: Metric(int(each.sum()), "sample") for name, each in counts.items()},

@@ -64,11 +64,11 @@ def paper_record(
     if job.mapped is None or library is None:
         not_done.append("comparison of the mapped netlist with the model (no library)")
     else:
-        found = _verify(job.mapped, library, bar.mac, states=states)
+        verified = _verify(job.mapped, library, bar.mac, states=states)
         metrics |= {
-            "netlist_pairs": Metric(found.pairs, "pair"),
-            "netlist_states": Metric(found.states, "state"),
-            "netlist_mismatches": Metric(found.mismatches, "state"),
+            "netlist_pairs": Metric(verified.pairs, "pair"),
+            "netlist_states": Metric(verified.states, "state"),
+            "netlist_mismatches": Metric(verified.mismatches, "state"),
         }
     conditions = dict(record.conditions) | {
         "pair": bar.mac.pair,

@@ -147,22 +147,22 @@ def best_scale(fmt: Format, source: Distribution) -> Best:
     """Largest magnitude that minimises the error; the smallest one on a tie."""
 
     def best(logs: Floats) -> tuple[float, float]:
-        found = [bits(fmt, 2.0**log, source) for log in logs]
-        place = int(np.argmax(found))
-        return float(logs[place]), found[place]
+        accuracies = [bits(fmt, 2.0**log, source) for log in logs]
+        place = int(np.argmax(accuracies))
+        return float(logs[place]), accuracies[place]
 
     log, _ = best(np.arange(LOW * STEPS, HIGH * STEPS + 1) / STEPS)
     log, most = best(log + np.arange(-FINE, FINE + 1) / (FINE * STEPS))
     return Best(2.0**log, most)
 
 
-def measure(origin: Provenance, say: Progress) -> list[Record]:
+def measure(origin: Provenance, progress: Progress) -> list[Record]:
     """Records of every format on every distribution, and of normal numbers with outliers."""
-    found = []
+    records = []
     for name, source in DISTRIBUTIONS.items():
         paper = dict(zip(PAPER_FORMATS.values(), PAPER[name], strict=True))
         for key in dict.fromkeys((*paper, *OWN_FORMATS)):
-            say(f"{key}, {name}")
+            progress(f"{key}, {name}")
             fmt = CATALOG[key]
             best = best_scale(fmt, source)
             metrics = {
@@ -172,7 +172,7 @@ def measure(origin: Provenance, say: Progress) -> list[Record]:
             }
             if key in paper:
                 metrics["paper"] = Metric(paper[key], "bit")
-            found.append(
+            records.append(
                 Record(
                     subject=key,
                     metrics=metrics,
@@ -187,10 +187,10 @@ def measure(origin: Provenance, say: Progress) -> list[Record]:
     for key in OWN_FORMATS:
         metrics = {}
         for place in PLACES:
-            say(f"{key}, one outlier in {1 << place}")
+            progress(f"{key}, one outlier in {1 << place}")
             best = best_scale(CATALOG[key], mixture(2.0**-place, SPREAD))
             metrics[f"sqnr_at_{place}"] = Metric(round(best.decibels, 2), "dB")
-        found.append(
+        records.append(
             Record(
                 subject=key,
                 metrics=metrics,
@@ -203,7 +203,7 @@ def measure(origin: Provenance, say: Progress) -> list[Record]:
                 },
             )
         )
-    return found
+    return records
 
 
 MEASURE = Measure(

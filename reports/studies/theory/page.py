@@ -97,13 +97,13 @@ def _outliers(records: Sequence[Record]) -> dict[str, dict[int, float]]:
 
 def outliers(records: Sequence[Record]) -> Table:
     """SQNR, one row per share of outliers."""
-    found = _outliers(records)
-    places = sorted({place for row in found.values() for place in row}, reverse=True)
+    lines = _outliers(records)
+    places = sorted({place for row in lines.values() for place in row}, reverse=True)
     rows = [
-        [f"1 in {1 << place:,}", *(f"{row[place]:.1f}" for row in found.values())]
+        [f"1 in {1 << place:,}", *(f"{row[place]:.1f}" for row in lines.values())]
         for place in places
     ]
-    return Table(["outliers", *(f"{name} [dB]" for name in found)], rows, [])
+    return Table(["outliers", *(f"{name} [dB]" for name in lines)], rows, [])
 
 
 def _crossing(records: Sequence[Record]) -> dict[str, Any] | None:
@@ -111,15 +111,15 @@ def _crossing(records: Sequence[Record]) -> dict[str, Any] | None:
 
     None if there is no such share.
     """
-    found = _outliers(records)
-    for place in sorted(found.get("int8", {}), reverse=True):
-        best = max(found, key=lambda name: found[name][place])
+    lines = _outliers(records)
+    for place in sorted(lines.get("int8", {}), reverse=True):
+        best = max(lines, key=lambda name: lines[name][place])
         if best != "int8":
             return {
                 "one_in": 1 << place,
                 "best": best,
-                "sqnr": found[best][place],
-                "int8": found["int8"][place],
+                "sqnr": lines[best][place],
+                "int8": lines["int8"][place],
             }
     return None
 

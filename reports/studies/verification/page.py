@@ -125,12 +125,12 @@ def _unit_records(records: Records) -> list[Record]:
 
 def _best(records: Records) -> dict[str, str]:
     """Strongest check of each unit."""
-    found: dict[str, str] = {}
+    strongest: dict[str, str] = {}
     for record in _unit_records(records):
         tier = record["conditions"]["tier"]
         for unit in _names(record):
-            found[unit] = min(tier, found.get(unit, tier), key=TIERS.index)
-    return found
+            strongest[unit] = min(tier, strongest.get(unit, tier), key=TIERS.index)
+    return strongest
 
 
 def _names(record: Record) -> Sequence[str]:
@@ -143,13 +143,13 @@ def _units(records: Sequence[Record]) -> Table:
     """One row per unit: the result of the solver, then checks and states at each level."""
     rows = []
     for unit in dict.fromkeys(record["subject"] for record in records):
-        found: dict[str, list[str]] = {level: [] for level in ("formal", *LEVELS)}
+        by_level: dict[str, list[str]] = {level: [] for level in ("formal", *LEVELS)}
         for record in records:
             if record["subject"] != unit:
                 continue
             metrics, it = values(record), record["conditions"]
             if "cases" in metrics:
-                found["formal"].append(
+                by_level["formal"].append(
                     f"proven: {_what(it)}"
                     if it["tier"] == "proven"
                     else f"open: {text(metrics['proven'])} of {text(metrics['cases'])} cases"
@@ -157,11 +157,11 @@ def _units(records: Sequence[Record]) -> Table:
             if "states" in metrics and it.get("level") in LEVELS:
                 wrong = f", {text(metrics['mismatches'])} differ" if metrics["mismatches"] else ""
                 made_of = f" in {it['cells']}" if "cells" in it else ""
-                found[it["level"]].append(
+                by_level[it["level"]].append(
                     f"{it['tier']}{made_of}: {_what(it)}, {text(metrics['states'])} states "
                     f"({it['against']}{wrong})"
                 )
-        rows.append([unit, *("; ".join(items) or MISSING for items in found.values())])
+        rows.append([unit, *("; ".join(items) or MISSING for items in by_level.values())])
     return Table(["unit", "formal", *LEVELS.values()], rows, [])
 
 

@@ -57,13 +57,13 @@ class Trace:
 
     def beats(self, stream: str) -> list[Beat]:
         """Every cycle of a stream."""
-        found, tile, index = [], 1, 0
+        listed, tile, index = [], 1, 0
         for cycle in range(self.cycles):
             valid, ready, last = (wire == "1" for wire in self.row(stream, cycle))
-            found.append(Beat(valid, ready, last, tile, index, self.row(f"{stream}_tdata", cycle)))
+            listed.append(Beat(valid, ready, last, tile, index, self.row(f"{stream}_tdata", cycle)))
             if valid and ready:
                 tile, index = (tile + 1, 0) if last else (tile, index + 1)
-        return found
+        return listed
 
 
 CELL = 34

@@ -72,7 +72,7 @@ class Tiles:
             [sim.matmul(a[:, : k + 1], b[: k + 1], spec.mac) for a, b in tiles]
             for k in range(self.depth)
         ]
-        return np.array(sums) * 2.0**acc.lsb
+        return np.array(sums) * 2.0**acc.lsb_exp
 
 
 def _exact(name: str, values: npt.NDArray[np.float64], fmt: Format) -> npt.NDArray[Any]:
@@ -144,7 +144,7 @@ def trace(cycles: Sequence[Sample], spec: ArraySpec, dut: str) -> dict[str, list
     """
     cells = [[_Cell() for _ in range(spec.cols)] for _ in range(spec.rows)]
     columns: list[_Column] = [{} for _ in range(spec.cols)]
-    found: dict[str, list[str]] = {}
+    drawn: dict[str, list[str]] = {}
     for sample in cycles:
         grids: dict[str, list[list[float | None]]] = {
             name: [] for name in ("a", "b", "acc", "products", "tile", "result", "result_tile")
@@ -161,8 +161,8 @@ def trace(cycles: Sequence[Sample], spec: ArraySpec, dut: str) -> dict[str, list
             str(sample[f"{dut}.grid.row_0.pe_{col}.shift"]) for col in range(spec.cols)
         )
         for name, text in (step | _streams(sample, dut, spec)).items():
-            found.setdefault(name, []).append(text)
-    return found
+            drawn.setdefault(name, []).append(text)
+    return drawn
 
 
 def _element(
@@ -223,7 +223,7 @@ def _sum(bits: int, spec: ArraySpec) -> float:
     """Value of a two's complement sum; what stands above its bits does not count."""
     width = spec.mac.acc.width
     low = bits & ((1 << width) - 1)
-    return (low - (low >> (width - 1) << width)) * 2.0**spec.mac.acc.lsb  # type: ignore[union-attr]
+    return (low - (low >> (width - 1) << width)) * 2.0**spec.mac.acc.lsb_exp  # type: ignore[union-attr]
 
 
 def grid(text: str) -> list[list[float | None]]:
@@ -291,7 +291,7 @@ def check(conditions: Mapping[str, Any]) -> int:
 
 def _operands(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> dict[str, str]:
     """Operands and accumulators that the processing elements must have in a cycle."""
-    found: dict[str, list[list[float | None]]] = {
+    grids: dict[str, list[list[float | None]]] = {
         name: [[None] * spec.cols for _ in range(spec.rows)]
         for name in ("a", "b", "acc", "products", "tile")
     }
@@ -300,13 +300,13 @@ def _operands(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> di
         pair = cycle - (spec.rows - 1 - row) - col
         tile, k = divmod(pair, tiles.depth)
         if 0 <= tile < tiles.count:
-            found["a"][row][col] = tiles.a[tile, row, k]
-            found["b"][row][col] = tiles.b[tile, k, col]
+            grids["a"][row][col] = tiles.a[tile, row, k]
+            grids["b"][row][col] = tiles.b[tile, k, col]
         tile, k = divmod(pair - 1, tiles.depth)
         if 0 <= tile < tiles.count:
-            found["acc"][row][col] = sums[k, tile, row, col]
-            found["products"][row][col], found["tile"][row][col] = k + 1, tile + 1
-    return {name: grid_text(rows) for name, rows in found.items()}
+            grids["acc"][row][col] = sums[k, tile, row, col]
+            grids["products"][row][col], grids["tile"][row][col] = k + 1, tile + 1
+    return {name: grid_text(rows) for name, rows in grids.items()}
 
 
 def _results(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> dict[str, str]:

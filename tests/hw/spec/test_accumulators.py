@@ -41,7 +41,7 @@ def test_exact_has_published_width(a, b, lsb, widths):
     a, b = parse_format(a), parse_format(b)
     accs = [FixedAccumulator.exact(a, b, products) for products in (1, 32, 64, 4096)]
     assert tuple(acc.width for acc in accs) == widths
-    assert {acc.lsb for acc in accs} == {lsb}
+    assert {acc.lsb_exp for acc in accs} == {lsb}
     assert FixedAccumulator.exact(a, b) == accs[-1]
 
 
@@ -72,12 +72,14 @@ def test_exact_holds_one_sided_products():
 @pytest.mark.parametrize(
     ("acc", "spelling"),
     [
-        (FixedAccumulator(lsb=0, width=32), "fx32"),
-        (FixedAccumulator(lsb=-18, width=49), "fx49m18"),
-        (FixedAccumulator(lsb=3, width=20, overflow=Overflow.SATURATE), "fx20p3s"),
-        (FixedAccumulator(lsb=-10, width=32, rounding=Rounding.RTZ), "fx32m10t"),
+        (FixedAccumulator(lsb_exp=0, width=32), "fx32"),
+        (FixedAccumulator(lsb_exp=-18, width=49), "fx49m18"),
+        (FixedAccumulator(lsb_exp=3, width=20, overflow=Overflow.SATURATE), "fx20p3s"),
+        (FixedAccumulator(lsb_exp=-10, width=32, rounding=Rounding.RTZ), "fx32m10t"),
         (
-            FixedAccumulator(lsb=-10, width=32, rounding=Rounding.RTZ, overflow=Overflow.SATURATE),
+            FixedAccumulator(
+                lsb_exp=-10, width=32, rounding=Rounding.RTZ, overflow=Overflow.SATURATE
+            ),
             "fx32m10ts",
         ),
         (FloatAccumulator(fmt=CATALOG["fp32"]), "fp32"),
@@ -101,27 +103,27 @@ def test_accumulator_spelling(acc, spelling):
 WRONG = [
     (
         FixedAccumulator,
-        {"lsb": 0.5, "width": 8},
+        {"lsb_exp": 0.5, "width": 8},
         "Accumulator lsb must be an integer from -1024 to 1024, not 0.5",
     ),
     (
         FixedAccumulator,
-        {"lsb": -1025, "width": 8},
+        {"lsb_exp": -1025, "width": 8},
         "Accumulator lsb must be an integer from -1024 to 1024, not -1025",
     ),
     (
         FixedAccumulator,
-        {"lsb": 0, "width": 1},
+        {"lsb_exp": 0, "width": 1},
         "Accumulator width must be an integer from 2 to 1024, not 1",
     ),
     (
         FixedAccumulator,
-        {"lsb": 0, "width": 8, "overflow": Overflow.INF},
+        {"lsb_exp": 0, "width": 8, "overflow": Overflow.INF},
         "Accumulator overflow must be wrap or sat for a fixed-point accumulator, not 'inf'",
     ),
     (
         FixedAccumulator,
-        {"lsb": 0, "width": 8, "rounding": "rne"},
+        {"lsb_exp": 0, "width": 8, "rounding": "rne"},
         "Accumulator rounding must be a Rounding, not 'rne'",
     ),
     (

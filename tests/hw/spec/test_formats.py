@@ -127,7 +127,7 @@ def test_integer_holds_every_value(name, low, high):
     values = [fmt.unpack(code) for code in range(1 << fmt.width)]
     assert sorted(value.sig for value in values) == list(range(low, high + 1))
     assert all(value.exp == 0 and value.negative == (value.sig < 0) for value in values)
-    assert (fmt.min, fmt.max, fmt.lsb, fmt.num_finite) == (low, high, 0, high - low + 1)
+    assert (fmt.min, fmt.max, fmt.lsb_exp, fmt.num_finite) == (low, high, 0, high - low + 1)
     assert (fmt.nan_code, fmt.inf_code, fmt.has_minus_zero) == (None, None, False)
 
 
@@ -161,7 +161,7 @@ def test_unpack_follows_the_textbook_formula(name):
         # Exact in binary64 for all formats here.
         fraction = int(man or "0", 2) / (1 << fmt.man_bits) + (field > 0)
         value = (-1) ** int(sign) * fraction * 2.0 ** (max(field, 1) - fmt.bias)
-        assert sig * 2.0 ** (exp + fmt.lsb) == value, f"code {code:#x}"
+        assert sig * 2.0 ** (exp + fmt.lsb_exp) == value, f"code {code:#x}"
         assert negative == (sign == "1")
     assert finite == fmt.num_finite
 
@@ -169,7 +169,7 @@ def test_unpack_follows_the_textbook_formula(name):
 @pytest.mark.parametrize("fmt", CATALOG.values(), ids=CATALOG)
 def test_format_derived_facts_agree(fmt):
     assert fmt.width == fmt.magnitude_bits + fmt.signed
-    assert fmt.max == fmt.max_units * 2.0**fmt.lsb
+    assert fmt.max == fmt.max_units * 2.0**fmt.lsb_exp
     assert fmt.unpack(fmt.max_code).kind is Kind.FINITE
     above = range(fmt.max_code + 1, min(1 << fmt.magnitude_bits, fmt.max_code + 3))
     assert all(fmt.unpack(code).kind is not Kind.FINITE for code in above)

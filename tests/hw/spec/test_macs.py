@@ -102,7 +102,7 @@ def test_flags_or_together():
 def _narrowest(a, b, lanes, lsb, rounding):
     """Narrowest accumulator of those fields that a MacSpec takes."""
     for width in range(2, 100):
-        acc = FixedAccumulator(lsb=lsb, width=width, rounding=rounding)
+        acc = FixedAccumulator(lsb_exp=lsb, width=width, rounding=rounding)
         with contextlib.suppress(SpecError):
             MacSpec(a=a, b=b, acc=acc, lanes=lanes)
             return acc
@@ -114,7 +114,7 @@ def _narrowest(a, b, lanes, lsb, rounding):
 @pytest.mark.parametrize("lanes", [1, 2, 5])
 def test_mac_least_width_holds_every_group_of_products(rounding, coarser, lanes):
     for a, b in product((INT8, E4M3, CATALOG["uint8"], CATALOG["e2m1"]), repeat=2):
-        acc = _narrowest(a, b, lanes, a.lsb + b.lsb + coarser, rounding)
+        acc = _narrowest(a, b, lanes, a.lsb_exp + b.lsb_exp + coarser, rounding)
         ends = [
             lanes * shift_right(x * y, coarser, rounding)
             for x, y in product((a.min_units, a.max_units), (b.min_units, b.max_units))
@@ -125,7 +125,7 @@ def test_mac_least_width_holds_every_group_of_products(rounding, coarser, lanes)
 
 def _mac(**fields):
     """Fields of a sound MAC, some of them replaced."""
-    return {"a": INT8, "b": INT8, "acc": FixedAccumulator(lsb=0, width=32)} | fields
+    return {"a": INT8, "b": INT8, "acc": FixedAccumulator(lsb_exp=0, width=32)} | fields
 
 
 WRONG = [
@@ -138,14 +138,14 @@ WRONG = [
     (_mac(pipeline=-1), "MAC pipeline must be an integer from 0 to 8, not -1"),
     (_mac(pipeline=9), "MAC pipeline must be an integer from 0 to 8, not 9"),
     (
-        _mac(acc=FixedAccumulator(lsb=0, width=15)),
+        _mac(acc=FixedAccumulator(lsb_exp=0, width=15)),
         (
             "Accumulator width must be at least 16 to hold "
             "1 product(s) of int8 and int8 at lsb 0, not 15"
         ),
     ),
     (
-        _mac(acc=FixedAccumulator(lsb=0, width=17), lanes=4),
+        _mac(acc=FixedAccumulator(lsb_exp=0, width=17), lanes=4),
         (
             "Accumulator width must be at least 18 "
             "to hold 4 product(s) of int8 and int8 at lsb 0, not 17"

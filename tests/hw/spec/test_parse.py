@@ -91,17 +91,19 @@ def test_parse_format_finds_the_catalogue():
 @pytest.mark.parametrize(
     ("text", "acc"),
     [
-        ("exact", FixedAccumulator(lsb=-18, width=49)),
-        ("exact:1", FixedAccumulator(lsb=-18, width=37)),
-        ("int40", FixedAccumulator(lsb=-18, width=40)),
-        ("int40-sat", FixedAccumulator(lsb=-18, width=40, overflow=Overflow.SATURATE)),
-        ("fx40", FixedAccumulator(lsb=0, width=40)),
-        ("fx40m9", FixedAccumulator(lsb=-9, width=40)),
+        ("exact", FixedAccumulator(lsb_exp=-18, width=49)),
+        ("exact:1", FixedAccumulator(lsb_exp=-18, width=37)),
+        ("int40", FixedAccumulator(lsb_exp=-18, width=40)),
+        ("int40-sat", FixedAccumulator(lsb_exp=-18, width=40, overflow=Overflow.SATURATE)),
+        ("fx40", FixedAccumulator(lsb_exp=0, width=40)),
+        ("fx40m9", FixedAccumulator(lsb_exp=-9, width=40)),
         (
             "fx40p9ts",
-            FixedAccumulator(lsb=9, width=40, overflow=Overflow.SATURATE, rounding=Rounding.RTZ),
+            FixedAccumulator(
+                lsb_exp=9, width=40, overflow=Overflow.SATURATE, rounding=Rounding.RTZ
+            ),
         ),
-        ("fx40m9-sat", FixedAccumulator(lsb=-9, width=40, overflow=Overflow.SATURATE)),
+        ("fx40m9-sat", FixedAccumulator(lsb_exp=-9, width=40, overflow=Overflow.SATURATE)),
         ("fp32", FloatAccumulator(fmt=CATALOG["fp32"])),
         (
             "bf16-ftz-rtz",
