@@ -10,8 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hw.progress import Progress
 from hw.spec import ArraySpec, SpecError
 from hw.spec.arrays import traffic
@@ -28,7 +26,7 @@ from sim.files import whole_file
 from sim.rtl import RtlError
 from sim.run.engines import DEFAULT_ENGINE, ENGINES, Observer, clocked, kernels
 from sim.run.operands import DISTRIBUTIONS, draw, load, parse_size, require_product
-from sim.run.sums import as_bits, checksum, relative_error, stage_of
+from sim.run.sums import checksum, relative_error, stage_of, write_result
 from sim.trace.page import viewed
 from sim.trace.waves import require_traceable, savefile, waves
 
@@ -78,7 +76,11 @@ def parser() -> Parser:
         f"{DEFAULT_ENGINE}, or {CLOCKED} with --trace or --view)",
     )
     parser.add_argument(
-        "--out", metavar="FILE", type=Path, help="write the bits of C to this .npy file"
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="write C to this file: values, codes and flags to a .npz file, codes to a .npy file; "
+        "codes in two's complement are signed",
     )
     parser.add_argument(
         "--trace",
@@ -176,7 +178,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
             a, b, product.codes, product.flags, spec.mac, progress, stage.values if stage else None
         )
         if file is not None:
-            np.save(file, as_bits(product.codes, spec.result_width), allow_pickle=False)
+            write_result(file, options.out.suffix, product, spec, stage)
     moved = traffic(spec, m, k, n)
     return {
         "array": spec.name,

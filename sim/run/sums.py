@@ -10,7 +10,7 @@ import argparse
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from hw.spec.errors import require
 from sim.codes import NDArray, code_dtype
 from sim.convert import decode, encode, values
 from sim.outputs import settings
+from sim.tiling import ArrayProduct
 
 #: Rows processed at a time.
 ROWS = 256
@@ -45,20 +46,20 @@ def as_bits(sums: NDArray, width: int) -> NDArray:
 
 
 def as_integers(results: NDArray, spec: ArraySpec) -> NDArray:
-    """Results of an array as integers that print as they are meant.
+    """Results of an array as integers, so that a negative one is negative.
 
-    Two's complement is signed: int64, or Python integers beyond 63 bits. Codes of floating-point
-    formats are unsigned, in the smallest dtype.
+    Sums have the dtypes of `sim.matmul`. Codes of an output stage have the smallest dtype, signed
+    for signed integers.
     """
     width = spec.result_width
     if not spec.result_signed:
         return results.astype(code_dtype(width), copy=False)
     half, mask = 1 << width - 1, (1 << width) - 1
-    if width <= 63 and results.dtype != object:
-        signed: NDArray = ((results.astype(np.int64) & mask) ^ half) - half
-        return signed
-    wide: NDArray = ((results.astype(object) & mask) ^ half) - half
-    return wide if width > 63 else wide.astype(np.int64)
+    exact = results.astype(np.int64 if width <= 63 and results.dtype != object else object)
+    signed: NDArray = ((exact & mask) ^ half) - half
+    if spec.out:
+        return signed.astype(f"i{code_dtype(width).itemsize}")
+    return signed.astype(np.int64 if width <= 63 else object, copy=False)
 
 
 def checksum(sums: NDArray, flags: NDArray, unit: MacSpec | ArraySpec) -> str:
@@ -129,6 +130,30 @@ class Stage:
             scale = self.given["scale"]
             numbers = numbers / (np.exp2(scale) if fmt.is_integer else decode(scale, fmt))
         return numbers
+
+
+def write_result(
+    file: IO[bytes], suffix: str, product: ArrayProduct, spec: ArraySpec, stage: Stage | None
+) -> None:
+    """Write a product: values, codes and flags for the suffix ``.npz``, else codes alone.
+
+    Codes are as `as_integers` gives them, in the smallest dtype. Sums beyond 64 bits are bytes of
+    two's complement, the lowest first, on a third axis. Values are what the codes stand for; with
+    an output stage, the sums that it scaled.
+    """
+    codes, width = as_integers(product.codes, spec), spec.result_width
+    if width > 64:
+        size = -(-width // 8)
+        raw = b"".join(int(code).to_bytes(size, "little", signed=True) for code in codes.flat)
+        kept = np.frombuffer(raw, np.uint8).reshape(*codes.shape, size)
+    else:
+        sign = "i" if spec.result_signed else "u"
+        kept = codes.astype(f"{sign}{code_dtype(width).itemsize}", copy=False)
+    if suffix != ".npz":
+        np.save(file, kept, allow_pickle=False)
+        return
+    numbers = stage.values(codes) if stage else values(codes, spec.mac, product.flags)
+    np.savez(file, values=numbers, codes=kept, flags=product.flags.astype(np.uint8))
 
 
 def stage_of(options: argparse.Namespace, spec: ArraySpec) -> Stage | None:

@@ -170,7 +170,8 @@ def test_models_round_alike_at_the_drain(capsys, tmp_path, unit, stage):
             assert other[name] == first[name], name
     assert first["cycles"] == plain["cycles"] + 1
     assert first["checksum"] != plain["checksum"]
-    assert codes[1].dtype == (np.uint16 if "bf16" in stage else np.uint8)
+    # Codes of int8 are signed.
+    assert codes[1].dtype == {"int8": np.int8, "e5m2": np.uint8, "bf16": np.uint16}[stage[1]]
     assert plain["relative_rms_error"] < first["relative_rms_error"] < 0.2
 
 
@@ -191,6 +192,69 @@ def test_operands_come_from_files_and_sums_go_to_one(capsys, tmp_path):
     assert main([*UNIT, *files, "--out", str(out)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(out)
     assert [file.name for file in out.parent.iterdir()] == ["c.npy"]
+
+
+@pytest.mark.parametrize("backend", ["fast", "cycle"])
+@pytest.mark.parametrize(
+    ("unit", "dtype"),
+    [
+        ("int8", np.int32),
+        ("int8,acc=int17", np.int32),
+        ("e4m3,acc=fx64m18", np.int64),
+        ("e4m3,acc=bf16", np.uint16),
+        ("e5m2,acc=fx60m20", np.int64),
+    ],
+)
+def test_results_read_as_what_they_are(tmp_path, unit, dtype, backend):
+    """Values and codes; negative sums are negative in both."""
+    mac = parse_mac(unit)
+    a, b = np.array([[-1.0, 2.0], [3.0, -4.0]]), np.array([[1.0], [-3.0]])
+    for name, x, fmt in (("a", a, mac.a), ("b", b, mac.b)):
+        np.save(tmp_path / f"{name}.npy", sim.encode(x, fmt))
+    files = ["--a", str(tmp_path / "a.npy"), "--b", str(tmp_path / "b.npy"), "--backend", backend]
+    for suffix in ("npy", "npz"):
+        out = str(tmp_path / f"c.{suffix}")
+        assert main(["--mac", unit, "--array", "2x2", *files, "--out", out]) == 0
+    found = np.load(tmp_path / "c.npz", allow_pickle=False)
+    assert sorted(found) == ["codes", "flags", "values"]
+    assert found["values"].tolist() == [[-7.0], [15.0]]
+    assert found["flags"].tolist() == [[0], [0]]
+    codes = np.load(tmp_path / "c.npy")
+    assert codes.dtype == found["codes"].dtype == dtype
+    assert (codes == found["codes"]).all()
+    assert sim.values(codes, mac).tolist() == [[-7.0], [15.0]]
+    if mac.acc.is_fixed:
+        assert (codes * 2.0**mac.acc.lsb).tolist() == [[-7.0], [15.0]]
+
+
+def test_wide_sums_are_bytes_of_twos_complement(tmp_path):
+    np.save(tmp_path / "a.npy", sim.encode([[-1.0, 2.0], [3.0, -4.0]], "e5m2"))
+    np.save(tmp_path / "b.npy", sim.encode([[1.0], [-3.0]], "e5m2"))
+    files = ["--a", str(tmp_path / "a.npy"), "--b", str(tmp_path / "b.npy")]
+    out, mac = tmp_path / "c.npz", parse_mac("e5m2")
+    assert main(["--mac", "e5m2", "--array", "2x2", *files, "--out", str(out)]) == 0
+    found = np.load(out)
+    assert found["codes"].shape == (2, 1, -(-mac.acc.width // 8))
+    sums = [int.from_bytes(row[0].tobytes(), "little", signed=True) for row in found["codes"]]
+    assert [total * 2.0**mac.acc.lsb for total in sums] == [-7.0, 15.0]
+    assert found["values"].tolist() == [[-7.0], [15.0]]
+
+
+def test_special_values_and_output_stages_in_a_file(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[0x7C, 0x3C]], np.uint8))
+    np.save(tmp_path / "b.npy", np.array([[0x3C, 0xBC], [0x3C, 0x3C]], np.uint8))
+    files = ["--a", str(tmp_path / "a.npy"), "--b", str(tmp_path / "b.npy")]
+    out = tmp_path / "c.npz"
+    assert main(["--mac", "e5m2", "--array", "2x2", *files, "--out", str(out)]) == 0
+    assert np.load(out)["values"].tolist() == [[np.inf, -np.inf]]
+    assert np.load(out)["flags"].tolist() == [[1, 2]]
+    np.save(tmp_path / "a.npy", np.array([[-3, 1]], np.int8))
+    np.save(tmp_path / "b.npy", np.array([[4], [2]], np.int8))
+    stage = ["--out-format", "int8", "--out-scale", "pow2:-1", "--zero-point", "1"]
+    arguments = ["--mac", "int8", "--array", "2x2", *stage, *files, "--out", str(out)]
+    assert main(arguments) == 0
+    assert np.load(out)["codes"].tolist() == [[-4]]
+    assert np.load(out)["values"].tolist() == [[-10.0]]
 
 
 def test_values_of_signed_integers_are_codes(capsys, tmp_path):
