@@ -14,7 +14,7 @@ import numpy as np
 
 from hw.progress import Progress
 from hw.spec.command import Parser, run_command
-from hw.spec.errors import require, require_int
+from hw.spec.errors import SpecError, require, require_int
 from reports.advise.page import page, table
 from reports.studies.networks.advice import LOSS, Cost, Costs, energy_uj
 from reports.studies.networks.choice import Goal, Point, advise
@@ -104,12 +104,10 @@ def _drawn(network: Network) -> dict[str, NDArray]:
     """Normally distributed inputs; free dimensions are 1, the first is `DRAWN`."""
     rng, operands = np.random.default_rng(SEED), {}
     for each in network.inputs:
-        require(
-            each.dtype == np.float32 and bool(each.shape),
-            "Data",
-            f"given by --data, since input {each.name!r} is not of real numbers",
-            None,
-        )
+        if each.dtype != np.float32 or not each.shape:
+            raise SpecError(
+                f"Input {each.name!r} is not of real numbers: give its data with --data FILE"
+            )
         rest = [side or 1 for side in each.shape[1:]]
         operands[each.name] = rng.standard_normal((each.shape[0] or DRAWN, *rest), np.float32)
     return operands
@@ -270,12 +268,11 @@ def _body(options: argparse.Namespace) -> None:
         require_int("Samples", options.samples, 1, 1 << 30)
     if options.model in TASKS:
         for name in ("data", "labels"):
-            require(
-                getattr(options, name) is None,
-                f"--{name}",
-                "left out for a network of the project",
-                str(getattr(options, name)),
-            )
+            if getattr(options, name) is not None:
+                raise SpecError(
+                    f"{options.model} is a network of this project and has its own data: "
+                    f"leave out --{name}"
+                )
         task = TASKS[options.model](MODELS, options.samples or SAMPLES[options.model])
     else:
         task = own_task(Path(options.model), options.data, options.labels, options.samples)

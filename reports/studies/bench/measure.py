@@ -16,7 +16,7 @@ import numpy as np
 
 from hw.progress import Progress
 from hw.spec import ArraySpec, folders, parse_array, parse_mac
-from hw.spec.errors import require
+from hw.spec.errors import SpecError, require
 from reports.registry import Measure
 from reports.studies.bench.contest import (
     CXXRTL,
@@ -340,14 +340,11 @@ def run(options: Namespace) -> list[Record]:
     # Before anything takes long.
     for unit in (*options.units, *(options.whole or ()), *(options.stationary or ())):
         require_product(parse_array(SIZE, unit), *gemm)
-    require(has_numba(), "Numba", "installed (make fast)", None)
+    if not has_numba():
+        raise SpecError("Numba is not installed: run `make fast`")
     require(hasattr(os, "sched_getaffinity"), "System", "Linux", sys.platform)
-    require(
-        SCALESIM not in names or ENVIRONMENT.exists(),
-        SCALESIM,
-        "installed (make build/scalesim)",
-        None,
-    )
+    if SCALESIM in names and not ENVIRONMENT.exists():
+        raise SpecError("SCALE-Sim is not installed: run `make build/scalesim`")
     origin = _origin(options)
     if chosen := [simulator for simulator in SIMULATORS if simulator.name in names]:
         records += _timed(options, gemm, chosen, origin, progress)

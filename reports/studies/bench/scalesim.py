@@ -120,7 +120,7 @@ run.run_scale(top_path="out")
 def run_scalesim(spec: ArraySpec, layers: Sequence[Layer]) -> list[int]:
     """Cycles that SCALE-Sim reports for each layer."""
     if not ENVIRONMENT.exists():
-        raise ScaleSimError("SCALE-Sim must be installed (make build/scalesim), and is not")
+        raise ScaleSimError("SCALE-Sim is not installed: run `make build/scalesim`")
     with tempfile.TemporaryDirectory(prefix="scalesim-") as name:
         folder = Path(name)
         (folder / "run.cfg").write_text(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A digit classifier on the RTL of two arrays, beside the model and floating point."""
+"""A digit classifier on the RTL of two arrays, compared with the model and with FP32."""
 
 from reports.registry import Study
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Digits through a small network on generated arrays, as one table."""
+"""A digit classifier on generated arrays, with the results as one table."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from synth.flow.gates import Gates
 from synth.record import Metric, Record, provenance
 
 FORMATS = ("e4m3", "int8")
-#: Recipes of synth/flow/recipes.toml that the table shows.
+#: Recipes of synth/flow/recipes.toml in the table.
 RECIPES = ("default", "keep")
 GENERATED = folders.cache("demo")
 
@@ -35,7 +35,7 @@ class Mismatch(Exception):
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """What the command takes."""
+    """Add the options of the command."""
     parser.add_argument(
         "--acc",
         metavar="ACC",
@@ -46,17 +46,20 @@ def add_options(parser: ArgumentParser) -> None:
         "--array",
         metavar="ROWSxCOLS",
         default="16x16",
-        help="size of the arrays (default: %(default)s)",
+        help="array size (default: %(default)s)",
     )
     parser.add_argument(
-        "--batch", metavar="N", type=int, help="test images that go through the RTL (default: all)"
+        "--batch",
+        metavar="N",
+        type=int,
+        help="number of test images to run on the RTL (default: all)",
     )
 
 
 def run(options: Namespace) -> list[Record]:
-    """Train, build, run and check: a record of the network in FP32, and one of each array."""
+    """Train, build, run and check; records of the network in FP32 and on each array."""
     specs = [parse_array(options.array, parse_mac(name, acc=options.acc)) for name in FORMATS]
-    write_files(options.out.parent, {})  # A folder that cannot be written is refused at once.
+    write_files(options.out.parent, {})  # Refuse an unwritable folder at once.
     digits, progress = load_digits(), Progress()
     images = len(digits.test_images)
     batch = images if options.batch is None else options.batch
@@ -96,7 +99,7 @@ def run(options: Namespace) -> list[Record]:
 
 
 def build(spec: ArraySpec) -> Model:
-    """Compiled model of ``spec``, whose Verilog stays below `GENERATED`."""
+    """Compiled model of ``spec``; its Verilog is kept in `GENERATED`."""
     files, ports = generated_array(spec, GENERATED / spec.name)
     return compile_array(files, spec, ports)
 
@@ -119,7 +122,7 @@ def _on_array(
     if (on_rtl != scores[:batch]).any():
         raise Mismatch(f"{spec.name}: scores of the RTL differ from those of the model")
     progress.at_once(
-        f"{spec.name}: {bench.bits:,} bits and {bench.cycles:,} cycles as the model has them"
+        f"{spec.name}: {bench.bits:,} bits and {bench.cycles:,} cycles equal to the model"
     )
     return {
         "accuracy": Metric(round(100 * accuracy(scores, digits.test_labels), 2), "%"),
@@ -136,7 +139,7 @@ def _on_array(
 
 @dataclass(slots=True)
 class Bench:
-    """Runs layers on the RTL of ``spec``, checks each and adds up what was checked."""
+    """Runs layers on the RTL of ``spec``, checks each one and counts the checks."""
 
     spec: ArraySpec
     model: sim.rtl.Model
@@ -166,7 +169,7 @@ class Bench:
         self.cycles += got.cycles
         self.closed_form += wanted
         self.products += m * k * n
-        # Equal bits, but it is the RTL's own that the next layer gets, signed in fixed point.
+        # The next layer gets the bits of the RTL, signed in fixed point.
         acc = self.spec.mac.acc
         if not isinstance(acc, FixedAccumulator):
             return got.codes
@@ -176,18 +179,18 @@ class Bench:
 
     @property
     def utilisation(self) -> float:
-        """Share of the array's products that were wanted ones, over all layers."""
+        """Utilisation: useful products divided by all products of the array, over all layers."""
         mac = self.spec.mac
         return self.products / (self.cycles * self.spec.rows * self.spec.cols * mac.lanes)
 
 
 def compare(spec: ArraySpec, index: int, got: ArrayProduct, sums: Codes, flags: Codes) -> int:
-    """Hold the bits of the RTL to those of the model; gives the number of bits compared.
+    """Check the bits of the RTL against the model; returns the number of bits compared.
 
     Raises
     ------
     Mismatch
-        That names the first place where they differ.
+        If they differ; the message names the first difference.
     """
     mac = spec.mac
     wanted = sums.astype(object) % (1 << mac.acc.width)
@@ -209,7 +212,7 @@ def compare(spec: ArraySpec, index: int, got: ArrayProduct, sums: Codes, flags: 
 
 
 def table(records: Sequence[Record]) -> str:
-    """The records as text, a column for each kind of arithmetic."""
+    """The records as text, one column per kind of arithmetic."""
     reference, *arrays = records
     where = arrays[0].conditions
     # An array's name is array_SIZE_DATAFLOW_OPERANDS_ACCUMULATOR.

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables 2 to 4 of arXiv 2303.17951 in small, on two networks.
+"""Tables 2 to 4 of arXiv 2303.17951 on a small scale, with two networks.
 
-Each network is trained in FP32, rounded to each format as it is (post-training quantisation),
-fine-tuned with rounded operands, and taken from FP8 to INT8. All figures are means over seeds.
-Operands are rounded as `sim.quantize` has it; sums are those of FP32 in PyTorch.
+Each network is trained in FP32, rounded to each format (post-training quantisation), fine-tuned
+with rounded operands, and converted from FP8 to INT8. All figures are means over seeds. Operands
+are rounded as in `sim.quantize`; sums are FP32 in PyTorch.
 """
 
 import statistics
@@ -20,11 +20,11 @@ from synth.record import Metric, Provenance, Record, provenance
 
 SEEDS = 5
 EPOCHS, TUNING = 40, 10
-#: Step of fine-tuning: a tenth of that of training.
+#: Learning rate of fine-tuning: a tenth of that of training.
 FINE = 2e-4
 TUNED = ("INT8", "E2M5", "E3M4", "E4M3", "W4A8")
 ROUNDED = ("INT8", "E2M5", "E3M4", "E4M3", "E5M2", "W4A8", "W8A16")
-#: The format that networks are trained in before INT8 takes over.
+#: Training format before conversion to INT8.
 FP8 = "E4M3"
 
 
@@ -62,7 +62,7 @@ def measure(
 def _record(
     name: str, runs: Sequence[dict[str, float]], images: int, origin: Provenance, epochs: int
 ) -> Record:
-    """Means over the seeds, and how far they spread."""
+    """Means and standard deviations over the seeds."""
     metrics = {}
     for key in runs[0]:
         values = [run[key] for run in runs]
@@ -91,13 +91,13 @@ def _record(
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """What the command takes."""
+    """Add the options of the command."""
     parser.add_argument(
         "--seeds",
         metavar="N",
         type=int,
         default=SEEDS,
-        help="networks of each kind, 1 to 100 (default: %(default)s)",
+        help="number of seeds per network, 1 to 100 (default: %(default)s)",
     )
     parser.add_argument(
         "--epochs",
@@ -115,9 +115,7 @@ def run(options: Namespace) -> list[Record]:
     try:
         import torch
     except ImportError as error:
-        raise SpecError(
-            "Package torch must be installed (locks/training.txt), not missing"
-        ) from error
+        raise SpecError("Package torch is not installed: run `make study NAME=finetune`") from error
     from reports.studies.finetune.training import NETWORKS
 
     torch.set_num_threads(1)

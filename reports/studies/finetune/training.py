@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two small networks for the digits, trained with operands that are rounded to a format.
+"""Two small networks for the digits, trained with operands rounded to a format.
 
-Rounding is on the way forward (fake quantisation). The way back ignores it: the gradient passes
-numbers that did not saturate, and no others (the straight-through estimator, Bengio et al. 2013).
-Scales take the largest magnitude to that of the format: of each output of the weights, of the whole
-tensor of activations, whose largest magnitude is that of the training images.
+The forward pass rounds (fake quantisation). The backward pass does not: gradients pass through
+numbers that did not saturate, and stop at the others (straight-through estimator, Bengio et al.
+2013). Scales map the largest magnitude to that of the format, per output for weights and per
+tensor for activations. The largest activation is taken from the training images.
 """
 
 import copy
@@ -23,7 +23,7 @@ from sim.quantize.nearest import nearest
 
 @dataclass(frozen=True, slots=True)
 class Operands:
-    """Formats of activations and weights; None leaves them as they are."""
+    """Formats of activations and weights; None does not round."""
 
     activations: Format | None = None
     weights: Format | None = None
@@ -44,7 +44,7 @@ SCHEMES = {
 
 
 class _Nearest(torch.autograd.Function):
-    """Nearest multiple of the scale that the format has."""
+    """Nearest representable multiple of the scale."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, fmt: Format) -> Tensor:
@@ -103,7 +103,7 @@ def dense() -> nn.Sequential:
 
 
 def convolutional() -> nn.Sequential:
-    """Two convolutions of 3 x 3, each halved in size after it, and a dense layer."""
+    """Two 3 x 3 convolutions, each followed by pooling to half the size, and a dense layer."""
     first, second = CHANNELS
     return nn.Sequential(
         Rounded(nn.Conv2d(1, first, 3, padding=1)),
@@ -170,7 +170,7 @@ def train(
 
 
 def accuracy(network: nn.Sequential, digits: Digits) -> float:
-    """Share of the test images that are told right, in percent."""
+    """Percentage of test images that are classified correctly."""
     with torch.no_grad():
         best = network(_images(digits.test_images)).argmax(dim=1)
     return 100 * float((best == torch.as_tensor(digits.test_labels)).float().mean())

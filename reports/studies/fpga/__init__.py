@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MACs mapped to FPGAs, placed and routed."""
+"""MACs placed and routed on FPGAs."""
 
 from reports.registry import Study
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The units of points.toml on every part, with DSP blocks and without."""
+"""The units of points.toml on every part, with and without DSP blocks."""
 
 import tomllib
 from argparse import Namespace

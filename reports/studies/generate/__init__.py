@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long arrays take to generate."""
+"""Time to generate arrays."""
 
 from reports.registry import Study
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wall time to generate arrays, start of Python included.
+"""Wall-clock time to generate arrays, including the start of Python.
 
-Each command runs in a process of its own, a few times; the fastest run counts, since other work on
+Each command runs several times in its own process. The fastest run counts, because other work on
 the machine can only slow it down.
 """
 
@@ -76,14 +76,14 @@ def _options(parser: ArgumentParser) -> None:
         metavar="ROWSxCOLS",
         nargs="*",
         default=SIZES,
-        help=f"sizes of the arrays (default: {' '.join(SIZES)})",
+        help=f"array sizes (default: {' '.join(SIZES)})",
     )
     parser.add_argument(
         "--runs",
         metavar="N",
         type=int,
         default=RUNS,
-        help="runs of each, the fastest counts (default: %(default)s)",
+        help="runs per array; the fastest counts (default: %(default)s)",
     )
 
 

@@ -11,7 +11,7 @@ from reports.studies.networks.models import Graph
 from reports.studies.networks.task import Outputs, Task, correct, share
 from sim.digits import Layer, load_digits, train
 
-#: Images whose activations choose the ranges; all are training images.
+#: Number of training images for calibration.
 CALIBRATION = 256
 
 
@@ -34,7 +34,7 @@ def export(layers: list[Layer], path: Path) -> Path:
 
 
 def task(folder: Path, samples: int | None = None) -> Task:
-    """Train the network, which is repeatable, and take its test images."""
+    """Train the network reproducibly, and use its test images."""
     digits = load_digits()
     images, labels = digits.test_images[:samples], digits.test_labels[:samples]
 

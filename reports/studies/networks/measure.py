@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hw.progress import Progress
 from hw.spec import folders
-from hw.spec.errors import require, require_int
+from hw.spec.errors import SpecError, require, require_int
 from reports.registry import Measure
 from reports.studies.networks import digits, photographs, sentences, text
 from reports.studies.networks.advice import Costs, answer, with_costs
@@ -28,7 +28,7 @@ from sim.network import calibrate_network, load
 from sim.network import run as run_network
 from synth.record import Metric, Provenance, Record, provenance
 
-#: Makes a task: models that are written go to the folder; so many samples, or all of them.
+#: Functions that make a task: folder for written models, and number of samples (None: all).
 TASKS: dict[str, Callable[[Path, int | None], Task]] = {
     "digits": digits.task,
     "direction": text.direction,
@@ -37,42 +37,42 @@ TASKS: dict[str, Callable[[Path, int | None], Task]] = {
     "photographs": photographs.task,
 }
 
-#: Samples that are evaluated unless told otherwise.
+#: Default number of samples.
 SAMPLES = {"digits": 449, "direction": 96, "recogniser": 40, "sentences": 80, "photographs": 36}
-#: Networks so small that ranges of least squared error are tried, too.
+#: Networks small enough to also try ranges with the least squared error.
 SEARCHED = ("digits", "direction")
 MODELS = folders.cache("networks")
-#: Setting whose pace is measured, and seconds that the run may take on two processors.
+#: Setting whose simulation is timed, and its time limit in seconds on two processors.
 SIZE, COLUMN, ACCUMULATOR, BAR = "32x32", "E4M3", "fp32", 60.0
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """What the command takes."""
+    """Add the options of the command."""
     parser.add_argument(
         "--only",
         metavar="NAME",
         action="append",
-        help=f"network to run, may be repeated: {', '.join(TASKS)} (default: all)",
+        help=f"network to run; can be repeated: {', '.join(TASKS)} (default: all)",
     )
     parser.add_argument(
         "--samples",
         metavar="N",
         type=int,
-        help="samples of each network (default: "
+        help="samples per network (default: "
         f"{', '.join(f'{count} {name}' for name, count in SAMPLES.items())})",
     )
     add_settings(parser)
     parser.add_argument(
         "--no-pace",
         action="store_true",
-        help="leave out how long a line of text takes on a 32x32 array",
+        help="do not time a line of text on a 32x32 array",
     )
 
 
 def run(options: Namespace) -> list[Record]:
-    """Records of each network; one whose package is missing is left out, with a word on stderr.
+    """Records of each network; networks whose package is missing are skipped with a message.
 
-    Runs that were done before come from the cache.
+    Earlier runs come from the cache.
     """
     names = options.only or list(TASKS)
     for name in names:
@@ -91,19 +91,20 @@ def run(options: Namespace) -> list[Record]:
         try:
             task = TASKS[name](MODELS, options.samples or SAMPLES[name])
         except MissingPackage as error:
-            print(f"{name}: left out: {error}", file=sys.stderr)
+            print(f"{name}: skipped: {error}", file=sys.stderr)
             continue
         runs = Runs(task, origin, progress, search=name in SEARCHED)
         measured = [with_costs(record, costs) for record in runs.records(columns, accumulators)]
         records += [*measured, answer(measured)]
     if "recogniser" in names and not options.no_pace:
         records += pace(MODELS, origin, progress)
-    require(bool(records), "Networks", "installed (make models)", ", ".join(names))
+    if not records:
+        raise SpecError(f"None of {', '.join(names)} is installed: run `make models`")
     return records
 
 
 def _command(options: Namespace) -> str:
-    """Command that measures the same."""
+    """Command that repeats the measurement."""
     given = [f"--only {name}" for name in options.only or ()]
     given += [f"--samples {options.samples}"] if options.samples else []
     given += [
@@ -118,7 +119,7 @@ def _command(options: Namespace) -> str:
 
 
 def pace(folder: Path, origin: Provenance, progress: Progress) -> list[Record]:
-    """Record of the recogniser on one line, products bit for bit, FP32 beside it left out."""
+    """Record of the recogniser on one line, bit for bit, without comparison with FP32."""
     task = text.recogniser(folder, 1)
     plan = plan_of(COLUMN, ACCUMULATOR, Ranges("channel", "minmax"), SIZE)
     network = load(task.model)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model files: networks written as ONNX, and weights as packages ship them.
+"""Model files: networks written as ONNX, and weights in the format of the packages.
 
 Weights are in PyTorch's format before version 1.6, read without PyTorch. Such a file is three
 pickles (a magic number, the version of the protocol, facts on the machine that wrote it), the
@@ -28,7 +28,7 @@ Shape = list[str | int]
 
 
 class Graph:
-    """Nodes and constants as they are added; a name stands for each value.
+    """Nodes and constants of a model; each value has a name.
 
     onnx is imported when the first graph is made: nothing else here needs it.
     """
@@ -42,26 +42,26 @@ class Graph:
         self._inputs: list[Any] = []
 
     def input(self, name: str, shape: Shape, dtype: npt.DTypeLike = np.float32) -> str:
-        """Value that is fed; a side that is a name may have any size."""
+        """An input; a dimension with a name can have any size."""
         self._inputs.append(self._value(name, shape, dtype))
         return name
 
     def constant(self, array: npt.ArrayLike, name: str = "") -> str:
-        """Value that is part of the model."""
+        """A constant of the model."""
         name = name or f"constant_{len(self._constants)}"
         tensor = self._onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
         self._constants.append(tensor)
         return name
 
     def add(self, operator: str, *inputs: str, name: str = "", **attributes: Any) -> str:
-        """Node with one output, whose name it gives back."""
+        """Add a node with one output, and return the name of the output."""
         name = name or f"{operator.lower()}_{len(self._nodes)}"
         node = self._onnx.helper.make_node(operator, inputs, [name], name=name, **attributes)
         self._nodes.append(node)
         return name
 
     def save(self, path: Path, outputs: dict[str, Shape]) -> Path:
-        """Check the model and write it, whole or not at all; outputs are float32."""
+        """Check the model and write it completely or not at all; outputs are float32."""
         helper = self._onnx.helper
         graph = helper.make_graph(
             self._nodes,
@@ -113,7 +113,7 @@ def _rebuild(
 
 
 class _Reader(pickle.Unpickler):
-    """Unpickler that knows tensors and dictionaries of them, and nothing else."""
+    """Unpickler that accepts only tensors and dictionaries of tensors."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in DTYPES:
@@ -134,7 +134,7 @@ class _Reader(pickle.Unpickler):
 
 
 def read_torch(path: Path) -> dict[str, NDArray]:
-    """Tensors of a file by their names; SpecError if it is not what the module's text describes."""
+    """Tensors of a file by name; SpecError if it is not in the format described above."""
     try:
         with path.open("rb") as file:
             if _Reader(file).load() != MAGIC:

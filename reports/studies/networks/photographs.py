@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photographs that scikit-learn and scikit-image ship, cut and altered, for EfficientNet-Lite0.
+"""Photographs from scikit-learn and scikit-image, cropped and altered, for EfficientNet-Lite0.
 
 The network (Tan and Le 2019; the Lite variant of 2020) is made from its published weights: inverted
 residual blocks without squeeze-and-excitation, ReLU6, padding as TensorFlow's SAME, which is one
@@ -91,7 +91,7 @@ class _Builder:
         group: int = 1,
         bounded: bool = True,
     ) -> str:
-        """Convolution with the normalisation after it folded in; ReLU6 if ``bounded``."""
+        """Convolution with the following normalisation folded in; ReLU6 if ``bounded``."""
         weights, bias = self._folded(name, norm)
         kernel = weights.shape[-1]
         out = -(-self.side // stride)
@@ -122,7 +122,7 @@ class _Builder:
         return folded.astype(np.float32), bias.astype(np.float32)
 
     def block(self, value: str, index: int, stage: Stage, stride: int) -> str:
-        """Expand, filter each channel, project; added to the input where shapes allow."""
+        """Expand, filter each channel, project; add the input if shapes match."""
         name, start = f"_blocks.{index}", value
         channels = len(self.weights[f"{name}._depthwise_conv.weight"])
         if stage.expand > 1:
@@ -181,13 +181,11 @@ def task(folder: Path, samples: int | None = None) -> Task:
 def _images(
     views: tuple[tuple[float, tuple[float, float], bool, float], ...],
 ) -> npt.NDArray[np.float32]:
-    """Every photograph in each of the views, (N, 3, side, side), RGB from -1 to 1."""
+    """Every photograph in each view, (N, 3, side, side), RGB from -1 to 1."""
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise MissingPackage(
-            "Package pillow must be installed (make setup), not missing"
-        ) from error
+        raise MissingPackage("Package pillow is not installed: run `make setup`") from error
     images = []
     for part, (across, down), mirrored, brightness in views:
         for module, name in PHOTOGRAPHS:

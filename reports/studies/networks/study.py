@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What formats, ranges and accumulators do to one network, as records.
+"""Effect of formats, ranges and accumulators on one network, as records.
 
-Each run is kept as soon as it is done, so that a study that was killed goes on where it was.
+Each run is cached when it finishes, so an interrupted study resumes.
 """
 
 import itertools
@@ -36,7 +36,7 @@ from sim.network.plan import Observed
 from synth.flow.cache import cached
 from synth.record import Metric, Provenance, Record
 
-#: Formats that are tried with every accumulator.
+#: Formats tried with every accumulator.
 ACCUMULATED = ("E4M3", "INT8")
 EXACT = "exact"
 NOT_DONE = (
@@ -47,13 +47,13 @@ NOT_DONE = (
 
 
 class Runs:
-    """Runs of one task; ``progress`` tells which, ``search`` is as in `choices`."""
+    """Runs of one task; ``progress`` reports them, ``search`` is as in `choices`."""
 
     def __init__(
         self, task: Task, origin: Provenance, progress: Progress, *, search: bool = True
     ) -> None:
         self.task, self._origin, self._progress, self._search = task, origin, progress, search
-        #: The same network on the data that scales are chosen on.
+        #: The same network on the calibration data.
         self._rehearsal = replace(task, feeds=task.calibration, compared=0)
 
     def records(
@@ -87,7 +87,7 @@ class Runs:
                 yield self._accumulated(column, accumulator, *exact[column])
 
     def _accumulated(self, column: str, accumulator: str, best: Ranges, beside: Measures) -> Record:
-        """Record of a format with another accumulator, beside exact sums."""
+        """Record of a format with another accumulator, compared with exact sums."""
         ranges, tried = self._best(column, accumulator, accumulated(column, accumulator, best))
         measured = self._run(column, accumulator, ranges)
         return self._quantized("accumulators", measured, column, accumulator, ranges, tried, beside)
@@ -95,8 +95,9 @@ class Runs:
     def _best(
         self, column: str, accumulator: str, among: Sequence[Ranges]
     ) -> tuple[Ranges, dict[str, float]]:
-        """Ranges that leave the least error in the output for the calibration data, and the errors
-        in percent; none if there is no choice.
+        """Ranges with the lowest output error on the calibration data, and all errors in percent.
+
+        No errors if there is only one choice.
         """
         if len(among) == 1:
             return among[0], {}
@@ -116,7 +117,7 @@ class Runs:
         tried: dict[str, float],
         beside: Measures,
     ) -> Record:
-        """Record of a format with an accumulator, and of the change from ``beside``."""
+        """Record of a format with an accumulator, with the change from ``beside``."""
         return self._record(
             study,
             measured,
@@ -139,7 +140,7 @@ class Runs:
         conditions: dict[str, Any],
         beside: Measures | None = None,
     ) -> Record:
-        """Record of measures; of their change from those ``beside`` them, if any."""
+        """Record of measures, with their change from ``beside`` if given."""
         measures: dict[str, float] = measured["measures"]
         metrics = {
             key: Metric(float(f"{value:.6g}"), "" if "cosine" in key else "%")
@@ -184,7 +185,7 @@ class Runs:
         return self._cached([column, mac_of(column, accumulator), str(ranges)], compute)
 
     def _rehearsed(self, column: str, accumulator: str, ranges: Ranges) -> float:
-        """Error of the output in percent, for the data that scales are chosen on."""
+        """Error of the output in percent, on the calibration data."""
 
         def compute() -> Measures:
             result = self._simulated(self._rehearsal, column, accumulator, ranges)
@@ -224,7 +225,7 @@ class Runs:
 
     @cached_property
     def _seen(self) -> dict[str, Observed]:
-        """What scales are chosen from."""
+        """Values from which scales are chosen."""
         return calibration(self.task, self._progress)
 
     @cached_property
@@ -234,12 +235,12 @@ class Runs:
 
     @cached_property
     def _rehearsed_exactly(self) -> Outputs:
-        """Outputs in FP32 for the data that scales are chosen on."""
+        """Outputs in FP32 on the calibration data."""
         return reference(self._rehearsal, self._progress)
 
 
 def _change(measured: Measures, beside: Measures) -> dict[str, Metric]:
-    """Change of the metric, and how many samples do better and worse."""
+    """Change of the metric, and the number of samples that do better and worse."""
     now, then = (next(iter(each["measures"].values())) for each in (measured, beside))
     changes = np.subtract(measured["each"], beside["each"])
     counts = {"better": changes > 0, "worse": changes < 0} if changes.size else {}

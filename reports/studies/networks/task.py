@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network with its data and the measure of how well it does on them.
+"""A network with its data and its measures.
 
-Files are those that installed packages ship; nothing is downloaded and none of their code runs.
+Files come from installed packages. Nothing is downloaded, and none of their code runs.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from sim.codes import NDArray
 
 
 class MissingPackage(SpecError):
-    """A package of the extra ``networks`` that is not installed."""
+    """A package of the extra ``networks`` is not installed."""
 
 
 def package_file(module: str, name: str) -> Path:
@@ -26,7 +26,7 @@ def package_file(module: str, name: str) -> Path:
     Raises
     ------
     MissingPackage
-        If the package is not installed, or ships no such file.
+        If the package is not installed or has no such file.
     """
     spec = find_spec(module)
     folders = (spec.submodule_search_locations or []) if spec else []
@@ -35,13 +35,13 @@ def package_file(module: str, name: str) -> Path:
         if path.is_file():
             return path
     raise MissingPackage(
-        f"Package {module} must be installed (make models), not missing"
+        f"Package {module} is not installed: run `make models`"
         if not folders
-        else f"Package {module} must ship {name}, not go without"
+        else f"Package {module} has no file {name}: install the version in locks/networks.txt"
     )
 
 
-#: What a run of the network is given, by the name of the input.
+#: Inputs of one run of the network, by name.
 Feed = dict[str, NDArray]
 #: First output of each run.
 Outputs = Sequence[NDArray]
@@ -53,7 +53,7 @@ Each = Callable[[Outputs, Outputs], npt.NDArray[np.int64]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """One network and what it is measured on.
+    """One network, with its data and measures.
 
     Parameters
     ----------
@@ -90,22 +90,22 @@ class Task:
 
 
 def share(name: str, each: Each) -> Score:
-    """Score whose one measure is the share, in percent, of samples that are right."""
+    """Score with one measure: the percentage of correct samples."""
     return lambda outputs, reference: {name: float(100 * each(outputs, reference).mean())}
 
 
 def correct(outputs: Outputs, labels: NDArray) -> npt.NDArray[np.int64]:
-    """Whether the largest element of each row is at the place that its label says."""
+    """Whether the largest element of each row is at the index of its label."""
     return np.asarray(np.concatenate(outputs).argmax(axis=-1) == labels, np.int64)
 
 
 def alike(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
-    """Whether the largest element of each row is at the same place."""
+    """Whether the largest element of each row has the same index."""
     return correct(outputs, np.concatenate(reference).argmax(axis=-1))
 
 
 def relative_error(outputs: Outputs, reference: Outputs) -> float:
-    """Root of the mean squared difference, in percent of that of the reference itself."""
+    """Root mean square difference, in percent of the root mean square of the reference."""
     got, wanted = (
         np.concatenate([each.ravel() for each in side]).astype(np.float64)
         for side in (outputs, reference)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PP-OCRv4 as `rapidocr-onnxruntime` ships it: reads lines of text, tells which way up they are.
+"""PP-OCRv4 from `rapidocr-onnxruntime`: recognises lines of text and their direction.
 
 Lines are this project's own: rendered in DejaVu, then blurred and covered with noise.
 """
@@ -117,9 +117,7 @@ def picture(
     try:
         from PIL import Image, ImageDraw, ImageFilter, ImageFont
     except ImportError as error:
-        raise MissingPackage(
-            "Package pillow must be installed (make setup), not missing"
-        ) from error
+        raise MissingPackage("Package pillow is not installed: run `make setup`") from error
     font = ImageFont.truetype(
         package_file("matplotlib", f"mpl-data/fonts/ttf/{FONTS[index % len(FONTS)]}.ttf"), 32
     )
@@ -135,7 +133,7 @@ def picture(
 
 
 def _fit(grey: Floats, width: int | None) -> Floats:
-    """Cut or fill up a picture at its right."""
+    """Crop or pad a picture on the right."""
     if width is None:
         return grey
     fitted = np.zeros((HEIGHT, width), np.float32)
@@ -158,7 +156,7 @@ def distance(got: Sequence[str] | str, wanted: Sequence[str] | str) -> int:
 
 
 def characters(model: Path) -> list[str]:
-    """What the recogniser's classes stand for; the first is "nothing", the last a space."""
+    """Characters of the recogniser's classes; the first is "nothing", the last a space."""
     import onnx
 
     facts = {
@@ -168,20 +166,20 @@ def characters(model: Path) -> list[str]:
 
 
 def read(scores: NDArray, known: list[str]) -> str:
-    """Text of scores (T, classes): the best class at each place, repeated ones once (CTC)."""
+    """Text of scores (T, classes): the best class at each position, without repeats (CTC)."""
     best = scores.argmax(axis=1)
     new = np.append(True, best[1:] != best[:-1])
     return "".join(known[place] for place in best[new])
 
 
 def recogniser(folder: Path, samples: int | None = None) -> Task:
-    """Read lines of text, a run each since their widths differ."""
+    """Recognise lines of text, one per run because their widths differ."""
     model = package_file(MODULE, "models/ch_PP-OCRv4_rec_infer.onnx")
     known, lines = characters(model), LINES[:samples]
     length = sum(map(len, lines))
 
     def right(outputs: Outputs, reference: Outputs) -> npt.NDArray[np.int64]:
-        """Characters of each line less those that are wrong."""
+        """Number of characters of each line minus the number of errors."""
         return np.array(
             [
                 len(line) - distance(read(each[0], known), line)
@@ -207,7 +205,7 @@ def recogniser(folder: Path, samples: int | None = None) -> Task:
 
 
 def direction(folder: Path, samples: int | None = None) -> Task:
-    """Tell lines that stand on their head from those that do not."""
+    """Detect lines that are upside down."""
     model = package_file(MODULE, "models/ch_ppocr_mobile_v2.0_cls_infer.onnx")
     turned = np.arange(len(LINES) * 2)[:samples] % 2
 

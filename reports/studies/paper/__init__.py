@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The 15 units of arXiv 2303.17951, figure 3, from verified netlists."""
+"""The 15 units of figure 3 of arXiv 2303.17951, from verified netlists."""
 
 from reports.registry import FLOW_HIDDEN, FLOW_METRICS, Study
 

@@ -29,7 +29,7 @@ def figure() -> list[Bar]:
 
 
 def allowed_gates() -> dict[MacSpec, int]:
-    """Two-input gates of each unit at the figure's ratio to INT8, from a plain INT8 unit's."""
+    """Two-input gates of each unit at the figure's ratio to INT8, applied to a plain INT8 unit."""
     bars = figure()
     reference = tomllib.loads(FIGURE.read_text(encoding="utf-8"))["reference_gates"]
     return {bar.mac: round(reference * bar.total[0] / bars[0].total[0]) for bar in bars}

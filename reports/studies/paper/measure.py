@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The 15 units of arXiv 2303.17951 from verified netlists.
 
-Every unit of the paper's figure 3 goes through the one flow, its mapped netlist is held to the
-golden model, and its record says what the paper's figure and its hand count say.
+Every unit of the paper's figure 3 goes through the same flow, and its mapped netlist is checked
+against the golden model. The record also has the values of the figure and the hand count.
 """
 
 import sys
@@ -28,7 +28,7 @@ from synth.power.energy import NetlistMismatch
 from synth.record import Metric, Record
 from synth.run import chosen_library
 
-#: States of accumulator and product that each netlist is compared in, beside every operand pair.
+#: States of accumulator and product to compare in each netlist, in addition to all operand pairs.
 STATES = 1_000_000
 WORKERS = 2
 _verify = cached_step(verify)
@@ -37,7 +37,7 @@ _verify = cached_step(verify)
 def paper_record(
     bar: Bar, library: Library | None, command: str, *, states: int = STATES
 ) -> Record:
-    """Record of one unit: what it costs here, by the paper's hand count, and in its figure.
+    """Record of one unit: cost here, by the paper's hand count, and in its figure.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def _options(parser: ArgumentParser) -> None:
 
 
 def _run(options: Namespace) -> list[Record]:
-    """Records of all bars; says how far it is."""
+    """Records of all bars; reports progress."""
     require(
         options.states.isdecimal() and int(options.states) > 0,
         "States",

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Floating-point accumulators beside the paper's ratios over INT8."""
+"""Gates of floating-point accumulators relative to INT8, compared with the paper."""
 
 from reports.registry import Study
 
 STUDIES = (
     Study(
         name="ratios",
-        title="Floating-point accumulators beside the paper's ratios over INT8",
+        title="Floating-point accumulators relative to INT8, compared with the paper",
         order=100,
         measure="measure",
         metrics=(

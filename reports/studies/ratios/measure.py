@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gates over INT8, beside the ratios of the paper's figure 3.
+"""Gates relative to INT8, compared with the ratios of the paper's figure 3.
 
-Each floating-point accumulator of the paper is counted in two-input gates, flip-flops apart, in the
-paper's own formats. Beside the whole unit stands the one that reads subnormal operands as zero: it
-shows what of a miss these cost.
+Each floating-point accumulator of the paper is counted in two-input gates without flip-flops, in
+the paper's formats. A second unit reads subnormal operands as zero, to show their share of the
+difference.
 """
 
 import sys
@@ -20,20 +20,20 @@ from synth.flow.design import count_mac
 from synth.flow.gates import recipes
 from synth.record import Metric, Record, provenance
 
-#: Gates of INT8 with a 27-bit accumulator that the paper's ratios are applied to. A yardstick that
-#: stays where it is: this project's own unit has become smaller.
+#: Gates of INT8 with a 27-bit accumulator, to which the paper's ratios are applied. The value is
+#: fixed, although this project's own unit has become smaller.
 REFERENCE = 472
 RECIPES = ("keep", "default")
 WITHOUT = FEATURES["subnormals of the operands"]
 
 
 def paper_ratio(bar: Bar, int8: Bar) -> float:
-    """Ratio of two bars of the figure, the least that its readings allow."""
+    """Ratio of two bars of the figure, at the lower end of their readings."""
     return bar.total[0] / int8.total[1]
 
 
 def allowed_gates(bar: Bar, int8: Bar) -> int:
-    """Gates of a unit at the paper's ratio over `REFERENCE`."""
+    """Gates of a unit at the paper's ratio to `REFERENCE`."""
     return int(paper_ratio(bar, int8) * REFERENCE)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two tiles that flow through a 4x4 array, cycle by cycle."""
+"""Two tiles flow through a 4x4 array, cycle by cycle."""
 
 from reports.registry import Study
 

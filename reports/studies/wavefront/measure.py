@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two tiles that flow through an array: a testbench feeds them, Icarus records every wire."""
+"""Two tiles flow through an array: a testbench feeds them, and Icarus records every wire."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ from synth.record import Metric, Record, provenance
 MAC, SIZE = "e4m3", "4x4"
 #: Instance of the array in the testbench.
 DUT = "bench.dut"
-#: More cycles than any run needs that does not hang.
+#: Limit of cycles; a longer run hangs.
 LIMIT = 1000
 
 _BENCH = Template("""\
@@ -61,9 +61,9 @@ class BenchError(RuntimeError):
 
 
 def record_tiles(spec: ArraySpec, tiles: Tiles, folder: Path) -> list[Sample]:
-    """Generate the array into ``folder``, run ``tiles`` back to back, streams never stalling.
+    """Generate the array into ``folder`` and run ``tiles`` back to back without stalls.
 
-    Gives the values of all wires in each clock cycle, from reset to the last beat of C.
+    Returns the values of all wires in each clock cycle, from reset to the last beat of C.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def record_tiles(spec: ArraySpec, tiles: Tiles, folder: Path) -> list[Sample]:
 
 
 def _beats(vectors: np.ndarray, width: int) -> Sequence[int]:
-    """One number for each vector of codes (the last axis), its first code in the low bits."""
+    """One number per vector of codes (the last axis), with the first code in the low bits."""
     return [
         sum(int(code) << (width * lane) for lane, code in enumerate(vector))
         for vector in vectors.reshape(-1, vectors.shape[-1])
@@ -111,14 +111,14 @@ def _beats(vectors: np.ndarray, width: int) -> Sequence[int]:
 
 
 def icarus_version() -> str:
-    """Version of the Icarus that is used."""
+    """Version of Icarus."""
     return _tool(["iverilog", "-V"], Path()).split()[3]
 
 
 def _tool(command: list[str], folder: Path) -> str:
-    """Output of a tool that must be installed and end well."""
+    """Output of a tool; BenchError if it is missing or fails."""
     if shutil.which(command[0]) is None:
-        raise BenchError(f"Program {command[0]} must be installed (make tools), and is not")
+        raise BenchError(f"Program {command[0]} is not installed: run `make tools`")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"{command[0]} failed: {(done.stdout + done.stderr).splitlines()[0]}")

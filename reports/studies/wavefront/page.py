@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of two tiles in an array: a small array for every cycle, and the streams in time.
+"""Figures of two tiles in an array: the array in every cycle, and the streams over time.
 
-What the templates draw is plain data: places, shades and texts.
+Templates draw plain data: positions, shades and texts.
 """
 
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ from typing import Any
 from reports.registry import Figure, Page
 from reports.tables import Record
 
-#: Stands where there is no value.
+#: Text for a missing value.
 NOTHING = "-"
 MARGIN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What a stream does in one cycle: its handshake, and which beat of which tile it offers."""
+    """One cycle of a stream: handshake, tile, index of the beat, and values."""
 
     valid: bool
     ready: bool
@@ -28,7 +28,7 @@ class Beat:
 
 
 class Trace:
-    """Grids and beats of each cycle; all values are text, `NOTHING` where there is none."""
+    """Grids and beats of each cycle; values are text, or `NOTHING`."""
 
     def __init__(self, record: Record) -> None:
         self.conditions: dict[str, Any] = record["conditions"]
@@ -45,7 +45,7 @@ class Trace:
         return self._texts[name][cycle].split()
 
     def tile_of_operands(self, name: str, cycle: int) -> list[list[int]]:
-        """Tile of what each element is given in the cycle: its operands so far, counted."""
+        """Tile of the operands of each element, found by counting its operands so far."""
         so_far = [self.grid(name, earlier) for earlier in range(cycle + 1)]
         return [
             [
@@ -67,19 +67,19 @@ class Trace:
 
 
 CELL = 34
-#: Height of the part of a cell that stands for the result register.
+#: Height of the result register in a cell.
 STRIP = 12
 PANEL_COLUMNS = 5
-#: Where the array begins in its panel.
+#: Position of the array in its panel.
 LEFT, TOP = 26, 42
 HEADER = 92
-#: Shades of a tile in the picture; a full accumulator has the last.
+#: Number of shades of a tile; a full accumulator has the last.
 SHADES = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One processing element in one cycle; ``tile`` and ``result`` are 0 where there is none."""
+    """One processing element in one cycle; ``tile`` and ``result`` are 0 if empty."""
 
     x: int
     y: int
@@ -93,7 +93,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A value at the edge of the array, and the tile that it belongs to."""
+    """A value at the edge of the array, and its tile."""
 
     x: float
     y: float
@@ -103,7 +103,7 @@ class Label:
 
 @dataclass(slots=True)
 class Panel:
-    """One cycle: where it is drawn, its cells and the values that enter and leave."""
+    """One cycle: position, cells, and the values that enter and leave."""
 
     cycle: int
     x: int
@@ -116,7 +116,7 @@ class Panel:
 
 
 def wavefront(record: Record) -> dict[str, Any]:
-    """What the template ``wavefront.svg.j2`` draws."""
+    """Values for the template ``wavefront.svg.j2``."""
     trace = Trace(record)
     rows, cols = len(trace.grid("acc", 0)), len(trace.grid("acc", 0)[0])
     width, height = cols * CELL + 40, rows * CELL + 78
@@ -148,7 +148,7 @@ def wavefront(record: Record) -> dict[str, Any]:
 
 
 def _panel(trace: Trace, cycle: int, x: int, y: int) -> Panel:
-    """Picture of one cycle with its corner at ``x``, ``y``."""
+    """Panel of one cycle with its corner at ``x``, ``y``."""
     drain = [moves == "1" for moves in trace.row("drain", cycle)]
     names = ("acc", "products", "tile", "a", "b", "result", "result_tile")
     grids = {name: trace.grid(name, cycle) for name in names}
@@ -206,7 +206,7 @@ _NAMES = (("s_axis_a", "col"), ("s_axis_b", "row"), ("m_axis_c", "row"))
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """One wire: its name, where its line lies, and the line as an SVG path."""
+    """One wire: name, position, and SVG path."""
 
     name: str
     y: int
@@ -224,7 +224,7 @@ class Box:
 
 
 def streams(record: Record) -> dict[str, Any]:
-    """What the template ``streams.svg.j2`` draws."""
+    """Values for the template ``streams.svg.j2``."""
     trace = Trace(record)
     waves, boxes, y = [], [], WAVES_TOP
     for stream, vector in _NAMES:

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens in an array, cycle by cycle, as short texts: told from recorded wires, and held
-against the golden model and the closed forms.
+"""State of an array in each cycle as short texts, derived from recorded wires and checked against
+the golden model and the closed forms.
 
-A grid is ``"1 2; 3 4"``, rows from north to south, and ``-`` where there is nothing. Of each cycle:
+A grid is ``"1 2; 3 4"``, rows from north to south, with ``-`` for an empty place. For each cycle:
 
 a, b
-    Values of the operands that a processing element is given.
+    Operand values of a processing element.
 acc, products, tile
-    Its accumulator while a sum is under way or just finished: value, products in it, number of the
-    tile from 1.
+    Its accumulator while a sum is in progress or just finished: value, number of products, and
+    number of the tile from 1.
 result, result_tile
-    Its result register, from the sum's arrival until it has moved on.
+    Its result register, from arrival of the sum until it has moved on.
 drain
     Whether the results of a column move north.
 s_axis_a, s_axis_b, m_axis_c
-    Wires tvalid, tready and tlast; with ``_tdata`` the values that are offered.
+    Wires tvalid, tready and tlast; ``_tdata`` has the values offered.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ STREAMS = ("s_axis_a", "s_axis_b", "m_axis_c")
 
 
 class TraceError(RuntimeError):
-    """A trace that is not what must happen; the message is one line."""
+    """The trace differs from the model; the message is one line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +59,7 @@ class Tiles:
         return int(self.a.shape[2])
 
     def codes(self, spec: ArraySpec) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Codes of ``a`` and ``b``, whose values the formats must have."""
+        """Codes of ``a`` and ``b``; the formats must represent the values exactly."""
         return _exact("a", self.a, spec.mac.a), _exact("b", self.b, spec.mac.b)
 
     def sums(self, spec: ArraySpec) -> npt.NDArray[np.float64]:
@@ -76,7 +76,7 @@ class Tiles:
 
 
 def _exact(name: str, values: npt.NDArray[np.float64], fmt: Format) -> npt.NDArray[Any]:
-    """Codes of ``values``, none of which may be rounded."""
+    """Codes of ``values``; none may be rounded."""
     codes: npt.NDArray[Any] = sim.encode(values, fmt)
     require(
         bool((sim.decode(codes, fmt) == values).all()),
@@ -87,7 +87,7 @@ def _exact(name: str, values: npt.NDArray[np.float64], fmt: Format) -> npt.NDArr
     return codes
 
 
-#: Small whole numbers, such that all sums of a column differ: each can be told where it appears.
+#: Small integers chosen so that all sums of a column differ and can be identified.
 TILES = Tiles(
     a=np.array(
         [
@@ -107,7 +107,7 @@ TILES = Tiles(
 
 
 def grid_text(rows: Iterable[Iterable[Any]]) -> str:
-    """Text of a grid of numbers, None where there is nothing."""
+    """Text of a grid of numbers; None for an empty place."""
     return "; ".join(
         " ".join(NOTHING if value is None else f"{value:.12g}" for value in row) for row in rows
     )
@@ -115,7 +115,7 @@ def grid_text(rows: Iterable[Iterable[Any]]) -> str:
 
 @dataclass(slots=True)
 class _Cell:
-    """What one accumulator holds, told from the frames that it was given."""
+    """Content of one accumulator, derived from its inputs."""
 
     tile: int = 0
     products: int = 0
@@ -168,7 +168,7 @@ def trace(cycles: Sequence[Sample], spec: ArraySpec, dut: str) -> dict[str, list
 def _element(
     sample: Sample, path: str, cell: _Cell, column: _Column, spec: ArraySpec
 ) -> tuple[float | None, ...]:
-    """Values of one processing element, None where there is nothing; ``cell`` goes on."""
+    """Values of one processing element, None if empty; advances ``cell``."""
     wires = {
         name: sample[f"{path}.mac.{name}"]
         for name in ("i_valid", "i_first", "i_a", "i_b", "o_valid", "o_data")
@@ -220,14 +220,14 @@ def _value(code: int, fmt: Format) -> float:
 
 
 def _sum(bits: int, spec: ArraySpec) -> float:
-    """Value of a two's complement sum; what stands above its bits does not count."""
+    """Value of a two's complement sum; higher bits are ignored."""
     width = spec.mac.acc.width
     low = bits & ((1 << width) - 1)
     return (low - (low >> (width - 1) << width)) * 2.0**spec.mac.acc.lsb_exp  # type: ignore[union-attr]
 
 
 def grid(text: str) -> list[list[float | None]]:
-    """Numbers of a grid, None where there is nothing."""
+    """Numbers of a grid; None for an empty place."""
     return [
         [None if word == NOTHING else float(word) for word in row.split()]
         for row in text.split("; ")
@@ -235,13 +235,13 @@ def grid(text: str) -> list[list[float | None]]:
 
 
 def tiles_of(conditions: Mapping[str, Any]) -> Tiles:
-    """The operands that a record names."""
+    """The operands named by a record."""
     a, b = (np.array([grid(text) for text in conditions[name]], np.float64) for name in "ab")
     return Tiles(a=a, b=b)
 
 
 def check(conditions: Mapping[str, Any]) -> int:
-    """Compare every recorded value with what it must be; gives the number of comparisons.
+    """Compare every recorded value with the expected one; returns the number of comparisons.
 
     Operands, accumulator and result register of each processing element in each cycle, rows of C
     that leave each column, beats of C, and the cycles of the first and of the last beat.
@@ -290,7 +290,7 @@ def check(conditions: Mapping[str, Any]) -> int:
 
 
 def _operands(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> dict[str, str]:
-    """Operands and accumulators that the processing elements must have in a cycle."""
+    """Expected operands and accumulators of the processing elements in a cycle."""
     grids: dict[str, list[list[float | None]]] = {
         name: [[None] * spec.cols for _ in range(spec.rows)]
         for name in ("a", "b", "acc", "products", "tile")
@@ -310,7 +310,7 @@ def _operands(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> di
 
 
 def _results(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> dict[str, str]:
-    """Results that the processing elements must hold in a cycle."""
+    """Expected results in the processing elements in a cycle."""
     values: list[list[float | None]] = [[None] * spec.cols for _ in range(spec.rows)]
     owners: list[list[float | None]] = [[None] * spec.cols for _ in range(spec.rows)]
     for tile, col in np.ndindex(tiles.count, spec.cols):

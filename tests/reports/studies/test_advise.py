@@ -186,7 +186,7 @@ WRONG = [
     ),
     (
         ["digits", "--data", "{x.npz}"],
-        "--data must be left out for a network of the project, not '{x.npz}'",
+        "digits is a network of this project and has its own data: leave out --data",
     ),
     (["{m.onnx}", "--loss", "x"], "argument --loss: invalid float value: 'x'"),
 ]

@@ -163,7 +163,7 @@ def test_bench_without_numba(monkeypatch, tmp_path, capsys):
     with pytest.raises(SystemExit, match=r"^2$"):
         main(["bench", "--out", str(tmp_path / "x.json")])
     assert capsys.readouterr().err == (
-        "python -m reports.study simulator: error: Numba must be installed (make fast), not None\n"
+        "python -m reports.study simulator: error: Numba is not installed: run `make fast`\n"
     )
 
 
@@ -238,7 +238,7 @@ def test_scalesim_that_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr(scalesim, "ENVIRONMENT", tmp_path / "python")
     with pytest.raises(ScaleSimError) as caught:
         compare(ORIGIN, LAYERS[:1], ["4x4"])
-    assert str(caught.value) == ("SCALE-Sim must be installed (make build/scalesim), and is not")
+    assert str(caught.value) == "SCALE-Sim is not installed: run `make build/scalesim`"
 
 
 @pytest.mark.slow

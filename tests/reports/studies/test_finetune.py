@@ -66,7 +66,7 @@ def test_record_of_one_seed(tmp_path: Path) -> None:
         (["--seeds", "0"], "Seeds must be an integer from 1 to 100, not 0"),
         (["--epochs", "1001"], "Epochs must be an integer from 1 to 1000, not 1001"),
         (["--epochs", "x"], "argument --epochs: invalid int value: 'x'"),
-        ([], "Package torch must be installed (locks/training.txt), not missing"),
+        ([], "Package torch is not installed: run `make study NAME=finetune`"),
     ],
 )
 def test_wrong(

@@ -166,11 +166,10 @@ def test_measures() -> None:
 def test_missing_package() -> None:
     with pytest.raises(
         MissingPackage,
-        match=r"^Package no_such_package must be installed "
-        r"\(make models\), not missing$",
+        match=r"^Package no_such_package is not installed: run `make models`$",
     ):
         package_file("no_such_package", "x")
-    with pytest.raises(MissingPackage, match=r"^Package numpy must ship no/such, not go without$"):
+    with pytest.raises(MissingPackage, match=r"^Package numpy has no file no/such: install "):
         package_file("numpy", "no/such")
 
 

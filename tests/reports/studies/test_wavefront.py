@@ -122,8 +122,8 @@ def test_command_without_icarus(
     assert capsys.readouterr() == (
         "",
         (
-            "python -m reports.study wavefront: error: Program iverilog must be installed "
-            "(make tools), and is not\n"
+            "python -m reports.study wavefront: error: Program iverilog is not installed: run "
+            "`make tools`\n"
         ),
     )
     assert not list(tmp_path.iterdir())
