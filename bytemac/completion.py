@@ -37,7 +37,11 @@ def whole_parser() -> argparse.ArgumentParser:
     verbs = whole.add_subparsers(metavar="VERB")
     known = _values()
     for verb in VERBS.values():
-        own = resolve_name(f"{verb.module}:parser")()
+        try:
+            own = resolve_name(f"{verb.module}:parser")()
+        except ModuleNotFoundError:  # Of an extra: the verb is completed, its options are not.
+            verbs.add_parser(verb.name, help=verb.meaning)
+            continue
         part = verbs.add_parser(verb.name, parents=[own], add_help=False, help=verb.meaning)
         for action in part._actions:
             if action.nargs == 0:

@@ -165,6 +165,16 @@ def test_bash_completes(tmp_path: Path, words: list[str], offered: list[str]) ->
     assert done.stdout.split() == offered
 
 
+def test_completion_without_the_package_of_a_verb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for name in [name for name in sys.modules if name.startswith("sim.network")]:
+        monkeypatch.delitem(sys.modules, name)
+    parts = whole_parser()._subparsers._group_actions[0].choices
+    assert list(parts) == list(VERBS)
+    assert "--data" not in parts["network"]._option_string_actions
+    assert "--mac" in parts["run"]._option_string_actions
+
+
 def test_completion_has_every_option_of_every_verb() -> None:
     parts = whole_parser()._subparsers._group_actions[0].choices
     assert list(parts) == list(VERBS)
