@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Charts as SVG text: bars side by side, and curves. The same numbers give the same bytes."""
+"""Charts as SVG text: bars, dots and curves. The same numbers give the same bytes."""
 
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 COLOURS = ("#2f6f9f", "#c26a00", "#2e7d32", "#7d4fa8", "#c0392b", "#5d6b7c", "#4a9bd4", "#8a6d00")
 INK, SOFT, LINE = "#1c2430", "#5d6b7c", "#d9dfe6"
@@ -40,7 +41,8 @@ THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.5g}" if value < 1e4 else f
 class Curve:
     """Points of one curve and what is written at each; ``marks`` may be empty.
 
-    ``colour`` is a place in `COLOURS`, by default that of the curve.
+    ``colour`` is a place in `COLOURS`, by default that of the curve; ``below`` puts the marks below
+    their points.
     """
 
     name: str
@@ -48,10 +50,16 @@ class Curve:
     marks: Sequence[str] = ()
     dashed: bool = False
     colour: int | None = None
+    below: bool = False
 
 
+MARKERS = ("o", "s", "^", "D", "v", "P")
+#: Numbers below this are written as powers.
+SMALL = 1e-3
+#: Ground of a label, so that lines do not cross it.
+PLATE: Any = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 #: Width in inches that a page has; where more bars stand than fit, their values are upright.
-WIDEST = 14.0
+WIDEST = 11.0
 
 
 def bars(
@@ -62,7 +70,6 @@ def bars(
     series: Mapping[str, Sequence[float | None]],
     line: float | None = None,
     line_name: str = "",
-    log: bool = False,
 ) -> str:
     """SVG of groups of bars, each with its value above; ``line`` is a level to compare with.
 
@@ -76,13 +83,14 @@ def bars(
         Heights by name of the series, one a group, None where there is none.
     line, line_name
         Level drawn across, and what it is.
-    log
-        Whether heights are logarithmic.
     """
     with matplotlib.rc_context(STYLE):
-        width = max(7.2, 0.62 * len(groups) * len(series) + 1.6)
-        crowded = width > WIDEST
-        figure, axes = _axes(title, min(width, WIDEST))
+        values = [value for each in series.values() for value in each if value is not None]
+        longest = max((len(_short(value)) for value in values), default=0)
+        # A value of so many characters needs so many inches above its bar.
+        width = max(7.2, (0.08 * longest + 0.14) * len(groups) * len(series) + 1.4)
+        crowded = width > 1.2 * WIDEST
+        figure, axes = _axes(title, min(width, WIDEST), unit)
         share = 0.82 / len(series)
         for place, (name, values) in enumerate(series.items()):
             xs = [index + (place - (len(series) - 1) / 2) * share for index in range(len(groups))]
@@ -101,14 +109,12 @@ def bars(
                 color=SOFT,
                 fontsize=8.5,
                 rotation="vertical" if crowded else "horizontal",
+                bbox=PLATE,
             )
         if line is not None:
             axes.axhline(line, color=COLOURS[4], linewidth=1.2, linestyle="--", label=line_name)
         axes.set_xticks(range(len(groups)), groups)
         axes.tick_params(axis="x", length=0)
-        axes.set_ylabel(unit)
-        if log:
-            axes.set_yscale("log")
         if crowded:
             axes.margins(x=0.01, y=0.2)
         axes.yaxis.set_major_formatter(THOUSANDS)
@@ -117,12 +123,52 @@ def bars(
         return _svg(figure, title)
 
 
+def dots(
+    title: str,
+    *,
+    unit: str,
+    groups: Sequence[str],
+    series: Mapping[str, Sequence[float | None]],
+    line: float,
+    line_name: str,
+) -> str:
+    """SVG of a row of dots a group along a logarithmic axis, one a series.
+
+    The parameters are those of `bars`.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _axes(title, 9.5, unit, height=0.42 * len(groups) + 1.7)
+        places = range(len(groups))
+        axes.axvline(line, color=COLOURS[4], linewidth=1.2, linestyle="--", label=line_name)
+        for place, (name, values) in enumerate(series.items()):
+            shown = [(value, row) for value, row in zip(values, places, strict=True) if value]
+            axes.plot(
+                [value for value, _ in shown],
+                [row for _, row in shown],
+                MARKERS[place % len(MARKERS)],
+                label=name,
+                color=COLOURS[place % len(COLOURS)],
+                markersize=8,
+                linestyle="none",
+            )
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(_power(10))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_yticks(places, groups)
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.invert_yaxis()
+        axes.margins(y=0.08)
+        axes.grid()
+        _legend(axes, len(series) + 1)
+        return _svg(figure, title)
+
+
 def stacks(
     title: str, *, unit: str, groups: Sequence[str], parts: Mapping[str, Sequence[float]]
 ) -> str:
     """SVG of one bar a group, made of parts on top of each other, the whole written above."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _axes(title, max(7.2, 0.62 * len(groups) + 1.6))
+        figure, axes = _axes(title, max(7.2, 0.62 * len(groups) + 1.6), unit)
         feet = [0.0] * len(groups)
         for place, (name, values) in enumerate(parts.items()):
             axes.bar(
@@ -146,7 +192,6 @@ def stacks(
             )
         axes.set_xticks(range(len(groups)), groups)
         axes.tick_params(axis="x", length=0)
-        axes.set_ylabel(unit)
         axes.yaxis.set_major_formatter(THOUSANDS)
         axes.grid(axis="y")
         _legend(axes, len(parts))
@@ -176,17 +221,24 @@ def curves(
                     mark,
                     point,
                     textcoords="offset points",
-                    xytext=(5, 5),
+                    xytext=(0, -14) if curve.below else (5, 6),
                     fontsize=8.5,
                     color=colour,
+                    bbox=PLATE if mark else None,
                 )
-        for chosen, set_scale, axis in (
-            (log_x, axes.set_xscale, axes.xaxis),
-            (log_y, axes.set_yscale, axes.yaxis),
+        axes.margins(y=0.1)
+        for chosen, set_scale, axis, place in (
+            (log_x, axes.set_xscale, axes.xaxis, 0),
+            (log_y, axes.set_yscale, axes.yaxis, 1),
         ):
-            if chosen:
-                set_scale("log", base=2)
             axis.set_major_formatter(THOUSANDS)
+            if chosen:
+                values = [point[place] for curve in shown for point in curve.points]
+                set_scale("log", base=2)
+                # Few powers of two in the range need ticks between them.
+                few = max(values) < 16 * min(values)
+                axis.set_major_locator(LogLocator(base=2, subs=(1, 1.5) if few else (1,)))
+                axis.set_major_formatter(_power(2) if min(values) < SMALL else THOUSANDS)
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         axes.grid()
@@ -194,12 +246,26 @@ def curves(
         return _svg(figure, title)
 
 
-def _axes(title: str, width: float) -> tuple[Figure, Axes]:
-    """Empty figure with a title at its left edge."""
-    figure = Figure(figsize=(width, 4.1), layout="constrained")
+def _axes(title: str, width: float, unit: str = "", height: float = 4.1) -> tuple[Figure, Axes]:
+    """Empty figure with a title at its left edge, and below it the unit of the bars."""
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
-    axes.set_title(title, loc="left", fontsize=12.5, fontweight="bold", color=INK)
+    if unit:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, fontweight="bold", color=INK)
+        axes.set_title(unit, loc="left", fontsize=10, color=SOFT)
+    else:
+        axes.set_title(title, loc="left", fontsize=12.5, fontweight="bold", color=INK)
     return figure, axes
+
+
+def _power(base: int) -> FuncFormatter:
+    """Ticks as powers of a base, which small numbers need."""
+    superscripts = str.maketrans(
+        "-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
+    )
+    return FuncFormatter(
+        lambda value, _: f"{base}{str(round(math.log(value, base))).translate(superscripts)}"
+    )
 
 
 def _legend(axes: Axes, entries: int) -> None:

@@ -23,7 +23,13 @@ Records = Mapping[str, Sequence[tables.Record]]
 
 FOLDER = Path(__file__).parent / "studies"
 #: Metrics that come first in a table of what `synth.measure` finds, and conditions too long for it.
-FLOW_METRICS = ("two_input_gates_keep", "area", "min_period")
+FLOW_METRICS = (
+    "two_input_gates_keep",
+    "area",
+    "min_period",
+    "energy_gaussian",
+    "energy_gaussian_glitches",
+)
 FLOW_HIDDEN = ("passes", "timing", "critical_path", "parts", "energy", "blocks")
 
 

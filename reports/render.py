@@ -137,6 +137,7 @@ def environment() -> jinja2.Environment:
         autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]),
     )
     templates.filters |= {
+        "label": tables.label,
         "listed": tables.listed,
         "more": tables.more,
         "number": tables.text,

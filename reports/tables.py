@@ -121,15 +121,19 @@ def table(
         + "".join(f" [{unit}]" for unit in units[name] if len(units[name]) == 1 and unit)
         for name in names
     ]
+    libraries = ["library"] if len({_library(record) for record in records}) > 1 else []
     rows = [
         [
             record["subject"],
+            *(_library(record) for _ in libraries),
             *(_condition(record, name) for name in varying),
             *(cell(record, name, with_unit=len(units[name]) > 1) for name in names),
         ]
         for record in records
     ]
-    return Table(["", *map(label, varying), *heads], rows, notes, list(range(len(rows))))
+    return Table(
+        ["", *libraries, *map(label, varying), *heads], rows, notes, list(range(len(rows)))
+    )
 
 
 def notes_of(records: Sequence[Record], hidden: Sequence[str] = ()) -> list[str]:
@@ -167,6 +171,11 @@ def _conditions(records: Sequence[Record], hidden: Sequence[str]) -> tuple[list[
     values = {name: {_condition(record, name) for record in records} for name in sorted(conditions)}
     shared = [name for name in values if len(values[name]) == 1]
     return shared, [name for name in values if len(values[name]) > 1]
+
+
+def _library(record: Record) -> str:
+    """Name of the cell library of a record."""
+    return str((record["provenance"]["library"] or {}).get("name", MISSING))
 
 
 def _condition(record: Record, name: str) -> str:

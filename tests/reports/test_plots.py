@@ -3,7 +3,7 @@
 
 import xml.etree.ElementTree as ET
 
-from reports.plots import Curve, bars, curves, stacks
+from reports.plots import Curve, bars, curves, dots, stacks
 
 BARS = {
     "title": "Cost by accumulator",
@@ -59,6 +59,23 @@ def test_curves_show_names_marks_and_units():
     )
     for text in ("Fronts", "period [ns]", "area [um2]", "INT8", "E4M3", "prefix", "ripple"):
         assert text in texts(svg), text
+
+
+def test_small_numbers_are_powers_of_two():
+    points = [(2.0**-power, power) for power in range(3, 25)]
+    shown = texts(curves("Outliers", x="share", y="dB", log_x=True, shown=[Curve("INT8", points)]))
+    assert "2\u207b\u00b2\u2074" in shown
+    assert not any("e-" in text for text in shown)
+
+
+def test_dots_show_names_and_powers_of_ten():
+    given = BARS | {"series": {"INT8": [0.00012, None], "E4M3": [45_000, 1.5]}, "line": 1}
+    title = given.pop("title")
+    shown = texts(dots(title, **given))
+    for text in (title, "gates", "FX+12", "FP16", "INT8", "E4M3", "bar", "10\u2074"):
+        assert text in shown, text
+    given["series"] = {"INT8": [0.00013, None], "E4M3": [45_000, 1.5]}
+    assert dots(title, **given) != dots(title, **given | {"line": 2})
 
 
 def test_stacks_show_parts_and_the_whole():

@@ -60,7 +60,7 @@ def test_numbers_link_to_their_record(root: Path) -> None:
     assert '<td class="num"><a href="records/gates.html#r1">100</a></td>' in files["gates.html"]
     record = re.search(r'<article id="r1">(.*?)</article>', files["records/gates.html"], re.DOTALL)
     assert record
-    assert '<li id="r1-two_input_gates">two input gates <b>100</b> gate</li>' in record[1]
+    assert '<li id="r1-two_input_gates">two-input gates <b>100</b> gate</li>' in record[1]
     assert "Measured by <code>make gates</code> on 2026-01-02." in record[1]
     assert "Conditions: recipe plain, width 8. Not done: timing." in record[1]
 

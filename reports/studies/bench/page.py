@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from reports.plots import bars
+from reports.plots import dots
 from reports.registry import Page, Records
 from reports.tables import MISSING, Record, Table, value
 
@@ -172,11 +172,10 @@ def plots(records: Records) -> dict[str, Callable[[], str]]:
     }
     return {
         "simulator-speed": partial(
-            bars,
+            dots,
             "Speed of simulators relative to a plain Verilator model",
-            log=True,
             series=series,
-            groups=[name.replace(", ", "\n") for name in units],
+            groups=list(units),
             unit="products per second, Verilator = 1",
             line=1.0,
             line_name="Verilator",

@@ -210,6 +210,7 @@ def _clock_plot(units: Sources) -> str:
                     () if loop else marks,
                     dashed=loop,
                     colour=place,
+                    below=not place,
                 )
             )
     return curves(
