@@ -26,7 +26,7 @@ Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
 _ELABORATION = RLock()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Hardware:
     """What is built of a spec.
 
@@ -49,6 +49,9 @@ class Hardware:
     element: str
     ports: "list[Port]"
     descriptions: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Hardware({self.name!r}, {len(self.ports)} ports)"
 
     def verilog(self) -> str:
         """Verilog of the top and of every module below it."""

@@ -39,7 +39,7 @@ A, B, C = "s_axis_a", "s_axis_b", "m_axis_c"
 STARTS, LEAVES = 1, 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ArrayProduct:
     """Result of a product on an array, and its cycles.
 
@@ -58,6 +58,10 @@ class ArrayProduct:
     codes: Codes
     flags: npt.NDArray[Any]
     cycles: int
+
+    def __repr__(self) -> str:
+        m, n = self.codes.shape
+        return f"ArrayProduct({m}x{n} {self.codes.dtype}, {self.cycles:,} cycles)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class Provenance:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Record:
     """Metrics of one subject, measured in one way.
 
@@ -131,6 +131,9 @@ class Record:
             self.not_done,
         )
         object.__setattr__(self, "not_done", tuple(self.not_done))
+
+    def __repr__(self) -> str:
+        return f"Record({self.subject!r}, {len(self.metrics)} metrics)"
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain data."""

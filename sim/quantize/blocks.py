@@ -14,6 +14,7 @@ import numpy.typing as npt
 from hw.spec import Format
 from hw.spec.errors import require
 from sim.codes import NDArray, as_format
+from sim.convert import as_numbers
 from sim.quantize.nearest import codes_of, values_of
 
 Floats = npt.NDArray[np.float64]
@@ -33,7 +34,7 @@ MX = {
 }
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Blocks:
     """Codes of the elements and of the scales.
 
@@ -54,6 +55,10 @@ class Blocks:
     scales: npt.NDArray[np.uint8]
     axis: int
 
+    def __repr__(self) -> str:
+        sides = "x".join(map(str, self.codes.shape))
+        return f"Blocks({self.fmt.name!r}, {sides}, axis={self.axis})"
+
 
 def encode_blocks(x: npt.ArrayLike, fmt: Format | str, axis: int = -1) -> Blocks:
     """Encode ``x`` in blocks of 32 along ``axis``. ``fmt`` is an element format or a key of `MX`.
@@ -62,7 +67,7 @@ def encode_blocks(x: npt.ArrayLike, fmt: Format | str, axis: int = -1) -> Blocks
     smallest scale, 2**-127. Signed integers are symmetric: the lowest code is not used.
     """
     fmt = as_format(MX.get(fmt, fmt) if isinstance(fmt, str) else fmt)
-    moved = np.moveaxis(np.asarray(x, np.float64), axis, -1)
+    moved = np.moveaxis(as_numbers(x, "Values").astype(np.float64), axis, -1)
     require(moved.shape[-1] > 0, "Values shape", f"at least 1 along axis {axis}", moved.shape)
     blocks = _cut(moved)
     largest = abs(blocks).max(axis=-1)

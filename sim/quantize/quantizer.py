@@ -39,7 +39,7 @@ _AXIS = {
 }
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Quantizer:
     """A scheme with its scales: ``x = (value of code - zero point) * scale``.
 
@@ -92,13 +92,17 @@ class Quantizer:
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "zero_point", zero)
 
+    def __repr__(self) -> str:
+        scales = f"scale={self.scale[0]:.6g}" if self.axis is None else f"{self.scale.size} scales"
+        return f"Quantizer({str(self.scheme)!r}, {scales})"
+
     def encode(self, x: npt.ArrayLike) -> NDArray:
         """Quantise: divide by the scale in binary64, round once to nearest even, saturate.
 
         Without a zero point, signed integers do not use the lowest code. NaN gives 0 in a format
         without NaN.
         """
-        x = np.asarray(x)
+        x = as_numbers(x, "Values")
         fmt, scaled = self.scheme.fmt, x / self._spread(self.scale, x)
         if self.scheme.zero_point:
             scaled = np.rint(scaled / 2.0**fmt.lsb_exp) + self._spread(self.zero_point, x)

@@ -37,7 +37,7 @@ class ScaleKind(Enum):
     POW2 = "pow2"  #: A power of two, which is a shift in hardware; for blocks E8M0.
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Scheme:
     """How to quantise a tensor. `str` and `parse_scheme` convert to and from text.
 
@@ -104,6 +104,9 @@ class Scheme:
             )
             require(self.scale is ScaleKind.POW2, "Scheme scale", "pow2 with per=block", "fp32")
             require(not self.zero_point, "Scheme zero_point", "no with per=block", "yes")
+
+    def __repr__(self) -> str:
+        return f"Scheme({str(self)!r})"
 
     def __str__(self) -> str:
         """Text of the scheme, without settings that have their defaults."""

@@ -53,7 +53,7 @@ def parser() -> Parser:
             f"--{name}",
             metavar="FILE",
             type=Path,
-            help=f".npy file with the codes of {name.upper()}, integers",
+            help=f".npy file with the codes of {name.upper()}: integers, or an array of ml_dtypes",
         )
     parser.add_argument(
         "--seed",

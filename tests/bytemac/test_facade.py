@@ -11,8 +11,10 @@ import pytest
 import bytemac as bm
 import sim
 from bytemac.facade import Unit
+from hw.build import build
 from hw.spec import CATALOG, parse_array, parse_mac
-from sim.quantize import calibrate
+from sim.quantize import calibrate, encode_blocks, parse_scheme
+from sim.tiling import ArrayProduct
 
 
 def drawn(seed=0, shape=(7, 30, 5), spread=1.0):
@@ -188,6 +190,7 @@ def test_verilog_and_files(tmp_path):
 def test_measure_counts_gates():
     record = bm.mac("int4").measure(metrics=["gate_counts"])
     assert record.subject == "mac_int4_fx20"
+    assert repr(record) == f"Record('mac_int4_fx20', {len(record.metrics)} metrics)"
     assert record.metrics["two_input_gates_default"].value > 50
     assert record.provenance.command == (
         "python -m synth.run --spec int4,acc=fx20 --recipe keep --metrics gate_counts"
@@ -204,6 +207,20 @@ def test_reprs_are_short():
     assert bm.formats() == CATALOG
     assert unit == Unit(parse_mac("e4m3,acc=fp32"))
     assert {unit.array(2, 2).spec} == {parse_array("2x2", "e4m3,acc=fp32")}
+
+
+def test_reprs_of_what_it_returns_are_short():
+    scheme = parse_scheme("int8,per=channel,range=mse")
+    assert repr(scheme) == "Scheme('int8,per=channel,range=mse')"
+    assert repr(calibrate(np.eye(2), scheme, axis=0)) == (
+        "Quantizer('int8,per=channel,range=mse', 2 scales)"
+    )
+    assert repr(calibrate([448.0, -896.0], "e4m3")) == "Quantizer('e4m3', scale=2)"
+    assert repr(encode_blocks(np.ones((2, 40)), "e4m3")) == "Blocks('e4m3', 2x40, axis=-1)"
+    assert repr(ArrayProduct(np.ones((2, 3), int), np.zeros((2, 3)), 1234)) == (
+        "ArrayProduct(2x3 int64, 1,234 cycles)"
+    )
+    assert repr(build(parse_mac("int4"))) == "Hardware('mac_int4_fx20', 6 ports)"
 
 
 REFUSED = [

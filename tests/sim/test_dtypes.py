@@ -10,7 +10,7 @@ import pytest
 import sim
 from hw.spec import CATALOG, SpecError, parse_format
 from sim.files import read_array
-from sim.quantize import calibrate
+from sim.quantize import calibrate, encode_blocks
 from sim.run.__main__ import main
 from sim.run.operands import load
 
@@ -67,7 +67,10 @@ def test_every_dtype_is_numbers_to_encode(name):
     x, _ = drawn(name)
     wanted = sim.encode(x.astype(np.float64), "e5m2")
     assert (sim.encode(x, "e5m2") == wanted).all()
-    assert calibrate(x, "e4m3").scale == calibrate(x.astype(np.float64), "e4m3").scale
+    quantizer = calibrate(x, "e4m3")
+    assert quantizer.scale == calibrate(x.astype(np.float64), "e4m3").scale
+    assert (quantizer.encode(x) == quantizer.encode(x.astype(np.float64))).all()
+    assert (encode_blocks(x, "e4m3").codes == encode_blocks(x.astype(float), "e4m3").codes).all()
     assert sim.encode(x[0, 0], "e5m2") == wanted[0, 0]
 
 

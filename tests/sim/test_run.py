@@ -224,7 +224,7 @@ def test_results_read_as_what_they_are(tmp_path, unit, dtype, backend):
     assert (codes == found["codes"]).all()
     assert sim.values(codes, mac).tolist() == [[-7.0], [15.0]]
     if mac.acc.is_fixed:
-        assert (codes * 2.0**mac.acc.lsb).tolist() == [[-7.0], [15.0]]
+        assert (codes * 2.0**mac.acc.lsb_exp).tolist() == [[-7.0], [15.0]]
 
 
 def test_wide_sums_are_bytes_of_twos_complement(tmp_path):
@@ -236,7 +236,7 @@ def test_wide_sums_are_bytes_of_twos_complement(tmp_path):
     found = np.load(out)
     assert found["codes"].shape == (2, 1, -(-mac.acc.width // 8))
     sums = [int.from_bytes(row[0].tobytes(), "little", signed=True) for row in found["codes"]]
-    assert [total * 2.0**mac.acc.lsb for total in sums] == [-7.0, 15.0]
+    assert [total * 2.0**mac.acc.lsb_exp for total in sums] == [-7.0, 15.0]
     assert found["values"].tolist() == [[-7.0], [15.0]]
 
 
