@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What it costs: runs tools on generated hardware and writes records."""
+"""Measure cost: run tools on generated hardware and write records."""
 
 from hw.spec import startup as startup  # The first import: it guards those that follow.

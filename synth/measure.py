@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record of a unit: gates, cost, cells, timing, energy, blocks.
+"""Measure a unit and make its record: gates, cost, cells, timing, energy, blocks.
 
-A metric is a function in `METRICS`: it gets a `Job` and gives a `Part`, and every table and record
-has it from then on. What a metric computes comes from the cache where it has been computed before.
+A metric is a function in `METRICS` that takes a `Job` and returns a `Part`. All records and tables
+then include it. Results are cached.
 """
 
 from collections import Counter
@@ -32,11 +32,11 @@ from synth.record import Metric, Record, provenance
 
 NOT_DONE = ("placement", "routing", "clock tree", "memories")
 GATE_RECIPES = ("default", "keep")
-#: Clock period, in ns, that no cell is made larger for.
+#: Clock period in ns, long enough that no cell is enlarged.
 SLOW_NS = 1000.0
-#: Streams on which a netlist is run with delays too, which takes longest.
+#: Streams that are also simulated with delays, which takes longest.
 WITH_GLITCHES = ("gaussian", "digits1")
-#: Stream on which the energy of blocks is measured.
+#: Stream for the energy of blocks.
 BLOCK_STREAM = "gaussian"
 
 _count = cached_step(count)
@@ -51,10 +51,9 @@ _split = cached_step(block.split)
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is measured, on what: ``library`` None leaves cells and timing out.
+    """A design to measure and how to map it. Without a ``library``, there are no cells or timing.
 
-    ``clock_ns`` is a clock period in ns that the slack is told for and that recipes with a clock
-    target map for.
+    ``clock_ns`` is the clock period in ns for the slack and for recipes that map for a clock.
     """
 
     design: Design
@@ -64,17 +63,17 @@ class Job:
 
     @cached_property
     def mapped(self) -> Mapped | None:
-        """The design in cells of the library."""
+        """The design, mapped to cells of the library."""
         if self.library is None:
             return None
         return self._mapped(self.library, self.design.top, self.design.keep)
 
     @property
     def sized(self) -> "Job":
-        """The job in the recipe's twin that buffers wide fan-outs, if there is one.
+        """The job with the ``-sized`` version of its recipe, which buffers wide fan-outs, if any.
 
-        Without buffers slews leave the library's tables, and energies with them. Where no clock was
-        asked for it is so slow that cells stay small.
+        Without buffers, slews exceed the library's tables and energies are wrong. Without a given
+        clock, the period is so long that cells stay small.
         """
         recipe = f"{self.recipe}-sized"
         if recipe not in recipes("cells"):
@@ -83,7 +82,7 @@ class Job:
 
     @cached_property
     def element(self) -> Mapped | None:
-        """The design's element in cells: the design itself, or an array's processing element."""
+        """The element, mapped to cells: the design itself, or an array's processing element."""
         if self.library is None or self.design.element == self.design.top:
             return self.mapped
         return self._mapped(self.library, self.design.element)
@@ -102,7 +101,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Part of a record: ``tools`` are versions by name."""
+    """Part of a record. ``tools`` holds versions by name."""
 
     metrics: dict[str, Metric] = field(default_factory=dict)
     conditions: dict[str, Any] = field(default_factory=dict)
@@ -125,7 +124,7 @@ def gate_counts(job: Job) -> Part:
 
 
 def paper_cost(job: Job) -> Part:
-    """The paper's cost, flip-flops included, and what register enables and resets come to."""
+    """Cost as in the paper, including flip-flops, and the cost of register enables and resets."""
     cost = _price(
         job.design.verilog, job.design.top, "keep", keep=job.design.keep, reader=job.design.reader
     )
@@ -139,7 +138,7 @@ def paper_cost(job: Job) -> Part:
 
 
 def cells(job: Job) -> Part:
-    """Area and leakage of the design in cells; those of an engine by part."""
+    """Area and leakage of the mapped design; for an engine, by part."""
     if job.mapped is None or job.library is None:
         return Part(not_done=("cells and area (no library)",))
     mapped, gemm = job.mapped, job.design.gemm
@@ -158,7 +157,7 @@ def cells(job: Job) -> Part:
 
 
 def clock(job: Job) -> Part:
-    """Highest clock and critical path of the element, slack at the clock that was asked for."""
+    """Highest clock and critical path of the element, and slack at the given clock."""
     if job.library is None or job.element is None:
         return Part(not_done=("timing (no library)",))
     if job.design.gemm is not None and job.design.keep:
@@ -186,7 +185,7 @@ def clock(job: Job) -> Part:
 
 
 def _engine_parts(design: Design, spec: GemmSpec, mapped: Mapped, library: Library) -> Part:
-    """Flip-flops, bits of the memories, area by part; a part is what the top places."""
+    """Flip-flops, memory bits, and area by part. A part is an instance in the top module."""
     texts = modules(mapped.verilog)
     metrics = {
         "flip_flops": Metric(
@@ -218,7 +217,7 @@ def _engine_parts(design: Design, spec: GemmSpec, mapped: Mapped, library: Libra
 
 
 def energy(job: Job) -> Part:
-    """Energy of a multiply-accumulation on each stream, the sums held to the model."""
+    """Energy per multiply-accumulate on each stream. Sums are checked against the model."""
     if job.mapped is None or job.library is None:
         return Part(not_done=("energy (no library)",))
     if job.design.array is not None:
@@ -258,7 +257,7 @@ def energy(job: Job) -> Part:
 
 
 def _energy_in_array(job: Job, spec: ArraySpec) -> Part:
-    """Energy of a multiply-accumulation in an array at full use."""
+    """Energy per multiply-accumulate in a fully used array."""
     if not energies.has_array_energy(spec):
         return Part(not_done=("energy (of output-stationary arrays that give sums only)",))
     sized, results = job.sized, 0
@@ -286,7 +285,7 @@ def _energy_in_array(job: Job, spec: ArraySpec) -> Part:
 
 
 def blocks(job: Job) -> Part:
-    """Gates, area and energy of a MAC by block, each mapped on its own."""
+    """Gates, area and energy of a MAC by block, with each block mapped separately."""
     if job.design.mac is None:
         return Part(not_done=("blocks (of whole MACs only)",))
     metrics = {
@@ -322,21 +321,21 @@ METRICS: tuple[Callable[[Job], Part], ...] = (gate_counts, paper_cost, cells, cl
 
 
 def measure(job: Job, command: str, *, only: Sequence[str] = (), progress: bool = False) -> Record:
-    """Record of a job that ``command`` asked for.
+    """Measure a job and return its record.
 
     Parameters
     ----------
     job, command
-        What is measured, and what asked for it.
+        What to measure, and the command for the provenance.
     only
-        Names of metrics in `METRICS`; all by default.
+        Names of metrics in `METRICS`; by default all.
     progress
         Report each metric on stderr.
 
     Raises
     ------
     SpecError
-        If the design or the recipe is not fit for it, or there is no such metric.
+        If the design or the recipe is not supported, or there is no such metric.
     YosysError, StaError
         If a tool fails.
     """
@@ -378,7 +377,7 @@ def measure(job: Job, command: str, *, only: Sequence[str] = (), progress: bool 
 
 
 def _chosen(only: Sequence[str]) -> tuple[Callable[[Job], Part], ...]:
-    """Metrics by name, all if none is named."""
+    """Metrics by name; all if no name is given."""
     known = {metric.__name__: metric for metric in METRICS}
     for name in only:
         require(name in known, "Metric", f"one of {', '.join(known)}", name)

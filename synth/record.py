@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records: everything that is measured, with its unit, conditions and provenance.
+"""Records of measurements, with units, conditions and provenance.
 
-A tool measures, builds `Record` objects and hands them to `write_records(path, records)`, `path`
-being a file of ``reports/data``; `read_records(path)` reads them back and checks them. Nothing else
-reaches a report::
+A tool measures, builds `Record` objects, and writes them with `write_records(path, records)` to a
+file in ``reports/data``. `read_records(path)` reads and checks them. Reports take all their numbers
+from records::
 
     record = Record(
         subject=spec.name,
@@ -14,7 +14,7 @@ reaches a report::
     )
     write_records("reports/data/gates.json", [record])
 
-A file is ``{"records": [...]}`` with sorted keys, so that a second run shows only what changed.
+A file is ``{"records": [...]}`` with sorted keys, so that the diff of a new run shows only changes.
 """
 
 import json
@@ -31,14 +31,14 @@ from hw.emit.files import write_files
 from hw.spec import folders
 from hw.spec.errors import SpecError, require
 
-#: What a result depends on. Records and pages are results, so they do not make a tree dirty.
+#: Sources that results depend on. Records and pages are results, so they do not make a tree dirty.
 SOURCES = ("hw", "sim", "synth", "reports/studies", "tests", "pyproject.toml", "locks")
 
 Value = float | int | str | bool
 
 
 class Metric(NamedTuple):
-    """One measured value and its unit ("" for a plain number, a name or a yes/no)."""
+    """A measured value and its unit ("" for a plain number, a name or a yes/no)."""
 
     value: Value
     unit: str = ""
@@ -46,9 +46,9 @@ class Metric(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
-    """Where a record comes from: enough to measure it again.
+    """Where a record comes from, with enough detail to measure it again.
 
-    ``commit`` is "unknown" outside a git checkout; ``dirty`` says that the sources differed from
+    ``commit`` is "unknown" outside a git checkout. ``dirty`` means that the sources differed from
     it. ``library`` describes a cell library or data set (name, corner, sha256), if one was used.
     """
 
@@ -83,25 +83,25 @@ class Provenance:
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Record:
-    """Metrics of one subject, measured in one way.
+    """Metrics of one subject, measured under one set of conditions.
 
     Parameters
     ----------
     subject
-        What was measured: the name of a spec, wherever there is one.
+        What was measured: the name of a spec, if there is one.
     metrics
-        Values with their units, by name; a plain ``(value, unit)`` will do.
+        Values with units, by name; plain tuples ``(value, unit)`` are converted.
     conditions
-        What the values depend on: recipe, size, data set.
+        What the values depend on, for instance recipe, size or data set.
     provenance
         Where they come from.
     not_done
-        What a reader may expect and was not done, a phrase each.
+        What a reader may expect but was not done, one phrase each.
 
     Raises
     ------
     SpecError
-        If a field is not as described.
+        If a field is invalid.
     """
 
     subject: str
@@ -149,7 +149,7 @@ class Record:
 
     @classmethod
     def from_json(cls, data: object) -> "Record":
-        """The record in plain data, checked."""
+        """Record from plain data, which is checked."""
         data = _require_fields("Record", data, cls)
         origin = _require_fields("Provenance", data["provenance"], Provenance)
         _require_keys("Record metrics", data["metrics"])
@@ -166,7 +166,7 @@ class Record:
 
 
 def _metric(name: str, pair: object) -> Metric:
-    """``pair`` as a checked metric."""
+    """Metric from ``pair``, which is checked."""
     require(isinstance(pair, tuple) and len(pair) == 2, f"Metric {name}", "(value, unit)", pair)
     metric = Metric(*pair)  # type: ignore[misc]
     finite = not isinstance(metric.value, float) or abs(metric.value) < float("inf")
@@ -181,12 +181,12 @@ def _metric(name: str, pair: object) -> Metric:
 
 
 def _require_text(noun: str, value: object) -> None:
-    """Raise unless ``value`` is a string with something in it."""
-    require(isinstance(value, str) and bool(value), noun, "a string that is not empty", value)
+    """Raise unless ``value`` is a non-empty string."""
+    require(isinstance(value, str) and bool(value), noun, "a non-empty string", value)
 
 
 def _require_keys(noun: str, value: object) -> None:
-    """Raise unless ``value`` is a mapping from strings."""
+    """Raise unless ``value`` is a mapping with string keys."""
     require(
         isinstance(value, Mapping) and all(isinstance(key, str) for key in value),
         noun,
@@ -196,7 +196,7 @@ def _require_keys(noun: str, value: object) -> None:
 
 
 def _require_fields(noun: str, data: object, cls: type) -> dict[str, Any]:
-    """``data`` if it is an object with exactly the fields of ``cls``, else raise."""
+    """Return ``data`` if it is an object with exactly the fields of ``cls``, else raise."""
     names = sorted(f.name for f in fields(cls))
     given = sorted(data) if isinstance(data, dict) else data
     require(isinstance(data, dict) and given == names, f"{noun} fields", ", ".join(names), given)
@@ -210,10 +210,10 @@ def provenance(
     library: Mapping[str, Any] | None = None,
     seed: int | None = None,
 ) -> Provenance:
-    """Provenance of something measured now, in this checkout, by ``command``.
+    """Provenance of a measurement made now, in this checkout, by ``command``.
 
     ``tools`` are names of installed Python packages, whose versions are looked up, or versions by
-    name for tools that are none. Python itself is always among them.
+    name for other tools. Python is always included.
     """
     versions = tools if isinstance(tools, Mapping) else {n: metadata.version(n) for n in tools}
     return Provenance(
@@ -228,7 +228,7 @@ def provenance(
 
 
 def _git(*arguments: str) -> str:
-    """Output of git in this checkout, "" where there is no git or no checkout."""
+    """Output of git in this checkout; "" without git or outside a checkout."""
     root = folders.checkout()
     if root is None:
         return ""
@@ -253,11 +253,11 @@ def write_records(path: str | Path, records: Iterable[Record]) -> Path:
 
 
 def read_records(path: str | Path) -> list[Record]:
-    """Records of the file at ``path``, checked; SpecError if they are not as written."""
+    """Read and check the records in the file ``path``. Raises SpecError if they are invalid."""
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SpecError(f"Records must be a readable JSON file, not {str(path)!r}") from error
+        raise SpecError(f"Records file {str(path)!r} cannot be read as JSON") from error
     require(
         isinstance(data, dict) and list(data) == ["records"] and isinstance(data["records"], list),
         "Records",

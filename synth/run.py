@@ -39,15 +39,15 @@ TOOL_ERRORS = (YosysError, StaError, NetlistMismatch)
 def parser() -> Parser:
     parser = Parser(
         prog="python -m synth.run",
-        description="Measure a unit: two-input gates, the paper's cost, area, timing, energy.",
+        description="Measure a unit: two-input gates, the paper's gate cost, area, timing, energy.",
     )
-    unit = parser.add_argument_group("what is measured: a generated unit, or files of anyone")
+    unit = parser.add_argument_group("unit to measure: a generated unit, or Verilog files")
     add_unit_options(unit)
     add_output_options(unit)
     unit.add_argument(
         "--flat",
         action="store_true",
-        help="flatten an array instead of counting its parts as often as placed",
+        help="map an array flat instead of mapping each module once and counting its instances",
     )
     unit.add_argument(
         "--unresolved",
@@ -57,31 +57,31 @@ def parser() -> Parser:
     unit.add_argument("--always-valid", action="store_true", help="tie i_valid of a MAC to 1")
     unit.add_argument("--verilog", metavar="FILE", nargs="+", help="SystemVerilog files")
     unit.add_argument("--top", metavar="MODULE", help="top module of --verilog")
-    flow = parser.add_argument_group("how")
+    flow = parser.add_argument_group("flow")
     flow.add_argument(
         "--liberty",
         metavar="FILE",
         nargs="+",
-        help="Liberty files of one library, gzipped or not "
+        help="Liberty files of one library, may be gzipped "
         f"(default: OSU 0.18 um, from `{library_remedy()}`)",
     )
     flow.add_argument(
         "--recipe",
         metavar="NAME",
         default="keep",
-        help=f"recipe for the cells: {', '.join(recipes('cells'))} (default: %(default)s)",
+        help=f"recipe for mapping to cells: {', '.join(recipes('cells'))} (default: %(default)s)",
     )
     flow.add_argument(
         "--clock",
         metavar="NS",
-        help="clock period in ns that the slack is told for and that recipes with a target map for",
+        help="clock period in ns, for the slack and for recipes that map for a clock",
     )
     flow.add_argument(
         "--metrics",
         metavar="NAME",
         nargs="+",
         default=(),
-        help=f"some of {', '.join(metric.__name__ for metric in METRICS)} (default: all)",
+        help=f"one or more of {', '.join(metric.__name__ for metric in METRICS)} (default: all)",
     )
     parser.add_argument(
         "--verbose", action="store_true", help="print every metric, not only the summary"
@@ -92,13 +92,13 @@ def parser() -> Parser:
 
 
 def chosen_library(files: Sequence[str] | None) -> Library | None:
-    """Library of ``files``, else OSU018, else None with a line on stderr."""
+    """Library of ``files``, else OSU018, else None with a message on stderr."""
     if files:
         return read(files)
     library = osu018.find()
     if library is None:
         print(
-            f"OSU018 cell library is missing (`{library_remedy()}` gets it): no cells, no timing.",
+            f"The OSU018 cell library is missing (run `{library_remedy()}`): no cells, no timing.",
             file=sys.stderr,
         )
         return None
@@ -106,16 +106,15 @@ def chosen_library(files: Sequence[str] | None) -> Library | None:
 
 
 def _design(options: argparse.Namespace) -> Design:
-    """Design that the command line asks for."""
+    """Design chosen by the options."""
     generated = options.spec or options.mac or getattr(options, "from")
-    require(
-        (generated is None) != (options.verilog is None),
-        "What to measure",
-        "given by one of --spec, --mac, --from and --verilog",
-        generated,
-    )
+    if generated is None and options.verilog is None:
+        raise SpecError("There is no unit to measure: give --spec, --mac, --from or --verilog")
+    if generated is not None and options.verilog is not None:
+        raise SpecError("A generated unit and --verilog cannot be combined: give only one of them")
     if options.verilog is None:
-        require(options.top is None, "Top", "given with --verilog only", options.top)
+        if options.top is not None:
+            raise SpecError("--top is for --verilog: leave it out for a generated unit")
         return of_unit(
             chosen_design(options),
             flat=options.flat,
@@ -131,13 +130,10 @@ def _design(options: argparse.Namespace) -> Design:
         raise SpecError(
             f"{', '.join(beside)} describe a generated unit; leave them out with --verilog"
         )
-    require(
-        not (options.unresolved or options.always_valid),
-        "What is left of a MAC",
-        "asked for with --mac only",
-        "--verilog",
-    )
-    require(options.top is not None, "Top", "given by --top MODULE", options.top)
+    if options.unresolved or options.always_valid:
+        raise SpecError("--unresolved and --always-valid need --mac: leave them out with --verilog")
+    if options.top is None:
+        raise SpecError("--verilog needs the name of the top module: give --top MODULE")
     return of_files(options.verilog, options.top)
 
 

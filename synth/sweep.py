@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m synth.sweep``: many units through the flow, on this machine or on a cluster.
+"""``python -m synth.sweep``: measure many units, on this machine or on a cluster.
 
-A point that was measured before comes from the cache, so a sweep that was killed goes on where it
-was. A point that fails is a record with its reason. Points are a TOML file of grids, each the
-product of its lists::
+Measured points are cached, so a sweep that was interrupted continues where it stopped. A point that
+fails gives a record with the reason. Points are a TOML file of grids, each the product of its
+lists::
 
     [[grid]]
     mac = ["int8", "e4m3"]
-    acc = ["exact", "fp32"]        # acc, lanes, pipeline, ...: any setting of a MAC's spelling
-    array = ["4x4"]                # none: the MAC alone
-    dataflow = ["ws"]              # of the array; none: os
-    depth = [16]                   # of the accumulator memory of a weight-stationary one
+    acc = ["exact", "fp32"]        # acc, lanes, pipeline, ...: any setting of a MAC
+    array = ["4x4"]                # without it: the MAC alone
+    dataflow = ["ws"]              # of the array; default: os
+    depth = [16]                   # of the accumulator memory of a weight-stationary array
     bus = ["wishbone"]             # the engine around the array, without array and memories
     depths = ["64x64x64"]          # of its memories
     flat = [false, true]
     resolve = [false]              # a carry-save MAC without the adder that resolves its sum
-    always_valid = [true]          # a MAC whose i_valid is 1
+    always_valid = [true]          # a MAC with i_valid tied to 1
     recipe = ["keep", "fast"]
     clock = [4.0, 8.0]             # ns
     library = ["osu018", ["a.lib.gz", "b.lib.gz"]]
-    metrics = ["cells", "clock"]   # of every point: some of synth.measure.METRICS; none: all
+    metrics = ["cells", "clock"]   # for every point, from synth.measure.METRICS; default: all
 
-Paths are from the folder of the file, and may have environment variables in them.
+Paths are relative to the folder of the file and may contain environment variables.
 """
 
 import itertools
@@ -51,14 +51,14 @@ from synth.measure import Job, measure
 from synth.power.energy import NetlistMismatch
 from synth.record import Metric, Record, provenance, write_records
 
-#: The default library, which `synth.flow.osu018` knows where to find.
+#: The default library; `synth.flow.osu018` finds it.
 OSU018 = "osu018"
 OUT = Path("build/sweep.json")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """One measurement: a unit by its spelling, and how it is mapped; ``clock`` in ns."""
+    """One measurement: a unit as text, and how to map it; ``clock`` in ns."""
 
     mac: str
     array: str | None = None
@@ -75,10 +75,11 @@ class Point:
     metrics: tuple[str, ...] = ()
 
     def unit(self) -> MacSpec | ArraySpec | GemmSpec:
-        """The unit; SpecError if there is no such."""
+        """The unit. Raises SpecError if there is no such unit."""
         mac = parse_mac(self.mac)
         if self.array is None:
-            require(self.bus is None, "Grid bus", "given with an array", self.bus)
+            if self.bus is not None:
+                raise SpecError("Grid bus needs an array")
             return mac
         array = parse_array(self.array, mac, dataflow=self.dataflow, depth=self.depth)
         return array if self.bus is None else parse_gemm(array, depths=self.depths, bus=self.bus)
@@ -118,19 +119,19 @@ _SETTING = (str, int)
 
 
 def read_points(path: str | Path) -> list[Point]:
-    """Points of a file, in its order.
+    """Read the points of a file, in order.
 
     Raises
     ------
     SpecError
-        If the file cannot be read or is not as described. Whether a unit, a recipe or a library
-        exists is only found at its point.
+        If the file cannot be read or is invalid. Unknown units, recipes and libraries are reported
+        later, when their point is measured.
     """
     path = Path(path)
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SpecError(f"Points must be a readable TOML file, not {str(path)!r}") from error
+        raise SpecError(f"Points file {str(path)!r} cannot be read as TOML") from error
     grids = data.get("grid")
     require(
         list(data) == ["grid"]
@@ -145,7 +146,7 @@ def read_points(path: str | Path) -> list[Point]:
 
 def _points(grid: Mapping[str, Any], folder: Path) -> list[Point]:
     """Points of one grid."""
-    require("mac" in grid, "Grid", "one with a list mac", sorted(grid))
+    require("mac" in grid, "Grid", "a table with a list mac", sorted(grid))
     lists = {name: _list(name, value) for name, value in grid.items()}
     metrics = tuple(lists.pop("metrics", ()))
     points = []
@@ -161,7 +162,7 @@ def _points(grid: Mapping[str, Any], folder: Path) -> list[Point]:
 
 
 def _list(name: str, value: Any) -> list[Any]:
-    """Values of a name, each of the right type."""
+    """Check the values of a setting."""
     types = _TYPES.get(name, _SETTING)
     require(
         isinstance(value, list)
@@ -194,19 +195,15 @@ def _files(value: str | list[str], folder: Path) -> tuple[str, ...]:
 
 @cache
 def _library(files: tuple[str, ...]) -> Library:
-    """Library of a point, read once a process."""
+    """Library of a point, read once per process."""
     library = osu018.find()
-    require(
-        OSU018 not in files or library is not None,
-        "Library",
-        f"one that is there: `{library_remedy()}` gets it",
-        OSU018,
-    )
+    if OSU018 in files and library is None:
+        raise SpecError(f"The OSU018 cell library is missing: run `{library_remedy()}`")
     return read([library if file == OSU018 and library else file for file in files])
 
 
 def measure_point(point: Point, command: str) -> dict[str, Any]:
-    """Record of a point as plain data; one with the metric ``failed`` if it cannot be measured."""
+    """Measure a point. Returns the record as plain data, with the metric ``failed`` on failure."""
     try:
         require(
             point.clock is None or point.clock > 0, "Clock", "a number of ns above 0", point.clock
@@ -236,7 +233,7 @@ def _failed(point: Point, command: str, reason: str) -> dict[str, Any]:
 
 
 def _entry(point: Point) -> Entry:
-    """Place of the record of a point that could be measured."""
+    """Cache entry of the record of a point."""
     return Entry(
         "point",
         {"point": point, "library": _library(point.library), "sta": sta_version()},
@@ -247,19 +244,19 @@ def _entry(point: Point) -> Entry:
 def sweep(
     points: Sequence[Point], command: str, *, jobs: int | None = None, scheduler: str | None = None
 ) -> list[Record]:
-    """Records of ``points`` in their order.
+    """Measure ``points`` and return their records in order.
 
     Parameters
     ----------
     points
         From `synth.sweep.read_points`.
     command
-        What asked for them.
+        Command for the provenance.
     jobs
-        Processes on this machine; as many as it has cores by default.
+        Processes on this machine; by default one per core.
     scheduler
-        Address of a Dask scheduler whose workers measure instead. Each needs this checkout as its
-        working folder, and the libraries at the same paths.
+        Address of a Dask scheduler whose workers measure instead. Each worker needs this checkout
+        as its working folder, and the libraries at the same paths.
 
     Raises
     ------
@@ -270,7 +267,7 @@ def sweep(
     for number, point in enumerate(points):
         try:
             measured[number] = Record.from_json(_entry(point).load()).to_json()
-        except (Missing, SpecError):  # A library that cannot be read is told when it is its turn.
+        except (Missing, SpecError):  # Libraries that cannot be read are reported later.
             continue
         _tell(len(measured), points, number, measured[number], " (cached)")
     missing = [number for number in range(len(points)) if number not in measured]
@@ -300,7 +297,7 @@ def _tell(
 def _here(
     calls: Sequence[tuple[Point, str]], jobs: int | None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Results by index as they come, from processes on this machine."""
+    """Indexed results in the order of completion, from processes on this machine."""
     with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
         waiting = {pool.submit(measure_point, *call): index for index, call in enumerate(calls)}
         for future in as_completed(waiting):
@@ -308,7 +305,7 @@ def _here(
 
 
 def _result(future: Future[dict[str, Any]], point: Point, command: str) -> dict[str, Any]:
-    """Result of a point, or the reason why its process has none."""
+    """Result of a point, or a failure record if its process died."""
     error = future.exception()
     if error is None:
         return future.result()
@@ -318,19 +315,17 @@ def _result(future: Future[dict[str, Any]], point: Point, command: str) -> dict[
 def _on_cluster(
     calls: Sequence[tuple[Point, str]], scheduler: str
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Results by index as they come, from the workers of a Dask scheduler."""
+    """Indexed results in the order of completion, from the workers of a Dask scheduler."""
     try:
         import distributed  # An optional dependency, slow to import.
     except ImportError as error:
         raise SpecError(
-            "Scheduler must be left out where Dask is not installed (pip install '.[cluster]')"
+            "--scheduler needs Dask, which is not installed: run `pip install '.[cluster]'`"
         ) from error
     try:
         client = distributed.Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
-        raise SpecError(
-            f"Scheduler must be the address of one that answers, not {scheduler!r}"
-        ) from error
+        raise SpecError(f"No Dask scheduler answers at {scheduler!r}") from error
     with client:
         waiting = {
             client.submit(measure_point, *call, pure=False): index
@@ -341,23 +336,22 @@ def _on_cluster(
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """Add the options that say where points are measured."""
+    """Add the options that choose where to measure."""
     parser.add_argument(
-        "--jobs", metavar="N", type=int, help="processes on this machine (default: one a core)"
+        "--jobs", metavar="N", type=int, help="processes on this machine (default: one per core)"
     )
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="Dask scheduler whose workers measure, for instance tcp://host:8786",
+        help="measure on the workers of this Dask scheduler, for instance tcp://host:8786",
     )
 
 
 def sweep_file(path: str | Path, options: Namespace) -> list[Record]:
-    """Records of the points of a TOML file; says on stderr how many failed.
+    """Measure the points of a TOML file. Reports on stderr how many failed.
 
-    ``options`` has those of `add_options`, and ``command``, which asked for the records.
-
-    SpecError if the file or an option is not as it must be.
+    ``options`` holds those of `add_options`, and ``command`` for the provenance. Raises SpecError
+    if the file or an option is invalid.
     """
     require(options.jobs is None or options.jobs > 0, "Jobs", "at least 1", options.jobs)
     records = sweep(
@@ -365,7 +359,10 @@ def sweep_file(path: str | Path, options: Namespace) -> list[Record]:
     )
     failed = sum("failed" in record.metrics for record in records)
     if failed:
-        print(f"{failed} of {len(records)} points failed; their records say why.", file=sys.stderr)
+        print(
+            f"{failed} of {len(records)} points failed; their records give the reasons.",
+            file=sys.stderr,
+        )
     return records
 
 
@@ -373,15 +370,15 @@ def parser() -> Parser:
     """Options of the command."""
     parser = Parser(
         prog="python -m synth.sweep",
-        description="Measure every point of a grid of units, recipes, libraries and "
-        "clocks, and write their records.",
+        description="Measure all combinations of units, recipes, libraries and clocks in a file, "
+        "and write their records.",
     )
     parser.add_argument(
         "points",
         metavar="FILE",
-        help="TOML file of tables [[grid]], each the "
-        "product of its lists mac, acc, lanes, array, bus, flat, "
-        "resolve, always_valid, recipe, clock, library and other settings of a MAC",
+        help="TOML file with tables [[grid]]; each is measured for all combinations of its lists: "
+        "mac, acc, lanes, array, bus, flat, resolve, always_valid, recipe, clock, library and "
+        "other settings of a MAC",
     )
     add_options(parser)
     parser.add_argument(
@@ -395,7 +392,7 @@ def parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if there is a record of every point, 2 for wrong arguments."""
+    """Run the command. Returns 0 if all points have a record, or 2 if the arguments are wrong."""
     return run_command(parser(), _body, arguments)
 
 

@@ -86,7 +86,7 @@ def of_unit(
         "a MAC with the adder carry-save",
         str(spec),
     )
-    require(isinstance(spec, MacSpec) or not always_valid, "Always valid unit", "a MAC", str(spec))
+    require(isinstance(spec, MacSpec) or not always_valid, "Always-valid unit", "a MAC", str(spec))
     data = _generate(spec, resolve=resolve, always_valid=always_valid)
     bare = (
         {} if resolve and not always_valid else {"resolve": resolve, "always_valid": always_valid}

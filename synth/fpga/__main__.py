@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m synth.fpga``: what MACs take of FPGAs, and how fast they run there."""
+"""``python -m synth.fpga``: resources and clock of MACs on FPGAs."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from hw.build import build
 from hw.emit.yosys import YosysError
 from hw.spec import MacSpec
 from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
-from hw.spec.errors import require, whole_number
+from hw.spec.errors import SpecError, whole_number
 from synth.fpga.implement import Implementation, PlacingError, implement, router
 from synth.fpga.parts import Part, parts
 from synth.record import Metric, Record, provenance
@@ -24,12 +24,12 @@ NOT_DONE = ("pins and clocks of a board", "power")
 def measure(
     spec: MacSpec, part: Part, *, dsp: bool, seeds: int = SEEDS, command: str = PROGRAM
 ) -> Record:
-    """Record of one MAC on one part: cells of the unit alone, and the median clock of the seeds.
+    """Measure one MAC on one part: its cells, and the median clock over the seeds.
 
     Raises
     ------
     SpecError, PlacingError, YosysError
-        As `synth.fpga.implement.implement` does.
+        As `synth.fpga.implement.implement`.
     """
     unit = build(spec)
     implemented = implement(
@@ -51,7 +51,7 @@ def measure(
 
 
 def _metrics(unit: Implementation) -> dict[str, Metric]:
-    """Counts, and the clock where there is one."""
+    """Counts, and the clock if there is one."""
     metrics = {
         "luts": Metric(unit.luts, "LUT"),
         "flip_flops": Metric(unit.flip_flops, "flip-flop"),
@@ -61,14 +61,14 @@ def _metrics(unit: Implementation) -> dict[str, Metric]:
 
 
 def _jobs(macs: Sequence[MacSpec], chosen: Sequence[Part]) -> Iterator[tuple[MacSpec, Part, bool]]:
-    """Every MAC on every part, without DSP blocks and with."""
+    """Every MAC on every part, with and without DSP blocks."""
     return ((spec, part, dsp) for spec in macs for part in chosen for dsp in (False, True))
 
 
 def measure_all(
     macs: Sequence[MacSpec], chosen: Sequence[Part], seeds: int, command: str
 ) -> list[Record]:
-    """Measure on both cores; says how far it is."""
+    """Measure two jobs at a time and report progress."""
     jobs, records = list(_jobs(macs, chosen)), []
     with ThreadPoolExecutor(2) as pool:
         waiting = [
@@ -89,18 +89,18 @@ def _line(record: Record) -> str:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options that say where and how to place."""
-    parser.add_argument("--part", metavar="NAME", help="part (default: every one)")
+    """Add the options for the part and for place and route."""
+    parser.add_argument("--part", metavar="NAME", help="FPGA part (default: all)")
     parser.add_argument(
         "--seeds",
         metavar="N",
         default=str(SEEDS),
-        help="seeds of place and route, whose median clock counts (default: %(default)s)",
+        help="number of place-and-route seeds; the clock is the median (default: %(default)s)",
     )
 
 
 def chosen_parts(options: argparse.Namespace) -> list[Part]:
-    """Parts of the options of `add_options`; SpecError if they or what places is not there."""
+    """Parts chosen by the options. Raises SpecError if a part or its tool does not exist."""
     whole_number("Seeds", options.seeds, 1, 99)
     chosen = parts(options.part)
     for part in chosen:
@@ -109,11 +109,14 @@ def chosen_parts(options: argparse.Namespace) -> list[Part]:
 
 
 def parser() -> Parser:
-    parser = Parser(prog=PROGRAM, description="Map a MAC to FPGAs, place and route it.")
+    parser = Parser(
+        prog=PROGRAM,
+        description="Map a MAC to FPGAs, place and route it, and report cells and clock.",
+    )
     add_mac_options(parser)
     add_options(parser)
-    parser.add_argument("--list", action="store_true", help="print the parts and stop")
-    parser.add_argument("--json", action="store_true", help="print records instead of lines")
+    parser.add_argument("--list", action="store_true", help="list the parts and exit")
+    parser.add_argument("--json", action="store_true", help="print the records as JSON")
     return parser
 
 
@@ -126,7 +129,8 @@ def _body(options: argparse.Namespace) -> None:
     if options.list:
         print(*(f"{part.key:8}{part.name}" for part in parts(options.part)), sep="\n")
         return
-    require(options.mac is not None, "What to map", "given by --mac PAIR", options.mac)
+    if options.mac is None:
+        raise SpecError("There is no MAC to map: give --mac PAIR, for instance --mac e4m3")
     spec = chosen_mac(options)
     records = measure_all(
         [spec],

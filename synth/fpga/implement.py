@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Maps a unit to an FPGA with Yosys, then places and routes it with nextpnr.
+"""Map a unit to an FPGA with Yosys, then place and route it with nextpnr.
 
-The unit is in a top with three pins, so that it fits any package.
+The unit is wrapped in a top module with three pins, so that it fits any package.
 """
 
 import json
@@ -23,7 +23,7 @@ from hw.spec.packages import remedy
 from synth.fpga.parts import Part
 
 TOP = "top"
-#: Instance name of the unit; its cells begin with it once the design is flat.
+#: Instance name of the unit, which is the prefix of its cells in the flat design.
 UNIT = "unit"
 CLOCK = CLOCKING[0].name
 
@@ -43,10 +43,10 @@ endmodule
 
 
 def harness(module: str, ports: Sequence[Port]) -> str:
-    """Verilog of a module `TOP` that holds ``module``.
+    """Verilog of a module `TOP` that wraps ``module``.
 
-    Its inputs come from a shift register and its outputs go into a signature register, so every
-    path from and to the unit is one between registers, and nothing of the unit is left out.
+    Its inputs come from a shift register and its outputs go to a signature register. So all paths
+    to and from the unit are between registers, and no logic is optimised away.
     """
     widths = {"input": 0, "output": 0}
     vectors = {"input": "shifted", "output": "results"}
@@ -69,17 +69,17 @@ def harness(module: str, ports: Sequence[Port]) -> str:
 
 
 TIMEOUT_S = 1800
-#: Asked of nextpnr; more than any unit reaches, so that it goes on as far as it can.
+#: Target clock for nextpnr: above what any unit reaches, so that it optimises as far as it can.
 TARGET_MHZ = 400
 
 
 class PlacingError(RuntimeError):
-    """A tool failed; the message is its own last error."""
+    """A tool failed. The message is its last error."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Implementation:
-    """What a unit takes on a part, without the harness; ``mhz`` has a clock for each seed."""
+    """Cells of a unit on a part, without the wrapper; ``mhz`` has one clock per seed."""
 
     luts: int
     flip_flops: int
@@ -88,7 +88,7 @@ class Implementation:
 
     @property
     def clock(self) -> float | None:
-        """Median of the highest clocks in MHz; None where nothing was routed."""
+        """Median of the highest clocks in MHz; None without routing."""
         return statistics.median(self.mhz) if self.mhz else None
 
 
@@ -101,12 +101,12 @@ def implement(
     dsp: bool,
     seeds: Sequence[int] = (1,),
 ) -> Implementation:
-    """Map ``module``, and place and route it once for each of ``seeds``.
+    """Map ``module``, then place and route it once for each of ``seeds``.
 
     Raises
     ------
     SpecError
-        If the part's place and route is not installed.
+        If the place-and-route tool of the part is not installed.
     PlacingError, YosysError
         If a tool fails.
     """
@@ -121,7 +121,7 @@ def implement(
 
 
 def router(part: Part) -> str | None:
-    """Path of the part's place and route, beside this Python or on PATH; None if it has none.
+    """Path of the place-and-route tool of a part, next to this Python or on PATH, or None.
 
     Raises
     ------
@@ -135,14 +135,14 @@ def router(part: Part) -> str | None:
     )
     if path is None:
         raise SpecError(
-            f"FPGA part {part.key} must have {part.route[0]} installed "
-            f"(`{remedy('fpga')}` does that), not without"
+            f"FPGA part {part.key} needs {part.route[0]}, which is not installed: "
+            f"run `{remedy('fpga')}`"
         )
     return path
 
 
 def _cells(folder: Path, module: str, part: Part, *, dsp: bool) -> Counter[str]:
-    """Cells of the unit by type; the flat design is left in design.json for nextpnr."""
+    """Cells of the unit by type. Writes the flat design to design.json for nextpnr."""
     top, prefix = (TOP, f"{UNIT}.") if part.route else (module, "")
     run_yosys(
         "\n".join(
@@ -204,5 +204,5 @@ def _route(folder: Path, part: Part, tool: str, seed: int) -> float:
     report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     clocks = [entry["achieved"] for name, entry in report["fmax"].items() if CLOCK in name]
     if len(clocks) != 1:
-        raise PlacingError(f"{part.route[0]} must report one clock, not {len(clocks)}")
+        raise PlacingError(f"{part.route[0]} reported {len(clocks)} clocks instead of one")
     return round(float(clocks[0]), 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FPGAs as data: what Yosys and nextpnr are told, and what their cells take."""
+"""FPGA parts: options for Yosys and nextpnr, and how to count cells."""
 
 import tomllib
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Part:
     pins: Mapping[str, str] | None = None
 
     def passes(self, top: str, *, dsp: bool) -> list[str]:
-        """Passes that map the design below ``top``; ``dsp`` allows DSP blocks."""
+        """Yosys passes that map the design below ``top``. ``dsp`` allows DSP blocks."""
         first, *others = self.synth
         option = self.dsp if dsp else self.no_dsp
         return [f"{first.format(top=top)} {option}".rstrip(), *others]
@@ -44,7 +44,7 @@ class Part:
         }
 
 
-#: Fields that a part has from its family.
+#: Fields that a part inherits from its family.
 _SHARED = ("dsp", "no_dsp", "luts", "flip_flops", "dsps")
 
 
@@ -55,12 +55,12 @@ def _part(key: str, family: str | None = None, **entry: Any) -> Part:
 
 
 def parts(key: str | None = None) -> list[Part]:
-    """Every part, or the one of that key.
+    """All parts, or the one with this key.
 
     Raises
     ------
     SpecError
-        If there is none of that key.
+        If there is no part with this key.
     """
     data = tomllib.loads(FILE.read_text(encoding="utf-8"))
     require(key is None or key in data, "FPGA part", f"one of {', '.join(data)}", key)

