@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FPGA boards: what is on them, and the way from Verilog to a bitstream on one.
+"""FPGA boards: their chips and pins, the design on them, and building and loading bitstreams.
 
-What goes onto one is `hw.board.top.BoardTop`. All but that and its parts does without Amaranth.
+The design is `hw.board.top.BoardTop`. Only it and its parts need Amaranth.
 """

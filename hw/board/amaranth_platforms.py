@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Amaranth platforms of boards that amaranth-boards does not have.
+"""Amaranth platforms for boards that are not in amaranth-boards.
 
-Pins as LiteX-Boards has them, those of the Colorlight boards after Colorlight-FPGA-Projects (i5
-v7.0, i9 v7.2).
+Pins are from LiteX-Boards, and for the Colorlight boards from Colorlight-FPGA-Projects (i5 v7.0,
+i9 v7.2).
 """
 
 from amaranth.build import Attrs, Clock, Pins, Resource
@@ -11,7 +11,7 @@ from amaranth_boards.resources import UARTResource
 
 
 class _Colorlight(LatticeECP5Platform):
-    """What both modules share: the clock, and the serial port of the extension board."""
+    """Shared by both modules: the clock, and the serial port of the extension board."""
 
     package = "BG381"
     speed = "6"
@@ -36,7 +36,7 @@ class ColorlightI9Platform(_Colorlight):
 
 
 class TangNano20kPlatform(GowinPlatform):
-    """Clock and the serial port of the BL616 beside the FPGA."""
+    """Tang Nano 20k: the clock, and the serial port of the BL616."""
 
     part = "GW2AR-LV18QN88C8/I7"
     family = "GW2AR-18C"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From Verilog to a bitstream: Yosys, place and route, the packer of the family."""
+"""Builds a bitstream from Verilog: Yosys, place and route, and the packer of the FPGA family."""
 
 import json
 import os
@@ -23,29 +23,29 @@ from hw.manners import folder_in
 from hw.spec.errors import SpecError
 from hw.spec.packages import remedy
 
-#: What installs place and route and the packers.
+#: Command that installs place and route and the packers.
 INSTALL = remedy("fpga")
 REPORT = "report.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Built:
-    """A bitstream, and what is known of it.
+    """A bitstream, with its resources and timing.
 
     Parameters
     ----------
     bitstream
-        Its file.
+        File of the bitstream.
     cells
         Look-up tables, flip-flops, DSP blocks and block RAMs after mapping.
     used
-        Cells as place and route counts them, and how many the chip has, by their name there.
+        Cells used and cells available, as place and route reports them, by its names.
     clock_mhz, fmax_mhz
-        Clock that the design gets, and the highest one after place and route.
+        Clock of the design, and the highest clock after place and route.
     seconds
         Wall time of ``synthesis``, ``place_and_route`` and ``packing``.
     cpu_seconds
-        Time of processors that all of them took.
+        Processor time of all three.
     """
 
     bitstream: Path
@@ -58,7 +58,7 @@ class Built:
 
     @property
     def meets_clock(self) -> bool:
-        """Whether the design is as fast as the clock it gets."""
+        """Whether the design is fast enough for its clock."""
         return self.fmax_mhz >= self.clock_mhz
 
 
@@ -75,11 +75,11 @@ def build(
     too_slow: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Built:
-    """Build ``sources``, which hold a module `TOP`, for ``board``.
+    """Build ``sources``, which contain a module `TOP`, for ``board``.
 
-    The folder ``out`` has Verilog, constraints, report and bitstream afterwards, or nothing new.
-    A design that is slower than its clock is built if it may be ``too_slow``. ``progress`` is told
-    each step before it is done.
+    Writes Verilog, constraints, report and bitstream to the folder ``out``, or nothing on failure.
+    With ``too_slow``, a design that is slower than its clock is built anyway. ``progress`` is
+    called with the name of each step before it starts.
 
     Raises
     ------
@@ -124,8 +124,8 @@ def build(
         fmax = _fmax(report)
         if fmax < clock_mhz and not too_slow:
             raise ToolError(
-                f"{name} reaches {fmax:g} MHz on {board.title}, not {clock_mhz:g} MHz: "
-                "--clock-mhz gives it a slower one"
+                f"{name} reaches {fmax:g} MHz on {board.title}, not {clock_mhz:g} MHz; "
+                "choose a slower clock with --clock-mhz"
             )
         with _timed(seconds, "packing", progress):
             call(family.pack.format(**fields).split(), cwd=folder, install=INSTALL)
@@ -147,21 +147,21 @@ def build(
 
 
 def _cpu_seconds() -> float:
-    """Time of processors that the tools took up to now."""
+    """Processor time of all tools so far."""
     times = os.times()
     return times.children_user + times.children_system
 
 
 @contextmanager
 def _timed(seconds: dict[str, float], what: str, progress: Callable[[str], None]) -> Iterator[None]:
-    """Tell what is done within, and note its wall time."""
+    """Report a step, and record its wall time."""
     progress(what.replace("_", " "))
     began = time.monotonic()
     yield
     seconds[what] = round(time.monotonic() - began, 1)
 
 
-#: How place and route begins to say that there is no room.
+#: How messages of place and route start if the design does not fit.
 _NO_ROOM = (
     "ERROR: Unable to find",
     "ERROR: Unable to place",
@@ -179,14 +179,14 @@ def _place(command: list[str], folder: Path, board: Board) -> None:
     except ToolError as error:
         if str(error).startswith(_NO_ROOM):
             raise RoomError(
-                f"Design must be one that {board.title} has room for, not this one: "
-                f"{str(error).removeprefix('ERROR: ')}"
+                f"The design does not fit on {board.title}; choose a smaller array "
+                f"({str(error).removeprefix('ERROR: ')})"
             ) from error
         raise
 
 
 def _keep(folder: Path, out: Path, names: list[str]) -> list[Path]:
-    """Copy files into ``out``, each whole or not at all."""
+    """Copy files into ``out``, without leaving partial files."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with folder_in(out) as scratch:
@@ -201,10 +201,10 @@ def _keep(folder: Path, out: Path, names: list[str]) -> list[Path]:
 
 
 def _fmax(report: Mapping[str, Any]) -> float:
-    """Highest clock in MHz: that of the slowest net that is a clock."""
+    """Highest clock in MHz, of the slowest clock net."""
     clocks: list[float] = [entry["achieved"] for entry in report["fmax"].values()]
     if not clocks:
-        raise ToolError("Place and route must report a clock, not none")
+        raise ToolError("Place and route reported no clock")
     return round(min(clocks), 1)
 
 
@@ -213,15 +213,15 @@ DESIGN = "design.json"
 
 
 class RoomError(SpecError):
-    """The board has no room for the design."""
+    """The design does not fit on the board."""
 
 
 def mapped(
     folder: Path, sources: Sequence[str], board: Board, pins: Pins, *, dsp: bool
 ) -> dict[str, int]:
-    """Map the files ``sources`` of ``folder`` into `DESIGN` there; cells by kind.
+    """Map the files ``sources`` in ``folder`` to the file `DESIGN` there; return cells by kind.
 
-    Modules are mapped one by one, so that equal elements are mapped once, and flattened then.
+    Modules are mapped separately and then flattened, so that equal elements are mapped once.
 
     Raises
     ------
@@ -248,26 +248,26 @@ def mapped(
     return family.count(Counter(cell["type"] for cell in cells))
 
 
-#: Kinds of cells for people, and what helps if there are too few.
+#: Kinds of cells in messages, and what to do if there are too few.
 _KINDS = {
     "luts": "look-up tables",
     "flip_flops": "flip-flops",
-    "dsps": "DSP blocks (--no-dsp takes none)",
+    "dsps": "DSP blocks (--no-dsp uses none)",
     "block_rams": "block RAMs",
 }
 
 
 def require_room(cells: Mapping[str, int], board: Board, pins: Pins) -> None:
-    """Raise unless the chip has as many cells of each kind in ``cells``.
+    """Raise unless the chip has enough cells of each kind in ``cells``.
 
     Raises
     ------
     RoomError
-        If it has fewer of some kind.
+        If it has too few cells of a kind.
     """
     for kind, available in FAMILIES[board.family].chips[pins.die].items():
         if cells.get(kind, 0) > available:
             raise RoomError(
-                f"Design must be one of at most {available:,} {_KINDS[kind]} for "
+                f"Design must have at most {available:,} {_KINDS[kind]} for "
                 f"{board.title}, not {cells[kind]:,}"
             )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes into a bitstream: the spec that options spell, and its Verilog with clock and pins."""
+"""The design of a bitstream: an engine on a board, and its Verilog with clock and pins."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from hw.spec.grammar import parse_gemm
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Design:
-    """A board, its pins, the PLL if it has one, and the spec of what is on it."""
+    """A board, its pins, the PLL (or None), and the spec of the design."""
 
     board: Board
     pins: Pins
@@ -29,12 +29,12 @@ class Design:
     def require_room(self) -> None:
         """Raise if the chip has too few flip-flops for the sums alone.
 
-        That takes no time, whereas mapping an array that is far too large takes minutes.
+        This check is instant, while mapping an array that is far too large takes minutes.
 
         Raises
         ------
         SpecError
-            If it has.
+            If there are too few flip-flops.
         """
         array = self.spec.gemm.array
         held = array.rows * array.cols * array.mac.acc.width
@@ -42,12 +42,12 @@ class Design:
         require(
             held <= available,
             "Array sums",
-            f"no more bits than the {available:,} flip-flops of {self.board.title}",
+            f"at most {available:,} bits, the number of flip-flops of {self.board.title}",
             held,
         )
 
     def sources(self, verilog: str) -> dict[str, str]:
-        """``verilog``, that of the spec, by file name, and around it what belongs to the pins."""
+        """Files by name: ``verilog`` of the spec, and a top module with clock and pins."""
         name = self.spec.name
         return {f"{name}.v": verilog, "pinned.v": pinned(name, self.board, self.pll)}
 
@@ -60,14 +60,14 @@ def design(
     clock_mhz: float | None = None,
     baud: int = DEFAULT_BAUD,
 ) -> Design:
-    """An array behind memories of ``depths`` on ``board``.
+    """Design of an engine with ``array`` and memories of ``depths`` on ``board``.
 
-    By default a memory is as deep as a block RAM at its widest, and the clock is the board's.
+    By default each memory is as deep as the widest block RAM, and the clock is the board's.
 
     Raises
     ------
     SpecError
-        If there is no such engine, or the PLL cannot make the clock.
+        If the engine is not valid, or the PLL cannot make the clock.
     """
     board_pins, words = pins(board), FAMILIES[board.family].ram_words
     chosen = clocking(board, board_pins, None if clock_mhz is None else clock_mhz * 1e6)
@@ -81,7 +81,7 @@ def design(
 
 
 TOP = "pinned"
-#: Net of the clock that the design runs on.
+#: Net of the design's clock.
 CLOCK = "clk"
 
 _TEXT = """\
@@ -106,7 +106,7 @@ _NO_PLL = "  assign clk = clk_in;\n  assign locked = 1'b1;\n"
 
 
 def clocking(board: Board, pins: Pins, clock_hz: float | None) -> Pll | None:
-    """PLL that makes ``clock_hz`` of the board's clock; None if that is the clock.
+    """PLL that makes ``clock_hz`` from the board's clock; None if the two are equal.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def pinned(module: str, board: Board, chosen: Pll | None) -> str:
 
 
 def constraints(board: Board, pins: Pins) -> dict[str, str]:
-    """File of pins, by its name, as the place and route of the family reads it."""
+    """Constraints file with the pins, by name, for the family's place and route."""
     family = FAMILIES[board.family]
     lines = [family.constraint.format(port=port, pin=pin) for port, pin in pins.ports.items()]
     return {family.constraints: "\n".join(lines) + "\n"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FPGA families as data: the tools of each, and what its cells take."""
+"""FPGA families as data: tools, cells and PLL of each."""
 
 import re
 import tomllib
@@ -12,9 +12,9 @@ FILE = Path(__file__).with_name("families.toml")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PllRanges:
-    """Dividers of a PLL, and its frequencies in MHz; lowest and highest, ``post`` one by one.
+    """Lowest and highest dividers and frequencies (MHz) of a PLL; ``post`` lists all values.
 
-    ``feedback`` is what is compared with the reference: the output, or the oscillator.
+    ``feedback`` is the signal compared with the reference: output or oscillator.
     """
 
     divide: tuple[int, int]
@@ -60,7 +60,7 @@ class Family:
 
 
 def matching(pattern: str, cells: Mapping[str, int]) -> int:
-    """Number of cells whose type is as ``pattern`` says."""
+    """Number of cells whose type matches ``pattern``."""
     return sum(count for kind, count in cells.items() if re.fullmatch(pattern, kind))
 
 

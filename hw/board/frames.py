@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From bytes to requests, and from replies to bytes; see `hw.spec.board`."""
+"""Converts bytes to requests, and replies to bytes; see `hw.spec.board`."""
 
 from amaranth import *
 from amaranth.lib import crc, wiring
@@ -17,15 +17,15 @@ from hw.spec.board import (
 )
 
 WORD_BITS = 8 * WORD_BYTES
-#: Sequence and command, or code.
+#: Sequence and command of a request, or sequence and code of a reply.
 HEAD_BYTES = 2
 CRC_BYTES = CRC_BITS // 8
-#: Bytes of a frame that the count tells apart from one that is too long.
+#: Most bytes in a frame.
 MAX_BYTES = HEAD_BYTES + MAX_WORDS * WORD_BYTES + CRC_BYTES
 
 
 def _processor():
-    """Frame check sequence, a byte a cycle."""
+    """Frame check sequence, one byte per cycle."""
     ones = (1 << CRC_BITS) - 1
     algorithm = crc.Algorithm(
         crc_width=CRC_BITS,
@@ -39,25 +39,25 @@ def _processor():
 
 
 class Deframer(wiring.Component):
-    """Takes frames apart: the payload goes to a buffer, the rest stays until it is released.
+    """Unpacks frames: writes the payload to a buffer, and keeps the rest until it is released.
 
-    A frame that is not good stays as well, with the code that says why; so does the news that
-    bytes were dropped while another one stayed. Flags behind each other are no frames.
+    A wrong frame is kept too, with a code that gives the reason. If bytes were dropped while a
+    frame was kept, code OVERRUN follows. Consecutive flags are not frames.
 
     Members
     -------
     data, valid, wrong
         A byte, and whether it had no stop bit.
     w_en, w_addr, w_data
-        Words of the payload, and behind them the check, into the buffer.
+        Write port of the buffer: words of the payload, then the check.
     waiting
-        A frame is there; it stays until ``release``.
+        There is a frame; it is kept until ``release``.
     code
-        `Code.OK`, or what is wrong with it.
+        `Code.OK`, or what is wrong with the frame.
     sequence, command, words
-        What it says, and the words of its payload.
+        Fields of the frame, and the number of words in its payload.
     release
-        It has been answered.
+        The frame has been answered.
     """
 
     data: In(8)
@@ -75,7 +75,7 @@ class Deframer(wiring.Component):
 
     def __init__(self):
         super().__init__()
-        #: Bytes of a word that have come so far.
+        #: Bytes of a word received so far.
         self._last = Signal(WORD_BITS - 8)
 
     @property
@@ -99,7 +99,7 @@ class Deframer(wiring.Component):
         ]
         begin = [count.eq(0), escaped.eq(0), framing.eq(0)]
         with m.If(self.release):
-            # What was dropped meanwhile is told next.
+            # Report dropped bytes next.
             m.d.sync += [self.waiting.eq(lost), self.code.eq(Code.OVERRUN), lost.eq(0)]
         with m.If(flag):
             m.d.sync += [skip.eq(0), *begin]
@@ -117,7 +117,7 @@ class Deframer(wiring.Component):
         return m
 
     def _take(self, m, count, escaped, framing, plain, check):
-        """One byte inside a frame."""
+        """Accept one byte inside a frame."""
         with m.If(self.wrong):
             m.d.sync += framing.eq(1)
         with m.Elif((self.data == ESCAPE) & ~escaped):
@@ -142,7 +142,7 @@ class Deframer(wiring.Component):
                 m.d.sync += self.command.eq(plain)
 
     def _judge(self, m, count, escaped, framing, check):
-        """What is wrong with a frame that has ended."""
+        """Set the code of a frame that has ended."""
         whole = (
             (count >= HEAD_BYTES + CRC_BYTES)
             & (count <= MAX_BYTES)
@@ -159,20 +159,20 @@ class Deframer(wiring.Component):
 
 
 class Framer(wiring.Component):
-    """Puts a reply together.
+    """Sends a reply as a frame.
 
     Members
     -------
     start
-        Begin; the rest stays until ``done``.
+        Start sending; the other inputs must not change until ``done``.
     sequence, code, words
-        What it says, and the words of its payload.
+        Fields of the reply, and the number of words in its payload.
     r_addr, r_data
-        Payload; a word comes a cycle behind its address.
+        Read port of the payload; a word comes one cycle after its address.
     data, valid, ready
         Bytes.
     done
-        The last one has been taken, in this cycle.
+        The last byte has been accepted in this cycle.
     busy
         Between ``start`` and ``done``.
     """
@@ -232,7 +232,7 @@ class Framer(wiring.Component):
         return m
 
     def _flag(self, m, state, following, taken):
-        """A flag; the last one ends the reply."""
+        """Send a flag; the last one ends the reply."""
         with m.State(state):
             m.d.comb += self.valid.eq(1)
             with m.If(taken):
@@ -241,10 +241,10 @@ class Framer(wiring.Component):
                 m.next = following
 
     def _words(self, m, check, inside, raw, taken):
-        """Payload and check, the low byte of a word first."""
+        """Send payload and check, the low byte of a word first."""
         place = Signal(range(WORD_BYTES))
         with m.State("NEXT"):
-            # The word of the buffer comes in the next cycle.
+            # The buffer returns the word in the next cycle.
             m.next = "CHECK"
             with m.If(self.r_addr != self.words):
                 m.next = "PAYLOAD"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything between the pins of a serial line and the bus of an engine."""
+"""The link between the pins of a serial line and the bus of an engine."""
 
 from amaranth import *
 from amaranth.lib import memory, wiring
@@ -24,18 +24,18 @@ BUS_PREFIX = "wb_"
 
 
 class Link(wiring.Component):
-    """Receiver, deframer, buffer, bridge, framer, transmitter.
+    """Receiver, deframer, buffer, bridge, framer and transmitter.
 
     Members
     -------
     rx, tx
-        The line.
+        The serial line.
     active
-        A request is being served.
+        A request is being processed.
     fault
-        The last one was not OK.
+        The last request was not OK.
     wb_*
-        Wishbone, host side.
+        Wishbone, master side.
     """
 
     def __init__(self, spec: BoardSpec):
@@ -92,14 +92,14 @@ class Link(wiring.Component):
         return m
 
     def _place_bus(self, m, bridge):
-        """The bridge's bus is the link's."""
+        """Connect the bridge's bus to the link's ports."""
         for name, member in bus_members(self._bits - 2).items():
             inner, outer = getattr(bridge, name), getattr(self, f"{BUS_PREFIX}{name}")
             m.d.comb += outer.eq(inner) if member.flow is Out else inner.eq(outer)
 
     @staticmethod
     def _place_payload(m, deframer, bridge, framer, identity):
-        """Buffer, which requests and replies share, and the identity beside it."""
+        """Add the buffer shared by requests and replies, and the identity."""
         m.submodules.buffer = buffer = memory.Memory(shape=WORD_BITS, depth=MAX_WORDS + 1, init=[])
         write, read = buffer.write_port(), buffer.read_port()
         told = Signal(WORD_BITS)
@@ -122,7 +122,7 @@ STEP_BITS = 16
 
 
 def bus_members(bits: int) -> dict[str, wiring.Member]:
-    """Wishbone, host side; addresses of ``bits`` bits count words."""
+    """Wishbone, master side; addresses have ``bits`` bits and count words."""
     return {
         "cyc": Out(1),
         "stb": Out(1),
@@ -137,14 +137,14 @@ def bus_members(bits: int) -> dict[str, wiring.Member]:
 
 
 class Bridge(wiring.Component):
-    """Serves requests; every one is answered, and none before the one ahead of it.
+    """Processes requests in order and answers each.
 
-    A word is written in 3 cycles and read in 3.
+    Writing or reading a word takes 3 cycles.
 
     Parameters
     ----------
     address_bits
-        Bits of a byte address on the bus.
+        Bits of a byte address.
     identity_words
         Words of the reply to IDENTIFY.
 
@@ -153,9 +153,9 @@ class Bridge(wiring.Component):
     waiting, code, command, words, release
         A request, see `Deframer`.
     r_addr, r_data, w_en, w_addr, w_data
-        Buffer of the payload: requests are read, replies written.
+        Buffer of the payload: reads requests, writes replies.
     start, answer, length, identify, sent
-        A reply, see `Framer`, and that it is the identity.
+        A reply, see `Framer`; ``identify``: its payload is the identity.
     cyc, stb, we, adr, sel, dat_w, dat_r, ack, err
         The bus.
     """
@@ -183,7 +183,7 @@ class Bridge(wiring.Component):
                 **bus_members(address_bits - 2),
             }
         )
-        #: Words behind the address on the bus; one bit more tells what is beyond it.
+        #: Word address, with one more bit to detect addresses out of range.
         self._at, self._line = Signal(address_bits - 1), Signal(address_bits - 1)
         self._run, self._left, self._stride = (
             Signal(STEP_BITS, name=name) for name in ("run", "left", "stride")
@@ -235,7 +235,7 @@ class Bridge(wiring.Component):
         m.next = "REPLY"
 
     def _decide(self, m):
-        """First look at a request."""
+        """Check a new request."""
         with m.If(self.code != Code.OK):
             self._reply(m, self.code)
         with m.Else():
@@ -257,7 +257,7 @@ class Bridge(wiring.Component):
                     self._reply(m, Code.COMMAND)
 
     def _read_head(self, m):
-        """Address, run and stride, count; a word comes a cycle behind its place."""
+        """Read address, run and stride, and count; a word comes one cycle after its address."""
         low = 2
         with m.State("ADDRESS"):
             m.d.sync += [
@@ -289,7 +289,7 @@ class Bridge(wiring.Component):
                 self._reply(m, Code.LENGTH)
 
     def _access(self, m, *, last, following):
-        """One access, then the next one at once or after ``following``."""
+        """Do one access, then go to the state ``following``, or reply after the last one."""
         beyond = self._at[-1]
         m.d.comb += self.cyc.eq(~beyond)
         with m.If(beyond | self.err):
@@ -301,7 +301,7 @@ class Bridge(wiring.Component):
                 self._reply(m, Code.OK, length=self.length)
 
     def _advance(self, m):
-        """Next place of the buffer and of the bus."""
+        """Step to the next word of the buffer and on the bus."""
         m.d.sync += [
             self._place.eq(self._place + 1),
             self._left.eq(self._left - 1),

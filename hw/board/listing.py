@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there is of boards: their chips and clocks, and the arrays that were built for them."""
+"""The list of boards: chip, clock, and the largest arrays that fit or were built."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +10,11 @@ from typing import Any
 from hw.board.families import FAMILIES
 from hw.board.platforms import BOARDS, Board, pins
 
-#: Files of records of what was built for each board, and of what its chip has room for.
+#: Record files: designs built for each board, and the largest array that fits each chip.
 BUILT, ROOM = "boards.json", "board_room.json"
 HEADINGS = ("board", "look-up tables", "DSP blocks", "clock")
-#: What an asterisk means.
-NOTE = "* fits by its cells, but does not place"
+#: Meaning of an asterisk.
+NOTE = "* enough cells, but place and route failed"
 Record = Mapping[str, Any]
 
 
@@ -33,19 +33,17 @@ def facts(board: Board) -> dict[str, Any]:
 
 
 def largest(records: Sequence[Record]) -> dict[str, dict[str, str]]:
-    """Largest array that was placed and routed, by board and MAC."""
+    """Largest array that was placed and routed, for each board and MAC."""
     return _largest(records, "board", lambda record: record["conditions"]["array"])
 
 
 def largest_mapped(records: Sequence[Record]) -> dict[str, dict[str, str]]:
-    """Largest square array for whose cells there is room, by die and MAC."""
+    """Largest square array for which the chip has enough cells, for each die and MAC."""
     return _largest(records, "die", lambda record: record["metrics"]["array"]["value"])
 
 
 def unplaced(built: Sequence[Record], room: Sequence[Record]) -> set[tuple[str, str]]:
-    """Dies and MACs whose largest mapped array was tried, with DSP blocks or without as it is
-    mapped, and did not place.
-    """
+    """Dies and MACs for which place and route of the largest mapped array failed."""
     largest_of = largest_mapped(room)
     tried: dict[tuple[Any, ...], bool] = {}
     dies = {board.key: pins(board).die for board in BOARDS}
@@ -66,7 +64,7 @@ def unplaced(built: Sequence[Record], room: Sequence[Record]) -> set[tuple[str, 
 def _largest(
     records: Sequence[Record], place: str, size: Callable[[Record], str]
 ) -> dict[str, dict[str, str]]:
-    """Largest of the arrays that fit, with DSP blocks or without, by ``place`` and MAC."""
+    """Largest array that fits, with or without DSP blocks, for each ``place`` and MAC."""
     best: dict[str, dict[str, str]] = {}
     for record in records:
         where = record["conditions"]
@@ -81,15 +79,15 @@ def _largest(
 
 
 def _read(path: Path) -> list[Record]:
-    """Records of a file; none if there is no such file."""
+    """Records of a file; empty if the file does not exist."""
     return json.loads(path.read_text(encoding="utf-8"))["records"] if path.exists() else []
 
 
 def listing(data: Path, *, as_json: bool = False) -> str:
-    """Every board with its cells, its clock, and for each MAC the largest array in ``data``.
+    """All boards with cells, clock, and for each MAC the largest array in the folder ``data``.
 
-    That is the largest square one for whose cells the chip has room, with an asterisk if it was
-    tried and does not place, and in brackets the largest that was placed and routed.
+    The array is the largest square one for which the chip has enough cells, with an asterisk if
+    place and route failed. In brackets is the largest array that was placed and routed.
     """
     records = _read(data / BUILT), _read(data / ROOM)
     built, room, failed = largest(records[0]), largest_mapped(records[1]), unplaced(*records)

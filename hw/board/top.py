@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""What goes onto a board: a GEMM engine behind a serial line."""
+"""The design on a board: a GEMM engine behind a serial line."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -16,18 +16,18 @@ from hw.spec.board import BoardSpec
 
 DESCRIPTIONS = {
     "clk": "clock, rising edge",
-    "rst": "synchronous reset, active high; drops a request, ends a product, clears registers",
-    "rx": "serial line to the board, idle high; not synchronous to anything",
+    "rst": "synchronous reset, active high; discards a request, ends a product, clears registers",
+    "rx": "serial line to the board, idle high; asynchronous",
     "tx": "serial line from the board, idle high",
-    "active": "a request is being served",
+    "active": "a request is being processed",
     "fault": "the last request was answered with an error",
-    "irq": "interrupt of the engine, level",
+    "irq": "interrupt of the engine, level-sensitive",
 }
 _PINS = {"rx": In(1), "tx": Out(1, init=1), "active": Out(1), "fault": Out(1), "irq": Out(1)}
 
 
 def board(spec: BoardSpec) -> Netlist:
-    """Link and engine, joined by a Wishbone bus."""
+    """Link and engine, connected by a Wishbone bus."""
     link, unit = Link(spec), engine(spec.gemm)
     top = Netlist(
         spec.name,
@@ -56,23 +56,23 @@ def board(spec: BoardSpec) -> Netlist:
 
 
 class BoardTop(wiring.Component):
-    """The same as one component for a platform of Amaranth: an instance, its Verilog beside it.
+    """The same design as a component for Amaranth platforms: an instance plus a Verilog file.
 
-    It is in the domain ``sync``, whose clock is ``clock_hz``.
+    It is in the domain ``sync``, whose clock must be ``clock_hz``.
 
     Parameters
     ----------
     gemm
-        The engine; its bus is Wishbone.
+        The engine; its bus must be Wishbone.
     clock_hz, baud
-        Clock, and bits a second on the line; see `BoardSpec`.
+        Clock, and bits per second on the line; see `BoardSpec`.
 
     Members
     -------
     rx, tx
-        The line.
+        The serial line.
     active, fault, irq
-        See `DESCRIPTIONS`; fit for lamps.
+        See `DESCRIPTIONS`; suitable for LEDs.
     """
 
     def __init__(self, gemm: GemmSpec, clock_hz: int, baud: int):

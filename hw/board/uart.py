@@ -7,29 +7,29 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 DATA_BITS = 8
-#: A start bit, the data, a stop bit.
+#: Start bit, data bits, stop bit.
 FRAME_BITS = DATA_BITS + 2
 
 
 class Receiver(wiring.Component):
-    """Samples each bit in its middle.
+    """Receives bytes, sampling each bit in its middle.
 
-    A start bit that is gone by its middle is none. Behind a missing stop bit the line has to be
-    high again before the next start bit is looked for, so that a break is one wrong byte.
+    A start bit that is high again in its middle is ignored. After a missing stop bit the line must
+    go high before the next start bit, so a break counts as one wrong byte.
 
     Parameters
     ----------
     divider
-        Clock cycles of a bit, at least 4.
+        Clock cycles per bit, at least 4.
 
     Members
     -------
     rx
-        The line, not synchronous to anything.
+        The line; asynchronous.
     data, valid
         A byte, for one cycle.
     wrong
-        It had no stop bit.
+        The byte had no stop bit.
     """
 
     rx: In(1)
@@ -65,7 +65,7 @@ class Receiver(wiring.Component):
                 with m.If(line):
                     m.d.sync += [left.eq(0), count.eq(0)]
             with m.Elif(left == 1):
-                # The next start bit may come from here on.
+                # From here on, the next start bit may come.
                 m.d.sync += [count.eq(0), self.valid.eq(1), self.wrong.eq(~line), broken.eq(~line)]
             with m.Else():
                 m.d.sync += self.data.eq(Cat(self.data[1:], line))
@@ -73,12 +73,12 @@ class Receiver(wiring.Component):
 
 
 class Transmitter(wiring.Component):
-    """Sends a byte in ``10 * divider`` cycles, the next one right behind it.
+    """Sends a byte in ``10 * divider`` cycles, without a gap before the next one.
 
     Parameters
     ----------
     divider
-        Clock cycles of a bit.
+        Clock cycles per bit.
 
     Members
     -------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may use the USB devices of boards: udev rules and the group of serial ports."""
+"""Permissions for the USB devices of boards: udev rules and the group of serial ports."""
 
 import getpass
 import grp
@@ -21,9 +21,9 @@ SERIAL_GROUP = "dialout"
 
 
 def rule(usb: str) -> str:
-    """Rule that opens a device (vendor:product) to whoever sits at the machine.
+    """Rule that gives the logged-in user access to a device (vendor:product).
 
-    Some programmers are reached as HID devices, hence the second subsystem.
+    Some programmers are HID devices, hence the second subsystem.
     """
     vendor, product = usb.split(":")
     return (
@@ -33,7 +33,7 @@ def rule(usb: str) -> str:
 
 
 def has_rule(usb: str, folders: Iterable[Path] = FOLDERS) -> bool:
-    """Whether some file of rules opens the device."""
+    """Whether a file of rules gives access to the device."""
     vendor, product = usb.split(":")
     return any(
         vendor in line and product in line
@@ -45,7 +45,7 @@ def has_rule(usb: str, folders: Iterable[Path] = FOLDERS) -> bool:
 
 
 def _lines(file: Path) -> list[str]:
-    """Lines of a file of rules; none if it cannot be read."""
+    """Lines of a file of rules; empty if it cannot be read."""
     try:
         return file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -53,7 +53,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def in_serial_group() -> bool:
-    """Whether this user may open serial ports: as root, or as a member of their group."""
+    """Whether this user may open serial ports, as root or as a member of the group."""
     if os.geteuid() == 0:
         return True
     try:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a description to files: modules, Verilog, manifest, core, port sheet."""
+"""Writes files from a description: Verilog, manifest, FuseSoC core, port sheet, register map."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are there whole or not at all."""
+"""Writes sets of files: all of them, or none."""
 
 import os
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ from hw.spec import SpecError
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Write ``texts`` (by file name) into ``folder``, which is made if it is missing.
+    """Write ``texts`` (by file name) into ``folder``, which is created if needed.
 
-    All are written under temporary names first and then renamed: an interrupted run leaves no half
-    file and no file of a set that is incomplete.
+    All files are written under temporary names first, then renamed: an interrupted run leaves no
+    partial file and no incomplete set.
 
     Parameters
     ----------
     folder
-        Where they go.
+        Target folder.
     texts
-        Content by file name; a name may replace a file, not a folder.
+        Content by file name. An existing file is replaced, a folder is not.
 
     Raises
     ------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was generated, as data: the manifest for testbenches and reports, the core for FuseSoC."""
+"""The manifest (JSON, for testbenches and reports) and the core file (for FuseSoC)."""
 
 import dataclasses
 import hashlib
@@ -14,7 +14,7 @@ from hw.emit.yosys import yosys_version
 from hw.spec import ArraySpec, FixedAccumulator, GemmSpec, MacSpec, OutputSpec
 from hw.spec.board import BoardSpec
 
-#: What has a manifest.
+#: Every unit that has a manifest.
 Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
 
 
@@ -56,7 +56,7 @@ def sha256(text: str) -> str:
 
 
 def _subject(spec: Spec) -> tuple[str, dict[str, Any]]:
-    """Kind of unit, and facts that follow from its fields."""
+    """Kind of unit, and values derived from its fields."""
     match spec:
         case OutputSpec():
             fixed = spec.source if isinstance(spec.source, FixedAccumulator) else None
@@ -80,7 +80,7 @@ def _subject(spec: Spec) -> tuple[str, dict[str, Any]]:
 
 
 def _derived(mac: MacSpec, array: ArraySpec | None) -> dict[str, Any]:
-    """Facts that follow from the fields."""
+    """Values derived from the fields."""
     fixed = mac.acc if isinstance(mac.acc, FixedAccumulator) else None
     facts = {
         "a_width": mac.a.width,
@@ -116,7 +116,7 @@ def _signed_ports(spec: Spec) -> set[str]:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` with its enumerations spelled."""
+    """``value`` with enumerations replaced by their text."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value.value if isinstance(value, Enum) else value

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules that place others as instances, so that each becomes one Verilog module of its own.
+"""Modules that place other modules as instances, so that each becomes one Verilog module.
 
-Amaranth resolves every bit of every bus on its own, which for an array's buses takes minutes. What
-is regular (rows, the grid, delays of whole vectors, wide memories) is therefore described as a
-`Netlist`: ports, wires, registers of vectors, memories and instances, written as Verilog directly.
-Logic stays in Amaranth, whose components `instantiate` others.
+Amaranth resolves each bit of a bus separately, which takes minutes for the buses of an array.
+Regular structures (rows, the grid, delays of vectors, wide memories) are therefore described as a
+`Netlist` of ports, wires, vector registers, memories and instances, and written as Verilog
+directly. Logic is described in Amaranth; such components use `instantiate`.
 """
 
 import re
@@ -43,7 +43,7 @@ class Netlist:
     module_name
         Name of the Verilog module.
     ports
-        Ports without clock and reset, which every module has.
+        Ports except clock and reset, which every module has.
     """
 
     module_name: str
@@ -53,16 +53,16 @@ class Netlist:
     _body: list[str] = field(default_factory=list)
 
     def wire(self, name: str, width: int) -> str:
-        """Declare a wire; gives its name."""
+        """Declare a wire; return its name."""
         self._wires.append(f"  wire [{width - 1}:0] {name};")
         return name
 
     def register(
         self, name: str, width: int, source: str, *, enable: str, reset: bool = False
     ) -> str:
-        """Declare a register that takes ``source`` while ``enable``; gives its name.
+        """Declare a register that loads ``source`` while ``enable`` is 1; return its name.
 
-        With ``reset`` the module's reset clears it, whether enabled or not.
+        With ``reset``, the module's reset clears it even if it is not enabled.
         """
         self._wires.append(f"  reg [{width - 1}:0] {name};")
         clear = f"if (rst) {name} <= 0; else " if reset else ""
@@ -79,19 +79,19 @@ class Netlist:
         data: dict[str, str],
         read: tuple[str, str],
     ) -> str:
-        """Declare a memory with a port that writes and one that reads, as block RAM has them.
+        """Declare a memory with one write port and one read port, like a block RAM.
 
-        It starts with whatever is in it. What a word reads as while it is written is up to the
-        memory. Gives the name of the register with what was read.
+        The initial contents are undefined. So is the value read from a word while it is written.
+        Returns the name of the register with the value read.
 
         Parameters
         ----------
         name, width, depth
-            Words of ``width`` bits.
+            Name, bits per word, and number of words.
         write, read
-            Enable and address; the enable that writes is one bit for each entry of ``data``.
+            Enable and address; the write enable has one bit for each entry of ``data``.
         data
-            What is written, by range of the word.
+            Source of each range of bits of a word.
         """
         self._wires += [
             f"  reg [{width - 1}:0] {name} [0:{depth - 1}];",
@@ -110,7 +110,7 @@ class Netlist:
         self._body.append(f"  assign {target} = {source};")
 
     def instantiate(self, child: Any, name: str, **connections: str) -> None:
-        """Instance of ``child``, of which only the first of its module name is kept."""
+        """Add an instance of ``child``; children of the same module name share one module."""
         child = self.children.setdefault(child.module_name, child)
         known = {port.name for port in module_ports(child)} - {port.name for port in CLOCKING}
         if unknown := set(connections) - known:
@@ -122,10 +122,9 @@ class Netlist:
         self._body.append(f"  {child.module_name} {name} ({wires});")
 
     def join(self, child: Any, name: str, *, declare: Container[str] = (), **wires: str) -> None:
-        """Instance of ``child``, whose ports are joined to the wires of their own names.
+        """Add an instance of ``child`` with its ports connected to wires of the same names.
 
-        Ports among ``wires`` are joined to those instead; wires of those in ``declare`` are
-        declared here.
+        ``wires`` connects ports to other wires. For ports in ``declare`` the wires are declared.
         """
         ports = [port for port in module_ports(child) if port not in CLOCKING]
         for port in ports:
@@ -136,7 +135,7 @@ class Netlist:
         )
 
     def verilog(self) -> str:
-        """Text of this module alone."""
+        """Verilog of this module only."""
         ports = module_ports(self)
         body = "\n".join(self._body)
         declarations = [
@@ -154,13 +153,13 @@ class Netlist:
         )
 
     def _range(self, port: Port, body: str) -> str:
-        """Range of a port; one bit that no part-select names is a scalar."""
+        """Range of a port; a port of one bit without part-selects is a scalar."""
         scalar = port.width == 1 and not re.search(rf"\b{port.name}\[", body)
         return "" if scalar else f"[{port.width - 1}:0] "
 
 
 def module_ports(module: "Netlist | wiring.Component") -> list[Port]:
-    """Ports of a module in Verilog, clock and reset first."""
+    """Verilog ports of a module, clock and reset first."""
     if isinstance(module, Netlist):
         return [*CLOCKING, *module.ports]
     ports = list(CLOCKING)
@@ -171,17 +170,17 @@ def module_ports(module: "Netlist | wiring.Component") -> list[Port]:
 
 
 class Hierarchy:
-    """Elaboration platform that places instances and collects the components behind them.
+    """Elaboration platform that creates instances and collects their components.
 
-    Elaborated without it, a component is one tree that Amaranth's own simulator runs.
+    Without it, a component elaborates to one tree for Amaranth's simulator.
     """
 
     def __init__(self) -> None:
-        #: Components by module name, in order of placing.
+        #: Components by module name, in the order of their first use.
         self.components: dict[str, wiring.Component] = {}
 
     def instance(self, component: Any) -> Instance:
-        """Instance of the component's module, wired to the component's own ports."""
+        """Instance of the component's module, connected to the component's ports."""
         self.components.setdefault(component.module_name, component)
         ports = {}
         for path, member, value in component.signature.flatten(component):
@@ -191,7 +190,7 @@ class Hierarchy:
 
 
 def instantiate(m: Module, platform: Any, component: wiring.Component, *, name: str) -> None:
-    """Add ``component``, which is clocked and has a ``module_name``, to ``m`` as ``name``."""
+    """Add ``component`` to ``m`` as ``name``; it needs a clock and a ``module_name``."""
     m.submodules[name] = (
         platform.instance(component) if isinstance(platform, Hierarchy) else component
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A register map as JSON, Markdown, a C header and Python."""
+"""Writes a register map as JSON, Markdown, a C header and Python."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ def map_texts(spec: GemmSpec) -> dict[str, str]:
 
 
 def map_data(spec: GemmSpec) -> dict[str, Any]:
-    """The map, and the numbers that its words depend on, as plain data."""
+    """The map and the layout of memory words, as plain data."""
     table, array = gemm_map(spec), spec.array
     a_rows, a_steps = array.schedule.a_block
     return {
@@ -76,13 +76,13 @@ def map_data(spec: GemmSpec) -> dict[str, Any]:
 
 
 def _markdown(data: dict[str, Any]) -> str:
-    """Tables for people."""
+    """Map as Markdown tables."""
     lines = [
         f"# Registers of {data['name']}",
         "",
         (
-            f"Engine: `{data['spelling']}`, dataflow {data['dataflow']}. Byte addresses "
-            f"of {data['address_bits']} bits, data of 32 bits."
+            f"Engine: `{data['spelling']}`, dataflow `{data['dataflow']}`. The bus has byte "
+            f"addresses of {data['address_bits']} bits and 32 data bits."
         ),
         "",
         "| offset | register | bits | field | access | meaning |",
@@ -101,12 +101,12 @@ def _markdown(data: dict[str, Any]) -> str:
     lines += [
         "",
         (
-            f"While a product is running, a write to {locked} and every access to a memory "
-            "is refused and sets `ERROR.busy`. A `sticky` field is cleared by writing 1 to "
-            "it and by a start."
+            f"While a product is running, writes to {locked} and all accesses to memories are "
+            "refused and set `ERROR.busy`. Writing 1 to a `sticky` field clears it, and so does "
+            "a start."
         ),
         "",
-        "| base | memory | words | bits | stride | access | what |",
+        "| base | memory | words | bits | stride | access | layout |",
         "|" + "---|" * 7,
     ]
     lines += [
@@ -117,8 +117,8 @@ def _markdown(data: dict[str, Any]) -> str:
     lines += [
         "",
         (
-            "A word lies in as many 32-bit words as it needs, low bits first, from a "
-            "multiple of the stride on. Accesses to anything else are refused."
+            "A memory word starts at a multiple of the stride, in bytes. It takes as many 32-bit "
+            "words as it needs, low bits first. Accesses to any other address are refused."
         ),
         "",
     ]
@@ -126,7 +126,7 @@ def _markdown(data: dict[str, Any]) -> str:
 
 
 def _constants(data: dict[str, Any]) -> dict[str, int]:
-    """Every number of the map under a name."""
+    """All numbers of the map, by name."""
     constants = {name.upper(): value for name, value in data["layout"].items()}
     for register in data["registers"]:
         constants[register["name"]] = register["offset"]
@@ -145,7 +145,7 @@ def _constants(data: dict[str, Any]) -> dict[str, int]:
 
 
 def _header(data: dict[str, Any]) -> str:
-    """Macros for C."""
+    """C header with macros."""
     guard = f"{data['name'].upper()}_H"
     lines = [
         (f"/* Registers of {data['name']}, dataflow {data['dataflow']}. Addresses count bytes. */"),
@@ -160,27 +160,27 @@ def _header(data: dict[str, Any]) -> str:
 _PACKERS = '''
 
 def a_words(a):
-    """Words of the memory of A, integers in order; ``a`` has M rows of K codes."""
+    """Words of memory A, as integers in order of address; ``a`` has M rows of K codes."""
     return _words(a, A_ROWS, A_STEPS, A_BITS)
 
 
 def b_words(b):
-    """Words of the memory of B, integers in order; ``b`` has K rows of N codes."""
+    """Words of memory B, as integers in order of address; ``b`` has K rows of N codes."""
     return _words([list(column) for column in zip(*b)], COLS, LANES, B_BITS)
 
 
 def bus_words(word, count):
-    """The ``count`` 32-bit words that hold a word of a memory, low bits first."""
+    """Split a memory word into ``count`` 32-bit words, low bits first."""
     return [word >> 32 * part & 0xFFFFFFFF for part in range(count)]
 
 
 def c_codes(words, n):
-    """Rows of codes of C, each of ``n``, from the words of its memory, integers in order."""
+    """Rows of C, ``n`` codes each, from the words of memory C in order of address."""
     return _rows(words, n, SLOT_BITS, RESULT_BITS, 0)
 
 
 def c_flags(words, n):
-    """Rows of flags of C, each of ``n``, from the words of its memory; 0 where there are none."""
+    """Flags of C, rows of ``n``, from the words of memory C; 0 if the engine has no flags."""
     return _rows(words, n, FLAG_BITS, FLAG_BITS, COLS * SLOT_BITS)
 
 
@@ -203,7 +203,7 @@ def _rows(words, n, step, bits, low):
 
 
 def _python(data: dict[str, Any]) -> str:
-    """Constants and packers, standard library only."""
+    """Python module with constants and packing functions; standard library only."""
     lines = [
         (
             f'"""Registers and memory words of {data["name"]}, dataflow {data["dataflow"]}. '

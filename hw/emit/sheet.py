@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Port and protocol sheet of a generated unit, in Markdown."""
+"""Writes the port sheet of a generated unit: numbers, ports and protocol, in Markdown."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ SYNCHRONOUS = "- Synchronous to the rising edge of `clk`; `rst` is synchronous a
 
 
 def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec | OutputSpec | GemmSpec) -> str:
-    """Sheet for ``spec``; the port table is the manifest's."""
+    """Port sheet of ``spec``; the ports come from the manifest."""
     if isinstance(spec, OutputSpec):
-        title = f"Output stage `{spec}`: `o_data = {_result(spec, 'i')}`, one sum a cycle."
+        title = f"Output stage `{spec}`: `o_data = {_result(spec, 'i')}`, one sum per cycle."
         numbers = _output_numbers(spec)
         protocol = [
             SYNCHRONOUS,
-            f"- `o_valid` and `o_data` follow `i_valid` and the sum by {spec.latency} cycle(s).",
-            "- `o_data` means nothing while `o_valid` is 0. A reset drops the sum in flight.",
+            f"- `o_valid` and `o_data` come {spec.latency} cycle(s) after `i_valid` and the sum.",
+            "- Ignore `o_data` while `o_valid` is 0. A reset discards the sum in flight.",
         ]
     elif isinstance(spec, ArraySpec):
         title, numbers = _title(spec), _array_numbers(spec)
@@ -37,8 +37,8 @@ def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec | OutputSpec | Gem
         flow = "" if array.dataflow is Dataflow.OS else "weight-stationary "
         title = (
             f"GEMM engine: `C[M, N] = A[M, K] @ B[K, N]` on a {flow}array of {array.rows} "
-            f"rows and {array.cols} columns, from memories of its own. MAC: `{array.mac}`."
-            + (f" Each sum leaves as `{array.drain}`." if array.out else "")
+            f"rows and {array.cols} columns, with its own memories. MAC: `{array.mac}`."
+            + (f" Output stage: `{array.drain}`." if array.out else "")
         )
         numbers = _array_numbers(array)
         protocol = _gemm_protocol(spec)
@@ -69,14 +69,14 @@ def _title(spec: MacSpec | ArraySpec) -> str:
     """What the unit computes."""
     if isinstance(spec, ArraySpec):
         return array_title(spec) + (
-            f" Each sum leaves as `{_result(spec.out, 'c')}`." if spec.out else ""
+            f" Output stage: `{_result(spec.out, 'c')}`." if spec.out else ""
         )
     lanes = f" over {spec.lanes} lanes" if spec.lanes > 1 else ""
-    return f"Multiply-accumulate unit `{spec}`: `acc += a * b`{lanes}, one step a cycle."
+    return f"Multiply-accumulate unit `{spec}`: `acc += a * b`{lanes}, one step per cycle."
 
 
 def _array_numbers(spec: ArraySpec) -> list[str]:
-    """Formats, accumulator, and the codes of output stages."""
+    """Formats, accumulator and output stage of an array."""
     return _numbers(spec.mac) + (_output_numbers(spec.out)[1:] if spec.out else [])
 
 
@@ -91,14 +91,14 @@ def _numbers(mac: MacSpec) -> list[str]:
         lines.append(f"- each product is rounded ({acc.rounding.value}) to the accumulator's lsb")
     if mac.flag_bits:
         lines.append(
-            "- a product with a NaN or an infinity adds zero and raises the flags, which "
-            "stay up until the sum ends"
+            "- a product with a NaN or an infinity adds zero and sets a flag, which stays set "
+            "until the end of the sum"
         )
     return lines
 
 
 def _format(fmt: Format) -> str:
-    """One line on a format."""
+    """One line about a format."""
     if fmt.is_integer:
         return f"`{fmt.name}`, {fmt.width} bits, {fmt.min:.8g} to {fmt.max:.8g}"
     return (
@@ -110,17 +110,17 @@ def _format(fmt: Format) -> str:
 
 
 def _result(spec: OutputSpec, side: str) -> str:
-    """What an output stage computes, as a formula; ``side`` begins the names of its inputs."""
+    """Formula of an output stage; ``side`` is the prefix of its inputs' names."""
     scale = {Scale.NONE: "", Scale.POW2: f" * 2^{side}_scale", Scale.FP32: f" * {side}_scale"}
     zero = f" + {side}_zero_point" if spec.zero_point else ""
     return f"{spec.to.name}(sum{scale[spec.scale]}){zero}"
 
 
 def _output_numbers(spec: OutputSpec) -> list[str]:
-    """Source and target of an output stage, and what becomes of values that do not fit."""
+    """Source, format, rounding and overflow of an output stage."""
     to = spec.to
     if spec.saturate or not (to.has_inf or to.has_nan):
-        beyond = "the largest value of their sign"
+        beyond = "the largest value of the same sign"
     else:
         beyond = "infinities" if to.has_inf else "NaN"
     nan = "NaN" if to.has_nan else "the zero point" if spec.zero_point else "zero"
@@ -128,7 +128,7 @@ def _output_numbers(spec: OutputSpec) -> list[str]:
         f"- sum: {spec.source.description}",
         f"- code: {_format(to)}",
         "- rounded once, to nearest, ties to even",
-        f"- values beyond the largest one and infinities become {beyond}; NaN becomes {nan}",
+        f"- overflow and infinities become {beyond}; NaN becomes {nan}",
     ]
 
 
@@ -137,24 +137,22 @@ def _mac_protocol(mac: MacSpec) -> list[str]:
     return [
         SYNCHRONOUS,
         (
-            "- Each cycle with `i_valid` accumulates one operand pair a lane. `i_first` starts a "
-            "new "
-            "sum with it, `i_last` ends one; both may be set at once."
+            "- Each cycle with `i_valid` accumulates one operand pair per lane. `i_first` marks "
+            "the first pair of a sum, `i_last` the last one; both may be set in the same cycle."
         ),
         (
             f"- `o_valid` is 1 for one cycle, {mac.latency} cycle(s) after the pair with `i_last`; "
-            "`o_data` then is the sum."
+            "`o_data` is the sum in that cycle."
         ),
         (
-            "- A reset drops what is in flight. The accumulator has no reset: it is undefined "
-            "until "
-            "the first `i_first`."
+            "- A reset discards everything in flight. The accumulator has no reset: it is "
+            "undefined until the first `i_first`."
         ),
     ]
 
 
 def array_title(spec: ArraySpec) -> str:
-    """What an array computes, and how it is cut."""
+    """What an array computes, and in which tiles."""
     tiles = {
         Dataflow.OS: f"tiles of {spec.rows} x {spec.cols}",
         Dataflow.WS: f"tiles of up to {spec.depth} x {spec.cols}, K in steps of "
@@ -171,22 +169,22 @@ def array_protocol(spec: ArraySpec) -> list[str]:
     """Streams and timing of an array."""
     operands, timing = _DATAFLOWS[spec.dataflow](spec)
     return [
-        "- AXI4-Stream; `tvalid` of an operand stream may depend on nothing but its own source.",
+        "- AXI4-Stream; `tvalid` of an operand stream must depend on its own source only.",
         *operands,
         (
-            f"- Each row of C is a beat; a column's {'code' if spec.out else 'sum'} has a slot of "
-            f"{spec.slot_width} bits, extended with "
-            f"{'its sign' if spec.result_signed else 'zeros'}."
+            f"- Each row of C is one beat. The {'code' if spec.out else 'sum'} of each column has "
+            f"a slot of {spec.slot_width} bits, "
+            f"{'sign' if spec.result_signed else 'zero'}-extended."
         ),
         *_drain_protocol(spec.out),
         *timing,
-        "- While C is not taken, the whole array stops.",
-        "- A reset at any time drops all tiles in flight; the next beat opens a new tile.",
+        "- While a beat of C waits for `tready`, the whole array stops.",
+        "- A reset discards all tiles in flight; the next beat starts a new tile.",
     ]
 
 
 def _drain_protocol(out: OutputSpec | None) -> list[str]:
-    """When the inputs of the output stages at an array's drain count."""
+    """When an array samples the inputs of its output stages."""
     names = (
         [
             f"`{name}`"
@@ -200,76 +198,72 @@ def _drain_protocol(out: OutputSpec | None) -> list[str]:
         return []
     return [
         (
-            f"- The values of {' and '.join(names)} for a row are taken at the clock edge from "
-            "which on it is first offered, not when it waits. Where tiles differ in them: set "
-            "those of the next tile while its predecessor's last row is offered."
+            f"- The values of {' and '.join(names)} for a row of C are sampled at the clock edge "
+            "after which its `tvalid` is first 1, not while the row waits. If tiles use different "
+            "values, set those of the next tile while the last row of the previous tile is on the "
+            "stream."
         )
     ]
 
 
 def _output_stationary(spec: ArraySpec) -> tuple[list[str], list[str]]:
-    """Operand beats, and when results are there."""
+    """Operand beats, and timing of the results."""
     lanes = spec.mac.lanes
     beats = "K" if lanes == 1 else f"ceil(K / {lanes})"
     first = spec.first_result(lanes) - 1
     return [
         (
-            "- A beat of A and one of B are taken together: each `tready` waits for the other's "
-            "`tvalid`."
+            "- A beat of A and a beat of B are accepted together: each `tready` waits for the "
+            "`tvalid` of the other stream."
         ),
         (
-            f"- A tile is {beats} beats, its last one marked by `tlast` on both streams. If they "
-            "disagree, A's decides and `error` stays up until the reset."
+            f"- A tile has {beats} beats; `tlast` marks the last one on both streams. If the two "
+            "disagree, the `tlast` of A counts, and `error` stays 1 until a reset."
         ),
     ], [
         (
-            f"- Without stalls the first row of C is offered {first} + {beats} cycles after the "
-            "first "
-            f"operand beat, the others follow in the next {spec.rows - 1} cycles."
+            f"- Without stalls, the first row of C is on the stream {first} + {beats} cycles after "
+            f"the first operand beat, and the other rows in the next {spec.rows - 1} cycles."
         ),
         (
-            f"- Tiles of at least {spec.rows} beats follow each other without a bubble; a shorter "
-            "one "
-            f"takes {spec.rows} cycles."
+            f"- Tiles of at least {spec.rows} beats run back to back; a shorter tile takes "
+            f"{spec.rows} cycles."
         ),
     ]
 
 
 def _weight_stationary(spec: ArraySpec) -> tuple[list[str], list[str]]:
-    """Operand beats, and when results are there."""
+    """Operand beats, and timing of the results."""
     steps = spec.rows * spec.mac.lanes
     return [
         (
-            f"- A pass computes with {steps} steps of K. Its weights are {spec.rows} beats of B, "
-            "the "
-            "last step of K first, `tlast` on the last one; K is filled up with products that "
-            "change "
-            f"no sum: code {spec.mac.neutral[0]:#x} of a, {spec.mac.neutral[1]:#x} of b."
+            f"- A pass covers {steps} steps of K. Its weights are {spec.rows} beats of B, with the "
+            "last step of K first and `tlast` on the last beat. Pad K with codes that do not "
+            f"change a sum: {spec.mac.neutral[0]:#x} for a, {spec.mac.neutral[1]:#x} for b."
         ),
         (
-            "- Then it has a beat of A for each row of C, `tlast` on the last one, and `tuser` the "
-            "same on all of them."
+            "- Then the pass has one beat of A for each row of C, with `tlast` on the last beat. "
+            "All beats of A in a pass have the same `tuser`."
         ),
         (
-            "- Passes over the same rows of C follow each other in order of K, all with the same "
-            "number of beats of A: `tuser` is 1 on the first, 0 on the next ones, 2 on the last, "
-            "3 on "
-            "one that is both first and last. C has the beats of the last pass."
+            "- The passes over the same rows of C come in order of K, each with the same number "
+            "of beats of A. `tuser` is 1 in the first pass, 0 in the next ones, 2 in the last, "
+            "and 3 if there is only one pass. The last pass gives the beats of C."
         ),
         (
-            f"- At most {spec.depth} beats of A a pass, unless it is both first and last. If there "
-            "are more, or B's `tlast` is in the wrong place, `error` stays up until the reset."
+            f"- A pass has at most {spec.depth} beats of A, unless it is the only one. If it has "
+            "more, or `tlast` of B is on a wrong beat, `error` stays 1 until a reset."
         ),
-        "- The weights of the next pass are taken while one is computed.",
+        "- The weights of the next pass are accepted while a pass is computed.",
     ], [
         (
-            f"- Without stalls the first beat of A is taken {spec.rows + 1} cycles after that of "
-            "B. "
-            f"A row leaves {spec.passage} cycles after its beat of A in the last pass."
+            f"- Without stalls, the first beat of A is accepted {spec.rows + 1} cycles after the "
+            f"first beat of B. A row of C comes {spec.passage} cycles after its beat of A in the "
+            "last pass."
         ),
         (
-            f"- Passes of at least {spec.interval(1, 1)} beats of A follow each other without a "
-            f"bubble; a shorter one takes {spec.interval(1, 1)} cycles."
+            f"- Passes of at least {spec.interval(1, 1)} beats of A run back to back; a shorter "
+            f"pass takes {spec.interval(1, 1)} cycles."
         ),
     ]
 
@@ -278,12 +272,12 @@ _DATAFLOWS = {Dataflow.OS: _output_stationary, Dataflow.WS: _weight_stationary}
 
 
 def _gemm_protocol(spec: GemmSpec) -> list[str]:
-    """Memories, timing, how a product is run."""
+    """Memories, timing, and how to run a product."""
     table, array = gemm_map(spec), spec.array
     rows, steps = array.schedule.a_block
     down = "M" if rows == 1 else f"ceil(M / {rows})"
     lines = [
-        f"- Memory {window.name}: {window.depth} words of {window.width} bits, {window.meaning}."
+        f"- Memory {window.name}: {window.depth} words of {window.width} bits; {window.meaning}."
         for window in table.windows
     ]
     inputs = [
@@ -292,7 +286,7 @@ def _gemm_protocol(spec: GemmSpec) -> list[str]:
         if register.name in ("SCALE", "ZERO_POINT")
     ]
     if inputs:
-        lines.append(f"- {' and '.join(inputs)}: one value for the output stages of all columns.")
+        lines.append(f"- {' and '.join(inputs)}: shared by the output stages of all columns.")
     return [
         *lines,
         (
@@ -301,24 +295,24 @@ def _gemm_protocol(spec: GemmSpec) -> list[str]:
             f"M * ceil(N / {array.cols}) <= {spec.depth_c}."
         ),
         (
-            "- Places of a word beyond K or N count as zeros whatever they hold; rows beyond M are "
-            "not written to C."
+            "- The engine ignores codes of A and B beyond K or N and counts them as zeros. It does "
+            "not write rows of C beyond M."
         ),
         (
-            "- To run a product: write A and B, write M, K and N, write 1 to `CONTROL.start`, wait "
-            "until `STATUS.busy` is 0 or for `irq`. `ERROR` says why a start was refused."
+            "- To run a product: write A and B, write M, K and N, write 1 to `CONTROL.start`, then "
+            "wait until `STATUS.busy` is 0 or for `irq`. If a start was refused, `ERROR` has the "
+            "reason."
         ),
         (
-            f"- From the write that starts to `done` it takes {spec.latency} cycles more than the "
-            "array takes with streams that never stall."
+            f"- From the write to `start` to `done`, a product takes {spec.latency} cycles more "
+            "than the array with streams that never stall."
         ),
         (
-            "- The memories have no contents before they are written, and keep theirs over a "
-            "reset. "
-            "While a product runs they cannot be reached: an access sets `ERROR.busy`."
+            "- The memories are undefined until written, and a reset does not change them. While "
+            "a product runs, an access to them is refused and sets `ERROR.busy`."
         ),
         (
-            f"- Registers: `{spec.name}_registers.md`, for programs `{spec.name}.h`, "
-            f"`{spec.name}.py` and `{spec.name}_registers.json`."
+            f"- Registers: `{spec.name}_registers.md`. For software: `{spec.name}.h` (C), "
+            f"`{spec.name}.py` (Python), `{spec.name}_registers.json`."
         ),
     ]

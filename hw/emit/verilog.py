@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a component or a netlist to Verilog text: the same bytes for the same description."""
+"""Converts a component or a netlist to Verilog; equal descriptions give equal bytes."""
 
 import tempfile
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Module = Any
 
 
 def to_verilog(top: Module) -> str:
-    """Verilog of ``top`` and of every distinct module below it, each once, ``top`` first."""
+    """Verilog of ``top`` and of every module below it, each once, ``top`` first."""
     modules = _collect(top)
     texts = _convert({name: c for name, c in modules.items() if not isinstance(c, Netlist)})
     texts |= {name: c.verilog() for name, c in modules.items() if isinstance(c, Netlist)}
@@ -25,7 +25,7 @@ def to_verilog(top: Module) -> str:
 
 
 def _collect(top: Module) -> dict[str, Module]:
-    """Modules by name, those above before those below."""
+    """Modules by name, parents before children."""
     modules: dict[str, Module] = {}
     pending = [top]
     while pending:
@@ -37,7 +37,7 @@ def _collect(top: Module) -> dict[str, Module]:
 
 
 def _convert(components: Mapping[str, wiring.Component]) -> dict[str, str]:
-    """Verilog of Amaranth components and of those that they place, by module name."""
+    """Verilog of Amaranth components and of the components that they instantiate, by name."""
     hierarchy = Hierarchy()
     hierarchy.components |= components
     parts: dict[str, str] = {}
@@ -50,10 +50,10 @@ def _convert(components: Mapping[str, wiring.Component]) -> dict[str, str]:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "design.il").write_text("\n".join(parts.values()))
-        # What has no name of its own (parts of a library) goes into the module that it is in.
-        # A memory starts with whatever is in it, as in silicon.
-        # A parallel multiplexer would be written as a function whose name begins with $, which
-        # Icarus takes for one of its own.
+        # Submodules without a module name (library parts) are flattened into their parent.
+        # Memories have no initial contents, as in silicon.
+        # Yosys would write a parallel multiplexer as a function whose name starts with $, and
+        # Icarus reserves such names.
         run_yosys(
             f"read_rtlil design.il\nsetattr -mod -unset top\n"
             f"setattr -mod -set keep_hierarchy 1 {' '.join(parts)}\n"
@@ -62,7 +62,7 @@ def _convert(components: Mapping[str, wiring.Component]) -> dict[str, str]:
             cwd=Path(folder),
         )
         written = Path(folder, "design.v").read_text()
-    # What precedes the first module names the tool and its version.
+    # The text before the first module names the tool and its version, and is dropped.
     texts = {
         chunk.partition("(")[0].strip(): f"module {chunk.rstrip()}\n"
         for chunk in written.split("\nmodule ")[1:]

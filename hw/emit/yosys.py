@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Yosys in a child process: an error in a pass ends the process that runs it."""
+"""Runs Yosys in a child process, because an error in a pass ends the whole process."""
 
 import subprocess
 import sys
@@ -16,11 +16,11 @@ for line in sys.stdin.read().splitlines():
 
 
 class YosysError(RuntimeError):
-    """A pass failed; the message is the tool's own last error."""
+    """A pass failed; the message is the error that Yosys printed."""
 
 
 def run_yosys(script: str, *, cwd: Path) -> str:
-    """Run the passes of ``script``, one a line, in the folder ``cwd``; gives the log.
+    """Run the passes of ``script``, one per line, in the folder ``cwd``; return the log.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def run_yosys(script: str, *, cwd: Path) -> str:
         check=False,
     )
     if child.returncode:
-        # The frontend for SystemVerilog says what is wrong first, and then that it failed.
+        # The SystemVerilog frontend prints the actual error first.
         errors = [
             line.removeprefix("ERROR: ")
             for line in child.stdout.splitlines()
@@ -48,5 +48,5 @@ def run_yosys(script: str, *, cwd: Path) -> str:
 
 
 def yosys_version() -> str:
-    """Version of the Yosys that is used."""
+    """Version of the installed Yosys."""
     return version("pyosys")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GEMM engine: an array, memories for its operands and results, and a bus in front."""
+"""GEMM engine: an array with memories for operands and results, behind a bus."""
 
 from hw.gemm.top import descriptions, engine
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Buses in front of the address space: AXI4-Lite, and Wishbone B4 in classic cycles."""
+"""Bus interfaces of the engine: AXI4-Lite, and Wishbone B4 with classic cycles."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ PROT_BITS, RESPONSE_BITS = 3, 2
 
 
 def front_members(bits: int) -> dict[str, wiring.Member]:
-    """Members with which a bus front asks the address space; ``bits`` number its words."""
+    """Ports between a bus interface and the address space; word addresses have ``bits`` bits."""
     return {
         "w_en": Out(1),
         "w_addr": Out(bits),
@@ -29,7 +29,7 @@ def front_members(bits: int) -> dict[str, wiring.Member]:
 
 
 class Axi4Lite(wiring.Component):
-    """One write a cycle, one read every three; a write goes first. Every answer is a register.
+    """AXI4-Lite: a write per cycle or a read every three; writes come first; registered answers.
 
     Members
     -------
@@ -41,25 +41,25 @@ class Axi4Lite(wiring.Component):
 
     prefix = "s_axil_"
     descriptions: ClassVar[dict[str, str]] = {
-        "s_axil_awvalid": "an address to write to is offered",
-        "s_axil_awready": "it is taken; only together with the data",
-        "s_axil_awaddr": "byte address to write to; the two low bits do not count",
-        "s_axil_awprot": "protection of the write; does not count",
-        "s_axil_wvalid": "data to write is offered",
-        "s_axil_wready": "it is taken; only together with the address",
-        "s_axil_wdata": "data to write",
-        "s_axil_wstrb": "bytes of the data that are written",
-        "s_axil_bvalid": "the answer to a write is offered",
-        "s_axil_bready": "it is taken",
-        "s_axil_bresp": "0 the write was done, 2 it was refused",
-        "s_axil_arvalid": "an address to read from is offered",
-        "s_axil_arready": "it is taken",
-        "s_axil_araddr": "byte address to read from; the two low bits do not count",
-        "s_axil_arprot": "protection of the read; does not count",
-        "s_axil_rvalid": "data that was read is offered",
-        "s_axil_rready": "it is taken",
-        "s_axil_rdata": "data that was read, 0 where nothing could be",
-        "s_axil_rresp": "0 the read was done, 2 it was refused",
+        "s_axil_awvalid": "write address is valid",
+        "s_axil_awready": "write address is accepted, in the same cycle as the data",
+        "s_axil_awaddr": "write address in bytes; the two low bits are ignored",
+        "s_axil_awprot": "write protection; ignored",
+        "s_axil_wvalid": "write data is valid",
+        "s_axil_wready": "write data is accepted, in the same cycle as the address",
+        "s_axil_wdata": "write data",
+        "s_axil_wstrb": "bytes of the data to write",
+        "s_axil_bvalid": "write response is valid",
+        "s_axil_bready": "write response is accepted",
+        "s_axil_bresp": "write response: 0 done, 2 refused",
+        "s_axil_arvalid": "read address is valid",
+        "s_axil_arready": "read address is accepted",
+        "s_axil_araddr": "read address in bytes; the two low bits are ignored",
+        "s_axil_arprot": "read protection; ignored",
+        "s_axil_rvalid": "read data is valid",
+        "s_axil_rready": "read data is accepted",
+        "s_axil_rdata": "read data, 0 if the read was refused",
+        "s_axil_rresp": "read response: 0 done, 2 refused",
     }
 
     def __init__(self, address_bits: int):
@@ -102,7 +102,7 @@ class Axi4Lite(wiring.Component):
         return m
 
     def _write(self, m):
-        """Address and data are taken together, when the answer before is gone."""
+        """Accept address and data together, once the previous response is accepted."""
         m.d.comb += [
             self.w_en.eq(
                 self.s_axil_awvalid
@@ -124,7 +124,7 @@ class Axi4Lite(wiring.Component):
             m.d.sync += self.s_axil_bvalid.eq(0)
 
     def _read(self, m):
-        """One read at a time."""
+        """Accept one read at a time."""
         waiting = Signal()
         m.d.comb += [
             self.r_en.eq(
@@ -148,7 +148,7 @@ class Axi4Lite(wiring.Component):
 
 
 class Wishbone(wiring.Component):
-    """A write is answered in the cycle behind it, a read one cycle later.
+    """Wishbone: acknowledges a write after one cycle, a read after two.
 
     Members
     -------
@@ -160,15 +160,15 @@ class Wishbone(wiring.Component):
 
     prefix = "s_wb_"
     descriptions: ClassVar[dict[str, str]] = {
-        "s_wb_cyc": "a bus cycle goes on",
-        "s_wb_stb": "an access is asked for; held until it is answered",
-        "s_wb_we": "the access writes",
-        "s_wb_adr": "address, counted in 32-bit words",
-        "s_wb_sel": "bytes that are written",
-        "s_wb_dat_w": "data to write",
-        "s_wb_dat_r": "data that was read, 0 where nothing could be",
-        "s_wb_ack": "the access was done",
-        "s_wb_err": "the access was refused",
+        "s_wb_cyc": "a bus cycle is in progress",
+        "s_wb_stb": "requests an access; hold it until ack or err",
+        "s_wb_we": "1 for a write, 0 for a read",
+        "s_wb_adr": "address in 32-bit words",
+        "s_wb_sel": "bytes of the data to write",
+        "s_wb_dat_w": "write data",
+        "s_wb_dat_r": "read data, 0 if the read was refused",
+        "s_wb_ack": "the access is done",
+        "s_wb_err": "the access is refused",
     }
 
     def __init__(self, address_bits: int):
@@ -206,7 +206,7 @@ class Wishbone(wiring.Component):
             self.w_data.eq(self.s_wb_dat_w),
             self.w_strb.eq(self.s_wb_sel),
         ]
-        # Who ends the bus cycle early gets no answer.
+        # If the master ends the bus cycle early, there is no answer.
         error = Mux(waiting, self.r_error, self.w_error)
         answers = self.s_wb_cyc & (waiting | self.w_en)
         m.d.sync += [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From start to done: sizes checked, tiles and cycles counted, and the interrupt."""
+"""Control of a product from start to done: check of the sizes, cycle counter, interrupt."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -10,25 +10,26 @@ from hw.spec.registers import BUS_BITS
 
 
 class Limits(wiring.Component):
-    """Words that a product takes in each memory, against the depths; a bit a cycle.
+    """Compares the words that a product needs in each memory with the depths, one bit per cycle.
 
-    First all sizes are divided by those of a tile at once, rounded up, then the words are
-    multiplied out. Latency from ``start`` to ``done`` is ``2 * (spec.size_bits + 1) + 1`` cycles.
+    First all sizes are divided by those of a tile, rounding up, then multiplied to get the words.
+    Latency from ``start`` to ``done`` is ``2 * (spec.size_bits + 1) + 1`` cycles.
 
     Members
     -------
     start, holds
-        Begin; ``m``, ``k``, ``n`` and ``holds`` are as they stay from the next cycle to ``done``.
+        Start; ``m``, ``k``, ``n`` and ``holds`` must not change from the next cycle to ``done``.
     m, k, n
         Sizes of the product.
     done, wrong
-        The sizes have been checked, in this cycle; they are refused.
+        The check ends in this cycle; the sizes are refused.
     zero, size_a, size_b, size_c, hold
-        Why, in the same cycle; see ERROR in `hw.spec.registers`.
+        The reason, in the same cycle; see ERROR in `hw.spec.registers`.
     across
-        Tiles beside each other; stays until the next start.
+        Tiles in a row of tiles of C; valid until the next start.
     beats, steps
-        Steps of the MAC that K takes, words of A that it does; likewise, where ``counts`` has them.
+        MAC steps that K takes, and words of A that K takes; valid as ``across``. Only if listed in
+        ``counts``.
     """
 
     def __init__(self, spec: GemmSpec, counts: tuple[str, ...] = ()):
@@ -93,7 +94,7 @@ class Limits(wiring.Component):
         return m
 
     def _divide(self, m, divide):
-        """Words of A in a column of it, steps of K, words of A that K takes, tiles of a row."""
+        """Blocks of rows of A, MAC steps of K, words of A that K takes, tiles in a row."""
         array = self._spec.array
         rows, deep = array.schedule.a_block
         down = self._divided(m, "down", self.m, rows, divide)
@@ -107,12 +108,12 @@ class Limits(wiring.Component):
         return down, beats, steps, self._divided(m, "across", self.n, array.cols, divide)
 
     def _beyond_tile(self, down):
-        """Whether M takes more rows than a tile of C has."""
+        """Whether C has more rows than one tile."""
         schedule = self._spec.array.schedule
         return down > schedule.height // schedule.a_block[0]
 
     def _divided(self, m, name: str, size, divisor: int, divide):
-        """Register that holds ``ceil(size / divisor)`` when all bits have been divided."""
+        """Register that holds ``ceil(size / divisor)`` after the last step of the division."""
         quotient = Signal(self._steps, name=name)
         rest = Signal(range(divisor), name=f"{name}_rest")
         trial = Cat(quotient[-1], rest)
@@ -147,31 +148,31 @@ class Limits(wiring.Component):
 
 
 class Control(wiring.Component):
-    """Runs a product when its sizes have been checked, counts the cycles, raises the interrupt.
+    """Runs a product after the check of its sizes, counts cycles, and raises the interrupt.
 
     Parameters
     ----------
     errors
-        Number of bits that tell errors.
+        Number of error bits.
 
     Members
     -------
     start, hold
-        The write that starts; never while ``busy``. The sums are to stay in the array.
+        Write to ``start``, never while ``busy``; ``hold``: keep the sums in the array.
     checked, wrong
-        The sizes have been checked, in this cycle; they are refused.
+        The check ends in this cycle; the sizes are refused.
     run
-        The product begins.
+        The product starts.
     ended
-        Its last row has come, or, if it holds, its last beat has gone.
+        The last row of C is written or, with hold, the sums of the last beat are final.
     holds, held
-        Whether this product holds; whether the array holds sums of a product before.
+        Whether this product keeps its sums; whether the array holds sums of earlier products.
     busy
         Between ``start`` and the end.
     cycles
-        From ``start`` to the first cycle that is not busy.
+        Cycles from ``start`` to the first cycle that is not busy.
     done, errors, done_enable, error_enable, irq
-        What has been, what of it interrupts, and the interrupt.
+        Fields of STATUS, ERROR and IRQ_ENABLE, and the interrupt.
     """
 
     def __init__(self, errors: int):

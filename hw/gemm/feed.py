@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the ways from an engine's memories to the streams of its array share."""
+"""Shared by both dataflows: moving operands from an engine's memories to the array's streams."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from hw.spec.registers import RegisterMap
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Feed:
-    """Way from the operands' memories to the array's streams.
+    """Moves operands from the memories to the array's streams.
 
     Parameters
     ----------
     instantiate
-        Puts feeders and memories of operands into an engine; gives the wires of the streams of A
-        and B by the array's port.
+        Adds feeders and operand memories to an engine; returns the wires of the streams of A and B
+        by port of the array.
     counts
-        Numbers that it wants of `Limits`.
+        Counts that it needs from `Limits`.
     """
 
     instantiate: Callable[[Netlist, GemmSpec, RegisterMap], dict[str, str]]
@@ -30,27 +30,27 @@ class Feed:
 
 
 def below(left: Value, count: int) -> Value:
-    """A bit for each place of ``count`` that is below ``left``."""
+    """``count`` bits; a bit is set if its number is less than ``left``."""
     low = left[: count.bit_length()]
     return Mux(left >= count, (1 << count) - 1, Cat(low > place for place in range(count)))
 
 
 class TilesLeft:
-    """Rows and columns of C that are left from a tile on; tiles go from left to right, row by row.
+    """Rows and columns of C left from the current tile on; tiles go left to right, row by row.
 
     Parameters
     ----------
     m, n
         Sizes of C.
     height, width
-        Those of a tile.
+        Sizes of a tile.
 
     Attributes
     ----------
     rows, cols
-        What is left.
+        Rows and columns left.
     last_m, last_n
-        The tile is in the last row of tiles; it is the last one of a row.
+        The tile is in the last row of tiles; it is the last tile of its row.
     """
 
     def __init__(self, m: Value, n: Value, *, height: int, width: int):
@@ -59,18 +59,18 @@ class TilesLeft:
         self.last_m, self.last_n = self.rows <= height, self.cols <= width
 
     def first(self) -> list[Any]:
-        """To the first tile: all rows, all columns."""
+        """Go to the first tile: all rows and columns are left."""
         return [self.rows.eq(self._m), self.cols.eq(self._n)]
 
     def right(self) -> list[Any]:
-        """To the next one of a row."""
+        """Go to the next tile in the row."""
         return [self.cols.eq(self.cols - self._width)]
 
     def down(self) -> list[Any]:
-        """To the first one of the next row."""
+        """Go to the first tile of the next row."""
         return [self.cols.eq(self._n), self.rows.eq(self.rows - self._height)]
 
 
 def sizes(spec: GemmSpec, names: str) -> dict[str, str]:
-    """Low bits of the sizes: what is left of them when they have been checked."""
+    """Low bits of the sizes; after the check the other bits are zero."""
     return {size: f"o_{size}_{size}[{spec.size_bits - 1}:0]" for size in names}

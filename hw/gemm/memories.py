@@ -1,10 +1,10 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""Memories between the bus and the array: one side has 32 bits, the other a whole word.
+"""Memories between the bus and the array: 32 bits on one side, a whole word on the other.
 
-Both read a cycle after the address, as block RAM does. While the engine is busy the bus has no
-access to them, and else the array has none: so no word is ever read while it is written, and block
-RAM needs nothing beside it that says what is read then.
+Both sides read one cycle after the address, like block RAM. While the engine is busy only the array
+has access, otherwise only the bus. No word is ever read while it is written, so block RAM needs no
+extra logic for that case.
 """
 
 from amaranth import *
@@ -27,22 +27,22 @@ def _ports(inputs: dict[str, int], outputs: dict[str, int]) -> list[Port]:
 def operand_memory(
     window: Window, *, slots: int, lanes: int, width: int, kind: type[Netlist] = Netlist
 ) -> Netlist:
-    """Written by the bus, byte by byte, and read by the array, word by word.
+    """Memory that the bus writes by bytes and the array reads by words.
 
-    Zeros take the place of codes beyond the edges of the matrix: code 0 is zero in every format.
+    Codes beyond the edges of the matrix are replaced by zeros: code 0 is zero in every format.
 
-    Ports: those of `WriteAccess` on the side of the bus; ``r_en``, ``r_addr`` and, a cycle later,
-    ``r_data`` for the array, with zeros above the codes up to whole bytes; ``slots`` and ``lanes``
-    say which codes of ``r_data`` count. Without ``r_en`` the word stays.
+    Ports: for the bus those of `WriteAccess`; for the array ``r_en``, ``r_addr`` and, one cycle
+    later, ``r_data``, padded with zeros to whole bytes. ``slots`` and ``lanes`` select the codes of
+    ``r_data`` that are not replaced. Without ``r_en`` the word does not change.
 
     Parameters
     ----------
     window
-        The memory as the bus sees it.
+        The memory as seen from the bus.
     slots, lanes, width
-        What is in a word: for each row or column as many codes as there are lanes, and their width.
+        Layout of a word: rows or columns, codes for each of them, and bits of a code.
     kind
-        Kind of the module.
+        Class of the module.
     """
     address, beat = (window.depth - 1).bit_length(), -(-window.width // 8) * 8
     module = kind(
@@ -103,10 +103,10 @@ def operand_memory(
 
 
 def result_memory(window: Window, kind: type[Netlist] = Netlist) -> Netlist:
-    """Written by the array, word by word, and read by the bus.
+    """Memory that the array writes by words and the bus reads.
 
-    Ports: ``w_en``, ``w_addr``, ``w_data`` for the array; those of `ReadAccess` on the side of the
-    bus, with ``r_data`` and ``r_error`` a cycle later.
+    Ports: for the array ``w_en``, ``w_addr``, ``w_data``; for the bus those of `ReadAccess`, with
+    ``r_data`` and ``r_error`` one cycle later.
     """
     address = (window.depth - 1).bit_length()
     module = kind(
@@ -162,31 +162,31 @@ def result_memory(window: Window, kind: type[Netlist] = Netlist) -> Netlist:
 
 
 def place_bits(window: Window) -> int:
-    """Bits of the number of a bus word in the window."""
+    """Bits of a bus word's number within the window."""
     return window.lane_bits + (window.depth - 1).bit_length()
 
 
 def _split(window: Window, place):
-    """Lane and word of a bus word, and whether there is no such word."""
+    """Lane and memory word of a bus word, and whether it is out of range."""
     lane, word = place[: window.lane_bits], place[window.lane_bits :]
     return lane, word, (word >= window.depth) | (lane >= window.lanes)
 
 
 class WriteAccess(wiring.Component):
-    """Answers at once, writes a cycle later.
+    """Write access of the bus: answers in the same cycle, writes one cycle later.
 
     Members
     -------
     busy
-        The memory is the array's, not the bus's; it cannot rise in the cycle behind a write.
+        The array has access, not the bus; it never rises in the cycle after a write.
     en, place, data, strobe
-        A write of the bus to its word ``place`` of the window; a bit for each byte.
+        Write to bus word ``place`` of the window; ``strobe`` has one bit per byte.
     error, refused
-        The write is not done; it is not because of ``busy``.
+        The write is not done; the reason is ``busy``.
     word, bytes, held
-        Of the write before: word of the memory, which of all its bytes are written, and with what.
+        The previous write: memory word, bytes to write, and data.
     read, read_en
-        The array wants to read; it does.
+        The array requests a read; the read is done.
     """
 
     def __init__(self, window: Window):
@@ -221,7 +221,7 @@ class WriteAccess(wiring.Component):
         m.d.comb += [
             self.refused.eq(self.en & self.busy),
             self.error.eq(self.en & (self.busy | absent)),
-            # Tells synthesis that no word is read while it is written.
+            # With this, synthesis can see that no word is read while it is written.
             self.bytes.eq(strobes & (~self.busy).replicate(len(strobes))),
             self.read_en.eq(self.read & self.busy),
         ]
@@ -239,22 +239,22 @@ class WriteAccess(wiring.Component):
 
 
 class ReadAccess(wiring.Component):
-    """Chooses at once, answers a cycle later.
+    """Read access of the bus: starts in the same cycle, answers one cycle later.
 
     Members
     -------
     busy
-        The memory is the array's, not the bus's.
+        The array has access, not the bus.
     en, place
-        A read of the bus from its word ``place`` of the window.
+        Read of bus word ``place`` of the window.
     refused
-        It is not done because of ``busy``.
+        The read is not done because of ``busy``.
     word, read_en
-        Word of the memory, and whether it is read.
+        Memory word, and whether it is read.
     lane, error
-        Of the read before: which part of the word is wanted, if there are several; there is none.
+        The previous read: part of the word, if it has several; the read failed.
     write, write_en
-        The array wants to write; it does.
+        The array requests a write; the write is done.
     """
 
     def __init__(self, window: Window):

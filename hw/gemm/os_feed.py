@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operands of an output-stationary array: both memories are read at once, beat by beat."""
+"""Feeds an output-stationary array: reads both operand memories together, beat by beat."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -13,7 +13,7 @@ from hw.spec.registers import RegisterMap
 
 
 def _instantiate(top: Netlist, spec: GemmSpec, table: RegisterMap) -> dict[str, str]:
-    """Feeder, operand memories."""
+    """Add feeder and operand memories."""
     mac = spec.array.mac
     top.wire("valid", 1)
     top.wire("ready", 1)
@@ -63,24 +63,25 @@ OUTPUT_STATIONARY = Feed(instantiate=_instantiate)
 
 
 class Feeder(wiring.Component):
-    """Addresses of A and B, and what is beside the words that come back a cycle later.
+    """Generates the addresses of A and B, and the signals beside the words read one cycle later.
 
-    The tiles of C go row by row, those of a row from left to right: the words of a row of tiles of
-    A are read again for each tile, those of B for each row. One beat a cycle; the first one is on
-    the streams 2 cycles after ``start``. While a beat waits everything does.
+    Tiles of C go row by row, from left to right. The words of A for a row of tiles are read again
+    for each tile, all words of B for each row. One beat per cycle; the first is on the streams 2
+    cycles after ``start``. While a beat waits, the feeder waits.
 
     Members
     -------
     start, m, k, n, hold
-        Begin; the sizes stay until the last beat is taken. With ``hold`` no beat ends a tile.
+        Start; the sizes must not change until the last beat is accepted. With ``hold`` no beat ends
+        a tile.
     r_en, a_addr, b_addr
-        What is read next.
+        Next read.
     valid, ready, last
-        Handshake of the beats; the last one of a tile.
+        Handshake of the beats; last beat of a tile.
     fed
-        The last beat is taken, in this cycle, and it ends no tile.
+        With ``hold``: the last beat is accepted in this cycle.
     lanes, cols
-        Lanes and columns whose operands count; zeros take the place of the others.
+        Valid lanes and columns; operands of the others are replaced by zeros.
     """
 
     def __init__(self, spec: GemmSpec):

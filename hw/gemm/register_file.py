@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registers as a `RegisterMap` lists them."""
+"""The registers of a `RegisterMap` in hardware."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -7,41 +7,41 @@ from amaranth.lib.wiring import In, Out
 
 from hw.spec.registers import BUS_BITS, BUS_BYTES, Access, Field, Register, RegisterMap
 
-#: Fields that the hardware drives; it sees all others that are no constants.
+#: Fields that the hardware drives; other fields, except constants, are outputs to it.
 _DRIVEN = {Access.STATUS, Access.STICKY}
 
 
 def port_name(register: str, field: str) -> str:
-    """Name of the port that belongs to a field, without ``i_`` or ``o_``."""
+    """Name of the port of a field, without the prefix ``i_`` or ``o_``."""
     return f"{register}_{field}".lower()
 
 
 class RegisterFile(wiring.Component):
-    """Decodes, keeps and reads registers; the ports follow from the table.
+    """Decodes, stores and reads registers; the ports follow from the table.
 
-    A read takes one cycle, a write takes effect at the clock edge that ends it; a pulse is there
-    during the cycle of the write.
+    A read takes one cycle. A write takes effect at the next clock edge. A pulse is 1 during the
+    cycle of the write.
 
     Members
     -------
     index
-        Number of the register that is read or written.
+        Number of the register to read or write.
     w_en, w_data, w_strb
-        A write; one bit of ``w_strb`` for each byte.
+        A write; ``w_strb`` has one bit per byte.
     w_error
-        The write is refused: there is no such register, it is locked, or it cannot be written.
+        The write is refused: the register does not exist, is locked or is read-only.
     r_data, r_error
-        Register ``index`` of the cycle before.
+        Value of the register that ``index`` selected in the previous cycle.
     lock
-        Locked registers take no write.
+        Refuse writes to ``locked`` registers.
     refused
-        A write met a locked register.
+        A write to a locked register is refused.
     clear
-        Clears all sticky fields, those too that are set in the same cycle.
+        Clear all sticky fields, even those set in the same cycle.
     i_REGISTER_FIELD
-        State of a field, or what sets a sticky one.
+        State of a field, or the signal that sets a sticky field.
     o_REGISTER_FIELD
-        What a field holds, or its pulse.
+        Value of a field, or its pulse.
     """
 
     def __init__(self, table: RegisterMap):
@@ -86,7 +86,7 @@ class RegisterFile(wiring.Component):
         return m
 
     def _write(self, m, register: Register, mask):
-        """A write to one register."""
+        """Write one register."""
         writable = [
             field
             for field in register.fields
@@ -110,7 +110,7 @@ class RegisterFile(wiring.Component):
                     m.d.comb += port.eq(self.w_data[bits] & mask[bits])
 
     def _hold_sticky(self, m, mask):
-        """Sticky fields: what sets one goes before the write that clears it."""
+        """Sticky fields: setting has priority over the write that clears."""
         for place, register in enumerate(self._table.registers):
             for field in register.fields:
                 if field.access is not Access.STICKY:
@@ -124,7 +124,7 @@ class RegisterFile(wiring.Component):
                 m.d.sync += port.eq(Mux(self.clear, 0, kept | self._port("i", register, field)))
 
     def _value(self, register: Register):
-        """What the register reads as."""
+        """Value that a read of the register returns."""
         parts, place = [], 0
         for field in register.fields:
             parts += [Const(0, field.lsb - place), self._read(register, field)]
@@ -132,7 +132,7 @@ class RegisterFile(wiring.Component):
         return Cat(parts)
 
     def _read(self, register: Register, field: Field):
-        """What a field reads as."""
+        """Value that a read of the field returns."""
         if field.access is Access.CONSTANT:
             return Const(field.value, field.width)
         if field.access is Access.PULSE:

@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""An engine without its array and without its memories: what it adds around them."""
+"""An engine without array and memories, to measure what it adds around them."""
 
 from hw.emit.netlist import Netlist, Port, module_ports
 
@@ -9,10 +9,9 @@ _ARRAY = "array"
 
 
 class Shell(Netlist):
-    """Module that has memories and array outside: their pins are ports of its own.
+    """Module with memories and array outside: their pins become its ports.
 
-    Pins of memories go through the modules above up to the top, named after the instances that they
-    pass.
+    Pins of memories are passed up to the top module; the names of the instances become prefixes.
     """
 
     def memory(
@@ -25,7 +24,7 @@ class Shell(Netlist):
         data: dict[str, str],
         read: tuple[str, str],
     ) -> str:
-        """Ports in place of a memory; as `Netlist.memory`."""
+        """As `Netlist.memory`, but adds ports instead of a memory."""
         address, sources = (depth - 1).bit_length(), list(dict.fromkeys(data.values()))
         self._output(f"{name}_w_en", len(data), write[0])
         self._output(f"{name}_w_addr", address, write[1])
@@ -39,7 +38,7 @@ class Shell(Netlist):
         return f"{name}_q"
 
     def instantiate(self, child, name: str, **connections: str) -> None:
-        """Instance, or ports in place of the array; as `Netlist.instantiate`."""
+        """As `Netlist.instantiate`, but adds ports instead of the array."""
         ports = {port.name: port for port in module_ports(child)}
         if name == _ARRAY:
             for own, wire in connections.items():
@@ -53,11 +52,11 @@ class Shell(Netlist):
 
     @property
     def outside(self) -> list[str]:
-        """Ports that lead to a memory."""
+        """Ports of memories."""
         return [port.name for port in self.ports if port.name.startswith("words_")]
 
     def _evert(self, pin: Port, name: str, wire: str) -> None:
-        """Port for a pin of something that is outside, and joined to ``wire`` here."""
+        """Add a port for a pin of an outside module, connected to ``wire``."""
         if pin.direction == "input":
             self._output(name, pin.width, wire)
         else:

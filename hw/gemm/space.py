@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Address space: which registers or memory an access of the bus is meant for."""
+"""Address decoder: passes accesses of the bus to the registers or a memory."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -10,27 +10,27 @@ from hw.spec.registers import BUS_BITS, BUS_BYTES, RegisterMap
 
 
 def word_bits(table: RegisterMap) -> int:
-    """Bits of the number of a bus word."""
+    """Bits of a word address."""
     return table.address_bits - (BUS_BYTES - 1).bit_length()
 
 
 class Space(wiring.Component):
-    """Splits addresses into region and place, and joins what comes back.
+    """Splits addresses into region and place, and merges the answers.
 
-    A write is answered in its own cycle, a read in the next.
+    A write is answered in the same cycle, a read in the next.
 
     Members
     -------
     w_en, w_addr, w_error
         A write to a bus word; it is refused.
     r_en, r_addr, r_data, r_error
-        A read, and its answer a cycle later.
+        A read, and its answer one cycle later.
     index, reg_w_en, reg_w_error, reg_r_data, reg_r_error
-        Registers. They have one index, so a read must not come in the cycle of a write.
+        Registers. There is one index, so a read and a write must not come in the same cycle.
     x_place, x_w_en, x_w_error
-        Memory x, that the bus writes.
+        Memory x, if the bus writes it.
     x_place, x_r_en, x_r_data, x_r_error
-        Memory x, that the bus reads.
+        Memory x, if the bus reads it.
     """
 
     def __init__(self, table: RegisterMap):
@@ -96,7 +96,7 @@ class Space(wiring.Component):
         return m
 
     def _place(self, m, window, write, read, region):
-        """Accesses of one window; what is beyond its address bits is refused."""
+        """Pass on accesses of one window; addresses out of range are refused."""
         name = window.name.lower()
         place = getattr(self, f"{name}_place")
         chosen, at = write if window.writable else read

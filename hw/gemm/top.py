@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""Engine: bus, registers, memories and sequencer around an array with streams."""
+"""The engine: bus, registers, memories and control around an array."""
 
 from hw.array import array
 from hw.emit.netlist import Netlist, Port, module_ports
@@ -18,24 +18,24 @@ from hw.spec.registers import Access, RegisterMap, gemm_map
 
 _BUSES = {Bus.AXI4LITE: Axi4Lite, Bus.WISHBONE: Wishbone}
 _FEEDS = {Dataflow.OS: OUTPUT_STATIONARY, Dataflow.WS: WEIGHT_STATIONARY}
-#: Wires that say an access to a memory met a busy engine.
+#: Wires that are 1 when an access to a memory is refused because the engine is busy.
 _REFUSALS = ("a_refused", "b_refused", "c_refused")
 _DESCRIPTIONS = {
     "clk": "clock, rising edge",
-    "rst": "synchronous reset, active high; ends the product, clears registers, not the memories",
-    "irq": "interrupt, level; see IRQ_ENABLE",
+    "rst": "synchronous reset, active high; ends a product, clears registers but not memories",
+    "irq": "interrupt, level-sensitive; see IRQ_ENABLE",
 }
 
 
 def descriptions(spec: GemmSpec) -> dict[str, str]:
-    """What each port means, for the manifest and the port sheet."""
+    """Meaning of each port, for the manifest and the port sheet."""
     return _DESCRIPTIONS | _BUSES[spec.bus].descriptions
 
 
 def engine(spec: GemmSpec, kind: type[Netlist] = Netlist) -> Netlist:
-    """``C = A @ B`` from memories; start to done takes ``spec.cycles``.
+    """Engine that computes ``C = A @ B``; from start to done it takes ``spec.cycles``.
 
-    With the ``kind`` `hw.gemm.shell.Shell` array and memories are left out.
+    If ``kind`` is `hw.gemm.shell.Shell`, array and memories are left out.
     """
     table = gemm_map(spec)
     front = _BUSES[spec.bus](table.address_bits)
@@ -49,7 +49,7 @@ def engine(spec: GemmSpec, kind: type[Netlist] = Netlist) -> Netlist:
 
 
 def _add_bus(top: Netlist, front, outer: set[str], table: RegisterMap) -> None:
-    """Bus and address space; between them wires named as the ports of both."""
+    """Add bus interface and address decoder, connected by wires named like their ports."""
     inner = tuple(port.name for port in module_ports(front) if port.name not in outer)
     top.join(front, "bus", declare=inner)
     space = Space(table)
@@ -58,7 +58,7 @@ def _add_bus(top: Netlist, front, outer: set[str], table: RegisterMap) -> None:
 
 
 def _add_state(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
-    """Registers, check of the sizes, control."""
+    """Add registers, check of the sizes, and control."""
     counts = _FEEDS[spec.array.dataflow].counts
     registers, limits = RegisterFile(table), Limits(spec, counts)
     held = tuple(port.name for port in module_ports(registers) if port.name.startswith("o_"))
@@ -120,7 +120,7 @@ def _add_state(top: Netlist, spec: GemmSpec, table: RegisterMap) -> None:
 def _add_results(
     top: Netlist, spec: GemmSpec, table: RegisterMap, operands: dict[str, str]
 ) -> None:
-    """Array, writer and result memory."""
+    """Add array, writer and result memory."""
     unit = array(spec.array)
     for name in ("c_valid", "c_last", "c_w_en"):
         top.wire(name, 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the rows of C go, and when the last one has come."""
+"""Writes the rows of C to the result memory, and detects the last one."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -9,20 +9,20 @@ from hw.spec import GemmSpec
 
 
 class Writer(wiring.Component):
-    """Address of each row of a tile of C in the result memory; it takes a row each cycle.
+    """Generates the address of each row of C in the result memory; accepts a row per cycle.
 
     Rows beyond M are dropped.
 
     Members
     -------
     start, m, n, across
-        Begin; the sizes and the number of tiles beside each other.
+        Start; the sizes, and the number of tiles in a row of tiles.
     valid, last
-        A row of C has come; it ends a tile.
+        There is a row of C; it is the last one of a tile.
     w_en, w_addr
-        Where it goes.
+        Write to the result memory.
     done
-        It was the last one of the product.
+        The row is the last one of the product.
     """
 
     def __init__(self, spec: GemmSpec):
@@ -50,7 +50,7 @@ class Writer(wiring.Component):
         m = Module()
         bits, cols = self._spec.size_bits, self._spec.array.cols
         n_left, first = Signal(bits), Signal.like(self.w_addr, name="first")
-        # Rows that are left of C, and where the count stood when this row of tiles began.
+        # Rows of C left, and the same count at the start of the current row of tiles.
         m_left, m_tile = Signal(bits), Signal(bits)
         last_n = n_left <= cols
         m.d.comb += [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operands of a weight-stationary array: rows of A and weights are read each at its own pace."""
+"""Feeds a weight-stationary array: reads rows of A and weights independently."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -14,7 +14,7 @@ from hw.spec.registers import RegisterMap
 
 
 def _instantiate(top: Netlist, spec: GemmSpec, table: RegisterMap) -> dict[str, str]:
-    """Feeders, operand memories; codes of steps beyond K change no sum."""
+    """Add feeders and operand memories; steps beyond K get codes that change no sum."""
     array, mac = spec.array, spec.array.mac
     for name in "ab":
         for wire in ("en", "valid", "ready"):
@@ -79,9 +79,9 @@ def _memory(
     steps: list[str],
     counts: dict[str, str],
 ) -> None:
-    """Memory of an operand, and the wire that has its beats.
+    """Add the memory of an operand, and the wire with its beats.
 
-    A code whose step, among ``steps``, is none of K's is ``neutral``.
+    A code whose signal in ``steps`` is 0 lies beyond K and is replaced by ``neutral``.
     """
     memory = operand_memory(
         table.window(name.upper()), slots=slots, lanes=lanes, width=width, kind=type(top)
@@ -117,26 +117,27 @@ WEIGHT_STATIONARY = Feed(instantiate=_instantiate, counts=("beats", "steps"))
 
 
 class RowFeeder(wiring.Component):
-    """Addresses of A, and what is beside the words that come back a cycle later.
+    """Generates the addresses of A, and the signals beside the words read one cycle later.
 
-    A tile of C takes its rows of A once for each pass over K. One beat a cycle; the first one is
-    offered 2 cycles after ``start``. While a beat waits everything does.
+    A tile of C reads its rows of A once for each pass over K. One beat per cycle; the first is on
+    the stream 2 cycles after ``start``. While a beat waits, the feeder waits.
 
     Members
     -------
     start, m, k, n, steps
-        Begin; the sizes, and the words of a row of A, stay until the last beat is taken.
+        Start; the sizes, and the words of a row of A, must not change until the last beat is
+        accepted.
     hold, held
-        The sums of the last pass stay in the array; those of the first one are added to sums that
-        do.
+        Keep the sums of the last pass in the array; add those of the first pass to the sums that
+        are there.
     a_en, a_addr
-        What is read next.
+        Next read.
     a_valid, a_ready, a_last, a_user
-        Handshake of the beats; the last one of a pass, and what becomes of its sums.
+        Handshake of the beats; last beat of a pass; first or last pass of its sums.
     fed
-        With ``hold``, the sums have come to where they stay, in this cycle.
+        With ``hold``: the sums have reached the accumulator memory in this cycle.
     codes
-        Codes that count; zeros take the place of the others.
+        Valid codes; the others are replaced by zeros.
     """
 
     def __init__(self, spec: GemmSpec):
@@ -176,7 +177,7 @@ class RowFeeder(wiring.Component):
         tiles = TilesLeft(self.m, self.n, height=high, width=array.cols)
         k_left, rows_left = Signal(bits, name="k_left"), Signal(range(high + 1))
         feeding, first = Signal(), Signal()
-        # Addresses of the tile's first row of A, and of the part of it that the pass takes.
+        # Addresses of the tile's first row of A, and of the part of it for the current pass.
         tile, part = (Signal.like(self.a_addr, name=name) for name in ("tile", "part"))
         last_row, last_k = rows_left == 1, k_left <= self._deep
         self._offer(m, feeding, first, last_row, k_left)
@@ -223,7 +224,7 @@ class RowFeeder(wiring.Component):
         return m
 
     def _offer(self, m, feeding, first, last_row, k_left):
-        """What goes along with the word that is read now."""
+        """Set the signals beside the word that is read now."""
         m.d.comb += self.a_en.eq(~self.a_valid | self.a_ready)
         with m.If(self.a_en):
             m.d.sync += [
@@ -235,7 +236,7 @@ class RowFeeder(wiring.Component):
             ]
 
     def _tell_held(self, m, feeding):
-        """The last beat has been taken, and its sums have had the time for the way to memory."""
+        """Set ``fed`` when the sums of the last beat have reached the accumulator memory."""
         down = self._spec.array.schedule.down
         left = Signal(range(down + 1), name="sums_left")
         m.d.comb += self.fed.eq(left == 1)
@@ -246,27 +247,27 @@ class RowFeeder(wiring.Component):
 
 
 def _least(left, high: int):
-    """The smaller one."""
+    """The smaller of the two."""
     return Mux(left > high, high, left)
 
 
 class WeightFeeder(wiring.Component):
-    """Addresses of B, and what is beside the words that come back a cycle later.
+    """Generates the addresses of B, and the signals beside the words read one cycle later.
 
-    A pass takes as many steps of K as the array has rows, the last one first. One beat a cycle; the
-    first one is offered 2 cycles after ``start``. While a beat waits everything does.
+    A pass reads as many steps of K as the array has rows, the last one first. One beat per cycle;
+    the first is on the stream 2 cycles after ``start``. While a beat waits, the feeder waits.
 
     Members
     -------
     start, m, k, n, beats
-        Begin; the sizes, and the steps that K takes, stay until the last beat is taken.
+        Start; the sizes, and the steps of K, must not change until the last beat is accepted.
     b_en, b_addr
-        What is read next; steps beyond K have addresses of other words.
+        Next read; for steps beyond K it reads an unrelated word.
     b_valid, b_ready, b_last
-        Handshake of the beats; the last one of a pass.
+        Handshake of the beats; last beat of a pass.
     lanes, cols
-        Lanes and columns whose operands count; zeros take the place of the others. No lane does in
-        a step beyond K.
+        Valid lanes and columns; operands of the others are replaced by zeros. In a step beyond K no
+        lane is valid.
     """
 
     def __init__(self, spec: GemmSpec):
@@ -299,7 +300,7 @@ class WeightFeeder(wiring.Component):
         array, lanes = self._spec.array, self._spec.array.mac.lanes
         rows, deep = array.rows, array.rows * array.mac.lanes
         tiles = TilesLeft(self.m, self.n, height=array.schedule.height, width=array.cols)
-        # Codes that are left of K from the step on that is read; negative beyond K.
+        # Codes of K left from the current step on; negative beyond K.
         left = Signal(signed(max(self._spec.size_bits, deep.bit_length()) + 1), name="k_left")
         step, tile = Signal(range(rows)), Signal.like(self.b_addr, name="tile")
         feeding = Signal()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Output stages: from an accumulator's sum to a code of any format, one rounding."""
+"""Output stages: they convert an accumulator's sum to a code of any format, rounding once."""
 
 from hw.output.unit import Output, descriptions
 

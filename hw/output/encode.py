@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoders of an output stage: one rounding to a format with an exponent, or to an integer."""
+"""Encoders of an output stage: they round once, to a floating-point format or an integer."""
 
 from amaranth import *
 
@@ -13,10 +13,11 @@ from hw.spec import Format, OutputSpec, Rounding
 def encode_float(m: Module, spec: OutputSpec, number: Number) -> Value:
     """Code of ``number`` in ``spec.to``; combinational."""
     fmt = spec.to
-    # Exponent of the hidden bit's weight in the smallest normal number.
+    # Exponent of the smallest normal number.
     lowest = fmt.lsb_exp + fmt.man_bits
     sig, top = number.sig, number.exp + (number.lsb_exp + len(number.sig) - 1)
-    # What does not lead is a subnormal of the source: one of the target's as well, or smaller.
+    # A value without leading one is subnormal in the source; in the target it is then subnormal
+    # too, or smaller, and needs no normalization.
     if not (number.leads and number.lsb_exp + len(number.sig) <= lowest):
         sig, places = normalize(m, sig, fill=Const(0), name="normal")
         top = top - places
@@ -28,12 +29,12 @@ def encode_float(m: Module, spec: OutputSpec, number: Number) -> Value:
 
 
 def _round_float(m: Module, fmt: Format, sig: Value, distance: Value) -> Value:
-    """Rounded magnitude as a code without bounds: exponent field above mantissa.
+    """Rounded magnitude as a code without an upper limit: exponent field above mantissa.
 
-    ``distance`` is that of the top bit of ``sig`` from the place of the smallest normal's.
+    ``distance`` is the exponent of the top bit of ``sig`` minus that of the smallest normal number.
     """
     precision = fmt.man_bits + 1
-    # Kept bits, guard bit, and whether more is set below: that is all that rounding asks for.
+    # Rounding needs the kept bits, the guard bit, and whether any lower bit is set.
     sig = Cat(Const(0, max(precision + 1 - len(sig), 0)), sig)
     rest = len(sig) - precision - 1
     short = Cat(sig[:rest].any(), sig[rest:])
@@ -45,7 +46,7 @@ def _round_float(m: Module, fmt: Format, sig: Value, distance: Value) -> Value:
     up = rounds_up(Rounding.RNE, odd=kept[0], guard=guard, sticky=sticky)
     field = Signal(max(len(distance) - 1, 1), name="field")
     m.d.comb += field.eq(Mux(sig[-1] & ~below, distance, 0))
-    # A hidden bit adds the missing one to the exponent field.
+    # The field is one too low for normal numbers; adding the hidden bit corrects it.
     total = Cat(Const(0, fmt.man_bits), field) + kept + up
     magnitude = Signal(len(total), name="magnitude")
     m.d.comb += magnitude.eq(total)
@@ -53,14 +54,14 @@ def _round_float(m: Module, fmt: Format, sig: Value, distance: Value) -> Value:
 
 
 def _limited(m: Module, value: Value, width: int) -> Value:
-    """``value``, or the largest number of ``width`` bits where it is larger."""
+    """``value``, limited to the largest number of ``width`` bits."""
     amount = Signal(width, name="amount")
     m.d.comb += amount.eq(value[:width] | value[width:].any().replicate(width))
     return amount
 
 
 def _limit(m: Module, spec: OutputSpec, number: Number, magnitude: Value) -> Value:
-    """Code with its sign, of overflows and special values too."""
+    """Code with its sign, including overflow and special values."""
     fmt = spec.to
     highest, beyond = _highest(spec), Signal(name="beyond")
     m.d.comb += beyond.eq(number.inf | (magnitude > fmt.max_code))
@@ -74,7 +75,7 @@ def _limit(m: Module, spec: OutputSpec, number: Number, magnitude: Value) -> Val
     if highest == fmt.nan_code:
         negative = negative & ~beyond
     if fmt.signed:
-        # The NaN in the place of minus zero is the sign alone.
+        # A NaN with the code of minus zero is the sign bit only.
         finite = Cat(held, negative | (beyond & bool(highest & fmt.sign_code)))
     else:
         finite = Mux(number.sign, 0, held)
@@ -84,7 +85,7 @@ def _limit(m: Module, spec: OutputSpec, number: Number, magnitude: Value) -> Val
 
 
 def _highest(spec: OutputSpec) -> int:
-    """Code, without sign, of what lies beyond the largest finite value."""
+    """Code, without sign, for an overflow."""
     fmt = spec.to
     if spec.saturate:
         return fmt.max_code
@@ -113,14 +114,15 @@ def encode_integer(m: Module, spec: OutputSpec, number: Number, zero_point: Valu
 
 
 def _round_integer(m: Module, spec: OutputSpec, number: Number) -> tuple[Value, Value]:
-    """Rounded magnitude in units of ``2**to.lsb_exp``, and whether it is beyond any zero point.
+    """Rounded magnitude in units of ``2**to.lsb_exp``; whether it overflows for any zero point.
 
-    The magnitude has a bit more than the format: as much as a zero point can bring back.
+    The magnitude is one bit wider than the format, because a zero point can bring such a value
+    back into range.
     """
     fmt = spec.to
     bits = fmt.man_bits + 1
     high = Cat(Const(0, bits), number.sig)
-    # The bit at the foot of the result is the guard bit.
+    # Bit 0 of the shifted value is the guard bit.
     steps = (fmt.lsb_exp - 1 + bits - number.lsb_exp) - number.exp
     distance = Signal(steps.shape(), name="distance")
     stages = len(high).bit_length()

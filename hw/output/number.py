@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sum of any accumulator as sign, magnitude and exponent, and times a scale."""
+"""A sum of any accumulator as sign, magnitude and exponent, and its product with a scale."""
 
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ from hw.spec import FixedAccumulator, Format, OutputSpec
 class Number:
     """Value ``(-1)**sign * sig * 2**(exp + lsb_exp)``; NaN if ``nan``, else infinite if ``inf``.
 
-    If ``leads``, the top bit of ``sig`` is set wherever ``exp`` is above its lowest value, 1.
+    If ``leads``, the top bit of ``sig`` is set whenever ``exp`` is above 1, its lowest value.
     """
 
     sign: Value
@@ -33,27 +33,27 @@ class Number:
 
 
 def unpack_source(m: Module, spec: OutputSpec, data: Value, flags: Value | None) -> Number:
-    """Take a sum apart; combinational."""
+    """Unpack a sum; combinational."""
     if isinstance(spec.source, FixedAccumulator):
         return _fixed(m, spec, data, flags)
     return unpack_code(m, spec.source.fmt, data, name="source")
 
 
 def unpack_code(m: Module, fmt: Format, data: Value, *, name: str) -> Number:
-    """Take a code apart; combinational."""
+    """Unpack a code; combinational."""
     code = decode(m, fmt, data, name=name)
     return Number(code.sign, code.sig, code.exp, fmt.lsb_exp - code.base, True, code.nan, code.inf)
 
 
 def _fixed(m: Module, spec: OutputSpec, data: Value, flags: Value | None) -> Number:
-    """A sum in fixed point."""
+    """Unpack a fixed-point sum."""
     width = spec.source.width
     sign, sig = Signal(name="source_sign"), Signal(width, name="source_sig")
     nan, inf = Signal(name="source_nan"), Signal(name="source_inf")
     negative = data[-1]
     m.d.comb += sig.eq(Mux(negative, -data.as_signed(), data))
     if flags is not None:
-        # In the encoding of `hw.spec.Flag`; a single bit is NaN.
+        # Encoded as in `hw.spec.Flag`; a single bit means NaN.
         m.d.comb += nan.eq(flags.all())
         if len(flags) > 1:
             m.d.comb += inf.eq(flags[0] ^ flags[1])
@@ -66,7 +66,7 @@ def scaled(m: Module, spec: OutputSpec, number: Number, scale: Value) -> Number:
     """``number`` times ``scale``, a code of ``spec.scale_format``; combinational."""
     if spec.scale_format.is_integer:
         return replace(number, exp=number.exp + scale.as_signed(), leads=False)
-    # A number has what makes a product special, as an operand of a MAC has.
+    # `special_product` reads sign, zero, inf and nan, which a Number has like an operand.
     factor = unpack_code(m, spec.scale_format, scale, name="scale")
     nan, inf = special_product(m, number, factor, name="scaled")
     return Number(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Output stage with its ports and its register."""
+"""The output stage as a component, with ports and register."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -10,33 +10,33 @@ from hw.output.encode import encode_float, encode_integer
 from hw.output.number import scaled, unpack_source
 from hw.spec import OutputSpec, Scale
 
-#: What the port that scales means.
+#: Meaning of the scale port.
 SCALES = {
-    Scale.POW2: "the sum is multiplied by two to this power, two's complement",
+    Scale.POW2: "the sum is multiplied by 2 to this power; two's complement",
     Scale.FP32: "the sum is multiplied by this binary32 number",
 }
 
 _DESCRIPTIONS = {
     "clk": "clock, rising edge",
     "rst": "synchronous reset, active high",
-    "en": "clock enable: everything holds while it is 0",
-    "i_valid": "a sum is present",
-    "i_data": "sum: the accumulator as it is",
+    "en": "clock enable; while it is 0, all registers keep their values",
+    "i_valid": "i_data is valid",
+    "i_data": "sum, as stored in the accumulator",
     "i_flags": "flags of the sum: bit 0 plus infinity, bit 1 minus infinity, both NaN; "
-    "a single bit is NaN",
-    "i_zero_point": "integer code that stands for zero",
-    "o_valid": "a code is on o_data",
+    "if there is only one bit, it means NaN",
+    "i_zero_point": "integer code that means zero",
+    "o_valid": "o_data is valid",
     "o_data": "code of the result",
 }
 
 
 def descriptions(spec: OutputSpec) -> dict[str, str]:
-    """What each port means, for the manifest and the port sheet."""
+    """Meaning of each port, for the manifest and the port sheet."""
     return _DESCRIPTIONS | ({"i_scale": SCALES[spec.scale]} if spec.scale_bits else {})
 
 
 def output_members(spec: OutputSpec, *, enable: bool) -> dict[str, Member]:
-    """Members of the signature of an output stage; with ``enable`` it has ``en``, but no valid."""
+    """Ports of an output stage; with ``enable`` it has ``en`` instead of the valid ports."""
     members = {"en" if enable else "i_valid": In(1), "i_data": In(spec.source.width)}
     options = {
         "i_flags": spec.flag_bits,
@@ -48,17 +48,17 @@ def output_members(spec: OutputSpec, *, enable: bool) -> dict[str, Member]:
 
 
 class Output(wiring.Component):
-    """``o_data`` becomes the code in ``spec.to`` of the sum ``i_data``, rounded once.
+    """Converts the sum ``i_data`` to a code ``o_data`` of the format ``spec.to``, rounding once.
 
-    Latency is ``spec.latency`` cycles, throughput one sum a cycle. A reset drops the sum in flight.
-    See `hw.spec.OutputSpec` for the arithmetic.
+    Latency is ``spec.latency`` cycles, throughput one sum per cycle. A reset discards the sum in
+    flight. See `hw.spec.OutputSpec` for the arithmetic.
 
     Parameters
     ----------
     spec
-        What is built.
+        Description of the output stage.
     enable
-        Whether the unit has a clock enable ``en``. It then has no valid: what sets ``en`` knows.
+        Whether the unit has a clock enable ``en``. It then has no valid ports.
     """
 
     def __init__(self, spec: OutputSpec, *, enable: bool = False):

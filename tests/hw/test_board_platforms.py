@@ -201,8 +201,8 @@ def test_clock_below_what_a_pll_makes_is_halved(key, reference, wanted, halvings
 def test_pll_wrong(key, reference, wanted, bounds):
     family = FAMILIES[key]
     message = (
-        f"Board clock must be at most {bounds} MHz, within 5 % of what the PLL of "
-        f"{family.name} makes of {reference} MHz, not '{wanted} MHz'"
+        f"Board clock must be at most {bounds} MHz, and within 5 % of a frequency that the PLL of "
+        f"{family.name} can make from {reference} MHz, not '{wanted} MHz'"
     )
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         pll(family, reference * MHZ, wanted * MHZ)

@@ -308,9 +308,9 @@ def test_command_makes_an_array_with_an_output_stage(spelling, tmp_path, capsys)
     ] == [8, 8, False, 32, 0]
     sheet = (tmp_path / f"{name}.md").read_text()
     assert all(f"| `{port}` | " in sheet for port in ports)
-    assert "Each sum leaves as `e4m3(sum * c_scale)`." in sheet
-    assert "- The values of `c_scale` for a row are taken at the clock edge" in sheet
-    assert f"is offered {spec.first_result(1) - 1} + K cycles after" in sheet
+    assert "Output stage: `e4m3(sum * c_scale)`." in sheet
+    assert "- The values of `c_scale` for a row of C are sampled at the clock edge" in sheet
+    assert f"is on the stream {spec.first_result(1) - 1} + K cycles after" in sheet
 
 
 @pytest.mark.parametrize("bus", ["axi4lite", "wishbone"])
@@ -362,9 +362,9 @@ def test_command_makes_an_engine(bus, tmp_path, capsys):
     )
     sheet = (tmp_path / f"{name}.md").read_text()
     assert all(f"| `{port}` | " in sheet for port in ports)
-    assert f"it takes {spec.latency} cycles more than the array" in sheet
+    assert f"a product takes {spec.latency} cycles more than the array" in sheet
     assert "- A product fits if K * ceil(M / 2) <= 8, K * ceil(N / 3) <= 16 and" in sheet
-    assert "- `SCALE`: one value for the output stages of all columns." in sheet
+    assert "- `SCALE`: shared by the output stages of all columns." in sheet
     assert "| 0x2c | `SCALE` | 7:0 |" in (tmp_path / f"{name}_registers.md").read_text()
 
 
@@ -398,8 +398,8 @@ def test_command_makes_a_weight_stationary_array(tmp_path, capsys):
     sheet = (tmp_path / f"{spec.name}.md").read_text()
     assert all(f"| `{port}` | " in sheet for port in ports)
     assert "in tiles of up to 9 x 2, K in steps of 3." in sheet
-    assert f"A row leaves {spec.passage} cycles after its beat of A in the last pass." in sheet
-    assert "the first beat of A is taken 4 cycles after that of B" in sheet
+    assert f"A row of C comes {spec.passage} cycles after its beat of A in the last pass." in sheet
+    assert "the first beat of A is accepted 4 cycles after the first beat of B" in sheet
 
 
 def test_command_makes_a_weight_stationary_engine(tmp_path, capsys):
@@ -432,11 +432,17 @@ def test_command_makes_a_weight_stationary_engine(tmp_path, capsys):
     sheet = (tmp_path / f"{name}.md").read_text()
     assert "on a weight-stationary array of 3 rows and 2 columns" in sheet
     assert "- A product fits if ceil(K / 3) * M <= 8, K * ceil(N / 2) <= 16 and" in sheet
-    assert "word ceil(K / 3) * i + t: row i of A at 3 values of k from 3 * t on; k asc" in sheet
+    assert (
+        "word ceil(K / 3) * i + t: row i of A, 3 values of k starting at 3 * t; the lowest k in"
+        in sheet
+    )
     table = json.loads((tmp_path / f"{name}_registers.json").read_text())
     layout = table["layout"]
     assert (table["dataflow"], layout["a_rows"], layout["a_steps"]) == ("ws", 1, 3)
-    assert ", dataflow ws. Byte addresses" in (tmp_path / f"{name}_registers.md").read_text()
+    assert (
+        ", dataflow `ws`. The bus has byte addresses"
+        in (tmp_path / f"{name}_registers.md").read_text()
+    )
 
 
 def test_command_writes_into_a_folder_with_a_format_s_name(tmp_path, capsys, monkeypatch):

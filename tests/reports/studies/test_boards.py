@@ -225,7 +225,7 @@ def maps(monkeypatch):
 @pytest.mark.parametrize(
     ("dsp", "side", "limit"),
     [
-        (True, 2, "8 DSP blocks (--no-dsp takes none) for iCEBreaker, not 9"),
+        (True, 2, "8 DSP blocks (--no-dsp uses none) for iCEBreaker, not 9"),
         (False, 6, "5,280 look-up tables for iCEBreaker, not 5,400"),
     ],
 )
@@ -240,7 +240,7 @@ def test_record_has_the_array_its_cells_and_what_limits_it(dsp, side, limit, map
         "dsps": side**2 if dsp else 0,
         "fullest": 50.0 if dsp else round(4100 / 52.8, 1),
         "fullest_cells": "LUT" if not dsp else "DSP block",
-        "limit": f"Design must be one of at most {limit}",
+        "limit": f"Design must have at most {limit}",
     }
     assert record.conditions == {
         "die": "up5k",
