@@ -220,7 +220,7 @@ def test_reprs_of_what_it_returns_are_short():
     assert repr(ArrayProduct(np.ones((2, 3), int), np.zeros((2, 3)), 1234)) == (
         "ArrayProduct(2x3 int64, 1,234 cycles)"
     )
-    assert repr(build(parse_mac("int4"))) == "Hardware('mac_int4_fx20', 6 ports)"
+    assert repr(build(parse_mac("int4"))) == "Hardware('mac_int4_fx20', 9 ports)"
 
 
 REFUSED = [
