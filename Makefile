@@ -10,6 +10,8 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --root-user-action ignore
 INSTALL := $(RUN) $(PIP_INSTALL) --no-deps
+# The last line of a set-up.
+ACTIVATE := echo "To use bytemac in this shell, run: . $(VENV)/bin/activate" >&2
 # More options for pytest, for instance PYTEST_ARGS="-k layering".
 PYTEST_ARGS ?=
 PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo verilator)} \
@@ -24,6 +26,7 @@ help:  ## Show this list.
 
 demo: setup  ## Generate arrays, compute a digit classifier on them, print the table.
 	$(RUN) -m reports.study demo --out build/demo.json
+	$(ACTIVATE)
 
 # What a study needs besides the library, and its interpreter where that is not the usual one.
 NEEDS_bench := fast build/scalesim
@@ -92,7 +95,8 @@ lint: $(READY)  ## Check style and format (ruff) and types (mypy).
 reports: $(READY)  ## Render README and reports from the records of reports/data.
 	$(RUN) -m reports.render
 
-setup: tools $(READY)  ## Make the virtual environment and look for simulators.
+setup: tools $(READY)  ## Install in .venv, look for simulators, say how to activate.
+	$(if $(filter setup,$(MAKECMDGOALS)),$(ACTIVATE))
 
 # Debian's packages, each with what goes on without it; a failed installation is no failure.
 tools:
@@ -122,6 +126,7 @@ $(READY): locks/dev.txt
 	$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) has no venv module:" \
 		"install the python3-venv package." >&2; exit 1; }
 	$(INSTALL) -r locks/dev.txt
+	$(INSTALL) -e .
 	touch $@
 
 # A lock an extra or group, resolved for every platform and Python; pins move with UPGRADE=--upgrade.

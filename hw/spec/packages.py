@@ -65,11 +65,12 @@ def explanation(error: ModuleNotFoundError) -> str | None:
 
 def is_installed() -> bool:
     """Whether this project is installed in this Python, from a checkout or not."""
-    try:
-        metadata.version(PROJECT)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    root = checkout()
+    # Building leaves metadata in the checkout itself, which any Python finds that is started there.
+    return any(
+        root is None or Path(str(found.locate_file(""))).resolve() != root
+        for found in metadata.distributions(name=PROJECT)
+    )
 
 
 def _target(extra: str) -> str | None:
