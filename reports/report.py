@@ -166,8 +166,8 @@ def write(folder: Path, root: Path = ROOT) -> Path:
     return folder / "index.html"
 
 
-def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
-    """Command line; the exit status."""
+def parser() -> Parser:
+    """Options of the command."""
     parser = Parser(
         prog="python -m reports.report",
         description="Write the report as HTML pages that work offline and print the first one.",
@@ -179,7 +179,12 @@ def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
         default=OUT,
         help=f"folder of the pages (default: {OUT.as_posix()})",
     )
-    return run_command(parser, lambda options: print(write(options.out, root)), arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
+    """Command line; the exit status."""
+    return run_command(parser(), lambda options: print(write(options.out, root)), arguments)
 
 
 if __name__ == "__main__":

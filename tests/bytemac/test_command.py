@@ -151,6 +151,7 @@ def test_completion_knows_verbs_and_options(shell: str, capsys: pytest.CaptureFi
         (["run", "--mac", "e4m3f"], ["e4m3fnuz"]),
         (["flash", "--board", "icebr"], ["icebreaker"]),
         (["study", "theo"], ["theory"]),
+        (["report", "--o"], ["--out"]),
     ],
 )
 def test_bash_completes(tmp_path: Path, words: list[str], offered: list[str]) -> None:

@@ -112,3 +112,21 @@ def test_python_without_packages_gets_one_line(words: list[str], tmp_path: Path)
     assert re.fullmatch(
         rf"{re.escape(name)}: error: Package \w+ is not installed in \S+: run `.+`\n", done.stderr
     )
+
+
+def test_metadata_in_the_checkout_is_no_installation(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """``pip install -e .`` leaves ``bytemac.egg-info`` there, which every Python finds."""
+    monkeypatch.setattr(folders, "ROOT", tmp_path / "tree")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "tree")])
+    info = tmp_path / "tree/bytemac.egg-info"
+    info.mkdir(parents=True)
+    (info / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: bytemac\nVersion: 1\n")
+    (tmp_path / "tree/pyproject.toml").touch()
+    assert not packages.is_installed()
+    info = tmp_path / "site/bytemac-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bytemac\nVersion: 1\n")
+    sys.path.append(str(tmp_path / "site"))
+    assert packages.is_installed()
