@@ -18,7 +18,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import TextIO
 
@@ -133,7 +133,14 @@ def temporary_files() -> Iterator[None]:
     import tempfile
 
     before = os.environ.get("TMPDIR")
-    with folder_in(before or tempfile.gettempdir(), f"{SCRIPT}-") as folder:
+    with ExitStack() as stack:
+        try:
+            parent = before or tempfile.gettempdir()
+            folder = stack.enter_context(folder_in(parent, f"{SCRIPT}-"))
+        except OSError as error:
+            reason = f"{(error.strerror or str(error)).lower()}: {before or error.filename}"
+            message = f"TMPDIR must be a folder that can be written ({reason})"
+            raise OSError(message) from (error if error.errno in FULL else None)
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         try:
             yield

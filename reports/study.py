@@ -42,14 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and not given[0].startswith("-") and (study := find(given[0])) is not None:
         return _measure(study, given[1:])
-    command = parser()
-    options = command.parse_args(given)
-    if not options.list:
-        names = ", ".join(study.name for study in studies())
-        command.error(f"Study must be one of {names}, not {options.name!r}")
+    return run_command(parser(), _list, given)
+
+
+def _list(options: Namespace) -> None:
+    """Print the studies; a name that comes here is that of none."""
+    names = ", ".join(study.name for study in studies())
+    require(options.list, "Study", f"one of {names}", options.name)
     for study in studies():
         print(f"{study.name:16}{study.title}")
-    return 0
 
 
 def _measure(study: Study, given: Sequence[str]) -> int:

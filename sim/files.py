@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read arrays from files; write files atomically: a file appears complete, or not at all."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,8 +40,10 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
                 yield file
             os.replace(whole, path)
         except OSError as error:
-            if error.errno in FULL and error.filename is None:
-                raise OSError(error.errno, error.strerror, str(path)) from error
+            # numpy gives no number when it writes less than it should.
+            if error.errno in (None, *FULL) and error.filename is None:
+                reason = error.strerror or os.strerror(errno.ENOSPC)
+                raise OSError(error.errno or errno.ENOSPC, reason, str(path)) from error
             raise
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from hw.manners import folder_in
+from hw.manners import FULL, folder_in
 from hw.spec import SpecError
 
 
@@ -26,6 +26,8 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     ------
     SpecError
         If the folder cannot be written.
+    OSError
+        If the disk is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,6 +37,8 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
             for name in texts:
                 os.replace(Path(scratch, name), folder / name)
     except OSError as error:
+        if error.errno in FULL:
+            raise OSError(error.errno, error.strerror, str(folder)) from error
         raise SpecError(
             f"Output folder must be writable, not {str(folder)!r} "
             f"({(error.strerror or str(error)).lower()})"

@@ -197,7 +197,7 @@ def _explained(error: Exception, tool_errors: tuple[type[Exception], ...]) -> tu
     full = _full_disk(error)
     if full is not None:
         reason = (full.strerror or "input or output error").lower()
-        name = f"File {full.filename}" if full.filename else "Output"
+        name = f"File {full.filename}" if full.filename else "Output or a temporary file"
         return 1, f"{name} could not be written ({reason})"
     if isinstance(error, tool_errors):
         return 1, str(error)

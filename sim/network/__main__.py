@@ -37,6 +37,7 @@ SETTINGS = (
     "per=tensor|{} range=minmax|percentile|mse percentile=P scale=fp32|pow2 zero_point=no|yes"
 )
 WIDTH = 100
+PROGRAM = "python -m sim.network"
 HEADINGS = (
     "layer",
     "operator",
@@ -52,7 +53,7 @@ HEADINGS = (
 
 def parser() -> Parser:
     parser = Parser(
-        prog="python -m sim.network",
+        prog=PROGRAM,
         description=(
             f"Run an ONNX model on a systolic array. {', '.join(OPERATORS)} run on the array, "
             "bit-exact; all other operators are evaluated in FP32 by onnx's reference. Reports "
@@ -270,7 +271,7 @@ def _decibels(value: float | None) -> str:
 
 def _listed(arguments: Sequence[str] | None) -> str | None:
     """Output of --list, which needs no model or data; None without --list."""
-    parser = Parser(prog="python -m sim.network", add_help=False)
+    parser = Parser(prog=PROGRAM, add_help=False)
     for name in ("--list", "--json"):
         parser.add_argument(name, action="store_true")
     options, _ = parser.parse_known_args(arguments)
@@ -307,8 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0, 1 if a tool failed, or 2 if the arguments or model are wrong."""
     listed = _listed(arguments)
     if listed is not None:
-        print(listed)
-        return 0
+        return run_command(Parser(prog=PROGRAM), lambda _: print(listed), [])
     return run_command(parser(), _show, arguments, tool_errors=(RtlError,))
 
 
