@@ -183,7 +183,7 @@ PRINTING = [
     "hw.generate --list --json",
     "hw.flash --list-boards",
     "hw.doctor",
-    "sim.run --mac int8 --array 4x4 --size 4x4x4 --quiet",
+    "sim.run --mac int8 --array 4x4 --size 4x4x4 --backend vector --quiet",
     "sim.network --list",
     "synth.flow.cost --mac int8",
     "synth.fpga --list",
@@ -236,7 +236,7 @@ def limit_files() -> None:
     "command",
     [
         "hw.generate --mac int8 --out OUT",
-        "sim.run --mac int8 --array 4x4 --size 40x4x40 --quiet --out OUT/c.npy",
+        "sim.run --mac int8 --array 4x4 --size 40x4x40 --backend vector --quiet --out OUT/c.npy",
         "sim.run --mac int8 --array 4x4 --size 40x4x40 --quiet --trace OUT/c.vcd",
         "sim.run --mac int8 --array 4x4 --size 4x4x4 --quiet --view OUT/c.html",
         "sim.view --mac int8 --array 4x4 --size 4x4x4 --out OUT/c.html",

@@ -75,7 +75,7 @@ _SHORT = {"RUN": _RUN, "SIZE": f"{_RUN} --size 4x4x4"}
 
 #: Command, words, and what the line must say; the status is 2 but where a number comes first.
 TABLE = r"""
-hw.spec |  | --list
+hw.spec | --json=x | json
 hw.spec | --list --colour | colour
 hw.spec | --list extra | extra
 hw.generate | | --mac
