@@ -139,7 +139,7 @@ def of_files(files: Iterable[str | Path], top: str) -> Design:
     """
     require(re.fullmatch(r"[A-Za-z_]\w*", top) is not None, "Top", "the name of a module", top)
     paths = [Path(file) for file in files]
-    texts = {}
+    texts: dict[str, str] = {}
     for path in paths:
         require(path.is_file(), "Verilog file", "a readable file", str(path))
         if any(path.samefile(other) for other in texts):
