@@ -12,6 +12,7 @@ comment with the name of a file is that file. A command in backticks counts, too
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`((?:bytemac|python -m|make) [^`\n]+)`")
+_RENDERED = re.compile(r"<!-- begin:(\w+) -->.*?<!-- end:\1 -->", re.DOTALL)
 _NAMED = re.compile(r"(?:#|//) (\w+\.\w+)\n")
 #: A command is no longer waited for.
 LIMIT = 300
@@ -46,8 +48,9 @@ class Step:
 
 
 def steps(page: str) -> list[Step]:
-    """Steps of the text of a page, in order."""
+    """Steps of the text of a page, in order; sections that are rendered from records have none."""
     found, end = [], 0
+    page = _RENDERED.sub(lambda match: " " * len(match[0]), page)
     blocks = list(_BLOCK.finditer(page))
     for place, block in enumerate(blocks):
         found += _inline(page[end : block.start()])
@@ -69,24 +72,23 @@ def steps(page: str) -> list[Step]:
 
 
 def _inline(prose: str) -> list[Step]:
-    return [Step("shell", match[1]) for match in _INLINE.finditer(prose)]
+    """Commands in backticks; one with a word in capitals is a pattern and not run."""
+    found = (match[1] for match in _INLINE.finditer(prose))
+    return [Step("shell", text) for text in found if not re.search(r"\b[A-Z]{4,}\b", text)]
 
 
 def _session(text: str, start: int) -> Iterator[Step]:
     """Commands of a block of ``console``, each with what stands behind it."""
     for match in re.finditer(r"^\$ (.*(?:\\\n.*)*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
         low, high = match.span(2)
-        yield Step(
-            "shell", match[1].replace("\\\n", " "), match[2], (start + low, start + high)
-        )
+        yield Step("shell", match[1].replace("\\\n", " "), match[2], (start + low, start + high))
 
 
 def prepare(folder: Path) -> None:
-    """Files that pages take for granted: a model and its inputs, and the project's name in a path
-    of modules.
-    """
+    """Write the files that pages take for granted: a model, its inputs and a cell library."""
     small_network(folder / "model.onnx")
     np.save(folder / "inputs.npy", data(8, 2, 6, 5))
+    shutil.copy(ROOT / "tests/data/small.lib", folder / "my.lib")
 
 
 def arguments(command: str) -> list[str]:
@@ -125,9 +127,7 @@ def _pattern(line: str) -> str:
     return ".*?".join(map(re.escape, line.split("...")))
 
 
-def run(
-    page: str, folder: Path, *, chosen: Callable[[Step], bool]
-) -> list[tuple[Step, str]]:
+def run(page: str, folder: Path, *, chosen: Callable[[Step], bool]) -> list[tuple[Step, str]]:
     """Chosen steps of a page, run in order in a folder, and what each printed."""
     prepare(folder)
     outcome = []
