@@ -158,11 +158,13 @@ def environment() -> jinja2.Environment:
 
 
 def _families() -> Table:
-    """The formats that have a name, a line for each document that defines some of them."""
+    """The formats that have a name, a line for each standard that defines some of them."""
     rows = [
         [source, ", ".join(f"`{fmt.name}`" for fmt in found), _span(fmt.width for fmt in found)]
-        for source in dict.fromkeys(SOURCES.values())
-        for found in [[fmt for fmt in CATALOG.values() if SOURCES[fmt.name] == source]]
+        for source in dict.fromkeys(each.partition(",")[0] for each in SOURCES.values())
+        for found in [
+            [fmt for fmt in CATALOG.values() if SOURCES[fmt.name].partition(",")[0] == source]
+        ]
     ]
     return Table(["defined by", "formats", "bits"], rows, [])
 

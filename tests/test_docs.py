@@ -18,8 +18,6 @@ from tests.support.documents import PAGES, ROOT, Step, agrees, arguments, run, s
 CHECKED_ONLY = {
     "make ": "is what this test is run by, or takes minutes",
     ". .venv/bin/activate": "changes the shell",
-    "git clone": "needs the network",
-    "pip install": "installs packages",
     "bytemac doctor --install": "installs packages",
     "bytemac fpga --mac": "places and routes for minutes, with tools that come by themselves",
     "bytemac flash --board": "builds a bitstream for minutes and needs a board",
@@ -28,7 +26,7 @@ CHECKED_ONLY = {
     "bytemac study": "measures for minutes to hours",
 }
 #: Commands that take more than some seconds, by their beginning.
-SLOW = ("bytemac advise digits", "bytemac run --backend rtl", "bytemac synth", "bytemac sweep")
+SLOW = ("bytemac advise", "bytemac run --backend rtl", "bytemac synth", "bytemac sweep")
 #: What the README may hold.
 LINES, COLUMNS, WORDS = 130, 6, 60
 
@@ -83,11 +81,8 @@ def help_of(verb: str) -> str:
 
 
 def test_commands_that_are_not_run_exist() -> None:
-    """Targets are those of the Makefile, verbs and options those of the help, extras those of
-    pyproject.toml.
-    """
+    """Targets are those of the Makefile, verbs and options those of the help."""
     makefile = (ROOT / "Makefile").read_text()
-    extras = (ROOT / "pyproject.toml").read_text()
     commands = {
         step.text
         for page in PAGES
@@ -105,9 +100,6 @@ def test_commands_that_are_not_run_exist() -> None:
                 assert find(words[2]), command
             for option in (word for word in words[2:] if word.startswith("-")):
                 assert re.search(rf"{option}\b", shown), command
-        elif command.startswith("pip install"):
-            for extra in re.findall(r"\[(\w+)\]", command):
-                assert re.search(rf"^{extra} = \[", extras, re.MULTILINE), command
         elif words[0] == ".":
             assert f"VENV := {words[1].split('/')[0]}" in makefile
 
