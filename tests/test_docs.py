@@ -18,7 +18,6 @@ from tests.support.documents import PAGES, ROOT, Step, agrees, arguments, run, s
 CHECKED_ONLY = {
     "make ": "is what this test is run by, or takes minutes",
     ". .venv/bin/activate": "changes the shell",
-    "bytemac doctor --install": "installs packages",
     "bytemac fpga --mac": "places and routes for minutes, with tools that come by themselves",
     "bytemac flash --board": "builds a bitstream for minutes and needs a board",
     "bytemac board": "serves until it is stopped",
