@@ -24,7 +24,7 @@ PYTEST = SIM=$${SIM:-$$(command -v iverilog >/dev/null && echo icarus || echo ve
 help:  ## Show this list.
 	sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: setup  ## Generate arrays, compute a digit classifier on them, print the table.
+demo: setup  ## Generate arrays, run a digit classifier on their RTL, and print the results.
 	$(RUN) -m reports.study demo --out build/demo.json
 	$(ACTIVATE)
 
@@ -37,7 +37,7 @@ NEEDS_boards := nextpnr
 NEEDS_finetune := build/training
 RUN_finetune := build/training/bin/python
 
-study: library $(NEEDS_$(NAME))  ## Measure a study and render, as make study NAME=theory; without NAME, list them.
+study: library $(NEEDS_$(NAME))  ## Measure a study and render its page (NAME=theory); without NAME, list the studies.
 	$(or $(RUN_$(NAME)),$(RUN)) -m reports.study $(or $(NAME),--list) $(ARGS)
 
 # SCALE-Sim needs an older numpy.
@@ -53,37 +53,37 @@ build/training: locks/training.txt
 		scikit-learn torch
 	touch $@
 
-fast: setup  ## Install numba, which compiles the loops of sim.fast (a quarter of a gigabyte).
+fast: setup  ## Install numba, which speeds up sim.fast (250 MB).
 	$(INSTALL) -r locks/fast.txt
-	echo "Installed numba: sim.fast and python -m sim.run use it from now on."
+	echo "Installed numba. sim.fast and python -m sim.run now use it."
 
-models: setup  ## Install the networks that the study of networks measures (160 MB).
+models: setup  ## Install the networks for the study of networks (160 MB).
 	$(INSTALL) -r locks/networks.txt
 
-nextpnr: setup  ## Install place and route for FPGAs (half a gigabyte).
+nextpnr: setup  ## Install place and route for FPGAs (500 MB).
 	$(INSTALL) -r locks/fpga.txt
 
-library: setup  ## Get the OSU 0.18 um cell library, unpacked under build/.
+library: setup  ## Download the OSU 0.18 um cell library.
 	$(RUN) -m synth.flow.osu018 || true
 
-test: library  ## Run all tests that take minutes.
+test: library  ## Run all tests that are not slow.
 	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
-test-full: library  ## Run all tests, proofs, exhaustive checks and mutants, record the outcome.
+test-full: library  ## Run all tests, proofs, exhaustive checks and mutants, and record the results.
 	outcome=0; \
 	$(PYTEST) --record=reports/data/tests.json $(PYTEST_ARGS) || outcome=1; \
 	for check in formal exhaustive mutation; do $(RUN) -m tests.$$check || outcome=1; done; \
 	$(RUN) -m reports.render && exit $$outcome
 
-exhaustive: setup  ## Try every operand pair and state, on RTL and mapped netlists too.
+exhaustive: setup  ## Check every operand pair and state, on RTL and mapped netlists.
 	$(RUN) -m tests.exhaustive
 	$(RUN) -m reports.render
 
-formal: setup  ## Prove units equal to specifications written apart from them.
+formal: setup  ## Prove units equal to independent specifications.
 	$(RUN) -m tests.formal
 	$(RUN) -m reports.render
 
-mutation: setup  ## Change one thing at a time and see that a test fails each time.
+mutation: setup  ## Inject one fault at a time and check that a test fails.
 	$(RUN) -m tests.mutation
 	$(RUN) -m reports.render
 
@@ -95,7 +95,7 @@ lint: $(READY)  ## Check style and format (ruff) and types (mypy).
 reports: $(READY)  ## Render README and reports from the records of reports/data.
 	$(RUN) -m reports.render
 
-setup: tools $(READY)  ## Install in .venv, look for simulators, say how to activate.
+setup: tools $(READY)  ## Set up the virtual environment and look for simulators.
 	$(if $(filter setup,$(MAKECMDGOALS)),$(ACTIVATE))
 
 # Debian's packages, each with what goes on without it; a failed installation is no failure.
@@ -134,7 +134,7 @@ $(READY): locks/dev.txt
 # brings CUDA on some machines: those of its packages are left to pip.
 LOCK = build/lock/bin/uv pip compile -q pyproject.toml --no-header --no-annotate \
 	--no-emit-index-url $(UPGRADE)
-lock:  ## Write the files of locks/ anew from pyproject.toml.
+lock:  ## Update the files of locks/ from pyproject.toml.
 	[ -x build/lock/bin/uv ] || { $(PYTHON) -m venv --clear build/lock && \
 		build/lock/bin/python $(PIP_INSTALL) -r locks/maintain.txt; }
 	$(LOCK) --universal --extra dev -o locks/dev.txt
@@ -148,9 +148,9 @@ lock:  ## Write the files of locks/ anew from pyproject.toml.
 		--group maintain -o locks/maintain.txt
 	$(LOCK:pyproject.toml=) --universal --group scalesim -o locks/scalesim.txt
 
-hooks: setup  ## Have ruff look at every commit (pre-commit).
+hooks: setup  ## Run ruff on every commit (pre-commit).
 	$(INSTALL) -r locks/maintain.txt
 	$(RUN) -m pre_commit install
 
-clean:  ## Remove everything that was generated, the virtual environment excepted.
+clean:  ## Remove all generated files except the virtual environment.
 	rm -rf build bytemac.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The studies: what each is called, what measures it, and what its page shows.
+"""The studies: name, measurement and page of each.
 
-A study is a folder of ``reports/studies``. Its ``__init__`` holds ``STUDIES``: one, or several
-where it answers with several tables of records. What measures and what draws is named there and
-imported when it is asked for, so that a page needs no tool and a list of studies needs no numpy.
+A study is a folder of ``reports/studies``. Its ``__init__`` holds ``STUDIES``: one study, or one
+per table of records. It names the modules that measure and draw. They are imported on demand, so
+pages need no tools and the list of studies needs no numpy.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -22,7 +22,7 @@ from synth.record import Record
 Records = Mapping[str, Sequence[tables.Record]]
 
 FOLDER = Path(__file__).parent / "studies"
-#: Metrics that come first in a table of what `synth.measure` finds, and conditions too long for it.
+#: First metrics in tables of `synth.measure`, and conditions that are too long for a table.
 FLOW_METRICS = (
     "two_input_gates_keep",
     "area",
@@ -35,21 +35,21 @@ FLOW_HIDDEN = ("passes", "timing", "critical_path", "parts", "energy", "blocks")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measure:
-    """What makes the records of a study: ``MEASURE`` of the module that the study names.
+    """Measurement of a study: ``MEASURE`` of the module that the study names.
 
     Parameters
     ----------
     run
-        Makes the records from the options of the command line. Beside those of ``options`` and
-        ``out``, these hold ``command``, the command for the records' provenance.
+        Makes the records from the options of the command line. Their ``command`` is the command
+        for the provenance of the records.
     options
-        Adds what the study's command takes besides ``--out`` and ``--json``.
+        Adds the options of the study's command, except ``--out`` and ``--json``.
     tool_errors
-        Errors of tools, which end the command with one line and status 1.
+        Errors of tools. They end the command with one line and status 1.
     faults
-        What is wrong by the records, "" for nothing; they are written all the same.
+        Describes faults in the records, "" for none. The records are written in any case.
     show
-        What the command prints; the path of the records by default.
+        Output of the command; by default the path of the records.
     """
 
     run: Callable[[Namespace], Sequence[Record]]
@@ -74,7 +74,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """What a study shows besides the table of its records: ``PAGE`` of its module ``page``.
+    """Page of a study, besides the table of its records: ``PAGE`` of its module ``page``.
 
     Parameters
     ----------
@@ -123,24 +123,24 @@ class Study:
         file of the folder, whose points `synth.sweep` measures. Without either, the studies of
         ``sources`` are measured.
     page
-        Module of the folder that has a ``PAGE``; "" for a table of the records alone.
+        Module of the folder that has a ``PAGE``; "" for only a table of the records.
     sources
-        Data files that the page reads, by default that of the study; it is made as soon as there
-        is one of them.
+        Data files that the page reads, by default that of the study. The page is rendered if any
+        of them exists.
     command
-        What measures it, where that is not ``make study NAME=<name>``.
+        Command that measures it, if not ``make study NAME=<name>``.
     metrics
-        Metrics that come first, in this order; any others follow in order of their names.
+        Metrics that come first, in this order; the others follow alphabetically.
     chart
         Metric to draw as bars.
     hidden
-        Conditions that would only widen the table.
+        Conditions that the table omits.
     in_readme
         Whether README.md or a page of ``docs`` shows it too.
     in_index
         Whether it is a topic of the report.
     folder
-        Name of its folder, which the registry fills in.
+        Name of its folder; the registry sets it.
     """
 
     name: str
@@ -158,11 +158,11 @@ class Study:
     folder: str = ""
 
     def load_page(self) -> Page:
-        """What it shows, imported now."""
+        """Import and return its page."""
         return self._attribute(self.page, "PAGE") if self.page else Page()
 
     def load_measure(self) -> Measure | None:
-        """What measures it, imported now; None if nothing of its own does."""
+        """Import and return its measurement; None if it has none."""
         if self.measure.endswith(".toml"):
             of_points = resolve_name("reports.studies.sweep:measure_of")
             return of_points(FOLDER / self.folder / self.measure)  # type: ignore[no-any-return]
@@ -191,7 +191,7 @@ def studies() -> tuple[Study, ...]:
 
 
 def find(name: str) -> Study | None:
-    """Study of a name, or the first one of the folder of that name."""
+    """Study with this name, or the first study of the folder with this name."""
     by_name = {study.name: study for study in studies()}
     by_folder = {study.folder: study for study in reversed(studies())}
     return by_name.get(name) or by_folder.get(name)

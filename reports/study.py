@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m reports.study NAME [options]``: measures a study, writes its records, renders.
+"""``python -m reports.study NAME [options]``: measures a study, writes its records, and renders.
 
-Records that go elsewhere than to ``reports/data`` are not rendered.
+Records outside ``reports/data`` are not rendered.
 """
 
 import json
@@ -28,9 +28,9 @@ def parser() -> Parser:
     parser = Parser(
         prog=PROG,
         description="Measure a study, write its records to reports/data "
-        "and render the pages. NAME --help shows what a study takes.",
+        "and render the pages. NAME --help shows the options of a study.",
     )
-    parser.add_argument("name", metavar="NAME", nargs="?", help="a study of --list")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="name of a study; see --list")
     parser.add_argument("--list", action="store_true", help="list the studies and exit")
     return parser
 
@@ -54,7 +54,7 @@ def _list(options: Namespace) -> None:
 
 
 def _measure(study: Study, given: Sequence[str]) -> int:
-    """The command of one study; one without a measure of its own measures its sources."""
+    """The command of one study; a study without its own measurement measures its sources."""
     parser = Parser(prog=f"{PROG} {study.name}", description=f"{study.title}.".replace("?.", "?"))
     measure = study.load_measure()
     if measure is None:
@@ -65,7 +65,7 @@ def _measure(study: Study, given: Sequence[str]) -> int:
             if (source := find(name)) is not None and source.measure
         ]
         if not sources:
-            parser.error(f"Study {study.name} must be measured by `{study.command}`")
+            parser.error(f"Study {study.name} is measured by `{study.command}`: run that instead")
         return max(_measure(source, []) for source in sources)
     usual = folders.records() / f"{study.name}.json"
     parser.add_argument(
@@ -73,9 +73,9 @@ def _measure(study: Study, given: Sequence[str]) -> int:
         metavar="FILE",
         type=Path,
         default=usual,
-        help=f"file of the records (default: {_shown(usual)})",
+        help=f"file for the records (default: {_shown(usual)})",
     )
-    parser.add_argument("--json", action="store_true", help="print the records, not the path")
+    parser.add_argument("--json", action="store_true", help="print the records instead of the path")
     parser.set_defaults(command=study.command)
     measure.options(parser)
     return run_command(

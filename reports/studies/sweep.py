@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What measures a study that is a TOML file of points: `synth.sweep`."""
+"""Measurement of a study that is a TOML file of points, by `synth.sweep`."""
 
 from functools import partial
 from pathlib import Path
@@ -9,5 +9,5 @@ from synth.sweep import add_options, sweep_file
 
 
 def measure_of(points: Path) -> Measure:
-    """What measures the points of a file."""
+    """Measurement of the points of a file."""
     return Measure(run=partial(sweep_file, points), options=add_options)

@@ -170,7 +170,8 @@ def test_study_without_a_measure_measures_its_sources(
     with pytest.raises(SystemExit, match=r"^2$"):
         study.main(["tests"])
     assert capsys.readouterr().err == (
-        "python -m reports.study tests: error: Study tests must be measured by `make test-full`\n"
+        "python -m reports.study tests: error: Study tests is measured by `make test-full`: run "
+        "that instead\n"
     )
 
 

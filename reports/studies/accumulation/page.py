@@ -142,7 +142,7 @@ def _curve(record: Record) -> Curve:
             match is not None,
             "Accumulation metrics",
             "error_at_K or infinite_at_K",
-            list(record["metrics"]),
+            name,
         )
         assert match is not None
         values[match[1]][int(match[2])] = metric["value"]

@@ -178,11 +178,11 @@ WRONG = [
     ),
     (
         ["{m.onnx}", "--labels", "{text}"],
-        "Labels file must be readable, not '{text}' (not a .npy file of numbers)",
+        "Labels file '{text}' cannot be read: not a .npy file of numbers",
     ),
     (
         ["{m.onnx}", "--data", "nowhere.npz"],
-        "Data file must be readable, not 'nowhere.npz' (no such file or directory)",
+        "Data file 'nowhere.npz' cannot be read: no such file or directory",
     ),
     (
         ["digits", "--data", "{x.npz}"],
@@ -218,8 +218,8 @@ def test_no_model(files: dict[str, str], capsys: pytest.CaptureFixture) -> None:
         command.main([files["text"]])
     assert stop.value.code == 2
     assert re.fullmatch(
-        r"python -m reports\.advise: error: Model file must be an ONNX model, not "
-        rf"{re.escape(repr(files['text']))} \(.*\)\n",
+        r"python -m reports\.advise: error: Model file "
+        rf"{re.escape(repr(files['text']))} cannot be read as ONNX: .*\n",
         capsys.readouterr().err,
     )
 
