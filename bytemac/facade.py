@@ -22,13 +22,14 @@ from hw.spec import (
     Multiplier,
     OutputSpec,
     Scale,
+    SpecError,
     parse_array,
     parse_mac,
 )
 from hw.spec.catalog import format_table
 from hw.spec.errors import require
-from sim.backends import DEFAULT
-from sim.convert import encode, values
+from sim.backends import BACKENDS, DEFAULT
+from sim.convert import decode, encode, values
 from sim.linear import matmul_with_flags
 from sim.outputs import settings
 from sim.run.engines import ENGINES
@@ -186,6 +187,11 @@ class Unit(_Design):
         SpecError
             If an operand has a wrong shape or dtype.
         """
+        if backend in ENGINES and backend not in BACKENDS:
+            raise SpecError(
+                f"Backend {backend!r} runs arrays: call unit.array(16, 16).matmul(...), "
+                f"or choose one of {', '.join(BACKENDS)}"
+            )
         x, y = operands(a, b, self.spec, codes, scheme)
         sums, flags = matmul_with_flags(x.codes, y.codes, self.spec, backend=backend)
         (m, k), n = x.codes.shape, y.codes.shape[1]
@@ -282,7 +288,10 @@ class Array(_Design):
             return None
         given: dict[str, Any] = {}
         if out.scale is Scale.FP32:
-            given["scale"] = encode(1.0 if scale is None else scale, "fp32")
+            code = encode(1.0 if scale is None else scale, "fp32")
+            number = decode(code, "fp32")
+            require(np.isfinite(number) and number != 0, "Scale", "finite and not 0", scale)
+            given["scale"] = code
         elif out.scale is Scale.POW2:
             given["scale"] = 0 if scale is None else scale
         if out.zero_point:

@@ -33,8 +33,15 @@ def operands(
     a: Any, b: Any, mac: MacSpec, codes: bool, scheme: Scaling | Sequence[Scaling]
 ) -> tuple[Operand, Operand]:
     """Codes and scales of A (M, K) and B (K, N); sums of them stay within the accumulator."""
-    pair = [scheme, scheme] if isinstance(scheme, Scaling) else list(scheme)
-    require(len(pair) == 2, "Schemes", "one, or two for A and B", len(pair))
+    pair = [scheme, scheme] if isinstance(scheme, Scaling) else scheme
+    require(
+        isinstance(pair, list | tuple)
+        and len(pair) == 2
+        and all(isinstance(each, Scaling) for each in pair),
+        "Scheme",
+        "a spelling such as per=channel,range=mse, a Scheme or a Quantizer, or a pair for A and B",
+        scheme,
+    )
     left = _operand(a, mac.a, "Operand a", codes, pair[0], 0)
     right = _operand(b, mac.b, "Operand b", codes, pair[1], 1)
     require(

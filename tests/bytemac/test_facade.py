@@ -280,6 +280,33 @@ REFUSED = [
         lambda: bm.mac("e4m3").array(2, 2).matmul([[1.0]], [[1.0]], scale=2),
         "Scale must be left out, since no output stage has one, not 2",
     ),
+    (
+        lambda: (
+            bm.mac("e4m3").array(2, 2, out="int8,scale=fp32").matmul([[1.0]], [[1.0]], scale=np.nan)
+        ),
+        "Scale must be finite and not 0, not nan",
+    ),
+    (
+        lambda: bm.mac("e4m3").matmul([[1.0]], [[1.0]], backend="rtl"),
+        (
+            "Backend 'rtl' runs arrays: call unit.array(16, 16).matmul(...), "
+            "or choose one of fast, vector, golden"
+        ),
+    ),
+    (
+        lambda: bm.mac("e4m3").matmul([[1.0]], [[1.0]], scheme=3),
+        (
+            "Scheme must be a spelling such as per=channel,range=mse, a Scheme or a Quantizer, "
+            "or a pair for A and B, not 3"
+        ),
+    ),
+    (
+        lambda: bm.mac("e4m3").matmul([[1.0]], [[1.0]], scheme=("", "", "")),
+        (
+            "Scheme must be a spelling such as per=channel,range=mse, a Scheme or a Quantizer, "
+            "or a pair for A and B, not ('', '', '')"
+        ),
+    ),
 ]
 
 
