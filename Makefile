@@ -92,8 +92,9 @@ lint: $(READY)  ## Check style and format (ruff) and types (mypy).
 	$(RUN) -m ruff format --quiet --check .
 	$(RUN) -m mypy --no-error-summary
 
-reports: $(READY)  ## Render README and reports from the records of reports/data.
+reports: $(READY)  ## Render README, docs and reports; write the HTML report to build/report.
 	$(RUN) -m reports.render
+	$(RUN) -m reports.report
 
 setup: tools $(READY)  ## Set up the virtual environment and look for simulators.
 	$(if $(filter setup,$(MAKECMDGOALS)),$(ACTIVATE))

@@ -15,6 +15,8 @@ from reports.studies.networks.choice import Advice, Goal, Point, figure, metric_
 
 #: Width of a letter and distance of lines of the labels' 12 pixels.
 LETTER, LINE = 6.8, 15
+#: Room that a dot takes around its middle.
+RADIUS = 8
 #: Distance of a label from its dot, and from the baseline to its middle.
 ASIDE, DOWN = 12, 4
 
@@ -69,15 +71,23 @@ def plot(points: Sequence[Point], advice: Advice) -> Plot:
     drawn.columns = [(x(energy), figure(energy)) for energy in columns]
     # Labels are to the right of dots, and stacked where they would overlap.
     taken: list[tuple[float, float, float]] = []
+    spots = [(x(energy), y(point.value)) for point, energy in known]
     for point, at, height in sorted(
         ((point, x(energy), y(point.value)) for point, energy in known), key=lambda each: -each[1]
     ):
         in_front = point in advice.front
         label = f"{point.column}, {point.accumulator}" if in_front else ""
         left, foot, width = at + ASIDE, height + DOWN, LETTER * len(label)
-        while label and any(
-            abs(foot - other) < LINE and left < end and start < left + width
-            for start, end, other in taken
+        others = [spot for spot in spots if spot != (at, height)]
+        while label and (
+            any(
+                abs(foot - other) < LINE and left < end and start < left + width
+                for start, end, other in taken
+            )
+            or any(
+                abs(foot - DOWN - down) < LINE and left < aside + RADIUS < left + width + 2 * RADIUS
+                for aside, down in others
+            )
         ):
             foot -= LINE
         if label:

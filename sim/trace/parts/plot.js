@@ -7,7 +7,9 @@ const used = make("span"), useful = make("span");
 about.append(used, useful);
 plot.append(about);
 const mean = DATA.busy.reduce((sum, busy) => sum + busy, 0) / CYCLES / total;
-const chart = draw(plot, "svg", { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img",
+const frame = make("div", { class: "frame" });
+plot.append(frame);
+const chart = draw(frame, "svg", { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img",
   preserveAspectRatio: "none", "aria-label": `Utilisation by cycle, ${percent(mean)} on average, ${
     percent(Math.max(...DATA.busy) / total)} at most` });
 
@@ -24,8 +26,8 @@ for (const share of [0, 0.5, 1]) {
 }
 draw(chart, "path", { class: "area", d: `M0 ${height(0)}${stairs(DATA.busy)}V${height(0)}` });
 draw(chart, "path", { class: "held", d: `M0 ${height(0)}${stairs(held)}` });
-plot.append(make("span", { class: "scale", style: "top:1.3rem" }, "100 %"),
-  make("span", { class: "scale", style: "top:3.2rem" }, "50 %"));
+frame.append(make("span", { class: "scale", style: "top:0" }, "100 %"),
+  make("span", { class: "scale", style: "top:1.9rem" }, "50 %"));
 const cursor = draw(chart, "rect", { class: "cursor", y: 0, width: across(1),
   height: PLOT.height });
 
