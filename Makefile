@@ -99,7 +99,7 @@ reports: $(READY)  ## Render README, docs and reports; write the HTML report to 
 setup: tools $(READY)  ## Set up the virtual environment and look for simulators.
 	$(if $(filter setup,$(MAKECMDGOALS)),$(ACTIVATE))
 
-# Debian's packages, each with what goes on without it; a failed installation is no failure.
+# Debian packages. A failed installation is not an error; the target then says what is left out.
 tools:
 	missing=; for tool in g++ iverilog sta:opensta chromium; do \
 		command -v $${tool%:*} >/dev/null || missing="$$missing $${tool#*:}"; \

@@ -61,9 +61,9 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Picture drawn by the template ``<name>.svg.j2`` of the study's folder.
+    """Figure drawn by the template ``<name>.svg.j2`` of the study's folder.
 
-    ``alt`` is what it shows in words, ``draw`` makes what the template draws from the records of
+    ``alt`` describes it in words, ``draw`` makes the values for the template from the records of
     the study, or from all records where the study has none of its own; nothing is drawn of None.
     """
 
@@ -90,9 +90,9 @@ class Page:
         Numbers for the template ``brief.md.j2`` of the folder, which the README shows; None for
         none.
     plots
-        Pictures of the page by name, beside ``figures``, as functions that give SVG.
+        Plots of the page by name, in addition to ``figures``, as functions that return SVG.
     figures
-        Pictures in README, ``docs`` and report.
+        Figures in README, ``docs`` and report.
     file
         Name of the file in ``reports``, unless it is that of the study.
     """

@@ -329,7 +329,7 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="NAME",
         action="append",
         choices=KNOWN,
-        help=f"run only these: {', '.join(KNOWN)} (default: all but {HARNESS})",
+        help=f"run only these: {'; '.join(KNOWN)} (default: all but {HARNESS})",
     )
 
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Most multiply-adds a second of this machine: registers alone, as many threads as the argument
-// says, the best of short runs for two seconds. Prints multiply-adds a second of all threads together.
+// Peak rate of multiply-adds of this machine, from registers, with the number of threads given as the
+// argument; the best of short runs for two seconds. Prints multiply-adds per second of all threads.
 #include <atomic>
 #include <chrono>
 #include <cstdio>

@@ -219,7 +219,7 @@ def _answer_bars(records: Records) -> dict[str, Any] | None:
 ANSWER = Figure(
     "answer",
     "Cell area of multiply-accumulate units in INT8 and four FP8 formats with an exact, an FP16 "
-    "and an FP32 sum, relative to INT8 with an exact sum, beside the ratios that the paper gives",
+    "and an FP32 sum, relative to INT8 with an exact sum, with the ratios of the paper",
     _answer_bars,
 )
 

@@ -5,8 +5,8 @@ Weights are in PyTorch's format before version 1.6, read without PyTorch. Such a
 pickles (a magic number, the version of the protocol, facts on the machine that wrote it), the
 pickled dictionary of tensors, whose storages it names, the pickled list of the names of storages,
 and for each the number of its elements (8 bytes) and the elements themselves
-(``torch.serialization._legacy_save``). A pickle can call what it likes; this reader resolves the
-four names that tensors need and refuses all others.
+(``torch.serialization._legacy_save``). A pickle can call any function; this reader resolves only
+the four names that tensors need.
 """
 
 import pickle

@@ -45,9 +45,9 @@ def package_file(module: str, name: str) -> Path:
 Feed = dict[str, NDArray]
 #: First output of each run.
 Outputs = Sequence[NDArray]
-#: Measures of outputs beside those of the same network in FP32; the first is the task's metric.
+#: Measures of outputs compared with those in FP32; the first is the metric of the task.
 Score = Callable[[Outputs, Outputs], dict[str, float]]
-#: How well each sample does, by the same; higher is better.
+#: Score of each sample; higher is better.
 Each = Callable[[Outputs, Outputs], npt.NDArray[np.int64]]
 
 
@@ -58,23 +58,23 @@ class Task:
     Parameters
     ----------
     name
-        Row of the tables.
+        Name in tables.
     model
         Its ONNX file.
     data
-        What is evaluated, in words, and how many of them there are.
+        Description and number of the samples.
     licence
         Package, version and licence of weights and data.
     feeds
         Inputs of each run.
     calibration
-        Inputs of the same kind, apart from ``feeds``, that ranges are chosen on.
+        Other inputs of the same kind, for choosing ranges.
     score
-        Measures by name, in percent where they are shares; higher is better for the first.
+        Measures by name; shares are in percent. For the first one, higher is better.
     each
-        How well each sample does, higher is better; None if samples have no measure of their own.
+        Score of each sample, higher is better; None if samples have no score.
     compared
-        Runs, the first ones, in which every layer is compared with FP32.
+        Number of first runs in which every layer is compared with FP32.
     """
 
     name: str

@@ -25,11 +25,11 @@ from sim.codes import NDArray
 Floats = npt.NDArray[np.float32]
 
 MODULE = "rapidocr_onnxruntime"
-#: Width of the pictures that the classifier of directions was trained on.
+#: Width of the training images of the direction classifier.
 WIDTH = 192
-#: Lines whose directions are told at once.
+#: Lines per run of the direction classifier.
 BATCH = 16
-#: Lines, one a run, on which the recogniser's layers are compared with FP32.
+#: Number of lines, one per run, on which layers of the recogniser are compared with FP32.
 COMPARED = 4
 #: Name of the input of both networks.
 INPUT = "x"
