@@ -28,7 +28,7 @@ def error(got, wanted):
     return np.linalg.norm(got - wanted) / np.linalg.norm(wanted)
 
 
-def test_ten_lines_of_the_readme(tmp_path):
+def test_ten_lines_from_numbers_to_verilog(tmp_path):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((64, 128)), rng.standard_normal((128, 32))
 
