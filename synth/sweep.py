@@ -36,6 +36,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hw import manners
 from hw.emit.yosys import YosysError
 from hw.spec import ArraySpec, Dataflow, GemmSpec, MacSpec, parse_array, parse_gemm, parse_mac
 from hw.spec.command import Parser, run_command
@@ -285,13 +286,13 @@ def sweep(
 def _tell(
     done: int, points: Sequence[Point], number: int, record: dict[str, Any], how: str = ""
 ) -> None:
-    """Progress on stderr."""
+    """Progress on stderr; with ``--quiet`` only what failed."""
     failed = record["metrics"].get("failed")
-    print(
-        f"[{done}/{len(points)}] {points[number]}{how}"
-        + (f": failed: {failed['value']}" if failed else ""),
-        file=sys.stderr,
-    )
+    if failed or not manners.is_quiet():
+        manners.say(
+            f"[{done}/{len(points)}] {points[number]}{how}"
+            + (f": failed: {failed['value']}" if failed else "")
+        )
 
 
 def _here(

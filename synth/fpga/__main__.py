@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from hw.build import build
 from hw.emit.yosys import YosysError
+from hw.progress import Progress
 from hw.spec import MacSpec
 from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
 from hw.spec.errors import SpecError, whole_number
@@ -69,7 +70,7 @@ def measure_all(
     macs: Sequence[MacSpec], chosen: Sequence[Part], seeds: int, command: str
 ) -> list[Record]:
     """Measure two jobs at a time and report progress."""
-    jobs, records = list(_jobs(macs, chosen)), []
+    jobs, records, report = list(_jobs(macs, chosen)), [], Progress()
     with ThreadPoolExecutor(2) as pool:
         waiting = [
             pool.submit(measure, spec, part, dsp=dsp, seeds=seeds, command=command)
@@ -77,7 +78,8 @@ def measure_all(
         ]
         for number, future in enumerate(waiting, 1):
             records.append(future.result())
-            print(f"[{number}/{len(jobs)}] {_line(records[-1])}", file=sys.stderr)
+            report(f"[{number}/{len(jobs)}] {_line(records[-1])}")
+    report.done()
     return records
 
 
