@@ -22,6 +22,7 @@ from hw.spec.command import (
     Parser,
     add_drain_options,
     add_unit_options,
+    as_called,
     chosen_array,
     run_command,
 )
@@ -181,7 +182,7 @@ def _body(options: argparse.Namespace) -> None:
 def _next(options: argparse.Namespace, done: dict[str, Any]) -> str:
     """Command that a person runs next: that which writes the bitstream, or checks the board."""
     if done["programmed"]:
-        return f"python -m hw.selftest --port {done['port']} --baud {options.baud}"
+        return as_called(f"python -m hw.selftest --port {done['port']} --baud {options.baud}")
     words = [
         word.replace("{bitstream}", done["bitstream"])
         for word in board_named(done["board"]).program

@@ -18,6 +18,7 @@ from hw.spec.command import (
     Parser,
     add_drain_options,
     add_unit_options,
+    as_called,
     chosen_array,
     run_command,
 )
@@ -142,7 +143,7 @@ def _body(options: argparse.Namespace) -> None:
         "baud": spec.baud,
     }
     print(json.dumps(served) if options.json else board.path, flush=True)
-    command = f"python -m hw.selftest --port {board.path} --baud {spec.baud}"
+    command = as_called(f"python -m hw.selftest --port {board.path} --baud {spec.baud}")
     if not options.json:
         progress.note(f"Check it from another terminal: {command}\nStop it with Ctrl-C.")
     try:

@@ -17,7 +17,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "plot": ("matplotlib",),
     "host": ("serial",),
     "onnx": ("onnx",),
-    "fast": ("numba",),
+    "fast": ("llvmlite", "numba"),
     "networks": ("flatbuffers", "onnxruntime", "safetensors", "skimage", "tokenizers"),
     "training": ("torch",),
     "cluster": ("dask", "distributed"),

@@ -11,13 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.extending import intrinsic
 
-from hw.spec import FixedAccumulator, MacSpec, Overflow, Rounding
+from hw.spec import FixedAccumulator, MacSpec, Overflow, Rounding, folders
 from sim.codes import NDArray
 from sim.fast.numbers import NOWHERE, Float64Rounding, parts
 from sim.fast.threads import by_rows
+
+# numba keeps compiled functions beside their source, which is wrong for an installed copy. Every
+# module with compiled functions imports this one first.
+if folders.checkout() is None and not config.CACHE_DIR:
+    config.CACHE_DIR = str(folders.cache("numba"))
 
 #: Columns computed at a time, so that their sums stay in the L1 cache.
 STRIP = 256

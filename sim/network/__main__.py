@@ -15,7 +15,7 @@ import numpy as np
 
 from hw.progress import Progress
 from hw.spec import CATALOG, SpecError, folders
-from hw.spec.command import Parser, add_unit_options, chosen_array, run_command
+from hw.spec.command import Parser, add_unit_options, as_called, chosen_array, run_command
 from hw.spec.errors import require
 from sim.files import whole_file
 from sim.network.graph import Network, beside, load
@@ -281,7 +281,7 @@ def _listed(arguments: Sequence[str] | None) -> str | None:
         "on_array": "Operators on the array",
         "in_fp32": "Operators in FP32, evaluated by onnx's reference",
         "refused": "Operators that are not supported (they multiply matrices in other ways)",
-        "formats": "Operand formats (for details: python -m hw.spec --list)",
+        "formats": as_called("Operand formats (for details: python -m hw.spec --list)"),
         "backends": "Backends",
     }
     groups = dict(
