@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of slow steps by the digest of all that they depend on, kept between runs.
+"""Cache of slow steps, keyed by a digest of everything that a result depends on.
 
 >>> count_once = cached_step(count)
 >>> count_once({"unit.v": text}, "unit", "keep")    # From the cache the second time.
 
-The key of a result is the step's arguments, the closure of imports of the code that computes it
-(`sim.closure`) and the versions of tools that are no packages. A result is written under a
-temporary name and renamed, so that a kill leaves none or a whole one, and several processes may
-share the folder. Each file begins with a checksum of its name and the rest: what was cut, altered
-or put under another name is computed again.
+The key consists of the arguments of the step, the code that computes it with everything that this
+code imports (`sim.closure`), and the versions of tools that are not Python packages. Files are
+written under a temporary name and renamed, so they are complete even after a kill, and processes
+can share the folder. Each file begins with a checksum of its name and content. Truncated, changed
+or renamed files are ignored, and the result is computed again.
 """
 
 import hashlib
@@ -33,19 +33,19 @@ R = TypeVar("R")
 
 
 class Missing(LookupError):
-    """There is no such result, or nothing that can be believed."""
+    """There is no such result, or the file is damaged."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Place of one result.
+    """Cache entry of one result.
 
     Parameters
     ----------
     step
-        Name of what is computed, which the file's name begins with.
+        Name of the step, which begins the file name.
     inputs
-        All that the result depends on beside code and packages; see `plain`.
+        Everything that the result depends on except code and packages; see `plain`.
     code
         Functions that compute it.
     """
@@ -61,7 +61,7 @@ class Entry:
         return FOLDER / f"{self.step}-{hashlib.sha256(key.encode()).hexdigest()}.json"
 
     def load(self) -> Any:
-        """The result, plain data; `Missing` if there is none as it was written."""
+        """Load the result, plain data. Raises `Missing` if there is none or it is damaged."""
         file = self.file
         try:
             checksum, _, text = file.read_text(encoding="utf-8").partition("\n")
@@ -72,7 +72,7 @@ class Entry:
             raise Missing(file.name) from error
 
     def store(self, result: Any) -> None:
-        """Keep ``result``, plain data."""
+        """Store ``result``, plain data."""
         file, text = self.file, json.dumps(result)
         write_files(file.parent, {file.name: f"{_checksum(file, text)}\n{text}"})
 
@@ -84,7 +84,7 @@ def cached(
     *,
     code: Sequence[Callable[..., Any]],
 ) -> Any:
-    """Result of ``compute``, plain data; of an earlier call with the same `Entry`, if there is."""
+    """Result of ``compute``, plain data, taken from the cache if the `Entry` is there."""
     entry = Entry(step, inputs, code)
     try:
         return entry.load()
@@ -96,15 +96,15 @@ def cached(
 def cached_step(
     compute: Callable[P, R], *, tools: Callable[[], Any] | None = None
 ) -> Callable[P, R]:
-    """``compute``, its result taken from the cache where the same call has been made before.
+    """Wrap ``compute`` so that repeated calls take their results from the cache.
 
     Parameters
     ----------
     compute
-        Function of the top of a module, whose annotations say what it returns: a dataclass, plain
-        data, or either or None.
+        Function at the top level of a module. Its annotated return type is a dataclass or plain
+        data, or either with None.
     tools
-        Versions of programs that ``compute`` runs and that are no packages.
+        Versions of programs that ``compute`` runs and that are not Python packages.
     """
     signature, kind = inspect.signature(compute), get_type_hints(compute)["return"]
 
@@ -131,10 +131,10 @@ def cached_step(
 
 
 def plain(value: Any) -> Any:
-    """``value`` as data of JSON that differs where it matters.
+    """Convert ``value`` to JSON data for the cache key.
 
-    A dataclass counts by its fields or, if it has one, by its ``cache_key``; a file by what is in
-    it; an array by its bytes.
+    A dataclass is represented by its ``cache_key`` if it has one, else by its fields, a file by its
+    contents, and an array by its bytes.
     """
     if value is None or isinstance(value, str | int | float):
         return value.value if isinstance(value, Enum) else value
@@ -146,7 +146,7 @@ def plain(value: Any) -> Any:
             {f.name: plain(getattr(value, f.name)) for f in fields(value)},
         ]
     if isinstance(value, Mapping):
-        # As pairs, because their order may matter.
+        # Pairs, because the order may matter.
         return [[plain(key), plain(item)] for key, item in value.items()]
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
@@ -164,7 +164,7 @@ def _checksum(file: Path, text: str) -> str:
 
 
 def _typed(kind: Any, data: Any) -> Any:
-    """``data`` of JSON as what the annotation ``kind`` says."""
+    """Convert JSON ``data`` to the annotated type ``kind``."""
     if data is None:
         return None
     if isinstance(kind, UnionType):

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What cells compute: their Boolean functions, evaluated or as Verilog models.
+"""Boolean functions of cells: parse, evaluate, and write as Verilog models.
 
->>> text = models(library, names)    # Beside the netlist: ``sim.rtl.compile([netlist, models])``.
+>>> text = models(library, names)    # Simulate with ``sim.rtl.compile([netlist, models])``.
 
-In a function as Liberty writes it, ``!`` before and ``'`` behind an operand invert it; ``^`` binds
-tighter than ``*``, ``&`` or nothing at all, which is a product, and those tighter than ``+`` or
-``|`` (Liberty Reference Manual, "function attribute"). A model has no delay and no supply pins;
-where a clear and a preset act at once, the clear wins.
+In Liberty functions, ``!`` before or ``'`` after an operand inverts it. ``^`` binds tighter than
+AND (``*``, ``&`` or juxtaposition), which binds tighter than OR (``+`` or ``|``); see the Liberty
+Reference Manual, "function attribute". Models have no delays and no supply pins. If clear and
+preset are active at once, clear wins.
 """
 
 import operator
@@ -26,10 +26,10 @@ _APPLY = {"&": operator.and_, "|": operator.or_, "^": operator.xor}
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """Tree of a function.
+    """Expression tree of a function.
 
-    ``operator`` is one of ``~ & | ^``, ``name`` or ``constant``; only the last two have a ``text``,
-    and no ``inputs``.
+    ``operator`` is one of ``~ & | ^``, ``name`` or ``constant``. Only the last two have a ``text``;
+    they have no ``inputs``.
     """
 
     operator: str
@@ -44,7 +44,7 @@ class Function:
         return frozenset(name for part in self.inputs for name in part.variables)
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
-        """Value at ``values``: bools, or boolean arrays of one shape."""
+        """Evaluate with ``values``: bools, or boolean arrays of equal shape."""
         if self.operator == "name":
             return values[self.text]
         if self.operator == "constant":
@@ -57,10 +57,10 @@ class Function:
         return first
 
     def compiled(self) -> Callable[..., Any]:
-        """The function as one of a mask and of the variables in alphabetical order.
+        """Python function of a mask and of the variables in alphabetical order.
 
-        For bools and boolean arrays the mask is True; for integers, whose bits are cases, it has a
-        one for each case.
+        For bools and boolean arrays, the mask is True. For integers, whose bits are separate cases,
+        the mask has a one for each case.
         """
         names = {name: f"v{place}" for place, name in enumerate(sorted(self.variables))}
         text = f"lambda mask, {', '.join(names.values())}: {self._python(names)}"
@@ -68,7 +68,7 @@ class Function:
         return function
 
     def _python(self, names: Mapping[str, str]) -> str:
-        """Expression in Python; ``names`` are those of the variables in it."""
+        """Expression in Python. ``names`` maps the variables to Python names."""
         if self.operator == "name":
             return names[self.text]
         if self.operator == "constant":
@@ -79,7 +79,7 @@ class Function:
         return f"({f' {self.operator} '.join(parts)})"
 
     def verilog(self, prefix: str = "") -> str:
-        """Expression in Verilog; ``prefix`` goes before every name."""
+        """Expression in Verilog, with ``prefix`` before every name."""
         if self.operator == "name":
             return prefix + self.text
         if self.operator == "constant":
@@ -92,7 +92,7 @@ class Function:
 
 @cache
 def read_function(text: str) -> Function:
-    """Tree of the function ``text``; SpecError if it is none."""
+    """Parse the function ``text``. Raises SpecError if it is not a function."""
     try:
         parser = _Parser(text)
         function = parser.binary(0)
@@ -106,7 +106,7 @@ def read_function(text: str) -> Function:
 class _Parser:
     """Recursive descent over the tokens of a function."""
 
-    #: From the loosest to the tightest: signs and the operator that they mean.
+    #: Signs and their operators, from lowest to highest precedence.
     LEVELS = (({"+", "|"}, "|"), ({"*", "&"}, "&"), ({"^"}, "^"))
 
     def __init__(self, text: str) -> None:
@@ -124,11 +124,11 @@ class _Parser:
 
     @property
     def next(self) -> tuple[str, str]:
-        """Token that is to be read next."""
+        """Next token, without consuming it."""
         return self.tokens[0]
 
     def binary(self, level: int) -> Function:
-        """Operands of the operator of ``level``, joined."""
+        """Parse operands joined by the operator of ``level``."""
         if level == len(self.LEVELS):
             return self.operand()
         signs, operator = self.LEVELS[level]
@@ -140,11 +140,11 @@ class _Parser:
         return Function(operator, tuple(parts)) if len(parts) > 1 else parts[0]
 
     def starts_operand(self) -> bool:
-        """Whether an operand follows without a sign between."""
+        """Whether an operand follows directly, which means a product."""
         return self.next[0] in ("name", "constant") or self.next[1] in ("!", "(")
 
     def operand(self) -> Function:
-        """Name, constant or parentheses, with its inversions."""
+        """Parse a name, a constant or parentheses, with inversions."""
         kind, text = self.tokens.pop(0)
         if text == "!":
             return Function("~", (self.operand(),))
@@ -163,9 +163,9 @@ class _Parser:
 
 
 def has_model(cell: Cell) -> bool:
-    """Whether the cell is gates, ties or a flip-flop with all outputs driven.
+    """Whether the cell is a gate, a tie cell or a flip-flop with all outputs driven.
 
-    Latches, clock gates, three-state drivers, fillers and antennas are not.
+    Latches, clock gates, three-state drivers, fillers and antenna cells have no model.
     """
     driven = [pin for pin in cell.pins if pin.direction == "output"]
     if not driven or any(pin.function is None or pin.three_state for pin in driven):
@@ -177,7 +177,7 @@ def has_model(cell: Cell) -> bool:
 
 
 def outputs(cell: Cell) -> dict[str, Function]:
-    """Functions of a cell's outputs by pin, of its inputs and of its state."""
+    """Functions of a cell's outputs, by pin, in terms of its inputs and its state."""
     return {
         pin.name: read_function(pin.function)
         for pin in cell.pins_of("output")
@@ -186,12 +186,12 @@ def outputs(cell: Cell) -> dict[str, Function]:
 
 
 def models(library: Library, names: Iterable[str] | None = None) -> str:
-    """Verilog of the cells ``names``, by default of all that have a model.
+    """Verilog models of the cells ``names``, by default of all cells that have a model.
 
     Raises
     ------
     SpecError
-        If a name is no cell of the library or a cell has no model.
+        If a cell is not in the library or has no model.
     """
     if names is None:
         names = [name for name, cell in library.cells.items() if has_model(cell)]
@@ -224,7 +224,7 @@ def _module(cell: Cell) -> str:
 
 
 def _register(flip_flop: FlipFlop) -> list[str]:
-    """Declarations and the process of a flip-flop."""
+    """Declarations and always block of a flip-flop."""
     state, lines = (
         flip_flop.state,
         [f"  reg {flip_flop.state};", f"  wire {flip_flop.inverse} = ~{flip_flop.state};"],
@@ -239,7 +239,7 @@ def _register(flip_flop: FlipFlop) -> list[str]:
 
 
 def _edge(text: str, name: str, lines: list[str]) -> str:
-    """Event at which the function ``text`` becomes true; one of several pins gets a wire."""
+    """Event at which the function ``text`` becomes true. Functions of several pins get a wire."""
     function = read_function(text)
     if function.operator == "name":
         return f"posedge {function.text}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cost by appendix B of arXiv 2303.17951, in the paper's equivalent two-input gates.
+"""Gate cost as in appendix B of arXiv 2303.17951, in equivalent two-input gates.
 
-Two ways: the paper adds up a drawing (`hand_count`), and synthesis makes a netlist of the RTL,
-mapped for the least cost (`price`).
+There are two methods: `hand_count` adds up the blocks of the paper's figures, and `price`
+synthesises the RTL, maps it for the lowest cost, and adds up the netlist.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hw.spec import FixedAccumulator, Format, MacSpec
 from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
-from hw.spec.errors import require
+from hw.spec.errors import SpecError, require
 from synth.flow import yosys
 from synth.flow.gates import recipe_passes
 
@@ -26,7 +26,7 @@ AND2, MUX2, HALF_ADDER, FULL_ADDER, FLIP_FLOP = 1, 3, 3, 7, 6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HandCount:
-    """Equivalent two-input gates of a MAC by block; ``missing`` are parts that have no cost."""
+    """Equivalent two-input gates of a MAC by block. ``missing`` lists parts without a cost."""
 
     multiply: int
     align_add: int
@@ -35,7 +35,7 @@ class HandCount:
 
     @property
     def total(self) -> int:
-        """Gates of the whole unit, the missing parts left out."""
+        """Gates of the unit without the missing parts."""
         return self.multiply + self.align_add + self.normalise
 
 
@@ -55,7 +55,7 @@ def shift_left(bits: int, most: int) -> int:
 
 
 def shift_left_widening(bits: int, most: int) -> int:
-    """Left shifter that grows from ``bits`` to ``bits + most`` bits."""
+    """Left shifter that widens from ``bits`` to ``bits + most`` bits."""
     return (bits - 2) * most.bit_length() * MUX2 + most * (MUX2 + AND2)
 
 
@@ -65,18 +65,18 @@ def shift_right(bits: int, most: int) -> int:
 
 
 def hand_count(spec: MacSpec) -> HandCount:
-    """Gates of ``spec`` as the paper counts them.
+    """Gates of ``spec``, counted as in the paper.
 
     Raises
     ------
     SpecError
-        For a unit that the paper does not describe: several lanes, operands of two formats, a
-        format that is not 8 bits wide, an aligned accumulator.
+        For a unit that the paper does not describe: several lanes, two operand formats, formats
+        that are not 8 bits wide, an aligned accumulator.
     """
     require(
         spec.lanes == 1 and spec.a == spec.b and spec.a.width == 8 and spec.a.signed,
         "Hand count unit",
-        "one lane of two signed operands of one format of 8 bits",
+        "one lane of two signed operands in the same 8-bit format",
         str(spec),
     )
     if isinstance(spec.acc, FixedAccumulator):
@@ -91,7 +91,7 @@ def hand_count(spec: MacSpec) -> HandCount:
 
 
 def _fixed(fmt: Format, width: int) -> HandCount:
-    """Fixed-point accumulation, figure 2a: align the product, add, step the guard bits."""
+    """Fixed-point accumulation, figure 2a: align the product, add, increment the guard bits."""
     sig = _significand_bits(fmt)
     product = 2 * sig - 1
     if fmt.is_integer:
@@ -116,8 +116,8 @@ def _fixed(fmt: Format, width: int) -> HandCount:
 def _floating(fmt: Format, acc: Format) -> HandCount:
     """Floating-point accumulation, figure 2b: sort by exponent, align, add, normalise, round.
 
-    Appendix B has no leading-zero detector, so that is missing. Sorting is counted as the
-    multiplexers that swap both significands and choose the exponent.
+    Appendix B has no cost for the leading-zero detector, so it is missing. Sorting is counted as
+    the multiplexers that swap the significands and select the exponent.
     """
     sig, exp = _significand_bits(fmt), fmt.exp_bits or 2
     product, sum_bits = 2 * sig - 1, acc.precision + 1
@@ -145,7 +145,7 @@ def _floating(fmt: Format, acc: Format) -> HandCount:
 
 
 def _significand_bits(fmt: Format) -> int:
-    """Bits of a significand with its sign."""
+    """Bits of a significand including its sign."""
     return fmt.width if fmt.is_integer else fmt.man_bits + 2
 
 
@@ -159,7 +159,7 @@ def _guard(bits: int) -> int:
 
 
 GENLIB = Path(__file__).with_name("appendix_b.genlib")
-#: Kind of register: with an enable behind it, and with a synchronous reset.
+#: Kinds of registers: whether with enable, and whether with synchronous reset.
 _FLIP_FLOP = re.compile(r"\$_(?P<reset>S?)DFF(?P<enable>C?E?)_[A-Z0-9]+_")
 _UNCOUNTED = {"$scopeinfo"}
 
@@ -168,9 +168,9 @@ _UNCOUNTED = {"$scopeinfo"}
 class Cost:
     """Cost by kind of part.
 
-    ``logic`` is everything in front of the registers, ``flip_flops`` the plain ones, ``control``
-    what makes registers hold (a multiplexer a bit) and clear (an AND a bit), which the paper's
-    drawing does not have.
+    ``logic`` is all combinational logic, ``flip_flops`` the plain flip-flops. ``control`` is the
+    cost of register enables (a multiplexer per bit) and resets (an AND per bit), which the paper's
+    figures do not include.
     """
 
     logic: int
@@ -179,7 +179,7 @@ class Cost:
 
     @property
     def total(self) -> int:
-        """The whole, as the paper counts: without ``control``."""
+        """Total as in the paper, without ``control``."""
         return self.logic + self.flip_flops
 
 
@@ -191,12 +191,12 @@ def price(
     keep: Sequence[str] = (),
     reader: str = "read_verilog",
 ) -> Cost:
-    """Map a design for the least cost and add it up; arguments as of `synth.flow.gates.count`.
+    """Map a design for the lowest cost and add it up. Arguments are as in `gates.count`.
 
     Raises
     ------
     SpecError
-        For a recipe without a list ``cost``, a missing file, or a cell that has no cost.
+        For a recipe without a list ``cost``, a missing file, or a cell without a cost.
     YosysError
         If Yosys reports an error.
     """
@@ -215,7 +215,7 @@ def price(
     registers = {name: match for name in cells if (match := _FLIP_FLOP.fullmatch(name))}
     strange = sorted(cells.keys() - gates.keys() - registers.keys() - _UNCOUNTED)
     require(
-        not strange, f"Cells of {top}", "gates and flip-flops that have a cost", ", ".join(strange)
+        not strange, f"Cells of {top}", "gates and flip-flops with a known cost", ", ".join(strange)
     )
     return Cost(
         logic=sum(cells.get(name, 0) * cost for name, cost in gates.items()),
@@ -228,10 +228,10 @@ def price(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line: the hand count of one unit; 0 if all went well, 2 for wrong arguments."""
+    """Run the command: hand count of one unit. Returns 0, or 2 if the arguments are wrong."""
     parser = Parser(
         prog="python -m synth.flow.cost",
-        description="Count the gates of a MAC as appendix B of arXiv 2303.17951 does.",
+        description="Count the gates of a MAC with the costs in appendix B of arXiv 2303.17951.",
     )
     add_mac_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -239,7 +239,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _body(options: argparse.Namespace) -> None:
-    require(options.mac is not None, "What to count", "given by --mac PAIR", options.mac)
+    if options.mac is None:
+        raise SpecError("There is no MAC to count: give --mac PAIR, for instance --mac e4m3")
     spec = chosen_mac(options)
     gates = hand_count(spec)
     if options.json:

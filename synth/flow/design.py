@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes through the flow: generated units and Verilog of others, as texts.
+"""Designs for the flow: generated units, and Verilog files of users.
 
-A carry-save MAC may go without what an array has once for many, so that the loop alone is measured:
+A carry-save MAC can be built without the logic that an array shares between MACs, to measure the
+accumulate loop alone:
 
 >>> of_unit(parse_mac("int8,acc=int27,adder=carry-save"), resolve=False, always_valid=True)
 """
@@ -19,7 +20,7 @@ from synth.flow.cache import cached_step
 from synth.flow.gates import Gates, count
 from synth.flow.netlists import placed, repeated
 
-#: What can be generated.
+#: Units that can be generated.
 Unit = MacSpec | ArraySpec | OutputSpec | GemmSpec
 
 
@@ -30,22 +31,22 @@ class Design:
     Parameters
     ----------
     name
-        What records call it.
+        Name in records.
     top
-        Its top module.
+        Name of the top module.
     verilog
-        Texts by name.
+        Source texts by name.
     reader
-        Yosys pass that reads them.
+        Yosys pass that reads the sources.
     keep
-        Modules that are mapped apart, each once, and counted as often as they are placed.
+        Modules that are mapped separately, once each, and counted once per instance.
     element
-        Module whose timing is that of the whole: the top, or an array's processing element.
+        Module that determines the timing: the top, or an array's processing element.
     configuration
-        What a record says about it.
+        Configuration for the record.
     mac, array, gemm
-        What it computes, if it is a generated MAC, whole, or a generated array, or the engine of
-        which it is all but array and memories.
+        The unit, if it is a complete generated MAC, a generated array, or an engine without its
+        array and memories.
     """
 
     name: str
@@ -63,22 +64,22 @@ class Design:
 def of_unit(
     spec: Unit, *, flat: bool = False, resolve: bool = True, always_valid: bool = False
 ) -> Design:
-    """Design of a unit that is generated.
+    """Generate a unit and return its design.
 
     Parameters
     ----------
     spec
-        The unit; of an engine what it adds around array and memories.
+        The unit. An engine is measured without its array and memories.
     flat
-        Whether an array or engine is mapped as a whole.
+        Whether to map an array or engine flat.
     resolve, always_valid
-        What is left of a MAC, see `hw.build.build`: the loop alone, without what an array has once
-        for many. A record says so if they are not as by default.
+        Whether a MAC keeps logic that an array shares between MACs; see `hw.build.build`. Values
+        other than the defaults are stated in the record.
 
     Raises
     ------
     SpecError
-        If the unit has no such part, or cannot be built.
+        If the unit does not have these options, or cannot be built.
     """
     require(
         resolve or (isinstance(spec, MacSpec) and spec.adder is Adder.CARRY_SAVE),
@@ -110,7 +111,7 @@ def of_unit(
 
 
 def _parts(spec: Unit, verilog: str) -> tuple[str, ...]:
-    """Modules that are mapped apart: those that an array repeats, those that an engine places."""
+    """Modules to map separately: those that an array repeats or that an engine contains."""
     if isinstance(spec, ArraySpec):
         return tuple(repeated(verilog))
     return (
@@ -122,7 +123,7 @@ def _parts(spec: Unit, verilog: str) -> tuple[str, ...]:
 
 @cached_step
 def _generate(spec: Unit, *, resolve: bool, always_valid: bool) -> dict[str, str]:
-    """Verilog of a unit and the name of its element, as ``verilog`` and ``element``."""
+    """Verilog of a unit and name of its element, under the keys ``verilog`` and ``element``."""
     built = build(
         spec, shell=isinstance(spec, GemmSpec), resolve=resolve, always_valid=always_valid
     )
@@ -130,12 +131,12 @@ def _generate(spec: Unit, *, resolve: bool, always_valid: bool) -> dict[str, str
 
 
 def of_files(files: Iterable[str | Path], top: str) -> Design:
-    """Design in SystemVerilog files of anyone.
+    """Design from SystemVerilog files.
 
     Raises
     ------
     SpecError
-        If a file cannot be read as text, or ``top`` is no name of a module.
+        If a file cannot be read as text, or ``top`` is not a module name.
     """
     require(re.fullmatch(r"[A-Za-z_]\w*", top) is not None, "Top", "the name of a module", top)
     paths = [Path(file) for file in files]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two-input gates of a design: a measure of size that needs no cell library; the recipes."""
+"""Count the two-input gates of a design, which needs no cell library; and read recipes."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ _TWO_INPUT = {
     f"$_{name}_" for name in ("AND", "NAND", "OR", "NOR", "XOR", "XNOR", "ANDNOT", "ORNOT")
 }
 _FLIP_FLOP = re.compile(r"\$_(DFF|DFFE|SDFF|SDFFE|SDFFCE)_[A-Z0-9]+_")
-#: Neither gate nor register: `$scopeinfo` remembers the hierarchy before flattening.
+#: Not a cell: `$scopeinfo` records the hierarchy before flattening.
 _UNCOUNTED = {"$_NOT_", "$_BUF_", "$scopeinfo"}
 
 
@@ -24,8 +24,8 @@ _UNCOUNTED = {"$_NOT_", "$_BUF_", "$scopeinfo"}
 class Gates:
     """Cells of a mapped design.
 
-    ``two_input`` counts gates with two inputs, so neither inverters nor flip-flops; ``by_type``
-    everything, by Yosys's cell name.
+    ``two_input`` counts gates with two inputs, without inverters and flip-flops. ``by_type`` counts
+    all cells by Yosys's cell name.
     """
 
     top: str
@@ -38,9 +38,9 @@ class Gates:
 
 
 def recipes(target: str = "passes") -> dict[str, list[str]]:
-    """Yosys passes by the recipe's name, from recipes.toml.
+    """Yosys passes by recipe, from recipes.toml.
 
-    ``target`` names the list: ``passes`` to two-input gates, ``cells`` to cells of a library,
+    ``target`` selects the list: ``passes`` map to two-input gates, ``cells`` to cells of a library,
     ``cost`` to the gates of appendix_b.genlib.
     """
     data = tomllib.loads(RECIPES.read_text(encoding="utf-8"))
@@ -60,13 +60,13 @@ def count(
     Parameters
     ----------
     verilog
-        Sources of the design: texts by name, or paths.
+        Sources: texts by name, or paths.
     top
-        Its top module; everything below is flattened into it.
+        Top module; everything below is flattened into it.
     recipe
         Name of an entry in recipes.toml.
     keep
-        Modules that are mapped apart and counted as often as they are placed.
+        Modules that are mapped separately and counted once per instance.
     reader
         Pass that reads the sources.
 
@@ -82,14 +82,14 @@ def count(
 
 
 def recipe_passes(recipe: str, target: str = "passes") -> list[str]:
-    """Passes of a recipe; SpecError if there is none of that name with such a list."""
+    """Passes of a recipe. Raises SpecError if there is no such recipe with this list."""
     known = recipes(target)
     require(recipe in known, "Recipe", f"one of {', '.join(known)}", recipe)
     return known[recipe]
 
 
 def sort_cells(cells: Mapping[str, int], top: str, recipe: str) -> Gates:
-    """Cells by kind; a cell that is none of them makes the count meaningless and is an error."""
+    """Cells by kind. Any other cell would make the count meaningless and is an error."""
     flip_flops = {name for name in cells if _FLIP_FLOP.fullmatch(name)}
     strange = sorted(cells.keys() - _TWO_INPUT - _UNCOUNTED - flip_flops)
     require(

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Liberty files: cells with their area, leakage, pins and functions.
+"""Read Liberty files: cells with area, leakage, pins and functions.
 
-The syntax comes first: ``name (args) { ... }`` is a group, ``name : value ;`` a simple and
+Syntax: ``name (args) { ... }`` is a group, ``name : value ;`` a simple attribute, and
 ``name (args) ;`` a complex attribute (Liberty Reference Manual, section 1.2). Timing and power
-tables are skipped when a library is read: ABC and OpenSTA read those themselves, and
-`synth.power.tables` finds them in the text.
+tables are skipped: ABC and OpenSTA read them themselves, and `synth.power.tables` finds them in the
+text.
 """
 
 import gzip
@@ -20,7 +20,7 @@ from typing import Any
 
 from hw.spec.errors import SpecError, require
 
-#: Groups that are read; a library is mostly tables, which are not.
+#: Groups that are read. Tables, the largest part of a library, are skipped.
 READ = {"library", "cell", "pin", "ff", "latch", "leakage_power"}
 
 _SPACE = re.compile(r"(?:[\s;\\]|/\*.*?\*/|//[^\n]*)*", re.DOTALL)
@@ -33,7 +33,7 @@ _BRACE = re.compile(r'"[^"]*"|/\*.*?\*/|[{}]', re.DOTALL)
 
 @dataclass(slots=True)
 class Group:
-    """Group: name, arguments in parentheses, attributes and the groups inside."""
+    """Group: name, arguments, attributes and nested groups."""
 
     name: str
     args: list[str]
@@ -43,7 +43,7 @@ class Group:
 
 
 def parse(text: str) -> Group:
-    """The group library of a file; ValueError if there is none or it does not end."""
+    """Parse the group ``library`` of a file. Raises ValueError if it is missing or incomplete."""
     outside = Group("", [])
     if _statement(text, _skip_space(text, 0), outside, READ) < 0 or not outside.groups:
         raise ValueError("no group")
@@ -56,9 +56,9 @@ def parse(text: str) -> Group:
 def find(
     text: str, name: str, read: Container[str], wanted: Container[str] | None = None
 ) -> Iterator[Group]:
-    """Groups ``name (argument)`` anywhere in ``text``, with those of ``read`` inside.
+    """Find groups ``name (argument)`` anywhere in ``text``, with their nested groups in ``read``.
 
-    ``name`` is one of ``read``; only the arguments in ``wanted`` are read, all if that is None.
+    ``name`` is one of ``read``. Only arguments in ``wanted`` are read; None means all.
     """
     for match in re.finditer(rf'{name}\s*\(\s*"?([\w.]+)"?\s*\)\s*\{{', text):
         inside_a_word = re.match(r"\w", text[match.start() - 1 : match.start()])
@@ -69,13 +69,13 @@ def find(
 
 
 def _skip_space(text: str, place: int) -> int:
-    """Place of the next character that says something."""
+    """Position after white space and comments."""
     match = _SPACE.match(text, place)
     return match.end() if match else place
 
 
 def _expect(pattern: re.Pattern[str], text: str, place: int) -> re.Match[str]:
-    """Match of ``pattern``; ValueError if there is none."""
+    """Match ``pattern``, or raise ValueError."""
     match = pattern.match(text, place)
     if match is None:
         raise ValueError(f"syntax error at character {place}")
@@ -83,7 +83,7 @@ def _expect(pattern: re.Pattern[str], text: str, place: int) -> re.Match[str]:
 
 
 def _statement(text: str, place: int, group: Group, read: Container[str]) -> int:
-    """Read the statement at ``place`` into ``group``; place behind it."""
+    """Read the statement at ``place`` into ``group``. Returns the position after it."""
     name = _expect(_NAME, text, place)
     place = _skip_space(text, name.end())
     if text.startswith(":", place):
@@ -108,7 +108,7 @@ def _statement(text: str, place: int, group: Group, read: Container[str]) -> int
 
 
 def _behind(text: str, place: int) -> int:
-    """Place behind the group whose brace is at ``place``."""
+    """Position after the group whose opening brace is at ``place``."""
     depth = 0
     for match in _BRACE.finditer(text, place):
         depth += {"{": 1, "}": -1}.get(match[0], 0)
@@ -119,15 +119,15 @@ def _behind(text: str, place: int) -> int:
 
 EXCLUDED = Path(__file__).with_name("libraries.toml")
 GZIP = b"\x1f\x8b"
-#: What one step of a unit's name is worth; "1ns", "100ps" and (1, ff) are all spellings.
+#: SI prefixes of units, which are written as "1ns", "100ps" or (1, ff).
 _PREFIX = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3}
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """Pin of a cell; ``capacitance`` in farad, ``function`` as Liberty writes it, if any.
+    """Pin of a cell. ``capacitance`` is in farad, ``function`` in Liberty syntax, or None.
 
-    ``three_state`` is when an output is not driven, if there is such a case.
+    ``three_state`` is the condition under which an output is not driven, or None.
     """
 
     name: str
@@ -139,9 +139,9 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class FlipFlop:
-    """What a cell stores: at the edge of ``clock`` ``state`` becomes ``next_state``.
+    """Flip-flop of a cell: at the edge of ``clock``, ``state`` becomes ``next_state``.
 
-    ``inverse`` is the name of the inverted state; ``clear`` and ``preset`` act at once.
+    ``inverse`` is the name of the inverted state. ``clear`` and ``preset`` are asynchronous.
     """
 
     state: str
@@ -154,7 +154,7 @@ class FlipFlop:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Standard cell: ``area`` in um2, ``leakage`` in watt."""
+    """Standard cell. ``area`` is in um2, ``leakage`` in watt."""
 
     name: str
     area: float
@@ -170,11 +170,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """Cells of one or more files of one corner.
+    """Cells from one or more files of one corner.
 
-    ``voltage`` in volt, ``temperature`` in degrees Celsius; ``texts`` are the unpacked files, by
-    name, and ``sha256`` the digests of the files as they are. ``dont_use`` are patterns of cells
-    that libraries.toml excludes, besides those that the files do.
+    ``voltage`` is in volt, ``temperature`` in degrees Celsius. ``texts`` are the uncompressed files
+    by name; ``sha256`` are the digests of the original files. ``dont_use`` are patterns of cells
+    that libraries.toml excludes, in addition to those marked in the files.
     """
 
     name: str
@@ -188,11 +188,11 @@ class Library:
 
     @property
     def cache_key(self) -> dict[str, str]:
-        """What tells the library from others."""
+        """Digests that identify the library."""
         return self.sha256
 
     def to_json(self) -> dict[str, Any]:
-        """What a record says about the library."""
+        """Description of the library for records."""
         return {
             "name": self.name,
             "corner": self.corner,
@@ -204,21 +204,23 @@ class Library:
 
 
 def read(files: Iterable[str | Path]) -> Library:
-    """Read Liberty files, gzipped or not, as one library.
+    """Read Liberty files, optionally gzipped, as one library.
 
     Raises
     ------
     SpecError
-        If a file is missing or is no Liberty, if the files have different corners or the same name,
-        or if no cell is a flip-flop.
+        If a file is missing or not Liberty, if files have different corners or the same name, or if
+        no cell is a flip-flop.
     """
     texts, sha256, parts = {}, {}, []
     for path in map(Path, files):
         name, text, digest = _unpacked(path)
         parts.append(_library(path, text))
-        require(name not in texts, "Liberty files", "of different names", name)
+        if name in texts:
+            raise SpecError(f"Two Liberty files have the name {name!r}: rename one of them")
         texts[name], sha256[path.name] = text, digest
-    require(bool(parts), "Liberty files", "at least one", parts)
+    if not parts:
+        raise SpecError("There must be at least one Liberty file")
     name, *corner = parts[0][:4]
     for file, part in zip(sha256, parts, strict=True):
         require(
@@ -238,17 +240,13 @@ def read(files: Iterable[str | Path]) -> Library:
     for cell in cells.values():
         if any(fnmatchcase(cell.name, pattern) for pattern in excluded):
             cells[cell.name] = replace(cell, dont_use=True)
-    require(
-        any(cell.flip_flop for cell in cells.values()),
-        "Liberty",
-        "a library with a flip-flop",
-        name,
-    )
+    if not any(cell.flip_flop for cell in cells.values()):
+        raise SpecError(f"The Liberty library {name!r} has no flip-flop")
     return Library(name, *parts[0][1:4], cells, texts, sha256, excluded)
 
 
 def _unpacked(path: Path) -> tuple[str, str, str]:
-    """File name without .gz, text, and digest of the file as it is."""
+    """File name without .gz, uncompressed text, and digest of the original file."""
     require(path.is_file(), "Liberty file", "a readable file", str(path))
     try:
         data = path.read_bytes()
@@ -285,7 +283,7 @@ def si_unit(text: str) -> float:
 
 
 def _cell(group: Group, watt: float, farad: float) -> Cell:
-    """Cell in a group of that name."""
+    """Cell from a group cell."""
     pins = tuple(
         Pin(
             name,
@@ -310,7 +308,7 @@ def _cell(group: Group, watt: float, farad: float) -> Cell:
 
 
 def _flip_flop(group: Group) -> FlipFlop:
-    """Flip-flop in a group ff."""
+    """Flip-flop from a group ff."""
     simple = group.simple
     state, inverse = group.args
     return FlipFlop(
@@ -324,12 +322,12 @@ def _flip_flop(group: Group) -> FlipFlop:
 
 
 def _leakage(group: Group) -> float:
-    """Leakage of a cell: as stated, else the mean of what is stated by state of its inputs."""
+    """Leakage of a cell: as stated, else the mean over the states of its inputs."""
     if "cell_leakage_power" in group.simple:
         return float(group.simple["cell_leakage_power"])
     states = [part for part in group.groups if part.name == "leakage_power"]
     rest = [part for part in states if "when" not in part.simple]
     values = [float(part.simple["value"]) for part in states if "when" in part.simple]
-    if rest:  # One value a supply pin.
+    if rest:  # One value per supply pin.
         return sum(float(part.simple["value"]) for part in rest)
     return sum(values) / len(values) if values else 0.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mapping of a design to the cells of a library: netlist, cells and area.
+"""Map a design to the cells of a library: netlist, cells and area.
 
 >>> mapped = map_to_cells({"unit.v": text}, "unit", read(files), "keep")
 >>> mapped.verilog, mapped.area_um2
@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hw.spec.errors import require
+from hw.spec.errors import SpecError, require
 from synth.flow import yosys
 from synth.flow.cells import outputs
 from synth.flow.gates import recipe_passes
 from synth.flow.liberty import Cell, Library
 
-#: Names inside the child's folder; fixed, because names reach ABC's order of nodes.
+#: File names in the child's folder. They are fixed, because names affect ABC's order of nodes.
 NETLIST = "mapped.v"
-#: Remembers the hierarchy before flattening; no cell of a netlist.
+#: Records the hierarchy before flattening; not a cell of the netlist.
 _UNCOUNTED = {"$scopeinfo"}
 
 
@@ -26,11 +26,10 @@ _UNCOUNTED = {"$scopeinfo"}
 class Mapped:
     """Netlist of library cells.
 
-    ``verilog`` has a module ``top`` with the ports of the source, and those that were kept apart.
-    ``cells`` counts by the library's name; areas are in um2, ``sequential_area_um2`` that of the
-    flip-flops and ``nand2_equivalents`` the whole in areas of the smallest two-input NAND.
-    ``leakage_nw`` is the leakage in nW, a mean over the states of the inputs where the library
-    tells them.
+    ``verilog`` has a module ``top`` with the ports of the source, and the modules that were kept.
+    ``cells`` counts cells by name. Areas are in um2; ``sequential_area_um2`` is that of flip-flops,
+    and ``nand2_equivalents`` the total divided by the area of the smallest two-input NAND.
+    ``leakage_nw`` is the leakage in nW, the mean over input states if the library has them.
     """
 
     top: str
@@ -67,18 +66,18 @@ def map_to_cells(
     recipe
         Entry in recipes.toml that has a list ``cells``.
     clock_ns
-        Clock period in ns that a recipe with a clock target maps for; others do without.
+        Clock period in ns, for recipes that map for a clock.
     keep
-        Modules that are mapped apart; they are modules of the netlist, and count as often as they
-        are placed.
+        Modules that are mapped separately. They stay modules of the netlist, and count once per
+        instance.
     reader
         Pass that reads the sources.
 
     Raises
     ------
     SpecError
-        For an unknown recipe, a missing file, a clock that is missing or not above 0, and a design
-        that has other cells than the library's afterwards, such as black boxes.
+        For an unknown recipe, a missing file, a clock that is missing or not above 0, or a design
+        that cannot be mapped completely, for instance because of black boxes.
     YosysError
         If Yosys reports an error.
     """
@@ -116,13 +115,14 @@ def map_to_cells(
 
 
 def measures(cells: Mapping[str, int], library: Library) -> dict[str, float]:
-    """Areas and leakage of so many cells of a library, by the fields of `Mapped`."""
+    """Areas and leakage of counted cells of a library, by field of `Mapped`."""
     counted = [(number, library.cells[name]) for name, number in cells.items()]
     area = sum(number * cell.area for number, cell in counted)
     sequential = sum(number * cell.area for number, cell in counted if cell.flip_flop)
     leakage = sum(number * cell.leakage for number, cell in counted)
     nands = [cell.area for cell in library.cells.values() if not cell.dont_use and _is_nand2(cell)]
-    require(bool(nands), "Liberty", "a library with a two-input NAND", library.name)
+    if not nands:
+        raise SpecError(f"The Liberty library {library.name!r} has no two-input NAND")
     values = {
         "area_um2": area,
         "sequential_area_um2": sequential,
@@ -133,7 +133,7 @@ def measures(cells: Mapping[str, int], library: Library) -> dict[str, float]:
 
 
 def _is_nand2(cell: Cell) -> bool:
-    """Whether the cell has two inputs and one output, which is their NAND."""
+    """Whether the cell is a two-input NAND with one output."""
     names, functions = [pin.name for pin in cell.pins_of("input")], list(outputs(cell).values())
     return (
         len(names) == 2
@@ -148,12 +148,12 @@ def _is_nand2(cell: Cell) -> bool:
 
 
 def liberty_files(library: Library) -> dict[str, str]:
-    """Texts of the library by the names that the passes use."""
+    """Texts of the library, by the file names that the passes use."""
     return {f"library{number}.lib": text for number, text in enumerate(library.texts.values())}
 
 
 def passes(recipe: str, library: Library, clock_ns: float | None) -> list[str]:
-    """Passes of a recipe, library and clock filled in; errors as those of `map_to_cells`."""
+    """Passes of a recipe with library and clock filled in. Errors are as in `map_to_cells`."""
     lines = recipe_passes(recipe, "cells")
     if any("{clock_ps}" in line for line in lines):
         require(clock_ns is not None, f"Clock of recipe {recipe}", "given in ns", clock_ns)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Netlists as data: modules, ports, cells and what each pin is connected to.
+"""Netlists as data: modules, ports, cells and their connections.
 
-Reads Verilog as Yosys writes it, and rewrites it as OpenSTA reads it.
+Reads Verilog written by Yosys, and rewrites it for OpenSTA.
 """
 
 import re
@@ -23,7 +23,7 @@ _PIN = re.compile(rf"^    \.{_NAME}\((.*)\),?$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """Port of a netlist: bits ``lsb`` to ``lsb + width - 1``; ``vector`` if it has a range."""
+    """Port of a netlist: bits ``lsb`` to ``lsb + width - 1``. ``vector``: it has a range."""
 
     name: str
     direction: str
@@ -32,7 +32,7 @@ class Port:
     vector: bool
 
     def bits(self) -> list[str]:
-        """Names of its bits, the lowest first."""
+        """Names of its bits, lowest first."""
         if not self.vector:
             return [self.name]
         return [f"{self.name}[{bit}]" for bit in range(self.lsb, self.lsb + self.width)]
@@ -40,7 +40,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class CellInstance:
-    """Cell ``cell`` in a netlist, nets by pin; an open pin has the net ""."""
+    """Instance of ``cell`` in a netlist, with nets by pin. An open pin has the net ""."""
 
     name: str
     cell: str
@@ -48,12 +48,12 @@ class CellInstance:
 
 
 def modules(verilog: str) -> dict[str, str]:
-    """Texts of the modules by name."""
+    """Texts of the modules, by name."""
     return {match[1]: match[0] for match in _MODULE.finditer(verilog)}
 
 
 def ports(module: str) -> list[Port]:
-    """Ports of a module in the order of its text."""
+    """Ports of a module, in the order of its text."""
     declared = []
     for direction, left, right, name in _PORT.findall(module):
         low, high = sorted((int(left or 0), int(right or 0)))
@@ -62,7 +62,7 @@ def ports(module: str) -> list[Port]:
 
 
 def instances(module: str) -> list[CellInstance]:
-    """Cells and other modules in a module, in the order of its text."""
+    """Instances of cells and modules in a module, in the order of its text."""
     return [
         CellInstance(name, cell, dict(_PIN.findall(pins)))
         for cell, name, pins in _INSTANCE.findall(module)
@@ -70,25 +70,25 @@ def instances(module: str) -> list[CellInstance]:
 
 
 def repeated(verilog: str) -> list[str]:
-    """Modules that another one places more than once; ``verilog`` may also be this project's."""
+    """Modules that are instantiated more than once, in Verilog of Yosys or of this project."""
     texts = modules(verilog)
     placed = [Counter(kind for kind, _ in _PLACED.findall(text)) for text in texts.values()]
     return [name for name in texts if any(counts[name] > 1 for counts in placed)]
 
 
 def placed(verilog: str, top: str) -> dict[str, str]:
-    """Modules of ``verilog`` that ``top`` places, by the name of the instance."""
+    """Modules that ``top`` instantiates, by instance name."""
     texts = modules(verilog)
     return {name.strip(): kind for kind, name in _PLACED.findall(texts[top]) if kind in texts}
 
 
 def clock_port(module: str, library: Library) -> str | None:
-    """Port that clocks all flip-flops of a flat netlist, None if there are none.
+    """Port that clocks all flip-flops of a flat netlist; None without flip-flops.
 
     Raises
     ------
     SpecError
-        If they have several clocks or one that comes from a cell.
+        If there are several clocks, or a cell drives the clock.
     """
     nets: set[str] = set()
     for instance in instances(module):
@@ -114,7 +114,7 @@ _PART = re.compile(rf"(\d+)'[bh]([01xz]+)|({_IDENTIFIER})\s*(?:\[(\d+)(?::(\d+))
 
 
 def plain(verilog: str) -> str:
-    """The same netlist without ``signed`` and with assignments of single bits only."""
+    """The same netlist without ``signed``, and with single-bit assignments only."""
     text = re.sub(r"\bsigned ", "", verilog)
     for module in modules(text).values():
         widths = {
@@ -127,14 +127,14 @@ def plain(verilog: str) -> str:
 
 
 def _single(widths: dict[str, tuple[int, int, bool]], match: re.Match[str]) -> str:
-    """An assignment as assignments of its bits, the highest first."""
+    """Split an assignment into assignments of its bits, highest first."""
     left, right = _bits(match[1], widths), _bits(match[2], widths)
     assert len(left) == len(right), match[0]
     return "\n".join(f"  assign {x} = {y};" for x, y in zip(left, right, strict=True))
 
 
 def _bits(expression: str, widths: dict[str, tuple[int, int, bool]]) -> list[str]:
-    """Bits of a name, a part of one, a constant, or of several in braces."""
+    """Bits of a name, a part select, a constant, or a concatenation."""
     bits = []
     for width, digits, name, high, low in _PART.findall(expression):
         if width:

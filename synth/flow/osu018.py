@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m synth.flow.osu018``: get the OSU 0.18 um standard cells, the default library.
+"""``python -m synth.flow.osu018``: download the OSU 0.18 um standard cells, the default library.
 
-They come with Debian's package qflow-tech-osu018, which is downloaded and unpacked into
-the data folder of the project (`hw.spec.folders`): an
-installation would bring tools along that get in the way of ours, and its licence (GPL) is why the
-file is not part of this project.
+The Debian package qflow-tech-osu018 is downloaded and unpacked into the data folder of the project
+(`hw.spec.folders`), not installed: it would install tools that conflict with those used here. The
+file is not part of this project because of its licence (GPL).
 """
 
 import argparse
@@ -25,17 +24,17 @@ FOLDER = folders.data("osu018")
 
 
 class FetchError(RuntimeError):
-    """The package could not be had; the message is one line."""
+    """The package cannot be downloaded. The message is one line."""
 
 
 def find(folder: Path = FOLDER) -> Path | None:
-    """The Liberty file where `fetch` puts it or where the package installs it, if it is there."""
+    """The Liberty file, downloaded by `fetch` or installed by the package; None if missing."""
     places = [folder / INSIDE, Path("/") / INSIDE]
     return next((place for place in places if place.is_file()), None)
 
 
 def fetch(folder: Path = FOLDER) -> Path:
-    """Path of the Liberty file, which is downloaded into ``folder`` if it is missing.
+    """Path of the Liberty file, downloaded into ``folder`` if missing.
 
     Raises
     ------
@@ -53,14 +52,14 @@ def fetch(folder: Path = FOLDER) -> Path:
         _run(["dpkg-deb", "-x", package.name, "unpacked"], scratch)
         unpacked = scratch / "unpacked"
         if not (unpacked / INSIDE).is_file():
-            raise FetchError(f"{PACKAGE} has no file {INSIDE}")
+            raise FetchError(f"the package {PACKAGE} has no file {INSIDE}")
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(unpacked, folder)
     return folder / INSIDE
 
 
 def _download(scratch: Path) -> None:
-    """Get the package into ``scratch``; where apt knows nothing of it yet, update apt's lists."""
+    """Download the package into ``scratch``. If apt does not know it, update apt's lists first."""
     try:
         _run(["apt-get", "-qq", "download", PACKAGE], scratch)
     except FetchError:
@@ -70,23 +69,23 @@ def _download(scratch: Path) -> None:
 
 
 def _run(command: list[str], folder: Path) -> None:
-    """Run ``command`` in ``folder``; FetchError with its last words if it fails."""
+    """Run ``command`` in ``folder``. If it fails, raise FetchError with its last line."""
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, check=False, timeout=120
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise FetchError(f"{command[0]} did not run ({error})") from error
+        raise FetchError(f"{command[0]} cannot be run ({error})") from error
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
         raise FetchError(f"{' '.join(command)} failed ({said[-1]})")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if the library is there, 1 if it cannot be had."""
+    """Run the command. Returns 0 if the library is there, or 1 if it cannot be downloaded."""
     parser = Parser(
         prog="python -m synth.flow.osu018",
-        description="Get the OSU 0.18 um cell library and print its path.",
+        description="Download the OSU 0.18 um cell library, if missing, and print its path.",
     )
     return run_command(parser, _body, arguments, tool_errors=(FetchError,))
 
@@ -96,7 +95,7 @@ def _body(_options: argparse.Namespace) -> None:
         print(fetch())
     except FetchError as error:
         raise FetchError(
-            f"OSU018 cell library is missing: {error}. Gate counts and the hand count need none."
+            f"OSU018 cell library is missing: {error}. Gate counts and hand counts work without it."
         ) from error
 
 

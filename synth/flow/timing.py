@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Static timing of a mapped netlist by OpenSTA: critical path, slack, highest clock.
+"""Static timing of a mapped netlist with OpenSTA: critical path, slack, highest clock.
 
-Every input comes from and every output goes to a flip-flop of the library, so that all paths lead
-from register to register, clock-to-output and setup times included. The clock is ideal and wires
-weigh nothing.
+Every input is driven by a flip-flop of the library, and every output drives one. So all paths are
+register to register, including clock-to-output and setup times. The clock is ideal, and wires have
+no load or delay.
 """
 
 import re
@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from hw.spec.errors import require
+from hw.spec.errors import SpecError, require
 from synth.flow.cells import read_function
 from synth.flow.liberty import Cell, Library
 from synth.flow.mapping import Mapped
@@ -25,8 +25,8 @@ CONDITIONS = {
     "wires": "no load, no delay",
     "clock": "ideal, no skew, no uncertainty",
 }
-#: Clock that OpenSTA analyses, in ns. Any would do: the slack tells what is too long or too short,
-#: and OpenSTA's numbers have 24 bits, which this one leaves to what is behind the comma.
+#: Clock period for OpenSTA, in ns. Any would do, because the slack gives the difference. OpenSTA's
+#: numbers have 24 bits; a small period leaves them for the decimals.
 ANALYSED_NS = 10.0
 
 _CLOCK = "timing_clock"
@@ -48,7 +48,7 @@ _NUMBER = r"(-?\d+\.\d+)"
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """Path of a report: times in ns, cells between its start and its end."""
+    """Path from a report: times in ns, and the cells between start and end."""
 
     start: str
     end: str
@@ -58,16 +58,16 @@ class _Path:
 
 
 class StaError(RuntimeError):
-    """OpenSTA failed; the message is its last words."""
+    """OpenSTA failed. The message is its error."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
-    """What OpenSTA says; times in ns.
+    """Results of OpenSTA; times in ns.
 
-    ``min_period_ns`` is where the setup slack becomes 0, ``hold_slack_ns`` the worst slack of hold.
-    ``setup_ns`` is the setup time at the end of the critical path, which leads from ``start``
-    through ``path`` (cells) to ``end``.
+    ``min_period_ns`` is the period with a setup slack of 0, ``hold_slack_ns`` the worst hold slack.
+    ``setup_ns`` is the setup time at the end of the critical path, which runs from ``start``
+    through the cells in ``path`` to ``end``.
     """
 
     min_period_ns: float
@@ -84,13 +84,13 @@ class Timing:
         return 1000 / self.min_period_ns
 
     def slack_ns(self, clock_ns: float) -> float:
-        """Worst setup slack in ns at a clock period in ns; SpecError if that is not above 0."""
+        """Worst setup slack in ns at a clock period in ns, which must be above 0."""
         require(clock_ns > 0, "Clock", "above 0 ns", clock_ns)
         return round(clock_ns - self.min_period_ns, 4)
 
 
 def sta_version() -> str | None:
-    """Version of OpenSTA, None where there is none."""
+    """Version of OpenSTA; None if it is not installed."""
     sta = shutil.which("sta")
     if sta is None:
         return None
@@ -99,7 +99,7 @@ def sta_version() -> str | None:
 
 
 def time_netlist(mapped: Mapped, library: Library) -> Timing | None:
-    """Timing of a flat netlist, None where OpenSTA is not installed.
+    """Timing of a flat netlist; None if OpenSTA is not installed.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def time_netlist(mapped: Mapped, library: Library) -> Timing | None:
         )
         setup, hold = _report(folder)
     period = ANALYSED_NS - setup.slack
-    # Ports and nets by the flip-flop of the bench or of the top that starts or ends a path.
+    # Names of ports and nets, by the flip-flop at the start or end of a path.
     places = {
         f"p{number}_{bit}": name
         for number, port in enumerate(ports(mapped.verilog))
@@ -155,17 +155,17 @@ def _report(folder: Path) -> tuple[_Path, _Path]:
     sections = re.search(r"#setup\n(.*)#hold\n(.*)#end", done.stdout, re.DOTALL)
     errors = [line for line in done.stdout.splitlines() if re.search(r"\b[Ee]rror\b", line)]
     if errors or sections is None:
-        raise StaError((errors or [f"OpenSTA ended with status {done.returncode}"])[0])
+        raise StaError((errors or [f"OpenSTA exited with status {done.returncode}"])[0])
     return _path(sections[1]), _path(sections[2])
 
 
 def _path(text: str) -> _Path:
-    """Path of one report."""
+    """Parse the path of one report."""
 
     def word(pattern: str) -> str:
         match = re.search(pattern, text)
         if match is None:
-            raise StaError(f"OpenSTA reports no path ({' '.join(text.split())[:60]})")
+            raise StaError(f"OpenSTA reported no path ({' '.join(text.split())[:60]})")
         return match[1]
 
     arrival = text.partition("data arrival time")[0]
@@ -180,7 +180,7 @@ def _path(text: str) -> _Path:
 
 
 def _bench(mapped: Mapped, library: Library) -> str:
-    """Verilog of a module that places the netlist between flip-flops."""
+    """Verilog of a module that puts the netlist between flip-flops."""
     clock = clock_port(mapped.verilog, library)
     register = _register(mapped, library)
     assert register.flip_flop is not None
@@ -193,7 +193,7 @@ def _bench(mapped: Mapped, library: Library) -> str:
             continue
         lines.append(f"  wire [{port.width - 1}:0] p{number};")
         connections.append(f".{port.name}(p{number})")
-        # In front of an input, behind an output.
+        # Before an input, after an output.
         pin = register.pins_of("output")[0].name if port.direction == "input" else data
         lines += [
             f"  {register.name} p{number}_{bit} (.{edge}({_CLOCK}), .{pin}(p{number}[{bit}]));"
@@ -204,7 +204,7 @@ def _bench(mapped: Mapped, library: Library) -> str:
 
 
 def _register(mapped: Mapped, library: Library) -> Cell:
-    """Flip-flop that the netlist uses most; in one without, the smallest plain one."""
+    """The flip-flop that the netlist uses most; without flip-flops, the smallest plain one."""
     used = {name: number for name, number in mapped.cells.items() if library.cells[name].flip_flop}
     if used:
         return library.cells[max(sorted(used), key=lambda name: used[name])]
@@ -217,5 +217,6 @@ def _register(mapped: Mapped, library: Library) -> Cell:
         and cell.flip_flop.preset is None
         and len(cell.pins_of("input")) == 2
     ]
-    require(bool(plain), "Liberty", "a library with a plain flip-flop", library.name)
+    if not plain:
+        raise SpecError(f"The Liberty library {library.name!r} has no plain flip-flop")
     return min(plain, key=lambda cell: (cell.area, cell.name))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bit-exactness of a mapped MAC: its netlist of cells, simulated, against the golden model.
+"""Check that the netlist of a mapped MAC is bit-exact, by simulation against the golden model.
 
-The cells are what their Liberty functions say. Every operand pair starts a sum; then sums wander
-through the accumulator, half of them over products that nearly take back the one before.
+Cells behave as their Liberty functions say. First, every operand pair starts a sum. Then long sums
+cover the states of the accumulator; in half of them, products nearly cancel the product before.
 """
 
 import tempfile
@@ -25,15 +25,15 @@ from synth.flow.netlists import ports
 
 Codes = npt.NDArray[Any]
 
-#: Products of a sum that wanders.
+#: Products per long sum.
 LENGTH = 24
-#: Share of special codes among the operands of such a sum.
+#: Share of special codes among the operands of long sums.
 SPECIAL = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verified:
-    """What was compared: operand pairs, states of accumulator and product, and what differed."""
+    """Counts of operand pairs, of compared steps of long sums, and of differences."""
 
     pairs: int
     states: int
@@ -44,19 +44,19 @@ class Verified:
 def verify(
     mapped: Mapped, library: Library, spec: MacSpec, *, states: int = 1_000_000, seed: int = 1
 ) -> Verified:
-    """Compare a mapped MAC of one lane with `sim.matmul`, its accumulator behind every step.
+    """Compare a mapped MAC of one lane with `sim.matmul` after every step.
 
     Raises
     ------
     SpecError
-        For several lanes, or operands of more than 16 bits in all.
+        For several lanes, or operands with more than 16 bits in total.
     RtlError
         If the netlist cannot be compiled.
     """
     require(
         spec.lanes == 1 and spec.a.width + spec.b.width <= 16,
         "Netlist unit",
-        "one lane of operands with 16 bits in all",
+        "one lane of operands with at most 16 bits in total",
         str(spec),
     )
     table = [asdict(port) for port in ports(mapped.verilog)]
@@ -78,7 +78,7 @@ def verify(
 
 
 def _differing(model: sim.rtl.Model, spec: MacSpec, a: Codes, b: Codes) -> int:
-    """Steps of ``a @ b`` behind which the netlist's accumulator is not the model's."""
+    """Number of steps of ``a @ b`` after which the accumulator of the netlist differs."""
     (m, length), n = a.shape, b.shape[1]
     place = np.broadcast_to(np.arange(length), (m, n, length)).ravel()
     rows = {
@@ -101,16 +101,16 @@ def _differing(model: sim.rtl.Model, spec: MacSpec, a: Codes, b: Codes) -> int:
 
 
 def _unequal(got: Codes, wanted: Codes, spec: MacSpec) -> int:
-    """Number of accumulators whose words are not those of ``wanted``."""
+    """Number of accumulators that differ from ``wanted``."""
     modulus = 1 << spec.acc.width
     codes = wanted.astype(object) % modulus if wanted.dtype.kind in "iO" else wanted
     return int((got != pack(codes[..., None], spec.acc.width)).any(axis=-1).sum())
 
 
 def _wandering(spec: MacSpec, rng: np.random.Generator, side: int) -> tuple[Codes, Codes]:
-    """Operands (side, LENGTH) and (LENGTH, side)."""
+    """Operands of long sums, (side, LENGTH) and (LENGTH, side)."""
     a, b = _drawn(spec.a, rng, side), _drawn(spec.b, rng, side).T
-    # Every second product of half of the sums is the one before with its sign changed, or nearly.
+    # In half of the sums, every second product nearly cancels the one before.
     nudge = rng.integers(0, 2, (side, LENGTH // 2)) * rng.integers(0, 2, LENGTH // 2)
     back = a[:, ::2] ^ (spec.a.sign_code if spec.a.exp_bits else (1 << spec.a.width) - 1) ^ nudge
     a[::2, 1::2] = back[::2]
@@ -119,7 +119,7 @@ def _wandering(spec: MacSpec, rng: np.random.Generator, side: int) -> tuple[Code
 
 
 def _drawn(fmt: Format, rng: np.random.Generator, side: int) -> Codes:
-    """Codes of numbers whose size differs from row to row, special codes among them."""
+    """Codes of numbers whose magnitude varies from row to row, including special codes."""
     codes = rng.integers(0, 1 << fmt.width, (side, LENGTH))
     magnitude = codes & (1 << fmt.magnitude_bits) - 1
     smaller = magnitude >> rng.integers(0, fmt.exp_bits or fmt.width // 2, (side, 1))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statistics of a design after some Yosys passes."""
+"""Run Yosys passes on a design and read its statistics."""
 
 import json
 import re
@@ -26,10 +26,10 @@ def statistics(
     reader: str = "read_verilog",
     folder: Path | None = None,
 ) -> dict[str, Any]:
-    """Read Verilog, run ``passes`` on it and hand back ``stat -json`` as data.
+    """Read Verilog, run ``passes``, and return ``stat -json`` as data.
 
-    The design has a process and a folder to itself, and its sources get fixed names: Yosys builds
-    names of wires from both, and their order reaches ABC and moves a result by some gates.
+    Each design has its own process and folder, and its sources get fixed names. Otherwise results
+    could change by a few gates: Yosys derives wire names from both, and their order affects ABC.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ def statistics(
     top
         Top module.
     passes
-        Passes, which may read files that are in ``folder`` and write some there.
+        Passes, which may read and write files in ``folder``.
     keep
-        Modules that stay apart when the rest is flattened.
+        Modules that are kept when the rest is flattened.
     reader
         Pass that reads the sources.
     folder
-        Folder of this one run; a temporary one by default.
+        Folder for this run; by default a temporary folder.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def _contents(verilog: Mapping[str, str] | Iterable[str | Path]) -> list[bytes]:
 
 
 def cells(data: Mapping[str, Any], top: str) -> dict[str, int]:
-    """Cells in and below ``top`` by type, from `statistics`; a module counts as often as placed."""
+    """Cells in and below ``top`` by type, from `statistics`. Modules count once per instance."""
     modules = {name.removeprefix("\\"): module for name, module in data["modules"].items()}
     require(top in modules, "Netlist", f"one with the module {top}", ", ".join(sorted(modules)))
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mapped netlists as data, and what every net of one does, cycle by cycle.
+"""Read mapped netlists and simulate every net, cycle by cycle.
 
-There is no delay: a net takes one value a cycle, so there are no glitches (`synth.power.glitches`
-has them). The stream is cut into pieces that are stepped side by side, each from the state in which
-its predecessor ended; this is repeated until no state changes any more, which is the same as
-stepping through the whole stream and takes a hundredth of the time.
+The simulation has no delays: a net has one value per cycle, so there are no glitches (those are in
+`synth.power.glitches`). The stream is split into pieces that are simulated in parallel. Each piece
+starts from the final state of the piece before; this repeats until no state changes. The result
+equals stepping through the whole stream, but takes a hundredth of the time.
 """
 
 import json
@@ -19,17 +19,17 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.emit.yosys import run_yosys
-from hw.spec.errors import require
+from hw.spec.errors import SpecError, require
 from synth.flow.cells import Function, has_model, outputs, read_function
 from synth.flow.liberty import Cell, Library
 
-#: A net by number, or a constant "0" or "1"; what nothing drives is "x".
+#: A net by number, or a constant "0" or "1"; an undriven net is "x".
 Net = int | str
 
 
 @dataclass(frozen=True)
 class Instance:
-    """Cell of a netlist and the net on each of its pins that has one."""
+    """Cell of a netlist, and the net on each connected pin."""
 
     name: str
     cell: Cell
@@ -37,7 +37,7 @@ class Instance:
 
     @cached_property
     def outputs(self) -> dict[str, Function]:
-        """Function of each output that is connected."""
+        """Function of each connected output."""
         return {pin: function for pin, function in outputs(self.cell).items() if pin in self.pins}
 
 
@@ -45,7 +45,7 @@ class Instance:
 class Netlist:
     """Flat netlist: ports as nets, low bit first, and instances in the file's order.
 
-    ``inputs`` and ``outputs`` are by port; ``clock`` is the net of the port ``clk``, if any.
+    ``inputs`` and ``outputs`` are by port. ``clock`` is the net of the port ``clk``, or None.
     """
 
     top: str
@@ -65,7 +65,7 @@ class Netlist:
 
     @cached_property
     def program(self) -> list[tuple[Callable[..., Any], tuple[Net, ...], Net]]:
-        """The gates' functions in order, compiled, with the nets they read and drive."""
+        """Compiled functions of the gates in order, with the nets that they read and drive."""
         return [
             (
                 function.compiled(),
@@ -78,7 +78,7 @@ class Netlist:
 
     @cached_property
     def gates(self) -> list[Instance]:
-        """All but the flip-flops, each behind those that drive it; SpecError in a loop."""
+        """All cells except flip-flops in topological order. Raises SpecError on a loop."""
         drivers = {
             instance.pins[pin]: instance
             for instance in self.instances
@@ -91,7 +91,7 @@ class Netlist:
         return list(done.values())
 
     def _visit(self, net: Net, drivers: Mapping[Net, Instance], done: dict[str, Instance]) -> None:
-        """Add what drives ``net`` behind all that it needs, without recursion."""
+        """Add the driver of ``net`` after all of its own drivers, without recursion."""
         stack, open_ = [(drivers[net], self._sources(drivers[net], drivers))], {net}
         while stack:
             instance, sources = stack[-1]
@@ -101,12 +101,10 @@ class Netlist:
                 open_ -= set(instance.pins.values())
                 stack.pop()
             elif drivers[source].name not in done:
-                require(
-                    source not in open_,
-                    f"Netlist {self.top}",
-                    "free of loops of gates",
-                    instance.name,
-                )
+                if source in open_:
+                    raise SpecError(
+                        f"Netlist {self.top} has a combinational loop through {instance.name!r}"
+                    )
                 open_.add(source)
                 stack.append((drivers[source], self._sources(drivers[source], drivers)))
 
@@ -123,7 +121,7 @@ class Netlist:
 
     @cached_property
     def loads(self) -> dict[Net, float]:
-        """Capacitance of the pins on each net in farad; wires and output ports have none."""
+        """Pin capacitance on each net in farad. Wires and output ports have none."""
         by_net: dict[Net, float] = {}
         for instance in self.instances:
             for pin in instance.cell.pins_of("input"):
@@ -133,7 +131,7 @@ class Netlist:
 
 
 def read_netlist(verilog: str, top: str, library: Library) -> Netlist:
-    """Read a netlist of cells of ``library``, flat or not; below the top it is flattened.
+    """Read a netlist of cells of ``library``. Hierarchy below the top is flattened.
 
     Raises
     ------
@@ -141,7 +139,7 @@ def read_netlist(verilog: str, top: str, library: Library) -> Netlist:
         If a cell is not in the library or has no model, or a flip-flop is not clocked by the rising
         edge of the port ``clk``.
     YosysError
-        If the text is no Verilog.
+        If the text is not Verilog.
     """
     with tempfile.TemporaryDirectory(prefix="netlist-") as scratch:
         folder = Path(scratch)
@@ -180,7 +178,11 @@ def read_netlist(verilog: str, top: str, library: Library) -> Netlist:
         assert register.cell.flip_flop is not None
         function = read_function(register.cell.flip_flop.clock)
         rising = function.operator == "name" and register.pins.get(function.text) == netlist.clock
-        require(rising, f"Netlist {top}", "clocked by the rising edge of clk alone", register.name)
+        if not rising:
+            raise SpecError(
+                f"Flip-flop {register.name!r} of netlist {top} must be clocked by the rising "
+                "edge of clk"
+            )
     return netlist
 
 
@@ -189,9 +191,9 @@ Bits = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Trace:
-    """Value of each net in each step, (steps,); ``cycles`` clock cycles lie between the ends.
+    """Value of each net in each step, (steps,), over ``cycles`` clock cycles.
 
-    Without delays a step is a cycle. The clock itself is not among the nets.
+    Without delays, a step is a cycle. The clock is not included.
     """
 
     netlist: Netlist
@@ -203,7 +205,7 @@ class Trace:
         return np.stack([self.values[net] for net in self.netlist.outputs[name]], axis=1)
 
     def pins(self, instance: Instance) -> dict[str, Bits]:
-        """Values of an instance's pins, of outputs that go nowhere too, but not of its clock."""
+        """Values of an instance's pins, including unconnected outputs but not the clock."""
         by_pin = {pin: self.values[net] for pin, net in instance.pins.items() if net in self.values}
         ff, known = instance.cell.flip_flop, dict(by_pin)
         if ff is not None:
@@ -218,26 +220,26 @@ class Trace:
 
     @cached_property
     def toggles(self) -> dict[Net, int]:
-        """Changes of each net."""
+        """Number of changes of each net."""
         return {net: int((bits[1:] != bits[:-1]).sum()) for net, bits in self.values.items()}
 
 
 def simulate(netlist: Netlist, inputs: Mapping[str, npt.NDArray[Any]], *, piece: int = 64) -> Trace:
-    """Run a stream through a netlist whose flip-flops hold 0 before the first cycle.
+    """Simulate a netlist on a stream. Flip-flops start at 0.
 
     Parameters
     ----------
     netlist
-        What is run.
+        The netlist.
     inputs
-        Bits of each input port in each cycle, (cycles, width), low bit first; others are 0.
+        Bits of each input port in each cycle, (cycles, width), low bit first. Other ports are 0.
     piece
-        Cycles that are stepped one by one; the result does not depend on it.
+        Cycles per piece; the result does not depend on it.
     """
     lengths = {len(bits) for bits in inputs.values()}
-    require(len(lengths) == 1, "Inputs", "of one length", sorted(lengths))
+    require(len(lengths) == 1, "Inputs", "arrays of equal length", sorted(lengths))
     cycles = lengths.pop()
-    require(cycles >= 2, "Inputs", "of two cycles or more", cycles)
+    require(cycles >= 2, "Inputs", "arrays of two or more cycles", cycles)
     pieces = -(-cycles // piece)
     values = _sources(netlist, inputs, pieces * piece)
     zeros = np.zeros(pieces * piece, bool)
@@ -246,7 +248,7 @@ def simulate(netlist: Netlist, inputs: Mapping[str, npt.NDArray[Any]], *, piece:
     for register in netlist.registers:
         values |= _stored(register, states[register.name], True)
     for function, causes, net in netlist.program:
-        # A tie's function has no input whose shape it could take.
+        # A tie cell has no input from which to take the shape.
         values[net] = function(True, *(values[cause] for cause in causes)) ^ zeros
     return Trace(netlist, {net: bits[:cycles] for net, bits in values.items()}, cycles - 1)
 
@@ -254,7 +256,7 @@ def simulate(netlist: Netlist, inputs: Mapping[str, npt.NDArray[Any]], *, piece:
 def _sources(
     netlist: Netlist, inputs: Mapping[str, npt.NDArray[Any]], length: int
 ) -> dict[Net, Bits]:
-    """Values of the input ports' nets, the last one repeated up to ``length``."""
+    """Values of the nets of input ports; the last value is repeated up to ``length``."""
     sources: dict[Net, Bits] = {}
     for name, nets in netlist.inputs.items():
         if nets[0] == netlist.clock:
@@ -274,9 +276,9 @@ def _sources(
 def _settle(
     netlist: Netlist, sources: Mapping[Net, Bits], pieces: int, piece: int
 ) -> dict[str, Bits]:
-    """State of each register in each cycle, all pieces behind each other.
+    """State of each register in each cycle, with the pieces concatenated.
 
-    While it is stepped a net is an integer with a bit for each piece.
+    During simulation, a net is an integer with one bit per piece.
     """
     packed = {net: _integers(bits.reshape(pieces, piece)) for net, bits in sources.items()}
     start = {register.name: 0 for register in netlist.registers}
@@ -295,7 +297,7 @@ def _settle(
 
 
 def _integers(bits: Bits) -> list[int]:
-    """Columns of ``bits`` as integers, the first row the lowest bit."""
+    """Columns of ``bits`` as integers; the first row is the lowest bit."""
     return [
         int.from_bytes(column.tobytes(), "little")
         for column in np.packbits(bits.T, axis=1, bitorder="little")
@@ -303,7 +305,7 @@ def _integers(bits: Bits) -> list[int]:
 
 
 def _bits(integers: list[int], rows: int) -> Bits:
-    """Integers as `_integers` makes them, back in rows behind each other."""
+    """Inverse of `_integers`, with the rows concatenated."""
     data = b"".join(number.to_bytes(-(-rows // 8), "little") for number in integers)
     table = np.frombuffer(data, np.uint8).reshape(len(integers), -1)
     bits: Bits = np.unpackbits(table, axis=1, bitorder="little")[:, :rows].T.astype(bool).ravel()
@@ -313,7 +315,7 @@ def _bits(integers: list[int], rows: int) -> Bits:
 def _next(
     netlist: Netlist, values: dict[Net, int], state: Mapping[str, int], mask: int
 ) -> dict[str, int]:
-    """State behind the next clock edge; ``values`` has those of inputs and constants."""
+    """State after the next clock edge. ``values`` holds inputs and constants."""
     for register in netlist.registers:
         values |= _stored(register, state[register.name], mask)
     for function, causes, net in netlist.program:
@@ -334,7 +336,7 @@ def _next(
 
 
 def _apply(text: str, pins: Mapping[str, int], mask: int) -> int:
-    """Value of a function for each bit of the pins."""
+    """Evaluate a function bitwise on the values of the pins."""
     function, names = _compiled(text)
     value: int = function(mask, *[pins[name] for name in names])
     return value
@@ -342,7 +344,7 @@ def _apply(text: str, pins: Mapping[str, int], mask: int) -> int:
 
 @cache
 def _compiled(text: str) -> tuple[Callable[..., Any], tuple[str, ...]]:
-    """Function of a flip-flop and the names that it takes."""
+    """Compiled function of a flip-flop and the names of its arguments."""
     function = read_function(text)
     return function.compiled(), tuple(sorted(function.variables))
 

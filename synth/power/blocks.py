@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where in a MAC the cells and the energy are: multiply, align and add, normalise and round, rest.
+"""Cells and energy of a MAC by block: multiply, align and add, normalise and round, rest.
 
-The unit is mapped once more, cut at the wires of blocks.toml and each block mapped on its own. That
-costs something, because nothing is shared across a cut; `Split.excess` says how much. Flip-flops
-are in no block but `REST`.
+The unit is cut at the wires in blocks.toml, and each block is mapped separately. This increases the
+area, because nothing is shared across a cut; `Split.excess` is the increase. Flip-flops belong to
+the block `REST`.
 """
 
 import fnmatch
@@ -25,7 +25,7 @@ from synth.power.energy import Energy
 
 BLOCKS = Path(__file__).with_name("blocks.toml")
 REST = "registers"
-#: Kinds of flip-flops that a cone ends at: plain, with enable, with synchronous reset, with both.
+#: Flip-flops at which a cone ends: plain, with enable, with synchronous reset, with both.
 _FLIP_FLOPS = [
     "$_DFF_P_",
     *(
@@ -48,8 +48,8 @@ _CELLS = "blocks.json"
 class Split:
     """A unit mapped block by block: its netlist, and areas in um2 by block.
 
-    Instances of a block have its name before a dot in theirs. ``excess`` is by how much the area is
-    above that of the unit mapped as a whole, as a share.
+    Names of instances begin with the name of their block and a dot. ``excess`` is the relative
+    increase in area over the unit mapped as a whole.
     """
 
     mapped: Mapped
@@ -69,11 +69,11 @@ def _ends() -> dict[str, list[str]]:
 
 
 def block_gates(verilog: Mapping[str, str], top: str, recipe: str = "keep") -> dict[str, int]:
-    """Two-input gates by block, in a recipe of recipes.toml; errors as of `gates.count`."""
+    """Two-input gates by block, for a recipe of recipes.toml. Errors are as in `gates.count`."""
     data = yosys.statistics(verilog, top, _cut(recipe_passes(recipe), verilog, top))
     gates = dict.fromkeys(block_names(), 0)
     for module, entry in data["modules"].items():
-        # All else are the blocks themselves.
+        # The others are the blocks themselves.
         kinds = {
             kind: number
             for kind, number in entry["num_cells_by_type"].items()
@@ -86,7 +86,7 @@ def block_gates(verilog: Mapping[str, str], top: str, recipe: str = "keep") -> d
 def split(
     verilog: Mapping[str, str], whole: Mapped, library: Library, clock_ns: float | None = None
 ) -> Split:
-    """Map a MAC block by block, in the recipe and to the library that ``whole`` was mapped in.
+    """Map a MAC block by block, with the recipe and library of ``whole``.
 
     Raises
     ------
@@ -141,10 +141,10 @@ def split(
 
 
 def energy_by_block(energy: Energy) -> dict[str, float]:
-    """Energy for each multiply-accumulation by block, in joule, of a `split` unit.
+    """Energy per multiply-accumulate by block, in joule, of a `split` unit.
 
-    A net is charged to the block that drives it; clock pins to `REST`. The nets of the operands and
-    of the frame are "inputs".
+    The energy of a net counts for the block that drives it; clock pins count for `REST`. Nets of
+    operands and frame are "inputs".
     """
     energies = dict.fromkeys([*block_names(), "inputs"], 0.0)
     for name, joule in energy.by_instance.items():
@@ -155,7 +155,7 @@ def energy_by_block(energy: Energy) -> dict[str, float]:
 
 
 def _present(verilog: Mapping[str, str]) -> dict[str, list[str]]:
-    """Wires at which each block ends, of the blocks that the unit has."""
+    """Wires at which each block ends, for the blocks that the unit has."""
     wires = {name for text in verilog.values() for name in _WIRE.findall(text)}
     parts = {
         name: [end for end in ends if fnmatch.filter(wires, end)] for name, ends in _ends().items()
@@ -164,7 +164,7 @@ def _present(verilog: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _cut(passes: Sequence[str], verilog: Mapping[str, str], top: str) -> list[str]:
-    """Passes of a recipe with the cut before the mapping."""
+    """Passes of a recipe, with the cut inserted before the mapping."""
     place = next(
         (number for number, line in enumerate(passes) if line.startswith(("dfflibmap", "abc"))),
         len(passes),
@@ -175,7 +175,7 @@ def _cut(passes: Sequence[str], verilog: Mapping[str, str], top: str) -> list[st
     stops = "".join(f":-{kind}" for kind in _FLIP_FLOPS)
     registers = "".join(f" t:{kind} %d" for kind in _FLIP_FLOPS)
     lines = [f"setattr -set keep 1 w:{wire}" for name in cut for wire in blocks[name]]
-    # Flip-flops become those of the library here, so that their enables are in a block.
+    # Map flip-flops to the library here, so that their enables are in a block.
     lines += [
         *passes[:place],
         *(
@@ -198,11 +198,11 @@ def _cut(passes: Sequence[str], verilog: Mapping[str, str], top: str) -> list[st
 
 
 def _block(module: str, top: str) -> str:
-    """Block that a module of the cut design is."""
+    """Block of a module of the cut design."""
     return module.removeprefix(f"{top}_") if module != top else REST
 
 
 def _block_of_cell(name: str, top: str) -> str:
-    """Block of an instance of the flattened netlist, which is called ``module.name``."""
+    """Block of an instance of the flattened netlist, which is named ``module.name``."""
     module, dot, _ = name.removeprefix("\\").partition(".")
     return _block(module, top) if dot else REST

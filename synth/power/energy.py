@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Energy of one multiply-accumulation of a mapped MAC or array, on a named stream of operands.
+"""Energy per multiply-accumulate of a mapped MAC or array, on a named stream of operands.
 
 >>> measure_energy(map_to_cells(...), spec, library, "gaussian").per_mac
 >>> measure_array_energy(map_to_cells(...), parse_array("4x4", mac), library, "gaussian").per_mac
 
-The netlist is run on the stream, its sums are held to `sim.matmul`, and each change of each pin is
-paid for from the tables of the library (`synth.power.transitions`). An array multiplies some tiles
-back to back, a beat of each operand and cycle, results taken at once; registers, sequencer and
-drain are included, and energy is counted over the tiles in the middle, in which every processing
-element is busy.
+The netlist is simulated on the stream, its sums are checked against `sim.matmul`, and the energy of
+each change of each pin is taken from the tables of the library (`synth.power.transitions`). An
+array multiplies several tiles without pauses, one beat of each operand per cycle, without stalls of
+the results. Registers, sequencer and drain are included. Energy is counted over the middle tiles,
+while every processing element is busy.
 """
 
 from collections.abc import Mapping
@@ -33,9 +33,9 @@ from synth.power.tables import Delays, read_tables
 from synth.power.transitions import RunEnergy, run_energy
 from synth.record import Metric
 
-#: Cycles in which glitches are looked at; the whole stream without.
+#: Cycles that are simulated with glitches; without them, it is the whole stream.
 GLITCH_CYCLES = 256
-#: Dot products of a stream.
+#: Dot products in a stream.
 SUMS = 64
 #: What a record says about how energies came about.
 CONDITIONS = {
@@ -49,18 +49,18 @@ CONDITIONS = {
 
 
 class NetlistMismatch(Exception):
-    """A mapped netlist and the model disagree; the message is one line."""
+    """A mapped netlist and the model differ. The message is one line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Energy:
-    """Energy of a stream in joule for each multiply-accumulation (of each lane).
+    """Energy on a stream in joule per multiply-accumulate (of each lane).
 
-    ``per_mac`` is the sum of the parts: ``internal`` to cells, ``switching`` of the nets that cells
-    drive, ``inputs`` and ``clock`` of the pins on input and clock nets. ``registers`` is the share
-    of flip-flops in it, the clock included. ``glitches`` is what ``per_mac`` grows by with delays,
-    None if that was not measured. ``leakage`` is in watt and not in ``per_mac``. ``sums`` were
-    compared with the model, bit for bit.
+    ``per_mac`` is the sum of ``internal`` (inside cells), ``switching`` (nets driven by cells),
+    ``inputs`` and ``clock`` (pins on input and clock nets). ``registers`` is the part of it in
+    flip-flops, including the clock. ``glitches`` is the additional energy with delays, None if not
+    measured. ``leakage`` is in watt and not part of ``per_mac``. ``sums`` is the number of sums
+    that were compared with the model.
     """
 
     unit: str
@@ -106,7 +106,7 @@ def measure_energy(
     sums: int = SUMS,
     glitches: bool = True,
 ) -> Energy:
-    """Energy of the mapped unit ``spec`` on a stream, by name or as it is.
+    """Energy of the mapped unit ``spec`` on a stream.
 
     Parameters
     ----------
@@ -115,18 +115,18 @@ def measure_energy(
     spec
         What the netlist must compute.
     stream
-        One of `synth.power.streams.STREAMS`, or operands.
+        A name in `synth.power.streams.STREAMS`, or a `Stream`.
     sums
-        Dot products of the stream, if it is given by name.
+        Dot products of a stream given by name.
     glitches
-        Whether to run it with delays too, which takes longer than all the rest.
+        Whether to simulate with delays too, which takes longer than everything else.
 
     Raises
     ------
     NetlistMismatch
         If a sum or a flag is not that of `sim.matmul`.
     SpecError
-        If the stream is unknown or the netlist has cells without model.
+        If the stream is unknown or the netlist has cells without a model.
     """
     operands = make_stream(stream, spec, sums) if isinstance(stream, str) else stream
     netlist = read_netlist(mapped.verilog, mapped.top, library)
@@ -140,7 +140,7 @@ def measure_energy(
 
 
 def _glitch_energy(trace: Trace, delays: Delays, library: Library) -> float:
-    """Energy that glitches add, as a share of the energy without."""
+    """Additional energy of glitches, relative to the energy without."""
     cycles = min(GLITCH_CYCLES, trace.cycles)
     calm = Trace(
         trace.netlist, {net: bits[: cycles + 1] for net, bits in trace.values.items()}, cycles
@@ -161,7 +161,7 @@ def _energy(
     run: RunEnergy,
     glitches: float | None,
 ) -> Energy:
-    """Energies for each multiply-accumulation."""
+    """Energies per multiply-accumulate."""
     macs = stream.sums * DEPTH * spec.lanes
     by_instance = {
         name: (part.internal + part.switching) / macs for name, part in run.instances.items()
@@ -185,7 +185,7 @@ def _energy(
 
 
 def run_stream(netlist: Netlist, spec: MacSpec, stream: Stream) -> Trace:
-    """Trace of a netlist of ``spec`` on a stream, one pair a lane and cycle without a pause."""
+    """Simulate a netlist of ``spec`` on a stream: one pair per lane and cycle, without pauses."""
     cycles = stream.sums * DEPTH
     place = np.arange(cycles) % DEPTH
     inputs = {
@@ -195,7 +195,7 @@ def run_stream(netlist: Netlist, spec: MacSpec, stream: Stream) -> Trace:
         "i_a": _bits(stream.a.reshape(cycles, spec.lanes), spec.a.width),
         "i_b": _bits(stream.b.reshape(cycles, spec.lanes), spec.b.width),
     }
-    # What is in flight behind the last pair comes out; the last sum is read there.
+    # The pipeline drains after the last pair; the last sum is read there.
     idle = {
         name: np.concatenate(
             [bits, np.repeat(bits[-1:] & (name != "i_valid"), spec.latency, axis=0)]
@@ -212,7 +212,7 @@ def _bits(codes: npt.NDArray[Any], width: int) -> Bits:
 
 
 def check_sums(trace: Trace, spec: MacSpec, stream: Stream) -> None:
-    """Hold the sums and flags of a run to those of the model; NetlistMismatch if one differs."""
+    """Check sums and flags against the model. Raises NetlistMismatch if one differs."""
     ends = np.arange(1, stream.sums + 1) * DEPTH + spec.latency - 1
     names = [name for name in ("o_data", "o_flags") if name in trace.netlist.outputs]
     got = [_codes(trace.port(name)[ends]) for name in names]
@@ -235,13 +235,14 @@ def _codes(bits: Bits) -> list[int]:
 
 
 def significant(value: float) -> float:
-    """Six digits, as many as mean anything, so that another machine writes the same bytes."""
+    """Round to six significant digits, so that all machines write the same bytes."""
     return float(f"{value:.6g}")
 
 
-#: Streams that make a matrix: in those of the demo all columns of a small product are the same.
+#: Streams that can form matrices. In the streams of digits, all columns of a small product are
+#: equal.
 ARRAY_STREAMS = ("uniform", "gaussian", "zeros")
-#: Tiles of a run; the first, the last and what drains behind it are not counted.
+#: Tiles of a run. The first and last tile and the drain are not counted.
 TILES = 4
 #: What a record says about how energies came about.
 ARRAY_CONDITIONS = CONDITIONS | {
@@ -255,11 +256,11 @@ RESET = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArrayEnergy:
-    """Energy in joule for each multiply-accumulation of an array at full use.
+    """Energy in joule per multiply-accumulate of a fully used array.
 
-    ``per_mac`` holds all cells, nets and pins; ``registers`` is the share of flip-flops in it, the
-    clock included, ``clock`` that of the clock alone. ``results`` were compared with the model, bit
-    for bit.
+    ``per_mac`` covers all cells, nets and pins. ``registers`` is the part of it in flip-flops,
+    including the clock; ``clock`` is that of the clock alone. ``results`` is the number of results
+    that were compared with the model.
     """
 
     stream: str
@@ -279,30 +280,30 @@ class ArrayEnergy:
 
 
 def has_array_energy(spec: ArraySpec) -> bool:
-    """Whether it can be measured: operands without a pause, sums that leave as they are."""
+    """Whether the energy can be measured: no pauses between operands, and no output stages."""
     return spec.dataflow is Dataflow.OS and spec.out is None and spec.rows <= DEPTH
 
 
 def measure_array_energy(
     mapped: Mapped, spec: ArraySpec, library: Library, stream: str
 ) -> ArrayEnergy:
-    """Energy of the mapped array ``spec`` on matrices made of a stream.
+    """Energy of the mapped array ``spec`` on matrices from a stream.
 
     Parameters
     ----------
     mapped, library
-        Netlist, by hierarchy or flat, and the library that it was mapped to.
+        Netlist, hierarchical or flat, and the library that it was mapped to.
     spec
         What the netlist must compute.
     stream
-        One of `ARRAY_STREAMS`: its sums are the rows of A and the columns of B.
+        One of `ARRAY_STREAMS`. Its sums are the rows of A and the columns of B.
 
     Raises
     ------
     NetlistMismatch
         If a result or a flag is not that of `sim.matmul`, or the array pauses.
     SpecError
-        If the stream is no matrix, the array is none of those, or cells have no model.
+        If the stream or the array is not supported, or cells have no model.
     """
     require(stream in ARRAY_STREAMS, "Stream", f"one of {', '.join(ARRAY_STREAMS)}", stream)
     require(
@@ -335,7 +336,7 @@ def measure_array_energy(
 
 
 def _run_array(netlist: Netlist, spec: ArraySpec, given: Beats) -> Trace:
-    """Trace of an array that is reset, fed a beat a cycle and then left to drain."""
+    """Simulate an array: reset, one beat per cycle, then drain."""
     sent = len(next(iter(given.last.values())))
     cycles = RESET + sent + spec.first_result(DEPTH * spec.mac.lanes) + spec.rows
     held = np.arange(cycles) < RESET
@@ -356,14 +357,16 @@ def _run_array(netlist: Netlist, spec: ArraySpec, given: Beats) -> Trace:
     trace = simulate(netlist, inputs, piece=DEPTH)
     paused = [prefix for prefix in given.sources if not trace.port(f"{prefix}_tready")[busy].all()]
     if paused:
-        raise NetlistMismatch(f"Netlist of {spec.name} must take a beat a cycle on {paused[0]}")
+        raise NetlistMismatch(
+            f"Netlist of {spec.name} did not accept a beat in every cycle on {paused[0]}"
+        )
     return trace
 
 
 def _check_results(
     trace: Trace, spec: ArraySpec, given: Beats, wanted: tuple[NDArray, NDArray]
 ) -> None:
-    """Hold what left the array to the sums and flags of the model."""
+    """Check the results of the array against the sums and flags of the model."""
     valid = trace.port(f"{C}_tvalid")[:, 0]
     fields = [("tdata", spec.slot_width, as_bits(wanted[0], spec.mac.acc.width), spec.result_width)]
     if spec.flag_bits:
@@ -377,7 +380,7 @@ def _check_results(
 
 
 def _middle(trace: Trace, spec: ArraySpec) -> Trace:
-    """The part of a run in which every processing element adds up a product in each cycle."""
+    """The part of a run in which every processing element is busy in each cycle."""
     start = RESET + spec.passage
     stop = RESET + TILES * DEPTH
     cycles = (stop - start) // DEPTH * DEPTH

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the nets of a mapped netlist do within the cycles: cells take time, so there are glitches.
+"""Simulate a mapped netlist with delays, to include glitches.
 
-A cycle is cut into equal steps. A register's output changes its clock-to-output delay behind the
-edge, an input port's as if it came from such a register, and a gate's output follows each of its
-inputs by the mean delay of that arc. A pulse that is shorter than the gate's mean delay does not
-get through it (inertial delay).
+A cycle is divided into equal steps. The output of a register changes one clock-to-output delay
+after the edge; an input port changes as if driven by such a register. The output of a gate follows
+each input after the mean delay of that arc. Pulses that are shorter than the mean delay of a gate
+do not pass it (inertial delay).
 """
 
 from collections.abc import Iterator
@@ -17,17 +17,17 @@ from hw.spec.errors import require
 from synth.power.activity import Bits, Instance, Net, Netlist, Trace
 from synth.power.tables import Delays
 
-#: Steps of a cycle; the longest path takes all but a few. Twice as many change the toggles of a MAC
+#: Steps per cycle; the longest path takes all but a few. Twice as many change the toggles of a MAC
 #: by 2 %, half as many by 4 %.
 STEPS = 768
-#: Steps behind the end of the longest path, for what rounding adds.
+#: Extra steps after the longest path, to allow for rounding.
 SPARE = 64
 #: Cycles at a time, to save memory.
 CHUNK = 32
 
 
 def with_glitches(trace: Trace, delays: Delays, cycles: int) -> Iterator[Trace]:
-    """Traces of the first ``cycles`` cycles of a trace without delays, some cycles each."""
+    """Simulate the first ``cycles`` cycles of a trace with delays, in chunks of cycles."""
     require(1 <= cycles <= trace.cycles, "Cycles", f"from 1 to {trace.cycles}", cycles)
     timed = Timed(trace.netlist, delays)
     for start in range(0, cycles, CHUNK):
@@ -36,14 +36,14 @@ def with_glitches(trace: Trace, delays: Delays, cycles: int) -> Iterator[Trace]:
 
 @dataclass(frozen=True)
 class Timed:
-    """A netlist and how long its cells take."""
+    """A netlist and the delays of its cells."""
 
     netlist: Netlist
     delays: Delays
 
     @cached_property
     def launch(self) -> dict[Net, float]:
-        """Time behind the clock edge at which registers and inputs change."""
+        """Time after the clock edge at which registers and inputs change."""
         delays = {
             register.pins[pin]: max(
                 (
@@ -85,15 +85,15 @@ class Timed:
         return max(arrival.values(), default=0.0)
 
     def steps(self, time: float) -> int:
-        """Steps that are nearest to a time."""
+        """Time in steps, rounded."""
         return round(time / self.longest * (STEPS - SPARE)) if self.longest else 0
 
     def run(self, trace: Trace, start: int, end: int) -> Trace:
-        """Trace of the cycles from ``start`` to ``end``, step by step."""
+        """Simulate the cycles from ``start`` to ``end``, step by step."""
         waves: dict[Net, Bits] = {}
         for net, bits in trace.values.items():
             if net in self.launch or isinstance(net, str):
-                # It changes at one step of each cycle, not the first.
+                # It changes at one step of each cycle, but not at the first.
                 late = np.arange(STEPS) >= max(1, self.steps(self.launch.get(net, 0.0)))
                 waves[net] = np.where(late, bits[start + 1 : end + 1, None], bits[start:end, None])
         for gate in self.netlist.gates:
@@ -127,17 +127,17 @@ class Timed:
 
 
 def _later(waves: Bits, steps: int) -> Bits:
-    """Waves delayed within their cycles; before that a net has its first value, that of before."""
+    """Waves, delayed within their cycles. Until then, a net keeps the value from before."""
     if not steps:
         return waves
     return np.concatenate([np.repeat(waves[:, :1], steps, axis=1), waves[:, :-steps]], axis=1)
 
 
 def _without_pulses(waves: Bits, before: Bits, length: int) -> Bits:
-    """Waves in which a value that does not stay for ``length`` steps is the one before it."""
+    """Waves without pulses shorter than ``length`` steps; they keep the value from before."""
     padded = np.concatenate([before[:, None], waves], axis=1)
     changes = padded[:, 1:] != padded[:, :-1]
-    # A single change leads to the settled value, which stays.
+    # After a single change, the net has its settled value and stays there.
     rows = np.flatnonzero(changes.sum(axis=1) > 1) if length > 1 else np.zeros(0, np.intp)
     if len(rows) == 0:
         return waves
@@ -147,7 +147,7 @@ def _without_pulses(waves: Bits, before: Bits, length: int) -> Bits:
 
 
 def _held(padded: Bits, changes: Bits, length: int) -> Bits:
-    """Each step takes the value of the last one that stays; before the first, that of before."""
+    """Each step takes the value of the last stable step, or at first the value from before."""
     count = np.cumsum(changes, axis=1, dtype=np.int16)
     ahead = np.concatenate(
         [count[:, length - 1 :], np.repeat(count[:, -1:], length - 1, axis=1)], axis=1

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named streams of operands, so that the energy of units is compared on the same data.
+"""Named streams of operands, so that the energies of units are compared on the same data.
 
-Each is a matrix product's worth of dot products of ``DEPTH`` pairs a lane, one pair a lane and
-cycle, back to back. Real numbers are drawn first, the same for every format, and then encoded with
-the scale that has the least mean squared error.
+A stream has dot products of ``DEPTH`` pairs per lane, one pair per lane and cycle, without pauses.
+Real numbers are drawn first, the same for every format, and then encoded with the scale that gives
+the smallest mean squared error.
 """
 
 from collections.abc import Callable
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 Codes = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
-#: Pairs of a sum for each lane.
+#: Pairs per sum and lane.
 DEPTH = 64
 SEED = 20240601
-#: Share of the activations that are zero where there are many.
+#: Share of zeros in sparse activations.
 ZEROS = 0.7
-#: The normal quantile of ZEROS: a ReLU behind it leaves that share at zero.
+#: The normal quantile of ZEROS, at which a ReLU leaves this share of zeros.
 THRESHOLD = 0.5244005127080407
-#: Scales that are tried: the largest magnitude becomes the largest number times these.
+#: Scales to try: the largest magnitude is mapped to the largest number times these.
 OVERLOADS = 2.0 ** (np.arange(-4, 25) / 4)
 
 
@@ -50,14 +50,14 @@ class Stream:
 
 
 def make_stream(name: str, spec: MacSpec, sums: int = 64) -> Stream:
-    """The stream ``name`` in the operand formats of ``spec``; SpecError for an unknown name."""
+    """Stream ``name`` in the operand formats of ``spec``. Raises SpecError for an unknown name."""
     require(name in STREAMS, "Stream", f"one of {', '.join(STREAMS)}", name)
     require(sums >= 1, "Stream sums", "at least 1", sums)
     return Stream(name, *STREAMS[name](spec, sums))
 
 
 def _uniform(spec: MacSpec, sums: int) -> tuple[Codes, Codes]:
-    """Every code that is a number, with the same odds."""
+    """All finite codes, with equal probability."""
     rng = np.random.default_rng(SEED)
     return _numbers(rng, spec.a, spec, sums), _numbers(rng, spec.b, spec, sums)
 
@@ -77,20 +77,20 @@ def _gaussian(spec: MacSpec, sums: int) -> tuple[Codes, Codes]:
 
 
 def _sparse(spec: MacSpec, sums: int) -> tuple[Codes, Codes]:
-    """Activations behind a ReLU that leaves a share of zeros, normal weights."""
+    """Activations after a ReLU, with a share of zeros, and normal weights."""
     a, b = _normal(spec, sums)
     return quantised(np.maximum(a - THRESHOLD, 0), spec.a), quantised(b, spec.b)
 
 
 def _normal(spec: MacSpec, sums: int) -> tuple[Floats, Floats]:
-    """The same numbers for every format, lanes cut off behind what is needed."""
+    """Normal numbers, the same for every format; only as many lanes as needed."""
     rng = np.random.default_rng(SEED)
     a, b = rng.normal(size=(2, sums, DEPTH * spec.lanes))
     return a, b
 
 
 def _digits(layer: int) -> Callable[[MacSpec, int], tuple[Codes, Codes]]:
-    """Stream of a layer of the demo's network: pixels or hidden activations, times weights."""
+    """Stream of a layer of the network for digits: pixels or hidden activations, and weights."""
 
     def stream(spec: MacSpec, sums: int) -> tuple[Codes, Codes]:
         x, layers = _trained()
@@ -98,7 +98,7 @@ def _digits(layer: int) -> Callable[[MacSpec, int], tuple[Codes, Codes]]:
             x = np.maximum(x @ before.weights + before.bias, 0)
         weights = layers[layer].weights
         length = DEPTH * spec.lanes
-        # A column of weights meets one image after the other, as in an array.
+        # A column of weights is used for one image after the other, as in an array.
         pairs = -(-sums * length // len(weights))
         images = np.arange(pairs) % len(x)
         columns = np.arange(pairs) // len(x) % weights.shape[1]
@@ -121,7 +121,7 @@ def _trained() -> tuple[npt.NDArray[np.float32], list["Layer"]]:
 
 
 def quantised(x: npt.NDArray[Any], fmt: Format) -> Codes:
-    """Codes of ``x`` with the scale that has the least mean squared error."""
+    """Codes of ``x`` with the scale that gives the smallest mean squared error."""
     scales = np.abs(x).max() / fmt.max / OVERLOADS
     errors = [
         np.square(sim.decode(sim.encode(x / scale, fmt), fmt) * scale - x).mean()
@@ -142,11 +142,11 @@ STREAMS: dict[str, Callable[[MacSpec, int], tuple[Codes, Codes]]] = {
 
 
 class Package(NamedTuple):
-    """Python package: its name where packages are told apart, and what is imported."""
+    """Python package: its distribution name and its import name."""
 
     name: str
     module: str
 
 
-#: Packages that a stream needs, beside those that everything needs.
+#: Optional packages that a stream needs.
 NEEDS = dict.fromkeys(("digits1", "digits2"), Package("scikit-learn", "sklearn"))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of Liberty cells, and what they say in a netlist: slews, delays, energies.
+"""Tables of Liberty cells, and the slews, delays and energies that follow in a netlist.
 
-In the tables slews and delays are in the unit of the file, loads in farad, energies in joule (the
-file's unit is that of capacitance times that of voltage squared). In a netlist wires weigh nothing;
-inputs and clock are steep. The critical path is OpenSTA's business (`synth.flow.timing`).
+In the tables, slews and delays are in the time unit of the file, loads in farad, and energies in
+joule (the file's unit is its capacitance unit times its voltage unit squared). In a netlist, wires
+have no capacitance, and inputs and clock have ideal edges. OpenSTA computes the critical path
+(`synth.flow.timing`).
 """
 
 import re
@@ -24,7 +25,7 @@ _POWERS = {"rise_power", "fall_power", "power"}
 _ARCS = {"cell_rise", "cell_fall", "rise_transition", "fall_transition"}
 _READ = {"cell", "pin", "pg_pin", "internal_power", "timing"} | _POWERS | _ARCS
 _TEMPLATES = {"lu_table_template", "power_lut_template"}
-#: Timing types of arcs that a signal takes; the rest are checks, clears and tristates.
+#: Timing types of signal paths; the others are checks, clears and three-state controls.
 _TAKEN = {
     "",
     "combinational",
@@ -37,14 +38,14 @@ _TAKEN = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Values by slew (rows) and load (columns); an axis that does not matter has one entry."""
+    """Values by slew (rows) and load (columns). An unused axis has one entry."""
 
     slews: Floats
     loads: Floats
     values: tuple[Floats, ...]
 
     def __call__(self, slew: float, load: float) -> float:
-        """Value between the entries, or beyond the last ones, by straight lines."""
+        """Value by linear interpolation, or extrapolation beyond the last entries."""
         row, down = _place(self.slews, slew)
         column, across = _place(self.loads, load)
         above, below = (
@@ -56,10 +57,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """Energy that a change of ``pin`` takes inside the cell, in joule.
+    """Energy of a change of ``pin`` inside the cell, in joule.
 
-    For an output it is one that a change of one of ``related`` causes; ``when`` holds then, if
-    there is such a condition.
+    For an output, the change is caused by a pin in ``related``. It applies if the condition
+    ``when``, if any, is true.
     """
 
     pin: str
@@ -71,7 +72,7 @@ class Energy:
 
 @dataclass(frozen=True, slots=True)
 class Arc:
-    """Way from one of ``related`` to ``pin``; ``sense`` is as Liberty spells it.
+    """Timing arc from a pin in ``related`` to ``pin``; ``sense`` is as in Liberty.
 
     ``delays`` and ``slews`` are for a rise and a fall of ``pin``.
     """
@@ -92,7 +93,7 @@ class CellTables:
 
 
 def read_tables(library: Library, names: Iterable[str]) -> dict[str, CellTables]:
-    """Tables of the cells ``names``; SpecError if the file's are malformed."""
+    """Tables of the cells ``names``. Raises SpecError if they are malformed."""
     wanted, by_cell = set(names), {}
     for name, text in library.texts.items():
         try:
@@ -100,7 +101,7 @@ def read_tables(library: Library, names: Iterable[str]) -> dict[str, CellTables]
             for group in find(text, "cell", _READ, wanted):
                 by_cell[group.args[0]] = reader.cell(group)
         except (ValueError, KeyError, IndexError) as error:
-            raise SpecError(f"Liberty tables must be whole, not those of {name!r}") from error
+            raise SpecError(f"Liberty tables of {name!r} are incomplete or malformed") from error
     return by_cell
 
 
@@ -117,7 +118,7 @@ class _Reader:
         self.templates = {group.args[0]: group for group in groups}
 
     def cell(self, group: Group) -> CellTables:
-        """Tables of a cell; what flows to ground was counted where it came from."""
+        """Tables of a cell. Ground pins are skipped: their current is counted at the supply."""
         grounds = {
             pin.args[0]
             for pin in group.groups
@@ -140,7 +141,7 @@ class _Reader:
         return CellTables(tuple(filter(None, energies)), tuple(arcs))
 
     def energy(self, pin: str, group: Group) -> Energy | None:
-        """Energy of a group internal_power."""
+        """Energy from a group internal_power."""
         tables = {part.name: self.table(part, self.joule) for part in group.groups}
         if not tables:
             return None
@@ -150,7 +151,7 @@ class _Reader:
         return Energy(pin, _names(group), read_function(when) if when else None, rise, fall)
 
     def arc(self, pin: str, group: Group) -> Arc:
-        """Arc of a group timing."""
+        """Arc from a group timing."""
         tables = {part.name: self.table(part, 1.0) for part in group.groups}
         return Arc(
             pin,
@@ -161,7 +162,7 @@ class _Reader:
         )
 
     def table(self, group: Group, unit: float) -> Table:
-        """Table of a group, values in ``unit``; its template says what the axes are."""
+        """Table from a group, with values in ``unit``. Its template defines the axes."""
         name = group.args[0] if group.args else "scalar"
         template = self.templates.get(name, Group("", []))
         values = [float(value) * unit for value in group.complex["values"]]
@@ -187,12 +188,12 @@ class _Reader:
 
 
 def _names(group: Group) -> tuple[str, ...]:
-    """Related pins, several in one string."""
+    """Related pins, which are listed in one string."""
     return tuple(group.simple.get("related_pin", "").split())
 
 
 def _place(axis: Floats, value: float) -> tuple[int, float]:
-    """Entry from which a straight line to the next leads to ``value``, and how far along it is."""
+    """Index of the entry below ``value``, and the relative position up to the next entry."""
     if len(axis) == 1:
         return 0, 0.0
     left = min(max(bisect_right(axis, value) - 1, 0), len(axis) - 2)
@@ -200,20 +201,20 @@ def _place(axis: Floats, value: float) -> tuple[int, float]:
 
 
 def _between(line: Floats, left: int, share: float) -> float:
-    """Value a share of the way from one entry to the next; the last has no next."""
+    """Linear interpolation between an entry and the next, if there is one."""
     right = min(left + 1, len(line) - 1)
     return line[left] + share * (line[right] - line[left])
 
 
 #: Slews of a rise and of a fall.
 Slews = tuple[float, float]
-#: At input ports and at the clock.
+#: Slews at input ports and at the clock.
 STEEP: Slews = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Delays:
-    """Slews of all nets and delays of all cells of a netlist; ``tables`` are by cell."""
+    """Slews of all nets and delays of all cells of a netlist. ``tables`` is by cell."""
 
     netlist: Netlist
     tables: Mapping[str, CellTables]
@@ -242,11 +243,11 @@ class Delays:
 
     @cached_property
     def _joules(self) -> dict[tuple[str, str, int], tuple[float, float]]:
-        """What `joules` found, by instance, cause and place of the table in memory."""
+        """Cache of `joules`, by instance, cause and id of the table."""
         return {}
 
     def joules(self, instance: Instance, energy: Energy, cause: str) -> tuple[float, float]:
-        """Energy of a rise and of a fall of ``energy.pin`` that ``cause`` causes."""
+        """Energy of a rise and of a fall of ``energy.pin`` caused by ``cause``."""
         key = (instance.name, cause, id(energy))
         if key not in self._joules:
             load = self.netlist.loads.get(instance.pins.get(energy.pin, "x"), 0.0)
@@ -255,11 +256,11 @@ class Delays:
         return self._joules[key]
 
     def slew(self, instance: Instance, pin: str) -> float:
-        """Mean of the slews of rise and fall at a pin."""
+        """Mean slew of rise and fall at a pin."""
         return sum(self.slews.get(instance.pins.get(pin, "x"), STEEP)) / 2
 
     def delay(self, instance: Instance, pin: str, cause: str) -> float:
-        """Mean delay from ``cause`` to the output ``pin``, not below 0."""
+        """Mean delay from ``cause`` to the output ``pin``, at least 0."""
         load = self.netlist.loads.get(instance.pins[pin], 0.0)
         times = [
             table(self.slew(instance, cause), load)
@@ -278,5 +279,5 @@ class Delays:
 
 
 def _causes(sense: str, edge: int) -> tuple[int, ...]:
-    """Edges of the input that may cause ``edge`` of the output; 0 is a rise."""
+    """Input edges that can cause ``edge`` of the output; 0 is a rise."""
     return {"positive_unate": (edge,), "negative_unate": (1 - edge,)}.get(sense, (0, 1))

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Energy that a run takes in a mapped netlist, from the tables of its Liberty file.
+"""Energy of a run of a mapped netlist, from the tables of its Liberty file.
 
-Each change of a pin is paid for. Switching: half of C V^2 for each change of a net, C being that of
-the input pins on it; a net that an input port or the clock drives counts as well, because its pins
-belong to the unit. Internal: what the tables say for the pin that changes, the slew at the pin that
-causes it and the load, the condition ``when`` taken as it is in that step; where several inputs
-change at once, each is the cause in equal parts. Wires weigh nothing, inputs and clock are steep.
+Each change of a pin takes energy. Switching energy is C V^2 / 2 for each change of a net, where C
+is the capacitance of the input pins on it. Nets driven by input ports or the clock count too,
+because their pins belong to the unit. Internal energy comes from the tables, for the pin that
+changes, the slew at the pin that causes it, the load, and the condition ``when`` in that step. If
+several inputs change at once, they share the energy equally. Wires have no capacitance; inputs and
+clock have ideal edges.
 
-OpenSTA is not asked, because the version that Debian has (2.0.17) replaces activities that are set
-on a pin by those that it propagates itself, and adds up all inputs of a gate as causes.
+OpenSTA is not used, because Debian's version (2.0.17) overwrites pin activities with activities
+that it propagates itself, and counts every input of a gate as a cause.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ from synth.power.tables import Delays, Energy
 
 @dataclass(frozen=True, slots=True)
 class InstanceEnergy:
-    """Energy of one cell in a run, in joule; ``switching`` is that of the nets it drives."""
+    """Energy of one cell in a run, in joule. ``switching`` is that of the nets it drives."""
 
     internal: float
     switching: float
@@ -30,7 +31,7 @@ class InstanceEnergy:
 
 @dataclass(frozen=True, slots=True)
 class RunEnergy:
-    """Energy of a run in joule: by instance, and of the nets that ports drive; leakage in watt."""
+    """Energy of a run in joule: by instance, and of nets driven by ports. Leakage is in watt."""
 
     instances: Mapping[str, InstanceEnergy]
     inputs: float
@@ -39,7 +40,7 @@ class RunEnergy:
 
     @property
     def total(self) -> float:
-        """All of it but the leakage, which depends on how long a cycle takes."""
+        """Total without leakage, which depends on the length of a cycle."""
         return (
             self.inputs
             + self.clock
@@ -48,7 +49,7 @@ class RunEnergy:
 
 
 def run_energy(trace: Trace, delays: Delays, voltage: float) -> RunEnergy:
-    """Energy of the run that ``trace`` shows, at ``voltage`` in volt."""
+    """Energy of the run in ``trace``, at ``voltage`` in volt."""
     netlist = trace.netlist
     half = 0.5 * voltage**2
     joule = {
@@ -80,9 +81,9 @@ def _by_pin(energies: Iterable[Energy]) -> dict[str, list[Energy]]:
 
 
 class _Meter:
-    """Adds up the internal energy of one instance, over the steps in which one of its pins changes.
+    """Sums the internal energy of one instance over the steps in which a pin changes.
 
-    ``before`` and ``after`` are the values of its pins on both sides of these steps.
+    ``before`` and ``after`` are the values of its pins before and after these steps.
     """
 
     def __init__(self, instance: Instance, trace: Trace, delays: Delays) -> None:
@@ -108,7 +109,7 @@ class _Meter:
         parts = []
         for cause in causes:
             own = [energy for energy in energies if cause in energy.related or not energy.related]
-            # The clock, which has no values, is behind every step.
+            # The clock has no values in the trace; it causes every step.
             changes = (
                 self.before[cause] ^ self.after[cause] if cause in self.before else self.always
             )
@@ -121,19 +122,19 @@ class _Meter:
     def edge_energy(
         self, edge: Bits, number: int, parts: Sequence[tuple[Energy, str, Bits]]
     ) -> float:
-        """Energy of one kind of edge, each shared out among the causes that are there."""
+        """Energy of one kind of edge, shared equally among its causes."""
         joules = [
             self.delays.joules(self.instance, energy, cause)[number] for energy, cause, _ in parts
         ]
         chosen = np.array([mask[edge] for _, _, mask in parts], float)
         number_of_causes = chosen.sum(axis=0)
-        # What no table covers costs what the tables say on average.
+        # Changes that no table covers get the average of the tables.
         unexplained = int((number_of_causes == 0).sum()) * sum(joules) / len(joules)
         shares = (chosen / np.maximum(number_of_causes, 1)).sum(axis=1)
         return float(np.dot(shares, joules)) + unexplained
 
     def clock(self, name: str, energies: Sequence[Energy]) -> float:
-        """Energy of a rise and a fall a cycle of the clock pin."""
+        """Energy of the clock pin: one rise and one fall per cycle."""
         after = {pin: value[1:] for pin, value in self.values.items()}
         always = np.ones(len(self.trace.values["0"]) - 1, bool)
         joules = sum(
@@ -146,7 +147,7 @@ class _Meter:
 def _masks(
     energies: Sequence[Energy], values: Mapping[str, Bits], always: Bits
 ) -> list[tuple[Energy, Bits]]:
-    """Steps in which each table holds; one without condition holds where no other does."""
+    """Steps in which each table applies. A table without a condition applies if no other does."""
     masks: list[tuple[Energy, Bits]] = []
     rest = always
     for energy in energies:

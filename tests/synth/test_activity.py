@@ -190,11 +190,11 @@ def test_glitch_free_values_are_kept_at_the_ends_of_cycles():
         ),
         (
             (".CK(clk)", ".CK(i_a)"),
-            ("Netlist parity must be clocked by the rising edge of clk alone, not 'r'"),
+            ("Flip-flop 'r' of netlist parity must be clocked by the rising edge of clk"),
         ),
         (
             ("DFF r(.CK(clk), .D(d), .Q(", "INV r(.A(d), .Y("),
-            ("Netlist parity must be free of loops of gates, not 'x'"),
+            ("Netlist parity has a combinational loop through 'x'"),
         ),
     ],
 )
@@ -207,8 +207,8 @@ def test_inputs_wrong():
     netlist = graph(PARITY)
     for inputs, message in [
         ({"i_a": np.zeros((4, 2))}, "Input i_a must be bits of shape (cycles, 1), not (4, 2)"),
-        ({"i_a": np.zeros((1, 1))}, "Inputs must be of two cycles or more, not 1"),
-        ({}, "Inputs must be of one length, not []"),
+        ({"i_a": np.zeros((1, 1))}, "Inputs must be arrays of two or more cycles, not 1"),
+        ({}, "Inputs must be arrays of equal length, not []"),
     ]:
         with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
             simulate(netlist, inputs)

@@ -11,7 +11,7 @@ from reports.studies.paper.figure import figure
 from synth.flow import cost, gates
 from synth.flow.cost import AND2, FLIP_FLOP, MUX2, Cost, hand_count, price
 
-UNIT = "Hand count unit must be one lane of two signed operands of one format of 8 bits, not "
+UNIT = "Hand count unit must be one lane of two signed operands in the same 8-bit format, not "
 
 
 def test_components_cost_what_the_table_says():
@@ -142,7 +142,7 @@ def test_cost_wrong():
         (
             "keep",
             latch,
-            ("Cells of t must be gates and flip-flops that have a cost, not '$_DLATCH_P_'"),
+            ("Cells of t must be gates and flip-flops with a known cost, not '$_DLATCH_P_'"),
         ),
     ):
         with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):

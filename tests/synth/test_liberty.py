@@ -135,7 +135,7 @@ def wrong_files(folder):
         "verilog.lib": liberty,
         "unit.lib": liberty,
         "missing.lib": "Liberty file must be a readable file, not {!r}",
-        "none.lib": "Liberty must be a library with a flip-flop, not 'small'",
+        "none.lib": "The Liberty library 'small' has no flip-flop",
     }
     for name, message in said.items():
         yield [folder / name], message.format(str(folder / name))
@@ -143,8 +143,8 @@ def wrong_files(folder):
         [SMALL, folder / "hot.lib"],
         "Liberty corner of hot.lib must be that of small, typical, not 'typical'",
     )
-    yield [SMALL, SMALL], "Liberty files must be of different names, not 'small.lib'"
-    yield [], "Liberty files must be at least one, not []"
+    yield [SMALL, SMALL], "Two Liberty files have the name 'small.lib': rename one of them"
+    yield [], "There must be at least one Liberty file"
 
 
 def test_library_wrong(tmp_path):

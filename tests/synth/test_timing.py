@@ -188,7 +188,7 @@ def test_library_that_cannot_be_had_is_one_line(tmp_path, monkeypatch, capsys):
     assert re.fullmatch(
         r"python -m synth\.flow\.osu018: error: OSU018 cell library is missing: "
         r"(sudo -n )?apt-get -qq update failed "
-        r"\(E: no network\)\. Gate counts and the hand count need none\.\n",
+        r"\(E: no network\)\. Gate counts and hand counts work without it\.\n",
         err,
     )
     assert not list(tmp_path.iterdir())
