@@ -30,7 +30,7 @@ FLOW_METRICS = (
     "energy_gaussian",
     "energy_gaussian_glitches",
 )
-FLOW_HIDDEN = ("passes", "timing", "critical_path", "parts", "energy", "blocks")
+FLOW_HIDDEN = ("unit", "passes", "timing", "critical_path", "parts", "energy", "blocks")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,6 +26,8 @@ from reports.studies.summary.page import summary
 from reports.tables import Table
 
 OUT = Path("build/report")
+#: Share of the cells of a column that must be numbers to set it to the right.
+MOST = 0.75
 #: A topic page that shows nothing yet.
 NOTHING: dict[str, Any] = {
     "body": "",
@@ -102,8 +104,9 @@ def _library(found: Content) -> str:
 
 
 def is_numeric(cells: Sequence[str]) -> bool:
-    """Whether cells of a column are numbers, so that they belong at its right edge."""
-    return any(re.search(r"\d", cell) for cell in cells) and all(map(_NUMBER.fullmatch, cells))
+    """Whether most cells of a column are numbers, so that they belong at its right edge."""
+    numbers = sum(bool(_NUMBER.fullmatch(cell)) for cell in cells)
+    return any(re.search(r"\d", cell) for cell in cells) and numbers >= MOST * len(cells)
 
 
 def numeric_columns(table: Table) -> list[bool]:

@@ -114,6 +114,8 @@ def test_a_wrong_record_is_refused(root: Path) -> None:
         (["1,234", "-", "+0.5"], True),
         (["1.5e-05", "12.3 dB"], True),
         (["40 %", ""], True),
+        (["1", "2.5", "3", "16x16"], True),
+        (["1", "2.5", "16x16"], False),
         (["16x16", "4x4"], False),
         (["-", ""], False),
         (["7 of 35 changes of a metric", "3"], False),
