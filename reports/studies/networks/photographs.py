@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Photographs from scikit-learn and scikit-image, cropped and altered, for EfficientNet-Lite0.
 
-The network (Tan and Le 2019; the Lite variant of 2020) is built from its published weights: inverted
-residual blocks without squeeze-and-excitation, ReLU6, and padding like TensorFlow's SAME, where odd
-padding has the extra element on the right and at the bottom. Batch normalisation is folded into the
-preceding convolution, as for deployment.
+The network (Tan and Le 2019; the Lite variant of 2020) is built from its published weights:
+inverted residual blocks without squeeze-and-excitation, ReLU6, and padding like TensorFlow's SAME,
+where odd padding has the extra element on the right and at the bottom. Batch normalisation is
+folded into the preceding convolution, as for deployment.
 """
 
 from importlib import metadata
