@@ -85,8 +85,8 @@ def bars(
         Level drawn across, and what it is.
     """
     with matplotlib.rc_context(STYLE):
-        values = [value for each in series.values() for value in each if value is not None]
-        longest = max((len(_short(value)) for value in values), default=0)
+        heights = [value for each in series.values() for value in each if value is not None]
+        longest = max((len(_short(height)) for height in heights), default=0)
         # A value of so many characters needs so many inches above its bar.
         width = max(7.2, (0.08 * longest + 0.14) * len(groups) * len(series) + 1.4)
         crowded = width > 1.2 * WIDEST

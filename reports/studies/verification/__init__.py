@@ -19,7 +19,7 @@ STUDIES = (
         order=180,
         command="make mutation",
         metrics=("planted", "caught"),
-        hidden=("caught_by",),
+        hidden=("caught_by", "survivors"),
     ),
     Study(
         name="tests",
