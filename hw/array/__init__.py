@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Systolic arrays: an inside for each dataflow, all with the same streams."""
+"""Systolic arrays: a core for each dataflow, all with the same streams."""
 
 from hw.array.top import array, descriptions, element
 

@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""What tells the arrays of one dataflow from those of another, and what all of them share."""
+"""The interface between an array's top module and the core of its dataflow; shared parts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from hw.spec import ArraySpec, MacSpec
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Core:
-    """Inside of an array, between its streams.
+    """Core of an array, between its streams.
 
     Parameters
     ----------
     element
-        Processing element of a spec.
+        Creates the processing element for a spec.
     wires
-        Names and bits of the wires that ``instantiate`` wants in the top module of a spec.
+        Names and widths of the wires that ``instantiate`` needs in the top module.
     instantiate
-        Puts sequencer and grid into the top module of a spec; the last argument are the wires of
-        the three handshakes by the sequencer's port.
+        Adds sequencer and grid to the top module; its last argument maps ports of the sequencer to
+        the wires of the three handshakes.
     a_user
-        Bits of the tuser of A.
+        Bits of ``tuser`` of A.
     descriptions
-        What the ports mean that differ from dataflow to dataflow.
+        Meaning of the ports that depend on the dataflow.
     """
 
     element: Callable[[ArraySpec], wiring.Component]
@@ -40,20 +40,20 @@ class Core:
 
 
 def result_width(spec: MacSpec) -> int:
-    """Bits of a finished sum and its flags."""
+    """Bits of a final sum and its flags."""
     return spec.acc.width + spec.flag_bits
 
 
 def stored_width(spec: MacSpec) -> int:
-    """Bits of the accumulator as a processing element stores it, and flags."""
+    """Bits of a sum as stored in a processing element, and its flags."""
     return state_width(spec) + spec.flag_bits
 
 
 def offer_results(m: Module, unit: wiring.Component, beat: Value, beat_last: Value) -> None:
-    """Rows of results; one that is not taken is kept while the array stops.
+    """Put rows of results on the stream; a row that must wait is kept while the array stops.
 
     ``unit`` is a sequencer with the members ``en``, ``kept``, ``c_tvalid``, ``c_tready`` and
-    ``c_tlast``; ``beat`` says that a row is there, ``beat_last`` that it is the last of a tile.
+    ``c_tlast``. ``beat``: there is a row; ``beat_last``: it is the last row of a tile.
     """
     kept_last = Signal()
     m.d.comb += [

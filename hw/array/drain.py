@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""Output stages at an array's drain, one for each column, and their handshake."""
+"""Output stages of an array, one per column, and their handshake."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -11,23 +11,23 @@ from hw.output import Output
 from hw.output.unit import SCALES
 from hw.spec import ArraySpec, OutputSpec
 
-#: Inputs of the stages, by the name of the array's port.
+#: Inputs of the output stages, by port of the array.
 _SETTINGS = {"c_scale": "i_scale", "c_zero_point": "i_zero_point"}
 _SAMPLED = (
-    "column 0 in the low bits; taken at the clock edge from which on a row of C is first offered"
+    "column 0 in the low bits; sampled at the clock edge after which a row of C is first valid"
 )
 
 
 def descriptions(spec: ArraySpec) -> dict[str, str]:
-    """What each port of `drain_ports` means."""
+    """Meaning of each port of `drain_ports`."""
     if spec.out is None:
         return {}
-    zero = f"integer code that stands for zero, {_SAMPLED}"
+    zero = f"integer code that means zero, {_SAMPLED}"
     return {"c_scale": f"{SCALES.get(spec.out.scale)}; {_SAMPLED}", "c_zero_point": zero}
 
 
 def drain_ports(spec: ArraySpec) -> list[Port]:
-    """Inputs that the output stages add to the array."""
+    """Inputs of the array for its output stages."""
     widths = (spec.out.scale_bits, spec.out.zero_point_bits) if spec.out else (0, 0)
     return [
         Port(name, spec.cols * width, "input")
@@ -37,9 +37,9 @@ def drain_ports(spec: ArraySpec) -> list[Port]:
 
 
 def drain(top: Netlist, spec: ArraySpec, *, sums: str, codes: str) -> None:
-    """Place the stages between the stream ``sums``, one sum a slot, and the stream ``codes``.
+    """Add output stages between the stream ``sums``, one sum per slot, and the stream ``codes``.
 
-    A code that fills no whole bytes is extended with its sign, if it has one, or with zeros.
+    Codes are extended to whole bytes, signed ones with their sign and the others with zeros.
     """
     out, stage = spec.out, Output(spec.out, enable=True)
     shakes = {
@@ -75,10 +75,10 @@ def drain(top: Netlist, spec: ArraySpec, *, sums: str, codes: str) -> None:
 
 
 class Handover(wiring.Component):
-    """What says whether the output stages of all columns hold a row, and whether they move on.
+    """Handshake of the output stages of all columns.
 
-    A row that is offered and not taken stops the stages; what follows it waits in front of them.
-    Latency is that of ``spec``, throughput one row a cycle.
+    While a row of codes waits, the stages stop and the next rows wait in front of them. Latency is
+    that of ``spec``, throughput one row per cycle.
 
     Members
     -------

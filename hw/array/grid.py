@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of the grids of both dataflows: rows of elements, skewed operands, aligned results."""
+"""Parts of the grid for both dataflows: rows of elements, skew of operands, aligned results."""
 
 from collections.abc import Sequence
 
@@ -21,21 +21,21 @@ def row(
     vectors: Sequence[str],
     connections: Sequence[str] = (),
 ) -> Netlist:
-    """Module ``name``: as many of a component side by side as there are columns, west to east.
+    """Module ``name`` with ``cols`` instances of ``part``, connected from west to east.
 
-    What goes in at ``west`` of one comes out of its ``east``. What a column has of its own is a
-    vector with column 0 in the low bits.
+    The output ``east`` of each instance is the input ``west`` of the next. Ports of the columns
+    become vectors with column 0 in the low bits.
 
     Parameters
     ----------
     name, part, cols
-        What is built.
+        Module name, component, and number of columns.
     instance
-        What the names of the instances begin with.
+        Prefix of the instance names.
     vectors
-        Ports that each column has of its own, in the order of the module's.
+        Ports that become vectors, in the order of the module's ports.
     connections
-        The same in the order in which they are connected, if that is another.
+        The same ports in the order of connection, if it is different.
     """
     ports = {port.name: port for port in module_ports(part)}
     bits = ports["west"].width
@@ -63,10 +63,10 @@ def row(
 
 
 def skew(*, lanes: int, width: int, step: int = 1, reverse: bool = False) -> Netlist:
-    """Module in which lane ``d`` of ``i`` appears on ``o`` after ``d * step`` enabled cycles.
+    """Module that delays lane ``d`` of ``i`` by ``d * step`` enabled cycles to ``o``.
 
-    With ``reverse`` it is the last lane that is not delayed. The registers of one delay are one
-    vector, so the text grows with the number of lanes. They have no reset.
+    With ``reverse`` the last lane has no delay and the first one the longest. The registers of one
+    delay form one vector, so the Verilog grows only linearly with the lanes. They have no reset.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ def skew(*, lanes: int, width: int, step: int = 1, reverse: bool = False) -> Net
     width
         Bits of a lane.
     step
-        Cycles by which a lane waits longer than the one before.
+        Additional delay of each lane, in cycles.
     reverse
-        Whether the first lane waits longest.
+        Whether the first lane has the longest delay.
     """
     ports = [
         Port("en", 1, "input"),
@@ -104,13 +104,13 @@ def skew(*, lanes: int, width: int, step: int = 1, reverse: bool = False) -> Net
 def open_grid(
     spec: ArraySpec, *, frame: int, own: Sequence[Port], step: int = 1, reverse: bool = False
 ) -> tuple[Netlist, str, str]:
-    """Grid with its ports and its operands, which come as whole columns of A and rows of B.
+    """Start a grid: its ports, and the skew of its operands (whole columns of A, rows of B).
 
-    Gives the module and the vectors of a and b behind the skew; ``step`` and ``reverse`` are those
-    of a's.
+    Returns the module and the skewed vectors of a and b. ``step`` and ``reverse`` apply to the skew
+    of a.
 
-    Ports: ``en``; ``frame`` of some bits; ``a``, ``b`` codes with row or column 0 in the low bits;
-    those of its ``own``; ``c`` one row of results.
+    Ports: ``en``; ``frame`` with its number of bits; ``a``, ``b`` codes with row or column 0 in the
+    low bits; the ports ``own``; ``c`` one row of results.
     """
     a_width, b_width = (spec.mac.lanes * fmt.width for fmt in (spec.mac.a, spec.mac.b))
     module = Netlist(
@@ -138,9 +138,9 @@ def open_grid(
 
 
 def close_grid(module: Netlist, spec: ArraySpec, stored: str) -> None:
-    """Results at ``c``: sums as elements store them, resolved by an adder a column, aligned again.
+    """Finish a grid: resolve the stored sums with an adder per column, and align them at ``c``.
 
-    Sums that elements store as numbers need no adder.
+    Sums that are not stored in carry-save form need no adder.
     """
     sums, width = stored, result_width(spec.mac)
     if spec.mac.latency != spec.mac.loop_latency:

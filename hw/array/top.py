@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""AXI4-Stream top of an array, and what offers each column's results on it."""
+"""Top module of an array with its AXI4-Streams, and the result slot of each column."""
 
 from typing import Any
 
@@ -19,22 +19,22 @@ _CORES = {Dataflow.OS: OUTPUT_STATIONARY, Dataflow.WS: WEIGHT_STATIONARY}
 
 _DESCRIPTIONS = {
     "clk": "clock, rising edge",
-    "rst": "synchronous reset, active high; drops what is in flight",
-    "s_axis_a_tvalid": "a beat of A is offered",
+    "rst": "synchronous reset, active high; discards everything in flight",
+    "s_axis_a_tvalid": "the beat of A is valid",
     "s_axis_a_tlast": "last beat of the tile",
-    "s_axis_b_tvalid": "a beat of B is offered",
+    "s_axis_b_tvalid": "the beat of B is valid",
     "s_axis_b_tlast": "last beat of the tile",
-    "m_axis_c_tvalid": "a beat of C is offered",
-    "m_axis_c_tready": "the beat of C is taken",
-    "m_axis_c_tdata": "one row of C, row 0 first, column 0 in the low bits, a slot each",
+    "m_axis_c_tvalid": "the beat of C is valid",
+    "m_axis_c_tready": "the beat of C is accepted",
+    "m_axis_c_tdata": "one row of C, row 0 first; one slot per column, column 0 in the low bits",
     "m_axis_c_tlast": "last row of the tile",
     "m_axis_c_tuser": "flags of each column's sum, column 0 in the low bits: bit 0 plus infinity, "
-    "bit 1 minus infinity, both NaN; a single bit is NaN",
+    "bit 1 minus infinity, both NaN; if there is only one bit, it means NaN",
 }
 
 
 def _stream(name: str, width: int, *, user: int = 0) -> list[Port]:
-    """Ports of one stream, operands coming in and results going out."""
+    """Ports of one stream; operands are inputs, results are outputs."""
     forth, back = ("output", "input") if name.startswith("m_") else ("input", "output")
     ports = [
         Port(f"{name}_tvalid", 1, forth),
@@ -46,20 +46,20 @@ def _stream(name: str, width: int, *, user: int = 0) -> list[Port]:
 
 
 def descriptions(spec: ArraySpec) -> dict[str, str]:
-    """What each port means, for the manifest and the port sheet."""
+    """Meaning of each port, for the manifest and the port sheet."""
     return _DESCRIPTIONS | _CORES[spec.dataflow].descriptions | drain.descriptions(spec)
 
 
 def element(spec: ArraySpec) -> Any:
-    """Component that is the processing element of an array."""
+    """Processing element of an array."""
     return _CORES[spec.dataflow].element(spec)
 
 
 def array(spec: ArraySpec) -> Netlist:
-    """``C = A @ B`` tile by tile over AXI4-Stream; any K from 1, cycles as `ArraySpec` says.
+    """Array that computes ``C = A @ B`` tile by tile over AXI4-Stream, for any K of at least 1.
 
-    While C is not taken, the whole array stops. A reset in mid-tile drops the tile. Output stages,
-    if there are any, stand between the sums and C.
+    `ArraySpec` has its cycle counts. While a beat of C waits, the whole array stops. A reset
+    discards the tiles in flight. Output stages, if any, are between the sums and C.
     """
     mac, c, sums = spec.mac, "m_axis_c", "sums" if spec.out else "m_axis_c"
     core = _CORES[spec.dataflow]
@@ -97,7 +97,7 @@ def array(spec: ArraySpec) -> Netlist:
 
 
 def _add_lanes(top: Netlist, spec: ArraySpec, sums: str) -> None:
-    """Place what puts each column's sum into its slot of the stream ``sums``."""
+    """Add the components that put each column's sum into its slot of the stream ``sums``."""
     mac, result = spec.mac, ResultLane(spec)
     for col in range(spec.cols):
         flags = {"o_flags": lane(f"{sums}_tuser", col, mac.flag_bits)} if mac.flag_bits else {}
@@ -112,19 +112,19 @@ def _add_lanes(top: Netlist, spec: ArraySpec, sums: str) -> None:
 
 
 class ResultLane(wiring.Component):
-    """Keeps one result for the `Sequencer` and puts it into a slot of whole bytes.
+    """Keeps one result for the sequencer, and extends it to a slot of whole bytes.
 
-    A fixed-point sum is extended with its sign, any other with zeros. In front of an output stage
-    the slot is the sum alone. Latency is 0 cycles.
+    A fixed-point sum is sign-extended, any other sum zero-extended. If an output stage follows, the
+    slot is just the sum. Latency is 0 cycles.
 
     Members
     -------
     kept
-        Offer the result that was kept; else offer ``i`` and keep it.
+        1: output the kept result. 0: output ``i`` and keep it.
     i
         Sum in the low bits, flags above.
     o_slot, o_flags
-        What is offered; ``o_flags`` is absent where a sum has no flags.
+        Result; ``o_flags`` exists only if sums have flags.
     """
 
     def __init__(self, spec: ArraySpec):

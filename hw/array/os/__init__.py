@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""Output-stationary arrays: sums stay in the elements, which A and B pass through."""
+"""Output-stationary arrays: sums stay in the elements, A and B pass through."""
 
 from hw.array.core import Core, result_width
 from hw.array.os.grid import grid
@@ -12,11 +12,12 @@ from hw.spec import ArraySpec
 __all__ = ["OUTPUT_STATIONARY"]
 
 _DESCRIPTIONS = {
-    "s_axis_a_tready": "the beat of A is taken; only together with one of B",
-    "s_axis_a_tdata": "column k of the A tile, row 0 in the low bits, its lanes side by side",
-    "s_axis_b_tready": "the beat of B is taken; only together with one of A",
-    "s_axis_b_tdata": "row k of the B tile, column 0 in the low bits, its lanes side by side",
-    "error": "the tlast of A and of B disagreed on a beat; stays 1 until the reset",
+    "s_axis_a_tready": "the beat of A is accepted, in the same cycle as a beat of B",
+    "s_axis_a_tdata": "column k of the A tile, row 0 in the low bits; lanes of a row are adjacent",
+    "s_axis_b_tready": "the beat of B is accepted, in the same cycle as a beat of A",
+    "s_axis_b_tdata": "row k of the B tile, column 0 in the low bits; lanes of a column are "
+    "adjacent",
+    "error": "tlast of A and B differed in a beat; stays 1 until a reset",
 }
 
 
@@ -32,7 +33,7 @@ def _wires(spec: ArraySpec) -> list[tuple[str, int]]:
 
 
 def _instantiate(top: Netlist, spec: ArraySpec, shakes: dict[str, str]) -> None:
-    """Sequencer and grid."""
+    """Add sequencer and grid."""
     mac = spec.mac
     a_width, b_width = spec.rows * mac.lanes * mac.a.width, spec.cols * mac.lanes * mac.b.width
     top.instantiate(

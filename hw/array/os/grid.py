@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of output-stationary processing elements, and the grid that they make."""
+"""Grid of output-stationary processing elements."""
 
 from hw.array.core import stored_width
 from hw.array.grid import close_grid, open_grid, row
@@ -10,12 +10,12 @@ from hw.spec import ArraySpec
 
 
 def grid(spec: ArraySpec) -> Netlist:
-    """``spec.rows`` rows; a enters in the west, b in the south, sums leave in the north.
+    """Grid of ``spec.rows`` rows; a enters in the west, b in the south, sums leave in the north.
 
-    Row 0 is the northernmost, so that the rows of a tile leave in their own order.
+    Row 0 is the northernmost, so the rows of a tile leave in order.
 
-    Ports: those of `open_grid`; ``frame`` is valid, first, last from the low bit on, ``shift`` and
-    ``start`` have a bit for each column.
+    Ports: those of `open_grid`; the bits of ``frame`` are valid, first, last, starting from bit 0;
+    ``shift`` and ``start`` have one bit per column.
     """
     mac, frame_width = spec.mac, 3
     a_width, b_width, c_width = mac.lanes * mac.a.width, mac.lanes * mac.b.width, stored_width(mac)

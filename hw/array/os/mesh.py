@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""Processing elements of an output-stationary array as one tree, for Amaranth's own simulator."""
+"""The processing elements of an output-stationary array, for Amaranth's simulator."""
 
 from amaranth import *
 
@@ -10,19 +10,19 @@ from hw.spec import ArraySpec
 
 
 class Mesh(Elaboratable):
-    """The array without sequencer and drain: it computes one tile, whose sums stay in place.
+    """The array without sequencer and drain: it computes one tile, and its sums stay in place.
 
-    The generated array is a netlist of Verilog modules, which Amaranth's simulator does not run.
-    Elements, the skew of operands and the delays of the frame are the same here.
+    The generated array is a netlist of Verilog modules, which Amaranth's simulator cannot run.
+    Elements, skew of operands and delays of the frame are the same here.
 
     Attributes
     ----------
     a, b
         Codes of a column of A and a row of B, row or column 0 in the low bits.
     frame
-        Valid, first and last, from the low bit on.
+        Valid, first and last, starting from bit 0.
     sums
-        For each row and column the signal that holds its finished sum, flags above.
+        For each row and column, the signal with the final sum, flags above.
     """
 
     def __init__(self, spec: ArraySpec):

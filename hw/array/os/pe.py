@@ -13,20 +13,20 @@ from hw.spec import ArraySpec, MacSpec
 
 
 def operand_layout(spec: MacSpec) -> data.StructLayout:
-    """What travels along a row: operand codes of a and the frame of the sum."""
+    """Signals that move along a row: codes of a, and the frame of the sum."""
     return data.StructLayout({"a": spec.lanes * spec.a.width, "valid": 1, "first": 1, "last": 1})
 
 
 class ProcessingElement(wiring.Component):
-    """One MAC, the registers that pass its operands on, and one that holds its finished sum.
+    """One MAC, the registers that pass its operands on, and a register for its final sum.
 
-    a goes west to east, b south to north, each a register a step. The finished sum is copied out of
-    the accumulator, which is then free for the next tile, and leaves to the north: while ``shift``
-    is 1 the register takes its southern neighbour's sum, from the cycle of ``start`` on and until
-    its own next sum arrives. A carry-save sum leaves as it is kept.
+    a moves from west to east and b from south to north, through one register per element. The final
+    sum is copied from the accumulator, which is then free for the next tile, and leaves to the
+    north: while ``shift`` is 1 the register loads the sum of its southern neighbour, from the cycle
+    of ``start`` until the element's next sum arrives. A carry-save sum leaves unresolved.
 
     Latency is 1 cycle from west to east and from south to north, ``spec.mac.loop_latency + 1`` from
-    the last operand to ``north_c``. A reset drops what is in flight.
+    the last operand to ``north_c``. A reset discards everything in flight.
 
     Members
     -------
@@ -37,9 +37,9 @@ class ProcessingElement(wiring.Component):
     south_b, north_b
         Codes of b, lane 0 in the low bits.
     south_c, north_c
-        Accumulator as it is kept in the low bits, flags above.
+        Accumulator as stored, in the low bits, flags above.
     shift, start
-        The column's drain moves; it starts moving.
+        The column's drain moves; it starts to move.
     """
 
     def __init__(self, spec: ArraySpec):
@@ -101,10 +101,10 @@ class ProcessingElement(wiring.Component):
         ]
 
     def _drain(self, m, result, load):
-        """The finished sum, until it or its successors have moved on."""
+        """Register of the final sum, and of the sums that pass through it."""
         held = Signal.like(self.north_c, name="result_q", reset_less=True)
-        # Set while the sum is this element's own and its column has not started to move: columns
-        # of successive tiles may be moving without a pause between them.
+        # Set while the sum is this element's own and its column has not started to move. Drains
+        # of successive tiles may follow each other without a pause.
         fresh = Signal()
         with m.If(self.en & load):
             m.d.sync += [held.eq(result), fresh.eq(1)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When operands enter the array and when sums leave it; the handshakes of its three streams."""
+"""Timing of operands and sums of the output-stationary array, and its three handshakes."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -10,27 +10,27 @@ from hw.spec import ArraySpec
 
 
 class Sequencer(wiring.Component):
-    """Takes operand beats, frames the tiles, times their drain and stops the array when it must.
+    """Accepts operand beats, frames the tiles, times their drain, and stops the array.
 
-    A tile's drain takes ``rows`` cycles, so a tile may end ``rows`` cycles after the one before at
-    the earliest: the last beat of a tile with fewer beats has to wait. While a row of results
-    cannot leave, the whole array is disabled. The ready of C reaches the other streams through a
-    register: one row of results that is already on its way is kept in the `ResultLane` s.
+    A drain takes ``rows`` cycles, so a tile ends at least ``rows`` cycles after the previous one:
+    the last beat of a shorter tile waits. While a row of results waits, the whole array is
+    disabled. The ready of C reaches the other streams through a register, so one more row may
+    arrive; the `ResultLane` s keep it.
 
     Members
     -------
     a_tvalid, a_tready, a_tlast, b_tvalid, b_tready, b_tlast, c_tvalid, c_tready, c_tlast
-        Handshakes. A beat of A and one of B are taken together.
+        Handshakes. A beat of A and a beat of B are accepted together.
     error
-        The last beats of A and B disagreed; cleared by the reset alone.
+        ``tlast`` of A and B differed; cleared only by a reset.
     en
         Clock enable of the array.
     valid, first, last
         Frame of the beats that enter the array.
     shift, start
-        The drain of each column moves; it starts moving.
+        The drain of each column moves; it starts to move.
     kept
-        The row of results that is offered is the one that was kept.
+        The row of results on the stream is the kept one.
     """
 
     def __init__(self, spec: ArraySpec):
@@ -78,7 +78,7 @@ class Sequencer(wiring.Component):
         return m
 
     def _take_operands(self, m):
-        """Beats of A and B together; the last of a tile when the drain has room for it."""
+        """Accept beats of A and B together, the last one of a tile when the drain is free."""
         wait = Signal(range(self._spec.rows))
         opening = Signal(init=1)
         ready = Signal()
@@ -101,12 +101,12 @@ class Sequencer(wiring.Component):
             m.d.sync += wait.eq(wait - 1)
 
     def _time_drain(self, m, beat, beat_last):
-        """A window of ``rows`` cycles for each tile, a cycle later in each column."""
+        """Drain each tile for ``rows`` cycles, one cycle later in each column."""
         rows, cols = self._spec.rows, self._spec.cols
-        # The sum of the northernmost element of column 0 is held this long after the last beat.
+        # Delay from the last beat to the final sum in the northernmost element of column 0.
         pending = Signal(self._spec.mac.loop_latency + rows)
         left = Signal(range(rows))
-        # Of column 0; the others are columns of what the loop below makes of them.
+        # For column 0; the loop below delays them for the other columns.
         start, final = Signal(name="start_0"), Signal(name="final_0")
         finals = Signal(cols)
         m.d.comb += [

@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""Weight-stationary arrays: B stays in the elements, A goes east, the sums go south."""
+"""Weight-stationary arrays: B stays in the elements, A moves east, the sums move south."""
 
 from hw.array.core import Core, result_width
 from hw.array.ws.grid import grid
@@ -13,15 +13,16 @@ from hw.spec import ArraySpec
 __all__ = ["WEIGHT_STATIONARY"]
 
 _DESCRIPTIONS = {
-    "s_axis_a_tready": "the beat of A is taken",
-    "s_axis_a_tdata": "row m of the A tile, step 0 of K in the low bits, its lanes side by side",
-    "s_axis_a_tuser": "the same on all beats of a tile: bit 0 its sums start anew, bit 1 they "
-    "leave on C",
-    "s_axis_b_tready": "the beat of B is taken",
+    "s_axis_a_tready": "the beat of A is accepted",
+    "s_axis_a_tdata": "row m of the A tile, step 0 of K in the low bits; lanes of a step are "
+    "adjacent",
+    "s_axis_a_tuser": "the same in all beats of a tile; bit 0: first pass, sums start at zero; bit "
+    "1: last pass, sums leave on C",
+    "s_axis_b_tready": "the beat of B is accepted",
     "s_axis_b_tdata": "one step of K of the B tile, the last step first, column 0 in the low "
-    "bits, its lanes side by side",
-    "error": "a tile of B ended in the wrong place, or one of A did not fit the accumulator "
-    "memory; stays 1 until the reset",
+    "bits; lanes of a column are adjacent",
+    "error": "a tile of B had the wrong number of beats, or a tile of A did not fit in the "
+    "accumulator memory; stays 1 until a reset",
 }
 
 
@@ -36,7 +37,7 @@ def _wires(spec: ArraySpec) -> list[tuple[str, int]]:
 
 
 def _instantiate(top: Netlist, spec: ArraySpec, shakes: dict[str, str]) -> None:
-    """Sequencer and grid."""
+    """Add sequencer and grid."""
     mac = spec.mac
     a_width, b_width = spec.rows * mac.lanes * mac.a.width, spec.cols * mac.lanes * mac.b.width
     top.instantiate(

@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of weight-stationary processing elements, the grid that they make, and its sums' memory."""
+"""Grid of weight-stationary processing elements, with the accumulator memory."""
 
 from hw.array.core import stored_width
 from hw.array.grid import close_grid, open_grid, row
@@ -11,7 +11,7 @@ from hw.spec import ArraySpec
 
 
 def _next_frame(module: Netlist, spec: ArraySpec, index: int, frame: str) -> str:
-    """Swap and load of the row ``index``: a swap comes as late as the sums, a load a cycle late."""
+    """Swap and load for row ``index``: a swap moves with the sums, a load one row per cycle."""
     cycles = spec.schedule.row_latency
     if cycles == 1:
         return module.register(f"frame_{index}", 2, frame, enable="en", reset=True)
@@ -29,12 +29,12 @@ def _next_frame(module: Netlist, spec: ArraySpec, index: int, frame: str) -> str
 
 
 def grid(spec: ArraySpec) -> Netlist:
-    """``spec.rows`` rows; a enters in the west, b and sums in the north, sums leave in the south.
+    """Grid of rows; a enters in the west, b and sums in the north, sums leave in the south.
 
     Row 0 is the northernmost and has the first step of K.
 
-    Ports: those of `open_grid`; ``frame`` is swap, load from the low bit on of row 0, ``control``
-    is that of the memory of column 0.
+    Ports: those of `open_grid`; bit 0 of ``frame`` is swap and bit 1 load of row 0; ``control`` is
+    for the memory of column 0.
     """
     mac = spec.mac
     a_width, b_width, sum_width = (

@@ -13,23 +13,22 @@ from hw.spec import ArraySpec, MacSpec
 
 
 def operand_layout(spec: MacSpec) -> data.StructLayout:
-    """What travels along a row: operand codes of a, and what its elements do with their weights."""
+    """Signals that move along a row: codes of a, and the control of the weights."""
     return data.StructLayout({"a": spec.lanes * spec.a.width, "swap": 1, "load": 1})
 
 
 class WeightElement(wiring.Component):
-    """One step of a MAC on the sum that passes by, and two weights: one in use, one waiting.
+    """One MAC step on a passing sum, and two weights: one in use, one waiting.
 
-    a goes west to east, weights and sums go north to south. Latency is 1 cycle from west to east,
-    and `hw.spec.arrays.WeightStationary.row_latency` from ``north_sum`` to ``south_sum``; a sum
-    belongs to the operands ``entry`` cycles before. All that travels does so a cycle later in each
-    column to the east, and as late as the sums in each row to the south; only loads are a cycle
-    later there.
+    a moves from west to east, weights and sums from north to south. Latency is 1 cycle from west to
+    east, and `hw.spec.arrays.WeightStationary.row_latency` from ``north_sum`` to ``south_sum``. A
+    sum meets the operands of ``entry`` cycles earlier. Everything comes one cycle later in the next
+    column to the east. In the next row to the south, operands and swaps come ``row_latency`` cycles
+    later, loads one cycle later.
 
-    A load shifts the column's waiting weights southward: the element takes the weight that its
-    neighbour had in the cycle before, in which that one took another. A swap puts the waiting
-    weight into use from the next cycle on; a load may go along with it. A reset drops swaps and
-    loads on their way.
+    A load shifts the waiting weights of the column to the south: the element takes the previous
+    waiting weight of its northern neighbour. A swap makes the waiting weight the used one from the
+    next cycle on; it may come together with a load. A reset discards swaps and loads in flight.
 
     Members
     -------
@@ -40,7 +39,7 @@ class WeightElement(wiring.Component):
     north_b, south_b
         Codes of b, lane 0 in the low bits.
     north_sum, south_sum
-        Accumulator as it is kept in the low bits, flags above.
+        Accumulator as stored, in the low bits, flags above.
     """
 
     def __init__(self, spec: ArraySpec):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When weights, rows of A and sums move in the weight-stationary array; its handshakes."""
+"""Timing of weights, rows of A and sums of the weight-stationary array, and its handshakes."""
 
 from itertools import pairwise
 
@@ -11,36 +11,36 @@ from hw.array.core import offer_results
 from hw.array.ws.sums import control_layout
 from hw.spec import ArraySpec
 
-#: Bits of the tuser of A: the sums of the pass start anew; they leave on C.
+#: Bits of ``tuser`` of A: first pass, sums start at zero; last pass, sums leave on C.
 FIRST, LAST = 0, 1
 
 
 class WeightSequencer(wiring.Component):
-    """Takes weights and rows of A, swaps the weights, times the memory of sums and the beats of C.
+    """Accepts weights and rows of A, swaps weights, controls the memory of sums, and times C.
 
-    A pass is a tile of ``rows`` beats of B and any number of beats of A. Its weights are put into
-    use when all of them wait and the pass before has had its last beat of A, but at the earliest
-    as many cycles after the first one as a sum takes through a column: only then the sums of that
-    one can be had for the same rows of C. The weights of the next pass may load from that cycle on,
-    or as much later as a swap takes longer to the last row than a load.
+    A pass is a tile of ``rows`` beats of B and any number of beats of A. Its weights are swapped in
+    when all of them are loaded and the previous pass has had its last beat of A. The swap also
+    waits until the first sum of the previous pass has had time to pass through the column, because
+    the next pass may need it. The weights of the next pass may load from the swap on. If a swap
+    moves down more slowly than a load, the load waits for the difference.
 
-    While a row of results cannot leave, the whole array is disabled.
+    While a row of results waits, the whole array is disabled.
 
     Members
     -------
     a_tvalid, a_tready, a_tlast, a_tuser, b_tvalid, b_tready, b_tlast, c_tvalid, c_tready, c_tlast
         Handshakes.
     error
-        A tile of B had another number of beats, or a tile of A more than the memory of sums holds;
-        cleared by the reset alone.
+        A tile of B had a wrong number of beats, or a tile of A more beats than the memory holds;
+        cleared only by a reset.
     en
         Clock enable of the array.
     swap, load
-        What row 0 does with its weights in column 0.
+        Control of the weights in row 0, column 0.
     control
         `control_layout` of column 0.
     kept
-        The row of results that is offered is the one that was kept.
+        The row of results on the stream is the kept one.
     """
 
     def __init__(self, spec: ArraySpec):
@@ -83,7 +83,7 @@ class WeightSequencer(wiring.Component):
         return m
 
     def _take_weights(self, m, wrong):
-        """Beats of B, until those of a tile wait; of the next one from the swap on."""
+        """Accept beats of B until a tile is loaded, and again from the swap on."""
         rows = self._spec.rows
         loaded, place = (Signal(range(rows + 1), name=name) for name in ("loaded", "place"))
         free = place != rows
@@ -101,7 +101,7 @@ class WeightSequencer(wiring.Component):
         m.d.comb += self._full.eq(loaded == rows)
 
     def _swaps(self, m):
-        """Whether rows further down still have to swap before a load may reach them."""
+        """Whether a load must wait, because lower rows have not swapped yet."""
         wait = self._spec.schedule.load_wait
         left = Signal(range(wait), name="swaps_left")
         with m.If(self.swap):
@@ -111,7 +111,7 @@ class WeightSequencer(wiring.Component):
         return self.swap | (left != 0)
 
     def _take_rows(self, m, valid, ends):
-        """Beats of A of the pass whose weights are in use, and when these give way."""
+        """Accept beats of A for the current pass, and swap weights after it."""
         down = self._spec.schedule.down
         opened, wait = Signal(name="opened"), Signal(range(down), name="wait")
         m.d.comb += [
@@ -125,12 +125,12 @@ class WeightSequencer(wiring.Component):
         with m.Else():
             with m.If(ends):
                 m.d.sync += opened.eq(0)
-            # A pause of A in mid-pass counts for nothing: its later rows need as long as any.
+            # Pauses of A within a pass do not count: the sums of later rows need the time too.
             with m.If((valid | (self.en & ~opened)) & (wait != 0)):
                 m.d.sync += wait.eq(wait - 1)
 
     def _count_rows(self, m, valid, wrong):
-        """Row of the beat of A that may come next, that comes now, and some that came before."""
+        """Row numbers of the next beat of A, the current beat, and some previous beats."""
         spec, single = self._spec, self.a_tuser[FIRST] & self.a_tuser[LAST]
         row, following = (Signal(range(spec.depth), name=name) for name in ("row", "following"))
         m.d.comb += [
@@ -145,7 +145,7 @@ class WeightSequencer(wiring.Component):
         return rows
 
     def _time_sums(self, m, valid, ends, wrong):
-        """Where a sum comes from when its row enters, and goes to when it leaves the columns."""
+        """Control the source of a sum that enters a column, and its target when it leaves."""
         spec, first, last = self._spec, self.a_tuser[FIRST], self.a_tuser[LAST]
         entry, place = spec.schedule.entry, Signal(range(spec.depth), name="address")
         *_, read, entering = self._count_rows(m, valid, wrong)
@@ -169,7 +169,7 @@ class WeightSequencer(wiring.Component):
         offer_results(m, self, leave[-1], end[-1])
 
     def _later(self, m, line, cycles, *, name):
-        """``line`` 1, 2, ... and up to ``cycles`` enabled cycles ago."""
+        """Values of ``line`` 1, 2, ..., ``cycles`` enabled cycles ago."""
         ago = Signal(cycles, name=name)
         with m.If(self.en):
             m.d.sync += ago.eq(Cat(line, ago))

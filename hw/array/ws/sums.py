@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accumulator memory at the edge of a weight-stationary array, a part for each column."""
+"""Accumulator memory of a weight-stationary array, one part per column."""
 
 from amaranth import *
 from amaranth.lib import data, memory, wiring
@@ -10,12 +10,11 @@ from hw.spec import ArraySpec
 
 
 def control_layout(spec: ArraySpec) -> data.StructLayout:
-    """What the parts of all columns do, a cycle later in each column to the east.
+    """Control signals of the memory; each column gets them one cycle after its western neighbour.
 
-    The sum of address ``read`` is wanted in the next cycle. The sum that now enters the column is
-    zero with ``start``, the one that now leaves it with ``forward``, the one that left it a cycle
-    ago with ``recent``, else the one that was read. With ``write`` the one that leaves it is kept
-    at address ``place``.
+    The sum at address ``read`` is needed in the next cycle. The sum entering the column is zero
+    with ``start``, the sum now leaving the column with ``forward``, the one that left a cycle ago
+    with ``recent``, else the one read. ``write`` stores the leaving sum at address ``place``.
     """
     address = (spec.depth - 1).bit_length()
     return data.StructLayout(
@@ -24,10 +23,10 @@ def control_layout(spec: ArraySpec) -> data.StructLayout:
 
 
 class SumMemory(wiring.Component):
-    """Holds the sums of one column from a pass over K to the next.
+    """Stores the sums of one column between passes over K.
 
-    The memory has one port of each kind, synchronous, and no reset. What is read in the cycle in
-    which it is written, or in the one before, is not taken from it.
+    The memory has one synchronous read port, one write port and no reset. A sum that is read in the
+    cycle of its write, or one cycle earlier, is forwarded instead.
 
     Members
     -------
@@ -36,9 +35,9 @@ class SumMemory(wiring.Component):
     west, east
         `control_layout`.
     south_sum
-        What leaves the column.
+        Sum that leaves the column.
     north_sum
-        What enters it.
+        Sum that enters the column.
     """
 
     def __init__(self, spec: ArraySpec):
