@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a spec to hardware: its component, its ports, its Verilog, all files that describe it.
+"""Builds hardware from a spec: component, ports, Verilog, and all generated files.
 
-This is the one door to Amaranth for whoever has a spec. Amaranth takes a while to import, so that
-happens when something is built: a wrong option is reported at once.
+Other packages use Amaranth only through this module. Amaranth is slow to import, so it is imported
+when something is built, and a wrong option is reported at once.
 """
 
 import json
@@ -20,28 +20,28 @@ from hw.version import VERSION
 if TYPE_CHECKING:
     from hw.emit.netlist import Port
 
-#: What can be built.
+#: Every spec that can be built.
 Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
-#: Amaranth does not say that two threads may elaborate at once.
+#: Amaranth does not promise that two threads may elaborate at the same time.
 _ELABORATION = RLock()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Hardware:
-    """What is built of a spec.
+    """Hardware built from a spec.
 
     Parameters
     ----------
     top
         Amaranth component, or netlist.
     name
-        Its Verilog module.
+        Name of its Verilog module.
     element
-        Module whose timing is that of the whole: the top, or an array's processing element.
+        Module that determines the timing: the top, or an array's processing element.
     ports
         Ports of the top, clock and reset first.
     descriptions
-        What each port means.
+        Meaning of each port.
     """
 
     top: Any
@@ -64,24 +64,24 @@ class Hardware:
 def build(
     spec: Spec, *, resolve: bool = True, always_valid: bool = False, shell: bool = False
 ) -> Hardware:
-    """Component of ``spec``, its ports and what they mean.
+    """Build ``spec``: its component, and its ports with their meaning.
 
     Parameters
     ----------
     spec
-        What is built.
+        Description of the unit.
     resolve
-        Whether the carry-save sum of a MAC is resolved; else ``o_data`` is the accumulator as it
-        is kept.
+        Whether the carry-save sum of a MAC is resolved; if not, ``o_data`` is the accumulator as
+        stored.
     always_valid
-        Whether ``i_valid`` of a MAC is 1 in every cycle instead of a port.
+        Whether ``i_valid`` of a MAC is tied to 1 instead of being a port.
     shell
-        Whether of an engine nothing is built but what it adds around its array and its memories.
+        Whether to build an engine without its array and memories.
 
     Raises
     ------
     SpecError
-        If it cannot be built.
+        If the unit cannot be built.
     """
     from hw import array, gemm, output
     from hw.board.top import DESCRIPTIONS as BOARD_DESCRIPTIONS
@@ -118,22 +118,22 @@ def build(
 
 
 def verilog(spec: Spec) -> str:
-    """Verilog text of ``spec`` alone."""
+    """Verilog text of ``spec``."""
     return build(spec).verilog()
 
 
 def generate(spec: Spec, out: str | Path = ".") -> Path:
-    """Write the files of ``spec`` into the folder ``out``; gives the path of the manifest.
+    """Write the files of ``spec`` into the folder ``out``; return the path of the manifest.
 
-    The files are ``spec.name`` with the endings .v (Verilog), .json (manifest) and, but for a
-    board, .core (FuseSoC) and .md (ports and protocol); the register map of a GEMM engine comes as
-    JSON, Markdown, C header and Python as well. The same spec gives the same bytes; only the
-    manifest names tool versions.
+    The files are named ``spec.name`` with the endings .v (Verilog), .json (manifest) and, except
+    for a board, .core (FuseSoC) and .md (ports and protocol). A GEMM engine also has its register
+    map as JSON, Markdown, C header and Python. Equal specs give equal bytes; only the manifest
+    names tool versions.
 
     Raises
     ------
     SpecError
-        If the unit cannot be built or the folder cannot be written; nothing is written then.
+        If the unit cannot be built or the folder cannot be written; nothing is written.
     """
     return write_files(Path(out), _texts(spec))[-1]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m hw.doctor``: what is installed, what is missing, and what installs it.
+"""``python -m hw.doctor``: reports what is installed and how to install what is missing.
 
 With ``--install`` it installs what is missing. It prints each command before it runs it.
 """
@@ -28,7 +28,7 @@ USUAL = ("generate", "simulate", "run networks", "synthesise", "plot", "talk to 
 
 
 def examine() -> dict[str, Any]:
-    """What each use finds, whether the rules of USB are there, and who may open serial ports."""
+    """Installed and missing packages and tools by task, USB rules, access to serial ports."""
     uses = {}
     for use, wanted in needs().items():
         there = found(wanted)
@@ -48,7 +48,7 @@ def examine() -> dict[str, Any]:
 
 
 def _lines(state: dict[str, Any]) -> list[str]:
-    """The state for people: a line a use, then what is to be done about USB."""
+    """Report as text: a line per task, then what to do about USB."""
     width = max(map(len, state["uses"]))
     lines = []
     for use, item in state["uses"].items():
@@ -64,25 +64,25 @@ def _lines(state: dict[str, Any]) -> list[str]:
 
 
 def _permissions(state: dict[str, Any]) -> list[str]:
-    """Who may use USB devices and serial ports."""
+    """Access to USB devices and serial ports."""
     lines = []
     without = [device for device, present in state["usb_rules"].items() if not present]
     if without:
         lines += [
-            "Only root may program boards over USB until a udev rule opens them. As root,",
-            f"write into {usb.RULES_FILE}:",
+            "Only root may program boards over USB without a udev rule. As root, write these",
+            f"lines to {usb.RULES_FILE}:",
             "",
             *map(usb.rule, without),
             "",
-            "then run `udevadm control --reload && udevadm trigger`, and connect again.",
+            "then run `udevadm control --reload && udevadm trigger`, and reconnect the board.",
         ]
     else:
-        lines.append("udev rules open all boards to whoever sits at this machine.")
+        lines.append("USB: udev rules give the logged-in user access to all boards.")
     lines.append(
-        "Serial ports are open to this user."
+        "Serial ports: this user has access."
         if state["serial_ports_open"]
-        else f"Serial ports belong to a group: `sudo usermod -aG {usb.SERIAL_GROUP} $USER`, "
-        "then log in again."
+        else f"Serial ports: no access. Run `sudo usermod -aG {usb.SERIAL_GROUP} $USER`, then log "
+        "in again."
     )
     return lines
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m hw.flash``: an array on an FPGA board, from its description to the USB cable."""
+"""``python -m hw.flash``: builds a bitstream with an array and writes it to an FPGA board."""
 
 import argparse
 import json
@@ -26,7 +26,7 @@ from hw.spec.command import (
     chosen_array,
     run_command,
 )
-from hw.spec.errors import require, whole_number
+from hw.spec.errors import SpecError, require, whole_number
 
 DEFAULT_ARRAY = "4x4"
 FOLDER = Path("build/boards")
@@ -37,54 +37,54 @@ def parser() -> Parser:
         prog="python -m hw.flash",
         description="Build a GEMM engine for an FPGA board and write it there.",
     )
-    parser.add_argument("--board", metavar="NAME", help="board; --list-boards names them")
+    parser.add_argument("--board", metavar="NAME", help="board; see --list-boards")
     add_unit_options(parser, array=DEFAULT_ARRAY)
     add_drain_options(parser)
     parser.add_argument(
         "--depths",
         metavar="AxBxC",
-        help="words of the memories of A, B and C (default: those of a block RAM "
-        "at its widest, for each)",
+        help="words in the memories of A, B and C (default: the depth of a block RAM at its "
+        "widest, for each)",
     )
     parser.add_argument(
         "--clock-mhz",
         metavar="MHZ",
-        help="make this clock with the PLL (default: the board's own clock)",
+        help="clock of the design, made by the PLL (default: the board's clock)",
     )
     parser.add_argument(
         "--baud",
         metavar="N",
         default=str(DEFAULT_BAUD),
-        help="bits a second on the serial line (default: %(default)s)",
+        help="bits per second on the serial line (default: %(default)s)",
     )
     parser.add_argument(
         "--dsp",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="put multipliers into DSP blocks where they fit (default: yes)",
+        help="use DSP blocks for multipliers (default: yes)",
     )
     parser.add_argument(
-        "--seed", metavar="N", default="1", help="seed of place and route (default: %(default)s)"
+        "--seed", metavar="N", default="1", help="seed for place and route (default: %(default)s)"
     )
     parser.add_argument(
         "--build-only",
         action="store_true",
-        help="stop at the bitstream; needs neither board nor loader",
+        help="only build the bitstream; needs neither a board nor a loader",
     )
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, help=f"folder of the bitstream (default: {FOLDER}/NAME)"
+        "--out", metavar="DIR", type=Path, help=f"folder for the bitstream (default: {FOLDER}/NAME)"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of paths and lines")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     parser.add_argument(
         "--list-boards",
         action="store_true",
-        help="print the boards, what they have and what fits, and stop",
+        help="list the boards with their cells and the largest arrays, and exit",
     )
     return parser
 
 
 def _number(noun: str, text: str | None, *, low: float, high: float) -> float | None:
-    """Number that an option spells."""
+    """Number in the text of an option."""
     if text is None:
         return None
     try:
@@ -96,8 +96,9 @@ def _number(noun: str, text: str | None, *, low: float, high: float) -> float | 
 
 
 def _chosen(options: argparse.Namespace) -> Design:
-    """Design that the options spell; adders and multipliers are operators if they do not say."""
-    require(options.board is not None, "Board", "given by --board NAME", None)
+    """Design that the options spell; adders and multipliers are inferred by default."""
+    if options.board is None:
+        raise SpecError("No board is given; add --board NAME (--list-boards lists the names)")
     if options.spec is None:
         options.adder = options.adder or "inferred"
         options.multiplier = options.multiplier or "inferred"
@@ -114,7 +115,7 @@ def _chosen(options: argparse.Namespace) -> Design:
 
 
 def _flash(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
-    """Build, and program unless only the bitstream is wanted; what there is to tell."""
+    """Build the bitstream, and write it to the board unless ``--build-only``; return the facts."""
     from hw.board.build import build
 
     seed = whole_number("Seed", options.seed, 1, 2**31 - 1)
@@ -145,7 +146,7 @@ def _flash(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a tool failed, 2 for what a person can mend.
+    """Command line; exit status 0 on success, 1 if a tool failed, 2 for a user error.
 
     130 after Ctrl-C.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m hw.generate``: Verilog, manifest, FuseSoC core and port sheet of a unit."""
+"""``python -m hw.generate``: writes Verilog, manifest, FuseSoC core and port sheet of a unit."""
 
 import argparse
 import json
@@ -35,12 +35,12 @@ def parser() -> Parser:
         help="write the files into this folder (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print the manifest instead of paths")
-    parser.add_argument("--list", action="store_true", help="print the formats that have a name")
+    parser.add_argument("--list", action="store_true", help="list the named number formats")
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; 0 if all went well, 2 for wrong arguments."""
+    """Command line; exit status 0 on success, 2 for user errors."""
     return run_command(parser(), _body, arguments)
 
 

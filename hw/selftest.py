@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m hw.selftest``: a board against the model, on random products and on digits."""
+"""``python -m hw.selftest``: checks a board against the model, on random products and digits."""
 
 import argparse
 import json
@@ -21,58 +21,62 @@ from hw.spec.command import (
     given_mac_options,
     run_command,
 )
-from hw.spec.errors import require, require_int
+from hw.spec.errors import SpecError, require, require_int
 
 
 def parser() -> Parser:
     parser = Parser(
         prog="python -m hw.selftest",
         description=(
-            "Multiply matrices on a board and compare every bit with the model: random sizes, one "
-            "of "
-            "them with more K than the memories hold, and the layers of a digit classifier."
+            "Multiply matrices on a board and compare every bit with the model: random sizes, "
+            "including one with a K too large for the memories, and the layers of a digit "
+            "classifier."
         ),
     )
     parser.add_argument(
         "--port",
         metavar="PATH",
         required=True,
-        help="serial port of the board, for instance /dev/ttyUSB0, or what "
-        "python -m hw.virtual_board prints",
+        help="serial port of the board, for instance /dev/ttyUSB0, or the path printed by "
+        "python -m hw.virtual_board",
     )
     parser.add_argument(
         "--baud",
         metavar="N",
         type=int,
         default=DEFAULT_BAUD,
-        help="bits a second, as in the bitstream (default: %(default)s)",
+        help="bits per second, the same as in the bitstream (default: %(default)s)",
     )
     parser.add_argument(
-        "--gemms", metavar="N", type=int, default=100, help="random products (default: %(default)s)"
+        "--gemms",
+        metavar="N",
+        type=int,
+        default=100,
+        help="number of random products (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
         metavar="N",
         type=int,
         default=0,
-        help="seed of sizes and operands (default: %(default)s)",
+        help="seed for sizes and operands (default: %(default)s)",
     )
     parser.add_argument(
         "--images",
         metavar="N",
         type=int,
-        help="test images of digits, 0 for none (default: all 449)",
+        help="number of test images of digits, 0 for none (default: all 449)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_mac_options(parser)
     parser.add_argument(
-        "--array", metavar="ROWSxCOLS", help="size that the board's array must have (default: any)"
+        "--array", metavar="ROWSxCOLS", help="required size of the board's array (default: any)"
     )
     return parser
 
 
 def _require_unit(options: argparse.Namespace, array: ArraySpec) -> None:
-    """Hold the board's engine to the options that spell one; how it adds makes no difference."""
+    """Raise unless the board's engine matches the options; pipeline and adder do not matter."""
     if options.mac is not None:
         mac, on_board = chosen_mac(options), array.mac
         same = (mac.a, mac.b, mac.acc, mac.lanes) == (
@@ -83,7 +87,7 @@ def _require_unit(options: argparse.Namespace, array: ArraySpec) -> None:
         )
         require(same, "Board MAC", str(mac), str(on_board))
     elif given := given_mac_options(options):
-        require(False, "MAC operands", "given by --mac PAIR", f"--{given[0]}")
+        raise SpecError(f"--{given[0]} needs --mac PAIR, for instance --mac e4m3")
     require(options.array in (None, array.size), "Board array", str(options.array), array.size)
 
 
@@ -95,9 +99,9 @@ def selftest(
     images: int | None,
     progress: Any,
 ) -> dict[str, Any]:
-    """Checks of a board, what was compared and how fast it was.
+    """Check a board; return what was compared, and the speed.
 
-    Digits are left out where there is no scikit-learn, or an output stage behind the sums.
+    Digits are skipped without scikit-learn, or if the engine has an output stage.
 
     Raises
     ------
@@ -127,7 +131,7 @@ def selftest(
 
 
 def _table(report: dict[str, Any]) -> str:
-    """The outcome as text."""
+    """Result as text."""
     rows = {
         "engine": report["engine"],
         "clock": f"{report['clock_hz'] / 1e6:g} MHz",
@@ -136,18 +140,18 @@ def _table(report: dict[str, Any]) -> str:
     for name in ("products", "digits"):
         part = report[name]
         if part is None:
-            rows[name] = "left out: they need sums and scikit-learn"
+            rows[name] = "skipped: they need scikit-learn and an engine without output stage"
             continue
-        right = "" if part["accuracy"] is None else f"; {part['accuracy']:.2%} of digits right"
+        right = "" if part["accuracy"] is None else f"; {part['accuracy']:.2%} of digits correct"
         rows[name] = (
-            f"{part['products']}, {part['results']:,} results as the model has them, "
+            f"{part['products']}, {part['results']:,} results equal to the model, "
             f"{part['macs'] / max(part['seconds'], 1e-9):,.0f} MAC/s{right}"
         )
     return "\n".join(f"{name:<10}{value}" for name, value in rows.items())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all agreed, 1 if not or if the board failed, 2 for wrong arguments."""
+    """Command line; 0 if all agreed, 1 on a difference or failure, 2 on user errors."""
     from sim.selftest import Mismatch
 
     return run_command(parser(), _body, arguments, tool_errors=(DeviceError, Mismatch))

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Version of the project: of the package, and in the FuseSoC cores of what it generates."""
+"""Version of the project, used for the package and in generated FuseSoC cores."""
 
 VERSION = "0.1.0"

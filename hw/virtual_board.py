@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m hw.virtual_board``: a board without a board, compiled RTL at a pseudo-terminal."""
+"""``python -m hw.virtual_board``: a simulated board, compiled from RTL, at a pseudo-terminal."""
 
 import argparse
 import json
@@ -24,14 +24,14 @@ from hw.spec.command import (
 )
 from hw.spec.grammar import DEFAULT_DEPTHS, parse_gemm
 
-#: Of the line: as few cycles a bit as the receiver takes, so that little time goes into bits.
+#: Clock and baud rate: the fewest cycles per bit that the receiver allows, to save time.
 CLOCK_HZ, BAUD = 12_000_000, 3_000_000
-#: Bytes that are taken from the terminal at once.
+#: Largest number of bytes per read from the terminal.
 CHUNK = 1 << 16
 
 
 def compile_board(spec: BoardSpec) -> Any:
-    """Compiled model of a board, the same Verilog that goes into a bitstream.
+    """Compiled model of a board, from the same Verilog as in a bitstream.
 
     Raises
     ------
@@ -49,21 +49,21 @@ def compile_board(spec: BoardSpec) -> Any:
 
 
 class VirtualBoard:
-    """A compiled board that is served at a pseudo-terminal; its time passes with the traffic.
+    """A compiled board at a pseudo-terminal; its clock runs only while there is traffic.
 
     Parameters
     ----------
     model
         Compiled board.
     spec
-        What it was generated from.
+        Description of the board.
     """
 
     def __init__(self, model: Any, spec: BoardSpec) -> None:
         from sim.rtl.serial import BoardLine
 
         self.line = BoardLine(model, spec)
-        # The far end stays open here, so that a driver may come and go.
+        # The far end stays open here, so that drivers can open and close it repeatedly.
         self._own, self._far = os.openpty()
         tty.setraw(self._far)
         self._stop = os.pipe()
@@ -89,7 +89,7 @@ class VirtualBoard:
         os.write(self._stop[1], b".")
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Close the terminal."""
         for end in (self._own, self._far, *self._stop):
             os.close(end)
 
@@ -98,9 +98,8 @@ def parser() -> Parser:
     parser = Parser(
         prog="python -m hw.virtual_board",
         description=(
-            "Serve the compiled RTL of a board, serial line included, at a pseudo-terminal; print "
-            "its "
-            "path, answer until Ctrl-C."
+            "Simulate a board, including its serial line, with compiled RTL. Prints the path of a "
+            "pseudo-terminal, and answers there until Ctrl-C."
         ),
     )
     add_unit_options(parser)
@@ -109,7 +108,7 @@ def parser() -> Parser:
         "--depths",
         metavar="AxBxC",
         default=DEFAULT_DEPTHS,
-        help="words of the memories of A, B and C (default: %(default)s)",
+        help="words in the memories of A, B and C (default: %(default)s)",
     )
     parser.add_argument(
         "--json", action="store_true", help="print path, engine, clock and baud as JSON"
@@ -124,7 +123,7 @@ def _spec(options: argparse.Namespace) -> BoardSpec:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 130 after Ctrl-C, 1 if a tool failed, 2 for wrong arguments."""
+    """Command line; exit status 130 after Ctrl-C, 1 if a tool failed, 2 for user errors."""
     from sim.rtl import RtlError
 
     return run_command(parser(), _body, arguments, tool_errors=(RtlError,))

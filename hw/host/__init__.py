@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Host's side of a board. Plain Python: runs on a machine with nothing but a serial port."""
+"""Host side of a board. It needs only Python and a serial port."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board with an engine, as something that multiplies matrices.
+"""A board with an engine: identifies it and multiplies matrices of any size on it.
 
 >>> with Device.open("/dev/ttyUSB0") as device:
 ...     sums = device.matmul(a, b)  # codes (M, K) and (K, N) of any size
@@ -22,17 +22,17 @@ from hw.spec.errors import require, require_int
 from hw.spec.grammar import parse_spec
 from hw.spec.outputs import Scale
 
-#: Times that a block is begun anew, each time after a reset of the board.
+#: Attempts for a block; it starts again after each reset of the board.
 TRIES = 3
-#: Requests to something that may be no board at all.
+#: Attempts for the first request, when it is unknown whether a board is there.
 FIRST_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows and columns of C that are computed at once, and the parts of K, in order.
+    """Rows and columns of C that are computed together, and the parts of K, in order.
 
-    The sums stay in the array from one part to the next.
+    Between parts the sums stay in the array.
     """
 
     rows: range
@@ -41,10 +41,11 @@ class Block:
 
 
 def blocks(spec: GemmSpec, m: int, k: int, n: int) -> Iterator[Block]:
-    """Blocks of ``C[M, N]``; those that share rows come behind each other.
+    """Blocks of ``C[M, N]``; blocks with the same rows are consecutive.
 
-    As many tiles at once as fit all memories; if K does not, single tiles, K in whole words of A,
-    or, if the memory of B holds no such word, in whole words of B.
+    A block has as many tiles as fit in the memories. If all of K does not fit, a block is one tile,
+    and K is cut into parts of whole words of A or, if even one is too long for the memory of B, of
+    whole words of B.
     """
     array, (rows, steps) = spec.array, spec.array.schedule.a_block
     lanes, words, beats = array.mac.lanes, -(-k // steps), array.beats(k)
@@ -63,19 +64,19 @@ def blocks(spec: GemmSpec, m: int, k: int, n: int) -> Iterator[Block]:
 
 
 class Device:
-    """A board that has said what it is.
+    """A connected board.
 
     Parameters
     ----------
     line
-        Carries bytes to and from it.
+        Carries bytes to and from the board.
     spec
-        Engine that it must hold, by default whichever it holds.
+        Engine that the board must have; by default any.
 
     Raises
     ------
     SpecError
-        If it is no board, or holds another engine.
+        If there is no board, or it has another engine.
     """
 
     def __init__(self, line: Line, *, spec: GemmSpec | None = None) -> None:
@@ -90,12 +91,12 @@ class Device:
 
     @classmethod
     def open(cls, path: str, *, spec: GemmSpec | None = None, baud: int = DEFAULT_BAUD) -> "Device":
-        """The board at a serial port, for instance ``/dev/ttyUSB0``.
+        """Open the board at a serial port, for instance ``/dev/ttyUSB0``.
 
         Raises
         ------
         SpecError
-            If there is no such port, no board at it, or one with another engine.
+            If the port cannot be opened, no board answers, or the board has another engine.
         """
         port = Port(path, baud)
         try:
@@ -111,22 +112,22 @@ class Device:
         self.close()
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the port."""
         if isinstance(self._line, Port):
             self._line.close()
 
     @property
     def repeated(self) -> int:
-        """Requests that had to be sent again."""
+        """Number of requests that had to be sent again."""
         return self._exchange.repeated
 
     def identify(self) -> Identity:
-        """What the board says of itself, read anew, its engine's registers checked.
+        """Read the board's identity again, and check the registers of its engine.
 
         Raises
         ------
         SpecError
-            If that is not what it said at first.
+            If the identity has changed.
         """
         identity = self._exchange.identify()
         require(
@@ -143,28 +144,29 @@ class Device:
         Parameters
         ----------
         a, b
-            Codes of the operands; a signed array of a signed integer format holds the values.
+            Codes of the operands. For signed integer formats, an array with a signed type holds
+            the values.
         scale, zero_point
-            What the output stage takes, if there is one: exponent or binary32 code, and integer.
+            Inputs of the output stage, if there is one: exponent or binary32 code, and integer.
 
         Returns
         -------
         array of shape (M, N)
-            What `sim.matmul` or, behind an output stage, `sim.output` gives.
+            The same as from `sim.matmul` or, with an output stage, `sim.output`.
 
         Raises
         ------
         SpecError
-            If an operand or a setting is wrong; nothing has been sent then.
+            If an operand or a setting is wrong; nothing is sent.
         DeviceError
-            If the board fails; there is no result then.
+            If the board fails; there is no result.
         """
         return self.matmul_with_flags(a, b, scale=scale, zero_point=zero_point)[0]
 
     def matmul_with_flags(
         self, a: npt.ArrayLike, b: npt.ArrayLike, *, scale: int | None = None, zero_point: int = 0
     ) -> tuple[Codes, Codes]:
-        """As `matmul`, with the flags of each sum, (M, N)."""
+        """As `matmul`, but also returns the flags of each sum, (M, N)."""
         mac = self.spec.array.mac
         x, y = operand("Operand a", a, mac.a), operand("Operand b", b, mac.b)
         require(
@@ -193,9 +195,9 @@ class Device:
         settings: dict[str, int],
         held: tuple[range, range] | None,
     ) -> tuple[Codes, Codes]:
-        """Results and flags of a block, begun anew when the board has been reset.
+        """Results and flags of a block; it starts again if the board was reset.
 
-        ``held`` says which rows and part of K the memory of A has from the block before.
+        ``held``: rows and part of K in the memory of A from the previous block, or None.
         """
         for _ in range(TRIES):
             try:
@@ -204,7 +206,7 @@ class Device:
                 held = None
                 self._engine.forget()
                 self.identify()
-        raise DeviceError(f"Board must not be reset {TRIES} times in a block, and was")
+        raise DeviceError(f"The board was reset {TRIES} times during one block of a product")
 
     def _run(
         self,
@@ -214,7 +216,7 @@ class Device:
         settings: dict[str, int],
         held: tuple[range, range] | None,
     ) -> tuple[Codes, Codes]:
-        """One try."""
+        """Compute a block once."""
         for register, value in settings.items():
             self._engine.set(**{register: value})
         if held is None:
@@ -234,14 +236,14 @@ class Device:
         return self._engine.result(len(block.rows), len(last), len(block.cols))
 
     def _first_identity(self, spec: GemmSpec | None) -> Identity:
-        """What is there, held to what must be."""
+        """Identity of the board, checked against ``spec``."""
         self._exchange.settle()
         try:
             identity = self._exchange.identify(tries=FIRST_TRIES)
         except DeviceError as error:
             raise SpecError(
-                f"Serial port must lead to a board that answers, and does not "
-                f"({FIRST_TRIES} requests)"
+                f"No board answered {FIRST_TRIES} requests at the serial port; check the port, the "
+                "baud rate and the bitstream"
             ) from error
         require(
             spec is None or identity.spelling == str(spec),
@@ -256,10 +258,10 @@ def _settings(spec: GemmSpec, scale: int | None, zero_point: int) -> dict[str, i
     """Registers of the output stage."""
     out = spec.array.out
     takes = bool(out and out.scale_bits), bool(out and out.zero_point_bits)
-    require(scale is None or takes[0], "Scale", "left out without a scale in the engine", scale)
-    require(
-        zero_point == 0 or takes[1], "Zero point", "left out without one in the engine", zero_point
-    )
+    if scale is not None and not takes[0]:
+        raise SpecError("The engine has no scale; leave out scale")
+    if zero_point != 0 and not takes[1]:
+        raise SpecError("The engine has no zero point; leave out zero_point")
     if out is None:
         return {}
     settings = {}
@@ -280,14 +282,14 @@ def _settings(spec: GemmSpec, scale: int | None, zero_point: int) -> dict[str, i
 
 
 def _integer(noun: str, value: Any, low: int, high: int) -> int:
-    """The value, which numpy may have made, if it is in range."""
+    """The value, perhaps a numpy integer, if it is in range."""
     number = int(value) if isinstance(value, np.integer) else value
     require_int(noun, number, low, high)
     return int(number)
 
 
 def _joined(m: int, n: int, parts: list[tuple[Block, Codes]]) -> Codes:
-    """A matrix from its blocks."""
+    """Matrix assembled from its blocks."""
     whole = np.zeros((m, n), parts[0][1].dtype)
     for block, values in parts:
         whole[block.rows.start : block.rows.stop, block.cols.start : block.cols.stop] = values

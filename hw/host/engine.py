@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Products that fit the memories of an engine, through nothing but its registers and windows."""
+"""Runs products that fit in an engine's memories, through its registers and memory windows."""
 
 import time
 
@@ -9,20 +9,20 @@ from hw.spec import GemmSpec
 from hw.spec.errors import require
 from hw.spec.registers import Access, gemm_map
 
-#: Seconds that a product may take beyond its cycles.
+#: Seconds that a product may take in addition to its cycles.
 PATIENCE = 5.0
-#: Times slower than its clock that an engine may run: it may be a simulated one.
+#: How many times slower than its clock an engine may be, as it may be simulated.
 SLOWEST = 1000
 STARTS = 3
 
 
 class Engine:
-    """Fills the memories, starts, waits, reads C, and looks at everything that can be wrong.
+    """Fills the memories, starts products, waits, reads C, and checks the state after each.
 
     Parameters
     ----------
     exchange
-        Reaches the bus.
+        Access to the bus.
     spec
         The engine.
     clock_hz
@@ -32,11 +32,11 @@ class Engine:
     def __init__(self, exchange: Exchange, spec: GemmSpec, clock_hz: int) -> None:
         self.spec, self._exchange, self._clock_hz = spec, exchange, clock_hz
         self._map = gemm_map(spec)
-        #: Values that registers are known to have.
+        #: Known values of registers.
         self._known: dict[str, int] = {}
 
     def check(self) -> None:
-        """See that the engine is the one that the board says it is.
+        """Check that the engine is the one in the board's identity.
 
         Raises
         ------
@@ -50,11 +50,11 @@ class Engine:
                 require(value == field.value, f"Engine {register.name}", f"{field.value:#x}", value)
 
     def forget(self) -> None:
-        """Nothing is known any more: the board has been reset."""
+        """Forget the values of registers, after a reset of the board."""
         self._known = {}
 
     def set(self, **values: int) -> None:
-        """Write registers that lie behind each other, unless they have these values."""
+        """Write consecutive registers, unless they have these values already."""
         if any(self._known.get(name) != value for name, value in values.items()):
             self._exchange.write(
                 self._map.offset(next(iter(values))),
@@ -71,20 +71,20 @@ class Engine:
         self._fill("B", b_words(b, self.spec, self._map.window("B")))
 
     def _fill(self, name: str, words: BusWords) -> None:
-        """Write words into a memory from its start on."""
+        """Write words into a memory, starting at its base."""
         window = self._map.window(name)
         self._exchange.write(
             self._map.base(window), words, run=window.lanes, stride=1 << window.lane_bits
         )
 
     def release(self) -> None:
-        """Let go of sums that a product which was given up has left in the array."""
+        """Clear sums that an abandoned product has left in the array."""
         (state,) = self._exchange.read(self._map.offset("STATUS"), 1).tolist()
         if state & self._mask("STATUS", "held"):
             self.run(1, 1, 1)
 
     def result(self, m: int, k: int, n: int) -> tuple[Codes, Codes]:
-        """Results and flags of what is in the memories, (M, N), and of the sums that are held."""
+        """Run the product of the operands in memory; return results and flags, (M, N)."""
         self.run(m, k, n)
         window = self._map.window("C")
         count = m * self.spec.array.tiles(1, n)
@@ -97,10 +97,10 @@ class Engine:
         return c_values(words.reshape(count, window.lanes), self.spec, m, n)
 
     def run(self, m: int, k: int, n: int, *, hold: bool = False) -> None:
-        """Start and wait until it is done; with ``hold`` the sums stay in the array.
+        """Start a product and wait until it is done; with ``hold`` the sums stay in the array.
 
-        A start whose answer is lost may have been taken or not: the state tells. It must not be
-        taken twice, since the sums that are held would grow twice.
+        If the answer to a start is lost, the state shows whether the product was started. It must
+        not be started twice, because held sums would be added to twice.
         """
         control = self._mask("CONTROL", "start") | hold * self._mask("CONTROL", "hold")
         for _ in range(STARTS):
@@ -116,15 +116,15 @@ class Engine:
                 self._exchange.settle()
             if self._done(m, k, n, hold):
                 return
-        raise DeviceError(f"Engine must start in {STARTS} tries, and does not")
+        raise DeviceError(f"The engine did not start in {STARTS} attempts")
 
     def _done(self, m: int, k: int, n: int, hold: bool) -> bool:
-        """Wait; whether the product has been done, False if it was never started."""
+        """Wait for the end; return True if the product is done, False if it never started."""
         cycles = self.spec.cycles(m, k, n, hold=hold)
         end = time.monotonic() + PATIENCE + SLOWEST * cycles / self._clock_hz
         while (state := self._state())["STATUS"] & self._mask("STATUS", "busy"):
             if time.monotonic() > end:
-                raise DeviceError(f"Engine must be done in {cycles} cycles, and is not")
+                raise DeviceError(f"The engine was not done after {cycles} cycles")
         done = self._mask("STATUS", "done")
         if not state["ERROR"] and not state["STATUS"] & done:
             return False
@@ -139,20 +139,20 @@ class Engine:
         for register, value in wanted.items():
             if state[register] != value:
                 raise DeviceError(
-                    f"Engine {register} must be {value:#x} behind a product, not "
+                    f"Engine {register} must be {value:#x} after a product, not "
                     f"{state[register]:#x}"
                 )
         return True
 
     def _state(self) -> dict[str, int]:
-        """Registers from STATUS to N, read at once."""
+        """Registers from STATUS to N, in one read."""
         names = [register.name for register in self._map.registers]
         names = names[names.index("STATUS") : names.index("N") + 1]
         values = self._exchange.read(self._map.offset(names[0]), len(names)).tolist()
         return dict(zip(names, values, strict=True))
 
     def _all(self, register: str) -> int:
-        """All sticky fields of a register."""
+        """Mask of all sticky fields of a register."""
         (entry,) = (known for known in self._map.registers if known.name == register)
         return sum(field.mask for field in entry.fields if field.access is Access.STICKY)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests over a line that may lose or garble anything, tried again a bounded number of times."""
+"""Requests over a line that may lose or corrupt bytes; each is repeated a few times if needed."""
 
 import time
 import zlib
@@ -26,18 +26,18 @@ from hw.spec.board import (
 
 
 class DeviceError(RuntimeError):
-    """The board does not answer, or not as its engine must."""
+    """The board does not answer, or answers wrongly."""
 
 
 class DeviceReset(DeviceError):
-    """The board has been reset since it was identified: what was written may be gone."""
+    """The board was reset after it was identified; data written before may be lost."""
 
 
 class Refused(DeviceError):
     """The engine refused an access."""
 
 
-#: Byte, and what stands for it within a frame; the escape itself goes first.
+#: Byte, and its replacement within a frame; the escape byte must come first.
 _STUFFING = tuple((bytes([byte]), bytes([ESCAPE, byte ^ FLIP])) for byte in (ESCAPE, FLAG))
 _CHECK_BYTES = CRC_BITS // 8
 _HEAD_BYTES = 2
@@ -46,7 +46,7 @@ _FLAG = bytes([FLAG])
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a board answered; ``fresh`` tells that it has been reset since the last IDENTIFY."""
+    """Answer of a board; ``fresh``: the board was reset after the last IDENTIFY."""
 
     sequence: int
     code: int
@@ -55,7 +55,7 @@ class Reply:
 
 
 def frame(sequence: int, command: int, payload: bytes = b"") -> bytes:
-    """A request, flags included."""
+    """Bytes of a request, including the flags."""
     body = bytes([sequence, command]) + payload
     body += zlib.crc32(body).to_bytes(_CHECK_BYTES, "little")
     for byte, stuffed in _STUFFING:
@@ -64,27 +64,27 @@ def frame(sequence: int, command: int, payload: bytes = b"") -> bytes:
 
 
 class Deframer:
-    """Replies out of bytes as they come."""
+    """Extracts replies from received bytes."""
 
     def __init__(self) -> None:
         self._rest = b""
-        #: Frames that were garbled.
+        #: Number of corrupted frames.
         self.garbled = 0
 
     def push(self, data: bytes) -> list[Reply]:
-        """Replies that these bytes complete; garbled ones are counted."""
+        """Replies that these bytes complete; corrupted ones are counted."""
         *ended, self._rest = (self._rest + data).split(_FLAG)
         frames = [_unstuffed(stuffed) for stuffed in ended if stuffed]
         self.garbled += frames.count(None)
         return [reply for reply in frames if reply is not None]
 
     def clear(self) -> None:
-        """Forget the frame that has begun."""
+        """Discard an incomplete frame."""
         self._rest = b""
 
 
 def _unstuffed(stuffed: bytes) -> Reply | None:
-    """What is between two flags, unless it is garbled."""
+    """Reply between two flags; None if it is corrupted."""
     body = stuffed
     for byte, pair in reversed(_STUFFING):
         body = body.replace(pair, byte)
@@ -97,16 +97,16 @@ def _unstuffed(stuffed: bytes) -> Reply | None:
     return Reply(body[0], code & ~FRESH, bool(code & FRESH), body[_HEAD_BYTES:])
 
 
-#: Times that a request is sent before the line counts as dead.
+#: Attempts for a request.
 TRIES = 8
-#: Seconds of silence after which nothing more is on its way: USB adapters hold bytes for 16 ms.
+#: Seconds of silence after which no more bytes will come; USB adapters hold bytes for 16 ms.
 QUIET = 0.04
-#: Seconds for which silence is waited for: a board that never stops is none.
+#: Longest wait for silence, in seconds.
 NOISE = 2.0
-#: Seconds for a reply beyond the time that its bytes take, before anything has answered and then:
-#: a simulated board takes its time.
+#: Seconds to wait for a reply, beyond the time of its bytes: until the first answer, and later.
+#: A simulated board is slow.
 FIRST_PATIENCE, PATIENCE = 1.0, 10.0
-#: Bits of a byte on the line, and how much longer than needed it may all take.
+#: Bits per byte on the line, and factor by which the transfer may be slower.
 BYTE_BITS, MARGIN = 10, 4
 
 Words = npt.NDArray[np.uint32]
@@ -114,7 +114,7 @@ Words = npt.NDArray[np.uint32]
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Words ``first`` to ``first + size - 1`` of a transfer, and where they lie."""
+    """Words ``first`` to ``first + size - 1`` of a transfer, and their addresses."""
 
     address: int
     first: int
@@ -124,12 +124,12 @@ class _Part:
 
     @property
     def head(self) -> bytes:
-        """Start of a request's payload."""
+        """First words of a request's payload."""
         return np.array([self.address, self.run | self.stride << 16], "<u4").tobytes()
 
 
 def _parts(address: int, count: int, run: int, stride: int, room: int) -> Iterator[_Part]:
-    """A transfer in parts of at most ``room`` words; only a run that is longer is cut."""
+    """Parts of a transfer, at most ``room`` words each; only runs longer than that are cut."""
     for line in range(0, count, run * max(1, room // run)):
         place = address + WORD_BYTES * stride * (line // run)
         if run <= room:
@@ -146,7 +146,7 @@ def _parts(address: int, count: int, run: int, stride: int, room: int) -> Iterat
 
 
 class Line(Protocol):
-    """What carries bytes."""
+    """Connection that carries bytes."""
 
     baud: int
 
@@ -154,13 +154,13 @@ class Line(Protocol):
         """Send bytes."""
 
     def read(self, seconds: float) -> bytes:
-        """Whatever has come, waiting for the first byte for at most ``seconds``."""
+        """Received bytes, waiting for the first one for at most ``seconds``."""
 
 
 class Exchange:
-    """One request at a time, each with a number that its reply repeats.
+    """Sends one request at a time, with a number that the reply repeats.
 
-    A reply to an earlier try, which comes late, has another number and is dropped.
+    A late reply to an earlier attempt has another number and is dropped.
 
     Parameters
     ----------
@@ -171,18 +171,18 @@ class Exchange:
     def __init__(self, line: Line) -> None:
         self._line, self._deframer = line, Deframer()
         self._sequence, self._answered = 0, False
-        #: Requests that were sent again.
+        #: Number of requests that were sent again.
         self.repeated = 0
 
     def identify(self, *, tries: int = TRIES) -> Identity:
-        """What the board says of itself; from now on a reset is told.
+        """Identity of the board; after this, the board reports resets.
 
         Raises
         ------
         DeviceError
             If nothing answers.
         SpecError
-            If what answers is no board, or one with another protocol.
+            If the answer is not that of a board, or it has another protocol version.
         """
         return Identity.from_bytes(
             self._ask(Command.IDENTIFY, b"", reply_words=MAX_WORDS, tries=tries)
@@ -197,7 +197,7 @@ class Exchange:
         stride: int = 1,
         tries: int = TRIES,
     ) -> None:
-        """Write words, ``run`` of them in a row, then on from ``stride`` words further."""
+        """Write words in runs of ``run`` words that start ``stride`` words apart."""
         data = np.asarray(words, "<u4").ravel()
         for part in _parts(address, data.size, run, stride, MAX_WORDS - WRITE_WORDS):
             self._ask(
@@ -207,14 +207,14 @@ class Exchange:
             )
 
     def read(self, address: int, count: int, *, run: int = 1, stride: int = 1) -> Words:
-        """Read words, ``run`` of them in a row, then on from ``stride`` words further."""
+        """Read words in runs of ``run`` words that start ``stride`` words apart."""
         words = []
         for part in _parts(address, count, run, stride, MAX_WORDS):
             head = part.head + part.size.to_bytes(WORD_BYTES, "little")
             payload = self._ask(Command.READ, head, reply_words=part.size)
             if len(payload) != part.size * WORD_BYTES:
                 raise DeviceError(
-                    f"Board must answer with {part.size * WORD_BYTES} bytes, not {len(payload)}"
+                    f"Board answer must have {part.size * WORD_BYTES} bytes, not {len(payload)}"
                 )
             words.append(np.frombuffer(payload, "<u4"))
         return np.concatenate(words)
@@ -234,20 +234,20 @@ class Exchange:
             if reply is None or reply.code not in (Code.OK, Code.BUS):
                 continue
             if reply.fresh and command is not Command.IDENTIFY:
-                raise DeviceReset("Board must not be reset while it is used, and was")
+                raise DeviceReset("The board was reset while it was in use")
             if reply.code == Code.BUS:
-                raise Refused(f"Engine must take a {command.name}, and refuses it")
+                raise Refused(f"The engine refused a {command.name}")
             return reply.payload
-        raise DeviceError(f"Board must answer one of {tries} requests, and does not")
+        raise DeviceError(f"The board did not answer {tries} requests")
 
     def _reply(self, size: int) -> Reply | None:
-        """The reply that is waited for; None if it does not come whole or tells of a wrong line."""
+        """Reply to the last request; None if none arrives, or only a corrupted one."""
         wire = MARGIN * BYTE_BITS * size / self._line.baud
         end = time.monotonic() + (PATIENCE if self._answered else FIRST_PATIENCE) + wire
         garbled = self._deframer.garbled
         while (left := end - time.monotonic()) > 0:
             for reply in self._deframer.push(self._line.read(left)):
-                # What is wrong with the line may have hit the number too.
+                # In a report of a line error, the number may be corrupted too.
                 self._answered = True
                 if reply.sequence == self._sequence or reply.code not in (Code.OK, Code.BUS):
                     return reply
@@ -256,7 +256,7 @@ class Exchange:
         return None
 
     def settle(self) -> None:
-        """End whatever the board still waits for, and drop what comes until nothing does."""
+        """End any open frame at the board, and drop received bytes until there is silence."""
         self._line.write(bytes([FLAG]))
         end = time.monotonic() + NOISE
         while self._line.read(QUIET) and time.monotonic() < end:

@@ -9,25 +9,25 @@ import serial
 from hw.host.exchange import DeviceError
 from hw.spec.errors import SpecError
 
-#: What there is to do about it, by the system's own error.
+#: Explanation of each system error.
 _ADVICE = {
     errno.EACCES: "no permission: join the group that owns it, or add a udev rule",
     errno.ENOENT: "no such file",
-    errno.ENOTTY: "no serial port",
+    errno.ENOTTY: "not a serial port",
     errno.EBUSY: "busy: another program has it open",
     errno.EAGAIN: "busy: another program has it open",
 }
 
 
 class Port:
-    """Bytes to and from a board.
+    """A serial port with a board.
 
     Parameters
     ----------
     path
         For instance ``/dev/ttyUSB0`` or ``COM3``.
     baud
-        Bits a second.
+        Bits per second.
 
     Raises
     ------
@@ -41,37 +41,31 @@ class Port:
             self._serial = serial.Serial(path, baud, timeout=0, write_timeout=None, exclusive=True)
             self._serial.reset_input_buffer()
         except (OSError, ValueError, serial.SerialException) as error:
-            raise SpecError(
-                f"Serial port must be one that can be opened, not {path!r} ({_reason(error)})"
-            ) from error
+            raise SpecError(f"Serial port {path!r} cannot be opened ({_reason(error)})") from error
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
         try:
             self._serial.write(data)
         except (OSError, serial.SerialException) as error:
-            raise DeviceError(
-                f"Serial port {self.path} must stay open, and does not ({_reason(error)})"
-            ) from error
+            raise DeviceError(f"Serial port {self.path} failed ({_reason(error)})") from error
 
     def read(self, seconds: float) -> bytes:
-        """Whatever has come, waiting for the first byte for at most ``seconds``."""
+        """Received bytes, waiting for the first one for at most ``seconds``."""
         try:
             self._serial.timeout = seconds
             data: bytes = self._serial.read(1)
             return data + self._serial.read(self._serial.in_waiting) if data else data
         except (OSError, serial.SerialException) as error:
-            raise DeviceError(
-                f"Serial port {self.path} must stay open, and does not ({_reason(error)})"
-            ) from error
+            raise DeviceError(f"Serial port {self.path} failed ({_reason(error)})") from error
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the port."""
         self._serial.close()
 
 
 def _reason(error: Exception) -> str:
-    """The cause in a few words."""
+    """Short text of the cause."""
     causes = [error, error.__context__]
     numbers = [cause.args[0] for cause in causes if cause and cause.args]
     number = next((number for number in numbers if isinstance(number, int)), None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Codes of matrices as words of an engine's memories, and back; the order is `gemm_map`'s."""
+"""Converts codes of matrices to words of an engine's memories, and back, as in `gemm_map`."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ BusWords = npt.NDArray[np.uint32]
 
 
 def operand(noun: str, values: npt.ArrayLike, fmt: Format) -> Codes:
-    """Codes of a matrix as uint64; a signed array of a signed integer format holds the values.
+    """Codes of a matrix as uint64. A signed array for a signed integer format holds the values.
 
     Raises
     ------
     SpecError
-        If it is no matrix of codes of ``fmt``.
+        If ``values`` is not a matrix of codes of ``fmt``.
     """
     try:
         array = np.asarray(values)
@@ -45,19 +45,19 @@ def operand(noun: str, values: npt.ArrayLike, fmt: Format) -> Codes:
 
 
 def a_words(a: Codes, spec: GemmSpec, window: Window) -> BusWords:
-    """Words of the memory of A for codes (M, K): rows that a word holds, each along K."""
+    """Words of memory A for codes (M, K)."""
     rows, steps = spec.array.schedule.a_block
     return _words(a, rows, steps, spec.array.mac.a.width, window)
 
 
 def b_words(b: Codes, spec: GemmSpec, window: Window) -> BusWords:
-    """Words of the memory of B for codes (K, N): tiles of columns, each along K."""
+    """Words of memory B for codes (K, N)."""
     array = spec.array
     return _words(b.T, array.cols, array.mac.lanes, array.mac.b.width, window)
 
 
 def _words(lines: Codes, slots: int, steps: int, width: int, window: Window) -> BusWords:
-    """Words of ``slots`` lines each, ``steps`` codes of a line; edges are filled up with 0."""
+    """Words with ``steps`` codes of each of ``slots`` lines; edges are padded with 0."""
     count, depth = lines.shape
     tiles, beats = -(-count // slots), -(-depth // steps)
     whole = np.zeros((tiles * slots, beats * steps), np.uint64)
@@ -70,10 +70,10 @@ def _words(lines: Codes, slots: int, steps: int, width: int, window: Window) -> 
 
 
 def c_values(words: BusWords, spec: GemmSpec, m: int, n: int) -> tuple[Codes, npt.NDArray[Any]]:
-    """Results and flags, (M, N), from the words of the memory of C.
+    """Results and flags, (M, N), from the words of memory C.
 
-    Sums in fixed point are integers, int64, or Python's past 63 bits; all else is codes. Flags are
-    those of `hw.spec.Flag`.
+    Fixed-point sums are integers: int64, or Python integers above 63 bits. Other results are codes.
+    Flags are those of `hw.spec.Flag`.
     """
     array, cols = spec.array, spec.array.cols
     bits = np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little")
@@ -84,13 +84,13 @@ def c_values(words: BusWords, spec: GemmSpec, m: int, n: int) -> tuple[Codes, np
     if array.flag_bits:
         start = cols * array.slot_width
         raw = bits[:, start : start + cols * array.flag_bits].reshape(-1, array.flag_bits)
-        # A single bit is NaN.
+        # A single bit means NaN.
         flags = _numbers(raw, signed=False) * np.uint8(Flag.NAN if array.flag_bits == 1 else 1)
     return values.reshape(m, -1)[:, :n], flags.reshape(m, -1)[:, :n]
 
 
 def _numbers(bits: npt.NDArray[np.uint8], *, signed: bool) -> Codes:
-    """A number for each row of bits, the low one first."""
+    """One number per row of bits, low bit first."""
     width = bits.shape[1]
     if width > 63:
         weights = [1 << place for place in range(width)]

@@ -94,8 +94,10 @@ def test_doctor_gives_the_rules_that_are_missing(capsys, monkeypatch):
     )
     assert "then run `udevadm control --reload && udevadm trigger`, and connect again." in lines
     assert lines[-1] == (
-        "Serial ports belong to a group: `sudo usermod -aG dialout $USER`, then log in again."
+        "Serial ports: no access. Run `sudo usermod -aG dialout $USER`, then log in again."
     )
     monkeypatch.setattr(usb, "has_rule", lambda device: True)
     doctor.main([])
-    assert "udev rules open all boards to whoever sits at this machine." in capsys.readouterr().out
+    assert (
+        "USB: udev rules give the logged-in user access to all boards." in capsys.readouterr().out
+    )

@@ -75,7 +75,7 @@ RANGE = (
     f"{FAMILIES['ice40'].name} can make from 12 MHz"
 )
 WRONG = [
-    ([], "Board must be given by --board NAME, not None"),
+    ([], "No board is given; add --board NAME (--list-boards lists the names)"),
     (
         ["--board", "icebreaker", "--build-only"],
         "No MAC is given; add --mac PAIR, for instance --mac e4m3",

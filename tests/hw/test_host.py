@@ -127,7 +127,7 @@ def test_device_starts_over_after_a_reset(line):
 def test_device_gives_up_on_a_dead_line(line):
     device = Device(line)
     line.spoil = lambda data, out: b""
-    with pytest.raises(DeviceError, match=r"^Board must answer one of 8 requests, and does not$"):
+    with pytest.raises(DeviceError, match=r"^The board did not answer 8 requests$"):
         device.matmul([[1]], [[1]])
 
 
@@ -162,12 +162,12 @@ def test_sums_of_a_product_that_was_given_up_are_let_go(line):
         ([[1.0]], [[1]], {}, "Operand a dtype must be an integer type, not 'float64'"),
         ([[8]], [[1]], {}, "Operand a must be codes from -8 to 7, not 8"),
         ([[1]], np.array([[16]], np.uint8), {}, "Operand b must be codes from 0 to 15, not 16"),
-        ([[1]], [[1]], {"scale": 2}, "Scale must be left out without a scale in the engine, not 2"),
+        ([[1]], [[1]], {"scale": 2}, "The engine has no scale; leave out scale"),
         (
             [[1]],
             [[1]],
             {"zero_point": 3},
-            "Zero point must be left out without one in the engine, not 3",
+            "The engine has no zero point; leave out zero_point",
         ),
     ],
 )
@@ -210,7 +210,10 @@ def test_port_without_a_board_is_told(monkeypatch):
     monkeypatch.setattr("hw.host.exchange.FIRST_PATIENCE", 0.05)
     own, far = os.openpty()
     try:
-        message = "Serial port must lead to a board that answers, and does not (3 requests)"
+        message = (
+            "No board answered 3 requests at the serial port; check the port, the baud rate and "
+            "the bitstream"
+        )
         with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
             Device.open(os.ttyname(far))
     finally:
@@ -220,12 +223,12 @@ def test_port_without_a_board_is_told(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("missing", "no such file"), ("file", "no serial port"), ("", "is a directory")],
+    [("missing", "no such file"), ("file", "not a serial port"), ("", "is a directory")],
 )
 def test_port_wrong(tmp_path, name, reason):
     (tmp_path / "file").write_text("")
     path = tmp_path / name
-    message = f"Serial port must be one that can be opened, not {str(path)!r} ({reason})"
+    message = f"Serial port {str(path)!r} cannot be opened ({reason})"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         Device.open(str(path))
 
@@ -243,7 +246,7 @@ def test_port_that_is_not_given_is_told(monkeypatch, number, reason):
         raise serial.SerialException(number, "could not open port")
 
     monkeypatch.setattr(serial, "Serial", refuse)
-    message = f"Serial port must be one that can be opened, not '/dev/ttyUSB0' ({reason})"
+    message = f"Serial port '/dev/ttyUSB0' cannot be opened ({reason})"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         Device.open("/dev/ttyUSB0")
 

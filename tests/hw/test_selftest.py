@@ -151,7 +151,7 @@ def test_selftest_notices_a_wrong_bit(port, capsys, monkeypatch):
             f"Board MAC must be int8,acc=fx28, not '{ENGINE.partition(',array')[0]}'",
         ),
         (("--array", "4x4"), "Board array must be 4x4, not '2x2'"),
-        (("--acc", "int12"), "MAC operands must be given by --mac PAIR, not '--acc'"),
+        (("--acc", "int12"), "--acc needs --mac PAIR, for instance --mac e4m3"),
         (("--gemms", 0), "Products must be an integer from 1 to 1000000, not 0"),
         (("--images", 450), "Images must be an integer from 0 to 449, not 450"),
         (("--seed", -1), f"Seed must be an integer from 0 to {2**63}, not -1"),
@@ -167,8 +167,7 @@ def test_selftest_without_a_port(capsys):
     status, out, err = run(capsys, "--port", "/dev/ttyNone")
     assert (status, out) == (2, "")
     assert err == (
-        "python -m hw.selftest: error: Serial port must be one that can be opened, not "
-        "'/dev/ttyNone' (no such file)\n"
+        "python -m hw.selftest: error: Serial port '/dev/ttyNone' cannot be opened (no such file)\n"
     )
 
 
