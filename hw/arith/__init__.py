@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Leaf data path: decode, multiply, shift, add. Functions that add logic to a module."""
+"""Basic data-path blocks (decode, multiply, shift, add) as functions that add logic to a module."""

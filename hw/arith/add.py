@@ -11,7 +11,7 @@ from hw.spec import Adder
 
 
 def extend(value: Value, width: int, *, signed: bool = False, fill: int = 0) -> Value:
-    """``value`` with ``fill`` or, if it is signed, its top bit above it; or cut to ``width``."""
+    """``value`` extended with ``fill`` or, if signed, its top bit; or truncated to ``width``."""
     top = value[-1] if signed else Const(fill, 1)
     return Cat(value, top.replicate(max(width - len(value), 0)))[:width]
 
@@ -19,7 +19,7 @@ def extend(value: Value, width: int, *, signed: bool = False, fill: int = 0) -> 
 def add(
     m: Module, x: Value, y: Value, carry: Value, *, adder: Adder, name: str
 ) -> tuple[Value, Value]:
-    """``x + y + carry`` for two values of one width: the sum's low bits, and the carry out."""
+    """``x + y + carry`` for two values of equal width: sum, and carry out."""
     functions = {Adder.RIPPLE: ripple_add, Adder.INFERRED: inferred_add}
     return functions.get(adder, prefix_add)(m, x, y, carry, name=name)
 
@@ -36,7 +36,7 @@ def ripple_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> tup
 
 
 def inferred_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> tuple[Value, Value]:
-    """`add` as Verilog's operator; the carry enters through a column below."""
+    """`add` with Verilog's operator; the carry enters through an extra column below bit 0."""
     total = Signal(len(x) + 2, name=name)
     m.d.comb += total.eq(Cat(Const(1, 1), x) + Cat(carry, y))
     return total[1:-1], total[-1]
@@ -47,11 +47,11 @@ def add_signed_magnitude(
 ) -> Value:
     """``x - magnitude`` if ``negative`` else ``x + magnitude``, modulo ``2**len(x)``.
 
-    The magnitude is complemented and the sign is the carry in, which the first bit makes use of:
-    it needs no full adder. Bits above the magnitude step by one at most.
+    The magnitude is complemented, and the sign is the carry in. Therefore bit 0 needs no full
+    adder. The bits above the magnitude change by at most one step.
     """
     if adder is Adder.INFERRED:
-        # The whole width is one carry chain, which is free where a look-up table has one.
+        # One carry chain for the whole width; FPGAs have dedicated carry logic.
         other = extend(magnitude, len(x)) ^ negative.replicate(len(x))
         return inferred_add(m, x, other, negative, name=name)[0]
     width = min(len(magnitude), len(x))
@@ -74,7 +74,7 @@ def step_by_one(
 ) -> Value:
     """``x - enable`` if ``down`` else ``x + enable``, modulo ``2**len(x)``.
 
-    As a chain, three gates a bit.
+    A ripple chain takes three gates per bit.
     """
     if adder is Adder.INFERRED:
         other = Cat(enable, (enable & down).replicate(max(len(x) - 1, 0)))[: len(x)]
@@ -96,7 +96,7 @@ Carry = tuple[Value, Value]
 
 
 def prefix_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> tuple[Value, Value]:
-    """``x + y + carry`` for two values of one width: the sum's low bits, and the carry out."""
+    """`add` as a parallel-prefix adder."""
     half = Signal(len(x), name=f"{name}_h")
     m.d.comb += half.eq(x ^ y)
     runs = _scan(
@@ -112,7 +112,7 @@ def prefix_add(m: Module, x: Value, y: Value, carry: Value, *, name: str) -> tup
 def prefix_step(m: Module, x: Value, enable: Value, down: Value, *, name: str) -> Value:
     """``x - enable`` if ``down`` else ``x + enable``, modulo ``2**len(x)``.
 
-    Whether a step reaches a bit is known of both directions before it is known which one it is.
+    Both directions are prepared in parallel, before ``down`` is known.
     """
     total, changes = Signal(len(x), name=name), Signal(len(x), name=f"{name}_changes")
     ups, downs = (
@@ -133,11 +133,11 @@ def prefix_step(m: Module, x: Value, enable: Value, down: Value, *, name: str) -
 
 
 def _scan(items: list[Any], join: Callable[[Any, Any, str], Any]) -> list[Any]:
-    """Join of each item and all before it, in as few levels as there can be (Sklansky)."""
+    """Prefix of each item, in the fewest levels (Sklansky)."""
     items = list(items)
     span = 1
     while span < len(items):
-        # An item in the upper half of a block takes all that the lower half comes to.
+        # Each item in the upper half of a block is joined with the result of the lower half.
         items = [
             join(items[(i | span - 1) - span], item, f"{i}_{span}") if i & span else item
             for i, item in enumerate(items)
@@ -147,7 +147,7 @@ def _scan(items: list[Any], join: Callable[[Any, Any, str], Any]) -> list[Any]:
 
 
 def _join(m: Module, low: Carry, high: Carry, *, name: str) -> Carry:
-    """Generate and propagate of two runs that follow each other."""
+    """Generate and propagate of two adjacent runs together."""
     generate, propagate = Signal(name=f"{name}_g"), Signal(name=f"{name}_p")
     m.d.comb += [
         generate.eq(high[0] | (high[1] & low[0])),
@@ -157,7 +157,7 @@ def _join(m: Module, low: Carry, high: Carry, *, name: str) -> Carry:
 
 
 def _both(m: Module, low: Value, high: Value, *, name: str) -> Value:
-    """Whether two runs both let a step pass."""
+    """Whether both of two adjacent runs propagate a step."""
     passes = Signal(name=name)
     m.d.comb += passes.eq(low & high)
     return passes

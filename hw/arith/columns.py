@@ -8,21 +8,21 @@ from amaranth import *
 
 
 def full_adder(m: Module, x: Value, y: Value, z: Value, *, name: str) -> tuple[Value, Value]:
-    """Sum and carry of three bits: five two-input gates, in the form that mappers keep."""
+    """Sum and carry of three bits: five two-input gates, in a form that mappers preserve."""
     half, total, carry = (Signal(name=f"{name}_{part}") for part in "hsc")
     m.d.comb += [half.eq(x ^ y), total.eq(half ^ z), carry.eq((x & y) | (half & z))]
     return total, carry
 
 
 class Columns:
-    """Bits waiting to be added, sorted by weight, and a constant.
+    """Bits to be added, sorted by weight, and a constant.
 
-    Columns are reduced from the least significant one to a single bit each, the earliest bits
-    first, so that tree and final carry chain are one structure. A full adder removes one bit and
-    a half adder none: they are placed in a column only to come to a single bit.
+    Columns are reduced to one bit each, from the least significant one, with the earliest bits
+    first. Adder tree and final carry chain are therefore one structure. A full adder removes one
+    bit, a half adder none; half adders are used only to reach a single bit.
 
-    Bits are taken as they arrive or, without ``by_arrival``, as they were added, which leaves ABC
-    some gates more to share.
+    Bits are added in order of arrival or, without ``by_arrival``, in the order in which they came
+    in. The latter lets ABC share some more gates.
     """
 
     def __init__(self, m: Module, *, by_arrival: bool = True, name: str):
@@ -32,7 +32,7 @@ class Columns:
         self._bits: dict[int, list[tuple[int, int, Value]]] = {}
         self._order = count()
         self.constant = 0
-        #: Gate levels to the latest bit that came out of a column.
+        #: Gate levels to the latest result bit of a column.
         self.depth = 0
 
     def add(self, weight: int, bit: Value, *, depth: int = 0) -> None:
@@ -48,8 +48,8 @@ class Columns:
     def add_signed(self, magnitude: Value, sign: Value) -> None:
         """Add ``-magnitude`` if ``sign`` else ``magnitude``, in units of column 0.
 
-        Two's complement of one bit more, whose top bit is stored inverted; the constant makes up
-        for it.
+        The value is in two's complement with one more bit. Its top bit is stored inverted, and the
+        constant corrects for that.
         """
         self.add_vector(0, magnitude ^ sign.replicate(len(magnitude)), depth=1)
         self.add(0, sign)
@@ -57,7 +57,7 @@ class Columns:
         self.constant -= 1 << len(magnitude)
 
     def copy(self) -> "Columns":
-        """The same bits and constant, to be reduced apart."""
+        """Copy of bits and constant, to be reduced separately."""
         other = Columns(self._m, by_arrival=self._by_arrival, name=self._name)
         other._bits = {weight: list(bits) for weight, bits in self._bits.items()}
         other._order = count(next(self._order))
@@ -66,13 +66,13 @@ class Columns:
 
     @property
     def top(self) -> int:
-        """One more than the weight of the highest column that has a bit."""
+        """Number of columns up to the highest one with a bit."""
         return max((weight for weight, bits in self._bits.items() if bits), default=-1) + 1
 
     def step(self, weight: int) -> tuple[Value, Value] | None:
-        """Step up and step down of ``2**weight`` that all that waits there comes to.
+        """Bits of the column and constant above it, as one step up and one step down.
 
-        None if it, constant included, comes to more than one step.
+        None if they amount to more than one step.
         """
         bits = [bit for _, _, bit in self._bits.get(weight, [])]
         match len(bits), self.constant >> weight:
@@ -88,9 +88,9 @@ class Columns:
                 return None
 
     def compress(self, start: int, stop: int) -> list[list[Value]]:
-        """Reduce columns ``start`` to ``stop - 1`` to two bits each at most, without a carry chain.
+        """Reduce columns ``start`` to ``stop - 1`` to at most two bits each, without a carry chain.
 
-        The constant's bits below ``stop`` are used up.
+        The bits of the constant below ``stop`` are consumed.
         """
         rows = []
         for weight in range(start, stop):
@@ -107,15 +107,15 @@ class Columns:
         return rows
 
     def _take_one(self, weight: int) -> bool:
-        """Whether the constant has a one in a column; it is used up."""
+        """Whether the constant has a one in a column; the one is consumed."""
         has_one = self.constant >> weight & 1
         self.constant -= has_one << weight
         return bool(has_one)
 
     def reduce(self, start: int, stop: int) -> list[Value]:
-        """Reduce columns ``start`` to ``stop - 1`` to one bit each; carries wait in later ones.
+        """Reduce columns ``start`` to ``stop - 1`` to one bit each; carries go to later columns.
 
-        The constant's bits below ``stop`` are used up; those from ``stop`` on stay in `constant`.
+        The bits of the constant below ``stop`` are consumed, the others stay in `constant`.
         """
         one = Const(1)
         sums = []
@@ -123,7 +123,7 @@ class Columns:
             has_one = self._take_one(weight)
             bits = self._bits.pop(weight, [])
             if has_one and len(bits) > 2 and len(bits) % 2:
-                # Two half adders, one of them with the constant: a gate less than a full adder.
+                # Two half adders, one of them with the constant: one gate less than a full adder.
                 self._place(weight, bits, 2, plus_one=True)
                 has_one = False
             while len(bits) > 2:
@@ -144,7 +144,7 @@ class Columns:
     def _place(
         self, weight: int, bits: list[tuple[int, int, Value]], size: int, *, plus_one: bool = False
     ) -> None:
-        """Replace the ``size`` earliest bits by their sum; the carry joins the next column."""
+        """Replace the ``size`` earliest bits by their sum; the carry goes to the next column."""
         taken = [heapq.heappop(bits) for _ in range(size)]
         depth = taken[-1][0]
         x, y, *rest = (bit for _, _, bit in taken)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a code to sign, significand and exponent: the RTL twin of ``Format.unpack``."""
+"""Decoder from a code to sign, significand and exponent: the RTL version of ``Format.unpack``."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,17 @@ class Operand:
     Members
     -------
     sign
-        1 bit; of a minus zero it is set.
+        1 bit; set for minus zero.
     sig
-        Significand with its hidden bit; of an integer its absolute value. Where subnormal codes
-        mean zero, it still is what the fields of such a zero say.
+        Significand with its hidden bit; for an integer, its absolute value. If subnormal codes mean
+        zero, ``sig`` of such a code is still its fraction and must be masked.
     exp
-        Exponent field, a subnormal reading 1; of an integer it has no bits.
+        Exponent field, 1 for subnormals; for an integer it has no bits.
     base
-        What ``exp`` is counted from: 1, or 0 for an integer.
+        Value of ``exp`` that stands for exponent 0: 1, or 0 for an integer.
     nan, inf, zero
-        1 bit each, constant 0 where the format has no such code. ``sig`` and ``exp`` of a special
-        code are what its fields say, so they have to be masked.
+        1 bit each, constant 0 if the format has no such code. ``sig`` and ``exp`` of a special code
+        are its raw fields and must be masked.
     """
 
     fmt: Format
@@ -39,9 +39,9 @@ class Operand:
 
     @property
     def hidden(self) -> Value:
-        """Whether ``sig`` counts as zero and does not say so.
+        """Whether ``sig`` must be masked to zero.
 
-        A NaN without mantissa and exponent bits, such as a minus zero, needs no hiding.
+        A NaN with the code of minus zero has ``sig`` 0 and needs no mask.
         """
         fmt, hidden = self.fmt, self.inf
         if fmt.nan_code is not None and fmt.nan_code & ~fmt.sign_code:
@@ -62,7 +62,7 @@ def decode(m: Module, fmt: Format, code: Value, *, name: str) -> Operand:
     m.d.comb += [
         normal.eq(field.any()),
         sig.eq(Cat(man, normal)),
-        # The least exponent is 1, for subnormals too: one OR instead of a subtraction.
+        # Subnormals have the lowest exponent, 1: one OR gate instead of a subtraction.
         exp.eq(Cat(field[0] | ~normal, field[1:])),
     ]
     nan, inf, zero = (Signal(name=f"{name}_{kind}") for kind in ("nan", "inf", "zero"))

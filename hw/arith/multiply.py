@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exact multipliers as bits in columns, so that an accumulator can be added in the same tree."""
+"""Exact multipliers that add bits to columns, so an accumulator can be added in the same tree."""
 
 from amaranth import *
 
@@ -34,10 +34,10 @@ def array_rows(
     x_signed: bool = False,
     y_signed: bool = False,
 ) -> None:
-    """Add the rows of ``x * y`` to ``columns``, one AND gate a bit.
+    """Add the rows of ``x * y`` to ``columns``, one AND gate per bit.
 
-    Where an operand is signed, its top bit weighs less than nothing: bits that have one such factor
-    are stored inverted, and the constant makes up for it (Baugh-Wooley).
+    The top bit of a signed operand has negative weight. Bits with exactly one such factor are
+    stored inverted, and the constant corrects for that (Baugh-Wooley).
     """
     x_top, y_top = (
         (len(side) - 1 if signed else None) for side, signed in ((x, x_signed), (y, y_signed))
@@ -63,9 +63,9 @@ def inferred_row(
 def booth_rows(m: Module, columns: Columns, x: Value, y: Value, *, weight: int, name: str) -> None:
     """Add the radix-4 Booth rows of ``x * y`` (both two's complement) to ``columns``.
 
-    A row is a digit of ``y`` in {-2, -1, 0, 1, 2} times ``x``: ``len(x) + 1`` bits, complemented
-    where the digit is negative, plus one at its foot. The top bit is stored inverted and the
-    constant makes up for it, so no row is sign-extended.
+    A row is ``x`` times a digit of ``y`` in {-2, -1, 0, 1, 2}: ``len(x) + 1`` bits. If the digit is
+    negative, the row is complemented and one is added at its lowest bit. The top bit is stored
+    inverted and the constant corrects for that, so no row needs sign extension.
     """
     for index in range(-(-len(y) // 2)):
         place = weight + 2 * index

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Left shifters that bring the leading one of a value to the top."""
+"""Left shifters that move the leading one of a value to the top."""
 
 from amaranth import *
 
@@ -15,11 +15,11 @@ def normalize(
 ) -> tuple[Value, Value]:
     """``value`` shifted left until its top bit is set, and the number of places.
 
-    ``fill`` is shifted in. The value moves by ``limit`` places at most, unless that is None. With
-    ``spare`` its last bit is ``fill`` wherever it moves by four places or more.
+    ``fill`` is shifted in. The shift is at most ``limit`` places, unless that is None. ``spare``
+    promises that bit 0 of the value is ``fill`` whenever it moves by four places or more.
 
-    Coarse stages come first. Of the limit it is enough to remember whether what is left of it
-    reaches beyond the stage: once it does, it does so in all finer stages too.
+    Coarse stages come first. Of the limit, one bit is enough: whether the rest of it is larger than
+    the current stage. Once that is so, it stays so in all finer stages.
     """
     stages = len(value).bit_length()
     places = Signal(stages, name=f"{name}_places")
@@ -42,10 +42,10 @@ def normalize(
 
 
 def lead_one(m: Module, value: Value, *, name: str) -> tuple[Value, list[Value]]:
-    """``value`` shifted so that it leads with a one, and one line for each number of places.
+    """``value`` shifted until its top bit is 1, and a one-hot number of places.
 
-    The top bit of the result is the constant 1: a zero comes out as if its last bit were set. One
-    line a place is the smallest form for the few bits of a narrow significand.
+    The top bit of the result is the constant 1: a zero gives the same result as a one in bit 0. A
+    one-hot shift is the smallest form for the few bits of a narrow significand.
     """
     lines = []
     above: Value = Const(0)

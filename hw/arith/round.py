@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only RTL that rounds."""
+"""Rounding; all RTL that rounds uses these functions."""
 
 from amaranth import *
 
@@ -9,10 +9,10 @@ from hw.spec import Rounding
 def rounds_up(
     rounding: Rounding, *, odd: Value, guard: Value, sticky: Value, short: Value | None = None
 ) -> Value:
-    """Whether a magnitude gains a unit: by its last bit, the first bit below, and the rest.
+    """Whether to add one unit: from the last bit, the first bit below it, and the other bits.
 
-    If ``short``, the magnitude ends in the last bit but is one unit of a column far below it less,
-    so that ``guard`` and ``sticky`` are set and the unit is due.
+    If ``short``, the magnitude is too small by one unit of a column far below its last bit, and has
+    no other bits there. Then ``guard`` and ``sticky`` are set, and one unit must be added.
     """
     if rounding is Rounding.RTZ:
         return Const(0) if short is None else short
@@ -22,28 +22,29 @@ def rounds_up(
 def rounds_up_short(
     rounding: Rounding, *, odd: Value, guard: Value, rest: Value, sticky: Value, short: Value
 ) -> Value:
-    """As `rounds_up`, where all the bits below may count.
+    """As `rounds_up`, for a magnitude with any bits below the last one.
 
-    ``rest`` are the bits behind ``guard``, ``sticky`` says whether more were cut. If ``short`` and
-    nothing was cut, the magnitude is less by one unit of the last bit of ``rest``.
+    ``rest`` are the bits below ``guard``; ``sticky`` is set if more nonzero bits were dropped. If
+    ``short`` and not ``sticky``, the magnitude is too small by one unit of the last bit of
+    ``rest``.
     """
     carries = short & rest.all() & ~sticky
     if rounding is Rounding.RTZ:
         return carries & guard
-    # A unit that carries into a guard bit of 0 makes a tie of it.
+    # If the unit carries into a guard bit of 0, there is a tie.
     return rounds_up(rounding, odd=odd, guard=guard, sticky=rest.any() | sticky | short) | (
         carries & ~guard & odd
     )
 
 
 def drop_bits(m: Module, magnitude: Value, count: int, rounding: Rounding, *, name: str) -> Value:
-    """``magnitude / 2**count`` rounded to a whole number, one bit wider than what is kept."""
+    """``magnitude / 2**count`` rounded to a whole number, one bit wider than the kept bits."""
     kept = magnitude[count:]
     rounded = Signal(len(kept) + 1, name=name)
     if rounding is Rounding.RTZ:
         m.d.comb += rounded.eq(kept)
         return rounded
-    # Zeros below make a magnitude that ends at the guard bit, or above it, an ordinary case.
+    # Pad with zeros, so that magnitudes which end at or above the guard bit need no special case.
     low = Cat(magnitude, Const(0, max(0, count - len(magnitude))))
     guard, sticky = low[count - 1], low[: count - 1].any()
     odd = kept[0] if len(kept) else Const(0)

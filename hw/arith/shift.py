@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shifters: left into a fixed-point term, right under the larger one of two terms."""
+"""Shifters: left to align a fixed-point term, right to align the smaller of two terms."""
 
 from collections.abc import Iterable
 
@@ -9,12 +9,12 @@ from amaranth import *
 def shift_left(
     m: Module, value: Value, amount: Value, *, base: int, width: int, name: str
 ) -> Value:
-    """``value << (amount - base)``, cut to ``width`` bits; ``amount`` is never below ``base``.
+    """``value << (amount - base)``, truncated to ``width`` bits; ``amount`` is at least ``base``.
 
-    Fine stages come first: while the value is still narrow, each stage needs a multiplexer for the
-    value's own bits and single gates for the rest. The two coarsest weights are decoded to four
-    lines, where that is smaller. Both make the shifter about a third smaller than coarse-to-fine
-    stages.
+    Fine stages come first: while the value is narrow, a stage needs multiplexers only for the bits
+    of the value and single gates for the rest. If it is smaller, the two top bits of the amount are
+    decoded to four lines. Together this makes the shifter about a third smaller than stages from
+    coarse to fine.
     """
     lines = _first_decoded(len(value), len(amount), base=base, width=width)
     for stage in range(lines):
@@ -37,7 +37,7 @@ def shift_left(
 
 
 def _first_decoded(bits: int, weights: int, *, base: int, width: int) -> int:
-    """Number of the amount's weights that have a stage, the others being decoded: one or two."""
+    """Number of bits of the amount with a stage of their own; the one or two above are decoded."""
     coarsest = weights - 1
     if coarsest < 1:
         return 0
@@ -52,16 +52,16 @@ def _first_decoded(bits: int, weights: int, *, base: int, width: int) -> int:
 
 
 def _gates(bits: int, steps: Iterable[int], *, base: int, width: int) -> int:
-    """Two-input gates that choose one of some shifts of a value: an AND and an OR for each bit."""
+    """Two-input gates to select one of several shifts of a value: an AND and an OR per bit."""
     reached = [sum(0 <= place + base - step < bits for step in steps) for place in range(width)]
     return sum(2 * count - 1 for count in reached if count)
 
 
 def shift_right(m: Module, value: Value, amount: Value, *, name: str) -> tuple[Value, Value]:
-    """``value >> amount``, and whether a bit that is set was dropped.
+    """``value >> amount``, and whether a dropped bit was set.
 
-    Coarse stages come first: the zeros that an operand leaves at the low end are then still
-    constants, and drop out with their multiplexers.
+    Coarse stages come first: constant zeros at the low end of an operand then remain constants, and
+    need no multiplexers.
     """
     dropped = []
     for stage in reversed(range(len(amount))):

@@ -26,13 +26,13 @@ _UNITS = {
 def mac(spec: MacSpec, *, enable: bool = False, resolve: bool = True):
     """Component for ``spec``.
 
-    ``enable`` adds a clock enable; without ``resolve`` its ``o_data`` is the accumulator as the
-    loop keeps it.
+    ``enable`` adds a clock enable. Without ``resolve``, ``o_data`` is the accumulator as stored in
+    the loop.
 
     Raises
     ------
     SpecError
-        If no unit has that kind of accumulator.
+        If there is no unit for that kind of accumulator.
     """
     unit = CarrySaveMac if spec.adder is Adder.CARRY_SAVE else _UNITS.get(type(spec.acc))
     if unit is None:

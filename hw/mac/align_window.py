@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a floating-point accumulator and its terms can be: widths and features of the adder.
+"""Possible values of a floating-point accumulator and its terms; widths and features of the adder.
 
-Only the unit itself writes its accumulator. It therefore holds nothing but multiples of the
-products' unit, stops growing where a product is too small to change it, and has one NaN. All that
-the adder leaves out, it leaves out because of such a fact, and every fact follows from the spec.
+Only the unit writes its accumulator. So the accumulator holds only multiples of the products' unit,
+stops growing when a product is too small to change it, and has a single NaN. The adder omits logic
+only because of such facts, and all of them follow from the spec.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from hw.spec import Format, MacSpec, Overflow, Rounding
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TermShape:
-    """How the term that is added to the accumulator is presented: ``bits`` and where they stand.
+    """Form of the term that is added to the accumulator: its bits and their exponents.
 
     Attributes
     ----------
@@ -24,14 +24,14 @@ class TermShape:
     low, high
         Lowest and highest exponent of the weight of its top bit.
     ragged
-        Highest exponent at which the top bit of a term may be 0; None if it never is, zero being
-        told apart by a flag.
+        Highest exponent at which the top bit of a term may be 0; None if it never is (a flag then
+        marks zero).
     leads
-        Whether operands are shifted so that their significands lead with a one.
+        Whether operands are shifted until their significands start with a one.
     by_one
-        Whether a product whose top bit is 0 is shifted by one exponent.
+        Whether a product whose top bit is 0 is shifted by one place.
     gates
-        Rough cost of making it so.
+        Rough cost of this form.
     """
 
     bits: int
@@ -44,7 +44,7 @@ class TermShape:
 
 
 def term_shapes(spec: MacSpec) -> list[TermShape]:
-    """Shapes that the term can be given."""
+    """Possible forms of the term."""
     a, b = spec.a, spec.b
     if spec.lanes > 1 or (a.is_integer and b.is_integer):
         bits = extreme_units(spec, spec.lanes).bit_length()
@@ -67,7 +67,7 @@ def term_shapes(spec: MacSpec) -> list[TermShape]:
 
 
 def leads(fmt: Format) -> bool:
-    """Whether the significand of every number but zero leads with its hidden one."""
+    """Whether the significand of every number except zero starts with a hidden one."""
     return not (fmt.is_integer or fmt.subnormals)
 
 
@@ -77,7 +77,7 @@ def sig_bits(fmt: Format) -> int:
 
 
 def _max_exp(fmt: Format) -> int:
-    """Exponent of the largest number, above that of the smallest."""
+    """Exponent of the largest number, relative to that of the smallest."""
     return fmt.unpack(fmt.max_code).exp
 
 
@@ -86,7 +86,7 @@ def _top(fmt: Format, exp: int) -> int:
     return fmt.lsb_exp + exp + sig_bits(fmt) - 1
 
 
-#: Two-input gates, roughly, of one more column in roles, aligner, adder and normaliser.
+#: Rough cost of one more column, in two-input gates of aligner, adder and normaliser.
 COLUMN_GATES = 30
 
 

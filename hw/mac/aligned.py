@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MAC of a tensor core: all products and the accumulator truncated to one common exponent."""
+"""Tensor-core MAC: all products and the accumulator are truncated at a common exponent."""
 
 from functools import partial
 
@@ -16,14 +16,14 @@ from hw.mac.unit import MacUnit
 class AlignedMac(MacUnit):
     """``o_data`` becomes the aligned sum of itself and of the lanes' products, truncated.
 
-    See `hw.spec.AlignedAccumulator`. Registers go behind the multipliers; the largest exponent
-    depends on the accumulator, so all that follows is the accumulate loop. The accumulator's bits
-    below those that are kept have no registers.
+    See `hw.spec.AlignedAccumulator`. Registers go after the multipliers. The largest exponent
+    depends on the accumulator, so everything after it is part of the accumulate loop. Bits of the
+    accumulator that are always zero have no registers.
     """
 
     @property
     def stage_points(self) -> tuple[str, ...]:
-        """Registers behind the multipliers."""
+        """Registers after the multipliers."""
         return ("product", "operand")
 
     @property

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """MACs with a fixed-point accumulator: INT32 and exact (Kulisch) accumulation are the same unit.
 
-`FixedMac` keeps a number. `CarrySaveMac` keeps sum and carry, so that its loop is one adder cell
-deep. Sums that pass by, as in a weight-stationary array, are added in parts, each a cycle after the
-one below.
+`FixedMac` stores a number. `CarrySaveMac` stores sum and carry, so that its loop is one adder cell
+deep. In a weight-stationary array, sums may be added in parts, each one cycle after the part below.
 """
 
 from collections import Counter

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The accumulate loop of a floating-point sum that few columns hold: added in fixed point.
+"""The accumulate loop of a floating-point sum with a small range, added in fixed point.
 
-Where the accumulator's largest number and the unit of the products are not far apart, no larger one
-has to be found: the accumulator is put where it belongs among fixed columns, the products are
-added, and the sum is normalised and rounded. With INT8 products and FP16 that is smaller than a
-window which follows the larger one.
+If the accumulator's largest number and the unit of the products are close, exponents need not be
+compared: the accumulator is shifted to its place among fixed columns, the products are added, and
+the sum is normalised and rounded. For INT8 products and FP16 this is smaller than an `AlignWindow`.
 """
 
 from collections import Counter
@@ -93,7 +92,7 @@ class FixedWindow:
         )
         old = delayed_fields(m, old, stages["aligned"], name="aligned_old")
         columns = Columns(m, name="window")
-        # The top bit weighs less than nothing: stored inverted, the constant makes up for it.
+        # The top bit has negative weight: it is stored inverted, and the constant corrects it.
         columns.add_vector(0, Cat(term[:-1], ~term[-1]))
         columns.constant -= 1 << len(term) - 1
         columns.add_signed(aligned, old.sign)

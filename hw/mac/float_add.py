@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The floating-point accumulate loop: ``acc' = round(acc + term)``, exact sum, one rounding.
 
-The accumulator's code is taken apart. The larger one of accumulator and term stands at the top of
-the window, the other one is aligned under it. Where their difference turns out negative, its
-complement is the magnitude less one unit of the last column; ones shifted in below make up for it
-when the sum is rounded, so that no second adder is needed. The sum is normalised, rounded and put
-together as a code.
+The accumulator's code is unpacked. The larger of accumulator and term goes to the top of the
+window, and the other one is aligned to it. If their difference is negative, its complement is the
+magnitude minus one unit of the last column. Ones that are shifted in below correct this when the
+sum is rounded, so no second adder is needed. The sum is normalised, rounded and packed.
 """
 
 from collections import Counter
@@ -24,7 +23,7 @@ from hw.mac.stages import delayed_fields
 
 @dataclass(frozen=True, slots=True)
 class OldSum:
-    """Accumulator taken apart.
+    """Unpacked accumulator.
 
     Members
     -------

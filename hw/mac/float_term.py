@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From operand codes to the term that a floating-point adder takes: exact, with its own sign."""
+"""Computes the exact, signed term of a floating-point adder from operand codes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

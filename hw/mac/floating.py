@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MAC with a floating-point accumulator: exact product, exact sum, one rounding a step."""
+"""MAC with a floating-point accumulator: exact product, exact sum, one rounding per step."""
 
 from collections import Counter
 
@@ -27,7 +27,7 @@ class FloatStep(wiring.Component):
     Members
     -------
     i_acc
-        Code of the accumulator; a code that the unit never writes need not be understood.
+        Code of the accumulator; only codes that the unit can write need to work.
     i_first, i_a, i_b
         As in a MAC.
     o_acc

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From operand codes to what an accumulator adds: products, rows of integers, magnitudes."""
+"""Products of operand codes, in the forms that accumulators add: bits in columns, magnitudes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from hw.spec import Format, MacSpec, Multiplier
 class Product:
     """Exact product ``(-1)**sign * sig * 2**(exp - base + spec.product_lsb)``.
 
-    ``sig`` is 0 where an operand is special. The product then is NaN if ``nan`` is set, else an
-    infinity; ``inf`` may be set beside ``nan``. ``flags`` says the same to a fixed-point sum.
+    ``sig`` is 0 if an operand is special. The product is then NaN if ``nan`` is set, else an
+    infinity; ``nan`` and ``inf`` may both be set. ``flags`` is the same for a fixed-point sum.
     """
 
     sign: Value
@@ -73,7 +73,7 @@ def multiply(m: Module, spec: MacSpec, a: Value, b: Value, *, name: str) -> Prod
     )
     exp = _add_exponents(m, x.exp, y.exp, name=f"{name}_exp")
     nan, inf = special_product(m, x, y, name=name)
-    # In the encoding of `hw.spec.Flag`; a single bit is NaN.
+    # Encoded as in `hw.spec.Flag`; a single bit means NaN.
     flags = Cat(nan | (inf & ~sign), nan | (inf & sign))[: spec.flag_bits]
     return Product(sign, sig, exp, x.base + y.base, nan, inf, flags)
 

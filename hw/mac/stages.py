@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the pipeline registers of a MAC go."""
+"""Placement of the pipeline registers of a MAC."""
 
 from collections import Counter
 from dataclasses import fields, is_dataclass, replace
@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from amaranth import *
 
-#: Places inside an adder where sums pass by, the most useful first: behind the sum, before it,
-#: and before it is rounded.
+#: Places for registers inside an adder, in arrays where sums move, the most useful first: after the
+#: addition, before it, and before rounding.
 ADDER_POINTS = ("total", "aligned", "normal")
 
 Record = TypeVar("Record")

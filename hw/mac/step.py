@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One step of a MAC whose accumulator comes from outside: the sum before goes in, the next out."""
+"""One step of a MAC without an accumulator: the old sum is an input, the new sum an output."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -12,11 +12,11 @@ from hw.spec import MacSpec
 
 
 class MacStep(wiring.Component):
-    """``o_sum`` becomes what the unit's accumulator and flags would be behind ``i_sum``.
+    """Adds the products of the operands to the sum ``i_sum``, like one step of the unit.
 
     Latency is ``spec.loop_latency`` cycles from the operands and ``1 + spec.adder_stages`` from
-    ``i_sum``: the other pipeline registers stand before the adder, and a sum enters as many cycles
-    behind its operands. A sum of all zeros starts anew. The registers have no reset.
+    ``i_sum``. The other pipeline registers are before the adder, so a sum enters that many cycles
+    after its operands. An ``i_sum`` of all zeros starts a new sum. The registers have no reset.
 
     Members
     -------
@@ -25,7 +25,7 @@ class MacStep(wiring.Component):
     i_a, i_b
         Operand codes, lane 0 in the low bits.
     i_sum, o_sum
-        Accumulator as a unit keeps it in the low bits, flags above.
+        Accumulator as stored in a unit, in the low bits, flags above.
     """
 
     def __init__(self, spec: MacSpec):

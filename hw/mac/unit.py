@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every MAC has around its data path: ports, registers, valid and last, clock enable."""
+"""The shared frame of all MACs: ports, registers, valid and last, clock enable."""
 
 from collections import Counter
 
@@ -12,27 +12,27 @@ from hw.mac.carry_save import Resolver, state_width
 from hw.mac.stages import delayed, place_stages
 from hw.spec import MacSpec
 
-#: What each port means, for the manifest and the port sheet.
+#: Meaning of each port, for the manifest and the port sheet.
 DESCRIPTIONS = {
     "clk": "clock, rising edge",
     "rst": "synchronous reset, active high",
-    "en": "clock enable: everything holds while it is 0",
-    "i_valid": "an operand pair is present and is accumulated",
-    "i_first": "the sum and its flags are cleared before this pair",
+    "en": "clock enable; while it is 0, all registers keep their values",
+    "i_valid": "the operand pair is valid and is accumulated",
+    "i_first": "this pair starts a new sum; the old sum and its flags are cleared",
     "i_last": "this pair ends the sum",
     "i_a": "operand codes of a, lane 0 in the low bits",
     "i_b": "operand codes of b, lane 0 in the low bits",
-    "o_valid": "the sum of the pairs up to the last one is on o_data, for one cycle",
+    "o_valid": "o_data is the final sum; 1 for one cycle",
     "o_data": "accumulator",
     "o_flags": "flags of the sum: bit 0 plus infinity, bit 1 minus infinity, both NaN; "
-    "a single bit is NaN",
+    "if there is only one bit, it means NaN",
 }
 
 
 def mac_members(spec: MacSpec, *, enable: bool, width: int) -> dict[str, Member]:
-    """Members of the signature of a MAC.
+    """Ports of a MAC.
 
-    ``enable`` adds the clock enable ``en``, ``width`` are the bits of ``o_data``.
+    ``enable`` adds the clock enable ``en``; ``width`` is the width of ``o_data``.
     """
     members = {"en": In(1)} if enable else {}
     members |= {
@@ -50,20 +50,20 @@ def mac_members(spec: MacSpec, *, enable: bool, width: int) -> dict[str, Member]
 
 
 class MacUnit(wiring.Component):
-    """``o_data`` and ``o_flags`` take what `next_sum` makes of them and of an operand pair a lane.
+    """A MAC; `next_sum` computes the new accumulator from the old one and the operands.
 
-    Latency is ``spec.latency`` cycles, throughput one operand pair a lane and cycle. A reset clears
-    what is in flight; the accumulator keeps its contents until the next ``i_first``.
+    Latency is ``spec.latency`` cycles, throughput one operand pair per lane and cycle. A reset
+    discards everything in flight; the accumulator keeps its contents until the next ``i_first``.
 
     Parameters
     ----------
     spec
-        What is built.
+        Description of the unit.
     enable
         Whether the unit has a clock enable ``en``.
     resolve
-        Whether a sum is resolved on its way to ``o_data``; else this is the accumulator itself,
-        `state_width` wide, valid after ``spec.loop_latency`` cycles.
+        Whether ``o_data`` is the resolved sum. If not, it is the accumulator as stored, with
+        `state_width` bits, valid after ``spec.loop_latency`` cycles.
     """
 
     def __init__(self, spec: MacSpec, *, enable: bool = False, resolve: bool = True):
@@ -79,10 +79,9 @@ class MacUnit(wiring.Component):
         kept = not self._resolve and self._spec.latency > self._spec.loop_latency
         return self._spec.name + ("_kept" if kept else "") + ("_en" if self._enable else "")
 
-    #: Whether the accumulator takes no part in the reset. It needs none, as long as nothing of an
-    #: unknown one is left behind `i_first`.
+    #: Whether the accumulator has no reset. It needs none if `i_first` clears all of it.
     reset_less = False
-    #: Whether a cycle without a pair adds zero, so that no register of the loop has to hold.
+    #: Whether a cycle without a pair adds zero, so that the registers of the loop need no enable.
     adds_zero = False
 
     @property
@@ -92,18 +91,17 @@ class MacUnit(wiring.Component):
 
     @property
     def step_points(self) -> tuple[str, ...]:
-        """As `stage_points`, for registers before an adder through which sums pass."""
+        """As `stage_points`, for registers before the adder in arrays where sums move."""
         return self.stage_points
 
     def next_sum(
         self, m: Module, old: Value, a: Value, b: Value, first: Value, stages: Counter[str]
     ):
-        """Next accumulator and the flags that this step raises, None without flags.
+        """New accumulator, and the flags set by this step (None without flags).
 
-        ``old`` is the accumulator, ``a`` and ``b`` are codes of all lanes; ``stages`` says how many
-        registers go where, some of them inside the adder if sums pass by
-        (`hw.mac.stages.ADDER_POINTS`). The flags are as old as the operands, the accumulator is due
-        when all registers are passed.
+        ``old`` is the accumulator; ``a`` and ``b`` are the codes of all lanes. ``stages`` is the
+        number of registers at each place, including those inside the adder
+        (`hw.mac.stages.ADDER_POINTS`). The flags are not delayed by ``stages``, the accumulator is.
         """
         raise NotImplementedError
 
