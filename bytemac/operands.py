@@ -87,7 +87,9 @@ def _operand(x: Any, fmt: Format, noun: str, codes: bool, scheme: Any, axis: int
 
 def _has_dtype(array: NDArray, fmt: Format) -> bool:
     """Whether an array is of the format: by its dtype, or integers for an integer format."""
-    if fmt.is_integer and fmt.lsb_exp == 0 and array.dtype.kind in "iu":
+    # An unsigned dtype has codes of a signed format, or numbers: nobody knows.
+    kinds = "i" if fmt.signed else "iu"
+    if fmt.is_integer and fmt.lsb_exp == 0 and array.dtype.kind in kinds:
         return True
     own = dtype_format(array.dtype)
     return own is not None and same_codes(own, fmt)

@@ -232,6 +232,13 @@ REFUSED = [
         ),
     ),
     (
+        lambda: bm.mac("int8").matmul([[1]], np.array([[200]], np.uint8)),
+        (
+            "Operand b of dtype uint8 may be codes or numbers: pass codes=True, or numbers as "
+            "x.astype(float)"
+        ),
+    ),
+    (
         lambda: bm.mac("e4m3").matmul(np.ones((1, 2)), np.ones((2, 1)), codes=True),
         (
             "Operand a dtype must be e4m3 or an integer type, not 'float64'; sim.encode(x, 'e4m3') "
