@@ -92,7 +92,9 @@ def test_doctor_gives_the_rules_that_are_missing(capsys, monkeypatch):
         'SUBSYSTEM=="usb|hidraw", ATTRS{idVendor}=="0d28", ATTRS{idProduct}=="0204", '
         'MODE="0660", TAG+="uaccess"'
     )
-    assert "then run `udevadm control --reload && udevadm trigger`, and reconnect the board." in lines
+    assert (
+        "then run `udevadm control --reload && udevadm trigger`, and reconnect the board." in lines
+    )
     assert lines[-1] == (
         "Serial ports: no access. Run `sudo usermod -aG dialout $USER`, then log in again."
     )
