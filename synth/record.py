@@ -242,9 +242,9 @@ def _git(*arguments: str) -> str:
 
 
 def write_records(path: str | Path, records: Iterable[Record]) -> Path:
-    """Write ``records`` to ``path``, whole or not at all, and hand back the path.
+    """Write ``records`` to ``path`` atomically, and return the path.
 
-    SpecError if the folder cannot be written.
+    Raises SpecError if the folder cannot be written.
     """
     path = Path(path)
     data = {"records": [record.to_json() for record in records]}

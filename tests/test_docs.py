@@ -12,27 +12,22 @@ import pytest
 
 from bytemac.verbs import VERBS
 from reports.registry import find
-from tests.support.documents import PAGES, ROOT, Step, agrees, arguments, run, steps
+from tests.support.documents import (
+    CHECKED_ONLY,
+    PAGES,
+    ROOT,
+    Step,
+    agrees,
+    arguments,
+    checked_only,
+    run,
+    steps,
+)
 
-#: Commands that are not run, by their beginning, and why; their options are looked up instead.
-CHECKED_ONLY = {
-    "make ": "is what this test is run by, or takes minutes",
-    ". .venv/bin/activate": "changes the shell",
-    "bytemac fpga --mac": "places and routes for minutes, with tools that come by themselves",
-    "bytemac flash --board": "builds a bitstream for minutes and needs a board",
-    "bytemac board": "serves until it is stopped",
-    "bytemac selftest": "needs a board",
-    "bytemac study": "measures for minutes to hours",
-}
 #: Commands that take more than some seconds, by their beginning.
 SLOW = ("bytemac advise", "bytemac run --backend rtl", "bytemac synth", "bytemac sweep")
 #: What the README may hold.
 LINES, COLUMNS, WORDS = 130, 6, 60
-
-
-def checked_only(command: str) -> bool:
-    """Whether a command is looked at and not run."""
-    return command.startswith(tuple(CHECKED_ONLY))
 
 
 def is_slow(command: str) -> bool:

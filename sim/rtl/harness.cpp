@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Drives one compiled model in bulk. PORTS(X) of ports.h lists every port but the clock; CLOCK
-// names the clock and is left out for a design without one. Values are little-endian 64-bit words,
-// (width + 63) / 64 of them a value; the caller has checked that no value exceeds its port.
+// Drives one compiled model in bulk. PORTS(X) in ports.h lists all ports except the clock; CLOCK is
+// the name of the clock and is undefined for a design without one. A value is (width + 63) / 64
+// little-endian 64-bit words; the caller has checked that every value fits its port.
 #include "Vmodel.h"
 #include "ports.h"
 
@@ -43,8 +43,8 @@ struct Bench {
         model.reset();
     }
 
-    // Verilator looks its context up by thread, even in destructors: a bench may be called from a
-    // thread that did not make it, after another one has gone.
+    // Verilator looks up its context by thread, even in destructors, and a bench can be used from a
+    // thread that did not create it, after that thread has ended.
     void enter() { Verilated::threadContextp(&context); }
 
     // Clock low, inputs settled: combinational outputs of this cycle can be read.
@@ -62,7 +62,7 @@ struct Bench {
     }
 };
 
-// splitmix64 (Steele, Lea, Flood 2014): one state a stream, so that streams stall on their own.
+// splitmix64 (Steele, Lea, Flood 2014): one state per stream, so that streams stall independently.
 uint64_t draw(uint64_t &state) {
     uint64_t z = (state += 0x9e3779b97f4a7c15u);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -96,7 +96,7 @@ struct Line {
     uint64_t random;    // state of its random numbers
 };
 
-// Values of an input beside a sink: row i is on the port until beat i is first offered.
+// Values of an input that accompanies a sink: row i is applied until beat i is first offered.
 struct Beside {
     int32_t port, sink;
     int64_t total;
@@ -154,7 +154,7 @@ static void listen(Bench *bench, Stream &s) {
     bench->ports[s.ready].set(s.offered);
 }
 
-// Reads the beat into its row even before it is accepted: a waiting beat must stay as it was.
+// Reads the beat into its row even before it is accepted: a waiting beat must not change.
 static void received(Bench *bench, Stream &s, int64_t cycle, bool &waiting,
                      std::vector<uint64_t> &old, std::vector<uint64_t> &now) {
     const auto &ports = bench->ports;
@@ -176,7 +176,7 @@ static void received(Bench *bench, Stream &s, int64_t cycle, bool &waiting,
     s.cycle_rows[s.done++] = cycle;
 }
 
-// The clock has risen, so that a valid which is a register already is the one of this cycle.
+// The clock has risen, so a registered valid already has its value of this cycle.
 static void accompany(Bench *bench, const Beside &beside, const Stream &sink) {
     const Port &port = bench->ports[beside.port];
     const int64_t row = sink.done + bench->ports[sink.valid].high();
@@ -216,7 +216,7 @@ int64_t bench_stream(Bench *bench, int sources, Stream *source, int sinks, Strea
     return cycle;
 }
 
-// What is on the line going in, in this cycle; takes the next byte when the one before is gone.
+// Level of the input line in this cycle. Takes the next byte when the one before is sent.
 static bool line_in(Line &line, const uint8_t *from, int64_t total, int64_t &sent) {
     if (!line.send_count) {
         if (line.send_left) --line.send_left;
@@ -233,7 +233,7 @@ static bool line_in(Line &line, const uint8_t *from, int64_t total, int64_t &sen
     return level ^ (line.noise && (draw(line.random) >> 32) < line.noise);
 }
 
-// Samples the line coming out in the middle of each bit; true when a byte is whole.
+// Samples the output line in the middle of each bit. Returns true when a byte is complete.
 static bool line_out(Line &line, bool level) {
     if (!line.take_left) {
         if (level) return false;
@@ -249,9 +249,9 @@ static bool line_out(Line &line, bool level) {
     return true;
 }
 
-// Sends bytes and collects what comes back, until all is sent and the line coming out has been idle
-// for `idle` cycles and nothing is busy, there is no room, or `cycles` have passed; returns the
-// cycles run.
+// Sends bytes and collects received bytes. Ends when all bytes are sent and the output line and the
+// design have been idle for `idle` cycles, when there is no more room, or after `cycles` cycles.
+// Returns the cycles run.
 int64_t bench_line(Bench *bench, Line *line, const uint8_t *from, int64_t total, int64_t *sent,
                    uint8_t *to, int64_t room, int64_t *taken, int64_t idle, int64_t cycles) {
     bench->enter();
