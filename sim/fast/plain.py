@@ -258,6 +258,7 @@ class _Group:
         self._power(self.frac - self.top.astype(self.bits.dtype))
         self.sums *= self.scale
         np.trunc(self.sums, out=self.sums)
+        self.sums += 0  # A zero sum is plus zero, also where everything is truncated to -0.
         for column, row in zip(x, y, strict=True):
             np.multiply(column, row, out=self.term)
             np.multiply(self.term, self.scale, out=self.term)

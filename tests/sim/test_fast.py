@@ -376,3 +376,13 @@ def test_aligned_sums_equal_vector(numpy_kernels, monkeypatch, mac):
         codes[~np.isfinite(values(fmt)[codes])] = 0
     a[0], b[:, 0] = spec.a.sign_code, 1
     assert check(spec, a, b, 7) == 37 * 50
+
+
+@pytest.mark.parametrize("mac", ["e5m2,acc=aligned:1", "e4m3xint8,acc=aligned:2"])
+def test_aligned_sum_truncated_to_nothing_is_plus_zero(numpy_kernels, mac):
+    """Few fraction bits: a negative sum and negative terms may all be truncated to zero."""
+    rng, spec = np.random.default_rng(0), parse_mac(mac)
+    a, b = (
+        random_codes(rng, fmt, shape) for fmt, shape in ((spec.a, (200, 2)), (spec.b, (2, 200)))
+    )
+    assert check(spec, a, b, 0) == 200 * 200

@@ -69,8 +69,8 @@ def test_verify_wrong():
     spec = parse_mac("e4m3,lanes=2")
     with pytest.raises(
         SpecError,
-        match=r"^Netlist unit must be one lane of operands with 16 bits "
-        r"in all, not 'e4m3,acc=fx49m18,lanes=2'$",
+        match=r"^Netlist unit must be one lane of operands with at most 16 bits "
+        r"in total, not 'e4m3,acc=fx49m18,lanes=2'$",
     ):
         verify(None, read([SMALL]), spec)
 
