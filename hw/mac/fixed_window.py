@@ -133,7 +133,7 @@ class FixedWindow:
         sig = Cat(
             Const(0, max(self.width - len(old.sig), 0)), old.sig & ~first.replicate(len(old.sig))
         )
-        # Zero may land anywhere; an infinity is told apart behind the sum.
+        # Zero may land anywhere; an infinity is recognised after the sum.
         amount, _ = add(
             m,
             ~old.exponent[:stages],
