@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Possible values of a floating-point accumulator and its terms; widths and features of the adder.
 
-Only the unit writes its accumulator. So the accumulator holds only multiples of the products' unit,
-stops growing when a product is too small to change it, and has a single NaN. The adder omits logic
-only because of such facts, and all of them follow from the spec.
+Only the unit writes its accumulator. So the accumulator holds only multiples of the unit of the
+products, stops growing when a product is too small to change it, and has a single NaN. Such facts
+let the adder omit logic. All of them follow from the spec.
 """
 
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class TermShape:
     low, high
         Lowest and highest exponent of the weight of its top bit.
     ragged
-        Highest exponent at which the top bit of a term may be 0; None if it never is (a flag then
-        marks zero).
+        Highest exponent at which the top bit of a term can be 0; None if it is always 1 (a flag
+        then marks zero).
     leads
-        Whether operands are shifted until their significands start with a one.
+        Whether operands are shifted left until their significands start with a one.
     by_one
-        Whether a product whose top bit is 0 is shifted by one place.
+        Whether a product whose top bit is 0 is shifted left by one place.
     gates
-        Rough cost of this form.
+        Rough cost of this form in two-input gates.
     """
 
     bits: int
@@ -93,9 +93,8 @@ COLUMN_GATES = 30
 class AlignWindow:
     """Facts about the step ``acc' = round(acc + term)`` of a `MacSpec`.
 
-    The window has ``width`` columns under the top bit of the larger one of accumulator
-    and term; what lies below it is one sticky bit. Exponents are counted as the accumulator's field
-    counts them, less ``offset``.
+    The window has ``width`` columns, down from the top bit of the larger of accumulator and term.
+    All bits below the window are combined into one sticky bit. Exponents are biased by ``bias``.
     """
 
     def __init__(self, spec: MacSpec):
@@ -123,7 +122,10 @@ class AlignWindow:
 
     @cached_property
     def top(self) -> int:
-        """No finite sum is beyond ``2**top``: half a unit in the last place is then a product."""
+        """No finite sum exceeds ``2**top``.
+
+        There, the products of a step are at most half a unit in the last place.
+        """
         largest = extreme_units(self.spec, self.spec.lanes)
         return self.fmt.precision + (largest - 1).bit_length() + self.spec.product_lsb
 
@@ -165,7 +167,7 @@ class AlignWindow:
         return self.has_negative and (flushes or self.spec.product_lsb < self.fmt.lsb_exp)
 
     def holds(self, code: int) -> bool:
-        """Whether the accumulator may come to hold ``code``; it never leaves these."""
+        """Whether the accumulator can hold ``code``; the set of these codes is closed."""
         fmt = self.fmt
         magnitude = code & ~fmt.sign_code
         if code != magnitude and not self.has_negative:
@@ -187,10 +189,10 @@ class AlignWindow:
 
     @cached_property
     def exp_bits(self) -> int:
-        """Bits of the accumulator's exponent that tell all that it holds apart.
+        """Exponent bits that are enough to distinguish all values of the accumulator.
 
-        Zero and the special codes keep the fields 0 and all ones. The bits left out are, in a
-        number, the inverse of the top bit.
+        Zero and the special codes keep the exponent fields 0 and all ones. In any other number,
+        each omitted bit is the inverse of the top bit.
         """
         fmt = self.fmt
         if self.clamps or self.overflows:
@@ -208,12 +210,12 @@ class AlignWindow:
 
     @cached_property
     def bias(self) -> int:
-        """Bias of the exponents here."""
+        """Bias of an exponent of ``exp_bits`` bits."""
         return self.fmt.bias - (1 << self.fmt.exp_bits - 1) + (1 << self.exp_bits - 1)
 
     @cached_property
     def lowest_hidden(self) -> int:
-        """First bit of the exponent of which those from there on say whether a sum is normal."""
+        """Index of an exponent bit: a sum is normal if this bit or a higher one is set."""
         return 0 if self.clamps else (self.lsb_exp + self.bias).bit_length() - 1
 
     @cached_property
@@ -255,24 +257,25 @@ class AlignWindow:
     def _width(self, shape: TermShape) -> int:
         """Columns for ``shape``.
 
-        A sum that cancels deeply must be exact: operands whose exponents differ by at most one, and
-        terms that do not lead with a one. Elsewhere three bits below the accumulator's do.
+        A sum with deep cancellation must be exact. Cancellation can be deep if the exponents differ
+        by at most one, or if the term does not lead with a one. In other sums, three bits below the
+        accumulator's last bit suffice.
         """
         return max(self.fmt.man_bits + 3, self._exact_columns(shape))
 
     def _exact_columns(self, shape: TermShape) -> int:
-        """Columns that sums which cancel deeply reach."""
+        """Columns that keep every sum with deep cancellation exact."""
         ragged = self.lsb_exp if shape.ragged is None else shape.ragged
         return max(self.fmt.man_bits + 2, shape.bits + 1, ragged - self.lsb_exp + 1)
 
     @cached_property
     def has_spare_column(self) -> bool:
-        """Whether sums that cancel deeply leave the last column empty."""
+        """Whether the last column is empty in every sum with deep cancellation."""
         return self.width > self._exact_columns(self.shape)
 
     @cached_property
     def is_narrow(self) -> bool:
-        """Whether a sum that changes the sign of the larger exponent's side needs no rounding."""
+        """Whether sums are exact if their sign is not that of the larger exponent's operand."""
         shape, precision = self.shape, self.fmt.precision
         ragged = self.lsb_exp if shape.ragged is None else shape.ragged
         below = self.clamps and self.spec.product_lsb < self.fmt.lsb_exp
@@ -280,7 +283,7 @@ class AlignWindow:
 
     @cached_property
     def special_stays(self) -> bool:
-        """Whether a special code, read as a number, is too large for any term to change."""
+        """Whether no term can change a special code that is treated as a number."""
         distance = (1 << self.exp_bits) - 1 - self.exponent_high
         return self.spec.acc.rounding is Rounding.RNE and distance >= self.fmt.man_bits + 3
 

@@ -14,11 +14,11 @@ from hw.mac.unit import MacUnit
 
 
 class AlignedMac(MacUnit):
-    """``o_data`` becomes the aligned sum of itself and of the lanes' products, truncated.
+    """Adds the lanes' products to ``o_data``; all terms are aligned and truncated.
 
-    See `hw.spec.AlignedAccumulator`. Registers go after the multipliers. The largest exponent
-    depends on the accumulator, so everything after it is part of the accumulate loop. Bits of the
-    accumulator that are always zero have no registers.
+    See `hw.spec.AlignedAccumulator`. Pipeline registers go after the multipliers: the largest
+    exponent depends on the accumulator, so all later logic is part of the accumulate loop. Bits of
+    the accumulator that are always zero have no registers.
     """
 
     @property
@@ -28,13 +28,13 @@ class AlignedMac(MacUnit):
 
     @property
     def _origin(self) -> int:
-        """Exponent of units that is counted as 0: the lowest one of any term."""
+        """Lowest exponent of any term's units; exponents are counted from it."""
         spec = self._spec
         lowest = spec.product_lsb + spec.a.man_bits + spec.b.man_bits
         return min(lowest, 1 - spec.acc.fmt.bias)
 
     def next_sum(self, m, kept, a, b, first, stages):
-        """Largest exponent, aligned terms, their sum, its code."""
+        """Find the largest exponent, align the terms to it, add them, and encode the sum."""
         spec = self._spec
         old = Signal(1 + spec.acc.fmt.exp_bits + spec.acc.fraction_bits)
         dropped = spec.acc.fmt.man_bits - spec.acc.fraction_bits
@@ -67,7 +67,7 @@ class AlignedMac(MacUnit):
         ), None
 
     def _product_term(self, m, product, stages, *, name):
-        """Significand at the window's scale, exponent of its units, sign; a zero has exponent 0."""
+        """The product as a term; see `_term`."""
         spec = self._spec
         sig, exp, sign = (
             delayed(m, value, stages["product"], name=f"{name}_{part}")
@@ -86,11 +86,15 @@ class AlignedMac(MacUnit):
         return self._term(m, Cat(old[:kept], normal), exponent, old[-1], kept, name="old")
 
     def _term(self, m, sig, exponent, sign, point, *, name):
-        """Term of ``sig`` with ``point`` bits below its units."""
+        """Term whose ``sig`` has ``point`` fraction bits.
+
+        It is the significand at the window's scale with the number of bits to drop below, the
+        exponent of its units, and the sign. A zero has exponent 0.
+        """
         masked = Signal(len(exponent), name=f"{name}_place")
         m.d.comb += masked.eq(exponent.as_unsigned() & sig.any().replicate(len(exponent)))
         scaled = Cat(Const(0, max(self._spec.acc.frac_bits - point, 0)), sig)
-        # A point below the window is moved there behind the shifter: bits are dropped either way.
+        # If ``sig`` has more fraction bits than the window, the excess is dropped after the shift.
         return (scaled, max(point - self._spec.acc.frac_bits, 0)), masked, sign
 
     def _aligned(self, m, terms, top):
@@ -118,9 +122,9 @@ class AlignedMac(MacUnit):
         return total
 
     def _code(self, m, total, top, flags, cycles):
-        """Code of the sum: normalised as far as the exponent allows, cut to the kept bits.
+        """Code of the sum: normalised as far as the exponent allows, truncated to the kept bits.
 
-        Registers for some cycles stand behind the normaliser.
+        There are ``cycles`` registers after the normaliser.
         """
         acc = self._spec.acc
         sign, magnitude = Signal(name="total_sign"), Signal(len(total) - 1, name="total_magnitude")
@@ -154,9 +158,9 @@ class AlignedMac(MacUnit):
         )
 
     def _raise(self, m, magnitude, top):
-        """Magnitude and the exponent field that it has if its top bit leads: at least 1.
+        """Magnitude, and the exponent field for a leading one in its top bit; at least 1.
 
-        Where a product may lie below the accumulator's subnormals, bits that do are dropped.
+        Bits below the accumulator's smallest subnormal are dropped.
         """
         acc = self._spec.acc
         offset = self._origin + acc.fmt.bias - acc.frac_bits + len(magnitude) - 1
@@ -172,7 +176,7 @@ class AlignedMac(MacUnit):
         return raised, highest
 
     def _special(self, m, old, lanes, stages):
-        """Whether the sum has plus infinity, and minus infinity, in it; both make NaN."""
+        """Two flags: the sum contains plus infinity, or minus infinity; both mean NaN."""
         _spec, kept = self._spec, self._spec.acc.fraction_bits
         ended, nan = Signal(name="old_special"), Signal(name="old_nan")
         m.d.comb += [ended.eq(old[kept:-1].all()), nan.eq(ended & old[:kept].any())]

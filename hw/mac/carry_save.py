@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""A fixed-point sum kept as sum and carry: where its bits are, and how it is resolved."""
+"""A fixed-point accumulator in carry-save form: its layout, and the adder that resolves it."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -17,11 +17,12 @@ from hw.spec import Adder, MacSpec
 
 @dataclass(frozen=True, slots=True)
 class CarrySaveState:
-    """Where the bits of a sum that is not resolved yet are.
+    """Layout of a carry-save accumulator.
 
-    A product reaches the columns below ``top``. From ``start`` on each of these keeps a carry
-    beside its bit; below, the tree has the time to add all. The bits from ``top`` on are stepped by
-    what left the columns in the cycle before: one up, one down, or both.
+    Products are added in the columns below ``top``. Columns from ``start`` to ``top`` keep a carry
+    bit beside the sum bit; below ``start``, carries ripple within the cycle.
+    The bits from ``top`` up change only by what left the columns in the previous cycle: one step
+    up, one down, or both.
     """
 
     width: int
@@ -30,7 +31,7 @@ class CarrySaveState:
 
     @property
     def bits(self) -> int:
-        """Registers: sum, carries, step up, step down."""
+        """Number of registers: sum, carries, step up, step down."""
         return self.width + self.top - self.start + 2
 
     def split(self, kept: Value) -> tuple[Value, Value, Value, Value]:
@@ -38,9 +39,9 @@ class CarrySaveState:
         return kept[: self.width], kept[self.width : -2], kept[-2], kept[-1]
 
     def fold(self, columns: Columns, total: Value, carries: Value) -> tuple[Value, Value] | None:
-        """Add the kept bits below `top` to ``columns``; gives the new ones, or None without a fit.
+        """Add the kept bits below ``top`` to ``columns``; return the new sum bits and carries.
 
-        What leaves the columns waits there.
+        Carries out of ``top`` stay in ``columns``; see `step`.
         """
         columns.add_vector(0, total[: self.top])
         columns.add_vector(self.start, carries)
@@ -49,7 +50,7 @@ class CarrySaveState:
         return Cat(*low, *(x for x, _ in rows)), Cat(*(y for _, y in rows))
 
     def step(self, columns: Columns) -> tuple[Value, Value] | None:
-        """Step up and step down that folded ``columns`` come to, or None if it is more than one."""
+        """Step up and step down from the carries out of ``top``; None if more than one of each."""
         if self.top == self.width:
             return Const(0), Const(0)
         return columns.step(self.top)
@@ -57,7 +58,7 @@ class CarrySaveState:
 
 @cache
 def carry_save_state(spec: MacSpec) -> CarrySaveState:
-    """Fewest registers with the loop as short as it can be."""
+    """Layout with the fewest registers among those with the shortest accumulate loop."""
     m, width = Module(), spec.acc.width
     terms = Columns(m, name="terms")
     stages = dict.fromkeys(("product", "term", "operand"), 0)
@@ -66,7 +67,7 @@ def carry_save_state(spec: MacSpec) -> CarrySaveState:
     )
 
     def depth(state: CarrySaveState) -> int | None:
-        """Gate levels of a step; None if it does not fit."""
+        """Gate levels of one accumulation; None if the layout cannot hold its carries."""
         columns = terms.copy()
         state.fold(columns, Signal(width), Signal(state.top - state.start))
         return columns.depth if state.step(columns) else None
@@ -75,7 +76,7 @@ def carry_save_state(spec: MacSpec) -> CarrySaveState:
     top = next(
         top for top in range(low, width + 1) if depth(CarrySaveState(width, top, 0)) is not None
     )
-    # The later the carries start, the longer is the chain that leads up to them.
+    # A higher ``start`` saves registers, but lengthens the carry chain below it.
     least, start, stop = depth(CarrySaveState(width, top, 0)), 0, top
     while start < stop:
         middle = (start + stop + 1) // 2
@@ -87,22 +88,22 @@ def carry_save_state(spec: MacSpec) -> CarrySaveState:
 
 
 def state_width(spec: MacSpec) -> int:
-    """Bits of the accumulator as the loop of a MAC keeps it."""
+    """Bits of the accumulator as a MAC stores it, without flags."""
     return carry_save_state(spec).bits if spec.adder is Adder.CARRY_SAVE else spec.acc.width
 
 
 def resolve_sum(m: Module, spec: MacSpec, kept: Value) -> Value:
-    """Sum that `state_width` of a carry-save accumulator stand for."""
+    """Sum that a carry-save accumulator represents; ``kept`` has `state_width` bits."""
     state = carry_save_state(spec)
     total, carries, up, down = state.split(kept)
-    # One step up or down as a number: the bits above its first one are those of its sign.
+    # The step (+1, -1 or 0) in two's complement.
     step = Cat(up ^ down, (down & ~up).replicate(state.width))
     other = Cat(Const(0, state.start), carries, step)[: state.width]
     return add(m, total, other, Const(0), adder=Adder.PREFIX, name="resolved")[0]
 
 
 class Resolver(wiring.Component):
-    """One adder behind a carry-save accumulator, or behind a column of them.
+    """The adder after a carry-save accumulator, or after a column of them.
 
     Latency is 1 enabled cycle. The registers have no reset.
 
@@ -111,7 +112,7 @@ class Resolver(wiring.Component):
     en
         Clock enable.
     i
-        Accumulator as the loop keeps it, flags above.
+        Accumulator as a MAC stores it in the low bits, flags above.
     o
         Sum in the low bits, flags above.
     """

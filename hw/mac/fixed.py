@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """MACs with a fixed-point accumulator: INT32 and exact (Kulisch) accumulation are the same unit.
 
-`FixedMac` stores a number. `CarrySaveMac` stores sum and carry, so that its loop is one adder cell
-deep. In a weight-stationary array, sums may be added in parts, each one cycle after the part below.
+`FixedMac` stores the sum as one number. `CarrySaveMac` stores sum bits and carry bits, so its
+accumulate loop is one full adder deep. In a weight-stationary array the addition may be cut into
+parts; each part is added one cycle after the part below it.
 """
 
 from collections import Counter
@@ -23,21 +24,21 @@ from hw.spec import Adder, MacSpec, Overflow
 class FixedMac(MacUnit):
     """``o_data += sum(a * b)`` over the lanes, in units of ``2**spec.acc.lsb_exp``.
 
-    Integers are multiplied as rows that share their adder tree with the accumulator. All other
-    pairs are multiplied as significands, aligned, rounded if the accumulator's lsb is coarser than
-    the product's, and added as signed magnitudes.
+    The partial products of integers are added in the same tree as the accumulator. For all other
+    formats the significands are multiplied, and the product is aligned, rounded if the
+    accumulator's lsb is coarser than the product's, and added as a signed magnitude.
     """
 
     reset_less = True
 
     @property
     def stage_points(self) -> tuple[str, ...]:
-        """Registers behind the multiplier, then behind the aligner; rows have neither."""
+        """Registers after the multiplier, then after the aligner; integers have neither."""
         return ("operand",) if self._spec.is_fused else ("product", "term", "operand")
 
     @property
     def step_points(self) -> tuple[str, ...]:
-        """Registers behind the sum of all lanes, then behind the multipliers."""
+        """Registers after the sum of all lanes, then after the multipliers."""
         return ("addend", "operand") if self._spec.is_fused else ("addend", "product", "operand")
 
     def next_sum(self, m, old, a, b, first, stages):
@@ -50,7 +51,7 @@ class FixedMac(MacUnit):
         return (_saturate(m, total) if saturates else total), flags
 
     def _add(self, m, old, a, b, stages):
-        """Sum and flags: one signed magnitude is added directly, all else through a tree."""
+        """Sum and flags; a single signed magnitude needs no adder tree."""
         spec = self._spec
         if stages["addend"]:
             addend, flags = addend_of_lanes(m, spec, a, b, stages)
@@ -70,8 +71,9 @@ class FixedMac(MacUnit):
 def _sum_columns(m: Module, columns: Columns, old: Value, adder: Adder) -> Value:
     """Sum of the columns and of ``old``, modulo ``2**len(old)``.
 
-    Above the highest column only the carries out of it and the constant are left. As soon as these
-    come to one step up or down, the bits of ``old`` are stepped; until then they join the tree.
+    Above the highest column, only carries and the constant are left. Once these amount to at most
+    one step up or down, the remaining bits of ``old`` are incremented or decremented. Until then,
+    bits of ``old`` join the tree.
     """
     top = min(columns.top, len(old))
     columns.add_vector(0, old[:top])
@@ -89,7 +91,7 @@ def _sum_columns(m: Module, columns: Columns, old: Value, adder: Adder) -> Value
 
 
 def _add_columns(m: Module, columns: Columns, start: int, stop: int, adder: Adder) -> list[Value]:
-    """Sum of the columns from ``start`` to ``stop - 1``; carries wait in later ones."""
+    """Sum of the columns from ``start`` to ``stop - 1``; carries out go to the column ``stop``."""
     if adder is Adder.RIPPLE:
         return columns.reduce(start, stop)
     rows = [(*bits, Const(0), Const(0))[:2] for bits in columns.compress(start, stop)]
@@ -100,7 +102,7 @@ def _add_columns(m: Module, columns: Columns, start: int, stop: int, adder: Adde
 
 
 def _saturate(m: Module, total: Value) -> Value:
-    """``total`` without its top bit, held at the extremes of what is left."""
+    """``total`` without its top bit, saturated to the remaining width."""
     sign, overflow = Signal(name="total_sign"), Signal(name="overflow")
     m.d.comb += [sign.eq(total[-1]), overflow.eq(total[-1] ^ total[-2])]
     width = len(total) - 1
@@ -109,20 +111,23 @@ def _saturate(m: Module, total: Value) -> Value:
 
 
 class CarrySaveMac(FixedMac):
-    """As `FixedMac`; the sum is resolved in a stage behind the accumulator, or by who takes it."""
+    """A `FixedMac` whose accumulator is in carry-save form.
+
+    The sum is resolved in a stage after the accumulator, or outside if ``resolve`` is false.
+    """
 
     @property
     def adds_zero(self) -> bool:
-        """Not behind registers: a reset has to take back the pair that is in them."""
+        """Only without pipeline registers: a pair in them must be discarded by a reset."""
         return not self._spec.pipeline
 
     @property
     def step_points(self) -> tuple[str, ...]:
-        """The same as in a loop: the adder is one cell deep."""
+        """The same as `stage_points`: the adder is one cell deep and cannot be divided."""
         return self.stage_points
 
     def next_sum(self, m, old, a, b, first, stages):
-        """Kept bits of the accumulator and the lanes' products."""
+        """New carry-save accumulator, and the flags."""
         state = carry_save_state(self._spec)
         total, carries, up, down = state.split(old)
         columns = Columns(m, name="sum")
@@ -133,7 +138,7 @@ class CarrySaveMac(FixedMac):
         )
         m.d.comb += [
             low.eq(Mux(first, 0, total[: state.top])),
-            # Behind the step, whose own path is long.
+            # Cleared after the step, because the path through the step is long.
             high.eq(Mux(first, 0, stepped)),
         ]
         added, carries = state.fold(columns, low, Mux(first, 0, carries))
@@ -156,9 +161,9 @@ def addend_of_lanes(
     b: Value,
     stages: Counter[str],
 ) -> tuple[Addend, Value | None]:
-    """Sum of the products of all lanes behind the registers ``addend``; the flags they raise.
+    """Sum of the products of all lanes after the ``addend`` registers, and the flags.
 
-    A single signed magnitude is complemented behind the registers.
+    A single signed magnitude is complemented after the registers.
     """
     cycles = stages["addend"]
     columns = Columns(m, by_arrival=spec.adder is not Adder.RIPPLE, name="lanes")
@@ -180,15 +185,16 @@ def addend_of_lanes(
 
 
 def _number(m: Module, columns: Columns, width: int, cycles: int) -> Addend:
-    """What columns hold, as a number in two's complement."""
+    """Sum of the columns, ``width`` bits in two's complement, after ``cycles`` registers."""
     total = delayed(m, Cat(*columns.reduce(0, width)), cycles, name="addend")
     return Addend(total[:-1], total[-1], Const(0))
 
 
 def pass_sum(m: Module, old: Value, addend: Addend, stages: Counter[str], adder: Adder) -> Value:
-    """``old + addend`` modulo ``2**len(old)``, as late as there are registers in the adder.
+    """``old + addend`` modulo ``2**len(old)``, added in one part more than there are registers.
 
-    Above the addend a part is stepped up or down by one at most.
+    Each part is added one cycle after the part below it. Bits above the addend change by at most
+    one step up or down.
     """
     cycles, reach = sum(stages[point] for point in ADDER_POINTS), len(addend.bits)
     bounds = [len(old) * part // (cycles + 1) for part in range(cycles + 2)]
@@ -204,7 +210,7 @@ def pass_sum(m: Module, old: Value, addend: Addend, stages: Counter[str], adder:
         )
         if high > reach:
             enable = line ^ negative if low <= reach else line
-            # One bit more shows whether the next part has to be stepped too.
+            # One extra bit shows whether the next part must be stepped too.
             stepped = step_by_one(
                 m,
                 Cat(x[len(y) :], Const(0, 1)),

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The accumulate loop of a floating-point sum with a small range, added in fixed point.
 
-If the accumulator's largest number and the unit of the products are close, exponents need not be
-compared: the accumulator is shifted to its place among fixed columns, the products are added, and
-the sum is normalised and rounded. For INT8 products and FP16 this is smaller than an `AlignWindow`.
+If the accumulator's largest number is not far above the unit of the products, no exponents need to
+be compared. The accumulator is shifted to its place among fixed columns, the products are added,
+and the sum is normalised and rounded. For INT8 products and an FP16 accumulator this is smaller
+than the adder of an `AlignWindow`.
 """
 
 from collections import Counter
@@ -22,12 +23,12 @@ from hw.mac.product import extreme_units, fill_columns
 from hw.mac.stages import delayed, delayed_fields
 from hw.spec import FixedAccumulator
 
-#: Columns more than in an `AlignWindow` that cost less than its two roles and their comparison.
+#: How many more columns than an `AlignWindow` still cost less than its comparison and selection.
 SPARE_COLUMNS = 3
 
 
 class FixedWindow:
-    """Columns for the sum of the accumulator and all products of a step, and the step in them."""
+    """Fixed columns that hold the accumulator plus all products of a step, and that addition."""
 
     def __init__(self, window: AlignWindow):
         self.window = window
@@ -40,7 +41,7 @@ class FixedWindow:
 
     @cached_property
     def width(self) -> int:
-        """Columns that hold the magnitude of every sum."""
+        """Number of columns: bits of the largest magnitude of a sum."""
         window = self.window
         if window.overflows:
             held = window.fmt.max_units << window.fmt.lsb_exp - min(
@@ -58,10 +59,10 @@ class FixedWindow:
 
     @cached_property
     def is_worth_it(self) -> bool:
-        """Whether it can be built, and is smaller than the `AlignWindow`.
+        """Whether this circuit can be built and is smaller than that of the `AlignWindow`.
 
-        Products are finite, and a sum is zero only if it was before it was rounded: a minus zero
-        does not occur.
+        It needs finite products, and no minus zero: a sum must be zero before rounding if it is
+        zero after rounding.
         """
         window = self.window
         finite = not (window.inf_terms or window.nan_terms)
@@ -100,7 +101,7 @@ class FixedWindow:
         old = delayed_fields(m, old, stages["total"], name="total_old")
         negative = total[-1]
         total = Total(total[:-1] ^ negative.replicate(self.width), negative, Const(0))
-        # `normalize_total` wants the exponent of the column below the top one.
+        # `normalize_total` expects the exponent of the column below the top one.
         exponent = Const(self._top - 1, window.result_bits)
         total = normalize_total(m, window, total, exponent, spare=False)
         total, old = (
@@ -117,12 +118,12 @@ class FixedWindow:
 
     @cached_property
     def _may_turn(self) -> bool:
-        """Whether an infinity, read as a number, is one that products can outweigh."""
+        """Whether products can change the sign of an infinity that is added as a number."""
         return self._added.bit_length() + self.lsb_exp > self.window.fmt.bias + 1
 
     @cached_property
     def _top(self) -> int:
-        """Exponent of the top column's weight, counted as in `AlignWindow`."""
+        """Exponent of the top column's weight, biased as in `AlignWindow`."""
         return self.lsb_exp + self.width - 1 + self.window.bias
 
     def _aligned(self, m: Module, old: OldSum, first: Value) -> Value:
@@ -133,7 +134,8 @@ class FixedWindow:
         sig = Cat(
             Const(0, max(self.width - len(old.sig), 0)), old.sig & ~first.replicate(len(old.sig))
         )
-        # Zero may land anywhere; an infinity is recognised after the sum.
+        # A wrong shift amount is harmless for a zero, and for an infinity: `pack_sum` encodes it
+        # from ``special``.
         amount, _ = add(
             m,
             ~old.exponent[:stages],

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The floating-point accumulate loop: ``acc' = round(acc + term)``, exact sum, one rounding.
 
-The accumulator's code is unpacked. The larger of accumulator and term goes to the top of the
-window, and the other one is aligned to it. If their difference is negative, its complement is the
-magnitude minus one unit of the last column. Ones that are shifted in below correct this when the
-sum is rounded, so no second adder is needed. The sum is normalised, rounded and packed.
+The accumulator's code is unpacked. The operand with the larger exponent goes to the top of the
+window, and the other one is aligned to it. If their difference is negative, its bitwise complement
+is the magnitude minus one unit of the last column. The normaliser shifts in ones, and rounding
+corrects this error, so no second adder is needed. The sum is normalised, rounded and packed.
 """
 
 from collections import Counter
@@ -28,11 +28,11 @@ class OldSum:
     Members
     -------
     sign, sig
-        Sign and significand; ``sig`` keeps its mantissa where the sum starts anew.
+        Sign and significand; the first pair of a sum does not clear the mantissa in ``sig``.
     exponent
-        Exponent of the weight of the significand's top bit, counted as in `AlignWindow`.
+        Exponent of the weight of the significand's top bit, biased as in `AlignWindow`.
     special, nan
-        Whether it is infinite or NaN, and whether it is NaN.
+        Whether the accumulator is infinite or NaN, and whether it is NaN.
     """
 
     sign: Value
@@ -44,9 +44,9 @@ class OldSum:
 
 @dataclass(frozen=True, slots=True)
 class Rounded:
-    """Rounded magnitude; ``field`` means nothing unless ``is_normal``.
+    """Rounded magnitude; ``field`` is meaningful only if ``is_normal``.
 
-    ``infinite`` says that it stands for an infinity whatever else it says.
+    If ``infinite``, the sum is infinite and the other fields are ignored.
     """
 
     field: Value
@@ -56,10 +56,11 @@ class Rounded:
 
 
 def unpack_sum(m: Module, window: AlignWindow, code: Value, first: Value) -> OldSum:
-    """Take the accumulator apart; where a sum starts anew it stands below every term."""
+    """Unpack the accumulator; if ``first``, its exponent is below that of every term."""
     fmt, bits = window.fmt, window.exp_bits
     man, field = code[: fmt.man_bits], code[fmt.man_bits : fmt.magnitude_bits]
-    # A clamp needs the lowest exponent of all; elsewhere the term is above anyway.
+    # If sums can be subnormal, a new sum starts from the lowest exponent; otherwise `_compare`
+    # selects the term.
     kept = ~first if window.clamps else Const(1)
     sign, hidden, special = (Signal(name=f"old_{part}") for part in ("sign", "hidden", "special"))
     exp, exponent = (Signal(bits, name=f"old_{part}") for part in ("exp", "place"))
@@ -69,7 +70,7 @@ def unpack_sum(m: Module, window: AlignWindow, code: Value, first: Value) -> Old
         exponent.eq(Cat(exp[0] | ~hidden, exp[1:]) if window.clamps else exp),
     ]
     if window.has_negative:
-        # Elsewhere a zero is positive whatever the signs, and no other sum depends on this one.
+        # Without a minus zero, the old sign cannot change a new sum, so it need not be cleared.
         m.d.comb += sign.eq(code[-1] & ~first if window.has_minus_zero else code[-1])
     if window.has_special:
         m.d.comb += special.eq(exp.all() & ~first)
@@ -79,7 +80,7 @@ def unpack_sum(m: Module, window: AlignWindow, code: Value, first: Value) -> Old
 def pack_sum(
     m: Module, window: AlignWindow, rounded: Rounded, sign: Value, old: OldSum, term: Term
 ) -> Value:
-    """Code of the rounded sum, or of what it is instead of a number."""
+    """Code of the rounded sum, or of an infinity or NaN."""
     nan, special = Signal(name="makes_nan"), term.nan | term.inf
     exp = rounded.field[: window.exp_bits] & rounded.is_normal.replicate(window.exp_bits)
     man = rounded.man
@@ -107,7 +108,7 @@ def _limit(
     old: OldSum,
     special: Value,
 ) -> tuple[Value, Value]:
-    """Exponent and mantissa, held at infinity or at the largest number; ones if ``special``."""
+    """Exponent and mantissa limited to infinity or the largest number; ones if ``special``."""
     beyond = Signal(name="beyond")
     high = rounded.field[window.exp_bits :].any() | rounded.field[: window.exp_bits].all()
     if window.to_inf:
@@ -119,7 +120,7 @@ def _limit(
 
 
 def _widen(m: Module, window: AlignWindow, exp: Value) -> Value:
-    """Exponent in the accumulator's field: what `AlignWindow.exp_bits` left out is put back."""
+    """Exponent field of the accumulator: restores the bits that `AlignWindow.exp_bits` omits."""
     missing = window.fmt.exp_bits - window.exp_bits
     if not missing:
         return exp
@@ -131,10 +132,10 @@ def _widen(m: Module, window: AlignWindow, exp: Value) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """Magnitude of the exact sum, one column above the window included.
+    """Magnitude of the exact sum, with one column above the window.
 
-    If ``short``, it is less by one unit of its last column; the smaller one was not cut then,
-    unless ``sticky`` says so and makes the magnitude right.
+    If ``short`` and not ``sticky``, the magnitude is too small by one unit of its last column. If
+    ``sticky``, nonzero bits below the last column were dropped.
     """
 
     magnitude: Value
@@ -144,9 +145,9 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Normal:
-    """A `Total` whose magnitude was shifted left by ``places`` to lead with a one, if it can.
+    """A `Total` shifted left by ``places``, to lead with a one unless the sum is subnormal or zero.
 
-    ``exponent`` is that of the window's top column.
+    ``exponent`` is the exponent of the window's top column.
     """
 
     value: Value
@@ -159,7 +160,7 @@ class Normal:
 def normalize_total(
     m: Module, window: AlignWindow, total: Total, exponent: Value, *, spare: bool
 ) -> Normal:
-    """Normalise; ``spare`` as in `normalize`."""
+    """Normalise the sum; for ``spare`` see `normalize`."""
     value, places = normalize(
         m,
         total.magnitude,
@@ -172,7 +173,7 @@ def normalize_total(
 
 
 def round_normal(m: Module, window: AlignWindow, total: Normal, *, narrow: bool) -> Rounded:
-    """Round; ``narrow`` says that a short magnitude needs no rounding."""
+    """Round the sum; with ``narrow``, a short magnitude is known to need no rounding."""
     value, places, exponent = total.value, total.places, total.exponent
     man_bits = window.fmt.man_bits
     leads, man = value[-1], value[-1 - man_bits : -1]
@@ -198,8 +199,8 @@ def round_normal(m: Module, window: AlignWindow, total: Normal, *, narrow: bool)
     adder = window.spec.adder
     rounded, carry = add(m, man, Const(0, man_bits), up, adder=adder, name="rounded")
     m.d.comb += is_normal.eq(leads | carry)
-    # The exponent is that of the column above the window, less the places: the last bit of
-    # 1 - places is the inverse, the others are those of -(places >> 1).
+    # The sum's exponent is exponent + 1 - places. The lowest bit of 1 - places is the inverse of
+    # that of places, and the other bits are those of -(places >> 1).
     width = window.result_bits
     less, _ = add(
         m,
@@ -215,7 +216,7 @@ def round_normal(m: Module, window: AlignWindow, total: Normal, *, narrow: bool)
 
 @dataclass(frozen=True, slots=True)
 class _Roles:
-    """Who is the larger one, who counts at all, and how far the smaller one has to move."""
+    """Which operand goes to the top, which ones are added, and the shift of the smaller one."""
 
     old_is_larger: Value
     has_old: Value
@@ -225,9 +226,9 @@ class _Roles:
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """What accumulator and term still decide behind the aligner: special codes, signs, exponent.
+    """Values that are needed after the aligner, beside the magnitudes: specials, signs, exponent.
 
-    ``exponent`` is that of the window's top column, ``sub`` says that the signs differ.
+    ``exponent`` is the exponent of the window's top column; ``sub`` is 1 if the signs differ.
     """
 
     old: OldSum
@@ -238,7 +239,7 @@ class _Sides:
 
 @dataclass(frozen=True, slots=True)
 class _Aligned:
-    """Magnitudes in the window; ``sticky`` is what the smaller one has lost below it."""
+    """Magnitudes in the window; ``sticky`` is 1 if bits of the smaller one were shifted out."""
 
     big: Value
     small: Value
@@ -248,7 +249,11 @@ class _Aligned:
 
 @dataclass(frozen=True, slots=True)
 class _Signed:
-    """Sum that is not rounded yet, and its sign unless it is zero; whether it is, if known."""
+    """Sum before rounding.
+
+    ``negative`` is its sign unless it is zero; ``zero`` is whether it is zero, or None if that is
+    not computed.
+    """
 
     total: Total | Normal
     negative: Value
@@ -260,12 +265,12 @@ def add_term(
 ) -> Value:
     """Code of the new sum; ``first`` starts from plus zero.
 
-    Registers may stand before the magnitudes are added (``aligned``), behind that (``total``) and
-    before the sum is rounded (``normal``).
+    Registers may be placed before the magnitudes are added (``aligned``), after that (``total``),
+    and before the sum is rounded (``normal``).
     """
 
     def cut(point: str, *parts):
-        """Registers of a point behind all that is still to be used."""
+        """``parts`` after the registers at ``point``."""
         return (delayed_fields(m, part, stages[point], name=point) for part in parts)
 
     old = unpack_sum(m, window, code, first)
@@ -298,8 +303,8 @@ def add_term(
 def _compare(m: Module, window: AlignWindow, old: OldSum, term: Term, first: Value) -> _Roles:
     """Compare the exponents of accumulator and term.
 
-    The accumulator also plays the larger one where there is no term: this keeps a subnormal or
-    special one as it is.
+    If there is no term, the accumulator counts as the larger one, so a subnormal or special
+    accumulator does not change.
     """
     width = window.distance_bits
     distance, _ = add(
@@ -315,7 +320,8 @@ def _compare(m: Module, window: AlignWindow, old: OldSum, term: Term, first: Val
     no_old, no_term, larger = (Signal(name=f"{name}") for name in ("no_old", "no_term", "larger"))
     stays = Const(0) if window.special_stays else old.special
     stages = min(window.width.bit_length(), width - 1)
-    # The smaller one enters one column lower if it is the accumulator, so -distance - 1 will do.
+    # The accumulator enters one column lower if it is the smaller one, so its shift amount is
+    # -distance - 1, the bitwise complement of distance.
     steps = distance[:-1] ^ below.replicate(width - 1)
     amount = Signal(stages, name="amount")
     m.d.comb += [
@@ -328,7 +334,7 @@ def _compare(m: Module, window: AlignWindow, old: OldSum, term: Term, first: Val
 
 
 def _align(m: Module, window: AlignWindow, old: OldSum, term: Term, roles: _Roles) -> _Aligned:
-    """Both magnitudes in the window, the larger one at its top."""
+    """Both magnitudes in the window, the larger one at the top."""
     old_high = Cat(Const(0, window.width - len(old.sig)), old.sig)
     old_low = Cat(Const(0, window.width - len(old.sig) - 1), old.sig, Const(0, 1))
     term_high = Cat(Const(0, window.width - len(term.sig)), term.sig)
@@ -342,7 +348,7 @@ def _align(m: Module, window: AlignWindow, old: OldSum, term: Term, roles: _Role
 
 
 def _sides(window: AlignWindow, old: OldSum, term: Term, roles: _Roles, sub: Value) -> _Sides:
-    """All that goes past the adder."""
+    """Values that bypass the adder."""
     width, none = window.result_bits, Const(0)
     exponent = Mux(
         roles.old_is_larger, extend(old.exponent, width), extend(term.exponent, width, signed=True)
@@ -372,13 +378,16 @@ def _add(m: Module, window: AlignWindow, aligned: _Aligned, sides: _Sides) -> _S
         short.eq(sub & ~carry),
         magnitude.eq(Cat(total ^ short.replicate(window.width), carry & ~sub)),
     ]
-    # A difference has the sign of the larger one, or the other one if it is short.
+    # A difference has the sign of the larger operand, or of the other one if it is short.
     negative = sides.old.sign ^ (sub & (aligned.old_is_larger ^ carry))
     return _Signed(Total(magnitude, short, sticky), negative)
 
 
 def _either(m: Module, *choices: tuple[Value, Value], name: str) -> Value:
-    """The value whose line is set, or 0: columns that only one of them has need a single gate."""
+    """The value whose select line is 1, or 0 if none is.
+
+    An AND-OR needs only one gate in a column where the other value is constant 0.
+    """
     chosen: Value = Const(0)
     for index, (value, line) in enumerate(choices):
         selected = Signal(name=f"{name}_select{index}")
@@ -390,14 +399,17 @@ def _either(m: Module, *choices: tuple[Value, Value], name: str) -> Value:
 
 
 def _is_minus_zero(window: AlignWindow, total: Total, sub: Value) -> Value | None:
-    """Whether the exact sum is zero, if only then it is plus zero whatever the signs."""
+    """Whether the exact sum of operands with different signs is zero, which is then plus zero.
+
+    None if the accumulator is never a minus zero.
+    """
     if not window.has_minus_zero:
         return None
     return sub & ~total.short & ~total.sticky & ~total.magnitude.any()
 
 
 def _is_zero(window: AlignWindow, rounded: Rounded) -> Value:
-    """Whether the sum is zero: none but zero itself rounds to it, and it is never a minus zero."""
+    """Whether the rounded sum is zero; used where only an exact zero rounds to zero."""
     if not window.clamps:
         return ~rounded.is_normal
     return ~(rounded.is_normal | rounded.man[window.lsb_exp - window.fmt.lsb_exp :].any())

@@ -25,15 +25,16 @@ class Term:
     Members
     -------
     sign
-        Of a zero too: whether all its products are minus zeros.
+        Sign. A zero is negative only if all its products are minus zeros.
     sig
         Significand.
     exponent
-        Exponent of the weight of its top bit, counted as in `AlignWindow`, two's complement.
+        Exponent of the weight of its top bit, biased as in `AlignWindow`, two's complement.
     zero
         Whether the term is zero; constant 0 where ``sig`` shows it.
     nan, inf
-        What it is instead of a number; ``sig``, ``exponent`` and ``zero`` mean nothing then.
+        Whether the term is NaN or infinite; ``sig``, ``exponent`` and ``zero`` are then
+        meaningless.
     """
 
     sign: Value
@@ -44,12 +45,12 @@ class Term:
     inf: Value
 
     def delayed(self, m: Module, cycles: int) -> "Term":
-        """The term some cycles ago."""
+        """The term delayed by ``cycles``."""
         return delayed_fields(m, self, cycles, name="term")
 
 
 def make_term(m: Module, window: AlignWindow, a: Value, b: Value, stages: int) -> Term:
-    """Exact sum of the products of all lanes; several have ``stages`` registers behind each."""
+    """Exact sum of the products of all lanes; ``stages`` registers follow each of several."""
     spec = window.spec
     if spec.lanes == 1:
         return _product(m, window, a, b)
@@ -133,7 +134,7 @@ def _signed_sum(
     plus: Value,
     minus: Value,
 ) -> Term:
-    """Term of a sum in two's complement, unless it is NaN or an infinity."""
+    """Term from the two's complement sum ``total`` and the special cases."""
     negative = total[-1]
     flipped = total[:-1] ^ negative.replicate(len(total) - 1)
     sig, _ = add(
@@ -165,7 +166,7 @@ def lead(
             shift_exponent(m, operand.exp, offset, adder=adder, name=name),
         )
     sig, lines = lead_one(m, operand.sig, name=name)
-    # A significand that has to be shifted stands at the lowest exponent, `base`; its field is 0.
+    # Only a number with the lowest exponent, `base`, has to be shifted; its exponent field is 0.
     field = operand.exp
     if len(field):
         field = Cat(field[0] & operand.sig[-1], field[1:])
@@ -203,12 +204,13 @@ def shift_exponent(m: Module, exp: Value, offset: int, *, adder: Adder, name: st
 
 
 def split_offset(window: AlignWindow, x: Operand, y: Operand) -> tuple[int, int, int]:
-    """What to add to each exponent, and to their sum, so that it becomes the product's exponent.
+    """Constants to add to ``x.exp``, to ``y.exp``, and to the sum of both.
 
-    The shorter exponent takes the low bits of the offset, where adding them needs the least gates.
+    The result is then the exponent of the product. The low bits of the offset are added to the
+    shorter exponent, where that costs the fewest gates.
     """
     lowest = x.fmt.lsb_exp + y.fmt.lsb_exp + window.shape.bits - 1 + window.bias
-    # What the sum of the exponents is when each stands at its lowest, both significands leading.
+    # The product's exponent if both exponents are at their lowest and both significands lead.
     offset = lowest - (x.base + y.base + window.shape.by_one)
     lengths = [len(operand.exp) for operand in (x, y)]
     if not any(lengths):
@@ -224,7 +226,7 @@ def split_offset(window: AlignWindow, x: Operand, y: Operand) -> tuple[int, int,
 def exponent_of_product(
     m: Module, window: AlignWindow, exp_x: Value, exp_y: Value, offset: int, leads: Value
 ) -> Value:
-    """Exponent of the product's top bit, counted as in `AlignWindow`."""
+    """Exponent of the product's top bit, biased as in `AlignWindow`."""
     width = window.exponent_bits
     if window.exponent_low == window.exponent_high:
         return _constant(window.exponent_high, width)

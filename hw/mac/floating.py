@@ -17,7 +17,7 @@ from hw.spec import MacSpec
 
 
 class FloatStep(wiring.Component):
-    """One step of a `FloatMac` without its registers: old accumulator and operands to the new one.
+    """One step of a `FloatMac` without registers: computes the new accumulator from the old one.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class FloatStep(wiring.Component):
     Members
     -------
     i_acc
-        Code of the accumulator; only codes that the unit can write need to work.
+        Code of the accumulator; must be a code that the unit can produce.
     i_first, i_a, i_b
         As in a MAC.
     o_acc
@@ -60,7 +60,7 @@ class FloatStep(wiring.Component):
 
 
 class FloatMac(MacUnit):
-    """``o_data = round(o_data + sum(a * b))`` over the lanes; the sum is exact, rounded once."""
+    """``o_data = round(o_data + sum(a * b))`` over the lanes; an exact sum, rounded once."""
 
     @property
     def stage_points(self) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ class FloatMac(MacUnit):
 
 
 def _stage_points(spec: MacSpec) -> tuple[str, ...]:
-    """Places for registers; products of integers have none behind them in a fixed."""
+    """Places for registers; a single lane and a `FixedWindow` have none after the multiplier."""
     short = spec.lanes == 1 or FixedWindow(AlignWindow(spec)).is_worth_it
     return ("term", "operand") if short else ("term", "product", "operand")
 
@@ -81,7 +81,7 @@ def _stage_points(spec: MacSpec) -> tuple[str, ...]:
 def _next_sum(
     m: Module, spec: MacSpec, old: Value, a: Value, b: Value, first: Value, stages: Counter[str]
 ) -> Value:
-    """Code of the next sum, by the smaller one of two ways."""
+    """Code of the next sum, from the smaller of the two circuits."""
     window = AlignWindow(spec)
     fixed = FixedWindow(window)
     if fixed.is_worth_it:

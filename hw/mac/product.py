@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Products of operand codes, in the forms that accumulators add: bits in columns, magnitudes."""
+"""Products of operand codes, as bits in columns or as magnitudes, ready for an accumulator."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ class Product:
     """Exact product ``(-1)**sign * sig * 2**(exp - base + spec.product_lsb)``.
 
     ``sig`` is 0 if an operand is special. The product is then NaN if ``nan`` is set, else an
-    infinity; ``nan`` and ``inf`` may both be set. ``flags`` is the same for a fixed-point sum.
+    infinity; ``nan`` and ``inf`` may both be set. ``flags`` holds the same facts, encoded for a
+    fixed-point sum.
     """
 
     sign: Value
@@ -79,9 +80,9 @@ def multiply(m: Module, spec: MacSpec, a: Value, b: Value, *, name: str) -> Prod
 
 
 def _add_exponents(m: Module, x: Value, y: Value, *, name: str) -> Value:
-    """``x + y`` in full; of an operand without exponent bits the other one's is left.
+    """``x + y`` in full; if one operand has no exponent bits, the exponent of the other.
 
-    So few bits that a chain is as fast as any other adder.
+    Exponents are so short that a ripple-carry adder is as fast as any other.
     """
     if not (len(x) and len(y)):
         return Cat(x, y)
@@ -102,7 +103,7 @@ def special_product(m: Module, x: Operand, y: Operand, *, name: str) -> tuple[Va
 def fill_columns(
     m: Module, spec: MacSpec, columns: Columns, a: Value, b: Value, stages: dict[str, int]
 ) -> Value | None:
-    """Add the products of all lanes to ``columns``; gives the flags that they raise, if any."""
+    """Add the products of all lanes to ``columns``; return the flags that they raise, if any."""
     if spec.is_fused:
         add_integers(m, spec, columns, a, b)
         return None
@@ -113,7 +114,7 @@ def fill_columns(
 
 
 def add_integers(m: Module, spec: MacSpec, columns: Columns, a: Value, b: Value) -> None:
-    """Add the rows of every lane's product of integers to ``columns``."""
+    """Add the partial-product rows of every lane's integer product to ``columns``."""
     weight = spec.product_lsb - spec.acc.lsb_exp
     for lane, (x, y) in enumerate(lane_pairs(spec, a, b)):
         if spec.resolved_multiplier is Multiplier.ARRAY:
@@ -128,7 +129,7 @@ def add_integers(m: Module, spec: MacSpec, columns: Columns, a: Value, b: Value)
 def signed_magnitudes(
     m: Module, spec: MacSpec, a: Value, b: Value, stages: dict[str, int]
 ) -> tuple[list[tuple[Value, Value]], Value]:
-    """Each lane's product as a magnitude in units of ``2**acc.lsb_exp`` and a sign; the flags."""
+    """Magnitude in units of ``2**acc.lsb_exp`` and sign of each lane's product, and the flags."""
     lanes = [
         multiply(m, spec, x, y, name=f"lane{lane}")
         for lane, (x, y) in enumerate(lane_pairs(spec, a, b))

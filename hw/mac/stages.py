@@ -7,23 +7,23 @@ from typing import TypeVar
 
 from amaranth import *
 
-#: Places for registers inside an adder, in arrays where sums move, the most useful first: after the
-#: addition, before it, and before rounding.
+#: Places for registers inside an adder, the most useful first: after the addition, before it, and
+#: before rounding. Only arrays where sums move (weight stationary) use them.
 ADDER_POINTS = ("total", "aligned", "normal")
 
 Record = TypeVar("Record")
 
 
 def place_stages(pipeline: int, points: tuple[str, ...]) -> Counter[str]:
-    """Registers at each of ``points``, the most useful first; more of them go to the last point.
+    """Number of registers at each of ``points``, the most useful first.
 
-    At any other point there are none.
+    Each point gets one; all that are left go to the last point. Other names count as 0.
     """
     return Counter(points[min(index, len(points) - 1)] for index in range(pipeline))
 
 
 def delayed(m: Module, value: Value, cycles: int, *, name: str, reset_less: bool = True) -> Value:
-    """``value`` some cycles ago; data registers need no reset, valid bits do."""
+    """``value`` delayed by ``cycles``; data registers need no reset, valid bits do."""
     for stage in range(1, cycles + 1):
         register = Signal(len(value), name=f"{name}_q{stage}", reset_less=reset_less)
         m.d.sync += register.eq(value)
@@ -32,9 +32,9 @@ def delayed(m: Module, value: Value, cycles: int, *, name: str, reset_less: bool
 
 
 def delayed_fields(m: Module, record: Record, cycles: int, *, name: str) -> Record:
-    """A dataclass of values and of such dataclasses, some cycles ago; constants stay.
+    """A dataclass of values, possibly nested, delayed by ``cycles``; constants get no register.
 
-    A register is named after its field, or by the ``signal`` of the field's metadata.
+    A register is named after its field, or after the ``signal`` entry of the field's metadata.
     """
     later = {}
     for part in fields(record):

@@ -12,11 +12,12 @@ from hw.spec import MacSpec
 
 
 class MacStep(wiring.Component):
-    """Adds the products of the operands to the sum ``i_sum``, like one step of the unit.
+    """Adds the products of the operands to the sum ``i_sum``, as one step of the MAC does.
 
     Latency is ``spec.loop_latency`` cycles from the operands and ``1 + spec.adder_stages`` from
-    ``i_sum``. The other pipeline registers are before the adder, so a sum enters that many cycles
-    after its operands. An ``i_sum`` of all zeros starts a new sum. The registers have no reset.
+    ``i_sum``. The difference is the number of pipeline registers before the adder; ``i_sum`` must
+    arrive that many cycles after its operands. An ``i_sum`` of all zeros starts a new sum. The
+    registers have no reset.
 
     Members
     -------
@@ -25,7 +26,7 @@ class MacStep(wiring.Component):
     i_a, i_b
         Operand codes, lane 0 in the low bits.
     i_sum, o_sum
-        Accumulator as stored in a unit, in the low bits, flags above.
+        Accumulator as a MAC stores it, in the low bits; flags above.
     """
 
     def __init__(self, spec: MacSpec):

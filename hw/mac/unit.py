@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shared frame of all MACs: ports, registers, valid and last, clock enable."""
+"""What all MACs share: ports, registers, valid and last, clock enable."""
 
 from collections import Counter
 
@@ -81,7 +81,7 @@ class MacUnit(wiring.Component):
 
     #: Whether the accumulator has no reset. It needs none if `i_first` clears all of it.
     reset_less = False
-    #: Whether a cycle without a pair adds zero, so that the registers of the loop need no enable.
+    #: Whether a cycle without a valid pair adds zero; the accumulator then needs no enable.
     adds_zero = False
 
     @property
@@ -91,7 +91,7 @@ class MacUnit(wiring.Component):
 
     @property
     def step_points(self) -> tuple[str, ...]:
-        """As `stage_points`, for registers before the adder in arrays where sums move."""
+        """As `stage_points`, for registers before the adder in a `MacStep`."""
         return self.stage_points
 
     def next_sum(
@@ -101,7 +101,7 @@ class MacUnit(wiring.Component):
 
         ``old`` is the accumulator; ``a`` and ``b`` are the codes of all lanes. ``stages`` is the
         number of registers at each place, including those inside the adder
-        (`hw.mac.stages.ADDER_POINTS`). The flags are not delayed by ``stages``, the accumulator is.
+        (`hw.mac.stages.ADDER_POINTS`). These registers delay the accumulator but not the flags.
         """
         raise NotImplementedError
 
@@ -130,7 +130,10 @@ class MacUnit(wiring.Component):
         return EnableInserter(self.en)(m) if self._enable else m
 
     def _registers(self, m: Module, platform) -> tuple[Value, Value, Value]:
-        """Accumulator, flags and valid bit of the loop: the outputs, unless a stage follows."""
+        """Accumulator, flags and valid bit of the loop.
+
+        They drive the outputs, directly or through a `Resolver`.
+        """
         flag_bits = self._spec.flag_bits
         data = Signal(state_width(self._spec), name="kept_data", reset_less=self.reset_less)
         flags = Signal(flag_bits, name="kept_flags", reset_less=self.reset_less)
