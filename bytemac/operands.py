@@ -125,7 +125,7 @@ def _scaled(numbers: Floats, quantizer: Quantizer, scheme: Any = "") -> Operand:
 def _within(a: Operand, b: Operand, mac: MacSpec) -> tuple[Operand, Operand]:
     """Raise scales by powers of two until no sum, nor a part of one, can leave the accumulator."""
     free = [side for side in (a, b) if side.quantizer is not None]
-    acc = mac.acc
+    acc = mac.result
     top = acc.max * 2.0**acc.lsb_exp if isinstance(acc, FixedAccumulator) else acc.fmt.max
     for _ in range(2 if free else 0):  # Rounding can take a sum up to the limit once more.
         x, y = abs(decode(a.codes, mac.a)), abs(decode(b.codes, mac.b))

@@ -21,11 +21,14 @@ class Backend:
     ----------
     matmul
         Sums and flags (M, N) of codes (M, K) and (K, N) on a unit. K is a multiple of its lanes.
+        The last argument is the codes of the block scales, (M, blocks) and (blocks, N), or None.
     output
         Output codes for flat arrays of sums, scales, zero points and flags.
     """
 
-    matmul: Callable[[NDArray, NDArray, MacSpec], tuple[NDArray, NDArray]]
+    matmul: Callable[
+        [NDArray, NDArray, MacSpec, tuple[NDArray, NDArray] | None], tuple[NDArray, NDArray]
+    ]
     output: Callable[[NDArray, NDArray, NDArray, NDArray, OutputSpec], NDArray]
 
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check arrays of codes that users pass in, and choose the dtype of those that are returned."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hw.spec import Format, SpecError, parse_format
+from hw.spec import BlockScale, Format, SpecError, parse_format
 from hw.spec.errors import require
 from sim.dtypes import as_numpy, bits_of, dtype_name
 
@@ -65,6 +66,39 @@ def as_short_codes(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:
     if array.dtype == dtype and dtype.kind == "u":
         return array
     return as_codes(array, fmt, noun).astype(dtype)
+
+
+def as_scales(x: npt.ArrayLike, scale: BlockScale, noun: str) -> NDArray:
+    """Check an array of block scales and return their codes in the smallest unsigned dtype.
+
+    Integers are codes. An array whose dtype is the scale's format gives its bits: float32 for
+    binary32, float8_e8m0fnu and float8_e4m3fn of ml_dtypes or torch.
+
+    Raises
+    ------
+    SpecError
+        If the dtype is another one, or an element is not a code of the scale.
+    """
+    array, width = as_array(x, noun), 1 << scale.width
+    # The bits of a signed dtype are those of a scale whose sign is ignored.
+    own = bits_of(array, replace(scale.fmt, signed=True)) if scale.fmt is not None else None
+    if own is None and dtype_name(array.dtype) == f"float8_{scale.name}fnu":
+        own = array.view(np.uint8)
+    array = array if own is None else own
+    if array.dtype.kind not in "iu":
+        raise SpecError(
+            f"{noun} dtype must be {scale.name} or an integer type, not "
+            f"{dtype_name(array.dtype)!r}; sim.quantize makes scales of numbers"
+        )
+    wrong = array[(array < 0) | (array >= width)]
+    require(
+        wrong.size == 0,
+        noun,
+        f"codes of {scale.name} from 0 to {width - 1}",
+        int(wrong.flat[0]) if wrong.size else None,
+    )
+    codes: NDArray = array.astype(code_dtype(scale.width))
+    return codes
 
 
 def _checked(x: npt.ArrayLike, fmt: Format, noun: str) -> NDArray:

@@ -196,7 +196,7 @@ def values(
     flags
         Flags that mark fixed-point sums as infinite or NaN. By default, none is.
     """
-    acc, array = mac.acc, np.asarray(sums)
+    acc, array = mac.result, np.asarray(sums)
     numbers: npt.NDArray[np.float64]
     if not isinstance(acc, FixedAccumulator):
         if acc.fmt == CATALOG["fp32"] and array.dtype == np.uint32:  # The CPU has this format.

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from hw.spec import (
+    Accumulator,
     AlignedAccumulator,
+    BlockAccumulator,
     FixedAccumulator,
     Flag,
     FloatAccumulator,
@@ -21,8 +23,10 @@ from hw.spec import (
     OutputSpec,
     Overflow,
     Rounding,
+    ScaleOrder,
     Unpacked,
 )
+from hw.spec.blocks import SCALED_FORMAT
 from sim.codes import NDArray
 from sim.integers import fit, infinite, pack, shift_right
 
@@ -94,6 +98,7 @@ class Mac:
         elif isinstance(self.spec.acc, AlignedAccumulator):
             self.acc = self._add_aligned(self.spec.acc, products)
         else:
+            assert isinstance(self.spec.acc, FloatAccumulator)
             self.acc = self._add_float(self.spec.acc, products)
         return self.acc
 
@@ -148,6 +153,125 @@ class Mac:
         return pack_kept(total, lsb, acc)
 
 
+@dataclass
+class BlockMac:
+    """A unit that adds in blocks, and the state it keeps between steps.
+
+    Attributes
+    ----------
+    spec
+        The unit; ``spec.acc`` is a `BlockAccumulator`.
+    acc, flags
+        Outer sum and its flags, as in `Mac`. They change at the end of a block.
+    inner
+        The unit of the inner sum.
+    products
+        Products of the current block so far.
+    """
+
+    spec: MacSpec
+    acc: int = 0
+    flags: Flag = Flag.FINITE
+    products: int = 0
+
+    def __post_init__(self) -> None:
+        self.inner = Mac(self.spec.inner_mac)
+
+    def step(
+        self,
+        a: Sequence[int],
+        b: Sequence[int],
+        *,
+        first: bool = False,
+        last: bool = False,
+        scales: tuple[int, int] | None = None,
+    ) -> int:
+        """Add the products of ``spec.lanes`` pairs of codes and return `acc`.
+
+        ``first`` clears both sums before that. ``last`` ends the block early, after this step.
+        ``scales`` are the codes of the block's scales of a and b; they are used at its end.
+        """
+        assert self.spec.blocks is not None
+        if first:
+            self.acc, self.flags, self.products = 0, Flag.FINITE, 0
+        self.inner.step(a, b, first=self.products == 0)
+        self.products += self.spec.lanes
+        if last or self.products == self.spec.blocks.block:
+            self.products = 0
+            self.acc, self.flags = add_block(
+                self.spec.blocks,
+                (self.acc, self.flags),
+                (self.inner.acc, self.inner.flags),
+                scales,
+            )
+        return self.acc
+
+
+def add_block(
+    acc: BlockAccumulator,
+    outer: tuple[int, Flag],
+    inner: tuple[int, Flag],
+    scales: tuple[int, int] | None = None,
+) -> tuple[int, Flag]:
+    """Outer sum and flags after the sum of a block, times the block's scales, is added.
+
+    ``outer`` and ``inner`` are sums with their flags; ``scales`` are codes of the scales of a and
+    b. The order of the roundings is that of `hw.spec.ScaleOrder`. Signs of zero are those of IEEE
+    754.
+    """
+    if isinstance(acc.outer, FixedAccumulator):
+        assert isinstance(acc.inner, FixedAccumulator)
+        units = shift_right(inner[0], acc.outer.lsb_exp - acc.inner.lsb_exp, acc.outer.rounding)
+        return fit(outer[0] + units, acc.outer), Flag(outer[1] | inner[1])
+    old = _based(acc.outer.fmt, outer[0])
+    term = _scaled_block(acc, _sum_of(acc.inner, *inner), scales)
+    flags = Flag(_flag_of(old) | _flag_of(term))
+    if flags is not Flag.FINITE:
+        nan = acc.nan_code
+        assert nan is not None
+        return nan if flags is Flag.NAN else special_code(acc.outer.fmt, flags), Flag.FINITE
+    lsb = min(old.exp, term.exp)
+    code = pack(
+        (old.sig << old.exp - lsb) + (term.sig << term.exp - lsb),
+        lsb,
+        acc.outer.fmt,
+        rounding=acc.outer.rounding,
+        overflow=acc.outer.overflow,
+        subnormals=acc.outer.subnormals,
+        minus_zero=old.negative and term.negative,
+    )
+    return code, Flag.FINITE
+
+
+def _scaled_block(
+    acc: BlockAccumulator, number: Unpacked, scales: tuple[int, int] | None
+) -> Unpacked:
+    """Sum of a block times its scales, before it is added; ``exp`` is absolute."""
+    scale = acc.scale
+    if scale is None:
+        return number
+    assert scales is not None
+    a, b = (
+        Unpacked(kind, negative, sig, exp + scale.lsb_exp)
+        for kind, negative, sig, exp in map(scale.unpack, scales)
+    )
+    match scale.order:
+        case ScaleOrder.PRODUCT:
+            return _times(number, _rounded(_times(a, b)))
+        case ScaleOrder.A_FIRST:
+            return _times(_rounded(_times(number, a)), b)
+        case _:
+            return _times(_times(number, a), b)
+
+
+def _rounded(number: Unpacked) -> Unpacked:
+    """Number rounded to binary32."""
+    fmt = SCALED_FORMAT
+    if number.kind is not Kind.FINITE:
+        return number
+    return _based(fmt, pack(number.sig, number.exp, fmt, minus_zero=number.negative))
+
+
 def pack_kept(value: int, lsb: int, acc: AlignedAccumulator) -> int:
     """Code of ``value * 2**lsb_exp`` truncated to ``acc.fraction_bits``; overflow gives Inf."""
     if value.bit_length() + lsb > acc.fmt.bias + 1:
@@ -175,11 +299,16 @@ def special_code(fmt: Format, flag: Flag) -> int:
     return fmt.inf_code | (fmt.sign_code if flag is Flag.NEG_INF else 0)
 
 
-def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:
+def matmul(
+    a: NDArray, b: NDArray, spec: MacSpec, scales: tuple[NDArray, NDArray] | None = None
+) -> tuple[NDArray, NDArray]:
     """Sums and flags of ``a @ b`` in Python integers, shape (M, N), dtype object.
 
-    ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``.
+    ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``. ``scales``
+    are the codes of the scales of their blocks, (M, blocks) and (blocks, N).
     """
+    if spec.blocks:
+        return _matmul_in_blocks(a, b, spec, spec.blocks, scales)
     rows, cols = a.tolist(), b.T.tolist()
     sums = np.empty((len(rows), len(cols)), dtype=object)
     flags = np.empty_like(sums)
@@ -189,6 +318,29 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:
             for k in range(0, len(row), spec.lanes):
                 mac.step(row[k : k + spec.lanes], col[k : k + spec.lanes])
             sums[m, n], flags[m, n] = mac.acc, mac.flags
+    return sums, flags
+
+
+def _matmul_in_blocks(
+    a: NDArray,
+    b: NDArray,
+    spec: MacSpec,
+    acc: BlockAccumulator,
+    scales: tuple[NDArray, NDArray] | None,
+) -> tuple[NDArray, NDArray]:
+    sums = np.empty((a.shape[0], b.shape[1]), dtype=object)
+    flags = np.empty_like(sums)
+    for m, n in np.ndindex(sums.shape):
+        mac = BlockMac(spec)
+        for k in range(0, a.shape[1], spec.lanes):
+            lanes, block = slice(k, k + spec.lanes), k // acc.block
+            mac.step(
+                a[m, lanes].tolist(),
+                b[lanes, n].tolist(),
+                last=k + spec.lanes == a.shape[1],
+                scales=scales and (int(scales[0][m, block]), int(scales[1][block, n])),
+            )
+        sums[m, n], flags[m, n] = mac.acc, mac.flags
     return sums, flags
 
 
@@ -205,7 +357,7 @@ def output(
 def _code(code: int, scale: int, zero_point: int, flag: Flag, spec: OutputSpec) -> int:
     """Output code of one sum."""
     fmt = spec.to
-    kind, negative, sig, lsb = _scaled(_number(code, flag, spec), scale, spec)
+    kind, negative, sig, lsb = _scaled(_sum_of(spec.source, code, flag), scale, spec)
     overflow = Overflow.SATURATE if spec.saturate else Overflow.INF
     if kind is Kind.NAN:
         return zero_point % (1 << fmt.width) if fmt.nan_code is None else fmt.nan_code
@@ -217,13 +369,13 @@ def _code(code: int, scale: int, zero_point: int, flag: Flag, spec: OutputSpec) 
     return pack(sig, lsb, fmt, overflow=overflow, minus_zero=negative)
 
 
-def _number(code: int, flag: Flag, spec: OutputSpec) -> Unpacked:
+def _sum_of(acc: Accumulator, code: int, flag: Flag) -> Unpacked:
     """Unpacked sum; ``exp`` is the absolute exponent of one unit of ``sig``."""
-    if isinstance(spec.source, FixedAccumulator):
+    if isinstance(acc, FixedAccumulator):
         kind = {Flag.FINITE: Kind.FINITE, Flag.NAN: Kind.NAN}.get(flag, Kind.INF)
         negative = code < 0 if flag is Flag.FINITE else flag is Flag.NEG_INF
-        return Unpacked(kind, negative, code, spec.source.lsb_exp)
-    return _based(spec.source.fmt, code)
+        return Unpacked(kind, negative, code, acc.lsb_exp)
+    return _based(acc.fmt, code)
 
 
 def _based(fmt: Format, code: int) -> Unpacked:
@@ -238,11 +390,15 @@ def _scaled(number: Unpacked, scale: int, spec: OutputSpec) -> Unpacked:
     fmt = spec.scale_format
     if fmt is None or fmt.is_integer:
         return Unpacked(kind, negative, sig, lsb + scale)
-    factor = _based(fmt, scale)
-    kinds, sign = {kind, factor.kind}, negative != factor.negative
+    return _times(number, _based(fmt, scale))
+
+
+def _times(x: Unpacked, y: Unpacked) -> Unpacked:
+    """Exact product; exponents are absolute."""
+    kinds, sign = {x.kind, y.kind}, x.negative != y.negative
     if Kind.NAN in kinds:
         return Unpacked(Kind.NAN, False, 0, 0)
     if Kind.INF in kinds:
-        zero = any(x.kind is Kind.FINITE and x.sig == 0 for x in (number, factor))
+        zero = any(each.kind is Kind.FINITE and each.sig == 0 for each in (x, y))
         return Unpacked(Kind.NAN if zero else Kind.INF, sign, 0, 0)
-    return Unpacked(Kind.FINITE, sign, sig * factor.sig, lsb + factor.exp)
+    return Unpacked(Kind.FINITE, sign, x.sig * y.sig, x.exp + y.exp)

@@ -36,6 +36,7 @@ def mac(spec: MacSpec, *, enable: bool = False, resolve: bool = True):
     """
     unit = CarrySaveMac if spec.adder is Adder.CARRY_SAVE else _UNITS.get(type(spec.acc))
     if unit is None:
-        kinds = ", ".join(kind.__name__ for kind in _UNITS)
-        raise SpecError(f"MAC acc must be one of {kinds} to be built as RTL, not {str(spec.acc)!r}")
+        raise SpecError(
+            f"Sums in blocks have no RTL, and {spec} has blocks; sim.matmul computes them"
+        )
     return unit(spec, enable=enable, resolve=resolve)

@@ -11,6 +11,7 @@ from hw.spec.accumulators import (
     Rounding,
 )
 from hw.spec.arrays import ArraySpec, Dataflow
+from hw.spec.blocks import BLOCK_SCALES, BlockAccumulator, BlockScale, ScaleOrder
 from hw.spec.catalog import CATALOG, PAPER_FORMATS, SOURCES
 from hw.spec.errors import SpecError
 from hw.spec.formats import Format, Kind, Specials, Unpacked, integer
@@ -28,6 +29,7 @@ from hw.spec.macs import Flag, MacSpec, Multiplier
 from hw.spec.outputs import OutputSpec, Scale
 
 __all__ = [
+    "BLOCK_SCALES",
     "CATALOG",
     "PAPER_FORMATS",
     "SOURCES",
@@ -35,6 +37,8 @@ __all__ = [
     "Adder",
     "AlignedAccumulator",
     "ArraySpec",
+    "BlockAccumulator",
+    "BlockScale",
     "Bus",
     "Dataflow",
     "FixedAccumulator",
@@ -49,6 +53,7 @@ __all__ = [
     "Overflow",
     "Rounding",
     "Scale",
+    "ScaleOrder",
     "SpecError",
     "Specials",
     "Unpacked",

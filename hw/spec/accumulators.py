@@ -3,7 +3,6 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
 
 from hw.spec.errors import require
 from hw.spec.formats import Format, Specials
@@ -44,16 +43,24 @@ class Overflow(Enum):
 _RESOLVED = tuple(adder for adder in Adder if adder is not Adder.CARRY_SAVE)
 
 
-class _Shared:
+class Shared:
     """Properties that a MAC reads from every accumulator; each kind overrides what differs."""
 
     __slots__ = ()
 
-    #: Whether sums are two's complement, with separate flags for NaN and infinities.
-    is_fixed: ClassVar[bool] = False
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether sums are two's complement, with separate flags for NaN and infinities."""
+        return False
+
+    @property
+    def result(self) -> "Accumulator":
+        """Accumulator whose codes leave the unit: this one, or the outer one of two levels."""
+        assert isinstance(self, Accumulator)
+        return self
 
     @property
     def identifier(self) -> str:
@@ -78,7 +85,7 @@ class _Shared:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class FixedAccumulator(_Shared):
+class FixedAccumulator(Shared):
     """Two's complement accumulator of ``width`` bits; bit 0 has weight ``2**lsb_exp``.
 
     INT32 for INT8 products is ``lsb_exp=0, width=32``. An exact (Kulisch) accumulator has the lsb
@@ -89,8 +96,6 @@ class FixedAccumulator(_Shared):
     width: int
     overflow: Overflow = Overflow.WRAP
     rounding: Rounding = Rounding.RNE
-
-    is_fixed = True
 
     def __post_init__(self) -> None:
         require(
@@ -132,6 +137,11 @@ class FixedAccumulator(_Shared):
         low = products * min(a.min_units * b.max_units, a.max_units * b.min_units)
         width = max(high.bit_length(), (-low - 1).bit_length() if low else 0) + 1
         return cls(lsb_exp=a.lsb_exp + b.lsb_exp, width=width)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether sums are two's complement: yes."""
+        return True
 
     def __str__(self) -> str:
         """Short spelling that `hw.spec.parse_accumulator` reads, for instance fx49m18."""
@@ -190,7 +200,7 @@ class FixedAccumulator(_Shared):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class FloatAccumulator(_Shared):
+class FloatAccumulator(Shared):
     """Floating-point accumulator: exact product, exact sum, one rounding to ``fmt`` per step.
 
     The first product of a sum is added to plus zero. ``overflow`` INF follows IEEE 754; SATURATE
@@ -253,7 +263,7 @@ class FloatAccumulator(_Shared):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class AlignedAccumulator(_Shared):
+class AlignedAccumulator(Shared):
     """Tensor-core accumulator: a step aligns the products of all lanes and adds them together.
 
     The exponent of a product is the sum of its operands' exponents; the product is not normalised.

@@ -276,6 +276,12 @@ class ArraySpec(Described):
 
     def __post_init__(self) -> None:
         require(isinstance(self.mac, MacSpec), "Array mac", "a MacSpec", self.mac)
+        require(
+            self.mac.blocks is None,
+            "Array mac",
+            "a unit that does not add in blocks",
+            str(self.mac),
+        )
         require_int("Array rows", self.rows, 1, MAX_SIDE)
         require_int("Array cols", self.cols, 1, MAX_SIDE)
         require(isinstance(self.dataflow, Dataflow), "Array dataflow", "a Dataflow", self.dataflow)
@@ -283,7 +289,7 @@ class ArraySpec(Described):
         if self.out is None:
             return
         require(isinstance(self.out, OutputSpec), "Array out", "an OutputSpec or None", self.out)
-        behind = (self.mac.acc, self.mac.flag_bits)
+        behind = (self.mac.result, self.mac.flag_bits)
         require(
             (self.out.source, self.out.flag_bits) == behind,
             "Array out",

@@ -3,6 +3,7 @@
 
 =============  ====================================================================
 MAC            ``e4m3xe5m2,acc=fp32,lanes=4``
+MAC, blocks    ``e4m3,acc=fp32,inner=hopper,block=128,block-scale=fp32`` or ``mxfp8``
 array          a MAC and ``array=16x16,dataflow=ws,depth=512,out=int8,scale=pow2``
 GEMM engine    an array and ``depths=64x64x64,bus=wishbone``
 board          an engine and ``clock=12000000,baud=1000000``
@@ -32,9 +33,16 @@ from hw.spec.accumulators import (
     Rounding,
 )
 from hw.spec.arrays import ArraySpec, Dataflow
+from hw.spec.blocks import (
+    BLOCK_SCALES,
+    MAX_BLOCK,
+    AnyAccumulator,
+    BlockAccumulator,
+    BlockScale,
+)
 from hw.spec.board import DEFAULT_BAUD, BoardSpec
 from hw.spec.catalog import ALIASES, CATALOG, FAMILIES
-from hw.spec.errors import DIGITS, SpecError, require, shortened
+from hw.spec.errors import DIGITS, SpecError, require, require_int, shortened
 from hw.spec.formats import Format, Specials
 from hw.spec.gemm import DEFAULT_DEPTH, Bus, GemmSpec
 from hw.spec.macs import MacSpec, Multiplier
@@ -49,6 +57,20 @@ DEFAULT_DEPTHS = f"{DEFAULT_DEPTH}x{DEFAULT_DEPTH}x{DEFAULT_DEPTH}"
 #: Fraction bits and lanes of FP8 arithmetic in tensor cores: Hopper wgmma, Ada mma, Blackwell
 #: tcgen05 (arXiv 2511.10909 and its code).
 PRESETS = {"hopper": (13, 32), "ada": (13, 16), "blackwell": (25, 32)}
+
+#: MACs whose operands have a scale per block: the head of a spelling that stands for settings.
+#: Sources: OCP Microscaling (MX) 1.0, section 5; NVFP4. An inner sum is exact for a block, so a
+#: block is rounded once, into the outer sum. NVFP4's FP32 factor per tensor is applied outside.
+_MX = {"acc": "fp32", "block": 32, "block-scale": "e8m0"}
+BLOCK_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
+    "mxfp8": ("e4m3", _MX),
+    "mxfp8-e5m2": ("e5m2", _MX),
+    "mxfp6-e2m3": ("e2m3", _MX),
+    "mxfp6-e3m2": ("e3m2", _MX),
+    "mxfp4": ("e2m1", _MX),
+    "mxint8": ("int8m6", _MX),
+    "nvfp4": ("e2m1", {"acc": "fp32", "block": 16, "block-scale": "ue4m3"}),
+}
 
 #: Every accumulator and suffix, for the help text.
 ACCUMULATORS = {
@@ -77,7 +99,7 @@ _KEYS = {
     name: setting.key
     for settings in (_SETTINGS[BoardSpec], OutputSpec.SETTINGS)
     for setting in settings
-    for name in (setting.key, setting.option if not setting.flag else "")
+    for name in (setting.key.replace("-", "_"), setting.option if not setting.flag else "")
     if name
 }
 
@@ -85,6 +107,7 @@ _KEYS = {
 _WHOLE = {
     "lanes": "MAC lanes",
     "pipeline": "MAC pipeline",
+    "block": "Accumulator block",
     "depth": "Array depth",
     "clock": "Board clock",
     "baud": "Board baud",
@@ -158,7 +181,10 @@ def parse_spec(text: str | Spec) -> Spec:
 def parse_mac(
     text: str | MacSpec,
     *,
-    acc: str | Accumulator | None = None,
+    acc: str | AnyAccumulator | None = None,
+    inner: str | Accumulator | None = None,
+    block: int | None = None,
+    block_scale: str | BlockScale | None = None,
     lanes: int | None = None,
     pipeline: int | None = None,
     adder: str | Adder | None = None,
@@ -169,9 +195,16 @@ def parse_mac(
     ``adder=carry-save`` and ``multiplier=array`` choose other architectures. A keyword overrides
     the spelling. The default accumulator is ``exact``. An accumulator of `PRESETS` also sets the
     lanes. A `MacSpec` without keywords is returned unchanged.
+
+    With ``block``, products are added in blocks: ``inner`` adds one block (default: exactly), and
+    ``acc`` adds the blocks. ``block_scale`` is the format of the scales of a block's operands. The
+    formats of `BLOCK_FORMATS` stand for such settings: ``mxfp8``, ``nvfp4``.
     """
     given = {
         "acc": acc,
+        "inner": inner,
+        "block": block,
+        "block-scale": block_scale,
         "lanes": lanes,
         "pipeline": pipeline,
         "adder": adder,
@@ -359,16 +392,23 @@ def _suggestion(name: str) -> str:
 
 def _mac(head: str, values: Mapping[str, Any]) -> MacSpec:
     """MAC from its operands and settings."""
+    if head.lower() in BLOCK_FORMATS:
+        head, own_values = BLOCK_FORMATS[head.lower()]
+        values = {**own_values, **values}
     names = re.split("x", head, flags=re.IGNORECASE)
     require(len(names) <= 2, "MAC operands", "one format or two joined by x", head)
     a, b = parse_format(names[0]), parse_format(names[-1])
-    acc, lanes = values.get("acc", "exact"), values.get("lanes")
-    own = PRESETS[acc.lower()][1] if isinstance(acc, str) and acc.lower() in PRESETS else None
-    require(own is None or lanes in (None, own), "MAC lanes", f"{own} for acc {acc}", lanes)
+    lanes = values.get("lanes")
+    own = None
+    for level in ("acc", "inner"):
+        name = values.get(level)
+        if isinstance(name, str) and name.lower() in PRESETS:
+            own = PRESETS[name.lower()][1]
+            require(lanes in (None, own), "MAC lanes", f"{own} for {level} {name}", lanes)
     return MacSpec(
         a=a,
         b=b,
-        acc=parse_accumulator(acc, a, b) if isinstance(acc, str) else acc,
+        acc=_levels(values, a, b),
         lanes=(own or 1) if lanes is None else lanes,
         pipeline=values.get("pipeline", 0),
         adder=_named(Adder, "MAC adder", values.get("adder", Adder.RIPPLE)),
@@ -376,6 +416,29 @@ def _mac(head: str, values: Mapping[str, Any]) -> MacSpec:
             Multiplier, "MAC multiplier", values.get("multiplier", Multiplier.DEFAULT)
         ),
     )
+
+
+def _levels(values: Mapping[str, Any], a: Format, b: Format) -> AnyAccumulator:
+    """Accumulator of one or two levels from the settings of a MAC."""
+    outer = values.get("acc", "exact")
+    outer = parse_accumulator(outer, a, b) if isinstance(outer, str) else outer
+    block = values.get("block")
+    if block is None:
+        for key in ("inner", "block-scale"):
+            if key in values:
+                raise SpecError(f"--{key} needs sums in blocks; add --block N")
+        return outer
+    inner, scale = values.get("inner", "exact"), values.get("block-scale")
+    require_int("Accumulator block", block, 1, MAX_BLOCK)
+    if isinstance(inner, str):
+        whole = inner.strip().lower() == "exact"
+        inner = FixedAccumulator.exact(a, b, block) if whole else parse_accumulator(inner, a, b)
+    if isinstance(scale, str):
+        require(scale in BLOCK_SCALES, "Block scale", f"one of {', '.join(BLOCK_SCALES)}", scale)
+        scale = BLOCK_SCALES[scale]
+    if isinstance(outer, BlockAccumulator):  # A keyword overrides one setting of a spelling.
+        outer = outer.outer
+    return BlockAccumulator(inner=inner, outer=outer, block=block, scale=scale)
 
 
 def _array(
@@ -399,7 +462,7 @@ def _output(to: str, values: Mapping[str, str], mac: MacSpec | None) -> OutputSp
     flags = values.get("flags", "0")
     require(flags in ("0", "1", "2"), "Output flags", "one of 0, 1, 2", flags)
     return OutputSpec(
-        source=mac.acc if mac else _source(values["from"]),
+        source=mac.result if mac else _source(values["from"]),
         to=parse_format(to),
         scale=scale,
         saturate=_chosen(values, "saturate", "yes"),

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Multiply-accumulate units: two operand formats, an accumulator, lanes and pipeline registers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 
 from hw.spec.accumulators import Accumulator, Adder
+from hw.spec.blocks import BLOCK_SCALES, AnyAccumulator, BlockAccumulator
 from hw.spec.errors import require, require_int
 from hw.spec.formats import Format
 from hw.spec.settings import Described, Setting
@@ -46,7 +47,8 @@ class MacSpec(Described):
     a, b
         Operand formats; they may differ.
     acc
-        Accumulator. A fixed-point one must hold at least one extreme product per lane.
+        Accumulator. A fixed-point one must hold at least one extreme product per lane. A
+        `BlockAccumulator` adds blocks of products, each with scales if it has them.
     lanes
         Products per cycle, 1 to 256.
     pipeline
@@ -60,14 +62,41 @@ class MacSpec(Described):
 
     a: Format
     b: Format
-    acc: Accumulator
+    acc: AnyAccumulator
     lanes: int = 1
     pipeline: int = 0
     adder: Adder = Adder.RIPPLE
     multiplier: Multiplier = Multiplier.DEFAULT
 
     SETTINGS = (
-        Setting(key="acc", metavar="ACC", meaning="accumulator (default: exact)"),
+        Setting(
+            key="acc",
+            metavar="ACC",
+            attribute="result",
+            meaning="accumulator (default: exact); with --block, of the sums of blocks",
+        ),
+        Setting(
+            key="inner",
+            metavar="ACC",
+            attribute="inner",
+            default=None,
+            meaning="with --block, accumulator of the products of a block (default: exact for "
+            "a block)",
+        ),
+        Setting(
+            key="block",
+            attribute="block",
+            default=None,
+            meaning="products that the inner accumulator adds before the outer one takes its sum",
+        ),
+        Setting(
+            key="block-scale",
+            metavar="NAME",
+            attribute="block_scale",
+            default=None,
+            meaning="with --block, format of the scales of a block's operands: "
+            + ", ".join(BLOCK_SCALES),
+        ),
         Setting(
             key="lanes", default=1, short="l{}", meaning="products per cycle of a MAC (default: 1)"
         ),
@@ -98,7 +127,7 @@ class MacSpec(Described):
         for side in ("a", "b"):
             fmt = getattr(self, side)
             require(isinstance(fmt, Format), f"MAC {side}", "a Format", fmt)
-        require(isinstance(self.acc, Accumulator), "MAC acc", "an accumulator", self.acc)
+        require(isinstance(self.acc, AnyAccumulator), "MAC acc", "an accumulator", self.acc)
         require_int("MAC lanes", self.lanes, 1, MAX_LANES)
         require_int("MAC pipeline", self.pipeline, 0, MAX_PIPELINE)
         self.acc.require_products(self.a, self.b, self.lanes)
@@ -122,6 +151,36 @@ class MacSpec(Described):
         )
         if self.multiplier is self._default_multiplier:
             object.__setattr__(self, "multiplier", Multiplier.DEFAULT)
+
+    @property
+    def result(self) -> Accumulator:
+        """Accumulator whose codes leave the unit: ``acc``, or its outer level."""
+        return self.acc.result
+
+    @property
+    def blocks(self) -> BlockAccumulator | None:
+        """The accumulator of two levels, or None."""
+        return self.acc if isinstance(self.acc, BlockAccumulator) else None
+
+    @property
+    def inner(self) -> Accumulator | None:
+        """Accumulator of the products of a block, or None without blocks."""
+        return self.blocks.inner if self.blocks else None
+
+    @property
+    def block(self) -> int | None:
+        """Products of a block, or None without blocks."""
+        return self.blocks.block if self.blocks else None
+
+    @property
+    def block_scale(self) -> str | None:
+        """Format of the scales of a block, or None."""
+        return self.blocks.scale.name if self.blocks and self.blocks.scale else None
+
+    @property
+    def inner_mac(self) -> "MacSpec":
+        """Unit that sums one block: this one with the inner accumulator, or itself."""
+        return replace(self, acc=self.blocks.inner) if self.blocks else self
 
     @property
     def product_lsb(self) -> int:

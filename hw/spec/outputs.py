@@ -147,7 +147,7 @@ class OutputSpec(Described):
     ) -> "OutputSpec":
         """Output stage for the sums and flags of ``mac``."""
         return cls(
-            source=mac.acc,
+            source=mac.result,
             to=to,
             saturate=saturate,
             scale=scale,

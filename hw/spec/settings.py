@@ -61,7 +61,8 @@ class Setting:
     @property
     def dest(self) -> str:
         """Attribute of the option in the parsed arguments."""
-        return self.key if self.flag or not self.option else self.option
+        name = self.key if self.flag or not self.option else self.option
+        return name.replace("-", "_")
 
     @property
     def option_string(self) -> str:

@@ -24,6 +24,7 @@ from sim.codes import NDArray
 from sim.fast import aligned, fixed, floating
 from sim.fast.kernels import has_numba, numpy_only, uses_numba
 from sim.fast.numbers import MAX_WIDTH, flags
+from sim.vector import blocks
 
 __all__ = ["has_numba", "matmul", "numpy_only", "uses_numba"]
 
@@ -35,11 +36,16 @@ _KINDS = {
 }
 
 
-def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> tuple[NDArray, NDArray]:
+def matmul(
+    a: NDArray, b: NDArray, spec: MacSpec, scales: tuple[NDArray, NDArray] | None = None
+) -> tuple[NDArray, NDArray]:
     """Sums and flags of ``a @ b``, shape (M, N).
 
-    ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``.
+    ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``. ``scales``
+    are the codes of the scales of their blocks, (M, blocks) and (blocks, N).
     """
+    if spec.blocks:
+        return blocks.matmul(a, b, spec, scales, matmul)
     narrow = max(spec.a.width, spec.b.width) <= MAX_WIDTH
     sums = _KINDS[type(spec.acc)](a, b, spec) if narrow else None
     if sums is None:

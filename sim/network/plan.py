@@ -198,7 +198,7 @@ def _quantizer(scheme: Scheme, data: list[NDArray], axis: int | None = None) -> 
 
 def largest_sum(mac: MacSpec) -> float:
     """Largest finite value of the accumulator of ``mac``."""
-    acc = mac.acc
+    acc = mac.result
     return (
         math.ldexp(acc.max, acc.lsb_exp)
         if isinstance(acc, FixedAccumulator)

@@ -64,7 +64,7 @@ def as_integers(results: NDArray, spec: ArraySpec) -> NDArray:
 
 def checksum(sums: NDArray, flags: NDArray, unit: MacSpec | ArraySpec) -> str:
     """First digits of the SHA-256 of all bytes of the sums, row by row, then of any flags."""
-    width = unit.result_width if isinstance(unit, ArraySpec) else unit.acc.width
+    width = unit.result_width if isinstance(unit, ArraySpec) else unit.result.width
     digest = hashlib.sha256()
     for top in range(0, len(sums), ROWS):
         bits = as_bits(sums[top : top + ROWS], width)

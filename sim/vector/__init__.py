@@ -10,11 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from hw.spec import AlignedAccumulator, FixedAccumulator, FloatAccumulator, Format, MacSpec
+from hw.spec import (
+    AlignedAccumulator,
+    FixedAccumulator,
+    FloatAccumulator,
+    Format,
+    MacSpec,
+    SpecError,
+)
 from hw.spec.errors import require
 from sim import golden
 from sim.codes import NDArray
-from sim.vector import aligned, fixed, floating
+from sim.vector import aligned, blocks, fixed, floating
 from sim.vector.codes import Unpacked, unpack
 from sim.vector.outputs import output
 
@@ -29,12 +36,15 @@ PAIR_BITS = 8
 Pair = tuple[NDArray, NDArray]
 
 
-def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> Pair:
+def matmul(a: NDArray, b: NDArray, spec: MacSpec, scales: Pair | None = None) -> Pair:
     """Sums and flags of ``a @ b``, shape (M, N).
 
-    ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``. Units that
-    are too wide for int64 arithmetic use `sim.golden`.
+    ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``. ``scales``
+    are the codes of the scales of their blocks, (M, blocks) and (blocks, N). Units that are too
+    wide for int64 arithmetic use `sim.golden`.
     """
+    if spec.blocks:
+        return blocks.matmul(a, b, spec, scales, matmul)
     kind = _KINDS[type(spec.acc)]
     if not (_fits(spec.a) and _fits(spec.b) and kind.supports(spec)):
         return golden.matmul(a, b, spec)
@@ -52,6 +62,11 @@ def _fits(fmt: Format) -> bool:
 
 def require_step(spec: MacSpec) -> None:
     """Raise SpecError if `stepper` does not support a unit."""
+    if spec.blocks:
+        raise SpecError(
+            f"Sums in blocks cannot be simulated cycle by cycle, and {spec} has blocks; sim.matmul "
+            "computes them"
+        )
     fits = max(spec.a.width, spec.b.width) <= 32 and _KINDS[type(spec.acc)].supports(spec)
     require(fits, "Array mac", "a unit whose steps fit int64, or a fixed-point one", str(spec))
 

@@ -146,12 +146,12 @@ def _narrow_term(a: Unpacked, b: Unpacked, coarser: int, rounding: Rounding) -> 
     """Products in units of the accumulator's lsb, on int64."""
     sig = a.sig * b.sig
     left = a.exp + b.exp - coarser
-    return _shift(sig << np.maximum(left, 0), np.clip(-left, 0, INT_BITS), rounding)
+    return shifted(sig << np.maximum(left, 0), np.clip(-left, 0, INT_BITS), rounding)
 
 
-def _shift(value: Ints, right: Ints, rounding: Rounding) -> Ints:
+def shifted(value: Ints, right: Ints | int, rounding: Rounding) -> Ints:
     """Compute ``value / 2**right`` rounded to an integer, on signed int64."""
-    if not right.any():
+    if not np.any(right):
         return value
     quotient = value >> right
     rest = value - (quotient << right)

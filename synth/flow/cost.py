@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hw.spec import FixedAccumulator, Format, MacSpec
+from hw.spec import FixedAccumulator, FloatAccumulator, Format, MacSpec
 from hw.spec.command import Parser, add_mac_options, chosen_mac, run_command
 from hw.spec.errors import SpecError, require
 from synth.flow import yosys
@@ -81,12 +81,10 @@ def hand_count(spec: MacSpec) -> HandCount:
     )
     if isinstance(spec.acc, FixedAccumulator):
         return _fixed(spec.a, spec.acc.width)
-    require(
-        hasattr(spec.acc, "rounding"),
-        "Hand count accumulator",
-        "fixed or floating point",
-        str(spec.acc),
-    )
+    if not isinstance(spec.acc, FloatAccumulator):
+        raise SpecError(
+            f"Hand count accumulator must be fixed or floating point, not {str(spec.acc)!r}"
+        )
     return _floating(spec.a, spec.acc.fmt)
 
 

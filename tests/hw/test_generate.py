@@ -181,12 +181,11 @@ def test_generate_interrupted_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unbuildable_accumulator_wrong(monkeypatch):
-    import hw.mac
-
-    monkeypatch.setattr(hw.mac, "_UNITS", {})
-    with pytest.raises(SpecError, match=r"^MAC acc must be one of  to be built as RTL, not 'fx28'"):
-        verilog(parse_mac("int8"))
+def test_sums_in_blocks_have_no_rtl():
+    mac = parse_mac("int8,acc=int32,block=16")
+    message = f"Sums in blocks have no RTL, and {mac} has blocks; sim.matmul computes them"
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        verilog(mac)
 
 
 def test_command_prints_the_paths(tmp_path, capsys):

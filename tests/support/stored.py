@@ -35,6 +35,33 @@ def recorded(name: str) -> tuple[MacSpec, np.ndarray, np.ndarray, np.ndarray]:
     )
 
 
+_BLOCKS = np.load(Path(__file__).parents[1] / "data" / "h200_block_sums.npz")
+_INDEX = json.loads(_BLOCKS["index"].tobytes())
+
+#: Sets of sums in blocks, spelled ``{a}_{b}_{kind of operands}_k{K}_{mode of the product}``.
+BLOCK_NAMES = list(_INDEX)
+_MODES = {
+    "fast": "acc=hopper",
+    "promote": "acc=fp32,inner=hopper,block=128",
+    "block_1x128_1x128": "acc=fp32,inner=hopper,block=128,block-scale=fp32-ab",
+    "block_1x128_128x128": "acc=fp32,inner=hopper,block=128,block-scale=fp32",
+}
+
+
+def recorded_blocks(
+    name: str,
+) -> tuple[MacSpec, np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """MAC, codes of (M, K) and (K, N), scales by argument, bits of the (M, N) results of a set."""
+    fa, fb, _, _, mode = name.split("_", 4)
+    part = {key: _BLOCKS[stored] for key, stored in _INDEX[name].items()}
+    scales = {}
+    if "sa" in part:
+        # Recorded as (N, blocks), or (N / 128, blocks) for scales of 128x128.
+        times = part["b"].shape[1] // part["sb"].shape[0]
+        scales = {"a_scale": part["sa"], "b_scale": np.repeat(part["sb"], times, axis=0).T}
+    return parse_mac(f"{fa}x{fb},{_MODES[mode]}"), part["a"], part["b"], scales, part["d"]
+
+
 def stored() -> dict[str, str]:
     """Hash of each named spec's Verilog, by module name."""
     return json.loads(HASHES.read_text(encoding="utf-8"))

@@ -124,7 +124,7 @@ def test_every_setting_has_an_option_and_every_option_is_a_setting():
         "mac",
         "gemm",
     }
-    assert len(settings) == 16
+    assert len(settings) == 19
     for setting in settings.values():
         assert options[setting.dest].option_strings == [setting.option_string]
         assert setting.meaning in options[setting.dest].help

@@ -140,7 +140,10 @@ ACC = (
     "Accumulator must be exact, exact:N, intN, fxWIDTH[mLSB|pLSB], fp32, fp16 or bf16, "
     "optionally followed by -rtz, -sat or -ftz, or one of aligned:N, hopper, ada, blackwell, not "
 )
-MAC = "MAC must be PAIR[,acc=ACC][,lanes=N][,pipeline=N][,adder=NAME][,multiplier=NAME], not "
+MAC = (
+    "MAC must be PAIR[,acc=ACC][,inner=ACC][,block=N][,block-scale=NAME][,lanes=N][,pipeline=N]"
+    "[,adder=NAME][,multiplier=NAME], not "
+)
 WRONG = [
     ("e9m9", f"Format name must be one of {LIST}, or eXmY:policy, not 'e9m9'"),
     ("", f"Format name must be one of {LIST}, or eXmY:policy, not ''"),
