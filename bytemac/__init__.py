@@ -21,7 +21,7 @@ __version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is asked for: numpy takes a while, and the commands need none of this."""
+    """Import the facade when it is first used: it needs numpy, which is slow to import."""
     if name == "SpecError":
         from hw.spec import SpecError
 

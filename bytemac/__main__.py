@@ -14,7 +14,7 @@ from hw.spec.packages import explanation
 from hw.version import VERSION
 
 PROG = "bytemac"
-#: Shells that `bytemac.completion` can write for.
+#: Shells that `bytemac.completion` supports.
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 
 
@@ -39,7 +39,7 @@ def parser() -> Parser:
 
 
 def _listed() -> str:
-    """The verbs by task, an example of each, and where to read on."""
+    """The verbs by task, with an example of each, and how to get more help."""
     width = max(map(len, VERBS))
     lines = []
     for task, verbs in GROUPS.items():
@@ -75,7 +75,7 @@ def _body(options: argparse.Namespace) -> None:
 
 
 def _run(name: str, arguments: Sequence[str]) -> int:
-    """Run a verb, its commands under the names that they have here."""
+    """Run a verb; texts then show ``bytemac VERB`` instead of ``python -m MODULE``."""
     names = {
         verb.module.removesuffix(".__main__"): f"{PROG} {verb.name}" for verb in VERBS.values()
     }

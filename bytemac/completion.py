@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scripts by which a shell completes ``bytemac``: verbs, options, and what options take."""
+"""Shell completion scripts for ``bytemac``: verbs, options, and values of options."""
 
 import argparse
 import re
@@ -15,20 +15,20 @@ from hw.spec.grammar import ACCUMULATORS
 from hw.version import VERSION
 from reports.registry import studies
 
-#: Words for the value of an option that is a file or a folder.
+#: Metavars of options whose value is a file or a folder.
 _FILES = {"FILE": shtab.FILE, "MODEL.onnx": shtab.FILE, "PATH": shtab.FILE, "DIR": shtab.DIRECTORY}
 
-#: Accumulators that are one word, not a pattern.
+#: Accumulators that are fixed words; the others are patterns such as ``intN``.
 _WORD = re.compile(r"[a-z0-9]+")
 
 
 def completion(shell: str) -> str:
-    """Script for ``shell``."""
+    """Completion script for ``shell``."""
     return shtab.complete(whole_parser(), shell)
 
 
 def whole_parser() -> argparse.ArgumentParser:
-    """The command with every verb, in a form that `shtab` reads; it is not used to run anything."""
+    """Parser of the command with all verbs, for `shtab` only; nothing is run with it."""
     whole = argparse.ArgumentParser(prog="bytemac")
     whole.add_argument("--version", action="version", version=VERSION, help="print the version")
     whole.add_argument(
@@ -39,7 +39,7 @@ def whole_parser() -> argparse.ArgumentParser:
     for verb in VERBS.values():
         try:
             own = resolve_name(f"{verb.module}:parser")()
-        except ModuleNotFoundError:  # Of an extra: the verb is completed, its options are not.
+        except ModuleNotFoundError:  # An extra is missing: complete the verb, not its options.
             verbs.add_parser(verb.name, help=verb.meaning)
             continue
         part = verbs.add_parser(verb.name, parents=[own], add_help=False, help=verb.meaning)
@@ -56,7 +56,7 @@ def whole_parser() -> argparse.ArgumentParser:
 
 
 def _values() -> dict[str, list[str]]:
-    """Values of options that have no choices of their own, as they may be spelled in other ways."""
+    """Suggested values of options that also accept other spellings and so have no ``choices``."""
     values = {
         setting.dest: [str(member.value) for member in setting.choices]
         for spec in (MacSpec, ArraySpec, OutputSpec, GemmSpec)

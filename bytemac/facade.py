@@ -67,7 +67,7 @@ class Result(NamedTuple):
 
 
 class _Design:
-    """What a unit and an array share: a spec, and the hardware that is made of it."""
+    """Shared by units and arrays: a spec, and the hardware that is generated from it."""
 
     spec: MacSpec | ArraySpec
 
@@ -165,22 +165,23 @@ class Unit(_Design):
         ----------
         a, b
             Numbers, or arrays of ml_dtypes, torch or DLPack. An array whose dtype is the operand's
-            format is codes. Other numbers are divided by a scale and encoded. Integers for an
+            format holds codes. Other numbers are divided by a scale and encoded. Integers for an
             integer format are used unscaled.
         codes
             Whether integer arrays hold codes.
         scheme
             How scales are chosen, see `sim.quantize.parse_scheme`: ``"per=channel,range=mse"``. By
-            default one scale a matrix, by which its largest magnitude becomes the format's. A pair
-            is one for A and one for B. Scales are raised by powers of two if sums could leave the
-            accumulator. A `sim.quantize.Quantizer` is used as it was calibrated.
+            default each matrix has one scale, which maps its largest magnitude to the largest value
+            of the format. A pair gives one scheme for A and one for B. Scales are raised by powers
+            of two if sums could overflow the accumulator. A `sim.quantize.Quantizer` is used as it
+            was calibrated.
         backend
             One of `sim.backends.BACKENDS`. All give the same bits.
 
         Returns
         -------
         Result
-            Values, codes, flags and cycles. The unit takes a step of K, of all its lanes, a cycle.
+            Values, codes, flags and cycles. The unit takes one operand pair per lane and cycle.
 
         Raises
         ------
@@ -189,7 +190,7 @@ class Unit(_Design):
         """
         if backend in ENGINES and backend not in BACKENDS:
             raise SpecError(
-                f"Backend {backend!r} runs arrays: call unit.array(16, 16).matmul(...), "
+                f"Backend {backend!r} needs an array; call unit.array(16, 16).matmul(...), "
                 f"or choose one of {', '.join(BACKENDS)}"
             )
         x, y = operands(a, b, self.spec, codes, scheme)
@@ -280,10 +281,10 @@ class Array(_Design):
     def _stage(self, scale: float | None, zero_point: int) -> Stage | None:
         """Output stage with its settings, checked."""
         out = self.spec.out
-        if out is None or out.scale is Scale.NONE:
-            require(scale is None, "Scale", "left out, since no output stage has one", scale)
-        if out is None or not out.zero_point:
-            require(zero_point == 0, "Zero point", "0, since no output stage has one", zero_point)
+        if (out is None or out.scale is Scale.NONE) and scale is not None:
+            raise SpecError("The array has no output stage with a scale; leave out scale")
+        if (out is None or not out.zero_point) and zero_point != 0:
+            raise SpecError("The array has no output stage with a zero point; leave out zero_point")
         if out is None:
             return None
         given: dict[str, Any] = {}
@@ -333,7 +334,7 @@ def mac(
     acc
         Accumulator: ``exact`` (default), ``fp32``, ``fp16``, ``bf16``, ``int32``, ``hopper``, ...
     lanes
-        Products a cycle.
+        Products per cycle.
     pipeline
         Register stages before the accumulate loop.
     adder, multiplier
@@ -357,7 +358,7 @@ def mac(
 
 
 def _descaled(numbers: Floats, a: Operand, b: Operand) -> Floats:
-    """Numbers of sums in the units of A and B."""
+    """Sums of codes, converted to numbers: multiplied by the scales of A and B."""
     result: Floats = numbers * a.scale * b.scale
     return result
 
@@ -366,10 +367,10 @@ class _Silent(Progress):
     """Reports nothing."""
 
     def __call__(self, text: str) -> None:
-        """Say nothing."""
+        """Report nothing."""
 
     def at_once(self, text: str) -> None:
-        """Say nothing."""
+        """Report nothing."""
 
 
 _SILENT = _Silent()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operands of `bytemac.facade`: numbers become codes and scales, codes stay what they are."""
+"""Operands of `bytemac.facade`: numbers are scaled and encoded, codes are kept."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,13 +15,13 @@ from sim.dtypes import dtype_format, same_codes
 from sim.quantize import Per, Quantizer, Scheme, calibrate, parse_scheme
 
 Floats = npt.NDArray[np.float64]
-#: One way to choose scales: a spelling such as ``per=channel,range=mse``, a scheme, or scales that
-#: were calibrated before.
+#: How to choose scales: a spelling such as ``per=channel,range=mse``, a scheme, or a calibrated
+#: quantizer.
 Scaling = str | Scheme | Quantizer
 
 
 class Operand(NamedTuple):
-    """Codes, the scales that broadcast to them, and the numbers if the scales may still grow."""
+    """Codes, scales that broadcast to their shape, and the numbers if the scales may be raised."""
 
     codes: NDArray
     scale: Floats
@@ -32,7 +32,7 @@ class Operand(NamedTuple):
 def operands(
     a: Any, b: Any, mac: MacSpec, codes: bool, scheme: Scaling | Sequence[Scaling]
 ) -> tuple[Operand, Operand]:
-    """Codes and scales of A (M, K) and B (K, N); sums of them stay within the accumulator."""
+    """Codes and scales of A (M, K) and B (K, N), chosen so that sums fit the accumulator."""
     pair = [scheme, scheme] if isinstance(scheme, Scaling) else scheme
     require(
         isinstance(pair, list | tuple)
@@ -54,7 +54,7 @@ def operands(
 
 
 def _operand(x: Any, fmt: Format, noun: str, codes: bool, scheme: Any, axis: int) -> Operand:
-    """One operand; ``axis`` is that of its channels."""
+    """One operand; ``axis`` is the axis of its channels."""
     array = as_array(x, noun)
     require(
         array.ndim == 2 and 0 not in array.shape,
@@ -66,28 +66,27 @@ def _operand(x: Any, fmt: Format, noun: str, codes: bool, scheme: Any, axis: int
         return Operand(as_short_codes(array, fmt, noun), np.ones((1, 1)))
     if array.dtype.kind == "u":
         raise SpecError(
-            f"{noun} of dtype {array.dtype} may be codes or numbers: "
-            "pass codes=True, or numbers as x.astype(float)"
+            f"{noun} of dtype {array.dtype} may hold codes or numbers; "
+            "pass codes=True, or convert numbers with x.astype(float)"
         )
     numbers = as_numbers(array, noun)
     require(numbers.dtype.kind in "iuf", f"{noun} dtype", "a real number type", str(numbers.dtype))
     numbers = numbers.astype(np.float64)
     if not np.isfinite(numbers).all():
         raise SpecError(
-            f"{noun} has NaN or Inf, which no scale fits: encode it with "
+            f"{noun} has NaN or Inf, which cannot be scaled; encode it with "
             f"sim.encode(x, {fmt.name!r}, saturate=False) and pass codes=True"
         )
     if not fmt.signed and (numbers < 0).any():
         raise SpecError(
-            f"{noun} has negative numbers, which {fmt.name} has no codes for: "
-            "use a signed format for it"
+            f"{noun} has negative numbers, but {fmt.name} is unsigned; use a signed format for it"
         )
     return _scaled(numbers, _quantizer(numbers, fmt, scheme, axis), scheme)
 
 
 def _has_dtype(array: NDArray, fmt: Format) -> bool:
-    """Whether an array is of the format: by its dtype, or integers for an integer format."""
-    # An unsigned dtype has codes of a signed format, or numbers: nobody knows.
+    """Whether the dtype of an array is the format, or an integer type for an integer format."""
+    # For a signed format, an unsigned dtype is ambiguous: it may hold codes or numbers.
     kinds = "i" if fmt.signed else "iu"
     if fmt.is_integer and fmt.lsb_exp == 0 and array.dtype.kind in kinds:
         return True
@@ -96,13 +95,13 @@ def _has_dtype(array: NDArray, fmt: Format) -> bool:
 
 
 def _quantizer(numbers: Floats, fmt: Format, scheme: Any, axis: int) -> Quantizer:
-    """Scales of an operand: those that are given, or chosen from its numbers."""
+    """Scales of an operand: the given ones, or chosen from its numbers."""
     given = scheme.scheme if isinstance(scheme, Quantizer) else parse_scheme(scheme, fmt=fmt)
     require(same_codes(given.fmt, fmt), "Scheme format", fmt.name, given.fmt.name)
     if given.per is Per.BLOCK or given.zero_point:
         raise SpecError(
-            f"Scheme {str(given)!r} needs more than one product; "
-            "python -m sim.network computes blocks and zero points"
+            f"Scheme {str(given)!r} needs several products; "
+            "use python -m sim.network for per=block and zero points"
         )
     if isinstance(scheme, Quantizer):
         return scheme
@@ -123,11 +122,11 @@ def _scaled(numbers: Floats, quantizer: Quantizer, scheme: Any = "") -> Operand:
 
 
 def _within(a: Operand, b: Operand, mac: MacSpec) -> tuple[Operand, Operand]:
-    """Raise scales by powers of two until no sum, nor a part of one, can leave the accumulator."""
+    """Raise scales by powers of two until no partial sum can overflow the accumulator."""
     free = [side for side in (a, b) if side.quantizer is not None]
     acc = mac.result
     top = acc.max * 2.0**acc.lsb_exp if isinstance(acc, FixedAccumulator) else acc.fmt.max
-    for _ in range(2 if free else 0):  # Rounding can take a sum up to the limit once more.
+    for _ in range(2 if free else 0):  # Rounding with new scales may exceed the limit again.
         x, y = abs(decode(a.codes, mac.a)), abs(decode(b.codes, mac.b))
         x, y = (np.where(np.isfinite(side), side, 0) for side in (x, y))
         if x.max() * y.max() * x.shape[1] <= top:
@@ -141,7 +140,7 @@ def _within(a: Operand, b: Operand, mac: MacSpec) -> tuple[Operand, Operand]:
 
 
 def _raised(operand: Operand, octaves: int) -> Operand:
-    """Operand with larger scales, if they are not given."""
+    """Operand with scales larger by ``2**octaves``; calibrated scales are kept."""
     old = operand.quantizer
     if old is None or operand.numbers is None:
         return operand

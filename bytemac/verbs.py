@@ -47,7 +47,7 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
         Verb(
             "view",
             "sim.view",
-            "Write a page that plays a product on an array, cycle by cycle.",
+            "Write a page that animates a product on an array, cycle by cycle.",
             "--mac e4m3 --array 4x4 --size 4x8x4 --out view.html",
         ),
         Verb(
@@ -83,7 +83,7 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
         Verb(
             "board",
             "hw.virtual_board",
-            "Simulate a board at a pseudo-terminal.",
+            "Simulate a board on a pseudo-terminal.",
             "--mac e4m3 --array 4x4",
         ),
         Verb(

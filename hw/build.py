@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Every spec that can be built.
 Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
-#: Amaranth does not promise that two threads may elaborate at the same time.
+#: Held during elaboration: Amaranth is not documented to be thread-safe.
 _ELABORATION = RLock()
 
 

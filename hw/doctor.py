@@ -23,7 +23,7 @@ from hw.spec.command import Parser, run_command
 from hw.spec.errors import require
 from hw.spec.packages import installer
 
-#: Uses that ``--install`` is for unless others are named: those that take little room.
+#: Default uses of ``--install``: those that need little disk space.
 USUAL = ("generate", "simulate", "run networks", "synthesise", "plot", "talk to a board")
 
 
@@ -88,7 +88,7 @@ def _permissions(state: dict[str, Any]) -> list[str]:
 
 
 def chosen_uses(words: Sequence[str]) -> list[str]:
-    """Uses that ``words`` name, whole or by the last word; `USUAL` without any.
+    """Uses that ``words`` name, in full or by the last word; `USUAL` if there are no words.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def chosen_uses(words: Sequence[str]) -> list[str]:
 
 
 def install(uses: Iterable[str]) -> bool:
-    """Install what the uses miss, a command at a time; whether all of it is there now."""
+    """Install what is missing for the uses, one at a time; return whether all is installed."""
     known = needs()
     wanted = list(dict.fromkeys(need for use in uses for need in known[use]))
     missing = [item.need for item in found(wanted) if item.version is None]
@@ -114,7 +114,7 @@ def install(uses: Iterable[str]) -> bool:
         try:
             done = subprocess.run(
                 command,
-                cwd=folders.ROOT,  # The project's own modules are found there.
+                cwd=folders.ROOT,  # Python finds the project's own modules there.
                 check=False,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -134,7 +134,7 @@ def install(uses: Iterable[str]) -> bool:
 
 
 def commands(need: Need) -> list[tuple[str, ...]]:
-    """Commands that install what is missing; none where that is up to a person."""
+    """Commands that install ``need``; none if only the user can install it."""
     if need.extra is not None:
         command = installer(need.extra)
         return [tuple(command)] if command else []
@@ -178,7 +178,7 @@ def parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0, unless ``--install`` leaves something out: no use needs everything."""
+    """Command line; exit status 0, or 1 if ``--install`` could not install everything."""
     return run_command(parser(), _body, arguments)
 
 

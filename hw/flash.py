@@ -181,7 +181,7 @@ def _body(options: argparse.Namespace) -> None:
 
 
 def _next(options: argparse.Namespace, done: dict[str, Any]) -> str:
-    """Command that a person runs next: that which writes the bitstream, or checks the board."""
+    """Next command for the user: it writes the bitstream, or checks the board."""
     if done["programmed"]:
         return as_called(f"python -m hw.selftest --port {done['port']} --baud {options.baud}")
     words = [

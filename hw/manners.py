@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How every command ends after Ctrl-C, SIGTERM, a closed pipe or a full disk.
+"""Signals, exit statuses and temporary files of all commands.
 
-`hw`, `sim`, `synth` and `reports` import this module before anything else, so that it is there
+This module handles Ctrl-C, SIGTERM, a closed pipe and a full disk. An interrupted command ends its
+child processes, removes its temporary files, prints one line and exits with the status that a shell
+expects.
+
+`hw`, `sim`, `synth` and `reports` import this module first, so that its handlers are installed
 while the rest is imported. It does nothing in a process that is not one of our commands: a program
-that imports the packages keeps its own signals. Standard library only; every floor may import it.
-
-An interrupted command ends its children, removes its temporary files, prints one line and ends
-with the status that a shell expects.
+that imports the packages keeps its own signal handlers. Standard library only; every package may
+import it.
 """
 
 import atexit
@@ -22,16 +24,16 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import TextIO
 
-#: Packages whose modules are commands, and the installed command.
+#: Packages that contain commands, and the name of the installed command.
 ROOMS = ("bytemac", "hw", "sim", "synth", "reports")
 SCRIPT = "bytemac"
-#: Exit status of a command whose output was closed, as a shell has it after SIGPIPE.
+#: Exit status if the reader of stdout has closed the pipe; a shell reports the same after SIGPIPE.
 CLOSED = 128 + 13
-#: Errors of a machine that is full or broken; they are no fault of the options.
+#: Errors of a full or broken disk; the options are not the cause.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-#: Beginning of the names of folders in which files are written before they get their own name.
+#: Prefix of temporary folders; files are written there and then renamed.
 WRITING = ".writing-"
-#: Seconds that children get to end, and the command to unwind.
+#: Seconds allowed for child processes to end, and for the command to unwind.
 GRACE_S, UNWIND_S = 1.0, 5.0
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "terminated (hangup)"}
 
@@ -41,7 +43,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class _State:
-    """What this process has to clean up, and how far it is."""
+    """What this process must clean up, and how it is being ended."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -57,9 +59,9 @@ _STATE = _State()
 
 
 def command_name() -> str:
-    """The command that this process runs, "" in any other program."""
+    """Name of the command that this process runs; empty in any other program."""
     first, words = (sys.argv or [""])[0], sys.orig_argv
-    if first == "-m":  # What Python puts there while it looks for the module.
+    if first == "-m":  # Python's placeholder until it has found the module.
         place = next(index for index, word in enumerate(words) if word.startswith("-m"))
         module = words[place][2:] or words[place + 1]
         return f"python -m {module}" if module.partition(".")[0] in ROOMS else ""
@@ -68,17 +70,17 @@ def command_name() -> str:
 
 
 def install() -> None:
-    """Set up signals and streams, if this process is a command."""
+    """Set up signal handlers and streams, if this process is a command."""
     _STATE.program = command_name()
     if not _STATE.program:
         return
     for name in WORDS:
         number = getattr(signal, name, None)
-        # What was ignored from the start, as under nohup, stays ignored.
+        # A signal that is ignored from the start, as under nohup, stays ignored.
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_signal)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # A name that is not UTF-8 is printed all the same.
+        if hasattr(stream, "reconfigure"):  # Print file names that are not UTF-8 with escapes.
             stream.reconfigure(errors="backslashreplace")
     atexit.register(_at_exit)
 
@@ -89,18 +91,18 @@ def is_command() -> bool:
 
 
 def quiet(wanted: bool) -> None:
-    """Report no progress, as ``--quiet`` asks, or report it."""
+    """Turn progress reports off, as for ``--quiet``, or on."""
     _STATE.is_quiet = wanted
 
 
 def is_quiet() -> bool:
-    """Whether no progress is wanted."""
+    """Whether progress reports are off."""
     return _STATE.is_quiet
 
 
 @contextmanager
 def unwinding() -> Iterator[None]:
-    """While this is open, a signal raises `Stopped`; before and after, it ends the process."""
+    """Make a signal raise `Stopped` inside the ``with`` block; outside, it ends the process."""
     _STATE.unwinds += 1
     try:
         yield
@@ -110,9 +112,9 @@ def unwinding() -> Iterator[None]:
 
 @contextmanager
 def folder_in(parent: str | os.PathLike[str], prefix: str = WRITING) -> Iterator[str]:
-    """Make a folder in ``parent`` that is removed at the end, also at that of the process."""
+    """Make a folder in ``parent``; remove it after the ``with`` block or when the process ends."""
     path = os.path.join(parent, f"{prefix}{os.urandom(6).hex()}")
-    _STATE.folders.add(path)  # Before it is there: a signal may come at any time.
+    _STATE.folders.add(path)  # Before mkdir, because a signal may come at any time.
     try:
         os.mkdir(path, 0o700)
         yield path
@@ -122,10 +124,10 @@ def folder_in(parent: str | os.PathLike[str], prefix: str = WRITING) -> Iterator
 
 @contextmanager
 def temporary_files() -> Iterator[None]:
-    """Put the temporary files of this command and of its children into one folder of its own.
+    """Put all temporary files of this command and of its child processes into one new folder.
 
-    A tool that is ended leaves its files there, and they go with it. OSError if there is no place
-    for the folder.
+    The folder is removed at the end, together with files that a killed tool left in it. Raises
+    OSError if the folder cannot be made.
     """
     if not is_command() or _STATE.pid != os.getpid():
         yield
@@ -152,19 +154,19 @@ def temporary_files() -> Iterator[None]:
 
 
 def stopped() -> tuple[int, str]:
-    """Exit status and word for the signal that ended this command; those of Ctrl-C if none did."""
+    """Exit status and word for the signal that ended this command; Ctrl-C by default."""
     number = signal.Signals(_STATE.stopped_by or signal.SIGINT)
     return 128 + number, WORDS[number.name]
 
 
 def at_end(callback: Callable[[], None]) -> None:
-    """Call ``callback`` once, before the command's last line, however it ends."""
+    """Call ``callback`` once before the command prints its last line, however it ends."""
     if callback not in _STATE.endings:
         _STATE.endings.append(callback)
 
 
 def settle() -> None:
-    """Call what `at_end` was given."""
+    """Call the functions that `at_end` registered."""
     while _STATE.endings:
         _STATE.endings.pop()()
 
@@ -175,7 +177,7 @@ def was_stopped() -> bool:
 
 
 def say(text: str) -> None:
-    """Print a line on stderr, if there is still someone to read it."""
+    """Print a line on stderr; do nothing if stderr is closed."""
     try:
         print(text, file=sys.stderr, flush=True)
     except (OSError, ValueError):
@@ -183,7 +185,7 @@ def say(text: str) -> None:
 
 
 def flushed(program: str, status: int) -> int:
-    """``status``, once all of stdout is written; else the status that says why it is not."""
+    """Flush stdout; return ``status``, or the status of the error if it cannot be written."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -193,7 +195,7 @@ def flushed(program: str, status: int) -> int:
 
 
 def unwritten(program: str, error: OSError) -> int:
-    """Status of a command whose output nobody takes; a line says why, but for a closed pipe."""
+    """Exit status if output cannot be written; prints the reason, unless the pipe was closed."""
     _mute(sys.stdout)
     if isinstance(error, BrokenPipeError):
         _mute(sys.stderr)
@@ -203,7 +205,7 @@ def unwritten(program: str, error: OSError) -> int:
 
 
 def descendants(of: int) -> list[int]:
-    """Processes below the process ``of`` that still run."""
+    """Running descendants of the process ``of``."""
     children: dict[int, list[int]] = {}
     for pid, parent, state in _processes():
         if state != "Z":
@@ -217,7 +219,7 @@ def descendants(of: int) -> list[int]:
 
 
 def end_children() -> None:
-    """End every process below this one, and wait until it has ended."""
+    """End every descendant of this process and wait for it: SIGTERM first, SIGKILL later."""
     deadline, number = time.monotonic() + GRACE_S, signal.SIGTERM
     told: set[tuple[int, int]] = set()
     while running := descendants(os.getpid()):
@@ -230,13 +232,13 @@ def end_children() -> None:
                 told.add((pid, number))
                 try:
                     os.kill(pid, number)
-                except OSError:  # It has ended by itself.
+                except OSError:  # The process has already ended.
                     continue
         time.sleep(0.01)
 
 
 def _processes() -> Iterator[tuple[int, int, str]]:
-    """Number, parent and state of every process."""
+    """Process number, parent and state of every process."""
     if os.path.isdir("/proc/self"):
         for name in os.listdir("/proc"):
             if name.isdecimal():
@@ -258,13 +260,13 @@ def _processes() -> Iterator[tuple[int, int, str]]:
 
 
 def _on_signal(number: int, _frame: FrameType | None) -> None:
-    """End the command: raise `Stopped` where it can unwind, else end the process at once."""
-    if os.getpid() != _STATE.pid:  # A worker; its parent speaks for it.
+    """End the command: raise `Stopped` if it can unwind, else end the process at once."""
+    if os.getpid() != _STATE.pid:  # A worker process; its parent prints the line.
         os._exit(128 + number)
     again, _STATE.stopped_by = _STATE.stopped_by, _STATE.stopped_by or number
     if again or not _STATE.unwinds:
         _leave()
-    warnings.simplefilter("ignore")  # Amaranth's, of a design that is left half built.
+    warnings.simplefilter("ignore")  # Amaranth warns of designs that were not completed.
     end_children()
     sys.addaudithook(_no_new_children)
     end_children()
@@ -275,13 +277,13 @@ def _on_signal(number: int, _frame: FrameType | None) -> None:
 
 
 def _no_new_children(event: str, _arguments: object) -> None:
-    """Keep threads that are still at work from starting more tools."""
+    """Prevent threads that are still running from starting more tools."""
     if event in ("subprocess.Popen", "os.fork", "os.posix_spawn") and os.getpid() == _STATE.pid:
         raise Stopped
 
 
 def _leave() -> None:
-    """End the process at once: a line, no children, no temporary files."""
+    """End the process at once: print a line, end child processes, remove temporary files."""
     status, word = stopped()
     settle()
     say(f"{_STATE.program}: {word}")
@@ -291,7 +293,7 @@ def _leave() -> None:
 
 
 def _at_exit() -> None:
-    """Flush stdout where an error can still be handled, and clean up."""
+    """Clean up, and flush stdout while an error can still be handled."""
     if os.getpid() == _STATE.pid:
         _tidy()
         status = flushed(_STATE.program, 0)
@@ -313,13 +315,13 @@ def _remove(path: str) -> None:
 
 
 def _mute(stream: TextIO | None) -> None:
-    """Send what is left of ``stream`` nowhere, so that no later flush fails."""
+    """Redirect ``stream`` to the null device, so that no later flush fails."""
     try:
         if stream is not None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
-    except (OSError, ValueError):  # A stream that is no file, as in tests.
+    except (OSError, ValueError):  # The stream is not a file, as in tests.
         return
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command reports on stderr while it takes a while.
+"""Progress reports on stderr.
 
-On a terminal that is one line with the time that has passed, which goes away at the end; elsewhere
-a line every few seconds. A command that is done within `PATIENCE` reports nothing, and none does
-with ``--quiet``. `NO_COLOR` is respected. Every floor may import this.
+On a terminal, progress is one line with the elapsed time, which is removed at the end. Elsewhere, a
+line is printed every few seconds. A command that ends within `PATIENCE` seconds reports nothing;
+``--quiet`` turns reports off. `NO_COLOR` is respected. Every package may import this module.
 """
 
 import threading
@@ -17,7 +17,7 @@ PATIENCE = 2.0
 
 
 class _Terminal:
-    """The line on a terminal; there is one, so that several steps share it."""
+    """The progress line on a terminal, shared by all steps."""
 
     def __init__(self) -> None:
         self._line: Any = None
@@ -25,7 +25,7 @@ class _Terminal:
         self._lock = threading.Lock()
 
     def show(self, text: str) -> bool:
-        """Show ``text``; False where stderr is no terminal or rich is not installed."""
+        """Show ``text``; return False if stderr is not a terminal or rich is not installed."""
         with self._lock:
             if self._line is None and not self._open():
                 return False
@@ -56,7 +56,7 @@ class _Terminal:
         return True
 
     def close(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         with self._lock:
             if self._line is not None:
                 self._line.stop()
@@ -67,19 +67,19 @@ _TERMINAL = _Terminal()
 
 
 class Progress:
-    """Reports what happens, with the seconds since the start, but not too often."""
+    """Reports steps and the seconds since the start, at most once every `PATIENCE` seconds."""
 
     def __init__(self) -> None:
         self._start = self._last = time.perf_counter()
         self._timer: threading.Timer | None = None
 
     def __call__(self, text: str) -> None:
-        """Report how far the run is, if nothing was reported for `PATIENCE` seconds."""
+        """Report ``text``, unless there was a report in the last `PATIENCE` seconds."""
         if time.perf_counter() - self._last >= PATIENCE:
             self._report(text)
 
     def at_once(self, text: str) -> None:
-        """Report a step that may take a while, as soon as it has taken `PATIENCE` seconds."""
+        """Report a step that may be slow, once it has taken `PATIENCE` seconds."""
         self.cancel()
         self._timer = threading.Timer(PATIENCE, self._report, [text])
         self._timer.daemon = True
@@ -87,12 +87,12 @@ class Progress:
         manners.at_end(self.cancel)
 
     def cancel(self) -> None:
-        """Forget the step that was to be reported."""
+        """Cancel the report that `at_once` has scheduled."""
         if self._timer is not None:
             self._timer.cancel()
 
     def done(self) -> None:
-        """The run is over: results come next."""
+        """End progress reports, before results are printed."""
         self.cancel()
         _TERMINAL.close()
 

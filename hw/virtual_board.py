@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m hw.virtual_board``: a simulated board, compiled from RTL, at a pseudo-terminal."""
+"""``python -m hw.virtual_board``: a simulated board, compiled from RTL, on a pseudo-terminal."""
 
 import argparse
 import json
@@ -49,7 +49,7 @@ def compile_board(spec: BoardSpec) -> Any:
 
 
 class VirtualBoard:
-    """A compiled board at a pseudo-terminal; its clock runs only while there is traffic.
+    """A compiled board on a pseudo-terminal; its clock runs only while there is traffic.
 
     Parameters
     ----------

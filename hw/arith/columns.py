@@ -21,8 +21,8 @@ class Columns:
     first. Adder tree and final carry chain are therefore one structure. A full adder removes one
     bit, a half adder none; half adders are used only to reach a single bit.
 
-    Bits are added in order of arrival or, without ``by_arrival``, in the order in which they came
-    in. The latter lets ABC share some more gates.
+    Bits are added in order of arrival time or, without ``by_arrival``, in the order of the calls of
+    `add`. The latter lets ABC share a few more gates.
     """
 
     def __init__(self, m: Module, *, by_arrival: bool = True, name: str):

@@ -15,11 +15,11 @@ def normalize(
 ) -> tuple[Value, Value]:
     """``value`` shifted left until its top bit is set, and the number of places.
 
-    ``fill`` is shifted in. The shift is at most ``limit`` places, unless that is None. ``spare``
-    promises that bit 0 of the value is ``fill`` whenever it moves by four places or more.
+    ``fill`` is shifted in. The shift is at most ``limit`` places, unless that is None. With
+    ``spare``, bit 0 of the value must equal ``fill`` whenever the shift is four places or more.
 
-    Coarse stages come first. Of the limit, one bit is enough: whether the rest of it is larger than
-    the current stage. Once that is so, it stays so in all finer stages.
+    Coarse stages come first. A single bit keeps track of the limit: whether the remaining limit
+    exceeds the current stage. Once set, it stays set in all finer stages.
     """
     stages = len(value).bit_length()
     places = Signal(stages, name=f"{name}_places")

@@ -9,10 +9,11 @@ from hw.spec import Rounding
 def rounds_up(
     rounding: Rounding, *, odd: Value, guard: Value, sticky: Value, short: Value | None = None
 ) -> Value:
-    """Whether to add one unit: from the last bit, the first bit below it, and the other bits.
+    """Whether to add one unit in the last place.
 
-    If ``short``, the magnitude is too small by one unit of a column far below its last bit, and has
-    no other bits there. Then ``guard`` and ``sticky`` are set, and one unit must be added.
+    ``odd`` is the last bit, ``guard`` the first bit below it, ``sticky`` the OR of all other bits.
+    If ``short``, the magnitude is too small by one unit of a column far below its last bit, and all
+    bits below the last one are 1. Then one unit must be added.
     """
     if rounding is Rounding.RTZ:
         return Const(0) if short is None else short
@@ -22,7 +23,7 @@ def rounds_up(
 def rounds_up_short(
     rounding: Rounding, *, odd: Value, guard: Value, rest: Value, sticky: Value, short: Value
 ) -> Value:
-    """As `rounds_up`, for a magnitude with any bits below the last one.
+    """As `rounds_up`, for a magnitude with arbitrary bits below the last one.
 
     ``rest`` are the bits below ``guard``; ``sticky`` is set if more nonzero bits were dropped. If
     ``short`` and not ``sticky``, the magnitude is too small by one unit of the last bit of

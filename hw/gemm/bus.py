@@ -29,7 +29,9 @@ def front_members(bits: int) -> dict[str, wiring.Member]:
 
 
 class Axi4Lite(wiring.Component):
-    """AXI4-Lite: a write per cycle or a read every three; writes come first; registered answers.
+    """AXI4-Lite: one write per cycle or one read in three; writes have priority.
+
+    Responses are registered.
 
     Members
     -------

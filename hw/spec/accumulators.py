@@ -80,7 +80,7 @@ class Shared:
         return False
 
     def stages_before_adder(self, pipeline: int) -> int:
-        """Of ``pipeline`` registers, those before the adder, in arrays where sums move."""
+        """How many of ``pipeline`` registers are before the adder, in arrays where sums move."""
         return 1
 
 
@@ -158,7 +158,7 @@ class FixedAccumulator(Shared):
 
     @property
     def adders(self) -> tuple[tuple[Adder, ...], str]:
-        """All of them; saturation needs the resolved sum in each step, so not carry-save."""
+        """All adders; no carry-save with saturation, which needs the resolved sum in each step."""
         if self.overflow is Overflow.SATURATE:
             return _RESOLVED, "for an accumulator that saturates"
         return tuple(Adder), "for an accumulator that wraps"

@@ -65,7 +65,7 @@ WORD_BYTES = 4
 MAX_WORDS = 255
 #: Words before the data of a WRITE request, and words in a READ request.
 WRITE_WORDS, READ_WORDS = 2, 3
-#: Raised with each change that affects a host.
+#: Incremented with each change that affects a host.
 PROTOCOL_VERSION = 1
 #: Bit of a reply's code: the board was reset after the last IDENTIFY.
 FRESH = 0x80

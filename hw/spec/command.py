@@ -36,17 +36,17 @@ EXAMPLES = {
 (DRAIN,) = (setting for setting in ArraySpec.SETTINGS if setting.key == "out")
 ARRAY = tuple(setting for setting in ArraySpec.SETTINGS if setting is not DRAIN)
 
-#: Message where an option for the operands is missing.
+#: Message if the option for the operands is missing.
 NO_MAC = "No MAC is given; add --mac PAIR, for instance --mac e4m3"
 
-#: Our message for errors that Python itself raises, by words of Python's message.
+#: Messages for errors that Python itself raises, by a part of Python's message.
 VALUES = {
     "integer string conversion": f"Number must have at most {DIGITS} digits",
     "embedded null": "Path must have no NUL character",
 }
 
 
-#: Metavars of options that name a file or folder, and options that name one that is written.
+#: Metavars of options that name a file or folder; options that name one to be written.
 PLACES = ("DIR", "FILE", "FOLDER", "MODEL.onnx", "PATH", "POINTS")
 WRITTEN = ("out", "trace", "view", "save_quantizers")
 
@@ -59,7 +59,7 @@ class Quiet(argparse.Action):
         manners.quiet(True)
 
 
-#: Names of commands by the module of ``python -m``; `bytemac` fills it where it is what was called.
+#: Names that replace ``python -m MODULE`` in texts, by module; `bytemac` sets them.
 CALLED: dict[str, str] = {}
 _CALL = re.compile(r"\bpython -m (\w+(?:\.\w+)*)")
 
@@ -81,11 +81,11 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, as_called(f"{self.prog}: error: {message}\n"))
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Print ``message``; argparse's own hides that the disk is full."""
+        """Print ``message``; the method of argparse would ignore a full disk."""
         (file or sys.stderr).write(message)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
-        """Value of an option; an error shows no more of a long one than can be read."""
+        """Value of an option; an error message shortens a long one."""
         if not arg_string and action.metavar in PLACES:
             raise argparse.ArgumentError(action, "must name a file or folder, not ''")
         try:
@@ -119,18 +119,18 @@ def run_command(
     *,
     tool_errors: tuple[type[Exception], ...] = (),
 ) -> int:
-    """Run ``body`` with the options in ``arguments``; gives the exit status of the program.
+    """Run ``body`` with the options in ``arguments``; return the exit status of the program.
 
-    That is what ``body`` returns, 0 for None. Each other end is one line on stderr: status 2 for
-    what a person can mend, a wrong option or file (`SpecError`, `OSError`) or a missing package
-    (`ModuleNotFoundError`); 1 for a tool that fails (``tool_errors``), a full disk, or stdout that
-    cannot be written; 130 after Ctrl-C, 143 after SIGTERM. A closed pipe ends the program with 141
-    and without a line.
+    The status is what ``body`` returns, 0 for None. An error prints one line on stderr. The status
+    is then 2 if the user can fix the error: a wrong option or file (`SpecError`, `OSError`), or a
+    missing package (`ModuleNotFoundError`). It is 1 if a tool fails (``tool_errors``), the disk is
+    full or stdout cannot be written; 130 after Ctrl-C, and 143 after SIGTERM. After a closed pipe
+    the status is 141, and nothing is printed.
 
     Raises
     ------
     SystemExit
-        As argparse does: with status 2, or 0 after ``--help``.
+        With status 2 for an error of the user, and 0 after ``--help``.
     """
     prog = parser.prog
     manners.quiet(False)
@@ -149,7 +149,7 @@ def run_command(
     except BrokenPipeError as error:
         return manners.unwritten(prog, error)
     except Exception as error:
-        if manners.was_stopped():  # The error is that of a thread whose tool was ended.
+        if manners.was_stopped():  # A thread failed because its tool was ended.
             return _interrupted(prog)
         status, sentence = _explained(error, tool_errors)
         if not status:
@@ -173,10 +173,10 @@ def _status(end: SystemExit) -> int:
 def _arguments(
     parser: argparse.ArgumentParser, arguments: Sequence[str] | None
 ) -> Sequence[str] | None:
-    """The words of the command line; one that no file name can have ends the program."""
+    """Words of the command line; a NUL character, which no file name can contain, is an error."""
     for word in arguments or ():
         if "\0" in word:
-            parser.error(f"Argument must have no NUL character, not {shortened(word)}")
+            parser.error(f"An argument contains a NUL character: {shortened(word)}")
     return arguments
 
 
@@ -193,7 +193,7 @@ def _require_distinct(parser: argparse.ArgumentParser, options: argparse.Namespa
 
 
 def _explained(error: Exception, tool_errors: tuple[type[Exception], ...]) -> tuple[int, str]:
-    """Exit status and sentence for an error; status 0 for one that is a fault of the program."""
+    """Exit status and sentence for an error; status 0 if the error is a bug of the program."""
     full = _full_disk(error)
     if full is not None:
         reason = (full.strerror or "input or output error").lower()
@@ -212,9 +212,9 @@ def _explained(error: Exception, tool_errors: tuple[type[Exception], ...]) -> tu
                 return 2, str(error)
             return 2, f"{error.strerror}: {shortened(str(error.filename))}"
         case MemoryError():
-            return 1, "Not enough memory for this; try a smaller one"
+            return 1, "There is not enough memory; try a smaller size"
         case RecursionError():
-            return 2, "Input must not be nested this deep"
+            return 2, "Input is nested too deeply"
         case ValueError():
             found = [sentence for sign, sentence in VALUES.items() if sign in str(error)]
             return (2, found[0]) if found else (0, "")
@@ -222,7 +222,7 @@ def _explained(error: Exception, tool_errors: tuple[type[Exception], ...]) -> tu
 
 
 def _full_disk(error: BaseException | None) -> OSError | None:
-    """What said that a disk is full, if that is why ``error`` was raised."""
+    """Error of a full disk that caused ``error``, or None."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in manners.FULL:
             return error
@@ -343,7 +343,9 @@ def chosen_unit(options: argparse.Namespace) -> MacSpec | ArraySpec:
         drain = _given(options, (DRAIN, *MODE))
         if drain and DRAIN.key not in drain:
             named = [setting.option_string for setting in MODE if setting.key in drain]
-            raise SpecError(f"{', '.join(named)} needs an output stage; add --out-format FMT")
+            raise SpecError(
+                f"No output stage is given for {', '.join(named)}; add --out-format FMT"
+            )
         if array is None:
             for setting in ARRAY:
                 if getattr(options, setting.dest) is not None:
@@ -472,7 +474,7 @@ def _spelling(head: str, options: argparse.Namespace, settings: Iterable[Setting
 
 
 def _whole(options: argparse.Namespace) -> Spec | None:
-    """Description that ``--spec`` spells, or None; no other option may spell a part as well."""
+    """Description that ``--spec`` spells, or None; no other option may spell a part of it."""
     if options.spec is None:
         return None
     settings = (*MacSpec.SETTINGS, *ARRAY, SOURCE, FLAGS, DRAIN, *MODE)

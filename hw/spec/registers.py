@@ -125,7 +125,7 @@ class RegisterMap:
 
 
 MAGIC = int.from_bytes(b"GEMM", "big")
-#: Raised with each change that affects a driver.
+#: Incremented with each change that affects a driver.
 MAP_VERSION = 2
 
 _SIZES = {"M": "rows of A and of C", "K": "columns of A, rows of B", "N": "columns of B and of C"}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of errors before a command reads its options: one line instead of a traceback.
+"""Reports a missing package in one line, even before a command reads its options.
 
-``python -m sim.run`` imports the package ``sim`` before anything else. The ``__init__`` of each
-package imports this module first, so that a failure of any later import is reported as other errors
-are.
+``python -m sim.run`` imports the package ``sim`` first. The ``__init__`` of each package imports
+this module before others, so that a missing package in a later import prints one line instead of a
+traceback.
 """
 
 import sys
@@ -15,7 +15,7 @@ from hw.spec.packages import explanation
 def _report(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
-    """Print a line about a missing package and exit with 2; a traceback of any other error."""
+    """Print a line about a missing package and exit with status 2; else print the traceback."""
     sentence = explanation(error) if isinstance(error, ModuleNotFoundError) else None
     if sentence is None:
         sys.__excepthook__(kind, error, traceback)
@@ -31,6 +31,6 @@ def _program() -> str:
     return " ".join(["python", "-m", *words[place : place + 1]])
 
 
-# `sys.argv` begins so while ``python -m`` imports the packages around its module.
+# Python sets this placeholder while ``python -m`` imports the packages that contain the module.
 if sys.argv[:1] == ["-m"]:
     sys.excepthook = _report

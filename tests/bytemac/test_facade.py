@@ -227,15 +227,15 @@ REFUSED = [
     (
         lambda: bm.mac("e4m3").matmul(np.ones((1, 2), np.uint8), np.ones((2, 1))),
         (
-            "Operand a of dtype uint8 may be codes or numbers: pass codes=True, or numbers as "
-            "x.astype(float)"
+            "Operand a of dtype uint8 may hold codes or numbers; pass codes=True, or convert "
+            "numbers with x.astype(float)"
         ),
     ),
     (
         lambda: bm.mac("int8").matmul([[1]], np.array([[200]], np.uint8)),
         (
-            "Operand b of dtype uint8 may be codes or numbers: pass codes=True, or numbers as "
-            "x.astype(float)"
+            "Operand b of dtype uint8 may hold codes or numbers; pass codes=True, or convert "
+            "numbers with x.astype(float)"
         ),
     ),
     (
@@ -248,13 +248,13 @@ REFUSED = [
     (
         lambda: bm.mac("e4m3").matmul([[np.nan]], [[1.0]]),
         (
-            "Operand a has NaN or Inf, which no scale fits: encode it with sim.encode(x, 'e4m3', "
-            "saturate=False) and pass codes=True"
+            "Operand a has NaN or Inf, which cannot be scaled; encode it with sim.encode(x, "
+            "'e4m3', saturate=False) and pass codes=True"
         ),
     ),
     (
         lambda: bm.mac("uint8").matmul([[1.0]], [[-1.0]]),
-        "Operand b has negative numbers, which uint8 has no codes for: use a signed format for it",
+        "Operand b has negative numbers, but uint8 is unsigned; use a signed format for it",
     ),
     (
         lambda: bm.mac("int8").matmul([[300]], [[1]]),
@@ -275,8 +275,8 @@ REFUSED = [
     (
         lambda: bm.mac("e4m3").matmul([[1.0]], [[1.0]], scheme="per=block"),
         (
-            "Scheme 'e4m3,per=block' needs more than one product; python -m sim.network computes "
-            "blocks and zero points"
+            "Scheme 'e4m3,per=block' needs several products; use python -m sim.network for "
+            "per=block and zero points"
         ),
     ),
     (
@@ -285,7 +285,7 @@ REFUSED = [
     ),
     (
         lambda: bm.mac("e4m3").array(2, 2).matmul([[1.0]], [[1.0]], scale=2),
-        "Scale must be left out, since no output stage has one, not 2",
+        "The array has no output stage with a scale; leave out scale",
     ),
     (
         lambda: (
@@ -296,7 +296,7 @@ REFUSED = [
     (
         lambda: bm.mac("e4m3").matmul([[1.0]], [[1.0]], backend="rtl"),
         (
-            "Backend 'rtl' runs arrays: call unit.array(16, 16).matmul(...), "
+            "Backend 'rtl' needs an array; call unit.array(16, 16).matmul(...), "
             "or choose one of fast, vector, golden"
         ),
     ),

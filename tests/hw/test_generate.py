@@ -514,7 +514,7 @@ WRONG = {
         "output stage alone with --from ACC and without --mac"
     ),
     "--mac e4m3 --array 2x2 --out-scale pow2": (
-        "--out-scale needs an output stage; add --out-format FMT"
+        "No output stage is given for --out-scale; add --out-format FMT"
     ),
     "--mac e4m3 --array 2x2 --out-format e4m3 --flag-bits 1": (
         "--flag-bits needs --from; the flags of an array follow from its MAC"

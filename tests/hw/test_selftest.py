@@ -184,7 +184,7 @@ def test_selftest_without_a_port(capsys):
         ),
         (
             ("--mac", "int4", "--array", "2x2", "--out-scale", "pow2"),
-            "--out-scale needs an output stage; add --out-format FMT",
+            "No output stage is given for --out-scale; add --out-format FMT",
         ),
     ],
 )

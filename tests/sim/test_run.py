@@ -417,7 +417,7 @@ REFUSED = [
     ([*UNIT, "--size", "4x4"], "Size must be MxKxN, for instance 512x512x512, not '4x4'"),
     (
         [*UNIT, "--size", "4x4x4", "--out-scale", "pow2:1", "--no-saturate"],
-        "--no-saturate, --out-scale needs an output stage; add --out-format FMT",
+        "No output stage is given for --no-saturate, --out-scale; add --out-format FMT",
     ),
     (
         [*UNIT, "--size", "4x4x4", "--out-format", "int8", "--out-scale", "bar:1"],

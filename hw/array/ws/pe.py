@@ -22,9 +22,9 @@ class WeightElement(wiring.Component):
 
     a moves from west to east, weights and sums from north to south. Latency is 1 cycle from west to
     east, and `hw.spec.arrays.WeightStationary.row_latency` from ``north_sum`` to ``south_sum``. A
-    sum meets the operands of ``entry`` cycles earlier. Everything comes one cycle later in the next
-    column to the east. In the next row to the south, operands and swaps come ``row_latency`` cycles
-    later, loads one cycle later.
+    sum meets the operands that entered ``entry`` cycles earlier. Everything comes one cycle later
+    in the next column to the east. In the next row to the south, operands and swaps come
+    ``row_latency`` cycles later, loads one cycle later.
 
     A load shifts the waiting weights of the column to the south: the element takes the previous
     waiting weight of its northern neighbour. A swap makes the waiting weight the used one from the
