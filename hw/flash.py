@@ -35,7 +35,11 @@ FOLDER = Path("build/boards")
 def parser() -> Parser:
     parser = Parser(
         prog="python -m hw.flash",
-        description="Build a GEMM engine for an FPGA board and write it there.",
+        description="Build a GEMM engine for an FPGA board and load it.",
+        examples=(
+            "--board icebreaker --mac int8 --array 2x2",
+            "--board ulx3s_85f --mac e4m3 --acc fp16 --array 4x4 --build-only",
+        ),
     )
     parser.add_argument("--board", metavar="NAME", help="board; see --list-boards")
     add_unit_options(parser, array=DEFAULT_ARRAY)
@@ -43,8 +47,8 @@ def parser() -> Parser:
     parser.add_argument(
         "--depths",
         metavar="AxBxC",
-        help="words in the memories of A, B and C (default: the depth of a block RAM at its "
-        "widest, for each)",
+        help="words in the memories of A, B and C (default: each as deep as a block RAM at its "
+        "widest)",
     )
     parser.add_argument(
         "--clock-mhz",

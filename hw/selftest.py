@@ -32,6 +32,7 @@ def parser() -> Parser:
             "including one with a K too large for the memories, and the layers of a digit "
             "classifier."
         ),
+        examples=("--port /dev/ttyUSB0", "--port /dev/ttyUSB0 --mac int8 --array 2x2 --images 0"),
     )
     parser.add_argument(
         "--port",

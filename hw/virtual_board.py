@@ -99,7 +99,11 @@ def parser() -> Parser:
         prog="python -m hw.virtual_board",
         description=(
             "Simulate a board, including its serial line, with compiled RTL. Prints the path of a "
-            "pseudo-terminal, and answers there until Ctrl-C."
+            "pseudo-terminal, which is the serial port of the board until Ctrl-C."
+        ),
+        examples=(
+            "--mac e4m3 --array 4x4",
+            "--mac int8 --acc int32 --array 8x8 --dataflow ws --depths 64x64x64",
         ),
     )
     add_unit_options(parser)

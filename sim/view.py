@@ -23,6 +23,10 @@ def parser() -> Parser:
         description=(
             "Write an HTML page that animates a matrix product on a systolic array, cycle by cycle."
         ),
+        examples=(
+            "--mac e4m3 --array 4x4 --size 4x8x4",
+            "--mac int8 --acc int32 --array 8x8 --dataflow ws --size 16x16x16 --out view.html",
+        ),
     )
     add_unit_options(parser)
     parser.add_argument(

@@ -70,10 +70,19 @@ def as_called(text: str) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """Argument parser that reports an error as one line on stderr, with exit status 2."""
+    """Argument parser that reports an error as one line on stderr, with exit status 2.
 
-    def __init__(self, *, prog: str, **settings: Any) -> None:
+    Parameters
+    ----------
+    prog
+        Command as it is typed, ``python -m MODULE``.
+    examples
+        Options of calls that the help shows; by default those of `EXAMPLES` that the parser has.
+    """
+
+    def __init__(self, *, prog: str, examples: Sequence[str] = (), **settings: Any) -> None:
         super().__init__(prog=as_called(prog), **settings)
+        self.examples = examples
         self.add_argument("--quiet", action=Quiet, nargs=0, help="report no progress on stderr")
 
     def error(self, message: str) -> NoReturn:
@@ -106,9 +115,8 @@ class Parser(argparse.ArgumentParser):
             return super().format_help()
         width = max(map(len, ACCUMULATORS))
         kinds = "".join(f"  {name:{width}}  {meaning}\n" for name, meaning in ACCUMULATORS.items())
-        examples = "".join(
-            f"  {self.prog} {words}\n" for option, words in EXAMPLES.items() if option in options
-        )
+        usual = [words for option, words in EXAMPLES.items() if option in options]
+        examples = "".join(f"  {self.prog} {words}\n" for words in self.examples or usual)
         return f"{super().format_help()}\naccumulators:\n{kinds}\nexamples:\n{examples}"
 
 
@@ -441,7 +449,7 @@ def _add(parser: argparse._ActionsContainer, settings: Iterable[Setting]) -> Non
             )
             continue
         names = [str(member.value) for member in setting.choices or ()]
-        choices = f": {', '.join(names)} (default: {names[0]})" if names else ""
+        choices = f"; one of {', '.join(names)} (default: {names[0]})" if names else ""
         parser.add_argument(
             setting.option_string,
             dest=setting.dest,

@@ -74,9 +74,9 @@ BLOCK_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
 
 #: Every accumulator and suffix, for the help text.
 ACCUMULATORS = {
-    "exact, exact:N": f"two's complement, sums N extreme products exactly ({DEFAULT_PRODUCTS})",
-    "intN": "N bits of two's complement, with the product's last place as the unit",
-    "fxWIDTH[mLSB|pLSB][t][s]": "bit 0 has weight 2^-LSB or 2^LSB; t truncates, s saturates",
+    "exact, exact:N": f"two's complement, exact for any N products (default: {DEFAULT_PRODUCTS})",
+    "intN": "two's complement, N bits, in units of the product's last place",
+    "fxWIDTH[mLSB|pLSB][t][s]": "bit 0 weighs 2^-LSB (m) or 2^LSB (p); t truncates, s saturates",
     "fp32, fp16, bf16, eXmY:ieee": "floating point, rounded once per step",
     "aligned:N": "tensor core: terms are truncated N bits below the largest one",
     ", ".join(PRESETS): "aligned, with the fraction bits and lanes of that GPU",

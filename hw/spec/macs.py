@@ -119,7 +119,8 @@ class MacSpec(Described):
             metavar="NAME",
             default=Multiplier.DEFAULT,
             choices=Multiplier,
-            meaning="how partial products are formed",
+            meaning="how partial products are formed; default is booth for integers with exact "
+            "sums, else array",
         ),
     )
 

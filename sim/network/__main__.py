@@ -59,6 +59,10 @@ def parser() -> Parser:
             "bit-exact; all other operators are evaluated in FP32 by onnx's reference. Reports "
             "cycles, utilisation and quantisation noise of each layer."
         ),
+        examples=(
+            "model.onnx --data inputs.npz --mac e4m3 --array 16x16",
+            "model.onnx --data inputs.npz --mac int8 --array 16x16 --weights per=channel,range=mse",
+        ),
     )
     parser.add_argument("model", metavar="MODEL.onnx", type=Path, help="the FP32 model")
     parser.add_argument(

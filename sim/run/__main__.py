@@ -40,6 +40,12 @@ def parser() -> Parser:
         description=(
             "Compute a matrix product bit-exactly as a systolic array does, and count its cycles."
         ),
+        examples=(
+            "--mac e4m3 --array 16x16 --size 64x64x64",
+            "--mac e4m3xe5m2 --acc fp32 --lanes 4 --array 8x8 --dataflow ws --size 32x64x32",
+            "--mac int8 --array 8x8 --size 32x32x32 --out-format int8 --out-scale pow2:-9",
+            "--mac e4m3 --array 4x4 --a a.npy --b b.npy --out c.npz --trace waves.vcd",
+        ),
     )
     add_unit_options(parser)
     add_drain_options(parser, values=True)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -13,7 +14,8 @@ import pytest
 from bytemac.__main__ import main
 from bytemac.completion import completion, whole_parser
 from bytemac.verbs import GROUPS, VERBS, Verb
-from hw.spec.command import CALLED, Parser, as_called
+from hw.board.platforms import board_named
+from hw.spec.command import CALLED, Parser, as_called, chosen_array
 from hw.version import VERSION
 
 #: Completes a line in bash as Tab does, and prints what it offers.
@@ -71,6 +73,24 @@ def test_every_verb_is_a_module_and_its_example_has_its_options(verb: Verb) -> N
     options = resolve_name(f"{verb.module}:parser")()
     assert options.prog == f"python -m {verb.module.removesuffix('.__main__')}"
     options.parse_args(verb.example.split())
+
+
+def test_every_example_of_a_help_is_a_whole_call() -> None:
+    """Required options are there: a unit, and the array, size, board or files that a verb needs."""
+    examples = Counter()
+    for verb in VERBS.values():
+        own = resolve_name(f"{verb.module}:parser")()
+        for line in own.format_help().partition("examples:\n")[2].splitlines():
+            options = own.parse_args(line.removeprefix(f"  {own.prog} ").split())
+            examples[verb.name] += 1
+            if verb.name in ("run", "view", "network", "flash", "board"):
+                assert chosen_array(options).rows >= 2, line
+            if verb.name == "run":
+                assert options.size or (options.a and options.b), line
+            if verb.name == "flash":
+                assert board_named(options.board), line
+    wanted = {"generate": 5, "run": 4, "view": 2, "network": 2, "flash": 2, "board": 2}
+    assert examples.items() >= (wanted | {"selftest": 2}).items(), examples
 
 
 @pytest.mark.parametrize("verb", ["generate", "run", "synth", "flash", "study", "formats"])
