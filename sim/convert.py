@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Convert real numbers to codes, and codes and sums to real numbers.
 
-Encoding rounds with integer arithmetic only, so no floating-point rounding comes in between.
+Encoding uses integer arithmetic only, so there is no intermediate floating-point rounding.
 """
 
 from numbers import Real
@@ -92,7 +92,7 @@ def _as_real(x: Any) -> NDArray:
 
 
 def as_numbers(x: Any, noun: str) -> NDArray:
-    """Convert ``x`` to an array of numbers; what numpy itself has no dtype for becomes float64.
+    """Convert ``x`` to an array of numbers; dtypes that numpy does not have become float64.
 
     Raises
     ------
@@ -108,8 +108,9 @@ def as_numbers(x: Any, noun: str) -> NDArray:
         return numbers
     if is_raw(array.dtype):
         raise SpecError(
-            f"{noun} dtype must be a real number type, not {dtype_name(array.dtype)!r}; give bytes "
-            "that ml_dtypes saved their dtype back, for instance x.view(ml_dtypes.float8_e4m3fn)"
+            f"{noun} dtype must be a real number type, not {dtype_name(array.dtype)!r}; if "
+            "ml_dtypes saved the array, restore its dtype, for instance with "
+            "x.view(ml_dtypes.float8_e4m3fn)"
         )
     if np.can_cast(array.dtype, np.float64):
         return array.astype(np.float64)

@@ -15,17 +15,18 @@ from hw.spec import Format, SpecError, parse_format
 
 NDArray = npt.NDArray[Any]
 
-#: Where the dtype of raw bits keeps the name of the format that numpy has no dtype for.
+#: Metadata key, in a dtype of raw bytes, for the name of a dtype that numpy does not have.
 _NAME = "format"
-#: ml_dtypes saves float8_e5m2 by a dtype that numpy refuses to read; and where a header has it.
+#: Start of a .npy header of a float8_e5m2 array as ml_dtypes saves it, which numpy refuses to read;
+#: its replacement, which means raw bytes; and the position of the header in the file.
 _E5M2, _RAW, _DESCR = b"{'descr': '<f1'", b"{'descr': '|V1'", 10
 
 
 def as_numpy(x: Any) -> Any:
-    """Convert a tensor to a numpy array. Hand back anything that numpy converts by itself.
+    """Convert a tensor to a numpy array. Return anything else unchanged: numpy can convert it.
 
     A tensor of a dtype that numpy does not have, for instance torch.float8_e4m3fn, becomes an
-    array of raw bits; `dtype_format` still knows its format.
+    array of raw bits whose format `dtype_format` returns.
     """
     torch: Any = sys.modules.get("torch")
     tensors: tuple[Any, ...] = (torch.Tensor,) if hasattr(torch, "Tensor") else ()
@@ -61,7 +62,7 @@ def _own_name(dtype: np.dtype[Any]) -> str | None:
 
 
 def dtype_format(dtype: np.dtype[Any]) -> Format | None:
-    """Format that a dtype is, or None: float16 is fp16, float8_e4m3fn is e4m3."""
+    """Format of a dtype, or None if it is not a format: float16 is fp16, float8_e4m3fn is e4m3."""
     try:
         return parse_format(_own_name(dtype) or dtype.name)
     except SpecError:
@@ -69,13 +70,13 @@ def dtype_format(dtype: np.dtype[Any]) -> Format | None:
 
 
 def same_codes(one: Format, other: Format) -> bool:
-    """Whether equal codes of two formats mean the same, but for subnormals that read as zero."""
+    """Whether equal codes of two formats have equal values, apart from subnormals read as zero."""
     fields = ("signed", "exp_bits", "man_bits", "bias", "nan_code", "inf_code", "max_code")
     return all(getattr(one, field) == getattr(other, field) for field in fields)
 
 
 def is_raw(dtype: np.dtype[Any]) -> bool:
-    """Whether a dtype is bytes without a meaning, as numpy reads .npy files of ml_dtypes."""
+    """Whether a dtype is raw bytes, as which numpy reads .npy files of ml_dtypes."""
     return dtype.type is np.void and dtype.names is None and dtype.subdtype is None
 
 
@@ -95,10 +96,10 @@ def bits_of(array: NDArray, fmt: Format) -> NDArray | None:
 
 
 def load_npy(file: IO[bytes]) -> Any:
-    """`numpy.load` of numbers, also of the .npy files that ml_dtypes arrays are saved as.
+    """`numpy.load` of numbers, including .npy files of ml_dtypes arrays.
 
-    numpy gives raw bytes for these (dtype V1 or V2) and refuses float8_e5m2, which it saves as
-    ``<f1``: that becomes raw bytes here.
+    numpy reads these as raw bytes (dtype V1 or V2), except float8_e5m2: it is saved as ``<f1``,
+    which numpy refuses to read. Here it is read as raw bytes too.
     """
     head = file.read(_DESCR + len(_E5M2))
     if head[_DESCR:] == _E5M2:

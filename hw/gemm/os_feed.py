@@ -63,7 +63,7 @@ OUTPUT_STATIONARY = Feed(instantiate=_instantiate)
 
 
 class Feeder(wiring.Component):
-    """Generates the addresses of A and B, and the signals beside the words read one cycle later.
+    """Generates the addresses of A and B, and the signals for the words read one cycle later.
 
     Tiles of C go row by row, from left to right. The words of A for a row of tiles are read again
     for each tile, all words of B for each row. One beat per cycle; the first is on the streams 2

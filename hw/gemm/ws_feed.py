@@ -117,7 +117,7 @@ WEIGHT_STATIONARY = Feed(instantiate=_instantiate, counts=("beats", "steps"))
 
 
 class RowFeeder(wiring.Component):
-    """Generates the addresses of A, and the signals beside the words read one cycle later.
+    """Generates the addresses of A, and the signals for the words read one cycle later.
 
     A tile of C reads its rows of A once for each pass over K. One beat per cycle; the first is on
     the stream 2 cycles after ``start``. While a beat waits, the feeder waits.
@@ -224,7 +224,7 @@ class RowFeeder(wiring.Component):
         return m
 
     def _offer(self, m, feeding, first, last_row, k_left):
-        """Set the signals beside the word that is read now."""
+        """Set the signals for the word that is read now."""
         m.d.comb += self.a_en.eq(~self.a_valid | self.a_ready)
         with m.If(self.a_en):
             m.d.sync += [
@@ -252,7 +252,7 @@ def _least(left, high: int):
 
 
 class WeightFeeder(wiring.Component):
-    """Generates the addresses of B, and the signals beside the words read one cycle later.
+    """Generates the addresses of B, and the signals for the words read one cycle later.
 
     A pass reads as many steps of K as the array has rows, the last one first. One beat per cycle;
     the first is on the stream 2 cycles after ``start``. While a beat waits, the feeder waits.

@@ -64,7 +64,7 @@ class FloatMac(MacUnit):
 
     @property
     def stage_points(self) -> tuple[str, ...]:
-        """Registers before the accumulate loop, then behind the multipliers of several lanes."""
+        """Registers before the accumulate loop, then after the multipliers of several lanes."""
         return _stage_points(self._spec)
 
     def next_sum(self, m, old, a, b, first, stages):

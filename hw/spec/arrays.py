@@ -361,7 +361,7 @@ class ArraySpec(Described):
 
     @property
     def flag_bits(self) -> int:
-        """Bits of the flags beside one result; 0 with an output stage, which consumes them."""
+        """Bits of the flags of one result; 0 with an output stage, which consumes them."""
         return 0 if self.out else self.mac.flag_bits
 
     @property
@@ -433,7 +433,7 @@ def _require_sizes(**sizes: int) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Traffic:
-    """Bytes on the streams of A, B and C; flags beside C are not counted."""
+    """Bytes on the streams of A, B and C, without the flags of C."""
 
     a: int
     b: int

@@ -168,7 +168,7 @@ class Identity:
 #: A whole number of cycles at 12, 25, 27, 48 and 50 MHz, the usual clocks of boards.
 DEFAULT_BAUD = 1_000_000
 
-#: Cycles per bit: at least enough to sample near the middle, behind a two-cycle synchroniser.
+#: Cycles per bit: at least enough to sample near the middle, after a two-cycle synchroniser.
 MIN_DIVIDER, MAX_DIVIDER = 4, 1 << 16
 MAX_CLOCK_HZ = 1_000_000_000
 #: Largest error of the baud rate, in percent. The errors of both ends must add up to less than 5,

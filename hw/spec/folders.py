@@ -3,7 +3,7 @@
 
 In a checkout both are in ``build``. An installed copy keeps them in the user's XDG folders, usually
 ``~/.cache/bytemac`` and ``~/.local/share/bytemac``. The environment variable ``BYTEMAC_HOME`` names
-one folder for both instead. Nothing is written beside the installed code.
+one folder for both instead. Nothing is written to the folder of the installed code.
 """
 
 import os

@@ -244,7 +244,7 @@ class MacSpec(Described):
 
     @property
     def flag_bits(self) -> int:
-        """Bits of the flags beside a sum: 0, 1 (NaN) or 2 (`Flag`).
+        """Bits of the flags of a sum: 0, 1 (NaN) or 2 (`Flag`).
 
         A floating-point sum has special codes instead.
         """

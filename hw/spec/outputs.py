@@ -74,7 +74,7 @@ class OutputSpec(Described):
     zero_point
         Whether an integer result has a zero point: the code of ``to`` that means zero.
     flag_bits
-        Bits of the flags beside a fixed-point sum, see `MacSpec.flag_bits`.
+        Bits of the flags of a fixed-point sum, see `MacSpec.flag_bits`.
 
     Notes
     -----
@@ -107,7 +107,7 @@ class OutputSpec(Described):
             default=0,
             option="flag_bits",
             short="f{}",
-            meaning="with --from, number of flag bits beside a fixed-point sum: 0, 1 (NaN) or 2 "
+            meaning="with --from, number of flag bits of a fixed-point sum: 0, 1 (NaN) or 2 "
             "(NaN and infinities) (default: 0)",
         ),
         *MODE,

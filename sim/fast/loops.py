@@ -19,7 +19,7 @@ from sim.codes import NDArray
 from sim.fast.numbers import NOWHERE, Float64Rounding, parts
 from sim.fast.threads import by_rows
 
-# numba keeps compiled functions beside their source, which is wrong for an installed copy. Every
+# numba stores compiled functions next to their source, which is wrong for an installed copy. Every
 # module with compiled functions imports this one first.
 if folders.checkout() is None and not config.CACHE_DIR:
     config.CACHE_DIR = str(folders.cache("numba"))

@@ -122,7 +122,10 @@ SINGLE_FIELDS, HALF_FIELDS = (8, 23, 127), (5, 10, 15)
 
 
 def dropped(fmt: Format) -> int | None:
-    """Fraction bits that ``fmt`` has less than binary32; `HALF` for binary16; else None."""
+    """Number of fraction bits by which ``fmt`` is shorter than binary32.
+
+    `HALF` for binary16; None if the format has another exponent range.
+    """
     if (fmt.exp_bits, fmt.man_bits, fmt.bias) == HALF_FIELDS:
         return HALF
     exp_bits, man_bits, bias = SINGLE_FIELDS

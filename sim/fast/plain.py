@@ -37,7 +37,7 @@ STEPS = 16
 SIGNIFICAND, TOP, SINGLE_LSB = 24, 127, -149
 #: Binary32: bit fields.
 SIGN, EXPONENT = np.uint32(1 << 31), np.uint32(0xFF << 23)
-#: Binary16: bits less than binary32, exponent of the smallest number, smallest normal number.
+#: Binary16: missing fraction bits of binary32, exponent of the smallest number, smallest normal.
 HALF_DROP, HALF_LSB, HALF_NORMAL = 13, -24, np.float32(2.0**-14)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sums in order of k, computed in tiles in vector registers. Needs the extra ``fast``.
 
-Tiles are generated as LLVM vector code, because LLVM's vectoriser does not find it. Operands are
+Tiles are generated as LLVM vector code, because LLVM's vectoriser does not produce it. Operands are
 packed in the order in which a tile reads them. There are two kinds of tiles:
 
 - chains in rounded binary32 or exact binary64. Products are exact, so fusing them with the addition

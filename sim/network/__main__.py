@@ -156,7 +156,7 @@ def _quantizers(
         for name in ("calibration", "headroom"):
             if getattr(options, name):
                 raise SpecError(
-                    f"--{name} chooses scales, but --quantizers already gives them: use one of both"
+                    f"--{name} chooses scales, but --quantizers already gives them; use only one"
                 )
         return load_calibration(options.quantizers)
     if options.calibration is not None:

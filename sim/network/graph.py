@@ -72,7 +72,7 @@ class Step(Node):
         try:
             with np.errstate(all="ignore"):
                 outputs = self.evaluate(*inputs)
-        # The reference passes on any exception of numpy.
+        # The reference evaluator does not catch exceptions of numpy.
         except Exception as error:
             given = ", ".join("none" if x is None else f"{x.dtype} {x.shape}" for x in inputs)
             raise SpecError(
@@ -112,12 +112,12 @@ def load(path: str | Path) -> Network:
         model = onnx.load(str(path))
         onnx.checker.check_model(model)
         model = onnx.shape_inference.infer_shapes(model)
-    # Protobuf, checker and file system raise different exceptions.
+    # Protobuf, the checker and the file system raise different exceptions.
     except Exception as error:
         raise SpecError(
             f"Model file {str(path)!r} cannot be read as ONNX: {_reason(error)}"
         ) from error
-    names: list[str] = []  # All different.
+    names: list[str] = []  # Unique.
     for node in model.graph.node:
         names.append(node.name if node.name and node.name not in names else node.output[0])
     for name, node in zip(names, model.graph.node, strict=True):
@@ -165,7 +165,7 @@ def _evaluators(model: onnx.ModelProto, names: list[str]) -> list[Any]:
 
 
 def _for_inference(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Set attributes so that BatchNormalization runs in inference mode, as the standard says.
+    """Set attributes so that BatchNormalization runs in inference mode, as in the standard.
 
     Up to opset 13, the number of outputs selects training or inference. The reference of onnx
     1.23.2 looks at attributes instead; with a momentum of 1, mean and variance do not change.
@@ -249,7 +249,7 @@ def _runs(schema: onnx.defs.OpSchema) -> bool:
         return False
     try:
         load_op("", schema.name, evaluator_cls=ReferenceEvaluator)
-    except RuntimeContextError:  # A function whose body depends on the node: no implementation.
+    except RuntimeContextError:  # A function whose body depends on the node has no class.
         return True
     except RuntimeImplementationError:
         return False

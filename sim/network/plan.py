@@ -117,7 +117,7 @@ def required(plan: Plan, layer: Layer) -> tuple[Scheme, Scheme]:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What calibration in FP32 saw of a layer.
+    """What calibration in FP32 has recorded of a layer.
 
     Samples of both operands, and for each run the largest magnitudes (P, 1, N) of the products.
     """

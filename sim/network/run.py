@@ -215,16 +215,16 @@ class _ArrayLayers:
 
 
 class _LayerProgress(Progress):
-    """Progress within a layer that has many products; reports only now and then."""
+    """Progress within a layer that has many products; reports are seconds apart."""
 
     def __init__(self, progress: Progress, layer: str) -> None:
         super().__init__()
         self._progress, self._layer = progress, layer
 
     def __call__(self, text: str) -> None:
-        """Report the progress of the layer, unless there was a report a short time ago."""
+        """Report the progress of the layer, unless the last report was a short time ago."""
         self._progress(f"running: {self._layer}, {text}")
 
     def at_once(self, text: str) -> None:
-        """Treat immediate reports like all others."""
+        """Limit these reports like all others."""
         self(text)

@@ -26,21 +26,22 @@ from sim.rtl.model import CLOCK, Model, ModelPort, RtlError
 HARNESS = Path(__file__).with_name("harness.cpp")
 DEFAULT_BUILD_DIR = folders.cache("rtl")
 
-#: Part of Verilator's runtime that a model without tracing or timing needs.
+#: Source files of Verilator's runtime that a model needs without tracing and timing.
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
-#: Header that every part of a model includes first; a separate file so that it can be precompiled.
+#: Header that every source of a model includes first; a file of its own, to be precompiled.
 HEADERS, HEADERS_TEXT = "headers.h", '#include "verilated.h"\n'
-#: Part of the names of generated code that runs once per simulation and is not worth optimising.
+#: Part of the file names of generated code that runs only once, so it is compiled without
+#: optimisation.
 SLOW = "__Slow"
-#: Size of generated code that is worth a separate compilation.
+#: Bytes of generated code for which one more compilation in parallel saves time.
 UNIT_BYTES = 100_000
-#: Options that translate Verilog to fast C++, from Verilator's manual; the top module follows.
+#: Options of Verilator for fast C++ (from its manual); the name of the top module follows.
 TRANSLATE = (
     *("--cc", "-O3", "-Wno-fatal", "--x-assign", "fast", "--x-initial", "fast"),
     *("--prefix", "Vmodel", "--top-module"),
 )
-#: Options for `sharing_rules`. Merging of conditions is off because it is slow and gains nothing on
-#: gates.
+#: More options if `sharing_rules` are used. Merging of conditions is off: it is slow, and does not
+#: speed up gate-level netlists.
 SHARING = ("-fno-dfg-scoped", "-fno-merge-cond")
 
 _HEADER_PORT = re.compile(r"VL_(IN|OUT)(?:8|16|64|W)?\(&(\w+),(\d+),(\d+)")
@@ -83,8 +84,8 @@ def compile(
         Its ports, each with ``name``, ``direction`` (input or output) and ``width`` in bits, as in
         a manifest. A clock must be named ``clk`` and a synchronous reset ``rst``.
     build_dir
-        Folder of the compiled models, by default a cache of this project. A model whose
-        sources, options and tools are known already is taken from there.
+        Folder of the compiled models, by default a cache of this project. If it contains a model
+        with the same sources, options and tools, nothing is compiled.
     shared
         Modules (``*`` matches any part of a name) to compile once for all their instances.
         Otherwise a model grows with the number of processing elements.
@@ -121,8 +122,8 @@ def compile(
             work = Path(scratch)
             _translate(verilator, sources, top, work, shared)
             _check_ports(work / "Vmodel.h", table)
-            # The only C++ that depends on the design. Verilator escapes double underscores in
-            # names.
+            # The only hand-written C++ that depends on the design. Verilator escapes double
+            # underscores in names.
             driven = [
                 f"X({port.name.replace('__', '___05F')})" for port in table if not port.is_clock
             ]
@@ -150,14 +151,14 @@ def _translate(
 
 
 def sharing_rules(files: Iterable[Path], shared: Sequence[str]) -> str:
-    """Verilator configuration that compiles modules once instead of once for each instance.
+    """Verilator configuration that compiles a module once, not once for each instance.
 
     It applies to the modules of ``files`` whose names match a pattern of ``shared``. Verilator
-    merges equal functions. Functions of two instances are equal only if they refer to nothing
-    outside the instance. Normally they do: optimisation replaces an input port by the signal that
-    drives it, in a neighbour. For a module that is not inlined (``no_inline``) and whose inputs
-    must stay readable (``public_flat_rd``), the functions use only the module itself. The parent
-    assigns the inputs, provided that optimisation across instances is off (`SHARING`).
+    merges equal functions, but by default the functions of two instances differ: optimisation
+    replaces an input port by the signal in another instance that drives it. This is prevented if
+    the module is not inlined (``no_inline``), its inputs must stay readable (``public_flat_rd``),
+    and optimisation across instances is off (`SHARING`). Then the parent assigns the inputs, and
+    the functions of all instances are equal.
     """
     lines = ["`verilator_config"]
     for file in files:
@@ -173,7 +174,7 @@ def sharing_rules(files: Iterable[Path], shared: Sequence[str]) -> str:
 
 
 def _check_ports(header: Path, ports: Sequence[ModelPort]) -> None:
-    """Check the table against the ports that Verilator found."""
+    """Compare the table with the ports that Verilator found."""
     actual = {
         name.replace("___05F", "__"): (
             "input" if way == "IN" else "output",
@@ -197,7 +198,7 @@ def _describe(port: tuple[str, int] | None) -> str:
 
 
 def _runtime(verilator: Verilator, folder: Path, optimize: str) -> Path:
-    """Folder of Verilator's compiled runtime, objects and headers, shared by all models."""
+    """Folder with Verilator's runtime (objects and a precompiled header), shared by all models."""
     facts = [verilator.version, compiler(), optimize, HEADERS_TEXT]
     label = hashlib.sha256(" ".join(facts).encode()).hexdigest()[:12]
     runtime = folder / f"runtime-{label}"
@@ -210,8 +211,8 @@ def _runtime(verilator: Verilator, folder: Path, optimize: str) -> Path:
             commands = [
                 _compile(verilator, verilator.include / name, made, optimize) for name in RUNTIME
             ]
-            # Only GCC is known to work here: it ignores precompiled headers that do not match, for
-            # instance because of other options, and reads the text instead.
+            # Only GCC gets a precompiled header: if the header does not match, for instance because
+            # of different options, GCC reads the text instead.
             if "clang" not in Path(compiler()).name:
                 commands.append(
                     [
@@ -226,13 +227,13 @@ def _runtime(verilator: Verilator, folder: Path, optimize: str) -> Path:
             run_all(commands)
             try:
                 made.rename(runtime)
-            except OSError:  # Another process was faster.
+            except OSError:  # Another process has created the folder in the meantime.
                 shutil.rmtree(made)
     return runtime
 
 
 def _options(verilator: Verilator, optimize: str) -> list[str | Path]:
-    """Compiler and options of every compilation; precompiled headers need the same ones."""
+    """Compiler and its options, which must be the same for a precompiled header and its users."""
     return [
         compiler(),
         "-std=c++17",
@@ -282,10 +283,11 @@ def _link(verilator: Verilator, work: Path, runtime: Path, optimize: str) -> Pat
 
 
 def _units(work: Path, optimize: str) -> list[Path]:
-    """One file that includes the slow code, and one file per processor for the rest.
+    """Sources to compile: one for the code that runs once, and at most one per processor for the
+    rest.
 
-    Reading Verilator's headers takes longer than compiling a small model, so there are few
-    compilations. Without optimisation, the slow code is not separate.
+    Each source includes generated files. There are few sources, because reading Verilator's headers
+    takes longer than compiling a small model. Without optimisation, all code is treated alike.
     """
     files = sorted(work.glob("Vmodel*.cpp"), key=lambda file: (-file.stat().st_size, file.name))
     slow = [file for file in files if SLOW in file.stem and optimize != "-O0"]

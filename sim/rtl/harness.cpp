@@ -83,16 +83,16 @@ struct Stream {
     uint64_t random;    // state of its random numbers
     int64_t done;       // beats sent or received so far
     int64_t unstable;   // first cycle in which a waiting beat changed or vanished, or -1
-    uint64_t offered;   // source: beat on the wires; sink: willing in this cycle
+    uint64_t offered;   // source: beat on the wires; sink: ready in this cycle
 };
 
 // A serial line, 8 data bits and a stop bit, both directions; the state lasts from call to call.
 struct Line {
     int32_t rx, tx, busy, divider;
-    int32_t sending, send_left, send_count;     // byte going in, its bits left, cycles of this bit
-    int32_t taking, take_left, take_count;      // the same for the byte coming out
-    int32_t wrong, pad;                         // bytes that came out without a stop bit
-    uint64_t noise;     // a cycle inverts the line going in if 32 random bits are below this
+    int32_t sending, send_left, send_count;     // byte on the input, bits left, cycles of this bit
+    int32_t taking, take_left, take_count;      // the same for the byte on the output
+    int32_t wrong, pad;                         // received bytes without a stop bit
+    uint64_t noise;     // a cycle inverts the input line if 32 random bits are below this
     uint64_t random;    // state of its random numbers
 };
 
@@ -216,7 +216,7 @@ int64_t bench_stream(Bench *bench, int sources, Stream *source, int sinks, Strea
     return cycle;
 }
 
-// Level of the input line in this cycle. Takes the next byte when the one before is sent.
+// Level of the input line in this cycle. Starts the next byte when the previous one is sent.
 static bool line_in(Line &line, const uint8_t *from, int64_t total, int64_t &sent) {
     if (!line.send_count) {
         if (line.send_left) --line.send_left;

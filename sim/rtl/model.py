@@ -163,7 +163,7 @@ class Model:
         """Run one clock cycle for each row of ``inputs``.
 
         Outputs are sampled just before the rising edge that ends a cycle. A combinational output
-        for row ``t`` is in row ``t``; behind ``latency`` registers it is in row ``t + latency``.
+        for row ``t`` is in row ``t``; after ``latency`` registers it is in row ``t + latency``.
 
         Parameters
         ----------

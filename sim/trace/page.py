@@ -2,7 +2,7 @@
 """Self-contained HTML page that animates a trace. It makes no network requests.
 
 Arrays are stored as compact text that the page's scripts unpack. A plane (cycles, elements) of
-small numbers is stored as changes: one bit per number that says whether it differs from the cycle
+small numbers is stored as changes: one bit per number that is 1 if it differs from the cycle
 before, and the changed numbers, 1, 2 or 4 bytes each, little-endian. Words (codes with flags) are
 stored as indices into a table.
 """

@@ -127,7 +127,7 @@ def normalise(x: Unpacked, fmt: Format) -> Unpacked:
 
 @dataclass
 class _Sums:
-    """A block of accumulators: ``sig * 2**exp``, unless ``flags`` says Inf or NaN.
+    """A block of accumulators: ``sig * 2**exp``, unless ``flags`` marks Inf or NaN.
 
     The magnitude of ``sig`` is 0 or from ``2**(precision - 1)`` to ``2**precision``. ``minus``
     marks minus zeros.

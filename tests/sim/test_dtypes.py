@@ -148,8 +148,8 @@ REFUSED = [
     (
         lambda: sim.encode(np.zeros(2, "V1"), "e4m3"),
         (
-            "Values dtype must be a real number type, not '|V1'; give bytes that ml_dtypes saved "
-            "their dtype back, for instance x.view(ml_dtypes.float8_e4m3fn)"
+            "Values dtype must be a real number type, not '|V1'; if ml_dtypes saved the array, "
+            "restore its dtype, for instance with x.view(ml_dtypes.float8_e4m3fn)"
         ),
     ),
 ]

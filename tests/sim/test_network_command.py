@@ -230,11 +230,11 @@ REFUSED = [
     ),
     (
         ["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{x}", "--calibration", "{x}"],
-        "--calibration chooses scales, but --quantizers already gives them: use one of both",
+        "--calibration chooses scales, but --quantizers already gives them; use only one",
     ),
     (
         ["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{x}", "--headroom"],
-        "--headroom chooses scales, but --quantizers already gives them: use one of both",
+        "--headroom chooses scales, but --quantizers already gives them; use only one",
     ),
     (
         ["{model}", "--data", "{x}", *ARRAY, "--out", "{folder}"],
