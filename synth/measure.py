@@ -15,7 +15,7 @@ from typing import Any
 
 from hw.progress import Progress
 from hw.spec import ArraySpec, GemmSpec
-from hw.spec.errors import require
+from hw.spec.errors import SpecError, require
 from synth.flow.cache import cached_step
 from synth.flow.cost import price
 from synth.flow.design import Design
@@ -28,7 +28,7 @@ from synth.power import blocks as block
 from synth.power import energy as energies
 from synth.power.energy import measure_array_energy, measure_energy, significant
 from synth.power.streams import NEEDS, STREAMS
-from synth.record import Metric, Record, provenance
+from synth.record import Metric, NotDone, Record, provenance
 
 NOT_DONE = ("placement", "routing", "clock tree", "memories")
 GATE_RECIPES = ("default", "keep")
@@ -120,6 +120,8 @@ def gate_counts(job: Job) -> Part:
             f"inverters_{recipe}": Metric(gates.inverters, "gate"),
             f"flip_flops_{recipe}": Metric(gates.flip_flops, "flip-flop"),
         }
+        if gates.latches:
+            metrics[f"latches_{recipe}"] = Metric(gates.latches, "latch")
     return Part(metrics=metrics)
 
 
@@ -162,7 +164,9 @@ def clock(job: Job) -> Part:
         return Part(not_done=("timing (no library)",))
     if job.design.gemm is not None and job.design.keep:
         return Part(not_done=("timing (of engines mapped as a whole only)",))
-    timing = _time(job.element, job.library)
+    timing = _time(
+        job.element, job.library, clock_ns=job.clock_ns, clock_port=job.design.clock_port
+    )
     if timing is None:
         return Part(not_done=("timing (OpenSTA is not installed)",))
     metrics = {
@@ -172,14 +176,23 @@ def clock(job: Job) -> Part:
         "setup": Metric(timing.setup_ns, "ns"),
         "hold_slack": Metric(timing.hold_slack_ns, "ns"),
     }
-    if job.clock_ns is not None:
-        metrics["slack"] = Metric(timing.slack_ns(job.clock_ns), "ns")
+    others = {
+        "slack": timing.slack_ns,
+        "max_delay": None if timing.clock else timing.delay_ns,
+        "recovery_slack": timing.recovery_slack_ns,
+        "removal_slack": timing.removal_slack_ns,
+        "clock_gating_slack": timing.gating_slack_ns,
+    }
+    metrics |= {name: Metric(value, "ns") for name, value in others.items() if value is not None}
     path = " ".join([timing.start, *timing.path, timing.end])
     apart = job.design.element != job.design.top
+    conditions = {"timing": CONDITIONS | {"module": job.design.element}, "critical_path": path}
+    if timing.warnings:
+        conditions["timing_warnings"] = list(timing.warnings)
     return Part(
         metrics=metrics,
         tools={"opensta": timing.sta},
-        conditions={"timing": CONDITIONS | {"module": job.design.element}, "critical_path": path},
+        conditions=conditions,
         not_done=("timing between processing elements",) if apart else (),
     )
 
@@ -318,6 +331,8 @@ def blocks(job: Job) -> Part:
 
 
 METRICS: tuple[Callable[[Job], Part], ...] = (gate_counts, paper_cost, cells, clock, energy, blocks)
+#: What a reader calls them, where it is not the name of the function.
+NAMES = {"clock": "timing", "paper_cost": "cost of the paper"}
 
 
 def measure(job: Job, command: str, *, only: Sequence[str] = (), progress: bool = False) -> Record:
@@ -345,7 +360,7 @@ def measure(job: Job, command: str, *, only: Sequence[str] = (), progress: bool 
     for number, metric in enumerate(chosen, 1):
         if progress:
             report.at_once(f"[{number}/{len(chosen)}] {job.design.name}: {metric.__name__}")
-        parts.append(metric(job))
+        parts.append(_part(metric, job))
     report.done()
     parts.append(
         Part(
@@ -362,6 +377,9 @@ def measure(job: Job, command: str, *, only: Sequence[str] = (), progress: bool 
         metrics |= part.metrics
         conditions |= part.conditions
         tools |= part.tools
+    if not metrics:
+        reasons = ", ".join(phrase for part in parts[:-1] for phrase in part.not_done)
+        raise SpecError(f"Nothing of {job.design.name} can be measured: {reasons}")
     origin = provenance(
         command,
         tools=("amaranth", "pyosys"),
@@ -374,6 +392,14 @@ def measure(job: Job, command: str, *, only: Sequence[str] = (), progress: bool 
         provenance=replace(origin, tools=dict(origin.tools) | tools),
         not_done=(*NOT_DONE, *(phrase for part in parts for phrase in part.not_done)),
     )
+
+
+def _part(metric: Callable[[Job], Part], job: Job) -> Part:
+    """Part of a record, or the reason why a design of a user has no such part."""
+    try:
+        return metric(job)
+    except NotDone as reason:
+        return Part(not_done=(f"{NAMES.get(metric.__name__, metric.__name__)} ({reason})",))
 
 
 def _chosen(only: Sequence[str]) -> tuple[Callable[[Job], Part], ...]:

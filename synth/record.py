@@ -37,6 +37,10 @@ SOURCES = ("hw", "sim", "synth", "reports/studies", "tests", "pyproject.toml", "
 Value = float | int | str | bool
 
 
+class NotDone(SpecError):
+    """A measurement that a design does not allow. The message is the reason, in a few words."""
+
+
 class Metric(NamedTuple):
     """A measured value and its unit ("" for a plain number, a name or a yes/no)."""
 

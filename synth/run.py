@@ -57,6 +57,11 @@ def parser() -> Parser:
     unit.add_argument("--always-valid", action="store_true", help="tie i_valid of a MAC to 1")
     unit.add_argument("--verilog", metavar="FILE", nargs="+", help="SystemVerilog files")
     unit.add_argument("--top", metavar="MODULE", help="top module of --verilog")
+    unit.add_argument(
+        "--clock-port",
+        metavar="PORT",
+        help="port of --verilog that is the clock (default: the one that clocks all flip-flops)",
+    )
     flow = parser.add_argument_group("flow")
     flow.add_argument(
         "--liberty",
@@ -113,8 +118,10 @@ def _design(options: argparse.Namespace) -> Design:
     if generated is not None and options.verilog is not None:
         raise SpecError("A generated unit and --verilog cannot be combined: give only one of them")
     if options.verilog is None:
-        if options.top is not None:
-            raise SpecError("--top is for --verilog: leave it out for a generated unit")
+        for name in ("top", "clock_port"):
+            if getattr(options, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise SpecError(f"{option} is for --verilog: leave it out for a generated unit")
         return of_unit(
             chosen_design(options),
             flat=options.flat,
@@ -134,7 +141,7 @@ def _design(options: argparse.Namespace) -> Design:
         raise SpecError("--unresolved and --always-valid need --mac: leave them out with --verilog")
     if options.top is None:
         raise SpecError("--verilog needs the name of the top module: give --top MODULE")
-    return of_files(options.verilog, options.top)
+    return of_files(options.verilog, options.top, clock_port=options.clock_port)
 
 
 def _clock(text: str | None) -> float | None:
@@ -183,6 +190,8 @@ def summary(record: Record, clock_ns: float | None) -> str:
                 "timing",
                 each("shortest clock period {value} {unit}", "min_period"),
                 each("{value} {unit}", "max_clock"),
+                each("input to output {value} {unit}", "max_delay"),
+                each("recovery slack {value} {unit}", "recovery_slack"),
                 each(slack, "slack") if slack else None,
             ),
             line(
@@ -194,6 +203,7 @@ def summary(record: Record, clock_ns: float | None) -> str:
                 each("leakage {value} {unit}", "leakage"),
             ),
             line("not done", *record.not_done),
+            *(line("warning", text) for text in record.conditions.get("timing_warnings", ())),
         ]
     )
 

@@ -44,6 +44,8 @@ class Design:
         Module that determines the timing: the top, or an array's processing element.
     configuration
         Configuration for the record.
+    clock_port
+        The port that is the clock, where the netlist alone does not tell.
     mac, array, gemm
         The unit, if it is a complete generated MAC, a generated array, or an engine without its
         array and memories.
@@ -56,6 +58,7 @@ class Design:
     reader: str = "read_verilog"
     keep: tuple[str, ...] = ()
     configuration: dict[str, Any] = field(default_factory=dict)
+    clock_port: str | None = None
     mac: MacSpec | None = None
     array: ArraySpec | None = None
     gemm: GemmSpec | None = None
@@ -130,7 +133,7 @@ def _generate(spec: Unit, *, resolve: bool, always_valid: bool) -> dict[str, str
     return {"verilog": built.verilog(), "element": built.element}
 
 
-def of_files(files: Iterable[str | Path], top: str) -> Design:
+def of_files(files: Iterable[str | Path], top: str, *, clock_port: str | None = None) -> Design:
     """Design from SystemVerilog files.
 
     Raises
@@ -152,6 +155,7 @@ def of_files(files: Iterable[str | Path], top: str) -> Design:
         verilog=texts,
         element=top,
         reader=f"read_slang --top {top}",
+        clock_port=clock_port,
         configuration={"files": [path.name for path in paths], "top": top},
     )
 

@@ -15,7 +15,8 @@ RECIPES = Path(__file__).with_name("recipes.toml")
 _TWO_INPUT = {
     f"$_{name}_" for name in ("AND", "NAND", "OR", "NOR", "XOR", "XNOR", "ANDNOT", "ORNOT")
 }
-_FLIP_FLOP = re.compile(r"\$_(DFF|DFFE|SDFF|SDFFE|SDFFCE)_[A-Z0-9]+_")
+_FLIP_FLOP = re.compile(r"\$_(DFFE?|SDFFC?E?|DFFSRE?|ALDFFE?)_[A-Z0-9]+_")
+_LATCH = re.compile(r"\$_(DLATCH|DLATCHSR|SR)_[A-Z0-9]+_")
 #: Not a cell: `$scopeinfo` records the hierarchy before flattening.
 _UNCOUNTED = {"$_NOT_", "$_BUF_", "$scopeinfo"}
 
@@ -24,7 +25,7 @@ _UNCOUNTED = {"$_NOT_", "$_BUF_", "$scopeinfo"}
 class Gates:
     """Cells of a mapped design.
 
-    ``two_input`` counts gates with two inputs, without inverters and flip-flops. ``by_type`` counts
+    ``two_input`` counts gates with two inputs, without inverters and registers. ``by_type`` counts
     all cells by Yosys's cell name.
     """
 
@@ -35,6 +36,7 @@ class Gates:
     flip_flops: int
     by_type: Mapping[str, int]
     yosys: str
+    latches: int = 0
 
 
 def recipes(target: str = "passes") -> dict[str, list[str]]:
@@ -91,11 +93,12 @@ def recipe_passes(recipe: str, target: str = "passes") -> list[str]:
 def sort_cells(cells: Mapping[str, int], top: str, recipe: str) -> Gates:
     """Cells by kind. Any other cell would make the count meaningless and is an error."""
     flip_flops = {name for name in cells if _FLIP_FLOP.fullmatch(name)}
-    strange = sorted(cells.keys() - _TWO_INPUT - _UNCOUNTED - flip_flops)
+    latches = {name for name in cells if _LATCH.fullmatch(name)}
+    strange = sorted(cells.keys() - _TWO_INPUT - _UNCOUNTED - flip_flops - latches)
     require(
         not strange,
         f"Cells of {top}",
-        "two-input gates, inverters and flip-flops",
+        "two-input gates, inverters, flip-flops and latches",
         ", ".join(strange),
     )
     return Gates(
@@ -106,4 +109,5 @@ def sort_cells(cells: Mapping[str, int], top: str, recipe: str) -> Gates:
         two_input=sum(n for name, n in cells.items() if name in _TWO_INPUT),
         inverters=cells.get("$_NOT_", 0),
         flip_flops=sum(cells[name] for name in flip_flops),
+        latches=sum(cells[name] for name in latches),
     )

@@ -154,7 +154,10 @@ class FlipFlop:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Standard cell. ``area`` is in um2, ``leakage`` in watt."""
+    """Standard cell. ``area`` is in um2, ``leakage`` in watt.
+
+    ``enable`` is the condition under which a latch is transparent, None for other cells.
+    """
 
     name: str
     area: float
@@ -162,6 +165,12 @@ class Cell:
     pins: tuple[Pin, ...]
     flip_flop: FlipFlop | None
     dont_use: bool
+    enable: str | None = None
+
+    @property
+    def is_register(self) -> bool:
+        """Whether the cell stores a state: a flip-flop or a latch."""
+        return self.flip_flop is not None or self.enable is not None
 
     def pins_of(self, direction: str) -> list[Pin]:
         """Pins of one direction, in the file's order."""
@@ -304,6 +313,7 @@ def _cell(group: Group, watt: float, farad: float) -> Cell:
         pins=pins,
         flip_flop=flip_flops[0] if flip_flops else None,
         dont_use=group.simple.get("dont_use", "false") == "true",
+        enable=next((g.simple.get("enable", "1") for g in group.groups if g.name == "latch"), None),
     )
 
 

@@ -27,7 +27,8 @@ class Mapped:
     """Netlist of library cells.
 
     ``verilog`` has a module ``top`` with the ports of the source, and the modules that were kept.
-    ``cells`` counts cells by name. Areas are in um2; ``sequential_area_um2`` is that of flip-flops,
+    ``cells`` counts cells by name. Areas are in um2; ``sequential_area_um2`` is that of flip-flops
+    and latches,
     and ``nand2_equivalents`` the total divided by the area of the smallest two-input NAND.
     ``leakage_nw`` is the leakage in nW, the mean over input states if the library has them.
     """
@@ -118,7 +119,7 @@ def measures(cells: Mapping[str, int], library: Library) -> dict[str, float]:
     """Areas and leakage of counted cells of a library, by field of `Mapped`."""
     counted = [(number, library.cells[name]) for name, number in cells.items()]
     area = sum(number * cell.area for number, cell in counted)
-    sequential = sum(number * cell.area for number, cell in counted if cell.flip_flop)
+    sequential = sum(number * cell.area for number, cell in counted if cell.is_register)
     leakage = sum(number * cell.leakage for number, cell in counted)
     nands = [cell.area for cell in library.cells.values() if not cell.dont_use and _is_nand2(cell)]
     if not nands:

@@ -9,10 +9,6 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 
-from hw.spec.errors import require
-from synth.flow.cells import read_function
-from synth.flow.liberty import Library
-
 _MODULE = re.compile(r"^module (\\\S+ |[\w$]+)\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
 _NAME = r"(\\\S+ |[\w$]+)"
 _PORT = re.compile(rf"^  (input|output) (?:signed )?(?:\[(\d+):(\d+)\] )?{_NAME};$", re.MULTILINE)
@@ -82,48 +78,39 @@ def placed(verilog: str, top: str) -> dict[str, str]:
     return {name.strip(): kind for kind, name in _PLACED.findall(texts[top]) if kind in texts}
 
 
-def clock_port(module: str, library: Library) -> str | None:
-    """Port that clocks all flip-flops of a flat netlist; None without flip-flops.
-
-    Raises
-    ------
-    SpecError
-        If there are several clocks, or a cell drives the clock.
-    """
-    nets: set[str] = set()
-    for instance in instances(module):
-        flip_flop = library.cells[instance.cell].flip_flop
-        if flip_flop:
-            nets |= {instance.nets[pin] for pin in read_function(flip_flop.clock).variables}
-    inputs = {bit for port in ports(module) if port.direction == "input" for bit in port.bits()}
-    require(
-        len(nets) <= 1 and nets <= inputs,
-        "Clock",
-        "one input of the design",
-        ", ".join(sorted(nets)),
-    )
-    return next(iter(nets), None)
-
-
 _IDENTIFIER = r"\\\S+ |[A-Za-z_$][\w$]*"
 _DECLARED = re.compile(
-    rf"^  (?:wire|input|output) (?:\[(\d+):(\d+)\] )?({_IDENTIFIER});$", re.MULTILINE
+    rf"^  (?:wire|input|output) (?:signed )?(?:\[(\d+):(\d+)\] )?({_IDENTIFIER});$", re.MULTILINE
 )
 _ASSIGN = re.compile(r"^  assign (.+?) = (.+);$", re.MULTILINE)
 _PART = re.compile(rf"(\d+)'[bh]([01xz]+)|({_IDENTIFIER})\s*(?:\[(\d+)(?::(\d+))?\])?")
+
+
+def aliases(module: str) -> dict[str, str]:
+    """Bits of a module that are assigned, with the bit or constant that they get."""
+    widths = _widths(module)
+    return {
+        left.strip(): right.strip()
+        for match in _ASSIGN.finditer(module)
+        for left, right in zip(_bits(match[1], widths), _bits(match[2], widths), strict=True)
+    }
 
 
 def plain(verilog: str) -> str:
     """The same netlist without ``signed``, and with single-bit assignments only."""
     text = re.sub(r"\bsigned ", "", verilog)
     for module in modules(text).values():
-        widths = {
-            name.strip(): (int(left or 0), int(right or 0), bool(left))
-            for left, right, name in _DECLARED.findall(module)
-        }
-        changed = _ASSIGN.sub(partial(_single, widths), module)
+        changed = _ASSIGN.sub(partial(_single, _widths(module)), module)
         text = text.replace(module, changed, 1)
     return text
+
+
+def _widths(module: str) -> dict[str, tuple[int, int, bool]]:
+    """Range of each net of a module, and whether it has one."""
+    return {
+        name.strip(): (int(left or 0), int(right or 0), bool(left))
+        for left, right, name in _DECLARED.findall(module)
+    }
 
 
 def _single(widths: dict[str, tuple[int, int, bool]], match: re.Match[str]) -> str:

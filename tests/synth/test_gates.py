@@ -35,7 +35,9 @@ def test_stored_statistics_are_sorted_by_kind():
 
 
 def test_cell_of_no_known_kind_is_an_error():
-    message = "Cells of top must be two-input gates, inverters and flip-flops, not '$_MUX_'"
+    message = (
+        "Cells of top must be two-input gates, inverters, flip-flops and latches, not '$_MUX_'"
+    )
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         gates.sort_cells({"$_AND_": 1, "$_MUX_": 2, "$scopeinfo": 1}, "top", "default")
 

@@ -244,7 +244,7 @@ WRONG = [
     (["--verilog", "none.sv", "--top", "m"], "Verilog file must be a readable file, not 'none.sv'"),
     (
         ["--verilog", "box.sv", "--top", "m"],
-        "Cells of m must be two-input gates, inverters and flip-flops, not 'box'",
+        "Cells of m must be two-input gates, inverters, flip-flops and latches, not 'box'",
     ),
     (["--verilog", "box.sv", "--top", "other"], "'other' is not a valid top-level module"),
     (["--verilog", "whole.sv", "--top", "whole"], "whole.sv:2: ERROR: unknown package 'sizes'"),
