@@ -6,10 +6,11 @@ Each clock pin is traced back through gates to the ports and registers that driv
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import product
 
 from hw.spec.errors import SpecError
-from synth.flow.cells import outputs, read_function
+from synth.flow.cells import Function, outputs, read_function
 from synth.flow.liberty import Cell, Library
 from synth.flow.netlists import CellInstance, aliases, instances, ports
 from synth.record import NotDone
@@ -35,13 +36,12 @@ class Clocking:
 class _Cone:
     """What drives a clock pin: ports and registers, and whether only buffers are in between.
 
-    ``inverted`` is whether an odd number of inverters is in between.
+    ``ports`` are by name; their values tell whether the pin follows the port, its inverse, or both.
     """
 
-    ports: frozenset[str]
+    ports: Mapping[str, set[bool]]
     registers: frozenset[str]
     is_direct: bool
-    inverted: bool
 
 
 def find_clock(module: str, library: Library, wanted: str | None = None) -> Clocking:
@@ -83,7 +83,11 @@ def find_clock(module: str, library: Library, wanted: str | None = None) -> Cloc
     if free:
         by = f" ({', '.join(map(shown, strange[:3]))})" if strange else ""
         raise NotDone(f"{len(free)} latches with an enable{by} that is not the clock {shown(port)}")
-    edges = {cones[name].inverted != falling for name, (_, falling) in flip_flops.items()}
+    edges = {
+        inverted != falling
+        for name, (_, falling) in flip_flops.items()
+        for inverted in cones[name].ports[port]
+    }
     is_uniform = len(edges) == 1 and not latches and netlist.is_plain(port)
     return Clocking(port, edges == {True}, is_uniform, len(latches))
 
@@ -149,13 +153,13 @@ class _Drivers:
         ]
 
     @cached_property
-    def drivers(self) -> dict[str, tuple[CellInstance, Cell]]:
-        """Instance that drives each net."""
+    def drivers(self) -> dict[str, tuple[CellInstance, Cell, Function]]:
+        """Instance that drives each net, and the function of its output."""
         return {
-            instance.nets[pin.name].strip(): (instance, cell)
+            instance.nets[pin].strip(): (instance, cell, function)
             for instance, cell in self.placed
-            for pin in cell.pins_of("output")
-            if instance.nets.get(pin.name, "").strip()
+            for pin, function in outputs(cell).items()
+            if instance.nets.get(pin, "").strip()
         }
 
     @cached_property
@@ -198,29 +202,41 @@ class _Drivers:
 
     def cone(self, nets: Sequence[str]) -> _Cone:
         """What drives ``nets``."""
-        found: set[str] = set()
+        found: dict[str, set[bool]] = {}
         registers: set[str] = set()
-        is_direct, inverted = len(nets) == 1, False
-        todo, seen = [net.strip() for net in nets], set[str]()
+        is_direct = len(nets) == 1
+        todo, seen = [(net.strip(), False) for net in nets], set[tuple[str, bool]]()
         while todo:
-            here = todo.pop()
-            here = self.aliases.get(here, here)
-            if here in seen:
+            net, inverted = todo.pop()
+            net = self.aliases.get(net, net)
+            if (net, inverted) in seen:
                 continue
-            seen.add(here)
-            if here in self.inputs:
-                found.add(here)
-                continue
-            if here not in self.drivers:
-                continue
-            instance, cell = self.drivers[here]
-            if cell.is_register:
-                registers.add(here)
-                is_direct = False
-                continue
-            causes = [instance.nets[pin.name].strip() for pin in cell.pins_of("input")]
-            is_direct &= len(causes) == 1
-            if len(causes) == 1:
-                inverted ^= next(iter(outputs(cell).values())).operator == "~"
-            todo += causes
-        return _Cone(frozenset(found), frozenset(registers), is_direct, inverted)
+            seen.add((net, inverted))
+            if net in self.inputs:
+                found.setdefault(net, set()).add(inverted)
+            elif net in self.drivers:
+                instance, cell, function = self.drivers[net]
+                if cell.is_register:
+                    registers.add(net)
+                    is_direct = False
+                    continue
+                is_direct &= len(function.variables) == 1
+                todo += [
+                    (instance.nets[pin].strip(), inverted != sense)
+                    for pin in sorted(function.variables)
+                    for sense in senses(function, pin)
+                ]
+        return _Cone(found, frozenset(registers), is_direct)
+
+
+@cache
+def senses(function: Function, pin: str) -> frozenset[bool]:
+    """How a function follows one of its variables: False as it is, True inverted."""
+    others = sorted(function.variables - {pin})
+    found = set()
+    for values in product((False, True), repeat=len(others)):
+        known = dict(zip(others, values, strict=True))
+        low, high = (bool(function.evaluate(known | {pin: value})) for value in (False, True))
+        if low != high:
+            found.add(low)
+    return frozenset(found)

@@ -250,8 +250,8 @@ def _names(mapped: Mapped) -> dict[str, str]:
         for bit, name in enumerate(port.bits())
     }
     for cell in instances(mapped.verilog):
-        outputs = [net for pin, net in cell.nets.items() if pin.startswith("Q")]
-        names[f"{_UNIT}/{cell.name.strip()}"] = outputs[0] if outputs else cell.name
+        driven = [net for pin, net in cell.nets.items() if pin.startswith(("Q", "Y", "Z"))]
+        names[f"{_UNIT}/{cell.name.strip()}"] = driven[0] if driven else cell.name
     return names
 
 
@@ -363,9 +363,9 @@ class _Session:
         return high, self.paths("max", high)[CLOCK]
 
     def unconstrained(self, names: dict[str, str], tied: set[str]) -> Iterator[str]:
-        """Endpoints of the netlist that OpenSTA does not check, and loops that it cuts.
+        """Endpoints of the netlist that OpenSTA does not check, of pins not ``tied`` to a constant.
 
-        Pins that are ``tied`` to a constant need no check.
+        Raises NotDone if there is a loop: the result would depend on where OpenSTA cuts it.
         """
         places: dict[str, list[str]] = {}
         kind = ""
@@ -378,9 +378,8 @@ class _Session:
         for kind, pins in places.items():
             first = names.get(pins[0].rpartition("/")[0], pins[0].removeprefix(f"{_UNIT}/"))
             if "loop" in kind:
-                yield f"{kind}, cut by OpenSTA, through {first}"
-            else:
-                yield f"{len(pins)} {kind}, first {first}"
+                raise NotDone(f"combinational loop through {first}")
+            yield f"{len(pins)} {kind}, first {first}"
 
 
 def _path(text: str, period: float) -> _Path:

@@ -198,6 +198,7 @@ CASES = (
            endmodule""",
         options=("--clock-port", "clk"),
         flip_flops=1,
+        warnings=("clock gating hold is violated at 1.06 ns: slack -0.01 ns",),
     ),
     one(
         "two_clocks",
@@ -244,7 +245,7 @@ CASES = (
              wire a, b; assign a = ~(s & b); assign b = ~(r & a); always @(posedge clk) q <= b;
            endmodule""",
         flip_flops=1,
-        warnings=("combinational loop in the design, cut by OpenSTA, through _1_",),
+        refused="combinational loop through a",
     ),
     one(
         "memory",
