@@ -12,7 +12,7 @@ from synth.record import Metric, Record, provenance, write_records
 STARTED = pytest.StashKey[float]()
 OUTCOMES = ("passed", "failed", "error", "skipped")
 
-# The same examples on every run: a failure that comes and goes helps nobody.
+# The same examples on every run, so that failures can be reproduced.
 hypothesis.settings.register_profile("bytemac", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("bytemac")
 
@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Write the record; not in the workers, each of which knows a part."""
+    """Write the record, but not in workers, each of which has run only a part of the tests."""
     path = config.getoption("--record")
     if path is None or hasattr(config, "workerinput"):
         return

@@ -26,7 +26,7 @@ from tests.support.documents import (
 
 #: Commands that take more than some seconds, by their beginning.
 SLOW = ("bytemac advise", "bytemac run --backend rtl", "bytemac synth", "bytemac sweep")
-#: What the README may hold.
+#: Limits of the README.
 LINES, COLUMNS, WORDS = 130, 6, 60
 
 
@@ -99,7 +99,7 @@ def test_commands_that_are_not_run_exist() -> None:
 
 
 def test_every_reason_is_needed() -> None:
-    """No command is on a list in vain."""
+    """Every entry of the lists matches a command."""
     commands = [step.text for page in PAGES for step in steps(page.read_text())]
     for beginning in (*CHECKED_ONLY, *SLOW):
         assert any(command.startswith(beginning) for command in commands), beginning
@@ -117,7 +117,7 @@ def test_every_verb_is_shown() -> None:
 
 
 def test_comparison_finds_what_differs() -> None:
-    """Dots stand for anything, all else for itself."""
+    """Dots match anything; all other text must be equal."""
     assert agrees("a ... c\n...\nlast\n", "a b c\nx\ny\nlast\n")
     assert agrees("...\n", "x\n")
     assert not agrees("a ... c\n", "a b d\n")
@@ -126,7 +126,7 @@ def test_comparison_finds_what_differs() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    """Files that are linked exist, and so does the heading behind a #."""
+    """Linked files exist, and so does the heading after a #."""
     seen = 0
     for page in PAGES:
         text = page.read_text()

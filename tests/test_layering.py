@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who imports whom, and the rules that a file must keep; each check proven on a breach."""
+"""The order of imports, and rules for files; each check is proven on a violation."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.support.layering import ROOMS, SPDX, findings, sources
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: A small house in order.
+#: A small project without violations.
 HOUSE = {
     "hw/__init__.py": "from hw import manners as manners\nfrom hw.spec import startup as startup",
     "hw/manners.py": "import signal",
@@ -30,7 +30,7 @@ HOUSE = {
     "tests/test_mac.py": "import hw.mac, sim, synth.flow.gates, reports.render, bytemac",
 }
 
-#: A breach: file, its text, and the one finding that it must cause.
+#: A violation: file, its text, and the one finding that it must cause.
 BREACHES = [
     ("hw/spec/x.py", "import numpy", ":2: hw.spec.x must not import numpy"),
     ("hw/spec/x.py", "from hw.mac import Mac", ":2: hw.spec.x must not import hw.mac"),
@@ -98,13 +98,13 @@ BREACHES = [
 
 
 def build(root: Path, house: dict[str, str]) -> None:
-    """Write the files of ``house``, each with the licence line."""
+    """Write the files of the project ``house``, each with the licence line."""
     for name, text in house.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(f"{SPDX}\n{text}")
 
 
-#: Imports in a circle: files, and the finding that they must cause.
+#: Circular imports: files, and the finding that they must cause.
 CIRCLES = [
     (
         {"sim/a.py": "import sim.b", "sim/b.py": "def f():\n    import sim.a"},
@@ -135,7 +135,7 @@ CIRCLES = [
 
 
 def test_house_is_in_order() -> None:
-    """Every file of this project keeps the rules, and every room was read."""
+    """Every file of this project follows the rules, and every package was read."""
     seen = {source.module.partition(".")[0] for source in sources(ROOT)}
     assert seen == set(ROOMS)
     wrong = findings(ROOT)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that are stopped or cannot write: one line, the right status, nothing left behind.
+"""Commands that are interrupted or cannot write: one line, the right status, nothing left behind.
 
 Each runs as a process of its own, whose temporary files, caches and outputs are in folders that are
-looked at afterwards. No process may be left that has such a folder in its environment.
+checked afterwards. No process may be left that has such a folder in its environment.
 """
 
 import os
@@ -24,12 +24,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SMALL = str(ROOT / "tests" / "data" / "small.lib")
 PATIENCE_S = 60
 PRODUCT = "--mac e5m2 --acc fp16-rtz --array 4x4 --size 4000x600x600 --backend vector"
-#: Takes the tools long, and is in no cache.
+#: A slow command whose result is in no cache.
 LARGE = "--mac bf16 --acc fp32 --array 2x2"
 
 
 class Run:
-    """A command at work, and the folders that are its own."""
+    """A running command, and its own folders."""
 
     def __init__(self, folder: Path, command: str, **settings: object) -> None:
         self.folders = {name: folder / name for name in ("temporary", "home", "out")}
@@ -71,7 +71,7 @@ class Run:
         return found
 
     def ends(self, status: int) -> str:
-        """What stderr says; the command must end with ``status`` and leave nothing behind."""
+        """Text of stderr; the command must end with ``status`` and leave nothing behind."""
         printed = self.process.communicate(timeout=PATIENCE_S)[1]
         assert self.process.returncode == status
         assert list(self.folders["temporary"].iterdir()) == []
@@ -83,11 +83,11 @@ class Run:
 
 @contextmanager
 def started(folder: Path, command: str, **settings: object) -> Iterator[Run]:
-    """A command that can be stopped; ended at the end, whatever happens."""
+    """A command that can be interrupted; it is always killed at the end."""
     run = Run(
         folder,
         command,
-        # What starts the tests may ignore Ctrl-C, and the command would inherit that.
+        # The parent of the tests may ignore Ctrl-C, and the command would inherit that.
         preexec_fn=lambda: [
             signal.signal(number, signal.SIG_DFL)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -125,7 +125,7 @@ IMPORTS = [
     ("reports.advise mlp", 0.1, signal.SIGINT),
 ]
 
-#: Command, what must be there before it is stopped (a child, a file being written), the signal.
+#: Command, what must exist before the signal (a child, a file being written), and the signal.
 WORK = [
     (f"hw.generate {LARGE} --lanes 2 --out OUT", "a second", signal.SIGINT),
     (f"synth.run {LARGE} --liberty {SMALL} --quiet --out OUT/r.json", "child", signal.SIGTERM),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The project's own files: pins agree, the outcome of a test run is recorded."""
+"""The project's own files: pinned versions agree, the outcome of a test run is recorded."""
 
 import re
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The split of cases into those of every run and those of the full one."""
+"""The split of cases into those of every run and those of the full run only."""
 
 import pytest
 

@@ -28,7 +28,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 
 def failed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """What a command says that exits with 2."""
+    """Stderr of a command that must exit with status 2."""
     with pytest.raises(SystemExit, match=r"^2$"):
         main(arguments)
     out, err = capsys.readouterr()
@@ -38,7 +38,7 @@ def failed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def shown(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """What a command prints that exits with 0, by itself or as argparse does."""
+    """Output of a command that must exit with status 0."""
     try:
         status = main(arguments)
     except SystemExit as end:
@@ -100,7 +100,7 @@ def test_help_of_a_verb_calls_it_by_its_name(verb: str, capsys: pytest.CaptureFi
     known = {other.module.removesuffix(".__main__") for other in VERBS.values()}
     assert not known & set(re.findall(r"python -m ([\w.]+)", text))
     assert shown(["help", verb], capsys) == text
-    # What is called in another way afterwards has its other name again.
+    # Afterwards, texts show ``python -m`` again.
     assert CALLED == {}
     assert Parser(prog="python -m hw.generate").prog == "python -m hw.generate"
 

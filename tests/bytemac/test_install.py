@@ -17,7 +17,7 @@ from tests.mutation.copies import copy_tree
 
 pytestmark = pytest.mark.slow
 
-#: What pip says where there is no network.
+#: What pip prints without a network.
 OFFLINE = re.compile("NewConnectionError|ConnectTimeout|name resolution")
 SPEC = ("--mac", "e4m3", "--array", "4x4")
 NAME = "array_4x4_os_e4m3_fx49m18"
@@ -25,7 +25,7 @@ NAME = "array_4x4_os_e4m3_fx49m18"
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of an environment ``venv``, in which a copy of the tree is installed that is gone."""
+    """Folder with an environment ``venv``; the tree that was installed in it is deleted."""
     folder = tmp_path_factory.mktemp("install")
     tree = folder / "tree"
     tree.mkdir()

@@ -35,7 +35,7 @@ class ArrayModel:
         return self._beats(tile.T, self._array.mac.b.width, self._bus[1])
 
     def _beats(self, tile, width: int, bus: int) -> list[int]:
-        """Beats of (side, K) codes: lanes run fastest; bits that do not count hold garbage."""
+        """Beats of (side, K) codes: lanes vary fastest; unused bits hold garbage."""
         lanes = self._array.mac.lanes
         side, depth = tile.shape
         tile = np.pad(tile, ((0, 0), (0, -depth % lanes)))
@@ -48,7 +48,7 @@ class ArrayModel:
         return beats
 
     def random_settings(self, rows: int) -> dict[str, np.ndarray]:
-        """Arguments of `sim.output` for a tile, (rows, cols) each: what its stages have."""
+        """Random arguments of `sim.output` for a tile, (rows, cols) each."""
         out = self._array.out
         draws = (
             {
@@ -212,7 +212,7 @@ class ArrayBench:
         return len(self.monitors[name].transfers)
 
     async def reset(self) -> None:
-        """Reset the array and start afresh: what was sent and expected before is forgotten."""
+        """Reset the array, and discard all that was sent and expected before."""
         for source in self.sources.values():
             source.take_back()
         await reset(self.dut)
@@ -223,7 +223,7 @@ class ArrayBench:
             monitor.transfers.clear()
 
     async def compare(self) -> None:
-        """Wait for all beats of C, then compare them; more beats than wanted are a failure."""
+        """Wait for all beats of C, then compare them; extra beats are a failure."""
         await self.until(lambda: self.taken(C) >= len(self._wanted))
         for _ in range(2 * (self.array.rows + self.array.cols) + 20):
             await FallingEdge(self.dut.clk)

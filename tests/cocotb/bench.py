@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every testbench has: the design by its manifest, clock and reset, a checker that counts.
+"""Shared by all testbenches: the design from its manifest, clock and reset, a counting checker.
 
 Everything is driven on the falling edge, half a cycle before it counts. Widths and latencies come
 from the manifest, never from a constant.
@@ -19,7 +19,7 @@ from hw.spec import ArraySpec, GemmSpec, MacSpec, parse_spec
 #: Environment variable that names the manifest inside the simulator.
 MANIFEST = "BENCH_MANIFEST"
 PERIOD_NS = 10
-#: Environment variable that names the file which takes the counts out of the simulator.
+#: Environment variable with the name of the file for the numbers of checks.
 RESULTS = "BENCH_RESULTS"
 
 

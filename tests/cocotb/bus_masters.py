@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Managers of AXI4-Lite and Wishbone that pause at random and hold the engine to the rules."""
+"""Managers of AXI4-Lite and Wishbone that pause at random and check the engine's protocol."""
 
 from random import Random
 
@@ -159,7 +159,7 @@ class WishboneMaster:
         return ack, found
 
     async def _watch(self) -> None:
-        """One answer at a time, and only to who asks (Wishbone B4, rules 3.35 and 3.45)."""
+        """One answer at a time, and only to a request (Wishbone B4, rules 3.35 and 3.45)."""
         while True:
             await ReadOnly()
             ack, err, cyc, stb = (

@@ -12,7 +12,7 @@ from tests.cocotb.bench import Checker, Design, reset, start
 from tests.cocotb.bus_masters import MASTERS
 from tests.support.engine_checks import draw, noisy, results
 
-#: Bits of IRQ_ENABLE, and of STATUS the one that tells the end.
+#: Bits of IRQ_ENABLE, and the bit of STATUS that reports the end.
 DONE, ERROR = 1, 2
 ENDED = 2
 

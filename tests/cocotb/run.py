@@ -43,7 +43,7 @@ def run_bench(
     inside = {
         MANIFEST: str(manifest),
         RESULTS: str(counts),
-        # Writes on the falling edge race with nothing, so no write needs a phase of its own.
+        # Writes on the falling edge cannot race, so they need no phase of their own.
         "COCOTB_TRUST_INERTIAL_WRITES": "1",
     }
     try:

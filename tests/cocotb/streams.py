@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AXI4-Stream ports: a source, a sink, a monitor that holds the sender to the rules.
+"""AXI4-Stream ports: a source, a sink, and a monitor that checks the sender's protocol.
 
 Sources and sinks pause at random, by chances that a bench sets.
 """
@@ -148,7 +148,7 @@ class BesideDriver:
 
     async def _run(self) -> None:
         while True:
-            # The monitor counts a transfer behind this edge, in the cycle in which it happens.
+            # The monitor counts a transfer after this edge, in the cycle in which it happens.
             row = len(self._monitor.transfers) + bool(self._valid.value)
             if row < len(self.rows):
                 for port, value in self.rows[row].items():

@@ -13,7 +13,7 @@ ROWS, COLS, LANES = ARRAY.rows, ARRAY.cols, ARRAY.mac.lanes
 STEP = ROWS * LANES
 OS = ARRAY.dataflow is Dataflow.OS
 Bench = ArrayBench if OS else WeightBench
-#: Checks behind the rows of C: none of the operands is left; A and B were taken together.
+#: Checks after the rows of C: no operands are left; A and B were taken together.
 ENDS = 2 if OS else 1
 #: Depths of a tile in products: least, fewer beats than rows, as many, more; a lane left over.
 DEPTHS = sorted(
@@ -86,7 +86,7 @@ async def cycles_without_stalls(dut):
 
 @cocotb.test(skip=not OS)
 async def two_tiles(dut):
-    """A tile without and one with stalls: what an event simulator can do of a large array."""
+    """One tile without stalls and one with stalls; an event simulator is too slow for more."""
     bench = Bench(dut, "two_tiles", seed=16)
     await bench.start()
     bench.product(ROWS, STEP, COLS)

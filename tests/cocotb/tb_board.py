@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board's pins: what goes wrong on a line is told, does no harm, and is over with the next frame.
+"""A board's pins: line errors are reported, do no harm, and end with the next frame.
 
 Runs inside a simulator; see `tests.cocotb.run`.
 """
@@ -121,7 +121,7 @@ class Bench:
         return self.line.request(Command.WRITE, PLACE, SIDE_BY_SIDE, *values)
 
     async def settle(self) -> list[int]:
-        """What a host does when something was wrong; codes of what was told."""
+        """Recover as a host does after an error; return the codes of the replies."""
         await self.line.send(bytes([FLAG]))
         await self.line.quiet()
         return self.line.codes()
@@ -138,7 +138,7 @@ class Bench:
 
 @cocotb.test
 async def line_noise(dut):
-    """Glitches, garbage and breaks on a line on which nobody sends."""
+    """Glitches, garbage and breaks on an idle line."""
     bench = Bench(dut, "line_noise", seed=21)
     await bench.start()
     for number in range(NOISES):
@@ -155,7 +155,7 @@ async def line_noise(dut):
 
 @cocotb.test
 async def wrong_check(dut):
-    """Each byte of a request is wrong in turn: told, and nothing is written."""
+    """Each byte of a request is wrong in turn: this is reported, and nothing is written."""
     bench = Bench(dut, "wrong_check", seed=22)
     await bench.start()
     for place in range(1, 27):
@@ -207,7 +207,7 @@ async def cut_in_mid_frame(dut):
 
 @cocotb.test
 async def reset_in_mid_transfer(dut):
-    """Resets while a request comes, is served or is answered; the next reply tells of it."""
+    """Resets while a request arrives, is served or is answered; the next reply reports it."""
     bench = Bench(dut, "reset_in_mid_transfer", seed=25)
     await bench.start()
     for number in range(RESETS):
@@ -234,7 +234,7 @@ async def reset_in_mid_transfer(dut):
 
 @cocotb.test
 async def full_buffer(dut):
-    """The longest request is served, a longer one refused, and one that comes too early told."""
+    """The longest request is served, a longer one refused, and one that is too early reported."""
     bench = Bench(dut, "full_buffer", seed=26)
     await bench.start()
     words = [bench.rng.getrandbits(32) for _ in range(MAX_WORDS - WRITE_WORDS)]

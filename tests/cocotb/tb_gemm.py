@@ -65,7 +65,7 @@ async def back_to_back(dut):
 
 @cocotb.test
 async def busy_engine_refuses(dut):
-    """Starts, sizes, operands and C are refused under way, told, and the product is right."""
+    """While a product runs, all accesses are refused and reported, and the product is right."""
     bench = GemmBench(dut, "busy_engine_refuses", seed=33)
     await bench.start()
     await bench.put("IRQ_ENABLE", DONE)
@@ -110,7 +110,7 @@ async def reset_in_mid_product(dut):
 
 @cocotb.test
 async def interrupt_tells_what_is_enabled(dut):
-    """Ends and refused starts, with neither, one or both of them enabled."""
+    """Interrupts at the end and at a refused start, with neither, one or both enabled."""
     bench = GemmBench(dut, "interrupt_tells_what_is_enabled", seed=35)
     await bench.start()
     shape, checks = SHAPES[0], 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m tests.exhaustive``: try everything, write exhaustion, twins and recorded.json.
+"""``python -m tests.exhaustive``: run all checks; write exhaustion, twins and recorded.json.
 
 Exit status 1 if anything differs or a tool failed, 2 for wrong arguments.
 """
@@ -64,7 +64,7 @@ def _body(options: argparse.Namespace) -> int:
 
 
 def _run(checks: Sequence[Check], out: Path | None) -> int:
-    """Run all checks, say what differs and write the records."""
+    """Run all checks, report differences and write the records."""
     started = time.monotonic()
     if osu018_library() is None:
         print(

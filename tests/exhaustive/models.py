@@ -18,7 +18,7 @@ from tests.support.stored import NAMES, recorded
 
 #: Operand pairs of the sets, as the names of these begin.
 PAIRS = tuple(dict.fromkeys("_".join(name.split("_")[:2]) for name in NAMES))
-#: Tensor cores of which no result is at hand.
+#: Tensor cores without recorded results.
 UNRECORDED = tuple(
     Outcome(
         subject=f"acc={preset}",
@@ -108,8 +108,8 @@ def _check_set(name: str, model: Model) -> Outcome:
 
 
 def _check_chain(pair: str, names: Sequence[str], model: Model) -> Outcome:
-    """Operands of all sets one after the other, behind every group: no GPU gave such results."""
-    # Those with special codes come last: nothing follows a NaN but NaN.
+    """Compare after every group, for the operands of all sets in one sum; no GPU results exist."""
+    # Sets with special codes come last, because every sum after a NaN is NaN.
     names = sorted(names, key=lambda name: "_all_" in name)
     spec = recorded(names[0])[0]
     a = np.concatenate([recorded(name)[1] for name in names], axis=1)

@@ -45,7 +45,7 @@ def in_osu018(verilog: str, top: str) -> str:
     library = osu018_library()
     assert library is not None, "make library gets it"
     mapped = map_to_cells({"source.v": verilog}, top, library, RECIPE)
-    # Flattening brings the functions of the cells in; nothing is optimised.
+    # Flattening inserts the functions of the cells; nothing is optimised.
     return _run(
         {"mapped.v": mapped.verilog, "cells.v": models(library, mapped.cells)},
         top,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check compared and how much of it differs."""
+"""Results of checks: how much was compared, and how much of it differs."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from synth.record import Metric, Provenance, Record
 from tests.support.specs import ALIGNED_MACS, FLOAT_MACS, MACS
 
 WRONG = "mismatches"
-#: Conditions that tell parts of one record apart.
+#: Conditions that distinguish the parts of one record.
 PARTS = ("units", "first_mismatch")
 #: Units that have a spelling of their own in the tests go by it, here as in every other record.
 SPELLINGS = {spec: text for text, spec in (MACS | FLOAT_MACS | ALIGNED_MACS).items()}
@@ -19,7 +19,7 @@ SPELLINGS = {spec: text for text, spec in (MACS | FLOAT_MACS | ALIGNED_MACS).ite
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Counts of one subject, by name and unit; a name that ends in "mismatches" must count none."""
+    """Counts of one subject, by name and unit; those named "...mismatches" must be zero."""
 
     subject: str
     counts: Mapping[str, tuple[int, str]]

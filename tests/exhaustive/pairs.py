@@ -51,7 +51,7 @@ class Walk(NamedTuple):
         }
 
     def wanted(self, spec: MacSpec) -> tuple[np.ndarray, np.ndarray]:
-        """Sums and flags that the model gives behind every step, in the order of the rows."""
+        """Sums and flags of the model after every step, in the order of the rows."""
         behind = [
             sim.matmul_with_flags(self.a[:, :k], self.b[:k], spec, backend="vector")
             for k in range(spec.lanes, self.a.shape[1] + 1, spec.lanes)
@@ -91,7 +91,7 @@ def check_pairs(
     change: Change = unchanged,
     seed: int = 1,
 ) -> list[Outcome]:
-    """Hold units with operands of the same widths to the model; one outcome a unit.
+    """Compare units with operands of equal widths with the model; one outcome per unit.
 
     ``level`` says what ``change`` makes of the RTL, ``family`` is the subject of all outcomes.
     """
@@ -109,7 +109,7 @@ def check_pairs(
 def check_unit_pairs(
     spec: MacSpec, folder: Path, *, level: str = "RTL", change: Change = unchanged
 ) -> Outcome:
-    """Hold one unit to the model for every operand pair."""
+    """Compare one unit with the model for every operand pair."""
     [outcome] = check_pairs([spec], folder, level=level, change=change)
     return outcome
 
@@ -117,7 +117,7 @@ def check_unit_pairs(
 def check_sums(
     spec: MacSpec, folder: Path, *, level: str = "RTL", change: Change = unchanged, seeds: int = 20
 ) -> Outcome:
-    """Hold one unit to the model behind every step of random sums that wander and cancel.
+    """Compare one unit with the model after every step of random sums that wander and cancel.
 
     A seed gives some 55,000 steps; units with many lanes, for which that takes long, get fewer.
     """
@@ -198,6 +198,6 @@ def _words(sums: np.ndarray, spec: MacSpec) -> np.ndarray:
 
 
 def _tell(rows: dict[str, np.ndarray], walk: Walk, row: int) -> str:
-    """Where a result differs."""
+    """Message with the first difference."""
     a, b = (rows[name][row].tolist() for name in ("i_a", "i_b"))
     return f"step {row % walk.steps} of sum {row // walk.steps}, operand words {a}, {b}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is tried: every check by name, the longest first, some of them side by side."""
+"""The list of checks by name, the longest first; several run in parallel."""
 
 import multiprocessing
 import time
@@ -20,7 +20,7 @@ from tests.exhaustive.pairs import check_pairs, check_sums, check_unit_pairs
 from tests.exhaustive.states import check_every_state, check_random_states
 from tests.support.compiled import unchanged
 
-#: Formats that meet each other in pairs, with every one of these accumulators.
+#: Formats of the operand pairs; every pair is checked with each of these accumulators.
 EIGHT_BITS = tuple(fmt.name for fmt in CATALOG.values() if fmt.width == 8)
 ACCUMULATORS = ("exact", "fp32", "fp16", "bf16", "aligned:13")
 
@@ -145,7 +145,7 @@ OUTPUTS = (
     ("output", check_output, OSU018, CELL_OUTPUTS),
     ("output", check_output, "RTL", WIDE_OUTPUTS),
 )
-#: Checks at a time.
+#: Number of checks that run in parallel.
 WORKERS = 2
 CHANGES = {"RTL": unchanged, GATES: in_gates, OSU018: in_osu018}
 

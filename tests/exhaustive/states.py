@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps of floating-point accumulators from given states, held to the host's own arithmetic.
+"""Steps of floating-point accumulators from given states, compared with the host's arithmetic.
 
 RTL takes the states one by one, a netlist 64 at a time.
 """
@@ -34,7 +34,7 @@ BLOCK = 1 << 15
 class WholeSteps:
     """Step of ``spec`` as it is, with each of the accumulators ``held``."""
 
-    #: States that are worked on together: few enough to stay in a cache.
+    #: States that are processed together, few enough to fit the cache.
     block = 1 << 15
 
     def __init__(self, spec: MacSpec, folder: Path, change: Change, held: np.ndarray):
@@ -62,7 +62,7 @@ class SlicedSteps:
     def __init__(self, spec: MacSpec, folder: Path, change: Change, held: np.ndarray):
         self._count = len(held)
         self._widths = {"i_a": spec.a.width, "i_b": spec.b.width}
-        # What fills up the last word is computed and left out.
+        # Results of the padding in the last word are dropped.
         filled = np.concatenate([held, np.repeat(held[:1], -len(held) % STATES)])
         self._planes = planes(filled, spec.acc.width)
         self._model = SlicedModel(FloatStep(spec), folder, change)

@@ -164,7 +164,7 @@ def test_command_writes_a_record_a_unit_and_says_what_differs(tmp_path, monkeypa
 
 
 def constant(wrong, folder):
-    """Outcome without anything tried."""
+    """A fixed outcome; nothing is checked."""
     return Outcome(
         subject="one",
         counts={"states": (5, "state"), "mismatches": (wrong, "state")},

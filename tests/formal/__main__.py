@@ -75,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _seconds(text: str) -> float:
-    """Time that is more than none."""
+    """Positive number of seconds."""
     value = float(text)
     if value <= 0:
         raise ValueError(text)
@@ -83,7 +83,7 @@ def _seconds(text: str) -> float:
 
 
 def _prove(units: Sequence[str], timeout: float) -> Iterator[Result]:
-    """Result of each unit as it comes, those first that take long."""
+    """Result of each unit as it is ready; the slowest units start first."""
     started = time.monotonic()
     with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
         slowest = sorted(units, key=lambda spelling: -_weight(spelling))
@@ -98,7 +98,7 @@ def _prove(units: Sequence[str], timeout: float) -> Iterator[Result]:
 
 
 def _weight(spelling: str) -> int:
-    """What tells roughly how long a unit takes: wide floating-point accumulators most."""
+    """Rough relative run time of a unit; wide floating-point accumulators take longest."""
     unit = UNITS[spelling]
     return unit.spec.acc.width * (1 if unit.kind == "fixed" else 10)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Claims about the protocol of a MAC: what is kept, when a sum is announced, what a reset does."""
+"""Claims about the protocol of a MAC: registers that hold, ``o_valid``, and reset."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -61,7 +61,7 @@ class Term:
 
     @cached_property
     def literals(self) -> dict[int, Literal | bool]:
-        """What stands for nets that only this lane reaches."""
+        """Literals that replace nets that depend on this lane only."""
         mags, signs = zip(*self.values, strict=True)
         named = {"sign": column(signs)}
         named |= {f"m{j}": column(m >> j & 1 for m in mags) for j in range(self.mag.size())}
@@ -73,7 +73,7 @@ class Term:
         return {net: as_term(literal, bits) for net, literal in self.literals.items()}
 
     def pair(self, model: z3.ModelRef) -> tuple[int, int] | None:
-        """Codes that make of the variables what a model makes of them, if there are any."""
+        """Codes that give the variables their values in a model of the solver, if there are any."""
         wanted = number(model, self.mag), bool(number(model, self.neg))
         if wanted not in self.values:
             return None
@@ -135,7 +135,7 @@ def _flags(flow: Flow) -> Query:
 
 
 class Special:
-    """Which kind an operand's code is, in the solver."""
+    """Kind of an operand's code, as terms of the solver."""
 
     def __init__(self, fmt: Format, code: z3.BitVecRef):
         meant = [meaning(fmt, c) for c in range(1 << fmt.width)]
@@ -158,7 +158,7 @@ def _split(stimuli: Stimuli, name: str, fmt: Format) -> list[z3.BitVecRef]:
 
 
 def _sum(acc: FixedAccumulator, stimuli: Stimuli, part: z3.BitVecRef) -> z3.BitVecRef:
-    """Accumulator behind the step."""
+    """Accumulator after the step."""
     more = part.size() - acc.width
     total = part + z3.If(stimuli.first, z3.BitVecVal(0, part.size()), z3.SignExt(more, stimuli.old))
     return _held(acc, total)
@@ -178,7 +178,7 @@ def _held(acc: FixedAccumulator, total: z3.BitVecRef) -> z3.BitVecRef:
 
 
 def _clamped(flow: Flow, wider: Flow) -> Query:
-    """The step is that of a unit one bit wider that wraps around, held at the extremes."""
+    """The step equals that of a wrapping unit with one more bit, clamped to the extremes."""
     spec, stimuli, other = flow.spec, Stimuli(flow), Stimuli(wider)
     got = vector(stimuli.run().following("o_data"))
 

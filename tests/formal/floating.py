@@ -6,10 +6,10 @@ product is some bits, left to the solver, at that place. So is the accumulator: 
 unit can hold, or any code at all where a sum begins. Each group also proves that the new sum is
 one of the codes that the unit can hold, so that it never holds another.
 
-Where products go into the accumulator's own adder tree, no net between says what they are. Then
+If products go directly into the accumulator's adder tree, no net between them holds a product. Then
 the solver is given the operands themselves, and the specification their products as a table.
 
-As a cross-check, small units are held to floating-point arithmetic as the solver itself defines it,
+As a cross-check, small units are compared with the solver's own floating-point arithmetic,
 the theory of SMT-LIB: operands, fused multiply-add and rounding are the solver's own.
 """
 
@@ -28,9 +28,9 @@ from tests.formal.meaning import Product, products
 from tests.formal.netlist import complement, vector
 from tests.formal.solving import Case, Query, Settled
 
-#: Parts of groups, beyond which the nets are no bits of a product.
+#: Largest number of parts of groups; with more, nets are not treated as bits of a product.
 _MAX_PARTS = 64
-#: Operand bits that the solver is given at once.
+#: Operand bits in one query.
 _TABLED_BITS = 16
 #: From floating-point terms to bits.
 _THEORY_TACTICS = ("fpa2bv", "simplify", "propagate-values", "bit-blast")
@@ -56,7 +56,7 @@ class Group:
         return self.kind.exp
 
 
-#: Places that the product of a group may be told by.
+#: Bits of the product whose places can define the groups.
 _PLACES: tuple[Callable[[Product, int], int], ...] = (
     lambda product, width: product.exp,
     lambda product, width: product.exp + product.sig.bit_length() - width,
@@ -65,7 +65,7 @@ _PLACES: tuple[Callable[[Product, int], int], ...] = (
 
 
 def groups(flow: Flow, table: Tables) -> list[Group] | None:
-    """Groups of all pairs, by the place that tells most about the nets; None if they are many."""
+    """Groups of all pairs, by the place that determines most nets; None if there are too many."""
     choices = [[_fill(flow, table, group) for group in _sorted(table, place)] for place in _PLACES]
     best = min(
         choices,
@@ -110,7 +110,7 @@ def _set(indices: Mapping[int, int], count: int) -> int:
 
 
 def _fill(flow: Flow, table: Tables, group: Group) -> Group:
-    """The group with what stands for the nets in it."""
+    """The group with literals for its nets."""
     named = {"sign": table.where(lambda product: product.negative)}
     width = max(group.sigs.values(), default=0).bit_length()
     named |= {
@@ -207,13 +207,13 @@ def _query(flow: Flow, stimuli: Stimuli, table: Tables, group: Group) -> Query:
 
 
 def _signs(table: Tables, group: Group) -> list[bool]:
-    """The sign of all products of a group, if there is but one."""
+    """The sign of all products of a group, or None if they differ."""
     negative = table.where(lambda product: product.negative) & group.pairs
     return [bool(negative)] if negative in (0, group.pairs) else []
 
 
 def _occurring(table: Tables, group: Group, free: Mapping[int, z3.BoolRef]) -> z3.BoolRef:
-    """Free nets together have values that some pair of the group gives them."""
+    """Some pair of the group gives the free nets their values."""
     found = {
         tuple(bool(table.nets[net] >> index & 1) for net in free)
         for index in members_of(group.pairs)
@@ -229,7 +229,7 @@ def _occurring(table: Tables, group: Group, free: Mapping[int, z3.BoolRef]) -> z
 
 
 def _bits(group: Group) -> dict[str, z3.BoolRef | bool]:
-    """Bits of the significand: variables, but for those that are the same in the whole group."""
+    """Bits of the significand: variables, except bits that are equal in the whole group."""
     width = max(group.sigs.values(), default=0).bit_length()
     ones = zeros = (1 << width) - 1
     for sig in group.sigs.values():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a floating-point step has to do: exact sum of the old sum and a term, one rounding.
+"""Specification of a floating-point step: exact sum of the old sum and a term, one rounding.
 
 Written from the definition: a code is a sign and a whole number of units, as a fixed-point
 bit-vector of the solver; a sum of such numbers is exact, and rounding keeps the leading bits. No
@@ -144,9 +144,9 @@ def _lead(value: z3.BitVecRef, limit: int) -> tuple[z3.BitVecRef, z3.BitVecRef]:
 
 
 def held(spec: MacSpec, code: z3.BitVecRef) -> z3.BoolRef:
-    """Whether the accumulator may hold a code, as the unit's designer has it.
+    """Whether the accumulator can hold a code, according to the design.
 
-    A hint only: what is proven is that the unit never leaves these codes.
+    This is only a hint: the proof includes that the unit never leaves these codes.
     """
     fmt, frame = spec.acc.fmt, AlignWindow(spec)
     top, man_bits = fmt.magnitude_bits, fmt.man_bits
@@ -172,7 +172,7 @@ def held(spec: MacSpec, code: z3.BitVecRef) -> z3.BoolRef:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Fixed point that holds every sum of a unit: bits, and what the lowest one weighs."""
+    """Fixed-point format that holds every sum of a unit: width, and weight of the lowest bit."""
 
     unit: int
     width: int
@@ -190,7 +190,7 @@ class Scale:
 
 
 def accumulated(spec: MacSpec, stimuli: Stimuli, term: Number) -> z3.BitVecRef:
-    """Accumulator behind a step as the definition has it: exact sum, rounded once."""
+    """Accumulator after a step by definition: exact sum, rounded once."""
     acc, width = spec.acc, term.mag.size()
     old = decode(acc.fmt, stimuli.old, unit=term.unit, width=width)
     continues = z3.Not(stimuli.first)

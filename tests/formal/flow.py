@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A unit's accumulate step, its pipeline unrolled: what one operand pair makes of any old sum.
+"""A unit's accumulate step with the pipeline unrolled: one operand pair and any old sum.
 
 `Stimuli` is the step as terms of the solver, every input and register a variable of its own.
 """
@@ -31,7 +31,7 @@ class Moment:
         return [self.values[net] for net in self.circuit.outputs[name]]
 
     def following(self, name: str) -> list[Any]:
-        """Bits that an output, which is a register, has behind that cycle."""
+        """Bits of an output, which is a register, after that cycle."""
         return [self.values[self.circuit.registers[net]] for net in self.circuit.outputs[name]]
 
 
@@ -112,7 +112,7 @@ class Flow:
         return self.support_behind(0)
 
     def support_behind(self, behind: int) -> Moment:
-        """The same, some cycles behind the accumulation, or before it."""
+        """The same, some cycles after the accumulation, or before it."""
         return self.run(Support(), self._source, behind=behind)
 
     def _source(self, name: str, bit: int, cycle: int) -> int:
@@ -125,7 +125,7 @@ class Flow:
 
     @cached_property
     def cuts(self) -> list[list[int]]:
-        """Nets of each lane from which the rest of the step, but for flags, reads its product."""
+        """Nets of each lane from which the rest of the step reads its product, except for flags."""
         support = self.support.values
         read: dict[int, int] = {}
         for _, out, inputs in self.circuit.gates:
@@ -177,7 +177,7 @@ class Flow:
         return [net for net in self.cuts[lane] if not check(net)]
 
     def _needed(self) -> set[int]:
-        """Nets that the next sum depends on, seen from behind, up to those of one lane."""
+        """Nets that the next sum depends on, traced back to those of one lane."""
         gates = {gate.out: gate for gate in self.circuit.gates}
         support = self.support.values
         pending = [
@@ -198,7 +198,7 @@ class Flow:
 
 
 def _merge(bits: int, reach: Mapping[int, int], nets: Sequence[int]) -> int:
-    """Everything that some of ``nets`` reach."""
+    """Union of the sources of ``nets``."""
     total = 0
     while bits:
         low = bits & -bits
@@ -225,7 +225,7 @@ class Stimuli:
 
     @cached_property
     def old(self) -> z3.BitVecRef:
-        """Accumulator that the pair meets."""
+        """Accumulator before the pair."""
         return self.word("o_data", self.last, self.spec.acc.width)
 
     @cached_property

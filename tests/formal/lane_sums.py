@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Claims about a MAC with several lanes and a floating-point accumulator.
 
-Two steps: what the lanes hand to the accumulate loop is the sum of their products, or says what
-else it is; and the loop, given any such sum, does what it has to. Each lane's product is some
-variables; the nets that carry the sum are looked for.
+Two claims: the lanes give the accumulate loop the sum of their products, or flags for what
+else it is; and for any such sum, the loop computes the right step. Each lane's product is some
+variables; the nets that carry the sum are searched.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from tests.formal.netlist import Patterns, bits_of, complement, vector
 from tests.formal.rewriting import HandedIntegers, takes_integers
 from tests.formal.solving import Case, Query
 
-#: Operands that are tried to find out what each net is; a proof follows.
+#: Number of operands that are simulated to guess what each net is; the guess is then proven.
 _SAMPLES = 4096
 _SEED = 73
 #: Bits of a sum that is left to the solver whole; a wider one by the place of its highest bit.
@@ -43,7 +43,7 @@ class Lane:
 
     @property
     def given(self) -> list[z3.BoolRef]:
-        """What holds of every product."""
+        """Conditions that every product meets."""
         return [
             z3.ULE(self.mag, self.largest),
             z3.Not(z3.And(self.nan, self.inf)),
@@ -70,7 +70,7 @@ class Lane:
         }
 
     def pair(self, model: z3.ModelRef) -> tuple[int, int] | None:
-        """Codes that make of the variables what a model makes of them, if there are any."""
+        """Codes that give the variables their values in a model of the solver, if there are any."""
         neg, nan, inf = (bool(number(model, value)) for value in (self.neg, self.nan, self.inf))
         wanted = neg, number(model, self.mag), nan, inf
         for index, product in enumerate(self.table.products):
@@ -111,7 +111,7 @@ class LaneSum:
 
 
 def lane_sums(flow: Flow) -> list[LaneSum]:
-    """Every kind of sum that a unit's lanes can come to."""
+    """Every kind of sum that a unit's lanes can produce."""
     table = products(flow.spec.a, flow.spec.b)
     drawn = _drawn(table, flow.spec.lanes)
     totals = [_total([table[index] for index in row]) for row in drawn.tolist()]
@@ -133,7 +133,7 @@ def lane_sums(flow: Flow) -> list[LaneSum]:
         chosen = column(_is_like(total, kind) for total in totals)
         if not found:
             known = match(values, signs | bits, chosen)
-            # Bits that say what is no number are constant in all numbers.
+            # Flags of special values are constant for all numbers.
             told = {
                 net: values[net]
                 for net, literal in known.items()
@@ -177,7 +177,7 @@ def _total(lanes: Sequence[Product]) -> Product:
 
 
 def _is_like(total: Product, kind: Product) -> bool:
-    """Whether a sum is of a kind; only infinities are told apart by their sign."""
+    """Whether a sum is of a kind; the sign matters only for infinities."""
     same = (total.nan, total.inf) == (kind.nan, kind.inf)
     return same and (not kind.inf or total.negative == kind.negative)
 
@@ -263,7 +263,7 @@ def _handed(flow: Flow, stimuli: Stimuli, lanes: Sequence[Lane], kind: LaneSum) 
 
 
 def _is_kind(lanes: Sequence[Lane], kind: Product) -> z3.BoolRef:
-    """Whether the lanes come to a sum of a kind."""
+    """Whether the sum of the lanes is of a kind."""
     plus = z3.Or(*(z3.And(lane.inf, z3.Not(lane.neg)) for lane in lanes))
     minus = z3.Or(*(z3.And(lane.inf, lane.neg) for lane in lanes))
     nan = z3.Or(z3.And(plus, minus), *(lane.nan for lane in lanes))

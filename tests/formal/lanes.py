@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One lane of a unit under every pair of operand codes: nets by what the specification says of it.
+"""One lane of a unit under every pair of operand codes: matches nets with specification bits.
 
 A net that only a lane's operands reach is a function of 16 bits at most. Its table is compared in
 full with columns of the specification, such as a bit of the product's magnitude; where one is
@@ -102,7 +102,7 @@ class Literal:
 def match(
     nets: Mapping[int, int], named: Mapping[str, int], pairs: int
 ) -> dict[int, Literal | bool]:
-    """What stands for each net in all of ``pairs``; a net that nothing is equal to is left out.
+    """Literal that equals each net in all of ``pairs``; nets without one are left out.
 
     ``named`` are columns of the specification by name, ``sign`` among them.
     """

@@ -85,7 +85,7 @@ def products(a: Format, b: Format) -> tuple[Product, ...]:
 
 
 def _product(x: Meaning, y: Meaning) -> Product:
-    """Product of two numbers, infinities or NaNs as IEEE 754 has it."""
+    """Product of two numbers, infinities or NaNs according to IEEE 754."""
     negative = x.negative != y.negative
     nan = (
         x.nan

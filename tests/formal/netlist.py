@@ -16,7 +16,7 @@ import z3
 
 from hw.emit.yosys import run_yosys
 
-#: Down to gates of one bit, nothing optimised but what is constant or unused.
+#: Converts to one-bit gates; only constant and unused logic is optimised.
 _SCRIPT = """read_verilog design.v
 hierarchy -check -top {top}
 proc
@@ -33,7 +33,7 @@ _CONSTANTS = {"0": 0, "1": 1}
 
 
 class Logic(Protocol):
-    """What values are and how gates combine them."""
+    """Kind of values, and how gates combine them."""
 
     zero: Any
     one: Any

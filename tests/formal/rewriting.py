@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Claim about a sum of several lanes that wraps around, settled by algebra.
 
-What solvers are worst at is algebra's easiest case. A word is a sum of bits with weights; each bit
+These claims are hard for solvers and easy for algebra. A word is a weighted sum of bits; each bit
 is replaced by the polynomial of its gate, modulo ``2**width``, until only known bits are left. The
 replacements are equalities, so the result is a proof. Bits are 0 or 1, so no power is above one
 and a polynomial is zero everywhere only if it has no terms.
@@ -23,7 +23,7 @@ from tests.formal.solving import Case, Outcome, Query, Verdict
 #: Terms by their variables (the bits of the key) with their coefficients.
 Polynomial = dict[int, int]
 
-#: More terms than this: the order of replacement is a bad one, and nothing will come of it.
+#: Largest number of terms; beyond it the order of replacement is bad, and the proof is given up.
 _MAX_TERMS = 20_000
 
 
@@ -80,7 +80,7 @@ def word(
     """Polynomial of a sum of nets, each with its weight, in the ``known`` ones.
 
     Gates are replaced when all that read them are; of those, the one that leaves the fewest terms.
-    None if there come to be too many.
+    None if there are too many terms.
     """
     gates = _cone(circuit, [net for net, _ in weights], known)
     readers: dict[int, int] = {}
@@ -202,7 +202,7 @@ class Rewriting:
         )
 
     def _tried(self, started: float, reason: str) -> Outcome:
-        """What is left where algebra says nothing: a counterexample among the first pairs."""
+        """If the rewriting fails: a counterexample among the first pairs, if there is one."""
         wrong = first_wrong(self.flow)
         verdict = Verdict.REFUTED if wrong else Verdict.OPEN
         return Outcome(self.name, verdict, time.monotonic() - started, wrong or reason)

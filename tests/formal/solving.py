@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions to the solver, and what became of them."""
+"""Queries to the solver, and their outcomes."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ class Outcome:
 
 
 class Case(Protocol):
-    """Part of the claim that a unit does what its specification says."""
+    """Part of the claim that a unit meets its specification."""
 
     name: str
 
@@ -79,7 +79,7 @@ class Query:
     ) -> tuple[z3.CheckSatResult, z3.ModelRef | None]:
         """Answer of the solver, and a counterexample if there is one."""
         started = time.monotonic()
-        # The quick engine cannot tell a counterexample of floating-point terms; the other can.
+        # Only the slower engine returns counterexamples with floating-point terms.
         for engine in ("sat", "smt"):
             left = timeout - (time.monotonic() - started)
             if left <= 0:
@@ -95,7 +95,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A claim of which it is known what becomes of it."""
+    """A claim with a known outcome."""
 
     outcome: Outcome
 
@@ -106,7 +106,7 @@ class Settled:
 
     @classmethod
     def untried(cls, name: str, reason: str) -> "Settled":
-        """A claim that nothing here can settle, so that it is counted."""
+        """A claim that cannot be settled here; it is counted as open."""
         return cls(Outcome(name, Verdict.OPEN, 0.0, reason))
 
     def settle(self, timeout: float) -> Outcome:

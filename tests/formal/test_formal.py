@@ -22,7 +22,7 @@ from tests.support.tiers import tiers
 
 
 def settle(spec, circuit=None):
-    """Outcomes of a unit, or of another circuit that is held to its specification."""
+    """Outcomes of a unit, or of another circuit with the unit's specification."""
     flow = Flow(spec, circuit) if circuit else Flow.of(spec)
     return [case.settle(60) for case in cases(flow)]
 
@@ -43,7 +43,7 @@ PROVEN = (
     ("e2m3,acc=e3m4-sat", 9),
     ("e2m1,acc=e5m2,lanes=2", 5),
 )
-#: What takes seconds; each has a smaller unit of its kind beside it.
+#: Units that take seconds; `make test` proves a smaller unit of each kind.
 SLOW_PROOFS = ("e4m3", "int8", "e2m3,acc=e3m4-sat")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Units whose RTL is held to a specification: what is claimed of each, and what became of it."""
+"""Units whose RTL is proven against a specification: the claims, and their outcomes."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ _PATIENCE = 3
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit and what it is held to; ``cases`` are those of a flow of the unit."""
+    """A unit and its specification; ``cases`` are the claims about a flow of the unit."""
 
     spelling: str
     spec: MacSpec
@@ -43,7 +43,7 @@ class Unit:
 
 
 def cases(flow: Flow) -> Iterator[Case]:
-    """Cases that together say: whatever the unit is given, it does what ``flow.spec`` says."""
+    """Cases that together cover all inputs: the unit does what ``flow.spec`` specifies."""
     yield from control_cases(flow)
     if isinstance(flow.spec.acc, FixedAccumulator):
         yield from fixed_cases(flow)
@@ -84,7 +84,7 @@ class Result:
 
     @property
     def proven(self) -> bool:
-        """Whether every case is."""
+        """Whether every case is proven."""
         return self.count(Verdict.PROVEN) == len(self.outcomes)
 
     def __str__(self) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays as compiled RTL: streams that pause, break the rules, are reset and end apart."""
+"""Arrays as compiled RTL: pauses, protocol violations, resets, and ends that disagree."""
 
 import pytest
 

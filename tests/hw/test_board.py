@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes onto a board, compiled and spoken to over its serial line, pins only."""
+"""The design on a board, compiled, and used only over its serial line."""
 
 import re
 
@@ -113,7 +113,7 @@ def test_board_top_brings_its_verilog_along():
     files = {}
 
     class Platform:
-        """What a component asks of a platform."""
+        """The part of a platform that a component uses."""
 
         def add_file(self, name, text):
             """Keep the file."""

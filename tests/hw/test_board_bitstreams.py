@@ -34,7 +34,7 @@ def require_tools(board):
 
 
 def bitstream(key, tmp_path, capsys, *options):
-    """Build the smallest engine for a board; gives what the command tells."""
+    """Build the smallest engine for a board; return the report of the command."""
     board = board_named(key)
     family = FAMILIES[board.family]
     require_tools(board)

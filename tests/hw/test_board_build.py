@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bitstreams are built and written to boards; what fails is said in one line."""
+"""Bitstreams are built and written to boards; failures are reported in one line."""
 
 import json
 import re
@@ -24,7 +24,7 @@ BOARD = board_named("ulx3s_12f")
 
 @pytest.fixture
 def tools(monkeypatch):
-    """Tools that only leave files behind; gives the commands as they come."""
+    """Tools that only write files; returns the growing list of commands."""
     called = []
     monkeypatch.setattr("hw.board.build.run_yosys", mapping(CELLS))
 

@@ -74,7 +74,7 @@ def test_pinned_without_pll_passes_the_clock_on():
 #: Clock that comes in and clock that is wanted, in MHz.
 CLOCKS = [(25, 60), (25, 33), (48, 40), (12, 20), (12, 31), (27, 50), (27, 19), (25, 100)]
 MHZ = 1_000_000
-#: What asks the tool of a family, and how it answers.
+#: Command of a family's tool, and the pattern of its answer.
 TOOLS = {
     "ecp5": ("yowasp-ecppll -i {} -o {} -f /dev/null", r"clkout0 frequency: ([\d.]+) MHz"),
     "ice40": ("yowasp-icepll -i {} -o {}", r"F_PLLOUT: +([\d.]+) MHz \(achieved\)"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Benches of generated Verilog in an event simulator, held to the model."""
+"""Benches of generated Verilog in an event simulator, compared with the model."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def mac_counts(name: str) -> dict[str, int]:
         "every_pair_in_sums": 512,
         "short_sums": 300,
         "both_ends": ENDS.get(name, 4),
-        # With one register on its way, a sum that ended just before reset is out already.
+        # With one register, a sum that ended just before the reset is already at the output.
         "reset_in_mid_sum": 60 if mac.latency > 1 else 90,
     }
 
@@ -106,7 +106,7 @@ def test_mac_matches_golden_in_verilator(name, tmp_path):
 def array_counts(array: ArraySpec, depths: int) -> dict[str, int]:
     """Checks that each test of the bench must have made; ``depths`` tile depths are tried."""
     rows = array.rows
-    # Behind the rows of C: A and B were taken together, and none of their beats is left.
+    # After the rows of C: A and B were taken together, and none of their beats is left.
     ends = 2
     return {
         # 4 tiles of each depth: value and cycle of every row, and the cycles in all.
@@ -188,7 +188,7 @@ def test_weight_stationary_array_matches_golden(name, tmp_path):
     # A row of C for each row of a product and column of tiles.
     rows = [m * -(-n // array.cols) for m, _, n in shapes]
     counts = run_bench(generate(array, tmp_path / "rtl"), "tb_array", tmp_path / "run")
-    # Behind the rows of C: none of the operands is left; the cycles of the first and last one.
+    # After the rows of C: no operands are left; the cycles of the first and last one.
     assert counts == {
         "cycles_without_stalls": sum(rows) + 3 * len(shapes),
         "random_stalls": 4 * (sum(rows) + 1),
@@ -223,7 +223,7 @@ def engine_counts(spec: GemmSpec) -> dict[str, int]:
     return {
         "products_with_random_waits": 2 * (sum(words) + around * len(sizes)),
         "back_to_back": 4 + 3 * 6 + 4 + words[2] + words[1] + around,
-        # 7 accesses: refused, told, cleared.
+        # 7 accesses: refused, reported, cleared.
         "busy_engine_refuses": 7 * (3 + around + high + 1),
         "reset_in_mid_product": 4 * (4 + 6 + around + words[2]),
         # 4 settings, 5 starts: four writes, errors, status, interrupt, interrupt gone.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The doctor: what is installed, what is missing and what installs it, and who may use USB."""
+"""The doctor: installed and missing packages, commands that install them, access to USB."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from hw.board.needs import needs
 from hw.board.platforms import BOARDS
 from hw.spec.packages import remedy
 
-#: Runs the doctor where no package but those of Python itself is to be found.
+#: Runs the doctor with only the modules of Python itself.
 BARE = """
 import sys
 sys.path[:] = [path for path in sys.path if "site-packages" not in path]

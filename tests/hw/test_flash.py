@@ -146,7 +146,7 @@ def test_flash_without_a_loader_says_so_before_it_builds(capsys, tmp_path, monke
 
 @pytest.fixture
 def built(tmp_path, monkeypatch):
-    """A build that gives a bitstream at once."""
+    """A fake build that returns a bitstream immediately."""
     file = tmp_path / "design.bin"
     file.write_bytes(b"bits")
     result = Built(

@@ -140,7 +140,7 @@ def test_axi4lite_reads_and_writes_at_once(tmp_path):
 
 @pytest.mark.parametrize("name", ["A", "B", "C"])
 def test_memories_become_block_ram(name, tmp_path):
-    """On an ECP5 each memory is made of block RAM, without anything of its size beside it."""
+    """On an ECP5 each memory becomes block RAM, without extra logic of its size."""
     array = parse_array("4x4", "e4m3")
     window = gemm_map(parse_gemm(array)).window(name)
     memory = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The generator: same bytes, each module once, a manifest that is true, errors in one line."""
+"""The generator: same bytes, each module once, a correct manifest, errors in one line."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from tests.support.stored import SPECS, stored
 from tests.support.tiers import tiers
 
 ENDINGS = {".v", ".json", ".core", ".md"}
-#: What takes a moment, of each kind: policies, signs, accumulators, registers, lanes, adders,
+#: Fast specs of each kind: policies, signs, accumulators, registers, lanes, adders,
 #: multipliers; arrays of both dataflows, output stages; engines of both dataflows and buses.
 OFTEN = (
     "e4m3",
@@ -66,7 +66,7 @@ OFTEN = (
 
 @pytest.mark.parametrize("name", tiers(SPECS, OFTEN))
 def test_verilog_is_the_stored_one(name):
-    """New bytes have to be meant: ``python -m tests.support.stored`` stores them."""
+    """Verilog must not change by accident; ``python -m tests.support.stored`` stores new hashes."""
     spec = SPECS[name]
     assert hashlib.sha256(verilog(spec).encode()).hexdigest() == stored()[spec.name]
 

@@ -32,7 +32,7 @@ def compiled(tmp_path_factory):
 
 @pytest.fixture
 def line(compiled, monkeypatch):
-    # Nothing is on its way when a simulated line is quiet.
+    # No bytes are in transit when a simulated line is quiet.
     monkeypatch.setattr("hw.host.exchange.PATIENCE", 0.05)
     return Spoiler(compiled, BOARD)
 
@@ -106,7 +106,7 @@ def test_device_is_right_on_a_noisy_line(line):
 
 
 def test_device_starts_over_after_a_reset(line):
-    """Resets at any point of a product, memories and held sums gone with them."""
+    """Resets at any point of a product; memories and held sums are lost."""
     device, rng, resets = Device(line), np.random.default_rng(5), 0
 
     def spoil(data, out):

@@ -37,14 +37,14 @@ OFTEN = (
     "e4m3,acc=fp16,adder=inferred,multiplier=inferred",
     "bf16,acc=fp32,multiplier=booth",
 )
-#: Wide and narrow windows, integers with registers; presets are held to what was recorded.
+#: Wide and narrow windows, integers with registers; presets are compared with recorded results.
 OFTEN_ALIGNED = (
     "e5m2,acc=aligned:25,lanes=3",
     "e5m2,acc=aligned:1",
     "int8,acc=aligned:9,lanes=4,pipeline=2",
     "e4m3:fn-dazxe5m2,acc=aligned:13,lanes=3",
 )
-#: Of which every pair of codes can be tried.
+#: Units for which every pair of codes can be tried.
 NARROW = [
     spelling
     for spelling, spec in FLOAT_MACS.items()

@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
-"""Steps through which sums pass: registers change nothing but when a sum leaves."""
+"""MAC steps of weight-stationary arrays: registers change only the cycle in which a sum leaves."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def draws(rng, width, count):
 
 
 def sums_of(spec, folder, a, b, sums):
-    """What a step makes of each sum: operands go ahead by the registers before the adder."""
+    """New sums of a step; operands enter earlier by the number of registers before the adder."""
     model = compile_module(MacStep(spec), folder)
     ahead = spec.pipeline - spec.adder_stages
     late = spec.loop_latency

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MACs as compiled RTL, held to the model on their ports in every cycle."""
+"""MACs as compiled RTL: their ports are compared with the model in every cycle."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_mac_shows_every_sum_in_its_cycle(spelling, tmp_path):
 
 
 class Wrong:
-    """A model whose outputs are changed on their way."""
+    """A model whose outputs are altered."""
 
     def __init__(self, model, change):
         self._model, self._change = model, change

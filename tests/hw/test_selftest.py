@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The self-test on a virtual board, over its pseudo-terminal: what it must notice; bad input."""
+"""The self-test on a virtual board, over its pseudo-terminal: faults that it must find; errors."""
 
 import json
 import signal
@@ -53,7 +53,7 @@ def run(capsys, *arguments):
 
 
 def test_virtual_board_passes(port, capsys):
-    """Several drivers behind each other, as JSON and as a table."""
+    """Several drivers one after the other, as JSON and as a table."""
     status, out, _ = run(
         capsys,
         "--port",
@@ -112,7 +112,7 @@ def test_other_engines_on_virtual_boards(mac, options, tmp_path, capsys):
 def test_virtual_board_ends_at_ctrl_c(model, capsys, monkeypatch):
     monkeypatch.setattr(virtual_board, "compile_board", lambda spec: model)
     main_thread = threading.main_thread().ident
-    # A shell in the background has processes ignore the signal.
+    # A shell in the background makes processes ignore the signal.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         threading.Timer(0.5, signal.pthread_kill, (main_thread, signal.SIGINT)).start()

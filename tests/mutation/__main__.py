@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m tests.mutation``: try every mutant and see that the tests kill it.
+"""``python -m tests.mutation``: try every mutant, and check that the tests kill it.
 
 Mutants are hand-made ones, an operation on a function each, and those of netlists, which Yosys
 chooses. Writes reports/data/mutants.json. Exit status 1 if a mutant survives that is not shown to
@@ -31,7 +31,7 @@ WORKERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One mutant and what became of it.
+    """One mutant and its outcome.
 
     Members
     -------
@@ -202,7 +202,7 @@ def _metrics(verdicts: Sequence[Verdict]) -> dict[str, Metric]:
 
 
 def _record(room: str, verdicts: Sequence[Verdict], origin: Provenance) -> Record:
-    """What became of the mutants of one room."""
+    """Record of the mutants of one room."""
     killed = {one.name: one.killed_by for one in verdicts if one.killed_by}
     rest = {one.name: one.reason or "not caught" for one in verdicts if not one.killed_by}
     return Record(

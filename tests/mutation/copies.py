@@ -23,7 +23,7 @@ PARTS = ("hw", "sim", "synth", "reports", "bytemac", "tests", "pyproject.toml")
 TIMEOUT_S = 600
 
 EMITTER = "hw/emit/verilog.py"
-#: Put behind the emitter: one text of one unit's Verilog becomes another one.
+#: Code appended to the emitter, which replaces one text in the Verilog of one unit.
 WRAPPER = """
 
 _sound = to_verilog
@@ -94,7 +94,7 @@ def run_tests(tests: Iterable[str], source: Path = ROOT) -> Outcome:
 
 
 def _share_models(tree: Path) -> None:
-    """Let the copy use the compiled models of this tree: they are named by all that is in them."""
+    """Let the copy use the compiled models of this tree, which are named by digests."""
     models = ROOT / "build" / "rtl"
     models.mkdir(parents=True, exist_ok=True)
     (tree / "build").mkdir()

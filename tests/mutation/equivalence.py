@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a mutant of a netlist is equivalent: nothing tells it from the netlist as it should be.
+"""Whether a mutant of a netlist is equivalent: its outputs never differ from the original's.
 
 A solver compares both: they start from the same state with the same inputs; if outputs and next
 states can not differ, no sequence of inputs tells them apart. If they can, ABC, which Yosys brings,
@@ -29,11 +29,11 @@ States = Callable[[Callable[[str], z3.BitVecRef]], z3.BoolRef]
 Condition = z3.BoolRef | bool
 
 FIRST_MS, TIMEOUT_MS, STEP_MS = 5_000, 60_000, 1_000
-#: Steps that the solver may leave open before it takes no more of them.
+#: Number of unsolved steps after which the solver gives up.
 MAX_UNKNOWN = 10
 EQUAL = "proven: equal outputs and next states from every state"
 SEQUENCES = "proven: equal outputs, while they are valid, in every sequence from power-up"
-#: Signals of a MAC that hold the sum, and why it does not matter what a reset makes of them.
+#: Signals of a MAC that hold the sum, and why their value after a reset does not matter.
 SUMS = ("o_data", "o_flags")
 UNREAD = "they mean nothing without o_valid, and i_first starts the next sum without them"
 
@@ -63,7 +63,7 @@ write_aiger -zinit pair.aig"""
 
 
 class Equivalence:
-    """Compares a netlist's mutations with none of them.
+    """Compares a netlist's mutations with the original.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class Equivalence:
         return ""
 
     def _shown(self, place: int, known: Condition, only: Mapping[int, z3.BoolRef]) -> bool:
-        """Whether no output and no next state is another one; some nets count ``only`` if.
+        """Whether all outputs and next states are equal; ``only`` restricts nets to a condition.
 
         If the solver does not know at once, it takes the netlist gate by gate.
         """
@@ -168,7 +168,7 @@ def _solve(
 
 
 def _differ(x: Any, y: Any) -> z3.BoolRef:
-    """Whether two values differ that are not the same term."""
+    """Whether two values can differ; equal terms are not given to the solver."""
     if isinstance(x, bool) and isinstance(y, bool):
         return z3.BoolVal(x != y)
     return z3.Xor(x, y)
@@ -231,7 +231,7 @@ def _differs(name: str, outputs: Sequence[Port]) -> str:
 
 
 def held_sums(spec: MacSpec) -> States | None:
-    """What an accumulator may hold; None for one in fixed point, which may hold anything."""
+    """Values that an accumulator can hold; None for fixed point, which can hold any."""
     if isinstance(spec.acc, AlignedAccumulator):
         return lambda signal: _holds_aligned(spec, signal("o_data"))
     if isinstance(spec.acc, FloatAccumulator):
@@ -251,7 +251,7 @@ def aligned_top(spec: MacSpec) -> int:
 
 
 def _holds_aligned(spec: MacSpec, code: z3.BitVecRef) -> z3.BoolRef:
-    """Whether an aligned accumulator may come to hold ``code``.
+    """Whether an aligned accumulator can hold ``code``.
 
     Terms and sums are truncated to multiples of powers of two, so they stay multiples of what all
     products are multiples of.
@@ -270,7 +270,7 @@ def _holds_aligned(spec: MacSpec, code: z3.BitVecRef) -> z3.BoolRef:
 
 
 def _holds(frame: AlignWindow, code: z3.BitVecRef) -> z3.BoolRef:
-    """Whether the accumulator may come to hold ``code``."""
+    """Whether the accumulator can hold ``code``."""
     fmt = frame.fmt
     sign = z3.Extract(fmt.width - 1, fmt.width - 1, code) == 1
     magnitude = z3.Extract(fmt.magnitude_bits - 1, 0, code)
@@ -291,7 +291,7 @@ def _holds(frame: AlignWindow, code: z3.BitVecRef) -> z3.BoolRef:
 
 
 def _special(frame: AlignWindow, code: z3.BitVecRef, magnitude: z3.BitVecRef) -> z3.BoolRef:
-    """Whether an infinity, or the one NaN, may be held."""
+    """Whether the accumulator can hold an infinity, or the only NaN."""
     inf = frame.to_inf or frame.inf_terms
     nan = frame.inf_terms or frame.nan_terms
     return z3.Or(

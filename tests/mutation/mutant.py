@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a mutant is: a function, and an operation on its syntax tree.
+"""Mutants: a function, and an operation on its syntax tree.
 
 A pattern is a piece of Python, compared as a syntax tree: ``_`` stands for any expression, ``_1``
 to ``_9`` for one that occurs again, in the pattern or in the replacement. It must match once in its
@@ -24,7 +24,7 @@ class MutantError(SpecError):
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Another expression, or statement, in the place of one."""
+    """Replaces an expression or statement."""
 
     pattern: str
     by: str
@@ -42,7 +42,7 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """A statement less, an operand of an operator, an element or an argument."""
+    """Removes a statement, an operand of an operator, an element or an argument."""
 
     pattern: str
 
@@ -68,7 +68,7 @@ Operation = Replace | Remove
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mutant:
-    """One wrong operation in the place of a right one.
+    """Replaces a right operation by a wrong one.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Mutant:
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """Location of the mutant, for messages."""
         return f"{self.module}.{self.function}"
 
     def file(self, tree: Path) -> Path:
@@ -132,7 +132,7 @@ class Mutant:
 def group(
     room: str, module: str, *rows: tuple[str, str, Operation, tuple[str, ...]]
 ) -> tuple[Mutant, ...]:
-    """Mutants of one module; of each its function, name, operation and tests."""
+    """Mutants of one module, from the function, name, operation and tests of each."""
     return tuple(
         Mutant(
             room=room, module=module, function=function, name=name, operation=operation, tests=tests
@@ -166,24 +166,24 @@ class VerilogMutant:
 
 
 def mac_test(spelling: str) -> tuple[str, ...]:
-    """What a MAC shows on its ports in sums."""
+    """The test that compares a MAC's ports in sums."""
     return (f"tests/hw/test_mac_sums.py::test_mac_shows_every_sum_in_its_cycle[{spelling}]",)
 
 
 def step_test(spelling: str) -> tuple[str, ...]:
-    """Every step of walks of a MAC, in floating point or aligned."""
+    """The test that compares every step of a floating-point or aligned MAC."""
     test = "test_mac_equals_the_model_behind_every_step"
     return (f"tests/hw/test_mac_floating.py::{test}[{spelling}]",)
 
 
 def array_test(spelling: str) -> tuple[str, ...]:
-    """Sums and streams of an array of either dataflow."""
+    """The test of sums and streams of an array."""
     test = "test_array_keeps_its_sums_and_its_protocol"
     return (f"tests/hw/test_array_streams.py::{test}[{spelling}]",)
 
 
 def output_test(spelling: str) -> tuple[str, ...]:
-    """One output stage."""
+    """The test of one output stage."""
     return (f"tests/hw/test_output.py::test_stage_alone[{spelling}]",)
 
 
@@ -196,7 +196,7 @@ def _find(tree: ast.AST, names: list[str], depth: int = 0) -> tuple[ast.stmt | N
 
 
 def _name(node: ast.stmt) -> str | None:
-    """What a statement defines."""
+    """Name that a statement defines."""
     match node:
         case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
             return name
@@ -220,13 +220,13 @@ def _parsed(text: str) -> ast.AST:
 
 
 def _match(pattern: ast.AST, node: ast.AST) -> Captured | None:
-    """What the wildcards stand for where ``node`` matches; None where it does not."""
+    """Values of the wildcards if ``node`` matches, else None."""
     captured: Captured = {}
     return captured if _equal(pattern, node, captured) else None
 
 
 def _equal(pattern: object, node: object, captured: Captured) -> bool:
-    """Whether both are the same but for wildcards; context of a name does not count."""
+    """Whether both are equal apart from wildcards; the context of a name is ignored."""
     if isinstance(pattern, ast.Name) and pattern.id in WILDCARDS:
         if pattern.id == "_" or pattern.id not in captured:
             captured[pattern.id] = node
@@ -248,7 +248,7 @@ def _equal(pattern: object, node: object, captured: Captured) -> bool:
 
 
 def _filled(pattern: ast.AST, captured: Captured) -> ast.AST:
-    """A copy of a replacement with what the wildcards stand for."""
+    """A copy of a replacement with the values of its wildcards."""
     result = copy.deepcopy(pattern)
     wrapped = ast.Module(body=[result], type_ignores=[])
     _rewrite(
@@ -263,7 +263,7 @@ def _filled(pattern: ast.AST, captured: Captured) -> ast.AST:
 
 
 def _without_operand(node: ast.AST, pattern: ast.AST) -> ast.AST | None:
-    """What is left of an operator of which one operand matches; None if none does."""
+    """An operator without its matching operand; None if no operand matches."""
     if not isinstance(node, ast.BinOp | ast.BoolOp):
         return None
     operands = node.values if isinstance(node, ast.BoolOp) else [node.left, node.right]
@@ -274,7 +274,7 @@ def _without_operand(node: ast.AST, pattern: ast.AST) -> ast.AST | None:
 
 
 def _rewrite(tree: ast.AST, change: Callable[[ast.AST], ast.AST | None]) -> int:
-    """Put what ``change`` gives in the place of each node below; how many it gave."""
+    """Replace each node below by the result of ``change``; return the number of replacements."""
     count = 0
     for node in list(_below(tree)):
         for field, value in ast.iter_fields(node):

@@ -513,7 +513,7 @@ def _verilog(unit: str, name: str, old: str, new: str) -> VerilogMutant:
     return VerilogMutant(name=name, place=unit, old=old, new=new, tests=tests)
 
 
-#: What a generator or a tool could break behind the RTL's back.
+#: Errors that a generator or a tool could add to correct RTL.
 VERILOG = (
     _verilog(
         "e4m3,pipeline=1",

@@ -22,7 +22,7 @@ SELECT = "mutsel"
 SELECT_BITS = 8
 
 _OPTION = re.compile(r"-(\w+) (\S+)")
-#: What Yosys says of itself in the name of a cell.
+#: Part of a cell's name in which Yosys notes where the cell comes from.
 _ORIGIN = re.compile(r"\$flatten|\$auto\$[\w.]+:\d+:|\$techmap")
 #: From Verilog to gates of one bit, in one module, named by where they were. Where ``opt`` finds
 #: that a register's input does not count, it leaves an undefined bit.
@@ -41,7 +41,7 @@ _MUTATE = """read_rtlil sound.il
 {mutations}
 opt_clean
 write_verilog -noattr mutated.v"""
-#: The port of a register that is its clock, which a synchronous unit leaves alone.
+#: Clock port of a register, which is not mutated.
 _CLOCK_PORT = "C"
 
 
@@ -68,7 +68,7 @@ class Mutation:
 
     @property
     def name(self) -> str:
-        """What is done to which bit of which cell, and to which wire."""
+        """Name of the mutation: its kind, cell, bit and wire."""
         get = dict(self.options).get
         cell = _ORIGIN.sub("", get("cell"))
         control = f" if bit {get('ctrlbit')}" if get("ctrlbit") else ""
@@ -100,7 +100,7 @@ class MutatedNetlist:
         self.top = component.module_name
         self.ports = [*module_ports(component), Port(SELECT, SELECT_BITS, "input")]
         (folder / "unit.v").write_text(to_verilog(component))
-        # Some of those that are chosen may be at a clock.
+        # Some of the chosen mutations may be at a clock.
         run_yosys(
             _CHOOSE.format(top=self.top, count=count + count // 2, seed=seed, cells=cells),
             cwd=folder,

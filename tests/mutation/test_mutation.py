@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machinery behind `make mutation`, on its quickest mutants; the rest run there."""
+"""The code of `make mutation`, on its fastest mutants; `make mutation` runs the rest."""
 
 import re
 import subprocess
@@ -53,7 +53,7 @@ def test_mutants_are_many_and_distinct():
 
 
 def test_every_mutant_applies():
-    """Every function is there, and what is changed in it stands there once."""
+    """Every function exists, and contains the pattern of its mutant exactly once."""
     wrong = []
     for mutant in MUTANTS:
         if isinstance(mutant, Mutant):
@@ -149,7 +149,7 @@ LIMIT = 3
 )
 def test_operation_changes_one_place_of_one_function(function, operation, old, new):
     mutated = replace(SHORT, function=function, operation=operation).mutated(SOURCE)
-    # What is written anew has no comments and quotes of its own.
+    # Rewritten code loses its comments and its style of quotes.
     sound = (
         SOURCE
         if function == "LIMIT"

@@ -59,13 +59,13 @@ def make_folder(path):
 
 
 def test_mutants_survive_a_check_that_sees_nothing():
-    """Mutants that a better check kills are not taken for equivalent either."""
+    """Mutants that a better check would kill are not classified as equivalent."""
     trials = try_unit(small_unit(check=lambda: lambda model: None))
     assert len(trials) == 12
     assert not any(trial.message or trial.reason for trial in trials)
 
 
-#: A register that is never read, a counter that is told from zero alone, and one gate too many.
+#: A register that is never read, a counter that is only compared with zero, and a redundant gate.
 REDUNDANT = """module spare(input clk, input rst, input i, output o, output o_zero);
   reg q = 0; reg [1:0] left = 0;
   always @(posedge clk) q <= ~rst & i;
@@ -135,7 +135,7 @@ def test_held_sums_are_those_of_the_frame(spelling):
 
 
 def held(spec, codes):
-    """Those of the codes that the condition does not accept."""
+    """Codes that do not meet the condition."""
     states = held_sums(spec)
     return [
         code

@@ -27,10 +27,10 @@ from tests.support.array_checks import check_array
 from tests.support.mac_rtl import SumsBench, Walks
 from tests.support.output_checks import OutputBench, output_case, output_stages
 
-#: Raises `AssertionError` or `sim.rtl.RtlError` if the model is not what it should be.
+#: Raises `AssertionError` or `sim.rtl.RtlError` if the model is wrong.
 Check = Callable[[Model], Any]
 
-#: Of Yosys' choice of mutations.
+#: Seed of Yosys' choice of mutations.
 SEED = 1
 #: Mutations a unit.
 COUNT = 24
@@ -75,7 +75,7 @@ class Unit:
 
 
 def _mac(spelling: str) -> Unit:
-    """MAC, checked in sums; where any step can go wrong by itself, behind every step too."""
+    """MAC, checked in sums; and after every step, if a single step can be wrong."""
     spec = parse_mac(spelling)
     return Unit(
         name=spelling,
@@ -178,7 +178,7 @@ UNITS = (
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One mutation: what it does, what the check said, why it changes nothing; empty if unknown."""
+    """One mutation: its name, the message of the check, the reason why it is equivalent, or ""."""
 
     mutation: str
     message: str
@@ -219,7 +219,7 @@ def try_unit(unit: Unit) -> list[Trial]:
 
 
 def _message(check: Check, model: Model) -> str:
-    """What the check finds, on one line; empty if nothing."""
+    """Message of the check on one line; empty if it passes."""
     try:
         check(model)
     except (AssertionError, RtlError) as error:

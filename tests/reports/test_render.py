@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages rendered from records: right cells, nothing stale, nothing half written."""
+"""Pages rendered from records: right cells, nothing outdated, no partial files."""
 
 import re
 import shutil
@@ -77,7 +77,7 @@ def test_render_says_what_is_not_measured(root: Path) -> None:
 
 
 def test_render_shows_a_line_for_each_record(root: Path) -> None:
-    """A condition that varies is a column, one that does not is said below."""
+    """A condition that varies is a column; one that does not is named below the table."""
     write_records(
         root / "reports/data/gates.json",
         [gates("mac_a|b", 1497, "booth"), gates("mac_c", 3, "plain")],

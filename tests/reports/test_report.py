@@ -135,7 +135,7 @@ def test_markdown_becomes_tables_that_scroll_and_figures_on_a_card() -> None:
 
 
 def test_every_link_of_the_report_leads_somewhere(folder: Path) -> None:
-    """Within the report, to an anchor that is there; no address of another host."""
+    """Links stay within the report and lead to existing anchors."""
     ids = {path: re.findall(r' id="(.*?)"', path.read_text()) for path in folder.rglob("*.html")}
     assert len(ids) > 50
     seen = 0
@@ -173,7 +173,7 @@ def test_summary_has_the_numbers_of_the_records(folder: Path) -> None:
             assert shown == f"{own / reference:.2f}"
 
 
-#: Opens each page at 400 and 1,440 pixels, notes what is wider than the screen and what was
+#: Opens each page at 400 and 1,440 pixels, records what is wider than the screen and what was
 #: requested from elsewhere; then sorts a table.
 HARNESS = """<!doctype html><body><script>
 const pages = PAGES, said = [], frame = document.createElement("iframe");

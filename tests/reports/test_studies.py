@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every study: it loads, says what it takes, and its page renders from its records."""
+"""Every study: it loads, has options with help, and its page renders from its records."""
 
 import json
 import subprocess
@@ -55,7 +55,7 @@ def test_study_is_complete(each: Study) -> None:
 
 @each_study
 def test_page_is_rendered_from_the_records(each: Study) -> None:
-    """Every study of this project has its records, and says something about them."""
+    """Every study of this project has records, and a page about them."""
     records = {path.stem: json.loads(path.read_text())["records"] for path in DATA.glob("*.json")}
     assert any(records.get(source) for source in each.sources)
     for source in each.sources:
@@ -107,7 +107,7 @@ def test_names_need_no_tool() -> None:
 
 
 def planted(monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
-    """A study of this name whose measure gives one record."""
+    """A study of this name whose measurement returns one record."""
     measure = Measure(run=lambda options: [RECORD], **settings)  # type: ignore[arg-type]
     monkeypatch.setattr(Study, "load_measure", lambda self: measure)
 
@@ -134,7 +134,7 @@ def test_records_are_written(
     printed: str,
     error: str,
 ) -> None:
-    """Those that show a fault, too; elsewhere than in their place they are not rendered."""
+    """Records of a fault too; records in another folder are not rendered."""
     planted(monkeypatch, **options)
     out = tmp_path / "new" / "x.json"
     assert study.main(["gates", "--out", str(out)]) == status

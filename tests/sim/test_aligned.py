@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensor-core accumulation: recorded results, the twin against the plain model, cases by hand."""
+"""Tensor-core accumulation: recorded results, both models against each other, cases by hand."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_plain_model_gives_the_recorded_bits(name):
     ["acc=aligned:12,lanes=32", "acc=aligned:14,lanes=32", "acc=ada", "acc=blackwell", "acc=fp32"],
 )
 def test_recorded_bits_tell_variants_apart(wrong):
-    """A check that no wrong model passes either."""
+    """The recorded results distinguish the right model from similar ones."""
     mac, a, b, want = recorded("e4m3_e4m3_bits_k64")
     got = sim.matmul(a, b, parse_mac(f"{mac.pair},{wrong}"))
     assert 0.01 < np.mean(got != want)
@@ -78,7 +78,7 @@ def test_twin_equals_the_plain_model(spelling):
     rng = np.random.default_rng(1)
     a = rng.integers(0, 1 << mac.a.width, (24, 70), np.uint32)
     b = rng.integers(0, 1 << mac.b.width, (70, 24), np.uint32)
-    # Specials would decide most sums: some rows and columns have none.
+    # Special values would dominate most sums, so some rows and columns have none.
     a[:16], b[:, :16] = finite(rng, mac.a, (16, 70)), finite(rng, mac.b, (70, 16))
     got = sim.matmul(a, b, mac, backend="vector")
     np.testing.assert_array_equal(got, sim.matmul(a, b, mac, backend="golden"))
@@ -92,7 +92,7 @@ def test_twin_equals_the_plain_model(spelling):
         ([1.0, 2.0**-7], [1.0, 2.0**-6], 1.0 + 2.0**-13),  # The last place of the window.
         ([1.0, 2.0**-7], [1.0, 2.0**-7], 1.0),
         ([1.0, -(2.0**-7)], [1.0, 2.0**-7], 1.0),  # Truncated toward zero, not down.
-        ([1.75, 1.75, 2.0**-7], [1.75, 1.75, 2.0**-6], 6.125),  # The sum loses what its terms kept.
+        ([1.75, 1.75, 2.0**-7], [1.75, 1.75, 2.0**-6], 6.125),  # The sum is truncated.
         ([1.0, -1.0, 0.0], [1.0, 1.0, -1.0], 0.0),
     ],
 )

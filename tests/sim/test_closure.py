@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The closure of imports: what is in it and what is not, and that every change in it shows."""
+"""The closure of imports: what belongs to it, and that every change in it changes the digest."""
 
 import ast
 from functools import partial
@@ -13,7 +13,7 @@ from sim.rtl.build import compile as compile_rtl
 from synth.flow.gates import count
 from synth.power.energy import measure_energy
 
-#: A project: the closure of `app.start` is all but what its name says.
+#: A small project: the closure of `app.start` contains all files except those named ``unused``.
 PROJECT = {
     "app/__init__.py": "from app.unused import nothing\n",
     "app/start.py": "import json\nimport numpy as np\nfrom app.tools import load, Tool as T\n"
@@ -88,7 +88,7 @@ def test_definition_in_a_package_brings_the_package(project):
     (project / "app/tools/__init__.py").write_text(
         "from app.tools.unused import unused\nfrom app.tools.tool import Tool\ndef load(): ...\n"
     )
-    (project / "app/tools/load.py").write_text("")  # The function of that name goes first.
+    (project / "app/tools/load.py").write_text("")  # The function has priority over the module.
     assert {project / "app/tools/__init__.py", project / "app/tools/unused.py"} <= closure(
         ["app.start"], project
     ).files
@@ -146,7 +146,7 @@ def files_of(function):
 
 
 def test_closures_of_this_project():
-    """The narrow ones are narrow, and the wide ones have what hand-written lists missed."""
+    """Narrow closures are narrow, and wide ones contain what hand-written lists missed."""
     assert {
         "synth/flow/gates.py",
         "synth/flow/recipes.toml",
@@ -167,7 +167,7 @@ def test_closures_of_this_project():
 
 
 def test_packages_only_pass_names_on():
-    """No ``__init__`` does more when it is imported, so it may be left out of a closure."""
+    """An ``__init__`` only re-exports names, so it can be left out of a closure."""
     rooms = ("hw", "sim", "synth", "reports")
     for file in (file for room in rooms for file in (ROOT / room).rglob("__init__.py")):
         body = ast.parse(file.read_text()).body
@@ -189,7 +189,7 @@ def test_packages_only_pass_names_on():
 
 
 def test_data_beside_code_is_named_in_the_one_way():
-    """``__file__`` is for `with_name` and for the root of the project, else its data are missed."""
+    """``__file__`` is used only in `with_name` and for the root of the project."""
     for file in closure(
         ["synth.sweep", "reports.studies.bench.programs", "reports.studies.networks.settings"]
     ).files:

@@ -157,7 +157,7 @@ def test_encode_loses_nothing_of_long_numbers():
 
 
 def test_encode_rounds_a_fraction_once():
-    # One third of the smallest unit above a tie, which no binary fraction can say.
+    # One third of the smallest unit above a tie, which no binary fraction can represent.
     for sign in (1, -1):
         tie = Fraction(17, 16)
         codes = [sim.encode(sign * (tie + Fraction(k, 3 << 40)), "e4m3") for k in (-1, 0, 1)]
@@ -165,7 +165,7 @@ def test_encode_rounds_a_fraction_once():
 
 
 def _value(code, name):
-    """Value of a code; the dtype says that it is one."""
+    """Value of a code, which is marked as a code by its dtype."""
     return float(sim.decode(np.uint32(code), name))
 
 
@@ -338,7 +338,7 @@ def test_encode_equals_gfloat_in_every_rounding_case(name, saturate):
     fmt, info = parse_format(name), gfloat_info(name)
     points = around(sim.decode(all_codes(name), name))
     if not saturate and not fmt.has_nan:
-        # gfloat refuses what such a format cannot say; here it saturates in both modes.
+        # gfloat refuses numbers beyond such a format; here they saturate in both modes.
         points = np.clip(points, fmt.min, fmt.max)
     theirs = gfloat.round_ndarray(info, points, gfloat.RoundMode.TiesToEven, sat=saturate)
     assert points.size >= 6 * min(fmt.num_finite // 2, 1 << 12)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock-by-clock model in lockstep with the RTL: every register of every element."""
+"""The cycle-accurate model in lockstep with the RTL: every register of every element."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ CASES = [*((mac, size, None) for mac, size in UNITS), *DRAINED]
     ("mac", "size", "out"), tiers(CASES, [case for case in CASES if case[0] in OFTEN])
 )
 def test_every_register_equals_the_rtl_at_every_cycle(tmp_path, mac, size, out):
-    """With stalls, resets and tiles of any length; only what the RTL never wrote is left out."""
+    """With stalls, resets and tiles of any length; only registers never written are left out."""
     spec = parse_array(size, mac, out=out)
     compared, unknown, finished = lockstep(spec, stimulus(spec, 11), tmp_path)
     # Registers without reset are unknown for as many cycles as operands need to pass them.
@@ -158,11 +158,11 @@ WEIGHT_UNITS = [
 
 @pytest.mark.parametrize(("mac", "size", "depth", "out"), WEIGHT_UNITS)
 def test_every_register_of_weights_equals_the_rtl_at_every_cycle(tmp_path, mac, size, depth, out):
-    """With stalls, resets and passes of any length; what the RTL never wrote is left out."""
+    """With stalls, resets and passes of any length; registers never written are left out."""
     spec = parse_array(size, mac, dataflow="ws", depth=depth, out=out)
     ends = np.random.default_rng(3).random(CYCLES) < 1 / spec.rows
     compared, unknown, finished = lockstep(spec, stimulus(spec, 12, ends), tmp_path)
-    # Words are unknown until they are written, and what is read where a pass was too long.
+    # Words are unknown until they are written, and so are words read in a pass that is too long.
     assert unknown < compared / 16
     assert compared > CYCLES * 7 * spec.rows * spec.cols
     assert finished > 20

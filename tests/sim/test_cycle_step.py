@@ -127,7 +127,7 @@ def test_sums_of_77_bits(flow):
 
 
 def test_history_is_kept_beyond_its_room():
-    """Registers two and three cycles behind, in every cycle, and views stay what they were."""
+    """Registers delayed by two and three cycles, in every cycle; views do not change."""
     past, entered, seen = History((2,), 4), [np.zeros(2)] * 4, []
     for cycle in range(2 * ROOM + 7):
         entered.append(np.array([cycle, -cycle]))
@@ -148,7 +148,7 @@ def test_history_is_kept_beyond_its_room():
     ("rows", "lanes", "cols", "step"), [(4, 1, 5, 1), (3, 2, 2, 3), (1, 1, 1, 2)]
 )
 def test_compiled_moves_equal_numpy(rows, lanes, cols, step):
-    """Sums, the memory of them and weights, whatever the control says in each column."""
+    """Sums, their memory and weights, for random control in each column."""
     pytest.importorskip("numba")
     mac, rng, now = parse_mac("e4m3"), np.random.default_rng(8), 40
     ways = [moves(mac)]

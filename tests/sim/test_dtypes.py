@@ -33,7 +33,7 @@ DTYPES = {
 
 
 def drawn(name, shape=(6, 9), seed=1):
-    """Random array of a dtype, and its codes by a way of its own."""
+    """Random array of a dtype, and its codes, computed independently."""
     dtype = np.dtype(getattr(ml_dtypes, name, name))
     x = (2 * np.random.default_rng(seed).standard_normal(shape)).astype(dtype)
     bits = x.view(f"u{dtype.itemsize}")
@@ -41,7 +41,7 @@ def drawn(name, shape=(6, 9), seed=1):
 
 
 class Exporter:
-    """Array that gives itself away by DLPack only."""
+    """Array that can be read only through DLPack."""
 
     def __init__(self, array):
         self.array = array

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sim.fast` must give the bits of `sim.vector`, compiled and with numpy alone.
 
-Roundings in numpy are held to integers or numpy's own conversion.
+Roundings in numpy are compared with integers or numpy's own conversion.
 """
 
 from itertools import product
@@ -56,7 +56,7 @@ ACCS = (
     "blackwell",
     "aligned:10",
 )
-#: Units that no loop of `sim.vector` computes, with numba and without.
+#: Units that `sim.fast` computes itself, with numba and without.
 COMPILED = (
     "e4m3,acc=fp32",
     "e5m2,acc=fp32",
@@ -101,7 +101,7 @@ def engine(request, monkeypatch):
 
 @pytest.fixture
 def left(monkeypatch):
-    """Units that were left to `sim.vector`, as a growing list."""
+    """Growing list of units that `sim.fast` passes to `sim.vector`."""
     found, function = [], fast.vector.matmul
     monkeypatch.setattr(
         fast.vector, "matmul", lambda a, b, spec: found.append(spec) or function(a, b, spec)
@@ -158,7 +158,7 @@ LONG = (
 
 @pytest.mark.parametrize("mac", tiers((*LONG, "e5m2,acc=bf16", "e5m2,acc=fp16-sat"), LONG))
 def test_long_sums_of_many_rows_equal_vector(engine, mac):
-    """More than a slice of K, more than a tile, rows for every thread, finite."""
+    """Finite sums with more than a slice of K, more than a tile, and rows for every thread."""
     rng, spec = np.random.default_rng(2), parse_mac(mac)
     a, b = (
         (random_codes(rng, fmt, shape) & np.uint64(fmt.sign_code | 0x77)).astype(np.uint8)
@@ -212,7 +212,7 @@ def test_other_units_are_left_to_vector(engine, left):
 
 
 def test_sums_that_must_not_be_rounded_twice(engine):
-    """2**-15 + 522 in bf16 is 524; by way of binary32 it would be the tie 522, and then 520."""
+    """2**-15 + 522 in bf16 is 524; rounded to binary32 first it would be the tie 522, then 520."""
     spec = parse_mac("e4m3xe3m4", acc="bf16")
     assert not floating.in_float32(spec)
     a = sim.encode([2.0**spec.a.lsb_exp, 36.0], spec.a)
@@ -310,7 +310,7 @@ def test_fine_sums_round_as_numpy_converts_them(quick):
     [("fp16", "e4m3"), ("fp16", "e5m2"), ("fp16-sat", "e4m3"), ("fp16", "e4m3xe5m2")],
 )
 def test_sums_that_overflow_on_the_way_equal_vector(numpy_kernels, monkeypatch, acc, pair):
-    """At any of the steps between two looks at the largest sum, up and down again."""
+    """At any step between two checks of the largest sum, up and down again."""
     looks, by_bits = [], Shortening._by_bits
     monkeypatch.setattr(
         Shortening, "_by_bits", lambda self, total: looks.append(1) or by_bits(self, total)

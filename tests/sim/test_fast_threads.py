@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blocks of rows in threads: each once, failures told, no thread waited for that cannot come."""
+"""Blocks of rows in threads: each is computed once, failures are raised, nothing blocks."""
 
 import multiprocessing
 import os
@@ -76,7 +76,7 @@ def test_failure_is_told_and_stops_the_rest(helper):
 
 
 def test_work_that_shares_its_own_comes_to_an_end():
-    """More of them than there are threads."""
+    """Nested work, with more calls than threads."""
     rows, count = 16 * (os.cpu_count() or 1), []
     by_rows(rows, lambda block: by_rows(8, lambda part: count.append(part), most=1), most=1)
     assert len(count) == 8 * rows
@@ -88,7 +88,7 @@ def _product(_):
 
 
 def test_a_forked_process_has_threads_of_its_own():
-    wanted = _product(0)  # Starts threads, which a fork does not take along.
+    wanted = _product(0)  # Starts threads, which a forked process does not have.
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply_async(_product, (0,)).get(60) == wanted
         assert pool.apply_async(_both, (0,)).get(60)

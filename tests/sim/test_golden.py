@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plain MAC against Python integers, fractions and cases worked out by hand."""
+"""The golden MAC against Python integers, fractions and cases worked out by hand."""
 
 from fractions import Fraction
 from functools import cache
@@ -158,7 +158,7 @@ def test_zeros_underflow_and_overflow(acc, pairs, code):
 
 def _round(fmt, x, rounding):
     """Code of ``x`` in a format with ieee specials, found by halving the list of all codes."""
-    low, high = 0, fmt.inf_code  # Infinity takes part as the next value would.
+    low, high = 0, fmt.inf_code  # Infinity is treated as the next value after the largest.
     step = Fraction(2) ** (fmt.unpack(fmt.max_code).exp + fmt.lsb_exp)
     values = {fmt.inf_code: Fraction(fmt.max_units) * Fraction(2) ** fmt.lsb_exp + step}
     while high - low > 1:

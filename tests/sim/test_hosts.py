@@ -2,7 +2,7 @@
 """Floating-point accumulation against the arithmetic of the host, on all pairs of 8-bit codes.
 
 Sums that `sim.fast` rounds to binary32 and then to a shorter accumulator are as if rounded once:
-tried out for every pair of formats of up to 8 bits of which `sim.fast` assumes it, each finite
+checked for every pair of formats of up to 8 bits for which `sim.fast` assumes it, each finite
 accumulator with each magnitude that any of these pairs has as a product. Both signs by symmetry:
 accumulators have both.
 """
@@ -112,10 +112,10 @@ def test_long_fp32_sums_equal_the_host(pair, scale):
 
 FORMATS = [fmt for fmt in CATALOG.values() if fmt.width <= 8]
 SHORT = {"fp16": np.float16, "bf16": ml_dtypes.bfloat16}
-#: Pairs that rely on it, their products' magnitudes all together, finite accumulators.
+#: Pairs that rely on it, number of magnitudes of their products, number of finite accumulators.
 COUNTS = {"fp16": (351, 15282, 63488), "bf16": (186, 2554, 65280)}
 PARTS = 8
-#: Every so manieth product is tried by the quick test.
+#: The quick test uses one product in this many.
 SPREAD = 199
 
 
@@ -128,7 +128,7 @@ def pairs(acc):
 
 @lru_cache
 def magnitudes(acc):
-    """Of all products of all pairs, in order."""
+    """Magnitudes of all products of all pairs, in order."""
     found = {}
     for spec in pairs(acc):
         x, y = (np.unique(abs(values(fmt)[np.isfinite(values(fmt))])) for fmt in (spec.a, spec.b))

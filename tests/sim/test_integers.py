@@ -117,7 +117,7 @@ def test_pack_undoes_unpack(name):
         if kind is Kind.FINITE:
             finite += 1
             assert pack(sig << exp, fmt.lsb_exp, fmt, minus_zero=negative) == code
-            # Any other unit says the same.
+            # The same value in any other unit.
             assert pack(sig << exp + 9, fmt.lsb_exp - 9, fmt, minus_zero=negative) == code
             assert pack(sig, fmt.lsb_exp + exp, fmt, minus_zero=negative) == code
     assert finite == fmt.num_finite

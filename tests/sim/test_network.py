@@ -83,7 +83,7 @@ def test_cycles_and_utilisation_are_those_of_the_array(tmp_path, dataflow):
 
 
 def test_nan_and_overflow_go_on_as_such(tmp_path):
-    """A sum beyond FP16 is infinite, and so is the output; a NaN operand makes NaN."""
+    """A sum beyond FP16 is infinite, and so is the output; a NaN operand gives NaN."""
     x = np.ones((2, 8), np.float32)
     x[1] = 1e-6
     network = load(
@@ -221,7 +221,7 @@ def test_plan_wrong(schemes, message):
 
 
 def test_progress_names_the_layer_now_and_then(tmp_path, monkeypatch):
-    """Of a layer of many products, on the RTL too, it is told no more often than of any other."""
+    """Progress is limited in a layer of many products too, also on the RTL."""
     told = []
     monkeypatch.setattr(Progress, "__call__", lambda self, text: told.append(text))
     monkeypatch.setattr(Progress, "at_once", lambda self, text: told.append(f"at once: {text}"))
@@ -235,7 +235,7 @@ def test_progress_names_the_layer_now_and_then(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("operator", ["MatMul", "Gemm"])
 def test_zero_points_cost_no_accuracy(tmp_path, operator):
-    """Against the product of what the codes stand for, padding and both zero points included."""
+    """Against the product of the decoded values, including padding and both zero points."""
     x = data(6, 40) + 1.5
     network, w = one_layer(tmp_path, operator, x.shape, (40, 5))
     chosen = plan(
@@ -280,7 +280,7 @@ def test_blocks_are_products_of_their_own(tmp_path, weights, activations):
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("weights", ["", "per=channel"])
 def test_headroom_keeps_sums_within_the_accumulator(tmp_path, groups, weights):
-    """E4M3 in FP16: the doublings are as few as keep the largest sum of codes below half of it."""
+    """E4M3 in FP16: the fewest doublings that keep the largest sum below half the range."""
     x, limit = abs(data(2, 8, 5, 5)), 65504
     w = data(4, 8 // groups, 3, 3)
     w[1] = 0.01  # The least scale of a channel, and its largest codes everywhere.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m sim.network``: what it prints and writes, and how it refuses."""
+"""``python -m sim.network``: what it prints and writes, and its errors."""
 
 import json
 from pathlib import Path
@@ -78,7 +78,7 @@ def test_table_and_json_tell_the_same(capsys, files):
     assert total["energy_nj"] == pytest.approx(total["macs"] / 2000)
     assert text[-2] == (f"output y (4, 3), runs 1: SQNR {facts['outputs']['y']['sqnr_db']:.1f} dB")
     assert text[-1] == "energy: 0.5 pJ per multiply-accumulate, as given"
-    # No record tells that of the unit.
+    # There is no record with the energy of the unit.
     assert "energy" not in shown(capsys, files, *words[:-2])
 
 
@@ -144,7 +144,7 @@ def test_samples_batches_and_files(capsys, files):
 
 
 def test_list_is_what_load_takes(capsys, files):
-    """Groups are apart, and models of operators beside the array load."""
+    """The groups of operators are disjoint, and models with FP32 operators can be loaded."""
     facts = json.loads(shown(capsys, files, "--list", "--json"))
     text = shown(capsys, files, "--list")
     assert text.startswith("Operators on the array: Conv, Gemm, MatMul\n")
@@ -171,7 +171,7 @@ def test_list_is_what_load_takes(capsys, files):
 
 
 def test_operator_without_an_implementation_is_named(files):
-    """Not the one before it, which is a function of others."""
+    """The operator is named, and not the previous one, which is a function of others."""
     path = save(
         files["folder"] / "pool.onnx",
         [node("HardSwish", "x", "h"), node("GlobalLpPool", "h", "y", "pool")],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Convolutions and products as matrix products: FP32 results are those of onnx's reference."""
+"""Convolutions and products as matrix products: FP32 results equal onnx's reference."""
 
 import re
 
@@ -146,7 +146,7 @@ def run_exact(path, feed, seen=None):
 
 
 def compare(path, feed, tolerance=0.0):
-    """Hold outputs to the reference's; gives the layers."""
+    """Compare outputs with the reference; return the layers."""
     seen = []
     got = run_exact(path, feed, seen)
     wanted = ReferenceEvaluator(onnx.load(path)).run(None, feed)

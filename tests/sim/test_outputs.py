@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model of output stages against `sim.encode`, against ml_dtypes, and its borders.
+"""The model of output stages against `sim.encode` and ml_dtypes, and at its limits.
 
 Sums times a binary32 scale: against the host's arithmetic, exact fractions, and the twin.
 """
@@ -80,7 +80,7 @@ def test_output_is_what_ml_dtypes_converts_to(source, to, dtype):
 
 @pytest.mark.parametrize("to", ["e4m3", "e5m2", "e3m4", "e4m3fnuz", "e5m2fnuz", "fp16", "bf16"])
 def test_output_of_fp32_is_what_ml_dtypes_converts_to(to):
-    """At every rounding case of the target and two steps beside it, and at random codes."""
+    """At every rounding case of the target, two steps around it, and at random codes."""
     dtype = np.dtype(ML_DTYPES[to])
     with np.errstate(over="ignore"):
         cases = around(sim.decode(all_codes(to), to)).astype(np.float32).view(np.uint32)
@@ -261,7 +261,7 @@ def test_fixed_point_is_the_nearest_value(to, source):
     values, codes = [value for value, _ in table], [code for _, code in table]
     sums, scales, exact = _fixed_cases(source, 3000, SCALE_SEED)
     got = sim.output(sums, f"{to},from={source},scale=fp32", scale=scales)
-    # A negative product that rounds to zero is minus zero; of an exact zero the scale says it.
+    # A negative product that rounds to zero is minus zero; an exact zero has the scale's sign.
     negative = [
         x < 0 or (x == 0 and (int(scale) >> 31 != (int(value) < 0)))
         for x, value, scale in zip(exact, sums, scales, strict=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantisers per tensor, channel and block: codes as exact encoders have them, ranges, files."""
+"""Quantisers per tensor, channel and block: codes equal exact encoders', ranges, files."""
 
 import json
 import math
@@ -47,7 +47,7 @@ def numbers(count: int = 4096) -> np.ndarray:
 
 @pytest.mark.parametrize("name", SHORT)
 def test_short_formats_encode_as_the_exact_encoder(name: str) -> None:
-    """Every value, every midpoint, what lies right beside them, zeros and what is too large."""
+    """Every value, every midpoint, their neighbours, zeros, and numbers that are too large."""
     fmt = parse_format(name)
     values = np.unique(sim.decode(np.arange(1 << fmt.width, dtype=np.uint32), fmt))
     values = values[np.isfinite(values)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m sim.run``: what it prints, refuses and writes; the same sums whatever computes."""
+"""``python -m sim.run``: what it prints and writes, its errors; equal sums from all backends."""
 
 import json
 import re
@@ -26,7 +26,7 @@ UNIT = ["--mac", "e4m3", "--acc", "fp32", "--array", "4x4"]
 
 
 def run(capsys, *arguments):
-    """JSON of a run that goes well."""
+    """JSON of a run without errors."""
     assert main([*UNIT, *arguments, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
@@ -156,7 +156,7 @@ def test_rtl_prints_the_same(capsys, monkeypatch, unit):
     ],
 )
 def test_models_round_alike_at_the_drain(capsys, tmp_path, unit, stage):
-    """Codes that hold the sums to a few bits, and a cycle more than without the stage."""
+    """The output stage rounds the sums to few bits, and adds one cycle."""
     whole, found, codes = ["--mac", unit, "--array", "3x5", "--size", "9x20x11"], [], []
     for backend, more in (("fast", []), *((name, stage) for name in ("fast", "vector", "cycle"))):
         file = tmp_path / f"{len(found)}.npy"
@@ -346,7 +346,7 @@ def test_interrupted_run_leaves_no_file(tmp_path):
         "--out",
         str(tmp_path / "c.npy"),
     ]
-    # A test run in the background may ignore Ctrl-C, and what it starts would inherit that.
+    # A test run in the background may ignore Ctrl-C, and its child processes would inherit that.
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -354,7 +354,7 @@ def test_interrupted_run_leaves_no_file(tmp_path):
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
-        # While modules are being loaded Python can lose a signal; by then it computes.
+        # Python can lose a signal while it imports modules; after this wait it computes.
         assert "rows" in process.stderr.readline()
         assert [file.name[:9] for file in tmp_path.iterdir()] == [".writing-"]
         process.send_signal(signal.SIGINT)
@@ -369,7 +369,7 @@ def test_interrupted_run_leaves_no_file(tmp_path):
     "unit", ["e4m3,acc=fp32", "e5m2,acc=fp16", "e4m3", "e5m2", "e5m2,acc=aligned:13"]
 )
 def test_nan_and_infinity_are_codes_as_any(capsys, tmp_path, unit):
-    """They are computed with, not refused: the sums say so, or the flags beside them."""
+    """They are valid operands; the sums are special codes, or have flags."""
     mac = parse_mac(unit)
     special = [code for code in range(256) if mac.a.unpack(code).kind in (Kind.NAN, Kind.INF)]
     a = np.array([[special[0], 1, 2], [3, special[-1], 4], [5, 6, 7]], np.uint8)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The numpy twin of the golden model must give the same bits, whatever the unit."""
+"""The numpy model must give the same bits as the golden model, for every unit."""
 
 from dataclasses import replace
 from itertools import product

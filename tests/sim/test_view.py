@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page that plays a product: its trace against RTL and closed forms, its content and limits."""
+"""The page that animates a product: its trace against RTL and closed forms, content, limits."""
 
 import base64
 import json
@@ -36,13 +36,13 @@ def operands(spec, m, k, n, seed=5):
 
 
 def padded(matrix, rows, cols):
-    """With zeros to whole tiles."""
+    """``x`` padded with zeros to whole tiles."""
     return np.pad(matrix, [(0, -matrix.shape[0] % rows), (0, -matrix.shape[1] % cols)])
 
 
 @pytest.mark.parametrize(("mac", "size"), UNITS)
 def test_trace_is_the_closed_form(mac, size):
-    """Operands, sums of prefixes and results of each element when they must be there."""
+    """Operands, partial sums and results of each element, in the cycles of the closed form."""
     spec = parse_array(size, mac)
     rows, cols, lanes = spec.rows, spec.cols, spec.mac.lanes
     m, k, n = 2 * rows - 1, 6 * lanes, 2 * cols
@@ -75,7 +75,7 @@ def test_trace_is_the_closed_form(mac, size):
 @pytest.mark.parametrize("stalls", [{}, {"a": [0, 1, 1], "c": [1, 0]}, {"b": [1, 0, 0, 0]}])
 @pytest.mark.parametrize(("mac", "size"), UNITS)
 def test_tags_name_the_sums(mac, size, stalls):
-    """Whatever stalls: a tagged sum or result is that of the model."""
+    """With any stalls, a tagged sum or result equals that of the model."""
     spec = parse_array(size, mac)
     rows, cols, lanes = spec.rows, spec.cols, spec.mac.lanes
     k = 2 * lanes
@@ -112,7 +112,7 @@ def test_trace_is_what_the_rtl_does(tmp_path, mac, stages):
     for at in np.ndindex(trace.cycles, 4, 4):
         for name, value in registers(trace, *at).items():
             found = wires[at[0]][f"{DUT}.grid.row_{at[1]}.pe_{at[2]}.{name}"]
-            if name == "frame_q":  # Beside no operands, first and last mean nothing.
+            if name == "frame_q":  # Without operands, first and last are meaningless.
                 found &= 7 * (found & 1)
             unknown += found is None
             compared += found is not None
@@ -140,7 +140,7 @@ def registers(trace, cycle, row, col):
 
 
 def unpacked(plane):
-    """What the page's script does, with numpy."""
+    """Unpack a plane as the page's script does, with numpy."""
     changed = np.unpackbits(octets(plane["changed"]), bitorder="little")
     shape = plane["cycles"], plane["elements"]
     changed = changed[: shape[0] * shape[1]].reshape(shape).astype(bool)
@@ -210,7 +210,7 @@ def test_page_asks_for_nothing(tmp_path):
 
 @pytest.mark.parametrize(("size", "depth", "most"), [("32x32", 98, 3.5e6), ("4x4", 12400, 7e6)])
 def test_largest_page_is_small(size, depth, most):
-    """All elements busy, with wide sums that all differ, for as long as may be."""
+    """All elements are busy, with wide sums that all differ, for the largest number of cycles."""
     spec = parse_array(size, "e4m3")
     rng = np.random.default_rng(2)
     a, b = (
@@ -226,7 +226,7 @@ def test_record_wrong():
     spec = parse_array("2x2", "e4m3")
     with pytest.raises(SpecError, match=r"^Operand shapes must be \(M, K\) and \(K, N\), not "):
         record(np.zeros(3, np.uint8), np.zeros((3, 3), np.uint8), spec)
-    # Stalls count too: what is too long is refused before memory is full.
+    # Stalls count too: a trace that is too long is refused before it fills the memory.
     message = "View cycles must be at most 50000 on 2x2 elements, not 50001"
     with pytest.raises(SpecError, match=f"^{message}$"):
         record(*operands(spec, 2, 40, 2), spec, stalls={"a": [1] * 2000 + [0]})
@@ -260,7 +260,7 @@ def order(spec, m, passes, across):
 @pytest.mark.parametrize("stalls", [{}, {"a": [0, 1, 1], "c": [1, 0]}, {"b": [1, 0, 0, 0]}])
 @pytest.mark.parametrize(("mac", "size", "depth"), WEIGHT_UNITS)
 def test_weight_tags_name_operands_weights_and_sums(mac, size, depth, stalls):
-    """Whatever stalls: what is tagged is what the product has there, and all of it is tagged."""
+    """With any stalls, every operand, weight and sum has a tag, and the tag is right."""
     m, n = 9, 5
     spec, a, b = weight_product(mac, size, depth, m, 7, n)
     lanes, across = spec.mac.lanes, -(-n // spec.cols)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page that plays a product, in a browser: it steps, scrubs and plays, and shows the sums."""
+"""The page that animates a product, in a browser: it steps, scrubs, plays, and shows the sums."""
 
 import html
 import json
@@ -16,7 +16,7 @@ from sim.trace.record import record
 from tests.support.pages import visit
 from tests.support.tiers import tiers
 
-#: What a reader does, and what the page then shows; runs behind the page's own script.
+#: Actions of a reader, and what the page then shows; runs after the page's own script.
 VISIT = """
 <script>
 const said = {};
@@ -88,7 +88,7 @@ setTimeout(() => {
 
 
 def opened(trace, folder, at=""):
-    """What was seen on the page of a trace."""
+    """Texts of the page of a trace after the actions."""
     file = folder / "view.html"
     file.write_text(page(trace).replace("</body>", VISIT + "</body>"), encoding="utf-8")
     document, log = visit(file, folder, at)
@@ -167,7 +167,7 @@ def test_page_shows_the_sums_of_the_model(tmp_path, mac, size, sides):
 
 
 def test_weight_page_steps_scrubs_and_plays(tmp_path):
-    """As that of an output-stationary array; every sum that is shown is the right one."""
+    """The same for a weight-stationary array; every sum on the page is right."""
     spec = parse_array("3x3", "e4m3,acc=fp32", dataflow="ws", depth=6)
     rng = np.random.default_rng(9)
     a, b = (rng.integers(0, 120, shape).astype(np.uint8) for shape in ((6, 5), (5, 4)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waves of the clock-by-clock model: read back, they are its registers; what the command writes."""
+"""Waves of the cycle-accurate model: read back, they equal its registers; the command's files."""
 
 import json
 from pathlib import Path
@@ -84,7 +84,7 @@ def test_waves_hold_every_register_and_stream(tmp_path, unit, flow, out):
 
 @pytest.mark.parametrize("flow", ["os", "ws"])
 def test_run_writes_waves_again_alike(tmp_path, capsys, flow):
-    """The same bytes for the same run; the savefile names signals that are there."""
+    """The same bytes for the same run; the savefile names existing signals."""
     texts = []
     for name in ("x", "y"):
         file = tmp_path / name / "w.vcd"
@@ -191,5 +191,5 @@ def test_samples_are_taken_before_the_edge(tmp_path: Path) -> None:
 
 
 def test_samples_need_an_edge(tmp_path: Path) -> None:
-    """A clock that starts high, or only becomes known, has not risen."""
+    """A clock that starts high, or changes from unknown to high, has no rising edge."""
     assert read(tmp_path / "x.vcd", "#0\n1!\n#5\n0!\n#6\nx!\n#7\n1!\n#9\n0#\n") == []

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of a compiled array over its streams: products under stalls, resets, ends that disagree.
 
-They ask what the bench in an event simulator asks, in a fraction of the time.
+They check the same as the bench in an event simulator, in a fraction of the time.
 """
 
 import numpy as np
@@ -16,14 +16,14 @@ from tests.support.output_checks import draw_options
 #: Chances of a pause by stream.
 STALLS = ({}, {A: 0.3, C: 0.4}, {B: 0.6}, {C: 0.9}, {A: 0.4, B: 0.4, C: 0.4})
 RESETS = 24
-#: Extreme products in a row: what an exact accumulator holds unless told otherwise.
+#: Number of extreme products in a row: what an exact accumulator holds by default.
 EXTREMES = 4096
 #: ``tuser`` of A where a pass is first, neither, last, both.
 FIRST, MIDDLE, LAST, SINGLE = 1, 0, 2, 3
 
 
 def check_array(spec: ArraySpec, model, seed: int) -> int:
-    """Make all of the checks of its dataflow; gives the values compared."""
+    """Make all checks of the array's dataflow; return the number of values compared."""
     _check_offers(spec, model, seed)
     compared = check_products(spec, model, seed) + check_extremes(spec, model)
     if spec.dataflow is Dataflow.OS:
@@ -41,7 +41,7 @@ def check_array(spec: ArraySpec, model, seed: int) -> int:
 
 
 def check_products(spec: ArraySpec, model, seed: int) -> int:
-    """Products of several shapes under each set of stalls; gives the values compared."""
+    """Products of several shapes under each set of stalls; return the number of values compared."""
     rng = np.random.default_rng(seed)
     model.reset()
     rows, cols, lanes = spec.rows, spec.cols, spec.mac.lanes
@@ -58,7 +58,7 @@ def check_products(spec: ArraySpec, model, seed: int) -> int:
 
 
 def check_extremes(spec: ArraySpec, model) -> int:
-    """As many products of the largest operands as make the top bits of a wide sum count."""
+    """So many products of the largest operands that the top bits of a wide sum are used."""
     model.reset()
     a, b = (
         np.full(shape, fmt.max_code, np.uint64)
@@ -70,7 +70,7 @@ def check_extremes(spec: ArraySpec, model) -> int:
 
 
 def check_resets(spec: ArraySpec, model, seed: int, *, steps: int) -> int:
-    """A product behind a reset at any time, also while the streams break every rule.
+    """A product after a reset at any time, even while the streams violate every rule.
 
     K takes ``steps`` steps of the MAC at the most.
     """
@@ -107,7 +107,7 @@ def _check_ends(spec: ArraySpec, model, seed: int) -> int:
 
 
 def _run_tile(spec: ArraySpec, model, operands, last_a, last_b) -> tuple[int, np.ndarray]:
-    """Error and slots of one tile behind a reset, and of a sound one behind it: error stays."""
+    """Error and slots of one tile after a reset, and of a right tile after it: error stays."""
     model.reset()
     for ends in (last_b, last_a):
         ran = model.stream(operands, {C: spec.rows}, last={A: last_a, B: ends}, max_cycles=2000)
@@ -145,7 +145,7 @@ def _check_runs_on(spec: ArraySpec, model, seed: int) -> None:
 
 
 def _check_offers(spec: ArraySpec, model, seed: int) -> None:
-    """A row is offered whether it is wanted or not: valid must not wait for ready."""
+    """A row is offered even while ready is low: valid must not wait for ready."""
     model.reset()
     m, k = spec.rows if spec.dataflow is Dataflow.OS else 1, spec.rows * spec.mac.lanes
     operands = random_operands(spec, np.random.default_rng(seed), (m, k, spec.cols))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small board, compiled once, and garbled frames to and from it.
 
-Each request goes over a line that spoils it, or its reply. Whatever answers OK must have done what
-was asked, whatever does not must have done nothing; right behind it a good request must be answered
-well. So nothing hangs, and nothing wrong is taken for right.
+The line garbles each request or its reply. A request that is answered OK must have been done; any
+other must have had no effect. The next request is good, and must be answered
+correctly. So the board does not hang, and no error is missed.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from sim.rtl.serial import BoardLine, SerialLine
 from synth.record import Metric, Record, provenance, write_records
 
 RECORDS = ROOT / "reports" / "data" / "board_frames.json"
-#: Cycles without anything going on, after which nothing will, and after which it hangs.
+#: Idle cycles after which no more bytes come, and idle cycles after which the board hangs.
 IDLE, PATIENCE = 64, 1 << 17
 #: Registers that are written and read, and the run and stride of words side by side.
 REGISTERS, SIDE_BY_SIDE = ("M", "K", "N"), 1 | 1 << 16
@@ -56,7 +56,7 @@ def compiled_board(
     optimize: str = "-O0",
     change: Callable[[str], str] = lambda verilog: verilog,
 ) -> sim.rtl.Model:
-    """Compiled model of a board; ``change`` may make other Verilog of the Verilog."""
+    """Compiled model of a board; ``change`` may alter the Verilog."""
     manifest = generate(spec, folder)
     file = manifest.with_suffix(".v")
     file.write_text(change(file.read_text()))
@@ -75,11 +75,11 @@ class Spoiler(BoardLine):
         self.spoil = lambda data, out: data
 
     def write(self, data: bytes) -> None:
-        """Send what is left of the bytes."""
+        """Send the garbled bytes."""
         super().write(self.spoil(data, True))
 
     def read(self, seconds: float) -> bytes:
-        """What is left of what has come."""
+        """Received bytes, garbled."""
         return self.spoil(super().read(seconds), False)
 
 
@@ -98,13 +98,13 @@ def drop(rng, data: bytes) -> bytes:
 
 
 def insert(rng, data: bytes) -> bytes:
-    """A byte comes from nowhere."""
+    """An extra byte arrives."""
     place = int(rng.integers(len(data) + 1))
     return data[:place] + rng.bytes(1) + data[place:]
 
 
 def cut(rng, data: bytes) -> bytes:
-    """The rest is missing."""
+    """The rest of the bytes is lost."""
     return data[: int(rng.integers(len(data)))]
 
 
@@ -115,12 +115,12 @@ def swap(rng, data: bytes) -> bytes:
 
 
 def double(rng, data: bytes) -> bytes:
-    """It comes twice, without a pause."""
+    """The frame arrives twice, without a pause."""
     return data + data
 
 
 def lengthen(rng, data: bytes) -> bytes:
-    """More comes in the frame than any frame has."""
+    """The frame becomes longer than any valid frame."""
     return data[:-1] + rng.bytes(1100).replace(bytes([FLAG]), b"") + data[-1:]
 
 
@@ -129,7 +129,7 @@ WAYS = {flip: 8, drop: 4, insert: 4, cut: 4, swap: 8, double: 1, lengthen: 0.02}
 
 
 class Bench:
-    """Sends garbled frames and checks what comes of each.
+    """Sends garbled frames and checks the effect of each.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class Bench:
         self._chances = chances / chances.sum()
 
     def garbled(self) -> None:
-        """One frame that is spoilt on its way, or its reply, and a good one behind it."""
+        """A frame that is garbled, or whose reply is, and then a good one."""
         kind = ("sent", "received", "noise")[int(self._rng.integers(3))]
         writes, values = bool(self._rng.integers(2)), self._rng.integers(0, 1 << 32, 3).tolist()
         payload = [self._base, SIDE_BY_SIDE, *(values if writes else [len(REGISTERS)])]
@@ -168,20 +168,20 @@ class Bench:
         self._good(values if writes else None, done=bool(mine), certain=kind != "received")
 
     def _good(self, values: list[int] | None, *, done: bool, certain: bool) -> None:
-        """A good read; registers are as they were, or as the write before left them."""
+        """A good read; registers have their old values or those of the previous write."""
         payload = [self._base, SIDE_BY_SIDE, len(REGISTERS)]
         (reply,) = self._ask(Command.READ, payload, None)
         assert (reply.sequence, reply.code) == (self._sequence, Code.OK), reply
         found = np.frombuffer(reply.payload, "<u4").tolist()
         allowed = [values if done and values else self._state]
-        if values and not certain:  # The reply was spoilt, not the request.
+        if values and not certain:  # The reply was garbled, not the request.
             allowed = [values]
         assert found in allowed, (found, allowed)
         self._state = found
         self.good += 1
 
     def _ask(self, command: Command, words: list[int], kind: str | None) -> list[Reply]:
-        """Replies to a request, spoilt in one direction or not at all."""
+        """Replies to a request, garbled in one direction or not at all."""
         self._sequence = (self._sequence + 1) % 256
         data = frame(self._sequence, command, np.array(words, "<u4").tobytes())
         if kind == "sent":

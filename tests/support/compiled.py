@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a module to its compiled model, with whatever is to be done to the Verilog in between."""
+"""Compiles a module to a model; a function may change its Verilog first."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,7 +9,7 @@ import sim.rtl
 from hw.emit.netlist import CLOCKING, module_ports
 from hw.emit.verilog import to_verilog
 
-#: Makes other Verilog of a module's Verilog and of its name.
+#: Returns changed Verilog, from a module's Verilog and its name.
 Change = Callable[[str, str], str]
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands and examples of README.md and ``docs/*.md``, as a reader meets them.
+"""Commands and examples of README.md and ``docs/*.md``, run as a reader would.
 
 A block of ``console`` has commands behind ``$`` and what they print; a line of dots stands for any
 lines, dots within a line for any text. A block of ``sh`` has commands alone. What a block of
 ``python`` prints stands in the block of ``text`` behind it. Any other block whose first line is a
 comment with the name of a file is that file. A command in backticks counts, too.
 
-``python -m tests.support.documents`` writes anew what is shown and no longer printed.
+``python -m tests.support.documents`` updates output in the pages that has changed.
 """
 
 import os
@@ -30,7 +30,7 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`((?:bytemac|python -m|make) [^`\n]+)`")
 _RENDERED = re.compile(r"<!-- begin:(\w+) -->.*?<!-- end:\1 -->", re.DOTALL)
 _NAMED = re.compile(r"(?:#|//) (\w+\.\w+)\n")
-#: A command is no longer waited for.
+#: Seconds after which a command times out.
 LIMIT = 300
 
 
@@ -78,21 +78,21 @@ def _inline(prose: str) -> list[Step]:
 
 
 def _session(text: str, start: int) -> Iterator[Step]:
-    """Commands of a block of ``console``, each with what stands behind it."""
+    """Commands of a block of ``console``, each with the output that follows it."""
     for match in re.finditer(r"^\$ (.*(?:\\\n.*)*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
         low, high = match.span(2)
         yield Step("shell", match[1].replace("\\\n", " "), match[2], (start + low, start + high))
 
 
 def prepare(folder: Path) -> None:
-    """Write the files that pages take for granted: a model, its inputs and a cell library."""
+    """Write the files that pages assume: a model, its inputs and a cell library."""
     small_network(folder / "model.onnx")
     np.save(folder / "inputs.npy", data(8, 2, 6, 5))
     shutil.copy(ROOT / "tests/data/small.lib", folder / "my.lib")
 
 
 def arguments(command: str) -> list[str]:
-    """Arguments of a command as it is run here: of this Python, wherever it is installed."""
+    """Arguments that run a command with this Python."""
     words = shlex.split(command)
     if words[0] == "bytemac":
         return [sys.executable, "-m", *words]
@@ -115,7 +115,7 @@ def printed(step: Step, folder: Path) -> str:
 
 
 def agrees(shown: str, got: str) -> bool:
-    """Whether ``got`` is what is shown, dots standing for anything."""
+    """Whether ``got`` matches the shown output, in which dots match anything."""
     lines = [
         r"(?:.*\n)*?" if line.strip() == "..." else _pattern(line.rstrip()) + r"[ ]*\n"
         for line in shown.splitlines()
@@ -123,7 +123,7 @@ def agrees(shown: str, got: str) -> bool:
     return re.fullmatch("".join(lines), got) is not None
 
 
-#: Commands that are not run, by their beginning, and why; their options are looked up instead.
+#: Commands that are not run, by prefix, and why; only their options are checked.
 CHECKED_ONLY = {
     "make ": "is what this test is run by, or takes minutes",
     ". .venv/bin/activate": "changes the shell",
@@ -136,7 +136,7 @@ CHECKED_ONLY = {
 
 
 def checked_only(command: str) -> bool:
-    """Whether a command is looked at and not run."""
+    """Whether a command is checked but not run."""
     return command.startswith(tuple(CHECKED_ONLY))
 
 
@@ -158,7 +158,7 @@ def run(page: str, folder: Path, *, chosen: Callable[[Step], bool]) -> list[tupl
 
 
 def main() -> int:
-    """Write anew what no longer agrees; the exit code."""
+    """Update outputs that no longer match; return the exit status."""
     for path in PAGES:
         page = path.read_text()
         with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of a compiled GEMM engine through nothing but its bus and its interrupt."""
+"""Checks of a compiled GEMM engine through its bus and its interrupt only."""
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def set_output(driver: EngineDriver, rng) -> dict[str, int]:
 
 
 def results(spec: GemmSpec, a, b, options) -> tuple[np.ndarray, np.ndarray]:
-    """Codes and flags that the model gives."""
+    """Codes and flags of the model."""
     mac, out = spec.array.mac, spec.array.out
     sums, flags = sim.matmul_with_flags(a, b, mac)
     if out:
@@ -74,7 +74,7 @@ def results(spec: GemmSpec, a, b, options) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_engine(spec: GemmSpec, model, seed: int) -> int:
-    """Make all of the checks; gives the results compared."""
+    """Make all checks; return the number of results compared."""
     rng = np.random.default_rng(seed)
     model.reset()
     driver = EngineDriver(BUSES[spec.bus](model), spec)
@@ -147,7 +147,7 @@ def _check_product(driver: EngineDriver, model, rng, shape) -> int:
 
 
 def _check_cycles(driver: EngineDriver, model, rng) -> None:
-    """Cycles of many sizes, whatever the operands; the interrupt tells the end."""
+    """Cycles of many sizes; the interrupt marks the end."""
     spec, array, timed = driver.spec, driver.spec.array, 0
     assert driver.put("IRQ_ENABLE", 1)
     while timed < TIMED:
@@ -247,7 +247,7 @@ def _check_rows_beyond(driver: EngineDriver, rng) -> None:
 
 
 def _check_busy(driver: EngineDriver, rng) -> int:
-    """What would disturb a running product is refused, told, and changes nothing."""
+    """Accesses that would disturb a running product are refused, reported, and have no effect."""
     spec, compared = driver.spec, 0
     shape = spec.array.rows, 2, spec.array.cols
     locked = [register.name for register in driver.map.registers if register.locked]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One step of a floating-point MAC: compiled RTL of it, and what IEEE arithmetic of the host says.
+"""One step of a floating-point MAC: its compiled RTL, and the host's IEEE arithmetic as reference.
 
 The reference adds in float64, such that one more rounding gives what the exact sum would, and
 rounds that once; it shares nothing with the golden model.
@@ -32,7 +32,7 @@ def compile_step(
 
 
 def held_codes(spec: MacSpec) -> Codes:
-    """Every code that the accumulator may hold; for accumulators of 16 bits at most."""
+    """Every code that the accumulator can hold; for accumulators of 16 bits at most."""
     frame = AlignWindow(spec)
     return np.array(
         [code for code in range(1 << spec.acc.width) if frame.holds(code)], dtype=np.uint64
@@ -68,7 +68,7 @@ def wanted_codes(spec: MacSpec, acc: Codes, a: Codes, b: Codes) -> Codes:
 
 
 def sum_codes(acc: FloatAccumulator, old: Floats, products: Floats) -> Codes:
-    """Codes of ``old + products``, rounded once as ``acc`` says."""
+    """Codes of ``old + products``, rounded once according to ``acc``."""
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         total = _odd_sum(old, products)
         if acc == FloatAccumulator(fmt=acc.fmt) and acc.fmt.name in HOST_FORMATS:
@@ -116,7 +116,7 @@ def _codes(acc: FloatAccumulator, total: Floats) -> Codes:
 
 
 def random_accumulators(spec: MacSpec, rng: np.random.Generator, a: Codes, b: Codes) -> Codes:
-    """Codes that the accumulator may hold, a third of them close to what ``a * b`` takes away."""
+    """Codes that the accumulator can hold, a third of them close to ``-a * b``."""
     fmt, frame = spec.acc.fmt, AlignWindow(spec)
     highest = min(frame.top, fmt.bias)
     x, y = (

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what breaks the house rules: imports against the stairs, broken ``__all__``,
-imports in a circle.
+"""Finds violations of the rules for imports: a wrong order of packages, a broken ``__all__``,
+circular imports.
 
-`findings(root)` reads every Python file of the rooms below ``root`` and runs none of them.
+`findings(root)` parses every Python file of the packages below ``root``; it runs none of them.
 """
 
 import ast
@@ -14,20 +14,20 @@ from pathlib import Path
 
 ROOMS = ("hw", "sim", "synth", "reports", "bytemac", "tests")
 SPDX = "# SPDX-License-Identifier: Apache-2.0"
-#: Names that say nothing about what is inside.
+#: Names that do not describe the contents of a file.
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "misc"}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a room may import: rooms of this tree, and packages from outside."""
+    """What a package may import: packages of this tree, and third-party packages."""
 
     rooms: tuple[str, ...]
     stdlib_only: bool = False
     never: tuple[str, ...] = ()
 
 
-#: The ground floor: how commands end and report. Every floor may import it.
+#: The lowest layer, which handles signals and progress of commands. Every layer may import it.
 GROUND = ("hw.manners", "hw.progress")
 #: Longest matching prefix decides.
 RULES = {
@@ -73,7 +73,7 @@ class Source:
 
 
 def sources(root: Path) -> list[Source]:
-    """Every Python file of the rooms, in order."""
+    """Every Python file of the packages, in order."""
     found = []
     for path in sorted(file for room in ROOMS for file in (root / room).rglob("*.py")):
         relative = path.relative_to(root)
@@ -91,14 +91,14 @@ def sources(root: Path) -> list[Source]:
 
 
 def rule(module: str) -> Rule:
-    """Rule of the room that ``module`` is in."""
+    """Rule of the package that contains ``module``."""
     if module.startswith("reports.") and PAGE.fullmatch(module.rpartition(".")[2]):
         return RULES["reports"]
     return RULES[max((room for room in RULES if _within(module, room)), key=len)]
 
 
 def findings(root: Path) -> list[str]:
-    """One line for each breach; none in a house in order."""
+    """One line for each violation."""
     files = sources(root)
     modules = {source.module for source in files}
     checks = (_wrong_name, _wrong_header, _wrong_exports)
@@ -143,7 +143,7 @@ def _bound(node: ast.stmt) -> set[str]:
     if isinstance(node, ast.Import | ast.ImportFrom):
         return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
     blocks = [block for block in ast.iter_child_nodes(node) if isinstance(block, ast.stmt)]
-    if blocks:  # If, try, with and their like.
+    if blocks:  # Compound statements such as if, try and with.
         return set().union(*map(_bound, blocks))
     return {
         part.id
@@ -196,13 +196,13 @@ def _base(source: Source, node: ast.ImportFrom) -> str:
 
 
 def _constant(node: ast.expr) -> str:
-    """Name in an import by a call; what cannot be read counts as a room that nobody may enter."""
+    """Name in an import by a call; one that is not a literal counts as forbidden."""
     is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
     return node.value if is_text else "tests.<computed name>"
 
 
 def _cycles(files: list[Source], modules: set[str]) -> Iterator[str]:
-    """Imports in a circle among the parts of one folder, also those in functions.
+    """Circular imports among the parts of one folder, including imports in functions.
 
     A part is a file or a folder with all that is in it, so that a circle is found at the level at
     which it closes. A folder's own ``__init__`` is a part of it.
@@ -214,7 +214,7 @@ def _cycles(files: list[Source], modules: set[str]) -> Iterator[str]:
                 folder, here, there = _parting(source, name, modules)
                 graphs.setdefault(folder, {}).setdefault(here, set()).add(there)
     for folder, graph in sorted(graphs.items()):
-        if folder:  # Between rooms, the rules decide.
+        if folder:  # Between packages, the rules decide.
             yield from (
                 f"{folder}: must not import in a circle: {' -> '.join(circle)}"
                 for circle in _circles(graph)
@@ -232,7 +232,7 @@ def _parting(source: Source, name: str, modules: set[str]) -> tuple[str, str, st
 
 
 def _circles(graph: dict[str, set[str]]) -> Iterator[list[str]]:
-    """A shortest circle through each part that is on one, each circle once."""
+    """A shortest cycle through each part that is on one, each cycle once."""
     seen = set()
     for start in sorted(graph):
         paths, known = [[start]], set()

@@ -68,13 +68,13 @@ def products(spec):
 
 
 def held(product, seen):
-    """Number that the RTL's registers come to, None if it never wrote one of them."""
+    """Number in the RTL's registers; None if one of them was never written."""
     bits = {role: seen[f"bench.dut.{name}"] for role, name in product.names.items()}
     return None if None in bits.values() else product.value(bits)
 
 
 def wanted(spec, product, model):
-    """Product of the model's operands; a zero for infinities and NaN beside a fixed sum."""
+    """Product of the model's operands; zero for infinities and NaN if the sum is fixed-point."""
     (r, lane, c), mac = product.place, spec.mac
     codes = [int(codes[r, lane, c]) for codes in model.flight[product.stage][:2]]
     a, b = (float(values(fmt)[code]) for fmt, code in zip((mac.a, mac.b), codes, strict=True))
@@ -146,7 +146,7 @@ def _term(mac, stage):
 def stimulus(spec, seed, b_last=None):
     """Random inputs: every stream stalls, tiles end at random, the array is reset at times.
 
-    ``b_last`` says where a tile of B ends in each cycle; without it tiles end with those of A.
+    ``b_last`` marks the cycles in which a tile of B ends; by default tiles end with those of A.
     """
     rng, mac, rows = np.random.default_rng(seed), spec.mac, []
     for cycle in range(CYCLES):
@@ -186,13 +186,13 @@ def settings(spec):
 
 
 def beside(rng, spec, name, width, signed):
-    """What a port of the output stages says to each column."""
+    """Value of a port of the output stages for each column."""
     codes = rng.integers(0, 1 << width, spec.cols)
     return codes - (codes >> width - 1 << width) if width and signed else codes
 
 
 def packed(codes, width):
-    """Codes side by side, the first one in the low bits."""
+    """Codes concatenated, the first one in the low bits."""
     return sum(int(code) << place * width for place, code in enumerate(np.ravel(codes)))
 
 
@@ -244,7 +244,7 @@ def waveform(spec, rows, folder, names):
 
 
 def verilog(name):
-    """Name below the top as Verilog takes it, though it ends in a keyword."""
+    """Name below the top in Verilog syntax, escaped if it ends in a keyword."""
     *scopes, own = ["bench", "dut", *name.split(".")]
     return ".".join([*scopes, own if own.endswith("]") else f"\\{own} "])
 
@@ -259,7 +259,7 @@ def connections(spec, ports):
 
 
 def registers(model, groups):
-    """What the RTL's registers hold by the model, by name below the top."""
+    """Expected values of the RTL's registers, by name below the top."""
     found = {
         name: int(bits)
         for group in groups
@@ -283,7 +283,7 @@ def memory(spec):
 
 
 def saved(spec):
-    """Sums that the RTL keeps as two vectors: the model has what these come to."""
+    """Sums that the RTL keeps in carry-save form; the model has the resolved sum."""
     if spec.mac.adder is not Adder.CARRY_SAVE:
         return []
     width = spec.mac.acc.width + spec.mac.flag_bits
@@ -311,7 +311,7 @@ def saved(spec):
 
 
 def resolved(spec, kept):
-    """Sum and flags that the bits of a register of `saved` come to, see `CarrySaveState`."""
+    """Sum and flags in the bits of a register of `saved`, see `CarrySaveState`."""
     if kept is None:
         return None
     parts, width = carry_save_state(spec.mac), spec.mac.acc.width
@@ -331,9 +331,9 @@ def sums(mac, data, flags):
 
 
 def lockstep(spec, rows, folder):
-    """Hold every register, memory and handshake of every cycle to the RTL.
+    """Compare every register, memory and handshake with the RTL in every cycle.
 
-    What the RTL never wrote is left out. Gives counts: compared, unknown, beats of C taken.
+    Registers that the RTL never wrote are skipped. Returns counts: compared, unknown, beats of C.
     """
     apart = saved(spec)
     model, groups = array(spec), wires(spec) + (apart or memory(spec))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operands worth presenting to a MAC, derived from its description, and what its ports show."""
+"""Interesting operands for a MAC, derived from its description, and values of its ports."""
 
 from fractions import Fraction
 from itertools import pairwise, product
@@ -16,7 +16,7 @@ def codes(fmt: Format) -> range:
 def corner_codes(fmt: Format) -> list[list[int]]:
     """All finite codes; then by kind, where there are any: NaN, infinities, zeros, least, extreme.
 
-    What a product of two operands is depends on their kinds, so the rare ones are drawn as kinds.
+    The kind of a product depends on the kinds of its operands, so rare kinds are drawn as kinds.
     """
     kinds = {kind: [code for code in codes(fmt) if fmt.unpack(code).kind is kind] for kind in Kind}
     finite = kinds.pop(Kind.FINITE)
@@ -91,5 +91,5 @@ def cut_into_sums(pairs, count: int, rng: Random) -> list[list[tuple[int, ...]]]
 
 
 def port_of_flag(flag: int, flag_bits: int) -> int:
-    """What a flag port of ``flag_bits`` shows for a `Flag` (0 where there is no port)."""
+    """Value of a flag port of ``flag_bits`` for a `Flag` (0 if there is no port)."""
     return int(flag) if flag_bits == 2 else int(flag == Flag.NAN) if flag_bits else 0

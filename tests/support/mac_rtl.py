@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compiled RTL of a MAC, driven in bulk: operands whose sums go everywhere, ports in sums."""
+"""The compiled RTL of a MAC, driven in bulk: operands whose sums reach all kinds of values."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,7 +52,7 @@ def joined(codes, width):
 
 
 def sums_by_step(spec, model, a, b):
-    """Accumulator (M, N, K / lanes) of the RTL behind every step of ``a @ b``."""
+    """Accumulator (M, N, K / lanes) of the RTL after every step of ``a @ b``."""
     (m, k), n = a.shape, b.shape[1]
     steps = k // spec.lanes
     x = np.broadcast_to(a.reshape(m, 1, steps, spec.lanes), (m, n, steps, spec.lanes))
@@ -72,7 +72,7 @@ def sums_by_step(spec, model, a, b):
 
 
 def walks(spec, rng):
-    """Operands (M, K), (K, N) whose sums wander, cancel, overflow and underflow; few specials."""
+    """Operands (M, K), (K, N) whose sums vary, cancel, overflow and underflow; few specials."""
     shape = SIDE, LENGTH * spec.lanes
     a = draw(spec.a, rng, shape)
     b = draw(spec.b, rng, shape).T
@@ -115,7 +115,7 @@ def special_codes(fmt):
 
 
 class Walks:
-    """Sums that go to many places, and what the model gives behind every step of them.
+    """Sums of many values, and the model's result after every step.
 
     Half of them are long and wander; the others are short and end in a large term, which cuts a
     small sum of few bits. Made once, checked on many models; for accumulators of 64 bits at most.
@@ -153,14 +153,14 @@ class Walks:
 
 
 def check_walks(spec, folder, seed):
-    """Hold the RTL to the model behind every step of many walks."""
+    """Compare the RTL with the model after every step of many walks."""
     steps = Walks(spec, seed).check(compiled_mac(spec, folder))
     assert steps == LENGTH * SIDE**2 + SHORT * SHORT_SIDE**2
 
 
 @dataclass(frozen=True)
 class Sum:
-    """Products of one sum: packed codes of each beat, and what the ports show of it."""
+    """Products of one sum: packed codes of each beat, and the expected outputs."""
 
     beats: list[tuple[int, int]]
     data: int
@@ -189,7 +189,7 @@ class SumsBench:
             self._idle()
 
     def check(self, model) -> int:
-        """Raise unless the model shows every sum in its cycle and no other one; gives the sums.
+        """Raise unless every sum appears in its cycle and no other does; return the number of sums.
 
         The random sums come first, so that most faults are seen early.
         """
@@ -237,7 +237,7 @@ class SumsBench:
                 self._idle()
             if resets and self._rng.random() < RESET:
                 self._rows.append((1, *self._garbage()))
-                # What is still on its way is gone; so is the rest of this sum.
+                # All sums in flight are discarded, and the rest of this sum too.
                 self._due = [due for due in self._due if due[0] < len(self._rows)]
                 return
             is_last = place == len(one.beats) - 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inputs that no command accepts: what is typed, which files are there, and what names the fault.
+"""Malformed inputs: the command line, the files, and a pattern of the error message.
 
 `CASES` is a table: command, words, status, and a pattern that the one line must match. `HUGE`
 stands for a number of 5,000 digits, `NUL` for a path with a NUL character in it.
@@ -73,7 +73,7 @@ def files(folder: Path) -> None:
 _RUN = "--mac int8 --array 4x4"
 _SHORT = {"RUN": _RUN, "SIZE": f"{_RUN} --size 4x4x4"}
 
-#: Command, words, and what the line must say; the status is 2 but where a number comes first.
+#: Command, words, and the pattern of the error line; the status is 2 unless a number comes first.
 TABLE = r"""
 hw.spec | --json=x | json
 hw.spec | --list --colour | colour

@@ -49,7 +49,7 @@ def save(
     )
     model.ir_version = 8
     model = onnx.shape_inference.infer_shapes(model)
-    for output in model.graph.output:  # A model must say how many sides they have.
+    for output in model.graph.output:  # A model must declare the number of dimensions.
         if not output.type.tensor_type.HasField("shape"):
             output.CopyFrom(
                 helper.make_tensor_value_info(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many output stages in one compiled model, and sums worth presenting to them."""
+"""Many output stages in one compiled model, and interesting sums for them."""
 
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -26,7 +26,7 @@ EVERY_BITS = 16
 class OutputBench:
     """Output stages of ``specs``, held against `sim.output`.
 
-    Few sums do not repay a compilation that takes its time to ``optimize``.
+    For few sums, an optimised compilation (``optimize``) takes longer than it saves.
     """
 
     def __init__(self, specs: list[OutputSpec], folder: Path, optimize: str = "-O1"):
@@ -54,7 +54,7 @@ class OutputBench:
         rows, outputs = {}, []
         for case in cases:
             index = self.specs.index(case.spec)
-            # A cycle more, so that the last result is seen.
+            # One more cycle, to sample the last result.
             rows |= {
                 f"u{index}_{name}": np.pad(row, [(0, cycles - len(row)), (0, 0)][: row.ndim])
                 for name, row in case.inputs().items()
@@ -104,7 +104,7 @@ class Case:
         return self.wanted()
 
     def wanted(self, backend: str = "vector") -> np.ndarray:
-        """Codes that the golden model gives."""
+        """Codes of the golden model."""
         return sim.output(
             self.sums,
             self.spec,
@@ -171,7 +171,7 @@ def output_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case
 
 
 def float_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
-    """Random codes of a source in floating point, and those near what the target can tell."""
+    """Random codes of a floating-point source, and codes near rounding boundaries of the target."""
     codes = draw.integers(0, 1 << spec.source.width, size=count)
     sums = np.concatenate([codes, _edges(spec)])
     scale, point = draw_options(draw, spec, len(sums))
@@ -188,7 +188,7 @@ def float_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
 
 
 def fixed_case(draw: np.random.Generator, spec: OutputSpec, count: int) -> Case:
-    """Random sums in fixed point of every size, and those near what the target can tell."""
+    """Random fixed-point sums of every size, and sums near rounding boundaries of the target."""
     acc = spec.source
     shifts = draw.integers(0, acc.width, size=count).tolist()
     drawn = [
@@ -227,7 +227,7 @@ def draw_options(draw: np.random.Generator, spec: OutputSpec, count: int):
 
 
 def _edges(spec: OutputSpec) -> np.ndarray:
-    """Codes of the source at all the target's values and midpoints, one step beside them, signed.
+    """Codes of the source at all values and midpoints of the target and next to them, signed.
 
     Of targets above 16 bits some values are taken; special codes and the extremes are added.
     """
@@ -249,7 +249,7 @@ def _edges(spec: OutputSpec) -> np.ndarray:
 
 
 def _special(spec: OutputSpec) -> np.ndarray:
-    """Infinities, the codes beside them, zeros and the least numbers of a source."""
+    """Infinities, their neighbours, zeros and the smallest numbers of a source."""
     fmt = spec.source.fmt
     magnitudes = [*(fmt.inf_code + step for step in range(-3, 4)), *range(4)]
     return np.array([code | sign for code in magnitudes for sign in (0, fmt.sign_code)])
@@ -262,7 +262,7 @@ def _near_powers(acc: FixedAccumulator) -> list[int]:
 
 
 def _midpoint_units(spec: OutputSpec) -> list[int]:
-    """Sums at values and midpoints of the target, and one unit beside them."""
+    """Sums at values and midpoints of the target, and one unit above and below."""
     to, acc = spec.to, spec.source
     codes = range(1 << min(to.width, 16))
     values = {code.sig << code.exp for code in map(to.unpack, codes)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages as readers have them: what studies say of given records, a page in a headless browser."""
+"""Pages as readers see them: texts of studies for given records, a page in a headless browser."""
 
 import shutil
 import subprocess

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests/data holds: hashes of generated Verilog, results that were recorded on a GPU.
+"""The contents of tests/data: hashes of generated Verilog, and results recorded on a GPU.
 
-A refactor leaves the hashes alone ("same Verilog"); a change of the RTL says so and stores new ones
-by ``python -m tests.support.stored``. tests/data/README.md says where the results come from.
+A refactor does not change the hashes ("same Verilog"); a change of the RTL stores new ones
+with ``python -m tests.support.stored``. tests/data/README.md gives the source of the results.
 """
 
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of many cases of one kind run in every `make test`; the rest wait for `make test-full`."""
+"""Selects the cases that run in every `make test`; the rest run in `make test-full`."""
 
 from collections.abc import Collection, Iterable
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nets do: cycle by cycle, and with delays, held to an event simulator."""
+"""Switching of nets, per cycle and with delays, compared with an event simulator."""
 
 import re
 import shutil

@@ -45,7 +45,7 @@ def test_blocks_add_up_and_compute_the_same(text):
     assert gates[REST] == 0
     assert (cut.areas["normalise"] > 0) == has_float
     assert -0.05 < cut.excess < 0.15, cut.excess
-    # Raises if a sum is not that of the model.
+    # Raises if a sum differs from the model.
     energy = measure_energy(cut.mapped, spec, LIBRARY, "uniform", sums=6, glitches=False)
     parts = energy_by_block(energy)
     assert sum(parts.values()) == pytest.approx(energy.per_mac, rel=1e-9, abs=0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kept results: what gives one another key, and that nothing altered is believed."""
+"""The cache of results: what changes a key, and that altered files are not used."""
 
 import json
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ def test_code_is_part_of_the_key(monkeypatch):
     assert step("text").counts["x"] == 2
 
 
-#: What happens to the text of a file.
+#: Alterations of the text of a file.
 ALTERATIONS = {
     "cut": lambda text: text[:90],
     "emptied": lambda text: "",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verilog models of cells: truth tables against an evaluator written apart, and registers."""
+"""Verilog models of cells: truth tables against an independent evaluator, and registers."""
 
 import itertools
 import re
@@ -113,7 +113,7 @@ def test_flip_flops_step_as_described(name, tmp_path):
 
 
 def stepped(cell, rows):
-    """State behind each row of inputs, None while unknown."""
+    """State after each row of inputs, None while unknown."""
     ff, state, states = cell.flip_flop, None, [None]
     for before, row in itertools.pairwise(rows):
         if rewritten(ff.clock, row) and not rewritten(ff.clock, before):
@@ -123,7 +123,7 @@ def stepped(cell, rows):
             }
             state = int(possible.pop()) if len(possible) == 1 else None
         for text, value in ((ff.clear, 0), (ff.preset, 1)):
-            # One that was on from the start had no edge yet.
+            # A control that is on from the start has had no edge yet.
             if text and rewritten(text, row) and (state is not None or not rewritten(text, before)):
                 state = value
         states.append(state)

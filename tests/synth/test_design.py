@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of units alone: the loop of a carry-save MAC, and what an engine adds around its array."""
+"""Parts of units alone: the loop of a carry-save MAC, and an engine without its array."""
 
 import re
 from pathlib import Path
@@ -103,7 +103,7 @@ def test_loop_alone_keeps_the_sums(text):
 
 
 def _resolved(saved, kept):
-    """Sum that kept bits stand for, by the places that `CarrySaveState` tells."""
+    """Sum of the stored bits, with the layout of `CarrySaveState`."""
     carries = kept >> saved.width & (1 << saved.top - saved.start) - 1
     up, down = kept >> saved.bits - 2 & 1, kept >> saved.bits - 1
     return (kept % (1 << saved.width) + (carries << saved.start) + (up - down << saved.top)) % (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Energy: tables, a netlist paid for by hand, streams, MACs and arrays, OpenSTA's own numbers."""
+"""Energy: tables, a netlist computed by hand, streams, MACs and arrays, and OpenSTA's numbers."""
 
 import re
 import shutil
@@ -60,7 +60,7 @@ def test_tables_are_read_with_either_axis_first():
         assert [table(*place) for place in places] == joules([c * PJ for c in corners])
     assert energy.rise(0.5, 0.5e-13) == joules(2.5 * PJ)
     assert energy.fall(0.5, 1e-13) == joules(4 * PJ)
-    assert energy.rise(2, 2e-13) == joules((1 + 2 + 4) * PJ)  # Beyond: straight on.
+    assert energy.rise(2, 2e-13) == joules((1 + 2 + 4) * PJ)  # Extrapolated linearly.
     slew = next(e for e in tables["DFF"].energies if e.pin == "D")
     assert slew.rise(0.5, 7e-13) == slew.fall(0.5, 0) == joules(2 * PJ)
     assert [arc.related for arc in tables["NAND2"].arcs] == [("A",), ("B",)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Units on FPGAs: the harness around them, what is counted, and what is refused."""
+"""Units on FPGAs: the harness around them, counts, and errors."""
 
 import json
 import shutil

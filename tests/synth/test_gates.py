@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gate counts: Yosys's statistics read, fair INT8 and the unfair one, records and messages."""
+"""Gate counts: statistics of Yosys, the fair and the unfair INT8, records and messages."""
 
 import json
 import re

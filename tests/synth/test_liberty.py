@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Liberty files: units, pins, functions and states of a small library, and files that are none."""
+"""Liberty files: units, pins, functions and states of a small library, and invalid files."""
 
 import gzip
 import hashlib
@@ -108,7 +108,7 @@ def test_library_leakage_is_the_cells_or_the_mean_over_states(tmp_path, leakage,
 
 
 def wrong_files(folder):
-    """Bad arguments of `read`, and what it says."""
+    """Bad arguments of `read`, and its messages."""
     whole = gzip.compress(TEXT.encode())
     no_register = re.sub(r"\bff \(IQ, IQN\)", "other (IQ, IQN)", TEXT)
     contents = {

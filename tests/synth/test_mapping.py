@@ -32,7 +32,7 @@ TIMED = [name for name, passes in gates.recipes("cells").items() if "{clock_ps}"
 
 
 def uses_old_mapper(recipe):
-    """Whether a recipe has ABC's `map`, which wants another model of delays than `SMALL` has."""
+    """Whether a recipe has ABC's `map`, which needs another delay model than that of `SMALL`."""
     return ";map," in str(gates.recipes("cells")[recipe])
 
 

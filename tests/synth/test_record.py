@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records: written and read back unchanged, refused when they are not as described."""
+"""Records: written and read back unchanged; records with wrong fields are refused."""
 
 import json
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sweeps: grids as points, failed points as rows, what is cached, processes and a cluster."""
+"""Sweeps: grids as points, failed points as rows, the cache, processes and a cluster."""
 
 import re
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Static timing of a path that can be added up by hand, and what is said where it cannot be had."""
+"""Static timing of a path that is added up by hand, and messages if timing is not available."""
 
 import re
 import shutil
@@ -98,7 +98,7 @@ def test_timing_is_the_sum_along_the_path(small):
     # A register drives NAND2 (0.02 pF), that the XOR2, that a register, which has a setup time.
     assert found.min_period_ns == pytest.approx(0.52 + 0.22 + 0.42 + 0.1, abs=2e-4)
     assert found.slack_ns == pytest.approx(2 - 1.26, abs=2e-4)
-    # The register y drives the register behind the output of that name.
+    # The register y drives the register at the output of that name.
     assert found.hold_slack_ns == pytest.approx(0.52 - 0.05, abs=2e-4)
     assert found.setup_ns == pytest.approx(0.1)
     assert (found.end, found.path) == ("y", ("NAND2", "XOR2"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays: closed forms against a count of events clock by clock, names, refusals."""
+"""Arrays: closed forms against a cycle-by-cycle count of events, names, wrong values."""
 
 import re
 from itertools import product

@@ -12,7 +12,7 @@ VARIABLES = ("BYTEMAC_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Home of a user with none of the variables."""
+    """Home folder of a user without any of the environment variables."""
     for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -21,7 +21,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
-    """An installed copy, which has no ``pyproject.toml`` beside it; gives the home."""
+    """Installed copy, without a ``pyproject.toml``; returns the home folder."""
     monkeypatch.setattr(folders, "ROOT", home / "lib" / "site-packages")
     return home
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Missing packages: which extra brings each, and one line that says how to install it."""
+"""Missing packages: the extra of each, and the one-line message with the command to install it."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ BARE = "-S", "-m"
 
 
 def normal(requirement: str) -> str:
-    """Name of a distribution, as they are compared."""
+    """Normalised name of a distribution."""
     return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
 
 
@@ -32,7 +32,7 @@ def test_extras_are_those_of_pyproject() -> None:
     checked = 0
     for extra, names in EXTRAS.items():
         pins = {normal(line) for line in lists[extra]}
-        for pin in list(pins):  # What the package itself depends on comes along.
+        for pin in list(pins):  # Dependencies of the package are installed with it.
             with suppress(metadata.PackageNotFoundError):
                 pins |= {normal(line) for line in metadata.requires(pin) or ()}
         for name in names:
@@ -44,7 +44,7 @@ def test_extras_are_those_of_pyproject() -> None:
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A Python that is not that of the checkout and has nothing installed."""
+    """A Python outside the checkout's environment, with nothing installed."""
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "python"))
     monkeypatch.setattr(packages, "is_installed", lambda: False)
     monkeypatch.setattr(folders, "ROOT", tmp_path)

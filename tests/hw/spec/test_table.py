@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The printed catalogue: complete, and equal to what the formats say of themselves."""
+"""The printed catalogue: complete, and equal to the properties of the formats."""
 
 import json
 import subprocess

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of accumulators: the right sums, held to exact ones, and a record that repeats; the plot
-and the page show what the records say, and refuse others.
+"""Errors of accumulators: right sums, compared with exact ones, and a reproducible record; the plot
+and the page show the records, and refuse wrong ones.
 """
 
 import copy
@@ -39,12 +39,12 @@ E4M3 = CATALOG["e4m3"]
 
 @pytest.fixture(scope="module")
 def few():
-    """Operands of all kinds for 64 products, of a network that was hardly trained."""
+    """Operands of all kinds for 64 products, of a briefly trained network."""
     return draw(64, epochs=1)
 
 
 def test_operands_fill_the_format(few):
-    """The largest code is that of the format; with headroom it is as much smaller."""
+    """The largest code is the format's largest; with headroom it is smaller by that factor."""
     assert [each.kind for each in few] == ["gaussian", "positive", "digits"]
     mac = parse_mac("e4m3")
     for each in few:
@@ -181,7 +181,7 @@ def record(
     infinite: dict[int, float] | None = None,
     headroom: int = 0,
 ) -> dict:
-    """What of a record a figure shows."""
+    """Values of a record that a figure shows."""
     metrics = {f"error_at_{k}": {"value": value, "unit": ""} for k, value in errors.items()}
     metrics |= {
         f"infinite_at_{k}": {"value": value, "unit": ""} for k, value in (infinite or {}).items()
@@ -295,7 +295,7 @@ def test_figure_is_well_formed_and_within_its_card(root: Path):
 
 
 def test_pages_show_answer_figure_and_tables(root: Path):
-    """The README has the answer and the figure, the page every value, the report both."""
+    """The README has the answer and the figure, the page every value, and the report both."""
     page = (root / "reports/accumulation.md").read_text()
     readme = (root / "README.md").read_text()
     text = said("accumulation", RECORDS)
@@ -338,7 +338,7 @@ def test_check_finds_page_of_other_records(root: Path, capsys: pytest.CaptureFix
     )
 
 
-#: What is planted in the first record of that accumulator, and the error that names it.
+#: Wrong value in the first record of that accumulator, and the error message.
 FAULTS = [
     (
         "exact",
@@ -387,7 +387,7 @@ FAULTS = [
 def test_render_refuses_planted_record(
     root: Path, capsys: pytest.CaptureFixture[str], accumulator: str, plant, message: str
 ):
-    """One line, and no page is touched."""
+    """One line, and no page is changed."""
     changed = copy.deepcopy(RECORDS)
     plant(next(each for each in changed if each["conditions"]["accumulator"] == accumulator))
     (root / "reports/data/accumulation.json").write_text(json.dumps({"records": changed}))

@@ -31,7 +31,7 @@ WEIGHTS = RNG.normal(0, 1, (12, 5)).astype(np.float32)
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
-    """A dense layer, inputs, the classes that it gives in FP32, and some that are wrong."""
+    """A dense layer, inputs, its classes in FP32, and some wrong classes."""
     graph = Graph("small")
     out = graph.add("MatMul", graph.input("x", ["n", 12]), graph.constant(WEIGHTS), name="y")
     x = RNG.normal(0, 1, (20, 12)).astype(np.float32)
@@ -91,7 +91,7 @@ def test_json_has_metric_cycles_and_costs(
     assert [point["recommended"] for point in found["points"]].count(True) == 1
     assert cost.measured_as == "array_16x16_os_int8_fx27"
     assert cost.measured_as in found["notes"][-1]
-    # An array that was measured itself needs no note.
+    # A measured array needs no note.
     whole = json.loads(run(capsys, files["m.onnx"], "--columns", "INT8", "--json"))
     assert "element" not in whole["notes"][-1]
 
@@ -224,7 +224,7 @@ def test_no_model(files: dict[str, str], capsys: pytest.CaptureFixture) -> None:
     )
 
 
-#: What the page shows; runs behind it.
+#: Reads what the page shows; runs after the page's script.
 VISIT = """
 <script>
 const box = node => { const b = node.getBBox(); return [b.x, b.y, b.width, b.height]; };

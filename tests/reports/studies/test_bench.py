@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulators beside each other: all compute the same, and one that does not is found.
+"""Comparison of simulators: all compute the same, and a wrong one is found.
 
-SCALE-Sim beside closed forms: a difference that is not explained is found. The page shows ratios of
-what was recorded, and no time.
+SCALE-Sim against closed forms: an unexplained difference is found. The page shows ratios of
+recorded times, and no times.
 """
 
 from argparse import ArgumentParser
@@ -55,7 +55,7 @@ def test_elements_compute_a_tile_with_flags(mac):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["Verilator", "CXXRTL", "sim.rtl"])
 def test_compiled_simulators_count_cycles_and_compute_sums(name, tmp_path):
-    """More than a tile, with flags beside the sums."""
+    """More than a tile, with sums and flags."""
     spec = parse_array("2x3", "e4m3")
     a, b = operands(spec, 5, 9, 7)
     got = simulator(name).prepare(Site(spec, tmp_path)).run(a, b)
@@ -184,7 +184,7 @@ def test_what_takes_long_is_left_out_unless_asked_for(arguments, simulator, take
     assert [unit for unit in command.UNITS if command._takes(simulator, unit, options)] == taken
 
 
-#: Cycles that SCALE-Sim 3.0.0 told for a product of 256 x 256 x 256 on 16 x 16 elements.
+#: Cycles that SCALE-Sim 3.0.0 reported for a product of 256 x 256 x 256 on 16 x 16 elements.
 TOLD = {Dataflow.OS: 73215, Dataflow.WS: 77311}
 
 
@@ -203,7 +203,7 @@ def test_layers_are_products():
 
 @pytest.fixture
 def told(monkeypatch):
-    """SCALE-Sim as its closed form has it, some cycles off."""
+    """Cycles of SCALE-Sim by its closed form, wrong by some cycles."""
     off = []
     monkeypatch.setattr(
         scalesim,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FPGA boards: what is recorded, what is refused, and the page that is made of it."""
+"""FPGA boards: the records, wrong inputs, and the page."""
 
 import itertools
 import json
@@ -31,7 +31,7 @@ INT8 = "int8,acc=int32"
 
 @pytest.fixture
 def builds(monkeypatch):
-    """A build that is done at once; gives what was built."""
+    """A fake build that returns immediately; returns the growing list of builds."""
     done = []
     monkeypatch.setattr(command, "required", lambda tool, install: tool)
     version = metadata.version
@@ -192,7 +192,7 @@ def test_largest_side_is_the_last_that_has_room(fixed, each):
 
 @pytest.fixture
 def maps(monkeypatch):
-    """Mapping that is done at once: 500 look-up tables, and 100 and a block for an element."""
+    """Fake mapping: 500 look-up tables, plus 100 and a DSP block per element."""
     done = []
     monkeypatch.setattr(rooms, "verilog", lambda spec: "")
     monkeypatch.setattr(Design, "sources", lambda self, verilog: {"a.v": "", "b.v": ""})
@@ -398,7 +398,7 @@ def test_largest_tells_what_was_built_from_what_fits():
 
 
 def test_largest_tells_what_was_tried_and_did_not_place():
-    """3x3 without DSP blocks failed on another board of that chip; with them would be no matter."""
+    """3x3 without DSP blocks failed on another board with that chip; with them is irrelevant."""
     for dsp, wanted in ((False, "3x3 (does not place)"), (True, "3x3")):
         failed = bitstream(INT8, "3x3", dsp=dsp, board="upduino_v3")
         failed["metrics"] = metrics(fits=False, reason="full")

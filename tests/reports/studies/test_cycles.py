@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams and cycle numbers of the clock-by-clock model against compiled RTL, and its speed."""
+"""Streams and cycle numbers of the cycle-accurate model against compiled RTL, and its speed."""
 
 import pytest
 
@@ -19,7 +19,7 @@ OFTEN = ("array_3x2_os_int8_fx28", "array_2x3_ws_e5m2_fp32_d7")
 
 
 def check(spec):
-    """Nothing differs, and an array that can be full is full; gives the cases."""
+    """Nothing differs, and arrays that can be full are full; returns the number of cases."""
     found = {name: metric.value for name, metric in command.measure(spec).metrics.items()}
     assert found["differences"] == found["cycles_unlike_closed_form"] == 0
     assert found["full_in_steady_state"] == found["could_be_full"] > 0
@@ -47,7 +47,7 @@ def test_a_difference_is_found(monkeypatch):
     """The RTL of another array is not equal."""
 
     class Other:
-        """Answers as if nothing were ever ready."""
+        """A model in which nothing is ever ready."""
 
         def reset(self):
             """Do nothing."""
@@ -74,7 +74,7 @@ def test_a_difference_is_found(monkeypatch):
 
 
 def test_record_has_every_array():
-    """The record is of what is compared today, and says that all of it is equal."""
+    """The record has all present cases, and no differences."""
     kept = read_records(ROOT / "reports" / "data" / "cycles.json")
     assert [record.subject for record in kept] == [spec.name for spec in (*ARRAYS, *LARGE)]
     counts = [record.metrics["cases"].value for record in kept]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo: repeatable training and scales, faults that it must notice, and a small run of it."""
+"""The demo: reproducible training and scales, faults that it must detect, and a small run."""
 
 import re
 
@@ -103,7 +103,7 @@ def test_every_planted_wrong_bit_is_named():
 
 
 def perfect(spec, a, b, late=0):
-    """What right RTL would give."""
+    """Results of right RTL."""
     sums, flags = sim.matmul_with_flags(a, b, spec.mac)
     cycles = spec.cycles(len(a), len(b), b.shape[1])
     return ArrayProduct(sums.astype(object) % (1 << spec.mac.acc.width), flags, cycles + late)
@@ -168,7 +168,7 @@ def test_table_has_a_column_for_each_arithmetic():
 @pytest.mark.synth
 def test_demo_runs_on_small_arrays(tmp_path, capsys, monkeypatch):
     out = tmp_path / "demo.json"
-    steps = []  # What is printed of them depends on how long each takes.
+    steps = []  # What they print depends on how long each takes.
     monkeypatch.setattr(Progress, "at_once", lambda self, text: steps.append(text))
     assert main(["demo", "--array", "4x4", "--batch", "3", "--out", str(out)]) == 0
     printed = capsys.readouterr()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The explanation: figures are those of the records, factors without records are left out."""
+"""The explanation: figures equal the records, factors without records are left out."""
 
 import pytest
 

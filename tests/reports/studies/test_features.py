@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cost of features: each variant is the unit without one of them, and its record says so."""
+"""Cost of features: each variant lacks one of them, and its record names it."""
 
 import re
 

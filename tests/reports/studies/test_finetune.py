@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training on rounded operands: what is rounded, what the way back passes, what goes wrong."""
+"""Training on rounded operands: rounding, gradients, and errors."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ TORCH = "PyTorch is not installed (locks/training.txt)"
 
 
 def test_layer_computes_on_rounded_operands() -> None:
-    """Activations to sevenths of the largest, weights to sevenths of that of their output."""
+    """Steps are sevenths of the largest activation, and of the largest weight of each output."""
     torch = pytest.importorskip("torch", reason=TORCH)
     from reports.studies.finetune.training import Rounded, scheme
 
@@ -46,7 +46,7 @@ def test_gradient_passes_what_does_not_saturate() -> None:
 
 @pytest.mark.slow
 def test_record_of_one_seed(tmp_path: Path) -> None:
-    """Trained for little, both networks know most digits in every format but those of few bits."""
+    """After brief training both networks classify most digits, except in formats of few bits."""
     pytest.importorskip("torch", reason=TORCH)
     out = tmp_path / "finetune.json"
     assert main(["finetune", "--seeds", "1", "--epochs", "5", "--out", str(out)]) == 0
@@ -88,7 +88,7 @@ def test_wrong(
 
 
 def test_nearest_is_the_quantisers() -> None:
-    """Rounding in training is that of `sim.quantize`, in every format."""
+    """Rounding in training equals `sim.quantize`, in every format."""
     torch = pytest.importorskip("torch", reason=TORCH)
     from reports.studies.finetune.training import SCHEMES, _Nearest
     from sim.quantize import calibrate

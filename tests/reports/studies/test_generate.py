@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Generation time: measured on a real command, with what it made."""
+"""Generation time: measured on a real command, whose files are checked."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from synth.record import read_records
 
 
 def test_time_is_of_a_whole_command() -> None:
-    """A 2x2 array: named by its spec, timed from outside, its files looked at."""
+    """A 2x2 array: named by its spec, timed from outside, its files read."""
     record = measure("2x2", "x", mac="int8", runs=1)
     assert record.subject == parse_array("2x2", "int8").name
     assert 0.1 < record.metrics["wall_time"].value < 60

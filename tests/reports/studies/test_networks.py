@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real networks and their data: in FP32 they do what they were trained for.
+"""Real networks and their data: in FP32 they solve the task that they were trained for.
 
 Their layers on the compiled RTL of an array: codes of real weights and data.
 """
@@ -89,7 +89,7 @@ def test_direction_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_questions_find_answers(tmp_path: Path) -> None:
-    """Without a network one in forty would."""
+    """Without the network, one in forty would be right."""
     found = task("sentences", tmp_path, 40)
     vectors = outputs(found)
     assert sum(map(len, vectors)) == 80
@@ -128,7 +128,7 @@ def test_padding_is_tensorflows() -> None:
 
 
 def test_lines_upside_down() -> None:
-    """A line of the same index turned by 180 degrees, but for the noise."""
+    """Lines of equal index differ by a turn of 180 degrees, and by noise."""
     up, down = (text.picture("A line", 0, upside_down=turned) for turned in (False, True))
     assert up.shape == down.shape == (3, text.HEIGHT, up.shape[2])
     assert np.abs(up[:, ::-1, ::-1] - down).mean() < 0.15 < np.abs(up - down).mean()
@@ -221,7 +221,7 @@ def test_weights_wrong(tmp_path: Path, fault: dict | None) -> None:
         read_torch(path)
 
 
-#: Of a product the first rows and columns, all of K: several tiles, and some that are not full.
+#: First rows and columns of a product, all of K: several tiles, and some that are not full.
 ROWS, COLS = 5, 7
 #: FP32 sums of short rows are exact; BF16 rounds nearly every one, so that their order shows.
 QUICK, THOROUGH = (parse_array("2x2", parse_mac("e4m3", acc=acc)) for acc in ("fp32", "bf16"))

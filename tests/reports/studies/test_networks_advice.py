@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Pareto front, the choice and its reasons, and what costs are looked up."""
+"""The Pareto front, the choice and its reasons, and the lookup of costs."""
 
 import json
 import random
@@ -157,7 +157,7 @@ def test_costs_of_the_project() -> None:
 
 
 def setting(column: str, accumulator: str, accuracy: float) -> Record:
-    """Record of a setting as the study makes it: 10 samples."""
+    """Record of a setting as the study writes it: 10 samples."""
     return Record(
         subject="net",
         provenance=provenance("x"),
@@ -178,7 +178,7 @@ def setting(column: str, accumulator: str, accuracy: float) -> Record:
 
 
 def test_settings_get_their_costs_and_an_answer() -> None:
-    """An energy of 7 fJ and 400 products a sample are 2.8e-6 uJ; nothing is known of the other."""
+    """An energy of 7 fJ and 400 products a sample are 2.8e-6 uJ; the other has no costs."""
     costs = Costs(
         [
             record("mac_int8_fx27", energy_gaussian=5.0, energy_gaussian_glitches=2.0),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page on networks: what its tables and sentences say of given records."""
+"""The page on networks: its tables and sentences for given records."""
 
 import json
 from typing import Any
@@ -131,7 +131,7 @@ def test_findings_say_what_was_measured() -> None:
 
 
 def test_too_few_samples_are_reported() -> None:
-    """Seven of seven that do worse are chance in 1 of 64 cases; eight of eight in 1 of 128."""
+    """Seven of seven losses happen by chance in 1 of 64 cases, eight of eight in 1 of 128."""
 
     def found(samples: int) -> list[str]:
         first = record("fp32", 96.0)
@@ -151,7 +151,7 @@ def test_too_few_samples_are_reported() -> None:
 
 
 def test_accumulators_are_compared_with_exact_sums() -> None:
-    """Half a dB is no harm to a layer, 15.5 dB are: the shortest such sum is of 1,024."""
+    """A loss of 0.5 dB is accepted, 15.5 dB is not: the shortest such sum has 1,024 terms."""
     found = networks.accumulators(RECORDS)
     assert found.headings == ["network", "format", "largest K", "fp32", "bf16"]
     assert found.rows == [["net", "E4M3", "1,024", "0", "-16.00 (K >= 1,024)"]]
@@ -223,7 +223,7 @@ def test_costs_stand_beside_the_metric() -> None:
 
 @pytest.mark.parametrize("count", range(len(RECORDS) + 1))
 def test_page_of_what_is_there(count: int) -> None:
-    """A study that was broken off still gives a page."""
+    """An incomplete study still has a page."""
     page = networks.networks_page(RECORDS[:count])
     assert len(page["changes"].rows) == (count > 0)
     assert len(page["data"]) == (count > 0)
@@ -283,7 +283,7 @@ def test_conversions_from_fp8_to_int8() -> None:
 
 
 def test_pace_stands_beside_its_bar() -> None:
-    """It is no network of its own."""
+    """It is not listed as a network."""
     pace = {
         "subject": "net on 32x32",
         "metrics": {
@@ -303,7 +303,7 @@ def test_pace_stands_beside_its_bar() -> None:
 
 
 def test_advice_of_the_page_is_that_of_the_records() -> None:
-    """The page words its advice anew; the setting and the front are those of the records."""
+    """The page has its own wording; the setting and the front equal those of the records."""
     records = json.loads((ROOT / "reports" / "data" / "networks.json").read_text())["records"]
     advised = dict(networks.networks_page(records)["advice"])
     compared = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The study of networks: what is recorded, what comes from the cache, what goes wrong."""
+"""The study of networks: records, cache, and errors."""
 
 import re
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_records_of_digits(
     tried = e4m3.conditions["tried"]
     assert set(tried) == {"tensor, minmax", "channel, minmax", "channel, mse"}
     assert tried[e4m3.conditions["ranges"]] == min(tried.values())
-    # Ranges are chosen on other images than those that are evaluated, so that errors differ.
+    # Ranges are chosen on other images than those of the evaluation, so errors differ.
     error = e4m3.metrics["relative_error"].value
     assert min(tried.values()) / 1.5 < error < 1.5 * min(tried.values())
     assert error not in tried.values()
@@ -85,13 +85,13 @@ def test_records_of_digits(
     assert 25 < e4m3.conditions["sqnr"]["layer_0"] < 40
     assert mx.conditions["ranges"] == "block, minmax"
     assert mx.conditions["tried"] == {}
-    # Largest codes multiplied leave what FP16 holds: a sum that saturates is far off.
+    # Products of the largest codes overflow FP16, and a saturated sum has a large error.
     best = e4m3.conditions["ranges"]
     assert fp16.conditions["ranges"] == f"{best}, headroom"
     errors = fp16.conditions["tried"]
     assert errors[best] > 3 * errors[f"{best}, headroom"]
     assert fp16.metrics["relative_error"].value < 1.2 * error
-    # Silicon beside accuracy, from the records of the paper's units and of arrays.
+    # Cost next to accuracy, from the records of the paper's units and of arrays.
     assert e4m3.metrics["cycles_per_sample"].value == round(e4m3.metrics["cycles"].value / 64)
     assert {"area", "energy_per_sample"} <= e4m3.metrics.keys()
     assert answer.conditions["chosen"] in answer.conditions["front"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The paper's units: mapped netlists against the model, records beside the figure; gates over INT8
-beside the paper's ratios.
+"""The paper's units: mapped netlists against the model, records against the figure; gates over INT8
+against the paper's ratios.
 """
 
 import json

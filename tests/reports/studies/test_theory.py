@@ -55,7 +55,7 @@ def test_bits_agree_with_a_sample(name: str, fmt: str) -> None:
     error = (
         (nearest(np.clip(x / scale, -CATALOG[fmt].max, None), CATALOG[fmt]) * scale - x) ** 2
     ).mean()
-    # The tails of Student's t beyond the reach make samples of the error differ.
+    # Samples of the error vary because of the tails of Student's t beyond the range.
     tolerance = 0.2 if name == "student_t3" else 0.02
     assert bits(CATALOG[fmt], reach, source) == pytest.approx(
         math.log2(source.sigma / math.sqrt(error)), abs=tolerance

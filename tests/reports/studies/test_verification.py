@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page on what is proven, exhausted and sampled: no check counts as stronger than it is."""
+"""The page on proofs, exhaustive checks and samples: no check is listed as stronger than it is."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recorded wavefront: equal to the model, a wrong value anywhere in it is found; its pictures
-are well-formed and show what the record says.
+are well-formed and show the record.
 """
 
 import copy
@@ -29,7 +29,7 @@ PLAIN = KEPT.to_json()
 TRACE = PLAIN["conditions"]["trace"]
 SVG = "{http://www.w3.org/2000/svg}"
 
-#: Planted fault: name in the trace, cycle, what it becomes, and who must find it.
+#: Injected fault: name in the trace, cycle, wrong value, and the check that must find it.
 FAULTS = [
     ("a", 3, "1 - - -; 1 3 - -; 1 1 1 -; 2 3 1 2", "a in cycle 3"),
     ("b", 0, "- - - -; - - - -; - - - -; - - - -", "b in cycle 0"),
@@ -82,7 +82,7 @@ def test_check_finds_cycle_too_few(change: tuple[int, int]) -> None:
 
 
 def test_tiles_tell_their_sums_apart() -> None:
-    """All sums of a column differ and none is zero: a register's value says whose it is."""
+    """All sums of a column differ and none is zero, so a value identifies its sum."""
     last = TILES.sums(parse_array("4x4", "e4m3"))[-1]
     assert (last == TILES.a @ TILES.b).all()
     for col in range(last.shape[2]):
@@ -101,7 +101,7 @@ def test_tiles_wrong() -> None:
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus is not installed")
 def test_command_records_the_same_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Today's RTL does in every cycle what the kept record says."""
+    """The present RTL equals the stored record in every cycle."""
     out = tmp_path / "wavefront.json"
     assert main(["wavefront", "--out", str(out)]) == 0
     assert capsys.readouterr() == (f"{out}\n", "")
