@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth import *
 
-from hw.arith.columns import full_adder
+from hw.arith.columns import full_adder, shared
 from hw.spec import Adder
 
 
@@ -20,6 +20,7 @@ def add(
     m: Module, x: Value, y: Value, carry: Value, *, adder: Adder, name: str
 ) -> tuple[Value, Value]:
     """``x + y + carry`` for two values of equal width: sum, and carry out."""
+    x, y = (shared(m, value, name=f"{name}_{side}") for side, value in (("x", x), ("y", y)))
     functions = {Adder.RIPPLE: ripple_add, Adder.INFERRED: inferred_add}
     return functions.get(adder, prefix_add)(m, x, y, carry, name=name)
 
@@ -76,6 +77,7 @@ def step_by_one(
 
     A ripple chain takes three gates per bit.
     """
+    x = shared(m, x, name=f"{name}_x")
     if adder is Adder.INFERRED:
         other = Cat(enable, (enable & down).replicate(max(len(x) - 1, 0)))[: len(x)]
         return inferred_add(m, x, other, Const(0), name=name)[0]

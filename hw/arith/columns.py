@@ -6,12 +6,28 @@ from itertools import count
 
 from amaranth import *
 
+#: Most bits of an expression of which every reader of a single bit has a copy.
+WIDE = 128
+
 
 def full_adder(m: Module, x: Value, y: Value, z: Value, *, name: str) -> tuple[Value, Value]:
     """Sum and carry of three bits: five two-input gates, in a form that mappers preserve."""
     half, total, carry = (Signal(name=f"{name}_{part}") for part in "hsc")
     m.d.comb += [half.eq(x ^ y), total.eq(half ^ z), carry.eq((x & y) | (half & z))]
     return total, carry
+
+
+def shared(m: Module, value: Value, *, name: str) -> Value:
+    """``value`` for a reader of single bits: behind a wire if it is wide.
+
+    Amaranth checks and writes an expression anew in every statement that has a bit of it, which
+    grows with the square of the width. Synthesis merges the copies of a narrow one.
+    """
+    if len(value) <= WIDE or isinstance(value, Signal):
+        return value
+    wire = Signal(len(value), name=name)
+    m.d.comb += wire.eq(value)
+    return wire
 
 
 class Columns:
@@ -42,6 +58,8 @@ class Columns:
 
     def add_vector(self, weight: int, value: Value, *, depth: int = 0) -> None:
         """Add ``value * 2**weight``, ``value`` read as unsigned."""
+        place = f"{weight}_{len(self._bits.get(weight, ()))}"
+        value = shared(self._m, value, name=f"{self._name}_{place}_row")
         for index in range(len(value)):
             self.add(weight + index, value[index], depth=depth)
 

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from amaranth import *
 
-from hw.arith.add import add
+from hw.arith.add import add, extend
 from hw.arith.columns import Columns
 from hw.arith.shift import shift_right
 from hw.mac.align_window import AlignWindow
@@ -138,7 +138,7 @@ class FixedWindow:
         # from ``special``.
         amount, _ = add(
             m,
-            ~old.exponent[:stages],
+            ~extend(old.exponent, stages),
             Const((self._top + 1) % (1 << stages), stages),
             Const(0),
             adder=self.spec.adder,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from amaranth import *
 
 from hw.arith.add import add, extend
-from hw.arith.columns import Columns
+from hw.arith.columns import Columns, shared
 from hw.arith.decode import Operand, decode
 from hw.arith.multiply import multiply_magnitudes
 from hw.arith.normalize import lead_one
@@ -135,6 +135,7 @@ def _signed_sum(
     minus: Value,
 ) -> Term:
     """Term from the two's complement sum ``total`` and the special cases."""
+    total = shared(m, total, name="term_total")
     negative = total[-1]
     flipped = total[:-1] ^ negative.replicate(len(total) - 1)
     sig, _ = add(
