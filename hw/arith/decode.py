@@ -106,3 +106,13 @@ def _is_inf(fmt: Format, code: Value) -> Value:
     if not fmt.has_inf:
         return Const(0)
     return code[: fmt.magnitude_bits] == fmt.inf_code
+
+
+def special_product(m: Module, x: Operand, y: Operand, *, name: str) -> tuple[Value, Value]:
+    """Whether a product is NaN, and whether an operand is infinite."""
+    nan, inf = Signal(name=f"{name}_nan"), Signal(name=f"{name}_inf")
+    m.d.comb += [
+        nan.eq(x.nan | y.nan | (x.inf & y.zero) | (y.inf & x.zero)),
+        inf.eq(x.inf | y.inf),
+    ]
+    return nan, inf

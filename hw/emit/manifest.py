@@ -81,7 +81,7 @@ def _subject(spec: Spec) -> tuple[str, dict[str, Any]]:
 
 def _derived(mac: MacSpec, array: ArraySpec | None) -> dict[str, Any]:
     """Values derived from the fields."""
-    fixed = mac.acc if isinstance(mac.acc, FixedAccumulator) else None
+    fixed = mac.result if isinstance(mac.result, FixedAccumulator) else None
     facts = {
         "a_width": mac.a.width,
         "b_width": mac.b.width,
@@ -109,7 +109,7 @@ def _signed_ports(spec: Spec) -> set[str]:
     if isinstance(spec, ArraySpec | GemmSpec | BoardSpec):
         return set()
     if isinstance(spec, MacSpec):
-        return {"o_data"} if isinstance(spec.acc, FixedAccumulator) else set()
+        return {"o_data"} if spec.acc.is_fixed else set()
     signed = {"i_data"} if isinstance(spec.source, FixedAccumulator) else set()
     formats = {"i_scale": spec.scale_format, "i_zero_point": spec.to, "o_data": spec.to}
     return signed | {name for name, fmt in formats.items() if fmt and fmt.is_integer and fmt.signed}

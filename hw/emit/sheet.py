@@ -72,6 +72,12 @@ def _title(spec: MacSpec | ArraySpec) -> str:
             f" Output stage: `{_result(spec.out, 'c')}`." if spec.out else ""
         )
     lanes = f" over {spec.lanes} lanes" if spec.lanes > 1 else ""
+    if spec.blocks:
+        scale = "a_scale * b_scale * " if spec.block_scale else ""
+        return (
+            f"Multiply-accumulate unit `{spec}`: `acc += {scale}sum(a * b)` at the end of each "
+            f"block of {spec.block} products{lanes}, one step per cycle."
+        )
     return f"Multiply-accumulate unit `{spec}`: `acc += a * b`{lanes}, one step per cycle."
 
 
@@ -139,6 +145,14 @@ def _mac_protocol(mac: MacSpec) -> list[str]:
         (
             "- Each cycle with `i_valid` accumulates one operand pair per lane. `i_first` marks "
             "the first pair of a sum, `i_last` the last one; both may be set in the same cycle."
+        ),
+        *(
+            [
+                f"- A block is {mac.block // mac.lanes} beat(s); `i_last` may end it early. "
+                "`o_data` changes at the end of a block."
+            ]
+            if mac.blocks
+            else []
         ),
         (
             f"- `o_valid` is 1 for one cycle, {mac.latency} cycle(s) after the pair with `i_last`; "

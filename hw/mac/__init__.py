@@ -3,6 +3,7 @@
 """Multiply-accumulate units: a component for each kind of accumulator, all with the same ports."""
 
 from hw.mac.aligned import AlignedMac
+from hw.mac.block import BlockMac
 from hw.mac.fixed import CarrySaveMac, FixedMac
 from hw.mac.floating import FloatMac
 from hw.spec import (
@@ -11,7 +12,6 @@ from hw.spec import (
     FixedAccumulator,
     FloatAccumulator,
     MacSpec,
-    SpecError,
 )
 
 __all__ = ["mac"]
@@ -28,15 +28,8 @@ def mac(spec: MacSpec, *, enable: bool = False, resolve: bool = True):
 
     ``enable`` adds a clock enable. Without ``resolve``, ``o_data`` is the accumulator as stored in
     the loop.
-
-    Raises
-    ------
-    SpecError
-        If there is no unit for that kind of accumulator.
     """
-    unit = CarrySaveMac if spec.adder is Adder.CARRY_SAVE else _UNITS.get(type(spec.acc))
-    if unit is None:
-        raise SpecError(
-            f"Sums in blocks have no RTL, and {spec} has blocks; sim.matmul computes them"
-        )
+    if spec.blocks:
+        return BlockMac(spec, mac(spec.inner_mac, enable=enable), enable=enable)
+    unit = CarrySaveMac if spec.adder is Adder.CARRY_SAVE else _UNITS[type(spec.acc)]
     return unit(spec, enable=enable, resolve=resolve)

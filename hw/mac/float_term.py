@@ -8,12 +8,12 @@ from amaranth import *
 
 from hw.arith.add import add, extend
 from hw.arith.columns import Columns, shared
-from hw.arith.decode import Operand, decode
+from hw.arith.decode import Operand, decode, special_product
 from hw.arith.multiply import multiply_magnitudes
 from hw.arith.normalize import lead_one
 from hw.arith.shift import shift_left
 from hw.mac.align_window import AlignWindow, leads, signed_bits
-from hw.mac.product import extreme_units, lane_pairs, multiply, special_product
+from hw.mac.product import extreme_units, lane_pairs, multiply
 from hw.mac.stages import delayed, delayed_fields
 from hw.spec import Adder
 

@@ -54,7 +54,7 @@ class FloatStep(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.d.comb += self.o_acc.eq(
-            _next_sum(m, self._spec, self.i_acc, self.i_a, self.i_b, self.i_first, Counter())
+            next_float_sum(m, self._spec, self.i_acc, self.i_a, self.i_b, self.i_first, Counter())
         )
         return m
 
@@ -69,7 +69,7 @@ class FloatMac(MacUnit):
 
     def next_sum(self, m, old, a, b, first, stages):
         """Rounded sum of the accumulator and the lanes' products."""
-        return _next_sum(m, self._spec, old, a, b, first, stages), None
+        return next_float_sum(m, self._spec, old, a, b, first, stages), None
 
 
 def _stage_points(spec: MacSpec) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def _stage_points(spec: MacSpec) -> tuple[str, ...]:
     return ("term", "operand") if short else ("term", "product", "operand")
 
 
-def _next_sum(
+def next_float_sum(
     m: Module, spec: MacSpec, old: Value, a: Value, b: Value, first: Value, stages: Counter[str]
 ) -> Value:
     """Code of the next sum, from the smaller of the two circuits."""

@@ -8,7 +8,7 @@ from amaranth import *
 
 from hw.arith.add import extend, ripple_add
 from hw.arith.columns import Columns
-from hw.arith.decode import Operand, decode
+from hw.arith.decode import decode, special_product
 from hw.arith.multiply import array_rows, booth_rows, inferred_row, multiply_magnitudes
 from hw.arith.round import drop_bits
 from hw.arith.shift import shift_left
@@ -88,16 +88,6 @@ def _add_exponents(m: Module, x: Value, y: Value, *, name: str) -> Value:
         return Cat(x, y)
     width = max(len(x), len(y))
     return Cat(*ripple_add(m, extend(x, width), extend(y, width), Const(0), name=name))
-
-
-def special_product(m: Module, x: Operand, y: Operand, *, name: str) -> tuple[Value, Value]:
-    """Whether a product is NaN, and whether an operand is infinite."""
-    nan, inf = Signal(name=f"{name}_nan"), Signal(name=f"{name}_inf")
-    m.d.comb += [
-        nan.eq(x.nan | y.nan | (x.inf & y.zero) | (y.inf & x.zero)),
-        inf.eq(x.inf | y.inf),
-    ]
-    return nan, inf
 
 
 def fill_columns(

@@ -22,6 +22,8 @@ DESCRIPTIONS = {
     "i_last": "this pair ends the sum",
     "i_a": "operand codes of a, lane 0 in the low bits",
     "i_b": "operand codes of b, lane 0 in the low bits",
+    "i_a_scale": "scale of the block of a; read with the last beat of the block",
+    "i_b_scale": "scale of the block of b; read with the last beat of the block",
     "o_valid": "o_data is the final sum; 1 for one cycle",
     "o_data": "accumulator",
     "o_flags": "flags of the sum: bit 0 plus infinity, bit 1 minus infinity, both NaN; "
@@ -41,9 +43,10 @@ def mac_members(spec: MacSpec, *, enable: bool, width: int) -> dict[str, Member]
         "i_last": In(1),
         "i_a": In(spec.lanes * spec.a.width),
         "i_b": In(spec.lanes * spec.b.width),
-        "o_valid": Out(1),
-        "o_data": Out(width),
     }
+    if spec.blocks and spec.blocks.scale:
+        members |= {f"i_{side}_scale": In(spec.blocks.scale.width) for side in "ab"}
+    members |= {"o_valid": Out(1), "o_data": Out(width)}
     if spec.flag_bits:
         members["o_flags"] = Out(spec.flag_bits)
     return members

@@ -5,9 +5,9 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Member, Out
 
+from hw.arith.encode import encode_float, encode_integer
+from hw.arith.number import scaled, unpack_source
 from hw.mac.stages import delayed
-from hw.output.encode import encode_float, encode_integer
-from hw.output.number import scaled, unpack_source
 from hw.spec import OutputSpec, Scale
 
 #: Meaning of the scale port.

@@ -66,7 +66,8 @@ class Unpacked(NamedTuple):
 
 
 MAX_EXP_BITS = 11
-MAX_MAN_BITS = 64
+#: Wide enough for any accumulator as an operand; operands that users spell have 64 at most.
+MAX_MAN_BITS = 1024
 _NAME = re.compile(r"[a-z][a-z0-9]*(:[a-z0-9]+(-daz)?)?")
 
 

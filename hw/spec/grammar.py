@@ -287,6 +287,7 @@ def parse_format(text: str) -> Format:
     exp_bits, man_bits = int(numbers[1]), int(numbers[2])
     specials = Specials(policy)
     require(1 <= exp_bits <= 11, "Format exp_bits", "an integer from 1 to 11", exp_bits)
+    require_int("Format man_bits", man_bits, 0, 64)
     fmt = Format(
         name=name,
         exp_bits=exp_bits,

@@ -215,8 +215,11 @@ class MacSpec(Described):
 
     @property
     def latency(self) -> int:
-        """Cycles from an operand pair at the inputs to the sum that includes it at the output."""
-        return self.loop_latency + (self.adder is Adder.CARRY_SAVE)
+        """Cycles from an operand pair at the inputs to the sum that includes it at the output.
+
+        Sums in blocks take one more cycle, for the step at the end of a block.
+        """
+        return self.loop_latency + (self.adder is Adder.CARRY_SAVE) + (self.blocks is not None)
 
     @property
     def adder_stages(self) -> int:

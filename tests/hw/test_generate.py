@@ -13,7 +13,7 @@ import pytest
 from hw.build import generate, verilog
 from hw.emit import files
 from hw.generate import main
-from hw.spec import SpecError, parse_array, parse_mac, parse_spec
+from hw.spec import parse_array, parse_mac, parse_spec
 from tests.support.stored import SPECS, stored
 from tests.support.tiers import tiers
 
@@ -179,13 +179,6 @@ def test_generate_interrupted_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         generate(parse_mac("int8"), tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_sums_in_blocks_have_no_rtl():
-    mac = parse_mac("int8,acc=int32,block=16")
-    message = f"Sums in blocks have no RTL, and {mac} has blocks; sim.matmul computes them"
-    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
-        verilog(mac)
 
 
 def test_command_prints_the_paths(tmp_path, capsys):

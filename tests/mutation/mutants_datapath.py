@@ -460,7 +460,7 @@ FLOATING: tuple[Mutant, ...] = (
 OUTPUT: tuple[Mutant, ...] = (
     *group(
         "RTL",
-        "hw.output.encode",
+        "hw.arith.encode",
         ("_round_float", "ties go up", Replace("kept[0]", "Const(1)"), ENCODER),
         (
             "_round_float",
@@ -486,7 +486,7 @@ OUTPUT: tuple[Mutant, ...] = (
     ),
     *group(
         "RTL",
-        "hw.output.number",
+        "hw.arith.number",
         (
             "_fixed",
             "an infinity has the sign of its sum",

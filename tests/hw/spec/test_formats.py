@@ -187,7 +187,7 @@ WRONG = [
     ),
     (_float(exp_bits=12), "Format exp_bits must be an integer from 0 to 11, not 12"),
     (_float(exp_bits=True), "Format exp_bits must be an integer from 0 to 11, not True"),
-    (_float(man_bits=-1), "Format man_bits must be an integer from 0 to 64, not -1"),
+    (_float(man_bits=-1), "Format man_bits must be an integer from 0 to 1024, not -1"),
     (_float(bias=5000), "Format bias must be an integer from -4096 to 4096, not 5000"),
     (_float(specials="fn"), "Format specials must be a Specials, not 'fn'"),
     (_float(signed=1), "Format signed must be a bool, not 1"),

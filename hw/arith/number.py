@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 
 from amaranth import *
 
-from hw.arith.decode import decode
+from hw.arith.decode import decode, special_product
 from hw.arith.multiply import multiply_magnitudes
-from hw.mac.product import special_product
 from hw.spec import FixedAccumulator, Format, OutputSpec
 
 

@@ -4,9 +4,9 @@
 from amaranth import *
 
 from hw.arith.normalize import normalize
+from hw.arith.number import Number
 from hw.arith.round import rounds_up
 from hw.arith.shift import shift_right
-from hw.output.number import Number
 from hw.spec import Format, OutputSpec, Rounding
 
 
