@@ -146,14 +146,7 @@ def _mac_protocol(mac: MacSpec) -> list[str]:
             "- Each cycle with `i_valid` accumulates one operand pair per lane. `i_first` marks "
             "the first pair of a sum, `i_last` the last one; both may be set in the same cycle."
         ),
-        *(
-            [
-                f"- A block is {mac.block // mac.lanes} beat(s); `i_last` may end it early. "
-                "`o_data` changes at the end of a block."
-            ]
-            if mac.blocks
-            else []
-        ),
+        *_block_protocol(mac),
         (
             f"- `o_valid` is 1 for one cycle, {mac.latency} cycle(s) after the pair with `i_last`; "
             "`o_data` is the sum in that cycle."
@@ -162,6 +155,16 @@ def _mac_protocol(mac: MacSpec) -> list[str]:
             "- A reset discards everything in flight. The accumulator has no reset: it is "
             "undefined until the first `i_first`."
         ),
+    ]
+
+
+def _block_protocol(mac: MacSpec) -> list[str]:
+    """Where blocks of a MAC end."""
+    if mac.block is None:
+        return []
+    return [
+        f"- A block is {mac.block // mac.lanes} beat(s); `i_last` may end it early. `o_data` "
+        "changes at the end of a block."
     ]
 
 
