@@ -163,8 +163,10 @@ def _block_protocol(mac: MacSpec) -> list[str]:
     if mac.block is None:
         return []
     return [
-        f"- A block is {mac.block // mac.lanes} beat(s); `i_last` may end it early. `o_data` "
-        "changes at the end of a block."
+        (
+            f"- A block is {mac.block // mac.lanes} beat(s); `i_last` may end it early. `o_data` "
+            "changes at the end of a block."
+        )
     ]
 
 
