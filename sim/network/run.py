@@ -26,9 +26,9 @@ from sim.network.plan import LayerQuantizers, Plan, Quantizers, required
 from sim.network.results import LayerResult, NetworkResult
 from sim.network.walk import Feed, Pair, walk
 from sim.quantize import BLOCK, Quantizer, Scheme, encode_blocks
-from sim.quantize.blocks import scale_values
 from sim.quantize.nearest import values_of
 from sim.run.engines import DEFAULT_ENGINE, ENGINES
+from sim.vector.blocks import scale_values
 
 Floats = npt.NDArray[np.float64]
 
@@ -134,7 +134,7 @@ def activations(layer: Layer, by: Quantizer | Scheme) -> Operand:
     """Matrices A of a layer."""
     if isinstance(by, Scheme):
         blocks = encode_blocks(layer.lowering.left(layer.x, np.float32(0)), by.fmt)
-        scale = scale_values(blocks.scales).transpose(0, 2, 1)[..., None]
+        scale = scale_values(blocks.scales, blocks.scale).transpose(0, 2, 1)[..., None]
         return Operand(blocks.codes, scale, np.zeros(1), blocks=True)
     codes = layer.lowering.left(by.encode(layer.x), by.encode(np.zeros(1))[0])
     return Operand(np.ascontiguousarray(codes), by.scale, _zeros(by))
@@ -146,7 +146,10 @@ def weights(layer: Layer, by: Quantizer | Scheme) -> Operand:
     if isinstance(by, Scheme):
         blocks = encode_blocks(lowering.right(layer.w), by.fmt, axis=1)
         return Operand(
-            blocks.codes, scale_values(blocks.scales)[:, :, None, :], np.zeros(1), blocks=True
+            blocks.codes,
+            scale_values(blocks.scales, blocks.scale)[:, :, None, :],
+            np.zeros(1),
+            blocks=True,
         )
     codes = np.ascontiguousarray(lowering.right(by.encode(layer.w)))
     scale, zero = by.scale, _zeros(by)

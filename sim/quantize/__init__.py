@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantise real tensors to codes and back, with scales per tensor, channel or block of 32.
+"""Quantise real tensors to codes and back, with scales per tensor, channel or block.
 
 `calibrate` chooses scales from data according to a `Scheme`. `encode_blocks` implements OCP MX,
-where the scale of each block follows from its numbers.
+NVFP4 and blocks with binary32 scales, where the scale of each block follows from its numbers.
 """
 
-from sim.quantize.blocks import BLOCK, MX, Blocks, decode_blocks, encode_blocks
+from sim.quantize.blocks import BLOCK, MX, RULES, Blocks, decode_blocks, encode_blocks
 from sim.quantize.quantizer import Quantizer, calibrate, load_quantizers, save_quantizers
 from sim.quantize.scheme import Per, Range, ScaleKind, Scheme, parse_scheme
 
 __all__ = [
     "BLOCK",
     "MX",
+    "RULES",
     "Blocks",
     "Per",
     "Quantizer",
