@@ -13,6 +13,7 @@ from hw.spec import (
     OutputSpec,
     Scale,
 )
+from hw.spec.errors import counted
 from hw.spec.registers import gemm_map, steps_text
 
 #: First line on timing.
@@ -26,7 +27,10 @@ def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec | OutputSpec | Gem
         numbers = _output_numbers(spec)
         protocol = [
             SYNCHRONOUS,
-            f"- `o_valid` and `o_data` come {spec.latency} cycle(s) after `i_valid` and the sum.",
+            (
+                f"- `o_valid` and `o_data` come {counted(spec.latency, 'cycle')} after `i_valid` "
+                "and the sum."
+            ),
             "- Ignore `o_data` while `o_valid` is 0. A reset discards the sum in flight.",
         ]
     elif isinstance(spec, ArraySpec):
@@ -148,8 +152,8 @@ def _mac_protocol(mac: MacSpec) -> list[str]:
         ),
         *_block_protocol(mac),
         (
-            f"- `o_valid` is 1 for one cycle, {mac.latency} cycle(s) after the pair with `i_last`; "
-            "`o_data` is the sum in that cycle."
+            f"- `o_valid` is 1 for one cycle, {counted(mac.latency, 'cycle')} after the pair with "
+            "`i_last`; `o_data` is the sum in that cycle."
         ),
         (
             "- A reset discards everything in flight. The accumulator has no reset: it is "
@@ -230,6 +234,8 @@ def _output_stationary(spec: ArraySpec) -> tuple[list[str], list[str]]:
     lanes = spec.mac.lanes
     beats = "K" if lanes == 1 else f"ceil(K / {lanes})"
     first = spec.first_result(lanes) - 1
+    later = counted(spec.rows - 1, "cycle")
+    others = f", and the other rows in the next {later}" if spec.rows > 1 else ""
     return [
         (
             "- A beat of A and a beat of B are accepted together: each `tready` waits for the "
@@ -242,11 +248,11 @@ def _output_stationary(spec: ArraySpec) -> tuple[list[str], list[str]]:
     ], [
         (
             f"- Without stalls, the first row of C is on the stream {first} + {beats} cycles after "
-            f"the first operand beat, and the other rows in the next {spec.rows - 1} cycles."
+            f"the first operand beat{others}."
         ),
         (
-            f"- Tiles of at least {spec.rows} beats run back to back; a shorter tile takes "
-            f"{spec.rows} cycles."
+            f"- Tiles of at least {counted(spec.rows, 'beat')} run back to back; a shorter tile "
+            f"takes {counted(spec.rows, 'cycle')}."
         ),
     ]
 
@@ -277,12 +283,12 @@ def _weight_stationary(spec: ArraySpec) -> tuple[list[str], list[str]]:
     ], [
         (
             f"- Without stalls, the first beat of A is accepted {spec.rows + 1} cycles after the "
-            f"first beat of B. A row of C comes {spec.passage} cycles after its beat of A in the "
-            "last pass."
+            f"first beat of B. A row of C comes {counted(spec.passage, 'cycle')} after its beat of "
+            "A in the last pass."
         ),
         (
-            f"- Passes of at least {spec.interval(1, 1)} beats of A run back to back; a shorter "
-            f"pass takes {spec.interval(1, 1)} cycles."
+            f"- Passes of at least {counted(spec.interval(1, 1), 'beat')} of A run back to back; a "
+            f"shorter pass takes {counted(spec.interval(1, 1), 'cycle')}."
         ),
     ]
 
@@ -314,7 +320,7 @@ def _gemm_protocol(spec: GemmSpec) -> list[str]:
             f"M * ceil(N / {array.cols}) <= {spec.depth_c}."
         ),
         (
-            "- The engine ignores codes of A and B beyond K or N and counts them as zeros. It does "
+            "- The engine ignores codes of A and B beyond K or N and uses zeros instead. It does "
             "not write rows of C beyond M."
         ),
         (

@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from hw.spec.errors import require
+from hw.spec.errors import counted, require
 from hw.spec.formats import Format, Specials
 
 #: Default number of extreme products that an exact accumulator holds (arXiv 2303.17951: 2**12).
@@ -171,7 +171,7 @@ class FixedAccumulator(Shared):
         require(
             self.width >= least,
             "Accumulator width",
-            f"at least {least} to hold {lanes} product(s) of {a.name} and {b.name} at lsb "
+            f"at least {least} to hold {counted(lanes, 'product')} of {a.name} and {b.name} at lsb "
             f"{self.lsb_exp}",
             self.width,
         )

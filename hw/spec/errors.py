@@ -27,6 +27,11 @@ def shortened(value: object) -> str:
     return f"{text[:half]}...{text[-half:]} ({len(text)} characters)"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things: ``1 cycle``, ``2 cycles``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def whole_number(noun: str, text: str, low: int, high: int) -> int:
     """Whole number from ``low`` to ``high`` that ``text`` spells; SpecError for anything else."""
     fits = text.isascii() and text.isdecimal() and len(text.lstrip("0")) <= len(str(high))

@@ -9,7 +9,7 @@ GEMM engine.
 from dataclasses import dataclass
 from enum import Enum
 
-from hw.spec.errors import require
+from hw.spec.errors import counted, require
 from hw.spec.gemm import GemmSpec
 from hw.spec.outputs import Scale
 
@@ -353,7 +353,9 @@ def _windows(spec: GemmSpec) -> tuple[Window, ...]:
     array = spec.array
     cols, lanes, beats = array.cols, array.mac.lanes, steps_text(array.mac.lanes)
     flags = (
-        f"; above the slots, {array.flag_bits} flag bit(s) per column" if array.flag_bits else ""
+        f"; above the slots, {counted(array.flag_bits, 'flag bit')} per column"
+        if array.flag_bits
+        else ""
     )
     return (
         Window(

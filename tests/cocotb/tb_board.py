@@ -169,7 +169,7 @@ async def wrong_check(dut):
         bench.checker.equal(
             Code.CHECK in codes and Code.OK not in codes,
             True,
-            f"byte {place} wrong is told, not {codes}",
+            f"a wrong byte {place} is reported, not {codes}",
         )
     await bench.works("behind wrong checks")
     bench.checker.close(26 + 4)
@@ -224,7 +224,9 @@ async def reset_in_mid_transfer(dut):
         await bench.line.quiet()
         (reply,) = bench.line.replies
         bench.line.replies.clear()
-        bench.checker.equal((reply.code, reply.fresh), (Code.OK, True), f"reset {number} is told")
+        bench.checker.equal(
+            (reply.code, reply.fresh), (Code.OK, True), f"reset {number} is reported"
+        )
         bench.wanted = [
             int.from_bytes(reply.payload[4 * i : 4 * i + 4], "little") for i in range(3)
         ]

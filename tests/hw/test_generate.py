@@ -479,7 +479,7 @@ WRONG = {
     ),
     "--mac e4m3 --array 2x2 --dataflow ws --acc-depth 1": "Array depth must be an integer from 2 "
     "to 65536, not 1",
-    "--mac e4m3 --acc int32": "Accumulator width must be at least 37 to hold 1 product(s) of e4m3 "
+    "--mac e4m3 --acc int32": "Accumulator width must be at least 37 to hold 1 product of e4m3 "
     "and e4m3 at lsb -18, not 32",
     "--mac e4m3 --acc exact:0": "Accumulator products must be an integer from 1 to "
     "18446744073709551616, not 0",

@@ -141,14 +141,14 @@ WRONG = [
         _mac(acc=FixedAccumulator(lsb_exp=0, width=15)),
         (
             "Accumulator width must be at least 16 to hold "
-            "1 product(s) of int8 and int8 at lsb 0, not 15"
+            "1 product of int8 and int8 at lsb 0, not 15"
         ),
     ),
     (
         _mac(acc=FixedAccumulator(lsb_exp=0, width=17), lanes=4),
         (
             "Accumulator width must be at least 18 "
-            "to hold 4 product(s) of int8 and int8 at lsb 0, not 17"
+            "to hold 4 products of int8 and int8 at lsb 0, not 17"
         ),
     ),
     (_mac(adder="prefix"), "MAC adder must be an Adder, not 'prefix'"),

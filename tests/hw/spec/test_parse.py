@@ -176,7 +176,7 @@ WRONG = [
     (
         "e4m3,acc=int20",
         (
-            "Accumulator width must be at least 37 to hold 1 product(s) of e4m3 and "
+            "Accumulator width must be at least 37 to hold 1 product of e4m3 and "
             "e4m3 at lsb -18, not 20"
         ),
     ),

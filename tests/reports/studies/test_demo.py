@@ -224,7 +224,7 @@ def test_demo_fails_on_a_wrong_bit(tmp_path, capsys, monkeypatch):
         (
             ["--acc", "int9"],
             (
-                "Accumulator width must be at least 37 to hold 1 product(s) of e4m3 and "
+                "Accumulator width must be at least 37 to hold 1 product of e4m3 and "
                 "e4m3 at lsb -18, not 9"
             ),
         ),
