@@ -134,7 +134,7 @@ CIRCLES = [
 ]
 
 
-def test_house_is_in_order() -> None:
+def test_project_follows_the_rules() -> None:
     """Every file of this project follows the rules, and every package was read."""
     seen = {source.module.partition(".")[0] for source in sources(ROOT)}
     assert seen == set(ROOMS)
@@ -142,14 +142,14 @@ def test_house_is_in_order() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_layering_accepts_a_house_in_order(tmp_path: Path) -> None:
+def test_layering_accepts_a_project_without_violations(tmp_path: Path) -> None:
     build(tmp_path, HOUSE)
     assert len(sources(tmp_path)) == len(HOUSE)
     assert findings(tmp_path) == []
 
 
 @pytest.mark.parametrize(("name", "text", "finding"), BREACHES)
-def test_layering_finds_a_breach(tmp_path: Path, name: str, text: str, finding: str) -> None:
+def test_layering_finds_a_violation(tmp_path: Path, name: str, text: str, finding: str) -> None:
     build(tmp_path, HOUSE | {name: text})
     assert [line for line in findings(tmp_path) if line.startswith(name)] == [name + finding]
 
@@ -168,7 +168,7 @@ def test_layering_accepts_option_for_amaranth_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("files", "finding"), CIRCLES)
-def test_layering_finds_imports_in_a_circle(
+def test_layering_finds_circular_imports(
     tmp_path: Path, files: dict[str, str], finding: str
 ) -> None:
     build(tmp_path, HOUSE | files)

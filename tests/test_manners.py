@@ -148,7 +148,7 @@ def test_stopped_while_it_imports(tmp_path, command, delay, number) -> None:
 
 
 @pytest.mark.parametrize(("command", "state", "number"), WORK)
-def test_stopped_at_work(tmp_path, command, state, number) -> None:
+def test_stopped_while_it_runs(tmp_path, command, state, number) -> None:
     points = tmp_path / "points.toml"
     points.write_text(
         '[[grid]]\nmac = ["bf16", "fp16"]\nacc = ["fp32"]\narray = ["2x2"]\n'
@@ -272,7 +272,7 @@ def test_missing_temporary_folder_is_one_line(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_program_that_imports_us_keeps_its_signals() -> None:
+def test_a_program_that_imports_the_packages_keeps_its_signal_handlers() -> None:
     program = (
         "import signal, sys, hw, sim, synth, reports; "
         "print(signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT).__name__)"

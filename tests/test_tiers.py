@@ -15,7 +15,7 @@ def test_cases_that_do_not_run_often_are_slow():
     ]
 
 
-def test_case_that_does_not_exist_is_told():
+def test_case_that_does_not_exist_is_reported():
     with pytest.raises(
         ValueError,
         match=r"^Case that runs often must be one of the cases, "

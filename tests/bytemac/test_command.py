@@ -75,7 +75,7 @@ def test_every_verb_is_a_module_and_its_example_has_its_options(verb: Verb) -> N
     options.parse_args(verb.example.split())
 
 
-def test_every_example_of_a_help_is_a_whole_call() -> None:
+def test_every_example_of_a_help_is_a_complete_call() -> None:
     """Required options are there: a unit, and the array, size, board or files that a verb needs."""
     examples = Counter()
     for verb in VERBS.values():

@@ -82,7 +82,7 @@ def test_default_scale_takes_the_largest_magnitude_to_that_of_the_format():
     "spelling",
     ["e4m3,acc=fp16", "e5m2,acc=fp16", "int8,acc=int18", "bf16,acc=fp32", "e4m3,acc=fx29m9"],
 )
-def test_scales_leave_the_accumulator_room(spelling):
+def test_scales_prevent_overflow_of_the_accumulator(spelling):
     """Products of the formats' largest numbers would overflow each of these accumulators."""
     a, b = np.ones((3, 200)), np.full((200, 4), -3.0)
     result = bm.mac(spelling).matmul(a, b)

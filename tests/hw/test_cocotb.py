@@ -261,7 +261,7 @@ FAST_NOISE = ("byte_without_a_stop_bit",)
     ],
     ids=["fast", "slow"],
 )
-def test_line_loses_nothing_silently(names, tmp_path):
+def test_line_reports_every_loss(names, tmp_path):
     manifest = generate(BOARD, tmp_path)
     counts = run_bench(manifest, "tb_board", tmp_path / "run", tests=list(names))
     assert counts == {name: NOISE_COUNTS[name] for name in names}

@@ -253,7 +253,7 @@ def test_list_names_every_board_with_its_cells(capsys):
     assert first["does_not_place"] == []
 
 
-def test_arrays_that_were_tried_in_vain():
+def test_arrays_that_could_not_be_placed():
     """On any board with the chip; every way in which it is mapped must have failed."""
 
     def record(array, dsp, *, fits=True, **where):

@@ -124,14 +124,14 @@ def test_device_starts_over_after_a_reset(line):
     assert resets == 9
 
 
-def test_device_gives_up_on_a_dead_line(line):
+def test_device_reports_a_dead_line(line):
     device = Device(line)
     line.spoil = lambda data, out: b""
     with pytest.raises(DeviceError, match=r"^The board did not answer 8 requests$"):
         device.matmul([[1]], [[1]])
 
 
-def test_sums_of_a_product_that_was_given_up_are_let_go(line):
+def test_sums_of_an_abandoned_product_are_cleared(line):
     """A driver goes away in mid-product; the next one is right."""
     device, rng = Device(line), np.random.default_rng(6)
     engine = device._engine
@@ -185,7 +185,7 @@ def test_matmul_wrong(line, a, b, options, message):
         ("pow2", {"zero_point": 8}, "Zero point must be an integer from -8 to 7, not 8"),
     ],
 )
-def test_settings_out_of_range_are_told(scale, options, message):
+def test_settings_out_of_range_are_reported(scale, options, message):
     out = f"int4,scale={scale},zero_point=yes"
     spec = board_spec("2x2", "int4,acc=int12", "16x16x16", out=out).gemm
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
@@ -199,14 +199,14 @@ def test_settings_may_come_from_numpy():
     assert _settings(spec, None, 0) == {"SCALE": 0x3F800000}
 
 
-def test_another_engine_is_told(line):
+def test_another_engine_is_reported(line):
     other = board_spec("2x2", "int4,acc=int13", "16x16x16").gemm
     message = f"Board engine must be {other}, not {str(BOARD.gemm)!r}"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         Device(line, spec=other)
 
 
-def test_port_without_a_board_is_told(monkeypatch):
+def test_port_without_a_board_is_reported(monkeypatch):
     monkeypatch.setattr("hw.host.exchange.FIRST_PATIENCE", 0.05)
     own, far = os.openpty()
     try:
@@ -241,7 +241,7 @@ def test_port_wrong(tmp_path, name, reason):
         (errno.EAGAIN, "busy: another program has it open"),
     ],
 )
-def test_port_that_is_not_given_is_told(monkeypatch, number, reason):
+def test_port_that_cannot_be_opened_is_reported(monkeypatch, number, reason):
     def refuse(*_, **__):
         raise serial.SerialException(number, "could not open port")
 

@@ -53,7 +53,7 @@ NARROW = [
 
 
 @pytest.mark.parametrize("spelling", tiers(FLOAT_MACS | ALIGNED_MACS, OFTEN + OFTEN_ALIGNED))
-def test_mac_equals_the_model_behind_every_step(tmp_path, spelling):
+def test_mac_equals_the_model_after_every_step(tmp_path, spelling):
     check_walks(
         (FLOAT_MACS | ALIGNED_MACS)[spelling], tmp_path, seed=20 if spelling in FLOAT_MACS else 30
     )
@@ -194,7 +194,7 @@ def test_frame_needs_no_more_than_the_operands_can_do():
         ("e2m3,acc=e3m4", None),
     ],
 )
-def test_window_holds_what_few_columns_do(spelling, width):
+def test_fixed_window_is_used_if_it_has_few_columns(spelling, width):
     window = FixedWindow(AlignWindow(parse_mac(spelling)))
     assert (window.width if window.is_worth_it else None) == width
 

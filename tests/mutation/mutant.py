@@ -172,7 +172,7 @@ def mac_test(spelling: str) -> tuple[str, ...]:
 
 def step_test(spelling: str) -> tuple[str, ...]:
     """The test that compares every step of a floating-point or aligned MAC."""
-    test = "test_mac_equals_the_model_behind_every_step"
+    test = "test_mac_equals_the_model_after_every_step"
     return (f"tests/hw/test_mac_floating.py::{test}[{spelling}]",)
 
 

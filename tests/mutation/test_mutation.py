@@ -62,7 +62,7 @@ def test_every_mutant_applies():
                 compile(mutant.mutated(source), mutant.module, "exec")
             except (MutantError, OSError) as error:
                 wrong.append(str(error))
-    assert not wrong, "\n".join(["Mend the tables of tests/mutation/mutants_*.py:", *wrong])
+    assert not wrong, "\n".join(["Update the tables of tests/mutation/mutants_*.py:", *wrong])
 
 
 def test_every_test_of_a_mutant_exists():

@@ -97,7 +97,7 @@ class Redundant:
         ("? 2", "? 2 + (mutsel == 1)", ""),
     ],
 )
-def test_reason_tells_what_no_input_can_show(old, new, reason, tmp_path):
+def test_reason_shows_what_no_input_can_show(old, new, reason, tmp_path):
     assert REDUNDANT.count(old) == 1
     text = REDUNDANT.replace(old, new).replace("input i,", f"input i, input [7:0] {SELECT},")
     (tmp_path / "mutated.v").write_text(text)

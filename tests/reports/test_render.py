@@ -70,7 +70,7 @@ def test_readme_and_docs_show_every_section() -> None:
     assert len(names) == len(set(names))
 
 
-def test_render_says_what_is_not_measured(root: Path) -> None:
+def test_render_names_what_is_not_measured(root: Path) -> None:
     assert main([], root=root) == 0
     assert section(root, "gates") == "not measured yet (run `make study NAME=gates`)\n"
     assert (root / "README.md").read_text().startswith("# Title\n<!-- begin")

@@ -74,7 +74,7 @@ def test_names_are_escaped_and_bars_in_proportion(root: Path) -> None:
     ]
 
 
-def test_records_are_there_as_csv(root: Path) -> None:
+def test_records_are_available_as_csv(root: Path) -> None:
     assert site(root)["csv/gates.csv"] == (
         "subject,metric,value,unit,recipe,width,command,commit\n"
         "<mac>,two_input_gates,400,gate,booth,8,make gates,0123456789abcdef\n"

@@ -71,7 +71,7 @@ def test_page_is_rendered_from_the_records(each: Study) -> None:
 
 
 @each_study
-def test_help_says_what_a_study_takes(each: Study, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_the_options_of_a_study(each: Study, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
         study.main([each.name, "--help"])
     assert each.title in " ".join(capsys.readouterr().out.split())

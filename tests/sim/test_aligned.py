@@ -34,7 +34,7 @@ def test_plain_model_gives_the_recorded_bits(name):
     "wrong",
     ["acc=aligned:12,lanes=32", "acc=aligned:14,lanes=32", "acc=ada", "acc=blackwell", "acc=fp32"],
 )
-def test_recorded_bits_tell_variants_apart(wrong):
+def test_recorded_bits_distinguish_variants(wrong):
     """The recorded results distinguish the right model from similar ones."""
     mac, a, b, want = recorded("e4m3_e4m3_bits_k64")
     got = sim.matmul(a, b, parse_mac(f"{mac.pair},{wrong}"))

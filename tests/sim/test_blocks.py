@@ -268,7 +268,7 @@ def test_special_scales_and_sums():
     assert sim.dot([nan], [one], "e4m3,acc=fp32,inner=hopper,block=128") == 0x7FFFFFFF
 
 
-def test_flags_of_fixed_sums_stay_beside_them():
+def test_flags_of_fixed_sums_stay_separate():
     spec = "e5m2,acc=fx80m32,block=4"
     inf, one = 0x7C, 0x3C
     result = sim.dot_with_flags([one, one, one, one, inf], [one] * 5, spec)

@@ -47,7 +47,7 @@ def project(tmp_path):
     return tmp_path
 
 
-def test_closure_is_what_may_run(project):
+def test_closure_is_the_code_that_can_run(project):
     found = closure(["app.start"], project)
     names = {file.relative_to(project).as_posix() for file in found.files}
     # ``import other.deep`` binds ``other``, whose names are then at hand.
@@ -166,7 +166,7 @@ def test_closures_of_this_project():
     } < files_of(measure_energy)
 
 
-def test_packages_only_pass_names_on():
+def test_packages_only_reexport_names():
     """An ``__init__`` only re-exports names, so it can be left out of a closure."""
     rooms = ("hw", "sim", "synth", "reports")
     for file in (file for room in rooms for file in (ROOT / room).rglob("__init__.py")):
@@ -188,7 +188,7 @@ def test_packages_only_pass_names_on():
             ), file
 
 
-def test_data_beside_code_is_named_in_the_one_way():
+def test_data_files_are_named_with_with_name():
     """``__file__`` is used only in `with_name` and for the root of the project."""
     for file in closure(
         ["synth.sweep", "reports.studies.bench.programs", "reports.studies.networks.settings"]

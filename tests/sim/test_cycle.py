@@ -137,7 +137,7 @@ def test_wrong_arguments_are_named(changes, message):
         (WeightStationaryArray, "os", "Array dataflow must be ws, not 'os'"),
     ],
 )
-def test_arrays_know_their_dataflow(model, flow, message):
+def test_array_of_another_dataflow_is_refused(model, flow, message):
     with pytest.raises(SpecError) as caught:
         model(parse_array("2x2", "e4m3", dataflow=flow))
     assert str(caught.value) == message

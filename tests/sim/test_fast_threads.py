@@ -57,7 +57,7 @@ def test_both_processors_work():
 
 
 @pytest.mark.parametrize("helper", [False, True])
-def test_failure_is_told_and_stops_the_rest(helper):
+def test_failure_is_reported_and_stops_the_rest(helper):
     here, began, both = threading.current_thread(), [], threading.Barrier(2, timeout=30)
 
     def work(block):
@@ -75,7 +75,7 @@ def test_failure_is_told_and_stops_the_rest(helper):
     assert len(done) <= 2
 
 
-def test_work_that_shares_its_own_comes_to_an_end():
+def test_nested_work_ends():
     """Nested work, with more calls than threads."""
     rows, count = 16 * (os.cpu_count() or 1), []
     by_rows(rows, lambda block: by_rows(8, lambda part: count.append(part), most=1), most=1)

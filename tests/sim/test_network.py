@@ -82,7 +82,7 @@ def test_cycles_and_utilisation_are_those_of_the_array(tmp_path, dataflow):
     assert 20 < layer["sqnr_db"] < 40
 
 
-def test_nan_and_overflow_go_on_as_such(tmp_path):
+def test_nan_and_overflow_propagate(tmp_path):
     """A sum beyond FP16 is infinite, and so is the output; a NaN operand gives NaN."""
     x = np.ones((2, 8), np.float32)
     x[1] = 1e-6
@@ -220,7 +220,7 @@ def test_plan_wrong(schemes, message):
         plan(**schemes)
 
 
-def test_progress_names_the_layer_now_and_then(tmp_path, monkeypatch):
+def test_progress_names_the_layer_at_intervals(tmp_path, monkeypatch):
     """Progress is limited in a layer of many products too, also on the RTL."""
     told = []
     monkeypatch.setattr(Progress, "__call__", lambda self, text: told.append(text))

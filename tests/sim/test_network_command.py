@@ -48,7 +48,7 @@ def shown(capsys, files, *words):
     return capsys.readouterr().out
 
 
-def test_table_and_json_tell_the_same(capsys, files):
+def test_table_and_json_agree(capsys, files):
     words = ["{model}", "--data", "{x}", *ARRAY, "--energy", "0.5"]
     facts = json.loads(shown(capsys, files, *words, "--json"))
     text = shown(capsys, files, *words).splitlines()
@@ -256,7 +256,7 @@ def refusal(capsys, words):
 
 
 @pytest.mark.parametrize(("words", "message"), REFUSED)
-def test_wrong_arguments_are_told_in_one_line(capsys, files, words, message):
+def test_wrong_arguments_are_reported_in_one_line(capsys, files, words, message):
     before = sorted(files["folder"].iterdir())
     got = refusal(capsys, [word.format(**files) for word in words])
     assert got == message.format(**files)
@@ -264,7 +264,7 @@ def test_wrong_arguments_are_told_in_one_line(capsys, files, words, message):
 
 
 @pytest.mark.parametrize("name", ["half", "x"])
-def test_broken_models_are_told_in_one_line(capsys, files, name):
+def test_broken_models_are_reported_in_one_line(capsys, files, name):
     got = refusal(capsys, [str(files[name]), "--data", str(files["x"]), *ARRAY])
     assert got.startswith(f"Model file {str(files[name])!r} cannot be read as ONNX: ")
 

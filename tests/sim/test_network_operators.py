@@ -218,7 +218,7 @@ def compare(path, feed, tolerance=0.0):
         ),
     ],
 )
-def test_shapes_that_do_not_fit_are_told_in_one_line(tmp_path, nodes, x, constants, message):
+def test_shapes_that_do_not_fit_are_reported_in_one_line(tmp_path, nodes, x, constants, message):
     network = load_unchecked(tmp_path, nodes, x, constants)
     step = network.layers[0]
     arrays = {"x": np.ones(x, np.float32)} | network.constants

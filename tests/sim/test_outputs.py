@@ -127,7 +127,7 @@ def test_output_of_flags():
             assert got.tolist() == codes, spec
 
 
-def test_output_adds_the_zero_point_behind_the_rounding():
+def test_output_adds_the_zero_point_after_rounding():
     spec = parse_output("uint8,from=int32,flags=1,scale=pow2,zero_point=yes")
     sums, flags = [-7, -6, -5, 6, 300, 2000, -2000, 9], [0, 0, 0, 0, 0, 0, 0, 3]
     for backend in ("vector", "golden"):

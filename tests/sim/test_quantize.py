@@ -162,7 +162,7 @@ def test_rare_outliers_count_in_long_rows() -> None:
     assert (errors["mse"] <= errors["minmax"]).all()
 
 
-def test_symmetric_integers_leave_the_lowest_out() -> None:
+def test_symmetric_integers_do_not_use_the_lowest_code() -> None:
     quantizer = Quantizer(parse_scheme("int8"), np.array([1.0]), np.array([0]))
     assert sim.decode(quantizer.encode([-1000.0, 1000.0]), "int8").tolist() == [-127, 127]
     assert magnitudes(CATALOG["int8"])[-1] == 127
@@ -373,7 +373,7 @@ def test_empty_blocks_wrong() -> None:
         encode_blocks(np.ones((3, 0)), "mxfp4")
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_saved_results_are_loaded(tmp_path: Path) -> None:
     x = np.random.default_rng(BLOCK_SEED).normal(size=(6, 50))
     path = tmp_path / "new" / "q.json"
     saved = {

@@ -340,7 +340,7 @@ def test_stream_delivers_every_beat_in_order(tmp_path, stall):
 
 
 @pytest.mark.parametrize("stall", [{}, {"s": 0.5}, {"m": 0.7}, {"s": 0.3, "m": 0.3}])
-def test_stream_gives_each_beat_the_row_beside_it(tmp_path, stall):
+def test_stream_gives_each_beat_its_row(tmp_path, stall):
     model = slice_model(tmp_path)
     n = 100
     beats = np.random.default_rng(5).integers(0, 200, (n, 2), np.uint64)

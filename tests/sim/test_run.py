@@ -269,7 +269,7 @@ def test_values_of_signed_integers_are_codes(capsys, tmp_path):
     assert len(sums) == 1
 
 
-def test_tool_that_is_missing_is_told_in_one_line(capsys, monkeypatch):
+def test_tool_that_is_missing_is_reported_in_one_line(capsys, monkeypatch):
     from sim.rtl import RtlError, array
 
     def fail(spec):
@@ -282,7 +282,7 @@ def test_tool_that_is_missing_is_told_in_one_line(capsys, monkeypatch):
     assert shown.err == "python -m sim.run: error: verilator is missing\n"
 
 
-def test_progress_is_told_now_and_then(capsys, monkeypatch):
+def test_progress_is_reported_at_intervals(capsys, monkeypatch):
     now = [10.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     progress = Progress()
@@ -368,7 +368,7 @@ def test_interrupted_run_leaves_no_file(tmp_path):
 @pytest.mark.parametrize(
     "unit", ["e4m3,acc=fp32", "e5m2,acc=fp16", "e4m3", "e5m2", "e5m2,acc=aligned:13"]
 )
-def test_nan_and_infinity_are_codes_as_any(capsys, tmp_path, unit):
+def test_nan_and_infinity_are_valid_codes(capsys, tmp_path, unit):
     """They are valid operands; the sums are special codes, or have flags."""
     mac = parse_mac(unit)
     special = [code for code in range(256) if mac.a.unpack(code).kind in (Kind.NAN, Kind.INF)]

@@ -194,7 +194,7 @@ def test_page_holds_the_trace(mac, size):
     )
 
 
-def test_values_of_sums_know_their_flags():
+def test_values_of_sums_use_their_flags():
     spec = parse_array("1x1", "e5m2").mac
     values = sim.values(np.array([3, 0, 0, 0]), spec, np.array([0, 1, 2, 3]))
     np.testing.assert_array_equal(values, [3 * 2.0**spec.acc.lsb_exp, np.inf, -np.inf, np.nan])

@@ -67,7 +67,7 @@ def test_every_end_of_a_block_is_a_wire_of_some_unit():
     assert [end for end in ends if not fnmatch.filter(wires, end)] == []
 
 
-def test_multiplier_does_not_depend_on_what_is_behind_it():
+def test_multiplier_does_not_depend_on_what_follows():
     counts = [
         block_gates(texts(spec), spec.name)["multiply"]
         for spec in (parse_mac("e4m3"), parse_mac("e4m3,acc=fp32"))

@@ -97,7 +97,7 @@ ALTERATIONS = {
 
 
 @pytest.mark.parametrize("alter", ALTERATIONS.values(), ids=ALTERATIONS.keys())
-def test_what_was_altered_is_computed_again(own_cache, alter):
+def test_altered_results_are_computed_again(own_cache, alter):
     step = cached_step(compute)
     step("text")
     (file,) = own_cache.iterdir()
@@ -109,7 +109,7 @@ def test_what_was_altered_is_computed_again(own_cache, alter):
 
 
 @pytest.mark.parametrize("forged", ["{}", "[]", "3", '{"inner": 3}', "[" * 100_000 + "]" * 100_000])
-def test_what_is_no_result_is_computed_again_whatever_its_checksum(own_cache, forged):
+def test_an_invalid_result_is_computed_again_despite_its_checksum(own_cache, forged):
     step = cached_step(compute)
     step("text")
     (file,) = own_cache.iterdir()

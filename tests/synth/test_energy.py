@@ -66,7 +66,7 @@ def test_tables_are_read_with_either_axis_first():
     assert [arc.related for arc in tables["NAND2"].arcs] == [("A",), ("B",)]
 
 
-def test_malformed_tables_are_told(tmp_path):
+def test_malformed_tables_are_reported(tmp_path):
     text = TINY.read_text().replace('values ("1, 3", "2, 4")', 'values ("1, 3, 2")')
     (tmp_path / "cut.lib").write_text(text)
     with pytest.raises(
@@ -176,7 +176,7 @@ def test_netlists_of_all_kinds_give_the_sums_of_the_model(text):
     assert energy.macs == 5 * DEPTH * spec.lanes
 
 
-def test_wrong_netlist_is_told(mapped):
+def test_wrong_netlist_is_reported(mapped):
     spec, netlist = mapped
     # The first half of a half adder that is no longer one, or a NOR for a NAND.
     cell, other = ("NAND2", "NOR2")
@@ -311,7 +311,7 @@ def test_hierarchy_and_flat_netlist_take_nearly_the_same():
     assert first.per_mac == pytest.approx(second.per_mac, rel=0.2)
 
 
-def test_wrong_netlist_of_an_array_is_told():
+def test_wrong_netlist_of_an_array_is_reported():
     measured = job("int4,acc=int12")
     element = measured.design.element
     start = measured.mapped.verilog.index(f"module {element}")
@@ -329,7 +329,7 @@ def test_wrong_netlist_of_an_array_is_told():
         )
 
 
-def test_what_has_no_energy_is_told():
+def test_what_has_no_energy_is_reported():
     spec = parse_array("2x2", parse_mac("int4"))
     mapped = job("int4").mapped
     message = f"Stream must be one of {', '.join(ARRAY_STREAMS)}, not 'digits1'"

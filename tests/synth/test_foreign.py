@@ -106,7 +106,7 @@ def test_slack_at_a_clock_is_that_of_the_edges(tmp_path, monkeypatch, capsys):
     assert slacks == pytest.approx({"half_cycle": 2.5 - 1.14, "shift_register": 5 - 0.62})
 
 
-def test_clock_port_that_clocks_nothing_is_told(tmp_path, monkeypatch, capsys):
+def test_clock_port_that_clocks_nothing_is_reported(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (case,) = (case for case in CASES if case.name == "gated_by_and")
     with pytest.raises(SystemExit):
@@ -115,7 +115,7 @@ def test_clock_port_that_clocks_nothing_is_told(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.splitlines()[-1] == message
 
 
-def test_design_without_any_metric_is_told(tmp_path, monkeypatch, capsys):
+def test_design_without_any_metric_is_reported(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (case,) = (case for case in CASES if case.name == "two_clocks")
     given = [word for word in arguments(case, tmp_path) if word not in ("gate_counts", "cells")]

@@ -73,7 +73,7 @@ def mapped():
 
 
 @pytest.mark.synth
-def test_record_says_what_was_not_done(mapped):
+def test_record_names_what_was_not_done(mapped):
     record = mapped[True]
     assert record.subject == parse_mac("e2m1").name
     assert {"luts", "flip_flops", "dsps"} == set(record.metrics)

@@ -79,7 +79,7 @@ BARS = {
 @pytest.mark.slow
 @pytest.mark.synth
 @pytest.mark.parametrize(("spelling", "most"), BARS.items())
-def test_unit_is_as_small_as_it_was(spelling, most):
+def test_unit_has_not_grown(spelling, most):
     found = design.count_mac(parse_mac(spelling), "keep").two_input
     assert most * 0.8 < found <= most
 

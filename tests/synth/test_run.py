@@ -141,7 +141,7 @@ def test_array_by_hierarchy_is_near_the_flat_one():
 
 
 @needs_sta
-def test_system_verilog_of_anyone_goes_the_same_way(tmp_path, capsys):
+def test_system_verilog_of_users_is_measured_in_the_same_way(tmp_path, capsys):
     for name, text in (("part.sv", SOURCE), ("whole.sv", TOP)):
         (tmp_path / name).write_text(text)
     files = [str(tmp_path / "part.sv"), str(tmp_path / "whole.sv")]
@@ -284,7 +284,7 @@ def test_run_wrong(arguments, message, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "old.json").read_text() == "kept"
 
 
-def test_netlist_that_computes_something_else_is_told(monkeypatch, capsys):
+def test_netlist_that_computes_something_else_is_reported(monkeypatch, capsys):
     monkeypatch.setattr(energy.sim, "dot_with_flags", lambda a, b, spec: (1, 0))
     assert run.main(["--mac", "int4", "--liberty", SMALL]) == 1
     out, err = capsys.readouterr()

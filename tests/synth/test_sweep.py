@@ -106,7 +106,7 @@ def test_grid_wrong(text, message, tmp_path, capsys):
     assert not (tmp_path / "out.json").exists()
 
 
-def test_sweep_keeps_failed_points_and_goes_on_from_the_cache(grid, tmp_path, capsys, monkeypatch):
+def test_sweep_keeps_failed_points_and_uses_the_cache(grid, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out.json"
     assert sweep.main([str(grid), "--out", str(out), "--jobs", "2"]) == 0
     printed = capsys.readouterr()
@@ -154,7 +154,7 @@ def test_sweep_keeps_failed_points_and_goes_on_from_the_cache(grid, tmp_path, ca
         ({"always_valid": True, "array": "2x2"}, "Always-valid unit must be a MAC, not "),
     ],
 )
-def test_point_that_fails_says_why(change, reason):
+def test_point_that_fails_has_the_reason(change, reason):
     point = Point(**{"mac": "int4", "library": (str(SMALL),)} | change)
     record = sweep.measure_point(point, "test")
     assert reason in record["metrics"]["failed"]["value"]

@@ -139,7 +139,7 @@ def test_timing_wrong_clock(small, clock):
 
 
 @needs_sta
-def test_timing_of_a_broken_netlist_says_so(small):
+def test_timing_of_a_broken_netlist_is_an_error(small):
     library, mapped = small
     with pytest.raises(StaError, match=r"^Error: .*netlist\.v"):
         time_netlist(
@@ -166,7 +166,7 @@ def test_library_is_fetched_without_being_installed(tmp_path, monkeypatch, capsy
     assert (path.read_text(), calls) == ("library", ["apt-get", "dpkg-deb"])
 
 
-def test_library_that_cannot_be_had_is_one_line(tmp_path, monkeypatch, capsys):
+def test_library_that_cannot_be_downloaded_is_one_line(tmp_path, monkeypatch, capsys):
     def run(command, **_):
         return subprocess.CompletedProcess(command, 100, "", "E: no network\n")
 

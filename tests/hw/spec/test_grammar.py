@@ -70,7 +70,7 @@ def test_order_and_defaults_do_not_matter():
 
 
 @pytest.mark.parametrize(("name", "fmt"), [*ALIASES.items(), ("E4M3", "e4m3"), ("INT8", "int8")])
-def test_names_of_elsewhere(name, fmt):
+def test_names_of_other_projects(name, fmt):
     assert parse_format(name) == parse_format(name.upper()) == parse_format(fmt)
 
 

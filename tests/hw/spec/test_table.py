@@ -38,7 +38,7 @@ def test_table_matches_every_code(row: dict) -> None:
     assert [code for code in (row["inf_code"],) if code is not None] == infs
 
 
-def test_table_shows_what_a_reader_knows() -> None:
+def test_table_shows_published_values() -> None:
     """OCP OFP8 1.0, table 2, as text."""
     cells = dict(zip(COLUMNS, format_cells()[0], strict=True))
     assert cells == {

@@ -177,7 +177,7 @@ def test_bench_without_numba(monkeypatch, tmp_path, capsys):
         ([], "sim.cycle", list(command.UNITS)),
     ],
 )
-def test_what_takes_long_is_left_out_unless_asked_for(arguments, simulator, taken):
+def test_slow_parts_are_skipped_by_default(arguments, simulator, taken):
     parser = ArgumentParser()
     command.add_options(parser)
     options = parser.parse_args(arguments)
@@ -243,7 +243,7 @@ def test_scalesim_that_is_missing(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not scalesim.ENVIRONMENT.exists(), reason="no SCALE-Sim: make build/scalesim")
-def test_scalesim_itself_tells_what_its_model_does():
+def test_scalesim_itself_shows_what_its_model_does():
     records = compare(ORIGIN, [LAYERS[0], LAYERS[8], LAYERS[-1]], ["5x3"])
     assert len(records) == 6
 
@@ -311,7 +311,7 @@ def test_answer_has_share_of_the_peak_and_sums():
     assert f"All {7 * 4096:,} sums" in told
 
 
-def test_compiling_is_told_as_a_ratio():
+def test_compilation_time_is_shown_as_a_ratio():
     rows = simulators_page(RECORDS)["compiling"].rows
     assert rows[2:5] == [
         ["Verilator", "45", "-"],

@@ -253,7 +253,7 @@ def test_record_has_the_array_its_cells_and_what_limits_it(dsp, side, limit, map
     assert len(maps) == len(set(maps))
 
 
-def test_command_looks_at_every_chip_once(maps, tmp_path, capsys):
+def test_command_maps_every_chip_once(maps, tmp_path, capsys):
     out = tmp_path / "room.json"
     arguments = [
         "board_room",
@@ -386,7 +386,7 @@ def test_bitstreams_are_those_of_the_records():
     assert table.rows[3] == ["iCEBreaker", "e4m3", "4x4", "yes", *["-"] * 6, "12", *["-"] * 3]
 
 
-def test_largest_tells_what_was_built_from_what_fits():
+def test_largest_shows_what_was_built_from_what_fits():
     table = largest(RECORDS)
     assert table.headings[5:] == [f"{INT8}, fits", f"{INT8}, built", "e4m3, fits", "e4m3, built"]
     rows = {row[0]: row[5:] for row in table.rows}
@@ -397,7 +397,7 @@ def test_largest_tells_what_was_built_from_what_fits():
     assert rows["ULX3S 45F"] == ["-"] * 4
 
 
-def test_largest_tells_what_was_tried_and_did_not_place():
+def test_largest_shows_what_was_tried_and_did_not_place():
     """3x3 without DSP blocks failed on another board with that chip; with them is irrelevant."""
     for dsp, wanted in ((False, "3x3 (does not place)"), (True, "3x3")):
         failed = bitstream(INT8, "3x3", dsp=dsp, board="upduino_v3")
@@ -408,7 +408,7 @@ def test_largest_tells_what_was_tried_and_did_not_place():
         assert rows["iCEBreaker"][5] == rows["UPduino v3"][5] == wanted
 
 
-def test_chips_are_told_with_what_the_largest_array_takes():
+def test_chips_are_listed_with_the_cells_of_the_largest_array():
     rows = largest_by_chip(RECORDS).rows
     assert rows[1] == ["up5k", INT8, "no", "3x3", "5,001", "700", "8", "6", "94.7"]
     assert rows[2] == ["up5k", "e4m3", "yes", *["-"] * 6]

@@ -102,7 +102,7 @@ def test_command_measures_an_array_and_refuses_others(tmp_path, capsys, monkeypa
 
 
 @pytest.mark.parametrize("flow", ["os", "ws"])
-def test_record_tells_the_rate(flow):
+def test_record_shows_the_rate(flow):
     spec = parse_array("2x2", "int8", dataflow=flow)
     record = speed.measure(spec, runs=2)
     found = {name: metric.value for name, metric in record.metrics.items()}

@@ -55,7 +55,7 @@ def test_a_line_for_each_part():
     assert table.rows == [["bus", "200", "200"], ["feeder", "300", "-"], ["row feeder", "-", "550"]]
 
 
-def test_answer_tells_range_and_share():
+def test_answer_shows_range_and_share():
     assert said("engines", RECORDS) == (
         "The bus, registers, feeders and control of a GEMM engine take 490 to 500 um2 around "
         "output-stationary arrays and 750 to 750 um2 around weight-stationary arrays, without the "

@@ -71,14 +71,14 @@ def test_verdict_gives_the_ratios_of_the_records():
     assert "the cost of floating-point sums" in text
 
 
-def test_verdict_claims_no_cause_that_the_records_deny():
+def test_verdict_agrees_with_the_records():
     text = said("explanation", {"paper": paper(fp8_float=1.2)})
     assert "the cost of" not in text
     assert "20 % more with FP16" in text
     assert said("explanation", {}) == ""
 
 
-def test_table_has_the_fifteen_units_beside_the_figure():
+def test_table_has_the_fifteen_units_and_the_figure():
     table = explanation.extract({"paper": paper()})
     assert len(table.rows) == 15
     assert table.rows[0][:2] == ["INT8", "FX+12"]
@@ -178,7 +178,7 @@ def sentence(name, records):
 
 
 @pytest.mark.parametrize("factor", FACTORS, ids=lambda factor: factor.name)
-def test_factor_is_drawn_and_said_from_its_records(factor):
+def test_factor_is_drawn_and_described_from_its_records(factor):
     records = swept()
     text = sentence(factor.name, records)
     assert text.endswith(".")
@@ -243,7 +243,7 @@ def test_equal_clock_takes_the_smallest_netlist_that_reaches_it():
     assert "125 % more at 4 ns, 150 % more at 5 ns" in sentence("equal_clock", records)
 
 
-def test_goals_tell_what_reaches_them_and_what_is_missing():
+def test_goals_show_what_reaches_them_and_what_is_missing():
     table = explanation.explanation_page(swept())["goals"]
     assert [row[:4] + row[6:] for row in table.rows] == [
         ["INT8/27", "17,600 at 3.1", "16,000", "3.100", "-1,600 um2", "2 of 3"],
@@ -267,7 +267,7 @@ def test_every_factor_has_its_place():
     assert list(explanation.plots(records)) == [factor.name for factor in FACTORS]
 
 
-def test_units_are_found_by_the_whole_of_what_is_asked():
+def test_units_are_found_by_all_conditions():
     units = Units(
         [
             record("e4m3,acc=fp16", area=1),

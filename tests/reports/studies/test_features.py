@@ -15,7 +15,7 @@ from synth.record import read_records
 from tests.support.pages import said
 
 
-def test_variants_take_one_feature_away_each():
+def test_each_variant_lacks_one_feature():
     spec = parse_mac("e4m3,acc=fp16")
     found = dict(variants(spec))
     assert [str(variant) for variant in found.values()] == [
@@ -123,6 +123,6 @@ def test_costs_are_those_of_the_records():
     ]
 
 
-def test_answer_tells_what_all_features_cost():
+def test_answer_shows_what_all_features_cost():
     assert "saves 25 % of the gates of a and 5 % of the gates of b" in said("features", RECORDS)
     assert "of b" not in said("features", RECORDS[:5])

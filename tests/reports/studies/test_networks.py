@@ -82,7 +82,7 @@ def test_recogniser_reads_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_direction_is_told(tmp_path: Path) -> None:
+def test_direction_is_reported(tmp_path: Path) -> None:
     found = task("direction", tmp_path, 40)
     assert found.score(outputs(found), outputs(found)) == {"accuracy": 80.0}
 

@@ -179,7 +179,7 @@ def test_accumulators_are_compared_with_exact_sums() -> None:
     ]
 
 
-def test_costs_stand_beside_the_metric() -> None:
+def test_costs_are_shown_with_the_metric() -> None:
     advised = {
         "subject": "net",
         "metrics": {},
@@ -222,7 +222,7 @@ def test_costs_stand_beside_the_metric() -> None:
 
 
 @pytest.mark.parametrize("count", range(len(RECORDS) + 1))
-def test_page_of_what_is_there(count: int) -> None:
+def test_page_of_an_incomplete_study(count: int) -> None:
     """An incomplete study still has a page."""
     page = networks.networks_page(RECORDS[:count])
     assert len(page["changes"].rows) == (count > 0)
@@ -282,7 +282,7 @@ def test_conversions_from_fp8_to_int8() -> None:
     assert networks.networks_page([])["conversions"] == {}
 
 
-def test_pace_stands_beside_its_bar() -> None:
+def test_pace_is_shown_with_its_bar() -> None:
     """It is not listed as a network."""
     pace = {
         "subject": "net on 32x32",

@@ -75,7 +75,7 @@ def test_verify_wrong():
         verify(None, read([SMALL]), spec)
 
 
-def test_record_stands_beside_figure_and_hand_count():
+def test_record_is_shown_with_figure_and_hand_count():
     bar = next(bar for bar in figure() if isinstance(bar.mac.acc, FixedAccumulator))
     record = paper.paper_record(bar, read([SMALL]), "x", states=500)
     values = {name: metric.value for name, metric in record.metrics.items()}
@@ -87,7 +87,7 @@ def test_record_stands_beside_figure_and_hand_count():
     assert again.metrics == record.metrics
 
 
-def test_record_without_library_says_what_is_missing():
+def test_record_without_library_names_what_is_missing():
     record = paper.paper_record(figure()[0], None, "x")
     assert "netlist_pairs" not in record.metrics
     assert "comparison of the mapped netlist with the model (no library)" in record.not_done
@@ -134,7 +134,7 @@ def test_allowed_gates_are_those_of_the_paper():
     assert abs(allowed["binary8p4,acc=fp32-sat"] - 2.83 * 472) < 2
 
 
-def test_record_of_a_unit_says_what_was_counted(monkeypatch):
+def test_record_of_a_unit_names_what_was_counted(monkeypatch):
     count_mac = cached(design.count_mac)
     monkeypatch.setattr(ratios, "count_mac", count_mac)
     bar = next(bar for bar in figure() if str(bar.mac) == "binary8p3,acc=fp16-sat")

@@ -172,7 +172,7 @@ def test_differences_are_explained():
     ]
 
 
-def test_outliers_tell_where_int8_is_no_longer_best():
+def test_outliers_show_where_int8_is_no_longer_best():
     assert outliers(RECORDS).rows == [
         ["1 in 1,048,576", "40.0", "35.0"],
         ["1 in 16", "12.5", "31.0"],

@@ -113,7 +113,7 @@ def test_answer_counts_each_unit_once_by_its_strongest_check(root: Path) -> None
     assert text in site(root)["verification.html"]
 
 
-def test_page_tells_proof_from_sample_and_shows_what_differs(root: Path) -> None:
+def test_page_separates_proofs_from_samples_and_shows_what_differs(root: Path) -> None:
     main([], root=root)
     page = (root / "reports/verification.md").read_text()
     lines = page.splitlines()
@@ -147,6 +147,6 @@ def test_answer_counts_recorded_sets_that_are_met() -> None:
     )
 
 
-def test_nothing_is_said_without_records() -> None:
+def test_nothing_is_shown_without_records() -> None:
     assert said("verification", {}) == ""
     assert extract({}).rows == []

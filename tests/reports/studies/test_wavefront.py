@@ -81,7 +81,7 @@ def test_check_finds_cycle_too_few(change: tuple[int, int]) -> None:
         check(conditions)
 
 
-def test_tiles_tell_their_sums_apart() -> None:
+def test_tiles_have_different_sums() -> None:
     """All sums of a column differ and none is zero, so a value identifies its sum."""
     last = TILES.sums(parse_array("4x4", "e4m3"))[-1]
     assert (last == TILES.a @ TILES.b).all()
