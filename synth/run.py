@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from synth.flow import osu018
 from synth.flow.design import Design, of_files, of_unit
 from synth.flow.gates import recipes
 from synth.flow.liberty import Library, read
+from synth.flow.sources import Sources
 from synth.flow.timing import StaError
 from synth.measure import METRICS, Job, measure
 from synth.power.energy import NetlistMismatch
@@ -41,7 +43,7 @@ def parser() -> Parser:
         prog="python -m synth.run",
         description="Measure a unit: two-input gates, the paper's gate cost, area, timing, energy.",
     )
-    unit = parser.add_argument_group("unit to measure: a generated unit, or Verilog files")
+    unit = parser.add_argument_group("generated unit to measure")
     add_unit_options(unit)
     add_output_options(unit)
     unit.add_argument(
@@ -55,13 +57,7 @@ def parser() -> Parser:
         help="leave out the adder that resolves the sum of a carry-save MAC",
     )
     unit.add_argument("--always-valid", action="store_true", help="tie i_valid of a MAC to 1")
-    unit.add_argument("--verilog", metavar="FILE", nargs="+", help="SystemVerilog files")
-    unit.add_argument("--top", metavar="MODULE", help="top module of --verilog")
-    unit.add_argument(
-        "--clock-port",
-        metavar="PORT",
-        help="port of --verilog that is the clock (default: the one that clocks all flip-flops)",
-    )
+    add_source_options(parser.add_argument_group("Verilog files to measure"))
     flow = parser.add_argument_group("flow")
     flow.add_argument(
         "--liberty",
@@ -96,6 +92,73 @@ def parser() -> Parser:
     return parser
 
 
+def add_source_options(group: argparse._ArgumentGroup) -> None:
+    """Options that name Verilog of other people; `chosen_sources` reads them."""
+    group.add_argument(
+        "--verilog", metavar="FILE", nargs="+", help="Verilog and SystemVerilog files"
+    )
+    group.add_argument("--top", metavar="MODULE", help="top module of the files")
+    group.add_argument(
+        "-f",
+        "--file-list",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="list of files and options: +incdir+, +define+, -I, -D, -G, -f, -F, comments",
+    )
+    group.add_argument(
+        "-I",
+        "--include-dir",
+        metavar="FOLDER",
+        action="append",
+        default=[],
+        help="folder of included files; the folder of the file that includes is always searched",
+    )
+    group.add_argument(
+        "-D",
+        "--define",
+        metavar="NAME[=TEXT]",
+        action="append",
+        default=[],
+        help="macro for the files",
+    )
+    group.add_argument(
+        "-G",
+        "--param",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help='parameter of the top module, as -G WIDTH=16 or -G "INIT=8\'hff"',
+    )
+    group.add_argument(
+        "--reader",
+        metavar="NAME",
+        default="auto",
+        help="slang, yosys or auto, which tries slang first (default: %(default)s)",
+    )
+    group.add_argument(
+        "--clock-port",
+        metavar="PORT",
+        help="port that is the clock (default: the one that clocks all flip-flops)",
+    )
+
+
+def chosen_sources(options: argparse.Namespace) -> Sources | None:
+    """Verilog that the options name; None without a file or a list of files."""
+    if not options.verilog and not options.file_list:
+        return None
+    sources = Sources(reader=options.reader)
+    for file in options.file_list:
+        sources = sources.with_list(file)
+    return replace(
+        sources,
+        files=(*sources.files, *(options.verilog or ())),
+        include_dirs=(*options.include_dir, *sources.include_dirs),
+        defines=(*sources.defines, *options.define),
+        params=(*sources.params, *options.param),
+    )
+
+
 def chosen_library(files: Sequence[str] | None) -> Library | None:
     """Library of ``files``, else OSU018, else None with a message on stderr."""
     if files:
@@ -113,15 +176,16 @@ def chosen_library(files: Sequence[str] | None) -> Library | None:
 def _design(options: argparse.Namespace) -> Design:
     """Design chosen by the options."""
     generated = options.spec or options.mac or getattr(options, "from")
-    if generated is None and options.verilog is None:
+    sources = chosen_sources(options)
+    if generated is None and sources is None:
         raise SpecError("There is no unit to measure: give --spec, --mac, --from or --verilog")
-    if generated is not None and options.verilog is not None:
+    if generated is not None and sources is not None:
         raise SpecError("A generated unit and --verilog cannot be combined: give only one of them")
-    if options.verilog is None:
-        for name in ("top", "clock_port"):
-            if getattr(options, name) is not None:
-                option = f"--{name.replace('_', '-')}"
-                raise SpecError(f"{option} is for --verilog: leave it out for a generated unit")
+    if sources is None:
+        for option in ("top", "clock_port", "include_dir", "define", "param"):
+            if getattr(options, option):
+                name = f"--{option.replace('_', '-')}"
+                raise SpecError(f"{name} is for --verilog: leave it out for a generated unit")
         return of_unit(
             chosen_design(options),
             flat=options.flat,
@@ -141,7 +205,10 @@ def _design(options: argparse.Namespace) -> Design:
         raise SpecError("--unresolved and --always-valid need --mac: leave them out with --verilog")
     if options.top is None:
         raise SpecError("--verilog needs the name of the top module: give --top MODULE")
-    return of_files(options.verilog, options.top, clock_port=options.clock_port)
+    try:
+        return of_files(sources, options.top, clock_port=options.clock_port)
+    except YosysError as error:  # Then the files are wrong, not the tool.
+        raise SpecError(str(error)) from error
 
 
 def _clock(text: str | None) -> float | None:
@@ -203,7 +270,11 @@ def summary(record: Record, clock_ns: float | None) -> str:
                 each("leakage {value} {unit}", "leakage"),
             ),
             line("not done", *record.not_done),
-            *(line("warning", text) for text in record.conditions.get("timing_warnings", ())),
+            *(
+                line("warning", text)
+                for name in ("reader_messages", "timing_warnings")
+                for text in record.conditions.get(name, ())
+            ),
         ]
     )
 
@@ -229,7 +300,9 @@ def _body(given: Sequence[str], options: argparse.Namespace) -> None:
             progress=True,
         )
     except TOOL_ERRORS as error:
-        if options.verilog:  # Then the files are wrong, not the tool.
+        if not (
+            options.spec or options.mac or getattr(options, "from")
+        ):  # Then the files are wrong, not the tool.
             raise SpecError(str(error)) from error
         raise
     if options.out is not None:

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs Yosys in a child process, because an error in a pass ends the whole process."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 _CHILD = """
-import sys
+import json, sys
 from pyosys import libyosys as ys
 design = ys.Design()
-for line in sys.stdin.read().splitlines():
-    ys.run_pass(line, design)
+for command in json.load(sys.stdin):
+    ys.Pass.call(design, command)
 """
 
 
@@ -19,8 +21,11 @@ class YosysError(RuntimeError):
     """A pass failed; the message is the error that Yosys printed."""
 
 
-def run_yosys(script: str, *, cwd: Path) -> str:
-    """Run the passes of ``script``, one per line, in the folder ``cwd``; return the log.
+def run_yosys(script: str | Sequence[Sequence[str]], *, cwd: Path) -> str:
+    """Run the passes of ``script`` in the folder ``cwd``; return the log.
+
+    A script is a text with a pass per line, or a list of passes, each a list of words. Words may
+    have spaces.
 
     Raises
     ------
@@ -29,7 +34,7 @@ def run_yosys(script: str, *, cwd: Path) -> str:
     """
     child = subprocess.run(
         [sys.executable, "-c", _CHILD],
-        input=script,
+        input=json.dumps(script.splitlines() if isinstance(script, str) else script),
         cwd=cwd,
         text=True,
         stdout=subprocess.PIPE,

@@ -15,10 +15,11 @@ from typing import Any
 
 from hw.build import build
 from hw.spec import Adder, ArraySpec, GemmSpec, MacSpec, OutputSpec
-from hw.spec.errors import SpecError, require
+from hw.spec.errors import require
 from synth.flow.cache import cached_step
 from synth.flow.gates import Gates, count
 from synth.flow.netlists import placed, repeated
+from synth.flow.sources import Sources, elaborate
 
 #: Units that can be generated.
 Unit = MacSpec | ArraySpec | OutputSpec | GemmSpec
@@ -62,6 +63,11 @@ class Design:
     mac: MacSpec | None = None
     array: ArraySpec | None = None
     gemm: GemmSpec | None = None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether a user wrote it."""
+        return "files" in self.configuration
 
 
 def of_unit(
@@ -133,30 +139,46 @@ def _generate(spec: Unit, *, resolve: bool, always_valid: bool) -> dict[str, str
     return {"verilog": built.verilog(), "element": built.element}
 
 
-def of_files(files: Iterable[str | Path], top: str, *, clock_port: str | None = None) -> Design:
+def of_files(
+    files: Iterable[str | Path] | Sources, top: str, *, clock_port: str | None = None
+) -> Design:
     """Design from SystemVerilog files.
 
     Raises
     ------
     SpecError
-        If a file cannot be read as text, or ``top`` is not a module name.
+        If a file cannot be read, or ``top`` is not a module name.
+    YosysError
+        If no reader accepts the files.
     """
     require(re.fullmatch(r"[A-Za-z_]\w*", top) is not None, "Top", "the name of a module", top)
-    paths = [Path(file) for file in files]
-    texts: dict[str, str] = {}
-    for path in paths:
-        require(path.is_file(), "Verilog file", "a readable file", str(path))
-        if any(path.samefile(other) for other in texts):
-            raise SpecError(f"Verilog file {str(path)!r} is given twice; name it once")
-        texts[str(path)] = path.read_bytes().decode("utf-8", errors="replace")
+    if not isinstance(files, Sources):
+        files = Sources(files=tuple(map(str, files)))
+    read = elaborate(files, top)
+    given = {
+        "include_dirs": files.include_dirs,
+        "defines": files.defines,
+        "params": files.params,
+        "clock_port": clock_port,
+        "reader_messages": read.notes,
+    }
     return Design(
         name=top,
         top=top,
-        verilog=texts,
+        verilog={f"{top}.il": read.text},
         element=top,
-        reader=f"read_slang --top {top}",
+        reader="read_rtlil",
         clock_port=clock_port,
-        configuration={"files": [path.name for path in paths], "top": top},
+        configuration={
+            "files": [Path(file).name for file in files.files],
+            "top": top,
+            "reader": read.reader,
+            **{
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in given.items()
+                if value
+            },
+        },
     )
 
 

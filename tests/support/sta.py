@@ -5,6 +5,7 @@ Independent of `synth.flow.timing`: no flip-flops around the netlist but `set_dr
 `set_load` and external delays; no formula for the period but a search for the sign of the slack.
 """
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -26,7 +27,7 @@ link_design {top}
 set_cmd_units -time ns -capacitance pF
 set others {{}}
 foreach port [all_inputs] {{
-  if {{[get_property $port full_name] ne {{{clock}}}}} {{ lappend others $port }}
+  if {{[get_property $port full_name] ne {{clk}}}} {{ lappend others $port }}
 }}
 proc slack {{period kind group}} {{
   global others
@@ -61,6 +62,11 @@ puts "result gating [slack $high max **clock_gating_default**]"
 """
 
 
+def _plain(name: str) -> str:
+    """An escaped name as a plain one."""
+    return "".join(c if c.isalnum() else f"_{ord(c):x}_" for c in name[1:-1]) + " "
+
+
 def by_hand(
     verilog: str,
     top: str,
@@ -76,9 +82,10 @@ def by_hand(
     """
     for number, file in enumerate(libraries):
         (folder / f"library{number}.lib").write_text(file.read_text())
-    (folder / "mapped.v").write_text(verilog)
+    (folder / "mapped.v").write_text(re.sub(r"\\\S+ ", lambda match: _plain(match[0]), verilog))
     run_yosys(
         "read_verilog mapped.v\nsplitnets -ports -format __\nattrmap -remove *\n"
+        f"cd {top}\n{f'rename {clock} clk' if clock not in ('', 'clk') else ''}\ncd ..\n"
         "write_verilog -simple-lhs -noattr -noexpr -nohex -nodec netlist.v",
         cwd=folder,
     )
@@ -86,8 +93,7 @@ def by_hand(
     (folder / "run.tcl").write_text(
         SCRIPT.format(
             top=top,
-            clock=clock,
-            port=f"[get_ports {{{clock}}}]" if clock else "",
+            port="[get_ports clk]" if clock else "",
             register=register,
             own=own,
             edge=edge,

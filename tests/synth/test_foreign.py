@@ -12,6 +12,7 @@ import pytest
 from synth import run
 from synth.flow import cache
 from synth.flow.liberty import read
+from synth.flow.sources import READERS, Sources, elaborate
 from synth.measure import Job
 from synth.record import Record
 from tests.support.sta import by_hand
@@ -91,7 +92,7 @@ def test_design_is_measured_as_by_hand_or_refused(case, tmp_path, monkeypatch, c
 
 def test_enough_designs():
     names = [case.name for case in CASES]
-    assert len(set(names)) == len(names) >= 27
+    assert len(set(names)) == len(names) >= 55
 
 
 def test_slack_at_a_clock_is_that_of_the_edges(tmp_path, monkeypatch, capsys):
@@ -126,3 +127,99 @@ def test_design_without_any_metric_is_reported(tmp_path, monkeypatch, capsys):
         r"timing \(several clocks: rclk, wclk\)",
         capsys.readouterr().err.splitlines()[-1],
     )
+
+
+def ended(given: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Last line on stderr of a run that ends with 2."""
+    with pytest.raises(SystemExit) as end:
+        run.main(given)
+    assert end.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1].removeprefix("python -m synth.run: error: ")
+
+
+LISTS = {
+    "itself.f": ("-f itself.f\n", "File list 'itself.f' contains itself"),
+    "unknown.f": (
+        "a.v\n// none\n-y lib\n",
+        (
+            "unknown.f:3: '-y' is not supported in a file list: leave it out, or give files, "
+            "+incdir+, +define+, -I, -D, -G, -f and -F"
+        ),
+    ),
+    "open.f": ("a.v -I\n", "open.f:1: -I needs a value"),
+    "lacking.f": ("none.v\n", "Verilog file must be a readable file, not 'none.v'"),
+    "twice.f": ("a.v ./a.v\n", "Verilog file './a.v' is given twice; name it once"),
+    "empty.f": ("# nothing\n", "There is no Verilog file: give --verilog FILE or -f FILE"),
+    "folder.f": ("a.v +incdir+none\n", "Include folder must be a folder, not 'none'"),
+    "macro.f": ("a.v +define+1=2\n", "Macro must be NAME or NAME=TEXT, not '1=2'"),
+    "value.f": ("a.v -G W\n", "Parameter must be NAME=VALUE, not 'W'"),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_file_list_wrong(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("a.v").write_text("module a(input x, output y); assign y = x; endmodule\n")
+    text, message = LISTS[name]
+    Path(name).write_text(text)
+    assert ended(["-f", name, "--top", "a", "--liberty", str(LIBRARIES[0])], capsys) == message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--verilog", "/dev/zero", "--top", "a"],
+            "Verilog file must be a readable file, not '/dev/zero'",
+        ),
+        (["-f", "/dev/zero", "--top", "a"], "File list must be a readable file, not '/dev/zero'"),
+        (
+            ["--verilog", "a.v", "--top", "a", "--reader", "vcs"],
+            "Reader must be one of auto, slang, yosys, not 'vcs'",
+        ),
+        (
+            ["--mac", "int4", "-I", "."],
+            "--include-dir is for --verilog: leave it out for a generated unit",
+        ),
+    ],
+)
+def test_source_options_wrong(options, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("a.v").write_text("module a(input x, output y); assign y = x; endmodule\n")
+    assert ended([*options, "--liberty", str(LIBRARIES[0])], capsys) == message
+
+
+def test_result_does_not_depend_on_where_files_are(tmp_path):
+    """Names of files and folders stay out of what is synthesised, with either reader."""
+    (case,) = (case for case in CASES if case.name == "sync_mac")
+    for reader in READERS:
+        texts = set()
+        for folder in ("a", "long name/of a folder"):
+            file = tmp_path / folder / "sync_mac.v"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(case.files["sync_mac.sv"])
+            sources = Sources(files=(str(file),), reader=reader)
+            texts.add(elaborate(sources, "sync_mac").text)
+        assert len(texts) == 1, reader
+
+
+def test_second_reader_is_tried_and_the_first_ones_message_kept(tmp_path, monkeypatch, capsys):
+    """Yosys accepts a register with two assignments of an initial value, which slang refuses."""
+    monkeypatch.chdir(tmp_path)
+    Path("m.v").write_text(
+        "module m(input clk, input d, output reg q);\n"
+        "  always @(posedge clk) q <= d ^ q;\n"
+        "  always @(posedge clk) if (undeclared_wire) ;\n"
+        "endmodule\n"
+    )
+    options = ["--verilog", "m.v", "--top", "m", "--liberty", str(LIBRARIES[0])]
+    assert run.main([*options, "--metrics", "gate_counts", "--json"]) == 0
+    conditions = json.loads(capsys.readouterr().out)["conditions"]
+    assert conditions["reader"] == "Yosys"
+    assert conditions["reader_messages"] == [
+        "slang: m.v:3: ERROR: use of undeclared identifier 'undeclared_wire'"
+    ]
+    assert run.main([*options, "--metrics", "gate_counts"]) == 0
+    assert "\nwarning   slang: m.v:3: ERROR: use of" in capsys.readouterr().out
+    message = "m.v:3: ERROR: use of undeclared identifier 'undeclared_wire'"
+    assert ended([*options, "--reader", "slang"], capsys) == message
