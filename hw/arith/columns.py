@@ -6,7 +6,7 @@ from itertools import count
 
 from amaranth import *
 
-#: Most bits of an expression of which every reader of a single bit has a copy.
+#: Largest width of an expression that is repeated for every use of a single bit.
 WIDE = 128
 
 
@@ -18,10 +18,10 @@ def full_adder(m: Module, x: Value, y: Value, z: Value, *, name: str) -> tuple[V
 
 
 def shared(m: Module, value: Value, *, name: str) -> Value:
-    """``value`` for a reader of single bits: behind a wire if it is wide.
+    """``value`` for uses of its single bits: assigned to a wire if it is wide.
 
-    Amaranth checks and writes an expression anew in every statement that has a bit of it, which
-    grows with the square of the width. Synthesis merges the copies of a narrow one.
+    Amaranth repeats the whole expression in every statement that uses a bit of it, so its work
+    grows with the square of the width. Synthesis merges the copies of a narrow expression.
     """
     if len(value) <= WIDE or isinstance(value, Signal):
         return value

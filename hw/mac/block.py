@@ -275,7 +275,7 @@ def _add_fixed(m: Module, spec: MacSpec, old: Value, inner: Value) -> Value:
 
 
 def _with_nan(m: Module, acc: BlockAccumulator, outer: Value) -> Value:
-    """Outer sum with the NaN of this accumulator; the adder has that of the format."""
+    """Outer sum, with the NaN of the outer format replaced by that of this accumulator."""
     if acc.outer.is_fixed or acc.nan_code == acc.outer.fmt.nan_code:
         return outer
     return Mux(outer == acc.outer.fmt.nan_code, acc.nan_code, outer)

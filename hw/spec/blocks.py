@@ -135,7 +135,7 @@ class BlockAccumulator(Shared):
     At the end of a block, or of the whole sum, the inner sum is multiplied by the scales of the
     operands, if there are any, and added to the outer sum. The inner sum starts again from zero.
     A NaN or an infinity of the inner sum, or a NaN scale, makes a floating-point outer sum NaN or
-    infinite as in IEEE 754; a fixed-point outer sum keeps the flags beside it.
+    infinite as in IEEE 754; a fixed-point outer sum has separate flags.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ class BlockAccumulator(Shared):
 
     @property
     def settings(self) -> dict[str, str]:
-        """Settings beside the outer accumulator, by key."""
+        """Settings other than the outer accumulator, by key."""
         named = {"inner": str(self.inner), "block": str(self.block)}
         return named | ({"block-scale": self.scale.name} if self.scale else {})
 
