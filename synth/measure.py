@@ -233,6 +233,8 @@ def energy(job: Job) -> Part:
     """Energy per multiply-accumulate on each stream. Sums are checked against the model."""
     if job.mapped is None or job.library is None:
         return Part(not_done=("energy (no library)",))
+    if job.library.voltage is None:
+        return Part(not_done=("energy (the library gives no voltage)",))
     if job.design.array is not None:
         return _energy_in_array(job, job.design.array)
     if job.design.mac is None:
@@ -307,6 +309,8 @@ def blocks(job: Job) -> Part:
     }
     if job.mapped is None or job.library is None:
         return Part(metrics=metrics, not_done=("area and energy of blocks (no library)",))
+    if job.library.voltage is None:
+        return Part(metrics=metrics, not_done=("blocks (the library gives no voltage)",))
     sized = job.sized
     assert sized.mapped is not None
     areas = _split(job.design.verilog, job.mapped, job.library, job.clock_ns).areas

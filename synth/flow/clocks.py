@@ -10,7 +10,8 @@ from functools import cache, cached_property
 from itertools import product
 
 from hw.spec.errors import SpecError
-from synth.flow.cells import Function, outputs, read_function
+from synth.flow.cells import outputs
+from synth.flow.functions import Function, read_function
 from synth.flow.liberty import Cell, Library
 from synth.flow.netlists import CellInstance, aliases, instances, ports
 from synth.record import NotDone

@@ -1,121 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read Liberty files: cells with area, leakage, pins and functions.
 
-Syntax: ``name (args) { ... }`` is a group, ``name : value ;`` a simple attribute, and
-``name (args) ;`` a complex attribute (Liberty Reference Manual, section 1.2). Timing and power
-tables are skipped: ABC and OpenSTA read them themselves, and `synth.power.tables` finds them in the
-text.
+Every tool reads the normal form of a file, which `synth.flow.normal` makes and `Library.texts`
+holds, never the file itself. So all tools see what we see. ABC and OpenSTA read timing and power
+tables from it, and so does `synth.power.tables`.
 """
 
+import codecs
 import gzip
 import hashlib
-import re
 import tomllib
 import zlib
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from hw.spec.errors import SpecError, require
-
-#: Groups that are read. Tables, the largest part of a library, are skipped.
-READ = {"library", "cell", "pin", "ff", "latch", "leakage_power"}
-
-_SPACE = re.compile(r"(?:[\s;\\]|/\*.*?\*/|//[^\n]*)*", re.DOTALL)
-_NAME = re.compile(r'"?([\w.\[\]+-]+)"?[ \t]*')
-_VALUE = re.compile(r':\s*("[^"]*"|[^;\n}]*)')
-_ARGS = re.compile(r'\(((?:"[^"]*"|[^)"])*)\)')
-_ARG = re.compile(r'"([^"]*)"|([^\s,"\\]+)')
-_BRACE = re.compile(r'"[^"]*"|/\*.*?\*/|[{}]', re.DOTALL)
-
-
-@dataclass(slots=True)
-class Group:
-    """Group: name, arguments, attributes and nested groups."""
-
-    name: str
-    args: list[str]
-    simple: dict[str, str] = field(default_factory=dict)
-    complex: dict[str, list[str]] = field(default_factory=dict)
-    groups: list["Group"] = field(default_factory=list)
-
-
-def parse(text: str) -> Group:
-    """Parse the group ``library`` of a file. Raises ValueError if it is missing or incomplete."""
-    outside = Group("", [])
-    if _statement(text, _skip_space(text, 0), outside, READ) < 0 or not outside.groups:
-        raise ValueError("no group")
-    (library,) = outside.groups
-    if library.name != "library":
-        raise ValueError("no group library")
-    return library
-
-
-def find(
-    text: str, name: str, read: Container[str], wanted: Container[str] | None = None
-) -> Iterator[Group]:
-    """Find groups ``name (argument)`` anywhere in ``text``, with their nested groups in ``read``.
-
-    ``name`` is one of ``read``. Only arguments in ``wanted`` are read; None means all.
-    """
-    for match in re.finditer(rf'{name}\s*\(\s*"?([\w.]+)"?\s*\)\s*\{{', text):
-        inside_a_word = re.match(r"\w", text[match.start() - 1 : match.start()])
-        if not inside_a_word and (wanted is None or match[1] in wanted):
-            outside = Group("", [])
-            _statement(text, match.start(), outside, read)
-            yield outside.groups[0]
-
-
-def _skip_space(text: str, place: int) -> int:
-    """Position after white space and comments."""
-    match = _SPACE.match(text, place)
-    return match.end() if match else place
-
-
-def _expect(pattern: re.Pattern[str], text: str, place: int) -> re.Match[str]:
-    """Match ``pattern``, or raise ValueError."""
-    match = pattern.match(text, place)
-    if match is None:
-        raise ValueError(f"syntax error at character {place}")
-    return match
-
-
-def _statement(text: str, place: int, group: Group, read: Container[str]) -> int:
-    """Read the statement at ``place`` into ``group``. Returns the position after it."""
-    name = _expect(_NAME, text, place)
-    place = _skip_space(text, name.end())
-    if text.startswith(":", place):
-        value = _expect(_VALUE, text, place)
-        group.simple[name[1]] = value[1].strip().strip('"')
-        return value.end()
-    arguments = _expect(_ARGS, text, place)
-    args = [quoted or plain for quoted, plain in _ARG.findall(arguments[1])]
-    args = [part.strip() for arg in args for part in arg.split(",")]
-    place = _skip_space(text, arguments.end())
-    if not text.startswith("{", place):
-        group.complex[name[1]] = args
-        return place
-    if name[1] not in read:
-        return _behind(text, place)
-    inner = Group(name[1], args)
-    group.groups.append(inner)
-    place += 1
-    while not text.startswith("}", place := _skip_space(text, place)):
-        place = _statement(text, place, inner, read)
-    return place + 1
-
-
-def _behind(text: str, place: int) -> int:
-    """Position after the group whose opening brace is at ``place``."""
-    depth = 0
-    for match in _BRACE.finditer(text, place):
-        depth += {"{": 1, "}": -1}.get(match[0], 0)
-        if not depth:
-            return match.end()
-    raise ValueError("a group does not end")
-
+from hw.spec.errors import SpecError, require, shortened
+from synth.flow.groups import Group, LibertyError, parse, write
+from synth.flow.normal import UNITS, normalise, number
 
 EXCLUDED = Path(__file__).with_name("libraries.toml")
 GZIP = b"\x1f\x8b"
@@ -181,15 +85,16 @@ class Cell:
 class Library:
     """Cells from one or more files of one corner.
 
-    ``voltage`` is in volt, ``temperature`` in degrees Celsius. ``texts`` are the uncompressed files
-    by name; ``sha256`` are the digests of the original files. ``dont_use`` are patterns of cells
-    that libraries.toml excludes, in addition to those marked in the files.
+    ``voltage`` is in volt, ``temperature`` in degrees Celsius; either is None if no file gives it.
+    ``texts`` are the files in their normal form, by name; ``sha256`` are the digests of the
+    original files. ``dont_use`` are patterns of cells that libraries.toml excludes, in addition to
+    those marked in the files.
     """
 
     name: str
     corner: str
-    voltage: float
-    temperature: float
+    voltage: float | None
+    temperature: float | None
     cells: dict[str, Cell]
     texts: dict[str, str]
     sha256: dict[str, str]
@@ -200,6 +105,13 @@ class Library:
         """Digests that identify the library."""
         return self.sha256
 
+    @property
+    def supply(self) -> float:
+        """Voltage in volt. Raises SpecError if no file gives it."""
+        if self.voltage is None:
+            raise SpecError(f"The Liberty library {self.name!r} gives no voltage: add nom_voltage")
+        return self.voltage
+
     def to_json(self) -> dict[str, Any]:
         """Description of the library for records."""
         return {
@@ -208,6 +120,9 @@ class Library:
             "voltage": self.voltage,
             "temperature": self.temperature,
             "sha256": dict(self.sha256),
+            "normalised_sha256": {
+                name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.texts.items()
+            },
             "dont_use": list(self.dont_use),
         }
 
@@ -218,26 +133,34 @@ def read(files: Iterable[str | Path]) -> Library:
     Raises
     ------
     SpecError
-        If a file is missing or not Liberty, if files have different corners or the same name, or if
-        no cell is a flip-flop.
+        If a file is missing or not Liberty (with the line), if files have different corners, the
+        same name or the same cells, or if no cell is a flip-flop.
     """
-    texts, sha256, parts = {}, {}, []
+    texts: dict[str, str] = {}
+    sha256: dict[str, str] = {}
+    cells: dict[str, Cell] = {}
+    first: _File | None = None
     for path in map(Path, files):
         name, text, digest = _unpacked(path)
-        parts.append(_library(path, text))
         if name in texts:
             raise SpecError(f"Two Liberty files have the name {name!r}: rename one of them")
-        texts[name], sha256[path.name] = text, digest
-    if not parts:
-        raise SpecError("There must be at least one Liberty file")
-    name, *corner = parts[0][:4]
-    for file, part in zip(sha256, parts, strict=True):
+        file = _file(path, text)
+        first = first or file
         require(
-            list(part[1:4]) == corner,
-            f"Liberty corner of {file}",
-            f"that of {name}, {corner[0]}",
-            part[1],
+            (file.corner, file.voltage, file.temperature)
+            == (first.corner, first.voltage, first.temperature),
+            f"Liberty corner of {path.name}",
+            f"that of {first.name}, {first.corner}",
+            file.corner,
         )
+        for cell in file.cells:
+            if cell.name in cells:
+                raise SpecError(f"Liberty file {str(path)!r} defines the cell {cell.name!r} again")
+            cells[cell.name] = cell
+        texts[name], sha256[path.name] = file.text, digest
+    if first is None:
+        raise SpecError("There must be at least one Liberty file")
+    name = first.name
     entries = tomllib.loads(EXCLUDED.read_text(encoding="utf-8")).values()
     excluded = tuple(
         pattern
@@ -245,13 +168,14 @@ def read(files: Iterable[str | Path]) -> Library:
         if fnmatchcase(name, entry["library"])
         for pattern in entry["dont_use"]
     )
-    cells = {cell.name: cell for part in parts for cell in part[4]}
     for cell in cells.values():
         if any(fnmatchcase(cell.name, pattern) for pattern in excluded):
             cells[cell.name] = replace(cell, dont_use=True)
     if not any(cell.flip_flop for cell in cells.values()):
         raise SpecError(f"The Liberty library {name!r} has no flip-flop")
-    return Library(name, *parts[0][1:4], cells, texts, sha256, excluded)
+    return Library(
+        name, first.corner, first.voltage, first.temperature, cells, texts, sha256, excluded
+    )
 
 
 def _unpacked(path: Path) -> tuple[str, str, str]:
@@ -260,28 +184,72 @@ def _unpacked(path: Path) -> tuple[str, str, str]:
     try:
         data = path.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
-        text = (gzip.decompress(data) if data.startswith(GZIP) else data).decode()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        text = _decoded(gzip.decompress(data) if data.startswith(GZIP) else data)
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise SpecError(f"Liberty file must be text or gzipped text, not {str(path)!r}") from error
-    return path.name.removesuffix(".gz"), text, digest
+    return path.name.removesuffix(".gz"), text.replace("\r\n", "\n").replace("\r", "\n"), digest
 
 
-def _library(path: Path, text: str) -> tuple[str, str, float, float, list[Cell]]:
-    """Name, corner, voltage, temperature and cells of one file."""
+def _decoded(data: bytes) -> str:
+    """Text in UTF-8, UTF-16 or Latin-1. ValueError if it is none."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    if b"\0" in data:
+        raise ValueError("a NUL byte")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What one file gives, and its text in the form that every tool reads."""
+
+    name: str
+    corner: str
+    voltage: float | None
+    temperature: float | None
+    cells: list[Cell]
+    text: str
+
+
+def _file(path: Path, text: str) -> _File:
+    """Read one file. An error names the line."""
     try:
         top = parse(text)
-        watt = si_unit(top.simple.get("leakage_power_unit", "1nW"))
-        farad = si_unit("".join(top.complex.get("capacitive_load_unit", ["1", "pf"])))
+        if not top.args:
+            raise LibertyError("library must have a name", top.place)
+        normalise(top)
         corner = top.simple.get("default_operating_conditions", "nominal")
-        return (
-            top.args[0],
-            corner,
-            float(top.simple["nom_voltage"]),
-            float(top.simple["nom_temperature"]),
-            [_cell(group, watt, farad) for group in top.groups if group.name == "cell"],
+        watt = _unit(top, "leakage_power_unit")
+        farad = _unit(top, "capacitive_load_unit")
+        cells = [_cell(group, watt, farad) for group in top.named("cell")]
+        if cells and not any(cell.area for cell in cells):
+            (first, *_) = top.named("cell")
+            raise LibertyError("cells must have areas, and none has one", first.place)
+        return _File(
+            name=top.args[0],
+            corner=corner,
+            voltage=number(top, "nom_voltage"),
+            temperature=number(top, "nom_temperature"),
+            cells=cells,
+            text=write(top).encode("ascii", "replace").decode(),
         )
+    except LibertyError as error:
+        line = text.count("\n", 0, error.place) + 1
+        raise SpecError(f"Liberty file {str(path)!r}, line {line}: {error}") from error
+
+
+def _unit(library: Group, name: str) -> float:
+    """SI value of a unit of the library."""
+    text = "".join(library.items(name)) or library.simple[name]
+    try:
+        return si_unit(text)
     except (ValueError, KeyError, IndexError) as error:
-        raise SpecError(f"Liberty file must be a Liberty library, not {str(path)!r}") from error
+        place = library.places.get(name, library.place)
+        message = f"{name} must be a unit such as {UNITS[name]}, not {shortened(text)}"
+        raise LibertyError(message, place) from error
 
 
 def si_unit(text: str) -> float:
@@ -292,28 +260,26 @@ def si_unit(text: str) -> float:
 
 
 def _cell(group: Group, watt: float, farad: float) -> Cell:
-    """Cell from a group cell."""
+    """Cell from a group cell in the normal form."""
     pins = tuple(
         Pin(
-            name,
+            pin.args[0],
             pin.simple.get("direction", "internal"),
-            float(pin.simple.get("capacitance", 0)) * farad,
+            (number(pin, "capacitance") or 0.0) * farad,
             pin.simple.get("function"),
             pin.simple.get("three_state"),
         )
-        for pin in group.groups
-        if pin.name == "pin"
-        for name in pin.args
+        for pin in group.named("pin")
     )
-    flip_flops = [_flip_flop(ff) for ff in group.groups if ff.name == "ff"]
+    flip_flops = [_flip_flop(ff) for ff in group.named("ff")]
     return Cell(
         name=group.args[0],
-        area=float(group.simple.get("area", 0)),
-        leakage=_leakage(group) * watt,
+        area=number(group, "area") or 0.0,
+        leakage=(number(group, "cell_leakage_power") or 0.0) * watt,
         pins=pins,
         flip_flop=flip_flops[0] if flip_flops else None,
-        dont_use=group.simple.get("dont_use", "false") == "true",
-        enable=next((g.simple.get("enable", "1") for g in group.groups if g.name == "latch"), None),
+        dont_use=group.simple.get("dont_use", "false").lower() == "true",
+        enable=next((g.simple.get("enable", "1") for g in group.named("latch")), None),
     )
 
 
@@ -329,15 +295,3 @@ def _flip_flop(group: Group) -> FlipFlop:
         simple.get("clear"),
         simple.get("preset"),
     )
-
-
-def _leakage(group: Group) -> float:
-    """Leakage of a cell: as stated, else the mean over the states of its inputs."""
-    if "cell_leakage_power" in group.simple:
-        return float(group.simple["cell_leakage_power"])
-    states = [part for part in group.groups if part.name == "leakage_power"]
-    rest = [part for part in states if "when" not in part.simple]
-    values = [float(part.simple["value"]) for part in states if "when" in part.simple]
-    if rest:  # One value per supply pin.
-        return sum(float(part.simple["value"]) for part in rest)
-    return sum(values) / len(values) if values else 0.0

@@ -122,13 +122,13 @@ def measures(cells: Mapping[str, int], library: Library) -> dict[str, float]:
     sequential = sum(number * cell.area for number, cell in counted if cell.is_register)
     leakage = sum(number * cell.leakage for number, cell in counted)
     nands = [cell.area for cell in library.cells.values() if not cell.dont_use and _is_nand2(cell)]
-    if not nands:
-        raise SpecError(f"The Liberty library {library.name!r} has no two-input NAND")
+    if not any(nands):
+        raise SpecError(f"The Liberty library {library.name!r} has no two-input NAND with an area")
     values = {
         "area_um2": area,
         "sequential_area_um2": sequential,
         "leakage_nw": leakage * 1e9,
-        "nand2_equivalents": area / min(nands),
+        "nand2_equivalents": area / min(filter(None, nands)),
     }
     return {name: round(value, 6) for name, value in values.items()}
 

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import IO
 
 from hw.spec.errors import SpecError, require
-from synth.flow.cells import outputs, read_function
+from synth.flow.cells import outputs
 from synth.flow.clocks import Clocking, find_clock, shown
+from synth.flow.functions import read_function
 from synth.flow.liberty import Cell, Library
 from synth.flow.mapping import Mapped
 from synth.flow.netlists import aliases, instances, plain, ports

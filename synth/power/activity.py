@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from hw.emit.yosys import run_yosys
 from hw.spec.errors import SpecError, require
-from synth.flow.cells import Function, has_model, outputs, read_function
+from synth.flow.cells import has_model, outputs
+from synth.flow.functions import Function, read_function
 from synth.flow.liberty import Cell, Library
 
 #: A net by number, or a constant "0" or "1"; an undriven net is "x".

@@ -134,7 +134,7 @@ def measure_energy(
     check_sums(trace, spec, operands)
     tables = read_tables(library, {instance.cell.name for instance in netlist.instances})
     delays = Delays(netlist, tables)
-    run = run_energy(trace, delays, library.voltage)
+    run = run_energy(trace, delays, library.supply)
     extra = _glitch_energy(trace, delays, library) if glitches else None
     return _energy(netlist, spec, operands, trace, run, extra)
 
@@ -145,9 +145,9 @@ def _glitch_energy(trace: Trace, delays: Delays, library: Library) -> float:
     calm = Trace(
         trace.netlist, {net: bits[: cycles + 1] for net, bits in trace.values.items()}, cycles
     )
-    without = run_energy(calm, delays, library.voltage).total
+    without = run_energy(calm, delays, library.supply).total
     total = sum(
-        run_energy(part, delays, library.voltage).total
+        run_energy(part, delays, library.supply).total
         for part in with_glitches(trace, delays, cycles)
     )
     return total / without - 1
@@ -320,7 +320,7 @@ def measure_array_energy(
     _check_results(trace, spec, given, sim.matmul_with_flags(a, b, spec.mac))
     counted = _middle(trace, spec)
     tables = read_tables(library, {instance.cell.name for instance in netlist.instances})
-    run = run_energy(counted, Delays(netlist, tables), library.voltage)
+    run = run_energy(counted, Delays(netlist, tables), library.supply)
     macs = counted.cycles * spec.rows * spec.cols * spec.mac.lanes
     stored = sum(
         run.instances[r.name].internal + run.instances[r.name].switching for r in netlist.registers

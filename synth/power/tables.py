@@ -15,16 +15,18 @@ from functools import cached_property
 from itertools import chain
 
 from hw.spec.errors import SpecError
-from synth.flow.cells import Function, read_function
-from synth.flow.liberty import Group, Library, find, si_unit
+from synth.flow.functions import Function, read_function
+from synth.flow.groups import Group, find
+from synth.flow.liberty import Library, si_unit
 from synth.power.activity import Instance, Net, Netlist
 
 Floats = tuple[float, ...]
 
-_POWERS = {"rise_power", "fall_power", "power"}
-_ARCS = {"cell_rise", "cell_fall", "rise_transition", "fall_transition"}
-_READ = {"cell", "pin", "pg_pin", "internal_power", "timing"} | _POWERS | _ARCS
-_TEMPLATES = {"lu_table_template", "power_lut_template"}
+_TABLES = frozenset(
+    {"rise_power", "fall_power", "power"}
+    | {"cell_rise", "cell_fall", "rise_transition", "fall_transition"}
+)
+_TEMPLATES = ("lu_table_template", "power_lut_template")
 #: Timing types of signal paths; the others are checks, clears and three-state controls.
 _TAKEN = {
     "",
@@ -94,11 +96,11 @@ class CellTables:
 
 def read_tables(library: Library, names: Iterable[str]) -> dict[str, CellTables]:
     """Tables of the cells ``names``. Raises SpecError if they are malformed."""
-    wanted, by_cell = set(names), {}
+    wanted, by_cell = frozenset(names), {}
     for name, text in library.texts.items():
         try:
             reader = _Reader(text)
-            for group in find(text, "cell", _READ, wanted):
+            for group in find(text, "cell", wanted):
                 by_cell[group.args[0]] = reader.cell(group)
         except (ValueError, KeyError, IndexError) as error:
             raise SpecError(f"Liberty tables of {name!r} are incomplete or malformed") from error
@@ -109,12 +111,10 @@ class _Reader:
     """Groups of one file, its units and templates."""
 
     def __init__(self, text: str) -> None:
-        unit = re.search(r"capacitive_load_unit\s*\(([^)]*)\)", text)
-        farad = si_unit(re.sub(r'[\s",]', "", unit[1])) if unit else 1e-12
-        volt = re.search(r'voltage_unit\s*:\s*"?([\w.]+)', text)
-        self.farad = farad
-        self.joule = farad * (si_unit(volt[1]) if volt else 1.0) ** 2
-        groups = chain.from_iterable(find(text, kind, _TEMPLATES) for kind in _TEMPLATES)
+        load = _found(r"capacitive_load_unit \(([^)]*)\)", text)
+        self.farad = si_unit(re.sub(r'[\s",]', "", load))
+        self.joule = self.farad * si_unit(_found(r'voltage_unit : "([^"]*)"', text)) ** 2
+        groups = chain.from_iterable(find(text, kind) for kind in _TEMPLATES)
         self.templates = {group.args[0]: group for group in groups}
 
     def cell(self, group: Group) -> CellTables:
@@ -142,7 +142,7 @@ class _Reader:
 
     def energy(self, pin: str, group: Group) -> Energy | None:
         """Energy from a group internal_power."""
-        tables = {part.name: self.table(part, self.joule) for part in group.groups}
+        tables = {part.name: self.table(part, self.joule) for part in group.named(*_TABLES)}
         if not tables:
             return None
         nothing = tables.get("power", Table((0.0,), (0.0,), ((0.0,),)))
@@ -152,7 +152,7 @@ class _Reader:
 
     def arc(self, pin: str, group: Group) -> Arc:
         """Arc from a group timing."""
-        tables = {part.name: self.table(part, 1.0) for part in group.groups}
+        tables = {part.name: self.table(part, 1.0) for part in group.named(*_TABLES)}
         return Arc(
             pin,
             _names(group),
@@ -165,11 +165,11 @@ class _Reader:
         """Table from a group, with values in ``unit``. Its template defines the axes."""
         name = group.args[0] if group.args else "scalar"
         template = self.templates.get(name, Group("", []))
-        values = [float(value) * unit for value in group.complex["values"]]
+        values = [float(value) * unit for value in group.items("values")]
         axes: dict[str, Floats] = {}
         for axis in ("1", "2"):
             kind = template.simple.get(f"variable_{axis}")
-            index = group.complex.get(f"index_{axis}", template.complex.get(f"index_{axis}"))
+            index = group.items(f"index_{axis}") or template.items(f"index_{axis}")
             if kind and index:
                 axis_kind = "load" if "capacitance" in kind else "slew"
                 scale = self.farad if axis_kind == "load" else 1.0
@@ -185,6 +185,13 @@ class _Reader:
                 for row in range(len(slews))
             )
         return Table(slews, loads, rows)
+
+
+def _found(pattern: str, text: str) -> str:
+    """What ``pattern`` finds in a library in its normal form."""
+    match = re.search(pattern, text)
+    assert match is not None
+    return match[1]
 
 
 def _names(group: Group) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ import pytest
 
 import sim.rtl
 from hw.spec import SpecError
-from synth.flow.cells import has_model, models, outputs, read_function
+from synth.flow.cells import has_model, models, outputs
+from synth.flow.functions import read_function
 from synth.flow.liberty import read
 from tests.support.cell_libraries import TINY, installed_libraries, rewritten
 

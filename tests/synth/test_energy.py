@@ -67,7 +67,13 @@ def test_tables_are_read_with_either_axis_first():
 
 
 def test_malformed_tables_are_reported(tmp_path):
-    text = TINY.read_text().replace('values ("1, 3", "2, 4")', 'values ("1, 3, 2")')
+    cube = """lu_table_template (cube) { variable_1 : input_net_transition;
+        variable_2 : total_output_net_capacitance; variable_3 : related_out_output_net_length;
+        index_1 ("0, 1"); index_2 ("0, 1"); index_3 ("0, 1"); }
+      cell (NAND2)"""
+    table = 'cell_rise (by_slew_and_load) { values ("1, 3", "2, 4"); }'
+    eight = 'cell_rise (cube) { values ("1, 2, 3, 4, 5, 6, 7, 8"); }'
+    text = TINY.read_text().replace("cell (NAND2)", cube).replace(table, eight)
     (tmp_path / "cut.lib").write_text(text)
     with pytest.raises(
         SpecError, match=r"^Liberty tables of 'cut\.lib' are incomplete or malformed$"
