@@ -164,7 +164,7 @@ def _body(options: argparse.Namespace) -> None:
     require_int("Images", 0 if options.images is None else options.images, 0, 449)
     require_int("Baud rate", options.baud, 1, 100_000_000)
     progress = Progress()
-    with Device.open(options.port, baud=options.baud) as device:
+    with Device.open(options.port, baud=options.baud, waiting=progress) as device:
         _require_unit(options, device.spec.array)
         report = selftest(
             device, gemms=options.gemms, seed=options.seed, images=options.images, progress=progress

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from hw.manners import FULL, folder_in
 from hw.spec.errors import SpecError, shortened
+from hw.spec.files import readable, require_output_file
 from sim.dtypes import load_npy
 
 
@@ -25,9 +26,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         If the disk is full; the error names the file.
     """
     with ExitStack() as stack:
+        require_output_file(path)
         try:
-            if path.is_dir():
-                raise IsADirectoryError(None, "is a directory")
             path.parent.mkdir(parents=True, exist_ok=True)
             whole = Path(stack.enter_context(folder_in(path.parent)), path.name)
         except OSError as error:
@@ -56,7 +56,7 @@ def read_array(path: Path, noun: str) -> Any:
         If it is not a complete .npy file of numbers.
     """
     try:
-        with path.open("rb") as file:
+        with readable(path).open("rb") as file:
             return load_npy(file)
     # Python parses the header and zipfile reads a .npz file: the exceptions are many.
     except Exception as error:

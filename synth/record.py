@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 from hw.emit.files import write_files
 from hw.spec import folders
 from hw.spec.errors import SpecError, require
+from hw.spec.files import readable
 
 #: Sources that results depend on. Records and pages are results, so they do not make a tree dirty.
 SOURCES = ("hw", "sim", "synth", "reports/studies", "tests", "pyproject.toml", "locks")
@@ -259,7 +260,7 @@ def write_records(path: str | Path, records: Iterable[Record]) -> Path:
 def read_records(path: str | Path) -> list[Record]:
     """Read and check the records in the file ``path``. Raises SpecError if they are invalid."""
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = json.loads(readable(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SpecError(f"Records file {str(path)!r} cannot be read as JSON") from error
     require(

@@ -41,6 +41,7 @@ from hw.emit.yosys import YosysError
 from hw.spec import ArraySpec, Dataflow, GemmSpec, MacSpec, parse_array, parse_gemm, parse_mac
 from hw.spec.command import Parser, run_command
 from hw.spec.errors import SpecError, require
+from hw.spec.files import readable
 from hw.spec.grammar import DEFAULT_DEPTHS
 from hw.spec.packages import library_remedy
 from synth.flow import osu018
@@ -130,7 +131,7 @@ def read_points(path: str | Path) -> list[Point]:
     """
     path = Path(path)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(readable(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SpecError(f"Points file {str(path)!r} cannot be read as TOML") from error
     grids = data.get("grid")

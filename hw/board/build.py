@@ -19,8 +19,9 @@ from hw.board.platforms import Board, Pins
 from hw.board.tools import ToolError, call
 from hw.emit.files import write_files
 from hw.emit.yosys import run_yosys
-from hw.manners import folder_in
+from hw.manners import FULL, folder_in
 from hw.spec.errors import SpecError
+from hw.spec.files import require_output_file
 from hw.spec.packages import remedy
 
 #: Command that installs place and route and the packers.
@@ -187,6 +188,8 @@ def _place(command: list[str], folder: Path, board: Board) -> None:
 
 def _keep(folder: Path, out: Path, names: list[str]) -> list[Path]:
     """Copy files into ``out``, without leaving partial files."""
+    for name in names:
+        require_output_file(out / name)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with folder_in(out) as scratch:
@@ -194,6 +197,8 @@ def _keep(folder: Path, out: Path, names: list[str]) -> list[Path]:
                 shutil.copyfile(folder / name, Path(scratch, name))
             return [Path(scratch, name).replace(out / name) for name in names]
     except OSError as error:
+        if error.errno in FULL:
+            raise OSError(error.errno, error.strerror, str(out)) from error
         raise SpecError(
             f"Output folder must be writable, not {str(out)!r} "
             f"({(error.strerror or str(error)).lower()})"

@@ -8,7 +8,7 @@ from hw.board.platforms import Board, Pins, pins
 from hw.board.pll import Pll, pll, pll_verilog
 from hw.spec import ArraySpec
 from hw.spec.board import DEFAULT_BAUD, BoardSpec
-from hw.spec.errors import require
+from hw.spec.errors import SpecError, require
 from hw.spec.grammar import parse_gemm
 
 
@@ -27,24 +27,34 @@ class Design:
         return self.spec.clock_hz / 1e6
 
     def require_room(self) -> None:
-        """Raise if the chip has too few flip-flops for the sums alone.
+        """Raise if the chip is too small for the sums alone, or for the memories alone.
 
-        This check is instant, while mapping an array that is far too large takes minutes.
+        This check is instant, while mapping a design that is far too large takes minutes.
 
         Raises
         ------
         SpecError
-            If there are too few flip-flops.
+            If there are too few flip-flops, or too few bits of memory.
         """
         array = self.spec.gemm.array
         held = array.rows * array.cols * array.mac.acc.width
-        available = FAMILIES[self.board.family].chips[self.pins.die]["flip_flops"]
+        family = FAMILIES[self.board.family]
+        chip = family.chips[self.pins.die]
+        available = chip["flip_flops"]
         require(
             held <= available,
             "Array sums",
             f"at most {available:,} bits, the number of flip-flops of {self.board.title}",
             held,
         )
+        # Every bit of the chip that could be one of a memory.
+        room = chip["block_rams"] * family.ram_bits + chip["luts"] * family.lut_bits + available
+        gemm = self.spec.gemm
+        if gemm.memory_bits > room:
+            raise SpecError(
+                f"GEMM memories must have at most {room:,} bits, all that {self.board.title} has, "
+                f"not {gemm.memory_bits:,}; choose smaller --depths"
+            )
 
     def sources(self, verilog: str) -> dict[str, str]:
         """Files by name: ``verilog`` of the spec, and a top module with clock and pins."""

@@ -41,6 +41,8 @@ class Family:
     dsps: str
     block_rams: str
     ram_words: int
+    ram_bits: int
+    lut_bits: int
     place: str
     pack: str
     constraints: str

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds and runs external tools, and explains errors of board loaders."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -63,12 +64,27 @@ def call(command: Sequence[str], *, install: str, cwd: Path | None = None) -> st
         errors="replace",
         timeout=TIMEOUT_S,
     )
-    if done.returncode:  # The reason is the first error line, else the last line.
-        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        errors = [line for line in lines if line.startswith("ERROR")]
-        reason = (errors or lines[-1:] or [f"{tool} ended with status {done.returncode}"])[0]
+    if done.returncode:
+        reason = _reason(done.stdout) or f"{tool} ended with status {done.returncode}"
         raise ToolError(reason, tool=tool, printed=done.stdout)
     return done.stdout
+
+
+#: Lines that report an error or a failure, and lines that only say that there was one.
+_ERROR = re.compile(r"error\b", re.IGNORECASE)
+_FAILURE = re.compile(r"\b(error|fail(ed|ure)?|mismatch)\b", re.IGNORECASE)
+_EMPTY = re.compile(r"(fail|abort|bye|\W|\d|.*std::exception)*", re.IGNORECASE)
+#: What openFPGALoader prints at the end of a step that failed, although its status is 0.
+_FAILED = re.compile(r"(^|.*[\s:\]%])fail(ed)?[.!]?", re.IGNORECASE)
+
+
+def _reason(printed: str) -> str:
+    """First error line in ``printed``, else the last failure or other cause, else ""."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    causes = [line for line in lines if not _EMPTY.fullmatch(line)]
+    errors = [line for line in causes if _ERROR.match(line)]
+    failures = [line for line in causes if _FAILURE.search(line)]
+    return (errors[:1] or failures[-1:] or causes[-1:] or lines[-1:] or [""])[0]
 
 
 #: What loaders print if access is denied, if there is no board, and if they do not support it.
@@ -79,6 +95,8 @@ _ABSENT = (
     "No device found",
     "No DFU capable USB device",
 )
+_CLAIMED = ("unable to claim", "LIBUSB_ERROR_BUSY", "Resource busy", "Cannot claim interface")
+_OTHER_CHIP = re.compile(r".*(idcode.*(mismatch|not match|unknown)|mismatch.*idcode).*", re.I)
 _UNKNOWN = ("cannot find board", "was not enabled at compile time")
 
 
@@ -94,18 +112,20 @@ def program(board: Board, bitstream: Path) -> None:
     Raises
     ------
     SpecError
-        If the loader is missing or does not support the board, or the board is not found or access
-        is denied.
+        If the loader is missing or does not support the board, or the board is not found, in use
+        or has another chip, or access is denied.
     ToolError
-        If the loader fails otherwise.
+        If the loader fails otherwise, also with exit status 0.
     """
     with tempfile.TemporaryDirectory(prefix="program-") as scratch:
         copy = shutil.copy(bitstream, scratch)
         for command in board.program:
             try:
-                call(
-                    [part.format(bitstream=copy) for part in command.split()], install=board.loader
-                )
+                words = [part.format(bitstream=copy) for part in command.split()]
+                printed = call(words, install=board.loader)
+                if any(_FAILED.fullmatch(line.strip()) for line in printed.splitlines()):
+                    reason = f"{words[0]} failed: {_reason(printed)}"
+                    raise ToolError(reason, tool=words[0], printed=printed)
             except ToolError as error:
                 raise _explained(board, error) from error
 
@@ -127,4 +147,21 @@ def _explained(board: Board, error: ToolError) -> Exception:
         )
     if says(*_ABSENT):
         return SpecError(f"Board {board.key} was not found on USB. {board.hands}")
+    if says(*_CLAIMED):
+        return SpecError(
+            f"Board {board.key} is used by another program or driver; end it, and try again "
+            f"({_line(error, _CLAIMED)})"
+        )
+    for line in error.printed.splitlines():
+        if _OTHER_CHIP.fullmatch(line):
+            return SpecError(
+                f"The chip on USB is not that of board {board.key}; connect the board, or choose "
+                f"another --board ({line.strip()})"
+            )
     return error
+
+
+def _line(error: ToolError, signs: tuple[str, ...]) -> str:
+    """First line of the output that has one of the signs."""
+    lines = error.printed.splitlines()
+    return next(line.strip() for line in lines if any(sign in line for sign in signs))

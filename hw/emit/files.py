@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hw.manners import FULL, folder_in
 from hw.spec import SpecError
+from hw.spec.files import require_output_file
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
@@ -29,6 +30,8 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     OSError
         If the disk is full.
     """
+    for name in texts:
+        require_output_file(folder / name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with folder_in(folder) as scratch:

@@ -5,7 +5,7 @@
 ...     sums = device.matmul(a, b)  # codes (M, K) and (K, N) of any size
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,15 +72,25 @@ class Device:
         Carries bytes to and from the board.
     spec
         Engine that the board must have; by default any.
+    waiting
+        Called with a line of text when the board does not answer and a request is sent again.
 
     Raises
     ------
     SpecError
         If there is no board, or it has another engine.
+    DeviceError
+        If the board is silent after its identity.
     """
 
-    def __init__(self, line: Line, *, spec: GemmSpec | None = None) -> None:
-        self._line, self._exchange = line, Exchange(line)
+    def __init__(
+        self,
+        line: Line,
+        *,
+        spec: GemmSpec | None = None,
+        waiting: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._line, self._exchange = line, Exchange(line, waiting)
         self.identity = self._first_identity(spec)
         engine = parse_spec(self.identity.spelling)
         require(isinstance(engine, GemmSpec), "Board engine", "a GEMM engine", str(engine))
@@ -90,17 +100,26 @@ class Device:
         self._engine.check()
 
     @classmethod
-    def open(cls, path: str, *, spec: GemmSpec | None = None, baud: int = DEFAULT_BAUD) -> "Device":
-        """Open the board at a serial port, for instance ``/dev/ttyUSB0``.
+    def open(
+        cls,
+        path: str,
+        *,
+        spec: GemmSpec | None = None,
+        baud: int = DEFAULT_BAUD,
+        waiting: Callable[[str], None] = lambda text: None,
+    ) -> "Device":
+        """Open the board at a serial port, for instance ``/dev/ttyUSB0``; see `Device`.
 
         Raises
         ------
         SpecError
             If the port cannot be opened, no board answers, or the board has another engine.
+        DeviceError
+            If the board is silent after its identity.
         """
         port = Port(path, baud)
         try:
-            return cls(port, spec=spec)
+            return cls(port, spec=spec, waiting=waiting)
         except BaseException:
             port.close()
             raise

@@ -3,7 +3,7 @@
 
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -105,7 +105,9 @@ QUIET = 0.04
 NOISE = 2.0
 #: Seconds to wait for a reply, beyond the time of its bytes: until the first answer, and later.
 #: A simulated board is slow.
-FIRST_PATIENCE, PATIENCE = 1.0, 10.0
+FIRST_PATIENCE, PATIENCE = 1.0, 2.0
+#: Requests in a row without a single byte in reply, after which the board is given up.
+SILENCES = 4
 #: Bits per byte on the line, and factor by which the transfer may be slower.
 BYTE_BITS, MARGIN = 10, 4
 
@@ -166,11 +168,13 @@ class Exchange:
     ----------
     line
         Carries the bytes.
+    waiting
+        Called with a line of text when a request is sent again.
     """
 
-    def __init__(self, line: Line) -> None:
-        self._line, self._deframer = line, Deframer()
-        self._sequence, self._answered = 0, False
+    def __init__(self, line: Line, waiting: Callable[[str], None] = lambda text: None) -> None:
+        self._line, self._deframer, self._waiting = line, Deframer(), waiting
+        self._sequence, self._answered, self._heard = 0, False, False
         #: Number of requests that were sent again.
         self.repeated = 0
 
@@ -223,14 +227,22 @@ class Exchange:
         self, command: Command, payload: bytes, *, reply_words: int = 0, tries: int = TRIES
     ) -> bytes:
         """Payload of the reply to a request."""
+        silences = 0
         for attempt in range(tries):
             if attempt:
                 self.repeated += 1
+                self._waiting(f"no answer from the board: attempt {attempt + 1} of {tries}")
                 self.settle()
             self._sequence = (self._sequence + 1) % 256
             sent = frame(self._sequence, command, payload)
             self._line.write(sent)
             reply = self._reply(len(sent) + reply_words * WORD_BYTES)
+            silences = 0 if self._heard else silences + 1
+            if silences == SILENCES:
+                raise DeviceError(
+                    f"The board is silent: {SILENCES} requests in a row had no answer; check its "
+                    "power and cable, and load the bitstream again"
+                )
             if reply is None or reply.code not in (Code.OK, Code.BUS):
                 continue
             if reply.fresh and command is not Command.IDENTIFY:
@@ -244,9 +256,11 @@ class Exchange:
         """Reply to the last request; None if none arrives, or only a corrupted one."""
         wire = MARGIN * BYTE_BITS * size / self._line.baud
         end = time.monotonic() + (PATIENCE if self._answered else FIRST_PATIENCE) + wire
-        garbled = self._deframer.garbled
+        garbled, self._heard = self._deframer.garbled, False
         while (left := end - time.monotonic()) > 0:
-            for reply in self._deframer.push(self._line.read(left)):
+            data = self._line.read(left)
+            self._heard |= bool(data)
+            for reply in self._deframer.push(data):
                 # In a report of a line error, the number may be corrupted too.
                 self._answered = True
                 if reply.sequence == self._sequence or reply.code not in (Code.OK, Code.BUS):

@@ -33,7 +33,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-from hw.spec.errors import require, require_int
+from hw.spec.errors import SpecError, require, require_int, shortened
 from hw.spec.gemm import Bus, GemmSpec
 from hw.spec.settings import Described, Setting
 
@@ -155,8 +155,13 @@ class Identity:
             "the SHA-256 of its spelling",
             digest.hex(),
         )
+        try:
+            spelling = text.decode()
+        except UnicodeDecodeError as error:
+            raise SpecError(f"Board spelling must be UTF-8, not {shortened(text)}") from error
+        require_int("Board clock_hz", clock_hz, 1, MAX_CLOCK_HZ)
         return cls(
-            spelling=text.decode(),
+            spelling=spelling,
             clock_hz=clock_hz,
             baud=baud,
             digest=digest,

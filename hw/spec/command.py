@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from hw import manners
 from hw.spec.arrays import ArraySpec
 from hw.spec.errors import DIGITS, LONGEST, SpecError, shortened
+from hw.spec.files import require_output_file, require_output_folder
 from hw.spec.gemm import GemmSpec
 from hw.spec.grammar import ACCUMULATORS, Spec, parse_gemm, parse_mac, parse_output, parse_spec
 from hw.spec.macs import MacSpec
@@ -48,6 +49,7 @@ VALUES = {
 
 #: Metavars of options that name a file or folder; options that name one to be written.
 PLACES = ("DIR", "FILE", "FOLDER", "MODEL.onnx", "PATH", "POINTS")
+READ = ("FILE", "MODEL.onnx")
 WRITTEN = ("out", "trace", "view", "save_quantizers")
 
 
@@ -144,7 +146,7 @@ def run_command(
     manners.quiet(False)
     try:
         options = parser.parse_args(_arguments(parser, arguments))
-        _require_distinct(parser, options)
+        _check_files(parser, options)
         with manners.unwinding(), manners.temporary_files():
             try:
                 status = body(options) or 0
@@ -188,16 +190,33 @@ def _arguments(
     return arguments
 
 
-def _require_distinct(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """End the program if two options name one file to be written."""
+def _check_files(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End the program if an output names an input or another output, or cannot be a file."""
     names: dict[str, str] = {}
-    for dest in WRITTEN:
-        path = getattr(options, dest, None)
-        if path is not None:
-            option = f"--{dest.replace('_', '-')}"
-            first = names.setdefault(os.path.realpath(path), option)
-            if first != option:
-                parser.error(f"{first} and {option} must name different files, not both {path}")
+    actions = [action for action in parser._actions if getattr(options, action.dest, None)]
+    written = sorted(
+        (action for action in actions if action.dest in WRITTEN),
+        key=lambda action: WRITTEN.index(action.dest),
+    )
+    read = [a for a in actions if a.dest not in WRITTEN and a.metavar in READ]
+    for action in read:
+        given = getattr(options, action.dest)
+        for path in given if isinstance(given, list) else [given]:
+            names[os.path.realpath(path)] = _shown(action)
+    for action in written:
+        path, option = getattr(options, action.dest), _shown(action)
+        first = names.setdefault(os.path.realpath(path), option)
+        if first != option:
+            parser.error(f"{first} and {option} must name different files, not both {path}")
+        try:
+            (require_output_folder if action.metavar == "DIR" else require_output_file)(path)
+        except SpecError as error:
+            parser.error(str(error))
+
+
+def _shown(action: argparse.Action) -> str:
+    """Name of an argument in messages."""
+    return action.option_strings[-1] if action.option_strings else str(action.metavar)
 
 
 def _explained(error: Exception, tool_errors: tuple[type[Exception], ...]) -> tuple[int, str]:

@@ -110,6 +110,13 @@ class GemmSpec(Described):
         return self.array.cols * (self.array.slot_width + self.array.flag_bits)
 
     @property
+    def memory_bits(self) -> int:
+        """Bits of the memories of A, B and C together."""
+        widths = (self.a_width, self.b_width, self.c_width)
+        depths = (self.depth_a, self.depth_b, self.depth_c)
+        return sum(width * depth for width, depth in zip(widths, depths, strict=True))
+
+    @property
     def size_bits(self) -> int:
         """Bits of the largest M, K or N that fits in the memories."""
         array = self.array

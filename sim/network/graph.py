@@ -19,6 +19,7 @@ from onnx.reference.ops import load_op
 
 from hw.spec import SpecError
 from hw.spec.errors import require
+from hw.spec.files import readable
 from sim.codes import NDArray
 from sim.network.operators import OPERATORS, REFUSED, Layer, Node, layer
 
@@ -109,7 +110,7 @@ def load(path: str | Path) -> Network:
         If it is not an ONNX model or an operator is not supported; the message names the node.
     """
     try:
-        model = onnx.load(str(path))
+        model = onnx.load(str(readable(path)))
         onnx.checker.check_model(model)
         model = onnx.shape_inference.infer_shapes(model)
     # Protobuf, the checker and the file system raise different exceptions.

@@ -10,6 +10,7 @@ import numpy as np
 from hw.progress import Progress
 from hw.spec import SpecError
 from hw.spec.errors import require
+from hw.spec.files import readable
 from sim.codes import NDArray
 from sim.network.graph import Network, Step
 from sim.network.operators import Layer
@@ -38,7 +39,7 @@ def load_data(path: Path, network: Network) -> dict[str, NDArray]:
         If the file cannot be read or does not hold the inputs of the network.
     """
     try:
-        with path.open("rb") as file:  # numpy would leave a broken file open.
+        with readable(path).open("rb") as file:  # numpy would leave a broken file open.
             loaded: Any = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 loaded = dict(zip([each.name for each in network.inputs], [loaded], strict=False))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from hw.spec import SpecError
 from hw.spec.errors import require
+from hw.spec.files import readable
 from sim.codes import NDArray
 from sim.convert import as_numbers
 from sim.files import whole_file
@@ -328,7 +329,7 @@ def load_quantizers(path: str | Path) -> dict[str, Quantizer | Scheme]:
         If the file cannot be read, is truncated or was not written by `save_quantizers`.
     """
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = json.loads(readable(path).read_text(encoding="utf-8"))
         if list(data) != ["quantizers"] or not isinstance(data["quantizers"], dict):
             raise ValueError('it must be an object with the key "quantizers"')
         return {name: _read(each) for name, each in data["quantizers"].items()}

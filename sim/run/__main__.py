@@ -163,11 +163,18 @@ def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         observers: list[Observer] = []
         if options.trace is not None:
             require_traceable(spec, spec.cycles(m, k, n))
-            if options.trace == savefile(options.trace):
+            view = savefile(options.trace)
+            if options.trace == view:
                 raise SpecError(
                     f"Trace file {str(options.trace)!r} has the name of its GTKWave savefile: "
                     "choose another suffix, such as .vcd"
                 )
+            for name, path in (("out", options.out), ("view", options.view)):
+                if path is not None and path.resolve() == view.resolve():
+                    raise SpecError(
+                        f"--{name} has the name of the GTKWave savefile that --trace writes, "
+                        f"{str(view)!r}: choose another name"
+                    )
             observers.append(files.enter_context(waves(options.trace, spec)))
         if options.view is not None:
             observers.append(files.enter_context(viewed(options.view, spec, m, k, n)))

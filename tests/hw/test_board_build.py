@@ -260,6 +260,59 @@ JTAG init failed with: std::exception""",
 ]
 
 
+CLAIMED = "Board {board.key} is used by another program or driver; end it, and try again ({line})"
+OTHER_CHIP = (
+    "The chip on USB is not that of board {board.key}; connect the board, or choose another "
+    "--board ({line})"
+)
+CASES += [
+    (
+        "ulx3s_85f",
+        "openFPGALoader",
+        CLAIMED.replace(
+            "{line}",
+            "unable to open ftdi device: -5 (unable to claim usb device. Make sure the default "
+            "FTDI driver is not in use)",
+        ),
+        """\
+unable to open ftdi device: -5 (unable to claim usb device. Make sure the default FTDI driver is \
+not in use)
+JTAG init failed with: std::exception""",
+    ),
+    (
+        "orangecrab_r0_2_25f",
+        "dfu-util",
+        CLAIMED.replace("{line}", "dfu-util: Cannot claim interface: LIBUSB_ERROR_BUSY"),
+        "dfu-util: Cannot claim interface: LIBUSB_ERROR_BUSY",
+    ),
+    (
+        "ulx3s_85f",
+        "openFPGALoader",
+        OTHER_CHIP.replace("{line}", "mismatch between target's idcode and bitstream idcode"),
+        """\
+mismatch between target's idcode and bitstream idcode
+	bitstream has 0x41113043 hardware requires 0x21111043
+Error: Failed to program FPGA: std::exception""",
+    ),
+]
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_loader_failure_keeps_the_cause(status, loader, bitstream):
+    """A loader prints Fail and ends with status 0, or names the cause before its last line."""
+    board, failed = board_named("ulx3s_85f"), "" if status else "openFPGALoader failed: "
+    printed = "Open file: DONE\nCRC check: FAIL on frame 7\nLoad SRAM: 100%\rFail\nstd::exception"
+    loader("openFPGALoader", printed, status=status)
+    message = f"{failed}CRC check: FAIL on frame 7"
+    with pytest.raises(ToolError, match=f"^{re.escape(message)}$"):
+        program(board, bitstream)
+
+
+def test_loader_that_warns_of_a_failure_succeeds(loader, bitstream):
+    loader("openFPGALoader", "Failed to read the serial number: default taken\nDone")
+    program(board_named("ulx3s_85f"), bitstream)
+
+
 @pytest.mark.parametrize(("key", "tool", "message", "printed"), CASES)
 def test_program_wrong(key, tool, message, printed, loader, bitstream):
     board = board_named(key)

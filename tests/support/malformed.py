@@ -6,6 +6,7 @@ stands for a number of 5,000 digits, `NUL` for a path with a NUL character in it
 """
 
 import io
+import os
 import re
 import shlex
 from pathlib import Path
@@ -68,10 +69,12 @@ def files(folder: Path) -> None:
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     (folder / "folder").mkdir()
+    os.mkfifo(folder / "pipe")
 
 
 _RUN = "--mac int8 --array 4x4"
-_SHORT = {"RUN": _RUN, "SIZE": f"{_RUN} --size 4x4x4"}
+_BUILD = "--board ulx3s_85f --mac int8 --array 4x4 --build-only"
+_SHORT = {"RUN": _RUN, "SIZE": f"{_RUN} --size 4x4x4", "BUILD": _BUILD}
 
 #: Command, words, and the pattern of the error line; the status is 2 unless a number comes first.
 TABLE = r"""
@@ -119,6 +122,12 @@ hw.flash | --board ulx3s_85f --mac int8 --build-only --clock-mhz HUGE | clock
 hw.flash | --board ulx3s_85f --mac int8 --build-only --clock-mhz nan | clock
 hw.flash | --board ulx3s_85f --mac int8 --build-only --depths HUGE | depths|memories
 hw.flash | --board ulx3s_85f --mac int8 --build-only --out "" | --out
+hw.generate | --mac int8 --out pipe | ^Output folder must be writable, not 'pipe' \(file exists\)$
+hw.flash | BUILD --out m.v | ^Output folder must be writable, not 'm\.v' \(file exists\)$
+hw.flash | BUILD --out pipe | ^Output folder must be writable, not 'pipe' \(file exists\)$
+hw.flash | BUILD --depths 1048576x1048576x1048576 |
+  ^GEMM memories must have at most 5,255,736 bits, all that ULX3S 85F has, not 201,326,592;
+  choose smaller --depths$
 hw.virtual_board | | --mac
 hw.virtual_board | --mac int8 | --array
 hw.virtual_board | --mac int8 --array 2x2 --depths 4x4 | depths|memories
@@ -168,6 +177,23 @@ sim.run | RUN --a wide.npy --b codes.npy | Operand a.*(range|from|codes|fit)
 sim.run | RUN --a codes.npy --b three.npy | Operand b
 sim.run | RUN --a codes.npy --b codes.npy --size 3x3x3 | Size
 sim.run | RUN --a codes.npy --b codes.npy --seed 1 | --seed
+sim.run | RUN --a pipe --b codes.npy | ^Operand a file 'pipe' cannot be read: not a regular file$
+sim.run | RUN --a codes.npy --b /dev/zero |
+  ^Operand b file '/dev/zero' cannot be read: not a regular file$
+sim.run | RUN --a codes.npy --b codes.npy --out ./codes.npy |
+  ^--b and --out must name different files, not both codes\.npy$
+sim.run | SIZE --out pipe | ^Output file 'pipe' cannot be written: not a regular file$
+sim.run | SIZE --trace pipe | ^Output file 'pipe' cannot be written: not a regular file$
+sim.run | SIZE --view pipe | ^Output file 'pipe' cannot be written: not a regular file$
+sim.run | SIZE --trace folder | ^Output file 'folder' cannot be written: is a directory$
+sim.run | SIZE --view folder | ^Output file 'folder' cannot be written: is a directory$
+sim.run | SIZE --out c.gtkw --trace c.vcd |
+  ^--out has the name of the GTKWave savefile that --trace writes, 'c\.gtkw': choose another
+  name$
+sim.run | SIZE --view ./c.gtkw --trace c.vcd |
+  ^--view has the name of the GTKWave savefile that --trace writes, 'c\.gtkw': choose another
+  name$
+sim.view | RUN --size 4x4x4 --out pipe | ^Output file 'pipe' cannot be written: not a regular file$
 sim.view | RUN | --size
 sim.view | RUN --size 4x4xHUGE | Size
 sim.view | RUN --size 4x4x4 --seed HUGE | seed
@@ -181,6 +207,16 @@ sim.network | folder --data codes.npy RUN | folder
 sim.network | text.onnx --data codes.npy RUN --samples HUGE | samples
 sim.network | text.onnx --data codes.npy RUN --energy nan | Energy
 sim.network | text.onnx --data codes.npy RUN --out o.npz --save-quantizers o.npz | --out and --save
+sim.network | pipe --data codes.npy RUN |
+  ^Model file 'pipe' cannot be read as ONNX: not a regular file$
+sim.network | /dev/zero --data codes.npy RUN |
+  ^Model file '/dev/zero' cannot be read as ONNX: not a regular file$
+sim.network | text.onnx --data codes.npy RUN --out text.onnx |
+  ^MODEL.onnx and --out must name different files, not both text\.onnx$
+sim.network | text.onnx --data codes.npy RUN --out folder |
+  ^Output file 'folder' cannot be written: is a directory$
+sim.network | text.onnx --data codes.npy RUN --save-quantizers pipe |
+  ^Output file 'pipe' cannot be written: not a regular file$
 synth.run | | --mac
 synth.run | --mac int4 --verilog m.v --top m | --verilog
 synth.run | --verilog m.v | --top
@@ -201,6 +237,17 @@ synth.run | --mac int4 --liberty text.lib | text\.lib
 synth.run | --mac int4 --liberty broken.lib | broken\.lib
 synth.run | --mac int4 --out "" | --out
 synth.run | --mac int4 --metrics paper_cost --out folder | folder
+synth.run | --verilog pipe --top m | ^Verilog file must be a readable file, not 'pipe'$
+synth.run | --verilog /dev/zero --top m | ^Verilog file must be a readable file, not '/dev/zero'$
+synth.run | --mac int4 --liberty pipe | ^Liberty file must be a readable file, not 'pipe'$
+synth.run | --mac int4 --liberty /dev/zero | ^Liberty file must be a readable file, not '/dev/zero'$
+synth.run | --verilog m.v --top m --out m.v |
+  ^--verilog and --out must name different files, not both m\.v$
+synth.run | --mac int4 --out pipe | ^Output file 'pipe' cannot be written: not a regular file$
+synth.sweep | pipe | ^Points file 'pipe' cannot be read as TOML$
+synth.sweep | /dev/zero | ^Points file '/dev/zero' cannot be read as TOML$
+synth.sweep | name.toml --out name.toml |
+  ^FILE and --out must name different files, not both name\.toml$
 synth.sweep | | POINTS|FILE
 synth.sweep | none.toml | none\.toml
 synth.sweep | "" | file or folder
@@ -224,8 +271,10 @@ synth.flow.cost | --mac int4 --lanes HUGE | lanes
 reports.study | none | none
 reports.study | demo --out folder | folder
 reports.study | demo --out "" | --out
+reports.study | demo --out pipe | ^Output file 'pipe' cannot be written: not a regular file$
 reports.render | --colour | colour
 reports.advise | | MODEL
+reports.advise | pipe --data codes.npy --labels codes.npy | not a regular file
 reports.advise | none.onnx --data codes.npy --labels codes.npy | none\.onnx
 reports.advise | text.onnx --data codes.npy --labels codes.npy | text\.onnx
 reports.advise | text.onnx --samples HUGE | samples
@@ -236,9 +285,9 @@ def cases() -> list[tuple[str, list[str], str]]:
     """Command, words and pattern of each row of `TABLE`."""
 
     found = []
-    for row in TABLE.strip().splitlines():
+    for row in re.sub(r"\n +", " ", TABLE.strip()).splitlines():
         command, words, pattern = (part.strip() for part in row.split(" |", 2))
-        words = re.sub(r"\b(RUN|SIZE)\b", lambda match: _SHORT[match[1]], words)
+        words = re.sub(r"\b(RUN|SIZE|BUILD)\b", lambda match: _SHORT[match[1]], words)
         typed = [word.replace("HUGE", HUGE).replace("NUL", NUL) for word in shlex.split(words)]
         found.append((command, typed, pattern))
     return found

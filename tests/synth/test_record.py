@@ -176,7 +176,7 @@ def test_read_records_wrong_fields(tmp_path: Path) -> None:
 def test_write_records_leaves_nothing_behind(tmp_path: Path) -> None:
     target = tmp_path / "x.json"
     target.mkdir()
-    message = f"Output folder must be writable, not {str(tmp_path)!r} (is a directory)"
+    message = f"Output file {str(target)!r} cannot be written: is a directory"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         write_records(target, [RECORD])
     assert list(tmp_path.iterdir()) == [target]
