@@ -43,7 +43,7 @@ MX = {
 
 def _floor(largest: Floats, fmt: Format) -> NDArray:
     """Exponent of the largest magnitude, minus that of the format's largest value."""
-    return _log2(largest) - _log2(np.float64(fmt.max))
+    return _log2(largest) - _log2(np.asarray(fmt.max, np.float64))
 
 
 def _ceil(largest: Floats, fmt: Format) -> NDArray:
