@@ -53,6 +53,29 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     return None
 
 
+def exact_operands(spec: MacSpec, depth: int) -> tuple[NDArray, NDArray] | None:
+    """Tables of the operands in units of their lsb for `Kernels.exact`.
+
+    None if the sum of ``depth`` products may exceed the accumulator or binary64.
+    """
+    acc = spec.acc
+    assert isinstance(acc, FixedAccumulator)
+    largest = depth * largest_units(spec.a) * largest_units(spec.b)
+    finer = spec.product_lsb - acc.lsb_exp
+    if finer < 0 or largest << finer > acc.max or largest > DOUBLE:
+        return None
+    return _unit_tables(spec, np.float32 if largest <= SINGLE else np.float64)
+
+
+def _unit_tables(spec: MacSpec, dtype: type[np.floating]) -> tuple[NDArray, NDArray]:
+    """Values of the codes of both operands in units of their lsb."""
+    x, y = (
+        np.ldexp(table.sig.astype(dtype), table.exp.astype(np.int32))
+        for table in (parts(spec.a), parts(spec.b))
+    )
+    return x, y
+
+
 def _wide(a: NDArray, b: NDArray, spec: MacSpec, acc: FixedAccumulator, *, wraps: bool) -> NDArray:
     """Exact sums as Python integers in units of the accumulator's lsb."""
     bits = (FLOAT_BITS - (a.shape[1] - 1).bit_length()) // 2
@@ -91,10 +114,7 @@ def _products(a: NDArray, b: NDArray, spec: MacSpec, depth: int) -> npt.NDArray[
     """Exact sums in units of the product's lsb. binary32 holds the sum of ``depth`` products."""
     single = depth >= min(LEAST, a.shape[1])
     dtype, depth = (np.float32, depth) if single else (np.float64, a.shape[1])
-    x, y = (
-        np.ldexp(table.sig.astype(dtype), table.exp.astype(np.int32))
-        for table in (parts(spec.a), parts(spec.b))
-    )
+    x, y = _unit_tables(spec, dtype)
     sums = (
         kernels().exact(a[:, k : k + depth], b[k : k + depth], x, y)
         for k in range(0, a.shape[1], depth)

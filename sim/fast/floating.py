@@ -49,6 +49,17 @@ def matmul(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     return None if sums is None else exact_codes(sums, acc.fmt, special_code(acc.fmt, Flag.NAN))
 
 
+def chain_operands(spec: MacSpec) -> tuple[tuple[NDArray, NDArray], int] | None:
+    """Tables of the operands and bits to drop for `Kernels.chain`; None if it does not fit."""
+    acc = spec.acc
+    assert isinstance(acc, FloatAccumulator)
+    drop = dropped(acc.fmt)
+    if drop is None or not in_float32(spec):
+        return None
+    x, y = (values(side).astype(np.float32) for side in (spec.a, spec.b))
+    return (x, y), drop
+
+
 def _singles(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     """Sums in binary32, or None if binary32 does not fit.
 
@@ -59,10 +70,10 @@ def _singles(a: NDArray, b: NDArray, spec: MacSpec) -> NDArray | None:
     assert isinstance(acc, FloatAccumulator)
     if acc.overflow is Overflow.SATURATE:
         spec, saturates = _infinite(spec), True
-    drop = dropped(acc.fmt)
-    if drop is None or not in_float32(spec):
+    fitting = chain_operands(spec)
+    if fitting is None:
         return None
-    x, y = (values(side).astype(np.float32) for side in (spec.a, spec.b))
+    (x, y), drop = fitting
     if saturates and drop == HALF:
         if not (np.isfinite(x)[a].all() and np.isfinite(y)[b].all()):
             return None

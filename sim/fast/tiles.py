@@ -14,16 +14,17 @@ All vector code is in this file, because numba caches compiled kernels by source
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import binding, ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from hw.spec import ScaleOrder
 from sim.codes import NDArray
 from sim.fast import loops
-from sim.fast.numbers import HALF, HALF_MAX, HALF_SATURATED, LOWEST_PLACE
+from sim.fast.numbers import HALF, HALF_MAX, HALF_SATURATED, LOWEST_PLACE, Float64Rounding
 from sim.fast.threads import by_rows
 
 _FEATURES = binding.get_host_cpu_features()
@@ -278,6 +279,186 @@ def chain(a: NDArray, b: NDArray, table_a: NDArray, table_b: NDArray, drop: int)
 def exact(a: NDArray, b: NDArray, table_a: NDArray, table_b: NDArray) -> NDArray:
     """As `sim.fast.kernels.Kernels.exact`."""
     return chain(a, b, table_a, table_b, 0)
+
+
+# Sums in blocks.
+
+#: Orders of scales by number, for the compiled loops; 0 is without scales.
+ORDERS = {order: index for index, order in enumerate(ScaleOrder, start=1)}
+_PRODUCT, _A_FIRST = ORDERS[ScaleOrder.PRODUCT], ORDERS[ScaleOrder.A_FIRST]
+
+
+class BlockEnd(NamedTuple):
+    """The step at the end of a block, for compiled loops.
+
+    Attributes
+    ----------
+    unit
+        Value of one unit of the inner sums.
+    order
+        One of `ORDERS`, or 0.
+    native
+        Whether binary32 arithmetic rounds as the outer accumulator does; else ``how`` rounds.
+    """
+
+    unit: float
+    order: int
+    native: bool
+    how: Float64Rounding
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _sum_to_odd(x: Any, y: Any) -> Any:
+    """Sum rounded to odd; see `sim.vector.blocks`. Without branches, so that LLVM vectorises it."""
+    total = x + y
+    back = total - x
+    error = (x - (total - back)) + (y - back)
+    bits = loops.bits_of(total)
+    # The error of an infinite sum is NaN, which is neither above nor below 0.
+    even = ((error > 0) | (error < 0)) & (bits & 1 == 0)
+    toward = 1 if (error > 0) == (total > 0) else -1
+    return loops.float_of(bits + (toward if even else 0))
+
+
+@njit(nogil=True, cache=True)
+def end_blocks(outer: Any, inner: Any, a: Any, b: Any, end: Any) -> None:
+    """Add inner sums, times the scale ``a[i]`` of a row and ``b[j]`` of a column, to ``outer``.
+
+    The terms are computed first, so that each of the two loops becomes vector code.
+    """
+    terms, unit = np.empty(outer.shape), end.unit
+    rows, cols = outer.shape
+    for i in range(rows):
+        x = a[i]
+        if end.order == _PRODUCT:
+            for j in range(cols):
+                terms[i, j] = np.float64(inner[i, j]) * unit * np.float64(np.float32(x * b[j]))
+        elif end.order == _A_FIRST:
+            for j in range(cols):
+                terms[i, j] = np.float64(np.float32(np.float64(inner[i, j]) * unit * x)) * b[j]
+        else:
+            for j in range(cols):
+                terms[i, j] = np.float64(inner[i, j]) * unit * x * b[j]
+    for i in range(rows):
+        if end.native:
+            for j in range(cols):
+                outer[i, j] = np.float64(np.float32(_sum_to_odd(outer[i, j], terms[i, j])))
+        else:
+            for j in range(cols):
+                outer[i, j] = loops.rounded(_sum_to_odd(outer[i, j], terms[i, j]), end.how)
+
+
+@njit(nogil=True, cache=True)
+def _end_tile(held: Any, sums: Any, terms: Any, a: Any, b: Any, end: Any) -> None:
+    """`end_blocks` of a tile, as one row of numbers; ``terms`` is memory for as many."""
+    unit, width = end.unit, b.size
+    for i in range(a.size):
+        x, first = a[i], i * width
+        if end.order == _PRODUCT:
+            for j in range(width):
+                scale = np.float64(np.float32(x * b[j]))
+                terms[first + j] = np.float64(sums[first + j]) * unit * scale
+        elif end.order == _A_FIRST:
+            for j in range(width):
+                terms[first + j] = (
+                    np.float64(np.float32(np.float64(sums[first + j]) * unit * x)) * b[j]
+                )
+        else:
+            for j in range(width):
+                terms[first + j] = np.float64(sums[first + j]) * unit * x * b[j]
+    if end.native:
+        for j in range(held.size):
+            held[j] = np.float64(np.float32(_sum_to_odd(held[j], terms[j])))
+    else:
+        for j in range(held.size):
+            held[j] = loops.rounded(_sum_to_odd(held[j], terms[j]), end.how)
+
+
+@njit(nogil=True, cache=True)
+def _chain_in_blocks(
+    a: Any, b: Any, outer: Any, drop: Any, block: Any, scale_a: Any, scale_b: Any, end: Any
+) -> None:
+    """Add products of packed operands to ``outer``, block by block.
+
+    ``scale_a`` is (parts, blocks, rows of a part), ``scale_b`` (parts, blocks, columns of a part).
+    """
+    size, depth, height, width = a.itemsize, a.shape[1], a.shape[2], b.shape[2]
+    sums, held = np.zeros(height * width, a.dtype), np.zeros((height, width))
+    flat, terms = held.reshape(-1), np.empty(height * width)
+    for j in range(b.shape[0]):
+        for i in range(a.shape[0]):
+            part = outer[i * height : (i + 1) * height, j * width : (j + 1) * width]
+            rows, cols = part.shape
+            held[:rows, :cols] = part
+            for index in range(scale_a.shape[1]):
+                k = index * block
+                length = min(block, depth - k)
+                sums[:] = 0
+                x = a.ctypes.data + size * (i * depth + k) * height
+                y = b.ctypes.data + size * (j * depth + k) * width
+                z = sums.ctypes.data
+                if size == 8:
+                    _tile_double(x, y, z, length, width, drop)
+                elif drop == 0:
+                    _tile_kept(x, y, z, length, width, drop)
+                elif drop == HALF:
+                    _tile_half(x, y, z, length, width, drop)
+                else:
+                    _tile_short(x, y, z, length, width, drop)
+                _end_tile(flat, sums, terms, scale_a[i, index], scale_b[j, index], end)
+            part[:] = held[:rows, :cols]
+
+
+def _in_parts(scales: NDArray, size: int) -> NDArray:
+    """Scales (blocks, N) as (parts, blocks, ``size``), padded with 1."""
+    missing = -scales.shape[1] % size
+    padded = np.pad(scales, ((0, 0), (0, missing)), constant_values=1)
+    return np.ascontiguousarray(padded.reshape(len(scales), -1, size).transpose(1, 0, 2))
+
+
+def chain_in_blocks(
+    operands: tuple[NDArray, NDArray],
+    tables: tuple[NDArray, NDArray],
+    drop: int,
+    block: int,
+    scales: tuple[NDArray, NDArray],
+    end: BlockEnd,
+) -> NDArray:
+    """Outer sums, binary64, of chains that start again with each block; see `chain`.
+
+    ``scales`` are binary64, (M, blocks) and (blocks, N).
+    """
+    (a, b), (table_a, table_b) = operands, tables
+    (rows, depth), cols = a.shape, b.shape[1]
+    width = BYTES // table_a.itemsize * CHAIN_VECTORS
+    across = -(-cols // width)
+    out = np.zeros((rows, cols))
+    chunk = max(DEPTH // block, 1) * block
+    for k in range(0, depth, chunk):
+        part = slice(k, min(k + chunk, depth))
+        index = slice(k // block, -(-part.stop // block))
+        y = np.empty((across, part.stop - k, width), table_b.dtype)
+        left, right = scales[0][:, index].T, _in_parts(scales[1][index], width)
+
+        def pack(parts: slice, part: slice = part, y: NDArray = y) -> None:
+            _pack_cols(b[part], table_b, y[parts], parts.start)
+
+        def work(
+            some: slice,
+            part: slice = part,
+            y: NDArray = y,
+            left: NDArray = left,
+            right: NDArray = right,
+        ) -> None:
+            count = -(-(some.stop - some.start) // CHAIN_ROWS)
+            x = np.empty((count, part.stop - part.start, CHAIN_ROWS), table_a.dtype)
+            _pack_rows(a[some, part], table_a, x)
+            rows_scale = _in_parts(left[:, some], CHAIN_ROWS)
+            _chain_in_blocks(x, y, out[some], drop, block, rows_scale, right, end)
+
+        by_rows(across, pack, products=b.size)
+        by_rows(rows, work, products=rows * b.size, multiple=CHAIN_ROWS)
+    return out
 
 
 # Aligned sums.

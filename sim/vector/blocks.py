@@ -7,6 +7,7 @@ counts. Units whose scaled inner sums need more than 53 bits use `sim.golden.add
 """
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -38,21 +39,29 @@ Pair = tuple[NDArray, NDArray]
 #: Computes sums and flags of codes on a unit without blocks.
 Matmul = Callable[[NDArray, NDArray, MacSpec], Pair]
 
+#: Widest code whose values are in a table.
+TABLE_BITS = 16
 #: Significand bits of binary64.
 PRECISION = 53
 
 
 def matmul(
-    a: NDArray, b: NDArray, spec: MacSpec, scales: Pair | None, inner_matmul: Matmul
+    a: NDArray,
+    b: NDArray,
+    spec: MacSpec,
+    scales: Pair | None,
+    inner_matmul: Matmul,
+    in_floats: "type[InFloats] | None" = None,
 ) -> Pair:
     """Sums and flags of ``a @ b`` in blocks, shape (M, N), with inner sums from ``inner_matmul``.
 
     ``a`` (M, K) and ``b`` (K, N) hold checked codes; K is a multiple of ``spec.lanes``. ``scales``
-    are codes, (M, blocks) and (blocks, N), or None for a unit without scales.
+    are codes, (M, blocks) and (blocks, N), or None for a unit without scales. ``in_floats`` is
+    another implementation of the steps in binary64.
     """
     acc = spec.blocks
     assert acc is not None
-    step = _step(acc)
+    step = _step(acc, in_floats or InFloats)
     outer = step.start((a.shape[0], b.shape[1]))
     for index, part in enumerate(_parts(a.shape[1], acc.block)):
         inner = inner_matmul(a[:, part], b[part], spec.inner_mac)
@@ -65,16 +74,16 @@ def _parts(depth: int, block: int) -> Iterator[slice]:
     return (slice(low, low + block) for low in range(0, depth, block))
 
 
-def _step(acc: BlockAccumulator) -> "_InPython | _InFloats | _InIntegers":
+def _step(acc: BlockAccumulator, in_floats: "type[InFloats]") -> "_InPython":
     """The cheapest way to add blocks exactly."""
     if isinstance(acc.outer, FixedAccumulator):
         assert isinstance(acc.inner, FixedAccumulator)
         widest = max(acc.outer.width, acc.inner.width + acc.inner.lsb_exp - acc.outer.lsb_exp)
         return _InIntegers(acc) if widest <= fixed.INT_BITS else _InPython(acc)
-    return _InFloats(acc) if _exact_in_floats(acc) else _InPython(acc)
+    return in_floats(acc) if exact_in_floats(acc) else _InPython(acc)
 
 
-def _exact_in_floats(acc: BlockAccumulator) -> bool:
+def exact_in_floats(acc: BlockAccumulator) -> bool:
     """Whether binary64 holds every scaled inner sum, and rounds to the outer format once."""
     assert isinstance(acc.outer, FloatAccumulator)
     bits = (
@@ -148,7 +157,7 @@ class _InIntegers(_InPython):
         return fixed.add(outer[0], terms, acc), outer[1] | inner[1]
 
 
-class _InFloats(_InPython):
+class InFloats(_InPython):
     """Adds blocks to floating-point sums in binary64; infinities and NaN are those of IEEE 754."""
 
     def start(self, shape: tuple[int, int]) -> Pair:
@@ -159,7 +168,7 @@ class _InFloats(_InPython):
         """Outer sums and flags after a block."""
         assert isinstance(self.acc.outer, FloatAccumulator)
         with np.errstate(all="ignore"):
-            term = _numbers(self.acc.inner, *inner)
+            term = inner_values(self.acc.inner, *inner)
             if self.acc.scale is not None:
                 assert scales is not None
                 x, y = (scale_values(each, self.acc.scale) for each in scales)
@@ -172,7 +181,7 @@ class _InFloats(_InPython):
         return _codes(outer[0], self.acc.outer, self.acc.nan_code), outer[1]
 
 
-def _numbers(acc: Accumulator, sums: NDArray, flags: NDArray) -> Floats:
+def inner_values(acc: Accumulator, sums: NDArray, flags: NDArray) -> Floats:
     """Values of inner sums; flags become infinities and NaN."""
     if not isinstance(acc, FixedAccumulator):
         return _decoded(sums, acc.fmt)
@@ -187,6 +196,18 @@ def _decoded(codes: NDArray, fmt: Format) -> Floats:
     """Values of codes of a format that binary64 contains."""
     if fmt == CATALOG["fp32"]:
         return codes.astype(np.uint32).view(np.float32).astype(np.float64)
+    if fmt.width <= TABLE_BITS < codes.size.bit_length():
+        return _table(fmt)[codes]
+    return _values(codes, fmt)
+
+
+@lru_cache(maxsize=16)
+def _table(fmt: Format) -> Floats:
+    """Value of every code."""
+    return _values(np.arange(1 << fmt.width), fmt)
+
+
+def _values(codes: NDArray, fmt: Format) -> Floats:
     parts = unpack(codes.astype(np.int64), fmt)
     values = np.ldexp(parts.sig.astype(np.float64), (parts.exp + fmt.lsb_exp).astype(np.int32))
     values = np.where((parts.sig == 0) & parts.negative, -0.0, values)
@@ -198,10 +219,14 @@ def _decoded(codes: NDArray, fmt: Format) -> Floats:
 def scale_values(codes: NDArray, scale: BlockScale) -> Floats:
     """Values of the codes of block scales, float64."""
     if scale.width <= 8:
-        table = np.array([_scale_value(code, scale) for code in range(1 << scale.width)])
-        return table[codes]
+        return _scale_table(scale)[codes]
     assert scale.fmt is not None
     return _decoded(codes, scale.fmt)
+
+
+@lru_cache(maxsize=8)
+def _scale_table(scale: BlockScale) -> Floats:
+    return np.array([_scale_value(code, scale) for code in range(1 << scale.width)])
 
 
 def _scale_value(code: int, scale: BlockScale) -> float:
@@ -241,12 +266,12 @@ def _sum_to_odd(x: Floats, y: Floats) -> Floats:
 
 def _rounded(numbers: Floats, acc: FloatAccumulator) -> Floats:
     """Numbers rounded to the accumulator's format."""
-    if _is_native(acc):
+    if is_native(acc):
         return numbers.astype(np.float32).astype(np.float64)
     return _decoded(_codes(numbers, acc, acc.fmt.nan_code), acc.fmt)
 
 
-def _is_native(acc: FloatAccumulator) -> bool:
+def is_native(acc: FloatAccumulator) -> bool:
     """Whether numpy's conversion to float32 rounds as the accumulator does."""
     return (
         acc.fmt == CATALOG["fp32"]
