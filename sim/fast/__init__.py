@@ -22,7 +22,7 @@ from hw.spec import AlignedAccumulator, FixedAccumulator, FloatAccumulator, MacS
 from sim import vector
 from sim.codes import NDArray
 from sim.fast import aligned, fixed, floating
-from sim.fast.kernels import has_numba, kernels, numpy_only, uses_numba
+from sim.fast.kernels import has_numba, numpy_only, uses_numba
 from sim.fast.numbers import MAX_WIDTH, flags
 from sim.vector.blocks import matmul as in_blocks
 
@@ -45,9 +45,12 @@ def matmul(
     are the codes of the scales of their blocks, (M, blocks) and (blocks, N).
     """
     if spec.blocks:
-        loops = kernels().blocks
-        result = loops and loops.fused(a, b, spec, scales)
-        return result or in_blocks(a, b, spec, scales, matmul, loops and loops.InLoops)
+        if not uses_numba():
+            return in_blocks(a, b, spec, scales, matmul)
+        from sim.fast.blocks import InLoops, fused
+
+        result = fused(a, b, spec, scales)
+        return result or in_blocks(a, b, spec, scales, matmul, InLoops)
     narrow = max(spec.a.width, spec.b.width) <= MAX_WIDTH
     sums = _KINDS[type(spec.acc)](a, b, spec) if narrow else None
     if sums is None:

@@ -36,8 +36,6 @@ class Kernels:
         the value and units place of each code. ``aligned(a, b, tables, places, lanes, frac, kept)``
     in_order
         `sim.fast.loops.in_order`, or None: numpy is not faster than `sim.vector` here.
-    blocks
-        The module `sim.fast.blocks`, or None: numpy does what `sim.vector.blocks` does.
     """
 
     chain: Callable[..., NDArray]
@@ -45,7 +43,6 @@ class Kernels:
     stepwise: Callable[..., NDArray]
     aligned: Callable[..., NDArray]
     in_order: Callable[..., Any] | None
-    blocks: Any
 
 
 def has_numba() -> bool:
@@ -71,7 +68,7 @@ def numpy_only() -> Iterator[None]:
 def kernels() -> Kernels:
     """The fastest kernels available."""
     if not uses_numba():
-        return Kernels(plain.chain, plain.exact, plain.stepwise, plain.aligned, None, None)
-    from sim.fast import blocks, loops, tiles
+        return Kernels(plain.chain, plain.exact, plain.stepwise, plain.aligned, None)
+    from sim.fast import loops, tiles
 
-    return Kernels(tiles.chain, tiles.exact, loops.stepwise, tiles.aligned, loops.in_order, blocks)
+    return Kernels(tiles.chain, tiles.exact, loops.stepwise, tiles.aligned, loops.in_order)

@@ -195,7 +195,8 @@ def inner_values(acc: Accumulator, sums: NDArray, flags: NDArray) -> Floats:
 def _decoded(codes: NDArray, fmt: Format) -> Floats:
     """Values of codes of a format that binary64 contains."""
     if fmt == CATALOG["fp32"]:
-        return codes.astype(np.uint32).view(np.float32).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # Signalling NaNs are codes like others.
+            return codes.astype(np.uint32).view(np.float32).astype(np.float64)
     if fmt.width <= TABLE_BITS < codes.size.bit_length():
         return _table(fmt)[codes]
     return _values(codes, fmt)
