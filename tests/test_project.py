@@ -37,7 +37,7 @@ def test_locks_hold_every_dependency() -> None:
     parts = {
         "dev": [
             line
-            for name in ("dev", "sim", "demo", "plot", "host", "onnx")
+            for name in ("dev", "sim", "demo", "plot", "host", "onnx", "ip")
             for line in extras.pop(name)
             if not line.startswith("bytemac[")
         ]

@@ -24,7 +24,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 }
 #: Targets of make that install an extra; ``setup`` installs all others except `_NO_TARGET`.
 TARGETS = {"fast": "fast", "fpga": "nextpnr", "networks": "models"}
-_NO_TARGET = ("training", "cluster")
+_NO_TARGET = ("training",)
 
 
 def remedy(extra: str = "") -> str:

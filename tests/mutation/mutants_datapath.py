@@ -115,6 +115,7 @@ ARITHMETIC: tuple[Mutant, ...] = (
     *group(
         "RTL",
         "hw.arith.decode",
+        ("special_product", "infinity times zero is infinite", Remove("x.inf & y.zero"), BOTH),
         ("decode", "subnormals have exponent 0", Replace("Cat(_1[0] | ~_, _1[1:])", "_1"), FLOAT),
         (
             "decode",
@@ -178,7 +179,6 @@ FIXED: tuple[Mutant, ...] = (
             Replace("Cat(_1 | _2 & ~_3, _1 | _2 & _3)", "Cat(_1 | _2 & _3, _1 | _2 & ~_3)"),
             BOTH,
         ),
-        ("special_product", "infinity times zero is infinite", Remove("x.inf & y.zero"), BOTH),
     ),
     *group(
         "RTL",
