@@ -84,17 +84,31 @@ class Step(Node):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Steps that depend on the inputs, in order, and the constants."""
+    """Steps that depend on the inputs, in order, and the constants.
+
+    ``folded`` names nodes that multiply constants only. They are computed when the model is loaded.
+    """
 
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
     steps: tuple[Step, ...]
     constants: Mapping[str, NDArray] = field(repr=False)
+    folded: tuple[str, ...] = ()
 
     @property
     def layers(self) -> tuple[Step, ...]:
         """Steps that run on the array."""
         return tuple(step for step in self.steps if step.is_layer)
+
+    def require_layers(self) -> None:
+        """Raise SpecError unless a step runs on the array."""
+        if self.layers:
+            return
+        *names, last = OPERATORS
+        reason = f"it has no {', '.join(names)} or {last}"
+        if self.folded:
+            reason = f"{', '.join(map(repr, self.folded))} multiplies constants only"
+        raise SpecError(f"The model has no layer that runs on the array: {reason}")
 
     def layer(self, step: Step, inputs: Sequence[NDArray | None]) -> Layer:
         """Layer of a step for given inputs. Raises SpecError if they are not supported."""
@@ -111,7 +125,7 @@ def load(path: str | Path) -> Network:
     """
     try:
         model = onnx.load(str(readable(path)))
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(_with_shapes(model))
         model = onnx.shape_inference.infer_shapes(model)
     # Protobuf, the checker and the file system raise different exceptions.
     except Exception as error:
@@ -124,6 +138,19 @@ def load(path: str | Path) -> Network:
     for name, node in zip(names, model.graph.node, strict=True):
         _check(f"Node {name!r} operator", node)
     return _fold(model, names)
+
+
+def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model, with a shape for outputs that lack one: only the checker needs it."""
+    if all(each.type.tensor_type.HasField("shape") for each in model.graph.output):
+        return model
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for each in copy.graph.output:
+        if not each.type.WhichOneof("value") or not each.type.tensor_type.HasField("shape"):
+            kind = each.type.tensor_type.elem_type or onnx.TensorProto.FLOAT
+            each.CopyFrom(onnx.helper.make_tensor_value_info(each.name, kind, ()))
+    return copy
 
 
 def _reason(error: Exception) -> str:
@@ -198,6 +225,7 @@ def _fold(model: onnx.ModelProto, names: list[str]) -> Network:
     constants = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
     inputs = tuple(_input(each) for each in graph.input if each.name not in constants)
     steps: list[Step] = []
+    folded: list[str] = []
     for name, node, runtime in zip(names, graph.node, _evaluators(model, names), strict=True):
         given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
         attributes = {
@@ -210,6 +238,7 @@ def _fold(model: onnx.ModelProto, names: list[str]) -> Network:
         if all(not each or each in constants for each in step.inputs):
             outputs = step.compute(*(constants.get(each) for each in step.inputs))
             constants |= dict(zip(step.outputs, outputs, strict=False))
+            folded += [name] if step.is_layer else []
         else:
             steps.append(step)
     results = tuple(each.name for each in graph.output)
@@ -217,7 +246,7 @@ def _fold(model: onnx.ModelProto, names: list[str]) -> Network:
     for place, step in reversed(list(enumerate(steps))):
         steps[place] = replace(step, dead=frozenset({*step.inputs, *step.outputs} - needed))
         needed |= set(step.inputs)
-    return Network(inputs, results, tuple(steps), constants)
+    return Network(inputs, results, tuple(steps), constants, tuple(folded))
 
 
 def _input(value: onnx.ValueInfoProto) -> Input:

@@ -22,6 +22,12 @@ from sim.codes import NDArray
 Attributes = Mapping[str, Any]
 Shape = tuple[int, ...]
 Singles = npt.NDArray[np.float32]
+FP32: np.dtype[Any] = np.dtype(np.float32)
+#: Dtypes of tensors that layers multiply, all in FP32.
+DTYPES = ("float32", "float16", "bfloat16")
+DTYPES_TEXT = f"{', '.join(DTYPES[:-1])} or {DTYPES[-1]}"
+#: Most numbers of a padded tensor of images.
+LARGEST = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ class Layer:
         The output is ``factor`` times the product, plus ``bias``.
     is_constant
         Whether ``w`` is the same for all data.
+    dtype
+        Of the output in the model. The layer is computed in FP32.
     """
 
     node: Node
@@ -84,16 +92,17 @@ class Layer:
     factor: float = 1.0
     bias: Singles | None = None
     is_constant: bool = False
+    dtype: np.dtype[Any] = FP32
 
     def output(self, results: NDArray) -> Singles:
-        """Output tensor of the node in FP32, from the products (P, M, N)."""
+        """Output tensor of the node in its dtype, from the products (P, M, N)."""
         with np.errstate(all="ignore"):
             joined = self.lowering.join(results.astype(np.float32, copy=False))
             if self.factor != 1:
                 joined = joined * np.float32(self.factor)
             if self.bias is not None:
                 joined = joined + self.bias
-        return joined
+            return joined.astype(self.dtype, copy=False)
 
     def products(self) -> Singles:
         """Products (P, M, N) in FP32, without quantisation."""
@@ -103,7 +112,7 @@ class Layer:
             return products
 
     def exact(self) -> Singles:
-        """Output in FP32, without quantisation."""
+        """Output without quantisation."""
         return self.output(self.products())
 
 
@@ -133,10 +142,12 @@ def layer(node: Node, inputs: Sequence[NDArray | None], constant: Sequence[bool]
         If their types or shapes are not supported; the message names the node.
     """
     given: list[Singles] = []
+    dtype = FP32
     for x in inputs:
         if x is not None:
-            require(x.dtype == np.float32, f"{node.noun} inputs", "float32", str(x.dtype))
-            given.append(x)
+            require(x.dtype.name in DTYPES, f"{node.noun} inputs", DTYPES_TEXT, x.dtype.name)
+            dtype = x.dtype
+            given.append(x.astype(np.float32, copy=False))
     made = OPERATORS[node.operator](node, *given, turned=constant[0] and not constant[1])
     require(
         min(made.lowering.size) > 0,
@@ -144,7 +155,7 @@ def layer(node: Node, inputs: Sequence[NDArray | None], constant: Sequence[bool]
         "without a side of 0",
         tuple(x.shape for x in given[:2]),
     )
-    return replace(made, is_constant=any(constant))
+    return replace(made, is_constant=any(constant), dtype=dtype)
 
 
 @_on_array("Conv")
@@ -231,6 +242,7 @@ class Convolution:
 
     def __init__(self, noun: str, attributes: Attributes, x: Shape, w: Shape) -> None:
         self._group, spatial = int(attributes.get("group", 1)), len(x) - 2
+        require(self._group > 0, f"{noun} group", "1 or more", self._group)
         require(
             spatial > 0 and len(w) == len(x),
             f"{noun} weights shape",
@@ -245,13 +257,21 @@ class Convolution:
             w,
         )
         self._kernel = w[2:]
-        self._strides = _each(attributes, "strides", spatial)
-        self._dilations = _each(attributes, "dilations", spatial)
+        declared = tuple(attributes.get("kernel_shape", self._kernel))
+        require(declared == self._kernel, f"{noun} kernel_shape", str(self._kernel), declared)
+        self._strides = _numbers(noun, attributes, "strides", spatial, 1)
+        self._dilations = _numbers(noun, attributes, "dilations", spatial, 1)
         self._spans = [
             step * (side - 1) + 1 for step, side in zip(self._dilations, self._kernel, strict=True)
         ]
-        self._pads = self._padding(attributes, x[2:])
+        self._pads = self._padding(noun, attributes, x[2:])
         wide = [side + sum(pad) for side, pad in zip(x[2:], self._pads, strict=True)]
+        require(
+            math.prod([*x[:2], *wide]) <= LARGEST,
+            f"{noun} pads",
+            f"those of images with at most {LARGEST:,} numbers",
+            [pad for pads in self._pads for pad in pads],
+        )
         self._places = tuple(
             (side - span) // step + 1
             for side, span, step in zip(wide, self._spans, self._strides, strict=True)
@@ -271,13 +291,13 @@ class Convolution:
             w[0] // self._group,
         )
 
-    def _padding(self, attributes: Attributes, sides: Shape) -> list[tuple[int, int]]:
+    def _padding(self, noun: str, attributes: Attributes, sides: Shape) -> list[tuple[int, int]]:
         """Padding before and after each spatial axis."""
         automatic = attributes.get("auto_pad", "NOTSET")
         if automatic == "VALID":
             return [(0, 0)] * len(sides)
         if automatic == "NOTSET":
-            pads = [int(pad) for pad in attributes.get("pads", [0] * 2 * len(sides))]
+            pads = _numbers(noun, attributes, "pads", 2 * len(sides), 0)
             return list(zip(pads[: len(sides)], pads[len(sides) :], strict=True))
         # ceil(side / stride) outputs; SAME_UPPER puts the odd zero at the end.
         missing = [
@@ -323,9 +343,16 @@ class Convolution:
         return split.reshape(self._images, count * n, *self._places)
 
 
-def _each(attributes: Attributes, name: str, spatial: int) -> list[int]:
-    """One positive number per spatial axis, 1 by default."""
-    return [int(number) for number in attributes.get(name, [1] * spatial)]
+def _numbers(noun: str, attributes: Attributes, name: str, count: int, least: int) -> list[int]:
+    """Attribute of ``count`` whole numbers from ``least``, which is also the default."""
+    numbers = [int(number) for number in attributes.get(name, [least] * count)]
+    require(
+        len(numbers) == count and min(numbers) >= least,
+        f"{noun} {name}",
+        f"{count} numbers of {least} or more",
+        numbers,
+    )
+    return numbers
 
 
 class MatrixProduct:

@@ -149,13 +149,11 @@ def observe(
         result = layer.output(products)
         return Pair(result, result)
 
+    network.require_layers()
     for feed in feeds:
         walk(network, feed, watch, progress or Progress(), "calibrating")
     if not seen:
-        raise SpecError(
-            "Calibration reached no layer: the model must have a layer that runs on the array, and "
-            "the data at least one sample"
-        )
+        raise SpecError("Data for calibration must have at least one sample")
     return seen
 
 

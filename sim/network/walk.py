@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import onnx
 
 from hw.progress import Progress
 from hw.spec import SpecError
 from hw.spec.errors import require
 from hw.spec.files import readable
 from sim.codes import NDArray
+from sim.dtypes import is_raw
 from sim.network.graph import Network, Step
-from sim.network.operators import Layer
+from sim.network.operators import DTYPES, Layer
 
+BFLOAT16 = onnx.helper.tensor_dtype_to_np_dtype(onnx.TensorProto.BFLOAT16)
 #: Inputs of one run of the network, by name.
 Feed = Mapping[str, NDArray]
 
@@ -59,11 +62,15 @@ def feeds(
 ) -> list[dict[str, NDArray]]:
     """Check the inputs and split the first ``samples`` into runs of ``batch`` samples.
 
-    A scalar input is passed to every run.
+    A scalar input is passed to every run. By default a run has as many samples as the model's
+    inputs declare, or all. Numbers of other dtypes are converted to those of the inputs.
     """
+    dtypes = {each.name: each.dtype for each in network.inputs}
+    data = {name: _converted(x, dtypes.get(name, x.dtype)) for name, x in data.items()}
     counts = {len(x) for x in data.values() if x.ndim}
     require(len(counts) == 1, "Data", "arrays with the same number of samples", sorted(counts))
     (count,) = counts
+    require(count > 0, "Data samples", "1 or more", count)
     if samples is not None:
         require(1 <= samples <= count, "Samples", f"from 1 to {count}", samples)
         count = samples
@@ -74,7 +81,9 @@ def feeds(
             f"a divisor of the number of samples, {count}",
             batch,
         )
-    step = batch or count
+    declared = {each.shape[0] for each in network.inputs if each.shape}
+    (fixed,) = declared if len(declared) == 1 else (None,)
+    step = batch or (fixed if fixed and count % fixed == 0 else count)
     cut = [
         {name: x[start : start + step] if x.ndim else x for name, x in data.items()}
         for start in range(0, count, step)
@@ -82,6 +91,22 @@ def feeds(
     for feed in cut:
         _check_feed(network, feed)
     return cut
+
+
+def _converted(x: NDArray, dtype: np.dtype[Any]) -> NDArray:
+    """``x`` with another dtype if it holds its numbers: integers must stay as they are.
+
+    numpy writes bfloat16 to files as raw bytes.
+    """
+    if is_raw(x.dtype) and x.dtype.itemsize == BFLOAT16.itemsize:
+        x = x.view(BFLOAT16)
+    is_number = x.dtype.kind in "fiu" or x.dtype == BFLOAT16
+    if x.dtype == dtype or not is_number or dtype.name not in DTYPES:
+        return x
+    with np.errstate(over="ignore"):
+        found: NDArray = x.astype(dtype)
+    exact = x.dtype.kind not in "iu" or np.array_equal(found.astype(np.float64), x)
+    return found if exact and np.array_equal(np.isfinite(found), np.isfinite(x)) else x
 
 
 def _check_feed(network: Network, feed: Feed) -> None:

@@ -2,8 +2,10 @@
 """``python -m sim.network``: what it prints and writes, and its errors."""
 
 import json
+import os
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -27,7 +29,10 @@ def files(tmp_path):
     for name, array in {
         "x": x,
         "wide": x[:, :, :, :4],
-        "double": x.astype(float),
+        "word": x > 0,
+        "huge": x.astype(float) * 1e300,
+        "odd": np.full(x.shape, (1 << 24) + 1, np.int32),
+        "empty": x[:0],
         "flat": np.float32(3),
     }.items():
         paths[name] = tmp_path / f"{name}.npy"
@@ -39,7 +44,8 @@ def files(tmp_path):
     paths["cut"].write_bytes(paths["npz"].read_bytes()[:-40])
     paths["half"] = tmp_path / "half.onnx"
     paths["half"].write_bytes(paths["model"].read_bytes()[:100])
-    paths["none"] = tmp_path / "none"
+    paths["none"], paths["pipe"] = tmp_path / "none", tmp_path / "pipe"
+    os.mkfifo(paths["pipe"])
     return paths
 
 
@@ -205,7 +211,22 @@ REFUSED = [
         ["{model}", "--data", "{wide}", *ARRAY],
         "Data 'x' shape must be (any, 2, 6, 5), not (4, 2, 6, 4)",
     ),
-    (["{model}", "--data", "{double}", *ARRAY], "Data 'x' dtype must be float32, not 'float64'"),
+    (["{model}", "--data", "{word}", *ARRAY], "Data 'x' dtype must be float32, not 'bool'"),
+    (["{model}", "--data", "{huge}", *ARRAY], "Data 'x' dtype must be float32, not 'float64'"),
+    (["{model}", "--data", "{odd}", *ARRAY], "Data 'x' dtype must be float32, not 'int32'"),
+    (["{model}", "--data", "{empty}", *ARRAY], "Data samples must be 1 or more, not 0"),
+    (
+        ["{model}", "--data", "{x}", *ARRAY, "--calibration", "{empty}"],
+        "Data samples must be 1 or more, not 0",
+    ),
+    (
+        ["{model}", "--data", "{pipe}", *ARRAY],
+        "Data file '{pipe}' cannot be read: not a regular file",
+    ),
+    (
+        ["{model}", "--data", "{x}", *ARRAY, "--quantizers", "{pipe}"],
+        "Quantizers file '{pipe}' cannot be used: not a regular file",
+    ),
     (
         ["{model}", "--data", "{flat}", *ARRAY],
         "Data must be arrays with the same number of samples, not []",
@@ -300,7 +321,38 @@ UNSUPPORTED = [
             node("Cast", "w", "v", to=onnx.TensorProto.DOUBLE),
             node("Conv", "h v", "y", "layer"),
         ],
-        "Node 'layer' (Conv) inputs must be float32, not 'float64'",
+        "Node 'layer' (Conv) inputs must be float32, float16 or bfloat16, not 'float64'",
+    ),
+    *(
+        (
+            [node("Conv", "x w", "y", "c", **{name: numbers})],
+            f"Node 'c' (Conv) {name} must be {wanted}, not {numbers}",
+        )
+        for name, numbers, wanted in [
+            ("strides", [0, 0], "2 numbers of 1 or more"),
+            ("strides", [1], "2 numbers of 1 or more"),
+            ("dilations", [0, 1], "2 numbers of 1 or more"),
+            ("dilations", [1, -1], "2 numbers of 1 or more"),
+            ("pads", [10**9] * 4, "those of images with at most 4,294,967,296 numbers"),
+            ("pads", [0, 0, 0, -1], "4 numbers of 0 or more"),
+            ("pads", [1, 1], "4 numbers of 0 or more"),
+        ]
+    ),
+    (
+        [node("Conv", "x w", "y", "c", kernel_shape=[2, 2])],
+        "Node 'c' (Conv) kernel_shape must be (3, 3), not (2, 2)",
+    ),
+    (
+        [node("Conv", "x w", "y", "c", group=0)],
+        "Node 'c' (Conv) group must be 1 or more, not 0",
+    ),
+    (
+        [node("Relu", "x", "y")],
+        "The model has no layer that runs on the array: it has no Conv, Gemm or MatMul",
+    ),
+    (
+        [node("MatMul", "w w", "v", "fixed"), node("Mul", "x c", "y"), node("Relu", "v", "u")],
+        "The model has no layer that runs on the array: 'fixed' multiplies constants only",
     ),
     (
         [node("Conv", "x w", "h"), node("Reshape", "h shape", "y", "again")],
@@ -317,8 +369,45 @@ def test_unsupported_models_name_the_node(capsys, files, nodes, message):
     constants = {
         "w": np.ones((3, 2, 3, 3), np.float32),
         "shape": np.array([7, 7]),
-        "c": np.array(True),
+        "c": np.array(True) if nodes[0].op_type == "If" else np.float32(2),
     }
     path = Path(files["folder"], "unsupported.onnx")
     save(path, nodes, {"x": ["n", 2, 6, 5]}, ["y"], constants)
     assert refusal(capsys, [str(path), "--data", str(files["x"]), *ARRAY]) == message
+
+
+def linear(path, dtype, sides, weights):
+    """Model of one MatMul with another dtype, whose output has no shape."""
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    graph = helper.make_graph(
+        [node("MatMul", "x w", "y", "m"), node("Add", "y y", "z")],
+        "model",
+        [helper.make_tensor_value_info("x", kind, sides)],
+        [onnx.ValueInfoProto(name="z")],
+        [onnx.numpy_helper.from_array(weights.astype(dtype), "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("given", ["float64", "float32", "float16", "bfloat16", "int32", "uint8"])
+@pytest.mark.parametrize("batch", [1, 2, None])
+def test_dtypes_and_batches(capsys, tmp_path, dtype, given, batch):
+    """Whole numbers are exact in INT8 if the largest is 127: the outputs are numpy's."""
+    own = {name: np.dtype(getattr(ml_dtypes, name, None) or name) for name in (dtype, given)}
+    rng = np.random.default_rng(SEED)
+    x, w = rng.integers(0, 3, (6, 4)), rng.integers(-2, 3, (4, 3))
+    x[0, 0] = w[0, 0] = 127
+    np.save(tmp_path / "x.npy", x.astype(own[given]))
+    model = linear(tmp_path / "m.onnx", own[dtype], [batch, 4], w)
+    words = ["--data", str(tmp_path / "x.npy"), "--mac", "int8", "--acc", "int32", "--array", "4x4"]
+    out = tmp_path / "y.npz"
+    assert main([str(model), *words, "--json", "--out", str(out)]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["outputs"]["z"]["runs"] == (6 // batch if batch else 1)
+    with np.load(out) as outputs:
+        got = outputs["z"].view(own[dtype]).astype(np.float64)
+    wanted = (2 * (x @ w)).astype(np.float32).astype(own[dtype]).astype(np.float64)
+    assert (got.shape, got.tolist()) == ((6, 3), wanted.tolist())
