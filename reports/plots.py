@@ -269,7 +269,7 @@ def _power(base: int) -> FuncFormatter:
 
 
 def _legend(axes: Axes, entries: int) -> None:
-    """Legend below the axes, where it covers nothing; one entry needs none."""
+    """Legend below the axes, clear of the data; none for a single entry."""
     if entries > 1:
         figure, names = axes.figure, axes.get_legend_handles_labels()[1]
         assert isinstance(figure, Figure)

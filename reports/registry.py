@@ -64,7 +64,7 @@ class Figure:
     """Figure drawn by the template ``<name>.svg.j2`` of the study's folder.
 
     ``alt`` describes it in words, ``draw`` makes the values for the template from the records of
-    the study, or from all records where the study has none of its own; nothing is drawn of None.
+    the study, or from all records if the study has none. If it returns None, nothing is drawn.
     """
 
     name: str
@@ -79,11 +79,11 @@ class Page:
     Parameters
     ----------
     values
-        What the template ``page.md.j2`` of the folder shows; without it, the study has no page of
-        its own, and the other functions but ``figures`` are not called.
+        Values for the template ``page.md.j2`` of the folder. Without it, the study has no page of
+        its own, and only ``figures`` is used.
     answer
-        The page in a few sentences, for ``docs`` and report: the numbers that the template
-        ``answer.md.j2`` of the folder puts into words.
+        Numbers for the template ``answer.md.j2`` of the folder, which sums up the page in a few
+        sentences for ``docs`` and report.
     short
         Table for a page of ``docs``, None for none.
     brief

@@ -112,9 +112,9 @@ def content(root: Path) -> Content:
 
 
 def pages(root: Path) -> dict[Path, str]:
-    """Text of every rendered page below ``root``, as it must be."""
+    """Text of every rendered page below ``root``."""
     listed = content(root)
-    # The README is written last: if the folder cannot be, it stays as it is.
+    # The README comes last, so that it is unchanged if a page of a folder cannot be written.
     marked = [*sorted((root / "docs").glob("*.md")), root / "README.md"]
     return {
         **{root / "reports/figures" / f"{name}.svg": svg for name, svg in listed.drawn.items()},
@@ -234,7 +234,7 @@ def _records(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _fill(page: Path, templates: jinja2.Environment, shown: Sequence[Study], root: Path) -> str:
     """Text of ``page`` with its marked sections rendered: ``formats``, ``families``, the name of a
-    study, or that name and ``_brief`` for what the study says in short.
+    study, or that name and ``_brief`` for the short form of the study.
     """
     known: dict[str, tuple[str, Study | None]] = {
         name: (f"{name}.md.j2", None) for name in ("formats", "families")
@@ -287,10 +287,10 @@ def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
 
 
 def render(root: Path = ROOT, *, check: bool = False) -> int:
-    """Write each page that is not up to date and print its name, or with ``check`` only say which;
-    1 if there is one then.
+    """Write each page that is out of date and print its name. With ``check``, write nothing, list
+    those pages and return 1 if there are any.
 
-    SpecError if a record, a mark or the folder is not as it must be.
+    SpecError for a malformed record or mark, or an unsuitable folder.
     """
     rendered = pages(root)
     stale = [

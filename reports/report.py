@@ -28,7 +28,7 @@ from reports.tables import Table
 OUT = Path("build/report")
 #: Share of the cells of a column that must be numbers to set it to the right.
 MOST = 0.75
-#: A topic page that shows nothing yet.
+#: Text of a topic page without content.
 NOTHING: dict[str, Any] = {
     "body": "",
     "pictures": (),
@@ -37,7 +37,7 @@ NOTHING: dict[str, Any] = {
     "file": "",
     "sources": (),
 }
-#: A cell that counts as a number: a sign and digits, or nothing known.
+#: A cell that counts as a number: a sign and digits, or the mark of a missing value.
 _NUMBER = re.compile(r"[-+<>]?\d[\d,.]*(e[-+]?\d+)?\b.{0,12}|-|")
 
 

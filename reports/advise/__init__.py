@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a network of one's own in every format and says what it costs."""
+"""Runs a network in every format and reports its accuracy and cost."""

@@ -93,8 +93,8 @@ def facts(board: Board) -> Record:
 def bitstream(board: Board, mac: str, array: str, *, dsp: bool) -> Record:
     """Record of one bitstream for the board's own clock, even if it does not reach it.
 
-    If the design does not fit, the record only says so. Otherwise it has cells, fmax and peak
-    throughput. ``mac`` has operands and accumulator; adders and multipliers are operators.
+    If the design does not fit, the record has only this result. Otherwise it has cells, fmax and
+    peak throughput. ``mac`` has operands and accumulator; adders and multipliers are operators.
 
     Raises
     ------

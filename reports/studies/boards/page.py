@@ -199,7 +199,7 @@ def boards_page(records: Records) -> dict[str, Any]:
             for record in records["board_facts"]
         ],
         "selftests": checks(records, "board_selftest"),
-        "frames": checks(records, "board_frames"),
+        "frames": [it | {"error_replies": it["told"]} for it in checks(records, "board_frames")],
     }
 
 

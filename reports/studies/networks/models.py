@@ -30,7 +30,7 @@ Shape = list[str | int]
 class Graph:
     """Nodes and constants of a model; each value has a name.
 
-    onnx is imported when the first graph is made: nothing else here needs it.
+    onnx is imported when the first graph is made, because only graphs need it.
     """
 
     def __init__(self, name: str) -> None:

@@ -179,7 +179,7 @@ def _element(
     if pe["o_valid"]:
         column[acc] = cell.tile
     result = _sum(pe["result_q"], spec)
-    # All sums of a column differ, none is zero: the register's contents say whose they are.
+    # All sums of a column differ and none is zero, so a register's contents identify the sum.
     result_tile = column.get(result)
     a, b = (
         (_value(pe["i_a"], spec.mac.a), _value(pe["i_b"], spec.mac.b))
