@@ -59,7 +59,7 @@ def fetch(folder: Path = FOLDER) -> Path:
 
 
 def _download(scratch: Path) -> None:
-    """Download the package into ``scratch``. If apt does not know it, update apt's lists first."""
+    """Download the package into ``scratch``. If apt does not find it, update apt's lists first."""
     try:
         _run(["apt-get", "-qq", "download", PACKAGE], scratch)
     except FetchError:
