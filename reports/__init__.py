@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people read: records in, pages out."""
+"""Pages and figures, rendered from records."""
 
 from hw.spec import startup as startup  # The first import: it guards those that follow.

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 COLOURS = ("#2f6f9f", "#c26a00", "#2e7d32", "#7d4fa8", "#c0392b", "#5d6b7c", "#4a9bd4", "#8a6d00")
 INK, SOFT, LINE = "#1c2430", "#5d6b7c", "#d9dfe6"
-#: Any: matplotlib types the names of its settings one by one.
+#: Any, because matplotlib has a type for each name of a setting.
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10.5,
@@ -39,7 +39,7 @@ THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.5g}" if value < 1e4 else f
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points of one curve and what is written at each; ``marks`` may be empty.
+    """Points of one curve and their text labels; ``marks`` may be empty.
 
     ``colour`` is a place in `COLOURS`, by default that of the curve; ``below`` puts the marks below
     their points.
@@ -56,9 +56,9 @@ class Curve:
 MARKERS = ("o", "s", "^", "D", "v", "P")
 #: Numbers below this are written as powers.
 SMALL = 1e-3
-#: Ground of a label, so that lines do not cross it.
+#: Background of a label, which hides lines behind it.
 PLATE: Any = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
-#: Width in inches that a page has; where more bars stand than fit, their values are upright.
+#: Width of a page in inches. If the bars need more, their values are written vertically.
 WIDEST = 11.0
 
 
@@ -71,23 +71,23 @@ def bars(
     line: float | None = None,
     line_name: str = "",
 ) -> str:
-    """SVG of groups of bars, each with its value above; ``line`` is a level to compare with.
+    """SVG of grouped bars with their values above them; ``line`` draws a reference level.
 
     Parameters
     ----------
     title, unit
-        What is shown, and the label of the axis.
+        Title of the chart, and label of the axis.
     groups
         Names along the axis.
     series
-        Heights by name of the series, one a group, None where there is none.
+        Heights by name of the series, one for each group; None for a missing bar.
     line, line_name
-        Level drawn across, and what it is.
+        Reference level, and its label.
     """
     with matplotlib.rc_context(STYLE):
         heights = [value for each in series.values() for value in each if value is not None]
         longest = max((len(_short(height)) for height in heights), default=0)
-        # A value of so many characters needs so many inches above its bar.
+        # Inches above a bar for a value of this many characters.
         width = max(7.2, (0.08 * longest + 0.14) * len(groups) * len(series) + 1.4)
         crowded = width > 1.2 * WIDEST
         figure, axes = _axes(title, min(width, WIDEST), unit)
@@ -132,7 +132,7 @@ def dots(
     line: float,
     line_name: str,
 ) -> str:
-    """SVG of a row of dots a group along a logarithmic axis, one a series.
+    """SVG of dots on a logarithmic axis: one row for each group, one dot for each series.
 
     The parameters are those of `bars`.
     """
@@ -166,7 +166,7 @@ def dots(
 def stacks(
     title: str, *, unit: str, groups: Sequence[str], parts: Mapping[str, Sequence[float]]
 ) -> str:
-    """SVG of one bar a group, made of parts on top of each other, the whole written above."""
+    """SVG of one stacked bar for each group, with the total above it."""
     with matplotlib.rc_context(STYLE):
         figure, axes = _axes(title, max(7.2, 0.62 * len(groups) + 1.6), unit)
         feet = [0.0] * len(groups)
@@ -201,7 +201,7 @@ def stacks(
 def curves(
     title: str, *, x: str, y: str, shown: Sequence[Curve], log_x: bool = False, log_y: bool = False
 ) -> str:
-    """SVG of curves over labelled axes, points marked; either axis may be logarithmic."""
+    """SVG of curves with marked points; either axis may be logarithmic."""
     with matplotlib.rc_context(STYLE):
         figure, axes = _axes(title, 7.8)
         for place, curve in enumerate(shown):
@@ -235,7 +235,7 @@ def curves(
             if chosen:
                 values = [point[place] for curve in shown for point in curve.points]
                 set_scale("log", base=2)
-                # Few powers of two in the range need ticks between them.
+                # If the range has few powers of two, ticks are added between them.
                 few = max(values) < 16 * min(values)
                 axis.set_major_locator(LogLocator(base=2, subs=(1, 1.5) if few else (1,)))
                 axis.set_major_formatter(_power(2) if min(values) < SMALL else THOUSANDS)
@@ -259,7 +259,7 @@ def _axes(title: str, width: float, unit: str = "", height: float = 4.1) -> tupl
 
 
 def _power(base: int) -> FuncFormatter:
-    """Ticks as powers of a base, which small numbers need."""
+    """Tick label as a power of ``base``, for small numbers."""
     superscripts = str.maketrans(
         "-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
     )
@@ -273,7 +273,7 @@ def _legend(axes: Axes, entries: int) -> None:
     if entries > 1:
         figure, names = axes.figure, axes.get_legend_handles_labels()[1]
         assert isinstance(figure, Figure)
-        # So many characters fit into an inch, and so many are as wide as a line and its margins.
+        # Characters per inch, and the width of a line sample with its margins in characters.
         room = int(14 * figure.get_figwidth()) // (max(map(len, names)) + 7)
         figure.legend(loc="outside lower left", ncols=max(1, min(entries, 5, room)))
 
@@ -284,7 +284,7 @@ def _short(value: float) -> str:
 
 
 def _svg(figure: Figure, title: str) -> str:
-    """Text of the figure; date and writer are left out, as they are no part of what is shown."""
+    """Text of the figure; without date and writer, so that the same figure gives the same bytes."""
     out = io.StringIO()
     figure.savefig(
         out,

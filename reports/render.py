@@ -39,7 +39,7 @@ class ReportError(SpecError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Content:
-    """What pages are made of: the studies with a section, and what the records below a root give.
+    """Content of the pages: the studies with a section, and the values from the records.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Content:
     drawn
         SVG of each figure, by name.
     templates
-        What renders all of it.
+        Environment that renders the pages.
     """
 
     studies: Sequence[Study]
@@ -76,7 +76,7 @@ class Content:
 
 
 def content(root: Path) -> Content:
-    """What the records below ``root`` give.
+    """Content from the records below ``root``.
 
     SpecError if a record is not as `synth.record` writes it.
     """
@@ -127,7 +127,7 @@ def pages(root: Path) -> dict[Path, str]:
 
 
 def environment() -> jinja2.Environment:
-    """What templates find: each other, tables, and filters that put numbers into words."""
+    """Environment of the templates, with tables and filters that format numbers."""
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader([HERE / "templates", HERE / "studies"]),
         undefined=jinja2.StrictUndefined,
@@ -158,7 +158,7 @@ def environment() -> jinja2.Environment:
 
 
 def _families() -> Table:
-    """The formats that have a name, a line for each standard that defines some of them."""
+    """Named formats, grouped by the standard that defines them."""
     rows = [
         [source, ", ".join(f"`{fmt.name}`" for fmt in found), _span(fmt.width for fmt in found)]
         for source in dict.fromkeys(each.partition(",")[0] for each in SOURCES.values())
@@ -203,7 +203,7 @@ def _drawn(
 
 
 def page_text(templates: jinja2.Environment, study: Study, records: Records) -> str:
-    """Page of a study that has one of its own."""
+    """Markdown page of a study."""
     page = study.load_page()
     assert page.values
     read = [record for source in study.sources for record in records.get(source, ())]

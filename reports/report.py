@@ -26,9 +26,9 @@ from reports.studies.summary.page import summary
 from reports.tables import Table
 
 OUT = Path("build/report")
-#: Share of the cells of a column that must be numbers to set it to the right.
+#: Share of the cells of a column that must be numbers to align it right.
 MOST = 0.75
-#: Text of a topic page without content.
+#: Values of a topic page without content.
 NOTHING: dict[str, Any] = {
     "body": "",
     "pictures": (),
@@ -72,7 +72,7 @@ def site(root: Path) -> dict[str, str]:
 
 
 def _topic(study: Study, found: Content, markdown: dict[str, str]) -> dict[str, Any]:
-    """What the page of a study shows: its Markdown page, or else the table of its records."""
+    """Values for the page of a study: its Markdown page or the table of its records."""
     records = found.records.get(study.name, [])
     page = found.known.get(study.name)
     return {
@@ -104,7 +104,7 @@ def _library(found: Content) -> str:
 
 
 def is_numeric(cells: Sequence[str]) -> bool:
-    """Whether most cells of a column are numbers, so that they belong at its right edge."""
+    """For each column, whether most cells are numbers; such columns are aligned right."""
     numbers = sum(bool(_NUMBER.fullmatch(cell)) for cell in cells)
     return any(re.search(r"\d", cell) for cell in cells) and numbers >= MOST * len(cells)
 
@@ -118,7 +118,7 @@ def numeric_columns(table: Table) -> list[bool]:
 
 
 def html(markdown: str) -> str:
-    """HTML of a page: tables scroll and have numbers to the right, pictures stand on a card."""
+    """HTML of a page. Tables scroll and align numbers right; pictures have a background."""
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(markdown)
     shown: list[Token] = []
@@ -158,12 +158,12 @@ def _align(table: Sequence[Token]) -> None:
 
 
 def write(folder: Path, root: Path = ROOT) -> Path:
-    """Write the report of the records below ``root``; gives the path of its first page."""
+    """Write the report of the records below ``root`` and return the path of its first page."""
     by_folder: dict[Path, dict[str, str]] = {}
     for name, text in site(root).items():
         path = folder / name
         by_folder.setdefault(path.parent, {})[path.name] = text
-    # The first page is written last: it links to all others.
+    # The first page is written last, because it links to all others.
     for place in sorted(by_folder, reverse=True):
         write_files(place, by_folder[place])
     return folder / "index.html"

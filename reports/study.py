@@ -36,7 +36,7 @@ def parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 1 if a tool failed or the records show a fault, 2 for wrong
+    """Command line; 0 on success, 1 if a tool failed or the records show a fault, 2 for wrong
     arguments.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list(options: Namespace) -> None:
-    """Print the studies; a name that comes here is that of none."""
+    """Print the studies; an error if an unknown name was given."""
     names = ", ".join(study.name for study in studies())
     require(options.list, "Study", f"one of {names}", options.name)
     for study in studies():
@@ -84,7 +84,7 @@ def _measure(study: Study, given: Sequence[str]) -> int:
 
 
 def _shown(path: Path) -> Path:
-    """Path below the project, where it is there; else the whole of it."""
+    """Path relative to the project if it is inside; otherwise the full path."""
     root = folders.checkout()
     return path.relative_to(root) if root and path.is_relative_to(root) else path
 

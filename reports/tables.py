@@ -11,7 +11,7 @@ from typing import Any
 #: A record as plain data, see `synth.record`.
 Record = Mapping[str, Any]
 MISSING = "-"
-#: Names of metrics and conditions on pages, where the name in the record is not plain.
+#: Names of metrics and conditions on pages, if they differ from those in the record.
 LABELS = {
     "closed_form_cycles": "cycles by closed form",
     "could_be_full": "cases that can fill the array",
@@ -54,7 +54,7 @@ class Bar:
 
 
 def text(value: Any) -> str:
-    """``value`` for people: at least four digits, with thousands separators."""
+    """``value`` as readable text: at least four digits, with thousands separators."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -78,7 +78,7 @@ def more(ratio: float | None, less: str = "less") -> str:
 
 
 def comma(loop: Any) -> str:
-    """What separates the items of a Jinja loop: commas, and an "and" before the last."""
+    """Separator after an item of a Jinja loop: a comma, or "and" before the last item."""
     return "" if loop.last else " and " if loop.revindex == 2 else ", "
 
 
@@ -88,7 +88,7 @@ def percent(share: float) -> str:
 
 
 def listed(items: Sequence[str]) -> str:
-    """The items with an "and" before the last."""
+    """The items separated by commas, with "and" before the last."""
     return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
 
 
@@ -156,12 +156,12 @@ def bars(records: Sequence[Record], metric: str, hidden: Sequence[str] = ()) -> 
 
 
 def origin(record: Record) -> str:
-    """How a record was measured, and all that its metrics depend on, in sentences."""
+    """How a record was measured, with all its conditions, in sentences."""
     return _note(record, sorted(record["conditions"]))
 
 
 def label(name: str) -> str:
-    """Name of a metric or condition for people."""
+    """Readable name of a metric or condition."""
     return LABELS.get(name, name.replace("_", " "))
 
 

@@ -263,7 +263,7 @@ def _body(options: argparse.Namespace) -> None:
         ("Column", options.columns, COLUMNS),
         ("Accumulator", options.acc, ACCUMULATORS),
     ):
-        chosen(noun, text, known)  # Before anything takes long.
+        chosen(noun, text, known)  # Checked before the slow steps.
     if options.samples is not None:
         require_int("Samples", options.samples, 1, 1 << 30)
     if options.model in TASKS:
@@ -323,7 +323,7 @@ def _body(options: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all went well, 2 for wrong arguments, models or data."""
+    """Command line; 0 on success, 2 for wrong arguments, models or data."""
     return run_command(parser(), _body, arguments)
 
 

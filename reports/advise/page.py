@@ -15,7 +15,7 @@ from reports.studies.networks.choice import Advice, Goal, Point, figure, metric_
 
 #: Width of a letter and distance of lines of the labels' 12 pixels.
 LETTER, LINE = 6.8, 15
-#: Room that a dot takes around its middle.
+#: Distance from the middle of a dot that labels keep free.
 RADIUS = 8
 #: Distance of a label from its dot, and from the baseline to its middle.
 ASIDE, DOWN = 12, 4

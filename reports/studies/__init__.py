@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One question a folder: what measures, what renders."""
+"""One folder for each study: its measurement, page and templates."""

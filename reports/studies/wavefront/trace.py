@@ -296,7 +296,7 @@ def _operands(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> di
         for name in ("a", "b", "acc", "products", "tile")
     }
     for row, col in np.ndindex(spec.rows, spec.cols):
-        # A enters in the west, B in the south: an element waits a cycle for each step.
+        # A enters in the west and B in the south; each step to the next element takes a cycle.
         pair = cycle - (spec.rows - 1 - row) - col
         tile, k = divmod(pair, tiles.depth)
         if 0 <= tile < tiles.count:
@@ -314,7 +314,7 @@ def _results(cycle: int, tiles: Tiles, sums: np.ndarray, spec: ArraySpec) -> dic
     values: list[list[float | None]] = [[None] * spec.cols for _ in range(spec.rows)]
     owners: list[list[float | None]] = [[None] * spec.cols for _ in range(spec.rows)]
     for tile, col in np.ndindex(tiles.count, spec.cols):
-        # When the southernmost element has its sum, and when the column starts to move.
+        # Cycles in which the southernmost element has its sum and the column starts to move.
         first = (tile + 1) * tiles.depth + col + spec.mac.latency
         moved = max(0, cycle - (first + spec.rows - 1))
         for row in range(max(0, spec.rows - 1 - (cycle - first)), spec.rows):
