@@ -335,7 +335,7 @@ def blocks(job: Job) -> Part:
 
 
 METRICS: tuple[Callable[[Job], Part], ...] = (gate_counts, paper_cost, cells, clock, energy, blocks)
-#: What a reader calls them, where it is not the name of the function.
+#: Readable names of metrics, if they differ from the name of the function.
 NAMES = {"clock": "timing", "paper_cost": "cost of the paper"}
 
 

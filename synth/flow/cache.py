@@ -33,7 +33,7 @@ R = TypeVar("R")
 
 
 class Missing(LookupError):
-    """There is no such result, or the file is damaged."""
+    """The cache has no such result, or the file is damaged."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def cached(
     *,
     code: Sequence[Callable[..., Any]],
 ) -> Any:
-    """Result of ``compute``, plain data, taken from the cache if the `Entry` is there."""
+    """Result of ``compute`` as plain data, from the cache if the `Entry` exists."""
     entry = Entry(step, inputs, code)
     try:
         return entry.load()

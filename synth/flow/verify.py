@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check that the netlist of a mapped MAC is bit-exact, by simulation against the golden model.
 
-Cells behave as their Liberty functions say. First, every operand pair starts a sum. Then long sums
+Cells follow their Liberty functions. First, every operand pair starts a sum. Then long sums
 cover the states of the accumulator; in half of them, products nearly cancel the product before.
 """
 

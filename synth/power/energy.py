@@ -37,7 +37,7 @@ from synth.record import Metric
 GLITCH_CYCLES = 256
 #: Dot products in a stream.
 SUMS = 64
-#: What a record says about how energies came about.
+#: Conditions in a record: how energies were measured.
 CONDITIONS = {
     "unit": "multiply-accumulation of a lane, leakage apart",
     "stream": f"{SUMS} sums of {DEPTH} pairs a lane, one a cycle",
@@ -244,7 +244,7 @@ def significant(value: float) -> float:
 ARRAY_STREAMS = ("uniform", "gaussian", "zeros")
 #: Tiles of a run. The first and last tile and the drain are not counted.
 TILES = 4
-#: What a record says about how energies came about.
+#: Conditions in a record: how energies were measured.
 ARRAY_CONDITIONS = CONDITIONS | {
     "unit": "multiply-accumulation of a lane of an element, its share of the array, no leakage",
     "stream": f"{TILES} tiles of {DEPTH} beats back to back, counted while all elements are busy",

@@ -188,7 +188,7 @@ class _Reader:
 
 
 def _found(pattern: str, text: str) -> str:
-    """What ``pattern`` finds in a library in its normal form."""
+    """Matches of ``pattern`` in a library in its normal form."""
     match = re.search(pattern, text)
     assert match is not None
     return match[1]
