@@ -84,7 +84,10 @@ def test_study_wrong(each: Study, tmp_path: Path, capsys: pytest.CaptureFixture[
     """A wrong option or a folder in the place of a file: one line, at once, nothing written."""
     for arguments, message in (
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
-        (["--out", str(tmp_path)], f"Output file must be a file, not {str(tmp_path)!r}"),
+        (
+            ["--out", str(tmp_path)],
+            f"Output file {str(tmp_path)!r} cannot be written: is a directory",
+        ),
     ):
         with pytest.raises(SystemExit, match=r"^2$"):
             study.main([each.name, *arguments])
