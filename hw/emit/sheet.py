@@ -296,6 +296,21 @@ def _weight_stationary(spec: ArraySpec) -> tuple[list[str], list[str]]:
 _DATAFLOWS = {Dataflow.OS: _output_stationary, Dataflow.WS: _weight_stationary}
 
 
+def _beyond(spec: ArraySpec) -> str:
+    """What an engine writes into columns of C beyond N: sums of products with zero."""
+    out, mac = spec.out, spec.mac
+    zero = "the zero point" if out and out.zero_point else "zeros"
+    if not (mac.a.has_nan or mac.a.has_inf):
+        return zero
+    kinds = [name for name, there in (("NaN", mac.a.has_nan), ("Inf", mac.a.has_inf)) if there]
+    where = f"where the row of A holds {' or '.join(kinds)}"
+    if out:
+        return f"{zero}, but NaN {where}" if out.to.has_nan else zero
+    if mac.flag_bits:
+        return f"zeros, with the flag of NaN {where}"
+    return f"zeros, but NaN {where}"
+
+
 def _gemm_protocol(spec: GemmSpec) -> list[str]:
     """Memories, timing, and how to run a product."""
     table, array = gemm_map(spec), spec.array
@@ -323,6 +338,7 @@ def _gemm_protocol(spec: GemmSpec) -> list[str]:
             "- The engine ignores codes of A and B beyond K or N and uses zeros instead. It does "
             "not write rows of C beyond M."
         ),
+        f"- Columns of C beyond N hold {_beyond(array)}.",
         (
             "- To run a product: write A and B, write M, K and N, write 1 to `CONTROL.start`, then "
             "wait until `STATUS.busy` is 0 or for `irq`. If a start was refused, `ERROR` has the "
