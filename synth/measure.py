@@ -26,7 +26,13 @@ from synth.flow.netlists import instances, modules, placed
 from synth.flow.timing import CONDITIONS, sta_version, time_netlist
 from synth.power import blocks as block
 from synth.power import energy as energies
-from synth.power.energy import measure_array_energy, measure_energy, significant
+from synth.power.energy import (
+    measure_array_energy,
+    measure_energy,
+    measure_stimulus,
+    significant,
+)
+from synth.power.stimulus import StimulusFile
 from synth.power.streams import NEEDS, STREAMS
 from synth.record import Metric, NotDone, Record, provenance
 
@@ -45,6 +51,7 @@ _map = cached_step(map_to_cells)
 _time = cached_step(time_netlist, tools=sta_version)
 _energy = cached_step(measure_energy)
 _energy_of_array = cached_step(measure_array_energy)
+_energy_of_stimulus = cached_step(measure_stimulus)
 _gates_by_block = cached_step(block.block_gates)
 _split = cached_step(block.split)
 
@@ -54,12 +61,14 @@ class Job:
     """A design to measure and how to map it. Without a ``library``, there are no cells or timing.
 
     ``clock_ns`` is the clock period in ns for the slack and for recipes that map for a clock.
+    ``stimulus`` gives values of the inputs for the energy.
     """
 
     design: Design
     library: Library | None
     recipe: str = "keep"
     clock_ns: float | None = None
+    stimulus: StimulusFile | None = None
 
     @cached_property
     def mapped(self) -> Mapped | None:
@@ -235,8 +244,12 @@ def energy(job: Job) -> Part:
         return Part(not_done=("energy (no library)",))
     if job.library.voltage is None:
         return Part(not_done=("energy (the library gives no voltage)",))
+    if job.stimulus is not None:
+        return _energy_on(job, job.stimulus, job.library)
     if job.design.array is not None:
         return _energy_in_array(job, job.design.array)
+    if job.design.is_foreign:
+        return Part(not_done=("energy (give a stimulus: --vcd FILE or --stimulus FILE)",))
     if job.design.mac is None:
         return Part(not_done=("energy (operands are known of whole MACs and of arrays only)",))
     sized, sums = job.sized, 0
@@ -269,6 +282,34 @@ def energy(job: Job) -> Part:
         }
     )
     return part
+
+
+def _energy_on(job: Job, stimulus: StimulusFile, library: Library) -> Part:
+    """Energy on a stimulus of the user."""
+    sized = job.sized
+    assert sized.mapped is not None
+    found = _energy_of_stimulus(sized.mapped, library, stimulus, job.design.clock_port)
+    per = "cycle" if stimulus.operations is None else f"operation ({stimulus.operations} in all)"
+    about = {
+        "unit": f"{per}, leakage apart",
+        "stream": f"{stimulus.path.name}, {found.cycles} cycles",
+        "sha256": stimulus.cache_key[0],
+        "scope": stimulus.scope or "",
+        "recipe": sized.recipe,
+        "clock_ns": sized.clock_ns,
+    }
+    conditions: dict[str, Any] = {"energy": energies.CONDITIONS | about}
+    if found.differing:
+        warning = (
+            f"{found.differing} of {found.outputs} values of outputs differ from those in "
+            f"{stimulus.path.name}, first {found.first}"
+        )
+        conditions["stimulus_warnings"] = [warning]
+    return Part(
+        metrics=found.metrics() | {"energy_area": Metric(sized.mapped.area_um2, "um2")},
+        conditions=conditions,
+        tools={"numpy": version("numpy")},
+    )
 
 
 def _energy_in_array(job: Job, spec: ArraySpec) -> Part:

@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from synth.flow.sources import Sources
 from synth.flow.timing import StaError
 from synth.measure import METRICS, Job, measure
 from synth.power.energy import NetlistMismatch
+from synth.power.stimulus import StimulusFile
 from synth.record import Record, write_records
 
 #: Settings of a generated unit.
@@ -58,6 +60,27 @@ def parser() -> Parser:
     )
     unit.add_argument("--always-valid", action="store_true", help="tie i_valid of a MAC to 1")
     add_source_options(parser.add_argument_group("Verilog files to measure"))
+    stimulus = parser.add_argument_group(
+        "stimulus for the energy, instead of the operands of this project"
+    )
+    stimulus.add_argument("--vcd", metavar="FILE", type=Path, help="VCD with the ports")
+    stimulus.add_argument(
+        "--scope",
+        metavar="SCOPE",
+        help="scope of the ports in the VCD, as in tb.dut (default: the one that has all inputs)",
+    )
+    stimulus.add_argument(
+        "--stimulus",
+        metavar="FILE",
+        type=Path,
+        help="archive (.npz) with an array of a value a cycle for each input but the clock",
+    )
+    stimulus.add_argument(
+        "--operations",
+        metavar="N",
+        type=int,
+        help="operations that the stimulus does, for the energy of one (default: energy a cycle)",
+    )
     flow = parser.add_argument_group("flow")
     flow.add_argument(
         "--liberty",
@@ -221,6 +244,24 @@ def _clock(text: str | None) -> float | None:
     return period
 
 
+def chosen_stimulus(options: argparse.Namespace) -> StimulusFile | None:
+    """File of a stimulus, None without one."""
+    if options.vcd is not None and options.stimulus is not None:
+        raise SpecError("--vcd and --stimulus cannot be combined: give only one of them")
+    path = options.vcd or options.stimulus
+    if path is None:
+        for name in ("scope", "operations"):
+            if getattr(options, name) is not None:
+                raise SpecError(f"--{name} needs a stimulus: give --vcd or --stimulus")
+        return None
+    if options.scope is not None and options.vcd is None:
+        raise SpecError("--scope is for --vcd: leave it out with --stimulus")
+    number = options.operations
+    require(number is None or number >= 1, "Operations", "1 or more", number)
+    require(path.is_file(), "Stimulus", "a readable file", str(path))
+    return StimulusFile(path=path, scope=options.scope, operations=number)
+
+
 def summary(record: Record, clock_ns: float | None) -> str:
     """Gates, area, timing and energy of a record, in six lines."""
 
@@ -237,6 +278,7 @@ def summary(record: Record, clock_ns: float | None) -> str:
         there = [part for part in parts if part is not None]
         return f"{title:10}{', '.join(there) if there else 'not measured'}"
 
+    per = re.split(r"\W", record.conditions.get("energy", {}).get("unit", ""))[0]
     operands = next((name for name in STREAMS if f"energy_{name}" in record.metrics), "")
     slack = None if clock_ns is None else f"slack {{value}} {{unit}} at {clock_ns:g} ns"
     return "\n".join(
@@ -267,12 +309,13 @@ def summary(record: Record, clock_ns: float | None) -> str:
                     f"{{value}} {{unit}} per MAC operation ({operands} operands)",
                     f"energy_{operands}",
                 ),
+                each(f"{{value}} {{unit}} per {per} of the stimulus", "energy_stimulus"),
                 each("leakage {value} {unit}", "leakage"),
             ),
             line("not done", *record.not_done),
             *(
                 line("warning", text)
-                for name in ("reader_messages", "timing_warnings")
+                for name in ("reader_messages", "timing_warnings", "stimulus_warnings")
                 for text in record.conditions.get(name, ())
             ),
         ]
@@ -291,6 +334,7 @@ def _body(given: Sequence[str], options: argparse.Namespace) -> None:
         design=_design(options),
         recipe=options.recipe,
         library=chosen_library(options.liberty),
+        stimulus=chosen_stimulus(options),
     )
     try:
         record = measure(

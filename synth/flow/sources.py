@@ -174,13 +174,15 @@ def check(sources: Sources) -> list[str]:
         fits = _NAME.fullmatch(name) is not None and bool(value)
         require(fits, "Parameter", "NAME=VALUE", param)
     texts: dict[Path, str] = {}
+    given: set[Path] = set()
     for file in sources.files:
         path = Path(file)
         require(path.is_file(), "Verilog file", "a readable file", file)
         if path.suffix.lower() in VHDL:
             raise SpecError(f"Verilog file must be Verilog or SystemVerilog, not VHDL: {file!r}")
-        if path.resolve() in texts:
+        if path.resolve() in given:
             raise SpecError(f"Verilog file {file!r} is given twice; name it once")
+        given.add(path.resolve())
         _read(path, sources, texts)
     for param in sources.params:
         name = param.partition("=")[0]

@@ -46,18 +46,20 @@ class Instance:
 class Netlist:
     """Flat netlist: ports as nets, low bit first, and instances in the file's order.
 
-    ``inputs`` and ``outputs`` are by port. ``clock`` is the net of the port ``clk``, or None.
+    ``inputs`` and ``outputs`` are by port. ``clock`` is the net of the port ``clock_port``, None
+    without that port.
     """
 
     top: str
     inputs: Mapping[str, tuple[Net, ...]]
     outputs: Mapping[str, tuple[Net, ...]]
     instances: tuple[Instance, ...]
+    clock_port: str = "clk"
 
     @property
     def clock(self) -> Net | None:
         """Net of the clock."""
-        return self.inputs["clk"][0] if "clk" in self.inputs else None
+        return self.inputs[self.clock_port][0] if self.clock_port in self.inputs else None
 
     @cached_property
     def registers(self) -> list[Instance]:
@@ -131,14 +133,14 @@ class Netlist:
         return by_net
 
 
-def read_netlist(verilog: str, top: str, library: Library) -> Netlist:
+def read_netlist(verilog: str, top: str, library: Library, clock_port: str = "clk") -> Netlist:
     """Read a netlist of cells of ``library``. Hierarchy below the top is flattened.
 
     Raises
     ------
     SpecError
         If a cell is not in the library or has no model, or a flip-flop is not clocked by the rising
-        edge of the port ``clk``.
+        edge of the port ``clock_port``.
     YosysError
         If the text is not Verilog.
     """
@@ -174,7 +176,7 @@ def read_netlist(verilog: str, top: str, library: Library) -> Netlist:
                     {pin: bits[0] for pin, bits in cell["connections"].items() if bits},
                 )
             )
-    netlist = Netlist(top, ports["input"], ports["output"], tuple(instances))
+    netlist = Netlist(top, ports["input"], ports["output"], tuple(instances), clock_port)
     for register in netlist.registers:
         assert register.cell.flip_flop is not None
         function = read_function(register.cell.flip_flop.clock)
@@ -182,7 +184,7 @@ def read_netlist(verilog: str, top: str, library: Library) -> Netlist:
         if not rising:
             raise SpecError(
                 f"Flip-flop {register.name!r} of netlist {top} must be clocked by the rising "
-                "edge of clk"
+                f"edge of {clock_port}"
             )
     return netlist
 

@@ -24,14 +24,17 @@ from hw.spec.errors import require
 from sim.codes import NDArray
 from sim.run.sums import as_bits
 from sim.tiling import Beats, C, beats
+from synth.flow.clocks import find_clock, shown
 from synth.flow.liberty import Library
 from synth.flow.mapping import Mapped
+from synth.flow.netlists import ports
 from synth.power.activity import Bits, Netlist, Trace, read_netlist, simulate
 from synth.power.glitches import with_glitches
+from synth.power.stimulus import Stimulus, StimulusFile, read_stimulus
 from synth.power.streams import DEPTH, Stream, make_stream
 from synth.power.tables import Delays, read_tables
 from synth.power.transitions import RunEnergy, run_energy
-from synth.record import Metric
+from synth.record import Metric, NotDone
 
 #: Cycles that are simulated with glitches; without them, it is the whole stream.
 GLITCH_CYCLES = 256
@@ -137,6 +140,112 @@ def measure_energy(
     run = run_energy(trace, delays, library.supply)
     extra = _glitch_energy(trace, delays, library) if glitches else None
     return _energy(netlist, spec, operands, trace, run, extra)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StimulusEnergy:
+    """Energy on a stimulus in joule per cycle, or per operation if their number is given.
+
+    The parts are as in `Energy`. ``outputs`` is the number of values of outputs that were compared
+    with those of the stimulus, ``differing`` the number that differ, of which ``first`` names one.
+    """
+
+    cycles: int
+    toggles: float
+    per_unit: float
+    internal: float
+    switching: float
+    inputs: float
+    clock: float
+    registers: float
+    glitches: float
+    outputs: int
+    differing: int
+    first: str
+
+    def metrics(self) -> dict[str, Metric]:
+        """The energy as metrics of a record, in fJ."""
+        parts = {
+            "": self.per_unit,
+            "_internal": self.internal,
+            "_switching": self.switching,
+            "_inputs": self.inputs,
+            "_clock": self.clock,
+            "_registers": self.registers,
+            "_glitches": self.glitches,
+        }
+        metrics = {
+            f"energy_stimulus{name}": Metric(significant(value * 1e15), "fJ")
+            for name, value in parts.items()
+        }
+        return metrics | {
+            "toggles_stimulus": Metric(significant(self.toggles), "toggle"),
+            "stimulus_cycles": Metric(self.cycles, "cycle"),
+            "stimulus_outputs_checked": Metric(self.outputs, "value"),
+            "stimulus_outputs_differing": Metric(self.differing, "value"),
+        }
+
+
+def measure_stimulus(
+    mapped: Mapped, library: Library, file: StimulusFile, clock_port: str | None
+) -> StimulusEnergy:
+    """Energy of a mapped design on a stimulus, by the model of `measure_energy`.
+
+    The first cycle sets the values of all nets and takes no energy. Flip-flops start at 0, and
+    asynchronous resets act at the next edge.
+
+    Raises
+    ------
+    NotDone
+        If not all flip-flops store at the rising edge of one clock, which is a port.
+    SpecError
+        If the stimulus does not fit the ports, or cells have no model.
+    """
+    clocking = find_clock(mapped.verilog, library, clock_port)
+    if clocking.port is None:
+        raise NotDone("no flip-flops, so no clock that a stimulus could count")
+    clock, table = shown(clocking.port), ports(mapped.verilog)
+    is_port = any(shown(port.name) == clock for port in table)
+    if not clocking.is_uniform or clocking.is_falling or not is_port:
+        raise NotDone("a stimulus needs flip-flops at the rising edge of one port and no others")
+    stimulus = read_stimulus(file, table, clock)
+    netlist = read_netlist(mapped.verilog, mapped.top, library, clock)
+    trace = simulate(netlist, stimulus.inputs)
+    tables = read_tables(library, {instance.cell.name for instance in netlist.instances})
+    delays = Delays(netlist, tables)
+    run = run_energy(trace, delays, library.voltage)
+    # A cycle is a step from the values of one to those of the next.
+    units = file.operations or trace.cycles
+    of_registers = [run.instances[register.name] for register in netlist.registers]
+    outputs, differing, first = _compared(trace, stimulus)
+    return StimulusEnergy(
+        cycles=stimulus.cycles,
+        toggles=sum(trace.toggles.values()) / units,
+        per_unit=run.total / units,
+        internal=sum(part.internal for part in run.instances.values()) / units,
+        switching=sum(part.switching for part in run.instances.values()) / units,
+        inputs=run.inputs / units,
+        clock=run.clock / units,
+        registers=(run.clock + sum(part.internal + part.switching for part in of_registers))
+        / units,
+        glitches=_glitch_energy(trace, delays, library) * run.total / units,
+        outputs=outputs,
+        differing=differing,
+        first=first,
+    )
+
+
+def _compared(trace: Trace, stimulus: Stimulus) -> tuple[int, int, str]:
+    """Values of outputs that the stimulus knows, how many the netlist gives otherwise, and one."""
+    checked, differing, first = 0, 0, ""
+    for name, wanted in stimulus.outputs.items():
+        known = stimulus.known[name].all(axis=1)
+        wrong = known & (trace.port(name) != wanted).any(axis=1)
+        checked += int(known.sum())
+        differing += int(wrong.sum())
+        if wrong.any() and not first:
+            first = f"{name} in cycle {int(np.flatnonzero(wrong)[0])}"
+    return checked, differing, first
 
 
 def _glitch_energy(trace: Trace, delays: Delays, library: Library) -> float:
