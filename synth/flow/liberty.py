@@ -31,7 +31,8 @@ _PREFIX = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3}
 class Pin:
     """Pin of a cell. ``capacitance`` is in farad, ``function`` in Liberty syntax, or None.
 
-    ``three_state`` is the condition under which an output is not driven, or None.
+    ``three_state`` is the condition under which an output is not driven, or None;
+    ``max_capacitance`` is the largest load of an output in farad, or None.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Pin:
     capacitance: float
     function: str | None
     three_state: str | None = None
+    max_capacitance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +270,7 @@ def _cell(group: Group, watt: float, farad: float) -> Cell:
             (number(pin, "capacitance") or 0.0) * farad,
             pin.simple.get("function"),
             pin.simple.get("three_state"),
+            float(limit) * farad if (limit := pin.simple.get("max_capacitance")) else None,
         )
         for pin in group.named("pin")
     )

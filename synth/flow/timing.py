@@ -41,6 +41,8 @@ CONDITIONS = {
 ANALYSED_NS = 10.0
 #: A slack of this many ns is none, and periods that are this close are equal.
 EXACT_NS = 5e-5
+#: Times the largest load of a cell beyond which its delays are guesses.
+FAR = 3.0
 #: Worst paths that Newton's method may need, and OpenSTA's names of its groups of paths.
 STEPS = 50
 CLOCK, RESET, GATING = "clock", "**async_default**", "**clock_gating_default**"
@@ -221,6 +223,7 @@ def _timing(
         gating_slack_ns=more["clock gating setup"],
         warnings=(
             *_warnings(clocking, critical),
+            *_overloaded(mapped, library),
             *(
                 f"{name} is violated at {at:.4g} ns: slack {value} ns"
                 for name, value in more.items()
@@ -241,6 +244,31 @@ def _warnings(clocking: Clocking, path: _Path) -> Iterator[str]:
         )
     elif not path.cells:
         yield "the critical path has no cells: it is clock-to-output and setup time alone"
+
+
+def _overloaded(mapped: Mapped, library: Library) -> Iterator[str]:
+    """Nets whose load is far beyond what their driver is specified for, so that delays are guesses.
+
+    Recipes that only choose gates put no buffers behind wide fan-outs.
+    """
+    loads: dict[str, float] = {}
+    limits: dict[str, float] = {}
+    for instance in instances(mapped.verilog):
+        cell = library.cells.get(instance.cell)
+        for pin in cell.pins if cell else ():
+            net = instance.nets.get(pin.name, "").strip()
+            if pin.direction == "input":
+                loads[net] = loads.get(net, 0.0) + pin.capacitance
+            elif pin.max_capacitance:
+                limits[net] = pin.max_capacitance
+    beyond = {net: loads.get(net, 0.0) / limit for net, limit in limits.items() if net}
+    far = {net: times for net, times in beyond.items() if times > FAR}
+    if far:
+        worst = max(sorted(far), key=lambda net: far[net])
+        yield (
+            f"{len(far)} nets have more than {FAR:g} times the load that their driver may have, "
+            f"{shown(worst)} {far[worst]:.0f} times: --recipe keep-sized --clock NS adds buffers"
+        )
 
 
 def _names(mapped: Mapped) -> dict[str, str]:
