@@ -154,8 +154,12 @@ def cells(job: Job) -> Part:
         return Part(not_done=("cells and area (no library)",))
     mapped, gemm = job.mapped, job.design.gemm
     part = _engine_parts(job.design, gemm, mapped, job.library) if gemm else Part()
+    bare = sorted(name for name in mapped.cells if not job.library.cells[name].area)
+    without = ", ".join(f"{mapped.cells[name]} {name}" for name in bare)
+    warnings = [f"the library gives no area of {without}: they count as 0"] if bare else []
     return replace(
         part,
+        conditions=part.conditions | ({"area_warnings": warnings} if bare else {}),
         metrics={
             "area": Metric(mapped.area_um2, "um2"),
             "sequential_area": Metric(mapped.sequential_area_um2, "um2"),

@@ -37,6 +37,8 @@ from synth.record import Record, write_records
 UNIT = (*MacSpec.SETTINGS, *ArraySpec.SETTINGS, *OutputSpec.SETTINGS)
 #: Operands; the summary has the energy of the first that was measured.
 STREAMS = ("gaussian", "uniform")
+#: Conditions of a record that a reader should see.
+WARNINGS = ("reader_messages", "area_warnings", "timing_warnings", "stimulus_warnings")
 TOOL_ERRORS = (YosysError, StaError, NetlistMismatch)
 
 
@@ -315,7 +317,7 @@ def summary(record: Record, clock_ns: float | None) -> str:
             line("not done", *record.not_done),
             *(
                 line("warning", text)
-                for name in ("reader_messages", "timing_warnings", "stimulus_warnings")
+                for name in WARNINGS
                 for text in record.conditions.get(name, ())
             ),
         ]

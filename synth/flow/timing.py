@@ -180,11 +180,16 @@ def time_netlist(
         )
         (folder / "run.tcl").write_text(_SCRIPT, encoding="utf-8")
         with _session(folder) as session:
-            return _timing(session, mapped, clocking, clock_ns, version)
+            return _timing(session, mapped, library, clocking, clock_ns, version)
 
 
 def _timing(
-    session: "_Session", mapped: Mapped, clocking: Clocking, clock_ns: float | None, version: str
+    session: "_Session",
+    mapped: Mapped,
+    library: Library,
+    clocking: Clocking,
+    clock_ns: float | None,
+    version: str,
 ) -> Timing:
     """Timing of the netlist that the session has read."""
     period, critical = session.solve(clocking)
@@ -265,9 +270,11 @@ def _overloaded(mapped: Mapped, library: Library) -> Iterator[str]:
     far = {net: times for net, times in beyond.items() if times > FAR}
     if far:
         worst = max(sorted(far), key=lambda net: far[net])
+        is_sized = mapped.recipe.endswith("-sized")
+        remedy = "" if is_sized else ": --recipe keep-sized --clock NS adds buffers"
         yield (
             f"{len(far)} nets have more than {FAR:g} times the load that their driver may have, "
-            f"{shown(worst)} {far[worst]:.0f} times: --recipe keep-sized --clock NS adds buffers"
+            f"{shown(worst)} {far[worst]:.0f} times{remedy}"
         )
 
 

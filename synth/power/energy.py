@@ -197,10 +197,12 @@ def measure_stimulus(
     Raises
     ------
     NotDone
-        If not all flip-flops store at the rising edge of one clock, which is a port.
+        If not all flip-flops store at the rising edge of one port, or the library has no voltage.
     SpecError
         If the stimulus does not fit the ports, or cells have no model.
     """
+    if library.voltage is None:
+        raise NotDone("the library gives no voltage")
     clocking = find_clock(mapped.verilog, library, clock_port)
     if clocking.port is None:
         raise NotDone("no flip-flops, so no clock that a stimulus could count")

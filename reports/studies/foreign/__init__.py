@@ -9,7 +9,6 @@ STUDIES = (
         title="Third-party designs through the flow",
         order=115,
         measure="measure",
-
         metrics=("cells", "area", "min_period", "max_clock"),
         hidden=("passes", "timing", "critical_path"),
     ),
