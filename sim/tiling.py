@@ -94,15 +94,20 @@ class Beats:
         return whole.reshape(self.shape[0], across, -1)[self.rows, self.tiles]
 
 
-def beats(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
+#: Codes of the scales of blocks of A and B, (M, blocks) and (blocks, N); None without scales.
+Scales = tuple[Codes, Codes] | None
+
+
+def beats(spec: ArraySpec, a: Codes, b: Codes, scales: Scales = None) -> Beats:
     """Beats of ``a @ b`` for codes (M, K) and (K, N).
 
-    Edges are padded with code 0; K is padded to whole passes with `MacSpec.neutral`.
+    Edges are padded with code 0; K is padded to whole passes with `MacSpec.neutral`. The scales of
+    a block are beside each of its beats.
     """
-    return _DATAFLOWS[spec.dataflow](spec, a, b)
+    return _DATAFLOWS[spec.dataflow](spec, a, b, scales)
 
 
-def _output_stationary(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
+def _output_stationary(spec: ArraySpec, a: Codes, b: Codes, scales: Scales) -> Beats:
     """Tiles of ``rows x cols`` results in row-major order, each over the whole of K."""
     a_tiles, b_tiles = a_beats(a, spec), b_beats(b, spec)
     down, across, depth = len(a_tiles), len(b_tiles), a_tiles.shape[1]
@@ -111,11 +116,20 @@ def _output_stationary(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
         A: np.repeat(a_tiles, across, axis=0).reshape(len(last), -1),
         B: np.tile(b_tiles, (down, 1, 1)).reshape(len(last), -1),
     }
+    user = {}
+    if scales is not None and spec.mac.blocks and spec.mac.blocks.scale:
+        width, block = spec.mac.blocks.scale.width, np.arange(depth) // spec.block_beats
+        of_a = tile_words(scales[0], spec.rows, 1, width)[:, block]
+        of_b = tile_words(scales[1].T, spec.cols, 1, width)[:, block]
+        user = {
+            A: np.repeat(of_a, across, axis=0).reshape(len(last), -1),
+            B: np.tile(of_b, (down, 1, 1)).reshape(len(last), -1),
+        }
     first, tile, row = (x.ravel() for x in np.indices((down, across, spec.rows)))
     return Beats(
         sources,
         {A: last, B: last},
-        {},
+        user,
         first * spec.rows + row,
         tile,
         row == spec.rows - 1,
@@ -123,7 +137,7 @@ def _output_stationary(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
     )
 
 
-def _weight_stationary(spec: ArraySpec, a: Codes, b: Codes) -> Beats:
+def _weight_stationary(spec: ArraySpec, a: Codes, b: Codes, scales: Scales) -> Beats:
     """Tiles of up to ``depth x cols`` results, each in passes over ``rows`` steps of K."""
     assert spec.depth is not None
     m, across = len(a), -(-b.shape[1] // spec.cols)
@@ -175,7 +189,7 @@ def _ends(sizes: list[int]) -> npt.NDArray[np.bool_]:
     return ends
 
 
-_DATAFLOWS: dict[Dataflow, Callable[[ArraySpec, Codes, Codes], Beats]] = {
+_DATAFLOWS: dict[Dataflow, Callable[[ArraySpec, Codes, Codes, Scales], Beats]] = {
     Dataflow.OS: _output_stationary,
     Dataflow.WS: _weight_stationary,
 }

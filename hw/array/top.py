@@ -8,7 +8,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.array import drain
+from hw.array import drain, edge
 from hw.array.core import result_width
 from hw.array.os import OUTPUT_STATIONARY
 from hw.array.ws import WEIGHT_STATIONARY
@@ -47,12 +47,13 @@ def _stream(name: str, width: int, *, user: int = 0) -> list[Port]:
 
 def descriptions(spec: ArraySpec) -> dict[str, str]:
     """Meaning of each port, for the manifest and the port sheet."""
-    return _DESCRIPTIONS | _CORES[spec.dataflow].descriptions | drain.descriptions(spec)
+    scales = edge.DESCRIPTIONS if spec.mac.block_scale else {}
+    return _DESCRIPTIONS | _CORES[spec.dataflow].descriptions | scales | drain.descriptions(spec)
 
 
 def element(spec: ArraySpec) -> Any:
     """Processing element of an array."""
-    return _CORES[spec.dataflow].element(spec)
+    return _CORES[spec.dataflow].element(spec.inner_array if spec.mac.blocks else spec)
 
 
 def array(spec: ArraySpec) -> Netlist:
@@ -63,17 +64,18 @@ def array(spec: ArraySpec) -> Netlist:
     """
     mac, c, sums = spec.mac, "m_axis_c", "sums" if spec.out else "m_axis_c"
     core = _CORES[spec.dataflow]
+    scale_a, scale_b = edge.scale_bits(spec)
     top = Netlist(
         spec.name,
         [
-            *_stream("s_axis_a", spec.rows * mac.lanes * mac.a.width, user=core.a_user),
-            *_stream("s_axis_b", spec.cols * mac.lanes * mac.b.width),
+            *_stream("s_axis_a", spec.rows * mac.lanes * mac.a.width, user=core.a_user + scale_a),
+            *_stream("s_axis_b", spec.cols * mac.lanes * mac.b.width, user=scale_b),
             *_stream(c, spec.cols * spec.slot_width, user=spec.cols * spec.flag_bits),
             *drain.drain_ports(spec),
             Port("error", 1, "output"),
         ],
     )
-    for name, width in core.wires(spec):
+    for name, width in () if mac.blocks else core.wires(spec):
         top.wire(name, width)
     shakes = {
         f"{short}_{wire}": f"{name}_{wire}"
@@ -91,6 +93,9 @@ def array(spec: ArraySpec) -> Netlist:
             if width:
                 top.wire(f"{sums}_{wire}", width)
         drain.drain(top, spec, sums=sums, codes=c)
+    if mac.blocks:
+        edge.add_edge(top, spec, array(spec.inner_array), sums=sums)
+        return top
     core.instantiate(top, spec, shakes)
     _add_lanes(top, spec, sums)
     return top

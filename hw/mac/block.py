@@ -7,6 +7,7 @@ that all MACs have.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -35,11 +36,14 @@ from hw.spec import (
     formats,
     integer,
 )
-from hw.spec.blocks import SCALED_FORMAT
+from hw.spec.blocks import EDGE_PIPELINE, SCALED_FORMAT
 
 
 def promotion(spec: MacSpec) -> MacSpec:
-    """MAC whose step is the end of a block: a is the inner sum, b its scale, acc the outer sum."""
+    """MAC whose step is the end of a block: a is the inner sum, b its scale, acc the outer sum.
+
+    Its pipeline is that of the edge of an array; a unit by itself uses none of it.
+    """
     acc = spec.blocks
     assert isinstance(acc.outer, FloatAccumulator)
     if acc.scale is not None and acc.scale.order is ScaleOrder.A_FIRST:
@@ -48,7 +52,7 @@ def promotion(spec: MacSpec) -> MacSpec:
         fixed = isinstance(acc.inner, FixedAccumulator)
         a = integer("inner", acc.inner.width, lsb=acc.inner.lsb_exp) if fixed else acc.inner.fmt
         b = _scale_format(acc.scale, spec.inner_mac.flag_bits)
-    return MacSpec(a=a, b=b, acc=acc.outer, adder=spec.adder)
+    return MacSpec(a=a, b=b, acc=acc.outer, adder=spec.adder, pipeline=EDGE_PIPELINE)
 
 
 def _scale_format(scale: BlockScale | None, flag_bits: int) -> formats.Format:
@@ -139,7 +143,7 @@ class BlockMac(wiring.Component):
                 m.d.sync += flags.eq(Mux(opens, 0, flags) | inner_flags)
             m.d.comb += self.o_flags.eq(flags)
         m.d.sync += self.o_valid.eq(inner.o_valid & last)
-        m.d.comb += self.o_data.eq(_with_nan(m, spec.blocks, outer))
+        m.d.comb += self.o_data.eq(with_nan(m, spec.blocks, outer))
         return EnableInserter(self.en)(m) if self._enable else m
 
     def _count(self, m):
@@ -168,17 +172,24 @@ def end_of_block(
     first: Value,
     inner: Value,
     flags: Value | None,
-    scales: list[Value],
+    scales: Sequence[Value],
 ) -> Value:
     """Outer sum after a block; combinational.
 
     ``old`` is the outer sum, taken as zero if ``first``; ``inner`` and ``flags`` are the inner sum
     and its flags; ``scales`` are the codes of the scales of a and b, or empty.
     """
-    acc = spec.blocks
-    if isinstance(acc.outer, FixedAccumulator):
-        return _add_fixed(m, spec, Mux(first, 0, old), inner)
-    unit = promotion(spec)
+    if spec.acc.is_fixed:
+        return add_fixed_block(m, spec, Mux(first, 0, old), inner)
+    a, b = promotion_operands(m, spec, inner, flags, scales)
+    return next_float_sum(m, promotion(spec), old, a, b, first, Counter())
+
+
+def promotion_operands(
+    m: Module, spec: MacSpec, inner: Value, flags: Value | None, scales: Sequence[Value]
+) -> tuple[Value, Value]:
+    """Operands of the step that `promotion` describes; combinational."""
+    acc, unit = spec.blocks, promotion(spec)
     if acc.scale is not None and acc.scale.order is ScaleOrder.A_FIRST:
         stage = OutputSpec(
             source=acc.inner,
@@ -187,8 +198,7 @@ def end_of_block(
             scale=Scale.FP32,
             flag_bits=spec.inner_mac.flag_bits,
         )
-        a = _rounded_product(m, stage, inner, flags, scales[0])
-        return next_float_sum(m, unit, old, a, scales[1], first, Counter())
+        return _rounded_product(m, stage, inner, flags, scales[0]), scales[1]
     code, zero, nan = _scale_code(m, acc.scale, unit.b, scales)
     if flags is None:
         special = nan
@@ -202,11 +212,11 @@ def end_of_block(
     if unit.b.has_nan:
         inf = unit.b.inf_code or 0
         code = Mux(nan, unit.b.nan_code, Mux(special, code & unit.b.sign_code | inf, code))
-    return next_float_sum(m, unit, old, inner, code, first, Counter())
+    return inner, code
 
 
 def _scale_code(
-    m: Module, scale: BlockScale | None, fmt: Format, codes: list[Value]
+    m: Module, scale: BlockScale | None, fmt: Format, codes: Sequence[Value]
 ) -> tuple[Value, Value, Value]:
     """Code of the product of the scales in ``fmt``; whether it is zero; whether it is NaN."""
     if scale is None:
@@ -252,7 +262,7 @@ def _rounded_product(
     return encode_float(m, stage, number)
 
 
-def _add_fixed(m: Module, spec: MacSpec, old: Value, inner: Value) -> Value:
+def add_fixed_block(m: Module, spec: MacSpec, old: Value, inner: Value) -> Value:
     """Fixed-point outer sum after a block."""
     acc = spec.blocks
     coarser = acc.outer.lsb_exp - acc.inner.lsb_exp
@@ -274,7 +284,7 @@ def _add_fixed(m: Module, spec: MacSpec, old: Value, inner: Value) -> Value:
     return Mux(top.all() | ~top.any(), kept, extreme)
 
 
-def _with_nan(m: Module, acc: BlockAccumulator, outer: Value) -> Value:
+def with_nan(m: Module, acc: BlockAccumulator, outer: Value) -> Value:
     """Outer sum, with the NaN of the outer format replaced by that of this accumulator."""
     if acc.outer.is_fixed or acc.nan_code == acc.outer.fmt.nan_code:
         return outer

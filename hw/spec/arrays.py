@@ -6,10 +6,11 @@ that the streams never stall and that tiles run back to back where the schedule 
 are counted at the streams. Each dataflow has one schedule.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from hw.spec.blocks import EDGE_PIPELINE
 from hw.spec.errors import SpecError, require, require_int
 from hw.spec.macs import MacSpec
 from hw.spec.outputs import OutputSpec
@@ -65,6 +66,8 @@ class OutputStationary:
     """A tile of C is ``rows x cols`` sums over all of K.
 
     Draining a tile takes ``rows`` cycles, so tiles of at least ``rows`` beats run without a bubble.
+    With sums in blocks, every block drains, and ends at least `ArraySpec.edge_step` cycles after
+    the one before.
     """
 
     #: One register between rows for the operands.
@@ -89,11 +92,25 @@ class OutputStationary:
 
     def interval(self, m: int, k: int) -> int:
         """Cycles from the last operand beat of one tile to that of the next; M does not matter."""
-        return max(self._spec.beats(k), self._spec.rows)
+        step = self._spec.edge_step
+        return sum(count * max(beats, step) for beats, count in self._drains(k))
+
+    def _drains(self, k: int) -> list[tuple[int, int]]:
+        """Beats between the drains of a tile, and how many drains there are with these."""
+        beats, block = self._spec.beats(k), self._spec.block_beats
+        if not block:
+            return [(beats, 1)]
+        whole, rest = divmod(beats, block)
+        return [(block, whole)] * (whole > 0) + [(rest, 1)] * (rest > 0)
+
+    def _filled(self, k: int) -> int:
+        """Cycles from the first operand beat of the first tile to its last, counting both."""
+        first = self._drains(k)[0][0]
+        return self.interval(1, k) - max(first, self._spec.edge_step) + first
 
     def first_result(self, m: int, k: int) -> int:
         """Beats of a tile plus the delay through the array; M does not matter."""
-        return self._spec.beats(k) + self._spec.passage
+        return self._filled(k) + self._spec.passage
 
     def cycles(self, m: int, k: int, n: int) -> int:
         """All tiles but the last, then the last one and its drain."""
@@ -102,7 +119,7 @@ class OutputStationary:
 
     def held(self, m: int, k: int) -> int:
         """All beats of the tile: the sums do not move."""
-        return self._spec.beats(k)
+        return self._filled(k)
 
     def stream_beats(self, m: int, k: int, n: int) -> Beats:
         """Each tile reads its rows of A and columns of B again, and writes all of its rows."""
@@ -276,15 +293,15 @@ class ArraySpec(Described):
 
     def __post_init__(self) -> None:
         require(isinstance(self.mac, MacSpec), "Array mac", "a MacSpec", self.mac)
-        require(
-            self.mac.blocks is None,
-            "Array mac",
-            "a unit that does not add in blocks",
-            str(self.mac),
-        )
         require_int("Array rows", self.rows, 1, MAX_SIDE)
         require_int("Array cols", self.cols, 1, MAX_SIDE)
         require(isinstance(self.dataflow, Dataflow), "Array dataflow", "a Dataflow", self.dataflow)
+        require(
+            self.mac.blocks is None or self.dataflow is Dataflow.OS,
+            "Array dataflow",
+            "os with sums in blocks",
+            self.dataflow.value,
+        )
         self._check_depth()
         if self.out is None:
             return
@@ -365,6 +382,37 @@ class ArraySpec(Described):
         return 0 if self.out else self.mac.flag_bits
 
     @property
+    def inner_array(self) -> "ArraySpec":
+        """Array of the inner sums, whose tiles are blocks."""
+        return replace(self, mac=self.mac.inner_mac, out=None)
+
+    @property
+    def block_beats(self) -> int:
+        """Operand beats of a block; 0 without blocks."""
+        return self.mac.block // self.mac.lanes if self.mac.block else 0
+
+    @property
+    def edge_latency(self) -> int:
+        """Cycles from an inner sum at the edge to the outer sum that includes it; 0 without blocks.
+
+        The memory is read in the first cycle. A fixed-point adder takes one more.
+        """
+        if self.mac.blocks is None:
+            return 0
+        return 2 if self.mac.acc.is_fixed else 2 + EDGE_PIPELINE
+
+    @property
+    def edge_step(self) -> int:
+        """Shortest time between two drains: all rows leave, and their sums are written."""
+        return max(self.rows, self.edge_latency + 1) if self.mac.blocks else self.rows
+
+    @property
+    def blocks_in_flight(self) -> int:
+        """Largest number of blocks between the operands and the edge."""
+        inner = self.inner_array
+        return -(-(inner.passage + self.rows) // max(self.block_beats, self.edge_step)) + 2
+
+    @property
     def slot_width(self) -> int:
         """Bits of one result on the stream of C: its width rounded up to whole bytes."""
         return -(-self.result_width // 8) * 8
@@ -379,7 +427,8 @@ class ArraySpec(Described):
         """Shortest delay of a sum through the MAC, rows, columns and output stage, in cycles."""
         stage = self.out.latency if self.out else 0
         down = (self.rows - 1) * self.schedule.row_latency
-        return self.mac.latency + down + self.cols - 1 + stage
+        latency = self.mac.inner_mac.latency + self.edge_latency
+        return latency + down + self.cols - 1 + stage
 
     def beats(self, k: int) -> int:
         """MAC steps that K takes. If output stationary, also beats of a tile on each operand."""

@@ -21,6 +21,8 @@ from hw.spec.errors import require, require_int
 from hw.spec.formats import Format, Kind, Unpacked
 
 MAX_BLOCK = 65536
+#: Registers in the floating-point adder at the edge of an array: one before it, three inside.
+EDGE_PIPELINE = 4
 
 
 class ScaleOrder(Enum):

@@ -58,6 +58,12 @@ class GemmSpec(Described):
 
     def __post_init__(self) -> None:
         require(isinstance(self.array, ArraySpec), "GEMM array", "an ArraySpec", self.array)
+        require(
+            self.array.mac.blocks is None,
+            "GEMM array",
+            "one whose sums are not in blocks",
+            str(self.array),
+        )
         for side in ("depth_a", "depth_b", "depth_c"):
             require_int(f"GEMM {side}", getattr(self, side), MIN_DEPTH, MAX_DEPTH)
         require(isinstance(self.bus, Bus), "GEMM bus", "a Bus", self.bus)

@@ -21,6 +21,7 @@ from sim.tiling import (
     Beats,
     C,
     Codes,
+    Scales,
     Words,
     beats,
     pack,
@@ -90,6 +91,7 @@ def matmul(
     a: npt.ArrayLike,
     b: npt.ArrayLike,
     *,
+    scales: Scales = None,
     scale: npt.ArrayLike | None = None,
     zero_point: npt.ArrayLike = 0,
     stall: Mapping[str, float] | None = None,
@@ -108,6 +110,8 @@ def matmul(
     a, b
         Codes of the operands, (M, K) and (K, N). Edges are padded with code 0, which is zero in
         every format.
+    scales
+        Codes of the block scales of a and b, (M, blocks) and (blocks, N), if the unit has them.
     scale, zero_point
         Settings of the output stages, as in `sim.output`; broadcast to (M, N).
     stall, seed
@@ -128,7 +132,7 @@ def matmul(
         (a.shape, b.shape),
     )
     (m, k), n = a.shape, b.shape[1]
-    given = beats(spec, a, b)
+    given = beats(spec, a, b, scales)
     slowest = 1 - max((stall or {}).values(), default=0)
     beside = _settings(spec, (m, n), given, scale, zero_point)
     ran = model.stream(
