@@ -20,7 +20,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
@@ -120,6 +120,23 @@ def folder_in(parent: str | os.PathLike[str], prefix: str = WRITING) -> Iterator
         yield path
     finally:
         _remove(path)
+
+
+@contextmanager
+def made(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Make a folder with its parents. If the block fails, those that are empty are removed."""
+    new, place = [], os.path.abspath(path)
+    while not os.path.lexists(place):
+        new.append(place)
+        place = os.path.dirname(place)
+    try:
+        os.makedirs(path, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in new:
+            with suppress(OSError):
+                os.rmdir(folder)
+        raise
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from hw.manners import FULL, folder_in
+from hw.manners import FULL, folder_in, made
 from hw.spec.errors import SpecError, shortened
 from hw.spec.files import readable, require_output_file
 from sim.dtypes import load_npy
@@ -28,7 +28,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     with ExitStack() as stack:
         require_output_file(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(made(path.parent))
             whole = Path(stack.enter_context(folder_in(path.parent)), path.name)
         except OSError as error:
             raise SpecError(

@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hw import manners
+from tests.support.network_models import node, save
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = str(ROOT / "tests" / "data" / "small.lib")
@@ -236,6 +238,11 @@ def limit_files() -> None:
     "command",
     [
         "hw.generate --mac int8 --out OUT",
+        "hw.generate --mac int8 --out OUT/new/folder",
+        "sim.run --mac int8 --array 4x4 --size 4x4x4 --quiet --trace OUT/new/c.vcd",
+        "sim.network MODEL --quiet --out OUT/c.npz",
+        "sim.network MODEL --quiet --save-quantizers OUT/c.json",
+        "synth.run --mac int4 --metrics paper_cost --out OUT/c.json",
         "sim.run --mac int8 --array 4x4 --size 40x4x40 --backend vector --quiet --out OUT/c.npy",
         "sim.run --mac int8 --array 4x4 --size 40x4x40 --quiet --trace OUT/c.vcd",
         "sim.run --mac int8 --array 4x4 --size 4x4x4 --quiet --view OUT/c.html",
@@ -243,6 +250,11 @@ def limit_files() -> None:
     ],
 )
 def test_full_disk_is_one_line(tmp_path, command) -> None:
+    w = np.ones((4, 300), np.float32)
+    model = save(tmp_path / "m.onnx", [node("MatMul", "x w", "y")], {"x": [2, 4]}, ["y"], {"w": w})
+    np.save(tmp_path / "x.npy", w[:, :2].T)
+    network = f"{model} --data {tmp_path / 'x.npy'} --mac int8 --array 4x4 --weights per=channel"
+    command = command.replace("MODEL", network)
     run = Run(tmp_path, command, preexec_fn=limit_files)
     printed = run.process.communicate(timeout=PATIENCE_S)[1]
     assert re.fullmatch(

@@ -19,7 +19,7 @@ from hw.board.platforms import Board, Pins
 from hw.board.tools import ToolError, call
 from hw.emit.files import write_files
 from hw.emit.yosys import run_yosys
-from hw.manners import FULL, folder_in
+from hw.manners import FULL, folder_in, made
 from hw.spec.errors import SpecError
 from hw.spec.files import require_output_file
 from hw.spec.packages import remedy
@@ -191,8 +191,7 @@ def _keep(folder: Path, out: Path, names: list[str]) -> list[Path]:
     for name in names:
         require_output_file(out / name)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with folder_in(out) as scratch:
+        with made(out), folder_in(out) as scratch:
             for name in names:
                 shutil.copyfile(folder / name, Path(scratch, name))
             return [Path(scratch, name).replace(out / name) for name in names]

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from hw.manners import FULL, folder_in
+from hw.manners import FULL, folder_in, made
 from hw.spec import SpecError
 from hw.spec.files import require_output_file
 
@@ -33,8 +33,7 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     for name in texts:
         require_output_file(folder / name)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with folder_in(folder) as scratch:
+        with made(folder), folder_in(folder) as scratch:
             for name, text in texts.items():
                 Path(scratch, name).write_text(text, encoding="utf-8", newline="\n")
             for name in texts:

@@ -2,8 +2,10 @@
 """The self-test on a virtual board, over its pseudo-terminal: faults that it must find; errors."""
 
 import json
+import re
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -205,3 +207,37 @@ def test_products_have_all_kinds_of_codes():
         [_codes(fmt, (50, 50), [0, index, 0], Progress()).ravel() for index in range(2)]
     )
     assert set(whole.tolist()) == set(range(16))
+
+
+def test_board_that_goes_silent(model, capsys):
+    """It answers IDENTIFY and nothing else: told within seconds, with progress, in one line."""
+    board = virtual_board.VirtualBoard(model, BOARD)
+    read, answers = board.line.read, []
+
+    def first_only(seconds):
+        data = read(seconds)
+        if data:
+            answers.append(data)
+        return data if len(answers) == 1 else b""
+
+    board.line.read = first_only
+    thread = threading.Thread(target=board.serve)
+    thread.start()
+    start = time.monotonic()
+    try:
+        status, out, err = run(capsys, "--port", board.path, "--gemms", 1)
+    finally:
+        board.stop()
+        thread.join()
+        board.close()
+    assert (status, out) == (1, "")
+    assert len(answers) > 1
+    assert time.monotonic() - start < 20
+    *progress, last = err.splitlines()
+    assert last == (
+        "python -m hw.selftest: error: The board is silent: 4 requests in a row had no answer; "
+        "check its power and cable, and load the bitstream again"
+    )
+    assert progress
+    for line in progress:
+        assert re.fullmatch(r"\[ *\d+\.\d s\] no answer from the board: attempt \d of 8", line)
