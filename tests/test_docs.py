@@ -96,6 +96,15 @@ def test_commands_that_are_not_run_exist() -> None:
                 assert find(words[2]), command
             for option in (word for word in words[2:] if word.startswith("-")):
                 assert re.search(rf"{option}\b", shown), command
+        elif words[0] == "dask":
+            done = subprocess.run(
+                [sys.executable, "-m", *words[:2], "--help"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            for option in (word for word in words[2:] if word.startswith("-")):
+                assert re.search(rf"{option}\b", done.stdout), command
         elif words[0] == ".":
             assert f"VENV := {words[1].split('/')[0]}" in makefile
 

@@ -113,13 +113,15 @@ class Parser(argparse.ArgumentParser):
 
     def _help(self) -> str:
         options = {action.dest for action in self._actions}
-        if "mac" not in options:
-            return super().format_help()
-        width = max(map(len, ACCUMULATORS))
-        kinds = "".join(f"  {name:{width}}  {meaning}\n" for name, meaning in ACCUMULATORS.items())
         usual = [words for option, words in EXAMPLES.items() if option in options]
-        examples = "".join(f"  {self.prog} {words}\n" for words in self.examples or usual)
-        return f"{super().format_help()}\naccumulators:\n{kinds}\nexamples:\n{examples}"
+        calls = self.examples or (usual if "mac" in options else ())
+        examples = "".join(f"  {self.prog} {words}\n" for words in calls)
+        text = super().format_help()
+        if "mac" in options:
+            width = max(map(len, ACCUMULATORS))
+            kinds = (f"  {name:{width}}  {meaning}\n" for name, meaning in ACCUMULATORS.items())
+            text += f"\naccumulators:\n{''.join(kinds)}"
+        return f"{text}\nexamples:\n{examples}" if examples else text
 
 
 def run_command(

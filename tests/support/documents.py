@@ -131,6 +131,8 @@ CHECKED_ONLY = {
     "bytemac flash --board": "builds a bitstream for minutes and needs a board",
     "bytemac board": "serves until it is stopped",
     "bytemac selftest": "needs a board",
+    "dask ": "runs until it is stopped; tests.synth.test_sweep runs both",
+    "bytemac sweep grid.toml --scheduler": "needs a scheduler that runs",
     "bytemac study": "measures for minutes to hours",
 }
 

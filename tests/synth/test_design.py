@@ -19,10 +19,10 @@ from synth.flow.design import of_unit
 from synth.flow.liberty import read
 from synth.flow.netlists import modules, placed
 from synth.measure import Job, measure
+from synth.points import Point
 from synth.power.activity import read_netlist, simulate
 from synth.power.streams import make_stream
 from synth.record import read_records
-from synth.sweep import Point
 
 SMALL = str(Path(__file__).parents[1] / "data" / "small.lib")
 
