@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 # SPDX-License-Identifier: Apache-2.0
 """Sums in blocks in an array: inner sums leave every block, outer sums are at the array's edge.
 
