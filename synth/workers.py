@@ -12,6 +12,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection, wait
@@ -148,11 +149,14 @@ def measure_there(point: Point, command: str, code: str) -> dict[str, Any]:
 
 def _result(future: Any, point: Point, command: str) -> dict[str, Any]:
     """Result of a point, or a failure record if no worker gave one."""
-    error = future.exception()
-    if error is None:
+    try:
         record: dict[str, Any] = future.result()
         return record
-    return failed(point, command, f"{type(error).__name__}: {' '.join(str(error).split())}")
+    except CancelledError:
+        return failed(point, command, "The connection to the scheduler was lost")
+    except Exception as error:  # That of the worker, or that no worker survives the point.
+        reason = " ".join(str(error).split())
+        return failed(point, command, f"{type(error).__name__}: {reason}")
 
 
 @contextmanager

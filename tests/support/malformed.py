@@ -244,8 +244,8 @@ synth.run | --mac int4 --liberty /dev/zero | ^Liberty file must be a readable fi
 synth.run | --verilog m.v --top m --out m.v |
   ^--verilog and --out must name different files, not both m\.v$
 synth.run | --mac int4 --out pipe | ^Output file 'pipe' cannot be written: not a regular file$
-synth.sweep | pipe | ^Points file 'pipe' cannot be read as TOML$
-synth.sweep | /dev/zero | ^Points file '/dev/zero' cannot be read as TOML$
+synth.sweep | pipe | ^Points file 'pipe' cannot be read as TOML: not a regular file$
+synth.sweep | /dev/zero | ^Points file '/dev/zero' cannot be read as TOML: not a regular file$
 synth.sweep | name.toml --out name.toml |
   ^FILE and --out must name different files, not both name\.toml$
 synth.sweep | | POINTS|FILE

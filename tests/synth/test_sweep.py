@@ -389,19 +389,19 @@ def test_processes_end_with_the_command(tmp_path):
 
 @contextmanager
 def cluster(folder, number):
-    """Address of a Dask scheduler with some workers, and the workers; a process each."""
+    """Address of a Dask scheduler, its workers that can be started, and its process."""
     pytest.importorskip("distributed", reason="Dask is not installed")
     file, here = folder / "scheduler.json", ("--no-dashboard", "--host", "127.0.0.1")
     single = ("--no-nanny", "--nthreads", 1, "--local-directory", folder / "dask")
     words = ("dask", "scheduler", "--port", 0, *here, "--scheduler-file", file)
-    with started(folder / "dask", *words):
+    with started(folder / "dask", *words) as scheduler:
         text = wait_until(lambda: file.is_file() and file.read_text(), "the scheduler")
         address = json.loads(text)["address"]
         below = [
             started(folder / f"worker{place}", "dask", "worker", address, *here, *single)
             for place in range(number)
         ]
-        yield address, below
+        yield address, below, scheduler
 
 
 def records_of(file):
@@ -417,7 +417,7 @@ def test_sweep_on_a_cluster_equals_that_on_this_machine(tmp_path):
     file = tmp_path / "points.toml"
     file.write_text(GRID)
     printed = {}
-    with cluster(tmp_path, 2) as (address, (one, other)), one, other:
+    with cluster(tmp_path, 2) as (address, (one, other), _), one, other:
         for name, where in (("here", ()), ("there", ("--scheduler", address))):
             out = tmp_path / f"{name}.json"
             with started(tmp_path / name, "synth.sweep", file, *where, "--out", out) as command:
@@ -440,7 +440,7 @@ def test_sweep_survives_a_worker_that_is_killed(tmp_path):
     """The other worker measures its point."""
     file, out = tmp_path / "points.toml", tmp_path / "out.json"
     file.write_text(SLOW)
-    with cluster(tmp_path, 2) as (address, (one, other)), one as killed, other:
+    with cluster(tmp_path, 2) as (address, (one, other), _), one as killed, other:
         words = ("synth.sweep", file, "--scheduler", address, "--out", out)
         with started(tmp_path / "home", *words) as command:
             wait_until(lambda: manners.descendants(killed.pid), "the tool of the worker")
@@ -455,6 +455,21 @@ def test_sweep_survives_a_worker_that_is_killed(tmp_path):
         str(point.unit().name) for point in read_points(file)
     ]
     assert not any(map(sweep.has_failed, records))
+
+
+def test_sweep_ends_when_the_scheduler_is_lost(tmp_path):
+    file, out = tmp_path / "points.toml", tmp_path / "out.json"
+    file.write_text(GRID)
+    with cluster(tmp_path, 0) as (address, _, scheduler):
+        words = ("synth.sweep", file, "--scheduler", address, "--out", out)
+        with started(tmp_path / "home", *words) as command:
+            waiting = f"{address} has no worker yet: waiting for the first\n"
+            assert command.stderr.readline() == waiting
+            scheduler.kill()
+            printed = command.communicate(timeout=PATIENCE_S)
+            assert (command.returncode, printed[0]) == (1, f"{out}\n"), printed
+    lost = {record.metrics["failed"].value for record in read_records(out)}
+    assert lost == {"The connection to the scheduler was lost"}
 
 
 def test_worker_with_other_code_is_told(monkeypatch):
