@@ -141,7 +141,9 @@ class CarrySaveMac(FixedMac):
             # Cleared after the step, because the path through the step is long.
             high.eq(Mux(first, 0, stepped)),
         ]
-        added, carries = state.fold(columns, low, Mux(first, 0, carries))
+        # A zero is one bit wide, and there may be no carries.
+        carries = Mux(first, 0, carries)[: len(carries)]
+        added, carries = state.fold(columns, low, carries)
         return Cat(added, high, carries, *state.step(columns)), flags
 
 

@@ -6,6 +6,7 @@ integer ``sig`` and ``exp >= 0``; the value is ``sig * 2**(exp + lsb_exp)``. An 
 without exponent bits. A subnormal has ``exp == 0`` and no hidden bit.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -68,6 +69,8 @@ class Unpacked(NamedTuple):
 MAX_EXP_BITS = 11
 #: Wide enough for any accumulator as an operand; operands that users spell have 64 at most.
 MAX_MAN_BITS = 1024
+#: Floating-point numbers are below 2 to this power, as those of a Python float are.
+FLOAT_TOP = 1024
 _NAME = re.compile(r"[a-z][a-z0-9]*(:[a-z0-9]+(-daz)?)?")
 
 
@@ -138,6 +141,13 @@ class Format:
             )
         if self.specials is Specials.FNUZ:
             require(self.signed, "Format signed", "True for fnuz specials", self.signed)
+        top = self.max_units.bit_length() + self.lsb_exp
+        require(
+            self.is_integer or top <= FLOAT_TOP,
+            "Format values",
+            f"below 2**{FLOAT_TOP}",
+            f"up to 2**{top}",
+        )
 
     def __repr__(self) -> str:
         return f"Format({self.name!r})"
@@ -247,13 +257,13 @@ class Format:
 
     @property
     def max(self) -> float:
-        """Largest finite value."""
-        return self.max_units * 2.0**self.lsb_exp
+        """Largest finite value; beyond 53 bits, truncated to a float."""
+        return _to_float(self.max_units, self.lsb_exp)
 
     @property
     def min(self) -> float:
-        """Lowest finite value."""
-        return self.min_units * 2.0**self.lsb_exp
+        """Lowest finite value; beyond 53 bits, truncated to a float."""
+        return _to_float(self.min_units, self.lsb_exp)
 
     @property
     def min_normal(self) -> float:
@@ -309,6 +319,13 @@ class Format:
         if self.specials is Specials.FN and magnitude == self.nan_code:
             return Kind.NAN
         return Kind.FINITE
+
+
+def _to_float(units: int, exp: int) -> float:
+    """``units * 2**exp``, truncated to 53 bits."""
+    extra = max(abs(units).bit_length() - 53, 0)
+    size = math.ldexp(abs(units) >> extra, exp + extra)
+    return -size if units < 0 else size
 
 
 def integer(name: str, width: int, *, signed: bool = True, lsb: int = 0) -> Format:

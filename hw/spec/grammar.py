@@ -85,19 +85,19 @@ ACCUMULATORS = {
     "-ftz": "suffix, floating point: subnormal sums become zero",
 }
 
-#: Settings of each kind of description, including those of its parts.
-_SETTINGS: dict[type[Described], tuple[Setting, ...]] = {
+#: Kinds of descriptions, each with its settings, those of its parts included.
+KINDS: dict[type[Described], tuple[Setting, ...]] = {
     MacSpec: MacSpec.SETTINGS,
     OutputSpec: OutputSpec.SETTINGS,
 }
-_SETTINGS[ArraySpec] = (*MacSpec.SETTINGS, *ArraySpec.SETTINGS, *MODE)
-_SETTINGS[GemmSpec] = (*_SETTINGS[ArraySpec], *GemmSpec.SETTINGS)
-_SETTINGS[BoardSpec] = (*_SETTINGS[GemmSpec], *BoardSpec.SETTINGS)
+KINDS[ArraySpec] = (*MacSpec.SETTINGS, *ArraySpec.SETTINGS, *MODE)
+KINDS[GemmSpec] = (*KINDS[ArraySpec], *GemmSpec.SETTINGS)
+KINDS[BoardSpec] = (*KINDS[GemmSpec], *BoardSpec.SETTINGS)
 
 #: Key of each setting, by the key itself and by the name of its option.
 _KEYS = {
     name: setting.key
-    for settings in (_SETTINGS[BoardSpec], OutputSpec.SETTINGS)
+    for settings in (KINDS[BoardSpec], OutputSpec.SETTINGS)
     for setting in settings
     for name in (setting.key.replace("-", "_"), setting.option if not setting.flag else "")
     if name
@@ -145,7 +145,7 @@ def parse_spec(text: str | Spec) -> Spec:
             break
     else:
         return parse_mac(text)
-    head, values = _split("Spec", text, _SETTINGS[kind])
+    head, values = _split("Spec", text, KINDS[kind])
     if "array" not in values:
         raise SpecError(f"{shortened(text)} has no array size; add array=ROWSxCOLS")
     stage = None
@@ -215,7 +215,7 @@ def parse_mac(
         return text
     text = str(text) if isinstance(text, MacSpec) else text
     require(isinstance(text, str), "MAC", "a spelling such as e4m3xe5m2,acc=fp32", text)
-    head, values = _split("MAC", text, _SETTINGS[MacSpec])
+    head, values = _split("MAC", text, KINDS[MacSpec])
     return _mac(head, values | given)
 
 
@@ -257,7 +257,7 @@ def parse_output(text: str | OutputSpec, *, mac: MacSpec | None = None) -> Outpu
     if isinstance(text, OutputSpec):
         return text
     require(isinstance(text, str), "Output", "a spelling such as e4m3,from=fp32", text)
-    return _output(*_split("Output", text, MODE if mac else _SETTINGS[OutputSpec]), mac)
+    return _output(*_split("Output", text, MODE if mac else KINDS[OutputSpec]), mac)
 
 
 def parse_format(text: str) -> Format:

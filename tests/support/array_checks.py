@@ -66,7 +66,7 @@ def check_extremes(spec: ArraySpec, model) -> int:
     )
     # Rows of either sign; the smallest integer is the one with the sign bit alone.
     a[::2] = spec.mac.a.sign_code if spec.mac.a.is_integer else a[::2] | spec.mac.a.sign_code
-    return _compare(spec, model, np.random.default_rng(0), (a, b), {})
+    return compare_product(spec, model, np.random.default_rng(0), (a, b), {})
 
 
 def check_resets(spec: ArraySpec, model, seed: int, *, steps: int) -> int:
@@ -157,10 +157,10 @@ def _check_offers(spec: ArraySpec, model, seed: int) -> None:
 
 def check_product(spec: ArraySpec, model, rng, shape, stall) -> int:
     """One product of random operands."""
-    return _compare(spec, model, rng, random_operands(spec, rng, shape), stall)
+    return compare_product(spec, model, rng, random_operands(spec, rng, shape), stall)
 
 
-def _compare(spec: ArraySpec, model, rng, operands, stall) -> int:
+def compare_product(spec: ArraySpec, model, rng, operands, stall) -> int:
     """One product: values, flags, cycles, no error."""
     a, b = operands
     shape = (*a.shape, b.shape[1])

@@ -2,6 +2,7 @@
 """Facts that `hw.spec.formats` derives, against the published tables."""
 
 import re
+import sys
 
 import pytest
 
@@ -175,6 +176,11 @@ def test_format_derived_facts_agree(fmt):
     assert all(fmt.unpack(code).kind is not Kind.FINITE for code in above)
 
 
+def test_format_extremes_of_more_bits_than_a_float_are_truncated():
+    wide = parse_format("e11m60:ieee")
+    assert (wide.max, wide.min) == (sys.float_info.max, -sys.float_info.max)
+
+
 def _float(**fields):
     """Fields of a sound format, some of them replaced."""
     return {"name": "e4m3", "exp_bits": 4, "man_bits": 3, "bias": 7} | fields
@@ -206,6 +212,10 @@ WRONG = [
     (
         _float(signed=False, specials=Specials.FNUZ),
         "Format signed must be True for fnuz specials, not False",
+    ),
+    (
+        _float(name="e11m2:none", exp_bits=11, man_bits=2, bias=1023),
+        "Format values must be below 2**1024, not 'up to 2**1025'",
     ),
 ]
 
