@@ -297,8 +297,10 @@ def test_process_that_dies_costs_no_other_point(monkeypatch, tmp_path):
     """A point is tried again when its process dies, and fails when it does a second time."""
 
     def dying(point, command):
-        if point.mac == "kill" or (point.mac == "once" and not (tmp_path / "tried").exists()):
+        first = point.mac == "once" and not (tmp_path / "tried").exists()
+        if first:
             (tmp_path / "tried").touch()
+        if first or point.mac == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if point.mac == "exit":
             os._exit(3)
@@ -372,19 +374,33 @@ def is_running(pid):
         return False
 
 
-def test_processes_end_with_the_command(tmp_path):
+#: A sweep of two points whose tool takes ten minutes.
+HOLD = """
+import subprocess
+from synth import workers
+from synth.points import Point
+workers.measure_point = lambda *call: subprocess.run(["sleep", "600"])
+list(workers.in_processes([(Point(mac=mac), "test") for mac in "ab"], None))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_processes_end_with_the_command(tmp_path, number):
     """Also with one that is killed, which cannot end them."""
-    file = tmp_path / "points.toml"
-    file.write_text(SLOW)
-    with started(tmp_path / "home", "synth.sweep", file, "--jobs", 2) as command:
+    (tmp_path / "hold.py").write_text(HOLD)
+    with started(tmp_path / "home", "hold") as command:
 
-        def tools():
+        def all_started():
             below = manners.descendants(command.pid)
-            return below if len(below) >= 4 else []  # Two processes, and the tool of each.
+            return below if len(below) == 4 else []  # Two processes, and the tool of each.
 
-        below = wait_until(tools, "the tools of both points")
-        command.kill()
-        wait_until(lambda: not any(map(is_running, below)), "the end of the processes")
+        below = wait_until(all_started, "the tools of both points")
+        command.send_signal(number)
+        try:
+            wait_until(lambda: not any(map(is_running, below)), "the end of the processes")
+        finally:
+            for pid in filter(is_running, below):
+                os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
