@@ -66,7 +66,10 @@ class FixedWindow:
         """
         window = self.window
         finite = not (window.inf_terms or window.nan_terms)
-        return finite and not window.has_minus_zero and self.width <= window.width + SPARE_COLUMNS
+        # A mantissa and a guard bit below the leading one.
+        rounds = self.width >= window.fmt.man_bits + 2
+        small = self.width <= window.width + SPARE_COLUMNS
+        return finite and rounds and small and not window.has_minus_zero
 
     def products(self, m: Module, a: Value, b: Value) -> Value:
         """Exact sum of the products of all lanes in two's complement, units of ``2**lsb_exp``."""
