@@ -95,7 +95,7 @@ class Axi4Lite(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return f"axi4lite_{len(self.s_axil_awaddr)}"
+        return "axi4lite"
 
     def elaborate(self, platform):
         m = Module()
@@ -193,11 +193,11 @@ class Wishbone(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return f"wishbone_{len(self.s_wb_adr)}"
+        return "wishbone"
 
     def elaborate(self, platform):
         m = Module()
-        waiting, asked = Signal(), Signal()
+        waiting, asked = Signal(name="waiting"), Signal(name="asked")
         answered = self.s_wb_ack | self.s_wb_err
         m.d.comb += [
             asked.eq(self.s_wb_cyc & self.s_wb_stb & ~answered & ~waiting),

@@ -70,7 +70,7 @@ class RegisterFile(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return f"registers_{self._table.name}"
+        return "registers"
 
     def elaborate(self, platform):
         m = Module()

@@ -45,7 +45,7 @@ class MacStep(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return f"step_{self._spec.name.removeprefix('mac_')}"
+        return "step"
 
     def elaborate(self, platform):
         m = Module()

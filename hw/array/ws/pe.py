@@ -61,7 +61,7 @@ class WeightElement(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return f"pe_ws_{self._spec.name.removeprefix('mac_')}"
+        return "pe"
 
     def elaborate(self, platform):
         m = Module()

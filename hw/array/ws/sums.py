@@ -56,7 +56,7 @@ class SumMemory(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return f"sums_{self._depth}x{self._width}"
+        return "sum_memory"
 
     def elaborate(self, platform):
         m = Module()
