@@ -144,7 +144,7 @@ MODEL: tuple[Mutant, ...] = (
         (
             "OutputStationary.interval",
             "short tiles follow each other at once",
-            Replace("max(_1, self._spec.rows)", "_1"),
+            Replace("max(_1, _2)", "_1"),
             ARRAYS,
         ),
         (
