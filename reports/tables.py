@@ -203,7 +203,7 @@ def values(record: Record) -> dict[str, Any]:
 
 def _note(record: Record, shared: list[str]) -> str:
     """Provenance, conditions and omissions, in sentences."""
-    origin, library = record["provenance"], record["provenance"]["library"] or {}
+    origin, library = record["provenance"], record["provenance"]["library"]
     tools = ", ".join(f"{name} {version}" for name, version in sorted(origin["tools"].items()))
     seed = "" if origin["seed"] is None else f", seed {origin['seed']}"
     dirty = " with changes" if origin["dirty"] else ""
@@ -211,16 +211,27 @@ def _note(record: Record, shared: list[str]) -> str:
         f"Measured by `{origin['command']}` on {origin['date'][:10]}.",
         f"Commit {origin['commit'][:10]}{dirty}, {tools}{seed}.",
     ]
-    conditions = {name: record["conditions"][name] for name in shared}
-    for what, named in (("Library", library), ("Conditions", conditions)):
-        if named:
-            parts.append(
-                f"{what}: "
-                + ", ".join(f"{label(name)} {text(value)}" for name, value in named.items())
-                + "."
-            )
+    if library:
+        parts.append(f"Library: {_described(library)}.")
+    if shared:
+        conditions = (f"{label(name)} {text(record['conditions'][name])}" for name in shared)
+        parts.append(f"Conditions: {', '.join(conditions)}.")
     parts += ["Not done: " + "; ".join(record["not_done"]) + "."] if record["not_done"] else []
     return " ".join(parts)
+
+
+def _described(library: Mapping[str, Any]) -> str:
+    """Cell library in words; the record has the whole hashes."""
+    facts = [library["name"], f"corner {library['corner']}"]
+    for name, unit in (("temperature", "C"), ("voltage", "V")):
+        if library.get(name) is not None:
+            facts.append(f"{text(library[name])} {unit}")
+    if library.get("dont_use"):
+        facts.append(f"without the cells `{' '.join(library['dont_use'])}`")
+    hashes = library.get("sha256") or {}
+    if hashes:
+        facts.append(f"SHA-256 {' '.join(each[:12] for each in hashes.values())}")
+    return ", ".join(facts)
 
 
 def as_csv(records: Sequence[Record]) -> str:

@@ -216,7 +216,9 @@ def test_reprs_of_what_it_returns_are_short():
         "Quantizer('int8,per=channel,range=mse', 2 scales)"
     )
     assert repr(calibrate([448.0, -896.0], "e4m3")) == "Quantizer('e4m3', scale=2)"
-    assert repr(encode_blocks(np.ones((2, 40)), "e4m3")) == "Blocks('e4m3', 2x40, axis=-1)"
+    assert repr(encode_blocks(np.ones((2, 40)), "e4m3")) == (
+        "Blocks('e4m3', 2x40, axis=-1, scale='e8m0')"
+    )
     assert repr(ArrayProduct(np.ones((2, 3), int), np.zeros((2, 3)), 1234)) == (
         "ArrayProduct(2x3 int64, 1,234 cycles)"
     )
