@@ -92,7 +92,8 @@ def _extend(cell: Cell) -> None:
     if cell.kind in _COMPARE:
         width = max(len(cell.ports["\\A"]), len(cell.ports["\\B"]))
     elif cell.kind in _RIPPLE or cell.kind in _BITWISE:
-        width = len(cell.ports[_output(cell) or ""])
+        own = _output(cell)
+        width = len(cell.ports[own])
         if cell.kind == "$mul":
             # Verilog takes the full product of equal operands, and so do multipliers of FPGAs.
             width = max(len(cell.ports["\\A"]), len(cell.ports["\\B"]))
@@ -190,10 +191,9 @@ def _joined(pairs: list[tuple[Bit, Bit]], module: RtlModule) -> list[tuple[Signa
     """Connections of single bits, those of neighbours in one."""
     order = {name: place for place, name in enumerate(module.wires)}
     joined: list[tuple[Signal, Signal]] = []
-    places = [(bit, source) for bit, source in pairs if not isinstance(bit, str)]
-    for bit, source in sorted(places, key=lambda pair: (order[pair[0][0]], pair[0][1])):
+    for bit, source in sorted(pairs, key=lambda pair: (order[pair[0][0]], pair[0][1])):
         name, place = bit
-        if joined and joined[-1][0][-1] == (name, place - 1):
+        if joined and joined[-1][0][-1] == (name, int(place) - 1):
             joined[-1][0].append(bit)
             joined[-1][1].append(source)
         else:
@@ -280,7 +280,7 @@ def _replace(module: RtlModule, new: dict[Bit, Bit]) -> None:
 
 def _rename(module: RtlModule) -> None:
     """Give each wire a name that Verilog and people can read."""
-    drivers: dict[str, str] = {}
+    drivers = {}
     for cell in module.cells:
         own = _output(cell)
         if own is not None:
@@ -306,11 +306,11 @@ def _rename(module: RtlModule) -> None:
                     break
             taken.add(chosen)
             names[name] = chosen
-    bits: dict[Bit, Bit] = {
-        (name, place): (names[name], place)
+    bits = {
+        bit: (names[name], bit[1])
         for name, wire in module.wires.items()
         if name in names
-        for place in range(wire.width)
+        for bit in wire.bits
     }
     wires = {}
     for name, wire in module.wires.items():
@@ -340,5 +340,5 @@ def _collect_unused(module: RtlModule) -> None:
     if spare:
         module.wires[UNUSED] = Wire(UNUSED, 1)
         widths = {"\\A_SIGNED": "0", "\\A_WIDTH": str(len(spare) + 1), "\\Y_WIDTH": "1"}
-        ports: dict[str, Signal] = {"\\A": [*spare, "0"], "\\Y": [(UNUSED, 0)]}
+        ports = {"\\A": [*spare, "0"], "\\Y": [(UNUSED, 0)]}
         module.cells.append(Cell("$reduce_and", "$unused", widths, ports))
