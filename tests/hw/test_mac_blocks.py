@@ -44,7 +44,7 @@ UNITS = (
 
 def sheet_of(spelling):
     spec = parse_mac(spelling)
-    return build._texts(spec, None)[f"{spec.name}.md"]
+    return build._texts(spec)[f"{spec.name}.md"]
 
 
 #: Chance of a cycle without an operand pair.
