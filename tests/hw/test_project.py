@@ -3,6 +3,7 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from pyslang.driver import Driver
@@ -70,7 +71,7 @@ def test_no_module_is_defined_twice(files):
     designs = [modules(text) for path, text in files.items() if path.stem != _TOP]
     names = [name for design in designs for name in design]
     assert len(designs) == len(SPECS) == 12
-    assert len(names) == len(set(names)) == 129
+    assert len(names) == len(set(names)) == 139
     for spec, design in zip(SPECS, designs, strict=True):
         assert design[0] == spec.name
         assert all(name.startswith(f"{spec.name}_") for name in design[1:])
