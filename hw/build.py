@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from hw.emit.files import write_files
 from hw.spec import ArraySpec, GemmSpec, MacSpec, OutputSpec
 from hw.spec.board import BoardSpec
-from hw.spec.identifiers import require_module_name
 from hw.version import VERSION
 
 if TYPE_CHECKING:
@@ -55,20 +54,15 @@ class Hardware:
         return f"Hardware({self.name!r}, {len(self.ports)} ports)"
 
     def verilog(self) -> str:
-        """Verilog of the top and of every module below it, without header."""
+        """Verilog of the top and of every module below it."""
         from hw.emit.verilog import to_verilog
 
         with _ELABORATION:
-            return to_verilog(self.top, self.name)
+            return to_verilog(self.top)
 
 
 def build(
-    spec: Spec,
-    *,
-    prefix: str | None = None,
-    resolve: bool = True,
-    always_valid: bool = False,
-    shell: bool = False,
+    spec: Spec, *, resolve: bool = True, always_valid: bool = False, shell: bool = False
 ) -> Hardware:
     """Build ``spec``: its component, and its ports with their meaning.
 
@@ -76,9 +70,6 @@ def build(
     ----------
     spec
         Description of the unit.
-    prefix
-        Name of the top module, with which the names of all other modules begin; by default the name
-        of the top in ``spec``.
     resolve
         Whether the carry-save sum of a MAC is resolved; if not, ``o_data`` is the accumulator as
         stored.
@@ -90,15 +81,12 @@ def build(
     Raises
     ------
     SpecError
-        If the unit cannot be built, or ``prefix`` is not a name.
+        If the unit cannot be built.
     """
-    if prefix is not None:
-        require_module_name("Prefix", prefix)
     from hw import array, gemm, output
     from hw.board.top import DESCRIPTIONS as BOARD_DESCRIPTIONS
     from hw.board.top import board
     from hw.emit.netlist import Netlist, module_ports
-    from hw.emit.verilog import block_name
     from hw.gemm.shell import Shell
     from hw.mac import mac
     from hw.mac.unit import DESCRIPTIONS as MAC_DESCRIPTIONS
@@ -120,70 +108,50 @@ def build(
                 descriptions = gemm.descriptions(spec)
             case BoardSpec():
                 top, descriptions = board(spec), BOARD_DESCRIPTIONS
-        name = prefix or top.module_name
         return Hardware(
             top=top,
-            name=name,
-            element=block_name(name, element) if element else name,
+            name=top.module_name,
+            element=element or top.module_name,
             ports=module_ports(top),
             descriptions=descriptions,
         )
 
 
-def verilog(spec: Spec, *, prefix: str | None = None) -> str:
-    """Verilog file of ``spec``, with a header; for ``prefix`` see `build`."""
-    return verilog_file(spec, build(spec, prefix=prefix))
+def verilog(spec: Spec) -> str:
+    """Verilog text of ``spec``."""
+    return build(spec).verilog()
 
 
-def verilog_file(spec: Spec, built: Hardware) -> str:
-    """Verilog file: what it is, its spec and its generator, then its modules."""
-    from hw.emit.sheet import headline
-
-    modules = built.verilog()
-    header = [
-        "// SPDX-License-Identifier: Apache-2.0",
-        f"// {headline(spec)}",
-        f"// Spec: {spec}",
-        f"// Generator: bytemac {VERSION}",
-    ]
-    if modules.count("\nendmodule") > 1:
-        # Verilator expects a file for each module.
-        header += ["// One file holds the whole design:", "// verilator lint_off DECLFILENAME"]
-    return "\n".join([*header, "", modules])
-
-
-def generate(spec: Spec, out: str | Path = ".", *, prefix: str | None = None) -> Path:
+def generate(spec: Spec, out: str | Path = ".") -> Path:
     """Write the files of ``spec`` into the folder ``out``; return the path of the manifest.
 
-    The files are named ``prefix``, by default ``spec.name``, with the endings .v (Verilog), .json
-    (manifest) and, except for a board, .core (FuseSoC) and .md (ports and protocol). A GEMM engine
-    also has its register map as JSON, Markdown, C header and Python. Equal specs give equal bytes;
-    only the manifest names tool versions.
+    The files are named ``spec.name`` with the endings .v (Verilog), .json (manifest) and, except
+    for a board, .core (FuseSoC) and .md (ports and protocol). A GEMM engine also has its register
+    map as JSON, Markdown, C header and Python. Equal specs give equal bytes; only the manifest
+    names tool versions.
 
     Raises
     ------
     SpecError
-        If the unit cannot be built, ``prefix`` is not a name, or the folder cannot be written;
-        nothing is written.
+        If the unit cannot be built or the folder cannot be written; nothing is written.
     """
-    return write_files(Path(out), _texts(spec, prefix))[-1]
+    return write_files(Path(out), _texts(spec))[-1]
 
 
-def _texts(spec: Spec, prefix: str | None) -> dict[str, str]:
+def _texts(spec: Spec) -> dict[str, str]:
     """Text of each file by name, the manifest last."""
     from hw.emit.manifest import core_file, describe
     from hw.emit.register_map import map_texts
     from hw.emit.sheet import sheet
 
-    built = build(spec, prefix=prefix)
-    name = built.name
-    texts = {f"{name}.v": verilog_file(spec, built)}
+    built = build(spec)
+    texts = {f"{spec.name}.v": built.verilog()}
     if isinstance(spec, BoardSpec):
-        texts |= map_texts(spec.gemm, prefix)
+        texts |= map_texts(spec.gemm)
     else:
-        manifest = describe(spec, name, built.ports, built.descriptions, texts)
-        texts[f"{name}.core"] = core_file(name, f"{name}.v", str(spec), VERSION)
-        texts[f"{name}.md"] = sheet(manifest, spec)
-        texts |= map_texts(spec, prefix) if isinstance(spec, GemmSpec) else {}
-    manifest = describe(spec, name, built.ports, built.descriptions, texts)
-    return texts | {f"{name}.json": json.dumps(manifest, indent=2) + "\n"}
+        manifest = describe(spec, built.ports, built.descriptions, texts)
+        texts[f"{spec.name}.core"] = core_file(spec.name, f"{spec.name}.v", str(spec), VERSION)
+        texts[f"{spec.name}.md"] = sheet(manifest, spec)
+        texts |= map_texts(spec) if isinstance(spec, GemmSpec) else {}
+    manifest = describe(spec, built.ports, built.descriptions, texts)
+    return texts | {f"{spec.name}.json": json.dumps(manifest, indent=2) + "\n"}

@@ -29,12 +29,6 @@ def parser() -> Parser:
     add_output_options(parser)
     add_gemm_options(parser)
     parser.add_argument(
-        "--prefix",
-        metavar="NAME",
-        help="name of the top module and of the files, with which the names of all other modules "
-        "begin (default: made from the spec)",
-    )
-    parser.add_argument(
         "--out",
         metavar="DIR",
         default=DEFAULT_FOLDER,
@@ -54,7 +48,7 @@ def _body(options: argparse.Namespace) -> None:
     if options.list:
         print(format_table_json() if options.json else format_table())
         return
-    manifest = generate(chosen_design(options), options.out, prefix=options.prefix)
+    manifest = generate(chosen_design(options), options.out)
     if options.json:
         print(manifest.read_text(encoding="utf-8"), end="")
         return

@@ -107,7 +107,7 @@ class Handover(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "handover"
+        return f"handover_l{self._stages}"
 
     def elaborate(self, platform):
         m = Module()

@@ -114,7 +114,7 @@ def open_grid(
     """
     a_width, b_width = (spec.mac.lanes * fmt.width for fmt in (spec.mac.a, spec.mac.b))
     module = Netlist(
-        "grid",
+        spec.name.replace("array_", "grid_", 1),
         [
             Port("en", 1, "input"),
             Port("frame", frame, "input"),

@@ -56,18 +56,17 @@ def element(spec: ArraySpec) -> Any:
     return _CORES[spec.dataflow].element(spec.inner_array if spec.mac.blocks else spec)
 
 
-def array(spec: ArraySpec, name: str | None = None) -> Netlist:
+def array(spec: ArraySpec) -> Netlist:
     """Array that computes ``C = A @ B`` tile by tile over AXI4-Stream, for any K of at least 1.
 
     `ArraySpec` has its cycle counts. While a beat of C waits, the whole array stops. A reset
-    discards the tiles in flight. Output stages, if any, are between the sums and C. ``name`` is the
-    name of its module, by default the spec's.
+    discards the tiles in flight. Output stages, if any, are between the sums and C.
     """
     mac, c, sums = spec.mac, "m_axis_c", "sums" if spec.out else "m_axis_c"
     core = _CORES[spec.dataflow]
     scale_a, scale_b = edge.scale_bits(spec)
     top = Netlist(
-        name or spec.name,
+        spec.name,
         [
             *_stream("s_axis_a", spec.rows * mac.lanes * mac.a.width, user=core.a_user + scale_a),
             *_stream("s_axis_b", spec.cols * mac.lanes * mac.b.width, user=scale_b),
@@ -145,7 +144,8 @@ class ResultLane(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "result_lane"
+        bare = "_bare" if self._bare else ""
+        return f"result_lane_{self._spec.name.removeprefix('mac_')}{bare}"
 
     def elaborate(self, platform):
         m = Module()

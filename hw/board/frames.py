@@ -51,12 +51,12 @@ class Deframer(wiring.Component):
     w_en, w_addr, w_data
         Write port of the buffer: words of the payload, then the check.
     waiting
-        There is a frame; it is kept until ``free``.
+        There is a frame; it is kept until ``release``.
     code
         `Code.OK`, or what is wrong with the frame.
-    number, command, words
+    sequence, command, words
         Fields of the frame, and the number of words in its payload.
-    free
+    release
         The frame has been answered.
     """
 
@@ -68,10 +68,10 @@ class Deframer(wiring.Component):
     w_data: Out(WORD_BITS)
     waiting: Out(1)
     code: Out(Code)
-    number: Out(8)
+    sequence: Out(8)
     command: Out(8)
     words: Out(range(MAX_WORDS + 1))
-    free: In(1)
+    release: In(1)
 
     def __init__(self):
         super().__init__()
@@ -86,21 +86,19 @@ class Deframer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.check = check = _processor()
-        count, escaped = Signal(range(MAX_BYTES + 2), name="count"), Signal(name="escaped")
-        framing, lost, skip, flag, stays = (
-            Signal(name=name) for name in ("framing", "lost", "skip", "flag", "stays")
-        )
+        count, escaped = Signal(range(MAX_BYTES + 2)), Signal()
+        framing, lost, skip, flag, stays = (Signal() for _ in range(5))
         plain = Signal(8)
         m.d.comb += [
             flag.eq(self.valid & ~self.wrong & (self.data == FLAG)),
-            stays.eq(self.waiting & (~self.free | lost)),
+            stays.eq(self.waiting & (~self.release | lost)),
             plain.eq(Mux(escaped, self.data ^ FLIP, self.data)),
             check.data.eq(plain),
             self.w_data.eq(Cat(self._last, plain)),
             self.w_addr.eq((count - HEAD_BYTES)[2:]),
         ]
         begin = [count.eq(0), escaped.eq(0), framing.eq(0)]
-        with m.If(self.free):
+        with m.If(self.release):
             # Report dropped bytes next.
             m.d.sync += [self.waiting.eq(lost), self.code.eq(Code.OVERRUN), lost.eq(0)]
         with m.If(flag):
@@ -139,7 +137,7 @@ class Deframer(wiring.Component):
                 ),
             ]
             with m.If(count == 0):
-                m.d.sync += self.number.eq(plain)
+                m.d.sync += self.sequence.eq(plain)
             with m.If(count == 1):
                 m.d.sync += self.command.eq(plain)
 
@@ -167,7 +165,7 @@ class Framer(wiring.Component):
     -------
     start
         Start sending; the other inputs must not change until ``done``.
-    number, code, words
+    sequence, code, words
         Fields of the reply, and the number of words in its payload.
     r_addr, r_data
         Read port of the payload; a word comes one cycle after its address.
@@ -180,7 +178,7 @@ class Framer(wiring.Component):
     """
 
     start: In(1)
-    number: In(8)
+    sequence: In(8)
     code: In(8)
     words: In(range(MAX_WORDS + 1))
     r_addr: Out(range(MAX_WORDS + 1))
@@ -199,12 +197,7 @@ class Framer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.check = check = _processor()
-        inside, raw, escaped, taken = (
-            Signal(name="inside"),
-            Signal(8, name="raw"),
-            Signal(name="escaped"),
-            Signal(name="taken"),
-        )
+        inside, raw, escaped, taken = Signal(), Signal(8), Signal(), Signal()
         special = inside & ((raw == FLAG) | (raw == ESCAPE))
         m.d.comb += [
             self.data.eq(Mux(inside, Mux(special, Mux(escaped, raw ^ FLIP, ESCAPE), raw), FLAG)),
@@ -222,7 +215,7 @@ class Framer(wiring.Component):
                     m.next = "OPEN"
             self._flag(m, "OPEN", "SEQUENCE", taken)
             for state, byte, following in (
-                ("SEQUENCE", self.number, "CODE"),
+                ("SEQUENCE", self.sequence, "CODE"),
                 ("CODE", self.code, "NEXT"),
             ):
                 with m.State(state):

@@ -49,7 +49,7 @@ class Link(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "link"
+        return f"link_{self._spec.name.removeprefix('board_')}"
 
     def elaborate(self, platform):
         m = Module()
@@ -71,7 +71,7 @@ class Link(wiring.Component):
             deframer.data.eq(receiver.data),
             deframer.valid.eq(receiver.valid),
             deframer.wrong.eq(receiver.wrong),
-            deframer.free.eq(bridge.free),
+            deframer.release.eq(bridge.release),
             transmitter.data.eq(framer.data),
             transmitter.valid.eq(framer.valid),
             framer.ready.eq(transmitter.ready),
@@ -81,7 +81,7 @@ class Link(wiring.Component):
             bridge.words.eq(deframer.words),
             bridge.sent.eq(framer.done),
             framer.start.eq(bridge.start),
-            framer.number.eq(deframer.number),
+            framer.sequence.eq(deframer.sequence),
             framer.code.eq(bridge.answer),
             framer.words.eq(bridge.length),
             self.active.eq(deframer.waiting),
@@ -150,7 +150,7 @@ class Bridge(wiring.Component):
 
     Members
     -------
-    waiting, code, command, words, free
+    waiting, code, command, words, release
         A request, see `Deframer`.
     r_addr, r_data, w_en, w_addr, w_data
         Buffer of the payload: reads requests, writes replies.
@@ -169,7 +169,7 @@ class Bridge(wiring.Component):
                 "code": In(Code),
                 "command": In(8),
                 "words": In(address),
-                "free": Out(1),
+                "release": Out(1),
                 "r_addr": Out(address),
                 "r_data": In(WORD_BITS),
                 "w_en": Out(1),
@@ -184,19 +184,16 @@ class Bridge(wiring.Component):
             }
         )
         #: Word address, with one more bit to detect addresses out of range.
-        self._at, self._line = (
-            Signal(address_bits - 1, name="at"),
-            Signal(address_bits - 1, name="line"),
-        )
+        self._at, self._line = Signal(address_bits - 1), Signal(address_bits - 1)
         self._run, self._left, self._stride = (
             Signal(STEP_BITS, name=name) for name in ("run", "left", "stride")
         )
-        self._place, self._fresh = Signal(address, name="place"), Signal(init=1, name="fresh")
+        self._place, self._fresh = Signal(address), Signal(init=1)
 
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "bridge"
+        return f"bridge_{self._address_bits}_{self._identity_words}"
 
     def elaborate(self, platform):
         m = Module()
@@ -227,7 +224,7 @@ class Bridge(wiring.Component):
                 m.d.comb += self.start.eq(1)
                 m.next = "SENDING"
             with m.State("SENDING"):
-                m.d.comb += self.free.eq(self.sent)
+                m.d.comb += self.release.eq(self.sent)
                 with m.If(self.sent):
                     m.next = "IDLE"
         return m

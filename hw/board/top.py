@@ -28,7 +28,7 @@ _PINS = {"rx": In(1), "tx": Out(1, init=1), "active": Out(1), "fault": Out(1), "
 
 def board(spec: BoardSpec) -> Netlist:
     """Link and engine, connected by a Wishbone bus."""
-    link, unit = Link(spec), engine(spec.gemm, name="engine")
+    link, unit = Link(spec), engine(spec.gemm)
     top = Netlist(
         spec.name,
         [

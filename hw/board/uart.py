@@ -44,11 +44,11 @@ class Receiver(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "uart_receiver"
+        return f"uart_receiver_{self._divider}"
 
     def elaborate(self, platform):
         m = Module()
-        line, count = Signal(init=1, name="line"), Signal(range(self._divider), name="count")
+        line, count = Signal(init=1), Signal(range(self._divider))
         left = Signal(range(FRAME_BITS + 1))
         broken = Signal()
         m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1)
@@ -100,14 +100,11 @@ class Transmitter(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "uart_transmitter"
+        return f"uart_transmitter_{self._divider}"
 
     def elaborate(self, platform):
         m = Module()
-        count, left = (
-            Signal(range(self._divider), name="count"),
-            Signal(range(FRAME_BITS + 1), name="left"),
-        )
+        count, left = Signal(range(self._divider)), Signal(range(FRAME_BITS + 1))
         bits = Signal(DATA_BITS + 1, init=(2 << DATA_BITS) - 1)
         m.d.comb += self.ready.eq((left == 0) | ((left == 1) & (count == 0)))
         with m.If(count != 0):

@@ -19,15 +19,13 @@ Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
 
 
 def describe(
-    spec: Spec, name: str, ports: list[Port], descriptions: Mapping[str, str], texts: dict[str, str]
+    spec: Spec, ports: list[Port], descriptions: Mapping[str, str], texts: dict[str, str]
 ) -> dict[str, Any]:
-    """Manifest of ``spec`` with the top module ``name``: spelling, fields, derived facts,
-    ports, files with hashes, tools.
-    """
+    """Manifest of ``spec``: spelling, fields, derived facts, ports, files with hashes, tools."""
     kind, derived = _subject(spec)
     signed = _signed_ports(spec)
     return {
-        "name": name,
+        "name": spec.name,
         "kind": kind,
         "spec": str(spec),
         "fields": _plain(dataclasses.asdict(spec)),

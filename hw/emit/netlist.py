@@ -8,7 +8,7 @@ directly. Logic is described in Amaranth; such components use `instantiate`.
 """
 
 import re
-from collections.abc import Callable, Container
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,12 +25,6 @@ class Port:
     width: int
     direction: str
 
-
-#: Where an expression reads a wire, and its constant bits.
-_USE = re.compile(r"(?<![\w'])([A-Za-z_]\w*)(?:\[([^\]]*)\])?")
-_PLACES = re.compile(r"\d+(?::\d+)?")
-#: Gives the name in a design of a module by its ``module_name``.
-Names = Callable[[str], str]
 
 CLOCKING = (Port("clk", 1, "input"), Port("rst", 1, "input"))
 
@@ -56,14 +50,11 @@ class Netlist:
     ports: list[Port]
     children: dict[str, Any] = field(default_factory=dict)
     _wires: list[str] = field(default_factory=list)
-    _widths: dict[str, int] = field(default_factory=dict)
-    _reads: list[str] = field(default_factory=list)
-    _body: list[str | tuple[str, str]] = field(default_factory=list)
+    _body: list[str] = field(default_factory=list)
 
     def wire(self, name: str, width: int) -> str:
         """Declare a wire; return its name."""
         self._wires.append(f"  wire [{width - 1}:0] {name};")
-        self._widths[name] = width
         return name
 
     def register(
@@ -74,8 +65,6 @@ class Netlist:
         With ``reset``, the module's reset clears it even if it is not enabled.
         """
         self._wires.append(f"  reg [{width - 1}:0] {name};")
-        self._widths[name] = width
-        self._reads += [source, enable, "clk", *(["rst"] if reset else [])]
         clear = f"if (rst) {name} <= 0; else " if reset else ""
         self._body.append(f"  always @(posedge clk) {clear}if ({enable}) {name} <= {source};")
         return name
@@ -108,8 +97,6 @@ class Netlist:
             f"  reg [{width - 1}:0] {name} [0:{depth - 1}];",
             f"  reg [{width - 1}:0] {name}_q;",
         ]
-        self._widths[f"{name}_q"] = width
-        self._reads += ["clk", *write, *read, *data.values()]
         self._body.append("  always @(posedge clk) begin")
         self._body += [
             f"    if ({write[0]}[{place}]) {name}[{write[1]}][{bits}] <= {source};"
@@ -121,31 +108,18 @@ class Netlist:
     def assign(self, target: str, source: str) -> None:
         """Drive a wire or an output."""
         self._body.append(f"  assign {target} = {source};")
-        self._reads.append(source)
 
     def instantiate(self, child: Any, name: str, **connections: str) -> None:
-        """Add an instance of ``child``; children of the same module name share one module.
-
-        An output that is not connected gets a wire of its own.
-        """
-        child = shared(self.children, child)
-        ports = {port.name: port for port in module_ports(child) if port not in CLOCKING}
-        if unknown := connections.keys() - ports.keys():
+        """Add an instance of ``child``; children of the same module name share one module."""
+        child = self.children.setdefault(child.module_name, child)
+        known = {port.name for port in module_ports(child)} - {port.name for port in CLOCKING}
+        if unknown := set(connections) - known:
             raise KeyError(f"{child.module_name} has no port {', '.join(sorted(unknown))}")
-        for port in ports.values():
-            if port.direction == "output" and port.name not in connections:
-                connections[port.name] = self.wire(f"{name}_{port.name}", port.width)
-        if missing := ports.keys() - connections.keys():
-            raise KeyError(f"{child.module_name} needs {', '.join(sorted(missing))}")
-        self._reads += [
-            *(port.name for port in CLOCKING),
-            *(wire for port, wire in connections.items() if ports[port].direction == "input"),
-        ]
         wires = ", ".join(
             f".{port}({wire})"
             for port, wire in ({port.name: port.name for port in CLOCKING} | connections).items()
         )
-        self._body.append((child.module_name, f"{name} ({wires});"))
+        self._body.append(f"  {child.module_name} {name} ({wires});")
 
     def join(self, child: Any, name: str, *, declare: Container[str] = (), **wires: str) -> None:
         """Add an instance of ``child`` with its ports connected to wires of the same names.
@@ -160,23 +134,16 @@ class Netlist:
             child, name, **{port.name: wires.get(port.name, port.name) for port in ports}
         )
 
-    def verilog(self, names: Names) -> str:
-        """Verilog of this module only; ``names`` gives the names of modules in the design."""
+    def verilog(self) -> str:
+        """Verilog of this module only."""
         ports = module_ports(self)
-        body = "\n".join(
-            line if isinstance(line, str) else f"  {names(line[0])} {line[1]}"
-            for line in self._body
-        )
+        body = "\n".join(self._body)
         declarations = [
             f"  {port.direction} {self._range(port, body)}{port.name};" for port in ports
         ]
-        unused = self._unused(ports)
-        if unused:
-            body += "\n  (* unused *) wire _unused;"
-            body += f"\n  assign _unused = &{{1'b0, {', '.join(unused)}}};"
         return "\n".join(
             [
-                f"module {names(self.module_name)}({', '.join(port.name for port in ports)});",
+                f"module {self.module_name}({', '.join(port.name for port in ports)});",
                 *declarations,
                 *self._wires,
                 body,
@@ -185,51 +152,10 @@ class Netlist:
             ]
         )
 
-    def _unused(self, ports: list[Port]) -> list[str]:
-        """Inputs, wires and registers that nothing reads, or the bits of them."""
-        widths = {port.name: port.width for port in ports if port.direction == "input"}
-        widths |= self._widths
-        read: dict[str, set[int]] = {name: set() for name in widths}
-        for text in self._reads:
-            for name, bits in _USE.findall(text):
-                if name in read:
-                    ends = [int(end) for end in bits.split(":")] if _PLACES.fullmatch(bits) else []
-                    high, low = (ends[0], ends[-1]) if ends else (widths[name] - 1, 0)
-                    read[name].update(range(low, high + 1))
-        unused = []
-        for name, width in widths.items():
-            places = sorted(set(range(width)) - read[name])
-            if len(places) == width:
-                unused.append(name)
-                continue
-            while places:
-                run = 1
-                while run < len(places) and places[run] == places[0] + run:
-                    run += 1
-                unused.append(f"{name}[{places[run - 1]}:{places[0]}]")
-                places = places[run:]
-        return unused
-
     def _range(self, port: Port, body: str) -> str:
         """Range of a port; a port of one bit without part-selects is a scalar."""
         scalar = port.width == 1 and not re.search(rf"\b{port.name}\[", body)
         return "" if scalar else f"[{port.width - 1}:0] "
-
-
-def shared(modules: dict[str, Any], module: Any) -> Any:
-    """The module of ``modules`` with the name of ``module``, which is added if it is new.
-
-    Within a design, equal names mean equal modules.
-
-    Raises
-    ------
-    ValueError
-        If a module of the same name has other ports.
-    """
-    known = modules.setdefault(module.module_name, module)
-    if known is not module and module_ports(known) != module_ports(module):
-        raise ValueError(f"Two modules are named {module.module_name}, with different ports")
-    return known
 
 
 def module_ports(module: "Netlist | wiring.Component") -> list[Port]:
@@ -247,28 +173,20 @@ class Hierarchy:
     """Elaboration platform that creates instances and collects their components.
 
     Without it, a component elaborates to one tree for Amaranth's simulator.
-
-    Parameters
-    ----------
-    names
-        Names of modules in the design.
     """
 
-    def __init__(self, names: Names) -> None:
-        self.names = names
+    def __init__(self) -> None:
         #: Components by module name, in the order of their first use.
         self.components: dict[str, wiring.Component] = {}
 
     def instance(self, component: Any) -> Instance:
         """Instance of the component's module, connected to the component's ports."""
-        shared(self.components, component)
+        self.components.setdefault(component.module_name, component)
         ports = {}
         for path, member, value in component.signature.flatten(component):
             prefix = "i" if member.flow is wiring.In else "o"
             ports[f"{prefix}_{'__'.join(map(str, path))}"] = value
-        return Instance(
-            self.names(component.module_name), i_clk=ClockSignal(), i_rst=ResetSignal(), **ports
-        )
+        return Instance(component.module_name, i_clk=ClockSignal(), i_rst=ResetSignal(), **ports)
 
 
 def instantiate(m: Module, platform: Any, component: wiring.Component, *, name: str) -> None:

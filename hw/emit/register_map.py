@@ -8,27 +8,23 @@ from hw.spec import GemmSpec
 from hw.spec.registers import gemm_map
 
 
-def map_texts(spec: GemmSpec, name: str | None = None) -> dict[str, str]:
-    """Text of each file by name: NAME_registers.json, NAME_registers.md, NAME.h, NAME.py.
-
-    ``name`` is by default that of ``spec``.
-    """
-    name = name or spec.name
-    data = map_data(spec, name)
+def map_texts(spec: GemmSpec) -> dict[str, str]:
+    """Text of each file by name: NAME_registers.json, NAME_registers.md, NAME.h, NAME.py."""
+    data = map_data(spec)
     return {
-        f"{name}_registers.json": json.dumps(data, indent=2) + "\n",
-        f"{name}_registers.md": _markdown(data),
-        f"{name}.h": _header(data),
-        f"{name}.py": _python(data),
+        f"{spec.name}_registers.json": json.dumps(data, indent=2) + "\n",
+        f"{spec.name}_registers.md": _markdown(data),
+        f"{spec.name}.h": _header(data),
+        f"{spec.name}.py": _python(data),
     }
 
 
-def map_data(spec: GemmSpec, name: str) -> dict[str, Any]:
-    """The map of the engine ``name``, and the layout of memory words, as plain data."""
+def map_data(spec: GemmSpec) -> dict[str, Any]:
+    """The map and the layout of memory words, as plain data."""
     table, array = gemm_map(spec), spec.array
     a_rows, a_steps = array.schedule.a_block
     return {
-        "name": name,
+        "name": spec.name,
         "spelling": str(spec),
         "dataflow": array.dataflow.value,
         "address_bits": table.address_bits,

@@ -13,39 +13,17 @@ from hw.spec import (
     OutputSpec,
     Scale,
 )
-from hw.spec.board import BoardSpec
 from hw.spec.errors import counted
 from hw.spec.registers import gemm_map, steps_text
-
-#: Every unit that has a headline.
-Spec = MacSpec | ArraySpec | OutputSpec | GemmSpec | BoardSpec
 
 #: First line on timing.
 SYNCHRONOUS = "- Synchronous to the rising edge of `clk`; `rst` is synchronous and active high."
 
 
-def headline(spec: Spec) -> str:
-    """What ``spec`` is, in one line."""
-    match spec:
-        case OutputSpec():
-            return f"Output stage `{spec}`: `o_data = {_result(spec, 'i')}`, one sum per cycle."
-        case MacSpec() | ArraySpec():
-            return _title(spec)
-        case GemmSpec():
-            array = spec.array
-            flow = "an" if array.dataflow is Dataflow.OS else "a weight-stationary"
-            return (
-                f"GEMM engine: `C[M, N] = A[M, K] @ B[K, N]` on {flow} array of {array.rows} "
-                f"rows and {array.cols} columns, with its own memories. MAC: `{array.mac}`."
-                + (f" Output stage: `{array.drain}`." if array.out else "")
-            )
-        case BoardSpec():
-            return f"FPGA board: serial line and GEMM engine. {headline(spec.gemm)}"
-
-
 def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec | OutputSpec | GemmSpec) -> str:
     """Port sheet of ``spec``; the ports come from the manifest."""
     if isinstance(spec, OutputSpec):
+        title = f"Output stage `{spec}`: `o_data = {_result(spec, 'i')}`, one sum per cycle."
         numbers = _output_numbers(spec)
         protocol = [
             SYNCHRONOUS,
@@ -56,17 +34,24 @@ def sheet(manifest: dict[str, Any], spec: MacSpec | ArraySpec | OutputSpec | Gem
             "- Ignore `o_data` while `o_valid` is 0. A reset discards the sum in flight.",
         ]
     elif isinstance(spec, ArraySpec):
-        numbers = _array_numbers(spec)
+        title, numbers = _title(spec), _array_numbers(spec)
         protocol = array_protocol(spec)
     elif isinstance(spec, GemmSpec):
-        numbers = _array_numbers(spec.array)
-        protocol = _gemm_protocol(spec, manifest["name"])
+        array = spec.array
+        flow = "" if array.dataflow is Dataflow.OS else "weight-stationary "
+        title = (
+            f"GEMM engine: `C[M, N] = A[M, K] @ B[K, N]` on a {flow}array of {array.rows} "
+            f"rows and {array.cols} columns, with its own memories. MAC: `{array.mac}`."
+            + (f" Output stage: `{array.drain}`." if array.out else "")
+        )
+        numbers = _array_numbers(array)
+        protocol = _gemm_protocol(spec)
     else:
-        numbers, protocol = _numbers(spec), _mac_protocol(spec)
+        title, numbers, protocol = _title(spec), _numbers(spec), _mac_protocol(spec)
     parts = [
-        f"# {manifest['name']}",
+        f"# {spec.name}",
         "",
-        headline(spec),
+        title,
         "",
         "## Numbers",
         "",
@@ -326,7 +311,7 @@ def _beyond(spec: ArraySpec) -> str:
     return f"zeros, but NaN {where}"
 
 
-def _gemm_protocol(spec: GemmSpec, name: str) -> list[str]:
+def _gemm_protocol(spec: GemmSpec) -> list[str]:
     """Memories, timing, and how to run a product."""
     table, array = gemm_map(spec), spec.array
     rows, steps = array.schedule.a_block
@@ -368,7 +353,7 @@ def _gemm_protocol(spec: GemmSpec, name: str) -> list[str]:
             "a product runs, an access to them is refused and sets `ERROR.busy`."
         ),
         (
-            f"- Registers: `{name}_registers.md`. For software: `{name}.h` (C), "
-            f"`{name}.py` (Python), `{name}_registers.json`."
+            f"- Registers: `{spec.name}_registers.md`. For software: `{spec.name}.h` (C), "
+            f"`{spec.name}.py` (Python), `{spec.name}_registers.json`."
         ),
     ]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Converts a component or a netlist to Verilog; equal descriptions give equal bytes."""
 
-import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,36 +9,18 @@ from typing import Any
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
-from hw.emit.netlist import Hierarchy, Names, Netlist
-from hw.emit.rtlil import read_rtlil
-from hw.emit.tidy import tidy
+from hw.emit.netlist import Hierarchy, Netlist
 from hw.emit.yosys import run_yosys
 
-#: A register with its initial value in the declaration, which lint checks take for a second driver.
-_INITIAL = re.compile(r"^(  reg (?:\[[\d:]+\] )?(\\\S+ |\S+)) = (\S+);$", re.MULTILINE)
 #: Component with a ``module_name``, or netlist.
 Module = Any
 
 
-def block_name(design: str, block: str) -> str:
-    """Name of the module of a block in the design ``design``."""
-    return f"{design}_{block}"
-
-
-def to_verilog(top: Module, design: str | None = None) -> str:
-    """Verilog of ``top`` and of every module below it, each once, ``top`` first.
-
-    The module of ``top`` is named ``design``, by default its ``module_name``. Every other module
-    has the name of the design in front, so that any number of designs fit into one project.
-    """
-    own, title = top.module_name, design or top.module_name
-
-    def names(block: str) -> str:
-        return title if block == own else block_name(title, block)
-
+def to_verilog(top: Module) -> str:
+    """Verilog of ``top`` and of every module below it, each once, ``top`` first."""
     modules = _collect(top)
-    texts = _convert({name: c for name, c in modules.items() if not isinstance(c, Netlist)}, names)
-    texts |= {name: c.verilog(names) for name, c in modules.items() if isinstance(c, Netlist)}
+    texts = _convert({name: c for name, c in modules.items() if not isinstance(c, Netlist)})
+    texts |= {name: c.verilog() for name, c in modules.items() if isinstance(c, Netlist)}
     return "\n".join(texts[name] for name in [*modules, *(n for n in texts if n not in modules)])
 
 
@@ -55,15 +36,15 @@ def _collect(top: Module) -> dict[str, Module]:
     return modules
 
 
-def _convert(components: Mapping[str, wiring.Component], names: Names) -> dict[str, str]:
+def _convert(components: Mapping[str, wiring.Component]) -> dict[str, str]:
     """Verilog of Amaranth components and of the components that they instantiate, by name."""
-    hierarchy = Hierarchy(names)
+    hierarchy = Hierarchy()
     hierarchy.components |= components
     parts: dict[str, str] = {}
     while missing := [name for name in hierarchy.components if name not in parts]:
         for name in missing:
             parts[name] = rtlil.convert(
-                hierarchy.components[name], name=names(name), platform=hierarchy, emit_src=False
+                hierarchy.components[name], name=name, platform=hierarchy, emit_src=False
             )
     if not parts:
         return {}
@@ -75,22 +56,15 @@ def _convert(components: Mapping[str, wiring.Component], names: Names) -> dict[s
         # Icarus reserves such names.
         run_yosys(
             f"read_rtlil design.il\nsetattr -mod -unset top\n"
-            f"setattr -mod -set keep_hierarchy 1 {' '.join(map(names, parts))}\n"
+            f"setattr -mod -set keep_hierarchy 1 {' '.join(parts)}\n"
             "flatten -separator _\ndelete t:$meminit_v2\nproc\npmuxtree\nclean\n"
-            "write_rtlil clean.il",
+            "write_verilog -norename -noattr design.v",
             cwd=Path(folder),
         )
-        modules = read_rtlil(Path(folder, "clean.il").read_text())
-        for module in modules:
-            tidy(module)
-        Path(folder, "tidy.il").write_text("\n".join(module.text() for module in modules))
-        run_yosys("read_rtlil tidy.il\nwrite_verilog -norename -noattr design.v", cwd=Path(folder))
         written = Path(folder, "design.v").read_text()
-    written = written.replace("  wire _unused;", "  (* unused *) wire _unused;")
-    written = _INITIAL.sub(r"\1;\n  initial \2 = \3;", written)
     # The text before the first module names the tool and its version, and is dropped.
     texts = {
         chunk.partition("(")[0].strip(): f"module {chunk.rstrip()}\n"
         for chunk in written.split("\nmodule ")[1:]
     }
-    return {name: texts[names(name)] for name in parts}
+    return {name: texts[name] for name in parts}

@@ -95,7 +95,7 @@ class Axi4Lite(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "axi4lite"
+        return f"axi4lite_{len(self.s_axil_awaddr)}"
 
     def elaborate(self, platform):
         m = Module()
@@ -193,11 +193,11 @@ class Wishbone(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "wishbone"
+        return f"wishbone_{len(self.s_wb_adr)}"
 
     def elaborate(self, platform):
         m = Module()
-        waiting, asked = Signal(name="waiting"), Signal(name="asked")
+        waiting, asked = Signal(), Signal()
         answered = self.s_wb_ack | self.s_wb_err
         m.d.comb += [
             asked.eq(self.s_wb_cyc & self.s_wb_stb & ~answered & ~waiting),

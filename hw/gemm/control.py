@@ -57,11 +57,11 @@ class Limits(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "limits"
+        return f"limits_{self._spec.tiling}_k{self._spec.array.mac.lanes}_{self._spec.depths}"
 
     def elaborate(self, platform):
         m = Module()
-        left, active = Signal(range(2 * self._steps + 1), name="left"), Signal(name="active")
+        left, active = Signal(range(2 * self._steps + 1)), Signal()
         divide = left > self._steps
         with m.If(self.start):
             m.d.sync += [left.eq(2 * self._steps), active.eq(1)]
@@ -199,7 +199,7 @@ class Control(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "control"
+        return "gemm_control"
 
     def elaborate(self, platform):
         m = Module()

@@ -133,7 +133,7 @@ def result_memory(window: Window, kind: type[Netlist] = Netlist) -> Netlist:
     chosen, part = {}, f"whole[{BUS_BITS - 1}:0]"
     if window.lane_bits:
         chosen = {"lane": module.wire("lane", window.lane_bits)}
-        part = f"whole[{{lane, {BUS_BITS.bit_length() - 1}'d0}} +: {BUS_BITS}]"
+        part = f"whole[lane * {BUS_BITS} +: {BUS_BITS}]"
     module.instantiate(
         ReadAccess(window),
         "access",
@@ -156,8 +156,7 @@ def result_memory(window: Window, kind: type[Netlist] = Netlist) -> Netlist:
         data={f"{window.width - 1}:0": "w_data"},
         read=("read_en", "word"),
     )
-    spare = window.lanes * BUS_BITS - window.width
-    module.assign("whole", f"{{{spare}'d0, {words}}}" if spare else words)
+    module.assign("whole", words)
     module.assign("r_data", f"r_error ? 0 : {part}")
     return module
 

@@ -107,14 +107,14 @@ class Feeder(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "feeder"
+        return f"feeder_{self._spec.array.size}_k{self._spec.array.mac.lanes}_{self._spec.depths}"
 
     def elaborate(self, platform):
         m = Module()
         array, bits = self._spec.array, self._spec.size_bits
         tiles = TilesLeft(self.m, self.n, height=array.rows, width=array.cols)
         k_left = Signal(bits, name="k_left")
-        row, feeding = Signal.like(self.a_addr, name="row"), Signal(name="feeding")
+        row, feeding = Signal.like(self.a_addr, name="row"), Signal()
         last_k = k_left <= array.mac.lanes
         m.d.comb += [
             self.r_en.eq(~self.valid | self.ready),

@@ -70,7 +70,7 @@ class RegisterFile(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "registers"
+        return f"registers_{self._table.name}"
 
     def elaborate(self, platform):
         m = Module()

@@ -68,7 +68,7 @@ class Space(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "space"
+        return f"space_{self._table.name}"
 
     def elaborate(self, platform):
         m = Module()
@@ -77,11 +77,7 @@ class Space(wiring.Component):
             (addr[:bits], addr[bits:]) for addr in (self.w_addr, self.r_addr)
         )
         region = Signal.like(r_region, name="region")
-        beyond_w, beyond_r, was_beyond = (
-            Signal(name="beyond_w"),
-            Signal(name="beyond_r"),
-            Signal(name="was_beyond"),
-        )
+        beyond_w, beyond_r, was_beyond = Signal(), Signal(), Signal()
         m.d.comb += [
             self.w_error.eq(self.w_en),
             self.r_error.eq(1),

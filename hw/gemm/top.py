@@ -32,16 +32,15 @@ def descriptions(spec: GemmSpec) -> dict[str, str]:
     return _DESCRIPTIONS | _BUSES[spec.bus].descriptions
 
 
-def engine(spec: GemmSpec, kind: type[Netlist] = Netlist, name: str | None = None) -> Netlist:
+def engine(spec: GemmSpec, kind: type[Netlist] = Netlist) -> Netlist:
     """Engine that computes ``C = A @ B``; from start to done it takes ``spec.cycles``.
 
     If ``kind`` is `hw.gemm.shell.Shell`, array and memories are left out.
-    ``name`` is the name of its module, by default the spec's.
     """
     table = gemm_map(spec)
     front = _BUSES[spec.bus](table.address_bits)
     outer = [port for port in module_ports(front) if port.name.startswith(front.prefix)]
-    top = kind(name or spec.name, [*outer, Port("irq", 1, "output")])
+    top = kind(spec.name, [*outer, Port("irq", 1, "output")])
     _add_bus(top, front, {port.name for port in outer}, table)
     _add_state(top, spec, table)
     streams = _FEEDS[spec.array.dataflow].instantiate(top, spec, table)
@@ -122,7 +121,7 @@ def _add_results(
     top: Netlist, spec: GemmSpec, table: RegisterMap, operands: dict[str, str]
 ) -> None:
     """Add array, writer and result memory."""
-    unit = array(spec.array, "array")
+    unit = array(spec.array)
     for name in ("c_valid", "c_last", "c_w_en"):
         top.wire(name, 1)
     window = table.window("C")

@@ -44,14 +44,14 @@ class Writer(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "writer"
+        return f"writer_{self._spec.tiling}_{self._spec.depths}"
 
     def elaborate(self, platform):
         m = Module()
         bits, cols = self._spec.size_bits, self._spec.array.cols
-        n_left, first = Signal(bits, name="n_left"), Signal.like(self.w_addr, name="first")
+        n_left, first = Signal(bits), Signal.like(self.w_addr, name="first")
         # Rows of C left, and the same count at the start of the current row of tiles.
-        m_left, m_tile = Signal(bits, name="m_left"), Signal(bits, name="m_tile")
+        m_left, m_tile = Signal(bits), Signal(bits)
         last_n = n_left <= cols
         m.d.comb += [
             self.w_en.eq(self.valid & (m_left != 0)),

@@ -165,15 +165,18 @@ class RowFeeder(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "row_feeder"
+        return (
+            f"row_feeder_{self._spec.tiling}_k{self._spec.array.mac.lanes}_{self._spec.depths}"
+            f"_l{self._spec.array.schedule.row_latency}"
+        )
 
     def elaborate(self, platform):
         m = Module()
         array, bits = self._spec.array, self._spec.size_bits
         high = array.schedule.height
         tiles = TilesLeft(self.m, self.n, height=high, width=array.cols)
-        k_left, rows_left = Signal(bits, name="k_left"), Signal(range(high + 1), name="rows_left")
-        feeding, first = Signal(name="feeding"), Signal(name="first")
+        k_left, rows_left = Signal(bits, name="k_left"), Signal(range(high + 1))
+        feeding, first = Signal(), Signal()
         # Addresses of the tile's first row of A, and of the part of it for the current pass.
         tile, part = (Signal.like(self.a_addr, name=name) for name in ("tile", "part"))
         last_row, last_k = rows_left == 1, k_left <= self._deep
@@ -288,7 +291,9 @@ class WeightFeeder(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "weight_feeder"
+        return (
+            f"weight_feeder_{self._spec.tiling}_k{self._spec.array.mac.lanes}_{self._spec.depths}"
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -297,7 +302,7 @@ class WeightFeeder(wiring.Component):
         tiles = TilesLeft(self.m, self.n, height=array.schedule.height, width=array.cols)
         # Codes of K left from the current step on; negative beyond K.
         left = Signal(signed(max(self._spec.size_bits, deep.bit_length()) + 1), name="k_left")
-        step, tile = Signal(range(rows), name="step"), Signal.like(self.b_addr, name="tile")
+        step, tile = Signal(range(rows)), Signal.like(self.b_addr, name="tile")
         feeding = Signal()
         last_step, last_k, back = step == 0, left <= deep, deep - lanes
         m.d.comb += self.b_en.eq(~self.b_valid | self.b_ready)

@@ -80,7 +80,7 @@ class AlignedMac(MacUnit):
     def _old_term(self, m, old):
         """The accumulator as a term."""
         fmt, kept = self._spec.acc.fmt, self._spec.acc.fraction_bits
-        field, normal = old[kept:-1], Signal(name="normal")
+        field, normal = old[kept:-1], Signal()
         m.d.comb += normal.eq(field.any())
         exponent = Cat(field[0] | ~normal, field[1:]) + (-fmt.bias - self._origin)
         return self._term(m, Cat(old[:kept], normal), exponent, old[-1], kept, name="old")

@@ -130,7 +130,7 @@ class Resolver(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "resolver"
+        return f"resolver_{self._spec.name.removeprefix('mac_')}"
 
     def elaborate(self, platform):
         m = Module()

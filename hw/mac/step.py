@@ -45,7 +45,7 @@ class MacStep(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "step"
+        return f"step_{self._spec.name.removeprefix('mac_')}"
 
     def elaborate(self, platform):
         m = Module()

@@ -79,10 +79,8 @@ class MacUnit(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        if self._enable:
-            return "mac"
         kept = not self._resolve and self._spec.latency > self._spec.loop_latency
-        return self._spec.name + ("_kept" if kept else "")
+        return self._spec.name + ("_kept" if kept else "") + ("_en" if self._enable else "")
 
     #: Whether the accumulator has no reset. It needs none if `i_first` clears all of it.
     reset_less = False

@@ -69,7 +69,7 @@ class Output(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "output_stage" if self._enable else self._spec.name
+        return self._spec.name + ("_en" if self._enable else "")
 
     def elaborate(self, platform):
         m = Module()

@@ -30,7 +30,7 @@ from sim.tiling import (
 )
 
 #: Modules that an array has many of. They are compiled once; otherwise building takes minutes.
-SHARED = ("*_pe",)
+SHARED = ("pe_*",)
 
 
 def compile_array(

@@ -138,7 +138,7 @@ def test_same_board_same_bytes(tmp_path):
 #: What is replaced in the Verilog, and the fault that takes its place.
 FAULTS = {
     "the check is not looked at": ("= ~ check_match_detected;", "= 1'h0;"),
-    "replies have no number": ("? number : 8'h00;", "? 8'h00 : 8'h00;"),
+    "replies have no number": ("? \\sequence  : 8'h00;", "? 8'h00 : 8'h00;"),
     "a request is never let go": ("? sent : 1'h0;", "? 1'h0 : 1'h0;"),
 }
 

@@ -20,7 +20,7 @@ def small_array(tmp_path, mac, size, change=lambda text: text, out=None):
     manifest = json.loads(generate(spec, tmp_path).read_text())
     source = tmp_path / f"{spec.name}.v"
     source.write_text(change(source.read_text()))
-    model = sim.rtl.compile([source], spec.name, manifest["ports"], shared=["*_pe"], optimize="-O0")
+    model = sim.rtl.compile([source], spec.name, manifest["ports"], shared=["pe_*"], optimize="-O0")
     model.reset()
     return spec, model
 

@@ -26,7 +26,7 @@ def grid(spec: ArraySpec) -> Netlist:
         own=[Port("shift", spec.cols, "input"), Port("start", spec.cols, "input")],
     )
     one_row = row(
-        "row",
+        f"row_{spec.cols}_os_{mac.name.removeprefix('mac_')}",
         ProcessingElement(spec),
         spec.cols,
         instance="pe",

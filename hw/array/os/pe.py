@@ -63,7 +63,7 @@ class ProcessingElement(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "pe"
+        return f"pe_os_{self._spec.name.removeprefix('mac_')}"
 
     def elaborate(self, platform):
         m = Module()

@@ -60,7 +60,9 @@ class Sequencer(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "sequencer"
+        mac = self._spec.mac
+        resolves = f"r{self._resolve_stages}" if self._resolve_stages else ""
+        return f"sequencer_{self._spec.size}_l{mac.loop_latency}{resolves}"
 
     @property
     def _resolve_stages(self) -> int:

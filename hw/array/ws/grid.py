@@ -50,7 +50,7 @@ def grid(spec: ArraySpec) -> Netlist:
     )
     north = sums = module.wire("north_sum", spec.cols * sum_width)
     one_row = row(
-        "row",
+        f"row_{spec.cols}_ws_{mac.name.removeprefix('mac_')}",
         WeightElement(spec),
         spec.cols,
         instance="pe",
@@ -76,7 +76,7 @@ def grid(spec: ArraySpec) -> Netlist:
             frame = _next_frame(module, spec, index + 1, frame)
     part = SumMemory(spec)
     memory = row(
-        "memory",
+        f"memory_{spec.cols}_{part.module_name}",
         part,
         spec.cols,
         instance="sums",

@@ -61,7 +61,7 @@ class WeightElement(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "pe"
+        return f"pe_ws_{self._spec.name.removeprefix('mac_')}"
 
     def elaborate(self, platform):
         m = Module()

@@ -69,7 +69,8 @@ class WeightSequencer(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "sequencer"
+        spec = self._spec
+        return f"sequencer_ws_{spec.size}_d{spec.depth}_l{spec.mac.loop_latency}_{spec.mac.latency}"
 
     def elaborate(self, platform):
         m = Module()

@@ -56,7 +56,7 @@ class SumMemory(wiring.Component):
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
-        return "sum_memory"
+        return f"sums_{self._depth}x{self._width}"
 
     def elaborate(self, platform):
         m = Module()
