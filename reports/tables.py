@@ -222,7 +222,7 @@ def _note(record: Record, shared: list[str]) -> str:
 
 def _described(library: Mapping[str, Any]) -> str:
     """Cell library in words; the record has the whole hashes."""
-    facts = [library["name"], f"corner {library['corner']}"]
+    facts = [library["name"]] + ([f"corner {library['corner']}"] if library.get("corner") else [])
     for name, unit in (("temperature", "C"), ("voltage", "V")):
         if library.get(name) is not None:
             facts.append(f"{text(library[name])} {unit}")

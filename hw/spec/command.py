@@ -211,7 +211,9 @@ def _check_files(parser: argparse.ArgumentParser, options: argparse.Namespace) -
         if first != option:
             parser.error(f"{first} and {option} must name different files, not both {path}")
         try:
-            (require_output_folder if action.metavar == "DIR" else require_output_file)(path)
+            (require_output_folder if action.metavar in ("DIR", "FOLDER") else require_output_file)(
+                path
+            )
         except SpecError as error:
             parser.error(str(error))
 

@@ -98,8 +98,8 @@ def test_twin_that_differs_in_one_state_is_found(monkeypatch):
     assert sound.wrong == 0
     assert 20_000 < sound.counts["states"][0] <= 48 * 48 * 24
 
-    def wrong(a, b, mac):
-        sums, flags = vector.matmul(a, b, mac)
+    def wrong(a, b, mac, scales):
+        sums, flags = vector.matmul(a, b, mac, scales)
         if a.shape[1] == 3:
             sums[2, 1] ^= 1
         return sums, flags
